@@ -1,0 +1,45 @@
+# The two commands: `make demo` and `make test`. Another interpreter: `make PYTHON=python3.13 test`
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.complete
+
+.PHONY: setup demo train serve test check clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo   set up, train on 1.4 million real purchases, serve http://127.0.0.1:8000"
+	@echo "make test   set up, lint, check types, run every test"
+	@echo "make check  set up, lint and check types alone"
+	@echo "make clean  remove what the commands made"
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Regulars needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12 setup"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' \
+		|| { echo "$(PYTHON) has no venv module. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[training,demo,dev]'
+	@touch $@
+
+demo: setup
+	$(BIN)/python -m benchmarks.datasets complete_journey --output data/complete_journey
+	$(BIN)/python -m training train --purchases data/complete_journey/purchases.parquet \
+		--products data/complete_journey/products.parquet --registry registry
+	$(BIN)/python -m service
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: check
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+clean:
+	rm -rf $(VENV) data registry .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

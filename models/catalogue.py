@@ -1,0 +1,47 @@
+"""What is for sale: one row a product, in the order of the product ids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.strings import Ids, Strings
+
+ALWAYS_FROM = np.iinfo(np.int64).min
+ALWAYS_UNTIL = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True, eq=False)
+class Catalogue:
+    """n products, c categories, b brands, m markets. An empty string, a code of -1 and a NaN mean: not known."""
+
+    ids: Ids
+    title: Strings
+    category: NDArray[np.int32]  # (n,) code in category_names, -1 where unknown
+    category_names: Ids  # (c,)
+    brand: NDArray[np.int32]  # (n,) code in brand_names, -1 where unknown
+    brand_names: Ids  # (b,)
+    price: NDArray[np.float64]  # (n,) NaN where unknown
+    currency: Strings  # (n,) ISO 4217 code or empty
+    url: Strings  # (n,)
+    image_url: Strings  # (n,)
+    in_stock: NDArray[np.bool_]  # (n,)
+    market_names: Ids  # (m,) markets that any product is limited to
+    limited: NDArray[np.bool_]  # (n,) sold in the markets of `sold_in` alone; elsewhere everywhere
+    sold_in: NDArray[np.bool_]  # (n, m)
+    available_from: NDArray[np.int64]  # (n,) seconds since 1970, UTC; ALWAYS_FROM where open
+    available_until: NDArray[np.int64]  # (n,) first second after the sale; ALWAYS_UNTIL where open
+    attributes: Strings  # (n,) a JSON object of every other column, or empty
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def sellable(self, as_of: int, market: str | None) -> NDArray[np.bool_]:
+        """Products that may be shown at `as_of` (seconds since 1970) in a market: bool (n,)."""
+        now = self.in_stock & (self.available_from <= as_of) & (as_of < self.available_until)
+        if market is not None:
+            column = self.market_names.find(market)
+            now &= ~self.limited if column < 0 else (~self.limited | self.sold_in[:, column])
+        return now

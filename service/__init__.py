@@ -1,0 +1,1 @@
+"""Online: an artifact and a cache behind REST."""

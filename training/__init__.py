@@ -1,0 +1,1 @@
+"""Offline: purchase history in, a checked and evaluated artifact out."""
