@@ -1,0 +1,110 @@
+"""What is asked for and what is answered: a slate is the ordered list of at most n products."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Strategy(StrEnum):
+    PERSONAL = "personal"  # a known customer with a history
+    SESSION = "session"  # folded in from this session's events alone
+    POPULAR = "popular"  # the same for everyone
+    NOT_PERSONALIZED = "not_personalized"  # the customer said no, or is kept out for measurement
+
+
+class Source(StrEnum):
+    """Which recommender put a product into the slate: the one with the largest part in its score."""
+
+    OWN_PURCHASES = "own_purchases"
+    FACTORS = "factors"
+    NEIGHBOURS = "neighbours"
+    BOUGHT_TOGETHER = "bought_together"
+    POPULAR = "popular"
+    FILL = "fill"
+
+
+class ReasonKind(StrEnum):
+    BUY_AGAIN = "buy_again"
+    BECAUSE_YOU_BOUGHT = "because_you_bought"
+    BOUGHT_TOGETHER = "bought_together"
+    SIMILAR_CUSTOMERS = "similar_customers"
+    POPULAR = "popular"
+
+
+class FallbackReason(StrEnum):
+    """Why an answer is less than what was asked for."""
+
+    UNKNOWN_CUSTOMER = "unknown_customer"
+    UNKNOWN_PRODUCT = "unknown_product"
+    NO_HISTORY = "no_history"
+    NO_CONSENT = "no_consent"
+    DEADLINE = "deadline"
+    NO_CANDIDATES = "no_candidates"
+
+
+class Repeat(StrEnum):
+    """What happens to products that the customer bought before."""
+
+    AUTO = "auto"  # shown where this shop's customers buy again, and not before it is time
+    INCLUDE = "include"
+    EXCLUDE = "exclude"
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a product is shown, in data and in a sentence that a customer may read."""
+
+    kind: ReasonKind
+    items: tuple[int, ...]  # the evidence: products, as item indices
+    text: str
+
+
+@dataclass(frozen=True)
+class Slot:
+    item: int
+    score: float
+    source: Source
+    reason: Reason
+
+
+@dataclass(frozen=True)
+class Slate:
+    strategy: Strategy
+    fallback_reason: FallbackReason | None
+    slots: tuple[Slot, ...]  # best first; ties in the order of the product ids
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Products bought together. The figures are those of the pair (anchor, first product)."""
+
+    anchor: int  # the product asked for, or the basket's product with the strongest tie
+    items: tuple[int, ...]  # what goes with it, strongest first
+    score: float
+    support: int  # orders that hold the anchor and the first product
+    rule_confidence: float  # P(first product | anchor)
+    lift: float  # P(anchor, first product) / (P(anchor) P(first product))
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which products may be shown at all; None and empty mean: no limit."""
+
+    exclude: tuple[int, ...] = ()
+    category: str | None = None
+    brand: str | None = None
+    min_price: float | None = None
+    max_price: float | None = None
+    market: str | None = None
+
+
+@dataclass(frozen=True)
+class SlateRequest:
+    n: int = 10
+    as_of: int | None = None  # seconds since 1970, UTC; None: the newest event the model holds
+    repeat: Repeat = Repeat.AUTO
+    strict: bool = False  # fewer and better: no fill
+    filters: Filters = Filters()
+    recent: tuple[int, ...] = ()  # products of this session, newest last
+    basket: tuple[int, ...] = ()
