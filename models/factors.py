@@ -13,14 +13,17 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, eq=False)
 class ItemFactors:
-    """`factors` Y (items, f) and `gram` YᵀY + λI (f, f), both float32."""
+    """Factors of the l products that were bought often enough to learn from; the others say nothing."""
 
-    factors: NDArray[np.float32]
-    gram: NDArray[np.float32]
+    factors: NDArray[np.float32]  # (l, f) Y
+    gram: NDArray[np.float32]  # (f, f) YᵀY + λI
+    item: NDArray[np.int32]  # (l,) the product of each row, increasing
+    row: NDArray[np.int32]  # (items,) the row of each product, -1 where it has none
 
     def fold_in(self, item: NDArray[np.int32], confidence: NDArray[np.float32]) -> NDArray[np.float32]:
         """A customer's vector (f,) from the pairs observed: `item` (p,) and their confidence c_ui ≥ 1 (p,)."""
-        observed = self.factors[item]
+        rows = self.row[item]
+        observed, confidence = self.factors[rows[rows >= 0]], confidence[rows >= 0]
         # x_u = (YᵀY + Yᵀ(Cᵘ - I)Y + λI)⁻¹ Yᵀ Cᵘ p(u)
         left = self.gram + observed.T @ (observed * (confidence - 1)[:, None])
         solution: NDArray[np.float32] = np.linalg.solve(left, observed.T @ confidence)
@@ -28,5 +31,6 @@ class ItemFactors:
 
     def scores(self, vector: NDArray[np.float32]) -> NDArray[np.float32]:
         """The predicted preference for every product: (items,). About 0 for a stranger's taste, 1 for an old love."""
-        result: NDArray[np.float32] = self.factors @ vector
+        result = np.zeros(len(self.row), np.float32)
+        result[self.item] = self.factors @ vector
         return result

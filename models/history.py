@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.events import DAY, PURCHASE, RETURN, Events
+from models.settings import HistorySettings
 
 NEVER = np.iinfo(np.int64).min
+Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,20 +31,27 @@ class Histories:
         events = self.events
         return Events(events.item[rows], events.time[rows], events.kind[rows], events.weight[rows])
 
+    def none(self) -> Events:
+        """The history of someone unknown."""
+        return Events(self.events.item[:0], self.events.time[:0], self.events.kind[:0], self.events.weight[:0])
+
 
 @dataclass(frozen=True, eq=False)
 class Interactions:
-    """p pairs of a customer and a product, taken at one moment.
+    """p pairs of a customer and a product at one moment, sorted by item.
 
-    A purchase line counts 1 and a return subtracts the share of a line that came back, so `count` is what was kept.
+    A purchase line counts 1, a return subtracts the share of a line that came back; sums never fall below 0. Decayed
+    sums halve every half-life of HistorySettings. Interest counts every kind of event by its weight.
     """
 
     item: NDArray[np.int32]  # (p,)
-    count: NDArray[np.float32]  # (p,) purchase lines less returns, never below 0
-    first: NDArray[np.int64]  # (p,) first purchase, seconds since 1970; NEVER where only looked at
-    last: NDArray[np.int64]  # (p,) last purchase
-    decayed: NDArray[np.float32]  # (p, half-lives) purchase lines less returns, each halved every half-life
-    interest: NDArray[np.float32]  # (p,) all kinds by their weight, decayed at the last of the half-lives
+    count: Floats  # (p,) purchase lines less returns
+    first: NDArray[np.int64]  # (p,) first purchase, seconds since 1970; NEVER where there is none
+    last: NDArray[np.int64]  # (p,) last purchase; NEVER where there is none
+    long: Floats  # (p,) purchase lines, decayed slowly
+    short: Floats  # (p,) purchase lines, decayed fast
+    taste: Floats  # (p,) interest, for the fold-in
+    recent: Floats  # (p,) interest, for the neighbours
 
     def __len__(self) -> int:
         return len(self.item)
@@ -68,42 +77,64 @@ def pair_starts(events: Events, user: NDArray[np.int32] | None = None) -> NDArra
     return np.flatnonzero(new)
 
 
-def interactions(
-    events: Events,
-    starts: NDArray[np.int64],
-    as_of: int,
-    half_lives_days: Sequence[float],
-    kind_weights: NDArray[np.float32],
-) -> Interactions:
-    """Sum events up to pairs at `as_of`; `kind_weights` (kinds,) is what an event of each kind says about interest.
-
-    Exponential decay: an event of age t weighs 2^(-t / half-life).
-    """
+def interactions(events: Events, starts: NDArray[np.int64], as_of: int, settings: HistorySettings) -> Interactions:
+    """Sum the events of each pair up at `as_of`; `starts` from `pair_starts`."""
     if len(starts) == 0:
         none = np.zeros(0, np.float32)
-        return Interactions(
-            events.item[:0],
-            none,
-            events.time[:0],
-            events.time[:0],
-            np.zeros((0, len(half_lives_days)), np.float32),
-            none,
-        )
+        return Interactions(events.item[:0], none, events.time[:0], events.time[:0], none, none, none, none)
     bought = events.kind == PURCHASE
-    net = np.where(bought | (events.kind == RETURN), events.weight, np.float32(0))
-    age = (np.maximum(as_of - events.time, 0) / np.float32(DAY)).astype(np.float32)
-    decays = [np.exp2(age * np.float32(-1 / half_life)) for half_life in half_lives_days]
-    decayed = np.stack([_sum(net * decay, starts) for decay in decays], axis=1)
-    interest = _sum(events.weight * kind_weights[events.kind] * decays[-1], starts)
+    lines = np.where(bought | (events.kind == RETURN), events.weight, np.float32(0))
     return Interactions(
         item=events.item[starts],
-        count=_sum(net, starts),
-        first=np.minimum.reduceat(np.where(bought, events.time, np.iinfo(np.int64).max), starts),
+        count=_sum(lines, starts),
+        first=_first(events.time, bought, starts),
         last=np.maximum.reduceat(np.where(bought, events.time, NEVER), starts),
-        decayed=decayed,
-        interest=interest,
+        long=_sum(lines * decay(events, as_of, settings.long_half_life_days), starts),
+        short=_sum(lines * decay(events, as_of, settings.short_half_life_days), starts),
+        taste=interest(events, starts, as_of, settings.taste_half_life_days, settings.kind_weights),
+        recent=interest(events, starts, as_of, settings.recent_half_life_days, settings.kind_weights),
     )
 
 
-def _sum(values: NDArray[np.float32], starts: NDArray[np.int64]) -> NDArray[np.float32]:
+def with_session(pairs: Interactions, items: NDArray[np.int32]) -> Interactions:
+    """The same history with the products of this session: each adds 1 to the interest, none is bought."""
+    new = np.setdiff1d(items, pairs.item).astype(np.int32)
+    item = np.concatenate([pairs.item, new])
+    order = np.argsort(item)
+    touched = np.isin(item, items).astype(np.float32)
+    nothing, never = np.zeros(len(new), np.float32), np.full(len(new), NEVER)
+    return Interactions(
+        item=item[order],
+        count=np.concatenate([pairs.count, nothing])[order],
+        first=np.concatenate([pairs.first, never])[order],
+        last=np.concatenate([pairs.last, never])[order],
+        long=np.concatenate([pairs.long, nothing])[order],
+        short=np.concatenate([pairs.short, nothing])[order],
+        taste=(np.concatenate([pairs.taste, nothing]) + touched)[order],
+        recent=(np.concatenate([pairs.recent, nothing]) + touched)[order],
+    )
+
+
+def interest(
+    events: Events, starts: NDArray[np.int64], as_of: int, half_life_days: float, kind_weights: Sequence[float]
+) -> Floats:
+    """Events of every kind by their weight, decayed, summed up to pairs: (pairs,)."""
+    weights = np.array(kind_weights, np.float32)[events.kind]
+    return _sum(events.weight * weights * decay(events, as_of, half_life_days), starts)
+
+
+def decay(events: Events, as_of: int, half_life_days: float) -> Floats:
+    """2^(-age / half-life) of each event: (events,)."""
+    age = np.maximum(as_of - events.time, 0).astype(np.float32)
+    weights: Floats = np.exp2(age * np.float32(-1 / (DAY * half_life_days)))
+    return weights
+
+
+def _sum(values: Floats, starts: NDArray[np.int64]) -> Floats:
     return np.maximum(np.add.reduceat(values, starts), np.float32(0))
+
+
+def _first(time: NDArray[np.int64], bought: NDArray[np.bool_], starts: NDArray[np.int64]) -> NDArray[np.int64]:
+    never = np.iinfo(np.int64).max
+    first = np.minimum.reduceat(np.where(bought, time, never), starts)
+    return np.where(first == never, NEVER, first)

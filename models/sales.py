@@ -8,6 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.events import DAY
+from models.settings import PopularSettings
+
+DAYS_OF_HALF_LIVES = 6  # an older day weighs less than 2 %
+
+
+@dataclass(frozen=True, eq=False)
+class Popularity:
+    """What sells, at one moment: float32 (items,) each."""
+
+    recent: NDArray[np.float32]  # lines in a window's worth of days, newer days count more
+    total: NDArray[np.float32]  # lines since the beginning
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,13 +39,25 @@ class DailySales:
         day it falls into came after.
         """
         end = self._days_before(as_of)
-        start = max(end - days, 0)
-        rows = slice(self.indptr[start], self.indptr[end])
+        rows = slice(self.indptr[max(end - days, 0)], self.indptr[end])
         item, lines = self.item[rows], self.lines[rows]
         if market is not None:
             here = self.market[rows] == market
             item, lines = item[here], lines[here]
         return np.bincount(item, lines, n_items).astype(np.float32)
+
+    def popularity(self, as_of: int, n_items: int, settings: PopularSettings) -> Popularity:
+        """Recent and total sales at `as_of`."""
+        end = self._days_before(as_of)
+        start = max(end - int(DAYS_OF_HALF_LIVES * settings.half_life_days), 0)
+        rows = slice(self.indptr[start], self.indptr[end])
+        ages = np.repeat(end - 0.5 - np.arange(start, end), np.diff(self.indptr[start : end + 1]))
+        decayed = self.lines[rows] * np.exp2(-ages / settings.half_life_days)
+        scale = self.lines[self.indptr[max(end - settings.window_days, 0)] : self.indptr[end]].sum()
+        # The decayed lines, stretched to what the window sold: a share that follows the shop's size.
+        recent = np.bincount(self.item[rows], decayed, n_items) * (scale / max(decayed.sum(), 1e-9))
+        total = np.bincount(self.item[: self.indptr[end]], self.lines[: self.indptr[end]], n_items)
+        return Popularity(recent.astype(np.float32), total.astype(np.float32))
 
     def _days_before(self, as_of: int) -> int:
         held = len(self.indptr) - 1

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from models.customers import PERSONALIZE_WEB
+
 
 class Strategy(StrEnum):
     PERSONAL = "personal"  # a known customer with a history
@@ -27,6 +29,7 @@ class Source(StrEnum):
 class ReasonKind(StrEnum):
     BUY_AGAIN = "buy_again"
     BECAUSE_YOU_BOUGHT = "because_you_bought"
+    BECAUSE_YOU_VIEWED = "because_you_viewed"
     BOUGHT_TOGETHER = "bought_together"
     SIMILAR_CUSTOMERS = "similar_customers"
     POPULAR = "popular"
@@ -101,10 +104,13 @@ class Filters:
 
 @dataclass(frozen=True)
 class SlateRequest:
+    """What a caller asks for; the products of a session and a basket as item indices."""
+
     n: int = 10
     as_of: int | None = None  # seconds since 1970, UTC; None: the newest event the model holds
     repeat: Repeat = Repeat.AUTO
     strict: bool = False  # fewer and better: no fill
     filters: Filters = Filters()
-    recent: tuple[int, ...] = ()  # products of this session, newest last
+    recent: tuple[int, ...] = ()  # products of this session
     basket: tuple[int, ...] = ()
+    purpose: int = PERSONALIZE_WEB  # which consent it takes: PERSONALIZE_WEB or PERSONALIZE_EMAIL

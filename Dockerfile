@@ -1,0 +1,38 @@
+# One image that trains and serves. What follows `docker run … regulars` is what follows `python -m`:
+#
+#   docker build -t regulars .
+#   docker run --rm -v regulars:/var/lib/regulars -v "$PWD/data:/data:ro" regulars \
+#       training train --purchases /data/purchases.parquet --registry /var/lib/regulars/registry
+#   docker run -p 8000:8000 -v regulars:/var/lib/regulars -e REGULARS_API_KEY=… regulars
+
+FROM python:3.13-slim AS build
+WORKDIR /build
+RUN python -m venv /opt/regulars
+COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY models models
+COPY service service
+COPY training training
+# Wheels alone: where one is missing the build ends here, instead of asking for a compiler
+RUN /opt/regulars/bin/python -m pip install --no-cache-dir --only-binary :all: -c constraints.txt '.[training]'
+
+FROM python:3.13-slim
+# implicit's wheel takes the OpenMP runtime from the system
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends libgomp1 \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --uid 10001 --no-create-home regulars \
+    && install --directory --owner regulars --group regulars /var/lib/regulars /var/lib/regulars/registry
+COPY --from=build /opt/regulars /opt/regulars
+ENV PATH=/opt/regulars/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    REGULARS_HOST=0.0.0.0 \
+    REGULARS_PORT=8000 \
+    REGULARS_REGISTRY=/var/lib/regulars/registry
+RUN python -c "import implicit, service, training"
+USER regulars
+VOLUME /var/lib/regulars
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
+    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen('http://127.0.0.1:' + os.environ['REGULARS_PORT'] + '/healthz', timeout=2)"]
+ENTRYPOINT ["python", "-m"]
+CMD ["service"]

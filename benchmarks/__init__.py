@@ -1,0 +1,1 @@
+"""Speed and quality, measured: each a module run by name."""

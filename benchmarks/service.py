@@ -1,0 +1,139 @@
+"""How fast the service answers: `python -m benchmarks.service --registry DIR`.
+
+Asks 127.0.0.1 alone, a few thousand times. Prints a table; the numbers of record are in benchmarks/README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import random
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from models.recommender import Recommender
+from models.registry import Registry
+from models.slate import SlateRequest
+from service.answers import answer
+from service.body import Model
+from service.options import CustomerOptions
+from service.questions import Kind, Question
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+@contextmanager
+def server(registry: Path, **settings: object) -> Iterator[tuple[int, int, float]]:
+    """A service of its own: port, process id, seconds until it was ready."""
+    port = free_port()
+    named = {f"REGULARS_{name.upper()}": str(value) for name, value in settings.items()}
+    environment = os.environ | {"REGULARS_REGISTRY": str(registry), "REGULARS_PORT": str(port)} | named
+    started = time.perf_counter()
+    process = subprocess.Popen([sys.executable, "-m", "service"], env=environment, stderr=subprocess.DEVNULL)
+    try:
+        wait_until_ready(port, process)
+        yield port, process.pid, time.perf_counter() - started
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def wait_until_ready(port: int, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + 30
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            connection.request("GET", "/readyz")
+            if connection.getresponse().status == 200:
+                return
+        except OSError:
+            time.sleep(0.01)
+    raise RuntimeError("the service did not get ready")
+
+
+def times_ms(calls: Sequence[Callable[[], object]]) -> tuple[float, float]:
+    """Median and 99th percentile of the calls, one after another."""
+    taken = []
+    for call in calls:
+        started = time.perf_counter()
+        call()
+        taken.append((time.perf_counter() - started) * 1000)
+    return statistics.median(taken), statistics.quantiles(taken, n=100)[98]
+
+
+def row(name: str, median: float, tail: float, unit: str = "ms") -> None:
+    print(f"{name:<46} {median:9.2f} {tail:9.2f} {unit}")
+
+
+def rss_mb(pid: int) -> float:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1024
+
+
+def in_process(recommender: Recommender, customers: Sequence[str]) -> None:
+    model = Model.of(recommender)
+    row("slate, in the process", *times_ms([lambda c=c: recommender.recommend(c, SlateRequest()) for c in customers]))
+    questions = [Question(Kind.CUSTOMER, CustomerOptions(), "en_US", customer_id=customer) for customer in customers]
+    row("slate and body, in the process", *times_ms([lambda q=q: answer(model, q, b"secret") for q in questions]))
+
+
+def over_http(port: int, customers: Sequence[str], pid: int, name: str) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+
+    def get(path: str) -> None:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        body = response.read()
+        if response.status != 200 or not json.loads(body)["recommendations"]:
+            raise RuntimeError(f"{response.status}: {body[:200]!r}")
+
+    paths = [f"/v1/customers/{quote(customer, safe='')}/recommendations" for customer in customers]
+    row(f"HTTP, {name}, computed", *times_ms([lambda p=p: get(p) for p in paths]))
+    row(f"HTTP, {name}, cached", *times_ms([lambda p=p: get(p) for p in paths]))
+    row("HTTP, /healthz", *times_ms([lambda: get_any(connection, "/healthz") for _ in paths]))
+    print(f"{f'memory of the worker, {name}':<46} {rss_mb(pid):9.1f}           MB")
+
+
+def get_any(connection: http.client.HTTPConnection, path: str) -> None:
+    connection.request("GET", path)
+    connection.getresponse().read()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--registry", type=Path, required=True)
+    parser.add_argument("--calls", type=int, default=1000)
+    parser.add_argument("--redis-url", help="measure this cache too")
+    arguments = parser.parse_args()
+    registry = Registry(arguments.registry)
+    version = registry.active()
+    if version is None:
+        parser.error(f"{arguments.registry} holds no active version; train one first")
+    recommender = Recommender.load(registry.path(version))
+    known = list(recommender.model.customers.ids)
+    customers = random.Random(7).sample(known, min(arguments.calls, len(known)))
+    print(f"{'':<46} {'p50':>9} {'p99':>9}")
+    in_process(recommender, customers)
+    for name, settings in {"memory": {}, "Redis": {"redis_url": arguments.redis_url}}.items():
+        if name == "memory" or arguments.redis_url:
+            with server(arguments.registry, **settings) as (port, pid, seconds):
+                print(f"{'ready after start':<46} {seconds:9.2f}           s")
+                over_http(port, customers, pid, name)
+
+
+if __name__ == "__main__":
+    main()

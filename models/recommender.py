@@ -1,0 +1,242 @@
+"""The one path to a slate: candidates, features, ranking, rules, fill. Service, evaluation and export all take it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import artifact, bundles, reasons, rules
+from models.artifact import Manifest
+from models.candidates import Evidence, best, candidates, gather
+from models.catalogue import Catalogue
+from models.customers import NO
+from models.features import features
+from models.history import Interactions, before, interactions, pair_starts, with_session
+from models.model import Model
+from models.ranking import Blend, Ranker
+from models.repeats import Clocks, clocks
+from models.rules import Removed, Rule
+from models.sales import Popularity
+from models.settings import ModelSettings, settings_of
+from models.slate import Bundle, FallbackReason, Filters, Reason, Slate, SlateRequest, Slot, Source, Strategy
+
+NOBODY = -1
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One customer at one moment, with what every source says: all that a slate is made from."""
+
+    as_of: int
+    pairs: Interactions
+    clocks: Clocks
+    evidence: Evidence
+
+
+@dataclass(frozen=True, eq=False)
+class Ranked:
+    """Candidates by score, best first: items (c,), scores (c,), rows (c, FEATURES), bought before (c,)."""
+
+    items: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    rows: NDArray[np.float32]
+    bought: NDArray[np.bool_]
+
+
+class Recommender:
+    """One loaded model. Immutable and safe to share between threads; what it caches is bounded."""
+
+    def __init__(self, manifest: Manifest, model: Model, settings: ModelSettings) -> None:
+        self.manifest = manifest
+        self.model = model
+        self.settings = settings
+        self.blend = Blend(settings.blend)
+        self._popularity = lru_cache(maxsize=8)(self._count_popularity)
+        self._popular_order = lru_cache(maxsize=64)(self._order_by_sales)
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Map an artifact. Checks manifest, sizes and headers; raises ArtifactError naming the file."""
+        manifest, model = artifact.load(directory, Model)
+        return cls(manifest, model, settings_of(manifest.config, directory))
+
+    @property
+    def catalogue(self) -> Catalogue:
+        return self.model.catalogue
+
+    def recommend(self, customer_id: str | None, request: SlateRequest) -> Slate:
+        """A slate for a customer, a session, or both. Whoever they are, there is an answer."""
+        user = NOBODY if customer_id is None else self.model.customers.ids.find(customer_id)
+        request = self._at_home(user, request)
+        if user != NOBODY and self.model.customers.consent[user, request.purpose] == NO:
+            slate = self.popular(request)
+            return replace(slate, strategy=Strategy.NOT_PERSONALIZED, fallback_reason=FallbackReason.NO_CONSENT)
+        pairs = self._pairs(user, request)
+        if len(pairs) == 0:
+            stranger = user == NOBODY and customer_id is not None
+            reason = FallbackReason.UNKNOWN_CUSTOMER if stranger else FallbackReason.NO_HISTORY
+            return replace(self.popular(request), fallback_reason=reason)
+        known = user != NOBODY and self.model.histories.indptr[user] < self.model.histories.indptr[user + 1]
+        return self.slate(self._case(pairs, request), request, Strategy.PERSONAL if known else Strategy.SESSION)
+
+    def case(self, user: int, request: SlateRequest) -> Case:
+        """What a slate for this user would be made from."""
+        return self._case(self._pairs(user, request), request)
+
+    def slate(self, case: Case, request: SlateRequest, strategy: Strategy = Strategy.PERSONAL) -> Slate:
+        removed = self.removed(case, request)
+        ranked = self.ranked(case, removed, self.blend)
+        slots = self._slots(case, request, ranked)
+        if len(slots) < request.n and not request.strict:
+            slots += tuple(self._fill(removed, request, {slot.item for slot in slots}))
+        return Slate(strategy, None if slots else FallbackReason.NO_CANDIDATES, slots)
+
+    def ranked(self, case: Case, removed: Removed, ranker: Ranker) -> Ranked:
+        """Every candidate that the rules leave, in the order of a ranker; ties by item."""
+        items = candidates(case.evidence, case.pairs, removed == Rule.NONE, self.settings.blend.candidates)
+        rows, bought = features(
+            items, case.evidence, case.pairs, case.clocks, self.model.repeats, self.settings.repeats
+        )
+        scores = ranker.scores(rows, bought)
+        order = np.argsort(-scores, kind="stable")
+        return Ranked(items[order], scores[order], rows[order], bought[order])
+
+    def removed(self, case: Case, request: SlateRequest) -> Removed:
+        """Which products the rules keep out of this customer's slate, each with the rule."""
+        named = np.array(request.recent + request.basket, np.int32)
+        removed = rules.asked_about(self._filtered(request), named)
+        repeats, settings = self.model.repeats, self.settings.repeats
+        return rules.bought(removed, case.pairs, case.clocks, repeats, request.repeat, settings)
+
+    def popular(self, request: SlateRequest, window_days: int | None = None) -> Slate:
+        """What sold most in a window, in the market asked for first: the same for everyone."""
+        removed = self._filtered(request)
+        days = window_days or self.settings.popular.window_days
+        slots = tuple(self._popular_slots(removed, request, days, Source.POPULAR, request.n, set()))
+        return Slate(Strategy.POPULAR, None if slots else FallbackReason.NO_CANDIDATES, slots)
+
+    def similar(self, item: int, request: SlateRequest) -> Slate:
+        """Products that the same customers buy; filled with popular ones of its category."""
+        removed = rules.asked_about(self._filtered(request), np.array([item], np.int32))
+        scores = np.where(removed == Rule.NONE, self.model.neighbours.similar(item), np.float32(0))
+        why = reasons.similar_to(self.catalogue, item)
+        found = best(scores, request.n)
+        slots = tuple(Slot(int(other), float(scores[other]), Source.NEIGHBOURS, why) for other in found)
+        if len(slots) < request.n and not request.strict:
+            elsewhere = self.catalogue.category != self.catalogue.category[item]
+            removed[elsewhere & (removed == Rule.NONE)] = Rule.OTHER_CATEGORY
+            slots += tuple(self._fill(removed, request, set(found.tolist())))
+        return Slate(Strategy.POPULAR, None if slots else FallbackReason.NO_CANDIDATES, slots)
+
+    def bundles(
+        self, item: int, n: int, filters: Filters, as_of: int | None = None, size: int = 2
+    ) -> tuple[Bundle, ...]:
+        """At most n units of `size` products around one product."""
+        allowed = self._filtered(SlateRequest(as_of=as_of, filters=filters)) == Rule.NONE
+        return bundles.around(self.model.orders, item, allowed, n, size, self.settings.bundles)
+
+    def complete(self, basket: Sequence[int], n: int, filters: Filters, as_of: int | None = None) -> tuple[Bundle, ...]:
+        """At most n products that complete a basket, each a unit with the product of the basket it goes with."""
+        removed = self._filtered(SlateRequest(as_of=as_of, filters=filters))
+        unique = sorted(set(basket))
+        return bundles.complete(self.model.orders, unique, removed == Rule.NONE, n, self.settings.bundles)
+
+    def completing(self, basket: Sequence[int], n: int) -> list[int]:
+        """The items of `complete` without a filter: what evaluation measures."""
+        scores = self.model.orders.basket_scores(sorted(set(basket)), self.settings.bundles.lift_weight)
+        return [int(item) for item in best(scores, n)]
+
+    def _at_home(self, user: int, request: SlateRequest) -> SlateRequest:
+        """The request in the customer's own market where it names none."""
+        if user == NOBODY or request.filters.market is not None or self.model.customers.market[user] < 0:
+            return request
+        market = self.model.customers.market_names[int(self.model.customers.market[user])]
+        return replace(request, filters=replace(request.filters, market=market))
+
+    def _moment(self, request: SlateRequest) -> int:
+        return self.manifest.data_as_of if request.as_of is None else request.as_of
+
+    def _pairs(self, user: int, request: SlateRequest) -> Interactions:
+        as_of = self._moment(request)
+        events = before(self.model.histories.of(user), as_of) if user != NOBODY else self.model.histories.none()
+        pairs = interactions(events, pair_starts(events), as_of, self.settings.history)
+        session = np.unique(np.array(request.recent + request.basket, np.int32))
+        return with_session(pairs, session) if len(session) else pairs
+
+    def _case(self, pairs: Interactions, request: SlateRequest) -> Case:
+        as_of, model = self._moment(request), self.model
+        basket = sorted(set(request.basket))
+        evidence = gather(
+            pairs,
+            basket,
+            self._popularity(self._sales_moment(as_of)),
+            model.factors,
+            model.neighbours,
+            model.orders,
+            self.settings,
+        )
+        return Case(as_of, pairs, clocks(pairs, model.repeats, as_of, self.settings.repeats), evidence)
+
+    def _filtered(self, request: SlateRequest) -> Removed:
+        return rules.filtered(self.catalogue, request.filters, self._moment(request), request.filters.market)
+
+    def _slots(self, case: Case, request: SlateRequest, ranked: Ranked) -> tuple[Slot, ...]:
+        items = [int(item) for item in ranked.items[: request.n]]
+        sources = [
+            self.blend.source(row, bool(bought))
+            for row, bought in zip(ranked.rows[: request.n], ranked.bought[: request.n], strict=True)
+        ]
+        why = self._reasons(case, request, items, sources)
+        return tuple(
+            Slot(item, float(score), source, why[item])
+            for item, score, source in zip(items, ranked.scores[: request.n], sources, strict=True)
+        )
+
+    def _reasons(self, case: Case, request: SlateRequest, items: list[int], sources: list[Source]) -> dict[int, Reason]:
+        catalogue, model = self.catalogue, self.model
+        from_source = {
+            source: [item for item, by in zip(items, sources, strict=True) if by is source] for source in Source
+        }
+        basket = sorted(set(request.basket))
+        why = dict.fromkeys(from_source[Source.POPULAR], reasons.POPULAR)
+        why |= dict.fromkeys(from_source[Source.FACTORS], reasons.SIMILAR_CUSTOMERS)
+        why |= {item: reasons.buy_again(case.pairs, item) for item in from_source[Source.OWN_PURCHASES]}
+        why |= reasons.neighbours_of(catalogue, model.neighbours, case.pairs, from_source[Source.NEIGHBOURS])
+        for item in from_source[Source.BOUGHT_TOGETHER]:
+            why[item] = reasons.bought_together(catalogue, model.orders, basket, item)
+        return why
+
+    def _fill(self, removed: Removed, request: SlateRequest, shown: set[int]) -> Iterator[Slot]:
+        days = self.settings.popular.window_days
+        return self._popular_slots(removed, request, days, Source.FILL, request.n - len(shown), shown)
+
+    def _popular_slots(
+        self, removed: Removed, request: SlateRequest, days: int, source: Source, n: int, shown: set[int]
+    ) -> Iterator[Slot]:
+        market = self.model.customers.market_names.find(request.filters.market or "")
+        order, lines = self._popular_order(self._sales_moment(self._moment(request)), days, market)
+        allowed = order[removed[order] == Rule.NONE][: n + len(shown)].tolist()
+        chosen = [item for item in allowed if item not in shown][:n]
+        return (Slot(item, float(lines[item]), source, reasons.POPULAR) for item in chosen)
+
+    def _sales_moment(self, as_of: int) -> int:
+        """Product windows end at the newest event, so every later moment is the same one."""
+        return min(as_of, int(self.model.sales.newest[0]))
+
+    def _count_popularity(self, as_of: int) -> Popularity:
+        return self.model.sales.popularity(as_of, len(self.catalogue), self.settings.popular)
+
+    def _order_by_sales(self, as_of: int, days: int, market: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Products that were ever sold, by lines in the window: in the market, then everywhere, then of all time."""
+        sales, n_items = self.model.sales, len(self.catalogue)
+        everywhere = sales.window(as_of, days, n_items)
+        here = sales.window(as_of, days, n_items, market) if market >= 0 else everywhere
+        total = self._popularity(as_of).total
+        order = np.lexsort((-total, -everywhere, -here))
+        return order[total[order] > 0], here

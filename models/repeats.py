@@ -1,0 +1,44 @@
+"""How a product is bought again: how likely, and after how many days."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.events import DAY
+from models.history import NEVER, Interactions
+from models.settings import RepeatSettings
+
+
+@dataclass(frozen=True, eq=False)
+class Repeats:
+    rate: NDArray[np.float32]  # (items,) share of a product's customers who bought it again
+    average: NDArray[np.float32]  # (1,) the same over all products
+    interval: NDArray[np.float32]  # (items,) days between two purchases
+
+
+@dataclass(frozen=True, eq=False)
+class Clocks:
+    """Where a customer stands with each product they bought: (p,) each, in days."""
+
+    since: NDArray[np.float32]  # since the last purchase
+    interval: NDArray[np.float32]  # expected between two purchases
+
+    @property
+    def passed(self) -> NDArray[np.float32]:
+        """The share of the interval that has passed."""
+        return np.divide(self.since, np.maximum(self.interval, 1e-3), dtype=np.float32)
+
+
+def clocks(pairs: Interactions, repeats: Repeats, as_of: int, settings: RepeatSettings) -> Clocks:
+    """The customer's own interval, drawn towards the product's while they bought it few times."""
+    bought = pairs.last != NEVER
+    since = np.where(bought, (as_of - pairs.last) / DAY, np.inf)
+    span = np.where(bought, (pairs.last - pairs.first) / DAY, 0)
+    gaps = np.maximum(pairs.count - 1, 0)
+    prior = settings.own_interval_prior
+    # interval = (days from first to last + prior · product's interval) / (gaps + prior)
+    interval = (span + prior * repeats.interval[pairs.item]) / (gaps + prior)
+    return Clocks(since.astype(np.float32), interval.astype(np.float32))

@@ -1,0 +1,79 @@
+"""Which products may enter a slate. What is removed is removed by a rule with a name."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.catalogue import Catalogue
+from models.history import NEVER, Interactions
+from models.repeats import Clocks, Repeats
+from models.settings import RepeatSettings
+from models.slate import Filters, Repeat
+
+Removed = NDArray[np.uint8]  # (items,) the first Rule that removes each product
+
+
+class Rule(IntEnum):
+    NONE = 0
+    NOT_FOR_SALE = 1
+    EXCLUDED = 2  # by the request
+    OTHER_CATEGORY = 3
+    OTHER_BRAND = 4
+    OTHER_PRICE = 5
+    ASKED_ABOUT = 6  # in the basket, in the session, or the product that others are compared to
+    RETURNED = 7
+    BOUGHT_BEFORE = 8
+    BOUGHT_ONCE = 9  # this shop's customers do not buy it again
+    NOT_YET_DUE = 10  # just bought
+
+
+def filtered(catalogue: Catalogue, filters: Filters, as_of: int, market: str | None) -> Removed:
+    """What the catalogue and the request rule out for everyone."""
+    removed = np.where(catalogue.sellable(as_of, market), Rule.NONE, Rule.NOT_FOR_SALE).astype(np.uint8)
+    if filters.category is not None:
+        code = catalogue.category_names.find(filters.category)
+        _remove(removed, (catalogue.category != code) | (code < 0), Rule.OTHER_CATEGORY)
+    if filters.brand is not None:
+        code = catalogue.brand_names.find(filters.brand)
+        _remove(removed, (catalogue.brand != code) | (code < 0), Rule.OTHER_BRAND)
+    # An unknown price is neither above a lower nor below an upper bound.
+    if filters.min_price is not None:
+        _remove(removed, ~(catalogue.price >= filters.min_price), Rule.OTHER_PRICE)
+    if filters.max_price is not None:
+        _remove(removed, ~(catalogue.price <= filters.max_price), Rule.OTHER_PRICE)
+    removed[list(filters.exclude)] = Rule.EXCLUDED
+    return removed
+
+
+def bought(
+    removed: Removed, pairs: Interactions, clocks: Clocks, repeats: Repeats, repeat: Repeat, settings: RepeatSettings
+) -> Removed:
+    """The same with what this customer's own purchases rule out."""
+    removed = removed.copy()
+    owned = pairs.last != NEVER
+    _remove_items(removed, pairs.item[owned & (pairs.count <= 0)], Rule.RETURNED)
+    if repeat is Repeat.EXCLUDE:
+        _remove_items(removed, pairs.item[owned], Rule.BOUGHT_BEFORE)
+    elif repeat is Repeat.AUTO:
+        rare = repeats.rate[pairs.item] < settings.rare * repeats.average[0]
+        _remove_items(removed, pairs.item[owned & rare], Rule.BOUGHT_ONCE)
+        _remove_items(removed, pairs.item[owned & (clocks.passed < settings.too_soon)], Rule.NOT_YET_DUE)
+    return removed
+
+
+def asked_about(removed: Removed, items: NDArray[np.int32]) -> Removed:
+    """The same without the products that the request itself names."""
+    removed = removed.copy()
+    _remove_items(removed, items, Rule.ASKED_ABOUT)
+    return removed
+
+
+def _remove(removed: Removed, which: NDArray[np.bool_], rule: Rule) -> None:
+    removed[which & (removed == Rule.NONE)] = rule
+
+
+def _remove_items(removed: Removed, items: NDArray[np.int32], rule: Rule) -> None:
+    removed[items[removed[items] == Rule.NONE]] = rule

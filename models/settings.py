@@ -1,0 +1,145 @@
+"""Every hyperparameter, under one name. Where the defaults come from: docs/quality.md."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from models.errors import ArtifactError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class HistorySettings:
+    """How a customer's events are summed up."""
+
+    min_lines: int = 3  # purchase lines of a product from which it is learned from
+    long_half_life_days: float = 240.0  # what they always buy
+    short_half_life_days: float = 15.0  # what they buy now
+    taste_half_life_days: float = 30.0  # events that fold the customer in
+    recent_half_life_days: float = 20.0  # events whose neighbours are looked at
+    # A weight for each of models.events.KINDS: purchase, return, view, cart, wishlist
+    kind_weights: tuple[float, float, float, float, float] = (1.0, 1.0, 0.05, 0.2, 0.2)
+
+
+@dataclass(frozen=True)
+class FactorSettings:
+    """Alternating least squares."""
+
+    factors: int = 128
+    regularization: float = 40.0
+    iterations: int = 10
+    alpha: float = 6.0  # confidence = 1 + alpha · interest
+    half_life_days: float = 60.0  # events that the item factors are learned from
+
+
+@dataclass(frozen=True)
+class NeighbourSettings:
+    """Item neighbours over customers."""
+
+    half_life_days: float = 180.0
+    power: float = 0.5  # interest^power, so that the hundredth purchase tells less than the first
+    customer_norm: float = 1.0  # 1: a customer of many products tells less about each pair
+    item_norm: float = 0.75  # how far a popular product in the history is discounted
+    neighbour_norm: float = 0.5  # how far a popular neighbour is discounted
+    neighbours: int = 100  # kept a product
+
+
+@dataclass(frozen=True)
+class PopularSettings:
+    half_life_days: float = 10.0
+    window_days: int = 28  # the popular slate; the scale of recent sales
+
+
+@dataclass(frozen=True)
+class RepeatSettings:
+    """How often a product is bought again, and after how long."""
+
+    rate_prior: float = 10.0  # customers of an average product, mixed into a product's repeat rate
+    interval_prior: float = 5.0  # gaps of an average product, mixed into a product's interval
+    own_interval_prior: float = 2.0  # gaps of the product, mixed into a customer's interval
+    overdue_purchases: int = 3  # purchases from which a customer's clock is trusted
+    rare: float = 0.2  # repeat=auto leaves out what is bought again less often than this share of the shop's average
+    too_soon: float = 0.15  # repeat=auto leaves out what was bought less than this share of its interval ago
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What each feature adds to the score of a candidate; features are 0 where there is no evidence."""
+
+    constant: float = 0.0
+    affinity: float = 0.0
+    neighbours: float = 0.0
+    basket: float = 0.0
+    recent_sales: float = 0.0
+    all_sales: float = 0.0
+    own_long: float = 0.0
+    own_short: float = 0.0
+    repeat_rate: float = 0.0
+    overdue: float = 0.0
+
+
+@dataclass(frozen=True)
+class BlendSettings:
+    """A log-linear blend, with weights of its own for products that the customer bought before."""
+
+    new: Weights = Weights(affinity=0.8, neighbours=0.65, basket=1.0, recent_sales=0.6, all_sales=-0.55)
+    bought: Weights = Weights(
+        constant=3.04,  # makes both kinds comparable: the logarithms of the scales of their features
+        affinity=0.3,
+        basket=1.0,
+        recent_sales=0.35,
+        all_sales=-0.4,
+        own_long=0.9,
+        own_short=0.05,
+        repeat_rate=0.45,
+        overdue=-0.2,
+    )
+    candidates: int = 100  # new products from each source
+
+
+@dataclass(frozen=True)
+class BundleSettings:
+    half_life_days: float = 180.0  # an order's age at which it counts half
+    size_power: float = 0.4  # a pair in an order of s products counts (s - 1)^-size_power
+    largest_order: int = 1000  # products; larger orders tell nothing about pairs and cost the square
+    neighbours: int = 100  # partners kept a product
+    lift_damping: float = 0.15  # pseudo pairs
+    confidence_damping: float = 2.0  # pseudo orders
+    lift_weight: float = 0.95  # exponent of the lift in a large basket
+    min_support: int = 3  # orders with both products, for a unit
+    min_support_share: float = 0.0001  # the same as a share of all orders
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    seed: int = 0
+    history: HistorySettings = field(default_factory=HistorySettings)
+    factors: FactorSettings = field(default_factory=FactorSettings)
+    neighbours: NeighbourSettings = field(default_factory=NeighbourSettings)
+    popular: PopularSettings = field(default_factory=PopularSettings)
+    repeats: RepeatSettings = field(default_factory=RepeatSettings)
+    blend: BlendSettings = field(default_factory=BlendSettings)
+    bundles: BundleSettings = field(default_factory=BundleSettings)
+
+
+def settings_of(config: Mapping[str, Any], place: Path) -> ModelSettings:
+    """The settings that a manifest recorded. Raises ArtifactError where they are not this version's."""
+    try:
+        return _settings(ModelSettings, config)
+    except (TypeError, KeyError) as error:
+        raise ArtifactError(f"{place}: has settings that this version does not know ({error})") from error
+
+
+def _settings(kind: type[T], content: Mapping[str, Any]) -> T:
+    hints = typing.get_type_hints(kind)
+    values = {
+        name: _settings(hints[name], value) if dataclasses.is_dataclass(hints[name]) else value
+        for name, value in content.items()
+    }
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})

@@ -1,0 +1,26 @@
+"""Fixtures that more than one test file uses."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.redis_server import MISSING, RedisServer, find_redis
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """One sentence instead of an error a test, where tests that need a Redis were collected and there is none."""
+    if any("redis_server" in getattr(item, "fixturenames", ()) for item in session.items) and find_redis() is None:
+        pytest.exit(MISSING, returncode=pytest.ExitCode.USAGE_ERROR)
+
+
+@pytest.fixture
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis that runs and is empty."""
+    binary = find_redis()
+    assert binary is not None, MISSING
+    server = RedisServer(binary, tmp_path_factory.mktemp("redis"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()

@@ -1,0 +1,279 @@
+"""What the container files name exists and agrees: no engine is needed to hold them to that."""
+
+import ast
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import threading
+import tomllib
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import redis
+import yaml
+
+from service.settings import PREFIX, Settings, SettingsError
+
+ROOT = Path(__file__).parent.parent
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+RUNTIME_LIBRARIES = {"libgomp1"}  # all that the last stage may install: nothing that builds
+
+
+def instructions(text: str) -> list[tuple[str, str]]:
+    """(INSTRUCTION, rest), comments gone, continued lines joined."""
+    lines = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
+    joined = re.sub(r"\\\n\s*", " ", lines)
+    return [tuple(line.split(maxsplit=1)) for line in joined.splitlines() if line.strip()]
+
+
+ALL = instructions((ROOT / "Dockerfile").read_text())
+BORDER = max(place for place, (name, _) in enumerate(ALL) if name == "FROM")
+BUILD, LAST = ALL[:BORDER], ALL[BORDER:]
+COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
+SERVICE, REDIS = COMPOSE["services"]["service"], COMPOSE["services"]["redis"]
+
+
+def rests(stage: list[tuple[str, str]], name: str) -> list[str]:
+    return [rest for instruction, rest in stage if instruction == name]
+
+
+def the(name: str) -> str:
+    """The only instruction of that name in the last stage."""
+    (rest,) = rests(LAST, name)
+    return rest
+
+
+def image_environment() -> dict[str, str]:
+    return dict(pair.split("=", 1) for rest in rests(LAST, "ENV") for pair in shlex.split(rest))
+
+
+def compose_environment(**given: str) -> dict[str, str]:
+    """What Compose hands to the service: ${NAME:-default} and ${NAME:?sentence} filled in as it does."""
+
+    def fill(match: re.Match[str]) -> str:
+        name, operator, rest = match.groups()
+        if given.get(name):
+            return given[name]
+        if operator == ":?":
+            raise LookupError(rest)
+        return rest
+
+    return {
+        name: re.sub(r"\$\{(\w+)(:[-?])([^}]*)\}", fill, str(value)) for name, value in SERVICE["environment"].items()
+    }
+
+
+def copied() -> list[str]:
+    """Paths that the build stage takes from the checkout."""
+    return [source for rest in rests(BUILD, "COPY") for source in shlex.split(rest)[:-1]]
+
+
+def ignored(path: str) -> bool:
+    """As .dockerignore has it: the last pattern that fits decides."""
+    decided = False
+    for line in (ROOT / ".dockerignore").read_text().splitlines():
+        if line and not line.startswith("#") and fnmatch(path, line.lstrip("!")):
+            decided = not line.startswith("!")
+    return decided
+
+
+def health_check() -> list[str]:
+    return json.loads(the("HEALTHCHECK").split("CMD", 1)[1])
+
+
+def test_everything_copied_exists_and_reaches_the_build():
+    assert {path for path in copied() if not (ROOT / path).exists()} == set()
+    assert {path for path in copied() if ignored(path)} == set()
+
+
+@pytest.mark.parametrize("path", [".git", ".venv", "data", "registry", "tests", "compose.yaml", ".env"])
+def test_nothing_else_reaches_the_build(path):
+    assert ignored(path)
+
+
+def test_every_package_and_every_file_that_packaging_reads_is_copied():
+    project = PYPROJECT["project"]
+    wanted = {
+        *PYPROJECT["tool"]["setuptools"]["packages"],
+        "pyproject.toml",
+        project["readme"],
+        *project["license-files"],
+    }
+    assert wanted <= set(copied())
+
+
+def test_wheels_are_installed_under_the_constraints_with_an_extra_that_exists():
+    (install,) = [rest for rest in rests(BUILD, "RUN") if "pip install" in rest]
+    words = shlex.split(install)
+    assert words[words.index("--only-binary") + 1] == ":all:"
+    assert words[words.index("-c") + 1] in copied()
+    project = re.fullmatch(r"\.\[(\w+)\]", words[-1])
+    assert project is not None
+    assert project[1] in PYPROJECT["project"]["optional-dependencies"]
+
+
+def test_both_stages_run_the_same_python_that_the_project_allows():
+    build, last = rests(BUILD, "FROM")[0].split()[0], the("FROM")
+    assert build == last
+    version = re.fullmatch(r"python:3\.(\d+)-slim", last)
+    assert version is not None
+    assert int(version[1]) >= int(PYPROJECT["project"]["requires-python"].removeprefix(">=3."))
+
+
+def test_what_the_last_stage_takes_is_what_the_build_made():
+    (taken,) = [shlex.split(rest) for rest in rests(LAST, "COPY")]
+    assert taken[0] == "--from=build"
+    assert rests(BUILD, "FROM")[0].endswith(" AS build")
+    assert taken[1] == taken[2]  # an environment does not work from another path
+    assert f"python -m venv {taken[1]}" in rests(BUILD, "RUN")
+    assert image_environment()["PATH"].split(":")[0] == f"{taken[1]}/bin"
+
+
+def test_the_last_stage_installs_no_compiler():
+    installed = set()
+    for command in re.split(r"&&|;", " && ".join(rests(LAST, "RUN"))):
+        words = shlex.split(command)
+        assert "pip" not in words
+        if words[:2] == ["apt-get", "install"]:
+            installed |= {word for word in words[2:] if not word.startswith("-")}
+    assert installed == RUNTIME_LIBRARIES
+
+
+def test_the_user_is_not_root_and_is_made_before():
+    user = the("USER")
+    assert user not in {"root", "0"}
+    made = " ".join(rests(LAST, "RUN"))
+    assert re.search(rf"useradd [^&]*--uid [1-9]\d* [^&]*\b{user}\b", made)
+    names = [name for name, _ in LAST]
+    assert {"RUN", "COPY"}.isdisjoint(names[names.index("USER") :])
+
+
+def test_the_user_owns_the_volume_with_the_registry():
+    volume, registry = the("VOLUME"), image_environment()["REGULARS_REGISTRY"]
+    assert Path(registry).is_relative_to(volume)
+    (install,) = re.findall(r"install --directory ([^&]*)", " ".join(rests(LAST, "RUN")))
+    words = install.split()
+    assert words[words.index("--owner") + 1] == the("USER")
+    assert {volume, registry} <= set(words)
+    named = dict(mount.split(":") for mount in SERVICE["volumes"] if ":" in mount)
+    assert named == dict.fromkeys(COMPOSE["volumes"], volume)
+
+
+def test_every_module_that_is_run_exists():
+    assert json.loads(the("ENTRYPOINT")) == ["python", "-m"]
+    (served,) = json.loads(the("CMD"))
+    trained = re.findall(r"^#\s+(\w+) train ", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert trained
+    for module in (served, *trained):
+        assert find_spec(f"{module}.__main__") is not None, module
+        assert module in copied()
+
+
+def test_the_health_check_needs_the_standard_library_alone():
+    python, option, code = health_check()
+    assert (python, option) == ("python", "-c")
+    imported = {
+        name.name.split(".")[0]
+        for node in ast.walk(ast.parse(code))
+        if isinstance(node, ast.Import)
+        for name in node.names
+    }
+    assert imported
+    assert imported <= sys.stdlib_module_names
+
+
+class Answer(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(self.server.statuses.get(self.path, 404))
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[HTTPServer]:
+    with HTTPServer(("127.0.0.1", 0), Answer) as listening:
+        listening.statuses = {}
+        thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield listening
+        listening.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(("status", "healthy"), [(200, True), (503, False), (404, False)])
+def test_the_health_check_believes_healthz_on_the_port_of_the_settings(server, status, healthy):
+    server.statuses = {"/healthz": status}
+    environment = {**os.environ, "REGULARS_PORT": str(server.server_port)}
+    command = [sys.executable, *health_check()[1:]]
+    ended = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert (ended.returncode == 0) is healthy
+
+
+def test_one_port_is_set_exposed_and_published():
+    port = image_environment()["REGULARS_PORT"]
+    assert the("EXPOSE") == port
+    assert [mapping.split(":")[-1] for mapping in SERVICE["ports"]] == [port]
+    assert int(port) == Settings.model_fields["port"].default
+
+
+def test_every_variable_is_a_setting():
+    settings = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    assert {name for name in image_environment() if name.startswith(PREFIX)} <= settings
+    assert set(SERVICE["environment"]) <= settings
+
+
+def test_the_service_starts_with_the_settings_of_image_and_compose():
+    settings = Settings.of(image_environment() | compose_environment(REGULARS_API_KEY="a long random text"))
+    assert settings.host == "0.0.0.0"
+    assert str(settings.registry) == image_environment()["REGULARS_REGISTRY"]
+    assert settings.workers == 2
+
+
+def test_without_a_key_neither_compose_nor_the_image_starts():
+    with pytest.raises(LookupError, match="key"):
+        compose_environment()
+    with pytest.raises(SettingsError, match="REGULARS_API_KEY"):
+        Settings.of(image_environment())
+
+
+def test_the_service_finds_the_redis_of_compose():
+    host = re.match(r"redis://(\w+):6379/", SERVICE["environment"]["REGULARS_REDIS_URL"])
+    assert host is not None
+    assert host[1] in COMPOSE["services"]
+    assert set(SERVICE["depends_on"]) == {host[1]}
+
+
+def test_the_redis_of_compose_is_a_bounded_cache_that_keeps_nothing(redis_server):
+    """Its options, handed to a real server."""
+    program, *options = REDIS["command"]
+    assert program == "redis-server"
+    with redis.Redis.from_url(redis_server.url) as client:
+        for name, value in zip(options[0::2], options[1::2], strict=True):
+            assert client.config_set(name.removeprefix("--"), value)
+        assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "allkeys-lru"}
+        assert int(client.config_get("maxmemory")["maxmemory"]) == 256 * 1024**2
+        assert client.config_get("save") == {"save": ""}
+        assert client.config_get("appendonly") == {"appendonly": "no"}
+
+
+@pytest.mark.parametrize("container", [SERVICE, REDIS], ids=["service", "redis"])
+def test_containers_write_only_where_they_are_told(container):
+    assert container["read_only"] is True
+    assert container["cap_drop"] == ["ALL"]
+    writable = [mount.split(":")[-1] for mount in container.get("volumes", []) + container.get("tmpfs", [])]
+    assert writable == (["/data"] if container is REDIS else [the("VOLUME"), "/tmp"])
+
+
+def test_both_containers_are_watched():
+    assert REDIS["healthcheck"]["test"] == ["CMD", "redis-cli", "ping"]
+    assert "healthcheck" not in SERVICE  # the image brings its own
+    assert health_check()

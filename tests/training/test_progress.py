@@ -1,0 +1,22 @@
+from io import StringIO
+
+from training.progress import Reporter
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_pipe_gets_plain_lines_with_what_is_left() -> None:
+    stream, clock = StringIO(), Clock()
+    with Reporter(stream, clock).step("Evaluating") as advance:
+        clock.now = 3
+        advance(5, 100)
+        clock.now = 20
+        advance(25, 100)
+        clock.now = 40
+        advance(100, 100)
+    assert stream.getvalue() == "Evaluating: 25 of 100, about 60 s left\nEvaluating: 40.0 s\n"

@@ -1,0 +1,69 @@
+"""Bundles against real orders: hide one product, rank the rest of the catalogue given the others, or one of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.events import PURCHASE
+from models.recommender import Recommender
+from training.config import EvaluationConfig
+from training.progress import Advance
+from training.split import Split
+
+MODES = ("basket", "one product")
+
+
+def evaluate_bundles(
+    directory: Path, split: Split, config: EvaluationConfig, on_progress: Advance
+) -> dict[str, dict[str, float]]:
+    """Hit rate at k in orders placed after the cut, every product hidden once.
+
+    `per order` is the mean over orders of their share of hits, so that each order weighs the same, as when one product
+    an order is hidden; `per product` is the share of all hidden products, in which large orders weigh more.
+    """
+    recommender = Recommender.load(directory)
+    orders = _orders(split, config)
+    random = np.random.default_rng(config.seed)
+    hits: dict[str, list[NDArray[np.bool_]]] = {mode: [] for mode in MODES}
+    for place, order in enumerate(orders):
+        found = [_found(recommender, order, hidden, config.k, random) for hidden in range(len(order))]
+        for mode, column in zip(MODES, np.array(found).T, strict=True):
+            hits[mode].append(column)
+        on_progress(place + 1, len(orders))
+    if not orders:
+        return {}
+    return {
+        mode: {
+            "per order": float(np.mean([column.mean() for column in columns])),
+            "per product": float(np.concatenate(columns).mean()),
+            "orders": len(columns),
+        }
+        for mode, columns in hits.items()
+    }
+
+
+def _orders(split: Split, config: EvaluationConfig) -> list[NDArray[np.int32]]:
+    """The countable products of at most `max_orders` orders of the right size."""
+    rows = (split.future.kind == PURCHASE) & split.countable[split.future.item]
+    pairs = np.unique(np.stack([split.future.order[rows], split.future.item[rows]]), axis=1)
+    order, item = pairs
+    starts = np.flatnonzero(np.diff(order, prepend=-1))
+    baskets = [basket for basket in np.split(item, starts[1:]) if 3 <= len(basket) <= config.largest_order]
+    if len(baskets) <= config.max_orders:
+        return baskets
+    chosen = np.random.default_rng(config.seed).choice(len(baskets), config.max_orders, replace=False)
+    return [baskets[place] for place in np.sort(chosen)]
+
+
+def _found(
+    recommender: Recommender, order: NDArray[np.int32], hidden: int, k: int, random: np.random.Generator
+) -> tuple[bool, bool]:
+    """Whether the hidden product is proposed for all the others, and for one of them."""
+    rest = np.delete(order, hidden).tolist()
+    one = [rest[int(random.integers(len(rest)))]]
+    return tuple(  # type: ignore[return-value]
+        int(order[hidden]) in recommender.completing(basket, k) for basket in (rest, one)
+    )

@@ -1,0 +1,230 @@
+"""The command line. Exit 0: done; 1: refused by the quality gate; 2: bad input."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from models.errors import ArtifactError
+from models.recommender import Recommender
+from models.registry import Registry
+from models.slate import Repeat
+from training import synthetic
+from training.config import Config, read_config
+from training.errors import InputError
+from training.export import Layout, Order, export_slates
+from training.progress import Reporter
+from training.purchases import Purchases, read_purchases
+from training.recipients import everyone, read_recipients
+from training.summary import print_evaluation, print_reading, print_versions, write_json
+from training.train import evaluate_history, train
+from training.workers import cores
+
+DONE: Final = 0
+REFUSED: Final = 1
+BAD_INPUT: Final = 2
+
+
+def main(arguments: Sequence[str], *, now: int) -> int:
+    """Run one command; `now` is the wall clock in seconds since 1970. Returns the exit status."""
+    options = _parser().parse_args(arguments)
+    reporter = Reporter()
+    try:
+        status: int = options.run(options, reporter, now)
+    except (InputError, ArtifactError) as error:
+        reporter.console.print(f"Error: {error}", markup=False, soft_wrap=True, style="bold red")
+        return BAD_INPUT
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        reporter.console.print(f"Error: {place}{error.strerror}; nothing was published", markup=False, soft_wrap=True)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        reporter.console.print("Stopped; nothing was published")
+        return 130
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m training", description="Learn from a shop's purchases.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser("train", help="learn, evaluate, and publish a version if it is good enough")
+    _add_history(command)
+    _add_registry(command)
+    command.set_defaults(run=_train)
+
+    command = commands.add_parser("evaluate", help="measure on the last days of the history; publish nothing")
+    _add_history(command)
+    command.add_argument("--test-days", type=int, metavar="N", help="days kept back (default 28)")
+    command.add_argument("--json", type=Path, metavar="FILE", help="write every figure")
+    command.set_defaults(run=_evaluate)
+
+    command = commands.add_parser("export", help="write slates for many customers to a file")
+    _add_registry(command)
+    command.add_argument("--recipients", type=Path, metavar="FILE", help="customer_id, optionally as_of; default: all")
+    command.add_argument("-n", type=int, default=10, help="products in a slate, 1 to 100 (default 10)")
+    command.add_argument("--repeat", type=Repeat, choices=list(Repeat), default=Repeat.AUTO)
+    command.add_argument("--layout", type=Layout, choices=list(Layout), default=Layout.LONG)
+    command.add_argument("--output", type=Path, required=True, metavar="FILE", help=".parquet, .csv or .ndjson")
+    command.set_defaults(run=_export)
+
+    command = commands.add_parser("versions", help="list the versions of a registry")
+    _add_registry(command)
+    command.add_argument("--prune", action="store_true", help="remove old versions, never the active one")
+    command.set_defaults(run=_versions)
+
+    command = commands.add_parser("activate", help="make a version the active one")
+    command.add_argument("version")
+    _add_registry(command)
+    command.set_defaults(run=_activate)
+
+    command = commands.add_parser("rollback", help="go back to the version that was active before")
+    _add_registry(command)
+    command.set_defaults(run=_rollback)
+
+    command = commands.add_parser("synthetic", help="write a seeded shop with known tastes")
+    command.add_argument("--customers", type=int, required=True, metavar="N")
+    command.add_argument("--products", type=int, required=True, metavar="M")
+    command.add_argument("--purchases", type=int, required=True, metavar="K")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--output", type=Path, required=True, metavar="DIR")
+    command.set_defaults(run=_synthetic)
+    return parser
+
+
+def _add_history(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--purchases", nargs="+", required=True, metavar="PATH", help="files, folders or globs")
+    command.add_argument("--products", type=Path, metavar="PATH")
+    command.add_argument("--customers", type=Path, metavar="PATH")
+    command.add_argument("--column", action="append", default=[], metavar="OURS=THEIRS", help="repeatable")
+    command.add_argument("--config", type=Path, metavar="FILE.toml")
+    command.add_argument("--until", metavar="DATE", help="leave out what happened on this day (UTC) and after")
+
+
+def _add_registry(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--registry", type=Path, required=True, metavar="DIR")
+    if not any(action.dest == "config" for action in command._actions):
+        command.add_argument("--config", type=Path, metavar="FILE.toml")
+
+
+def _read(options: argparse.Namespace, config: Config, reporter: Reporter, now: int) -> Purchases:
+    with reporter.step("Reading purchases"):
+        purchases = read_purchases(
+            options.purchases,
+            products=options.products,
+            customers=options.customers,
+            columns=config.columns,
+            now=now,
+            until=_until(options.until),
+            memory_limit=config.memory_limit,
+        )
+    print_reading(reporter.console, purchases)
+    return purchases
+
+
+def _until(text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError(f"--until {text}: expected a date such as 2025-12-31") from None
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+
+
+def _train(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
+    config = read_config(options.config, options.column)
+    purchases = _read(options, config, reporter, now)
+    outcome = train(purchases, config, Registry(options.registry), reporter, now=now)
+    if outcome.evaluation is not None:
+        print_evaluation(reporter.console, outcome.evaluation)
+    if outcome.published is None:
+        for refusal in outcome.refusals:
+            reporter.console.print(f"Refused, {refusal}", markup=False, soft_wrap=True)
+        reporter.console.print("Nothing was published; what was active stays active.")
+        return REFUSED
+    reporter.console.print(f"Published {outcome.published.version}, now active in {options.registry}", soft_wrap=True)
+    return DONE
+
+
+def _evaluate(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
+    config = read_config(options.config, options.column)
+    if options.test_days is not None:
+        kept_back = config.evaluation.model_copy(update={"test_days": options.test_days})
+        config = config.model_copy(update={"evaluation": kept_back})
+    evaluation = evaluate_history(_read(options, config, reporter, now), config, reporter)
+    print_evaluation(reporter.console, evaluation)
+    if options.json:
+        write_json(options.json, evaluation)
+    return DONE
+
+
+def _export(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
+    del now
+    if not 1 <= options.n <= 100:
+        raise InputError(f"-n {options.n}: expected 1 to 100")
+    config = read_config(options.config)
+    registry = Registry(options.registry)
+    version = registry.active()
+    if version is None:
+        raise InputError(f"{options.registry}: holds no version; train one first")
+    directory = registry.path(version)
+    if options.recipients:
+        recipients = read_recipients(options.recipients)
+    else:
+        recipients = everyone(Recommender.load(directory).model.customers.ids)
+    order = Order(options.n, options.repeat, options.layout)
+    with reporter.step("Exporting") as advance:
+        rows = export_slates(
+            directory,
+            recipients,
+            order,
+            options.output,
+            processes=config.processes or cores(),
+            on_progress=advance,
+        )
+    reporter.console.print(f"{rows:,} rows for {len(recipients):,} customers from {version} in {options.output}")
+    return DONE
+
+
+def _versions(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
+    registry, config = Registry(options.registry), read_config(options.config).registry
+    if options.prune:
+        for version in registry.prune(now=now, keep=config.keep, max_age_days=config.max_age_days):
+            reporter.console.print(f"Removed {version}")
+    print_versions(reporter.console, registry.versions(), registry.active())
+    return DONE
+
+
+def _activate(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
+    del now
+    Registry(options.registry).activate(options.version)
+    reporter.console.print(f"{options.version} is active")
+    return DONE
+
+
+def _rollback(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
+    del now
+    reporter.console.print(f"{Registry(options.registry).rollback()} is active")
+    return DONE
+
+
+def _synthetic(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
+    del now
+    with reporter.step("Writing the shop") as advance:
+        try:
+            synthetic.write_shop(
+                options.output,
+                customers=options.customers,
+                products=options.products,
+                purchases=options.purchases,
+                seed=options.seed,
+                on_progress=advance,
+            )
+        except ValueError as error:
+            raise InputError(str(error)) from None
+    reporter.console.print(f"{options.purchases:,} purchases in {options.output}")
+    return DONE

@@ -1,0 +1,49 @@
+"""Whether a version is good enough to be published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training import metrics
+from training.evaluation import Evaluation
+from training.methods import BASELINES, BLEND
+from training.metrics import Mean
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The blend's Recall less that of something it must not fall behind, customer by customer."""
+
+    task: str
+    against: str
+    difference: Mean
+
+    @property
+    def worse(self) -> bool:
+        """Worse beyond chance: the whole interval of the paired difference lies below 0."""
+        return self.difference.high < 0
+
+    def __str__(self) -> str:
+        gap = self.difference
+        return (
+            f"{self.task}: Recall {-gap.value:.4f} below {self.against} "
+            f"(95 % interval of the difference {gap.low:+.4f} to {gap.high:+.4f})"
+        )
+
+
+def compare(candidate: Evaluation, active: Evaluation | None, seed: int) -> list[Comparison]:
+    """Every comparison of a candidate's twin with the baselines and with the twin of the active version's settings."""
+    found = []
+    for task, values in candidate.values.items():
+        rivals = {name: values[name] for name in BASELINES}
+        if active is not None:
+            rivals["the active version's settings"] = active.values[task][BLEND]
+        found += [_compared(task, values[BLEND], name, rival, seed) for name, rival in rivals.items()]
+    return found
+
+
+def _compared(task: str, ours: NDArray[np.float64], name: str, theirs: NDArray[np.float64], seed: int) -> Comparison:
+    return Comparison(task, name, metrics.mean(ours[:, 0] - theirs[:, 0], seed))

@@ -1,0 +1,138 @@
+"""From checked rows to order lines with whole numbers for names: duplicates, codes, merging, orders, returns.
+
+Everything here is Ibis; what is held under a name is computed once.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import ibis
+
+from models.events import PURCHASE, RETURN
+from training.workspace import Workspace
+
+LINE: Final = ("user", "item", "order_key", "kind")
+
+
+def without_duplicates(workspace: Workspace, rows: Any) -> tuple[Any, int]:
+    """Rows of which every cell equals another's are there once; how many went.
+
+    Only rows whose hash occurs twice are compared cell by cell, so that 20 million different rows cost a count each.
+    """
+    hashed = rows.filter(rows.row_hash.notnull())
+    hashes = hashed.group_by("row_hash").agg(rows=hashed.count())
+    twice = workspace.keep("twice", hashes.filter(hashes["rows"] > 1).select("row_hash", "rows"))
+    if workspace.count(twice) == 0:
+        return rows, 0
+    copies = rows.semi_join(twice, "row_hash")
+    single = workspace.keep("single_of_twice", copies.distinct())
+    doubled = workspace.total(twice["rows"])
+    return ibis.union(rows.anti_join(twice, "row_hash"), single), doubled - workspace.count(single)
+
+
+def name_table(workspace: Workspace, name: str, column: Any, also: Any = None) -> Any:
+    """Every distinct text as (`name`, `code`), codes in the order of the UTF-8 bytes."""
+    texts = column.as_table().select(**{name: column}).filter(ibis._[name].notnull())
+    if also is not None:
+        texts = ibis.union(texts, also.as_table().select(**{name: also}).filter(ibis._[name].notnull()))
+    distinct = texts.distinct()
+    window = ibis.window(order_by=distinct[name])
+    return workspace.keep(f"{name}_codes", distinct.mutate(code=ibis.row_number().over(window).cast("int32")))
+
+
+def coded(rows: Any, names: dict[str, Any], refused: Any) -> Any:
+    """Rows with codes for texts, -1 for none, and `refused`: a row of a customer who does not want to be trained on.
+
+    `names`: for each text column its table of (text, code). `refused`: the ids of those customers.
+    """
+    for text, table in names.items():
+        coded_text = table.select(**{f"{text}_name": table[text], f"{text}_code": table.code})
+        rows = rows.left_join(coded_text, rows[text] == coded_text[f"{text}_name"]).drop(f"{text}_name")
+    rows = rows.left_join(refused, rows.customer_id == refused.refused_customer)
+    return rows.select(
+        "time",
+        "kind",
+        "quantity",
+        "price",
+        "order_key",
+        user=rows.customer_id_code.fill_null(-1),
+        item=rows.product_id_code,
+        market=rows.market_code.fill_null(-1),
+        currency=rows.currency_code.fill_null(-1),
+        refused=rows.refused_customer.notnull(),
+    )
+
+
+def merged(rows: Any) -> Any:
+    """One row a line (customer, order, product, kind): quantities and amounts add up, the earliest time counts.
+
+    `price` is the mean of what is known, weighed by quantity; `rows` how many were merged.
+    """
+    known = rows.price.notnull()
+    lines = rows.group_by(LINE).agg(
+        time=rows.time.min(),
+        quantity=rows.quantity.sum(),
+        amount=(rows.price * rows.quantity).sum(where=known),
+        priced=rows.quantity.sum(where=known),
+        market=rows.market.max(),
+        currency=rows.currency.max(),
+        rows=rows.count(),
+    )
+    return lines.mutate(price=lines.amount / lines.priced).drop("amount", "priced")
+
+
+def order_numbers(lines: Any) -> Any:
+    """(user, order_key) of purchases with `order`: 0, 1, … by the time of the first line, then customer."""
+    bought = lines.filter(lines.kind == PURCHASE)
+    orders = bought.group_by("user", "order_key").agg(first=bought.time.min())
+    window = ibis.window(order_by=[orders["first"], orders.user, orders.order_key])
+    return orders.select("user", "order_key", order=ibis.row_number().over(window).cast("int32"))
+
+
+def return_weights(lines: Any) -> Any:
+    """Lines of returns with `weight`: minus the quantity, in mean lines of what this customer bought of it until then.
+
+    NULL where nothing was bought until then.
+    """
+    returns = lines.filter(lines.kind == RETURN)
+    bought = lines.filter(lines.kind == PURCHASE).select("user", "item", bought_time="time", bought="quantity")
+    earlier = returns.inner_join(bought, ["user", "item", returns.time >= bought.bought_time])
+    means = earlier.group_by("user", "item", "order_key").agg(mean=earlier.bought.mean())
+    joined = returns.left_join(means, ["user", "item", "order_key"], rname="{name}_bought")
+    return joined.select(*returns.columns, weight=-joined.quantity / joined["mean"])
+
+
+def finished(lines: Any, orders: Any, returns: Any) -> Any:
+    """All lines with `order` (-1 but for purchases) and `weight`, sorted by (user, item, time, order, kind)."""
+    none = ibis.literal(-1, "int32")
+    bought = lines.filter(lines.kind == PURCHASE).inner_join(orders, ["user", "order_key"])
+    others = lines.filter(lines.kind.notin((PURCHASE, RETURN)))
+    every = ibis.union(
+        _result(bought, bought.order, ibis.literal(1.0)),
+        _result(others, none, ibis.literal(1.0)),
+        _result(returns, none, returns.weight),
+    )
+    return every.order_by("user", "item", "time", "order", "kind", "quantity")
+
+
+def _result(lines: Any, order: Any, weight: Any) -> Any:
+    return lines.select(
+        "user",
+        "item",
+        "time",
+        "kind",
+        "market",
+        order=order,
+        weight=weight.cast("float32"),
+        quantity=lines.quantity.cast("float32"),
+        price=lines.price.cast("float32"),
+    )
+
+
+def latest_prices(lines: Any) -> Any:
+    """(item, price, currency) at which each product was last bought; a gift at 0 tells none, ties go to the highest."""
+    bought = lines.filter((lines.kind == PURCHASE) & (lines.price > 0))
+    last = bought.group_by("item").agg(last=bought.time.max())
+    there = bought.inner_join(last, ["item", bought.time == last["last"]])
+    return there.group_by("item").agg(price=there.price.max(), currency=there.currency.max())

@@ -1,0 +1,50 @@
+"""How good slates are, customer by customer, and how sure we are of the mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+RESAMPLES: Final = 1000
+CONFIDENCE: Final = 0.95
+
+
+def recall(slate: NDArray[np.integer], targets: frozenset[int], k: int) -> float:
+    """Hits in the first k over min(k, targets)."""
+    return len(targets.intersection(slate[:k].tolist())) / min(k, len(targets))
+
+
+def ndcg(slate: NDArray[np.integer], targets: frozenset[int], k: int) -> float:
+    """Binary gain, discount 1 / log2(rank + 1), against the best slate of k that could be made."""
+    gains = np.array([item in targets for item in slate[:k].tolist()], np.float64)
+    discounts = 1 / np.log2(np.arange(2, k + 2))
+    return float(gains @ discounts[: len(gains)] / discounts[: min(k, len(targets))].sum())
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean over customers with the interval that resampled customers give."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
+
+
+def mean(values: NDArray[np.float64], seed: int) -> Mean:
+    """Mean of (customers,) values with its 95 % bootstrap interval. B. Efron: Bootstrap Methods, 1979."""
+    resampled = np.concatenate([values[picks].mean(axis=1) for picks in _resamples(len(values), seed)])
+    low, high = np.quantile(resampled, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return Mean(float(values.mean()), float(low), float(high))
+
+
+def _resamples(n: int, seed: int) -> Iterator[NDArray[np.int64]]:
+    """Rows of customers drawn with replacement, in blocks that stay small."""
+    random = np.random.default_rng(seed)
+    return (random.integers(0, n, (RESAMPLES // 20, n)) for _ in range(20))

@@ -1,0 +1,32 @@
+"""Item neighbours over customers: a normed cosine, its best neighbours kept."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import csr_matrix, diags
+
+from models.neighbours import Neighbours
+from models.settings import NeighbourSettings
+from training.implicit_models import nearest
+
+
+def fit_neighbours(interest: csr_matrix, settings: NeighbourSettings) -> Neighbours:
+    """Neighbours of every product from decayed interest (users, items).
+
+    sim(i, j) = Σ_u w_ui w_uj / size_u^customer_norm / |i|^(2 · item_norm) / |j|^(2 · neighbour_norm),
+    with w = interest^power and |i|² = Σ_u w_ui².
+    """
+    weights = csr_matrix(interest, dtype=np.float64)
+    weights.data **= settings.power
+    size = np.maximum(np.asarray(weights.sum(axis=1)).ravel(), 1e-9)
+    square = np.maximum(np.asarray(weights.multiply(weights).sum(axis=0)).ravel(), 1e-9)
+    normed = diags(size ** (-settings.customer_norm / 2)) @ weights @ diags(square**-settings.neighbour_norm)
+    similar = nearest(csr_matrix(normed), settings.neighbours + 1)
+    # Within a row the discount of the history's product changes no order, so it is made up for afterwards.
+    similar = csr_matrix(diags(square ** (settings.neighbour_norm - settings.item_norm)) @ similar)
+    similar.setdiag(0)
+    similar.eliminate_zeros()
+    similar.sort_indices()
+    return Neighbours(
+        similar.indptr.astype(np.int64), similar.indices.astype(np.int32), similar.data.astype(np.float32)
+    )

@@ -1,0 +1,72 @@
+"""What is being done and how long is left: a live line on a terminal, plain lines when piped."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final, TextIO
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+Advance = Callable[[int, int], None]  # (done, total)
+PLAIN_SECONDS: Final = 10.0  # between two plain lines of one step
+
+
+def ignore(done: int, total: int) -> None:
+    """Progress that nobody looks at."""
+
+
+class Reporter:
+    """Steps of a long command, told on standard error so that standard output stays a result."""
+
+    def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.console = Console(file=stream or sys.stderr, highlight=False)
+        self.clock = clock
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[Advance]:
+        """One step; what it yields is told (done, total), as often as it likes."""
+        started = self.clock()
+        with self._live(name) if self.console.is_terminal else self._plain(name) as advance:
+            yield advance
+        self.console.print(f"{name}: {self.clock() - started:.1f} s")
+
+    @contextmanager
+    def _live(self, name: str) -> Iterator[Advance]:
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self.console, transient=True) as progress:
+            task = progress.add_task(name, total=None)
+            yield lambda done, total: progress.update(task, completed=done, total=total)
+
+    @contextmanager
+    def _plain(self, name: str) -> Iterator[Advance]:
+        started = told = self.clock()
+
+        def advance(done: int, total: int) -> None:
+            nonlocal told
+            now = self.clock()
+            if 0 < done < total and now - told >= PLAIN_SECONDS:
+                told = now
+                left = (now - started) / done * (total - done)
+                self.console.print(f"{name}: {done:,} of {total:,}, about {left:.0f} s left")
+
+        yield advance

@@ -1,0 +1,57 @@
+"""The history cut in two: what a model may see, and what its customers bought afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.events import DAY, PURCHASE
+from training.config import EvaluationConfig
+from training.counts import only
+from training.purchases import Purchases
+
+ENOUGH_LINES = 3  # before the cut, for a product to count
+ENOUGH_CUSTOMERS = 20  # with targets, for a mean to say something
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    cut: int  # seconds since 1970; the past is before it
+    past: Purchases
+    future: Purchases
+    countable: NDArray[np.bool_]  # (items,) bought often enough before the cut to be expected of a model
+    users: NDArray[np.int32]  # customers with a purchase before the cut and a target after it
+    targets: list[frozenset[int]]  # of each of them: countable products bought after the cut
+    discoveries: list[frozenset[int]]  # the targets that were never bought before
+
+
+def split(purchases: Purchases, config: EvaluationConfig) -> Split | None:
+    """Keep the last `test_days` back; None where too little would be left on either side."""
+    cut = int(purchases.time.max()) - config.test_days * DAY
+    before = purchases.time < cut
+    past, future = only(purchases, before), only(purchases, ~before)
+    bought = past.kind == PURCHASE
+    countable = np.bincount(past.item[bought], minlength=len(purchases.product_ids)) >= ENOUGH_LINES
+    known = np.zeros(len(purchases.customer_ids), np.bool_)
+    known[past.user[bought & (past.user >= 0)]] = True
+
+    counts = (future.kind == PURCHASE) & (future.user >= 0) & countable[future.item]
+    counts &= known[np.maximum(future.user, 0)]
+    scored = np.unique(future.user[counts])
+    if len(scored) < ENOUGH_CUSTOMERS:
+        return None
+    if len(scored) > config.max_customers:
+        chosen = np.random.default_rng(config.seed).choice(len(scored), config.max_customers, replace=False)
+        scored = scored[np.sort(chosen)]
+    targets = _products_of(future, counts, scored)
+    before_cut = _products_of(past, bought & (past.user >= 0), scored)
+    discoveries = [now - old for now, old in zip(targets, before_cut, strict=True)]
+    return Split(cut, past, future, countable, scored, targets, discoveries)
+
+
+def _products_of(purchases: Purchases, rows: NDArray[np.bool_], users: NDArray[np.int32]) -> list[frozenset[int]]:
+    user, item = purchases.user[rows], purchases.item[rows]
+    starts, stops = np.searchsorted(user, users), np.searchsorted(user, users, side="right")
+    return [frozenset(item[start:stop].tolist()) for start, stop in zip(starts, stops, strict=True)]

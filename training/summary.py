@@ -1,0 +1,102 @@
+"""What was read, learned and scored: tables for people, figures for the manifest."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from models.artifact import Manifest
+from training.evaluation import Evaluation
+from training.purchases import Purchases
+
+
+def print_reading(console: Console, purchases: Purchases) -> None:
+    report = purchases.report
+    table = Table("Read", "count", title="What was read")
+    table.columns[1].justify = "right"
+    for name, count in (
+        ("rows", report.rows),
+        ("lines kept", report.lines),
+        ("rows added to another row of their line", report.merged_rows),
+        ("lines of guests", report.guest_lines),
+        ("customers", report.customers),
+        ("products", report.products),
+        ("orders", report.orders),
+        *((f"dropped: {reason}", count) for reason, count in report.dropped.items()),
+        *((f"products file: {problem}", count) for problem, count in report.product_problems.items()),
+        *((f"customers file: {problem}", count) for problem, count in report.customer_problems.items()),
+    ):
+        table.add_row(name, f"{count:,}")
+    table.add_row("first and last purchase", f"{day(report.first_time)} to {day(report.last_time)}")
+    console.print(table)
+
+
+def print_evaluation(console: Console, evaluation: Evaluation) -> None:
+    for task, methods in evaluation.scores.items():
+        k, n = evaluation.k, evaluation.customers(task)
+        table = Table("method", f"Recall@{k}", "95 %", f"NDCG@{k}", "95 %")
+        table.title = f"Next purchases, {task}: {n:,} customers, {day(evaluation.cut)} and after"
+        for method, scores in methods.items():
+            cells = [
+                cell for mean in scores.values() for cell in (f"{mean.value:.4f}", f"{mean.low:.3f}–{mean.high:.3f}")
+            ]
+            table.add_row(method, *cells, style="bold" if method == "blend" else None)
+        console.print(table)
+        console.print(
+            f"  shown: {evaluation.coverage[task]:.1%} of the products, novelty {evaluation.novelty[task]:.1f} bits, "
+            f"{evaluation.filled[task]:.1%} of slots filled"
+        )
+        lengths = ", ".join(f"{name} {mean.value:.3f}" for name, mean in evaluation.by_length[task].items())
+        console.print(f"  Recall@{k} by history: {lengths}")
+    for mode, rates in evaluation.bundles.items():
+        console.print(
+            f"Bundles, given {mode}: hit@{evaluation.k} {rates['per order']:.4f} per order, "
+            f"{rates['per product']:.4f} per product, {rates['orders']:,} orders"
+        )
+
+
+def print_versions(console: Console, manifests: list[Manifest], active: str | None) -> None:
+    table = Table("", "version", "data until", "customers", "products", "lines", "Recall@10 all", "discovery")
+    for manifest in manifests:
+        scores = manifest.metrics.get("scores", {})
+        recalls = [
+            scores.get(task, {}).get("blend", {}).get("recall", {}).get("value") for task in ("all", "discovery")
+        ]
+        table.add_row(
+            "active" if manifest.version == active else "",
+            manifest.version,
+            day(manifest.data_as_of),
+            *(f"{manifest.counts[name]:,}" for name in ("customers", "products", "lines")),
+            *("–" if recall is None else f"{recall:.4f}" for recall in recalls),
+        )
+    console.print(table)
+
+
+def figures(evaluation: Evaluation | None) -> dict[str, Any]:
+    """Everything but the values per customer, ready for JSON; empty without an evaluation."""
+    if evaluation is None:
+        return {}
+    content = {name: value for name, value in vars(evaluation).items() if name != "values"}
+    scores = {
+        task: {method: {metric: asdict(mean) for metric, mean in row.items()} for method, row in methods.items()}
+        for task, methods in evaluation.scores.items()
+    }
+    lengths = {
+        task: {name: asdict(mean) for name, mean in groups.items()} for task, groups in evaluation.by_length.items()
+    }
+    customers = {task: evaluation.customers(task) for task in evaluation.values}
+    return {**content, "scores": scores, "by_length": lengths, "customers": customers}
+
+
+def write_json(path: Path, evaluation: Evaluation) -> None:
+    path.write_bytes(orjson.dumps(figures(evaluation), option=orjson.OPT_INDENT_2))
+
+
+def day(moment: int) -> str:
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d")

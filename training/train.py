@@ -1,0 +1,120 @@
+"""A training run: fit before the cut, evaluate, pass the gate, fit on everything, publish."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from models.artifact import Manifest, read_manifest
+from models.errors import ArtifactError
+from models.model import Model
+from models.registry import Registry
+from models.settings import ModelSettings, settings_of
+from training.bundle_evaluation import evaluate_bundles
+from training.config import Config
+from training.errors import InputError
+from training.evaluation import Evaluation, evaluate
+from training.fit import fit
+from training.gate import Comparison, compare
+from training.progress import Reporter
+from training.purchases import Purchases
+from training.split import Split, split
+from training.summary import figures
+from training.workers import cores
+
+TOO_LITTLE = "The history is too short or has too few returning customers to measure slates on its last days"
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    published: Manifest | None
+    evaluation: Evaluation | None
+    refusals: tuple[Comparison, ...]
+
+
+def train(purchases: Purchases, config: Config, registry: Registry, reporter: Reporter, *, now: int) -> Outcome:
+    """Publish a new version, unless its twin of the days before the cut is worse than what it is held against."""
+    parts = split(purchases, config.evaluation)
+    evaluation: Evaluation | None = None
+    refusals: tuple[Comparison, ...] = ()
+    if parts is None:
+        reporter.console.print(f"{TOO_LITTLE}; published without.")
+    else:
+        evaluation = evaluate_twin(parts, config, config.model, reporter, name="Test twin")
+        rival = _active_settings(registry)
+        active = None
+        if rival is not None and rival != config.model:
+            active = evaluate_twin(parts, config, rival, reporter, name="Twin of the active version")
+        refusals = tuple(found for found in compare(evaluation, active, config.evaluation.seed) if found.worse)
+    if refusals:
+        return Outcome(None, evaluation, refusals)
+    model = fit(purchases, config.model, reporter, name="Everything")
+    with reporter.step("Publishing"):
+        manifest = registry.publish(model, manifest_of(purchases, config.model, figures(evaluation), now))
+        registry.prune(now=now, keep=config.registry.keep, max_age_days=config.registry.max_age_days)
+    return Outcome(manifest, evaluation, ())
+
+
+def evaluate_history(purchases: Purchases, config: Config, reporter: Reporter) -> Evaluation:
+    """The figures alone. Raises InputError where there is too little to measure on."""
+    parts = split(purchases, config.evaluation)
+    if parts is None:
+        raise InputError(f"{TOO_LITTLE} ({config.evaluation.test_days} days)")
+    return evaluate_twin(parts, config, config.model, reporter, name="Test twin")
+
+
+def evaluate_twin(
+    parts: Split, config: Config, settings: ModelSettings, reporter: Reporter, *, name: str
+) -> Evaluation:
+    """Fit on what precedes the cut, write it as an artifact, and measure what a service would answer from it."""
+    model = fit(parts.past, settings, reporter, name=name)
+    with tempfile.TemporaryDirectory(prefix="regulars-twin-") as folder:
+        directory = write_twin(Path(folder), model, parts.past, settings)
+        del model
+        with reporter.step(f"{name}: baskets") as advance:
+            bundles = evaluate_bundles(directory, parts, config.evaluation, advance)
+        with reporter.step(f"{name}: slates") as advance:
+            return evaluate(
+                directory,
+                parts,
+                config.evaluation,
+                bundles=bundles,
+                processes=config.processes or cores(),
+                on_progress=advance,
+            )
+
+
+def write_twin(folder: Path, model: Model, purchases: Purchases, settings: ModelSettings) -> Path:
+    registry = Registry(folder)
+    return registry.path(registry.publish(model, manifest_of(purchases, settings, {}, 0)).version)
+
+
+def manifest_of(purchases: Purchases, settings: ModelSettings, metrics: dict[str, Any], now: int) -> Manifest:
+    counts = {
+        "customers": len(purchases.customer_ids),
+        "products": len(purchases.product_ids),
+        "lines": len(purchases.time),
+        "orders": int(purchases.order.max(initial=-1)) + 1,
+    }
+    return Manifest(
+        created=now,
+        data_from=int(purchases.time.min()),
+        data_as_of=int(purchases.time.max()),
+        counts=counts,
+        config=asdict(settings),
+        metrics=metrics,
+    )
+
+
+def _active_settings(registry: Registry) -> ModelSettings | None:
+    """The settings of the active version; None without one, or where this version of Regulars cannot fit them."""
+    version = registry.active()
+    if version is None:
+        return None
+    directory = registry.path(version)
+    try:
+        return settings_of(read_manifest(directory).config, directory)
+    except ArtifactError:
+        return None

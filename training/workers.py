@@ -1,0 +1,48 @@
+"""Many customers through one recommender, on every core. Each process maps the same artifact."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TypeVar
+
+from threadpoolctl import threadpool_limits
+
+from models.recommender import Recommender
+
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+Work = Callable[[Recommender, Sequence[Given]], Made]
+
+_mapped: dict[Path, Recommender] = {}  # of this process
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def spread(
+    directory: Path, work: Work[Given, Made], everyone: Sequence[Given], *, chunk: int, processes: int
+) -> Iterator[Made]:
+    """`work(recommender, part)` for parts of `chunk`, in their order; `work` must be picklable."""
+    parts = [everyone[start : start + chunk] for start in range(0, len(everyone), chunk)]
+    do = partial(_do, directory, work)
+    if processes == 1 or len(parts) <= 1:
+        yield from map(do, parts)
+        return
+    # Processes and not threads: a slate is many small steps, and they would wait for one another's interpreter.
+    with ProcessPoolExecutor(min(processes, len(parts)), get_context("spawn")) as pool:
+        yield from pool.map(do, parts)
+
+
+def _do(directory: Path, work: Work[Given, Made], part: Sequence[Given]) -> Made:
+    if directory not in _mapped:
+        _mapped.clear()
+        _mapped[directory] = Recommender.load(directory)
+    with threadpool_limits(limits=1, user_api="blas"):
+        return work(_mapped[directory], part)

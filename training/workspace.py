@@ -1,0 +1,107 @@
+"""An embedded DuckDB with a folder of its own, and the functions of DuckDB that Ibis has no word for."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import ibis
+import ibis.expr.datatypes as dt
+from ibis.backends.duckdb import Backend
+
+from training.errors import InputError
+
+DEFAULT_MEMORY_LIMIT = "3GB"
+
+
+@dataclass(frozen=True, eq=False)
+class Workspace:
+    """A connection, and a folder for what does not fit into memory; the folder goes when the workspace is left."""
+
+    connection: Backend
+    folder: Path
+
+    def keep(self, name: str, table: Any) -> Any:
+        """Compute a table once and hold it under a name."""
+        return self.connection.create_table(name, table, temp=True)
+
+    def drop(self, *names: str) -> None:
+        for name in names:
+            self.connection.raw_sql(f'DROP TABLE IF EXISTS "{name}"')
+
+    def in_file_order(self, wanted: bool) -> None:
+        """Whether row numbers must follow the lines of the files; reading is faster and smaller without."""
+        self.connection.raw_sql(f"SET preserve_insertion_order = {str(wanted).lower()}")
+
+    def batches(self, table: Any, rows: int) -> Any:
+        """Arrow record batches. Ibis 12 asks DuckDB for a method that version 2.0 no longer has."""
+        return self.connection.con.sql(self.connection.compile(table)).to_arrow_reader(rows)
+
+    def count(self, table: Any) -> int:
+        return self.total(table.count())
+
+    def total(self, number: Any) -> int:
+        """The value of an aggregate; 0 over no rows."""
+        return int(self.connection.to_pyarrow(number if number.op().shape.is_scalar() else number.sum()).as_py() or 0)
+
+
+@contextmanager
+def open_workspace(memory_limit: str | None = None) -> Iterator[Workspace]:
+    """`memory_limit` is DuckDB's, for example "4GB"; what exceeds it goes to disk. No extension is ever downloaded."""
+    with tempfile.TemporaryDirectory(prefix="regulars-") as folder:
+        connection = ibis.duckdb.connect(
+            ":memory:",
+            memory_limit=memory_limit or DEFAULT_MEMORY_LIMIT,
+            temp_directory=str(Path(folder) / "spill"),
+            preserve_insertion_order=False,
+            autoinstall_known_extensions=False,
+            autoload_known_extensions=False,
+        )
+        try:
+            with warnings.catch_warnings():
+                # Ibis 12 calls it, DuckDB 2.0 deprecates it; nobody who reads a file can do anything about it.
+                warnings.filterwarnings("ignore", r"fetch_arrow_table\(\) is deprecated", DeprecationWarning)
+                yield Workspace(connection, Path(folder))
+        finally:
+            connection.disconnect()
+
+
+@contextmanager
+def reading(files: str) -> Iterator[None]:
+    """Whatever DuckDB says about the content of these files becomes one sentence."""
+    try:
+        yield
+    except (duckdb.IOException, duckdb.InvalidInputException, duckdb.DataError) as error:
+        first_line = str(error).strip().splitlines()[0]
+        raise InputError(f"{files} cannot be read: {first_line}") from error
+
+
+@ibis.udf.scalar.builtin(name="hash")  # type: ignore[untyped-decorator]
+def hash_of(value) -> dt.uint64:  # type: ignore[no-untyped-def]
+    """64 bits of any value, structs too."""
+
+
+@ibis.udf.scalar.builtin(name="chr")  # type: ignore[untyped-decorator]
+def character(code: int) -> str:  # type: ignore[empty-body]
+    """The character of a code point; a NUL cannot be written into a statement."""
+
+
+@ibis.udf.scalar.builtin(name="epoch_us")  # type: ignore[untyped-decorator]
+def microseconds(moment: dt.Timestamp("UTC")) -> dt.int64:  # type: ignore[valid-type]
+    """Microseconds since 1970; Ibis's own `epoch_seconds` is an int32 that ends in 2038."""
+
+
+@ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
+def json_keys(value: dt.json) -> dt.Array(dt.string):  # type: ignore[valid-type]
+    """The names in a JSON object."""
+
+
+@ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
+def json_merge_patch(target: dt.json, patch: dt.json) -> dt.json:
+    """RFC 7396; merged into an empty object, it leaves out what is null."""
