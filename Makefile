@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 
-.PHONY: setup demo train serve test check clean
+.PHONY: help setup demo test check clean
 .DEFAULT_GOAL := help
 
 help:
@@ -22,6 +22,8 @@ $(STAMP): pyproject.toml constraints.txt
 		|| { echo "$(PYTHON) has no venv module. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[training,demo,dev]'
+	@$(BIN)/python -W ignore -c 'import implicit.cpu.als' \
+		|| { echo "implicit needs the OpenMP runtime. On Debian and Ubuntu: apt-get install libgomp1"; exit 1; }
 	@touch $@
 
 demo: setup

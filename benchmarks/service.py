@@ -113,7 +113,15 @@ def get_any(connection: http.client.HTTPConnection, path: str) -> None:
     connection.getresponse().read()
 
 
+def with_one_blas_thread(module: str) -> None:
+    """Start over as the service starts: NumPy reads this when it is loaded."""
+    if os.environ.get("OPENBLAS_NUM_THREADS") is None:
+        os.environ["OPENBLAS_NUM_THREADS"] = "1"
+        os.execv(sys.executable, [sys.executable, "-m", module, *sys.argv[1:]])
+
+
 def main() -> None:
+    with_one_blas_thread("benchmarks.service")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--registry", type=Path, required=True)
     parser.add_argument("--calls", type=int, default=1000)

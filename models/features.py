@@ -71,5 +71,5 @@ def features(
     # ln of how many intervals have passed, once more than one has: the customer may have left it behind.
     since, interval = clocks.since[owned] + 2, clocks.interval[owned] + 2
     trusted = pairs.count[owned] >= settings.overdue_purchases
-    rows[FEATURES.index("overdue"), place] = np.where(trusted, np.maximum(np.log(since / interval), 0), 0)
+    rows[FEATURES.index("overdue"), place] = np.where(trusted, np.log(np.maximum(since / interval, 1)), 0)
     return rows.T, bought

@@ -86,7 +86,7 @@ def interactions(events: Events, starts: NDArray[np.int64], as_of: int, settings
     lines = np.where(bought | (events.kind == RETURN), events.weight, np.float32(0))
     return Interactions(
         item=events.item[starts],
-        count=_sum(lines, starts),
+        count=np.round(_sum(lines, starts), 3),  # a tenth and nine tenths sent back are all of it
         first=_first(events.time, bought, starts),
         last=np.maximum.reduceat(np.where(bought, events.time, NEVER), starts),
         long=_sum(lines * decay(events, as_of, settings.long_half_life_days), starts),

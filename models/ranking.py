@@ -44,4 +44,8 @@ class Blend:
 
     def source(self, row: NDArray[np.float32], bought: bool) -> Source:
         """The source with the largest part in a candidate's score; what was bought before is there because it was."""
-        return Source.OWN_PURCHASES if bought else NEW_SOURCES[int(np.argmax(row @ self.parts))]
+        if bought:
+            return Source.OWN_PURCHASES
+        # A part may be negative, so a source that says nothing must not win with its 0.
+        speaks = self.sources @ row > 0
+        return NEW_SOURCES[int(np.argmax(np.where(speaks, row @ self.parts, -np.inf)))]

@@ -6,15 +6,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from models.candidates import observed
 from models.catalogue import Catalogue
 from models.events import DAY
+from models.factors import ItemFactors
 from models.history import NEVER, Interactions
 from models.neighbours import Neighbours
 from models.pairs import OrderPairs
+from models.settings import ModelSettings
 from models.slate import Reason, ReasonKind
 
 POPULAR = Reason(ReasonKind.POPULAR, (), "Popular right now")
-SIMILAR_CUSTOMERS = Reason(ReasonKind.SIMILAR_CUSTOMERS, (), "Customers who buy what you buy chose this")
 
 
 def buy_again(pairs: Interactions, item: int) -> Reason:
@@ -35,6 +37,25 @@ def _rhythm(count: int, days: float) -> str:
     if count == 2:
         return "You bought this twice"
     return "You bought this before" if count < 3 else f"You bought this {count} times"
+
+
+def similar_customers(
+    catalogue: Catalogue, factors: ItemFactors, pairs: Interactions, items: list[int], settings: ModelSettings
+) -> dict[int, Reason]:
+    """From the product of the history that adds most to the affinity for each item."""
+    if not items:
+        return {}
+    products, confidence = observed(pairs, settings)
+    places = factors.strongest(products, confidence, np.array(items))
+    return {item: _like_you(catalogue, pairs, int(products[place])) for item, place in zip(items, places, strict=True)}
+
+
+def _like_you(catalogue: Catalogue, pairs: Interactions, because: int) -> Reason:
+    if pairs.last[np.searchsorted(pairs.item, because)] == NEVER:
+        sentence, plain = "Customers who like {} chose this", "Customers who like what you looked at chose this"
+    else:
+        sentence, plain = "Customers who buy {}, like you, chose this", "Customers who buy what you buy chose this"
+    return Reason(ReasonKind.SIMILAR_CUSTOMERS, (because,), _about(catalogue, because, sentence, plain))
 
 
 def neighbours_of(

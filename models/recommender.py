@@ -16,6 +16,7 @@ from models.artifact import Manifest
 from models.candidates import Evidence, best, candidates, gather
 from models.catalogue import Catalogue
 from models.customers import NO
+from models.events import DAY, Events
 from models.features import features
 from models.history import Interactions, before, interactions, pair_starts, with_session
 from models.model import Model
@@ -58,7 +59,7 @@ class Recommender:
         self.settings = settings
         self.blend = Blend(settings.blend)
         self._popularity = lru_cache(maxsize=8)(self._count_popularity)
-        self._popular_order = lru_cache(maxsize=64)(self._order_by_sales)
+        self.by_sales = lru_cache(maxsize=32)(self._by_sales)
 
     @classmethod
     def load(cls, directory: Path) -> Self:
@@ -82,7 +83,7 @@ class Recommender:
             stranger = user == NOBODY and customer_id is not None
             reason = FallbackReason.UNKNOWN_CUSTOMER if stranger else FallbackReason.NO_HISTORY
             return replace(self.popular(request), fallback_reason=reason)
-        known = user != NOBODY and self.model.histories.indptr[user] < self.model.histories.indptr[user + 1]
+        known = len(self._events(user, request)) > 0
         return self.slate(self._case(pairs, request), request, Strategy.PERSONAL if known else Strategy.SESSION)
 
     def case(self, user: int, request: SlateRequest) -> Case:
@@ -120,6 +121,10 @@ class Recommender:
         days = window_days or self.settings.popular.window_days
         slots = tuple(self._popular_slots(removed, request, days, Source.POPULAR, request.n, set()))
         return Slate(Strategy.POPULAR, None if slots else FallbackReason.NO_CANDIDATES, slots)
+
+    def popular_for(self, customer_id: str, request: SlateRequest) -> Slate:
+        """What is popular in the customer's own market: all that it takes to know is where they are."""
+        return self.popular(self._at_home(self.model.customers.ids.find(customer_id), request))
 
     def similar(self, item: int, request: SlateRequest) -> Slate:
         """Products that the same customers buy; filled with popular ones of its category."""
@@ -162,10 +167,13 @@ class Recommender:
     def _moment(self, request: SlateRequest) -> int:
         return self.manifest.data_as_of if request.as_of is None else request.as_of
 
+    def _events(self, user: int, request: SlateRequest) -> Events:
+        histories = self.model.histories
+        return histories.none() if user == NOBODY else before(histories.of(user), self._moment(request))
+
     def _pairs(self, user: int, request: SlateRequest) -> Interactions:
-        as_of = self._moment(request)
-        events = before(self.model.histories.of(user), as_of) if user != NOBODY else self.model.histories.none()
-        pairs = interactions(events, pair_starts(events), as_of, self.settings.history)
+        events = self._events(user, request)
+        pairs = interactions(events, pair_starts(events), self._moment(request), self.settings.history)
         session = np.unique(np.array(request.recent + request.basket, np.int32))
         return with_session(pairs, session) if len(session) else pairs
 
@@ -175,7 +183,7 @@ class Recommender:
         evidence = gather(
             pairs,
             basket,
-            self._popularity(self._sales_moment(as_of)),
+            self._popularity(self.sales_moment(as_of)),
             model.factors,
             model.neighbours,
             model.orders,
@@ -205,7 +213,8 @@ class Recommender:
         }
         basket = sorted(set(request.basket))
         why = dict.fromkeys(from_source[Source.POPULAR], reasons.POPULAR)
-        why |= dict.fromkeys(from_source[Source.FACTORS], reasons.SIMILAR_CUSTOMERS)
+        factors, tasted = model.factors, from_source[Source.FACTORS]
+        why |= reasons.similar_customers(catalogue, factors, case.pairs, tasted, self.settings)
         why |= {item: reasons.buy_again(case.pairs, item) for item in from_source[Source.OWN_PURCHASES]}
         why |= reasons.neighbours_of(catalogue, model.neighbours, case.pairs, from_source[Source.NEIGHBOURS])
         for item in from_source[Source.BOUGHT_TOGETHER]:
@@ -220,23 +229,24 @@ class Recommender:
         self, removed: Removed, request: SlateRequest, days: int, source: Source, n: int, shown: set[int]
     ) -> Iterator[Slot]:
         market = self.model.customers.market_names.find(request.filters.market or "")
-        order, lines = self._popular_order(self._sales_moment(self._moment(request)), days, market)
+        order, lines = self.by_sales(self.sales_moment(self._moment(request)), days, market)
         allowed = order[removed[order] == Rule.NONE][: n + len(shown)].tolist()
         chosen = [item for item in allowed if item not in shown][:n]
         return (Slot(item, float(lines[item]), source, reasons.POPULAR) for item in chosen)
 
-    def _sales_moment(self, as_of: int) -> int:
-        """Product windows end at the newest event, so every later moment is the same one."""
-        return min(as_of, int(self.model.sales.newest[0]))
+    def sales_moment(self, as_of: int) -> int:
+        """When windows of sales end: at the newest event, for an earlier moment at the beginning of its day."""
+        newest = int(self.model.sales.newest[0])
+        return newest if as_of >= newest else as_of // DAY * DAY
 
     def _count_popularity(self, as_of: int) -> Popularity:
         return self.model.sales.popularity(as_of, len(self.catalogue), self.settings.popular)
 
-    def _order_by_sales(self, as_of: int, days: int, market: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def _by_sales(self, as_of: int, days: int, market: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Products that were ever sold, by lines in the window: in the market, then everywhere, then of all time."""
         sales, n_items = self.model.sales, len(self.catalogue)
         everywhere = sales.window(as_of, days, n_items)
         here = sales.window(as_of, days, n_items, market) if market >= 0 else everywhere
         total = self._popularity(as_of).total
-        order = np.lexsort((-total, -everywhere, -here))
+        order = np.lexsort((-total, -everywhere, -here)).astype(np.int32)
         return order[total[order] > 0], here

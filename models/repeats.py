@@ -28,8 +28,9 @@ class Clocks:
 
     @property
     def passed(self) -> NDArray[np.float32]:
-        """The share of the interval that has passed."""
-        return np.divide(self.since, np.maximum(self.interval, 1e-3), dtype=np.float32)
+        """The share of the interval that has passed; infinite for what was never bought."""
+        share = np.full(len(self.since), np.inf, np.float32)
+        return np.divide(self.since, np.maximum(self.interval, 1e-3), out=share, where=np.isfinite(self.since))
 
 
 def clocks(pairs: Interactions, repeats: Repeats, as_of: int, settings: RepeatSettings) -> Clocks:

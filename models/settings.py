@@ -65,7 +65,7 @@ class RepeatSettings:
     own_interval_prior: float = 2.0  # gaps of the product, mixed into a customer's interval
     overdue_purchases: int = 3  # purchases from which a customer's clock is trusted
     rare: float = 0.2  # repeat=auto leaves out what is bought again less often than this share of the shop's average
-    too_soon: float = 0.15  # repeat=auto leaves out what was bought less than this share of its interval ago
+    too_soon: float = 0.02  # repeat=auto leaves out what was bought less than this share of its interval ago
 
 
 @dataclass(frozen=True)

@@ -45,8 +45,8 @@ class Ids(Strings):
 
     def find(self, name: str) -> int:
         """The index of an id, or -1. Needs no dictionary: log2(n) comparisons."""
-        # A lone surrogate cannot be written as UTF-8, so it is no id that was ever stored.
-        wanted = name.encode(errors="replace")
+        # A lone surrogate cannot be written as UTF-8, so its bytes are those of no id that was ever stored.
+        wanted = name.encode(errors="surrogatepass")
         low, high = 0, len(self)
         while low < high:
             middle = (low + high) // 2

@@ -26,11 +26,12 @@ from training.workers import cores
 DONE: Final = 0
 REFUSED: Final = 1
 BAD_INPUT: Final = 2
+STOPPED: Final = 130  # by Ctrl-C, as a shell tells it
 
 
 def main(arguments: Sequence[str], *, now: int) -> int:
     """Run one command; `now` is the wall clock in seconds since 1970. Returns the exit status."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     reporter = Reporter()
     try:
         status: int = options.run(options, reporter, now)
@@ -39,15 +40,16 @@ def main(arguments: Sequence[str], *, now: int) -> int:
         return BAD_INPUT
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        reporter.console.print(f"Error: {place}{error.strerror}; nothing was published", markup=False, soft_wrap=True)
+        text = f"Error: {place}{error.strerror or error}; nothing was published"
+        reporter.console.print(text, markup=False, soft_wrap=True, style="bold red")
         return BAD_INPUT
     except KeyboardInterrupt:
         reporter.console.print("Stopped; nothing was published")
-        return 130
+        return STOPPED
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description="Learn from a shop's purchases.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -137,8 +139,9 @@ def _until(text: str | None) -> int | None:
 
 def _train(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     config = read_config(options.config, options.column)
-    purchases = _read(options, config, reporter, now)
-    outcome = train(purchases, config, Registry(options.registry), reporter, now=now)
+    registry = _registry(options.registry)
+    registry.active()  # a damaged one is told now and not after the work
+    outcome = train(_read(options, config, reporter, now), config, registry, reporter, now=now)
     if outcome.evaluation is not None:
         print_evaluation(reporter.console, outcome.evaluation)
     if outcome.published is None:
@@ -150,9 +153,19 @@ def _train(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     return DONE
 
 
+def _registry(root: Path, *, must_exist: bool = False) -> Registry:
+    if must_exist and not root.exists():
+        raise InputError(f"--registry {root}: no such folder; the first training makes it")
+    if root.exists() and not root.is_dir():
+        raise InputError(f"--registry {root}: is a file, expected a folder")
+    return Registry(root)
+
+
 def _evaluate(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     config = read_config(options.config, options.column)
     if options.test_days is not None:
+        if not 1 <= options.test_days <= 365:
+            raise InputError(f"--test-days {options.test_days}: expected 1 to 365")
         kept_back = config.evaluation.model_copy(update={"test_days": options.test_days})
         config = config.model_copy(update={"evaluation": kept_back})
     evaluation = evaluate_history(_read(options, config, reporter, now), config, reporter)
@@ -167,7 +180,7 @@ def _export(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     if not 1 <= options.n <= 100:
         raise InputError(f"-n {options.n}: expected 1 to 100")
     config = read_config(options.config)
-    registry = Registry(options.registry)
+    registry = _registry(options.registry, must_exist=True)
     version = registry.active()
     if version is None:
         raise InputError(f"{options.registry}: holds no version; train one first")
@@ -191,7 +204,7 @@ def _export(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
 
 
 def _versions(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
-    registry, config = Registry(options.registry), read_config(options.config).registry
+    registry, config = _registry(options.registry, must_exist=True), read_config(options.config).registry
     if options.prune:
         for version in registry.prune(now=now, keep=config.keep, max_age_days=config.max_age_days):
             reporter.console.print(f"Removed {version}")
@@ -201,14 +214,15 @@ def _versions(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
 
 def _activate(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     del now
-    Registry(options.registry).activate(options.version)
+    _registry(options.registry, must_exist=True).activate(options.version)
     reporter.console.print(f"{options.version} is active")
     return DONE
 
 
 def _rollback(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     del now
-    reporter.console.print(f"{Registry(options.registry).rollback()} is active")
+    version = _registry(options.registry, must_exist=True).rollback()
+    reporter.console.print(f"{version} is active")
     return DONE
 
 

@@ -2,15 +2,47 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from models.settings import ModelSettings
 from training.errors import InputError
+
+# Settings of a model that must be above 0, by the end of their names; weights of the blend may be anything finite, the
+# rest is at least 0.
+ABOVE_ZERO: Final = (
+    *("half_life_days", "window_days", "_prior", "factors", "iterations"),
+    *("regularization", "neighbours", "candidates", "largest_order"),
+)
+LARGEST_SEED: Final = 2**32 - 1
+
+
+def sensible(settings: ModelSettings) -> ModelSettings:
+    """The settings, unless one of them has no meaning: ValueError naming it."""
+    for name, value in _numbers(settings):
+        weight = name.startswith(("blend.new.", "blend.bought."))
+        if not math.isfinite(value) or (value < 0 and not weight):
+            raise ValueError(f"{name} = {value}: must be {'finite' if weight else 'at least 0'}")
+        if value == 0 and name.endswith(ABOVE_ZERO) and not weight:
+            raise ValueError(f"{name} = {value}: must be above 0")
+    if settings.seed > LARGEST_SEED:
+        raise ValueError(f"seed = {settings.seed}: must be at most {LARGEST_SEED}")
+    return settings
+
+
+def _numbers(settings: Any, prefix: str = "") -> Iterator[tuple[str, float]]:
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        if dataclasses.is_dataclass(value):
+            yield from _numbers(value, f"{prefix}{field.name}.")
+        else:
+            yield from ((prefix + field.name, number) for number in (value if isinstance(value, tuple) else [value]))
 
 
 class Section(BaseModel):
@@ -23,7 +55,7 @@ class EvaluationConfig(Section):
     k: Annotated[int, Field(ge=1, le=100)] = 10  # products in a slate that is scored
     max_orders: Annotated[int, Field(ge=1)] = 3_000  # for bundles
     largest_order: Annotated[int, Field(ge=3)] = 30  # products; larger orders are not asked about
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0)] = 0
 
 
 class RegistryConfig(Section):
@@ -33,11 +65,11 @@ class RegistryConfig(Section):
 
 class Config(Section):
     columns: dict[str, str] = {}  # our name = the file's name
-    model: ModelSettings = ModelSettings()
+    model: Annotated[ModelSettings, AfterValidator(sensible)] = ModelSettings()
     evaluation: EvaluationConfig = EvaluationConfig()
     registry: RegistryConfig = RegistryConfig()
     processes: Annotated[int, Field(ge=1)] | None = None  # None: one a core
-    memory_limit: str = "4GB"  # of the reader; more is spilled to disk
+    memory_limit: Annotated[str, Field(pattern=r"^[0-9]+ ?[KMGT]i?B$")] = "4GB"  # of the reader; more goes to disk
 
 
 def read_config(path: Path | None, columns: Sequence[str] = ()) -> Config:
@@ -60,7 +92,9 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 def _describe(error: Any) -> str:
-    return f"{'.'.join(map(str, error['loc']))}: {error['msg']}"
+    unknown = error["type"] in ("extra_forbidden", "unexpected_keyword_argument")
+    problem = "there is no such setting" if unknown else error["msg"].removeprefix("Value error, ")
+    return f"{'.'.join(map(str, error['loc']))}: {problem}"
 
 
 def _column(mapping: str) -> tuple[str, str]:

@@ -57,10 +57,13 @@ def learned(purchases: Purchases, min_lines: int) -> NDArray[np.bool_]:
 
 
 def orders(purchases: Purchases, learned: NDArray[np.bool_]) -> csr_matrix:
-    """Which learned products an order holds: (orders, items) of ones, float32; guests' orders too."""
+    """Which learned products an order holds: (orders, items) of ones, float32; guests' orders too.
+
+    An order of nothing but products that are not learned from is an empty row: it counts as an order.
+    """
     bought = (purchases.kind == PURCHASE) & learned[purchases.item]
     order, item = purchases.order[bought], purchases.item[bought]
-    shape = (int(order.max(initial=-1)) + 1, len(purchases.product_ids))
+    shape = (int(purchases.order.max(initial=-1)) + 1, len(purchases.product_ids))
     matrix = csr_matrix((np.ones(len(order), np.float32), (order, item)), shape)
     matrix.sum_duplicates()
     matrix.data[:] = 1

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.events import PURCHASE
 from models.recommender import Recommender
 from training import metrics
 from training.config import EvaluationConfig
@@ -103,9 +104,11 @@ def _measure(as_of: int, k: int, recommender: Recommender, customers: Sequence[C
 def _summed(
     shown: Shown, split: Split, as_of: int, config: EvaluationConfig, bundles: dict[str, dict[str, float]]
 ) -> Evaluation:
-    lines = np.bincount(split.past.item, minlength=len(split.countable)).astype(np.float64)
+    bought = split.past.kind == PURCHASE
+    lines = np.bincount(split.past.item[bought], minlength=len(split.countable)).astype(np.float64)
     surprise = -np.log2((lines + 1) / (lines.sum() + len(lines)))
-    length = np.bincount(split.past.user[split.past.user >= 0], minlength=int(split.users.max()) + 1)[split.users]
+    user = split.past.user[bought]
+    length = np.bincount(user[user >= 0], minlength=int(split.users.max()) + 1)[split.users]
     evaluation = Evaluation(split.cut, as_of, config.k, {}, {}, {}, {}, {}, {}, bundles)
     for task, name in enumerate(TASKS):
         scored = ~np.isnan(shown.values[task, :, METHODS.index(BLEND), 0])
@@ -124,7 +127,7 @@ def _summed(
         items = shown.items[task, scored]
         seen = items[items >= 0]
         evaluation.coverage[name] = len(np.unique(seen)) / max(int(split.countable.sum()), 1)
-        evaluation.novelty[name] = float(surprise[seen].mean())
+        evaluation.novelty[name] = float(surprise[seen].sum() / max(len(seen), 1))
         evaluation.filled[name] = float(shown.filled[task, scored].sum() / max(len(seen), 1))
         evaluation.by_length[name] = _by_length(values[BLEND][:, 0], length[scored], config.seed)
     return evaluation

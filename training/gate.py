@@ -11,6 +11,7 @@ from training import metrics
 from training.evaluation import Evaluation
 from training.methods import BASELINES, BLEND
 from training.metrics import Mean
+from training.split import ENOUGH_CUSTOMERS
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,14 @@ class Comparison:
 
 
 def compare(candidate: Evaluation, active: Evaluation | None, seed: int) -> list[Comparison]:
-    """Every comparison of a candidate's twin with the baselines and with the twin of the active version's settings."""
+    """Every comparison of a candidate's twin with the baselines and with the twin of the active version's settings.
+
+    A task of too few customers is left out: an interval over three of them is no interval.
+    """
     found = []
     for task, values in candidate.values.items():
+        if candidate.customers(task) < ENOUGH_CUSTOMERS:
+            continue
         rivals = {name: values[name] for name in BASELINES}
         if active is not None:
             rivals["the active version's settings"] = active.values[task][BLEND]

@@ -53,5 +53,8 @@ def fit_item_factors(
 
 
 def nearest(user_items: csr_matrix, k: int) -> csr_matrix:
-    """The k largest inner products of every item's column with the others': (items, items)."""
+    """The k largest inner products of every item's column with all columns: (items, items).
+
+    Which of several equal ones make the last places is up to implicit; the same matrix gives the same ones.
+    """
     return all_pairs_knn(user_items, k, show_progress=False).tocsr()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models.candidates import best
 from models.features import FEATURES
 from models.history import before, interest, pair_starts
-from models.recommender import Case, Recommender
+from models.recommender import NOBODY, Case, Recommender
 from models.rules import Rule
 from models.slate import Repeat, SlateRequest, Source
 
@@ -75,7 +75,7 @@ def _baselines(recommender: Recommender, user: int, case: Case, allowed: NDArray
     own[events.item[starts]] = interest(
         events, starts, case.as_of, OWN_HALF_LIFE_DAYS, recommender.settings.history.kind_weights
     )
-    recent = model.sales.window(case.as_of, RECENT_DAYS, len(allowed))
+    _, recent = recommender.by_sales(recommender.sales_moment(case.as_of), RECENT_DAYS, NOBODY)
     # Equal counts, such as those of a first order, in the order of what sells; nothing beyond what they bought.
     own = np.where(own > 0, own + recent * np.float32(1e-6), 0)
     scores = {POPULARITY: case.evidence.popularity.total, RECENT_POPULARITY: recent, OWN_PURCHASES: own}

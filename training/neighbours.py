@@ -14,7 +14,7 @@ def fit_neighbours(interest: csr_matrix, settings: NeighbourSettings) -> Neighbo
     """Neighbours of every product from decayed interest (users, items).
 
     sim(i, j) = Σ_u w_ui w_uj / size_u^customer_norm / |i|^(2 · item_norm) / |j|^(2 · neighbour_norm),
-    with w = interest^power and |i|² = Σ_u w_ui².
+    with w = interest^power and |i|² = Σ_u w_ui². The best are kept.
     """
     weights = csr_matrix(interest, dtype=np.float64)
     weights.data **= settings.power
@@ -27,6 +27,16 @@ def fit_neighbours(interest: csr_matrix, settings: NeighbourSettings) -> Neighbo
     similar.setdiag(0)
     similar.eliminate_zeros()
     similar.sort_indices()
+    similar = _at_most(similar, settings.neighbours)
     return Neighbours(
         similar.indptr.astype(np.int64), similar.indices.astype(np.int32), similar.data.astype(np.float32)
     )
+
+
+def _at_most(similar: csr_matrix, k: int) -> csr_matrix:
+    """Rows of at most k, from rows of at most k + 1: a product need not be among its own nearest."""
+    for row in np.flatnonzero(np.diff(similar.indptr) > k):
+        last = similar.indptr[row + 1] - 1
+        similar.data[last - np.argmin(similar.data[similar.indptr[row] : last + 1][::-1])] = 0
+    similar.eliminate_zeros()
+    return similar

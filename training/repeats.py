@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +11,8 @@ from models.events import DAY
 from models.history import NEVER, Interactions
 from models.repeats import Repeats
 from models.settings import RepeatSettings
+
+NEVER_AGAIN_DAYS: Final = 36_500.0  # between two purchases, in a shop where nothing was bought twice
 
 
 def fit_repeats(pairs: Interactions, n_items: int, settings: RepeatSettings) -> Repeats:
@@ -21,7 +25,7 @@ def fit_repeats(pairs: Interactions, n_items: int, settings: RepeatSettings) -> 
     # rate = (customers who bought again + prior · average) / (customers + prior)
     rate = _drawn(again, np.ones(len(item)), item, n_items, average, settings.rate_prior)
     # interval = (Σ days from first to last + prior · average) / (gaps + prior)
-    typical = days.sum() / gaps.sum() if gaps.sum() else np.inf
+    typical = days.sum() / gaps.sum() if gaps.sum() else NEVER_AGAIN_DAYS
     interval = _drawn(days, gaps, item, n_items, typical, settings.interval_prior)
     return Repeats(rate, np.array([average], np.float32), interval)
 

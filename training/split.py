@@ -34,11 +34,9 @@ def split(purchases: Purchases, config: EvaluationConfig) -> Split | None:
     past, future = only(purchases, before), only(purchases, ~before)
     bought = past.kind == PURCHASE
     countable = np.bincount(past.item[bought], minlength=len(purchases.product_ids)) >= ENOUGH_LINES
-    known = np.zeros(len(purchases.customer_ids), np.bool_)
-    known[past.user[bought & (past.user >= 0)]] = True
+    known = np.unique(past.user[bought & (past.user >= 0)])
 
-    counts = (future.kind == PURCHASE) & (future.user >= 0) & countable[future.item]
-    counts &= known[np.maximum(future.user, 0)]
+    counts = (future.kind == PURCHASE) & countable[future.item] & np.isin(future.user, known)
     scored = np.unique(future.user[counts])
     if len(scored) < ENOUGH_CUSTOMERS:
         return None

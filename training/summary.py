@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from rich.console import Console
@@ -14,6 +14,8 @@ from rich.table import Table
 from models.artifact import Manifest
 from training.evaluation import Evaluation
 from training.purchases import Purchases
+
+LONGEST_VERSION: Final = len("20250101T000000Z-0123456789ab")
 
 
 def print_reading(console: Console, purchases: Purchases) -> None:
@@ -63,6 +65,7 @@ def print_evaluation(console: Console, evaluation: Evaluation) -> None:
 
 def print_versions(console: Console, manifests: list[Manifest], active: str | None) -> None:
     table = Table("", "version", "data until", "customers", "products", "lines", "Recall@10 all", "discovery")
+    table.columns[1].min_width = LONGEST_VERSION  # it is copied from here, so it stands whole on a narrow terminal
     for manifest in manifests:
         scores = manifest.metrics.get("scores", {})
         recalls = [

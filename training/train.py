@@ -9,6 +9,7 @@ from typing import Any
 
 from models.artifact import Manifest, read_manifest
 from models.errors import ArtifactError
+from models.events import PURCHASE
 from models.model import Model
 from models.registry import Registry
 from models.settings import ModelSettings, settings_of
@@ -36,6 +37,8 @@ class Outcome:
 
 def train(purchases: Purchases, config: Config, registry: Registry, reporter: Reporter, *, now: int) -> Outcome:
     """Publish a new version, unless its twin of the days before the cut is worse than what it is held against."""
+    if not (purchases.kind == PURCHASE).any():
+        raise InputError(f"None of the {len(purchases)} lines that were read is a purchase; nothing can be learned")
     parts = split(purchases, config.evaluation)
     evaluation: Evaluation | None = None
     refusals: tuple[Comparison, ...] = ()
@@ -53,7 +56,11 @@ def train(purchases: Purchases, config: Config, registry: Registry, reporter: Re
     model = fit(purchases, config.model, reporter, name="Everything")
     with reporter.step("Publishing"):
         manifest = registry.publish(model, manifest_of(purchases, config.model, figures(evaluation), now))
+    try:
         registry.prune(now=now, keep=config.registry.keep, max_age_days=config.registry.max_age_days)
+    except (ArtifactError, OSError) as error:
+        # The new version stands: what is wrong with an old one must not look like a failed training.
+        reporter.console.print(f"Old versions were not removed: {error}", markup=False, soft_wrap=True)
     return Outcome(manifest, evaluation, ())
 
 

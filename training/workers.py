@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -37,7 +39,19 @@ def spread(
         return
     # Processes and not threads: a slate is many small steps, and they would wait for one another's interpreter.
     with ProcessPoolExecutor(min(processes, len(parts)), get_context("spawn")) as pool:
-        yield from pool.map(do, parts)
+        with _interrupts_held():
+            made = pool.map(do, parts)
+        yield from made
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Ctrl-C reaches every process of a terminal: those started in here leave it to this one, which stops them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _do(directory: Path, work: Work[Given, Made], part: Sequence[Given]) -> Made:

@@ -1,0 +1,102 @@
+"""How good the slates and bundles are on real purchases: three seeds, and a model that is a week old.
+
+    python -m benchmarks.quality complete_journey=DIR online_retail_ii=DIR
+
+Each DIR holds what `python -m benchmarks.datasets` wrote. `--inner` looks at the 28 days before the last 28, which is
+where settings are chosen; `--config` tries other settings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from models.events import DAY
+from training.bundle_evaluation import evaluate_bundles
+from training.config import Config, read_config
+from training.counts import only
+from training.evaluation import METRICS, Evaluation, evaluate
+from training.fit import fit
+from training.methods import AS_SERVED, BLEND
+from training.progress import Reporter, ignore
+from training.purchases import Purchases, read_purchases
+from training.split import Split, split
+from training.train import write_twin
+from training.workers import cores
+
+LARGEST_ORDER = {"online_retail_ii": 60}  # products; 30 elsewhere
+STALE_DAYS = 7
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", nargs="+", metavar="NAME=DIR")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--inner", action="store_true", help="the window before the last one")
+    parser.add_argument("--config", type=Path)
+    options = parser.parse_args()
+    for entry in options.data:
+        name, _, folder = entry.partition("=")
+        report(name, Path(folder), read_config(options.config), options.seeds, options.inner)
+
+
+def report(name: str, folder: Path, config: Config, seeds: int, inner: bool) -> None:
+    limit = {"largest_order": LARGEST_ORDER.get(name, 30)}
+    config = config.model_copy(update={"evaluation": config.evaluation.model_copy(update=limit)})
+    purchases = read_purchases(
+        [folder / "purchases.parquet"], products=folder / "products.parquet", now=int(time.time())
+    )
+    if inner:
+        cut = int(purchases.time.max()) - config.evaluation.test_days * DAY
+        purchases = only(purchases, purchases.time < cut)
+    parts = split(purchases, config.evaluation)
+    if parts is None:
+        raise SystemExit(f"{folder}: too little to measure on")
+    fresh = [measure(parts, parts.past, config, seed) for seed in range(seeds)]
+    week_old = only(parts.past, parts.past.time < parts.cut - STALE_DAYS * DAY)
+    stale = [measure(parts, week_old, config, seed) for seed in range(seeds)]
+    print_tables(name, fresh, stale)
+
+
+def measure(parts: Split, past: Purchases, config: Config, seed: int) -> Evaluation:
+    """A model that learned from `past`, asked at the cut."""
+    settings = type(config.model)(**{**vars(config.model), "seed": seed})
+    evaluation = config.evaluation.model_copy(update={"seed": seed})
+    model = fit(past, settings, Reporter(), name=f"seed {seed}")
+    with tempfile.TemporaryDirectory() as place:
+        directory = write_twin(Path(place), model, past, settings)
+        bundles = evaluate_bundles(directory, parts, evaluation, ignore)
+        return evaluate(directory, parts, evaluation, bundles=bundles, processes=cores(), on_progress=ignore)
+
+
+def print_tables(name: str, fresh: list[Evaluation], stale: list[Evaluation]) -> None:
+    tasks = list(fresh[0].scores)
+    print(f"\n### {name}, mean of {len(fresh)} seeds\n")
+    print("| | " + " | ".join(f"{task}: Recall@10 / NDCG@10" for task in tasks) + " |\n|---|" + "---|" * len(tasks))
+    rows = dict.fromkeys(fresh[0].scores[tasks[0]], fresh)
+    for method, runs in rows.items():
+        print(f"| {method} | " + " | ".join(_cell(runs, task, method) for task in tasks) + " |")
+    for method in (BLEND, AS_SERVED):
+        print(
+            f"| {method}, model {STALE_DAYS} days old | "
+            + " | ".join(_cell(stale, task, method) for task in tasks)
+            + " |"
+        )
+    print("\n| bundles, hit@10 | basket | one product |\n|---|---|---|")
+    for scale in ("per order", "per product"):
+        cells = [f"{np.mean([run.bundles[mode][scale] for run in fresh]):.4f}" for mode in fresh[0].bundles]
+        print(f"| {scale} | {' | '.join(cells)} |")
+
+
+def _cell(runs: list[Evaluation], task: str, method: str) -> str:
+    if method not in runs[0].scores[task]:
+        return "–"
+    return " / ".join(f"{np.mean([run.scores[task][method][metric].value for run in runs]):.4f}" for metric in METRICS)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""The body of an answer, field by field as DESIGN.md section 7 orders them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Self
+
+import orjson
+
+from models.cards import card
+from models.recommender import Recommender
+from models.slate import FallbackReason, Slot, Strategy
+from service import tokens
+from service.options import Fields
+from service.questions import Question
+
+
+@dataclass(frozen=True)
+class Model:
+    """A recommender with the facts of its manifest that every answer repeats."""
+
+    recommender: Recommender
+    version: str
+    created: int  # seconds since 1970, UTC
+    data_as_of: str
+
+    @classmethod
+    def of(cls, recommender: Recommender) -> Self:
+        manifest = recommender.manifest
+        return cls(recommender, manifest.version, manifest.created, iso(manifest.data_as_of))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A finished body with the two words that are counted."""
+
+    strategy: str
+    fallback_reason: str  # "none" where there is none
+    body: bytes
+
+    def pack(self) -> bytes:
+        return f"{self.strategy} {self.fallback_reason}\n".encode() + self.body
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> Self:
+        words, _, body = packed.partition(b"\n")
+        strategy, fallback_reason = words.decode().split(" ")
+        return cls(strategy, fallback_reason, body)
+
+
+def iso(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Writes the answer to one question from one model."""
+
+    model: Model
+    question: Question
+    missing_ids: tuple[str, ...]
+    secret: bytes
+
+    def answer(
+        self,
+        strategy: Strategy,
+        fallback_reason: FallbackReason | None,
+        recommendations: Sequence[Mapping[str, Any]],
+        content: list[str],
+    ) -> Answer:
+        """`content`: ids and reasons in their order, for the recommendation id."""
+        question, options, count = self.question, self.question.options, len(recommendations)
+        token = tokens.Token(self.model.version, options.placement, options.campaign, tokens.digest_of(content))
+        body = {
+            "recommendation_id": tokens.sign(self.secret, token),
+            "customer_id": question.customer_id,
+            "placement": options.placement,
+            "strategy": strategy,
+            "fallback": fallback_reason is not None,
+            "fallback_reason": fallback_reason,
+            "model_version": self.model.version,
+            "data_as_of": self.model.data_as_of,
+            "requested": options.n,
+            "count": count,
+            "complete": count == options.n,
+            "missing_ids": self.missing_ids,
+            "recommendations": recommendations,
+        }
+        return Answer(strategy, fallback_reason or "none", orjson.dumps(body))
+
+    def slot(self, slot: Slot) -> dict[str, Any]:
+        """One recommended product."""
+        catalogue = self.model.recommender.catalogue
+        product = {
+            "id": catalogue.ids[slot.item],
+            "score": round(float(slot.score), 6),
+            "source": slot.source,
+            "reason": {
+                "kind": slot.reason.kind,
+                "product_ids": [catalogue.ids[item] for item in slot.reason.items],
+                "text": slot.reason.text,
+            },
+        }
+        if self.question.options.fields is Fields.CARD:
+            product.update(card(catalogue, slot.item, self.question.locale))
+        return product
+
+
+def content_of(slots: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [part for slot in slots for part in (slot["id"], slot["source"], slot["reason"]["kind"])]

@@ -1,0 +1,99 @@
+"""For those who run the service: is it alive, is it ready, what does it serve, how is it doing."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from models.artifact import Manifest, read_manifest
+from models.errors import ArtifactError
+from models.registry import Registry
+from service.active import Refusal
+from service.body import iso
+from service.routes import PROBLEMS
+from service.schema import Alive, Models, Ready
+from service.serving import Serving
+
+
+def add_operations(app: FastAPI) -> None:
+    tags: Any = ["operations"]
+    key: dict[int | str, dict[str, Any]] = {401: PROBLEMS[401]}
+    app.add_api_route("/v1/models", models, response_model=Models, responses=key, tags=tags)
+    app.add_api_route("/healthz", healthz, response_model=Alive, tags=tags)
+    app.add_api_route("/readyz", readyz, response_model=Ready, responses={503: {"model": Ready}}, tags=tags)
+    app.add_api_route("/metrics", metrics, response_class=Response, responses=key, tags=tags)
+
+
+async def healthz() -> Response:
+    """200 while the process runs."""
+    return _json({"alive": True})
+
+
+async def readyz(request: Request) -> Response:
+    """200 once a model is served, 503 before; names a newer model that was refused, and how the cache is."""
+    serving: Serving = request.app.state.serving
+    model = serving.active.current
+    body = {
+        "ready": model is not None,
+        "model_version": model.version if model else None,
+        "data_as_of": model.data_as_of if model else None,
+        "refused": _refused(serving.active.refusal),
+        "cache": serving.cache.state(),
+    }
+    return _json(body, 200 if model else 503)
+
+
+async def metrics(request: Request) -> Response:
+    """Everything Prometheus wants to know, of all workers together."""
+    text = await asyncio.to_thread(request.app.state.serving.metrics.text)
+    return Response(text, media_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})
+
+
+async def models(request: Request) -> Response:
+    """Every version in the registry, newest first, which one is active and which one is served."""
+    serving: Serving = request.app.state.serving
+    registry, current = serving.active.registry, serving.active.current
+    active, manifests = await asyncio.to_thread(_read, registry)
+    loaded = current.version if current else None
+    facts = [_facts(manifest, active, loaded) for manifest in manifests]
+    return _json({"active": active, "loaded": loaded, "models": facts})
+
+
+def _read(registry: Registry) -> tuple[str | None, list[Manifest]]:
+    """A damaged version is left out here; /readyz names it when it is the active one."""
+    manifests = []
+    for path in sorted((registry.root / "versions").glob("*"), reverse=True):
+        try:
+            manifests.append(read_manifest(path))
+        except ArtifactError:
+            continue
+    try:
+        return registry.active(), manifests
+    except ArtifactError:
+        return None, manifests
+
+
+def _facts(manifest: Manifest, active: str | None, loaded: str | None) -> dict[str, Any]:
+    version = manifest.version
+    return {
+        "version": version,
+        "active": version == active,
+        "loaded": version == loaded,
+        "created": iso(manifest.created),
+        "data_from": iso(manifest.data_from),
+        "data_as_of": iso(manifest.data_as_of),
+        "counts": manifest.counts,
+        "metrics": manifest.metrics,
+    }
+
+
+def _refused(refusal: Refusal | None) -> dict[str, str] | None:
+    return {"version": refusal.version, "reason": refusal.reason} if refusal else None
+
+
+def _json(body: Any, status: int = 200) -> Response:
+    return Response(orjson.dumps(body), status, {"Cache-Control": "no-store"}, "application/json")

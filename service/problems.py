@@ -1,0 +1,189 @@
+"""What goes wrong, as RFC 9457 problem documents: one tree of errors, one body, one handler."""
+
+from __future__ import annotations
+
+import difflib
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Final
+
+import orjson
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict
+from starlette.exceptions import HTTPException as StarletteHTTPException
+
+MEDIA_TYPE: Final = "application/problem+json"
+LONGEST: Final = 60  # characters of a name that came from outside and is shown again
+TRAIN: Final = "python -m training train --purchases PATH --registry DIR"
+
+
+class Problem(HTTPException):
+    """Ends a request. `detail` says what was wrong and what to do; it never holds a secret or a customer's id."""
+
+    status: ClassVar[int]
+    name: ClassVar[str]
+    title: ClassVar[str]
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        errors: Sequence[Mapping[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(self.status, detail, dict(headers or {}))
+        self.sentence = detail
+        self.errors = errors
+
+    def response(self) -> Response:
+        body = {
+            "type": f"urn:regulars:problem:{self.name}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.sentence,
+            "errors": list(self.errors),
+        }
+        headers = {"Cache-Control": "no-store", **(self.headers or {})}
+        return Response(orjson.dumps(body), self.status, headers, MEDIA_TYPE)
+
+
+class Unauthorized(Problem):
+    status, name, title = 401, "unauthorized", "A valid API key is needed"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Send the key of this service as 'Authorization: Bearer KEY' or as 'X-API-Key: KEY'.",
+            headers={"WWW-Authenticate": 'Bearer realm="regulars"'},
+        )
+
+
+class NotFound(Problem):
+    status, name, title = 404, "not_found", "There is nothing at this address"
+
+
+class MethodNotAllowed(Problem):
+    status, name, title = 405, "method_not_allowed", "This address does not take this method"
+
+
+class TooLarge(Problem):
+    status, name, title = 413, "too_large", "The body is too large"
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"A body may hold {limit_bytes} bytes at most.")
+
+
+class Invalid(Problem):
+    status, name, title = 422, "invalid_request", "The request cannot be understood"
+
+
+class Broken(Problem):
+    status, name, title = 500, "internal_error", "Something broke here"
+
+    def __init__(self) -> None:
+        super().__init__("The error was logged. The request may be sent again.")
+
+
+class NoModel(Problem):
+    status, name, title = 503, "no_model", "There is no model to answer with yet"
+
+    def __init__(self, refused: str | None) -> None:
+        why = f"The active version was refused: {refused}." if refused else "No model has been published yet."
+        super().__init__(
+            f"{why} Train one with '{TRAIN}'; it is picked up without a restart.", headers={"Retry-After": "5"}
+        )
+
+
+class FieldProblem(BaseModel):
+    field: str
+    problem: str
+
+
+class ProblemBody(BaseModel):
+    """An RFC 9457 problem document."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "urn:regulars:problem:invalid_request",
+                    "title": "The request cannot be understood",
+                    "status": 422,
+                    "detail": "n: should be less than or equal to 100",
+                    "errors": [{"field": "n", "problem": "should be less than or equal to 100"}],
+                }
+            ]
+        }
+    )
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldProblem]
+
+
+def add_handlers(app: FastAPI) -> None:
+    app.add_exception_handler(StarletteHTTPException, _handle)
+    app.add_exception_handler(RequestValidationError, _handle)
+
+
+async def _handle(request: Request, error: Exception) -> Response:
+    return problem_of(request, error).response()
+
+
+def problem_of(request: Request, error: Exception) -> Problem:
+    """The problem that an exception of ours, of Starlette or of FastAPI stands for."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, RequestValidationError):
+        return _invalid(error.errors(), _options_of(request))
+    if isinstance(error, StarletteHTTPException):
+        return _of_framework(error)
+    return Broken()
+
+
+def _of_framework(error: StarletteHTTPException) -> Problem:
+    if error.status_code == 404:
+        return NotFound("The addresses of this service are listed at /docs.")
+    if error.status_code == 405:
+        return MethodNotAllowed("The Allow header names the methods it takes.", headers=error.headers)
+    if error.status_code == 400:
+        return Invalid("body: is not JSON", errors=[{"field": "body", "problem": "is not JSON"}])
+    return Broken()
+
+
+def _options_of(request: Request) -> Sequence[str]:
+    """The options that the called endpoint takes: every endpoint names their model `options`."""
+    options = typing.get_type_hints(request.scope["endpoint"]).get("options")
+    return list(options.model_fields) if options else []
+
+
+def _invalid(errors: Sequence[Mapping[str, Any]], known: Sequence[str]) -> Invalid:
+    problems = [{"field": _field(error), "problem": _sentence(error, known)} for error in errors]
+    detail = "; ".join(f"{problem['field']}: {problem['problem']}" for problem in problems[:5])
+    return Invalid(detail, errors=problems[:100])
+
+
+def _field(error: Mapping[str, Any]) -> str:
+    """`n`, `recent[3]` or `body`: where in the request, without saying in which part of it."""
+    where = error["loc"] if len(error["loc"]) == 1 or error["type"] == "json_invalid" else error["loc"][1:]
+    if error["type"] == "json_invalid":
+        where = where[:1]
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in where).removeprefix(".")
+    return _short(text)
+
+
+def _sentence(error: Mapping[str, Any], known: Sequence[str]) -> str:
+    if error["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
+        return f"is not known here; did you mean '{near[0]}'?" if near else "is not known here"
+    if error["type"] == "json_invalid":
+        return f"is not JSON (at character {error['loc'][-1]})"
+    if error["type"] == "model_attributes_type":
+        return "should be a JSON object, sent as application/json"
+    text = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+    return text[:1].lower() + text[1:]
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

@@ -1,0 +1,98 @@
+"""A question: everything that an answer depends on, besides the model."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+import orjson
+
+from models.catalogue import Catalogue
+from models.customers import PERSONALIZE_EMAIL, PERSONALIZE_WEB
+from models.slate import Repeat, SlateRequest
+from service.options import Options
+
+EMAIL: Final = "email"  # placements that begin so need the consent for mails, all others the one for the web
+LAYOUT: Final = 1  # of the answers; another one never meets the cached answers of this one
+
+
+class Kind(StrEnum):
+    CUSTOMER = "customer"
+    SIMILAR = "similar"
+    POPULAR = "popular"
+    BUNDLES = "bundles"
+    BASKET = "basket"
+
+
+@dataclass(frozen=True)
+class Question:
+    kind: Kind
+    options: Options
+    locale: str
+    customer_id: str | None = None
+    product_id: str | None = None
+    recent: tuple[str, ...] = ()
+    basket: tuple[str, ...] = ()
+    repeat: Repeat = Repeat.AUTO
+    window_days: int = 28
+    size: int = 2
+
+    def key(self, version: str, secret: bytes) -> bytes:
+        """Where its answer is cached: a keyed hash, so nobody who reads the cache learns whose answer it is."""
+        options = self.options.model_dump(
+            include={*Options.model_fields} - {"deadline_ms", "locale"}  # how long may be waited changes no answer
+        )
+        everything = (
+            LAYOUT,
+            version,
+            self.kind,
+            options,
+            self.locale,
+            self.customer_id,
+            self.product_id,
+            self.recent,
+            self.basket,
+            self.repeat,
+            self.window_days,
+            self.size,
+        )
+        digest = hashlib.blake2b(orjson.dumps(everything), digest_size=24, key=secret)
+        return b"regulars:" + digest.hexdigest().encode()
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A question in the words of one catalogue: items instead of ids."""
+
+    request: SlateRequest
+    item: int  # the product asked for, -1 where there is none or it is unknown
+    missing_ids: tuple[str, ...]  # in the order product, recent, basket, exclude; each once
+
+
+def resolve(question: Question, catalogue: Catalogue) -> Resolved:
+    """Unknown products are named and otherwise ignored; what is in the basket or asked for is never recommended."""
+    missing: dict[str, None] = {}
+
+    def items(ids: tuple[str, ...]) -> tuple[int, ...]:
+        found = catalogue.ids.find_all(ids)
+        missing.update(dict.fromkeys(ids[index] for index in np.flatnonzero(found < 0)))
+        return tuple(item for item in found.tolist() if item >= 0)
+
+    options = question.options
+    asked = items((question.product_id,)) if question.product_id is not None else ()
+    recent, basket = items(question.recent), tuple(dict.fromkeys(items(question.basket)))
+    exclude = tuple(sorted({*items(options.exclude), *basket, *asked}))
+    request = SlateRequest(
+        n=options.n,
+        as_of=options.as_of,
+        repeat=question.repeat,
+        strict=options.strict,
+        filters=options.filters(exclude),
+        recent=recent,
+        basket=basket,
+        purpose=PERSONALIZE_EMAIL if (options.placement or "").startswith(EMAIL) else PERSONALIZE_WEB,
+    )
+    return Resolved(request, asked[0] if asked else -1, tuple(missing))

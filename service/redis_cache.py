@@ -1,0 +1,127 @@
+"""The cache that all workers and hosts share: Redis, waited for a few milliseconds at most."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from service.breaker import Breaker
+from service.metrics import Metrics
+
+CONNECTIONS: Final = 32
+WAITING_WRITES: Final = 256
+T = TypeVar("T")
+SEAL: Final = 16  # bytes in front of a value: its digest under its key
+
+
+class RedisCache:
+    """Every key has a TTL. A value is sealed with its key, so a mixed-up, cut or foreign value is no hit.
+
+    Writes wait in a bounded queue and are made one after another; when it is full they are dropped.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        ttl_seconds: int,
+        timeout_seconds: float,
+        breaker: Breaker,
+        clock: Callable[[], float],
+        metrics: Metrics,
+    ) -> None:
+        self._redis = connect(url, timeout_seconds)
+        self._ttl_seconds = ttl_seconds
+        self._timeout_seconds = timeout_seconds
+        self._breaker = breaker
+        self._clock = clock
+        self._metrics = metrics
+        self._writes: asyncio.Queue[tuple[bytes, bytes]] = asyncio.Queue(WAITING_WRITES)
+        self._closed = False
+        self._writer = asyncio.create_task(self._write())
+
+    async def get(self, key: bytes) -> bytes | None:
+        if not self._breaker.allows(self._clock()):
+            return None
+        sealed = await self._guarded(self._redis.get(key))
+        if not isinstance(sealed, bytes):
+            return None
+        value = unseal(key, sealed)
+        if value is None:
+            self._metrics.cache_errors.inc()
+        return value
+
+    def put(self, key: bytes, value: bytes) -> None:
+        try:
+            self._writes.put_nowait((key, seal(key, value)))
+        except asyncio.QueueFull:
+            self._metrics.cache_drops.inc()
+
+    def state(self) -> str:
+        return f"redis, breaker {self._breaker.state}"
+
+    async def close(self) -> None:
+        self._closed = True
+        self._writer.cancel()
+        await asyncio.gather(self._writer, return_exceptions=True)
+        await self._redis.aclose()
+
+    async def _write(self) -> None:
+        # Python 3.11's wait_for, which redis-py calls, can swallow a cancellation: hence the flag.
+        while not self._closed:
+            key, sealed = await self._writes.get()
+            if self._breaker.allows(self._clock()):
+                await self._guarded(self._redis.set(key, sealed, ex=self._ttl_seconds))
+
+    async def _guarded(self, call: Awaitable[T]) -> T | None:
+        """What Redis answers, or None; tells the breaker how it went, whatever happens."""
+        answered = False
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                found = await call
+            answered = True
+            return found
+        except Exception:  # whatever it is, an answer is computed instead
+            self._metrics.cache_errors.inc()
+            return None
+        finally:
+            self._tell(answered)
+
+    def _tell(self, answered: bool) -> None:
+        if answered:
+            self._breaker.succeeded()
+        else:
+            self._breaker.failed(self._clock())
+        self._metrics.breaker_state(self._breaker.state)
+
+
+def connect(url: str, timeout_seconds: float) -> Redis:
+    """A client that neither retries nor waits: our breaker does the first, our time-out the second."""
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=CONNECTIONS,
+        timeout=timeout_seconds,
+        socket_timeout=timeout_seconds,
+        socket_connect_timeout=timeout_seconds,
+        retry=Retry(NoBackoff(), 0),
+        driver_info=None,  # CLIENT SETINFO would cost round trips of the 10 ms
+    )
+    return Redis.from_pool(pool)
+
+
+def seal(key: bytes, value: bytes) -> bytes:
+    return hashlib.blake2b(value, digest_size=SEAL, key=key[-64:]).digest() + value
+
+
+def unseal(key: bytes, sealed: bytes) -> bytes | None:
+    """The value, or None when it is not what was put under this key."""
+    value = sealed[SEAL:]
+    digest = hashlib.blake2b(value, digest_size=SEAL, key=key[-64:]).digest()
+    return value if hmac.compare_digest(digest, sealed[:SEAL]) else None

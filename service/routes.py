@@ -1,0 +1,108 @@
+"""The addresses under /v1 that answer with products."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Final
+
+from fastapi import Body, FastAPI, Path, Query, Request, Response
+from starlette.convertors import Convertor, register_url_convertor
+
+from service.options import BasketOptions, BundleOptions, CustomerOptions, Id, Options, PopularOptions, SessionOptions
+from service.problems import MEDIA_TYPE
+from service.questions import Kind, Question
+from service.replies import reply
+from service.schema import Answer, BundleAnswer, SlateAnswer
+from service.serving import Serving
+
+CustomerId = Annotated[Id, Path(description="any characters; a slash is written %2F or as it is")]
+ProductId = Annotated[Id, Path(description="any characters; a slash is written %2F or as it is")]
+
+
+class IdConvertor(Convertor[str]):
+    """A path parameter that may hold anything, slashes and line ends too; what follows it in the path ends it."""
+
+    regex = r"[\s\S]*"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+def _problem(description: str) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/ProblemBody"}
+    return {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
+
+
+PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
+    401: _problem("The key is missing or wrong"),
+    422: _problem("A parameter or the body cannot be understood; `errors` names each field"),
+    503: _problem("No model has been published yet; Retry-After says when to ask again"),
+}
+TOO_LARGE: Final[dict[int | str, dict[str, Any]]] = {413: _problem("The body is too large")}
+
+
+def add_routes(app: FastAPI) -> None:
+    """An id takes all that it can, so what stands at the end of the path decides which address it is."""
+    register_url_convertor("id", IdConvertor())
+    _add(app, "GET", "/v1/customers/{customer_id:id}/recommendations", customer_recommendations, SlateAnswer)
+    _add(app, "POST", "/v1/recommendations", session_recommendations, SlateAnswer)
+    _add(app, "GET", "/v1/products/{product_id:id}/similar", similar_products, SlateAnswer)
+    _add(app, "GET", "/v1/popular", popular_products, SlateAnswer)
+    _add(app, "GET", "/v1/products/{product_id:id}/bundles", product_bundles, BundleAnswer)
+    _add(app, "POST", "/v1/baskets/bundles", basket_bundles, BundleAnswer)
+
+
+def _add(app: FastAPI, method: str, path: str, endpoint: Callable[..., Any], answer: type[Answer]) -> None:
+    problems = PROBLEMS | TOO_LARGE if method == "POST" else PROBLEMS
+    app.add_api_route(path, endpoint, methods=[method], response_model=answer, responses=problems, tags=["products"])
+
+
+async def customer_recommendations(
+    request: Request, customer_id: CustomerId, options: Annotated[CustomerOptions, Query()]
+) -> Response:
+    """A slate for one customer. 200 for every well-formed id: who is not known gets what is popular, flagged."""
+    return await _answer(request, Kind.CUSTOMER, options, customer_id=customer_id, repeat=options.repeat)
+
+
+async def session_recommendations(request: Request, options: Annotated[SessionOptions, Body()]) -> Response:
+    """A slate for a visit: from what was looked at and put into the basket, with or without a known customer."""
+    return await _answer(
+        request,
+        Kind.CUSTOMER,
+        options,
+        customer_id=options.customer_id,
+        recent=options.recent,
+        basket=options.basket,
+        repeat=options.repeat,
+    )
+
+
+async def similar_products(request: Request, product_id: ProductId, options: Annotated[Options, Query()]) -> Response:
+    """Products like this one. An unknown product gets what is popular, flagged."""
+    return await _answer(request, Kind.SIMILAR, options, product_id=product_id)
+
+
+async def popular_products(request: Request, options: Annotated[PopularOptions, Query()]) -> Response:
+    """What is popular now; by category, market and window."""
+    return await _answer(request, Kind.POPULAR, options, window_days=options.window_days)
+
+
+async def product_bundles(
+    request: Request, product_id: ProductId, options: Annotated[BundleOptions, Query()]
+) -> Response:
+    """Units of this product and what is bought together with it."""
+    return await _answer(request, Kind.BUNDLES, options, product_id=product_id, size=options.size)
+
+
+async def basket_bundles(request: Request, options: Annotated[BasketOptions, Body()]) -> Response:
+    """What completes this basket, one product a unit."""
+    return await _answer(request, Kind.BASKET, options, basket=options.basket)
+
+
+async def _answer(request: Request, kind: Kind, options: Options, **rest: Any) -> Response:
+    serving: Serving = request.app.state.serving
+    locale = options.locale or serving.settings.default_locale
+    return reply(request, serving, await serving.serve(Question(kind, options, locale, **rest)))

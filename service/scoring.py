@@ -1,0 +1,65 @@
+"""Slates are computed in a bounded pool of threads; who cannot wait that long is told so."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from service.body import Answer
+from service.metrics import Metrics
+
+
+class LateError(Exception):
+    """No answer by the deadline, or too many questions are waiting already."""
+
+
+class Scoring:
+    """For one event loop. The same question asked again while it is being answered is answered once."""
+
+    def __init__(self, threads: int, queue: int, metrics: Metrics) -> None:
+        self._pool = ThreadPoolExecutor(threads, "scoring")
+        self._most = threads + queue
+        self._metrics = metrics
+        self._running: dict[bytes, asyncio.Task[Answer]] = {}
+
+    async def answer(
+        self,
+        key: bytes,
+        compute: Callable[[], Answer],
+        keep: Callable[[Answer], None],
+        wait_seconds: float,
+    ) -> Answer:
+        """What `compute` gives, in a thread. `keep` gets it too, also when nobody waits any more. Raises LateError."""
+        task = self._running.get(key)
+        if task is None:
+            if len(self._running) >= self._most:
+                self._metrics.late.labels("queue").inc()
+                raise LateError
+            task = self._start(key, compute, keep)
+        done, _ = await asyncio.wait({task}, timeout=max(wait_seconds, 0.0))
+        if not done:
+            self._metrics.late.labels("deadline").inc()
+            raise LateError
+        return task.result()
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _start(self, key: bytes, compute: Callable[[], Answer], keep: Callable[[Answer], None]) -> asyncio.Task[Answer]:
+        async def run() -> Answer:
+            answer = await asyncio.get_running_loop().run_in_executor(self._pool, compute)
+            keep(answer)
+            return answer
+
+        task = asyncio.create_task(run())
+        self._running[key] = task
+        self._metrics.pending.set(len(self._running))
+        task.add_done_callback(lambda done: self._finished(key, done))
+        return task
+
+    def _finished(self, key: bytes, task: asyncio.Task[Answer]) -> None:
+        del self._running[key]
+        self._metrics.pending.set(len(self._running))
+        if not task.cancelled():
+            task.exception()  # nobody may be waiting any more: seen, so that asyncio does not print it

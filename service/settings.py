@@ -1,0 +1,135 @@
+"""Every setting, its default and its meaning; read from the environment once, when the process starts."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import hmac
+import ipaddress
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+
+from models.cards import is_locale
+
+PREFIX: Final = "REGULARS_"
+DEVELOPMENT_KEY: Final = b"regulars on this machine alone"
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used; the message names it and says what to do, never a secret."""
+
+
+class Settings(BaseModel):
+    """Frozen. The environment variable of a field is `REGULARS_` and its name in capitals."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: Annotated[str, Field(description="address to listen on; all but loopback needs an API key")] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535, description="port to listen on")] = 8000
+    workers: Annotated[int, Field(ge=1, le=256, description="processes that answer")] = 1
+    registry: Annotated[Path, Field(description="directory that `training train` publishes to")] = Path("registry")
+    api_key: Annotated[
+        SecretStr | None, Field(description="key that callers of /v1 and /metrics send; without it nobody is asked")
+    ] = None
+    signing_key: Annotated[
+        SecretStr | None,
+        Field(description="secret that signs recommendation ids; by default derived from the API key, or a fixed one"),
+    ] = None
+    redis_url: Annotated[
+        SecretStr | None, Field(description="redis://, rediss:// or unix:// address of the cache shared by all workers")
+    ] = None
+    redis_timeout_ms: Annotated[int, Field(ge=1, le=1000, description="longest wait for Redis in an answer")] = 10
+    breaker_failures: Annotated[int, Field(ge=1, description="failures in a row after which Redis is left alone")] = 3
+    breaker_seconds: Annotated[float, Field(gt=0, description="how long, before one call tries it again")] = 1.0
+    cache_bytes: Annotated[int, Field(ge=0, description="memory of the in-process cache, a worker")] = 32_000_000
+    cache_ttl_seconds: Annotated[int, Field(ge=1, description="life of a cached answer, in process and in Redis")] = 300
+    max_age_seconds: Annotated[int, Field(ge=0, description="how long a caller may keep an answer")] = 60
+    deadline_ms: Annotated[int, Field(ge=1, le=10_000, description="after this the popular slate goes out instead")] = (
+        200
+    )
+    scoring_threads: Annotated[int, Field(ge=1, le=64, description="slates computed at once, a worker")] = 2
+    scoring_queue: Annotated[int, Field(ge=0, description="slates that may wait for a thread, a worker")] = 64
+    body_limit_bytes: Annotated[int, Field(ge=1, description="largest request body")] = 1_000_000
+    poll_seconds: Annotated[float, Field(gt=0, description="how often a new model is looked for")] = 1.0
+    default_locale: Annotated[str, Field(description="how prices are written when the caller does not say")] = "en_US"
+    runtime_dir: Annotated[
+        Path | None,
+        Field(description="where workers note which models are verified; by default one of this user"),
+    ] = None
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="lowest level to log")] = (
+        "info"
+    )
+
+    @field_validator("default_locale")
+    @classmethod
+    def _known_locale(cls, value: str) -> str:
+        if not is_locale(value):
+            raise ValueError("not a locale; write it like en_US")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _known_scheme(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("should begin with redis://, rediss:// or unix://")
+        return value
+
+    @model_validator(mode="after")
+    def _not_open_to_strangers(self) -> Self:
+        if self.api_key is None and not is_loopback(self.host):
+            raise ValueError(
+                f"host {self.host} can be reached from other machines and no key is set. "
+                "Set REGULARS_API_KEY to a long random text, or REGULARS_HOST to 127.0.0.1"
+            )
+        return self
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> Self:
+        """The settings named by `REGULARS_…` variables. Raises SettingsError; an empty variable is not set."""
+        given = {name.removeprefix(PREFIX): value for name, value in environment.items() if name.startswith(PREFIX)}
+        for name in given:
+            if name not in {field.upper() for field in cls.model_fields}:
+                raise SettingsError(_unknown(name))
+        try:
+            return cls.model_validate({name.lower(): value for name, value in given.items() if value})
+        except ValidationError as error:
+            raise SettingsError(_sentence(error)) from None
+
+    def secret(self) -> bytes:
+        """32 bytes that sign and hash; the same in every worker, and after a restart with the same settings."""
+        key = self.signing_key or self.api_key
+        material = key.get_secret_value().encode() if key else DEVELOPMENT_KEY
+        return hmac.digest(material, b"regulars recommendation ids", hashlib.sha256)
+
+    def runtime(self) -> Path:
+        """A directory of this user on this host."""
+        if self.runtime_dir is not None:
+            return self.runtime_dir
+        base = os.environ.get("XDG_RUNTIME_DIR")
+        return Path(base) / "regulars" if base else Path(tempfile.gettempdir()) / f"regulars-{os.getuid()}"
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _unknown(name: str) -> str:
+    near = difflib.get_close_matches(name, [field.upper() for field in Settings.model_fields], n=1)
+    hint = f"did you mean {PREFIX}{near[0]}?" if near else "docs/settings.md lists the settings"
+    return f"{PREFIX}{name} is not a setting; {hint}"
+
+
+def _sentence(error: ValidationError) -> str:
+    problems = []
+    for problem in error.errors(include_url=False, include_input=False):
+        text = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        problems.append(f"{PREFIX}{str(problem['loc'][0]).upper()}: {text}" if problem["loc"] else text)
+    return "; ".join(problems)

@@ -1,0 +1,56 @@
+"""Bundles as units: the products that go with an anchor, and what they cost together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from models.cards import price_of, price_text
+from models.catalogue import Catalogue
+from models.reasons import bought_together
+from models.slate import Bundle, Slot, Source
+from service.body import Writer
+
+
+def unit_of(writer: Writer, bundle: Bundle) -> dict[str, Any]:
+    """What was bought together, with the figures of the anchor and the first product."""
+    catalogue = writer.model.recommender.catalogue
+    orders = writer.model.recommender.model.orders
+    slots = [
+        Slot(item, bundle.score, Source.BOUGHT_TOGETHER, bought_together(catalogue, orders, (bundle.anchor,), item))
+        for item in bundle.items
+    ]
+    return {
+        "anchor_id": catalogue.ids[bundle.anchor],
+        "products": [writer.slot(slot) for slot in slots],
+        "support": int(bundle.support),
+        "rule_confidence": round(float(bundle.rule_confidence), 6),
+        "lift": round(float(bundle.lift), 6),
+        **_total(catalogue, (bundle.anchor, *bundle.items), writer.question.locale),
+    }
+
+
+def popular_unit(writer: Writer, slot: Slot) -> dict[str, Any]:
+    """A popular product in the shape of a unit: tied to nothing, and it says so."""
+    return {
+        "anchor_id": None,
+        "products": [writer.slot(slot)],
+        "support": None,
+        "rule_confidence": None,
+        "lift": None,
+        **_total(writer.model.recommender.catalogue, (slot.item,), writer.question.locale),
+    }
+
+
+def _total(catalogue: Catalogue, items: Sequence[int], locale: str) -> dict[str, Any]:
+    """One price for all; nothing is guessed, so one unknown price or a second currency makes it unknown."""
+    prices = [price_of(catalogue, item) for item in items]
+    known = [price for price in prices if price is not None]
+    currencies = {catalogue.currency[item] or None for item in items}
+    currency = currencies.pop() if len(currencies) == 1 else None
+    total = round(sum(known), 4) if len(known) == len(prices) and currency else None
+    return {
+        "total_price": total,
+        "total_price_text": price_text(total, currency, locale),
+        "currency": currency if total is not None else None,
+    }

@@ -1,0 +1,94 @@
+"""A customer folded in from their history is the customer that training would have found."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
+from threadpoolctl import threadpool_limits
+
+from models.factors import ItemFactors
+from models.settings import FactorSettings
+from training.implicit_models import AlternatingLeastSquares, fit_item_factors
+
+N_ITEMS = 30
+LEARNED = np.arange(0, N_ITEMS, 2, dtype=np.int32)
+SETTINGS = FactorSettings(factors=6, regularization=2.0, iterations=3)
+
+
+def learn(seed: int = 0) -> ItemFactors:
+    random = np.random.default_rng(5)
+    confidence = np.where(random.random((50, N_ITEMS)) < 0.2, 1 + random.exponential(6, (50, N_ITEMS)), 0)
+    return fit_item_factors(csr_matrix(confidence.astype(np.float32)), LEARNED, SETTINGS, seed=seed)
+
+
+FACTORS = learn()
+
+
+def folded_in_by_implicit(item: list[int], confidence: list[float]) -> np.ndarray:
+    with threadpool_limits(limits=1, user_api="blas"):
+        model = AlternatingLeastSquares(factors=6, regularization=2.0, alpha=1.0)
+    model.item_factors = FACTORS.factors
+    rows = FACTORS.row[item]
+    return model.recalculate_user(0, csr_matrix((confidence, ([0] * len(rows), rows)), (1, len(LEARNED)), np.float32))
+
+
+@given(
+    st.dictionaries(st.sampled_from(LEARNED.tolist()), st.floats(1, 200, width=32), min_size=1, max_size=len(LEARNED))
+)
+def test_fold_in_solves_the_equations_of_training(history: dict[int, float]) -> None:
+    item, confidence = list(history), list(history.values())
+    ours = FACTORS.fold_in(np.array(item, np.int32), np.array(confidence, np.float32))
+    np.testing.assert_allclose(ours, folded_in_by_implicit(item, confidence), rtol=1e-4, atol=1e-4)
+
+
+@given(
+    st.dictionaries(st.integers(0, N_ITEMS - 1), st.floats(1, 200, width=32), min_size=1, max_size=8).filter(
+        lambda history: any(item % 2 == 0 for item in history)
+    )
+)
+def test_the_strongest_reason_adds_most_to_the_score(history: dict[int, float]) -> None:
+    item, confidence = np.array(list(history), np.int32), np.array(list(history.values()), np.float32)
+    scores = FACTORS.scores(FACTORS.fold_in(item, confidence))
+    wanted = np.flatnonzero(scores > 1e-3)
+    known = [(place, FACTORS.factors[FACTORS.row[i]].astype(float)) for place, i in enumerate(item) if i % 2 == 0]
+    left = FACTORS.gram.astype(float) + sum((confidence[place] - 1) * np.outer(y, y) for place, y in known)
+    for place, other in zip(FACTORS.strongest(item, confidence, wanted), wanted, strict=True):
+        turned = np.linalg.inv(left) @ FACTORS.factors[FACTORS.row[other]].astype(float)
+        parts = {at: confidence[at] * float(y @ turned) for at, y in known}
+        assert sum(parts.values()) == pytest.approx(scores[other], abs=1e-4)
+        assert parts[place] == pytest.approx(max(parts.values()), abs=1e-4)
+
+
+def test_a_product_that_nothing_was_learned_about_changes_nobodys_taste() -> None:
+    known, both = (np.array(items, np.int32) for items in ([4], [4, 5]))
+    alone = FACTORS.fold_in(known, np.array([7.0], np.float32))
+    assert FACTORS.fold_in(both, np.array([7.0, 9.0], np.float32)).tolist() == alone.tolist()
+
+
+@pytest.mark.parametrize("item", [[], [1, 3, 5]])
+def test_who_bought_nothing_that_is_known_has_no_taste(item: list[int]) -> None:
+    vector = FACTORS.fold_in(np.array(item, np.int32), np.ones(len(item), np.float32))
+    assert vector.tolist() == [0] * 6
+    assert FACTORS.scores(vector).tolist() == [0] * N_ITEMS
+
+
+def test_a_score_is_the_inner_product_and_0_where_nothing_was_learned() -> None:
+    vector = np.arange(6, dtype=np.float32)
+    scores = FACTORS.scores(vector)
+    assert scores[4] == pytest.approx(sum(a * b for a, b in zip(FACTORS.factors[2], vector, strict=True)), rel=1e-5)
+    assert scores[1::2].tolist() == [0] * (N_ITEMS // 2)
+
+
+def test_the_gram_matrix_belongs_to_the_factors() -> None:
+    expected = FACTORS.factors.T @ FACTORS.factors + 2 * np.eye(6)
+    np.testing.assert_allclose(FACTORS.gram, expected, rtol=1e-5)
+
+
+def test_a_seed_gives_the_same_factors_on_one_thread_and_on_two() -> None:
+    with threadpool_limits(limits=1, user_api="openmp"):
+        alone = learn(seed=3)
+    with threadpool_limits(limits=2, user_api="openmp"):
+        together = learn(seed=3)
+    assert alone.factors.tolist() == together.factors.tolist()
+    assert alone.factors.tolist() != learn(seed=4).factors.tolist()

@@ -1,0 +1,122 @@
+"""The sentence under a product is true."""
+
+import numpy as np
+import pytest
+
+from models.history import Interactions, interactions, pair_starts, with_session
+from models.reasons import bought_together, buy_again, neighbours_of, similar_customers, similar_to
+from models.recommender import Recommender
+from models.settings import HistorySettings
+from models.slate import ReasonKind
+from tests.shop import SMALL, Line, Product, moment, small_purchases, trained
+from training.counts import histories
+
+
+def bread(*days: float, returned: float = 0) -> Interactions:
+    lines = [Line("ann", "bread", day) for day in days]
+    if returned:
+        lines.append(Line("ann", "bread", max(days), kind="return", quantity=returned))
+    events = histories(small_purchases(lines)).of(0)
+    return interactions(events, pair_starts(events), moment(max(days)), HistorySettings())
+
+
+@pytest.mark.parametrize(
+    ("days", "sentence"),
+    [
+        ((3,), "You bought this before"),
+        ((3, 9), "You bought this twice"),
+        ((0, 9, 18), "You buy this about every 9 days"),
+        ((0, 7, 20, 27), "You buy this about every 9 days"),
+        ((1, 2, 3, 4), "You buy this about every day"),
+        ((0, 1.5, 3), "You buy this about every 2 days"),
+        ((0, 59, 118), "You buy this about every 59 days"),
+        ((0, 60, 121), "You buy this about every 2 months"),
+        ((0, 182, 365), "You buy this about every 6 months"),
+        ((1.1, 1.2, 1.3), "You bought this 3 times"),
+    ],
+)
+def test_how_often_something_is_bought_is_told_as_it_was(days: tuple[float, ...], sentence: str) -> None:
+    reason = buy_again(bread(*days), 0)
+    assert (reason.kind, reason.items, reason.text) == (ReasonKind.BUY_AGAIN, (0,), sentence)
+
+
+def test_one_of_three_sent_back_leaves_two() -> None:
+    assert buy_again(bread(0, 9, 18, returned=1), 0).text == "You bought this twice"
+
+
+TITLES = [Product("bread", title="Rye loaf"), Product("butter", title="Butter"), Product("jam"), Product("tea")]
+BREAD, BUTTER, JAM, TEA = range(4)
+
+
+@pytest.fixture(scope="module")
+def shop() -> Recommender:
+    """Bread and butter in six orders, bread and tea in three, butter and jam in four, tea and jam in one each."""
+    baskets = [("bread", "butter")] * 6 + [("bread", "tea")] * 3 + [("butter", "jam")] * 4 + [("tea",), ("jam",)]
+    lines = [Line(f"c{n:02}", name, n) for n, basket in enumerate(baskets) for name in basket]
+    return trained(small_purchases([*lines, Line("ann", "bread", 14), Line("ann", "jam", 2)], TITLES))
+
+
+def ann(shop: Recommender, as_of: float = 14) -> Interactions:
+    events = shop.model.histories.of(0)
+    return interactions(events, pair_starts(events), moment(as_of), SMALL.history)
+
+
+def test_because_you_bought_names_the_product_whose_tie_weighs_most(shop: Recommender) -> None:
+    pairs, neighbours = ann(shop), shop.model.neighbours
+    weight = {
+        int(item): float(interest * neighbours.similar(int(item))[BUTTER])
+        for item, interest in zip(pairs.item, pairs.recent, strict=True)
+    }
+    assert weight[BREAD] > weight[JAM] > 0
+    reason = neighbours_of(shop.catalogue, neighbours, pairs, [BUTTER])[BUTTER]
+    assert (reason.kind, reason.items) == (ReasonKind.BECAUSE_YOU_BOUGHT, (BREAD,))
+    assert reason.text == "Because you bought Rye loaf"
+
+
+def test_a_product_without_a_title_is_not_named_by_its_number(shop: Recommender) -> None:
+    only_jam = interactions(*_only(shop, JAM), moment(14), SMALL.history)
+    reason = neighbours_of(shop.catalogue, shop.model.neighbours, only_jam, [BUTTER])[BUTTER]
+    assert (reason.items, reason.text) == ((JAM,), "Because of what you bought before")
+
+
+def _only(shop: Recommender, item: int):
+    events = shop.model.histories.of(0)
+    mine = events.item == item
+    kept = type(events)(events.item[mine], events.time[mine], events.kind[mine], events.weight[mine])
+    return kept, pair_starts(kept)
+
+
+def test_what_was_looked_at_was_not_bought(shop: Recommender) -> None:
+    visit = with_session(interactions(*_only(shop, TEA), moment(14), SMALL.history), np.array([BREAD, JAM], np.int32))
+    found = neighbours_of(shop.catalogue, shop.model.neighbours, visit, [TEA, BUTTER])
+    assert found[TEA].kind is ReasonKind.BECAUSE_YOU_VIEWED
+    assert found[TEA].text == "Because you looked at Rye loaf"
+
+
+def test_customers_like_you_are_told_by_what_you_share(shop: Recommender) -> None:
+    catalogue, factors = shop.catalogue, shop.model.factors
+    bought, looked = interactions(*_only(shop, BREAD), moment(14), SMALL.history), np.array([BREAD], np.int32)
+    reason = similar_customers(catalogue, factors, bought, [BUTTER], SMALL)[BUTTER]
+    assert (reason.kind, reason.items) == (ReasonKind.SIMILAR_CUSTOMERS, (BREAD,))
+    assert reason.text == "Customers who buy Rye loaf, like you, chose this"
+    visit = with_session(interactions(*_only(shop, TEA), moment(14), SMALL.history), looked)
+    reason = similar_customers(catalogue, factors, visit, [BUTTER], SMALL)[BUTTER]
+    assert reason.text == "Customers who like Rye loaf chose this"
+
+
+def test_nothing_to_explain_needs_no_reason(shop: Recommender) -> None:
+    assert similar_customers(shop.catalogue, shop.model.factors, ann(shop), [], SMALL) == {}
+    assert neighbours_of(shop.catalogue, shop.model.neighbours, ann(shop), []) == {}
+
+
+def test_bought_together_names_the_product_of_the_basket(shop: Recommender) -> None:
+    orders = shop.model.orders
+    reason = bought_together(shop.catalogue, orders, [BREAD, JAM], TEA)
+    assert (reason.kind, reason.items) == (ReasonKind.BOUGHT_TOGETHER, (BREAD,))
+    assert reason.text == "Often bought together with Rye loaf"
+    assert bought_together(shop.catalogue, orders, [JAM], BUTTER).text == "Often bought together with your basket"
+
+
+def test_what_is_like_a_product_names_it(shop: Recommender) -> None:
+    assert similar_to(shop.catalogue, BREAD).text == "Customers who buy Rye loaf also buy this"
+    assert similar_to(shop.catalogue, JAM).text == "Customers who buy this product also buy this"

@@ -1,0 +1,296 @@
+"""One small shop, and what its customers see."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from models.customers import PERSONALIZE_EMAIL
+from models.events import DAY
+from models.recommender import Recommender
+from models.settings import BlendSettings, RepeatSettings, Weights
+from models.slate import FallbackReason, Filters, ReasonKind, Repeat, Slate, SlateRequest, Source, Strategy
+from tests.shop import (
+    AISLES,
+    MONTHLY,
+    NEVER_BOUGHT,
+    NEVER_SOLD,
+    NO_EMAIL,
+    NO_WEB,
+    ONLY_RARE,
+    ONLY_RETURNED,
+    RARE,
+    REGULAR,
+    SMALL,
+    SOLD_OUT,
+    SOUTHERN,
+    Line,
+    Product,
+    moment,
+    names,
+    open_shop,
+    small_purchases,
+    small_shop,
+    small_shop_purchases,
+    trained,
+)
+from training.counts import only
+
+EMAIL = SlateRequest(purpose=PERSONALIZE_EMAIL)
+ALL = SlateRequest(n=100, repeat=Repeat.INCLUDE)
+NOTHING = Filters()
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Recommender:
+    return open_shop(small_shop(tmp_path_factory.mktemp("shop")))
+
+
+def items(shop: Recommender, *products: str) -> tuple[int, ...]:
+    return tuple(shop.catalogue.ids.find_all(products).tolist())
+
+
+def states(slate: Slate) -> tuple[Strategy, FallbackReason | None]:
+    return slate.strategy, slate.fallback_reason
+
+
+def test_a_customer_who_loves_the_garden_sees_the_garden_and_the_toys_beside_it(shop: Recommender) -> None:
+    slate = shop.recommend("c03", SlateRequest(n=5))
+    assert states(slate) == (Strategy.PERSONAL, None)
+    assert set(names(shop, slate)) <= {*AISLES["garden"].split(), *AISLES["toys"].split()}
+
+
+def test_what_is_bought_every_month_is_recommended_with_its_rhythm(shop: Recommender) -> None:
+    first = shop.recommend(REGULAR, SlateRequest()).slots[0]
+    assert (first.item, first.source) == (*items(shop, MONTHLY), Source.OWN_PURCHASES)
+    assert first.reason.text == "You buy this about every 30 days"
+
+
+def test_a_product_bought_yesterday_is_not_recommended() -> None:
+    shop = trained(small_shop_purchases(), replace(SMALL, repeats=RepeatSettings(too_soon=0.15)))
+    day_after = SlateRequest(n=100, as_of=moment(10.5 + 5 * 30 + 1))
+    assert MONTHLY not in names(shop, shop.recommend(REGULAR, day_after))
+    assert MONTHLY in names(shop, shop.recommend(REGULAR, replace(day_after, repeat=Repeat.INCLUDE)))
+    assert MONTHLY in names(shop, shop.recommend(REGULAR, replace(day_after, as_of=moment(10.5 + 6 * 30))))
+
+
+def test_who_bought_a_rare_product_alone_is_known_by_it_and_not_by_a_taste(shop: Recommender) -> None:
+    slate = shop.recommend(ONLY_RARE, ALL)
+    assert states(slate) == (Strategy.PERSONAL, None)
+    assert names(shop, slate)[0] == RARE
+    assert {slot.source for slot in slate.slots[1:]} == {Source.POPULAR}
+    assert {slot.reason.kind for slot in slate.slots[1:]} == {ReasonKind.POPULAR}
+
+
+def test_what_was_sent_back_is_not_recommended_again(shop: Recommender) -> None:
+    slate = shop.recommend(ONLY_RETURNED, ALL)
+    assert "rake" not in names(shop, slate)
+    assert {slot.source for slot in slate.slots} == {Source.POPULAR, Source.FILL}
+
+
+@pytest.mark.parametrize(
+    ("customer", "reason"),
+    [
+        ("who is this", FallbackReason.UNKNOWN_CUSTOMER),
+        (NEVER_BOUGHT, FallbackReason.NO_HISTORY),
+        (None, FallbackReason.NO_HISTORY),
+    ],
+)
+def test_a_stranger_sees_what_is_popular_and_why(
+    shop: Recommender, customer: str | None, reason: FallbackReason
+) -> None:
+    slate = shop.recommend(customer, SlateRequest(filters=Filters(market="south")))
+    assert states(slate) == (Strategy.POPULAR, reason)
+    assert slate.slots == shop.popular(SlateRequest(filters=Filters(market="south"))).slots
+
+
+def test_no_to_the_web_is_no_to_the_web_alone(shop: Recommender) -> None:
+    no = (Strategy.NOT_PERSONALIZED, FallbackReason.NO_CONSENT)
+    assert states(shop.recommend(NO_WEB, SlateRequest())) == no
+    assert states(shop.recommend(NO_WEB, EMAIL)) == (Strategy.PERSONAL, None)
+    assert states(shop.recommend(NO_EMAIL, EMAIL)) == no
+    assert states(shop.recommend(NO_EMAIL, SlateRequest())) == (Strategy.PERSONAL, None)
+
+
+def test_who_said_no_sees_the_slate_of_a_stranger_in_their_market(shop: Recommender) -> None:
+    visit = SlateRequest(recent=items(shop, "train"))
+    assert shop.recommend(NO_WEB, visit).slots == shop.popular(SlateRequest(filters=Filters(market="north"))).slots
+
+
+def test_customers_shop_in_their_own_market_unless_they_name_another(shop: Recommender) -> None:
+    assert SOUTHERN in names(shop, shop.recommend("c00", ALL))
+    assert SOUTHERN not in names(shop, shop.recommend("c01", ALL))
+    assert SOUTHERN in names(shop, shop.recommend("c01", replace(ALL, filters=Filters(market="south"))))
+
+
+def test_popular_products_can_be_asked_for_in_a_customers_own_market(shop: Recommender) -> None:
+    assert shop.popular_for("c00", ALL) == shop.popular(replace(ALL, filters=Filters(market="south")))
+    assert shop.popular_for("c01", ALL) == shop.popular(replace(ALL, filters=Filters(market="north")))
+    assert shop.popular_for("who is this", ALL) == shop.popular(ALL)
+
+
+def test_popular_counts_the_lines_of_the_last_four_weeks_in_the_market(shop: Recommender) -> None:
+    purchases = small_shop_purchases()
+    end = (int(purchases.time.max()) // DAY + 1) * DAY
+    counted = (purchases.kind == 0) & (purchases.time >= end - 28 * DAY)
+    counted &= purchases.market == purchases.market_names.find("south")
+    lines = np.bincount(purchases.item[counted], minlength=40)
+    slots = shop.popular(SlateRequest(n=12, filters=Filters(market="south"))).slots
+    assert [slot.score for slot in slots] == [lines[slot.item] for slot in slots]
+    assert [slot.score for slot in slots] == sorted(lines[shop.catalogue.in_stock].tolist(), reverse=True)[:12]
+
+
+def test_popular_looks_as_far_back_as_it_is_asked_to(shop: Recommender) -> None:
+    week, year = (shop.popular(SlateRequest(n=40), window_days=days) for days in (7, 365))
+    total = shop.model.sales.popularity(moment(999), 40, shop.settings.popular).total
+    assert [slot.score for slot in year.slots] == [total[slot.item] for slot in year.slots]
+    assert sum(slot.score for slot in week.slots) < sum(slot.score for slot in year.slots)
+
+
+def test_a_visit_is_enough_to_be_understood(shop: Recommender) -> None:
+    slate = shop.recommend(None, SlateRequest(n=5, recent=items(shop, "train", "kite")))
+    assert states(slate) == (Strategy.SESSION, None)
+    assert set(names(shop, slate)) <= {*AISLES["toys"].split(), *AISLES["bakery"].split()} - {"train", "kite"}
+
+
+def test_a_visit_is_added_to_what_is_known(shop: Recommender) -> None:
+    gardener, visit = SlateRequest(n=8), SlateRequest(n=8, recent=items(shop, "beans", "mug"))
+    before, after = (
+        set(names(shop, shop.recommend("c03", replace(request, repeat=Repeat.EXCLUDE))))
+        for request in (gardener, visit)
+    )
+    coffee = set(AISLES["coffee"].split())
+    assert shop.recommend("c03", visit).strategy is Strategy.PERSONAL
+    assert len(after & coffee) > len(before & coffee)
+
+
+def test_bread_in_the_basket_brings_butter_and_the_reason_says_so() -> None:
+    shop = trained(small_shop_purchases(), replace(SMALL, blend=BlendSettings(new=Weights(affinity=0.1, basket=1.0))))
+    slots = shop.recommend(None, SlateRequest(basket=items(shop, "bread"))).slots
+    (butter,) = (slot for slot in slots if slot.item == items(shop, "butter")[0])
+    assert (butter.source, butter.reason.kind) == (Source.BOUGHT_TOGETHER, ReasonKind.BOUGHT_TOGETHER)
+    assert (butter.reason.items, butter.reason.text) == (items(shop, "bread"), "Often bought together with Bread")
+    assert butter == slots[0]
+
+
+def test_because_you_bought_is_said_of_a_product_that_was_bought(shop: Recommender) -> None:
+    said = 0
+    for customer in (f"c{number:02}" for number in range(54)):
+        slate = shop.recommend(customer, SlateRequest(n=20, repeat=Repeat.EXCLUDE))
+        pairs = shop.case(shop.model.customers.ids.find(customer), SlateRequest()).pairs
+        for slot in slate.slots:
+            if slot.reason.kind is not ReasonKind.BECAUSE_YOU_BOUGHT:
+                continue
+            ties = pairs.recent * [shop.model.neighbours.similar(int(item))[slot.item] for item in pairs.item]
+            assert slot.reason.items == (int(pairs.item[np.argmax(ties)]),)
+            said += 1
+    assert said > 0
+
+
+def test_like_you_names_the_product_that_adds_most_to_the_affinity(shop: Recommender) -> None:
+    said = 0
+    for customer in (f"c{number:02}" for number in range(54)):
+        slate = shop.recommend(customer, SlateRequest(n=20, repeat=Repeat.EXCLUDE))
+        pairs = shop.case(shop.model.customers.ids.find(customer), SlateRequest()).pairs
+        for slot in slate.slots:
+            if slot.source is Source.FACTORS:
+                (because,) = slot.reason.items
+                assert because in pairs.item[pairs.taste > 0]
+                title = shop.catalogue.title[because]
+                assert slot.reason.text == f"Customers who buy {title}, like you, chose this"
+                said += 1
+    assert said > 0
+
+
+def test_products_like_espresso_are_bought_by_who_buys_espresso(shop: Recommender) -> None:
+    (espresso,) = items(shop, "espresso")
+    slate = shop.similar(espresso, SlateRequest(n=5))
+    assert set(names(shop, slate)) <= {*AISLES["coffee"].split(), *AISLES["dairy"].split(), *AISLES["garden"].split()}
+    similar = shop.model.neighbours.similar(espresso)
+    assert [slot.score for slot in slate.slots] == [similar[slot.item] for slot in slate.slots]
+    assert {slot.reason.text for slot in slate.slots} == {"Customers who buy Espresso also buy this"}
+
+
+def test_a_product_like_no_other_is_filled_up_from_its_category_or_not_at_all(shop: Recommender) -> None:
+    (kettle,) = items(shop, NEVER_SOLD)
+    slate = shop.similar(kettle, SlateRequest(n=5))
+    assert {slot.source for slot in slate.slots} == {Source.FILL}
+    assert set(names(shop, slate)) <= set(AISLES["coffee"].split()) - {NEVER_SOLD}
+    strict = shop.similar(kettle, SlateRequest(n=5, strict=True))
+    assert (strict.slots, strict.fallback_reason) == ((), FallbackReason.NO_CANDIDATES)
+
+
+def test_bread_and_butter_are_a_bundle_with_their_figures(shop: Recommender) -> None:
+    bread, butter = items(shop, "bread", "butter")
+    first = shop.bundles(bread, 3, NOTHING)[0]
+    purchases = small_shop_purchases()
+    orders = {
+        item: set(purchases.order[(purchases.item == item) & (purchases.order >= 0)].tolist())
+        for item in (bread, butter)
+    }
+    both, total = len(orders[bread] & orders[butter]), int(purchases.order.max()) + 1
+    assert (first.anchor, first.items, first.support) == (bread, (butter,), both)
+    assert first.rule_confidence == pytest.approx(both / len(orders[bread]))
+    assert first.lift == pytest.approx(both * total / len(orders[bread]) / len(orders[butter]))
+
+
+def test_what_completes_a_basket_is_what_evaluation_measures(shop: Recommender) -> None:
+    basket = items(shop, "bread", "milk", "bread")
+    completing = shop.completing(basket, 100)
+    sold_out = items(shop, SOLD_OUT)
+    shown = [bundle.items[0] for bundle in shop.complete(basket, 100, NOTHING)]
+    assert shown == [item for item in completing if item not in sold_out]
+    assert sold_out[0] in completing
+
+
+def test_at_an_earlier_moment_customers_and_shop_are_as_if_the_rest_had_not_happened(shop: Recommender) -> None:
+    day = 90
+    purchases = small_shop_purchases()
+    past = trained(only(purchases, purchases.time < moment(day)))
+    at = SlateRequest(n=40, as_of=moment(day))
+    for user in range(len(purchases.customer_ids)):
+        then, now = shop.case(user, at), past.case(user, at)
+        assert vars_of(then.pairs) == vars_of(now.pairs)
+        assert then.clocks.since.tolist() == now.clocks.since.tolist()
+        assert vars_of(then.evidence.popularity) == vars_of(now.evidence.popularity)
+    for market in (None, "north", "south"):
+        there = replace(at, filters=Filters(market=market))
+        assert shop.popular(there) == past.popular(there)
+    assert shop.popular(at) != shop.popular(replace(at, as_of=None))
+
+
+def vars_of(arrays: object) -> dict[str, list[float]]:
+    return {name: array.tolist() for name, array in vars(arrays).items()}
+
+
+def test_who_had_bought_nothing_by_then_was_a_visitor_then(shop: Recommender) -> None:
+    early = SlateRequest(as_of=moment(5))
+    assert states(shop.recommend(REGULAR, early)) == (Strategy.POPULAR, FallbackReason.NO_HISTORY)
+    visit = replace(early, recent=items(shop, "kite"))
+    assert shop.recommend(REGULAR, visit).strategy is Strategy.SESSION
+
+
+def test_a_later_moment_moves_a_customers_clocks_and_nothing_of_the_shop(shop: Recommender) -> None:
+    newest = shop.manifest.data_as_of
+    user = shop.model.customers.ids.find("c03")
+    now, later = (shop.case(user, SlateRequest(as_of=newest + weeks * 7 * DAY)) for weeks in (0, 3))
+    assert (later.clocks.since - now.clocks.since).tolist() == pytest.approx([21] * len(now.pairs), abs=1e-3)
+    assert later.clocks.interval.tolist() == now.clocks.interval.tolist()
+    assert later.pairs.count.tolist() == now.pairs.count.tolist()
+    assert vars_of(later.evidence.popularity) == vars_of(now.evidence.popularity)
+    week = SlateRequest(as_of=newest + 7 * DAY, n=40)
+    assert shop.popular(week) == shop.popular(replace(week, as_of=None))
+
+
+def test_a_shop_where_nobody_buys_twice_recommends_without_a_warning() -> None:
+    lines = [Line(f"c{n}", name, n) for n in range(9) for name in ("bed", "lamp", "sofa") if name != "sofa" or n % 2]
+    shop = trained(small_purchases(lines))
+    assert names(shop, shop.recommend("c0", SlateRequest())) == ["sofa"]
+    assert names(shop, shop.recommend("c0", replace(ALL, recent=items(shop, "sofa")))) == ["bed", "lamp"]
+
+
+def test_a_shop_that_nothing_can_be_learned_from_still_answers() -> None:
+    shop = trained(small_purchases([Line("ann", "bread", 1), Line("bob", "milk", 2)], [Product("unseen")]))
+    assert names(shop, shop.recommend("ann", ALL)) == ["bread", "milk"]
+    assert names(shop, shop.recommend("nobody", ALL)) == ["bread", "milk"]  # sold equally often
+    assert shop.bundles(0, 5, NOTHING) == ()

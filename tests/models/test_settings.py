@@ -1,0 +1,44 @@
+"""What a manifest recorded is what the model is run with."""
+
+import dataclasses
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import pytest
+
+from models.errors import ArtifactError
+from models.events import KINDS
+from models.features import FEATURES
+from models.settings import BlendSettings, FactorSettings, HistorySettings, ModelSettings, Weights, settings_of
+
+PLACE = Path("registry/versions/v1")
+
+
+def test_settings_survive_the_manifest() -> None:
+    settings = ModelSettings(
+        seed=3,
+        factors=FactorSettings(factors=64),
+        history=HistorySettings(kind_weights=(1.0, 1.0, 0.1, 0.3, 0.5)),
+        blend=BlendSettings(new=Weights(affinity=2.5)),
+    )
+    assert settings_of(json.loads(json.dumps(asdict(settings))), PLACE) == settings
+
+
+@pytest.mark.parametrize("config", [{"colour": "blue"}, {"factors": {"colour": "blue"}}, {"factors": {1: 2}}])
+def test_a_setting_of_another_version_is_refused_with_the_artifact_and_its_name(config: dict[str, object]) -> None:
+    with pytest.raises(ArtifactError, match=r"registry/versions/v1: has settings that this version does not know"):
+        settings_of(config, PLACE)
+
+
+def test_every_feature_has_its_weight_in_the_same_place() -> None:
+    assert tuple(field.name for field in fields(Weights)) == FEATURES
+
+
+def test_every_kind_of_event_has_a_weight() -> None:
+    assert len(HistorySettings().kind_weights) == len(KINDS)
+
+
+def test_settings_cannot_be_changed_while_a_model_serves() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        ModelSettings().seed = 1  # type: ignore[misc]

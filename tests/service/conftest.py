@@ -1,0 +1,122 @@
+"""A small shop with a trained model, and the service in front of it: in this process or as a process of its own."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from models.recommender import Recommender
+from models.registry import Registry
+from service.app import create
+from service.body import Model
+from service.settings import Settings
+from tests.shop import small_shop
+
+Browse = Callable[..., TestClient]
+
+
+@dataclass(frozen=True)
+class Shop:
+    root: Path
+    model: Model
+    products: list[str]
+    customer: str = "c00"
+    product: str = "bread"
+
+
+def open_shop(registry: Registry) -> Shop:
+    version = registry.active()
+    assert version is not None
+    recommender = Recommender.load(registry.path(version))
+    return Shop(registry.root, Model.of(recommender), list(recommender.catalogue.ids))
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """Nobody changes it; tests that publish take `own_shop`."""
+    return open_shop(small_shop(tmp_path_factory.mktemp("shop") / "registry"))
+
+
+@pytest.fixture
+def own_shop(shop: Shop, tmp_path: Path) -> Shop:
+    shutil.copytree(shop.root, tmp_path / "own")
+    return replace(shop, root=tmp_path / "own")
+
+
+@pytest.fixture
+def browse(shop: Shop, tmp_path: Path) -> Iterator[Browse]:
+    """Opens a service with settings of its own, in this process."""
+    with ExitStack() as stack:
+
+        def opened(root: Path = shop.root, **settings: object) -> TestClient:
+            chosen = Settings.model_validate({"registry": root, "runtime_dir": tmp_path / "run", **settings})
+            return stack.enter_context(TestClient(create(chosen), raise_server_exceptions=False))
+
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def client(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """The service with its defaults."""
+    settings = Settings(registry=shop.root, runtime_dir=tmp_path_factory.mktemp("run") / "own")
+    with TestClient(create(settings), raise_server_exceptions=False) as opened:
+        yield opened
+
+
+def damage(root: Path, version: str) -> str:
+    """Flip one byte in the largest file of a version and point at it; returns the file's name."""
+    largest = max(Registry(root).path(version).glob("*.npy"), key=lambda path: path.stat().st_size)
+    content = bytearray(largest.read_bytes())
+    content[-1] ^= 1
+    largest.write_bytes(content)
+    (root / "active").write_text(version + "\n")
+    return largest.name
+
+
+@contextmanager
+def process(root: Path, runtime: Path, **settings: object) -> Iterator[int]:
+    """`python -m service` in a process of its own; gives the port once it is ready."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    named = {"registry": root, "port": port, "runtime_dir": runtime, **settings}
+    environment = os.environ | {f"REGULARS_{name.upper()}": str(value) for name, value in named.items()}
+    log = (runtime.parent / "service.log").open("w")
+    running = subprocess.Popen([sys.executable, "-m", "service"], env=environment, stderr=log)
+    try:
+        wait_until(lambda: status(port, "/readyz") == 200)
+        yield port
+    finally:
+        running.terminate()
+        running.wait(15)
+        log.close()
+
+
+def status(port: int, path: str) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    except OSError:
+        return 0
+    finally:
+        connection.close()
+
+
+def wait_until(happened: Callable[[], bool], seconds: float = 20) -> None:
+    until = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < until, "did not happen in time"
+        time.sleep(0.02)

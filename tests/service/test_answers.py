@@ -1,0 +1,134 @@
+"""From a question to the bytes of its answer, with a real small model."""
+
+from dataclasses import replace
+from typing import Any
+
+import orjson
+import pytest
+
+from models.slate import FallbackReason
+from service.answers import answer, popular_answer
+from service.body import Answer
+from service.options import Fields, Options
+from service.questions import Kind, Question
+from service.tokens import read
+from tests.service.conftest import Shop
+
+SECRET = b"secret"
+
+
+def ask(shop: Shop, kind: Kind, options: Options | None = None, **rest: Any) -> dict[str, Any]:
+    question = Question(kind, options or Options(n=3), "en_US", **rest)
+    body: dict[str, Any] = orjson.loads(answer(shop.model, question, SECRET).body)
+    return body
+
+
+def ids(body: dict[str, Any]) -> list[str]:
+    return [product["id"] for product in body["recommendations"]]
+
+
+def test_a_known_customer_gets_a_slate_of_their_own(shop: Shop) -> None:
+    body = ask(shop, Kind.CUSTOMER, customer_id=shop.customer)
+    assert (body["strategy"], body["fallback"], body["fallback_reason"]) == ("personal", False, None)
+    assert (body["requested"], body["count"], body["complete"]) == (3, 3, True)
+    assert body["customer_id"] == shop.customer
+
+
+def test_a_stranger_gets_what_is_popular_and_why(shop: Shop) -> None:
+    body = ask(shop, Kind.CUSTOMER, customer_id="never seen")
+    assert (body["strategy"], body["fallback"], body["fallback_reason"]) == ("popular", True, "unknown_customer")
+    assert ids(body) == ids(ask(shop, Kind.POPULAR))
+
+
+def test_a_visit_is_enough(shop: Shop) -> None:
+    body = ask(shop, Kind.CUSTOMER, recent=(shop.product,))
+    assert (body["strategy"], body["customer_id"]) == ("session", None)
+    assert shop.product not in ids(body)
+
+
+def test_a_visit_to_unknown_products_alone_gets_what_is_popular(shop: Shop) -> None:
+    body = ask(shop, Kind.CUSTOMER, recent=("sold by nobody",))
+    assert (body["fallback_reason"], body["missing_ids"]) == ("no_history", ["sold by nobody"])
+
+
+@pytest.mark.parametrize("kind", [Kind.SIMILAR, Kind.BUNDLES])
+def test_an_unknown_product_gets_what_is_popular_and_why(shop: Shop, kind: Kind) -> None:
+    body = ask(shop, kind, product_id="sold by nobody")
+    assert (body["fallback_reason"], body["missing_ids"]) == ("unknown_product", ["sold by nobody"])
+    assert body["count"] == 3
+
+
+def test_more_than_there_is_means_fewer_and_none_twice(shop: Shop) -> None:
+    body = ask(shop, Kind.CUSTOMER, Options(n=100), customer_id=shop.customer)
+    assert 0 < body["count"] == len(set(ids(body))) <= len(shop.products) < 100
+    assert body["complete"] is False
+
+
+def test_what_was_excluded_stays_away_everywhere(shop: Shop) -> None:
+    gone = tuple(ids(ask(shop, Kind.POPULAR)))
+    for kind, rest in (
+        (Kind.CUSTOMER, {"customer_id": shop.customer}),
+        (Kind.CUSTOMER, {"customer_id": "never seen"}),
+        (Kind.SIMILAR, {"product_id": shop.product}),
+        (Kind.POPULAR, {}),
+    ):
+        assert not {*gone} & {*ids(ask(shop, kind, Options(n=50, exclude=gone), **rest))}
+    units = ask(shop, Kind.BUNDLES, Options(n=50, exclude=gone), product_id=shop.product)["recommendations"]
+    assert not {*gone} & {product["id"] for unit in units for product in unit["products"]}
+
+
+def test_only_ids_means_id_score_source_and_reason(shop: Shop) -> None:
+    body = ask(shop, Kind.POPULAR, Options(n=1, fields=Fields.IDS))
+    assert [*body["recommendations"][0]] == ["id", "score", "source", "reason"]
+
+
+def test_the_recommendation_id_says_which_model_made_the_slate_and_for_what(shop: Shop) -> None:
+    options = Options(n=3, placement="email", campaign="spring")
+    token = read(SECRET, ask(shop, Kind.CUSTOMER, options, customer_id=shop.customer)["recommendation_id"])
+    assert token is not None
+    assert (token.model_version, token.placement, token.campaign) == (shop.model.version, "email", "spring")
+
+
+def test_two_strangers_see_the_same_slate_under_the_same_id(shop: Shop) -> None:
+    one, two = (ask(shop, Kind.CUSTOMER, customer_id=name) for name in ("stranger", "another"))
+    assert one["recommendation_id"] == two["recommendation_id"]
+    assert one["recommendation_id"] != ask(shop, Kind.CUSTOMER, customer_id=shop.customer)["recommendation_id"]
+
+
+def test_the_same_question_gets_the_same_bytes(shop: Shop) -> None:
+    question = Question(Kind.CUSTOMER, Options(), "en_US", customer_id=shop.customer)
+    assert answer(shop.model, question, SECRET) == answer(shop.model, question, SECRET)
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_every_question_has_a_ready_answer(shop: Shop, kind: Kind) -> None:
+    question = Question(
+        kind, Options(n=2), "en_US", customer_id=shop.customer, product_id=shop.product, basket=(shop.product,)
+    )
+    body = orjson.loads(popular_answer(shop.model, question, FallbackReason.DEADLINE, SECRET).body)
+    assert (body["strategy"], body["fallback_reason"], body["count"]) == ("popular", "deadline", 2)
+
+
+def test_a_packed_answer_is_unpacked_byte_by_byte() -> None:
+    packed = Answer("personal", "none", b'{"a":\n"b c"}')
+    assert Answer.unpack(packed.pack()) == packed
+
+
+def test_an_empty_basket_gets_popular_products_in_units(shop: Shop) -> None:
+    body = ask(shop, Kind.BASKET)
+    assert (body["fallback_reason"], body["recommendations"][0]["anchor_id"]) == ("no_history", None)
+
+
+def test_a_product_that_goes_with_nothing_gets_nothing_when_strict(shop: Shop) -> None:
+    everything_else = tuple(name for name in shop.products if name != shop.product)
+    options = Options(n=3, exclude=everything_else, strict=True)
+    body = ask(shop, Kind.BUNDLES, options, product_id=shop.product)
+    assert (body["count"], body["fallback_reason"]) == (0, "no_candidates")
+
+
+def test_prices_are_written_as_people_write_them_there(shop: Shop) -> None:
+    question = Question(Kind.POPULAR, Options(n=1), "en_US")
+    english = orjson.loads(answer(shop.model, question, SECRET).body)["recommendations"][0]
+    german = orjson.loads(answer(shop.model, replace(question, locale="de_DE"), SECRET).body)["recommendations"][0]
+    assert english["price"] == german["price"]
+    assert english["price_text"] != german["price_text"]

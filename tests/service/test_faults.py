@@ -1,0 +1,70 @@
+"""Redis killed, stopped and flushed, and a model swapped, under load: every answer is 200 and right.
+
+Right means byte by byte what the model itself gives, computed here without any cache. The long run of the same is
+`python -m benchmarks.faults`.
+"""
+
+import time
+from pathlib import Path
+
+from benchmarks.faults import STRANGER, Load, another_version, truth
+from models.recommender import Recommender
+from models.registry import Registry
+from service.body import Model
+from tests.redis_server import RedisServer
+from tests.service.conftest import Shop, process
+
+CALLERS = 4
+CUSTOMERS = [*(f"c{number:02}" for number in range(30)), STRANGER]
+
+
+def test_whatever_happens_to_redis_every_answer_is_right(shop: Shop, redis_server: RedisServer, tmp_path: Path) -> None:
+    with process(shop.root, tmp_path / "run", redis_url=redis_server.url, breaker_seconds=0.2) as port:
+        load = Load(port, CUSTOMERS, [truth(shop.model, CUSTOMERS)])
+        with load.running(CALLERS):
+            time.sleep(0.5)
+            redis_server.flush()
+            time.sleep(0.5)
+            redis_server.kill()
+            time.sleep(0.8)
+            redis_server.start()
+            time.sleep(0.8)
+            redis_server.stop()
+            time.sleep(0.8)
+            redis_server.resume()
+            time.sleep(0.8)
+            redis_server.flush()
+            time.sleep(0.3)
+    assert load.wrong == []
+    assert load.statuses[200] > 200
+    assert max(load.taken_ms) < 1000
+
+
+def test_a_redis_that_was_never_there_is_not_missed(shop: Shop, redis_server: RedisServer, tmp_path: Path) -> None:
+    redis_server.kill()
+    with process(shop.root, tmp_path / "run", redis_url=redis_server.url) as port:
+        load = Load(port, CUSTOMERS, [truth(shop.model, CUSTOMERS)])
+        with load.running(CALLERS):
+            time.sleep(0.7)
+    assert load.wrong == []
+    assert load.statuses[200] > 50
+
+
+def test_a_new_model_takes_over_without_a_failed_or_mixed_answer(
+    own_shop: Shop, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    later = another_version(own_shop.root)
+    registry = Registry(own_shop.root)
+    new = truth(Model.of(Recommender.load(registry.path(later))), CUSTOMERS)
+    settings = {"redis_url": redis_server.url, "workers": 2, "poll_seconds": 0.1}
+    with process(own_shop.root, tmp_path / "run", **settings) as port:
+        load = Load(port, CUSTOMERS, [truth(own_shop.model, CUSTOMERS), new])
+        with load.running(CALLERS):
+            time.sleep(0.5)
+            registry.activate(later)
+            time.sleep(1.5)
+            load.last.clear()
+            time.sleep(0.5)
+    assert load.wrong == []
+    assert load.last
+    assert all(body == new[name] for name, body in load.last.items())

@@ -1,0 +1,91 @@
+"""What a caller may ask for, and what is refused with the name of the field."""
+
+import contextlib
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from service.options import Fields, Options, SessionOptions, moment
+
+
+def problem(**values: Any) -> str:
+    with pytest.raises(ValidationError) as refused:
+        Options.model_validate(values)
+    (error,) = refused.value.errors()
+    return f"{error['loc'][0]}: {error['msg']}"
+
+
+def test_without_options_ten_products_with_cards_are_meant() -> None:
+    options = Options()
+    assert (options.n, options.fields, options.exclude, options.strict) == (10, Fields.CARD, (), False)
+
+
+def test_an_empty_parameter_of_a_template_is_not_given() -> None:
+    assert Options.model_validate({"category": "", "market": "", "as_of": "", "exclude": [""]}) == Options()
+
+
+def test_exclusions_are_a_set() -> None:
+    assert Options(exclude=("b", "a", "b")).exclude == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1970-01-02", 86_400),
+        ("1970-01-01T01:00:00Z", 3600),
+        ("1970-01-01T01:00:00", 3600),
+        ("1970-01-01T01:00:00+01:00", 0),
+        ("1970-01-01T01:00:00 01:00", 0),  # a plus that was not escaped in the query
+        ("1970-01-01T01:00:00.500+0100", 0),
+        ("1969-12-31T23:59:59Z", -1),
+        ("9999-12-31", 253_402_214_400),
+    ],
+)
+def test_a_moment_is_read_as_utc_unless_it_has_a_zone(text: str, seconds: int) -> None:
+    assert moment(text) == seconds
+
+
+@pytest.mark.parametrize("value", ["yesterday", "2017-13-01", "99999-01-01", 1_500_000_000, None, ["2017"]])
+def test_what_is_no_moment_is_refused(value: Any) -> None:
+    with pytest.raises(ValueError, match="should be an ISO 8601 date or time"):
+        moment(value)
+
+
+@given(st.text())
+def test_no_text_breaks_the_reading_of_a_moment(text: str) -> None:
+    with contextlib.suppress(ValueError):
+        assert isinstance(moment(text), int)
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"n": 0}, "n: Input should be greater than or equal to 1"),
+        ({"n": 101}, "n: Input should be less than or equal to 100"),
+        ({"placement": "Home page"}, "placement: String should match pattern"),
+        ({"min_price": "nan"}, "min_price: Input should be a finite number"),
+        ({"min_price": -1}, "min_price: Input should be greater than or equal to 0"),
+        ({"min_price": 5, "max_price": 4}, "max_price: Value error, is below min_price"),
+        ({"locale": "klingon"}, "locale: Value error, is not a known locale"),
+        ({"locale": "x" * 1000}, "locale: Value error, is not a known locale"),
+        ({"exclude": ["x" * 501]}, "exclude: String should have at most 500 characters"),
+        ({"exclude": ["x"] * 1001}, "exclude: "),
+        ({"deadline_ms": 0}, "deadline_ms: Input should be greater than or equal to 1"),
+        ({"fields": "all"}, "fields: Input should be 'ids' or 'card'"),
+        ({"colour": "red"}, "colour: Extra inputs are not permitted"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_by_field(values: dict[str, Any], sentence: str) -> None:
+    assert sentence in problem(**values)
+
+
+def test_a_locale_may_be_written_either_way() -> None:
+    assert Options.model_validate({"locale": "de-DE"}) == Options.model_validate({"locale": "de_DE"})
+
+
+def test_ids_are_texts_and_nothing_else() -> None:
+    with pytest.raises(ValidationError, match=r"recent\.0"):
+        SessionOptions.model_validate({"recent": [17]})

@@ -1,0 +1,119 @@
+"""From the cache, else computed, else the popular slate in its place."""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from benchmarks.faults import another_version
+from models.recommender import Recommender
+from models.slate import Slate, SlateRequest
+from service.app import running
+from service.metrics import Metrics
+from service.options import Options
+from service.problems import NoModel
+from service.questions import Kind, Question
+from service.serving import Serving
+from service.settings import Settings
+from tests.service.conftest import Shop
+
+ASKED = Question(Kind.CUSTOMER, Options(n=3), "en_US", customer_id="c00")
+
+
+class SlowRecommender(Recommender):
+    """Takes its time for what is personal."""
+
+    def recommend(self, customer_id: str | None, request: SlateRequest) -> Slate:
+        time.sleep(0.3)
+        return super().recommend(customer_id, request)
+
+
+def scene(shop: Shop, play: Callable[[Serving], Coroutine[Any, Any, None]], tmp_path: Path, **settings: Any) -> None:
+    chosen = Settings.model_validate({"registry": shop.root, "runtime_dir": tmp_path / "run", **settings})
+
+    async def played() -> None:
+        async with running(chosen, Metrics()) as serving:
+            await play(serving)
+
+    asyncio.run(played())
+
+
+def slow_down(serving: Serving) -> None:
+    model = serving.active.current
+    assert model is not None
+    fast = model.recommender
+    serving.active.current = replace(model, recommender=SlowRecommender(fast.manifest, fast.model, fast.settings))
+
+
+def test_a_second_question_is_answered_from_the_cache_byte_by_byte(shop: Shop, tmp_path: Path) -> None:
+    async def play(serving: Serving) -> None:
+        first, second = await serving.serve(ASKED), await serving.serve(ASKED)
+        assert first == second
+        assert 'regulars_cache_lookups_total{result="hit"} 1.0' in serving.metrics.text().decode()
+
+    scene(shop, play, tmp_path)
+
+
+def test_past_the_deadline_the_popular_slate_goes_out_and_is_not_kept(shop: Shop, tmp_path: Path) -> None:
+    async def play(serving: Serving) -> None:
+        slow_down(serving)
+        started = time.monotonic()
+        late = await serving.serve(replace(ASKED, options=Options(n=3, deadline_ms=30)))
+        assert time.monotonic() - started < 0.25
+        body = orjson.loads(late.answer.body)
+        assert (late.late, body["strategy"], body["fallback_reason"]) == (True, "popular", "deadline")
+        await asyncio.sleep(0.5)
+        personal = await serving.serve(replace(ASKED, options=Options(n=3, deadline_ms=30)))
+        assert (personal.late, personal.answer.strategy) == (False, "personal")
+
+    scene(shop, play, tmp_path)
+
+
+def test_the_popular_slate_in_place_keeps_to_what_was_asked(shop: Shop, tmp_path: Path) -> None:
+    async def play(serving: Serving) -> None:
+        slow_down(serving)
+        options = Options(n=3, deadline_ms=1, category="dairy", exclude=("butter",))
+        body = orjson.loads((await serving.serve(replace(ASKED, options=options))).answer.body)
+        assert body["fallback_reason"] == "deadline"
+        assert {product["category"] for product in body["recommendations"]} == {"dairy"}
+        assert "butter" not in {product["id"] for product in body["recommendations"]}
+
+    scene(shop, play, tmp_path)
+
+
+def test_when_everyone_comes_at_once_everyone_is_answered_in_time(shop: Shop, tmp_path: Path) -> None:
+    async def play(serving: Serving) -> None:
+        slow_down(serving)
+        crowd = [replace(ASKED, customer_id=f"c{number:02}") for number in range(50)]
+        started = time.monotonic()
+        served = await asyncio.gather(*(serving.serve(question) for question in crowd))
+        assert time.monotonic() - started < 1.0
+        assert all(one.late for one in served)
+
+    scene(shop, play, tmp_path, scoring_threads=1, scoring_queue=4, deadline_ms=100)
+
+
+def test_a_new_model_never_gets_the_old_ones_cached_answers(own_shop: Shop, tmp_path: Path) -> None:
+    async def play(serving: Serving) -> None:
+        before = await serving.serve(ASKED)
+        later = another_version(own_shop.root)
+        serving.active.registry.activate(later)
+        serving.active.refresh()
+        after = await serving.serve(ASKED)
+        assert orjson.loads(before.answer.body)["model_version"] == own_shop.model.version
+        assert orjson.loads(after.answer.body)["model_version"] == later
+
+    scene(own_shop, play, tmp_path)
+
+
+def test_without_a_model_the_training_command_is_named(tmp_path: Path, shop: Shop) -> None:
+    async def play(serving: Serving) -> None:
+        with pytest.raises(NoModel, match="python -m training train"):
+            await serving.serve(ASKED)
+
+    scene(replace(shop, root=tmp_path / "nothing"), play, tmp_path)

@@ -1,0 +1,76 @@
+"""Settings come from the environment, once, and wrong ones are refused with a sentence."""
+
+import pytest
+
+from service.settings import Settings, SettingsError
+
+
+def test_without_any_variable_it_listens_on_loopback_alone() -> None:
+    settings = Settings.of({})
+    assert (settings.host, settings.port, settings.workers) == ("127.0.0.1", 8000, 1)
+
+
+def test_variables_of_other_programs_are_not_read() -> None:
+    assert Settings.of({"PORT": "1", "HOME": "/root"}) == Settings()
+
+
+def test_a_variable_sets_its_field() -> None:
+    settings = Settings.of({"REGULARS_PORT": "9000", "REGULARS_REDIS_URL": "redis://cache:6379/0"})
+    assert settings.port == 9000
+    assert settings.redis_url is not None
+    assert settings.redis_url.get_secret_value() == "redis://cache:6379/0"
+
+
+def test_an_empty_variable_is_not_set() -> None:
+    assert Settings.of({"REGULARS_API_KEY": "", "REGULARS_PORT": ""}) == Settings()
+
+
+def test_a_misspelt_variable_is_refused_with_the_name_that_was_meant() -> None:
+    with pytest.raises(SettingsError, match=r"REGULARS_REDIS_URI is not a setting; did you mean REGULARS_REDIS_URL\?"):
+        Settings.of({"REGULARS_REDIS_URI": "redis://cache"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("PORT", "eighty", "REGULARS_PORT: should be a valid integer"),
+        ("DEADLINE_MS", "0", "REGULARS_DEADLINE_MS: should be greater than or equal to 1"),
+        ("REDIS_URL", "cache:6379", "REGULARS_REDIS_URL: should begin with redis://"),
+        ("DEFAULT_LOCALE", "klingon", "REGULARS_DEFAULT_LOCALE: not a locale"),
+        ("LOG_LEVEL", "loud", "REGULARS_LOG_LEVEL: should be 'debug'"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_refused_by_name(name: str, value: str, sentence: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        Settings.of({f"REGULARS_{name}": value})
+    assert sentence in str(refused.value)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.10", "shop.example"])
+def test_strangers_are_not_let_in_without_a_key(host: str) -> None:
+    with pytest.raises(SettingsError, match="Set REGULARS_API_KEY to a long random text, or REGULARS_HOST to 127"):
+        Settings.of({"REGULARS_HOST": host})
+    assert Settings.of({"REGULARS_HOST": host, "REGULARS_API_KEY": "k"}).host == host
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+def test_loopback_needs_no_key(host: str) -> None:
+    assert Settings.of({"REGULARS_HOST": host}).host == host
+
+
+def test_no_secret_is_shown() -> None:
+    settings = Settings.of({"REGULARS_API_KEY": "tomato", "REGULARS_REDIS_URL": "redis://:tomato@cache"})
+    assert "tomato" not in repr(settings)
+    with pytest.raises(SettingsError) as refused:
+        Settings.of({"REGULARS_REDIS_URL": "tomato"})
+    assert "tomato" not in str(refused.value)
+
+
+def test_every_setting_says_what_it_means() -> None:
+    assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_ids_are_signed_with_the_signing_key_else_with_the_api_key() -> None:
+    by_key = Settings.of({"REGULARS_API_KEY": "a"}).secret()
+    assert by_key != Settings().secret()
+    assert by_key == Settings.of({"REGULARS_SIGNING_KEY": "a", "REGULARS_API_KEY": "b"}).secret()

@@ -1,0 +1,313 @@
+"""Shops made by hand for tests: a list of lines a reader can count, and one small shop with a trained model."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from io import StringIO
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import orjson
+
+from models.catalogue import ALWAYS_FROM, ALWAYS_UNTIL, Catalogue
+from models.customers import NEVER_ASKED, NO
+from models.events import DAY, KINDS
+from models.recommender import Recommender
+from models.registry import Registry
+from models.settings import FactorSettings, ModelSettings
+from models.slate import Slate, SlateRequest
+from models.strings import Ids, Strings
+from training.fit import fit
+from training.progress import Reporter
+from training.purchases import ARRAYS, Purchases, ReadingReport
+from training.train import manifest_of
+
+OPENING: Final = 1_735_689_600  # midnight of 1 January 2025, UTC: day 0 of every shop here
+SMALL: Final = ModelSettings(factors=FactorSettings(factors=8, regularization=1.0, iterations=5))
+
+
+def moment(day: float) -> int:
+    """Day 1.5 is noon of the second day: seconds since 1970."""
+    return OPENING + round(day * DAY)
+
+
+@dataclass(frozen=True)
+class Line:
+    customer: str  # empty for a guest
+    product: str
+    day: float
+    order: str = ""  # without one, a customer's day is an order
+    kind: str = "purchase"
+    quantity: float = 1.0
+    market: str = ""
+    price: float = float("nan")
+
+
+@dataclass(frozen=True)
+class Product:
+    id: str
+    title: str = ""
+    category: str = ""
+    brand: str = ""
+    price: float = float("nan")
+    currency: str = ""
+    url: str = ""
+    in_stock: bool = True
+    markets: tuple[str, ...] = ()  # everywhere, where there is none
+    from_day: float | None = None
+    until_day: float | None = None
+    attributes: str = ""
+
+
+@dataclass(frozen=True)
+class Customer:
+    id: str
+    market: str = ""
+    consent: tuple[int, int, int] = (NEVER_ASKED, NEVER_ASKED, NEVER_ASKED)  # train, web, email
+
+
+def ids_of(names: Iterable[str]) -> Ids:
+    return Ids.of(sorted(set(names) - {""}, key=str.encode))
+
+
+def catalogue_of(products: Sequence[Product]) -> Catalogue:
+    """The rows in the order of the ids."""
+    rows = sorted(products, key=lambda product: product.id.encode())
+    categories, brands = (ids_of(getattr(row, name) for row in rows) for name in ("category", "brand"))
+    markets = ids_of(market for row in rows for market in row.markets)
+    sold_in = np.zeros((len(rows), len(markets)), np.bool_)
+    for index, row in enumerate(rows):
+        sold_in[index, markets.find_all(row.markets)] = True
+    return Catalogue(
+        ids=Ids.of([row.id for row in rows]),
+        title=Strings.of(row.title for row in rows),
+        category=categories.find_all([row.category for row in rows]),
+        category_names=categories,
+        brand=brands.find_all([row.brand for row in rows]),
+        brand_names=brands,
+        price=np.array([row.price for row in rows], np.float64),
+        currency=Strings.of(row.currency for row in rows),
+        url=Strings.of(row.url for row in rows),
+        image_url=Strings.of(row.url and f"{row.url}.jpg" for row in rows),
+        in_stock=np.array([row.in_stock for row in rows], np.bool_),
+        market_names=markets,
+        limited=np.array([bool(row.markets) for row in rows], np.bool_),
+        sold_in=sold_in,
+        available_from=np.array(
+            [ALWAYS_FROM if row.from_day is None else moment(row.from_day) for row in rows], np.int64
+        ),
+        available_until=np.array(
+            [ALWAYS_UNTIL if row.until_day is None else moment(row.until_day) for row in rows], np.int64
+        ),
+        attributes=Strings.of(row.attributes for row in rows),
+    )
+
+
+def small_purchases(
+    lines: Sequence[Line], products: Sequence[Product] = (), customers: Sequence[Customer] = ()
+) -> Purchases:
+    """What reading files with these rows would give; products and customers are added to those of the lines."""
+    known = {product.id for product in products}
+    products = [*products, *(Product(name) for name in {line.product for line in lines} - known)]
+    people = {customer.id: customer for customer in customers}
+    people = {line.customer: Customer(line.customer) for line in lines if line.customer} | people
+    customer_ids, product_ids = ids_of(people), ids_of(product.id for product in products)
+    sold_in = (market for product in products for market in product.markets)
+    markets = ids_of([*(line.market for line in lines), *(one.market for one in people.values()), *sold_in])
+    orders = _order_numbers(lines)
+    rows = sorted(
+        (
+            {
+                "user": customer_ids.find(line.customer),
+                "item": product_ids.find(line.product),
+                "time": moment(line.day),
+                "order": orders[_order(line)] if line.kind == "purchase" else -1,
+                "kind": KINDS.index(line.kind),
+                "weight": _weight(line, lines),
+                "quantity": line.quantity,
+                "price": line.price,
+                "market": markets.find(line.market),
+            }
+            for line in lines
+        ),
+        key=lambda row: [row[name] for name in ("user", "item", "time", "order", "kind")],
+    )
+    arrays: dict[str, Any] = {name: np.array([row[name] for row in rows], dtype) for name, dtype in ARRAYS.items()}
+    return Purchases(
+        customer_ids=customer_ids,
+        product_ids=product_ids,
+        market_names=markets,
+        consent=np.array([people[name].consent for name in customer_ids], np.uint8).reshape(-1, 3),
+        customer_market=markets.find_all([people[name].market for name in customer_ids]),
+        catalogue=catalogue_of(products),
+        report=ReadingReport(
+            rows=len(rows),
+            lines=len(rows),
+            merged_rows=0,
+            dropped={},
+            customers=len(customer_ids),
+            products=len(product_ids),
+            orders=len(orders),
+            guest_lines=sum(not line.customer for line in lines),
+            first_time=min(row["time"] for row in rows),
+            last_time=max(row["time"] for row in rows),
+            product_rows=len(products),
+            product_problems={},
+            customer_rows=len(customers),
+            customer_problems={},
+        ),
+        **arrays,
+    )
+
+
+def _order(line: Line) -> tuple[str, str]:
+    return line.customer, line.order or f"day {int(line.day)}"
+
+
+def _order_numbers(lines: Sequence[Line]) -> dict[tuple[str, str], int]:
+    first: dict[tuple[str, str], float] = {}
+    for line in lines:
+        if line.kind == "purchase":
+            first[_order(line)] = min(line.day, first.get(_order(line), line.day))
+    return {order: number for number, order in enumerate(sorted(first, key=lambda order: (first[order], order)))}
+
+
+def _weight(line: Line, lines: Sequence[Line]) -> float:
+    """1; of a return minus the quantity, in mean lines of what this customer bought of the product until then."""
+    if line.kind != "return":
+        return 1.0
+    pair = (line.customer, line.product, "purchase")
+    bought = [
+        other.quantity
+        for other in lines
+        if (other.customer, other.product, other.kind) == pair and other.day <= line.day
+    ]
+    return -line.quantity * len(bought) / sum(bought)
+
+
+def trained(purchases: Purchases, settings: ModelSettings = SMALL) -> Recommender:
+    """A model of these purchases, never written to disk."""
+    manifest = manifest_of(purchases, settings, {}, 0)
+    return Recommender(manifest, fit(purchases, settings, Reporter(StringIO()), name="test"), settings)
+
+
+def open_shop(registry: Registry) -> Recommender:
+    """The active version of a registry, mapped."""
+    version = registry.active()
+    assert version is not None
+    return Recommender.load(registry.path(version))
+
+
+def names(recommender: Recommender, slate: Slate) -> list[str]:
+    """The product ids of a slate, in its order."""
+    return [recommender.catalogue.ids[slot.item] for slot in slate.slots]
+
+
+def slates_of(recommender: Recommender, customers: Sequence[str]) -> list[tuple[str, Slate]]:
+    """A slate of 10 for each: work that processes can share."""
+    return [(name, recommender.recommend(name, SlateRequest())) for name in customers]
+
+
+# The small shop: half a year of 58 customers who each love one aisle and look into the next one.
+AISLES: Final = {
+    "bakery": "bagel baguette bread croissant flatbread pretzel rolls toast",
+    "dairy": "butter cheddar cream feta kefir milk quark yoghurt",
+    "coffee": "beans capsules decaf espresso filter grinder kettle mug",
+    "garden": "bulbs compost gloves hose rake seeds spade twine",
+    "toys": "ball blocks cards crayons doll kite puzzle train",
+}
+DAYS: Final = 180
+SOLD_OUT: Final = "croissant"  # its bakers' customers love it, and there is none left
+NEVER_SOLD: Final = "kettle"
+RARE: Final = "grinder"  # bought once: nothing was learned about it
+SOUTHERN: Final = "feta"  # sold in the south alone
+MONTHLY: Final = "decaf"  # what the customer "monthly" buys every 30 days, and nothing else
+NO_WEB: Final = "no-web"
+NO_EMAIL: Final = "no-email"
+NEVER_BOUGHT: Final = "never-bought"  # is in the customers' file alone
+ONLY_RETURNED: Final = "only-returned"  # sent back all they ever bought
+ONLY_RARE: Final = "only-rare"
+REGULAR: Final = "monthly"
+
+
+def small_shop(root: Path) -> Registry:
+    """A registry in `root` with one active version: 60 customers with orders, 40 products, two markets, guests."""
+    purchases = small_shop_purchases()
+    recommender = trained(purchases)
+    registry = Registry(root)
+    registry.publish(recommender.model, replace(recommender.manifest, created=moment(DAYS)))
+    return registry
+
+
+def small_shop_purchases() -> Purchases:
+    return small_purchases([*_regular_lines(), *_special_lines()], _products(), _customers())
+
+
+def _products() -> list[Product]:
+    shelf = [(aisle, thing) for aisle, things in AISLES.items() for thing in things.split()]
+    return [
+        Product(
+            id=thing,
+            title=thing.capitalize(),
+            category=aisle,
+            brand=("Ashby", "Corner & Co", "Hartley")[place % 3],
+            price=1.29 + place,
+            currency="EUR",
+            url=f"https://shop.example/products/{thing}",
+            in_stock=thing != SOLD_OUT,
+            markets=("south",) if thing == SOUTHERN else (),
+            attributes=orjson.dumps({"shelf": str(place)}).decode(),
+        )
+        for place, (aisle, thing) in enumerate(shelf)
+    ]
+
+
+def _customers() -> list[Customer]:
+    people = [Customer(f"c{number:02}", _market(number)) for number in range(54)]
+    return [
+        *people,
+        Customer(NO_WEB, "north", (NEVER_ASKED, NO, NEVER_ASKED)),
+        Customer(NO_EMAIL, "south", (NEVER_ASKED, NEVER_ASKED, NO)),
+        Customer(NEVER_BOUGHT, "south"),
+    ]
+
+
+def _market(number: int) -> str:
+    return "south" if number % 3 == 0 else "north"
+
+
+def _regular_lines() -> Iterator[Line]:
+    """An order every one to two weeks: mostly from the favourite aisle, and butter whenever there is bread."""
+    chance = random.Random(7)
+    aisles = [things.split() for things in AISLES.values()]
+    people = [(f"c{number:02}", number) for number in range(54)] + [(NO_WEB, 0), (NO_EMAIL, 1)]
+    for customer, number in people:
+        day = chance.uniform(0, 14)
+        while day < DAYS - 1:
+            basket = set()
+            for _ in range(chance.randint(1, 4)):
+                aisle = number % 5 if chance.random() < 0.8 else (number + 1) % 5
+                basket.add(aisles[aisle][min(int(chance.expovariate(0.4)), 7)])
+            if "bread" in basket and chance.random() < 0.9:
+                basket.add("butter")
+            market = _market(number)
+            yield from (
+                Line(customer, thing, day, market=market) for thing in sorted(basket - {RARE, NEVER_SOLD, SOUTHERN})
+            )
+            day += chance.uniform(7, 14)
+
+
+def _special_lines() -> Iterator[Line]:
+    yield from (Line(REGULAR, MONTHLY, 10.5 + 30 * month) for month in range(6))
+    yield Line(ONLY_RARE, RARE, 100.5)
+    yield Line(ONLY_RETURNED, "rake", 120.5, quantity=6)
+    yield Line(ONLY_RETURNED, "rake", 125.5, kind="return", quantity=5)
+    yield Line(ONLY_RETURNED, "rake", 126.5, kind="return", quantity=1)
+    yield from (Line(f"c{number:02}", SOUTHERN, 150.5 + number / 100, market="south") for number in range(0, 54, 9))
+    for guest in range(20):
+        yield from (
+            Line("", thing, guest * 9.0 + 0.25, f"guest {guest}", market="north") for thing in ("bread", "ball")
+        )

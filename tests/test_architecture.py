@@ -1,0 +1,163 @@
+"""Which package may load which, and what importing one does: nothing."""
+
+import ast
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("models", "service", "training")
+WEB = {"fastapi", "starlette", "uvicorn", "pydantic", "pydantic_settings"}
+STORE = {"redis", "sqlalchemy", "sqlite3", "psycopg"}
+OFFLINE = {"implicit", "ibis", "duckdb", "pandas", "pyarrow", "scipy", "lightgbm"}
+FORBIDDEN = {
+    "models": {"service", "training", "rich", "prometheus_client"} | WEB | STORE | OFFLINE,
+    "service": {"training", "tests"} | OFFLINE,
+    "training": {"service", "tests", "fastapi", "starlette", "uvicorn", "redis"},
+}
+LONGEST = 300  # lines
+
+# Imports every module of a package, alone, and tells what was loaded and what was done meanwhile.
+PROBE = """
+import json, pkgutil, sys, threading
+from importlib import import_module
+
+deeds = []
+WATCHED = {"socket.connect", "socket.bind", "subprocess.Popen", "os.fork", "os.remove", "os.mkdir", "os.rename"}
+
+def watch(event, arguments):
+    if event in WATCHED or (event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+")):
+        if not str(arguments[0]).endswith(".pyc") and "__pycache__" not in str(arguments[0]):
+            deeds.append([event, str(arguments[0])])
+
+sys.addaudithook(watch)
+package = import_module(sys.argv[1])
+modules = [found.name for found in pkgutil.walk_packages(package.__path__, package.__name__ + ".")]
+for name in modules:
+    import_module(name)
+loaded = sorted({name.partition(".")[0] for name in sys.modules})
+print(json.dumps({"modules": modules, "loaded": loaded, "deeds": deeds, "threads": threading.active_count()}))
+"""
+
+
+@cache
+def imported(package: str) -> dict[str, list]:
+    """What a fresh interpreter says after importing every module of a package."""
+    # Measured coverage would load modules of its own into the interpreter.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+    run = subprocess.run(
+        [sys.executable, "-c", PROBE, package],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return json.loads(run.stdout)
+
+
+def sources(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+def trees(package: str) -> Iterator[tuple[Path, ast.Module]]:
+    return ((path, ast.parse(path.read_text())) for path in sources(package))
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_does_not_load_what_it_must_not(package: str) -> None:
+    assert not set(imported(package)["loaded"]) & FORBIDDEN[package]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_file_of_a_package_was_looked_at(package: str) -> None:
+    files = {path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".") for path in sources(package)}
+    assert {*imported(package)["modules"], f"{package}.__init__"} == files
+
+
+@pytest.mark.parametrize("name", sorted(OFFLINE - {"lightgbm"}))
+def test_what_must_not_be_loaded_is_installed_so_that_its_absence_means_something(name: str) -> None:
+    assert importlib.util.find_spec(name) is not None
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_importing_writes_no_file_opens_no_connection_and_starts_no_thread(package: str) -> None:
+    assert (imported(package)["deeds"], imported(package)["threads"]) == ([], 1)
+
+
+def test_implicit_is_imported_in_one_file() -> None:
+    files = {
+        path.name
+        for package in PACKAGES
+        for path, tree in trees(package)
+        if any(name.partition(".")[0] == "implicit" for name in imports(tree))
+    }
+    assert files == {"implicit_models.py"}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_file_is_longer_than_a_reader_can_hold(package: str) -> None:
+    assert {path.name for path in sources(package) if len(path.read_text().splitlines()) > LONGEST} == set()
+
+
+def test_models_read_no_clock_and_draw_no_lots() -> None:
+    found = {f"{path.name}: {deed}" for path, tree in trees("models") for deed in reads_the_world(tree)}
+    assert found == set()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import time",
+        "from time import monotonic",
+        "import random",
+        "import secrets",
+        "import numpy.random",
+        "datetime.now(UTC)",
+        "datetime.datetime.today()",
+        "np.random.default_rng(0)",
+        "np.random.seed(0)",
+        "os.environ['HOME']",
+        "os.getenv('HOME')",
+    ],
+)
+def test_a_clock_a_lot_or_an_environment_would_be_found(line: str) -> None:
+    assert reads_the_world(ast.parse(line))
+
+
+@pytest.mark.parametrize("line", ["datetime.fromtimestamp(0, UTC)", "import tempfile", "self.now(1)", "os.fsync(3)"])
+def test_what_reads_no_clock_is_not_found(line: str) -> None:
+    assert not reads_the_world(ast.parse(line))
+
+
+def imports(tree: ast.Module) -> set[str]:
+    """The modules that a file names, wherever in it."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def reads_the_world(tree: ast.Module) -> set[str]:
+    """Imports and attributes by which a function would depend on more than its arguments."""
+    modules = {"time", "random", "secrets", "uuid", "numpy.random", "os.environ", "os.getenv"}
+    attributes = {"datetime.now", "datetime.today", "datetime.utcnow", "date.today", "os.environ", "os.getenv"}
+    used = {
+        f"{owner.attr if isinstance(owner, ast.Attribute) else getattr(owner, 'id', '')}.{node.attr}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        for owner in [node.value]
+    }
+    of_numpy = {name for name in used if name in ("np.random", "numpy.random")}
+    return (imports(tree) & modules) | (used & attributes) | of_numpy

@@ -1,0 +1,81 @@
+"""A floor under the quality of slates and bundles, on a small shop whose truth is known by construction."""
+
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.recommender import Recommender
+from models.settings import FactorSettings, ModelSettings
+from models.slate import Filters
+from training.config import EvaluationConfig
+from training.evaluation import Evaluation, evaluate
+from training.fit import fit
+from training.methods import AS_SERVED, BLEND, POPULARITY, RECENT_POPULARITY
+from training.progress import Reporter, ignore
+from training.purchases import read_purchases
+from training.split import split
+from training.synthetic import write_shop
+from training.synthetic_shop import Shop
+from training.train import write_twin
+
+SIZE = {"customers": 600, "products": 300, "seed": 3}
+LINES = 15_000
+END_OF_2026 = 1_798_761_600
+SETTINGS = ModelSettings(factors=FactorSettings(factors=16, regularization=5.0, iterations=8))
+EVERYTHING = Filters()
+
+
+@dataclass(frozen=True)
+class Measured:
+    recommender: Recommender
+    evaluation: Evaluation
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
+    """What a model of the past proposes, held against the last 28 days."""
+    folder = tmp_path_factory.mktemp("synthetic")
+    write_shop(folder, **SIZE, purchases=LINES)
+    purchases = read_purchases([folder / "purchases.parquet"], products=folder / "products.parquet", now=END_OF_2026)
+    config = EvaluationConfig()
+    parts = split(purchases, config)
+    assert parts is not None
+    directory = write_twin(folder, fit(parts.past, SETTINGS, Reporter(StringIO()), name="past"), parts.past, SETTINGS)
+    evaluation = evaluate(directory, parts, config, bundles={}, processes=1, on_progress=ignore)
+    return Measured(Recommender.load(Path(directory)), evaluation)
+
+
+def recall(measured: Measured, task: str, method: str) -> float:
+    return measured.evaluation.scores[task][method]["recall"].value
+
+
+# Recall@10 measured for seeds 1, 2 and 3: of everything bought next 0.63 to 0.68, popular products 0.16 to 0.18; of
+# what was new to the customer 0.28 to 0.35 against 0.14 to 0.17. Of the products 97 to 99 % have their complement first.
+
+
+def test_slates_find_far_more_of_what_is_bought_next_than_popular_products_do(measured: Measured) -> None:
+    popular = max(recall(measured, "all", POPULARITY), recall(measured, "all", RECENT_POPULARITY))
+    assert recall(measured, "all", BLEND) > 3 * popular
+    assert recall(measured, "all", AS_SERVED) > 3 * popular
+
+
+def test_slates_of_what_is_new_to_a_customer_beat_popular_products(measured: Measured) -> None:
+    popular = max(recall(measured, "discovery", POPULARITY), recall(measured, "discovery", RECENT_POPULARITY))
+    assert recall(measured, "discovery", BLEND) > 1.75 * popular
+
+
+def test_slates_need_no_filling_where_a_shop_knows_its_customers(measured: Measured) -> None:
+    assert measured.evaluation.filled["all"] < 0.01
+
+
+def test_products_that_belong_together_are_bundled(measured: Measured) -> None:
+    pair, orders = Shop.of(**SIZE).pair, measured.recommender.model.orders
+    sold = [item for item in range(SIZE["products"]) if pair[item] >= 0 and orders.orders[item] >= 30]
+    assert len(sold) > 100
+    first = [measured.recommender.bundles(item, 1, EVERYTHING) for item in sold]
+    found = [bool(bundles) and bundles[0].items[0] == pair[item] for item, bundles in zip(sold, first, strict=True)]
+    for_sale = measured.recommender.catalogue.in_stock[pair[sold]]
+    assert np.mean(np.array(found)[for_sale]) > 0.9

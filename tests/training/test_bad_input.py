@@ -1,0 +1,279 @@
+"""What a shop can hand us that is wrong, and what can happen while we work: one sentence, and nothing is published."""
+
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Thread
+
+import pyarrow.parquet as pq
+import pytest
+
+from models import artifact
+from models.registry import Registry
+from tests.shop import open_shop
+from tests.training.corner_shop import HEADER, NOW, arguments, rows, run, settings, train, write
+
+Said = pytest.CaptureFixture[str]
+DAYS = [f"2025-{1 + day // 28:02}-{1 + day % 28:02}" for day in range(300)]
+
+
+def sentence(capsys: Said) -> str:
+    """The last line that was said, which must be about an error."""
+    *_, last = capsys.readouterr().err.splitlines()
+    assert last.startswith("Error: ")
+    return last.removeprefix("Error: ")
+
+
+def published(folder: Path) -> list[str]:
+    return [manifest.version for manifest in Registry(folder / "registry").versions()]
+
+
+@pytest.mark.parametrize(
+    ("header", "lines", "said"),
+    [
+        ("customer_id,sku,timestamp", ["a,p,2025-01-01"], "orders.csv lacks 1 required column: product_id"),
+        (HEADER, [], "orders.csv has column names but no rows (0 rows)"),
+        (HEADER, ["a,p,soon,1,1,1"] * 3, "orders.csv: none of 3 rows is left after cleaning (2 duplicate_row, 1 bad_timestamp)"),
+        (HEADER, ["a,p,2026-02-01,1,1,1"], "(1 timestamp_in_future)"),
+        (HEADER, ["a,p,1969-12-31,1,1,1"], "(1 timestamp_out_of_range)"),
+        (HEADER, ["a,p,2025-01-01,1,0,1", "a,p,2025-01-01,1,NaN,1", "a,p,2025-01-01,1,1e99,1"],
+         "(1 bad_quantity, 1 zero_quantity, 1 quantity_out_of_range)"),
+        (HEADER, ["a,p,2025-01-01,1,1,-1", "a,p,2025-01-01,1,1,nan", "a,p,2025-01-01,1,1,1e99"],
+         "(2 bad_price, 1 price_out_of_range)"),
+        (HEADER, ["a,p,2025-01-01,1,-1,1", "b,p,2025-01-02,2,-1,1"], "none of 2 rows is left after cleaning (2 return_without_purchase)"),
+        (HEADER + ",kind", ["a,p,2025-01-01,1,1,1,view"], "None of the 1 lines that were read is a purchase"),
+    ],
+    ids=["column", "no rows", "no time", "future", "past", "quantities", "prices", "only returns", "only views"],
+)  # fmt: skip
+def test_purchases_that_teach_nothing_are_refused_with_file_reason_and_count(
+    tmp_path: Path, capsys: Said, header: str, lines: Sequence[str], said: str
+) -> None:
+    orders = write(tmp_path, lines, header=header)
+    assert run("train", "--purchases", orders, "--registry", tmp_path / "registry") == 2
+    assert said in sentence(capsys)
+    assert not (tmp_path / "registry").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("orders.csv", b"", "orders.csv is empty (0 rows)"),
+        ("orders.parquet", b"customer_id,product_id,timestamp\n", "orders.parquet cannot be read as Parquet"),
+        ("orders.xlsx", b"PK", "orders.xlsx: not a kind of file that can be read"),
+    ],
+)
+def test_files_that_cannot_be_read_are_named(
+    tmp_path: Path, capsys: Said, name: str, content: bytes, said: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert run("train", "--purchases", tmp_path / name, "--registry", tmp_path / "registry") == 2
+    assert said in sentence(capsys)
+    assert not (tmp_path / "registry").exists()
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["anna,milk,2025-01-01,1,1,1"],
+        [f"anna,p{number % 5},{day},{number},1,1" for number, day in enumerate(DAYS)],
+        [f"c{number % 40},milk,{day},{number},1,1" for number, day in enumerate(DAYS)],
+        [f"c{number},p{number % 7},{day},{number},1,1" for number, day in enumerate(DAYS)],
+        [f"c{number % 30},p{number},{day},{number},1,1" for number, day in enumerate(DAYS)],
+        [f",p{number % 5},{day},{number // 3},1,1" for number, day in enumerate(DAYS)],
+        [f"anna,milk,{day},{day},{quantity},1" for day in DAYS[:9] for quantity in (1, -1)],
+        [f"c{number % 40},p{number % 6},{day},,1,1" for number, day in enumerate(DAYS)],
+        ["anna,milk,1970-01-02,1,1,1", *rows()],
+        [f"anna,p{number},2025-01-01,1,1,1" for number in range(1500)],
+    ],
+    ids=[
+        *("one line", "one customer", "one product", "each customer one purchase", "each product once", "guests alone"),
+        *("all returned", "no order ids", "a line of 1970", "one order of 1,500 products"),
+    ],
+)  # fmt: skip
+def test_the_strangest_shops_are_trained_published_and_exported(tmp_path: Path, lines: list[str]) -> None:
+    assert train(tmp_path, lines=lines) == 0
+    (version,) = published(tmp_path)
+    artifact.verify(Registry(tmp_path / "registry").path(version))
+    mailing = write(tmp_path, ["anna", "c1", "stranger"], header="customer_id", name="mailing.csv")
+    options = ("--recipients", mailing, "--layout", "wide", "--output", tmp_path / "slates.parquet")
+    assert run("export", "--registry", tmp_path / "registry", *options) == 0
+    assert pq.read_table(tmp_path / "slates.parquet")["customer_id"].to_pylist() == ["anna", "c1", "stranger"]
+
+
+def test_duplicate_lines_are_counted_and_learned_from_once(tmp_path: Path, capsys: Said) -> None:
+    assert train(tmp_path, lines=rows() * 2) == 0
+    assert f"dropped: duplicate_row                  │ {len(rows()):>24}" in capsys.readouterr().err
+    assert open_shop(Registry(tmp_path / "registry")).manifest.counts["lines"] == len(rows())
+
+
+def test_good_lines_among_bad_ones_are_learned_from(tmp_path: Path, capsys: Said) -> None:
+    bad = ["a,p,2025-01-01,1,many,1", "a,p,2025-01-01,2,-inf,1", "a,p,2025-01-01,3,1,NaN", "a,p,1812-01-01,4,1,1"]
+    zoned = ["c00,p0,2025-08-01T01:30:00+02:00,z,1,1"]  # 23:30 of 31 July in UTC
+    assert train(tmp_path, "--until", "2025-08-01", lines=[*rows(), *bad, *zoned]) == 0
+    told = capsys.readouterr().err
+    assert all(f"dropped: {reason} " in told for reason in ("bad_quantity", "bad_price", "timestamp_out_of_range"))
+    assert open_shop(Registry(tmp_path / "registry")).manifest.data_as_of == 1_754_004_600
+
+
+AWKWARD = ("007", "7", "a/b c", "..", "🧦", "Ünïcode", "x" * 500, '"quoted"', "new\nline", " padded ", "NULL", "1e5")
+
+
+def test_ids_of_every_kind_survive_from_the_file_to_the_export(tmp_path: Path) -> None:
+    quoted = ['"' + name.replace('"', '""') + '"' for name in AWKWARD]
+    lines = [f"{name},{name},{day},{day},1,1" for name in quoted for day in DAYS[:3]]
+    assert train(tmp_path, lines=lines) == 0
+    mailing = write(tmp_path, quoted, header="customer_id", name="mailing.csv")
+    for ending in ("csv", "parquet"):
+        output = tmp_path / f"slates.{ending}"
+        options = ("--recipients", mailing, "--repeat", "include", "-n", "1", "--output", output)
+        assert run("export", "--registry", tmp_path / "registry", *options) == 0
+    assert pq.read_table(tmp_path / "slates.parquet").select(["customer_id", "product_id"]).to_pylist() == [
+        {"customer_id": name, "product_id": name} for name in AWKWARD
+    ]
+
+
+def test_a_setting_that_does_not_exist_is_named_before_anything_is_read(tmp_path: Path, capsys: Said) -> None:
+    typo = settings(tmp_path, "[model.factors]\nfactor = 8\n")
+    assert run("train", "--purchases", "nowhere.csv", "--registry", tmp_path / "registry", "--config", typo) == 2
+    assert sentence(capsys) == f"{typo}: model.factors.factor: there is no such setting"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--until", "soon"], "--until soon: expected a date such as 2025-12-31"),
+        (["--until", "1990-01-01"], "rows is left after cleaning ("),
+        (["--column", "product_id=sku"], "--column product_id=sku: no file has a column 'sku'"),
+        (["--products", "nowhere.csv"], "nowhere.csv: no such file"),
+    ],
+)
+def test_options_that_cannot_be_followed_are_named(tmp_path: Path, capsys: Said, options: list[str], said: str) -> None:
+    assert train(tmp_path, *options) == 2
+    assert said in sentence(capsys)
+    assert published(tmp_path) == []
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "366"])
+def test_a_test_window_of_no_length_is_refused(tmp_path: Path, capsys: Said, days: str) -> None:
+    assert run("evaluate", "--purchases", write(tmp_path, rows()), f"--test-days={days}") == 2
+    assert sentence(capsys) == f"--test-days {days}: expected 1 to 365"
+
+
+@pytest.mark.parametrize("command", [["versions"], ["rollback"], ["activate", "v"], ["export", "--output", "x.csv"]])
+def test_a_registry_that_is_not_there_is_named(tmp_path: Path, capsys: Said, command: list[str]) -> None:
+    assert run(*command, "--registry", tmp_path / "registry") == 2
+    assert sentence(capsys) == f"--registry {tmp_path / 'registry'}: no such folder; the first training makes it"
+
+
+def test_a_registry_that_is_a_file_is_refused_before_the_work(tmp_path: Path, capsys: Said) -> None:
+    (tmp_path / "registry").write_text("a shopping list")
+    assert train(tmp_path) == 2
+    told = capsys.readouterr().err
+    assert f"--registry {tmp_path / 'registry'}: is a file, expected a folder" in told
+    assert "Reading" not in told
+    assert (tmp_path / "registry").read_text() == "a shopping list"
+
+
+def test_a_damaged_pointer_is_named_before_the_work(tmp_path: Path, capsys: Said) -> None:
+    assert train(tmp_path) == 0
+    before = published(tmp_path)
+    (tmp_path / "registry" / "active").write_bytes(b"../elsewhere\n")
+    capsys.readouterr()
+    assert train(tmp_path, now=NOW + 60) == 2
+    told = capsys.readouterr().err
+    assert f"{tmp_path / 'registry' / 'active'}: names no version" in told
+    assert "Reading" not in told
+    assert published(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--output", "slates.xlsx"], "--output slates.xlsx: expected a name ending in .parquet, .csv, .ndjson"),
+        (["--output", "nowhere/slates.csv"], "--output nowhere/slates.csv: the folder nowhere does not exist"),
+        (["--output", "slates.csv", "-n", "101"], "-n 101: expected 1 to 100"),
+        (["--output", "slates.csv", "--recipients", "nowhere.csv"], "nowhere.csv: no such file"),
+    ],
+)
+def test_exports_that_cannot_be_written_are_refused(
+    tmp_path: Path, capsys: Said, options: list[str], said: str
+) -> None:
+    assert train(tmp_path, lines=rows()[:9]) == 0
+    capsys.readouterr()
+    assert run("export", "--registry", tmp_path / "registry", *options) == 2
+    assert sentence(capsys).startswith(said)
+
+
+def begin(command: list[str]) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "training", *command], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def wait_for(training: "subprocess.Popen[str]", words: str) -> None:
+    assert training.stderr is not None
+    assert any(words in line for line in training.stderr)
+
+
+def test_ctrl_c_ends_with_one_sentence_and_nothing_published(tmp_path: Path) -> None:
+    with begin(arguments(tmp_path)) as training:
+        wait_for(training, "Reading purchases")
+        training.send_signal(signal.SIGINT)
+        _, told = training.communicate()
+    assert training.returncode == 130
+    assert "Traceback" not in told
+    assert told.endswith("Stopped; nothing was published\n")
+    assert published(tmp_path) == []
+
+
+def test_a_killed_training_leaves_the_registry_whole_and_the_next_one_works(tmp_path: Path) -> None:
+    assert train(tmp_path) == 0
+    before = published(tmp_path)
+    with begin(arguments(tmp_path)) as training:
+        wait_for(training, "Everything: factors")
+        training.kill()
+    assert training.returncode == -signal.SIGKILL
+    assert published(tmp_path)[-1:] == before
+    artifact.verify(Registry(tmp_path / "registry").path(before[0]))
+    assert train(tmp_path, now=NOW + 60) == 0
+    assert list((tmp_path / "registry").glob("staging-*")) == []
+
+
+def test_two_trainings_at_once_both_publish(tmp_path: Path) -> None:
+    folders = [tmp_path / "one", tmp_path / "two"]
+    commands = [arguments(folder, "--registry", tmp_path / "registry", lines=rows()[number:])
+                for number, folder in enumerate(folders)]  # fmt: skip
+    both = [begin(command) for command in commands]
+    readers = [Thread(target=training.communicate) for training in both]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join()
+    assert [training.returncode for training in both] == [0, 0]
+    found = published(tmp_path)
+    assert len(found) == 2
+    assert Registry(tmp_path / "registry").active() in found
+    for version in found:
+        artifact.verify(Registry(tmp_path / "registry").path(version))
+
+
+def _little_room() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+
+def test_a_full_disk_publishes_nothing_and_leaves_what_was_there(tmp_path: Path) -> None:
+    assert train(tmp_path, lines=rows()[:9]) == 0
+    before = published(tmp_path)
+    # Nine lines are too few to be measured, so that the first thing written is the version itself.
+    lines = [f"c{number},p{number},2025-01-01,{number},1,1" for number in range(2000)]
+    command = [sys.executable, "-m", "training", *arguments(tmp_path, lines=lines)]
+    done = subprocess.run(command, preexec_fn=_little_room, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("Error: ")
+    assert done.stderr.endswith("File too large; nothing was published\n")
+    assert "Traceback" not in done.stderr
+    assert published(tmp_path) == before == [Registry(tmp_path / "registry").active()]
+    assert list((tmp_path / "registry").glob("staging-*")) == []

@@ -1,0 +1,222 @@
+"""The command line as a shop's engineer types it: what it does, says, and ends with."""
+
+import csv
+import json
+import os
+import pty
+import shutil
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from subprocess import Popen
+from subprocess import run as start
+
+import pyarrow.parquet as pq
+import pytest
+
+from models import artifact
+from models.recommender import Recommender
+from models.registry import Registry
+from models.slate import SlateRequest
+from tests.shop import names, open_shop
+from tests.training.corner_shop import NOW, SETTINGS, UPSIDE_DOWN, arguments, rows, run, settings, train, write
+
+Said = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("corner")
+    assert train(folder) == 0
+    return folder
+
+
+@pytest.fixture
+def folder(trained: Path, tmp_path: Path) -> Path:
+    """A trained corner shop of one's own."""
+    return Path(shutil.copytree(trained, tmp_path / "corner"))
+
+
+def registry(folder: Path) -> Registry:
+    return Registry(folder / "registry")
+
+
+def at(folder: Path) -> tuple[str, Path]:
+    return "--registry", folder / "registry"
+
+
+def versions(folder: Path) -> list[str]:
+    return [manifest.version for manifest in registry(folder).versions()]
+
+
+def test_training_publishes_a_version_and_tells_what_was_read_learned_and_scored(tmp_path: Path, capsys: Said) -> None:
+    assert train(tmp_path) == 0
+    out, told = capsys.readouterr()
+    (version,) = versions(tmp_path)
+    assert f"Published {version}, now active in {tmp_path / 'registry'}" in told
+    for heading in ("What was read", "Next purchases, all: 30 customers", "Test twin: slates", "Everything: factors"):
+        assert heading in told
+    assert out == ""
+
+
+def test_versions_come_and_go(folder: Path, capsys: Said) -> None:
+    assert train(folder, now=NOW + 60) == 0
+    second, first = versions(folder)
+    assert registry(folder).active() == second
+    assert run("activate", first, *at(folder)) == 0
+    assert registry(folder).active() == first
+    assert run("rollback", *at(folder)) == 0
+    assert registry(folder).active() == second
+    capsys.readouterr()
+    assert run("versions", *at(folder)) == 0
+    told = capsys.readouterr().err
+    assert first in told
+    assert told.index("active") < told.index(second) < told.index(first)
+
+
+def test_old_versions_are_removed_on_request_and_the_active_one_stays(folder: Path, capsys: Said) -> None:
+    for minute in range(1, 4):
+        assert train(folder, now=NOW + 60 * minute) == 0
+    oldest = versions(folder)[-1]
+    assert run("activate", oldest, *at(folder)) == 0
+    one = folder / "one.toml"
+    one.write_text("[registry]\nkeep = 1\n")
+    assert run("versions", "--prune", *at(folder), "--config", one) == 0
+    newest, active = versions(folder)
+    assert active == oldest == registry(folder).active()
+    assert f"Removed {newest}" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("ending", ["csv", "ndjson", "parquet"])
+def test_slates_are_exported_for_everyone_in_any_format(folder: Path, ending: str) -> None:
+    output = folder / f"slates.{ending}"
+    assert run("export", *at(folder), "-n", "3", "--repeat", "include", "--output", output) == 0
+    shop = open_shop(registry(folder))
+    if ending == "parquet":
+        found = pq.read_table(output).to_pylist()
+    elif ending == "csv":
+        found = list(csv.DictReader(output.read_text("utf-8").splitlines()))
+    else:
+        found = [json.loads(line) for line in output.read_text("utf-8").splitlines()]
+    assert len(found) == 30 * 3
+    assert [row["customer_id"] for row in found[::3]] == list(shop.model.customers.ids)
+    # What c07 buys every week comes first.
+    assert [row["product_id"] for row in found if row["customer_id"] == "c07"][0] == "p1"
+
+
+def test_a_mailing_gets_its_slates_in_its_own_order_and_strangers_get_what_is_popular(folder: Path) -> None:
+    mailing = write(
+        folder, ["c09,2025-08-20", "nobody,", "c01,", "c20,2025-07-01T08:00:00+02:00"], header="customer_id,as_of"
+    )
+    output = folder / "slates.csv"
+    options = ("--recipients", mailing, "--layout", "wide", "-n", "4", "--output", output)
+    assert run("export", *at(folder), *options) == 0
+    shop = open_shop(registry(folder))
+    moments = [datetime(2025, 8, 20, tzinfo=UTC), None, None, datetime(2025, 7, 1, 6, tzinfo=UTC)]
+    found = list(csv.reader(output.read_text("utf-8").splitlines()))[1:]
+    assert [row[0] for row in found] == ["c09", "nobody", "c01", "c20"]
+    for (customer, *products), moment in zip(found, moments, strict=True):
+        as_of = None if moment is None else int(moment.timestamp())
+        slate = shop.recommend(customer, SlateRequest(n=4, as_of=as_of))
+        assert [name for name in products if name] == names(shop, slate)
+    assert shop.recommend("nobody", SlateRequest()).strategy == "popular"
+
+
+def test_an_evaluation_writes_every_figure_and_publishes_nothing(folder: Path, capsys: Said) -> None:
+    before = versions(folder)
+    figures = folder / "figures.json"
+    history = ("--purchases", folder / "orders.csv", "--config", folder / "shop.toml", "--test-days", "14")
+    assert run("evaluate", *history, "--json", figures) == 0
+    content = json.loads(figures.read_text())
+    assert content["customers"]["all"] == 30
+    recall = content["scores"]["all"]["blend"]["recall"]["value"]
+    assert f"blend                  │ {recall:.4f}" in capsys.readouterr().err
+    newest = datetime(2025, 5, 1, tzinfo=UTC).timestamp() + (98 + 6) * 86_400
+    assert content["cut"] == newest - 14 * 86_400
+    assert versions(folder) == before
+
+
+def test_a_worse_model_is_refused_with_exit_status_1_and_what_was_active_stays(folder: Path, capsys: Said) -> None:
+    before = versions(folder)
+    worse = folder / "worse.toml"
+    worse.write_text(SETTINGS + UPSIDE_DOWN)
+    assert train(folder, "--config", worse) == 1
+    told = capsys.readouterr().err
+    assert "Refused, all: Recall 0." in told
+    assert "below the active version's settings (95 % interval of the difference -" in told
+    assert told.endswith("Nothing was published; what was active stays active.\n")
+    assert versions(folder) == before == [registry(folder).active()]
+
+
+def test_columns_may_be_named_in_the_settings_and_on_the_command_line(tmp_path: Path) -> None:
+    header = "household,sku,sold,order_id,quantity,unit_price"
+    orders = write(tmp_path, rows(), header=header)
+    named = settings(tmp_path, SETTINGS + '[columns]\ncustomer_id = "household"\nproduct_id = "wrong"\n')
+    command = ("train", "--purchases", orders, *at(tmp_path), "--config", named)
+    assert run(*command, "--column", "product_id=sku", "--column", "timestamp=sold") == 0
+    assert open_shop(registry(tmp_path)).manifest.counts["customers"] == 30
+
+
+def test_settings_of_the_file_reach_the_model(folder: Path) -> None:
+    settings = open_shop(registry(folder)).settings
+    assert (settings.factors.factors, settings.factors.regularization, settings.factors.iterations) == (8, 1.0, 2)
+
+
+def test_what_happened_on_a_day_and_after_can_be_left_out(tmp_path: Path) -> None:
+    assert train(tmp_path, "--until", "2025-06-01") == 0
+    shop: Recommender = open_shop(registry(tmp_path))
+    assert shop.manifest.data_as_of < datetime(2025, 6, 1, tzinfo=UTC).timestamp()
+    assert shop.manifest.data_as_of >= datetime(2025, 5, 31, tzinfo=UTC).timestamp()
+
+
+def test_a_synthetic_shop_can_be_written_and_a_shop_of_nothing_cannot(tmp_path: Path, capsys: Said) -> None:
+    size = ("--customers", "5", "--products", "4", "--output", tmp_path / "shop")
+    assert run("synthetic", *size, "--purchases", "20") == 0
+    assert pq.read_metadata(tmp_path / "shop" / "purchases.parquet").num_rows == 20
+    assert run("synthetic", *size, "--purchases", "0") == 2
+    assert "Error: a shop needs at least 1 purchase, not 0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [[], ["tarin"], ["train"], ["export", "--registry", "r", "--layout", "tall"]])
+def test_a_mistyped_command_ends_with_2_and_how_it_is_used(arguments: list[str], capsys: Said) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(*arguments)
+    assert ended.value.code == 2
+    assert "usage: python -m training" in capsys.readouterr().err
+
+
+def test_a_pipe_gets_plain_lines(tmp_path: Path) -> None:
+    done = start([sys.executable, "-m", "training", *arguments(tmp_path)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "\x1b" not in done.stderr
+    steps = [line.split(":")[0] for line in done.stderr.splitlines() if line.endswith(" s")]
+    assert steps[0] == "Reading purchases"
+    assert steps[-1] == "Publishing"
+
+
+def test_a_terminal_shows_live_progress_and_ends_with_a_table(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "120"}
+    command = [sys.executable, "-m", "training", *arguments(tmp_path)]
+    with Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as training:
+        os.close(theirs)
+        seen = b"".join(iter(lambda: _read(ours), b"")).decode()
+    os.close(ours)
+    assert training.returncode == 0
+    assert "\x1b[?25l" in seen  # the cursor is hidden while a step is drawn
+    assert "━" in seen
+    assert "What was read" in seen
+    assert "Next purchases, all: 30 customers" in seen
+    assert f"Published {versions(tmp_path)[0]}" in seen
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # Linux says so when the other side is closed
+        return b""
+
+
+def test_everything_that_is_published_is_whole(folder: Path) -> None:
+    for version in versions(folder):
+        artifact.verify(registry(folder).path(version))

@@ -1,0 +1,111 @@
+"""What a TOML file may say, and what is said about what it may not."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from models.settings import FactorSettings, ModelSettings, Weights
+from training.config import Config, read_config, sensible
+from training.errors import InputError
+
+
+def read(folder: Path, text: str, *columns: str) -> Config:
+    path = folder / "shop.toml"
+    path.write_text(text, "utf-8")
+    return read_config(path, columns)
+
+
+def test_without_a_file_everything_is_at_its_default() -> None:
+    assert read_config(None) == Config()
+    assert Config().model == ModelSettings()
+
+
+def test_a_file_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:
+    config = read(tmp_path, "[model.factors]\nfactors = 32\n[model.blend.new]\naffinity = -0.5\n[evaluation]\nk = 5\n")
+    assert config.model.factors == replace(FactorSettings(), factors=32)
+    assert config.model.blend.new == Weights(affinity=-0.5)
+    assert config.model.history == ModelSettings().history
+    assert config.evaluation.k == 5
+
+
+def test_columns_of_the_command_line_come_before_those_of_the_file(tmp_path: Path) -> None:
+    text = '[columns]\ncustomer_id = "household"\nproduct_id = "sku"\n'
+    config = read(tmp_path, text, "customer_id=person", "timestamp=sold at=noon")
+    assert config.columns == {"customer_id": "person", "product_id": "sku", "timestamp": "sold at=noon"}
+
+
+@pytest.mark.parametrize("text", ["customer_id", "=household", "customer_id="])
+def test_a_mapping_with_one_side_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(InputError, match=f"--column {text}: expected OURS=THEIRS, for example"):
+        read_config(None, [text])
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("proceses = 2", "proceses: there is no such setting"),
+        ("[modell]\nseed = 1", "modell: there is no such setting"),
+        ("[model.factors]\nfactor = 8", "model.factors.factor: there is no such setting"),
+        ("[model.blend.new]\naffinitty = 1.0", "model.blend.new.affinitty: there is no such setting"),
+        ("[evaluation]\ntest_day = 7", "evaluation.test_day: there is no such setting"),
+        ('[model.factors]\nfactors = "many"', "model.factors.factors: Input should be a valid integer"),
+        ("[model]\nfactors = 8", "model.factors: Input should be a dictionary"),
+        ("[model.history]\nkind_weights = [1.0]", "model.history.kind_weights"),
+        ("[evaluation]\ntest_days = 0", "evaluation.test_days: Input should be greater than or equal to 1"),
+        ("processes = 0", "processes: Input should be greater than or equal to 1"),
+        ('memory_limit = "much"', "memory_limit: String should match pattern"),
+    ],
+)
+def test_a_setting_that_is_not_understood_is_named_however_deep_it_stands(
+    tmp_path: Path, text: str, sentence: str
+) -> None:
+    with pytest.raises(InputError) as refused:
+        read(tmp_path, text)
+    assert f"shop.toml: {sentence}" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("section", "setting", "rule"),
+    [
+        ("model.factors", "factors = 0", "factors.factors = 0: must be above 0"),
+        ("model.factors", "iterations = -1", "factors.iterations = -1: must be at least 0"),
+        ("model.factors", "regularization = nan", "factors.regularization = nan: must be at least 0"),
+        ("model.history", "short_half_life_days = 0", "history.short_half_life_days = 0.0: must be above 0"),
+        ("model.popular", "window_days = -7", "popular.window_days = -7: must be at least 0"),
+        ("model.repeats", "rate_prior = 0.0", "repeats.rate_prior = 0.0: must be above 0"),
+        ("model.blend.new", "basket = inf", "blend.new.basket = inf: must be finite"),
+        ("model", "seed = 4294967296", "seed = 4294967296: must be at most 4294967295"),
+        ("model", "seed = -1", "seed = -1: must be at least 0"),
+    ],
+)
+def test_a_number_that_means_nothing_is_refused_before_the_work(
+    tmp_path: Path, section: str, setting: str, rule: str
+) -> None:
+    with pytest.raises(InputError) as refused:
+        read(tmp_path, f"[{section}]\n{setting}\n")
+    assert str(refused.value).endswith(f"shop.toml: model: {rule}")
+
+
+def test_a_half_of_the_blend_may_be_turned_off() -> None:
+    off = replace(ModelSettings(), blend=replace(ModelSettings().blend, new=Weights()))
+    assert sensible(off) == off
+
+
+def test_several_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"shop\.toml: a: there is no such setting; b: there is no such setting"):
+        read(tmp_path, "a = 1\nb = 2\n")
+
+
+@pytest.mark.parametrize("text", ["model = [", "seed 3"])
+def test_a_file_that_is_no_toml_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InputError, match=r"shop\.toml: not TOML"):
+        read(tmp_path, text)
+
+
+def test_a_file_that_is_no_text_or_not_there_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match=r"binary\.toml: not TOML"):
+        read_config(tmp_path / "binary.toml")
+    with pytest.raises(InputError, match=r"nowhere\.toml: No such file or directory"):
+        read_config(tmp_path / "nowhere.toml")

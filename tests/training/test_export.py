@@ -1,0 +1,158 @@
+"""Slates in a file, for systems that load one."""
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from models.recommender import Recommender
+from models.slate import Repeat, SlateRequest
+from tests.shop import moment, small_shop
+from training.errors import InputError
+from training.export import Layout, Order, export_slates
+from training.progress import ignore
+from training.recipients import Recipient
+
+CUSTOMERS = ("c07", "stranger", "c00", "monthly")
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    registry = small_shop(tmp_path_factory.mktemp("registry"))
+    version = registry.active()
+    assert version is not None
+    return registry.path(version)
+
+
+@pytest.fixture(scope="module")
+def recommender(directory: Path) -> Recommender:
+    return Recommender.load(directory)
+
+
+def export(directory: Path, output: Path, order: Order, recipients: Sequence[Recipient] | None = None) -> int:
+    wanted = [Recipient(name) for name in CUSTOMERS] if recipients is None else recipients
+    return export_slates(directory, wanted, order, output, processes=1, on_progress=ignore)
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    if path.suffix == ".parquet":
+        return pq.read_table(path).to_pylist()
+    if path.suffix == ".ndjson":
+        return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+LONG = Order(5, Repeat.AUTO, Layout.LONG)
+WIDE = Order(5, Repeat.AUTO, Layout.WIDE)
+ENDINGS = pytest.mark.parametrize("ending", [".parquet", ".csv", ".ndjson"])
+
+
+@ENDINGS
+def test_every_row_is_a_slot_of_the_slate_that_would_be_served(
+    directory: Path, recommender: Recommender, tmp_path: Path, ending: str
+) -> None:
+    count = export(directory, tmp_path / f"slates{ending}", LONG)
+    wanted = [
+        (customer, rank, recommender.catalogue.ids[slot.item], slot.source.value, pytest.approx(slot.score, rel=1e-6))
+        for customer in CUSTOMERS
+        for rank, slot in enumerate(recommender.recommend(customer, SlateRequest(n=5)).slots, 1)
+    ]
+    found = [
+        (row["customer_id"], int(row["rank"]), row["product_id"], row["source"], float(row["score"]))
+        for row in rows_of(tmp_path / f"slates{ending}")
+    ]
+    assert found == wanted
+    assert count == len(wanted) == 4 * 5
+
+
+@ENDINGS
+def test_a_wide_row_is_a_customer(directory: Path, recommender: Recommender, tmp_path: Path, ending: str) -> None:
+    assert export(directory, tmp_path / f"slates{ending}", WIDE) == len(CUSTOMERS)
+    rows = rows_of(tmp_path / f"slates{ending}")
+    assert [row["customer_id"] for row in rows] == list(CUSTOMERS)
+    for row in rows:
+        slots = recommender.recommend(row["customer_id"], SlateRequest(n=5)).slots
+        assert list(row.values())[1:] == [recommender.catalogue.ids[slot.item] for slot in slots]
+    assert list(rows[0]) == ["customer_id", "rec_1_id", "rec_2_id", "rec_3_id", "rec_4_id", "rec_5_id"]
+
+
+def test_columns_of_parquet_have_the_types_of_their_meaning(directory: Path, tmp_path: Path) -> None:
+    export(directory, tmp_path / "slates.parquet", LONG)
+    schema = pq.read_schema(tmp_path / "slates.parquet")
+    names = [("customer_id", pa.string()), ("rank", pa.int32()), ("product_id", pa.string())]
+    assert schema == pa.schema([*names, ("score", pa.float32()), ("source", pa.string())])
+
+
+def test_fewer_products_than_asked_for_leave_cells_empty(directory: Path, tmp_path: Path) -> None:
+    export(directory, tmp_path / "slates.parquet", Order(100, Repeat.AUTO, Layout.WIDE), [Recipient("stranger")])
+    (row,) = rows_of(tmp_path / "slates.parquet")
+    shown = [value for value in list(row.values())[1:] if value is not None]
+    assert 20 < len(shown) < 40
+    assert list(row.values())[1 + len(shown) :] == [None] * (100 - len(shown))
+
+
+def test_a_stranger_gets_what_is_popular(directory: Path, recommender: Recommender, tmp_path: Path) -> None:
+    export(directory, tmp_path / "slates.ndjson", LONG, [Recipient("stranger")])
+    popular = recommender.popular(SlateRequest(n=5)).slots
+    rows = rows_of(tmp_path / "slates.ndjson")
+    assert [(row["product_id"], row["source"]) for row in rows] == [
+        (recommender.catalogue.ids[slot.item], "popular") for slot in popular
+    ]
+
+
+def test_what_was_bought_before_is_left_out_or_let_in(directory: Path, tmp_path: Path) -> None:
+    shown = {}
+    for repeat in (Repeat.INCLUDE, Repeat.EXCLUDE):
+        export(directory, tmp_path / "slates.csv", Order(3, repeat, Layout.LONG), [Recipient("monthly")])
+        shown[repeat] = [row["product_id"] for row in rows_of(tmp_path / "slates.csv")]
+    assert shown[Repeat.INCLUDE][0] == "decaf"
+    assert "decaf" not in shown[Repeat.EXCLUDE]
+
+
+def test_a_mail_that_goes_out_later_finds_the_customer_later(
+    directory: Path, recommender: Recommender, tmp_path: Path
+) -> None:
+    for day in (60, 200):
+        recipient = Recipient("c03", moment(day))
+        export(directory, tmp_path / "slates.ndjson", LONG, [recipient])
+        wanted = recommender.recommend("c03", SlateRequest(n=5, as_of=moment(day))).slots
+        rows = rows_of(tmp_path / "slates.ndjson")
+        assert [row["score"] for row in rows] == pytest.approx([slot.score for slot in wanted])
+        assert [row["product_id"] for row in rows] == [recommender.catalogue.ids[slot.item] for slot in wanted]
+
+
+def test_more_recipients_than_one_worker_takes_at_a_time_keep_their_order(directory: Path, tmp_path: Path) -> None:
+    recipients = [Recipient(f"c{number * 37 % 600:03}") for number in range(600)]
+    steps: list[tuple[int, int]] = []
+    output = tmp_path / "slates.parquet"
+    export_slates(directory, recipients, WIDE, output, processes=1, on_progress=lambda *step: steps.append(step))
+    assert pq.read_table(output)["customer_id"].to_pylist() == [one.customer_id for one in recipients]
+    assert steps == [(256, 600), (512, 600), (600, 600)]
+
+
+@pytest.mark.parametrize("name", ["slates", "slates.xlsx", "slates.csv.gz"])
+def test_an_ending_that_cannot_be_written_is_refused(directory: Path, tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=rf"--output .*{name}: expected a name ending in \.parquet, \.csv, \.ndjson"):
+        export(directory, tmp_path / name, LONG)
+
+
+def test_a_folder_that_is_not_there_is_named(directory: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"the folder .*nowhere does not exist"):
+        export(directory, tmp_path / "nowhere" / "slates.csv", LONG)
+
+
+@ENDINGS
+def test_an_export_that_fails_leaves_the_file_of_yesterday(directory: Path, tmp_path: Path, ending: str) -> None:
+    output = tmp_path / f"slates{ending}"
+    output.write_text("yesterday's")
+    far_too_late = Recipient("c00", 1 << 70)  # no moment an array can hold
+    with pytest.raises(OverflowError):
+        export(directory, output, LONG, [*[Recipient("c00")] * 256, far_too_late])
+    assert output.read_text() == "yesterday's"
+    assert list(tmp_path.iterdir()) == [output]

@@ -1,0 +1,49 @@
+"""How often this shop's customers buy a product again, counted by hand."""
+
+import numpy as np
+import pytest
+
+from models.repeats import Repeats
+from models.slate import SlateRequest
+from tests.shop import Line, moment, small_purchases, trained
+
+
+def repeats(*lines: Line) -> Repeats:
+    return trained(small_purchases(lines)).model.repeats
+
+
+def test_a_product_leans_on_the_shop_as_long_as_few_have_bought_it() -> None:
+    """The priors are the defaults: 10 customers for the rate, 5 gaps for the interval."""
+    milk = [Line("anna", "milk", day) for day in (0, 10, 20)]
+    bread = [Line("bert", "bread", day) for day in (0, 40)]
+    once = [Line("cleo", "bread", 7), Line("cleo", "milk", 7)]
+    learned = repeats(*milk, *bread, *once)
+    # Of four customers with a product, two bought it again.
+    assert learned.average.tolist() == [0.5]
+    assert learned.rate.tolist() == pytest.approx([(1 + 10 * 0.5) / (2 + 10)] * 2)
+    # Three gaps of 60 days in all: 20 days are typical; bread has one gap of 40, milk two of 10.
+    assert learned.interval.tolist() == pytest.approx([(40 + 5 * 20) / (1 + 5), (20 + 5 * 20) / (2 + 5)])
+
+
+def test_a_purchase_that_was_sent_back_was_not_bought_again() -> None:
+    lines = [Line("anna", "milk", 0), Line("anna", "milk", 10), Line("anna", "milk", 11, kind="return")]
+    assert repeats(*lines).average.tolist() == [0]
+
+
+def test_where_nothing_is_ever_bought_again_the_interval_is_a_century() -> None:
+    learned = repeats(Line("anna", "milk", 0), Line("bert", "bread", 1))
+    assert learned.rate.tolist() == [0, 0]
+    assert learned.interval.tolist() == [36_500, 36_500]
+
+
+def test_looking_at_a_product_again_and_again_is_no_purchase() -> None:
+    views = [Line("anna", "milk", day, kind="view") for day in (1, 2, 3)]
+    learned = repeats(*views, Line("bert", "milk", 4))
+    assert learned.average.tolist() == [0]
+    assert np.isfinite(learned.interval).all()
+
+
+def test_a_customer_who_looked_and_never_bought_still_gets_a_slate() -> None:
+    shop = trained(small_purchases([Line("anna", "milk", 1, kind="view"), Line("bert", "bread", 2)]))
+    slate = shop.recommend("anna", SlateRequest(as_of=moment(3)))
+    assert [shop.catalogue.ids[slot.item] for slot in slate.slots] == ["bread"]

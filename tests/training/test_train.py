@@ -1,0 +1,161 @@
+"""A training run: measured on its twin, held against what is active, published or refused."""
+
+import dataclasses
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from models import artifact
+from models.arrays import flatten
+from models.registry import Registry
+from models.settings import BlendSettings, ModelSettings, Weights
+from tests.shop import SMALL, Line, moment, open_shop, small_purchases, small_shop_purchases
+from training.config import Config, EvaluationConfig
+from training.errors import InputError
+from training.fit import fit
+from training.progress import Reporter
+from training.train import Outcome, evaluate_history, train
+
+SHOP = small_shop_purchases()
+NOW = moment(200)
+
+
+def upside_down(weights: Weights) -> Weights:
+    return Weights(**{name: -weight for name, weight in vars(weights).items()})
+
+
+BLEND = BlendSettings()
+GOOD = Config(model=SMALL, processes=1)
+BACKWARDS = dataclasses.replace(SMALL, blend=BlendSettings(upside_down(BLEND.new), upside_down(BLEND.bought)))
+BAD = Config(model=BACKWARDS, processes=1)
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    return Registry(tmp_path / "registry")
+
+
+def run(registry: Registry, config: Config = GOOD, *, now: int = NOW) -> tuple[Outcome, str]:
+    stream = StringIO()
+    return train(SHOP, config, registry, Reporter(stream), now=now), stream.getvalue()
+
+
+def test_what_is_published_was_learned_from_everything_and_carries_the_figures_of_its_twin(registry: Registry) -> None:
+    outcome, told = run(registry)
+    assert outcome.published is not None
+    assert outcome.evaluation is not None
+    shop = open_shop(registry)
+    everything = fit(SHOP, SMALL, Reporter(StringIO()), name="test")
+    arrays = dict(flatten(shop.model))
+    assert all(array.tobytes() == arrays[name].tobytes() for name, array in flatten(everything))
+    assert shop.manifest.data_as_of == SHOP.time.max()
+    assert shop.manifest.created == NOW
+    assert shop.manifest.counts == {"customers": 60, "products": 40, "lines": len(SHOP), "orders": SHOP.order.max() + 1}
+    recall = outcome.evaluation.scores["all"]["blend"]["recall"].value
+    assert shop.manifest.metrics["scores"]["all"]["blend"]["recall"]["value"] == recall > 0.5
+    assert shop.manifest.metrics["cut"] < shop.manifest.data_as_of
+    assert shop.settings == SMALL
+    assert "Twin of the active version" not in told
+
+
+def test_a_model_worse_than_what_simply_sells_is_refused_and_leaves_no_trace(registry: Registry) -> None:
+    outcome, told = run(registry, BAD)
+    assert outcome.published is None
+    refused = [str(refusal) for refusal in outcome.refusals]
+    assert any(refusal.startswith("all: Recall 0.") and "below popularity (95 %" in refusal for refusal in refused)
+    assert registry.active() is None
+    assert not registry.root.exists()
+    assert "Everything" not in told
+
+
+def test_a_model_worse_than_a_twin_of_the_active_settings_is_refused_and_the_active_one_stays(
+    registry: Registry,
+) -> None:
+    first, _ = run(registry)
+    outcome, told = run(registry, BAD)
+    assert outcome.refusals[-1].against == "the active version's settings"
+    assert "Twin of the active version: slates" in told
+    assert first.published is not None
+    assert registry.active() == first.published.version
+
+
+def test_the_same_settings_again_need_no_second_twin_and_pass(registry: Registry) -> None:
+    run(registry)
+    again, told = run(registry, now=NOW + 60)
+    assert again.published is not None
+    assert registry.active() == again.published.version
+    assert "Twin of the active version" not in told
+
+
+def test_other_settings_that_are_as_good_pass(registry: Registry) -> None:
+    run(registry)
+    other, told = run(registry, Config(model=dataclasses.replace(SMALL, seed=1), processes=1))
+    assert other.published is not None
+    assert "Twin of the active version" in told
+
+
+def test_a_version_whose_settings_are_of_another_time_is_no_rival(registry: Registry) -> None:
+    model = fit(SHOP, SMALL, Reporter(StringIO()), name="test")
+    foreign = artifact.Manifest(moment(1), 0, 0, config={"forests": {"trees": 100}})
+    registry.publish(model, foreign)
+    outcome, told = run(registry)
+    assert outcome.published is not None
+    assert "Twin of the active version" not in told
+
+
+def test_a_damaged_old_version_does_not_stop_a_new_one(registry: Registry) -> None:
+    old, _ = run(registry)
+    assert old.published is not None
+    manifest = registry.path(old.published.version) / artifact.MANIFEST
+    manifest.write_text("{")
+    outcome, told = run(registry, now=NOW + 60)
+    assert outcome.published is not None
+    assert registry.active() == outcome.published.version
+    assert f"Old versions were not removed: {manifest}" in told
+
+
+def test_old_versions_are_pruned_when_a_new_one_is_published(registry: Registry) -> None:
+    config = GOOD.model_copy(update={"registry": GOOD.registry.model_copy(update={"keep": 2})})
+    versions = [run(registry, config, now=NOW + minute)[0].published for minute in range(3)]
+    assert [entry.version for entry in registry.versions()] == [entry.version for entry in versions[:0:-1] if entry]
+
+
+def test_a_history_too_short_to_be_measured_is_published_without_figures(registry: Registry) -> None:
+    stream = StringIO()
+    outcome = train(small_purchases([Line("anna", "milk", 1)]), GOOD, registry, Reporter(stream), now=NOW)
+    assert (outcome.evaluation, outcome.refusals) == (None, ())
+    assert open_shop(registry).manifest.metrics == {}
+    assert "published without" in stream.getvalue()
+
+
+def test_a_history_too_short_to_be_measured_cannot_be_evaluated() -> None:
+    with pytest.raises(InputError, match=r"too short or has too few returning customers .* \(28 days\)"):
+        evaluate_history(small_purchases([Line("anna", "milk", 1)]), GOOD, Reporter(StringIO()))
+
+
+def test_a_shop_where_people_only_look_is_refused_with_a_sentence(registry: Registry) -> None:
+    looks = small_purchases([Line("anna", "milk", day, kind="view") for day in range(3)])
+    with pytest.raises(InputError, match="None of the 3 lines that were read is a purchase"):
+        train(looks, GOOD, registry, Reporter(StringIO()), now=NOW)
+    assert not registry.root.exists()
+
+
+def test_the_same_seed_gives_the_same_evaluation() -> None:
+    one, two = (evaluate_history(SHOP, GOOD, Reporter(StringIO())) for _ in range(2))
+    assert one.scores == two.scores
+    assert one.bundles == two.bundles
+
+
+def test_a_longer_test_window_cuts_earlier() -> None:
+    cuts = [
+        evaluate_history(SHOP, GOOD.model_copy(update={"evaluation": EvaluationConfig(test_days=days)}), reporter).cut
+        for days, reporter in ((14, Reporter(StringIO())), (28, Reporter(StringIO())))
+    ]
+    assert cuts[0] - cuts[1] == 14 * 86_400
+
+
+def test_default_settings_can_be_written_into_a_manifest_and_back(registry: Registry) -> None:
+    purchases = small_purchases([Line("anna", "milk", 1)])
+    train(purchases, Config(processes=1), registry, Reporter(StringIO()), now=NOW)
+    assert open_shop(registry).settings == ModelSettings()
