@@ -76,6 +76,8 @@ def export_slates(
                 rows += table.num_rows
                 on_progress(min(part * CHUNK, len(recipients)), len(recipients))
         beside.replace(output)
+    except OSError as error:
+        raise InputError(f"--output {output} cannot be written: {error.strerror or error}") from error
     finally:
         beside.unlink(missing_ok=True)
     return rows

@@ -55,7 +55,7 @@ def train(purchases: Purchases, config: Config, registry: Registry, reporter: Re
         return Outcome(None, evaluation, refusals)
     model = fit(purchases, config.model, reporter, name="Everything")
     with reporter.step("Publishing"):
-        manifest = registry.publish(model, manifest_of(purchases, config.model, figures(evaluation), now))
+        manifest = publish(registry, model, manifest_of(purchases, config.model, figures(evaluation), now))
     try:
         registry.prune(now=now, keep=config.registry.keep, max_age_days=config.registry.max_age_days)
     except (ArtifactError, OSError) as error:
@@ -95,7 +95,16 @@ def evaluate_twin(
 
 def write_twin(folder: Path, model: Model, purchases: Purchases, settings: ModelSettings) -> Path:
     registry = Registry(folder)
-    return registry.path(registry.publish(model, manifest_of(purchases, settings, {}, 0)).version)
+    return registry.path(publish(registry, model, manifest_of(purchases, settings, {}, 0)).version)
+
+
+def publish(registry: Registry, model: Model, manifest: Manifest) -> Manifest:
+    """Raises InputError naming the folder where the disk is full or may not be written to."""
+    try:
+        return registry.publish(model, manifest)
+    except OSError as error:
+        problem = error.strerror or error
+        raise InputError(f"{registry.root} cannot be written to: {problem}; nothing was published") from error
 
 
 def manifest_of(purchases: Purchases, settings: ModelSettings, metrics: dict[str, Any], now: int) -> Manifest:

@@ -83,17 +83,18 @@ def test_an_empty_basket_is_completed_by_nothing(pairs: OrderPairs) -> None:
 
 
 def test_a_weak_third_product_does_not_join_a_strong_pair() -> None:
-    # Cup and saucer 40 times; three orders each hold a spoon with both, which also goes with everything else.
-    baskets = [["cup", "saucer"]] * 40 + [["cup", "saucer", "spoon"]] * 3 + [["spoon", f"pot {n}"] for n in range(40)]
+    # 40 orders of cup and saucer, 3 with a spoon as well, 3 of a spoon and a fork, and 150 of other things.
+    baskets = [["cup", "saucer"]] * 40 + [["cup", "saucer", "spoon"]] * 3 + [["spoon", "fork"]] * 3
+    baskets += [[f"pot {n}", f"lid {n}"] for n in range(150)]
     lines = [Line("", name, 1, f"order {number}") for number, order in enumerate(baskets) for name in order]
     purchases = small_purchases(lines)
     ids = purchases.product_ids
     matrix = orders(purchases, learned(purchases, 1))
-    settings = BundleSettings(min_support=3, lift_damping=0.0)
-    pairs = fit_order_pairs(matrix, order_times(purchases, matrix.shape[0]), int(purchases.time.max()), settings)
+    pairs = fit_order_pairs(matrix, order_times(purchases, matrix.shape[0]), int(purchases.time.max()), SETTINGS)
     everything = np.ones(len(ids), np.bool_)
     cup, saucer, spoon = ids.find("cup"), ids.find("saucer"), ids.find("spoon")
     row = pairs.row(cup)
-    score = dict(zip(pairs.item[row].tolist(), pairs.link_scores(row, settings.lift_weight / 2).tolist(), strict=True))
+    score = dict(zip(pairs.item[row].tolist(), pairs.link_scores(row, SETTINGS.lift_weight / 2).tolist(), strict=True))
     assert score[spoon] < COHERENCE * score[saucer]
-    assert items(around(pairs, cup, everything, 1, 3, settings)) == [(saucer,)]
+    assert items(around(pairs, cup, everything, 9, 2, SETTINGS)) == [(saucer,), (spoon,)]
+    assert items(around(pairs, cup, everything, 1, 3, SETTINGS)) == [(saucer,)]

@@ -94,12 +94,11 @@ def test_nothing_left_is_an_empty_slate_with_the_reason(shop: Recommender) -> No
 
 
 def test_strict_means_fewer_and_the_same_ones_first(shop: Recommender) -> None:
-    filters = Filters(category="toys")
-    for customer in ("c00", "c04", ONLY_RARE):
-        full = shop.recommend(customer, SlateRequest(n=30, filters=filters)).slots
-        strict = shop.recommend(customer, SlateRequest(n=30, filters=filters, strict=True)).slots
+    for customer in ("c00", "c04", REGULAR):
+        full = shop.recommend(customer, ALL).slots
+        strict = shop.recommend(customer, replace(ALL, strict=True)).slots
         assert full[: len(strict)] == strict
-        assert {slot.source for slot in full[len(strict) :]} <= {Source.FILL}
+        assert {slot.source for slot in full[len(strict) :]} == {Source.FILL}
         assert Source.FILL not in {slot.source for slot in strict}
 
 
@@ -197,6 +196,7 @@ def test_whatever_is_asked_the_promises_hold(shop: Recommender, customer: str | 
     for slot in slate.slots:
         assert slot.reason.kind in KINDS_OF[slot.source]
         assert slot.reason.text
+        assert not (request.strict and slot.source is Source.FILL)
     if slate.strategy is Strategy.SESSION:
         assert named
         assert Source.OWN_PURCHASES not in {slot.source for slot in slate.slots}

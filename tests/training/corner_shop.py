@@ -9,8 +9,11 @@ from training.commands import main
 
 NOW: Final = 1_767_225_600  # 1 January 2026
 HEADER: Final = "customer_id,product_id,timestamp,order_id,quantity,unit_price"
-# One process, and few factors: no test here is about how good they are.
-SETTINGS: Final = "processes = 1\n[model.factors]\nfactors = 8\nregularization = 1.0\niterations = 2\n"
+# One process, and few factors: no test here is about how good they are. Two products of six are asked for.
+SETTINGS: Final = (
+    "processes = 1\n[evaluation]\nk = 2\n[model.factors]\nfactors = 8\nregularization = 1.0\niterations = 2\n"
+)
+ENDLESS: Final = "[model.factors]\niterations = 1_000_000\n"
 # The blend with its signs turned round: it shows last what should be first.
 UPSIDE_DOWN: Final = "[model.blend.new]\naffinity = -1.0\nneighbours = -1.0\n[model.blend.bought]\nown_long = -1.0\n"
 

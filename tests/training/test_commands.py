@@ -101,7 +101,7 @@ def test_slates_are_exported_for_everyone_in_any_format(folder: Path, ending: st
     assert len(found) == 30 * 3
     assert [row["customer_id"] for row in found[::3]] == list(shop.model.customers.ids)
     # What c07 buys every week comes first.
-    assert [row["product_id"] for row in found if row["customer_id"] == "c07"][0] == "p1"
+    assert next(row["product_id"] for row in found if row["customer_id"] == "c07") == "p1"
 
 
 def test_a_mailing_gets_its_slates_in_its_own_order_and_strangers_get_what_is_popular(folder: Path) -> None:

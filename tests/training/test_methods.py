@@ -84,11 +84,11 @@ def test_no_method_shows_more_than_k_or_what_cannot_be_bought() -> None:
             assert "soldout" not in told(method, answer)
 
 
-def test_slots_without_a_reason_of_their_own_are_counted_as_filled() -> None:
-    # Nothing is neighbour of what anna bought, and every product is popular: with recent sales there is no fill.
-    everything, _ = of_anna()
-    slate = CORNER.recommend("anna", SlateRequest(repeat=Repeat.INCLUDE))
-    assert everything.filled == sum(slot.source == "fill" for slot in slate.slots)
+def test_slots_that_only_popularity_of_old_could_fill_are_counted() -> None:
+    # Jam was last sold more than 80 days ago, and to nobody who bought what anna bought.
+    everything, new = of_anna()
+    assert (told(BLEND, everything), everything.filled) == (["milk", "bread", "honey", "jam"], 1)
+    assert (told(BLEND, new), new.filled) == (["honey", "jam"], 1)
 
 
 @pytest.mark.parametrize(
