@@ -51,7 +51,7 @@ def complete(
 ) -> tuple[Bundle, ...]:
     """At most n single products that complete a basket, best first, each with the basket's product it is tied to."""
     scores = np.where(allowed, pairs.basket_scores(basket, settings.lift_weight), 0)
-    return tuple(_tied(pairs, basket, int(item), float(scores[item])) for item in best(scores, n))
+    return tuple(_tied(pairs, basket, int(item), float(scores[item]), settings) for item in best(scores, n))
 
 
 def _links(pairs: OrderPairs, anchor: int, settings: BundleSettings) -> dict[int, Link]:
@@ -92,8 +92,8 @@ def _bundle(pairs: OrderPairs, anchor: int, items: tuple[int, ...], link: Link) 
     return Bundle(anchor, items, link.score, link.together, link.together / int(pairs.orders[anchor]), link.lift)
 
 
-def _tied(pairs: OrderPairs, basket: Sequence[int], item: int, score: float) -> Bundle:
+def _tied(pairs: OrderPairs, basket: Sequence[int], item: int, score: float, settings: BundleSettings) -> Bundle:
     """The unit of one product, told by the basket's product that is tied to it most strongly."""
-    anchor, place = pairs.strongest(basket, item)
+    anchor, place = pairs.strongest(basket, item, settings.lift_weight)
     lift = float(pairs.lifts(anchor, slice(place, place + 1))[0])
     return _bundle(pairs, anchor, (item,), Link(score, int(pairs.together[place]), lift))

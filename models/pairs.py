@@ -44,24 +44,23 @@ class OrderPairs:
         """
         # score(b) = Σ_{a in basket} strength(a, b) · lift(a, b)^(γ (1 - 1/m))
         scores = np.zeros(len(self.orders), np.float32)
-        exponent = lift_weight * (1 - 1 / max(len(basket), 1))
         for anchor in basket:
             row = self.row(anchor)
-            scores[self.item[row]] += self.link_scores(row, exponent)
+            scores[self.item[row]] += self.link_scores(row, _exponent(basket, lift_weight))
         scores[list(basket)] = 0
         return scores
 
-    def strongest(self, basket: Sequence[int], item: int) -> tuple[int, int]:
-        """The basket's product with the strongest tie to an item, and the tie's place in the arrays.
+    def strongest(self, basket: Sequence[int], item: int, lift_weight: float) -> tuple[int, int]:
+        """The basket's product that adds most to an item's score, and the place of their tie in the arrays.
 
         Raises ValueError where no product of the basket has a tie to it.
         """
-        ties = []
+        ties, exponent = [], _exponent(basket, lift_weight)
         for anchor in basket:
             row = self.row(anchor)
             place = row.start + int(np.searchsorted(self.item[row], item))
             if place < row.stop and self.item[place] == item:
-                ties.append((-float(self.link_scores(slice(place, place + 1), 0.5)[0]), anchor, place))
+                ties.append((-float(self.link_scores(slice(place, place + 1), exponent)[0]), anchor, place))
         return min(ties)[1:]
 
     def lifts(self, anchor: int, row: slice) -> NDArray[np.float64]:
@@ -69,3 +68,7 @@ class OrderPairs:
         expected = float(self.orders[anchor]) * self.orders[self.item[row]].astype(np.float64)
         lifts: NDArray[np.float64] = self.together[row] * float(self.total[0]) / expected
         return lifts
+
+
+def _exponent(basket: Sequence[int], lift_weight: float) -> float:
+    return lift_weight * (1 - 1 / max(len(basket), 1))

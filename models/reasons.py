@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from models.candidates import observed
@@ -12,7 +10,6 @@ from models.events import DAY
 from models.factors import ItemFactors
 from models.history import NEVER, Interactions
 from models.neighbours import Neighbours
-from models.pairs import OrderPairs
 from models.settings import ModelSettings
 from models.slate import Reason, ReasonKind
 
@@ -75,10 +72,9 @@ def _because(catalogue: Catalogue, pairs: Interactions, place: int) -> Reason:
     return Reason(ReasonKind.BECAUSE_YOU_BOUGHT, (because,), text)
 
 
-def bought_together(catalogue: Catalogue, orders: OrderPairs, basket: Sequence[int], item: int) -> Reason:
-    """From the product of the basket that is tied to this one most strongly."""
-    anchor = orders.strongest(basket, item)[0]
-    text = _about(catalogue, anchor, "Often bought together with {}", "Often bought together with your basket")
+def goes_with(catalogue: Catalogue, anchor: int) -> Reason:
+    """From a product that stands in the same orders."""
+    text = _about(catalogue, anchor, "Often bought together with {}", "Often bought together with this")
     return Reason(ReasonKind.BOUGHT_TOGETHER, (anchor,), text)
 
 

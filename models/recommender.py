@@ -74,7 +74,7 @@ class Recommender:
     def recommend(self, customer_id: str | None, request: SlateRequest) -> Slate:
         """A slate for a customer, a session, or both. Whoever they are, there is an answer."""
         user = NOBODY if customer_id is None else self.model.customers.ids.find(customer_id)
-        request = self._at_home(user, request)
+        request = self.at_home(user, request)
         if user != NOBODY and self.model.customers.consent[user, request.purpose] == NO:
             slate = self.popular(request)
             return replace(slate, strategy=Strategy.NOT_PERSONALIZED, fallback_reason=FallbackReason.NO_CONSENT)
@@ -110,21 +110,20 @@ class Recommender:
 
     def removed(self, case: Case, request: SlateRequest) -> Removed:
         """Which products the rules keep out of this customer's slate, each with the rule."""
-        named = np.array(request.recent + request.basket, np.int32)
-        removed = rules.asked_about(self._filtered(request), named)
+        removed = self._shown_to_anyone(request)
         repeats, settings = self.model.repeats, self.settings.repeats
         return rules.bought(removed, case.pairs, case.clocks, repeats, request.repeat, settings)
 
     def popular(self, request: SlateRequest, window_days: int | None = None) -> Slate:
         """What sold most in a window, in the market asked for first: the same for everyone."""
-        removed = self._filtered(request)
+        removed = self._shown_to_anyone(request)
         days = window_days or self.settings.popular.window_days
         slots = tuple(self._popular_slots(removed, request, days, Source.POPULAR, request.n, set()))
         return Slate(Strategy.POPULAR, None if slots else FallbackReason.NO_CANDIDATES, slots)
 
     def popular_for(self, customer_id: str, request: SlateRequest) -> Slate:
         """What is popular in the customer's own market: all that it takes to know is where they are."""
-        return self.popular(self._at_home(self.model.customers.ids.find(customer_id), request))
+        return self.popular(self.at_home(self.model.customers.ids.find(customer_id), request))
 
     def similar(self, item: int, request: SlateRequest) -> Slate:
         """Products that the same customers buy; filled with popular ones of its category."""
@@ -134,8 +133,9 @@ class Recommender:
         found = best(scores, request.n)
         slots = tuple(Slot(int(other), float(scores[other]), Source.NEIGHBOURS, why) for other in found)
         if len(slots) < request.n and not request.strict:
-            elsewhere = self.catalogue.category != self.catalogue.category[item]
-            removed[elsewhere & (removed == Rule.NONE)] = Rule.OTHER_CATEGORY
+            if self.catalogue.category[item] >= 0:
+                elsewhere = self.catalogue.category != self.catalogue.category[item]
+                removed[elsewhere & (removed == Rule.NONE)] = Rule.OTHER_CATEGORY
             slots += tuple(self._fill(removed, request, set(found.tolist())))
         return Slate(Strategy.POPULAR, None if slots else FallbackReason.NO_CANDIDATES, slots)
 
@@ -157,7 +157,7 @@ class Recommender:
         scores = self.model.orders.basket_scores(sorted(set(basket)), self.settings.bundles.lift_weight)
         return [int(item) for item in best(scores, n)]
 
-    def _at_home(self, user: int, request: SlateRequest) -> SlateRequest:
+    def at_home(self, user: int, request: SlateRequest) -> SlateRequest:
         """The request in the customer's own market where it names none."""
         if user == NOBODY or request.filters.market is not None or self.model.customers.market[user] < 0:
             return request
@@ -191,6 +191,9 @@ class Recommender:
         )
         return Case(as_of, pairs, clocks(pairs, model.repeats, as_of, self.settings.repeats), evidence)
 
+    def _shown_to_anyone(self, request: SlateRequest) -> Removed:
+        return rules.asked_about(self._filtered(request), np.array(request.recent + request.basket, np.int32))
+
     def _filtered(self, request: SlateRequest) -> Removed:
         return rules.filtered(self.catalogue, request.filters, self._moment(request), request.filters.market)
 
@@ -218,7 +221,8 @@ class Recommender:
         why |= {item: reasons.buy_again(case.pairs, item) for item in from_source[Source.OWN_PURCHASES]}
         why |= reasons.neighbours_of(catalogue, model.neighbours, case.pairs, from_source[Source.NEIGHBOURS])
         for item in from_source[Source.BOUGHT_TOGETHER]:
-            why[item] = reasons.bought_together(catalogue, model.orders, basket, item)
+            anchor, _ = model.orders.strongest(basket, item, self.settings.bundles.lift_weight)
+            why[item] = reasons.goes_with(catalogue, anchor)
         return why
 
     def _fill(self, removed: Removed, request: SlateRequest, shown: set[int]) -> Iterator[Slot]:

@@ -44,7 +44,7 @@ def filtered(catalogue: Catalogue, filters: Filters, as_of: int, market: str | N
         _remove(removed, ~(catalogue.price >= filters.min_price), Rule.OTHER_PRICE)
     if filters.max_price is not None:
         _remove(removed, ~(catalogue.price <= filters.max_price), Rule.OTHER_PRICE)
-    removed[list(filters.exclude)] = Rule.EXCLUDED
+    _remove_items(removed, np.array(filters.exclude, np.int32), Rule.EXCLUDED)
     return removed
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from models.cards import price_of, price_text
 from models.catalogue import Catalogue
-from models.reasons import bought_together
+from models.reasons import goes_with
 from models.slate import Bundle, Slot, Source
 from service.body import Writer
 
@@ -15,11 +15,8 @@ from service.body import Writer
 def unit_of(writer: Writer, bundle: Bundle) -> dict[str, Any]:
     """What was bought together, with the figures of the anchor and the first product."""
     catalogue = writer.model.recommender.catalogue
-    orders = writer.model.recommender.model.orders
-    slots = [
-        Slot(item, bundle.score, Source.BOUGHT_TOGETHER, bought_together(catalogue, orders, (bundle.anchor,), item))
-        for item in bundle.items
-    ]
+    why = goes_with(catalogue, bundle.anchor)
+    slots = [Slot(item, bundle.score, Source.BOUGHT_TOGETHER, why) for item in bundle.items]
     return {
         "anchor_id": catalogue.ids[bundle.anchor],
         "products": [writer.slot(slot) for slot in slots],

@@ -3,8 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.redis_server import MISSING, RedisServer, find_redis
+
+# How long an example takes says something about the machine and nothing about the shop.
+settings.register_profile("regulars", deadline=None)
+settings.load_profile("regulars")
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -42,22 +42,25 @@ class Answer:
 
 def answers(recommender: Recommender, user: int, as_of: int, k: int) -> tuple[Answer, Answer]:
     """Every method's slates for one customer: of anything, and of what they never bought."""
-    case = recommender.case(user, SlateRequest(as_of=as_of))
-    return _answer(recommender, user, case, k, Repeat.INCLUDE), _answer(recommender, user, case, k, Repeat.EXCLUDE)
+    request = recommender.at_home(user, SlateRequest(n=k, as_of=as_of))
+    case = recommender.case(user, request)
+    return (
+        _answer(recommender, user, case, replace(request, repeat=Repeat.INCLUDE)),
+        _answer(recommender, user, case, replace(request, repeat=Repeat.EXCLUDE)),
+    )
 
 
-def _answer(recommender: Recommender, user: int, case: Case, k: int, repeat: Repeat) -> Answer:
-    request = SlateRequest(n=k, as_of=case.as_of, repeat=repeat)
+def _answer(recommender: Recommender, user: int, case: Case, request: SlateRequest) -> Answer:
     slots = recommender.slate(case, request).slots
     items = {BLEND: np.array([slot.item for slot in slots], np.int64)}
-    if repeat is Repeat.INCLUDE:
+    if request.repeat is Repeat.INCLUDE:
         served = recommender.slate(case, replace(request, repeat=Repeat.AUTO)).slots
         items[AS_SERVED] = np.array([slot.item for slot in served], np.int64)
     removed = recommender.removed(case, request)
     ranked = recommender.ranked(case, removed, recommender.blend)
     for name, feature in SOURCES.items():
-        items[name] = ranked.items[_highest(ranked.rows[:, FEATURES.index(feature)], ranked.items, k)]
-    items |= _baselines(recommender, user, case, removed == Rule.NONE, k)
+        items[name] = ranked.items[_highest(ranked.rows[:, FEATURES.index(feature)], ranked.items, request.n)]
+    items |= _baselines(recommender, user, case, removed == Rule.NONE, request.n)
     return Answer(items, sum(slot.source is Source.FILL for slot in slots))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 RESAMPLES: Final = 1000
-CONFIDENCE: Final = 0.95
+CONFIDENCE: Final = 0.95  # of an interval that is reported
 
 
 def recall(slate: NDArray[np.integer], targets: frozenset[int], k: int) -> float:
@@ -37,10 +37,10 @@ class Mean:
         return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
 
 
-def mean(values: NDArray[np.float64], seed: int) -> Mean:
-    """Mean of (customers,) values with its 95 % bootstrap interval. B. Efron: Bootstrap Methods, 1979."""
+def mean(values: NDArray[np.float64], seed: int, confidence: float = CONFIDENCE) -> Mean:
+    """Mean of (customers,) values with its bootstrap interval. B. Efron: Bootstrap Methods, 1979."""
     resampled = np.concatenate([values[picks].mean(axis=1) for picks in _resamples(len(values), seed)])
-    low, high = np.quantile(resampled, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    low, high = np.quantile(resampled, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Mean(float(values.mean()), float(low), float(high))
 
 

@@ -123,9 +123,9 @@ def test_an_empty_basket_is_completed_by_nothing() -> None:
 
 def test_the_strongest_tie_names_its_product_and_its_place() -> None:
     pairs = pairs_of(BASKETS)
-    anchor, place = pairs.strongest([BREAD, TEA], MILK)
-    ties = {
-        a: float(pairs.link_scores(pairs.row(a), 0.5)[pairs.item[pairs.row(a)].tolist().index(MILK)])
+    anchor, place = pairs.strongest([BREAD, TEA], MILK, 0.9)
+    ties = {  # of two products: half the weight of the lift
+        a: float(pairs.link_scores(pairs.row(a), 0.45)[pairs.item[pairs.row(a)].tolist().index(MILK)])
         for a in (BREAD, TEA)
     }
     assert anchor == max(ties, key=ties.__getitem__)
@@ -135,4 +135,4 @@ def test_the_strongest_tie_names_its_product_and_its_place() -> None:
 
 def test_a_basket_without_a_tie_is_an_error_and_not_a_guess() -> None:
     with pytest.raises(ValueError, match="empty"):
-        pairs_of(BASKETS).strongest([TEA], BUTTER)
+        pairs_of(BASKETS).strongest([TEA], BUTTER, 0.9)

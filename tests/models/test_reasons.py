@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.history import Interactions, interactions, pair_starts, with_session
-from models.reasons import bought_together, buy_again, neighbours_of, similar_customers, similar_to
+from models.reasons import buy_again, goes_with, neighbours_of, similar_customers, similar_to
 from models.recommender import Recommender
 from models.settings import HistorySettings
 from models.slate import ReasonKind
@@ -109,12 +109,10 @@ def test_nothing_to_explain_needs_no_reason(shop: Recommender) -> None:
     assert neighbours_of(shop.catalogue, shop.model.neighbours, ann(shop), []) == {}
 
 
-def test_bought_together_names_the_product_of_the_basket(shop: Recommender) -> None:
-    orders = shop.model.orders
-    reason = bought_together(shop.catalogue, orders, [BREAD, JAM], TEA)
+def test_a_bundle_names_the_product_it_goes_with(shop: Recommender) -> None:
+    reason = goes_with(shop.catalogue, BREAD)
     assert (reason.kind, reason.items) == (ReasonKind.BOUGHT_TOGETHER, (BREAD,))
     assert reason.text == "Often bought together with Rye loaf"
-    assert bought_together(shop.catalogue, orders, [JAM], BUTTER).text == "Often bought together with your basket"
 
 
 def test_what_is_like_a_product_names_it(shop: Recommender) -> None:

@@ -138,11 +138,13 @@ def test_a_killed_training_leaves_the_registry_whole_and_the_next_one_cleans_up(
 
 def _publish_with_little_room(root: Path, answer: "multiprocessing.SimpleQueue[str]") -> None:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
     try:
         publish(root, 2)
     except OSError as error:
         answer.put(type(error).__name__)
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)  # what measures coverage writes a file at the end
 
 
 def test_a_full_disk_publishes_nothing(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def test_a_version_as_good_as_all_others_passes() -> None:
 
 def test_a_version_worse_than_what_simply_sells_is_refused_and_told_by_how_much() -> None:
     (refusal,) = refusals(evaluation(blend=[0.25] * 40, popularity=[0.5] * 40))
-    assert refusal == "all: Recall 0.2500 below popularity (95 % interval of the difference -0.2500 to -0.2500)"
+    assert refusal == "all: Recall 0.2500 below popularity (interval of the difference -0.2500 to -0.2500)"
 
 
 def test_a_version_better_than_every_baseline_but_worse_than_the_active_one_is_refused() -> None:

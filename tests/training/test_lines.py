@@ -29,9 +29,7 @@ def rows_of(workspace: Workspace, expression: Any) -> list[dict[str, Any]]:
 
 
 def test_rows_with_one_hash_but_other_cells_are_no_copies(workspace: Workspace) -> None:
-    rows = ibis.memtable(
-        pa.table({"row_hash": [1, 1, 1, 2, None, None], "cell": ["a", "a", "b", "a", None, None]})
-    )
+    rows = ibis.memtable(pa.table({"row_hash": [1, 1, 1, 2, None, None], "cell": ["a", "a", "b", "a", None, None]}))
     single, copies = lines.without_duplicates(workspace, rows)
     assert (workspace.count(single), copies) == (5, 1)
 
