@@ -77,12 +77,11 @@ def best(scores: Floats, n: int) -> NDArray[np.int64]:
 
 
 def _likely(scores: Floats, n: int) -> NDArray[np.int64]:
-    """All of the n highest positive scores and not many others: every score above one that a sample ranks below n."""
-    sample = scores[::STRIDE]
-    rank = 2 * n // STRIDE + 16
-    if rank < len(sample):
-        floor = np.partition(sample, -rank)[-rank]
-        found = np.flatnonzero(scores >= floor)
-        if floor > 0 and len(found) >= n:
-            return found
-    return np.flatnonzero(scores > 0)
+    """All of the n highest positive scores and, where there are many, few others: those above a sample's rank."""
+    positive = scores > 0
+    sample, rank = scores[::STRIDE], 2 * n // STRIDE + 16
+    if np.count_nonzero(positive) > len(scores) // 8 and rank < len(sample):
+        likely = np.flatnonzero(scores >= np.partition(sample, -rank)[-rank])
+        if n <= len(likely) < len(scores) // 2:
+            return likely
+    return np.flatnonzero(positive)

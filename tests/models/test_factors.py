@@ -28,7 +28,7 @@ FACTORS = learn()
 def folded_in_by_implicit(item: list[int], confidence: list[float]) -> np.ndarray:
     with threadpool_limits(limits=1, user_api="blas"):
         model = AlternatingLeastSquares(factors=6, regularization=2.0, alpha=1.0)
-    model.item_factors = FACTORS.factors
+    model.item_factors = np.ascontiguousarray(FACTORS.factors.T)
     rows = FACTORS.row[item]
     return model.recalculate_user(0, csr_matrix((confidence, ([0] * len(rows), rows)), (1, len(LEARNED)), np.float32))
 
@@ -51,10 +51,10 @@ def test_the_strongest_reason_adds_most_to_the_score(history: dict[int, float]) 
     item, confidence = np.array(list(history), np.int32), np.array(list(history.values()), np.float32)
     scores = FACTORS.scores(FACTORS.fold_in(item, confidence))
     wanted = np.flatnonzero(scores > 1e-3)
-    known = [(place, FACTORS.factors[FACTORS.row[i]].astype(float)) for place, i in enumerate(item) if i % 2 == 0]
+    known = [(place, FACTORS.factors[:, FACTORS.row[i]].astype(float)) for place, i in enumerate(item) if i % 2 == 0]
     left = FACTORS.gram.astype(float) + sum((confidence[place] - 1) * np.outer(y, y) for place, y in known)
     for place, other in zip(FACTORS.strongest(item, confidence, wanted), wanted, strict=True):
-        turned = np.linalg.inv(left) @ FACTORS.factors[FACTORS.row[other]].astype(float)
+        turned = np.linalg.inv(left) @ FACTORS.factors[:, FACTORS.row[other]].astype(float)
         parts = {at: confidence[at] * float(y @ turned) for at, y in known}
         assert sum(parts.values()) == pytest.approx(scores[other], abs=1e-4)
         assert parts[place] == pytest.approx(max(parts.values()), abs=1e-4)
@@ -76,12 +76,12 @@ def test_who_bought_nothing_that_is_known_has_no_taste(item: list[int]) -> None:
 def test_a_score_is_the_inner_product_and_0_where_nothing_was_learned() -> None:
     vector = np.arange(6, dtype=np.float32)
     scores = FACTORS.scores(vector)
-    assert scores[4] == pytest.approx(sum(a * b for a, b in zip(FACTORS.factors[2], vector, strict=True)), rel=1e-5)
+    assert scores[4] == pytest.approx(sum(a * b for a, b in zip(FACTORS.factors[:, 2], vector, strict=True)), rel=1e-5)
     assert scores[1::2].tolist() == [0] * (N_ITEMS // 2)
 
 
 def test_the_gram_matrix_belongs_to_the_factors() -> None:
-    expected = FACTORS.factors.T @ FACTORS.factors + 2 * np.eye(6)
+    expected = FACTORS.factors @ FACTORS.factors.T + 2 * np.eye(6)
     np.testing.assert_allclose(FACTORS.gram, expected, rtol=1e-5)
 
 

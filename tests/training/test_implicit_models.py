@@ -30,7 +30,7 @@ def test_a_customer_folded_in_is_the_customer_that_implicit_computes() -> None:
         factors=16, regularization=2.0, iterations=4, alpha=1.0, random_state=3, num_threads=1
     )
     oracle.fit(confidence, show_progress=False)
-    np.testing.assert_allclose(ours.factors, oracle.item_factors, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(ours.factors.T, oracle.item_factors, rtol=1e-5, atol=1e-7)
     for user in range(60):
         row = confidence[user]
         mine = ours.fold_in(row.indices, row.data)
@@ -41,7 +41,7 @@ def test_a_customer_folded_in_is_the_customer_that_implicit_computes() -> None:
 def test_products_that_are_not_learned_from_have_no_factors_and_say_nothing() -> None:
     items = np.array([1, 4, 5], np.int32)
     factors = fit_item_factors(confidences(), items, SETTINGS, seed=0)
-    assert factors.factors.shape == (3, 16)
+    assert factors.factors.shape == (16, 3)
     assert factors.row.tolist()[:7] == [-1, 0, -1, -1, 1, 2, -1]
     scores = factors.scores(np.ones(16, np.float32))
     assert set(np.flatnonzero(scores).tolist()) <= {1, 4, 5}
@@ -60,7 +60,7 @@ def test_the_same_seed_gives_the_same_bytes_on_one_thread_and_on_two() -> None:
 @pytest.mark.parametrize(("users", "items"), [(0, 3), (3, 0), (1, 1)])
 def test_a_shop_with_nobody_or_nothing_in_it_has_factors_too(users: int, items: int) -> None:
     factors = fit_item_factors(confidences(users, items), np.arange(items, dtype=np.int32), SETTINGS, seed=0)
-    assert factors.factors.shape == (items, 16)
+    assert factors.factors.shape == (16, items)
     assert np.isfinite(factors.gram).all()
 
 
