@@ -2,7 +2,8 @@
 
 Several callers ask a service of two workers on 127.0.0.1 without a pause, while its Redis is flushed, killed, stopped
 and brought back and new versions of the model are activated (on a copy of the registry). Each answer is compared byte
-by byte with what the model itself gives. The tests hold a short version.
+by byte with what the model itself gives: the slate, or past the default deadline the popular one, flagged, which is
+counted as late. The tests hold a short version.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -26,7 +28,8 @@ from benchmarks.service import server, with_one_blas_thread
 from models.artifact import MANIFEST, read_manifest
 from models.recommender import Recommender
 from models.registry import Registry
-from service.answers import answer
+from models.slate import FallbackReason
+from service.answers import answer, popular_answer
 from service.body import Model
 from service.options import CustomerOptions
 from service.questions import Kind, Question
@@ -40,8 +43,17 @@ Truth = dict[str, bytes]
 def truth(model: Model, customers: Sequence[str]) -> Truth:
     """What each of them is to be answered, computed here, without a cache."""
     secret = Settings().secret()
-    questions = {name: Question(Kind.CUSTOMER, CustomerOptions(), "en_US", customer_id=name) for name in customers}
-    return {name: answer(model, question, secret).body for name, question in questions.items()}
+    return {name: answer(model, question_of(name), secret).body_for(name) for name in customers}
+
+
+def popular_truth(model: Model, customers: Sequence[str]) -> Truth:
+    """What each of them is to be answered when the slate comes too late."""
+    secret, reason = Settings().secret(), FallbackReason.DEADLINE
+    return {name: popular_answer(model, question_of(name), reason, secret).body_for(name) for name in customers}
+
+
+def question_of(name: str) -> Question:
+    return Question(Kind.CUSTOMER, CustomerOptions(), "en_US", customer_id=name)
 
 
 def another_version(root: Path, seconds_later: int = 60) -> str:
@@ -59,13 +71,20 @@ def another_version(root: Path, seconds_later: int = 60) -> str:
 
 @dataclass
 class Load:
-    """Callers that ask without a pause; an answer is right when one of the truths holds it."""
+    """Callers that ask without a pause.
+
+    An answer is right when one of the truths holds it, and late when one of the popular ones does: without any, none
+    may be.
+    """
 
     port: int
     customers: Sequence[str]
     truths: Sequence[Truth]
+    popular: Sequence[Truth] = ()
+    deadline_ms: int | None = None  # None: the service's own
     statuses: Counter[int] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
+    late: list[str] = field(default_factory=list)  # whose answers were
     taken_ms: list[float] = field(default_factory=list)
     last: dict[str, bytes] = field(default_factory=dict)
 
@@ -95,14 +114,19 @@ class Load:
             connection.close()
 
     def _ask_for(self, connection: http.client.HTTPConnection, name: str) -> None:
+        address = f"/v1/customers/{quote(name, safe='')}/recommendations"
+        if self.deadline_ms is not None:
+            address += f"?deadline_ms={self.deadline_ms}"
         started = time.perf_counter()
-        connection.request("GET", f"/v1/customers/{quote(name, safe='')}/recommendations?deadline_ms=10000")
+        connection.request("GET", address)
         answered = connection.getresponse()
         body = answered.read()
         self.taken_ms.append((time.perf_counter() - started) * 1000)
         self.statuses[answered.status] += 1
         self.last[name] = body
-        if answered.status != 200 or body not in [right[name] for right in self.truths]:
+        if answered.status == 200 and body in [right[name] for right in self.popular]:
+            self.late.append(name)
+        elif answered.status != 200 or body not in [right[name] for right in self.truths]:
             self.wrong.append(f"{answered.status} {body[:300]!r}")
 
 
@@ -118,13 +142,14 @@ def faults(
         yield "Redis stopped (SIGSTOP)", redis.stop
         yield "Redis resumed", redis.resume
         for version in versions:
-            yield "another model", lambda version=version: registry.activate(version)
+            yield "another model", partial(registry.activate, version)
 
 
 def report(name: str, load: Load) -> None:
     counts = ", ".join(f"{status}: {count}" for status, count in sorted(load.statuses.items()))
     times = statistics.quantiles(load.taken_ms, n=100) if len(load.taken_ms) > 1 else [0.0] * 99
-    print(f"{name:<26} {counts:<16} wrong {len(load.wrong):<4} p50 {times[49]:7.2f}  p99 {times[98]:7.2f} ms")
+    found = f"wrong {len(load.wrong):<4} late {len(load.late):<4}"
+    print(f"{name:<26} {counts:<16} {found} p50 {times[49]:7.2f}  p99 {times[98]:7.2f} ms")
 
 
 def run(root: Path, redis: RedisServer, seconds: float, callers: int, people: int) -> int:
@@ -132,18 +157,21 @@ def run(root: Path, redis: RedisServer, seconds: float, callers: int, people: in
     first, second = str(registry.active()), another_version(root)
     recommenders = [Recommender.load(registry.path(version)) for version in (first, second)]
     customers = [*list(recommenders[0].model.customers.ids)[:people], STRANGER]
-    truths = [truth(Model.of(recommender), customers) for recommender in recommenders]
+    models = [Model.of(recommender) for recommender in recommenders]
+    truths = [truth(model, customers) for model in models]
+    popular = [popular_truth(model, customers) for model in models]
     total = Load(0, customers, truths)
     with server(root, redis_url=redis.url, workers=2, poll_seconds=0.2) as (port, _, _):
         until = time.monotonic() + seconds
         for name, do in faults(redis, registry, (second, first)):
-            load = Load(port, customers, truths)
+            load = Load(port, customers, truths, popular)
             with load.running(callers):
                 do()
                 time.sleep(2)
             report(name, load)
             total.statuses += load.statuses
             total.wrong += load.wrong
+            total.late += load.late
             total.taken_ms += load.taken_ms
             if time.monotonic() > until:
                 break

@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -86,9 +87,16 @@ def rss_mb(pid: int) -> float:
 
 def in_process(recommender: Recommender, customers: Sequence[str]) -> None:
     model = Model.of(recommender)
-    row("slate, in the process", *times_ms([lambda c=c: recommender.recommend(c, SlateRequest()) for c in customers]))
-    questions = [Question(Kind.CUSTOMER, CustomerOptions(), "en_US", customer_id=customer) for customer in customers]
-    row("slate and body, in the process", *times_ms([lambda q=q: answer(model, q, b"secret") for q in questions]))
+    row(
+        "slate, in the process",
+        *times_ms([partial(recommender.recommend, customer, SlateRequest()) for customer in customers]),
+    )
+
+    def body(customer: str) -> bytes:
+        question = Question(Kind.CUSTOMER, CustomerOptions(), "en_US", customer_id=customer)
+        return answer(model, question, b"secret").body_for(customer)
+
+    row("slate and body, in the process", *times_ms([partial(body, customer) for customer in customers]))
 
 
 def over_http(port: int, customers: Sequence[str], pid: int, name: str) -> None:
@@ -102,8 +110,8 @@ def over_http(port: int, customers: Sequence[str], pid: int, name: str) -> None:
             raise RuntimeError(f"{response.status}: {body[:200]!r}")
 
     paths = [f"/v1/customers/{quote(customer, safe='')}/recommendations" for customer in customers]
-    row(f"HTTP, {name}, computed", *times_ms([lambda p=p: get(p) for p in paths]))
-    row(f"HTTP, {name}, cached", *times_ms([lambda p=p: get(p) for p in paths]))
+    row(f"HTTP, {name}, computed", *times_ms([partial(get, path) for path in paths]))
+    row(f"HTTP, {name}, cached", *times_ms([partial(get, path) for path in paths]))
     row("HTTP, /healthz", *times_ms([lambda: get_any(connection, "/healthz") for _ in paths]))
     print(f"{f'memory of the worker, {name}':<46} {rss_mb(pid):9.1f}           MB")
 

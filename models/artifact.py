@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from models.errors import ArtifactError
 
 SCHEMA: Final = 1
 MANIFEST: Final = "manifest.json"
+MOMENT: Final = "%Y%m%dT%H%M%SZ"  # with it a version's name begins, so names sort by time
 T = TypeVar("T")
 
 
@@ -47,11 +49,20 @@ class Manifest:
 
     @property
     def version(self) -> str:
-        moment = datetime.fromtimestamp(self.created, UTC).strftime("%Y%m%dT%H%M%SZ")
+        moment = datetime.fromtimestamp(self.created, UTC).strftime(MOMENT)
         return f"{moment}-{hashlib.sha256(self.to_json()).hexdigest()[:12]}"
 
     def to_json(self) -> bytes:
         return json.dumps(asdict(self), indent=1, sort_keys=True, allow_nan=False).encode()
+
+
+def created_of(version: str) -> int:
+    """When a version was made, from its name alone: seconds since 1970."""
+    return int(datetime.strptime(version.partition("-")[0], MOMENT).replace(tzinfo=UTC).timestamp())
+
+
+def is_version(name: str) -> bool:
+    return re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{12}", name) is not None
 
 
 def write(directory: Path, model: Any, manifest: Manifest) -> Manifest:

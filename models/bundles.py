@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +12,6 @@ from models.candidates import best
 from models.pairs import OrderPairs
 from models.settings import BundleSettings
 from models.slate import Bundle
-
-# A further product joins only when its weakest tie is at least this part of the first tie; a choice, not measured.
-COHERENCE: Final = 0.25
 
 
 @dataclass(frozen=True)
@@ -51,16 +47,22 @@ def complete(
 ) -> tuple[Bundle, ...]:
     """At most n single products that complete a basket, best first, each with the basket's product it is tied to."""
     scores = np.where(allowed, pairs.basket_scores(basket, settings.lift_weight), 0)
-    return tuple(_tied(pairs, basket, int(item), float(scores[item]), settings) for item in best(scores, n))
+    items = best(scores, n).tolist()
+    ties = pairs.strongest(basket, items, settings.lift_weight) if items else []
+    bundles = []
+    for item, (anchor, place) in zip(items, ties, strict=True):
+        lift = float(pairs.lifts(anchor, slice(place, place + 1))[0])
+        link = Link(float(scores[item]), int(pairs.together[place]), lift)
+        bundles.append(_bundle(pairs, anchor, (item,), link))
+    return tuple(bundles)
 
 
 def _links(pairs: OrderPairs, anchor: int, settings: BundleSettings) -> dict[int, Link]:
     """Partners that may stand in a bundle with the anchor."""
     row = pairs.row(anchor)
     together, lifts = pairs.together[row], pairs.lifts(anchor, row)
-    least = max(settings.min_support, int(np.ceil(settings.min_support_share * pairs.total[0])))
-    eligible = (together >= least) & (lifts > 1) & (pairs.log_lift[row] > 0)
-    scores = pairs.link_scores(row, settings.lift_weight / 2)
+    eligible = (lifts > 1) & (pairs.log_lift[row] > 0)
+    scores = pairs.link_scores(row, settings.unit_lift_weight)
     figures = zip(pairs.item[row][eligible], scores[eligible], together[eligible], lifts[eligible], strict=True)
     return {int(b): Link(float(score), int(count), float(lift)) for b, score, count, lift in figures}
 
@@ -74,7 +76,7 @@ def _grow(
     settings: BundleSettings,
 ) -> list[int]:
     """Add the partner whose weakest tie to the members is strongest, until the unit is full or nothing holds."""
-    floor = COHERENCE * links[members[1]].score
+    floor = settings.coherence * links[members[1]].score
     ties = [links]
     while len(members) < size:
         ties.append(_links(pairs, members[-1], settings))
@@ -90,10 +92,3 @@ def _grow(
 
 def _bundle(pairs: OrderPairs, anchor: int, items: tuple[int, ...], link: Link) -> Bundle:
     return Bundle(anchor, items, link.score, link.together, link.together / int(pairs.orders[anchor]), link.lift)
-
-
-def _tied(pairs: OrderPairs, basket: Sequence[int], item: int, score: float, settings: BundleSettings) -> Bundle:
-    """The unit of one product, told by the basket's product that is tied to it most strongly."""
-    anchor, place = pairs.strongest(basket, item, settings.lift_weight)
-    lift = float(pairs.lifts(anchor, slice(place, place + 1))[0])
-    return _bundle(pairs, anchor, (item,), Link(score, int(pairs.together[place]), lift))

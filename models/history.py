@@ -45,6 +45,7 @@ class Interactions:
     """
 
     item: NDArray[np.int32]  # (p,)
+    lines: Floats  # (p,) purchase lines, returned ones too
     count: Floats  # (p,) purchase lines less returns
     first: NDArray[np.int64]  # (p,) first purchase, seconds since 1970; NEVER where there is none
     last: NDArray[np.int64]  # (p,) last purchase; NEVER where there is none
@@ -81,11 +82,12 @@ def interactions(events: Events, starts: NDArray[np.int64], as_of: int, settings
     """Sum the events of each pair up at `as_of`; `starts` from `pair_starts`."""
     if len(starts) == 0:
         none = np.zeros(0, np.float32)
-        return Interactions(events.item[:0], none, events.time[:0], events.time[:0], none, none, none, none)
+        return Interactions(events.item[:0], none, none, events.time[:0], events.time[:0], none, none, none, none)
     bought = events.kind == PURCHASE
     lines = np.where(bought | (events.kind == RETURN), events.weight, np.float32(0))
     return Interactions(
         item=events.item[starts],
+        lines=np.add.reduceat(bought.astype(np.float32), starts),
         count=np.round(_sum(lines, starts), 3),  # a tenth and nine tenths sent back are all of it
         first=_first(events.time, bought, starts),
         last=np.maximum.reduceat(np.where(bought, events.time, NEVER), starts),
@@ -105,6 +107,7 @@ def with_session(pairs: Interactions, items: NDArray[np.int32]) -> Interactions:
     nothing, never = np.zeros(len(new), np.float32), np.full(len(new), NEVER)
     return Interactions(
         item=item[order],
+        lines=np.concatenate([pairs.lines, nothing])[order],
         count=np.concatenate([pairs.count, nothing])[order],
         first=np.concatenate([pairs.first, never])[order],
         last=np.concatenate([pairs.last, never])[order],

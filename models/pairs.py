@@ -50,18 +50,19 @@ class OrderPairs:
         scores[list(basket)] = 0
         return scores
 
-    def strongest(self, basket: Sequence[int], item: int, lift_weight: float) -> tuple[int, int]:
-        """The basket's product that adds most to an item's score, and the place of their tie in the arrays.
+    def strongest(self, basket: Sequence[int], items: Sequence[int], lift_weight: float) -> list[tuple[int, int]]:
+        """For each item the basket's product that adds most to its score, and the place of their tie in the arrays.
 
-        Raises ValueError where no product of the basket has a tie to it.
+        Every item has a tie to the basket; of equal ties the first product's counts.
         """
-        ties, exponent = [], _exponent(basket, lift_weight)
-        for anchor in basket:
-            row = self.row(anchor)
-            place = row.start + int(np.searchsorted(self.item[row], item))
-            if place < row.stop and self.item[place] == item:
-                ties.append((-float(self.link_scores(slice(place, place + 1), exponent)[0]), anchor, place))
-        return min(ties)[1:]
+        rows = [self.row(anchor) for anchor in basket]
+        at = np.concatenate([np.arange(row.start, row.stop) for row in rows])
+        anchors = np.repeat(basket, [row.stop - row.start for row in rows])
+        exponent = np.float32(_exponent(basket, lift_weight))
+        partners, ties = self.item[at], self.strength[at] * np.exp(exponent * self.log_lift[at])
+        found = (np.flatnonzero(partners == item) for item in items)
+        winners = (places[np.argmax(ties[places])] for places in found)
+        return [(int(anchors[winner]), int(at[winner])) for winner in winners]
 
     def lifts(self, anchor: int, row: slice) -> NDArray[np.float64]:
         """P(a, b) / (P(a) P(b)) from plain counts, for the partners in the anchor's row."""

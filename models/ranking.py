@@ -24,8 +24,14 @@ NEW_SOURCES: Final = tuple(dict.fromkeys(SPEAKS_FOR.values()))
 
 
 class Ranker(Protocol):
+    """What a recommender ranks with."""
+
     def scores(self, rows: NDArray[np.float32], bought: NDArray[np.bool_]) -> NDArray[np.float32]:
         """A score for each candidate (c,), higher is better, from rows (c, FEATURES)."""
+        ...
+
+    def source(self, row: NDArray[np.float32], bought: bool) -> Source:
+        """Which source put a candidate where it is, from its row (FEATURES,)."""
         ...
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Final
+
 import numpy as np
 
 from models.candidates import observed
@@ -13,27 +16,36 @@ from models.neighbours import Neighbours
 from models.settings import ModelSettings
 from models.slate import Reason, ReasonKind
 
-POPULAR = Reason(ReasonKind.POPULAR, (), "Popular right now")
+POPULAR: Final = Reason(ReasonKind.POPULAR, (), "Popular right now")
+BOUGHT_BY_OTHERS: Final = Reason(ReasonKind.POPULAR, (), "Bought by other customers")
+LAPSED: Final = 3  # intervals without a purchase after which a rhythm is none
 
 
-def buy_again(pairs: Interactions, item: int) -> Reason:
-    """From a customer's own purchases of the product."""
+def popular(lines: float) -> Reason:
+    """From the lines that were sold in the window."""
+    return POPULAR if lines > 0 else BOUGHT_BY_OTHERS
+
+
+def buy_again(pairs: Interactions, item: int, as_of: int) -> Reason:
+    """From a customer's own purchases of the product, returned ones too: the rhythm while they keep to it."""
     place = int(np.searchsorted(pairs.item, item))
-    count = round(float(pairs.count[place]))
-    days = float(pairs.last[place] - pairs.first[place]) / DAY / max(count - 1, 1)
-    return Reason(ReasonKind.BUY_AGAIN, (item,), _rhythm(count, days))
+    lines = int(pairs.lines[place])
+    days = float(pairs.last[place] - pairs.first[place]) / DAY / max(lines - 1, 1)
+    silent = float(as_of - pairs.last[place]) / DAY
+    kept = lines >= 3 and days >= 0.5 and silent <= LAPSED * days
+    return Reason(ReasonKind.BUY_AGAIN, (item,), _rhythm(days) if kept else _times(lines))
 
 
-def _rhythm(count: int, days: float) -> str:
-    if count >= 3 and days >= 0.5:
-        if days < 1.5:
-            return "You buy this about every day"
-        if days < 60:
-            return f"You buy this about every {round(days)} days"
-        return f"You buy this about every {round(days / 30.4)} months"
-    if count == 2:
-        return "You bought this twice"
-    return "You bought this before" if count < 3 else f"You bought this {count} times"
+def _rhythm(days: float) -> str:
+    if days < 1.5:
+        return "You buy this about every day"
+    if days < 60:
+        return f"You buy this about every {round(days)} days"
+    return f"You buy this about every {round(days / 30.4)} months"
+
+
+def _times(lines: int) -> str:
+    return {1: "You bought this before", 2: "You bought this twice"}.get(lines, f"You bought this {lines} times")
 
 
 def similar_customers(
@@ -49,22 +61,25 @@ def similar_customers(
 
 def _like_you(catalogue: Catalogue, pairs: Interactions, because: int) -> Reason:
     if pairs.last[np.searchsorted(pairs.item, because)] == NEVER:
-        sentence, plain = "Customers who like {} chose this", "Customers who like what you looked at chose this"
+        sentence, plain = "Customers who like {} chose this", "Customers of the same taste chose this"
     else:
         sentence, plain = "Customers who buy {}, like you, chose this", "Customers who buy what you buy chose this"
     return Reason(ReasonKind.SIMILAR_CUSTOMERS, (because,), _about(catalogue, because, sentence, plain))
 
 
 def neighbours_of(
-    catalogue: Catalogue, neighbours: Neighbours, pairs: Interactions, items: list[int]
+    catalogue: Catalogue, neighbours: Neighbours, pairs: Interactions, items: list[int], basket: Collection[int]
 ) -> dict[int, Reason]:
     """From the product of the history whose tie to each item weighs most."""
     places = neighbours.strongest(pairs.item, pairs.recent, items) if items else []
-    return {item: _because(catalogue, pairs, place) for item, place in zip(items, places, strict=True)}
+    return {item: _because(catalogue, pairs, place, basket) for item, place in zip(items, places, strict=True)}
 
 
-def _because(catalogue: Catalogue, pairs: Interactions, place: int) -> Reason:
+def _because(catalogue: Catalogue, pairs: Interactions, place: int, basket: Collection[int]) -> Reason:
     because = int(pairs.item[place])
+    if because in basket:
+        text = _about(catalogue, because, "Because {} is in your basket", "Because of what is in your basket")
+        return Reason(ReasonKind.BECAUSE_OF_BASKET, (because,), text)
     if pairs.last[place] == NEVER:
         text = _about(catalogue, because, "Because you looked at {}", "Because of what you looked at")
         return Reason(ReasonKind.BECAUSE_YOU_VIEWED, (because,), text)

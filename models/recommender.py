@@ -53,11 +53,11 @@ class Ranked:
 class Recommender:
     """One loaded model. Immutable and safe to share between threads; what it caches is bounded."""
 
-    def __init__(self, manifest: Manifest, model: Model, settings: ModelSettings) -> None:
+    def __init__(self, manifest: Manifest, model: Model, settings: ModelSettings, ranker: Ranker | None = None) -> None:
         self.manifest = manifest
         self.model = model
         self.settings = settings
-        self.blend = Blend(settings.blend)
+        self.ranker = ranker or Blend(settings.blend)
         self._popularity = lru_cache(maxsize=8)(self._count_popularity)
         self.by_sales = lru_cache(maxsize=32)(self._by_sales)
 
@@ -92,19 +92,17 @@ class Recommender:
 
     def slate(self, case: Case, request: SlateRequest, strategy: Strategy = Strategy.PERSONAL) -> Slate:
         removed = self.removed(case, request)
-        ranked = self.ranked(case, removed, self.blend)
+        ranked = self.ranked(case, removed)
         slots = self._slots(case, request, ranked)
         if len(slots) < request.n and not request.strict:
             slots += tuple(self._fill(removed, request, {slot.item for slot in slots}))
-        return Slate(strategy, None if slots else FallbackReason.NO_CANDIDATES, slots)
+        return Slate(strategy, _why_less(slots), slots)
 
-    def ranked(self, case: Case, removed: Removed, ranker: Ranker) -> Ranked:
-        """Every candidate that the rules leave, in the order of a ranker; ties by item."""
+    def ranked(self, case: Case, removed: Removed) -> Ranked:
+        """Every candidate that the rules leave, best first; ties by item."""
         items = candidates(case.evidence, case.pairs, removed == Rule.NONE, self.settings.blend.candidates)
-        rows, bought = features(
-            items, case.evidence, case.pairs, case.clocks, self.model.repeats, self.settings.repeats
-        )
-        scores = ranker.scores(rows, bought)
+        rows, bought = features(items, case.evidence, case.pairs, case.clocks, self.model.repeats, self.settings)
+        scores = self.ranker.scores(rows, bought)
         order = np.argsort(-scores, kind="stable")
         return Ranked(items[order], scores[order], rows[order], bought[order])
 
@@ -119,7 +117,7 @@ class Recommender:
         removed = self._shown_to_anyone(request)
         days = window_days or self.settings.popular.window_days
         slots = tuple(self._popular_slots(removed, request, days, Source.POPULAR, request.n, set()))
-        return Slate(Strategy.POPULAR, None if slots else FallbackReason.NO_CANDIDATES, slots)
+        return Slate(Strategy.POPULAR, _why_less(slots), slots)
 
     def popular_for(self, customer_id: str, request: SlateRequest) -> Slate:
         """What is popular in the customer's own market: all that it takes to know is where they are."""
@@ -137,7 +135,7 @@ class Recommender:
                 elsewhere = self.catalogue.category != self.catalogue.category[item]
                 removed[elsewhere & (removed == Rule.NONE)] = Rule.OTHER_CATEGORY
             slots += tuple(self._fill(removed, request, set(found.tolist())))
-        return Slate(Strategy.POPULAR, None if slots else FallbackReason.NO_CANDIDATES, slots)
+        return Slate(Strategy.SIMILAR, _why_less(slots), slots)
 
     def bundles(
         self, item: int, n: int, filters: Filters, as_of: int | None = None, size: int = 2
@@ -151,11 +149,6 @@ class Recommender:
         removed = self._filtered(SlateRequest(as_of=as_of, filters=filters))
         unique = sorted(set(basket))
         return bundles.complete(self.model.orders, unique, removed == Rule.NONE, n, self.settings.bundles)
-
-    def completing(self, basket: Sequence[int], n: int) -> list[int]:
-        """The items of `complete` without a filter: what evaluation measures."""
-        scores = self.model.orders.basket_scores(sorted(set(basket)), self.settings.bundles.lift_weight)
-        return [int(item) for item in best(scores, n)]
 
     def at_home(self, user: int, request: SlateRequest) -> SlateRequest:
         """The request in the customer's own market where it names none."""
@@ -200,7 +193,7 @@ class Recommender:
     def _slots(self, case: Case, request: SlateRequest, ranked: Ranked) -> tuple[Slot, ...]:
         items = [int(item) for item in ranked.items[: request.n]]
         sources = [
-            self.blend.source(row, bool(bought))
+            self.ranker.source(row, bool(bought))
             for row, bought in zip(ranked.rows[: request.n], ranked.bought[: request.n], strict=True)
         ]
         why = self._reasons(case, request, items, sources)
@@ -215,14 +208,16 @@ class Recommender:
             source: [item for item, by in zip(items, sources, strict=True) if by is source] for source in Source
         }
         basket = sorted(set(request.basket))
-        why = dict.fromkeys(from_source[Source.POPULAR], reasons.POPULAR)
+        recent = case.evidence.popularity.recent
+        why = {item: reasons.popular(recent[item]) for item in from_source[Source.POPULAR]}
         factors, tasted = model.factors, from_source[Source.FACTORS]
         why |= reasons.similar_customers(catalogue, factors, case.pairs, tasted, self.settings)
-        why |= {item: reasons.buy_again(case.pairs, item) for item in from_source[Source.OWN_PURCHASES]}
-        why |= reasons.neighbours_of(catalogue, model.neighbours, case.pairs, from_source[Source.NEIGHBOURS])
-        for item in from_source[Source.BOUGHT_TOGETHER]:
-            anchor, _ = model.orders.strongest(basket, item, self.settings.bundles.lift_weight)
-            why[item] = reasons.goes_with(catalogue, anchor)
+        why |= {item: reasons.buy_again(case.pairs, item, case.as_of) for item in from_source[Source.OWN_PURCHASES]}
+        near = from_source[Source.NEIGHBOURS]
+        why |= reasons.neighbours_of(catalogue, model.neighbours, case.pairs, near, basket)
+        together = from_source[Source.BOUGHT_TOGETHER]
+        ties = model.orders.strongest(basket, together, self.settings.bundles.lift_weight) if together else []
+        why |= {item: reasons.goes_with(catalogue, anchor) for item, (anchor, _) in zip(together, ties, strict=True)}
         return why
 
     def _fill(self, removed: Removed, request: SlateRequest, shown: set[int]) -> Iterator[Slot]:
@@ -236,7 +231,7 @@ class Recommender:
         order, lines = self.by_sales(self.sales_moment(self._moment(request)), days, market)
         allowed = order[removed[order] == Rule.NONE][: n + len(shown)].tolist()
         chosen = [item for item in allowed if item not in shown][:n]
-        return (Slot(item, float(lines[item]), source, reasons.POPULAR) for item in chosen)
+        return (Slot(item, float(lines[item]), source, reasons.popular(lines[item])) for item in chosen)
 
     def sales_moment(self, as_of: int) -> int:
         """When windows of sales end: at the newest event, for an earlier moment at the beginning of its day."""
@@ -254,3 +249,9 @@ class Recommender:
         total = self._popularity(as_of).total
         order = np.lexsort((-total, -everywhere, -here)).astype(np.int32)
         return order[total[order] > 0], here
+
+
+def _why_less(slots: tuple[Slot, ...]) -> FallbackReason | None:
+    """A slate that nothing but filling made is less than what was asked for."""
+    proposed = any(slot.source is not Source.FILL for slot in slots)
+    return None if proposed else FallbackReason.NO_CANDIDATES

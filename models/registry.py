@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from models.artifact import Manifest, read_manifest, sync_directory, verify, write
+from models.artifact import Manifest, created_of, is_version, read_manifest, sync_directory, verify, write
 from models.errors import ArtifactError
 
 ACTIVE: Final = "active"
@@ -35,13 +35,33 @@ class Registry:
 
     def active(self) -> str | None:
         """The active version's name, or None before the first. Raises ArtifactError."""
-        pointers = self._pointers()
+        pointers = self.pointers()
         return pointers[0] if pointers else None
 
+    def pointers(self) -> list[str]:
+        """The active version, then the ones that were active before it, newest first. Raises ArtifactError."""
+        try:
+            lines = (self.root / ACTIVE).read_text("utf-8").split()
+        except FileNotFoundError:
+            return []
+        except (OSError, UnicodeDecodeError) as error:
+            raise ArtifactError(f"{self.root / ACTIVE}: unreadable ({error})") from error
+        if not lines or any("/" in line or line.startswith(".") for line in lines):
+            raise ArtifactError(f"{self.root / ACTIVE}: names no version")
+        return lines
+
+    def names(self) -> list[str]:
+        """Every version, readable or not, newest first; what has another name is none."""
+        found = (path.name for path in self.root.glob("versions/*") if path.is_dir())
+        return sorted((name for name in found if is_version(name)), reverse=True)
+
     def versions(self) -> list[Manifest]:
-        """Manifests of every version, newest first; a damaged one raises ArtifactError."""
-        names = sorted((path.name for path in self.root.glob("versions/*")), reverse=True)
-        return [read_manifest(self.path(name)) for name in names]
+        """Manifests of the versions that can be read, newest first; `damaged` names the others."""
+        return [manifest for manifest in map(self._read, self.names()) if isinstance(manifest, Manifest)]
+
+    def damaged(self) -> list[ArtifactError]:
+        """What is wrong with the versions that cannot be read."""
+        return [error for error in map(self._read, self.names()) if isinstance(error, ArtifactError)]
 
     def publish(self, model: Any, manifest: Manifest, *, activate: bool = True) -> Manifest:
         """Write a version beside the others, check it, rename it into place and make it active.
@@ -58,52 +78,53 @@ class Registry:
                     staging.rename(target)
                     sync_directory(target.parent)
                 if activate:
-                    self._point([manifest.version, *self._pointers()])
+                    self._point([manifest.version, *self.pointers()])
         return manifest
 
     def activate(self, version: str) -> None:
         """Make an existing version the active one, after reading every byte of it. Raises ArtifactError."""
-        if version not in {path.name for path in self.root.glob("versions/*")}:
-            raise ArtifactError(f"{self.root}: holds no version {version}")
-        verify(self.path(version))
+        if not self.root.is_dir():
+            raise ArtifactError(f"{self.root}: no such registry")
         with self._locked():
-            self._point([version, *self._pointers()])
+            if version not in self.names():
+                raise ArtifactError(f"{self.root}: holds no version {version}")
+            verify(self.path(version))
+            self._point([version, *self.pointers()])
 
     def rollback(self) -> str:
-        """Make the version active that was active before. Raises ArtifactError where there is none."""
+        """Make the last version active that was so before and is whole. Raises ArtifactError where there is none."""
         with self._locked():
-            earlier = [version for version in self._pointers()[1:] if self.path(version).exists()]
-            if not earlier:
-                raise ArtifactError(f"{self.root}: no earlier version to go back to")
-            verify(self.path(earlier[0]))
-            self._point(earlier)
-        return earlier[0]
+            earlier = self.pointers()[1:]
+            while earlier:
+                try:
+                    verify(self.path(earlier[0]))
+                except ArtifactError:
+                    earlier = earlier[1:]  # pruned or damaged
+                else:
+                    self._point(earlier)
+                    return earlier[0]
+        raise ArtifactError(f"{self.root}: no earlier version to go back to")
 
     def prune(self, *, now: int, keep: int, max_age_days: int) -> list[str]:
         """Remove versions beyond the newest `keep` or older than `max_age_days`, never the active one."""
         removed = []
         with self._locked():
             active = self.active()
-            for rank, manifest in enumerate(self.versions()):
-                too_old = now - manifest.created > max_age_days * 86_400
-                if manifest.version != active and (rank >= keep or too_old):
+            for rank, version in enumerate(self.names()):
+                too_old = now - created_of(version) > max_age_days * 86_400
+                if version != active and (rank >= keep or too_old):
                     # Renamed first: a reader sees the version whole or not at all.
-                    doomed = self.root / f"staging-pruned-{manifest.version}"
-                    self.path(manifest.version).rename(doomed)
+                    doomed = self.root / f"staging-pruned-{version}"
+                    self.path(version).rename(doomed)
                     shutil.rmtree(doomed)
-                    removed.append(manifest.version)
+                    removed.append(version)
         return removed
 
-    def _pointers(self) -> list[str]:
+    def _read(self, version: str) -> Manifest | ArtifactError:
         try:
-            lines = (self.root / ACTIVE).read_text("utf-8").split()
-        except FileNotFoundError:
-            return []
-        except (OSError, UnicodeDecodeError) as error:
-            raise ArtifactError(f"{self.root / ACTIVE}: unreadable ({error})") from error
-        if not lines or any("/" in line or line.startswith(".") for line in lines):
-            raise ArtifactError(f"{self.root / ACTIVE}: names no version")
-        return lines
+            return read_manifest(self.path(version))
+        except ArtifactError as error:
+            return error
 
     def _point(self, versions: list[str]) -> None:
         unique = list(dict.fromkeys(versions))[:HISTORY]

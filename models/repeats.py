@@ -38,7 +38,7 @@ def clocks(pairs: Interactions, repeats: Repeats, as_of: int, settings: RepeatSe
     bought = pairs.last != NEVER
     since = np.where(bought, (as_of - pairs.last) / DAY, np.inf)
     span = np.where(bought, (pairs.last - pairs.first) / DAY, 0)
-    gaps = np.maximum(pairs.count - 1, 0)
+    gaps = np.maximum(pairs.lines - 1, 0)
     prior = settings.own_interval_prior
     # interval = (days from first to last + prior · product's interval) / (gaps + prior)
     interval = (span + prior * repeats.interval[pairs.item]) / (gaps + prior)

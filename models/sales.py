@@ -53,9 +53,9 @@ class DailySales:
         rows = slice(self.indptr[start], self.indptr[end])
         ages = np.repeat(end - 0.5 - np.arange(start, end), np.diff(self.indptr[start : end + 1]))
         decayed = self.lines[rows] * np.exp2(-ages / settings.half_life_days)
-        scale = self.lines[self.indptr[max(end - settings.window_days, 0)] : self.indptr[end]].sum()
+        sold = float(self.lines[self.indptr[max(end - settings.window_days, 0)] : self.indptr[end]].sum())
         # The decayed lines, stretched to what the window sold: a share that follows the shop's size.
-        recent = np.bincount(self.item[rows], decayed, n_items) * (scale / max(decayed.sum(), 1e-9))
+        recent = np.bincount(self.item[rows], decayed, n_items) * (sold / max(float(decayed.sum()), 1e-9))
         total = np.bincount(self.item[: self.indptr[end]], self.lines[: self.indptr[end]], n_items)
         return Popularity(recent.astype(np.float32), total.astype(np.float32))
 

@@ -48,6 +48,7 @@ class NeighbourSettings:
     item_norm: float = 0.75  # how far a popular product in the history is discounted
     neighbour_norm: float = 0.5  # how far a popular neighbour is discounted
     neighbours: int = 100  # kept a product
+    min_customers: int = 2  # who bought both, for a neighbour to say something
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,19 @@ class RepeatSettings:
     overdue_purchases: int = 3  # purchases from which a customer's clock is trusted
     rare: float = 0.2  # repeat=auto leaves out what is bought again less often than this share of the shop's average
     too_soon: float = 0.02  # repeat=auto leaves out what was bought less than this share of its interval ago
+
+
+@dataclass(frozen=True)
+class Scales:
+    """A feature x enters the blend as ln(1 + x / scale): a doubling adds the same wherever x is far above the scale."""
+
+    affinity: float = 0.002
+    neighbours: float = 0.005
+    basket: float = 0.005
+    recent_sales: float = 5.0  # lines
+    all_sales: float = 50.0  # lines
+    own_long: float = 0.02  # lines
+    own_short: float = 0.03  # lines
 
 
 @dataclass(frozen=True)
@@ -112,8 +126,9 @@ class BundleSettings:
     lift_damping: float = 0.15  # pseudo pairs
     confidence_damping: float = 2.0  # pseudo orders
     lift_weight: float = 0.95  # exponent of the lift in a large basket
-    min_support: int = 3  # orders with both products, for a unit
-    min_support_share: float = 0.0001  # the same as a share of all orders
+    min_support: int = 3  # orders with both products, for a pair to say something
+    unit_lift_weight: float = 0.2  # exponent of the lift among the partners of one product
+    coherence: float = 0.25  # a further product joins a unit with ties of at least this part of the first; a choice
 
 
 @dataclass(frozen=True)
@@ -124,6 +139,7 @@ class ModelSettings:
     neighbours: NeighbourSettings = field(default_factory=NeighbourSettings)
     popular: PopularSettings = field(default_factory=PopularSettings)
     repeats: RepeatSettings = field(default_factory=RepeatSettings)
+    scales: Scales = field(default_factory=Scales)
     blend: BlendSettings = field(default_factory=BlendSettings)
     bundles: BundleSettings = field(default_factory=BundleSettings)
 

@@ -11,6 +11,8 @@ from models.customers import PERSONALIZE_WEB
 class Strategy(StrEnum):
     PERSONAL = "personal"  # a known customer with a history
     SESSION = "session"  # folded in from this session's events alone
+    SIMILAR = "similar"  # products like the one asked about
+    BUNDLES = "bundles"  # what is bought together
     POPULAR = "popular"  # the same for everyone
     NOT_PERSONALIZED = "not_personalized"  # the customer said no, or is kept out for measurement
 
@@ -30,6 +32,7 @@ class ReasonKind(StrEnum):
     BUY_AGAIN = "buy_again"
     BECAUSE_YOU_BOUGHT = "because_you_bought"
     BECAUSE_YOU_VIEWED = "because_you_viewed"
+    BECAUSE_OF_BASKET = "because_of_basket"
     BOUGHT_TOGETHER = "bought_together"
     SIMILAR_CUSTOMERS = "similar_customers"
     POPULAR = "popular"

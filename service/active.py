@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
-from dataclasses import dataclass
+import weakref
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from models.cards import card
 from models.errors import ArtifactError
 from models.recommender import Recommender
 from models.registry import ACTIVE, Registry
-from models.slate import SlateRequest
+from models.slate import Filters, SlateRequest
+from service.answers import answer
 from service.body import Model
 from service.metrics import Metrics
+from service.options import Options
+from service.questions import Kind, Question
 from service.verification import Signature, signature_of, verify_once
 
+WARM_MARKETS: Final = 20  # whose sales are counted before the first caller comes
 log: Final = logging.getLogger("regulars.model")
 
 
@@ -24,7 +29,7 @@ log: Final = logging.getLogger("regulars.model")
 class Refusal:
     version: str
     reason: str
-    signature: Signature  # of the files that were refused: others are tried again
+    signature: Signature = ()  # of damaged files: others are tried again, and without it the same ones too
 
 
 class ActiveModel:
@@ -33,10 +38,16 @@ class ActiveModel:
     def __init__(self, registry: Registry, runtime: Path, metrics: Metrics, locale: str = "en_US") -> None:
         self.registry = registry
         self.current: Model | None = None
-        self.refusal: Refusal | None = None
+        self._refusals: tuple[Refusal, ...] = ()  # of the last look, the active version's first
+        self._before: weakref.ref[Recommender] | None = None
         self._runtime = runtime
         self._locale = locale
         self._metrics = metrics
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """Why the active version is not served, if so."""
+        return self._refusals[0] if self._refusals else None
 
     async def watch(self, poll_seconds: float) -> None:
         """Until cancelled: look, load beside, swap."""
@@ -46,54 +57,85 @@ class ActiveModel:
 
     def refresh(self) -> None:
         """Take the active version into service if it is another one and whole. Never raises."""
+        self._forget()
         try:
-            version = self.registry.active()
+            self._note(self._follow(self._wanted()))
         except ArtifactError as error:
-            self._refuse(Refusal(ACTIVE, self._shown(error), ()))
-            return
-        if version is None or (self.current and version == self.current.version):
-            self._accept()
-            return
+            self._note([Refusal(ACTIVE, self._shown(error))])
+
+    def _wanted(self) -> list[str]:
+        """The active version; where no model is served also those before it that exist. Raises ArtifactError."""
+        versions = self.registry.pointers()
+        earlier = [] if self.current else versions[1:]
+        return [*versions[:1], *(version for version in earlier if signature_of(self.registry.path(version)))]
+
+    def _follow(self, versions: list[str]) -> list[Refusal]:
+        """Serve the first whole one; why those in front of it are refused."""
+        refusals = []
+        for version in versions:
+            refusal = self._take(version)
+            if refusal is None:
+                break
+            refusals.append(refusal)
+        return refusals
+
+    def _take(self, version: str) -> Refusal | None:
+        """Serve a version, or say why not. What is damaged stays refused until its files are others."""
+        if self.current and version == self.current.version:
+            return None
         directory = self.registry.path(version)
         signature = signature_of(directory)
-        if self.refusal and (self.refusal.version, self.refusal.signature) == (version, signature):
-            return
+        known = next((refusal for refusal in self._refusals if refusal.version == version), None)
+        if known and known.signature and known.signature == signature:
+            return known
         try:
             self._swap(self._load(directory))
-        except Exception as error:  # whatever it is, it must not take the good model away
-            self._refuse(Refusal(version, self._shown(error), signature))
+        except ArtifactError as error:
+            return Refusal(version, self._shown(error), signature)
+        except Exception as error:  # whatever it is, it must not take the good model away, and it may pass
+            return Refusal(version, self._shown(error))
+        return None
 
     def _load(self, directory: Path) -> Model:
         verify_once(directory, self._runtime)
-        recommender = Recommender.load(directory)
-        self._warm(recommender)
-        return Model.of(recommender)
+        model = Model.of(Recommender.load(directory))
+        self._warm(model)
+        return model
 
-    def _warm(self, recommender: Recommender) -> None:
-        """One slate of each kind, so that the first caller does not wait for pages, windows and words of a locale."""
-        for slot in recommender.popular(SlateRequest()).slots:
-            card(recommender.catalogue, slot.item, self._locale)
-            recommender.recommend(None, SlateRequest(recent=(slot.item,)))
+    def _warm(self, model: Model) -> None:
+        """Answers of each kind, so that the first caller does not wait for pages, windows and words of a locale."""
+        recommender = model.recommender
+        for slot in recommender.popular(SlateRequest(n=3)).slots:
+            product = recommender.catalogue.ids[slot.item]
+            visit = Question(Kind.CUSTOMER, Options(), self._locale, recent=(product,), basket=(product,))
+            for kind in Kind:
+                answer(model, replace(visit, kind=kind, product_id=product), secret=b"")
+        for market in list(recommender.model.customers.market_names)[:WARM_MARKETS]:
+            recommender.popular(SlateRequest(filters=Filters(market=market)))
 
     def _swap(self, model: Model) -> None:
-        previous = self.current.version if self.current else None
+        previous = self.current
         self.current = model
-        self._accept()
-        self._metrics.model(model.version, model.created, previous)
+        self._before = weakref.ref(previous.recommender) if previous else None
+        self._metrics.model(model.version, model.created, previous.version if previous else None)
         log.info("serving model %s, data as of %s", model.version, model.data_as_of)
 
-    def _accept(self) -> None:
-        self.refusal = None
-        self._metrics.refused.set(0)
+    def _forget(self) -> None:
+        """Free the model before. At the next look, since at the swap there are still answers being made by it.
 
-    def _refuse(self, refusal: Refusal) -> None:
-        if refusal == self.refusal:
-            return
-        self.refusal = refusal
-        self._metrics.refused.set(1)
-        self._metrics.refusals.inc()
-        kept = f"{self.current.version} stays" if self.current else "there is no other"
-        log.error("refused model %s: %s; %s", refusal.version, refusal.reason, kept)
+        Its caches hold it in a cycle, which Python would leave alone for hours.
+        """
+        if self._before and self._before() is not None:
+            gc.collect()
+
+    def _note(self, refusals: list[Refusal]) -> None:
+        serves = f"{self.current.version} is served" if self.current else "there is no other"
+        for refusal in refusals:
+            if refusal not in self._refusals:
+                self._metrics.refusals.inc()
+                log.error("refused model %s: %s; %s", refusal.version, refusal.reason, serves)
+        self._refusals = tuple(refusals)
+        self._metrics.refused.set(bool(refusals))
 
     def _shown(self, error: Exception) -> str:
         """The reason without the host's directories: /readyz shows it to anyone."""

@@ -8,7 +8,7 @@ from models.recommender import Recommender
 from models.slate import Bundle, FallbackReason, Slate, Strategy
 from service.body import Answer, Model, Writer, content_of
 from service.questions import Kind, Question, Resolved, resolve
-from service.units import popular_unit, unit_of
+from service.units import unit_of
 
 
 def answer(model: Model, question: Question, secret: bytes) -> Answer:
@@ -21,10 +21,18 @@ def answer(model: Model, question: Question, secret: bytes) -> Answer:
 
 
 def popular_answer(model: Model, question: Question, reason: FallbackReason, secret: bytes) -> Answer:
-    """The ready answer to any question: what is popular, within the limits that were asked for. A millisecond."""
+    """The ready answer to any question: what is popular, within the limits that were asked for. A millisecond.
+
+    Where bundles were asked for it is none: popular products belong to nothing.
+    """
     resolved = resolve(question, model.recommender.catalogue)
     writer = Writer(model, question, resolved.missing_ids, secret)
-    return _write(writer, _popular(writer, resolved, reason))
+    if question.kind in (Kind.BUNDLES, Kind.BASKET):
+        return writer.answer(Strategy.BUNDLES, reason, [], [])
+    recommender, request = model.recommender, resolved.request
+    customer_id = question.customer_id
+    slate = recommender.popular(request) if customer_id is None else recommender.popular_for(customer_id, request)
+    return _write(writer, replace(slate, fallback_reason=reason))
 
 
 def _slate(recommender: Recommender, question: Question, resolved: Resolved) -> Slate:
@@ -38,32 +46,16 @@ def _slate(recommender: Recommender, question: Question, resolved: Resolved) -> 
     return recommender.similar(resolved.item, request)
 
 
-def _popular(writer: Writer, resolved: Resolved, reason: FallbackReason) -> Slate:
-    recommender, customer_id = writer.model.recommender, writer.question.customer_id
-    if customer_id is None:
-        return replace(recommender.popular(resolved.request), fallback_reason=reason)
-    return replace(recommender.popular_for(customer_id, resolved.request), fallback_reason=reason)
-
-
 def _write(writer: Writer, slate: Slate) -> Answer:
     products = [writer.slot(slot) for slot in slate.slots]
-    content = content_of(products)
-    if writer.question.kind in (Kind.BUNDLES, Kind.BASKET):
-        products = [popular_unit(writer, slot) for slot in slate.slots]
-    return writer.answer(slate.strategy, slate.fallback_reason, products, content)
+    return writer.answer(slate.strategy, slate.fallback_reason, products, content_of(products))
 
 
 def _bundles(writer: Writer, resolved: Resolved) -> Answer:
-    """Bundles, or popular products with the reason why there are none; with `strict` nothing is filled up."""
-    bundles = _find(writer, resolved)
-    if bundles:
-        units = [unit_of(writer, bundle) for bundle in bundles]
-        content = [part for unit in units for part in (unit["anchor_id"], *content_of(unit["products"]))]
-        return writer.answer(Strategy.POPULAR, None, units, content)
-    reason = _why_none(writer.question, resolved)
-    if writer.question.options.strict and reason is FallbackReason.NO_CANDIDATES:
-        return writer.answer(Strategy.POPULAR, reason, [], [])
-    return _write(writer, _popular(writer, resolved, reason))
+    """Bundles, or none and the reason why: what is popular is no bundle."""
+    units = [unit_of(writer, bundle) for bundle in _find(writer, resolved)]
+    content = [part for unit in units for part in (unit["anchor_id"], *content_of(unit["products"]))]
+    return writer.answer(Strategy.BUNDLES, None if units else _why_none(writer.question, resolved), units, content)
 
 
 def _find(writer: Writer, resolved: Resolved) -> tuple[Bundle, ...]:

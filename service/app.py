@@ -80,6 +80,7 @@ def _cache(settings: Settings, metrics: Metrics) -> Cache:
         return MemoryCache(settings.cache_bytes, settings.cache_ttl_seconds, time.monotonic)
     return RedisCache(
         settings.redis_url.get_secret_value(),
+        secret=settings.secret(),
         ttl_seconds=settings.cache_ttl_seconds,
         timeout_seconds=settings.redis_timeout_ms / 1000,
         breaker=Breaker(settings.breaker_failures, settings.breaker_seconds),

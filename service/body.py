@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import orjson
 
@@ -15,6 +15,8 @@ from models.slate import FallbackReason, Slot, Strategy
 from service import tokens
 from service.options import Fields
 from service.questions import Question
+
+NOBODY: Final = b'"customer_id":null'
 
 
 @dataclass(frozen=True)
@@ -34,11 +36,15 @@ class Model:
 
 @dataclass(frozen=True)
 class Answer:
-    """A finished body with the two words that are counted."""
+    """A finished body with the two words that are counted. Nothing in it names the customer, so it may be cached."""
 
     strategy: str
     fallback_reason: str  # "none" where there is none
-    body: bytes
+    body: bytes  # with null for the customer's id
+
+    def body_for(self, customer_id: str | None) -> bytes:
+        """The body with the customer's id in its place: only the recommendation id, free of quotes, comes before."""
+        return self.body.replace(NOBODY, b'"customer_id":' + orjson.dumps(customer_id), 1)
 
     def pack(self) -> bytes:
         return f"{self.strategy} {self.fallback_reason}\n".encode() + self.body
@@ -71,11 +77,11 @@ class Writer:
         content: list[str],
     ) -> Answer:
         """`content`: ids and reasons in their order, for the recommendation id."""
-        question, options, count = self.question, self.question.options, len(recommendations)
+        options, count = self.question.options, len(recommendations)
         token = tokens.Token(self.model.version, options.placement, options.campaign, tokens.digest_of(content))
         body = {
             "recommendation_id": tokens.sign(self.secret, token),
-            "customer_id": question.customer_id,
+            "customer_id": None,  # put in when it is served
             "placement": options.placement,
             "strategy": strategy,
             "fallback": fallback_reason is not None,

@@ -9,6 +9,7 @@ from typing import Any, Final
 from fastapi import FastAPI, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.openapi.utils import get_openapi
+from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 
 from service.problems import ProblemBody
@@ -23,6 +24,7 @@ OPEN: Final = ("/healthz", "/readyz")
 def add_docs(app: FastAPI) -> None:
     app.mount(ASSETS, StaticFiles(directory=assets()), name="docs")
     app.add_api_route("/docs", docs, include_in_schema=False)
+    app.add_api_route("/", lambda: RedirectResponse("/docs"), include_in_schema=False)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
 
 

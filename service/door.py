@@ -15,7 +15,7 @@ from service.metrics import Metrics
 from service.problems import Broken, Problem, TooLarge, Unauthorized
 from service.settings import Settings
 
-OPEN: Final = frozenset({"/healthz", "/readyz", "/docs", "/openapi.json"})
+OPEN: Final = frozenset({"/", "/healthz", "/readyz", "/docs", "/openapi.json"})
 log: Final = logging.getLogger("regulars.door")
 
 
@@ -57,7 +57,7 @@ class Door:
             return TooLarge(self._limit_bytes)
         try:
             await self._app(scope, _counted(receive, self._limit_bytes), send)
-        except Exception as error:
+        except Exception as error:  # whatever broke: the caller gets a problem document, the log no id
             self._metrics.errors.inc()
             log.error("unexpected %s at %s", type(error).__name__, frames(error))
             return Broken()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from enum import Enum
 from typing import Any
 
 import orjson
 from fastapi import FastAPI, Request, Response
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from models.artifact import Manifest, read_manifest
+from models.artifact import Manifest
 from models.errors import ArtifactError
 from models.registry import Registry
 from service.active import Refusal
@@ -20,7 +22,7 @@ from service.serving import Serving
 
 
 def add_operations(app: FastAPI) -> None:
-    tags: Any = ["operations"]
+    tags: list[str | Enum] = ["operations"]
     key: dict[int | str, dict[str, Any]] = {401: PROBLEMS[401]}
     app.add_api_route("/v1/models", models, response_model=Models, responses=key, tags=tags)
     app.add_api_route("/healthz", healthz, response_model=Alive, tags=tags)
@@ -57,27 +59,21 @@ async def models(request: Request) -> Response:
     """Every version in the registry, newest first, which one is active and which one is served."""
     serving: Serving = request.app.state.serving
     registry, current = serving.active.registry, serving.active.current
-    active, manifests = await asyncio.to_thread(_read, registry)
+    active, manifests = await asyncio.to_thread(lambda: (_active(registry), registry.versions()))
     loaded = current.version if current else None
     facts = [_facts(manifest, active, loaded) for manifest in manifests]
     return _json({"active": active, "loaded": loaded, "models": facts})
 
 
-def _read(registry: Registry) -> tuple[str | None, list[Manifest]]:
-    """A damaged version is left out here; /readyz names it when it is the active one."""
-    manifests = []
-    for path in sorted((registry.root / "versions").glob("*"), reverse=True):
-        try:
-            manifests.append(read_manifest(path))
-        except ArtifactError:
-            continue
+def _active(registry: Registry) -> str | None:
+    """None too where the pointer is damaged: /readyz names that."""
     try:
-        return registry.active(), manifests
+        return registry.active()
     except ArtifactError:
-        return None, manifests
+        return None
 
 
-def _facts(manifest: Manifest, active: str | None, loaded: str | None) -> dict[str, Any]:
+def _facts(manifest: Manifest, active: str | None, loaded: str | None) -> dict[str, object]:
     version = manifest.version
     return {
         "version": version,
@@ -95,5 +91,5 @@ def _refused(refusal: Refusal | None) -> dict[str, str] | None:
     return {"version": refusal.version, "reason": refusal.reason} if refusal else None
 
 
-def _json(body: Any, status: int = 200) -> Response:
+def _json(body: Mapping[str, object], status: int = 200) -> Response:
     return Response(orjson.dumps(body), status, {"Cache-Control": "no-store"}, "application/json")

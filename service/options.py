@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Final
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -21,7 +22,8 @@ from pydantic import (
 from models.cards import is_locale
 from models.slate import Filters, Repeat
 
-MOST_IDS: Final = 1000
+MOST_EXCLUDED: Final = 1000
+MOST_TOGETHER: Final = 100  # products of a visit or a basket: every one of them costs time
 # In a query the plus of "+01:00" means a space, and callers forget to escape it.
 LOST_PLUS: Final = re.compile(r"(?<=:\d\d) (?=\d\d:?\d\d$)|(?<=\.\d{3}) (?=\d\d:?\d\d$)")
 
@@ -43,8 +45,14 @@ def locale(value: Any) -> Any:
     return value.replace("-", "_")
 
 
+def as_a_set(ids: tuple[str, ...]) -> tuple[str, ...]:
+    """Sorted, each once: the same products in another order are the same question."""
+    return tuple(sorted(set(ids)))
+
+
 Id = Annotated[str, Field(min_length=1, max_length=500)]
-Ids = Annotated[tuple[Id, ...], Field(max_length=MOST_IDS)]
+Excluded = Annotated[tuple[Id, ...], Field(max_length=MOST_EXCLUDED), AfterValidator(as_a_set)]
+Together = Annotated[tuple[Id, ...], Field(max_length=MOST_TOGETHER), AfterValidator(as_a_set)]
 Name = Annotated[str, Field(min_length=1, max_length=500)]
 Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Moment = Annotated[int, BeforeValidator(moment), WithJsonSchema({"type": "string", "format": "date-time"})]
@@ -66,7 +74,7 @@ class Options(BaseModel):
         str | None,
         Field(pattern="^[a-z0-9_-]{1,50}$", description="the spot it is for: home, product, basket, email"),
     ] = None
-    exclude: Annotated[Ids, Field(description="products that must not be shown; may be repeated")] = ()
+    exclude: Annotated[Excluded, Field(description="products that must not be shown; may be repeated")] = ()
     category: Annotated[Name | None, Field(description="only this category")] = None
     brand: Annotated[Name | None, Field(description="only this brand")] = None
     min_price: Annotated[Price | None, Field(description="only products at this price or above")] = None
@@ -98,11 +106,6 @@ class Options(BaseModel):
             for name, value in given.items()
         }
 
-    @field_validator("exclude")
-    @classmethod
-    def _as_a_set(cls, exclude: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(sorted(set(exclude)))
-
     @field_validator("max_price")
     @classmethod
     def _prices_in_order(cls, max_price: float | None, info: ValidationInfo) -> float | None:
@@ -129,12 +132,14 @@ class SessionOptions(CustomerOptions):
     )
     customer_id: Annotated[Id | None, Field(description="whose purchases count too")] = None
     session_id: Annotated[Id | None, Field(description="names the visit; does not change the answer")] = None
-    recent: Annotated[Ids, Field(description="products looked at in this visit, newest last")] = ()
-    basket: Annotated[Ids, Field(description="products in the basket; never recommended")] = ()
+    recent: Annotated[Together, Field(description="products looked at in this visit")] = ()
+    basket: Annotated[Together, Field(description="products in the basket; never recommended")] = ()
 
 
 class PopularOptions(Options):
-    window_days: Annotated[int, Field(ge=1, le=3650, description="sales of how many days count")] = 28
+    window_days: Annotated[
+        int | None, Field(ge=1, le=3650, description="sales of how many days count; by default the model's own window")
+    ] = None
 
 
 class BundleOptions(Options):
@@ -143,4 +148,4 @@ class BundleOptions(Options):
 
 class BasketOptions(Options):
     model_config = ConfigDict(json_schema_extra={"examples": [{"basket": ["1082185", "995242"], "n": 5}]})
-    basket: Annotated[Ids, Field(description="what is in the basket")]
+    basket: Annotated[Together, Field(description="what is in the basket")]

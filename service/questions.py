@@ -16,7 +16,7 @@ from models.slate import Repeat, SlateRequest
 from service.options import Options
 
 EMAIL: Final = "email"  # placements that begin so need the consent for mails, all others the one for the web
-LAYOUT: Final = 1  # of the answers; another one never meets the cached answers of this one
+LAYOUT: Final = 2  # of the answers; another one never meets the cached answers of this one
 
 
 class Kind(StrEnum):
@@ -37,7 +37,7 @@ class Question:
     recent: tuple[str, ...] = ()
     basket: tuple[str, ...] = ()
     repeat: Repeat = Repeat.AUTO
-    window_days: int = 28
+    window_days: int | None = None  # the model's own
     size: int = 2
 
     def key(self, version: str, secret: bytes) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
@@ -12,17 +13,18 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from service.breaker import Breaker
+from service.breaker import Breaker, State
 from service.metrics import Metrics
 
 CONNECTIONS: Final = 32
 WAITING_WRITES: Final = 256
 T = TypeVar("T")
-SEAL: Final = 16  # bytes in front of a value: its digest under its key
+log: Final = logging.getLogger("regulars.cache")
+SEAL: Final = 16  # bytes in front of a value
 
 
 class RedisCache:
-    """Every key has a TTL. A value is sealed with its key, so a mixed-up, cut or foreign value is no hit.
+    """Every key has a TTL. A value is sealed together with its key, so a mixed-up, cut or forged value is no hit.
 
     Writes wait in a bounded queue and are made one after another; when it is full they are dropped.
     """
@@ -31,6 +33,7 @@ class RedisCache:
         self,
         url: str,
         *,
+        secret: bytes,
         ttl_seconds: int,
         timeout_seconds: float,
         breaker: Breaker,
@@ -38,6 +41,7 @@ class RedisCache:
         metrics: Metrics,
     ) -> None:
         self._redis = connect(url, timeout_seconds)
+        self._secret = secret
         self._ttl_seconds = ttl_seconds
         self._timeout_seconds = timeout_seconds
         self._breaker = breaker
@@ -53,14 +57,14 @@ class RedisCache:
         sealed = await self._guarded(self._redis.get(key))
         if not isinstance(sealed, bytes):
             return None
-        value = unseal(key, sealed)
+        value = unseal(self._secret, key, sealed)
         if value is None:
             self._metrics.cache_errors.inc()
         return value
 
     def put(self, key: bytes, value: bytes) -> None:
         try:
-            self._writes.put_nowait((key, seal(key, value)))
+            self._writes.put_nowait((key, seal(self._secret, key, value)))
         except asyncio.QueueFull:
             self._metrics.cache_drops.inc()
 
@@ -95,11 +99,16 @@ class RedisCache:
             self._tell(answered)
 
     def _tell(self, answered: bool) -> None:
+        before = self._breaker.state
         if answered:
             self._breaker.succeeded()
         else:
             self._breaker.failed(self._clock())
         self._metrics.breaker_state(self._breaker.state)
+        if before is State.CLOSED and self._breaker.state is State.OPEN:
+            log.warning("Redis does not answer: left alone, answers are computed")
+        elif before is not State.CLOSED and self._breaker.state is State.CLOSED:
+            log.warning("Redis answers again")
 
 
 def connect(url: str, timeout_seconds: float) -> Redis:
@@ -116,12 +125,19 @@ def connect(url: str, timeout_seconds: float) -> Redis:
     return Redis.from_pool(pool)
 
 
-def seal(key: bytes, value: bytes) -> bytes:
-    return hashlib.blake2b(value, digest_size=SEAL, key=key[-64:]).digest() + value
+def seal(secret: bytes, key: bytes, value: bytes) -> bytes:
+    """The value behind a code that only who holds the secret can make, for this key alone."""
+    return _code(secret, key, value) + value
 
 
-def unseal(key: bytes, sealed: bytes) -> bytes | None:
+def unseal(secret: bytes, key: bytes, sealed: bytes) -> bytes | None:
     """The value, or None when it is not what was put under this key."""
     value = sealed[SEAL:]
-    digest = hashlib.blake2b(value, digest_size=SEAL, key=key[-64:]).digest()
-    return value if hmac.compare_digest(digest, sealed[:SEAL]) else None
+    return value if hmac.compare_digest(_code(secret, key, value), sealed[:SEAL]) else None
+
+
+def _code(secret: bytes, key: bytes, value: bytes) -> bytes:
+    code = hashlib.blake2b(b"%d " % len(key), digest_size=SEAL, key=secret, person=b"seal")
+    code.update(key)
+    code.update(value)
+    return code.digest()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final
 
 from fastapi import Body, FastAPI, Path, Query, Request, Response
@@ -55,7 +55,9 @@ def add_routes(app: FastAPI) -> None:
     _add(app, "POST", "/v1/baskets/bundles", basket_bundles, BundleAnswer)
 
 
-def _add(app: FastAPI, method: str, path: str, endpoint: Callable[..., Any], answer: type[Answer]) -> None:
+def _add(
+    app: FastAPI, method: str, path: str, endpoint: Callable[..., Awaitable[Response]], answer: type[Answer]
+) -> None:
     problems = PROBLEMS | TOO_LARGE if method == "POST" else PROBLEMS
     app.add_api_route(path, endpoint, methods=[method], response_model=answer, responses=problems, tags=["products"])
 
@@ -64,45 +66,55 @@ async def customer_recommendations(
     request: Request, customer_id: CustomerId, options: Annotated[CustomerOptions, Query()]
 ) -> Response:
     """A slate for one customer. 200 for every well-formed id: who is not known gets what is popular, flagged."""
-    return await _answer(request, Kind.CUSTOMER, options, customer_id=customer_id, repeat=options.repeat)
+    locale = _locale(request, options)
+    question = Question(Kind.CUSTOMER, options, locale, customer_id=customer_id, repeat=options.repeat)
+    return await _answer(request, question)
 
 
 async def session_recommendations(request: Request, options: Annotated[SessionOptions, Body()]) -> Response:
     """A slate for a visit: from what was looked at and put into the basket, with or without a known customer."""
-    return await _answer(
-        request,
+    question = Question(
         Kind.CUSTOMER,
         options,
+        _locale(request, options),
         customer_id=options.customer_id,
         recent=options.recent,
         basket=options.basket,
         repeat=options.repeat,
     )
+    return await _answer(request, question)
 
 
 async def similar_products(request: Request, product_id: ProductId, options: Annotated[Options, Query()]) -> Response:
     """Products like this one. An unknown product gets what is popular, flagged."""
-    return await _answer(request, Kind.SIMILAR, options, product_id=product_id)
+    return await _answer(request, Question(Kind.SIMILAR, options, _locale(request, options), product_id=product_id))
 
 
 async def popular_products(request: Request, options: Annotated[PopularOptions, Query()]) -> Response:
     """What is popular now; by category, market and window."""
-    return await _answer(request, Kind.POPULAR, options, window_days=options.window_days)
+    locale = _locale(request, options)
+    return await _answer(request, Question(Kind.POPULAR, options, locale, window_days=options.window_days))
 
 
 async def product_bundles(
     request: Request, product_id: ProductId, options: Annotated[BundleOptions, Query()]
 ) -> Response:
     """Units of this product and what is bought together with it."""
-    return await _answer(request, Kind.BUNDLES, options, product_id=product_id, size=options.size)
+    locale = _locale(request, options)
+    question = Question(Kind.BUNDLES, options, locale, product_id=product_id, size=options.size)
+    return await _answer(request, question)
 
 
 async def basket_bundles(request: Request, options: Annotated[BasketOptions, Body()]) -> Response:
     """What completes this basket, one product a unit."""
-    return await _answer(request, Kind.BASKET, options, basket=options.basket)
+    return await _answer(request, Question(Kind.BASKET, options, _locale(request, options), basket=options.basket))
 
 
-async def _answer(request: Request, kind: Kind, options: Options, **rest: Any) -> Response:
+def _locale(request: Request, options: Options) -> str:
     serving: Serving = request.app.state.serving
-    locale = options.locale or serving.settings.default_locale
-    return reply(request, serving, await serving.serve(Question(kind, options, locale, **rest)))
+    return options.locale or serving.settings.default_locale
+
+
+async def _answer(request: Request, question: Question) -> Response:
+    serving: Serving = request.app.state.serving
+    return reply(request, serving, await serving.serve(question))

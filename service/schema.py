@@ -94,13 +94,13 @@ class SlateAnswer(Answer):
 
 
 class Unit(Schema):
-    """Products that go together. The figures are those of the anchor and the first product; null without an anchor."""
+    """Products that go together. The figures are those of the anchor and the first product."""
 
-    anchor_id: str | None = Field(description="the product asked for, or the one in the basket with the strongest tie")
+    anchor_id: str = Field(description="the product asked for, or the one in the basket with the strongest tie")
     products: list[Recommendation] = Field(description="what goes with it")
-    support: int | None = Field(description="orders that hold both")
-    rule_confidence: float | None = Field(description="P(product | anchor)")
-    lift: float | None = Field(description="P(both) / (P(anchor) P(product))")
+    support: int = Field(description="orders that hold both")
+    rule_confidence: float = Field(description="P(product | anchor)")
+    lift: float = Field(description="P(both) / (P(anchor) P(product))")
     total_price: float | None = Field(description="anchor and products; null when a price is unknown")
     total_price_text: str | None
     currency: str | None
@@ -158,7 +158,9 @@ class Ready(Schema):
     ready: bool
     model_version: str | None
     data_as_of: datetime | None
-    refused: Refused | None = Field(description="a version that is active but damaged; the one before it is served")
+    refused: Refused | None = Field(
+        description="the active version where it is damaged; the one before it stays, or the newest whole one is served"
+    )
     cache: str
 
 

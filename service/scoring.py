@@ -1,4 +1,8 @@
-"""Slates are computed in a bounded pool of threads; who cannot wait that long is told so."""
+"""Slates are computed in a bounded pool of threads; who cannot wait that long is told so.
+
+A thread besides is reserved for the popular slates that go out in their place: the pool is busy then, and the event
+loop must go on with cached answers and probes.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +23,7 @@ class Scoring:
 
     def __init__(self, threads: int, queue: int, metrics: Metrics) -> None:
         self._pool = ThreadPoolExecutor(threads, "scoring")
+        self._reserved = ThreadPoolExecutor(1, "popular")
         self._most = threads + queue
         self._metrics = metrics
         self._running: dict[bytes, asyncio.Task[Answer]] = {}
@@ -43,8 +48,13 @@ class Scoring:
             raise LateError
         return task.result()
 
+    async def popular(self, compute: Callable[[], Answer]) -> Answer:
+        """What `compute` gives, in the reserved thread, which no slate of the pool can keep waiting."""
+        return await asyncio.get_running_loop().run_in_executor(self._reserved, compute)
+
     def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._pool, self._reserved):
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _start(self, key: bytes, compute: Callable[[], Answer], keep: Callable[[Answer], None]) -> asyncio.Task[Answer]:
         async def run() -> Answer:

@@ -20,7 +20,7 @@ from service.settings import Settings
 
 @dataclass(frozen=True)
 class Served:
-    answer: Answer
+    body: bytes
     late: bool  # the popular slate in place of the one asked for: nobody should keep it
 
 
@@ -44,7 +44,7 @@ class Serving:
         packed = await self.cache.get(key)
         if packed is not None:
             self.metrics.cache_lookups.labels("hit").inc()
-            return self._counted(Answer.unpack(packed), late=False)
+            return self._served(question, Answer.unpack(packed), late=False)
         self.metrics.cache_lookups.labels("miss").inc()
         return await self._computed(model, question, key, deadline - loop.time())
 
@@ -53,9 +53,9 @@ class Serving:
         try:
             found = await self.scoring.answer(key, compute, partial(self._keep, key), wait_seconds)
         except LateError:
-            popular = popular_answer(model, question, FallbackReason.DEADLINE, self.secret)
-            return self._counted(popular, late=True)
-        return self._counted(found, late=False)
+            popular = partial(popular_answer, model, question, FallbackReason.DEADLINE, self.secret)
+            return self._served(question, await self.scoring.popular(popular), late=True)
+        return self._served(question, found, late=False)
 
     def _keep(self, key: bytes, found: Answer) -> None:
         self.cache.put(key, found.pack())
@@ -67,6 +67,6 @@ class Serving:
             raise NoModel(f"{refusal.version}: {refusal.reason}" if refusal else None)
         return model
 
-    def _counted(self, found: Answer, *, late: bool) -> Served:
+    def _served(self, question: Question, found: Answer, *, late: bool) -> Served:
         self.metrics.answers.labels(found.strategy, found.fallback_reason).inc()
-        return Served(found, late)
+        return Served(found.body_for(question.customer_id), late)

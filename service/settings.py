@@ -38,7 +38,7 @@ class Settings(BaseModel):
     ] = None
     signing_key: Annotated[
         SecretStr | None,
-        Field(description="secret that signs recommendation ids; by default derived from the API key, or a fixed one"),
+        Field(description="secret that signs ids and seals cached answers; by default made from the API key, or fixed"),
     ] = None
     redis_url: Annotated[
         SecretStr | None, Field(description="redis://, rediss:// or unix:// address of the cache shared by all workers")

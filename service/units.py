@@ -27,18 +27,6 @@ def unit_of(writer: Writer, bundle: Bundle) -> dict[str, Any]:
     }
 
 
-def popular_unit(writer: Writer, slot: Slot) -> dict[str, Any]:
-    """A popular product in the shape of a unit: tied to nothing, and it says so."""
-    return {
-        "anchor_id": None,
-        "products": [writer.slot(slot)],
-        "support": None,
-        "rule_confidence": None,
-        "lift": None,
-        **_total(writer.model.recommender.catalogue, (slot.item,), writer.question.locale),
-    }
-
-
 def _total(catalogue: Catalogue, items: Sequence[int], locale: str) -> dict[str, Any]:
     """One price for all; nothing is guessed, so one unknown price or a second currency makes it unknown."""
     prices = [price_of(catalogue, item) for item in items]

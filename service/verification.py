@@ -11,10 +11,13 @@ import fcntl
 import hashlib
 import os
 import stat
+from io import FileIO
 from pathlib import Path
+from typing import Final
 
 from models.artifact import verify
 
+VERIFIED: Final = b"verified"
 Signature = tuple[tuple[str, int, int, int], ...]
 
 
@@ -32,19 +35,41 @@ def _facts(status: os.stat_result) -> tuple[int, int, int]:
 
 
 def verify_once(directory: Path, runtime: Path) -> None:
-    """Raises ArtifactError naming the file that is damaged; without a usable runtime directory it always reads."""
-    if not _private(runtime):
+    """Raises ArtifactError naming the file that is damaged; where no marker can be kept it always reads."""
+    marker = _locked(directory, runtime)
+    if marker is None:
         verify(directory)
         return
-    identity = repr((str(directory.resolve()), signature_of(directory))).encode()
-    name = hashlib.blake2b(identity, digest_size=16).hexdigest()
-    descriptor = os.open(runtime / f"verified-{name}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    with open(descriptor, "r+b") as marker:
-        fcntl.flock(marker, fcntl.LOCK_EX)
-        if marker.read() != b"verified":
-            verify(directory)
+    with marker:
+        if marker.read(len(VERIFIED)) == VERIFIED:
+            return
+        verify(directory)
+        with contextlib.suppress(OSError):  # a full disk: the next one reads again
             marker.seek(0)
-            marker.write(b"verified")
+            marker.write(VERIFIED)
+
+
+def marker_of(directory: Path) -> str:
+    """The name of its marker: another one once a file was touched."""
+    identity = repr((str(directory.resolve()), signature_of(directory))).encode()
+    return f"verified-{hashlib.blake2b(identity, digest_size=16).hexdigest()}"
+
+
+def _locked(directory: Path, runtime: Path) -> FileIO | None:
+    """The marker, locked until it is closed; None where there can be none."""
+    if not _private(runtime):
+        return None
+    try:
+        descriptor = os.open(runtime / marker_of(directory), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return None
+    marker = FileIO(descriptor, "r+b")
+    try:
+        fcntl.flock(marker, fcntl.LOCK_EX)
+    except OSError:
+        marker.close()
+        return None
+    return marker
 
 
 def _private(runtime: Path) -> bool:

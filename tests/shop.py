@@ -190,8 +190,8 @@ def _weight(line: Line, lines: Sequence[Line]) -> float:
 
 def trained(purchases: Purchases, settings: ModelSettings = SMALL) -> Recommender:
     """A model of these purchases, never written to disk."""
-    manifest = manifest_of(purchases, settings, {}, 0)
-    return Recommender(manifest, fit(purchases, settings, Reporter(StringIO()), name="test"), settings)
+    model = fit(purchases, settings, Reporter(StringIO()), name="test")
+    return Recommender(manifest_of(purchases, model, settings, {}, 0), model, settings)
 
 
 def open_shop(registry: Registry) -> Recommender:

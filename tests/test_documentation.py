@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from fastapi.routing import APIRoute
 
-from models.features import FEATURES, SCALES
+from models.features import FEATURES
 from models.rules import Rule
-from models.settings import BlendSettings
+from models.settings import BlendSettings, Scales
 from models.slate import FallbackReason, ReasonKind, Source, Strategy
 from service.app import create
 from service.options import BasketOptions, BundleOptions, PopularOptions, SessionOptions
@@ -99,7 +99,7 @@ def test_the_table_of_features_shows_the_weights_that_are_used() -> None:
         assert float(cells[4]) == getattr(blend.new, name)
         assert float(cells[5]) == getattr(blend.bought, name)
         scale = cells[3].strip().removesuffix(" lines")
-        assert (float(scale) if scale else None) == SCALES.get(name)
+        assert (float(scale) if scale else None) == getattr(Scales(), name, None)
 
 
 def test_every_rule_stands_in_its_table() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from models.customers import PERSONALIZE_EMAIL
 from models.recommender import Recommender
 from models.registry import Registry
 from models.slate import SlateRequest
@@ -48,12 +49,29 @@ def test_an_exported_slate_is_the_slate_that_is_served(folder: Path, recommender
         exported.setdefault(row["customer_id"], []).append(slot)
     assert list(exported) == list(recommender.model.customers.ids)
     for customer, slots in exported.items():
-        slate = recommender.recommend(customer, SlateRequest(n=10))
+        slate = recommender.recommend(customer, SlateRequest(n=10, purpose=PERSONALIZE_EMAIL))
         served = zip(names(recommender, slate), slate.slots, strict=True)
         assert slots == [
             (rank, name, pytest.approx(slot.score, rel=1e-6), slot.source.value)
             for rank, (name, slot) in enumerate(served, 1)
         ]
+
+
+def test_the_consent_for_mails_decides_what_stands_in_the_file(folder: Path) -> None:
+    sources: dict[str, set[str]] = {}
+    for row in pq.read_table(folder / "slates.parquet").to_pylist():
+        sources.setdefault(row["customer_id"], set()).add(row["source"])
+    people = {row["customer_id"]: row for row in pq.read_table(folder / "customers.parquet").to_pylist()}
+    no_mails = [name for name, row in people.items() if not row["personalize_email"] and name in sources]
+    mails_alone = [
+        name
+        for name, row in people.items()
+        if row["train"] and row["personalize_email"] and not row["personalize_web"] and name in sources
+    ]
+    assert len(no_mails) > 2
+    assert all(sources[name] == {"popular"} for name in no_mails)
+    assert len(mails_alone) > 2
+    assert any("own_purchases" in sources[name] for name in mails_alone)
 
 
 def test_customers_buy_again_what_they_were_recommended_more_often_than_what_is_popular(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from models.events import PURCHASE
 from models.recommender import Recommender
+from models.slate import Bundle, Filters
 from training.config import EvaluationConfig
 from training.progress import Advance
 from training.split import Split
@@ -61,9 +62,13 @@ def _orders(split: Split, config: EvaluationConfig) -> list[NDArray[np.int32]]:
 def _found(
     recommender: Recommender, order: NDArray[np.int32], hidden: int, k: int, random: np.random.Generator
 ) -> tuple[bool, bool]:
-    """Whether the hidden product is proposed for all the others, and for one of them."""
+    """Whether the hidden product is proposed for all the others, and for one of them, as the service would."""
     rest = np.delete(order, hidden).tolist()
-    one = [rest[int(random.integers(len(rest)))]]
-    return tuple(  # type: ignore[return-value]
-        int(order[hidden]) in recommender.completing(basket, k) for basket in (rest, one)
-    )
+    one = rest[int(random.integers(len(rest)))]
+    whole = recommender.complete(rest, k, Filters())
+    around = recommender.bundles(one, k, Filters())
+    return _proposes(whole, order[hidden]), _proposes(around, order[hidden])
+
+
+def _proposes(bundles: tuple[Bundle, ...], item: int) -> bool:
+    return any(bundle.items[0] == item for bundle in bundles)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from models.artifact import verify
 from models.errors import ArtifactError
 from models.recommender import Recommender
 from models.registry import Registry
@@ -16,10 +16,11 @@ from training import synthetic
 from training.config import Config, read_config
 from training.errors import InputError
 from training.export import Layout, Order, export_slates
+from training.moments import moment_of
 from training.progress import Reporter
 from training.purchases import Purchases, read_purchases
 from training.recipients import everyone, read_recipients
-from training.summary import print_evaluation, print_reading, print_versions, write_json
+from training.summary import print_evaluation, print_learned, print_reading, print_versions, write_json
 from training.train import evaluate_history, train
 from training.workers import cores
 
@@ -66,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("export", help="write slates for many customers to a file")
     _add_registry(command)
+    _add_config(command)
     command.add_argument("--recipients", type=Path, metavar="FILE", help="customer_id, optionally as_of; default: all")
     command.add_argument("-n", type=int, default=10, help="products in a slate, 1 to 100 (default 10)")
     command.add_argument("--repeat", type=Repeat, choices=list(Repeat), default=Repeat.AUTO)
@@ -75,6 +77,7 @@ def parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("versions", help="list the versions of a registry")
     _add_registry(command)
+    _add_config(command)
     command.add_argument("--prune", action="store_true", help="remove old versions, never the active one")
     command.set_defaults(run=_versions)
 
@@ -102,19 +105,21 @@ def _add_history(command: argparse.ArgumentParser) -> None:
     command.add_argument("--products", type=Path, metavar="PATH")
     command.add_argument("--customers", type=Path, metavar="PATH")
     command.add_argument("--column", action="append", default=[], metavar="OURS=THEIRS", help="repeatable")
-    command.add_argument("--config", type=Path, metavar="FILE.toml")
+    _add_config(command)
     command.add_argument("--until", metavar="DATE", help="leave out what happened on this day (UTC) and after")
 
 
 def _add_registry(command: argparse.ArgumentParser) -> None:
     command.add_argument("--registry", type=Path, required=True, metavar="DIR")
-    if not any(action.dest == "config" for action in command._actions):
-        command.add_argument("--config", type=Path, metavar="FILE.toml")
+
+
+def _add_config(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--config", type=Path, metavar="FILE.toml")
 
 
 def _read(options: argparse.Namespace, config: Config, reporter: Reporter, now: int) -> Purchases:
-    with reporter.step("Reading purchases"):
-        purchases = read_purchases(
+    with reporter.step("Reading purchases") as advance:
+        return read_purchases(
             options.purchases,
             products=options.products,
             customers=options.customers,
@@ -122,26 +127,28 @@ def _read(options: argparse.Namespace, config: Config, reporter: Reporter, now: 
             now=now,
             until=_until(options.until),
             memory_limit=config.memory_limit,
+            on_progress=advance,
         )
-    print_reading(reporter.console, purchases)
-    return purchases
 
 
 def _until(text: str | None) -> int | None:
-    if text is None:
-        return None
     try:
-        moment = datetime.fromisoformat(text)
+        return moment_of(text)
     except ValueError:
         raise InputError(f"--until {text}: expected a date such as 2025-12-31") from None
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
 def _train(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     config = read_config(options.config, options.column)
     registry = _registry(options.registry)
     registry.active()  # a damaged one is told now and not after the work
-    outcome = train(_read(options, config, reporter, now), config, registry, reporter, now=now)
+    purchases = _read(options, config, reporter, now)
+    try:
+        outcome = train(purchases, config, registry, reporter, now=now)
+    finally:
+        print_reading(reporter.console, purchases)
+    if outcome.published is not None:
+        print_learned(reporter.console, outcome.published)
     if outcome.evaluation is not None:
         print_evaluation(reporter.console, outcome.evaluation)
     if outcome.published is None:
@@ -168,7 +175,9 @@ def _evaluate(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
             raise InputError(f"--test-days {options.test_days}: expected 1 to 365")
         kept_back = config.evaluation.model_copy(update={"test_days": options.test_days})
         config = config.model_copy(update={"evaluation": kept_back})
-    evaluation = evaluate_history(_read(options, config, reporter, now), config, reporter)
+    purchases = _read(options, config, reporter, now)
+    evaluation = evaluate_history(purchases, config, reporter)
+    print_reading(reporter.console, purchases)
     print_evaluation(reporter.console, evaluation)
     if options.json:
         write_json(options.json, evaluation)
@@ -185,6 +194,7 @@ def _export(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     if version is None:
         raise InputError(f"{options.registry}: holds no version; train one first")
     directory = registry.path(version)
+    verify(directory)
     if options.recipients:
         recipients = read_recipients(options.recipients)
     else:
@@ -209,6 +219,8 @@ def _versions(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
         for version in registry.prune(now=now, keep=config.keep, max_age_days=config.max_age_days):
             reporter.console.print(f"Removed {version}")
     print_versions(reporter.console, registry.versions(), registry.active())
+    for error in registry.damaged():
+        reporter.console.print(f"Damaged: {error}", markup=False, soft_wrap=True)
     return DONE
 
 

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from models.settings import ModelSettings
 from training.errors import InputError
+from training.workspace import DEFAULT_MEMORY_LIMIT
 
 # Settings of a model that must be above 0, by the end of their names; weights of the blend may be anything finite, the
 # rest is at least 0.
@@ -69,7 +70,9 @@ class Config(Section):
     evaluation: EvaluationConfig = EvaluationConfig()
     registry: RegistryConfig = RegistryConfig()
     processes: Annotated[int, Field(ge=1)] | None = None  # None: one a core
-    memory_limit: Annotated[str, Field(pattern=r"^[0-9]+ ?[KMGT]i?B$")] = "4GB"  # of the reader; more goes to disk
+    memory_limit: Annotated[str, Field(pattern=r"^[0-9]+ ?[KMGT]i?B$")] = (
+        DEFAULT_MEMORY_LIMIT  # of the reader; more goes to disk
+    )
 
 
 def read_config(path: Path | None, columns: Sequence[str] = ()) -> Config:

@@ -9,15 +9,13 @@ from typing import Any, Final
 
 import ibis
 
+from models.customers import NEVER_ASKED, NO, YES
 from training.cleaning import has_nul, too_long
 from training.columns import require
 from training.sources import Source, unreadable_rows
 from training.workspace import Workspace, reading
 
-PURPOSES: Final = ("train", "personalize_web", "personalize_email")
-NEVER_ASKED: Final = 0
-YES: Final = 1
-NO: Final = 2
+PURPOSES: Final = ("train", "personalize_web", "personalize_email")  # the columns of models.customers.Customers.consent
 
 
 @dataclass(frozen=True, eq=False)

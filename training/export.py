@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from models.customers import PERSONALIZE_EMAIL
 from models.recommender import Recommender
 from models.slate import Repeat, SlateRequest
 from training.errors import InputError
@@ -106,7 +107,8 @@ def _slates(order: Order, recommender: Recommender, recipients: Sequence[Recipie
     rows: list[dict[str, Any]] = []
     ids = recommender.catalogue.ids
     for recipient in recipients:
-        request = SlateRequest(n=order.n, as_of=recipient.as_of, repeat=order.repeat)
+        # A file is made for mails, so the consent for mails decides.
+        request = SlateRequest(n=order.n, as_of=recipient.as_of, repeat=order.repeat, purpose=PERSONALIZE_EMAIL)
         slots = recommender.recommend(recipient.customer_id, request).slots
         if order.layout is Layout.WIDE:
             shown = {f"rec_{rank}_id": ids[slot.item] for rank, slot in enumerate(slots, 1)}

@@ -57,7 +57,7 @@ def _answer(recommender: Recommender, user: int, case: Case, request: SlateReque
         served = recommender.slate(case, replace(request, repeat=Repeat.AUTO)).slots
         items[AS_SERVED] = np.array([slot.item for slot in served], np.int64)
     removed = recommender.removed(case, request)
-    ranked = recommender.ranked(case, removed, recommender.blend)
+    ranked = recommender.ranked(case, removed)
     for name, feature in SOURCES.items():
         items[name] = ranked.items[_highest(ranked.rows[:, FEATURES.index(feature)], ranked.items, request.n)]
     items |= _baselines(recommender, user, case, removed == Rule.NONE, request.n)

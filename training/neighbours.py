@@ -27,10 +27,22 @@ def fit_neighbours(interest: csr_matrix, settings: NeighbourSettings) -> Neighbo
     similar.setdiag(0)
     similar.eliminate_zeros()
     similar.sort_indices()
+    _forget_what_few_share(interest, similar, settings.min_customers)
     similar = _at_most(similar, settings.neighbours)
     return Neighbours(
         similar.indptr.astype(np.int64), similar.indices.astype(np.int32), similar.data.astype(np.float32)
     )
+
+
+def _forget_what_few_share(interest: csr_matrix, similar: csr_matrix, min_customers: int) -> None:
+    """Remove neighbours that fewer customers share: one or two are no taste."""
+    by_item = interest.T.tocsr()
+    for item in np.flatnonzero(np.diff(similar.indptr)):
+        customers = by_item.indices[by_item.indptr[item] : by_item.indptr[item + 1]]
+        shared = np.bincount(interest[customers].indices, minlength=interest.shape[1])
+        row = slice(similar.indptr[item], similar.indptr[item + 1])
+        similar.data[row] *= shared[similar.indices[row]] >= min_customers
+    similar.eliminate_zeros()
 
 
 def _at_most(similar: csr_matrix, k: int) -> csr_matrix:

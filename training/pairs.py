@@ -51,6 +51,7 @@ def fit_order_pairs(
 
     kept = []
     for start, stop, links in _blocks(orders, pair_weight, degree, settings):
+        links = links.only(links.together >= settings.min_support)
         kept.append(links.only(_strongest(links, start, stop, settings.neighbours)))
         on_progress(stop, orders.shape[1])
     links = _concatenate(kept)

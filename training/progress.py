@@ -21,6 +21,7 @@ from rich.progress import (
 
 Advance = Callable[[int, int], None]  # (done, total)
 PLAIN_SECONDS: Final = 10.0  # between two plain lines of one step
+PLAIN_WIDTH: Final = 160  # of tables in a pipe, so that no column is cut
 
 
 def ignore(done: int, total: int) -> None:
@@ -32,6 +33,8 @@ class Reporter:
 
     def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self.console = Console(file=stream or sys.stderr, highlight=False)
+        if not self.console.is_terminal:
+            self.console.width = PLAIN_WIDTH
         self.clock = clock
 
     @contextmanager

@@ -13,14 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.catalogue import Catalogue
+from models.customers import NO
 from models.strings import Ids
 from training import lines as order_lines
 from training.arrow import numbers
 from training.cleaning import ROW_REASONS, checked_rows
 from training.columns import REQUIRED_OF_PURCHASES, check_mapping, require
-from training.customers import NO, Customers, read_customers
+from training.customers import Customers, read_customers
 from training.errors import InputError
 from training.products import Products, read_products
+from training.progress import Advance, ignore
 from training.shop import Shop, fetch_shop
 from training.sources import Source, open_sources, unreadable_rows
 from training.workspace import Workspace, open_workspace, reading
@@ -37,7 +39,15 @@ ARRAYS: Final[dict[str, type[Any]]] = {
     "price": np.float32,
     "market": np.int32,
 }
-Progress = Callable[[str], None]
+STEPS: Final = (
+    "opening files",
+    "reading products and customers",
+    "reading purchases",
+    "comparing rows",
+    "merging rows of the same line",
+    "sorting lines",
+)
+Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -94,15 +104,18 @@ def read_purchases(
     now: int,
     until: int | None = None,
     memory_limit: str | None = None,
-    progress: Progress | None = None,
+    on_progress: Advance = ignore,
 ) -> Purchases:
     """Read and clean a shop's files. InputError for what no training can be built on.
 
     `columns`: our name -> theirs, used in whichever file has that column. `now` and `until` in seconds since 1970: rows
     more than a day after `now`, and rows at or after `until`, are left out. `memory_limit` of DuckDB, such as "4GB";
-    the arrays come on top. `progress` is told what begins.
+    the arrays come on top. `on_progress` is told which of the STEPS are done.
     """
-    tell = progress or (lambda _: None)
+
+    def tell(step: str) -> None:
+        on_progress(STEPS.index(step), len(STEPS))
+
     mapping = dict(columns or {})
     with open_workspace(memory_limit) as workspace:
         tell("opening files")
@@ -140,7 +153,7 @@ def _assembled(
     dropped: Counter[str],
     products: Products,
     customers: Customers,
-    tell: Progress,
+    tell: Tell,
 ) -> Purchases:
     tell("comparing rows")
     single, dropped["duplicate_row"] = order_lines.without_duplicates(workspace, rows)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from models.strings import Ids
 from training.columns import require
 from training.errors import InputError
+from training.moments import moment_of
 from training.sources import open_sources
 from training.workspace import open_workspace, reading
 
@@ -35,18 +35,14 @@ def read_recipients(path: Path) -> list[Recipient]:
             with reading(source.label):
                 table = workspace.connection.to_pyarrow(wanted)
             rows += zip(table["customer_id"].to_pylist(), table["as_of"].to_pylist(), strict=True)
-    recipients = {customer_id: Recipient(customer_id, moment_of(path, at)) for customer_id, at in rows if customer_id}
+    recipients = {customer_id: _recipient(path, customer_id, at) for customer_id, at in rows if customer_id}
     if not recipients:
         raise InputError(f"{path}: names no customer_id in {len(rows)} rows")
     return list(recipients.values())
 
 
-def moment_of(path: Path, text: str | None) -> int | None:
-    """An ISO date or date and time, UTC unless it names a zone."""
-    if not text:
-        return None
+def _recipient(path: Path, customer_id: str, at: str | None) -> Recipient:
     try:
-        moment = datetime.fromisoformat(text)
+        return Recipient(customer_id, moment_of(at))
     except ValueError:
-        raise InputError(f"{path}: as_of {text!r} is no date") from None
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+        raise InputError(f"{path}: as_of {at!r} is no date") from None

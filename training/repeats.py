@@ -18,7 +18,7 @@ NEVER_AGAIN_DAYS: Final = 36_500.0  # between two purchases, in a shop where not
 def fit_repeats(pairs: Interactions, n_items: int, settings: RepeatSettings) -> Repeats:
     """From the pairs of all customers. A product bought by few leans on the shop's average."""
     kept = (pairs.last != NEVER) & (pairs.count > 0)
-    item, gaps = pairs.item[kept], np.maximum(pairs.count[kept] - 1, 0)
+    item, gaps = pairs.item[kept], np.maximum(pairs.lines[kept] - 1, 0)
     days = (pairs.last[kept] - pairs.first[kept]) / DAY
     again = (pairs.count[kept] > 1).astype(np.float64)
     average = again.mean() if len(again) else 0.0

@@ -11,9 +11,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from models.catalogue import Catalogue
+from models.customers import NEVER_ASKED
 from models.strings import Ids
 from training.arrow import codes, numbers, strings
-from training.customers import NEVER_ASKED, PURPOSES, Customers
+from training.customers import PURPOSES, Customers
 from training.products import Products, catalogue
 from training.workspace import Workspace
 

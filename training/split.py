@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,7 @@ def split(purchases: Purchases, config: EvaluationConfig) -> Split | None:
     """Keep the last `test_days` back; None where too little would be left on either side."""
     cut = int(purchases.time.max()) - config.test_days * DAY
     before = purchases.time < cut
-    past, future = only(purchases, before), only(purchases, ~before)
+    past, future = as_if_in_stock(only(purchases, before)), only(purchases, ~before)
     bought = past.kind == PURCHASE
     countable = np.bincount(past.item[bought], minlength=len(purchases.product_ids)) >= ENOUGH_LINES
     known = np.unique(past.user[bought & (past.user >= 0)])
@@ -47,6 +47,12 @@ def split(purchases: Purchases, config: EvaluationConfig) -> Split | None:
     before_cut = _products_of(past, bought & (past.user >= 0), scored)
     discoveries = [now - old for now, old in zip(targets, before_cut, strict=True)]
     return Split(cut, past, future, countable, scored, targets, discoveries)
+
+
+def as_if_in_stock(purchases: Purchases) -> Purchases:
+    """The same shop with everything in stock: what is sold out today was not at the cut."""
+    catalogue = replace(purchases.catalogue, in_stock=np.ones(len(purchases.catalogue), np.bool_))
+    return replace(purchases, catalogue=catalogue)
 
 
 def _products_of(purchases: Purchases, rows: NDArray[np.bool_], users: NDArray[np.int32]) -> list[frozenset[int]]:

@@ -39,6 +39,20 @@ def print_reading(console: Console, purchases: Purchases) -> None:
     console.print(table)
 
 
+def print_learned(console: Console, manifest: Manifest) -> None:
+    table = Table("Learned", "count", title="What was learned")
+    table.columns[1].justify = "right"
+    for name, count in (
+        ("products bought often enough to learn from", manifest.counts["learned_products"]),
+        ("factors of each", manifest.config["factors"]["factors"]),
+        ("neighbours", manifest.counts["neighbours"]),
+        ("pairs for bundles", manifest.counts["bundle_pairs"]),
+        ("days of sales", manifest.counts["days_of_sales"]),
+    ):
+        table.add_row(name, f"{count:,}")
+    console.print(table)
+
+
 def print_evaluation(console: Console, evaluation: Evaluation) -> None:
     for task, methods in evaluation.scores.items():
         k, n = evaluation.k, evaluation.customers(task)

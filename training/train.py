@@ -18,21 +18,21 @@ from training.config import Config
 from training.errors import InputError
 from training.evaluation import Evaluation, evaluate
 from training.fit import fit
-from training.gate import Comparison, compare
+from training.gate import compare
 from training.progress import Reporter
 from training.purchases import Purchases
 from training.split import Split, split
 from training.summary import figures
 from training.workers import cores
 
-TOO_LITTLE = "The history is too short or has too few returning customers to measure slates on its last days"
+TOO_LITTLE = "the history is too short or has too few returning customers to measure slates on its last days"
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
     published: Manifest | None
     evaluation: Evaluation | None
-    refusals: tuple[Comparison, ...]
+    refusals: tuple[str, ...]
 
 
 def train(purchases: Purchases, config: Config, registry: Registry, reporter: Reporter, *, now: int) -> Outcome:
@@ -41,24 +41,27 @@ def train(purchases: Purchases, config: Config, registry: Registry, reporter: Re
         raise InputError(f"None of the {len(purchases)} lines that were read is a purchase; nothing can be learned")
     parts = split(purchases, config.evaluation)
     evaluation: Evaluation | None = None
-    refusals: tuple[Comparison, ...] = ()
-    if parts is None:
-        reporter.console.print(f"{TOO_LITTLE}; published without.")
+    refusals: tuple[str, ...] = ()
+    if parts is None and _was_measured(registry):
+        refusals = (f"{TOO_LITTLE}, though they sufficed for the active version: is the history complete?",)
+    elif parts is None:
+        reporter.console.print(f"Published without figures: {TOO_LITTLE}.")
     else:
         evaluation = evaluate_twin(parts, config, config.model, reporter, name="Test twin")
         rival = _active_settings(registry)
         active = None
         if rival is not None and rival != config.model:
             active = evaluate_twin(parts, config, rival, reporter, name="Twin of the active version")
-        refusals = tuple(found for found in compare(evaluation, active, config.evaluation.seed) if found.worse)
+        compared = compare(evaluation, active, config.evaluation.seed)
+        refusals = tuple(str(found) for found in compared if found.worse)
     if refusals:
         return Outcome(None, evaluation, refusals)
     model = fit(purchases, config.model, reporter, name="Everything")
     with reporter.step("Publishing"):
-        manifest = publish(registry, model, manifest_of(purchases, config.model, figures(evaluation), now))
+        manifest = publish(registry, model, manifest_of(purchases, model, config.model, figures(evaluation), now))
     try:
         registry.prune(now=now, keep=config.registry.keep, max_age_days=config.registry.max_age_days)
-    except (ArtifactError, OSError) as error:
+    except OSError as error:
         # The new version stands: what is wrong with an old one must not look like a failed training.
         reporter.console.print(f"Old versions were not removed: {error}", markup=False, soft_wrap=True)
     return Outcome(manifest, evaluation, ())
@@ -68,7 +71,7 @@ def evaluate_history(purchases: Purchases, config: Config, reporter: Reporter) -
     """The figures alone. Raises InputError where there is too little to measure on."""
     parts = split(purchases, config.evaluation)
     if parts is None:
-        raise InputError(f"{TOO_LITTLE} ({config.evaluation.test_days} days)")
+        raise InputError(f"Nothing can be measured: {TOO_LITTLE} ({config.evaluation.test_days} days)")
     return evaluate_twin(parts, config, config.model, reporter, name="Test twin")
 
 
@@ -95,7 +98,7 @@ def evaluate_twin(
 
 def write_twin(folder: Path, model: Model, purchases: Purchases, settings: ModelSettings) -> Path:
     registry = Registry(folder)
-    return registry.path(publish(registry, model, manifest_of(purchases, settings, {}, 0)).version)
+    return registry.path(publish(registry, model, manifest_of(purchases, model, settings, {}, 0)).version)
 
 
 def publish(registry: Registry, model: Model, manifest: Manifest) -> Manifest:
@@ -107,12 +110,18 @@ def publish(registry: Registry, model: Model, manifest: Manifest) -> Manifest:
         raise InputError(f"{registry.root} cannot be written to: {problem}; nothing was published") from error
 
 
-def manifest_of(purchases: Purchases, settings: ModelSettings, metrics: dict[str, Any], now: int) -> Manifest:
+def manifest_of(
+    purchases: Purchases, model: Model, settings: ModelSettings, metrics: dict[str, Any], now: int
+) -> Manifest:
     counts = {
         "customers": len(purchases.customer_ids),
         "products": len(purchases.product_ids),
         "lines": len(purchases.time),
         "orders": int(purchases.order.max(initial=-1)) + 1,
+        "learned_products": len(model.factors.item),
+        "neighbours": len(model.neighbours.item),
+        "bundle_pairs": len(model.orders.item),
+        "days_of_sales": len(model.sales.indptr) - 1,
     }
     return Manifest(
         created=now,
@@ -122,6 +131,15 @@ def manifest_of(purchases: Purchases, settings: ModelSettings, metrics: dict[str
         config=asdict(settings),
         metrics=metrics,
     )
+
+
+def _was_measured(registry: Registry) -> bool:
+    """Whether the active version was published with figures."""
+    version = registry.active()
+    try:
+        return version is not None and bool(read_manifest(registry.path(version)).metrics)
+    except ArtifactError:
+        return True  # it may have been
 
 
 def _active_settings(registry: Registry) -> ModelSettings | None:

@@ -17,7 +17,7 @@ from ibis.backends.duckdb import Backend
 
 from training.errors import InputError
 
-DEFAULT_MEMORY_LIMIT = "3GB"
+DEFAULT_MEMORY_LIMIT = "4GB"
 
 
 @dataclass(frozen=True, eq=False)

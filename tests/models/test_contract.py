@@ -48,7 +48,11 @@ ALL = SlateRequest(n=100, repeat=Repeat.INCLUDE)
 KINDS_OF = {
     Source.OWN_PURCHASES: {ReasonKind.BUY_AGAIN},
     Source.FACTORS: {ReasonKind.SIMILAR_CUSTOMERS},
-    Source.NEIGHBOURS: {ReasonKind.BECAUSE_YOU_BOUGHT, ReasonKind.BECAUSE_YOU_VIEWED},
+    Source.NEIGHBOURS: {
+        ReasonKind.BECAUSE_YOU_BOUGHT,
+        ReasonKind.BECAUSE_YOU_VIEWED,
+        ReasonKind.BECAUSE_OF_BASKET,
+    },
     Source.BOUGHT_TOGETHER: {ReasonKind.BOUGHT_TOGETHER},
     Source.POPULAR: {ReasonKind.POPULAR},
     Source.FILL: {ReasonKind.POPULAR},
@@ -132,8 +136,8 @@ def test_an_export_holds_what_the_service_answers(registry: Registry, shop: Reco
     export_slates(directory, everyone(shop.model.customers.ids), order, output, processes=1, on_progress=ignore)
     expected = [
         (customer, rank, shop.catalogue.ids[slot.item], slot.score, slot.source)
-        for customer, slate in slates(shop).items()
-        for rank, slot in enumerate(slate.slots, 1)
+        for customer in shop.model.customers.ids
+        for rank, slot in enumerate(shop.recommend(customer, SlateRequest(purpose=PERSONALIZE_EMAIL)).slots, 1)
     ]
     rows = [tuple(orjson.loads(line).values()) for line in output.read_bytes().splitlines()]
     assert [(*row[:3], pytest.approx(row[3]), row[4]) for row in rows] == expected

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from models.candidates import Evidence
-from models.features import FEATURES, SCALES, features
+from models.features import FEATURES, features
 from models.history import Interactions, interactions, pair_starts
 from models.repeats import Clocks, Repeats
 from models.sales import Popularity
-from models.settings import HistorySettings, RepeatSettings
+from models.settings import HistorySettings, ModelSettings
 from tests.shop import Line, moment, small_purchases
 from training.counts import histories
 
@@ -18,6 +18,8 @@ BREAD, BUTTER, TEA = range(3)
 NOW = moment(60)
 NAMES = ("bread", "butter", "tea")
 REPEATS = Repeats(np.array([0.5, 0.25, 0.1], np.float32), np.array([0.3], np.float32), np.full(3, 7, np.float32))
+
+SCALES = ModelSettings().scales
 
 
 def ann(*lines: Line) -> Interactions:
@@ -31,7 +33,7 @@ def rows_of(pairs: Interactions, clocks: Clocks, items: list[int]) -> tuple[list
     evidence = Evidence(
         grams, grams * 2, grams * 3, Popularity(np.array([5, 0, 15], np.float32), np.array([50, 0, 150], np.float32))
     )
-    rows, bought = features(np.array(items, np.int64), evidence, pairs, clocks, REPEATS, RepeatSettings())
+    rows, bought = features(np.array(items, np.int64), evidence, pairs, clocks, REPEATS, ModelSettings())
     return [dict(zip(FEATURES, row, strict=True)) for row in rows.tolist()], bought.tolist()
 
 
@@ -46,9 +48,9 @@ def test_evidence_enters_as_the_logarithm_of_itself_over_its_scale() -> None:
     assert bread == pytest.approx(
         {
             "constant": 1,
-            "affinity": log1p(0.004 / SCALES["affinity"]),
-            "neighbours": log1p(0.008 / SCALES["neighbours"]),
-            "basket": log1p(0.012 / SCALES["basket"]),
+            "affinity": log1p(0.004 / SCALES.affinity),
+            "neighbours": log1p(0.008 / SCALES.neighbours),
+            "basket": log1p(0.012 / SCALES.basket),
             "recent_sales": log(2),
             "all_sales": log(2),
             "own_long": 0,
@@ -70,8 +72,8 @@ def test_what_was_bought_before_brings_its_own_numbers() -> None:
     pairs = ann(Line("ann", "bread", 60))
     (bread, tea), bought = rows_of(pairs, clock([0], [7]), [BREAD, TEA])
     assert bought == [True, False]
-    assert bread["own_long"] == pytest.approx(log1p(1 / SCALES["own_long"]), rel=1e-5)
-    assert bread["own_short"] == pytest.approx(log1p(1 / SCALES["own_short"]), rel=1e-5)
+    assert bread["own_long"] == pytest.approx(log1p(1 / SCALES.own_long), rel=1e-5)
+    assert bread["own_short"] == pytest.approx(log1p(1 / SCALES.own_short), rel=1e-5)
     assert bread["repeat_rate"] == pytest.approx(log(0.5 + 1e-3), rel=1e-5)
     assert tea["own_long"] == tea["repeat_rate"] == 0
 

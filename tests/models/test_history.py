@@ -130,6 +130,8 @@ def _adds(name: str, then: int, kind: str, weight: float, as_of: int) -> float:
     """What one event adds to one sum of its pair."""
     of_lines = 1.0 if kind in ("purchase", "return") else 0.0
     of_interest = dict(zip(KINDS, SETTINGS.kind_weights, strict=True))[kind]
+    if name == "lines":
+        return float(kind == "purchase")
     if name == "count":
         return weight * of_lines
     decay = 0.5 ** ((as_of - then) / DAY / getattr(SETTINGS, f"{name}_half_life_days"))

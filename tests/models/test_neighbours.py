@@ -59,7 +59,7 @@ def test_the_strongest_evidence_is_the_heaviest_tie_times_its_weight() -> None:
 
 
 def test_similarity_is_what_the_formula_says() -> None:
-    settings = NeighbourSettings(power=0.5, customer_norm=1.0, item_norm=0.75, neighbour_norm=0.5)
+    settings = NeighbourSettings(min_customers=1, power=0.5, customer_norm=1.0, item_norm=0.75, neighbour_norm=0.5)
     interest = np.array([[4, 1, 0], [1, 0, 9], [1, 4, 0], [0, 16, 0]], np.float32)
     found = fit_neighbours(csr_matrix(interest), settings)
     weight = interest**0.5
@@ -71,11 +71,11 @@ def test_similarity_is_what_the_formula_says() -> None:
 
 
 def test_no_product_is_its_own_neighbour_and_strangers_are_none() -> None:
-    found = fit_neighbours(csr_matrix(np.array([[1, 1, 0], [0, 0, 1]], np.float32)), NeighbourSettings())
+    found = fit_neighbours(csr_matrix(np.array([[1, 1, 0], [0, 0, 1]], np.float32)), NeighbourSettings(min_customers=1))
     assert [np.flatnonzero(found.similar(item)).tolist() for item in range(3)] == [[1], [0], []]
 
 
 def test_only_the_nearest_are_kept_in_the_order_of_the_products() -> None:
     bought = np.array([[1, 1, 1, 1], [1, 0, 1, 1], [1, 0, 1, 0], [0, 1, 0, 0]], np.float32)
-    found = fit_neighbours(csr_matrix(bought), NeighbourSettings(neighbours=2))
+    found = fit_neighbours(csr_matrix(bought), NeighbourSettings(min_customers=1, neighbours=2))
     assert found.item[found.indptr[0] : found.indptr[1]].tolist() == [2, 3]

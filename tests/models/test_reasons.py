@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.history import Interactions, interactions, pair_starts, with_session
-from models.reasons import buy_again, goes_with, neighbours_of, similar_customers, similar_to
+from models.reasons import buy_again, goes_with, neighbours_of, popular, similar_customers, similar_to
 from models.recommender import Recommender
 from models.settings import HistorySettings
 from models.slate import ReasonKind
@@ -36,12 +36,24 @@ def bread(*days: float, returned: float = 0) -> Interactions:
     ],
 )
 def test_how_often_something_is_bought_is_told_as_it_was(days: tuple[float, ...], sentence: str) -> None:
-    reason = buy_again(bread(*days), 0)
+    reason = buy_again(bread(*days), 0, moment(max(days)))
     assert (reason.kind, reason.items, reason.text) == (ReasonKind.BUY_AGAIN, (0,), sentence)
 
 
-def test_one_of_three_sent_back_leaves_two() -> None:
-    assert buy_again(bread(0, 9, 18, returned=1), 0).text == "You bought this twice"
+def test_one_of_three_sent_back_was_bought_all_the_same() -> None:
+    assert buy_again(bread(0, 9, 18, returned=1), 0, moment(18)).text == "You buy this about every 9 days"
+
+
+@pytest.mark.parametrize(
+    ("day", "sentence"), [(45, "You buy this about every 9 days"), (46, "You bought this 3 times")]
+)
+def test_a_rhythm_that_was_given_up_is_told_no_more(day: float, sentence: str) -> None:
+    assert buy_again(bread(0, 9, 18), 0, moment(day)).text == sentence
+
+
+def test_what_nobody_bought_lately_is_not_called_popular_now() -> None:
+    assert popular(1).text == "Popular right now"
+    assert popular(0).text == "Bought by other customers"
 
 
 TITLES = [Product("bread", title="Rye loaf"), Product("butter", title="Butter"), Product("jam"), Product("tea")]
@@ -68,14 +80,14 @@ def test_because_you_bought_names_the_product_whose_tie_weighs_most(shop: Recomm
         for item, interest in zip(pairs.item, pairs.recent, strict=True)
     }
     assert weight[BREAD] > weight[JAM] > 0
-    reason = neighbours_of(shop.catalogue, neighbours, pairs, [BUTTER])[BUTTER]
+    reason = neighbours_of(shop.catalogue, neighbours, pairs, [BUTTER], [])[BUTTER]
     assert (reason.kind, reason.items) == (ReasonKind.BECAUSE_YOU_BOUGHT, (BREAD,))
     assert reason.text == "Because you bought Rye loaf"
 
 
 def test_a_product_without_a_title_is_not_named_by_its_number(shop: Recommender) -> None:
     only_jam = interactions(*_only(shop, JAM), moment(14), SMALL.history)
-    reason = neighbours_of(shop.catalogue, shop.model.neighbours, only_jam, [BUTTER])[BUTTER]
+    reason = neighbours_of(shop.catalogue, shop.model.neighbours, only_jam, [BUTTER], [])[BUTTER]
     assert (reason.items, reason.text) == ((JAM,), "Because of what you bought before")
 
 
@@ -88,9 +100,16 @@ def _only(shop: Recommender, item: int):
 
 def test_what_was_looked_at_was_not_bought(shop: Recommender) -> None:
     visit = with_session(interactions(*_only(shop, TEA), moment(14), SMALL.history), np.array([BREAD, JAM], np.int32))
-    found = neighbours_of(shop.catalogue, shop.model.neighbours, visit, [TEA, BUTTER])
+    found = neighbours_of(shop.catalogue, shop.model.neighbours, visit, [TEA, BUTTER], [])
     assert found[TEA].kind is ReasonKind.BECAUSE_YOU_VIEWED
     assert found[TEA].text == "Because you looked at Rye loaf"
+
+
+def test_what_lies_in_the_basket_was_not_looked_at(shop: Recommender) -> None:
+    visit = with_session(interactions(*_only(shop, TEA), moment(14), SMALL.history), np.array([BREAD, JAM], np.int32))
+    found = neighbours_of(shop.catalogue, shop.model.neighbours, visit, [TEA], [BREAD])
+    assert found[TEA].kind is ReasonKind.BECAUSE_OF_BASKET
+    assert found[TEA].text == "Because Rye loaf is in your basket"
 
 
 def test_customers_like_you_are_told_by_what_you_share(shop: Recommender) -> None:
@@ -106,7 +125,7 @@ def test_customers_like_you_are_told_by_what_you_share(shop: Recommender) -> Non
 
 def test_nothing_to_explain_needs_no_reason(shop: Recommender) -> None:
     assert similar_customers(shop.catalogue, shop.model.factors, ann(shop), [], SMALL) == {}
-    assert neighbours_of(shop.catalogue, shop.model.neighbours, ann(shop), []) == {}
+    assert neighbours_of(shop.catalogue, shop.model.neighbours, ann(shop), [], []) == {}
 
 
 def test_a_bundle_names_the_product_it_goes_with(shop: Recommender) -> None:

@@ -66,9 +66,24 @@ def test_a_damaged_version_cannot_be_made_active(tmp_path: Path) -> None:
     damaged.write_bytes(damaged.read_bytes()[:-1] + b"!")
     with pytest.raises(ArtifactError, match=r"price\.npy"):
         Registry(tmp_path).activate(first)
-    with pytest.raises(ArtifactError, match=r"price\.npy"):
+    with pytest.raises(ArtifactError, match="no earlier version"):
         Registry(tmp_path).rollback()
     assert Registry(tmp_path).active() == second
+
+
+def test_rollback_goes_past_a_damaged_version_to_a_whole_one(tmp_path: Path) -> None:
+    first, second, _ = publish(tmp_path, 1, 2, 3)
+    (Registry(tmp_path).path(second) / "manifest.json").write_text("{")
+    assert Registry(tmp_path).rollback() == first
+
+
+def test_a_damaged_version_is_named_and_hides_no_other(tmp_path: Path) -> None:
+    first, second = publish(tmp_path, 1, 2)
+    (Registry(tmp_path).path(second) / "manifest.json").write_text("{")
+    registry = Registry(tmp_path)
+    assert [entry.version for entry in registry.versions()] == [first]
+    assert [second in str(error) for error in registry.damaged()] == [True]
+    assert registry.prune(now=100 * DAY, keep=1, max_age_days=30) == [first]
 
 
 def test_an_unknown_version_cannot_be_made_active(tmp_path: Path) -> None:

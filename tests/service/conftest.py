@@ -87,12 +87,15 @@ def damage(root: Path, version: str) -> str:
 
 @contextmanager
 def process(root: Path, runtime: Path, **settings: object) -> Iterator[int]:
-    """`python -m service` in a process of its own; gives the port once it is ready."""
+    """`python -m service` in a process of its own; gives the port once it is ready. It may leave nothing in `tmp`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     named = {"registry": root, "port": port, "runtime_dir": runtime, **settings}
+    temporary = runtime.parent / "tmp"
+    temporary.mkdir(exist_ok=True)
     environment = os.environ | {f"REGULARS_{name.upper()}": str(value) for name, value in named.items()}
+    environment |= {"TMPDIR": str(temporary)}
     log = (runtime.parent / "service.log").open("w")
     running = subprocess.Popen([sys.executable, "-m", "service"], env=environment, stderr=log)
     try:
@@ -102,6 +105,7 @@ def process(root: Path, runtime: Path, **settings: object) -> Iterator[int]:
         running.terminate()
         running.wait(15)
         log.close()
+    assert list(temporary.iterdir()) == []
 
 
 def status(port: int, path: str) -> int:

@@ -1,15 +1,25 @@
 """The service follows the registry, and never gives up a good model for a bad one."""
 
+import errno
+import gc
 import logging
+import os
 import shutil
+import weakref
 from pathlib import Path
 
 import pytest
 
 from benchmarks.faults import another_version
+from models.cards import price_text
 from models.registry import Registry
+from models.slate import FallbackReason
 from service.active import ActiveModel
+from service.answers import answer, popular_answer
+from service.body import Model
 from service.metrics import Metrics
+from service.options import Options
+from service.questions import Kind, Question
 from tests.service.conftest import Shop, damage
 
 
@@ -74,6 +84,86 @@ def test_a_refusal_is_over_when_the_pointer_goes_back(active: ActiveModel, own_s
     Registry(own_shop.root).activate(own_shop.model.version)
     active.refresh()
     assert active.refusal is None
+
+
+def test_a_restart_with_a_damaged_version_serves_the_one_before(
+    own_shop: Shop, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    registry, metrics = Registry(own_shop.root), Metrics()
+    second, third = (another_version(own_shop.root, seconds_later=seconds) for seconds in (60, 120))
+    for version in (second, third):
+        registry.activate(version)
+    pointers = (own_shop.root / "active").read_text()
+    names = {version: damage(own_shop.root, version) for version in (second, third)}
+    (own_shop.root / "active").write_text(pointers)
+    active = ActiveModel(registry, tmp_path / "run", metrics)
+    with caplog.at_level(logging.ERROR):
+        for _ in range(3):
+            active.refresh()
+    assert version_of(active) == own_shop.model.version
+    assert active.refusal is not None
+    assert (active.refusal.version, names[third] in active.refusal.reason) == (third, True)
+    assert [record.getMessage().split()[2] for record in caplog.records] == [f"{third}:", f"{second}:"]
+    assert all(own_shop.model.version in record.getMessage() for record in caplog.records)
+    assert "regulars_model_refused 1.0" in metrics.text().decode()
+    damage(own_shop.root, third)
+    active.refresh()
+    assert (version_of(active), active.refusal) == (third, None)
+    assert "regulars_model_refused 0.0" in metrics.text().decode()
+
+
+def test_a_version_that_was_pruned_is_not_tried(own_shop: Shop, tmp_path: Path) -> None:
+    (own_shop.root / "active").write_text(f"gone\nlong-gone\n{own_shop.model.version}\n")
+    active = ActiveModel(Registry(own_shop.root), tmp_path / "run", metrics := Metrics())
+    active.refresh()
+    assert version_of(active) == own_shop.model.version
+    assert "regulars_models_refused_total 1.0" in metrics.text().decode()
+
+
+class ShortOfRoom(ActiveModel):
+    """The disk is full at the first look."""
+
+    looks = 0
+
+    def _load(self, directory: Path) -> Model:
+        self.looks += 1
+        if self.looks == 1:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return super()._load(directory)
+
+
+def test_what_may_pass_is_tried_again(own_shop: Shop, tmp_path: Path) -> None:
+    active = ShortOfRoom(Registry(own_shop.root), tmp_path / "run", Metrics())
+    active.refresh()
+    assert active.refusal is not None
+    assert "No space left" in active.refusal.reason
+    active.refresh()
+    assert (version_of(active), active.refusal) == (own_shop.model.version, None)
+
+
+def test_the_model_before_leaves_the_memory(active: ActiveModel, own_shop: Shop) -> None:
+    assert active.current is not None
+    before = weakref.ref(active.current.recommender)
+    gc.disable()
+    try:
+        Registry(own_shop.root).activate(another_version(own_shop.root))
+        for _ in range(2):
+            active.refresh()
+        assert before() is None
+    finally:
+        gc.enable()
+
+
+def test_the_first_caller_finds_everything_counted(active: ActiveModel, own_shop: Shop) -> None:
+    assert active.current is not None
+    counted = active.current.recommender.by_sales.cache_info().misses
+    for customer in ("c00", "c01", "c02", "stranger"):
+        question = Question(Kind.CUSTOMER, Options(), "en_US", customer_id=customer)
+        popular_answer(active.current, question, FallbackReason.DEADLINE, b"secret")
+    assert active.current.recommender.by_sales.cache_info().misses == counted
+    prices = price_text.cache_info().misses
+    answer(active.current, Question(Kind.POPULAR, Options(), "en_US"), b"secret")
+    assert price_text.cache_info().misses == prices
 
 
 @pytest.mark.parametrize("pointer", ["", "../../etc", "no-such-version", "\x00\xff"])

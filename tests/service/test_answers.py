@@ -19,7 +19,7 @@ SECRET = b"secret"
 
 def ask(shop: Shop, kind: Kind, options: Options | None = None, **rest: Any) -> dict[str, Any]:
     question = Question(kind, options or Options(n=3), "en_US", **rest)
-    body: dict[str, Any] = orjson.loads(answer(shop.model, question, SECRET).body)
+    body: dict[str, Any] = orjson.loads(answer(shop.model, question, SECRET).body_for(question.customer_id))
     return body
 
 
@@ -51,11 +51,11 @@ def test_a_visit_to_unknown_products_alone_gets_what_is_popular(shop: Shop) -> N
     assert (body["fallback_reason"], body["missing_ids"]) == ("no_history", ["sold by nobody"])
 
 
-@pytest.mark.parametrize("kind", [Kind.SIMILAR, Kind.BUNDLES])
-def test_an_unknown_product_gets_what_is_popular_and_why(shop: Shop, kind: Kind) -> None:
+@pytest.mark.parametrize(("kind", "count"), [(Kind.SIMILAR, 3), (Kind.BUNDLES, 0)])
+def test_an_unknown_product_is_like_what_is_popular_and_in_no_bundle(shop: Shop, kind: Kind, count: int) -> None:
     body = ask(shop, kind, product_id="sold by nobody")
     assert (body["fallback_reason"], body["missing_ids"]) == ("unknown_product", ["sold by nobody"])
-    assert body["count"] == 3
+    assert body["count"] == count
 
 
 def test_more_than_there_is_means_fewer_and_none_twice(shop: Shop) -> None:
@@ -106,7 +106,8 @@ def test_every_question_has_a_ready_answer(shop: Shop, kind: Kind) -> None:
         kind, Options(n=2), "en_US", customer_id=shop.customer, product_id=shop.product, basket=(shop.product,)
     )
     body = orjson.loads(popular_answer(shop.model, question, FallbackReason.DEADLINE, SECRET).body)
-    assert (body["strategy"], body["fallback_reason"], body["count"]) == ("popular", "deadline", 2)
+    expected = ("bundles", 0) if kind in (Kind.BUNDLES, Kind.BASKET) else ("popular", 2)
+    assert (body["strategy"], body["count"], body["fallback_reason"]) == (*expected, "deadline")
 
 
 def test_a_packed_answer_is_unpacked_byte_by_byte() -> None:
@@ -114,14 +115,23 @@ def test_a_packed_answer_is_unpacked_byte_by_byte() -> None:
     assert Answer.unpack(packed.pack()) == packed
 
 
-def test_an_empty_basket_gets_popular_products_in_units(shop: Shop) -> None:
+@pytest.mark.parametrize("name", [None, "anna", '"', "\\", '"customer_id":null', "ü\n", "null"])
+def test_an_answer_names_its_customer_only_when_it_is_served(shop: Shop, name: str | None) -> None:
+    options = Options(n=3, exclude=('"customer_id":null',), campaign='"customer_id":null')
+    anonymous = answer(shop.model, Question(Kind.CUSTOMER, options, "en_US", customer_id=name), SECRET)
+    served = orjson.loads(anonymous.body_for(name))
+    assert served == {**orjson.loads(anonymous.body), "customer_id": name}
+    assert orjson.loads(anonymous.body)["customer_id"] is None
+
+
+def test_an_empty_basket_is_completed_by_nothing(shop: Shop) -> None:
     body = ask(shop, Kind.BASKET)
-    assert (body["fallback_reason"], body["recommendations"][0]["anchor_id"]) == ("no_history", None)
+    assert (body["fallback_reason"], body["recommendations"]) == ("no_history", [])
 
 
-def test_a_product_that_goes_with_nothing_gets_nothing_when_strict(shop: Shop) -> None:
+def test_a_product_that_goes_with_nothing_is_in_no_bundle(shop: Shop) -> None:
     everything_else = tuple(name for name in shop.products if name != shop.product)
-    options = Options(n=3, exclude=everything_else, strict=True)
+    options = Options(n=3, exclude=everything_else)
     body = ask(shop, Kind.BUNDLES, options, product_id=shop.product)
     assert (body["count"], body["fallback_reason"]) == (0, "no_candidates")
 

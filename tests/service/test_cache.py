@@ -23,6 +23,7 @@ def make_cache(request: pytest.FixtureRequest) -> MakeCache:
     async def redis() -> Cache:
         return RedisCache(
             server.url,
+            secret=b"secret",
             ttl_seconds=60,
             timeout_seconds=1.0,
             breaker=Breaker(3, 1.0),

@@ -7,7 +7,7 @@ Right means byte by byte what the model itself gives, computed here without any 
 import time
 from pathlib import Path
 
-from benchmarks.faults import STRANGER, Load, another_version, truth
+from benchmarks.faults import STRANGER, Load, another_version, popular_truth, truth
 from models.recommender import Recommender
 from models.registry import Registry
 from service.body import Model
@@ -20,7 +20,7 @@ CUSTOMERS = [*(f"c{number:02}" for number in range(30)), STRANGER]
 
 def test_whatever_happens_to_redis_every_answer_is_right(shop: Shop, redis_server: RedisServer, tmp_path: Path) -> None:
     with process(shop.root, tmp_path / "run", redis_url=redis_server.url, breaker_seconds=0.2) as port:
-        load = Load(port, CUSTOMERS, [truth(shop.model, CUSTOMERS)])
+        load = Load(port, CUSTOMERS, [truth(shop.model, CUSTOMERS)], deadline_ms=10_000)
         with load.running(CALLERS):
             time.sleep(0.5)
             redis_server.flush()
@@ -43,11 +43,21 @@ def test_whatever_happens_to_redis_every_answer_is_right(shop: Shop, redis_serve
 def test_a_redis_that_was_never_there_is_not_missed(shop: Shop, redis_server: RedisServer, tmp_path: Path) -> None:
     redis_server.kill()
     with process(shop.root, tmp_path / "run", redis_url=redis_server.url) as port:
-        load = Load(port, CUSTOMERS, [truth(shop.model, CUSTOMERS)])
+        load = Load(port, CUSTOMERS, [truth(shop.model, CUSTOMERS)], deadline_ms=10_000)
         with load.running(CALLERS):
             time.sleep(0.7)
     assert load.wrong == []
     assert load.statuses[200] > 50
+
+
+def test_a_slate_that_comes_too_late_is_the_popular_one(shop: Shop, tmp_path: Path) -> None:
+    truths, popular = [truth(shop.model, CUSTOMERS)], [popular_truth(shop.model, CUSTOMERS)]
+    with process(shop.root, tmp_path / "run", cache_bytes=0, scoring_threads=1, scoring_queue=0) as port:
+        load = Load(port, CUSTOMERS, truths, popular)
+        with load.running(CALLERS):
+            time.sleep(0.5)
+    assert load.wrong == []
+    assert 0 < len(load.late) < load.statuses[200]
 
 
 def test_a_new_model_takes_over_without_a_failed_or_mixed_answer(
@@ -58,7 +68,7 @@ def test_a_new_model_takes_over_without_a_failed_or_mixed_answer(
     new = truth(Model.of(Recommender.load(registry.path(later))), CUSTOMERS)
     settings = {"redis_url": redis_server.url, "workers": 2, "poll_seconds": 0.1}
     with process(own_shop.root, tmp_path / "run", **settings) as port:
-        load = Load(port, CUSTOMERS, [truth(own_shop.model, CUSTOMERS), new])
+        load = Load(port, CUSTOMERS, [truth(own_shop.model, CUSTOMERS), new], deadline_ms=10_000)
         with load.running(CALLERS):
             time.sleep(0.5)
             registry.activate(later)

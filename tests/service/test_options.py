@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from service.options import Fields, Options, SessionOptions, moment
+from service.options import BasketOptions, Fields, Options, SessionOptions, moment
 
 
 def problem(**values: Any) -> str:
@@ -27,8 +27,11 @@ def test_an_empty_parameter_of_a_template_is_not_given() -> None:
     assert Options.model_validate({"category": "", "market": "", "as_of": "", "exclude": [""]}) == Options()
 
 
-def test_exclusions_are_a_set() -> None:
+def test_the_order_of_products_does_not_make_another_question() -> None:
     assert Options(exclude=("b", "a", "b")).exclude == ("a", "b")
+    visit = SessionOptions(recent=("b", "a", "b"), basket=("d", "c", "d"))
+    assert (visit.recent, visit.basket) == (("a", "b"), ("c", "d"))
+    assert BasketOptions(basket=("d", "c", "d")).basket == ("c", "d")
 
 
 @pytest.mark.parametrize(
@@ -84,6 +87,15 @@ def test_what_cannot_be_meant_is_refused_by_field(values: dict[str, Any], senten
 
 def test_a_locale_may_be_written_either_way() -> None:
     assert Options.model_validate({"locale": "de-DE"}) == Options.model_validate({"locale": "de_DE"})
+
+
+@pytest.mark.parametrize("field", ["recent", "basket"])
+def test_a_visit_has_a_hundred_products_at_most(field: str) -> None:
+    SessionOptions.model_validate({field: ["x"] * 100})
+    with pytest.raises(ValidationError, match="at most 100 items"):
+        SessionOptions.model_validate({field: ["x"] * 101})
+    with pytest.raises(ValidationError, match="at most 100 items"):
+        BasketOptions.model_validate({"basket": ["x"] * 101})
 
 
 def test_ids_are_texts_and_nothing_else() -> None:

@@ -12,6 +12,7 @@ from service.redis_cache import WAITING_WRITES, RedisCache, seal, unseal
 from tests.redis_server import RedisServer
 
 REST = 0.2
+SECRET = b"secret"
 
 
 def scene(server: RedisServer, play: Callable[[RedisCache, Breaker], Awaitable[None]]) -> None:
@@ -19,6 +20,7 @@ def scene(server: RedisServer, play: Callable[[RedisCache, Breaker], Awaitable[N
         breaker = Breaker(3, REST)
         cache = RedisCache(
             server.url,
+            secret=SECRET,
             ttl_seconds=60,
             timeout_seconds=0.05,
             breaker=breaker,
@@ -98,7 +100,13 @@ def test_a_flushed_redis_is_filled_again(redis_server: RedisServer) -> None:
 def test_a_value_somebody_else_wrote_is_no_answer(redis_server: RedisServer) -> None:
     async def play(cache: RedisCache, breaker: Breaker) -> None:
         with Redis.from_url(redis_server.url) as redis:
-            for nonsense in (b"", b"x", b"x" * 500, seal(b"another key", b"value")):
+            for nonsense in (
+                b"",
+                b"x",
+                b"x" * 500,
+                seal(SECRET, b"another key", b"value"),
+                seal(b"guessed", b"key", b"value"),
+            ):
                 redis.set("key", nonsense)
                 assert await cache.get(b"key") is None
             redis.delete("key")
@@ -121,6 +129,12 @@ def test_writes_that_find_no_room_are_dropped(redis_server: RedisServer) -> None
 
 
 def test_a_seal_holds_key_and_value_together() -> None:
-    assert unseal(b"key", seal(b"key", b"value")) == b"value"
-    assert unseal(b"kez", seal(b"key", b"value")) is None
-    assert unseal(b"key", seal(b"key", b"value")[:-1]) is None
+    sealed = seal(SECRET, b"key", b"value")
+    assert unseal(SECRET, b"key", sealed) == b"value"
+    assert unseal(SECRET, b"kez", sealed) is None
+    assert unseal(SECRET, b"key", sealed[:-1]) is None
+    assert unseal(SECRET, b"keyv", seal(SECRET, b"key", b"vvalue")[:16] + b"value") is None
+
+
+def test_who_does_not_hold_the_secret_cannot_seal() -> None:
+    assert unseal(SECRET, b"key", seal(b"guessed", b"key", b"value")) is None

@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 
 from service.problems import ProblemBody
 from service.schema import BundleAnswer, Recommendation, SlateAnswer
+from tests.service.conftest import Shop
 from tests.shop import NO_EMAIL, NO_WEB, REGULAR, SOLD_OUT, SOUTHERN
 
 CUSTOMERS = "/v1/customers/{}/recommendations"
@@ -108,7 +109,7 @@ def test_what_is_asked_of_a_product_is_told_by_the_end_of_the_address(client: Te
     similar = client.get("/v1/products/a%2Fbundles/similar").json()
     bundles = client.get("/v1/products/a%2Fsimilar/bundles").json()
     assert (similar["missing_ids"], bundles["missing_ids"]) == (["a/bundles"], ["a/similar"])
-    assert "products" in bundles["recommendations"][0]
+    assert (similar["strategy"], bundles["strategy"]) == ("popular", "bundles")
 
 
 WRONG = {
@@ -209,10 +210,28 @@ def test_a_basket_is_completed_by_what_goes_with_it(client: TestClient) -> None:
     assert body["recommendations"][0]["products"][0]["source"] == "bought_together"
 
 
+def test_popular_counts_the_days_that_the_model_counts(client: TestClient, shop: Shop) -> None:
+    days = shop.model.recommender.settings.popular.window_days
+    usual = client.get("/v1/popular?n=40&fields=ids").json()
+    assert client.get(f"/v1/popular?n=40&fields=ids&window_days={days}").json() == usual
+    assert client.get("/v1/popular?n=40&fields=ids&window_days=1").json() != usual
+
+
+def test_what_was_looked_at_in_another_order_is_the_same_visit(client: TestClient) -> None:
+    one, other = ({"recent": list(names)} for names in (["bread", "butter"], ["butter", "bread"]))
+    answers = [client.post("/v1/recommendations", json=body).content for body in (one, other)]
+    assert answers[0] == answers[1]
+
+
 def test_an_answer_tells_nobody_the_way_to_another_address(client: TestClient) -> None:
-    for address in ("/v1/popular/", "/v1/customers/c00", "/v1/", "//v1/popular", "/"):
+    for address in ("/v1/popular/", "/v1/customers/c00", "/v1/", "//v1/popular"):
         answered = client.get(address, follow_redirects=False)
         assert (answered.status_code, answered.headers["content-type"]) == (404, "application/problem+json")
+
+
+def test_who_opens_the_bare_address_is_shown_the_documentation(client: TestClient) -> None:
+    answered = client.get("/", follow_redirects=False)
+    assert (answered.status_code, answered.headers["location"]) == (307, "/docs")
 
 
 def test_a_wrong_method_is_told_the_right_one(client: TestClient) -> None:

@@ -30,9 +30,28 @@ def test_a_misspelt_setting_stops_it() -> None:
     assert "did you mean REGULARS_REGISTRY?" in start(expect=2, REGULARS_REGISTRI="x")
 
 
-def test_numpy_is_not_loaded_before_its_threads_are_set() -> None:
-    seen = "import service.__main__, sys; sys.exit('numpy' in sys.modules)"
-    subprocess.run([sys.executable, "-c", seen], check=True)
+# Python runs a file of this name before anything else.
+SITECUSTOMIZE = """
+import os, sys
+
+def watch(event, arguments):
+    if event == "import" and arguments[0] == "numpy":
+        print("NumPy loads with", os.environ.get("OPENBLAS_NUM_THREADS"), "threads", file=sys.stderr)
+
+sys.addaudithook(watch)
+"""
+
+
+@pytest.mark.parametrize(("chosen", "threads"), [("", "1"), ("3", "3")])
+def test_numpy_loads_when_its_threads_are_set(tmp_path: Path, chosen: str, threads: str) -> None:
+    (tmp_path / "sitecustomize.py").write_text(SITECUSTOMIZE)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("OPENBLAS", "COV"))}
+    environment |= {"PYTHONPATH": str(tmp_path), "REGULARS_REGISTRI": "x"}
+    if chosen:
+        environment["OPENBLAS_NUM_THREADS"] = chosen
+    done = subprocess.run([sys.executable, "-m", "service"], env=environment, capture_output=True, text=True)
+    assert f"NumPy loads with {threads} threads" in done.stderr
+    assert "NumPy loads with None" not in done.stderr
 
 
 def metrics_of(port: int) -> str:
@@ -43,11 +62,7 @@ def metrics_of(port: int) -> str:
     return text
 
 
-def test_two_workers_answer_count_together_and_leave_nothing_behind(
-    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "tmp").mkdir()
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+def test_two_workers_answer_and_count_together(shop: Shop, tmp_path: Path) -> None:
     with process(shop.root, tmp_path / "run", workers=2) as port:
         for _ in range(20):
             assert status(port, "/v1/popular") == 200
@@ -55,7 +70,6 @@ def test_two_workers_answer_count_together_and_leave_nothing_behind(
         wait_until(lambda: loaded in metrics_of(port))
         asked = 'regulars_request_seconds_count{route="/v1/popular",status="200"} 20.0'
         assert asked in metrics_of(port)
-    assert list((tmp_path / "tmp").iterdir()) == []
 
 
 def test_logs_hold_no_paths(shop: Shop, tmp_path: Path) -> None:

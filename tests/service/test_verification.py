@@ -8,7 +8,7 @@ import pytest
 
 from models.errors import ArtifactError
 from models.registry import Registry
-from service.verification import signature_of, verify_once
+from service.verification import marker_of, signature_of, verify_once
 from tests.service.conftest import Shop, damage
 
 
@@ -63,6 +63,24 @@ def test_a_directory_that_others_may_write_to_is_not_believed(directory: Path, t
     verify_once(directory, tmp_path / "run")
     flip_unseen(directory)
     (tmp_path / "run").chmod(0o777)
+    with pytest.raises(ArtifactError):
+        verify_once(directory, tmp_path / "run")
+
+
+def test_a_disk_without_room_for_a_marker_means_reading_again(directory: Path, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir(mode=0o700)
+    (tmp_path / "run" / marker_of(directory)).symlink_to("/dev/full")
+    verify_once(directory, tmp_path / "run")
+    flip_unseen(directory)
+    with pytest.raises(ArtifactError):
+        verify_once(directory, tmp_path / "run")
+
+
+def test_a_marker_that_cannot_be_opened_means_reading(directory: Path, tmp_path: Path) -> None:
+    (tmp_path / "run" / marker_of(directory)).mkdir(mode=0o700, parents=True)
+    (tmp_path / "run").chmod(0o700)
+    verify_once(directory, tmp_path / "run")
+    flip_unseen(directory)
     with pytest.raises(ArtifactError):
         verify_once(directory, tmp_path / "run")
 

@@ -233,7 +233,7 @@ def test_ctrl_c_ends_with_one_sentence_and_nothing_published(tmp_path: Path) -> 
     command = arguments(tmp_path)
     settings(tmp_path, ENDLESS)
     with begin(command) as training:
-        wait_for(training, "first and last purchase")
+        wait_for(training, "Reading purchases: ")
         training.send_signal(signal.SIGINT)
         _, told = training.communicate()
     assert training.returncode == 130
@@ -248,7 +248,7 @@ def test_a_killed_training_leaves_the_registry_whole_and_the_next_one_works(tmp_
     command = arguments(tmp_path)
     settings(tmp_path, ENDLESS)
     with begin(command) as training:
-        wait_for(training, "first and last purchase")
+        wait_for(training, "Reading purchases: ")
         training.kill()
     assert training.returncode == -signal.SIGKILL
     assert published(tmp_path) == before

@@ -143,10 +143,11 @@ def test_a_model_that_is_a_week_old_is_measured_at_the_later_moment(
     assert stale.customers("all") == evaluated.customers("all")
 
 
-def loyal_shop(in_stock: bool = True) -> Purchases:
+def loyal_shop(in_stock: bool = True, until_day: float | None = None) -> Purchases:
     """Twenty-five customers who buy the same product, each their own, every ten days."""
     lines = [Line(f"c{number:02}", f"p{number:02}", 10 * time) for number in range(25) for time in range(11)]
-    return small_purchases(lines, [Product(f"p{number:02}", in_stock=in_stock) for number in range(25)])
+    products = [Product(f"p{number:02}", in_stock=in_stock, until_day=until_day) for number in range(25)]
+    return small_purchases(lines, products)
 
 
 def measured(purchases: Purchases, root: Path) -> Evaluation:
@@ -162,8 +163,14 @@ def test_customers_who_buy_nothing_new_make_no_task_of_discovery(tmp_path: Path)
     assert evaluation.scores["all"][BLEND]["recall"].value == 1
 
 
-def test_a_shop_that_is_sold_out_shows_nothing_and_has_figures_all_the_same(tmp_path: Path) -> None:
-    evaluation = measured(loyal_shop(in_stock=False), tmp_path)
+def test_a_shop_that_is_sold_out_today_is_measured_as_if_it_were_not(tmp_path: Path) -> None:
+    full, empty = (measured(loyal_shop(in_stock), tmp_path / f"{in_stock}") for in_stock in (True, False))
+    assert empty.scores == full.scores
+    assert empty.scores["all"][BLEND]["recall"].value == 1
+
+
+def test_a_shop_that_had_closed_before_the_cut_shows_nothing_and_has_figures_all_the_same(tmp_path: Path) -> None:
+    evaluation = measured(loyal_shop(until_day=50), tmp_path)
     assert evaluation.scores["all"][BLEND]["recall"].value == 0
     assert (evaluation.coverage, evaluation.novelty, evaluation.filled) == ({"all": 0}, {"all": 0}, {"all": 0})
     assert evaluation.cut == moment(100) - 28 * 86_400

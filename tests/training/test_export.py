@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from models.customers import NO, PERSONALIZE_EMAIL, YES
 from models.recommender import Recommender
-from models.slate import Repeat, SlateRequest
-from tests.shop import moment, small_shop
+from models.registry import Registry
+from models.slate import Repeat, SlateRequest, Strategy
+from tests.shop import moment, names, small_shop, small_shop_purchases, trained
 from training.errors import InputError
 from training.export import Layout, Order, export_slates
 from training.progress import ignore
@@ -134,6 +137,47 @@ def test_more_recipients_than_one_worker_takes_at_a_time_keep_their_order(direct
     export_slates(directory, recipients, WIDE, output, processes=1, on_progress=lambda *step: steps.append(step))
     assert pq.read_table(output)["customer_id"].to_pylist() == [one.customer_id for one in recipients]
     assert steps == [(256, 600), (512, 600), (600, 600)]
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small shop, where c00 allows the web alone and c01 mails alone."""
+    purchases = small_shop_purchases()
+    consent = purchases.consent.copy()
+    consent[purchases.customer_ids.find("c00")] = (YES, YES, NO)
+    consent[purchases.customer_ids.find("c01")] = (YES, NO, YES)
+    shop = trained(replace(purchases, consent=consent))
+    registry = Registry(tmp_path_factory.mktemp("asked"))
+    return registry.path(registry.publish(shop.model, shop.manifest).version)
+
+
+def exported(directory: Path, output: Path, customer: str) -> list[tuple[str, str]]:
+    export(directory, output, LONG, [Recipient(customer)])
+    return [(row["product_id"], row["source"]) for row in rows_of(output)]
+
+
+def test_who_said_no_to_mails_gets_what_is_popular_in_the_file_though_the_web_is_personal(
+    asked: Path, tmp_path: Path
+) -> None:
+    shop = Recommender.load(asked)
+    popular = shop.popular_for("c00", SlateRequest(n=5))
+    assert exported(asked, tmp_path / "slates.csv", "c00") == [(name, "popular") for name in names(shop, popular)]
+    on_the_web = shop.recommend("c00", SlateRequest(n=5))
+    assert on_the_web.strategy is Strategy.PERSONAL
+    assert names(shop, on_the_web) != names(shop, popular)
+
+
+def test_who_said_yes_to_mails_gets_their_own_slate_in_the_file_though_the_web_is_not(
+    asked: Path, tmp_path: Path
+) -> None:
+    shop = Recommender.load(asked)
+    assert shop.recommend("c01", SlateRequest(n=5)).strategy is Strategy.NOT_PERSONALIZED
+    mail = shop.recommend("c01", SlateRequest(n=5, purpose=PERSONALIZE_EMAIL))
+    assert mail.strategy is Strategy.PERSONAL
+    wanted = [(name, slot.source.value) for name, slot in zip(names(shop, mail), mail.slots, strict=True)]
+    found = exported(asked, tmp_path / "slates.csv", "c01")
+    assert found == wanted
+    assert "own_purchases" in {source for _, source in found}
 
 
 @pytest.mark.parametrize("name", ["slates", "slates.xlsx", "slates.csv.gz"])

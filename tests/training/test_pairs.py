@@ -12,7 +12,7 @@ from models.pairs import OrderPairs
 from models.settings import BundleSettings
 from training.pairs import fit_order_pairs
 
-SETTINGS = BundleSettings()
+SETTINGS = BundleSettings(min_support=1)
 NOW = 1000 * DAY
 
 
@@ -80,20 +80,20 @@ def test_the_lift_told_to_people_comes_from_plain_counts() -> None:
 
 
 def test_an_order_too_large_to_mean_anything_ties_nothing() -> None:
-    pairs = fit([{0, 1, 2, 3}, {0, 1}], [0, 0], BundleSettings(largest_order=3))
+    pairs = fit([{0, 1, 2, 3}, {0, 1}], [0, 0], BundleSettings(min_support=1, largest_order=3))
     assert {item: list(partners(pairs, item)) for item in range(4)} == {0: [1], 1: [0], 2: [], 3: []}
     assert pairs.orders.tolist()[:4] == [2, 2, 1, 1]
 
 
 def test_only_the_strongest_partners_are_kept() -> None:
     orders = [{0, 1}] * 5 + [{0, 2}] * 3 + [{0, 3}]
-    pairs = fit(orders, [0] * 9, BundleSettings(neighbours=2))
+    pairs = fit(orders, [0] * 9, BundleSettings(min_support=1, neighbours=2))
     assert list(partners(pairs, 0)) == [1, 2]
     assert list(partners(pairs, 3)) == [0]
 
 
 def test_of_equal_partners_the_first_by_id_are_kept() -> None:
-    pairs = fit([{0, 1, 2, 3, 4}] * 3, [0] * 3, BundleSettings(neighbours=2))
+    pairs = fit([{0, 1, 2, 3, 4}] * 3, [0] * 3, BundleSettings(min_support=1, neighbours=2))
     assert [list(partners(pairs, item)) for item in range(5)] == [[1, 2], [0, 2], [0, 1], [0, 1], [0, 1]]
 
 

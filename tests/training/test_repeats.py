@@ -30,6 +30,22 @@ def test_a_purchase_that_was_sent_back_was_not_bought_again() -> None:
     assert repeats(*lines).average.tolist() == [0]
 
 
+def test_a_purchase_that_was_sent_back_still_tells_how_long_it_took_to_come_again() -> None:
+    """Bought on days 0, 10 and 20, the last sent back: two gaps of 10 days, and bought again, for two remain."""
+    milk = [*(Line("anna", "milk", day) for day in (0, 10, 20)), Line("anna", "milk", 21, kind="return")]
+    learned = repeats(*milk, Line("bert", "bread", 0), Line("bert", "bread", 40))
+    assert learned.average.tolist() == [1]
+    # Three gaps of 60 days in all: 20 days are typical; bread has one gap of 40, milk two of 10.
+    assert learned.interval.tolist() == pytest.approx([(40 + 5 * 20) / (1 + 5), (20 + 5 * 20) / (2 + 5)])
+
+
+def test_one_gap_counts_though_its_second_purchase_was_sent_back() -> None:
+    milk = [Line("anna", "milk", 0), Line("anna", "milk", 10), Line("anna", "milk", 11, kind="return")]
+    learned = repeats(*milk, Line("bert", "milk", 0), Line("bert", "milk", 40))
+    assert learned.average.tolist() == [0.5]
+    assert learned.interval.tolist() == [25]  # two gaps of 50 days
+
+
 def test_where_nothing_is_ever_bought_again_the_interval_is_a_century() -> None:
     learned = repeats(Line("anna", "milk", 0), Line("bert", "bread", 1))
     assert learned.rate.tolist() == [0, 0]

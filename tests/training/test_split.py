@@ -1,9 +1,12 @@
 """The history cut in two: who is asked about, and what is expected of a model."""
 
+from dataclasses import fields
+
 import pytest
 
 from models.events import DAY
-from tests.shop import Line, moment, small_purchases
+from models.slate import SlateRequest
+from tests.shop import Line, Product, moment, names, small_purchases, trained
 from training.config import EvaluationConfig
 from training.purchases import Purchases
 from training.split import Split, split
@@ -116,6 +119,23 @@ def test_targets_of_a_sample_belong_to_its_customers() -> None:
 )
 def test_too_little_to_measure_on_is_no_split(lines: list[Line]) -> None:
     assert split(small_purchases(lines), LAST_WEEK) is None
+
+
+def test_what_is_sold_out_today_was_there_at_the_cut() -> None:
+    jam = [Line(customer, "jam", 20) for customer in CROWD[:3]]
+    lines = [*crowd(), *jam, Line("anna", "milk", 5), Line("anna", "jam", 95)]
+    purchases = small_purchases(lines, [Product("jam", in_stock=False), Product("milk", in_stock=False)])
+    parts = split(purchases, LAST_WEEK)
+    assert parts is not None
+    assert expected(parts, purchases, "anna") == ({"jam"}, {"jam"})
+    assert parts.past.catalogue.in_stock.all()
+    # The twin shows what the model of today leaves out, and nothing else about the products has changed.
+    twin, today = trained(parts.past), trained(purchases)
+    assert "jam" in names(twin, twin.recommend("anna", SlateRequest()))
+    assert names(today, today.recommend("anna", SlateRequest())) == []
+    assert not purchases.catalogue.in_stock.any()
+    kept = [field.name for field in fields(purchases.catalogue) if field.name != "in_stock"]
+    assert all(getattr(parts.past.catalogue, name) is getattr(purchases.catalogue, name) for name in kept)
 
 
 def test_a_test_window_longer_than_the_history_is_no_split() -> None:

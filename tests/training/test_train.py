@@ -1,6 +1,8 @@
 """A training run: measured on its twin, held against what is active, published or refused."""
 
 import dataclasses
+import fcntl
+import os
 from io import StringIO
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 
 from models import artifact
 from models.arrays import flatten
+from models.events import DAY
 from models.registry import Registry
 from models.settings import BlendSettings, ModelSettings, Weights
 from tests.shop import SMALL, Line, moment, open_shop, small_purchases, small_shop_purchases
@@ -15,7 +18,7 @@ from training.config import Config, EvaluationConfig
 from training.errors import InputError
 from training.fit import fit
 from training.progress import Reporter
-from training.train import Outcome, evaluate_history, train
+from training.train import TOO_LITTLE, Outcome, evaluate_history, train
 
 SHOP = small_shop_purchases()
 NOW = moment(200)
@@ -29,6 +32,7 @@ BLEND = BlendSettings()
 GOOD = Config(model=SMALL, processes=1)
 BACKWARDS = dataclasses.replace(SMALL, blend=BlendSettings(upside_down(BLEND.new), upside_down(BLEND.bought)))
 BAD = Config(model=BACKWARDS, processes=1)
+KEEP_ONE = GOOD.model_copy(update={"registry": GOOD.registry.model_copy(update={"keep": 1})})
 
 
 @pytest.fixture
@@ -41,6 +45,13 @@ def run(registry: Registry, config: Config = GOOD, *, now: int = NOW) -> tuple[O
     return train(SHOP, config, registry, Reporter(stream), now=now), stream.getvalue()
 
 
+def run_short(registry: Registry, *, now: int = NOW) -> tuple[Outcome, str]:
+    """With a history of one line. The console of a pipe is 80 wide; the words are what counts."""
+    stream = StringIO()
+    outcome = train(small_purchases([Line("anna", "milk", 1)]), GOOD, registry, Reporter(stream), now=now)
+    return outcome, " ".join(stream.getvalue().split())
+
+
 def test_what_is_published_was_learned_from_everything_and_carries_the_figures_of_its_twin(registry: Registry) -> None:
     outcome, told = run(registry)
     assert outcome.published is not None
@@ -51,7 +62,19 @@ def test_what_is_published_was_learned_from_everything_and_carries_the_figures_o
     assert all(array.tobytes() == arrays[name].tobytes() for name, array in flatten(everything))
     assert shop.manifest.data_as_of == SHOP.time.max()
     assert shop.manifest.created == NOW
-    assert shop.manifest.counts == {"customers": 60, "products": 40, "lines": len(SHOP), "orders": SHOP.order.max() + 1}
+    assert shop.manifest.counts == {
+        "customers": 60,
+        "products": 40,
+        "lines": len(SHOP),
+        "orders": SHOP.order.max() + 1,
+        "learned_products": len(arrays["factors.item"]),
+        "neighbours": len(arrays["neighbours.item"]),
+        "bundle_pairs": len(arrays["orders.item"]),
+        "days_of_sales": len(arrays["sales.indptr"]) - 1,
+    }
+    # The kettle was never sold and the grinder once; sales are counted from the first day to the last.
+    assert 30 < shop.manifest.counts["learned_products"] < 40
+    assert shop.manifest.counts["days_of_sales"] == SHOP.time.max() // DAY - SHOP.time.min() // DAY + 1
     recall = outcome.evaluation.scores["all"]["blend"]["recall"].value
     assert shop.manifest.metrics["scores"]["all"]["blend"]["recall"]["value"] == recall > 0.5
     assert shop.manifest.metrics["cut"] < shop.manifest.data_as_of
@@ -62,8 +85,9 @@ def test_what_is_published_was_learned_from_everything_and_carries_the_figures_o
 def test_a_model_worse_than_what_simply_sells_is_refused_and_leaves_no_trace(registry: Registry) -> None:
     outcome, told = run(registry, BAD)
     assert outcome.published is None
-    refused = [str(refusal) for refusal in outcome.refusals]
-    assert any(refusal.startswith("all: Recall 0.") and "below popularity (interval" in refusal for refusal in refused)
+    assert any(
+        refusal.startswith("all: Recall 0.") and "below popularity (interval" in refusal for refusal in outcome.refusals
+    )
     assert registry.active() is None
     assert not registry.root.exists()
     assert "Everything" not in told
@@ -74,7 +98,7 @@ def test_a_model_worse_than_a_twin_of_the_active_settings_is_refused_and_the_act
 ) -> None:
     first, _ = run(registry)
     outcome, told = run(registry, BAD)
-    assert outcome.refusals[-1].against == "the active version's settings"
+    assert "below the active version's settings (interval of the difference -" in outcome.refusals[-1]
     assert "Twin of the active version: slates" in told
     assert first.published is not None
     assert registry.active() == first.published.version
@@ -112,7 +136,44 @@ def test_a_damaged_old_version_does_not_stop_a_new_one(registry: Registry) -> No
     outcome, told = run(registry, now=NOW + 60)
     assert outcome.published is not None
     assert registry.active() == outcome.published.version
-    assert f"Old versions were not removed: {manifest}" in told
+    assert [entry.version for entry in registry.versions()] == [outcome.published.version]
+    assert [str(manifest) in str(error) for error in registry.damaged()] == [True]
+    assert "not removed" not in told
+
+
+def test_a_damaged_old_version_is_pruned_like_any_other(registry: Registry) -> None:
+    old, _ = run(registry)
+    assert old.published is not None
+    (registry.path(old.published.version) / artifact.MANIFEST).write_text("{")
+    outcome, _ = run(registry, KEEP_ONE, now=NOW + 60)
+    assert outcome.published is not None
+    assert registry.names() == [outcome.published.version]
+
+
+def test_what_is_no_version_is_left_alone_and_in_nobodys_way(registry: Registry) -> None:
+    run(registry)
+    (registry.root / "versions" / "notes").mkdir()
+    (registry.root / "versions" / "20200101T000000Z-0123456789ab").write_text("a file")
+    outcome, told = run(registry, KEEP_ONE, now=NOW + 60)
+    assert outcome.published is not None
+    assert registry.names() == [outcome.published.version]
+    assert (registry.root / "versions" / "notes").is_dir()
+    assert "not removed" not in told
+
+
+def test_a_version_that_the_disk_will_not_give_up_is_told_and_the_new_version_stands(registry: Registry) -> None:
+    old, _ = run(registry)
+    assert old.published is not None
+    # Somebody works in the place that the old version would be moved to.
+    occupied = registry.root / f"staging-pruned-{old.published.version}"
+    (occupied / "work").mkdir(parents=True)
+    descriptor = os.open(occupied, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    outcome, told = run(registry, KEEP_ONE, now=NOW + 60)
+    os.close(descriptor)
+    assert outcome.published is not None
+    assert registry.active() == outcome.published.version
+    assert "Old versions were not removed: [Errno 39] Directory not empty: " in told
 
 
 def test_old_versions_are_pruned_when_a_new_one_is_published(registry: Registry) -> None:
@@ -122,11 +183,42 @@ def test_old_versions_are_pruned_when_a_new_one_is_published(registry: Registry)
 
 
 def test_a_history_too_short_to_be_measured_is_published_without_figures(registry: Registry) -> None:
-    stream = StringIO()
-    outcome = train(small_purchases([Line("anna", "milk", 1)]), GOOD, registry, Reporter(stream), now=NOW)
+    outcome, told = run_short(registry)
+    assert outcome.published is not None
     assert (outcome.evaluation, outcome.refusals) == (None, ())
     assert open_shop(registry).manifest.metrics == {}
-    assert "published without" in stream.getvalue()
+    assert told.startswith(f"Published without figures: {TOO_LITTLE}.")
+
+
+def test_a_history_too_short_to_be_measured_follows_one_that_was_not_measured_either(registry: Registry) -> None:
+    run_short(registry)
+    outcome, told = run_short(registry, now=NOW + 60)
+    assert outcome.published is not None
+    assert registry.active() == outcome.published.version
+    assert len(registry.versions()) == 2
+    assert outcome.refusals == ()
+    assert told.startswith(f"Published without figures: {TOO_LITTLE}.")
+
+
+def test_a_history_too_short_to_be_measured_does_not_replace_a_version_that_was_measured(registry: Registry) -> None:
+    first, _ = run(registry)
+    outcome, told = run_short(registry, now=NOW + 60)
+    assert (outcome.published, outcome.evaluation) == (None, None)
+    assert outcome.refusals == (f"{TOO_LITTLE}, though they sufficed for the active version: is the history complete?",)
+    assert first.published is not None
+    assert registry.active() == first.published.version
+    assert registry.names() == [first.published.version]
+    assert "without figures" not in told
+    assert "Everything" not in told
+
+
+def test_only_the_active_version_says_whether_there_was_enough_to_measure(registry: Registry) -> None:
+    unmeasured, _ = run_short(registry)
+    run(registry, now=NOW + 60)
+    assert unmeasured.published is not None
+    registry.activate(unmeasured.published.version)
+    outcome, _ = run_short(registry, now=NOW + 120)
+    assert outcome.published is not None
 
 
 def test_a_history_too_short_to_be_measured_cannot_be_evaluated() -> None:
