@@ -19,13 +19,15 @@ from models.events import DAY
 from training.bundle_evaluation import evaluate_bundles
 from training.config import Config, read_config
 from training.counts import only
-from training.evaluation import METRICS, Evaluation, evaluate
+from training.evaluation import Evaluation, Slates, evaluate
 from training.fit import fit
-from training.methods import AS_SERVED, BLEND
+from training.methods import AUTO, SERVED
 from training.progress import Reporter, ignore
+from training.publishing import write_twin
 from training.purchases import Purchases, read_purchases
+from training.rivals import rival_slates
 from training.split import Split, split
-from training.train import write_twin
+from training.teaching import teach
 from training.workers import cores
 
 LARGEST_ORDER = {"online_retail_ii": 60}  # products; 30 elsewhere
@@ -56,21 +58,25 @@ def report(name: str, folder: Path, config: Config, seeds: int, inner: bool) -> 
     parts = split(purchases, config.evaluation)
     if parts is None:
         raise SystemExit(f"{folder}: too little to measure on")
-    fresh = [measure(parts, parts.past, config, seed) for seed in range(seeds)]
+    rivals = rival_slates(parts, config.evaluation.k)
+    fresh = [measure(parts, parts.past, config, seed, rivals) for seed in range(seeds)]
     week_old = only(parts.past, parts.past.time < parts.cut - STALE_DAYS * DAY)
     stale = [measure(parts, week_old, config, seed) for seed in range(seeds)]
     print_tables(name, fresh, stale)
 
 
-def measure(parts: Split, past: Purchases, config: Config, seed: int) -> Evaluation:
+def measure(parts: Split, past: Purchases, config: Config, seed: int, rivals: Slates | None = None) -> Evaluation:
     """A model that learned from `past`, asked at the cut."""
     settings = type(config.model)(**{**vars(config.model), "seed": seed})
     evaluation = config.evaluation.model_copy(update={"seed": seed})
-    model = fit(past, settings, Reporter(), name=f"seed {seed}")
+    taught = teach(past, settings, Reporter(), processes=cores())
+    model = fit(past, settings, Reporter(), name=f"seed {seed}", lesson=taught.lesson)
     with tempfile.TemporaryDirectory() as place:
         directory = write_twin(Path(place), model, past, settings)
         bundles = evaluate_bundles(directory, parts, evaluation, ignore)
-        return evaluate(directory, parts, evaluation, bundles=bundles, processes=cores(), on_progress=ignore)
+        return evaluate(
+            directory, parts, evaluation, bundles=bundles, processes=cores(), on_progress=ignore, rivals=rivals
+        )
 
 
 def print_tables(name: str, fresh: list[Evaluation], stale: list[Evaluation]) -> None:
@@ -80,12 +86,26 @@ def print_tables(name: str, fresh: list[Evaluation], stale: list[Evaluation]) ->
     rows = dict.fromkeys(fresh[0].scores[tasks[0]], fresh)
     for method, runs in rows.items():
         print(f"| {method} | " + " | ".join(_cell(runs, task, method) for task in tasks) + " |")
-    for method in (BLEND, AS_SERVED):
+    for method in (SERVED, AUTO):
         print(
             f"| {method}, model {STALE_DAYS} days old | "
             + " | ".join(_cell(stale, task, method) for task in tasks)
             + " |"
         )
+    print(
+        "\n| at most so many of a category among ten | NDCG@10 | coverage | categories in a slate |\n|---|---|---|---|"
+    )
+    for rows in zip(*(run.diversity for run in fresh), strict=True):
+        figures = [np.mean([row.ndcg.value for row in rows]), np.mean([row.coverage for row in rows])]
+        categories = np.mean([row.categories for row in rows])
+        print(f"| {rows[0].name} | {figures[0]:.4f} | {figures[1]:.3f} | {categories:.1f} |")
+    print(f"\nNew products: {fresh[0].new_products}")
+    for task, found in fresh[0].candidates.items():
+        print(f"\n| source, {task} | candidates a customer | share of the targets | of no other source |")
+        print("|---|---|---|---|")
+        for source in found.sources:
+            print(f"| {source.name} | {source.candidates:.0f} | {source.recall:.3f} | {source.unique:.3f} |")
+        print(f"| all together | {found.per_customer:.0f} | {found.recall:.3f} | |")
     print("\n| bundles, hit@10 | basket | one product |\n|---|---|---|")
     for scale in ("per order", "per product"):
         cells = [f"{np.mean([run.bundles[mode][scale] for run in fresh]):.4f}" for mode in fresh[0].bundles]
@@ -95,7 +115,9 @@ def print_tables(name: str, fresh: list[Evaluation], stale: list[Evaluation]) ->
 def _cell(runs: list[Evaluation], task: str, method: str) -> str:
     if method not in runs[0].scores[task]:
         return "–"
-    return " / ".join(f"{np.mean([run.scores[task][method][metric].value for run in runs]):.4f}" for metric in METRICS)
+    return " / ".join(
+        f"{np.mean([run.scores[task][method][metric].value for run in runs]):.4f}" for metric in ("recall", "ndcg")
+    )
 
 
 if __name__ == "__main__":

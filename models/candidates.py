@@ -2,69 +2,79 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.factors import ItemFactors
-from models.history import NEVER, Interactions
-from models.neighbours import Neighbours
-from models.pairs import OrderPairs
-from models.sales import Popularity
+from models.case import Case
+from models.history import NEVER
+from models.model import Model
+from models.profile import Profile
 from models.settings import ModelSettings
 
 Floats = NDArray[np.float32]
+Items = NDArray[np.int64]
 STRIDE: Final = 32  # one score in so many is looked at first
+DUE: Final = (0.75, 1.5)  # intervals after the last purchase between which a product is due
 
 
-@dataclass(frozen=True, eq=False)
-class Evidence:
-    """What each source says about every product: float32 (items,), 0 where it says nothing."""
-
-    affinity: Floats  # factors: predicted preference, never below 0
-    neighbours: Floats
-    basket: Floats
-    popularity: Popularity
-
-
-def gather(
-    pairs: Interactions,
-    basket: list[int],
-    popularity: Popularity,
-    factors: ItemFactors,
-    neighbours: Neighbours,
-    orders: OrderPairs,
-    settings: ModelSettings,
-) -> Evidence:
-    """Ask every source about every product, for one history and one basket."""
-    vector = factors.fold_in(*observed(pairs, settings))
-    recent = pairs.recent > 0
-    return Evidence(
-        affinity=np.maximum(factors.scores(vector), 0),
-        neighbours=neighbours.scores(pairs.item[recent], pairs.recent[recent]),
-        basket=orders.basket_scores(basket, settings.bundles.lift_weight),
-        popularity=popularity,
-    )
-
-
-def observed(pairs: Interactions, settings: ModelSettings) -> tuple[NDArray[np.int32], Floats]:
-    """The products that fold a customer in, and the confidence c = 1 + α · taste of each."""
-    tasted = pairs.taste > 0
-    return pairs.item[tasted], 1 + np.float32(settings.factors.alpha) * pairs.taste[tasted]
-
-
-def candidates(
-    evidence: Evidence, pairs: Interactions, allowed: NDArray[np.bool_], per_source: int
-) -> NDArray[np.int64]:
-    """Every product bought before and the `per_source` best new ones of each source: sorted items (c,)."""
+def proposals(case: Case, model: Model, allowed: NDArray[np.bool_], settings: ModelSettings) -> dict[str, Items]:
+    """The candidates of each source, among the products that are allowed."""
+    limits, evidence, pairs, clocks = settings.candidates, case.evidence, case.pairs, case.clocks
+    owned = pairs.last != NEVER
     new = allowed.copy()
-    owned = pairs.item[pairs.last != NEVER]
-    new[owned] = False
-    sources = (evidence.affinity, evidence.neighbours, evidence.basket, evidence.popularity.recent)
-    chosen = [best(np.where(new, scores, 0), per_source) for scores in sources]
-    return np.unique(np.concatenate([owned[allowed[owned]], *chosen]).astype(np.int64))
+    new[pairs.item[owned]] = False
+    kept = np.flatnonzero(owned & allowed[pairs.item])
+    due = kept[(clocks.passed[kept] >= DUE[0]) & (clocks.passed[kept] <= DUE[1])]
+    habits = kept[best(pairs.long[kept] + pairs.short[kept], limits.bought)] if len(kept) > limits.bought else kept
+    return {
+        "own_purchases": pairs.item[habits].astype(np.int64),
+        "due": pairs.item[due].astype(np.int64),
+        "factors": best(np.where(new, evidence.affinity, 0), limits.new),
+        "neighbours": best(np.where(new, evidence.neighbours, 0), limits.new),
+        "basket": best(np.where(new, evidence.basket, 0), limits.new),
+        "bought_together": best(np.where(new, evidence.together, 0), limits.new),
+        "category": _of_categories(case, new, model, settings),
+        "popular": best(np.where(new, case.demand.popularity.recent, 0), limits.new),
+        "new": arrivals(case, new, model)[: limits.arrivals],
+    }
+
+
+def candidates(proposed: dict[str, Items]) -> Items:
+    """Every product that a source proposed: sorted items (c,)."""
+    return np.unique(np.concatenate(list(proposed.values())))
+
+
+def by_attributes(items: Items, profile: Profile, model: Model) -> Floats:
+    """How well products suit a customer by category, brand and price alone: (items,), 0 without a known category."""
+    # score = share of category · (1 + 4 · share of brand) · exp(-|how much dearer than the usual of this customer|)
+    category, brand = model.traits.category[items], model.catalogue.brand[items]
+    of_category = np.where(category >= 0, np.append(profile.category_share, np.float32(0))[category], 0)
+    of_brand = np.where(brand >= 0, np.append(profile.brand_share, np.float32(0))[brand], 0)
+    dearer = np.nan_to_num(model.traits.price_in_category[items] - np.float32(profile.price_in_category))
+    scores: Floats = (of_category * (1 + 4 * of_brand) * np.exp(-np.abs(dearer))).astype(np.float32)
+    return scores
+
+
+def arrivals(case: Case, allowed: NDArray[np.bool_], model: Model) -> Items:
+    """New arrivals that suit a customer, best first."""
+    items = case.arrivals[allowed[case.arrivals]]
+    return items[best(by_attributes(items, case.profile, model), len(items))] if len(items) else items
+
+
+def _of_categories(case: Case, allowed: NDArray[np.bool_], model: Model, settings: ModelSettings) -> Items:
+    """What sells in the categories that a customer knows."""
+    limits, demand, profile = settings.candidates, case.demand, case.profile
+    known = best(profile.category_lines, limits.categories)
+    starts = demand.sellers_of[known]
+    stops = np.minimum(demand.sellers_of[known + 1], starts + limits.category)
+    items: Items = np.concatenate(
+        [demand.sellers[:0], *(demand.sellers[a:b] for a, b in zip(starts, stops, strict=True))]
+    )
+    items = items[allowed[items]].astype(np.int64)
+    share = demand.popularity.recent[items] * profile.category_lines[model.traits.category[items]]
+    return items[best(share, limits.category)]
 
 
 def best(scores: Floats, n: int) -> NDArray[np.int64]:

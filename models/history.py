@@ -50,6 +50,7 @@ class Interactions:
     first: NDArray[np.int64]  # (p,) first purchase, seconds since 1970; NEVER where there is none
     last: NDArray[np.int64]  # (p,) last purchase; NEVER where there is none
     long: Floats  # (p,) purchase lines, decayed slowly
+    middle: Floats  # (p,) purchase lines, decayed over a season
     short: Floats  # (p,) purchase lines, decayed fast
     taste: Floats  # (p,) interest, for the fold-in
     recent: Floats  # (p,) interest, for the neighbours
@@ -82,7 +83,7 @@ def interactions(events: Events, starts: NDArray[np.int64], as_of: int, settings
     """Sum the events of each pair up at `as_of`; `starts` from `pair_starts`."""
     if len(starts) == 0:
         none = np.zeros(0, np.float32)
-        return Interactions(events.item[:0], none, none, events.time[:0], events.time[:0], none, none, none, none)
+        return Interactions(events.item[:0], none, none, events.time[:0], events.time[:0], none, none, none, none, none)
     bought = events.kind == PURCHASE
     lines = np.where(bought | (events.kind == RETURN), events.weight, np.float32(0))
     return Interactions(
@@ -92,6 +93,7 @@ def interactions(events: Events, starts: NDArray[np.int64], as_of: int, settings
         first=_first(events.time, bought, starts),
         last=np.maximum.reduceat(np.where(bought, events.time, NEVER), starts),
         long=_sum(lines * decay(events, as_of, settings.long_half_life_days), starts),
+        middle=_sum(lines * decay(events, as_of, settings.middle_half_life_days), starts),
         short=_sum(lines * decay(events, as_of, settings.short_half_life_days), starts),
         taste=interest(events, starts, as_of, settings.taste_half_life_days, settings.kind_weights),
         recent=interest(events, starts, as_of, settings.recent_half_life_days, settings.kind_weights),
@@ -112,6 +114,7 @@ def with_session(pairs: Interactions, items: NDArray[np.int32]) -> Interactions:
         first=np.concatenate([pairs.first, never])[order],
         last=np.concatenate([pairs.last, never])[order],
         long=np.concatenate([pairs.long, nothing])[order],
+        middle=np.concatenate([pairs.middle, nothing])[order],
         short=np.concatenate([pairs.short, nothing])[order],
         taste=(np.concatenate([pairs.taste, nothing]) + touched)[order],
         recent=(np.concatenate([pairs.recent, nothing]) + touched)[order],

@@ -1,57 +1,93 @@
-"""From feature rows to scores. A learned ranker takes the blend's seat by keeping to `Ranker`."""
+"""From feature rows to scores: a blend by hand, and what was learned on top of it."""
 
 from __future__ import annotations
 
 from dataclasses import astuple
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.features import FEATURES
+from models.features import BLENDED, FEATURES
+from models.lesson import Lesson
 from models.settings import BlendSettings
 from models.slate import Source
 
-# Which features speak for which source.
+Floats = NDArray[np.float32]
+
+# Which features speak for which source of a new product.
 SPEAKS_FOR: Final = {
     "affinity": Source.FACTORS,
+    "affinity_share": Source.FACTORS,
     "neighbours": Source.NEIGHBOURS,
+    "neighbours_share": Source.NEIGHBOURS,
     "basket": Source.BOUGHT_TOGETHER,
+    "together": Source.BOUGHT_TOGETHER,
+    "category_share": Source.CATEGORY,
+    "category_recent": Source.CATEGORY,
+    "category_lines": Source.CATEGORY,
+    "brand_share": Source.CATEGORY,
     "recent_sales": Source.POPULAR,
     "all_sales": Source.POPULAR,
+    "category_sales": Source.POPULAR,
+    "share_of_category": Source.POPULAR,
 }
 NEW_SOURCES: Final = tuple(dict.fromkeys(SPEAKS_FOR.values()))
+COLUMNS_OF: Final = {
+    source: np.array([place for place, name in enumerate(FEATURES) if SPEAKS_FOR.get(name) is source])
+    for source in NEW_SOURCES
+}
 
 
-class Ranker(Protocol):
-    """What a recommender ranks with."""
+class Ranker:
+    """score = slope · w · x + level + Σ trees(x), with one w, slope and level for products bought before and one for
+    new ones. Where a lesson was learned, the score is the log odds of a purchase."""
 
-    def scores(self, rows: NDArray[np.float32], bought: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """A score for each candidate (c,), higher is better, from rows (c, FEATURES)."""
-        ...
+    def __init__(self, settings: BlendSettings, lesson: Lesson) -> None:
+        self.lesson = lesson
+        self.weights = np.array([astuple(settings.new), astuple(settings.bought)], np.float32)
 
-    def source(self, row: NDArray[np.float32], bought: bool) -> Source:
-        """Which source put a candidate where it is, from its row (FEATURES,)."""
-        ...
-
-
-class Blend:
-    """score = w · x, with one w for products bought before and one for new ones."""
-
-    def __init__(self, settings: BlendSettings) -> None:
-        self.new = np.array(astuple(settings.new), np.float32)
-        self.bought = np.array(astuple(settings.bought), np.float32)
-        self.sources = np.array([[SPEAKS_FOR.get(name) is source for name in FEATURES] for source in NEW_SOURCES])
-        self.parts = (self.sources * self.new).T.astype(np.float32)
-
-    def scores(self, rows: NDArray[np.float32], bought: NDArray[np.bool_]) -> NDArray[np.float32]:
-        result: NDArray[np.float32] = np.where(bought, rows @ self.bought, rows @ self.new)
+    def blend(self, rows: Floats, bought: NDArray[np.bool_]) -> Floats:
+        """The score before anything was learned: rows (c, FEATURES) -> (c,)."""
+        known = rows[:, : len(BLENDED)]
+        result: Floats = np.where(bought, known @ self.weights[1], known @ self.weights[0])
         return result
 
-    def source(self, row: NDArray[np.float32], bought: bool) -> Source:
-        """The source with the largest part in a candidate's score; what was bought before is there because it was."""
-        if bought:
-            return Source.OWN_PURCHASES
-        # A part may be negative, so a source that says nothing must not win with its 0.
-        speaks = self.sources @ row > 0
-        return NEW_SOURCES[int(np.argmax(np.where(speaks, row @ self.parts, -np.inf)))]
+    def start(self, rows: Floats, bought: NDArray[np.bool_]) -> Floats:
+        """Where the trees begin: (c,)."""
+        kind = bought.astype(np.intp)
+        result: Floats = self.lesson.slope[kind] * self.blend(rows, bought) + self.lesson.level[kind]
+        return result
+
+    def scores(self, rows: Floats, bought: NDArray[np.bool_]) -> Floats:
+        """A score for each candidate (c,), higher is better, from rows (c, FEATURES)."""
+        scores = self.start(rows, bought)
+        return scores + self.lesson.trees.scores(rows) if self.lesson.learned else scores
+
+    def sources(self, rows: Floats, bought: NDArray[np.bool_], scores: Floats) -> list[Source]:
+        """Which source put each candidate where it is: the one without whose evidence the score would fall most.
+
+        What was bought before is there because it was.
+        """
+        new = np.flatnonzero(~bought)
+        # Every new row once for each source, without what that source says.
+        without = np.repeat(rows[new][None], len(NEW_SOURCES), axis=0)
+        speaks = np.zeros((len(NEW_SOURCES), len(new)), np.bool_)
+        for place, source in enumerate(NEW_SOURCES):
+            columns = COLUMNS_OF[source]
+            speaks[place] = rows[new][:, columns].any(axis=1)
+            without[place][:, columns] = 0
+        flat = without.reshape(-1, rows.shape[1])
+        lost = scores[new] - self.scores(flat, np.zeros(len(flat), np.bool_)).reshape(speaks.shape)
+        # A source that says nothing must not win where the others pull down.
+        strongest = np.argmax(np.where(speaks, lost, -np.inf), axis=0)
+        sources = [Source.OWN_PURCHASES] * len(rows)
+        for place, winner in zip(new.tolist(), strongest.tolist(), strict=True):
+            sources[place] = NEW_SOURCES[winner]
+        return sources
+
+
+def probability(scores: Floats) -> Floats:
+    """Of log odds x: 1 / (1 + e^-x), which must not overflow where x is far below 0."""
+    chances: Floats = np.exp(-np.logaddexp(np.float32(0), -scores))
+    return chances

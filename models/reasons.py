@@ -7,18 +7,43 @@ from typing import Final
 
 import numpy as np
 
-from models.candidates import observed
+from models.case import Case, observed
 from models.catalogue import Catalogue
 from models.events import DAY
 from models.factors import ItemFactors
 from models.history import NEVER, Interactions
+from models.model import Model
 from models.neighbours import Neighbours
 from models.settings import ModelSettings
-from models.slate import Reason, ReasonKind
+from models.slate import Reason, ReasonKind, Source
+from models.traits import Traits
 
 POPULAR: Final = Reason(ReasonKind.POPULAR, (), "Popular right now")
 BOUGHT_BY_OTHERS: Final = Reason(ReasonKind.POPULAR, (), "Bought by other customers")
 LAPSED: Final = 3  # intervals without a purchase after which a rhythm is none
+
+
+def of_slate(
+    items: list[int], sources: list[Source], case: Case, basket: list[int], model: Model, settings: ModelSettings
+) -> dict[int, Reason]:
+    """A reason for each item, from the strongest evidence of the source that put it there."""
+    catalogue, pairs = model.catalogue, case.pairs
+    by = {source: [item for item, of in zip(items, sources, strict=True) if of is source] for source in Source}
+    recent = case.demand.popularity.recent
+    why = {item: popular(recent[item]) for item in by[Source.POPULAR]}
+    why |= {item: buy_again(pairs, item, case.as_of) for item in by[Source.OWN_PURCHASES]}
+    why |= {item: arrival(catalogue, item) for item in by[Source.NEW]}
+    why |= similar_customers(catalogue, model.factors, pairs, by[Source.FACTORS], settings)
+    why |= neighbours_of(catalogue, model.neighbours, pairs, by[Source.NEIGHBOURS], basket)
+    why |= {item: of_category(catalogue, model.traits, pairs, item) for item in by[Source.CATEGORY]}
+    tied = by[Source.BOUGHT_TOGETHER]
+    for anchors, together in (
+        (basket, [item for item in tied if case.evidence.basket[item] > 0]),
+        (case.profile.last_basket, [item for item in tied if case.evidence.basket[item] <= 0]),
+    ):
+        ties = model.orders.strongest(anchors, together, settings.bundles.lift_weight) if together else []
+        why |= {item: goes_with(catalogue, anchor) for item, (anchor, _) in zip(together, ties, strict=True)}
+    return why
 
 
 def popular(lines: float) -> Reason:
@@ -85,6 +110,23 @@ def _because(catalogue: Catalogue, pairs: Interactions, place: int, basket: Coll
         return Reason(ReasonKind.BECAUSE_YOU_VIEWED, (because,), text)
     text = _about(catalogue, because, "Because you bought {}", "Because of what you bought before")
     return Reason(ReasonKind.BECAUSE_YOU_BOUGHT, (because,), text)
+
+
+def of_category(catalogue: Catalogue, traits: Traits, pairs: Interactions, item: int) -> Reason:
+    """From the product of the same category, or else brand, that the customer buys most and keeps."""
+    for codes in (traits.category, catalogue.brand):
+        alike = (codes[pairs.item] == codes[item]) & (codes[item] >= 0) & (pairs.count > 0)
+        if alike.any():
+            because = int(pairs.item[np.argmax(np.where(alike, pairs.long, -1))])
+            text = _about(catalogue, because, "Because you bought {}", "Because of what you bought before")
+            return Reason(ReasonKind.BECAUSE_YOU_BOUGHT, (because,), text)
+    return BOUGHT_BY_OTHERS
+
+
+def arrival(catalogue: Catalogue, item: int) -> Reason:
+    category = catalogue.category[item]
+    text = f"New in {catalogue.category_names[int(category)]}" if category >= 0 else "New in our shop"
+    return Reason(ReasonKind.NEW, (), text)
 
 
 def goes_with(catalogue: Catalogue, anchor: int) -> Reason:

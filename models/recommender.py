@@ -12,32 +12,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import artifact, bundles, reasons, rules
+from models.arrangement import arranged
 from models.artifact import Manifest
-from models.candidates import Evidence, best, candidates, gather
+from models.candidates import best, candidates, proposals
+from models.case import Case, case_of
 from models.catalogue import Catalogue
 from models.customers import NO
+from models.demand import Demand, demand_of
 from models.events import DAY, Events
 from models.features import features
-from models.history import Interactions, before, interactions, pair_starts, with_session
+from models.history import before, interactions, pair_starts, with_session
 from models.model import Model
-from models.ranking import Blend, Ranker
-from models.repeats import Clocks, clocks
+from models.ranking import Ranker, probability
 from models.rules import Removed, Rule
-from models.sales import Popularity
 from models.settings import ModelSettings, settings_of
-from models.slate import Bundle, FallbackReason, Filters, Reason, Slate, SlateRequest, Slot, Source, Strategy
+from models.slate import Bundle, FallbackReason, Filters, Slate, SlateRequest, Slot, Source, Strategy
 
 NOBODY = -1
-
-
-@dataclass(frozen=True, eq=False)
-class Case:
-    """One customer at one moment, with what every source says: all that a slate is made from."""
-
-    as_of: int
-    pairs: Interactions
-    clocks: Clocks
-    evidence: Evidence
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,12 +44,12 @@ class Ranked:
 class Recommender:
     """One loaded model. Immutable and safe to share between threads; what it caches is bounded."""
 
-    def __init__(self, manifest: Manifest, model: Model, settings: ModelSettings, ranker: Ranker | None = None) -> None:
+    def __init__(self, manifest: Manifest, model: Model, settings: ModelSettings) -> None:
         self.manifest = manifest
         self.model = model
         self.settings = settings
-        self.ranker = ranker or Blend(settings.blend)
-        self._popularity = lru_cache(maxsize=8)(self._count_popularity)
+        self.ranker = Ranker(settings.blend, model.lesson)
+        self.demand = lru_cache(maxsize=16)(self._demand_in)
         self.by_sales = lru_cache(maxsize=32)(self._by_sales)
 
     @classmethod
@@ -78,17 +69,17 @@ class Recommender:
         if user != NOBODY and self.model.customers.consent[user, request.purpose] == NO:
             slate = self.popular(request)
             return replace(slate, strategy=Strategy.NOT_PERSONALIZED, fallback_reason=FallbackReason.NO_CONSENT)
-        pairs = self._pairs(user, request)
-        if len(pairs) == 0:
+        events = self._events(user, request)
+        if len(events) == 0 and not request.recent and not request.basket:
             stranger = user == NOBODY and customer_id is not None
             reason = FallbackReason.UNKNOWN_CUSTOMER if stranger else FallbackReason.NO_HISTORY
             return replace(self.popular(request), fallback_reason=reason)
-        known = len(self._events(user, request)) > 0
-        return self.slate(self._case(pairs, request), request, Strategy.PERSONAL if known else Strategy.SESSION)
+        strategy = Strategy.PERSONAL if len(events) else Strategy.SESSION
+        return self.slate(self._case(events, request), request, strategy)
 
     def case(self, user: int, request: SlateRequest) -> Case:
         """What a slate for this user would be made from."""
-        return self._case(self._pairs(user, request), request)
+        return self._case(self._events(user, request), request)
 
     def slate(self, case: Case, request: SlateRequest, strategy: Strategy = Strategy.PERSONAL) -> Slate:
         removed = self.removed(case, request)
@@ -100,11 +91,19 @@ class Recommender:
 
     def ranked(self, case: Case, removed: Removed) -> Ranked:
         """Every candidate that the rules leave, best first; ties by item."""
-        items = candidates(case.evidence, case.pairs, removed == Rule.NONE, self.settings.blend.candidates)
-        rows, bought = features(items, case.evidence, case.pairs, case.clocks, self.model.repeats, self.settings)
+        items = candidates(self.proposals(case, removed))
+        rows, bought = features(items, case, self.model, self.settings)
         scores = self.ranker.scores(rows, bought)
         order = np.argsort(-scores, kind="stable")
         return Ranked(items[order], scores[order], rows[order], bought[order])
+
+    def proposals(self, case: Case, removed: Removed) -> dict[str, NDArray[np.int64]]:
+        """The candidates of each source that the rules leave."""
+        return proposals(case, self.model, removed == Rule.NONE, self.settings)
+
+    def shown(self, case: Case, request: SlateRequest, ranked: Ranked) -> NDArray[np.int64]:
+        """The places in `ranked` of what is shown, in its order."""
+        return arranged(ranked.items, request.n, case, self.model, self.settings, request.placement)
 
     def removed(self, case: Case, request: SlateRequest) -> Removed:
         """Which products the rules keep out of this customer's slate, each with the rule."""
@@ -164,25 +163,24 @@ class Recommender:
         histories = self.model.histories
         return histories.none() if user == NOBODY else before(histories.of(user), self._moment(request))
 
-    def _pairs(self, user: int, request: SlateRequest) -> Interactions:
-        events = self._events(user, request)
-        pairs = interactions(events, pair_starts(events), self._moment(request), self.settings.history)
+    def _case(self, events: Events, request: SlateRequest) -> Case:
+        as_of = self._moment(request)
+        pairs = interactions(events, pair_starts(events), as_of, self.settings.history)
         session = np.unique(np.array(request.recent + request.basket, np.int32))
-        return with_session(pairs, session) if len(session) else pairs
-
-    def _case(self, pairs: Interactions, request: SlateRequest) -> Case:
-        as_of, model = self._moment(request), self.model
-        basket = sorted(set(request.basket))
-        evidence = gather(
-            pairs,
-            basket,
-            self._popularity(self.sales_moment(as_of)),
-            model.factors,
-            model.neighbours,
-            model.orders,
+        return case_of(
+            events,
+            with_session(pairs, session) if len(session) else pairs,
+            sorted(set(request.basket)),
+            self._demand(request),
+            self.model,
             self.settings,
+            as_of=as_of,
+            lag_days=max(as_of - self.manifest.data_as_of, 0) / DAY,
         )
-        return Case(as_of, pairs, clocks(pairs, model.repeats, as_of, self.settings.repeats), evidence)
+
+    def _demand(self, request: SlateRequest) -> Demand:
+        market = self.model.customers.market_names.find(request.filters.market or "")
+        return self.demand(self.sales_moment(self._moment(request)), market)
 
     def _shown_to_anyone(self, request: SlateRequest) -> Removed:
         return rules.asked_about(self._filtered(request), np.array(request.recent + request.basket, np.int32))
@@ -191,34 +189,17 @@ class Recommender:
         return rules.filtered(self.catalogue, request.filters, self._moment(request), request.filters.market)
 
     def _slots(self, case: Case, request: SlateRequest, ranked: Ranked) -> tuple[Slot, ...]:
-        items = [int(item) for item in ranked.items[: request.n]]
-        sources = [
-            self.ranker.source(row, bool(bought))
-            for row, bought in zip(ranked.rows[: request.n], ranked.bought[: request.n], strict=True)
-        ]
-        why = self._reasons(case, request, items, sources)
+        places = self.shown(case, request, ranked)
+        items, scores, bought = ranked.items[places], ranked.scores[places], ranked.bought[places]
+        sources = self.ranker.sources(ranked.rows[places], bought, scores)
+        new = np.isin(items, case.arrivals)
+        sources = [Source.NEW if fresh else source for fresh, source in zip(new.tolist(), sources, strict=True)]
+        told = probability(scores) if self.model.lesson.learned else scores
+        why = reasons.of_slate(items.tolist(), sources, case, sorted(set(request.basket)), self.model, self.settings)
         return tuple(
-            Slot(item, float(score), source, why[item])
-            for item, score, source in zip(items, ranked.scores[: request.n], sources, strict=True)
+            Slot(item, score, source, why[item])
+            for item, score, source in zip(items.tolist(), told.tolist(), sources, strict=True)
         )
-
-    def _reasons(self, case: Case, request: SlateRequest, items: list[int], sources: list[Source]) -> dict[int, Reason]:
-        catalogue, model = self.catalogue, self.model
-        from_source = {
-            source: [item for item, by in zip(items, sources, strict=True) if by is source] for source in Source
-        }
-        basket = sorted(set(request.basket))
-        recent = case.evidence.popularity.recent
-        why = {item: reasons.popular(recent[item]) for item in from_source[Source.POPULAR]}
-        factors, tasted = model.factors, from_source[Source.FACTORS]
-        why |= reasons.similar_customers(catalogue, factors, case.pairs, tasted, self.settings)
-        why |= {item: reasons.buy_again(case.pairs, item, case.as_of) for item in from_source[Source.OWN_PURCHASES]}
-        near = from_source[Source.NEIGHBOURS]
-        why |= reasons.neighbours_of(catalogue, model.neighbours, case.pairs, near, basket)
-        together = from_source[Source.BOUGHT_TOGETHER]
-        ties = model.orders.strongest(basket, together, self.settings.bundles.lift_weight) if together else []
-        why |= {item: reasons.goes_with(catalogue, anchor) for item, (anchor, _) in zip(together, ties, strict=True)}
-        return why
 
     def _fill(self, removed: Removed, request: SlateRequest, shown: set[int]) -> Iterator[Slot]:
         days = self.settings.popular.window_days
@@ -238,15 +219,17 @@ class Recommender:
         newest = int(self.model.sales.newest[0])
         return newest if as_of >= newest else as_of // DAY * DAY
 
-    def _count_popularity(self, as_of: int) -> Popularity:
-        return self.model.sales.popularity(as_of, len(self.catalogue), self.settings.popular)
+    def _demand_in(self, as_of: int, market: int) -> Demand:
+        model = self.model
+        place = market if market >= 0 else None
+        return demand_of(model.sales, model.catalogue, model.traits, model.repeats, self.settings, as_of, place)
 
     def _by_sales(self, as_of: int, days: int, market: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Products that were ever sold, by lines in the window: in the market, then everywhere, then of all time."""
         sales, n_items = self.model.sales, len(self.catalogue)
         everywhere = sales.window(as_of, days, n_items)
         here = sales.window(as_of, days, n_items, market) if market >= 0 else everywhere
-        total = self._popularity(as_of).total
+        total = self.demand(as_of, NOBODY).popularity.total
         order = np.lexsort((-total, -everywhere, -here)).astype(np.int32)
         return order[total[order] > 0], here
 

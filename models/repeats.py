@@ -24,6 +24,7 @@ class Clocks:
     """Where a customer stands with each product they bought: (p,) each, in days."""
 
     since: NDArray[np.float32]  # since the last purchase
+    since_first: NDArray[np.float32]  # since the first one
     interval: NDArray[np.float32]  # expected between two purchases
 
     @property
@@ -37,9 +38,10 @@ def clocks(pairs: Interactions, repeats: Repeats, as_of: int, settings: RepeatSe
     """The customer's own interval, drawn towards the product's while they bought it few times."""
     bought = pairs.last != NEVER
     since = np.where(bought, (as_of - pairs.last) / DAY, np.inf)
+    since_first = np.where(bought, (as_of - pairs.first) / DAY, np.inf)
     span = np.where(bought, (pairs.last - pairs.first) / DAY, 0)
     gaps = np.maximum(pairs.lines - 1, 0)
     prior = settings.own_interval_prior
     # interval = (days from first to last + prior · product's interval) / (gaps + prior)
     interval = (span + prior * repeats.interval[pairs.item]) / (gaps + prior)
-    return Clocks(since.astype(np.float32), interval.astype(np.float32))
+    return Clocks(*(days.astype(np.float32) for days in (since, since_first, interval)))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,15 +12,37 @@ from numpy.typing import NDArray
 from models.events import DAY
 from models.settings import PopularSettings
 
-DAYS_OF_HALF_LIVES = 6  # an older day weighs less than 2 %
+DAYS_OF_HALF_LIVES: Final = 6  # an older day weighs less than 2 %
+WEEK: Final = 7
+EARLIER: Final = 2  # windows before the last one that tell how it was before
+YEAR: Final = 365  # days; where a leap day lies between, a year ago is a day off, which no season notices
+CHECKPOINTS: Final = 16  # at most
+TOTAL: Final = 1  # the place of `total` in Popularity
+
+Floats = NDArray[np.float64]
+
+
+def _not_counted() -> NDArray[np.float32]:
+    return np.zeros(0, np.float32)
 
 
 @dataclass(frozen=True, eq=False)
 class Popularity:
-    """What sells, at one moment: float32 (items,) each."""
+    """What sells, at one moment, in the whole shop or in one market: float32 (items,) each.
+
+    All but `total` add up to what the whole shop sold in the last window, so that they compare with each other and
+    those of a small market with those of a large one.
+    """
 
     recent: NDArray[np.float32]  # lines in a window's worth of days, newer days count more
     total: NDArray[np.float32]  # lines since the beginning
+    # in the last seven days
+    week: NDArray[np.float32] = field(default_factory=_not_counted)
+    # in the two windows before the last one; `recent` where not even one of them is held
+    earlier: NDArray[np.float32] = field(default_factory=_not_counted)
+    # in the window that began a year ago, and in the whole year since; 0 where the data begin later
+    season: NDArray[np.float32] = field(default_factory=_not_counted)
+    year: NDArray[np.float32] = field(default_factory=_not_counted)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,25 +63,82 @@ class DailySales:
         day it falls into came after.
         """
         end = self._days_before(as_of)
-        rows = slice(self.indptr[max(end - days, 0)], self.indptr[end])
+        return self._sold(end - days, end, n_items, market).astype(np.float32)
+
+    def total(self, as_of: int, n_items: int) -> NDArray[np.float32]:
+        """Lines of each product since the beginning, everywhere: float32 (n_items,)."""
+        return self._sold_before(self._days_before(as_of), n_items, None).astype(np.float32)
+
+    def popularity(self, as_of: int, n_items: int, settings: PopularSettings, market: int | None = None) -> Popularity:
+        """What sells at `as_of`: everywhere, or in a market whose lines are drawn towards the shares of the shop."""
+        end = self._days_before(as_of)
+        sold = float(self.lines[self.indptr[max(end - settings.window_days, 0)] : self.indptr[end]].sum())
+        counts = self._counts(end, n_items, settings, None)
+        # Stretched to what the window sold: shares that follow the shop's size.
+        everywhere = counts * (sold / np.maximum(counts.sum(axis=1, keepdims=True), 1e-9))
+        everywhere[TOTAL] = counts[TOTAL]
+        if market is None:
+            return Popularity(*everywhere.astype(np.float32))
+        here, prior = self._counts(end, n_items, settings, market), settings.market_prior
+        # share = (lines here + prior · share everywhere) / (all lines here + prior), times the lines everywhere
+        drawn = here * everywhere.sum(axis=1, keepdims=True) + prior * everywhere
+        return Popularity(*(drawn / np.maximum(here.sum(axis=1, keepdims=True) + prior, 1e-9)).astype(np.float32))
+
+    def _counts(self, end: int, n_items: int, settings: PopularSettings, market: int | None) -> Floats:
+        """Lines before day `end` as Popularity has them, not yet stretched: (6, n_items)."""
+        days, half_life = settings.window_days, settings.half_life_days
+        recent = self._sold(end - int(DAYS_OF_HALF_LIVES * half_life), end, n_items, market, half_life)
+        total = self._sold_before(end, n_items, market)
+        week = self._sold(end - WEEK, end, n_items, market)
+        known = end >= 2 * days
+        earlier = self._sold(end - (1 + EARLIER) * days, end - days, n_items, market) if known else recent
+        season, year = np.zeros_like(total), np.zeros_like(total)
+        if end >= YEAR:
+            season = self._sold(end - YEAR, end - YEAR + min(days, YEAR), n_items, market)
+            year = total - self._sold_before(end - YEAR, n_items, market)
+        return np.stack([recent, total, week, earlier, season, year])
+
+    def _sold(
+        self, start: int, end: int, n_items: int, market: int | None, half_life_days: float | None = None
+    ) -> Floats:
+        """Lines of each product from day `start` (0 where that is below) to the day before `end`, decayed or not."""
+        start = max(start, 0)
+        rows = slice(self.indptr[start], self.indptr[end])
         item, lines = self.item[rows], self.lines[rows]
+        if half_life_days is not None:
+            weights = np.exp2(-(end - 0.5 - np.arange(start, end)) / half_life_days)
+            lines = lines * np.repeat(weights, np.diff(self.indptr[start : end + 1]))
         if market is not None:
             here = self.market[rows] == market
             item, lines = item[here], lines[here]
-        return np.bincount(item, lines, n_items).astype(np.float32)
+        return np.bincount(item, lines, n_items).astype(np.float64, copy=False)  # of no lines: whole numbers
 
-    def popularity(self, as_of: int, n_items: int, settings: PopularSettings) -> Popularity:
-        """Recent and total sales at `as_of`."""
-        end = self._days_before(as_of)
-        start = max(end - int(DAYS_OF_HALF_LIVES * settings.half_life_days), 0)
-        rows = slice(self.indptr[start], self.indptr[end])
-        ages = np.repeat(end - 0.5 - np.arange(start, end), np.diff(self.indptr[start : end + 1]))
-        decayed = self.lines[rows] * np.exp2(-ages / settings.half_life_days)
-        sold = float(self.lines[self.indptr[max(end - settings.window_days, 0)] : self.indptr[end]].sum())
-        # The decayed lines, stretched to what the window sold: a share that follows the shop's size.
-        recent = np.bincount(self.item[rows], decayed, n_items) * (sold / max(float(decayed.sum()), 1e-9))
-        total = np.bincount(self.item[: self.indptr[end]], self.lines[: self.indptr[end]], n_items)
-        return Popularity(recent.astype(np.float32), total.astype(np.float32))
+    def _sold_before(self, day: int, n_items: int, market: int | None) -> Floats:
+        """Lines of each product before a day: those of a checkpoint and of the days since."""
+        span, checkpoints = self._checkpoints
+        place, markets = day // span, slice(None) if market is None else slice(market + 1, market + 2)
+        lines = self._sold(place * span, day, n_items, market)
+        lines[: checkpoints.shape[2]] += checkpoints[place, markets].sum(axis=0)
+        return lines
+
+    @cached_property
+    def _checkpoints(self) -> tuple[int, NDArray[np.float32]]:
+        """A number of days, and the lines before each multiple of it: (checkpoints, markets + 1, items).
+
+        Never larger than the rows: where markets and products are many there are few checkpoints, or an empty one.
+        """
+        days, n_markets, n_items = len(self.indptr) - 1, int(self.market.max()) + 2, int(self.item.max()) + 1
+        cells = n_markets * n_items
+        spans = min(CHECKPOINTS, len(self.item) // cells)
+        if spans == 0:
+            return days + 1, np.zeros((1, 0, 0), np.float32)
+        span = -(-days // spans)
+        before = np.zeros((days // span + 1, cells), np.float32)
+        for place in range(1, len(before)):
+            rows = slice(self.indptr[(place - 1) * span], self.indptr[place * span])
+            cell = (self.market[rows] + np.int64(1)) * n_items + self.item[rows]
+            before[place] = before[place - 1] + np.bincount(cell, self.lines[rows], cells)
+        return span, before.reshape(-1, n_markets, n_items)
 
     def _days_before(self, as_of: int) -> int:
         held = len(self.indptr) - 1

@@ -7,11 +7,9 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal
 
 from models.errors import ArtifactError
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -20,6 +18,7 @@ class HistorySettings:
 
     min_lines: int = 3  # purchase lines of a product from which it is learned from
     long_half_life_days: float = 240.0  # what they always buy
+    middle_half_life_days: float = 60.0  # what they buy this season
     short_half_life_days: float = 15.0  # what they buy now
     taste_half_life_days: float = 30.0  # events that fold the customer in
     recent_half_life_days: float = 20.0  # events whose neighbours are looked at
@@ -55,18 +54,93 @@ class NeighbourSettings:
 class PopularSettings:
     half_life_days: float = 10.0
     window_days: int = 28  # the popular slate; the scale of recent sales
+    market_prior: float = 200.0  # lines of the whole shop, mixed into those of a market
 
 
 @dataclass(frozen=True)
 class RepeatSettings:
     """How often a product is bought again, and after how long."""
 
-    rate_prior: float = 10.0  # customers of an average product, mixed into a product's repeat rate
-    interval_prior: float = 5.0  # gaps of an average product, mixed into a product's interval
+    category_prior: float = 50.0  # customers, or gaps, of the whole shop, mixed into a category's
+    rate_prior: float = 10.0  # customers of the category, mixed into a product's repeat rate
+    interval_prior: float = 5.0  # gaps of the category, mixed into a product's interval
     own_interval_prior: float = 2.0  # gaps of the product, mixed into a customer's interval
     overdue_purchases: int = 3  # purchases from which a customer's clock is trusted
     rare: float = 0.2  # repeat=auto leaves out what is bought again less often than this share of the shop's average
     too_soon: float = 0.02  # repeat=auto leaves out what was bought less than this share of its interval ago
+
+
+@dataclass(frozen=True)
+class CandidateSettings:
+    """How many products of each source are ranked."""
+
+    bought: int = 200  # bought before, and whatever is due
+    new: int = 100  # of factors, neighbours, orders and sales, each
+    category: int = 50  # of the customer's categories
+    categories: int = 15  # that are looked into
+    arrivals: int = 10
+
+
+@dataclass(frozen=True)
+class ArrivalSettings:
+    """Products that have just come on sale, of which purchases tell nothing yet."""
+
+    days: int = 28  # since `available_from`
+    share: float = 0.1  # of a slate, at most
+    category_share: float = 0.05  # of the customer's purchases in its category, from which a product gets its chance
+
+
+@dataclass(frozen=True)
+class TreeSettings:
+    """Gradient-boosted trees."""
+
+    trees: int = 200  # at most
+    patience: int = 20  # trees without a gain on customers that are not learned from, after which it ends
+    leaves: int = 31  # of a tree, at most 64
+    learning_rate: float = 0.05
+    min_rows: int = 100  # rows in a leaf
+    l2: float = 5.0  # pulls the value of a leaf with few rows to 0
+    feature_share: float = 0.7  # features that a tree may look at
+    row_share: float = 0.8  # rows that a tree learns from
+    max_bins: int = 255  # values that are told apart in a feature
+
+
+@dataclass(frozen=True)
+class RankerSettings:
+    """What is learned on top of the blend, from what customers bought after earlier moments."""
+
+    objective: Literal["purchases", "revenue"] = "purchases"  # revenue: a purchase weighs its price
+    customers: int = 30_000  # that teach it at most, each at one moment
+    windows: int = 3  # fits of the past, a horizon apart; fewer where the data are short, 0 for the blend alone
+    horizon_days: int = 28  # in which a purchase counts as a hit
+    lags_days: tuple[int, ...] = (0, 7, 14)  # between a fit and the moments it is asked about; one a customer
+    bought_share: float = 0.25  # of the bought candidates that were not bought again, that are learned from
+    new_share: float = 0.1  # of the new candidates that were not bought
+    trees: TreeSettings = field(default_factory=TreeSettings)
+
+
+@dataclass(frozen=True)
+class PlacementSettings:
+    """Limits for one placement; None: those for all."""
+
+    name: str
+    category: int | None = None
+    brand: int | None = None
+
+
+@dataclass(frozen=True)
+class DiversitySettings:
+    """Of ten products, how many may be alike. Those that differ in size alone do not stand side by side."""
+
+    category: int = 5
+    brand: int = 10
+    placements: tuple[PlacementSettings, ...] = ()
+
+    def at(self, placement: str | None) -> DiversitySettings:
+        found = next((limits for limits in self.placements if limits.name == placement), None)
+        if found is None:
+            return self
+        return DiversitySettings(found.category or self.category, found.brand or self.brand)
 
 
 @dataclass(frozen=True)
@@ -114,7 +188,6 @@ class BlendSettings:
         repeat_rate=0.45,
         overdue=-0.2,
     )
-    candidates: int = 100  # new products from each source
 
 
 @dataclass(frozen=True)
@@ -129,6 +202,11 @@ class BundleSettings:
     min_support: int = 3  # orders with both products, for a pair to say something
     unit_lift_weight: float = 0.2  # exponent of the lift among the partners of one product
     coherence: float = 0.25  # a further product joins a unit with ties of at least this part of the first; a choice
+    substitute_ratio: float = 0.67  # of the orders with both that chance makes, below which alike products are rivals
+    substitute_damping: float = 5.0  # pseudo orders on both sides of that ratio
+    candidates: int = 100  # products with the strongest ties to a basket that are ranked
+    questions: int = 12_000  # products hidden from orders for the ranker to find, at most
+    trees: TreeSettings = TreeSettings(trees=120, leaves=15, learning_rate=0.07)
 
 
 @dataclass(frozen=True)
@@ -140,22 +218,29 @@ class ModelSettings:
     popular: PopularSettings = field(default_factory=PopularSettings)
     repeats: RepeatSettings = field(default_factory=RepeatSettings)
     scales: Scales = field(default_factory=Scales)
+    candidates: CandidateSettings = field(default_factory=CandidateSettings)
     blend: BlendSettings = field(default_factory=BlendSettings)
+    ranker: RankerSettings = field(default_factory=RankerSettings)
+    arrivals: ArrivalSettings = field(default_factory=ArrivalSettings)
+    diversity: DiversitySettings = field(default_factory=DiversitySettings)
     bundles: BundleSettings = field(default_factory=BundleSettings)
 
 
 def settings_of(config: Mapping[str, Any], place: Path) -> ModelSettings:
     """The settings that a manifest recorded. Raises ArtifactError where they are not this version's."""
     try:
-        return _settings(ModelSettings, config)
-    except (TypeError, KeyError) as error:
+        settings: ModelSettings = _settings(ModelSettings, config)
+    except (TypeError, AttributeError, LookupError) as error:
         raise ArtifactError(f"{place}: has settings that this version does not know ({error})") from error
+    return settings
 
 
-def _settings(kind: type[T], content: Mapping[str, Any]) -> T:
+def _settings(kind: Any, content: Mapping[str, Any]) -> Any:
     hints = typing.get_type_hints(kind)
-    values = {
-        name: _settings(hints[name], value) if dataclasses.is_dataclass(hints[name]) else value
-        for name, value in content.items()
-    }
-    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    return kind(**{name: _value(hints[name], value) for name, value in content.items()})
+
+
+def _value(hint: Any, value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_value(typing.get_args(hint)[0], part) for part in value)
+    return _settings(hint, value) if dataclasses.is_dataclass(hint) else value

@@ -24,7 +24,9 @@ class Source(StrEnum):
     FACTORS = "factors"
     NEIGHBOURS = "neighbours"
     BOUGHT_TOGETHER = "bought_together"
+    CATEGORY = "category"
     POPULAR = "popular"
+    NEW = "new"
     FILL = "fill"
 
 
@@ -36,6 +38,7 @@ class ReasonKind(StrEnum):
     BOUGHT_TOGETHER = "bought_together"
     SIMILAR_CUSTOMERS = "similar_customers"
     POPULAR = "popular"
+    NEW = "new"
 
 
 class FallbackReason(StrEnum):
@@ -116,4 +119,5 @@ class SlateRequest:
     filters: Filters = Filters()
     recent: tuple[int, ...] = ()  # products of this session
     basket: tuple[int, ...] = ()
+    placement: str | None = None  # where it is shown: limits to what is alike hang on it
     purpose: int = PERSONALIZE_WEB  # which consent it takes: PERSONALIZE_WEB or PERSONALIZE_EMAIL

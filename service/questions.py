@@ -16,7 +16,7 @@ from models.slate import Repeat, SlateRequest
 from service.options import Options
 
 EMAIL: Final = "email"  # placements that begin so need the consent for mails, all others the one for the web
-LAYOUT: Final = 2  # of the answers; another one never meets the cached answers of this one
+LAYOUT: Final = 3  # of the answers; another one never meets the cached answers of this one
 
 
 class Kind(StrEnum):
@@ -93,6 +93,7 @@ def resolve(question: Question, catalogue: Catalogue) -> Resolved:
         filters=options.filters(exclude),
         recent=recent,
         basket=basket,
+        placement=options.placement,
         purpose=PERSONALIZE_EMAIL if (options.placement or "").startswith(EMAIL) else PERSONALIZE_WEB,
     )
     return Resolved(request, asked[0] if asked else -1, tuple(missing))

@@ -15,6 +15,7 @@ import orjson
 from models.catalogue import ALWAYS_FROM, ALWAYS_UNTIL, Catalogue
 from models.customers import NEVER_ASKED, NO
 from models.events import DAY, KINDS
+from models.lesson import Lesson
 from models.recommender import Recommender
 from models.registry import Registry
 from models.settings import FactorSettings, ModelSettings
@@ -22,8 +23,8 @@ from models.slate import Slate, SlateRequest
 from models.strings import Ids, Strings
 from training.fit import fit
 from training.progress import Reporter
+from training.publishing import manifest_of
 from training.purchases import ARRAYS, Purchases, ReadingReport
-from training.train import manifest_of
 
 OPENING: Final = 1_735_689_600  # midnight of 1 January 2025, UTC: day 0 of every shop here
 SMALL: Final = ModelSettings(factors=FactorSettings(factors=8, regularization=1.0, iterations=5))
@@ -188,9 +189,9 @@ def _weight(line: Line, lines: Sequence[Line]) -> float:
     return -line.quantity * len(bought) / sum(bought)
 
 
-def trained(purchases: Purchases, settings: ModelSettings = SMALL) -> Recommender:
+def trained(purchases: Purchases, settings: ModelSettings = SMALL, lesson: Lesson | None = None) -> Recommender:
     """A model of these purchases, never written to disk."""
-    model = fit(purchases, settings, Reporter(StringIO()), name="test")
+    model = fit(purchases, settings, Reporter(StringIO()), name="test", lesson=lesson)
     return Recommender(manifest_of(purchases, model, settings, {}, 0), model, settings)
 
 
@@ -231,12 +232,14 @@ NEVER_BOUGHT: Final = "never-bought"  # is in the customers' file alone
 ONLY_RETURNED: Final = "only-returned"  # sent back all they ever bought
 ONLY_RARE: Final = "only-rare"
 REGULAR: Final = "monthly"
+# Whose promises are looked at one by one: those above, a few like the others, and a stranger
+SPECIAL: Final = (NEVER_BOUGHT, NO_EMAIL, NO_WEB, ONLY_RARE, ONLY_RETURNED, REGULAR, "c00", "c01", "c02", "unknown")
 
 
-def small_shop(root: Path) -> Registry:
+def small_shop(root: Path, lesson: Lesson | None = None) -> Registry:
     """A registry in `root` with one active version: 60 customers with orders, 40 products, two markets, guests."""
     purchases = small_shop_purchases()
-    recommender = trained(purchases)
+    recommender = trained(purchases, lesson=lesson)
     registry = Registry(root)
     registry.publish(recommender.model, replace(recommender.manifest, created=moment(DAYS)))
     return registry

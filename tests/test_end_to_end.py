@@ -13,7 +13,16 @@ from tests.shop import names
 from training.commands import main
 
 NOW = 1_767_225_600  # 1 January 2026, a day after the year of the synthetic shop
-SETTINGS = "processes = 1\n[model.factors]\nfactors = 16\nregularization = 5.0\niterations = 5\n"
+SETTINGS = """processes = 1
+[model.factors]
+factors = 16
+regularization = 5.0
+iterations = 5
+[model.ranker]
+windows = 2
+[model.ranker.trees]
+trees = 50
+"""
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +66,14 @@ def test_an_exported_slate_is_the_slate_that_is_served(folder: Path, recommender
         ]
 
 
+def test_what_is_exported_was_ranked_by_what_was_learned(folder: Path, recommender: Recommender) -> None:
+    assert recommender.model.lesson.learned
+    rows = pq.read_table(folder / "slates.parquet").to_pylist()
+    ranked = [row for row in rows if row["source"] not in ("popular", "fill")]
+    assert len(ranked) > 0.8 * len(rows)
+    assert all(0 < row["score"] < 1 for row in ranked)
+
+
 def test_the_consent_for_mails_decides_what_stands_in_the_file(folder: Path) -> None:
     sources: dict[str, set[str]] = {}
     for row in pq.read_table(folder / "slates.parquet").to_pylist():
@@ -78,7 +95,7 @@ def test_customers_buy_again_what_they_were_recommended_more_often_than_what_is_
     recommender: Recommender,
 ) -> None:
     scores = recommender.manifest.metrics["scores"]["all"]
-    assert scores["blend"]["recall"]["value"] > 1.5 * scores["popularity"]["recall"]["value"]
+    assert scores["served"]["recall"]["value"] > 1.5 * scores["popularity"]["recall"]["value"]
 
 
 def test_a_customer_who_said_no_to_training_has_no_history_in_the_model(folder: Path, recommender: Recommender) -> None:

@@ -20,8 +20,11 @@ from training.moments import moment_of
 from training.progress import Reporter
 from training.purchases import Purchases, read_purchases
 from training.recipients import everyone, read_recipients
+from training.report import write_report
+from training.report_data import Report
 from training.summary import print_evaluation, print_learned, print_reading, print_versions, write_json
 from training.train import evaluate_history, train
+from training.tune import Plan, print_tuned, tune
 from training.workers import cores
 
 DONE: Final = 0
@@ -57,13 +60,24 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser("train", help="learn, evaluate, and publish a version if it is good enough")
     _add_history(command)
     _add_registry(command)
+    command.add_argument("--report", type=Path, metavar="FILE", help="default: reports/VERSION.html in the registry")
     command.set_defaults(run=_train)
 
     command = commands.add_parser("evaluate", help="measure on the last days of the history; publish nothing")
     _add_history(command)
     command.add_argument("--test-days", type=int, metavar="N", help="days kept back (default 28)")
     command.add_argument("--json", type=Path, metavar="FILE", help="write every figure")
+    command.add_argument("--report", type=Path, metavar="FILE", help="default: report.html")
     command.set_defaults(run=_evaluate)
+
+    command = commands.add_parser("tune", help="search better settings on days before the last ones; publish nothing")
+    _add_history(command)
+    command.add_argument("--output", type=Path, required=True, metavar="FILE.toml", help="the best, for train --config")
+    command.add_argument("--study", type=Path, metavar="FILE", help="keeps the trials (default: the output's + .study)")
+    command.add_argument("--minutes", type=float, metavar="N", help="no trial begins that would take longer")
+    command.add_argument("--trials", type=int, metavar="N", help="in all (default 50, without --minutes)")
+    command.add_argument("--seed", type=int, default=0)
+    command.set_defaults(run=_tune)
 
     command = commands.add_parser("export", help="write slates for many customers to a file")
     _add_registry(command)
@@ -95,6 +109,9 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--products", type=int, required=True, metavar="M")
     command.add_argument("--purchases", type=int, required=True, metavar="K")
     command.add_argument("--seed", type=int, default=0)
+    command.add_argument(
+        "--hemispheres", action="store_true", help="clothes in two markets with opposite seasons, two years"
+    )
     command.add_argument("--output", type=Path, required=True, metavar="DIR")
     command.set_defaults(run=_synthetic)
     return parser
@@ -151,6 +168,8 @@ def _train(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
         print_learned(reporter.console, outcome.published)
     if outcome.evaluation is not None:
         print_evaluation(reporter.console, outcome.evaluation)
+    name = outcome.published.version if outcome.published else "refused"
+    _write_report(options.report or options.registry / "reports" / f"{name}.html", outcome.report, reporter)
     if outcome.published is None:
         for refusal in outcome.refusals:
             reporter.console.print(f"Refused, {refusal}", markup=False, soft_wrap=True)
@@ -176,12 +195,32 @@ def _evaluate(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
         kept_back = config.evaluation.model_copy(update={"test_days": options.test_days})
         config = config.model_copy(update={"evaluation": kept_back})
     purchases = _read(options, config, reporter, now)
-    evaluation = evaluate_history(purchases, config, reporter)
+    outcome = evaluate_history(purchases, config, reporter, now=now)
     print_reading(reporter.console, purchases)
-    print_evaluation(reporter.console, evaluation)
-    if options.json:
-        write_json(options.json, evaluation)
+    if outcome.evaluation is not None:
+        print_evaluation(reporter.console, outcome.evaluation)
+        if options.json:
+            write_json(options.json, outcome.evaluation)
+    _write_report(options.report or Path("report.html"), outcome.report, reporter)
     return DONE
+
+
+def _write_report(path: Path, report: Report, reporter: Reporter) -> None:
+    write_report(path, report)
+    reporter.console.print(f"The report is in {path}", markup=False, soft_wrap=True)
+
+
+def _tune(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
+    started = reporter.clock()
+    study = options.study or options.output.with_name(f"{options.output.name}.study")
+    plan = Plan(options.output, study, options.config, options.trials, options.minutes, options.seed)
+    plan.check()
+    config = read_config(options.config, options.column)
+    purchases = _read(options, config, reporter, now)
+    print_reading(reporter.console, purchases)
+    tuned = tune(purchases, config, plan, reporter, started=started)
+    print_tuned(reporter.console, tuned, plan)
+    return STOPPED if tuned.stopped else DONE
 
 
 def _export(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
@@ -248,6 +287,7 @@ def _synthetic(options: argparse.Namespace, reporter: Reporter, now: int) -> int
                 products=options.products,
                 purchases=options.purchases,
                 seed=options.seed,
+                hemispheres=options.hemispheres,
                 on_progress=advance,
             )
         except ValueError as error:

@@ -5,45 +5,65 @@ from __future__ import annotations
 import dataclasses
 import math
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from models.settings import ModelSettings
+from models.trees import MOST_LEAVES
 from training.errors import InputError
+from training.windows import SHORTEST_DAYS
 from training.workspace import DEFAULT_MEMORY_LIMIT
 
-# Settings of a model that must be above 0, by the end of their names; weights of the blend may be anything finite, the
-# rest is at least 0.
-ABOVE_ZERO: Final = (
-    *("half_life_days", "window_days", "_prior", "factors", "iterations"),
-    *("regularization", "neighbours", "candidates", "largest_order"),
-)
 LARGEST_SEED: Final = 2**32 - 1
+# What the numbers of a model must be, by the first pattern that the name matches.
+RULES: Final[tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...]] = (
+    (("blend.*",), lambda _: True, "finite"),
+    (("seed",), lambda value: 0 <= value <= LARGEST_SEED, f"from 0 to {LARGEST_SEED}"),
+    (("*.leaves",), lambda value: 2 <= value <= MOST_LEAVES, f"from 2 to {MOST_LEAVES}"),
+    (("*.max_bins",), lambda value: value >= 2, "at least 2"),
+    (("*.horizon_days",), lambda value: value >= SHORTEST_DAYS, f"at least {SHORTEST_DAYS}"),
+    (("arrivals.*share",), lambda value: 0 <= value <= 1, "from 0 to 1"),
+    (("*_share",), lambda value: 0 < value <= 1, "above 0 and at most 1"),
+    (
+        (
+            *("*half_life_days", "*.window_days", "*_prior", "*.regularization", "*.factors", "*.iterations"),
+            *("*.neighbours", "*.largest_order", "*.customers", "*.trees", "*.patience", "*.learning_rate"),
+            *("*.min_rows", "scales.*", "diversity.*", "bundles.candidates"),
+        ),
+        lambda value: value > 0,
+        "above 0",
+    ),
+    (("*",), lambda value: value >= 0, "at least 0"),
+)
 
 
 def sensible(settings: ModelSettings) -> ModelSettings:
     """The settings, unless one of them has no meaning: ValueError naming it."""
     for name, value in _numbers(settings):
-        weight = name.startswith(("blend.new.", "blend.bought."))
-        if not math.isfinite(value) or (value < 0 and not weight):
-            raise ValueError(f"{name} = {value}: must be {'finite' if weight else 'at least 0'}")
-        if value == 0 and name.endswith(ABOVE_ZERO) and not weight:
-            raise ValueError(f"{name} = {value}: must be above 0")
-    if settings.seed > LARGEST_SEED:
-        raise ValueError(f"seed = {settings.seed}: must be at most {LARGEST_SEED}")
+        holds, rule = next(
+            (holds, rule) for patterns, holds, rule in RULES if any(fnmatchcase(name, pattern) for pattern in patterns)
+        )
+        if not (math.isfinite(value) and holds(value)):
+            raise ValueError(f"{name} = {value}: must be {rule if math.isfinite(value) else 'finite'}")
+    if not settings.ranker.lags_days:
+        raise ValueError("ranker.lags_days is empty: a ranker learns from at least one lag, 0 for none")
     return settings
 
 
-def _numbers(settings: Any, prefix: str = "") -> Iterator[tuple[str, float]]:
-    for field in dataclasses.fields(settings):
-        value = getattr(settings, field.name)
-        if dataclasses.is_dataclass(value):
-            yield from _numbers(value, f"{prefix}{field.name}.")
-        else:
-            yield from ((prefix + field.name, number) for number in (value if isinstance(value, tuple) else [value]))
+def _numbers(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
+    """Every number under its name, such as `diversity.placements.0.category`; texts are checked by their type."""
+    if dataclasses.is_dataclass(value):
+        for field in dataclasses.fields(value):
+            yield from _numbers(getattr(value, field.name), f"{name}.{field.name}".removeprefix("."))
+    elif isinstance(value, tuple):
+        for place, part in enumerate(value):
+            yield from _numbers(part, f"{name}.{place}")
+    elif value is not None and not isinstance(value, str):
+        yield name, value
 
 
 class Section(BaseModel):

@@ -9,6 +9,7 @@ from scipy.sparse import csr_matrix
 from models.customers import Customers
 from models.events import PURCHASE
 from models.history import Histories, interactions, interest, pair_starts
+from models.lesson import Lesson
 from models.model import Model
 from models.settings import ModelSettings
 from training import counts
@@ -18,10 +19,16 @@ from training.pairs import fit_order_pairs
 from training.progress import Reporter
 from training.purchases import Purchases
 from training.repeats import fit_repeats
+from training.traits import fit_traits
 
 
-def fit(purchases: Purchases, settings: ModelSettings, reporter: Reporter, *, name: str) -> Model:
-    """Learn everything as of the newest line; `name` tells one fit from another in the progress."""
+def fit(
+    purchases: Purchases, settings: ModelSettings, reporter: Reporter, *, name: str, lesson: Lesson | None = None
+) -> Model:
+    """Learn every source as of the newest line; `name` tells one fit from another in the progress.
+
+    The lesson, what the ranker has learned, is given: training.teaching learns it from earlier fits like this one.
+    """
     as_of = int(purchases.time.max())
     histories = counts.histories(purchases)
     learned = counts.learned(purchases, settings.history.min_lines)
@@ -40,9 +47,21 @@ def fit(purchases: Purchases, settings: ModelSettings, reporter: Reporter, *, na
     with reporter.step(f"{name}: sales and repeats"):
         sales = counts.daily_sales(purchases)
         everyone = interactions(histories.events, pairs.starts, as_of, settings.history)
-        repeats = fit_repeats(everyone, len(purchases.product_ids), settings.repeats)
+        traits = fit_traits(purchases)
+        repeats = fit_repeats(everyone, traits.category, settings.repeats)
     customers = Customers(purchases.customer_ids, purchases.consent, purchases.customer_market, purchases.market_names)
-    return Model(customers, purchases.catalogue, histories, factors, neighbours, order_pairs, sales, repeats)
+    return Model(
+        customers,
+        purchases.catalogue,
+        traits,
+        histories,
+        factors,
+        neighbours,
+        order_pairs,
+        sales,
+        repeats,
+        lesson or Lesson.none(),
+    )
 
 
 class Pairs:

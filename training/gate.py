@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from training import metrics
 from training.evaluation import Evaluation
-from training.methods import BASELINES, BLEND
+from training.methods import BASELINES, SERVED
 from training.metrics import Mean
 from training.split import ENOUGH_CUSTOMERS
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The blend's Recall less that of something it must not fall behind, customer by customer."""
+    """What is served, its Recall less that of something it must not fall behind, customer by customer."""
 
     task: str
     against: str
@@ -46,8 +46,8 @@ def compare(candidate: Evaluation, active: Evaluation | None, seed: int) -> list
             continue
         rivals = {name: values[name] for name in BASELINES}
         if active is not None:
-            rivals["the active version's settings"] = active.values[task][BLEND]
-        differences |= {(task, name): values[BLEND][:, 0] - rival[:, 0] for name, rival in rivals.items()}
+            rivals["the active version's settings"] = active.values[task][SERVED]
+        differences |= {(task, name): values[SERVED][:, 0] - rival[:, 0] for name, rival in rivals.items()}
     # Bonferroni: one chance in twenty to refuse a good version, over all comparisons together.
     confidence = 1 - 0.05 / max(len(differences), 1)
     return [Comparison(*names, metrics.mean(lost, seed, confidence)) for names, lost in differences.items()]

@@ -1,4 +1,4 @@
-"""The slates that are compared: the one that is served, each of its sources alone, and simple baselines."""
+"""The slates that are compared: the one that is served, the blend, each source alone, and simple baselines."""
 
 from __future__ import annotations
 
@@ -8,26 +8,31 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.arrangement import varied
 from models.candidates import best
+from models.case import Case
 from models.features import FEATURES
 from models.history import before, interest, pair_starts
-from models.recommender import NOBODY, Case, Recommender
-from models.rules import Rule
-from models.slate import Repeat, SlateRequest, Source
+from models.recommender import NOBODY, Ranked, Recommender
+from models.rules import Removed, Rule
+from models.settings import DiversitySettings
+from models.slate import Repeat, SlateRequest
 
-BLEND: Final = "blend"
-AS_SERVED: Final = "blend, repeat=auto"
+SERVED: Final = "served"
+AUTO: Final = "served, repeat=auto"
+BLEND: Final = "blend"  # without what the ranker has learned
 SOURCES: Final = {  # a source alone: its candidates in the order of its feature
     "source: own purchases": "own_long",
-    "source: factors": "affinity",
-    "source: neighbours": "neighbours",
+    "source: factors (ALS)": "affinity",
+    "source: item neighbours": "neighbours",
     "source: recent sales": "recent_sales",
 }
 POPULARITY: Final = "popularity"
 RECENT_POPULARITY: Final = "popularity, 28 days"
 OWN_PURCHASES: Final = "own purchases, decayed"
 BASELINES: Final = (POPULARITY, RECENT_POPULARITY, OWN_PURCHASES)
-METHODS: Final = (BLEND, AS_SERVED, *SOURCES, *BASELINES)
+METHODS: Final = (SERVED, AUTO, BLEND, *SOURCES, *BASELINES)
+DIVERSITIES: Final = (10, 5, 3, 2)  # products of a category among ten
 RECENT_DAYS: Final = 28
 OWN_HALF_LIFE_DAYS: Final = 90.0
 
@@ -36,32 +41,57 @@ Items = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Answer:
+    """What every method shows one customer."""
+
     items: dict[str, Items]  # method -> its first k products
-    filled: int  # slots of the blend that had to be filled
+    filled: int  # slots of what is served that had to be filled
+    ranked: Ranked
+    proposed: dict[str, Items]  # source -> its candidates
+    varied: tuple[Items, ...]  # the first k with each of DIVERSITIES
 
 
 def answers(recommender: Recommender, user: int, as_of: int, k: int) -> tuple[Answer, Answer]:
     """Every method's slates for one customer: of anything, and of what they never bought."""
     request = recommender.at_home(user, SlateRequest(n=k, as_of=as_of))
     case = recommender.case(user, request)
-    return (
-        _answer(recommender, user, case, replace(request, repeat=Repeat.INCLUDE)),
-        _answer(recommender, user, case, replace(request, repeat=Repeat.EXCLUDE)),
-    )
+    everything = _answer(recommender, user, case, replace(request, repeat=Repeat.INCLUDE))
+    auto = replace(request, repeat=Repeat.AUTO)
+    ranked = recommender.ranked(case, recommender.removed(case, auto))
+    everything.items[AUTO] = _served(recommender, case, auto, ranked)[0]
+    return everything, _answer(recommender, user, case, replace(request, repeat=Repeat.EXCLUDE))
 
 
 def _answer(recommender: Recommender, user: int, case: Case, request: SlateRequest) -> Answer:
-    slots = recommender.slate(case, request).slots
-    items = {BLEND: np.array([slot.item for slot in slots], np.int64)}
-    if request.repeat is Repeat.INCLUDE:
-        served = recommender.slate(case, replace(request, repeat=Repeat.AUTO)).slots
-        items[AS_SERVED] = np.array([slot.item for slot in served], np.int64)
     removed = recommender.removed(case, request)
     ranked = recommender.ranked(case, removed)
+    served, filled = _served(recommender, case, request, ranked)
+    items = {SERVED: served}
+    blended = np.lexsort((ranked.items, -recommender.ranker.blend(ranked.rows, ranked.bought)))
+    items[BLEND] = ranked.items[blended[: request.n]]
     for name, feature in SOURCES.items():
         items[name] = ranked.items[_highest(ranked.rows[:, FEATURES.index(feature)], ranked.items, request.n)]
-    items |= _baselines(recommender, user, case, removed == Rule.NONE, request.n)
-    return Answer(items, sum(slot.source is Source.FILL for slot in slots))
+    items |= _baselines(recommender, user, case, removed, request.n)
+    limits = (replace(recommender.settings.diversity, category=limit, placements=()) for limit in DIVERSITIES)
+    return Answer(
+        items,
+        filled,
+        ranked,
+        recommender.proposals(case, removed),
+        tuple(_varied(recommender, ranked, request.n, diversity) for diversity in limits),
+    )
+
+
+def _served(recommender: Recommender, case: Case, request: SlateRequest, ranked: Ranked) -> tuple[Items, int]:
+    """What a slate would hold, without the cost of its reasons, and how much of it is filling."""
+    places = recommender.shown(case, request, ranked)
+    if len(places) == request.n:
+        return ranked.items[places], 0
+    slots = recommender.slate(case, request).slots
+    return np.array([slot.item for slot in slots], np.int64), len(slots) - len(places)
+
+
+def _varied(recommender: Recommender, ranked: Ranked, k: int, diversity: DiversitySettings) -> Items:
+    return ranked.items[varied(ranked.items, k, recommender.model, diversity)]
 
 
 def _highest(scores: NDArray[np.float32], items: Items, k: int) -> NDArray[np.int64]:
@@ -70,16 +100,18 @@ def _highest(scores: NDArray[np.float32], items: Items, k: int) -> NDArray[np.in
     return order[scores[order] > 0]
 
 
-def _baselines(recommender: Recommender, user: int, case: Case, allowed: NDArray[np.bool_], k: int) -> dict[str, Items]:
-    model = recommender.model
+def _baselines(recommender: Recommender, user: int, case: Case, removed: Removed, k: int) -> dict[str, Items]:
+    model, allowed = recommender.model, removed == Rule.NONE
     events = before(model.histories.of(user), case.as_of)
     starts = pair_starts(events)
     own = np.zeros(len(allowed), np.float32)
     own[events.item[starts]] = interest(
         events, starts, case.as_of, OWN_HALF_LIFE_DAYS, recommender.settings.history.kind_weights
     )
-    _, recent = recommender.by_sales(recommender.sales_moment(case.as_of), RECENT_DAYS, NOBODY)
+    moment = recommender.sales_moment(case.as_of)
+    _, recent = recommender.by_sales(moment, RECENT_DAYS, NOBODY)
+    total = recommender.demand(moment, NOBODY).popularity.total
     # Equal counts, such as those of a first order, in the order of what sells; nothing beyond what they bought.
     own = np.where(own > 0, own + recent * np.float32(1e-6), 0)
-    scores = {POPULARITY: case.evidence.popularity.total, RECENT_POPULARITY: recent, OWN_PURCHASES: own}
+    scores = {POPULARITY: total, RECENT_POPULARITY: recent, OWN_PURCHASES: own}
     return {name: best(np.where(allowed, values, np.float32(0)), k) for name, values in scores.items()}

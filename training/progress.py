@@ -36,6 +36,7 @@ class Reporter:
         if not self.console.is_terminal:
             self.console.width = PLAIN_WIDTH
         self.clock = clock
+        self.seconds: dict[str, float] = {}  # how long each step took
 
     @contextmanager
     def step(self, name: str) -> Iterator[Advance]:
@@ -43,7 +44,8 @@ class Reporter:
         started = self.clock()
         with self._live(name) if self.console.is_terminal else self._plain(name) as advance:
             yield advance
-        self.console.print(f"{name}: {self.clock() - started:.1f} s")
+        self.seconds[name] = self.clock() - started
+        self.console.print(f"{name}: {self.seconds[name]:.1f} s")
 
     @contextmanager
     def _live(self, name: str) -> Iterator[Advance]:

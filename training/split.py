@@ -31,7 +31,7 @@ def split(purchases: Purchases, config: EvaluationConfig) -> Split | None:
     """Keep the last `test_days` back; None where too little would be left on either side."""
     cut = int(purchases.time.max()) - config.test_days * DAY
     before = purchases.time < cut
-    past, future = as_if_in_stock(only(purchases, before)), only(purchases, ~before)
+    past, future = as_it_was(only(purchases, before)), only(purchases, ~before)
     bought = past.kind == PURCHASE
     countable = np.bincount(past.item[bought], minlength=len(purchases.product_ids)) >= ENOUGH_LINES
     known = np.unique(past.user[bought & (past.user >= 0)])
@@ -49,9 +49,12 @@ def split(purchases: Purchases, config: EvaluationConfig) -> Split | None:
     return Split(cut, past, future, countable, scored, targets, discoveries)
 
 
-def as_if_in_stock(purchases: Purchases) -> Purchases:
-    """The same shop with everything in stock: what is sold out today was not at the cut."""
-    catalogue = replace(purchases.catalogue, in_stock=np.ones(len(purchases.catalogue), np.bool_))
+def as_it_was(purchases: Purchases) -> Purchases:
+    """The same shop at the end of these lines: what is sold out today was in stock, what was not sold had no price."""
+    sold = np.zeros(len(purchases.catalogue), np.bool_)
+    sold[purchases.item] = True
+    price = np.where(sold, purchases.catalogue.price, np.nan)  # it may be what was paid later
+    catalogue = replace(purchases.catalogue, in_stock=np.ones(len(sold), np.bool_), price=price)
     return replace(purchases, catalogue=catalogue)
 
 

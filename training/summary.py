@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +12,7 @@ from rich.table import Table
 
 from models.artifact import Manifest
 from training.evaluation import Evaluation
+from training.methods import SERVED
 from training.purchases import Purchases
 
 LONGEST_VERSION: Final = len("20250101T000000Z-0123456789ab")
@@ -60,15 +60,17 @@ def print_evaluation(console: Console, evaluation: Evaluation) -> None:
         table.title = f"Next purchases, {task}: {n:,} customers, {day(evaluation.cut)} and after"
         for method, scores in methods.items():
             cells = [
-                cell for mean in scores.values() for cell in (f"{mean.value:.4f}", f"{mean.low:.3f}–{mean.high:.3f}")
+                cell
+                for mean in (scores["recall"], scores["ndcg"])
+                for cell in (f"{mean.value:.4f}", f"{mean.low:.3f}–{mean.high:.3f}")
             ]
-            table.add_row(method, *cells, style="bold" if method == "blend" else None)
+            table.add_row(method, *cells, style="bold" if method == SERVED else None)
         console.print(table)
         console.print(
             f"  shown: {evaluation.coverage[task]:.1%} of the products, novelty {evaluation.novelty[task]:.1f} bits, "
             f"{evaluation.filled[task]:.1%} of slots filled"
         )
-        lengths = ", ".join(f"{name} {mean.value:.3f}" for name, mean in evaluation.by_length[task].items())
+        lengths = ", ".join(f"{group.name} {group.recall.value:.3f}" for group in evaluation.by_length[task])
         console.print(f"  Recall@{k} by history: {lengths}")
     for mode, rates in evaluation.bundles.items():
         console.print(
@@ -82,9 +84,7 @@ def print_versions(console: Console, manifests: list[Manifest], active: str | No
     table.columns[1].min_width = LONGEST_VERSION  # it is copied from here, so it stands whole on a narrow terminal
     for manifest in manifests:
         scores = manifest.metrics.get("scores", {})
-        recalls = [
-            scores.get(task, {}).get("blend", {}).get("recall", {}).get("value") for task in ("all", "discovery")
-        ]
+        recalls = [scores.get(task, {}).get(SERVED, {}).get("recall", {}).get("value") for task in ("all", "discovery")]
         table.add_row(
             "active" if manifest.version == active else "",
             manifest.version,
@@ -100,15 +100,9 @@ def figures(evaluation: Evaluation | None) -> dict[str, Any]:
     if evaluation is None:
         return {}
     content = {name: value for name, value in vars(evaluation).items() if name != "values"}
-    scores = {
-        task: {method: {metric: asdict(mean) for metric, mean in row.items()} for method, row in methods.items()}
-        for task, methods in evaluation.scores.items()
-    }
-    lengths = {
-        task: {name: asdict(mean) for name, mean in groups.items()} for task, groups in evaluation.by_length.items()
-    }
     customers = {task: evaluation.customers(task) for task in evaluation.values}
-    return {**content, "scores": scores, "by_length": lengths, "customers": customers}
+    figures: dict[str, Any] = orjson.loads(orjson.dumps({**content, "customers": customers}))
+    return figures
 
 
 def write_json(path: Path, evaluation: Evaluation) -> None:

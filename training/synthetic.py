@@ -16,6 +16,9 @@ What is true of every shop written here, and what `Shop` says about this one:
   than the purchase); five in a hundred of all lines belong to guests (empty customer id, one order each).
 
 The year is 2025, times are UTC. A customer's day is one order. Equal arguments give equal files.
+
+With `hemispheres` the shop sells clothes in 2024 and 2025: coats, gloves and boots are winter's, shorts, sandals and
+swimwear summer's, the rest has no season. So there is a last year, and what it says differs from market to market.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ import pyarrow.parquet as pq
 from numpy.random import Generator
 
 from training.synthetic_lines import Lines, order_lines
-from training.synthetic_shop import BRANDS, CATEGORIES, MARKETS, STYLES, Ints, Shop
+from training.synthetic_shop import BRANDS, MARKETS, STYLES, Shop
 
 CURRENCY: Final = "EUR"
 REFUSALS: Final = {"train": 0.02, "personalize_web": 0.03, "personalize_email": 0.05}  # customers who say no
@@ -56,6 +59,7 @@ def write_shop(
     products: int,
     purchases: int,
     seed: int = 0,
+    hemispheres: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Write `purchases.parquet` (exactly that many lines), `products.parquet` and `customers.parquet` into a folder.
@@ -64,7 +68,7 @@ def write_shop(
     """
     if purchases < 1:
         raise ValueError(f"a shop needs at least 1 purchase, not {purchases}")
-    shop = Shop.of(customers=customers, products=products, seed=seed)
+    shop = Shop.of(customers=customers, products=products, seed=seed, hemispheres=hemispheres)
     output.mkdir(parents=True, exist_ok=True)
     product_ids, customer_ids = _ids("P", products), _ids("C", customers)
     pq.write_table(_products(shop, product_ids, np.random.default_rng([seed, 1])), output / "products.parquet")
@@ -101,11 +105,11 @@ def _table(lines: Lines, customer_ids: Any, product_ids: Any) -> Any:
 
 
 def _products(shop: Shop, ids: Any, rng: Generator) -> Any:
-    names = [CATEGORIES[category].name for category in shop.category]
+    names = [shop.categories[category].name for category in shop.category]
     return pa.table(
         {
             "product_id": ids,
-            "title": _titles(shop.category, rng),
+            "title": _titles(shop, rng),
             "category": names,
             "brand": [BRANDS[brand] for brand in rng.integers(0, len(BRANDS), len(names))],
             "price": shop.price,
@@ -117,13 +121,13 @@ def _products(shop: Shop, ids: Any, rng: Generator) -> Any:
     )
 
 
-def _titles(category: Ints, rng: Generator) -> list[str]:
+def _titles(shop: Shop, rng: Generator) -> list[str]:
     """'Organic oat flakes 3': a style and a thing by chance, numbered from the second of that name on."""
     seen: dict[str, int] = {}
     titles = []
-    styles = rng.integers(0, len(STYLES), len(category))
-    for row, style, draw in zip(category, styles, rng.random(len(category)), strict=True):
-        things = CATEGORIES[row].things.split(", ")
+    styles = rng.integers(0, len(STYLES), len(shop.category))
+    for row, style, draw in zip(shop.category, styles, rng.random(len(shop.category)), strict=True):
+        things = shop.categories[row].things.split(", ")
         name = f"{STYLES[style]} {things[int(draw * len(things))]}"
         seen[name] = seen.get(name, 0) + 1
         titles.append(name if seen[name] == 1 else f"{name} {seen[name]}")

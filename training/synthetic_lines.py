@@ -10,12 +10,10 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from training.synthetic_shop import FAVOURITES, PEAKS, REGULARS, SOUTHERN, Floats, Ints, Shop, shares
+from training.synthetic_shop import END, FAVOURITES, REGULARS, SOUTHERN, YEAR, Floats, Ints, Shop, shares
 
 Flags = NDArray[np.bool_]
 
-YEAR_START: Final = int(np.datetime64("2025-01-01", "s").astype(np.int64))
-DAYS: Final = 365
 DAY: Final = 86_400  # seconds
 OPEN, CLOSED = 7 * 3600, 22 * 3600  # seconds of the day
 TASTE: Final = (0.5, 0.3, 0.2)  # how a customer's wishes divide among the favourite categories
@@ -67,7 +65,7 @@ def _customer_lines(shop: Shop, members: Ints, counts: Ints, order: int, rng: Ge
     runs = _runs(shop, members, bought)
     owner, product, day = _regular_lines(shop, members, runs, rng)
     free = np.repeat(np.arange(len(members)), bought - runs.sum(axis=1))
-    free_day, free_pair = _visits(free, rng)
+    free_day, free_pair = _visits(free, shop.days, rng)
     free_product = _choices(shop, shop.favourites[members[free]], shop.market[members[free]], free_day, free_pair, rng)
     visitor = np.concatenate([owner, free])
     product, day = np.concatenate([product, free_product]), np.concatenate([day, free_day])
@@ -84,7 +82,7 @@ def _guest_lines(shop: Shop, count: int, order: int, rng: Generator) -> Lines:
     guests = int(visitor[-1]) + 1
     market = (rng.random(guests) < SOUTHERN).astype(np.int64)
     tastes = rng.choice(len(shop.category_share), (guests, FAVOURITES), p=shop.category_share)
-    day = rng.integers(0, DAYS, guests)[visitor]
+    day = rng.integers(0, shop.days, guests)[visitor]
     paired = _pairable(np.diff(visitor, prepend=-1) > 0, rng)
     product = _choices(shop, tastes[visitor], market[visitor], day, paired, rng)
     return _priced(shop, visitor, np.full(guests, -1), market, product, day, order, rng)
@@ -96,7 +94,7 @@ def _runs(shop: Shop, members: Ints, bought: Ints) -> Ints:
     runs = np.zeros((len(members), REGULARS), np.int64)
     for slot in range(REGULARS):
         regular = shop.regulars[members, slot]
-        fits = np.where(regular >= 0, DAYS // np.maximum(1, shop.interval_days[regular]), 0)
+        fits = np.where(regular >= 0, shop.days // np.maximum(1, shop.interval_days[regular]), 0)
         run = np.minimum(fits, left)
         runs[:, slot] = np.where(run >= RUN_AT_LEAST, run, 0)
         left -= runs[:, slot]
@@ -109,19 +107,20 @@ def _regular_lines(shop: Shop, members: Ints, runs: Ints, rng: Generator) -> tup
     length, product = runs[row, slot], shop.regulars[members[row], slot]
     interval = shop.interval_days[product]
     alive = rng.random(len(row)) < STILL_GOING
-    last = np.where(alive, rng.integers(DAYS - interval, DAYS), rng.integers((length - 1) * interval, DAYS))
+    days = shop.days
+    last = np.where(alive, rng.integers(days - interval, days), rng.integers((length - 1) * interval, days))
     run = np.repeat(np.arange(len(row)), length)
     before_last = np.repeat(np.cumsum(length), length) - 1 - np.arange(len(run))
     late = np.rint(interval[run] * rng.uniform(-0.1, 0.1, len(run))).astype(np.int64)
-    day = np.clip(last[run] - before_last * interval[run] + late, 0, DAYS - 1)
+    day = np.clip(last[run] - before_last * interval[run] + late, 0, days - 1)
     return row[run], product[run], day
 
 
-def _visits(owner: Ints, rng: Generator) -> tuple[Ints, Flags]:
+def _visits(owner: Ints, days: int, rng: Generator) -> tuple[Ints, Flags]:
     """Split lines, sorted by owner, into visits: the day of each line, and which are to be pairs of the line before."""
     opens = (rng.random(len(owner)) < NEW_VISIT) | (np.diff(owner, prepend=-1) > 0)
     visit = np.cumsum(opens) - 1
-    day = rng.integers(0, DAYS, len(owner))[visit]
+    day = rng.integers(0, days, len(owner))[visit]
     return day, _pairable(opens, rng)
 
 
@@ -139,9 +138,10 @@ def _choices(shop: Shop, tastes: Ints, market: Ints, day: Ints, paired: Flags, r
     category = tastes[np.arange(n), taste]
     elsewhere = rng.random(n) >= FAITHFUL
     category[elsewhere] = rng.choice(k, int(elsewhere.sum()), p=shop.category_share)
-    off_season = rng.random(n) >= in_season(category, market, day)
-    evergreen = (PEAKS[:k] == 0) * shop.category_share
-    category[off_season] = rng.choice(k, int(off_season.sum()), p=shares(evergreen))
+    off_season = rng.random(n) >= in_season(shop.peak_day[category], market, day)
+    evergreen = (shop.peak_day == 0) * shop.category_share
+    instead = shares(evergreen if evergreen.any() else shop.category_share)  # a tiny shop has seasons alone
+    category[off_season] = rng.choice(k, int(off_season.sum()), p=instead)
     product = shop.choose(category, rng)
     follows = np.flatnonzero(paired)
     pair = shop.pair[product[follows - 1]]
@@ -149,10 +149,9 @@ def _choices(shop: Shop, tastes: Ints, market: Ints, day: Ints, paired: Flags, r
     return product
 
 
-def in_season(category: Ints, market: Ints, day: Ints) -> Floats:
+def in_season(peak: Ints, market: Ints, day: Ints) -> Floats:
     """Chance that a wish is bought that day: 1 without season, else 0.05 to 1, in the south half a year later."""
-    peak = PEAKS[category]
-    angle = 2 * np.pi * (day - peak - market * DAYS / 2) / DAYS
+    angle = 2 * np.pi * (day - peak - market * YEAR / 2) / YEAR
     return np.where(peak > 0, 0.525 + 0.475 * np.cos(angle), 1.0)
 
 
@@ -164,7 +163,7 @@ def _priced(
     opens = (np.diff(visitor, prepend=-1) != 0) | (np.diff(day, prepend=-1) != 0)
     number = np.cumsum(opens) - 1
     # Between 7 and 22 o'clock, so that a return can follow on the same day
-    time = YEAR_START + day * DAY + rng.integers(OPEN, CLOSED, n)[number]
+    time = END + (day - shop.days) * DAY + rng.integers(OPEN, CLOSED, n)[number]
     discount = np.where(rng.random(n) < PROMOTED, 0.8, 1.0)
     return Lines(
         visitor=visitor,
@@ -179,19 +178,18 @@ def _priced(
 
 
 def _with_returns(lines: Lines, returned: Ints, rng: Generator) -> Lines:
-    """Append `returned` lines of each visitor, each undoing another purchase, 3 to 20 days later, still in the year."""
+    """Append `returned` lines of each visitor, each undoing another purchase, 3 to 20 days later, within the data."""
     n = len(lines.visitor)
     shuffled = np.lexsort((rng.random(n), lines.visitor))
     first = np.searchsorted(lines.visitor, np.arange(len(returned)))
     undone = shuffled[np.arange(n) - first[lines.visitor] < returned[lines.visitor]]
     later = lines.time[undone] + rng.integers(3 * DAY, 20 * DAY, len(undone))
-    end = YEAR_START + DAYS * DAY - 1
     return Lines(
         visitor=np.append(lines.visitor, lines.visitor[undone]),
         customer=np.append(lines.customer, lines.customer[undone]),
         market=np.append(lines.market, lines.market[undone]),
         product=np.append(lines.product, lines.product[undone]),
-        time=np.append(lines.time, np.minimum(later, end)),
+        time=np.append(lines.time, np.minimum(later, END - 1)),
         order=np.append(lines.order, lines.order[undone]),
         quantity=np.append(lines.quantity, -lines.quantity[undone]),
         unit_price=np.append(lines.unit_price, lines.unit_price[undone]),

@@ -18,6 +18,8 @@ SOUTHERN: Final = 0.4  # share of the customers
 FAVOURITES: Final = 3  # categories a customer
 REGULARS: Final = FAVOURITES  # products a customer, at most: one from each
 PRODUCTS_A_CATEGORY: Final = 20  # at least, before another category opens
+YEAR: Final = 365  # days
+END: Final = int(np.datetime64("2026-01-01", "s").astype(np.int64))  # of the data
 
 
 class Category(NamedTuple):
@@ -72,6 +74,18 @@ CATEGORIES: Final = (
     Category("Sports", "yoga mat, drinking bottle, skipping rope, running belt", 16.0, 0, 0),
     Category("Lamps", "desk lamp, light bulbs, night light, torch", 21.0, 0, 0),
 )
+CLOTHES: Final = (  # winter and summer lie half a year apart
+    Category("Coats", "wool coat, parka, quilted coat, duffle coat", 140.0, 0, 15),
+    Category("Shorts", "denim shorts, running shorts, cotton shorts, cargo shorts", 29.0, 0, 197),
+    Category("Boots", "ankle boots, lined boots, rubber boots, hiking boots", 110.0, 0, 15),
+    Category("Sandals", "leather sandals, flip-flops, trekking sandals, clogs", 45.0, 0, 197),
+    Category("Gloves", "leather gloves, mittens, knitted gloves, ski gloves", 24.0, 0, 15),
+    Category("Swimwear", "swim trunks, swimsuit, bikini, bath robe", 32.0, 0, 197),
+    Category("Shirts", "linen shirt, flannel shirt, blouse, polo shirt", 35.0, 0, 0),
+    Category("Jeans", "slim jeans, straight jeans, wide jeans, black jeans", 69.0, 0, 0),
+    Category("Socks", "ankle socks, knee socks, sports socks, tights", 7.0, 45, 0),
+    Category("Belts", "leather belt, woven belt, braces, buckle", 25.0, 0, 0),
+)
 STYLES: Final = (
     "Classic",
     "Organic",
@@ -85,16 +99,16 @@ STYLES: Final = (
     "Old town",
 )
 BRANDS: Final = ("Ashby", "Brightwell", "Corner & Co", "Dunmore", "Elmfield", "Fairlane", "Goodday", "Hartley")
-PRICES: Final = np.array([category.price for category in CATEGORIES])
-INTERVALS: Final = np.array([category.interval_days for category in CATEGORIES])
-PEAKS: Final = np.array([category.peak_day for category in CATEGORIES])
 
 
 @dataclass(frozen=True, eq=False)
 class Shop:
     """c customers, p products, k categories. Customers, products and categories are row numbers everywhere."""
 
-    category: Ints  # (p,) row of CATEGORIES
+    days: int  # of data, to the end of 2025
+    categories: tuple[Category, ...]  # (k,)
+    peak_day: Ints  # (k,) of the year, in the north; 0: no season
+    category: Ints  # (p,)
     interval_days: Ints  # (p,) 0 where it is not bought again
     pair: Ints  # (p,) the complement, -1 where there is none
     price: Floats  # (p,)
@@ -107,22 +121,30 @@ class Shop:
     activity: Floats  # (c,) share of all lines
 
     @classmethod
-    def of(cls, *, customers: int, products: int, seed: int = 0) -> Shop:
-        """The shop of a seed. At least one customer and two products, else ValueError."""
+    def of(cls, *, customers: int, products: int, seed: int = 0, hemispheres: bool = False) -> Shop:
+        """The shop of a seed: of everything for a year, or of clothes in two `hemispheres` for two years.
+
+        At least one customer and two products, else ValueError.
+        """
         if customers < 1 or products < 2:
             raise ValueError(f"a shop needs 1 customer and 2 products, not {customers} and {products}")
         rng = np.random.default_rng([seed, 0])
-        k = min(len(CATEGORIES), max(1, products // PRODUCTS_A_CATEGORY))
+        categories = (CLOTHES if hemispheres else CATEGORIES)[: max(1, products // PRODUCTS_A_CATEGORY)]
+        _, _, prices, intervals, peaks = (np.array(column) for column in zip(*categories, strict=True))
+        k = len(categories)
         shelf = rng.permutation(products)
         start = np.arange(k + 1) * products // k
         category = np.empty(products, np.int64)
         category[shelf] = np.repeat(np.arange(k), np.diff(start))
-        interval = np.rint(INTERVALS[category] * rng.uniform(0.8, 1.2, products)).astype(np.int64)
-        price = np.round(PRICES[category] * rng.lognormal(0.0, 0.35, products), 2)
+        interval = np.rint(intervals[category] * rng.uniform(0.8, 1.2, products)).astype(np.int64)
+        price = np.round(prices[category] * rng.lognormal(0.0, 0.35, products), 2)
         cumulative, share = _along_shelf(start), zipf(k)
         favourites = _favourites(share, customers, rng)
         regulars = pick(favourites, shelf, cumulative, k, rng)
         return cls(
+            days=2 * YEAR if hemispheres else YEAR,
+            categories=categories,
+            peak_day=peaks,
             category=category,
             interval_days=interval,
             pair=_pairs(shelf, start),
@@ -132,7 +154,7 @@ class Shop:
             category_share=share,
             market=(rng.random(customers) < SOUTHERN).astype(np.int64),
             favourites=favourites,
-            regulars=_bought_again(regulars, (interval > 0) & (PEAKS[category] == 0)),
+            regulars=_bought_again(regulars, (interval > 0) & (peaks[category] == 0)),
             activity=shares(rng.lognormal(0.0, 1.0, customers)),
         )
 

@@ -3,29 +3,47 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+
+from threadpoolctl import threadpool_limits
 
 from models.artifact import Manifest, read_manifest
 from models.errors import ArtifactError
 from models.events import PURCHASE
-from models.model import Model
+from models.lesson import Lesson
 from models.registry import Registry
 from models.settings import ModelSettings, settings_of
 from training.bundle_evaluation import evaluate_bundles
 from training.config import Config
 from training.errors import InputError
-from training.evaluation import Evaluation, evaluate
+from training.evaluation import Evaluation, Slates, evaluate
+from training.examples import example_customers
+from training.findings import report_of
 from training.fit import fit
-from training.gate import compare
+from training.gate import Comparison, compare
+from training.new_products import evaluate_new_products
 from training.progress import Reporter
+from training.publishing import manifest_of, publish, write_twin
 from training.purchases import Purchases
+from training.report_data import Customer, Report, Verdict
+from training.rivals import notes as rival_notes
+from training.rivals import rival_slates
 from training.split import Split, split
 from training.summary import figures
+from training.teaching import Taught, teach
 from training.workers import cores
 
 TOO_LITTLE = "the history is too short or has too few returning customers to measure slates on its last days"
+
+
+@dataclass(frozen=True, eq=False)
+class Twin:
+    """What a model that learned from what precedes the cut would have answered."""
+
+    evaluation: Evaluation
+    taught: Taught
+    customers: tuple[Customer, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +51,7 @@ class Outcome:
     published: Manifest | None
     evaluation: Evaluation | None
     refusals: tuple[str, ...]
+    report: Report
 
 
 def train(purchases: Purchases, config: Config, registry: Registry, reporter: Reporter, *, now: int) -> Outcome:
@@ -40,97 +59,124 @@ def train(purchases: Purchases, config: Config, registry: Registry, reporter: Re
     if not (purchases.kind == PURCHASE).any():
         raise InputError(f"None of the {len(purchases)} lines that were read is a purchase; nothing can be learned")
     parts = split(purchases, config.evaluation)
-    evaluation: Evaluation | None = None
+    twin: Twin | None = None
+    compared: list[Comparison] = []
     refusals: tuple[str, ...] = ()
     if parts is None and _was_measured(registry):
         refusals = (f"{TOO_LITTLE}, though they sufficed for the active version: is the history complete?",)
     elif parts is None:
         reporter.console.print(f"Published without figures: {TOO_LITTLE}.")
     else:
-        evaluation = evaluate_twin(parts, config, config.model, reporter, name="Test twin")
+        twin = measured(parts, config, config.model, reporter, name="Test twin")
         rival = _active_settings(registry)
         active = None
         if rival is not None and rival != config.model:
             active = evaluate_twin(parts, config, rival, reporter, name="Twin of the active version")
-        compared = compare(evaluation, active, config.evaluation.seed)
+        compared = compare(twin.evaluation, active, config.evaluation.seed)
         refusals = tuple(str(found) for found in compared if found.worse)
-    if refusals:
-        return Outcome(None, evaluation, refusals)
-    model = fit(purchases, config.model, reporter, name="Everything")
+    taught = twin.taught if twin else Taught(Lesson.none(), note=f"The blend ranks alone: {TOO_LITTLE}.")
+    manifest = None if refusals else _published(purchases, config, registry, reporter, twin, taught, now=now)
+    report = report_of(
+        Verdict.REFUSED if manifest is None else Verdict.PUBLISHED,
+        manifest.version if manifest else None,
+        purchases,
+        config,
+        created=now,
+        evaluation=twin.evaluation if twin else None,
+        comparisons=compared,
+        taught=taught,
+        customers=twin.customers if twin else (),
+        seconds=reporter.seconds,
+        notes=refusals,
+    )
+    return Outcome(manifest, twin.evaluation if twin else None, refusals, report)
+
+
+def _published(
+    purchases: Purchases,
+    config: Config,
+    registry: Registry,
+    reporter: Reporter,
+    twin: Twin | None,
+    taught: Taught,
+    *,
+    now: int,
+) -> Manifest:
+    # The lesson that was measured is the one that serves; the sources learn from everything.
+    model = fit(purchases, config.model, reporter, name="Everything", lesson=taught.lesson)
+    metrics = figures(twin.evaluation if twin else None)
     with reporter.step("Publishing"):
-        manifest = publish(registry, model, manifest_of(purchases, model, config.model, figures(evaluation), now))
+        manifest = publish(registry, model, manifest_of(purchases, model, config.model, metrics, now))
     try:
         registry.prune(now=now, keep=config.registry.keep, max_age_days=config.registry.max_age_days)
     except OSError as error:
         # The new version stands: what is wrong with an old one must not look like a failed training.
         reporter.console.print(f"Old versions were not removed: {error}", markup=False, soft_wrap=True)
-    return Outcome(manifest, evaluation, ())
+    return manifest
 
 
-def evaluate_history(purchases: Purchases, config: Config, reporter: Reporter) -> Evaluation:
-    """The figures alone. Raises InputError where there is too little to measure on."""
+def evaluate_history(purchases: Purchases, config: Config, reporter: Reporter, *, now: int) -> Outcome:
+    """The figures alone, of published methods too. Raises InputError where there is too little to measure on."""
     parts = split(purchases, config.evaluation)
     if parts is None:
         raise InputError(f"Nothing can be measured: {TOO_LITTLE} ({config.evaluation.test_days} days)")
-    return evaluate_twin(parts, config, config.model, reporter, name="Test twin")
+    with reporter.step("EASE and TIFU-KNN") as advance:
+        slates = rival_slates(parts, config.evaluation.k, on_progress=advance)
+    twin = measured(parts, config, config.model, reporter, name="Test twin", rivals=slates)
+    report = report_of(
+        Verdict.MEASURED,
+        None,
+        purchases,
+        config,
+        created=now,
+        evaluation=twin.evaluation,
+        comparisons=compare(twin.evaluation, None, config.evaluation.seed),
+        taught=twin.taught,
+        customers=twin.customers,
+        seconds=reporter.seconds,
+        notes=tuple(f"{method}: {note}." for method, note in rival_notes(parts).items()),
+    )
+    return Outcome(None, twin.evaluation, (), report)
 
 
 def evaluate_twin(
     parts: Split, config: Config, settings: ModelSettings, reporter: Reporter, *, name: str
 ) -> Evaluation:
-    """Fit on what precedes the cut, write it as an artifact, and measure what a service would answer from it."""
-    model = fit(parts.past, settings, reporter, name=name)
+    """Learn from what precedes the cut, and measure what a service would answer from it."""
+    return measured(parts, config, settings, reporter, name=name).evaluation
+
+
+def measured(
+    parts: Split,
+    config: Config,
+    settings: ModelSettings,
+    reporter: Reporter,
+    *,
+    name: str,
+    rivals: Slates | None = None,
+) -> Twin:
+    processes = config.processes or cores()
+    taught = teach(parts.past, settings, reporter, processes=processes)
+    model = fit(parts.past, settings, reporter, name=name, lesson=taught.lesson)
     with tempfile.TemporaryDirectory(prefix="regulars-twin-") as folder:
         directory = write_twin(Path(folder), model, parts.past, settings)
         del model
         with reporter.step(f"{name}: baskets") as advance:
             bundles = evaluate_bundles(directory, parts, config.evaluation, advance)
         with reporter.step(f"{name}: slates") as advance:
-            return evaluate(
+            evaluation = evaluate(
                 directory,
                 parts,
                 config.evaluation,
                 bundles=bundles,
-                processes=config.processes or cores(),
+                processes=processes,
                 on_progress=advance,
+                rivals=rivals,
             )
-
-
-def write_twin(folder: Path, model: Model, purchases: Purchases, settings: ModelSettings) -> Path:
-    registry = Registry(folder)
-    return registry.path(publish(registry, model, manifest_of(purchases, model, settings, {}, 0)).version)
-
-
-def publish(registry: Registry, model: Model, manifest: Manifest) -> Manifest:
-    """Raises InputError naming the folder where the disk is full or may not be written to."""
-    try:
-        return registry.publish(model, manifest)
-    except OSError as error:
-        problem = error.strerror or error
-        raise InputError(f"{registry.root} cannot be written to: {problem}; nothing was published") from error
-
-
-def manifest_of(
-    purchases: Purchases, model: Model, settings: ModelSettings, metrics: dict[str, Any], now: int
-) -> Manifest:
-    counts = {
-        "customers": len(purchases.customer_ids),
-        "products": len(purchases.product_ids),
-        "lines": len(purchases.time),
-        "orders": int(purchases.order.max(initial=-1)) + 1,
-        "learned_products": len(model.factors.item),
-        "neighbours": len(model.neighbours.item),
-        "bundle_pairs": len(model.orders.item),
-        "days_of_sales": len(model.sales.indptr) - 1,
-    }
-    return Manifest(
-        created=now,
-        data_from=int(purchases.time.min()),
-        data_as_of=int(purchases.time.max()),
-        counts=counts,
-        config=asdict(settings),
-        metrics=metrics,
-    )
+        with reporter.step(f"{name}: new products and examples"), threadpool_limits(limits=1, user_api="blas"):
+            new = evaluate_new_products(directory, parts, config.evaluation)
+            customers = example_customers(directory, parts, config.evaluation)
+    return Twin(replace(evaluation, new_products=new), taught, customers)
 
 
 def _was_measured(registry: Registry) -> bool:

@@ -1,105 +1,289 @@
 """One row of numbers a candidate, by hand."""
 
+from dataclasses import replace
 from math import log, log1p
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from models.candidates import Evidence
-from models.features import FEATURES, features
-from models.history import Interactions, interactions, pair_starts
-from models.repeats import Clocks, Repeats
-from models.sales import Popularity
-from models.settings import HistorySettings, ModelSettings
-from tests.shop import Line, moment, small_purchases
-from training.counts import histories
+from models.case import Case, Evidence
+from models.demand import PRODUCT_FEATURES
+from models.features import BLENDED, FEATURES, MOST_INTERVALS, OWN, features
+from models.profile import CUSTOMER_FEATURES, NEVER_DAYS
+from models.recommender import NOBODY, Recommender
+from models.settings import FactorSettings, PopularSettings
+from models.slate import Filters, SlateRequest
+from tests.shop import SMALL, Line, Product, moment, small_purchases, trained
 
-BREAD, BUTTER, TEA = range(3)
-NOW = moment(60)
-NAMES = ("bread", "butter", "tea")
-REPEATS = Repeats(np.array([0.5, 0.25, 0.1], np.float32), np.array([0.3], np.float32), np.full(3, 7, np.float32))
+# Every day of the window counts alike; jam stands in no aisle, has no brand and no price.
+SHELF = [
+    Product("bread", category="bakery", brand="Ashby", price=2),
+    Product("butter", category="dairy", brand="Ashby", price=4),
+    Product("jam"),
+    Product("milk", category="dairy", brand="Hartley", price=6),
+    Product("rolls", category="bakery", brand="Hartley", price=8),
+]
+NAMES = [product.id for product in SHELF]
+SETTINGS = replace(SMALL, popular=PopularSettings(half_life_days=1e9, market_prior=1.0))
+NOW = 28
 
-SCALES = ModelSettings().scales
+
+@pytest.fixture(scope="module")
+def shop() -> Recommender:
+    """Ann buys bread on days 0, 7 and 14, milk on the second of them; on day 26 she looks at butter."""
+    ann = [Line("ann", "bread", day) for day in (0, 7, 14)]
+    ann += [Line("ann", "milk", 7), Line("ann", "butter", 26, kind="view")]
+    crowd = [Line(f"c{n}", name, 20 + n) for n in range(5) for name in ("jam", "milk", "rolls")]
+    return trained(small_purchases([*ann, *crowd, Line("bob", "bread", NOW)], SHELF), SETTINGS)
 
 
-def ann(*lines: Line) -> Interactions:
-    purchases = small_purchases([*lines, *(Line("zoe", name, 0) for name in NAMES)])
-    events = histories(purchases).of(0)
-    return interactions(events, pair_starts(events), NOW, HistorySettings())
+def case(shop: Recommender, day: float = NOW, customer: str = "ann", **asked: object) -> Case:
+    user = shop.model.customers.ids.find(customer)
+    return shop.case(user, SlateRequest(as_of=moment(day), **asked))  # type: ignore[arg-type]
 
 
-def rows_of(pairs: Interactions, clocks: Clocks, items: list[int]) -> tuple[list[dict[str, float]], list[bool]]:
-    grams = np.array([0.004, 0.0, 0.01], np.float32)
-    evidence = Evidence(
-        grams, grams * 2, grams * 3, Popularity(np.array([5, 0, 15], np.float32), np.array([50, 0, 150], np.float32))
+def rows(shop: Recommender, asked: Case, *products: str) -> dict[str, dict[str, float]]:
+    """The rows of these products, or of all, by the names of the columns."""
+    names = products or tuple(NAMES)
+    items = np.array([NAMES.index(name) for name in names], np.int64)
+    found, _ = features(items, asked, shop.model, shop.settings)
+    return {name: dict(zip(FEATURES, row, strict=True)) for name, row in zip(names, found.tolist(), strict=True)}
+
+
+def row(shop: Recommender, asked: Case, product: str) -> dict[str, float]:
+    return rows(shop, asked, product)[product]
+
+
+def saying(asked: Case, **said: float) -> Case:
+    """The same case where the sources say this about jam, half of it about milk, and nothing of the rest."""
+    share = np.array([{"jam": 1, "milk": 0.5}.get(name, 0) for name in NAMES], np.float32)
+    nothing = dict.fromkeys(Evidence.__dataclass_fields__, 0.0)
+    return replace(asked, evidence=Evidence(**{name: share * score for name, score in (nothing | said).items()}))
+
+
+def test_every_column_has_one_name_and_those_of_the_blend_come_first() -> None:
+    assert len(set(FEATURES)) == len(FEATURES)
+    assert FEATURES[: len(BLENDED)] == BLENDED
+    assert {*PRODUCT_FEATURES, *CUSTOMER_FEATURES} < {*FEATURES}
+
+
+def test_evidence_enters_as_the_logarithm_of_itself_over_its_scale(shop: Recommender) -> None:
+    scales = SETTINGS.scales
+    found = rows(shop, saying(case(shop), affinity=0.004, neighbours=0.01, basket=0.02, together=0.03))
+    expected = {
+        "affinity": log1p(0.004 / scales.affinity),
+        "neighbours": log1p(0.01 / scales.neighbours),
+        "basket": log1p(0.02 / scales.basket),
+        "together": log1p(0.03 / scales.basket),
+    }
+    assert {name: found["jam"][name] for name in expected} == pytest.approx(expected, rel=1e-5)
+    assert {found["rolls"][name] for name in expected} == {0}
+
+
+def test_evidence_is_also_compared_with_the_strongest_there_is(shop: Recommender) -> None:
+    found = rows(shop, saying(case(shop), affinity=0.004, neighbours=0.01))
+    for name in ("affinity_share", "neighbours_share"):
+        assert [found[product][name] for product in ("jam", "milk", "rolls")] == [1, 0.5, 0]
+
+
+def test_what_was_bought_before_brings_its_own_numbers(shop: Recommender) -> None:
+    asked, history = case(shop), SETTINGS.history
+    long, middle, short = (
+        sum(2 ** (-(NOW - day) / half_life) for day in (0, 7, 14))
+        for half_life in (history.long_half_life_days, history.middle_half_life_days, history.short_half_life_days)
     )
-    rows, bought = features(np.array(items, np.int64), evidence, pairs, clocks, REPEATS, ModelSettings())
-    return [dict(zip(FEATURES, row, strict=True)) for row in rows.tolist()], bought.tolist()
-
-
-def clock(since: list[float], interval: list[float]) -> Clocks:
-    return Clocks(np.array(since, np.float32), np.array(interval, np.float32))
-
-
-def test_evidence_enters_as_the_logarithm_of_itself_over_its_scale() -> None:
-    pairs = ann(Line("ann", "butter", 60))
-    (bread, tea), bought = rows_of(pairs, clock([0], [7]), [BREAD, TEA])
-    assert bought == [False, False]
-    assert bread == pytest.approx(
+    repeats = shop.model.repeats
+    interval = (14 + 2 * float(repeats.interval[0])) / (2 + 2)
+    bread = row(shop, asked, "bread")
+    assert {name: bread[name] for name in ("own_long", "own_short", "repeat_rate", "overdue", *OWN)} == pytest.approx(
         {
-            "constant": 1,
-            "affinity": log1p(0.004 / SCALES.affinity),
-            "neighbours": log1p(0.008 / SCALES.neighbours),
-            "basket": log1p(0.012 / SCALES.basket),
-            "recent_sales": log(2),
-            "all_sales": log(2),
-            "own_long": 0,
-            "own_short": 0,
-            "repeat_rate": 0,
-            "overdue": 0,
+            "own_long": log1p(long / SETTINGS.scales.own_long),
+            "own_short": log1p(short / SETTINGS.scales.own_short),
+            "repeat_rate": log(float(repeats.rate[0]) + 1e-3),
+            "overdue": log((14 + 2) / (interval + 2)),
+            "bought": 1,
+            "own_lines": 3,
+            "own_middle": middle,
+            "days_since": 14,
+            "intervals_passed": 14 / interval,
+            "interval_days": interval,
+            "visits_since": 0,  # she has not been here since
+            "visit_share": 1,  # it was in every basket
+            "days_since_first": 28,
         },
         rel=1e-5,
     )
-    assert (tea["recent_sales"], tea["all_sales"]) == pytest.approx((log(4), log(4)), rel=1e-5)
+    milk = row(shop, asked, "milk")
+    assert (milk["own_lines"], milk["days_since"], milk["visits_since"], milk["visit_share"]) == (1, 21, 1, 0.5)
 
 
-def test_a_product_without_any_evidence_is_a_row_of_nothing() -> None:
-    (butter,), _ = rows_of(ann(Line("ann", "bread", 60)), clock([0], [7]), [BUTTER])
-    assert butter == {"constant": 1, **dict.fromkeys(FEATURES[1:], 0)}
+def test_what_was_never_bought_has_no_history_and_is_infinitely_far_away(shop: Recommender) -> None:
+    days = ("days_since", "days_since_first", "interval_days", "visits_since")
+    nothing = {*OWN, "own_long", "own_short", "repeat_rate", "overdue"} - {*days, "intervals_passed"}
+    for product in ("jam", "butter"):  # butter was looked at
+        found = row(shop, case(shop), product)
+        assert {found[name] for name in nothing} == {0}
+        assert {found[name] for name in days} == {NEVER_DAYS}
+        assert found["intervals_passed"] == MOST_INTERVALS
 
 
-def test_what_was_bought_before_brings_its_own_numbers() -> None:
-    pairs = ann(Line("ann", "bread", 60))
-    (bread, tea), bought = rows_of(pairs, clock([0], [7]), [BREAD, TEA])
-    assert bought == [True, False]
-    assert bread["own_long"] == pytest.approx(log1p(1 / SCALES.own_long), rel=1e-5)
-    assert bread["own_short"] == pytest.approx(log1p(1 / SCALES.own_short), rel=1e-5)
-    assert bread["repeat_rate"] == pytest.approx(log(0.5 + 1e-3), rel=1e-5)
-    assert tea["own_long"] == tea["repeat_rate"] == 0
+def test_which_candidates_were_bought_before_is_told_beside_the_rows(shop: Recommender) -> None:
+    for names, expected in (
+        (("bread", "butter", "jam", "milk"), [True, False, False, True]),
+        (("butter", "milk", "rolls"), [False, True, False]),
+    ):
+        items = np.array([NAMES.index(name) for name in names])
+        found, bought = features(items, case(shop), shop.model, shop.settings)
+        assert bought.tolist() == found[:, FEATURES.index("bought")].tolist() == expected
 
 
-def test_a_candidate_is_given_its_own_history_and_not_its_neighbours() -> None:
-    pairs = ann(Line("ann", "bread", 60), Line("ann", "tea", 30), Line("ann", "tea", 60))
-    (butter, tea), bought = rows_of(pairs, clock([0, 0], [7, 7]), [BUTTER, TEA])
-    assert bought == [False, True]
-    assert butter["own_long"] == 0
-    assert tea["repeat_rate"] == pytest.approx(log(0.1 + 1e-3), rel=1e-5)
+def test_a_product_is_overdue_once_more_than_an_interval_has_passed(shop: Recommender) -> None:
+    overdue = [row(shop, case(shop, day), "bread")["overdue"] for day in (15, 20, 60)]
+    interval = row(shop, case(shop), "bread")["interval_days"]
+    assert overdue == pytest.approx([0, 0, log((60 - 14 + 2) / (interval + 2))], rel=1e-5)
 
 
-def test_a_product_is_overdue_once_more_than_an_interval_has_passed() -> None:
-    thrice = ann(*(Line("ann", "bread", day) for day in (1, 10, 20)))
-    overdue = [
-        rows_of(thrice, clock([since], [interval]), [BREAD])[0][0]["overdue"]
-        for since, interval in ((40, 8), (8, 8), (3, 8), (3, float("inf")))
-    ]
-    assert overdue == pytest.approx([log(42 / 10), 0, 0, 0], rel=1e-5)
+def test_two_purchases_are_too_few_to_be_overdue(shop: Recommender) -> None:
+    """On day 13.9 she has bought bread twice."""
+    early = case(shop, 13.9)
+    assert early.pairs.lines.tolist() == [2, 1]
+    long_ago = replace(early.clocks, since=early.clocks.since + 300)
+    assert row(shop, replace(early, clocks=long_ago), "bread")["overdue"] == 0
 
 
-def test_two_purchases_are_too_few_to_be_overdue() -> None:
-    twice = ann(*(Line("ann", "bread", day) for day in (1, 10)))
-    assert rows_of(twice, clock([40], [8]), [BREAD])[0][0]["overdue"] == 0
+def test_a_clock_that_stands_still_for_ever_stays_a_number(shop: Recommender) -> None:
+    asked = case(shop)
+    never = replace(asked.clocks, interval=np.full(3, np.inf, np.float32))
+    found = row(shop, replace(asked, clocks=never), "bread")
+    assert (found["interval_days"], found["intervals_passed"], found["overdue"]) == (NEVER_DAYS, 0, 0)
 
 
-def test_what_was_only_looked_at_was_not_bought_before() -> None:
-    _, bought = rows_of(ann(Line("ann", "bread", 1, kind="view")), clock([np.inf], [7]), [BREAD])
-    assert bought == [False]
+def test_known_aisles_and_brands_speak_for_what_stands_in_them(shop: Recommender) -> None:
+    asked = case(shop)
+    bakery, dairy = 0, 1
+    found = rows(shop, asked)
+    for product, category, days in (
+        ("bread", bakery, 14),
+        ("rolls", bakery, 14),
+        ("milk", dairy, 21),
+        ("butter", dairy, 21),
+    ):
+        assert found[product]["category_share"] == pytest.approx(asked.profile.category_share[category])
+        assert found[product]["category_recent"] == pytest.approx(asked.profile.category_recent[category])
+        assert found[product]["category_lines"] == pytest.approx(asked.profile.category_lines[category])
+        assert found[product]["category_days"] == days
+    assert found["rolls"]["category_share"] > found["butter"]["category_share"] > 0
+    ashby, hartley = asked.profile.brand_share.tolist()
+    assert ashby > hartley > 0
+    brands = [found[product]["brand_share"] for product in ("bread", "butter", "milk", "rolls", "jam")]
+    assert brands == pytest.approx([ashby, ashby, hartley, hartley, 0])
+
+
+def test_a_product_without_category_brand_and_price_is_near_nothing(shop: Recommender) -> None:
+    jam = row(shop, case(shop), "jam")
+    of_category = ("category_share", "category_recent", "category_lines", "category_sales", "share_of_category")
+    assert {jam[name] for name in (*of_category, "brand_share", "price", "dearer", "dearer_in_category")} == {0}
+    assert jam["category_days"] == NEVER_DAYS
+
+
+def test_prices_are_compared_with_what_the_customer_usually_pays(shop: Recommender) -> None:
+    found = rows(shop, case(shop))
+    traits, profile = shop.model.traits, case(shop).profile
+    assert found["rolls"]["dearer"] == pytest.approx(log(8) - log(2) + float(traits.log_price[0]) - profile.price)
+    assert found["rolls"]["dearer"] - found["bread"]["dearer"] == pytest.approx(log(4))
+    # Rolls are twice as dear as the bakery's mean, bread half as dear.
+    assert found["rolls"]["dearer_in_category"] == pytest.approx(log(2) - profile.price_in_category)
+    assert found["bread"]["dearer_in_category"] == pytest.approx(-log(2) - profile.price_in_category)
+
+
+def test_a_customer_of_unknown_taste_finds_nothing_dear(shop: Recommender) -> None:
+    found = row(shop, case(shop, customer="c1", day=1), "rolls")
+    assert found["dearer"] == pytest.approx(float(shop.model.traits.log_price[4]))
+
+
+def test_the_habits_of_the_customer_stand_in_every_row(shop: Recommender) -> None:
+    asked = case(shop)
+    for found in rows(shop, asked).values():
+        assert [found[name] for name in CUSTOMER_FEATURES] == asked.profile.customer.tolist()
+    assert (row(shop, asked, "jam")["visits"], row(shop, asked, "jam")["since_visit"]) == (3, 14)
+
+
+def test_what_the_shop_knows_of_a_product_stands_in_its_row(shop: Recommender) -> None:
+    asked = case(shop)
+    for name, column in zip(PRODUCT_FEATURES, asked.demand.columns.tolist(), strict=True):
+        assert [found[name] for found in rows(shop, asked).values()] == column
+    jam, bread = row(shop, asked, "jam"), row(shop, asked, "bread")
+    assert (jam["customers"], bread["customers"]) == pytest.approx((log1p(5), log1p(2)))
+    assert jam["recent_sales"] > row(shop, asked, "bread")["recent_sales"] > 0
+
+
+def test_the_age_of_the_model_stands_in_every_row(shop: Recommender) -> None:
+    assert {found["lag_days"] for found in rows(shop, case(shop, NOW + 7)).values()} == {7}
+    assert {found["lag_days"] for found in rows(shop, case(shop, NOW - 7)).values()} == {0}
+
+
+def test_a_visitor_brings_the_visit_and_no_habit(shop: Recommender) -> None:
+    visit = shop.case(NOBODY, SlateRequest(recent=(NAMES.index("milk"),)))
+    found = rows(shop, visit)
+    assert found["jam"]["neighbours"] > found["bread"]["neighbours"] == 0  # who buys milk buys jam
+    for one in found.values():
+        assert {one[name] for name in ("bought", "visits", "category_share", "brand_share", "own_long")} == {0}
+        assert (one["days_since"], one["since_visit"]) == (NEVER_DAYS, NEVER_DAYS)
+
+
+def test_a_row_does_not_depend_on_the_rows_beside_it(shop: Recommender) -> None:
+    asked = case(shop, basket=(NAMES.index("milk"),))
+    together = rows(shop, asked)
+    for product in NAMES:
+        assert row(shop, asked, product) == together[product]
+
+
+def test_no_candidates_are_no_rows(shop: Recommender) -> None:
+    found, bought = features(np.zeros(0, np.int64), case(shop), shop.model, shop.settings)
+    assert (found.shape, bought.shape) == ((0, len(FEATURES)), (0,))
+
+
+SHOPS = st.lists(
+    st.builds(
+        Line,
+        st.sampled_from(["", "ann", "bob"]),
+        st.sampled_from(["bread", "jam", "rolls"]),
+        st.floats(0, 800),
+        order=st.sampled_from(["", "one"]),
+        kind=st.sampled_from(["purchase", "purchase", "view"]),
+        market=st.sampled_from(["", "north"]),
+        price=st.sampled_from([float("nan"), 0.0, 0.01, 1e6]),
+    ),
+    max_size=12,
+).map(lambda lines: [Line("", "jam", 0), *lines])
+PRODUCTS = st.tuples(
+    *(
+        st.builds(
+            Product,
+            st.just(name),
+            title=st.sampled_from(["", "Rye 500", "Rye 1000"]),
+            category=st.sampled_from(["", "bakery"]),
+            brand=st.sampled_from(["", "Ashby"]),
+            price=st.sampled_from([float("nan"), 0.0, 3.0]),
+            from_day=st.none() | st.floats(0, 800),
+        )
+        for name in ("bread", "jam", "rolls", "unsold")
+    )
+)
+
+
+@settings(max_examples=40)
+@given(SHOPS, PRODUCTS, st.floats(-10, 2000), st.sampled_from([(), (0,), (1, 3)]), st.sampled_from([None, "north"]))
+def test_in_any_shop_and_at_any_moment_every_number_is_finite(
+    lines: list[Line], products: tuple[Product, ...], day: float, session: tuple[int, ...], market: str | None
+) -> None:
+    quick = replace(SMALL, factors=FactorSettings(factors=2, iterations=1))
+    shop = trained(small_purchases(lines, products), quick)
+    for customer in (NOBODY, *range(len(shop.model.customers))):
+        request = SlateRequest(as_of=moment(day), recent=session, filters=Filters(market=market))
+        items = np.arange(len(products))
+        found, _ = features(items, shop.case(customer, request), shop.model, shop.settings)
+        wrong = ~np.isfinite(found).all(axis=0)
+        assert [name for name, column in zip(FEATURES, wrong.tolist(), strict=True) if column] == []

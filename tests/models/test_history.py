@@ -14,7 +14,11 @@ from tests.shop import Line, moment, small_purchases
 from training.counts import histories
 
 SETTINGS = HistorySettings(
-    long_half_life_days=20.0, short_half_life_days=10.0, taste_half_life_days=5.0, recent_half_life_days=10.0
+    long_half_life_days=20.0,
+    middle_half_life_days=15.0,
+    short_half_life_days=10.0,
+    taste_half_life_days=5.0,
+    recent_half_life_days=10.0,
 )
 BREAD, BUTTER, MILK = 0, 1, 2
 
@@ -41,6 +45,7 @@ def test_a_purchase_counts_half_after_its_half_life() -> None:
     assert pairs.count.tolist() == [2]
     assert (pairs.first.tolist(), pairs.last.tolist()) == ([moment(10)], [moment(20)])
     assert pairs.short.tolist() == [1.5]
+    assert pairs.middle.tolist() == pytest.approx([1 + 2 ** -(10 / 15)])
     assert pairs.long.tolist() == pytest.approx([1 + 2**-0.5])
     assert pairs.taste.tolist() == [1.25]
 
@@ -135,4 +140,4 @@ def _adds(name: str, then: int, kind: str, weight: float, as_of: int) -> float:
     if name == "count":
         return weight * of_lines
     decay = 0.5 ** ((as_of - then) / DAY / getattr(SETTINGS, f"{name}_half_life_days"))
-    return weight * decay * (of_lines if name in ("long", "short") else of_interest)
+    return weight * decay * (of_lines if name in ("long", "middle", "short") else of_interest)

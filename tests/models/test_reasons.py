@@ -4,10 +4,20 @@ import numpy as np
 import pytest
 
 from models.history import Interactions, interactions, pair_starts, with_session
-from models.reasons import buy_again, goes_with, neighbours_of, popular, similar_customers, similar_to
+from models.reasons import (
+    arrival,
+    buy_again,
+    goes_with,
+    neighbours_of,
+    of_category,
+    of_slate,
+    popular,
+    similar_customers,
+    similar_to,
+)
 from models.recommender import Recommender
 from models.settings import HistorySettings
-from models.slate import ReasonKind
+from models.slate import Reason, ReasonKind, SlateRequest, Source
 from tests.shop import SMALL, Line, Product, moment, small_purchases, trained
 from training.counts import histories
 
@@ -132,6 +142,93 @@ def test_a_bundle_names_the_product_it_goes_with(shop: Recommender) -> None:
     reason = goes_with(shop.catalogue, BREAD)
     assert (reason.kind, reason.items) == (ReasonKind.BOUGHT_TOGETHER, (BREAD,))
     assert reason.text == "Often bought together with Rye loaf"
+
+
+# Two shelves of tea, and honey that stands on none; a brand has both tea and biscuits.
+TEAS = [
+    Product("assam", title="Assam", category="tea", brand="Hill"),
+    Product("biscuit", title="Biscuits", category="cakes", brand="Hill"),
+    Product("ceylon", title="Ceylon", category="tea"),
+    Product("darjeeling", title="Darjeeling", category="tea", brand="Lake"),
+    Product("fudge", category="cakes", from_day=8),
+    Product("honey", title="Honey", from_day=8),
+]
+ASSAM, BISCUIT, CEYLON, DARJEELING, FUDGE, HONEY = range(6)
+
+
+@pytest.fixture(scope="module")
+def tea_shop() -> Recommender:
+    """Ann bought Ceylon once and Assam twice, and looked at Darjeeling; Bob sent his Assam back."""
+    ann = [Line("ann", "assam", 2), Line("ann", "assam", 5), Line("ann", "ceylon", 6)]
+    ann += [Line("ann", "darjeeling", day, kind="view") for day in (6, 7, 8)]
+    bob = [Line("bob", "assam", 2), Line("bob", "assam", 3, kind="return"), Line("bob", "ceylon", 1)]
+    crowd = [Line(f"c{n}", name, 9, f"{n}") for n in range(5) for name in ("assam", "biscuit")]
+    crowd += [Line(f"d{n}", name, 9, f"{n}") for n in range(5) for name in ("ceylon", "darjeeling")]
+    return trained(small_purchases([*ann, *bob, *crowd], TEAS))
+
+
+def because(shop: Recommender, customer: str, item: int) -> Reason:
+    pairs = shop.case(shop.model.customers.ids.find(customer), SlateRequest()).pairs
+    return of_category(shop.catalogue, shop.model.traits, pairs, item)
+
+
+def test_an_aisle_is_known_by_what_was_bought_there_most(tea_shop: Recommender) -> None:
+    reason = because(tea_shop, "ann", DARJEELING)
+    assert (reason.kind, reason.items) == (ReasonKind.BECAUSE_YOU_BOUGHT, (ASSAM,))
+    assert reason.text == "Because you bought Assam"
+    assert because(tea_shop, "bob", DARJEELING).items == (CEYLON,)  # he sent the other one back
+
+
+def test_where_nothing_of_the_aisle_was_bought_the_brand_is_the_reason(tea_shop: Recommender) -> None:
+    assert because(tea_shop, "ann", BISCUIT).items == (ASSAM,)
+
+
+def test_what_was_sent_back_is_no_reason_for_more_of_it(tea_shop: Recommender) -> None:
+    reason = because(tea_shop, "bob", BISCUIT)
+    assert (reason.kind, reason.items, reason.text) == (ReasonKind.POPULAR, (), "Bought by other customers")
+
+
+def test_what_has_neither_category_nor_brand_is_like_nothing_that_was_bought(tea_shop: Recommender) -> None:
+    assert because(tea_shop, "ann", HONEY).kind is ReasonKind.POPULAR
+
+
+def test_an_arrival_is_new_in_its_category(tea_shop: Recommender) -> None:
+    assert arrival(tea_shop.catalogue, FUDGE) == Reason(ReasonKind.NEW, (), "New in cakes")
+    assert arrival(tea_shop.catalogue, HONEY) == Reason(ReasonKind.NEW, (), "New in our shop")
+
+
+def of(shop: Recommender, customer: str, basket: list[int], **sources: int) -> dict[int, Reason]:
+    case = shop.case(shop.model.customers.ids.find(customer), SlateRequest(basket=tuple(basket)))
+    named = [Source(source) for source in sources]
+    return of_slate(list(sources.values()), named, case, basket, shop.model, shop.settings)
+
+
+def test_every_product_of_a_slate_is_explained_by_the_source_that_put_it_there(tea_shop: Recommender) -> None:
+    everything = {
+        "own_purchases": ASSAM,
+        "category": BISCUIT,
+        "factors": CEYLON,
+        "neighbours": DARJEELING,
+        "new": FUDGE,
+    }
+    why = of(tea_shop, "ann", [], **everything)
+    assert {source: why[item].kind.value for source, item in everything.items()} == {
+        "own_purchases": "buy_again",
+        "category": "because_you_bought",
+        "factors": "similar_customers",
+        "neighbours": "because_you_bought",
+        "new": "new",
+    }
+    assert why[DARJEELING].items == (CEYLON,)
+    assert of(tea_shop, "ann", [], popular=BISCUIT)[BISCUIT].text == "Popular right now"
+
+
+def test_bought_together_names_what_lies_in_the_basket_before_what_was_bought_last(tea_shop: Recommender) -> None:
+    """On her last visit Ann bought Ceylon; Assam lies in her basket."""
+    why = of(tea_shop, "ann", [ASSAM], bought_together=BISCUIT)
+    assert (why[BISCUIT].kind, why[BISCUIT].items) == (ReasonKind.BOUGHT_TOGETHER, (ASSAM,))
+    for basket in ([], [ASSAM]):
+        assert of(tea_shop, "ann", basket, bought_together=DARJEELING)[DARJEELING].items == (CEYLON,)
 
 
 def test_what_is_like_a_product_names_it(shop: Recommender) -> None:

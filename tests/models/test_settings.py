@@ -9,8 +9,19 @@ import pytest
 
 from models.errors import ArtifactError
 from models.events import KINDS
-from models.features import FEATURES
-from models.settings import BlendSettings, FactorSettings, HistorySettings, ModelSettings, Weights, settings_of
+from models.features import BLENDED
+from models.settings import (
+    BlendSettings,
+    DiversitySettings,
+    FactorSettings,
+    HistorySettings,
+    ModelSettings,
+    PlacementSettings,
+    RankerSettings,
+    TreeSettings,
+    Weights,
+    settings_of,
+)
 
 PLACE = Path("registry/versions/v1")
 
@@ -21,22 +32,47 @@ def test_settings_survive_the_manifest() -> None:
         factors=FactorSettings(factors=64),
         history=HistorySettings(kind_weights=(1.0, 1.0, 0.1, 0.3, 0.5)),
         blend=BlendSettings(new=Weights(affinity=2.5)),
+        ranker=RankerSettings(objective="revenue", lags_days=(0, 3), trees=TreeSettings(leaves=7)),
+        diversity=DiversitySettings(
+            brand=5, placements=(PlacementSettings("home", category=3), PlacementSettings("email", 2, 4))
+        ),
     )
-    assert settings_of(json.loads(json.dumps(asdict(settings))), PLACE) == settings
+    kept = settings_of(json.loads(json.dumps(asdict(settings))), PLACE)
+    assert kept == settings
+    assert hash(kept) == hash(settings)  # tuples all the way down
+    assert settings_of({}, PLACE) == ModelSettings()
 
 
-@pytest.mark.parametrize("config", [{"colour": "blue"}, {"factors": {"colour": "blue"}}, {"factors": {1: 2}}])
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"colour": "blue"},
+        {"factors": {"colour": "blue"}},
+        {"factors": {1: 2}},
+        {"factors": 128},
+        {"seed": [1, 2]},
+        {"diversity": {"placements": ["home"]}},
+        {"diversity": {"placements": [{"name": "home", "colour": 2}]}},
+        {"diversity": {"placements": [{"category": 2}]}},
+    ],
+)
 def test_a_setting_of_another_version_is_refused_with_the_artifact_and_its_name(config: dict[str, object]) -> None:
     with pytest.raises(ArtifactError, match=r"registry/versions/v1: has settings that this version does not know"):
         settings_of(config, PLACE)
 
 
-def test_every_feature_has_its_weight_in_the_same_place() -> None:
-    assert tuple(field.name for field in fields(Weights)) == FEATURES
+def test_every_feature_of_the_blend_has_its_weight_in_the_same_place() -> None:
+    assert tuple(field.name for field in fields(Weights)) == BLENDED
 
 
 def test_every_kind_of_event_has_a_weight() -> None:
     assert len(HistorySettings().kind_weights) == len(KINDS)
+
+
+def test_a_placement_has_limits_of_its_own_and_every_other_those_of_the_shop() -> None:
+    diversity = DiversitySettings(category=6, brand=7, placements=(PlacementSettings("home", category=2),))
+    assert (diversity.at("home").category, diversity.at("home").brand) == (2, 7)
+    assert diversity.at("email") == diversity.at(None) == diversity
 
 
 def test_settings_cannot_be_changed_while_a_model_serves() -> None:

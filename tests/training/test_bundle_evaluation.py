@@ -8,8 +8,8 @@ from tests.shop import SMALL, Line, small_purchases, trained
 from training.bundle_evaluation import evaluate_bundles
 from training.config import EvaluationConfig
 from training.progress import ignore
+from training.publishing import write_twin
 from training.split import split
-from training.train import write_twin
 
 BREAKFAST = ("bread", "butter", "jam")
 TOOLS = ("hammer", "nails", "saw")

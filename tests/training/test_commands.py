@@ -140,11 +140,13 @@ def test_an_evaluation_writes_every_figure_and_publishes_nothing(folder: Path, c
     before = versions(folder)
     figures = folder / "figures.json"
     history = ("--purchases", folder / "orders.csv", "--config", folder / "shop.toml", "--test-days", "14")
-    assert run("evaluate", *history, "--json", figures) == 0
+    report = folder / "report.html"
+    assert run("evaluate", *history, "--json", figures, "--report", report) == 0
+    assert "<title>" in report.read_text()
     content = json.loads(figures.read_text())
     assert content["customers"]["all"] == 30
-    recall = content["scores"]["all"]["blend"]["recall"]["value"]
-    assert f"blend                  │ {recall:.4f}" in capsys.readouterr().err
+    recall = content["scores"]["all"]["served"]["recall"]["value"]
+    assert f"served                  │ {recall:.4f}" in capsys.readouterr().err
     newest = datetime(2025, 5, 1, tzinfo=UTC).timestamp() + (98 + 6) * 86_400
     assert content["cut"] == newest - 14 * 86_400
     assert versions(folder) == before

@@ -2,21 +2,26 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from models.lesson import Lesson
 from models.recommender import Recommender
 from models.slate import Repeat, SlateRequest, Source
+from models.trees import Trees
 from tests.shop import SMALL, Line, Product, moment, small_purchases, small_shop_purchases, trained
 from training.config import EvaluationConfig
 from training.evaluation import Evaluation, evaluate
-from training.methods import BLEND
+from training.methods import SERVED
+from training.observations import PROPOSERS
 from training.progress import ignore
+from training.publishing import write_twin
 from training.purchases import Purchases
+from training.report_data import Group
 from training.split import Split, split
-from training.train import write_twin
 
 CONFIG = EvaluationConfig(test_days=28, k=5)
 REPEATS = {"all": Repeat.INCLUDE, "discovery": Repeat.EXCLUDE}
@@ -29,10 +34,15 @@ def parts_of(purchases: Purchases, config: EvaluationConfig = CONFIG) -> Split:
     return parts
 
 
+# Whoever has a score of 6 buys with a chance of one half; the order of the blend stays what it is.
+LESSON = Lesson(np.float32([1, 1]), np.float32([-6, -6]), Trees.of([], [[0.0]]))
+
+
 @pytest.fixture(scope="module")
 def shop() -> tuple[Split, Recommender]:
     parts = parts_of(small_shop_purchases())
-    return parts, trained(parts.past)
+    untaught = trained(parts.past)
+    return parts, Recommender(untaught.manifest, replace(untaught.model, lesson=LESSON), SMALL)
 
 
 @pytest.fixture(scope="module")
@@ -48,16 +58,21 @@ def evaluated(shop: tuple[Split, Recommender], twin: Path) -> Evaluation:
 
 def shown(shop: tuple[Split, Recommender], task: str) -> list[tuple[int, list[int], frozenset[int], int]]:
     """(user, slate, targets, filled) of everyone who is asked about in a task."""
+    recommender, found = shop[1], []
+    for user, request, targets in asked(shop, task):
+        slots = recommender.slate(recommender.case(user, request), request).slots
+        filled = sum(slot.source is Source.FILL for slot in slots)
+        found.append((user, [slot.item for slot in slots], targets, filled))
+    return found
+
+
+def asked(shop: tuple[Split, Recommender], task: str) -> list[tuple[int, SlateRequest, frozenset[int]]]:
+    """(user, what is asked for them, targets) of everyone with targets in a task."""
     parts, recommender = shop
     request = SlateRequest(n=5, as_of=parts.cut, repeat=REPEATS[task])
     wanted = parts.targets if task == "all" else parts.discoveries
-    found = []
-    for user, targets in zip(parts.users.tolist(), wanted, strict=True):
-        slots = recommender.slate(recommender.case(user, request), request).slots
-        if targets:
-            filled = sum(slot.source is Source.FILL for slot in slots)
-            found.append((user, [slot.item for slot in slots], targets, filled))
-    return found
+    everyone = zip(parts.users.tolist(), wanted, strict=True)
+    return [(user, recommender.at_home(user, request), targets) for user, targets in everyone if targets]
 
 
 @pytest.mark.parametrize("task", ["all", "discovery"])
@@ -72,10 +87,10 @@ def test_recall_and_ndcg_are_the_literal_ones(
         gains.append(
             sum(1 / math.log2(rank + 1) for rank in hits) / sum(1 / math.log2(rank + 1) for rank in range(1, best + 1))
         )
-    scores = evaluated.scores[task][BLEND]
+    scores = evaluated.scores[task][SERVED]
     assert 0 < scores["recall"].value == pytest.approx(sum(recalls) / len(recalls))
     assert 0 < scores["ndcg"].value == pytest.approx(sum(gains) / len(gains))
-    assert evaluated.values[task][BLEND][:, 0].tolist() == pytest.approx(recalls)
+    assert evaluated.values[task][SERVED][:, 0].tolist() == pytest.approx(recalls)
     assert evaluated.customers(task) == len(recalls)
 
 
@@ -99,16 +114,121 @@ def test_coverage_novelty_and_fills_are_the_literal_ones(
 def test_customers_are_grouped_by_how_much_they_bought_before_the_cut(
     shop: tuple[Split, Recommender], evaluated: Evaluation
 ) -> None:
-    parts, _ = shop
-    groups: dict[str, list[float]] = {}
-    for (user, *_), recall in zip(shown(shop, "all"), evaluated.values["all"][BLEND][:, 0].tolist(), strict=True):
-        lines = int(((parts.past.user == user) & (parts.past.kind == 0)).sum())
-        name = next(
-            name for low, name in ((20, "20 to 99 lines"), (5, "5 to 19 lines"), (1, "1 to 4 lines")) if lines >= low
-        )
-        groups.setdefault(name, []).append(recall)
-    several = {name: np.mean(recalls) for name, recalls in groups.items() if len(recalls) > 1}
-    assert {name: mean.value for name, mean in evaluated.by_length["all"].items()} == pytest.approx(several)
+    past = shop[0].past
+    names = {1: "1 to 4 lines", 5: "5 to 19 lines", 20: "20 to 99 lines", 100: "100 lines and more"}
+    sizes = {user: int(((past.user == user) & (past.kind == 0)).sum()) for user in shop[0].users.tolist()}
+    check_groups(shop, evaluated, evaluated.by_length["all"], names, sizes)
+
+
+def test_customers_are_grouped_by_how_many_orders_they_placed_in_the_four_weeks_before_the_cut(
+    shop: tuple[Split, Recommender], evaluated: Evaluation
+) -> None:
+    parts = shop[0]
+    names = {0: "no orders", 1: "1 order", 2: "2 to 3 orders", 4: "4 to 7 orders", 8: "8 orders and more"}
+    lately = (parts.past.kind == 0) & (parts.past.time >= parts.cut - 28 * 86_400)
+    sizes = {user: len(set(parts.past.order[lately & (parts.past.user == user)])) for user in parts.users.tolist()}
+    assert len(evaluated.by_activity["all"]) > 1
+    check_groups(shop, evaluated, evaluated.by_activity["all"], names, sizes)
+
+
+def check_groups(
+    shop: tuple[Split, Recommender],
+    evaluated: Evaluation,
+    found: tuple[Group, ...],
+    names: dict[int, str],
+    sizes: dict[int, int],
+) -> None:
+    """The recall of customers by how large they are; `names` of groups begin with the smallest size in them."""
+    groups: dict[str, list[float]] = {name: [] for name in names.values()}
+    recalls = evaluated.values["all"][SERVED][:, 0].tolist()
+    for (user, *_), recall in zip(asked(shop, "all"), recalls, strict=True):
+        groups[names[max(low for low in names if sizes[user] >= low)]].append(recall)
+    several = {name: values for name, values in groups.items() if len(values) > 1}
+    assert [group.name for group in found] == list(several)
+    assert [group.customers for group in found] == [len(values) for values in several.values()]
+    assert [group.recall.value for group in found] == pytest.approx([np.mean(values) for values in several.values()])
+
+
+@pytest.mark.parametrize("task", ["all", "discovery"])
+def test_what_each_source_found_is_counted(shop: tuple[Split, Recommender], evaluated: Evaluation, task: str) -> None:
+    recommender, customers = shop[1], asked(shop, task)
+    rows: dict[str, list[tuple[float, float, float]]] = {name: [] for name in PROPOSERS}
+    together = []
+    for user, request, targets in customers:
+        case = recommender.case(user, request)
+        proposed = recommender.proposals(case, recommender.removed(case, request))
+        sets = {name: set(proposed[name].tolist()) for name in PROPOSERS}
+        for name, items in sets.items():
+            others = set().union(*(other for at, other in sets.items() if at != name))
+            caught, alone = len(items & targets), len((items - others) & targets)
+            rows[name].append((len(items), caught / len(targets), alone / len(targets)))
+        everything = set().union(*sets.values())
+        together.append((len(everything), len(everything & targets) / len(targets)))
+    found = evaluated.candidates[task]
+    assert [source.name for source in found.sources] == list(PROPOSERS)
+    for source in found.sources:
+        expected = np.mean(rows[source.name], axis=0).tolist()
+        assert [source.candidates, source.recall, source.unique] == pytest.approx(expected), source.name
+    assert [found.per_customer, found.recall] == pytest.approx(np.mean(together, axis=0).tolist())
+    assert found.recall > 0.5
+
+
+@pytest.mark.parametrize("task", ["all", "discovery"])
+def test_what_was_promised_stands_beside_what_was_bought(
+    shop: tuple[Split, Recommender], evaluated: Evaluation, task: str
+) -> None:
+    recommender = shop[1]
+    promised, bought = [], []
+    for user, request, targets in asked(shop, task):
+        case = recommender.case(user, request)
+        ranked = recommender.ranked(case, recommender.removed(case, request))
+        promised += (1 / (1 + np.exp(-ranked.scores.astype(np.float64)))).tolist()
+        bought += [item in targets for item in ranked.items.tolist()]
+    bins = evaluated.calibration[task]
+    assert sum(found.candidates for found in bins) == len(promised)
+    assert sum(found.candidates * found.predicted for found in bins) == pytest.approx(sum(promised))
+    assert sum(found.candidates * found.bought for found in bins) == pytest.approx(sum(bought))
+    assert [found.predicted for found in bins] == sorted(found.predicted for found in bins)
+    last = [(chance, hit) for chance, hit in zip(promised, bought, strict=True) if chance >= 10**-0.2]
+    assert bins[-1].candidates == len(last)
+    assert bins[-1].bought == pytest.approx(np.mean([hit for _, hit in last]))
+
+
+def test_a_blend_promises_nothing(tmp_path: Path) -> None:
+    assert measured(loyal_shop(), tmp_path).calibration == {"all": ()}
+
+
+def test_what_a_limit_to_a_category_costs_is_measured_on_slates_that_keep_to_it(evaluated: Evaluation) -> None:
+    free, *limited = evaluated.diversity
+    assert free.name == "no limit"
+    # With slates of five, at most 5, 3 and 2 of ten are at most 3, 2 and 1 of a category.
+    assert [found.name for found in limited] == [f"at most {limit} of a category" for limit in (5, 3, 2)]
+    assert [found.categories for found in evaluated.diversity] == sorted(
+        found.categories for found in evaluated.diversity
+    )
+    assert free.categories < 3 < limited[-1].categories <= 5
+    assert limited[-1].ndcg.value < free.ndcg.value
+    assert all(0 < found.coverage <= 1 for found in evaluated.diversity)
+
+
+def test_slates_of_other_methods_are_measured_beside_ours(
+    shop: tuple[Split, Recommender], twin: Path, evaluated: Evaluation
+) -> None:
+    """A clairvoyant shows the first target, a beginner nothing."""
+    parts = shop[0]
+    clairvoyant = tuple(
+        np.array([[min(targets, default=-1), *[-1] * 4] for targets in wanted])
+        for wanted in (parts.targets, parts.discoveries)
+    )
+    nothing = np.full((len(parts.users), 5), -1)
+    rivals = {"clairvoyant": (clairvoyant[0], clairvoyant[1]), "beginner": (nothing, nothing)}
+    found = evaluate(twin, parts, CONFIG, bundles={}, processes=1, on_progress=ignore, rivals=rivals)
+    for task in ("all", "discovery"):
+        targets = [wanted for _, _, wanted in asked(shop, task)]
+        assert found.values[task]["clairvoyant"][:, 0].tolist() == [1 / min(5, len(wanted)) for wanted in targets]
+        assert found.scores[task]["clairvoyant"]["hits"].value == pytest.approx(1)
+        assert found.values[task]["beginner"].max() == 0
+        assert found.scores[task][SERVED] == evaluated.scores[task][SERVED]
 
 
 def test_two_processes_count_what_one_counts(
@@ -160,17 +280,17 @@ def test_customers_who_buy_nothing_new_make_no_task_of_discovery(tmp_path: Path)
     evaluation = measured(loyal_shop(), tmp_path)
     assert list(evaluation.scores) == ["all"]
     assert evaluation.scores["all"]["source: own purchases"]["recall"].value == 1
-    assert evaluation.scores["all"][BLEND]["recall"].value == 1
+    assert evaluation.scores["all"][SERVED]["recall"].value == 1
 
 
 def test_a_shop_that_is_sold_out_today_is_measured_as_if_it_were_not(tmp_path: Path) -> None:
     full, empty = (measured(loyal_shop(in_stock), tmp_path / f"{in_stock}") for in_stock in (True, False))
     assert empty.scores == full.scores
-    assert empty.scores["all"][BLEND]["recall"].value == 1
+    assert empty.scores["all"][SERVED]["recall"].value == 1
 
 
 def test_a_shop_that_had_closed_before_the_cut_shows_nothing_and_has_figures_all_the_same(tmp_path: Path) -> None:
     evaluation = measured(loyal_shop(until_day=50), tmp_path)
-    assert evaluation.scores["all"][BLEND]["recall"].value == 0
+    assert evaluation.scores["all"][SERVED]["recall"].value == 0
     assert (evaluation.coverage, evaluation.novelty, evaluation.filled) == ({"all": 0}, {"all": 0}, {"all": 0})
     assert evaluation.cut == moment(100) - 28 * 86_400

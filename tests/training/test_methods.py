@@ -1,21 +1,27 @@
 """The slates that are compared, for customers whose slates can be told by hand and for a whole small shop."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from models.lesson import Lesson
 from models.recommender import Recommender
+from models.settings import DiversitySettings
 from models.slate import Repeat, SlateRequest
+from models.trees import Trees
 from tests.shop import Line, Product, moment, names, small_purchases, small_shop_purchases, trained
 from training.methods import (
-    AS_SERVED,
+    AUTO,
     BASELINES,
     BLEND,
+    DIVERSITIES,
     METHODS,
     OWN_PURCHASES,
     POPULARITY,
     RECENT_POPULARITY,
+    SERVED,
     SOURCES,
     Answer,
     answers,
@@ -87,12 +93,13 @@ def test_no_method_shows_more_than_k_or_what_cannot_be_bought() -> None:
 def test_slots_that_only_popularity_of_old_could_fill_are_counted() -> None:
     # Jam was last sold more than 80 days ago, and to nobody who bought what anna bought.
     everything, new = of_anna()
-    assert (told(BLEND, everything), everything.filled) == (["milk", "bread", "honey", "jam"], 1)
-    assert (told(BLEND, new), new.filled) == (["honey", "jam"], 1)
+    assert (told(SERVED, everything), everything.filled) == (["milk", "bread", "honey", "jam"], 1)
+    assert (told(SERVED, new), new.filled) == (["honey", "jam"], 1)
+    assert (told(BLEND, everything), told(BLEND, new)) == (["milk", "bread", "honey"], ["honey"])
 
 
 @pytest.mark.parametrize(
-    ("task", "repeat", "method"), [(0, Repeat.INCLUDE, BLEND), (0, Repeat.AUTO, AS_SERVED), (1, Repeat.EXCLUDE, BLEND)]
+    ("task", "repeat", "method"), [(0, Repeat.INCLUDE, SERVED), (0, Repeat.AUTO, AUTO), (1, Repeat.EXCLUDE, SERVED)]
 )
 def test_what_is_measured_is_what_a_customer_is_served(task: int, repeat: Repeat, method: str) -> None:
     for user in range(0, 54, 5):
@@ -103,14 +110,14 @@ def test_what_is_measured_is_what_a_customer_is_served(task: int, repeat: Repeat
 
 def test_each_source_alone_is_its_candidates_in_the_order_of_what_it_says() -> None:
     for user in range(0, 54, 3):
-        case = SHOP.case(user, SlateRequest(as_of=END))
+        case = SHOP.case(user, SHOP.at_home(user, SlateRequest(as_of=END)))
         own = np.zeros(len(SHOP.catalogue), np.float32)
         own[case.pairs.item] = case.pairs.long
         says: dict[str, Sequence[float]] = {
             "source: own purchases": own.tolist(),
-            "source: factors": case.evidence.affinity.tolist(),
-            "source: neighbours": case.evidence.neighbours.tolist(),
-            "source: recent sales": case.evidence.popularity.recent.tolist(),
+            "source: factors (ALS)": case.evidence.affinity.tolist(),
+            "source: item neighbours": case.evidence.neighbours.tolist(),
+            "source: recent sales": case.demand.popularity.recent.tolist(),
         }
         for answer in answers(SHOP, user, END, 5):
             for method, scores in says.items():
@@ -121,5 +128,29 @@ def test_each_source_alone_is_its_candidates_in_the_order_of_what_it_says() -> N
 
 def test_only_the_task_of_everything_asks_what_is_served_with_repeats_in_their_time() -> None:
     everything, new = of_anna()
-    assert set(everything.items) == set(METHODS) == {BLEND, AS_SERVED, *SOURCES, *BASELINES}
-    assert set(new.items) == set(METHODS) - {AS_SERVED}
+    assert set(everything.items) == set(METHODS) == {SERVED, AUTO, BLEND, *SOURCES, *BASELINES}
+    assert set(new.items) == set(METHODS) - {AUTO}
+
+
+def test_the_blend_is_what_would_be_served_had_nothing_been_learned_and_were_nothing_too_much_alike() -> None:
+    """A lesson that turns every slate upside down: the blend stays what it was."""
+    backwards = Lesson(np.float32([-1, -1]), np.float32([0, 0]), Trees.of([], [[0.0]]))
+    settings = replace(SHOP.settings, diversity=DiversitySettings(category=10))
+    plain = Recommender(SHOP.manifest, SHOP.model, settings)
+    taught = Recommender(SHOP.manifest, replace(SHOP.model, lesson=backwards), settings)
+    for user in range(0, 54, 5):
+        for learned, blended in zip(answers(taught, user, END, 5), answers(plain, user, END, 5), strict=True):
+            assert told(BLEND, learned, SHOP) == told(BLEND, blended, SHOP) == told(SERVED, blended, SHOP)
+            assert told(SERVED, learned, SHOP) != told(BLEND, learned, SHOP)
+
+
+def test_the_lower_the_limit_the_fewer_of_a_category_are_shown_while_there_are_others() -> None:
+    category = SHOP.catalogue.category
+    for user in range(0, 54, 5):
+        for answer in answers(SHOP, user, END, 10):
+            proposed = {item for items in answer.proposed.values() for item in items.tolist()}
+            assert set(answer.ranked.items.tolist()) == proposed
+            for slate, limit in zip(answer.varied, DIVERSITIES, strict=True):
+                shown = np.bincount(category[slate], minlength=5)
+                left = sorted(proposed - set(slate.tolist()))
+                assert shown.max() <= limit or all(shown[category[left]] >= limit)

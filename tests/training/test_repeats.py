@@ -1,15 +1,17 @@
 """How often this shop's customers buy a product again, counted by hand."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
 from models.repeats import Repeats
 from models.slate import SlateRequest
-from tests.shop import Line, moment, small_purchases, trained
+from tests.shop import Line, Product, moment, small_purchases, trained
 
 
-def repeats(*lines: Line) -> Repeats:
-    return trained(small_purchases(lines)).model.repeats
+def repeats(*lines: Line, products: Sequence[Product] = ()) -> Repeats:
+    return trained(small_purchases(lines, products)).model.repeats
 
 
 def test_a_product_leans_on_the_shop_as_long_as_few_have_bought_it() -> None:
@@ -63,3 +65,25 @@ def test_a_customer_who_looked_and_never_bought_still_gets_a_slate() -> None:
     shop = trained(small_purchases([Line("anna", "milk", 1, kind="view"), Line("bert", "bread", 2)]))
     slate = shop.recommend("anna", SlateRequest(as_of=moment(3)))
     assert [shop.catalogue.ids[slot.item] for slot in slate.slots] == ["bread"]
+
+
+def test_a_product_that_few_have_bought_leans_on_its_category_before_the_shop() -> None:
+    """The priors are the defaults: 50 customers and gaps of the shop to a category, 10 customers and 5 gaps to it."""
+    people = [f"c{number}" for number in range(4)]
+    bread = [Line(name, "bread", day) for name in people for day in (0, 10)]
+    lines = [*bread, *(Line(name, "lamp", 0) for name in people), Line("anna", "rolls", 0), Line("anna", "bulb", 0)]
+    shelf = [Product("bread", category="bakery"), Product("rolls", category="bakery")]
+    shelf += [Product("bulb", category="lights"), Product("lamp", category="lights")]
+    learned = repeats(*lines, products=shelf)
+    # Four of ten customers with a product bought it again, all of them bread, after ten days.
+    bakery, lights = (4 + 50 * 0.4) / (5 + 50), (0 + 50 * 0.4) / (5 + 50)
+    expected = [(4 + 10 * bakery) / (4 + 10), 10 * lights / 11, 10 * lights / 14, 10 * bakery / 11]
+    assert learned.rate.tolist() == pytest.approx(expected)  # bread, bulb, lamp, rolls
+    assert learned.interval.tolist() == pytest.approx([10] * 4)
+
+
+def test_products_without_a_category_make_one_of_their_own() -> None:
+    lines = [Line("anna", "milk", 0), Line("anna", "milk", 30), Line("anna", "soap", 0), Line("anna", "jam", 0)]
+    learned = repeats(*lines, products=[Product("jam", category="pantry")])
+    other, pantry = (1 + 50 / 3) / (2 + 50), (0 + 50 / 3) / (1 + 50)
+    assert learned.rate.tolist() == pytest.approx([10 * pantry / 11, (1 + 10 * other) / 11, 10 * other / 11])

@@ -2,6 +2,7 @@
 
 from dataclasses import fields
 
+import numpy as np
 import pytest
 
 from models.events import DAY
@@ -121,6 +122,15 @@ def test_too_little_to_measure_on_is_no_split(lines: list[Line]) -> None:
     assert split(small_purchases(lines), LAST_WEEK) is None
 
 
+def test_what_was_not_sold_before_the_cut_had_no_price_that_was_paid_later() -> None:
+    products = [Product("jam", price=2.5), Product("milk", price=1.5)]
+    parts = split(small_purchases([*crowd(), Line("anna", "milk", 5), Line("anna", "jam", 95)], products), LAST_WEEK)
+    assert parts is not None
+    prices = dict(zip(parts.past.catalogue.ids, parts.past.catalogue.price.tolist(), strict=True))
+    assert prices["milk"] == 1.5
+    assert np.isnan(prices["jam"])
+
+
 def test_what_is_sold_out_today_was_there_at_the_cut() -> None:
     jam = [Line(customer, "jam", 20) for customer in CROWD[:3]]
     lines = [*crowd(), *jam, Line("anna", "milk", 5), Line("anna", "jam", 95)]
@@ -134,7 +144,7 @@ def test_what_is_sold_out_today_was_there_at_the_cut() -> None:
     assert "jam" in names(twin, twin.recommend("anna", SlateRequest()))
     assert names(today, today.recommend("anna", SlateRequest())) == []
     assert not purchases.catalogue.in_stock.any()
-    kept = [field.name for field in fields(purchases.catalogue) if field.name != "in_stock"]
+    kept = [field.name for field in fields(purchases.catalogue) if field.name not in ("in_stock", "price")]
     assert all(getattr(parts.past.catalogue, name) is getattr(purchases.catalogue, name) for name in kept)
 
 

@@ -10,11 +10,12 @@ from rich.console import Console
 from models.artifact import Manifest
 from tests.shop import moment, small_shop_purchases
 from training.evaluation import Evaluation
-from training.methods import BLEND, POPULARITY
+from training.methods import POPULARITY, SERVED
 from training.metrics import Mean
+from training.report_data import Group
 from training.summary import day, figures, print_evaluation, print_reading, print_versions, write_json
 
-VALUES = {BLEND: np.array([[0.5, 0.25], [1.0, 0.75]]), POPULARITY: np.zeros((2, 2))}
+VALUES = {SERVED: np.array([[0.5, 0.25], [1.0, 0.75]]), POPULARITY: np.zeros((2, 2))}
 EVALUATION = Evaluation(
     cut=moment(100),
     as_of=moment(100),
@@ -22,14 +23,18 @@ EVALUATION = Evaluation(
     values={"all": VALUES},
     scores={
         "all": {
-            BLEND: {"recall": Mean(0.75, 0.5, 1.0), "ndcg": Mean(0.5, 0.25, 0.75)},
+            SERVED: {"recall": Mean(0.75, 0.5, 1.0), "ndcg": Mean(0.5, 0.25, 0.75)},
             POPULARITY: {"recall": Mean(0, 0, 0), "ndcg": Mean(0, 0, 0)},
         }
     },
     coverage={"all": 0.25},
     novelty={"all": 6.5},
     filled={"all": 0.125},
-    by_length={"all": {"1 to 4 lines": Mean(0.75, 0.5, 1.0)}},
+    by_length={"all": (Group("1 to 4 lines", 2, Mean(0.75, 0.5, 1.0)),)},
+    by_activity={"all": ()},
+    candidates={},
+    calibration={},
+    diversity=(),
     bundles={"basket": {"per order": 0.25, "per product": 0.3, "orders": 1234}},
 )
 
@@ -54,7 +59,7 @@ def test_what_was_read_is_told_with_every_reason_for_a_dropped_row() -> None:
 def test_what_was_scored_is_told_by_method_with_intervals() -> None:
     text = printed(print_evaluation, EVALUATION)
     assert "Next purchases, all: 2 customers, 2025-04-11 and after" in text
-    assert "blend 0.7500 0.500–1.000 0.5000 0.250–0.750" in text
+    assert "served 0.7500 0.500–1.000 0.5000 0.250–0.750" in text
     assert "shown: 25.0% of the products, novelty 6.5 bits, 12.5% of slots filled" in text
     assert "Recall@10 by history: 1 to 4 lines 0.750" in text
     assert "Bundles, given basket: hit@10 0.2500 per order, 0.3000 per product, 1,234 orders" in text
@@ -72,7 +77,7 @@ def test_versions_are_listed_with_the_active_one_and_what_they_scored() -> None:
 def test_the_file_of_figures_holds_everything_but_the_customers(tmp_path: Path) -> None:
     write_json(tmp_path / "figures.json", EVALUATION)
     content = json.loads((tmp_path / "figures.json").read_text())
-    assert content["scores"]["all"]["blend"]["recall"] == {"value": 0.75, "low": 0.5, "high": 1.0}
+    assert content["scores"]["all"]["served"]["recall"] == {"value": 0.75, "low": 0.5, "high": 1.0}
     assert content["customers"] == {"all": 2}
     assert content["by_length"]["all"]["1 to 4 lines"]["value"] == 0.75
     assert content["bundles"] == EVALUATION.bundles

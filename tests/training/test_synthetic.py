@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from training.synthetic import write_shop
-from training.synthetic_lines import order_lines
-from training.synthetic_shop import CATEGORIES, PEAKS, Shop
+from training.synthetic_lines import in_season, order_lines
+from training.synthetic_shop import Shop
 
 SIZE = {"customers": 800, "products": 900, "seed": 7}
 LINES = 40_001
@@ -56,8 +56,9 @@ def test_the_shop_has_exactly_as_many_lines_as_asked_for(tmp_path, purchases):
 
 
 @pytest.mark.parametrize(("customers", "products"), [(1, 2), (1, 3), (3, 45), (500, 2)])
-def test_a_tiny_shop_is_still_a_shop(tmp_path, customers, products):
-    write_shop(tmp_path, customers=customers, products=products, purchases=300)
+@pytest.mark.parametrize("hemispheres", [False, True])
+def test_a_tiny_shop_is_still_a_shop(tmp_path, customers, products, hemispheres):
+    write_shop(tmp_path, customers=customers, products=products, purchases=300, hemispheres=hemispheres)
     assert pq.read_metadata(tmp_path / "purchases.parquet").num_rows == 300
 
 
@@ -168,12 +169,30 @@ def test_popularity_falls_along_the_shelf(shop, lines):
 
 def test_seasons_are_opposite_in_the_two_markets(shop, lines):
     category = shop.category[lines["product"]]
-    for row in np.flatnonzero(PEAKS):
-        name, peak = CATEGORIES[row].name, PEAKS[row]
+    for row in np.flatnonzero(shop.peak_day):
+        name, peak = shop.categories[row].name, shop.peak_day[row]
         for market, middle in (("north", peak), ("south", (peak + 182) % 365)):
             here = lines["day"][(category == row) & (lines["market"] == market) & (lines["quantity"] > 0)]
             distance = np.abs((here - middle + 182) % 365 - 182)
             assert np.mean(distance < 91) > 0.6, f"{name} in the {market}"
+
+
+def test_a_shop_in_two_hemispheres_sells_its_seasons_twice(tmp_path):
+    write_shop(tmp_path, **SIZE, purchases=LINES, hemispheres=True)
+    table = pq.read_table(tmp_path / "purchases.parquet", filters=pc.field("quantity") > 0)
+    product, market = (table[name].to_numpy() for name in ("product_id", "market"))
+    day = (table["timestamp"].to_numpy() - np.datetime64("2025-01-01")) // np.timedelta64(1, "D")
+    assert (day.min(), day.max()) == (-365, 364)
+
+    shop = Shop.of(**SIZE, hemispheres=True)
+    category = shop.category[[int(name[1:]) for name in product]]
+    assert {shop.categories[row].name for row in np.flatnonzero(shop.peak_day == 15)} == {"Coats", "Boots", "Gloves"}
+    for row in np.flatnonzero(shop.peak_day):
+        for year in (-1, 0):
+            sold = (category == row) & (day // 365 == year)
+            chance = in_season(shop.peak_day[row], market[sold] == "south", day[sold])
+            # Of what was sold, the mean of chance² over the mean of chance: (0.525² + 0.475² / 2) / 0.525 = 0.74
+            assert chance.mean() == pytest.approx(0.74, abs=0.06), f"{shop.categories[row].name} in year {year}"
 
 
 def test_titles_read_like_a_shop_and_are_all_different(folder):

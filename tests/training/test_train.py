@@ -6,18 +6,24 @@ import os
 from io import StringIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from models import artifact
 from models.arrays import flatten
 from models.events import DAY
+from models.recommender import Recommender
 from models.registry import Registry
-from models.settings import BlendSettings, ModelSettings, Weights
+from models.settings import BlendSettings, ModelSettings, RankerSettings, TreeSettings, Weights
+from models.slate import SlateRequest, Source
 from tests.shop import SMALL, Line, moment, open_shop, small_purchases, small_shop_purchases
 from training.config import Config, EvaluationConfig
 from training.errors import InputError
 from training.fit import fit
 from training.progress import Reporter
+from training.report_data import Verdict
+from training.split import split
+from training.teaching import teach
 from training.train import TOO_LITTLE, Outcome, evaluate_history, train
 
 SHOP = small_shop_purchases()
@@ -29,8 +35,12 @@ def upside_down(weights: Weights) -> Weights:
 
 
 BLEND = BlendSettings()
-GOOD = Config(model=SMALL, processes=1)
-BACKWARDS = dataclasses.replace(SMALL, blend=BlendSettings(upside_down(BLEND.new), upside_down(BLEND.bought)))
+ALONE = dataclasses.replace(SMALL, ranker=RankerSettings(windows=0))
+GOOD = Config(model=ALONE, processes=1)
+# A ranker would learn that the blend is to be read backwards.
+BACKWARDS = dataclasses.replace(ALONE, blend=BlendSettings(upside_down(BLEND.new), upside_down(BLEND.bought)))
+TREES = TreeSettings(trees=10, min_rows=20, learning_rate=0.2)
+LEARNED = dataclasses.replace(SMALL, ranker=RankerSettings(windows=3, lags_days=(0, 7), trees=TREES))
 BAD = Config(model=BACKWARDS, processes=1)
 KEEP_ONE = GOOD.model_copy(update={"registry": GOOD.registry.model_copy(update={"keep": 1})})
 
@@ -57,7 +67,7 @@ def test_what_is_published_was_learned_from_everything_and_carries_the_figures_o
     assert outcome.published is not None
     assert outcome.evaluation is not None
     shop = open_shop(registry)
-    everything = fit(SHOP, SMALL, Reporter(StringIO()), name="test")
+    everything = fit(SHOP, ALONE, Reporter(StringIO()), name="test")
     arrays = dict(flatten(shop.model))
     assert all(array.tobytes() == arrays[name].tobytes() for name, array in flatten(everything))
     assert shop.manifest.data_as_of == SHOP.time.max()
@@ -75,10 +85,10 @@ def test_what_is_published_was_learned_from_everything_and_carries_the_figures_o
     # The kettle was never sold and the grinder once; sales are counted from the first day to the last.
     assert 30 < shop.manifest.counts["learned_products"] < 40
     assert shop.manifest.counts["days_of_sales"] == SHOP.time.max() // DAY - SHOP.time.min() // DAY + 1
-    recall = outcome.evaluation.scores["all"]["blend"]["recall"].value
-    assert shop.manifest.metrics["scores"]["all"]["blend"]["recall"]["value"] == recall > 0.5
+    recall = outcome.evaluation.scores["all"]["served"]["recall"].value
+    assert shop.manifest.metrics["scores"]["all"]["served"]["recall"]["value"] == recall > 0.5
     assert shop.manifest.metrics["cut"] < shop.manifest.data_as_of
-    assert shop.settings == SMALL
+    assert shop.settings == ALONE
     assert "Twin of the active version" not in told
 
 
@@ -114,7 +124,7 @@ def test_the_same_settings_again_need_no_second_twin_and_pass(registry: Registry
 
 def test_other_settings_that_are_as_good_pass(registry: Registry) -> None:
     run(registry)
-    other, told = run(registry, Config(model=dataclasses.replace(SMALL, seed=1), processes=1))
+    other, told = run(registry, Config(model=dataclasses.replace(ALONE, seed=1), processes=1))
     assert other.published is not None
     assert "Twin of the active version" in told
 
@@ -223,7 +233,7 @@ def test_only_the_active_version_says_whether_there_was_enough_to_measure(regist
 
 def test_a_history_too_short_to_be_measured_cannot_be_evaluated() -> None:
     with pytest.raises(InputError, match=r"too short or has too few returning customers .* \(28 days\)"):
-        evaluate_history(small_purchases([Line("anna", "milk", 1)]), GOOD, Reporter(StringIO()))
+        evaluate_history(small_purchases([Line("anna", "milk", 1)]), GOOD, Reporter(StringIO()), now=NOW)
 
 
 def test_a_shop_where_people_only_look_is_refused_with_a_sentence(registry: Registry) -> None:
@@ -233,18 +243,83 @@ def test_a_shop_where_people_only_look_is_refused_with_a_sentence(registry: Regi
     assert not registry.root.exists()
 
 
-def test_the_same_seed_gives_the_same_evaluation() -> None:
-    one, two = (evaluate_history(SHOP, GOOD, Reporter(StringIO())) for _ in range(2))
-    assert one.scores == two.scores
-    assert one.bundles == two.bundles
+def evaluated(config: Config) -> Outcome:
+    return evaluate_history(SHOP, config, Reporter(StringIO()), now=NOW)
+
+
+def test_the_same_seed_gives_the_same_evaluation_and_nothing_is_published() -> None:
+    one, two = evaluated(GOOD), evaluated(GOOD)
+    assert one.evaluation is not None
+    assert two.evaluation is not None
+    assert one.evaluation.scores == two.evaluation.scores
+    assert one.evaluation.bundles == two.evaluation.bundles
+    assert (one.published, one.refusals, one.report.verdict) == (None, (), Verdict.MEASURED)
 
 
 def test_a_longer_test_window_cuts_earlier() -> None:
-    cuts = [
-        evaluate_history(SHOP, GOOD.model_copy(update={"evaluation": EvaluationConfig(test_days=days)}), reporter).cut
-        for days, reporter in ((14, Reporter(StringIO())), (28, Reporter(StringIO())))
-    ]
-    assert cuts[0] - cuts[1] == 14 * 86_400
+    shorter = EvaluationConfig(test_days=14)
+    first, second = (evaluated(config).report.cut for config in (GOOD, GOOD.model_copy(update={"evaluation": shorter})))
+    assert second - first == 14 * DAY
+
+
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Recommender]:
+    """A shop that was trained with a ranker, and what its registry then serves."""
+    registry = Registry(tmp_path_factory.mktemp("learned"))
+    outcome, _ = run(registry, Config(model=LEARNED, processes=1))
+    return outcome, open_shop(registry)
+
+
+def bytes_of(part: object) -> dict[str, bytes]:
+    return {name: array.tobytes() for name, array in flatten(part)}
+
+
+def test_the_lesson_that_serves_is_the_one_that_was_measured(learned: tuple[Outcome, Recommender]) -> None:
+    outcome, shop = learned
+    parts = split(SHOP, EvaluationConfig())
+    assert parts is not None
+    assert outcome.evaluation is not None
+    assert outcome.evaluation.cut == parts.cut
+    past, everything = (
+        teach(purchases, LEARNED, Reporter(StringIO()), processes=1).lesson for purchases in (parts.past, SHOP)
+    )
+    assert shop.model.lesson.learned
+    assert bytes_of(shop.model.lesson) == bytes_of(past) != bytes_of(everything)
+    assert outcome.report.importance
+    assert outcome.report.notes == ()
+
+
+def test_the_sources_of_a_shop_that_learns_to_rank_have_learned_from_everything(
+    learned: tuple[Outcome, Recommender],
+) -> None:
+    _, shop = learned
+    untaught, taught = bytes_of(fit(SHOP, LEARNED, Reporter(StringIO()), name="test")), bytes_of(shop.model)
+    assert {name.partition(".")[0] for name in taught if taught[name] != untaught[name]} == {"lesson"}
+
+
+def test_a_learned_score_is_a_chance_to_be_bought(learned: tuple[Outcome, Recommender]) -> None:
+    _, shop = learned
+    slots = [slot for customer in ("c07", "c08", "c09") for slot in shop.recommend(customer, SlateRequest()).slots]
+    assert len(slots) == 30
+    assert all(0 < slot.score < 1 for slot in slots if slot.source is not Source.FILL)
+
+
+def test_a_ranker_without_windows_serves_the_blend_and_the_report_says_so(registry: Registry) -> None:
+    outcome, told = run(registry)
+    shop = open_shop(registry)
+    assert not shop.model.lesson.learned
+    assert "Window" not in told
+    assert outcome.report.notes == ("The blend ranks alone: no windows are set.",)
+    request = shop.at_home(7, SlateRequest())
+    case = shop.case(7, request)
+    ranked = shop.ranked(case, shop.removed(case, request))
+    np.testing.assert_allclose(ranked.scores, shop.ranker.blend(ranked.rows, ranked.bought), rtol=1e-6)
+
+
+def test_a_shop_too_young_to_be_measured_learns_no_ranking_and_the_report_says_so(registry: Registry) -> None:
+    outcome, _ = run_short(registry)
+    assert not open_shop(registry).model.lesson.learned
+    assert outcome.report.notes == (f"The blend ranks alone: {TOO_LITTLE}.",)
 
 
 def test_default_settings_can_be_written_into_a_manifest_and_back(registry: Registry) -> None:

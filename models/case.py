@@ -1,0 +1,81 @@
+"""One customer at one moment, with what every source says: all that a slate is made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.demand import Demand
+from models.events import Events
+from models.history import NEVER, Interactions
+from models.model import Model
+from models.profile import Profile, profile_of
+from models.repeats import Clocks, clocks
+from models.settings import ModelSettings
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What each source says about every product: float32 (items,), 0 where it says nothing."""
+
+    affinity: Floats  # factors: predicted preference, never below 0
+    neighbours: Floats
+    basket: Floats  # orders: what completes the basket of the request
+    together: Floats  # orders: what goes with the last purchase
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    as_of: int  # seconds since 1970, UTC
+    lag_days: float  # between the newest event the model has learned from and `as_of`
+    pairs: Interactions
+    clocks: Clocks
+    profile: Profile
+    demand: Demand
+    evidence: Evidence
+    arrivals: NDArray[np.int64]  # what has just come on sale and this customer never bought
+
+
+def case_of(
+    events: Events,
+    pairs: Interactions,
+    basket: list[int],
+    demand: Demand,
+    model: Model,
+    settings: ModelSettings,
+    *,
+    as_of: int,
+    lag_days: float,
+) -> Case:
+    """Ask every source about every product, for one history, the session's products among its pairs, and one basket."""
+    catalogue = model.catalogue
+    profile = profile_of(events, pairs, model.traits, catalogue.brand, len(catalogue.brand_names), as_of)
+    vector = model.factors.fold_in(*observed(pairs, settings))
+    recent = pairs.recent > 0
+    lift_weight = settings.bundles.lift_weight
+    evidence = Evidence(
+        affinity=np.maximum(model.factors.scores(vector), 0),
+        neighbours=model.neighbours.scores(pairs.item[recent], pairs.recent[recent]),
+        basket=model.orders.basket_scores(basket, lift_weight),
+        together=model.orders.basket_scores(profile.last_basket, lift_weight),
+    )
+    return Case(
+        as_of=as_of,
+        lag_days=lag_days,
+        pairs=pairs,
+        clocks=clocks(pairs, model.repeats, as_of, settings.repeats),
+        profile=profile,
+        demand=demand,
+        evidence=evidence,
+        arrivals=np.setdiff1d(demand.arrivals, pairs.item[pairs.last != NEVER]),
+    )
+
+
+def observed(pairs: Interactions, settings: ModelSettings) -> tuple[NDArray[np.int32], Floats]:
+    """The products that fold a customer in, and the confidence c = 1 + α · taste of each."""
+    tasted = pairs.taste > 0
+    return pairs.item[tasted], 1 + np.float32(settings.factors.alpha) * pairs.taste[tasted]

@@ -1,0 +1,36 @@
+"""What was learned is kept beside the blend, and nothing is a lesson too."""
+
+import dataclasses
+
+import numpy as np
+
+from models.arrays import build, flatten
+from models.features import FEATURES
+from models.lesson import Lesson
+from models.trees import Split, Trees
+
+TREES = Trees.of([Split(0, FEATURES.index("days_since"), 7.0, 0, 1)], [[-1.0, 1.0]])
+LESSON = Lesson(slope=np.array([2, 3], np.float32), level=np.array([-1, 0], np.float32), trees=TREES)
+
+
+def test_a_shop_of_which_nothing_was_learned_takes_every_score_as_it_is() -> None:
+    nothing = Lesson.none()
+    assert (nothing.slope.tolist(), nothing.level.tolist()) == ([1, 1], [0, 0])
+    assert nothing.trees.scores(np.ones((2, len(FEATURES)), np.float32)).tolist() == [0, 0]
+
+
+def test_trees_are_what_makes_a_lesson() -> None:
+    assert LESSON.learned
+    assert not Lesson.none().learned
+    assert not dataclasses.replace(LESSON, trees=Trees.none()).learned
+
+
+def test_a_lesson_is_arrays_from_which_the_same_one_is_built() -> None:
+    rows = np.zeros((2, len(FEATURES)), np.float32)
+    rows[1, FEATURES.index("days_since")] = 8
+    for lesson in (LESSON, Lesson.none()):
+        again = build(Lesson, dict(flatten(lesson)))
+        assert (again.slope.tolist(), again.level.tolist()) == (lesson.slope.tolist(), lesson.level.tolist())
+        assert again.trees.scores(rows).tolist() == lesson.trees.scores(rows).tolist()
+        assert again.learned == lesson.learned
+    assert LESSON.trees.scores(rows).tolist() == [-1, 1]

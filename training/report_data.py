@@ -1,0 +1,252 @@
+"""What a training report shows, part by part. A part that is None or empty was not measured, and the page says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from training.metrics import Mean
+
+
+class Verdict(StrEnum):
+    """What came of the run."""
+
+    PUBLISHED = "published"
+    REFUSED = "refused"
+    MEASURED = "measured"  # nothing was to be published
+
+
+class Role(StrEnum):
+    """What a method is in a comparison."""
+
+    SERVED = "served"  # what customers get; one a task
+    BASELINE = "baseline"  # a simple method
+    OTHER = "other"  # another model, a variant, a source alone
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to fill a slate, mean over the customers of a task."""
+
+    name: str
+    role: Role
+    recall: Mean
+    ndcg: Mean
+    hits: float  # products of the slate that the customer bought in the test window
+
+
+@dataclass(frozen=True)
+class Group:
+    """Some customers of a task, and what is served to them."""
+
+    name: str  # "5 to 19 lines", "2 orders"
+    customers: int
+    recall: Mean
+
+
+@dataclass(frozen=True)
+class SourceHits:
+    """What one source proposes. A target is a product that a customer bought in the test window."""
+
+    name: str
+    candidates: float  # a customer
+    recall: float  # share of the targets among its candidates
+    unique: float  # share of the targets among its candidates and nobody else's
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """All that the ranker may choose from."""
+
+    sources: tuple[SourceHits, ...]
+    per_customer: float  # different products of all sources together
+    recall: float  # share of the targets among them: no ranker can find more
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Candidates of about the same score."""
+
+    predicted: float  # mean probability, 0 to 1
+    bought: float  # share of them that were bought
+    candidates: int
+
+
+@dataclass(frozen=True)
+class Task:
+    """One question that was asked of every method: "all" products, or "discovery" of those never bought before."""
+
+    name: str
+    customers: int
+    methods: tuple[Method, ...]
+    coverage: float  # share of countable products in anyone's slate
+    novelty: float  # mean of -log2(share of lines) of what was shown
+    filled: float  # share of slots
+    by_length: tuple[Group, ...] = ()  # by purchase lines before the cut
+    by_activity: tuple[Group, ...] = ()  # by orders in the 28 days before the cut
+    candidates: Candidates | None = None
+    calibration: tuple[Bin, ...] = ()
+
+    @property
+    def best_first(self) -> list[Method]:
+        return sorted(self.methods, key=lambda method: -method.recall.value)
+
+    @property
+    def served(self) -> Method:
+        return next(method for method in self.methods if method.role is Role.SERVED)
+
+    @property
+    def best_baseline(self) -> Method | None:
+        """The simple method of the highest Recall."""
+        baselines = [method for method in self.methods if method.role is Role.BASELINE]
+        return max(baselines, key=lambda method: method.recall.value, default=None)
+
+
+@dataclass(frozen=True)
+class Importance:
+    feature: str
+    gain: float  # share of what all splits of the ranker gained
+
+
+@dataclass(frozen=True)
+class BundleMethod:
+    """Hit rate at k of one way to complete an order, given the rest of it and given one product of it."""
+
+    name: str
+    role: Role
+    basket: float  # mean over orders
+    one_product: float
+    basket_per_product: float  # mean over hidden products, in which large orders weigh more
+    one_product_per_product: float
+
+
+@dataclass(frozen=True)
+class Bundles:
+    orders: int
+    methods: tuple[BundleMethod, ...]
+
+    @property
+    def served(self) -> BundleMethod:
+        return next(method for method in self.methods if method.role is Role.SERVED)
+
+
+@dataclass(frozen=True)
+class NewProducts:
+    """Products first sold in the test window, with nothing but their attributes known."""
+
+    products: int
+    customers: int  # who bought one of them, and something before
+    targets: int  # their purchases of them
+    caught: float  # share of those targets among the first k of them, by category, brand and price
+    by_chance: float  # the same by lot
+
+
+@dataclass(frozen=True)
+class Diversity:
+    """What one degree of diversity costs and gains."""
+
+    name: str  # "none", "at most 2 a category"
+    role: Role
+    ndcg: Mean
+    coverage: float
+    categories: float  # different ones in a slate, mean
+
+
+@dataclass(frozen=True)
+class Product:
+    product_id: str
+    title: str | None = None
+
+
+@dataclass(frozen=True)
+class Owned:
+    """A product of a customer's history."""
+
+    product: Product
+    lines: int
+    days_since: float  # last bought, before the cut
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A slot of a customer's slate."""
+
+    product: Product
+    reason: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Customer:
+    """A real customer before and after the cut."""
+
+    customer_id: str
+    history: tuple[Owned, ...]  # in the order to be shown
+    slate: tuple[Shown, ...]
+    bought: tuple[Product, ...]  # in the test window
+
+    @property
+    def targets(self) -> frozenset[str]:
+        return frozenset(product.product_id for product in self.bought)
+
+    @property
+    def shown(self) -> frozenset[str]:
+        return frozenset(slot.product.product_id for slot in self.slate)
+
+    @property
+    def hits(self) -> int:
+        return len(self.shown & self.targets)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read and what became of it: rows == merged_rows + lines + sum(dropped.values())."""
+
+    rows: int
+    lines: int
+    merged_rows: int
+    dropped: Mapping[str, int]  # reason -> rows, most first
+    guest_lines: int
+    customers: int
+    products: int
+    orders: int
+    product_problems: Mapping[str, int] = field(default_factory=dict)  # rows left out and cells not understood
+    customer_problems: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One question of the gate: the served method's metric less that of a rival, paired by customer."""
+
+    task: str
+    metric: str  # "Recall@10"
+    against: str
+    difference: Mean
+    passed: bool
+
+
+@dataclass(frozen=True)
+class Report:
+    """Times in seconds since 1970, UTC."""
+
+    verdict: Verdict
+    version: str | None  # what was published
+    created: int
+    data_from: int
+    cut: int  # where the test window begins
+    data_as_of: int
+    k: int
+    test_days: int
+    reading: Reading
+    tasks: tuple[Task, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+    importance: tuple[Importance, ...] = ()  # most first
+    bundles: Bundles | None = None
+    new_products: NewProducts | None = None
+    diversity: tuple[Diversity, ...] = ()
+    customers: tuple[Customer, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)  # nested
+    seconds: Mapping[str, float] = field(default_factory=dict)  # step -> how long it took
+    notes: tuple[str, ...] = ()  # what else a reader should know, such as why the blend serves
