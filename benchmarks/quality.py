@@ -32,6 +32,7 @@ from training.workers import cores
 
 LARGEST_ORDER = {"online_retail_ii": 60}  # products; 30 elsewhere
 STALE_DAYS = 7
+STALE_SEEDS = 1
 
 
 def main() -> None:
@@ -47,7 +48,7 @@ def main() -> None:
 
 
 def report(name: str, folder: Path, config: Config, seeds: int, inner: bool) -> None:
-    limit = {"largest_order": LARGEST_ORDER.get(name, 30)}
+    limit = {"largest_order": LARGEST_ORDER.get(name, 30), "max_orders": 3_000}
     config = config.model_copy(update={"evaluation": config.evaluation.model_copy(update=limit)})
     purchases = read_purchases(
         [folder / "purchases.parquet"], products=folder / "products.parquet", now=int(time.time())
@@ -61,7 +62,7 @@ def report(name: str, folder: Path, config: Config, seeds: int, inner: bool) -> 
     rivals = rival_slates(parts, config.evaluation.k)
     fresh = [measure(parts, parts.past, config, seed, rivals) for seed in range(seeds)]
     week_old = only(parts.past, parts.past.time < parts.cut - STALE_DAYS * DAY)
-    stale = [measure(parts, week_old, config, seed) for seed in range(seeds)]
+    stale = [measure(parts, week_old, config, seed) for seed in range(min(seeds, STALE_SEEDS))]
     print_tables(name, fresh, stale)
 
 
@@ -73,7 +74,7 @@ def measure(parts: Split, past: Purchases, config: Config, seed: int, rivals: Sl
     model = fit(past, settings, Reporter(), name=f"seed {seed}", lesson=taught.lesson)
     with tempfile.TemporaryDirectory() as place:
         directory = write_twin(Path(place), model, past, settings)
-        bundles = evaluate_bundles(directory, parts, evaluation, ignore)
+        bundles = evaluate_bundles(directory, parts, evaluation, ignore, processes=cores())
         return evaluate(
             directory, parts, evaluation, bundles=bundles, processes=cores(), on_progress=ignore, rivals=rivals
         )

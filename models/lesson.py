@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
@@ -20,6 +20,7 @@ class Lesson:
     slope: Floats  # (2,) of the blend's score in the log odds of a purchase, for new products and bought ones
     level: Floats  # (2,)
     trees: Trees  # add to the log odds
+    baskets: Trees = field(default_factory=Trees.none)  # log odds that a candidate is what a basket lacks
 
     @classmethod
     def none(cls) -> Self:

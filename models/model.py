@@ -13,6 +13,7 @@ from models.neighbours import Neighbours
 from models.pairs import OrderPairs
 from models.repeats import Repeats
 from models.sales import DailySales
+from models.substitutes import Substitutes
 from models.traits import Traits
 
 
@@ -25,6 +26,7 @@ class Model:
     factors: ItemFactors
     neighbours: Neighbours
     orders: OrderPairs
+    substitutes: Substitutes
     sales: DailySales
     repeats: Repeats
     lesson: Lesson

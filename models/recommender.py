@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from models import artifact, bundles, reasons, rules
 from models.arrangement import arranged
 from models.artifact import Manifest
+from models.baskets import Baskets
 from models.candidates import best, candidates, proposals
 from models.case import Case, case_of
 from models.catalogue import Catalogue
@@ -49,6 +50,7 @@ class Recommender:
         self.model = model
         self.settings = settings
         self.ranker = Ranker(settings.blend, model.lesson)
+        self.baskets = Baskets(model, settings.bundles)
         self.demand = lru_cache(maxsize=16)(self._demand_in)
         self.by_sales = lru_cache(maxsize=32)(self._by_sales)
 
@@ -141,13 +143,13 @@ class Recommender:
     ) -> tuple[Bundle, ...]:
         """At most n units of `size` products around one product."""
         allowed = self._filtered(SlateRequest(as_of=as_of, filters=filters)) == Rule.NONE
-        return bundles.around(self.model.orders, item, allowed, n, size, self.settings.bundles)
+        return bundles.around(self.baskets, item, allowed, n, size)
 
     def complete(self, basket: Sequence[int], n: int, filters: Filters, as_of: int | None = None) -> tuple[Bundle, ...]:
         """At most n products that complete a basket, each a unit with the product of the basket it goes with."""
         removed = self._filtered(SlateRequest(as_of=as_of, filters=filters))
         unique = sorted(set(basket))
-        return bundles.complete(self.model.orders, unique, removed == Rule.NONE, n, self.settings.bundles)
+        return bundles.complete(self.baskets, unique, removed == Rule.NONE, n)
 
     def at_home(self, user: int, request: SlateRequest) -> SlateRequest:
         """The request in the customer's own market where it names none."""

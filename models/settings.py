@@ -205,7 +205,7 @@ class BundleSettings:
     substitute_ratio: float = 0.67  # of the orders with both that chance makes, below which alike products are rivals
     substitute_damping: float = 5.0  # pseudo orders on both sides of that ratio
     candidates: int = 100  # products with the strongest ties to a basket that are ranked
-    questions: int = 12_000  # products hidden from orders for the ranker to find, at most
+    questions: int = 5_000  # products hidden from orders for the ranker to find, at most
     trees: TreeSettings = TreeSettings(trees=120, leaves=15, learning_rate=0.07)
 
 

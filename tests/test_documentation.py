@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from fastapi.routing import APIRoute
 
+from models.baskets import FEATURES as BASKET_FEATURES
 from models.features import BLENDED, FEATURES
 from models.rules import Rule
 from models.settings import BlendSettings, Scales
@@ -95,6 +96,7 @@ def test_the_table_of_features_shows_the_weights_that_are_used() -> None:
     table = {cells[1].strip(" `"): cells for cells in rows if cells[1].strip(" `") in FEATURES}
     assert list(table) == list(BLENDED)
     assert set(BLENDED) | named(first_cells("docs/ranking.md", "feature of the learned ranker")) == set(FEATURES)
+    assert named(first_cells("docs/ranking.md", "feature of a basket's candidate")) == set(BASKET_FEATURES)
     blend = BlendSettings()
     for name, cells in table.items():
         assert float(cells[4]) == getattr(blend.new, name)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,27 +16,28 @@ from models.slate import Bundle, Filters
 from training.config import EvaluationConfig
 from training.progress import Advance
 from training.split import Split
+from training.workers import spread
 
-MODES = ("basket", "one product")
+MODES: Final = ("basket", "one product")
+CHUNK: Final = 32  # orders a worker takes at a time
 
 
 def evaluate_bundles(
-    directory: Path, split: Split, config: EvaluationConfig, on_progress: Advance
+    directory: Path, split: Split, config: EvaluationConfig, on_progress: Advance, *, processes: int
 ) -> dict[str, dict[str, float]]:
     """Hit rate at k in orders placed after the cut, every product hidden once.
 
     `per order` is the mean over orders of their share of hits, so that each order weighs the same, as when one product
     an order is hidden; `per product` is the share of all hidden products, in which large orders weigh more.
     """
-    recommender = Recommender.load(directory)
     orders = _orders(split, config)
-    random = np.random.default_rng(config.seed)
     hits: dict[str, list[NDArray[np.bool_]]] = {mode: [] for mode in MODES}
-    for place, order in enumerate(orders):
-        found = [_found(recommender, order, hidden, config.k, random) for hidden in range(len(order))]
-        for mode, column in zip(MODES, np.array(found).T, strict=True):
-            hits[mode].append(column)
-        on_progress(place + 1, len(orders))
+    numbered = list(enumerate(orders))
+    for part in spread(directory, partial(_hits, config), numbered, chunk=CHUNK, processes=processes):
+        for found in part:
+            for mode, column in zip(MODES, found.T, strict=True):
+                hits[mode].append(column)
+        on_progress(len(hits[MODES[0]]), len(orders))
     if not orders:
         return {}
     return {
@@ -44,6 +48,17 @@ def evaluate_bundles(
         }
         for mode, columns in hits.items()
     }
+
+
+def _hits(
+    config: EvaluationConfig, recommender: Recommender, orders: Sequence[tuple[int, NDArray[np.int32]]]
+) -> list[NDArray[np.bool_]]:
+    """For every product of every order whether it was found, by mode: (products, MODES) each."""
+    found = []
+    for number, order in orders:
+        random = np.random.default_rng([config.seed, number])
+        found.append(np.array([_found(recommender, order, hidden, config.k, random) for hidden in range(len(order))]))
+    return found
 
 
 def _orders(split: Split, config: EvaluationConfig) -> list[NDArray[np.int32]]:

@@ -74,7 +74,7 @@ class EvaluationConfig(Section):
     test_days: Annotated[int, Field(ge=1, le=365)] = 28  # days kept back
     max_customers: Annotated[int, Field(ge=1)] = 20_000
     k: Annotated[int, Field(ge=1, le=100)] = 10  # products in a slate that is scored
-    max_orders: Annotated[int, Field(ge=1)] = 3_000  # for bundles
+    max_orders: Annotated[int, Field(ge=1)] = 1_000  # for bundles
     largest_order: Annotated[int, Field(ge=3)] = 30  # products; larger orders are not asked about
     seed: Annotated[int, Field(ge=0)] = 0
 

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.artifact import read_manifest
 from models.catalogue import Catalogue
 from models.events import DAY, PURCHASE
 from training import metrics
@@ -74,7 +75,8 @@ def evaluate(
     for part in spread(directory, partial(observe, moment, config.k), customers, chunk=CHUNK, processes=processes):
         parts.append(part)
         on_progress(min(len(parts) * CHUNK, len(customers)), len(customers))
-    return _summed(Observations.of(parts), split, moment, config, bundles, rivals or {})
+    limit = int(read_manifest(directory).config["diversity"]["category"])
+    return _summed(Observations.of(parts), split, moment, config, limit, bundles, rivals or {})
 
 
 def _summed(
@@ -82,6 +84,7 @@ def _summed(
     split: Split,
     as_of: int,
     config: EvaluationConfig,
+    limit: int,
     bundles: dict[str, dict[str, float]],
     rivals: Slates,
 ) -> Evaluation:
@@ -92,7 +95,7 @@ def _summed(
     user = split.past.user[bought]
     length = np.bincount(user[user >= 0], minlength=int(split.users.max()) + 1)[split.users]
     activity = _orders_lately(split)
-    diversity = _diversity(seen, split.past.catalogue, config.seed, countable)
+    diversity = _diversity(seen, split.past.catalogue, config.seed, countable, limit)
     found = Evaluation(split.cut, as_of, config.k, {}, {}, {}, {}, {}, {}, {}, {}, {}, diversity, bundles)
     for task, name in enumerate(TASKS):
         scored = seen.targets[task] > 0
@@ -171,7 +174,9 @@ def _calibration(bins: NDArray[np.float64]) -> tuple[Bin, ...]:
     return tuple(Bin(chance / count, bought / count, int(count)) for count, chance, bought in bins.tolist() if count)
 
 
-def _diversity(seen: Observations, catalogue: Catalogue, seed: int, countable: int) -> tuple[Diversity, ...]:
+def _diversity(
+    seen: Observations, catalogue: Catalogue, seed: int, countable: int, served: int
+) -> tuple[Diversity, ...]:
     """What limits to the products of one category cost on the task of all products."""
     scored = seen.targets[0] > 0
     found = []
@@ -182,5 +187,5 @@ def _diversity(seen: Observations, catalogue: Catalogue, seed: int, countable: i
         name = "no limit" if limit == DIVERSITIES[0] else f"at most {limit} of a category"
         ndcg = metrics.mean(seen.varied_ndcg[0, scored, row], seed)
         coverage = len(np.unique(slates[slates >= 0])) / countable
-        found.append(Diversity(name, Role.SERVED if row == 0 else Role.OTHER, ndcg, coverage, float(different)))
+        found.append(Diversity(name, Role.SERVED if limit == served else Role.OTHER, ndcg, coverage, float(different)))
     return tuple(found)

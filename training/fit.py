@@ -19,6 +19,7 @@ from training.pairs import fit_order_pairs
 from training.progress import Reporter
 from training.purchases import Purchases
 from training.repeats import fit_repeats
+from training.substitutes import fit_substitutes
 from training.traits import fit_traits
 
 
@@ -44,20 +45,24 @@ def fit(
         orders = counts.orders(purchases, learned)
         times = order_times(purchases, orders.shape[0])
         order_pairs = fit_order_pairs(orders, times, as_of, settings.bundles, on_progress=advance)
+    with reporter.step(f"{name}: substitutes"):
+        customers = order_customers(purchases, orders.shape[0])
+        substitutes = fit_substitutes(orders, customers, order_pairs, neighbours, purchases.catalogue, settings.bundles)
     with reporter.step(f"{name}: sales and repeats"):
         sales = counts.daily_sales(purchases)
         everyone = interactions(histories.events, pairs.starts, as_of, settings.history)
         traits = fit_traits(purchases)
         repeats = fit_repeats(everyone, traits.category, settings.repeats)
-    customers = Customers(purchases.customer_ids, purchases.consent, purchases.customer_market, purchases.market_names)
+    people = Customers(purchases.customer_ids, purchases.consent, purchases.customer_market, purchases.market_names)
     return Model(
-        customers,
+        people,
         purchases.catalogue,
         traits,
         histories,
         factors,
         neighbours,
         order_pairs,
+        substitutes,
         sales,
         repeats,
         lesson or Lesson.none(),
@@ -92,3 +97,11 @@ def order_times(purchases: Purchases, n_orders: int) -> NDArray[np.int64]:
     times = np.zeros(n_orders, np.int64)
     times[purchases.order[bought]] = purchases.time[bought]
     return times
+
+
+def order_customers(purchases: Purchases, n_orders: int) -> NDArray[np.int32]:
+    """Who placed each order, -1 a guest: int32 (orders,)."""
+    bought = purchases.kind == PURCHASE
+    customers = np.full(n_orders, -1, np.int32)
+    customers[purchases.order[bought]] = purchases.user[bought]
+    return customers

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from math import ceil
 from pathlib import Path
@@ -22,6 +23,8 @@ from models.recommender import Recommender
 from models.settings import ModelSettings, RankerSettings
 from models.slate import Repeat, SlateRequest
 from models.trees import Trees
+from training import basket_windows
+from training.basket_windows import BasketRows, Question, questions
 from training.boosting import fit_trees
 from training.counts import only
 from training.fit import fit
@@ -30,7 +33,7 @@ from training.publishing import write_twin
 from training.purchases import Purchases
 from training.split import ENOUGH_CUSTOMERS, as_it_was
 from training.windows import Example, Window, examples, windows
-from training.workers import spread
+from training.workers import Given, Made, Work, spread
 
 CHUNK: Final = 64  # examples a worker takes at a time
 ENOUGH_HITS: Final = 500  # purchases of candidates, for trees to tell something
@@ -73,11 +76,17 @@ def teach(purchases: Purchases, settings: ModelSettings, reporter: Reporter, *, 
         why = "the history is too short for windows to learn from" if settings.ranker.windows else "no windows are set"
         return Taught(Lesson.none(), note=f"The blend ranks alone: {why}.")
     chosen = _chosen(asked, settings)
-    parts = []
+    parts: list[Rows] = []
+    baskets: list[BasketRows] = []
     for number, (window, part) in enumerate(zip(found, chosen, strict=True), start=1):
-        if part:
-            name = f"Window {number} of {len(found)}"
-            parts += window_rows(purchases, window, part, settings, reporter, name=name, processes=processes)
+        name = f"Window {number} of {len(found)}"
+        with fitted_before(purchases, window, settings, reporter, name=name) as directory:
+            with reporter.step(f"{name}: slates") as advance:
+                parts += _spread(directory, partial(rows_of, window, settings), part, processes, advance)
+            if number == 1:  # the newest orders tell enough about what belongs together
+                hidden = questions(purchases, window, settings.bundles.questions, settings.seed)
+                with reporter.step(f"{name}: baskets") as advance:
+                    baskets += _spread(directory, partial(basket_rows, window), hidden, processes, advance)
     rows = Rows(*(np.concatenate([getattr(part, name) for part in parts]) for name in Rows.__dataclass_fields__))
     hits, customers = int(rows.hit.sum()), len(np.unique(rows.user))
     if hits < ENOUGH_HITS or customers < ENOUGH_CUSTOMERS:
@@ -85,37 +94,48 @@ def teach(purchases: Purchases, settings: ModelSettings, reporter: Reporter, *, 
         return Taught(Lesson.none(), note=f"The blend ranks alone: {few}.")
     with reporter.step("Ranker") as advance:
         lesson, importance = _learned(rows, settings, advance)
+    with reporter.step("Basket ranker") as advance:
+        trees = basket_windows.learn(BasketRows.of(baskets), settings.bundles, seed=settings.seed, on_progress=advance)
+    lesson = replace(lesson, baskets=trees.trees)
     return Taught(lesson, tuple(found), sum(map(len, chosen)), len(rows.hit), importance)
 
 
-def window_rows(
-    purchases: Purchases,
-    window: Window,
-    asked: Sequence[Example],
-    settings: ModelSettings,
-    reporter: Reporter,
-    *,
-    name: str,
-    processes: int,
-) -> list[Rows]:
-    """Fit the sources on what was before the window, and ask them about its moments."""
+@contextmanager
+def fitted_before(
+    purchases: Purchases, window: Window, settings: ModelSettings, reporter: Reporter, *, name: str
+) -> Iterator[Path]:
+    """An artifact of what was known before the window, as long as it is asked."""
     past = as_it_was(only(purchases, purchases.time < window.until))
     with tempfile.TemporaryDirectory(prefix="regulars-window-") as folder:
-        directory = write_twin(Path(folder), fit(past, settings, reporter, name=name), past, settings)
-        parts = []
-        with reporter.step(f"{name}: slates") as advance:
-            work = partial(rows_of, window, settings)
-            for part in spread(directory, work, asked, chunk=CHUNK, processes=processes):
-                parts.append(part)
-                advance(min(len(parts) * CHUNK, len(asked)), len(asked))
-        return parts
+        yield write_twin(Path(folder), fit(past, settings, reporter, name=name), past, settings)
+
+
+def _spread(
+    directory: Path, work: Work[Given, Made], asked: Sequence[Given], processes: int, advance: Advance
+) -> list[Made]:
+    parts = []
+    for part in spread(directory, work, asked, chunk=CHUNK, processes=processes):
+        parts.append(part)
+        advance(min(len(parts) * CHUNK, len(asked)), len(asked))
+    return parts
+
+
+def no_leak(window: Window, recommender: Recommender) -> None:
+    """Raises LeakError where a model knows what came after the beginning of a window."""
+    newest = recommender.manifest.data_as_of
+    if newest >= window.until:
+        raise LeakError(f"the fit knows lines until {newest}, and its window begins at {window.until}")
+
+
+def basket_rows(window: Window, recommender: Recommender, asked: Sequence[Question]) -> BasketRows:
+    """The candidates of baskets in which a product is missing. Raises LeakError."""
+    no_leak(window, recommender)
+    return basket_windows.rows_of(recommender, asked)
 
 
 def rows_of(window: Window, settings: ModelSettings, recommender: Recommender, asked: Sequence[Example]) -> Rows:
     """The candidates of some examples: all hits, and a seeded share of the rest. Raises LeakError."""
-    newest = recommender.manifest.data_as_of
-    if newest >= window.until:
-        raise LeakError(f"the fit knows lines until {newest}, and its window begins at {window.until}")
+    no_leak(window, recommender)
     ranker = settings.ranker
     share = np.array([ranker.new_share, ranker.bought_share])
     parts: list[tuple[NDArray[Any], ...]] = []

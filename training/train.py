@@ -162,7 +162,7 @@ def measured(
         directory = write_twin(Path(folder), model, parts.past, settings)
         del model
         with reporter.step(f"{name}: baskets") as advance:
-            bundles = evaluate_bundles(directory, parts, config.evaluation, advance)
+            bundles = evaluate_bundles(directory, parts, config.evaluation, advance, processes=processes)
         with reporter.step(f"{name}: slates") as advance:
             evaluation = evaluate(
                 directory,

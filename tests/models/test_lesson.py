@@ -4,13 +4,15 @@ import dataclasses
 
 import numpy as np
 
+from models import baskets
 from models.arrays import build, flatten
 from models.features import FEATURES
 from models.lesson import Lesson
 from models.trees import Split, Trees
 
 TREES = Trees.of([Split(0, FEATURES.index("days_since"), 7.0, 0, 1)], [[-1.0, 1.0]])
-LESSON = Lesson(slope=np.array([2, 3], np.float32), level=np.array([-1, 0], np.float32), trees=TREES)
+BASKETS = Trees.of([Split(0, baskets.FEATURES.index("share"), -2.0, 0, 1)], [[0.5, -0.5]])
+LESSON = Lesson(np.array([2, 3], np.float32), np.array([-1, 0], np.float32), TREES, BASKETS)
 
 
 def test_a_shop_of_which_nothing_was_learned_takes_every_score_as_it_is() -> None:
@@ -34,3 +36,12 @@ def test_a_lesson_is_arrays_from_which_the_same_one_is_built() -> None:
         assert again.trees.scores(rows).tolist() == lesson.trees.scores(rows).tolist()
         assert again.learned == lesson.learned
     assert LESSON.trees.scores(rows).tolist() == [-1, 1]
+
+
+def test_what_was_learned_of_baskets_is_kept_and_nothing_of_them_is_kept_as_nothing() -> None:
+    rows = np.zeros((2, len(baskets.FEATURES)), np.float32)
+    rows[1, baskets.FEATURES.index("share")] = -3
+    again = build(Lesson, dict(flatten(LESSON)))
+    assert again.baskets.scores(rows).tolist() == LESSON.baskets.scores(rows).tolist() == [-0.5, 0.5]
+    untaught = build(Lesson, dict(flatten(dataclasses.replace(LESSON, baskets=Trees.none()))))
+    assert (len(untaught.baskets), len(untaught.trees)) == (0, 1)

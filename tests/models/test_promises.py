@@ -151,6 +151,7 @@ def test_whatever_is_asked_about_a_product_it_is_not_its_own_answer(
     for bundle in bundles:
         _only_what_may_be_shown(shop, -1, replace(request, n=2), list(bundle.items), {item})
         assert (bundle.anchor, bundle.support >= 3, bundle.lift > 1) == (item, True, True)
+        assert not {item, *bundle.items} & set(shop.model.substitutes.of([item, *bundle.items]).tolist())
     assert len({frozenset(bundle.items) for bundle in bundles}) == len(bundles)
 
 
@@ -162,6 +163,7 @@ def test_whatever_is_in_a_basket_is_not_what_completes_it(
     found = shop.complete(basket, request.n, request.filters, request.as_of)
     _only_what_may_be_shown(shop, -1, request, [bundle.items[0] for bundle in found], set(basket))
     assert {bundle.anchor for bundle in found} <= set(basket)
+    assert not {bundle.items[0] for bundle in found} & set(shop.model.substitutes.of(basket).tolist())
     assert [bundle.score for bundle in found] == sorted((bundle.score for bundle in found), reverse=True)
 
 

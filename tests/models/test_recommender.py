@@ -240,10 +240,10 @@ def test_bread_and_butter_are_a_bundle_with_their_figures(shop: Recommender) -> 
 
 def test_what_completes_a_basket_comes_in_the_order_of_its_scores_without_what_is_sold_out(shop: Recommender) -> None:
     basket = items(shop, "bread", "milk", "bread")
-    scores = shop.model.orders.basket_scores(sorted(set(basket)), shop.settings.bundles.lift_weight)
-    (sold_out,) = items(shop, SOLD_OUT)
-    expected = [item for item in np.argsort(-scores, kind="stable").tolist() if scores[item] > 0 and item != sold_out]
-    assert [bundle.items[0] for bundle in shop.complete(basket, 100, NOTHING)] == expected
+    tied = shop.baskets.candidates(sorted(set(basket)), np.ones(len(shop.catalogue), np.bool_)).item.tolist()
+    found = shop.complete(basket, 100, NOTHING)
+    assert sorted(bundle.items[0] for bundle in found) == sorted(set(tied) - set(items(shop, SOLD_OUT)))
+    assert list(found) == sorted(found, key=lambda bundle: (-bundle.score, bundle.items))
 
 
 def test_at_an_earlier_moment_customers_and_shop_are_as_if_the_rest_had_not_happened(shop: Recommender) -> None:

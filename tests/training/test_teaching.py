@@ -1,6 +1,8 @@
 """The ranker's lesson: learned from what customers bought after earlier moments, and from nothing that came later."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from io import StringIO
 from math import log
 from pathlib import Path
@@ -20,11 +22,13 @@ from models.recommender import Recommender
 from models.settings import FactorSettings, ModelSettings, RankerSettings, TreeSettings
 from models.slate import Repeat, SlateRequest
 from tests.shop import SMALL, Line, moment, small_purchases, trained
+from training.basket_windows import BasketRows, questions
 from training.progress import Reporter
 from training.purchases import Purchases, read_purchases
 from training.synthetic import write_shop
-from training.teaching import LeakError, Rows, Taught, logistic, rows_of, teach, window_rows
+from training.teaching import CHUNK, LeakError, Rows, Taught, basket_rows, fitted_before, logistic, rows_of, teach
 from training.windows import Example, Window, examples, windows
+from training.workers import spread
 
 NOW = 1_767_225_600  # 1 January 2026, a day after the year of the synthetic shop
 RANKER = RankerSettings(
@@ -47,9 +51,14 @@ def lesson_of(taught: Taught) -> dict[str, bytes]:
     return {name: array.tobytes() for name, array in flatten(taught.lesson)}
 
 
-def same(one: Rows, other: Rows) -> bool:
+def same(one: Rows | BasketRows, other: Rows | BasketRows) -> bool:
     """Bit for bit."""
-    return all(getattr(one, name).tobytes() == getattr(other, name).tobytes() for name in Rows.__dataclass_fields__)
+    return all(getattr(one, name).tobytes() == getattr(other, name).tobytes() for name in one.__dataclass_fields__)
+
+
+def told(purchases: Purchases, window: Window, settings: ModelSettings, asked: Sequence[Example]) -> Rows:
+    with fitted_before(purchases, window, settings, quiet(), name="test") as directory:
+        return rows_of(window, settings, Recommender.load(directory), asked)
 
 
 def with_ranker(**changes: object) -> ModelSettings:
@@ -86,6 +95,7 @@ def test_a_shop_with_a_year_of_history_teaches_a_ranker(taught: Taught) -> None:
     assert taught.note is None
     assert taught.lesson.learned
     assert 0 < len(taught.lesson.trees) <= 15
+    assert len(taught.lesson.baskets) > 0
     assert len(taught.windows) == 2
     assert taught.rows > 1_000
     # The better the blend, the likelier the purchase, of new products and of bought ones.
@@ -107,11 +117,13 @@ def test_the_same_purchases_and_seed_teach_the_same(shop: Purchases, taught: Tau
 
 def test_two_processes_find_what_one_finds(shop: Purchases) -> None:
     window = windows_of(shop)[0]
-    asked = examples(shop, window, seed=0)[:130]
-    one, two = (
-        window_rows(shop, window, asked, SETTINGS, quiet(), name="test", processes=processes) for processes in (1, 2)
-    )
+    asked, hidden = examples(shop, window, seed=0)[:130], questions(shop, window, 40, seed=0)
+    work, basket_work = partial(rows_of, window, SETTINGS), partial(basket_rows, window)
+    with fitted_before(shop, window, SETTINGS, quiet(), name="test") as directory:
+        one, two = (list(spread(directory, work, asked, chunk=CHUNK, processes=processes)) for processes in (1, 2))
+        baskets = [list(spread(directory, basket_work, hidden, chunk=40, processes=processes)) for processes in (1, 2)]
     assert [same(*both) for both in zip(one, two, strict=True)] == [True, True, True]
+    assert [same(*both) for both in zip(*baskets, strict=True)] == [True, True, True]
 
 
 def test_another_seed_teaches_something_else(shop: Purchases, taught: Taught) -> None:
@@ -136,11 +148,9 @@ def test_what_is_told_of_a_window_is_the_same_whatever_came_after_it(files: Path
         asked = examples(shop, window, seed=0)[::5]
         past = read(files, until=window.until)
         assert len(past) < len(shop)
-        now, then = (
-            window_rows(lines, window, asked, settings, quiet(), name="test", processes=1) for lines in (shop, past)
-        )
-        assert all(same(*both) for both in zip(now, then, strict=True))
-        assert sum(len(part.hit) for part in now) > 100
+        now, then = (told(lines, window, settings, asked) for lines in (shop, past))
+        assert same(now, then)
+        assert len(now.hit) > 100
 
 
 def test_a_planted_leak_is_caught(shop: Purchases) -> None:
@@ -150,6 +160,8 @@ def test_a_planted_leak_is_caught(shop: Purchases) -> None:
     asked = examples(shop, window, seed=0)[:1]
     with pytest.raises(LeakError, match=f"until {everything.manifest.data_as_of}, and its window begins at"):
         rows_of(window, SETTINGS, everything, asked)
+    with pytest.raises(LeakError, match=f"until {everything.manifest.data_as_of}, and its window begins at"):
+        basket_rows(window, everything, questions(shop, window, 1, seed=0))
 
 
 def test_one_line_of_the_first_second_of_a_window_is_a_leak_and_one_of_the_second_before_is_not() -> None:
@@ -280,6 +292,18 @@ def test_where_there_is_too_little_to_learn_from_the_blend_ranks_alone_and_says_
     assert taught.note == f"The blend ranks alone: {note}."
     assert not taught.lesson.learned
     assert lesson_of(taught) == lesson_of(Taught(Lesson.none()))
+
+
+def test_a_shop_whose_orders_hold_one_product_each_learns_of_slates_and_nothing_of_baskets() -> None:
+    lines = [
+        Line(f"c{customer:02}", f"p{product:02}", day, f"{product} {day}")
+        for customer in range(20)
+        for product in range(15)
+        for day in range(0, 141, 7)
+    ]
+    settings = replace(SMALL, ranker=RankerSettings(windows=2, trees=TreeSettings(trees=1)))
+    taught = teach(small_purchases(lines), settings, quiet(), processes=1)
+    assert (taught.note, len(taught.lesson.baskets)) == (None, 0)
 
 
 def test_a_ranker_without_windows_learns_nothing_and_says_so(shop: Purchases) -> None:

@@ -1,0 +1,22 @@
+"""Products that stand in for one another: two brands of milk are no bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Substitutes:
+    """The substitutes of item a are `item[indptr[a]:indptr[a + 1]]`, by item; each has the other."""
+
+    indptr: NDArray[np.int64]  # (items + 1,)
+    item: NDArray[np.int32]  # (substitutes,)
+
+    def of(self, items: Sequence[int]) -> NDArray[np.int32]:
+        """The substitutes of any of these items; the same one may come twice."""
+        rows = [self.item[self.indptr[item] : self.indptr[item + 1]] for item in items]
+        return np.concatenate([self.item[:0], *rows])
