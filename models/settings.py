@@ -75,7 +75,7 @@ class CandidateSettings:
     """How many products of each source are ranked."""
 
     bought: int = 200  # bought before, and whatever is due
-    new: int = 100  # of factors, neighbours, orders and sales, each
+    new: int = 50  # of factors, neighbours, orders and sales, each
     category: int = 50  # of the customer's categories
     categories: int = 15  # that are looked into
     arrivals: int = 10

@@ -79,7 +79,7 @@ def test_the_file_of_figures_holds_everything_but_the_customers(tmp_path: Path) 
     content = json.loads((tmp_path / "figures.json").read_text())
     assert content["scores"]["all"]["served"]["recall"] == {"value": 0.75, "low": 0.5, "high": 1.0}
     assert content["customers"] == {"all": 2}
-    assert content["by_length"]["all"]["1 to 4 lines"]["value"] == 0.75
+    assert content["by_length"]["all"][0]["recall"]["value"] == 0.75
     assert content["bundles"] == EVALUATION.bundles
     assert (content["cut"], content["k"], content["coverage"]) == (moment(100), 10, {"all": 0.25})
     assert "values" not in content
