@@ -9,26 +9,22 @@ where settings are chosen; `--config` tries other settings.
 from __future__ import annotations
 
 import argparse
-import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from models.events import DAY
-from training.bundle_evaluation import evaluate_bundles
 from training.config import Config, read_config
 from training.counts import only
-from training.evaluation import Evaluation, Slates, evaluate
-from training.fit import fit
+from training.evaluation import Evaluation, Slates
 from training.methods import AUTO, SERVED
-from training.progress import Reporter, ignore
-from training.publishing import write_twin
-from training.purchases import Purchases, read_purchases
+from training.progress import Reporter
+from training.purchases import read_purchases
 from training.rivals import rival_slates
 from training.split import Split, split
-from training.teaching import teach
-from training.workers import cores
+from training.train import measured
 
 LARGEST_ORDER = {"online_retail_ii": 60}  # products; 30 elsewhere
 STALE_DAYS = 7
@@ -60,24 +56,17 @@ def report(name: str, folder: Path, config: Config, seeds: int, inner: bool) -> 
     if parts is None:
         raise SystemExit(f"{folder}: too little to measure on")
     rivals = rival_slates(parts, config.evaluation.k)
-    fresh = [measure(parts, parts.past, config, seed, rivals) for seed in range(seeds)]
-    week_old = only(parts.past, parts.past.time < parts.cut - STALE_DAYS * DAY)
-    stale = [measure(parts, week_old, config, seed) for seed in range(min(seeds, STALE_SEEDS))]
+    fresh = [measure(parts, config, seed, rivals) for seed in range(seeds)]
+    week_old = replace(parts, past=only(parts.past, parts.past.time < parts.cut - STALE_DAYS * DAY))
+    stale = [measure(week_old, config, seed) for seed in range(min(seeds, STALE_SEEDS))]
     print_tables(name, fresh, stale)
 
 
-def measure(parts: Split, past: Purchases, config: Config, seed: int, rivals: Slates | None = None) -> Evaluation:
-    """A model that learned from `past`, asked at the cut."""
+def measure(parts: Split, config: Config, seed: int, rivals: Slates | None = None) -> Evaluation:
+    """What a model that learned from the past of a split would have answered at the cut."""
     settings = type(config.model)(**{**vars(config.model), "seed": seed})
-    evaluation = config.evaluation.model_copy(update={"seed": seed})
-    taught = teach(past, settings, Reporter(), processes=cores())
-    model = fit(past, settings, Reporter(), name=f"seed {seed}", lesson=taught.lesson)
-    with tempfile.TemporaryDirectory() as place:
-        directory = write_twin(Path(place), model, past, settings)
-        bundles = evaluate_bundles(directory, parts, evaluation, ignore, processes=cores())
-        return evaluate(
-            directory, parts, evaluation, bundles=bundles, processes=cores(), on_progress=ignore, rivals=rivals
-        )
+    seeded = config.model_copy(update={"evaluation": config.evaluation.model_copy(update={"seed": seed})})
+    return measured(parts, seeded, settings, Reporter(), name=f"seed {seed}", rivals=rivals).evaluation
 
 
 def print_tables(name: str, fresh: list[Evaluation], stale: list[Evaluation]) -> None:

@@ -31,12 +31,12 @@ def proposals(case: Case, model: Model, allowed: NDArray[np.bool_], settings: Mo
     return {
         "own_purchases": pairs.item[habits].astype(np.int64),
         "due": pairs.item[due].astype(np.int64),
-        "factors": best(np.where(new, evidence.affinity, 0), limits.new),
-        "neighbours": best(np.where(new, evidence.neighbours, 0), limits.new),
-        "basket": best(np.where(new, evidence.basket, 0), limits.new),
-        "bought_together": best(np.where(new, evidence.together, 0), limits.new),
+        "factors": best(evidence.affinity * new, limits.new),
+        "neighbours": best(evidence.neighbours * new, limits.new),
+        "basket": best(evidence.basket * new, limits.new),
+        "bought_together": best(evidence.together * new, limits.new),
         "category": _of_categories(case, new, model, settings),
-        "popular": best(np.where(new, case.demand.popularity.recent, 0), limits.new),
+        "popular": best(case.demand.popularity.recent * new, limits.new),
         "new": arrivals(case, new, model)[: limits.arrivals],
     }
 

@@ -64,6 +64,17 @@ class Ranker:
         scores = self.start(rows, bought)
         return scores + self.lesson.trees.scores(rows) if self.lesson.learned else scores
 
+    def cascade(self, rows: Floats, bought: NDArray[np.bool_], most: int) -> Floats:
+        """The same, except that the trees look at the `most` candidates that start highest; the others stay below."""
+        if not self.lesson.learned or len(rows) <= most:
+            return self.scores(rows, bought)
+        scores = self.start(rows, bought)
+        looked_at = np.sort(np.argsort(-scores, kind="stable")[:most])
+        learned = scores[looked_at] + self.lesson.trees.scores(rows[looked_at])
+        np.minimum(scores, learned.min(), out=scores)
+        scores[looked_at] = learned
+        return scores
+
     def sources(self, rows: Floats, bought: NDArray[np.bool_], scores: Floats) -> list[Source]:
         """Which source put each candidate where it is: the one without whose evidence the score would fall most.
 

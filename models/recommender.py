@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Self
 
@@ -30,6 +30,7 @@ from models.settings import ModelSettings, settings_of
 from models.slate import Bundle, FallbackReason, Filters, Slate, SlateRequest, Slot, Source, Strategy
 
 NOBODY = -1
+DEMAND_CELLS = 1_600_000  # markets times products whose demand is kept, about 80 bytes each
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +52,9 @@ class Recommender:
         self.settings = settings
         self.ranker = Ranker(settings.blend, model.lesson)
         self.baskets = Baskets(model, settings.bundles)
-        self.demand = lru_cache(maxsize=16)(self._demand_in)
+        # Of every market where products are few; of 16 where they are many, as each takes memory by its products.
+        self.demand = lru_cache(maxsize=max(16, DEMAND_CELLS // max(len(model.catalogue), 1)))(self._demand_in)
+        self.not_for_sale = lru_cache(maxsize=16)(partial(rules.not_for_sale, self.catalogue))
         self.by_sales = lru_cache(maxsize=32)(self._by_sales)
 
     @classmethod
@@ -95,7 +98,7 @@ class Recommender:
         """Every candidate that the rules leave, best first; ties by item."""
         items = candidates(self.proposals(case, removed))
         rows, bought = features(items, case, self.model, self.settings)
-        scores = self.ranker.scores(rows, bought)
+        scores = self.ranker.cascade(rows, bought, self.settings.candidates.ranked)
         order = np.argsort(-scores, kind="stable")
         return Ranked(items[order], scores[order], rows[order], bought[order])
 
@@ -188,7 +191,8 @@ class Recommender:
         return rules.asked_about(self._filtered(request), np.array(request.recent + request.basket, np.int32))
 
     def _filtered(self, request: SlateRequest) -> Removed:
-        return rules.filtered(self.catalogue, request.filters, self._moment(request), request.filters.market)
+        closed = self.not_for_sale(self._moment(request), request.filters.market)
+        return rules.filtered(closed, self.catalogue, request.filters)
 
     def _slots(self, case: Case, request: SlateRequest, ranked: Ranked) -> tuple[Slot, ...]:
         places = self.shown(case, request, ranked)

@@ -30,9 +30,14 @@ class Rule(IntEnum):
     NOT_YET_DUE = 10  # just bought
 
 
-def filtered(catalogue: Catalogue, filters: Filters, as_of: int, market: str | None) -> Removed:
-    """What the catalogue and the request rule out for everyone."""
-    removed = np.where(catalogue.sellable(as_of, market), Rule.NONE, Rule.NOT_FOR_SALE).astype(np.uint8)
+def not_for_sale(catalogue: Catalogue, as_of: int, market: str | None) -> Removed:
+    """What the catalogue rules out for everyone."""
+    return np.where(catalogue.sellable(as_of, market), Rule.NONE, Rule.NOT_FOR_SALE).astype(np.uint8)
+
+
+def filtered(removed: Removed, catalogue: Catalogue, filters: Filters) -> Removed:
+    """The same with what the request rules out."""
+    removed = removed.copy()
     if filters.category is not None:
         code = catalogue.category_names.find(filters.category)
         _remove(removed, (catalogue.category != code) | (code < 0), Rule.OTHER_CATEGORY)

@@ -79,6 +79,7 @@ class CandidateSettings:
     category: int = 50  # of the customer's categories
     categories: int = 15  # that are looked into
     arrivals: int = 10
+    ranked: int = 120  # of all of them, by the blend, that the trees look at
 
 
 @dataclass(frozen=True)

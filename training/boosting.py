@@ -45,24 +45,7 @@ def fit_trees(
     wrong = [names[column] for column in np.flatnonzero(~np.isfinite(rows).all(axis=0)).tolist()]
     if wrong:
         raise ValueError(f"rows to learn from must be finite numbers, which these features are not: {', '.join(wrong)}")
-    parameters = {
-        "objective": "binary",
-        "num_leaves": settings.leaves,
-        "learning_rate": settings.learning_rate,
-        "min_data_in_leaf": settings.min_rows,
-        "lambda_l2": settings.l2,
-        "feature_fraction": settings.feature_share,
-        "bagging_fraction": settings.row_share,
-        "bagging_freq": 1,
-        "max_bin": settings.max_bins,
-        "use_missing": False,
-        "seed": seed,
-        "num_threads": threads,
-        "deterministic": True,
-        # By rows, each thread sums a part of the rows, and equal gains are told apart by how the sums were rounded
-        "force_col_wise": True,
-        "verbosity": -1,
-    }
+    parameters = _parameters(settings, seed, threads)
     taught = np.ones(len(rows), np.bool_) if checked is None else ~checked
 
     def data(chosen: NDArray[np.bool_], reference: lightgbm.Dataset | None = None) -> lightgbm.Dataset:
@@ -86,6 +69,27 @@ def fit_trees(
     gain = booster.feature_importance("gain", iteration=best)
     shares = (gain / max(gain.sum(), np.finfo(np.float64).tiny)).tolist()
     return Boosted(trees_of(booster), dict(zip(names, shares, strict=True)))
+
+
+def _parameters(settings: TreeSettings, seed: int, threads: int) -> dict[str, Any]:
+    return {
+        "objective": "binary",
+        "num_leaves": settings.leaves,
+        "learning_rate": settings.learning_rate,
+        "min_data_in_leaf": settings.min_rows,
+        "lambda_l2": settings.l2,
+        "feature_fraction": settings.feature_share,
+        "bagging_fraction": settings.row_share,
+        "bagging_freq": 1,
+        "max_bin": settings.max_bins,
+        "use_missing": False,
+        "seed": seed,
+        "num_threads": threads,
+        "deterministic": True,
+        # By rows, each thread sums a part of the rows, and equal gains are told apart by how the sums were rounded
+        "force_col_wise": True,
+        "verbosity": -1,
+    }
 
 
 def trees_of(booster: lightgbm.Booster) -> Trees:

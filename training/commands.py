@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from models.artifact import verify
 from models.errors import ArtifactError
@@ -104,6 +104,11 @@ def parser() -> argparse.ArgumentParser:
     _add_registry(command)
     command.set_defaults(run=_rollback)
 
+    _add_synthetic(commands)
+    return parser
+
+
+def _add_synthetic(commands: Any) -> None:
     command = commands.add_parser("synthetic", help="write a seeded shop with known tastes")
     command.add_argument("--customers", type=int, required=True, metavar="N")
     command.add_argument("--products", type=int, required=True, metavar="M")
@@ -114,7 +119,6 @@ def parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--output", type=Path, required=True, metavar="DIR")
     command.set_defaults(run=_synthetic)
-    return parser
 
 
 def _add_history(command: argparse.ArgumentParser) -> None:

@@ -11,9 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.artifact import read_manifest
-from models.catalogue import Catalogue
 from models.events import DAY, PURCHASE
+from models.recommender import Recommender
 from training import metrics
 from training.config import EvaluationConfig
 from training.methods import DIVERSITIES, METHODS, SERVED
@@ -75,8 +74,9 @@ def evaluate(
     for part in spread(directory, partial(observe, moment, config.k), customers, chunk=CHUNK, processes=processes):
         parts.append(part)
         on_progress(min(len(parts) * CHUNK, len(customers)), len(customers))
-    limit = int(read_manifest(directory).config["diversity"]["category"])
-    return _summed(Observations.of(parts), split, moment, config, limit, bundles, rivals or {})
+    seen = Observations.of(parts)
+    diversity = _diversity(seen, Recommender.load(directory), config.seed, int(split.countable.sum()))
+    return _summed(seen, split, moment, config, diversity, bundles, rivals or {})
 
 
 def _summed(
@@ -84,7 +84,7 @@ def _summed(
     split: Split,
     as_of: int,
     config: EvaluationConfig,
-    limit: int,
+    diversity: tuple[Diversity, ...],
     bundles: dict[str, dict[str, float]],
     rivals: Slates,
 ) -> Evaluation:
@@ -95,7 +95,6 @@ def _summed(
     user = split.past.user[bought]
     length = np.bincount(user[user >= 0], minlength=int(split.users.max()) + 1)[split.users]
     activity = _orders_lately(split)
-    diversity = _diversity(seen, split.past.catalogue, config.seed, countable, limit)
     found = Evaluation(split.cut, as_of, config.k, {}, {}, {}, {}, {}, {}, {}, {}, {}, diversity, bundles)
     for task, name in enumerate(TASKS):
         scored = seen.targets[task] > 0
@@ -174,18 +173,17 @@ def _calibration(bins: NDArray[np.float64]) -> tuple[Bin, ...]:
     return tuple(Bin(chance / count, bought / count, int(count)) for count, chance, bought in bins.tolist() if count)
 
 
-def _diversity(
-    seen: Observations, catalogue: Catalogue, seed: int, countable: int, served: int
-) -> tuple[Diversity, ...]:
+def _diversity(seen: Observations, recommender: Recommender, seed: int, countable: int) -> tuple[Diversity, ...]:
     """What limits to the products of one category cost on the task of all products."""
     scored = seen.targets[0] > 0
     found = []
     for row, limit in enumerate(DIVERSITIES):
         slates = seen.varied[0, scored, row]
-        category = np.where(slates >= 0, catalogue.category[slates], -1)
+        category = np.where(slates >= 0, recommender.model.traits.category[slates], -1)
         different = np.mean([len(np.unique(known[known >= 0])) for known in category]) if len(category) else 0.0
         name = "no limit" if limit == DIVERSITIES[0] else f"at most {limit} of a category"
         ndcg = metrics.mean(seen.varied_ndcg[0, scored, row], seed)
-        coverage = len(np.unique(slates[slates >= 0])) / countable
-        found.append(Diversity(name, Role.SERVED if limit == served else Role.OTHER, ndcg, coverage, float(different)))
+        coverage = len(np.unique(slates[slates >= 0])) / max(countable, 1)
+        role = Role.SERVED if limit == recommender.settings.diversity.category else Role.OTHER
+        found.append(Diversity(name, role, ndcg, coverage, float(different)))
     return tuple(found)

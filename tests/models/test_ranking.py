@@ -87,6 +87,22 @@ def test_scores_do_not_depend_on_the_rows_beside_them() -> None:
     assert LEARNED.scores(rows, bought).tolist() == pytest.approx(alone, rel=1e-6)
 
 
+def test_the_trees_look_at_the_best_of_the_blend_and_what_they_do_not_look_at_stays_below() -> None:
+    affinity = np.random.default_rng(3).random(20).astype(np.float32)
+    rows = np.stack(
+        [row(affinity=float(value), category_share=0.5 * (place % 2)) for place, value in enumerate(affinity)]
+    )
+    bought = np.zeros(20, np.bool_)
+    every, some = LEARNED.scores(rows, bought), LEARNED.cascade(rows, bought, 6)
+    best = np.argsort(-affinity)[:6]
+    rest = np.setdiff1d(np.arange(20), best)
+    assert some[best].tolist() == every[best].tolist()
+    assert (some[rest] <= some[best].min()).all()
+    for same in (LEARNED.cascade(rows, bought, 20), LEARNED.cascade(rows, bought, 99)):
+        assert same.tolist() == every.tolist()
+    assert BLEND.cascade(rows, bought, 6).tolist() == BLEND.scores(rows, bought).tolist()
+
+
 @pytest.mark.parametrize(
     ("values", "expected"),
     [

@@ -5,7 +5,7 @@ import pytest
 
 from models.history import interactions, pair_starts
 from models.repeats import Repeats, clocks
-from models.rules import Rule, asked_about, bought, filtered
+from models.rules import Rule, asked_about, bought, filtered, not_for_sale
 from models.settings import HistorySettings, RepeatSettings
 from models.slate import Filters, Repeat
 from tests.shop import Line, Product, catalogue_of, moment, small_purchases
@@ -25,7 +25,7 @@ NOW = moment(50)
 
 
 def kept_out(filters: Filters = Filters(), market: str | None = None) -> dict[str, str]:  # noqa: B008
-    return named(filtered(CATALOGUE, filters, NOW, market))
+    return named(filtered(not_for_sale(CATALOGUE, NOW, market), CATALOGUE, filters))
 
 
 def named(removed: np.ndarray) -> dict[str, str]:
@@ -71,7 +71,7 @@ def test_what_the_request_excludes_is_out_and_nothing_else() -> None:
 
 
 def test_what_is_asked_about_is_no_answer() -> None:
-    removed = filtered(CATALOGUE, Filters(), NOW, None)
+    removed = not_for_sale(CATALOGUE, NOW, None)
     assert named(asked_about(removed, np.array([1], np.int32))) == {"bread": "ASKED_ABOUT", "dates": "NOT_FOR_SALE"}
     assert named(removed) == {"dates": "NOT_FOR_SALE"}  # the array that came in is as it was
 
