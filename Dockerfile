@@ -3,7 +3,7 @@
 #   docker build -t regulars .
 #   docker run --rm -v regulars:/var/lib/regulars -v "$PWD/data:/data:ro" regulars \
 #       training train --purchases /data/purchases.parquet --registry /var/lib/regulars/registry
-#   docker run -p 8000:8000 -v regulars:/var/lib/regulars -e REGULARS_API_KEY=… regulars
+#   docker run -p 8000:8000 -v regulars:/var/lib/regulars -e REGULARS_API_KEY=… -e REGULARS_UNASKED=allow regulars
 
 FROM python:3.13-slim AS build
 WORKDIR /build
@@ -13,7 +13,7 @@ COPY models models
 COPY service service
 COPY training training
 # Wheels alone: where one is missing the build ends here, instead of asking for a compiler
-RUN /opt/regulars/bin/python -m pip install --no-cache-dir --only-binary :all: -c constraints.txt '.[training]'
+RUN /opt/regulars/bin/python -m pip install --no-cache-dir --only-binary :all: -c constraints.txt '.[training,postgres]'
 
 FROM python:3.13-slim
 # implicit's wheel takes the OpenMP runtime from the system

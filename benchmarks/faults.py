@@ -34,6 +34,7 @@ from service.body import Model
 from service.options import CustomerOptions
 from service.questions import Kind, Question
 from service.settings import Settings
+from service.shop import Shop
 from tests.redis_server import MISSING, RedisServer, find_redis
 
 STRANGER = "never seen before"
@@ -43,13 +44,14 @@ Truth = dict[str, bytes]
 def truth(model: Model, customers: Sequence[str]) -> Truth:
     """What each of them is to be answered, computed here, without a cache."""
     secret = Settings().secret()
-    return {name: answer(model, question_of(name), secret).body_for(name) for name in customers}
+    return {name: answer(Shop(model, model), question_of(name), secret).body_for(name) for name in customers}
 
 
 def popular_truth(model: Model, customers: Sequence[str]) -> Truth:
     """What each of them is to be answered when the slate comes too late."""
     secret, reason = Settings().secret(), FallbackReason.DEADLINE
-    return {name: popular_answer(model, question_of(name), reason, secret).body_for(name) for name in customers}
+    shop = Shop(model, model)
+    return {name: popular_answer(shop, question_of(name), reason, secret).body_for(name) for name in customers}
 
 
 def question_of(name: str) -> Question:

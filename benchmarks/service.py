@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote
@@ -28,6 +28,7 @@ from service.answers import answer
 from service.body import Model
 from service.options import CustomerOptions
 from service.questions import Kind, Question
+from service.shop import Shop
 
 
 def free_port() -> int:
@@ -57,10 +58,10 @@ def wait_until_ready(port: int, process: subprocess.Popen[bytes]) -> None:
     until = time.monotonic() + 30
     while time.monotonic() < until and process.poll() is None:
         try:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-            connection.request("GET", "/readyz")
-            if connection.getresponse().status == 200:
-                return
+            with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+                connection.request("GET", "/readyz")
+                if connection.getresponse().status == 200:
+                    return
         except OSError:
             time.sleep(0.01)
     raise RuntimeError("the service did not get ready")
@@ -87,6 +88,7 @@ def rss_mb(pid: int) -> float:
 
 def in_process(recommender: Recommender, customers: Sequence[str]) -> None:
     model = Model.of(recommender)
+    shop = Shop(model, model)
     row(
         "slate, in the process",
         *times_ms([partial(recommender.recommend, customer, SlateRequest()) for customer in customers]),
@@ -94,7 +96,7 @@ def in_process(recommender: Recommender, customers: Sequence[str]) -> None:
 
     def body(customer: str) -> bytes:
         question = Question(Kind.CUSTOMER, CustomerOptions(), "en_US", customer_id=customer)
-        return answer(model, question, b"secret").body_for(customer)
+        return answer(shop, question, b"secret").body_for(customer)
 
     row("slate and body, in the process", *times_ms([partial(body, customer) for customer in customers]))
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from math import ceil
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,64 +10,83 @@ from numpy.typing import NDArray
 from models.case import Case
 from models.model import Model
 from models.settings import ArrivalSettings, DiversitySettings, ModelSettings
+from models.shelf import Cap, Room, seated
 
 Items = NDArray[np.int64]
-TEN = 10
 
 
-def arranged(ranked: Items, n: int, case: Case, model: Model, settings: ModelSettings, placement: str | None) -> Items:
-    """Places (at most n,) of ranked candidates (c,), in the order in which they are shown."""
-    last = _arrivals(ranked, n, case, model, settings.arrivals)
-    places = varied(ranked, n, model, settings.diversity.at(placement), last)
+def arranged(
+    ranked: Items,
+    n: int,
+    case: Case,
+    model: Model,
+    settings: ModelSettings,
+    placement: str | None,
+    pins: Mapping[int, int],
+    caps: Sequence[Cap],
+) -> Items:
+    """Places (at most n,) of ranked candidates (c,), in the order in which they are shown.
+
+    `pins`: spot from 0 -> the candidate (item) that the shop shows there.
+    """
+    seats = {spot: int(np.flatnonzero(ranked == item)[0]) for spot, item in pins.items()}
+    room = Room(caps, n, pins.values())
+    last = [
+        place
+        for place in _arrivals(ranked, n, list(seats.values()), case, model, settings.arrivals)
+        if room.take(int(ranked[place]))
+    ]
+    places = varied(ranked, n, model, settings.diversity.at(placement), [*seats.values(), *last], caps)
     for place in last:
         places.insert(_last_spot(places, place, model.traits.family[ranked]), place)
-    return np.array(places, np.int64)
+    return np.array(seated(places, seats), np.int64)
 
 
-def varied(ranked: Items, n: int, model: Model, diversity: DiversitySettings, last: Sequence[int] = ()) -> list[int]:
+def varied(
+    ranked: Items,
+    n: int,
+    model: Model,
+    diversity: DiversitySettings,
+    elsewhere: Sequence[int] = (),
+    caps: Sequence[Cap] = (),
+) -> list[int]:
     """The first places that keep to the limits; what does not comes last, where nothing else is left.
 
     Of two products of one family, those that differ in size alone, one stands next to something else if it can.
-    At most n with the places `last`, which count and are shown elsewhere.
+    At most n with the places `elsewhere`, which count and are not returned. The shop's caps hold to the end.
     """
-    kinds = (
-        (model.traits.category[ranked].tolist(), ceil(n * diversity.category / TEN)),
-        (model.catalogue.brand[ranked].tolist(), ceil(n * diversity.brand / TEN)),
-    )
-    family = model.traits.family[ranked].tolist()
-    shown = tuple(Counter(codes[place] for place in last) for codes, _ in kinds)
-    first = n - len(last)
+    family, items = model.traits.family[ranked].tolist(), ranked.tolist()
+    alike = [Cap(model.traits.category, diversity.category), Cap(model.catalogue.brand, diversity.brand)]
+    limits, room = (Room(kinds, n, ranked[list(elsewhere)].tolist()) for kinds in (alike, caps))
+    first = n - len(elsewhere)
     chosen: list[int] = []
     waiting: list[int] = []  # for something else to stand between
     too_many: list[int] = []
 
     def show(place: int) -> None:
-        chosen.append(place)
-        for (codes, _), count in zip(kinds, shown, strict=True):
-            count[codes[place]] += 1
+        if len(chosen) < first and room.take(items[place]):
+            limits.show(items[place])
+            chosen.append(place)
 
-    def fits(place: int) -> bool:
-        return all(
-            codes[place] < 0 or count[codes[place]] < most for (codes, most), count in zip(kinds, shown, strict=True)
-        )
-
-    def alike(place: int) -> bool:
+    def beside_its_own(place: int) -> bool:
         return bool(chosen) and family[place] >= 0 and family[place] == family[chosen[-1]]
 
-    for place in np.delete(np.arange(len(ranked)), list(last)).tolist():
+    for place in np.delete(np.arange(len(ranked)), list(elsewhere)).tolist():
         if len(chosen) >= first:
             break
-        if not fits(place):
+        if not limits.fits(items[place]):
             too_many.append(place)
-        elif alike(place):
+        elif beside_its_own(place):
             waiting.append(place)
         else:
             show(place)
-            free = next((other for other in waiting if fits(other) and not alike(other)), None)
-            if free is not None and len(chosen) < first:
-                waiting.remove(free)
-                show(free)
-    return [*chosen, *waiting, *too_many][:first]
+            free = (other for other in waiting if limits.fits(items[other]) and not beside_its_own(other))
+            if (other := next(free, None)) is not None:
+                waiting.remove(other)
+                show(other)
+    for place in [*waiting, *too_many]:
+        show(place)
+    return chosen
 
 
 def _last_spot(places: list[int], place: int, family: NDArray[np.int32]) -> int:
@@ -79,13 +96,17 @@ def _last_spot(places: list[int], place: int, family: NDArray[np.int32]) -> int:
     return next(free, len(places))
 
 
-def _arrivals(ranked: Items, n: int, case: Case, model: Model, settings: ArrivalSettings) -> list[int]:
+def _arrivals(
+    ranked: Items, n: int, pinned: list[int], case: Case, model: Model, settings: ArrivalSettings
+) -> list[int]:
     """Below the first n the places of the new arrivals that suit best, as many as did not earn one above."""
     n = min(n, len(ranked))
-    limit = int(n * settings.share)
+    limit = min(int(n * settings.share), n - len(pinned))
     if limit == 0 or len(case.arrivals) == 0:
         return []
     new = np.isin(ranked, case.arrivals)
+    new[pinned] = False
+    n -= len(pinned)
     below = n + np.flatnonzero(new[n:])
     category = model.traits.category[ranked[below]]
     share = np.where(category >= 0, np.append(case.profile.category_share, np.float32(0))[category], 0)

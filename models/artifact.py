@@ -21,7 +21,7 @@ import numpy as np
 from models.arrays import Array, build, flatten
 from models.errors import ArtifactError
 
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 MANIFEST: Final = "manifest.json"
 MOMENT: Final = "%Y%m%dT%H%M%SZ"  # with it a version's name begins, so names sort by time
 T = TypeVar("T")

@@ -86,3 +86,20 @@ def _bundle(baskets: Baskets, anchor: int, items: tuple[int, ...], score: float,
     together = int(pairs.together[place])
     lift = float(pairs.lifts(anchor, slice(place, place + 1))[0])
     return Bundle(anchor, items, score, together, together / int(pairs.orders[anchor]), lift)
+
+
+def follow_up(baskets: Baskets, order: Sequence[int], allowed: NDArray[np.bool_], rare: float) -> NDArray[np.bool_]:
+    """What may follow an order: nothing of it, and nothing of a category of it that is not needed twice: (items,).
+
+    A category is not needed twice where less than `rare` of the shop's average share of customers buy it again.
+    """
+    model = baskets.model
+    category, repeats = model.traits.category, model.repeats
+    known = category[np.asarray(order, np.intp)]
+    known = known[known >= 0]
+    lines = np.bincount(category + 1, minlength=model.traits.categories + 1)[1:]
+    again = np.bincount(category + 1, repeats.rate, len(lines) + 1)[1:] / np.maximum(lines, 1)
+    once = known[again[known] < rare * repeats.average[0]]
+    result = allowed & ~np.isin(category, once)
+    result[np.asarray(order, np.intp)] = False
+    return result

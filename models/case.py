@@ -37,6 +37,7 @@ class Case:
     profile: Profile
     demand: Demand
     evidence: Evidence
+    basket: list[int]  # of the request and of the customer's cart, sorted
     arrivals: NDArray[np.int64]  # what has just come on sale and this customer never bought
 
 
@@ -71,6 +72,7 @@ def case_of(
         profile=profile,
         demand=demand,
         evidence=evidence,
+        basket=basket,
         arrivals=np.setdiff1d(demand.arrivals, pairs.item[pairs.last != NEVER]),
     )
 

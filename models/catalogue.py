@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from math import inf, nan
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from models.strings import Ids, Strings
 
 ALWAYS_FROM = np.iinfo(np.int64).min
 ALWAYS_UNTIL = np.iinfo(np.int64).max
+COST = "cost"  # the attribute that says what a product costs the shop, in the currency of its price
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +42,13 @@ class Catalogue:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @cached_property
+    def margin(self) -> NDArray[np.float64]:
+        """(price - cost) / price: (n,), NaN where price or cost is not known. Read once, as it reads all attributes."""
+        price = np.where(self.price > 0, self.price, nan)
+        cost = np.array([_cost(self.attributes.bytes_at(item)) for item in range(len(self))], np.float64)
+        return (price - cost) / price
+
     def sellable(self, as_of: int, market: str | None) -> NDArray[np.bool_]:
         """Products that may be shown at `as_of` (seconds since 1970) in a market: bool (n,)."""
         now = self.in_stock & (self.available_from <= as_of) & (as_of < self.available_until)
@@ -45,3 +56,14 @@ class Catalogue:
             column = self.market_names.find(market)
             now &= ~self.limited if column < 0 else (~self.limited | self.sold_in[:, column])
         return now
+
+
+def _cost(attributes: bytes) -> float:
+    """What the attributes of a product say it costs, NaN where they say nothing that is an amount."""
+    if COST.encode() not in attributes:
+        return nan
+    try:
+        cost = float(orjson.loads(attributes).get(COST))
+    except (TypeError, ValueError):
+        return nan
+    return cost if 0 <= cost < inf else nan

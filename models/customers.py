@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.strings import Ids
+
+if TYPE_CHECKING:
+    from models.live import Since
 
 # Columns of `consent`.
 TRAIN: Final = 0
@@ -27,8 +30,19 @@ class Customers:
 
     ids: Ids
     consent: NDArray[np.uint8]  # (n, 3) per purpose
+    consent_time: NDArray[np.int64]  # (n, 3) when they said so, seconds since 1970; 0 unknown
     market: NDArray[np.int32]  # (n,) code in market_names, -1 where unknown
     market_names: Ids  # (m,) markets of sales and customers
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def allows(self, user: int, purpose: int, since: Since) -> bool:
+        """Whether a purpose is allowed, by the later of what the artifact and the store hold; user -1 is unknown."""
+        learned = (NEVER_ASKED, 0)
+        if user >= 0 and not since.forgotten:
+            learned = (int(self.consent[user, purpose]), int(self.consent_time[user, purpose]))
+        said = [answer for answer in (since.consent[purpose], learned) if answer[0] != NEVER_ASKED]
+        # Of two of the same time the store's counts.
+        value = max(said, key=lambda answer: answer[1])[0] if said else since.unasked
+        return value == YES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,9 +12,17 @@ from numpy.typing import NDArray
 DAY: Final = 86_400  # seconds
 
 # A code in an array of kinds is the position in this tuple; new kinds are added at the end.
-KINDS: Final = ("purchase", "return", "view", "cart", "wishlist")
+KINDS: Final = (
+    *("purchase", "return", "view", "cart", "wishlist"),
+    *("remove_from_cart", "dismiss", "exposure", "click", "rating"),
+)
 PURCHASE: Final = KINDS.index("purchase")
 RETURN: Final = KINDS.index("return")
+CART: Final = KINDS.index("cart")
+REMOVED: Final = KINDS.index("remove_from_cart")
+DISMISS: Final = KINDS.index("dismiss")
+EXPOSURE: Final = KINDS.index("exposure")
+RATING: Final = KINDS.index("rating")
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,12 +30,23 @@ class Events:
     """n events of one customer, sorted by (item, time).
 
     A purchase is one order line and weighs 1. A return weighs minus the share of an average line that came back.
+    Taking something out of the cart weighs -1, a rating from -1 for one star to 1 for five, everything else 1.
     """
 
     item: NDArray[np.int32]
     time: NDArray[np.int64]  # seconds since 1970, UTC
     kind: NDArray[np.uint8]  # code in KINDS
     weight: NDArray[np.float32]
+    order: NDArray[np.uint32]  # order_code of its order id, 0 where it has none
 
     def __len__(self) -> int:
         return len(self.item)
+
+    def at(self, rows: slice | NDArray[np.bool_]) -> Events:
+        return Events(self.item[rows], self.time[rows], self.kind[rows], self.weight[rows], self.order[rows])
+
+
+def order_code(order_id: str) -> int:
+    """32 bits of the MD5 of an order id's UTF-8 text: its bytes 8 to 11, little-endian."""
+    digest = hashlib.md5(order_id.encode(), usedforsecurity=False).digest()
+    return int.from_bytes(digest[8:12], "little")

@@ -6,16 +6,17 @@ new event is one more row. Training, export and service all take it here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.events import DAY, PURCHASE, RETURN, Events
+from models.events import CART, DAY, DISMISS, KINDS, PURCHASE, RATING, REMOVED, RETURN, Events
 from models.settings import HistorySettings
 
 NEVER = np.iinfo(np.int64).min
+# What a customer does on a visit: tells most while it lasts.
+VISIT = np.array([kind in ("view", "cart", "wishlist", "remove_from_cart", "click") for kind in KINDS])
 Floats = NDArray[np.float32]
 
 
@@ -27,13 +28,11 @@ class Histories:
     events: Events
 
     def of(self, user: int) -> Events:
-        rows = slice(self.indptr[user], self.indptr[user + 1])
-        events = self.events
-        return Events(events.item[rows], events.time[rows], events.kind[rows], events.weight[rows])
+        return self.events.at(slice(self.indptr[user], self.indptr[user + 1]))
 
     def none(self) -> Events:
         """The history of someone unknown."""
-        return Events(self.events.item[:0], self.events.time[:0], self.events.kind[:0], self.events.weight[:0])
+        return self.events.at(slice(0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +53,8 @@ class Interactions:
     short: Floats  # (p,) purchase lines, decayed fast
     taste: Floats  # (p,) interest, for the fold-in
     recent: Floats  # (p,) interest, for the neighbours
+    refused: NDArray[np.bool_]  # (p,) dismissed or rated low, and not bought since
+    in_cart: NDArray[np.bool_]  # (p,) put there on this visit, not taken out and not bought since
 
     def __len__(self) -> int:
         return len(self.item)
@@ -63,8 +64,7 @@ def before(events: Events, as_of: int) -> Events:
     """The events that had happened at `as_of` (seconds since 1970)."""
     if len(events) == 0 or events.time.max() <= as_of:
         return events
-    seen = events.time <= as_of
-    return Events(events.item[seen], events.time[seen], events.kind[seen], events.weight[seen])
+    return events.at(events.time <= as_of)
 
 
 def pair_starts(events: Events, user: NDArray[np.int32] | None = None) -> NDArray[np.int64]:
@@ -82,21 +82,27 @@ def pair_starts(events: Events, user: NDArray[np.int32] | None = None) -> NDArra
 def interactions(events: Events, starts: NDArray[np.int64], as_of: int, settings: HistorySettings) -> Interactions:
     """Sum the events of each pair up at `as_of`; `starts` from `pair_starts`."""
     if len(starts) == 0:
-        none = np.zeros(0, np.float32)
-        return Interactions(events.item[:0], none, none, events.time[:0], events.time[:0], none, none, none, none, none)
+        none, no = np.zeros(0, np.float32), np.zeros(0, np.bool_)
+        return Interactions(
+            events.item[:0], none, none, events.time[:0], events.time[:0], none, none, none, none, none, no, no
+        )
     bought = events.kind == PURCHASE
     lines = np.where(bought | (events.kind == RETURN), events.weight, np.float32(0))
+    last = np.maximum.reduceat(np.where(bought, events.time, NEVER), starts)
+    refused, in_cart = _wishes(events, starts, last, as_of, settings)
     return Interactions(
         item=events.item[starts],
         lines=np.add.reduceat(bought.astype(np.float32), starts),
         count=np.round(_sum(lines, starts), 3),  # a tenth and nine tenths sent back are all of it
         first=_first(events.time, bought, starts),
-        last=np.maximum.reduceat(np.where(bought, events.time, NEVER), starts),
+        last=last,
         long=_sum(lines * decay(events, as_of, settings.long_half_life_days), starts),
         middle=_sum(lines * decay(events, as_of, settings.middle_half_life_days), starts),
         short=_sum(lines * decay(events, as_of, settings.short_half_life_days), starts),
-        taste=interest(events, starts, as_of, settings.taste_half_life_days, settings.kind_weights),
-        recent=interest(events, starts, as_of, settings.recent_half_life_days, settings.kind_weights),
+        taste=interest(events, starts, as_of, settings.taste_half_life_days, settings),
+        recent=interest(events, starts, as_of, settings.recent_half_life_days, settings),
+        refused=refused,
+        in_cart=in_cart,
     )
 
 
@@ -106,7 +112,7 @@ def with_session(pairs: Interactions, items: NDArray[np.int32]) -> Interactions:
     item = np.concatenate([pairs.item, new])
     order = np.argsort(item)
     touched = np.isin(item, items).astype(np.float32)
-    nothing, never = np.zeros(len(new), np.float32), np.full(len(new), NEVER)
+    nothing, never, no = np.zeros(len(new), np.float32), np.full(len(new), NEVER), np.zeros(len(new), np.bool_)
     return Interactions(
         item=item[order],
         lines=np.concatenate([pairs.lines, nothing])[order],
@@ -118,15 +124,47 @@ def with_session(pairs: Interactions, items: NDArray[np.int32]) -> Interactions:
         short=np.concatenate([pairs.short, nothing])[order],
         taste=(np.concatenate([pairs.taste, nothing]) + touched)[order],
         recent=(np.concatenate([pairs.recent, nothing]) + touched)[order],
+        refused=np.concatenate([pairs.refused, no])[order],
+        in_cart=np.concatenate([pairs.in_cart, no])[order],
     )
 
 
 def interest(
-    events: Events, starts: NDArray[np.int64], as_of: int, half_life_days: float, kind_weights: Sequence[float]
+    events: Events, starts: NDArray[np.int64], as_of: int, half_life_days: float, settings: HistorySettings
 ) -> Floats:
-    """Events of every kind by their weight, decayed, summed up to pairs: (pairs,)."""
-    weights = np.array(kind_weights, np.float32)[events.kind]
+    """Events of every kind by their weight, decayed, summed up to pairs: (pairs,).
+
+    What is done on a visit weighs 1 while it lasts, as the products of a session do, and fades to the weight of its
+    kind.
+    """
+    kinds = np.array(settings.kind_weights, np.float32)
+    weights = kinds[events.kind]
+    visit = VISIT[events.kind]
+    if visit.any():
+        # w = kind + (1 - kind) · 2^(-age / half-life of a visit)
+        now = decay(events, as_of, settings.visit_half_life_days)
+        weights = np.where(visit, weights + (1 - weights) * now, weights)
     return _sum(events.weight * weights * decay(events, as_of, half_life_days), starts)
+
+
+def _wishes(
+    events: Events, starts: NDArray[np.int64], bought: NDArray[np.int64], as_of: int, settings: HistorySettings
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which products the customer does not want to see, and which are in the cart: (pairs,) each."""
+    if not (events.kind >= CART).any():
+        return np.zeros(len(starts), np.bool_), np.zeros(len(starts), np.bool_)
+
+    def last(which: NDArray[np.bool_]) -> NDArray[np.int64]:
+        return np.maximum.reduceat(np.where(which, events.time, NEVER), starts)
+
+    low = (events.kind == RATING) & (events.weight < 0)
+    high = (events.kind == RATING) & ~low
+    refused = np.maximum(last(events.kind == DISMISS), last(low))
+    put, taken = last(events.kind == CART), last(events.kind == REMOVED)
+    return (
+        (refused != NEVER) & (refused > bought) & (refused >= last(high)),
+        (put != NEVER) & (put > bought) & (put > taken) & (put > as_of - settings.cart_days * DAY),
+    )
 
 
 def decay(events: Events, as_of: int, half_life_days: float) -> Floats:

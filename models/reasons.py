@@ -20,6 +20,7 @@ from models.traits import Traits
 
 POPULAR: Final = Reason(ReasonKind.POPULAR, (), "Popular right now")
 BOUGHT_BY_OTHERS: Final = Reason(ReasonKind.POPULAR, (), "Bought by other customers")
+CHOSEN_BY_SHOP: Final = Reason(ReasonKind.CHOSEN_BY_SHOP, (), "Chosen by our shop")
 LAPSED: Final = 3  # intervals without a purchase after which a rhythm is none
 
 
@@ -33,6 +34,7 @@ def of_slate(
     why = {item: popular(recent[item]) for item in by[Source.POPULAR]}
     why |= {item: buy_again(pairs, item, case.as_of) for item in by[Source.OWN_PURCHASES]}
     why |= {item: arrival(catalogue, item) for item in by[Source.NEW]}
+    why |= dict.fromkeys(by[Source.PINNED], CHOSEN_BY_SHOP)
     why |= similar_customers(catalogue, model.factors, pairs, by[Source.FACTORS], settings)
     why |= neighbours_of(catalogue, model.neighbours, pairs, by[Source.NEIGHBOURS], basket)
     why |= {item: of_category(catalogue, model.traits, pairs, item) for item in by[Source.CATEGORY]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -15,32 +15,38 @@ from models import artifact, bundles, reasons, rules
 from models.arrangement import arranged
 from models.artifact import Manifest
 from models.baskets import Baskets
-from models.candidates import best, candidates, proposals
+from models.bestsellers import Bestsellers, bestsellers
+from models.candidates import candidates, proposals
 from models.case import Case, case_of
 from models.catalogue import Catalogue
-from models.customers import NO
 from models.demand import Demand, demand_of
 from models.events import DAY, Events
 from models.features import features
 from models.history import before, interactions, pair_starts, with_session
+from models.live import NOTHING, Since, history
+from models.merchandising import ShopRule, active
 from models.model import Model
 from models.ranking import Ranker, probability
 from models.rules import Removed, Rule
 from models.settings import ModelSettings, settings_of
-from models.slate import Bundle, FallbackReason, Filters, Slate, SlateRequest, Slot, Source, Strategy
+from models.shelf import Room, Shelf, closed, seated, shelf_of
+from models.slate import Bundle, FallbackReason, Filters, Slate, SlateRequest, Slot, Source, Strategy, why_less
 
 NOBODY = -1
+PLAIN = SlateRequest()
 DEMAND_CELLS = 1_600_000  # markets times products whose demand is kept, about 80 bytes each
 
 
 @dataclass(frozen=True, eq=False)
 class Ranked:
-    """Candidates by score, best first: items (c,), scores (c,), rows (c, FEATURES), bought before (c,)."""
+    """Candidates, best first: by score, as the rules of the shop move them."""
 
-    items: NDArray[np.int64]
-    scores: NDArray[np.float32]
-    rows: NDArray[np.float32]
-    bought: NDArray[np.bool_]
+    items: NDArray[np.int64]  # (c,)
+    scores: NDArray[np.float32]  # (c,) before anything was moved
+    rows: NDArray[np.float32]  # (c, FEATURES)
+    bought: NDArray[np.bool_]  # (c,) before
+    chosen: NDArray[np.bool_]  # (c,) by a rule of the shop alone: no source proposed it
+    pins: dict[int, int]  # spot from 0 -> the item that the shop shows there
 
 
 class Recommender:
@@ -54,7 +60,8 @@ class Recommender:
         self.baskets = Baskets(model, settings.bundles)
         # Of every market where products are few; of 16 where they are many, as each takes memory by its products.
         self.demand = lru_cache(maxsize=max(16, DEMAND_CELLS // max(len(model.catalogue), 1)))(self._demand_in)
-        self.not_for_sale = lru_cache(maxsize=16)(partial(rules.not_for_sale, self.catalogue))
+        self.shelves = lru_cache(maxsize=16)(partial(shelf_of, catalogue=self.catalogue))
+        self.closed = lru_cache(maxsize=16)(partial(closed, self.catalogue))
         self.by_sales = lru_cache(maxsize=32)(self._by_sales)
 
     @classmethod
@@ -67,40 +74,43 @@ class Recommender:
     def catalogue(self) -> Catalogue:
         return self.model.catalogue
 
-    def recommend(self, customer_id: str | None, request: SlateRequest) -> Slate:
+    def recommend(self, customer_id: str | None, request: SlateRequest, since: Since = NOTHING) -> Slate:
         """A slate for a customer, a session, or both. Whoever they are, there is an answer."""
-        user = NOBODY if customer_id is None else self.model.customers.ids.find(customer_id)
+        user = NOBODY if customer_id is None or since.forgotten else self.model.customers.ids.find(customer_id)
         request = self.at_home(user, request)
-        if user != NOBODY and self.model.customers.consent[user, request.purpose] == NO:
+        if customer_id is not None and not self.model.customers.allows(user, request.purpose, since):
             slate = self.popular(request)
             return replace(slate, strategy=Strategy.NOT_PERSONALIZED, fallback_reason=FallbackReason.NO_CONSENT)
-        events = self._events(user, request)
+        events = self.events(user, request, since)
         if len(events) == 0 and not request.recent and not request.basket:
             stranger = user == NOBODY and customer_id is not None
             reason = FallbackReason.UNKNOWN_CUSTOMER if stranger else FallbackReason.NO_HISTORY
             return replace(self.popular(request), fallback_reason=reason)
-        strategy = Strategy.PERSONAL if len(events) else Strategy.SESSION
+        strategy = Strategy.PERSONAL if customer_id is not None and len(events) else Strategy.SESSION
         return self.slate(self._case(events, request), request, strategy)
 
-    def case(self, user: int, request: SlateRequest) -> Case:
-        """What a slate for this user would be made from."""
-        return self._case(self._events(user, request), request)
+    def case(self, user: int, request: SlateRequest, since: Since = NOTHING) -> Case:
+        """What a slate for this user would be made from; -1 is someone unknown."""
+        return self._case(self.events(user, request, since), request)
 
     def slate(self, case: Case, request: SlateRequest, strategy: Strategy = Strategy.PERSONAL) -> Slate:
         removed = self.removed(case, request)
-        ranked = self.ranked(case, removed)
-        slots = self._slots(case, request, ranked)
-        if len(slots) < request.n and not request.strict:
-            slots += tuple(self._fill(removed, request, {slot.item for slot in slots}))
-        return Slate(strategy, _why_less(slots), slots)
+        ranked = self.ranked(case, removed, request)
+        slots = {slot.item: slot for slot in self._slots(case, request, ranked)}
+        seats = {spot: slots.pop(item) for spot, item in ranked.pins.items()}
+        return self._completed(strategy, list(slots.values()), seats, removed, request)
 
-    def ranked(self, case: Case, removed: Removed) -> Ranked:
+    def ranked(self, case: Case, removed: Removed, request: SlateRequest = PLAIN) -> Ranked:
         """Every candidate that the rules leave, best first; ties by item."""
-        items = candidates(self.proposals(case, removed))
+        shelf = self.shelf(request)
+        pins = shelf.seats(removed, request.n)
+        proposed = candidates(self.proposals(case, removed))
+        items = np.union1d(proposed, shelf.offers(removed, case.demand.popularity.recent, pins))
         rows, bought = features(items, case, self.model, self.settings)
         scores = self.ranker.cascade(rows, bought, self.settings.candidates.ranked)
-        order = np.argsort(-scores, kind="stable")
-        return Ranked(items[order], scores[order], rows[order], bought[order])
+        order = np.argsort(-(scores + shelf.odds[items]), kind="stable")
+        chosen = ~np.isin(items[order], proposed)
+        return Ranked(items[order], scores[order], rows[order], bought[order], chosen, pins)
 
     def proposals(self, case: Case, removed: Removed) -> dict[str, NDArray[np.int64]]:
         """The candidates of each source that the rules leave."""
@@ -108,7 +118,8 @@ class Recommender:
 
     def shown(self, case: Case, request: SlateRequest, ranked: Ranked) -> NDArray[np.int64]:
         """The places in `ranked` of what is shown, in its order."""
-        return arranged(ranked.items, request.n, case, self.model, self.settings, request.placement)
+        caps = self.shelf(request).caps
+        return arranged(ranked.items, request.n, case, self.model, self.settings, request.placement, ranked.pins, caps)
 
     def removed(self, case: Case, request: SlateRequest) -> Removed:
         """Which products the rules keep out of this customer's slate, each with the rule."""
@@ -120,8 +131,10 @@ class Recommender:
         """What sold most in a window, in the market asked for first: the same for everyone."""
         removed = self._shown_to_anyone(request)
         days = window_days or self.settings.popular.window_days
-        slots = tuple(self._popular_slots(removed, request, days, Source.POPULAR, request.n, set()))
-        return Slate(Strategy.POPULAR, _why_less(slots), slots)
+        sellers = self._sellers(request, days)
+        seats = self._seats(removed, request, sellers.lines)
+        rest = sellers.slots(removed, self._room(request, seats.values()), request.n - len(seats), Source.POPULAR)
+        return self._completed(Strategy.POPULAR, rest, seats, removed, request)
 
     def popular_for(self, customer_id: str, request: SlateRequest) -> Slate:
         """What is popular in the customer's own market: all that it takes to know is where they are."""
@@ -130,29 +143,61 @@ class Recommender:
     def similar(self, item: int, request: SlateRequest) -> Slate:
         """Products that the same customers buy; filled with popular ones of its category."""
         removed = rules.asked_about(self._filtered(request), np.array([item], np.int32))
-        scores = np.where(removed == Rule.NONE, self.model.neighbours.similar(item), np.float32(0))
+        scores, shelf = self.model.neighbours.similar(item), self.shelf(request)
+        seats = self._seats(removed, request, scores)
+        near = np.flatnonzero((scores > 0) & (removed == Rule.NONE))
+        near = near[np.argsort(-(np.log(scores[near], dtype=np.float64) + shelf.odds[near]), kind="stable")]
+        found = self._room(request, seats.values()).first(near, request.n - len(seats))
         why = reasons.similar_to(self.catalogue, item)
-        found = best(scores, request.n)
-        slots = tuple(Slot(int(other), float(scores[other]), Source.NEIGHBOURS, why) for other in found)
-        if len(slots) < request.n and not request.strict:
-            if self.catalogue.category[item] >= 0:
-                elsewhere = self.catalogue.category != self.catalogue.category[item]
-                removed[elsewhere & (removed == Rule.NONE)] = Rule.OTHER_CATEGORY
-            slots += tuple(self._fill(removed, request, set(found.tolist())))
-        return Slate(Strategy.SIMILAR, _why_less(slots), slots)
+        rest = [Slot(other, float(scores[other]), Source.NEIGHBOURS, why) for other in found]
+        if len(rest) + len(seats) < request.n and self.catalogue.category[item] >= 0:
+            elsewhere = self.catalogue.category != self.catalogue.category[item]
+            removed[elsewhere & (removed == Rule.NONE)] = Rule.OTHER_CATEGORY
+        return self._completed(Strategy.SIMILAR, rest, seats, removed, request)
 
     def bundles(
-        self, item: int, n: int, filters: Filters, as_of: int | None = None, size: int = 2
+        self,
+        item: int,
+        n: int,
+        filters: Filters,
+        as_of: int | None = None,
+        size: int = 2,
+        *,
+        placement: str | None = None,
+        rules: tuple[ShopRule, ...] = (),
     ) -> tuple[Bundle, ...]:
         """At most n units of `size` products around one product."""
-        allowed = self._filtered(SlateRequest(as_of=as_of, filters=filters)) == Rule.NONE
-        return bundles.around(self.baskets, item, allowed, n, size)
+        request = SlateRequest(as_of=as_of, filters=filters, placement=placement, rules=rules)
+        return bundles.around(self.baskets, item, self._filtered(request) == Rule.NONE, n, size)
 
-    def complete(self, basket: Sequence[int], n: int, filters: Filters, as_of: int | None = None) -> tuple[Bundle, ...]:
+    def complete(
+        self,
+        basket: Sequence[int],
+        n: int,
+        filters: Filters,
+        as_of: int | None = None,
+        *,
+        placement: str | None = None,
+        rules: tuple[ShopRule, ...] = (),
+    ) -> tuple[Bundle, ...]:
         """At most n products that complete a basket, each a unit with the product of the basket it goes with."""
-        removed = self._filtered(SlateRequest(as_of=as_of, filters=filters))
-        unique = sorted(set(basket))
-        return bundles.complete(self.baskets, unique, removed == Rule.NONE, n)
+        request = SlateRequest(as_of=as_of, filters=filters, placement=placement, rules=rules)
+        return bundles.complete(self.baskets, sorted(set(basket)), self._filtered(request) == Rule.NONE, n)
+
+    def follow_up(self, order: Sequence[int], request: SlateRequest) -> Slate:
+        """What goes with an order that was made: nothing of it, nothing of a category that is not needed twice."""
+        allowed = self._filtered(request) == Rule.NONE
+        allowed = bundles.follow_up(self.baskets, order, allowed, self.settings.repeats.rare)
+        found = bundles.complete(self.baskets, sorted(set(order)), allowed, request.n)
+        slots = tuple(
+            Slot(unit.items[0], unit.score, Source.BOUGHT_TOGETHER, reasons.goes_with(self.catalogue, unit.anchor))
+            for unit in found
+        )
+        return Slate(Strategy.BUNDLES, why_less(slots), slots)
+
+    def shelf(self, request: SlateRequest) -> Shelf:
+        """What the rules of the shop that hold for a slate do to every product."""
+        return self.shelves(active(request.rules, request.placement, request.filters.market, self._moment(request)))
 
     def at_home(self, user: int, request: SlateRequest) -> SlateRequest:
         """The request in the customer's own market where it names none."""
@@ -164,18 +209,20 @@ class Recommender:
     def _moment(self, request: SlateRequest) -> int:
         return self.manifest.data_as_of if request.as_of is None else request.as_of
 
-    def _events(self, user: int, request: SlateRequest) -> Events:
+    def events(self, user: int, request: SlateRequest, since: Since = NOTHING) -> Events:
         histories = self.model.histories
-        return histories.none() if user == NOBODY else before(histories.of(user), self._moment(request))
+        learned = histories.none() if user == NOBODY else histories.of(user)
+        return before(history(learned, since) if since is not NOTHING else learned, self._moment(request))
 
     def _case(self, events: Events, request: SlateRequest) -> Case:
         as_of = self._moment(request)
         pairs = interactions(events, pair_starts(events), as_of, self.settings.history)
         session = np.unique(np.array(request.recent + request.basket, np.int32))
+        basket = np.union1d(request.basket, pairs.item[pairs.in_cart]).astype(np.int64).tolist()
         return case_of(
             events,
             with_session(pairs, session) if len(session) else pairs,
-            sorted(set(request.basket)),
+            basket,
             self._demand(request),
             self.model,
             self.settings,
@@ -191,7 +238,7 @@ class Recommender:
         return rules.asked_about(self._filtered(request), np.array(request.recent + request.basket, np.int32))
 
     def _filtered(self, request: SlateRequest) -> Removed:
-        closed = self.not_for_sale(self._moment(request), request.filters.market)
+        closed = self.closed(self._moment(request), request.filters.market, self.shelf(request))
         return rules.filtered(closed, self.catalogue, request.filters)
 
     def _slots(self, case: Case, request: SlateRequest, ranked: Ranked) -> tuple[Slot, ...]:
@@ -200,25 +247,39 @@ class Recommender:
         sources = self.ranker.sources(ranked.rows[places], bought, scores)
         new = np.isin(items, case.arrivals)
         sources = [Source.NEW if fresh else source for fresh, source in zip(new.tolist(), sources, strict=True)]
+        chosen = (ranked.chosen[places] & ~bought) | np.isin(items, list(ranked.pins.values()))
+        sources = [Source.PINNED if ours else source for ours, source in zip(chosen.tolist(), sources, strict=True)]
         told = probability(scores) if self.model.lesson.learned else scores
-        why = reasons.of_slate(items.tolist(), sources, case, sorted(set(request.basket)), self.model, self.settings)
+        why = reasons.of_slate(items.tolist(), sources, case, case.basket, self.model, self.settings)
         return tuple(
             Slot(item, score, source, why[item])
             for item, score, source in zip(items.tolist(), told.tolist(), sources, strict=True)
         )
 
-    def _fill(self, removed: Removed, request: SlateRequest, shown: set[int]) -> Iterator[Slot]:
-        days = self.settings.popular.window_days
-        return self._popular_slots(removed, request, days, Source.FILL, request.n - len(shown), shown)
+    def _seats(self, removed: Removed, request: SlateRequest, scores: NDArray[np.float32]) -> dict[int, Slot]:
+        """What the shop pins to a slate that is the same for everyone, by the spot from 0."""
+        return {
+            spot: Slot(item, float(scores[item]), Source.PINNED, reasons.CHOSEN_BY_SHOP)
+            for spot, item in self.shelf(request).seats(removed, request.n).items()
+        }
 
-    def _popular_slots(
-        self, removed: Removed, request: SlateRequest, days: int, source: Source, n: int, shown: set[int]
-    ) -> Iterator[Slot]:
+    def _completed(
+        self, strategy: Strategy, rest: list[Slot], seats: dict[int, Slot], removed: Removed, request: SlateRequest
+    ) -> Slate:
+        """A slate with every product in its seat and, where it may be, filled."""
+        shown = [*rest, *seats.values()]
+        if len(shown) < request.n and not request.strict:
+            sellers = self._sellers(request, self.settings.popular.window_days)
+            rest += sellers.slots(removed, self._room(request, shown), request.n - len(shown), Source.FILL)
+        slots = tuple(seated(rest, seats))
+        return Slate(strategy, why_less(slots), slots)
+
+    def _room(self, request: SlateRequest, shown: Iterable[Slot]) -> Room:
+        return Room(self.shelf(request).caps, request.n, [slot.item for slot in shown])
+
+    def _sellers(self, request: SlateRequest, days: int) -> Bestsellers:
         market = self.model.customers.market_names.find(request.filters.market or "")
-        order, lines = self.by_sales(self.sales_moment(self._moment(request)), days, market)
-        allowed = order[removed[order] == Rule.NONE][: n + len(shown)].tolist()
-        chosen = [item for item in allowed if item not in shown][:n]
-        return (Slot(item, float(lines[item]), source, reasons.popular(lines[item])) for item in chosen)
+        return self.by_sales(self.sales_moment(self._moment(request)), days, market, self.shelf(request))
 
     def sales_moment(self, as_of: int) -> int:
         """When windows of sales end: at the newest event, for an earlier moment at the beginning of its day."""
@@ -230,17 +291,6 @@ class Recommender:
         place = market if market >= 0 else None
         return demand_of(model.sales, model.catalogue, model.traits, model.repeats, self.settings, as_of, place)
 
-    def _by_sales(self, as_of: int, days: int, market: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Products that were ever sold, by lines in the window: in the market, then everywhere, then of all time."""
-        sales, n_items = self.model.sales, len(self.catalogue)
-        everywhere = sales.window(as_of, days, n_items)
-        here = sales.window(as_of, days, n_items, market) if market >= 0 else everywhere
+    def _by_sales(self, as_of: int, days: int, market: int, shelf: Shelf) -> Bestsellers:
         total = self.demand(as_of, NOBODY).popularity.total
-        order = np.lexsort((-total, -everywhere, -here)).astype(np.int32)
-        return order[total[order] > 0], here
-
-
-def _why_less(slots: tuple[Slot, ...]) -> FallbackReason | None:
-    """A slate that nothing but filling made is less than what was asked for."""
-    proposed = any(slot.source is not Source.FILL for slot in slots)
-    return None if proposed else FallbackReason.NO_CANDIDATES
+        return bestsellers(self.model.sales, total, as_of, days, market, shelf)

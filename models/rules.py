@@ -28,6 +28,11 @@ class Rule(IntEnum):
     BOUGHT_BEFORE = 8
     BOUGHT_ONCE = 9  # this shop's customers do not buy it again
     NOT_YET_DUE = 10  # just bought
+    DISMISSED = 14  # by the customer, or rated low
+    IN_CART = 15
+    SHOP_FILTER = 11  # by a rule of the shop, which shows nothing but something else
+    SHOP_EXCLUDED = 12
+    SHOP_MINIMUM = 13  # below a price or a margin, or neither is known
 
 
 def not_for_sale(catalogue: Catalogue, as_of: int, market: str | None) -> Removed:
@@ -60,6 +65,8 @@ def bought(
     removed = removed.copy()
     owned = pairs.last != NEVER
     _remove_items(removed, pairs.item[owned & (pairs.count <= 0)], Rule.RETURNED)
+    _remove_items(removed, pairs.item[pairs.refused], Rule.DISMISSED)
+    _remove_items(removed, pairs.item[pairs.in_cart], Rule.IN_CART)
     if repeat is Repeat.EXCLUDE:
         _remove_items(removed, pairs.item[owned], Rule.BOUGHT_BEFORE)
     elif repeat is Repeat.AUTO:

@@ -17,6 +17,8 @@ WEEK: Final = 7
 EARLIER: Final = 2  # windows before the last one that tell how it was before
 YEAR: Final = 365  # days; where a leap day lies between, a year ago is a day off, which no season notices
 CHECKPOINTS: Final = 16  # at most
+USUAL_DAYS: Final = 28  # at the end, which tell what the shop sells a day
+ALL_REPORTED: Final = 0.2  # of that, from which on reported lines are taken for what the shop sells
 TOTAL: Final = 1  # the place of `total` in Popularity
 
 Floats = NDArray[np.float64]
@@ -47,7 +49,7 @@ class Popularity:
 
 @dataclass(frozen=True, eq=False)
 class DailySales:
-    """r rows of (day, market, item), sorted so; the rows of day d are `indptr[d]:indptr[d + 1]`."""
+    """r rows of (day, market, item) by day; the rows of day d are `indptr[d]:indptr[d + 1]`."""
 
     first_day: NDArray[np.int64]  # (1,) days since 1970
     newest: NDArray[np.int64]  # (1,) the newest event, seconds since 1970
@@ -55,6 +57,33 @@ class DailySales:
     item: NDArray[np.int32]  # (r,)
     market: NDArray[np.int32]  # (r,) -1 where unknown
     lines: NDArray[np.float32]  # (r,) purchase lines
+
+    def continued(
+        self, day: NDArray[np.int64], market: NDArray[np.int32], item: NDArray[np.int32], newest: int
+    ) -> DailySales:
+        """With lines that were reported since, one a row: days since 1970, codes and items (n,) as here.
+
+        The same where they are too few to be what the shop sells: then not everything is reported, and a window of them
+        would tell nothing.
+        """
+        held = len(self.indptr) - 1
+        place = day - self.first_day[0]
+        order = np.argsort(place, kind="stable")[np.count_nonzero(place < 0) :]
+        place = place[order]
+        days = max(held, int(place.max(initial=-1)) + 1)
+        usual = float(self.lines[self.indptr[max(held - USUAL_DAYS, 0)] :].sum()) / min(held, USUAL_DAYS)
+        if len(place) == 0 or np.count_nonzero(place >= held) < ALL_REPORTED * usual * (days - held):
+            return self
+        indptr = np.append(self.indptr, np.repeat(self.indptr[-1:], days - held))
+        at = indptr[place + 1]
+        return DailySales(
+            first_day=self.first_day,
+            newest=np.maximum(self.newest, newest),
+            indptr=indptr + np.append(0, np.cumsum(np.bincount(place, minlength=days))),
+            item=np.insert(self.item, at, item[order]),
+            market=np.insert(self.market, at, market[order]),
+            lines=np.insert(self.lines, at, np.float32(1)),
+        )
 
     def window(self, as_of: int, days: int, n_items: int, market: int | None = None) -> NDArray[np.float32]:
         """Lines of each product in the last `days` days before `as_of`: float32 (n_items,).

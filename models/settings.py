@@ -22,8 +22,13 @@ class HistorySettings:
     short_half_life_days: float = 15.0  # what they buy now
     taste_half_life_days: float = 30.0  # events that fold the customer in
     recent_half_life_days: float = 20.0  # events whose neighbours are looked at
-    # A weight for each of models.events.KINDS: purchase, return, view, cart, wishlist
-    kind_weights: tuple[float, float, float, float, float] = (1.0, 1.0, 0.05, 0.2, 0.2)
+    visit_half_life_days: float = 0.25  # what is done on a visit weighs 1 at first, and fades to:
+    cart_days: float = 1.0  # what was put into the cart is in it
+    # A weight for each of models.events.KINDS, in their order
+    kind_weights: tuple[float, float, float, float, float, float, float, float, float, float] = (
+        *(1.0, 1.0, 0.05, 0.2, 0.2),
+        *(0.2, 0.0, 0.0, 0.05, 0.5),
+    )
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,7 @@ class CandidateSettings:
     category: int = 50  # of the customer's categories
     categories: int = 15  # that are looked into
     arrivals: int = 10
-    ranked: int = 120  # of all of them, by the blend, that the trees look at
+    ranked: int = 100  # of all of them, by the blend, that the trees look at: as many as a slate may hold
 
 
 @dataclass(frozen=True)

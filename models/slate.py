@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from models.customers import PERSONALIZE_WEB
+from models.merchandising import ShopRule
 
 
 class Strategy(StrEnum):
@@ -27,6 +29,7 @@ class Source(StrEnum):
     CATEGORY = "category"
     POPULAR = "popular"
     NEW = "new"
+    PINNED = "pinned"  # the shop: a product that it pins, or that nothing but its boost brought in
     FILL = "fill"
 
 
@@ -39,6 +42,7 @@ class ReasonKind(StrEnum):
     SIMILAR_CUSTOMERS = "similar_customers"
     POPULAR = "popular"
     NEW = "new"
+    CHOSEN_BY_SHOP = "chosen_by_shop"
 
 
 class FallbackReason(StrEnum):
@@ -48,7 +52,9 @@ class FallbackReason(StrEnum):
     UNKNOWN_PRODUCT = "unknown_product"
     NO_HISTORY = "no_history"
     NO_CONSENT = "no_consent"
+    STORE_UNAVAILABLE = "store_unavailable"
     DEADLINE = "deadline"
+    RATE_LIMITED = "rate_limited"
     NO_CANDIDATES = "no_candidates"
 
 
@@ -119,5 +125,12 @@ class SlateRequest:
     filters: Filters = Filters()
     recent: tuple[int, ...] = ()  # products of this session
     basket: tuple[int, ...] = ()
-    placement: str | None = None  # where it is shown: limits to what is alike hang on it
+    placement: str | None = None  # where it is shown: limits to what is alike and rules of the shop hang on it
+    rules: tuple[ShopRule, ...] = ()  # all of the shop's; those that hold for this slate are applied
     purpose: int = PERSONALIZE_WEB  # which consent it takes: PERSONALIZE_WEB or PERSONALIZE_EMAIL
+
+
+def why_less(slots: Iterable[Slot]) -> FallbackReason | None:
+    """A slate that nothing but filling and the shop's own choice made is less than what was asked for."""
+    proposed = any(slot.source not in (Source.FILL, Source.PINNED) for slot in slots)
+    return None if proposed else FallbackReason.NO_CANDIDATES

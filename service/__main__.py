@@ -1,4 +1,4 @@
-"""`python -m service`: settings from the environment, see service/settings.py."""
+"""`python -m service`: settings from the environment, see service/settings.py; commands, see service/commands.py."""
 
 import os
 import sys
@@ -7,6 +7,6 @@ if __name__ == "__main__":
     # Before NumPy is loaded: its threads spin while they wait for each other, and a slate is too small to be shared.
     # On a busy machine the slowest slates took 240 ms with two, 18 ms with one.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from service.start import main
+    from service.commands import main
 
     sys.exit(main())

@@ -19,6 +19,7 @@ from service.body import Model
 from service.metrics import Metrics
 from service.options import Options
 from service.questions import Kind, Question
+from service.shop import Shop
 from service.verification import Signature, signature_of, verify_once
 
 WARM_MARKETS: Final = 20  # whose sales are counted before the first caller comes
@@ -109,7 +110,7 @@ class ActiveModel:
             product = recommender.catalogue.ids[slot.item]
             visit = Question(Kind.CUSTOMER, Options(), self._locale, recent=(product,), basket=(product,))
             for kind in Kind:
-                answer(model, replace(visit, kind=kind, product_id=product), secret=b"")
+                answer(Shop(model, model), replace(visit, kind=kind, product_id=product), b"")
         for market in list(recommender.model.customers.market_names)[:WARM_MARKETS]:
             recommender.popular(SlateRequest(filters=Filters(market=market)))
 

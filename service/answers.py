@@ -4,43 +4,54 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from models.live import Since
 from models.recommender import Recommender
 from models.slate import Bundle, FallbackReason, Slate, Strategy
-from service.body import Answer, Model, Writer, content_of
-from service.questions import Kind, Question, Resolved, resolve
+from service.body import Answer, Writer, content_of
+from service.questions import AS_LEARNED, AWAY, Kind, Known, Question, Resolved, resolve
+from service.shop import Shop
 from service.units import unit_of
 
 
-def answer(model: Model, question: Question, secret: bytes) -> Answer:
+def answer(shop: Shop, question: Question, secret: bytes, known: Known = AS_LEARNED) -> Answer:
     """The answer, computed: milliseconds of numpy."""
-    resolved = resolve(question, model.recommender.catalogue)
-    writer = Writer(model, question, resolved.missing_ids, secret)
+    resolved, writer = _open(shop, question, secret, known)
     if question.kind in (Kind.BUNDLES, Kind.BASKET):
-        return _bundles(writer, resolved)
-    return _write(writer, _slate(model.recommender, question, resolved))
+        return _bundles(writer, resolved, known)
+    slate = _slate(shop.model.recommender, question, resolved, known.since)
+    if known.away:
+        slate = replace(slate, fallback_reason=slate.fallback_reason or FallbackReason.STORE_UNAVAILABLE)
+    return _write(writer, slate)
 
 
-def popular_answer(model: Model, question: Question, reason: FallbackReason, secret: bytes) -> Answer:
+def popular_answer(shop: Shop, question: Question, reason: FallbackReason, secret: bytes) -> Answer:
     """The ready answer to any question: what is popular, within the limits that were asked for. A millisecond.
 
     Where bundles were asked for it is none: popular products belong to nothing.
     """
-    resolved = resolve(question, model.recommender.catalogue)
-    writer = Writer(model, question, resolved.missing_ids, secret)
-    if question.kind in (Kind.BUNDLES, Kind.BASKET):
+    resolved, writer = _open(shop, question, secret, AWAY)
+    if question.kind in (Kind.BUNDLES, Kind.BASKET, Kind.ORDER):
         return writer.answer(Strategy.BUNDLES, reason, [], [])
-    recommender, request = model.recommender, resolved.request
-    customer_id = question.customer_id
+    recommender, request = shop.model.recommender, resolved.request
+    customer_id = None if shop.forgotten(question.customer_id) else question.customer_id
     slate = recommender.popular(request) if customer_id is None else recommender.popular_for(customer_id, request)
     return _write(writer, replace(slate, fallback_reason=reason))
 
 
-def _slate(recommender: Recommender, question: Question, resolved: Resolved) -> Slate:
+def _open(shop: Shop, question: Question, secret: bytes, known: Known) -> tuple[Resolved, Writer]:
+    now = max(shop.model.recommender.manifest.data_as_of, known.newest or 0)
+    resolved = resolve(question, shop.model.recommender.catalogue, shop.rules, now)
+    return resolved, Writer(shop.model, question, resolved.missing_ids, now, secret)
+
+
+def _slate(recommender: Recommender, question: Question, resolved: Resolved, since: Since) -> Slate:
     request = resolved.request
     if question.kind is Kind.POPULAR:
         return recommender.popular(request, question.window_days)
+    if question.kind is Kind.ORDER:
+        return recommender.follow_up(request.basket, request)
     if question.kind is Kind.CUSTOMER:
-        return recommender.recommend(question.customer_id, request)
+        return recommender.recommend(question.customer_id, request, since)
     if resolved.item < 0:
         return replace(recommender.popular(request), fallback_reason=FallbackReason.UNKNOWN_PRODUCT)
     return recommender.similar(resolved.item, request)
@@ -51,11 +62,12 @@ def _write(writer: Writer, slate: Slate) -> Answer:
     return writer.answer(slate.strategy, slate.fallback_reason, products, content_of(products))
 
 
-def _bundles(writer: Writer, resolved: Resolved) -> Answer:
+def _bundles(writer: Writer, resolved: Resolved, known: Known) -> Answer:
     """Bundles, or none and the reason why: what is popular is no bundle."""
     units = [unit_of(writer, bundle) for bundle in _find(writer, resolved)]
     content = [part for unit in units for part in (unit["anchor_id"], *content_of(unit["products"]))]
-    return writer.answer(Strategy.BUNDLES, None if units else _why_none(writer.question, resolved), units, content)
+    reason = FallbackReason.STORE_UNAVAILABLE if known.away else None
+    return writer.answer(Strategy.BUNDLES, reason if units else _why_none(writer.question, resolved), units, content)
 
 
 def _find(writer: Writer, resolved: Resolved) -> tuple[Bundle, ...]:
@@ -63,10 +75,20 @@ def _find(writer: Writer, resolved: Resolved) -> tuple[Bundle, ...]:
     if writer.question.kind is Kind.BASKET:
         if not request.basket:
             return ()
-        return recommender.complete(request.basket, request.n, request.filters, request.as_of)
+        return recommender.complete(
+            request.basket, request.n, request.filters, request.as_of, placement=request.placement, rules=request.rules
+        )
     if resolved.item < 0:
         return ()
-    return recommender.bundles(resolved.item, request.n, request.filters, request.as_of, writer.question.size)
+    return recommender.bundles(
+        resolved.item,
+        request.n,
+        request.filters,
+        request.as_of,
+        writer.question.size,
+        placement=request.placement,
+        rules=request.rules,
+    )
 
 
 def _why_none(question: Question, resolved: Resolved) -> FallbackReason:

@@ -15,16 +15,25 @@ from models.registry import Registry
 from service.active import ActiveModel
 from service.breaker import Breaker
 from service.cache import Cache, MemoryCache
+from service.catalogue_routes import add_catalogue_routes
+from service.customer_routes import add_customer_routes
 from service.docs_page import add_docs
-from service.door import Door
+from service.door import add_door
+from service.event_routes import add_event_routes
+from service.gate import opened
 from service.metrics import Metrics, sweep
 from service.operations import add_operations
+from service.preview_routes import add_preview_routes
 from service.problems import add_handlers
 from service.redis_cache import RedisCache
 from service.routes import add_routes
 from service.scoring import Scoring
 from service.serving import Serving
 from service.settings import Settings
+from service.shop import LiveShop
+from service.store.database import StoreDownError, prepare
+from service.store.store import Store
+from service.token_routes import add_token_routes
 
 DESCRIPTION = "Product recommendations for shops: what a customer needs next, with the reason, in milliseconds."
 
@@ -36,8 +45,8 @@ def create(settings: Settings | None = None) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with running(settings, metrics) as serving:
-            app.state.serving = serving
+        async with running(settings, metrics) as serving, opened(settings, serving.store) as gate:
+            app.state.serving, app.state.gate = serving, gate
             yield
 
     app = FastAPI(
@@ -49,9 +58,14 @@ def create(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.add_middleware(Door, settings=settings, metrics=metrics)
+    add_door(app, settings, metrics)
     add_handlers(app)
     add_routes(app)
+    add_event_routes(app)
+    add_catalogue_routes(app)
+    add_preview_routes(app)
+    add_customer_routes(app)
+    add_token_routes(app)
     add_operations(app)
     add_docs(app)
     return app
@@ -63,16 +77,54 @@ async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Serving
     sweep()
     active = ActiveModel(Registry(settings.registry), settings.runtime(), metrics, settings.default_locale)
     await asyncio.to_thread(active.refresh)
+    await asyncio.to_thread(prepare, settings.store())
+    store = await asyncio.to_thread(Store, settings.store(), settings.runtime(), settings.scoring_threads + 2)
     scoring = Scoring(settings.scoring_threads, settings.scoring_queue, metrics)
     cache = _cache(settings, metrics)
-    watch = asyncio.create_task(active.watch(settings.poll_seconds))
+    live = LiveShop(store, settings.unasked or "allow")
+    tasks = [
+        asyncio.create_task(active.watch(settings.poll_seconds)),
+        asyncio.create_task(follow(store, active, live, settings.follow_seconds)),
+        asyncio.create_task(count_sales(active, live, settings.sales_seconds)),
+    ]
     try:
-        yield Serving(settings, settings.secret(), metrics, active, scoring, cache)
+        yield Serving(
+            settings=settings,
+            secret=settings.secret(),
+            metrics=metrics,
+            active=active,
+            scoring=scoring,
+            cache=cache,
+            store=store,
+            live=live,
+            breaker=Breaker(settings.breaker_failures, settings.breaker_seconds),
+        )
     finally:
-        watch.cancel()
-        await asyncio.gather(watch, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         scoring.close()
         await cache.close()
+        await asyncio.to_thread(store.close)
+
+
+async def follow(store: Store, active: ActiveModel, live: LiveShop, poll_seconds: float) -> None:
+    """Until cancelled: what other hosts change shows here too, and is at hand before anyone asks."""
+    while True:
+        await asyncio.sleep(poll_seconds)
+        with contextlib.suppress(StoreDownError):  # the next look may find it again; whoever asks it says so
+            now = await asyncio.to_thread(store.follow)
+            if active.current is not None:
+                await asyncio.to_thread(live.at, active.current, now)
+
+
+async def count_sales(active: ActiveModel, live: LiveShop, poll_seconds: float) -> None:
+    """Until cancelled: what sells now is popular now."""
+    while True:
+        await asyncio.sleep(poll_seconds)
+        if active.current is not None:
+            with contextlib.suppress(StoreDownError):
+                await asyncio.to_thread(live.count_sales, active.current)
 
 
 def _cache(settings: Settings, metrics: Metrics) -> Cache:

@@ -67,6 +67,7 @@ class Writer:
     model: Model
     question: Question
     missing_ids: tuple[str, ...]
+    now: int  # the newest event of the model and the store
     secret: bytes
 
     def answer(
@@ -87,7 +88,7 @@ class Writer:
             "fallback": fallback_reason is not None,
             "fallback_reason": fallback_reason,
             "model_version": self.model.version,
-            "data_as_of": self.model.data_as_of,
+            "data_as_of": iso(self.now),
             "requested": options.n,
             "count": count,
             "complete": count == options.n,

@@ -13,12 +13,18 @@ from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 
 from service.problems import ProblemBody
+from service.routes import problem_schema
 
 ASSETS: Final = "/docs/assets"
 POLICY: Final = (
     "default-src 'self'; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; img-src 'self' data:"
 )
 OPEN: Final = ("/healthz", "/readyz")
+REFUSALS: Final[dict[str, Any]] = {
+    "401": problem_schema("No key or token was sent, or it is not valid"),
+    "403": problem_schema("The key lacks the scope, or the token is of another customer"),
+    "429": problem_schema("More calls than this key may make; Retry-After says when to go on"),
+}
 
 
 def add_docs(app: FastAPI) -> None:
@@ -50,7 +56,7 @@ async def docs() -> Response:
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
-    """FastAPI's description, with our problem document and the two ways to send a key."""
+    """FastAPI's description, with our problem document, the ways to send a key, and how the door refuses."""
     if app.openapi_schema is None:
         schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         components = schema.setdefault("components", {})
@@ -58,10 +64,16 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         components["securitySchemes"] = {
             "bearer": {"type": "http", "scheme": "bearer"},
             "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+            "basic": {"type": "http", "scheme": "basic"},
         }
         for path, operations in schema["paths"].items():
             for operation in operations.values():
-                operation["security"] = [] if path in OPEN else [{"bearer": []}, {"key": []}]
+                operation["security"] = [] if path in OPEN else [{"bearer": []}, {"key": []}, {"basic": []}]
+                if path not in OPEN:
+                    operation["responses"] |= REFUSALS
+                for parameter in operation.get("parameters", ()):
+                    if parameter["in"] == "query":
+                        parameter["allowEmptyValue"] = True  # it means: not given
         app.openapi_schema = schema
     return app.openapi_schema
 

@@ -1,22 +1,39 @@
-"""The door every request passes: asks for the key, stops bodies that are too large, measures, catches what breaks."""
+"""The door every request passes: asks who calls, stops bodies that are too large, measures, catches what breaks."""
 
 from __future__ import annotations
 
-import hmac
 import logging
 import time
 import traceback
-from typing import Final
+from typing import Any, Final
 
+from fastapi import FastAPI
 from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.access import access_of
+from service.gate import Gate
 from service.metrics import Metrics
-from service.problems import Broken, Problem, TooLarge, Unauthorized
+from service.nesting import DEEPEST, is_too_deep
+from service.problems import Broken, Invalid, Problem, TooLarge
 from service.settings import Settings
 
-OPEN: Final = frozenset({"/", "/healthz", "/readyz", "/docs", "/openapi.json"})
 log: Final = logging.getLogger("regulars.door")
+
+
+def add_door(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
+    """Outside of it only what browsers ask before they call, and the headers that let a page read the answer."""
+    app.add_middleware(Door, settings=settings, metrics=metrics)
+    if settings.origins():
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.origins(),
+            allow_methods=["GET", "POST", "PUT"],
+            allow_headers=["Authorization", "Content-Type", "If-None-Match"],
+            expose_headers=["ETag", "Retry-After"],
+        )
 
 
 class Door:
@@ -24,7 +41,6 @@ class Door:
 
     def __init__(self, app: ASGIApp, *, settings: Settings, metrics: Metrics) -> None:
         self._app = app
-        self._key = settings.api_key.get_secret_value().encode() if settings.api_key else None
         self._limit_bytes = settings.body_limit_bytes
         self._metrics = metrics
 
@@ -51,12 +67,13 @@ class Door:
     async def _enter(self, scope: Scope, receive: Receive, send: Send) -> Problem | None:
         """The problem that came up outside of the app's own handlers, if any."""
         headers = Headers(scope=scope)
-        if self._key is not None and not is_open(scope["path"]) and not _holds(headers, self._key):
-            return Unauthorized()
-        if _declared_bytes(headers) > self._limit_bytes:
-            return TooLarge(self._limit_bytes)
         try:
-            await self._app(scope, _counted(receive, self._limit_bytes), send)
+            await _pass(scope, headers)
+            if _declared_bytes(headers) > self._limit_bytes:
+                return TooLarge(self._limit_bytes)
+            await self._app(scope, _watched(receive, self._limit_bytes), send)
+        except Problem as problem:
+            return problem
         except Exception as error:  # whatever broke: the caller gets a problem document, the log no id
             self._metrics.errors.inc()
             log.error("unexpected %s at %s", type(error).__name__, frames(error))
@@ -64,8 +81,32 @@ class Door:
         return None
 
 
-def is_open(path: str) -> bool:
-    return path in OPEN or path.startswith("/docs/")
+async def _pass(scope: Scope, headers: Headers) -> None:
+    """Puts `caller` and `limited` into the request's state. Raises Unauthorized, Forbidden or TooManyCalls.
+
+    The route is found as the router will find it, by the same routes in the same order: so the address that is judged
+    is the one that answers.
+    """
+    route, path = _route_of(scope)
+    access = access_of(route, scope["method"]) if route else None
+    if access is not None and access.scope is None:
+        return
+    gate: Gate = scope["app"].state.gate
+    caller = await gate.caller(headers)
+    state = scope.setdefault("state", {})
+    state["caller"], state["limited"] = caller, False
+    if access is not None:
+        caller.check(access, path)
+        state["limited"] = await gate.is_over(caller, access)
+
+
+def _route_of(scope: Scope) -> tuple[BaseRoute | None, dict[str, Any]]:
+    """The route that will answer, with the parameters in its path; none where that is a 404 or a 405."""
+    for route in scope["app"].routes:
+        match, found = route.matches(scope)
+        if match is Match.FULL:
+            return route, found["path_params"]
+    return None, {}
 
 
 def frames(error: BaseException) -> str:
@@ -74,28 +115,28 @@ def frames(error: BaseException) -> str:
     return " < ".join(f"{place.filename.rsplit('/', 1)[-1]}:{place.lineno} {place.name}" for place in reversed(places))
 
 
-def _holds(headers: Headers, key: bytes) -> bool:
-    """Compared in constant time, as bytes; either header will do."""
-    scheme, _, bearer = headers.get("authorization", "").partition(" ")
-    sent = bearer.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")
-    return hmac.compare_digest(sent.encode("latin-1"), key)
-
-
 def _declared_bytes(headers: Headers) -> int:
     declared = headers.get("content-length", "0")
     return int(declared) if declared.isdecimal() else 0
 
 
-def _counted(receive: Receive, limit_bytes: int) -> Receive:
-    """Bodies without a declared length are counted as they come."""
+def _watched(receive: Receive, limit_bytes: int) -> Receive:
+    """A body is counted as it comes, and looked at when it is whole. Raises TooLarge and Invalid."""
+    parts: list[bytes] = []
     seen = 0
 
-    async def counted() -> Message:
+    async def watched() -> Message:
         nonlocal seen
         message = await receive()
-        seen += len(message.get("body", b""))
+        if message["type"] != "http.request":
+            return message
+        parts.append(message.get("body", b""))
+        seen += len(parts[-1])
         if seen > limit_bytes:
             raise TooLarge(limit_bytes)
+        if not message.get("more_body", False) and is_too_deep(b"".join(parts)):
+            problem = f"is nested deeper than {DEEPEST} lists and objects"
+            raise Invalid(f"body: {problem}", errors=[{"field": "body", "problem": problem}])
         return message
 
-    return counted
+    return watched

@@ -5,28 +5,52 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any
+from functools import partial
+from typing import Annotated, Any
 
 import orjson
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Path, Request, Response
+from fastapi.routing import APIRoute
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from starlette.routing import Match
+from starlette.types import Scope
 
 from models.artifact import Manifest
 from models.errors import ArtifactError
 from models.registry import Registry
 from service.active import Refusal
 from service.body import iso
-from service.routes import PROBLEMS
+from service.problems import Damaged, NotFound
+from service.routes import PROBLEMS, problem_schema
 from service.schema import Alive, Models, Ready
 from service.serving import Serving
 
 
+class OpenRoute(APIRoute):
+    """Open to everyone: a method that it does not take is refused as such, and asks nobody for a key."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, found = super().matches(scope)
+        return (Match.NONE if match is Match.NONE else Match.FULL), found
+
+
 def add_operations(app: FastAPI) -> None:
     tags: list[str | Enum] = ["operations"]
+    problems = dict(PROBLEMS)
+    problems |= {404: problem_schema("There is no such version"), 409: problem_schema("The version is damaged")}
     key: dict[int | str, dict[str, Any]] = {401: PROBLEMS[401]}
     app.add_api_route("/v1/models", models, response_model=Models, responses=key, tags=tags)
-    app.add_api_route("/healthz", healthz, response_model=Alive, tags=tags)
-    app.add_api_route("/readyz", readyz, response_model=Ready, responses={503: {"model": Ready}}, tags=tags)
+    app.add_api_route(
+        "/v1/models/{version}/activate",
+        activate,
+        methods=["POST"],
+        response_model=Models,
+        responses=problems,
+        tags=tags,
+    )
+    add_open = partial(app.router.add_api_route, tags=tags, route_class_override=OpenRoute)
+    add_open("/healthz", healthz, response_model=Alive)
+    add_open("/readyz", readyz, response_model=Ready, responses={503: {"model": Ready}})
     app.add_api_route("/metrics", metrics, response_class=Response, responses=key, tags=tags)
 
 
@@ -57,6 +81,24 @@ async def metrics(request: Request) -> Response:
 
 async def models(request: Request) -> Response:
     """Every version in the registry, newest first, which one is active and which one is served."""
+    return await _models(request)
+
+
+async def activate(request: Request, version: Annotated[str, Path(description="as /v1/models names it")]) -> Response:
+    """Serve a version, this host's worker at once and the others when they look; every byte of it is checked first."""
+    serving: Serving = request.app.state.serving
+    registry = serving.active.registry
+    if version not in await asyncio.to_thread(registry.names):
+        raise NotFound("There is no version of that name in the registry.")
+    try:
+        await asyncio.to_thread(registry.activate, version)
+    except ArtifactError as error:
+        raise Damaged(str(error).replace(f"{registry.root}/", "")) from None
+    await asyncio.to_thread(serving.active.refresh)
+    return await _models(request)
+
+
+async def _models(request: Request) -> Response:
     serving: Serving = request.app.state.serving
     registry, current = serving.active.registry, serving.active.current
     active, manifests = await asyncio.to_thread(lambda: (_active(registry), registry.versions()))

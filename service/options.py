@@ -13,17 +13,20 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidationInfo,
+    GetJsonSchemaHandler,
     WithJsonSchema,
-    field_validator,
     model_validator,
 )
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from models.cards import is_locale
 from models.slate import Filters, Repeat
 
 MOST_EXCLUDED: Final = 1000
-MOST_TOGETHER: Final = 100  # products of a visit or a basket: every one of them costs time
+MOST_TOGETHER: Final = 100  # products of a visit or a basket: every one costs time; and in a query: it has to fit
+# Language, script, region, variant.
+LOCALE: Final = re.compile("[A-Za-z]{2,3}([_-][A-Za-z]{4})?([_-]([A-Za-z]{2}|[0-9]{3}))?([_-][A-Za-z0-9]{5,8})?")
 # In a query the plus of "+01:00" means a space, and callers forget to escape it.
 LOST_PLUS: Final = re.compile(r"(?<=:\d\d) (?=\d\d:?\d\d$)|(?<=\.\d{3}) (?=\d\d:?\d\d$)")
 
@@ -39,24 +42,45 @@ def moment(value: Any) -> Any:
         raise ValueError("should be an ISO 8601 date or time, like 2017-12-31T23:55:00Z") from None
 
 
+def seconds_of(text: str) -> int:
+    """Of a moment as `moment` takes it. Raises ValueError."""
+    seconds: int = moment(text)
+    return seconds
+
+
+def whole(value: Any) -> Any:
+    """JSON knows one kind of number: 10.0 is 10."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def locale(value: Any) -> Any:
-    if not isinstance(value, str) or len(value) > 50 or not is_locale(value):
-        raise ValueError("is not a known locale; write it like en_US")
-    return value.replace("-", "_")
+    """As it is where prices can be written for it, else its language, else none: a mail goes out all the same."""
+    if not isinstance(value, str) or not LOCALE.fullmatch(value):
+        raise ValueError("is not a locale; write it like en_US")
+    whole = value.replace("-", "_")
+    return next((name for name in (whole, whole.partition("_")[0]) if is_locale(name)), None)
 
 
 def as_a_set(ids: tuple[str, ...]) -> tuple[str, ...]:
-    """Sorted, each once: the same products in another order are the same question."""
-    return tuple(sorted(set(ids)))
+    """Sorted, each once: the same products in another order are the same question. An empty id is none."""
+    return tuple(sorted(set(ids) - {""}))
 
 
-Id = Annotated[str, Field(min_length=1, max_length=500)]
-Excluded = Annotated[tuple[Id, ...], Field(max_length=MOST_EXCLUDED), AfterValidator(as_a_set)]
-Together = Annotated[tuple[Id, ...], Field(max_length=MOST_TOGETHER), AfterValidator(as_a_set)]
+NO_NUL: Final = r"^[^\x00]*$"  # no database takes it in a text
+Id = Annotated[str, Field(min_length=1, max_length=500, pattern=NO_NUL)]
+Listed = Annotated[str, Field(max_length=500, pattern=NO_NUL)]
+Excluded = Annotated[tuple[Listed, ...], Field(strict=False, max_length=MOST_EXCLUDED), AfterValidator(as_a_set)]
+Together = Annotated[tuple[Listed, ...], Field(strict=False, max_length=MOST_TOGETHER), AfterValidator(as_a_set)]
 Name = Annotated[str, Field(min_length=1, max_length=500)]
+WHOLE: Final = BeforeValidator(whole)
 Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Moment = Annotated[int, BeforeValidator(moment), WithJsonSchema({"type": "string", "format": "date-time"})]
-Locale = Annotated[str, BeforeValidator(locale), WithJsonSchema({"type": "string", "examples": ["en_US"]})]
+DATE: Final = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]}
+Moment = Annotated[int, BeforeValidator(moment), WithJsonSchema(DATE)]
+Locale = Annotated[
+    str | None,
+    BeforeValidator(locale),
+    WithJsonSchema({"type": "string", "pattern": f"^{LOCALE.pattern}$", "examples": ["en_US"]}),
+]
 
 
 class Fields(StrEnum):
@@ -64,17 +88,45 @@ class Fields(StrEnum):
     CARD = "card"  # also what a page or a mail shows
 
 
-class Options(BaseModel):
-    """Options of every slate. An empty text means: not given, as templates send it for what they do not know."""
+class Asked(BaseModel):
+    """What a caller asks for. An empty text or null means: not given, as templates send it for what is not known."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    n: Annotated[int, Field(ge=1, le=100, description="how many products")] = 10
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_not_given(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        return {name: value for name, value in values.items() if value is not None and value != ""}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Of a body. In a query the page of the documentation says of every parameter that it may be empty."""
+        reference = handler(core)
+        schema = handler.resolve_ref_schema(reference)
+        needed = schema.get("required", ())
+        for name, described in schema.get("properties", {}).items():
+            if name not in needed:
+                schema["properties"][name] = _or_empty(described)
+        return reference
+
+
+def _or_empty(described: JsonSchemaValue) -> JsonSchemaValue:
+    told = {name: value for name, value in described.items() if name in ("title", "description", "default")}
+    held = {name: value for name, value in described.items() if name not in told}
+    return {**told, "anyOf": [held, {"enum": ["", None]}]}
+
+
+class Options(Asked):
+    """Options of every slate."""
+
+    n: Annotated[int, Field(ge=1, le=100, description="how many products"), WHOLE] = 10
     placement: Annotated[
         str | None,
         Field(pattern="^[a-z0-9_-]{1,50}$", description="the spot it is for: home, product, basket, email"),
     ] = None
-    exclude: Annotated[Excluded, Field(description="products that must not be shown; may be repeated")] = ()
+    exclude: Annotated[Together, Field(description="products that must not be shown; may be repeated")] = ()
     category: Annotated[Name | None, Field(description="only this category")] = None
     brand: Annotated[Name | None, Field(description="only this brand")] = None
     min_price: Annotated[Price | None, Field(description="only products at this price or above")] = None
@@ -89,49 +141,31 @@ class Options(BaseModel):
         Moment | None, Field(description="the moment to answer for, ISO 8601, UTC without a zone; default data_as_of")
     ] = None
     deadline_ms: Annotated[
-        int | None, Field(ge=1, le=10_000, description="after this the popular slate goes out, flagged")
+        int | None, Field(ge=1, le=10_000, description="after this the popular slate goes out, flagged"), WHOLE
     ] = None
-    fields: Annotated[Fields, Field(description="ids: id, score, source, reason; card: all there is to show")] = (
-        Fields.CARD
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _empty_is_not_given(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
-            return values
-        given = {name: value for name, value in values.items() if value is not None and value != ""}
-        return {
-            name: [part for part in value if part != ""] if isinstance(value, list) else value
-            for name, value in given.items()
-        }
-
-    @field_validator("max_price")
-    @classmethod
-    def _prices_in_order(cls, max_price: float | None, info: ValidationInfo) -> float | None:
-        min_price = info.data.get("min_price")
-        if max_price is not None and min_price is not None and max_price < min_price:
-            raise ValueError("is below min_price")
-        return max_price
+    fields: Annotated[
+        Fields, Field(strict=False, description="ids: id, score, source, reason; card: all there is to show")
+    ] = Fields.CARD
 
     def filters(self, exclude: tuple[int, ...]) -> Filters:
         return Filters(exclude, self.category, self.brand, self.min_price, self.max_price, self.market)
 
 
 class CustomerOptions(Options):
-    repeat: Annotated[Repeat, Field(description="what was bought before: shown when it is time, always, never")] = (
-        Repeat.AUTO
-    )
+    repeat: Annotated[
+        Repeat, Field(strict=False, description="what was bought before: shown when it is time, always, never")
+    ] = Repeat.AUTO
 
 
 class SessionOptions(CustomerOptions):
     """Who is there and what they do. Products the catalogue does not know are named in `missing_ids`."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"recent": ["1082185", "995242"], "basket": ["1029743"], "n": 5}]}
+        strict=True, json_schema_extra={"examples": [{"recent": ["1082185", "995242"], "basket": ["1029743"], "n": 5}]}
     )
     customer_id: Annotated[Id | None, Field(description="whose purchases count too")] = None
-    session_id: Annotated[Id | None, Field(description="names the visit; does not change the answer")] = None
+    session_id: Annotated[Id | None, Field(description="the visit, whose events count too")] = None
+    exclude: Annotated[Excluded, Field(description="products that must not be shown")] = ()
     recent: Annotated[Together, Field(description="products looked at in this visit")] = ()
     basket: Annotated[Together, Field(description="products in the basket; never recommended")] = ()
 
@@ -147,5 +181,6 @@ class BundleOptions(Options):
 
 
 class BasketOptions(Options):
-    model_config = ConfigDict(json_schema_extra={"examples": [{"basket": ["1082185", "995242"], "n": 5}]})
+    model_config = ConfigDict(strict=True, json_schema_extra={"examples": [{"basket": ["1082185", "995242"], "n": 5}]})
+    exclude: Annotated[Excluded, Field(description="products that must not be shown")] = ()
     basket: Annotated[Together, Field(description="what is in the basket")]

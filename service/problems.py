@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import typing
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
@@ -12,6 +13,7 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.routing import Match
 
 MEDIA_TYPE: Final = "application/problem+json"
 LONGEST: Final = 60  # characters of a name that came from outside and is shown again
@@ -49,13 +51,17 @@ class Problem(HTTPException):
 
 
 class Unauthorized(Problem):
-    status, name, title = 401, "unauthorized", "A valid API key is needed"
+    status, name, title = 401, "unauthorized", "A valid API key or customer token is needed"
 
-    def __init__(self) -> None:
+    def __init__(self, why: str) -> None:
         super().__init__(
-            "Send the key of this service as 'Authorization: Bearer KEY' or as 'X-API-Key: KEY'.",
+            f"{why} Send one as 'Authorization: Bearer KEY' or, a key, as 'X-API-Key: KEY' or by basic auth.",
             headers={"WWW-Authenticate": 'Bearer realm="regulars"'},
         )
+
+
+class Forbidden(Problem):
+    status, name, title = 403, "forbidden", "The key or token does not open this"
 
 
 class NotFound(Problem):
@@ -77,11 +83,34 @@ class Invalid(Problem):
     status, name, title = 422, "invalid_request", "The request cannot be understood"
 
 
+class TooManyCalls(Problem):
+    status, name, title = 429, "too_many_calls", "More calls than this key may make"
+
+    def __init__(self, wait_seconds: float) -> None:
+        seconds = math.ceil(wait_seconds)
+        super().__init__(f"The next call may come in {seconds} s.", headers={"Retry-After": str(seconds)})
+
+
 class Broken(Problem):
     status, name, title = 500, "internal_error", "Something broke here"
 
     def __init__(self) -> None:
         super().__init__("The error was logged. The request may be sent again.")
+
+
+class Damaged(Problem):
+    status, name, title = 409, "damaged", "The version cannot be served"
+
+
+class Conflict(Problem):
+    status, name, title = 409, "conflict", "It cannot be done as things are"
+
+
+class Gone(Problem):
+    status, name, title = 410, "forgotten", "The customer asked to be forgotten"
+
+    def __init__(self) -> None:
+        super().__init__("Nothing is kept about this customer any more; another id begins anew.")
 
 
 class NoModel(Problem):
@@ -92,6 +121,13 @@ class NoModel(Problem):
         super().__init__(
             f"{why} Train one with '{TRAIN}'; it is picked up without a restart.", headers={"Retry-After": "5"}
         )
+
+
+class StoreAway(Problem):
+    status, name, title = 503, "store_unavailable", "The store does not answer"
+
+    def __init__(self) -> None:
+        super().__init__("Nothing was read or written. Send it again in a moment.", headers={"Retry-After": "2"})
 
 
 class FieldProblem(BaseModel):
@@ -138,24 +174,37 @@ def problem_of(request: Request, error: Exception) -> Problem:
     if isinstance(error, RequestValidationError):
         return _invalid(error.errors(), _options_of(request))
     if isinstance(error, StarletteHTTPException):
-        return _of_framework(error)
+        return _of_framework(request, error)
     return Broken()
 
 
-def _of_framework(error: StarletteHTTPException) -> Problem:
+def _of_framework(request: Request, error: StarletteHTTPException) -> Problem:
     if error.status_code == 404:
         return NotFound("The addresses of this service are listed at /docs.")
     if error.status_code == 405:
-        return MethodNotAllowed("The Allow header names the methods it takes.", headers=error.headers)
+        allowed = {"Allow": ", ".join(_methods(request))}
+        return MethodNotAllowed("The Allow header names the methods it takes.", headers=allowed)
     if error.status_code == 400:
         return Invalid("body: is not JSON", errors=[{"field": "body", "problem": "is not JSON"}])
     return Broken()
+
+
+def _methods(request: Request) -> list[str]:
+    """Of all routes at this address: the framework names those of the first one alone."""
+    here = (route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE)
+    return sorted({method for route in here for method in getattr(route, "methods", None) or ()})
 
 
 def _options_of(request: Request) -> Sequence[str]:
     """The options that the called endpoint takes: every endpoint names their model `options`."""
     options = typing.get_type_hints(request.scope["endpoint"]).get("options")
     return list(options.model_fields) if options else []
+
+
+def field_problems(errors: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """What pydantic says about one value that is judged by itself."""
+    placed = [{**error, "loc": ("event", *error["loc"])} for error in errors]
+    return [{"field": _field(error), "problem": _sentence(error, ())} for error in placed]
 
 
 def _invalid(errors: Sequence[Mapping[str, Any]], known: Sequence[str]) -> Invalid:

@@ -12,11 +12,13 @@ import orjson
 
 from models.catalogue import Catalogue
 from models.customers import PERSONALIZE_EMAIL, PERSONALIZE_WEB
+from models.live import NOTHING, Since
+from models.merchandising import ShopRule
 from models.slate import Repeat, SlateRequest
 from service.options import Options
 
 EMAIL: Final = "email"  # placements that begin so need the consent for mails, all others the one for the web
-LAYOUT: Final = 3  # of the answers; another one never meets the cached answers of this one
+LAYOUT: Final = 4  # of the answers; another one never meets the cached answers of this one
 
 
 class Kind(StrEnum):
@@ -25,6 +27,7 @@ class Kind(StrEnum):
     POPULAR = "popular"
     BUNDLES = "bundles"
     BASKET = "basket"
+    ORDER = "order"
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class Question:
     options: Options
     locale: str
     customer_id: str | None = None
+    session_id: str | None = None
+    order_id: str | None = None
     product_id: str | None = None
     recent: tuple[str, ...] = ()
     basket: tuple[str, ...] = ()
@@ -52,6 +57,8 @@ class Question:
             options,
             self.locale,
             self.customer_id,
+            self.session_id,
+            self.order_id,
             self.product_id,
             self.recent,
             self.basket,
@@ -63,6 +70,19 @@ class Question:
         return b"regulars:" + digest.hexdigest().encode()
 
 
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What the store knows at the moment of the answer, and the model does not."""
+
+    since: Since
+    newest: int | None  # time of the store's newest event
+    away: bool = False  # the store does not answer: this is as far as it is known
+
+
+AS_LEARNED: Final = Known(NOTHING, None)
+AWAY: Final = Known(NOTHING, None, away=True)
+
+
 @dataclass(frozen=True)
 class Resolved:
     """A question in the words of one catalogue: items instead of ids."""
@@ -72,8 +92,11 @@ class Resolved:
     missing_ids: tuple[str, ...]  # in the order product, recent, basket, exclude; each once
 
 
-def resolve(question: Question, catalogue: Catalogue) -> Resolved:
-    """Unknown products are named and otherwise ignored; what is in the basket or asked for is never recommended."""
+def resolve(question: Question, catalogue: Catalogue, rules: tuple[ShopRule, ...], now: int) -> Resolved:
+    """Unknown products are named and otherwise ignored; what is in the basket or asked for is never recommended.
+
+    `now`: the newest event, seconds since 1970.
+    """
     missing: dict[str, None] = {}
 
     def items(ids: tuple[str, ...]) -> tuple[int, ...]:
@@ -87,13 +110,14 @@ def resolve(question: Question, catalogue: Catalogue) -> Resolved:
     exclude = tuple(sorted({*items(options.exclude), *basket, *asked}))
     request = SlateRequest(
         n=options.n,
-        as_of=options.as_of,
+        as_of=now if options.as_of is None else options.as_of,
         repeat=question.repeat,
         strict=options.strict,
         filters=options.filters(exclude),
         recent=recent,
         basket=basket,
         placement=options.placement,
+        rules=rules,
         purpose=PERSONALIZE_EMAIL if (options.placement or "").startswith(EMAIL) else PERSONALIZE_WEB,
     )
     return Resolved(request, asked[0] if asked else -1, tuple(missing))

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, Final
 
 from fastapi import Body, FastAPI, Path, Query, Request, Response
+from fastapi.routing import APIRoute
 from starlette.convertors import Convertor, register_url_convertor
+from starlette.routing import Match
+from starlette.types import Scope
 
+from service.access import caller_of
 from service.options import BasketOptions, BundleOptions, CustomerOptions, Id, Options, PopularOptions, SessionOptions
 from service.problems import MEDIA_TYPE
 from service.questions import Kind, Question
@@ -17,6 +23,7 @@ from service.serving import Serving
 
 CustomerId = Annotated[Id, Path(description="any characters; a slash is written %2F or as it is")]
 ProductId = Annotated[Id, Path(description="any characters; a slash is written %2F or as it is")]
+OrderId = Annotated[Id, Path(description="of a purchase that was reported")]
 
 
 class IdConvertor(Convertor[str]):
@@ -31,17 +38,32 @@ class IdConvertor(Convertor[str]):
         return value
 
 
-def _problem(description: str) -> dict[str, Any]:
+# What is asked of a customer, a product or the rules, by the end of the path.
+LONGER: Final = re.compile(
+    r"/v1/(?:customers/[\s\S]*/(?:consent|export|profile|recommendations|replenishment|unused)"
+    r"|products/[\s\S]*/(?:bundles|ratings|similar)|rules/preview)$"
+)
+
+
+class BareRoute(APIRoute):
+    """Ends in an id, and takes no path that is a longer address: whom nobody named is not forgotten by mistake."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        return (Match.NONE, {}) if LONGER.match(scope["path"]) else super().matches(scope)
+
+
+def problem_schema(description: str) -> dict[str, Any]:
     schema = {"$ref": "#/components/schemas/ProblemBody"}
     return {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
 
 
 PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
-    401: _problem("The key is missing or wrong"),
-    422: _problem("A parameter or the body cannot be understood; `errors` names each field"),
-    503: _problem("No model has been published yet; Retry-After says when to ask again"),
+    401: problem_schema("The key is missing or wrong"),
+    422: problem_schema("A parameter or the body cannot be understood; `errors` names each field"),
+    503: problem_schema("No model has been published yet; Retry-After says when to ask again"),
 }
-TOO_LARGE: Final[dict[int | str, dict[str, Any]]] = {413: _problem("The body is too large")}
+UNKNOWN_ORDER: Final[dict[int | str, dict[str, Any]]] = {404: problem_schema("No order of that id was reported")}
+TOO_LARGE: Final[dict[int | str, dict[str, Any]]] = {413: problem_schema("The body is too large")}
 
 
 def add_routes(app: FastAPI) -> None:
@@ -53,12 +75,18 @@ def add_routes(app: FastAPI) -> None:
     _add(app, "GET", "/v1/popular", popular_products, SlateAnswer)
     _add(app, "GET", "/v1/products/{product_id:id}/bundles", product_bundles, BundleAnswer)
     _add(app, "POST", "/v1/baskets/bundles", basket_bundles, BundleAnswer)
+    _add(app, "GET", "/v1/orders/{order_id:id}/follow-up", order_follow_up, SlateAnswer, UNKNOWN_ORDER)
 
 
 def _add(
-    app: FastAPI, method: str, path: str, endpoint: Callable[..., Awaitable[Response]], answer: type[Answer]
+    app: FastAPI,
+    method: str,
+    path: str,
+    endpoint: Callable[..., Awaitable[Response]],
+    answer: type[Answer],
+    more: Mapping[int | str, dict[str, Any]] = MappingProxyType({}),
 ) -> None:
-    problems = PROBLEMS | TOO_LARGE if method == "POST" else PROBLEMS
+    problems = {**PROBLEMS, **(TOO_LARGE if method == "POST" else {}), **more}
     app.add_api_route(path, endpoint, methods=[method], response_model=answer, responses=problems, tags=["products"])
 
 
@@ -73,11 +101,13 @@ async def customer_recommendations(
 
 async def session_recommendations(request: Request, options: Annotated[SessionOptions, Body()]) -> Response:
     """A slate for a visit: from what was looked at and put into the basket, with or without a known customer."""
+    customer_id, session_id = caller_of(request).own(options.customer_id, options.session_id)
     question = Question(
         Kind.CUSTOMER,
         options,
         _locale(request, options),
-        customer_id=options.customer_id,
+        customer_id=customer_id,
+        session_id=session_id,
         recent=options.recent,
         basket=options.basket,
         repeat=options.repeat,
@@ -110,6 +140,11 @@ async def basket_bundles(request: Request, options: Annotated[BasketOptions, Bod
     return await _answer(request, Question(Kind.BASKET, options, _locale(request, options), basket=options.basket))
 
 
+async def order_follow_up(request: Request, order_id: OrderId, options: Annotated[Options, Query()]) -> Response:
+    """What goes with an order that was reported: nothing of it, nothing that is not needed twice."""
+    return await _answer(request, Question(Kind.ORDER, options, _locale(request, options), order_id=order_id))
+
+
 def _locale(request: Request, options: Options) -> str:
     serving: Serving = request.app.state.serving
     return options.locale or serving.settings.default_locale
@@ -117,4 +152,4 @@ def _locale(request: Request, options: Options) -> str:
 
 async def _answer(request: Request, question: Question) -> Response:
     serving: Serving = request.app.state.serving
-    return reply(request, serving, await serving.serve(question))
+    return reply(request, serving, await serving.serve(question, limited=request.state.limited))

@@ -47,7 +47,7 @@ class Answer(Schema):
     fallback: bool = Field(description="less than what was asked for; fallback_reason says why")
     fallback_reason: FallbackReason | None
     model_version: str
-    data_as_of: datetime = Field(description="the newest event the model learned from")
+    data_as_of: datetime = Field(description="the newest event that the model or the store holds")
     requested: int
     count: int
     complete: bool = Field(description="count is what was requested")

@@ -7,11 +7,14 @@ loop must go on with cached answers and probes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from service.body import Answer
 from service.metrics import Metrics
+
+T = TypeVar("T")
 
 
 class LateError(Exception):
@@ -26,15 +29,15 @@ class Scoring:
         self._reserved = ThreadPoolExecutor(1, "popular")
         self._most = threads + queue
         self._metrics = metrics
-        self._running: dict[bytes, asyncio.Task[Answer]] = {}
+        self._running: dict[Hashable, asyncio.Task[Any]] = {}
 
     async def answer(
         self,
-        key: bytes,
-        compute: Callable[[], Answer],
-        keep: Callable[[Answer], None],
+        key: Hashable,
+        compute: Callable[[], T],
+        keep: Callable[[T], None],
         wait_seconds: float,
-    ) -> Answer:
+    ) -> T:
         """What `compute` gives, in a thread. `keep` gets it too, also when nobody waits any more. Raises LateError."""
         task = self._running.get(key)
         if task is None:
@@ -46,7 +49,8 @@ class Scoring:
         if not done:
             self._metrics.late.labels("deadline").inc()
             raise LateError
-        return task.result()
+        found: T = task.result()
+        return found
 
     async def popular(self, compute: Callable[[], Answer]) -> Answer:
         """What `compute` gives, in the reserved thread, which no slate of the pool can keep waiting."""
@@ -56,8 +60,8 @@ class Scoring:
         for pool in (self._pool, self._reserved):
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _start(self, key: bytes, compute: Callable[[], Answer], keep: Callable[[Answer], None]) -> asyncio.Task[Answer]:
-        async def run() -> Answer:
+    def _start(self, key: Hashable, compute: Callable[[], T], keep: Callable[[T], None]) -> asyncio.Task[T]:
+        async def run() -> T:
             answer = await asyncio.get_running_loop().run_in_executor(self._pool, compute)
             keep(answer)
             return answer
@@ -68,7 +72,7 @@ class Scoring:
         task.add_done_callback(lambda done: self._finished(key, done))
         return task
 
-    def _finished(self, key: bytes, task: asyncio.Task[Answer]) -> None:
+    def _finished(self, key: Hashable, task: asyncio.Task[Any]) -> None:
         del self._running[key]
         self._metrics.pending.set(len(self._running))
         if not task.cancelled():

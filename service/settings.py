@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import ipaddress
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from models.cards import is_locale
 
 PREFIX: Final = "REGULARS_"
+ORIGIN: Final = re.compile(r"https?://[^/\s*]+")
+MOST_CALLS: Final = 1_000_000  # a minute
 DEVELOPMENT_KEY: Final = b"regulars on this machine alone"
 
 
@@ -33,13 +36,31 @@ class Settings(BaseModel):
     port: Annotated[int, Field(ge=0, le=65_535, description="port to listen on")] = 8000
     workers: Annotated[int, Field(ge=1, le=256, description="processes that answer")] = 1
     registry: Annotated[Path, Field(description="directory that `training train` publishes to")] = Path("registry")
+    database_url: Annotated[
+        SecretStr | None,
+        Field(description="address of the store, sqlite:///… or postgresql://…; by default store.db in the registry"),
+    ] = None
+    unasked: Annotated[
+        Literal["allow", "refuse"] | None,
+        Field(description="whether who was never asked is personalised; must be said off loopback, where it is allow"),
+    ] = None
     api_key: Annotated[
-        SecretStr | None, Field(description="key that callers of /v1 and /metrics send; without it nobody is asked")
+        SecretStr | None, Field(description="a key with every scope, for the start; needed off loopback")
     ] = None
     signing_key: Annotated[
         SecretStr | None,
-        Field(description="secret that signs ids and seals cached answers; by default made from the API key, or fixed"),
+        Field(description="secret that signs ids and customer tokens and seals cached answers; by default the API key"),
     ] = None
+    calls_a_minute: Annotated[
+        int | None, Field(ge=1, le=MOST_CALLS, description="of a key that has no number of its own; by default any")
+    ] = None
+    customer_calls_a_minute: Annotated[int, Field(ge=1, le=MOST_CALLS, description="of one customer, by token")] = 120
+    token_minutes: Annotated[
+        int, Field(ge=1, le=1440, description="life of a customer token that the service makes")
+    ] = 15
+    cors_origins: Annotated[
+        str, Field(description="origins whose pages may call, like https://shop.example, separated by commas")
+    ] = ""
     redis_url: Annotated[
         SecretStr | None, Field(description="redis://, rediss:// or unix:// address of the cache shared by all workers")
     ] = None
@@ -56,6 +77,12 @@ class Settings(BaseModel):
     scoring_queue: Annotated[int, Field(ge=0, description="slates that may wait for a thread, a worker")] = 64
     body_limit_bytes: Annotated[int, Field(ge=1, description="largest request body")] = 1_000_000
     poll_seconds: Annotated[float, Field(gt=0, description="how often a new model is looked for")] = 1.0
+    follow_seconds: Annotated[
+        float, Field(gt=0, le=1, description="how often changes that another host made are looked for")
+    ] = 0.5
+    sales_seconds: Annotated[
+        float, Field(gt=0, description="how often reported purchases are counted into what is popular")
+    ] = 60.0
     default_locale: Annotated[str, Field(description="how prices are written when the caller does not say")] = "en_US"
     runtime_dir: Annotated[
         Path | None,
@@ -72,6 +99,14 @@ class Settings(BaseModel):
             raise ValueError("not a locale; write it like en_US")
         return value
 
+    @field_validator("cors_origins")
+    @classmethod
+    def _known_origins(cls, value: str) -> str:
+        for origin in _parts(value):
+            if not ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin} is no origin; write it like https://shop.example, without a path")
+        return value
+
     @field_validator("redis_url")
     @classmethod
     def _known_scheme(cls, value: SecretStr | None) -> SecretStr | None:
@@ -85,6 +120,15 @@ class Settings(BaseModel):
             raise ValueError(
                 f"host {self.host} can be reached from other machines and no key is set. "
                 "Set REGULARS_API_KEY to a long random text, or REGULARS_HOST to 127.0.0.1"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _asks_what_holds_for_the_unasked(self) -> Self:
+        if self.unasked is None and not is_loopback(self.host):
+            raise ValueError(
+                "what holds for customers who were never asked for consent is yours to say: set REGULARS_UNASKED to "
+                "allow (they are personalised until they say no) or refuse (not before they say yes)"
             )
         return self
 
@@ -106,12 +150,30 @@ class Settings(BaseModel):
         material = key.get_secret_value().encode() if key else DEVELOPMENT_KEY
         return hmac.digest(material, b"regulars recommendation ids", hashlib.sha256)
 
+    def token_secret(self) -> bytes | None:
+        """What customer tokens are signed with: the signing key itself, so that the shop's server can make them."""
+        key = self.signing_key or self.api_key
+        return key.get_secret_value().encode() if key else None
+
+    def origins(self) -> list[str]:
+        return _parts(self.cors_origins)
+
+    def store(self) -> str:
+        """Where the store is."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{(self.registry / 'store.db').absolute()}"
+
     def runtime(self) -> Path:
         """A directory of this user on this host."""
         if self.runtime_dir is not None:
             return self.runtime_dir
         base = os.environ.get("XDG_RUNTIME_DIR")
         return Path(base) / "regulars" if base else Path(tempfile.gettempdir()) / f"regulars-{os.getuid()}"
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def is_loopback(host: str) -> bool:

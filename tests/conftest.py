@@ -1,11 +1,20 @@
 """Fixtures that more than one test file uses."""
 
+import os
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from tests.redis_server import MISSING, RedisServer, find_redis
+
+# Tests look at what is left in the folder for temporary files: where they run side by side, each side has its own.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    own = Path(tempfile.gettempdir()) / os.environ["PYTEST_XDIST_TESTRUNUID"][:8] / os.environ["PYTEST_XDIST_WORKER"]
+    own.mkdir(parents=True)
+    os.environ["TMPDIR"] = tempfile.tempdir = str(own)
 
 # How long an example takes says something about the machine and nothing about the shop.
 settings.register_profile("regulars", deadline=None)

@@ -14,7 +14,7 @@ import orjson
 
 from models.catalogue import ALWAYS_FROM, ALWAYS_UNTIL, Catalogue
 from models.customers import NEVER_ASKED, NO
-from models.events import DAY, KINDS
+from models.events import DAY, KINDS, order_code
 from models.lesson import Lesson
 from models.recommender import Recommender
 from models.registry import Registry
@@ -45,6 +45,7 @@ class Line:
     quantity: float = 1.0
     market: str = ""
     price: float = float("nan")
+    stars: float = 3.0  # of a rating
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,7 @@ def small_purchases(
             {
                 "user": customer_ids.find(line.customer),
                 "item": product_ids.find(line.product),
+                "order_code": order_code(line.order) if line.order else 0,
                 "time": moment(line.day),
                 "order": orders[_order(line)] if line.kind == "purchase" else -1,
                 "kind": KINDS.index(line.kind),
@@ -142,6 +144,7 @@ def small_purchases(
         product_ids=product_ids,
         market_names=markets,
         consent=np.array([people[name].consent for name in customer_ids], np.uint8).reshape(-1, 3),
+        consent_time=np.zeros((len(customer_ids), 3), np.int64),
         customer_market=markets.find_all([people[name].market for name in customer_ids]),
         catalogue=catalogue_of(products),
         report=ReadingReport(
@@ -178,6 +181,8 @@ def _order_numbers(lines: Sequence[Line]) -> dict[tuple[str, str], int]:
 
 def _weight(line: Line, lines: Sequence[Line]) -> float:
     """1; of a return minus the quantity, in mean lines of what this customer bought of the product until then."""
+    if line.kind in ("remove_from_cart", "rating"):
+        return -1.0 if line.kind == "remove_from_cart" else (line.stars - 3) / 2
     if line.kind != "return":
         return 1.0
     pair = (line.customer, line.product, "purchase")

@@ -38,6 +38,7 @@ BORDER = max(place for place, (name, _) in enumerate(ALL) if name == "FROM")
 BUILD, LAST = ALL[:BORDER], ALL[BORDER:]
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SERVICE, REDIS = COMPOSE["services"]["service"], COMPOSE["services"]["redis"]
+GIVEN = {"REGULARS_API_KEY": "a long random text", "REGULARS_UNASKED": "refuse", "POSTGRES_PASSWORD": "secret"}
 
 
 def rests(stage: list[tuple[str, str]], name: str) -> list[str]:
@@ -101,7 +102,7 @@ def test_nothing_else_reaches_the_build(path):
 def test_every_package_and_every_file_that_packaging_reads_is_copied():
     project = PYPROJECT["project"]
     wanted = {
-        *PYPROJECT["tool"]["setuptools"]["packages"],
+        *(name for name in PYPROJECT["tool"]["setuptools"]["packages"] if "." not in name),  # parts come with the whole
         "pyproject.toml",
         project["readme"],
         *project["license-files"],
@@ -114,9 +115,9 @@ def test_wheels_are_installed_under_the_constraints_with_an_extra_that_exists():
     words = shlex.split(install)
     assert words[words.index("--only-binary") + 1] == ":all:"
     assert words[words.index("-c") + 1] in copied()
-    project = re.fullmatch(r"\.\[(\w+)\]", words[-1])
+    project = re.fullmatch(r"\.\[([\w,]+)\]", words[-1])
     assert project is not None
-    assert project[1] in PYPROJECT["project"]["optional-dependencies"]
+    assert set(project[1].split(",")) <= set(PYPROJECT["project"]["optional-dependencies"])
 
 
 def test_both_stages_run_the_same_python_that_the_project_allows():
@@ -163,7 +164,8 @@ def test_the_user_owns_the_volume_with_the_registry():
     assert words[words.index("--owner") + 1] == the("USER")
     assert {volume, registry} <= set(words)
     named = dict(mount.split(":") for mount in SERVICE["volumes"] if ":" in mount)
-    assert named == dict.fromkeys(COMPOSE["volumes"], volume)
+    assert named == {"regulars": volume}
+    assert set(COMPOSE["volumes"]) == {"regulars", "store"}
 
 
 def test_every_module_that_is_run_exists():
@@ -232,24 +234,39 @@ def test_every_variable_is_a_setting():
 
 
 def test_the_service_starts_with_the_settings_of_image_and_compose():
-    settings = Settings.of(image_environment() | compose_environment(REGULARS_API_KEY="a long random text"))
+    settings = Settings.of(image_environment() | compose_environment(**GIVEN))
     assert settings.host == "0.0.0.0"
     assert str(settings.registry) == image_environment()["REGULARS_REGISTRY"]
     assert settings.workers == 2
 
 
-def test_without_a_key_neither_compose_nor_the_image_starts():
-    with pytest.raises(LookupError, match="key"):
-        compose_environment()
+@pytest.mark.parametrize("missing", GIVEN)
+def test_what_only_the_shop_can_say_is_asked_for(missing: str):
+    with pytest.raises(LookupError):
+        compose_environment(**{name: value for name, value in GIVEN.items() if name != missing})
+
+
+def test_without_a_key_the_image_does_not_start():
     with pytest.raises(SettingsError, match="REGULARS_API_KEY"):
         Settings.of(image_environment())
+
+
+def test_the_store_of_compose_is_brought_up_to_date_before_the_service_starts():
+    address = compose_environment(**GIVEN)["REGULARS_DATABASE_URL"]
+    assert address == "postgresql://regulars:secret@postgres/regulars"
+    migrate, postgres = COMPOSE["services"]["migrate"], COMPOSE["services"]["postgres"]
+    assert migrate["command"] == ["service", "migrate"]
+    assert migrate["environment"]["REGULARS_DATABASE_URL"] == SERVICE["environment"]["REGULARS_DATABASE_URL"]
+    assert migrate["depends_on"] == {"postgres": {"condition": "service_healthy"}}
+    assert SERVICE["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
+    assert (postgres["environment"]["POSTGRES_USER"], postgres["environment"]["POSTGRES_DB"]) == ("regulars",) * 2
 
 
 def test_the_service_finds_the_redis_of_compose():
     host = re.match(r"redis://(\w+):6379/", SERVICE["environment"]["REGULARS_REDIS_URL"])
     assert host is not None
     assert host[1] in COMPOSE["services"]
-    assert set(SERVICE["depends_on"]) == {host[1]}
+    assert SERVICE["depends_on"][host[1]] == {"condition": "service_started"}
 
 
 def test_the_redis_of_compose_is_a_bounded_cache_that_keeps_nothing(redis_server):

@@ -3,9 +3,12 @@
 import ast
 import re
 import shlex
+import textwrap
+import time
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi.routing import APIRoute
@@ -15,7 +18,10 @@ from models.features import BLENDED, FEATURES
 from models.rules import Rule
 from models.settings import BlendSettings, Scales
 from models.slate import FallbackReason, ReasonKind, Source, Strategy
+from service.access import Scope
 from service.app import create
+from service.commands import parser as service_parser
+from service.customer_tokens import read
 from service.options import BasketOptions, BundleOptions, PopularOptions, SessionOptions
 from service.problems import Problem
 from service.settings import Settings
@@ -140,6 +146,27 @@ def test_every_training_command_in_the_documents_is_understood(document: Path) -
         _, found, arguments = line.partition("python -m training ")
         if found:
             commands.parser().parse_args(shlex.split(arguments))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_service_command_in_the_documents_is_understood(document: Path) -> None:
+    for line in commands_in(document):
+        _, found, arguments = line.partition("python -m service ")
+        if found:
+            service_parser().parse_args(shlex.split(arguments))
+
+
+def test_the_token_of_the_documents_opens_what_it_says() -> None:
+    lines = re.search(r"^ {4}import base64.*\n(?: {4}.*\n)+", text("docs/api.md"), re.MULTILINE)
+    assert lines
+    made: dict[str, Any] = {}
+    source = textwrap.dedent(lines[0]).replace('os.environ["REGULARS_SIGNING_KEY"]', '"secret"')
+    exec(source, made)
+    assert read(b"secret", made["token"].encode(), int(time.time())).customer_id == "2034"
+
+
+def test_every_scope_stands_in_its_table() -> None:
+    assert named(first_cells("docs/api.md", "scope")) == set(Scope)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -7,7 +7,7 @@ from typing import Any, Final
 import ibis
 import ibis.expr.datatypes as dt
 
-from models.events import DAY, KINDS, PURCHASE, RETURN
+from models.events import DAY, EXPOSURE, KINDS, PURCHASE, RATING, RETURN
 from training.sources import Source
 from training.workspace import character, hash_of, microseconds
 
@@ -28,6 +28,8 @@ ROW_REASONS: Final = (
     "timestamp_in_future",
     "after_until",
     "unknown_kind",
+    "exposure",
+    "bad_rating",
     "bad_quantity",
     "zero_quantity",
     "quantity_out_of_range",
@@ -35,36 +37,48 @@ ROW_REASONS: Final = (
     "price_out_of_range",
     "guest_without_order",
     "guest_return",
+    # Those below are found when rows are compared with others.
+    "erased_customer",
+    "no_consent_to_train",
+    "never_asked",
+    "struck_out",
+    "told_again",
+    "in_store_too",
 )
 
 
 def checked_rows(source: Source, now: int, until: int | None) -> Any:
     """Every row of a source with typed cells, `reason` (code in ROW_REASONS, NULL to keep) and
-    `row_hash` of all its cells (NULL where the row is unreadable).
+    `row_hash` of all its cells (NULL where the row is unreadable, or an event, which is never another's copy).
 
-    `order_key` is a hash of the order id, or the day where there is none. `quantity` is positive; `kind` tells returns.
-    `price` is of one piece, NULL where unknown. `timestamp_in_future`: more than a day after `now`.
+    `order_key` is a hash of the order id, or the day where there is none. `quantity` is positive, of a rating its
+    stars; `kind` tells returns. `price` is of one piece, NULL where unknown. `timestamp_in_future`: more than a day
+    after `now`. Rows of a store also have `number` and `event`.
     """
+    of_store = {"number": source.table.number, "event": hash_of(source.table.event_id)} if source.from_store else {}
     texts = source.table.select(
         *(source.text(name) for name in ("customer_id", "product_id", "order_id", "market")),
         currency=currency(source.text("currency")),
         stamp=source.text("timestamp").strip(),
         time=seconds(source.text("timestamp")),
         kind_code=kind_code(source),
-        number=number(source.text("quantity")),
+        pieces=number(source.text("quantity")),
         quantity_text=source.text("quantity"),
         piece_text=source.text("unit_price"),
         piece=number(source.text("unit_price")),
         amount_text=source.text("amount"),
         amount=number(source.text("amount")),
+        stars=number(source.text("rating")),
         unreadable=_all_empty(source),
-        row_hash=ibis.ifelse(_all_empty(source), ibis.null("uint64"), _hash_of_all(source)),
+        row_hash=ibis.ifelse(_all_empty(source) | source.from_store, ibis.null("uint64"), _hash_of_all(source)),
+        stored=ibis.literal(source.from_store),
+        **of_store,
     )
     rows = _with_price(_with_quantity(texts))
     return rows.select(
         *("customer_id", "product_id", "market", "currency", "time", "kind", "quantity", "price", "row_hash"),
-        # Asked for NULL by name: DuckDB's hash of NULL is a number.
-        order_key=ibis.ifelse(rows.order_id.isnull(), (rows.time // DAY).try_cast("uint64"), hash_of(rows.order_id)),
+        *("stored", *of_store),
+        order_key=ibis.ifelse(rows.order_id.isnull(), (rows.time // DAY).try_cast("uint64"), md5_of(rows.order_id)),
         reason=_reason(rows, now, until),
     )
 
@@ -79,13 +93,13 @@ def _all_empty(source: Source) -> Any:
 
 
 def _with_quantity(rows: Any) -> Any:
-    given = ibis.ifelse(rows.quantity_text.isnull(), 1.0, rows.number)
+    given = ibis.ifelse(rows.quantity_text.isnull(), 1.0, rows.pieces)
     buys = rows.kind_code.isin((PURCHASE, RETURN))
     comes_back = (rows.kind_code == PURCHASE) & (given < 0) & ~given.isnan()
     return rows.mutate(
         # Only what is bought or brought back has a quantity; a view often says 0.
         given=ibis.ifelse(buys, given, 1.0),
-        quantity=ibis.ifelse(buys, given.abs(), 1.0),
+        quantity=ibis.cases((buys, given.abs()), (rows.kind_code == RATING, rows.stars), else_=1.0),
         kind=ibis.ifelse(comes_back, RETURN, rows.kind_code).cast("uint8"),
     )
 
@@ -113,6 +127,8 @@ def _reason(rows: Any, now: int, until: int | None) -> Any:
         "timestamp_in_future": rows.time > now + DAY,
         "after_until": ibis.literal(False) if until is None else rows.time >= until,
         "unknown_kind": rows.kind_code.isnull(),
+        "exposure": rows.kind == EXPOSURE,
+        "bad_rating": (rows.kind == RATING) & (unknown(rows.stars) | (rows.stars < 1) | (rows.stars > 5)),
         "bad_quantity": unknown(rows.given),
         "zero_quantity": rows.given == 0,
         "quantity_out_of_range": rows.quantity > LARGEST_QUANTITY,
@@ -121,8 +137,17 @@ def _reason(rows: Any, now: int, until: int | None) -> Any:
         "guest_without_order": guest & rows.order_id.isnull(),
         "guest_return": guest & (rows.kind == RETURN),
     }
-    first, *rest = ((tests[reason], ibis.literal(code, "int8")) for code, reason in enumerate(ROW_REASONS))
+    first, *rest = ((test, reason_code(reason)) for reason, test in tests.items())
     return ibis.cases(first, *rest, else_=ibis.null("int8"))
+
+
+def reason_code(reason: str) -> Any:
+    return ibis.literal(ROW_REASONS.index(reason), "int8")
+
+
+@ibis.udf.scalar.builtin(name="md5_number_lower")  # type: ignore[untyped-decorator]
+def md5_of(text: str) -> dt.uint64:
+    """64 bits of a text's MD5; the low 32 of them are models.events.order_code."""
 
 
 def kind_code(source: Source) -> Any:

@@ -19,6 +19,7 @@ PURCHASE_COLUMNS: Final = (
     "currency",
     "kind",
     "market",
+    "rating",
 )
 PRODUCT_COLUMNS: Final = (
     "product_id",
@@ -34,7 +35,10 @@ PRODUCT_COLUMNS: Final = (
     "available_from",
     "available_until",
 )
-CUSTOMER_COLUMNS: Final = ("customer_id", "market", "train", "personalize_web", "personalize_email")
+CUSTOMER_COLUMNS: Final = (
+    *("customer_id", "market", "train", "personalize_web", "personalize_email"),
+    *("consent_time", "train_time", "personalize_web_time", "personalize_email_time"),
+)
 KNOWN: Final = tuple(dict.fromkeys((*PURCHASE_COLUMNS, *PRODUCT_COLUMNS, *CUSTOMER_COLUMNS)))
 REQUIRED_OF_PURCHASES: Final = ("product_id", "timestamp", "customer_id")
 

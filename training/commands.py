@@ -22,6 +22,7 @@ from training.purchases import Purchases, read_purchases
 from training.recipients import everyone, read_recipients
 from training.report import write_report
 from training.report_data import Report
+from training.rules_file import read_rules
 from training.summary import print_evaluation, print_learned, print_reading, print_versions, write_json
 from training.train import evaluate_history, train
 from training.tune import Plan, print_tuned, tune
@@ -66,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser("evaluate", help="measure on the last days of the history; publish nothing")
     _add_history(command)
     command.add_argument("--test-days", type=int, metavar="N", help="days kept back (default 28)")
+    command.add_argument("--rules", type=Path, metavar="FILE.json", help="measure what these rules of the shop cost")
     command.add_argument("--json", type=Path, metavar="FILE", help="write every figure")
     command.add_argument("--report", type=Path, metavar="FILE", help="default: report.html")
     command.set_defaults(run=_evaluate)
@@ -122,7 +124,7 @@ def _add_synthetic(commands: Any) -> None:
 
 
 def _add_history(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--purchases", nargs="+", required=True, metavar="PATH", help="files, folders or globs")
+    command.add_argument("--purchases", nargs="+", required=True, metavar="PATH", help="paths, globs, store URL")
     command.add_argument("--products", type=Path, metavar="PATH")
     command.add_argument("--customers", type=Path, metavar="PATH")
     command.add_argument("--column", action="append", default=[], metavar="OURS=THEIRS", help="repeatable")
@@ -148,6 +150,7 @@ def _read(options: argparse.Namespace, config: Config, reporter: Reporter, now: 
             now=now,
             until=_until(options.until),
             memory_limit=config.memory_limit,
+            unasked=config.training.unasked,
             on_progress=advance,
         )
 
@@ -198,8 +201,9 @@ def _evaluate(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
             raise InputError(f"--test-days {options.test_days}: expected 1 to 365")
         kept_back = config.evaluation.model_copy(update={"test_days": options.test_days})
         config = config.model_copy(update={"evaluation": kept_back})
+    rules = read_rules(options.rules) if options.rules else ()
     purchases = _read(options, config, reporter, now)
-    outcome = evaluate_history(purchases, config, reporter, now=now)
+    outcome = evaluate_history(purchases, config, reporter, now=now, rules=rules)
     print_reading(reporter.console, purchases)
     if outcome.evaluation is not None:
         print_evaluation(reporter.console, outcome.evaluation)
@@ -245,12 +249,7 @@ def _export(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     order = Order(options.n, options.repeat, options.layout)
     with reporter.step("Exporting") as advance:
         rows = export_slates(
-            directory,
-            recipients,
-            order,
-            options.output,
-            processes=config.processes or cores(),
-            on_progress=advance,
+            directory, recipients, order, options.output, processes=config.processes or cores(), on_progress=advance
         )
     reporter.console.print(f"{rows:,} rows for {len(recipients):,} customers from {version} in {options.output}")
     return DONE

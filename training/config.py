@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from models.settings import ModelSettings
 from models.trees import MOST_LEAVES
+from training.customers import Unasked
 from training.errors import InputError
 from training.windows import SHORTEST_DAYS
 from training.workspace import DEFAULT_MEMORY_LIMIT
@@ -84,9 +85,14 @@ class RegistryConfig(Section):
     max_age_days: Annotated[int, Field(ge=1)] = 30
 
 
+class TrainingConfig(Section):
+    unasked: Unasked = "allow"  # whether to learn from customers who never answered
+
+
 class Config(Section):
     columns: dict[str, str] = {}  # our name = the file's name
     model: Annotated[ModelSettings, AfterValidator(sensible)] = ModelSettings()
+    training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     registry: RegistryConfig = RegistryConfig()
     processes: Annotated[int, Field(ge=1)] | None = None  # None: one a core

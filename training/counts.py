@@ -14,7 +14,7 @@ from models.sales import DailySales
 from training.purchases import Purchases
 
 # The arrays of Purchases that have a row a line.
-LINES = ("user", "item", "order", "time", "kind", "weight", "quantity", "price", "market")
+LINES = ("user", "item", "order", "order_code", "time", "kind", "weight", "quantity", "price", "market")
 
 
 def only(purchases: Purchases, rows: NDArray[np.bool_]) -> Purchases:
@@ -26,8 +26,8 @@ def histories(purchases: Purchases) -> Histories:
     known = slice(int(np.searchsorted(purchases.user, 0)), None)  # guests come first
     counts = np.bincount(purchases.user[known], minlength=len(purchases.customer_ids))
     indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    events = Events(purchases.item[known], purchases.time[known], purchases.kind[known], purchases.weight[known])
-    return Histories(indptr, events)
+    events = Events(purchases.item, purchases.time, purchases.kind, purchases.weight, purchases.order_code)
+    return Histories(indptr, events.at(known))
 
 
 def daily_sales(purchases: Purchases) -> DailySales:

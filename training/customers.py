@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
 
 import ibis
 
 from models.customers import NEVER_ASKED, NO, YES
-from training.cleaning import has_nul, too_long
+from training.cleaning import has_nul, seconds, too_long
 from training.columns import require
 from training.sources import Source, unreadable_rows
+from training.store import Store
 from training.workspace import Workspace, reading
 
 PURPOSES: Final = ("train", "personalize_web", "personalize_email")  # the columns of models.customers.Customers.consent
+TIMES: Final = tuple(f"{purpose}_time" for purpose in PURPOSES)
+BAD: Final = ("bad_consent", "bad_consent_time")  # cells of a row that stays
+Unasked = Literal["allow", "refuse"]  # whether to learn from customers who never answered
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,10 +31,17 @@ class Customers:
     problems: dict[str, int]
 
 
-def read_customers(workspace: Workspace, sources: Sequence[Source]) -> Customers:
-    """The last row of a customer wins. A consent that cannot be read is a no, and counted as bad_consent."""
-    if not sources:
-        return Customers(workspace.keep("customers", _nobody()), 0, {})
+def read_customers(workspace: Workspace, sources: Sequence[Source], store: Store | None = None) -> Customers:
+    """The last row of a customer wins. A consent that cannot be read is a no, and counted as bad_consent.
+
+    Of a file and the store the later consent wins, for each purpose; one without a date is older than any with one.
+    """
+    people = _of_files(workspace, sources, store) if sources else Customers(_nobody(), 0, {})
+    table = _later(people.table, store.consents) if store else people.table
+    return replace(people, table=workspace.keep("customers", table))
+
+
+def _of_files(workspace: Workspace, sources: Sequence[Source], store: Store | None) -> Customers:
     for source in sources:
         require(source.label, ["customer_id"], source.names, source.columns)
     workspace.in_file_order(True)
@@ -39,27 +50,36 @@ def read_customers(workspace: Workspace, sources: Sequence[Source]) -> Customers
         every = workspace.keep("customer_rows", ibis.union(*typed) if len(typed) > 1 else typed[0])
         every = workspace.keep("customer_order", every.mutate(position=ibis.row_number()))
     workspace.in_file_order(False)
+    if store:
+        erased = every.customer_id.isin(store.erased_of(workspace, every).customer_id)
+        problem = ibis.ifelse(every.problem.isnull() & erased, "erased_customer", every.problem)
+        every = workspace.keep("customers_left", every.mutate(problem=problem))
     good = every.filter(every.problem.isnull())
     last = good.group_by("customer_id").agg(position=good.position.max())
-    table = workspace.keep("customers", good.semi_join(last, "position").drop("position", "problem", "bad_consent"))
+    table = workspace.keep("customers_told", good.semi_join(last, "position").drop("position", "problem", *BAD))
     problems = _problems(workspace, every, table, unreadable_rows(workspace, sources))
     return Customers(table, workspace.count(every) + problems.get("unreadable_row", 0), problems)
 
 
 def _nobody() -> Any:
-    columns = {"customer_id": "string", "market": "string"} | dict.fromkeys(PURPOSES, "uint8")
+    columns = {"customer_id": "string", "market": "string"}
+    columns |= dict.fromkeys(PURPOSES, "uint8") | dict.fromkeys(TIMES, "int64")
     return ibis.memtable(ibis.schema(columns).to_pyarrow().empty_table())
 
 
 def _typed(source: Source) -> Any:
     customer = source.text("customer_id")
     consents = {purpose: _consent(source.text(purpose)) for purpose in PURPOSES}
+    stamps = {time: _either(source.text(time), source.text("consent_time")) for time in TIMES}
     bad = [consents[purpose].isnull() for purpose in PURPOSES]
+    undated = [stamp.notnull() & seconds(stamp).isnull() for stamp in stamps.values()]
     return source.table.select(
         customer,
         source.text("market"),
         **{purpose: consent.fill_null(NO).cast("uint8") for purpose, consent in consents.items()},
-        bad_consent=sum((one.cast("int64") for one in bad[1:]), bad[0].cast("int64")),
+        **{name: seconds(stamp) for name, stamp in stamps.items()},
+        bad_consent=_count(bad),
+        bad_consent_time=_count(undated),
         problem=ibis.cases(
             (customer.isnull(), "missing_customer_id"),
             (too_long(customer), "id_too_long"),
@@ -67,6 +87,27 @@ def _typed(source: Source) -> Any:
             else_=ibis.null("string"),
         ),
     )
+
+
+def _either(text: Any, other: Any) -> Any:
+    return ibis.coalesce(text.strip().nullif(""), other.strip().nullif(""))
+
+
+def _count(flags: list[Any]) -> Any:
+    return sum((one.cast("int64") for one in flags[1:]), flags[0].cast("int64"))
+
+
+def _later(files: Any, store: Any) -> Any:
+    """Everyone in either, with the later consent of the two for each purpose."""
+    both = files.outer_join(store, "customer_id", rname="{name}_stored")
+    cells = {}
+    for purpose, time in zip(PURPOSES, TIMES, strict=True):
+        code, stored = both[purpose].fill_null(NEVER_ASKED), both[f"{purpose}_stored"]
+        older = (code == NEVER_ASKED) | both[time].isnull() | (both[time] <= both[f"{time}_stored"])
+        told = stored.notnull() & older
+        cells[purpose] = ibis.ifelse(told, stored, code).cast("uint8")
+        cells[time] = ibis.ifelse(told, both[f"{time}_stored"], both[time])
+    return both.select("market", customer_id=ibis.coalesce(both.customer_id, both.customer_id_stored), **cells)
 
 
 def _consent(text: Any) -> Any:
@@ -80,11 +121,11 @@ def _consent(text: Any) -> Any:
 
 
 def _problems(workspace: Workspace, every: Any, kept: Any, unreadable: int) -> dict[str, int]:
-    counts = every.group_by("problem").agg(rows=every.count(), bad_consent=every.bad_consent.sum())
+    counts = every.group_by("problem").agg(rows=every.count(), **{name: every[name].sum() for name in BAD})
     problems: Counter[str] = Counter(unreadable_row=unreadable)
     for row in workspace.connection.to_pyarrow(counts).to_pylist():
         if row["problem"] is None:
-            problems["bad_consent"] = row["bad_consent"]
+            problems.update({name: row[name] for name in BAD})
             problems["duplicate_customer"] = row["rows"] - workspace.count(kept)
         else:
             problems[row["problem"]] = row["rows"]

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.events import DAY, PURCHASE
+from models.merchandising import ShopRule
 from models.recommender import Recommender
 from training import metrics
 from training.config import EvaluationConfig
@@ -66,12 +67,17 @@ def evaluate(
     on_progress: Advance,
     as_of: int | None = None,
     rivals: Slates | None = None,
+    rules: tuple[ShopRule, ...] = (),
 ) -> Evaluation:
-    """Evaluate the artifact in `directory` for the customers of a split, at the cut unless `as_of` says later."""
+    """Evaluate the artifact in `directory` for the customers of a split, at the cut unless `as_of` says later.
+
+    With the shop's rules, the slates that they make are one more method, beside what is served without them.
+    """
     moment = split.cut if as_of is None else as_of
     customers = list(zip(split.users.tolist(), split.targets, split.discoveries, strict=True))
     parts = []
-    for part in spread(directory, partial(observe, moment, config.k), customers, chunk=CHUNK, processes=processes):
+    work = partial(observe, moment, config.k, rules)
+    for part in spread(directory, work, customers, chunk=CHUNK, processes=processes):
         parts.append(part)
         on_progress(min(len(parts) * CHUNK, len(customers)), len(customers))
     seen = Observations.of(parts)

@@ -53,7 +53,13 @@ def fit(
         everyone = interactions(histories.events, pairs.starts, as_of, settings.history)
         traits = fit_traits(purchases)
         repeats = fit_repeats(everyone, traits.category, settings.repeats)
-    people = Customers(purchases.customer_ids, purchases.consent, purchases.customer_market, purchases.market_names)
+    people = Customers(
+        purchases.customer_ids,
+        purchases.consent,
+        purchases.consent_time,
+        purchases.customer_market,
+        purchases.market_names,
+    )
     return Model(
         people,
         purchases.catalogue,
@@ -81,11 +87,11 @@ class Pairs:
         self.learned = learned
         self.shape = (n_users, len(learned))
         self.as_of = as_of
-        self.kind_weights = settings.history.kind_weights
+        self.history = settings.history
 
     def interest(self, half_life_days: float) -> csr_matrix:
         """Decayed interest above 0: (users, items) float32."""
-        values = interest(self.events, self.starts, self.as_of, half_life_days, self.kind_weights)
+        values = interest(self.events, self.starts, self.as_of, half_life_days, self.history)
         columns = self.events.item[self.starts]
         shown = (values > 0) & self.learned[columns]
         return csr_matrix((values[shown], (self.user[shown], columns[shown])), self.shape, dtype=np.float32)

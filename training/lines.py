@@ -9,10 +9,26 @@ from typing import Any, Final
 
 import ibis
 
-from models.events import PURCHASE, RETURN
+from models.customers import NEVER_ASKED, NO, YES
+from models.events import DAY, PURCHASE, RATING, REMOVED, RETURN
+from training.cleaning import YEAR_2100, reason_code
 from training.workspace import Workspace
 
 LINE: Final = ("user", "item", "order_key", "kind")
+CODES: Final = 2**32  # of orders
+
+
+def newest_told(rows: Any) -> Any:
+    """Rows of a store of which two events tell the same purchase or rating: the newer event counts, and only it."""
+    rows = rows.mutate(buyer=rows.customer_id.fill_null(""))
+    line = ("buyer", "product_id", "order_key", "kind")
+    once = rows.filter(rows.reason.isnull() & rows.kind.isin((PURCHASE, RATING)))
+    told = once.group_by(line).agg(newest=once.event.argmax(once.number), least=once.event.min(), most=once.event.max())
+    again = told.filter(told.least != told.most).select(*line, "newest")
+    joined = rows.left_join(again, line)
+    older = joined.reason.isnull() & (joined.event != joined.newest).fill_null(False)
+    names = [name for name in rows.columns if name not in ("buyer", "number", "event", "reason")]
+    return joined.select(*names, reason=ibis.ifelse(older, reason_code("told_again"), joined.reason))
 
 
 def without_duplicates(workspace: Workspace, rows: Any) -> tuple[Any, int]:
@@ -41,15 +57,32 @@ def name_table(workspace: Workspace, name: str, column: Any, also: Any = None) -
     return workspace.keep(f"{name}_codes", distinct.mutate(code=ibis.row_number().over(window).cast("int32")))
 
 
-def coded(rows: Any, names: dict[str, Any], refused: Any) -> Any:
-    """Rows with codes for texts, -1 for none, and `refused`: a row of a customer who does not want to be trained on.
+def with_refusal(people: Any, consents: Any, erased: Any, unasked: str) -> Any:
+    """`people` (customer_id, code) with `refusal`, the reason not to learn from them: a code, NULL where there is none.
 
-    `names`: for each text column its table of (text, code). `refused`: the ids of those customers.
+    `consents`: (customer_id, train). `erased`: the ids of the forgotten. `unasked`: "refuse" those who never answered.
+    """
+    erased = erased.select(erased_id="customer_id")
+    people = people.left_join(consents.select("customer_id", "train"), "customer_id").drop("customer_id_right")
+    people = people.left_join(erased, people.customer_id == erased.erased_id)
+    train = people.train.fill_null(NEVER_ASKED)
+    refusal = ibis.cases(
+        (people.erased_id.notnull(), reason_code("erased_customer")),
+        (train == NO, reason_code("no_consent_to_train")),
+        ((train != YES) & (unasked == "refuse"), reason_code("never_asked")),
+        else_=ibis.null("int8"),
+    )
+    return people.select("customer_id", "code", refusal=refusal)
+
+
+def coded(rows: Any, names: dict[str, Any]) -> Any:
+    """Rows with codes for texts, -1 for none. `names`: for each text column its table of (text, code).
+
+    `reason` becomes the `refusal` of the customer.
     """
     for text, table in names.items():
-        coded_text = table.select(**{f"{text}_name": table[text], f"{text}_code": table.code})
+        coded_text = table.rename(**{f"{text}_name": text, f"{text}_code": "code"})
         rows = rows.left_join(coded_text, rows[text] == coded_text[f"{text}_name"]).drop(f"{text}_name")
-    rows = rows.left_join(refused, rows.customer_id == refused.refused_customer)
     return rows.select(
         "time",
         "kind",
@@ -60,8 +93,29 @@ def coded(rows: Any, names: dict[str, Any], refused: Any) -> Any:
         item=rows.product_id_code,
         market=rows.market_code.fill_null(-1),
         currency=rows.currency_code.fill_null(-1),
-        refused=rows.refused_customer.notnull(),
+        stored="stored",
+        reason=rows.refusal,
     )
+
+
+def struck_pairs(unused: Any, names: dict[str, Any]) -> Any:
+    """(user, item) of what customers struck out of their profiles; `unused`: (customer_id, product_id)."""
+    people, products = (names[text].select(text, "code") for text in ("customer_id", "product_id"))
+    pairs = unused.inner_join(people.rename(user="code"), "customer_id")
+    return pairs.inner_join(products.rename(item="code"), "product_id").select("user", "item")
+
+
+def stored_lines(rows: Any) -> Any:
+    """The lines that the store tells."""
+    return rows.filter(rows.stored & rows.reason.isnull()).select(*LINE)
+
+
+def marked(rows: Any, found: Any, reason: str, where: Any = True) -> Any:
+    """Rows that `found` has, in all of its columns, get this reason if they have none and `where` holds."""
+    joined = rows.left_join(found.distinct().mutate(is_found=True), found.columns)
+    hit = joined.is_found.fill_null(False) & joined.reason.isnull() & where
+    names = [name for name in rows.columns if name != "reason"]
+    return joined.select(*names, reason=ibis.ifelse(hit, reason_code(reason), joined.reason))
 
 
 def merged(rows: Any) -> Any:
@@ -110,13 +164,20 @@ def finished(lines: Any, orders: Any, returns: Any) -> Any:
     others = lines.filter(lines.kind.notin((PURCHASE, RETURN)))
     every = ibis.union(
         _result(bought, bought.order, ibis.literal(1.0)),
-        _result(others, none, ibis.literal(1.0)),
+        _result(others, none, _weight(others)),
         _result(returns, none, returns.weight),
     )
     return every.order_by("user", "item", "time", "order", "kind", "quantity")
 
 
+def _weight(lines: Any) -> Any:
+    """Of a rating (stars - 3) / 2, by the mean of its rows; -1 of what was taken out of the cart; 1 of the rest."""
+    stars = lines.quantity / lines["rows"]
+    return ibis.cases((lines.kind == RATING, (stars - 3) / 2), (lines.kind == REMOVED, -1.0), else_=1.0)
+
+
 def _result(lines: Any, order: Any, weight: Any) -> Any:
+    has_order_id = lines.order_key > YEAR_2100 // DAY
     return lines.select(
         "user",
         "item",
@@ -124,8 +185,9 @@ def _result(lines: Any, order: Any, weight: Any) -> Any:
         "kind",
         "market",
         order=order,
+        order_code=ibis.ifelse(has_order_id, lines.order_key % CODES, 0).cast("uint32"),
         weight=weight.cast("float32"),
-        quantity=lines.quantity.cast("float32"),
+        quantity=ibis.ifelse(lines.kind == RATING, 1.0, lines.quantity).cast("float32"),
         price=lines.price.cast("float32"),
     )
 

@@ -13,6 +13,7 @@ from models.candidates import best
 from models.case import Case
 from models.features import FEATURES
 from models.history import before, interest, pair_starts
+from models.merchandising import ShopRule
 from models.recommender import NOBODY, Ranked, Recommender
 from models.rules import Removed, Rule
 from models.settings import DiversitySettings
@@ -20,6 +21,7 @@ from models.slate import Repeat, SlateRequest
 
 SERVED: Final = "served"
 AUTO: Final = "served, repeat=auto"
+RULED: Final = "served, with the shop's rules"
 BLEND: Final = "blend"  # without what the ranker has learned
 SOURCES: Final = {  # a source alone: its candidates in the order of its feature
     "source: own purchases": "own_long",
@@ -31,7 +33,7 @@ POPULARITY: Final = "popularity"
 RECENT_POPULARITY: Final = "popularity, 28 days"
 OWN_PURCHASES: Final = "own purchases, decayed"
 BASELINES: Final = (POPULARITY, RECENT_POPULARITY, OWN_PURCHASES)
-METHODS: Final = (SERVED, AUTO, BLEND, *SOURCES, *BASELINES)
+METHODS: Final = (SERVED, AUTO, RULED, BLEND, *SOURCES, *BASELINES)
 DIVERSITIES: Final = (10, 5, 3, 2)  # products of a category among ten
 RECENT_DAYS: Final = 28
 OWN_HALF_LIFE_DAYS: Final = 90.0
@@ -50,15 +52,20 @@ class Answer:
     varied: tuple[Items, ...]  # the first k with each of DIVERSITIES
 
 
-def answers(recommender: Recommender, user: int, as_of: int, k: int) -> tuple[Answer, Answer]:
+def answers(
+    recommender: Recommender, user: int, as_of: int, k: int, rules: tuple[ShopRule, ...] = ()
+) -> tuple[Answer, Answer]:
     """Every method's slates for one customer: of anything, and of what they never bought."""
     request = recommender.at_home(user, SlateRequest(n=k, as_of=as_of))
     case = recommender.case(user, request)
-    everything = _answer(recommender, user, case, replace(request, repeat=Repeat.INCLUDE))
-    auto = replace(request, repeat=Repeat.AUTO)
-    ranked = recommender.ranked(case, recommender.removed(case, auto))
-    everything.items[AUTO] = _served(recommender, case, auto, ranked)[0]
-    return everything, _answer(recommender, user, case, replace(request, repeat=Repeat.EXCLUDE))
+    everything, new = (
+        _answer(recommender, user, case, replace(request, repeat=repeat)) for repeat in (Repeat.INCLUDE, Repeat.EXCLUDE)
+    )
+    everything.items[AUTO] = _slate(recommender, case, replace(request, repeat=Repeat.AUTO))
+    if rules:
+        for answer, repeat in ((everything, Repeat.INCLUDE), (new, Repeat.EXCLUDE)):
+            answer.items[RULED] = _slate(recommender, case, replace(request, repeat=repeat, rules=rules))
+    return everything, new
 
 
 def _answer(recommender: Recommender, user: int, case: Case, request: SlateRequest) -> Answer:
@@ -79,6 +86,11 @@ def _answer(recommender: Recommender, user: int, case: Case, request: SlateReque
         recommender.proposals(case, removed),
         tuple(_varied(recommender, ranked, request.n, diversity) for diversity in limits),
     )
+
+
+def _slate(recommender: Recommender, case: Case, request: SlateRequest) -> Items:
+    ranked = recommender.ranked(case, recommender.removed(case, request), request)
+    return _served(recommender, case, request, ranked)[0]
 
 
 def _served(recommender: Recommender, case: Case, request: SlateRequest, ranked: Ranked) -> tuple[Items, int]:
@@ -105,11 +117,9 @@ def _baselines(recommender: Recommender, user: int, case: Case, removed: Removed
     events = before(model.histories.of(user), case.as_of)
     starts = pair_starts(events)
     own = np.zeros(len(allowed), np.float32)
-    own[events.item[starts]] = interest(
-        events, starts, case.as_of, OWN_HALF_LIFE_DAYS, recommender.settings.history.kind_weights
-    )
+    own[events.item[starts]] = interest(events, starts, case.as_of, OWN_HALF_LIFE_DAYS, recommender.settings.history)
     moment = recommender.sales_moment(case.as_of)
-    _, recent = recommender.by_sales(moment, RECENT_DAYS, NOBODY)
+    recent = recommender.by_sales(moment, RECENT_DAYS, NOBODY, recommender.shelf(SlateRequest())).lines
     total = recommender.demand(moment, NOBODY).popularity.total
     # Equal counts, such as those of a first order, in the order of what sells; nothing beyond what they bought.
     own = np.where(own > 0, own + recent * np.float32(1e-6), 0)

@@ -9,6 +9,7 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from models.merchandising import ShopRule
 from models.ranking import probability
 from models.recommender import Recommender
 from training import metrics
@@ -43,7 +44,9 @@ class Observations:
         return cls(*(np.concatenate([getattr(part, name) for part in parts], axis=1) for name in cls.__annotations__))
 
 
-def observe(as_of: int, k: int, recommender: Recommender, customers: Sequence[Customer]) -> Observations:
+def observe(
+    as_of: int, k: int, rules: tuple[ShopRule, ...], recommender: Recommender, customers: Sequence[Customer]
+) -> Observations:
     shape = (len(TASKS), len(customers))
     seen = Observations(
         values=np.full((*shape, len(METHODS), len(METRICS)), np.nan),
@@ -57,7 +60,8 @@ def observe(as_of: int, k: int, recommender: Recommender, customers: Sequence[Cu
     )
     learned = recommender.model.lesson.learned
     for place, (user, *targets) in enumerate(customers):
-        for task, (answer, wanted) in enumerate(zip(answers(recommender, user, as_of, k), targets, strict=True)):
+        slates = answers(recommender, user, as_of, k, rules)
+        for task, (answer, wanted) in enumerate(zip(slates, targets, strict=True)):
             if wanted:
                 _note(seen, (task, place), answer, wanted, k, learned)
     return seen

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import ibis
+import ibis.expr.datatypes as dt
 import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
@@ -17,9 +18,10 @@ from models.catalogue import ALWAYS_FROM, ALWAYS_UNTIL, Catalogue
 from models.strings import Ids, Strings
 from training.arrow import codes, numbers, strings
 from training.cleaning import LARGEST_PRICE, currency, has_nul, number, seconds, too_long, unknown
-from training.columns import require
+from training.columns import PRODUCT_COLUMNS, require
 from training.sources import Source, unreadable_rows
-from training.workspace import Workspace, json_merge_patch, reading
+from training.store import Store
+from training.workspace import Workspace, json_keys, json_merge_patch, reading
 
 IN_STOCK: Final = ("true", "1", "yes", "in stock", "in_stock")
 SOLD_OUT: Final = ("false", "0", "no", "out of stock", "out_of_stock")
@@ -40,6 +42,7 @@ COLUMNS: Final = ibis.schema(
         "attributes": "string",
     }
 )
+FIELDS: Final = PRODUCT_COLUMNS[1:]  # all but the id
 BAD_CELLS: Final = ("bad_price", "bad_currency", "bad_url", "bad_in_stock", "bad_time")
 
 
@@ -52,29 +55,54 @@ class Products:
     problems: dict[str, int]
 
 
-def read_products(workspace: Workspace, sources: Sequence[Source]) -> Products:
+def read_products(workspace: Workspace, sources: Sequence[Source], store: Store | None = None) -> Products:
     """The last row of a product wins. A cell that is not understood is unknown and counted; its row stays.
 
-    `available_until` is the first moment without the product: a bare date means its midnight (UTC).
+    `available_until` is the first moment without the product: a bare date means its midnight (UTC). What the shop has
+    told the store about a product goes over the cell of the file, an unknown value too.
     """
-    if not sources:
-        return Products(workspace.keep("products", ibis.memtable(COLUMNS.to_pyarrow().empty_table())), 0, {})
+    nothing = Products(ibis.memtable(COLUMNS.to_pyarrow().empty_table()), 0, {})
+    products = _of_files(workspace, sources) if sources else nothing
+    products = _with_store(workspace, products, store) if store else products
+    return replace(products, table=workspace.keep("products", products.table))
+
+
+def _of_files(workspace: Workspace, sources: Sequence[Source]) -> Products:
     for source in sources:
         require(source.label, ["product_id"], source.names, source.columns)
     workspace.in_file_order(True)
     with reading(sources[0].label):
-        every = [workspace.keep(f"product_rows{place}", _typed(source)) for place, source in enumerate(sources)]
+        typed = [_typed(source, _attributes(source)) for source in sources]
+        every = [workspace.keep(f"product_rows{place}", rows) for place, rows in enumerate(typed)]
         together = ibis.union(*every) if len(every) > 1 else every[0]
         rows = workspace.keep("product_order", together.mutate(position=ibis.row_number()))
     workspace.in_file_order(False)
     good = rows.filter(rows.problem.isnull())
     last = good.group_by("product_id").agg(position=good.position.max())
-    table = workspace.keep("products", good.semi_join(last, "position").select(*COLUMNS))
+    table = workspace.keep("listed_products", good.semi_join(last, "position").select(*COLUMNS))
     problems = _problems(workspace, rows, table, unreadable_rows(workspace, sources))
     return Products(table, workspace.count(rows) + problems.get("unreadable_row", 0), problems)
 
 
-def _typed(source: Source) -> Any:
+def _with_store(workspace: Workspace, files: Products, store: Store) -> Products:
+    documents = store.products.mutate(document=store.products.document.cast("json"))
+    texts = {name: json_text(documents.document, f"$.{name}") for name in (*FIELDS, "attributes", "hidden")}
+    cells = documents.select("product_id", given=json_keys(documents.document), **texts)
+    source = Source((), cells, {name: name for name in ("product_id", *FIELDS)}, False, None)
+    rows = workspace.keep("told_products", _typed(source, cells.attributes, given=cells.given, hidden=cells.hidden))
+    both = files.table.outer_join(rows.filter(rows.problem.isnull()), "product_id", rname="{name}_told")
+    joined = {
+        name: ibis.ifelse(both.given.contains(name).fill_null(False), both[f"{name}_told"], both[name])
+        for name in (*FIELDS, "attributes")
+    }
+    hidden = (both.hidden == "true").fill_null(False)
+    joined["available_until"] = ibis.ifelse(hidden, ALWAYS_FROM, joined["available_until"])
+    table = both.select(product_id=ibis.coalesce(both.product_id, both.product_id_told), **joined).select(*COLUMNS)
+    problems = Counter(files.problems) + Counter(_problems(workspace, rows, rows.filter(rows.problem.isnull()), 0))
+    return Products(table, files.rows + workspace.count(rows), dict(problems))
+
+
+def _typed(source: Source, attributes: Any, **more: Any) -> Any:
     product, price = source.text("product_id"), number(source.text("price"))
     bad_price = unknown(price) | (price < 0) | (price > LARGEST_PRICE)
     cells = {
@@ -90,7 +118,8 @@ def _typed(source: Source) -> Any:
     return source.table.select(
         *(source.text(name) for name in ("product_id", "title", "category", "brand", "markets")),
         **cells,
-        attributes=_attributes(source),
+        attributes=attributes,
+        **more,
         bad_price=lost["price"],
         bad_currency=lost["currency"],
         bad_url=lost["url"] + lost["image_url"],
@@ -123,9 +152,11 @@ def _stock(text: Any) -> Any:
 
 def _attributes(source: Source) -> Any:
     """Every other column that is not empty, as the text of a JSON object; NULL where there is none."""
-    if not source.others:
+    known = {*PRODUCT_COLUMNS, *(source.names[name] for name in PRODUCT_COLUMNS if name in source.names)}
+    others = {name: source.table[name] for name in source.columns if name not in known}
+    if not others:
         return ibis.null("string")
-    cells = ibis.struct({name: source.table[name] for name in source.others}).cast("json")
+    cells = ibis.struct(others).cast("json")
     return json_merge_patch(ibis.literal("{}").cast("json"), cells).cast("string").nullif("{}")
 
 
@@ -139,6 +170,11 @@ def _problems(workspace: Workspace, rows: Any, kept: Any, unreadable: int) -> di
         else:
             problems[row["problem"]] = row["rows"]
     return {name: count for name, count in problems.items() if count}
+
+
+@ibis.udf.scalar.builtin(name="json_extract_string")  # type: ignore[untyped-decorator]
+def json_text(value: dt.json, path: str) -> str:  # type: ignore[empty-body]
+    """What stands at a path, texts without their quotes; NULL for null."""
 
 
 def catalogue(ids: Ids, cells: Any, seen_price: NDArray[np.float64], seen_currency: Any) -> Catalogue:

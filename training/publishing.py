@@ -48,4 +48,5 @@ def manifest_of(
         counts=counts,
         config=asdict(settings),
         metrics=metrics,
+        event_position=purchases.event_position,
     )

@@ -13,18 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.catalogue import Catalogue
-from models.customers import NO
 from models.strings import Ids
 from training import lines as order_lines
 from training.arrow import numbers
 from training.cleaning import ROW_REASONS, checked_rows
 from training.columns import REQUIRED_OF_PURCHASES, check_mapping, require
-from training.customers import Customers, read_customers
+from training.customers import Customers, Unasked, read_customers
 from training.errors import InputError
 from training.products import Products, read_products
 from training.progress import Advance, ignore
 from training.shop import Shop, fetch_shop
 from training.sources import Source, open_sources, unreadable_rows
+from training.store import Store, is_store, read_store
 from training.workspace import Workspace, open_workspace, reading
 
 BATCH: Final = 1_000_000  # lines fetched at a time
@@ -32,6 +32,7 @@ ARRAYS: Final[dict[str, type[Any]]] = {
     "user": np.int32,
     "item": np.int32,
     "order": np.int32,
+    "order_code": np.uint32,
     "time": np.int64,
     "kind": np.uint8,
     "weight": np.float32,
@@ -41,6 +42,7 @@ ARRAYS: Final[dict[str, type[Any]]] = {
 }
 STEPS: Final = (
     "opening files",
+    "reading the store",
     "reading products and customers",
     "reading purchases",
     "comparing rows",
@@ -71,6 +73,17 @@ class ReadingReport:
 
 
 @dataclass(frozen=True, eq=False)
+class Read:
+    """What was opened, before the rows of the purchases are looked at."""
+
+    sources: list[Source]
+    products: Products
+    customers: Customers
+    store: Store | None
+    unasked: Unasked
+
+
+@dataclass(frozen=True, eq=False)
 class Purchases:
     """n cleaned lines, sorted by (user, item, time, order); guests (user -1) first. u customers, i products."""
 
@@ -80,16 +93,19 @@ class Purchases:
     user: NDArray[np.int32]  # (n,) -1 is a guest
     item: NDArray[np.int32]  # (n,)
     order: NDArray[np.int32]  # (n,) 0, 1, … by the time of its first line; -1 for what is no purchase
+    order_code: NDArray[np.uint32]  # (n,) models.events.order_code, 0 without an order id
     time: NDArray[np.int64]  # (n,) seconds since 1970, UTC
     kind: NDArray[np.uint8]  # (n,) code in models.events.KINDS
-    weight: NDArray[np.float32]  # (n,) 1; of a return minus the share of this customer's mean line that came back
+    weight: NDArray[np.float32]  # (n,) as in models.events.Events
     quantity: NDArray[np.float32]  # (n,) positive, of returns too
     price: NDArray[np.float32]  # (n,) of one piece, NaN unknown
     market: NDArray[np.int32]  # (n,) code in market_names, -1 unknown
     consent: NDArray[np.uint8]  # (u, 3) train, personalize_web, personalize_email: 0 never asked, 1 yes, 2 no
+    consent_time: NDArray[np.int64]  # (u, 3) when they said so, seconds since 1970; 0 unknown
     customer_market: NDArray[np.int32]  # (u,) code in market_names, -1 unknown
     catalogue: Catalogue  # in the order of product_ids
     report: ReadingReport
+    event_position: int = 0  # what the store had numbered up to here is in it; 0 without a store
 
     def __len__(self) -> int:
         return len(self.user)
@@ -104,13 +120,15 @@ def read_purchases(
     now: int,
     until: int | None = None,
     memory_limit: str | None = None,
+    unasked: Unasked = "allow",
     on_progress: Advance = ignore,
 ) -> Purchases:
-    """Read and clean a shop's files. InputError for what no training can be built on.
+    """Read and clean a shop's files and its store. InputError for what no training can be built on.
 
     `columns`: our name -> theirs, used in whichever file has that column. `now` and `until` in seconds since 1970: rows
     more than a day after `now`, and rows at or after `until`, are left out. `memory_limit` of DuckDB, such as "4GB";
-    the arrays come on top. `on_progress` is told which of the STEPS are done.
+    the arrays come on top. `unasked`: whether to learn from customers who never answered. `on_progress` is told which
+    of the STEPS are done.
     """
 
     def tell(step: str) -> None:
@@ -119,65 +137,76 @@ def read_purchases(
     mapping = dict(columns or {})
     with open_workspace(memory_limit) as workspace:
         tell("opening files")
-        sources = open_sources(workspace, purchases, mapping)
+        stores = [str(name) for name in purchases if is_store(name)]
+        sources = open_sources(workspace, [name for name in purchases if not is_store(name)], mapping)
         product_sources = open_sources(workspace, [products], mapping) if products else []
         customer_sources = open_sources(workspace, [customers], mapping) if customers else []
         every = [*sources, *product_sources, *customer_sources]
         check_mapping(mapping, (column for source in every for column in source.columns))
         for source in sources:
             require(source.label, REQUIRED_OF_PURCHASES, source.names, source.columns)
+        tell("reading the store")
+        store = read_store(workspace, _only(stores), until) if stores else None
+        sources += [store.source] if store else []
         tell("reading products and customers")
-        shop_products = read_products(workspace, product_sources)
-        shop_customers = read_customers(workspace, customer_sources)
+        shop_products = read_products(workspace, product_sources, store)
+        shop_customers = read_customers(workspace, customer_sources, store)
         tell("reading purchases")
         rows, dropped = _checked(workspace, sources, now, until)
         total = workspace.count(rows) + dropped["unreadable_row"]
         if total == 0:
-            raise InputError(f"{sources[0].label} has column names but no rows (0 rows).")
-        return _assembled(workspace, sources, rows, total, dropped, shop_products, shop_customers, tell)
+            what = "holds no events" if sources[0].from_store else "has column names but no rows"
+            raise InputError(f"{sources[0].label} {what} (0 rows).")
+        read = Read(sources, shop_products, shop_customers, store, unasked)
+        return _assembled(workspace, read, rows, total, dropped, tell)
+
+
+def _only(stores: list[str]) -> str:
+    if len(stores) > 1:
+        raise InputError(f"--purchases: {len(stores)} stores are named; the position of one can be kept.")
+    return stores[0]
 
 
 def _checked(workspace: Workspace, sources: list[Source], now: int, until: int | None) -> tuple[Any, Counter[str]]:
     """The rows, held, and how many lines were refused by DuckDB."""
-    checked = [checked_rows(source, now, until) for source in sources]
     with reading(", ".join(source.label for source in sources)):
+        checked = [_rows_of(workspace, source, now, until) for source in sources]
         rows = workspace.keep("rows", ibis.union(*checked) if len(checked) > 1 else checked[0])
+    workspace.drop("events", "training_events")
     return rows, Counter(unreadable_row=unreadable_rows(workspace, sources))
 
 
-def _assembled(
-    workspace: Workspace,
-    sources: list[Source],
-    rows: Any,
-    total: int,
-    dropped: Counter[str],
-    products: Products,
-    customers: Customers,
-    tell: Tell,
-) -> Purchases:
+def _rows_of(workspace: Workspace, source: Source, now: int, until: int | None) -> Any:
+    rows = checked_rows(source, now, until)
+    return order_lines.newest_told(workspace.keep("events", rows)) if source.from_store else rows
+
+
+def _assembled(workspace: Workspace, read: Read, rows: Any, total: int, dropped: Counter[str], tell: Tell) -> Purchases:
+    products, customers = read.products, read.customers
     tell("comparing rows")
     single, dropped["duplicate_row"] = order_lines.without_duplicates(workspace, rows)
     dropped.update(_counted_reasons(workspace, single))
     good = single.filter(single.reason.isnull())
-    names = _names(workspace, rows.filter(rows.reason.isnull()), products, customers)
-    numbered = workspace.keep("numbered", order_lines.coded(good, names, _refused(names, customers)))
+    names = _names(workspace, rows.filter(rows.reason.isnull()), read)
+    numbered = _numbered(workspace, good, names, read.store)
     workspace.drop("rows", "single_of_twice", "twice")
-    dropped["no_consent_to_train"] = workspace.count(numbered.filter(numbered.refused))
+    dropped.update(_counted_reasons(workspace, numbered))
     tell("merging rows of the same line")
-    merged = workspace.keep("merged", order_lines.merged(numbered.filter(~numbered.refused)))
+    merged = workspace.keep("merged", order_lines.merged(numbered.filter(numbered.reason.isnull())))
     workspace.drop("numbered")
     returns = workspace.keep("returns", order_lines.return_weights(merged))
     baseless = returns.filter(returns.weight.isnull())
     dropped["return_without_purchase"] = workspace.total(baseless["rows"])
     length = workspace.count(merged) - workspace.count(baseless)
     if length == 0:
-        raise InputError(_nothing_left(sources, total, dropped))
+        raise InputError(_nothing_left(read.sources, total, dropped))
     orders = workspace.keep("orders", order_lines.order_numbers(merged))
     tell("sorting lines")
     arrays = _fetch(workspace, order_lines.finished(merged, orders, returns.filter(returns.weight.notnull())), length)
     shop = fetch_shop(workspace, names, products, customers, order_lines.latest_prices(merged), arrays)
     report = _report(arrays, shop, total, dropped, products, customers)
-    return Purchases(**shop.identities(), **arrays, report=report)
+    position = read.store.position if read.store else 0
+    return Purchases(**shop.identities(), **arrays, report=report, event_position=position)
 
 
 def _counted_reasons(workspace: Workspace, rows: Any) -> dict[str, int]:
@@ -186,18 +215,30 @@ def _counted_reasons(workspace: Workspace, rows: Any) -> dict[str, int]:
     return {ROW_REASONS[row["reason"]]: row["rows"] for row in counts.to_pylist()}
 
 
-def _names(workspace: Workspace, rows: Any, products: Products, customers: Customers) -> dict[str, Any]:
+def _names(workspace: Workspace, rows: Any, read: Read) -> dict[str, Any]:
+    products, customers = read.products, read.customers
+    people = order_lines.name_table(workspace, "customer_id", rows.customer_id, customers.table.customer_id)
+    erased = read.store.erased_of(workspace, people) if read.store else people.select("customer_id").limit(0)
+    with_refusal = order_lines.with_refusal(people, customers.table, erased, read.unasked)
     return {
-        "customer_id": order_lines.name_table(workspace, "customer_id", rows.customer_id, customers.table.customer_id),
+        "customer_id": workspace.keep("customer_refusals", with_refusal),
         "product_id": order_lines.name_table(workspace, "product_id", rows.product_id, products.table.product_id),
         "market": order_lines.name_table(workspace, "market", rows.market),
         "currency": order_lines.name_table(workspace, "currency", rows.currency),
     }
 
 
-def _refused(names: dict[str, Any], customers: Customers) -> Any:
-    said_no = customers.table.filter(customers.table.train == NO)
-    return said_no.inner_join(names["customer_id"], "customer_id").select(refused_customer="customer_id")
+def _numbered(workspace: Workspace, rows: Any, names: dict[str, Any], store: Store | None) -> Any:
+    """Rows with codes, and the reason for which one may not be learned from; held."""
+    numbered = order_lines.coded(rows, names)
+    if store is None:
+        return workspace.keep("numbered", numbered)
+    struck = order_lines.struck_pairs(store.unused, names)
+    numbered = workspace.keep("struck", order_lines.marked(numbered, struck, "struck_out"))
+    told = order_lines.stored_lines(numbered)
+    numbered = workspace.keep("numbered", order_lines.marked(numbered, told, "in_store_too", ~numbered.stored))
+    workspace.drop("struck")
+    return numbered
 
 
 def _fetch(workspace: Workspace, lines: Any, length: int) -> dict[str, Any]:

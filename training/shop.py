@@ -14,7 +14,7 @@ from models.catalogue import Catalogue
 from models.customers import NEVER_ASKED
 from models.strings import Ids
 from training.arrow import codes, numbers, strings
-from training.customers import PURPOSES, Customers
+from training.customers import PURPOSES, TIMES, Customers
 from training.products import Products, catalogue
 from training.workspace import Workspace
 
@@ -29,6 +29,7 @@ class Shop:
     product_ids: Ids
     market_names: Ids
     consent: NDArray[np.uint8]
+    consent_time: NDArray[np.int64]
     customer_market: NDArray[np.int32]
     catalogue: Catalogue
 
@@ -57,9 +58,10 @@ def fetch_shop(
     product_ids = strings(things["product_id"], Ids)
     shop_catalogue = catalogue(product_ids, things, numbers(prices["price"], np.float64, np.nan), prices["currency"])
     consent = np.stack([numbers(people[purpose], np.uint8, NEVER_ASKED) for purpose in PURPOSES], axis=1)
+    consent_time = np.stack([numbers(people[time], np.int64, 0) for time in TIMES], axis=1)
     market_names, customer_market = _markets(workspace, names["market"], people["market"], shop_catalogue, arrays)
     customer_ids = strings(people["customer_id"], Ids)
-    return Shop(customer_ids, product_ids, market_names, consent, customer_market, shop_catalogue)
+    return Shop(customer_ids, product_ids, market_names, consent, consent_time, customer_market, shop_catalogue)
 
 
 def _with_file(workspace: Workspace, coded: Any, file: Any, name: str) -> Any:

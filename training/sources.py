@@ -37,6 +37,7 @@ class Source:
     names: dict[str, str]  # our name -> column
     decimal_comma: bool
     rejects: str | None  # DuckDB's table of lines it could not take apart
+    from_store: bool = False  # with the number of each row, and the event that it is a line of
 
     @property
     def label(self) -> str:
@@ -46,12 +47,6 @@ class Source:
     @property
     def columns(self) -> tuple[str, ...]:
         return tuple(self.table.columns)
-
-    @property
-    def others(self) -> list[str]:
-        """Columns that stand for no name of ours."""
-        taken = set(self.names.values()) | set(self.names)
-        return [column for column in self.columns if column not in taken]
 
     def text(self, name: str) -> Any:
         """The cells under one of our names; NULL where the file has no such column."""

@@ -12,10 +12,12 @@ from models.artifact import Manifest, read_manifest
 from models.errors import ArtifactError
 from models.events import PURCHASE
 from models.lesson import Lesson
+from models.merchandising import ShopRule
 from models.registry import Registry
 from models.settings import ModelSettings, settings_of
 from training.bundle_evaluation import evaluate_bundles
 from training.config import Config
+from training.counts import daily_sales, histories
 from training.errors import InputError
 from training.evaluation import Evaluation, Slates, evaluate
 from training.examples import example_customers
@@ -115,14 +117,16 @@ def _published(
     return manifest
 
 
-def evaluate_history(purchases: Purchases, config: Config, reporter: Reporter, *, now: int) -> Outcome:
+def evaluate_history(
+    purchases: Purchases, config: Config, reporter: Reporter, *, now: int, rules: tuple[ShopRule, ...] = ()
+) -> Outcome:
     """The figures alone, of published methods too. Raises InputError where there is too little to measure on."""
     parts = split(purchases, config.evaluation)
     if parts is None:
         raise InputError(f"Nothing can be measured: {TOO_LITTLE} ({config.evaluation.test_days} days)")
     with reporter.step("EASE and TIFU-KNN") as advance:
         slates = rival_slates(parts, config.evaluation.k, on_progress=advance)
-    twin = measured(parts, config, config.model, reporter, name="Test twin", rivals=slates)
+    twin = measured(parts, config, config.model, reporter, name="Test twin", rivals=slates, rules=rules)
     report = report_of(
         Verdict.MEASURED,
         None,
@@ -154,10 +158,15 @@ def measured(
     *,
     name: str,
     rivals: Slates | None = None,
+    rules: tuple[ShopRule, ...] = (),
+    reported: Purchases | None = None,
 ) -> Twin:
+    """What a fit of the past would have answered at the cut; `reported`: to the store, until then."""
     processes = config.processes or cores()
     taught = teach(parts.past, settings, reporter, processes=processes)
     model = fit(parts.past, settings, reporter, name=name, lesson=taught.lesson)
+    if reported is not None:
+        model = replace(model, histories=histories(reported), sales=daily_sales(reported))
     with tempfile.TemporaryDirectory(prefix="regulars-twin-") as folder:
         directory = write_twin(Path(folder), model, parts.past, settings)
         del model
@@ -172,6 +181,7 @@ def measured(
                 processes=processes,
                 on_progress=advance,
                 rivals=rivals,
+                rules=rules,
             )
         with reporter.step(f"{name}: new products and examples"), threadpool_limits(limits=1, user_api="blas"):
             new = evaluate_new_products(directory, parts, config.evaluation)

@@ -135,7 +135,7 @@ def with_arrivals(shop: Recommender, n: int, *products: str, customer: str = "an
     """Of at least nine ranked products."""
     case = shop.case(shop.model.customers.ids.find(customer), SlateRequest(as_of=moment(28)))
     settings = replace(SMALL, diversity=replace(ANYTHING, **diversity), arrivals=ArrivalSettings(share=0.2))
-    places = arranged(ranked(*products), n, case, shop.model, settings, None)
+    places = arranged(ranked(*products), n, case, shop.model, settings, None, {}, ())
     return [products[place] for place in places]
 
 
@@ -156,7 +156,7 @@ def test_a_category_that_is_hardly_bought_is_none_for_arrivals(shop: Recommender
     for least, slate in ((0.2, TEN), (0.05, [*TEN[:9], "new feta"])):
         arrivals = ArrivalSettings(share=0.2, category_share=least)
         settings = replace(SMALL, diversity=ANYTHING, arrivals=arrivals)
-        places = arranged(ranked(*order), 10, bob, shop.model, settings, None)
+        places = arranged(ranked(*order), 10, bob, shop.model, settings, None, {}, ())
         assert [order[place] for place in places] == slate
 
 
@@ -189,7 +189,7 @@ def test_a_new_size_does_not_stand_beside_the_old_ones() -> None:
     items = np.array([shop.catalogue.ids.find(name) for name in order])
     beside_none = ["rye loaf", "oat loaf", "gift card", "milk 4", "corn loaf", "milk 1"]
     for n, slate in ((5, [*order[:4], "milk 4"]), (6, beside_none)):
-        assert [order[place] for place in arranged(items, n, case, shop.model, settings, None)] == slate
+        assert [order[place] for place in arranged(items, n, case, shop.model, settings, None, {}, ())] == slate
 
 
 def test_a_placement_has_its_own_limits(shop: Recommender) -> None:

@@ -92,7 +92,7 @@ def test_a_missing_file_is_named(version: Path) -> None:
 def test_another_schema_is_refused_with_what_to_do(version: Path) -> None:
     path = version / artifact.MANIFEST
     path.write_text(path.read_text().replace(f'"schema": {artifact.SCHEMA}', '"schema": 99'))
-    with pytest.raises(ArtifactError, match="schema 99, this version reads schema 2; train again"):
+    with pytest.raises(ArtifactError, match="schema 99, this version reads schema 3; train again"):
         artifact.load(version, Shelf)
 
 
@@ -103,7 +103,7 @@ def test_a_changed_manifest_is_refused(version: Path) -> None:
         artifact.load(version, Shelf)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": 2}', '{"schema": 2, "files": {"a": 3}}', "\ufeff{}"])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": 3}', '{"schema": 3, "files": {"a": 3}}', "\ufeff{}"])
 def test_a_manifest_that_is_none_is_refused(version: Path, text: str) -> None:
     (version / artifact.MANIFEST).write_text(text)
     with pytest.raises(ArtifactError, match=r"manifest\.json"):

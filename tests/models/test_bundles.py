@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.baskets import Baskets
-from models.bundles import around, complete
+from models.bundles import around, complete, follow_up
 from models.settings import BundleSettings, HistorySettings
 from models.slate import Bundle
 from tests.shop import SMALL, Line, Product, small_purchases, trained
@@ -166,3 +166,49 @@ def test_were_they_all_guests_nobody_could_tell_that_the_milks_stand_in_for_each
     strangers = two_milks(guests=True)
     found = around(strangers, *named(strangers, "blue milk"), np.ones(6, np.bool_), 9, 2)
     assert sorted(sets(strangers, found), key=sorted) == [{"bread"}, {"butter"}, {"red milk"}]
+
+
+# Everyone buys bread again and again, and a kettle once; a whisk is a tool like the kettle, salt is of no aisle.
+PANTRY = (
+    *(Product(name, category="bakery") for name in ("bread", "rolls")),
+    *(Product(name, category="tools") for name in ("kettle", "whisk")),
+    Product("salt"),
+)
+PANTRY_LINES = [
+    line
+    for customer in "abcdefgh"
+    for line in (
+        *(Line(customer, name, 10 * visit) for visit in range(6) for name in ("bread", "rolls", "salt")),
+        Line(customer, "kettle", 5),
+        Line(customer, "whisk", 6),
+    )
+]
+
+
+@pytest.fixture(scope="module")
+def pantry() -> Baskets:
+    return counted(PANTRY_LINES, PANTRY)
+
+
+def may_follow(baskets: Baskets, *order: str, without: tuple[str, ...] = ()) -> set[str]:
+    ids = baskets.model.catalogue.ids
+    allowed = np.array([name not in without for name in ids])
+    found = follow_up(baskets, ids.find_all(order).tolist(), allowed, 0.5)
+    return {ids[item] for item in np.flatnonzero(found).tolist()}
+
+
+def test_nothing_of_an_order_follows_it_nor_another_tool_where_nobody_needs_a_second(pantry: Baskets) -> None:
+    assert may_follow(pantry, "kettle") == {"bread", "rolls", "salt"}
+    assert may_follow(pantry, "bread", "whisk") == {"rolls", "salt"}
+
+
+def test_what_is_needed_again_may_follow_what_is_like_it(pantry: Baskets) -> None:
+    assert may_follow(pantry, "bread") == {"rolls", "kettle", "whisk", "salt"}
+
+
+def test_a_product_of_no_category_rules_out_itself_alone(pantry: Baskets) -> None:
+    assert may_follow(pantry, "salt") == {"bread", "rolls", "kettle", "whisk"}
+
+
+def test_after_an_order_of_nothing_known_everything_that_is_allowed_may_follow(pantry: Baskets) -> None:
+    assert may_follow(pantry, without=("bread",)) == {"rolls", "kettle", "whisk", "salt"}

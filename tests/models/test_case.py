@@ -106,7 +106,8 @@ def test_confidence_grows_with_interest_and_what_was_only_looked_at_is_observed_
     items, confidence = observed(pairs, SMALL)
     half_life, alpha = SMALL.history.taste_half_life_days, SMALL.factors.alpha
     assert items.tolist() == [BREAD, JAM, TEA]
-    tasted = [2 ** (-5 / half_life), 0.05 * 2 ** (-4 / half_life), 2 ** (-8 / half_life)]
+    looked_at = 0.05 + 0.95 * 2 ** (-4 / SMALL.history.visit_half_life_days)
+    tasted = [2 ** (-5 / half_life), looked_at * 2 ** (-4 / half_life), 2 ** (-8 / half_life)]
     assert confidence.tolist() == pytest.approx([1 + alpha * taste for taste in tasted])
 
 

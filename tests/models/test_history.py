@@ -31,6 +31,7 @@ def events_of(*rows: tuple[int, float, str, float]) -> Events:
         np.array([moment(day) for _, day, *_ in ordered], np.int64),
         np.array([KINDS.index(kind) for *_, kind, _ in ordered], np.uint8),
         np.array([weight for *_, weight in ordered], np.float32),
+        np.zeros(len(ordered), np.uint32),
     )
 
 
@@ -79,7 +80,30 @@ def test_looking_is_interest_and_no_purchase() -> None:
     pairs = at(1, (BREAD, 1, "view", 1))
     assert (pairs.count.tolist(), pairs.long.tolist(), pairs.short.tolist()) == ([0], [0], [0])
     assert (pairs.first.tolist(), pairs.last.tolist()) == ([NEVER], [NEVER])
-    assert pairs.taste.tolist() == pairs.recent.tolist() == pytest.approx([0.05])
+
+
+def test_what_is_looked_at_counts_like_the_products_of_a_visit_while_it_lasts_and_fades_to_little() -> None:
+    seen, named = at(1, (BREAD, 1, "view", 1)), with_session(at(1), np.array([BREAD], np.int32))
+    assert seen.recent.tolist() == named.recent.tolist() == [1]
+    assert at(3, (BREAD, 1, "view", 1)).recent.tolist() == pytest.approx([0.05 * 0.5 ** (2 / 20)], rel=0.1)
+
+
+def test_what_was_put_into_the_cart_is_in_it_until_it_is_taken_out_bought_or_forgotten() -> None:
+    put = (BREAD, 1, "cart", 1.0)
+    assert at(1.5, put).in_cart.tolist() == [True]
+    assert at(1.5, put, (BREAD, 1.2, "remove_from_cart", -1)).in_cart.tolist() == [False]
+    assert at(1.5, put, (BREAD, 1.2, "purchase", 1)).in_cart.tolist() == [False]
+    assert at(2.5, put).in_cart.tolist() == [False]
+    assert at(1.2, put, (BREAD, 1.2, "remove_from_cart", -1)).recent.tolist() == pytest.approx([0], abs=0.5)
+
+
+def test_what_was_dismissed_or_rated_low_is_refused_until_it_is_bought_or_rated_high() -> None:
+    dismissed, low, high = (BREAD, 1, "dismiss", 1.0), (BREAD, 1, "rating", -1.0), (BREAD, 2, "rating", 1.0)
+    for no in (dismissed, low):
+        assert at(3, no).refused.tolist() == [True]
+        assert at(3, no, (BREAD, 2, "purchase", 1)).refused.tolist() == [False]
+    assert at(3, low, high).refused.tolist() == [False]
+    assert at(3, high).refused.tolist() == [False]
 
 
 def test_what_happened_at_the_moment_itself_counts() -> None:
@@ -110,7 +134,7 @@ def test_everyone_finds_their_own_events_and_guests_none() -> None:
 
 
 EVENT = st.tuples(st.integers(0, 4), st.floats(0, 60), st.sampled_from(KINDS), st.sampled_from([0.25, 0.5, 1.0])).map(
-    lambda event: (*event[:3], -event[3] if event[2] == "return" else 1.0)
+    lambda event: (*event[:3], -event[3] if event[2] in ("return", "remove_from_cart") else 1.0)
 )
 
 
@@ -125,7 +149,7 @@ def test_any_history_is_summed_as_if_by_hand(rows: list[tuple[int, float, str, f
         assert pairs.first[place] == min(bought, default=NEVER)
         assert pairs.last[place] == max(bought, default=NEVER)
         for field in dataclasses.fields(Interactions):
-            if field.name in ("item", "first", "last"):
+            if field.name in ("item", "first", "last", "refused", "in_cart"):
                 continue
             expected = max(sum(_adds(field.name, *event, as_of) for event in mine), 0)
             assert getattr(pairs, field.name)[place] == pytest.approx(expected, abs=1e-5)
@@ -140,4 +164,6 @@ def _adds(name: str, then: int, kind: str, weight: float, as_of: int) -> float:
     if name == "count":
         return weight * of_lines
     decay = 0.5 ** ((as_of - then) / DAY / getattr(SETTINGS, f"{name}_half_life_days"))
+    if kind in ("view", "cart", "wishlist", "remove_from_cart", "click"):
+        of_interest += (1 - of_interest) * 0.5 ** ((as_of - then) / DAY / SETTINGS.visit_half_life_days)
     return weight * decay * (of_lines if name in ("long", "middle", "short") else of_interest)

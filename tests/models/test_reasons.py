@@ -103,8 +103,7 @@ def test_a_product_without_a_title_is_not_named_by_its_number(shop: Recommender)
 
 def _only(shop: Recommender, item: int):
     events = shop.model.histories.of(0)
-    mine = events.item == item
-    kept = type(events)(events.item[mine], events.time[mine], events.kind[mine], events.weight[mine])
+    kept = events.at(events.item == item)
     return kept, pair_starts(kept)
 
 

@@ -91,8 +91,8 @@ REPEATS = Repeats(
 )
 
 
-def own(repeat: Repeat) -> dict[str, str]:
-    events = histories(small_purchases(HISTORY)).of(0)
+def own(repeat: Repeat, lines: list[Line] = HISTORY) -> dict[str, str]:
+    events = histories(small_purchases(lines)).of(0)
     pairs = interactions(events, pair_starts(events), NOW, HistorySettings())
     settings = RepeatSettings(rare=0.2, too_soon=0.15)
     removed = bought(np.zeros(5, np.uint8), pairs, clocks(pairs, REPEATS, NOW, settings), REPEATS, repeat, settings)
@@ -109,6 +109,26 @@ def test_who_wants_nothing_twice_sees_nothing_twice() -> None:
 
 def test_what_was_sent_back_stays_away_even_when_repeats_are_wanted() -> None:
     assert own(Repeat.INCLUDE) == {"enigma": "RETURNED"}
+
+
+# Bob dismissed bread, has an apple in his cart, rated the cake low and bought it again, and rated the enigma low.
+WISHES = [
+    Line("bob", "bread", 49, kind="dismiss"),
+    Line("bob", "apple", 49.9, kind="cart"),
+    Line("bob", "cake", 20, kind="rating", stars=1),
+    Line("bob", "cake", 21),
+    Line("bob", "enigma", 20),
+    Line("bob", "enigma", 21, kind="rating", stars=2),
+    Line("zoe", "dates", 1),
+]
+
+
+@pytest.mark.parametrize("repeat", Repeat)
+def test_what_is_dismissed_or_rated_low_or_in_the_cart_is_not_recommended(repeat: Repeat) -> None:
+    expected = {"bread": "DISMISSED", "apple": "IN_CART", "enigma": "DISMISSED"}
+    found = own(repeat, WISHES)
+    assert {name: rule for name, rule in found.items() if name != "cake"} == expected
+    assert found.get("cake") == {Repeat.AUTO: "BOUGHT_ONCE", Repeat.EXCLUDE: "BOUGHT_BEFORE"}.get(repeat)
 
 
 def test_the_first_rule_that_applies_is_the_one_that_is_named() -> None:

@@ -207,3 +207,46 @@ def test_nothing_that_came_later_is_known(lines: list[Line], day: int, market: i
     )
     for known, seen in zip(vars(before).values(), vars(after).values(), strict=True):
         assert known.tolist() == seen.tolist()
+
+
+LINES = st.lists(st.tuples(st.integers(0, 30), st.integers(-1, 1), st.integers(0, 2)), min_size=20, max_size=80)
+
+
+def reported(lines: list[tuple[int, int, int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    day, market, item = np.array(lines, np.int64).reshape(-1, 3).T
+    first = moment(0) // 86_400
+    return day + first, market.astype(np.int32), item.astype(np.int32), moment(int(day.max(initial=0)) + 0.5)
+
+
+def counted(lines: list[tuple[int, int, int]]) -> DailySales:
+    markets = {-1: "", 0: "north", 1: "south"}
+    sold = [
+        Line("ann", "abc"[item], day + 0.5, market=markets[market], order=str(n))
+        for n, (day, market, item) in enumerate(lines)
+    ]
+    known = [
+        Line("x", name, 0, market=market, order=name) for name, market in (("a", "north"), ("b", "south"), ("c", ""))
+    ]
+    return daily_sales(small_purchases(known + sold))
+
+
+@given(LINES, st.integers(1, 60), st.integers(0, 40), st.sampled_from([None, 0, 1]))
+def test_what_was_reported_since_counts_as_if_it_had_been_learned(
+    lines: list[tuple[int, int, int]], days: int, as_of: int, market: int | None
+) -> None:
+    half = len(lines) // 2
+    continued, whole = counted(lines[:half]).continued(*reported(lines[half:])), counted(lines)
+    if len(continued.indptr) == len(whole.indptr):
+        here, there = (sales.window(moment(as_of), days, 3, market).tolist() for sales in (continued, whole))
+        assert here == there
+        one, other = (sales.popularity(moment(as_of), 3, PopularSettings(), market) for sales in (continued, whole))
+        assert one.recent.tolist() == pytest.approx(other.recent.tolist())
+
+
+def test_a_trickle_of_reports_is_not_taken_for_all_that_is_sold() -> None:
+    daily = counted([(day, 0, day % 3) for day in range(28) for _ in range(5)])
+    assert daily.continued(*reported([(40, 0, 1)])) is daily
+    assert daily.continued(*reported([])) is daily
+    busy = daily.continued(*reported([(28 + day, 0, 1) for day in range(3) for _ in range(4)]))
+    assert busy.window(moment(31), 3, 3).tolist() == [0, 12, 0]
+    assert busy.newest[0] > daily.newest[0]

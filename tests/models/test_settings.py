@@ -30,7 +30,7 @@ def test_settings_survive_the_manifest() -> None:
     settings = ModelSettings(
         seed=3,
         factors=FactorSettings(factors=64),
-        history=HistorySettings(kind_weights=(1.0, 1.0, 0.1, 0.3, 0.5)),
+        history=HistorySettings(kind_weights=(1.0, 1.0, 0.1, 0.3, 0.5, 0.2, 0.0, 0.0, 0.1, 0.5)),
         blend=BlendSettings(new=Weights(affinity=2.5)),
         ranker=RankerSettings(objective="revenue", lags_days=(0, 3), trees=TreeSettings(leaves=7)),
         diversity=DiversitySettings(

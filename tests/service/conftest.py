@@ -22,6 +22,7 @@ from models.registry import Registry
 from service.app import create
 from service.body import Model
 from service.settings import Settings
+from service.shop import Shop as Now
 from tests.shop import small_shop
 
 Browse = Callable[..., TestClient]
@@ -34,6 +35,11 @@ class Shop:
     products: list[str]
     customer: str = "c00"
     product: str = "bread"
+
+    @property
+    def now(self) -> Now:
+        """As its model has learned it."""
+        return Now(self.model, self.model)
 
 
 def open_shop(registry: Registry) -> Shop:

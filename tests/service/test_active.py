@@ -20,11 +20,13 @@ from service.body import Model
 from service.metrics import Metrics
 from service.options import Options
 from service.questions import Kind, Question
-from tests.service.conftest import Shop, damage
+from service.shop import Shop
+from tests.service.conftest import Shop as Opened
+from tests.service.conftest import damage
 
 
 @pytest.fixture
-def active(own_shop: Shop, tmp_path: Path) -> ActiveModel:
+def active(own_shop: Opened, tmp_path: Path) -> ActiveModel:
     model = ActiveModel(Registry(own_shop.root), tmp_path / "run", Metrics())
     model.refresh()
     return model
@@ -34,7 +36,7 @@ def version_of(active: ActiveModel) -> str | None:
     return active.current.version if active.current else None
 
 
-def test_the_active_version_is_served(active: ActiveModel, own_shop: Shop) -> None:
+def test_the_active_version_is_served(active: ActiveModel, own_shop: Opened) -> None:
     assert version_of(active) == own_shop.model.version
     assert active.refusal is None
 
@@ -45,7 +47,7 @@ def test_nothing_is_loaded_again_while_nothing_changes(active: ActiveModel) -> N
     assert active.current is current
 
 
-def test_a_new_version_takes_over(active: ActiveModel, own_shop: Shop) -> None:
+def test_a_new_version_takes_over(active: ActiveModel, own_shop: Opened) -> None:
     later = another_version(own_shop.root)
     active.refresh()
     assert version_of(active) == own_shop.model.version
@@ -55,7 +57,7 @@ def test_a_new_version_takes_over(active: ActiveModel, own_shop: Shop) -> None:
 
 
 def test_a_damaged_version_is_refused_by_name_and_the_old_one_stays(
-    active: ActiveModel, own_shop: Shop, caplog: pytest.LogCaptureFixture
+    active: ActiveModel, own_shop: Opened, caplog: pytest.LogCaptureFixture
 ) -> None:
     later = another_version(own_shop.root)
     name = damage(own_shop.root, later)
@@ -69,7 +71,7 @@ def test_a_damaged_version_is_refused_by_name_and_the_old_one_stays(
     assert len(caplog.records) == 1
 
 
-def test_a_repaired_version_is_tried_again(active: ActiveModel, own_shop: Shop) -> None:
+def test_a_repaired_version_is_tried_again(active: ActiveModel, own_shop: Opened) -> None:
     later = another_version(own_shop.root)
     damage(own_shop.root, later)
     active.refresh()
@@ -78,7 +80,7 @@ def test_a_repaired_version_is_tried_again(active: ActiveModel, own_shop: Shop) 
     assert (version_of(active), active.refusal) == (later, None)
 
 
-def test_a_refusal_is_over_when_the_pointer_goes_back(active: ActiveModel, own_shop: Shop) -> None:
+def test_a_refusal_is_over_when_the_pointer_goes_back(active: ActiveModel, own_shop: Opened) -> None:
     damage(own_shop.root, another_version(own_shop.root))
     active.refresh()
     Registry(own_shop.root).activate(own_shop.model.version)
@@ -87,7 +89,7 @@ def test_a_refusal_is_over_when_the_pointer_goes_back(active: ActiveModel, own_s
 
 
 def test_a_restart_with_a_damaged_version_serves_the_one_before(
-    own_shop: Shop, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    own_shop: Opened, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     registry, metrics = Registry(own_shop.root), Metrics()
     second, third = (another_version(own_shop.root, seconds_later=seconds) for seconds in (60, 120))
@@ -112,7 +114,7 @@ def test_a_restart_with_a_damaged_version_serves_the_one_before(
     assert "regulars_model_refused 0.0" in metrics.text().decode()
 
 
-def test_a_version_that_was_pruned_is_not_tried(own_shop: Shop, tmp_path: Path) -> None:
+def test_a_version_that_was_pruned_is_not_tried(own_shop: Opened, tmp_path: Path) -> None:
     (own_shop.root / "active").write_text(f"gone\nlong-gone\n{own_shop.model.version}\n")
     active = ActiveModel(Registry(own_shop.root), tmp_path / "run", metrics := Metrics())
     active.refresh()
@@ -132,7 +134,7 @@ class ShortOfRoom(ActiveModel):
         return super()._load(directory)
 
 
-def test_what_may_pass_is_tried_again(own_shop: Shop, tmp_path: Path) -> None:
+def test_what_may_pass_is_tried_again(own_shop: Opened, tmp_path: Path) -> None:
     active = ShortOfRoom(Registry(own_shop.root), tmp_path / "run", Metrics())
     active.refresh()
     assert active.refusal is not None
@@ -141,7 +143,7 @@ def test_what_may_pass_is_tried_again(own_shop: Shop, tmp_path: Path) -> None:
     assert (version_of(active), active.refusal) == (own_shop.model.version, None)
 
 
-def test_the_model_before_leaves_the_memory(active: ActiveModel, own_shop: Shop) -> None:
+def test_the_model_before_leaves_the_memory(active: ActiveModel, own_shop: Opened) -> None:
     assert active.current is not None
     before = weakref.ref(active.current.recommender)
     gc.disable()
@@ -154,27 +156,27 @@ def test_the_model_before_leaves_the_memory(active: ActiveModel, own_shop: Shop)
         gc.enable()
 
 
-def test_the_first_caller_finds_everything_counted(active: ActiveModel, own_shop: Shop) -> None:
+def test_the_first_caller_finds_everything_counted(active: ActiveModel, own_shop: Opened) -> None:
     assert active.current is not None
     counted = active.current.recommender.by_sales.cache_info().misses
     for customer in ("c00", "c01", "c02", "stranger"):
         question = Question(Kind.CUSTOMER, Options(), "en_US", customer_id=customer)
-        popular_answer(active.current, question, FallbackReason.DEADLINE, b"secret")
+        popular_answer(Shop(active.current, active.current), question, FallbackReason.DEADLINE, b"secret")
     assert active.current.recommender.by_sales.cache_info().misses == counted
     prices = price_text.cache_info().misses
-    answer(active.current, Question(Kind.POPULAR, Options(), "en_US"), b"secret")
+    answer(Shop(active.current, active.current), Question(Kind.POPULAR, Options(), "en_US"), b"secret")
     assert price_text.cache_info().misses == prices
 
 
 @pytest.mark.parametrize("pointer", ["", "../../etc", "no-such-version", "\x00\xff"])
-def test_a_pointer_to_nonsense_changes_nothing(active: ActiveModel, own_shop: Shop, pointer: str) -> None:
+def test_a_pointer_to_nonsense_changes_nothing(active: ActiveModel, own_shop: Opened, pointer: str) -> None:
     (own_shop.root / "active").write_text(pointer)
     active.refresh()
     assert version_of(active) == own_shop.model.version
     assert active.refusal is not None
 
 
-def test_a_version_that_is_missing_a_file_is_refused(active: ActiveModel, own_shop: Shop) -> None:
+def test_a_version_that_is_missing_a_file_is_refused(active: ActiveModel, own_shop: Opened) -> None:
     later = another_version(own_shop.root)
     doomed = next(Registry(own_shop.root).path(later).glob("*.npy"))
     doomed.unlink()
@@ -184,7 +186,7 @@ def test_a_version_that_is_missing_a_file_is_refused(active: ActiveModel, own_sh
     assert doomed.name in active.refusal.reason
 
 
-def test_without_a_registry_there_is_no_model_until_one_is_published(own_shop: Shop, tmp_path: Path) -> None:
+def test_without_a_registry_there_is_no_model_until_one_is_published(own_shop: Opened, tmp_path: Path) -> None:
     active = ActiveModel(Registry(tmp_path / "later"), tmp_path / "run", Metrics())
     active.refresh()
     assert (active.current, active.refusal) == (None, None)

@@ -19,7 +19,7 @@ SECRET = b"secret"
 
 def ask(shop: Shop, kind: Kind, options: Options | None = None, **rest: Any) -> dict[str, Any]:
     question = Question(kind, options or Options(n=3), "en_US", **rest)
-    body: dict[str, Any] = orjson.loads(answer(shop.model, question, SECRET).body_for(question.customer_id))
+    body: dict[str, Any] = orjson.loads(answer(shop.now, question, SECRET).body_for(question.customer_id))
     return body
 
 
@@ -97,7 +97,7 @@ def test_two_strangers_see_the_same_slate_under_the_same_id(shop: Shop) -> None:
 
 def test_the_same_question_gets_the_same_bytes(shop: Shop) -> None:
     question = Question(Kind.CUSTOMER, Options(), "en_US", customer_id=shop.customer)
-    assert answer(shop.model, question, SECRET) == answer(shop.model, question, SECRET)
+    assert answer(shop.now, question, SECRET) == answer(shop.now, question, SECRET)
 
 
 @pytest.mark.parametrize("kind", list(Kind))
@@ -105,8 +105,8 @@ def test_every_question_has_a_ready_answer(shop: Shop, kind: Kind) -> None:
     question = Question(
         kind, Options(n=2), "en_US", customer_id=shop.customer, product_id=shop.product, basket=(shop.product,)
     )
-    body = orjson.loads(popular_answer(shop.model, question, FallbackReason.DEADLINE, SECRET).body)
-    expected = ("bundles", 0) if kind in (Kind.BUNDLES, Kind.BASKET) else ("popular", 2)
+    body = orjson.loads(popular_answer(shop.now, question, FallbackReason.DEADLINE, SECRET).body)
+    expected = ("bundles", 0) if kind in (Kind.BUNDLES, Kind.BASKET, Kind.ORDER) else ("popular", 2)
     assert (body["strategy"], body["count"], body["fallback_reason"]) == (*expected, "deadline")
 
 
@@ -118,7 +118,7 @@ def test_a_packed_answer_is_unpacked_byte_by_byte() -> None:
 @pytest.mark.parametrize("name", [None, "anna", '"', "\\", '"customer_id":null', "ü\n", "null"])
 def test_an_answer_names_its_customer_only_when_it_is_served(shop: Shop, name: str | None) -> None:
     options = Options(n=3, exclude=('"customer_id":null',), campaign='"customer_id":null')
-    anonymous = answer(shop.model, Question(Kind.CUSTOMER, options, "en_US", customer_id=name), SECRET)
+    anonymous = answer(shop.now, Question(Kind.CUSTOMER, options, "en_US", customer_id=name), SECRET)
     served = orjson.loads(anonymous.body_for(name))
     assert served == {**orjson.loads(anonymous.body), "customer_id": name}
     assert orjson.loads(anonymous.body)["customer_id"] is None
@@ -138,7 +138,7 @@ def test_a_product_that_goes_with_nothing_is_in_no_bundle(shop: Shop) -> None:
 
 def test_prices_are_written_as_people_write_them_there(shop: Shop) -> None:
     question = Question(Kind.POPULAR, Options(n=1), "en_US")
-    english = orjson.loads(answer(shop.model, question, SECRET).body)["recommendations"][0]
-    german = orjson.loads(answer(shop.model, replace(question, locale="de_DE"), SECRET).body)["recommendations"][0]
+    english = orjson.loads(answer(shop.now, question, SECRET).body)["recommendations"][0]
+    german = orjson.loads(answer(shop.now, replace(question, locale="de_DE"), SECRET).body)["recommendations"][0]
     assert english["price"] == german["price"]
     assert english["price_text"] != german["price_text"]

@@ -32,7 +32,24 @@ def test_every_address_is_described(openapi: dict[str, Any]) -> None:
         "/v1/products/{product_id}/bundles",
         "/v1/baskets/bundles",
         "/v1/popular",
+        "/v1/orders/{order_id}/follow-up",
+        "/v1/events",
+        "/v1/customers/{customer_id}",
+        "/v1/customers/{customer_id}/consent",
+        "/v1/customers/{customer_id}/unused",
+        "/v1/customers/{customer_id}/profile",
+        "/v1/customers/{customer_id}/export",
+        "/v1/customers/{customer_id}/replenishment",
+        "/v1/tokens",
+        "/v1/products",
+        "/v1/products/{product_id}",
+        "/v1/rules",
+        "/v1/rules/{rule_id}",
+        "/v1/audit",
         "/v1/models",
+        "/v1/models/{version}/activate",
+        "/v1/products/{product_id}/ratings",
+        "/v1/rules/preview",
         "/healthz",
         "/readyz",
         "/metrics",
@@ -56,7 +73,7 @@ def test_answers_and_problems_have_schemas_and_examples(openapi: dict[str, Any])
         for operation in operations.values():
             if path.startswith("/v1") and path != "/v1/models":
                 assert "application/problem+json" in operation["responses"]["422"]["content"]
-                assert {"200", "401", "503"} <= set(operation["responses"])
+                assert {"202" if path == "/v1/events" else "200", "401", "503"} <= set(operation["responses"])
     for name in ("SlateAnswer", "BundleAnswer", "ProblemBody", "SessionOptions", "BasketOptions"):
         assert openapi["components"]["schemas"][name]["examples"]
 
@@ -68,4 +85,17 @@ def test_every_reference_leads_somewhere(openapi: dict[str, Any]) -> None:
 
 def test_the_description_says_where_a_key_is_needed(openapi: dict[str, Any]) -> None:
     assert openapi["paths"]["/healthz"]["get"]["security"] == []
-    assert openapi["paths"]["/v1/popular"]["get"]["security"] == [{"bearer": []}, {"key": []}]
+    assert openapi["paths"]["/v1/popular"]["get"]["security"] == [{"bearer": []}, {"key": []}, {"basic": []}]
+
+
+def test_an_empty_value_is_allowed_where_it_means_not_given(openapi: dict[str, Any]) -> None:
+    parameters = openapi["paths"]["/v1/popular"]["get"]["parameters"]
+    assert all(parameter["allowEmptyValue"] for parameter in parameters)
+    properties = openapi["components"]["schemas"]["BasketOptions"]["properties"]
+    assert {"enum": ["", None]} in properties["n"]["anyOf"]
+    assert properties["basket"]["type"] == "array"
+
+
+def test_an_event_is_described_and_anything_may_be_sent_in_its_place(openapi: dict[str, Any]) -> None:
+    items = openapi["components"]["schemas"]["EventsBody"]["properties"]["events"]["items"]
+    assert items["anyOf"] == [{"$ref": "#/components/schemas/EventBody"}, {}]

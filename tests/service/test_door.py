@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from starlette.testclient import TestClient
 
+from models.live import NOTHING, Since
 from models.recommender import Recommender
 from models.slate import Slate, SlateRequest
 from tests.service.conftest import Browse
@@ -64,8 +65,17 @@ def test_a_body_that_does_not_say_how_large_it_is_is_counted(client: TestClient)
     assert answered.status_code == 413
 
 
+@pytest.mark.parametrize("method_path", ["POST /v1/recommendations", "POST /v1/events", "PUT /v1/products"])
+@pytest.mark.parametrize("deep", [b"[" * 21 + b"]" * 21, b'{"a":' * 100_000 + b"1" + b"}" * 100_000, b"[" * 900_000])
+def test_a_body_that_is_nested_too_deep_is_not_parsed(client: TestClient, method_path: str, deep: bytes) -> None:
+    method, path = method_path.split()
+    answered = client.request(method, path, content=deep, headers={"content-type": "application/json"})
+    assert (answered.status_code, answered.json()["errors"][0]["field"]) == (422, "body")
+    assert "nested deeper than 20" in answered.json()["detail"]
+
+
 class BrokenRecommender(Recommender):
-    def recommend(self, customer_id: str | None, request: SlateRequest) -> Slate:
+    def recommend(self, customer_id: str | None, request: SlateRequest, since: Since = NOTHING) -> Slate:
         raise KeyError(customer_id)
 
 

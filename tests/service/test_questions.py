@@ -20,13 +20,13 @@ def test_products_that_nobody_knows_are_named_once_in_their_order(shop: Shop) ->
     question = Question(
         Kind.SIMILAR, Options(exclude=("x4", "x2")), "en_US", product_id="x1", recent=("x2", "x3"), basket=("x1",)
     )
-    assert resolve(question, shop.model.recommender.catalogue).missing_ids == ("x1", "x2", "x3", "x4")
+    assert resolve(question, shop.model.recommender.catalogue, (), 0).missing_ids == ("x1", "x2", "x3", "x4")
 
 
 def test_the_basket_and_the_product_asked_for_are_never_recommended(shop: Shop) -> None:
     one, two, three = shop.products[:3]
     question = Question(Kind.SIMILAR, Options(exclude=(three,)), "en_US", product_id=one, basket=(two, two))
-    resolved = resolve(question, shop.model.recommender.catalogue)
+    resolved = resolve(question, shop.model.recommender.catalogue, (), 0)
     assert resolved.request.filters.exclude == items(shop, one, two, three)
     assert resolved.request.basket == items(shop, two)
     assert (resolved.item,) == items(shop, one)
@@ -44,7 +44,7 @@ def test_the_basket_and_the_product_asked_for_are_never_recommended(shop: Shop) 
 )
 def test_a_mail_needs_the_consent_for_mails(shop: Shop, placement: str | None, purpose: int) -> None:
     question = replace(ASKED, options=Options(placement=placement))
-    assert resolve(question, shop.model.recommender.catalogue).request.purpose == purpose
+    assert resolve(question, shop.model.recommender.catalogue, (), 0).request.purpose == purpose
 
 
 @pytest.mark.parametrize(

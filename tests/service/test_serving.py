@@ -12,6 +12,7 @@ import pytest
 from redis import Redis
 
 from benchmarks.faults import another_version
+from models.live import NOTHING, Since
 from models.recommender import Recommender
 from models.slate import Slate, SlateRequest
 from service.app import running
@@ -31,9 +32,9 @@ ASKED = Question(Kind.CUSTOMER, Options(n=3), "en_US", customer_id="c00")
 class SlowRecommender(Recommender):
     """Takes its time for what is personal."""
 
-    def recommend(self, customer_id: str | None, request: SlateRequest) -> Slate:
+    def recommend(self, customer_id: str | None, request: SlateRequest, since: Since = NOTHING) -> Slate:
         time.sleep(0.3)
-        return super().recommend(customer_id, request)
+        return super().recommend(customer_id, request, since)
 
 
 class SlowEverywhere(SlowRecommender):

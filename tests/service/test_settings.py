@@ -38,6 +38,9 @@ def test_a_misspelt_variable_is_refused_with_the_name_that_was_meant() -> None:
         ("REDIS_URL", "cache:6379", "REGULARS_REDIS_URL: should begin with redis://"),
         ("DEFAULT_LOCALE", "klingon", "REGULARS_DEFAULT_LOCALE: not a locale"),
         ("LOG_LEVEL", "loud", "REGULARS_LOG_LEVEL: should be 'debug'"),
+        ("CORS_ORIGINS", "https://shop.example,*", "REGULARS_CORS_ORIGINS: * is no origin"),
+        ("CORS_ORIGINS", "https://shop.example/", "REGULARS_CORS_ORIGINS: https://shop.example/ is no origin"),
+        ("CALLS_A_MINUTE", "0", "REGULARS_CALLS_A_MINUTE: should be greater than or equal to 1"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused_by_name(name: str, value: str, sentence: str) -> None:
@@ -50,7 +53,10 @@ def test_a_value_that_cannot_be_used_is_refused_by_name(name: str, value: str, s
 def test_strangers_are_not_let_in_without_a_key(host: str) -> None:
     with pytest.raises(SettingsError, match="Set REGULARS_API_KEY to a long random text, or REGULARS_HOST to 127"):
         Settings.of({"REGULARS_HOST": host})
-    assert Settings.of({"REGULARS_HOST": host, "REGULARS_API_KEY": "k"}).host == host
+    with_key = {"REGULARS_HOST": host, "REGULARS_API_KEY": "k"}
+    with pytest.raises(SettingsError, match="never asked for consent is yours to say: set REGULARS_UNASKED"):
+        Settings.of(with_key)
+    assert Settings.of({**with_key, "REGULARS_UNASKED": "refuse"}).host == host
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
@@ -68,6 +74,23 @@ def test_no_secret_is_shown() -> None:
 
 def test_every_setting_says_what_it_means() -> None:
     assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_the_store_lies_in_the_registry_unless_it_is_said_where() -> None:
+    assert Settings.of({"REGULARS_REGISTRY": "/shop"}).store() == "sqlite:////shop/store.db"
+    assert Settings.of({"REGULARS_DATABASE_URL": "postgresql://db/shop"}).store() == "postgresql://db/shop"
+
+
+def test_customer_tokens_need_a_secret_that_only_this_shop_knows() -> None:
+    assert Settings().token_secret() is None
+    assert Settings.of({"REGULARS_SIGNING_KEY": "a", "REGULARS_API_KEY": "b"}).token_secret() == b"a"
+    assert Settings.of({"REGULARS_API_KEY": "b"}).token_secret() == b"b"
+
+
+def test_pages_of_several_origins_may_call() -> None:
+    origins = Settings.of({"REGULARS_CORS_ORIGINS": "https://shop.example, http://localhost:3000,"}).origins()
+    assert origins == ["https://shop.example", "http://localhost:3000"]
+    assert Settings().origins() == []
 
 
 def test_ids_are_signed_with_the_signing_key_else_with_the_api_key() -> None:

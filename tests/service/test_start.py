@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,18 @@ def test_it_does_not_listen_to_strangers_without_a_key() -> None:
 
 def test_a_misspelt_setting_stops_it() -> None:
     assert "did you mean REGULARS_REGISTRY?" in start(expect=2, REGULARS_REGISTRI="x")
+
+
+def test_a_store_of_another_version_stops_it_and_one_command_helps(tmp_path: Path) -> None:
+    here = {"REGULARS_REGISTRY": str(tmp_path), "REGULARS_RUNTIME_DIR": str(tmp_path / "run")}
+    with sqlite3.connect(tmp_path / "store.db") as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        connection.execute("INSERT INTO alembic_version VALUES ('0000')")
+    connection.close()
+    said = start(expect=2, **here)
+    assert said.startswith("service: the database has schema 0000")
+    assert said.count("\n") == 1
+    assert "python -m service migrate" in said
 
 
 # Python runs a file of this name before anything else.

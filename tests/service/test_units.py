@@ -16,7 +16,7 @@ from tests.service.conftest import Shop
 
 def unit(shop: Shop, bundle: Bundle) -> dict[str, Any]:
     question = Question(Kind.BUNDLES, Options(), "en_US")
-    return unit_of(Writer(shop.model, question, (), b"secret"), bundle)
+    return unit_of(Writer(shop.model, question, (), 0, b"secret"), bundle)
 
 
 def with_prices(shop: Shop, prices: list[float]) -> Shop:

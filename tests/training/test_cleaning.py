@@ -7,14 +7,18 @@ from typing import Any
 
 import pytest
 
-from models.events import KINDS
-from training.cleaning import ROW_REASONS, checked_rows
+from models.events import DAY, KINDS, order_code
+from training.cleaning import ROW_REASONS, YEAR_2100, checked_rows
+from training.lines import CODES
 from training.sources import open_sources
 from training.workspace import open_workspace
 
 NOW = 1_500_000_000  # 2017-07-14T02:40:00Z
 GOOD = {"customer_id": "anna", "product_id": "milk", "timestamp": "2017-01-01", "order_id": "1"}
-COLUMNS = ("customer_id", "product_id", "timestamp", "order_id", "quantity", "unit_price", "kind", "currency")
+COLUMNS = (
+    *("customer_id", "product_id", "timestamp", "order_id"),
+    *("quantity", "unit_price", "kind", "currency", "rating"),
+)
 
 
 def clean(folder: Path, rows: list[dict[str, str]]) -> list[dict[str, Any]]:
@@ -56,6 +60,15 @@ def test_every_bad_row_has_its_reason(tmp_path: Path) -> None:
         ({"timestamp": "2099-12-31"}, "timestamp_in_future"),
         ({"kind": "stolen"}, "unknown_kind"),
         ({"kind": " WISHLIST "}, None),
+        ({"kind": "exposure"}, "exposure"),
+        ({"kind": "dismiss", "quantity": "0"}, None),
+        ({"kind": "rating", "rating": "4.5", "quantity": "0"}, None),
+        ({"kind": "rating"}, "bad_rating"),
+        ({"kind": "rating", "rating": "good"}, "bad_rating"),
+        ({"kind": "rating", "rating": "nan"}, "bad_rating"),
+        ({"kind": "rating", "rating": "0.9"}, "bad_rating"),
+        ({"kind": "rating", "rating": "5.1"}, "bad_rating"),
+        ({"rating": "good"}, None),
         ({"quantity": "two"}, "bad_quantity"),
         ({"quantity": "nan"}, "bad_quantity"),
         ({"quantity": "-nan"}, "bad_quantity"),
@@ -120,6 +133,13 @@ def test_an_order_without_a_number_is_the_day(tmp_path: Path) -> None:
         [{"order_id": "", "timestamp": f"2017-01-0{day}T0{hour}:00:00"} for day, hour in ((1, 1), (1, 9), (2, 1))],
     )
     assert first["order_key"] == second["order_key"] != other["order_key"]
+
+
+def test_the_key_of_an_order_tells_its_code_and_every_day_lies_below_any_of_them(tmp_path: Path) -> None:
+    ids = ["1", "Bestellung-ä7", "注文😀", " ", "0" * 500]
+    rows = clean(tmp_path, [{"order_id": one} for one in ids])
+    assert [row["order_key"] % CODES for row in rows] == [order_code(one) for one in ids]
+    assert all(row["order_key"] > YEAR_2100 // DAY for row in rows)
 
 
 def test_a_currency_is_three_letters_or_unknown(tmp_path: Path) -> None:

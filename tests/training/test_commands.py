@@ -152,6 +152,20 @@ def test_an_evaluation_writes_every_figure_and_publishes_nothing(folder: Path, c
     assert versions(folder) == before
 
 
+def test_an_evaluation_tells_what_the_rules_of_the_shop_cost(folder: Path, capsys: Said) -> None:
+    history = ("--purchases", folder / "orders.csv", "--config", folder / "shop.toml", "--test-days", "14")
+    files = ("--report", folder / "report.html", "--json", folder / "figures.json")
+    rules = folder / "rules.json"
+    rules.write_text('[{"id": "no p1", "kind": "exclude", "which": {"product_ids": ["p1"]}, "placements": ["home"]}]')
+    assert run("evaluate", *history, *files, "--rules", rules) == 0
+    assert "served, with the shop's" in capsys.readouterr().err
+    scores = json.loads((folder / "figures.json").read_text())["scores"]["all"]
+    assert scores["served, with the shop's rules"]["recall"]["value"] < scores["served"]["recall"]["value"]
+    rules.write_text('[{"id": "no p1", "kind": "hide"}]')
+    assert run("evaluate", *history, "--rules", rules) == 2
+    assert f"Error: {rules}: rule 1: `kind` is 'hide'; expected one of filter" in capsys.readouterr().err
+
+
 def test_a_worse_model_is_refused_with_exit_status_1_and_what_was_active_stays(folder: Path, capsys: Said) -> None:
     before = versions(folder)
     worse = folder / "worse.toml"

@@ -46,6 +46,13 @@ def test_rows_without_a_usable_id_are_left_out_by_name(tmp_path: Path) -> None:
     assert customers.rows == 5
 
 
+def test_a_date_of_consent_that_cannot_be_read_is_none_and_counted(tmp_path: Path) -> None:
+    header = "customer_id,train,train_time,personalize_web_time,consent_time"
+    consents, customers = read(tmp_path, header, "anna,true,soon,2025-01-01,", "bert,true,,,2025-01-01")
+    assert consents == {"anna": (YES, 0, 0), "bert": (YES, 0, 0)}
+    assert customers.problems == {"bad_consent_time": 1}
+
+
 def test_a_customers_file_without_ids_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"people\.csv lacks 1 required column: customer_id"):
         read(tmp_path, "customer,train", "anna,true")

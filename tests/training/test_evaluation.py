@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from models.lesson import Lesson
+from models.merchandising import RuleKind, ShopRule, Which
 from models.recommender import Recommender
 from models.slate import Repeat, SlateRequest, Source
 from models.trees import Trees
 from tests.shop import SMALL, Line, Product, moment, small_purchases, small_shop_purchases, trained
 from training.config import EvaluationConfig
 from training.evaluation import Evaluation, evaluate
-from training.methods import SERVED
+from training.methods import RULED, SERVED
 from training.observations import PROPOSERS
 from training.progress import ignore
 from training.publishing import write_twin
@@ -73,6 +74,26 @@ def asked(shop: tuple[Split, Recommender], task: str) -> list[tuple[int, SlateRe
     wanted = parts.targets if task == "all" else parts.discoveries
     everyone = zip(parts.users.tolist(), wanted, strict=True)
     return [(user, recommender.at_home(user, request), targets) for user, targets in everyone if targets]
+
+
+def test_what_the_rules_of_the_shop_cost_is_measured_beside_what_is_served_without_them(
+    shop: tuple[Split, Recommender], twin: Path, evaluated: Evaluation
+) -> None:
+    assert RULED not in evaluated.values["all"]
+    rules = (
+        ShopRule("toys", RuleKind.PIN, Which(("kite",))),
+        ShopRule("no bread", RuleKind.EXCLUDE, Which(category="bakery")),
+    )
+    ruled = evaluate(twin, shop[0], CONFIG, bundles={}, processes=1, on_progress=ignore, rules=rules)
+    recommender = shop[1]
+    for task in ("all", "discovery"):
+        np.testing.assert_array_equal(ruled.values[task][SERVED], evaluated.values[task][SERVED])
+        for row, (user, request, targets) in enumerate(asked(shop, task)):
+            slots = recommender.slate(recommender.case(user, request), replace(request, rules=rules)).slots
+            hits = len({slot.item for slot in slots} & targets)
+            assert ruled.values[task][RULED][row][0] == pytest.approx(hits / min(5, len(targets)))
+        recall = {method: ruled.scores[task][method]["recall"].value for method in (SERVED, RULED)}
+        assert recall[RULED] < recall[SERVED]
 
 
 @pytest.mark.parametrize("task", ["all", "discovery"])

@@ -70,11 +70,12 @@ def test_a_newest_order_of_nothing_but_rare_products_is_learned_with_the_rest() 
 
 def test_interest_is_the_decayed_sum_of_purchases_less_returns() -> None:
     lines = [Line("anna", "milk", 0), Line("anna", "milk", 10), Line("anna", "milk", 20, kind="return", quantity=0.5)]
-    lines += [Line("bert", "milk", 20), Line("bert", "jam", 20, kind="view")]
+    lines += [Line("bert", "milk", 20), Line("bert", "jam", 10, kind="view")]
     purchases = small_purchases(lines)
     pairs = Pairs(counts.histories(purchases), np.array([True, True]), moment(20), ModelSettings())
     # Half-life of 10 days: a purchase of 20 days ago counts a quarter, of 10 days ago a half; half a line came back.
-    assert pairs.interest(10).toarray().tolist() == [[0, 0.25], [pytest.approx(0.05), 1]]
+    # What was looked at 10 days ago weighs a twentieth of a purchase.
+    assert pairs.interest(10).toarray().tolist() == [[0, 0.25], [pytest.approx(0.025), 1]]
 
 
 def test_what_was_sent_back_or_is_not_learned_from_is_no_interest() -> None:

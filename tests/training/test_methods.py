@@ -21,6 +21,7 @@ from training.methods import (
     OWN_PURCHASES,
     POPULARITY,
     RECENT_POPULARITY,
+    RULED,
     SERVED,
     SOURCES,
     Answer,
@@ -128,8 +129,8 @@ def test_each_source_alone_is_its_candidates_in_the_order_of_what_it_says() -> N
 
 def test_only_the_task_of_everything_asks_what_is_served_with_repeats_in_their_time() -> None:
     everything, new = of_anna()
-    assert set(everything.items) == set(METHODS) == {SERVED, AUTO, BLEND, *SOURCES, *BASELINES}
-    assert set(new.items) == set(METHODS) - {AUTO}
+    assert set(everything.items) == set(METHODS) - {RULED} == {SERVED, AUTO, BLEND, *SOURCES, *BASELINES}
+    assert set(new.items) == set(METHODS) - {AUTO, RULED}
 
 
 def test_the_blend_is_what_would_be_served_had_nothing_been_learned_and_were_nothing_too_much_alike() -> None:

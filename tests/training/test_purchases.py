@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from models.events import KINDS, PURCHASE, RETURN
+from models.events import KINDS, PURCHASE, RETURN, order_code
 from training.errors import InputError
 from training.purchases import STEPS, Purchases, read_purchases
 
@@ -150,6 +150,21 @@ def test_a_row_that_differs_in_a_column_we_do_not_know_is_no_copy(tmp_path: Path
     assert shop.report.dropped == {}
 
 
+def test_a_rating_weighs_by_its_stars_and_what_was_taken_out_of_the_cart_weighs_minus_one(tmp_path: Path) -> None:
+    rows = [f"anna,p{stars},2017-01-01,rating,{stars}" for stars in (1, 2, 3, 4.5, 5)]
+    more = ["anna,q,2017-01-01,remove_from_cart,", "anna,r,2017-01-01,dismiss,", "anna,s,2017-01-01,click,"]
+    twice = ["anna,t,2017-01-01T08:00,rating,1", "anna,t,2017-01-01T09:00,rating,5"]
+    shop = read(write(tmp_path, *rows, *more, *twice, header="customer_id,product_id,timestamp,kind,rating"))
+    assert shop.weight.tolist() == [-1, -0.5, 0, 0.75, 1, -1, 1, 1, 0]
+    assert set(shop.quantity.tolist()) == {1.0}
+
+
+def test_what_is_no_order_has_no_code_of_an_order(tmp_path: Path) -> None:
+    shop = read(write(tmp_path, "anna,milk,2017-01-01,,1,,,", "anna,milk,2017-01-02,A 7,1,,,"))
+    assert shop.order_code.tolist() == [0, order_code("A 7")]
+    assert shop.order_code.dtype == np.uint32
+
+
 def test_a_return_weighs_minus_its_share_of_the_usual_line(tmp_path: Path) -> None:
     shop = read(
         write(
@@ -228,6 +243,16 @@ def test_a_customer_who_said_no_to_training_stays_known_without_a_history(tmp_pa
     assert list(shop.product_ids) == ["milk"]
     assert shop.consent[:, 0].tolist() == [0, 2, 0]
     assert [line[0] for line in lines(shop)] == ["anna"]
+
+
+def test_who_was_never_asked_is_left_out_where_the_shop_wants_to_be_asked(tmp_path: Path) -> None:
+    rows = (f"{customer},milk,2017-01-01,{customer},1,,," for customer in ("anna", "bert", "carl", "dora", ""))
+    orders = write(tmp_path, *rows, ",wine,2017-01-01,7,1,,,")
+    people = write(tmp_path, "anna,yes", "bert,no", "carl,", name="people.csv", header="customer_id,train")
+    shop = read(orders, customers=people, unasked="refuse")
+    assert shop.report.dropped == {"never_asked": 2, "no_consent_to_train": 1, "guest_without_order": 1}
+    assert [line[:2] for line in lines(shop)] == [(None, "wine"), ("anna", "milk")]
+    assert len(read(orders, customers=people)) == 4
     assert add_up(shop)
 
 

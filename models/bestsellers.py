@@ -1,0 +1,35 @@
+"""What sells most: popular slates, and what fills a slate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import reasons
+from models.rules import Removed, Rule
+from models.sales import DailySales
+from models.shelf import Room, Shelf
+from models.slate import Slot, Source
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Bestsellers:
+    order: NDArray[np.int32]  # products that were ever sold, best first
+    lines: Floats  # (items,) that were sold in the window, in the market
+
+    def slots(self, removed: Removed, room: Room, n: int, source: Source) -> list[Slot]:
+        """The first n that may be shown and that there is room for."""
+        found = room.first(self.order[removed[self.order] == Rule.NONE], n)
+        return [Slot(item, float(self.lines[item]), source, reasons.popular(self.lines[item])) for item in found]
+
+
+def bestsellers(sales: DailySales, total: Floats, as_of: int, days: int, market: int, shelf: Shelf) -> Bestsellers:
+    """By lines in the window (in the market, then everywhere, then in `total`), as the rules of the shop move them."""
+    everywhere = sales.window(as_of, days, len(total))
+    here = sales.window(as_of, days, len(total), market) if market >= 0 else everywhere
+    order = np.lexsort((-total, -everywhere, -here)).astype(np.int32)
+    return Bestsellers(shelf.moved(order[total[order] > 0], here), here)

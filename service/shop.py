@@ -1,0 +1,166 @@
+"""The model in service with what the shop has said since: products as they are now, rules, who must be forgotten."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import orjson
+from sqlalchemy import Connection, select
+
+from models.customers import NO, YES
+from models.events import DAY
+from models.merchandising import ShopRule
+from models.recommender import Recommender
+from models.renewal import Product, renewed
+from models.rulebook import rule_of
+from models.slate import SlateRequest
+from service.body import Model
+from service.options import seconds_of
+from service.store import events
+from service.store.events import tombstone, tombstone_key
+from service.store.store import Store
+from service.store.tables import erased, products, rules
+from service.store.writer import Position, position_of
+
+FIELDS = frozenset(Product.__dataclass_fields__) - {"id", "given"}
+
+
+@dataclass(frozen=True)
+class Shop:
+    """Immutable. `model` is that of the artifact with the products up to the number `catalogue`."""
+
+    artifact: Model
+    model: Model
+    catalogue: int = 0
+    rules: tuple[ShopRule, ...] = ()
+    turns: tuple[int, ...] = ()  # when rules begin and end, sorted
+    rules_number: int = 0
+    sales: int = 0  # number up to which sales are counted
+    erased: frozenset[bytes] = frozenset()
+    erased_number: int = 0
+    key: bytes = b""  # of the tombstones
+
+    def forgotten(self, customer_id: str | None) -> bool:
+        return customer_id is not None and bool(self.erased) and tombstone(self.key, customer_id) in self.erased
+
+    def today(self, clock: int) -> Shop:
+        """With the rules that hold at a moment of the clock, whatever moment the answer is made for."""
+        held = (rule for rule in self.rules if (rule.starts or 0) <= clock and (rule.ends is None or clock < rule.ends))
+        return replace(self, rules=tuple(replace(rule, starts=None, ends=None) for rule in held))
+
+    def phase(self, clock: int) -> int:
+        """How many beginnings and ends of rules have passed: between two of them the same rules hold."""
+        return bisect_right(self.turns, clock)
+
+    def behind(self, now: Position) -> bool:
+        return self.catalogue < now.catalogue or self.rules_number < now.rules or self.erased_number < now.erased
+
+
+class LiveShop:
+    """Follows the store: whoever is about to answer from a position first sees that the shop is as new."""
+
+    def __init__(self, store: Store, unasked: str) -> None:
+        self._store = store
+        self.unasked = NO if unasked == "refuse" else YES
+        self._shop: Shop | None = None
+        self._renewing = Lock()
+
+    def at(self, model: Model, now: Position) -> Shop:
+        """The shop of this model with every change up to `now`."""
+        shop = self._shop
+        if shop is None or shop.artifact is not model or shop.behind(now):
+            with self._renewing:
+                shop = self._shop
+                if shop is None or shop.artifact is not model:
+                    shop = Shop(model, model)
+                if shop.behind(now) or not shop.key:
+                    shop = self._store.read(partial(_renewed, shop))
+                self._shop = shop
+        return shop
+
+    def phase(self, clock: int) -> int:
+        """Of the rules that this process knows; others are newer than what it has cached."""
+        return self._shop.phase(clock) if self._shop else 0
+
+    def count_sales(self, model: Model) -> None:
+        """Fold what was sold since into what is popular, and warm what hangs on it. In a thread, now and then."""
+        with self._renewing:
+            shop = self._shop
+            if shop is None or shop.artifact is not model:
+                shop = Shop(model, model)
+            self._shop = self._store.read(partial(_counted, shop))
+
+    def as_known(self, model: Model) -> Shop:
+        """The shop as far as this process knows it, where the store does not answer."""
+        shop = self._shop
+        if shop is None:
+            return Shop(model, model)
+        return shop if shop.artifact is model else replace(shop, artifact=model, model=model, catalogue=0)
+
+
+def _renewed(shop: Shop, connection: Connection) -> Shop:
+    now = position_of(connection)  # first: what is read after it holds all that it counts
+    if shop.catalogue < now.catalogue:
+        told = connection.execute(
+            select(products.c.product_id, products.c.document)
+            .where(products.c.number > shop.catalogue)
+            .order_by(products.c.product_id)
+        )
+        recommender, learned = shop.model.recommender, shop.artifact.recommender
+        more = [product_of(product_id, orjson.loads(document)) for product_id, document in told]
+        model = renewed(recommender.model, more, learned.model, learned.manifest.data_as_of)
+        changed = Recommender(recommender.manifest, model, recommender.settings)
+        shop = replace(shop, model=replace(shop.model, recommender=changed), catalogue=now.catalogue)
+    if shop.rules_number < now.rules:
+        documents = connection.execute(select(rules.c.document).where(rules.c.document.isnot(None))).scalars()
+        held = sorted((rule_of(orjson.loads(document)) for document in documents), key=lambda rule: rule.id)
+        turns = sorted(when for rule in held for when in (rule.starts, rule.ends) if when is not None)
+        shop = replace(shop, rules=tuple(held), turns=tuple(turns), rules_number=now.rules)
+    if shop.erased_number < now.erased:
+        marks = frozenset(bytes(mark) for mark in connection.execute(select(erased.c.customer)).scalars())
+        shop = replace(shop, erased=marks, erased_number=now.erased)
+    return shop if shop.key else replace(shop, key=tombstone_key(connection))
+
+
+def _counted(shop: Shop, connection: Connection) -> Shop:
+    now = position_of(connection).number
+    recommender = shop.model.recommender
+    learned, sales = recommender.manifest.event_position, recommender.model.sales
+    # Of a model that did not read the store it is known only up to when it has learned.
+    after = recommender.manifest.data_as_of if learned == 0 else -1
+    lines = events.sold(connection, max(shop.sales, learned), now, after)
+    item_of = {name: recommender.catalogue.ids.find(name) for name in {line.product_id for line in lines}}
+    known = [(line, item_of[line.product_id]) for line in lines if item_of[line.product_id] >= 0]
+    if not known:
+        return replace(shop, sales=now)
+    markets = recommender.model.customers.market_names
+    continued = sales.continued(
+        np.array([line.time // DAY for line, _ in known], np.int64),
+        np.array([markets.find(line.market) if line.market else -1 for line, _ in known], np.int32),
+        np.array([item for _, item in known], np.int32),
+        max(line.time for line, _ in known),
+    )
+    if continued is sales:
+        return shop  # too few yet: they are counted again with those that come
+    changed = Recommender(recommender.manifest, replace(recommender.model, sales=continued), recommender.settings)
+    changed.popular(SlateRequest())
+    return replace(shop, model=replace(shop.model, recommender=changed), sales=now)
+
+
+def product_of(product_id: str, document: Mapping[str, Any]) -> Product:
+    """What the store holds of a product: the fields that were given."""
+    values = {name: value for name, value in document.items() if name in FIELDS}
+    for name in ("available_from", "available_until"):
+        if values.get(name) is not None:
+            values[name] = seconds_of(values[name])
+    if values.get("markets") is not None:
+        values["markets"] = tuple(values["markets"])
+    if "attributes" in values:
+        values["attributes"] = orjson.dumps(values["attributes"]).decode() if values["attributes"] else ""
+    return Product(id=product_id, given=frozenset(values), **values)

@@ -1,0 +1,1 @@
+"""What the shop told the service: events, consents, catalogue changes, rules and keys. The store is the truth."""

@@ -1,0 +1,183 @@
+"""The database of the store: SQLite in a file, or PostgreSQL. What is committed there survives a lost power line."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    IntegrityError,
+    NoSuchModuleError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
+from sqlalchemy.pool import QueuePool
+
+from service.store.tables import metadata
+
+SCHEMA: Final = "0001"  # the newest of migrations/versions
+WAIT_SECONDS: Final = 5.0  # for a lock, a connection of the pool, or a server that does not answer
+COMMAND: Final = "python -m service migrate"
+
+
+class StoreError(Exception):
+    """The store cannot be used as it is; the message says what to do, never a secret."""
+
+
+class StoreDownError(Exception):
+    """The store does not answer now. It may later."""
+
+
+def connect(url: str, connections: int = 4) -> Engine:
+    """An engine that checks every connection for durability. Raises StoreError for an address it cannot use."""
+    try:
+        address = make_url(url)
+        if address.get_backend_name() == "sqlite":
+            return _sqlite(address, connections)
+        if address.get_backend_name() == "postgresql":
+            return _postgresql(address.set(drivername="postgresql+psycopg"), connections)
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise StoreError("the database URL cannot be read; write it like sqlite:///store.db") from error
+    except ModuleNotFoundError as error:
+        raise StoreError("PostgreSQL needs its driver: pip install 'regulars[postgres]'") from error
+    raise StoreError(f"{address.get_backend_name()} is not known; SQLite and PostgreSQL are")
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """One transaction that will write: SQLite takes its lock at the beginning, so that it need not fail later."""
+    with told(), engine.connect().execution_options(writes=True) as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A transaction that only reads. What is numbered up to the position read first is there. Raises StoreDownError."""
+    with told(), engine.connect() as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """What the database says, as one of our errors."""
+    try:
+        yield
+    except (IntegrityError, DataError, ProgrammingError):
+        raise  # a mistake of ours, not the database's state
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        raise StoreDownError(type(error).__name__) from error
+
+
+def version(engine: Engine) -> str | None:
+    """The schema that the database has; None where there is none. Raises StoreDownError."""
+    with reading(engine) as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        return found
+
+
+def check(engine: Engine) -> None:
+    """Raises StoreError where the schema is not this version's."""
+    found = version(engine)
+    if found != SCHEMA:
+        state = f"has schema {found}" if found else "is empty"
+        raise StoreError(f"the database {state}, and {SCHEMA} is needed. Run: {COMMAND}")
+
+
+def prepare(url: str) -> None:
+    """A SQLite file that is not there yet is made; everything else is checked. Raises StoreError and StoreDownError."""
+    engine = connect(url)
+    try:
+        if engine.dialect.name == "sqlite" and version(engine) is None:
+            migrate(engine)
+        check(engine)
+    finally:
+        engine.dispose()
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the schema to this version's. Two that do it at once wait for each other."""
+    from alembic import command  # a quarter of a second to load, for one command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    with writing(engine) as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(7203)"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _sqlite(address: Any, connections: int) -> Engine:
+    if address.database in (None, "", ":memory:"):
+        raise StoreError("a store in memory would not survive; name a file: sqlite:///store.db")
+    Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        address,
+        poolclass=QueuePool,
+        pool_size=connections,
+        pool_timeout=WAIT_SECONDS,
+        connect_args={"timeout": WAIT_SECONDS, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def durable(connection: sqlite3.Connection, _: object) -> None:
+        connection.isolation_level = None  # transactions begin where we say so
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        assert_durable({name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in SQLITE}, SQLITE)
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _postgresql(address: Any, connections: int) -> Engine:
+    engine = create_engine(
+        address,
+        pool_size=connections,
+        pool_timeout=WAIT_SECONDS,
+        pool_pre_ping=True,
+        connect_args={
+            "connect_timeout": max(2, round(WAIT_SECONDS)),
+            "options": f"-c synchronous_commit=on -c statement_timeout={round(WAIT_SECONDS * 1000)}",
+        },
+    )
+
+    @event.listens_for(engine, "connect")
+    def durable(connection: Any, _: object) -> None:
+        with connection.cursor() as cursor:
+            found = {name: cursor.execute(f"SHOW {name}").fetchone()[0] for name in POSTGRESQL}
+        connection.rollback()
+        assert_durable(found, POSTGRESQL)
+
+    return engine
+
+
+# What must hold on every connection.
+SQLITE: Final[dict[str, object]] = {"journal_mode": "wal", "synchronous": 2}
+POSTGRESQL: Final[dict[str, object]] = {"synchronous_commit": "on", "fsync": "on"}
+
+
+def assert_durable(found: dict[str, Any], wanted: dict[str, object]) -> None:
+    """Raises StoreError where a commit could be lost."""
+    for name, value in wanted.items():
+        if found[name] != value:
+            raise StoreError(f"the database has {name} = {found[name]}, and acknowledged events need {value}")
+
+
+def is_empty(engine: Engine) -> bool:
+    """No table of ours is there."""
+    with reading(engine) as connection:
+        return not set(inspect(connection).get_table_names()) & set(metadata.tables)

@@ -1,0 +1,55 @@
+"""Keys, as the store holds them: never the key, only its hash. A revoked key keeps its row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, insert, select, update
+
+from service.store.audit import note
+from service.store.revisions import KEYS
+from service.store.tables import keys
+from service.store.writer import Change
+
+
+@dataclass(frozen=True)
+class StoredKey:
+    key_id: str
+    name: str
+    hash: bytes
+    scopes: tuple[str, ...]
+    calls_a_minute: int | None  # None: as the settings say
+    created: int  # seconds since 1970
+    revoked: int | None = None
+
+
+def listed(connection: Connection) -> list[StoredKey]:
+    """Every key there ever was, oldest first."""
+    columns = (keys.c[name] for name in StoredKey.__dataclass_fields__)
+    found = connection.execute(select(*columns).order_by(keys.c.created, keys.c.key_id))
+    return [
+        StoredKey(key_id, name, bytes(digest), tuple(scopes.split()), *rest)
+        for key_id, name, digest, scopes, *rest in found
+    ]
+
+
+def add(change: Change, key: StoredKey, actor: str) -> None:
+    scopes = " ".join(key.scopes)
+    (number,) = change.numbers(1)
+    change.connection.execute(insert(keys).values(**{**vars(key), "scopes": scopes}, number=number))
+    facts = {"name": key.name, "scopes": scopes, "calls_a_minute": key.calls_a_minute}
+    note(change, time=key.created, actor=actor, action="key created", subject=key.key_id, after=facts)
+    change.touch(KEYS)
+
+
+def revoke(change: Change, key_id: str, actor: str, time: int) -> bool:
+    """From the next call on it opens nothing; False where there is no such key. A second time changes nothing."""
+    row = change.connection.execute(select(keys.c.revoked).where(keys.c.key_id == key_id)).first()
+    if row is None:
+        return False
+    if row.revoked is None:
+        (number,) = change.numbers(1)
+        change.connection.execute(update(keys).where(keys.c.key_id == key_id).values(revoked=time, number=number))
+        note(change, time=time, actor=actor, action="key revoked", subject=key_id)
+        change.touch(KEYS)
+    return True

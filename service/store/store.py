@@ -1,0 +1,123 @@
+"""The store of one process: opened once, read by many threads, written by one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
+
+from sqlalchemy import ColumnElement, Connection, Table, make_url, select
+
+from service.store import consents, events
+from service.store.database import check, connect, reading
+from service.store.revisions import FOLLOWED, SHARED, Revisions, slot_of
+from service.store.tables import metadata
+from service.store.writer import Change, Position, Writer, position_of
+
+T = TypeVar("T")
+EVENTS, SESSIONS, SECRETS = (metadata.tables[name] for name in ("events", "sessions", "secrets"))
+NAMED: Final = (  # whom a row of which table concerns
+    *(("customer", metadata.tables[name]) for name in ("events", "consents", "unused", "sessions")),
+    *(("session", table) for table in (EVENTS, SESSIONS)),
+    ("order", EVENTS),
+)
+MOST_FOLLOWED: Final = 100_000  # changes that are followed one by one
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """What the store says of a customer, a session, or both; everything up to the position is in it."""
+
+    position: Position
+    rows: list[events.Row]
+    consents: dict[int, tuple[int, int]]  # purpose -> (YES or NO, when)
+    unused: list[str]  # product ids
+    order: list[str]  # product ids of the order asked about
+
+
+class Store:
+    """Raises StoreError where it cannot be used as it is, StoreDownError where it does not answer."""
+
+    def __init__(self, url: str, runtime: Path, connections: int = 4) -> None:
+        self._engine = connect(url, connections)
+        check(self._engine)
+        with reading(self._engine) as connection:
+            self.identity: bytes = bytes(
+                connection.execute(select(SECRETS.c.value).where(SECRETS.c.name == "store")).scalar_one()
+            )
+            now = position_of(connection)
+        address = hashlib.sha256(make_url(url).render_as_string(hide_password=True).encode() + self.identity)
+        self.revisions = Revisions(runtime / f"revisions-{address.hexdigest()[:16]}")
+        self._catch_up(now.number)
+        self._writer = Writer(self._engine, self.revisions)
+
+    def write(self, work: Callable[[Change], T]) -> Future[T]:
+        """What `work` gives, once it is durable and all workers of this host see it."""
+        return self._writer.submit(work)
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        with reading(self._engine) as connection:
+            return work(connection)
+
+    def visitor(
+        self, customer_id: str | None, session_id: str | None, above: int, order_id: str | None = None
+    ) -> Visitor:
+        """What a model that has learned up to the number `above` does not know of them yet."""
+        with reading(self._engine) as connection:
+            now = position_of(connection)  # first: what is read after it holds all that it counts
+            rows: list[events.Row] = []
+            said: dict[int, tuple[int, int]] = {}
+            struck: list[str] = []
+            if customer_id is not None:
+                rows += events.of_customer(connection, customer_id, above)
+                said = consents.of(connection, customer_id)
+                struck = events.unused_of(connection, customer_id)
+            if session_id is not None:
+                rows += events.of_session(connection, session_id)
+            order = events.of_order(connection, order_id) if order_id is not None else []
+            return Visitor(now, rows, said, struck, order)
+
+    def follow(self) -> Position:
+        """Raise the slots of what other hosts, or workers that died, have changed."""
+        with reading(self._engine) as connection:
+            now = position_of(connection)
+            seen = self.revisions[FOLLOWED]
+            if now.number > seen:
+                shared = [(slot, getattr(now, name)) for name, slot in SHARED.items()]
+                self.revisions.raise_to([*shared, *_changes(connection, seen, now.number)], followed=now.number)
+        return now
+
+    def close(self) -> None:
+        self._writer.close()
+        self.revisions.close()
+        self._engine.dispose()
+
+    def _catch_up(self, number: int) -> None:
+        """After a rest, or with another database, it is not known what has changed."""
+        seen = self.revisions[FOLLOWED]
+        if number < seen or number - seen > MOST_FOLLOWED:
+            self.revisions.begin_at(number)
+        else:
+            self.follow()
+
+
+def _changes(connection: Connection, above: int, until: int) -> list[tuple[int, int]]:
+    """(slot, number) of the customers and sessions of everything numbered above one and up to the other."""
+    found: list[tuple[int, int]] = []
+    for kind, table in NAMED:
+        names = select(table.c[f"{kind}_id"]).where(_between(table, above, until)).distinct()
+        found += [(slot_of(kind, name), until) for name in connection.execute(names).scalars() if name is not None]
+    owners = (
+        select(SESSIONS.c.customer_id)
+        .join(EVENTS, EVENTS.c.session_id == SESSIONS.c.session_id)
+        .where(_between(EVENTS, above, until))
+        .distinct()
+    )
+    return [*found, *((slot_of("customer", name), until) for name in connection.execute(owners).scalars())]
+
+
+def _between(table: Table, above: int, until: int) -> ColumnElement[bool]:
+    return (table.c.number > above) & (table.c.number <= until)

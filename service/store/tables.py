@@ -1,0 +1,157 @@
+"""The tables. What changes an answer carries the number of its change; numbers are given under one row's lock."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata: Final = MetaData()
+Number: Final = BigInteger().with_variant(Integer(), "sqlite")  # there a row's own number, without an index besides
+
+# One row. Whoever changes anything takes numbers here first, and its lock is held until the commit: so numbers are
+# committed in their order, and all up to the one that is seen are there.
+position: Final = Table(
+    "position",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("number", Number, nullable=False),  # of the newest change
+    Column("newest", BigInteger),  # time of the newest event, seconds since 1970
+    # The number of the newest change of each of these
+    *(Column(name, Number, nullable=False) for name in ("catalogue", "rules", "keys", "erased")),
+)
+
+# A purchase or an exposure of several products is several lines of one event.
+events: Final = Table(
+    "events",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=False),
+    Column("event_id", Text, nullable=False),
+    Column("line", SmallInteger, nullable=False),
+    Column("kind", SmallInteger, nullable=False),  # code in models.events.KINDS
+    Column("time", BigInteger, nullable=False),  # seconds since 1970, UTC
+    Column("customer_id", Text),  # NULL: a guest, or a session that nobody has logged into
+    Column("session_id", Text),
+    Column("product_id", Text, nullable=False),
+    Column("order_id", Text),
+    Column("quantity", Double),
+    Column("unit_price", Double),
+    Column("currency", Text),
+    Column("market", Text),
+    Column("placement", Text),
+    Column("recommendation_id", Text),
+    Column("rating", Double),  # stars, 1 to 5
+    Column("words", Text),
+    UniqueConstraint("event_id", "line", name="events_event_id"),
+)
+Index("events_customer", events.c.customer_id, events.c.number)
+Index("events_session", events.c.session_id, events.c.number, sqlite_where=events.c.session_id.isnot(None))
+Index("events_order", events.c.order_id, sqlite_where=events.c.order_id.isnot(None))
+Index("events_ratings", events.c.product_id, sqlite_where=events.c.rating.isnot(None))
+for index in events.indexes:
+    where = index.dialect_options["sqlite"]["where"]
+    if where is not None:
+        index.dialect_options["postgresql"]["where"] = where
+
+# Which customer a session turned out to be: the first who logged in.
+sessions: Final = Table(
+    "sessions",
+    metadata,
+    Column("session_id", Text, primary_key=True),
+    Column("customer_id", Text, nullable=False),
+    Column("number", Number, nullable=False),
+)
+Index("sessions_customer", sessions.c.customer_id)
+
+# The latest answer of each customer, by the time at which they gave it.
+consents: Final = Table(
+    "consents",
+    metadata,
+    Column("customer_id", Text, primary_key=True),
+    Column("purpose", SmallInteger, primary_key=True, autoincrement=False),  # column of models.customers.Customers
+    Column("value", SmallInteger, nullable=False),  # YES or NO
+    Column("time", BigInteger, nullable=False),
+    Column("number", Number, nullable=False, index=True),
+)
+
+# "Do not use this product": what a customer struck out of their own profile.
+unused: Final = Table(
+    "unused",
+    metadata,
+    Column("customer_id", Text, primary_key=True),
+    Column("product_id", Text, primary_key=True),
+    Column("time", BigInteger, nullable=False),
+    Column("number", Number, nullable=False, index=True),
+)
+
+# A tombstone: the keyed hash of an id, never the id.
+erased: Final = Table(
+    "erased",
+    metadata,
+    Column("customer", LargeBinary, primary_key=True),
+    Column("time", BigInteger, nullable=False),
+    Column("number", Number, nullable=False, index=True),
+)
+
+# What the shop says about its products now, over what the artifact has learned of them.
+products: Final = Table(
+    "products",
+    metadata,
+    Column("product_id", Text, primary_key=True),
+    Column("document", Text, nullable=False),  # JSON object of the fields that are known here
+    Column("number", Number, nullable=False, index=True),
+)
+
+rules: Final = Table(
+    "rules",
+    metadata,
+    Column("rule_id", Text, primary_key=True),
+    Column("document", Text),  # JSON, as models.merchandising.rule_of takes it; NULL where the rule was deleted
+    Column("number", Number, nullable=False, index=True),
+)
+
+keys: Final = Table(
+    "keys",
+    metadata,
+    Column("key_id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("scopes", Text, nullable=False),  # separated by spaces
+    Column("calls_a_minute", BigInteger),  # NULL: as the settings say
+    Column("created", BigInteger, nullable=False),
+    Column("revoked", BigInteger),  # NULL: valid
+    Column("number", Number, nullable=False, index=True),
+)
+
+# Who changed which rule or key. No customer's id stands in it.
+audit: Final = Table(
+    "audit",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=False),
+    Column("time", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),  # key_id, or "command line"
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("before", Text),  # JSON
+    Column("after", Text),  # JSON
+)
+
+# Secrets that must outlive every setting: the key of the tombstones.
+secrets: Final = Table(
+    "secrets",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)

@@ -1,0 +1,131 @@
+"""One thread a process writes: what waits is committed together, and nobody is told before the commit returned."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from threading import Thread
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection, Engine, select, update
+
+from service.store.database import StoreDownError, writing
+from service.store.revisions import SHARED, Revisions
+from service.store.tables import position
+
+T = TypeVar("T")
+TOGETHER: Final = 64  # jobs in a commit
+WAITING: Final = 512  # jobs; more find the store busy
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far the store is: whatever is numbered up to `number` is there."""
+
+    number: int
+    newest: int | None  # time of the newest event, seconds since 1970
+    # number of the newest change of each
+    catalogue: int
+    rules: int
+    keys: int
+    erased: int
+
+
+def position_of(connection: Connection, *, for_update: bool = False) -> Position:
+    columns = (position.c[name] for name in Position.__dataclass_fields__)
+    found = select(*columns).where(position.c.id == 1)
+    return Position(*connection.execute(found.with_for_update() if for_update else found).one())
+
+
+@dataclass
+class Change:
+    """A transaction that holds the lock of the position, and so the next numbers."""
+
+    connection: Connection
+    number: int  # the newest that was given
+    newest: int | None  # time of the newest event
+    touched: dict[int, int] = field(default_factory=dict)  # slot -> number
+
+    def numbers(self, count: int) -> range:
+        """The next numbers, to be given to what is written."""
+        first = self.number + 1
+        self.number += count
+        return range(first, first + count)
+
+    def touch(self, slot: int) -> None:
+        """The newest number concerns this slot."""
+        self.touched[slot] = self.number
+
+
+@dataclass(frozen=True)
+class Job:
+    work: Callable[[Change], Any]
+    done: Future[Any]
+
+
+class Writer:
+    def __init__(self, engine: Engine, revisions: Revisions) -> None:
+        self._engine = engine
+        self._revisions = revisions
+        self._jobs: queue.Queue[Job | None] = queue.Queue(WAITING)
+        self._thread = Thread(target=self._run, name="store", daemon=True)
+        self._thread.start()
+
+    def submit(self, work: Callable[[Change], T]) -> Future[T]:
+        """What `work` gives, once it is durable and every worker of this host can see it. StoreDownError if not."""
+        done: Future[T] = Future()
+        try:
+            self._jobs.put_nowait(Job(work, done))
+        except queue.Full:
+            done.set_exception(StoreDownError("busy"))
+        return done
+
+    def close(self) -> None:
+        """After what waits."""
+        self._jobs.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            group, last = [job], False
+            while len(group) < TOGETHER and not last:
+                try:
+                    more = self._jobs.get_nowait()
+                except queue.Empty:
+                    break
+                if more is None:
+                    last = True
+                else:
+                    group.append(more)
+            self._answer([one for one in group if one.done.set_running_or_notify_cancel()])
+            if last:
+                break
+
+    def _answer(self, group: list[Job]) -> None:
+        if not group:
+            return
+        try:
+            results = self._commit(group)
+        except Exception as error:  # whatever it is, the thread must go on, and who waits is told
+            if len(group) > 1 and not isinstance(error, StoreDownError):
+                for job in group:  # one must not take the others down
+                    self._answer([job])
+            else:
+                for job in group:
+                    job.done.set_exception(error)
+            return
+        for job, result in zip(group, results, strict=True):
+            job.done.set_result(result)
+
+    def _commit(self, group: list[Job]) -> list[Any]:
+        with writing(self._engine) as connection:
+            now = position_of(connection, for_update=True)
+            change = Change(connection, now.number, now.newest)
+            results = [job.work(change) for job in group]
+            if change.number > now.number:
+                shared = {name: change.touched[slot] for name, slot in SHARED.items() if slot in change.touched}
+                connection.execute(update(position).values(number=change.number, newest=change.newest, **shared))
+        self._revisions.raise_to(change.touched.items())
+        return results

@@ -1,0 +1,63 @@
+"""Before a rule is saved, the shop sees what it does to a customer's slate."""
+
+from dataclasses import replace
+from functools import partial
+
+from models.merchandising import CapBy, RuleKind, ShopRule, Which
+from models.preview import Preview, preview
+from models.recommender import NOBODY, Recommender
+from models.slate import Slate, SlateRequest
+from tests.shop import AISLES, names
+
+REQUEST = SlateRequest(n=6, placement="home")
+
+
+def seen(shop: Recommender, customer: str | None, *rules: ShopRule) -> Preview:
+    """The preview of a customer's slate, in their own market."""
+    user = NOBODY if customer is None else shop.model.customers.ids.find(customer)
+    request = shop.at_home(user, replace(REQUEST, rules=rules))
+    return preview(shop, request, partial(shop.recommend, customer))
+
+
+def ids(shop: Recommender, items: tuple[int, ...]) -> list[str]:
+    return [shop.catalogue.ids[item] for item in items]
+
+
+def at(shop: Recommender, slate: Slate, place: int) -> str:
+    return names(shop, slate)[place - 1]
+
+
+def test_the_preview_says_what_each_rule_does_alone_and_all_of_them_together(shop: Recommender) -> None:
+    plain = shop.recommend("c03", REQUEST)
+    first, last = at(shop, plain, 1), at(shop, plain, 6)
+    rules = (
+        ShopRule("hide", RuleKind.EXCLUDE, Which((first,))),
+        ShopRule("last first", RuleKind.PIN, Which((last,)), position=1),
+        ShopRule("mail", RuleKind.EXCLUDE, placements=("email",)),
+        ShopRule("push", RuleKind.BOOST, Which(("bread",)), strength=1e6),
+    )
+    found = seen(shop, "c03", *rules)
+    assert (found.without, found.with_rules) == (plain, shop.recommend("c03", replace(REQUEST, rules=rules)))
+    assert names(shop, found.with_rules)[:2] == [last, "bread"]
+    assert first not in names(shop, found.with_rules)
+    hide, pin, push = found.effects
+    assert [effect.rule_id for effect in found.effects] == ["hide", "last first", "push"]
+    assert (ids(shop, hide.removed), len(hide.added), hide.moved, hide.kept_out) == ([first], 1, (), 1)
+    assert (pin.removed, pin.added, ids(shop, pin.moved), pin.kept_out) == ((), (), [last], 0)
+    assert (len(push.removed), ids(shop, push.added), push.moved) == (1, ["bread"], ())
+
+
+def test_a_rule_that_changes_nothing_is_listed_with_nothing(shop: Recommender) -> None:
+    generous = ShopRule("mix", RuleKind.CAP, by=CapBy.BRAND, most=10)
+    found = seen(shop, "c03", generous)
+    (effect,) = found.effects
+    assert (effect.removed, effect.added, effect.moved, effect.kept_out) == ((), (), (), 0)
+    assert found.without == found.with_rules
+
+
+def test_the_preview_counts_what_is_for_sale_where_the_customer_lives(shop: Recommender) -> None:
+    dairy = ShopRule("no dairy", RuleKind.EXCLUDE, Which(category="dairy"))
+    kept_out = {customer: seen(shop, customer, dairy).effects[0].kept_out for customer in ("c00", "c01", None)}
+    # One of them is sold in the south alone; who names no market sees all.
+    everything = len(AISLES["dairy"].split())
+    assert kept_out == {"c00": everything, "c01": everything - 1, None: everything}

@@ -1,0 +1,70 @@
+"""A service that asks for keys, with one key and token of each kind to try its doors with."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from starlette.testclient import TestClient
+
+from service.access import Scope
+from service.app import create
+from service.customer_tokens import CustomerToken, sign
+from service.keys import new_key
+from service.settings import Settings
+from service.store import keys as table
+from service.store.store import Store
+from tests.service.conftest import Shop
+
+FIRST_KEY = "the first key of this shop"
+SIGNING_KEY = "nobody else knows this"
+ANNA, BERT = "c00", "c01"
+
+
+@dataclass(frozen=True)
+class House:
+    """A service that asks for keys, and one of each to try."""
+
+    client: TestClient
+    made: dict[str, str]
+
+    def call(self, method: str, path: str, who: str | None, customer: str = BERT, **more: object) -> int:
+        headers = {"Authorization": f"Bearer {self.made[who]}"} if who else {}
+        address = re.sub(r"\{customer_id\}", customer, path)
+        address = re.sub(r"\{\w+\}", "x", address)
+        return self.client.request(method, address, headers=headers, follow_redirects=False, **more).status_code  # type: ignore[arg-type]
+
+
+def make_key(store: Store, *scopes: Scope, calls_a_minute: int | None = None) -> str:
+    key = new_key("for a test", scopes, calls_a_minute, int(time.time()))
+    store.write(partial(table.add, key=key.stored, actor="test")).result()
+    return key.text
+
+
+def token(customer_id: str | None, session_id: str | None = None, *, secret: str = SIGNING_KEY, life: int = 600) -> str:
+    return sign(secret.encode(), CustomerToken(customer_id, session_id, int(time.time()) + life))
+
+
+@contextmanager
+def open_house(shop: Shop, folder: Path) -> Iterator[House]:
+    settings = Settings.model_validate(
+        {
+            "registry": shop.root,
+            "runtime_dir": folder / "run",
+            "database_url": f"sqlite:///{folder / 'store.db'}",
+            "api_key": FIRST_KEY,
+            "signing_key": SIGNING_KEY,
+            "customer_calls_a_minute": 100_000,
+        }
+    )
+    with TestClient(create(settings), raise_server_exceptions=False) as client:
+        store = client.app.state.serving.store  # type: ignore[attr-defined]
+        made = {scope.value: make_key(store, scope) for scope in Scope}
+        made |= {"first": FIRST_KEY, "token": token(ANNA), "visit": token(None, "v1"), "wrong": made["admin"][:-1]}
+        made |= {"expired": token(ANNA, life=-1), "foreign": token(ANNA, secret="another shop's")}
+        yield House(client, made)

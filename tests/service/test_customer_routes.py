@@ -1,0 +1,327 @@
+"""What a customer says holds in the very next answer: no, do not use this, forget me."""
+
+import json
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from benchmarks.faults import another_version
+from tests.service.conftest import Browse, Shop
+from tests.shop import MONTHLY, NO_WEB, REGULAR
+
+WHEN = "2025-06-29T10:00:00Z"
+BOUGHT = {"kind": "purchase", "time": WHEN, "lines": [{"product_id": "kite"}]}
+
+
+@pytest.fixture
+def client(browse: Browse, own_shop: Shop) -> TestClient:
+    return browse(own_shop.root, deadline_ms=10_000)
+
+
+def slate(client: TestClient, customer_id: str = "c00", **asked: Any) -> dict[str, Any]:
+    """Asked twice, so that the answer to the next one would come from the cache."""
+    path = f"/v1/customers/{customer_id}/recommendations"
+    first, second = (client.get(path, params={"n": 40, "fields": "ids", **asked}) for _ in range(2))
+    assert first.content == second.content
+    found: dict[str, Any] = first.json()
+    return found
+
+
+def ids(answer: dict[str, Any]) -> list[str]:
+    return [one["id"] for one in answer["recommendations"]]
+
+
+def report(client: TestClient, *events: dict[str, Any]) -> dict[str, Any]:
+    told = [{"event_id": f"e{number}", **event} for number, event in enumerate(events)]
+    answered = client.post("/v1/events", json={"events": told})
+    assert answered.status_code == 202
+    found: dict[str, Any] = answered.json()
+    return found
+
+
+def say(client: TestClient, customer_id: str = "c00", **said: Any) -> dict[str, Any]:
+    answered = client.put(f"/v1/customers/{customer_id}/consent", json=said)
+    assert answered.status_code == 200, answered.text
+    found: dict[str, Any] = answered.json()["consent"]
+    return found
+
+
+def get(client: TestClient, customer_id: str, what: str, **asked: Any) -> dict[str, Any]:
+    answered = client.get(f"/v1/customers/{customer_id}/{what}", params=asked)
+    assert (answered.status_code, answered.headers["cache-control"]) == (200, "no-store")
+    found: dict[str, Any] = answered.json()
+    return found
+
+
+# Consent
+
+
+def test_consent_withdrawn_shows_in_the_next_answer_of_its_purpose_and_no_other(client: TestClient) -> None:
+    before = {placement: slate(client, placement=placement) for placement in ("home", "email-weekly")}
+    assert {one["strategy"] for one in before.values()} == {"personal"}
+    say(client, personalize_web=False)
+    assert (slate(client)["strategy"], slate(client)["fallback_reason"]) == ("not_personalized", "no_consent")
+    assert slate(client, placement="email-weekly") == before["email-weekly"]
+    say(client, personalize_web=True, personalize_email=False)
+    assert slate(client, placement="home") == before["home"]
+    assert slate(client, placement="email-weekly")["strategy"] == "not_personalized"
+
+
+def test_the_later_answer_wins_whatever_the_order_of_arrival(client: TestClient) -> None:
+    say(client, personalize_web=False, time="2025-06-02T00:00:00Z")
+    told = say(client, personalize_web=True, train=True, time="2025-06-01T00:00:00+00:00")
+    assert told["personalize_web"] == {"given": False, "time": "2025-06-02T00:00:00Z"}
+    assert told["train"] == {"given": True, "time": "2025-06-01T00:00:00Z"}
+    assert slate(client)["strategy"] == "not_personalized"
+    say(client, personalize_web=True, time="2025-06-02T02:00:01+02:00")
+    assert slate(client)["strategy"] == "personal"
+
+
+def test_what_was_said_here_is_later_than_what_a_file_without_dates_said(client: TestClient) -> None:
+    assert slate(client, NO_WEB)["strategy"] == "not_personalized"
+    say(client, NO_WEB, personalize_web=True)
+    assert slate(client, NO_WEB)["strategy"] == "personal"
+
+
+def test_saying_nothing_changes_nothing_and_tells_what_holds(client: TestClient) -> None:
+    told = say(client, personalize_email=False)
+    before = slate(client)
+    assert say(client) == say(client, time=WHEN) == told
+    assert slate(client) == before
+
+
+def test_where_the_unasked_are_refused_nobody_is_personalized_before_a_yes(browse: Browse, own_shop: Shop) -> None:
+    client = browse(own_shop.root, unasked="refuse", deadline_ms=10_000)
+    report(client, {**BOUGHT, "customer_id": "newcomer", "order_id": "1"})
+    for customer in ("c00", "newcomer", "stranger"):
+        assert slate(client, customer)["strategy"] == "not_personalized"
+        assert get(client, customer, "replenishment", ahead_days=365)["recommendations"] == []
+    say(client, "newcomer", personalize_web=True)
+    assert slate(client, "newcomer")["strategy"] == "personal"
+    assert get(client, "newcomer", "profile")["consent"]["train"] == {"given": None, "time": None, "holds": False}
+
+
+def test_in_a_session_nobody_has_said_no(browse: Browse, own_shop: Shop) -> None:
+    client = browse(own_shop.root, unasked="refuse", deadline_ms=10_000)
+    report(client, {"kind": "view", "time": WHEN, "product_id": "kite", "session_id": "s"})
+    answered = client.post("/v1/recommendations", json={"session_id": "s"}).json()
+    assert (answered["strategy"], answered["fallback"]) == ("session", False)
+
+
+# Do not use this
+
+
+def test_a_struck_out_product_says_nothing_from_the_next_answer_on(client: TestClient) -> None:
+    assert MONTHLY in ids(slate(client, REGULAR, n=1))
+    answered = client.put(f"/v1/customers/{REGULAR}/unused", json={"product_id": MONTHLY})
+    assert answered.json() == {"product_id": MONTHLY}
+    assert slate(client, REGULAR)["fallback_reason"] == "no_history"
+    told = get(client, REGULAR, "profile")
+    assert (told["known"]["events"], told["known"]["products_not_used"], told["products"]) == (0, [MONTHLY], [])
+    assert get(client, REGULAR, "replenishment", ahead_days=100)["count"] == 0
+    assert MONTHLY in get(client, REGULAR, "export")["products_not_used"]
+    assert slate(client, "c00")["strategy"] == "personal"
+
+
+# What is due
+
+
+def test_what_is_due_is_asked_for_ahead_and_in_its_language(client: TestClient) -> None:
+    assert get(client, REGULAR, "replenishment")["count"] == 0
+    (one,) = get(client, REGULAR, "replenishment", ahead_days=20, locale="de_DE")["recommendations"]
+    assert (one["id"], one["price_text"]) == (MONTHLY, "19,29\xa0€")
+    assert get(client, REGULAR, "replenishment", as_of="2025-08-01")["count"] == 1
+
+
+def test_nothing_that_is_sold_out_is_due(client: TestClient) -> None:
+    client.patch(f"/v1/products/{MONTHLY}", json={"in_stock": False})
+    assert get(client, REGULAR, "replenishment", ahead_days=20)["count"] == 0
+
+
+def test_what_is_due_in_a_mail_needs_the_consent_for_mails(client: TestClient) -> None:
+    say(client, REGULAR, personalize_email=False)
+    assert get(client, REGULAR, "replenishment", ahead_days=20, placement="home")["count"] == 1
+    assert get(client, REGULAR, "replenishment", ahead_days=20, placement="email")["count"] == 0
+
+
+def test_a_purchase_starts_the_clock_of_a_product_anew(client: TestClient) -> None:
+    lines = [{"product_id": MONTHLY}]
+    report(client, {"kind": "purchase", "time": WHEN, "customer_id": REGULAR, "order_id": "1", "lines": lines})
+    assert get(client, REGULAR, "replenishment", ahead_days=20)["count"] == 0
+    (one,) = get(client, REGULAR, "replenishment", ahead_days=40)["recommendations"]
+    assert (one["purchases"], one["last_purchase"]) == (7, WHEN)
+
+
+# What goes with an order
+
+
+def test_what_follows_an_order_is_nothing_of_it_and_goes_with_it(client: TestClient) -> None:
+    lines = [{"product_id": "bread"}, {"product_id": "ball"}]
+    report(client, {"kind": "purchase", "time": WHEN, "customer_id": "c00", "order_id": "A/1", "lines": lines})
+    found = client.get("/v1/orders/A%2F1/follow-up", params={"n": 5}).json()
+    assert found["recommendations"][0]["id"] == "butter"
+    assert found["recommendations"][0]["reason"]["product_ids"] == ["bread"]
+    assert {"bread", "ball"}.isdisjoint(ids(found))
+    assert client.patch("/v1/products/butter", json={"in_stock": False}).status_code == 200
+    assert "butter" not in ids(client.get("/v1/orders/A%2F1/follow-up", params={"n": 5}).json())
+
+
+def test_an_order_that_nobody_reported_is_not_found_until_it_is(client: TestClient) -> None:
+    for _ in range(2):
+        assert client.get("/v1/orders/B/follow-up").status_code == 404
+    report(client, {"kind": "purchase", "time": WHEN, "order_id": "B", "lines": [{"product_id": "nonsense"}]})
+    answered = client.get("/v1/orders/B/follow-up")
+    assert (answered.status_code, answered.json()["count"]) == (200, 0)
+
+
+def test_the_order_of_who_was_forgotten_is_not_found_either(client: TestClient) -> None:
+    report(client, {**BOUGHT, "customer_id": "c00", "order_id": "C"})
+    assert client.get("/v1/orders/C/follow-up").status_code == 200
+    client.delete("/v1/customers/c00")
+    assert client.get("/v1/orders/C/follow-up").status_code == 404
+
+
+# All that is known
+
+
+def test_an_export_holds_everything_and_nothing_afterwards(client: TestClient, own_shop: Shop) -> None:
+    report(
+        client,
+        {"kind": "view", "time": WHEN, "product_id": "kite", "session_id": "s"},
+        {**BOUGHT, "customer_id": REGULAR, "session_id": "s", "order_id": "1"},
+        {"kind": "rating", "time": WHEN, "customer_id": REGULAR, "product_id": "kite", "rating": 5, "words": "Flies!"},
+        {"kind": "exposure", "time": WHEN, "customer_id": REGULAR, "product_ids": ["ball", "doll"]},
+        {"kind": "view", "time": WHEN, "customer_id": "c00", "product_id": "doll"},
+    )
+    say(client, REGULAR, personalize_email=False)
+    client.put(f"/v1/customers/{REGULAR}/unused", json={"product_id": "doll"})
+    told = get(client, REGULAR, "export")
+    assert [(one["kind"], one["product_id"]) for one in told["events"]] == [
+        ("view", "kite"),
+        ("purchase", "kite"),
+        ("rating", "kite"),
+        ("exposure", "ball"),
+        ("exposure", "doll"),
+    ]
+    assert (told["events"][2]["rating"], told["events"][2]["words"]) == (5.0, "Flies!")
+    assert (told["sessions"], told["products_not_used"]) == (["s"], ["doll"])
+    assert told["consent"]["personalize_email"]["given"] is False
+    assert len(told["learned"]["events"]) == 6
+    client.delete(f"/v1/customers/{REGULAR}")
+    silent = {"given": None, "time": None}
+    assert get(client, REGULAR, "export") == {
+        "customer_id": REGULAR,
+        "consent": dict.fromkeys(("train", "personalize_web", "personalize_email"), silent),
+        "products_not_used": [],
+        "sessions": [],
+        "events": [],
+        "learned": {"model_version": own_shop.model.version, "events": []},
+    }
+
+
+def test_a_profile_is_as_new_as_the_last_event(client: TestClient) -> None:
+    report(client, {"kind": "view", "time": WHEN, "customer_id": REGULAR, "product_id": "kite"})
+    told = get(client, REGULAR, "profile")
+    assert {one["id"] for one in told["products"]} == {MONTHLY, "kite"}
+    assert [one["id"] for one in told["slate"]["recommendations"]] == ids(slate(client, REGULAR, n=10))
+    before = get(client, REGULAR, "profile", as_of="2025-01-20")
+    assert (before["known"]["events"], len(before["products"])) == (1, 1)
+
+
+# Forget me
+
+
+def test_a_forgotten_customer_is_a_stranger_in_every_answer(client: TestClient) -> None:
+    report(client, {**BOUGHT, "customer_id": "c00", "order_id": "1"})
+    assert slate(client)["strategy"] == "personal"
+    client.delete("/v1/customers/c00")
+    stranger = slate(client, "someone")
+    for asked in ({}, {"placement": "email"}, {"repeat": "include"}):
+        told = slate(client, **asked)
+        assert (told["strategy"], told["fallback_reason"]) == ("popular", "unknown_customer")
+    assert slate(client)["recommendations"] == stranger["recommendations"]
+    visit = client.post("/v1/recommendations", json={"customer_id": "c00", "recent": ["kite"]}).json()
+    assert visit["strategy"] == "session"
+    assert get(client, "c00", "profile")["known"]["events"] == 0
+    assert get(client, "c00", "replenishment", ahead_days=365)["count"] == 0
+
+
+def test_a_receipt_names_what_was_deleted_and_the_versions_that_still_hold_history(
+    client: TestClient, own_shop: Shop
+) -> None:
+    report(client, {**BOUGHT, "customer_id": "c00", "session_id": "s", "order_id": "1"})
+    say(client, train=True, personalize_web=True)
+    told = client.delete("/v1/customers/c00").json()
+    assert told["deleted"] == {"events": 1, "sessions": 1, "consents": 2, "struck_out": 0}
+    assert [one["version"] for one in told["versions_with_history"]] == [own_shop.model.version]
+    assert told["last_pruned_by"] >= told["forgotten"]
+    again = client.delete("/v1/customers/c00").json()
+    assert again["deleted"] == {"events": 0, "sessions": 0, "consents": 0, "struck_out": 0}
+    assert client.delete("/v1/customers/nobody").json()["versions_with_history"] == []
+
+
+def test_a_forgotten_customer_stays_one_whichever_model_is_activated(browse: Browse, own_shop: Shop) -> None:
+    client = browse(own_shop.root, deadline_ms=10_000)
+    first, later = own_shop.model.version, another_version(own_shop.root)
+    told = client.delete("/v1/customers/c00").json()
+    assert [one["version"] for one in told["versions_with_history"]] == [later, first]
+    for version in (later, first):
+        assert client.post(f"/v1/models/{version}/activate").status_code == 200
+        answered = slate(client)
+        assert (answered["model_version"], answered["fallback_reason"]) == (version, "unknown_customer")
+    restarted = browse(own_shop.root, deadline_ms=10_000)
+    assert slate(restarted)["fallback_reason"] == "unknown_customer"
+
+
+def test_nothing_more_is_taken_of_who_was_forgotten(client: TestClient) -> None:
+    client.delete("/v1/customers/c00")
+    told = report(
+        client,
+        {"kind": "view", "time": WHEN, "customer_id": "c01", "product_id": "kite"},
+        {"kind": "view", "time": WHEN, "customer_id": "c00", "product_id": "kite"},
+    )
+    assert (told["accepted"], [one["index"] for one in told["rejected"]]) == (1, [1])
+    assert told["rejected"][0]["errors"][0]["field"] == "customer_id"
+    for what, body in (("consent", {"personalize_web": True}), ("consent", {}), ("unused", {"product_id": "kite"})):
+        answered = client.put(f"/v1/customers/c00/{what}", json=body)
+        assert (answered.status_code, answered.json()["type"]) == (410, "urn:regulars:problem:forgotten")
+        assert "c00" not in answered.text
+    assert get(client, "c00", "export")["events"] == []
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "fields"),
+    [
+        ("PUT", "consent", {"train": "perhaps"}, ["train"]),
+        ("PUT", "consent", {"personalise_web": True}, ["personalise_web"]),
+        ("PUT", "consent", {"train": False, "time": "2025-01-01T00:00:00"}, ["time"]),
+        ("PUT", "consent", {"train": False, "time": 7}, ["time"]),
+        ("PUT", "consent", {"train": False, "time": "2999-01-01T00:00:00Z"}, ["time"]),
+        ("PUT", "consent", {"train": False, "time": "9999-12-31T23:59:59-14:00"}, ["time"]),
+        ("PUT", "consent", [], ["body"]),
+        ("PUT", "unused", {}, ["product_id"]),
+        ("PUT", "unused", {"product_id": ""}, ["product_id"]),
+        ("PUT", "unused", {"product_id": "\ud800"}, ["product_id"]),
+        ("GET", "profile?n=0", None, ["n"]),
+        ("GET", "profile?as_of=soon", None, ["as_of"]),
+        ("GET", "replenishment?ahead_days=-1", None, ["ahead_days"]),
+        ("GET", "replenishment?ahead_days=nan", None, ["ahead_days"]),
+        ("GET", "replenishment?locale=klingon", None, ["locale"]),
+        ("GET", "replenishment?placement=HOME", None, ["placement"]),
+        ("GET", "replenishment?m=1", None, ["m"]),
+    ],
+)
+def test_bad_input_is_refused_by_the_name_of_its_field_and_nothing_is_written(
+    client: TestClient, method: str, path: str, body: Any, fields: list[str]
+) -> None:
+    sent = {} if body is None else {"content": json.dumps(body), "headers": {"content-type": "application/json"}}
+    answered = client.request(method, f"/v1/customers/c00/{path}", **sent)
+    assert (answered.status_code, answered.headers["content-type"]) == (422, "application/problem+json")
+    assert [error["field"] for error in answered.json()["errors"]] == fields
+    told = get(client, "c00", "export")
+    assert {one["given"] for one in told["consent"].values()} == {None}
+    assert told["products_not_used"] == []

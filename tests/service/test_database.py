@@ -1,0 +1,114 @@
+"""What is committed survives; a database that would not promise it is refused, in a sentence."""
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine, inspect, text
+
+from service.store.database import (
+    COMMAND,
+    SCHEMA,
+    SQLITE,
+    StoreDownError,
+    StoreError,
+    assert_durable,
+    check,
+    connect,
+    migrate,
+    prepare,
+    reading,
+    version,
+)
+from service.store.tables import metadata
+from tests.store_server import KINDS, empty_database, new_store
+
+DURABLE = {
+    "sqlite": {"PRAGMA journal_mode": "wal", "PRAGMA synchronous": 2},
+    "postgresql": {"SHOW synchronous_commit": "on", "SHOW fsync": "on"},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_connection_waits_until_the_disk_has_it(kind: str, tmp_path: Path) -> None:
+    engine = connect(new_store(kind, tmp_path))
+    with reading(engine) as one, reading(engine) as other:
+        for connection in (one, other):
+            found = {question: connection.execute(text(question)).scalar() for question in DURABLE[kind]}
+            assert found == DURABLE[kind]
+    engine.dispose()
+
+
+def test_a_database_that_does_not_wait_for_the_disk_is_refused() -> None:
+    with pytest.raises(StoreError, match="synchronous = 1, and acknowledged events need 2"):
+        assert_durable({"journal_mode": "wal", "synchronous": 1}, SQLITE)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_migrations_make_the_tables_that_the_service_uses(kind: str, tmp_path: Path) -> None:
+    engine = connect(new_store(kind, tmp_path))
+    assert version(engine) == SCHEMA
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        assert set(inspect(connection).get_view_names()) == {"training_events", "training_customers"}
+    engine.dispose()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_migrating_twice_changes_nothing(kind: str, tmp_path: Path) -> None:
+    engine = connect(new_store(kind, tmp_path))
+    migrate(engine)
+    check(engine)
+    engine.dispose()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_another_schema_is_refused_with_the_command_that_helps(kind: str, tmp_path: Path) -> None:
+    url = new_store(kind, tmp_path)
+    engine = connect(url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
+    with pytest.raises(StoreError, match=f"has schema 0000, and {SCHEMA} is needed. Run: {COMMAND}"):
+        prepare(url)
+    engine.dispose()
+
+
+def test_the_embedded_store_makes_itself_and_an_empty_postgresql_waits_for_the_command(tmp_path: Path) -> None:
+    prepare(f"sqlite:///{tmp_path}/deeper/store.db")
+    with pytest.raises(StoreError, match=f"the database is empty.* Run: {COMMAND}"):
+        prepare(empty_database("postgresql", tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("sqlite://", "a store in memory would not survive"),
+        ("mysql://root:secret@host/db", "SQLite and PostgreSQL are"),
+        ("no address", "cannot be read"),
+    ],
+)
+def test_an_address_that_cannot_be_used_is_told_without_the_password(url: str, sentence: str) -> None:
+    with pytest.raises(StoreError, match=sentence) as told:
+        connect(url)
+    assert "secret" not in str(told.value)
+
+
+def test_a_server_that_is_not_there_is_down_and_not_broken() -> None:
+    engine = connect("postgresql://nobody:secret@127.0.0.1:1/none")
+    with pytest.raises(StoreDownError) as told, reading(engine):
+        pass
+    assert "secret" not in str(told.value)
+    engine.dispose()
+
+
+def test_a_file_that_is_no_database_is_down(tmp_path: Path) -> None:
+    (tmp_path / "store.db").write_bytes(b"this is no database, whatever its name says" * 100)
+    with pytest.raises(StoreDownError):
+        prepare(f"sqlite:///{tmp_path}/store.db")
+
+
+def test_the_store_is_one_file_that_any_sqlite_reads(tmp_path: Path) -> None:
+    engine = create_engine(new_store("sqlite", tmp_path))
+    assert set(inspect(engine).get_table_names()) == {*metadata.tables, "alembic_version"}
+    engine.dispose()

@@ -1,0 +1,144 @@
+"""What a shop reports shows in the very next answer, on every worker, and is there after any death."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from benchmarks.service import server
+from benchmarks.store import Writers, audit, event, shared
+from tests.redis_server import RedisServer
+from tests.service.conftest import Browse, Shop
+from tests.store_server import KINDS, new_store
+
+WHEN = "2025-06-29T10:00:00Z"
+
+
+@pytest.fixture
+def open_shop(browse: Browse, own_shop: Shop) -> TestClient:
+    return browse(own_shop.root)
+
+
+def report(client: TestClient, *events: dict[str, Any]) -> dict[str, Any]:
+    answered = client.post("/v1/events", json={"events": list(events)})
+    assert answered.status_code == 202
+    told: dict[str, Any] = answered.json()
+    return told
+
+
+def happened(name: str, kind: str, product_id: str, **more: Any) -> dict[str, Any]:
+    return {"event_id": name, "kind": kind, "time": WHEN, "product_id": product_id, **more}
+
+
+def shown(client: TestClient, customer_id: str, **options: Any) -> list[str]:
+    answered = client.get(f"/v1/customers/{customer_id}/recommendations", params={"n": 20, **options})
+    return [slot["id"] for slot in answered.json()["recommendations"]]
+
+
+def test_a_dismissed_product_is_gone_from_the_next_answer_though_it_was_cached(open_shop: TestClient) -> None:
+    first = shown(open_shop, "c00")[0]
+    assert shown(open_shop, "c00")[0] == first
+    assert report(open_shop, happened("e1", "dismiss", first, customer_id="c00"))["accepted"] == 1
+    assert first not in shown(open_shop, "c00")
+    assert first in shown(open_shop, "c01")
+
+
+def test_the_same_event_again_is_accepted_and_changes_nothing(open_shop: TestClient) -> None:
+    view = happened("e1", "view", "bread", customer_id="c00")
+    assert report(open_shop, view, view) == {"accepted": 1, "repeated": [1], "rejected": []}
+    assert report(open_shop, view) == {"accepted": 0, "repeated": [0], "rejected": []}
+    held = open_shop.get("/v1/customers/c00/export").json()["events"]
+    assert [one["event_id"] for one in held] == ["e1"]
+
+
+def test_good_events_are_kept_and_bad_ones_named_by_their_place(open_shop: TestClient) -> None:
+    told = report(
+        open_shop, happened("e1", "view", "bread", customer_id="c00"), happened("e2", "view", "bread"), {"kind": "x"}
+    )
+    assert told["accepted"] == 1
+    assert [(one["index"], one["event_id"]) for one in told["rejected"]] == [(1, "e2"), (2, None)]
+    assert "customer_id" in told["rejected"][0]["errors"][0]["problem"]
+
+
+@pytest.mark.parametrize("body", [{}, {"events": []}, {"events": "e"}, {"events": [{}] * 1001}, []])
+def test_a_call_without_events_or_with_too_many_is_refused_whole(open_shop: TestClient, body: object) -> None:
+    answered = open_shop.post("/v1/events", json=body)
+    assert (answered.status_code, answered.headers["content-type"]) == (422, "application/problem+json")
+
+
+def test_who_was_a_stranger_is_known_by_their_first_purchase(open_shop: TestClient) -> None:
+    before = open_shop.get("/v1/customers/newcomer/recommendations").json()
+    assert (before["strategy"], before["fallback_reason"]) == ("popular", "unknown_customer")
+    lines = [{"product_id": "bread"}, {"product_id": "butter"}]
+    bought = {"event_id": "o", "kind": "purchase", "time": WHEN, "order_id": "1", "lines": lines}
+    report(open_shop, {**bought, "customer_id": "newcomer"})
+    after = open_shop.get("/v1/customers/newcomer/recommendations").json()
+    assert (after["strategy"], after["fallback_reason"], after["data_as_of"]) == ("personal", None, WHEN)
+
+
+def test_a_session_is_a_customer_too_and_becomes_the_one_who_logs_in(open_shop: TestClient) -> None:
+    asked = {"session_id": "s1", "n": 5, "fields": "ids"}
+    before = open_shop.post("/v1/recommendations", json=asked).json()
+    assert before["strategy"] == "popular"
+    report(open_shop, happened("e1", "view", "bread", session_id="s1"))
+    assert open_shop.post("/v1/recommendations", json=asked).json()["strategy"] == "session"
+    assert open_shop.get("/v1/customers/newcomer/recommendations").json()["strategy"] == "popular"
+    report(open_shop, happened("e2", "view", "butter", session_id="s1", customer_id="newcomer"))
+    held = open_shop.get("/v1/customers/newcomer/export").json()
+    assert {one["event_id"] for one in held["events"]} == {"e1", "e2"}
+    report(open_shop, happened("e3", "dismiss", "baguette", session_id="s1"))
+    assert "baguette" not in shown(open_shop, "newcomer")
+
+
+def test_what_is_reported_as_sold_is_popular_within_the_time_that_is_set(browse: Browse, own_shop: Shop) -> None:
+    client = browse(own_shop.root, sales_seconds=0.1)
+    before = [slot["id"] for slot in client.get("/v1/popular?n=40&fields=ids").json()["recommendations"]]
+    last = before[-1]
+    bought = {"kind": "purchase", "time": WHEN, "lines": [{"product_id": last}]}
+    report(client, *({**bought, "event_id": f"e{place}", "order_id": f"o{place}"} for place in range(900)))
+    for n in range(1, 40):  # each another question, so that none is answered from the cache
+        if client.get(f"/v1/popular?n={n}&fields=ids").json()["recommendations"][0]["id"] == last:
+            return
+        time.sleep(0.1)
+    pytest.fail(f"{last} was sold 900 times and is not popular")
+
+
+@pytest.mark.parametrize("redis", [False, True], ids=["alone", "with Redis"])
+def test_what_one_worker_acknowledged_the_next_one_shows(
+    own_shop: Shop, redis_server: RedisServer, redis: bool
+) -> None:
+    cache = {"redis_url": redis_server.url} if redis else {}
+    with shared(own_shop.root, **cache) as callers:
+        asked = "/v1/customers/c00/recommendations?fields=ids&n=5"
+        for number in range(12):
+            writer, reader = callers[number % 2], callers[1 - number % 2]
+            first = reader("GET", asked)[1]["recommendations"][0]["id"]  # type: ignore[index]
+            assert (
+                writer(
+                    "POST",
+                    "/v1/events",
+                    {"events": [event(f"{redis}{number}", "dismiss", 1_751_200_000, "c00", first)]},
+                )[0]
+                == 202
+            )
+            slate = reader("GET", asked)[1]["recommendations"]
+            assert first not in [slot["id"] for slot in slate]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_was_acknowledged_is_there_once_though_the_service_was_killed(
+    shop: Shop, kind: str, tmp_path: Path
+) -> None:
+    url, acknowledged = new_store(kind, tmp_path), []
+    for number in range(3):
+        with server(shop.root, database_url=url, runtime_dir=tmp_path / "run") as (port, pid, _):
+            writers = Writers(port, f"{number}", callers=3, together=10)
+            with writers.running():
+                time.sleep(0.15)
+                os.kill(pid, 9)
+        acknowledged += writers.acknowledged
+    assert len(acknowledged) > 30
+    assert audit(url, acknowledged) == (0, 0)

@@ -1,0 +1,53 @@
+"""Whatever the description allows, and whatever it forbids, is answered as the description says: never with a 500."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import schemathesis
+
+from tests.service.conftest import Shop, process
+
+HERE = Path(__file__).parent
+EXAMPLES = 3  # of an address, beside those at the edges of every value
+
+
+@schemathesis.hook
+def before_call(context: Any, case: Any, **_: Any) -> None:
+    """What no schema can say of a rule: it ends after it starts, and its highest price is not below its lowest."""
+    body = case.body if isinstance(case.body, dict) else {}
+    tried = body.get("rules")
+    for rule in [body, *(tried if isinstance(tried, list) else [])]:
+        if isinstance(rule, dict):
+            _keep_one(rule, "starts", "ends")
+            _keep_one(rule.get("which"), "min_price", "max_price")
+
+
+def _keep_one(given: Any, first: str, second: str) -> None:
+    if isinstance(given, dict) and given.get(first) is not None and given.get(second) is not None:
+        del given[second]
+
+
+def test_the_service_answers_as_it_is_described(own_shop: Shop, tmp_path: Path) -> None:
+    with process(own_shop.root, tmp_path / "run", api_key="fuzzing", signing_key="signing") as port:
+        command = [Path(sys.executable).with_name("st"), "--config-file", HERE / "schemathesis.toml", "run"]
+        options = {"max-examples": EXAMPLES, "phases": "examples,coverage,fuzzing,stateful", "workers": 2}
+        found = subprocess.run(
+            [
+                *map(str, command),
+                f"http://127.0.0.1:{port}/openapi.json",
+                "--generation-deterministic",
+                *(f"--{name}={value}" for name, value in options.items()),
+            ],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(HERE.parents[1]), "SCHEMATHESIS_HOOKS": "tests.service.test_fuzzing"},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+    assert found.returncode == 0, "\n".join(line[:300] for line in found.stdout.splitlines()[-200:])
+    assert "unexpected" not in (tmp_path / "service.log").read_text()

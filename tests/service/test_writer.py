@@ -1,0 +1,162 @@
+"""Nobody is told before it is durable, and what is told is there once."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from threading import Event as Signal
+
+import pytest
+from sqlalchemy import Connection, select
+
+from service.store.events import Event, Line, write
+from service.store.revisions import slot_of
+from service.store.store import Store
+from service.store.tables import events
+from service.store.writer import Change, position_of
+from tests.store_server import KINDS, new_store
+
+
+@pytest.fixture(params=KINDS)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return new_store(request.param, tmp_path)
+
+
+@pytest.fixture
+def store(url: str, tmp_path: Path) -> Iterator[Store]:
+    opened = Store(url, tmp_path / "run")
+    yield opened
+    opened.close()
+
+
+def view(name: str, customer_id: str = "ann") -> Event:
+    return Event(name, kind=2, time=1000, lines=(Line("bread"),), customer_id=customer_id)
+
+
+def reported(*names: str, customer_id: str = "ann") -> partial[object]:
+    return partial(_reported, [view(name, customer_id) for name in names])
+
+
+def _reported(given: list[Event], change: Change) -> object:
+    return write(change, given)
+
+
+def numbers(store: Store) -> list[int]:
+    return store.read(lambda connection: list(connection.execute(select(events.c.number)).scalars()))
+
+
+def test_what_is_acknowledged_is_there_and_seen_by_every_worker_of_the_host(
+    url: str, store: Store, tmp_path: Path
+) -> None:
+    other = Store(url, tmp_path / "run")
+    store.write(reported("e1")).result(10)
+    assert other.revisions[slot_of("customer", "ann")] == 1
+    assert len(other.visitor("ann", None, 0).rows) == 1
+    other.close()
+
+
+def test_another_host_sees_it_when_it_looks(url: str, store: Store, tmp_path: Path) -> None:
+    elsewhere = Store(url, tmp_path / "another host")
+    store.write(reported("e1")).result(10)
+    assert elsewhere.revisions[slot_of("customer", "ann")] == 0
+    elsewhere.follow()
+    assert elsewhere.revisions[slot_of("customer", "ann")] >= 1
+    assert elsewhere.revisions[slot_of("customer", "bob")] == 0
+    elsewhere.close()
+
+
+def test_a_host_that_was_away_catches_up_before_it_answers(url: str, store: Store, tmp_path: Path) -> None:
+    Store(url, tmp_path / "another host").close()
+    store.write(reported("e1")).result(10)
+    again = Store(url, tmp_path / "another host")
+    assert again.revisions[slot_of("customer", "ann")] >= 1
+    again.close()
+
+
+def test_numbers_have_no_gap_however_many_write(url: str, store: Store, tmp_path: Path) -> None:
+    other = Store(url, tmp_path / "run")
+    with ThreadPoolExecutor(8) as callers:
+        waits = [
+            callers.submit(lambda place: (store, other)[place % 2].write(reported(f"e{place}")).result(20), place)
+            for place in range(60)
+        ]
+        assert all(wait.result(30) for wait in waits)
+    assert sorted(numbers(store)) == list(range(1, 61))
+    other.close()
+
+
+def test_whoever_sees_a_number_sees_all_below_it(url: str, store: Store, tmp_path: Path) -> None:
+    """Training takes the position first and the rows after it: none of them may come later."""
+    other, over = Store(url, tmp_path / "run"), Signal()
+
+    def read() -> bool:
+        whole = True
+        while not over.is_set():
+            seen = store.read(_seen)
+            whole &= set(range(1, seen[0] + 1)) <= set(seen[1])
+        return whole
+
+    with ThreadPoolExecutor(3) as threads:
+        reading = threads.submit(read)
+        for place in range(40):
+            first = store.write(reported(f"a{place}", f"b{place}"))
+            other.write(reported(f"c{place}")).result(10)
+            first.result(10)
+        over.set()
+        assert reading.result(10)
+    other.close()
+
+
+def _seen(connection: Connection) -> tuple[int, list[int]]:
+    now = position_of(connection)
+    return now.number, list(connection.execute(select(events.c.number)).scalars())
+
+
+def test_one_that_breaks_takes_none_of_the_others_down(store: Store) -> None:
+    held, going = Signal(), Signal()
+
+    def hold(change: Change) -> None:
+        going.set()
+        held.wait(10)
+
+    def breaks(change: Change) -> None:
+        raise ZeroDivisionError
+
+    waiting = store.write(hold)
+    assert going.wait(10)
+    group = [store.write(reported("e1")), store.write(breaks), store.write(reported("e2"))]
+    held.set()
+    waiting.result(10)
+    assert group[0].result(10)
+    assert isinstance(group[1].exception(10), ZeroDivisionError)
+    assert group[2].result(10)
+    assert sorted(numbers(store)) == [1, 2]
+
+
+def test_who_goes_away_before_it_was_written_stops_nobody(store: Store) -> None:
+    held, going = Signal(), Signal()
+
+    def hold(change: Change) -> None:
+        going.set()
+        held.wait(10)
+
+    first = store.write(hold)
+    assert going.wait(10)
+    gone = store.write(reported("gone"))
+    assert gone.cancel()
+    held.set()
+    first.result(10)
+    store.write(reported("e1")).result(10)
+    assert numbers(store) == [1]
+
+
+def test_another_database_at_the_same_place_starts_without_old_answers(tmp_path: Path) -> None:
+    url = new_store("sqlite", tmp_path)
+    store = Store(url, tmp_path / "run")
+    identity = store.identity
+    store.close()
+    for path in tmp_path.glob("store*.db*"):
+        path.unlink()
+    replaced = Store(new_store("sqlite", tmp_path), tmp_path / "run")
+    assert replaced.identity != identity
+    replaced.close()

