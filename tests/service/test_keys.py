@@ -50,7 +50,7 @@ def test_a_key_opens_what_it_was_made_for(store: Store) -> None:
 
 def test_no_two_keys_are_alike(store: Store) -> None:
     keys = [new_key("n", [Scope.READ], None, 0).text for _ in range(100)]
-    assert len({key.rpartition("_")[2] for key in keys}) == len({key.split("_")[1] for key in keys}) == 100
+    assert len({key.split("_", 2)[2] for key in keys}) == len({key.split("_")[1] for key in keys}) == 100
     assert all(len(key.split("_", 2)[2]) == 43 for key in keys)
 
 

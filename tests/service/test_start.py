@@ -98,8 +98,9 @@ def test_logs_hold_no_paths(shop: Shop, tmp_path: Path) -> None:
 def test_ids_arrive_as_they_were_written(shop: Shop, tmp_path: Path) -> None:
     with process(shop.root, tmp_path / "run") as port:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        for name in ("%2F", ".", "..", "../..", "a%41", "a/b", "a+b", "%", "\x00", "007"):
+        for name in ("%2F", ".", "..", "../..", "a%41", "a/b", "a+b", "%", "\x01", "007"):
             connection.request("GET", f"/v1/customers/{quote(name, safe='')}/recommendations?n=1&fields=ids")
             answered = connection.getresponse()
             assert (answered.status, json.load(answered)["customer_id"]) == (200, name)
         connection.close()
+        assert status(port, "/v1/customers/%00/recommendations") == 422
