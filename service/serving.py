@@ -104,7 +104,7 @@ class Serving:
         forgotten = shop.forgotten(question.customer_id)
         told = since(visitor, shop.model.recommender.catalogue, unasked=self.live.unasked, forgotten=forgotten)
         known = Known(told, visitor.position.newest)
-        return answer(shop, question, self.secret, known), visitor.position.number
+        return answer(shop, question, self.secret, known), visitor.stamp
 
     def _today(self, shop: Shop, question: Question) -> Shop:
         return shop.today(int(time.time())) if question.options.as_of is None else shop
@@ -112,15 +112,18 @@ class Serving:
     def known(self, customer_id: str | None) -> tuple[Shop, Visitor] | None:
         """In a thread: the shop and what the store says of a customer; None where the store is away."""
         model = self._model()
-        visitor = self._visitor(model, Question(Kind.CUSTOMER, Options(), "", customer_id=customer_id))
+        visitor = self._visitor(model, Question(Kind.CUSTOMER, Options(), "", customer_id=customer_id), brief=False)
         return None if visitor is None else (self.live.at(model, visitor.position), visitor)
 
-    def _visitor(self, model: Model, question: Question) -> Visitor | None:
+    def _visitor(self, model: Model, question: Question, *, brief: bool = True) -> Visitor | None:
+        """`brief`: what the model has learned need not be told again."""
         if not self.breaker.allows(time.monotonic()):
             return None
         try:
             learned = model.recommender.manifest.event_position
-            visitor = self.store.visitor(question.customer_id, question.session_id, learned, question.order_id)
+            asked = (question.customer_id, question.session_id, learned)
+            visitor = self.store.news(*asked) if brief and question.order_id is None else None
+            visitor = visitor or self.store.visitor(*asked, question.order_id)
         except StoreDownError as error:
             self.breaker.failed(time.monotonic())
             log.warning("the store does not answer: %s", error)

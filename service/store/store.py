@@ -29,9 +29,10 @@ MOST_FOLLOWED: Final = 100_000  # changes that are followed one by one
 
 @dataclass(frozen=True)
 class Visitor:
-    """What the store says of a customer, a session, or both; everything up to the position is in it."""
+    """What the store says of a customer, a session, or both; everything up to the number `stamp` is in it."""
 
     position: Position
+    stamp: int
     rows: list[events.Row]
     consents: dict[int, tuple[int, int]]  # purpose -> (YES or NO, when)
     unused: list[str]  # product ids
@@ -62,6 +63,19 @@ class Store:
         with reading(self._engine) as connection:
             return work(connection)
 
+    def news(self, customer_id: str | None, session_id: str | None, above: int) -> Visitor | None:
+        """The same as `visitor` at a fifth of its cost, where nothing above that number concerns them; else None.
+
+        What another host has just changed may not have been followed yet: hence the stamp.
+        """
+        named = (("customer", customer_id), ("session", session_id))
+        followed = self.revisions[FOLLOWED]
+        if any(name is not None and self.revisions[slot_of(kind, name)] > above for kind, name in named):
+            return None
+        with reading(self._engine) as connection:
+            now = position_of(connection)
+        return Visitor(now, min(now.number, followed), [], {}, [], [])
+
     def visitor(
         self, customer_id: str | None, session_id: str | None, above: int, order_id: str | None = None
     ) -> Visitor:
@@ -78,7 +92,7 @@ class Store:
             if session_id is not None:
                 rows += events.of_session(connection, session_id)
             order = events.of_order(connection, order_id) if order_id is not None else []
-            return Visitor(now, rows, said, struck, order)
+            return Visitor(now, now.number, rows, said, struck, order)
 
     def follow(self) -> Position:
         """Raise the slots of what other hosts, or workers that died, have changed."""

@@ -37,7 +37,7 @@ def person(
     **asked: Any,
 ) -> Person:
     recommender = shop.model.recommender
-    seen = Visitor(Position(1, NEWEST, 0, 0, 0, 0), list(rows), consents or {}, list(unused), [])
+    seen = Visitor(Position(1, NEWEST, 0, 0, 0, 0), 1, list(rows), consents or {}, list(unused), [])
     told = since(seen, recommender.catalogue, unasked=YES, forgotten=forgotten)
     user = NOBODY if forgotten else recommender.model.customers.ids.find(customer_id)
     request = recommender.at_home(user, SlateRequest(**{"as_of": NEWEST, **asked}))

@@ -150,7 +150,7 @@ def row(kind: str, product_id: str = "bread", **more: Any) -> Row:
 
 
 def visitor(*rows: Row, **more: Any) -> Visitor:
-    return Visitor(Position(1, 1000, 0, 0, 0, 0), list(rows), **{"consents": {}, "unused": [], "order": [], **more})
+    return Visitor(Position(1, 1000, 0, 0, 0, 0), 1, list(rows), **{"consents": {}, "unused": [], "order": [], **more})
 
 
 def test_products_that_the_catalogue_does_not_know_are_left_out() -> None:

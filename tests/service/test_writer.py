@@ -160,3 +160,23 @@ def test_another_database_at_the_same_place_starts_without_old_answers(tmp_path:
     replaced = Store(new_store("sqlite", tmp_path), tmp_path / "run")
     assert replaced.identity != identity
     replaced.close()
+
+
+def test_who_did_nothing_since_the_training_is_not_looked_up(store: Store) -> None:
+    assert store.news("ann", "s1", 0) is not None
+    store.write(reported("e1")).result(10)
+    assert store.news("ann", None, 0) is None
+    assert store.news("bob", None, 0) is not None
+    assert store.news("ann", None, 1) is not None  # a model that has learned it knows
+
+
+def test_what_another_host_has_not_told_yet_makes_no_answer_look_newer_than_it_is(
+    url: str, store: Store, tmp_path: Path
+) -> None:
+    elsewhere = Store(url, tmp_path / "another host")
+    store.write(reported("e1")).result(10)
+    seen = elsewhere.news("ann", None, 0)
+    assert seen is not None
+    elsewhere.follow()
+    assert seen.stamp < elsewhere.revisions[slot_of("customer", "ann")]
+    elsewhere.close()
