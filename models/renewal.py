@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,6 @@ from models.model import Model
 from models.strings import Ids, Strings
 from models.traits import Traits
 
-S = TypeVar("S", bound=Strings)
 TEXTS: Final = ("title", "currency", "url", "image_url")
 
 

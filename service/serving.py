@@ -62,9 +62,7 @@ class Serving:
             return await self._popular(model, question, FallbackReason.RATE_LIMITED)
         key = question.key(f"{model.version} {self._phase(question)}", self.secret + self.store.identity)
         packed = await self.cache.get(key)
-        if packed is not None and int.from_bytes(packed[:STAMP], "little") >= self.store.revisions.newest(
-            slots(question)
-        ):
+        if packed is not None and self._is_new(packed, question):
             self.metrics.cache_lookups.labels("hit").inc()
             return self._served(question, Answer.unpack(packed[STAMP:]), late=False)
         self.metrics.cache_lookups.labels("miss").inc()

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from models.customers import NEVER_ASKED, PERSONALIZE_EMAIL, PERSONALIZE_WEB, TRAIN
+from models.customers import PERSONALIZE_EMAIL, PERSONALIZE_WEB, TRAIN
 from service.store.events import tombstone, tombstone_key
 from service.store.revisions import ERASED, slot_of
 from service.store.tables import consents, erased, events, sessions, unused
@@ -75,7 +75,3 @@ def forget(change: Change, customer_id: str, time: int) -> dict[str, int]:
     for session_id in visits:
         change.touch(slot_of("session", session_id))
     return counts
-
-
-def answer_of(now: Mapping[int, tuple[int, int]], purpose: int) -> int:
-    return now[purpose][0] if purpose in now else NEVER_ASKED

@@ -19,8 +19,6 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.pool import QueuePool
 
-from service.store.tables import metadata
-
 SCHEMA: Final = "0001"  # the newest of migrations/versions
 WAIT_SECONDS: Final = 5.0  # for a lock, a connection of the pool, or a server that does not answer
 COMMAND: Final = "python -m service migrate"
@@ -175,9 +173,3 @@ def assert_durable(found: dict[str, Any], wanted: dict[str, object]) -> None:
     for name, value in wanted.items():
         if found[name] != value:
             raise StoreError(f"the database has {name} = {found[name]}, and acknowledged events need {value}")
-
-
-def is_empty(engine: Engine) -> bool:
-    """No table of ours is there."""
-    with reading(engine) as connection:
-        return not set(inspect(connection).get_table_names()) & set(metadata.tables)
