@@ -31,6 +31,7 @@ from models.registry import Registry
 from models.slate import FallbackReason
 from service.answers import answer, popular_answer
 from service.body import Model
+from service.links import Links
 from service.options import CustomerOptions
 from service.questions import Kind, Question
 from service.settings import Settings
@@ -43,15 +44,15 @@ Truth = dict[str, bytes]
 
 def truth(model: Model, customers: Sequence[str]) -> Truth:
     """What each of them is to be answered, computed here, without a cache."""
-    secret = Settings().secret()
-    return {name: answer(Shop(model, model), question_of(name), secret).body_for(name) for name in customers}
+    links = Links(Settings().secret())
+    return {name: answer(Shop(model, model), question_of(name), links).body_for(name) for name in customers}
 
 
 def popular_truth(model: Model, customers: Sequence[str]) -> Truth:
     """What each of them is to be answered when the slate comes too late."""
-    secret, reason = Settings().secret(), FallbackReason.DEADLINE
+    links, reason = Links(Settings().secret()), FallbackReason.DEADLINE
     shop = Shop(model, model)
-    return {name: popular_answer(shop, question_of(name), reason, secret).body_for(name) for name in customers}
+    return {name: popular_answer(shop, question_of(name), reason, links).body_for(name) for name in customers}
 
 
 def question_of(name: str) -> Question:

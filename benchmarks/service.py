@@ -26,6 +26,7 @@ from models.registry import Registry
 from models.slate import SlateRequest
 from service.answers import answer
 from service.body import Model
+from service.links import Links
 from service.options import CustomerOptions
 from service.questions import Kind, Question
 from service.shop import Shop
@@ -96,7 +97,7 @@ def in_process(recommender: Recommender, customers: Sequence[str]) -> None:
 
     def body(customer: str) -> bytes:
         question = Question(Kind.CUSTOMER, CustomerOptions(), "en_US", customer_id=customer)
-        return answer(shop, question, b"secret").body_for(customer)
+        return answer(shop, question, Links(b"secret")).body_for(customer)
 
     row("slate and body, in the process", *times_ms([partial(body, customer) for customer in customers]))
 

@@ -16,6 +16,7 @@ from models.registry import ACTIVE, Registry
 from models.slate import Filters, SlateRequest
 from service.answers import answer
 from service.body import Model
+from service.links import Links
 from service.metrics import Metrics
 from service.options import Options
 from service.questions import Kind, Question
@@ -110,7 +111,7 @@ class ActiveModel:
             product = recommender.catalogue.ids[slot.item]
             visit = Question(Kind.CUSTOMER, Options(), self._locale, recent=(product,), basket=(product,))
             for kind in Kind:
-                answer(Shop(model, model), replace(visit, kind=kind, product_id=product), b"")
+                answer(Shop(model, model), replace(visit, kind=kind, product_id=product), Links(b""))
         for market in list(recommender.model.customers.market_names)[:WARM_MARKETS]:
             recommender.popular(SlateRequest(filters=Filters(market=market)))
 

@@ -8,14 +8,15 @@ from models.live import Since
 from models.recommender import Recommender
 from models.slate import Bundle, FallbackReason, Slate, Strategy
 from service.body import Answer, Writer, content_of
+from service.links import Links
 from service.questions import AS_LEARNED, AWAY, Kind, Known, Question, Resolved, resolve
 from service.shop import Shop
 from service.units import unit_of
 
 
-def answer(shop: Shop, question: Question, secret: bytes, known: Known = AS_LEARNED) -> Answer:
+def answer(shop: Shop, question: Question, links: Links, known: Known = AS_LEARNED) -> Answer:
     """The answer, computed: milliseconds of numpy."""
-    resolved, writer = _open(shop, question, secret, known)
+    resolved, writer = _open(shop, question, links, known)
     if question.kind in (Kind.BUNDLES, Kind.BASKET):
         return _bundles(writer, resolved, known)
     slate = _slate(shop.model.recommender, question, resolved, known.since)
@@ -24,12 +25,12 @@ def answer(shop: Shop, question: Question, secret: bytes, known: Known = AS_LEAR
     return _write(writer, slate)
 
 
-def popular_answer(shop: Shop, question: Question, reason: FallbackReason, secret: bytes) -> Answer:
+def popular_answer(shop: Shop, question: Question, reason: FallbackReason, links: Links) -> Answer:
     """The ready answer to any question: what is popular, within the limits that were asked for. A millisecond.
 
     Where bundles were asked for it is none: popular products belong to nothing.
     """
-    resolved, writer = _open(shop, question, secret, AWAY)
+    resolved, writer = _open(shop, question, links, AWAY)
     if question.kind in (Kind.BUNDLES, Kind.BASKET, Kind.ORDER):
         return writer.answer(Strategy.BUNDLES, reason, [], [])
     recommender, request = shop.model.recommender, resolved.request
@@ -38,10 +39,10 @@ def popular_answer(shop: Shop, question: Question, reason: FallbackReason, secre
     return _write(writer, replace(slate, fallback_reason=reason))
 
 
-def _open(shop: Shop, question: Question, secret: bytes, known: Known) -> tuple[Resolved, Writer]:
+def _open(shop: Shop, question: Question, links: Links, known: Known) -> tuple[Resolved, Writer]:
     now = max(shop.model.recommender.manifest.data_as_of, known.newest or 0)
     resolved = resolve(question, shop.model.recommender.catalogue, shop.rules, now)
-    return resolved, Writer(shop.model, question, resolved.missing_ids, now, secret)
+    return resolved, Writer(shop.model, question, resolved.missing_ids, now, links)
 
 
 def _slate(recommender: Recommender, question: Question, resolved: Resolved, since: Since) -> Slate:

@@ -21,6 +21,7 @@ from service.docs_page import add_docs
 from service.door import add_door
 from service.event_routes import add_event_routes
 from service.gate import opened
+from service.links import Links
 from service.metrics import Metrics, sweep
 from service.operations import add_operations
 from service.preview_routes import add_preview_routes
@@ -90,7 +91,7 @@ async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Serving
     try:
         yield Serving(
             settings=settings,
-            secret=settings.secret(),
+            links=Links(settings.secret()),
             metrics=metrics,
             active=active,
             scoring=scoring,

@@ -13,6 +13,7 @@ from models.cards import card
 from models.recommender import Recommender
 from models.slate import FallbackReason, Slot, Strategy
 from service import tokens
+from service.links import Links
 from service.options import Fields
 from service.questions import Question
 
@@ -68,7 +69,7 @@ class Writer:
     question: Question
     missing_ids: tuple[str, ...]
     now: int  # the newest event of the model and the store
-    secret: bytes
+    links: Links
 
     def answer(
         self,
@@ -81,7 +82,7 @@ class Writer:
         options, count = self.question.options, len(recommendations)
         token = tokens.Token(self.model.version, options.placement, options.campaign, tokens.digest_of(content))
         body = {
-            "recommendation_id": tokens.sign(self.secret, token),
+            "recommendation_id": tokens.sign(self.links.secret, token),
             "customer_id": None,  # put in when it is served
             "placement": options.placement,
             "strategy": strategy,

@@ -16,6 +16,7 @@ from service.answers import answer, popular_answer
 from service.body import Answer, Model
 from service.breaker import Breaker
 from service.cache import Cache
+from service.links import Links
 from service.metrics import Metrics
 from service.options import Options
 from service.problems import NoModel, NotFound, StoreAway
@@ -44,7 +45,7 @@ class Serving:
     """Everything a request needs, put together by the app's lifespan."""
 
     settings: Settings
-    secret: bytes
+    links: Links
     metrics: Metrics
     active: ActiveModel
     scoring: Scoring
@@ -60,7 +61,7 @@ class Serving:
         model = self._model()
         if limited:
             return await self._popular(model, question, FallbackReason.RATE_LIMITED)
-        key = question.key(f"{model.version} {self._phase(question)}", self.secret + self.store.identity)
+        key = question.key(f"{model.version} {self._phase(question)}", self.links.secret + self.store.identity)
         packed = await self.cache.get(key)
         if packed is not None and self._is_new(packed, question):
             self.metrics.cache_lookups.labels("hit").inc()
@@ -85,7 +86,7 @@ class Serving:
 
     async def _popular(self, model: Model, question: Question, reason: FallbackReason) -> Served:
         shop = self._today(self.live.as_known(model), question)
-        popular = partial(popular_answer, shop, question, reason, self.secret)
+        popular = partial(popular_answer, shop, question, reason, self.links)
         return self._served(question, await self.scoring.popular(popular), late=True)
 
     def _answer(self, model: Model, question: Question) -> tuple[Answer, int | None]:
@@ -97,12 +98,12 @@ class Serving:
             shop = self._today(self.live.as_known(model), question)
             forgotten = shop.forgotten(question.customer_id)
             told = replace(NOTHING, unasked=self.live.unasked, forgotten=forgotten)
-            return answer(shop, question, self.secret, Known(told, None, away=True)), None
+            return answer(shop, question, self.links, Known(told, None, away=True)), None
         shop = self._today(self.live.at(model, visitor.position), question)
         forgotten = shop.forgotten(question.customer_id)
         told = since(visitor, shop.model.recommender.catalogue, unasked=self.live.unasked, forgotten=forgotten)
         known = Known(told, visitor.position.newest)
-        return answer(shop, question, self.secret, known), visitor.stamp
+        return answer(shop, question, self.links, known), visitor.stamp
 
     def _today(self, shop: Shop, question: Question) -> Shop:
         return shop.today(int(time.time())) if question.options.as_of is None else shop

@@ -17,6 +17,7 @@ from models.slate import FallbackReason
 from service.active import ActiveModel
 from service.answers import answer, popular_answer
 from service.body import Model
+from service.links import Links
 from service.metrics import Metrics
 from service.options import Options
 from service.questions import Kind, Question
@@ -161,10 +162,10 @@ def test_the_first_caller_finds_everything_counted(active: ActiveModel, own_shop
     counted = active.current.recommender.by_sales.cache_info().misses
     for customer in ("c00", "c01", "c02", "stranger"):
         question = Question(Kind.CUSTOMER, Options(), "en_US", customer_id=customer)
-        popular_answer(Shop(active.current, active.current), question, FallbackReason.DEADLINE, b"secret")
+        popular_answer(Shop(active.current, active.current), question, FallbackReason.DEADLINE, Links(b"secret"))
     assert active.current.recommender.by_sales.cache_info().misses == counted
     prices = price_text.cache_info().misses
-    answer(Shop(active.current, active.current), Question(Kind.POPULAR, Options(), "en_US"), b"secret")
+    answer(Shop(active.current, active.current), Question(Kind.POPULAR, Options(), "en_US"), Links(b"secret"))
     assert price_text.cache_info().misses == prices
 
 

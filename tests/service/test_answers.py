@@ -9,17 +9,18 @@ import pytest
 from models.slate import FallbackReason
 from service.answers import answer, popular_answer
 from service.body import Answer
+from service.links import Links
 from service.options import Fields, Options
 from service.questions import Kind, Question
 from service.tokens import read
 from tests.service.conftest import Shop
 
-SECRET = b"secret"
+LINKS = Links(b"secret")
 
 
 def ask(shop: Shop, kind: Kind, options: Options | None = None, **rest: Any) -> dict[str, Any]:
     question = Question(kind, options or Options(n=3), "en_US", **rest)
-    body: dict[str, Any] = orjson.loads(answer(shop.now, question, SECRET).body_for(question.customer_id))
+    body: dict[str, Any] = orjson.loads(answer(shop.now, question, LINKS).body_for(question.customer_id))
     return body
 
 
@@ -84,7 +85,7 @@ def test_only_ids_means_id_score_source_and_reason(shop: Shop) -> None:
 
 def test_the_recommendation_id_says_which_model_made_the_slate_and_for_what(shop: Shop) -> None:
     options = Options(n=3, placement="email", campaign="spring")
-    token = read(SECRET, ask(shop, Kind.CUSTOMER, options, customer_id=shop.customer)["recommendation_id"])
+    token = read(LINKS.secret, ask(shop, Kind.CUSTOMER, options, customer_id=shop.customer)["recommendation_id"])
     assert token is not None
     assert (token.model_version, token.placement, token.campaign) == (shop.model.version, "email", "spring")
 
@@ -97,7 +98,7 @@ def test_two_strangers_see_the_same_slate_under_the_same_id(shop: Shop) -> None:
 
 def test_the_same_question_gets_the_same_bytes(shop: Shop) -> None:
     question = Question(Kind.CUSTOMER, Options(), "en_US", customer_id=shop.customer)
-    assert answer(shop.now, question, SECRET) == answer(shop.now, question, SECRET)
+    assert answer(shop.now, question, LINKS) == answer(shop.now, question, LINKS)
 
 
 @pytest.mark.parametrize("kind", list(Kind))
@@ -105,7 +106,7 @@ def test_every_question_has_a_ready_answer(shop: Shop, kind: Kind) -> None:
     question = Question(
         kind, Options(n=2), "en_US", customer_id=shop.customer, product_id=shop.product, basket=(shop.product,)
     )
-    body = orjson.loads(popular_answer(shop.now, question, FallbackReason.DEADLINE, SECRET).body)
+    body = orjson.loads(popular_answer(shop.now, question, FallbackReason.DEADLINE, LINKS).body)
     expected = ("bundles", 0) if kind in (Kind.BUNDLES, Kind.BASKET, Kind.ORDER) else ("popular", 2)
     assert (body["strategy"], body["count"], body["fallback_reason"]) == (*expected, "deadline")
 
@@ -118,7 +119,7 @@ def test_a_packed_answer_is_unpacked_byte_by_byte() -> None:
 @pytest.mark.parametrize("name", [None, "anna", '"', "\\", '"customer_id":null', "ü\n", "null"])
 def test_an_answer_names_its_customer_only_when_it_is_served(shop: Shop, name: str | None) -> None:
     options = Options(n=3, exclude=('"customer_id":null',), campaign='"customer_id":null')
-    anonymous = answer(shop.now, Question(Kind.CUSTOMER, options, "en_US", customer_id=name), SECRET)
+    anonymous = answer(shop.now, Question(Kind.CUSTOMER, options, "en_US", customer_id=name), LINKS)
     served = orjson.loads(anonymous.body_for(name))
     assert served == {**orjson.loads(anonymous.body), "customer_id": name}
     assert orjson.loads(anonymous.body)["customer_id"] is None
@@ -138,7 +139,7 @@ def test_a_product_that_goes_with_nothing_is_in_no_bundle(shop: Shop) -> None:
 
 def test_prices_are_written_as_people_write_them_there(shop: Shop) -> None:
     question = Question(Kind.POPULAR, Options(n=1), "en_US")
-    english = orjson.loads(answer(shop.now, question, SECRET).body)["recommendations"][0]
-    german = orjson.loads(answer(shop.now, replace(question, locale="de_DE"), SECRET).body)["recommendations"][0]
+    english = orjson.loads(answer(shop.now, question, LINKS).body)["recommendations"][0]
+    german = orjson.loads(answer(shop.now, replace(question, locale="de_DE"), LINKS).body)["recommendations"][0]
     assert english["price"] == german["price"]
     assert english["price_text"] != german["price_text"]

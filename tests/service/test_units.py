@@ -8,6 +8,7 @@ import pytest
 
 from models.slate import Bundle
 from service.body import Writer
+from service.links import Links
 from service.options import Options
 from service.questions import Kind, Question
 from service.units import unit_of
@@ -16,7 +17,7 @@ from tests.service.conftest import Shop
 
 def unit(shop: Shop, bundle: Bundle) -> dict[str, Any]:
     question = Question(Kind.BUNDLES, Options(), "en_US")
-    return unit_of(Writer(shop.model, question, (), 0, b"secret"), bundle)
+    return unit_of(Writer(shop.model, question, (), 0, Links(b"secret")), bundle)
 
 
 def with_prices(shop: Shop, prices: list[float]) -> Shop:
