@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.case import Case
+from models.evidence import among
 from models.model import Model
+from models.profile import AISLES
 from models.settings import ArrivalSettings, DiversitySettings, ModelSettings
 from models.shelf import Cap, Room, seated
 
@@ -71,7 +73,7 @@ def varied(
     def beside_its_own(place: int) -> bool:
         return bool(chosen) and family[place] >= 0 and family[place] == family[chosen[-1]]
 
-    for place in np.delete(np.arange(len(ranked)), list(elsewhere)).tolist():
+    for place in (place for place in range(len(items)) if place not in elsewhere):
         if len(chosen) >= first:
             break
         if not limits.fits(items[place]):
@@ -104,12 +106,12 @@ def _arrivals(
     limit = min(int(n * settings.share), n - len(pinned))
     if limit == 0 or len(case.arrivals) == 0:
         return []
-    new = np.isin(ranked, case.arrivals)
+    new = among(ranked, case.arrivals)
     new[pinned] = False
     n -= len(pinned)
     below = n + np.flatnonzero(new[n:])
     category = model.traits.category[ranked[below]]
-    share = np.where(category >= 0, np.append(case.profile.category_share, np.float32(0))[category], 0)
+    share = case.profile.aisles[AISLES.index("category_share"), category]
     seats = max(limit - int(np.count_nonzero(new[:n])), 0)
     chosen: list[int] = below[share >= settings.category_share][:seats].tolist()
     return chosen

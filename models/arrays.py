@@ -28,11 +28,12 @@ def flatten(tree: Any, prefix: str = "") -> Iterator[tuple[str, Array]]:
 
 
 def build(kind: type[T], arrays: Mapping[str, Array], prefix: str = "") -> T:
-    """The inverse of `flatten`; a missing array raises KeyError with its name."""
+    """The inverse of `flatten`; a missing array raises KeyError with its name, unless its field has a default."""
     hints = typing.get_type_hints(kind)
     parts: dict[str, Any] = {}
     for field in dataclasses.fields(kind):  # type: ignore[arg-type]
         name, hint = prefix + field.name, hints[field.name]
         nested = isinstance(hint, type) and dataclasses.is_dataclass(hint)
-        parts[field.name] = build(hint, arrays, f"{name}.") if nested else arrays[name]
+        if nested or name in arrays or field.default_factory is dataclasses.MISSING:
+            parts[field.name] = build(hint, arrays, f"{name}.") if nested else arrays[name]
     return kind(**parts)

@@ -81,7 +81,7 @@ def write(directory: Path, model: Any, manifest: Manifest) -> Manifest:
 
 def _write_array(path: Path, array: Array) -> File:
     with path.open("w+b") as stream:
-        np.save(stream, np.ascontiguousarray(array), allow_pickle=False)
+        np.save(stream, array, allow_pickle=False)
         stream.flush()
         os.fsync(stream.fileno())
         size = stream.tell()

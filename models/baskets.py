@@ -153,7 +153,7 @@ class Baskets:
             np.log(pairs.orders[item] / np.float32(pairs.total[0])),
             self.trend[item],
             _taste(model.factors, within, item),
-            model.neighbours.scores(within, np.ones(len(within), np.float32))[item],
+            model.neighbours.scores(within, np.ones(len(within), np.float32)).of(item.astype(np.int64)),
             _share_alike(category[within], category[item]),
             _share_alike(brand[within], brand[item]),
         )

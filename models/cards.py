@@ -12,23 +12,31 @@ from babel.core import UnknownLocaleError
 from babel.numbers import format_currency
 
 from models.catalogue import Catalogue
+from models.links import absolute
 
 
-def card(catalogue: Catalogue, item: int, locale: str) -> dict[str, Any]:
+def card(catalogue: Catalogue, item: int, locale: str, shop_url: str | None = None) -> dict[str, Any]:
     """What is known of a product, ready to show; None where nothing is known."""
-    price, currency = price_of(catalogue, item), catalogue.currency[item] or None
     attributes = catalogue.attributes.bytes_at(item)
     return {
         "title": catalogue.title[item] or None,
         "category": _name(catalogue.category_names, int(catalogue.category[item])),
         "brand": _name(catalogue.brand_names, int(catalogue.brand[item])),
+        **offer(catalogue, item, locale, shop_url),
+        "in_stock": bool(catalogue.in_stock[item]),
+        "attributes": orjson.loads(attributes) if attributes else {},
+    }
+
+
+def offer(catalogue: Catalogue, item: int, locale: str, shop_url: str | None = None) -> dict[str, Any]:
+    """The part of a card with the price and the addresses, without anything that has to be parsed."""
+    price, currency = price_of(catalogue, item), catalogue.currency[item] or None
+    return {
         "price": price,
         "currency": currency,
         "price_text": price_text(price, currency, locale),
-        "url": catalogue.url[item] or None,
-        "image_url": catalogue.image_url[item] or None,
-        "in_stock": bool(catalogue.in_stock[item]),
-        "attributes": orjson.loads(attributes) if attributes else {},
+        "url": absolute(catalogue.url[item], shop_url),
+        "image_url": absolute(catalogue.image_url[item], shop_url),
     }
 
 

@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from models.demand import Demand
 from models.events import Events
-from models.history import NEVER, Interactions
+from models.evidence import Scores, among
+from models.factors import Taste
+from models.history import Interactions
 from models.model import Model
 from models.profile import Profile, profile_of
 from models.repeats import Clocks, clocks
@@ -20,12 +22,12 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What each source says about every product: float32 (items,), 0 where it says nothing."""
+    """What each source says about products."""
 
-    affinity: Floats  # factors: predicted preference, never below 0
-    neighbours: Floats
-    basket: Floats  # orders: what completes the basket of the request
-    together: Floats  # orders: what goes with the last purchase
+    affinity: Scores  # factors: predicted preference
+    neighbours: Scores
+    basket: Scores  # orders: what completes the basket of the request
+    together: Scores  # orders: what goes with the last purchase
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +61,7 @@ def case_of(
     recent = pairs.recent > 0
     lift_weight = settings.bundles.lift_weight
     evidence = Evidence(
-        affinity=np.maximum(model.factors.scores(vector), 0),
+        affinity=Taste(model.factors, vector),
         neighbours=model.neighbours.scores(pairs.item[recent], pairs.recent[recent]),
         basket=model.orders.basket_scores(basket, lift_weight),
         together=model.orders.basket_scores(profile.last_basket, lift_weight),
@@ -73,7 +75,7 @@ def case_of(
         demand=demand,
         evidence=evidence,
         basket=basket,
-        arrivals=np.setdiff1d(demand.arrivals, pairs.item[pairs.last != NEVER]),
+        arrivals=demand.arrivals[~among(demand.arrivals, pairs.item[pairs.owned])],
     )
 
 

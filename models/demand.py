@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -42,10 +43,16 @@ SMOOTHING: Final = 2.0  # lines, so that one sale is no trend
 @dataclass(frozen=True, eq=False)
 class Demand:
     popularity: Popularity
-    columns: Floats  # (PRODUCT_FEATURES, items)
+    columns: Floats  # (PRODUCT_FEATURES, items), a product's side by side
     sellers: NDArray[np.int32]  # items that sold lately, by category, best first
     sellers_of: NDArray[np.int64]  # (categories + 1,) where the sellers of each category begin
     arrivals: NDArray[np.int64]  # items that have just come on sale and are not learned about yet
+
+    @cached_property
+    def bestsellers(self) -> NDArray[np.int64]:
+        """Items that sold lately, best first, ties by item."""
+        recent = self.popularity.recent
+        return np.argsort(-recent, kind="stable")[: np.count_nonzero(recent > 0)]
 
 
 def demand_of(
@@ -83,7 +90,7 @@ def demand_of(
     sellers = selling[np.lexsort((-recent[selling], category[selling]))].astype(np.int32)
     return Demand(
         popularity=popularity,
-        columns=np.array([columns[name] for name in PRODUCT_FEATURES], np.float32),
+        columns=np.array([columns[name] for name in PRODUCT_FEATURES], np.float32, order="F"),
         sellers=sellers,
         sellers_of=np.searchsorted(category[sellers], np.arange(traits.categories + 1)).astype(np.int64),
         arrivals=_arrivals(sales.total(as_of, n_items), catalogue, settings, as_of),

@@ -5,52 +5,138 @@ Y. Hu, Y. Koren, C. Volinsky: Collaborative Filtering for Implicit Feedback Data
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bisect import bisect_right
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from math import sqrt
+from operator import neg
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from models.evidence import Items, best
+
+Floats = NDArray[np.float32]
+FIRST: Final = 1024  # of the longest factors, that are looked at first
+TINY: Final = float(np.finfo(np.float32).tiny)
+ROUNDING: Final = 1e-4  # share of a score that float32 may lose
+
+
+def _not_measured() -> Floats:
+    return np.zeros(0, np.float32)
 
 
 @dataclass(frozen=True, eq=False)
 class ItemFactors:
     """Factors of the l products that were bought often enough to learn from; the others say nothing."""
 
-    factors: NDArray[np.float32]  # (f, l) Yᵀ: a row a factor, so that scoring everything reads memory in order
-    gram: NDArray[np.float32]  # (f, f) YᵀY + λI
-    item: NDArray[np.int32]  # (l,) the product of each row, increasing
-    row: NDArray[np.int32]  # (items,) the row of each product, -1 where it has none
+    factors: Floats  # (f, l) Yᵀ
+    gram: Floats  # (f, f) YᵀY + λI
+    item: NDArray[np.int32]  # (l,) the product of each column
+    row: NDArray[np.int32]  # (items,) the column of each product, -1 where it has none
+    # (l,) how long each product's factors are, the longest first; empty in artifacts that do not know it
+    length: Floats = field(default_factory=_not_measured)
 
-    def fold_in(self, item: NDArray[np.int32], confidence: NDArray[np.float32]) -> NDArray[np.float32]:
+    def longest_first(self) -> Self:
+        """The same, so that who looks for the highest scores need not look at all: a product's factors side by side."""
+        length = np.linalg.norm(self.factors, axis=0)
+        order = np.argsort(-length, kind="stable")
+        row = np.full_like(self.row, -1)
+        row[self.item[order]] = np.arange(len(order), dtype=np.int32)
+        factors = np.asfortranarray(self.factors[:, order])
+        return replace(self, factors=factors, item=self.item[order], row=row, length=length[order])
+
+    def fold_in(self, item: NDArray[np.int32], confidence: Floats) -> Floats:
         """A customer's vector (f,) from the pairs observed: `item` (p,) and their confidence c_ui ≥ 1 (p,)."""
         observed, confidence, _ = self._observed(item, confidence)
         # x_u = (YᵀY + Yᵀ(Cᵘ - I)Y + λI)⁻¹ Yᵀ Cᵘ p(u)
-        vector: NDArray[np.float32] = np.linalg.solve(self._left(observed, confidence), observed.T @ confidence)
-        return vector
+        if len(observed) >= len(self.gram):
+            return np.linalg.solve(self._left(observed, confidence), observed.T @ confidence).astype(np.float32)
+        # The same is G⁻¹Uᵀ (I + (Cᵘ - I) U G⁻¹Uᵀ)⁻¹ Cᵘ p(u) for pairs U and G the gram matrix: p equations and not f.
+        left, known = self._few(observed, confidence)
+        return (np.linalg.solve(left.T, confidence) @ known).astype(np.float32)
 
-    def strongest(
-        self, item: NDArray[np.int32], confidence: NDArray[np.float32], wanted: NDArray[np.int64]
-    ) -> list[int]:
+    def strongest(self, item: NDArray[np.int32], confidence: Floats, wanted: Items) -> list[int]:
         """For each product with a score above 0 the place in the history that adds most to its score."""
         observed, confidence, places = self._observed(item, confidence)
         # x_uᵀ y_i = Σ_j c_uj · y_jᵀ (YᵀY + Yᵀ(Cᵘ - I)Y + λI)⁻¹ y_i, section 5 of the paper
-        turned = np.linalg.solve(self._left(observed, confidence), self.factors[:, self.row[wanted]])
-        parts = (observed @ turned) * confidence[:, None]
+        liked = self.factors.T[self.row[wanted]].T
+        if len(observed) >= len(self.gram):
+            ties = observed @ np.linalg.solve(self._left(observed, confidence), liked)
+        else:
+            left, known = self._few(observed, confidence)
+            ties = np.linalg.solve(left, known @ liked)
+        parts = ties * confidence[:, None]
         return [int(place) for place in places[np.argmax(parts, axis=0)]]
 
-    def scores(self, vector: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The predicted preference for every product: (items,). About 0 for a stranger's taste, 1 for an old love."""
-        result = np.zeros(len(self.row), np.float32)
-        result[self.item] = vector @ self.factors
-        return result
+    @cached_property
+    def _inverse(self) -> Floats:
+        return np.linalg.inv(self.gram.astype(np.float64)).astype(np.float32)
 
-    def _observed(
-        self, item: NDArray[np.int32], confidence: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
+    def _observed(self, item: NDArray[np.int32], confidence: Floats) -> tuple[Floats, Floats, Items]:
         """Factors and confidence of the products that have factors, and their places in the history."""
         rows = self.row[item]
         places = np.flatnonzero(rows >= 0)
-        return self.factors[:, rows[places]].T, confidence[places], places
+        return self.factors.T[rows[places]], confidence[places], places
 
-    def _left(self, observed: NDArray[np.float32], confidence: NDArray[np.float32]) -> NDArray[np.float32]:
-        left: NDArray[np.float32] = self.gram + observed.T @ (observed * (confidence - 1)[:, None])
+    def _left(self, observed: Floats, confidence: Floats) -> Floats:
+        left: Floats = self.gram + observed.T @ (observed * (confidence - 1)[:, None])
         return left
+
+    def _few(self, observed: Floats, confidence: Floats) -> tuple[Floats, Floats]:
+        """I + U G⁻¹Uᵀ (Cᵘ - I): (p, p), and U G⁻¹: (p, f)."""
+        known: Floats = observed @ self._inverse
+        left = np.multiply(known @ observed.T, confidence - 1, dtype=np.float32)
+        left.flat[:: len(left) + 1] += 1
+        return left, known
+
+
+@dataclass(frozen=True, eq=False)
+class Taste:
+    """The predicted preference of a customer for every product, never below 0. About 0 for a stranger's taste, 1 for
+    an old love."""
+
+    factors: ItemFactors
+    vector: Floats  # (f,)
+
+    @property
+    def highest(self) -> float:
+        highest = float(self._first.max(initial=0))
+        return max(highest, float(self._scores(len(self._first), self._reaching(highest)).max(initial=0)))
+
+    def of(self, items: Items) -> Floats:
+        rows = self.factors.row[items]
+        # What has no factors looks at the last ones.
+        scores = np.vecdot(self.factors.factors.T[rows], self.vector) if len(self.factors.item) else np.float32(0)
+        return np.where(rows >= 0, np.maximum(scores, 0), np.float32(0))
+
+    def best(self, allowed: NDArray[np.bool_], n: int) -> Items:
+        # A score is at most the length of the factors times that of the customer's vector (Cauchy and Schwarz). So what
+        # is shorter than the n-th best of the first ones needs, cannot be among the best.
+        item, scores = self.factors.item, self._first
+        known = scores[allowed[item[: len(scores)]]]
+        floor = float(np.partition(known, -n)[-n]) if len(known) >= n else 0.0
+        scores = np.concatenate([scores, self._scores(len(scores), self._reaching(floor))])
+        likely = np.flatnonzero(scores >= max(floor, TINY))
+        likely = likely[allowed[item[likely]]]
+        likely = likely[np.argsort(item[likely])]
+        return item[likely[best(scores[likely], n)]].astype(np.int64)
+
+    @cached_property
+    def _first(self) -> Floats:
+        return self._scores(0, FIRST)
+
+    def _scores(self, start: int, stop: int) -> Floats:
+        """Of products in the order of the factors, not yet cut off at 0."""
+        scores: Floats = self.vector @ self.factors.factors[:, start:stop]
+        return scores
+
+    def _reaching(self, score: float) -> int:
+        """How many products, the first ones, may have this score or a higher one."""
+        if len(self.factors.length) == 0:
+            return len(self.factors.item)
+        longest = sqrt(float(self.vector @ self.vector))
+        if longest == 0:
+            return 0
+        return bisect_right(self.factors.length, -score * (1 - ROUNDING) / longest, key=neg)

@@ -7,6 +7,7 @@ new event is one more row. Training, export and service all take it here.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +57,12 @@ class Interactions:
     refused: NDArray[np.bool_]  # (p,) dismissed or rated low, and not bought since
     in_cart: NDArray[np.bool_]  # (p,) put there on this visit, not taken out and not bought since
 
+    @cached_property
+    def owned(self) -> NDArray[np.bool_]:
+        """(p,) what was ever bought."""
+        owned: NDArray[np.bool_] = self.last != NEVER
+        return owned
+
     def __len__(self) -> int:
         return len(self.item)
 
@@ -88,6 +95,14 @@ def interactions(events: Events, starts: NDArray[np.int64], as_of: int, settings
         )
     bought = events.kind == PURCHASE
     lines = np.where(bought | (events.kind == RETURN), events.weight, np.float32(0))
+    half_lives = (
+        *(settings.long_half_life_days, settings.middle_half_life_days, settings.short_half_life_days),
+        *(settings.taste_half_life_days, settings.recent_half_life_days),
+    )
+    decayed = decay(events, as_of, half_lives)
+    decayed[:3] *= lines
+    decayed[3:] *= _interest(events, as_of, settings)
+    long, middle, short, taste, recent = _sum(decayed, starts)
     last = np.maximum.reduceat(np.where(bought, events.time, NEVER), starts)
     refused, in_cart = _wishes(events, starts, last, as_of, settings)
     return Interactions(
@@ -96,11 +111,11 @@ def interactions(events: Events, starts: NDArray[np.int64], as_of: int, settings
         count=np.round(_sum(lines, starts), 3),  # a tenth and nine tenths sent back are all of it
         first=_first(events.time, bought, starts),
         last=last,
-        long=_sum(lines * decay(events, as_of, settings.long_half_life_days), starts),
-        middle=_sum(lines * decay(events, as_of, settings.middle_half_life_days), starts),
-        short=_sum(lines * decay(events, as_of, settings.short_half_life_days), starts),
-        taste=interest(events, starts, as_of, settings.taste_half_life_days, settings),
-        recent=interest(events, starts, as_of, settings.recent_half_life_days, settings),
+        long=long,
+        middle=middle,
+        short=short,
+        taste=taste,
+        recent=recent,
         refused=refused,
         in_cart=in_cart,
     )
@@ -132,7 +147,12 @@ def with_session(pairs: Interactions, items: NDArray[np.int32]) -> Interactions:
 def interest(
     events: Events, starts: NDArray[np.int64], as_of: int, half_life_days: float, settings: HistorySettings
 ) -> Floats:
-    """Events of every kind by their weight, decayed, summed up to pairs: (pairs,).
+    """Events of every kind by their weight, decayed, summed up to pairs: (pairs,)."""
+    return _sum(_interest(events, as_of, settings) * decay(events, as_of, (half_life_days,))[0], starts)
+
+
+def _interest(events: Events, as_of: int, settings: HistorySettings) -> Floats:
+    """What each event weighs before it is decayed: (events,).
 
     What is done on a visit weighs 1 while it lasts, as the products of a session do, and fades to the weight of its
     kind.
@@ -142,9 +162,9 @@ def interest(
     visit = VISIT[events.kind]
     if visit.any():
         # w = kind + (1 - kind) · 2^(-age / half-life of a visit)
-        now = decay(events, as_of, settings.visit_half_life_days)
+        (now,) = decay(events, as_of, (settings.visit_half_life_days,))
         weights = np.where(visit, weights + (1 - weights) * now, weights)
-    return _sum(events.weight * weights * decay(events, as_of, half_life_days), starts)
+    return events.weight * weights
 
 
 def _wishes(
@@ -167,15 +187,17 @@ def _wishes(
     )
 
 
-def decay(events: Events, as_of: int, half_life_days: float) -> Floats:
-    """2^(-age / half-life) of each event: (events,)."""
+def decay(events: Events, as_of: int, half_lives_days: tuple[float, ...]) -> Floats:
+    """2^(-age / half-life) of each event: (half-lives, events)."""
     age = np.maximum(as_of - events.time, 0).astype(np.float32)
-    weights: Floats = np.exp2(age * np.float32(-1 / (DAY * half_life_days)))
+    rates = np.array([-1 / (DAY * days) for days in half_lives_days], np.float32)
+    weights: Floats = np.exp2(age * rates[:, None])
     return weights
 
 
 def _sum(values: Floats, starts: NDArray[np.int64]) -> Floats:
-    return np.maximum(np.add.reduceat(values, starts), np.float32(0))
+    """Of each pair, never below 0: (…, events) -> (…, pairs)."""
+    return np.maximum(np.add.reduceat(values, starts, axis=-1), np.float32(0))
 
 
 def _first(time: NDArray[np.int64], bought: NDArray[np.bool_], starts: NDArray[np.int64]) -> NDArray[np.int64]:

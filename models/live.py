@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.customers import NEVER_ASKED, YES
-from models.events import PURCHASE, Events
+from models.events import PURCHASE, RATING, REMOVED, RETURN, Events
+
+STARS: Final = (3, 2)  # the middle, and how far it is to the ends
 
 
 def _none() -> NDArray[np.int32]:
@@ -38,8 +40,36 @@ NOTHING: Final = Since(
 )
 
 
+def weights(
+    pair: NDArray[np.integer],
+    kind: NDArray[np.uint8],
+    quantity: NDArray[np.float64],
+    rating: NDArray[np.float64],
+) -> NDArray[np.float32]:
+    """As Events says, of n reported lines: (n,) each, NaN where nothing was told.
+
+    `pair`: a number for customer and product; of one customer the product's alone.
+    """
+    weight = np.where(kind == REMOVED, -1.0, 1.0)
+    middle, span = STARS
+    np.copyto(weight, np.nan_to_num((rating - middle) / span), where=kind == RATING)
+    back = kind == RETURN
+    if back.any():
+        amount = np.where(quantity > 0, quantity, 1.0)
+        _, line = np.unique(pair, return_inverse=True)
+        bought = kind == PURCHASE
+        lines = np.bincount(line[bought], minlength=line.max() + 1)
+        mean = (np.bincount(line[bought], amount[bought], len(lines)) / np.maximum(lines, 1))[line]
+        # Of a purchase that the model learned of, the quantity is not known here: all of one came back.
+        share = np.divide(amount, mean, out=np.ones_like(amount), where=mean > 0)
+        weight[back] = -share[back]
+    return weight.astype(np.float32)
+
+
 def history(learned: Events, since: Since) -> Events:
     """Both together, sorted by (item, time). A purchase known by its order and product is there once."""
+    if len(since.events) == 0 and len(since.unused) == 0:
+        return learned
     more = since.events.at(_first_told(since.events, learned))
     events = [
         np.concatenate([old, new])

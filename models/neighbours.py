@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.evidence import FewScores
+
 
 @dataclass(frozen=True, eq=False)
 class Neighbours:
@@ -19,15 +21,17 @@ class Neighbours:
     item: NDArray[np.int32]  # (neighbours,)
     similarity: NDArray[np.float32]  # (neighbours,) above 0
 
-    def scores(self, item: NDArray[np.int32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Σ weight · similarity over a history, for every product: (items,)."""
+    def scores(self, item: NDArray[np.int32], weight: NDArray[np.float32]) -> FewScores:
+        """Σ weight · similarity over a history."""
         at, counts = self._rows(item)
-        weights = self.similarity[at] * np.repeat(weight, counts)
-        return np.bincount(self.item[at], weights, len(self.indptr) - 1).astype(np.float32)
+        return FewScores.summed(self.item[at], self.similarity[at] * np.repeat(weight, counts))
 
     def similar(self, item: int) -> NDArray[np.float32]:
         """Similarity of every product to one: (items,)."""
-        return self.scores(np.array([item], np.int32), np.ones(1, np.float32))
+        row = slice(self.indptr[item], self.indptr[item + 1])
+        similar = np.zeros(len(self.indptr) - 1, np.float32)
+        similar[self.item[row]] = self.similarity[row]
+        return similar
 
     def strongest(self, item: NDArray[np.int32], weight: NDArray[np.float32], neighbours: list[int]) -> list[int]:
         """For each neighbour the place in the history whose weight · similarity is largest; first of equals."""

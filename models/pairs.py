@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.evidence import FewScores, among
+
 
 @dataclass(frozen=True, eq=False)
 class OrderPairs:
@@ -36,19 +38,19 @@ class OrderPairs:
         scores: NDArray[np.float32] = self.strength[row] * np.exp(np.float32(lift_weight) * self.log_lift[row])
         return scores
 
-    def basket_scores(self, basket: Sequence[int], lift_weight: float) -> NDArray[np.float32]:
-        """How well every product completes a basket: (items,), 0 without a tie.
+    def basket_scores(self, basket: Sequence[int], lift_weight: float) -> FewScores:
+        """How well products complete a basket.
 
         The lift counts more the larger the basket m is: for one product what is bought with it most often is right,
         in a whole basket the common products would add up otherwise.
         """
         # score(b) = Σ_{a in basket} strength(a, b) · lift(a, b)^(γ (1 - 1/m))
-        scores = np.zeros(len(self.orders), np.float32)
-        for anchor in basket:
-            row = self.row(anchor)
-            scores[self.item[row]] += self.link_scores(row, _exponent(basket, lift_weight))
-        scores[list(basket)] = 0
-        return scores
+        if not basket:
+            return FewScores.none()
+        at = np.concatenate([np.arange(self.indptr[anchor], self.indptr[anchor + 1]) for anchor in basket])
+        at = at[~among(self.item[at], np.array(sorted(basket)))]
+        exponent = np.float32(_exponent(basket, lift_weight))
+        return FewScores.summed(self.item[at], self.strength[at] * np.exp(exponent * self.log_lift[at]))
 
     def strongest(self, basket: Sequence[int], items: Sequence[int], lift_weight: float) -> list[tuple[int, int]]:
         """For each item the basket's product that adds most to its score, and the place of their tie in the arrays.

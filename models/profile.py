@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.events import DAY, PURCHASE, Events
-from models.history import NEVER, Interactions
+from models.evidence import distinct
+from models.history import Interactions
 from models.traits import Traits
 
 Floats = NDArray[np.float32]
@@ -24,6 +25,7 @@ CUSTOMER_FEATURES: Final = (
     "products",
     "repeat_share",
 )
+AISLES: Final = ("category_share", "category_recent", "category_lines", "category_days")
 NEVER_DAYS: Final = 999.0
 RECENT_DAYS: Final = 28
 
@@ -36,13 +38,34 @@ class Profile:
     visits_since: Floats  # (p,) visits after the last purchase of each product
     visit_share: Floats  # (p,) purchases of it in a visit since the first one
     last_basket: list[int]  # what was bought on the last visit and not sent back, sorted
-    category_share: Floats  # (c,) of their purchases, long memory
-    category_recent: Floats  # (c,) short memory
-    category_lines: Floats  # (c,) decayed purchases, long memory
-    category_days: Floats  # (c,) since the last purchase
-    brand_share: Floats  # (b,)
+    aisles: Floats  # (AISLES, c + 1); last what holds where the category is unknown, so that a code of -1 finds it
+    brands: Floats  # (b + 1,) share of each brand, 0 last
     price: float  # mean log_price of what they buy
     price_in_category: float
+
+    @property
+    def category_share(self) -> Floats:
+        """Of their purchases, long memory: (c,)."""
+        return self.aisles[0, :-1]
+
+    @property
+    def category_recent(self) -> Floats:
+        """Of their purchases, short memory: (c,)."""
+        return self.aisles[1, :-1]
+
+    @property
+    def category_lines(self) -> Floats:
+        """Decayed purchases, long memory: (c,)."""
+        return self.aisles[2, :-1]
+
+    @property
+    def category_days(self) -> Floats:
+        """Since the last purchase: (c,)."""
+        return self.aisles[3, :-1]
+
+    @property
+    def brand_share(self) -> Floats:
+        return self.brands[:-1]
 
 
 def profile_of(
@@ -51,34 +74,40 @@ def profile_of(
     """`pairs` are those of `events` at `as_of`, the session's products among them."""
     bought = events.kind == PURCHASE
     day = events.time[bought] // DAY
-    visits = np.unique(day)
-    owned = np.flatnonzero(pairs.last != NEVER)
-    item, long, short = pairs.item[owned], pairs.long[owned], pairs.short[owned]
+    visits = distinct(day)
+    owned = np.flatnonzero(pairs.owned)
+    item, long, short, lines = pairs.item[owned], pairs.long[owned], pairs.short[owned], pairs.lines[owned]
+    last = pairs.last[owned]
     visits_since = np.full(len(pairs), NEVER_DAYS, np.float32)
-    visits_since[owned] = len(visits) - np.searchsorted(visits, pairs.last[owned] // DAY, side="right")
+    visits_since[owned] = len(visits) - visits.searchsorted(last // DAY, side="right")
     visit_share = np.zeros(len(pairs), np.float32)
-    since_first = len(visits) - np.searchsorted(visits, pairs.first[owned] // DAY)
-    visit_share[owned] = pairs.lines[owned] / np.maximum(since_first, 1)
+    since_first = len(visits) - visits.searchsorted(pairs.first[owned] // DAY)
+    visit_share[owned] = lines / np.maximum(since_first, 1)
 
-    category = traits.category[item] + 1
-    lines = np.bincount(category, long, traits.categories + 1)[1:]
-    recent = np.bincount(category, short, traits.categories + 1)[1:]
-    days = np.full(traits.categories + 1, NEVER_DAYS)
-    np.minimum.at(days, category, (as_of - pairs.last[owned]) / DAY)
-    brand_lines = np.bincount(brand[item] + 1, long, brands + 1)[1:]
     everything, lately = max(float(long.sum()), 1e-6), max(float(short.sum()), 1e-6)
+    category, known = traits.category[item] + 1, slice(1, traits.categories + 1)
+    weights = np.bincount(category, long, known.stop)[known]
+    aisles = np.zeros((len(AISLES), known.stop), np.float32)
+    aisles[0, :-1] = weights / everything
+    aisles[1, :-1] = np.bincount(category, short, known.stop)[known] / lately
+    aisles[2, :-1] = weights
+    aisles[3] = NEVER_DAYS
+    np.minimum.at(aisles[3], traits.category[item], (as_of - last) / DAY)
+    aisles[3, -1] = NEVER_DAYS
+    price, price_in_category = _means(np.array([traits.log_price[item], traits.price_in_category[item]]), long)
+    shares = np.zeros(brands + 1, np.float32)
+    shares[:-1] = np.bincount(brand[item] + 1, long, brands + 1)[1:] / everything
     return Profile(
-        customer=_habits(visits, len(day), pairs.lines[owned], as_of),
+        customer=_habits(visits, len(day), lines, as_of),
         visits_since=visits_since,
         visit_share=visit_share,
-        last_basket=np.setdiff1d(events.item[bought][day == visits[-1:]], pairs.item[pairs.count <= 0]).tolist(),
-        category_share=(lines / everything).astype(np.float32),
-        category_recent=(recent / lately).astype(np.float32),
-        category_lines=lines.astype(np.float32),
-        category_days=days[1:].astype(np.float32),
-        brand_share=(brand_lines / everything).astype(np.float32),
-        price=_mean(traits.log_price[item], long),
-        price_in_category=_mean(traits.price_in_category[item], long),
+        last_basket=sorted(
+            {*events.item[bought][day == visits[-1:]].tolist()} - {*pairs.item[pairs.count <= 0].tolist()}
+        ),
+        aisles=aisles,
+        brands=shares,
+        price=price,
+        price_in_category=price_in_category,
     )
 
 
@@ -95,12 +124,15 @@ def _habits(visits: NDArray[np.int64], lines: int, lines_of_each: Floats, as_of:
             today - visits[-1],
             np.count_nonzero(visits > today - RECENT_DAYS),
             len(lines_of_each),
-            np.mean(lines_of_each > 1),
+            np.count_nonzero(lines_of_each > 1) / len(lines_of_each),
         ],
         np.float32,
     )
 
 
-def _mean(values: Floats, weights: Floats) -> float:
-    known = np.isfinite(values) & (weights > 0)
-    return float(np.average(values[known], weights=weights[known])) if known.any() else 0.0
+def _means(values: Floats, weights: Floats) -> list[float]:
+    """Of the values in each row that are known, 0 without any."""
+    known = np.where(np.isnan(values), np.float32(0), weights)
+    total = known.sum(axis=1)
+    means: list[float] = ((np.where(known > 0, values, 0) * known).sum(axis=1) / np.where(total > 0, total, 1)).tolist()
+    return means

@@ -33,10 +33,7 @@ SPEAKS_FOR: Final = {
     "share_of_category": Source.POPULAR,
 }
 NEW_SOURCES: Final = tuple(dict.fromkeys(SPEAKS_FOR.values()))
-COLUMNS_OF: Final = {
-    source: np.array([place for place, name in enumerate(FEATURES) if SPEAKS_FOR.get(name) is source])
-    for source in NEW_SOURCES
-}
+SPEAKS: Final = np.array([[SPEAKS_FOR.get(name) is source for name in FEATURES] for source in NEW_SOURCES])
 
 
 class Ranker:
@@ -81,15 +78,11 @@ class Ranker:
         What was bought before is there because it was.
         """
         new = np.flatnonzero(~bought)
+        known = rows[new]
+        speaks = SPEAKS @ (known != 0).T
         # Every new row once for each source, without what that source says.
-        without = np.repeat(rows[new][None], len(NEW_SOURCES), axis=0)
-        speaks = np.zeros((len(NEW_SOURCES), len(new)), np.bool_)
-        for place, source in enumerate(NEW_SOURCES):
-            columns = COLUMNS_OF[source]
-            speaks[place] = rows[new][:, columns].any(axis=1)
-            without[place][:, columns] = 0
-        flat = without.reshape(-1, rows.shape[1])
-        lost = scores[new] - self.scores(flat, np.zeros(len(flat), np.bool_)).reshape(speaks.shape)
+        without = np.where(SPEAKS[:, None], np.float32(0), known).reshape(-1, rows.shape[1])
+        lost = scores[new] - self.scores(without, np.zeros(len(without), np.bool_)).reshape(speaks.shape)
         # A source that says nothing must not win where the others pull down.
         strongest = np.argmax(np.where(speaks, lost, -np.inf), axis=0)
         sources = [Source.OWN_PURCHASES] * len(rows)

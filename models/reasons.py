@@ -39,9 +39,10 @@ def of_slate(
     why |= neighbours_of(catalogue, model.neighbours, pairs, by[Source.NEIGHBOURS], basket)
     why |= {item: of_category(catalogue, model.traits, pairs, item) for item in by[Source.CATEGORY]}
     tied = by[Source.BOUGHT_TOGETHER]
+    with_basket = (case.evidence.basket.of(np.array(tied, np.int64)) > 0).tolist()
     for anchors, together in (
-        (basket, [item for item in tied if case.evidence.basket[item] > 0]),
-        (case.profile.last_basket, [item for item in tied if case.evidence.basket[item] <= 0]),
+        (basket, [item for item, ours in zip(tied, with_basket, strict=True) if ours]),
+        (case.profile.last_basket, [item for item, ours in zip(tied, with_basket, strict=True) if not ours]),
     ):
         ties = model.orders.strongest(anchors, together, settings.bundles.lift_weight) if together else []
         why |= {item: goes_with(catalogue, anchor) for item, (anchor, _) in zip(together, ties, strict=True)}
@@ -55,10 +56,10 @@ def popular(lines: float) -> Reason:
 
 def buy_again(pairs: Interactions, item: int, as_of: int) -> Reason:
     """From a customer's own purchases of the product, returned ones too: the rhythm while they keep to it."""
-    place = int(np.searchsorted(pairs.item, item))
-    lines = int(pairs.lines[place])
-    days = float(pairs.last[place] - pairs.first[place]) / DAY / max(lines - 1, 1)
-    silent = float(as_of - pairs.last[place]) / DAY
+    place = int(pairs.item.searchsorted(item))
+    lines, last = int(pairs.lines.item(place)), pairs.last.item(place)
+    days = (last - pairs.first.item(place)) / DAY / max(lines - 1, 1)
+    silent = (as_of - last) / DAY
     kept = lines >= 3 and days >= 0.5 and silent <= LAPSED * days
     return Reason(ReasonKind.BUY_AGAIN, (item,), _rhythm(days) if kept else _times(lines))
 

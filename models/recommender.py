@@ -21,6 +21,7 @@ from models.case import Case, case_of
 from models.catalogue import Catalogue
 from models.demand import Demand, demand_of
 from models.events import DAY, Events
+from models.evidence import among
 from models.features import features
 from models.history import before, interactions, pair_starts, with_session
 from models.live import NOTHING, Since, history
@@ -96,7 +97,7 @@ class Recommender:
     def slate(self, case: Case, request: SlateRequest, strategy: Strategy = Strategy.PERSONAL) -> Slate:
         removed = self.removed(case, request)
         ranked = self.ranked(case, removed, request)
-        slots = {slot.item: slot for slot in self._slots(case, request, ranked)}
+        slots = {slot.item: slot for slot in self.slots(case, request, ranked)}
         seats = {spot: slots.pop(item) for spot, item in ranked.pins.items()}
         return self._completed(strategy, list(slots.values()), seats, removed, request)
 
@@ -105,16 +106,17 @@ class Recommender:
         shelf = self.shelf(request)
         pins = shelf.seats(removed, request.n)
         proposed = candidates(self.proposals(case, removed))
-        items = np.union1d(proposed, shelf.offers(removed, case.demand.popularity.recent, pins))
+        offered = shelf.offers(removed, case.demand.popularity.recent, pins)
+        items = np.union1d(proposed, offered) if len(offered) else proposed
         rows, bought = features(items, case, self.model, self.settings)
         scores = self.ranker.cascade(rows, bought, self.settings.candidates.ranked)
         order = np.argsort(-(scores + shelf.odds[items]), kind="stable")
-        chosen = ~np.isin(items[order], proposed)
+        chosen = ~among(items[order], proposed)
         return Ranked(items[order], scores[order], rows[order], bought[order], chosen, pins)
 
     def proposals(self, case: Case, removed: Removed) -> dict[str, NDArray[np.int64]]:
         """The candidates of each source that the rules leave."""
-        return proposals(case, self.model, removed == Rule.NONE, self.settings)
+        return proposals(case, self.model, rules.allowed(removed), self.settings)
 
     def shown(self, case: Case, request: SlateRequest, ranked: Ranked) -> NDArray[np.int64]:
         """The places in `ranked` of what is shown, in its order."""
@@ -217,8 +219,8 @@ class Recommender:
     def _case(self, events: Events, request: SlateRequest) -> Case:
         as_of = self._moment(request)
         pairs = interactions(events, pair_starts(events), as_of, self.settings.history)
-        session = np.unique(np.array(request.recent + request.basket, np.int32))
-        basket = np.union1d(request.basket, pairs.item[pairs.in_cart]).astype(np.int64).tolist()
+        session = np.array(sorted({*request.recent, *request.basket}), np.int32)
+        basket = sorted({*request.basket, *pairs.item[pairs.in_cart].tolist()})
         return case_of(
             events,
             with_session(pairs, session) if len(session) else pairs,
@@ -241,13 +243,14 @@ class Recommender:
         closed = self.closed(self._moment(request), request.filters.market, self.shelf(request))
         return rules.filtered(closed, self.catalogue, request.filters)
 
-    def _slots(self, case: Case, request: SlateRequest, ranked: Ranked) -> tuple[Slot, ...]:
+    def slots(self, case: Case, request: SlateRequest, ranked: Ranked) -> tuple[Slot, ...]:
+        """What is shown of `ranked`, in its order, each with its source and reason."""
         places = self.shown(case, request, ranked)
         items, scores, bought = ranked.items[places], ranked.scores[places], ranked.bought[places]
         sources = self.ranker.sources(ranked.rows[places], bought, scores)
-        new = np.isin(items, case.arrivals)
+        new = among(items, case.arrivals)
         sources = [Source.NEW if fresh else source for fresh, source in zip(new.tolist(), sources, strict=True)]
-        chosen = (ranked.chosen[places] & ~bought) | np.isin(items, list(ranked.pins.values()))
+        chosen = (ranked.chosen[places] & ~bought) | among(items, np.array(sorted(ranked.pins.values()), np.int64))
         sources = [Source.PINNED if ours else source for ours, source in zip(chosen.tolist(), sources, strict=True)]
         told = probability(scores) if self.model.lesson.learned else scores
         why = reasons.of_slate(items.tolist(), sources, case, case.basket, self.model, self.settings)

@@ -2,6 +2,7 @@
 
 registry/active               the active version, then the ones before it, a line each
 registry/versions/VERSION/    an artifact, immutable
+registry/pins/VERSION         until when mails are made from it, seconds since 1970: it is not pruned before
 registry/staging-…/           a version being written; swept up when its writer is gone
 """
 
@@ -21,6 +22,7 @@ from models.artifact import Manifest, created_of, is_version, read_manifest, syn
 from models.errors import ArtifactError
 
 ACTIVE: Final = "active"
+PINS: Final = "pins"
 HISTORY: Final = 50  # lines kept in the pointer
 
 
@@ -105,18 +107,36 @@ class Registry:
                     return earlier[0]
         raise ArtifactError(f"{self.root}: no earlier version to go back to")
 
+    def pin(self, version: str, until: int) -> None:
+        """Keep a version until a moment, in seconds since 1970, whatever is published. A later moment counts."""
+        if not is_version(version) or self.pinned(version) >= until:
+            return
+        pin = self.root / PINS / version
+        pin.parent.mkdir(exist_ok=True)
+        beside = pin.with_name(f".{version}.{os.getpid()}")
+        beside.write_text(str(until))
+        beside.replace(pin)
+
+    def pinned(self, version: str) -> int:
+        """Until when a version is kept, 0 where nothing asks for it."""
+        try:
+            return int((self.root / PINS / version).read_text())
+        except (FileNotFoundError, ValueError):
+            return 0
+
     def prune(self, *, now: int, keep: int, max_age_days: int) -> list[str]:
-        """Remove versions beyond the newest `keep` or older than `max_age_days`, never the active one."""
+        """Remove versions beyond the newest `keep` or older than `max_age_days`, never the active or a pinned one."""
         removed = []
         with self._locked():
             active = self.active()
             for rank, version in enumerate(self.names()):
                 too_old = now - created_of(version) > max_age_days * 86_400
-                if version != active and (rank >= keep or too_old):
+                if version != active and self.pinned(version) <= now and (rank >= keep or too_old):
                     # Renamed first: a reader sees the version whole or not at all.
                     doomed = self.root / f"staging-pruned-{version}"
                     self.path(version).rename(doomed)
                     shutil.rmtree(doomed)
+                    (self.root / PINS / version).unlink(missing_ok=True)
                     removed.append(version)
         return removed
 

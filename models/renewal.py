@@ -11,11 +11,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from models.catalogue import ALWAYS_FROM, ALWAYS_UNTIL, Catalogue
 from models.history import NEVER
 from models.model import Model
+from models.moments import seconds_of
 from models.strings import Ids, Strings
 from models.traits import Traits
 
@@ -44,6 +46,22 @@ class Product:
     available_from: int | None = None  # seconds since 1970
     available_until: int | None = None
     attributes: str = ""  # a JSON object
+
+
+FIELDS: Final = frozenset(Product.__dataclass_fields__) - {"id", "given"}
+
+
+def product_of(product_id: str, document: Mapping[str, Any]) -> Product:
+    """What the store holds of a product: the fields that were given."""
+    values = {name: value for name, value in document.items() if name in FIELDS}
+    for name in ("available_from", "available_until"):
+        if values.get(name) is not None:
+            values[name] = seconds_of(values[name])
+    if values.get("markets") is not None:
+        values["markets"] = tuple(values["markets"])
+    if "attributes" in values:
+        values["attributes"] = orjson.dumps(values["attributes"]).decode() if values["attributes"] else ""
+    return Product(id=product_id, given=frozenset(values), **values)
 
 
 class Amended(Ids):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.events import DAY
-from models.history import NEVER, Interactions
+from models.history import Interactions
 from models.settings import RepeatSettings
 
 
@@ -27,7 +28,7 @@ class Clocks:
     since_first: NDArray[np.float32]  # since the first one
     interval: NDArray[np.float32]  # expected between two purchases
 
-    @property
+    @cached_property
     def passed(self) -> NDArray[np.float32]:
         """The share of the interval that has passed; infinite for what was never bought."""
         share = np.full(len(self.since), np.inf, np.float32)
@@ -36,7 +37,7 @@ class Clocks:
 
 def clocks(pairs: Interactions, repeats: Repeats, as_of: int, settings: RepeatSettings) -> Clocks:
     """The customer's own interval, drawn towards the product's while they bought it few times."""
-    bought = pairs.last != NEVER
+    bought = pairs.owned
     since = np.where(bought, (as_of - pairs.last) / DAY, np.inf)
     since_first = np.where(bought, (as_of - pairs.first) / DAY, np.inf)
     span = np.where(bought, (pairs.last - pairs.first) / DAY, 0)

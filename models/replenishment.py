@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 
-from models.case import Case
 from models.events import DAY
-from models.history import NEVER
+from models.history import NEVER, Interactions
 from models.model import Model
+from models.repeats import Clocks
 from models.rules import Removed, Rule
 
 LAPSED: Final = 3.0  # intervals without a purchase after which a rhythm is none
@@ -25,7 +25,18 @@ class Due:
     due: int  # seconds since 1970
 
 
-def due(case: Case, removed: Removed, model: Model, n: int, ahead_days: float) -> list[Due]:
+class Standing(Protocol):
+    """Where a customer stands with what they bought, at one moment: a part of models.case.Case."""
+
+    @property
+    def as_of(self) -> int: ...
+    @property
+    def pairs(self) -> Interactions: ...
+    @property
+    def clocks(self) -> Clocks: ...
+
+
+def due(case: Standing, removed: Removed, model: Model, n: int, ahead_days: float) -> list[Due]:
     """At most n products that are due, or will be in `ahead_days`: the one whose day is nearest first; ties by item.
 
     Bought twice at least, or bought once and bought again by more of its customers than is usual in the shop; and not

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.catalogue import Catalogue
-from models.history import NEVER, Interactions
+from models.history import Interactions
 from models.repeats import Clocks, Repeats
 from models.settings import RepeatSettings
 from models.slate import Filters, Repeat
@@ -63,7 +63,7 @@ def bought(
 ) -> Removed:
     """The same with what this customer's own purchases rule out."""
     removed = removed.copy()
-    owned = pairs.last != NEVER
+    owned = pairs.owned
     _remove_items(removed, pairs.item[owned & (pairs.count <= 0)], Rule.RETURNED)
     _remove_items(removed, pairs.item[pairs.refused], Rule.DISMISSED)
     _remove_items(removed, pairs.item[pairs.in_cart], Rule.IN_CART)
@@ -78,9 +78,17 @@ def bought(
 
 def asked_about(removed: Removed, items: NDArray[np.int32]) -> Removed:
     """The same without the products that the request itself names."""
+    if len(items) == 0:
+        return removed
     removed = removed.copy()
     _remove_items(removed, items, Rule.ASKED_ABOUT)
     return removed
+
+
+def allowed(removed: Removed) -> NDArray[np.bool_]:
+    """What no rule removes: (items,)."""
+    free: NDArray[np.bool_] = removed == int(Rule.NONE)  # NumPy takes an enum's member for 64 bits, which is slow
+    return free
 
 
 def _remove(removed: Removed, which: NDArray[np.bool_], rule: Rule) -> None:
@@ -88,4 +96,5 @@ def _remove(removed: Removed, which: NDArray[np.bool_], rule: Rule) -> None:
 
 
 def _remove_items(removed: Removed, items: NDArray[np.int32], rule: Rule) -> None:
-    removed[items[removed[items] == Rule.NONE]] = rule
+    if len(items):
+        removed[items[removed[items] == Rule.NONE]] = rule

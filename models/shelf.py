@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -11,8 +10,8 @@ from typing import Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from models.candidates import best
 from models.catalogue import Catalogue
+from models.evidence import best
 from models.merchandising import CapBy, RuleKind, ShopRule
 from models.rules import Removed, Rule, not_for_sale
 
@@ -44,6 +43,8 @@ class Shelf:
 
     def offers(self, removed: Removed, sales: NDArray[np.float32], pins: dict[int, int]) -> NDArray[np.int64]:
         """Candidates of the shop: what is pinned, and the boosted products that sell best (items,) and may be shown."""
+        if len(self.boosted) == 0 and not pins:
+            return self.boosted
         boosted = self.boosted[removed[self.boosted] == Rule.NONE]
         return np.append(boosted[best(1 + sales[boosted], BOOSTED)], np.array(list(pins.values()), np.int64))
 
@@ -78,20 +79,27 @@ class Room:
     """What caps leave room for in one slate of n. A product is shown once."""
 
     def __init__(self, caps: Sequence[Cap], n: int, shown: Iterable[int] = ()) -> None:
-        self.counts = [(cap.codes, ceil(n * cap.most / TEN), Counter[int]()) for cap in caps]
+        self.counts: list[tuple[NDArray[np.int32], int, dict[int, int]]] = [
+            (cap.codes, ceil(n * cap.most / TEN), {}) for cap in caps
+        ]
         self.shown: set[int] = set()
         for item in shown:
             self.show(item)
 
     def fits(self, item: int) -> bool:
-        return item not in self.shown and all(
-            codes[item] < 0 or count[int(codes[item])] < most for codes, most, count in self.counts
-        )
+        if item in self.shown:
+            return False
+        for codes, most, count in self.counts:
+            code = codes.item(item)
+            if code >= 0 and count.get(code, 0) >= most:
+                return False
+        return True
 
     def show(self, item: int) -> None:
         self.shown.add(item)
         for codes, _, count in self.counts:
-            count[int(codes[item])] += 1
+            code = codes.item(item)
+            count[code] = count.get(code, 0) + 1
 
     def take(self, item: int) -> bool:
         """Show it if it fits; whether it did."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,6 @@ class Traits:
     first_sold: NDArray[np.int64]  # seconds since 1970; NEVER where it was not
     return_rate: NDArray[np.float32]  # returned lines of a purchase line
 
-    @property
+    @cached_property
     def categories(self) -> int:
         return int(self.category.max(initial=-1)) + 1

@@ -26,6 +26,7 @@ class Access:
 
     scope: Scope | None  # None: nothing, it is open to everyone
     customer: bool = False  # a customer's token opens it too, for that customer alone
+    feed: bool = False  # the shop may open it to everyone
     slate: bool = False  # over the limit of calls it still answers, with what is popular
 
 
@@ -85,17 +86,24 @@ POLICY: Final[Mapping[str, Access]] = {
     "GET /docs": OPEN,
     "GET /docs/assets/{path}": OPEN,
     "GET /openapi.json": OPEN,
+    "GET /r/{token}": OPEN,  # whoever reads a mail
     "GET /v1/customers/{customer_id}/recommendations": Access(Scope.READ, customer=True, slate=True),
+    "GET /v1/customers/{customer_id}/recommendations.html": Access(Scope.READ, customer=True, slate=True),
     "POST /v1/recommendations": Access(Scope.READ, customer=True, slate=True),
+    "POST /v1/recommendations/batch": SLATE,
     "GET /v1/products/{product_id}/similar": SLATE,
     "GET /v1/products/{product_id}/bundles": SLATE,
     "POST /v1/baskets/bundles": SLATE,
     "GET /v1/popular": SLATE,
+    "GET /v1/feeds/{name}.json": Access(Scope.READ, feed=True, slate=True),
     "GET /v1/orders/{order_id}/follow-up": SLATE,
     "GET /v1/customers/{customer_id}/replenishment": Access(Scope.READ, customer=True),
     "GET /v1/customers/{customer_id}/profile": Access(Scope.ADMIN, customer=True),
     "GET /v1/products/{product_id}": READ,
     "GET /v1/products/{product_id}/ratings": READ,
+    "GET /v1/campaigns": READ,
+    "GET /v1/campaigns/{campaign_id}": READ,
+    "PUT /v1/campaigns/{campaign_id}": WRITE,
     "GET /v1/rules": READ,
     "GET /v1/rules/{rule_id}": READ,
     "GET /v1/models": READ,

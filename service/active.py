@@ -6,8 +6,10 @@ import asyncio
 import gc
 import logging
 import weakref
+from collections.abc import Set
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 from models.errors import ArtifactError
@@ -40,6 +42,9 @@ class ActiveModel:
     def __init__(self, registry: Registry, runtime: Path, metrics: Metrics, locale: str = "en_US") -> None:
         self.registry = registry
         self.current: Model | None = None
+        self._kept: dict[str, Model | None] = {}  # by version: those of open campaigns; None: damaged
+        self._needed: Set[str] = frozenset()
+        self._keeping = Lock()
         self._refusals: tuple[Refusal, ...] = ()  # of the last look, the active version's first
         self._before: weakref.ref[Recommender] | None = None
         self._runtime = runtime
@@ -64,6 +69,33 @@ class ActiveModel:
             self._note(self._follow(self._wanted()))
         except ArtifactError as error:
             self._note([Refusal(ACTIVE, self._shown(error))])
+
+    def pinned(self, version: str) -> Model | None:
+        """A version that a campaign was pinned to, loaded where it is not; None where it cannot be served any more."""
+        current = self.current
+        if current is not None and current.version == version:
+            return current
+        if version not in self._kept:
+            with self._keeping:
+                if version not in self._kept and signature_of(self.registry.path(version)):
+                    self._kept[version] = self._loaded(version)
+        return self._kept.get(version)
+
+    def _loaded(self, version: str) -> Model | None:
+        try:
+            return self._load(self.registry.path(version))
+        except ArtifactError as error:
+            log.error("a campaign needs model %s: %s", version, self._shown(error))
+            return None
+
+    def keep(self, versions: Set[str]) -> None:
+        """Have what open campaigns are pinned to at hand, and nothing else besides the model in service."""
+        self._needed = versions
+        with self._keeping:
+            for version in self._kept.keys() - versions:
+                del self._kept[version]
+        for version in versions:
+            self.pinned(version)
 
     def _wanted(self) -> list[str]:
         """The active version; where no model is served also those before it that exist. Raises ArtifactError."""
@@ -117,6 +149,8 @@ class ActiveModel:
 
     def _swap(self, model: Model) -> None:
         previous = self.current
+        if previous and previous.version in self._needed:
+            self._kept[previous.version] = previous
         self.current = model
         self._before = weakref.ref(previous.recommender) if previous else None
         self._metrics.model(model.version, model.created, previous.version if previous else None)

@@ -16,7 +16,7 @@ from service.units import unit_of
 
 def answer(shop: Shop, question: Question, links: Links, known: Known = AS_LEARNED) -> Answer:
     """The answer, computed: milliseconds of numpy."""
-    resolved, writer = _open(shop, question, links, known)
+    resolved, writer = opened(shop, question, links, known)
     if question.kind in (Kind.BUNDLES, Kind.BASKET):
         return _bundles(writer, resolved, known)
     slate = _slate(shop.model.recommender, question, resolved, known.since)
@@ -30,7 +30,7 @@ def popular_answer(shop: Shop, question: Question, reason: FallbackReason, links
 
     Where bundles were asked for it is none: popular products belong to nothing.
     """
-    resolved, writer = _open(shop, question, links, AWAY)
+    resolved, writer = opened(shop, question, links, AWAY)
     if question.kind in (Kind.BUNDLES, Kind.BASKET, Kind.ORDER):
         return writer.answer(Strategy.BUNDLES, reason, [], [])
     recommender, request = shop.model.recommender, resolved.request
@@ -39,9 +39,12 @@ def popular_answer(shop: Shop, question: Question, reason: FallbackReason, links
     return _write(writer, replace(slate, fallback_reason=reason))
 
 
-def _open(shop: Shop, question: Question, links: Links, known: Known) -> tuple[Resolved, Writer]:
-    now = max(shop.model.recommender.manifest.data_as_of, known.newest or 0)
-    resolved = resolve(question, shop.model.recommender.catalogue, shop.rules, now)
+def opened(
+    shop: Shop, question: Question, links: Links, known: Known, moment: int | None = None
+) -> tuple[Resolved, Writer]:
+    """The question in the words of the catalogue, and who writes its answer; for the newest event, or for `moment`."""
+    now = max(shop.model.recommender.manifest.data_as_of, known.newest or 0) if moment is None else moment
+    resolved = resolve(question, shop.model.recommender.catalogue, shop.rules, now, known.unwanted)
     return resolved, Writer(shop.model, question, resolved.missing_ids, now, links)
 
 

@@ -4,26 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI
 
+from models.events import DAY
 from models.registry import Registry
 from service.active import ActiveModel
+from service.batch_routes import add_batch_routes
 from service.breaker import Breaker
 from service.cache import Cache, MemoryCache
+from service.campaign_routes import add_campaign_routes
 from service.catalogue_routes import add_catalogue_routes
+from service.click_routes import add_click_routes
 from service.customer_routes import add_customer_routes
 from service.docs_page import add_docs
 from service.door import add_door
 from service.event_routes import add_event_routes
+from service.feed_routes import add_feed_routes
 from service.gate import opened
 from service.links import Links
+from service.mail_routes import add_mail_routes
 from service.metrics import Metrics, sweep
 from service.operations import add_operations
+from service.pins import Pins
 from service.preview_routes import add_preview_routes
 from service.problems import add_handlers
 from service.redis_cache import RedisCache
@@ -32,10 +41,12 @@ from service.scoring import Scoring
 from service.serving import Serving
 from service.settings import Settings
 from service.shop import LiveShop
+from service.store.campaigns import HOUR, forget, pinned
 from service.store.database import StoreDownError, prepare
 from service.store.store import Store
 from service.token_routes import add_token_routes
 
+MODELS_OF_CAMPAIGNS = 4  # followed at once
 DESCRIPTION = "Product recommendations for shops: what a customer needs next, with the reason, in milliseconds."
 
 
@@ -62,7 +73,12 @@ def create(settings: Settings | None = None) -> FastAPI:
     add_door(app, settings, metrics)
     add_handlers(app)
     add_routes(app)
+    add_batch_routes(app, settings)
+    add_mail_routes(app)
+    add_click_routes(app)
+    add_feed_routes(app)
     add_event_routes(app)
+    add_campaign_routes(app)
     add_catalogue_routes(app)
     add_preview_routes(app)
     add_customer_routes(app)
@@ -75,6 +91,8 @@ def create(settings: Settings | None = None) -> FastAPI:
 @contextlib.asynccontextmanager
 async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Serving]:
     """Everything that lives as long as the process: the model, the threads, the cache."""
+    gc.collect()
+    gc.freeze()  # what was imported is no garbage, and looking through it would stop every thread for 100 ms
     sweep()
     active = ActiveModel(Registry(settings.registry), settings.runtime(), metrics, settings.default_locale)
     await asyncio.to_thread(active.refresh)
@@ -83,21 +101,26 @@ async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Serving
     scoring = Scoring(settings.scoring_threads, settings.scoring_queue, metrics)
     cache = _cache(settings, metrics)
     live = LiveShop(store, settings.unasked or "allow")
+    mails = LiveShop(store, settings.unasked or "allow", MODELS_OF_CAMPAIGNS)
+    await asyncio.to_thread(keep_pinned, store, active)
     tasks = [
         asyncio.create_task(active.watch(settings.poll_seconds)),
         asyncio.create_task(follow(store, active, live, settings.follow_seconds)),
         asyncio.create_task(count_sales(active, live, settings.sales_seconds)),
+        asyncio.create_task(sweep_mails(store, settings.mail_days)),
     ]
     try:
         yield Serving(
             settings=settings,
-            links=Links(settings.secret()),
+            links=Links.of(settings),
             metrics=metrics,
             active=active,
             scoring=scoring,
             cache=cache,
             store=store,
             live=live,
+            mails=mails,
+            pins=Pins(store, active.registry, settings),
             breaker=Breaker(settings.breaker_failures, settings.breaker_seconds),
         )
     finally:
@@ -107,6 +130,7 @@ async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Serving
         scoring.close()
         await cache.close()
         await asyncio.to_thread(store.close)
+        gc.unfreeze()
 
 
 async def follow(store: Store, active: ActiveModel, live: LiveShop, poll_seconds: float) -> None:
@@ -117,6 +141,20 @@ async def follow(store: Store, active: ActiveModel, live: LiveShop, poll_seconds
             now = await asyncio.to_thread(store.follow)
             if active.current is not None:
                 await asyncio.to_thread(live.at, active.current, now)
+            await asyncio.to_thread(keep_pinned, store, active)
+
+
+def keep_pinned(store: Store, active: ActiveModel) -> None:
+    """Have at hand what open campaigns are pinned to. Raises StoreDownError."""
+    active.keep(store.read(partial(pinned, now=int(time.time()))).keys())
+
+
+async def sweep_mails(store: Store, days: int) -> None:
+    """Until cancelled: what mails showed is forgotten after so many days."""
+    while True:
+        with contextlib.suppress(StoreDownError):  # it waits for the next hour
+            await asyncio.wrap_future(store.write(partial(forget, before=int(time.time()) - days * DAY)))
+        await asyncio.sleep(HOUR)
 
 
 async def count_sales(active: ActiveModel, live: LiveShop, poll_seconds: float) -> None:

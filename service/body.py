@@ -15,7 +15,7 @@ from models.slate import FallbackReason, Slot, Strategy
 from service import tokens
 from service.links import Links
 from service.options import Fields
-from service.questions import Question
+from service.questions import EMAIL, Question
 
 NOBODY: Final = b'"customer_id":null'
 
@@ -70,19 +70,25 @@ class Writer:
     missing_ids: tuple[str, ...]
     now: int  # the newest event of the model and the store
     links: Links
+    ref: bytes = b""  # names the record of this slate in the store
+    expires: int = 0  # when the links of a mail end, seconds since 1970; 0: the slate is kept nowhere
 
     def answer(
         self,
         strategy: Strategy,
         fallback_reason: FallbackReason | None,
-        recommendations: Sequence[Mapping[str, Any]],
+        recommendations: Sequence[dict[str, Any]],
         content: list[str],
+        occasion: Mapping[str, Any] | None = None,
     ) -> Answer:
         """`content`: ids and reasons in their order, for the recommendation id."""
         options, count = self.question.options, len(recommendations)
         token = tokens.Token(self.model.version, options.placement, options.campaign, tokens.digest_of(content))
+        recommendation_id = tokens.sign(self.links.secret, token)
+        if options.fields is Fields.CARD and (options.campaign or (options.placement or "").startswith(EMAIL)):
+            self._link(recommendations, recommendation_id)
         body = {
-            "recommendation_id": tokens.sign(self.links.secret, token),
+            "recommendation_id": recommendation_id,
             "customer_id": None,  # put in when it is served
             "placement": options.placement,
             "strategy": strategy,
@@ -94,6 +100,7 @@ class Writer:
             "count": count,
             "complete": count == options.n,
             "missing_ids": self.missing_ids,
+            "occasion": occasion,
             "recommendations": recommendations,
         }
         return Answer(strategy, fallback_reason or "none", orjson.dumps(body))
@@ -112,8 +119,17 @@ class Writer:
             },
         }
         if self.question.options.fields is Fields.CARD:
-            product.update(card(catalogue, slot.item, self.question.locale))
+            product.update(card(catalogue, slot.item, self.question.locale, self.links.shop_url), click_url=None)
         return product
+
+    def _link(self, recommendations: Sequence[dict[str, Any]], recommendation_id: str) -> None:
+        """Gives the products, which may stand in units, the links of a mail."""
+        campaign = self.question.options.campaign
+        for recommended in recommendations:
+            for product in recommended.get("products", (recommended,)):
+                product["click_url"] = self.links.click_url(
+                    product["url"], product["id"], recommendation_id, campaign, self.ref, self.expires
+                )
 
 
 def content_of(slots: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -145,13 +145,13 @@ def _checked(rule_id: str, content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _put_products(documents: dict[str, Any], change: Any) -> Any:
-    return products.put(change, documents, whole=True)
+    return products.put(change, documents, whole=True, time=int(time.time()))
 
 
 def _patch_product(product_id: str, fields: dict[str, Any], learned: bool, change: Any) -> Any:
     if not learned and product_id not in products.of(change.connection, [product_id]):
         raise NotFound("There is no product of that id; PUT /v1/products makes new ones.")
-    return products.put(change, {product_id: fields}, whole=False)[product_id]
+    return products.put(change, {product_id: fields}, whole=False, time=int(time.time()))[product_id]
 
 
 def _put_rule(rule_id: str, document: Any, now: int, actor: str, change: Any) -> Any:

@@ -129,8 +129,8 @@ async def replenishment(request: Request, customer_id: CustomerId, options: Anno
     serving: Serving = request.app.state.serving
     locale = options.locale or serving.settings.default_locale
     person = await _person(request, customer_id, options.as_of, options.placement)
-    due = partial(people.due_told, n=options.n, ahead_days=options.ahead_days, locale=locale)
-    return _json(await asyncio.to_thread(due, person))
+    due = partial(people.due_told, person, options.n, options.ahead_days, locale, serving.links.shop_url)
+    return _json(await asyncio.to_thread(due))
 
 
 async def export(request: Request, customer_id: CustomerId) -> Response:

@@ -89,9 +89,9 @@ async def _pass(scope: Scope, headers: Headers) -> None:
     """
     route, path = _route_of(scope)
     access = access_of(route, scope["method"]) if route else None
-    if access is not None and access.scope is None:
-        return
     gate: Gate = scope["app"].state.gate
+    if not gate.asks(access):
+        return
     caller = await gate.caller(headers)
     state = scope.setdefault("state", {})
     state["caller"], state["limited"] = caller, False

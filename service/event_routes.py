@@ -18,7 +18,7 @@ from service.access import caller_of
 from service.body import iso
 from service.events import EventsBody, Judged, judge
 from service.options import Asked
-from service.problems import field_problems
+from service.problems import field_problems, id_told
 from service.routes import PROBLEMS, TOO_LARGE, ProductId
 from service.schema import Schema
 from service.store.events import Event, Written, ratings_of, write
@@ -117,12 +117,7 @@ def _told(given: Sequence[Any], judged: Judged, written: Written) -> Mapping[str
         "accepted": len(judged.events) - len(written.repeated) - len(written.of_erased),
         "repeated": sorted(judged.places[place] for place in written.repeated),
         "rejected": [
-            {"index": place, "event_id": _id_of(given[place]), "errors": errors}
+            {"index": place, "event_id": id_told(given[place], "event_id"), "errors": errors}
             for place, errors in sorted(rejected.items())
         ],
     }
-
-
-def _id_of(given: Any) -> str | None:
-    event_id = given.get("event_id") if isinstance(given, dict) else None
-    return event_id[:500] if isinstance(event_id, str) else None

@@ -32,6 +32,11 @@ class Gate:
     token_secret: bytes | None  # None: nothing was set that only this shop knows, so no token can be believed
     calls_a_minute: int | None  # of keys that have no number of their own
     customer_calls_a_minute: int
+    open_feeds: bool
+
+    def asks(self, access: Access | None) -> bool:
+        """Whether an address, None for one that there is not, is for those alone who say who they are."""
+        return access is None or not (access.scope is None or (access.feed and self.open_feeds))
 
     async def caller(self, headers: Headers) -> Caller:
         """Who is calling. Raises Unauthorized."""
@@ -107,6 +112,7 @@ async def opened(settings: Settings, store: Store) -> AsyncIterator[Gate]:
             token_secret=settings.token_secret(),
             calls_a_minute=settings.calls_a_minute,
             customer_calls_a_minute=settings.customer_calls_a_minute,
+            open_feeds=settings.open_feeds,
         )
     finally:
         await limits.close()

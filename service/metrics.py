@@ -39,6 +39,12 @@ class Metrics:
         self.cache_drops = Counter("regulars_cache_drops", "Answers not cached for want of room", registry=registry)
         self.errors = Counter("regulars_errors", "Requests that ended in an unexpected error", registry=registry)
         self.late = Counter("regulars_late", "Slates given up on", ["reason"], registry=registry)
+        self.mails = Counter(
+            "regulars_mails", "Slates of mails, by whether they were recorded", ["state"], registry=registry
+        )
+        self.clicks = Counter(
+            "regulars_clicks", "Links of mails followed, by what became of the click", ["result"], registry=registry
+        )
         self.refusals = Counter("regulars_models_refused", "Models that were refused", registry=registry)
         self._breaker = Gauge(
             "regulars_breaker_open",

@@ -60,7 +60,7 @@ async def healthz() -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """200 once a model is served, 503 before; names a newer model that was refused, and how the cache is."""
+    """200 once a model is served, 503 before; names a newer model that was refused, and how store and cache are."""
     serving: Serving = request.app.state.serving
     model = serving.active.current
     body = {
@@ -68,6 +68,7 @@ async def readyz(request: Request) -> Response:
         "model_version": model.version if model else None,
         "data_as_of": model.data_as_of if model else None,
         "refused": _refused(serving.active.refusal),
+        "store": f"{serving.store.backend}, breaker {serving.breaker.state}",
         "cache": serving.cache.state(),
     }
     return _json(body, 200 if model else 503)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
@@ -21,14 +20,13 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from models.cards import is_locale
+from models.moments import seconds_of
 from models.slate import Filters, Repeat
 
 MOST_EXCLUDED: Final = 1000
 MOST_TOGETHER: Final = 100  # products of a visit or a basket: every one costs time; and in a query: it has to fit
 # Language, script, region, variant.
 LOCALE: Final = re.compile("[A-Za-z]{2,3}([_-][A-Za-z]{4})?([_-]([A-Za-z]{2}|[0-9]{3}))?([_-][A-Za-z0-9]{5,8})?")
-# In a query the plus of "+01:00" means a space, and callers forget to escape it.
-LOST_PLUS: Final = re.compile(r"(?<=:\d\d) (?=\d\d:?\d\d$)|(?<=\.\d{3}) (?=\d\d:?\d\d$)")
 
 
 def moment(value: Any) -> Any:
@@ -36,16 +34,9 @@ def moment(value: Any) -> Any:
     if not isinstance(value, str):
         raise ValueError("should be an ISO 8601 date or time, as text")
     try:
-        parsed = datetime.fromisoformat(LOST_PLUS.sub("+", value))
-        return int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp())
+        return seconds_of(value)
     except (ValueError, OverflowError):
         raise ValueError("should be an ISO 8601 date or time, like 2017-12-31T23:55:00Z") from None
-
-
-def seconds_of(text: str) -> int:
-    """Of a moment as `moment` takes it. Raises ValueError."""
-    seconds: int = moment(text)
-    return seconds
 
 
 def whole(value: Any) -> Any:
@@ -98,7 +89,8 @@ class Asked(BaseModel):
     def _empty_is_not_given(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        return {name: value for name, value in values.items() if value is not None and value != ""}
+        known = cls.model_fields
+        return {name: value for name, value in values.items() if name not in known or value not in (None, "")}
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
@@ -135,7 +127,8 @@ class Options(Asked):
     locale: Annotated[Locale | None, Field(description="how prices are written")] = None
     strict: Annotated[bool, Field(description="fewer and better: no filling up with popular products")] = False
     campaign: Annotated[
-        str | None, Field(min_length=1, max_length=100, description="name of the mailing; travels in recommendation_id")
+        str | None,
+        Field(min_length=1, max_length=100, pattern=NO_NUL, description="a mailing: its slates stay what they are"),
     ] = None
     as_of: Annotated[
         Moment | None, Field(description="the moment to answer for, ISO 8601, UTC without a zone; default data_as_of")
@@ -152,6 +145,9 @@ class Options(Asked):
 
 
 class CustomerOptions(Options):
+    order_id: Annotated[
+        Id | None, Field(description="an order that was reported: nothing of it is shown, and what goes with it may be")
+    ] = None
     repeat: Annotated[
         Repeat, Field(strict=False, description="what was bought before: shown when it is time, always, never")
     ] = Repeat.AUTO

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
+import orjson
 from sqlalchemy import Connection, select
 
 from models.artifact import Manifest
@@ -28,8 +29,8 @@ from service.problems import Gone, StoreAway
 from service.questions import EMAIL
 from service.serving import Serving
 from service.store import consents, events
-from service.store.tables import erased, sessions
 from service.store.tables import events as rows
+from service.store.tables import sessions, slates
 from service.visitors import since
 
 MAX_AGE_DAYS: Final = 30  # training removes older versions, unless one is served
@@ -79,9 +80,9 @@ def person(serving: Serving, customer_id: str | None, as_of: int | None, placeme
     return Person(customer_id, recommender, recommender.at_home(user, request), told, visitor.consents, newest, user)
 
 
-def due_told(person: Person, n: int, ahead_days: float, locale: str) -> dict[str, Any]:
+def due_told(person: Person, n: int, ahead_days: float, locale: str, shop_url: str | None = None) -> dict[str, Any]:
     """What is due; nothing for who does not want to be personalised there."""
-    found = _due(person, n, ahead_days, locale) if person.allows(person.request.purpose) else []
+    found = _due(person, n, ahead_days, locale, shop_url) if person.allows(person.request.purpose) else []
     return {
         "customer_id": person.customer_id,
         "data_as_of": iso(person.data_as_of),
@@ -90,7 +91,7 @@ def due_told(person: Person, n: int, ahead_days: float, locale: str) -> dict[str
     }
 
 
-def _due(person: Person, n: int, ahead_days: float, locale: str) -> list[dict[str, Any]]:
+def _due(person: Person, n: int, ahead_days: float, locale: str, shop_url: str | None) -> list[dict[str, Any]]:
     case, recommender = person.case, person.recommender
     removed = recommender.removed(case, replace(person.request, repeat=Repeat.INCLUDE))
     return [
@@ -101,7 +102,7 @@ def _due(person: Person, n: int, ahead_days: float, locale: str) -> list[dict[st
             "interval_days": round(one.interval_days, 1),
             "due": iso(one.due),
             "reason": buy_again(case.pairs, one.item, case.as_of).text,
-            **card(recommender.catalogue, one.item, locale),
+            **card(recommender.catalogue, one.item, locale, shop_url),
         }
         for one in due(case, removed, recommender.model, n, ahead_days)
     ]
@@ -216,11 +217,16 @@ def held(connection: Connection, customer_id: str) -> dict[str, Any]:
     )
     theirs = (rows.c.customer_id == customer_id) | (rows.c.customer_id.is_(None) & rows.c.session_id.in_(visits))
     found = connection.execute(select(*rows.columns).where(theirs).order_by(rows.c.number)).mappings()
+    mails = select(slates.c.campaign_id, slates.c.time, slates.c.document).where(slates.c.customer_id == customer_id)
     return {
         "consent": consent_told(consents.of(connection, customer_id)),
         "products_not_used": events.unused_of(connection, customer_id),
         "sessions": list(visits),
         "events": [_event_told(dict(row)) for row in found],
+        "mails": [
+            {"campaign": campaign, "time": iso(time), "showed": orjson.loads(document)["products"]}
+            for campaign, time, document in connection.execute(mails.order_by(slates.c.time))
+        ],
     }
 
 
@@ -231,8 +237,7 @@ def _event_told(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def refuse_forgotten(connection: Connection, customer_id: str) -> None:
     """Raises Gone."""
-    mark = events.tombstone(events.tombstone_key(connection), customer_id)
-    if connection.execute(select(erased.c.number).where(erased.c.customer == mark)).first() is not None:
+    if events.is_erased(connection, customer_id):
         raise Gone
 
 

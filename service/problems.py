@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.routing import Match
 
 MEDIA_TYPE: Final = "application/problem+json"
+LONGEST_ID: Final = 500  # characters of an id that came from outside and is shown again
 LONGEST: Final = 60  # characters of a name that came from outside and is shown again
 TRAIN: Final = "python -m training train --purchases PATH --registry DIR"
 
@@ -236,3 +237,9 @@ def _sentence(error: Mapping[str, Any], known: Sequence[str]) -> str:
 
 def _short(text: str) -> str:
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def id_told(given: Any, name: str) -> str | None:
+    """The id of something that was refused, as far as it can be told: a half of a surrogate pair is no text."""
+    found = given.get(name) if isinstance(given, Mapping) else None
+    return found.encode(errors="replace").decode()[:LONGEST_ID] if isinstance(found, str) else None

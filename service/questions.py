@@ -18,7 +18,7 @@ from models.slate import Repeat, SlateRequest
 from service.options import Options
 
 EMAIL: Final = "email"  # placements that begin so need the consent for mails, all others the one for the web
-LAYOUT: Final = 4  # of the answers; another one never meets the cached answers of this one
+LAYOUT: Final = 5  # of the answers; another one never meets the cached answers of this one
 
 
 class Kind(StrEnum):
@@ -69,6 +69,13 @@ class Question:
         digest = hashlib.blake2b(orjson.dumps(everything), digest_size=24, key=secret)
         return b"regulars:" + digest.hexdigest().encode()
 
+    def ref(self, secret: bytes) -> bytes:
+        """What is recorded of its answer in a campaign bears this name: the parts of a mail ask for different looks."""
+        looks = {"n", "deadline_ms", "locale", "fields"}
+        options = self.options.model_dump(include={*Options.model_fields} - looks)
+        everything = (options, self.customer_id, self.session_id, self.order_id, self.recent, self.basket, self.repeat)
+        return hashlib.blake2b(orjson.dumps(everything), digest_size=16, key=secret).digest()
+
 
 @dataclass(frozen=True, eq=False)
 class Known:
@@ -76,7 +83,10 @@ class Known:
 
     since: Since
     newest: int | None  # time of the store's newest event
+    number: int = 0  # of the newest change that is in it
     away: bool = False  # the store does not answer: this is as far as it is known
+    order: tuple[str, ...] = ()  # products of the order asked about
+    unwanted: tuple[str, ...] = ()  # products that must not be shown: of the order, of other mails, bought since
 
 
 AS_LEARNED: Final = Known(NOTHING, None)
@@ -92,10 +102,12 @@ class Resolved:
     missing_ids: tuple[str, ...]  # in the order product, recent, basket, exclude; each once
 
 
-def resolve(question: Question, catalogue: Catalogue, rules: tuple[ShopRule, ...], now: int) -> Resolved:
+def resolve(
+    question: Question, catalogue: Catalogue, rules: tuple[ShopRule, ...], now: int, unwanted: tuple[str, ...] = ()
+) -> Resolved:
     """Unknown products are named and otherwise ignored; what is in the basket or asked for is never recommended.
 
-    `now`: the newest event, seconds since 1970.
+    `now`: the newest event, seconds since 1970. `unwanted`: products that the store keeps out.
     """
     missing: dict[str, None] = {}
 
@@ -107,7 +119,8 @@ def resolve(question: Question, catalogue: Catalogue, rules: tuple[ShopRule, ...
     options = question.options
     asked = items((question.product_id,)) if question.product_id is not None else ()
     recent, basket = items(question.recent), tuple(dict.fromkeys(items(question.basket)))
-    exclude = tuple(sorted({*items(options.exclude), *basket, *asked}))
+    kept_out = (item for item in catalogue.ids.find_all(unwanted).tolist() if item >= 0)
+    exclude = tuple(sorted({*items(options.exclude), *basket, *asked, *kept_out}))
     request = SlateRequest(
         n=options.n,
         as_of=now if options.as_of is None else options.as_of,

@@ -40,7 +40,7 @@ class IdConvertor(Convertor[str]):
 
 # What is asked of a customer, a product or the rules, by the end of the path.
 LONGER: Final = re.compile(
-    r"/v1/(?:customers/[\s\S]*/(?:consent|export|profile|recommendations|replenishment|unused)"
+    r"/v1/(?:customers/[\s\S]*/(?:consent|export|profile|recommendations(?:\.html)?|replenishment|unused)"
     r"|products/[\s\S]*/(?:bundles|ratings|similar)|rules/preview)$"
 )
 
@@ -94,9 +94,20 @@ async def customer_recommendations(
     request: Request, customer_id: CustomerId, options: Annotated[CustomerOptions, Query()]
 ) -> Response:
     """A slate for one customer. 200 for every well-formed id: who is not known gets what is popular, flagged."""
+    return await _answer(request, customer_question(request, customer_id, options))
+
+
+def customer_question(request: Request, customer_id: str, options: CustomerOptions) -> Question:
+    """The same one however it is asked: by address, in a batch."""
     locale = _locale(request, options)
-    question = Question(Kind.CUSTOMER, options, locale, customer_id=customer_id, repeat=options.repeat)
-    return await _answer(request, question)
+    return Question(
+        Kind.CUSTOMER,
+        options,
+        locale,
+        customer_id=customer_id,
+        order_id=options.order_id,
+        repeat=options.repeat,
+    )
 
 
 async def session_recommendations(request: Request, options: Annotated[SessionOptions, Body()]) -> Response:
@@ -108,6 +119,7 @@ async def session_recommendations(request: Request, options: Annotated[SessionOp
         _locale(request, options),
         customer_id=customer_id,
         session_id=session_id,
+        order_id=options.order_id,
         recent=options.recent,
         basket=options.basket,
         repeat=options.repeat,

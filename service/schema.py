@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from models.mailings import Mailing
 from models.slate import FallbackReason, ReasonKind, Source, Strategy
 
 
@@ -37,6 +38,13 @@ class Recommendation(Schema):
     image_url: str | None = None
     in_stock: bool | None = None
     attributes: dict[str, Any] = {}
+    click_url: str | None = Field(None, description="where it leads from a mail; null where the slate is for none")
+
+
+class Occasion(Schema):
+    kind: Mailing
+    text: str = Field(description="why this customer gets this mail now, in a sentence they may read")
+    until: datetime = Field(description="the last moment at which the mail makes sense")
 
 
 class Answer(Schema):
@@ -52,6 +60,7 @@ class Answer(Schema):
     count: int
     complete: bool = Field(description="count is what was requested")
     missing_ids: list[str] = Field(description="products in the request that the catalogue does not know")
+    occasion: Occasion | None = Field(description="why this mail is due; null where it is not, or is none")
 
 
 RECOMMENDATION_EXAMPLE: Final[dict[str, Any]] = {
@@ -69,6 +78,7 @@ RECOMMENDATION_EXAMPLE: Final[dict[str, Any]] = {
     "image_url": "https://shop.example/i/1082185.jpg",
     "in_stock": True,
     "attributes": {},
+    "click_url": None,
 }
 ANSWER_EXAMPLE: Final[dict[str, Any]] = {
     "recommendation_id": "q7Xo2m0vWk1J…",
@@ -83,6 +93,7 @@ ANSWER_EXAMPLE: Final[dict[str, Any]] = {
     "count": 1,
     "complete": True,
     "missing_ids": [],
+    "occasion": None,
 }
 
 
@@ -132,6 +143,31 @@ class BundleAnswer(Answer):
     recommendations: list[Unit]
 
 
+class Feed(Schema):
+    """The same for everyone."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "feed": "popular",
+                    "data_as_of": ANSWER_EXAMPLE["data_as_of"],
+                    "requested": 1,
+                    "count": 1,
+                    "complete": True,
+                    "recommendations": [RECOMMENDATION_EXAMPLE],
+                }
+            ]
+        }
+    )
+    feed: str
+    data_as_of: datetime = Field(description="the newest event that the model or the store holds")
+    requested: int
+    count: int
+    complete: bool = Field(description="count is what was requested; a feed ends below 3.3 MB")
+    recommendations: list[Recommendation]
+
+
 class ModelFacts(Schema):
     version: str
     active: bool = Field(description="named by the registry")
@@ -161,6 +197,7 @@ class Ready(Schema):
     refused: Refused | None = Field(
         description="the active version where it is damaged; the one before it stays, or the newest whole one is served"
     )
+    store: str = Field(description="which one, and whether it answers: breaker closed, half_open or open")
     cache: str
 
 

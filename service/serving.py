@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 from models.live import NOTHING
+from models.mailings import Mailing
 from models.slate import FallbackReason
 from service.active import ActiveModel
 from service.answers import answer, popular_answer
@@ -17,19 +20,26 @@ from service.body import Answer, Model
 from service.breaker import Breaker
 from service.cache import Cache
 from service.links import Links
+from service.mails import HANDLED, Mail, learned_since, made, mail_of
 from service.metrics import Metrics
 from service.options import Options
+from service.pins import Pins
 from service.problems import NoModel, NotFound, StoreAway
 from service.questions import Kind, Known, Question
 from service.scoring import LateError, Scoring
 from service.settings import Settings
 from service.shop import LiveShop, Shop
+from service.store import campaigns, events
+from service.store.campaigns import HOUR, Record
 from service.store.database import StoreDownError
 from service.store.revisions import CATALOGUE, ERASED, RULES, slot_of
 from service.store.store import Store, Visitor
+from service.store.writer import Change
 from service.visitors import since
 
+T = TypeVar("T")
 STAMP: Final = 8  # bytes in front of a cached answer: the position of the store that it was made at
+POPULAR_SECONDS: Final = 0.005  # before the deadline the popular slate is begun, so that it is there in time
 EVERYONE: Final = (CATALOGUE, RULES, ERASED)
 log: Final = logging.getLogger("regulars.store")
 
@@ -38,6 +48,15 @@ log: Final = logging.getLogger("regulars.store")
 class Served:
     body: bytes
     late: bool  # less than what was asked for, because something was slow or away: nobody should keep it
+
+
+@dataclass(frozen=True)
+class Found:
+    """An answer as it comes out of a thread."""
+
+    answer: Answer
+    stamp: int | None  # the position of the store that it was made at; None: the store is away
+    record: Callable[[Change], bool] | None = None  # keeps what a mail shows for the first time
 
 
 @dataclass(frozen=True)
@@ -52,13 +71,15 @@ class Serving:
     cache: Cache
     store: Store
     live: LiveShop
+    mails: LiveShop  # of the models that campaigns are pinned to, as they learned what sells
+    pins: Pins
     breaker: Breaker  # in front of the store
 
     async def serve(self, question: Question, *, limited: bool = False) -> Served:
         """Always an answer where there is a model. `limited`: a popular one. Raises NoModel before the first one."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + (question.options.deadline_ms or self.settings.deadline_ms) / 1000
-        model = self._model()
+        model = self.model()
         if limited:
             return await self._popular(model, question, FallbackReason.RATE_LIMITED)
         key = question.key(f"{model.version} {self._phase(question)}", self.links.secret + self.store.identity)
@@ -77,69 +98,136 @@ class Serving:
         # Not shared with who asked before the newest change: what they get may not hold it.
         now = self.store.revisions.newest(slots(question))
         try:
-            found, at = await self.scoring.answer(
-                (key, now), partial(self._answer, model, question), partial(self._keep, key), wait_seconds
+            found = await self.scoring.answer(
+                (key, now),
+                partial(self._answer, model, question),
+                partial(self._keep, key),
+                wait_seconds - POPULAR_SECONDS,
             )
         except LateError:
             return await self._popular(model, question, FallbackReason.DEADLINE)
-        return self._served(question, found, late=at is None)
+        return self._served(question, found.answer, late=found.stamp is None)
 
     async def _popular(self, model: Model, question: Question, reason: FallbackReason) -> Served:
         shop = self._today(self.live.as_known(model), question)
         popular = partial(popular_answer, shop, question, reason, self.links)
         return self._served(question, await self.scoring.popular(popular), late=True)
 
-    def _answer(self, model: Model, question: Question) -> tuple[Answer, int | None]:
-        """In a thread: the answer and the position of the store that it was made at, None where the store is away."""
+    def _answer(self, model: Model, question: Question) -> Found:
+        """In a thread."""
+        if question.customer_id is not None and question.options.campaign is not None:
+            return self._mailed(model, question)
         visitor = self._visitor(model, question)
-        if question.order_id is not None:
-            question = replace(question, basket=_order(visitor))
         if visitor is None:
-            shop = self._today(self.live.as_known(model), question)
-            forgotten = shop.forgotten(question.customer_id)
-            told = replace(NOTHING, unasked=self.live.unasked, forgotten=forgotten)
-            return answer(shop, question, self.links, Known(told, None, away=True)), None
+            return self._away(model, question)
+        if question.kind is Kind.ORDER:
+            question = replace(question, basket=_order(visitor))
         shop = self._today(self.live.at(model, visitor.position), question)
+        return Found(answer(shop, question, self.links, self._told(shop, question, visitor)), visitor.stamp)
+
+    def _away(self, model: Model, question: Question) -> Found:
+        """As far as this process knows, where the store does not answer."""
+        if question.kind is Kind.ORDER:
+            raise StoreAway
+        shop = self._today(self.live.as_known(model), question)
+        told = replace(NOTHING, unasked=self.live.unasked, forgotten=shop.forgotten(question.customer_id))
+        return Found(answer(shop, question, self.links, Known(told, None, away=True)), None)
+
+    def _told(self, shop: Shop, question: Question, visitor: Visitor) -> Known:
         forgotten = shop.forgotten(question.customer_id)
         told = since(visitor, shop.model.recommender.catalogue, unasked=self.live.unasked, forgotten=forgotten)
-        known = Known(told, visitor.position.newest)
-        return answer(shop, question, self.links, known), visitor.stamp
+        order = tuple(visitor.order)
+        return Known(told, visitor.position.newest, visitor.stamp, order=order, unwanted=order)
+
+    def _mailed(self, model: Model, question: Question) -> Found:
+        """The slate of a campaign."""
+        clock, customer_id = int(time.time()), question.customer_id or ""
+        campaign = self._asked(partial(self.pins.of, question.options.campaign or "", model, clock))
+        if campaign is None:
+            return self._away(model, question)
+        triggered = Mailing(campaign.kind).triggered
+        pinned = model if triggered else self.active.pinned(campaign.model_version) or model
+        visitor = self._visitor(pinned, question)
+        history = self._asked(partial(self.store.read, partial(campaigns.recent, customer_id=customer_id)))
+        if visitor is None or history is None:
+            return self._away(model, question)
+        shop = self._today((self.live if triggered else self.mails).at(pinned, visitor.position), question)
+        known = self._told(shop, question, visitor)
+        mail = mail_of(campaign, question.ref(self.store.identity), history, clock)
+        moment = max(pinned.recommender.manifest.data_as_of, known.newest or 0) if triggered else campaign.as_of
+        handled = self._handled(model, mail, customer_id, None if pinned is model else campaign.as_of)
+        if handled is None:
+            return self._away(model, question)
+        found, document = made(shop, question, self.links, known, mail, handled, moment, self.settings.mail_days)
+        if document is None:
+            return Found(found, visitor.stamp)
+        record = Record(mail.ref, campaign.campaign_id, customer_id, clock, document)
+        keep = partial(campaigns.keep, made=record, valid_after=clock - campaign.window_hours * HOUR)
+        return Found(found, visitor.stamp, partial(keep, erased=shop.erased_number))
+
+    def _handled(self, model: Model, mail: Mail, customer_id: str, as_of: int | None) -> list[str] | None:
+        """What the customer bought, returned or dismissed since a mail was made: as reported, and as learned since."""
+        reported: list[events.Row] | None = []
+        if mail.record and self.store.revisions[slot_of("customer", customer_id)] > mail.record["number"]:
+            told = partial(events.of_customer, customer_id=customer_id, above=mail.record["number"])
+            reported = self._asked(partial(self.store.read, told))
+        if reported is None:
+            return None
+        handled = [row.product_id for row in reported if row.kind in HANDLED]
+        return handled if as_of is None else handled + learned_since(model.recommender, customer_id, as_of)
 
     def _today(self, shop: Shop, question: Question) -> Shop:
         return shop.today(int(time.time())) if question.options.as_of is None else shop
 
     def known(self, customer_id: str | None) -> tuple[Shop, Visitor] | None:
         """In a thread: the shop and what the store says of a customer; None where the store is away."""
-        model = self._model()
+        model = self.model()
         visitor = self._visitor(model, Question(Kind.CUSTOMER, Options(), "", customer_id=customer_id), brief=False)
         return None if visitor is None else (self.live.at(model, visitor.position), visitor)
 
     def _visitor(self, model: Model, question: Question, *, brief: bool = True) -> Visitor | None:
         """`brief`: what the model has learned need not be told again."""
+        learned = model.recommender.manifest.event_position
+        asked = (question.customer_id, question.session_id, learned)
+
+        def ask() -> Visitor:
+            visitor = self.store.news(*asked) if brief and question.order_id is None else None
+            return visitor or self.store.visitor(*asked, question.order_id)
+
+        return self._asked(ask)
+
+    def _asked(self, ask: Callable[[], T]) -> T | None:
+        """What the store says; None where it is away."""
         if not self.breaker.allows(time.monotonic()):
             return None
         try:
-            learned = model.recommender.manifest.event_position
-            asked = (question.customer_id, question.session_id, learned)
-            visitor = self.store.news(*asked) if brief and question.order_id is None else None
-            visitor = visitor or self.store.visitor(*asked, question.order_id)
+            said = ask()
         except StoreDownError as error:
             self.breaker.failed(time.monotonic())
             log.warning("the store does not answer: %s", error)
             return None
         self.breaker.succeeded()
-        return visitor
+        return said
 
     def _is_new(self, packed: bytes, question: Question) -> bool:
         """Whether nothing has changed since a cached answer was made."""
         return int.from_bytes(packed[:STAMP], "little") >= self.store.revisions.newest(slots(question))
 
-    def _keep(self, key: bytes, found: tuple[Answer, int | None]) -> None:
-        made, at = found
-        if at is not None:
-            self.cache.put(key, at.to_bytes(STAMP, "little") + made.pack())
+    def _keep(self, key: bytes, found: Found) -> None:
+        """Cached, unless the store has to say first that no other worker has shown something else in this mail."""
+        if found.record is not None:
+            self.store.write(found.record).add_done_callback(self._recorded)
+        elif found.stamp is not None:
+            self.cache.put(key, found.stamp.to_bytes(STAMP, "little") + found.answer.pack())
 
-    def _model(self) -> Model:
+    def _recorded(self, kept: Future[bool]) -> None:
+        error = kept.exception()
+        if error is not None:
+            log.warning("what a mail showed was not recorded: %s", error)
+        self.metrics.mails.labels("lost" if error else "recorded" if kept.result() else "known").inc()
+
+    def model(self) -> Model:
+        """The one in service. Raises NoModel."""
         model = self.active.current
         if model is None:
             refusal = self.active.refusal
@@ -151,10 +239,8 @@ class Serving:
         return Served(found.body_for(question.customer_id), late)
 
 
-def _order(visitor: Visitor | None) -> tuple[str, ...]:
+def _order(visitor: Visitor) -> tuple[str, ...]:
     """The products of the order asked about."""
-    if visitor is None:
-        raise StoreAway
     if not visitor.order:
         raise NotFound("No order of that id was reported; POST /v1/events takes purchases.")
     return tuple(visitor.order)
@@ -162,5 +248,10 @@ def _order(visitor: Visitor | None) -> tuple[str, ...]:
 
 def slots(question: Question) -> tuple[int, ...]:
     """What an answer depends on besides the model: a change of these makes it old."""
-    named = (("customer", question.customer_id), ("session", question.session_id), ("order", question.order_id))
+    named = (
+        ("customer", question.customer_id),
+        ("session", question.session_id),
+        ("order", question.order_id),
+        ("campaign", question.options.campaign),
+    )
     return EVERYONE + tuple(slot_of(kind, name) for kind, name in named if name is not None)

@@ -12,10 +12,12 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from models.cards import is_locale
+from models.links import is_absolute
 
 PREFIX: Final = "REGULARS_"
 ORIGIN: Final = re.compile(r"https?://[^/\s*]+")
@@ -61,6 +63,16 @@ class Settings(BaseModel):
     cors_origins: Annotated[
         str, Field(description="origins whose pages may call, like https://shop.example, separated by commas")
     ] = ""
+    shop_url: Annotated[
+        str | None,
+        Field(description="the shop's own address, like https://shop.example: of relative addresses of products"),
+    ] = None
+    public_url: Annotated[
+        str | None, Field(description="https address of this service for who reads a mail: links lead there and count")
+    ] = None
+    utm_source: Annotated[
+        str, Field(min_length=1, max_length=100, description="what links in mails tell the shop's analytics")
+    ] = "regulars"
     redis_url: Annotated[
         SecretStr | None, Field(description="redis://, rediss:// or unix:// address of the cache shared by all workers")
     ] = None
@@ -83,6 +95,18 @@ class Settings(BaseModel):
     sales_seconds: Annotated[
         float, Field(gt=0, description="how often reported purchases are counted into what is popular")
     ] = 60.0
+    open_feeds: Annotated[
+        bool, Field(description="feeds, which hold nothing about a person, need no key: for systems that can send none")
+    ] = False
+    campaign_hours: Annotated[
+        int, Field(ge=1, le=8760, description="how long a campaign's slates stay what they are, unless it says so")
+    ] = 72
+    campaign_not_twice: Annotated[
+        int, Field(ge=0, le=20, description="how many mails before it a campaign repeats nothing of, unless it says so")
+    ] = 3
+    mail_days: Annotated[
+        int, Field(ge=1, le=3650, description="how long what mails showed is kept, and their links lead on")
+    ] = 90
     default_locale: Annotated[str, Field(description="how prices are written when the caller does not say")] = "en_US"
     runtime_dir: Annotated[
         Path | None,
@@ -107,6 +131,18 @@ class Settings(BaseModel):
                 raise ValueError(f"{origin} is no origin; write it like https://shop.example, without a path")
         return value
 
+    @field_validator("shop_url", "public_url")
+    @classmethod
+    def _known_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if not is_absolute(value) or parts.query or parts.fragment:
+            raise ValueError("is no address; write it like https://shop.example, without parameters")
+        if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+            raise ValueError("should be https: it stands in mails")
+        return value.rstrip("/")
+
     @field_validator("redis_url")
     @classmethod
     def _known_scheme(cls, value: SecretStr | None) -> SecretStr | None:
@@ -129,6 +165,15 @@ class Settings(BaseModel):
             raise ValueError(
                 "what holds for customers who were never asked for consent is yours to say: set REGULARS_UNASKED to "
                 "allow (they are personalised until they say no) or refuse (not before they say yes)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _signs_with_a_secret(self) -> Self:
+        if self.public_url and not is_loopback(urlsplit(self.public_url).hostname or "") and not self.token_secret():
+            raise ValueError(
+                "links in mails are signed, and no secret is set to sign them with: set REGULARS_SIGNING_KEY "
+                "to a long random text"
             )
         return self
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Lock
-from typing import Any
 
 import numpy as np
 import orjson
@@ -17,18 +16,16 @@ from models.customers import NO, YES
 from models.events import DAY
 from models.merchandising import ShopRule
 from models.recommender import Recommender
-from models.renewal import Product, renewed
+from models.renewal import product_of, renewed
 from models.rulebook import rule_of
 from models.slate import SlateRequest
 from service.body import Model
-from service.options import seconds_of
 from service.store import events
 from service.store.events import tombstone, tombstone_key
+from service.store.products import restocked
 from service.store.store import Store
 from service.store.tables import erased, products, rules
 from service.store.writer import Position, position_of
-
-FIELDS = frozenset(Product.__dataclass_fields__) - {"id", "given"}
 
 
 @dataclass(frozen=True)
@@ -41,6 +38,7 @@ class Shop:
     rules: tuple[ShopRule, ...] = ()
     turns: tuple[int, ...] = ()  # when rules begin and end, sorted
     rules_number: int = 0
+    restocked: Mapping[str, int] = field(default_factory=dict)  # product id -> when it came back into stock
     sales: int = 0  # number up to which sales are counted
     erased: frozenset[bytes] = frozenset()
     erased_number: int = 0
@@ -65,43 +63,52 @@ class Shop:
 class LiveShop:
     """Follows the store: whoever is about to answer from a position first sees that the shop is as new."""
 
-    def __init__(self, store: Store, unasked: str) -> None:
+    def __init__(self, store: Store, unasked: str, models: int = 1) -> None:
         self._store = store
+        self._models = models  # how many are followed
         self.unasked = NO if unasked == "refuse" else YES
-        self._shop: Shop | None = None
+        self._shops: dict[str, Shop] = {}  # by version of the artifact, the newest last
         self._renewing = Lock()
 
     def at(self, model: Model, now: Position) -> Shop:
         """The shop of this model with every change up to `now`."""
-        shop = self._shop
-        if shop is None or shop.artifact is not model or shop.behind(now):
+        shop = self._of(model)
+        if shop.behind(now) or not shop.key:
             with self._renewing:
-                shop = self._shop
-                if shop is None or shop.artifact is not model:
-                    shop = Shop(model, model)
+                shop = self._of(model)
                 if shop.behind(now) or not shop.key:
-                    shop = self._store.read(partial(_renewed, shop))
-                self._shop = shop
+                    shop = self._keep(self._store.read(partial(_renewed, shop)))
         return shop
 
     def phase(self, clock: int) -> int:
         """Of the rules that this process knows; others are newer than what it has cached."""
-        return self._shop.phase(clock) if self._shop else 0
+        shop = self._newest()
+        return shop.phase(clock) if shop else 0
 
     def count_sales(self, model: Model) -> None:
         """Fold what was sold since into what is popular, and warm what hangs on it. In a thread, now and then."""
         with self._renewing:
-            shop = self._shop
-            if shop is None or shop.artifact is not model:
-                shop = Shop(model, model)
-            self._shop = self._store.read(partial(_counted, shop))
+            self._keep(self._store.read(partial(_counted, self._of(model))))
 
     def as_known(self, model: Model) -> Shop:
         """The shop as far as this process knows it, where the store does not answer."""
-        shop = self._shop
+        shop = self._newest()
         if shop is None:
             return Shop(model, model)
         return shop if shop.artifact is model else replace(shop, artifact=model, model=model, catalogue=0)
+
+    def _of(self, model: Model) -> Shop:
+        shop = self._shops.get(model.version)
+        return shop if shop is not None and shop.artifact is model else Shop(model, model)
+
+    def _newest(self) -> Shop | None:
+        return next(reversed(self._shops.values()), None)
+
+    def _keep(self, shop: Shop) -> Shop:
+        others = {version: other for version, other in self._shops.items() if version != shop.artifact.version}
+        newest = [*others.items(), (shop.artifact.version, shop)][-self._models :]
+        self._shops = dict(newest)  # at once: who reads it takes no lock
+        return shop
 
 
 def _renewed(shop: Shop, connection: Connection) -> Shop:
@@ -116,7 +123,12 @@ def _renewed(shop: Shop, connection: Connection) -> Shop:
         more = [product_of(product_id, orjson.loads(document)) for product_id, document in told]
         model = renewed(recommender.model, more, learned.model, learned.manifest.data_as_of)
         changed = Recommender(recommender.manifest, model, recommender.settings)
-        shop = replace(shop, model=replace(shop.model, recommender=changed), catalogue=now.catalogue)
+        shop = replace(
+            shop,
+            model=replace(shop.model, recommender=changed),
+            catalogue=now.catalogue,
+            restocked=restocked(connection),
+        )
     if shop.rules_number < now.rules:
         documents = connection.execute(select(rules.c.document).where(rules.c.document.isnot(None))).scalars()
         held = sorted((rule_of(orjson.loads(document)) for document in documents), key=lambda rule: rule.id)
@@ -151,16 +163,3 @@ def _counted(shop: Shop, connection: Connection) -> Shop:
     changed = Recommender(recommender.manifest, replace(recommender.model, sales=continued), recommender.settings)
     changed.popular(SlateRequest())
     return replace(shop, model=replace(shop.model, recommender=changed), sales=now)
-
-
-def product_of(product_id: str, document: Mapping[str, Any]) -> Product:
-    """What the store holds of a product: the fields that were given."""
-    values = {name: value for name, value in document.items() if name in FIELDS}
-    for name in ("available_from", "available_until"):
-        if values.get(name) is not None:
-            values[name] = seconds_of(values[name])
-    if values.get("markets") is not None:
-        values["markets"] = tuple(values["markets"])
-    if "attributes" in values:
-        values["attributes"] = orjson.dumps(values["attributes"]).decode() if values["attributes"] else ""
-    return Product(id=product_id, given=frozenset(values), **values)

@@ -10,7 +10,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).parent.parent
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT, SETUPTOOLS = PYPROJECT["project"], PYPROJECT["tool"]["setuptools"]
 EXTRAS = {name: [Requirement(line) for line in lines] for name, lines in PROJECT["optional-dependencies"].items()}
 SERVING = [Requirement(line) for line in PROJECT["dependencies"]]
 PYTHONS = ("3.11", "3.12", "3.13")
@@ -74,3 +75,17 @@ def test_serving_installs_nothing_that_only_training_or_tests_need():
 def test_every_dependency_has_a_lower_bound_or_a_pin():
     for requirement in chain(SERVING, *EXTRAS.values()):
         assert any(specifier.operator in {">=", "=="} for specifier in requirement.specifier), requirement
+
+
+def test_templates_and_whatever_else_is_no_module_is_installed_too():
+    folders = {name: ROOT / name.replace(".", "/") for name in SETUPTOOLS["packages"]}
+    carried = {
+        path
+        for name, patterns in SETUPTOOLS["package-data"].items()
+        for pattern in patterns
+        for path in folders[name].glob(pattern)
+    }
+    files = {path for folder in ("models", "service", "training") for path in (ROOT / folder).rglob("*.*")}
+    others = {path for path in files if path.is_file() and path.suffix not in {".py", ".pyc"}}
+    assert ROOT / "service/templates/slate.html" in others
+    assert others <= carried

@@ -26,6 +26,11 @@ def strings(column: Any, kind: type[S]) -> S:
     return kind(blob.copy(), offsets - offsets[0])
 
 
+def texts(values: Strings) -> Any:
+    """The inverse of `strings`, an Arrow array over the same bytes."""
+    return pa.LargeStringArray.from_buffers(len(values), pa.py_buffer(values.offsets), pa.py_buffer(values.blob))
+
+
 def codes(column: Any) -> tuple[NDArray[np.int32], Ids]:
     """A text column as codes into its sorted distinct values; NULL and empty are -1."""
     column = pc.if_else(pc.equal(column, ""), pa.scalar(None, column.type), column)

@@ -5,33 +5,23 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from models.artifact import verify
 from models.errors import ArtifactError
-from models.recommender import Recommender
-from models.registry import Registry
-from models.slate import Repeat
 from training import synthetic
 from training.config import Config, read_config
 from training.errors import InputError
-from training.export import Layout, Order, export_slates
+from training.export_command import add_export
 from training.moments import moment_of
+from training.options import BAD_INPUT, DONE, REFUSED, STOPPED, add_config, add_registry, registry_at
 from training.progress import Reporter
 from training.purchases import Purchases, read_purchases
-from training.recipients import everyone, read_recipients
 from training.report import write_report
 from training.report_data import Report
 from training.rules_file import read_rules
 from training.summary import print_evaluation, print_learned, print_reading, print_versions, write_json
 from training.train import evaluate_history, train
 from training.tune import Plan, print_tuned, tune
-from training.workers import cores
-
-DONE: Final = 0
-REFUSED: Final = 1
-BAD_INPUT: Final = 2
-STOPPED: Final = 130  # by Ctrl-C, as a shell tells it
 
 
 def main(arguments: Sequence[str], *, now: int) -> int:
@@ -60,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("train", help="learn, evaluate, and publish a version if it is good enough")
     _add_history(command)
-    _add_registry(command)
+    add_registry(command)
     command.add_argument("--report", type=Path, metavar="FILE", help="default: reports/VERSION.html in the registry")
     command.set_defaults(run=_train)
 
@@ -81,29 +71,21 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--seed", type=int, default=0)
     command.set_defaults(run=_tune)
 
-    command = commands.add_parser("export", help="write slates for many customers to a file")
-    _add_registry(command)
-    _add_config(command)
-    command.add_argument("--recipients", type=Path, metavar="FILE", help="customer_id, optionally as_of; default: all")
-    command.add_argument("-n", type=int, default=10, help="products in a slate, 1 to 100 (default 10)")
-    command.add_argument("--repeat", type=Repeat, choices=list(Repeat), default=Repeat.AUTO)
-    command.add_argument("--layout", type=Layout, choices=list(Layout), default=Layout.LONG)
-    command.add_argument("--output", type=Path, required=True, metavar="FILE", help=".parquet, .csv or .ndjson")
-    command.set_defaults(run=_export)
+    add_export(commands)
 
     command = commands.add_parser("versions", help="list the versions of a registry")
-    _add_registry(command)
-    _add_config(command)
+    add_registry(command)
+    add_config(command)
     command.add_argument("--prune", action="store_true", help="remove old versions, never the active one")
     command.set_defaults(run=_versions)
 
     command = commands.add_parser("activate", help="make a version the active one")
     command.add_argument("version")
-    _add_registry(command)
+    add_registry(command)
     command.set_defaults(run=_activate)
 
     command = commands.add_parser("rollback", help="go back to the version that was active before")
-    _add_registry(command)
+    add_registry(command)
     command.set_defaults(run=_rollback)
 
     _add_synthetic(commands)
@@ -128,16 +110,8 @@ def _add_history(command: argparse.ArgumentParser) -> None:
     command.add_argument("--products", type=Path, metavar="PATH")
     command.add_argument("--customers", type=Path, metavar="PATH")
     command.add_argument("--column", action="append", default=[], metavar="OURS=THEIRS", help="repeatable")
-    _add_config(command)
+    add_config(command)
     command.add_argument("--until", metavar="DATE", help="leave out what happened on this day (UTC) and after")
-
-
-def _add_registry(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--registry", type=Path, required=True, metavar="DIR")
-
-
-def _add_config(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--config", type=Path, metavar="FILE.toml")
 
 
 def _read(options: argparse.Namespace, config: Config, reporter: Reporter, now: int) -> Purchases:
@@ -164,7 +138,7 @@ def _until(text: str | None) -> int | None:
 
 def _train(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     config = read_config(options.config, options.column)
-    registry = _registry(options.registry)
+    registry = registry_at(options.registry)
     registry.active()  # a damaged one is told now and not after the work
     purchases = _read(options, config, reporter, now)
     try:
@@ -184,14 +158,6 @@ def _train(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
         return REFUSED
     reporter.console.print(f"Published {outcome.published.version}, now active in {options.registry}", soft_wrap=True)
     return DONE
-
-
-def _registry(root: Path, *, must_exist: bool = False) -> Registry:
-    if must_exist and not root.exists():
-        raise InputError(f"--registry {root}: no such folder; the first training makes it")
-    if root.exists() and not root.is_dir():
-        raise InputError(f"--registry {root}: is a file, expected a folder")
-    return Registry(root)
 
 
 def _evaluate(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
@@ -231,32 +197,8 @@ def _tune(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     return STOPPED if tuned.stopped else DONE
 
 
-def _export(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
-    del now
-    if not 1 <= options.n <= 100:
-        raise InputError(f"-n {options.n}: expected 1 to 100")
-    config = read_config(options.config)
-    registry = _registry(options.registry, must_exist=True)
-    version = registry.active()
-    if version is None:
-        raise InputError(f"{options.registry}: holds no version; train one first")
-    directory = registry.path(version)
-    verify(directory)
-    if options.recipients:
-        recipients = read_recipients(options.recipients)
-    else:
-        recipients = everyone(Recommender.load(directory).model.customers.ids)
-    order = Order(options.n, options.repeat, options.layout)
-    with reporter.step("Exporting") as advance:
-        rows = export_slates(
-            directory, recipients, order, options.output, processes=config.processes or cores(), on_progress=advance
-        )
-    reporter.console.print(f"{rows:,} rows for {len(recipients):,} customers from {version} in {options.output}")
-    return DONE
-
-
 def _versions(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
-    registry, config = _registry(options.registry, must_exist=True), read_config(options.config).registry
+    registry, config = registry_at(options.registry, must_exist=True), read_config(options.config).registry
     if options.prune:
         for version in registry.prune(now=now, keep=config.keep, max_age_days=config.max_age_days):
             reporter.console.print(f"Removed {version}")
@@ -268,14 +210,14 @@ def _versions(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
 
 def _activate(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     del now
-    _registry(options.registry, must_exist=True).activate(options.version)
+    registry_at(options.registry, must_exist=True).activate(options.version)
     reporter.console.print(f"{options.version} is active")
     return DONE
 
 
 def _rollback(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     del now
-    version = _registry(options.registry, must_exist=True).rollback()
+    version = registry_at(options.registry, must_exist=True).rollback()
     reporter.console.print(f"{version} is active")
     return DONE
 

@@ -2,126 +2,106 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Self
-
-import orjson
-import pyarrow as pa
-import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
+from typing import Final
 
 from models.customers import PERSONALIZE_EMAIL
+from models.mailings import mail, occasion
 from models.recommender import Recommender
-from models.slate import Repeat, SlateRequest
+from models.slate import SlateRequest
 from training.errors import InputError
+from training.export_columns import Mail, Order, table_of
+from training.export_files import FORMATS, written
+from training.export_parts import Parts, Tally
+from training.live import Live
+from training.now import Now
 from training.progress import Advance
 from training.recipients import Recipient
-from training.workers import spread
+from training.workers import shared
 
-CHUNK: Final = 256  # recipients a worker takes at a time
-
-
-class Layout(StrEnum):
-    LONG = "long"  # a row a product: customer_id, rank, product_id, score, source
-    WIDE = "wide"  # a row a customer: customer_id, rec_1_id, … rec_n_id
-
-
-@dataclass(frozen=True)
-class Order:
-    """What every slate of an export has in common."""
-
-    n: int
-    repeat: Repeat
-    layout: Layout
-
-    @property
-    def schema(self) -> pa.Schema:
-        if self.layout is Layout.WIDE:
-            return pa.schema([("customer_id", pa.string()), *((f"rec_{rank}_id", pa.string()) for rank in self.ranks)])
-        columns = {"customer_id": pa.string(), "rank": pa.int32(), "product_id": pa.string()}
-        return pa.schema({**columns, "score": pa.float32(), "source": pa.string()})
-
-    @property
-    def ranks(self) -> range:
-        return range(1, self.n + 1)
+PART: Final = 500  # recipients
+EMAIL: Final = "email"  # a file is made for mails: the rules of their placement hold, and the consent for them
 
 
 def export_slates(
     directory: Path,
     recipients: Sequence[Recipient],
     order: Order,
-    output: Path,
+    parts: Parts,
     *,
+    began: int,
+    unasked: int,
     processes: int,
     on_progress: Advance,
-) -> int:
-    """Write a slate for each recipient, in their order; returns the number of rows. Raises InputError.
+) -> Tally:
+    """Write a slate for each recipient, in their order, into the file of `parts`, which appears whole or not at all.
 
-    The file appears whole or not at all.
+    From the model in `directory` and what the store said, kept in `parts.live`; rules of the shop hold by the clock
+    `began`, in seconds since 1970. Parts that are finished are not made again, and `on_progress` is told of the others.
     """
-    if output.suffix not in WRITERS:
-        raise InputError(f"--output {output}: expected a name ending in {', '.join(WRITERS)}")
-    if not output.parent.is_dir():
-        raise InputError(f"--output {output}: the folder {output.parent} does not exist")
-    beside = output.with_name(f".{output.name}.part")
-    tables = spread(directory, partial(_slates, order), recipients, chunk=CHUNK, processes=processes)
-    rows = 0
+    starts = range(0, len(recipients), PART)
+    finished = parts.finished()
+    left = [number for number in range(len(starts)) if number not in finished]
+    sizes = [min(PART, len(recipients) - starts[number]) for number in left]
+    given = ((parts.path(number), recipients[starts[number] : starts[number] + PART]) for number in left)
+    opened = partial(_now, directory, parts.live, unasked)
+    write = partial(_write, order, began, parts.output.suffix)
     try:
-        with WRITERS[output.suffix](beside, order.schema) as writer:
-            for part, table in enumerate(tables, 1):
-                writer.write_table(table)
-                rows += table.num_rows
-                on_progress(min(part * CHUNK, len(recipients)), len(recipients))
-        beside.replace(output)
-    except OSError as error:
-        raise InputError(f"--output {output} cannot be written: {error.strerror or error}") from error
-    finally:
-        beside.unlink(missing_ok=True)
-    return rows
+        tallies = shared(opened, write, given, processes=min(processes, len(left)))
+        for done, (number, tally) in enumerate(zip(left, tallies, strict=True), 1):
+            parts.finish(number, tally)
+            finished[number] = tally
+            on_progress(sum(sizes[:done]), sum(sizes))
+    except BrokenProcessPool:
+        raise InputError(
+            f"--output {parts.output}: a process was ended, perhaps for want of memory; --resume goes on"
+        ) from None
+    with written(parts.whole) as stream:
+        FORMATS[parts.output.suffix].join([*map(parts.path, range(len(starts)))], order.schema, stream)
+    parts.publish()
+    return sum(finished.values(), Tally())
 
 
-class JsonLines:
-    """One JSON object a row."""
-
-    def __init__(self, path: Path, _schema: pa.Schema) -> None:
-        self.stream = path.open("wb")
-
-    def write_table(self, table: pa.Table) -> None:
-        self.stream.writelines(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in table.to_pylist())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stream.close()
+def _now(directory: Path, live: Path, unasked: int) -> Now:
+    return Now.of(Recommender.load(directory), Live.load(live), unasked)
 
 
-WRITERS: Final = {".parquet": pq.ParquetWriter, ".csv": pa_csv.CSVWriter, ".ndjson": JsonLines}
+def _write(order: Order, began: int, suffix: str, now: Now, part: tuple[Path, Sequence[Recipient]]) -> Tally:
+    """One part, into a file of its own."""
+    path, recipients = part
+    mails = [found for found in (_mail(order, began, now, recipient) for recipient in recipients) if found]
+    table = table_of(mails, order, now.recommender.catalogue)
+    with written(path) as stream:
+        FORMATS[suffix].write(table, stream)
+    return Tally(
+        rows=table.num_rows,
+        recipients=len(mails),
+        short=sum(len(mail.slate.slots) < order.n for mail in mails),
+        not_due=len(recipients) - len(mails),
+        fallbacks=dict(Counter(mail.slate.fallback_reason.value for mail in mails if mail.slate.fallback_reason)),
+    )
 
 
-def _slates(order: Order, recommender: Recommender, recipients: Sequence[Recipient]) -> pa.Table:
-    rows: list[dict[str, Any]] = []
-    ids = recommender.catalogue.ids
-    for recipient in recipients:
-        # A file is made for mails, so the consent for mails decides.
-        request = SlateRequest(n=order.n, as_of=recipient.as_of, repeat=order.repeat, purpose=PERSONALIZE_EMAIL)
-        slots = recommender.recommend(recipient.customer_id, request).slots
-        if order.layout is Layout.WIDE:
-            shown = {f"rec_{rank}_id": ids[slot.item] for rank, slot in enumerate(slots, 1)}
-            rows.append({"customer_id": recipient.customer_id, **shown})
-            continue
-        rows += [
-            {
-                "customer_id": recipient.customer_id,
-                "rank": rank,
-                "product_id": ids[slot.item],
-                "score": slot.score,
-                "source": slot.source.value,
-            }
-            for rank, slot in enumerate(slots, 1)
-        ]
-    return pa.Table.from_pylist(rows, schema=order.schema)
+def _mail(order: Order, began: int, now: Now, recipient: Recipient) -> Mail | None:
+    """None for whom the mail is not due."""
+    customer, since = recipient.customer_id, now.since(recipient.customer_id)
+    request = SlateRequest(
+        n=order.n,
+        as_of=now.as_of if recipient.as_of is None else recipient.as_of,
+        repeat=order.repeat,
+        placement=EMAIL,
+        # As the service: rules begin and end by the clock, unless another moment is asked about.
+        rules=now.rules_at(began) if recipient.as_of is None else now.rules,
+        purpose=PERSONALIZE_EMAIL,
+    )
+    if order.mailing is None:
+        return Mail(customer, now.recommender.recommend(customer, request, since))
+    facts = now.about(customer, since, recipient.order_id)
+    # Few of all customers are due, and whoever is not costs no slate.
+    if occasion(now.recommender, order.mailing, customer, request, since, facts) is None:
+        return None
+    return Mail(customer, *mail(now.recommender, order.mailing, customer, request, since, facts))

@@ -39,6 +39,7 @@ def fit(
         confidence.data = 1 + np.float32(settings.factors.alpha) * confidence.data
         items = np.flatnonzero(learned).astype(np.int32)
         factors = fit_item_factors(confidence, items, settings.factors, seed=settings.seed, on_progress=advance)
+        factors = factors.longest_first()
     with reporter.step(f"{name}: neighbours"):
         neighbours = fit_neighbours(pairs.interest(settings.neighbours.half_life_days), settings.neighbours)
     with reporter.step(f"{name}: bundles") as advance:

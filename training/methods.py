@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.arrangement import varied
-from models.candidates import best
 from models.case import Case
+from models.evidence import best
 from models.features import FEATURES
 from models.history import before, interest, pair_starts
 from models.merchandising import ShopRule

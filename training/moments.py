@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from models.moments import seconds_of
 
 
 def moment_of(text: str | None) -> int | None:
@@ -10,7 +10,4 @@ def moment_of(text: str | None) -> int | None:
 
     Raises ValueError.
     """
-    if not text:
-        return None
-    moment = datetime.fromisoformat(text)
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    return seconds_of(text) if text else None

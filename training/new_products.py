@@ -8,8 +8,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.candidates import best, by_attributes
+from models.candidates import by_attributes
 from models.events import PURCHASE
+from models.evidence import best
 from models.recommender import Recommender
 from models.slate import SlateRequest
 from training.config import EvaluationConfig

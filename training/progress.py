@@ -39,16 +39,16 @@ class Reporter:
         self.seconds: dict[str, float] = {}  # how long each step took
 
     @contextmanager
-    def step(self, name: str) -> Iterator[Advance]:
-        """One step; what it yields is told (done, total), as often as it likes."""
+    def step(self, name: str, each: str = "") -> Iterator[Advance]:
+        """One step; what it yields is told (done, total), as often as it likes. `each` names what is counted."""
         started = self.clock()
-        with self._live(name) if self.console.is_terminal else self._plain(name) as advance:
+        with self._live(name, each) if self.console.is_terminal else self._plain(name, each) as advance:
             yield advance
         self.seconds[name] = self.clock() - started
         self.console.print(f"{name}: {self.seconds[name]:.1f} s")
 
     @contextmanager
-    def _live(self, name: str) -> Iterator[Advance]:
+    def _live(self, name: str, each: str) -> Iterator[Advance]:
         columns = (
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -59,11 +59,14 @@ class Reporter:
             TimeRemainingColumn(),
         )
         with Progress(*columns, console=self.console, transient=True) as progress:
+            started = self.clock()
             task = progress.add_task(name, total=None)
-            yield lambda done, total: progress.update(task, completed=done, total=total)
+            yield lambda done, total: progress.update(
+                task, completed=done, total=total, description=name + _rate(done, self.clock() - started, each)
+            )
 
     @contextmanager
-    def _plain(self, name: str) -> Iterator[Advance]:
+    def _plain(self, name: str, each: str) -> Iterator[Advance]:
         started = told = self.clock()
 
         def advance(done: int, total: int) -> None:
@@ -72,6 +75,11 @@ class Reporter:
             if 0 < done < total and now - told >= PLAIN_SECONDS:
                 told = now
                 left = (now - started) / done * (total - done)
-                self.console.print(f"{name}: {done:,} of {total:,}, about {left:.0f} s left")
+                rate = _rate(done, now - started, each)
+                self.console.print(f"{name}: {done:,} of {total:,}{rate}, about {left:.0f} s left")
 
         yield advance
+
+
+def _rate(done: int, seconds: float, each: str) -> str:
+    return f", {done / seconds:,.0f} {each} a second" if each and seconds > 0 else ""

@@ -1,48 +1,136 @@
-"""Who an export is for."""
+"""Who a file is for."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final, Self, overload
 
-from models.strings import Ids
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from models.strings import Ids, Strings
+from training.arrow import numbers, strings, texts
 from training.columns import require
 from training.errors import InputError
+from training.live import Live
 from training.moments import moment_of
 from training.sources import open_sources
 from training.workspace import open_workspace, reading
+
+NO_MOMENT: Final = np.iinfo(np.int64).min
+COLUMNS: Final = ("customer_id", "as_of", "order_id")
 
 
 @dataclass(frozen=True)
 class Recipient:
     customer_id: str
     as_of: int | None = None  # when the mail goes out, seconds since 1970; None: the newest event
+    order_id: str | None = None  # the order that the mail is about
 
 
-def everyone(customer_ids: Ids) -> list[Recipient]:
-    return [Recipient(customer_id) for customer_id in customer_ids]
+@dataclass(frozen=True, eq=False)
+class Recipients(Sequence[Recipient]):
+    """r recipients as arrays; a slice of them is another one."""
+
+    ids: Strings  # (r,)
+    as_of: NDArray[np.int64]  # (r,) NO_MOMENT for the newest event
+    orders: Strings  # (r,) empty where the mail is about none
+
+    @classmethod
+    def of(cls, ids: Strings) -> Self:
+        """All at the newest event."""
+        nothing = Strings(np.zeros(0, np.uint8), np.zeros(len(ids) + 1, np.int64))
+        return cls(ids, np.full(len(ids), NO_MOMENT), nothing)
+
+    def at(self, places: NDArray[np.int64]) -> Recipients:
+        return Recipients(_at(self.ids, places), self.as_of[places], _at(self.orders, places))
+
+    def __len__(self) -> int:
+        return len(self.as_of)
+
+    @overload
+    def __getitem__(self, place: int) -> Recipient: ...
+    @overload
+    def __getitem__(self, place: slice) -> Recipients: ...
+    def __getitem__(self, place: int | slice) -> Recipient | Recipients:
+        if isinstance(place, slice):
+            return self.at(np.arange(*place.indices(len(self))))
+        moment = int(self.as_of[place])
+        return Recipient(self.ids[place], None if moment == NO_MOMENT else moment, self.orders[place] or None)
+
+    def __iter__(self) -> Iterator[Recipient]:
+        return (self[place] for place in range(len(self)))
 
 
-def read_recipients(path: Path) -> list[Recipient]:
-    """`customer_id` and optionally `as_of`, in the order of the file, each customer once. Raises InputError."""
+def everyone(customer_ids: Ids, live: Live | None = None) -> Recipients:
+    """The customers that a model has learned of and those that a store knows, by their ids, without the erased."""
+    if live is None:
+        return Recipients.of(customer_ids)
+    both = pc.unique(pa.chunked_array([texts(customer_ids), texts(live.customers.ids)]))
+    recipients = Recipients.of(strings(both.take(pc.sort_indices(both)), Ids))
+    if len(live.erased) == 0:
+        return recipients
+    return recipients.at(np.flatnonzero([not live.forgotten(name) for name in recipients.ids]))
+
+
+def read_recipients(path: Path) -> Recipients:
+    """`customer_id`, optionally `as_of` and `order_id`: in the order of the file, each customer once, where they stand
+    first with what their last row says. Raises InputError.
+    """
     with open_workspace() as workspace:
         workspace.in_file_order(True)
-        rows: list[tuple[str | None, str | None]] = []
+        parts = []
         for source in open_sources(workspace, [path], {}):
             require(source.label, ["customer_id"], dict.fromkeys(source.columns, ""), source.columns)
-            moment = source.table["as_of"] if "as_of" in source.columns else source.text("as_of")
-            wanted = source.table.select(customer_id=source.table["customer_id"], as_of=moment)
+            cells = {name: _cells(source, name) for name in COLUMNS}
             with reading(source.label):
-                table = workspace.connection.to_pyarrow(wanted)
-            rows += zip(table["customer_id"].to_pylist(), table["as_of"].to_pylist(), strict=True)
-    recipients = {customer_id: _recipient(path, customer_id, at) for customer_id, at in rows if customer_id}
-    if not recipients:
+                parts.append(workspace.connection.to_pyarrow(source.table.select(**cells)))
+    rows = pa.concat_tables(parts)
+    named = rows.filter(pc.is_valid(rows["customer_id"]))
+    if not len(named):
         raise InputError(f"{path}: names no customer_id in {len(rows)} rows")
-    return list(recipients.values())
+    first, last = _each_once(named["customer_id"])
+    return Recipients(
+        strings(named["customer_id"].take(first), Strings),
+        _moments(path, named["as_of"])[last],
+        strings(named["order_id"].take(last), Strings),
+    )
 
 
-def _recipient(path: Path, customer_id: str, at: str | None) -> Recipient:
+def _cells(source: Any, name: str) -> Any:
+    return source.table[name] if name in source.columns else source.text(name)
+
+
+def _each_once(ids: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The rows in which each stands first, rising, and those in which the same stand last."""
+    encoded = ids.combine_chunks().dictionary_encode()
+    code = encoded.indices.to_numpy()
+    last = np.zeros(len(encoded.dictionary), np.int64)
+    last[code] = np.arange(len(code))
+    first = np.zeros_like(last)
+    first[code[::-1]] = np.arange(len(code))[::-1]
+    return first, last
+
+
+def _moments(path: Path, column: Any) -> NDArray[np.int64]:
+    """Each distinct text is read once."""
+    encoded = column.combine_chunks().dictionary_encode()
+    told = [_moment(path, text) for text in encoded.dictionary.to_pylist()]
+    moments: NDArray[np.int64] = np.array([*told, NO_MOMENT], np.int64)[numbers(encoded.indices, np.int64, -1)]
+    return moments
+
+
+def _moment(path: Path, text: str) -> int:
     try:
-        return Recipient(customer_id, moment_of(at))
+        moment = moment_of(text)
     except ValueError:
-        raise InputError(f"{path}: as_of {at!r} is no date") from None
+        raise InputError(f"{path}: as_of {text!r} is no date") from None
+    return NO_MOMENT if moment is None else moment
+
+
+def _at(values: Strings, places: NDArray[np.int64]) -> Strings:
+    return strings(texts(values).take(pa.array(places)), Strings)

@@ -20,6 +20,7 @@ from sqlalchemy import (
     URL,
     Connection,
     Engine,
+    Executable,
     Select,
     column,
     create_engine,
@@ -39,7 +40,7 @@ from training.files import InputFile
 from training.sources import Source
 from training.workspace import Workspace
 
-SCHEMA: Final = "0001"  # of the store; the newest of the service's migrations
+SCHEMA: Final = "0002"  # of the store; the newest of the service's migrations
 ROWS: Final = 50_000  # fetched at a time
 WAIT_SECONDS: Final = 10  # for a server that does not answer
 EXAMPLES: Final = "sqlite:///store.db or postgresql://user@host/database"
@@ -101,33 +102,66 @@ def read_store(workspace: Workspace, url: str, until: int | None) -> Store:
 
     InputError, without a password, for a store that cannot be reached or has another schema.
     """
-    try:
-        address = make_url(url)
-        engine = _engine(address)
-    except (ArgumentError, NoSuchModuleError, ValueError):
-        raise InputError(f"--purchases: the store's address cannot be read; write it like {EXAMPLES}.") from None
-    except ModuleNotFoundError:
-        raise InputError("--purchases: PostgreSQL needs its driver: pip install 'regulars[postgres]'.") from None
-    label = _label(address)
-    with _told(label), engine.connect() as connection:
+    with opened(url, "--purchases") as (connection, label):
         with connection.begin():
-            _check(connection, label)
             position = _position(connection, until)
             events = _copied(workspace, connection, _events(position), "training_events", EVENTS)
         # What customers refused while the events were read holds already.
-        products = _copied(workspace, connection, _all("products", PRODUCTS), "shop_products", PRODUCTS)
-        consents = _copied(workspace, connection, _all("training_customers", CONSENTS), "training_customers", CONSENTS)
-        unused = _copied(workspace, connection, _all("unused", UNUSED), "unused", UNUSED)
-        secrets = table("secrets", column("name"), column("value"))
+        products = _copied(workspace, connection, everything("products", PRODUCTS), "shop_products", PRODUCTS)
+        people = everything("training_customers", CONSENTS)
+        consents = _copied(workspace, connection, people, "training_customers", CONSENTS)
+        unused = _copied(workspace, connection, everything("unused", UNUSED), "unused", UNUSED)
+        erased, key = tombstones(connection)
         return Store(
             source=_source(label, events),
             position=position,
             consents=consents,
             unused=unused,
             products=products,
-            erased=frozenset(map(bytes, connection.scalars(select(column("customer")).select_from(table("erased"))))),
-            key=bytes(connection.scalars(select(secrets.c.value).where(secrets.c.name == "tombstones")).one()),
+            erased=erased,
+            key=key,
         )
+
+
+@contextmanager
+def opened(url: str, option: str) -> Iterator[tuple[Connection, str]]:
+    """A connection to a store, in which a transaction reads of one moment, and its address as it may be told.
+
+    InputError, without a password, for a store that cannot be reached or has another schema. `option` named it.
+    """
+    try:
+        address = make_url(url)
+        engine = _engine(address)
+    except (ArgumentError, NoSuchModuleError, ValueError):
+        raise InputError(f"{option}: the store's address cannot be read; write it like {EXAMPLES}.") from None
+    except ModuleNotFoundError:
+        raise InputError(f"{option}: PostgreSQL needs its driver: pip install 'regulars[postgres]'.") from None
+    label = _label(address)
+    with _told(label), engine.connect() as connection:
+        with connection.begin():
+            _check(connection, label)
+        yield connection, label
+
+
+def tombstones(connection: Connection) -> tuple[frozenset[bytes], bytes]:
+    """The keyed hashes of the erased, and the key."""
+    secrets = table("secrets", column("name"), column("value"))
+    key = bytes(connection.scalars(select(secrets.c.value).where(secrets.c.name == "tombstones")).one())
+    return frozenset(map(bytes, connection.scalars(select(column("customer")).select_from(table("erased"))))), key
+
+
+def everything(name: str, columns: Mapping[str, str]) -> Select[Any]:
+    """All rows of a table."""
+    return select(table(name, *map(column, columns)))
+
+
+def fetched(connection: Connection, statement: Executable, columns: Mapping[str, str]) -> Iterator[pa.Table]:
+    """The rows as Arrow tables of at most ROWS, with columns of these types."""
+    schema = ibis.schema(dict(columns)).to_pyarrow()
+    result = connection.execute(statement, execution_options={"stream_results": True, "yield_per": ROWS})
+    for rows in result.partitions(ROWS):  # said again: what is written as text forgets it
+        cells = zip(*rows, strict=True)
+        yield pa.table([pa.array(*typed) for typed in zip(cells, schema.types, strict=True)], list(columns))
 
 
 def _engine(address: URL) -> Engine:
@@ -135,7 +169,7 @@ def _engine(address: URL) -> Engine:
     if address.get_backend_name() == "sqlite" and address.database:
         # A plain connection would make a file that is missing; one that may only read leaves its journal behind.
         file = f"file:{quote(address.database)}?mode=rw"
-        engine = create_engine("sqlite://", creator=lambda: _opened(file), poolclass=NullPool)
+        engine = create_engine("sqlite://", creator=lambda: _connected(file), poolclass=NullPool)
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
         return engine
     if address.get_backend_name() == "postgresql":
@@ -148,7 +182,7 @@ def _engine(address: URL) -> Engine:
     raise ArgumentError("neither SQLite nor PostgreSQL")
 
 
-def _opened(file: str) -> sqlite3.Connection:
+def _connected(file: str) -> sqlite3.Connection:
     return sqlite3.connect(file, timeout=WAIT_SECONDS, isolation_level=None, uri=True)
 
 
@@ -186,25 +220,17 @@ def _position(connection: Connection, until: int | None) -> int:
     return position if later is None else min(position, later - 1)
 
 
-def _all(name: str, columns: Mapping[str, str]) -> Select[Any]:
-    return select(table(name, *map(column, columns)))
-
-
 def _events(position: int) -> Select[Any]:
-    return _all("training_events", EVENTS).where(column("number") <= position)
+    return everything("training_events", EVENTS).where(column("number") <= position)
 
 
 def _copied(
     workspace: Workspace, connection: Connection, statement: Select[Any], name: str, columns: Mapping[str, str]
 ) -> Any:
-    """The rows in a table of the workspace, by way of Arrow batches: never more than ROWS of them are held here."""
-    schema = ibis.schema(dict(columns))
-    copy = workspace.connection.create_table(name, schema=schema, temp=True)
-    types, duckdb = [field.type for field in schema.to_pyarrow()], workspace.connection.con
-    result = connection.execute(statement, execution_options={"stream_results": True, "yield_per": ROWS})
-    for rows in result.partitions():
-        cells = zip(*rows, strict=True)
-        batch = pa.table([pa.array(*typed) for typed in zip(cells, types, strict=True)], list(columns))
+    """The rows in a table of the workspace, of which never more than ROWS are held here."""
+    copy = workspace.connection.create_table(name, schema=ibis.schema(dict(columns)), temp=True)
+    duckdb = workspace.connection.con
+    for batch in fetched(connection, statement, columns):
         duckdb.register("batch", batch)
         workspace.connection.raw_sql(f'INSERT INTO "{name}" SELECT * FROM batch')  # noqa: S608
         duckdb.unregister("batch")

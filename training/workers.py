@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from functools import partial
-from multiprocessing import get_context
+from functools import cache, lru_cache, partial
 from pathlib import Path
-from typing import TypeVar
+from threading import Thread
+from typing import Any, Final, TypeVar
 
 from threadpoolctl import threadpool_limits
 
@@ -18,9 +20,13 @@ from models.recommender import Recommender
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
+Part = TypeVar("Part")
+Tool = TypeVar("Tool")
 Work = Callable[[Recommender, Sequence[Given]], Made]
 
-_mapped: dict[Path, Recommender] = {}  # of this process
+AHEAD: Final = 2  # parts a process is given before the first of them is fetched: one is done, one waits
+
+_process: dict[str, Callable[[], Any]] = {}  # of this process: what opens its tool, and then gives it
 
 
 def cores() -> int:
@@ -32,16 +38,36 @@ def spread(
     directory: Path, work: Work[Given, Made], everyone: Sequence[Given], *, chunk: int, processes: int
 ) -> Iterator[Made]:
     """`work(recommender, part)` for parts of `chunk`, in their order; `work` must be picklable."""
-    parts = [everyone[start : start + chunk] for start in range(0, len(everyone), chunk)]
-    do = partial(_do, directory, work)
-    if processes == 1 or len(parts) <= 1:
-        yield from map(do, parts)
+    starts = range(0, len(everyone), chunk)
+    parts = (everyone[start : start + chunk] for start in starts)
+    return shared(partial(_mapped, directory), work, parts, processes=min(processes, len(starts)))
+
+
+def shared(
+    opened: Callable[[], Tool], work: Callable[[Tool, Part], Made], parts: Iterable[Part], *, processes: int
+) -> Iterator[Made]:
+    """`work(tool, part)` for every part, in their order, where each process opens the tool once.
+
+    A part is made when a process is about to be free, so that no more than a few are held at a time. `opened` and
+    `work` must be picklable.
+    """
+    if processes <= 1:
+        tool = opened()
+        yield from (_alone(work, tool, part) for part in parts)
         return
     # Processes and not threads: a slate is many small steps, and they would wait for one another's interpreter.
-    with ProcessPoolExecutor(min(processes, len(parts)), get_context("spawn")) as pool:
-        with _interrupts_held():
-            made = pool.map(do, parts)
-        yield from made
+    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _begin, (opened,))
+    try:
+        waiting: deque[Future[Made]] = deque()
+        for part in parts:
+            if len(waiting) == AHEAD * processes:
+                yield waiting.popleft().result()
+            with _interrupts_held():
+                waiting.append(pool.submit(_do, work, part))
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 @contextmanager
@@ -54,9 +80,29 @@ def _interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _do(directory: Path, work: Work[Given, Made], part: Sequence[Given]) -> Made:
-    if directory not in _mapped:
-        _mapped.clear()
-        _mapped[directory] = Recommender.load(directory)
+@lru_cache(maxsize=1)
+def _mapped(directory: Path) -> Recommender:
+    return Recommender.load(directory)
+
+
+def _begin(opened: Callable[[], Any]) -> None:
+    _process["tool"] = cache(opened)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A process whose parent was killed would wait for its next part for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _do(work: Callable[[Any, Part], Made], part: Part) -> Made:
+    return _alone(work, _process["tool"](), part)
+
+
+def _alone(work: Callable[[Tool, Part], Made], tool: Tool, part: Part) -> Made:
+    """On one thread: the other cores have their own process."""
     with threadpool_limits(limits=1, user_api="blas"):
-        return work(_mapped[directory], part)
+        return work(tool, part)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from models.customers import PERSONALIZE_EMAIL, PERSONALIZE_WEB, TRAIN
 from service.store.events import tombstone, tombstone_key
 from service.store.revisions import ERASED, slot_of
-from service.store.tables import consents, erased, events, sessions, unused
+from service.store.tables import consents, erased, events, sessions, slates, unused
 from service.store.writer import Change
 
 PURPOSES = ("train", "personalize_web", "personalize_email")  # TRAIN, PERSONALIZE_WEB, PERSONALIZE_EMAIL
@@ -62,6 +62,7 @@ def forget(change: Change, customer_id: str, time: int) -> dict[str, int]:
         "sessions": delete(sessions).where(sessions.c.customer_id == customer_id),
         "consents": delete(consents).where(consents.c.customer_id == customer_id),
         "struck_out": delete(unused).where(unused.c.customer_id == customer_id),
+        "mails": delete(slates).where(slates.c.customer_id == customer_id),
     }
     counts = {name: int(connection.execute(statement).rowcount) for name, statement in gone.items()}
     mark = tombstone(tombstone_key(connection), customer_id)

@@ -19,7 +19,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.pool import QueuePool
 
-SCHEMA: Final = "0001"  # the newest of migrations/versions
+SCHEMA: Final = "0002"  # the newest of migrations/versions
 WAIT_SECONDS: Final = 5.0  # for a lock, a connection of the pool, or a server that does not answer
 COMMAND: Final = "python -m service migrate"
 

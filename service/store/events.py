@@ -97,6 +97,10 @@ def _erased(connection: Connection, customer_ids: set[str]) -> set[str]:
     return {hashes[bytes(one)] for one in found}
 
 
+def is_erased(connection: Connection, customer_id: str) -> bool:
+    return bool(_erased(connection, {customer_id}))
+
+
 def _insert(change: Change, kept: Sequence[Event]) -> None:
     rows = []
     for event in kept:

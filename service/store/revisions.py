@@ -24,12 +24,12 @@ KEYS: Final = 3
 ERASED: Final = 4
 SHARED: Final = {"catalogue": CATALOGUE, "rules": RULES, "keys": KEYS, "erased": ERASED}
 FIRST: Final = 8
-SLOTS: Final = 1 << 16  # of customers and sessions; those that share one cost each other an answer, no more
+SLOTS: Final = 1 << 16  # of customers and the like; those that share one cost each other an answer, no more
 BYTES: Final = 8 * (FIRST + SLOTS)
 
 
 def slot_of(kind: str, name: str) -> int:
-    """The slot of a "customer", a "session" or an "order"."""
+    """The slot of a "customer", a "session", an "order" or a "campaign"."""
     digest = hashlib.blake2b(f"{kind} {name}".encode(), digest_size=4).digest()
     return FIRST + int.from_bytes(digest, "little") % SLOTS
 

@@ -18,11 +18,14 @@ from service.store.tables import metadata
 from service.store.writer import Change, Position, Writer, position_of
 
 T = TypeVar("T")
-EVENTS, SESSIONS, SECRETS = (metadata.tables[name] for name in ("events", "sessions", "secrets"))
+EVENTS, SESSIONS, SECRETS, CAMPAIGNS = (
+    metadata.tables[name] for name in ("events", "sessions", "secrets", "campaigns")
+)
 NAMED: Final = (  # whom a row of which table concerns
     *(("customer", metadata.tables[name]) for name in ("events", "consents", "unused", "sessions")),
     *(("session", table) for table in (EVENTS, SESSIONS)),
     ("order", EVENTS),
+    ("campaign", CAMPAIGNS),
 )
 MOST_FOLLOWED: Final = 100_000  # changes that are followed one by one
 
@@ -50,6 +53,7 @@ class Store:
                 connection.execute(select(SECRETS.c.value).where(SECRETS.c.name == "store")).scalar_one()
             )
             now = position_of(connection)
+        self.backend = self._engine.dialect.name
         address = hashlib.sha256(make_url(url).render_as_string(hide_password=True).encode() + self.identity)
         self.revisions = Revisions(runtime / f"revisions-{address.hexdigest()[:16]}")
         self._catch_up(now.number)

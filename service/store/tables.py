@@ -111,6 +111,7 @@ products: Final = Table(
     metadata,
     Column("product_id", Text, primary_key=True),
     Column("document", Text, nullable=False),  # JSON object of the fields that are known here
+    Column("restocked", BigInteger),  # when it last came back into stock, seconds since 1970
     Column("number", Number, nullable=False, index=True),
 )
 
@@ -121,6 +122,33 @@ rules: Final = Table(
     Column("document", Text),  # JSON, as models.merchandising.rule_of takes it; NULL where the rule was deleted
     Column("number", Number, nullable=False, index=True),
 )
+
+# A mailing: which model answers it, for which moment, and for how long a slate stays what it is.
+campaigns: Final = Table(
+    "campaigns",
+    metadata,
+    Column("campaign_id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),  # models.mailings.Mailing
+    Column("model_version", Text, nullable=False),
+    Column("as_of", BigInteger, nullable=False),  # seconds since 1970, like the next one
+    Column("opened", BigInteger, nullable=False),  # by the clock
+    Column("window_hours", Integer, nullable=False),
+    Column("not_twice", SmallInteger, nullable=False),  # campaigns before it whose products it does not show again
+    Column("number", Number, nullable=False, index=True),
+)
+
+# What a mail showed whom. Nothing that is cached hangs on it before it was read once, so it needs no number.
+slates: Final = Table(
+    "slates",
+    metadata,
+    Column("ref", LargeBinary, primary_key=True),  # keyed hash of campaign, customer and question
+    Column("campaign_id", Text, nullable=False),
+    Column("customer_id", Text, nullable=False),
+    Column("time", BigInteger, nullable=False),  # by the clock
+    Column("document", Text, nullable=False),  # JSON, as service.campaigns writes it
+)
+Index("slates_customer", slates.c.customer_id, slates.c.time)
+Index("slates_time", slates.c.time)
 
 keys: Final = Table(
     "keys",

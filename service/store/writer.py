@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Connection, Engine, select, update
 
 from service.store.database import StoreDownError, writing
-from service.store.revisions import SHARED, Revisions
+from service.store.revisions import ERASED, SHARED, Revisions
 from service.store.tables import position
 
 T = TypeVar("T")
@@ -46,6 +46,7 @@ class Change:
     connection: Connection
     number: int  # the newest that was given
     newest: int | None  # time of the newest event
+    erased: int  # number of the newest erasure
     touched: dict[int, int] = field(default_factory=dict)  # slot -> number
 
     def numbers(self, count: int) -> range:
@@ -57,6 +58,8 @@ class Change:
     def touch(self, slot: int) -> None:
         """The newest number concerns this slot."""
         self.touched[slot] = self.number
+        if slot == ERASED:
+            self.erased = self.number
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,7 @@ class Writer:
     def _commit(self, group: list[Job]) -> list[Any]:
         with writing(self._engine) as connection:
             now = position_of(connection, for_update=True)
-            change = Change(connection, now.number, now.newest)
+            change = Change(connection, now.number, now.newest, now.erased)
             results = [job.work(change) for job in group]
             if change.number > now.number:
                 shared = {name: change.touched[slot] for name, slot in SHARED.items() if slot in change.touched}

@@ -1,6 +1,6 @@
 """Every array of a model has a name, and the names lead back to the model."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
@@ -40,3 +40,12 @@ def test_a_missing_array_is_named() -> None:
     arrays = {name: array for name, array in flatten(STORE) if name != "shelf.ids.blob"}
     with pytest.raises(KeyError, match=r"shelf\.ids\.blob"):
         build(Store, arrays)
+
+
+def test_an_array_that_older_artifacts_do_not_have_is_its_default() -> None:
+    @dataclass(frozen=True, eq=False)
+    class Grown:
+        floor: NDArray[np.int32]
+        ceiling: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+
+    assert build(Grown, {"floor": np.array([3], np.int32)}).ceiling.tolist() == []

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.candidates import best, by_attributes, candidates, proposals
+from models.candidates import by_attributes, candidates, proposals
 from models.case import Case, Evidence
+from models.evidence import FewScores
 from models.history import NEVER
 from models.recommender import NOBODY, Recommender
 from models.settings import ArrivalSettings, CandidateSettings
@@ -61,10 +62,10 @@ def proposed(shop: Recommender, asked: Case, allowed: np.ndarray = EVERYTHING, *
 
 def saying(asked: Case, **said: dict[str, float]) -> Case:
     """The same case where the sources say this and nothing else."""
-    evidence = {name: np.zeros(len(NAMES), np.float32) for name in Evidence.__dataclass_fields__}
+    evidence = dict.fromkeys(Evidence.__dataclass_fields__, FewScores.none())
     for source, scores in said.items():
-        for product, score in scores.items():
-            evidence[source][NAMES.index(product)] = score
+        items = np.array([NAMES.index(product) for product in scores], np.int32)
+        evidence[source] = FewScores.summed(items, np.array(list(scores.values()), np.float32))
     return replace(asked, evidence=Evidence(**evidence))
 
 
@@ -198,24 +199,3 @@ def test_whatever_the_rules_leave_no_source_proposes_anything_else(
     for source, names in proposed(shop, asked, np.array(allowed)).items():
         assert len(names) == len(set(names))
         assert set(names) <= (left & owned if source in ("own_purchases", "due") else left - owned)
-
-
-def test_equal_scores_stand_in_the_order_of_the_product_ids() -> None:
-    assert best(np.array([1, 0, 1, 2, 1], np.float32), 3).tolist() == [3, 0, 2]
-
-
-@given(st.lists(st.integers(-2, 3), max_size=30), st.integers(1, 12))
-def test_the_best_are_those_of_a_full_sort(scores: list[int], n: int) -> None:
-    expected = sorted((item for item, score in enumerate(scores) if score > 0), key=lambda item: (-scores[item], item))
-    assert best(np.array(scores, np.float32), n).tolist() == expected[:n]
-
-
-@pytest.mark.parametrize("n", [1, 10, 100])
-@pytest.mark.parametrize("kinds", [2, 50, 100_000])
-@pytest.mark.parametrize("share", [0.001, 0.1, 1.0])
-def test_the_best_of_a_large_shop_are_those_of_a_full_sort(n: int, kinds: int, share: float) -> None:
-    random = np.random.default_rng(7)
-    scores = np.where(random.random(30_000) < share, random.integers(-1, kinds, 30_000), 0).astype(np.float32)
-    positive = np.flatnonzero(scores > 0)
-    expected = positive[np.lexsort((positive, -scores[positive]))][:n]
-    assert best(scores, n).tolist() == expected.tolist()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.cards import card, is_locale, price_of, price_text
+from models.cards import card, is_locale, offer, price_of, price_text
 from tests.shop import Product, catalogue_of
 
 CATALOGUE = catalogue_of(
@@ -44,6 +44,18 @@ def test_what_is_not_known_is_none_and_not_empty() -> None:
     mystery = card(CATALOGUE, 1, "en_US")
     assert (mystery.pop("in_stock"), mystery.pop("attributes")) == (False, {})
     assert set(mystery.values()) == {None}
+
+
+def test_with_the_shops_address_pages_and_pictures_are_where_a_mail_finds_them() -> None:
+    catalogue = catalogue_of([Product("rye", url="/rye"), Product("sly", url="javascript:alert(1)")])
+    rye = card(catalogue, 0, "en_US", "https://shop.example")
+    assert (rye["url"], rye["image_url"]) == ("https://shop.example/rye", "https://shop.example/rye.jpg")
+    assert (card(catalogue, 0, "en_US")["url"], card(catalogue, 1, "en_US")["url"]) == ("/rye", None)
+
+
+def test_an_offer_is_the_part_of_a_card_that_a_line_of_a_file_holds() -> None:
+    whole, part = card(CATALOGUE, 0, "en_US"), offer(CATALOGUE, 0, "en_US")
+    assert part == {name: whole[name] for name in ("price", "currency", "price_text", "url", "image_url")}
 
 
 def test_a_price_without_a_currency_is_a_number_alone() -> None:

@@ -29,9 +29,7 @@ from tests.shop import (
     small_shop_purchases,
     trained,
 )
-from training.export import Layout, Order, export_slates
-from training.progress import ignore
-from training.recipients import everyone
+from training.commands import main
 from training.workers import spread
 
 ALL = SlateRequest(n=100, repeat=Repeat.INCLUDE)
@@ -110,10 +108,8 @@ def test_many_at_once_are_answered_like_one_by_one(registry: Registry, shop: Rec
 
 
 def test_an_export_holds_what_the_service_answers(registry: Registry, shop: Recommender, tmp_path: Path) -> None:
-    order = Order(n=10, repeat=Repeat.AUTO, layout=Layout.LONG)
     output = tmp_path / "slates.ndjson"
-    directory = registry.path(shop.manifest.version)
-    export_slates(directory, everyone(shop.model.customers.ids), order, output, processes=1, on_progress=ignore)
+    assert main(["export", "--registry", str(registry.root), "--output", str(output)], now=0) == 0
     expected = [
         (customer, rank, shop.catalogue.ids[slot.item], slot.score, slot.source)
         for customer in shop.model.customers.ids

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
-from models.factors import ItemFactors
+from models.factors import ItemFactors, Taste
 from models.settings import FactorSettings
 from training.implicit_models import AlternatingLeastSquares, fit_item_factors
 
@@ -23,6 +23,10 @@ def learn(seed: int = 0) -> ItemFactors:
 
 
 FACTORS = learn()
+
+
+def scores(factors: ItemFactors, vector: np.ndarray) -> np.ndarray:
+    return Taste(factors, vector).of(np.arange(N_ITEMS))
 
 
 def folded_in_by_implicit(item: list[int], confidence: list[float]) -> np.ndarray:
@@ -49,14 +53,14 @@ def test_fold_in_solves_the_equations_of_training(history: dict[int, float]) -> 
 )
 def test_the_strongest_reason_adds_most_to_the_score(history: dict[int, float]) -> None:
     item, confidence = np.array(list(history), np.int32), np.array(list(history.values()), np.float32)
-    scores = FACTORS.scores(FACTORS.fold_in(item, confidence))
-    wanted = np.flatnonzero(scores > 1e-3)
+    affinity = scores(FACTORS, FACTORS.fold_in(item, confidence))
+    wanted = np.flatnonzero(affinity > 1e-3)
     known = [(place, FACTORS.factors[:, FACTORS.row[i]].astype(float)) for place, i in enumerate(item) if i % 2 == 0]
     left = FACTORS.gram.astype(float) + sum((confidence[place] - 1) * np.outer(y, y) for place, y in known)
     for place, other in zip(FACTORS.strongest(item, confidence, wanted), wanted, strict=True):
         turned = np.linalg.inv(left) @ FACTORS.factors[:, FACTORS.row[other]].astype(float)
         parts = {at: confidence[at] * float(y @ turned) for at, y in known}
-        assert sum(parts.values()) == pytest.approx(scores[other], abs=1e-4)
+        assert sum(parts.values()) == pytest.approx(affinity[other], abs=1e-4)
         assert parts[place] == pytest.approx(max(parts.values()), abs=1e-4)
 
 
@@ -70,14 +74,45 @@ def test_a_product_that_nothing_was_learned_about_changes_nobodys_taste() -> Non
 def test_who_bought_nothing_that_is_known_has_no_taste(item: list[int]) -> None:
     vector = FACTORS.fold_in(np.array(item, np.int32), np.ones(len(item), np.float32))
     assert vector.tolist() == [0] * 6
-    assert FACTORS.scores(vector).tolist() == [0] * N_ITEMS
+    assert scores(FACTORS, vector).tolist() == [0] * N_ITEMS
+    assert Taste(FACTORS.longest_first(), vector).best(np.ones(N_ITEMS, np.bool_), 5).tolist() == []
 
 
-def test_a_score_is_the_inner_product_and_0_where_nothing_was_learned() -> None:
-    vector = np.arange(6, dtype=np.float32)
-    scores = FACTORS.scores(vector)
-    assert scores[4] == pytest.approx(sum(a * b for a, b in zip(FACTORS.factors[:, 2], vector, strict=True)), rel=1e-5)
-    assert scores[1::2].tolist() == [0] * (N_ITEMS // 2)
+def test_a_score_is_the_inner_product_never_below_0_and_0_where_nothing_was_learned() -> None:
+    for vector in (np.arange(6, dtype=np.float32), -np.arange(6, dtype=np.float32)):
+        found = scores(FACTORS, vector)
+        product = sum(a * b for a, b in zip(FACTORS.factors[:, 2], vector, strict=True))
+        assert found[4] == pytest.approx(max(product, 0), rel=1e-5)
+        assert found[1::2].tolist() == [0] * (N_ITEMS // 2)
+
+
+def test_the_longest_factors_come_first_and_belong_to_the_same_products() -> None:
+    longest = FACTORS.longest_first()
+    assert longest.length.tolist() == sorted(longest.length.tolist(), reverse=True)
+    for item in LEARNED.tolist():
+        assert longest.factors[:, longest.row[item]].tolist() == FACTORS.factors[:, FACTORS.row[item]].tolist()
+        assert longest.item[longest.row[item]] == item
+    assert longest.row[1::2].tolist() == [-1] * (N_ITEMS // 2)
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+@pytest.mark.parametrize(("n", "share"), [(1, 1.0), (50, 1.0), (50, 0.2), (50, 0.001), (20_000, 1.0)])
+def test_the_best_of_a_large_shop_are_those_of_everything(ordered: bool, n: int, share: float) -> None:
+    """A few products are far longer than most, every third is there twice, and most need not be looked at."""
+    random = np.random.default_rng(3)
+    factors = random.normal(size=(8, 12_000)).astype(np.float32) * random.pareto(2, 12_000).astype(np.float32)
+    factors[:, 1::3] = factors[:, ::3]
+    everything = np.arange(12_000, dtype=np.int32)
+    large = ItemFactors(factors, np.eye(8, dtype=np.float32), everything, everything)
+    taste = Taste(large.longest_first() if ordered else large, random.normal(size=8).astype(np.float32))
+    allowed = random.random(12_000) < share
+    said = taste.of(everything.astype(np.int64))
+    expected = np.lexsort((everything, -np.where(allowed, said, 0)))
+    expected = expected[allowed[expected] & (said[expected] > 0)][:n]
+    found = taste.best(allowed, n)
+    assert said[found].tolist() == pytest.approx(said[expected].tolist(), rel=1e-5)
+    assert sorted(found.tolist()) == sorted(set(found.tolist()))
+    assert taste.highest == pytest.approx(said.max(), rel=1e-5)
 
 
 def test_the_gram_matrix_belongs_to_the_factors() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from models.case import Case, Evidence
 from models.demand import PRODUCT_FEATURES
+from models.evidence import FewScores
 from models.features import BLENDED, FEATURES, MOST_INTERVALS, OWN, features
 from models.profile import CUSTOMER_FEATURES, NEVER_DAYS
 from models.recommender import NOBODY, Recommender
@@ -58,9 +59,10 @@ def row(shop: Recommender, asked: Case, product: str) -> dict[str, float]:
 
 def saying(asked: Case, **said: float) -> Case:
     """The same case where the sources say this about jam, half of it about milk, and nothing of the rest."""
-    share = np.array([{"jam": 1, "milk": 0.5}.get(name, 0) for name in NAMES], np.float32)
-    nothing = dict.fromkeys(Evidence.__dataclass_fields__, 0.0)
-    return replace(asked, evidence=Evidence(**{name: share * score for name, score in (nothing | said).items()}))
+    items, shares = np.array([NAMES.index("jam"), NAMES.index("milk")], np.int32), np.array([1, 0.5], np.float32)
+    nothing = dict.fromkeys(Evidence.__dataclass_fields__, FewScores.none())
+    spoken = {name: FewScores.summed(items, shares * np.float32(score)) for name, score in said.items()}
+    return replace(asked, evidence=Evidence(**(nothing | spoken)))
 
 
 def test_every_column_has_one_name_and_those_of_the_blend_come_first() -> None:

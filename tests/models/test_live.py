@@ -7,7 +7,7 @@ import pytest
 
 from models.customers import NEVER_ASKED, NO
 from models.events import DAY, KINDS, Events, order_code
-from models.live import NOTHING, Since, history
+from models.live import NOTHING, Since, history, weights
 from models.recommender import Recommender
 from models.slate import FallbackReason, ReasonKind, SlateRequest, Strategy
 from tests.shop import (
@@ -192,3 +192,34 @@ def test_what_is_bought_once_stays_away_after_it_was_bought() -> None:
     bought = done(kitchen, ("kettle", "purchase", 60))
     assert "kettle" in names(kitchen, kitchen.recommend("c0", later))
     assert names(kitchen, kitchen.recommend("c0", later, bought)) == ["bread"]
+
+
+UNTOLD = np.nan
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([("purchase", "bread", 6)], [1]),
+        ([("purchase", "bread", 6), ("return", "bread", 3)], [1, -0.5]),
+        ([("purchase", "bread", 2), ("purchase", "bread", 4), ("return", "bread", 6)], [1, 1, -2]),
+        ([("return", "bread", 3)], [-1]),  # what was bought by file came back
+        ([("purchase", "milk", 6), ("return", "bread", 3), ("return", "milk", 3)], [1, -1, -0.5]),
+        ([("purchase", "bread", UNTOLD), ("return", "bread", UNTOLD)], [1, -1]),
+        ([("cart", "bread", UNTOLD), ("remove_from_cart", "bread", UNTOLD), ("dismiss", "bread", UNTOLD)], [1, -1, 1]),
+        ([], []),
+    ],
+)
+def test_each_event_weighs_as_training_would_weigh_it(
+    lines: list[tuple[str, str, float]], expected: list[float]
+) -> None:
+    kinds = np.array([KINDS.index(kind) for kind, _, _ in lines], np.uint8)
+    products = np.array([len(product) for _, product, _ in lines], np.int32)
+    quantities = np.array([quantity for _, _, quantity in lines], np.float64)
+    assert weights(products, kinds, quantities, np.full(len(lines), UNTOLD)).tolist() == expected
+
+
+def test_three_stars_say_nothing_and_one_says_as_much_as_five() -> None:
+    stars = np.array([1, 2, 3, 4, 5, UNTOLD])
+    ratings = np.full(6, KINDS.index("rating"), np.uint8)
+    assert weights(np.zeros(6, np.int32), ratings, np.full(6, UNTOLD), stars).tolist() == [-1, -0.5, 0, 0.5, 1, 0]

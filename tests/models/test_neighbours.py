@@ -22,10 +22,8 @@ NEIGHBOURS = Neighbours(
 
 
 def scores(history: dict[int, float]) -> list[float]:
-    found: list[float] = NEIGHBOURS.scores(
-        np.array(list(history), np.int32), np.array(list(history.values()), np.float32)
-    ).tolist()
-    return found
+    found = NEIGHBOURS.scores(np.array(list(history), np.int32), np.array(list(history.values()), np.float32))
+    return found.of(np.arange(4)).tolist()
 
 
 def test_every_product_of_the_history_speaks_for_its_neighbours() -> None:

@@ -116,11 +116,13 @@ def test_a_basket_is_completed_by_the_sum_of_its_ties(
             tie = float(pairs.strength[place]) * lift ** (lift_weight * (1 - 1 / len(basket)))
             expected[int(pairs.item[place])] += tie
     expected = [0.0 if item in basket else score for item, score in enumerate(expected)]
-    assert pairs.basket_scores(sorted(basket), lift_weight).tolist() == pytest.approx(expected, rel=1e-4)
+    assert pairs.basket_scores(sorted(basket), lift_weight).of(np.arange(4)).tolist() == pytest.approx(
+        expected, rel=1e-4
+    )
 
 
 def test_an_empty_basket_is_completed_by_nothing() -> None:
-    assert pairs_of(BASKETS).basket_scores([], 1.0).tolist() == [0, 0, 0, 0]
+    assert pairs_of(BASKETS).basket_scores([], 1.0).of(np.arange(4)).tolist() == [0, 0, 0, 0]
 
 
 def test_the_strongest_tie_names_its_product_and_its_place() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from models.features import BLENDED, FEATURES
 from models.lesson import Lesson
-from models.ranking import COLUMNS_OF, NEW_SOURCES, SPEAKS_FOR, Ranker, probability
+from models.ranking import NEW_SOURCES, SPEAKS, SPEAKS_FOR, Ranker, probability
 from models.settings import BlendSettings, Weights
 from models.slate import Source
 from models.trees import Split, Trees
@@ -177,7 +177,7 @@ def test_every_part_of_a_new_products_score_has_a_source() -> None:
     weighed = {name for name, weight in asdict(BlendSettings().new).items() if weight}
     assert weighed <= {*SPEAKS_FOR}
     assert {*SPEAKS_FOR} <= {*FEATURES}
-    spoken = {FEATURES[column]: source for source, columns in COLUMNS_OF.items() for column in columns}
+    spoken = {FEATURES[column]: NEW_SOURCES[place] for place, column in np.argwhere(SPEAKS).tolist()}
     assert spoken == SPEAKS_FOR
 
 

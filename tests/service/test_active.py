@@ -194,3 +194,39 @@ def test_without_a_registry_there_is_no_model_until_one_is_published(own_shop: O
     shutil.copytree(own_shop.root, tmp_path / "later")
     active.refresh()
     assert version_of(active) == own_shop.model.version
+
+
+def test_a_model_that_a_campaign_is_pinned_to_stays_at_hand_as_long_as_it_is_needed(
+    active: ActiveModel, own_shop: Opened
+) -> None:
+    first = active.current
+    assert first is not None
+    active.keep({first.version})
+    Registry(own_shop.root).activate(another_version(own_shop.root))
+    active.refresh()
+    assert active.current is not first
+    assert active.pinned(first.version) is first
+    kept = weakref.ref(first.recommender)
+    active.keep(frozenset())
+    del first
+    active.refresh()
+    gc.collect()
+    assert kept() is None
+
+
+def test_a_campaign_can_be_pinned_to_a_version_that_is_not_in_service(active: ActiveModel, own_shop: Opened) -> None:
+    later = another_version(own_shop.root)
+    found = active.pinned(later)
+    assert found is not None
+    assert found.version == later
+    assert active.pinned("20200101T000000Z-000000000000") is None
+
+
+def test_a_damaged_version_serves_no_campaign(
+    active: ActiveModel, own_shop: Opened, caplog: pytest.LogCaptureFixture
+) -> None:
+    later = another_version(own_shop.root)
+    damage(own_shop.root, later)
+    assert active.pinned(later) is None
+    assert active.pinned(later) is None
+    assert [record.message for record in caplog.records if later in record.message][1:] == []

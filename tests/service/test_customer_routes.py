@@ -216,6 +216,7 @@ def test_an_export_holds_everything_and_nothing_afterwards(client: TestClient, o
         "products_not_used": [],
         "sessions": [],
         "events": [],
+        "mails": [],
         "learned": {"model_version": own_shop.model.version, "events": []},
     }
 
@@ -253,11 +254,11 @@ def test_a_receipt_names_what_was_deleted_and_the_versions_that_still_hold_histo
     report(client, {**BOUGHT, "customer_id": "c00", "session_id": "s", "order_id": "1"})
     say(client, train=True, personalize_web=True)
     told = client.delete("/v1/customers/c00").json()
-    assert told["deleted"] == {"events": 1, "sessions": 1, "consents": 2, "struck_out": 0}
+    assert told["deleted"] == {"events": 1, "sessions": 1, "consents": 2, "mails": 0, "struck_out": 0}
     assert [one["version"] for one in told["versions_with_history"]] == [own_shop.model.version]
     assert told["last_pruned_by"] >= told["forgotten"]
     again = client.delete("/v1/customers/c00").json()
-    assert again["deleted"] == {"events": 0, "sessions": 0, "consents": 0, "struck_out": 0}
+    assert again["deleted"] == {"events": 0, "sessions": 0, "consents": 0, "mails": 0, "struck_out": 0}
     assert client.delete("/v1/customers/nobody").json()["versions_with_history"] == []
 
 

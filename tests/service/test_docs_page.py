@@ -27,11 +27,16 @@ def test_every_address_is_described(openapi: dict[str, Any]) -> None:
     assert openapi["openapi"].startswith("3.1")
     assert set(openapi["paths"]) == {
         "/v1/customers/{customer_id}/recommendations",
+        "/v1/customers/{customer_id}/recommendations.html",
         "/v1/recommendations",
+        "/v1/recommendations/batch",
+        "/v1/campaigns",
+        "/v1/campaigns/{campaign_id}",
         "/v1/products/{product_id}/similar",
         "/v1/products/{product_id}/bundles",
         "/v1/baskets/bundles",
         "/v1/popular",
+        "/v1/feeds/{name}.json",
         "/v1/orders/{order_id}/follow-up",
         "/v1/events",
         "/v1/customers/{customer_id}",

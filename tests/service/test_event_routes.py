@@ -69,6 +69,13 @@ def test_a_call_without_events_or_with_too_many_is_refused_whole(open_shop: Test
     assert (answered.status_code, answered.headers["content-type"]) == (422, "application/problem+json")
 
 
+def test_an_id_that_is_no_text_is_refused_and_told_as_far_as_it_can_be(open_shop: TestClient) -> None:
+    body = b'{"events": [{"event_id": "\\ud800", "kind": "view"}]}'
+    answered = open_shop.post("/v1/events", content=body, headers={"Content-Type": "application/json"})
+    assert answered.status_code == 202
+    assert [one["event_id"] for one in answered.json()["rejected"]] == ["?"]
+
+
 def test_who_was_a_stranger_is_known_by_their_first_purchase(open_shop: TestClient) -> None:
     before = open_shop.get("/v1/customers/newcomer/recommendations").json()
     assert (before["strategy"], before["fallback_reason"]) == ("popular", "unknown_customer")

@@ -50,6 +50,13 @@ def test_a_header_that_is_no_key_is_a_401(house: House, header: str) -> None:
     assert house.client.get("/v1/popular", headers={"Authorization": header.encode()}).status_code == 401
 
 
+def test_a_shop_may_open_its_feeds_and_nothing_else(browse: Browse, own_shop: Shop, house: House) -> None:
+    client = browse(own_shop.root, api_key=FIRST_KEY, open_feeds=True)
+    opened = [client.get(path).status_code for path in ("/v1/feeds/popular.json", "/v1/popular", "/v1/customers/c00")]
+    assert opened == [200, 401, 401]
+    assert house.client.get("/v1/feeds/popular.json").status_code == 401
+
+
 def test_no_refusal_repeats_what_was_sent(house: House) -> None:
     for who, sent in house.made.items():
         for method, path in (("GET", "/v1/audit"), ("POST", "/v1/tokens"), ("DELETE", "/v1/customers/anna-17")):

@@ -40,6 +40,11 @@ def test_a_misspelt_variable_is_refused_with_the_name_that_was_meant() -> None:
         ("LOG_LEVEL", "loud", "REGULARS_LOG_LEVEL: should be 'debug'"),
         ("CORS_ORIGINS", "https://shop.example,*", "REGULARS_CORS_ORIGINS: * is no origin"),
         ("CORS_ORIGINS", "https://shop.example/", "REGULARS_CORS_ORIGINS: https://shop.example/ is no origin"),
+        ("SHOP_URL", "shop.example", "REGULARS_SHOP_URL: is no address; write it like https://shop.example"),
+        ("SHOP_URL", "https://shop.example/?a=b", "REGULARS_SHOP_URL: is no address"),
+        ("SHOP_URL", "javascript:alert(1)", "REGULARS_SHOP_URL: is no address"),
+        ("SHOP_URL", "http://shop.example", "REGULARS_SHOP_URL: should be https"),
+        ("PUBLIC_URL", "https://anna@shop.example", "REGULARS_PUBLIC_URL: is no address"),
         ("CALLS_A_MINUTE", "0", "REGULARS_CALLS_A_MINUTE: should be greater than or equal to 1"),
     ],
 )
@@ -47,6 +52,14 @@ def test_a_value_that_cannot_be_used_is_refused_by_name(name: str, value: str, s
     with pytest.raises(SettingsError) as refused:
         Settings.of({f"REGULARS_{name}": value})
     assert sentence in str(refused.value)
+
+
+def test_links_of_mails_are_not_signed_with_what_everyone_knows() -> None:
+    address = {"REGULARS_PUBLIC_URL": "https://mails.shop.example/"}
+    with pytest.raises(SettingsError, match="no secret is set to sign them with: set REGULARS_SIGNING_KEY"):
+        Settings.of(address)
+    assert Settings.of({**address, "REGULARS_SIGNING_KEY": "k"}).public_url == "https://mails.shop.example"
+    assert Settings.of({"REGULARS_PUBLIC_URL": "http://127.0.0.1:8000"}).public_url == "http://127.0.0.1:8000"
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.10", "shop.example"])

@@ -31,7 +31,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def say(store: Store, documents: dict[str, dict[str, Any]], *, whole: bool = False) -> None:
-    store.write(lambda change: products.put(change, documents, whole=whole)).result(10)
+    store.write(lambda change: products.put(change, documents, whole=whole, time=0)).result(10)
 
 
 def make_rule(store: Store, rule_id: str, document: dict[str, Any] | None) -> None:

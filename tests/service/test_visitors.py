@@ -15,7 +15,7 @@ from service.store import consents
 from service.store.events import Event, Line, Row, Written, write
 from service.store.store import Store, Visitor
 from service.store.writer import Change, Position
-from service.visitors import since, weights
+from service.visitors import since
 from tests.service.conftest import Browse, Shop
 from tests.shop import Line as Bought
 from tests.shop import Product, catalogue_of, small_purchases, trained
@@ -120,7 +120,7 @@ def test_who_is_forgotten_takes_their_sessions_along_and_nothing_of_another_cust
         happened("view", "milk", session_id="s", customer_id="bob"),
         happened("view", "milk", session_id="t"),
     )
-    assert forget(store, "ann") == {"events": 2, "sessions": 1, "consents": 0, "struck_out": 0}
+    assert forget(store, "ann") == {"events": 2, "sessions": 1, "consents": 0, "struck_out": 0, "mails": 0}
     assert products(store, "ann") == products(store, session_id="s") == []
     assert products(store, "bob") == products(store, session_id="t") == ["milk"]
 
@@ -130,7 +130,7 @@ def test_of_who_was_forgotten_nothing_more_is_taken_and_of_others_in_the_call_al
     given = happened("view", "bread", customer_id="ann"), happened("view", "bread", customer_id="bob")
     assert tell(store, *given).of_erased == {0}
     assert (products(store, "ann"), products(store, "bob")) == ([], ["bread"])
-    assert forget(store, "ann") == {"events": 0, "sessions": 0, "consents": 0, "struck_out": 0}
+    assert forget(store, "ann") == {"events": 0, "sessions": 0, "consents": 0, "struck_out": 0, "mails": 0}
 
 
 def test_a_later_answer_wins_whatever_the_order_of_arrival(store: Store) -> None:
@@ -154,10 +154,16 @@ def visitor(*rows: Row, **more: Any) -> Visitor:
 
 
 def test_products_that_the_catalogue_does_not_know_are_left_out() -> None:
-    seen = visitor(row("view", "nonsense"), row("purchase", "milk", order_id="7"), unused=["butter", "nonsense"])
+    rows = (
+        row("view", "nonsense"),
+        row("purchase", "milk", order_id="7", quantity=4.0),
+        row("return", "milk", quantity=1.0),
+    )
+    seen = visitor(*rows, row("rating", "bread", rating=5.0), unused=["butter", "nonsense"])
     told = since(seen, CATALOGUE, unasked=NO, forgotten=True)
-    assert told.events.item.tolist() == [2]
-    assert told.events.order.tolist() == [order_code("7")]
+    assert told.events.item.tolist() == [2, 2, 0]
+    assert told.events.weight.tolist() == [1, -0.25, 1]
+    assert told.events.order.tolist() == [order_code("7"), 0, 0]
     assert told.unused.tolist() == [1]
     assert (told.unasked, told.forgotten) == (NO, True)
 
@@ -166,23 +172,6 @@ def test_of_what_was_not_said_nothing_is_known() -> None:
     told = since(visitor(consents={PERSONALIZE_WEB: (NO, 77)}), CATALOGUE, unasked=YES, forgotten=False)
     assert told.consent == ((NEVER_ASKED, 0), (NO, 77), (NEVER_ASKED, 0))
     assert len(told.events) == 0
-
-
-@pytest.mark.parametrize(
-    ("rows", "expected"),
-    [
-        ([row("purchase", quantity=6.0)], [1]),
-        ([row("purchase", quantity=6.0), row("return", quantity=3.0)], [1, -0.5]),
-        ([row("purchase", quantity=2.0), row("purchase", quantity=4.0), row("return", quantity=6.0)], [1, 1, -2]),
-        ([row("return", quantity=3.0)], [-1]),  # what was bought by file came back
-        ([row("purchase", "milk", quantity=6.0), row("return", quantity=3.0)], [1, -1]),
-        ([row("purchase"), row("return")], [1, -1]),
-        ([row("rating", rating=stars) for stars in (1, 2, 3, 4, 5)], [-1, -0.5, 0, 0.5, 1]),
-        ([row("cart"), row("remove_from_cart"), row("view"), row("dismiss")], [1, -1, 1, 1]),
-    ],
-)
-def test_each_event_weighs_as_training_would_weigh_it(rows: list[Row], expected: list[float]) -> None:
-    assert weights(rows) == expected
 
 
 # In front of the service

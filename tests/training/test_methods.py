@@ -116,8 +116,8 @@ def test_each_source_alone_is_its_candidates_in_the_order_of_what_it_says() -> N
         own[case.pairs.item] = case.pairs.long
         says: dict[str, Sequence[float]] = {
             "source: own purchases": own.tolist(),
-            "source: factors (ALS)": case.evidence.affinity.tolist(),
-            "source: item neighbours": case.evidence.neighbours.tolist(),
+            "source: factors (ALS)": case.evidence.affinity.of(np.arange(len(SHOP.catalogue))).tolist(),
+            "source: item neighbours": case.evidence.neighbours.of(np.arange(len(SHOP.catalogue))).tolist(),
             "source: recent sales": case.demand.popularity.recent.tolist(),
         }
         for answer in answers(SHOP, user, END, 5):

@@ -20,3 +20,13 @@ def test_a_pipe_gets_plain_lines_with_what_is_left() -> None:
         clock.now = 40
         advance(100, 100)
     assert stream.getvalue() == "Evaluating: 25 of 100, about 60 s left\nEvaluating: 40.0 s\n"
+
+
+def test_what_is_counted_is_told_with_its_rate() -> None:
+    stream, clock = StringIO(), Clock()
+    with Reporter(stream, clock).step("Exporting", each="recipients") as advance:
+        clock.now = 20
+        advance(25_000, 1_000_000)
+    assert stream.getvalue().splitlines()[0] == (
+        "Exporting: 25,000 of 1,000,000, 1,250 recipients a second, about 780 s left"
+    )

@@ -1,14 +1,23 @@
 """Who an export is for."""
 
+import pickle
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from models.artifact import Manifest
+from models.customers import PERSONALIZE_EMAIL, YES
 from models.strings import Ids
+from service.store import consents
+from service.store.store import Store
+from service.store.writer import Change
+from tests.store_server import new_store
 from training.errors import InputError
+from training.live import read_live
 from training.recipients import Recipient, everyone, read_recipients
 
 NOON = int(datetime(2025, 12, 1, 12, tzinfo=UTC).timestamp())
@@ -17,7 +26,7 @@ NOON = int(datetime(2025, 12, 1, 12, tzinfo=UTC).timestamp())
 def read(folder: Path, text: str) -> list[Recipient]:
     path = folder / "mailing.csv"
     path.write_text(text, "utf-8")
-    return read_recipients(path)
+    return list(read_recipients(path))
 
 
 def test_recipients_keep_the_order_of_the_file(tmp_path: Path) -> None:
@@ -44,7 +53,7 @@ def test_moments_in_parquet_may_be_timestamps(tmp_path: Path) -> None:
     moments = pa.array([datetime(2025, 12, 1, 12, tzinfo=UTC), None], pa.timestamp("us", "UTC"))
     path = tmp_path / "mailing.parquet"
     pq.write_table(pa.table({"customer_id": ["anna", "bert"], "as_of": moments}), path)
-    assert read_recipients(path) == [Recipient("anna", NOON), Recipient("bert")]
+    assert list(read_recipients(path)) == [Recipient("anna", NOON), Recipient("bert")]
 
 
 def test_a_moment_that_is_none_is_named(tmp_path: Path) -> None:
@@ -59,5 +68,42 @@ def test_a_file_without_customers_is_refused_by_name_and_count(tmp_path: Path) -
         read(tmp_path, 'customer_id,name\n"",a\n"",b\n')
 
 
+def test_of_a_customer_in_two_rows_the_last_one_counts_at_the_place_of_the_first(tmp_path: Path) -> None:
+    rows = "customer_id,as_of,order_id\nanna,,1\nbert,,\nanna,2025-12-01T12:00:00Z,007\n"
+    assert read(tmp_path, rows) == [Recipient("anna", NOON, "007"), Recipient("bert")]
+
+
+def test_a_part_of_the_recipients_is_small_and_still_the_same_ones(tmp_path: Path) -> None:
+    path = tmp_path / "mailing.csv"
+    path.write_text("customer_id,order_id\n" + "".join(f"ann{number},o{number}\n" for number in range(5000)))
+    recipients = read_recipients(path)
+    part = recipients[4000:4010]
+    assert (len(recipients), len(part)) == (5000, 10)
+    assert list(part) == [Recipient(f"ann{number}", None, f"o{number}") for number in range(4000, 4010)]
+    assert len(pickle.dumps(part)) < 1500
+    assert list(recipients[4999:6000]) == [recipients[4999]]
+    assert list(recipients.at(np.array([7, 3]))) == [Recipient("ann7", None, "o7"), Recipient("ann3", None, "o3")]
+    assert list(recipients.at(np.array([], np.int64))) == []
+
+
 def test_everyone_is_every_customer_at_the_newest_event() -> None:
-    assert everyone(Ids.of(["anna", "bert"])) == [Recipient("anna"), Recipient("bert")]
+    assert list(everyone(Ids.of(["anna", "bert"]))) == [Recipient("anna"), Recipient("bert")]
+
+
+def test_everyone_is_who_the_store_knows_too_without_those_who_were_erased(tmp_path: Path) -> None:
+    store = Store(new_store("sqlite", tmp_path), tmp_path / "run")
+
+    def happened(change: Change) -> None:
+        for name in ("zoé", "bert", "ann"):
+            consents.give(change, name, {PERSONALIZE_EMAIL: YES}, NOON)
+        consents.forget(change, "anna", NOON)
+
+    store.write(happened).result(10)
+    store.close()
+    live = read_live(f"sqlite:///{next(tmp_path.glob('*.db'))}", Manifest(created=0, data_from=0, data_as_of=0))
+    assert [one.customer_id for one in everyone(Ids.of(["anna", "bert", "carl"]), live)] == [
+        "ann",
+        "bert",
+        "carl",
+        "zoé",
+    ]

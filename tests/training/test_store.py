@@ -359,7 +359,7 @@ def test_a_database_that_is_no_store_or_another_version_is_refused_with_what_to_
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE alembic_version (version_num TEXT)"))
         connection.execute(text("INSERT INTO alembic_version VALUES ('0000')"))
-    assert "has schema 0000 of the store, and schema 0001 is read here" in refused(url)
+    assert f"has schema 0000 of the store, and schema {SCHEMA} is read here" in refused(url)
     engine.dispose()
 
 

@@ -2,7 +2,10 @@
 
 import os
 import signal
-from collections.abc import Sequence
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ import pytest
 from models.recommender import Recommender
 from models.registry import Registry
 from tests.shop import small_shop
-from training.workers import cores, spread
+from training.workers import AHEAD, cores, shared, spread
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +58,43 @@ def test_workers_leave_ctrl_c_to_the_process_that_started_them(shop: Path) -> No
 
 def test_no_more_cores_are_used_than_this_process_may_use() -> None:
     assert 1 <= cores() <= (os.cpu_count() or 1)
+
+
+def double(_: int, part: int) -> int:
+    return 2 * part
+
+
+def test_no_more_parts_are_made_than_are_done_and_soon_to_be() -> None:
+    taken = []
+
+    def parts() -> Iterator[int]:
+        for part in range(50):
+            taken.append(part)
+            yield part
+
+    ahead = [len(taken) - made // 2 for made in shared(os.getpid, double, parts(), processes=2)]
+    assert len(ahead) == 50
+    assert max(ahead) <= 2 * AHEAD + 1
+
+
+def tell_and_sleep(_: int, part: int) -> int:
+    print(part, flush=True)  # noqa: T201
+    time.sleep(0.1)
+    return part
+
+
+KILLED = """
+import os
+from tests.training.test_workers import tell_and_sleep
+from training.workers import shared
+list(shared(os.getpid, tell_and_sleep, range(1000), processes=2))
+"""
+
+
+def test_workers_end_with_a_process_that_is_killed() -> None:
+    with subprocess.Popen([sys.executable, "-c", KILLED], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        parent.stdout.readline()
+        parent.kill()
+        # What they all write to is at its end when the last of them is gone.
+        parent.communicate(timeout=20)

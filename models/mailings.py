@@ -1,0 +1,124 @@
+"""What kind of mail a campaign is: whom it is for now, why, until when, and which products lead its slate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from enum import StrEnum
+from typing import Final
+
+from models import occasions
+from models.addressees import NO_FACTS, Addressee, Facts
+from models.live import NOTHING, Since
+from models.occasions import Occasion
+from models.recommender import NOBODY, Recommender
+from models.shelf import Room, seated
+from models.slate import Repeat, Slate, SlateRequest, Slot, Source, Strategy, why_less
+
+__all__ = ["NO_FACTS", "Facts", "Mailing", "Occasion", "mail", "occasion"]
+
+
+class Mailing(StrEnum):
+    NEWSLETTER = "newsletter"
+    WELCOME = "welcome"
+    POST_PURCHASE = "post_purchase"
+    REPLENISHMENT = "replenishment"
+    WIN_BACK = "win_back"
+    BACK_IN_STOCK = "back_in_stock"
+    BASKET = "basket"
+    NEW_FOR_YOU = "new_for_you"
+
+    @property
+    def triggered(self) -> bool:
+        """Whether it is mailed when something happens to one customer; the others go to all at once."""
+        return self not in (Mailing.NEWSLETTER, Mailing.NEW_FOR_YOU)
+
+
+# A newsletter needs none: it is for anyone, at any time.
+OCCASIONS: Final[Mapping[Mailing, Callable[[Addressee], Occasion | None]]] = {
+    Mailing.WELCOME: occasions.welcome,
+    Mailing.POST_PURCHASE: occasions.post_purchase,
+    Mailing.REPLENISHMENT: occasions.replenishment,
+    Mailing.WIN_BACK: occasions.win_back,
+    Mailing.BACK_IN_STOCK: occasions.back_in_stock,
+    Mailing.BASKET: occasions.basket,
+    Mailing.NEW_FOR_YOU: occasions.new_for_you,
+}
+
+
+def occasion(
+    recommender: Recommender,
+    mailing: Mailing,
+    customer_id: str,
+    request: SlateRequest,
+    since: Since = NOTHING,
+    facts: Facts = NO_FACTS,
+) -> Occasion | None:
+    """None where the mail is not due for this customer, or consent refuses. A newsletter has none and goes to all."""
+    return _occasion(mailing, _addressee(recommender, mailing, customer_id, request, since, facts))
+
+
+def mail(
+    recommender: Recommender,
+    mailing: Mailing,
+    customer_id: str,
+    request: SlateRequest,
+    since: Since = NOTHING,
+    facts: Facts = NO_FACTS,
+) -> tuple[Slate, Occasion | None]:
+    """The slate of a mail: the products of its occasion, then the ordinary ones; `strict`: the former alone.
+
+    Where there is no occasion it is the ordinary slate. Nothing of `facts.order` stands in either.
+    """
+    one = _addressee(recommender, mailing, customer_id, request, since, facts)
+    why = _occasion(mailing, one)
+    if why is None:
+        return recommender.recommend(customer_id, _without(request, facts.order), since), None
+    lead, pins = why.slots, recommender.shelf(one.request).pins
+    if request.strict or (len(lead) == request.n and not pins):
+        return Slate(Strategy.PERSONAL, why_less(lead), lead), why
+    rest = _without(one.request, [slot.item for slot in lead])
+    # Who is not known by anything but the order is not known by a case.
+    slate = recommender.slate(one.case, rest) if len(one.events) else recommender.recommend(customer_id, rest, since)
+    return (_led(recommender, one.request, lead, slate) if lead else slate), why
+
+
+def _addressee(
+    recommender: Recommender,
+    mailing: Mailing,
+    customer_id: str,
+    request: SlateRequest,
+    since: Since,
+    facts: Facts,
+) -> Addressee:
+    user = NOBODY if since.forgotten else recommender.model.customers.ids.find(customer_id)
+    request = _without(recommender.at_home(user, request), facts.order)
+    if mailing is Mailing.WELCOME:
+        # Who came to know a few products should come to know the shop.
+        request = replace(request, repeat=Repeat.EXCLUDE)
+    return Addressee(recommender, user, request, since, facts)
+
+
+def _occasion(mailing: Mailing, one: Addressee) -> Occasion | None:
+    customers, find = one.recommender.model.customers, OCCASIONS.get(mailing)
+    if find is None or not customers.allows(one.user, one.request.purpose, one.since):
+        return None
+    return find(one)
+
+
+def _without(request: SlateRequest, items: Sequence[int]) -> SlateRequest:
+    filters = replace(request.filters, exclude=(*request.filters.exclude, *items))
+    return replace(request, filters=filters)
+
+
+def _led(recommender: Recommender, request: SlateRequest, lead: tuple[Slot, ...], slate: Slate) -> Slate:
+    """The leading products and those of a slate without them, around what the shop pins, as its caps allow."""
+    shelf = recommender.shelf(request)
+    pinned = {item for _, item in shelf.pins}
+    seats = {
+        spot: slot for spot, slot in enumerate(slate.slots) if slot.source is Source.PINNED and slot.item in pinned
+    }
+    room = Room(shelf.caps, request.n, [slot.item for slot in seats.values()])
+    rest = [slot for slot in (*lead, *slate.slots) if room.take(slot.item)]
+    slots = tuple(seated(rest[: request.n - len(seats)], seats))
+    return Slate(Strategy.PERSONAL, why_less(slots), slots)

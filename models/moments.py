@@ -1,0 +1,16 @@
+"""Moments that somebody writes down."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Final
+
+# In a query the plus of "+01:00" means a space, and callers forget to escape it.
+LOST_PLUS: Final = re.compile(r"(?<=:\d\d) (?=\d\d:?\d\d$)|(?<=\.\d{3}) (?=\d\d:?\d\d$)")
+
+
+def seconds_of(text: str) -> int:
+    """Since 1970, of an ISO 8601 date or time; without a zone it is UTC. Raises ValueError and OverflowError."""
+    moment = datetime.fromisoformat(LOST_PLUS.sub("+", text))
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())

@@ -1,0 +1,75 @@
+"""`GET /v1/feeds/{name}.json`: one document for everybody, for systems that fetch a web feed now and then."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Annotated, Any, Final
+
+from fastapi import FastAPI, Path, Query, Request, Response
+from pydantic import Field, WithJsonSchema
+
+from models.live import NOTHING
+from service.feeds import FEEDS, feed
+from service.options import WHOLE, Asked, Locale, Name, PopularOptions
+from service.problems import NotFound
+from service.questions import AWAY, Kind, Known, Question
+from service.replies import JSON, kept
+from service.routes import PROBLEMS, problem_schema
+from service.schema import Feed
+from service.serving import EVERYONE, STAMP, Serving
+
+MAX_AGE: Final = "public, max-age=300"
+UNKNOWN_FEED: Final[dict[int | str, dict[str, Any]]] = {404: problem_schema("There is no feed of that name")}
+
+
+class FeedOptions(Asked):
+    n: Annotated[int, Field(ge=1, le=1000, description="how many products"), WHOLE] = 100
+    category: Annotated[Name | None, Field(description="only this category")] = None
+    market: Annotated[Name | None, Field(description="only what is sold there")] = None
+    locale: Annotated[Locale | None, Field(description="how prices are written")] = None
+
+
+def add_feed_routes(app: FastAPI) -> None:
+    app.add_api_route(
+        "/v1/feeds/{name:id}.json",
+        shop_feed,
+        methods=["GET"],
+        response_model=Feed,
+        responses=PROBLEMS | UNKNOWN_FEED,
+        tags=["mails"],
+    )
+
+
+async def shop_feed(
+    request: Request,
+    name: Annotated[str, Path(description="which"), WithJsonSchema({"enum": list(FEEDS)})],
+    options: Annotated[FeedOptions, Query()],
+) -> Response:
+    """What is popular, or new in the shop: the same for everyone, 3.3 MB at most. Never a 429, which ends mailings."""
+    if name not in FEEDS:
+        raise NotFound(f"There is no such feed; there are: {', '.join(FEEDS)}.")
+    serving: Serving = request.app.state.serving
+    limits = PopularOptions(category=options.category, market=options.market)
+    question = Question(Kind.POPULAR, limits, options.locale or serving.settings.default_locale)
+    about = f"{serving.model().version} {serving.live.phase(int(time.time()))} feed {name} {options.n}"
+    key = question.key(about, serving.links.secret + serving.store.identity)
+    newest = serving.store.revisions.newest(EVERYONE)
+    packed = await serving.cache.get(key)
+    if packed is None or int.from_bytes(packed[:STAMP], "little") < newest:
+        stamp, body = await asyncio.to_thread(_made, serving, name, options.n, question)
+        if stamp is None:  # as far as it is known without the store: nobody should keep it
+            return Response(body, headers={"Cache-Control": "no-store"}, media_type=JSON)
+        packed = stamp.to_bytes(STAMP, "little") + body
+        serving.cache.put(key, packed)
+    return kept(request, packed[STAMP:], MAX_AGE)
+
+
+def _made(serving: Serving, name: str, n: int, question: Question) -> tuple[int | None, bytes]:
+    """In a thread: the feed and the position of the store that it was made at, None where the store is away."""
+    found = serving.known(None)
+    shop, stamp, known = serving.live.as_known(serving.model()), None, AWAY
+    if found is not None:
+        shop, visitor = found
+        stamp, known = visitor.stamp, Known(NOTHING, visitor.position.newest)
+    return stamp, feed(name, n, shop.today(int(time.time())), question, serving.links, known)

@@ -1,0 +1,109 @@
+"""Campaigns and what their mails showed: one record a customer and question, which the first writer makes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from service.store.events import is_erased
+from service.store.revisions import slot_of
+from service.store.tables import campaigns, slates
+from service.store.writer import Change
+
+HOUR: Final = 3600
+LOOKED_AT: Final = 100  # records of a customer: of more the oldest are not known
+
+
+@dataclass(frozen=True)
+class Campaign:
+    campaign_id: str
+    kind: str  # models.mailings.Mailing
+    model_version: str
+    as_of: int  # seconds since 1970, like `opened`
+    opened: int
+    window_hours: int
+    not_twice: int  # how many campaigns before it, whose products it does not show again
+
+    @property
+    def closes(self) -> int:
+        return self.opened + self.window_hours * HOUR
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a mail showed a customer."""
+
+    ref: bytes
+    campaign_id: str
+    customer_id: str
+    time: int  # seconds since 1970
+    document: str
+
+
+def of(connection: Connection, campaign_id: str) -> Campaign | None:
+    row = connection.execute(select(*COLUMNS).where(campaigns.c.campaign_id == campaign_id)).first()
+    return Campaign(*row) if row else None
+
+
+def listed(connection: Connection) -> list[Campaign]:
+    """Every campaign, the newest first."""
+    rows = connection.execute(select(*COLUMNS).order_by(campaigns.c.opened.desc(), campaigns.c.campaign_id))
+    return [Campaign(*row) for row in rows]
+
+
+def put(change: Change, campaign: Campaign) -> Campaign:
+    """From now on the campaign is as given."""
+    (number,) = change.numbers(1)
+    values = {**vars(campaign), "number": number}
+    same = campaigns.c.campaign_id == campaign.campaign_id
+    if not change.connection.execute(update(campaigns).where(same).values(**values)).rowcount:
+        change.connection.execute(insert(campaigns).values(**values))
+    change.touch(slot_of("campaign", campaign.campaign_id))
+    return campaign
+
+
+def pinned(connection: Connection, now: int) -> dict[str, int]:
+    """model version -> until when an open campaign needs it, seconds since 1970."""
+    until: dict[str, int] = {}
+    for campaign in listed(connection):
+        if now < campaign.closes:
+            until[campaign.model_version] = max(until.get(campaign.model_version, 0), campaign.closes)
+    return until
+
+
+def recent(connection: Connection, customer_id: str) -> list[Record]:
+    """What mails showed a customer, newest first."""
+    theirs = select(*slates.columns).where(slates.c.customer_id == customer_id)
+    rows = connection.execute(theirs.order_by(slates.c.time.desc(), slates.c.ref).limit(LOOKED_AT))
+    return [Record(bytes(row.ref), *row[1:]) for row in rows]
+
+
+def keep(change: Change, made: Record, *, valid_after: int, erased: int) -> bool:
+    """Whether it became the record: it does not where there is one younger than that, or the customer was forgotten.
+
+    `erased`: up to this number it was known, when it was made, who was.
+    """
+    if change.erased > erased and is_erased(change.connection, made.customer_id):
+        return False
+    upsert = UPSERT[change.connection.dialect.name](slates).values(**vars(made))
+    same = upsert.on_conflict_do_update(
+        index_elements=[slates.c.ref], set_=vars(made), where=slates.c.time <= valid_after
+    )
+    return change.connection.execute(same.returning(slates.c.ref)).first() is not None
+
+
+def customer_of(connection: Connection, ref: bytes) -> str | None:
+    """Whom a record concerns."""
+    return connection.execute(select(slates.c.customer_id).where(slates.c.ref == ref)).scalar()
+
+
+def forget(change: Change, before: int) -> None:
+    """Forget what mails showed before that time, seconds since 1970."""
+    change.connection.execute(delete(slates).where(slates.c.time < before))
+
+
+UPSERT: Final[dict[str, Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+COLUMNS: Final = tuple(campaigns.c[name] for name in Campaign.__dataclass_fields__)

@@ -1,0 +1,91 @@
+"""What campaigns are pinned to, and what their mails showed, in a real store."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import orjson
+import pytest
+
+from service.store import campaigns, consents
+from service.store.campaigns import HOUR, Campaign, Record
+from service.store.store import Store
+from service.store.writer import Change
+from tests.store_server import KINDS, new_store
+
+MONDAY = Campaign("monday", "newsletter", "v1", as_of=900, opened=1000, window_hours=72, not_twice=3)
+
+
+@pytest.fixture(params=KINDS)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    opened = Store(new_store(request.param, tmp_path), tmp_path / "run")
+    yield opened
+    opened.close()
+
+
+def shown(ref: str, campaign: str, *products: str, time: int = 1000, customer: str = "ann") -> Record:
+    return Record(ref.encode(), campaign, customer, time, orjson.dumps({"products": products}).decode())
+
+
+def keep(store: Store, made: Record, valid_after: int = 0) -> bool:
+    return store.write(lambda change: campaigns.keep(change, made, valid_after=valid_after, erased=0)).result(10)
+
+
+def recent(store: Store) -> list[Record]:
+    return store.read(lambda connection: campaigns.recent(connection, "ann"))
+
+
+def test_a_campaign_is_what_was_last_said_of_it(store: Store) -> None:
+    for campaign in (MONDAY, replace(MONDAY, kind="basket")):
+        store.write(lambda change, said=campaign: campaigns.put(change, said)).result(10)
+    assert store.read(campaigns.listed) == [replace(MONDAY, kind="basket")]
+    assert store.read(lambda connection: campaigns.of(connection, "tuesday")) is None
+
+
+def test_the_first_worker_to_record_a_mail_decides_what_it_shows(store: Store) -> None:
+    assert keep(store, shown("r", "monday", "bread"))
+    assert not keep(store, shown("r", "monday", "milk", time=1001))
+    assert recent(store) == [shown("r", "monday", "bread")]
+
+
+def test_a_mail_whose_window_has_passed_shows_something_new(store: Store) -> None:
+    keep(store, shown("r", "monday", "bread", time=1000))
+    assert keep(store, shown("r", "monday", "milk", time=9000), valid_after=1000)
+    assert recent(store) == [shown("r", "monday", "milk", time=9000)]
+
+
+def test_what_was_shown_last_is_told_first_and_of_nobody_else(store: Store) -> None:
+    for time, name in enumerate(("one", "two", "three"), 1000):
+        keep(store, shown(name, name, f"of {name}", time=time))
+    keep(store, shown("bob's", "three", "milk", customer="bob"))
+    assert [record.campaign_id for record in recent(store)] == ["three", "two", "one"]
+
+
+def test_of_who_was_forgotten_nothing_is_recorded_any_more(store: Store) -> None:
+    keep(store, shown("r", "monday", "bread"))
+
+    def forget(change: Change) -> dict[str, int]:
+        return consents.forget(change, "ann", 1000)
+
+    assert store.write(forget).result(10)["mails"] == 1
+    assert not keep(store, shown("r", "monday", "bread"))
+    assert store.read(lambda connection: campaigns.customer_of(connection, b"r")) is None
+
+
+def test_a_link_finds_whose_mail_it_was_in_until_that_is_swept(store: Store) -> None:
+    keep(store, shown("old", "monday", "bread", time=1000))
+    keep(store, shown("new", "monday", "bread", time=2000, customer="bob"))
+    store.write(lambda change: campaigns.forget(change, 2000)).result(10)
+    found = [store.read(lambda connection, r=ref: campaigns.customer_of(connection, r)) for ref in (b"old", b"new")]
+    assert found == [None, "bob"]
+
+
+def test_models_are_needed_until_the_last_campaign_pinned_to_them_closes(store: Store) -> None:
+    for name, version, hours in (("a", "v1", 1), ("b", "v1", 3), ("c", "v2", 1)):
+        campaign = replace(MONDAY, campaign_id=name, model_version=version, window_hours=hours)
+        store.write(lambda change, said=campaign: campaigns.put(change, said)).result(10)
+    assert store.read(lambda connection: campaigns.pinned(connection, 1001)) == {
+        "v1": 1000 + 3 * HOUR,
+        "v2": 1000 + HOUR,
+    }
+    assert store.read(lambda connection: campaigns.pinned(connection, 1000 + 2 * HOUR)) == {"v1": 1000 + 3 * HOUR}

@@ -1,0 +1,188 @@
+"""`export` as a shop's engineer types it: a whole audience, killed and continued, told and refused."""
+
+import csv
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from models.events import KINDS
+from service.store.events import Event, Line
+from service.store.events import write as write_events
+from service.store.store import Store
+from tests.store_server import new_store
+from tests.training.corner_shop import NOW, run, train, write
+
+Said = pytest.CaptureFixture[str]
+PEOPLE = [f"c{number % 60:02}{number // 60 or ''}" for number in range(4_000)]  # eight parts
+NUMBERS = count()
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trained corner shop with a long list of recipients."""
+    folder = tmp_path_factory.mktemp("corner")
+    assert train(folder) == 0
+    write(folder, PEOPLE, header="customer_id", name="all.csv")
+    return folder
+
+
+class Till:
+    """The store of the shop's service."""
+
+    def __init__(self, folder: Path) -> None:
+        self.url = new_store("sqlite", folder)
+        self.store = Store(self.url, folder / "run")
+
+    def sells(self, customer: str, product: str) -> None:
+        told = Event(f"e{next(NUMBERS)}", KINDS.index("purchase"), NOW, (Line(product),), customer_id=customer)
+        self.store.write(lambda change: write_events(change, [told])).result(10)
+
+
+@pytest.fixture
+def till(tmp_path: Path) -> Iterator[Till]:
+    """With a newcomer, who has bought after the training."""
+    opened = Till(tmp_path)
+    opened.sells("c35", "p1")
+    yield opened
+    opened.store.close()
+
+
+def export(shop: Path, output: Path, *more: object) -> list[str]:
+    """Of six products there are never eight."""
+    options = ("--registry", shop / "registry", "--config", shop / "shop.toml", "-n", 8, "--layout", "wide")
+    return [str(word) for word in ("export", *options, "--output", output, *more)]
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def last_line(capsys: Said) -> str:
+    return capsys.readouterr().err.splitlines()[-1]
+
+
+def stopped(command: list[str], part: Path, how: signal.Signals) -> tuple[int, str]:
+    """Run a command until one part is finished and the next one written: its exit status, and what it said."""
+    with subprocess.Popen([sys.executable, "-m", "training", *command], stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 60
+        while not part.exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.002)
+        process.send_signal(how)
+        _, said = process.communicate()
+    return process.returncode, said
+
+
+@pytest.mark.parametrize("ending", ["csv", "ndjson", "parquet"])
+def test_a_killed_export_that_goes_on_writes_the_file_of_one_that_nothing_happened_to(
+    shop: Path, till: Till, tmp_path: Path, capsys: Said, ending: str
+) -> None:
+    options = ("--recipients", shop / "all.csv", "--cards", "--store", till.url)
+    folder = tmp_path / "files"
+    folder.mkdir()
+    output, undisturbed = folder / f"slates.{ending}", tmp_path / f"undisturbed.{ending}"
+    assert run(*export(shop, undisturbed, *options)) == 0
+    output.write_text("yesterday's")
+    part = folder / f".slates.{ending}.parts" / "000001"
+    assert stopped(export(shop, output, *options), part, signal.SIGKILL)[0] == -signal.SIGKILL
+    assert output.read_text() == "yesterday's"
+    # What is sold meanwhile is in the next file.
+    for product in ("p2", "p3"):
+        till.sells("c59", product)
+    assert run(*export(shop, output, *options, "--resume"), now=NOW + 3600) == 0
+    assert "of 4,000 recipients are done" in capsys.readouterr().err
+    if ending == "parquet":
+        assert pq.read_table(output).equals(pq.read_table(undisturbed))
+    else:
+        assert output.read_bytes() == undisturbed.read_bytes()
+    assert [path.name for path in folder.iterdir()] == [output.name]
+
+
+def test_what_was_sold_since_the_training_is_in_the_file_of_who_names_the_store(
+    shop: Path, till: Till, tmp_path: Path, capsys: Said
+) -> None:
+    output, list_ = tmp_path / "slates.csv", write(tmp_path, ["c35", "c01", "nobody"], header="customer_id")
+    cards = ("--cards", "--recipients", list_)
+    assert run(*export(shop, output, *cards)) == 0
+    assert [row["strategy"] for row in rows_of(output)] == ["popular", "personal", "popular"]
+    assert run(*export(shop, output, *cards, "--store", till.url)) == 0
+    assert [row["strategy"] for row in rows_of(output)] == ["personal", "personal", "popular"]
+    told = capsys.readouterr().err
+    assert "Reading the store: " in told
+    assert told.endswith("; 3 with fewer than 8 products; 1 unknown_customer\n")
+
+
+def test_cards_are_shown_as_the_shop_asks(shop: Path, tmp_path: Path) -> None:
+    output = tmp_path / "slates.csv"
+    assert run(*export(shop, output, "--cards", "--locale", "de-DE", "--shop-url", "https://shop.example")) == 0
+    rows = rows_of(output)
+    assert list(rows[0])[:6] == ["customer_id", "count", "strategy", "fallback_reason", "rec_1_id", "rec_1_title"]
+    assert [int(row["count"]) for row in rows] == [sum(bool(row[f"rec_{k}_id"]) for k in range(1, 9)) for row in rows]
+
+
+def test_a_file_is_for_those_who_meet_every_filter(shop: Path, tmp_path: Path, capsys: Said) -> None:
+    output = tmp_path / "slates.csv"
+    filters = ("--audience", "bought:1", "--audience", "consent:email")
+    assert run(*export(shop, output, *filters)) == 0
+    newest = {row["customer_id"] for row in rows_of(output)}
+    assert 0 < len(newest) < 30
+    assert f"{len(newest)} rows for {len(newest)} customers" in capsys.readouterr().err
+
+
+def test_a_mailing_tells_who_it_is_not_due_for(shop: Path, tmp_path: Path, capsys: Said) -> None:
+    output = tmp_path / "slates.csv"
+    later = [f"c{number:02},{'2025-10-10' if number < 10 else ''}" for number in range(30)]
+    list_ = write(tmp_path, later, header="customer_id,as_of")
+    assert run(*export(shop, output, "--audience", "win_back", "--recipients", list_)) == 0
+    rows = rows_of(output)
+    assert rows
+    assert {row["customer_id"] for row in rows} <= {f"c{number:02}" for number in range(10)}
+    assert last_line(capsys).endswith(f"; not due for {30 - len(rows)}")
+    assert all(row["occasion_text"] and row["occasion_until"] for row in rows)
+
+
+def test_an_export_goes_on_only_as_what_it_was_begun(shop: Path, tmp_path: Path, capsys: Said) -> None:
+    output = tmp_path / "slates.csv"
+    options = ("--recipients", shop / "all.csv")
+    part = tmp_path / ".slates.csv.parts" / "000001"
+    said = "Stopped; the same command with --resume goes on\n"
+    assert stopped(export(shop, output, *options), part, signal.SIGINT) == (130, said)
+    for other, named in (
+        (("--recipients", shop / "all.csv", "--cards"), "--cards"),
+        (("--recipients", write(tmp_path, PEOPLE[1:], header="customer_id")), "recipients"),
+    ):
+        assert run(*export(shop, output, *other, "--resume")) == 2
+        said = last_line(capsys)
+        assert said.startswith(f"Error: --resume: {output} was begun with {named} ")
+        assert said.endswith("; without --resume it begins again")
+    assert run(*export(shop, output)) == 0
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--output", "slates.xlsx"], "--output slates.xlsx: expected a name ending in .parquet, .csv, .ndjson"),
+        (["--output", "slates.csv.gz"], "--output slates.csv.gz: expected a name ending in .parquet, .csv, .ndjson"),
+        (["--output", "nowhere/slates.csv"], "--output nowhere/slates.csv: the folder nowhere does not exist"),
+        (["-n", "0"], "-n 0: expected 1 to 100"),
+        (["--locale", "xx_YY"], "--locale xx_YY: expected a locale such as en_US or de-DE"),
+        (["--shop-url", "shop"], "--shop-url shop: expected an address such as https://shop.example"),
+        (["--audience", "rich"], "rich"),
+        (["--store", "store.db"], "--store: the store's address cannot be read"),
+    ],
+)
+def test_what_cannot_be_exported_is_refused_in_a_sentence(
+    shop: Path, tmp_path: Path, capsys: Said, options: list[str], said: str
+) -> None:
+    assert run(*export(shop, tmp_path / "slates.csv"), *options) == 2
+    assert said in last_line(capsys)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,85 @@
+"""The files that an export can write: parts of them, and the whole that parts make.
+
+Parts are written by many processes and joined by one, so the work is in the parts: those of a text are its lines.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import orjson
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from models.artifact import sync_directory
+
+TOGETHER: Final = 32  # parts in a row group of Parquet
+BLOCK: Final = 1 << 20  # bytes copied at a time
+
+
+@dataclass(frozen=True)
+class Format:
+    """How one part is written, and how parts become a file."""
+
+    write: Callable[[pa.Table, BinaryIO], None]
+    join: Callable[[Sequence[Path], pa.Schema, BinaryIO], None]
+
+
+@contextmanager
+def written(path: Path) -> Iterator[BinaryIO]:
+    """A file that appears whole or not at all, and stays after a power cut."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with beside.open("wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        beside.replace(path)
+        sync_directory(path.parent)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _write_csv(table: pa.Table, stream: BinaryIO) -> None:
+    pa_csv.write_csv(table, stream, pa_csv.WriteOptions(include_header=False))
+
+
+def _join_csv(parts: Sequence[Path], schema: pa.Schema, stream: BinaryIO) -> None:
+    pa_csv.write_csv(schema.empty_table(), stream)
+    _join_lines(parts, schema, stream)
+
+
+def _write_ndjson(table: pa.Table, stream: BinaryIO) -> None:
+    stream.writelines(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in table.to_pylist())
+
+
+def _join_lines(parts: Sequence[Path], _schema: pa.Schema, stream: BinaryIO) -> None:
+    for part in parts:
+        with part.open("rb") as source:
+            shutil.copyfileobj(source, stream, BLOCK)
+
+
+def _write_arrow(table: pa.Table, stream: BinaryIO) -> None:
+    with pa.ipc.new_file(stream, table.schema) as writer:
+        writer.write_table(table)
+
+
+def _join_parquet(parts: Sequence[Path], schema: pa.Schema, stream: BinaryIO) -> None:
+    with pq.ParquetWriter(stream, schema) as writer:
+        for start in range(0, len(parts), TOGETHER):
+            tables = [pa.ipc.open_file(part.read_bytes()).read_all() for part in parts[start : start + TOGETHER]]
+            writer.write_table(pa.concat_tables(tables))
+
+
+FORMATS: Final = {
+    ".parquet": Format(_write_arrow, _join_parquet),
+    ".csv": Format(_write_csv, _join_csv),
+    ".ndjson": Format(_write_ndjson, _join_lines),
+}

@@ -1,0 +1,106 @@
+"""A model and what the service's store says beyond it: the shop as it is now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from models.events import DAY, PURCHASE, Events, order_code
+from models.live import NOTHING, Since, history
+from models.mailings import Facts
+from models.merchandising import ShopRule
+from models.model import Model
+from models.recommender import NOBODY, Recommender
+from models.renewal import product_of, renewed
+from models.rulebook import rule_of
+from training.live import Live, Sold
+
+
+@dataclass(frozen=True, eq=False)
+class Now:
+    """What a worker answers from; made once in each process."""
+
+    recommender: Recommender  # products and sales as they are now
+    live: Live
+    unasked: int  # what holds for who was never asked: YES or NO of models.customers
+    as_of: int  # the newest event of both, seconds since 1970
+    rules: tuple[ShopRule, ...]
+    facts: Facts  # what came back into stock
+    items: NDArray[np.int32]  # the item of each of Live.products, -1 for one that the catalogue does not know
+
+    @classmethod
+    def of(cls, learned: Recommender, live: Live, unasked: int) -> Self:
+        model = _model(learned, live)
+        items = model.catalogue.ids.find_all(list(live.products))
+        back = np.flatnonzero(live.told.restocked > 0)
+        restocked = model.catalogue.ids.find_all([live.told.ids[place] for place in back.tolist()]).tolist()
+        model = _selling(model, live.sold, items)
+        return cls(
+            Recommender(learned.manifest, model, learned.settings),
+            live,
+            unasked,
+            max(learned.manifest.data_as_of, int(live.newest[0])),
+            tuple(rule_of(orjson.loads(document)) for document in live.rules),
+            Facts(restocked=dict(zip(restocked, live.told.restocked[back].tolist(), strict=True))),
+            items,
+        )
+
+    def rules_at(self, clock: int) -> tuple[ShopRule, ...]:
+        """Those that hold at a moment of the clock, for slates of whatever moment."""
+        held = (rule for rule in self.rules if (rule.starts or 0) <= clock and (rule.ends is None or clock < rule.ends))
+        return tuple(replace(rule, starts=None, ends=None) for rule in held)
+
+    def since(self, customer_id: str) -> Since:
+        """What the customer has done and said since the model learned."""
+        if self.live.forgotten(customer_id):
+            return replace(self._stranger, forgotten=True)
+        place = self.live.customers.ids.find(customer_id)
+        if place < 0:
+            return self._stranger
+        told, people = self.live.histories.of(place), self.live.customers
+        item = self.items[told.item]
+        struck = self.items[self.live.struck[slice(*np.searchsorted(self.live.struck[:, 0], (place, place + 1))), 1]]
+        return Since(
+            Events(item, told.time, told.kind, told.weight, told.order).at(item >= 0),
+            consent=tuple(zip(people.consent[place].tolist(), people.consent_time[place].tolist(), strict=True)),
+            unasked=self.unasked,
+            unused=struck[struck >= 0],
+        )
+
+    @cached_property
+    def _stranger(self) -> Since:
+        return replace(NOTHING, unasked=self.unasked)
+
+    def about(self, customer_id: str, since: Since, order_id: str | None) -> Facts:
+        """With the products of an order of the customer's."""
+        if order_id is None:
+            return self.facts
+        histories, ids = self.recommender.model.histories, self.recommender.model.customers.ids
+        user = NOBODY if since.forgotten else ids.find(customer_id)
+        events = history(histories.none() if user == NOBODY else histories.of(user), since)
+        bought = events.item[(events.kind == PURCHASE) & (events.order == order_code(order_id))]
+        return replace(self.facts, order=tuple(np.unique(bought).tolist()))
+
+
+def _model(learned: Recommender, live: Live) -> Model:
+    """With the products as they are now."""
+    told = zip(live.told.ids, live.told.document, strict=True)
+    products = [product_of(product_id, orjson.loads(document)) for product_id, document in told]
+    return renewed(learned.model, products, learned.model, learned.manifest.data_as_of)
+
+
+def _selling(model: Model, sold: Sold, items: NDArray[np.int32]) -> Model:
+    """With what was sold since in what is popular."""
+    item = items[sold.product]
+    known = item >= 0
+    if not known.any():
+        return model
+    # The last one is for code -1.
+    market = np.append(model.customers.market_names.find_all(list(sold.market_names)), np.int32(-1))[sold.market]
+    time = sold.time[known]
+    return replace(model, sales=model.sales.continued(time // DAY, market[known], item[known], int(time.max())))

@@ -1,0 +1,31 @@
+"""What several commands take, and how they end."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Final
+
+from models.registry import Registry
+from training.errors import InputError
+
+DONE: Final = 0
+REFUSED: Final = 1
+BAD_INPUT: Final = 2
+STOPPED: Final = 130  # by Ctrl-C, as a shell tells it
+
+
+def add_registry(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--registry", type=Path, required=True, metavar="DIR")
+
+
+def add_config(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--config", type=Path, metavar="FILE.toml")
+
+
+def registry_at(root: Path, *, must_exist: bool = False) -> Registry:
+    if must_exist and not root.exists():
+        raise InputError(f"--registry {root}: no such folder; the first training makes it")
+    if root.exists() and not root.is_dir():
+        raise InputError(f"--registry {root}: is a file, expected a folder")
+    return Registry(root)
