@@ -59,6 +59,11 @@ class Caller:
             raise Forbidden("The body names a customer or a session that this token does not belong to.")
         return self.customer_id, self.session_id
 
+    def mail(self, campaign: str | None) -> None:
+        """Raises Forbidden where a browser names a campaign: what mails show is recorded, and it is the shop's."""
+        if self.is_customer and campaign is not None:
+            raise Forbidden("Campaigns are the shop's: a customer's token opens none.")
+
     def event(self, given: Any) -> Any:
         """An event of a body, likewise. A browser's event ids are a space of their own: it cannot take the shop's."""
         if not self.is_customer or not isinstance(given, dict):

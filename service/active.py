@@ -88,6 +88,13 @@ class ActiveModel:
             log.error("a campaign needs model %s: %s", version, self._shown(error))
             return None
 
+    def pin(self, version: str, until: int) -> None:
+        """Have it kept in the registry until a moment; where that is only read, whoever prunes it does not know."""
+        try:
+            self.registry.pin(version, until)
+        except OSError as error:
+            log.warning("model %s of a campaign cannot be marked as needed: %s", version, error.strerror)
+
     def keep(self, versions: Set[str]) -> None:
         """Have what open campaigns are pinned to at hand, and nothing else besides the model in service."""
         self._needed = versions

@@ -120,7 +120,7 @@ async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Serving
             store=store,
             live=live,
             mails=mails,
-            pins=Pins(store, active.registry, settings),
+            pins=Pins(store, active, settings),
             breaker=Breaker(settings.breaker_failures, settings.breaker_seconds),
         )
     finally:
@@ -146,7 +146,7 @@ async def follow(store: Store, active: ActiveModel, live: LiveShop, poll_seconds
 
 def keep_pinned(store: Store, active: ActiveModel) -> None:
     """Have at hand what open campaigns are pinned to. Raises StoreDownError."""
-    active.keep(store.read(partial(pinned, now=int(time.time()))).keys())
+    active.keep(store.read(partial(pinned, now=int(time.time()))))
 
 
 async def sweep_mails(store: Store, days: int) -> None:

@@ -97,7 +97,7 @@ async def put_campaign(request: Request, campaign_id: CampaignId, content: Annot
         given=content.model_dump(exclude_none=True),
     )
     made = await durable(request, work)
-    await asyncio.to_thread(serving.active.registry.pin, made.model_version, made.closes)
+    await asyncio.to_thread(serving.active.pin, made.model_version, made.closes)
     return _json(told(made))
 
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from models.mailings import Mailing
-from models.registry import Registry
+from service.active import ActiveModel
 from service.body import Model
 from service.settings import Settings
 from service.store import campaigns
@@ -26,9 +26,9 @@ NO_CHANGE: Final[Mapping[str, Any]] = MappingProxyType({})
 class Pins:
     """Of one process; another host's change shows as soon as it is followed."""
 
-    def __init__(self, store: Store, registry: Registry, settings: Settings) -> None:
+    def __init__(self, store: Store, active: ActiveModel, settings: Settings) -> None:
         self._store = store
-        self._registry = registry
+        self._active = active
         self._settings = settings
         self._held: dict[str, tuple[int, Campaign]] = {}  # by id, with the number of the change it was read after
 
@@ -53,7 +53,7 @@ class Pins:
             campaign = self._store.write(work).result(WAIT_SECONDS)
         except TimeoutError:
             raise StoreDownError("slow") from None
-        self._registry.pin(campaign.model_version, campaign.closes)
+        self._active.pin(campaign.model_version, campaign.closes)
         return campaign
 
 

@@ -98,7 +98,8 @@ async def customer_recommendations(
 
 
 def customer_question(request: Request, customer_id: str, options: CustomerOptions) -> Question:
-    """The same one however it is asked: by address, in a batch."""
+    """The same one however it is asked: by address, in a batch, as a block. Raises Forbidden."""
+    caller_of(request).mail(options.campaign)
     locale = _locale(request, options)
     return Question(
         Kind.CUSTOMER,
@@ -112,6 +113,7 @@ def customer_question(request: Request, customer_id: str, options: CustomerOptio
 
 async def session_recommendations(request: Request, options: Annotated[SessionOptions, Body()]) -> Response:
     """A slate for a visit: from what was looked at and put into the basket, with or without a known customer."""
+    caller_of(request).mail(options.campaign)
     customer_id, session_id = caller_of(request).own(options.customer_id, options.session_id)
     question = Question(
         Kind.CUSTOMER,

@@ -65,13 +65,10 @@ def put(change: Change, campaign: Campaign) -> Campaign:
     return campaign
 
 
-def pinned(connection: Connection, now: int) -> dict[str, int]:
-    """model version -> until when an open campaign needs it, seconds since 1970."""
-    until: dict[str, int] = {}
-    for campaign in listed(connection):
-        if now < campaign.closes:
-            until[campaign.model_version] = max(until.get(campaign.model_version, 0), campaign.closes)
-    return until
+def pinned(connection: Connection, now: int) -> frozenset[str]:
+    """The models that open campaigns need."""
+    closes = campaigns.c.opened + campaigns.c.window_hours * HOUR
+    return frozenset(connection.execute(select(campaigns.c.model_version).where(closes > now)).scalars())
 
 
 def recent(connection: Connection, customer_id: str) -> list[Record]:

@@ -77,6 +77,14 @@ def test_a_customer_token_opens_what_is_the_customers_own(house: House, method: 
     assert house.call(method, path, "token", ANNA, json={} if method != "GET" else None) in (200, 422)
 
 
+def test_a_browser_opens_no_campaign(house: House) -> None:
+    mail = {"campaign": "autumn", "placement": "email"}
+    for path in ("/v1/customers/{customer_id}/recommendations", "/v1/customers/{customer_id}/recommendations.html"):
+        assert house.call("GET", path, "token", ANNA, params=mail) == 403
+    assert house.call("POST", "/v1/recommendations", "token", json=mail) == 403
+    assert house.client.get("/v1/campaigns/autumn", headers={"X-API-Key": house.made["read"]}).status_code == 404
+
+
 @pytest.mark.parametrize(
     "customer", ["c00%2Fprofile", "c00/", "C00", "c0%300/x", "c01/recommendations%2F..%2Fc00", "c00%00", "c00%20"]
 )

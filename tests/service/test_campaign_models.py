@@ -4,7 +4,6 @@ import time
 from pathlib import Path
 
 import orjson
-import pytest
 
 from benchmarks.fetching import fetched, mail_call
 from benchmarks.mails import UNHURRIED_MS, essence, kill
@@ -25,19 +24,11 @@ from tests.service.postbox import (
 from tests.shop import REGULAR
 
 
-@pytest.fixture
-def new_shop(own_shop: Shop) -> Shop:
-    """No mail was ever sent here."""
-    for part in own_shop.root.glob("store.db*"):
-        part.unlink()
-    return own_shop
-
-
-def test_a_new_model_leaves_an_open_campaign_alone_and_the_next_one_has_it(browse: Browse, new_shop: Shop) -> None:
-    client = browse(new_shop.root, poll_seconds=0.05, deadline_ms=UNHURRIED_MS)
+def test_a_new_model_leaves_an_open_campaign_alone_and_the_next_one_has_it(browse: Browse, own_shop: Shop) -> None:
+    client = browse(own_shop.root, poll_seconds=0.05, deadline_ms=UNHURRIED_MS)
     fetched_before = kept(client, REGULAR, "autumn")
     others_before = shown(mail(client, "c01", None))
-    newer = publish_other_tastes(new_shop)
+    newer = publish_other_tastes(own_shop)
     wait_for_model(client, newer)
     assert told(mail(client, REGULAR, "autumn")) == told(fetched_before)
     for_another = mail(client, "c01", "autumn")
@@ -50,10 +41,10 @@ def test_a_new_model_leaves_an_open_campaign_alone_and_the_next_one_has_it(brows
     assert mail(client, "c01", "autumn")["model_version"] == newer
 
 
-def test_a_campaign_can_be_made_for_a_model_and_a_moment(browse: Browse, new_shop: Shop) -> None:
-    first = new_shop.model.version
-    client = browse(new_shop.root, poll_seconds=0.05, deadline_ms=UNHURRIED_MS)
-    newer = publish_other_tastes(new_shop)
+def test_a_campaign_can_be_made_for_a_model_and_a_moment(browse: Browse, own_shop: Shop) -> None:
+    first = own_shop.model.version
+    client = browse(own_shop.root, poll_seconds=0.05, deadline_ms=UNHURRIED_MS)
+    newer = publish_other_tastes(own_shop)
     wait_for_model(client, newer)
     agreed = agree(client, "old", model_version=first, as_of="2025-05-01T00:00:00Z")
     assert (agreed["model_version"], agreed["as_of"]) == (first, "2025-05-01T00:00:00Z")
@@ -61,27 +52,27 @@ def test_a_campaign_can_be_made_for_a_model_and_a_moment(browse: Browse, new_sho
     assert mail(client, "c01", "old")["model_version"] == first
 
 
-def test_a_model_that_a_campaign_needs_is_not_pruned(browse: Browse, new_shop: Shop) -> None:
-    client = browse(new_shop.root, poll_seconds=0.05, deadline_ms=UNHURRIED_MS)
+def test_a_model_that_a_campaign_needs_is_not_pruned(browse: Browse, own_shop: Shop) -> None:
+    client = browse(own_shop.root, poll_seconds=0.05, deadline_ms=UNHURRIED_MS)
     before = kept(client, "c00", "autumn")
-    newer = publish_other_tastes(new_shop)
+    newer = publish_other_tastes(own_shop)
     wait_for_model(client, newer)
-    wait_until(lambda: Registry(new_shop.root).pinned(new_shop.model.version) > time.time())
-    assert Registry(new_shop.root).prune(now=int(time.time()), keep=1, max_age_days=100_000) == []
-    again = browse(new_shop.root, poll_seconds=0.05, deadline_ms=UNHURRIED_MS)  # started anew
+    wait_until(lambda: Registry(own_shop.root).pinned(own_shop.model.version) > time.time())
+    assert Registry(own_shop.root).prune(now=int(time.time()), keep=1, max_age_days=100_000) == []
+    again = browse(own_shop.root, poll_seconds=0.05, deadline_ms=UNHURRIED_MS)  # started anew
     assert told(mail(again, "c00", "autumn")) == told(before)
-    assert mail(again, "c01", "autumn")["model_version"] == new_shop.model.version
+    assert mail(again, "c01", "autumn")["model_version"] == own_shop.model.version
 
 
-def test_at_two_workers_after_death_and_with_a_new_model_every_mail_is_the_same(new_shop: Shop, tmp_path: Path) -> None:
+def test_at_two_workers_after_death_and_with_a_new_model_every_mail_is_the_same(own_shop: Shop, tmp_path: Path) -> None:
     calls = [mail_call(name, "autumn", UNHURRIED_MS) for name in [*CUSTOMERS[:20], "a stranger"]]
     settings = {"workers": 2, "runtime_dir": tmp_path / "run"}
-    with server(new_shop.root, **settings) as (port, pid, _):
+    with server(own_shop.root, **settings) as (port, pid, _):
         at_once = [essence(answer) for answer in fetched(port, [call for call in calls for _ in range(5)])]
         kill(pid)
     assert at_once == [told_ for told_ in at_once[::5] for _ in range(5)]
-    newer = publish_other_tastes(new_shop)
-    with server(new_shop.root, **settings) as (port, _, _):
+    newer = publish_other_tastes(own_shop)
+    with server(own_shop.root, **settings) as (port, _, _):
         assert [essence(answer) for answer in fetched(port, calls)] == at_once[::5]
         model = orjson.loads(fetched(port, [mail_call("c00", "winter", UNHURRIED_MS)])[0].body)["model_version"]
         assert model == newer

@@ -7,6 +7,7 @@ import pytest
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
+from models.factors import Taste
 from models.settings import FactorSettings
 from training.implicit_models import fit_item_factors
 
@@ -33,7 +34,7 @@ def test_a_customer_folded_in_is_the_customer_that_implicit_computes() -> None:
     np.testing.assert_allclose(ours.factors.T, oracle.item_factors, rtol=1e-5, atol=1e-7)
     for user in range(60):
         row = confidence[user]
-        mine = ours.fold_in(row.indices, row.data)
+        mine = ours.observed(row.indices, row.data).folded_in()
         theirs = oracle.recalculate_user(user, row)
         assert np.linalg.norm(mine - theirs) <= 1e-4 * np.linalg.norm(theirs)
 
@@ -43,7 +44,7 @@ def test_products_that_are_not_learned_from_have_no_factors_and_say_nothing() ->
     factors = fit_item_factors(confidences(), items, SETTINGS, seed=0)
     assert factors.factors.shape == (16, 3)
     assert factors.row.tolist()[:7] == [-1, 0, -1, -1, 1, 2, -1]
-    scores = factors.scores(np.ones(16, np.float32))
+    scores = Taste(factors, np.ones(16, np.float32)).of(np.arange(len(factors.row)))
     assert set(np.flatnonzero(scores).tolist()) <= {1, 4, 5}
 
 
