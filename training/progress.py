@@ -32,7 +32,7 @@ class Reporter:
     """Steps of a long command, told on standard error so that standard output stays a result."""
 
     def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self.console = Console(file=stream or sys.stderr, highlight=False)
+        self.console = Console(file=stream or sys.stderr, highlight=False, emoji=False)
         if not self.console.is_terminal:
             self.console.width = PLAIN_WIDTH
         self.clock = clock

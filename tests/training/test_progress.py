@@ -30,3 +30,9 @@ def test_what_is_counted_is_told_with_its_rate() -> None:
     assert stream.getvalue().splitlines()[0] == (
         "Exporting: 25,000 of 1,000,000, 1,250 recipients a second, about 780 s left"
     )
+
+
+def test_a_colon_in_an_id_or_a_path_is_a_colon() -> None:
+    stream = StringIO()
+    Reporter(stream).console.print("bought:soon:90", markup=False)
+    assert stream.getvalue() == "bought:soon:90\n"
