@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from models.demand import Demand
 from models.events import Events
 from models.evidence import Scores, among
-from models.factors import Taste
+from models.factors import Observed, Taste
 from models.history import Interactions
 from models.model import Model
 from models.profile import Profile, profile_of
@@ -38,6 +38,7 @@ class Case:
     clocks: Clocks
     profile: Profile
     demand: Demand
+    observed: Observed  # what the customer is folded in from
     evidence: Evidence
     basket: list[int]  # of the request and of the customer's cart, sorted
     arrivals: NDArray[np.int64]  # what has just come on sale and this customer never bought
@@ -57,11 +58,11 @@ def case_of(
     """Ask every source about every product, for one history, the session's products among its pairs, and one basket."""
     catalogue = model.catalogue
     profile = profile_of(events, pairs, model.traits, catalogue.brand, len(catalogue.brand_names), as_of)
-    vector = model.factors.fold_in(*observed(pairs, settings))
+    seen = model.factors.observed(*observed(pairs, settings))
     recent = pairs.recent > 0
     lift_weight = settings.bundles.lift_weight
     evidence = Evidence(
-        affinity=Taste(model.factors, vector),
+        affinity=Taste(model.factors, seen.folded_in()),
         neighbours=model.neighbours.scores(pairs.item[recent], pairs.recent[recent]),
         basket=model.orders.basket_scores(basket, lift_weight),
         together=model.orders.basket_scores(profile.last_basket, lift_weight),
@@ -73,6 +74,7 @@ def case_of(
         clocks=clocks(pairs, model.repeats, as_of, settings.repeats),
         profile=profile,
         demand=demand,
+        observed=seen,
         evidence=evidence,
         basket=basket,
         arrivals=demand.arrivals[~among(demand.arrivals, pairs.item[pairs.owned])],

@@ -46,8 +46,10 @@ class FewScores:
             scores = np.bincount(item, parts).astype(np.float32)
             items = np.flatnonzero(scores > 0).astype(np.int32)
             return cls(items, scores[items])
-        items, place = np.unique(item, return_inverse=True)
-        return cls(items, np.bincount(place, parts, len(items)).astype(np.float32))
+        order = item.argsort(kind="stable")
+        item = item[order]
+        first = _firsts(item)
+        return cls(item[first], np.bincount(first.cumsum() - 1, parts[order]).astype(np.float32))
 
     @property
     def highest(self) -> float:
@@ -56,10 +58,13 @@ class FewScores:
     def of(self, items: Items) -> Floats:
         if len(self.item) == 0:
             return np.zeros(len(items), np.float32)
-        place = np.minimum(self.item.searchsorted(items), len(self.item) - 1)
-        return np.where(self.item[place] == items, self.score[place], np.float32(0))
+        place = self.item.searchsorted(items)
+        here = self.item.take(place, mode="clip") == items
+        return np.where(here, self.score.take(place, mode="clip"), np.float32(0))
 
     def best(self, allowed: NDArray[np.bool_], n: int) -> Items:
+        if len(self.item) == 0:
+            return np.zeros(0, np.int64)
         here = allowed[self.item]
         return self.item[here][best(self.score[here], n)].astype(np.int64)
 
@@ -68,22 +73,27 @@ def among(items: NDArray[np.integer[Any]], members: NDArray[np.integer[Any]]) ->
     """Which of some products (c,) are among others, which are sorted: (c,)."""
     if len(members) == 0:
         return np.zeros(len(items), np.bool_)
-    found: NDArray[np.bool_] = members[np.minimum(members.searchsorted(items), len(members) - 1)] == items
+    found: NDArray[np.bool_] = members.take(members.searchsorted(items), mode="clip") == items
     return found
 
 
 def distinct(values: NDArray[np.int64]) -> NDArray[np.int64]:
     """Each value once, sorted. Of a few hundred in a quarter of the time that np.unique takes."""
     values = np.sort(values)
+    return values[_firsts(values)]
+
+
+def _firsts(values: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
+    """Of sorted values, whether each is the first of its kind."""
     first = np.ones(len(values), np.bool_)
     np.not_equal(values[1:], values[:-1], out=first[1:])
-    return values[first]
+    return first
 
 
 def best(scores: Floats, n: int) -> Items:
     """The n highest positive scores, best first, ties in the order of the items."""
     if len(scores) < FEW:
-        order = np.argsort(-scores, kind="stable")[:n]
+        order = (-scores).argsort(kind="stable")[:n]
         return order[scores[order] > 0]
     found = _likely(scores, n)
     if len(found) > n:

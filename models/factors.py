@@ -47,47 +47,62 @@ class ItemFactors:
         factors = np.asfortranarray(self.factors[:, order])
         return replace(self, factors=factors, item=self.item[order], row=row, length=length[order])
 
-    def fold_in(self, item: NDArray[np.int32], confidence: Floats) -> Floats:
-        """A customer's vector (f,) from the pairs observed: `item` (p,) and their confidence c_ui ≥ 1 (p,)."""
-        observed, confidence, _ = self._observed(item, confidence)
-        # x_u = (YᵀY + Yᵀ(Cᵘ - I)Y + λI)⁻¹ Yᵀ Cᵘ p(u)
-        if len(observed) >= len(self.gram):
-            return np.linalg.solve(self._left(observed, confidence), observed.T @ confidence).astype(np.float32)
-        # The same is G⁻¹Uᵀ (I + (Cᵘ - I) U G⁻¹Uᵀ)⁻¹ Cᵘ p(u) for pairs U and G the gram matrix: p equations and not f.
-        left, known = self._few(observed, confidence)
-        return (np.linalg.solve(left.T, confidence) @ known).astype(np.float32)
-
-    def strongest(self, item: NDArray[np.int32], confidence: Floats, wanted: Items) -> list[int]:
-        """For each product with a score above 0 the place in the history that adds most to its score."""
-        observed, confidence, places = self._observed(item, confidence)
-        # x_uᵀ y_i = Σ_j c_uj · y_jᵀ (YᵀY + Yᵀ(Cᵘ - I)Y + λI)⁻¹ y_i, section 5 of the paper
-        liked = self.factors.T[self.row[wanted]].T
-        if len(observed) >= len(self.gram):
-            ties = observed @ np.linalg.solve(self._left(observed, confidence), liked)
-        else:
-            left, known = self._few(observed, confidence)
-            ties = np.linalg.solve(left, known @ liked)
-        parts = ties * confidence[:, None]
-        return [int(place) for place in places[np.argmax(parts, axis=0)]]
+    def observed(self, item: NDArray[np.int32], confidence: Floats) -> Observed:
+        """The products (p,) of a history that have factors, and their confidence c_ui ≥ 1 (p,)."""
+        rows = self.row[item]
+        known = rows >= 0
+        return Observed(self, item[known], self.factors.T[rows[known]], confidence[known])
 
     @cached_property
-    def _inverse(self) -> Floats:
+    def inverse(self) -> Floats:
+        """Of the gram matrix: (f, f)."""
         return np.linalg.inv(self.gram.astype(np.float64)).astype(np.float32)
 
-    def _observed(self, item: NDArray[np.int32], confidence: Floats) -> tuple[Floats, Floats, Items]:
-        """Factors and confidence of the products that have factors, and their places in the history."""
-        rows = self.row[item]
-        places = np.flatnonzero(rows >= 0)
-        return self.factors.T[rows[places]], confidence[places], places
 
-    def _left(self, observed: Floats, confidence: Floats) -> Floats:
-        left: Floats = self.gram + observed.T @ (observed * (confidence - 1)[:, None])
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """What a customer is folded in from."""
+
+    learned: ItemFactors
+    item: NDArray[np.int32]  # (p,)
+    factors: Floats  # (p, f)
+    confidence: Floats  # (p,)
+
+    def folded_in(self) -> Floats:
+        """The customer's vector (f,)."""
+        # x_u = (YᵀY + Yᵀ(Cᵘ - I)Y + λI)⁻¹ Yᵀ Cᵘ p(u)
+        if self._many:
+            return np.linalg.solve(self._left, self.factors.T @ self.confidence).astype(np.float32)
+        # The same is G⁻¹Uᵀ (I + (Cᵘ - I) U G⁻¹Uᵀ)⁻¹ Cᵘ p(u) for pairs U and G the gram matrix: p equations and not f.
+        left, known = self._few
+        return (np.linalg.solve(left.T, self.confidence) @ known).astype(np.float32)
+
+    def strongest(self, wanted: Items) -> list[int]:
+        """For each product with a score above 0 the product of the history that adds most to its score."""
+        # x_uᵀ y_i = Σ_j c_uj · y_jᵀ (YᵀY + Yᵀ(Cᵘ - I)Y + λI)⁻¹ y_i, section 5 of the paper
+        liked = self.learned.factors.T[self.learned.row[wanted]].T
+        if self._many:
+            ties = self.factors @ np.linalg.solve(self._left, liked)
+        else:
+            left, known = self._few
+            ties = np.linalg.solve(left, known @ liked)
+        strongest: list[int] = self.item[np.argmax(ties * self.confidence[:, None], axis=0)].tolist()
+        return strongest
+
+    @property
+    def _many(self) -> bool:
+        return len(self.item) >= len(self.learned.gram)
+
+    @cached_property
+    def _left(self) -> Floats:
+        left: Floats = self.learned.gram + self.factors.T @ (self.factors * (self.confidence - 1)[:, None])
         return left
 
-    def _few(self, observed: Floats, confidence: Floats) -> tuple[Floats, Floats]:
+    @cached_property
+    def _few(self) -> tuple[Floats, Floats]:
         """I + U G⁻¹Uᵀ (Cᵘ - I): (p, p), and U G⁻¹: (p, f)."""
-        known: Floats = observed @ self._inverse
-        left = np.multiply(known @ observed.T, confidence - 1, dtype=np.float32)
+        known: Floats = self.factors @ self.learned.inverse
+        left = np.multiply(known @ self.factors.T, self.confidence - 1, dtype=np.float32)
         left.flat[:: len(left) + 1] += 1
         return left, known
 
@@ -103,7 +118,10 @@ class Taste:
     @property
     def highest(self) -> float:
         highest = float(self._first.max(initial=0))
-        return max(highest, float(self._scores(len(self._first), self._reaching(highest)).max(initial=0)))
+        reaching = self._reaching(highest)
+        if reaching <= len(self._first):
+            return highest
+        return max(highest, float(self._scores(len(self._first), reaching).max(initial=0)))
 
     def of(self, items: Items) -> Floats:
         rows = self.factors.row[items]

@@ -24,7 +24,7 @@ class Neighbours:
     def scores(self, item: NDArray[np.int32], weight: NDArray[np.float32]) -> FewScores:
         """Σ weight · similarity over a history."""
         at, counts = self._rows(item)
-        return FewScores.summed(self.item[at], self.similarity[at] * np.repeat(weight, counts))
+        return FewScores.summed(self.item[at], self.similarity[at] * weight.repeat(counts))
 
     def similar(self, item: int) -> NDArray[np.float32]:
         """Similarity of every product to one: (items,)."""
@@ -43,7 +43,8 @@ class Neighbours:
 
     def _rows(self, item: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Where the neighbours of several items stand, one row after another, and how many each has."""
-        counts = self.indptr[item + 1] - self.indptr[item]
-        ends = np.cumsum(counts)
-        at = np.arange(ends[-1] if len(ends) else 0) + np.repeat(self.indptr[item] - ends + counts, counts)
+        starts = self.indptr[item]
+        counts = self.indptr[item + 1] - starts
+        ends = counts.cumsum()
+        at = np.arange(ends[-1] if len(ends) else 0) + (starts - ends + counts).repeat(counts)
         return at, counts

@@ -7,10 +7,10 @@ from typing import Final
 
 import numpy as np
 
-from models.case import Case, observed
+from models.case import Case
 from models.catalogue import Catalogue
 from models.events import DAY
-from models.factors import ItemFactors
+from models.factors import Observed
 from models.history import NEVER, Interactions
 from models.model import Model
 from models.neighbours import Neighbours
@@ -29,17 +29,19 @@ def of_slate(
 ) -> dict[int, Reason]:
     """A reason for each item, from the strongest evidence of the source that put it there."""
     catalogue, pairs = model.catalogue, case.pairs
-    by = {source: [item for item, of in zip(items, sources, strict=True) if of is source] for source in Source}
+    by: dict[Source, list[int]] = {source: [] for source in Source}
+    for item, source in zip(items, sources, strict=True):
+        by[source].append(item)
     recent = case.demand.popularity.recent
     why = {item: popular(recent[item]) for item in by[Source.POPULAR]}
     why |= {item: buy_again(pairs, item, case.as_of) for item in by[Source.OWN_PURCHASES]}
     why |= {item: arrival(catalogue, item) for item in by[Source.NEW]}
     why |= dict.fromkeys(by[Source.PINNED], CHOSEN_BY_SHOP)
-    why |= similar_customers(catalogue, model.factors, pairs, by[Source.FACTORS], settings)
+    why |= similar_customers(catalogue, pairs, case.observed, by[Source.FACTORS])
     why |= neighbours_of(catalogue, model.neighbours, pairs, by[Source.NEIGHBOURS], basket)
     why |= {item: of_category(catalogue, model.traits, pairs, item) for item in by[Source.CATEGORY]}
     tied = by[Source.BOUGHT_TOGETHER]
-    with_basket = (case.evidence.basket.of(np.array(tied, np.int64)) > 0).tolist()
+    with_basket = (case.evidence.basket.of(np.array(tied, np.int64)) > 0).tolist() if tied else []
     for anchors, together in (
         (basket, [item for item, ours in zip(tied, with_basket, strict=True) if ours]),
         (case.profile.last_basket, [item for item, ours in zip(tied, with_basket, strict=True) if not ours]),
@@ -77,14 +79,13 @@ def _times(lines: int) -> str:
 
 
 def similar_customers(
-    catalogue: Catalogue, factors: ItemFactors, pairs: Interactions, items: list[int], settings: ModelSettings
+    catalogue: Catalogue, pairs: Interactions, observed: Observed, items: list[int]
 ) -> dict[int, Reason]:
     """From the product of the history that adds most to the affinity for each item."""
     if not items:
         return {}
-    products, confidence = observed(pairs, settings)
-    places = factors.strongest(products, confidence, np.array(items))
-    return {item: _like_you(catalogue, pairs, int(products[place])) for item, place in zip(items, places, strict=True)}
+    strongest = observed.strongest(np.array(items))
+    return {item: _like_you(catalogue, pairs, because) for item, because in zip(items, strongest, strict=True)}
 
 
 def _like_you(catalogue: Catalogue, pairs: Interactions, because: int) -> Reason:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -144,6 +145,7 @@ class _Products:
         }
 
 
+@lru_cache(maxsize=65_536)  # the next part shows many of the same products
 def _card(catalogue: Catalogue, item: int, cards: Cards | None) -> dict[str, Any]:
     product_id = catalogue.ids[item]
     if cards is None:

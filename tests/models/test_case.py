@@ -56,7 +56,7 @@ def test_what_a_customer_is_unlikely_to_want_is_no_evidence_against_anything() -
     shop = trained(small_shop_purchases())
     asked = case(shop, shop.model.customers.ids.find("c03"))
     factors = shop.model.factors
-    affinity = factors.fold_in(*observed(asked.pairs, SMALL)) @ factors.factors
+    affinity = asked.observed.folded_in() @ factors.factors
     assert affinity.min() < 0
     assert asked.evidence.affinity.of(factors.item).tolist() == pytest.approx(
         np.maximum(affinity, 0).tolist(), abs=1e-6

@@ -42,7 +42,7 @@ def folded_in_by_implicit(item: list[int], confidence: list[float]) -> np.ndarra
 )
 def test_fold_in_solves_the_equations_of_training(history: dict[int, float]) -> None:
     item, confidence = list(history), list(history.values())
-    ours = FACTORS.fold_in(np.array(item, np.int32), np.array(confidence, np.float32))
+    ours = FACTORS.observed(np.array(item, np.int32), np.array(confidence, np.float32)).folded_in()
     np.testing.assert_allclose(ours, folded_in_by_implicit(item, confidence), rtol=1e-4, atol=1e-4)
 
 
@@ -53,26 +53,27 @@ def test_fold_in_solves_the_equations_of_training(history: dict[int, float]) -> 
 )
 def test_the_strongest_reason_adds_most_to_the_score(history: dict[int, float]) -> None:
     item, confidence = np.array(list(history), np.int32), np.array(list(history.values()), np.float32)
-    affinity = scores(FACTORS, FACTORS.fold_in(item, confidence))
+    seen = FACTORS.observed(item, confidence)
+    affinity = scores(FACTORS, seen.folded_in())
     wanted = np.flatnonzero(affinity > 1e-3)
-    known = [(place, FACTORS.factors[:, FACTORS.row[i]].astype(float)) for place, i in enumerate(item) if i % 2 == 0]
-    left = FACTORS.gram.astype(float) + sum((confidence[place] - 1) * np.outer(y, y) for place, y in known)
-    for place, other in zip(FACTORS.strongest(item, confidence, wanted), wanted, strict=True):
+    known = [(i, c, FACTORS.factors[:, FACTORS.row[i]].astype(float)) for i, c in history.items() if i % 2 == 0]
+    left = FACTORS.gram.astype(float) + sum((c - 1) * np.outer(y, y) for _, c, y in known)
+    for because, other in zip(seen.strongest(wanted), wanted, strict=True):
         turned = np.linalg.inv(left) @ FACTORS.factors[:, FACTORS.row[other]].astype(float)
-        parts = {at: confidence[at] * float(y @ turned) for at, y in known}
+        parts = {i: c * float(y @ turned) for i, c, y in known}
         assert sum(parts.values()) == pytest.approx(affinity[other], abs=1e-4)
-        assert parts[place] == pytest.approx(max(parts.values()), abs=1e-4)
+        assert parts[because] == pytest.approx(max(parts.values()), abs=1e-4)
 
 
 def test_a_product_that_nothing_was_learned_about_changes_nobodys_taste() -> None:
     known, both = (np.array(items, np.int32) for items in ([4], [4, 5]))
-    alone = FACTORS.fold_in(known, np.array([7.0], np.float32))
-    assert FACTORS.fold_in(both, np.array([7.0, 9.0], np.float32)).tolist() == alone.tolist()
+    alone = FACTORS.observed(known, np.array([7.0], np.float32)).folded_in()
+    assert FACTORS.observed(both, np.array([7.0, 9.0], np.float32)).folded_in().tolist() == alone.tolist()
 
 
 @pytest.mark.parametrize("item", [[], [1, 3, 5]])
 def test_who_bought_nothing_that_is_known_has_no_taste(item: list[int]) -> None:
-    vector = FACTORS.fold_in(np.array(item, np.int32), np.ones(len(item), np.float32))
+    vector = FACTORS.observed(np.array(item, np.int32), np.ones(len(item), np.float32)).folded_in()
     assert vector.tolist() == [0] * 6
     assert scores(FACTORS, vector).tolist() == [0] * N_ITEMS
     assert Taste(FACTORS.longest_first(), vector).best(np.ones(N_ITEMS, np.bool_), 5).tolist() == []

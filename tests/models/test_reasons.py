@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from models.case import observed
 from models.history import Interactions, interactions, pair_starts, with_session
 from models.reasons import (
     arrival,
@@ -124,16 +125,18 @@ def test_what_lies_in_the_basket_was_not_looked_at(shop: Recommender) -> None:
 def test_customers_like_you_are_told_by_what_you_share(shop: Recommender) -> None:
     catalogue, factors = shop.catalogue, shop.model.factors
     bought, looked = interactions(*_only(shop, BREAD), moment(14), SMALL.history), np.array([BREAD], np.int32)
-    reason = similar_customers(catalogue, factors, bought, [BUTTER], SMALL)[BUTTER]
+    reason = similar_customers(catalogue, bought, factors.observed(*observed(bought, SMALL)), [BUTTER])[BUTTER]
     assert (reason.kind, reason.items) == (ReasonKind.SIMILAR_CUSTOMERS, (BREAD,))
     assert reason.text == "Customers who buy Rye loaf, like you, chose this"
     visit = with_session(interactions(*_only(shop, TEA), moment(14), SMALL.history), looked)
-    reason = similar_customers(catalogue, factors, visit, [BUTTER], SMALL)[BUTTER]
+    reason = similar_customers(catalogue, visit, factors.observed(*observed(visit, SMALL)), [BUTTER])[BUTTER]
     assert reason.text == "Customers who like Rye loaf chose this"
 
 
 def test_nothing_to_explain_needs_no_reason(shop: Recommender) -> None:
-    assert similar_customers(shop.catalogue, shop.model.factors, ann(shop), [], SMALL) == {}
+    assert (
+        similar_customers(shop.catalogue, ann(shop), shop.model.factors.observed(*observed(ann(shop), SMALL)), []) == {}
+    )
     assert neighbours_of(shop.catalogue, shop.model.neighbours, ann(shop), [], []) == {}
 
 
