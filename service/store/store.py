@@ -55,9 +55,10 @@ class Store:
             now = position_of(connection)
         self.backend = self._engine.dialect.name
         address = hashlib.sha256(make_url(url).render_as_string(hide_password=True).encode() + self.identity)
-        self.revisions = Revisions(runtime / f"revisions-{address.hexdigest()[:16]}")
+        name = address.hexdigest()[:16]
+        self.revisions = Revisions(runtime / f"revisions-{name}")
         self._catch_up(now.number)
-        self._writer = Writer(self._engine, self.revisions)
+        self._writer = Writer(self._engine, self.revisions, runtime / f"writing-{name}")
 
     def write(self, work: Callable[[Change], T]) -> Future[T]:
         """What `work` gives, once it is durable and all workers of this host see it."""

@@ -1,8 +1,10 @@
 """Nobody is told before it is durable, and what is told is there once."""
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import count
 from pathlib import Path
 from threading import Event as Signal
 
@@ -180,3 +182,22 @@ def test_what_another_host_has_not_told_yet_makes_no_answer_look_newer_than_it_i
     elsewhere.follow()
     assert seen.stamp < elsewhere.revisions[slot_of("customer", "ann")]
     elsewhere.close()
+
+
+def test_of_two_workers_that_write_all_the_time_neither_waits_for_long(url: str, tmp_path: Path) -> None:
+    workers = [Store(url, tmp_path / "run") for _ in range(2)]
+    ends, waits = time.monotonic() + 1.5, []
+
+    def keep_writing(caller: int) -> None:
+        for number in count():
+            began = time.monotonic()
+            if began > ends:
+                break
+            workers[caller % 2].write(reported(f"{caller}-{number}")).result(10)
+            waits.append(time.monotonic() - began)
+
+    with ThreadPoolExecutor(16) as callers:
+        list(callers.map(keep_writing, range(16)))
+    for worker in workers:
+        worker.close()
+    assert max(waits) < 1
