@@ -14,7 +14,7 @@ import schemathesis
 from tests.service.conftest import Shop, process
 
 HERE = Path(__file__).parent
-EXAMPLES = 3  # of an address, beside those at the edges of every value
+EXAMPLES = 2  # of an address, beside those at the edges of every value
 
 
 @schemathesis.hook
