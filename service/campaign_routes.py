@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from models.mailings import Mailing
 from service.body import Model, iso
-from service.options import NO_NUL, Asked, Moment
+from service.options import NO_NUL, WHOLE, Asked, Moment
 from service.pins import put
 from service.problems import Damaged, NotFound
 from service.routes import PROBLEMS, TOO_LARGE, problem_schema
@@ -41,11 +41,11 @@ class CampaignBody(Asked):
     kind: Annotated[Mailing | None, Field(strict=False, description="by default what its name says, or newsletter")] = (
         None
     )
-    window_hours: Annotated[int | None, Field(ge=1, le=8760, description="how long its slates stay what they are")] = (
-        None
-    )
+    window_hours: Annotated[
+        int | None, Field(ge=1, le=8760, description="how long its slates stay what they are"), WHOLE
+    ] = None
     not_twice: Annotated[
-        int | None, Field(ge=0, le=20, description="how many mails before it it repeats nothing of")
+        int | None, Field(ge=0, le=20, description="of how many mails before it nothing is repeated"), WHOLE
     ] = None
     model_version: Annotated[str | None, Field(max_length=100, description="by default the one in service")] = None
     as_of: Annotated[Moment | None, Field(description="nothing after it counts; by default the newest event")] = None

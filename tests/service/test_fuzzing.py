@@ -14,7 +14,7 @@ import schemathesis
 from tests.service.conftest import Shop, process
 
 HERE = Path(__file__).parent
-EXAMPLES = 2  # of an address, beside those at the edges of every value
+EXAMPLES = 6  # of an address; by hand, with the phase `coverage`, also the edges of every value
 
 
 @schemathesis.hook
@@ -28,7 +28,7 @@ def before_call(context: Any, case: Any, **_: Any) -> None:
         if isinstance(rule, dict):
             _keep_one(rule, "starts", "ends")
             _keep_one(rule.get("which"), "min_price", "max_price")
-    if "personalize_web" in body and str(body.get("time", ""))[:4] > str(datetime.now(UTC).year):
+    if case.operation.path.endswith("/consent") and str(body.get("time", ""))[:4] > str(datetime.now(UTC).year):
         del body["time"]
 
 
@@ -40,7 +40,7 @@ def _keep_one(given: Any, first: str, second: str) -> None:
 def test_the_service_answers_as_it_is_described(own_shop: Shop, tmp_path: Path) -> None:
     with process(own_shop.root, tmp_path / "run", api_key="fuzzing", signing_key="signing") as port:
         command = [Path(sys.executable).with_name("st"), "--config-file", HERE / "schemathesis.toml", "run"]
-        options = {"max-examples": EXAMPLES, "phases": "examples,coverage,fuzzing,stateful", "workers": 2}
+        options = {"max-examples": EXAMPLES, "phases": "examples,fuzzing,stateful", "workers": 2}
         found = subprocess.run(
             [
                 *map(str, command),
