@@ -9,7 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-DAY: Final = 86_400  # seconds
+HOUR: Final = 3600  # seconds
+DAY: Final = 24 * HOUR
 
 # A code in an array of kinds is the position in this tuple; new kinds are added at the end.
 KINDS: Final = (

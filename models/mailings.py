@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 from typing import Final
 
 from models import occasions
@@ -15,7 +16,7 @@ from models.recommender import NOBODY, Recommender
 from models.shelf import Room, seated
 from models.slate import Repeat, Slate, SlateRequest, Slot, Source, Strategy, why_less
 
-__all__ = ["NO_FACTS", "Facts", "Mailing", "Occasion", "mail", "occasion"]
+__all__ = ["NO_FACTS", "Facts", "Letter", "Mailing", "Occasion"]
 
 
 class Mailing(StrEnum):
@@ -46,64 +47,53 @@ OCCASIONS: Final[Mapping[Mailing, Callable[[Addressee], Occasion | None]]] = {
 }
 
 
-def occasion(
-    recommender: Recommender,
-    mailing: Mailing,
-    customer_id: str,
-    request: SlateRequest,
-    since: Since = NOTHING,
-    facts: Facts = NO_FACTS,
-) -> Occasion | None:
-    """None where the mail is not due for this customer, or consent refuses. A newsletter has none and goes to all."""
-    return _occasion(mailing, _addressee(recommender, mailing, customer_id, request, since, facts))
+@dataclass(frozen=True, eq=False)
+class Letter:
+    """One mail to one customer. Nothing is computed before it is asked for, and nothing twice."""
 
+    recommender: Recommender
+    mailing: Mailing
+    customer_id: str
+    request: SlateRequest
+    since: Since = NOTHING
+    facts: Facts = NO_FACTS
 
-def mail(
-    recommender: Recommender,
-    mailing: Mailing,
-    customer_id: str,
-    request: SlateRequest,
-    since: Since = NOTHING,
-    facts: Facts = NO_FACTS,
-) -> tuple[Slate, Occasion | None]:
-    """The slate of a mail: the products of its occasion, then the ordinary ones; `strict`: the former alone.
+    @cached_property
+    def occasion(self) -> Occasion | None:
+        """None where it is not due for this customer, or consent refuses. A newsletter has none and goes to all."""
+        one, find = self._addressee, OCCASIONS.get(self.mailing)
+        if find is None or not self.recommender.model.customers.allows(one.user, one.request.purpose, self.since):
+            return None
+        return find(one)
 
-    Where there is no occasion it is the ordinary slate. Nothing of `facts.order` stands in either.
-    """
-    one = _addressee(recommender, mailing, customer_id, request, since, facts)
-    why = _occasion(mailing, one)
-    if why is None:
-        return recommender.recommend(customer_id, _without(request, facts.order), since), None
-    lead, pins = why.slots, recommender.shelf(one.request).pins
-    if request.strict or (len(lead) == request.n and not pins):
-        return Slate(Strategy.PERSONAL, why_less(lead), lead), why
-    rest = _without(one.request, [slot.item for slot in lead])
-    # Who is not known by anything but the order is not known by a case.
-    slate = recommender.slate(one.case, rest) if len(one.events) else recommender.recommend(customer_id, rest, since)
-    return (_led(recommender, one.request, lead, slate) if lead else slate), why
+    @cached_property
+    def slate(self) -> Slate:
+        """The products of the occasion, then the ordinary ones; `strict`: the former alone.
 
+        Where there is no occasion it is the ordinary slate. Nothing of `facts.order` stands in either.
+        """
+        recommender, one = self.recommender, self._addressee
+        if self.occasion is None:
+            return recommender.recommend(self.customer_id, _without(self.request, self.facts.order), self.since)
+        lead, pins = self.occasion.slots, recommender.shelf(one.request).pins
+        if self.request.strict or (len(lead) == self.request.n and not pins):
+            return Slate(Strategy.PERSONAL, why_less(lead), lead)
+        rest = _without(one.request, [slot.item for slot in lead])
+        # Who is not known by anything but the order is not known by a case.
+        known = len(one.events) > 0
+        slate = (
+            recommender.slate(one.case, rest) if known else recommender.recommend(self.customer_id, rest, self.since)
+        )
+        return _led(recommender, one.request, lead, slate) if lead else slate
 
-def _addressee(
-    recommender: Recommender,
-    mailing: Mailing,
-    customer_id: str,
-    request: SlateRequest,
-    since: Since,
-    facts: Facts,
-) -> Addressee:
-    user = NOBODY if since.forgotten else recommender.model.customers.ids.find(customer_id)
-    request = _without(recommender.at_home(user, request), facts.order)
-    if mailing is Mailing.WELCOME:
-        # Who came to know a few products should come to know the shop.
-        request = replace(request, repeat=Repeat.EXCLUDE)
-    return Addressee(recommender, user, request, since, facts)
-
-
-def _occasion(mailing: Mailing, one: Addressee) -> Occasion | None:
-    customers, find = one.recommender.model.customers, OCCASIONS.get(mailing)
-    if find is None or not customers.allows(one.user, one.request.purpose, one.since):
-        return None
-    return find(one)
+    @cached_property
+    def _addressee(self) -> Addressee:
+        user = NOBODY if self.since.forgotten else self.recommender.model.customers.ids.find(self.customer_id)
+        request = _without(self.recommender.at_home(user, self.request), self.facts.order)
+        if self.mailing is Mailing.WELCOME:
+            # Who came to know a few products should come to know the shop.
+            request = replace(request, repeat=Repeat.EXCLUDE)
+        return Addressee(self.recommender, user, request, self.since, self.facts)
 
 
 def _without(request: SlateRequest, items: Sequence[int]) -> SlateRequest:

@@ -6,7 +6,7 @@ A rule is data. What rules do to a catalogue and to a slate stands in models/she
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -109,3 +109,9 @@ class ShopRule:
 def active(rules: Sequence[ShopRule], placement: str | None, market: str | None, as_of: int) -> tuple[ShopRule, ...]:
     """The rules that hold for a slate, by their ids."""
     return tuple(sorted((rule for rule in rules if rule.holds(placement, market, as_of)), key=lambda rule: rule.id))
+
+
+def in_force(rules: Sequence[ShopRule], clock: int) -> tuple[ShopRule, ...]:
+    """Those that hold at a moment of the clock, for slates of whatever moment."""
+    held = (rule for rule in rules if (rule.starts or 0) <= clock and (rule.ends is None or clock < rule.ends))
+    return tuple(replace(rule, starts=None, ends=None) for rule in held)

@@ -1,4 +1,4 @@
-"""Moments that somebody writes down."""
+"""Moments as people write them down."""
 
 from __future__ import annotations
 
@@ -14,3 +14,8 @@ def seconds_of(text: str) -> int:
     """Since 1970, of an ISO 8601 date or time; without a zone it is UTC. Raises ValueError and OverflowError."""
     moment = datetime.fromisoformat(LOST_PLUS.sub("+", text))
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+
+
+def iso(seconds: int) -> str:
+    """Seconds since 1970 as `2017-11-30T09:00:00Z`."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI
 
-from models.events import DAY
+from models.events import DAY, HOUR
 from models.registry import Registry
 from service.active import ActiveModel
 from service.batch_routes import add_batch_routes
@@ -41,7 +41,7 @@ from service.scoring import Scoring
 from service.serving import Serving
 from service.settings import Settings
 from service.shop import LiveShop
-from service.store.campaigns import HOUR, forget, pinned
+from service.store.campaigns import forget, pinned
 from service.store.database import StoreDownError, prepare
 from service.store.store import Store
 from service.token_routes import add_token_routes

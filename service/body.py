@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final, Self
 
 import orjson
 
 from models.cards import card
+from models.moments import iso
 from models.recommender import Recommender
 from models.slate import FallbackReason, Slot, Strategy
 from service import tokens
@@ -55,10 +55,6 @@ class Answer:
         words, _, body = packed.partition(b"\n")
         strategy, fallback_reason = words.decode().split(" ")
         return cls(strategy, fallback_reason, body)
-
-
-def iso(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from pydantic import ConfigDict, Field
 from sqlalchemy import Connection
 
 from models.mailings import Mailing
-from service.body import Model, iso
+from models.moments import iso
+from service.body import Model
 from service.options import NO_NUL, WHOLE, Asked, Moment
 from service.pins import put
 from service.problems import Damaged, NotFound

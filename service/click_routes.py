@@ -12,7 +12,7 @@ from typing import Any, Final
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from models.events import KINDS
+from models.events import HOUR, KINDS
 from service import tokens
 from service.links import Click
 from service.questions import EMAIL
@@ -22,7 +22,6 @@ from service.store.events import Event, Line, write
 from service.store.writer import Change
 
 CLICK: Final = KINDS.index("click")
-HOUR: Final = 3600  # seconds, in which the same link counts once
 HEADERS: Final = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer-when-downgrade"}
 ENDED: Final = "<!doctype html><title>This link has ended</title><p>This link has ended, or it was cut off."
 
@@ -40,6 +39,7 @@ async def follow(request: Request, token: str) -> Response:
         serving.metrics.clicks.labels("refused").inc()
         fallback = serving.links.shop_url
         return RedirectResponse(fallback, 302, HEADERS) if fallback else HTMLResponse(ENDED, 404, HEADERS)
+    # The same link counts once an hour.
     if request.method == "GET" and "prefetch" not in request.headers.get("sec-purpose", ""):
         _record(serving, click, f"{now // HOUR} {token}", now)
     return RedirectResponse(serving.links.target(click), 302, HEADERS)

@@ -14,8 +14,8 @@ import orjson
 from fastapi import Body, FastAPI, Query, Request, Response
 from pydantic import Field
 
+from models.moments import iso
 from service.access import caller_of
-from service.body import iso
 from service.events import EventsBody, Judged, judge
 from service.options import Asked
 from service.problems import field_problems, id_told

@@ -10,12 +10,13 @@ import numpy as np
 import orjson
 
 from models.events import DAY
+from models.moments import iso
 from models.reasons import arrival
 from models.recommender import NOBODY, Recommender
 from models.rules import Rule
 from models.slate import SlateRequest, Slot, Source
 from service.answers import opened
-from service.body import Writer, iso
+from service.body import Writer
 from service.links import Links
 from service.questions import Known, Question
 from service.shop import Shop

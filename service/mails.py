@@ -16,21 +16,22 @@ import orjson
 
 from models import rules
 from models.catalogue import Catalogue
-from models.events import DAY, DISMISS, PURCHASE, RETURN
+from models.events import DAY, DISMISS, HOUR, PURCHASE, RETURN
 from models.live import Since
-from models.mailings import Facts, Mailing, Occasion, mail
+from models.mailings import Facts, Letter, Mailing, Occasion
+from models.moments import iso
 from models.recommender import NOBODY, Recommender
 from models.rules import Rule
 from models.slate import FallbackReason, Reason, ReasonKind, Slate, SlateRequest, Slot, Source, Strategy
 from service.answers import opened
-from service.body import Answer, content_of, iso
+from service.body import Answer, content_of
 from service.links import Links
 from service.questions import Known, Question
 from service.shop import Shop
-from service.store.campaigns import HOUR, Campaign, Record
+from service.store.campaigns import Campaign, Record
 
 HANDLED: Final = (PURCHASE, RETURN, DISMISS)  # who has done this with a product wants no mail about it
-Fresh = Callable[[SlateRequest, Iterable[int]], tuple[Slate, Occasion | None]]
+Fresh = Callable[[Iterable[int]], Letter]
 
 
 @dataclass(frozen=True)
@@ -96,17 +97,18 @@ def made(
     repeated = recommender.catalogue.ids.find_all(sent.before).tolist() if allowed else []
     before = {item for item in repeated if item >= 0}
 
-    def fresh(asked: SlateRequest, without: Iterable[int]) -> tuple[Slate, Occasion | None]:
-        exclude = tuple(sorted({*asked.filters.exclude, *before, *without}))
-        asked = replace(asked, filters=replace(asked.filters, exclude=exclude))
-        return mail(recommender, sent.kind, customer_id, asked, known.since, facts)
+    def fresh(without: Iterable[int] = ()) -> Letter:
+        exclude = tuple(sorted({*request.filters.exclude, *before, *without}))
+        asked = replace(request, filters=replace(request.filters, exclude=exclude))
+        return Letter(recommender, sent.kind, customer_id, asked, known.since, facts)
 
     document = None
     if sent.record is not None and allowed:
         shown = _read(sent.record, recommender.catalogue)
     else:
-        slate, occasion = fresh(request, ())
-        shown = Shown(slate, request.n, shop.model.version, request.as_of or moment, _told(sent.kind, occasion))
+        letter = fresh()
+        told = _told(sent.kind, letter.occasion)
+        shown = Shown(letter.slate, request.n, shop.model.version, request.as_of or moment, told)
     now = request.as_of if question.options.as_of is not None else max(moment, known.newest or 0)
     unwanted = [item for item in recommender.catalogue.ids.find_all(handled).tolist() if item >= 0]
     slate = _presentable(recommender, shown, request, now or moment, known.since, unwanted, fresh)
@@ -159,8 +161,8 @@ def _presentable(
         held += [None] * (request.n - len(held))
     if None not in held:
         return replace(shown.slate, slots=tuple(slot for slot in held if slot is not None))
-    rest, _ = fresh(request, [*handled, *(slot.item for slot in shown.slate.slots)])
-    instead = (slot for slot in rest.slots if removed[slot.item] == Rule.NONE)
+    rest = fresh([*handled, *(slot.item for slot in shown.slate.slots)])
+    instead = (slot for slot in rest.slate.slots if removed[slot.item] == Rule.NONE)
     filled = (slot or next(instead, None) for slot in held)
     return replace(shown.slate, slots=tuple(slot for slot in filled if slot is not None))
 

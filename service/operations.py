@@ -17,9 +17,9 @@ from starlette.types import Scope
 
 from models.artifact import Manifest
 from models.errors import ArtifactError
+from models.moments import iso
 from models.registry import Registry
 from service.active import Refusal
-from service.body import iso
 from service.problems import Damaged, NotFound
 from service.routes import PROBLEMS, problem_schema
 from service.schema import Alive, Models, Ready

@@ -19,12 +19,12 @@ from models.errors import ArtifactError
 from models.events import DAY, KINDS
 from models.history import NEVER
 from models.live import Since
+from models.moments import iso
 from models.reasons import buy_again
 from models.recommender import NOBODY, Recommender
 from models.registry import Registry
 from models.replenishment import due
 from models.slate import Repeat, Slate, SlateRequest
-from service.body import iso
 from service.problems import Gone, StoreAway
 from service.questions import EMAIL
 from service.serving import Serving

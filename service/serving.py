@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, TypeVar
 
+from models.events import HOUR
 from models.live import NOTHING
 from models.mailings import Mailing
 from models.slate import FallbackReason
@@ -30,7 +31,7 @@ from service.scoring import LateError, Scoring
 from service.settings import Settings
 from service.shop import LiveShop, Shop
 from service.store import campaigns, events
-from service.store.campaigns import HOUR, Record
+from service.store.campaigns import Record
 from service.store.database import StoreDownError
 from service.store.revisions import CATALOGUE, ERASED, RULES, slot_of
 from service.store.store import Store, Visitor

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, select
 
 from models.customers import NO, YES
 from models.events import DAY
-from models.merchandising import ShopRule
+from models.merchandising import ShopRule, in_force
 from models.recommender import Recommender
 from models.renewal import product_of, renewed
 from models.rulebook import rule_of
@@ -49,8 +49,7 @@ class Shop:
 
     def today(self, clock: int) -> Shop:
         """With the rules that hold at a moment of the clock, whatever moment the answer is made for."""
-        held = (rule for rule in self.rules if (rule.starts or 0) <= clock and (rule.ends is None or clock < rule.ends))
-        return replace(self, rules=tuple(replace(rule, starts=None, ends=None) for rule in held))
+        return replace(self, rules=in_force(self.rules, clock))
 
     def phase(self, clock: int) -> int:
         """How many beginnings and ends of rules have passed: between two of them the same rules hold."""

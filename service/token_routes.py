@@ -10,7 +10,7 @@ import orjson
 from fastapi import Body, FastAPI, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from service.body import iso
+from models.moments import iso
 from service.customer_tokens import CustomerToken, sign
 from service.options import WHOLE, Id
 from service.problems import Conflict

@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from typing import Final
 
 from models.customers import PERSONALIZE_EMAIL
-from models.mailings import mail, occasion
+from models.mailings import Letter
+from models.merchandising import in_force
 from models.recommender import Recommender
 from models.slate import SlateRequest
 from training.errors import InputError
@@ -52,10 +54,10 @@ def export_slates(
     write = partial(_write, order, began, parts.output.suffix)
     try:
         tallies = shared(opened, write, given, processes=min(processes, len(left)))
-        for done, (number, tally) in enumerate(zip(left, tallies, strict=True), 1):
+        for number, made, tally in zip(left, accumulate(sizes), tallies, strict=True):
             parts.finish(number, tally)
             finished[number] = tally
-            on_progress(sum(sizes[:done]), sum(sizes))
+            on_progress(made, sum(sizes))
     except BrokenProcessPool:
         raise InputError(
             f"--output {parts.output}: a process was ended, perhaps for want of memory; --resume goes on"
@@ -95,13 +97,12 @@ def _mail(order: Order, began: int, now: Now, recipient: Recipient) -> Mail | No
         repeat=order.repeat,
         placement=EMAIL,
         # As the service: rules begin and end by the clock, unless another moment is asked about.
-        rules=now.rules_at(began) if recipient.as_of is None else now.rules,
+        rules=in_force(now.rules, began) if recipient.as_of is None else now.rules,
         purpose=PERSONALIZE_EMAIL,
     )
     if order.mailing is None:
         return Mail(customer, now.recommender.recommend(customer, request, since))
     facts = now.about(customer, since, recipient.order_id)
+    letter = Letter(now.recommender, order.mailing, customer, request, since, facts)
     # Few of all customers are due, and whoever is not costs no slate.
-    if occasion(now.recommender, order.mailing, customer, request, since, facts) is None:
-        return None
-    return Mail(customer, *mail(now.recommender, order.mailing, customer, request, since, facts))
+    return Mail(customer, letter.slate, letter.occasion) if letter.occasion else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final
@@ -16,6 +15,7 @@ from models.cards import offer
 from models.catalogue import Catalogue
 from models.links import tagged
 from models.mailings import Mailing, Occasion
+from models.moments import iso
 from models.slate import Repeat, Slate, Slot
 
 STATE: Final = {"count": pa.int32(), "strategy": pa.string(), "fallback_reason": pa.string()}
@@ -117,12 +117,8 @@ def _of_mails(mails: Sequence[Mail]) -> dict[str, Any]:
         "strategy": [mail.slate.strategy for mail in mails],
         "fallback_reason": [mail.slate.fallback_reason for mail in mails],
         "occasion_text": [mail.occasion.text if mail.occasion else None for mail in mails],
-        "occasion_until": [_iso(mail.occasion.until) if mail.occasion else None for mail in mails],
+        "occasion_until": [iso(mail.occasion.until) if mail.occasion else None for mail in mails],
     }
-
-
-def _iso(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class _Products:

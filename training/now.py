@@ -50,11 +50,6 @@ class Now:
             items,
         )
 
-    def rules_at(self, clock: int) -> tuple[ShopRule, ...]:
-        """Those that hold at a moment of the clock, for slates of whatever moment."""
-        held = (rule for rule in self.rules if (rule.starts or 0) <= clock and (rule.ends is None or clock < rule.ends))
-        return tuple(replace(rule, starts=None, ends=None) for rule in held)
-
     def since(self, customer_id: str) -> Since:
         """What the customer has done and said since the model learned."""
         if self.live.forgotten(customer_id):

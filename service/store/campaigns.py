@@ -8,12 +8,12 @@ from typing import Any, Final
 from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from models.events import HOUR
 from service.store.events import is_erased
 from service.store.revisions import slot_of
 from service.store.tables import campaigns, slates
 from service.store.writer import Change
 
-HOUR: Final = 3600
 LOOKED_AT: Final = 100  # records of a customer: of more the oldest are not known
 
 

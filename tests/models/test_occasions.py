@@ -11,7 +11,7 @@ from models.catalogue import Catalogue
 from models.customers import NEVER_ASKED, PERSONALIZE_EMAIL
 from models.events import DAY, KINDS, Events
 from models.live import Since
-from models.mailings import NO_FACTS, Mailing, Occasion, occasion
+from models.mailings import NO_FACTS, Letter, Mailing, Occasion
 from models.recommender import Recommender
 from models.slate import Filters, ReasonKind, SlateRequest, Source
 from tests.shop import (
@@ -62,7 +62,7 @@ def why(
 ) -> Occasion | None:
     filters = Filters(exclude=tuple(items(shop, *exclude)))
     request = SlateRequest(n=n, as_of=moment(day), filters=filters, placement="email", purpose=PERSONALIZE_EMAIL)
-    return occasion(shop, mailing, customer_id, request, told(shop, *happened), facts)
+    return Letter(shop, mailing, customer_id, request, told(shop, *happened), facts).occasion
 
 
 def found(occasion: Occasion | None) -> Occasion:
@@ -364,4 +364,4 @@ def test_who_said_no_to_mails_and_who_is_unknown_gets_none(shop: Recommender, ma
 def test_who_was_never_asked_gets_none_where_asking_comes_first(shop: Recommender) -> None:
     since = replace(told(shop, ("bread", "purchase", DAYS)), unasked=NEVER_ASKED)
     request = SlateRequest(as_of=moment(DAYS + 1), purpose=PERSONALIZE_EMAIL)
-    assert occasion(shop, Mailing.WELCOME, NEWCOMER, request, since) is None
+    assert Letter(shop, Mailing.WELCOME, NEWCOMER, request, since).occasion is None

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import select, update
 from starlette.testclient import TestClient
 
+from models.events import HOUR
 from models.registry import Registry
 from service.store import campaigns
 from service.store.store import Store
@@ -97,9 +98,9 @@ def let_pass(client: TestClient, campaign: str, hours: int) -> None:
     def work(change: Change) -> None:
         found = campaigns.of(change.connection, campaign)
         assert found is not None
-        campaigns.put(change, replace(found, opened=found.opened - hours * campaigns.HOUR))
+        campaigns.put(change, replace(found, opened=found.opened - hours * HOUR))
         theirs = slates.c.campaign_id == campaign
-        change.connection.execute(update(slates).where(theirs).values(time=slates.c.time - hours * campaigns.HOUR))
+        change.connection.execute(update(slates).where(theirs).values(time=slates.c.time - hours * HOUR))
 
     store(client).write(work).result()
 

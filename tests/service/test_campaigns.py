@@ -7,8 +7,9 @@ from pathlib import Path
 import orjson
 import pytest
 
+from models.events import HOUR
 from service.store import campaigns, consents
-from service.store.campaigns import HOUR, Campaign, Record
+from service.store.campaigns import Campaign, Record
 from service.store.store import Store
 from service.store.writer import Change
 from tests.store_server import KINDS, new_store

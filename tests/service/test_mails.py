@@ -3,10 +3,11 @@
 import orjson
 import pytest
 
+from models.events import HOUR
 from models.mailings import Mailing
 from service.mails import mail_of
 from service.pins import kind_of
-from service.store.campaigns import HOUR, Campaign, Record
+from service.store.campaigns import Campaign, Record
 
 MONDAY = Campaign("monday", "newsletter", "v1", as_of=900, opened=1000, window_hours=1, not_twice=2)
 NOW = 10 * HOUR

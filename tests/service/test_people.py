@@ -8,10 +8,10 @@ import pytest
 from benchmarks.faults import another_version
 from models.customers import NO, PERSONALIZE_EMAIL, PERSONALIZE_WEB, TRAIN, YES
 from models.events import KINDS
+from models.moments import iso
 from models.recommender import NOBODY
 from models.registry import Registry
 from models.slate import SlateRequest
-from service.body import iso
 from service.people import Person, consent_told, due_told, learned_told, profile, receipt, versions_with
 from service.store.events import Row
 from service.store.store import Visitor

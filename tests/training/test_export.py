@@ -15,7 +15,7 @@ import pytest
 
 from models.artifact import read_manifest
 from models.customers import NO, PERSONALIZE_EMAIL, YES
-from models.mailings import Mailing, mail
+from models.mailings import Letter, Mailing
 from models.recommender import Recommender
 from models.registry import Registry
 from models.slate import Repeat, SlateRequest, Strategy
@@ -189,8 +189,8 @@ def test_a_file_of_a_mailing_holds_those_for_whom_it_is_due_why_and_until_when(
 ) -> None:
     everyone = [Recipient(name, moment(DAYS + 20)) for name in recommender.model.customers.ids]
     request = SlateRequest(n=3, as_of=moment(DAYS + 20), placement="email", purpose=PERSONALIZE_EMAIL)
-    mails = {one.customer_id: mail(recommender, mailing, one.customer_id, request) for one in everyone}
-    due = {name: (slate, why) for name, (slate, why) in mails.items() if why}
+    letters = [Letter(recommender, mailing, one.customer_id, request) for one in everyone]
+    due = {letter.customer_id: (letter.slate, letter.occasion) for letter in letters if letter.occasion}
     assert 0 < len(due) < len(everyone)
     tally = export(directory, tmp_path / "slates.ndjson", Order(3, Repeat.AUTO, Layout.WIDE, None, mailing), everyone)
     rows = rows_of(tmp_path / "slates.ndjson")
