@@ -149,12 +149,11 @@ class Serving:
         triggered = Mailing(campaign.kind).triggered
         pinned = model if triggered else self.active.pinned(campaign.model_version) or model
         visitor = self._visitor(pinned, question)
-        history = self._asked(partial(self.store.read, partial(campaigns.recent, customer_id=customer_id)))
-        if visitor is None or history is None:
+        if visitor is None:
             return self._away(model, question)
         shop = self._today((self.live if triggered else self.mails).at(pinned, visitor.position), question)
         known = self._told(shop, question, visitor)
-        mail = mail_of(campaign, question.ref(self.store.identity), history, clock)
+        mail = mail_of(campaign, question.ref(self.store.identity), visitor.mails, clock)
         moment = max(pinned.recommender.manifest.data_as_of, known.newest or 0) if triggered else campaign.as_of
         handled = self._handled(model, mail, customer_id, None if pinned is model else campaign.as_of)
         if handled is None:
@@ -189,11 +188,11 @@ class Serving:
     def _visitor(self, model: Model, question: Question, *, brief: bool = True) -> Visitor | None:
         """`brief`: what the model has learned need not be told again."""
         learned = model.recommender.manifest.event_position
-        asked = (question.customer_id, question.session_id, learned)
+        asked, mailed = (question.customer_id, question.session_id, learned), question.options.campaign is not None
 
         def ask() -> Visitor:
-            visitor = self.store.news(*asked) if brief and question.order_id is None else None
-            return visitor or self.store.visitor(*asked, question.order_id)
+            visitor = self.store.news(*asked, mailed=mailed) if brief and question.order_id is None else None
+            return visitor or self.store.visitor(*asked, question.order_id, mailed=mailed)
 
         return self._asked(ask)
 

@@ -3,40 +3,74 @@
 from __future__ import annotations
 
 import os
+import socket
+import sys
 import tempfile
+from typing import Any, Final
 
 import uvicorn
+from uvicorn.supervisors import Multiprocess
 
 from service.logs import config
 from service.metrics import DIRECTORY
 from service.settings import Settings
 
+APP: Final = "service.app:create"
+
 
 def serve(settings: Settings) -> None:
     """Until it is told to stop. Several workers share a directory for their metrics."""
     if settings.workers == 1:
-        run(settings)
+        uvicorn.run(APP, **_options(settings))
         return
     with tempfile.TemporaryDirectory(prefix="regulars-metrics-") as directory:
         os.environ[DIRECTORY] = directory
-        run(settings)
+        if sys.platform == "linux":
+            chosen = uvicorn.Config(APP, workers=settings.workers, **_options(settings))
+            with EachItsOwn.at(chosen) as address:
+                Multiprocess(chosen, sockets=[address]).run()
+        else:
+            uvicorn.run(APP, workers=settings.workers, **_options(settings))
 
 
-def run(settings: Settings) -> None:
+class EachItsOwn(socket.socket):
+    """An address that workers share: whichever process this is sent to gets a socket of its own there.
+
+    Linux deals connections out among them. Of one socket for all workers the first to wake takes what has come: up to
+    64 of 64 connections, which it keeps while the others have nothing to do.
+    """
+
+    @classmethod
+    def at(cls, chosen: uvicorn.Config) -> EachItsOwn:
+        """Holds the address and listens to nothing. Exits where somebody else listens there."""
+        with chosen.bind_socket() as first:
+            return cls.bound(first.family, first.getsockname())
+
+    @classmethod
+    def bound(cls, family: int, address: Any) -> EachItsOwn:
+        own = cls(family)
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        own.bind(address)
+        return own
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return EachItsOwn.bound, (self.family, self.getsockname())
+
+
+def _options(settings: Settings) -> dict[str, Any]:
     """No access log: paths hold customers' ids."""
-    uvicorn.run(
-        "service.app:create",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        workers=settings.workers,
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        log_config=config(settings.log_level),
-        log_level=settings.log_level,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=75,
-    )
+    return {
+        "factory": True,
+        "host": settings.host,
+        "port": settings.port,
+        "loop": "uvloop",
+        "http": "httptools",
+        "ws": "none",
+        "log_config": config(settings.log_level),
+        "log_level": settings.log_level,
+        "access_log": False,
+        "server_header": False,
+        "proxy_headers": False,
+        "timeout_keep_alive": 75,
+    }

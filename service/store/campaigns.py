@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from models.events import HOUR
@@ -73,8 +73,7 @@ def pinned(connection: Connection, now: int) -> frozenset[str]:
 
 def recent(connection: Connection, customer_id: str) -> list[Record]:
     """What mails showed a customer, newest first."""
-    theirs = select(*slates.columns).where(slates.c.customer_id == customer_id)
-    rows = connection.execute(theirs.order_by(slates.c.time.desc(), slates.c.ref).limit(LOOKED_AT))
+    rows = connection.execute(RECENT, {"customer_id": customer_id})
     return [Record(bytes(row.ref), *row[1:]) for row in rows]
 
 
@@ -85,11 +84,8 @@ def keep(change: Change, made: Record, *, valid_after: int, erased: int) -> bool
     """
     if change.erased > erased and is_erased(change.connection, made.customer_id):
         return False
-    upsert = UPSERT[change.connection.dialect.name](slates).values(**vars(made))
-    same = upsert.on_conflict_do_update(
-        index_elements=[slates.c.ref], set_=vars(made), where=slates.c.time <= valid_after
-    )
-    return change.connection.execute(same.returning(slates.c.ref)).first() is not None
+    upsert = UPSERTS[change.connection.dialect.name]
+    return change.connection.execute(upsert, {**vars(made), "valid_after": valid_after}).first() is not None
 
 
 def customer_of(connection: Connection, ref: bytes) -> str | None:
@@ -102,5 +98,20 @@ def forget(change: Change, before: int) -> None:
     change.connection.execute(delete(slates).where(slates.c.time < before))
 
 
-UPSERT: Final[dict[str, Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+def _upsert(statement: Any) -> Any:
+    """Keeps a record where there is none, or none younger than `valid_after`."""
+    values = {name: statement.excluded[name] for name in Record.__dataclass_fields__}
+    upsert = statement.on_conflict_do_update(
+        index_elements=[slates.c.ref], set_=values, where=slates.c.time <= bindparam("valid_after")
+    )
+    return upsert.returning(slates.c.ref)
+
+
 COLUMNS: Final = tuple(campaigns.c[name] for name in Campaign.__dataclass_fields__)
+RECENT: Final = (
+    select(*slates.columns)
+    .where(slates.c.customer_id == bindparam("customer_id"))
+    .order_by(slates.c.time.desc(), slates.c.ref)
+    .limit(LOOKED_AT)
+)
+UPSERTS: Final = {"sqlite": _upsert(sqlite.insert(slates)), "postgresql": _upsert(postgresql.insert(slates))}

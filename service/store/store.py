@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Table, make_url, select
 
-from service.store import consents, events
+from service.store import campaigns, consents, events
 from service.store.database import check, connect, reading
 from service.store.revisions import FOLLOWED, SHARED, Revisions, slot_of
 from service.store.tables import metadata
@@ -40,6 +40,7 @@ class Visitor:
     consents: dict[int, tuple[int, int]]  # purpose -> (YES or NO, when)
     unused: list[str]  # product ids
     order: list[str]  # product ids of the order asked about
+    mails: list[campaigns.Record] = field(default_factory=list)  # what they showed the customer, newest first
 
 
 class Store:
@@ -68,7 +69,9 @@ class Store:
         with reading(self._engine) as connection:
             return work(connection)
 
-    def news(self, customer_id: str | None, session_id: str | None, above: int) -> Visitor | None:
+    def news(
+        self, customer_id: str | None, session_id: str | None, above: int, *, mailed: bool = False
+    ) -> Visitor | None:
         """The same as `visitor` at a fifth of its cost, where nothing above that number concerns them; else None.
 
         What another host has just changed may not have been followed yet: hence the stamp.
@@ -79,25 +82,34 @@ class Store:
             return None
         with reading(self._engine) as connection:
             now = position_of(connection)
-        return Visitor(now, min(now.number, followed), [], {}, [], [])
+            mails = campaigns.recent(connection, customer_id) if mailed and customer_id is not None else []
+        return Visitor(now, min(now.number, followed), [], {}, [], [], mails)
 
     def visitor(
-        self, customer_id: str | None, session_id: str | None, above: int, order_id: str | None = None
+        self,
+        customer_id: str | None,
+        session_id: str | None,
+        above: int,
+        order_id: str | None = None,
+        *,
+        mailed: bool = False,
     ) -> Visitor:
-        """What a model that has learned up to the number `above` does not know of them yet."""
+        """What a model that has learned up to the number `above` does not know of them yet. `mailed`: with `mails`."""
         with reading(self._engine) as connection:
             now = position_of(connection)  # first: what is read after it holds all that it counts
             rows: list[events.Row] = []
             said: dict[int, tuple[int, int]] = {}
             struck: list[str] = []
+            mails: list[campaigns.Record] = []
             if customer_id is not None:
                 rows += events.of_customer(connection, customer_id, above)
                 said = consents.of(connection, customer_id)
                 struck = events.unused_of(connection, customer_id)
+                mails = campaigns.recent(connection, customer_id) if mailed else []
             if session_id is not None:
                 rows += events.of_session(connection, session_id)
             order = events.of_order(connection, order_id) if order_id is not None else []
-            return Visitor(now, now.number, rows, said, struck, order)
+            return Visitor(now, now.number, rows, said, struck, order, mails)
 
     def follow(self) -> Position:
         """Raise the slots of what other hosts, or workers that died, have changed."""

@@ -36,10 +36,13 @@ class Position:
     erased: int
 
 
+# A statement that is made once costs a third less each time: every answer begins with this one.
+POSITION: Final = select(*(position.c[name] for name in Position.__dataclass_fields__)).where(position.c.id == 1)
+LOCKED: Final = POSITION.with_for_update()
+
+
 def position_of(connection: Connection, *, for_update: bool = False) -> Position:
-    columns = (position.c[name] for name in Position.__dataclass_fields__)
-    found = select(*columns).where(position.c.id == 1)
-    return Position(*connection.execute(found.with_for_update() if for_update else found).one())
+    return Position(*connection.execute(LOCKED if for_update else POSITION).one())
 
 
 @dataclass

@@ -3,12 +3,17 @@
 import http.client
 import json
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import quote
 
+import psutil
 import pytest
 
 from tests.service.conftest import Shop, process, status, wait_until
@@ -75,14 +80,54 @@ def metrics_of(port: int) -> str:
     return text
 
 
-def test_two_workers_answer_and_count_together(shop: Shop, tmp_path: Path) -> None:
-    with process(shop.root, tmp_path / "run", workers=2) as port:
-        for _ in range(20):
-            assert status(port, "/v1/popular") == 200
-        loaded = f'regulars_model_loaded{{version="{shop.model.version}"}} 2.0'
-        wait_until(lambda: loaded in metrics_of(port))
-        asked = 'regulars_request_seconds_count{route="/v1/popular",status="200"} 20.0'
-        assert asked in metrics_of(port)
+@pytest.fixture(scope="module")
+def two_workers(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    with process(shop.root, tmp_path_factory.mktemp("two") / "run", workers=2) as port:
+        wait_until(lambda: len(connections(port, psutil.CONN_LISTEN)) == 2)
+        yield port
+
+
+def test_two_workers_answer_and_count_together(shop: Shop, two_workers: int) -> None:
+    for _ in range(20):
+        assert status(two_workers, "/v1/popular") == 200
+    loaded = f'regulars_model_loaded{{version="{shop.model.version}"}} 2.0'
+    wait_until(lambda: loaded in metrics_of(two_workers))
+    asked = 'regulars_request_seconds_count{route="/v1/popular",status="200"} 20.0'
+    assert asked in metrics_of(two_workers)
+
+
+def connections(port: int, state: str) -> Counter[int]:
+    """How many of a state each process has at a port of its own."""
+    return Counter(
+        process.pid
+        for process in psutil.process_iter(["net_connections"])
+        for at in process.info["net_connections"] or ()
+        if at.laddr and at.laddr[-1] == port and at.status == state
+    )
+
+
+def test_every_worker_gets_its_part_of_the_connections(two_workers: int) -> None:
+    with ExitStack() as opened:
+        for _ in range(64):
+            opened.enter_context(socket.create_connection(("127.0.0.1", two_workers)))
+        wait_until(lambda: connections(two_workers, psutil.CONN_ESTABLISHED).total() == 64)
+        # By chance one has less than a quarter once in 50,000 times.
+        assert min(connections(two_workers, psutil.CONN_ESTABLISHED).values()) >= 16
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_where_another_service_listens_it_does_not_start(two_workers: int, tmp_path: Path, workers: str) -> None:
+    here = {"REGISTRY": str(tmp_path), "RUNTIME_DIR": str(tmp_path), "PORT": str(two_workers), "WORKERS": workers}
+    said = start(expect=3, **{f"REGULARS_{name}": value for name, value in here.items()})
+    assert "address already in use" in said.lower()
+
+
+def test_when_a_worker_is_killed_the_other_answers_until_it_is_replaced(two_workers: int) -> None:
+    killed, _ = connections(two_workers, psutil.CONN_LISTEN)
+    psutil.Process(killed).kill()
+    wait_until(lambda: killed not in connections(two_workers, psutil.CONN_LISTEN))
+    while len(connections(two_workers, psutil.CONN_LISTEN)) < 2:
+        assert status(two_workers, "/v1/popular") == 200
 
 
 def test_logs_hold_no_paths(shop: Shop, tmp_path: Path) -> None:
