@@ -12,7 +12,8 @@ from service.options import DATE, Id, moment
 
 MOST_PRODUCTS: Final = 1000  # in a call
 MOST_ATTRIBUTES: Final = 100
-ADDRESS: Final = r"^https?://[^\x00-\x20\"<>\x7f-\xa0]+$"  # every engine reads it alike, unlike \s
+# Absolute, or from the root of the shop. Every engine reads it alike, unlike \s.
+ADDRESS: Final = r"^(https?:/)?/[^\x00-\x20\"<>\x7f-\xa0]+$"
 
 
 def _moment(text: str) -> str:
