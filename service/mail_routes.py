@@ -11,6 +11,7 @@ from fastapi import FastAPI, Query, Request, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from service.options import CustomerOptions, Fields
+from service.query_route import QueryRoute
 from service.replies import reply
 from service.routes import PROBLEMS, CustomerId, customer_question
 from service.serving import Serving
@@ -19,13 +20,14 @@ HTML: Final = "text/html"
 
 
 def add_mail_routes(app: FastAPI) -> None:
-    app.add_api_route(
+    app.router.add_api_route(
         "/v1/customers/{customer_id:id}/recommendations.html",
         recommendations_block,
         methods=["GET"],
         response_class=Response,
         responses=PROBLEMS | {200: {"content": {HTML: {}}, "description": "A block, empty where the slate is"}},
         tags=["mails"],
+        route_class_override=QueryRoute,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Annotated, Any, Final
 
@@ -16,6 +17,7 @@ from starlette.types import Scope
 from service.access import caller_of
 from service.options import BasketOptions, BundleOptions, CustomerOptions, Id, Options, PopularOptions, SessionOptions
 from service.problems import MEDIA_TYPE
+from service.query_route import QueryRoute
 from service.questions import Kind, Question
 from service.replies import reply
 from service.schema import Answer, BundleAnswer, SlateAnswer
@@ -87,7 +89,8 @@ def _add(
     more: Mapping[int | str, dict[str, Any]] = MappingProxyType({}),
 ) -> None:
     problems = {**PROBLEMS, **(TOO_LARGE if method == "POST" else {}), **more}
-    app.add_api_route(path, endpoint, methods=[method], response_model=answer, responses=problems, tags=["products"])
+    add = partial(app.router.add_api_route, route_class_override=QueryRoute if method == "GET" else APIRoute)
+    add(path, endpoint, methods=[method], response_model=answer, responses=problems, tags=["products"])
 
 
 async def customer_recommendations(
