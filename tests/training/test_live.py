@@ -12,6 +12,7 @@ import pytest
 from models.customers import NO, PERSONALIZE_EMAIL, TRAIN, YES
 from models.events import KINDS
 from models.live import Since
+from models.merchandising import in_force
 from models.recommender import Recommender
 from models.slate import Slate, SlateRequest
 from service.body import Model
@@ -151,7 +152,7 @@ def test_the_file_says_what_the_service_says(till: Till, learned: Recommender, t
         for customer in PEOPLE:
             shop, expected = served(till, learned, customer, unasked)
             assert told(now.since(customer)) == told(expected), customer
-            request = SlateRequest(as_of=now.as_of, purpose=PERSONALIZE_EMAIL, rules=now.rules_at(CLOCK))
+            request = SlateRequest(as_of=now.as_of, purpose=PERSONALIZE_EMAIL, rules=in_force(now.rules, CLOCK))
             asked = replace(request, rules=shop.today(CLOCK).rules)
             slates = (
                 now.recommender.recommend(customer, request, now.since(customer)),
