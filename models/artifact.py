@@ -65,25 +65,28 @@ def is_version(name: str) -> bool:
     return re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{12}", name) is not None
 
 
-def write(directory: Path, model: Any, manifest: Manifest) -> Manifest:
-    """Write and fsync every array of a model into an existing directory, the manifest last.
+def write(directory: Path, model: Any, manifest: Manifest, *, durable: bool = True) -> Manifest:
+    """Write every array of a model into an existing directory, the manifest last. `durable`: each with an fsync.
 
     Returns the manifest with its files. Raises OSError when the disk is full; the caller removes the directory.
     """
-    files = {f"{name}.npy": _write_array(directory / f"{name}.npy", array) for name, array in flatten(model)}
+    files = {f"{name}.npy": _write_array(directory / f"{name}.npy", array, durable) for name, array in flatten(model)}
     manifest = replace(manifest, files=files)
     with (directory / MANIFEST).open("wb") as stream:
         stream.write(manifest.to_json())
-        os.fsync(stream.fileno())
-    sync_directory(directory)
+        if durable:
+            os.fsync(stream.fileno())
+    if durable:
+        sync_directory(directory)
     return manifest
 
 
-def _write_array(path: Path, array: Array) -> File:
+def _write_array(path: Path, array: Array, durable: bool) -> File:
     with path.open("w+b") as stream:
         np.save(stream, array, allow_pickle=False)
         stream.flush()
-        os.fsync(stream.fileno())
+        if durable:
+            os.fsync(stream.fileno())
         size = stream.tell()
         stream.seek(0)
         digest = hashlib.file_digest(stream, "sha256").hexdigest()

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from models.baskets import Baskets
 from models.pairs import OrderPairs
+from models.reasons import goes_with
 from models.settings import BundleSettings
-from models.slate import Bundle
+from models.slate import Bundle, Slot, Source
 from models.substitutes import Substitutes
 
 
@@ -86,6 +87,15 @@ def _bundle(baskets: Baskets, anchor: int, items: tuple[int, ...], score: float,
     together = int(pairs.together[place])
     lift = float(pairs.lifts(anchor, slice(place, place + 1))[0])
     return Bundle(anchor, items, score, together, together / int(pairs.orders[anchor]), lift)
+
+
+def after(baskets: Baskets, order: Sequence[int], allowed: NDArray[np.bool_], n: int, rare: float) -> tuple[Slot, ...]:
+    """What may follow an order and goes with it."""
+    units = complete(baskets, sorted(set(order)), follow_up(baskets, order, allowed, rare), n)
+    catalogue = baskets.model.catalogue
+    return tuple(
+        Slot(unit.items[0], unit.score, Source.BOUGHT_TOGETHER, goes_with(catalogue, unit.anchor)) for unit in units
+    )
 
 
 def follow_up(baskets: Baskets, order: Sequence[int], allowed: NDArray[np.bool_], rare: float) -> NDArray[np.bool_]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate, pairwise
 from typing import Any, Final, Protocol, Self
 
 import numpy as np
@@ -13,6 +16,66 @@ Items = NDArray[np.int64]
 FEW: Final = 300  # scores that are sorted, all of them
 STRIDE: Final = 32  # one score in so many is looked at first
 MANY: Final = 1_500  # parts from which adding them up product by product is faster than sorting them
+SPAN: Final = 1 << 32  # of items and of days
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Which rows of some arrays are whose: those of each of m customers stand one customer's after another's."""
+
+    bounds: NDArray[np.int64]  # (m + 1,) where those of each begin
+
+    @classmethod
+    def of(cls, sizes: Iterable[int]) -> Self:
+        return cls(np.array([0, *accumulate(sizes)]))
+
+    @cached_property
+    def owner(self) -> NDArray[np.int64]:
+        """The customer of each row: (rows,)."""
+        if len(self) == 1:
+            return np.zeros(self.bounds[1], np.int64)
+        return np.arange(len(self)).repeat(self.bounds[1:] - self.bounds[:-1])
+
+    @cached_property
+    def slices(self) -> list[slice]:
+        """Those of each customer: (m,)."""
+        return [slice(start, stop) for start, stop in pairwise(self.bounds.tolist())]
+
+    def apart(self, values: NDArray[np.integer[Any]], span: int = SPAN) -> NDArray[np.integer[Any]]:
+        """Values (…, rows) within a span, `span` higher for each customer: by customer and value, one number."""
+        return values + self.owner * span if len(self) > 1 else values
+
+    def sums(self, values: Floats) -> Floats:
+        """Added up for each customer: (k, rows) -> (k, m)."""
+        sums: Floats
+        if len(self) == 1:
+            sums = values.sum(axis=1, keepdims=True)
+            return sums
+        # With a 0 before each customer's, as one may have none.
+        padded = np.zeros((len(values), values.shape[1] + len(self)), np.float32)
+        padded[:, np.arange(1, values.shape[1] + 1) + self.owner] = values
+        sums = np.add.reduceat(padded, self.bounds[:-1] + np.arange(len(self)), axis=1)
+        return sums
+
+    def only(self, kept: NDArray[np.bool_]) -> Rows:
+        """Those of some rows."""
+        return Rows(kept.nonzero()[0].searchsorted(self.bounds))
+
+    def __len__(self) -> int:
+        return len(self.bounds) - 1
+
+
+def stored(indptr: NDArray[np.int64], item: NDArray[np.integer[Any]], rows: Rows) -> tuple[Items, Items, Rows]:
+    """Where what is stored of several items stands, one item's after another's, how much of each, and whose it is.
+
+    Of item i it is `indptr[i]:indptr[i + 1]`.
+    """
+    starts = indptr[item]
+    counts = indptr[item + 1] - starts
+    ends = np.zeros(len(counts) + 1, np.int64)
+    counts.cumsum(out=ends[1:])
+    places = np.arange(ends[-1]) + (starts - ends[:-1]).repeat(counts)
+    return places, counts, Rows(ends[rows.bounds])
 
 
 class Scores(Protocol):
@@ -46,10 +109,17 @@ class FewScores:
             scores = np.bincount(item, parts).astype(np.float32)
             items = np.flatnonzero(scores > 0).astype(np.int32)
             return cls(items, scores[items])
-        order = item.argsort(kind="stable")
-        item = item[order]
-        first = _firsts(item)
-        return cls(item[first], np.bincount(first.cumsum() - 1, parts[order]).astype(np.float32))
+        return cls(*_added_up(item, parts))
+
+    @classmethod
+    def summed_each(cls, item: NDArray[np.int32], parts: Floats, rows: Rows) -> list[Self]:
+        """The same for m customers, whose parts are `rows`."""
+        if len(rows) <= 1 or len(item) > MANY * len(rows):
+            return [cls.summed(item[span], parts[span]) for span in rows.slices]
+        keys, scores = _added_up(rows.apart(item), parts)
+        items = (keys % SPAN).astype(np.int32)
+        spans = Rows(keys.searchsorted(np.arange(len(rows) + 1) * SPAN)).slices
+        return [cls(items[span], scores[span]) for span in spans]
 
     @property
     def highest(self) -> float:
@@ -77,10 +147,18 @@ def among(items: NDArray[np.integer[Any]], members: NDArray[np.integer[Any]]) ->
     return found
 
 
-def distinct(values: NDArray[np.int64]) -> NDArray[np.int64]:
+def distinct(values: NDArray[Any]) -> NDArray[Any]:
     """Each value once, sorted. Of a few hundred in a quarter of the time that np.unique takes."""
     values = np.sort(values)
     return values[_firsts(values)]
+
+
+def _added_up(keys: NDArray[np.integer[Any]], parts: Floats) -> tuple[NDArray[Any], Floats]:
+    """Each key once, sorted, and the sum of its parts."""
+    order = keys.argsort(kind="stable")
+    keys = keys[order]
+    first = _firsts(keys)
+    return keys[first], np.bincount(first.cumsum() - 1, parts[order]).astype(np.float32)
 
 
 def _firsts(values: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:

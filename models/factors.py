@@ -6,6 +6,7 @@ Y. Hu, Y. Koren, C. Volinsky: Collaborative Filtering for Implicit Feedback Data
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import sqrt
@@ -15,10 +16,11 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from models.evidence import Items, best
+from models.evidence import Items, Rows, best
 
 Floats = NDArray[np.float32]
 FIRST: Final = 1024  # of the longest factors, that are looked at first
+AHEAD: Final = 6144  # of them, that are looked at for many customers at once: of six customers five need no others
 TINY: Final = float(np.finfo(np.float32).tiny)
 ROUNDING: Final = 1e-4  # share of a score that float32 may lose
 
@@ -49,9 +51,14 @@ class ItemFactors:
 
     def observed(self, item: NDArray[np.int32], confidence: Floats) -> Observed:
         """The products (p,) of a history that have factors, and their confidence c_ui ≥ 1 (p,)."""
-        rows = self.row[item]
-        known = rows >= 0
-        return Observed(self, item[known], self.factors.T[rows[known]], confidence[known])
+        return self.observed_each(item, confidence, Rows.of([len(item)]))[0]
+
+    def observed_each(self, item: NDArray[np.int32], confidence: Floats, rows: Rows) -> list[Observed]:
+        """The same of m customers, whose histories are `rows`."""
+        places = self.row[item]
+        known = places >= 0
+        item, factors, confidence = item[known], self.factors.T[places[known]], confidence[known]
+        return [Observed(self, item[one], factors[one], confidence[one]) for one in rows.only(known).slices]
 
     @cached_property
     def inverse(self) -> Floats:
@@ -114,14 +121,20 @@ class Taste:
 
     factors: ItemFactors
     vector: Floats  # (f,)
+    known: Floats | None = None  # scores of the first FIRST products or more, where these are known already
+
+    @classmethod
+    def each(cls, factors: ItemFactors, vectors: Sequence[Floats]) -> list[Self]:
+        """Of many customers: what most of them will look at in one product of matrices, at a part of the price."""
+        if len(vectors) <= 1:
+            return [cls(factors, vector) for vector in vectors]
+        scores = np.array(vectors) @ factors.factors[:, :AHEAD]
+        return [cls(factors, vector, known) for vector, known in zip(vectors, scores, strict=True)]
 
     @property
     def highest(self) -> float:
-        highest = float(self._first.max(initial=0))
-        reaching = self._reaching(highest)
-        if reaching <= len(self._first):
-            return highest
-        return max(highest, float(self._scores(len(self._first), reaching).max(initial=0)))
+        highest = float(self._scores(FIRST).max(initial=0))
+        return float(self._scores(self._reaching(highest)).max(initial=highest))
 
     def of(self, items: Items) -> Floats:
         rows = self.factors.row[items]
@@ -132,23 +145,25 @@ class Taste:
     def best(self, allowed: NDArray[np.bool_], n: int) -> Items:
         # A score is at most the length of the factors times that of the customer's vector (Cauchy and Schwarz). So what
         # is shorter than the n-th best of the first ones needs, cannot be among the best.
-        item, scores = self.factors.item, self._first
-        known = scores[allowed[item[: len(scores)]]]
-        floor = float(np.partition(known, -n)[-n]) if len(known) >= n else 0.0
-        scores = np.concatenate([scores, self._scores(len(scores), self._reaching(floor))])
+        item, first = self.factors.item, self._scores(FIRST)
+        first = first[allowed[item[: len(first)]]]
+        floor = float(np.partition(first, -n)[-n]) if len(first) >= n else 0.0
+        scores = self._scores(self._reaching(floor))
         likely = np.flatnonzero(scores >= max(floor, TINY))
         likely = likely[allowed[item[likely]]]
         likely = likely[np.argsort(item[likely])]
         return item[likely[best(scores[likely], n)]].astype(np.int64)
 
     @cached_property
-    def _first(self) -> Floats:
-        return self._scores(0, FIRST)
+    def _known(self) -> Floats:
+        return self.vector @ self.factors.factors[:, :FIRST] if self.known is None else self.known
 
-    def _scores(self, start: int, stop: int) -> Floats:
-        """Of products in the order of the factors, not yet cut off at 0."""
-        scores: Floats = self.vector @ self.factors.factors[:, start:stop]
-        return scores
+    def _scores(self, stop: int) -> Floats:
+        """Of so many products in the order of the factors, not yet cut off at 0."""
+        known = self._known
+        if stop <= len(known) or len(known) == len(self.factors.item):
+            return known[:stop]
+        return np.concatenate([known, self.vector @ self.factors.factors[:, len(known) : stop]])
 
     def _reaching(self, score: float) -> int:
         """How many products, the first ones, may have this score or a higher one."""

@@ -6,16 +6,20 @@ new event is one more row. Training, export and service all take it here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.events import CART, DAY, DISMISS, KINDS, PURCHASE, RATING, REMOVED, RETURN, Events
+from models.evidence import Rows
 from models.settings import HistorySettings
 
 NEVER = np.iinfo(np.int64).min
+LATEST = np.iinfo(np.int64).max
 # What a customer does on a visit: tells most while it lasts.
 VISIT = np.array([kind in ("view", "cart", "wishlist", "remove_from_cart", "click") for kind in KINDS])
 Floats = NDArray[np.float32]
@@ -57,6 +61,14 @@ class Interactions:
     refused: NDArray[np.bool_]  # (p,) dismissed or rated low, and not bought since
     in_cart: NDArray[np.bool_]  # (p,) put there on this visit, not taken out and not bought since
 
+    def at(self, rows: slice) -> Interactions:
+        """A part of them."""
+        return Interactions(
+            *(self.item[rows], self.lines[rows], self.count[rows], self.first[rows], self.last[rows]),
+            *(self.long[rows], self.middle[rows], self.short[rows], self.taste[rows], self.recent[rows]),
+            *(self.refused[rows], self.in_cart[rows]),
+        )
+
     @cached_property
     def owned(self) -> NDArray[np.bool_]:
         """(p,) what was ever bought."""
@@ -67,6 +79,14 @@ class Interactions:
         return len(self.item)
 
 
+def joined(histories: Sequence[Events]) -> tuple[Events, Rows]:
+    """The events of many customers, one customer's after another's."""
+    if len(histories) == 1:
+        return histories[0], Rows.of([len(histories[0])])
+    columns = zip(*((one.item, one.time, one.kind, one.weight, one.order) for one in histories), strict=True)
+    return Events(*map(np.concatenate, columns)), Rows.of(map(len, histories))
+
+
 def before(events: Events, as_of: int) -> Events:
     """The events that had happened at `as_of` (seconds since 1970)."""
     if len(events) == 0 or events.time.max() <= as_of:
@@ -74,7 +94,7 @@ def before(events: Events, as_of: int) -> Events:
     return events.at(events.time <= as_of)
 
 
-def pair_starts(events: Events, user: NDArray[np.int32] | None = None) -> NDArray[np.int64]:
+def pair_starts(events: Events, user: NDArray[np.integer[Any]] | None = None) -> NDArray[np.int64]:
     """Where each pair begins: int64 (pairs,). Events are sorted by (user, item, time); one user when `user` is None."""
     if len(events) == 0:
         return np.zeros(0, np.int64)
@@ -86,8 +106,10 @@ def pair_starts(events: Events, user: NDArray[np.int32] | None = None) -> NDArra
     return np.flatnonzero(new)
 
 
-def interactions(events: Events, starts: NDArray[np.int64], as_of: int, settings: HistorySettings) -> Interactions:
-    """Sum the events of each pair up at `as_of`; `starts` from `pair_starts`."""
+def interactions(
+    events: Events, starts: NDArray[np.int64], as_of: int | NDArray[np.int64], settings: HistorySettings
+) -> Interactions:
+    """Sum the events of each pair up at `as_of`, or at a moment for each event; `starts` from `pair_starts`."""
     if len(starts) == 0:
         none, no = np.zeros(0, np.float32), np.zeros(0, np.bool_)
         return Interactions(
@@ -108,7 +130,7 @@ def interactions(events: Events, starts: NDArray[np.int64], as_of: int, settings
     return Interactions(
         item=events.item[starts],
         lines=np.add.reduceat(bought.astype(np.float32), starts),
-        count=np.round(_sum(lines, starts), 3),  # a tenth and nine tenths sent back are all of it
+        count=_sum(lines, starts).round(3),  # a tenth and nine tenths sent back are all of it
         first=_first(events.time, bought, starts),
         last=last,
         long=long,
@@ -151,7 +173,7 @@ def interest(
     return _sum(_interest(events, as_of, settings) * decay(events, as_of, (half_life_days,))[0], starts)
 
 
-def _interest(events: Events, as_of: int, settings: HistorySettings) -> Floats:
+def _interest(events: Events, as_of: int | NDArray[np.int64], settings: HistorySettings) -> Floats:
     """What each event weighs before it is decayed: (events,).
 
     What is done on a visit weighs 1 while it lasts, as the products of a session do, and fades to the weight of its
@@ -168,7 +190,11 @@ def _interest(events: Events, as_of: int, settings: HistorySettings) -> Floats:
 
 
 def _wishes(
-    events: Events, starts: NDArray[np.int64], bought: NDArray[np.int64], as_of: int, settings: HistorySettings
+    events: Events,
+    starts: NDArray[np.int64],
+    bought: NDArray[np.int64],
+    as_of: int | NDArray[np.int64],
+    settings: HistorySettings,
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Which products the customer does not want to see, and which are in the cart: (pairs,) each."""
     if not (events.kind >= CART).any():
@@ -181,13 +207,14 @@ def _wishes(
     high = (events.kind == RATING) & ~low
     refused = np.maximum(last(events.kind == DISMISS), last(low))
     put, taken = last(events.kind == CART), last(events.kind == REMOVED)
+    now = as_of if isinstance(as_of, int) else as_of[starts]
     return (
         (refused != NEVER) & (refused > bought) & (refused >= last(high)),
-        (put != NEVER) & (put > bought) & (put > taken) & (put > as_of - settings.cart_days * DAY),
+        (put != NEVER) & (put > bought) & (put > taken) & (put > now - settings.cart_days * DAY),
     )
 
 
-def decay(events: Events, as_of: int, half_lives_days: tuple[float, ...]) -> Floats:
+def decay(events: Events, as_of: int | NDArray[np.int64], half_lives_days: tuple[float, ...]) -> Floats:
     """2^(-age / half-life) of each event: (half-lives, events)."""
     age = np.maximum(as_of - events.time, 0).astype(np.float32)
     rates = np.array([-1 / (DAY * days) for days in half_lives_days], np.float32)
@@ -201,6 +228,5 @@ def _sum(values: Floats, starts: NDArray[np.int64]) -> Floats:
 
 
 def _first(time: NDArray[np.int64], bought: NDArray[np.bool_], starts: NDArray[np.int64]) -> NDArray[np.int64]:
-    never = np.iinfo(np.int64).max
-    first = np.minimum.reduceat(np.where(bought, time, never), starts)
-    return np.where(first == never, NEVER, first)
+    first = np.minimum.reduceat(np.where(bought, time, LATEST), starts)
+    return np.where(first == LATEST, NEVER, first)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.evidence import FewScores
+from models.evidence import FewScores, Rows, stored
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,8 +23,12 @@ class Neighbours:
 
     def scores(self, item: NDArray[np.int32], weight: NDArray[np.float32]) -> FewScores:
         """Σ weight · similarity over a history."""
-        at, counts = self._rows(item)
-        return FewScores.summed(self.item[at], self.similarity[at] * weight.repeat(counts))
+        return self.scores_each(item, weight, Rows.of([len(item)]))[0]
+
+    def scores_each(self, item: NDArray[np.int32], weight: NDArray[np.float32], rows: Rows) -> list[FewScores]:
+        """The same for m customers, whose histories are `rows`."""
+        at, counts, spans = stored(self.indptr, item, rows)
+        return FewScores.summed_each(self.item[at], self.similarity[at] * weight.repeat(counts), spans)
 
     def similar(self, item: int) -> NDArray[np.float32]:
         """Similarity of every product to one: (items,)."""
@@ -35,16 +39,8 @@ class Neighbours:
 
     def strongest(self, item: NDArray[np.int32], weight: NDArray[np.float32], neighbours: list[int]) -> list[int]:
         """For each neighbour the place in the history whose weight · similarity is largest; first of equals."""
-        at, counts = self._rows(item)
+        at, counts, _ = stored(self.indptr, item, Rows.of([len(item)]))
         owner, other = np.repeat(np.arange(len(item)), counts), self.item[at]
         ties = self.similarity[at] * weight[owner]
         found = (np.flatnonzero(other == neighbour) for neighbour in neighbours)
         return [int(owner[places[np.argmax(ties[places])]]) for places in found]
-
-    def _rows(self, item: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Where the neighbours of several items stand, one row after another, and how many each has."""
-        starts = self.indptr[item]
-        counts = self.indptr[item + 1] - starts
-        ends = counts.cumsum()
-        at = np.arange(ends[-1] if len(ends) else 0) + (starts - ends + counts).repeat(counts)
-        return at, counts

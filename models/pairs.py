@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.evidence import FewScores, among
+from models.evidence import FewScores, Rows, among, stored
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,12 +45,23 @@ class OrderPairs:
         in a whole basket the common products would add up otherwise.
         """
         # score(b) = Σ_{a in basket} strength(a, b) · lift(a, b)^(γ (1 - 1/m))
-        if not basket:
-            return FewScores.none()
-        at = np.concatenate([np.arange(self.indptr[anchor], self.indptr[anchor + 1]) for anchor in basket])
-        at = at[~among(self.item[at], np.array(sorted(basket)))]
-        exponent = np.float32(_exponent(basket, lift_weight))
-        return FewScores.summed(self.item[at], self.strength[at] * np.exp(exponent * self.log_lift[at]))
+        return self.basket_scores_each([basket], lift_weight)[0]
+
+    def basket_scores_each(self, baskets: Sequence[Sequence[int]], lift_weight: float) -> list[FewScores]:
+        """The same for many baskets."""
+        if not all(baskets):
+            found = iter(self.basket_scores_each([basket for basket in baskets if basket], lift_weight))
+            return [next(found) if basket else FewScores.none() for basket in baskets]
+        if not baskets:
+            return []
+        rows = Rows.of(map(len, baskets))
+        anchors = np.array([anchor for basket in baskets for anchor in basket], np.int64)
+        at, _, spans = stored(self.indptr, anchors, rows)
+        other = ~among(spans.apart(self.item[at]), np.sort(rows.apart(anchors)))
+        at, spans = at[other], spans.only(other)
+        exponents = np.array([_exponent(basket, lift_weight) for basket in baskets], np.float32)
+        exponents = exponents[spans.owner] if len(rows) > 1 else exponents
+        return FewScores.summed_each(self.item[at], self.strength[at] * np.exp(exponents * self.log_lift[at]), spans)
 
     def strongest(self, basket: Sequence[int], items: Sequence[int], lift_weight: float) -> list[tuple[int, int]]:
         """For each item the basket's product that adds most to its score, and the place of their tie in the arrays.

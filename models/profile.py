@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.events import DAY, PURCHASE, Events
-from models.evidence import distinct
+from models.evidence import SPAN, Rows, distinct
 from models.history import Interactions
 from models.traits import Traits
 
@@ -72,67 +73,106 @@ def profile_of(
     events: Events, pairs: Interactions, traits: Traits, brand: NDArray[np.int32], brands: int, as_of: int
 ) -> Profile:
     """`pairs` are those of `events` at `as_of`, the session's products among them."""
+    rows = Rows.of([len(events)]), Rows.of([len(pairs)])
+    return profiles_of(events, pairs, *rows, traits, brand, brands, np.array([as_of]))[0]
+
+
+def profiles_of(
+    events: Events,
+    pairs: Interactions,
+    of_events: Rows,
+    of_pairs: Rows,
+    traits: Traits,
+    brand: NDArray[np.int32],
+    brands: int,
+    as_of: NDArray[np.int64],
+) -> list[Profile]:
+    """Of m customers, each at a moment of their own (m,)."""
+    customers = len(as_of)
     bought = events.kind == PURCHASE
-    day = events.time[bought] // DAY
-    visits = distinct(day)
-    owned = np.flatnonzero(pairs.owned)
-    item, long, short, lines = pairs.item[owned], pairs.long[owned], pairs.short[owned], pairs.lines[owned]
-    last = pairs.last[owned]
+    of_bought = of_events.only(bought)
+    visits = distinct(of_bought.apart(events.time[bought] // DAY))
+    customer = np.arange(customers + 1)
+    starts = visits.searchsorted(customer * SPAN - SPAN // 2)
+
+    owned, of_owned = pairs.owned.nonzero()[0], of_pairs.only(pairs.owned)
+    owner, item, last = of_owned.owner, pairs.item[owned], pairs.last[owned]
+    long, short, lines = pairs.long[owned], pairs.short[owned], pairs.lines[owned]
+    # How many visits there were from the first purchase of each product on, and from the last one on.
+    from_first, from_last = starts[1:][owner] - visits.searchsorted(
+        of_owned.apart(np.array([pairs.first[owned], last]) // DAY)
+    )
     visits_since = np.full(len(pairs), NEVER_DAYS, np.float32)
-    visits_since[owned] = len(visits) - visits.searchsorted(last // DAY, side="right")
+    visits_since[owned] = from_last - 1
     visit_share = np.zeros(len(pairs), np.float32)
-    since_first = len(visits) - visits.searchsorted(pairs.first[owned] // DAY)
-    visit_share[owned] = lines / np.maximum(since_first, 1)
+    visit_share[owned] = lines / from_first
+    in_last = (from_last == 1) & (pairs.count[owned] > 0)
+    last_items = item[in_last].tolist()
 
-    everything, lately = max(float(long.sum()), 1e-6), max(float(short.sum()), 1e-6)
-    category, known = traits.category[item] + 1, slice(1, traits.categories + 1)
-    weights = np.bincount(category, long, known.stop)[known]
-    aisles = np.zeros((len(AISLES), known.stop), np.float32)
-    aisles[0, :-1] = weights / everything
-    aisles[1, :-1] = np.bincount(category, short, known.stop)[known] / lately
-    aisles[2, :-1] = weights
-    aisles[3] = NEVER_DAYS
-    np.minimum.at(aisles[3], traits.category[item], (as_of - last) / DAY)
-    aisles[3, -1] = NEVER_DAYS
-    price, price_in_category = _means(np.array([traits.log_price[item], traits.price_in_category[item]]), long)
-    shares = np.zeros(brands + 1, np.float32)
-    shares[:-1] = np.bincount(brand[item] + 1, long, brands + 1)[1:] / everything
-    return Profile(
-        customer=_habits(visits, len(day), lines, as_of),
-        visits_since=visits_since,
-        visit_share=visit_share,
-        last_basket=sorted(
-            {*events.item[bought][day == visits[-1:]].tolist()} - {*pairs.item[pairs.count <= 0].tolist()}
-        ),
-        aisles=aisles,
-        brands=shares,
-        price=price,
-        price_in_category=price_in_category,
+    prices = np.array([traits.log_price[item], traits.price_in_category[item]])
+    known = np.where(np.isnan(prices), np.float32(0), long)
+    sums = of_owned.sums(np.array([long, short, *known, *(np.where(known > 0, prices, 0) * known)]))
+    everything, lately = np.maximum(sums[:2], 1e-6)[:, :, None]
+    cells = _cells(of_owned, traits.category[item], traits.categories)
+    weights = _sums(cells, long, customers, traits.categories)
+    aisles = np.empty((customers, len(AISLES), traits.categories + 1), np.float32)
+    aisles[:, 0] = weights / everything
+    aisles[:, 1] = _sums(cells, short, customers, traits.categories) / lately
+    aisles[:, 2] = weights
+    aisles[:, 3] = _least(cells, ((as_of[owner] - last) / DAY).astype(np.float32), customers, traits.categories)
+    shares = _sums(_cells(of_owned, brand[item], brands), long, customers, brands) / everything
+    today = (as_of // DAY + customer[:-1] * SPAN).tolist()
+    days_of, lines_of = visits.tolist(), lines.tolist()
+    habits = [
+        _habits(days_of[came], bought.stop - bought.start, lines_of[theirs], now)
+        for came, bought, theirs, now in zip(Rows(starts).slices, of_bought.slices, of_owned.slices, today, strict=True)
+    ]
+    told = zip(
+        np.array(habits, np.float32),
+        of_pairs.slices,
+        of_owned.only(in_last).slices,
+        aisles,
+        shares.astype(np.float32),
+        *(sums[4:] / np.where(sums[2:4] > 0, sums[2:4], 1)).tolist(),
+        strict=True,
     )
+    return [
+        Profile(theirs, visits_since[rows], visit_share[rows], last_items[newest], *rest)
+        for theirs, rows, newest, *rest in told
+    ]
 
 
-def _habits(visits: NDArray[np.int64], lines: int, lines_of_each: Floats, as_of: int) -> Floats:
-    if len(visits) == 0:
-        return np.array([0, 0, NEVER_DAYS, NEVER_DAYS, 0, 0, 0], np.float32)
-    today = as_of // DAY
-    gap = (visits[-1] - visits[0]) / (len(visits) - 1) if len(visits) > 1 else NEVER_DAYS
-    return np.array(
-        [
-            len(visits),
-            lines / len(visits),
-            gap,
-            today - visits[-1],
-            np.count_nonzero(visits > today - RECENT_DAYS),
-            len(lines_of_each),
-            np.count_nonzero(lines_of_each > 1) / len(lines_of_each),
-        ],
-        np.float32,
-    )
+def _cells(rows: Rows, codes: NDArray[np.int32], kinds: int) -> NDArray[np.integer[Any]]:
+    """Places in a table of customers and kinds (m, kinds + 1); what has no code stands in the last column."""
+    return rows.apart(codes % (kinds + 1), kinds + 1)
 
 
-def _means(values: Floats, weights: Floats) -> list[float]:
-    """Of the values in each row that are known, 0 without any."""
-    known = np.where(np.isnan(values), np.float32(0), weights)
-    total = known.sum(axis=1)
-    means: list[float] = ((np.where(known > 0, values, 0) * known).sum(axis=1) / np.where(total > 0, total, 1)).tolist()
-    return means
+def _sums(cells: NDArray[np.integer[Any]], weights: Floats, customers: int, kinds: int) -> NDArray[np.float64]:
+    """What is in each cell of such a table, added up; of what has no code 0."""
+    sums = np.bincount(cells, weights, customers * (kinds + 1)).astype(np.float64, copy=False)
+    sums = sums.reshape(customers, kinds + 1)
+    sums[:, -1] = 0
+    return sums
+
+
+def _least(cells: NDArray[np.integer[Any]], days: Floats, customers: int, kinds: int) -> Floats:
+    """The least of what is in each cell; NEVER_DAYS where there is nothing or no code."""
+    least = np.full((customers, kinds + 1), NEVER_DAYS, np.float32)
+    np.minimum.at(least.reshape(-1), cells, days)
+    least[:, -1] = NEVER_DAYS
+    return least
+
+
+def _habits(visits: list[int], lines: int, lines_of_each: list[float], today: int) -> list[float]:
+    """Of one customer (CUSTOMER_FEATURES,), from the days on which they came, in any numbers that count days."""
+    if not visits:
+        return [0, 0, NEVER_DAYS, NEVER_DAYS, 0, 0, 0]
+    return [
+        len(visits),
+        lines / len(visits),
+        (visits[-1] - visits[0]) / (len(visits) - 1) if len(visits) > 1 else NEVER_DAYS,
+        today - visits[-1],
+        len(visits) - bisect_right(visits, today - RECENT_DAYS),
+        len(lines_of_each),
+        sum(count > 1 for count in lines_of_each) / len(lines_of_each),
+    ]

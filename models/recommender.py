@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -17,13 +17,13 @@ from models.artifact import Manifest
 from models.baskets import Baskets
 from models.bestsellers import Bestsellers, bestsellers
 from models.candidates import candidates, proposals
-from models.case import Case, case_of
+from models.case import TOGETHER, Asked, Case, cases_of
 from models.catalogue import Catalogue
 from models.demand import Demand, demand_of
 from models.events import DAY, Events
 from models.evidence import among
 from models.features import features
-from models.history import before, interactions, pair_starts, with_session
+from models.history import before
 from models.live import NOTHING, Since, history
 from models.merchandising import ShopRule, active
 from models.model import Model
@@ -77,6 +77,23 @@ class Recommender:
 
     def recommend(self, customer_id: str | None, request: SlateRequest, since: Since = NOTHING) -> Slate:
         """A slate for a customer, a session, or both. Whoever they are, there is an answer."""
+        return self.recommend_all([(customer_id, request, since)])[0]
+
+    def recommend_all(self, asked: Sequence[tuple[str | None, SlateRequest, Since]]) -> list[Slate]:
+        """The same for many, of whom some are looked at together, which takes less time."""
+        parts = (asked[start : start + TOGETHER] for start in range(0, len(asked), TOGETHER))
+        return [slate for part in parts for slate in self._recommended(part)]
+
+    def _recommended(self, asked: Sequence[tuple[str | None, SlateRequest, Since]]) -> Iterator[Slate]:
+        told = [self._told(*one) for one in asked]
+        personal = [one[0] for one in told if not isinstance(one, Slate)]
+        cases = iter(cases_of(personal, self.model, self.settings))
+        return (one if isinstance(one, Slate) else self.slate(next(cases), *one[1:]) for one in told)
+
+    def _told(
+        self, customer_id: str | None, request: SlateRequest, since: Since
+    ) -> Slate | tuple[Asked, SlateRequest, Strategy]:
+        """The slate of who may not or cannot be told from others; of anyone else what theirs is made from."""
         user = NOBODY if customer_id is None or since.forgotten else self.model.customers.ids.find(customer_id)
         request = self.at_home(user, request)
         if customer_id is not None and not self.model.customers.allows(user, request.purpose, since):
@@ -88,11 +105,11 @@ class Recommender:
             reason = FallbackReason.UNKNOWN_CUSTOMER if stranger else FallbackReason.NO_HISTORY
             return replace(self.popular(request), fallback_reason=reason)
         strategy = Strategy.PERSONAL if customer_id is not None and len(events) else Strategy.SESSION
-        return self.slate(self._case(events, request), request, strategy)
+        return self._asked(events, request), request, strategy
 
     def case(self, user: int, request: SlateRequest, since: Since = NOTHING) -> Case:
         """What a slate for this user would be made from; -1 is someone unknown."""
-        return self._case(self.events(user, request, since), request)
+        return cases_of([self._asked(self.events(user, request, since), request)], self.model, self.settings)[0]
 
     def slate(self, case: Case, request: SlateRequest, strategy: Strategy = Strategy.PERSONAL) -> Slate:
         removed = self.removed(case, request)
@@ -189,12 +206,7 @@ class Recommender:
     def follow_up(self, order: Sequence[int], request: SlateRequest) -> Slate:
         """What goes with an order that was made: nothing of it, nothing of a category that is not needed twice."""
         allowed = self._filtered(request) == Rule.NONE
-        allowed = bundles.follow_up(self.baskets, order, allowed, self.settings.repeats.rare)
-        found = bundles.complete(self.baskets, sorted(set(order)), allowed, request.n)
-        slots = tuple(
-            Slot(unit.items[0], unit.score, Source.BOUGHT_TOGETHER, reasons.goes_with(self.catalogue, unit.anchor))
-            for unit in found
-        )
+        slots = bundles.after(self.baskets, order, allowed, request.n, self.settings.repeats.rare)
         return Slate(Strategy.BUNDLES, why_less(slots), slots)
 
     def shelf(self, request: SlateRequest) -> Shelf:
@@ -216,21 +228,10 @@ class Recommender:
         learned = histories.none() if user == NOBODY else histories.of(user)
         return before(history(learned, since) if since is not NOTHING else learned, self._moment(request))
 
-    def _case(self, events: Events, request: SlateRequest) -> Case:
+    def _asked(self, events: Events, request: SlateRequest) -> Asked:
         as_of = self._moment(request)
-        pairs = interactions(events, pair_starts(events), as_of, self.settings.history)
-        session = np.array(sorted({*request.recent, *request.basket}), np.int32)
-        basket = sorted({*request.basket, *pairs.item[pairs.in_cart].tolist()})
-        return case_of(
-            events,
-            with_session(pairs, session) if len(session) else pairs,
-            basket,
-            self._demand(request),
-            self.model,
-            self.settings,
-            as_of=as_of,
-            lag_days=max(as_of - self.manifest.data_as_of, 0) / DAY,
-        )
+        lag_days = max(as_of - self.manifest.data_as_of, 0) / DAY
+        return Asked(events, as_of, lag_days, self._demand(request), request.recent, request.basket)
 
     def _demand(self, request: SlateRequest) -> Demand:
         market = self.model.customers.market_names.find(request.filters.market or "")

@@ -65,7 +65,7 @@ class Registry:
         """What is wrong with the versions that cannot be read."""
         return [error for error in map(self._read, self.names()) if isinstance(error, ArtifactError)]
 
-    def publish(self, model: Any, manifest: Manifest, *, activate: bool = True) -> Manifest:
+    def publish(self, model: Any, manifest: Manifest, *, activate: bool = True, durable: bool = True) -> Manifest:
         """Write a version beside the others, check it, rename it into place and make it active.
 
         Until the rename nothing has changed; a killed process leaves a staging directory that the next call sweeps up.
@@ -73,7 +73,7 @@ class Registry:
         """
         (self.root / "versions").mkdir(parents=True, exist_ok=True)
         with self._staging() as staging:
-            manifest = write(staging, model, manifest)
+            manifest = write(staging, model, manifest, durable=durable)
             with self._locked():
                 target = self.path(manifest.version)
                 if not target.exists():

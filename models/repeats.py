@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,15 +26,14 @@ class Clocks:
     since: NDArray[np.float32]  # since the last purchase
     since_first: NDArray[np.float32]  # since the first one
     interval: NDArray[np.float32]  # expected between two purchases
+    passed: NDArray[np.float32]  # the share of the interval that has passed; infinite for what was never bought
 
-    @cached_property
-    def passed(self) -> NDArray[np.float32]:
-        """The share of the interval that has passed; infinite for what was never bought."""
-        share = np.full(len(self.since), np.inf, np.float32)
-        return np.divide(self.since, np.maximum(self.interval, 1e-3), out=share, where=np.isfinite(self.since))
+    def at(self, rows: slice) -> Clocks:
+        """A part of them."""
+        return Clocks(self.since[rows], self.since_first[rows], self.interval[rows], self.passed[rows])
 
 
-def clocks(pairs: Interactions, repeats: Repeats, as_of: int, settings: RepeatSettings) -> Clocks:
+def clocks(pairs: Interactions, repeats: Repeats, as_of: int | NDArray[np.int64], settings: RepeatSettings) -> Clocks:
     """The customer's own interval, drawn towards the product's while they bought it few times."""
     bought = pairs.owned
     since = np.where(bought, (as_of - pairs.last) / DAY, np.inf)
@@ -45,4 +43,7 @@ def clocks(pairs: Interactions, repeats: Repeats, as_of: int, settings: RepeatSe
     prior = settings.own_interval_prior
     # interval = (days from first to last + prior · product's interval) / (gaps + prior)
     interval = (span + prior * repeats.interval[pairs.item]) / (gaps + prior)
-    return Clocks(*(days.astype(np.float32) for days in (since, since_first, interval)))
+    since, interval = since.astype(np.float32), interval.astype(np.float32)
+    passed = np.full(len(pairs), np.inf, np.float32)
+    np.divide(since, np.maximum(interval, 1e-3), out=passed, where=bought)
+    return Clocks(since, since_first.astype(np.float32), interval, passed)

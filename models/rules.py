@@ -42,6 +42,8 @@ def not_for_sale(catalogue: Catalogue, as_of: int, market: str | None) -> Remove
 
 def filtered(removed: Removed, catalogue: Catalogue, filters: Filters) -> Removed:
     """The same with what the request rules out."""
+    if filters == Filters(market=filters.market):
+        return removed
     removed = removed.copy()
     if filters.category is not None:
         code = catalogue.category_names.find(filters.category)
@@ -62,17 +64,19 @@ def bought(
     removed: Removed, pairs: Interactions, clocks: Clocks, repeats: Repeats, repeat: Repeat, settings: RepeatSettings
 ) -> Removed:
     """The same with what this customer's own purchases rule out."""
-    removed = removed.copy()
-    owned = pairs.owned
-    _remove_items(removed, pairs.item[owned & (pairs.count <= 0)], Rule.RETURNED)
-    _remove_items(removed, pairs.item[pairs.refused], Rule.DISMISSED)
-    _remove_items(removed, pairs.item[pairs.in_cart], Rule.IN_CART)
+    owned, item = pairs.owned, pairs.item
+    own = np.zeros(len(pairs), np.uint8)  # of several rules the one that is written last
     if repeat is Repeat.EXCLUDE:
-        _remove_items(removed, pairs.item[owned], Rule.BOUGHT_BEFORE)
+        own[owned] = Rule.BOUGHT_BEFORE
     elif repeat is Repeat.AUTO:
-        rare = repeats.rate[pairs.item] < settings.rare * repeats.average[0]
-        _remove_items(removed, pairs.item[owned & rare], Rule.BOUGHT_ONCE)
-        _remove_items(removed, pairs.item[owned & (clocks.passed < settings.too_soon)], Rule.NOT_YET_DUE)
+        own[owned & (clocks.passed < settings.too_soon)] = Rule.NOT_YET_DUE
+        own[owned & (repeats.rate[item] < settings.rare * repeats.average[0])] = Rule.BOUGHT_ONCE
+    own[pairs.in_cart] = Rule.IN_CART
+    own[pairs.refused] = Rule.DISMISSED
+    own[owned & (pairs.count <= 0)] = Rule.RETURNED
+    before = removed[item]
+    removed = removed.copy()
+    removed[item] = np.where(before, before, own)
     return removed
 
 

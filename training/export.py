@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Final
 
 from models.customers import PERSONALIZE_EMAIL
+from models.live import Since
 from models.mailings import Letter
-from models.merchandising import in_force
+from models.merchandising import ShopRule, in_force
 from models.recommender import Recommender
-from models.slate import SlateRequest
+from models.slate import Filters, SlateRequest
 from training.errors import InputError
 from training.export_columns import Mail, Order, table_of
 from training.export_files import FORMATS, written
@@ -75,7 +76,7 @@ def _now(directory: Path, live: Path, unasked: int) -> Now:
 def _write(order: Order, began: int, suffix: str, now: Now, part: tuple[Path, Sequence[Recipient]]) -> Tally:
     """One part, into a file of its own."""
     path, recipients = part
-    mails = [found for found in (_mail(order, began, now, recipient) for recipient in recipients) if found]
+    mails = _mails(order, began, now, recipients)
     table = table_of(mails, order, now.recommender.catalogue)
     with written(path) as stream:
         FORMATS[suffix].write(table, stream)
@@ -88,21 +89,34 @@ def _write(order: Order, began: int, suffix: str, now: Now, part: tuple[Path, Se
     )
 
 
-def _mail(order: Order, began: int, now: Now, recipient: Recipient) -> Mail | None:
-    """None for whom the mail is not due."""
+def _mails(order: Order, began: int, now: Now, recipients: Sequence[Recipient]) -> list[Mail]:
+    """Of those for whom the mail is due."""
+    rules = in_force(now.rules, began)
+    asked = [_asked(order, rules, now, one) for one in recipients]
+    if order.mailing is None:
+        slates = now.recommender.recommend_all(asked)
+        return [Mail(one.customer_id, slate) for one, slate in zip(recipients, slates, strict=True)]
+    letters = (
+        Letter(now.recommender, order.mailing, customer, request, since, now.about(customer, since, one.order_id))
+        for one, (customer, request, since) in zip(recipients, asked, strict=True)
+    )
+    # Few of all customers are due, and whoever is not costs no slate.
+    return [Mail(one.customer_id, one.slate, one.occasion) for one in letters if one.occasion]
+
+
+def _asked(
+    order: Order, rules: tuple[ShopRule, ...], now: Now, recipient: Recipient
+) -> tuple[str, SlateRequest, Since]:
+    """`rules`: those in force, for who is mailed now."""
     customer, since = recipient.customer_id, now.since(recipient.customer_id)
     request = SlateRequest(
         n=order.n,
         as_of=now.as_of if recipient.as_of is None else recipient.as_of,
+        filters=Filters(exclude=now.seen(customer, since)),
         repeat=order.repeat,
         placement=EMAIL,
         # As the service: rules begin and end by the clock, unless another moment is asked about.
-        rules=in_force(now.rules, began) if recipient.as_of is None else now.rules,
+        rules=rules if recipient.as_of is None else now.rules,
         purpose=PERSONALIZE_EMAIL,
     )
-    if order.mailing is None:
-        return Mail(customer, now.recommender.recommend(customer, request, since))
-    facts = now.about(customer, since, recipient.order_id)
-    letter = Letter(now.recommender, order.mailing, customer, request, since, facts)
-    # Few of all customers are due, and whoever is not costs no slate.
-    return Mail(customer, letter.slate, letter.occasion) if letter.occasion else None
+    return customer, request, since

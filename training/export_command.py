@@ -32,6 +32,7 @@ from training.now import Now
 from training.options import DONE, STOPPED, add_config, add_registry, registry_at
 from training.progress import Reporter
 from training.recipients import Recipients, everyone, read_recipients
+from training.shown import Shown
 from training.workers import cores
 
 
@@ -57,6 +58,21 @@ def add_export(commands: Any) -> None:
     command.add_argument("--shop-url", metavar="URL", help="what relative addresses are joined to")
     command.add_argument("--campaign", metavar="NAME", help="links bear utm parameters with this name")
     command.add_argument("--utm-source", default="regulars", metavar="NAME", help="(default regulars)")
+    command.add_argument(
+        "--not-again",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="an earlier file of slates, of which nothing is shown again; repeatable",
+    )
+    command.add_argument(
+        "--not-twice",
+        type=int,
+        default=3,
+        metavar="K",
+        help="of --store: nothing that a customer's last K campaigns showed is shown again (default 3)",
+    )
     command.add_argument("--resume", action="store_true", help="go on where the same export was interrupted")
     command.add_argument("--output", type=Path, required=True, metavar="FILE", help=".parquet, .csv or .ndjson")
     command.set_defaults(run=_export)
@@ -72,7 +88,7 @@ def _export(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     unasked = NO if config.training.unasked == "refuse" else YES
     order = _order(options, mailing)
     with open_parts(options.output, resume=options.resume) as parts:
-        live = _live(options.store, learned, parts, reporter)
+        live = _live(options, learned, parts, reporter, now)
         recipients = (
             read_recipients(options.recipients) if options.recipients else everyone(learned.model.customers.ids, live)
         )
@@ -122,11 +138,13 @@ def _order(options: argparse.Namespace, mailing: Mailing | None) -> Order:
     return Order(options.n, options.repeat, options.layout, cards, mailing)
 
 
-def _live(store: str | None, learned: Recommender, parts: Parts, reporter: Reporter) -> Live:
+def _live(options: argparse.Namespace, learned: Recommender, parts: Parts, reporter: Reporter, clock: int) -> Live:
     """What the store said when this export was begun, so that one that goes on says the same."""
     if not parts.begun:
+        store, manifest = options.store, learned.manifest
+        shown = Shown(options.not_again, options.not_twice, options.campaign or "", clock)
         with reporter.step("Reading the store") if store else nullcontext():
-            live = read_live(store, learned.manifest) if store else as_learned(learned.manifest)
+            live = read_live(store, manifest, shown) if store else as_learned(manifest, shown)
         parts.live.mkdir()
         live.save(parts.live)
     return Live.load(parts.live)
@@ -148,6 +166,8 @@ def _about(options: argparse.Namespace, order: Order, directory: Path, recipient
         "--shop-url": options.shop_url,
         "--campaign": options.campaign,
         "--utm-source": options.utm_source,
+        "--not-again": [str(path) for path in options.not_again],
+        "--not-twice": options.not_twice,
         "--store": make_url(options.store).render_as_string() if options.store else None,
         "recipients": f"{len(recipients):,} ({digest.hexdigest()[:12]})",
     }
@@ -169,6 +189,8 @@ def _remarks(tally: Tally, order: Order) -> list[str]:
 def _check(options: argparse.Namespace) -> None:
     if not 1 <= options.n <= 100:
         raise InputError(f"-n {options.n}: expected 1 to 100")
+    if options.not_twice < 0:
+        raise InputError(f"--not-twice {options.not_twice}: expected 0 or more")
     if options.output.suffix not in FORMATS:
         raise InputError(f"--output {options.output}: expected a name ending in {', '.join(FORMATS)}")
     if not options.output.parent.is_dir():

@@ -25,6 +25,7 @@ from models.live import weights
 from models.strings import Ids, Strings
 from training.arrow import codes, numbers, strings
 from training.customers import PURPOSES, TIMES
+from training.shown import NOTHING, Shown
 from training.store import CONSENTS, PRODUCTS, UNUSED, everything, fetched, opened, tombstones
 
 # What was reported above a number, and what was done in sessions that turned out above it to be a customer's.
@@ -86,6 +87,8 @@ class Live:
     products: Ids  # of events, and of what was struck out
     histories: Histories  # of the customers, in the order in which it was told; `item` is the place in `products`
     struck: NDArray[np.int32]  # (k, 2) customer and product: what is no part of whose history; sorted
+    mailed: Ids  # whom mails have shown something
+    shown: NDArray[np.int32]  # (s, 2) place in `mailed` and product: what they showed; sorted
     told: Told
     rules: Strings  # JSON objects, in the order of their ids
     sold: Sold
@@ -114,35 +117,41 @@ class Live:
         return frozenset(map(bytes, self.erased))
 
 
-def read_live(url: str, learned: Manifest) -> Live:
-    """What the store at `url` says beyond what a model has learned.
+def read_live(url: str, learned: Manifest, shown: Shown = NOTHING) -> Live:
+    """What the store at `url` says beyond what a model has learned, and what mails have `shown`.
 
     InputError for a store that cannot be reached or has another schema.
     """
+    files = shown.in_files()
     with opened(url, "--store") as (connection, _), connection.begin():
         new = NEW.bindparams(learned=learned.event_position, shown=EXPOSURE)
         tables = [_table(map(_coded, fetched(connection, new, LINES)), CODED)]
         tables += [_table(fetched(connection, everything(name, own), own), own) for name, own in TABLES.items()]
         newest = connection.scalar(select(column("newest")).select_from(table("position")))
+        tables.append(pa.concat_tables([files, shown.in_store(connection)]))
         return _live(learned, tables, newest or 0, *tombstones(connection))
 
 
-def as_learned(learned: Manifest) -> Live:
-    """Where no store is named: nothing has happened since."""
-    return _live(learned, [_table([], columns) for columns in (CODED, *TABLES.values())], 0, frozenset(), b"")
+def as_learned(learned: Manifest, shown: Shown = NOTHING) -> Live:
+    """Where no store is named: nothing has happened since but earlier files."""
+    tables = [_table([], columns) for columns in (CODED, *TABLES.values())]
+    return _live(learned, [*tables, shown.in_files()], 0, frozenset(), b"")
 
 
 def _live(learned: Manifest, tables: Sequence[pa.Table], newest: int, erased: frozenset[bytes], key: bytes) -> Live:
-    """`tables`: CODED and those of TABLES."""
-    lines, consents, unused, products, rules = tables
+    """`tables`: CODED, those of TABLES, and PAIRS of what was shown."""
+    lines, consents, unused, products, rules, shown = tables
     ids, (customer, answering, striking) = _ids(lines, consents, unused, name="customer_id")
-    product_ids, (product, struck) = _ids(lines, unused, name="product_id")
+    mailed, (seeing,) = _ids(shown, name="customer_id")
+    product_ids, (product, struck, seen) = _ids(lines, unused, shown, name="product_id")
     products, rules = products.sort_by("product_id"), rules.sort_by("rule_id")
     return Live(
         customers=_customers(ids, consents, answering),
         products=product_ids,
         histories=_histories(lines, customer, product, len(ids)),
         struck=_sorted(np.stack([striking, struck], axis=1)),
+        mailed=mailed,
+        shown=_sorted(np.stack([seeing, seen], axis=1)),
         told=Told(
             strings(products["product_id"], Ids),
             strings(products["document"], Strings),

@@ -10,6 +10,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from models.customers import PERSONALIZE_EMAIL
 from models.events import DAY, PURCHASE, Events, order_code
 from models.live import NOTHING, Since, history
 from models.mailings import Facts
@@ -59,13 +60,20 @@ class Now:
             return self._stranger
         told, people = self.live.histories.of(place), self.live.customers
         item = self.items[told.item]
-        struck = self.items[self.live.struck[slice(*np.searchsorted(self.live.struck[:, 0], (place, place + 1))), 1]]
         return Since(
             Events(item, told.time, told.kind, told.weight, told.order).at(item >= 0),
             consent=tuple(zip(people.consent[place].tolist(), people.consent_time[place].tolist(), strict=True)),
             unasked=self.unasked,
-            unused=struck[struck >= 0],
+            unused=self._items(self.live.struck, place),
         )
+
+    def seen(self, customer_id: str, since: Since) -> tuple[int, ...]:
+        """What mails have shown the customer. Who does not want to be known gets what everyone gets."""
+        place = self.live.mailed.find(customer_id)
+        customers = self.recommender.model.customers
+        if place < 0 or not customers.allows(self._user(customer_id, since), PERSONALIZE_EMAIL, since):
+            return ()
+        return tuple(np.unique(self._items(self.live.shown, place)).tolist())
 
     @cached_property
     def _stranger(self) -> Since:
@@ -75,11 +83,18 @@ class Now:
         """With the products of an order of the customer's."""
         if order_id is None:
             return self.facts
-        histories, ids = self.recommender.model.histories, self.recommender.model.customers.ids
-        user = NOBODY if since.forgotten else ids.find(customer_id)
+        histories, user = self.recommender.model.histories, self._user(customer_id, since)
         events = history(histories.none() if user == NOBODY else histories.of(user), since)
         bought = events.item[(events.kind == PURCHASE) & (events.order == order_code(order_id))]
         return replace(self.facts, order=tuple(np.unique(bought).tolist()))
+
+    def _user(self, customer_id: str, since: Since) -> int:
+        return NOBODY if since.forgotten else self.recommender.model.customers.ids.find(customer_id)
+
+    def _items(self, pairs: NDArray[np.int32], place: int) -> NDArray[np.int32]:
+        """The products that stand beside a place in sorted pairs, without those that the catalogue does not know."""
+        items = self.items[pairs[slice(*np.searchsorted(pairs[:, 0], (place, place + 1))), 1]]
+        return items[items >= 0]
 
 
 def _model(learned: Recommender, live: Live) -> Model:

@@ -15,14 +15,15 @@ from training.purchases import Purchases
 
 
 def write_twin(folder: Path, model: Model, purchases: Purchases, settings: ModelSettings) -> Path:
-    registry = Registry(folder)
-    return registry.path(publish(registry, model, manifest_of(purchases, model, settings, {}, 0)).version)
+    """For this run: it need not outlast a power cut."""
+    registry, manifest = Registry(folder), manifest_of(purchases, model, settings, {}, 0)
+    return registry.path(publish(registry, model, manifest, durable=False).version)
 
 
-def publish(registry: Registry, model: Model, manifest: Manifest) -> Manifest:
+def publish(registry: Registry, model: Model, manifest: Manifest, *, durable: bool = True) -> Manifest:
     """Raises InputError naming the folder where the disk is full or may not be written to."""
     try:
-        return registry.publish(model, manifest)
+        return registry.publish(model, manifest, durable=durable)
     except OSError as error:
         problem = error.strerror or error
         raise InputError(f"{registry.root} cannot be written to: {problem}; nothing was published") from error

@@ -10,11 +10,14 @@ from threadpoolctl import threadpool_limits
 
 from models.arrays import flatten
 from models.customers import PERSONALIZE_EMAIL
+from models.events import DAY
 from models.lesson import Lesson
+from models.live import NOTHING
 from models.recommender import Recommender
 from models.registry import Registry
 from models.settings import DiversitySettings
 from models.slate import FallbackReason, Filters, Repeat, Slate, SlateRequest, Source, Strategy
+from tests.errands import slates_of
 from tests.shop import (
     NEVER_SOLD,
     ONLY_RETURNED,
@@ -24,7 +27,6 @@ from tests.shop import (
     Line,
     names,
     open_shop,
-    slates_of,
     small_purchases,
     small_shop_purchases,
     trained,
@@ -105,6 +107,22 @@ def test_many_at_once_are_answered_like_one_by_one(registry: Registry, shop: Rec
     directory = registry.path(shop.manifest.version)
     parts = spread(directory, slates_of, customers, chunk=23, processes=2)
     assert [pair for part in parts for pair in part] == list(slates(shop).items())
+
+
+def test_who_is_looked_at_with_others_gets_what_they_get_alone(shop: Recommender) -> None:
+    """Of any market, moment and session, with a history or none."""
+    day, known = shop.manifest.data_as_of, list(shop.model.customers.ids)
+    requests = [
+        SlateRequest(),
+        replace(ALL, as_of=day - 30 * DAY),
+        SlateRequest(as_of=day + 3 * DAY, filters=Filters(market="south")),
+        SlateRequest(recent=(3, 1), basket=(2,)),
+        SlateRequest(n=3, repeat=Repeat.EXCLUDE, purpose=PERSONALIZE_EMAIL),
+    ]
+    customers = [*known, "unknown", None] * len(requests)
+    asked = [(customer, requests[place % len(requests)], NOTHING) for place, customer in enumerate(customers)]
+    assert shop.recommend_all(asked) == [shop.recommend(*one) for one in asked]
+    assert shop.recommend_all([]) == []
 
 
 def test_an_export_holds_what_the_service_answers(registry: Registry, shop: Recommender, tmp_path: Path) -> None:

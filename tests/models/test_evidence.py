@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.evidence import FewScores, best
+from models.evidence import FewScores, Rows, best, stored
 
 EVERYTHING = np.ones(6, np.bool_)
 
@@ -53,3 +53,37 @@ def test_the_best_of_a_large_shop_are_those_of_a_full_sort(n: int, kinds: int, s
     positive = np.flatnonzero(scores > 0)
     expected = positive[np.lexsort((positive, -scores[positive]))][:n]
     assert best(scores, n).tolist() == expected.tolist()
+
+
+# Of the first of three customers two rows, of the second none.
+TWO_NONE_THREE = Rows.of([2, 0, 3])
+
+
+def test_rows_know_whose_they_are() -> None:
+    assert (len(TWO_NONE_THREE), TWO_NONE_THREE.owner.tolist()) == (3, [0, 0, 2, 2, 2])
+    assert TWO_NONE_THREE.slices == [slice(0, 2), slice(2, 2), slice(2, 5)]
+    assert TWO_NONE_THREE.only(np.array([True, False, False, True, True])).slices == [
+        *(slice(0, 1), slice(1, 1), slice(1, 3)),
+    ]
+
+
+def test_who_has_no_rows_has_a_sum_of_0() -> None:
+    values = np.array([[1, 2, 3, 4, 5], [0, 0, 0, 0, 1]], np.float32)
+    assert TWO_NONE_THREE.sums(values).tolist() == [[3, 0, 12], [0, 0, 1]]
+
+
+def test_what_is_stored_of_some_items_is_found_with_whose_it_is() -> None:
+    places, counts, rows = stored(np.array([0, 2, 2, 5]), np.array([2, 0, 1, 0, 2]), TWO_NONE_THREE)
+    assert (places.tolist(), counts.tolist()) == ([2, 3, 4, 0, 1, 0, 1, 2, 3, 4], [3, 2, 0, 2, 3])
+    assert rows.bounds.tolist() == [0, 5, 5, 10]
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(0, 5), st.floats(0.5, 9, width=32)), max_size=9), max_size=5))
+@pytest.mark.parametrize("many", [1, 1_000])
+def test_what_is_said_to_many_customers_is_what_is_said_to_each(many: int, said: list[list[tuple[int, float]]]) -> None:
+    said = [[*one] * many for one in said]
+    everything = [part for one in said for part in one]
+    item, parts = np.array([item for item, _ in everything], np.int32), np.array([part for _, part in everything])
+    found = FewScores.summed_each(item, parts.astype(np.float32), Rows.of(map(len, said)))
+    for one, alone in zip(found, map(scores, said), strict=True):
+        assert (one.item.tolist(), one.score.tolist()) == (alone.item.tolist(), pytest.approx(alone.score.tolist()))

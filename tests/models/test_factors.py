@@ -116,6 +116,24 @@ def test_the_best_of_a_large_shop_are_those_of_everything(ordered: bool, n: int,
     assert taste.highest == pytest.approx(said.max(), rel=1e-5)
 
 
+def test_the_tastes_of_many_are_those_of_each() -> None:
+    """Some look at more products than what is looked at for all at once."""
+    random = np.random.default_rng(4)
+    everything = np.arange(9_000, dtype=np.int32)
+    large = ItemFactors(
+        random.normal(size=(8, 9_000)).astype(np.float32), np.eye(8, dtype=np.float32), everything, everything
+    ).longest_first()
+    vectors = [*random.normal(size=(5, 8)).astype(np.float32), np.zeros(8, np.float32)]
+    for taste, vector in zip(Taste.each(large, vectors), vectors, strict=True):
+        alone = Taste(large, vector)
+        for n in (3, 50, 5_000):
+            allowed = random.random(9_000) < 0.7
+            found, expected = (alone.of(one.best(allowed, n)).tolist() for one in (taste, alone))
+            assert found == pytest.approx(expected, rel=1e-5)
+        assert taste.highest == pytest.approx(alone.highest, rel=1e-6)
+    assert Taste.each(large, []) == []
+
+
 def test_the_gram_matrix_belongs_to_the_factors() -> None:
     expected = FACTORS.factors @ FACTORS.factors.T + 2 * np.eye(6)
     np.testing.assert_allclose(FACTORS.gram, expected, rtol=1e-5)

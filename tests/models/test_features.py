@@ -157,7 +157,7 @@ def test_two_purchases_are_too_few_to_be_overdue(shop: Recommender) -> None:
 
 def test_a_clock_that_stands_still_for_ever_stays_a_number(shop: Recommender) -> None:
     asked = case(shop)
-    never = replace(asked.clocks, interval=np.full(3, np.inf, np.float32))
+    never = replace(asked.clocks, interval=np.full(3, np.inf, np.float32), passed=np.zeros(3, np.float32))
     found = row(shop, replace(asked, clocks=never), "bread")
     assert (found["interval_days"], found["intervals_passed"], found["overdue"]) == (NEVER_DAYS, 0, 0)
 

@@ -128,6 +128,22 @@ def test_cards_are_shown_as_the_shop_asks(shop: Path, tmp_path: Path) -> None:
     assert [int(row["count"]) for row in rows] == [sum(bool(row[f"rec_{k}_id"]) for k in range(1, 9)) for row in rows]
 
 
+def test_a_file_shows_nothing_of_the_files_before_it(shop: Path, tmp_path: Path, capsys: Said) -> None:
+    list_ = write(tmp_path, ["c01", "c02", "nobody"], header="customer_id")
+    names = ("monday.csv", "tuesday.csv", "wednesday.csv")
+    before: list[object] = []
+    seen: dict[str, list[str]] = {}
+    for output in (tmp_path / name for name in names):
+        assert run(*export(shop, output, "--recipients", list_, *before, "-n", 2)) == 0
+        before += ["--not-again", output]
+        for row in rows_of(output):
+            seen.setdefault(row["customer_id"], []).extend(filter(None, (row["rec_1_id"], row["rec_2_id"])))
+    assert {name: len(products) for name, products in seen.items()} == {"c01": 6, "c02": 6, "nobody": 6}
+    assert all(len(set(products)) == 6 for products in seen.values())
+    assert run(*export(shop, tmp_path / "again.csv", "--not-again", list_)) == 2
+    assert "orders.csv: has no customer_id with product_id or rec_1_id" in last_line(capsys)
+
+
 def test_a_file_is_for_those_who_meet_every_filter(shop: Path, tmp_path: Path, capsys: Said) -> None:
     output = tmp_path / "slates.csv"
     filters = ("--audience", "bought:1", "--audience", "consent:email")

@@ -1,5 +1,6 @@
 """A file says what the service would say: both read one store and must understand it alike."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
@@ -10,25 +11,28 @@ import numpy as np
 import pytest
 
 from models.customers import NO, PERSONALIZE_EMAIL, TRAIN, YES
-from models.events import KINDS
+from models.events import HOUR, KINDS
 from models.live import Since
 from models.merchandising import in_force
 from models.recommender import Recommender
 from models.slate import Slate, SlateRequest
 from service.body import Model
+from service.mails import mail_of
 from service.shop import LiveShop
 from service.shop import Shop as Served
-from service.store import consents, products, rules
+from service.store import campaigns, consents, products, rules
+from service.store.campaigns import Campaign, Record
 from service.store.events import Event, Line, write
 from service.store.store import Store
 from service.store.writer import Change
 from service.visitors import since
-from tests.shop import DAYS, REGULAR, SOLD_OUT, moment, small_shop_purchases, trained
+from tests.shop import DAYS, NO_EMAIL, REGULAR, SOLD_OUT, moment, small_shop_purchases, trained
 from tests.store_server import KINDS as DATABASES
 from tests.store_server import new_store
 from training.errors import InputError
 from training.live import Live, as_learned, read_live
 from training.now import Now
+from training.shown import NOTHING, Shown
 
 LATER = moment(DAYS + 2)
 CLOCK = moment(DAYS + 3)
@@ -66,6 +70,16 @@ class Till:
     def rules(self, rule_id: str, document: dict[str, Any] | None) -> None:
         self.store.write(lambda change: rules.put(change, rule_id, document, time=1, actor="test")).result(10)
 
+    def mails(self, customer: str, campaign: Campaign, *shown: str, time: int) -> None:
+        document = json.dumps({"products": [[product, 0.5, "popular", "popular", [], ""] for product in shown]})
+        made = Record(f"r{next(NUMBERS)}".encode(), campaign.campaign_id, customer, time, document)
+
+        def work(change: Change) -> None:
+            campaigns.put(change, campaign)
+            campaigns.keep(change, made, valid_after=0, erased=0)
+
+        self.store.write(work).result(10)
+
     @property
     def position(self) -> int:
         return self.store.follow().number
@@ -88,10 +102,10 @@ def up_to(learned: Recommender, position: int) -> Recommender:
     return Recommender(replace(learned.manifest, event_position=position), learned.model, learned.settings)
 
 
-def now_of(till: Till, learned: Recommender, folder: Path, unasked: int = YES) -> Now:
+def now_of(till: Till, learned: Recommender, folder: Path, unasked: int = YES, shown: Shown = NOTHING) -> Now:
     """As a worker has it: from the folder in which the store's word was kept."""
     (folder / "live").mkdir()
-    read_live(till.url, learned.manifest).save(folder / "live")
+    read_live(till.url, learned.manifest, shown).save(folder / "live")
     return Now.of(learned, Live.load(folder / "live"), unasked)
 
 
@@ -160,6 +174,29 @@ def test_the_file_says_what_the_service_says(till: Till, learned: Recommender, t
             )
             assert slates[0] == slates[1], customer
         assert (now.as_of, now.rules) == (LATER + 60, shop.rules)
+
+
+@pytest.mark.parametrize("campaign", ["c", "d"])
+@pytest.mark.parametrize("mails", [0, 1, 2, 9])
+def test_what_the_last_mails_showed_counts_in_the_file_as_in_the_service(
+    till: Till, learned: Recommender, tmp_path: Path, mails: int, campaign: str
+) -> None:
+    sent = {name: Campaign(name, "newsletter", "v1", CLOCK, CLOCK - 9, 1, mails) for name in "abcd"}
+    for customer in ("c00", NO_EMAIL, "ann", "cold"):
+        for day, name in enumerate("acabc"):
+            till.mails(
+                customer, sent[name], *list(learned.catalogue.ids)[day : day + 3], "nonsense", time=CLOCK - 5 + day
+            )
+        till.mails(customer, sent["c"], "bagel", time=CLOCK - HOUR)
+    till.hears("cold", {PERSONALIZE_EMAIL: NO})
+    now = now_of(till, learned, tmp_path, shown=Shown(campaigns=mails, campaign=campaign, clock=CLOCK))
+    ids = learned.catalogue.ids
+    for customer in ("c00", "ann", "nobody"):
+        history = till.store.read(lambda connection, customer=customer: campaigns.recent(connection, customer))
+        before = mail_of(sent[campaign], b"", history, CLOCK).before
+        assert {ids[item] for item in now.seen(customer, now.since(customer))} == {*before} - {"nonsense"}
+        assert bool(before) == (mails > 0 and customer != "nobody")
+    assert [now.seen(customer, now.since(customer)) for customer in (NO_EMAIL, "cold")] == [(), ()]
 
 
 def test_what_was_sold_since_is_popular_in_the_file_as_in_the_service(
