@@ -91,7 +91,6 @@ def create(settings: Settings | None = None) -> FastAPI:
 @contextlib.asynccontextmanager
 async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Serving]:
     """Everything that lives as long as the process: the model, the threads, the cache."""
-    gc.collect()
     gc.freeze()  # what was imported is no garbage, and looking through it would stop every thread for 100 ms
     sweep()
     active = ActiveModel(Registry(settings.registry), settings.runtime(), metrics, settings.default_locale)

@@ -1,6 +1,7 @@
 """Fixtures that more than one test file uses."""
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,11 +11,16 @@ from hypothesis import settings
 
 from tests.redis_server import MISSING, RedisServer, find_redis
 
-# Tests look at what is left in the folder for temporary files: where they run side by side, each side has its own.
+# Tests look at what is left in the folder for temporary files: where they run side by side, each side has its own. It
+# has a core of its own too, and the threads of its numbers would wait on those of the other side.
 if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ |= {"OMP_WAIT_POLICY": "passive", "OPENBLAS_NUM_THREADS": "1"}
     own = Path(tempfile.gettempdir()) / os.environ["PYTEST_XDIST_TESTRUNUID"][:8] / os.environ["PYTEST_XDIST_WORKER"]
     own.mkdir(parents=True)
     os.environ["TMPDIR"] = tempfile.tempdir = str(own)
+
+# Where tests run in the background, what they start would never hear of Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes says something about the machine and nothing about the shop.
 settings.register_profile("regulars", deadline=None)

@@ -19,7 +19,7 @@ from models.lesson import Lesson
 from models.recommender import Recommender
 from models.registry import Registry
 from models.settings import FactorSettings, ModelSettings
-from models.slate import Slate, SlateRequest
+from models.slate import Slate
 from models.strings import Ids, Strings
 from training.fit import fit
 from training.progress import Reporter
@@ -210,11 +210,6 @@ def open_shop(registry: Registry) -> Recommender:
 def names(recommender: Recommender, slate: Slate) -> list[str]:
     """The product ids of a slate, in its order."""
     return [recommender.catalogue.ids[slot.item] for slot in slate.slots]
-
-
-def slates_of(recommender: Recommender, customers: Sequence[str]) -> list[tuple[str, Slate]]:
-    """A slate of 10 for each: work that processes can share."""
-    return [(name, recommender.recommend(name, SlateRequest())) for name in customers]
 
 
 # The small shop: half a year of 58 customers who each love one aisle and look into the next one.

@@ -30,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A synthetic shop, trained and exported through the command line."""
     root = tmp_path_factory.mktemp("shop")
     (root / "shop.toml").write_text(SETTINGS)
-    size = ("--customers", "400", "--products", "200", "--purchases", "20000", "--seed", "1")
+    size = ("--customers", "250", "--products", "200", "--purchases", "12500", "--seed", "1")
     registry, config = ("--registry", f"{root / 'registry'}"), ("--config", f"{root / 'shop.toml'}")
     files = [
         argument

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from service.commands import main
 from service.customer_tokens import read
 
 
@@ -52,12 +53,26 @@ def test_a_key_is_created_shown_once_listed_and_revoked(terminal: Terminal) -> N
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["keys", "revoke", "nobody"], "there is no key nobody"),
         (["keys", "create", "--name", "n"], "--scope"),
         (["keys", "create", "--name", "n", "--scope", "everything"], "invalid"),
         (["keys", "create", "--name", "n", "--scope", "read", "--calls-a-minute", "0"], "from 1 to 1000000"),
         (["keys"], "required"),
         (["kyes"], "invalid choice"),
+    ],
+)
+def test_what_was_mistyped_is_said_with_status_2(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["keys", "revoke", "nobody"], "there is no key nobody"),
         (["token", "anna"], "customer tokens need REGULARS_SIGNING_KEY to be set"),
     ],
 )

@@ -15,10 +15,19 @@ import pytest
 from models import artifact
 from models.registry import Registry
 from tests.shop import open_shop
-from tests.training.corner_shop import ENDLESS, HEADER, NOW, arguments, rows, run, settings, train, write
+from tests.training.corner_shop import ENDLESS, HEADER, NOW, SETTINGS, arguments, rows, run, settings, train, write
 
 Said = pytest.CaptureFixture[str]
 DAYS = [f"2025-{1 + day // 28:02}-{1 + day % 28:02}" for day in range(300)]
+FEW = rows()[:90]  # of four customers: too few to be measured
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A shop of 300 customers, each with one purchase."""
+    folder = tmp_path_factory.mktemp("trained")
+    assert train(folder, lines=[f"c{number:04},p{number},{DAYS[0]},{number},1,1" for number in range(300)]) == 0
+    return folder
 
 
 def sentence(capsys: Said) -> str:
@@ -105,7 +114,9 @@ def test_files_that_cannot_be_read_are_named(
     ],
 )  # fmt: skip
 def test_the_strangest_shops_are_trained_published_and_exported(tmp_path: Path, lines: list[str]) -> None:
-    assert train(tmp_path, lines=lines) == 0
+    windows = tmp_path / "windows.toml"
+    windows.write_text(SETTINGS.replace("windows = 0", "windows = 3"))
+    assert train(tmp_path, "--config", windows, lines=lines) == 0
     (version,) = published(tmp_path)
     artifact.verify(Registry(tmp_path / "registry").path(version))
     mailing = write(tmp_path, ["anna", "c1", "stranger"], header="customer_id", name="mailing.csv")
@@ -115,15 +126,15 @@ def test_the_strangest_shops_are_trained_published_and_exported(tmp_path: Path, 
 
 
 def test_duplicate_lines_are_counted_and_learned_from_once(tmp_path: Path, capsys: Said) -> None:
-    assert train(tmp_path, lines=rows() * 2) == 0
-    assert f"dropped: duplicate_row                  │ {len(rows()):>24}" in capsys.readouterr().err
-    assert open_shop(Registry(tmp_path / "registry")).manifest.counts["lines"] == len(rows())
+    assert train(tmp_path, lines=FEW * 2) == 0
+    assert f"dropped: duplicate_row                  │ {len(FEW):>24}" in capsys.readouterr().err
+    assert open_shop(Registry(tmp_path / "registry")).manifest.counts["lines"] == len(FEW)
 
 
 def test_good_lines_among_bad_ones_are_learned_from(tmp_path: Path, capsys: Said) -> None:
     bad = ["a,p,2025-01-01,1,many,1", "a,p,2025-01-01,2,-inf,1", "a,p,2025-01-01,3,1,NaN", "a,p,1812-01-01,4,1,1"]
     zoned = ["c00,p0,2025-08-01T01:30:00+02:00,z,1,1"]  # 23:30 of 31 July in UTC
-    assert train(tmp_path, "--until", "2025-08-01", lines=[*rows(), *bad, *zoned]) == 0
+    assert train(tmp_path, "--until", "2025-08-01", lines=[*FEW, *bad, *zoned]) == 0
     told = capsys.readouterr().err
     assert all(f"dropped: {reason} " in told for reason in ("bad_quantity", "bad_price", "timestamp_out_of_range"))
     assert open_shop(Registry(tmp_path / "registry")).manifest.data_as_of == 1_754_004_600
@@ -189,7 +200,7 @@ def test_a_registry_that_is_a_file_is_refused_before_the_work(tmp_path: Path, ca
 
 
 def test_a_damaged_pointer_is_named_before_the_work(tmp_path: Path, capsys: Said) -> None:
-    assert train(tmp_path) == 0
+    assert train(tmp_path, lines=FEW) == 0
     before = published(tmp_path)
     (tmp_path / "registry" / "active").write_bytes(b"../elsewhere\n")
     capsys.readouterr()
@@ -209,12 +220,9 @@ def test_a_damaged_pointer_is_named_before_the_work(tmp_path: Path, capsys: Said
         (["--output", "slates.csv", "--recipients", "nowhere.csv"], "nowhere.csv: no such file"),
     ],
 )
-def test_exports_that_cannot_be_written_are_refused(
-    tmp_path: Path, capsys: Said, options: list[str], said: str
-) -> None:
-    assert train(tmp_path, lines=rows()[:9]) == 0
+def test_exports_that_cannot_be_written_are_refused(trained: Path, capsys: Said, options: list[str], said: str) -> None:
     capsys.readouterr()
-    assert run("export", "--registry", tmp_path / "registry", *options) == 2
+    assert run("export", "--registry", trained / "registry", *options) == 2
     assert sentence(capsys).startswith(said)
 
 
@@ -243,7 +251,7 @@ def test_ctrl_c_ends_with_one_sentence_and_nothing_published(tmp_path: Path) -> 
 
 
 def test_a_killed_training_leaves_the_registry_whole_and_the_next_one_works(tmp_path: Path) -> None:
-    assert train(tmp_path) == 0
+    assert train(tmp_path, lines=FEW) == 0
     before = published(tmp_path)
     command = arguments(tmp_path)
     settings(tmp_path, ENDLESS)
@@ -259,7 +267,7 @@ def test_a_killed_training_leaves_the_registry_whole_and_the_next_one_works(tmp_
 
 def test_two_trainings_at_once_both_publish(tmp_path: Path) -> None:
     folders = [tmp_path / "one", tmp_path / "two"]
-    commands = [arguments(folder, "--registry", tmp_path / "registry", lines=rows()[number:])
+    commands = [arguments(folder, "--registry", tmp_path / "registry", lines=FEW[number:])
                 for number, folder in enumerate(folders)]  # fmt: skip
     both = [begin(command) for command in commands]
     readers = [Thread(target=training.communicate) for training in both]
@@ -303,11 +311,12 @@ def test_a_full_disk_publishes_nothing_and_leaves_what_was_there(tmp_path: Path)
 
 
 @pytest.mark.parametrize("ending", ["csv", "ndjson", "parquet"])
-def test_an_export_that_does_not_fit_on_the_disk_leaves_the_file_of_yesterday(tmp_path: Path, ending: str) -> None:
-    assert train(tmp_path, lines=[f"c{number:04},p{number},{DAYS[0]},{number},1,1" for number in range(300)]) == 0
+def test_an_export_that_does_not_fit_on_the_disk_leaves_the_file_of_yesterday(
+    trained: Path, tmp_path: Path, ending: str
+) -> None:
     output = tmp_path / f"slates.{ending}"
     output.write_text("yesterday's")
-    done = with_little_room(["export", "--registry", f"{tmp_path / 'registry'}", "--output", f"{output}"])
+    done = with_little_room(["export", "--registry", f"{trained / 'registry'}", "--output", f"{output}"])
     assert done.returncode == 2
     assert done.stderr.startswith(f"Error: --output {output} cannot be written: ")
     assert "File too large" in done.stderr

@@ -6,6 +6,7 @@ import os
 import pty
 import shutil
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from subprocess import Popen
@@ -49,6 +50,12 @@ def versions(folder: Path) -> list[str]:
     return [manifest.version for manifest in registry(folder).versions()]
 
 
+def again(folder: Path, minutes: int) -> str:
+    """The active version once more, as if it had been trained later."""
+    shop = open_shop(registry(folder))
+    return registry(folder).publish(shop.model, replace(shop.manifest, created=NOW + 60 * minutes)).version
+
+
 def test_training_publishes_a_version_and_tells_what_was_read_learned_and_scored(tmp_path: Path, capsys: Said) -> None:
     assert train(tmp_path) == 0
     out, told = capsys.readouterr()
@@ -89,8 +96,8 @@ def test_versions_come_and_go(folder: Path, capsys: Said) -> None:
 
 
 def test_old_versions_are_removed_on_request_and_the_active_one_stays(folder: Path, capsys: Said) -> None:
-    for minute in range(1, 4):
-        assert train(folder, now=NOW + 60 * minute) == 0
+    for minutes in range(1, 4):
+        again(folder, minutes)
     oldest = versions(folder)[-1]
     assert run("activate", oldest, *at(folder)) == 0
     one = folder / "one.toml"
@@ -201,7 +208,7 @@ def test_a_first_version_may_be_too_small_to_be_measured_and_so_may_the_next(tmp
 
 
 def test_damaged_versions_are_named_below_the_others(folder: Path, capsys: Said) -> None:
-    assert train(folder, now=NOW + 60) == 0
+    again(folder, 1)
     newest, oldest = versions(folder)
     manifest = registry(folder).path(oldest) / artifact.MANIFEST
     manifest.write_text("{")

@@ -3,6 +3,7 @@
 import dataclasses
 import fcntl
 import os
+import shutil
 from io import StringIO
 from pathlib import Path
 
@@ -40,7 +41,7 @@ GOOD = Config(model=ALONE, processes=1)
 # A ranker would learn that the blend is to be read backwards.
 BACKWARDS = dataclasses.replace(ALONE, blend=BlendSettings(upside_down(BLEND.new), upside_down(BLEND.bought)))
 TREES = TreeSettings(trees=10, min_rows=20, learning_rate=0.2)
-LEARNED = dataclasses.replace(SMALL, ranker=RankerSettings(windows=3, lags_days=(0, 7), trees=TREES))
+LEARNED = dataclasses.replace(SMALL, ranker=RankerSettings(windows=2, lags_days=(0, 7), trees=TREES))
 BAD = Config(model=BACKWARDS, processes=1)
 KEEP_ONE = GOOD.model_copy(update={"registry": GOOD.registry.model_copy(update={"keep": 1})})
 
@@ -55,6 +56,20 @@ def run(registry: Registry, config: Config = GOOD, *, now: int = NOW) -> tuple[O
     return train(SHOP, config, registry, Reporter(stream), now=now), stream.getvalue()
 
 
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Registry, Outcome, str]:
+    """The first training of a shop: its registry, which nobody changes, what became of it, and what it said."""
+    registry = Registry(tmp_path_factory.mktemp("first") / "registry")
+    return registry, *run(registry)
+
+
+@pytest.fixture
+def trained(first: tuple[Registry, Outcome, str], registry: Registry) -> Registry:
+    """A registry of one's own with that version."""
+    shutil.copytree(first[0].root, registry.root)
+    return registry
+
+
 def run_short(registry: Registry, *, now: int = NOW) -> tuple[Outcome, str]:
     """With a history of one line. The console of a pipe is 80 wide; the words are what counts."""
     stream = StringIO()
@@ -62,8 +77,10 @@ def run_short(registry: Registry, *, now: int = NOW) -> tuple[Outcome, str]:
     return outcome, " ".join(stream.getvalue().split())
 
 
-def test_what_is_published_was_learned_from_everything_and_carries_the_figures_of_its_twin(registry: Registry) -> None:
-    outcome, told = run(registry)
+def test_what_is_published_was_learned_from_everything_and_carries_the_figures_of_its_twin(
+    first: tuple[Registry, Outcome, str],
+) -> None:
+    registry, outcome, told = first
     assert outcome.published is not None
     assert outcome.evaluation is not None
     shop = open_shop(registry)
@@ -104,27 +121,24 @@ def test_a_model_worse_than_what_simply_sells_is_refused_and_leaves_no_trace(reg
 
 
 def test_a_model_worse_than_a_twin_of_the_active_settings_is_refused_and_the_active_one_stays(
-    registry: Registry,
+    trained: Registry,
 ) -> None:
-    first, _ = run(registry)
-    outcome, told = run(registry, BAD)
+    active = trained.active()
+    outcome, told = run(trained, BAD)
     assert "below the active version's settings (interval of the difference -" in outcome.refusals[-1]
     assert "Twin of the active version: slates" in told
-    assert first.published is not None
-    assert registry.active() == first.published.version
+    assert trained.active() == active is not None
 
 
-def test_the_same_settings_again_need_no_second_twin_and_pass(registry: Registry) -> None:
-    run(registry)
-    again, told = run(registry, now=NOW + 60)
+def test_the_same_settings_again_need_no_second_twin_and_pass(trained: Registry) -> None:
+    again, told = run(trained, now=NOW + 60)
     assert again.published is not None
-    assert registry.active() == again.published.version
+    assert trained.active() == again.published.version
     assert "Twin of the active version" not in told
 
 
-def test_other_settings_that_are_as_good_pass(registry: Registry) -> None:
-    run(registry)
-    other, told = run(registry, Config(model=dataclasses.replace(ALONE, seed=1), processes=1))
+def test_other_settings_that_are_as_good_pass(trained: Registry) -> None:
+    other, told = run(trained, Config(model=dataclasses.replace(ALONE, seed=1), processes=1))
     assert other.published is not None
     assert "Twin of the active version" in told
 
@@ -138,58 +152,54 @@ def test_a_version_whose_settings_are_of_another_time_is_no_rival(registry: Regi
     assert "Twin of the active version" not in told
 
 
-def test_a_damaged_old_version_does_not_stop_a_new_one(registry: Registry) -> None:
-    old, _ = run(registry)
-    assert old.published is not None
-    manifest = registry.path(old.published.version) / artifact.MANIFEST
+def test_a_damaged_old_version_does_not_stop_a_new_one(trained: Registry) -> None:
+    (old,) = trained.names()
+    manifest = trained.path(old) / artifact.MANIFEST
     manifest.write_text("{")
-    outcome, told = run(registry, now=NOW + 60)
+    outcome, told = run(trained, now=NOW + 60)
     assert outcome.published is not None
-    assert registry.active() == outcome.published.version
-    assert [entry.version for entry in registry.versions()] == [outcome.published.version]
-    assert [str(manifest) in str(error) for error in registry.damaged()] == [True]
+    assert trained.active() == outcome.published.version
+    assert [entry.version for entry in trained.versions()] == [outcome.published.version]
+    assert [str(manifest) in str(error) for error in trained.damaged()] == [True]
     assert "not removed" not in told
 
 
-def test_a_damaged_old_version_is_pruned_like_any_other(registry: Registry) -> None:
-    old, _ = run(registry)
-    assert old.published is not None
-    (registry.path(old.published.version) / artifact.MANIFEST).write_text("{")
-    outcome, _ = run(registry, KEEP_ONE, now=NOW + 60)
+def test_a_damaged_old_version_is_pruned_like_any_other(trained: Registry) -> None:
+    (old,) = trained.names()
+    (trained.path(old) / artifact.MANIFEST).write_text("{")
+    outcome, _ = run(trained, KEEP_ONE, now=NOW + 60)
     assert outcome.published is not None
-    assert registry.names() == [outcome.published.version]
+    assert trained.names() == [outcome.published.version]
 
 
-def test_what_is_no_version_is_left_alone_and_in_nobodys_way(registry: Registry) -> None:
-    run(registry)
-    (registry.root / "versions" / "notes").mkdir()
-    (registry.root / "versions" / "20200101T000000Z-0123456789ab").write_text("a file")
-    outcome, told = run(registry, KEEP_ONE, now=NOW + 60)
+def test_what_is_no_version_is_left_alone_and_in_nobodys_way(trained: Registry) -> None:
+    (trained.root / "versions" / "notes").mkdir()
+    (trained.root / "versions" / "20200101T000000Z-0123456789ab").write_text("a file")
+    outcome, told = run(trained, KEEP_ONE, now=NOW + 60)
     assert outcome.published is not None
-    assert registry.names() == [outcome.published.version]
-    assert (registry.root / "versions" / "notes").is_dir()
+    assert trained.names() == [outcome.published.version]
+    assert (trained.root / "versions" / "notes").is_dir()
     assert "not removed" not in told
 
 
-def test_a_version_that_the_disk_will_not_give_up_is_told_and_the_new_version_stands(registry: Registry) -> None:
-    old, _ = run(registry)
-    assert old.published is not None
+def test_a_version_that_the_disk_will_not_give_up_is_told_and_the_new_version_stands(trained: Registry) -> None:
+    (old,) = trained.names()
     # Somebody works in the place that the old version would be moved to.
-    occupied = registry.root / f"staging-pruned-{old.published.version}"
+    occupied = trained.root / f"staging-pruned-{old}"
     (occupied / "work").mkdir(parents=True)
     descriptor = os.open(occupied, os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
-    outcome, told = run(registry, KEEP_ONE, now=NOW + 60)
+    outcome, told = run(trained, KEEP_ONE, now=NOW + 60)
     os.close(descriptor)
     assert outcome.published is not None
-    assert registry.active() == outcome.published.version
+    assert trained.active() == outcome.published.version
     assert "Old versions were not removed: [Errno 39] Directory not empty: " in told
 
 
-def test_old_versions_are_pruned_when_a_new_one_is_published(registry: Registry) -> None:
+def test_old_versions_are_pruned_when_a_new_one_is_published(trained: Registry) -> None:
     config = GOOD.model_copy(update={"registry": GOOD.registry.model_copy(update={"keep": 2})})
-    versions = [run(registry, config, now=NOW + minute)[0].published for minute in range(3)]
-    assert [entry.version for entry in registry.versions()] == [entry.version for entry in versions[:0:-1] if entry]
+    versions = [run(trained, config, now=NOW + minute)[0].published for minute in (1, 2)]
+    assert [entry.version for entry in trained.versions()] == [entry.version for entry in versions[::-1] if entry]
 
 
 def test_a_history_too_short_to_be_measured_is_published_without_figures(registry: Registry) -> None:
@@ -210,14 +220,12 @@ def test_a_history_too_short_to_be_measured_follows_one_that_was_not_measured_ei
     assert told.startswith(f"Published without figures: {TOO_LITTLE}.")
 
 
-def test_a_history_too_short_to_be_measured_does_not_replace_a_version_that_was_measured(registry: Registry) -> None:
-    first, _ = run(registry)
-    outcome, told = run_short(registry, now=NOW + 60)
+def test_a_history_too_short_to_be_measured_does_not_replace_a_version_that_was_measured(trained: Registry) -> None:
+    before = trained.names()
+    outcome, told = run_short(trained, now=NOW + 60)
     assert (outcome.published, outcome.evaluation) == (None, None)
     assert outcome.refusals == (f"{TOO_LITTLE}, though they sufficed for the active version: is the history complete?",)
-    assert first.published is not None
-    assert registry.active() == first.published.version
-    assert registry.names() == [first.published.version]
+    assert trained.names() == before == [trained.active()]
     assert "without figures" not in told
     assert "Everything" not in told
 
@@ -304,8 +312,10 @@ def test_a_learned_score_is_a_chance_to_be_bought(learned: tuple[Outcome, Recomm
     assert all(0 < slot.score < 1 for slot in slots if slot.source is not Source.FILL)
 
 
-def test_a_ranker_without_windows_serves_the_blend_and_the_report_says_so(registry: Registry) -> None:
-    outcome, told = run(registry)
+def test_a_ranker_without_windows_serves_the_blend_and_the_report_says_so(
+    first: tuple[Registry, Outcome, str],
+) -> None:
+    registry, outcome, told = first
     shop = open_shop(registry)
     assert not shop.model.lesson.learned
     assert "Window" not in told

@@ -4,14 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from models.recommender import Recommender
 from models.registry import Registry
+from tests.errands import double, find, waits_for_ctrl_c
 from tests.shop import small_shop
 from training.workers import AHEAD, cores, shared, spread
 
@@ -22,14 +21,6 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     version = registry.active()
     assert version is not None
     return registry.path(version)
-
-
-def find(recommender: Recommender, customers: Sequence[str]) -> list[tuple[str, int, int]]:
-    return [(customer, recommender.model.customers.ids.find(customer), os.getpid()) for customer in customers]
-
-
-def waits_for_ctrl_c(recommender: Recommender, customers: Sequence[str]) -> bool:
-    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def test_parts_come_back_in_their_order_whoever_did_them(shop: Path) -> None:
@@ -60,10 +51,6 @@ def test_no_more_cores_are_used_than_this_process_may_use() -> None:
     assert 1 <= cores() <= (os.cpu_count() or 1)
 
 
-def double(_: int, part: int) -> int:
-    return 2 * part
-
-
 def test_no_more_parts_are_made_than_are_done_and_soon_to_be() -> None:
     taken = []
 
@@ -77,15 +64,9 @@ def test_no_more_parts_are_made_than_are_done_and_soon_to_be() -> None:
     assert max(ahead) <= 2 * AHEAD + 1
 
 
-def tell_and_sleep(_: int, part: int) -> int:
-    print(part, flush=True)  # noqa: T201
-    time.sleep(0.1)
-    return part
-
-
 KILLED = """
 import os
-from tests.training.test_workers import tell_and_sleep
+from tests.errands import tell_and_sleep
 from training.workers import shared
 list(shared(os.getpid, tell_and_sleep, range(1000), processes=2))
 """
