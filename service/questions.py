@@ -45,6 +45,11 @@ class Question:
     window_days: int | None = None  # the model's own
     size: int = 2
 
+    @property
+    def recorded(self) -> bool:
+        """Whether the store keeps what is shown: it is asked, and no cache."""
+        return self.customer_id is not None and self.options.campaign is not None
+
     def key(self, version: str, secret: bytes) -> bytes:
         """Where its answer is cached: a keyed hash, so nobody who reads the cache learns whose answer it is."""
         options = self.options.model_dump(

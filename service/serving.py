@@ -84,11 +84,12 @@ class Serving:
         if limited:
             return await self._popular(model, question, FallbackReason.RATE_LIMITED)
         key = question.key(f"{model.version} {self._phase(question)}", self.links.secret + self.store.identity)
-        packed = await self.cache.get(key)
-        if packed is not None and self._is_new(packed, question):
-            self.metrics.cache_lookups.labels("hit").inc()
-            return self._served(question, Answer.unpack(packed[STAMP:]), late=False)
-        self.metrics.cache_lookups.labels("miss").inc()
+        if not question.recorded:
+            packed = await self.cache.get(key)
+            if packed is not None and self._is_new(packed, question):
+                self.metrics.cache_lookups.labels("hit").inc()
+                return self._served(question, Answer.unpack(packed[STAMP:]), late=False)
+            self.metrics.cache_lookups.labels("miss").inc()
         return await self._computed(model, question, key, deadline - loop.time())
 
     def _phase(self, question: Question) -> int:
@@ -102,7 +103,7 @@ class Serving:
             found = await self.scoring.answer(
                 (key, now),
                 partial(self._answer, model, question),
-                partial(self._keep, key),
+                partial(self._keep, None if question.recorded else key),
                 wait_seconds - POPULAR_SECONDS,
             )
         except LateError:
@@ -116,7 +117,7 @@ class Serving:
 
     def _answer(self, model: Model, question: Question) -> Found:
         """In a thread."""
-        if question.customer_id is not None and question.options.campaign is not None:
+        if question.recorded:
             return self._mailed(model, question)
         visitor = self._visitor(model, question)
         if visitor is None:
@@ -213,11 +214,11 @@ class Serving:
         """Whether nothing has changed since a cached answer was made."""
         return int.from_bytes(packed[:STAMP], "little") >= self.store.revisions.newest(slots(question))
 
-    def _keep(self, key: bytes, found: Found) -> None:
-        """Cached, unless the store has to say first that no other worker has shown something else in this mail."""
+    def _keep(self, key: bytes | None, found: Found) -> None:
+        """In the store what a mail shows for the first time, in the cache what stands in no store."""
         if found.record is not None:
             self.store.write(found.record).add_done_callback(self._recorded)
-        elif found.stamp is not None:
+        elif found.stamp is not None and key is not None:
             self.cache.put(key, found.stamp.to_bytes(STAMP, "little") + found.answer.pack())
 
     def _recorded(self, kept: Future[bool]) -> None:
