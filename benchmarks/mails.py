@@ -1,7 +1,8 @@
 """A mailing at nine in the morning: `python -m benchmarks.mails --registry DIR [--recipients 100000] [load same late]`.
 
-    load   every recipient fetched one by one over 64 connections, at 60 % of the rate that is measured before, one in
-           five unknown, one in ten said no to mails; Redis is killed and comes back, another model is published
+    load   every recipient fetched one by one over 64 connections, at 60 % of what is possible, measured before each of
+           four parts; one in five unknown, one in ten said no to mails; Redis is killed and comes back, another model
+           is published
     same   the same call again and again in a campaign: at once, apart, at both workers, after the service was ended,
            after it was killed (SIGKILL), after another model was published
     late   the store stopped (SIGSTOP) and killed, Redis stopped, more asked than can be computed: by how much the
@@ -45,6 +46,7 @@ from tests.redis_server import MISSING, RedisServer, find_redis
 SHARE_OF_CAPACITY: Final = 0.6
 UNKNOWN, REFUSING = 0.2, 0.1  # of the recipients
 DEADLINE_MS, GRACE_MS = 200, 20
+PROBE: Final = 1000  # calls that tell how many are possible
 UNHURRIED_MS: Final = 10_000
 LATE_DEADLINE_MS: Final = 100
 PEOPLE: Final = 200  # who are asked for again and again
@@ -82,21 +84,26 @@ def refuse(port: int, names: Sequence[str]) -> None:
 
 
 def load(root: Path, redis: RedisServer, recipients: int) -> bool:
+    parts: dict[str, Callable[[], object]] = {
+        "all is well": lambda: None,
+        "Redis killed": redis.kill,
+        "Redis started again": redis.start,
+        "another model published": partial(publish, root),
+    }
     names = iter(names_of(root))
-    first, first_refusing = audience(names, max(recipients // 50, 400), "first")
-    everyone, refusing = audience(names, recipients, "stranger")
+    warming, warming_refusing = audience(names, 400, "warming")
+    groups = [audience(names, PROBE + recipients // len(parts), label) for label in parts]
+    tallies = {}
     with server(root, redis_url=redis.url, workers=2, runtime_dir=root.parent / "run") as (port, _, _):
-        refuse(port, first_refusing + refusing)
-        half = len(first) // 2  # while what is slow for once is over
-        fetched(port, [mail_call(name, "capacity", UNHURRIED_MS) for name in first[:half]])
-        began = time.perf_counter()
-        fetched(port, [mail_call(name, "capacity", UNHURRIED_MS) for name in first[half:]])
-        capacity = (len(first) - half) / (time.perf_counter() - began)
-        rate = SHARE_OF_CAPACITY * capacity
-        print(f"load: {capacity:.0f} a second at most; {recipients} at {rate:.0f} a second")
-        before = time.thread_time()
-        tallies = run(disturbed(port, root, redis, [mail_call(name, "autumn", DEADLINE_MS) for name in everyone], rate))
-        spent = time.thread_time() - before
+        refuse(port, [*warming_refusing, *(name for _, refusing in groups for name in refusing)])
+        capacity(port, warming)
+        print("load")
+        for (name, do), (everyone, _) in zip(parts.items(), groups, strict=True):
+            # Anew for each part: a machine that is shared gets slower and faster meanwhile.
+            most = capacity(port, everyone[:PROBE])
+            calls = [mail_call(customer, "autumn", DEADLINE_MS) for customer in everyone[PROBE:]]
+            tallies[name] = run(disturbed(port, calls, SHARE_OF_CAPACITY * most, do))
+            print(f"  {name}: {most:.0f} a second at most, asked for {SHARE_OF_CAPACITY * most:.0f}", flush=True)
         with closing(Caller(port)) as caller:
             model = caller("GET", "/readyz")[1]["model_version"]
     print(TITLES)
@@ -106,33 +113,23 @@ def load(root: Path, redis: RedisServer, recipients: int) -> bool:
     print(total.row("all together"))
     for (status, reason), count in total.answers.most_common():
         print(f"  {status} {reason:<20} {count:>8} {100 * count / recipients:6.2f} %")
-    print(f"  a call cost the caller {spent / recipients * 1e6:.0f} µs; {model} is served at the end")
+    print(f"  {model} is served at the end")
     print(*total.unusable[:5], sep="\n", end="")
     return not total.unusable and total.at(0.99) < 50
 
 
-async def disturbed(port: int, root: Path, redis: RedisServer, calls: Sequence[bytes], rate: float) -> dict[str, Tally]:
-    """What came back in each part of the run, which begins with what its name says."""
-    parts: dict[str, Callable[[], object]] = {
-        "all is well": lambda: None,
-        "Redis killed": redis.kill,
-        "Redis started again": redis.start,
-        "another model published": partial(publish, root),
-    }
-    tallies = {name: Tally() for name in parts}
-    found = list(tallies.values())
+def capacity(port: int, customers: Sequence[str]) -> float:
+    """Calls a second, as fast as they are answered."""
+    began = time.perf_counter()
+    fetched(port, [mail_call(name, "capacity", UNHURRIED_MS) for name in customers])
+    return len(customers) / (time.perf_counter() - began)
 
-    def told(answer: Answer) -> None:
-        found[answer.place * len(found) // len(calls)].add(answer)
 
-    async def disturb() -> None:
-        for do in parts.values():
-            happening = asyncio.create_task(asyncio.to_thread(do))
-            await asyncio.sleep(len(calls) / rate / len(parts))
-            await happening
-
-    await asyncio.gather(fetch(port, calls, told, rate=rate), disturb())
-    return tallies
+async def disturbed(port: int, calls: Sequence[bytes], rate: float, do: Callable[[], object]) -> Tally:
+    """What came back while something happened."""
+    tally = Tally()
+    await asyncio.gather(fetch(port, calls, tally.add, rate=rate), asyncio.to_thread(do))
+    return tally
 
 
 def publish(root: Path) -> None:
