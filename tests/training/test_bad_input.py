@@ -15,7 +15,19 @@ import pytest
 from models import artifact
 from models.registry import Registry
 from tests.shop import open_shop
-from tests.training.corner_shop import ENDLESS, HEADER, NOW, SETTINGS, arguments, rows, run, settings, train, write
+from tests.training.corner_shop import (
+    ENDLESS,
+    HEADER,
+    NOW,
+    SETTINGS,
+    arguments,
+    rows,
+    run,
+    settings,
+    train,
+    unmeasured,
+    write,
+)
 
 Said = pytest.CaptureFixture[str]
 DAYS = [f"2025-{1 + day // 28:02}-{1 + day % 28:02}" for day in range(300)]
@@ -227,9 +239,8 @@ def test_exports_that_cannot_be_written_are_refused(trained: Path, capsys: Said,
 
 
 def begin(command: list[str]) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "training", *command], stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+    whole = [sys.executable, "-m", "training", *command]
+    return subprocess.Popen(whole, stderr=subprocess.PIPE, text=True, start_new_session=True, env=unmeasured())
 
 
 def wait_for(training: "subprocess.Popen[str]", words: str) -> None:

@@ -18,7 +18,7 @@ from service.store.events import Event, Line
 from service.store.events import write as write_events
 from service.store.store import Store
 from tests.store_server import new_store
-from tests.training.corner_shop import NOW, run, train, write
+from tests.training.corner_shop import NOW, run, train, unmeasured, write
 
 Said = pytest.CaptureFixture[str]
 PEOPLE = [f"c{number % 60:02}{number // 60 or ''}" for number in range(4_000)]  # eight parts
@@ -72,7 +72,8 @@ def last_line(capsys: Said) -> str:
 
 def stopped(command: list[str], part: Path, how: signal.Signals) -> tuple[int, str]:
     """Run a command until one part is finished and the next one written: its exit status, and what it said."""
-    with subprocess.Popen([sys.executable, "-m", "training", *command], stderr=subprocess.PIPE, text=True) as process:
+    whole = [sys.executable, "-m", "training", *command]
+    with subprocess.Popen(whole, stderr=subprocess.PIPE, text=True, env=unmeasured()) as process:
         deadline = time.monotonic() + 60
         while not part.exists() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.002)

@@ -16,7 +16,7 @@ from models.events import DAY
 from models.registry import Registry
 from models.settings import RankerSettings
 from tests.shop import SMALL, open_shop, small_shop_purchases
-from tests.training.corner_shop import SETTINGS, rows, run, settings, write
+from tests.training.corner_shop import SETTINGS, rows, run, settings, unmeasured, write
 from training.config import Config, EvaluationConfig, read_config
 from training.counts import only
 from training.errors import InputError
@@ -221,7 +221,11 @@ def test_training_takes_what_was_found_and_it_says_where_it_came_from(tmp_path: 
 def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(tmp_path: Path, capsys: Said) -> None:
     command = arguments(tmp_path, "--minutes", "60")
     with subprocess.Popen(
-        [sys.executable, "-m", "training", *command], stderr=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, "-m", "training", *command],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env=unmeasured(),
     ) as tuning:
         assert tuning.stderr is not None
         assert any("best so far" in line for line in tuning.stderr)
