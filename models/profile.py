@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -88,18 +89,16 @@ def profiles_of(
     as_of: NDArray[np.int64],
 ) -> list[Profile]:
     """Of m customers, each at a moment of their own (m,)."""
-    customers = len(as_of)
     bought = events.kind == PURCHASE
     of_bought = of_events.only(bought)
     visits = distinct(of_bought.apart(events.time[bought] // DAY))
-    customer = np.arange(customers + 1)
+    customer = np.arange(len(as_of) + 1)
     starts = visits.searchsorted(customer * SPAN - SPAN // 2)
 
     owned, of_owned = pairs.owned.nonzero()[0], of_pairs.only(pairs.owned)
-    owner, item, last = of_owned.owner, pairs.item[owned], pairs.last[owned]
-    long, short, lines = pairs.long[owned], pairs.short[owned], pairs.lines[owned]
+    item, last, lines = pairs.item[owned], pairs.last[owned], pairs.lines[owned]
     # How many visits there were from the first purchase of each product on, and from the last one on.
-    from_first, from_last = starts[1:][owner] - visits.searchsorted(
+    from_first, from_last = starts[1:][of_owned.owner] - visits.searchsorted(
         of_owned.apart(np.array([pairs.first[owned], last]) // DAY)
     )
     visits_since = np.full(len(pairs), NEVER_DAYS, np.float32)
@@ -109,37 +108,56 @@ def profiles_of(
     in_last = (from_last == 1) & (pairs.count[owned] > 0)
     last_items = item[in_last].tolist()
 
-    prices = np.array([traits.log_price[item], traits.price_in_category[item]])
-    known = np.where(np.isnan(prices), np.float32(0), long)
-    sums = of_owned.sums(np.array([long, short, *known, *(np.where(known > 0, prices, 0) * known)]))
-    everything, lately = np.maximum(sums[:2], 1e-6)[:, :, None]
-    cells = _cells(of_owned, traits.category[item], traits.categories)
-    weights = _sums(cells, long, customers, traits.categories)
-    aisles = np.empty((customers, len(AISLES), traits.categories + 1), np.float32)
-    aisles[:, 0] = weights / everything
-    aisles[:, 1] = _sums(cells, short, customers, traits.categories) / lately
-    aisles[:, 2] = weights
-    aisles[:, 3] = _least(cells, ((as_of[owner] - last) / DAY).astype(np.float32), customers, traits.categories)
-    shares = _sums(_cells(of_owned, brand[item], brands), long, customers, brands) / everything
     today = (as_of // DAY + customer[:-1] * SPAN).tolist()
     days_of, lines_of = visits.tolist(), lines.tolist()
     habits = [
         _habits(days_of[came], bought.stop - bought.start, lines_of[theirs], now)
         for came, bought, theirs, now in zip(Rows(starts).slices, of_bought.slices, of_owned.slices, today, strict=True)
     ]
+    days = ((as_of[of_owned.owner] - last) / DAY).astype(np.float32)
     told = zip(
         np.array(habits, np.float32),
         of_pairs.slices,
         of_owned.only(in_last).slices,
-        aisles,
-        shares.astype(np.float32),
-        *(sums[4:] / np.where(sums[2:4] > 0, sums[2:4], 1)).tolist(),
+        *_likes(of_owned, item, pairs.long[owned], pairs.short[owned], days, traits, brand, brands),
         strict=True,
     )
     return [
         Profile(theirs, visits_since[rows], visit_share[rows], last_items[newest], *rest)
         for theirs, rows, newest, *rest in told
     ]
+
+
+def _likes(
+    rows: Rows,
+    item: NDArray[np.int32],
+    long: Floats,
+    short: Floats,
+    days: Floats,
+    traits: Traits,
+    brand: NDArray[np.int32],
+    brands: int,
+) -> Iterator[Any]:
+    """The aisles, brands, price and price in its category of what m customers own, weighed by how much they want it.
+
+    `days`: since each was bought last.
+    """
+    customers = len(rows)
+    prices = np.array([traits.log_price[item], traits.price_in_category[item]])
+    known = np.where(np.isnan(prices), np.float32(0), long)
+    sums = rows.sums(np.array([long, short, *known, *(np.where(known > 0, prices, 0) * known)]))
+    everything, lately = np.maximum(sums[:2], 1e-6)[:, :, None]
+    cells = _cells(rows, traits.category[item], traits.categories)
+    weights = _sums(cells, long, customers, traits.categories)
+    aisles = np.empty((customers, len(AISLES), traits.categories + 1), np.float32)
+    aisles[:, 0] = weights / everything
+    aisles[:, 1] = _sums(cells, short, customers, traits.categories) / lately
+    aisles[:, 2] = weights
+    aisles[:, 3] = _least(cells, days, customers, traits.categories)
+    shares = _sums(_cells(rows, brand[item], brands), long, customers, brands) / everything
+    yield aisles
+    yield shares.astype(np.float32)
+    yield from (sums[4:] / np.where(sums[2:4] > 0, sums[2:4], 1)).tolist()
 
 
 def _cells(rows: Rows, codes: NDArray[np.int32], kinds: int) -> NDArray[np.integer[Any]]:

@@ -7,8 +7,9 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
+from threading import Lock
 from typing import Final, TypeVar
 
 from models.events import HOUR
@@ -75,6 +76,9 @@ class Serving:
     mails: LiveShop  # of the models that campaigns are pinned to, as they learned what sells
     pins: Pins
     breaker: Breaker  # in front of the store
+    # One slate is computed at a time: two threads of numpy take the interpreter from one another and cost half as much
+    # more. Meanwhile the others ask the store.
+    computing: Lock = field(default_factory=Lock)
 
     async def serve(self, question: Question, *, limited: bool = False) -> Served:
         """Always an answer where there is a model. `limited`: a popular one. Raises NoModel before the first one."""
@@ -125,7 +129,9 @@ class Serving:
         if question.kind is Kind.ORDER:
             question = replace(question, basket=_order(visitor))
         shop = self._today(self.live.at(model, visitor.position), question)
-        return Found(answer(shop, question, self.links, self._told(shop, question, visitor)), visitor.stamp)
+        known = self._told(shop, question, visitor)
+        with self.computing:
+            return Found(answer(shop, question, self.links, known), visitor.stamp)
 
     def _away(self, model: Model, question: Question) -> Found:
         """As far as this process knows, where the store does not answer."""
@@ -133,7 +139,8 @@ class Serving:
             raise StoreAway
         shop = self._today(self.live.as_known(model), question)
         told = replace(NOTHING, unasked=self.live.unasked, forgotten=shop.forgotten(question.customer_id))
-        return Found(answer(shop, question, self.links, Known(told, None, away=True)), None)
+        with self.computing:
+            return Found(answer(shop, question, self.links, Known(told, None, away=True)), None)
 
     def _told(self, shop: Shop, question: Question, visitor: Visitor) -> Known:
         forgotten = shop.forgotten(question.customer_id)
@@ -159,7 +166,8 @@ class Serving:
         handled = self._handled(model, mail, customer_id, None if pinned is model else campaign.as_of)
         if handled is None:
             return self._away(model, question)
-        found, document = made(shop, question, self.links, known, mail, handled, moment, self.settings.mail_days)
+        with self.computing:
+            found, document = made(shop, question, self.links, known, mail, handled, moment, self.settings.mail_days)
         if document is None:
             return Found(found, visitor.stamp)
         record = Record(mail.ref, campaign.campaign_id, customer_id, clock, document)

@@ -85,7 +85,7 @@ class Settings(BaseModel):
     deadline_ms: Annotated[int, Field(ge=1, le=10_000, description="after this the popular slate goes out instead")] = (
         200
     )
-    scoring_threads: Annotated[int, Field(ge=1, le=64, description="slates computed at once, a worker")] = 2
+    scoring_threads: Annotated[int, Field(ge=1, le=64, description="questions worked on at once, a worker")] = 2
     scoring_queue: Annotated[int, Field(ge=0, description="slates that may wait for a thread, a worker")] = 64
     body_limit_bytes: Annotated[int, Field(ge=1, description="largest request body")] = 1_000_000
     poll_seconds: Annotated[float, Field(gt=0, description="how often a new model is looked for")] = 1.0
