@@ -102,8 +102,11 @@ def load(root: Path, redis: RedisServer, recipients: int) -> bool:
             # Anew for each part: a machine that is shared gets slower and faster meanwhile.
             most = capacity(port, everyone[:PROBE])
             calls = [mail_call(customer, "autumn", DEADLINE_MS) for customer in everyone[PROBE:]]
+            began, before = time.perf_counter(), stolen()
             tallies[name] = run(disturbed(port, calls, SHARE_OF_CAPACITY * most, do))
-            print(f"  {name}: {most:.0f} a second at most, asked for {SHARE_OF_CAPACITY * most:.0f}", flush=True)
+            away = (stolen() - before) / (time.perf_counter() - began)
+            rates = f"{most:.0f} a second at most, asked for {SHARE_OF_CAPACITY * most:.0f}"
+            print(f"  {name}: {rates}; the host kept back {away:.2f} processors", flush=True)
         with closing(Caller(port)) as caller:
             model = caller("GET", "/readyz")[1]["model_version"]
     print(TITLES)
@@ -116,6 +119,11 @@ def load(root: Path, redis: RedisServer, recipients: int) -> bool:
     print(f"  {model} is served at the end")
     print(*total.unusable[:5], sep="\n", end="")
     return not total.unusable and total.at(0.99) < 50
+
+
+def stolen() -> float:
+    """Seconds of processors that the host of this machine gave to others meanwhile; 0 where it does not say."""
+    return float(getattr(psutil.cpu_times(), "steal", 0.0))
 
 
 def capacity(port: int, customers: Sequence[str]) -> float:

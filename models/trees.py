@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
@@ -86,6 +87,15 @@ class Trees:
         indptr = np.append(0, np.cumsum(asked))[self.indptr]
         return Trees(self.feature, indptr, self.thresholds[asked], masks[asked], self.leaves[:trees])
 
+    @cached_property
+    def _asked(self) -> list[tuple[int, Float, Masks]]:
+        """Of each feature its column, thresholds and masks."""
+        parts = pairwise(self.indptr.tolist())
+        return [
+            (column, self.thresholds[start:end], self.masks[start:end])
+            for column, (start, end) in zip(self.feature.tolist(), parts, strict=True)
+        ]
+
     def scores(self, rows: Float) -> Float:
         """The sum over trees, log odds where they were learned with log loss: finite rows (c, features) -> (c,).
 
@@ -101,11 +111,10 @@ class Trees:
 
     def _scores(self, rows: Float, left: Masks, more: Masks) -> Float:
         left.fill(np.iinfo(left.dtype).max)
-        for column, (start, end) in zip(self.feature.tolist(), pairwise(self.indptr.tolist()), strict=True):
-            below = np.searchsorted(self.thresholds[start:end], rows[:, column])
+        for column, thresholds, masks in self._asked:
             # `clip` spares numpy a copy of `more`; nothing is clipped, as every finite x lies below +inf
-            np.take(self.masks[start:end], below, axis=0, out=more, mode="clip")
-            np.bitwise_and(left, more, out=left)
+            masks.take(thresholds.searchsorted(rows[:, column]), 0, more, "clip")
+            np.bitwise_and(left, more, left)
         # The number of zeros below the lowest bit of b: popcount(~b & (b - 1))
         np.subtract(left, 1, out=more)
         leaf = np.bitwise_count(np.bitwise_and(np.invert(left, out=left), more, out=left))

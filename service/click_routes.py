@@ -60,7 +60,7 @@ def _record(serving: Serving, click: Click, name: str, now: int) -> None:
     def told(done: Future[Any]) -> None:
         serving.metrics.clicks.labels("lost" if done.exception() else "recorded").inc()
 
-    serving.store.write(partial(_write, click.ref, event)).add_done_callback(told)
+    serving.store.write(partial(_write, click.ref, event), awaited=False).add_done_callback(told)
 
 
 def _write(ref: bytes, event: Event, change: Change) -> None:

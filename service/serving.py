@@ -225,7 +225,7 @@ class Serving:
     def _keep(self, key: bytes | None, found: Found) -> None:
         """In the store what a mail shows for the first time, in the cache what stands in no store."""
         if found.record is not None:
-            self.store.write(found.record).add_done_callback(self._recorded)
+            self.store.write(found.record, awaited=False).add_done_callback(self._recorded)
         elif found.stamp is not None and key is not None:
             self.cache.put(key, found.stamp.to_bytes(STAMP, "little") + found.answer.pack())
 

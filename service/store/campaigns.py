@@ -11,8 +11,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from models.events import HOUR
 from service.store.events import is_erased
 from service.store.revisions import slot_of
-from service.store.tables import campaigns, slates
-from service.store.writer import Change
+from service.store.tables import campaigns, position, slates
+from service.store.writer import COUNTED, Change, Position
 
 LOOKED_AT: Final = 100  # records of a customer: of more the oldest are not known
 
@@ -71,10 +71,11 @@ def pinned(connection: Connection, now: int) -> frozenset[str]:
     return frozenset(connection.execute(select(campaigns.c.model_version).where(closes > now)).scalars())
 
 
-def recent(connection: Connection, customer_id: str) -> list[Record]:
-    """What mails showed a customer, newest first."""
-    rows = connection.execute(RECENT, {"customer_id": customer_id})
-    return [Record(bytes(row.ref), *row[1:]) for row in rows]
+def recent(connection: Connection, customer_id: str) -> tuple[Position, list[Record]]:
+    """How far the store is, and what mails showed a customer, newest first."""
+    rows = connection.execute(RECENT, {"customer_id": customer_id}).all()
+    now, shown = Position(*rows[0][: len(COUNTED)]), (row[len(COUNTED) :] for row in rows)
+    return now, [Record(bytes(ref), *more) for ref, *more in shown if ref is not None]
 
 
 def keep(change: Change, made: Record, *, valid_after: int, erased: int) -> bool:
@@ -109,8 +110,9 @@ def _upsert(statement: Any) -> Any:
 
 COLUMNS: Final = tuple(campaigns.c[name] for name in Campaign.__dataclass_fields__)
 RECENT: Final = (
-    select(*slates.columns)
-    .where(slates.c.customer_id == bindparam("customer_id"))
+    select(*COUNTED, *slates.columns)
+    .select_from(position.outerjoin(slates, slates.c.customer_id == bindparam("customer_id")))
+    .where(position.c.id == 1)
     .order_by(slates.c.time.desc(), slates.c.ref)
     .limit(LOOKED_AT)
 )

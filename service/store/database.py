@@ -56,7 +56,10 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """A transaction that only reads. What is numbered up to the position read first is there. Raises StoreDownError."""
+    """A transaction that only reads. What is numbered up to the position read first is there. Raises StoreDownError.
+
+    An engine with the option `once` reads with one statement, which SQLite need not be told to see as a whole.
+    """
     with told(), engine.connect() as connection, connection.begin():
         yield connection
 
@@ -135,8 +138,9 @@ def _sqlite(address: Any, connections: int) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        options = connection.get_execution_options()
+        if not options.get("once", False):
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("writes", False) else "BEGIN")
 
     return engine
 

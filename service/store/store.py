@@ -48,6 +48,7 @@ class Store:
 
     def __init__(self, url: str, runtime: Path, connections: int = 4) -> None:
         self._engine = connect(url, connections)
+        self._once = self._engine.execution_options(once=True)
         check(self._engine)
         with reading(self._engine) as connection:
             self.identity: bytes = bytes(
@@ -61,9 +62,9 @@ class Store:
         self._catch_up(now.number)
         self._writer = Writer(self._engine, self.revisions, runtime / f"writing-{name}")
 
-    def write(self, work: Callable[[Change], T]) -> Future[T]:
-        """What `work` gives, once it is durable and all workers of this host see it."""
-        return self._writer.submit(work)
+    def write(self, work: Callable[[Change], T], *, awaited: bool = True) -> Future[T]:
+        """What `work` gives, once it is durable and all workers of this host see it. `awaited`: somebody waits."""
+        return self._writer.submit(work, awaited=awaited)
 
     def read(self, work: Callable[[Connection], T]) -> T:
         with reading(self._engine) as connection:
@@ -80,9 +81,8 @@ class Store:
         followed = self.revisions[FOLLOWED]
         if any(name is not None and self.revisions[slot_of(kind, name)] > above for kind, name in named):
             return None
-        with reading(self._engine) as connection:
-            now = position_of(connection)
-            mails = campaigns.recent(connection, customer_id) if mailed and customer_id is not None else []
+        with reading(self._once) as connection:
+            now, mails = _begun(connection, customer_id if mailed else None)
         return Visitor(now, min(now.number, followed), [], {}, [], [], mails)
 
     def visitor(
@@ -96,16 +96,15 @@ class Store:
     ) -> Visitor:
         """What a model that has learned up to the number `above` does not know of them yet. `mailed`: with `mails`."""
         with reading(self._engine) as connection:
-            now = position_of(connection)  # first: what is read after it holds all that it counts
+            # First: what is read after it holds all that it counts.
+            now, mails = _begun(connection, customer_id if mailed else None)
             rows: list[events.Row] = []
             said: dict[int, tuple[int, int]] = {}
             struck: list[str] = []
-            mails: list[campaigns.Record] = []
             if customer_id is not None:
                 rows += events.of_customer(connection, customer_id, above)
                 said = consents.of(connection, customer_id)
                 struck = events.unused_of(connection, customer_id)
-                mails = campaigns.recent(connection, customer_id) if mailed else []
             if session_id is not None:
                 rows += events.of_session(connection, session_id)
             order = events.of_order(connection, order_id) if order_id is not None else []
@@ -133,6 +132,11 @@ class Store:
             self.revisions.begin_at(number)
         else:
             self.follow()
+
+
+def _begun(connection: Connection, mailed: str | None) -> tuple[Position, list[campaigns.Record]]:
+    """How far the store is, and what mails showed that customer: in one statement, which sees one moment."""
+    return (position_of(connection), []) if mailed is None else campaigns.recent(connection, mailed)
 
 
 def _changes(connection: Connection, above: int, until: int) -> list[tuple[int, int]]:

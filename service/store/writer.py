@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import queue
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from service.store.tables import position
 T = TypeVar("T")
 TOGETHER: Final = 64  # jobs in a commit
 WAITING: Final = 512  # jobs; more find the store busy
+MOMENT_SECONDS: Final = 0.05  # how long jobs that nobody waits for are collected
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class Position:
 
 
 # A statement that is made once costs a third less each time: every answer begins with this one.
-POSITION: Final = select(*(position.c[name] for name in Position.__dataclass_fields__)).where(position.c.id == 1)
+COUNTED: Final = tuple(position.c[name] for name in Position.__dataclass_fields__)
+POSITION: Final = select(*COUNTED).where(position.c.id == 1)
 LOCKED: Final = POSITION.with_for_update()
 
 
@@ -71,6 +74,7 @@ class Change:
 @dataclass(frozen=True)
 class Job:
     work: Callable[[Change], Any]
+    awaited: bool
     done: Future[Any]
 
 
@@ -83,11 +87,14 @@ class Writer:
         self._thread = Thread(target=self._run, name="store", daemon=True)
         self._thread.start()
 
-    def submit(self, work: Callable[[Change], T]) -> Future[T]:
-        """What `work` gives, once it is durable and every worker of this host can see it. StoreDownError if not."""
+    def submit(self, work: Callable[[Change], T], *, awaited: bool = True) -> Future[T]:
+        """What `work` gives, once it is durable and every worker of this host can see it. StoreDownError if not.
+
+        `awaited`: somebody waits for it. What nobody waits for is committed with what comes in the next moment.
+        """
         done: Future[T] = Future()
         try:
-            self._jobs.put_nowait(Job(work, done))
+            self._jobs.put_nowait(Job(work, awaited, done))
         except queue.Full:
             done.set_exception(StoreDownError("busy"))
         return done
@@ -100,10 +107,11 @@ class Writer:
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
-            group, last = [job], False
+            group, last, until = [job], False, time.monotonic() + MOMENT_SECONDS
             while len(group) < TOGETHER and not last:
+                hurried = any(one.awaited for one in group)
                 try:
-                    more = self._jobs.get_nowait()
+                    more = self._jobs.get(timeout=0.0 if hurried else max(until - time.monotonic(), 0.0))
                 except queue.Empty:
                     break
                 if more is None:

@@ -201,3 +201,16 @@ def test_of_two_workers_that_write_all_the_time_neither_waits_for_long(url: str,
     for worker in workers:
         worker.close()
     assert max(waits) < 1
+
+
+def test_what_nobody_waits_for_is_committed_with_what_comes_in_the_next_moment(store: Store) -> None:
+    changes = []
+    for _ in range(3):
+        changes.append(store.write(itself, awaited=False))
+        time.sleep(0.002)
+    changes.append(store.write(itself))  # and nobody who waits is kept waiting by it
+    assert len({id(change.result(10)) for change in changes}) == 1
+
+
+def itself(change: Change) -> Change:
+    return change
