@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models import reasons
-from models.rules import Removed, Rule
+from models.rules import Removed, allowed
 from models.sales import DailySales
 from models.shelf import Room, Shelf
 from models.slate import Slot, Source
 
 Floats = NDArray[np.float32]
+AHEAD: Final = 512  # products that are looked at before the others
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +25,10 @@ class Bestsellers:
 
     def slots(self, removed: Removed, room: Room, n: int, source: Source) -> list[Slot]:
         """The first n that may be shown and that there is room for."""
-        found = room.first(self.order[removed[self.order] == Rule.NONE], n)
+        found: list[int] = []
+        for part in (self.order[:AHEAD], self.order[AHEAD:]):
+            if len(found) < n:
+                found += room.first(part[allowed(removed[part])], n - len(found))
         return [Slot(item, float(self.lines[item]), source, reasons.popular(self.lines[item])) for item in found]
 
 

@@ -149,12 +149,12 @@ def _presentable(
     closed = recommender.closed(now, request.filters.market, recommender.shelf(replace(request, as_of=now)))
     removed = rules.filtered(closed, recommender.catalogue, request.filters)
     events = since.events
-    later = np.isin(events.kind, HANDLED) & (shown.as_of < events.time) & (events.time <= now)
-    handled = [*unwanted, *events.item[later].tolist()]
+    later = (shown.as_of < events.time) & (events.time <= now)
+    handled = [*unwanted, *(events.item[later & np.isin(events.kind, HANDLED)].tolist() if later.any() else ())]
     removed[handled] = Rule.EXCLUDED
     struck_out = set(since.unused.tolist())
     held: list[Slot | None] = [
-        slot if removed[slot.item] == Rule.NONE and struck_out.isdisjoint(slot.reason.items) else None
+        slot if removed.item(slot.item) == Rule.NONE and struck_out.isdisjoint(slot.reason.items) else None
         for slot in shown.slate.slots[: request.n]
     ]
     if request.n > shown.n:  # another part of the mail asks for more

@@ -49,7 +49,7 @@ class Shop:
 
     def today(self, clock: int) -> Shop:
         """With the rules that hold at a moment of the clock, whatever moment the answer is made for."""
-        return replace(self, rules=in_force(self.rules, clock))
+        return replace(self, rules=in_force(self.rules, clock)) if self.rules else self
 
     def phase(self, clock: int) -> int:
         """How many beginnings and ends of rules have passed: between two of them the same rules hold."""

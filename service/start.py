@@ -1,11 +1,14 @@
-"""uvicorn with as many workers as are set."""
+"""uvicorn with as many workers as are set, each with its own connections and its own processors."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
 import tempfile
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import uvicorn
@@ -28,7 +31,7 @@ def serve(settings: Settings) -> None:
         if sys.platform == "linux":
             chosen = uvicorn.Config(APP, workers=settings.workers, **_options(settings))
             with EachItsOwn.at(chosen) as address:
-                Multiprocess(chosen, sockets=[address]).run()
+                Supervisor(chosen, sockets=[address]).run()
         else:
             uvicorn.run(APP, workers=settings.workers, **_options(settings))
 
@@ -56,6 +59,36 @@ class EachItsOwn(socket.socket):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return EachItsOwn.bound, (self.family, self.getsockname())
+
+
+class Supervisor(Multiprocess):
+    """Deals the processors out among the workers, and gives a worker's to the one that takes its place.
+
+    The threads of a worker take turns. Spread over all processors they wait behind those of another worker on one of
+    them while another one rests.
+    """
+
+    def keep_subprocess_alive(self) -> None:
+        super().keep_subprocess_alive()
+        shares = dealt(sorted(os.sched_getaffinity(0)), len(self.processes))
+        for worker, share in zip(self.processes, shares, strict=True):
+            if worker.pid is not None:
+                confine(worker.pid, share)
+
+
+def dealt(processors: Sequence[int], workers: int) -> list[set[int]]:
+    """For each worker processors of its own; where there are too few, all for all."""
+    if len(processors) < workers:
+        return [set(processors)] * workers
+    return [set(processors[first::workers]) for first in range(workers)]
+
+
+def confine(pid: int, share: set[int]) -> None:
+    """Have every thread of a process stay on these processors, as will those that they start."""
+    with contextlib.suppress(OSError):  # it has just ended, and its successor is looked at next
+        if os.sched_getaffinity(pid) != share:
+            for thread in Path(f"/proc/{pid}/task").iterdir():
+                os.sched_setaffinity(int(thread.name), share)
 
 
 def _options(settings: Settings) -> dict[str, Any]:

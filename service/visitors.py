@@ -2,38 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from models.catalogue import Catalogue
 from models.customers import NEVER_ASKED
 from models.events import Events, order_code
-from models.live import Since, weights
+from models.live import NOTHING, Since, weights
+from service.store.events import Row
 from service.store.store import Visitor
 
 
 def since(visitor: Visitor, catalogue: Catalogue, *, unasked: int, forgotten: bool) -> Since:
     """Products that the catalogue does not know are left out. `unasked`: what holds for who was never asked."""
-    items = catalogue.ids.find_all([row.product_id for row in visitor.rows])
-    rows = [row for row, item in zip(visitor.rows, items.tolist(), strict=True) if item >= 0]
+    return Since(
+        _events(visitor.rows, catalogue) if visitor.rows else NOTHING.events,
+        consent=consent(visitor.consents),
+        unasked=unasked,
+        unused=np.array([item for item in catalogue.ids.find_all(visitor.unused) if item >= 0], np.int32),
+        forgotten=forgotten,
+    )
+
+
+def _events(told: Sequence[Row], catalogue: Catalogue) -> Events:
+    items = catalogue.ids.find_all([row.product_id for row in told])
+    rows = [row for row, item in zip(told, items.tolist(), strict=True) if item >= 0]
     item, kind = items[items >= 0], np.array([row.kind for row in rows], np.uint8)
     quantity, rating = (
         np.array([getattr(row, name) for row in rows], np.float64)  # None becomes NaN
         for name in ("quantity", "rating")
     )
-    return Since(
-        Events(
-            item,
-            np.array([row.time for row in rows], np.int64),
-            kind,
-            weights(item, kind, quantity, rating),
-            np.array([order_code(row.order_id) if row.order_id else 0 for row in rows], np.uint32),
-        ),
-        consent=consent(visitor.consents),
-        unasked=unasked,
-        unused=np.array([item for item in catalogue.ids.find_all(visitor.unused) if item >= 0], np.int32),
-        forgotten=forgotten,
+    return Events(
+        item,
+        np.array([row.time for row in rows], np.int64),
+        kind,
+        weights(item, kind, quantity, rating),
+        np.array([order_code(row.order_id) if row.order_id else 0 for row in rows], np.uint32),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -71,11 +72,16 @@ def pinned(connection: Connection, now: int) -> frozenset[str]:
     return frozenset(connection.execute(select(campaigns.c.model_version).where(closes > now)).scalars())
 
 
-def recent(connection: Connection, customer_id: str) -> tuple[Position, list[Record]]:
-    """How far the store is, and what mails showed a customer, newest first."""
-    rows = connection.execute(RECENT, {"customer_id": customer_id}).all()
-    now, shown = Position(*rows[0][: len(COUNTED)]), (row[len(COUNTED) :] for row in rows)
-    return now, [Record(bytes(ref), *more) for ref, *more in shown if ref is not None]
+def recent(connection: Connection, customer_id: str) -> list[Record]:
+    """What mails showed a customer, newest first."""
+    _, mails = shown(connection.execute(RECENT, {"customer_id": customer_id}).all())
+    return mails
+
+
+def shown(rows: Sequence[Sequence[Any]]) -> tuple[Position, list[Record]]:
+    """How far the store is, and what mails showed a customer, newest first: from the rows of RECENT."""
+    mails = (row[len(COUNTED) :] for row in rows)
+    return Position(*rows[0][: len(COUNTED)]), [Record(bytes(ref), *more) for ref, *more in mails if ref is not None]
 
 
 def keep(change: Change, made: Record, *, valid_after: int, erased: int) -> bool:

@@ -12,10 +12,10 @@ from typing import Final, TypeVar
 from sqlalchemy import ColumnElement, Connection, Table, make_url, select
 
 from service.store import campaigns, consents, events
-from service.store.database import check, connect, reading
+from service.store.database import Reading, check, connect, reading
 from service.store.revisions import FOLLOWED, SHARED, Revisions, slot_of
 from service.store.tables import metadata
-from service.store.writer import Change, Position, Writer, position_of
+from service.store.writer import POSITION, Change, Position, Writer, position_of
 
 T = TypeVar("T")
 EVENTS, SESSIONS, SECRETS, CAMPAIGNS = (
@@ -48,7 +48,7 @@ class Store:
 
     def __init__(self, url: str, runtime: Path, connections: int = 4) -> None:
         self._engine = connect(url, connections)
-        self._once = self._engine.execution_options(once=True)
+        self._now, self._recent = Reading(self._engine, POSITION), Reading(self._engine, campaigns.RECENT)
         check(self._engine)
         with reading(self._engine) as connection:
             self.identity: bytes = bytes(
@@ -81,8 +81,10 @@ class Store:
         followed = self.revisions[FOLLOWED]
         if any(name is not None and self.revisions[slot_of(kind, name)] > above for kind, name in named):
             return None
-        with reading(self._once) as connection:
-            now, mails = _begun(connection, customer_id if mailed else None)
+        if mailed and customer_id is not None:
+            now, mails = campaigns.shown(self._recent(customer_id=customer_id))
+        else:
+            now, mails = Position(*self._now()[0]), []
         return Visitor(now, min(now.number, followed), [], {}, [], [], mails)
 
     def visitor(
@@ -96,15 +98,16 @@ class Store:
     ) -> Visitor:
         """What a model that has learned up to the number `above` does not know of them yet. `mailed`: with `mails`."""
         with reading(self._engine) as connection:
-            # First: what is read after it holds all that it counts.
-            now, mails = _begun(connection, customer_id if mailed else None)
+            now = position_of(connection)  # first: what is read after it holds all that it counts
             rows: list[events.Row] = []
             said: dict[int, tuple[int, int]] = {}
             struck: list[str] = []
+            mails: list[campaigns.Record] = []
             if customer_id is not None:
                 rows += events.of_customer(connection, customer_id, above)
                 said = consents.of(connection, customer_id)
                 struck = events.unused_of(connection, customer_id)
+                mails = campaigns.recent(connection, customer_id) if mailed else []
             if session_id is not None:
                 rows += events.of_session(connection, session_id)
             order = events.of_order(connection, order_id) if order_id is not None else []
@@ -132,11 +135,6 @@ class Store:
             self.revisions.begin_at(number)
         else:
             self.follow()
-
-
-def _begun(connection: Connection, mailed: str | None) -> tuple[Position, list[campaigns.Record]]:
-    """How far the store is, and what mails showed that customer: in one statement, which sees one moment."""
-    return (position_of(connection), []) if mailed is None else campaigns.recent(connection, mailed)
 
 
 def _changes(connection: Connection, above: int, until: int) -> list[tuple[int, int]]:

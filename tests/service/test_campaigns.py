@@ -33,8 +33,7 @@ def keep(store: Store, made: Record, valid_after: int = 0) -> bool:
 
 
 def recent(store: Store) -> list[Record]:
-    _, mails = store.read(lambda connection: campaigns.recent(connection, "ann"))
-    return mails
+    return store.read(lambda connection: campaigns.recent(connection, "ann"))
 
 
 def test_a_campaign_is_what_was_last_said_of_it(store: Store) -> None:

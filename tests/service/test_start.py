@@ -16,6 +16,7 @@ from urllib.parse import quote
 import psutil
 import pytest
 
+from service.start import dealt
 from tests.service.conftest import Shop, process, status, wait_until
 
 
@@ -122,12 +123,39 @@ def test_where_another_service_listens_it_does_not_start(two_workers: int, tmp_p
     assert "address already in use" in said.lower()
 
 
+def processors_of(pid: int) -> set[int]:
+    """On which all of its threads stay; none where they differ."""
+    found = [os.sched_getaffinity(thread.id) for thread in psutil.Process(pid).threads()]
+    return found[0] if all(one == found[0] for one in found) else set()
+
+
+def are_dealt(port: int) -> bool:
+    """Whether each worker has processors of its own, and no processor is without a worker."""
+    every = os.sched_getaffinity(0)
+    shares = [processors_of(pid) for pid in connections(port, psutil.CONN_LISTEN)]
+    return len(shares) == 2 and set.union(*shares) == every and (len(every) < 2 or not set.intersection(*shares))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no process can be told where to stay")
+def test_every_worker_has_processors_of_its_own(two_workers: int) -> None:
+    wait_until(lambda: are_dealt(two_workers))
+
+
+@pytest.mark.parametrize(
+    ("workers", "shares"),
+    [(1, [{0, 1, 4, 5}]), (2, [{0, 4}, {1, 5}]), (3, [{0, 5}, {1}, {4}]), (5, [{0, 1, 4, 5}] * 5)],
+)
+def test_processors_are_dealt_out_where_there_are_enough(workers: int, shares: list[set[int]]) -> None:
+    assert dealt([0, 1, 4, 5], workers) == shares
+
+
 def test_when_a_worker_is_killed_the_other_answers_until_it_is_replaced(two_workers: int) -> None:
     killed, _ = connections(two_workers, psutil.CONN_LISTEN)
     psutil.Process(killed).kill()
     wait_until(lambda: killed not in connections(two_workers, psutil.CONN_LISTEN))
     while len(connections(two_workers, psutil.CONN_LISTEN)) < 2:
         assert status(two_workers, "/v1/popular") == 200
+    wait_until(lambda: sys.platform != "linux" or are_dealt(two_workers))  # the new one has those of the dead one
 
 
 def test_logs_hold_no_paths(shop: Shop, tmp_path: Path) -> None:
