@@ -42,6 +42,7 @@ class Connection(asyncio.Protocol):
         self._ended: Callable[[int, bytes], None] | None = None
         self._patience: asyncio.TimerHandle | None = None
         self._received = b""
+        self._last: tuple[int, bytes] | None = None  # an answer after which the service ends the connection
 
     async def open(self) -> None:
         """Where it is not open yet, or no more."""
@@ -70,11 +71,14 @@ class Connection(asyncio.Protocol):
         head, end, body = self._received.partition(b"\r\n\r\n")
         told = LENGTH.search(head + b"\r\n")
         if end and len(body) >= (int(told[1]) if told else 0):
-            self._end(int(head[9:12]), body)
+            if b"\r\nconnection: close" in head:
+                self._last = int(head[9:12]), body
+            else:
+                self._end(int(head[9:12]), body)
 
     def connection_lost(self, _: Exception | None) -> None:
-        self._transport = None
-        self._end(0, b"")
+        self._transport, last, self._last = None, self._last or (0, b""), None
+        self._end(*last)
 
     def _end(self, status: int, body: bytes) -> None:
         if self._patience is not None:

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from models.events import DAY, HOUR
 from models.registry import Registry
 from service.active import ActiveModel
+from service.balance import Balance
 from service.batch_routes import add_batch_routes
 from service.breaker import Breaker
 from service.cache import Cache, MemoryCache
@@ -30,7 +31,7 @@ from service.feed_routes import add_feed_routes
 from service.gate import opened
 from service.links import Links
 from service.mail_routes import add_mail_routes
-from service.metrics import Metrics, sweep
+from service.metrics import DIRECTORY, Metrics, sweep
 from service.operations import add_operations
 from service.pins import Pins
 from service.preview_routes import add_preview_routes
@@ -53,13 +54,15 @@ DESCRIPTION = "Product recommendations for shops: what a customer needs next, wi
 def create(settings: Settings | None = None) -> FastAPI:
     """The ASGI application; settings come from the environment where none are given."""
     settings = settings or Settings.of(os.environ)
-    metrics = Metrics()
+    metrics, balance = Metrics(), Balance(os.environ.get(DIRECTORY))
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with running(settings, metrics) as serving, opened(settings, serving.store) as gate:
             app.state.serving, app.state.gate = serving, gate
+            watching = asyncio.create_task(balance.watch())
             yield
+            watching.cancel()
 
     app = FastAPI(
         title="Regulars",
@@ -70,7 +73,7 @@ def create(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    add_door(app, settings, metrics)
+    add_door(app, settings, metrics, balance)
     add_handlers(app)
     add_routes(app)
     add_batch_routes(app, settings)

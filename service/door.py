@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.access import access_of
+from service.balance import Balance
 from service.gate import Gate
 from service.metrics import Metrics
 from service.nesting import DEEPEST, is_too_deep
@@ -23,9 +24,9 @@ from service.settings import Settings
 log: Final = logging.getLogger("regulars.door")
 
 
-def add_door(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
+def add_door(app: FastAPI, settings: Settings, metrics: Metrics, balance: Balance) -> None:
     """Outside of it only what browsers ask before they call, and the headers that let a page read the answer."""
-    app.add_middleware(Door, settings=settings, metrics=metrics)
+    app.add_middleware(Door, settings=settings, metrics=metrics, balance=balance)
     if settings.origins():
         app.add_middleware(
             CORSMiddleware,
@@ -39,10 +40,11 @@ def add_door(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
 class Door:
     """ASGI middleware; outside of everything that is ours."""
 
-    def __init__(self, app: ASGIApp, *, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, *, settings: Settings, metrics: Metrics, balance: Balance) -> None:
         self._app = app
         self._limit_bytes = settings.body_limit_bytes
         self._metrics = metrics
+        self._balance = balance
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -54,6 +56,8 @@ class Door:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if self._balance.ends():
+                    message["headers"] = [*message["headers"], (b"connection", b"close")]
             await send(message)
 
         try:
