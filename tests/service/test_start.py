@@ -141,6 +141,17 @@ def test_every_worker_has_processors_of_its_own(two_workers: int) -> None:
     wait_until(lambda: are_dealt(two_workers))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has no priority of its own")
+def test_models_are_loaded_behind_the_answers(two_workers: int) -> None:
+    wait_until(lambda: all({0, 10} <= priorities_of(pid) for pid in connections(two_workers, psutil.CONN_LISTEN)))
+
+
+def priorities_of(pid: int) -> set[int]:
+    """Of its threads: 0 is the usual one, a higher number comes later."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return {int((thread / "stat").read_text().rpartition(")")[2].split()[16]) for thread in threads}
+
+
 @pytest.mark.parametrize(
     ("workers", "shares"),
     [(1, [{0, 1, 4, 5}]), (2, [{0, 4}, {1, 5}]), (3, [{0, 5}, {1}, {4}]), (5, [{0, 1, 4, 5}] * 5)],
