@@ -43,8 +43,11 @@ class Balance:
         while self._told is not None:
             await asyncio.sleep(INTERVAL_SECONDS)
             self._measure()
-            self._told.write_bytes(SHARE.pack(self._share))
-            self._excess = excess(self._share, _shares(self._told.parent))
+            try:
+                self._told.write_bytes(SHARE.pack(self._share))
+                self._excess = excess(self._share, _shares(self._told.parent))
+            except OSError:  # no room: nobody knows of the others
+                self._excess = 0.0
 
     def _measure(self) -> None:
         (then, before), (now, used) = self._measured, (time.monotonic(), time.process_time())

@@ -1,5 +1,6 @@
 """Every worker has its part of the work, however its callers came to it."""
 
+import asyncio
 import http.client
 import os
 import threading
@@ -10,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from service.balance import Balance, excess
+from service.balance import INTERVAL_SECONDS, Balance, excess
 from tests.service.conftest import Shop, process, wait_until
 
 
@@ -32,6 +33,13 @@ def test_who_does_more_than_the_others_has_too_much(own: float, everyone: list[f
 
 def test_a_worker_alone_keeps_every_connection() -> None:
     assert not any(Balance(None).ends() for _ in range(1000))
+
+
+def test_who_cannot_hear_of_the_others_keeps_every_connection(tmp_path: Path) -> None:
+    balance = Balance(str(tmp_path / "gone"))
+    with pytest.raises(TimeoutError):
+        asyncio.run(asyncio.wait_for(balance.watch(), INTERVAL_SECONDS + 0.5))
+    assert not any(balance.ends() for _ in range(1000))
 
 
 @pytest.fixture
