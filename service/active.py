@@ -16,7 +16,7 @@ from threading import Lock, get_native_id
 from typing import Final
 
 from models.errors import ArtifactError
-from models.recommender import Recommender
+from models.recommender import NOBODY, Recommender
 from models.registry import ACTIVE, Registry
 from models.slate import Filters, SlateRequest
 from service.answers import answer
@@ -29,7 +29,7 @@ from service.shop import Shop
 from service.verification import Signature, signature_of, verify_once
 
 LATER: Final = 10  # nice: a tenth of the processor where the others want all of it
-WARM_MARKETS: Final = 20  # whose sales are counted before the first caller comes
+WARM_MARKETS: Final = 16  # whose sales are counted before the first caller comes
 log: Final = logging.getLogger("regulars.model")
 
 
@@ -160,7 +160,9 @@ class ActiveModel:
             for kind in Kind:
                 answer(Shop(model, model), replace(visit, kind=kind, product_id=product), Links(b""))
         for market in list(recommender.model.customers.market_names)[:WARM_MARKETS]:
-            recommender.popular(SlateRequest(filters=Filters(market=market)))
+            request = SlateRequest(filters=Filters(market=market))
+            recommender.popular(request)
+            recommender.case(NOBODY, request)
 
     def _swap(self, model: Model) -> None:
         previous = self.current
