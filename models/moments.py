@@ -18,4 +18,4 @@ def seconds_of(text: str) -> int:
 
 def iso(seconds: int) -> str:
     """Seconds since 1970 as `2017-11-30T09:00:00Z`."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(seconds, UTC).isoformat().removesuffix("+00:00") + "Z"
