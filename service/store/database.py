@@ -64,7 +64,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
 class Reading:
     """One statement that every answer begins with, which sees one moment by itself.
 
-    SQLAlchemy writes it once and lends the connection: what it does about each time costs five times what SQLite does.
+    SQLAlchemy writes it once and lends the connection: what it does about each execution costs more than SQLite does.
     """
 
     def __init__(self, engine: Engine, statement: Select[Any]) -> None:
