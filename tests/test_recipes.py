@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from starlette.testclient import TestClient
 
+from benchmarks.mails import UNHURRIED_MS
 from models.mailings import Mailing
 from service.app import create
 from service.schema import Feed, Recommendation, SlateAnswer
@@ -74,7 +75,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
             "runtime_dir": folder / "run",
             "api_key": KEY,
             "shop_url": "https://shop.example",
-            "deadline_ms": 5000,
+            "deadline_ms": UNHURRIED_MS,
         }
     )
     with TestClient(create(settings), headers={"X-API-Key": KEY}) as opened:

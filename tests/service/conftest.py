@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from benchmarks.mails import UNHURRIED_MS
 from models.recommender import Recommender
 from models.registry import Registry
 from service.app import create
@@ -63,11 +64,13 @@ def own_shop(shop: Shop, tmp_path: Path) -> Shop:
 
 @pytest.fixture
 def browse(shop: Shop, tmp_path: Path) -> Iterator[Browse]:
-    """Opens a service with settings of its own, in this process."""
+    """Opens a service with settings of its own, in this process; a busy machine makes no answer of it late."""
     with ExitStack() as stack:
 
         def opened(root: Path = shop.root, **settings: object) -> TestClient:
-            chosen = Settings.model_validate({"registry": root, "runtime_dir": tmp_path / "run", **settings})
+            chosen = Settings.model_validate(
+                {"registry": root, "runtime_dir": tmp_path / "run", "deadline_ms": UNHURRIED_MS, **settings}
+            )
             return stack.enter_context(TestClient(create(chosen), raise_server_exceptions=False))
 
         yield opened
@@ -75,8 +78,10 @@ def browse(shop: Shop, tmp_path: Path) -> Iterator[Browse]:
 
 @pytest.fixture(scope="module")
 def client(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    """The service with its defaults."""
-    settings = Settings(registry=shop.root, runtime_dir=tmp_path_factory.mktemp("run") / "own")
+    """The service with its defaults, and time."""
+    settings = Settings(
+        registry=shop.root, runtime_dir=tmp_path_factory.mktemp("run") / "own", deadline_ms=UNHURRIED_MS
+    )
     with TestClient(create(settings), raise_server_exceptions=False) as opened:
         yield opened
 

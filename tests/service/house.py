@@ -12,6 +12,7 @@ from pathlib import Path
 
 from starlette.testclient import TestClient
 
+from benchmarks.mails import UNHURRIED_MS
 from service.access import Scope
 from service.app import create
 from service.customer_tokens import CustomerToken, sign
@@ -55,6 +56,7 @@ def open_house(shop: Shop, folder: Path) -> Iterator[House]:
     settings = Settings.model_validate(
         {
             "registry": shop.root,
+            "deadline_ms": UNHURRIED_MS,
             "runtime_dir": folder / "run",
             "database_url": f"sqlite:///{folder / 'store.db'}",
             "api_key": FIRST_KEY,

@@ -25,7 +25,7 @@ from tests.shop import REGULAR
 
 
 def test_a_new_model_leaves_an_open_campaign_alone_and_the_next_one_has_it(browse: Browse, own_shop: Shop) -> None:
-    client = browse(own_shop.root, poll_seconds=0.05, deadline_ms=UNHURRIED_MS)
+    client = browse(own_shop.root, poll_seconds=0.05)
     fetched_before = kept(client, REGULAR, "autumn")
     others_before = shown(mail(client, "c01", None))
     newer = publish_other_tastes(own_shop)
@@ -43,7 +43,7 @@ def test_a_new_model_leaves_an_open_campaign_alone_and_the_next_one_has_it(brows
 
 def test_a_campaign_can_be_made_for_a_model_and_a_moment(browse: Browse, own_shop: Shop) -> None:
     first = own_shop.model.version
-    client = browse(own_shop.root, poll_seconds=0.05, deadline_ms=UNHURRIED_MS)
+    client = browse(own_shop.root, poll_seconds=0.05)
     newer = publish_other_tastes(own_shop)
     wait_for_model(client, newer)
     agreed = agree(client, "old", model_version=first, as_of="2025-05-01T00:00:00Z")
@@ -53,13 +53,13 @@ def test_a_campaign_can_be_made_for_a_model_and_a_moment(browse: Browse, own_sho
 
 
 def test_a_model_that_a_campaign_needs_is_not_pruned(browse: Browse, own_shop: Shop) -> None:
-    client = browse(own_shop.root, poll_seconds=0.05, deadline_ms=UNHURRIED_MS)
+    client = browse(own_shop.root, poll_seconds=0.05)
     before = kept(client, "c00", "autumn")
     newer = publish_other_tastes(own_shop)
     wait_for_model(client, newer)
     wait_until(lambda: Registry(own_shop.root).pinned(own_shop.model.version) > time.time())
     assert Registry(own_shop.root).prune(now=int(time.time()), keep=1, max_age_days=100_000) == []
-    again = browse(own_shop.root, poll_seconds=0.05, deadline_ms=UNHURRIED_MS)  # started anew
+    again = browse(own_shop.root, poll_seconds=0.05)  # started anew
     assert told(mail(again, "c00", "autumn")) == told(before)
     assert mail(again, "c01", "autumn")["model_version"] == own_shop.model.version
 

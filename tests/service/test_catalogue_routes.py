@@ -16,7 +16,7 @@ NO_BAKERY = {"kind": "exclude", "which": {"category": "bakery"}}
 
 @pytest.fixture
 def client(browse: Browse, own_shop: Shop) -> TestClient:
-    return browse(own_shop.root, deadline_ms=10_000)
+    return browse(own_shop.root)
 
 
 def slate(client: TestClient, path: str = "/v1/customers/c00/recommendations", **asked: Any) -> list[dict[str, Any]]:
@@ -123,12 +123,12 @@ def test_a_new_product_is_bought_dismissed_and_asked_about_like_any_other(client
 
 
 def test_what_was_said_of_products_stays_with_the_next_model_and_the_next_start(browse: Browse, own_shop: Shop) -> None:
-    client = browse(own_shop.root, deadline_ms=10_000, poll_seconds=1000)
+    client = browse(own_shop.root, poll_seconds=1000)
     patch(client, "bagel", in_stock=False)
     put(client, {"product_id": "brioche", "category": "bakery"})
     later = another_version(own_shop.root)
     assert client.post(f"/v1/models/{later}/activate").status_code == 200
-    again = browse(own_shop.root, deadline_ms=10_000)
+    again = browse(own_shop.root)
     for one in (client, again):
         answered = one.get("/v1/customers/c00/recommendations", params={"n": 40})
         ids = [product["id"] for product in answered.json()["recommendations"]]

@@ -12,6 +12,7 @@ import pytest
 from httpx2 import Response
 from starlette.testclient import TestClient
 
+from benchmarks.mails import UNHURRIED_MS
 from service import tokens
 from service.app import create
 from service.links import Click, Links
@@ -27,6 +28,7 @@ ANNA = "c00"
 def settings(shop: Shop, folder: Path, **more: object) -> Settings:
     given: dict[str, object] = {
         "registry": shop.root,
+        "deadline_ms": UNHURRIED_MS,
         "runtime_dir": folder / "run",
         "database_url": f"sqlite:///{folder / 'store.db'}",
         "signing_key": "secret",

@@ -16,7 +16,7 @@ BOUGHT = {"kind": "purchase", "time": WHEN, "lines": [{"product_id": "kite"}]}
 
 @pytest.fixture
 def client(browse: Browse, own_shop: Shop) -> TestClient:
-    return browse(own_shop.root, deadline_ms=10_000)
+    return browse(own_shop.root)
 
 
 def slate(client: TestClient, customer_id: str = "c00", **asked: Any) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def test_saying_nothing_changes_nothing_and_tells_what_holds(client: TestClient)
 
 
 def test_where_the_unasked_are_refused_nobody_is_personalized_before_a_yes(browse: Browse, own_shop: Shop) -> None:
-    client = browse(own_shop.root, unasked="refuse", deadline_ms=10_000)
+    client = browse(own_shop.root, unasked="refuse")
     report(client, {**BOUGHT, "customer_id": "newcomer", "order_id": "1"})
     for customer in ("c00", "newcomer", "stranger"):
         assert slate(client, customer)["strategy"] == "not_personalized"
@@ -103,7 +103,7 @@ def test_where_the_unasked_are_refused_nobody_is_personalized_before_a_yes(brows
 
 
 def test_in_a_session_nobody_has_said_no(browse: Browse, own_shop: Shop) -> None:
-    client = browse(own_shop.root, unasked="refuse", deadline_ms=10_000)
+    client = browse(own_shop.root, unasked="refuse")
     report(client, {"kind": "view", "time": WHEN, "product_id": "kite", "session_id": "s"})
     answered = client.post("/v1/recommendations", json={"session_id": "s"}).json()
     assert (answered["strategy"], answered["fallback"]) == ("session", False)
@@ -263,7 +263,7 @@ def test_a_receipt_names_what_was_deleted_and_the_versions_that_still_hold_histo
 
 
 def test_a_forgotten_customer_stays_one_whichever_model_is_activated(browse: Browse, own_shop: Shop) -> None:
-    client = browse(own_shop.root, deadline_ms=10_000)
+    client = browse(own_shop.root)
     first, later = own_shop.model.version, another_version(own_shop.root)
     told = client.delete("/v1/customers/c00").json()
     assert [one["version"] for one in told["versions_with_history"]] == [later, first]
@@ -271,7 +271,7 @@ def test_a_forgotten_customer_stays_one_whichever_model_is_activated(browse: Bro
         assert client.post(f"/v1/models/{version}/activate").status_code == 200
         answered = slate(client)
         assert (answered["model_version"], answered["fallback_reason"]) == (version, "unknown_customer")
-    restarted = browse(own_shop.root, deadline_ms=10_000)
+    restarted = browse(own_shop.root)
     assert slate(restarted)["fallback_reason"] == "unknown_customer"
 
 

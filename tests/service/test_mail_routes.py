@@ -11,6 +11,7 @@ import orjson
 import pytest
 from starlette.testclient import TestClient
 
+from benchmarks.mails import UNHURRIED_MS
 from service.app import create
 from service.mail_routes import block
 from service.settings import Settings
@@ -25,6 +26,7 @@ def client(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tes
     folder = tmp_path_factory.mktemp("mails")
     given = {
         "registry": shop.root,
+        "deadline_ms": UNHURRIED_MS,
         "runtime_dir": folder / "run",
         "database_url": f"sqlite:///{folder / 'store.db'}",
         "signing_key": "secret",

@@ -197,7 +197,7 @@ def shown(client: TestClient, **asked: Any) -> list[str]:
 
 @pytest.fixture
 def client(browse: Browse, own_shop: Shop) -> TestClient:
-    return browse(own_shop.root, deadline_ms=10_000)
+    return browse(own_shop.root)
 
 
 def test_what_was_just_bought_is_out_of_the_next_slate_and_comes_back_when_it_is_time(client: TestClient) -> None:
@@ -252,7 +252,7 @@ def test_a_purchase_by_file_and_by_event_counts_once_and_two_events_of_it_too(br
     others = [Bought(name, "bread", day, f"{name}{day}") for name in "abc" for day in range(5)]
     recommender = trained(small_purchases([*lines, *others], [Product("bread"), Product("milk")]))
     Registry(tmp_path / "registry").publish(recommender.model, recommender.manifest)
-    client = browse(tmp_path / "registry", deadline_ms=10_000)
+    client = browse(tmp_path / "registry")
 
     def known() -> dict[str, int]:
         told = client.get("/v1/customers/c00/profile").json()["products"]
