@@ -146,7 +146,9 @@ def shelf_of(rules: Sequence[ShopRule], catalogue: Catalogue) -> Shelf:
 def closed(catalogue: Catalogue, as_of: int, market: str | None, shelf: Shelf) -> Removed:
     """What catalogue and shop rule out for everyone."""
     removed = not_for_sale(catalogue, as_of, market)
-    return np.where(removed == Rule.NONE, shelf.removed, removed)
+    removed = np.where(removed == Rule.NONE, shelf.removed, removed)
+    removed.flags.writeable = False  # all slates share it
+    return removed
 
 
 def seated(rest: Iterable[T], seats: Mapping[int, T]) -> list[T]:

@@ -147,11 +147,11 @@ def _presentable(
 ) -> Slate:
     """The same slate without what would embarrass the shop now; what comes in its place is the best of the rest."""
     closed = recommender.closed(now, request.filters.market, recommender.shelf(replace(request, as_of=now)))
-    removed = rules.filtered(closed, recommender.catalogue, request.filters)
     events = since.events
     later = (shown.as_of < events.time) & (events.time <= now)
     handled = [*unwanted, *(events.item[later & np.isin(events.kind, HANDLED)].tolist() if later.any() else ())]
-    removed[handled] = Rule.EXCLUDED
+    without = replace(request.filters, exclude=(*request.filters.exclude, *handled))
+    removed = rules.filtered(closed, recommender.catalogue, without)
     struck_out = set(since.unused.tolist())
     held: list[Slot | None] = [
         slot if removed.item(slot.item) == Rule.NONE and struck_out.isdisjoint(slot.reason.items) else None

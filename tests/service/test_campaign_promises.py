@@ -103,6 +103,16 @@ def test_a_product_that_was_just_bought_gives_up_its_place(client: TestClient) -
     assert changed(before, mail(client, "c05", "bought")) == [2]
 
 
+def test_what_one_customer_bought_is_still_shown_to_the_others(client: TestClient) -> None:
+    agree(client, "others", as_of=JUNE)
+    bought = shown(kept(client, "c09", "others"))[2]
+    report(client, "c09", bought)
+    assert bought not in shown(mail(client, "c09", "others"))
+    for market in ("north", "south"):
+        everybody = client.get("/v1/popular", params={"n": 50, "market": market}).json()
+        assert bought in shown(everybody)
+
+
 def test_a_purchase_that_is_reported_late_counts_like_any_other(client: TestClient) -> None:
     agree(client, "late", as_of=JUNE)
     before = kept(client, "c42", "late")
