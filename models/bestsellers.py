@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -23,6 +23,10 @@ class Bestsellers:
     order: NDArray[np.int32]  # products that were ever sold, best first
     lines: Floats  # (items,) that were sold in the window, in the market
 
+    def on(self, shelf: Shelf) -> Bestsellers:
+        """As the rules of the shop move them."""
+        return replace(self, order=shelf.moved(self.order, self.lines))
+
     def slots(self, removed: Removed, room: Room, n: int, source: Source) -> list[Slot]:
         """The first n that may be shown and that there is room for."""
         found: list[int] = []
@@ -32,9 +36,9 @@ class Bestsellers:
         return [Slot(item, float(self.lines[item]), source, reasons.popular(self.lines[item])) for item in found]
 
 
-def bestsellers(sales: DailySales, total: Floats, as_of: int, days: int, market: int, shelf: Shelf) -> Bestsellers:
-    """By lines in the window (in the market, then everywhere, then in `total`), as the rules of the shop move them."""
+def bestsellers(sales: DailySales, total: Floats, as_of: int, days: int, market: int) -> Bestsellers:
+    """By lines in the window: in the market, then everywhere, then in `total`."""
     everywhere = sales.window(as_of, days, len(total))
     here = sales.window(as_of, days, len(total), market) if market >= 0 else everywhere
     order = np.lexsort((-total, -everywhere, -here)).astype(np.int32)
-    return Bestsellers(shelf.moved(order[total[order] > 0], here), here)
+    return Bestsellers(order[total[order] > 0], here)

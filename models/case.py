@@ -55,6 +55,7 @@ class Asked:
     as_of: int  # seconds since 1970, UTC
     lag_days: float
     demand: Demand
+    arrivals: NDArray[np.int64]  # items that have just come on sale
     recent: tuple[int, ...] = ()  # products of the session
     basket: tuple[int, ...] = ()
 
@@ -95,7 +96,7 @@ def cases_of(asked: Sequence[Asked], model: Model, settings: ModelSettings) -> l
             observed=history,
             evidence=Evidence(*told),
             basket=basket,
-            arrivals=one.demand.arrivals[~among(one.demand.arrivals, theirs.item[theirs.owned])],
+            arrivals=one.arrivals[~among(one.arrivals, theirs.item[theirs.owned])],
         )
         for one, (theirs, since), profile, history, told, basket in zip(
             asked, parts, profiles, seen, evidence, baskets, strict=True

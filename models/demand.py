@@ -46,7 +46,6 @@ class Demand:
     columns: Floats  # (PRODUCT_FEATURES, items), a product's side by side
     sellers: NDArray[np.int32]  # items that sold lately, by category, best first
     sellers_of: NDArray[np.int64]  # (categories + 1,) where the sellers of each category begin
-    arrivals: NDArray[np.int64]  # items that have just come on sale and are not learned about yet
 
     @cached_property
     def bestsellers(self) -> NDArray[np.int64]:
@@ -57,7 +56,6 @@ class Demand:
 
 def demand_of(
     sales: DailySales,
-    catalogue: Catalogue,
     traits: Traits,
     repeats: Repeats,
     settings: ModelSettings,
@@ -65,7 +63,7 @@ def demand_of(
     market: int | None,
 ) -> Demand:
     """At a moment for which sales are held (seconds since 1970); `market` is a code in sales, None everywhere."""
-    n_items = len(catalogue)
+    n_items = len(traits.category)
     popularity = sales.popularity(as_of, n_items, settings.popular, market)
     recent, category = popularity.recent, traits.category
     in_category = by_category(recent, category)
@@ -93,7 +91,6 @@ def demand_of(
         columns=np.array([columns[name] for name in PRODUCT_FEATURES], np.float32, order="F"),
         sellers=sellers,
         sellers_of=np.searchsorted(category[sellers], np.arange(traits.categories + 1)).astype(np.int64),
-        arrivals=_arrivals(sales.total(as_of, n_items), catalogue, settings, as_of),
     )
 
 
@@ -110,7 +107,8 @@ def by_category(lines: Floats, category: NDArray[np.int32]) -> Floats:
     return total[category + 1].astype(np.float32)
 
 
-def _arrivals(total: Floats, catalogue: Catalogue, settings: ModelSettings, as_of: int) -> NDArray[np.int64]:
+def arrivals(sales: DailySales, catalogue: Catalogue, settings: ModelSettings, as_of: int) -> NDArray[np.int64]:
+    """Items that have just come on sale and are not learned about yet."""
     since = as_of - settings.arrivals.days * DAY
-    new = (catalogue.available_from > since) & (catalogue.available_from <= as_of)
-    return np.flatnonzero(new & (total < settings.history.min_lines))
+    new = np.flatnonzero((catalogue.available_from > since) & (catalogue.available_from <= as_of))
+    return new[sales.total(as_of, len(catalogue))[new] < settings.history.min_lines] if len(new) else new

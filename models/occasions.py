@@ -205,8 +205,7 @@ def new_for_you(one: Addressee) -> Occasion | None:
 def _arrivals(one: Addressee) -> list[Slot]:
     """What has just come on sale in the categories and brands of a customer, as the recommender ranks it."""
     recommender, model, settings = one.recommender, one.recommender.model, one.recommender.settings
-    market = model.customers.market_names.find(one.request.filters.market or "")
-    new = recommender.demand(recommender.sales_moment(one.as_of), market).arrivals
+    new = recommender.arrivals(recommender.sales_moment(one.as_of))
     if len(new) == 0 or len(one.bought_at) == 0:
         return []
     catalogue, brands = recommender.catalogue, len(recommender.catalogue.brand_names)

@@ -15,11 +15,11 @@ from models import artifact, bundles, reasons, rules
 from models.arrangement import arranged
 from models.artifact import Manifest
 from models.baskets import Baskets
-from models.bestsellers import Bestsellers, bestsellers
+from models.bestsellers import Bestsellers
 from models.candidates import candidates, proposals
 from models.case import TOGETHER, Asked, Case, cases_of
 from models.catalogue import Catalogue
-from models.demand import Demand, demand_of
+from models.demand import arrivals
 from models.events import DAY, Events
 from models.evidence import among
 from models.features import features
@@ -29,13 +29,13 @@ from models.merchandising import ShopRule, active
 from models.model import Model
 from models.ranking import Ranker, probability
 from models.rules import Removed, Rule
+from models.selling import Selling
 from models.settings import ModelSettings, settings_of
 from models.shelf import Room, Shelf, closed, seated, shelf_of
 from models.slate import Bundle, FallbackReason, Filters, Slate, SlateRequest, Slot, Source, Strategy, why_less
 
 NOBODY = -1
 PLAIN = SlateRequest()
-DEMAND_CELLS = 1_600_000  # markets times products whose demand is kept, about 80 bytes each
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,14 +53,16 @@ class Ranked:
 class Recommender:
     """One loaded model. Immutable and safe to share between threads; what it caches is bounded."""
 
-    def __init__(self, manifest: Manifest, model: Model, settings: ModelSettings) -> None:
+    def __init__(
+        self, manifest: Manifest, model: Model, settings: ModelSettings, selling: Selling | None = None
+    ) -> None:
         self.manifest = manifest
         self.model = model
         self.settings = settings
         self.ranker = Ranker(settings.blend, model.lesson)
         self.baskets = Baskets(model, settings.bundles)
-        # Of every market where products are few; of 16 where they are many, as each takes memory by its products.
-        self.demand = lru_cache(maxsize=max(16, DEMAND_CELLS // max(len(model.catalogue), 1)))(self._demand_in)
+        self.selling = selling or Selling(model, settings)
+        self.arrivals = lru_cache(maxsize=16)(partial(arrivals, model.sales, model.catalogue, settings))
         self.shelves = lru_cache(maxsize=16)(partial(shelf_of, catalogue=self.catalogue))
         self.closed = lru_cache(maxsize=16)(partial(closed, self.catalogue))
         self.by_sales = lru_cache(maxsize=32)(self._by_sales)
@@ -70,6 +72,10 @@ class Recommender:
         """Map an artifact. Checks manifest, sizes and headers; raises ArtifactError naming the file."""
         manifest, model = artifact.load(directory, Model)
         return cls(manifest, model, settings_of(manifest.config, directory))
+
+    def with_model(self, model: Model) -> Self:
+        """The same with other products or sales; what they do not change is not counted again."""
+        return type(self)(self.manifest, model, self.settings, self.selling.of(model))
 
     @property
     def catalogue(self) -> Catalogue:
@@ -230,12 +236,10 @@ class Recommender:
 
     def _asked(self, events: Events, request: SlateRequest) -> Asked:
         as_of = self._moment(request)
+        sold, market = self.sales_moment(as_of), self.model.customers.market_names.find(request.filters.market or "")
         lag_days = max(as_of - self.manifest.data_as_of, 0) / DAY
-        return Asked(events, as_of, lag_days, self._demand(request), request.recent, request.basket)
-
-    def _demand(self, request: SlateRequest) -> Demand:
-        market = self.model.customers.market_names.find(request.filters.market or "")
-        return self.demand(self.sales_moment(self._moment(request)), market)
+        demand, new = self.selling.demand(sold, market), self.arrivals(sold)
+        return Asked(events, as_of, lag_days, demand, new, request.recent, request.basket)
 
     def _shown_to_anyone(self, request: SlateRequest) -> Removed:
         return rules.asked_about(self._filtered(request), np.array(request.recent + request.basket, np.int32))
@@ -290,11 +294,5 @@ class Recommender:
         newest = int(self.model.sales.newest[0])
         return newest if as_of >= newest else as_of // DAY * DAY
 
-    def _demand_in(self, as_of: int, market: int) -> Demand:
-        model = self.model
-        place = market if market >= 0 else None
-        return demand_of(model.sales, model.catalogue, model.traits, model.repeats, self.settings, as_of, place)
-
     def _by_sales(self, as_of: int, days: int, market: int, shelf: Shelf) -> Bestsellers:
-        total = self.demand(as_of, NOBODY).popularity.total
-        return bestsellers(self.model.sales, total, as_of, days, market, shelf)
+        return self.selling.bestsellers(as_of, days, market).on(shelf)

@@ -106,6 +106,8 @@ def renewed(model: Model, products: Iterable[Product], learned: Model, data_as_o
     items[found < 0] = np.arange(len(old), len(old) + len(new))
     catalogue = _catalogue(old, told, items.tolist(), new, learned.catalogue, data_as_of)
     traits = _traits(model.traits, old, catalogue, items, learned)
+    if traits is model.traits:
+        return replace(model, catalogue=catalogue)
     count = len(new)
     factors, neighbours, orders = model.factors, model.neighbours, model.orders
     substitutes, repeats = model.substitutes, model.repeats
@@ -188,16 +190,20 @@ def _traits(old: Traits, before: Catalogue, now: Catalogue, items: NDArray[np.in
     category = _longer(old.category, count, -1)
     if (learned.catalogue.category >= 0).any() or not (known.category >= 0).any():
         category[items] = now.category[items]
+    later = slice(len(known.log_price), None)
+    same = count == 0 and np.array_equal(now.price[later], before.price[later], equal_nan=True)
+    if same and np.array_equal(category, old.category):
+        return old  # what sells need not be counted again
     # What the shop's prices are measured by: ln price = log_price + middle.
     listed = _log(learned.catalogue.price) - known.log_price
     middle = np.nanmedian(listed) if np.isfinite(listed).any() else np.nan
-    later = (_log(now.price[len(known.log_price) :]) - middle).astype(np.float32)
+    dearer = (_log(now.price[later]) - middle).astype(np.float32)
     usual = _of_category(category, known.log_price - known.price_in_category, learned)
     return Traits(
         category=category,
         family=_longer(old.family, count, -1),
-        log_price=np.concatenate([known.log_price, later]),
-        price_in_category=np.concatenate([known.price_in_category, later - usual]),
+        log_price=np.concatenate([known.log_price, dearer]),
+        price_in_category=np.concatenate([known.price_in_category, dearer - usual]),
         customers=_longer(old.customers, count, 0),
         first_sold=_longer(old.first_sold, count, NEVER),
         return_rate=_longer(old.return_rate, count, 0),

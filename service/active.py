@@ -16,9 +16,9 @@ from threading import Lock, get_native_id
 from typing import Final
 
 from models.errors import ArtifactError
-from models.recommender import NOBODY, Recommender
+from models.recommender import Recommender
 from models.registry import ACTIVE, Registry
-from models.slate import Filters, SlateRequest
+from models.slate import SlateRequest
 from service.answers import answer
 from service.body import Model
 from service.links import Links
@@ -29,7 +29,6 @@ from service.shop import Shop
 from service.verification import Signature, signature_of, verify_once
 
 LATER: Final = 10  # nice: a tenth of the processor where the others want all of it
-WARM_MARKETS: Final = 15  # whose sales are counted before the first caller comes; with everywhere, what is kept
 log: Final = logging.getLogger("regulars.model")
 
 
@@ -159,10 +158,7 @@ class ActiveModel:
             visit = Question(Kind.CUSTOMER, Options(), self._locale, recent=(product,), basket=(product,))
             for kind in Kind:
                 answer(Shop(model, model), replace(visit, kind=kind, product_id=product), Links(b""))
-        for market in list(recommender.model.customers.market_names)[:WARM_MARKETS]:
-            request = SlateRequest(filters=Filters(market=market))
-            recommender.popular(request)
-            recommender.case(NOBODY, request)
+        recommender.selling.warm(len(recommender.model.customers.market_names))
 
     def _swap(self, model: Model) -> None:
         previous = self.current

@@ -15,10 +15,8 @@ from sqlalchemy import Connection, select
 from models.customers import NO, YES
 from models.events import DAY
 from models.merchandising import ShopRule, in_force
-from models.recommender import Recommender
 from models.renewal import product_of, renewed
 from models.rulebook import rule_of
-from models.slate import SlateRequest
 from service.body import Model
 from service.store import events
 from service.store.events import tombstone, tombstone_key
@@ -121,10 +119,9 @@ def _renewed(shop: Shop, connection: Connection) -> Shop:
         recommender, learned = shop.model.recommender, shop.artifact.recommender
         more = [product_of(product_id, orjson.loads(document)) for product_id, document in told]
         model = renewed(recommender.model, more, learned.model, learned.manifest.data_as_of)
-        changed = Recommender(recommender.manifest, model, recommender.settings)
         shop = replace(
             shop,
-            model=replace(shop.model, recommender=changed),
+            model=replace(shop.model, recommender=recommender.with_model(model)),
             catalogue=now.catalogue,
             restocked=restocked(connection),
         )
@@ -159,6 +156,6 @@ def _counted(shop: Shop, connection: Connection) -> Shop:
     )
     if continued is sales:
         return shop  # too few yet: they are counted again with those that come
-    changed = Recommender(recommender.manifest, replace(recommender.model, sales=continued), recommender.settings)
-    changed.popular(SlateRequest())
+    changed = recommender.with_model(replace(recommender.model, sales=continued))
+    changed.selling.warm(len(markets))
     return replace(shop, model=replace(shop.model, recommender=changed), sales=now)

@@ -120,7 +120,7 @@ def _baselines(recommender: Recommender, user: int, case: Case, removed: Removed
     own[events.item[starts]] = interest(events, starts, case.as_of, OWN_HALF_LIFE_DAYS, recommender.settings.history)
     moment = recommender.sales_moment(case.as_of)
     recent = recommender.by_sales(moment, RECENT_DAYS, NOBODY, recommender.shelf(SlateRequest())).lines
-    total = recommender.demand(moment, NOBODY).popularity.total
+    total = recommender.selling.demand(moment, NOBODY).popularity.total
     # Equal counts, such as those of a first order, in the order of what sells; nothing beyond what they bought.
     own = np.where(own > 0, own + recent * np.float32(1e-6), 0)
     scores = {POPULARITY: total, RECENT_POPULARITY: recent, OWN_PURCHASES: own}

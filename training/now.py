@@ -42,7 +42,7 @@ class Now:
         restocked = model.catalogue.ids.find_all([live.told.ids[place] for place in back.tolist()]).tolist()
         model = _selling(model, live.sold, items)
         return cls(
-            Recommender(learned.manifest, model, learned.settings),
+            learned.with_model(model),
             live,
             unasked,
             max(learned.manifest.data_as_of, int(live.newest[0])),

@@ -26,7 +26,7 @@ def found(*rules: ShopRule, market: str = "north") -> Bestsellers:
     sales = SHOP.model.sales
     total = sales.popularity(moment(56), len(NAMES), SHOP.settings.popular).total
     code = SHOP.model.customers.market_names.find(market)
-    return bestsellers(sales, total, moment(56), 28, code, shelf_of(rules, SHOP.catalogue))
+    return bestsellers(sales, total, moment(56), 28, code).on(shelf_of(rules, SHOP.catalogue))
 
 
 def shown(sellers: Bestsellers) -> list[str]:

@@ -28,12 +28,12 @@ def told(product_id: str, **fields: object) -> Product:
     return Product(id=product_id, given=frozenset(fields), **fields)  # type: ignore[arg-type]
 
 
-def after(shop: Recommender, *changes: Product) -> Recommender:
-    """The shop after these changes, one after the other."""
-    model = shop.model
+def after(shop: Recommender, *changes: Product, learned: Recommender | None = None) -> Recommender:
+    """The shop after these changes, one after the other; `learned`: as it was trained, where it has changed since."""
+    now = shop
     for change in changes:
-        model = renewed(model, [change], shop.model, shop.manifest.data_as_of)
-    return Recommender(shop.manifest, model, shop.settings)
+        now = now.with_model(renewed(now.model, [change], (learned or shop).model, shop.manifest.data_as_of))
+    return now
 
 
 def shown(shop: Recommender, customer_id: str = "c00", request: SlateRequest = ALL) -> list[str]:
@@ -168,11 +168,40 @@ def test_many_changes_at_once_are_the_same_as_one_after_the_other(shop: Recommen
         told("crepe", brand="Ashby", url="https://shop.example/crepe"),
     ]
     together = renewed(shop.model, changes, shop.model, shop.manifest.data_as_of)
-    at_once = Recommender(shop.manifest, together, shop.settings)
+    at_once = shop.with_model(together)
     piled_up = after(shop, *changes)
     assert list(at_once.catalogue.ids) == list(piled_up.catalogue.ids)
     for customer in CUSTOMERS:
         assert told_of(at_once.recommend(customer, ALL)) == told_of(piled_up.recommend(customer, ALL))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"in_stock": False},
+        {"price": 9.0, "title": "Bagel, large", "category": "bakery"},
+        {"hidden": True},
+        {"markets": ("west",)},
+        {"available_from": 0},
+    ],
+    ids=lambda change: ", ".join(change),
+)
+def test_what_sells_is_not_counted_again_where_a_product_is_offered_otherwise(
+    shop: Recommender, change: dict[str, object]
+) -> None:
+    now = after(shop, told("bagel", **change))
+    assert now.selling is shop.selling
+    anew = Recommender(shop.manifest, now.model, shop.settings)
+    for customer in CUSTOMERS:
+        assert told_of(now.recommend(customer, ALL)) == told_of(anew.recommend(customer, ALL))
+
+
+def test_what_sells_is_counted_again_where_products_are_others(shop: Recommender) -> None:
+    new = after(shop, told("brioche", category="bakery", price=3.0))
+    assert new.selling is not shop.selling
+    assert after(new, told("brioche", in_stock=False), learned=shop).selling is new.selling
+    for change in (told("brioche", price=4.0), told("butter", category="bakery")):
+        assert after(new, change, learned=shop).selling is not new.selling
 
 
 def test_what_is_not_given_stays(shop: Recommender) -> None:

@@ -159,11 +159,13 @@ def test_the_model_before_leaves_the_memory(active: ActiveModel, own_shop: Opene
 
 def test_the_first_caller_finds_everything_counted(active: ActiveModel, own_shop: Opened) -> None:
     assert active.current is not None
-    counted = active.current.recommender.by_sales.cache_info().misses
+    selling = active.current.recommender.selling
+    counted = selling.demand.cache_info().misses, selling.bestsellers.cache_info().misses
     for customer in ("c00", "c01", "c02", "stranger"):
         question = Question(Kind.CUSTOMER, Options(), "en_US", customer_id=customer)
+        answer(Shop(active.current, active.current), question, Links(b"secret"))
         popular_answer(Shop(active.current, active.current), question, FallbackReason.DEADLINE, Links(b"secret"))
-    assert active.current.recommender.by_sales.cache_info().misses == counted
+    assert (selling.demand.cache_info().misses, selling.bestsellers.cache_info().misses) == counted
     prices = price_text.cache_info().misses
     answer(Shop(active.current, active.current), Question(Kind.POPULAR, Options(), "en_US"), Links(b"secret"))
     assert price_text.cache_info().misses == prices
