@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from typing import Final
@@ -28,7 +28,8 @@ class Facts:
     """What the shop's store knows beside the customer's own history; products as item indices."""
 
     order: tuple[int, ...] = ()  # of the order that triggers the mail
-    restocked: Mapping[int, int] = field(default_factory=dict)  # item -> when it came back, seconds since 1970
+    # item -> when it came back, seconds since 1970; that may be after the newest event
+    restocked: Mapping[int, int] = field(default_factory=dict)
 
 
 NO_FACTS: Final = Facts()
@@ -43,6 +44,7 @@ class Addressee:
     request: SlateRequest  # in their market
     since: Since
     facts: Facts
+    before: tuple[int, ...] = ()  # shown by earlier mails
 
     @property
     def as_of(self) -> int:
@@ -70,11 +72,15 @@ class Addressee:
     def case(self) -> Case:
         return self.recommender.case(self.user, self.request, self.since)
 
-    def removed(self, repeat: Repeat) -> Removed:
-        """What neither the catalogue nor the shop, the request or the customer lets stand in the mail."""
+    def removed(self, repeat: Repeat, *, again: bool = False) -> Removed:
+        """What neither the catalogue nor the shop, the request or the customer lets stand in the mail.
+
+        `again`: the mail is about a product, which earlier mails may have shown.
+        """
         recommender, request = self.recommender, self.request
         closed = recommender.closed(self.as_of, request.filters.market, recommender.shelf(request))
-        removed = rules.filtered(closed, recommender.catalogue, request.filters)
+        exclude = request.filters.exclude if again else (*request.filters.exclude, *self.before)
+        removed = rules.filtered(closed, recommender.catalogue, replace(request.filters, exclude=exclude))
         removed = rules.asked_about(removed, np.array(request.recent + request.basket, np.int32))
         settings = recommender.settings.repeats
         return rules.bought(removed, self.pairs, self.clocks, recommender.model.repeats, repeat, settings)

@@ -57,6 +57,7 @@ class Letter:
     request: SlateRequest
     since: Since = NOTHING
     facts: Facts = NO_FACTS
+    before: tuple[int, ...] = ()  # shown by earlier mails: not again, unless the mail is about it
 
     @cached_property
     def occasion(self) -> Occasion | None:
@@ -74,11 +75,12 @@ class Letter:
         """
         recommender, one = self.recommender, self._addressee
         if self.occasion is None:
-            return recommender.recommend(self.customer_id, _without(self.request, self.facts.order), self.since)
+            ordinary = _without(self.request, [*self.facts.order, *self.before])
+            return recommender.recommend(self.customer_id, ordinary, self.since)
         lead, pins = self.occasion.slots, recommender.shelf(one.request).pins
         if self.request.strict or (len(lead) == self.request.n and not pins):
             return Slate(Strategy.PERSONAL, why_less(lead), lead)
-        rest = _without(one.request, [slot.item for slot in lead])
+        rest = _without(one.request, [*(slot.item for slot in lead), *self.before])
         # Who is not known by anything but the order is not known by a case.
         known = len(one.events) > 0
         slate = (
@@ -93,7 +95,7 @@ class Letter:
         if self.mailing is Mailing.WELCOME:
             # Who came to know a few products should come to know the shop.
             request = replace(request, repeat=Repeat.EXCLUDE)
-        return Addressee(self.recommender, user, request, self.since, self.facts)
+        return Addressee(self.recommender, user, request, self.since, self.facts, self.before)
 
 
 def _without(request: SlateRequest, items: Sequence[int]) -> SlateRequest:

@@ -11,9 +11,12 @@ LOST_PLUS: Final = re.compile(r"(?<=:\d\d) (?=\d\d:?\d\d$)|(?<=\.\d{3}) (?=\d\d:
 
 
 def seconds_of(text: str) -> int:
-    """Since 1970, of an ISO 8601 date or time; without a zone it is UTC. Raises ValueError and OverflowError."""
+    """Since 1970, of an ISO 8601 date or time; without a zone it is UTC. Raises ValueError and OverflowError.
+
+    In UTC it lies in the years 1 to 9999 as well, so that it can be written down again.
+    """
     moment = datetime.fromisoformat(LOST_PLUS.sub("+", text))
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).timestamp())
 
 
 def iso(seconds: int) -> str:

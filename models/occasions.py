@@ -92,7 +92,8 @@ def _goes_with(one: Addressee, items: Sequence[int]) -> tuple[Slot, ...]:
     request = one.request
     removed = one.removed(request.repeat)
     own = one.pairs.item[removed[one.pairs.item] != Rule.NONE].tolist()
-    filters = replace(request.filters, exclude=(*request.filters.exclude, *own, *request.recent, *request.basket))
+    kept_out = (*request.filters.exclude, *own, *request.recent, *request.basket, *one.before)
+    filters = replace(request.filters, exclude=kept_out)
     return one.leading(one.recommender.follow_up(items, replace(request, filters=filters)).slots)
 
 
@@ -103,7 +104,7 @@ def replenishment(one: Addressee) -> Occasion | None:
     """
     if len(one.bought_at) == 0:
         return None
-    again = due(one, one.removed(Repeat.INCLUDE), one.recommender.model, len(one.pairs), AHEAD_DAYS)
+    again = due(one, one.removed(Repeat.INCLUDE, again=True), one.recommender.model, len(one.pairs), AHEAD_DAYS)
     found = {product.item: product for product in sorted(again, key=lambda product: product.lines < 2)}
     slots = one.leading(_own(one, item, _near(one.as_of, product.due)) for item, product in found.items())
     if not slots:
@@ -136,12 +137,12 @@ def back_in_stock(one: Addressee) -> Occasion | None:
     came = {
         item: when
         for item in (np.unique(one.events.item).tolist() if one.facts.restocked else ())
-        if (when := one.facts.restocked.get(item)) is not None and 0 <= one.as_of - when <= BACK_DAYS * DAY
+        if (when := one.facts.restocked.get(item)) is not None and one.as_of - when <= BACK_DAYS * DAY
     }
     why = {item: reason for item, when in came.items() if (reason := _wanted(one, item, when)) is not None}
     if not why:
         return None
-    removed, pairs = one.removed(Repeat.AUTO), one.pairs
+    removed, pairs = one.removed(Repeat.AUTO, again=True), one.pairs
     order = np.argsort(-pairs.taste, kind="stable")
     slots = one.leading(
         Slot(item, taste, _source(why[item]), why[item])
@@ -180,7 +181,7 @@ def basket(one: Addressee) -> Occasion | None:
     pairs = interactions(one.events, pair_starts(one.events), one.as_of, settings)
     put = np.where(one.events.kind == CART, one.events.time, NEVER)
     left = {item: int(put[one.events.item == item].max()) for item in pairs.item[pairs.in_cart].tolist()}
-    removed = one.removed(Repeat.INCLUDE)
+    removed = one.removed(Repeat.INCLUDE, again=True)
     shown = [item for item in left if removed[item] in (Rule.NONE, Rule.IN_CART)]
     if not shown or max(left.values()) > one.as_of - LEFT_SECONDS:
         return None

@@ -91,7 +91,7 @@ class ActiveModel:
     def _loaded(self, version: str) -> Model | None:
         try:
             return self._load(self.registry.path(version))
-        except ArtifactError as error:
+        except Exception as error:  # whatever it is, the mails of that campaign are made by the model in service
             log.error("a campaign needs model %s: %s", version, self._shown(error))
             return None
 

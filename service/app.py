@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import logging
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from typing import Final
 
 from fastapi import FastAPI
 
@@ -49,6 +51,7 @@ from service.token_routes import add_token_routes
 
 MODELS_OF_CAMPAIGNS = 4  # followed at once
 DESCRIPTION = "Product recommendations for shops: what a customer needs next, with the reason, in milliseconds."
+log: Final = logging.getLogger("regulars.service")
 
 
 def create(settings: Settings | None = None) -> FastAPI:
@@ -107,9 +110,9 @@ async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Serving
     await asyncio.to_thread(keep_pinned, store, active)
     tasks = [
         asyncio.create_task(active.watch(settings.poll_seconds)),
-        asyncio.create_task(follow(store, active, live, settings.follow_seconds)),
-        asyncio.create_task(count_sales(active, live, settings.sales_seconds)),
-        asyncio.create_task(sweep_mails(store, settings.mail_days)),
+        asyncio.create_task(again_and_again(partial(follow, store, active, live), settings.follow_seconds)),
+        asyncio.create_task(again_and_again(partial(count_sales, active, live), settings.sales_seconds)),
+        asyncio.create_task(again_and_again(partial(sweep_mails, store, settings.mail_days), HOUR)),
     ]
     try:
         yield Serving(
@@ -135,15 +138,27 @@ async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Serving
         gc.unfreeze()
 
 
-async def follow(store: Store, active: ActiveModel, live: LiveShop, poll_seconds: float) -> None:
-    """Until cancelled: what other hosts change shows here too, and is at hand before anyone asks."""
+async def again_and_again(work: Callable[[], object], seconds: float) -> None:
+    """Until cancelled, in a thread. What fails is told once and tried again: nobody gets old news for long."""
+    told = ""
     while True:
-        await asyncio.sleep(poll_seconds)
-        with contextlib.suppress(StoreDownError):  # the next look may find it again; whoever asks it says so
-            now = await asyncio.to_thread(store.follow)
-            if active.current is not None:
-                await asyncio.to_thread(live.at, active.current, now)
-            await asyncio.to_thread(keep_pinned, store, active)
+        try:
+            await asyncio.to_thread(work)
+        except StoreDownError:
+            pass  # whoever asks the store for an answer says so
+        except Exception as error:
+            if repr(error) != told:
+                log.exception("what is done behind the answers failed and is tried again")
+            told = repr(error)
+        await asyncio.sleep(seconds)
+
+
+def follow(store: Store, active: ActiveModel, live: LiveShop) -> None:
+    """What other hosts change shows here too, and is at hand before anyone asks."""
+    now = store.follow()
+    if active.current is not None:
+        live.at(active.current, now)
+    keep_pinned(store, active)
 
 
 def keep_pinned(store: Store, active: ActiveModel) -> None:
@@ -151,21 +166,15 @@ def keep_pinned(store: Store, active: ActiveModel) -> None:
     active.keep(store.read(partial(pinned, now=int(time.time()))))
 
 
-async def sweep_mails(store: Store, days: int) -> None:
-    """Until cancelled: what mails showed is forgotten after so many days."""
-    while True:
-        with contextlib.suppress(StoreDownError):  # it waits for the next hour
-            await asyncio.wrap_future(store.write(partial(forget, before=int(time.time()) - days * DAY)))
-        await asyncio.sleep(HOUR)
+def sweep_mails(store: Store, days: int) -> None:
+    """What mails showed is forgotten after so many days."""
+    store.write(partial(forget, before=int(time.time()) - days * DAY)).result()
 
 
-async def count_sales(active: ActiveModel, live: LiveShop, poll_seconds: float) -> None:
-    """Until cancelled: what sells now is popular now."""
-    while True:
-        await asyncio.sleep(poll_seconds)
-        if active.current is not None:
-            with contextlib.suppress(StoreDownError):
-                await asyncio.to_thread(live.count_sales, active.current)
+def count_sales(active: ActiveModel, live: LiveShop) -> None:
+    """What sells now is popular now."""
+    if active.current is not None:
+        live.count_sales(active.current)
 
 
 def _cache(settings: Settings, metrics: Metrics) -> Cache:

@@ -15,7 +15,7 @@ from models.slate import FallbackReason, Slot, Strategy
 from service import tokens
 from service.links import Links
 from service.options import Fields
-from service.questions import EMAIL, Question
+from service.questions import Question
 
 NOBODY: Final = b'"customer_id":null'
 
@@ -81,7 +81,7 @@ class Writer:
         options, count = self.question.options, len(recommendations)
         token = tokens.Token(self.model.version, options.placement, options.campaign, tokens.digest_of(content))
         recommendation_id = tokens.sign(self.links.secret, token)
-        if options.fields is Fields.CARD and (options.campaign or (options.placement or "").startswith(EMAIL)):
+        if options.fields is Fields.CARD and self.question.mailed:
             self._link(recommendations, recommendation_id)
         body = {
             "recommendation_id": recommendation_id,

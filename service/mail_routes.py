@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from service.options import CustomerOptions, Fields
 from service.query_route import QueryRoute
+from service.questions import EMAIL
 from service.replies import reply
 from service.routes import PROBLEMS, CustomerId, customer_question
 from service.serving import Serving
@@ -36,7 +37,7 @@ async def recommendations_block(
 ) -> Response:
     """The slate of a customer as HTML: a table with inline styles, at most 600 px wide, no script."""
     serving: Serving = request.app.state.serving
-    shown = options.model_copy(update={"fields": Fields.CARD})
+    shown = options.model_copy(update={"fields": Fields.CARD, "placement": options.placement or EMAIL})
     served = await serving.serve(customer_question(request, customer_id, shown), limited=request.state.limited)
     return reply(request, serving, replace(served, body=block(served.body)), HTML)
 

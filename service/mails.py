@@ -13,16 +13,17 @@ from typing import Any, Final
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from models import rules
 from models.catalogue import Catalogue
-from models.events import DAY, DISMISS, HOUR, PURCHASE, RETURN
-from models.live import Since
+from models.events import DAY, DISMISS, HOUR, PURCHASE, RATING, RETURN, Events
 from models.mailings import Facts, Letter, Mailing, Occasion
 from models.moments import iso
 from models.recommender import NOBODY, Recommender
 from models.rules import Rule
-from models.slate import FallbackReason, Reason, ReasonKind, Slate, SlateRequest, Slot, Source, Strategy
+from models.shelf import Room
+from models.slate import FallbackReason, Reason, ReasonKind, SlateRequest, Slot, Source, Strategy
 from service.answers import opened
 from service.body import Answer, content_of
 from service.links import Links
@@ -31,7 +32,7 @@ from service.shop import Shop
 from service.store.campaigns import Campaign, Record
 
 HANDLED: Final = (PURCHASE, RETURN, DISMISS)  # who has done this with a product wants no mail about it
-Fresh = Callable[[Iterable[int]], Letter]
+Letters = Callable[[SlateRequest], Letter]
 
 
 @dataclass(frozen=True)
@@ -52,25 +53,50 @@ class Mail:
 class Shown:
     """What a mail shows, as its record holds it, in the words of one catalogue."""
 
-    slate: Slate
-    n: int  # asked for when it was made
+    strategy: Strategy
+    fallback_reason: FallbackReason | None
+    slots: tuple[Slot | None, ...]  # None: the catalogue does not know it any more
     model_version: str
     as_of: int  # seconds since 1970, UTC
     occasion: Mapping[str, Any] | None
 
 
+@dataclass(frozen=True)
+class Made:
+    """An answer, and what the store is to keep of it."""
+
+    answer: Answer
+    document: str | None = None  # the record of a mail that has none
+    also: tuple[str, ...] = ()  # products that the record does not hold: they stand in for others
+
+
+def began(campaign: Campaign, clock: int) -> int:
+    """What was recorded up to then is of a mailing before: the window of a mail ends with that of its campaign."""
+    window = clock - campaign.window_hours * HOUR
+    return window if Mailing(campaign.kind).triggered else max(window, campaign.opened - 1)
+
+
 def mail_of(campaign: Campaign, ref: bytes, history: Sequence[Record], clock: int) -> Mail:
     """`history`: what campaigns showed the customer, newest first."""
-    after = clock - campaign.window_hours * HOUR
-    record = next((orjson.loads(shown.document) for shown in history if shown.ref == ref and shown.time > after), None)
+    after, record = began(campaign, clock), None
+    before: list[str] = []
     others: dict[str, list[Record]] = {}
     for shown in history:
         # What this campaign shows now does not count, and what it showed last week does.
-        if shown.campaign_id != campaign.campaign_id or shown.time <= after:
+        if shown.campaign_id == campaign.campaign_id and shown.time > after:
+            facts = orjson.loads(shown.document)
+            before += facts["before"]
+            record = facts if shown.ref == ref else record
+        else:
             others.setdefault(shown.campaign_id, []).append(shown)
     newest = list(others.values())[: campaign.not_twice]
-    products = (product[0] for shown in chain(*newest) for product in orjson.loads(shown.document)["products"])
-    return Mail(campaign, ref, record, tuple(dict.fromkeys(products)))
+    before += chain.from_iterable(products_of(orjson.loads(shown.document)) for shown in chain(*newest))
+    return Mail(campaign, ref, record, tuple(dict.fromkeys(before)))
+
+
+def products_of(facts: Mapping[str, Any]) -> list[str]:
+    """The ids of all that a mail showed, from its record."""
+    return [*(product[0] for product in facts["products"]), *facts["also"]]
 
 
 def made(
@@ -82,38 +108,35 @@ def made(
     handled: Sequence[str],
     moment: int,
     keep_days: int,
-) -> tuple[Answer, str | None]:
-    """The answer, and what is to be recorded where nothing is. `moment`: what happened after it does not count.
+) -> Made:
+    """`moment`: what happened after it does not count.
 
-    `handled`: products that the customer bought, returned or dismissed since the mail was made.
+    `handled`: products that the customer bought, returned, dismissed or rated low since the mail was made.
     """
     recommender, customer_id = shop.model.recommender, question.customer_id or ""
     resolved, writer = opened(shop, question, links, known, moment)
     user = NOBODY if known.since.forgotten else recommender.model.customers.ids.find(customer_id)
     request = recommender.at_home(user, resolved.request)
-    allowed = recommender.model.customers.allows(user, request.purpose, known.since)
-    facts = _facts(shop, sent.kind, known)
     # Who does not want to be known gets what everyone gets.
-    repeated = recommender.catalogue.ids.find_all(sent.before).tolist() if allowed else []
-    before = {item for item in repeated if item >= 0}
+    allowed = recommender.model.customers.allows(user, request.purpose, known.since)
+    record = sent.record if allowed else None
+    facts = _facts(shop, question, sent.kind, known)
+    before = _items(recommender, sent.before) if allowed else ()
 
-    def fresh(without: Iterable[int] = ()) -> Letter:
-        exclude = tuple(sorted({*request.filters.exclude, *before, *without}))
-        asked = replace(request, filters=replace(request.filters, exclude=exclude))
-        return Letter(recommender, sent.kind, customer_id, asked, known.since, facts)
+    def letter(request: SlateRequest) -> Letter:
+        return Letter(recommender, sent.kind, customer_id, request, known.since, facts, before)
 
-    document = None
-    if sent.record is not None and allowed:
-        shown = _read(sent.record, recommender.catalogue)
+    if record:
+        shown = _read(record, recommender.catalogue)
     else:
-        letter = fresh()
-        told = _told(sent.kind, letter.occasion)
-        shown = Shown(letter.slate, request.n, shop.model.version, request.as_of or moment, told)
-    now = request.as_of if question.options.as_of is not None else max(moment, known.newest or 0)
-    unwanted = [item for item in recommender.catalogue.ids.find_all(handled).tolist() if item >= 0]
-    slate = _presentable(recommender, shown, request, now or moment, known.since, unwanted, fresh)
-    if sent.record is None and allowed and not known.since.forgotten and (shown.occasion or not sent.kind.triggered):
-        document = _document(replace(shown, slate=slate), recommender.catalogue, known.number)
+        shown = _shown(letter(request), request, shop.model.version, moment)
+    now = (request.as_of if question.options.as_of is not None else max(moment, known.newest or 0)) or moment
+    unwanted = [*_items(recommender, handled), *_handled_since(known.since.events, shown.as_of, now)] if allowed else []
+    struck_out = set(known.since.unused.tolist()) if allowed else set()
+    slots = _presentable(recommender, shown, request, now, unwanted, struck_out, letter)
+    occasion = shown.occasion
+    if record and occasion and (unwanted or slots != shown.slots):  # it may be over
+        occasion = _told(sent.kind, letter(_without(request, unwanted)).occasion)
     writer = replace(
         writer,
         model=replace(shop.model, version=shown.model_version),
@@ -121,19 +144,44 @@ def made(
         ref=sent.ref,
         expires=sent.campaign.closes + keep_days * DAY,
     )
-    products = [writer.slot(slot) for slot in slate.slots]
-    content = content_of(products)
-    return writer.answer(slate.strategy, slate.fallback_reason, products, content, shown.occasion), document
+    products = [writer.slot(slot) for slot in slots]
+    answer = writer.answer(shown.strategy, shown.fallback_reason, products, content_of(products), occasion)
+    ids = [recommender.catalogue.ids[slot.item] for slot in slots]
+    if record:
+        return Made(answer, also=tuple(name for name in ids if name not in products_of(record)))
+    if not allowed or known.since.forgotten or (sent.kind.triggered and not shown.occasion):
+        return Made(answer)
+    document = _document(replace(shown, slots=slots), recommender.catalogue, known.number, sent.before)
+    return Made(answer, document)
 
 
 def learned_since(recommender: Recommender, customer_id: str, as_of: int) -> list[str]:
-    """What a model has learned that the customer bought, returned or dismissed after a moment."""
+    """What a model has learned that the customer bought, returned, dismissed or rated low after a moment."""
     user = recommender.model.customers.ids.find(customer_id)
     if user < 0:
         return []
     learned = recommender.model.histories.of(user)
-    later = np.isin(learned.kind, HANDLED) & (learned.time > as_of)
+    later = _is_handled(learned) & (learned.time > as_of)
     return [recommender.catalogue.ids[item] for item in learned.item[later].tolist()]
+
+
+def _is_handled(events: Events) -> NDArray[np.bool_]:
+    handled: NDArray[np.bool_] = np.isin(events.kind, HANDLED) | ((events.kind == RATING) & (events.weight < 0))
+    return handled
+
+
+def _handled_since(events: Events, after: int, until: int) -> list[int]:
+    later = (after < events.time) & (events.time <= until)
+    handled: list[int] = events.item[later & _is_handled(events)].tolist() if later.any() else []
+    return handled
+
+
+def _items(recommender: Recommender, ids: Sequence[str]) -> tuple[int, ...]:
+    return tuple(item for item in recommender.catalogue.ids.find_all(ids).tolist() if item >= 0)
+
+
+def _without(request: SlateRequest, items: Iterable[int]) -> SlateRequest:
+    return replace(request, filters=replace(request.filters, exclude=(*request.filters.exclude, *items)))
 
 
 def _presentable(
@@ -141,40 +189,40 @@ def _presentable(
     shown: Shown,
     request: SlateRequest,
     now: int,
-    since: Since,
     unwanted: Sequence[int],
-    fresh: Fresh,
-) -> Slate:
-    """The same slate without what would embarrass the shop now; what comes in its place is the best of the rest."""
-    closed = recommender.closed(now, request.filters.market, recommender.shelf(replace(request, as_of=now)))
-    events = since.events
-    later = (shown.as_of < events.time) & (events.time <= now)
-    handled = [*unwanted, *(events.item[later & np.isin(events.kind, HANDLED)].tolist() if later.any() else ())]
-    without = replace(request.filters, exclude=(*request.filters.exclude, *handled))
-    removed = rules.filtered(closed, recommender.catalogue, without)
-    struck_out = set(since.unused.tolist())
-    held: list[Slot | None] = [
-        slot if removed.item(slot.item) == Rule.NONE and struck_out.isdisjoint(slot.reason.items) else None
-        for slot in shown.slate.slots[: request.n]
+    struck_out: set[int],
+    letter: Letters,
+) -> tuple[Slot, ...]:
+    """The same slots without what would embarrass the shop now; what comes in its place is the best of the rest."""
+    shelf = recommender.shelf(replace(request, as_of=now))
+    closed = recommender.closed(now, request.filters.market, shelf)
+    removed = rules.filtered(closed, recommender.catalogue, _without(request, unwanted).filters)
+    held = [
+        slot if slot and removed.item(slot.item) == Rule.NONE and struck_out.isdisjoint(slot.reason.items) else None
+        for slot in shown.slots
     ]
-    if request.n > shown.n:  # another part of the mail asks for more
-        held += [None] * (request.n - len(held))
-    if None not in held:
-        return replace(shown.slate, slots=tuple(slot for slot in held if slot is not None))
-    rest = fresh([*handled, *(slot.item for slot in shown.slate.slots)])
-    instead = (slot for slot in rest.slate.slots if removed[slot.item] == Rule.NONE)
-    filled = (slot or next(instead, None) for slot in held)
-    return replace(shown.slate, slots=tuple(slot for slot in filled if slot is not None))
+    if None in held:
+        room = Room(shelf.caps, request.n, [slot.item for slot in held if slot])
+        named = [*unwanted, *(slot.item for slot in shown.slots if slot)]
+        # Of twice as many, as caps may leave no room for some.
+        rest = letter(replace(_without(request, named), n=2 * request.n)).slate.slots
+        instead = (slot for slot in rest if removed[slot.item] == Rule.NONE and room.take(slot.item))
+        held = [slot or next(instead, None) for slot in held]
+    return tuple(slot for slot in held if slot)
 
 
-def _facts(shop: Shop, kind: Mailing, known: Known) -> Facts:
-    ids = shop.model.recommender.catalogue.ids
+def _facts(shop: Shop, question: Question, kind: Mailing, known: Known) -> Facts:
+    ids, until = shop.model.recommender.catalogue.ids, question.options.as_of
     back = shop.restocked if kind is Mailing.BACK_IN_STOCK else {}
     items = ids.find_all([*known.order, *back])
     order, restocked = items[: len(known.order)].tolist(), items[len(known.order) :].tolist()
     return Facts(
         tuple(item for item in order if item >= 0),
-        {item: when for item, when in zip(restocked, back.values(), strict=True) if item >= 0},
+        {
+            item: when
+            for item, when in zip(restocked, back.values(), strict=True)
+            if item >= 0 and (until is None or when <= until)
+        },
     )
 
 
@@ -182,7 +230,13 @@ def _told(kind: Mailing, occasion: Occasion | None) -> dict[str, Any] | None:
     return None if occasion is None else {"kind": kind, "text": occasion.text, "until": iso(occasion.until)}
 
 
-def _document(shown: Shown, catalogue: Catalogue, number: int) -> str:
+def _shown(letter: Letter, request: SlateRequest, model_version: str, moment: int) -> Shown:
+    slate, occasion = letter.slate, _told(letter.mailing, letter.occasion)
+    as_of = request.as_of or moment
+    return Shown(slate.strategy, slate.fallback_reason, slate.slots, model_version, as_of, occasion)
+
+
+def _document(shown: Shown, catalogue: Catalogue, number: int, before: Sequence[str]) -> str:
     products = [
         (
             catalogue.ids[slot.item],
@@ -192,29 +246,35 @@ def _document(shown: Shown, catalogue: Catalogue, number: int) -> str:
             [catalogue.ids[item] for item in slot.reason.items],
             slot.reason.text,
         )
-        for slot in shown.slate.slots
+        for slot in shown.slots
+        if slot
     ]
     facts = {
-        "n": shown.n,
-        "strategy": shown.slate.strategy,
-        "fallback_reason": shown.slate.fallback_reason,
+        "strategy": shown.strategy,
+        "fallback_reason": shown.fallback_reason,
         "model_version": shown.model_version,
         "as_of": shown.as_of,
         "number": number,  # every change of the store up to it was known
         "occasion": shown.occasion,
         "products": products,
+        "also": (),  # what stood in for one of them later
+        "before": before,  # what was not to be shown again
     }
     return orjson.dumps(facts).decode()
 
 
 def _read(facts: Mapping[str, Any], catalogue: Catalogue) -> Shown:
-    """A product that the catalogue does not know any more is left out."""
-    slots = []
+    slots: list[Slot | None] = []
     for product_id, score, source, kind, evidence, text in facts["products"]:
         item, *because = catalogue.ids.find_all([product_id, *evidence]).tolist()
-        if item >= 0:
-            reason = Reason(ReasonKind(kind), tuple(other for other in because if other >= 0), text)
-            slots.append(Slot(item, score, Source(source), reason))
+        reason = Reason(ReasonKind(kind), tuple(other for other in because if other >= 0), text)
+        slots.append(Slot(item, score, Source(source), reason) if item >= 0 else None)
     why = facts["fallback_reason"]
-    slate = Slate(Strategy(facts["strategy"]), FallbackReason(why) if why else None, tuple(slots))
-    return Shown(slate, facts["n"], facts["model_version"], facts["as_of"], facts["occasion"])
+    return Shown(
+        Strategy(facts["strategy"]),
+        FallbackReason(why) if why else None,
+        tuple(slots),
+        facts["model_version"],
+        facts["as_of"],
+        facts["occasion"],
+    )

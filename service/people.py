@@ -224,10 +224,14 @@ def held(connection: Connection, customer_id: str) -> dict[str, Any]:
         "sessions": list(visits),
         "events": [_event_told(dict(row)) for row in found],
         "mails": [
-            {"campaign": campaign, "time": iso(time), "showed": orjson.loads(document)["products"]}
+            {"campaign": campaign, "time": iso(time), **_showed(orjson.loads(document))}
             for campaign, time, document in connection.execute(mails.order_by(slates.c.time))
         ],
     }
+
+
+def _showed(facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {"showed": facts["products"], "showed_also": facts["also"]}
 
 
 def _event_told(row: Mapping[str, Any]) -> dict[str, Any]:

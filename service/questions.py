@@ -17,7 +17,7 @@ from models.merchandising import ShopRule
 from models.slate import Repeat, SlateRequest
 from service.options import Options
 
-EMAIL: Final = "email"  # placements that begin so need the consent for mails, all others the one for the web
+EMAIL: Final = "email"  # placements that begin so are of mails
 LAYOUT: Final = 5  # of the answers; another one never meets the cached answers of this one
 
 
@@ -50,6 +50,11 @@ class Question:
         """Whether the store keeps what is shown: it is asked, and no cache."""
         return self.customer_id is not None and self.options.campaign is not None
 
+    @property
+    def mailed(self) -> bool:
+        """Whether the answer goes into a mail: then the consent for mails must hold."""
+        return self.options.campaign is not None or (self.options.placement or "").startswith(EMAIL)
+
     def key(self, version: str, secret: bytes) -> bytes:
         """Where its answer is cached: a keyed hash, so nobody who reads the cache learns whose answer it is."""
         options = self.options.model_dump(
@@ -76,7 +81,7 @@ class Question:
 
     def ref(self, secret: bytes) -> bytes:
         """What is recorded of its answer in a campaign bears this name: the parts of a mail ask for different looks."""
-        looks = {"n", "deadline_ms", "locale", "fields"}
+        looks = {"deadline_ms", "locale", "fields"}
         options = self.options.model_dump(include={*Options.model_fields} - looks)
         everything = (options, self.customer_id, self.session_id, self.order_id, self.recent, self.basket, self.repeat)
         return hashlib.blake2b(orjson.dumps(everything), digest_size=16, key=secret).digest()
@@ -136,6 +141,6 @@ def resolve(
         basket=basket,
         placement=options.placement,
         rules=rules,
-        purpose=PERSONALIZE_EMAIL if (options.placement or "").startswith(EMAIL) else PERSONALIZE_WEB,
+        purpose=PERSONALIZE_EMAIL if question.mailed else PERSONALIZE_WEB,
     )
     return Resolved(request, asked[0] if asked else -1, tuple(missing))

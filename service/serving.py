@@ -12,8 +12,7 @@ from functools import partial
 from threading import Lock
 from typing import Final, TypeVar
 
-from models.events import HOUR
-from models.live import NOTHING
+from models.live import NOTHING, STARS
 from models.mailings import Mailing
 from models.slate import FallbackReason
 from service.active import ActiveModel
@@ -22,7 +21,7 @@ from service.body import Answer, Model
 from service.breaker import Breaker
 from service.cache import Cache
 from service.links import Links
-from service.mails import HANDLED, Mail, learned_since, made, mail_of
+from service.mails import HANDLED, Mail, began, learned_since, made, mail_of
 from service.metrics import Metrics
 from service.options import Options
 from service.pins import Pins
@@ -36,13 +35,14 @@ from service.store.campaigns import Record
 from service.store.database import StoreDownError
 from service.store.revisions import CATALOGUE, ERASED, RULES, slot_of
 from service.store.store import Store, Visitor
-from service.store.writer import Change
+from service.store.writer import Change, Position
 from service.visitors import since
 
 T = TypeVar("T")
 STAMP: Final = 8  # bytes in front of a cached answer: the position of the store that it was made at
 POPULAR_SECONDS: Final = 0.005  # before the deadline the popular slate is begun, so that it is there in time
 EVERYONE: Final = (CATALOGUE, RULES, ERASED)
+LIKED: Final = STARS[0]  # stars; with fewer a customer does not want to see it
 log: Final = logging.getLogger("regulars.store")
 
 
@@ -128,7 +128,9 @@ class Serving:
             return self._away(model, question)
         if question.kind is Kind.ORDER:
             question = replace(question, basket=_order(visitor))
-        shop = self._today(self.live.at(model, visitor.position), question)
+        shop = self._shop(self.live, model, question, visitor.position)
+        if shop is None:
+            return self._away(model, question)
         known = self._told(shop, question, visitor)
         with self.computing:
             return Found(answer(shop, question, self.links, known), visitor.stamp)
@@ -159,31 +161,46 @@ class Serving:
         visitor = self._visitor(pinned, question)
         if visitor is None:
             return self._away(model, question)
-        shop = self._today((self.live if triggered else self.mails).at(pinned, visitor.position), question)
-        known = self._told(shop, question, visitor)
         mail = mail_of(campaign, question.ref(self.store.identity), visitor.mails, clock)
-        moment = max(pinned.recommender.manifest.data_as_of, known.newest or 0) if triggered else campaign.as_of
-        handled = self._handled(model, mail, customer_id, None if pinned is model else campaign.as_of)
-        if handled is None:
+        shop = self._shop(self.live if triggered else self.mails, pinned, question, visitor.position)
+        handled = self._handled(model, pinned, mail, customer_id)
+        if shop is None or handled is None:
             return self._away(model, question)
+        known = self._told(shop, question, visitor)
+        moment = max(pinned.recommender.manifest.data_as_of, known.newest or 0) if triggered else campaign.as_of
         with self.computing:
-            found, document = made(shop, question, self.links, known, mail, handled, moment, self.settings.mail_days)
-        if document is None:
-            return Found(found, visitor.stamp)
-        record = Record(mail.ref, campaign.campaign_id, customer_id, clock, document)
-        keep = partial(campaigns.keep, made=record, valid_after=clock - campaign.window_hours * HOUR)
-        return Found(found, visitor.stamp, partial(keep, erased=shop.erased_number))
+            found = made(shop, question, self.links, known, mail, handled, moment, self.settings.mail_days)
+        keep: Callable[[Change], bool] | None = None
+        if found.document is not None:
+            # No host's clock puts it before the mailing that it is of.
+            when = max(clock, campaign.opened)
+            record = Record(mail.ref, campaign.campaign_id, customer_id, when, found.document)
+            keep = partial(campaigns.keep, made=record, valid_after=began(campaign, clock), erased=shop.erased_number)
+        elif found.also:
+            keep = partial(campaigns.show_also, ref=mail.ref, products=found.also)
+        return Found(found.answer, visitor.stamp, keep)
 
-    def _handled(self, model: Model, mail: Mail, customer_id: str, as_of: int | None) -> list[str] | None:
-        """What the customer bought, returned or dismissed since a mail was made: as reported, and as learned since."""
+    def _handled(self, model: Model, pinned: Model, mail: Mail, customer_id: str) -> list[str] | None:
+        """What the customer bought or refused since a mail was made: as reported, and as learned since."""
         reported: list[events.Row] | None = []
         if mail.record and self.store.revisions[slot_of("customer", customer_id)] > mail.record["number"]:
             told = partial(events.of_customer, customer_id=customer_id, above=mail.record["number"])
             reported = self._asked(partial(self.store.read, told))
         if reported is None:
             return None
-        handled = [row.product_id for row in reported if row.kind in HANDLED]
-        return handled if as_of is None else handled + learned_since(model.recommender, customer_id, as_of)
+        handled = [row.product_id for row in reported if row.kind in HANDLED or (row.rating or LIKED) < LIKED]
+        maker, as_of = (
+            (mail.record["model_version"], mail.record["as_of"])
+            if mail.record
+            else (pinned.version, mail.campaign.as_of)
+        )
+        same = maker == model.version
+        return handled if same else handled + learned_since(model.recommender, customer_id, as_of)
+
+    def _shop(self, shops: LiveShop, model: Model, question: Question, position: Position) -> Shop | None:
+        """The shop as it is now; None where the store is away."""
+        shop = self._asked(partial(shops.at, model, position))
+        return None if shop is None else self._today(shop, question)
 
     def _today(self, shop: Shop, question: Question) -> Shop:
         return shop.today(int(time.time())) if question.options.as_of is None else shop
@@ -192,7 +209,8 @@ class Serving:
         """In a thread: the shop and what the store says of a customer; None where the store is away."""
         model = self.model()
         visitor = self._visitor(model, Question(Kind.CUSTOMER, Options(), "", customer_id=customer_id), brief=False)
-        return None if visitor is None else (self.live.at(model, visitor.position), visitor)
+        shop = None if visitor is None else self._asked(partial(self.live.at, model, visitor.position))
+        return None if visitor is None or shop is None else (shop, visitor)
 
     def _visitor(self, model: Model, question: Question, *, brief: bool = True) -> Visitor | None:
         """`brief`: what the model has learned need not be told again."""

@@ -245,8 +245,8 @@ def small_shop(root: Path, lesson: Lesson | None = None) -> Registry:
     return registry
 
 
-def small_shop_purchases() -> Purchases:
-    return small_purchases([*_regular_lines(), *_special_lines()], _products(), _customers())
+def small_shop_purchases(*more: Line) -> Purchases:
+    return small_purchases([*_regular_lines(), *_special_lines(), *more], _products(), _customers())
 
 
 def _products() -> list[Product]:

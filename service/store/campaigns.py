@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -93,6 +94,18 @@ def keep(change: Change, made: Record, *, valid_after: int, erased: int) -> bool
         return False
     upsert = UPSERTS[change.connection.dialect.name]
     return change.connection.execute(upsert, {**vars(made), "valid_after": valid_after}).first() is not None
+
+
+def show_also(change: Change, ref: bytes, products: Sequence[str]) -> bool:
+    """The mail of that record has shown these in the place of others; False where there is no record any more."""
+    mine = slates.c.ref == ref
+    document = change.connection.execute(select(slates.c.document).where(mine)).scalar()
+    if document is None:
+        return False
+    facts = orjson.loads(document)
+    facts["also"] = list(dict.fromkeys([*facts["also"], *products]))
+    change.connection.execute(update(slates).where(mine).values(document=orjson.dumps(facts).decode()))
+    return True
 
 
 def customer_of(connection: Connection, ref: bytes) -> str | None:

@@ -144,6 +144,17 @@ def test_what_may_pass_is_tried_again(own_shop: Opened, tmp_path: Path) -> None:
     assert (version_of(active), active.refusal) == (own_shop.model.version, None)
 
 
+def test_a_model_of_a_campaign_that_cannot_be_loaded_stops_nothing(
+    own_shop: Opened, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    active = ShortOfRoom(Registry(own_shop.root), tmp_path / "run", Metrics())
+    active.keep({own_shop.model.version})
+    assert active.pinned(own_shop.model.version) is None
+    assert [record.getMessage() for record in caplog.records] == [
+        f"a campaign needs model {own_shop.model.version}: OSError: [Errno 28] No space left on device"
+    ]
+
+
 def test_the_model_before_leaves_the_memory(active: ActiveModel, own_shop: Opened) -> None:
     assert active.current is not None
     before = weakref.ref(active.current.recommender)

@@ -1,5 +1,8 @@
 """What a mail shows, from what the store tells of the mails before it."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import orjson
 import pytest
 
@@ -9,12 +12,15 @@ from service.mails import mail_of
 from service.pins import kind_of
 from service.store.campaigns import Campaign, Record
 
-MONDAY = Campaign("monday", "newsletter", "v1", as_of=900, opened=1000, window_hours=1, not_twice=2)
 NOW = 10 * HOUR
+MONDAY = Campaign("monday", "newsletter", "v1", as_of=900, opened=NOW - 1800, window_hours=1, not_twice=2)
 
 
-def shown(ref: str, campaign: str, *products: str, hours_ago: float = 5) -> Record:
-    document = orjson.dumps({"products": [[product, 0.5] for product in products]}).decode()
+def shown(
+    ref: str, campaign: str, *products: str, hours_ago: float = 5, also: Sequence[str] = (), before: Sequence[str] = ()
+) -> Record:
+    facts = {"products": [[product, 0.5] for product in products], "also": also, "before": before}
+    document = orjson.dumps(facts).decode()
     return Record(ref.encode(), campaign, "ann", NOW - round(hours_ago * HOUR), document)
 
 
@@ -38,6 +44,24 @@ def test_the_last_campaigns_count_with_all_their_blocks_and_those_before_them_do
 def test_a_campaign_may_repeat_what_it_shows_itself_but_not_what_it_showed_last_week() -> None:
     assert mail_of(MONDAY, b"r", [shown("2", "monday", "bread", hours_ago=0.5)], NOW).before == ()
     assert mail_of(MONDAY, b"r", [shown("2", "monday", "bread")], NOW).before == ("bread",)
+
+
+def test_what_was_shown_before_the_mailing_began_anew_is_of_last_week_however_late_it_was_fetched() -> None:
+    late = shown("r", "monday", "bread", hours_ago=0.6)
+    assert mail_of(MONDAY, b"r", [late], NOW).record is None
+    assert mail_of(MONDAY, b"r", [late], NOW).before == ("bread",)
+    basket = replace(MONDAY, kind="basket")  # each recipient's first call is its own beginning
+    assert mail_of(basket, b"r", [late], NOW).record is not None
+
+
+def test_what_stood_in_for_another_product_was_shown_too() -> None:
+    history = [shown("1", "friday", "bread", also=["tea"])]
+    assert mail_of(MONDAY, b"r", history, NOW).before == ("bread", "tea")
+
+
+def test_every_part_of_a_mail_leaves_out_the_same() -> None:
+    this_week = shown("1", "monday", "milk", hours_ago=0.1, before=["bread"])  # in place of last week's record
+    assert mail_of(MONDAY, b"another part", [this_week], NOW).before == ("bread",)
 
 
 @pytest.mark.parametrize(
