@@ -64,7 +64,7 @@ def step_by_step(recommender: Recommender, customers: Sequence[str]) -> None:
         moments.append(time.perf_counter())
         ranked = recommender.ranked(case, removed, request)
         moments.append(time.perf_counter())
-        recommender.slots(case, request, ranked)
+        recommender.slots_each([ranked.at(recommender.shown(case, request, ranked))], [case])
         moments.append(time.perf_counter())
         taken.append(np.diff(moments) * 1000)
     for name, times in zip(STEPS, np.transpose(taken), strict=True):

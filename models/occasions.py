@@ -11,6 +11,7 @@ import numpy as np
 from models import reasons
 from models.addressees import Addressee
 from models.events import CART, DAY, EXPOSURE, KINDS, PURCHASE
+from models.evidence import Rows
 from models.features import features
 from models.history import NEVER, interactions, pair_starts
 from models.profile import profile_of
@@ -221,7 +222,7 @@ def _arrivals(one: Addressee) -> list[Slot]:
     if len(items) == 0:
         return []
     rows, bought = features(items, one.case, model, settings)
-    scores = recommender.ranker.cascade(rows, bought, settings.candidates.ranked)
+    scores = recommender.ranker.cascade(rows, bought, Rows.of([len(items)]), settings.candidates.ranked)
     order = np.argsort(-(scores + recommender.shelf(one.request).odds[items]), kind="stable")
     told = probability(scores) if model.lesson.learned else scores
     return [

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.evidence import Rows
 from models.features import BLENDED, FEATURES
 from models.lesson import Lesson
 from models.settings import BlendSettings
@@ -46,8 +47,9 @@ class Ranker:
 
     def blend(self, rows: Floats, bought: NDArray[np.bool_]) -> Floats:
         """The score before anything was learned: rows (c, FEATURES) -> (c,)."""
-        known = rows[:, : len(BLENDED)]
-        result: Floats = np.where(bought, known @ self.weights[1], known @ self.weights[0])
+        # Added up row by row, so that no row's score depends on the rows beside it.
+        weighed = rows.T[: len(BLENDED)] * self.weights.T[:, bought.astype(np.intp)]
+        result: Floats = weighed.sum(axis=0)
         return result
 
     def start(self, rows: Floats, bought: NDArray[np.bool_]) -> Floats:
@@ -61,14 +63,18 @@ class Ranker:
         scores = self.start(rows, bought)
         return scores + self.lesson.trees.scores(rows) if self.lesson.learned else scores
 
-    def cascade(self, rows: Floats, bought: NDArray[np.bool_], most: int) -> Floats:
-        """The same, except that the trees look at the `most` candidates that start highest; the others stay below."""
-        if not self.lesson.learned or len(rows) <= most:
-            return self.scores(rows, bought)
+    def cascade(self, rows: Floats, bought: NDArray[np.bool_], of: Rows, most: int) -> Floats:
+        """The same for m customers, whose candidates are `of`, except that the trees look at the `most` of each that
+        start highest; the others stay below."""
         scores = self.start(rows, bought)
-        looked_at = np.sort(np.argsort(-scores, kind="stable")[:most])
+        if not self.lesson.learned:
+            return scores
+        places = [_highest(scores[span], most) + span.start for span in of.slices]
+        looked_at = np.concatenate(places)
         learned = scores[looked_at] + self.lesson.trees.scores(rows[looked_at])
-        np.minimum(scores, learned.min(), out=scores)
+        for span, part in zip(of.slices, Rows.of(map(len, places)).slices, strict=True):
+            if part.stop - part.start < span.stop - span.start:
+                np.minimum(scores[span], learned[part].min(), out=scores[span])
         scores[looked_at] = learned
         return scores
 
@@ -89,6 +95,13 @@ class Ranker:
         for place, winner in zip(new.tolist(), strongest.tolist(), strict=True):
             sources[place] = NEW_SOURCES[winner]
         return sources
+
+
+def _highest(scores: Floats, most: int) -> NDArray[np.int64]:
+    """Where the highest stand, in the order of their places."""
+    if len(scores) <= most:
+        return np.arange(len(scores))
+    return np.sort(np.argsort(-scores, kind="stable")[:most])
 
 
 def probability(scores: Floats) -> Floats:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Self
@@ -16,18 +16,17 @@ from models.arrangement import arranged
 from models.artifact import Manifest
 from models.baskets import Baskets
 from models.bestsellers import Bestsellers
-from models.candidates import candidates, proposals
+from models.candidates import proposals
 from models.case import TOGETHER, Asked, Case, cases_of
 from models.catalogue import Catalogue
 from models.demand import arrivals
 from models.events import DAY, Events
-from models.evidence import among
-from models.features import features
 from models.history import before
 from models.live import NOTHING, Since, history
 from models.merchandising import ShopRule, active
 from models.model import Model
-from models.ranking import Ranker, probability
+from models.ranked import Ranked, ranked_each, slots_each
+from models.ranking import Ranker
 from models.rules import Removed, Rule
 from models.selling import Selling
 from models.settings import ModelSettings, settings_of
@@ -36,18 +35,6 @@ from models.slate import Bundle, FallbackReason, Filters, Slate, SlateRequest, S
 
 NOBODY = -1
 PLAIN = SlateRequest()
-
-
-@dataclass(frozen=True, eq=False)
-class Ranked:
-    """Candidates, best first: by score, as the rules of the shop move them."""
-
-    items: NDArray[np.int64]  # (c,)
-    scores: NDArray[np.float32]  # (c,) before anything was moved
-    rows: NDArray[np.float32]  # (c, FEATURES)
-    bought: NDArray[np.bool_]  # (c,) before
-    chosen: NDArray[np.bool_]  # (c,) by a rule of the shop alone: no source proposed it
-    pins: dict[int, int]  # spot from 0 -> the item that the shop shows there
 
 
 class Recommender:
@@ -92,9 +79,10 @@ class Recommender:
 
     def _recommended(self, asked: Sequence[tuple[str | None, SlateRequest, Since]]) -> Iterator[Slate]:
         told = [self._told(*one) for one in asked]
-        personal = [one[0] for one in told if not isinstance(one, Slate)]
-        cases = iter(cases_of(personal, self.model, self.settings))
-        return (one if isinstance(one, Slate) else self.slate(next(cases), *one[1:]) for one in told)
+        personal = [one for one in told if not isinstance(one, Slate)]
+        cases = cases_of([one[0] for one in personal], self.model, self.settings)
+        slates = iter(self._slates(cases, [one[1] for one in personal], [one[2] for one in personal]))
+        return (one if isinstance(one, Slate) else next(slates) for one in told)
 
     def _told(
         self, customer_id: str | None, request: SlateRequest, since: Since
@@ -118,24 +106,41 @@ class Recommender:
         return cases_of([self._asked(self.events(user, request, since), request)], self.model, self.settings)[0]
 
     def slate(self, case: Case, request: SlateRequest, strategy: Strategy = Strategy.PERSONAL) -> Slate:
-        removed = self.removed(case, request)
-        ranked = self.ranked(case, removed, request)
-        slots = {slot.item: slot for slot in self.slots(case, request, ranked)}
-        seats = {spot: slots.pop(item) for spot, item in ranked.pins.items()}
-        return self._completed(strategy, list(slots.values()), seats, removed, request)
+        return self._slates([case], [request], [strategy])[0]
+
+    def _slates(
+        self, cases: Sequence[Case], requests: Sequence[SlateRequest], strategies: Sequence[Strategy]
+    ) -> list[Slate]:
+        if not cases:
+            return []
+        removed = [self.removed(case, request) for case, request in zip(cases, requests, strict=True)]
+        ranked = self.ranked_each(cases, removed, requests)
+        shown = [
+            one.at(self.shown(case, request, one)) for case, request, one in zip(cases, requests, ranked, strict=True)
+        ]
+        slates = []
+        for slots, one, strategy, barred, request in zip(
+            self.slots_each(shown, cases), shown, strategies, removed, requests, strict=True
+        ):
+            rest = {slot.item: slot for slot in slots}
+            seats = {spot: rest.pop(item) for spot, item in one.pins.items()}
+            slates.append(self._completed(list(rest.values()), seats, strategy, barred, request))
+        return slates
 
     def ranked(self, case: Case, removed: Removed, request: SlateRequest = PLAIN) -> Ranked:
         """Every candidate that the rules leave, best first; ties by item."""
-        shelf = self.shelf(request)
-        pins = shelf.seats(removed, request.n)
-        proposed = candidates(self.proposals(case, removed))
-        offered = shelf.offers(removed, case.demand.popularity.recent, pins)
-        items = np.union1d(proposed, offered) if len(offered) else proposed
-        rows, bought = features(items, case, self.model, self.settings)
-        scores = self.ranker.cascade(rows, bought, self.settings.candidates.ranked)
-        order = np.argsort(-(scores + shelf.odds[items]), kind="stable")
-        chosen = ~among(items[order], proposed)
-        return Ranked(items[order], scores[order], rows[order], bought[order], chosen, pins)
+        return self.ranked_each([case], [removed], [request])[0]
+
+    def ranked_each(
+        self, cases: Sequence[Case], removed: Sequence[Removed], requests: Sequence[SlateRequest]
+    ) -> list[Ranked]:
+        """The same for many customers."""
+        shelves = [self.shelf(request) for request in requests]
+        return ranked_each(cases, removed, requests, shelves, self.model, self.ranker, self.settings)
+
+    def slots_each(self, shown: Sequence[Ranked], cases: Sequence[Case]) -> list[tuple[Slot, ...]]:
+        """What is shown to many customers, in its order, each with its source and reason."""
+        return slots_each(shown, cases, self.model, self.ranker, self.settings)
 
     def proposals(self, case: Case, removed: Removed) -> dict[str, NDArray[np.int64]]:
         """The candidates of each source that the rules leave."""
@@ -159,7 +164,7 @@ class Recommender:
         sellers = self._sellers(request, days)
         seats = self._seats(removed, request, sellers.lines)
         rest = sellers.slots(removed, self._room(request, seats.values()), request.n - len(seats), Source.POPULAR)
-        return self._completed(Strategy.POPULAR, rest, seats, removed, request)
+        return self._completed(rest, seats, Strategy.POPULAR, removed, request)
 
     def popular_for(self, customer_id: str, request: SlateRequest) -> Slate:
         """What is popular in the customer's own market: all that it takes to know is where they are."""
@@ -178,7 +183,7 @@ class Recommender:
         if len(rest) + len(seats) < request.n and self.catalogue.category[item] >= 0:
             elsewhere = self.catalogue.category != self.catalogue.category[item]
             removed[elsewhere & (removed == Rule.NONE)] = Rule.OTHER_CATEGORY
-        return self._completed(Strategy.SIMILAR, rest, seats, removed, request)
+        return self._completed(rest, seats, Strategy.SIMILAR, removed, request)
 
     def bundles(
         self,
@@ -248,22 +253,6 @@ class Recommender:
         closed = self.closed(self._moment(request), request.filters.market, self.shelf(request))
         return rules.filtered(closed, self.catalogue, request.filters)
 
-    def slots(self, case: Case, request: SlateRequest, ranked: Ranked) -> tuple[Slot, ...]:
-        """What is shown of `ranked`, in its order, each with its source and reason."""
-        places = self.shown(case, request, ranked)
-        items, scores, bought = ranked.items[places], ranked.scores[places], ranked.bought[places]
-        sources = self.ranker.sources(ranked.rows[places], bought, scores)
-        new = among(items, case.arrivals)
-        sources = [Source.NEW if fresh else source for fresh, source in zip(new.tolist(), sources, strict=True)]
-        chosen = (ranked.chosen[places] & ~bought) | among(items, np.array(sorted(ranked.pins.values()), np.int64))
-        sources = [Source.PINNED if ours else source for ours, source in zip(chosen.tolist(), sources, strict=True)]
-        told = probability(scores) if self.model.lesson.learned else scores
-        why = reasons.of_slate(items.tolist(), sources, case, case.basket, self.model, self.settings)
-        return tuple(
-            Slot(item, score, source, why[item])
-            for item, score, source in zip(items.tolist(), told.tolist(), sources, strict=True)
-        )
-
     def _seats(self, removed: Removed, request: SlateRequest, scores: NDArray[np.float32]) -> dict[int, Slot]:
         """What the shop pins to a slate that is the same for everyone, by the spot from 0."""
         return {
@@ -272,7 +261,7 @@ class Recommender:
         }
 
     def _completed(
-        self, strategy: Strategy, rest: list[Slot], seats: dict[int, Slot], removed: Removed, request: SlateRequest
+        self, rest: list[Slot], seats: dict[int, Slot], strategy: Strategy, removed: Removed, request: SlateRequest
     ) -> Slate:
         """A slate with every product in its seat and, where it may be, filled."""
         shown = [*rest, *seats.values()]

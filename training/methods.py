@@ -14,7 +14,8 @@ from models.evidence import best
 from models.features import FEATURES
 from models.history import before, interest, pair_starts
 from models.merchandising import ShopRule
-from models.recommender import NOBODY, Ranked, Recommender
+from models.ranked import Ranked
+from models.recommender import NOBODY, Recommender
 from models.rules import Removed, Rule
 from models.settings import DiversitySettings
 from models.slate import Repeat, SlateRequest

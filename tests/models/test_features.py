@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from models.case import Case, Evidence
 from models.demand import PRODUCT_FEATURES
-from models.evidence import FewScores
-from models.features import BLENDED, FEATURES, MOST_INTERVALS, OWN, features
+from models.evidence import FewScores, Rows
+from models.features import BLENDED, FEATURES, MOST_INTERVALS, OWN, features, features_each
 from models.profile import CUSTOMER_FEATURES, NEVER_DAYS
 from models.recommender import NOBODY, Recommender
 from models.settings import FactorSettings, PopularSettings
 from models.slate import Filters, SlateRequest
-from tests.shop import SMALL, Line, Product, moment, small_purchases, trained
+from tests.shop import SMALL, Line, Product, moment, small_purchases, small_shop_purchases, trained
 
 # Every day of the window counts alike; jam stands in no aisle, has no brand and no price.
 SHELF = [
@@ -289,3 +289,14 @@ def test_in_any_shop_and_at_any_moment_every_number_is_finite(
         found, _ = features(items, shop.case(customer, request), shop.model, shop.settings)
         wrong = ~np.isfinite(found).all(axis=0)
         assert [name for name, column in zip(FEATURES, wrong.tolist(), strict=True) if column] == []
+
+
+def test_the_rows_of_many_customers_are_those_of_each() -> None:
+    shop = trained(small_shop_purchases())
+    cases = [shop.case(user, SlateRequest()) for user in (0, 5, NOBODY, 9)]
+    items = [np.arange(start, len(shop.catalogue), 3, dtype=np.int64) for start in range(len(cases))]
+    together, bought = features_each(np.concatenate(items), Rows.of(map(len, items)), cases, shop.model, shop.settings)
+    alone = [features(some, case, shop.model, shop.settings) for some, case in zip(items, cases, strict=True)]
+    assert together.tolist() == np.concatenate([rows for rows, _ in alone]).tolist()
+    assert bought.tolist() == np.concatenate([mine for _, mine in alone]).tolist()
+    assert bought.any()

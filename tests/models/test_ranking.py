@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.evidence import Rows
 from models.features import BLENDED, FEATURES
 from models.lesson import Lesson
 from models.ranking import NEW_SOURCES, SPEAKS, SPEAKS_FOR, Ranker, probability
@@ -92,15 +93,15 @@ def test_the_trees_look_at_the_best_of_the_blend_and_what_they_do_not_look_at_st
     rows = np.stack(
         [row(affinity=float(value), category_share=0.5 * (place % 2)) for place, value in enumerate(affinity)]
     )
-    bought = np.zeros(20, np.bool_)
-    every, some = LEARNED.scores(rows, bought), LEARNED.cascade(rows, bought, 6)
+    bought, alone = np.zeros(20, np.bool_), Rows.of([20])
+    every, some = LEARNED.scores(rows, bought), LEARNED.cascade(rows, bought, alone, 6)
     best = np.argsort(-affinity)[:6]
     rest = np.setdiff1d(np.arange(20), best)
     assert some[best].tolist() == every[best].tolist()
     assert (some[rest] <= some[best].min()).all()
-    for same in (LEARNED.cascade(rows, bought, 20), LEARNED.cascade(rows, bought, 99)):
+    for same in (LEARNED.cascade(rows, bought, alone, 20), LEARNED.cascade(rows, bought, alone, 99)):
         assert same.tolist() == every.tolist()
-    assert BLEND.cascade(rows, bought, 6).tolist() == BLEND.scores(rows, bought).tolist()
+    assert BLEND.cascade(rows, bought, alone, 6).tolist() == BLEND.scores(rows, bought).tolist()
 
 
 @pytest.mark.parametrize(
