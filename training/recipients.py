@@ -18,8 +18,8 @@ from training.columns import require
 from training.errors import InputError
 from training.live import Live
 from training.moments import moment_of
-from training.sources import open_sources
-from training.workspace import open_workspace, reading
+from training.sources import open_sources, read_whole
+from training.workspace import open_workspace
 
 NO_MOMENT: Final = np.iinfo(np.int64).min
 COLUMNS: Final = ("customer_id", "as_of", "order_id")
@@ -79,16 +79,15 @@ def everyone(customer_ids: Ids, live: Live | None = None) -> Recipients:
 
 def read_recipients(path: Path) -> Recipients:
     """`customer_id`, optionally `as_of` and `order_id`: in the order of the file, each customer once, where they stand
-    first with what their last row says. Raises InputError.
+    first with what their last row says. InputError for a file that cannot be read whole.
     """
     with open_workspace() as workspace:
         workspace.in_file_order(True)
         parts = []
-        for source in open_sources(workspace, [path], {}):
+        for source in open_sources(workspace, [path], {}, whole=True):
             require(source.label, ["customer_id"], dict.fromkeys(source.columns, ""), source.columns)
             cells = {name: _cells(source, name) for name in COLUMNS}
-            with reading(source.label):
-                parts.append(workspace.connection.to_pyarrow(source.table.select(**cells)))
+            parts.append(read_whole(workspace, source, source.table.select(**cells)))
     rows = pa.concat_tables(parts)
     named = rows.filter(pc.is_valid(rows["customer_id"]))
     if not len(named):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,7 +37,7 @@ class Source:
     table: Any
     names: dict[str, str]  # our name -> column
     decimal_comma: bool
-    rejects: str | None  # DuckDB's table of lines it could not take apart
+    rejects: str | None  # what DuckDB's tables of lines it could not take apart are called after
     from_store: bool = False  # with the number of each row, and the event that it is a line of
 
     @property
@@ -58,14 +59,20 @@ class Source:
         return cells.name(name)
 
 
-def open_sources(workspace: Workspace, given: Sequence[str | Path], columns: Mapping[str, str]) -> list[Source]:
-    """Files, folders and globs as sources, one for each format and set of columns."""
+def open_sources(
+    workspace: Workspace, given: Sequence[str | Path], columns: Mapping[str, str], *, whole: bool = False
+) -> list[Source]:
+    """Files, folders and globs as sources, one for each format and set of columns; `whole`: for `read_whole`."""
     folder = workspace.folder / f"unpacked{len(list(workspace.folder.iterdir()))}"
     folder.mkdir()
     groups: dict[tuple[str, Hashable], list[InputFile]] = {}
     for file in find_files(given, folder):
         groups.setdefault((file.format, _signature(workspace, file)), []).append(file)
-    readers = {"csv": _read_csv, "json": _read_json, "parquet": _read_parquet}
+    readers: dict[str, Callable[..., Source]] = {
+        "csv": _read_csv,
+        "json": partial(_read_json, whole=whole),
+        "parquet": _read_parquet,
+    }
     return [
         readers[format_](workspace, tuple(files), signature, columns, f"{folder.name}_{number}")
         for number, ((format_, signature), files) in enumerate(groups.items())
@@ -101,18 +108,19 @@ def _read_csv(
         rejects_limit=0,
     )
     cells = table.select(**{name: table[name].nullif("") for name in table.columns})
-    return Source(files, cells, named(header.names, columns), header.delimiter == ";", f"rejects_{key}")
+    return Source(files, cells, named(header.names, columns), header.delimiter == ";", key)
 
 
 def _read_json(
-    workspace: Workspace, files: tuple[InputFile, ...], names: Any, columns: Mapping[str, str], key: str
+    workspace: Workspace, files: tuple[InputFile, ...], names: Any, columns: Mapping[str, str], key: str, *, whole: bool
 ) -> Source:
     with reading(files[0].name):
         table = workspace.connection.read_json(
             [file.pattern for file in files],
             table_name=f"json_{key}",
             columns=dict.fromkeys(names, "VARCHAR"),
-            **_json_shape(files[0]),
+            records="true",
+            **_json_shape(files[0], whole=whole),
         )
     cells = table.select(**{name: table[name].nullif("") for name in table.columns})
     return Source(files, cells, named(names, columns), False, None)
@@ -131,10 +139,10 @@ def _json_columns(workspace: Workspace, file: InputFile) -> list[str]:
     return sorted(found)
 
 
-def _json_shape(file: InputFile) -> dict[str, Any]:
+def _json_shape(file: InputFile, *, whole: bool = False) -> dict[str, Any]:
     with file.content.open("rb") as content:
         array = re.match(rb"(\xef\xbb\xbf)?\s*\[\s*(\{|\])", content.read(4096)) is not None
-    return {"format": "array"} if array else {"format": "newline_delimited", "ignore_errors": True}
+    return {"format": "array"} if array else {"format": "newline_delimited", "ignore_errors": not whole}
 
 
 def _parquet_columns(file: InputFile) -> tuple[tuple[str, str], ...]:
@@ -175,21 +183,42 @@ def _as_text(cell: Any, is_id: bool) -> Any:
 
 def unreadable_rows(workspace: Workspace, sources: Sequence[Source]) -> int:
     """Lines that DuckDB could not take apart, once they have been read. InputError for a quote that never closes."""
-    return sum(_unreadable(workspace, source) for source in sources if source.rejects)
+    return sum(lost["rows"] for source in sources for lost in _unreadable(workspace, source))
 
 
-def _unreadable(workspace: Workspace, source: Source) -> int:
-    rejects = workspace.connection.table(source.rejects)
+def read_whole(workspace: Workspace, source: Source, cells: Any) -> pa.Table:
+    """These cells of a source that was opened `whole`. InputError where lines of a file cannot be read: how many."""
+    with reading(source.label):
+        table = workspace.connection.to_pyarrow(cells)
+    lost = _unreadable(workspace, source)
+    if lost:
+        file, line, why = (lost[0][name] for name in ("file", "line", "why"))
+        count = sum(one["rows"] for one in lost if one["file"] == file)
+        raise InputError(f"{file}, line {line}: {why.rstrip('.')}; {count} of its lines cannot be read.")
+    return table
+
+
+def _unreadable(workspace: Workspace, source: Source) -> list[dict[str, Any]]:
+    """What was refused, in the order of the lines; each once, however often it was read."""
+    if source.rejects is None:
+        return []
+    rejects, scans = (workspace.connection.table(f"{name}_{source.rejects}") for name in ("rejects", "scans"))
     line = rejects.csv_line
     # A refused record over several lines has swallowed as many rows as it has line ends.
-    rows = rejects.group_by("scan_id", "file_id", "line").agg(
-        length=line.length().max(), rows=(line.strip().length() - line.strip().replace("\n", "").length()).max() + 1
+    ends = line.strip().length() - line.strip().replace("\n", "").length()
+    lines = rejects.select("scan_id", "file_id", "line", why="error_message", length=line.length(), ends=ends)
+    lines = lines.join(scans.select("scan_id", "file_id", "file_path"), ["scan_id", "file_id"])
+    lines = lines.group_by("file_path", "line").agg(
+        why=lines.why.min(), length=lines.length.max(), rows=(lines.ends.max() + 1).coalesce(1)
     )
-    found = workspace.connection.to_pyarrow(rows).to_pylist()
+    found: list[dict[str, Any]] = workspace.connection.to_pyarrow(lines.order_by("file_path", "line")).to_pylist()
+    names = {file.content.resolve(): file.name for file in source.files}
+    files = {path: names[Path(path).resolve()] for path in {row["file_path"] for row in found}}
     for row in found:
+        row["file"] = files[row["file_path"]]
         if (row["length"] or 0) >= CUT_LINE:
             raise InputError(
-                f"{source.label}, line {row['line']}: a quote opens and swallows more than {CUT_LINE} characters, "
+                f"{row['file']}, line {row['line']}: a quote opens and swallows more than {CUT_LINE} characters, "
                 "so that the rows after it cannot be told apart."
             )
-    return sum(row["rows"] or 1 for row in found)
+    return found

@@ -68,6 +68,26 @@ def test_a_file_without_customers_is_refused_by_name_and_count(tmp_path: Path) -
         read(tmp_path, 'customer_id,name\n"",a\n"",b\n')
 
 
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("customer_id,as_of\nanna\nbert,\n", r"mailing\.csv, line 2: .*; 1 of its lines cannot be read"),
+        ('customer_id\nanna\n"bert\ncleo\ndora\n', r"mailing\.csv, line 3: .*; 3 of its lines cannot be read"),
+        ("customer_id\nanna\nbert,2025-12-01\n", r"mailing\.csv, line 3: .*; 1 of its lines cannot be read"),
+    ],
+)
+def test_a_list_of_which_somebody_would_be_lost_is_refused(tmp_path: Path, rows: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        read(tmp_path, rows)
+
+
+def test_a_list_in_json_that_was_cut_short_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mailing.ndjson"
+    path.write_text('{"customer_id": "anna"}\n{"customer_id": "be')
+    with pytest.raises(InputError, match=r"mailing\.ndjson cannot be read: "):
+        read_recipients(path)
+
+
 def test_of_a_customer_in_two_rows_the_last_one_counts_at_the_place_of_the_first(tmp_path: Path) -> None:
     rows = "customer_id,as_of,order_id\nanna,,1\nbert,,\nanna,2025-12-01T12:00:00Z,007\n"
     assert read(tmp_path, rows) == [Recipient("anna", NOON, "007"), Recipient("bert")]

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from training.errors import InputError
-from training.sources import open_sources, unreadable_rows
+from training.sources import open_sources, read_whole, unreadable_rows
 from training.workspace import open_workspace
 
 
@@ -30,6 +30,13 @@ def read(*paths: Path, columns: Mapping[str, str] | None = None) -> tuple[list[d
 
 def _everything(source: Any) -> Any:
     return ibis.struct({name: source.table[name] for name in source.columns})
+
+
+def whole(*paths: Path) -> None:
+    """Read the products of files of which nothing may be lost."""
+    with open_workspace() as workspace:
+        for source in open_sources(workspace, paths, {}, whole=True):
+            read_whole(workspace, source, source.table.select("product_id"))
 
 
 def ids(rows: list[dict[str, Any]]) -> list[Any]:
@@ -69,6 +76,16 @@ def test_a_small_swallowed_piece_is_counted_by_its_lines(tmp_path: Path) -> None
     assert read(path)[1] == 3
 
 
+def test_lines_that_are_read_more_than_once_are_counted_once(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("product_id,quantity\n1\n2,2\n")
+    (tmp_path / "b.csv").write_text("product_id,quantity\n3,3,3\n4\n")
+    with open_workspace() as workspace:
+        (source,) = sources = open_sources(workspace, [tmp_path], {})
+        for name in source.columns:
+            assert workspace.count(source.table[name]) == 1
+        assert unreadable_rows(workspace, sources) == 3
+
+
 def test_a_gz_is_read_like_the_file_in_it(tmp_path: Path) -> None:
     path = tmp_path / "a.csv.gz"
     path.write_bytes(gzip.compress(b"product_id,quantity\n1,1\n"))
@@ -97,6 +114,43 @@ def test_json_lines_keep_their_text_and_bad_lines_come_as_empty_rows(tmp_path: P
     rows, _ = read(path)
     assert ids(rows) == ["007", "12345678901234567", None, None, None]
     assert rows[1]["market"] == "DE"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.csv", b"product_id,quantity\n1,1\n2\n3,1\n4\n", r"a\.csv, line 3: .* 2 Found: 1; 2 of its lines cannot be"),
+        ("a.csv", b'product_id,quantity\n1,1\n2,"1\n3,1\n', r"a\.csv, line 3: .*quote.*; 2 of its lines cannot be"),
+        ("a.csv", b"product_id,quantity\n1,1\n\xff,1\n", r"a\.csv, line 3: .*utf-8.*; 1 of its lines cannot be"),
+        ("a.csv.gz", gzip.compress(b"product_id,quantity\n1\n"), r"a\.csv\.gz, line 2: "),
+        ("a.csv", b"product_id,quantity\n1,1\r\n2,1\n3,1\r\n", r"a\.csv cannot be read: "),
+        (
+            "a.jsonl",
+            b'{"product_id": "1"}\n{"product_id": "2"\n{"product_id": "3"}\n',
+            r"a\.jsonl cannot be read: .*Mal",
+        ),
+        ("a.jsonl", b'{"product_id": "1"}\n["2"]\n', r"a\.jsonl cannot be read: .* line 2: Expected OBJECT"),
+        ("a.jsonl", b'{"product_id": "1", "product_id": "2"}\n', r"a\.jsonl cannot be read: .* duplicate key"),
+        ("a.json", b'[{"product_id": "1"}, "2"]', r"a\.json cannot be read: .*Expected OBJECT"),
+    ],
+)
+def test_a_file_that_must_be_whole_is_refused_by_the_line_that_cannot_be_read(
+    tmp_path: Path, name: str, content: bytes, said: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=said):
+        whole(path)
+
+
+def test_of_several_files_the_one_that_cannot_be_read_whole_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.csv").write_text("product_id,quantity\n1,1\n")
+    Path("b.csv").write_text("product_id,quantity\n2,1\n3\n")
+    with pytest.raises(InputError, match=r"^b\.csv, line 3: .*; 1 of its lines"):
+        whole(Path("a.csv"), Path("b.csv"))
 
 
 def test_a_json_array_is_read_too(tmp_path: Path) -> None:
