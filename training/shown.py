@@ -8,18 +8,19 @@ from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import orjson
 import pyarrow as pa
 from sqlalchemy import Connection, text
 
 from training.errors import InputError
-from training.sources import Source, open_sources
+from training.sources import Source, open_sources, read_whole
 from training.store import fetched
-from training.workspace import open_workspace, reading
+from training.workspace import Workspace, open_workspace
 
 PAIRS: Final = {"customer_id": "string", "product_id": "string"}
+JSON_LINES: Final = (".ndjson", ".jsonl")
 RANKED: Final = re.compile(r"product_id|rec_[0-9]+_id")  # the columns of both layouts of a file
 # Newest first. What this campaign shows now does not count, and what it showed last week does.
 RECORDS: Final = text(
@@ -43,12 +44,13 @@ class Shown:
     clock: int = 0  # seconds since 1970
 
     def in_files(self) -> pa.Table:
-        """PAIRS. Raises InputError for a file that says of nobody what was shown."""
-        if not self.files:
+        """PAIRS. InputError for a file that says of nobody what was shown, or cannot be read whole."""
+        files = [path for path in self.files if not _of_nobody(path)]
+        if not files:
             return _pairs([], [])
         with open_workspace() as workspace:
-            sources = open_sources(workspace, self.files, {})
-            return pa.concat_tables([part for source in sources for part in _of(workspace.connection, source)])
+            sources = open_sources(workspace, files, {}, whole=True)
+            return pa.concat_tables([part for source in sources for part in _of(workspace, source)])
 
     def in_store(self, connection: Connection) -> pa.Table:
         """PAIRS, as the records of mails say."""
@@ -76,15 +78,19 @@ class Shown:
 NOTHING: Final = Shown()
 
 
-def _of(connection: Any, source: Source) -> Iterator[pa.Table]:
+def _of_nobody(path: Path) -> bool:
+    """JSON lines have no header: a file for an audience that nobody meets is empty."""
+    return path.suffix.lower() in JSON_LINES and path.is_file() and path.stat().st_size == 0
+
+
+def _of(workspace: Workspace, source: Source) -> Iterator[pa.Table]:
     ranked = [name for name in source.columns if RANKED.fullmatch(name)]
     if "customer_id" not in source.columns or not ranked:
         raise InputError(f"{source.label}: has no customer_id with product_id or rec_1_id, as files of slates have")
     customer = source.table["customer_id"]
     for name in ranked:
         shown = source.table.select(customer_id=customer, product_id=source.table[name]).drop_null()
-        with reading(source.label):
-            yield connection.to_pyarrow(shown)
+        yield read_whole(workspace, source, shown)
 
 
 def _pairs(customers: Sequence[str], products: Sequence[str]) -> pa.Table:

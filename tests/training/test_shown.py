@@ -45,6 +45,39 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path, content: str) -> No
         Shown([tmp_path / "other.csv"]).in_files()
 
 
+@pytest.mark.parametrize("name", ["nobody.ndjson", "nobody.jsonl"])
+def test_a_file_that_was_made_for_nobody_showed_nothing(tmp_path: Path, name: str) -> None:
+    nobody, somebody = tmp_path / name, tmp_path / "somebody.csv"
+    nobody.write_bytes(b"")
+    somebody.write_text("customer_id,product_id\nann,bread\n")
+    assert pairs(Shown([nobody]).in_files()) == set()
+    assert pairs(Shown([nobody, somebody]).in_files()) == {("ann", "bread")}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        (
+            "monday.csv",
+            "customer_id,rec_1_id,rec_2_id\nann,bread,milk\nbob,tea\n",
+            r"monday\.csv, line 3: .*; 1 of its",
+        ),
+        ("monday.csv", 'customer_id,product_id\nann,bread\nann,"tea\nbob,tea\n', r"monday\.csv, line 3: .*; 2 of its"),
+        (
+            "monday.ndjson",
+            '{"customer_id": "ann", "product_id": "tea"}\n{"customer_id": "a',
+            r"monday\.ndjson cannot be",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_read_whole_is_refused_and_nothing_of_it_is_shown_again(
+    tmp_path: Path, name: str, content: str, said: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(InputError, match=said):
+        Shown([tmp_path / name]).in_files()
+
+
 @pytest.fixture(scope="module", params=KINDS)
 def mailed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A store after three campaigns: ann got all of them, one in two parts; bob the first."""
