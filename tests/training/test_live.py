@@ -199,6 +199,17 @@ def test_what_the_last_mails_showed_counts_in_the_file_as_in_the_service(
     assert [now.seen(customer, now.since(customer)) for customer in (NO_EMAIL, "cold")] == [(), ()]
 
 
+def test_the_slate_of_who_was_erased_follows_nothing_that_earlier_files_showed_them(
+    till: Till, learned: Recommender, tmp_path: Path
+) -> None:
+    earlier = tmp_path / "earlier.csv"
+    earlier.write_text(f"customer_id,product_id\nc00,bread\n{REGULAR},bread\n")
+    till.forgets(REGULAR)
+    now = now_of(till, learned, tmp_path, shown=Shown([earlier]))
+    bread = now.recommender.catalogue.ids.find("bread")
+    assert [now.seen(customer, now.since(customer)) for customer in ("c00", REGULAR)] == [(bread,), ()]
+
+
 def test_what_was_sold_since_is_popular_in_the_file_as_in_the_service(
     till: Till, learned: Recommender, tmp_path: Path
 ) -> None:
