@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import make_url
 
 from models.arrays import flatten
 from models.artifact import verify
@@ -22,6 +21,7 @@ from models.recommender import Recommender
 from models.slate import Repeat
 from training.audiences import chosen, filter_of
 from training.config import read_config
+from training.customers import Unasked
 from training.errors import InputError
 from training.export import export_slates
 from training.export_columns import Cards, Layout, Order
@@ -33,6 +33,7 @@ from training.options import DONE, STOPPED, add_config, add_registry, registry_a
 from training.progress import Reporter
 from training.recipients import Recipients, everyone, read_recipients
 from training.shown import Shown
+from training.store import without_password
 from training.workers import cores
 
 
@@ -81,7 +82,7 @@ def add_export(commands: Any) -> None:
 def _export(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     _check(options)
     mailing = _mailing(options.audience)
-    filters = [filter_of(text) for text in options.audience if text != mailing]
+    filters = [filter_of(text) for text in options.audience if text not in list(Mailing)]
     config = read_config(options.config)
     directory = _active(options.registry)
     learned = Recommender.load(directory)
@@ -94,7 +95,7 @@ def _export(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
         )
         if filters:
             recipients = chosen(recipients, filters, Now.of(learned, live, unasked))
-        began = parts.begin(_about(options, order, directory, recipients), now)
+        began = parts.begin(_about(options, order, directory, recipients, config.training.unasked), now)
         _tell_finished(parts, len(recipients), reporter)
         try:
             with reporter.step("Exporting", each="recipients") as advance:
@@ -126,11 +127,11 @@ def _active(root: Path) -> Path:
 
 
 def _mailing(audience: Sequence[str]) -> Mailing | None:
-    """The kind of mail among the filters."""
+    """The kind of mail among the filters; None for a newsletter too, which is due for all and has no occasion."""
     kinds = {Mailing(text) for text in audience if text in list(Mailing)}
     if len(kinds) > 1:
         raise InputError(f"--audience: a file is for one kind of mail, and these are {' and '.join(sorted(kinds))}")
-    return next(iter(kinds), None)
+    return next(iter(kinds - {Mailing.NEWSLETTER}), None)
 
 
 def _order(options: argparse.Namespace, mailing: Mailing | None) -> Order:
@@ -150,7 +151,9 @@ def _live(options: argparse.Namespace, learned: Recommender, parts: Parts, repor
     return Live.load(parts.live)
 
 
-def _about(options: argparse.Namespace, order: Order, directory: Path, recipients: Recipients) -> dict[str, Any]:
+def _about(
+    options: argparse.Namespace, order: Order, directory: Path, recipients: Recipients, unasked: Unasked
+) -> dict[str, Any]:
     """What must be the same for an export to go on, by the names that a caller knows."""
     digest = hashlib.sha256()
     for _, array in flatten(recipients):
@@ -168,7 +171,8 @@ def _about(options: argparse.Namespace, order: Order, directory: Path, recipient
         "--utm-source": options.utm_source,
         "--not-again": [str(path) for path in options.not_again],
         "--not-twice": options.not_twice,
-        "--store": make_url(options.store).render_as_string() if options.store else None,
+        "--store": without_password(options.store, "--store") if options.store else None,
+        "[training] unasked": unasked,
         "recipients": f"{len(recipients):,} ({digest.hexdigest()[:12]})",
     }
 
@@ -193,6 +197,8 @@ def _check(options: argparse.Namespace) -> None:
         raise InputError(f"--not-twice {options.not_twice}: expected 0 or more")
     if options.output.suffix not in FORMATS:
         raise InputError(f"--output {options.output}: expected a name ending in {', '.join(FORMATS)}")
+    if options.output.is_dir():
+        raise InputError(f"--output {options.output}: is a folder, expected a file")
     if not options.output.parent.is_dir():
         raise InputError(f"--output {options.output}: the folder {options.output.parent} does not exist")
     if not is_locale(options.locale):

@@ -129,18 +129,31 @@ def opened(url: str, option: str) -> Iterator[tuple[Connection, str]]:
 
     InputError, without a password, for a store that cannot be reached or has another schema. `option` named it.
     """
-    try:
+    with _readable(option):
         address = make_url(url)
         engine = _engine(address)
-    except (ArgumentError, NoSuchModuleError, ValueError):
-        raise InputError(f"{option}: the store's address cannot be read; write it like {EXAMPLES}.") from None
-    except ModuleNotFoundError:
-        raise InputError(f"{option}: PostgreSQL needs its driver: pip install 'regulars[postgres]'.") from None
     label = _label(address)
     with _told(label), engine.connect() as connection:
         with connection.begin():
             _check(connection, label)
         yield connection, label
+
+
+def without_password(url: str, option: str) -> str:
+    """A store's address as it may be kept. InputError for one that cannot be read; `option` named it."""
+    with _readable(option):
+        return make_url(url).render_as_string()
+
+
+@contextmanager
+def _readable(option: str) -> Iterator[None]:
+    """What is wrong with an address, as one sentence without it."""
+    try:
+        yield
+    except (ArgumentError, NoSuchModuleError, ValueError):
+        raise InputError(f"{option}: the store's address cannot be read; write it like {EXAMPLES}.") from None
+    except ModuleNotFoundError:
+        raise InputError(f"{option}: PostgreSQL needs its driver: pip install 'regulars[postgres]'.") from None
 
 
 def tombstones(connection: Connection) -> tuple[frozenset[bytes], bytes]:

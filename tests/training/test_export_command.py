@@ -18,7 +18,7 @@ from service.store.events import Event, Line
 from service.store.events import write as write_events
 from service.store.store import Store
 from tests.store_server import new_store
-from tests.training.corner_shop import NOW, run, train, unmeasured, write
+from tests.training.corner_shop import NOW, SETTINGS, run, settings, train, unmeasured, write
 
 Said = pytest.CaptureFixture[str]
 PEOPLE = [f"c{number % 60:02}{number // 60 or ''}" for number in range(4_000)]  # eight parts
@@ -166,6 +166,16 @@ def test_a_mailing_tells_who_it_is_not_due_for(shop: Path, tmp_path: Path, capsy
     assert all(row["occasion_text"] and row["occasion_until"] for row in rows)
 
 
+def test_a_newsletter_is_for_all(shop: Path, tmp_path: Path, capsys: Said) -> None:
+    newsletter, ordinary = tmp_path / "newsletter.csv", tmp_path / "ordinary.csv"
+    assert run(*export(shop, newsletter, "--audience", "newsletter", "--audience", "bought:9")) == 0
+    assert run(*export(shop, ordinary, "--audience", "bought:9")) == 0
+    assert len(rows_of(newsletter)) > 0
+    assert newsletter.read_bytes() == ordinary.read_bytes()
+    assert run(*export(shop, newsletter, "--audience", "newsletter", "--audience", "win_back")) == 2
+    assert "a file is for one kind of mail, and these are newsletter and win_back" in last_line(capsys)
+
+
 def test_an_export_goes_on_only_as_what_it_was_begun(shop: Path, tmp_path: Path, capsys: Said) -> None:
     output = tmp_path / "slates.csv"
     options = ("--recipients", shop / "all.csv")
@@ -175,13 +185,36 @@ def test_an_export_goes_on_only_as_what_it_was_begun(shop: Path, tmp_path: Path,
     for other, named in (
         (("--recipients", shop / "all.csv", "--cards"), "--cards"),
         (("--recipients", write(tmp_path, PEOPLE[1:], header="customer_id")), "recipients"),
+        (
+            (*options, "--config", settings(tmp_path, SETTINGS + '[training]\nunasked = "refuse"\n')),
+            "[training] unasked",
+        ),
     ):
         assert run(*export(shop, output, *other, "--resume")) == 2
         said = last_line(capsys)
         assert said.startswith(f"Error: --resume: {output} was begun with {named} ")
         assert said.endswith("; without --resume it begins again")
+    assert run(*export(shop, output, *options, "--resume", "--store", "store.db")) == 2
+    assert "--store: the store's address cannot be read" in last_line(capsys)
     assert run(*export(shop, output)) == 0
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_folder_is_no_output_and_that_is_said_before_anything_is_made(
+    shop: Path, tmp_path: Path, capsys: Said
+) -> None:
+    output = tmp_path / "slates.csv"
+    output.mkdir()
+    assert run(*export(shop, output)) == 2
+    assert capsys.readouterr().err == f"Error: --output {output}: is a folder, expected a file\n"
+    assert list(tmp_path.iterdir()) == [output]
+
+
+def test_a_list_of_which_somebody_would_be_lost_writes_nothing(shop: Path, tmp_path: Path, capsys: Said) -> None:
+    list_ = write(tmp_path, ["c01", '"c02', "c03"], header="customer_id")
+    assert run(*export(shop, tmp_path / "slates.csv", "--recipients", list_)) == 2
+    assert last_line(capsys).startswith(f"Error: {list_}, line 3: ")
+    assert list(tmp_path.iterdir()) == [list_]
 
 
 @pytest.mark.parametrize(
