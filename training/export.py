@@ -109,10 +109,11 @@ def _asked(
 ) -> tuple[str, SlateRequest, Since]:
     """`rules`: those in force, for who is mailed now."""
     customer, since = recipient.customer_id, now.since(recipient.customer_id)
+    ordered = now.about(customer, since, recipient.order_id).order
     request = SlateRequest(
         n=order.n,
         as_of=now.as_of if recipient.as_of is None else recipient.as_of,
-        filters=Filters(exclude=now.seen(customer, since)),
+        filters=Filters(exclude=(*now.seen(customer, since), *ordered)),
         repeat=order.repeat,
         placement=EMAIL,
         # As the service: rules begin and end by the clock, unless another moment is asked about.

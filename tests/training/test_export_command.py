@@ -176,6 +176,15 @@ def test_a_newsletter_is_for_all(shop: Path, tmp_path: Path, capsys: Said) -> No
     assert "a file is for one kind of mail, and these are newsletter and win_back" in last_line(capsys)
 
 
+def test_nothing_of_the_order_that_a_mail_is_about_is_shown(shop: Path, tmp_path: Path) -> None:
+    output, shown = tmp_path / "slates.csv", []
+    for order in ("", "1-98"):  # of p1 and p2
+        list_ = write(tmp_path, [f"c01,{order}"], header="customer_id,order_id")
+        assert run(*export(shop, output, "--recipients", list_, "--repeat", "include", "--layout", "long")) == 0
+        shown.append({row["product_id"] for row in rows_of(output)})
+    assert shown == [{"p0", "p1", "p2", "p3", "p4", "p5"}, {"p0", "p3", "p4", "p5"}]
+
+
 def test_an_export_goes_on_only_as_what_it_was_begun(shop: Path, tmp_path: Path, capsys: Said) -> None:
     output = tmp_path / "slates.csv"
     options = ("--recipients", shop / "all.csv")
