@@ -32,6 +32,7 @@ KNOWN: Final = (
     "activity:cooling, activity:lapsed, and the kinds of mails in docs/mailings.md"
 )
 
+Purchased = NDArray[np.int64]  # (4, p): who of a crowd bought, when, which item, and the code of the order
 Chosen = NDArray[np.bool_]
 Test = Callable[["Crowd"], Chosen]
 Filter = Callable[[Now], Test]
@@ -67,9 +68,10 @@ class Crowd:
 
     @cached_property
     def bought(self) -> Bought:
-        learned, told = self.now.recommender.model.histories, self.now.live.histories
-        parts = [self._purchases(learned, self.user), self._purchases(told, self.place, self.now.items)]
-        who, time = (np.concatenate(column) for column in zip(*parts, strict=True))
+        learned = self._purchases(self.now.recommender.model.histories, self.user)
+        told = self._purchases(self.now.live.histories, self.place, self.now.items)
+        lines = np.concatenate([learned, told[:, _first_told(told, learned)]], axis=1)
+        who, time = lines[:2, self._counts(lines)]
         order = np.lexsort((time, who))
         who, time = who[order], time[order]
         begins = np.append(True, who[1:] != who[:-1])[: len(who)]
@@ -81,21 +83,37 @@ class Crowd:
 
     def _purchases(
         self, histories: Histories, rows: NDArray[np.int32], items: NDArray[np.int32] | None = None
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Which of the crowd bought, and when: (p,) each. `items`: those of the products of these histories."""
+    ) -> Purchased:
+        """What the crowd ever bought. `items`: those of the products of these histories."""
         starts = histories.indptr[rows]  # of -1: the end of all, and of no length
         size = np.where(rows < 0, 0, histories.indptr[rows + 1] - starts)
         who = np.repeat(np.arange(len(rows)), size)
         line = np.arange(len(who)) + np.repeat(starts - np.cumsum(size) + size, size)
         events = histories.events
-        time, item = events.time[line], events.item[line]
-        item = item if items is None else items[item]
-        counts = (events.kind[line] == PURCHASE) & (time <= self.as_of[who]) & (item >= 0)
+        bought = events.kind[line] == PURCHASE
+        who, line = who[bought], line[bought]
+        item = events.item[line] if items is None else items[events.item[line]]
+        return np.stack([who, events.time[line], item, events.order[line]])[:, item >= 0]
+
+    def _counts(self, purchased: Purchased) -> Chosen:
+        """What was bought by then and is not struck out."""
+        who, time, item, _ = purchased
+        counts: Chosen = time <= self.as_of[who]
         struck = self.now.live.struck
         if len(struck):
             pairs = struck[:, 0].astype(np.int64) << 32 | self.now.items[struck[:, 1]]
             counts &= ~np.isin(self.place[who].astype(np.int64) << 32 | item, pairs)
-        return who[counts], time[counts]
+        return counts
+
+
+def _first_told(told: Purchased, learned: Purchased) -> Chosen:
+    """As models.live.history: what was told counts where its order and product were not learned or told before."""
+    who, _, item, order = np.concatenate([learned[:, np.isin(learned[0], told[0])], told], axis=1)
+    _, line = np.unique(item << 32 | order, return_inverse=True)
+    first = np.zeros(len(who), np.bool_)
+    first[np.unique(who * len(who) + line, return_index=True)[1]] = True
+    counts: Chosen = first[len(who) - told.shape[1] :] | (told[3] == 0)
+    return counts
 
 
 def filter_of(text: str) -> Filter:

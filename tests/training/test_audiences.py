@@ -1,5 +1,6 @@
 """Whom a mail is for, by what they bought, allowed and where they are."""
 
+import random
 from collections.abc import Iterator
 from itertools import product
 
@@ -7,7 +8,9 @@ import numpy as np
 import pytest
 
 from models.customers import NEVER_ASKED, NO, PERSONALIZE_EMAIL, PERSONALIZE_WEB, YES
-from models.events import KINDS
+from models.events import DAY, KINDS, PURCHASE
+from models.history import NEVER
+from models.live import history
 from models.recommender import Recommender
 from models.strings import Ids, Strings
 from service.store import consents
@@ -17,7 +20,7 @@ from service.store.store import Store
 from service.store.writer import Change
 from tests.shop import Customer, Line, moment, small_purchases, trained
 from tests.store_server import new_store
-from training.audiences import TOGETHER, chosen, filter_of, usual_interval
+from training.audiences import TOGETHER, Crowd, chosen, filter_of, usual_interval
 from training.errors import InputError
 from training.live import as_learned, read_live
 from training.now import Now
@@ -119,6 +122,50 @@ def test_consent_is_what_the_service_would_hold(now: Now, unasked: int) -> None:
         assert those(shop, f"consent:{name}") == allowed
     refused = everybody - those(shop, "consent:email")
     assert ("silent" in refused, "newcomer" in refused) == (unasked == NO, unasked == NO)
+
+
+@pytest.fixture(scope="module")
+def told_twice(tmp_path_factory: pytest.TempPathFactory) -> Now:
+    """A shop whose file has the orders of local days, and whose service was told of them in UTC, some of them twice."""
+    dice, folder = random.Random(7), tmp_path_factory.mktemp("twice")
+    bought = [Line("monthly", "bread", 10 + 30 * month, f"m{month}") for month in range(4)]
+    orders = [(f"k{dice.randrange(9)}", dice.uniform(1, 140), f"o{number}" * (number % 9 > 0)) for number in range(80)]
+    bought += [Line(name, f"p{number % 4}", day, order) for number, (name, day, order) in enumerate(orders)]
+    recommender = trained(small_purchases([*bought, Line("", "bread", 142)]))
+    store = Store(new_store("sqlite", folder), folder / "run")
+
+    def happened(change: Change) -> None:
+        for place, line in enumerate([*bought, *bought[::3], *bought[::5]]):
+            thing = "bread" if place % 7 == 6 else line.product
+            sold = (Sold(thing),)
+            time = moment(line.day - dice.choice([0.1, 1, 1]))
+            write(
+                change,
+                [Event(f"e{place}", KINDS.index("purchase"), time, sold, line.customer, order_id=line.order or None)],
+            )
+        consents.strike_out(change, "k3", "bread", moment(142))
+
+    store.write(happened).result(10)
+    live = read_live(f"sqlite:///{next(folder.glob('*.db'))}", recommender.manifest)
+    store.close()
+    return Now.of(recommender, live, YES)
+
+
+def test_an_order_that_the_file_and_the_store_date_differently_is_one(told_twice: Now) -> None:
+    assert "monthly" in those(told_twice, "activity:active")  # 42 days are not 1.5 times 30
+
+
+@pytest.mark.parametrize("day", [30, 70, 142])
+def test_what_counts_as_bought_is_what_slates_are_made_from(told_twice: Now, day: float) -> None:
+    learned, live = told_twice.recommender.model, told_twice.live
+    names = list(live.customers.ids)
+    user, place = learned.customers.ids.find_all(names), live.customers.ids.find_all(names)
+    found = Crowd(told_twice, user, place, np.full(len(names), moment(day))).bought
+    for row, name in enumerate(names):
+        events = history(learned.histories.of(user[row]), told_twice.since(name))
+        times = events.time[(events.kind == PURCHASE) & (events.time <= moment(day))]
+        expected = (times.min(), times.max(), len(np.unique(times // DAY))) if len(times) else (NEVER, NEVER, 0)
+        assert (found.first[row], found.last[row], found.days[row]) == expected, name
 
 
 def test_consent_given_is_a_yes_that_was_said(now: Now) -> None:
