@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -59,12 +60,26 @@ class Trial:
     seconds: float
 
 
+@contextmanager
+def _interrupts_after() -> Iterator[None]:
+    """Ctrl-C counts when this is over: Optuna fails or leaves its lock behind where one comes while it writes."""
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            signal.raise_signal(signal.SIGINT)
+
+
 class Study:
     """Every trial that came to its end, in order, those of earlier calls too; the first has the base settings.
 
     InputError for a file that is no study, is damaged, or was made with another `identity`.
     """
 
+    @_interrupts_after()
     def __init__(self, path: Path, identity: Mapping[str, str], base: ModelSettings, seed: int) -> None:
         self.base: Values = {given.name: attrgetter(given.name)(base) for given in RANGES}
         self.seed = seed
@@ -78,6 +93,7 @@ class Study:
         for name in sorted(identity.keys() - known.keys()):
             self._study.set_user_attr(name, identity[name])
 
+    @_interrupts_after()
     def ask(self) -> tuple[optuna.Trial, Values]:
         """The next settings. A trial that is never told of stays unfinished in the file, and is asked for again."""
         from optuna.samplers import TPESampler
@@ -90,6 +106,7 @@ class Study:
         trial = self._study.ask({given.name: _distribution(given, self.base[given.name]) for given in RANGES})
         return trial, self._values(trial.params)
 
+    @_interrupts_after()
     def tell(self, asked: optuna.Trial, trial: Trial) -> None:
         asked.set_user_attr("recall", {task: found.tolist() for task, found in trial.recall.items()})
         asked.set_user_attr("seconds", trial.seconds)

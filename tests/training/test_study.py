@@ -1,7 +1,13 @@
 """Trials are kept, gone on with, and never mixed with those of something else."""
 
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -55,6 +61,35 @@ def test_the_first_trial_has_the_base_settings_even_beyond_the_ranges(tmp_path: 
     factors = replace(BASE.factors, factors=7, regularization=1234.5678, alpha=0.0)
     _, values = study(tmp_path / "study", replace(BASE, factors=factors)).ask()
     assert changed(BASE, values) == replace(BASE, factors=factors)
+
+
+@contextmanager
+def ctrl_c_at(line: int) -> Iterator[None]:
+    """Pressed when this many lines of what writes the file have been run."""
+    left, before = count(line, -1), sys.gettrace()
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        if not frame.f_code.co_filename.endswith("optuna/storages/journal/_file.py"):
+            return None
+        if event == "line" and next(left) == 0:
+            signal.raise_signal(signal.SIGINT)
+        return trace
+
+    sys.settrace(trace)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+
+
+def test_a_trial_is_written_whole_whenever_ctrl_c_is_pressed(tmp_path: Path) -> None:
+    found = study(tmp_path / "study")
+    for line in range(0, 60, 3):
+        asked, values = found.ask()
+        with pytest.raises(KeyboardInterrupt), ctrl_c_at(line):
+            found.tell(asked, Trial(values, {"all": np.array([1.0])}, 1.0, 2.5))
+        assert [path.name for path in tmp_path.iterdir()] == ["study"]
+    assert len(found.trials) == len(study(tmp_path / "study").trials) == 20
 
 
 def test_what_is_asked_has_three_digits(tmp_path: Path) -> None:
