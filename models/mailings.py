@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 from models import occasions
 from models.addressees import NO_FACTS, Addressee, Facts
@@ -33,6 +33,11 @@ class Mailing(StrEnum):
     def triggered(self) -> bool:
         """Whether it is mailed when something happens to one customer; the others go to all at once."""
         return self not in (Mailing.NEWSLETTER, Mailing.NEW_FOR_YOU)
+
+
+def products_of(record: Mapping[str, Any]) -> list[str]:
+    """The ids of all that a mail showed, from its record in the store."""
+    return [*(product[0] for product in record["products"]), *record["also"]]
 
 
 # A newsletter needs none: it is for anyone, at any time.
@@ -75,12 +80,11 @@ class Letter:
         """
         recommender, one = self.recommender, self._addressee
         if self.occasion is None:
-            ordinary = _without(self.request, [*self.facts.order, *self.before])
-            return recommender.recommend(self.customer_id, ordinary, self.since)
+            return recommender.recommend(self.customer_id, self.ordinary, self.since)
         lead, pins = self.occasion.slots, recommender.shelf(one.request).pins
         if self.request.strict or (len(lead) == self.request.n and not pins):
             return Slate(Strategy.PERSONAL, why_less(lead), lead)
-        rest = _without(one.request, [*(slot.item for slot in lead), *self.before])
+        rest = one.request.without([*(slot.item for slot in lead), *self.before])
         # Who is not known by anything but the order is not known by a case.
         known = len(one.events) > 0
         slate = (
@@ -88,19 +92,19 @@ class Letter:
         )
         return _led(recommender, one.request, lead, slate) if lead else slate
 
+    @property
+    def ordinary(self) -> SlateRequest:
+        """What is asked for without an occasion."""
+        return self.request.without([*self.facts.order, *self.before])
+
     @cached_property
     def _addressee(self) -> Addressee:
         user = NOBODY if self.since.forgotten else self.recommender.model.customers.ids.find(self.customer_id)
-        request = _without(self.recommender.at_home(user, self.request), self.facts.order)
+        request = self.recommender.at_home(user, self.request).without(self.facts.order)
         if self.mailing is Mailing.WELCOME:
             # Who came to know a few products should come to know the shop.
             request = replace(request, repeat=Repeat.EXCLUDE)
         return Addressee(self.recommender, user, request, self.since, self.facts, self.before)
-
-
-def _without(request: SlateRequest, items: Sequence[int]) -> SlateRequest:
-    filters = replace(request.filters, exclude=(*request.filters.exclude, *items))
-    return replace(request, filters=filters)
 
 
 def _led(recommender: Recommender, request: SlateRequest, lead: tuple[Slot, ...], slate: Slate) -> Slate:

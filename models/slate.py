@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Self
 
 from models.customers import PERSONALIZE_WEB
 from models.merchandising import ShopRule
@@ -128,6 +129,12 @@ class SlateRequest:
     placement: str | None = None  # where it is shown: limits to what is alike and rules of the shop hang on it
     rules: tuple[ShopRule, ...] = ()  # all of the shop's; those that hold for this slate are applied
     purpose: int = PERSONALIZE_WEB  # which consent it takes: PERSONALIZE_WEB or PERSONALIZE_EMAIL
+
+    def without(self, items: Iterable[int]) -> Self:
+        """The same with these products kept out as well."""
+        if not (more := tuple(items)):
+            return self
+        return replace(self, filters=replace(self.filters, exclude=(*self.filters.exclude, *more)))
 
 
 def why_less(slots: Iterable[Slot]) -> FallbackReason | None:

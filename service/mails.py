@@ -6,7 +6,7 @@ just bought, dismissed) gives its place to the next best one, and has it back wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, Final
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from models import rules
 from models.catalogue import Catalogue
 from models.events import DAY, DISMISS, HOUR, PURCHASE, RATING, RETURN, Events
-from models.mailings import Facts, Letter, Mailing, Occasion
+from models.mailings import Facts, Letter, Mailing, Occasion, products_of
 from models.moments import iso
 from models.recommender import NOBODY, Recommender
 from models.rules import Rule
@@ -94,11 +94,6 @@ def mail_of(campaign: Campaign, ref: bytes, history: Sequence[Record], clock: in
     return Mail(campaign, ref, record, tuple(dict.fromkeys(before)))
 
 
-def products_of(facts: Mapping[str, Any]) -> list[str]:
-    """The ids of all that a mail showed, from its record."""
-    return [*(product[0] for product in facts["products"]), *facts["also"]]
-
-
 def made(
     shop: Shop,
     question: Question,
@@ -136,7 +131,7 @@ def made(
     slots = _presentable(recommender, shown, request, now, unwanted, struck_out, letter)
     occasion = shown.occasion
     if record and occasion and (unwanted or slots != shown.slots):  # it may be over
-        occasion = _told(sent.kind, letter(_without(request, unwanted)).occasion)
+        occasion = _told(sent.kind, letter(request.without(unwanted)).occasion)
     writer = replace(
         writer,
         model=replace(shop.model, version=shown.model_version),
@@ -180,10 +175,6 @@ def _items(recommender: Recommender, ids: Sequence[str]) -> tuple[int, ...]:
     return tuple(item for item in recommender.catalogue.ids.find_all(ids).tolist() if item >= 0)
 
 
-def _without(request: SlateRequest, items: Iterable[int]) -> SlateRequest:
-    return replace(request, filters=replace(request.filters, exclude=(*request.filters.exclude, *items)))
-
-
 def _presentable(
     recommender: Recommender,
     shown: Shown,
@@ -196,7 +187,7 @@ def _presentable(
     """The same slots without what would embarrass the shop now; what comes in its place is the best of the rest."""
     shelf = recommender.shelf(replace(request, as_of=now))
     closed = recommender.closed(now, request.filters.market, shelf)
-    removed = rules.filtered(closed, recommender.catalogue, _without(request, unwanted).filters)
+    removed = rules.filtered(closed, recommender.catalogue, request.without(unwanted).filters)
     held = [
         slot if slot and removed.item(slot.item) == Rule.NONE and struck_out.isdisjoint(slot.reason.items) else None
         for slot in shown.slots
@@ -205,7 +196,7 @@ def _presentable(
         room = Room(shelf.caps, request.n, [slot.item for slot in held if slot])
         named = [*unwanted, *(slot.item for slot in shown.slots if slot)]
         # Of twice as many, as caps may leave no room for some.
-        rest = letter(replace(_without(request, named), n=2 * request.n)).slate.slots
+        rest = letter(replace(request.without(named), n=2 * request.n)).slate.slots
         instead = (slot for slot in rest if removed[slot.item] == Rule.NONE and room.take(slot.item))
         held = [slot or next(instead, None) for slot in held]
     return tuple(slot for slot in held if slot)

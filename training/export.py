@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Final
 
 from models.customers import PERSONALIZE_EMAIL
-from models.live import Since
-from models.mailings import Letter
+from models.mailings import Letter, Mailing
 from models.merchandising import ShopRule, in_force
 from models.recommender import Recommender
-from models.slate import Filters, SlateRequest
+from models.slate import SlateRequest
 from training.errors import InputError
 from training.export_columns import Mail, Order, table_of
 from training.export_files import FORMATS, written
@@ -92,32 +91,25 @@ def _write(order: Order, began: int, suffix: str, now: Now, part: tuple[Path, Se
 def _mails(order: Order, began: int, now: Now, recipients: Sequence[Recipient]) -> list[Mail]:
     """Of those for whom the mail is due."""
     rules = in_force(now.rules, began)
-    asked = [_asked(order, rules, now, one) for one in recipients]
+    letters = [_letter(order, rules, now, one) for one in recipients]
     if order.mailing is None:
-        slates = now.recommender.recommend_all(asked)
+        slates = now.recommender.recommend_all([(one.customer_id, one.ordinary, one.since) for one in letters])
         return [Mail(one.customer_id, slate) for one, slate in zip(recipients, slates, strict=True)]
-    letters = (
-        Letter(now.recommender, order.mailing, customer, request, since, now.about(customer, since, one.order_id))
-        for one, (customer, request, since) in zip(recipients, asked, strict=True)
-    )
     # Few of all customers are due, and whoever is not costs no slate.
     return [Mail(one.customer_id, one.slate, one.occasion) for one in letters if one.occasion]
 
 
-def _asked(
-    order: Order, rules: tuple[ShopRule, ...], now: Now, recipient: Recipient
-) -> tuple[str, SlateRequest, Since]:
+def _letter(order: Order, rules: tuple[ShopRule, ...], now: Now, recipient: Recipient) -> Letter:
     """`rules`: those in force, for who is mailed now."""
     customer, since = recipient.customer_id, now.since(recipient.customer_id)
-    ordered = now.about(customer, since, recipient.order_id).order
     request = SlateRequest(
         n=order.n,
         as_of=now.as_of if recipient.as_of is None else recipient.as_of,
-        filters=Filters(exclude=(*now.seen(customer, since), *ordered)),
         repeat=order.repeat,
         placement=EMAIL,
         # As the service: rules begin and end by the clock, unless another moment is asked about.
         rules=rules if recipient.as_of is None else now.rules,
         purpose=PERSONALIZE_EMAIL,
     )
-    return customer, request, since
+    facts, before = now.about(customer, since, recipient.order_id, recipient.as_of), now.seen(customer, since)
+    return Letter(now.recommender, order.mailing or Mailing.NEWSLETTER, customer, request, since, facts, before)

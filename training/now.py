@@ -79,14 +79,17 @@ class Now:
     def _stranger(self) -> Since:
         return replace(NOTHING, unasked=self.unasked)
 
-    def about(self, customer_id: str, since: Since, order_id: str | None) -> Facts:
-        """With the products of an order of the customer's."""
+    def about(self, customer_id: str, since: Since, order_id: str | None, as_of: int | None) -> Facts:
+        """With the products of an order of the customer's; at a moment that is asked about, without what came later."""
+        facts = self.facts
+        if as_of is not None and facts.restocked:
+            facts = replace(facts, restocked={item: when for item, when in facts.restocked.items() if when <= as_of})
         if order_id is None:
-            return self.facts
+            return facts
         histories, user = self.recommender.model.histories, self._user(customer_id, since)
         events = history(histories.none() if user == NOBODY else histories.of(user), since)
         bought = events.item[(events.kind == PURCHASE) & (events.order == order_code(order_id))]
-        return replace(self.facts, order=tuple(np.unique(bought).tolist()))
+        return replace(facts, order=tuple(np.unique(bought).tolist()))
 
     def _user(self, customer_id: str, since: Since) -> int:
         return NOBODY if since.forgotten else self.recommender.model.customers.ids.find(customer_id)

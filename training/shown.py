@@ -14,6 +14,7 @@ import orjson
 import pyarrow as pa
 from sqlalchemy import Connection, text
 
+from models.mailings import products_of
 from training.errors import InputError
 from training.sources import Source, open_sources, read_whole
 from training.store import fetched
@@ -72,7 +73,7 @@ class Shown:
             if campaign not in counted and len(counted) == self.campaigns:
                 continue  # an older record may still be of one that counts
             counted.add(campaign)
-            yield from (product[0] for product in orjson.loads(document)["products"])
+            yield from products_of(orjson.loads(document))
 
 
 NOTHING: Final = Shown()

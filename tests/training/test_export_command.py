@@ -245,3 +245,16 @@ def test_what_cannot_be_exported_is_refused_in_a_sentence(
     assert run(*export(shop, tmp_path / "slates.csv"), *options) == 2
     assert said in last_line(capsys)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_mail_is_about_may_have_been_shown_before(shop: Path, tmp_path: Path) -> None:
+    newsletter, due = tmp_path / "newsletter.csv", tmp_path / "due.csv"
+    everyone = ("--repeat", "include", "-n", 4)
+    assert run(*export(shop, newsletter, *everyone)) == 0
+    seen = {row["customer_id"]: {row[f"rec_{rank}_id"] for rank in range(1, 5)} for row in rows_of(newsletter)}
+    assert run(*export(shop, due, "--audience", "replenishment", *everyone, "--not-again", newsletter)) == 0
+    rows = rows_of(due)
+    assert any(row["rec_1_id"] in seen[row["customer_id"]] for row in rows)
+    assert run(*export(shop, newsletter, *everyone, "--not-again", newsletter)) == 0
+    for row in rows_of(newsletter):
+        assert seen[row["customer_id"]].isdisjoint(row[f"rec_{rank}_id"] for rank in range(1, 5))

@@ -71,7 +71,12 @@ class Till:
         self.store.write(lambda change: rules.put(change, rule_id, document, time=1, actor="test")).result(10)
 
     def mails(self, customer: str, campaign: Campaign, *shown: str, time: int) -> None:
-        document = json.dumps({"products": [[product, 0.5, "popular", "popular", [], ""] for product in shown]})
+        facts = {
+            "products": [[product, 0.5, "popular", "popular", [], ""] for product in shown],
+            "also": [],
+            "before": [],
+        }
+        document = json.dumps(facts)
         made = Record(f"r{next(NUMBERS)}".encode(), campaign.campaign_id, customer, time, document)
 
         def work(change: Change) -> None:
@@ -250,10 +255,10 @@ def test_an_order_is_found_in_what_was_learned_and_in_what_was_told(
     till.tells("purchase", "c01", "hose", order_id="7/a")
     now = now_of(till, learned, tmp_path)
     ids = now.recommender.catalogue.ids
-    assert [ids[item] for item in now.about("c00", now.since("c00"), "7/a").order] == ["kite", "mug"]
-    assert now.about("c00", now.since("c00"), "8").order == ()
-    assert now.about("nobody", now.since("nobody"), "7/a").order == ()
-    assert now.about("c00", now.since("c00"), None) is now.facts
+    assert [ids[item] for item in now.about("c00", now.since("c00"), "7/a", None).order] == ["kite", "mug"]
+    assert now.about("c00", now.since("c00"), "8", None).order == ()
+    assert now.about("nobody", now.since("nobody"), "7/a", None).order == ()
+    assert now.about("c00", now.since("c00"), None, None) is now.facts
 
 
 def test_without_a_store_nothing_has_happened(learned: Recommender) -> None:

@@ -93,7 +93,8 @@ def mailed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     ]
     for number, (name, time, customer, products) in enumerate(sent):
         campaign = Campaign(name, "newsletter", "v1", time, time, window_hours=24, not_twice=3)
-        document = json.dumps({"products": [[product, 0.5, "popular", "popular", [], ""] for product in products]})
+        told = [[product, 0.5, "popular", "popular", [], ""] for product in products[:-1]]
+        document = json.dumps({"products": told, "also": products[-1:], "before": ["milk"]})
         made = Record(f"r{number}".encode(), name, customer, time, document)
         store.write(lambda change, campaign=campaign: campaigns.put(change, campaign)).result(10)
         store.write(lambda change, made=made: campaigns.keep(change, made, valid_after=0, erased=0)).result(10)
