@@ -66,26 +66,29 @@ def varied(
     too_many: list[int] = []
 
     def show(place: int) -> None:
-        if len(chosen) < first and room.take(items[place]):
+        if len(chosen) < first and (not caps or room.take(items[place])):
             limits.show(items[place])
             chosen.append(place)
 
     def beside_its_own(place: int) -> bool:
         return bool(chosen) and family[place] >= 0 and family[place] == family[chosen[-1]]
 
-    for place in (place for place in range(len(items)) if place not in elsewhere):
+    for place, item in enumerate(items):
         if len(chosen) >= first:
             break
-        if not limits.fits(items[place]):
+        if place in elsewhere:
+            continue
+        if not limits.fits(item):
             too_many.append(place)
         elif beside_its_own(place):
             waiting.append(place)
         else:
             show(place)
-            free = (other for other in waiting if limits.fits(items[other]) and not beside_its_own(other))
-            if (other := next(free, None)) is not None:
-                waiting.remove(other)
-                show(other)
+            for other in waiting:
+                if limits.fits(items[other]) and not beside_its_own(other):
+                    waiting.remove(other)
+                    show(other)
+                    break
     for place in [*waiting, *too_many]:
         show(place)
     return chosen

@@ -20,7 +20,7 @@ from models.repeats import Clocks, clocks
 from models.settings import ModelSettings
 
 Floats = NDArray[np.float32]
-TOGETHER: Final = 64  # customers whose cases are made at once: more take memory, and no less time
+TOGETHER: Final = 128  # customers who are looked at at once: more take memory, and no less time
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,16 +27,24 @@ class Ranked:
 
     items: NDArray[np.int64]  # (c,)
     scores: NDArray[np.float32]  # (c,) before anything was moved
-    rows: NDArray[np.float32]  # (c, FEATURES)
     bought: NDArray[np.bool_]  # (c,) before
     chosen: NDArray[np.bool_]  # (c,) by a rule of the shop alone: no source proposed it
     pins: dict[int, int]  # spot from 0 -> the item that the shop shows there
+    all_rows: NDArray[np.float32]  # (all candidates, FEATURES) by item
+    places: NDArray[np.int64]  # (c,) the row of each
+
+    @property
+    def rows(self) -> NDArray[np.float32]:
+        """(c, FEATURES)"""
+        return self.all_rows[self.places]
 
     def at(self, places: NDArray[np.int64]) -> Ranked:
         """Some of them."""
         return Ranked(
-            *(self.items[places], self.scores[places], self.rows[places], self.bought[places], self.chosen[places]),
+            *(self.items[places], self.scores[places], self.bought[places], self.chosen[places]),
             self.pins,
+            self.all_rows,
+            self.places[places],
         )
 
 
@@ -63,8 +71,8 @@ def ranked_each(
     for span, items, known, shelf, seats in zip(of.slices, offered, proposed, shelves, pins, strict=True):
         mine = scores[span]
         order = np.argsort(-(mine + shelf.odds[items]), kind="stable")
-        chosen = ~among(items[order], known)
-        ranked.append(Ranked(items[order], mine[order], rows[span][order], bought[span][order], chosen, seats))
+        chosen = np.zeros(len(items), np.bool_) if items is known else ~among(items[order], known)
+        ranked.append(Ranked(items[order], mine[order], bought[span][order], chosen, seats, rows[span], order))
     return ranked
 
 

@@ -34,7 +34,7 @@ def of_slate(
         by[source].append(item)
     recent = case.demand.popularity.recent
     why = {item: popular(recent[item]) for item in by[Source.POPULAR]}
-    why |= {item: buy_again(pairs, item, case.as_of) for item in by[Source.OWN_PURCHASES]}
+    why |= _again(pairs, by[Source.OWN_PURCHASES], case.as_of)
     why |= {item: arrival(catalogue, item) for item in by[Source.NEW]}
     why |= dict.fromkeys(by[Source.PINNED], CHOSEN_BY_SHOP)
     why |= similar_customers(catalogue, pairs, case.observed, by[Source.FACTORS])
@@ -58,12 +58,18 @@ def popular(lines: float) -> Reason:
 
 def buy_again(pairs: Interactions, item: int, as_of: int) -> Reason:
     """From a customer's own purchases of the product, returned ones too: the rhythm while they keep to it."""
-    place = int(pairs.item.searchsorted(item))
-    lines, last = int(pairs.lines.item(place)), pairs.last.item(place)
-    days = (last - pairs.first.item(place)) / DAY / max(lines - 1, 1)
-    silent = (as_of - last) / DAY
-    kept = lines >= 3 and days >= 0.5 and silent <= LAPSED * days
-    return Reason(ReasonKind.BUY_AGAIN, (item,), _rhythm(days) if kept else _times(lines))
+    return _again(pairs, [item], as_of)[item]
+
+
+def _again(pairs: Interactions, items: list[int], as_of: int) -> dict[int, Reason]:
+    places = pairs.item.searchsorted(np.array(items, np.int32))
+    bought = zip(items, *(column[places].tolist() for column in (pairs.lines, pairs.first, pairs.last)), strict=True)
+    why = {}
+    for item, lines, first, last in bought:
+        days = (last - first) / DAY / max(lines - 1, 1)
+        kept = lines >= 3 and days >= 0.5 and (as_of - last) / DAY <= LAPSED * days
+        why[item] = Reason(ReasonKind.BUY_AGAIN, (item,), _rhythm(days) if kept else _times(int(lines)))
+    return why
 
 
 def _rhythm(days: float) -> str:
