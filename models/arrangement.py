@@ -73,22 +73,19 @@ def varied(
     def beside_its_own(place: int) -> bool:
         return bool(chosen) and family[place] >= 0 and family[place] == family[chosen[-1]]
 
-    for place, item in enumerate(items):
+    for place in (place for place in range(len(items)) if place not in elsewhere):
         if len(chosen) >= first:
             break
-        if place in elsewhere:
-            continue
-        if not limits.fits(item):
+        if not limits.fits(items[place]):
             too_many.append(place)
         elif beside_its_own(place):
             waiting.append(place)
         else:
             show(place)
-            for other in waiting:
-                if limits.fits(items[other]) and not beside_its_own(other):
-                    waiting.remove(other)
-                    show(other)
-                    break
+            free = (other for other in waiting if limits.fits(items[other]) and not beside_its_own(other))
+            if (other := next(free, None)) is not None:
+                waiting.remove(other)
+                show(other)
     for place in [*waiting, *too_many]:
         show(place)
     return chosen
