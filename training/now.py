@@ -69,9 +69,10 @@ class Now:
 
     def seen(self, customer_id: str, since: Since) -> tuple[int, ...]:
         """What mails have shown the customer. Who does not want to be known, or was erased, gets what everyone gets."""
-        place, user = self.live.mailed.find(customer_id), self._user(customer_id, since)
-        customers = self.recommender.model.customers
-        if place < 0 or since.forgotten or not customers.allows(user, PERSONALIZE_EMAIL, since):
+        place, customers = self.live.mailed.find(customer_id), self.recommender.model.customers
+        if place < 0 or since.forgotten:
+            return ()
+        if not customers.allows(self._user(customer_id, since), PERSONALIZE_EMAIL, since):
             return ()
         return tuple(np.unique(self._items(self.live.shown, place)).tolist())
 
