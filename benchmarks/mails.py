@@ -40,13 +40,14 @@ from models.customers import NO, PERSONALIZE_EMAIL
 from models.recommender import Recommender
 from models.registry import Registry
 from service.metrics import DIRECTORY
+from service.settings import IN_MEMORY
 from tests.postgres_server import PostgresServer
 from tests.redis_server import MISSING, RedisServer, find_redis
 
 SHARE_OF_CAPACITY: Final = 0.6
 UNKNOWN, REFUSING = 0.2, 0.1  # of the recipients
 DEADLINE_MS, GRACE_MS = 200, 20
-PROBE: Final = 4000  # calls that tell how many are possible: the speed of the machine changes within seconds
+PROBE: Final = 10_000  # calls that tell how many are possible: the speed of the machine changes within seconds
 UNHURRIED_MS: Final = 10_000
 LATE_DEADLINE_MS: Final = 100
 PEOPLE: Final = 200  # who are asked for again and again
@@ -83,7 +84,7 @@ def refuse(port: int, names: Sequence[str]) -> None:
     assert {answer.status for answer in fetched(port, calls)} == {200}
 
 
-def load(root: Path, redis: RedisServer, recipients: int) -> bool:
+def load(root: Path, run_dir: Path, redis: RedisServer, recipients: int) -> bool:
     parts: dict[str, Callable[[], object]] = {
         "all is well": lambda: None,
         "Redis killed": redis.kill,
@@ -95,7 +96,7 @@ def load(root: Path, redis: RedisServer, recipients: int) -> bool:
     warming, warming_refusing = audience(names, 400, "warming")
     groups = [audience(names, PROBE + recipients // len(parts), label) for label in parts]
     tallies = {}
-    with server(root, redis_url=redis.url, workers=2, runtime_dir=root.parent / "run") as (port, _, _):
+    with server(root, redis_url=redis.url, workers=2, runtime_dir=run_dir) as (port, _, _):
         refuse(port, [*warming_refusing, *(name for _, refusing in groups for name in refusing)])
         capacity(port, warming)
         print("load")
@@ -141,7 +142,7 @@ async def disturbed(port: int, calls: Sequence[bytes], rate: float, do: Callable
     return tally
 
 
-def same(root: Path) -> bool:
+def same(root: Path, run_dir: Path) -> bool:
     """Whether everybody was told the same whenever they were asked for."""
     names = [*names_of(root)[:PEOPLE], *(f"same-{number}" for number in range(PEOPLE // 5))]
     calls = [mail_call(name, "same", UNHURRIED_MS) for name in names]
@@ -156,7 +157,7 @@ def same(root: Path) -> bool:
         print(f"  {name:<42} {wrong:>4} of {len(calls) * times} other than before")
 
     print("same")
-    settings = {"workers": 2, "runtime_dir": root.parent / "run", "poll_seconds": 0.2}
+    settings = {"workers": 2, "runtime_dir": run_dir, "poll_seconds": 0.2}
     with server(root, **settings) as (port, pid, _):
         ask(port, "five times at once", 5)
         kill(pid)
@@ -204,8 +205,8 @@ def wait_for(port: int, version: str) -> None:
         time.sleep(0.2)
 
 
-def late(root: Path, redis: RedisServer) -> bool:
-    names, run_dir = itertools.cycle(names_of(root)), root.parent / "run"
+def late(root: Path, run_dir: Path, redis: RedisServer) -> bool:
+    names = itertools.cycle(names_of(root))
     crowd = [mail_call(name, "crowd", UNHURRIED_MS, n=100) for name in itertools.islice(names, 2000)]
     kept = []
     print(f"late: milliseconds past the deadline of {LATE_DEADLINE_MS} ms")
@@ -259,14 +260,18 @@ def own_store() -> Iterator[PostgresServer]:
 
 def held(part: str, registry: Path, binary: str, recipients: int) -> bool:
     """Whether all was as promised in one part, tried on a copy of the registry."""
-    with tempfile.TemporaryDirectory(prefix="regulars-mails-") as directory:
-        root, redis = Path(directory) / "registry", RedisServer(binary, Path(directory))
+    memory = IN_MEMORY if Path(IN_MEMORY).is_dir() else None  # where the service has it by default
+    with (
+        tempfile.TemporaryDirectory(prefix="regulars-mails-") as directory,
+        tempfile.TemporaryDirectory(prefix="regulars-mails-", dir=memory) as run,
+    ):
+        root, redis, run_dir = Path(directory) / "registry", RedisServer(binary, Path(directory)), Path(run)
         shutil.copytree(registry, root, ignore=shutil.ignore_patterns("store.db*"))
         redis.start()
         try:
             if part == "load":
-                return load(root, redis, recipients)
-            return same(root) if part == "same" else late(root, redis)
+                return load(root, run_dir, redis, recipients)
+            return same(root, run_dir) if part == "same" else late(root, run_dir, redis)
         finally:
             redis.kill()
 

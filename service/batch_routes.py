@@ -47,7 +47,7 @@ class BatchAnswer(Schema):
 
 def add_batch_routes(app: FastAPI, settings: Settings) -> None:
     # For all batches of a process together: a thread is left to single slates, and two are hardly faster than one.
-    app.state.batch_places = asyncio.Semaphore(max(1, settings.scoring_threads - 1))
+    app.state.batch_places = asyncio.Semaphore(max(1, settings.threads() - 1))
     kinds = [{"$ref": f"#/components/schemas/{model.__name__}"} for model in (SlateAnswer, RecipientProblem)]
     app.add_api_route(
         "/v1/recommendations/batch",

@@ -1,12 +1,17 @@
 """What Prometheus reads. Labels are route templates and words of our own, never ids.
 
 With several workers every process writes its numbers to files in PROMETHEUS_MULTIPROC_DIR, and whoever is asked adds
-them up; `python -m service` makes that directory before the workers start.
+them up; `python -m service` makes that directory before the workers start, in memory where it can.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +21,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from service.breaker import State
 
 DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"
+PREFIX: Final = "metrics-"
 SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5)
 
 
@@ -95,6 +101,35 @@ class Metrics:
         everything = CollectorRegistry()
         MultiProcessCollector(everything)  # type: ignore[no-untyped-call]
         return generate_latest(everything)
+
+
+@contextmanager
+def shared_directory(runtime: Path) -> Iterator[str]:
+    """Where the workers of a service write their numbers, until it ends. What killed services left is removed."""
+    runtime.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _locked(runtime):  # so that none is taken for left before it is locked itself
+        for left in runtime.glob(f"{PREFIX}*"):
+            with suppress(BlockingIOError), _locked(left, fcntl.LOCK_NB):
+                shutil.rmtree(left, ignore_errors=True)
+        directory = tempfile.mkdtemp(prefix=PREFIX, dir=runtime)
+        held = os.open(directory, os.O_RDONLY)
+        fcntl.flock(held, fcntl.LOCK_EX)
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+        os.close(held)
+
+
+@contextmanager
+def _locked(directory: Path, flags: int = 0) -> Iterator[None]:
+    """Raises BlockingIOError where another process holds it and LOCK_NB says not to wait."""
+    held = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | flags)
+        yield
+    finally:
+        os.close(held)
 
 
 def sweep() -> None:

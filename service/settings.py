@@ -22,6 +22,7 @@ from models.links import is_absolute
 PREFIX: Final = "REGULARS_"
 ORIGIN: Final = re.compile(r"https?://[^/\s*]+")
 MOST_CALLS: Final = 1_000_000  # a minute
+IN_MEMORY: Final = "/dev/shm"  # noqa: S108 - of Linux; whose directory it is in there is looked at
 DEVELOPMENT_KEY: Final = b"regulars on this machine alone"
 
 
@@ -85,7 +86,10 @@ class Settings(BaseModel):
     deadline_ms: Annotated[int, Field(ge=1, le=10_000, description="after this the popular slate goes out instead")] = (
         200
     )
-    scoring_threads: Annotated[int, Field(ge=1, le=64, description="questions worked on at once, a worker")] = 2
+    scoring_threads: Annotated[
+        int | None,
+        Field(ge=1, le=64, description="questions worked on at once, a worker; by default 1, with PostgreSQL 2"),
+    ] = None
     scoring_queue: Annotated[int, Field(ge=0, description="slates that may wait for a thread, a worker")] = 64
     body_limit_bytes: Annotated[int, Field(ge=1, description="largest request body")] = 1_000_000
     poll_seconds: Annotated[float, Field(gt=0, description="how often a new model is looked for")] = 1.0
@@ -110,7 +114,7 @@ class Settings(BaseModel):
     default_locale: Annotated[str, Field(description="how prices are written when the caller does not say")] = "en_US"
     runtime_dir: Annotated[
         Path | None,
-        Field(description="where workers note which models are verified; by default one of this user"),
+        Field(description="what workers share, and which models are verified; by default in memory"),
     ] = None
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="lowest level to log")] = (
         "info"
@@ -209,12 +213,28 @@ class Settings(BaseModel):
             return self.database_url.get_secret_value()
         return f"sqlite:///{(self.registry / 'store.db').absolute()}"
 
+    def threads(self) -> int:
+        """Questions worked on at once: while one waits for a server, another one can be worked on."""
+        return self.scoring_threads or (1 if self.store().startswith("sqlite") else 2)
+
     def runtime(self) -> Path:
-        """A directory of this user on this host."""
+        """A directory of this user on this host, in memory where the host has such a place.
+
+        Files in it are mapped, and who writes into a page of a file waits while a disk takes what was there before.
+        """
         if self.runtime_dir is not None:
             return self.runtime_dir
-        base = os.environ.get("XDG_RUNTIME_DIR")
-        return Path(base) / "regulars" if base else Path(tempfile.gettempdir()) / f"regulars-{os.getuid()}"
+        if base := os.environ.get("XDG_RUNTIME_DIR"):
+            return Path(base) / "regulars"
+        base = IN_MEMORY if os.access(IN_MEMORY, os.W_OK | os.X_OK) else tempfile.gettempdir()
+        return _own(Path(base) / f"regulars-{os.getuid()}")
+
+
+def _own(directory: Path) -> Path:
+    """The same. Raises SettingsError where somebody else has made it."""
+    if directory.exists() and directory.stat().st_uid != os.getuid():
+        raise SettingsError(f"{directory} belongs to another user; REGULARS_RUNTIME_DIR says where to go instead")
+    return directory
 
 
 def _parts(text: str) -> list[str]:

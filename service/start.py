@@ -6,7 +6,6 @@ import contextlib
 import os
 import socket
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +14,7 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from service.logs import config
-from service.metrics import DIRECTORY
+from service.metrics import DIRECTORY, shared_directory
 from service.settings import Settings
 
 APP: Final = "service.app:create"
@@ -26,7 +25,7 @@ def serve(settings: Settings) -> None:
     if settings.workers == 1:
         uvicorn.run(APP, **_options(settings))
         return
-    with tempfile.TemporaryDirectory(prefix="regulars-metrics-") as directory:
+    with shared_directory(settings.runtime()) as directory:
         os.environ[DIRECTORY] = directory
         if sys.platform == "linux":
             chosen = uvicorn.Config(APP, workers=settings.workers, **_options(settings))

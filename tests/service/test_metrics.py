@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from service.breaker import State
-from service.metrics import Metrics
+from service.metrics import Metrics, shared_directory
 
 WORKER = "from service.metrics import *; m = Metrics(); m.answers.labels('personal', 'none').inc(); m.pending.set(1)"
 
@@ -37,3 +37,21 @@ def test_workers_are_added_up_and_the_dead_forgotten(tmp_path: Path) -> None:
     told = subprocess.run([sys.executable, "-c", read], env=environment, check=True, capture_output=True, text=True)
     assert 'regulars_answers_total{fallback_reason="none",strategy="personal"} 2.0' in told.stdout
     assert "regulars_scoring_pending 0.0" in told.stdout or "regulars_scoring_pending" not in told.stdout
+
+
+KILLED = """
+import os
+from service.metrics import *
+with shared_directory(Path({!r})):
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_what_a_killed_service_left_is_removed_and_what_a_living_one_needs_is_not(tmp_path: Path) -> None:
+    runtime = tmp_path / "run"
+    subprocess.run([sys.executable, "-c", KILLED.format(str(runtime))], check=False)
+    (left,) = runtime.iterdir()
+    with shared_directory(runtime) as first, shared_directory(runtime) as second:
+        assert not left.exists()
+        assert {str(path) for path in runtime.iterdir()} == {first, second}
+    assert list(runtime.iterdir()) == []

@@ -1,8 +1,12 @@
 """Settings come from the environment, once, and wrong ones are refused with a sentence."""
 
+import os
+import tempfile
+from pathlib import Path
+
 import pytest
 
-from service.settings import Settings, SettingsError
+from service.settings import IN_MEMORY, Settings, SettingsError
 
 
 def test_without_any_variable_it_listens_on_loopback_alone() -> None:
@@ -92,6 +96,15 @@ def test_every_setting_says_what_it_means() -> None:
 def test_the_store_lies_in_the_registry_unless_it_is_said_where() -> None:
     assert Settings.of({"REGULARS_REGISTRY": "/shop"}).store() == "sqlite:////shop/store.db"
     assert Settings.of({"REGULARS_DATABASE_URL": "postgresql://db/shop"}).store() == "postgresql://db/shop"
+
+
+def test_what_workers_share_lies_in_memory_unless_it_is_said_where(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    base = Path(IN_MEMORY) if Path(IN_MEMORY).is_dir() else Path(tempfile.gettempdir())
+    assert Settings.of({}).runtime() == base / f"regulars-{os.getuid()}"
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/7")
+    assert Settings.of({}).runtime() == Path("/run/user/7/regulars")
+    assert Settings.of({"REGULARS_RUNTIME_DIR": "/here"}).runtime() == Path("/here")
 
 
 def test_customer_tokens_need_a_secret_that_only_this_shop_knows() -> None:
