@@ -144,6 +144,7 @@ async def again_and_again(work: Callable[[], object], seconds: float) -> None:
     while True:
         try:
             await asyncio.to_thread(work)
+            told = ""
         except StoreDownError:
             pass  # whoever asks the store for an answer says so
         except Exception as error:

@@ -46,7 +46,7 @@ class BatchAnswer(Schema):
 
 
 def add_batch_routes(app: FastAPI, settings: Settings) -> None:
-    # For all batches of a process together: a thread is left to single slates, and two are hardly faster than one.
+    # For all batches of a process together: a single slate waits for one of theirs at most, or has a thread of its own.
     app.state.batch_places = asyncio.Semaphore(max(1, settings.threads() - 1))
     kinds = [{"$ref": f"#/components/schemas/{model.__name__}"} for model in (SlateAnswer, RecipientProblem)]
     app.add_api_route(

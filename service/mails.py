@@ -132,18 +132,13 @@ def made(
     occasion = shown.occasion
     if record and occasion and (unwanted or slots != shown.slots):  # it may be over
         occasion = _told(sent.kind, letter(request.without(unwanted)).occasion)
-    writer = replace(
-        writer,
-        model=replace(shop.model, version=shown.model_version),
-        now=shown.as_of,
-        ref=sent.ref,
-        expires=sent.campaign.closes + keep_days * DAY,
-    )
+    maker, expires = replace(shop.model, version=shown.model_version), sent.campaign.closes + keep_days * DAY
+    writer = replace(writer, model=maker, now=shown.as_of, ref=sent.ref, expires=expires)
     products = [writer.slot(slot) for slot in slots]
     answer = writer.answer(shown.strategy, shown.fallback_reason, products, content_of(products), occasion)
-    ids = [recommender.catalogue.ids[slot.item] for slot in slots]
     if record:
-        return Made(answer, also=tuple(name for name in ids if name not in products_of(record)))
+        held = products_of(record)
+        return Made(answer, also=tuple(product["id"] for product in products if product["id"] not in held))
     if not allowed or known.since.forgotten or (sent.kind.triggered and not shown.occasion):
         return Made(answer)
     document = _document(replace(shown, slots=slots), recommender.catalogue, known.number, sent.before)

@@ -74,10 +74,11 @@ def _answer(recommender: Recommender, user: int, case: Case, request: SlateReque
     ranked = recommender.ranked(case, removed)
     served, filled = _served(recommender, case, request, ranked)
     items = {SERVED: served}
-    blended = np.lexsort((ranked.items, -recommender.ranker.blend(ranked.rows, ranked.bought)))
+    rows = ranked.rows
+    blended = np.lexsort((ranked.items, -recommender.ranker.blend(rows, ranked.bought)))
     items[BLEND] = ranked.items[blended[: request.n]]
     for name, feature in SOURCES.items():
-        items[name] = ranked.items[_highest(ranked.rows[:, FEATURES.index(feature)], ranked.items, request.n)]
+        items[name] = ranked.items[_highest(rows[:, FEATURES.index(feature)], ranked.items, request.n)]
     items |= _baselines(recommender, user, case, removed, request.n)
     limits = (replace(recommender.settings.diversity, category=limit, placements=()) for limit in DIVERSITIES)
     return Answer(

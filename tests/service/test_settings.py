@@ -107,6 +107,12 @@ def test_what_workers_share_lies_in_memory_unless_it_is_said_where(monkeypatch: 
     assert Settings.of({"REGULARS_RUNTIME_DIR": "/here"}).runtime() == Path("/here")
 
 
+def test_one_question_is_worked_on_at_once_unless_the_store_is_a_server() -> None:
+    assert Settings.of({}).threads() == 1
+    assert Settings.of({"REGULARS_DATABASE_URL": "postgresql://db/shop"}).threads() == 2
+    assert Settings.of({"REGULARS_SCORING_THREADS": "3"}).threads() == 3
+
+
 def test_customer_tokens_need_a_secret_that_only_this_shop_knows() -> None:
     assert Settings().token_secret() is None
     assert Settings.of({"REGULARS_SIGNING_KEY": "a", "REGULARS_API_KEY": "b"}).token_secret() == b"a"
