@@ -1,8 +1,8 @@
 """A mailing at nine in the morning: `python -m benchmarks.mails --registry DIR [--recipients 100000] [load same late]`.
 
-    load   every recipient fetched one by one over 64 connections, at 60 % of what is possible, measured before each of
-           four parts; one in five unknown, one in ten said no to mails; Redis is killed and comes back, another model
-           is published
+    load   every recipient fetched one by one over 64 connections, at a fixed rate: 60 % of what is possible, measured
+           before; one in five unknown, one in ten said no to mails; Redis is killed and comes back, another model is
+           published
     same   the same call again and again in a campaign: at once, apart, at both workers, after the service was ended,
            after it was killed (SIGKILL), after another model was published
     late   the store stopped (SIGSTOP) and killed, Redis stopped, more asked than can be computed: by how much the
@@ -47,7 +47,7 @@ from tests.redis_server import MISSING, RedisServer, find_redis
 SHARE_OF_CAPACITY: Final = 0.6
 UNKNOWN, REFUSING = 0.2, 0.1  # of the recipients
 DEADLINE_MS, GRACE_MS = 200, 20
-PROBE: Final = 10_000  # calls that tell how many are possible: the speed of the machine changes within seconds
+PROBE: Final = 30_000  # calls that tell how many are possible: the speed of a shared machine changes within seconds
 UNHURRIED_MS: Final = 10_000
 LATE_DEADLINE_MS: Final = 100
 PEOPLE: Final = 200  # who are asked for again and again
@@ -94,21 +94,21 @@ def load(root: Path, run_dir: Path, redis: RedisServer, recipients: int) -> bool
     }
     names = iter(names_of(root))
     warming, warming_refusing = audience(names, 400, "warming")
-    groups = [audience(names, PROBE + recipients // len(parts), label) for label in parts]
+    probing, probing_refusing = audience(names, PROBE, "probing")
+    groups = [audience(names, recipients // len(parts), label) for label in parts]
     tallies = {}
     with server(root, redis_url=redis.url, workers=2, runtime_dir=run_dir) as (port, _, _):
-        refuse(port, [*warming_refusing, *(name for _, refusing in groups for name in refusing)])
+        refuse(port, [*warming_refusing, *probing_refusing, *(name for _, refusing in groups for name in refusing)])
         capacity(port, warming)
-        print("load")
+        most = capacity(port, probing)
+        rate = SHARE_OF_CAPACITY * most
+        print(f"load: {most:.0f} a second at most, asked for {rate:.0f}", flush=True)
         for (name, do), (everyone, _) in zip(parts.items(), groups, strict=True):
-            # Anew for each part: a machine that is shared gets slower and faster meanwhile.
-            most = capacity(port, everyone[:PROBE])
-            calls = [mail_call(customer, "autumn", DEADLINE_MS) for customer in everyone[PROBE:]]
+            calls = [mail_call(customer, "autumn", DEADLINE_MS) for customer in everyone]
             began, before = time.perf_counter(), stolen()
-            tallies[name] = run(disturbed(port, calls, SHARE_OF_CAPACITY * most, do))
+            tallies[name] = run(disturbed(port, calls, rate, do))
             away = (stolen() - before) / (time.perf_counter() - began)
-            rates = f"{most:.0f} a second at most, asked for {SHARE_OF_CAPACITY * most:.0f}"
-            print(f"  {name}: {rates}; the host kept back {away:.2f} processors", flush=True)
+            print(f"  {name}: the host kept back {away:.2f} processors", flush=True)
         with closing(Caller(port)) as caller:
             model = caller("GET", "/readyz")[1]["model_version"]
     print(TITLES)
