@@ -52,7 +52,7 @@ class Recommender:
         self.arrivals = lru_cache(maxsize=16)(partial(arrivals, model.sales, model.catalogue, settings))
         self.shelves = lru_cache(maxsize=16)(partial(shelf_of, catalogue=self.catalogue))
         self.closed = lru_cache(maxsize=16)(partial(closed, self.catalogue))
-        self.by_sales = lru_cache(maxsize=32)(self._by_sales)
+        self.by_sales = lru_cache(maxsize=32)(partial(_by_sales, self.selling))
 
     @classmethod
     def load(cls, directory: Path) -> Self:
@@ -283,5 +283,6 @@ class Recommender:
         newest = int(self.model.sales.newest[0])
         return newest if as_of >= newest else as_of // DAY * DAY
 
-    def _by_sales(self, as_of: int, days: int, market: int, shelf: Shelf) -> Bestsellers:
-        return self.selling.bestsellers(as_of, days, market).on(shelf)
+
+def _by_sales(selling: Selling, as_of: int, days: int, market: int, shelf: Shelf) -> Bestsellers:
+    return selling.bestsellers(as_of, days, market).on(shelf)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Final, Self
 
 from models.bestsellers import Bestsellers, bestsellers
 from models.demand import Demand, demand_of
 from models.model import Model
+from models.repeats import Repeats
+from models.sales import DailySales
 from models.settings import ModelSettings
+from models.traits import Traits
 
 CELLS: Final = 1_600_000  # markets times products whose demand is kept, about 80 bytes each
 FEWEST: Final = 16  # markets whose demand is kept, everywhere among them
@@ -22,8 +26,11 @@ class Selling:
         self._sales, self._traits, self._repeats = model.sales, model.traits, model.repeats
         self._settings = settings
         # Of every market where products are few, of some where they are many: each takes memory by its products.
-        self.demand = lru_cache(maxsize=max(FEWEST, CELLS // max(len(model.catalogue), 1)))(self._demand)
-        self.bestsellers = lru_cache(maxsize=32)(self._bestsellers)
+        markets = max(FEWEST, CELLS // max(len(model.catalogue), 1))
+        learned = self._sales, self._traits, self._repeats, settings
+        # Caches hold no method of their owner: it would be kept in memory until Python looks for circles.
+        self.demand = lru_cache(maxsize=markets)(partial(_demand, *learned))
+        self.bestsellers = lru_cache(maxsize=32)(partial(_bestsellers, self._sales, self.demand))
 
     def of(self, model: Model) -> Self:
         """What sells of another model: the same where it has the same sales and has learned the same of products."""
@@ -37,10 +44,14 @@ class Selling:
             self.bestsellers(newest, days, market)
             _ = self.demand(newest, market).bestsellers
 
-    def _demand(self, as_of: int, market: int) -> Demand:
-        place = market if market >= 0 else None
-        return demand_of(self._sales, self._traits, self._repeats, self._settings, as_of, place)
 
-    def _bestsellers(self, as_of: int, days: int, market: int) -> Bestsellers:
-        total = self.demand(as_of, EVERYWHERE).popularity.total
-        return bestsellers(self._sales, total, as_of, days, market)
+def _demand(
+    sales: DailySales, traits: Traits, repeats: Repeats, settings: ModelSettings, as_of: int, market: int
+) -> Demand:
+    return demand_of(sales, traits, repeats, settings, as_of, market if market >= 0 else None)
+
+
+def _bestsellers(
+    sales: DailySales, demand: Callable[[int, int], Demand], as_of: int, days: int, market: int
+) -> Bestsellers:
+    return bestsellers(sales, demand(as_of, EVERYWHERE).popularity.total, as_of, days, market)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import sys
-import weakref
 from collections.abc import Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -45,11 +43,10 @@ class ActiveModel:
     def __init__(self, registry: Registry, runtime: Path, metrics: Metrics, locale: str = "en_US") -> None:
         self.registry = registry
         self.current: Model | None = None
-        self._kept: dict[str, Model | None] = {}  # by version: those of open campaigns; None: damaged
+        self._kept: dict[str, Model | Refusal] = {}  # by version: those of open campaigns
         self._needed: Set[str] = frozenset()
         self._keeping = Lock()
         self._refusals: tuple[Refusal, ...] = ()  # of the last look, the active version's first
-        self._before: weakref.ref[Recommender] | None = None
         self._runtime = runtime
         self._locale = locale
         self._metrics = metrics
@@ -71,7 +68,6 @@ class ActiveModel:
 
     def refresh(self) -> None:
         """Take the active version into service if it is another one and whole. Never raises."""
-        self._forget()
         try:
             self._note(self._follow(self._wanted()))
         except ArtifactError as error:
@@ -84,16 +80,9 @@ class ActiveModel:
             return current
         if version not in self._kept:
             with self._keeping:
-                if version not in self._kept and signature_of(self.registry.path(version)):
-                    self._kept[version] = self._loaded(version)
-        return self._kept.get(version)
-
-    def _loaded(self, version: str) -> Model | None:
-        try:
-            return self._load(self.registry.path(version))
-        except Exception as error:  # whatever it is, the mails of that campaign are made by the model in service
-            log.error("a campaign needs model %s: %s", version, self._shown(error))
-            return None
+                self._try_again(version)
+        kept = self._kept.get(version)
+        return kept if isinstance(kept, Model) else None
 
     def pin(self, version: str, until: int) -> None:
         """Have it kept in the registry until a moment; where that is only read, whoever prunes it does not know."""
@@ -108,8 +97,19 @@ class ActiveModel:
         with self._keeping:
             for version in self._kept.keys() - versions:
                 del self._kept[version]
-        for version in versions:
-            self.pinned(version)
+            for version in versions:
+                if self.current is None or version != self.current.version:
+                    self._try_again(version)
+
+    def _try_again(self, version: str) -> None:
+        """Have a version at hand that is not. Without it the model in service makes the mails of its campaign."""
+        known = self._kept.get(version)
+        if isinstance(known, Model):
+            return
+        tried = self._tried(version, known)
+        if isinstance(tried, Refusal) and tried != known:
+            log.error("a campaign needs model %s: %s", version, tried.reason)
+        self._kept[version] = tried
 
     def _wanted(self) -> list[str]:
         """The active version; where no model is served also those before it that exist. Raises ArtifactError."""
@@ -131,18 +131,25 @@ class ActiveModel:
         """Serve a version, or say why not. What is damaged stays refused until its files are others."""
         if self.current and version == self.current.version:
             return None
+        known = next((refusal for refusal in self._refusals if refusal.version == version), None)
+        tried = self._tried(version, known)
+        if isinstance(tried, Refusal):
+            return tried
+        self._swap(tried)
+        return None
+
+    def _tried(self, version: str, known: Refusal | None) -> Model | Refusal:
+        """The model, or why there is none. `known`: why there was none at the last look."""
         directory = self.registry.path(version)
         signature = signature_of(directory)
-        known = next((refusal for refusal in self._refusals if refusal.version == version), None)
         if known and known.signature and known.signature == signature:
             return known
         try:
-            self._swap(self._load(directory))
+            return self._load(directory)
         except ArtifactError as error:
             return Refusal(version, self._shown(error), signature)
         except Exception as error:  # whatever it is, it must not take the good model away, and it may pass
             return Refusal(version, self._shown(error))
-        return None
 
     def _load(self, directory: Path) -> Model:
         verify_once(directory, self._runtime)
@@ -165,17 +172,8 @@ class ActiveModel:
         if previous and previous.version in self._needed:
             self._kept[previous.version] = previous
         self.current = model
-        self._before = weakref.ref(previous.recommender) if previous else None
         self._metrics.model(model.version, model.created, previous.version if previous else None)
         log.info("serving model %s, data as of %s", model.version, model.data_as_of)
-
-    def _forget(self) -> None:
-        """Free the model before. At the next look, since at the swap there are still answers being made by it.
-
-        Its caches hold it in a cycle, which Python would leave alone for hours.
-        """
-        if self._before and self._before() is not None:
-            gc.collect()
 
     def _note(self, refusals: list[Refusal]) -> None:
         serves = f"{self.current.version} is served" if self.current else "there is no other"

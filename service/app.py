@@ -8,7 +8,7 @@ import gc
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Set
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
@@ -49,7 +49,6 @@ from service.store.database import StoreDownError, prepare
 from service.store.store import Store
 from service.token_routes import add_token_routes
 
-MODELS_OF_CAMPAIGNS = 4  # followed at once
 DESCRIPTION = "Product recommendations for shops: what a customer needs next, with the reason, in milliseconds."
 log: Final = logging.getLogger("regulars.service")
 
@@ -106,11 +105,11 @@ async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Serving
     scoring = Scoring(settings.threads(), settings.scoring_queue, metrics)
     cache = _cache(settings, metrics)
     live = LiveShop(store, settings.unasked or "allow")
-    mails = LiveShop(store, settings.unasked or "allow", MODELS_OF_CAMPAIGNS)
+    mails = LiveShop(store, settings.unasked or "allow")
     await asyncio.to_thread(keep_pinned, store, active)
     tasks = [
         asyncio.create_task(active.watch(settings.poll_seconds)),
-        asyncio.create_task(again_and_again(partial(follow, store, active, live), settings.follow_seconds)),
+        asyncio.create_task(again_and_again(partial(follow, store, active, live, mails), settings.follow_seconds)),
         asyncio.create_task(again_and_again(partial(count_sales, active, live), settings.sales_seconds)),
         asyncio.create_task(again_and_again(partial(sweep_mails, store, settings.mail_days), HOUR)),
     ]
@@ -154,17 +153,21 @@ async def again_and_again(work: Callable[[], object], seconds: float) -> None:
         await asyncio.sleep(seconds)
 
 
-def follow(store: Store, active: ActiveModel, live: LiveShop) -> None:
-    """What other hosts change shows here too, and is at hand before anyone asks."""
+def follow(store: Store, active: ActiveModel, live: LiveShop, mails: LiveShop) -> None:
+    """What other hosts change shows here too, and is at hand before anyone asks; what nobody needs any more is not."""
     now = store.follow()
+    needed = keep_pinned(store, active)
     if active.current is not None:
         live.at(active.current, now)
-    keep_pinned(store, active)
+        live.only({active.current.version})
+        mails.only({active.current.version, *needed})
 
 
-def keep_pinned(store: Store, active: ActiveModel) -> None:
+def keep_pinned(store: Store, active: ActiveModel) -> Set[str]:
     """Have at hand what open campaigns are pinned to. Raises StoreDownError."""
-    active.keep(store.read(partial(pinned, now=int(time.time()))))
+    needed = store.read(partial(pinned, now=int(time.time())))
+    active.keep(needed)
+    return needed
 
 
 def sweep_mails(store: Store, days: int) -> None:

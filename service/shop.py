@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Lock
@@ -60,9 +60,8 @@ class Shop:
 class LiveShop:
     """Follows the store: whoever is about to answer from a position first sees that the shop is as new."""
 
-    def __init__(self, store: Store, unasked: str, models: int = 1) -> None:
+    def __init__(self, store: Store, unasked: str) -> None:
         self._store = store
-        self._models = models  # how many are followed
         self.unasked = NO if unasked == "refuse" else YES
         self._shops: dict[str, Shop] = {}  # by version of the artifact, the newest last
         self._renewing = Lock()
@@ -76,6 +75,11 @@ class LiveShop:
                 if shop.behind(now) or not shop.key:
                     shop = self._keep(self._store.read(partial(_renewed, shop)))
         return shop
+
+    def only(self, versions: Set[str]) -> None:
+        """Let go of what was followed for other models, which are in nobody's way then."""
+        with self._renewing:
+            self._shops = {version: shop for version, shop in self._shops.items() if version in versions}
 
     def phase(self, clock: int) -> int:
         """Of the rules that this process knows; others are newer than what it has cached."""
@@ -103,8 +107,7 @@ class LiveShop:
 
     def _keep(self, shop: Shop) -> Shop:
         others = {version: other for version, other in self._shops.items() if version != shop.artifact.version}
-        newest = [*others.items(), (shop.artifact.version, shop)][-self._models :]
-        self._shops = dict(newest)  # at once: who reads it takes no lock
+        self._shops = {**others, shop.artifact.version: shop}  # at once: who reads it takes no lock
         return shop
 
 

@@ -1,6 +1,8 @@
 """A campaign keeps to the model that it began with: through new ones, restarts, deaths and pruning."""
 
+import gc
 import time
+import weakref
 from pathlib import Path
 
 import orjson
@@ -39,6 +41,20 @@ def test_a_new_model_leaves_an_open_campaign_alone_and_the_next_one_has_it(brows
     assert {slot["category"] for slot in mail(client, "c01", "winter", fields="card")["recommendations"]} == {None}
     let_pass(client, "autumn", 73)
     assert mail(client, "c01", "autumn")["model_version"] == newer
+
+
+def test_once_its_campaigns_are_over_a_model_leaves_the_memory(browse: Browse, own_shop: Shop) -> None:
+    client = browse(own_shop.root, poll_seconds=0.05, follow_seconds=0.05)
+    mail(client, "c01", "autumn")
+    before = weakref.ref(client.app.state.serving.model().recommender)  # type: ignore[attr-defined]
+    wait_for_model(client, publish_other_tastes(own_shop))
+    mail(client, "c02", "autumn")
+    gc.disable()  # nobody has to look for it
+    try:
+        let_pass(client, "autumn", 73)
+        wait_until(lambda: before() is None)
+    finally:
+        gc.enable()
 
 
 def test_a_campaign_can_be_made_for_a_model_and_a_moment(browse: Browse, own_shop: Shop) -> None:
