@@ -51,6 +51,7 @@ class Person:
     consent: Mapping[int, tuple[int, int]]  # what the store holds
     data_as_of: int  # the newest event of the model and the store, seconds since 1970
     user: int  # -1: the model has not learned of them
+    order: tuple[str, ...] = ()  # products of the order asked about
 
     @property
     def case(self) -> Case:
@@ -60,9 +61,15 @@ class Person:
         return self.recommender.model.customers.allows(self.user, purpose, self.since)
 
 
-def person(serving: Serving, customer_id: str | None, as_of: int | None, placement: str | None = None) -> Person:
+def person(
+    serving: Serving,
+    customer_id: str | None,
+    as_of: int | None,
+    placement: str | None = None,
+    order_id: str | None = None,
+) -> Person:
     """In a thread: a customer as an answer would see them now. Raises StoreAway and NoModel."""
-    found = serving.known(customer_id)
+    found = serving.known(customer_id, order_id)
     if found is None:
         raise StoreAway
     shop, visitor = found
@@ -77,7 +84,16 @@ def person(serving: Serving, customer_id: str | None, as_of: int | None, placeme
         purpose=PERSONALIZE_EMAIL if (placement or "").startswith(EMAIL) else PERSONALIZE_WEB,
         rules=rules,
     )
-    return Person(customer_id, recommender, recommender.at_home(user, request), told, visitor.consents, newest, user)
+    return Person(
+        customer_id=customer_id,
+        recommender=recommender,
+        request=recommender.at_home(user, request),
+        since=told,
+        consent=visitor.consents,
+        data_as_of=newest,
+        user=user,
+        order=tuple(visitor.order),
+    )
 
 
 def due_told(person: Person, n: int, ahead_days: float, locale: str, shop_url: str | None = None) -> dict[str, Any]:

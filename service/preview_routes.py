@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any
 
@@ -10,6 +12,7 @@ import orjson
 from fastapi import Body, FastAPI, Request, Response
 from pydantic import ConfigDict, Field
 
+from models.merchandising import ShopRule, in_force
 from models.preview import Preview, preview
 from models.recommender import Recommender
 from models.rulebook import rule_of
@@ -61,17 +64,23 @@ async def preview_rules(request: Request, options: Annotated[PreviewOptions, Bod
 
 
 def _preview(serving: Serving, options: PreviewOptions) -> dict[str, Any]:
-    person = people.person(serving, options.customer_id, options.as_of)
+    person = people.person(serving, options.customer_id, options.as_of, order_id=options.order_id)
     recommender = person.recommender
-    try:
-        rules = person.request.rules if options.rules is None else tuple(rule_of(rule) for rule in options.rules)
-    except ValueError as error:
-        raise Invalid(str(error), errors=[{"field": "rules", "problem": str(error)}]) from None
+    rules = person.request.rules if options.rules is None else _tried(options.rules, options.as_of)
     question = Question(Kind.CUSTOMER, options, "", customer_id=options.customer_id, repeat=options.repeat)
-    asked = resolve(question, recommender.catalogue, rules, person.request.as_of or 0).request
+    asked = resolve(question, recommender.catalogue, rules, person.request.as_of or 0, person.order).request
     asked = recommender.at_home(person.user, asked)
     found = preview(recommender, asked, partial(recommender.recommend, options.customer_id, since=person.since))
     return _told(recommender, found)
+
+
+def _tried(given: Sequence[Mapping[str, Any]], as_of: int | None) -> tuple[ShopRule, ...]:
+    """The rules to try, as the shop's own: judged by the clock, or at `as_of`. Raises Invalid."""
+    try:
+        rules = tuple(map(rule_of, given))
+    except ValueError as error:
+        raise Invalid(str(error), errors=[{"field": "rules", "problem": str(error)}]) from None
+    return in_force(rules, int(time.time())) if as_of is None else rules
 
 
 def _told(recommender: Recommender, found: Preview) -> dict[str, Any]:

@@ -205,10 +205,11 @@ class Serving:
     def _today(self, shop: Shop, question: Question) -> Shop:
         return shop.today(int(time.time())) if question.options.as_of is None else shop
 
-    def known(self, customer_id: str | None) -> tuple[Shop, Visitor] | None:
-        """In a thread: the shop and what the store says of a customer; None where the store is away."""
+    def known(self, customer_id: str | None, order_id: str | None = None) -> tuple[Shop, Visitor] | None:
+        """In a thread: the shop and what the store says of a customer and an order; None where the store is away."""
         model = self.model()
-        visitor = self._visitor(model, Question(Kind.CUSTOMER, Options(), "", customer_id=customer_id), brief=False)
+        question = Question(Kind.CUSTOMER, Options(), "", customer_id=customer_id, order_id=order_id)
+        visitor = self._visitor(model, question, brief=False)
         shop = None if visitor is None else self._asked(partial(self.live.at, model, visitor.position))
         return None if visitor is None or shop is None else (shop, visitor)
 
