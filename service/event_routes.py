@@ -58,7 +58,7 @@ class RatingTold(Schema):
 
 
 class RatingsAnswer(Schema):
-    """Of the newest rating of each customer; nobody is named."""
+    """Of the newest rating of each customer, before the login or after; nobody is named."""
 
     product_id: str
     count: int

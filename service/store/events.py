@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, insert, or_, select, union_all
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, insert, or_, select, union_all
 
 from models.events import EXPOSURE, PURCHASE, RATING
 from service.store.revisions import slot_of
@@ -186,12 +186,14 @@ def of_order(connection: Connection, order_id: str) -> list[str]:
 
 
 def ratings_of(connection: Connection, product_id: str) -> list[tuple[int, float, str | None]]:
-    """(time, stars, words) of the newest rating of each customer or session, newest first."""
-    columns = (events.c.customer_id, events.c.session_id, events.c.time, events.c.rating, events.c.words)
+    """(time, stars, words) of the newest rating of each customer, or session of nobody, newest first."""
+    customer = func.coalesce(events.c.customer_id, sessions.c.customer_id)
+    columns = (customer, events.c.session_id, events.c.time, events.c.rating, events.c.words)
     rated = (events.c.product_id == product_id) & (events.c.kind == RATING)
+    told = select(*columns).outerjoin_from(events, sessions, sessions.c.session_id == events.c.session_id).where(rated)
     newest: dict[tuple[str | None, str | None], tuple[int, float, str | None]] = {}
     for customer_id, session_id, when, stars, words in connection.execute(
-        select(*columns).where(rated).order_by(events.c.time.desc(), events.c.number.desc())
+        told.order_by(events.c.time.desc(), events.c.number.desc())
     ):
         newest.setdefault((customer_id, None if customer_id else session_id), (when, stars, words))
     return list(newest.values())

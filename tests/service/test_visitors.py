@@ -1,6 +1,7 @@
 """Whose events are whose, and what they say of a customer in the words of a catalogue; on both databases."""
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from models.customers import NEVER_ASKED, NO, PERSONALIZE_EMAIL, PERSONALIZE_WEB
 from models.events import KINDS, order_code
 from models.registry import Registry
 from service.store import consents
-from service.store.events import Event, Line, Row, Written, write
+from service.store.events import Event, Line, Row, Written, ratings_of, write
 from service.store.store import Store, Visitor
 from service.store.writer import Change, Position
 from service.visitors import since
@@ -51,6 +52,10 @@ def forget(store: Store, customer_id: str) -> dict[str, int]:
 
 def products(store: Store, customer_id: str | None = None, session_id: str | None = None, above: int = 0) -> list[str]:
     return [row.product_id for row in store.visitor(customer_id, session_id, above).rows]
+
+
+def ratings(store: Store) -> list[tuple[int, float, str | None]]:
+    return store.read(partial(ratings_of, product_id="bread"))
 
 
 def test_what_was_done_in_a_session_becomes_the_customers_at_login(store: Store) -> None:
@@ -99,6 +104,21 @@ def test_a_login_after_training_brings_what_was_done_before_it(store: Store) -> 
 def test_what_was_only_shown_says_nothing_of_a_customer(store: Store) -> None:
     tell(store, happened("exposure", "bread", "milk", customer_id="ann"), happened("click", "milk", customer_id="ann"))
     assert products(store, "ann") == ["milk"]
+
+
+def test_who_rates_a_product_before_and_after_the_login_has_one_opinion_the_newest(store: Store) -> None:
+    tell(
+        store,
+        happened("rating", "bread", session_id="s", rating=5.0, words="Good"),
+        happened("rating", "bread", session_id="s", rating=1.0, time=2000, words="Stale"),
+        happened("rating", "bread", session_id="t", rating=4.0, time=3000),
+        happened("rating", "bread", customer_id="bob", session_id="s2", rating=3.0, time=4000),
+    )
+    assert ratings(store) == [(4000, 3, None), (3000, 4, None), (2000, 1, "Stale")]
+    tell(store, happened("rating", "bread", session_id="t", customer_id="ann", rating=2.0, time=5000))
+    assert ratings(store) == [(5000, 2, None), (4000, 3, None), (2000, 1, "Stale")]
+    tell(store, happened("view", "milk", session_id="s", customer_id="ann"))
+    assert ratings(store) == [(5000, 2, None), (4000, 3, None)]
 
 
 def test_an_order_is_found_by_its_id_with_each_product_once(store: Store) -> None:
