@@ -105,10 +105,11 @@ async def put_consent(request: Request, customer_id: CustomerId, options: Annota
     """What the customer allows. It holds in the next answer and at the next training."""
     now = int(time.time())
     said = now if options.time is None else options.time
-    if said > now + DAY:  # nothing that is said later could take it back
+    if said > now + DAY:
         problem = "lies more than a day in the future"
         raise Invalid(f"time: {problem}", errors=[{"field": "time", "problem": problem}])
-    given = await durable(request, partial(_give, customer_id, options.values(), said))
+    # By a clock that is ahead it was said now: else nothing that is said until then could take it back.
+    given = await durable(request, partial(_give, customer_id, options.values(), min(said, now)))
     return _json({"customer_id": customer_id, "consent": people.consent_told(given)})
 
 

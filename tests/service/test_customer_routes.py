@@ -1,6 +1,7 @@
 """What a customer says holds in the very next answer: no, do not use this, forget me."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -76,6 +77,15 @@ def test_the_later_answer_wins_whatever_the_order_of_arrival(client: TestClient)
     assert slate(client)["strategy"] == "not_personalized"
     say(client, personalize_web=True, time="2025-06-02T02:00:01+02:00")
     assert slate(client)["strategy"] == "personal"
+
+
+def test_a_no_counts_at_once_also_after_a_yes_that_a_clock_ahead_dated(client: TestClient) -> None:
+    ahead = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
+    assert say(client, personalize_web=True, personalize_email=False, time=ahead)["personalize_web"]["given"] is True
+    told = say(client, personalize_web=False)
+    assert (told["personalize_web"]["given"], told["personalize_email"]["given"]) == (False, False)
+    assert slate(client)["strategy"] == "not_personalized"
+    assert say(client, personalize_email=True)["personalize_email"]["given"] is True
 
 
 def test_what_was_said_here_is_later_than_what_a_file_without_dates_said(client: TestClient) -> None:
