@@ -1,11 +1,13 @@
 """A model for the products as they are now: sold out, dearer, hidden, or not known when it learned.
 
-Products that came later follow those of the artifact, so that no index changes. They have no purchases; their category,
-brand and price speak for them.
+Products that came later follow those of the artifact, whose indices stay, in the order of their ids: whoever saw them
+come one by one has them as has who sees them all at once. They have no purchases; their category, brand and price speak
+for them.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -18,6 +20,7 @@ from models.catalogue import ALWAYS_FROM, ALWAYS_UNTIL, Catalogue
 from models.history import NEVER
 from models.model import Model
 from models.moments import seconds_of
+from models.sales import DailySales
 from models.strings import Ids, Strings
 from models.traits import Traits
 
@@ -65,18 +68,27 @@ def product_of(product_id: str, document: Mapping[str, Any]) -> Product:
 
 
 class Amended(Ids):
-    """Strings of an artifact with some others in their place, and more of them after the last."""
+    """Strings of an artifact with some others in their place, and more of them.
 
-    def __init__(self, base: Strings, changed: Mapping[int, str], more: Sequence[str]) -> None:
+    `more` stand at `spots`, as np.insert takes them, which lie behind the artifact's; without any after the last.
+    """
+
+    def __init__(
+        self, base: Strings, changed: Mapping[int, str], more: Sequence[str], spots: NDArray[np.int64] | None = None
+    ) -> None:
         object.__setattr__(self, "blob", base.blob)
         object.__setattr__(self, "offsets", base.offsets)
+        spots = np.full(len(more), len(base)) if spots is None else spots
         self._base: Strings = base._base if isinstance(base, Amended) else base
         self._changed: dict[int, bytes] = dict(base._changed) if isinstance(base, Amended) else {}
         self._places: dict[str, int] = dict(base._places) if isinstance(base, Amended) else {}
+        if len(spots) and self._changed:
+            self._changed = dict(zip(_moved([*self._changed], spots).tolist(), self._changed.values(), strict=True))
+            self._places = dict(zip(self._places, _moved([*self._places.values()], spots).tolist(), strict=True))
         self._length = len(base) + len(more)
-        self._changed |= {place: value.encode() for place, value in changed.items()}
-        self._changed |= {len(base) + place: value.encode() for place, value in enumerate(more)}
-        self._places |= {value: len(base) + place for place, value in enumerate(more)}
+        added = dict(zip(_filled(spots).tolist(), more, strict=True))
+        self._changed |= {place: value.encode() for place, value in (added | dict(changed)).items()}
+        self._places |= {value: place for place, value in added.items()}
 
     def bytes_at(self, index: int) -> bytes:
         return self._changed[index] if index in self._changed else self._base.bytes_at(index)
@@ -100,15 +112,17 @@ def renewed(model: Model, products: Iterable[Product], learned: Model, data_as_o
     if not told:
         return model
     old = model.catalogue
-    found = old.ids.find_all([product.id for product in told])
-    new = [product.id for product, item in zip(told, found.tolist(), strict=True) if item < 0]
-    items = found.copy()
-    items[found < 0] = np.arange(len(old), len(old) + len(new))
-    catalogue = _catalogue(old, told, items.tolist(), new, learned.catalogue, data_as_of)
-    traits = _traits(model.traits, old, catalogue, items, learned)
+    told.sort(key=lambda product: product.id.encode())
+    items = old.ids.find_all([product.id for product in told])
+    known = items >= 0
+    new = [product.id for product, here in zip(told, known.tolist(), strict=True) if not here]
+    spots = _spots(old.ids, len(learned.catalogue), new)
+    items[known] = _moved(items[known], spots)
+    items[~known] = _filled(spots)
+    catalogue = _catalogue(old, told, items.tolist(), new, spots, learned.catalogue, data_as_of)
+    traits = _traits(model.traits, old, catalogue, items, spots, learned)
     if traits is model.traits:
         return replace(model, catalogue=catalogue)
-    count = len(new)
     factors, neighbours, orders = model.factors, model.neighbours, model.orders
     substitutes, repeats = model.substitutes, model.repeats
     rate, interval = (
@@ -119,14 +133,38 @@ def renewed(model: Model, products: Iterable[Product], learned: Model, data_as_o
         model,
         catalogue=catalogue,
         traits=traits,
-        factors=replace(factors, row=_longer(factors.row, count, -1)),
-        neighbours=replace(neighbours, indptr=_longer(neighbours.indptr, count, neighbours.indptr[-1])),
+        factors=replace(factors, row=_longer(factors.row, spots, -1)),
+        neighbours=replace(neighbours, indptr=_longer(neighbours.indptr, spots, neighbours.indptr[-1])),
         orders=replace(
-            orders, indptr=_longer(orders.indptr, count, orders.indptr[-1]), orders=_longer(orders.orders, count, 0)
+            orders, indptr=_longer(orders.indptr, spots, orders.indptr[-1]), orders=_longer(orders.orders, spots, 0)
         ),
-        substitutes=replace(substitutes, indptr=_longer(substitutes.indptr, count, substitutes.indptr[-1])),
+        substitutes=replace(substitutes, indptr=_longer(substitutes.indptr, spots, substitutes.indptr[-1])),
         repeats=replace(repeats, rate=rate, interval=interval),
+        sales=_sales(model.sales, spots),
     )
+
+
+def _spots(ids: Ids, learned: int, new: Sequence[str]) -> NDArray[np.int64]:
+    """Where new ids stand among those that came later, as np.insert takes it: (new,). All are sorted."""
+    later = [ids.bytes_at(place) for place in range(learned, len(ids))] if new else []
+    return learned + np.array([bisect_left(later, name.encode()) for name in new], np.int64)
+
+
+def _moved(places: Sequence[int] | NDArray[np.integer[Any]], spots: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Where what stood at `places` stands with others inserted at `spots`: (places,)."""
+    return (places + spots.searchsorted(places, side="right")).astype(np.int32)
+
+
+def _filled(spots: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where those stand that were inserted at `spots`: (spots,)."""
+    return spots + np.arange(len(spots))
+
+
+def _sales(sales: DailySales, spots: NDArray[np.int64]) -> DailySales:
+    """The same lines under the places that the products have now."""
+    if len(spots) == 0 or int(sales.item.max(initial=-1)) < spots[0]:
+        return sales
+    return replace(sales, item=_moved(sales.item, spots))
 
 
 def _catalogue(
@@ -134,20 +172,20 @@ def _catalogue(
     told: Sequence[Product],
     items: Sequence[int],
     new: Sequence[str],
+    spots: NDArray[np.int64],
     learned: Catalogue,
     data_as_of: int,
 ) -> Catalogue:
-    count = len(new)
     pairs = list(zip(items, told, strict=True))
-    category, category_names = _codes(old.category, old.category_names, pairs, "category", count)
-    brand, brand_names = _codes(old.brand, old.brand_names, pairs, "brand", count)
+    category, category_names = _codes(old.category, old.category_names, pairs, "category", spots)
+    brand, brand_names = _codes(old.brand, old.brand_names, pairs, "brand", spots)
     market_names = _with(old.market_names, (name for product in told for name in product.markets or ()))
-    sold_in = np.zeros((len(old) + count, len(market_names)), np.bool_)
-    sold_in[: len(old), : old.sold_in.shape[1]] = old.sold_in
-    limited = _longer(old.limited, count, False)
-    price, in_stock = _longer(old.price, count, np.nan), _longer(old.in_stock, count, True)
-    available_from = _longer(old.available_from, count, data_as_of)
-    available_until = _longer(old.available_until, count, ALWAYS_UNTIL)
+    sold_in = np.zeros((len(old) + len(new), len(market_names)), np.bool_)
+    sold_in[:, : old.sold_in.shape[1]] = _longer(old.sold_in, spots, False)
+    limited = _longer(old.limited, spots, False)
+    price, in_stock = _longer(old.price, spots, np.nan), _longer(old.in_stock, spots, True)
+    available_from = _longer(old.available_from, spots, data_as_of)
+    available_until = _longer(old.available_until, spots, ALWAYS_UNTIL)
     for item, product in pairs:
         given = product.given
         if "price" in given:
@@ -168,8 +206,8 @@ def _catalogue(
         if product.hidden:
             available_until[item] = ALWAYS_FROM
     return Catalogue(
-        ids=_with(old.ids, new),
-        **{name: _texts(getattr(old, name), pairs, name, count) for name in TEXTS},
+        ids=Amended(old.ids, {}, new, spots) if new else old.ids,
+        **{name: _texts(getattr(old, name), pairs, name, spots) for name in TEXTS},
         category=category,
         category_names=category_names,
         brand=brand,
@@ -181,17 +219,24 @@ def _catalogue(
         sold_in=sold_in,
         available_from=available_from,
         available_until=available_until,
-        attributes=_texts(old.attributes, pairs, "attributes", count),
+        attributes=_texts(old.attributes, pairs, "attributes", spots),
     )
 
 
-def _traits(old: Traits, before: Catalogue, now: Catalogue, items: NDArray[np.int32], learned: Model) -> Traits:
-    count, known = len(now) - len(before), learned.traits
-    category = _longer(old.category, count, -1)
+def _traits(
+    old: Traits,
+    before: Catalogue,
+    now: Catalogue,
+    items: NDArray[np.int32],
+    spots: NDArray[np.int64],
+    learned: Model,
+) -> Traits:
+    known = learned.traits
+    category = _longer(old.category, spots, -1)
     if (learned.catalogue.category >= 0).any() or not (known.category >= 0).any():
         category[items] = now.category[items]
     later = slice(len(known.log_price), None)
-    same = count == 0 and np.array_equal(now.price[later], before.price[later], equal_nan=True)
+    same = len(spots) == 0 and np.array_equal(now.price[later], before.price[later], equal_nan=True)
     if same and np.array_equal(category, old.category):
         return old  # what sells need not be counted again
     # What the shop's prices are measured by: ln price = log_price + middle.
@@ -201,12 +246,12 @@ def _traits(old: Traits, before: Catalogue, now: Catalogue, items: NDArray[np.in
     usual = _of_category(category, known.log_price - known.price_in_category, learned)
     return Traits(
         category=category,
-        family=_longer(old.family, count, -1),
+        family=_longer(old.family, spots, -1),
         log_price=np.concatenate([known.log_price, dearer]),
         price_in_category=np.concatenate([known.price_in_category, dearer - usual]),
-        customers=_longer(old.customers, count, 0),
-        first_sold=_longer(old.first_sold, count, NEVER),
-        return_rate=_longer(old.return_rate, count, 0),
+        customers=_longer(old.customers, spots, 0),
+        first_sold=_longer(old.first_sold, spots, NEVER),
+        return_rate=_longer(old.return_rate, spots, 0),
     )
 
 
@@ -226,11 +271,11 @@ def _of_category(category: NDArray[np.int32], values: NDArray[np.float32], learn
 
 
 def _codes(
-    codes: NDArray[np.int32], names: Ids, pairs: Sequence[tuple[int, Product]], field: str, count: int
+    codes: NDArray[np.int32], names: Ids, pairs: Sequence[tuple[int, Product]], field: str, spots: NDArray[np.int64]
 ) -> tuple[NDArray[np.int32], Ids]:
     told = [(item, getattr(product, field)) for item, product in pairs if field in product.given]
     names = _with(names, (name for _, name in told if name))
-    codes = _longer(codes, count, -1)
+    codes = _longer(codes, spots, -1)
     for item, name in told:
         codes[item] = names.find(name) if name else -1
     return codes, names
@@ -241,12 +286,12 @@ def _with(names: Ids, more: Iterable[str]) -> Ids:
     return Amended(names, {}, unknown) if unknown else names
 
 
-def _texts(texts: Strings, pairs: Sequence[tuple[int, Product]], field: str, count: int) -> Strings:
+def _texts(texts: Strings, pairs: Sequence[tuple[int, Product]], field: str, spots: NDArray[np.int64]) -> Strings:
     told = {item: getattr(product, field) or "" for item, product in pairs if field in product.given}
-    more = [told.pop(item, "") for item in range(len(texts), len(texts) + count)]
-    return Amended(texts, told, more)
+    more = [told.pop(item, "") for item in _filled(spots).tolist()]
+    return Amended(texts, told, more, spots)
 
 
-def _longer(values: NDArray[Any], count: int, fill: object) -> NDArray[Any]:
-    """A copy with `count` more at the end."""
-    return np.concatenate([values, np.full(count, fill, values.dtype)])
+def _longer(values: NDArray[Any], spots: NDArray[np.int64], fill: Any) -> NDArray[Any]:
+    """A copy with more of them: `fill` at `spots`."""
+    return np.insert(values, spots, np.array(fill, values.dtype), axis=0)

@@ -166,11 +166,21 @@ def test_many_changes_at_once_are_the_same_as_one_after_the_other(shop: Recommen
         told("brioche", category="bakery", price=3.0, title="Brioche"),
         told("butter", category="bakery"),
         told("crepe", brand="Ashby", url="https://shop.example/crepe"),
+        told("blini", category="bakery", price=3.0),
+        told("Éclair", category="bakery", price=3.0),
+        told("brioche", markets=("west",), in_stock=False),
+        told("baba", category="bakery", price=3.0, title="Baba"),
+        told("brioche", markets=None, in_stock=True),
     ]
-    together = renewed(shop.model, changes, shop.model, shop.manifest.data_as_of)
+    last = {change.id: change for change in changes}
+    last["brioche"] = told("brioche", category="bakery", price=3.0, title="Brioche", markets=None, in_stock=True)
+    together = renewed(shop.model, last.values(), shop.model, shop.manifest.data_as_of)
     at_once = shop.with_model(together)
     piled_up = after(shop, *changes)
     assert list(at_once.catalogue.ids) == list(piled_up.catalogue.ids)
+    assert list(at_once.catalogue.ids)[-5:] == ["baba", "blini", "brioche", "crepe", "Éclair"]
+    for texts in ("title", "url", "attributes"):
+        assert list(getattr(at_once.catalogue, texts)) == list(getattr(piled_up.catalogue, texts))
     for customer in CUSTOMERS:
         assert told_of(at_once.recommend(customer, ALL)) == told_of(piled_up.recommend(customer, ALL))
 
@@ -272,6 +282,12 @@ def test_amended_ids_are_found_where_they_are() -> None:
     ids = Amended(Amended(Ids.of(["a", "c"]), {}, ["b"]), {}, ["d", "aa"])
     assert list(ids) == ["a", "c", "b", "d", "aa"]
     assert ids.find_all(["aa", "a", "b", "c", "d", "e"]).tolist() == [4, 0, 2, 1, 3, -1]
+
+
+def test_amended_ids_stand_between_those_that_came_before() -> None:
+    ids = Amended(Amended(Ids.of(["m"]), {}, ["b", "d"]), {}, ["a", "c", "e"], np.array([1, 2, 3]))
+    assert list(ids) == ["m", "a", "b", "c", "d", "e"]
+    assert ids.find_all(["a", "b", "c", "d", "e", "m", "n"]).tolist() == [1, 2, 3, 4, 5, 0, -1]
 
 
 def test_amended_texts_change_in_place_and_go_on() -> None:

@@ -9,13 +9,15 @@ import pytest
 
 from benchmarks.faults import another_version
 from models.customers import NO, YES
+from models.events import PURCHASE
 from models.recommender import Recommender
 from models.registry import Registry
 from models.slate import SlateRequest
 from service.body import Model
 from service.catalogue import ProductBody
 from service.shop import LiveShop, Shop, product_of
-from service.store import consents, products, rules
+from service.store import consents, events, products, rules
+from service.store.events import Event, Line
 from service.store.store import Store
 from service.store.writer import Change, Position, position_of
 from tests.service.conftest import Shop as Premises
@@ -79,6 +81,7 @@ def test_a_worker_that_saw_every_change_and_one_that_starts_now_answer_alike(sho
         {"bagel": {"hidden": False}, "brioche": {"price": 2.0}},
         {"kite": {"in_stock": False}, "crepe": {"category": "bakery"}},
         {"brioche": {"hidden": True}},
+        {"baba": {"category": "bakery", "price": 2.0}},
         {"brioche": {"hidden": False}},
     ]
     for change in changes:
@@ -87,6 +90,22 @@ def test_a_worker_that_saw_every_change_and_one_that_starts_now_answer_alike(sho
     fresh = told(LiveShop(store, "allow").at(shop.model, now(store)))
     assert fresh == told(seen)
     assert {"bagel", "brioche", "crepe"} <= set(fresh[0])
+    assert fresh[0].index("baba") < fresh[0].index("brioche")  # alike in all but their ids
+
+
+def test_what_was_sold_of_a_new_product_stays_its_own_when_others_come(shop: Premises, store: Store) -> None:
+    live = LiveShop(store, "allow")
+    say(store, {"brioche": {"category": "bakery"}})
+    live.at(shop.model, now(store))
+    orders = [Event(f"{place}", PURCHASE, moment(180), (Line("brioche"),), order_id=f"{place}") for place in range(300)]
+    store.write(lambda change: events.write(change, orders)).result(10)
+    live.count_sales(shop.model)
+    for others in ({}, {"baba": {"category": "bakery"}}, {"crepe": {}, "aebleskiver": {}}):
+        say(store, others)
+        recommender = live.at(shop.model, now(store)).model.recommender
+        assert names(recommender, recommender.popular(SlateRequest(n=3, as_of=moment(181))))[0] == "brioche"
+        item = recommender.catalogue.ids.find("brioche")
+        assert recommender.model.sales.window(moment(181), 28, len(recommender.catalogue))[item] == 300
 
 
 def test_rules_come_and_go(shop: Premises, store: Store) -> None:
