@@ -52,7 +52,8 @@ async def shop_feed(
     serving: Serving = request.app.state.serving
     limits = PopularOptions(category=options.category, market=options.market)
     question = Question(Kind.POPULAR, limits, options.locale or serving.settings.default_locale)
-    about = f"{serving.model().version} {serving.live.phase(int(time.time()))} feed {name} {options.n}"
+    model = serving.model()
+    about = f"{model.version} {serving.live.edition(model, int(time.time()))} feed {name} {options.n}"
     key = question.key(about, serving.links.secret + serving.store.identity)
     newest = serving.store.revisions.newest(EVERYONE)
     packed = await serving.cache.get(key)

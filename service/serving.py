@@ -87,7 +87,7 @@ class Serving:
         model = self.model()
         if limited:
             return await self._popular(model, question, FallbackReason.RATE_LIMITED)
-        key = question.key(f"{model.version} {self._phase(question)}", self.links.secret + self.store.identity)
+        key = question.key(f"{model.version} {self._edition(model, question)}", self.links.secret + self.store.identity)
         if not question.recorded:
             packed = await self.cache.get(key)
             if packed is not None and self._is_new(packed, question):
@@ -96,9 +96,9 @@ class Serving:
             self.metrics.cache_lookups.labels("miss").inc()
         return await self._computed(model, question, key, deadline - loop.time())
 
-    def _phase(self, question: Question) -> int:
+    def _edition(self, model: Model, question: Question) -> tuple[int, int]:
         """Rules begin and end by the clock, unless another moment is asked about."""
-        return self.live.phase(int(time.time())) if question.options.as_of is None else 0
+        return self.live.edition(model, int(time.time()) if question.options.as_of is None else None)
 
     async def _computed(self, model: Model, question: Question, key: bytes, wait_seconds: float) -> Served:
         # Not shared with who asked before the newest change: what they get may not hold it.

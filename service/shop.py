@@ -53,6 +53,11 @@ class Shop:
         """How many beginnings and ends of rules have passed: between two of them the same rules hold."""
         return bisect_right(self.turns, clock)
 
+    @property
+    def lines(self) -> int:
+        """How many rows what sells is counted from: more as soon as reported lines are among them."""
+        return len(self.model.recommender.model.sales.item)
+
     def behind(self, now: Position) -> bool:
         return self.catalogue < now.catalogue or self.rules_number < now.rules or self.erased_number < now.erased
 
@@ -81,10 +86,13 @@ class LiveShop:
         with self._renewing:
             self._shops = {version: shop for version, shop in self._shops.items() if version in versions}
 
-    def phase(self, clock: int) -> int:
-        """Of the rules that this process knows; others are newer than what it has cached."""
-        shop = self._newest()
-        return shop.phase(clock) if shop else 0
+    def edition(self, model: Model, clock: int | None) -> tuple[int, int]:
+        """What answers hang on that no revision tells: which rules hold by the clock, if it counts, and what sells.
+
+        Of what this process knows; other rules are newer than what it has cached.
+        """
+        shop = self.as_known(model)
+        return 0 if clock is None else shop.phase(clock), shop.lines
 
     def count_sales(self, model: Model) -> None:
         """Fold what was sold since into what is popular, and warm what hangs on it. In a thread, now and then."""
