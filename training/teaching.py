@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from models.events import PURCHASE
 from models.features import FEATURES
 from models.lesson import Lesson
 from models.ranking import Ranker
@@ -70,7 +71,8 @@ class Taught:
 
 def teach(purchases: Purchases, settings: ModelSettings, reporter: Reporter, *, processes: int) -> Taught:
     """Learn from the windows of a history; nothing that came after a window is known in it."""
-    found = windows(int(purchases.time.min()), int(purchases.time.max()) + 1, settings.ranker)
+    first = int(purchases.time[purchases.kind == PURCHASE].min())  # what was only looked at before it teaches nothing
+    found = windows(first, int(purchases.time.max()) + 1, settings.ranker)
     asked = [examples(purchases, window, settings.seed) for window in found]
     if not any(asked):
         why = "the history is too short for windows to learn from" if settings.ranker.windows else "no windows are set"

@@ -315,6 +315,20 @@ def test_a_shop_whose_orders_hold_one_product_each_learns_of_slates_and_nothing_
     assert (taught.note, len(taught.lesson.baskets)) == (None, 0)
 
 
+def test_a_shop_whose_visits_were_counted_before_its_first_sale_learns_from_the_days_on_which_it_sold() -> None:
+    sold = [
+        Line(f"c{customer:02}", f"p{product:02}", day)
+        for customer in range(20)
+        for product in range(15)
+        for day in range(300, 441, 7)
+    ]
+    visits = [Line(f"c{customer:02}", "p00", day, kind="view") for customer in range(20) for day in range(0, 300, 20)]
+    settings = replace(SMALL, ranker=RankerSettings(windows=9, trees=TreeSettings(trees=1)))
+    taught = teach(small_purchases([*visits, *sold]), settings, quiet(), processes=1)
+    assert taught.windows == teach(small_purchases(sold), settings, quiet(), processes=1).windows
+    assert taught.lesson.learned
+
+
 def test_a_ranker_without_windows_learns_nothing_and_says_so(shop: Purchases) -> None:
     taught = teach(shop, with_ranker(windows=0), quiet(), processes=1)
     assert (taught.lesson.learned, taught.note) == (False, "The blend ranks alone: no windows are set.")
