@@ -197,4 +197,5 @@ def latest_prices(lines: Any) -> Any:
     bought = lines.filter((lines.kind == PURCHASE) & (lines.price > 0))
     last = bought.group_by("item").agg(last=bought.time.max())
     there = bought.inner_join(last, ["item", bought.time == last["last"]])
-    return there.group_by("item").agg(price=there.price.max(), currency=there.currency.max())
+    dearest = ibis.struct({"price": there.price, "currency": there.currency}).max()
+    return there.group_by("item").agg(dearest=dearest).unpack("dearest")

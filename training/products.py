@@ -183,6 +183,7 @@ def catalogue(ids: Ids, cells: Any, seen_price: NDArray[np.float64], seen_curren
     A product without a price has the one it was last bought at, (n,), with that currency.
     """
     price = numbers(cells["price"], np.float64, np.nan)
+    told, seen, priced = cells["currency"], seen_currency, cells["price"].is_valid()
     category, category_names = codes(cells["category"])
     brand, brand_names = codes(cells["brand"])
     market_names, sold_in = _markets(cells["markets"])
@@ -194,7 +195,7 @@ def catalogue(ids: Ids, cells: Any, seen_price: NDArray[np.float64], seen_curren
         brand=brand,
         brand_names=brand_names,
         price=np.where(np.isnan(price), seen_price, price),
-        currency=strings(pc.coalesce(cells["currency"], seen_currency), Strings),
+        currency=strings(pc.if_else(priced, pc.coalesce(told, seen), pc.coalesce(seen, told)), Strings),
         url=strings(cells["url"], Strings),
         image_url=strings(cells["image_url"], Strings),
         in_stock=numbers(cells["in_stock"], np.bool_, True),

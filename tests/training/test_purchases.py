@@ -284,6 +284,18 @@ def test_without_a_price_in_the_file_the_latest_price_paid_stands(tmp_path: Path
     assert catalogue.in_stock.all()
 
 
+def test_a_price_paid_stands_in_the_currency_it_was_paid_in(tmp_path: Path) -> None:
+    """On the same day tea was sold for 1,400 yen in one market and for 10 dollars in another."""
+    header = "customer_id,product_id,timestamp,unit_price,currency"
+    sold = ("anna,tea,2017-01-01,10,USD", "bert,tea,2017-01-01,1400,JPY", "anna,jam,2017-01-01,3,EUR")
+    orders = write(tmp_path, *sold, header=header)
+    goods = write(tmp_path, "jam,,GBP", name="goods.csv", header="product_id,price,currency")
+    catalogue = read(orders, products=goods).catalogue
+    assert list(catalogue.ids) == ["jam", "tea"]
+    assert catalogue.price.tolist() == [3, 1400]
+    assert list(catalogue.currency) == ["EUR", "JPY"]
+
+
 def test_without_a_products_file_the_catalogue_is_empty_but_for_prices(tmp_path: Path) -> None:
     catalogue = read(write(tmp_path, "anna,milk,2017-01-01,1,1,1.25,,")).catalogue
     assert (list(catalogue.title), catalogue.price.tolist(), list(catalogue.attributes)) == ([""], [1.25], [""])
