@@ -26,6 +26,7 @@ FORMATS: Final = {
 }
 DELIMITERS: Final = ",;\t|"
 LONGEST_HEADER: Final = 1 << 20  # bytes
+MARK: Final = b"\xef\xbb\xbf"  # of UTF-8, which some programs write first
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class Header:
 
 def find_files(given: Sequence[str | Path], folder: Path) -> list[InputFile]:
     """Every file named, in sorted order by name given; .gz files are unpacked into `folder`, proving them whole.
+
+    So is JSON that begins with a byte order mark, with which DuckDB takes its first line for none.
 
     A folder stands for all files below it whose ending we know; hidden files and marks such as _SUCCESS are left out.
     """
@@ -90,7 +93,8 @@ def _open(path: Path, unpacked: Path) -> InputFile:
     if format_ is None:
         raise InputError(f"{path}: not a kind of file that can be read (endings known: {', '.join(FORMATS)}, .gz).")
     try:
-        content = _unpack(path, unpacked) if path.suffix.lower() == ".gz" else path
+        packed = path.suffix.lower() == ".gz"
+        content = _unpack(path, unpacked, packed) if packed or (format_ == "json" and _is_marked(path)) else path
         empty = content.stat().st_size == 0
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path} cannot be read: {str(error) or type(error).__name__}.") from error
@@ -99,15 +103,24 @@ def _open(path: Path, unpacked: Path) -> InputFile:
     return InputFile(str(path), content, format_)
 
 
-def _unpack(path: Path, unpacked: Path) -> Path:
+def _is_marked(path: Path) -> bool:
+    with path.open("rb") as content:
+        return content.read(len(MARK)) == MARK
+
+
+def _unpack(path: Path, unpacked: Path, packed: bool) -> Path:
     """Unpacked here and not by DuckDB, which takes a file damaged in its middle for a shorter one (measured, 2.0)."""
-    with gzip.open(path) as packed, unpacked.open("wb") as content:
-        shutil.copyfileobj(packed, content, 1 << 20)
+    with gzip.open(path) if packed else path.open("rb") as given, unpacked.open("wb") as content:
+        content.write(given.read(len(MARK)).removeprefix(MARK))
+        shutil.copyfileobj(given, content, 1 << 20)
     return unpacked
 
 
 def csv_header(file: InputFile) -> Header:
-    """The names, and the delimiter (comma, semicolon, tab, bar) the first line holds most of, quoted text aside."""
+    """The names, and the delimiter (comma, semicolon, tab, bar) the first line holds most of, quoted text aside.
+
+    A column without a name, such as the row numbers that pandas writes, is called by its place.
+    """
     with file.content.open("rb") as content:
         line = content.readline(LONGEST_HEADER)
     try:
@@ -118,6 +131,7 @@ def csv_header(file: InputFile) -> Header:
         raise InputError(f"{file.name} cannot be read: its first line is not UTF-8 text ({error}).") from error
     if not any(names):
         raise InputError(f"{file.name} begins with an empty line where the column names should be (0 columns).")
+    names = [name or f"column {place}" for place, name in enumerate(names, 1)]
     return Header(delimiter, one_case(file.name, names))
 
 

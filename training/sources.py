@@ -141,7 +141,7 @@ def _json_columns(workspace: Workspace, file: InputFile) -> list[str]:
 
 def _json_shape(file: InputFile, *, whole: bool = False) -> dict[str, Any]:
     with file.content.open("rb") as content:
-        array = re.match(rb"(\xef\xbb\xbf)?\s*\[\s*(\{|\])", content.read(4096)) is not None
+        array = re.match(rb"\s*\[\s*(\{|\])", content.read(4096)) is not None
     return {"format": "array"} if array else {"format": "newline_delimited", "ignore_errors": not whole}
 
 
@@ -150,7 +150,8 @@ def _parquet_columns(file: InputFile) -> tuple[tuple[str, str], ...]:
         schema = pq.read_schema(file.content)
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{file.name} cannot be read as Parquet: {str(error).splitlines()[0]}") from error
-    return tuple((field.name, str(field.type)) for field in schema)
+    names = one_case(file.name, schema.names)
+    return tuple((name, str(field.type)) for name, field in zip(names, schema, strict=True))
 
 
 def _read_parquet(

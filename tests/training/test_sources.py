@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,19 @@ def test_csv_with_bom_windows_line_ends_quotes_and_semicolons(tmp_path: Path) ->
     assert read(path) == (
         [
             {"product_id": "007", "quantity": "1.5", "market": None},
+            {"product_id": "8", "quantity": "2", "market": None},
+        ],
+        0,
+    )
+
+
+def test_columns_without_a_name_are_in_nobodys_way(tmp_path: Path) -> None:
+    """Pandas writes row numbers under no name, and a spreadsheet a comma after the last column."""
+    path = tmp_path / "a.csv"
+    path.write_text(",product_id,quantity,\n0,007,1,\n1,8,2,\n")
+    assert read(path) == (
+        [
+            {"product_id": "007", "quantity": "1", "market": None},
             {"product_id": "8", "quantity": "2", "market": None},
         ],
         0,
@@ -114,6 +127,17 @@ def test_json_lines_keep_their_text_and_bad_lines_come_as_empty_rows(tmp_path: P
     rows, _ = read(path)
     assert ids(rows) == ["007", "12345678901234567", None, None, None]
     assert rows[1]["market"] == "DE"
+
+
+@pytest.mark.parametrize(
+    ("name", "packed"), [("a.jsonl", bytes), ("a.jsonl.gz", gzip.compress)], ids=["plain", "packed"]
+)
+def test_a_byte_order_mark_does_not_cost_the_first_line_of_json(
+    tmp_path: Path, name: str, packed: Callable[[bytes], bytes]
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(packed('\ufeff{"product_id": "1"}\n{"product_id": "2"}\n'.encode()))
+    assert ids(read(path)[0]) == ["1", "2"]
 
 
 @pytest.mark.parametrize(
@@ -196,6 +220,13 @@ def test_a_parquet_file_that_is_none_is_an_error(tmp_path: Path) -> None:
     path.write_text("product_id\n1\n")
     with pytest.raises(InputError, match=r"a\.parquet cannot be read as Parquet"):
         read(path)
+
+
+def test_a_parquet_file_with_a_column_twice_is_an_error(tmp_path: Path) -> None:
+    for name in ("product_id", "Product_ID"):
+        pq.write_table(pa.table([pa.array(["1"]), pa.array(["2"])], ["product_id", name]), tmp_path / "a.parquet")
+        with pytest.raises(InputError, match=f"2 columns that DuckDB cannot tell apart: 'product_id' and '{name}'"):
+            read(tmp_path / "a.parquet")
 
 
 def test_a_mapped_column_counts_only_in_the_files_that_have_it(tmp_path: Path) -> None:
