@@ -28,6 +28,12 @@ def double(_: int, part: int) -> int:
     return 2 * part
 
 
+def end_at_ten(_: int, part: int) -> int:
+    if part == 10:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return part
+
+
 def tell_and_sleep(_: int, part: int) -> int:
     print(part, flush=True)  # noqa: T201
     time.sleep(0.1)

@@ -12,7 +12,7 @@ from training.errors import InputError
 DONE: Final = 0
 REFUSED: Final = 1
 BAD_INPUT: Final = 2
-STOPPED: Final = 130  # by Ctrl-C, as a shell tells it
+STOPPED: Final = 130  # by Ctrl-C, as a shell tells it, or by SIGTERM
 
 
 def add_registry(command: argparse.ArgumentParser) -> None:

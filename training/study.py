@@ -36,6 +36,7 @@ class Range:
     log: bool = True
 
 
+STOPS: Final = (signal.SIGINT, signal.SIGTERM)
 RANDOM_TRIALS: Final = 5  # before the sampler learns from them
 # What moved a trial's value by more than a hundredth on either of two shops. Wider ranges waste trials.
 RANGES: Final = (
@@ -64,13 +65,14 @@ class Trial:
 def _interrupts_after() -> Iterator[None]:
     """Ctrl-C counts when this is over: Optuna fails or leaves its lock behind where one comes while it writes."""
     came: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    before = {number: signal.signal(number, lambda number, _: came.append(number)) for number in STOPS}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
         if came:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(came[0])
 
 
 class Study:

@@ -8,6 +8,7 @@ import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import cache, lru_cache, partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any, Final, TypeVar
 from threadpoolctl import threadpool_limits
 
 from models.recommender import Recommender
+from training.errors import InputError
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -49,7 +51,7 @@ def shared(
     """`work(tool, part)` for every part, in their order, where each process opens the tool once.
 
     A part is made when a process is about to be free, so that no more than a few are held at a time. `opened` and
-    `work` must be picklable.
+    `work` must be picklable. InputError where one of the processes was killed.
     """
     if processes <= 1:
         tool = opened()
@@ -66,6 +68,9 @@ def shared(
                 waiting.append(pool.submit(_do, work, part))
         while waiting:
             yield waiting.popleft().result()
+    except BrokenProcessPool as error:
+        why = "as a system does that has no memory left; `processes` of the settings says how many there are"
+        raise InputError(f"One of the {processes} processes that shared the work was killed, {why}") from error
     finally:
         pool.shutdown(cancel_futures=True)
 

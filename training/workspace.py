@@ -53,11 +53,15 @@ class Workspace:
 
 @contextmanager
 def open_workspace(memory_limit: str | None = None) -> Iterator[Workspace]:
-    """`memory_limit` is DuckDB's, for example "4GB"; what exceeds it goes to disk. No extension is ever downloaded."""
+    """`memory_limit` is DuckDB's, for example "4GB"; what exceeds it goes to disk. No extension is ever downloaded.
+
+    InputError where neither has room for what is read.
+    """
+    memory_limit = memory_limit or DEFAULT_MEMORY_LIMIT
     with tempfile.TemporaryDirectory(prefix="regulars-") as folder:
         connection = ibis.duckdb.connect(
             ":memory:",
-            memory_limit=memory_limit or DEFAULT_MEMORY_LIMIT,
+            memory_limit=memory_limit,
             temp_directory=str(Path(folder) / "spill"),
             preserve_insertion_order=False,
             autoinstall_known_extensions=False,
@@ -68,6 +72,9 @@ def open_workspace(memory_limit: str | None = None) -> Iterator[Workspace]:
                 # Ibis 12 calls it, DuckDB 2.0 deprecates it; nobody who reads a file can do anything about it.
                 warnings.filterwarnings("ignore", r"fetch_arrow_table\(\) is deprecated", DeprecationWarning)
                 yield Workspace(connection, Path(folder))
+        except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
+            room = f"memory_limit {memory_limit} and what is free in {Path(folder).parent}"
+            raise InputError(f"There is no room to read in, with {room}: {_said(error)}") from error
         finally:
             connection.disconnect()
 
@@ -78,8 +85,11 @@ def reading(files: str) -> Iterator[None]:
     try:
         yield
     except (duckdb.IOException, duckdb.InvalidInputException, duckdb.DataError) as error:
-        first_line = str(error).strip().splitlines()[0]
-        raise InputError(f"{files} cannot be read: {first_line}") from error
+        raise InputError(f"{files} cannot be read: {_said(error)}") from error
+
+
+def _said(error: duckdb.Error) -> str:
+    return str(error).strip().splitlines()[0]
 
 
 @ibis.udf.scalar.builtin(name="hash")  # type: ignore[untyped-decorator]

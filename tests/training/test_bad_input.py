@@ -5,6 +5,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Thread
@@ -238,9 +239,10 @@ def test_exports_that_cannot_be_written_are_refused(trained: Path, capsys: Said,
     assert sentence(capsys).startswith(said)
 
 
-def begin(command: list[str]) -> "subprocess.Popen[str]":
+def begin(command: list[str], **environment: str) -> "subprocess.Popen[str]":
     whole = [sys.executable, "-m", "training", *command]
-    return subprocess.Popen(whole, stderr=subprocess.PIPE, text=True, start_new_session=True, env=unmeasured())
+    names = unmeasured() | environment
+    return subprocess.Popen(whole, stderr=subprocess.PIPE, text=True, start_new_session=True, env=names)
 
 
 def wait_for(training: "subprocess.Popen[str]", words: str) -> None:
@@ -248,17 +250,35 @@ def wait_for(training: "subprocess.Popen[str]", words: str) -> None:
     assert any(words in line for line in training.stderr)
 
 
-def test_ctrl_c_ends_with_one_sentence_and_nothing_published(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_or_a_supervisor_ends_it_with_one_sentence_and_nothing_published(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     command = arguments(tmp_path)
     settings(tmp_path, ENDLESS)
     with begin(command) as training:
         wait_for(training, "Reading purchases: ")
-        training.send_signal(signal.SIGINT)
+        training.send_signal(number)
         _, told = training.communicate()
     assert training.returncode == 130
     assert "Traceback" not in told
     assert told.endswith("Stopped; nothing was published\n")
     assert published(tmp_path) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_training_that_is_stopped_leaves_nothing_of_the_customers_behind(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    with begin(arguments(tmp_path), TMPDIR=f"{scratch}") as training:
+        while training.poll() is None and not list(scratch.glob("*/*")):
+            time.sleep(0.001)
+        training.send_signal(number)
+        training.communicate()
+    assert training.returncode == 130
+    assert list(scratch.iterdir()) == []
 
 
 def test_a_killed_training_leaves_the_registry_whole_and_the_next_one_works(tmp_path: Path) -> None:
@@ -305,6 +325,16 @@ def with_little_room(command: Sequence[str]) -> "subprocess.CompletedProcess[str
         text=True,
         check=False,
     )
+
+
+def test_purchases_that_do_not_fit_into_memory_or_the_disk_are_refused_in_one_sentence(
+    tmp_path: Path, capsys: Said
+) -> None:
+    command = arguments(tmp_path, lines=[f"c{number},p{number},2025-01-01,{number},1,1" for number in range(9_000)])
+    settings(tmp_path, 'memory_limit = "1MB"\n')
+    assert run(*command) == 2
+    assert sentence(capsys).startswith("There is no room to read in, with memory_limit 1MB and what is free in ")
+    assert published(tmp_path) == []
 
 
 def test_a_full_disk_publishes_nothing_and_leaves_what_was_there(tmp_path: Path) -> None:

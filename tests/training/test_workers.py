@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from models.registry import Registry
-from tests.errands import double, find, waits_for_ctrl_c
+from tests.errands import double, end_at_ten, find, waits_for_ctrl_c
 from tests.shop import small_shop
+from training.errors import InputError
 from training.workers import AHEAD, cores, shared, spread
 
 
@@ -62,6 +63,11 @@ def test_no_more_parts_are_made_than_are_done_and_soon_to_be() -> None:
     ahead = [len(taken) - made // 2 for made in shared(os.getpid, double, parts(), processes=2)]
     assert len(ahead) == 50
     assert max(ahead) <= 2 * AHEAD + 1
+
+
+def test_a_process_that_is_killed_ends_the_work_with_a_sentence() -> None:
+    with pytest.raises(InputError, match=r"^One of the 2 processes that shared the work was killed, "):
+        list(shared(os.getpid, end_at_ten, range(20), processes=2))
 
 
 KILLED = """
