@@ -13,11 +13,11 @@ from training.config import Config, read_config
 from training.errors import InputError
 from training.export_command import add_export
 from training.moments import moment_of
-from training.options import BAD_INPUT, DONE, REFUSED, STOPPED, add_config, add_registry, registry_at
+from training.options import BAD_INPUT, DONE, REFUSED, STOPPED, add_config, add_registry, check_output, registry_at
 from training.progress import Reporter
 from training.purchases import Purchases, read_purchases
 from training.report import write_report
-from training.report_data import Report
+from training.report_data import Report, Verdict
 from training.rules_file import read_rules
 from training.summary import print_evaluation, print_learned, print_reading, print_versions, write_json
 from training.train import evaluate_history, train
@@ -35,11 +35,11 @@ def main(arguments: Sequence[str], *, now: int) -> int:
         return BAD_INPUT
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        text = f"Error: {place}{error.strerror or error}; nothing was published"
+        text = f"Error: {place}{error.strerror or error}; {reporter.outcome}"
         reporter.console.print(text, markup=False, soft_wrap=True, style="bold red")
         return BAD_INPUT
     except KeyboardInterrupt:
-        reporter.console.print("Stopped; nothing was published")
+        reporter.console.print(f"Stopped; {reporter.outcome}")
         return STOPPED
     return status
 
@@ -140,6 +140,8 @@ def _train(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     config = read_config(options.config, options.column)
     registry = registry_at(options.registry)
     registry.active()  # a damaged one is told now and not after the work
+    if options.report:
+        check_output("--report", options.report)
     purchases = _read(options, config, reporter, now)
     try:
         outcome = train(purchases, config, registry, reporter, now=now)
@@ -167,6 +169,10 @@ def _evaluate(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
             raise InputError(f"--test-days {options.test_days}: expected 1 to 365")
         kept_back = config.evaluation.model_copy(update={"test_days": options.test_days})
         config = config.model_copy(update={"evaluation": kept_back})
+    report = options.report or Path("report.html")
+    check_output("--report", report)
+    if options.json:
+        check_output("--json", options.json)
     rules = read_rules(options.rules) if options.rules else ()
     purchases = _read(options, config, reporter, now)
     outcome = evaluate_history(purchases, config, reporter, now=now, rules=rules)
@@ -175,13 +181,20 @@ def _evaluate(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
         print_evaluation(reporter.console, outcome.evaluation)
         if options.json:
             write_json(options.json, outcome.evaluation)
-    _write_report(options.report or Path("report.html"), outcome.report, reporter)
+    _write_report(report, outcome.report, reporter)
     return DONE
 
 
 def _write_report(path: Path, report: Report, reporter: Reporter) -> None:
-    write_report(path, report)
-    reporter.console.print(f"The report is in {path}", markup=False, soft_wrap=True)
+    """What was published stands without a report: that must not look like a failed training."""
+    told = f"The report is in {path}"
+    try:
+        write_report(path, report)
+    except InputError as error:
+        if report.verdict is not Verdict.PUBLISHED:
+            raise
+        told = str(error)
+    reporter.console.print(told, markup=False, soft_wrap=True)
 
 
 def _tune(options: argparse.Namespace, reporter: Reporter, now: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import Final
 
@@ -29,3 +30,14 @@ def registry_at(root: Path, *, must_exist: bool = False) -> Registry:
     if root.exists() and not root.is_dir():
         raise InputError(f"--registry {root}: is a file, expected a folder")
     return Registry(root)
+
+
+def check_output(option: str, path: Path) -> None:
+    """Raises InputError now where a file could not be written when the work is done; its folder may be made then."""
+    folder = next(above for above in path.absolute().parents if above.exists())
+    if path.is_dir():
+        raise InputError(f"{option} {path}: is a folder, expected a file")
+    if not folder.is_dir():
+        raise InputError(f"{option} {path}: {folder} is a file, expected a folder")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(f"{option} {path}: nothing may be written into {folder}")

@@ -37,6 +37,7 @@ class Reporter:
             self.console.width = PLAIN_WIDTH
         self.clock = clock
         self.seconds: dict[str, float] = {}  # how long each step took
+        self.outcome = "nothing was published"  # so far, for whoever ends it
 
     @contextmanager
     def step(self, name: str, each: str = "") -> Iterator[Advance]:

@@ -106,6 +106,7 @@ def figures(evaluation: Evaluation | None) -> dict[str, Any]:
 
 
 def write_json(path: Path, evaluation: Evaluation) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(orjson.dumps(figures(evaluation), option=orjson.OPT_INDENT_2))
 
 

@@ -109,6 +109,7 @@ def _published(
     metrics = figures(twin.evaluation if twin else None)
     with reporter.step("Publishing"):
         manifest = publish(registry, model, manifest_of(purchases, model, config.model, metrics, now))
+        reporter.outcome = f"{manifest.version} was published and is active"
     try:
         registry.prune(now=now, keep=config.registry.keep, max_age_days=config.registry.max_age_days)
     except OSError as error:

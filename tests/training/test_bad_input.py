@@ -191,6 +191,33 @@ def test_options_that_cannot_be_followed_are_named(tmp_path: Path, capsys: Said,
     assert published(tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    ("command", "option"), [("train", "--report"), ("evaluate", "--report"), ("evaluate", "--json")]
+)
+@pytest.mark.parametrize(
+    ("place", "said"), [("orders.csv/out", "orders.csv is a file, expected a folder"), (".", "expected a file")]
+)
+def test_results_that_could_not_be_written_are_refused_before_the_work(
+    tmp_path: Path, capsys: Said, command: str, option: str, place: str, said: str
+) -> None:
+    where = ["--registry", tmp_path / "registry"] if command == "train" else []
+    assert run(command, "--purchases", write(tmp_path, FEW), *where, option, tmp_path / place) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"Error: {option} {tmp_path / place}: ")
+    assert told.endswith(f"{said}\n")
+    assert published(tmp_path) == []
+
+
+def test_what_was_published_stands_without_a_report(tmp_path: Path, capsys: Said) -> None:
+    (tmp_path / "registry").mkdir()
+    (tmp_path / "registry" / "reports").write_text("a shopping list")
+    assert train(tmp_path, lines=FEW) == 0
+    (version,) = published(tmp_path)
+    told = capsys.readouterr().err
+    assert f"The report {tmp_path / 'registry' / 'reports' / version}.html cannot be written: " in told
+    assert told.endswith(f"Published {version}, now active in {tmp_path / 'registry'}\n")
+
+
 @pytest.mark.parametrize("days", ["0", "-1", "366"])
 def test_a_test_window_of_no_length_is_refused(tmp_path: Path, capsys: Said, days: str) -> None:
     assert run("evaluate", "--purchases", write(tmp_path, rows()), f"--test-days={days}") == 2
@@ -279,6 +306,17 @@ def test_a_training_that_is_stopped_leaves_nothing_of_the_customers_behind(
         training.communicate()
     assert training.returncode == 130
     assert list(scratch.iterdir()) == []
+
+
+def test_ctrl_c_after_a_version_was_published_says_so(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ".report.html.part")  # whoever writes to it waits for a reader
+    with begin(arguments(tmp_path, "--report", tmp_path / "report.html", lines=FEW)) as training:
+        wait_for(training, "Publishing: ")
+        training.send_signal(signal.SIGINT)
+        _, told = training.communicate()
+    assert training.returncode == 130
+    (version,) = published(tmp_path)
+    assert told.endswith(f"Stopped; {version} was published and is active\n")
 
 
 def test_a_killed_training_leaves_the_registry_whole_and_the_next_one_works(tmp_path: Path) -> None:
