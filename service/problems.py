@@ -128,7 +128,8 @@ class StoreAway(Problem):
     status, name, title = 503, "store_unavailable", "The store does not answer"
 
     def __init__(self) -> None:
-        super().__init__("Nothing was read or written. Send it again in a moment.", headers={"Retry-After": "2"})
+        again = "Send it again in a moment; what was kept all the same is not kept twice."
+        super().__init__(again, headers={"Retry-After": "2"})
 
 
 class FieldProblem(BaseModel):

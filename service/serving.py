@@ -230,8 +230,10 @@ class Serving:
             return None
         try:
             said = ask()
-        except StoreDownError as error:
+        except Exception as error:  # whatever it is, the breaker that let it through has to know
             self.breaker.failed(time.monotonic())
+            if not isinstance(error, StoreDownError):
+                raise
             log.warning("the store does not answer: %s", error)
             return None
         self.breaker.succeeded()

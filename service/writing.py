@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from fastapi import Request
 from sqlalchemy import Connection
 
 from service.problems import StoreAway
 from service.serving import Serving
-from service.store.database import StoreDownError
+from service.store.database import WAIT_SECONDS, StoreDownError
 from service.store.store import Store
 from service.store.writer import Change
 
 T = TypeVar("T")
+PATIENCE_SECONDS: Final = 2 * WAIT_SECONDS  # for a turn to write, and for the database
 
 
 async def durable(request: Request, work: Callable[[Change], T]) -> T:
     """What `work` gives, once a power cut could not take it back. Raises StoreAway."""
     try:
-        return await asyncio.wrap_future(store_of(request).write(work))
-    except StoreDownError:
+        return await asyncio.wait_for(asyncio.wrap_future(store_of(request).write(work)), PATIENCE_SECONDS)
+    except (StoreDownError, TimeoutError):
         raise StoreAway from None
 
 

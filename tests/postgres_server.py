@@ -37,6 +37,10 @@ class PostgresServer:
         """SIGKILL: connections break, new ones are refused."""
         psutil.wait_procs(self._signal(signal.SIGKILL), timeout=10)
 
+    def start(self) -> None:
+        """After `kill`: with what was committed."""
+        self._server.ensure_postgres_running()
+
     def close(self) -> None:
         """Ended, its files removed; what was stopped is resumed for that."""
         self.resume()

@@ -14,22 +14,22 @@ from sqlalchemy.exc import (
     DataError,
     IntegrityError,
     NoSuchModuleError,
-    ProgrammingError,
     SQLAlchemyError,
 )
 from sqlalchemy.pool import QueuePool
 
 SCHEMA: Final = "0002"  # the newest of migrations/versions
 WAIT_SECONDS: Final = 5.0  # for a lock, a connection of the pool, or a server that does not answer
+SILENCE_SECONDS: Final = WAIT_SECONDS + 1  # after them the server itself should have given up, and said so
 COMMAND: Final = "python -m service migrate"
-
-
-class StoreError(Exception):
-    """The store cannot be used as it is; the message says what to do, never a secret."""
 
 
 class StoreDownError(Exception):
     """The store does not answer now. It may later."""
+
+
+class StoreError(StoreDownError):
+    """The store cannot be used as it is; the message says what to do, never a secret."""
 
 
 def connect(url: str, connections: int = 4) -> Engine:
@@ -49,7 +49,10 @@ def connect(url: str, connections: int = 4) -> Engine:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """One transaction that will write: SQLite takes its lock at the beginning, so that it need not fail later."""
+    """One transaction that will write: SQLite takes its lock at the beginning, so that it need not fail later.
+
+    PostgreSQL takes it back from who does nothing for WAIT_SECONDS.
+    """
     with told(), engine.connect().execution_options(writes=True) as connection, connection.begin():
         yield connection
 
@@ -91,8 +94,8 @@ def told() -> Iterator[None]:
     """What the database says, as one of our errors."""
     try:
         yield
-    except (IntegrityError, DataError, ProgrammingError):
-        raise  # a mistake of ours, not the database's state
+    except (IntegrityError, DataError):
+        raise  # what was given cannot be kept; a table that is missing is being restored
     except (SQLAlchemyError, sqlite3.Error) as error:
         raise StoreDownError(type(error).__name__) from error
 
@@ -115,7 +118,7 @@ def check(engine: Engine) -> None:
 
 
 def prepare(url: str) -> None:
-    """A SQLite file that is not there yet is made; everything else is checked. Raises StoreError and StoreDownError."""
+    """A SQLite file that is not there yet is made; everything else is checked. Raises StoreDownError."""
     engine = connect(url)
     try:
         if engine.dialect.name == "sqlite" and version(engine) is None:
@@ -167,6 +170,8 @@ def _sqlite(address: Any, connections: int) -> Engine:
 
 
 def _postgresql(address: Any, connections: int) -> Engine:
+    from service.store.patience import Impatient  # needs the driver
+
     engine = create_engine(
         address,
         pool_size=connections,
@@ -178,12 +183,23 @@ def _postgresql(address: Any, connections: int) -> Engine:
         },
     )
 
+    @event.listens_for(engine, "do_connect")
+    def impatient(_: object, __: object, arguments: Any, named: Any) -> Any:
+        connection = Impatient.connect(*arguments, **named)
+        connection.silence_seconds = SILENCE_SECONDS
+        return connection
+
     @event.listens_for(engine, "connect")
     def durable(connection: Any, _: object) -> None:
         with connection.cursor() as cursor:
             found = {name: cursor.execute(f"SHOW {name}").fetchone()[0] for name in POSTGRESQL}
         connection.rollback()
         assert_durable(found, POSTGRESQL)
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        if connection.get_execution_options().get("writes", False):  # a host that is lost now leaves its lock behind
+            connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {round(WAIT_SECONDS * 1000)}")
 
     return engine
 
