@@ -45,7 +45,7 @@ from service.serving import Serving
 from service.settings import Settings
 from service.shop import LiveShop
 from service.store.campaigns import forget, pinned
-from service.store.database import StoreDownError, prepare
+from service.store.database import StoreDownError
 from service.store.store import Store
 from service.token_routes import add_token_routes
 
@@ -100,13 +100,13 @@ async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Serving
     sweep()
     active = ActiveModel(Registry(settings.registry), settings.runtime(), metrics, settings.default_locale)
     await asyncio.to_thread(active.refresh)
-    await asyncio.to_thread(prepare, settings.store())
-    store = await asyncio.to_thread(Store, settings.store(), settings.runtime(), settings.threads() + 2)
+    store = await asyncio.to_thread(Store, settings.store(), settings.runtime(), settings.threads() + 2, later=True)
     scoring = Scoring(settings.threads(), settings.scoring_queue, metrics)
     cache = _cache(settings, metrics)
     live = LiveShop(store, settings.unasked or "allow")
     mails = LiveShop(store, settings.unasked or "allow")
-    await asyncio.to_thread(keep_pinned, store, active)
+    with contextlib.suppress(StoreDownError):  # it is followed as soon as it answers
+        await asyncio.to_thread(keep_pinned, store, active)
     tasks = [
         asyncio.create_task(active.watch(settings.poll_seconds)),
         asyncio.create_task(again_and_again(partial(follow, store, active, live, mails), settings.follow_seconds)),

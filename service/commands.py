@@ -76,7 +76,12 @@ def _number(text: str, most: int) -> int:
 
 
 def _serve(settings: Settings, _: argparse.Namespace) -> None:
-    prepare(settings.store())
+    try:
+        prepare(settings.store())
+    except StoreError:
+        raise
+    except StoreDownError:
+        pass  # it is asked again and again
     serve(settings)
 
 
@@ -122,7 +127,6 @@ def _token(settings: Settings, given: argparse.Namespace) -> None:
 
 @contextmanager
 def _opened(settings: Settings) -> Iterator[Store]:
-    prepare(settings.store())
     store = Store(settings.store(), settings.runtime())
     try:
         yield store

@@ -41,9 +41,12 @@ class Shop:
     erased: frozenset[bytes] = frozenset()
     erased_number: int = 0
     key: bytes = b""  # of the tombstones
+    strangers: bool = False  # who asked to be forgotten was never read: so nobody is known
 
     def forgotten(self, customer_id: str | None) -> bool:
-        return customer_id is not None and bool(self.erased) and tombstone(self.key, customer_id) in self.erased
+        if customer_id is None or self.strangers:
+            return self.strangers
+        return bool(self.erased) and tombstone(self.key, customer_id) in self.erased
 
     def today(self, clock: int) -> Shop:
         """With the rules that hold at a moment of the clock, whatever moment the answer is made for."""
@@ -103,7 +106,7 @@ class LiveShop:
         """The shop as far as this process knows it, where the store does not answer."""
         shop = self._newest()
         if shop is None:
-            return Shop(model, model)
+            return Shop(model, model, strangers=True)
         return shop if shop.artifact is model else replace(shop, artifact=model, model=model, catalogue=0)
 
     def _of(self, model: Model) -> Shop:

@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import mmap
 import os
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,16 @@ SLOTS: Final = 1 << 16  # of customers and the like; those that share one cost e
 BYTES: Final = 8 * (FIRST + SLOTS)
 
 
+def _opened(path: Path) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+
+
+def _nameless() -> int:
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
+
+
 def slot_of(kind: str, name: str) -> int:
     """The slot of a "customer", a "session", an "order" or a "campaign"."""
     digest = hashlib.blake2b(f"{kind} {name}".encode(), digest_size=4).digest()
@@ -37,10 +48,10 @@ def slot_of(kind: str, name: str) -> int:
 class Revisions:
     """A mapped file. Reading takes no lock: a slot is eight aligned bytes, and it only grows."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None = None) -> None:
+        """Without a path nobody else sees them."""
         self._threads = Lock()  # the lock on the file is the process's own
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        self._file = _opened(path) if path else _nameless()
         with self._locked():
             if os.fstat(self._file).st_size < BYTES:
                 os.ftruncate(self._file, BYTES)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
@@ -12,7 +14,7 @@ from typing import Final, TypeVar
 from sqlalchemy import ColumnElement, Connection, Table, make_url, select
 
 from service.store import campaigns, consents, events
-from service.store.database import Reading, check, connect, reading
+from service.store.database import Reading, StoreDownError, StoreError, connect, prepare, reading
 from service.store.revisions import FOLLOWED, SHARED, Revisions, slot_of
 from service.store.tables import metadata
 from service.store.writer import POSITION, Change, Position, Writer, position_of
@@ -44,30 +46,36 @@ class Visitor:
 
 
 class Store:
-    """Raises StoreError where it cannot be used as it is, StoreDownError where it does not answer."""
+    """Raises StoreError where it cannot be used as it is, StoreDownError where it does not answer.
 
-    def __init__(self, url: str, runtime: Path, connections: int = 4) -> None:
+    `later`: where it does not answer yet it is opened by `follow`, and is away until then.
+    """
+
+    def __init__(self, url: str, runtime: Path, connections: int = 4, *, later: bool = False) -> None:
+        self._url, self._runtime = url, runtime
         self._engine = connect(url, connections)
         self._now, self._recent = Reading(self._engine, POSITION), Reading(self._engine, campaigns.RECENT)
-        check(self._engine)
-        with reading(self._engine) as connection:
-            self.identity: bytes = bytes(
-                connection.execute(select(SECRETS.c.value).where(SECRETS.c.name == "store")).scalar_one()
-            )
-            now = position_of(connection)
         self.backend = self._engine.dialect.name
-        address = hashlib.sha256(make_url(url).render_as_string(hide_password=True).encode() + self.identity)
-        name = address.hexdigest()[:16]
-        self.revisions = Revisions(runtime / f"revisions-{name}")
-        self._catch_up(now.number)
-        self._writer = Writer(self._engine, self.revisions, runtime / f"writing-{name}")
+        self.identity = os.urandom(32)  # no store's: what is cached under it is found by nobody
+        self.revisions = Revisions()
+        self._writer: Writer | None = None  # until it is open
+        self._why = ""  # it is not
+        try:
+            self._open()
+        except StoreDownError as error:
+            if not later or isinstance(error, StoreError):
+                raise
 
     def write(self, work: Callable[[Change], T], *, awaited: bool = True) -> Future[T]:
         """What `work` gives, once it is durable and all workers of this host see it. `awaited`: somebody waits."""
+        if self._writer is None:
+            away: Future[T] = Future()
+            away.set_exception(StoreDownError(self._why))
+            return away
         return self._writer.submit(work, awaited=awaited)
 
     def read(self, work: Callable[[Connection], T]) -> T:
-        with reading(self._engine) as connection:
+        with self._reading() as connection:
             return work(connection)
 
     def news(
@@ -77,6 +85,8 @@ class Store:
 
         What another host has just changed may not have been followed yet: hence the stamp.
         """
+        if self._writer is None:
+            raise StoreDownError(self._why)
         named = (("customer", customer_id), ("session", session_id))
         followed = self.revisions[FOLLOWED]
         if any(name is not None and self.revisions[slot_of(kind, name)] > above for kind, name in named):
@@ -97,7 +107,7 @@ class Store:
         mailed: bool = False,
     ) -> Visitor:
         """What a model that has learned up to the number `above` does not know of them yet. `mailed`: with `mails`."""
-        with reading(self._engine) as connection:
+        with self._reading() as connection:
             now = position_of(connection)  # first: what is read after it holds all that it counts
             rows: list[events.Row] = []
             said: dict[int, tuple[int, int]] = {}
@@ -115,26 +125,64 @@ class Store:
 
     def follow(self) -> Position:
         """Raise the slots of what other hosts, or workers that died, have changed."""
-        with reading(self._engine) as connection:
-            now = position_of(connection)
-            seen = self.revisions[FOLLOWED]
-            if now.number > seen:
-                shared = [(slot, getattr(now, name)) for name, slot in SHARED.items()]
-                self.revisions.raise_to([*shared, *_changes(connection, seen, now.number)], followed=now.number)
-        return now
+        if self._writer is None:
+            self._open()
+        with self._reading() as connection:
+            return _followed(connection, self.revisions)
 
     def close(self) -> None:
-        self._writer.close()
+        if self._writer is not None:
+            self._writer.close()
         self.revisions.close()
         self._engine.dispose()
 
-    def _catch_up(self, number: int) -> None:
-        """After a rest, or with another database, it is not known what has changed."""
-        seen = self.revisions[FOLLOWED]
-        if number < seen or number - seen > MOST_FOLLOWED:
-            self.revisions.begin_at(number)
-        else:
-            self.follow()
+    def _open(self) -> None:
+        try:
+            prepare(self._url)
+            with reading(self._engine) as connection:
+                secret = connection.execute(select(SECRETS.c.value).where(SECRETS.c.name == "store")).scalar_one()
+                name = self._named(bytes(secret))
+                revisions = Revisions(self._runtime / f"revisions-{name}")
+                try:
+                    _caught_up(connection, revisions)
+                except BaseException:
+                    revisions.close()
+                    raise
+        except StoreDownError as error:
+            self._why = str(error)
+            raise
+        self.identity, self.revisions = bytes(secret), revisions
+        self._writer = Writer(self._engine, revisions, self._runtime / f"writing-{name}")
+
+    def _named(self, identity: bytes) -> str:
+        """What workers of a host share is found under it: of this database at this address."""
+        address = make_url(self._url).render_as_string(hide_password=True).encode()
+        return hashlib.sha256(address + identity).hexdigest()[:16]
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        if self._writer is None:
+            raise StoreDownError(self._why)
+        with reading(self._engine) as connection:
+            yield connection
+
+
+def _caught_up(connection: Connection, revisions: Revisions) -> None:
+    """After a rest, or with another database, it is not known what has changed."""
+    number, seen = position_of(connection).number, revisions[FOLLOWED]
+    if number < seen or number - seen > MOST_FOLLOWED:
+        revisions.begin_at(number)
+    else:
+        _followed(connection, revisions)
+
+
+def _followed(connection: Connection, revisions: Revisions) -> Position:
+    now = position_of(connection)
+    seen = revisions[FOLLOWED]
+    if now.number > seen:
+        shared = [(slot, getattr(now, name)) for name, slot in SHARED.items()]
+        revisions.raise_to([*shared, *_changes(connection, seen, now.number)], followed=now.number)
+    return now
 
 
 def _changes(connection: Connection, above: int, until: int) -> list[tuple[int, int]]:

@@ -1,5 +1,7 @@
 """PostgreSQL freezes, is restored or would lose a commit: callers are told in time, and it goes on by itself."""
 
+import os
+import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +11,7 @@ from pathlib import Path
 from threading import Event as Signal
 from typing import Any, Final
 
+import psutil
 import pytest
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import NullPool
@@ -19,7 +22,7 @@ from service.store.store import Store
 from service.store.writer import Change
 from service.writing import PATIENCE_SECONDS
 from tests.postgres_server import PostgresServer
-from tests.service.conftest import Browse, wait_until
+from tests.service.conftest import Browse, Shop, process, status, wait_until
 
 SETTINGS: Final[dict[str, Any]] = {"breaker_failures": 1, "breaker_seconds": 0.05}
 WHEN: Final = "2025-06-28T12:00:00Z"
@@ -129,3 +132,37 @@ def test_a_host_that_is_lost_while_it_writes_does_not_stop_the_others(server: Po
     assert isinstance(frozen.exception(), StoreDownError)
     for store in (lost, other):
         store.close()
+
+
+def test_it_starts_without_its_database_and_goes_on_with_it(browse: Browse, server: PostgresServer) -> None:
+    server.kill()
+    headers = {"Authorization": "Bearer the first key"}
+    client = browse(database_url=server.url, api_key="the first key", **SETTINGS)
+    client.headers.update(headers)
+    answer = client.get("/v1/customers/c00/recommendations").json()
+    assert (answer["strategy"], answer["fallback"]) == ("popular", True)  # c00 may have asked to be forgotten
+    assert client.get("/readyz").json()["ready"]
+    assert report(client, "not kept") == 503
+    server.start()
+    assert_back(client)
+    assert client.get("/v1/customers/c00/recommendations").json()["strategy"] == "personal"
+
+
+def test_a_worker_that_ends_while_the_database_is_away_stops_no_other(
+    own_shop: Shop, server: PostgresServer, tmp_path: Path
+) -> None:
+    with process(own_shop.root, tmp_path / "run", workers=2, database_url=server.url) as port:
+        wait_until(lambda: len(workers_at(port)) == 2)
+        server.kill()
+        ended = workers_at(port).pop()
+        os.kill(ended, signal.SIGKILL)
+        wait_until(lambda: len(workers_at(port) - {ended}) == 2)
+        assert status(port, "/healthz") == 200
+        server.start()
+        wait_until(lambda: all(status(port, "/v1/rules") == 200 for _ in range(16)))
+
+
+def workers_at(port: int) -> set[int]:
+    """The processes that listen there."""
+    found = psutil.net_connections("tcp")
+    return {at.pid for at in found if at.pid and at.status == psutil.CONN_LISTEN and at.laddr[1] == port}
