@@ -40,7 +40,7 @@ from training.files import InputFile
 from training.sources import Source
 from training.workspace import Workspace
 
-SCHEMA: Final = "0002"  # of the store; the newest of the service's migrations
+SCHEMA: Final = "0003"  # of the store; the newest of the service's migrations
 ROWS: Final = 50_000  # fetched at a time
 WAIT_SECONDS: Final = 10  # for a server that does not answer
 EXAMPLES: Final = "sqlite:///store.db or postgresql://user@host/database"

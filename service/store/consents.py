@@ -56,15 +56,17 @@ def forget(change: Change, customer_id: str, time: int) -> dict[str, int]:
     connection = change.connection
     theirs = select(sessions.c.session_id).where(sessions.c.customer_id == customer_id)
     visits = connection.execute(theirs).scalars().all()
-    before_login = events.c.customer_id.is_(None) & events.c.session_id.in_(theirs)
+    before_login = delete(events).where(events.c.customer_id.is_(None), events.c.session_id.in_(theirs))
     gone: dict[str, Any] = {
-        "events": delete(events).where((events.c.customer_id == customer_id) | before_login),
+        "events": delete(events).where(events.c.customer_id == customer_id),
         "sessions": delete(sessions).where(sessions.c.customer_id == customer_id),
         "consents": delete(consents).where(consents.c.customer_id == customer_id),
         "struck_out": delete(unused).where(unused.c.customer_id == customer_id),
         "mails": delete(slates).where(slates.c.customer_id == customer_id),
     }
+    before = connection.execute(before_login).rowcount  # by itself: PostgreSQL reads every event for one or the other
     counts = {name: int(connection.execute(statement).rowcount) for name, statement in gone.items()}
+    counts["events"] += before
     mark = tombstone(tombstone_key(connection), customer_id)
     if connection.execute(select(erased.c.number).where(erased.c.customer == mark)).first() is None:
         (number,) = change.numbers(1)

@@ -18,7 +18,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.pool import QueuePool
 
-SCHEMA: Final = "0002"  # the newest of migrations/versions
+SCHEMA: Final = "0003"  # the newest of migrations/versions
 WAIT_SECONDS: Final = 5.0  # for a lock, a connection of the pool, or a server that does not answer
 SILENCE_SECONDS: Final = WAIT_SECONDS + 1  # after them the server itself should have given up, and said so
 COMMAND: Final = "python -m service migrate"

@@ -189,7 +189,8 @@ def ratings_of(connection: Connection, product_id: str) -> list[tuple[int, float
     """(time, stars, words) of the newest rating of each customer, or session of nobody, newest first."""
     customer = func.coalesce(events.c.customer_id, sessions.c.customer_id)
     columns = (customer, events.c.session_id, events.c.time, events.c.rating, events.c.words)
-    rated = (events.c.product_id == product_id) & (events.c.kind == RATING)
+    # As its index says it.
+    rated = (events.c.product_id == product_id) & (events.c.kind == RATING) & events.c.rating.isnot(None)
     told = select(*columns).outerjoin_from(events, sessions, sessions.c.session_id == events.c.session_id).where(rated)
     newest: dict[tuple[str | None, str | None], tuple[int, float, str | None]] = {}
     for customer_id, session_id, when, stars, words in connection.execute(

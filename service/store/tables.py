@@ -71,7 +71,7 @@ sessions: Final = Table(
     metadata,
     Column("session_id", Text, primary_key=True),
     Column("customer_id", Text, nullable=False),
-    Column("number", Number, nullable=False),
+    Column("number", Number, nullable=False, index=True),
 )
 Index("sessions_customer", sessions.c.customer_id)
 

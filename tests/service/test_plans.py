@@ -1,0 +1,76 @@
+"""However much a shop has reported: what concerns one customer, product or moment reads no whole PostgreSQL table."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from sqlalchemy import Connection, Engine, event, text
+
+from service.store import campaigns, consents, events
+from service.store.database import connect, writing
+from service.store.store import _changes
+from service.store.writer import Change
+from tests.store_server import new_store
+
+MUCH: Final = 20_000
+FILLED: Final = (
+    f"INSERT INTO events (number, event_id, line, kind, time, customer_id, session_id, product_id, order_id) "
+    f"SELECT i, i, 0, i % 3, i, CASE WHEN i % 2 = 0 THEN i % 5000 END, i % 7000, i % 3000, i "
+    f"FROM generate_series(1, {MUCH}) AS i",
+    f"INSERT INTO sessions SELECT i, i % 5000, i FROM generate_series(1, {MUCH}) AS i",
+    f"INSERT INTO slates SELECT sha256(i::text::bytea), 'c', i % 5000, i, '{{}}' FROM generate_series(1, {MUCH}) AS i",
+    f"UPDATE position SET number = {MUCH}",
+    "ANALYZE",
+)
+WORKS: Final[dict[str, Callable[[Change], object]]] = {
+    "a customer": lambda change: events.of_customer(change.connection, "7", 0),
+    "a session": lambda change: events.of_session(change.connection, "7"),
+    "an order": lambda change: events.of_order(change.connection, "7"),
+    "ratings": lambda change: events.ratings_of(change.connection, "7"),
+    "mails": lambda change: campaigns.recent(change.connection, "7"),
+    "changes": lambda change: _changes(change.connection, MUCH - 5, MUCH),
+    "an event": lambda change: events.write(change, [told()]),
+    "being forgotten": lambda change: consents.forget(change, "7", 1),
+    "old mails": lambda change: campaigns.forget(change, 5),
+}
+
+
+def told() -> events.Event:
+    return events.Event("new", 0, 1, (events.Line("7"),), customer_id="7", session_id="new")
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    engine = connect(new_store("postgresql", Path(tmp_path_factory.mktemp("plans"))))
+    with writing(engine) as connection:
+        for statement in FILLED:
+            connection.execute(text(statement))
+    yield engine
+    engine.dispose()
+
+
+@pytest.mark.parametrize("name", WORKS)
+def test_no_whole_table_is_read(filled: Engine, name: str) -> None:
+    asked: list[tuple[str, Any]] = []
+
+    def note(_: object, __: object, statement: str, values: Any, ___: object, many: bool) -> None:
+        if not many and not statement.startswith(("INSERT", "SET")):
+            asked.append((statement, values))
+
+    event.listen(filled, "before_cursor_execute", note)
+    with writing(filled) as connection:
+        WORKS[name](Change(connection, MUCH, None, 0))
+        event.remove(filled, "before_cursor_execute", note)
+        assert asked
+        for statement, values in asked:
+            assert [line for line in plan(connection, statement, values) if is_whole(line)] == [], statement
+        connection.rollback()
+
+
+def plan(connection: Connection, statement: str, values: Any) -> list[str]:
+    return list(connection.exec_driver_sql(f"EXPLAIN {statement}", values).scalars())
+
+
+def is_whole(line: str) -> bool:
+    return any(f"Seq Scan on {table}" in line for table in ("events", "sessions", "slates"))
