@@ -21,7 +21,8 @@ def answer(shop: Shop, question: Question, links: Links, known: Known = AS_LEARN
         return _bundles(writer, resolved, known)
     slate = _slate(shop.model.recommender, question, resolved, known.since)
     if known.away:
-        slate = replace(slate, fallback_reason=slate.fallback_reason or FallbackReason.STORE_UNAVAILABLE)
+        why = None if shop.strangers else slate.fallback_reason  # who is known to nobody may be known to the store
+        slate = replace(slate, fallback_reason=why or FallbackReason.STORE_UNAVAILABLE)
     return _write(writer, slate)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -21,6 +22,7 @@ from sqlalchemy.pool import QueuePool
 SCHEMA: Final = "0003"  # the newest of migrations/versions
 WAIT_SECONDS: Final = 5.0  # for a lock, a connection of the pool, or a server that does not answer
 SILENCE_SECONDS: Final = WAIT_SECONDS + 1  # after them the server itself should have given up, and said so
+MIGRATING: Final = 7203  # the lock of those who migrate
 COMMAND: Final = "python -m service migrate"
 
 
@@ -137,9 +139,16 @@ def migrate(engine: Engine) -> None:
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
     with writing(engine) as connection:
         if engine.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(7203)"))
+            _unhurried(connection)
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATING})"))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def _unhurried(connection: Connection) -> None:
+    """An index of a large table takes its time, and so does another migration."""
+    connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+    connection.connection.driver_connection.silence_seconds = math.inf  # type: ignore[union-attr]
 
 
 def _sqlite(address: Any, connections: int) -> Engine:
