@@ -140,9 +140,17 @@ class Serving:
         if question.kind is Kind.ORDER:
             raise StoreAway
         shop = self._today(self.live.as_known(model), question)
+        if self._answered(model, question.customer_id):
+            return Found(popular_answer(shop, question, FallbackReason.STORE_UNAVAILABLE, self.links), None)
         told = replace(NOTHING, unasked=self.live.unasked, forgotten=shop.forgotten(question.customer_id))
         with self.computing:
             return Found(answer(shop, question, self.links, Known(told, None, away=True)), None)
+
+    def _answered(self, model: Model, customer_id: str | None) -> bool:
+        """Whether a customer may have said no since a model learned: the store knows, and it is away."""
+        if customer_id is None:
+            return False
+        return self.store.revisions[slot_of("consent", customer_id)] > model.recommender.manifest.event_position
 
     def _told(self, shop: Shop, question: Question, visitor: Visitor) -> Known:
         forgotten = shop.forgotten(question.customer_id)

@@ -38,6 +38,7 @@ def give(change: Change, customer_id: str, values: Mapping[int, int], time: int)
             change.connection.execute(insert(consents).values(customer_id=customer_id, purpose=purpose, **columns))
         now[purpose] = (value, time)
         change.touch(slot_of("customer", customer_id))
+        change.touch(slot_of("consent", customer_id))
     return now
 
 

@@ -40,7 +40,7 @@ def _nameless() -> int:
 
 
 def slot_of(kind: str, name: str) -> int:
-    """The slot of a "customer", a "session", an "order" or a "campaign"."""
+    """The slot of a "customer", their "consent", a "session", an "order" or a "campaign"."""
     digest = hashlib.blake2b(f"{kind} {name}".encode(), digest_size=4).digest()
     return FIRST + int.from_bytes(digest, "little") % SLOTS
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Table, make_url, select
+from sqlalchemy import ColumnElement, Connection, FromClause, make_url, select
 
 from service.store import campaigns, consents, events
 from service.store.database import Reading, StoreDownError, StoreError, connect, prepare, reading
@@ -24,10 +24,11 @@ EVENTS, SESSIONS, SECRETS, CAMPAIGNS = (
     metadata.tables[name] for name in ("events", "sessions", "secrets", "campaigns")
 )
 NAMED: Final = (  # whom a row of which table concerns
-    *(("customer", metadata.tables[name]) for name in ("events", "consents", "unused", "sessions")),
-    *(("session", table) for table in (EVENTS, SESSIONS)),
-    ("order", EVENTS),
-    ("campaign", CAMPAIGNS),
+    *(("customer", metadata.tables[name].c.customer_id) for name in ("events", "consents", "unused", "sessions")),
+    ("consent", metadata.tables["consents"].c.customer_id),
+    *(("session", table.c.session_id) for table in (EVENTS, SESSIONS)),
+    ("order", EVENTS.c.order_id),
+    ("campaign", CAMPAIGNS.c.campaign_id),
 )
 MOST_FOLLOWED: Final = 100_000  # changes that are followed one by one
 
@@ -188,8 +189,8 @@ def _followed(connection: Connection, revisions: Revisions) -> Position:
 def _changes(connection: Connection, above: int, until: int) -> list[tuple[int, int]]:
     """(slot, number) of the customers and sessions of everything numbered above one and up to the other."""
     found: list[tuple[int, int]] = []
-    for kind, table in NAMED:
-        names = select(table.c[f"{kind}_id"]).where(_between(table, above, until)).distinct()
+    for kind, column in NAMED:
+        names = select(column).where(_between(column.table, above, until)).distinct()
         found += [(slot_of(kind, name), until) for name in connection.execute(names).scalars() if name is not None]
     owners = (
         select(SESSIONS.c.customer_id)
@@ -200,5 +201,5 @@ def _changes(connection: Connection, above: int, until: int) -> list[tuple[int, 
     return [*found, *((slot_of("customer", name), until) for name in connection.execute(owners).scalars())]
 
 
-def _between(table: Table, above: int, until: int) -> ColumnElement[bool]:
+def _between(table: FromClause, above: int, until: int) -> ColumnElement[bool]:
     return (table.c.number > above) & (table.c.number <= until)

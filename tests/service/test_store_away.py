@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
+from starlette.testclient import TestClient
 
 from tests.service.conftest import Browse, wait_until
 from tests.service.postbox import patch
@@ -23,6 +24,29 @@ def operator(url: str) -> Iterator[Connection]:
     engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=NullPool)
     with engine.connect() as connection:
         yield connection
+
+
+@contextmanager
+def away(url: str) -> Iterator[None]:
+    """The database takes no connection, and ends those that it has as soon as they rest."""
+    name = make_url(url).database
+    rest = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = :name AND state = 'idle'"
+    left = "SELECT count(*) FROM pg_stat_activity WHERE datname = :name"
+
+    with operator(make_url(url).set(database="postgres").render_as_string(hide_password=False)) as outside:
+
+        def say(sentence: str) -> int:
+            answered = outside.execute(text(sentence), {"name": name} if ":name" in sentence else {})
+            told: int = answered.scalar_one() if answered.returns_rows else 0
+            outside.commit()
+            return told
+
+        say(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        wait_until(lambda: say(rest) == say(left) == 0)
+        try:
+            yield
+        finally:
+            say(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
 
 
 @pytest.mark.parametrize(
@@ -61,3 +85,24 @@ def test_a_connection_that_is_cut_between_two_reads_is_no_error(browse: Browse, 
         if address.endswith(("recommendations", "spring")):
             assert answer.json()["fallback_reason"] == "store_unavailable"
     wait_until(lambda: client.get("/v1/customers/c01/recommendations").json()["fallback_reason"] is None)
+
+
+def test_who_has_said_no_is_not_personalised_while_the_store_is_away(browse: Browse, tmp_path: Path) -> None:
+    url = new_store("postgresql", tmp_path)
+    here, elsewhere = (browse(database_url=url, runtime_dir=tmp_path / host) for host in ("here", "elsewhere"))
+    here.put("/v1/customers/c00/consent", json={"personalize_web": False, "personalize_email": False})
+    viewed = {"event_id": "1", "kind": "view", "time": "2025-06-29T10:00:00Z", "product_id": "bread"}
+    here.post("/v1/events", json={"events": [{**viewed, "customer_id": "c01"}]})
+
+    def told(client: TestClient, customer_id: str, asked: str = "") -> tuple[str, str | None]:
+        answer = client.get(f"/v1/customers/{customer_id}/recommendations{asked}").json()
+        return answer["strategy"], answer["fallback_reason"]
+
+    for client in (here, elsewhere):
+        wait_until(lambda: told(client, "c00") == ("not_personalized", "no_consent"))  # noqa: B023
+    with away(url):
+        # What was said nobody can tell now; of who said nothing all that counts is in the model.
+        for client in (here, elsewhere):
+            for customer_id, strategy in (("c00", "popular"), ("c01", "personal"), ("c02", "personal")):
+                for asked in ("?n=9", "?n=9&placement=email", "?campaign=spring"):
+                    assert told(client, customer_id, asked) == (strategy, "store_unavailable")
