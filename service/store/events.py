@@ -209,10 +209,18 @@ class Sold(NamedTuple):
 
 
 def sold(connection: Connection, above: int, until: int, after: int) -> list[Sold]:
-    """Lines numbered above one and up to the other, bought after a time; a line told twice is one."""
+    """Lines numbered above one and up to the other, bought after a time; a line told twice, or before, is one."""
     columns = (events.c.customer_id, events.c.order_id, events.c.product_id, events.c.market, events.c.time)
     which = (events.c.kind == PURCHASE, events.c.number > above, events.c.number <= until, events.c.time > after)
-    lines = {row[:3]: Sold(*row[2:]) for row in connection.execute(select(*columns).where(*which))}
+    before = events.alias("before")
+    same = [func.coalesce(row.c.customer_id, "") for row in (events, before)]
+    told = (
+        select(before.c.number)
+        .where(before.c.order_id == events.c.order_id, before.c.product_id == events.c.product_id)
+        .where(before.c.kind == PURCHASE, before.c.number <= above, same[0] == same[1])
+        .exists()
+    )
+    lines = {row[:3]: Sold(*row[2:]) for row in connection.execute(select(*columns).where(*which, ~told))}
     return list(lines.values())
 
 
