@@ -12,6 +12,7 @@ from training.sources import Source
 from training.workspace import character, hash_of, microseconds
 
 LONGEST_ID: Final = 500  # characters
+SMALLEST_QUANTITY: Final = 1e-6  # less is nothing, and would make a return of one piece one of millions
 LARGEST_QUANTITY: Final = 1e6
 LARGEST_PRICE: Final = 1e9
 YEAR_2100: Final = 4_102_444_800
@@ -130,7 +131,7 @@ def _reason(rows: Any, now: int, until: int | None) -> Any:
         "exposure": rows.kind == EXPOSURE,
         "bad_rating": (rows.kind == RATING) & (unknown(rows.stars) | (rows.stars < 1) | (rows.stars > 5)),
         "bad_quantity": unknown(rows.given),
-        "zero_quantity": rows.given == 0,
+        "zero_quantity": rows.given.abs() < SMALLEST_QUANTITY,
         "quantity_out_of_range": rows.quantity > LARGEST_QUANTITY,
         "bad_price": rows.priced & (unknown(rows.price) | (rows.price < 0)),
         "price_out_of_range": rows.priced & (rows.price > LARGEST_PRICE),

@@ -29,7 +29,7 @@ class Split:
 
 def split(purchases: Purchases, config: EvaluationConfig) -> Split | None:
     """Keep the last `test_days` back; None where too little would be left on either side."""
-    cut = int(purchases.time.max()) - config.test_days * DAY
+    cut = cut_of(purchases, config.test_days)
     before = purchases.time < cut
     past, future = as_it_was(only(purchases, before)), only(purchases, ~before)
     bought = past.kind == PURCHASE
@@ -47,6 +47,11 @@ def split(purchases: Purchases, config: EvaluationConfig) -> Split | None:
     before_cut = _products_of(past, bought & (past.user >= 0), scored)
     discoveries = [now - old for now, old in zip(targets, before_cut, strict=True)]
     return Split(cut, past, future, countable, scored, targets, discoveries)
+
+
+def cut_of(purchases: Purchases, test_days: int) -> int:
+    """So many days before the last purchase: visits may be told more often than orders, and nobody asks for them."""
+    return int(purchases.time[purchases.kind == PURCHASE].max(initial=0)) - test_days * DAY
 
 
 def as_it_was(purchases: Purchases) -> Purchases:

@@ -71,8 +71,8 @@ class Taught:
 
 def teach(purchases: Purchases, settings: ModelSettings, reporter: Reporter, *, processes: int) -> Taught:
     """Learn from the windows of a history; nothing that came after a window is known in it."""
-    first = int(purchases.time[purchases.kind == PURCHASE].min())  # what was only looked at before it teaches nothing
-    found = windows(first, int(purchases.time.max()) + 1, settings.ranker)
+    sold = purchases.time[purchases.kind == PURCHASE]  # days on which nothing but visits was told teach nothing
+    found = windows(int(sold.min()), int(sold.max()) + 1, settings.ranker)
     asked = [examples(purchases, window, settings.seed) for window in found]
     if not any(asked):
         why = "the history is too short for windows to learn from" if settings.ranker.windows else "no windows are set"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from models.events import DAY, PURCHASE
+from models.events import PURCHASE
 from training import metrics
 from training.config import Config
 from training.counts import LINES, only
@@ -26,7 +26,7 @@ from training.metrics import Mean
 from training.observations import TASKS
 from training.progress import Reporter
 from training.purchases import Purchases
-from training.split import ENOUGH_CUSTOMERS, Split, split
+from training.split import ENOUGH_CUSTOMERS, Split, cut_of, split
 from training.study import RANGES, Recall, Study, Trial, Values, changed
 from training.summary import day
 from training.train import TOO_LITTLE, evaluate_twin
@@ -120,7 +120,7 @@ def tune(purchases: Purchases, config: Config, plan: Plan, reporter: Reporter, *
 
 def before_last_window(purchases: Purchases, test_days: int) -> Purchases:
     """What precedes the days that figures are reported for."""
-    seen = only(purchases, purchases.time < int(purchases.time.max()) - test_days * DAY)
+    seen = only(purchases, purchases.time < cut_of(purchases, test_days))
     if not (seen.kind == PURCHASE).any():
         raise InputError(f"Nothing can be tuned: no purchase is older than the last {test_days} days")
     return seen

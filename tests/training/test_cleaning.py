@@ -76,6 +76,8 @@ def test_every_bad_row_has_its_reason(tmp_path: Path) -> None:
         ({"quantity": "1e999"}, "bad_quantity"),
         ({"quantity": "0"}, "zero_quantity"),
         ({"quantity": "-0.0"}, "zero_quantity"),
+        ({"quantity": "1e-300"}, "zero_quantity"),
+        ({"quantity": "0.000001"}, None),
         ({"quantity": "1000000"}, None),
         ({"quantity": "1000001"}, "quantity_out_of_range"),
         ({"quantity": "-1000001"}, "quantity_out_of_range"),

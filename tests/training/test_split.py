@@ -46,6 +46,12 @@ def test_the_last_days_are_kept_back_and_the_moment_of_the_cut_is_one_of_them() 
     assert len(parts.past) + len(parts.future) == len(purchases)
 
 
+def test_visits_and_returns_after_the_last_purchase_do_not_shorten_the_days_that_are_kept_back() -> None:
+    parts, _ = cut(Line("anna", "milk", 106, kind="view"), Line(CROWD[0], "milk", 120, kind="return"))
+    assert parts.cut == moment(93)
+    assert expected(*cut(Line("anna", "milk", 5), Line("anna", "milk", 94, kind="view")), "anna") is None
+
+
 def test_what_was_bought_before_is_a_target_and_what_was_not_is_a_discovery_too() -> None:
     jam = [Line(customer, "jam", 20) for customer in CROWD[:3]]
     parts, purchases = cut(*jam, Line("anna", "milk", 5), Line("anna", "milk", 95), Line("anna", "jam", 96))

@@ -315,14 +315,14 @@ def test_a_shop_whose_orders_hold_one_product_each_learns_of_slates_and_nothing_
     assert (taught.note, len(taught.lesson.baskets)) == (None, 0)
 
 
-def test_a_shop_whose_visits_were_counted_before_its_first_sale_learns_from_the_days_on_which_it_sold() -> None:
+def test_a_shop_whose_visits_were_counted_before_and_after_it_sold_learns_from_the_days_on_which_it_sold() -> None:
     sold = [
         Line(f"c{customer:02}", f"p{product:02}", day)
         for customer in range(20)
         for product in range(15)
         for day in range(300, 441, 7)
     ]
-    visits = [Line(f"c{customer:02}", "p00", day, kind="view") for customer in range(20) for day in range(0, 300, 20)]
+    visits = [Line(f"c{customer:02}", "p00", day, kind="view") for customer in range(20) for day in range(0, 600, 20)]
     settings = replace(SMALL, ranker=RankerSettings(windows=9, trees=TreeSettings(trees=1)))
     taught = teach(small_purchases([*visits, *sold]), settings, quiet(), processes=1)
     assert taught.windows == teach(small_purchases(sold), settings, quiet(), processes=1).windows
