@@ -62,7 +62,10 @@ def created_of(version: str) -> int:
 
 
 def is_version(name: str) -> bool:
-    return re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{12}", name) is not None
+    try:
+        return re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{12}", name) is not None and created_of(name) >= 0
+    except ValueError:
+        return False  # the digits are no moment
 
 
 def write(directory: Path, model: Any, manifest: Manifest, *, durable: bool = True) -> Manifest:
@@ -115,7 +118,7 @@ def read_manifest(directory: Path) -> Manifest:
         manifest = Manifest(**{**content, "files": files})
     except OSError as error:
         raise ArtifactError(f"{path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ArtifactError(f"{path}: not a manifest of Regulars ({error})") from error
     if manifest.to_json() != text or manifest.version != directory.name:
         raise ArtifactError(f"{path}: does not belong to version {directory.name}; it was changed after training")

@@ -62,8 +62,8 @@ class Registry:
         return [manifest for manifest in map(self._read, self.names()) if isinstance(manifest, Manifest)]
 
     def damaged(self) -> list[ArtifactError]:
-        """What is wrong with the versions that cannot be read."""
-        return [error for error in map(self._read, self.names()) if isinstance(error, ArtifactError)]
+        """What is wrong with the versions that are not whole, after reading every byte of all of them."""
+        return [error for error in map(self._damage, self.names()) if error is not None]
 
     def publish(self, model: Any, manifest: Manifest, *, activate: bool = True, durable: bool = True) -> Manifest:
         """Write a version beside the others, check it, rename it into place and make it active.
@@ -84,14 +84,21 @@ class Registry:
         return manifest
 
     def activate(self, version: str) -> None:
-        """Make an existing version the active one, after reading every byte of it. Raises ArtifactError."""
+        """Make an existing version the active one, after reading every byte of it. Raises ArtifactError.
+
+        Where the pointer itself is damaged, what was active before is not known any more.
+        """
         if not self.root.is_dir():
             raise ArtifactError(f"{self.root}: no such registry")
         with self._locked():
             if version not in self.names():
                 raise ArtifactError(f"{self.root}: holds no version {version}")
             verify(self.path(version))
-            self._point([version, *self.pointers()])
+            try:
+                earlier = self.pointers()
+            except ArtifactError:
+                earlier = []
+            self._point([version, *earlier])
 
     def rollback(self) -> str:
         """Make the last version active that was so before and is whole. Raises ArtifactError where there is none."""
@@ -135,7 +142,7 @@ class Registry:
                     # Renamed first: a reader sees the version whole or not at all.
                     doomed = self.root / f"staging-pruned-{version}"
                     self.path(version).rename(doomed)
-                    shutil.rmtree(doomed)
+                    _remove(doomed)
                     (self.root / PINS / version).unlink(missing_ok=True)
                     removed.append(version)
         return removed
@@ -145,6 +152,13 @@ class Registry:
             return read_manifest(self.path(version))
         except ArtifactError as error:
             return error
+
+    def _damage(self, version: str) -> ArtifactError | None:
+        try:
+            verify(self.path(version))
+        except ArtifactError as error:
+            return error
+        return None
 
     def _point(self, versions: list[str]) -> None:
         unique = list(dict.fromkeys(versions))[:HISTORY]
@@ -179,12 +193,23 @@ class Registry:
 
     def _sweep(self) -> None:
         for staging in self.root.glob("staging-*"):
+            if staging.is_symlink():
+                _remove(staging)
+                continue
             descriptor = os.open(staging, os.O_RDONLY)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(staging)
+                _remove(staging)
             except OSError as error:
                 if error.errno not in (errno.EWOULDBLOCK, errno.EAGAIN):
                     raise
             finally:
                 os.close(descriptor)
+
+
+def _remove(version: Path) -> None:
+    """The directory with all that is in it; of a link to one that lies elsewhere, the link."""
+    if version.is_symlink():
+        version.unlink()
+    else:
+        shutil.rmtree(version)

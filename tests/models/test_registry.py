@@ -86,6 +86,44 @@ def test_a_damaged_version_is_named_and_hides_no_other(tmp_path: Path) -> None:
     assert registry.prune(now=100 * DAY, keep=1, max_age_days=30) == [first]
 
 
+@pytest.mark.parametrize("content", [None, b"short", bytes(8_128)], ids=["missing", "short", "other bytes"])
+def test_a_version_of_which_a_file_is_damaged_is_named(tmp_path: Path, content: bytes | None) -> None:
+    first, _ = publish(tmp_path, 1, 2)
+    file = Registry(tmp_path).path(first) / "price.npy"
+    assert file.stat().st_size == 8_128
+    file.unlink()
+    if content is not None:
+        file.write_bytes(content)
+    (error,) = Registry(tmp_path).damaged()
+    assert str(error).startswith(f"{file}: ")
+
+
+def test_a_manifest_nested_without_end_is_damaged_and_no_more(tmp_path: Path) -> None:
+    first, second = publish(tmp_path, 1, 2)
+    (Registry(tmp_path).path(second) / "manifest.json").write_text("[" * 100_000)
+    assert [entry.version for entry in Registry(tmp_path).versions()] == [first]
+
+
+def test_a_pruned_link_to_a_version_elsewhere_is_removed_and_the_version_stays(tmp_path: Path) -> None:
+    first, _ = publish(tmp_path / "registry", 1, 2)
+    registry, elsewhere = Registry(tmp_path / "registry"), tmp_path / "elsewhere"
+    registry.path(first).rename(elsewhere)
+    registry.path(first).symlink_to(elsewhere)
+    (registry.root / "staging-left").symlink_to(elsewhere)
+    assert registry.prune(now=2 * DAY, keep=1, max_age_days=30) == [first]
+    assert not registry.path(first).is_symlink()
+    assert sorted(file.name for file in elsewhere.iterdir()) == ["manifest.json", "price.npy"]
+    publish(registry.root, 3)
+    assert list(registry.root.glob("staging-*")) == []
+
+
+def test_a_name_whose_digits_are_no_moment_is_no_version(tmp_path: Path) -> None:
+    (first,) = publish(tmp_path, 1)
+    (tmp_path / "versions" / "20251399T999999Z-0123456789ab").mkdir()
+    assert Registry(tmp_path).names() == [first]
+    assert Registry(tmp_path).prune(now=2 * DAY, keep=1, max_age_days=30) == []
+
+
 def test_an_unknown_version_cannot_be_made_active(tmp_path: Path) -> None:
     publish(tmp_path, 1)
     with pytest.raises(ArtifactError, match="holds no version"):
@@ -98,6 +136,16 @@ def test_a_pointer_that_names_nothing_is_refused(tmp_path: Path, content: bytes)
     (tmp_path / "active").write_bytes(content)
     with pytest.raises(ArtifactError, match="active"):
         Registry(tmp_path).active()
+
+
+@pytest.mark.parametrize("content", [b"", b"../elsewhere\n", b"\xff\xfe"])
+def test_a_damaged_pointer_is_mended_by_naming_the_version_that_shall_be_active(tmp_path: Path, content: bytes) -> None:
+    first, second = publish(tmp_path, 1, 2)
+    (tmp_path / "active").write_bytes(content)
+    Registry(tmp_path).activate(first)
+    assert Registry(tmp_path).pointers() == [first]
+    Registry(tmp_path).activate(second)
+    assert Registry(tmp_path).rollback() == first
 
 
 def test_old_versions_are_pruned_and_the_active_one_stays(tmp_path: Path) -> None:
