@@ -188,15 +188,18 @@ class Registry:
         try:
             yield staging
         finally:
-            os.close(descriptor)
             shutil.rmtree(staging, ignore_errors=True)
+            os.close(descriptor)  # only now, or who sweeps up would trip over files that vanish
 
     def _sweep(self) -> None:
         for staging in self.root.glob("staging-*"):
             if staging.is_symlink():
                 _remove(staging)
                 continue
-            descriptor = os.open(staging, os.O_RDONLY)
+            try:
+                descriptor = os.open(staging, os.O_RDONLY)
+            except FileNotFoundError:
+                continue  # its writer has just removed it
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 _remove(staging)
