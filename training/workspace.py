@@ -89,7 +89,10 @@ def reading(files: str) -> Iterator[None]:
 
 
 def _said(error: duckdb.Error) -> str:
-    return str(error).strip().splitlines()[0]
+    said = str(error).strip().splitlines()[0]
+    if "CSV Parser state machine" in said:  # which names no line
+        return f"some of its lines end in CR LF and some in LF, or a CR stands in a cell without quotes ({said})"
+    return said
 
 
 @ibis.udf.scalar.builtin(name="hash")  # type: ignore[untyped-decorator]

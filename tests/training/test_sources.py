@@ -76,6 +76,16 @@ def test_a_line_with_too_few_or_too_many_columns_costs_that_line(tmp_path: Path)
     assert unreadable == 4
 
 
+@pytest.mark.parametrize("content", [b"product_id,quantity\r\n1,1\n2,1\n", b"product_id,quantity\n1,1\n2\r3,1\n4,1\n"])
+def test_lines_that_end_in_different_ways_are_told_as_the_cause(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(content)
+    with pytest.raises(
+        InputError, match=r"a\.csv cannot be read: some of its lines end in CR LF and some in LF, or a CR"
+    ):
+        whole(path)
+
+
 def test_a_quote_that_never_closes_does_not_swallow_the_file_in_silence(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text('product_id,quantity\n1,1\n2,"oh\n' + "3,1\n" * 9999)
