@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from models.events import DAY
 from models.model import Model
 from models.recommender import Recommender
 from models.settings import ModelSettings
@@ -29,7 +28,7 @@ from training.methods import SERVED
 from training.progress import Reporter, ignore
 from training.publishing import write_twin
 from training.purchases import read_purchases
-from training.split import Split, split
+from training.split import Split, cut_of, split
 from training.teaching import teach
 from training.workers import cores
 
@@ -59,8 +58,7 @@ def _inner(folder: Path) -> Split:
         [folder / "purchases.parquet"], products=folder / "products.parquet", now=int(time.time())
     )
     config = EvaluationConfig()
-    cut = int(purchases.time.max()) - config.test_days * DAY
-    parts = split(only(purchases, purchases.time < cut), config)
+    parts = split(only(purchases, purchases.time < cut_of(purchases, config.test_days)), config)
     assert parts is not None, f"{folder}: too little to measure on"
     return parts
 

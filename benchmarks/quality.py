@@ -23,7 +23,7 @@ from training.methods import SERVED
 from training.progress import Reporter
 from training.purchases import Purchases, read_purchases
 from training.rivals import rival_slates
-from training.split import Split, split
+from training.split import Split, cut_of, split
 from training.train import measured
 
 LARGEST_ORDER = {"online_retail_ii": 60}  # products; 30 elsewhere
@@ -50,8 +50,7 @@ def report(name: str, folder: Path, config: Config, seeds: int, inner: bool) -> 
         [folder / "purchases.parquet"], products=folder / "products.parquet", now=int(time.time())
     )
     if inner:
-        cut = int(purchases.time.max()) - config.evaluation.test_days * DAY
-        purchases = only(purchases, purchases.time < cut)
+        purchases = only(purchases, purchases.time < cut_of(purchases, config.evaluation.test_days))
     parts = split(purchases, config.evaluation)
     if parts is None:
         raise SystemExit(f"{folder}: too little to measure on")
