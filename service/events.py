@@ -50,6 +50,9 @@ def aware_moment(value: Any, info: ValidationInfo) -> int:
 
 
 def stars(value: Any) -> Any:
+    """A thumb as stars. True is no thumb: as a number it would be one star."""
+    if isinstance(value, bool):
+        raise ValueError('should be 1 to 5 stars, "up" or "down"')
     return STARS.get(value, value) if isinstance(value, str) else value
 
 

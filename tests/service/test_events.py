@@ -75,6 +75,7 @@ def test_thumbs_are_stars(given: object, stars: float) -> None:
         ({"kind": "rating", "rating": 6}, "rating", "less than or equal to 5"),
         ({"kind": "rating", "rating": "good"}, "rating", "should be a valid number"),
         ({"kind": "rating", "rating": [5]}, "rating", "should be a valid number"),
+        ({"kind": "rating", "rating": True}, "rating", 'should be 1 to 5 stars, "up" or "down"'),
         ({"kind": "exposure"}, "event", "an exposure needs `product_ids`"),
         ({"kind": "purchase", "order_id": "1"}, "event", "a purchase needs `lines`"),
         ({"kind": "purchase", "lines": [{"product_id": "b"}]}, "event", "a purchase needs its `order_id`"),
