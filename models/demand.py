@@ -107,8 +107,7 @@ def by_category(lines: Floats, category: NDArray[np.int32]) -> Floats:
     return total[category + 1].astype(np.float32)
 
 
-def arrivals(sales: DailySales, catalogue: Catalogue, settings: ModelSettings, as_of: int) -> NDArray[np.int64]:
-    """Items that have just come on sale and are not learned about yet."""
-    since = as_of - settings.arrivals.days * DAY
-    new = np.flatnonzero((catalogue.available_from > since) & (catalogue.available_from <= as_of))
+def newcomers(sales: DailySales, catalogue: Catalogue, settings: ModelSettings, as_of: int) -> NDArray[np.int64]:
+    """Items that have just come on sale, or will only later, and are not learned about yet."""
+    new = np.flatnonzero(catalogue.available_from > as_of - settings.arrivals.days * DAY)
     return new[sales.total(as_of, len(catalogue))[new] < settings.history.min_lines] if len(new) else new

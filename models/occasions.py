@@ -207,7 +207,7 @@ def new_for_you(one: Addressee) -> Occasion | None:
 def _arrivals(one: Addressee) -> list[Slot]:
     """What has just come on sale in the categories and brands of a customer, as the recommender ranks it."""
     recommender, model, settings = one.recommender, one.recommender.model, one.recommender.settings
-    new = recommender.arrivals(recommender.sales_moment(one.as_of))
+    new = recommender.arrivals(one.as_of)
     if len(new) == 0 or len(one.bought_at) == 0:
         return []
     catalogue, brands = recommender.catalogue, len(recommender.catalogue.brand_names)

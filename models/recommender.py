@@ -19,7 +19,7 @@ from models.bestsellers import Bestsellers
 from models.candidates import proposals
 from models.case import TOGETHER, Asked, Case, cases_of
 from models.catalogue import Catalogue
-from models.demand import arrivals
+from models.demand import newcomers
 from models.events import DAY, Events
 from models.history import before
 from models.live import NOTHING, Since, history
@@ -49,7 +49,7 @@ class Recommender:
         self.ranker = Ranker(settings.blend, model.lesson)
         self.baskets = Baskets(model, settings.bundles)
         self.selling = selling or Selling(model, settings)
-        self.arrivals = lru_cache(maxsize=16)(partial(arrivals, model.sales, model.catalogue, settings))
+        self.newcomers = lru_cache(maxsize=16)(partial(newcomers, model.sales, model.catalogue, settings))
         self.shelves = lru_cache(maxsize=16)(partial(shelf_of, catalogue=self.catalogue))
         self.closed = lru_cache(maxsize=16)(partial(closed, self.catalogue))
         self.by_sales = lru_cache(maxsize=32)(partial(_by_sales, self.selling))
@@ -243,7 +243,7 @@ class Recommender:
         as_of = self._moment(request)
         sold, market = self.sales_moment(as_of), self.model.customers.market_names.find(request.filters.market or "")
         lag_days = max(as_of - self.manifest.data_as_of, 0) / DAY
-        demand, new = self.selling.demand(sold, market), self.arrivals(sold)
+        demand, new = self.selling.demand(sold, market), self.arrivals(as_of)
         return Asked(events, as_of, lag_days, demand, new, request.recent, request.basket)
 
     def _shown_to_anyone(self, request: SlateRequest) -> Removed:
@@ -282,6 +282,11 @@ class Recommender:
         """When windows of sales end: at the newest event, for an earlier moment at the beginning of its day."""
         newest = int(self.model.sales.newest[0])
         return newest if as_of >= newest else as_of // DAY * DAY
+
+    def arrivals(self, as_of: int) -> NDArray[np.int64]:
+        """Items that have just come on sale, also since what was sold last, and are not learned about yet."""
+        new = self.newcomers(self.sales_moment(as_of))
+        return new[self.catalogue.available_from[new] <= as_of]
 
 
 def _by_sales(selling: Selling, as_of: int, days: int, market: int, shelf: Shelf) -> Bestsellers:

@@ -6,7 +6,7 @@ from math import log, log1p
 import numpy as np
 import pytest
 
-from models.demand import LONGEST_AGE_DAYS, PRODUCT_FEATURES, Demand, arrivals, by_category, demand_of, ratio
+from models.demand import LONGEST_AGE_DAYS, PRODUCT_FEATURES, Demand, by_category, demand_of, newcomers, ratio
 from models.repeats import Repeats
 from models.settings import ArrivalSettings, ModelSettings, PopularSettings
 from tests.shop import Line, Product, moment, small_purchases
@@ -154,13 +154,13 @@ def arriving(*days: float | None) -> list[Product]:
 
 def arrived(*lines: Line, day: float, products: list[Product]) -> list[str]:
     purchases = small_purchases(lines, products)
-    items = arrivals(daily_sales(purchases), purchases.catalogue, SETTINGS, moment(day))
+    items = newcomers(daily_sales(purchases), purchases.catalogue, SETTINGS, moment(day))
     return [products[item].id for item in items.tolist()]
 
 
-def test_an_arrival_came_on_sale_within_the_last_days_and_not_later() -> None:
+def test_an_arrival_came_on_sale_within_the_last_days_or_comes() -> None:
     shelf = arriving(None, 89, 91, 100, 101)
-    assert arrived(*sold("bread", *range(101)), day=100, products=shelf) == ["jam 2", "jam 3"]
+    assert arrived(*sold("bread", *range(101)), day=100, products=shelf) == ["jam 2", "jam 3", "jam 4"]
 
 
 def test_what_has_been_bought_often_enough_to_learn_from_is_no_arrival_any_more() -> None:

@@ -127,6 +127,17 @@ def test_a_new_product_finds_the_customers_of_its_aisle_at_once(shop: Recommende
     assert "brioche" not in shown(now, request=before)
 
 
+def test_a_product_that_comes_on_sale_after_the_model_learned_is_new_from_then_on(shop: Recommender) -> None:
+    newest = shop.manifest.data_as_of
+    now = after(shop, told("brioche", category="bakery", brand="Ashby", price=3.0, available_from=newest + DAY))
+
+    def sources(as_of: int) -> list[Source]:
+        slots = now.recommend("c00", SlateRequest(as_of=as_of)).slots
+        return [slot.source for slot in slots if now.catalogue.ids[slot.item] == "brioche"]
+
+    assert [sources(newest + seconds) for seconds in (0, DAY - 1, DAY, 9 * DAY)] == [[], [], [Source.NEW], [Source.NEW]]
+
+
 def test_a_new_product_is_no_stranger_to_any_question(shop: Recommender) -> None:
     now = after(shop, told("brioche", category="bakery"), told("blini"), told("brioche", price=2.0))
     brioche, blini = (now.catalogue.ids.find(name) for name in ("brioche", "blini"))
