@@ -24,6 +24,7 @@ from service.serving import Serving
 from service.store import consents
 from service.writing import durable, looked_up
 
+LONGEST_PAIR: Final = 2600  # bytes of two ids that an index of PostgreSQL takes together
 GONE: Final[dict[int | str, dict[str, Any]]] = {410: problem_schema("The customer asked to be forgotten")}
 
 
@@ -115,6 +116,9 @@ async def put_consent(request: Request, customer_id: CustomerId, options: Annota
 
 async def put_unused(request: Request, customer_id: CustomerId, options: Annotated[UnusedBody, Body()]) -> Response:
     """Do not use this product: it says nothing about the customer from the next answer on, nor at the next training."""
+    if len(f"{customer_id}{options.product_id}".encode()) > LONGEST_PAIR:
+        problem = f"has together with the customer's id more than {LONGEST_PAIR} bytes of UTF-8"
+        raise Invalid(f"product_id: {problem}", errors=[{"field": "product_id", "problem": problem}])
     await durable(request, partial(_strike, customer_id, options.product_id, int(time.time())))
     return _json({"product_id": options.product_id})
 

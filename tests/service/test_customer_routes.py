@@ -1,8 +1,11 @@
 """What a customer says holds in the very next answer: no, do not use this, forget me."""
 
 import json
+import random
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from starlette.testclient import TestClient
@@ -10,6 +13,7 @@ from starlette.testclient import TestClient
 from benchmarks.faults import another_version
 from tests.service.conftest import Browse, Shop
 from tests.shop import MONTHLY, NO_WEB, REGULAR
+from tests.store_server import KINDS, new_store
 
 WHEN = "2025-06-29T10:00:00Z"
 BOUGHT = {"kind": "purchase", "time": WHEN, "lines": [{"product_id": "kite"}]}
@@ -336,3 +340,18 @@ def test_bad_input_is_refused_by_the_name_of_its_field_and_nothing_is_written(
     told = get(client, "c00", "export")
     assert {one["given"] for one in told["consent"].values()} == {None}
     assert told["products_not_used"] == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_ids_that_are_too_long_for_an_index_are_refused_and_the_longest_that_are_not_are_kept(
+    browse: Browse, kind: str, tmp_path: Path
+) -> None:
+    client = browse(database_url=new_store(kind, tmp_path))
+    letters = "".join(
+        map(chr, random.Random(1).sample(range(0x20000, 0x2A6D0), 1000))
+    )  # four bytes each, incompressible
+    customer, product, shorter = quote(letters[:500]), letters[500:], letters[500:650]
+    refused = client.put(f"/v1/customers/{customer}/unused", json={"product_id": product})
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["field"] == "product_id"
+    assert client.put(f"/v1/customers/{customer}/unused", json={"product_id": shorter}).status_code == 200
