@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -193,17 +193,15 @@ def _postgresql(address: Any, connections: int) -> Engine:
     )
 
     @event.listens_for(engine, "do_connect")
-    def impatient(_: object, __: object, arguments: Any, named: Any) -> Any:
-        connection = Impatient.connect(*arguments, **named)
-        connection.silence_seconds = SILENCE_SECONDS
+    def durable(_: object, __: object, arguments: Any, named: Any) -> Any:
+        with ExitStack() as refused:
+            connection = Impatient.connect(*arguments, **named)
+            refused.callback(connection.close)
+            connection.silence_seconds = SILENCE_SECONDS
+            assert_durable({name: _shown(connection, name) for name in POSTGRESQL}, POSTGRESQL)
+            connection.rollback()
+            refused.pop_all()
         return connection
-
-    @event.listens_for(engine, "connect")
-    def durable(connection: Any, _: object) -> None:
-        with connection.cursor() as cursor:
-            found = {name: cursor.execute(f"SHOW {name}").fetchone()[0] for name in POSTGRESQL}
-        connection.rollback()
-        assert_durable(found, POSTGRESQL)
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
@@ -211,6 +209,10 @@ def _postgresql(address: Any, connections: int) -> Engine:
             connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {round(WAIT_SECONDS * 1000)}")
 
     return engine
+
+
+def _shown(connection: Any, name: str) -> Any:
+    return connection.execute(f"SHOW {name}").fetchone()[0]
 
 
 # What must hold on every connection.
