@@ -9,6 +9,7 @@ import logging
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Set
+from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
@@ -107,12 +108,14 @@ async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Serving
     mails = LiveShop(store, settings.unasked or "allow")
     with contextlib.suppress(StoreDownError):  # it is followed as soon as it answers
         await asyncio.to_thread(keep_pinned, store, active)
-    tasks = [
-        asyncio.create_task(active.watch(settings.poll_seconds)),
-        asyncio.create_task(again_and_again(partial(follow, store, active, live, mails), settings.follow_seconds)),
-        asyncio.create_task(again_and_again(partial(count_sales, active, live), settings.sales_seconds)),
-        asyncio.create_task(again_and_again(partial(sweep_mails, store, settings.mail_days), HOUR)),
+    works: list[tuple[Callable[[], object], float]] = [
+        (partial(follow, store, active, live, mails), settings.follow_seconds),
+        (partial(count_sales, active, live), settings.sales_seconds),
+        (partial(sweep_mails, store, settings.mail_days), HOUR),
     ]
+    behind = ThreadPoolExecutor(len(works), "behind")
+    tasks = [asyncio.create_task(again_and_again(behind, *work)) for work in works]
+    tasks.append(asyncio.create_task(active.watch(settings.poll_seconds)))
     try:
         yield Serving(
             settings=settings,
@@ -131,18 +134,19 @@ async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Serving
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.to_thread(behind.shutdown, cancel_futures=True)  # what it has borrowed of the store is given back
         scoring.close()
         await cache.close()
         await asyncio.to_thread(store.close)
         gc.unfreeze()
 
 
-async def again_and_again(work: Callable[[], object], seconds: float) -> None:
-    """Until cancelled, in a thread. What fails is told once and tried again: nobody gets old news for long."""
+async def again_and_again(threads: Executor, work: Callable[[], object], seconds: float) -> None:
+    """Until cancelled, in one of the threads. What fails is told once and tried again: news is never old for long."""
     told = ""
     while True:
         try:
-            await asyncio.to_thread(work)
+            await asyncio.get_running_loop().run_in_executor(threads, work)
             told = ""
         except StoreDownError:
             pass  # whoever asks the store for an answer says so
