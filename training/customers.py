@@ -12,7 +12,7 @@ import ibis
 from models.customers import NEVER_ASKED, NO, YES
 from training.cleaning import has_nul, seconds, too_long
 from training.columns import require
-from training.sources import Source, unreadable_rows
+from training.sources import Source, require_whole
 from training.store import Store
 from training.workspace import Workspace, reading
 
@@ -34,6 +34,7 @@ class Customers:
 def read_customers(workspace: Workspace, sources: Sequence[Source], store: Store | None = None) -> Customers:
     """The last row of a customer wins. A consent that cannot be read is a no, and counted as bad_consent.
 
+    InputError for a line that cannot be taken apart: it may hold a no, and nobody could tell whose.
     Of a file and the store the later consent wins, for each purpose; one without a date is older than any with one.
     """
     people = _of_files(workspace, sources, store) if sources else Customers(_nobody(), 0, {})
@@ -49,6 +50,8 @@ def _of_files(workspace: Workspace, sources: Sequence[Source], store: Store | No
     with reading(sources[0].label):
         every = workspace.keep("customer_rows", ibis.union(*typed) if len(typed) > 1 else typed[0])
         every = workspace.keep("customer_order", every.mutate(position=ibis.row_number()))
+    for source in sources:
+        require_whole(workspace, source)
     workspace.in_file_order(False)
     if store:
         erased = every.customer_id.isin(store.erased_of(workspace, every).customer_id)
@@ -57,8 +60,7 @@ def _of_files(workspace: Workspace, sources: Sequence[Source], store: Store | No
     good = every.filter(every.problem.isnull())
     last = good.group_by("customer_id").agg(position=good.position.max())
     table = workspace.keep("customers_told", good.semi_join(last, "position").drop("position", "problem", *BAD))
-    problems = _problems(workspace, every, table, unreadable_rows(workspace, sources))
-    return Customers(table, workspace.count(every) + problems.get("unreadable_row", 0), problems)
+    return Customers(table, workspace.count(every), _problems(workspace, every, table))
 
 
 def _nobody() -> Any:
@@ -120,9 +122,9 @@ def _consent(text: Any) -> Any:
     )
 
 
-def _problems(workspace: Workspace, every: Any, kept: Any, unreadable: int) -> dict[str, int]:
+def _problems(workspace: Workspace, every: Any, kept: Any) -> dict[str, int]:
     counts = every.group_by("problem").agg(rows=every.count(), **{name: every[name].sum() for name in BAD})
-    problems: Counter[str] = Counter(unreadable_row=unreadable)
+    problems: Counter[str] = Counter()
     for row in workspace.connection.to_pyarrow(counts).to_pylist():
         if row["problem"] is None:
             problems.update({name: row[name] for name in BAD})

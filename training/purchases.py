@@ -140,7 +140,7 @@ def read_purchases(
         stores = [str(name) for name in purchases if is_store(name)]
         sources = open_sources(workspace, [name for name in purchases if not is_store(name)], mapping)
         product_sources = open_sources(workspace, [products], mapping) if products else []
-        customer_sources = open_sources(workspace, [customers], mapping) if customers else []
+        customer_sources = open_sources(workspace, [customers], mapping, whole=True) if customers else []
         every = [*sources, *product_sources, *customer_sources]
         check_mapping(mapping, (column for source in every for column in source.columns))
         for source in sources:

@@ -191,12 +191,17 @@ def read_whole(workspace: Workspace, source: Source, cells: Any) -> pa.Table:
     """These cells of a source that was opened `whole`. InputError where lines of a file cannot be read: how many."""
     with reading(source.label):
         table = workspace.connection.to_pyarrow(cells)
+    require_whole(workspace, source)
+    return table
+
+
+def require_whole(workspace: Workspace, source: Source) -> None:
+    """Of a source that was opened `whole` and has been read. InputError where lines of a file could not be."""
     lost = _unreadable(workspace, source)
     if lost:
         file, line, why = (lost[0][name] for name in ("file", "line", "why"))
         count = sum(one["rows"] for one in lost if one["file"] == file)
         raise InputError(f"{file}, line {line}: {why.rstrip('.')}; {count} of its lines cannot be read.")
-    return table
 
 
 def _unreadable(workspace: Workspace, source: Source) -> list[dict[str, Any]]:

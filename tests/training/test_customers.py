@@ -13,8 +13,12 @@ from training.workspace import open_workspace
 def read(folder: Path, *lines: str) -> tuple[dict[str, tuple[int, ...]], Customers]:
     path = folder / "people.csv"
     path.write_text("\n".join(lines) + "\n")
+    return customers_of(path)
+
+
+def customers_of(path: Path) -> tuple[dict[str, tuple[int, ...]], Customers]:
     with open_workspace() as workspace:
-        customers = read_customers(workspace, open_sources(workspace, [path], {}))
+        customers = read_customers(workspace, open_sources(workspace, [path], {}, whole=True))
         rows = workspace.connection.to_pyarrow(customers.table).to_pylist()
     return {row["customer_id"]: tuple(row[purpose] for purpose in PURPOSES) for row in rows}, customers
 
@@ -39,11 +43,20 @@ def test_the_last_row_of_a_customer_wins(tmp_path: Path) -> None:
 
 
 def test_rows_without_a_usable_id_are_left_out_by_name(tmp_path: Path) -> None:
-    rows = (",true", f"{'x' * 501},true", "a\0b,true", "anna", "bert,1")
+    rows = (",true", f"{'x' * 501},true", "a\0b,true", "bert,1")
     consents, customers = read(tmp_path, "customer_id,train", *rows)
     assert list(consents) == ["bert"]
-    assert customers.problems == {"unreadable_row": 1, "missing_customer_id": 1, "id_too_long": 1, "bad_id": 1}
-    assert customers.rows == 5
+    assert customers.problems == {"missing_customer_id": 1, "id_too_long": 1, "bad_id": 1}
+    assert customers.rows == 4
+
+
+def test_where_somebodys_no_may_be_lost_the_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"people\.csv, line 3: .*; 1 of its lines cannot be read"):
+        read(tmp_path, "customer_id,personalize_web", "anna,yes", "bert,Bertil,no")
+    torn = tmp_path / "people.ndjson"
+    torn.write_text('{"customer_id": "anna", "personalize_web": true}\n{"customer_id": "bert", "personalize_web": fal\n')
+    with pytest.raises(InputError, match=r"people\.ndjson"):
+        customers_of(torn)
 
 
 def test_a_date_of_consent_that_cannot_be_read_is_none_and_counted(tmp_path: Path) -> None:
