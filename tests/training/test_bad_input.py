@@ -278,33 +278,22 @@ def wait_for(training: "subprocess.Popen[str]", words: str) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_or_a_supervisor_ends_it_with_one_sentence_and_nothing_published(
+def test_ctrl_c_or_a_supervisor_ends_it_with_one_sentence_and_leaves_nothing_of_the_customers_behind(
     tmp_path: Path, number: signal.Signals
 ) -> None:
-    command = arguments(tmp_path)
+    command, scratch = arguments(tmp_path), tmp_path / "scratch"
+    scratch.mkdir()
     settings(tmp_path, ENDLESS)
-    with begin(command) as training:
+    with begin(command, TMPDIR=f"{scratch}") as training:
         wait_for(training, "Reading purchases: ")
+        while training.poll() is None and not list(scratch.iterdir()):
+            time.sleep(0.1)
         training.send_signal(number)
         _, told = training.communicate()
     assert training.returncode == 130
     assert "Traceback" not in told
     assert told.endswith("Stopped; nothing was published\n")
     assert published(tmp_path) == []
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_training_that_is_stopped_leaves_nothing_of_the_customers_behind(
-    tmp_path: Path, number: signal.Signals
-) -> None:
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    with begin(arguments(tmp_path), TMPDIR=f"{scratch}") as training:
-        while training.poll() is None and not list(scratch.glob("*/*")):
-            time.sleep(0.001)
-        training.send_signal(number)
-        training.communicate()
-    assert training.returncode == 130
     assert list(scratch.iterdir()) == []
 
 

@@ -54,7 +54,7 @@ def test_where_somebodys_no_may_be_lost_the_file_is_refused(tmp_path: Path) -> N
     with pytest.raises(InputError, match=r"people\.csv, line 3: .*; 1 of its lines cannot be read"):
         read(tmp_path, "customer_id,personalize_web", "anna,yes", "bert,Bertil,no")
     torn = tmp_path / "people.ndjson"
-    torn.write_text('{"customer_id": "anna", "personalize_web": true}\n{"customer_id": "bert", "personalize_web": fal\n')
+    torn.write_text('{"customer_id": "anna", "personalize_web": true}\n{"customer_id": "bert", "train": fal\n')
     with pytest.raises(InputError, match=r"people\.ndjson"):
         customers_of(torn)
 
