@@ -156,7 +156,7 @@ def _counted(shop: Shop, connection: Connection) -> Shop:
     learned, sales = recommender.manifest.event_position, recommender.model.sales
     # Of a model that did not read the store it is known only up to when it has learned.
     after = recommender.manifest.data_as_of if learned == 0 else -1
-    lines = events.sold(connection, max(shop.sales, learned), now, after)
+    lines = events.sold(connection, learned, max(shop.sales, learned), now, after)
     item_of = {name: recommender.catalogue.ids.find(name) for name in {line.product_id for line in lines}}
     known = [(line, item_of[line.product_id]) for line in lines if item_of[line.product_id] >= 0]
     if not known:

@@ -208,8 +208,8 @@ class Sold(NamedTuple):
     time: int
 
 
-def sold(connection: Connection, above: int, until: int, after: int) -> list[Sold]:
-    """Lines numbered above one and up to the other, bought after a time; a line told twice, or before, is one."""
+def sold(connection: Connection, learned: int, above: int, until: int, after: int) -> list[Sold]:
+    """Lines numbered above one and up to the other, bought after a time, each once and none told since `learned`."""
     columns = (events.c.customer_id, events.c.order_id, events.c.product_id, events.c.market, events.c.time)
     which = (events.c.kind == PURCHASE, events.c.number > above, events.c.number <= until, events.c.time > after)
     before = events.alias("before")
@@ -217,7 +217,7 @@ def sold(connection: Connection, above: int, until: int, after: int) -> list[Sol
     told = (
         select(before.c.number)
         .where(before.c.order_id == events.c.order_id, before.c.product_id == events.c.product_id)
-        .where(before.c.kind == PURCHASE, before.c.number <= above, same[0] == same[1])
+        .where(before.c.kind == PURCHASE, before.c.number > learned, before.c.number <= above, same[0] == same[1])
         .exists()
     )
     lines = {row[:3]: Sold(*row[2:]) for row in connection.execute(select(*columns).where(*which, ~told))}
