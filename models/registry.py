@@ -9,17 +9,15 @@ registry/staging-…/           a version being written; swept up when its write
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 from models.artifact import Manifest, created_of, is_version, read_manifest, sync_directory, verify, write
 from models.errors import ArtifactError
+from models.fleeting import fleeting, remove
 
 ACTIVE: Final = "active"
 PINS: Final = "pins"
@@ -72,7 +70,8 @@ class Registry:
         Raises OSError (disk full, no permission) with nothing published.
         """
         (self.root / "versions").mkdir(parents=True, exist_ok=True)
-        with self._staging() as staging:
+        with fleeting(self.root, "staging-") as staging:
+            staging.chmod(0o755)
             manifest = write(staging, model, manifest, durable=durable)
             with self._locked():
                 target = self.path(manifest.version)
@@ -142,7 +141,7 @@ class Registry:
                     # Renamed first: a reader sees the version whole or not at all.
                     doomed = self.root / f"staging-pruned-{version}"
                     self.path(version).rename(doomed)
-                    _remove(doomed)
+                    remove(doomed)
                     (self.root / PINS / version).unlink(missing_ok=True)
                     removed.append(version)
         return removed
@@ -175,44 +174,3 @@ class Registry:
         with (self.root / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
-
-    @contextlib.contextmanager
-    def _staging(self) -> Iterator[Path]:
-        """A fresh directory, locked for as long as this process writes to it, removed whatever happens."""
-        with self._locked():
-            self._sweep()
-            staging = Path(tempfile.mkdtemp(prefix="staging-", dir=self.root))
-            staging.chmod(0o755)
-            descriptor = os.open(staging, os.O_RDONLY)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        try:
-            yield staging
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
-            os.close(descriptor)  # only now, or who sweeps up would trip over files that vanish
-
-    def _sweep(self) -> None:
-        for staging in self.root.glob("staging-*"):
-            if staging.is_symlink():
-                _remove(staging)
-                continue
-            try:
-                descriptor = os.open(staging, os.O_RDONLY)
-            except FileNotFoundError:
-                continue  # its writer has just removed it
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                _remove(staging)
-            except OSError as error:
-                if error.errno not in (errno.EWOULDBLOCK, errno.EAGAIN):
-                    raise
-            finally:
-                os.close(descriptor)
-
-
-def _remove(version: Path) -> None:
-    """The directory with all that is in it; of a link to one that lies elsewhere, the link."""
-    if version.is_symlink():
-        version.unlink()
-    else:
-        shutil.rmtree(version)

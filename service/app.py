@@ -160,11 +160,11 @@ async def again_and_again(threads: Executor, work: Callable[[], object], seconds
 def follow(store: Store, active: ActiveModel, live: LiveShop, mails: LiveShop) -> None:
     """What other hosts change shows here too, and is at hand before anyone asks; what nobody needs any more is not."""
     now = store.follow()
-    needed = keep_pinned(store, active)
-    if active.current is not None:
-        live.at(active.current, now)
-        live.only({active.current.version})
-        mails.only({active.current.version, *needed})
+    needed, model = keep_pinned(store, active), active.current  # once: it may be another one in a moment
+    if model is not None:
+        live.at(model, now)
+        live.only({model.version})
+        mails.only({model.version, *needed})
 
 
 def keep_pinned(store: Store, active: ActiveModel) -> Set[str]:

@@ -6,18 +6,16 @@ them up; `python -m service` makes that directory before the workers start, in m
 
 from __future__ import annotations
 
-import fcntl
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from models.fleeting import fleeting
 from service.breaker import State
 
 DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"
@@ -107,29 +105,8 @@ class Metrics:
 def shared_directory(runtime: Path) -> Iterator[str]:
     """Where the workers of a service write their numbers, until it ends. What killed services left is removed."""
     runtime.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with _locked(runtime):  # so that none is taken for left before it is locked itself
-        for left in runtime.glob(f"{PREFIX}*"):
-            with suppress(BlockingIOError), _locked(left, fcntl.LOCK_NB):
-                shutil.rmtree(left, ignore_errors=True)
-        directory = tempfile.mkdtemp(prefix=PREFIX, dir=runtime)
-        held = os.open(directory, os.O_RDONLY)
-        fcntl.flock(held, fcntl.LOCK_EX)
-    try:
-        yield directory
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
-        os.close(held)
-
-
-@contextmanager
-def _locked(directory: Path, flags: int = 0) -> Iterator[None]:
-    """Raises BlockingIOError where another process holds it and LOCK_NB says not to wait."""
-    held = os.open(directory, os.O_RDONLY)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | flags)
-        yield
-    finally:
-        os.close(held)
+    with fleeting(runtime, PREFIX) as directory:
+        yield str(directory)
 
 
 def sweep() -> None:
