@@ -30,8 +30,8 @@ from models.recommender import Recommender
 from models.registry import Registry
 from models.slate import FallbackReason
 from service.answers import answer, popular_answer
-from service.body import Model
 from service.links import Links
+from service.loaded_model import Model
 from service.options import CustomerOptions
 from service.questions import Kind, Question
 from service.settings import Settings

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from models import rules
 from models.case import Case
 from models.events import DAY, PURCHASE, Events
+from models.filters import Repeat
 from models.history import NEVER, Interactions, interactions, pair_starts
 from models.live import Since
 from models.recommender import Recommender
 from models.repeats import Clocks, clocks
 from models.rules import Removed
 from models.shelf import Room
-from models.slate import Repeat, SlateRequest, Slot
+from models.slate import SlateRequest, Slot
 
 
 @dataclass(frozen=True, eq=False)

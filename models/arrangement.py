@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.case import Case
-from models.evidence import among
 from models.model import Model
 from models.profile import AISLES
+from models.ragged import among
 from models.settings import ArrivalSettings, DiversitySettings, ModelSettings
 from models.shelf import Cap, Room, seated
 

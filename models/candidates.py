@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.case import Case
-from models.evidence import best, distinct
+from models.evidence import best
 from models.model import Model
 from models.profile import AISLES, Profile
+from models.ragged import distinct
 from models.settings import ModelSettings
 
 Floats = NDArray[np.float32]

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from models.demand import Demand
 from models.events import Events
-from models.evidence import Rows, Scores, among
+from models.evidence import Scores
 from models.factors import Observed, Taste
 from models.history import Interactions, interactions, joined, pair_starts, with_session
 from models.model import Model
 from models.profile import Profile, profiles_of
+from models.ragged import Rows, among
 from models.repeats import Clocks, clocks
 from models.settings import ModelSettings
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.strings import Ids
-
-if TYPE_CHECKING:
-    from models.live import Since
 
 # Columns of `consent`.
 TRAIN: Final = 0
@@ -36,13 +33,3 @@ class Customers:
 
     def __len__(self) -> int:
         return len(self.ids)
-
-    def allows(self, user: int, purpose: int, since: Since) -> bool:
-        """Whether a purpose is allowed, by the later of what the artifact and the store hold; user -1 is unknown."""
-        learned = (NEVER_ASKED, 0)
-        if user >= 0 and not since.forgotten:
-            learned = (int(self.consent[user, purpose]), int(self.consent_time[user, purpose]))
-        said = [answer for answer in (since.consent[purpose], learned) if answer[0] != NEVER_ASKED]
-        # Of two of the same time the store's counts.
-        value = max(said, key=lambda answer: answer[1])[0] if said else since.unasked
-        return value == YES

@@ -2,80 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import accumulate, pairwise
 from typing import Any, Final, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from models.ragged import SPAN, Rows, firsts
 
 Floats = NDArray[np.float32]
 Items = NDArray[np.int64]
 FEW: Final = 300  # scores that are sorted, all of them
 STRIDE: Final = 32  # one score in so many is looked at first
 MANY: Final = 1_500  # parts from which adding them up product by product is faster than sorting them
-SPAN: Final = 1 << 32  # of items and of days
-
-
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """Which rows of some arrays are whose: those of each of m customers stand one customer's after another's."""
-
-    bounds: NDArray[np.int64]  # (m + 1,) where those of each begin
-
-    @classmethod
-    def of(cls, sizes: Iterable[int]) -> Self:
-        return cls(np.array([0, *accumulate(sizes)]))
-
-    @cached_property
-    def owner(self) -> NDArray[np.int64]:
-        """The customer of each row: (rows,)."""
-        if len(self) == 1:
-            return np.zeros(self.bounds[1], np.int64)
-        return np.arange(len(self)).repeat(self.bounds[1:] - self.bounds[:-1])
-
-    @cached_property
-    def slices(self) -> list[slice]:
-        """Those of each customer: (m,)."""
-        return [slice(start, stop) for start, stop in pairwise(self.bounds.tolist())]
-
-    def apart(self, values: NDArray[np.integer[Any]], span: int = SPAN) -> NDArray[np.integer[Any]]:
-        """Values (…, rows) within a span, `span` higher for each customer: by customer and value, one number."""
-        return values + self.owner * span if len(self) > 1 else values
-
-    def sums(self, values: Floats) -> Floats:
-        """Added up for each customer: (k, rows) -> (k, m)."""
-        sums: Floats
-        if len(self) == 1:
-            sums = values.sum(axis=1, keepdims=True)
-            return sums
-        # With a 0 before each customer's, as one may have none.
-        padded = np.zeros((len(values), values.shape[1] + len(self)), np.float32)
-        padded[:, np.arange(1, values.shape[1] + 1) + self.owner] = values
-        sums = np.add.reduceat(padded, self.bounds[:-1] + np.arange(len(self)), axis=1)
-        return sums
-
-    def only(self, kept: NDArray[np.bool_]) -> Rows:
-        """Those of some rows."""
-        return Rows(kept.nonzero()[0].searchsorted(self.bounds))
-
-    def __len__(self) -> int:
-        return len(self.bounds) - 1
-
-
-def stored(indptr: NDArray[np.int64], item: NDArray[np.integer[Any]], rows: Rows) -> tuple[Items, Items, Rows]:
-    """Where what is stored of several items stands, one item's after another's, how much of each, and whose it is.
-
-    Of item i it is `indptr[i]:indptr[i + 1]`.
-    """
-    starts = indptr[item]
-    counts = indptr[item + 1] - starts
-    ends = np.zeros(len(counts) + 1, np.int64)
-    counts.cumsum(out=ends[1:])
-    places = np.arange(ends[-1]) + (starts - ends[:-1]).repeat(counts)
-    return places, counts, Rows(ends[rows.bounds])
 
 
 class Scores(Protocol):
@@ -139,33 +78,12 @@ class FewScores:
         return self.item[here][best(self.score[here], n)].astype(np.int64)
 
 
-def among(items: NDArray[np.integer[Any]], members: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
-    """Which of some products (c,) are among others, which are sorted: (c,)."""
-    if len(members) == 0:
-        return np.zeros(len(items), np.bool_)
-    found: NDArray[np.bool_] = members.take(members.searchsorted(items), mode="clip") == items
-    return found
-
-
-def distinct(values: NDArray[Any]) -> NDArray[Any]:
-    """Each value once, sorted. Of a few hundred in a quarter of the time that np.unique takes."""
-    values = np.sort(values)
-    return values[_firsts(values)]
-
-
 def _added_up(keys: NDArray[np.integer[Any]], parts: Floats) -> tuple[NDArray[Any], Floats]:
     """Each key once, sorted, and the sum of its parts."""
     order = keys.argsort(kind="stable")
     keys = keys[order]
-    first = _firsts(keys)
+    first = firsts(keys)
     return keys[first], np.bincount(first.cumsum() - 1, parts[order]).astype(np.float32)
-
-
-def _firsts(values: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
-    """Of sorted values, whether each is the first of its kind."""
-    first = np.ones(len(values), np.bool_)
-    np.not_equal(values[1:], values[:-1], out=first[1:])
-    return first
 
 
 def best(scores: Floats, n: int) -> Items:

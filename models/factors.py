@@ -16,7 +16,8 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from models.evidence import Items, Rows, best
+from models.evidence import Items, best
+from models.ragged import Rows
 
 Floats = NDArray[np.float32]
 FIRST: Final = 1024  # of the longest factors, that are looked at first

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from models.case import Case
 from models.demand import PRODUCT_FEATURES
-from models.evidence import Rows, among
 from models.model import Model
 from models.profile import AISLES, CUSTOMER_FEATURES, NEVER_DAYS, Profile
+from models.ragged import Rows, among
 from models.settings import ModelSettings
 
 Floats = NDArray[np.float32]

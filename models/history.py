@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.events import CART, DAY, DISMISS, KINDS, PURCHASE, RATING, REMOVED, RETURN, Events
-from models.evidence import Rows
+from models.ragged import Rows
 from models.settings import HistorySettings
 
 NEVER = np.iinfo(np.int64).min

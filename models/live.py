@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.customers import NEVER_ASKED, YES
+from models.customers import NEVER_ASKED, YES, Customers
 from models.events import PURCHASE, RATING, REMOVED, RETURN, Events
 
 STARS: Final = (3, 2)  # the middle, and how far it is to the ends
@@ -38,6 +38,17 @@ NOTHING: Final = Since(
         np.zeros(0, np.uint32),
     )
 )
+
+
+def allows(customers: Customers, user: int, purpose: int, since: Since) -> bool:
+    """Whether a purpose is allowed, by the later of what the artifact and the store hold; user -1 is unknown."""
+    learned = (NEVER_ASKED, 0)
+    if user >= 0 and not since.forgotten:
+        learned = (int(customers.consent[user, purpose]), int(customers.consent_time[user, purpose]))
+    said = [answer for answer in (since.consent[purpose], learned) if answer[0] != NEVER_ASKED]
+    # Of two of the same time the store's counts.
+    value = max(said, key=lambda answer: answer[1])[0] if said else since.unasked
+    return value == YES
 
 
 def weights(

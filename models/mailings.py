@@ -10,11 +10,12 @@ from typing import Any, Final
 
 from models import occasions
 from models.addressees import NO_FACTS, Addressee, Facts
-from models.live import NOTHING, Since
+from models.filters import Repeat
+from models.live import NOTHING, Since, allows
 from models.occasions import Occasion
 from models.recommender import NOBODY, Recommender
 from models.shelf import Room, seated
-from models.slate import Repeat, Slate, SlateRequest, Slot, Source, Strategy, why_less
+from models.slate import Slate, SlateRequest, Slot, Source, Strategy, why_less
 
 __all__ = ["NO_FACTS", "Facts", "Letter", "Mailing", "Occasion"]
 
@@ -68,7 +69,7 @@ class Letter:
     def occasion(self) -> Occasion | None:
         """None where it is not due for this customer, or consent refuses. A newsletter has none and goes to all."""
         one, find = self._addressee, OCCASIONS.get(self.mailing)
-        if find is None or not self.recommender.model.customers.allows(one.user, one.request.purpose, self.since):
+        if find is None or not allows(self.recommender.model.customers, one.user, one.request.purpose, self.since):
             return None
         return find(one)
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.evidence import FewScores, Rows, stored
+from models.evidence import FewScores
+from models.ragged import Rows, stored
 
 
 @dataclass(frozen=True, eq=False)

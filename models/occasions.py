@@ -11,14 +11,15 @@ import numpy as np
 from models import reasons
 from models.addressees import Addressee
 from models.events import CART, DAY, EXPOSURE, KINDS, PURCHASE
-from models.evidence import Rows
 from models.features import features
+from models.filters import Repeat
 from models.history import NEVER, interactions, pair_starts
 from models.profile import profile_of
+from models.ragged import Rows
 from models.ranking import probability
 from models.replenishment import LAPSED, due
 from models.rules import Rule
-from models.slate import Reason, ReasonKind, Repeat, Slot, Source
+from models.slate import Reason, ReasonKind, Slot, Source
 
 WELCOME_DAYS: Final = 14  # after two weeks nobody is new any more
 FOLLOW_UP_DAYS: Final = 14  # what goes with an order is bought while the order is new

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.evidence import FewScores, Rows, among, stored
+from models.evidence import FewScores
+from models.ragged import Rows, among, stored
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.events import DAY, PURCHASE, Events
-from models.evidence import SPAN, Rows, distinct
 from models.history import Interactions
+from models.ragged import SPAN, Rows, distinct
 from models.traits import Traits
 
 Floats = NDArray[np.float32]

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from models import reasons, rules
 from models.candidates import candidates, proposals
 from models.case import Case
-from models.evidence import Rows, among
 from models.features import features_each
 from models.model import Model
+from models.ragged import Rows, among
 from models.ranking import Ranker, probability
 from models.rules import Removed
 from models.settings import ModelSettings

@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.evidence import Rows
 from models.features import BLENDED, FEATURES
 from models.lesson import Lesson
+from models.ragged import Rows
 from models.settings import BlendSettings
 from models.slate import Source
 

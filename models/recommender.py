@@ -21,8 +21,9 @@ from models.case import TOGETHER, Asked, Case, cases_of
 from models.catalogue import Catalogue
 from models.demand import newcomers
 from models.events import DAY, Events
+from models.filters import Filters
 from models.history import before
-from models.live import NOTHING, Since, history
+from models.live import NOTHING, Since, allows, history
 from models.merchandising import ShopRule, active
 from models.model import Model
 from models.ranked import Ranked, ranked_each, slots_each
@@ -31,7 +32,7 @@ from models.rules import Removed, Rule
 from models.selling import Selling
 from models.settings import ModelSettings, settings_of
 from models.shelf import Room, Shelf, closed, seated, shelf_of
-from models.slate import Bundle, FallbackReason, Filters, Slate, SlateRequest, Slot, Source, Strategy, why_less
+from models.slate import Bundle, FallbackReason, Slate, SlateRequest, Slot, Source, Strategy, why_less
 
 NOBODY = -1
 PLAIN = SlateRequest()
@@ -90,7 +91,7 @@ class Recommender:
         """The slate of who may not or cannot be told from others; of anyone else what theirs is made from."""
         user = NOBODY if customer_id is None or since.forgotten else self.model.customers.ids.find(customer_id)
         request = self.at_home(user, request)
-        if customer_id is not None and not self.model.customers.allows(user, request.purpose, since):
+        if customer_id is not None and not allows(self.model.customers, user, request.purpose, since):
             slate = self.popular(request)
             return replace(slate, strategy=Strategy.NOT_PERSONALIZED, fallback_reason=FallbackReason.NO_CONSENT)
         events = self.events(user, request, since)

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.catalogue import Catalogue
+from models.filters import Filters, Repeat
 from models.history import Interactions
 from models.repeats import Clocks, Repeats
 from models.settings import RepeatSettings
-from models.slate import Filters, Repeat
 
 Removed = NDArray[np.uint8]  # (items,) the first Rule that removes each product
 

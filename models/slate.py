@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Self
 
 from models.customers import PERSONALIZE_WEB
+from models.filters import Filters, Repeat
 from models.merchandising import ShopRule
 
 
@@ -59,14 +60,6 @@ class FallbackReason(StrEnum):
     NO_CANDIDATES = "no_candidates"
 
 
-class Repeat(StrEnum):
-    """What happens to products that the customer bought before."""
-
-    AUTO = "auto"  # shown where this shop's customers buy again, and not before it is time
-    INCLUDE = "include"
-    EXCLUDE = "exclude"
-
-
 @dataclass(frozen=True)
 class Reason:
     """Why a product is shown, in data and in a sentence that a customer may read."""
@@ -101,18 +94,6 @@ class Bundle:
     support: int  # orders that hold the anchor and the first product
     rule_confidence: float  # P(first product | anchor)
     lift: float  # P(anchor, first product) / (P(anchor) P(first product))
-
-
-@dataclass(frozen=True)
-class Filters:
-    """Which products may be shown at all; None and empty mean: no limit."""
-
-    exclude: tuple[int, ...] = ()
-    category: str | None = None
-    brand: str | None = None
-    min_price: float | None = None
-    max_price: float | None = None
-    market: str | None = None
 
 
 @dataclass(frozen=True)

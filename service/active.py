@@ -6,9 +6,9 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Set
+from collections.abc import Callable, Set
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock, get_native_id
 from typing import Final
@@ -16,14 +16,8 @@ from typing import Final
 from models.errors import ArtifactError
 from models.recommender import Recommender
 from models.registry import ACTIVE, Registry
-from models.slate import SlateRequest
-from service.answers import answer
-from service.body import Model
-from service.links import Links
+from service.loaded_model import Model
 from service.metrics import Metrics
-from service.options import Options
-from service.questions import Kind, Question
-from service.shop import Shop
 from service.verification import Signature, signature_of, verify_once
 
 LATER: Final = 10  # nice: a tenth of the processor where the others want all of it
@@ -40,7 +34,7 @@ class Refusal:
 class ActiveModel:
     """`current` is replaced by one assignment, so an answer is made by one model from beginning to end."""
 
-    def __init__(self, registry: Registry, runtime: Path, metrics: Metrics, locale: str = "en_US") -> None:
+    def __init__(self, registry: Registry, runtime: Path, metrics: Metrics, warm_up: Callable[[Model], None]) -> None:
         self.registry = registry
         self.current: Model | None = None
         self._kept: dict[str, Model | Refusal] = {}  # by version: those of open campaigns
@@ -48,7 +42,7 @@ class ActiveModel:
         self._keeping = Lock()
         self._refusals: tuple[Refusal, ...] = ()  # of the last look, the active version's first
         self._runtime = runtime
-        self._locale = locale
+        self._warm_up = warm_up
         self._metrics = metrics
 
     @property
@@ -154,18 +148,8 @@ class ActiveModel:
     def _load(self, directory: Path) -> Model:
         verify_once(directory, self._runtime)
         model = Model.of(Recommender.load(directory))
-        self._warm(model)
+        self._warm_up(model)
         return model
-
-    def _warm(self, model: Model) -> None:
-        """Answers of each kind, so that the first caller does not wait for pages, windows and words of a locale."""
-        recommender = model.recommender
-        for slot in recommender.popular(SlateRequest(n=3)).slots:
-            product = recommender.catalogue.ids[slot.item]
-            visit = Question(Kind.CUSTOMER, Options(), self._locale, recent=(product,), basket=(product,))
-            for kind in Kind:
-                answer(Shop(model, model), replace(visit, kind=kind, product_id=product), Links(b""))
-        recommender.selling.warm(len(recommender.model.customers.market_names))
 
     def _swap(self, model: Model) -> None:
         previous = self.current

@@ -49,6 +49,7 @@ from service.store.campaigns import forget, pinned
 from service.store.database import StoreDownError
 from service.store.store import Store
 from service.token_routes import add_token_routes
+from service.warm_up import warm_up
 
 DESCRIPTION = "Product recommendations for shops: what a customer needs next, with the reason, in milliseconds."
 log: Final = logging.getLogger("regulars.service")
@@ -99,7 +100,9 @@ async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Serving
     """Everything that lives as long as the process: the model, the threads, the cache."""
     gc.freeze()  # what was imported is no garbage, and looking through it would stop every thread for 100 ms
     sweep()
-    active = ActiveModel(Registry(settings.registry), settings.runtime(), metrics, settings.default_locale)
+    active = ActiveModel(
+        Registry(settings.registry), settings.runtime(), metrics, partial(warm_up, locale=settings.default_locale)
+    )
     await asyncio.to_thread(active.refresh)
     store = await asyncio.to_thread(Store, settings.store(), settings.runtime(), settings.threads() + 2, later=True)
     scoring = Scoring(settings.threads(), settings.scoring_queue, metrics)

@@ -15,10 +15,10 @@ from fastapi.responses import StreamingResponse
 from pydantic import Field
 
 from service.batch import BatchOptions, judged
-from service.door import frames
+from service.logs import frames
 from service.options import CustomerOptions
-from service.problems import Broken, Invalid, Problem, ProblemBody, id_told
-from service.routes import PROBLEMS, TOO_LARGE, customer_question
+from service.problems import PROBLEMS, TOO_LARGE, Broken, Invalid, Problem, ProblemBody, id_told
+from service.routes import customer_question
 from service.schema import Schema, SlateAnswer
 from service.serving import Serving
 from service.settings import Settings

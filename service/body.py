@@ -10,29 +10,14 @@ import orjson
 
 from models.cards import card
 from models.moments import iso
-from models.recommender import Recommender
 from models.slate import FallbackReason, Slot, Strategy
 from service import tokens
 from service.links import Links
+from service.loaded_model import Model
 from service.options import Fields
 from service.questions import Question
 
 NOBODY: Final = b'"customer_id":null'
-
-
-@dataclass(frozen=True)
-class Model:
-    """A recommender with the facts of its manifest that every answer repeats."""
-
-    recommender: Recommender
-    version: str
-    created: int  # seconds since 1970, UTC
-    data_as_of: str
-
-    @classmethod
-    def of(cls, recommender: Recommender) -> Self:
-        manifest = recommender.manifest
-        return cls(recommender, manifest.version, manifest.created, iso(manifest.data_as_of))
 
 
 @dataclass(frozen=True)

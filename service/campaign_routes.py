@@ -14,11 +14,10 @@ from sqlalchemy import Connection
 
 from models.mailings import Mailing
 from models.moments import iso
-from service.body import Model
+from service.loaded_model import Model
 from service.options import NO_NUL, WHOLE, Asked, Moment
 from service.pins import put
-from service.problems import Damaged, NotFound
-from service.routes import PROBLEMS, TOO_LARGE, problem_schema
+from service.problems import PROBLEMS, TOO_LARGE, Damaged, NotFound, problem_schema
 from service.schema import Schema
 from service.serving import Serving
 from service.store import campaigns

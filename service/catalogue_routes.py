@@ -15,8 +15,8 @@ from pydantic import Field
 from models.rulebook import RuleError, mapping_of, rule_of
 from service.catalogue import ProductFields, ProductsBody, RuleBody
 from service.options import Asked, Id
-from service.problems import Conflict, Invalid, NotFound
-from service.routes import PROBLEMS, TOO_LARGE, BareRoute, ProductId, problem_schema
+from service.problems import PROBLEMS, TOO_LARGE, Conflict, Invalid, NotFound, problem_schema
+from service.query_route import BareRoute, ProductId
 from service.schema import Schema
 from service.serving import Serving
 from service.store import audit, products, rules

@@ -17,8 +17,8 @@ from models.events import DAY
 from service import people
 from service.events import Placement, Time
 from service.options import Asked, Id, Locale, Moment
-from service.problems import Invalid
-from service.routes import PROBLEMS, TOO_LARGE, BareRoute, CustomerId, problem_schema
+from service.problems import PROBLEMS, TOO_LARGE, Invalid, problem_schema
+from service.query_route import BareRoute, CustomerId
 from service.schema import Schema
 from service.serving import Serving
 from service.store import consents

@@ -12,8 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 
-from service.problems import ProblemBody
-from service.routes import problem_schema
+from service.problems import ProblemBody, problem_schema
 
 ASSETS: Final = "/docs/assets"
 POLICY: Final = (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-import traceback
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -16,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.access import access_of
 from service.balance import Balance
 from service.gate import Gate
+from service.logs import frames
 from service.metrics import Metrics
 from service.nesting import DEEPEST, is_too_deep
 from service.problems import Broken, Invalid, Problem, TooLarge
@@ -111,12 +111,6 @@ def _route_of(scope: Scope) -> tuple[BaseRoute | None, dict[str, Any]]:
         if match is Match.FULL:
             return route, found["path_params"]
     return None, {}
-
-
-def frames(error: BaseException) -> str:
-    """Where it happened, without the message: that could hold a customer's id."""
-    places = traceback.extract_tb(error.__traceback__)[-6:]
-    return " < ".join(f"{place.filename.rsplit('/', 1)[-1]}:{place.lineno} {place.name}" for place in reversed(places))
 
 
 def _declared_bytes(headers: Headers) -> int:

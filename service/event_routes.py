@@ -18,8 +18,8 @@ from models.moments import iso
 from service.access import caller_of
 from service.events import EventsBody, Judged, judge
 from service.options import Asked
-from service.problems import field_problems, id_told
-from service.routes import PROBLEMS, TOO_LARGE, ProductId
+from service.problems import PROBLEMS, TOO_LARGE, field_problems, id_told
+from service.query_route import ProductId
 from service.schema import Schema
 from service.store.events import Event, Written, ratings_of, write
 from service.writing import durable, looked_up

@@ -12,10 +12,9 @@ from pydantic import Field, WithJsonSchema
 from models.live import NOTHING
 from service.feeds import FEEDS, feed
 from service.options import WHOLE, Asked, Locale, Name, PopularOptions
-from service.problems import NotFound
+from service.problems import PROBLEMS, NotFound, problem_schema
 from service.questions import AWAY, Kind, Known, Question
 from service.replies import JSON, kept
-from service.routes import PROBLEMS, problem_schema
 from service.schema import Feed
 from service.serving import EVERYONE, STAMP, Serving
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from service.breaker import Breaker
-from service.redis_cache import connect
+from service.redis_client import connect
 
 MINUTE: Final = 60_000_000  # microseconds
 MOST_CALLERS: Final = 100_000  # that are remembered in process

@@ -11,10 +11,11 @@ from fastapi import FastAPI, Query, Request, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from service.options import CustomerOptions, Fields
-from service.query_route import QueryRoute
+from service.problems import PROBLEMS
+from service.query_route import CustomerId, QueryRoute
 from service.questions import EMAIL
 from service.replies import reply
-from service.routes import PROBLEMS, CustomerId, customer_question
+from service.routes import customer_question
 from service.serving import Serving
 
 HTML: Final = "text/html"

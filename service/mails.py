@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from models import rules
 from models.catalogue import Catalogue
 from models.events import DAY, DISMISS, HOUR, PURCHASE, RATING, RETURN, Events
+from models.live import allows
 from models.mailings import Facts, Letter, Mailing, Occasion, products_of
 from models.moments import iso
 from models.recommender import NOBODY, Recommender
@@ -113,7 +114,7 @@ def made(
     user = NOBODY if known.since.forgotten else recommender.model.customers.ids.find(customer_id)
     request = recommender.at_home(user, resolved.request)
     # Who does not want to be known gets what everyone gets.
-    allowed = recommender.model.customers.allows(user, request.purpose, known.since)
+    allowed = allows(recommender.model.customers, user, request.purpose, known.since)
     record = sent.record if allowed else None
     facts = _facts(shop, question, sent.kind, known)
     before = _items(recommender, sent.before) if allowed else ()

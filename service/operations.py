@@ -20,8 +20,7 @@ from models.errors import ArtifactError
 from models.moments import iso
 from models.registry import Registry
 from service.active import Refusal
-from service.problems import Damaged, NotFound
-from service.routes import PROBLEMS, problem_schema
+from service.problems import PROBLEMS, Damaged, NotFound, problem_schema
 from service.schema import Alive, Models, Ready
 from service.serving import Serving
 

@@ -20,8 +20,8 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from models.cards import is_locale
+from models.filters import Filters, Repeat
 from models.moments import seconds_of
-from models.slate import Filters, Repeat
 
 MOST_EXCLUDED: Final = 1000
 MOST_TOGETHER: Final = 100  # products of a visit or a basket: every one costs time; and in a query: it has to fit

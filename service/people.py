@@ -17,14 +17,15 @@ from models.case import Case
 from models.customers import NO, PERSONALIZE_EMAIL, PERSONALIZE_WEB, TRAIN, YES
 from models.errors import ArtifactError
 from models.events import DAY, KINDS
+from models.filters import Repeat
 from models.history import NEVER
-from models.live import Since
+from models.live import Since, allows
 from models.moments import iso
 from models.reasons import buy_again
 from models.recommender import NOBODY, Recommender
 from models.registry import Registry
 from models.replenishment import due
-from models.slate import Repeat, Slate, SlateRequest
+from models.slate import Slate, SlateRequest
 from service.problems import Gone, StoreAway
 from service.questions import EMAIL
 from service.serving import Serving
@@ -58,7 +59,7 @@ class Person:
         return self.recommender.case(self.user, self.request, self.since)
 
     def allows(self, purpose: int) -> bool:
-        return self.recommender.model.customers.allows(self.user, purpose, self.since)
+        return allows(self.recommender.model.customers, self.user, purpose, self.since)
 
 
 def person(

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from models.mailings import Mailing
 from service.active import ActiveModel
-from service.body import Model
+from service.loaded_model import Model
 from service.settings import Settings
 from service.store import campaigns
 from service.store.campaigns import Campaign

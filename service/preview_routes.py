@@ -20,9 +20,8 @@ from models.slate import Slate
 from service import people
 from service.catalogue import TriedRule
 from service.options import CustomerOptions, Id
-from service.problems import Invalid
+from service.problems import PROBLEMS, TOO_LARGE, Invalid
 from service.questions import Kind, Question, resolve
-from service.routes import PROBLEMS, TOO_LARGE
 from service.schema import Schema
 from service.serving import Serving
 

@@ -244,3 +244,16 @@ def id_told(given: Any, name: str) -> str | None:
     """The id of something that was refused, as far as it can be told: a half of a surrogate pair is no text."""
     found = given.get(name) if isinstance(given, Mapping) else None
     return found.encode(errors="replace").decode()[:LONGEST_ID] if isinstance(found, str) else None
+
+
+def problem_schema(description: str) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/ProblemBody"}
+    return {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
+
+
+PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
+    401: problem_schema("The key is missing or wrong"),
+    422: problem_schema("A parameter or the body cannot be understood; `errors` names each field"),
+    503: problem_schema("No model has been published yet; Retry-After says when to ask again"),
+}
+TOO_LARGE: Final[dict[int | str, dict[str, Any]]] = {413: problem_schema("The body is too large")}

@@ -2,18 +2,53 @@
 
 from __future__ import annotations
 
+import re
 import typing
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from fastapi import Request, Response
+from fastapi import Path, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter, ValidationError
+from starlette.convertors import Convertor
+from starlette.routing import Match
+from starlette.types import Scope
 
 from service.options import Asked, Id
 
 ID: Final[TypeAdapter[str]] = TypeAdapter(Id)
+
+
+CustomerId = Annotated[Id, Path(description="any characters; a slash is written %2F or as it is")]
+ProductId = Annotated[Id, Path(description="any characters; a slash is written %2F or as it is")]
+OrderId = Annotated[Id, Path(description="of a purchase that was reported")]
+
+
+class IdConvertor(Convertor[str]):
+    """A path parameter that may hold anything, slashes and line ends too; what follows it in the path ends it."""
+
+    regex = r"[\s\S]*"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+# What is asked of a customer, a product or the rules, by the end of the path.
+LONGER: Final = re.compile(
+    r"/v1/(?:customers/[\s\S]*/(?:consent|export|profile|recommendations(?:\.html)?|replenishment|unused)"
+    r"|products/[\s\S]*/(?:bundles|ratings|similar)|rules/preview)$"
+)
+
+
+class BareRoute(APIRoute):
+    """Ends in an id, and takes no path that is a longer address: whom nobody named is not forgotten by mistake."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        return (Match.NONE, {}) if LONGER.match(scope["path"]) else super().matches(scope)
 
 
 class QueryRoute(APIRoute):

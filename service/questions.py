@@ -12,9 +12,10 @@ import orjson
 
 from models.catalogue import Catalogue
 from models.customers import PERSONALIZE_EMAIL, PERSONALIZE_WEB
+from models.filters import Repeat
 from models.live import NOTHING, Since
 from models.merchandising import ShopRule
-from models.slate import Repeat, SlateRequest
+from models.slate import SlateRequest
 from service.options import Options
 
 EMAIL: Final = "email"  # placements that begin so are of mails

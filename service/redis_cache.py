@@ -9,14 +9,10 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-
 from service.breaker import Breaker, State
 from service.metrics import Metrics
+from service.redis_client import connect
 
-CONNECTIONS: Final = 32
 WAITING_WRITES: Final = 256
 T = TypeVar("T")
 log: Final = logging.getLogger("regulars.cache")
@@ -109,20 +105,6 @@ class RedisCache:
             log.warning("Redis does not answer: left alone, answers are computed")
         elif before is not State.CLOSED and self._breaker.state is State.CLOSED:
             log.warning("Redis answers again")
-
-
-def connect(url: str, timeout_seconds: float) -> Redis:
-    """A client that neither retries nor waits: our breaker does the first, our time-out the second."""
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=CONNECTIONS,
-        timeout=timeout_seconds,
-        socket_timeout=timeout_seconds,
-        socket_connect_timeout=timeout_seconds,
-        retry=Retry(NoBackoff(), 0),
-        driver_info=None,  # CLIENT SETINFO would cost round trips of the 10 ms
-    )
-    return Redis.from_pool(pool)
 
 
 def seal(secret: bytes, key: bytes, value: bytes) -> bytes:

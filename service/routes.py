@@ -2,70 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Annotated, Any, Final
 
-from fastapi import Body, FastAPI, Path, Query, Request, Response
+from fastapi import Body, FastAPI, Query, Request, Response
 from fastapi.routing import APIRoute
-from starlette.convertors import Convertor, register_url_convertor
-from starlette.routing import Match
-from starlette.types import Scope
+from starlette.convertors import register_url_convertor
 
 from service.access import caller_of
-from service.options import BasketOptions, BundleOptions, CustomerOptions, Id, Options, PopularOptions, SessionOptions
-from service.problems import MEDIA_TYPE
-from service.query_route import QueryRoute
+from service.options import BasketOptions, BundleOptions, CustomerOptions, Options, PopularOptions, SessionOptions
+from service.problems import PROBLEMS, TOO_LARGE, problem_schema
+from service.query_route import CustomerId, IdConvertor, OrderId, ProductId, QueryRoute
 from service.questions import Kind, Question
 from service.replies import reply
 from service.schema import Answer, BundleAnswer, SlateAnswer
 from service.serving import Serving
 
-CustomerId = Annotated[Id, Path(description="any characters; a slash is written %2F or as it is")]
-ProductId = Annotated[Id, Path(description="any characters; a slash is written %2F or as it is")]
-OrderId = Annotated[Id, Path(description="of a purchase that was reported")]
-
-
-class IdConvertor(Convertor[str]):
-    """A path parameter that may hold anything, slashes and line ends too; what follows it in the path ends it."""
-
-    regex = r"[\s\S]*"
-
-    def convert(self, value: str) -> str:
-        return value
-
-    def to_string(self, value: str) -> str:
-        return value
-
-
-# What is asked of a customer, a product or the rules, by the end of the path.
-LONGER: Final = re.compile(
-    r"/v1/(?:customers/[\s\S]*/(?:consent|export|profile|recommendations(?:\.html)?|replenishment|unused)"
-    r"|products/[\s\S]*/(?:bundles|ratings|similar)|rules/preview)$"
-)
-
-
-class BareRoute(APIRoute):
-    """Ends in an id, and takes no path that is a longer address: whom nobody named is not forgotten by mistake."""
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        return (Match.NONE, {}) if LONGER.match(scope["path"]) else super().matches(scope)
-
-
-def problem_schema(description: str) -> dict[str, Any]:
-    schema = {"$ref": "#/components/schemas/ProblemBody"}
-    return {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
-
-
-PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
-    401: problem_schema("The key is missing or wrong"),
-    422: problem_schema("A parameter or the body cannot be understood; `errors` names each field"),
-    503: problem_schema("No model has been published yet; Retry-After says when to ask again"),
-}
 UNKNOWN_ORDER: Final[dict[int | str, dict[str, Any]]] = {404: problem_schema("No order of that id was reported")}
-TOO_LARGE: Final[dict[int | str, dict[str, Any]]] = {413: problem_schema("The body is too large")}
 
 
 def add_routes(app: FastAPI) -> None:

@@ -17,10 +17,11 @@ from models.mailings import Mailing
 from models.slate import FallbackReason
 from service.active import ActiveModel
 from service.answers import answer, popular_answer
-from service.body import Answer, Model
+from service.body import Answer
 from service.breaker import Breaker
 from service.cache import Cache
 from service.links import Links
+from service.loaded_model import Model
 from service.mails import HANDLED, Mail, began, learned_since, made, mail_of
 from service.metrics import Metrics
 from service.options import Options

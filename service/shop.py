@@ -17,7 +17,7 @@ from models.events import DAY
 from models.merchandising import ShopRule, in_force
 from models.renewal import product_of, renewed
 from models.rulebook import rule_of
-from service.body import Model
+from service.loaded_model import Model
 from service.store import events
 from service.store.events import tombstone, tombstone_key
 from service.store.products import restocked

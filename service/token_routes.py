@@ -13,8 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from models.moments import iso
 from service.customer_tokens import CustomerToken, sign
 from service.options import WHOLE, Id
-from service.problems import Conflict
-from service.routes import PROBLEMS, TOO_LARGE, problem_schema
+from service.problems import PROBLEMS, TOO_LARGE, Conflict, problem_schema
 from service.schema import Schema
 from service.serving import Serving
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from models.events import DAY
+from models.filters import Filters
 from models.recommender import Recommender
 from models.settings import FactorSettings, ModelSettings
-from models.slate import Filters
 from training.config import EvaluationConfig
 from training.evaluation import Evaluation, evaluate
 from training.fit import fit

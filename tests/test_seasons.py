@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from models.filters import Filters, Repeat
 from models.recommender import Recommender
 from models.sales import Popularity
 from models.settings import FactorSettings, ModelSettings
-from models.slate import Filters, Repeat, Slate, SlateRequest
+from models.slate import Slate, SlateRequest
 from training.fit import fit
 from training.progress import Reporter
 from training.publishing import manifest_of

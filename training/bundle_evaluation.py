@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.events import PURCHASE
+from models.filters import Filters
 from models.recommender import Recommender
-from models.slate import Bundle, Filters
+from models.slate import Bundle
 from training.config import EvaluationConfig
 from training.progress import Advance
 from training.split import Split

@@ -12,6 +12,7 @@ from training import synthetic
 from training.config import Config, read_config
 from training.errors import InputError
 from training.export_command import add_export
+from training.figures import write_json
 from training.moments import moment_of
 from training.options import BAD_INPUT, DONE, REFUSED, STOPPED, add_config, add_registry, check_output, registry_at
 from training.progress import Reporter
@@ -19,7 +20,7 @@ from training.purchases import Purchases, read_purchases
 from training.report import write_report
 from training.report_data import Report, Verdict
 from training.rules_file import read_rules
-from training.summary import print_evaluation, print_learned, print_reading, print_versions, write_json
+from training.summary import print_evaluation, print_learned, print_reading, print_versions
 from training.train import evaluate_history, train
 from training.tune import Plan, print_tuned, tune
 

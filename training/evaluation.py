@@ -20,7 +20,7 @@ from training.methods import DIVERSITIES, METHODS, SERVED
 from training.metrics import Mean
 from training.observations import METRICS, PROPOSERS, TASKS, Observations, figures, observe
 from training.progress import Advance
-from training.report_data import Bin, Candidates, Diversity, Group, NewProducts, Role, SourceHits
+from training.results import Bin, Candidates, Diversity, Group, NewProducts, Role, SourceHits
 from training.split import Split
 from training.workers import spread
 

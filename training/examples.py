@@ -8,9 +8,10 @@ from typing import Final
 import numpy as np
 
 from models.events import DAY
+from models.filters import Repeat
 from models.history import NEVER
 from models.recommender import Recommender
-from models.slate import Repeat, SlateRequest
+from models.slate import SlateRequest
 from training.config import EvaluationConfig
 from training.report_data import Customer, Owned, Product, Shown
 from training.split import Split

@@ -13,10 +13,11 @@ import pyarrow as pa
 
 from models.cards import offer
 from models.catalogue import Catalogue
+from models.filters import Repeat
 from models.links import tagged
 from models.mailings import Mailing, Occasion
 from models.moments import iso
-from models.slate import Repeat, Slate, Slot
+from models.slate import Slate, Slot
 
 STATE: Final = {"count": pa.int32(), "strategy": pa.string(), "fallback_reason": pa.string()}
 OCCASION: Final = {"occasion_text": pa.string(), "occasion_until": pa.string()}

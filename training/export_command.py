@@ -15,10 +15,10 @@ from models.arrays import flatten
 from models.artifact import verify
 from models.cards import is_locale
 from models.customers import NO, YES
+from models.filters import Repeat
 from models.links import is_absolute
 from models.mailings import Mailing
 from models.recommender import Recommender
-from models.slate import Repeat
 from training.audiences import chosen, filter_of
 from training.config import read_config
 from training.customers import Unasked

@@ -11,21 +11,11 @@ from training.evaluation import Evaluation
 from training.gate import Comparison
 from training.methods import AUTO, BASELINES, SERVED
 from training.purchases import Purchases, ReadingReport
-from training.report_data import (
-    BundleMethod,
-    Bundles,
-    Customer,
-    Importance,
-    Method,
-    Reading,
-    Report,
-    Role,
-    Task,
-    Verdict,
-)
+from training.report_data import BundleMethod, Bundles, Customer, Importance, Method, Reading, Report, Task, Verdict
 from training.report_data import (
     Comparison as Compared,
 )
+from training.results import Role
 from training.rivals import RIVALS
 from training.teaching import Taught
 

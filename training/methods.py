@@ -12,13 +12,14 @@ from models.arrangement import varied
 from models.case import Case
 from models.evidence import best
 from models.features import FEATURES
+from models.filters import Repeat
 from models.history import before, interest, pair_starts
 from models.merchandising import ShopRule
 from models.ranked import Ranked
 from models.recommender import NOBODY, Recommender
 from models.rules import Removed, Rule
 from models.settings import DiversitySettings
-from models.slate import Repeat, SlateRequest
+from models.slate import SlateRequest
 
 SERVED: Final = "served"
 AUTO: Final = "served, repeat=auto"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from models.moments import seconds_of
 
 
@@ -11,3 +13,7 @@ def moment_of(text: str | None) -> int | None:
     Raises ValueError.
     """
     return seconds_of(text) if text else None
+
+
+def day(moment: int) -> str:
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d")

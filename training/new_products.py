@@ -14,7 +14,7 @@ from models.evidence import best
 from models.recommender import Recommender
 from models.slate import SlateRequest
 from training.config import EvaluationConfig
-from training.report_data import NewProducts
+from training.results import NewProducts
 from training.split import Split
 
 MOST_CUSTOMERS: Final = 1_000

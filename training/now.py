@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.customers import PERSONALIZE_EMAIL
 from models.events import DAY, PURCHASE, Events, order_code
-from models.live import NOTHING, Since, history
+from models.live import NOTHING, Since, allows, history
 from models.mailings import Facts
 from models.merchandising import ShopRule
 from models.model import Model
@@ -72,7 +72,7 @@ class Now:
         place, customers = self.live.mailed.find(customer_id), self.recommender.model.customers
         if place < 0 or since.forgotten:
             return ()
-        if not customers.allows(self._user(customer_id, since), PERSONALIZE_EMAIL, since):
+        if not allows(customers, self._user(customer_id, since), PERSONALIZE_EMAIL, since):
             return ()
         return tuple(np.unique(self._items(self.live.shown, place)).tolist())
 

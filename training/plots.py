@@ -12,7 +12,8 @@ from html import escape
 from typing import TYPE_CHECKING, Final, Literal
 
 from training.metrics import Mean
-from training.report_data import BundleMethod, Candidates, Comparison, Group, Importance, Role, Task
+from training.report_data import BundleMethod, Comparison, Importance, Task
+from training.results import Candidates, Group, Role
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

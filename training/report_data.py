@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from training.metrics import Mean
+from training.results import Bin, Candidates, Diversity, Group, NewProducts, Role
 
 
 class Verdict(StrEnum):
@@ -16,14 +17,6 @@ class Verdict(StrEnum):
     PUBLISHED = "published"
     REFUSED = "refused"
     MEASURED = "measured"  # nothing was to be published
-
-
-class Role(StrEnum):
-    """What a method is in a comparison."""
-
-    SERVED = "served"  # what customers get; one a task
-    BASELINE = "baseline"  # a simple method
-    OTHER = "other"  # another model, a variant, a source alone
 
 
 @dataclass(frozen=True)
@@ -35,43 +28,6 @@ class Method:
     recall: Mean
     ndcg: Mean
     hits: float  # products of the slate that the customer bought in the test window
-
-
-@dataclass(frozen=True)
-class Group:
-    """Some customers of a task, and what is served to them."""
-
-    name: str  # "5 to 19 lines", "2 orders"
-    customers: int
-    recall: Mean
-
-
-@dataclass(frozen=True)
-class SourceHits:
-    """What one source proposes. A target is a product that a customer bought in the test window."""
-
-    name: str
-    candidates: float  # a customer
-    recall: float  # share of the targets among its candidates
-    unique: float  # share of the targets among its candidates and nobody else's
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """All that the ranker may choose from."""
-
-    sources: tuple[SourceHits, ...]
-    per_customer: float  # different products of all sources together
-    recall: float  # share of the targets among them: no ranker can find more
-
-
-@dataclass(frozen=True)
-class Bin:
-    """Candidates of about the same score."""
-
-    predicted: float  # mean probability, 0 to 1
-    bought: float  # share of them that were bought
-    candidates: int
 
 
 @dataclass(frozen=True)
@@ -130,28 +86,6 @@ class Bundles:
     @property
     def served(self) -> BundleMethod:
         return next(method for method in self.methods if method.role is Role.SERVED)
-
-
-@dataclass(frozen=True)
-class NewProducts:
-    """Products first sold in the test window, with nothing but their attributes known."""
-
-    products: int
-    customers: int  # who bought one of them, and something before
-    targets: int  # their purchases of them
-    caught: float  # share of those targets among the first k of them, by category, brand and price
-    by_chance: float  # the same by lot
-
-
-@dataclass(frozen=True)
-class Diversity:
-    """What one degree of diversity costs and gains."""
-
-    name: str  # "none", "at most 2 a category"
-    role: Role
-    ndcg: Mean
-    coverage: float
-    categories: float  # different ones in a slate, mean
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import orjson
 from rich.console import Console
 from rich.table import Table
 
 from models.artifact import Manifest
 from training.evaluation import Evaluation
 from training.methods import SERVED
+from training.moments import day
 from training.purchases import Purchases
 
 LONGEST_VERSION: Final = len("20250101T000000Z-0123456789ab")
@@ -93,22 +91,3 @@ def print_versions(console: Console, manifests: list[Manifest], active: str | No
             *("–" if recall is None else f"{recall:.4f}" for recall in recalls),
         )
     console.print(table)
-
-
-def figures(evaluation: Evaluation | None) -> dict[str, Any]:
-    """Everything but the values per customer, ready for JSON; empty without an evaluation."""
-    if evaluation is None:
-        return {}
-    content = {name: value for name, value in vars(evaluation).items() if name != "values"}
-    customers = {task: evaluation.customers(task) for task in evaluation.values}
-    figures: dict[str, Any] = orjson.loads(orjson.dumps({**content, "customers": customers}))
-    return figures
-
-
-def write_json(path: Path, evaluation: Evaluation) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(orjson.dumps(figures(evaluation), option=orjson.OPT_INDENT_2))
-
-
-def day(moment: int) -> str:
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d")

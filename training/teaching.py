@@ -18,11 +18,12 @@ from scipy.special import expit
 
 from models.events import PURCHASE
 from models.features import FEATURES
+from models.filters import Repeat
 from models.lesson import Lesson
 from models.ranking import Ranker
 from models.recommender import Recommender
 from models.settings import ModelSettings, RankerSettings
-from models.slate import Repeat, SlateRequest
+from models.slate import SlateRequest
 from models.trees import Trees
 from training import basket_windows
 from training.basket_windows import BasketRows, Question, questions

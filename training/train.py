@@ -21,6 +21,7 @@ from training.counts import daily_sales, histories
 from training.errors import InputError
 from training.evaluation import Evaluation, Slates, evaluate
 from training.examples import example_customers
+from training.figures import figures
 from training.findings import report_of
 from training.fit import fit
 from training.gate import Comparison, compare
@@ -32,7 +33,6 @@ from training.report_data import Customer, Report, Verdict
 from training.rivals import notes as rival_notes
 from training.rivals import rival_slates
 from training.split import Split, split
-from training.summary import figures
 from training.teaching import Taught, teach
 from training.workers import cores
 

@@ -23,12 +23,12 @@ from training.counts import LINES, only
 from training.errors import InputError
 from training.methods import SERVED
 from training.metrics import Mean
+from training.moments import day
 from training.observations import TASKS
 from training.progress import Reporter
 from training.purchases import Purchases
 from training.split import ENOUGH_CUSTOMERS, Split, cut_of, split
 from training.study import RANGES, Recall, Study, Trial, Values, changed
-from training.summary import day
 from training.train import TOO_LITTLE, evaluate_twin
 
 Askers = dict[str, NDArray[np.bool_]]  # task -> (customers of the split,), whether it asks about them

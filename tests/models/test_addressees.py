@@ -7,10 +7,11 @@ import pytest
 
 from models.addressees import NO_FACTS, Addressee
 from models.events import DAY
+from models.filters import Filters, Repeat
 from models.live import NOTHING
 from models.merchandising import CapBy, RuleKind, ShopRule
 from models.recommender import Recommender
-from models.slate import Filters, Reason, ReasonKind, Repeat, SlateRequest, Slot, Source
+from models.slate import Reason, ReasonKind, SlateRequest, Slot, Source
 from models.strings import Strings
 from tests.shop import DAYS, ONLY_RETURNED, REGULAR, moment, small_shop_purchases, trained
 

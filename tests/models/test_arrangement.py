@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.arrangement import arranged, varied
+from models.filters import Repeat
 from models.recommender import Recommender
 from models.settings import ArrivalSettings, DiversitySettings, PlacementSettings
-from models.slate import ReasonKind, Repeat, SlateRequest, Source
+from models.slate import ReasonKind, SlateRequest, Source
 from tests.shop import SMALL, Line, Product, moment, names, small_purchases, trained
 
 # Three sizes of milk and two of cream are families; the brands go round; a gift card stands in no category.

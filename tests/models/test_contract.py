@@ -11,12 +11,13 @@ from threadpoolctl import threadpool_limits
 from models.arrays import flatten
 from models.customers import PERSONALIZE_EMAIL
 from models.events import DAY
+from models.filters import Filters, Repeat
 from models.lesson import Lesson
 from models.live import NOTHING
 from models.recommender import Recommender
 from models.registry import Registry
 from models.settings import DiversitySettings
-from models.slate import FallbackReason, Filters, Repeat, Slate, SlateRequest, Source, Strategy
+from models.slate import FallbackReason, Slate, SlateRequest, Source, Strategy
 from tests.errands import slates_of
 from tests.shop import (
     NEVER_SOLD,

@@ -7,6 +7,7 @@ import pytest
 
 from models.customers import NEVER_ASKED, NO, PERSONALIZE_EMAIL, PERSONALIZE_WEB, YES, Customers
 from models.live import NOTHING
+from models.live import allows as permitted
 from models.strings import Ids
 
 ANN, BOB, CAT, STRANGER = 0, 1, 2, -1
@@ -22,7 +23,7 @@ CUSTOMERS = Customers(
 def allows(user: int, said: tuple[int, int] = (NEVER_ASKED, 0), unasked: int = YES, *, forgotten: bool = False) -> bool:
     silent = (NEVER_ASKED, 0)
     told = replace(NOTHING, consent=(silent, said, silent), unasked=unasked, forgotten=forgotten)
-    return CUSTOMERS.allows(user, PERSONALIZE_WEB, told)
+    return permitted(CUSTOMERS, user, PERSONALIZE_WEB, told)
 
 
 @pytest.mark.parametrize("user", [ANN, STRANGER])
@@ -50,7 +51,7 @@ def test_of_the_file_and_the_store_the_later_word_counts_and_the_stores_where_bo
 
 def test_what_was_said_of_one_purpose_says_nothing_of_another() -> None:
     told = replace(NOTHING, consent=((NO, 5), (NO, 5), (NEVER_ASKED, 0)))
-    assert CUSTOMERS.allows(BOB, PERSONALIZE_EMAIL, told)
+    assert permitted(CUSTOMERS, BOB, PERSONALIZE_EMAIL, told)
 
 
 def test_the_answer_of_an_erased_customer_is_erased_too() -> None:

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.evidence import FewScores, Rows, best, stored
+from models.evidence import FewScores, best
+from models.ragged import Rows, stored
 
 EVERYTHING = np.ones(6, np.bool_)
 

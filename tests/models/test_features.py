@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 
 from models.case import Case, Evidence
 from models.demand import PRODUCT_FEATURES
-from models.evidence import FewScores, Rows
+from models.evidence import FewScores
 from models.features import BLENDED, FEATURES, MOST_INTERVALS, OWN, features, features_each
+from models.filters import Filters
 from models.profile import CUSTOMER_FEATURES, NEVER_DAYS
+from models.ragged import Rows
 from models.recommender import NOBODY, Recommender
 from models.settings import FactorSettings, PopularSettings
-from models.slate import Filters, SlateRequest
+from models.slate import SlateRequest
 from tests.shop import SMALL, Line, Product, moment, small_purchases, small_shop_purchases, trained
 
 # Every day of the window counts alike; jam stands in no aisle, has no brand and no price.

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from models.customers import NO, PERSONALIZE_EMAIL
 from models.events import DAY, KINDS, Events
+from models.filters import Filters, Repeat
 from models.live import Since
 from models.mailings import Facts, Letter, Mailing, Occasion
 from models.merchandising import CapBy, RuleKind, ShopRule, Which
 from models.recommender import Recommender
-from models.slate import FallbackReason, Filters, Repeat, Slate, SlateRequest, Source, Strategy
+from models.slate import FallbackReason, Slate, SlateRequest, Source, Strategy
 from tests.shop import AISLES, DAYS, MONTHLY, NO_EMAIL, REGULAR, SOLD_OUT, SPECIAL, moment, names
 
 ROOT = Path(__file__).parents[2]

@@ -10,10 +10,11 @@ from models.addressees import Facts
 from models.catalogue import Catalogue
 from models.customers import NEVER_ASKED, PERSONALIZE_EMAIL
 from models.events import DAY, KINDS, Events
+from models.filters import Filters
 from models.live import Since
 from models.mailings import NO_FACTS, Letter, Mailing, Occasion
 from models.recommender import Recommender
-from models.slate import Filters, ReasonKind, SlateRequest, Source
+from models.slate import ReasonKind, SlateRequest, Source
 from tests.shop import (
     DAYS,
     MONTHLY,

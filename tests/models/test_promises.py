@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.customers import NO, PERSONALIZE_EMAIL, PERSONALIZE_WEB
+from models.filters import Filters, Repeat
 from models.recommender import Recommender
 from models.rules import Rule
-from models.slate import FallbackReason, Filters, ReasonKind, Repeat, Slate, SlateRequest, Slot, Source, Strategy
+from models.slate import FallbackReason, ReasonKind, Slate, SlateRequest, Slot, Source, Strategy
 from tests.shop import DAYS, NEVER_SOLD, SOLD_OUT, SPECIAL, moment
 
 # What each source may say of a product.

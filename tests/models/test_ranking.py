@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.evidence import Rows
 from models.features import BLENDED, FEATURES
 from models.lesson import Lesson
+from models.ragged import Rows
 from models.ranking import NEW_SOURCES, SPEAKS, SPEAKS_FOR, Ranker, probability
 from models.settings import BlendSettings, Weights
 from models.slate import Source

@@ -7,9 +7,10 @@ import pytest
 
 from models.customers import PERSONALIZE_EMAIL
 from models.events import DAY
+from models.filters import Filters, Repeat
 from models.recommender import Recommender
 from models.settings import BlendSettings, RepeatSettings, Weights
-from models.slate import FallbackReason, Filters, ReasonKind, Repeat, Slate, SlateRequest, Source, Strategy
+from models.slate import FallbackReason, ReasonKind, Slate, SlateRequest, Source, Strategy
 from tests.shop import (
     AISLES,
     MONTHLY,

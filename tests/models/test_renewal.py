@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from models.catalogue import ALWAYS_UNTIL
 from models.events import DAY
+from models.filters import Filters
 from models.recommender import Recommender
 from models.renewal import Amended, Product, renewed
-from models.slate import Filters, Slate, SlateRequest, Source
+from models.slate import Slate, SlateRequest, Source
 from models.strings import Ids, Strings
 from tests.shop import AISLES, NO_WEB, REGULAR, SOLD_OUT, SOUTHERN, names, small_shop_purchases, trained
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from models.events import DAY
+from models.filters import Filters, Repeat
 from models.recommender import Recommender
 from models.replenishment import Due, due
-from models.slate import Filters, Repeat, SlateRequest
+from models.slate import SlateRequest
 from tests.shop import (
     DAYS,
     MONTHLY,

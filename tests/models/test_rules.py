@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from models.filters import Filters, Repeat
 from models.history import interactions, pair_starts
 from models.repeats import Repeats, clocks
 from models.rules import Rule, asked_about, bought, filtered, not_for_sale
 from models.settings import HistorySettings, RepeatSettings
-from models.slate import Filters, Repeat
 from tests.shop import Line, Product, catalogue_of, moment, small_purchases
 from training.counts import histories
 

@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.filters import Filters, Repeat
 from models.merchandising import CapBy, MinimumOf, RuleKind, ShopRule, Which, active
 from models.recommender import Recommender
 from models.registry import Registry
 from models.rules import Rule
 from models.shelf import BOOSTED, Cap, Room, seated
-from models.slate import FallbackReason, Filters, ReasonKind, Repeat, Slate, SlateRequest, Slot, Source
+from models.slate import FallbackReason, ReasonKind, Slate, SlateRequest, Slot, Source
 from tests.shop import (
     AISLES,
     DAYS,

@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 
 from models.customers import PERSONALIZE_WEB
-from models.slate import Filters, ReasonKind, Repeat, SlateRequest, Source, Strategy
+from models.filters import Filters, Repeat
+from models.slate import ReasonKind, SlateRequest, Source, Strategy
 
 
 @pytest.mark.parametrize("words", [Source, ReasonKind, Repeat, Strategy])

@@ -21,7 +21,7 @@ from benchmarks.mails import UNHURRIED_MS
 from models.recommender import Recommender
 from models.registry import Registry
 from service.app import create
-from service.body import Model
+from service.loaded_model import Model
 from service.settings import Settings
 from service.shop import Shop as Now
 from tests.shop import small_shop

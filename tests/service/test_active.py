@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import weakref
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,19 +17,22 @@ from models.registry import Registry
 from models.slate import FallbackReason
 from service.active import ActiveModel
 from service.answers import answer, popular_answer
-from service.body import Model
 from service.links import Links
+from service.loaded_model import Model
 from service.metrics import Metrics
 from service.options import Options
 from service.questions import Kind, Question
 from service.shop import Shop
+from service.warm_up import warm_up
 from tests.service.conftest import Shop as Opened
 from tests.service.conftest import damage
+
+WARM = partial(warm_up, locale="en_US")
 
 
 @pytest.fixture
 def active(own_shop: Opened, tmp_path: Path) -> ActiveModel:
-    model = ActiveModel(Registry(own_shop.root), tmp_path / "run", Metrics())
+    model = ActiveModel(Registry(own_shop.root), tmp_path / "run", Metrics(), WARM)
     model.refresh()
     return model
 
@@ -99,7 +103,7 @@ def test_a_restart_with_a_damaged_version_serves_the_one_before(
     pointers = (own_shop.root / "active").read_text()
     names = {version: damage(own_shop.root, version) for version in (second, third)}
     (own_shop.root / "active").write_text(pointers)
-    active = ActiveModel(registry, tmp_path / "run", metrics)
+    active = ActiveModel(registry, tmp_path / "run", metrics, WARM)
     with caplog.at_level(logging.ERROR):
         for _ in range(3):
             active.refresh()
@@ -117,7 +121,7 @@ def test_a_restart_with_a_damaged_version_serves_the_one_before(
 
 def test_a_version_that_was_pruned_is_not_tried(own_shop: Opened, tmp_path: Path) -> None:
     (own_shop.root / "active").write_text(f"gone\nlong-gone\n{own_shop.model.version}\n")
-    active = ActiveModel(Registry(own_shop.root), tmp_path / "run", metrics := Metrics())
+    active = ActiveModel(Registry(own_shop.root), tmp_path / "run", metrics := Metrics(), WARM)
     active.refresh()
     assert version_of(active) == own_shop.model.version
     assert "regulars_models_refused_total 1.0" in metrics.text().decode()
@@ -202,7 +206,7 @@ def test_a_version_that_is_missing_a_file_is_refused(active: ActiveModel, own_sh
 
 
 def test_without_a_registry_there_is_no_model_until_one_is_published(own_shop: Opened, tmp_path: Path) -> None:
-    active = ActiveModel(Registry(tmp_path / "later"), tmp_path / "run", Metrics())
+    active = ActiveModel(Registry(tmp_path / "later"), tmp_path / "run", Metrics(), WARM)
     active.refresh()
     assert (active.current, active.refusal) == (None, None)
     shutil.copytree(own_shop.root, tmp_path / "later")

@@ -10,8 +10,9 @@ from models.recommender import Recommender
 from models.slate import Reason, ReasonKind, Slot, Source, Strategy
 from models.strings import Strings
 from service.answers import answer
-from service.body import Model, Writer
+from service.body import Writer
 from service.links import Links
+from service.loaded_model import Model
 from service.options import CustomerOptions
 from service.questions import Kind, Question
 from service.schema import SlateAnswer

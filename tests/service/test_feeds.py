@@ -9,9 +9,9 @@ import orjson
 from models.events import DAY
 from models.recommender import Recommender
 from models.strings import Strings
-from service.body import Model
 from service.feeds import MOST_BYTES, NEW_DAYS, feed
 from service.links import Links
+from service.loaded_model import Model
 from service.options import PopularOptions
 from service.questions import AS_LEARNED, Kind, Question
 from service.schema import Feed

@@ -9,8 +9,8 @@ from starlette.testclient import TestClient
 
 from service.options import CustomerOptions
 from service.problems import add_handlers
-from service.query_route import QueryRoute
-from service.routes import CustomerId, IdConvertor, register_url_convertor
+from service.query_route import CustomerId, IdConvertor, QueryRoute
+from service.routes import register_url_convertor
 
 register_url_convertor("id", IdConvertor())
 

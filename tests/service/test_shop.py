@@ -13,8 +13,8 @@ from models.events import PURCHASE
 from models.recommender import Recommender
 from models.registry import Registry
 from models.slate import SlateRequest
-from service.body import Model
 from service.catalogue import ProductBody
+from service.loaded_model import Model
 from service.shop import LiveShop, Shop, product_of
 from service.store import consents, events, products, rules
 from service.store.events import Event, Line

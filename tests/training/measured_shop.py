@@ -6,27 +6,21 @@ from dataclasses import replace
 from tests.shop import moment
 from training.metrics import Mean
 from training.report_data import (
-    Bin,
     BundleMethod,
     Bundles,
-    Candidates,
     Comparison,
     Customer,
-    Diversity,
-    Group,
     Importance,
     Method,
-    NewProducts,
     Owned,
     Product,
     Reading,
     Report,
-    Role,
     Shown,
-    SourceHits,
     Task,
     Verdict,
 )
+from training.results import Bin, Candidates, Diversity, Group, NewProducts, Role, SourceHits
 
 ACTIVE = "the active version's settings"
 SHELF = [

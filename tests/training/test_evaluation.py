@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.filters import Repeat
 from models.lesson import Lesson
 from models.merchandising import RuleKind, ShopRule, Which
 from models.recommender import Recommender
-from models.slate import Repeat, SlateRequest, Source
+from models.slate import SlateRequest, Source
 from models.trees import Trees
 from tests.shop import SMALL, Line, Product, moment, small_purchases, small_shop_purchases, trained
 from training.config import EvaluationConfig
@@ -21,7 +22,7 @@ from training.observations import PROPOSERS
 from training.progress import ignore
 from training.publishing import write_twin
 from training.purchases import Purchases
-from training.report_data import Group
+from training.results import Group
 from training.split import Split, split
 
 CONFIG = EvaluationConfig(test_days=28, k=5)

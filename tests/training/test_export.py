@@ -15,10 +15,11 @@ import pytest
 
 from models.artifact import read_manifest
 from models.customers import NO, PERSONALIZE_EMAIL, YES
+from models.filters import Repeat
 from models.mailings import Letter, Mailing
 from models.recommender import Recommender
 from models.registry import Registry
-from models.slate import Repeat, SlateRequest, Strategy
+from models.slate import SlateRequest, Strategy
 from tests.shop import DAYS, NEVER_BOUGHT, NO_EMAIL, moment, names, small_shop, small_shop_purchases, trained
 from training.export import export_slates
 from training.export_columns import Layout, Order

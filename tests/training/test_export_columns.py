@@ -6,8 +6,9 @@ import pyarrow as pa
 import pytest
 
 from models.catalogue import Catalogue
+from models.filters import Repeat
 from models.mailings import Mailing, Occasion
-from models.slate import FallbackReason, Reason, ReasonKind, Repeat, Slate, Slot, Source, Strategy
+from models.slate import FallbackReason, Reason, ReasonKind, Slate, Slot, Source, Strategy
 from models.strings import Strings
 from tests.shop import Line, Product, moment, small_purchases, trained
 from training.export_columns import Cards, Layout, Mail, Order, table_of

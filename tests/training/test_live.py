@@ -16,7 +16,7 @@ from models.live import Since
 from models.merchandising import in_force
 from models.recommender import Recommender
 from models.slate import Slate, SlateRequest
-from service.body import Model
+from service.loaded_model import Model
 from service.mails import mail_of
 from service.shop import LiveShop
 from service.shop import Shop as Served

@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from models.filters import Repeat
 from models.lesson import Lesson
 from models.recommender import Recommender
 from models.settings import DiversitySettings
-from models.slate import Repeat, SlateRequest
+from models.slate import SlateRequest
 from models.trees import Trees
 from tests.shop import Line, Product, moment, names, small_purchases, small_shop_purchases, trained
 from training.methods import (

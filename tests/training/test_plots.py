@@ -13,18 +13,8 @@ import pytest
 
 from training import plots
 from training.metrics import Mean
-from training.report_data import (
-    Bin,
-    BundleMethod,
-    Candidates,
-    Comparison,
-    Group,
-    Importance,
-    Method,
-    Role,
-    SourceHits,
-    Task,
-)
+from training.report_data import BundleMethod, Comparison, Importance, Method, Task
+from training.results import Bin, Candidates, Group, Role, SourceHits
 
 GOOD, BAD = Mean(0.4, 0.38, 0.42), Mean(0.1, 0.09, 0.11)
 TASK = Task(

@@ -12,7 +12,8 @@ from tests.training.measured_shop import ACTIVE, EVERYTHING, SHOP, YOUNG, method
 from training.errors import InputError
 from training.metrics import Mean
 from training.report import render, summary, write_report
-from training.report_data import Comparison, Customer, Owned, Product, Role, Shown, Verdict
+from training.report_data import Comparison, Customer, Owned, Product, Shown, Verdict
+from training.results import Role
 
 
 class Page(HTMLParser):

@@ -10,10 +10,12 @@ from rich.console import Console
 from models.artifact import Manifest
 from tests.shop import moment, small_shop_purchases
 from training.evaluation import Evaluation
+from training.figures import figures, write_json
 from training.methods import POPULARITY, SERVED
 from training.metrics import Mean
-from training.report_data import Group
-from training.summary import day, figures, print_evaluation, print_reading, print_versions, write_json
+from training.moments import day
+from training.results import Group
+from training.summary import print_evaluation, print_reading, print_versions
 
 VALUES = {SERVED: np.array([[0.5, 0.25], [1.0, 0.75]]), POPULARITY: np.zeros((2, 2))}
 EVALUATION = Evaluation(

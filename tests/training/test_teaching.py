@@ -16,11 +16,12 @@ from models.arrays import flatten
 from models.customers import NO
 from models.events import DAY
 from models.features import FEATURES
+from models.filters import Repeat
 from models.lesson import Lesson
 from models.ranking import Ranker
 from models.recommender import Recommender
 from models.settings import FactorSettings, ModelSettings, RankerSettings, TreeSettings
-from models.slate import Repeat, SlateRequest
+from models.slate import SlateRequest
 from tests.shop import SMALL, Line, moment, small_purchases, trained
 from training.basket_windows import BasketRows, Question, questions
 from training.progress import Reporter

@@ -1,0 +1,26 @@
+"""Limits that a caller sets: which products may be shown, and whether what was bought before may be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Repeat(StrEnum):
+    """What happens to products that the customer bought before."""
+
+    AUTO = "auto"  # shown where this shop's customers buy again, and not before it is time
+    INCLUDE = "include"
+    EXCLUDE = "exclude"
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which products may be shown at all; None and empty mean: no limit."""
+
+    exclude: tuple[int, ...] = ()
+    category: str | None = None
+    brand: str | None = None
+    min_price: float | None = None
+    max_price: float | None = None
+    market: str | None = None
