@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.service import with_one_blas_thread
-from models.customers import PERSONALIZE_EMAIL
-from models.lesson import Lesson
-from models.live import NOTHING
+from models.artifact.registry import Registry
+from models.data.customers import PERSONALIZE_EMAIL
+from models.ranking.learned_ranker import LearnedRanker
 from models.recommender import Recommender
-from models.registry import Registry
 from models.slate import SlateRequest
+from models.updates.customer import NO_UPDATE
 from training.export import PART
 from training.workers import cores
 
@@ -38,7 +38,9 @@ def loaded(registry: Path, *, ranker: bool) -> Recommender:
     recommender = Recommender.load(versions.path(version))
     if ranker:
         return recommender
-    return Recommender(recommender.manifest, replace(recommender.model, lesson=Lesson.none()), recommender.settings)
+    return Recommender(
+        recommender.manifest, replace(recommender.model, lesson=LearnedRanker.none()), recommender.settings
+    )
 
 
 def in_order(recommender: Recommender, customers: int) -> list[str]:
@@ -74,10 +76,10 @@ def step_by_step(recommender: Recommender, customers: Sequence[str]) -> None:
 def asked(registry: Path, ranker: bool, customers: Sequence[str]) -> tuple[float, float]:
     """Seconds that slates for these customers take: on the clock, and of a processor."""
     recommender = loaded(registry, ranker=ranker)
-    recommender.recommend_all([(customer, REQUEST, NOTHING) for customer in customers[:WARMING]])
+    recommender.recommend_all([(customer, REQUEST, NO_UPDATE) for customer in customers[:WARMING]])
     started, worked = time.perf_counter(), time.process_time()
     for start in range(0, len(customers), PART):
-        recommender.recommend_all([(customer, REQUEST, NOTHING) for customer in customers[start : start + PART]])
+        recommender.recommend_all([(customer, REQUEST, NO_UPDATE) for customer in customers[start : start + PART]])
     return time.perf_counter() - started, time.process_time() - worked
 
 

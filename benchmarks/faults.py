@@ -25,9 +25,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from benchmarks.service import server, with_one_blas_thread
-from models.artifact import MANIFEST, read_manifest
+from models.artifact.files import MANIFEST, read_manifest
+from models.artifact.registry import Registry
 from models.recommender import Recommender
-from models.registry import Registry
 from models.slate import FallbackReason
 from service.answers import answer, popular_answer
 from service.links import Links

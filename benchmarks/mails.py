@@ -36,9 +36,9 @@ from benchmarks.faults import another_version
 from benchmarks.fetching import TITLES, Answer, Tally, fetch, fetched, mail_call, request, run
 from benchmarks.service import server
 from benchmarks.store import Caller
-from models.customers import NO, PERSONALIZE_EMAIL
+from models.artifact.registry import Registry
+from models.data.customers import NO, PERSONALIZE_EMAIL
 from models.recommender import Recommender
-from models.registry import Registry
 from service.metrics import DIRECTORY
 from service.settings import IN_MEMORY
 from tests.postgres_server import PostgresServer

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.events import DAY
+from models.data.events import DAY
 from training.config import Config, read_config
 from training.counts import only
 from training.evaluation import Evaluation, Slates

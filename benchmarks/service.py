@@ -21,8 +21,8 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
+from models.artifact.registry import Registry
 from models.recommender import Recommender
-from models.registry import Registry
 from models.slate import SlateRequest
 from service.answers import answer
 from service.links import Links

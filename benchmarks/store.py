@@ -29,8 +29,8 @@ from urllib.parse import quote
 from sqlalchemy import select
 
 from benchmarks.service import server
+from models.artifact.registry import Registry
 from models.recommender import Recommender
-from models.registry import Registry
 from service.store.database import connect, reading
 from service.store.tables import events
 

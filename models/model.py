@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models.catalogue import Catalogue
-from models.customers import Customers
-from models.factors import ItemFactors
-from models.history import Histories
-from models.lesson import Lesson
-from models.neighbours import Neighbours
-from models.pairs import OrderPairs
-from models.repeats import Repeats
-from models.sales import DailySales
-from models.substitutes import Substitutes
-from models.traits import Traits
+from models.data.catalogue import Catalogue
+from models.data.customers import Customers
+from models.data.daily_sales import DailySales
+from models.data.history import Histories
+from models.data.product_stats import ProductStats
+from models.ranking.learned_ranker import LearnedRanker
+from models.sources.als import ItemFactors
+from models.sources.co_purchases import CoPurchases
+from models.sources.item_neighbours import ItemNeighbours
+from models.sources.repurchase import Repurchases
+from models.sources.substitutes import Substitutes
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
     customers: Customers
     catalogue: Catalogue
-    traits: Traits
+    traits: ProductStats
     histories: Histories
     factors: ItemFactors
-    neighbours: Neighbours
-    orders: OrderPairs
+    neighbours: ItemNeighbours
+    orders: CoPurchases
     substitutes: Substitutes
     sales: DailySales
-    repeats: Repeats
-    lesson: Lesson
+    repeats: Repurchases
+    lesson: LearnedRanker

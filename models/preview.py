@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from models.catalogue import Catalogue
-from models.merchandising import RuleKind, ShopRule, active
+from models.data.catalogue import Catalogue
 from models.recommender import Recommender
+from models.rules.shop_rules import RuleKind, ShopRule, active
 from models.slate import Slate, SlateRequest
 
 MOVING = (RuleKind.BOOST, RuleKind.BURY, RuleKind.PIN)

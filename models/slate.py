@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Self
 
-from models.customers import PERSONALIZE_WEB
-from models.filters import Filters, Repeat
-from models.merchandising import ShopRule
+from models.data.customers import PERSONALIZE_WEB
+from models.rules.filters import Filters, Repeat
+from models.rules.shop_rules import ShopRule
 
 
 class Strategy(StrEnum):

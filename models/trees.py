@@ -24,7 +24,7 @@ MOST_LEAVES: Final = 64  # the bits of the widest integer
 BLOCK: Final = 1 << 15  # masks worked on at once, so that they stay in the processor's cache
 
 
-class Split(NamedTuple):
+class TreeSplit(NamedTuple):
     """An inner node: a row goes left, to the leaves [first, last) of the tree, where x <= threshold."""
 
     tree: int
@@ -43,7 +43,7 @@ class Trees:
     leaves: Float  # what a leaf adds to the score: (trees, leaves)
 
     @classmethod
-    def of(cls, splits: Sequence[Split], values: Sequence[Sequence[float]]) -> Trees:
+    def of(cls, splits: Sequence[TreeSplit], values: Sequence[Sequence[float]]) -> Trees:
         """Trees with these splits, in any order, and for each tree the values of its leaves from left to right."""
         most = max(map(len, values), default=0)
         if most > MOST_LEAVES:
@@ -54,7 +54,7 @@ class Trees:
         kind = np.dtype(next(f"uint{bits}" for bits in (8, 16, 32, 64) if most <= bits))
         every = np.iinfo(kind).max
 
-        asked: dict[int, list[Split]] = {}
+        asked: dict[int, list[TreeSplit]] = {}
         for split in splits:
             asked.setdefault(split.feature, []).append(split)
         feature = sorted(asked)

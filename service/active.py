@@ -13,9 +13,9 @@ from pathlib import Path
 from threading import Lock, get_native_id
 from typing import Final
 
+from models.artifact.registry import ACTIVE, Registry
 from models.errors import ArtifactError
 from models.recommender import Recommender
-from models.registry import ACTIVE, Registry
 from service.loaded_model import Model
 from service.metrics import Metrics
 from service.verification import Signature, signature_of, verify_once

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from models.live import Since
 from models.recommender import Recommender
 from models.slate import Bundle, FallbackReason, Slate, Strategy
+from models.updates.customer import CustomerUpdate
 from service.body import Answer, Writer, content_of
 from service.links import Links
 from service.questions import AS_LEARNED, AWAY, Kind, Known, Question, Resolved, resolve
@@ -49,7 +49,7 @@ def opened(
     return resolved, Writer(shop.model, question, resolved.missing_ids, now, links)
 
 
-def _slate(recommender: Recommender, question: Question, resolved: Resolved, since: Since) -> Slate:
+def _slate(recommender: Recommender, question: Question, resolved: Resolved, since: CustomerUpdate) -> Slate:
     request = resolved.request
     if question.kind is Kind.POPULAR:
         return recommender.popular(request, question.window_days)

@@ -16,8 +16,8 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from models.events import DAY, HOUR
-from models.registry import Registry
+from models.artifact.registry import Registry
+from models.data.events import DAY, HOUR
 from service.active import ActiveModel
 from service.balance import Balance
 from service.batch_routes import add_batch_routes

@@ -8,8 +8,8 @@ from typing import Any, Final, Self
 
 import orjson
 
-from models.cards import card
-from models.moments import iso
+from models.assembly.cards import card
+from models.data.timestamps import format_timestamp
 from models.slate import FallbackReason, Slot, Strategy
 from service import tokens
 from service.links import Links
@@ -76,7 +76,7 @@ class Writer:
             "fallback": fallback_reason is not None,
             "fallback_reason": fallback_reason,
             "model_version": self.model.version,
-            "data_as_of": iso(self.now),
+            "data_as_of": format_timestamp(self.now),
             "requested": options.n,
             "count": count,
             "complete": count == options.n,

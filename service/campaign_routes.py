@@ -12,8 +12,8 @@ from fastapi import Body, FastAPI, Path, Request, Response
 from pydantic import ConfigDict, Field
 from sqlalchemy import Connection
 
-from models.mailings import Mailing
-from models.moments import iso
+from models.data.timestamps import format_timestamp
+from models.mail.mailings import MailKind
 from service.loaded_model import Model
 from service.options import NO_NUL, WHOLE, Asked, Moment
 from service.pins import put
@@ -38,9 +38,9 @@ class CampaignBody(Asked):
         strict=True,
         json_schema_extra={"examples": [{"kind": "replenishment", "window_hours": 24}]},
     )
-    kind: Annotated[Mailing | None, Field(strict=False, description="by default what its name says, or newsletter")] = (
-        None
-    )
+    kind: Annotated[
+        MailKind | None, Field(strict=False, description="by default what its name says, or newsletter")
+    ] = None
     window_hours: Annotated[
         int | None, Field(ge=1, le=8760, description="how long its slates stay what they are"), WHOLE
     ] = None
@@ -53,7 +53,7 @@ class CampaignBody(Asked):
 
 class CampaignAnswer(Schema):
     campaign: str
-    kind: Mailing
+    kind: MailKind
     model_version: str = Field(description="kinds that are mailed when something happens take the one in service")
     as_of: str = Field(description="those take the newest event")
     opened: str
@@ -106,9 +106,9 @@ def told(campaign: Campaign) -> dict[str, Any]:
         "campaign": campaign.campaign_id,
         "kind": campaign.kind,
         "model_version": campaign.model_version,
-        "as_of": iso(campaign.as_of),
-        "opened": iso(campaign.opened),
-        "closes": iso(campaign.closes),
+        "as_of": format_timestamp(campaign.as_of),
+        "opened": format_timestamp(campaign.opened),
+        "closes": format_timestamp(campaign.closes),
         "window_hours": campaign.window_hours,
         "not_twice": campaign.not_twice,
     }

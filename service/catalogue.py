@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
-from models.merchandising import CapBy, RuleKind
+from models.rules.shop_rules import CapBy, RuleKind
 from service.options import DATE, Id, moment
 
 MOST_PRODUCTS: Final = 1000  # in a call

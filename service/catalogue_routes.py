@@ -12,7 +12,7 @@ import orjson
 from fastapi import Body, FastAPI, Path, Query, Request, Response
 from pydantic import Field
 
-from models.rulebook import RuleError, mapping_of, rule_of
+from models.rules.shop_rule_json import RuleError, mapping_of, rule_of
 from service.catalogue import ProductFields, ProductsBody, RuleBody
 from service.options import Asked, Id
 from service.problems import PROBLEMS, TOO_LARGE, Conflict, Invalid, NotFound, problem_schema

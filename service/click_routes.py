@@ -12,7 +12,7 @@ from typing import Any, Final
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from models.events import HOUR, KINDS
+from models.data.events import HOUR, KINDS
 from service import tokens
 from service.links import Click
 from service.questions import EMAIL

@@ -12,8 +12,8 @@ import orjson
 from fastapi import Body, FastAPI, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.customers import NO, YES
-from models.events import DAY
+from models.data.customers import NO, YES
+from models.data.events import DAY
 from service import people
 from service.events import Placement, Time
 from service.options import Asked, Id, Locale, Moment

@@ -14,7 +14,7 @@ import orjson
 from fastapi import Body, FastAPI, Query, Request, Response
 from pydantic import Field
 
-from models.moments import iso
+from models.data.timestamps import format_timestamp
 from service.access import caller_of
 from service.events import EventsBody, Judged, judge
 from service.options import Asked
@@ -100,7 +100,9 @@ async def product_ratings(
 ) -> Response:
     """What customers say about a product: how many rated it, the mean, and their words."""
     found = await looked_up(request, partial(ratings_of, product_id=product_id))
-    spoken = [{"time": iso(when), "rating": stars, "words": words} for when, stars, words in found if words]
+    spoken = [
+        {"time": format_timestamp(when), "rating": stars, "words": words} for when, stars, words in found if words
+    ]
     mean = round(fmean(stars for _, stars, _ in found), 2) if found else None
     told = {"product_id": product_id, "count": len(found), "mean": mean, "ratings": spoken[: options.n]}
     return Response(orjson.dumps(told), headers={"Cache-Control": "no-store"}, media_type="application/json")

@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from models.events import DAY, KINDS
+from models.data.events import DAY, KINDS
 from service.options import NO_NUL, Id
 from service.store.events import Event, Line
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 from fastapi import FastAPI, Path, Query, Request, Response
 from pydantic import Field, WithJsonSchema
 
-from models.live import NOTHING
+from models.updates.customer import NO_UPDATE
 from service.feeds import FEEDS, feed
 from service.options import WHOLE, Asked, Locale, Name, PopularOptions
 from service.problems import PROBLEMS, NotFound, problem_schema
@@ -71,5 +71,5 @@ def _made(serving: Serving, name: str, n: int, question: Question) -> tuple[int 
     shop, stamp, known = serving.live.as_known(serving.model()), None, AWAY
     if found is not None:
         shop, visitor = found
-        stamp, known = visitor.stamp, Known(NOTHING, visitor.position.newest)
+        stamp, known = visitor.stamp, Known(NO_UPDATE, visitor.position.newest)
     return stamp, feed(name, n, shop.today(int(time.time())), question, serving.links, known)

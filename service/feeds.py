@@ -9,11 +9,11 @@ from typing import Final
 import numpy as np
 import orjson
 
-from models.events import DAY
-from models.moments import iso
-from models.reasons import arrival
+from models.assembly.reasons import arrival
+from models.data.events import DAY
+from models.data.timestamps import format_timestamp
 from models.recommender import NOBODY, Recommender
-from models.rules import Rule
+from models.rules.eligibility import ExclusionRule
 from models.slate import SlateRequest, Slot, Source
 from service.answers import opened
 from service.body import Writer
@@ -36,7 +36,7 @@ def new(recommender: Recommender, request: SlateRequest) -> tuple[Slot, ...]:
     catalogue, as_of = recommender.catalogue, request.as_of or recommender.manifest.data_as_of
     came, since = catalogue.available_from, as_of - NEW_DAYS * DAY
     removed = recommender.removed(recommender.case(NOBODY, request), request)
-    items = np.flatnonzero((removed == Rule.NONE) & (came > since) & (came <= as_of))
+    items = np.flatnonzero((removed == ExclusionRule.NONE) & (came > since) & (came <= as_of))
     items = items[np.argsort(-came[items], kind="stable")][: request.n]
     return tuple(
         Slot(item, float(came[item] - since) / (NEW_DAYS * DAY), Source.NEW, arrival(catalogue, item))
@@ -55,7 +55,7 @@ def feed(name: str, n: int, shop: Shop, question: Question, links: Links, known:
     return orjson.dumps(
         {
             "feed": name,
-            "data_as_of": iso(writer.now),
+            "data_as_of": format_timestamp(writer.now),
             "requested": n,
             "count": len(products),
             "complete": len(products) == n,

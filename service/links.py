@@ -14,7 +14,7 @@ from functools import cached_property
 from struct import Struct
 from typing import Final, Self
 
-from models.links import is_absolute, tagged
+from models.data.urls import is_absolute, tagged
 from service import tokens
 from service.settings import Settings
 

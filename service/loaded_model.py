@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from models.moments import iso
+from models.data.timestamps import format_timestamp
 from models.recommender import Recommender
 
 
@@ -21,4 +21,4 @@ class Model:
     @classmethod
     def of(cls, recommender: Recommender) -> Self:
         manifest = recommender.manifest
-        return cls(recommender, manifest.version, manifest.created, iso(manifest.data_as_of))
+        return cls(recommender, manifest.version, manifest.created, format_timestamp(manifest.data_as_of))

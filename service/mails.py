@@ -15,16 +15,18 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from models import rules
-from models.catalogue import Catalogue
-from models.events import DAY, DISMISS, HOUR, PURCHASE, RATING, RETURN, Events
-from models.live import allows
-from models.mailings import Facts, Letter, Mailing, Occasion, products_of
-from models.moments import iso
+from models.data.catalogue import Catalogue
+from models.data.events import DAY, DISMISS, HOUR, PURCHASE, RATING, RETURN, Events
+from models.data.timestamps import format_timestamp
+from models.mail.mailings import CustomerMail, MailKind, products_of
+from models.mail.occasions import MailOccasion
+from models.mail.recipient import StoreFacts
 from models.recommender import NOBODY, Recommender
-from models.rules import Rule
-from models.shelf import Room
+from models.rules import eligibility
+from models.rules.eligibility import ExclusionRule
+from models.rules.rule_effects import CapCounter
 from models.slate import FallbackReason, Reason, ReasonKind, SlateRequest, Slot, Source, Strategy
+from models.updates.customer import allows
 from service.answers import opened
 from service.body import Answer, content_of
 from service.links import Links
@@ -33,7 +35,7 @@ from service.shop import Shop
 from service.store.campaigns import Campaign, Record
 
 HANDLED: Final = (PURCHASE, RETURN, DISMISS)  # who has done this with a product wants no mail about it
-Letters = Callable[[SlateRequest], Letter]
+Letters = Callable[[SlateRequest], CustomerMail]
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,8 @@ class Mail:
     before: tuple[str, ...]  # products of the mails before it
 
     @property
-    def kind(self) -> Mailing:
-        return Mailing(self.campaign.kind)
+    def kind(self) -> MailKind:
+        return MailKind(self.campaign.kind)
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class Made:
 def began(campaign: Campaign, clock: int) -> int:
     """What was recorded up to then is of a mailing before: the window of a mail ends with that of its campaign."""
     window = clock - campaign.window_hours * HOUR
-    return window if Mailing(campaign.kind).triggered else max(window, campaign.opened - 1)
+    return window if MailKind(campaign.kind).triggered else max(window, campaign.opened - 1)
 
 
 def mail_of(campaign: Campaign, ref: bytes, history: Sequence[Record], clock: int) -> Mail:
@@ -119,8 +121,8 @@ def made(
     facts = _facts(shop, question, sent.kind, known)
     before = _items(recommender, sent.before) if allowed else ()
 
-    def letter(request: SlateRequest) -> Letter:
-        return Letter(recommender, sent.kind, customer_id, request, known.since, facts, before)
+    def letter(request: SlateRequest) -> CustomerMail:
+        return CustomerMail(recommender, sent.kind, customer_id, request, known.since, facts, before)
 
     if record:
         shown = _read(record, recommender.catalogue)
@@ -183,27 +185,29 @@ def _presentable(
     """The same slots without what would embarrass the shop now; what comes in its place is the best of the rest."""
     shelf = recommender.shelf(replace(request, as_of=now))
     closed = recommender.closed(now, request.filters.market, shelf)
-    removed = rules.filtered(closed, recommender.catalogue, request.without(unwanted).filters)
+    removed = eligibility.filtered(closed, recommender.catalogue, request.without(unwanted).filters)
     held = [
-        slot if slot and removed.item(slot.item) == Rule.NONE and struck_out.isdisjoint(slot.reason.items) else None
+        slot
+        if slot and removed.item(slot.item) == ExclusionRule.NONE and struck_out.isdisjoint(slot.reason.items)
+        else None
         for slot in shown.slots
     ]
     if None in held:
-        room = Room(shelf.caps, request.n, [slot.item for slot in held if slot])
+        room = CapCounter(shelf.caps, request.n, [slot.item for slot in held if slot])
         named = [*unwanted, *(slot.item for slot in shown.slots if slot)]
         # Of twice as many, as caps may leave no room for some.
         rest = letter(replace(request.without(named), n=2 * request.n)).slate.slots
-        instead = (slot for slot in rest if removed[slot.item] == Rule.NONE and room.take(slot.item))
+        instead = (slot for slot in rest if removed[slot.item] == ExclusionRule.NONE and room.take(slot.item))
         held = [slot or next(instead, None) for slot in held]
     return tuple(slot for slot in held if slot)
 
 
-def _facts(shop: Shop, question: Question, kind: Mailing, known: Known) -> Facts:
+def _facts(shop: Shop, question: Question, kind: MailKind, known: Known) -> StoreFacts:
     ids, until = shop.model.recommender.catalogue.ids, question.options.as_of
-    back = shop.restocked if kind is Mailing.BACK_IN_STOCK else {}
+    back = shop.restocked if kind is MailKind.BACK_IN_STOCK else {}
     items = ids.find_all([*known.order, *back])
     order, restocked = items[: len(known.order)].tolist(), items[len(known.order) :].tolist()
-    return Facts(
+    return StoreFacts(
         tuple(item for item in order if item >= 0),
         {
             item: when
@@ -213,11 +217,13 @@ def _facts(shop: Shop, question: Question, kind: Mailing, known: Known) -> Facts
     )
 
 
-def _told(kind: Mailing, occasion: Occasion | None) -> dict[str, Any] | None:
-    return None if occasion is None else {"kind": kind, "text": occasion.text, "until": iso(occasion.until)}
+def _told(kind: MailKind, occasion: MailOccasion | None) -> dict[str, Any] | None:
+    return (
+        None if occasion is None else {"kind": kind, "text": occasion.text, "until": format_timestamp(occasion.until)}
+    )
 
 
-def _shown(letter: Letter, request: SlateRequest, model_version: str, moment: int) -> Shown:
+def _shown(letter: CustomerMail, request: SlateRequest, model_version: str, moment: int) -> Shown:
     slate, occasion = letter.slate, _told(letter.mailing, letter.occasion)
     as_of = request.as_of or moment
     return Shown(slate.strategy, slate.fallback_reason, slate.slots, model_version, as_of, occasion)

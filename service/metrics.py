@@ -15,7 +15,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from models.fleeting import fleeting
+from models.artifact.scratch import scratch_directory
 from service.breaker import State
 
 DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"
@@ -105,7 +105,7 @@ class Metrics:
 def shared_directory(runtime: Path) -> Iterator[str]:
     """Where the workers of a service write their numbers, until it ends. What killed services left is removed."""
     runtime.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with fleeting(runtime, PREFIX) as directory:
+    with scratch_directory(runtime, PREFIX) as directory:
         yield str(directory)
 
 

@@ -15,10 +15,10 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.routing import Match
 from starlette.types import Scope
 
-from models.artifact import Manifest
+from models.artifact.files import Manifest
+from models.artifact.registry import Registry
+from models.data.timestamps import format_timestamp
 from models.errors import ArtifactError
-from models.moments import iso
-from models.registry import Registry
 from service.active import Refusal
 from service.problems import PROBLEMS, Damaged, NotFound, problem_schema
 from service.schema import Alive, Models, Ready
@@ -121,9 +121,9 @@ def _facts(manifest: Manifest, active: str | None, loaded: str | None) -> dict[s
         "version": version,
         "active": version == active,
         "loaded": version == loaded,
-        "created": iso(manifest.created),
-        "data_from": iso(manifest.data_from),
-        "data_as_of": iso(manifest.data_as_of),
+        "created": format_timestamp(manifest.created),
+        "data_from": format_timestamp(manifest.data_from),
+        "data_as_of": format_timestamp(manifest.data_as_of),
         "counts": manifest.counts,
         "metrics": manifest.metrics,
     }

@@ -19,9 +19,9 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from models.cards import is_locale
-from models.filters import Filters, Repeat
-from models.moments import seconds_of
+from models.assembly.cards import is_locale
+from models.data.timestamps import parse_timestamp
+from models.rules.filters import Filters, Repeat
 
 MOST_EXCLUDED: Final = 1000
 MOST_TOGETHER: Final = 100  # products of a visit or a basket: every one costs time; and in a query: it has to fit
@@ -34,7 +34,7 @@ def moment(value: Any) -> Any:
     if not isinstance(value, str):
         raise ValueError("should be an ISO 8601 date or time, as text")
     try:
-        return seconds_of(value)
+        return parse_timestamp(value)
     except (ValueError, OverflowError):
         raise ValueError("should be an ISO 8601 date or time, like 2017-12-31T23:55:00Z") from None
 

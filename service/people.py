@@ -11,21 +11,21 @@ import numpy as np
 import orjson
 from sqlalchemy import Connection, select
 
-from models.artifact import Manifest
-from models.cards import card
-from models.case import Case
-from models.customers import NO, PERSONALIZE_EMAIL, PERSONALIZE_WEB, TRAIN, YES
+from models.artifact.files import Manifest
+from models.artifact.registry import Registry
+from models.assembly.cards import card
+from models.assembly.reasons import buy_again
+from models.data.customers import NO, PERSONALIZE_EMAIL, PERSONALIZE_WEB, TRAIN, YES
+from models.data.events import DAY, KINDS
+from models.data.history import NEVER
+from models.data.timestamps import format_timestamp
 from models.errors import ArtifactError
-from models.events import DAY, KINDS
-from models.filters import Repeat
-from models.history import NEVER
-from models.live import Since, allows
-from models.moments import iso
-from models.reasons import buy_again
+from models.ranking.context import RankingContext
+from models.ranking.replenishment import due
 from models.recommender import NOBODY, Recommender
-from models.registry import Registry
-from models.replenishment import due
+from models.rules.filters import Repeat
 from models.slate import Slate, SlateRequest
+from models.updates.customer import CustomerUpdate, allows
 from service.problems import Gone, StoreAway
 from service.questions import EMAIL
 from service.serving import Serving
@@ -48,14 +48,14 @@ class Person:
     customer_id: str | None
     recommender: Recommender
     request: SlateRequest
-    since: Since
+    since: CustomerUpdate
     consent: Mapping[int, tuple[int, int]]  # what the store holds
     data_as_of: int  # the newest event of the model and the store, seconds since 1970
     user: int  # -1: the model has not learned of them
     order: tuple[str, ...] = ()  # products of the order asked about
 
     @property
-    def case(self) -> Case:
+    def case(self) -> RankingContext:
         return self.recommender.case(self.user, self.request, self.since)
 
     def allows(self, purpose: int) -> bool:
@@ -102,7 +102,7 @@ def due_told(person: Person, n: int, ahead_days: float, locale: str, shop_url: s
     found = _due(person, n, ahead_days, locale, shop_url) if person.allows(person.request.purpose) else []
     return {
         "customer_id": person.customer_id,
-        "data_as_of": iso(person.data_as_of),
+        "data_as_of": format_timestamp(person.data_as_of),
         "count": len(found),
         "recommendations": found,
     }
@@ -115,9 +115,9 @@ def _due(person: Person, n: int, ahead_days: float, locale: str, shop_url: str |
         {
             "id": recommender.catalogue.ids[one.item],
             "purchases": one.lines,
-            "last_purchase": iso(one.last),
+            "last_purchase": format_timestamp(one.last),
             "interval_days": round(one.interval_days, 1),
-            "due": iso(one.due),
+            "due": format_timestamp(one.due),
             "reason": buy_again(case.pairs, one.item, case.as_of).text,
             **card(recommender.catalogue, one.item, locale, shop_url),
         }
@@ -140,8 +140,8 @@ def profile(person: Person, n: int) -> dict[str, Any]:
         "known": {
             "events": known,
             "products_bought": int(bought.sum()),
-            "first_purchase": iso(int(pairs.first[bought].min())) if bought.any() else None,
-            "last_purchase": iso(int(pairs.last[bought].max())) if bought.any() else None,
+            "first_purchase": format_timestamp(int(pairs.first[bought].min())) if bought.any() else None,
+            "last_purchase": format_timestamp(int(pairs.last[bought].max())) if bought.any() else None,
             "market": person.request.filters.market,
             "products_not_used": [catalogue.ids[item] for item in person.since.unused.tolist()],
         },
@@ -158,7 +158,7 @@ def profile(person: Person, n: int) -> dict[str, Any]:
     }
 
 
-def _known_of(case: Case, place: int) -> str:
+def _known_of(case: RankingContext, place: int) -> str:
     """What is known of a customer and the product of one of their pairs."""
     pairs = case.pairs
     if pairs.refused[place]:
@@ -200,7 +200,7 @@ def consent_told(now: Mapping[int, tuple[int, int]]) -> dict[str, Any]:
     told = {}
     for purpose, name in enumerate(consents.PURPOSES):
         value, said = now.get(purpose, (0, 0))
-        told[name] = {"given": ANSWERS.get(value), "time": iso(said) if value else None}
+        told[name] = {"given": ANSWERS.get(value), "time": format_timestamp(said) if value else None}
     return told
 
 
@@ -221,7 +221,7 @@ def learned_told(person: Person) -> dict[str, Any]:
             for name, value in zip(consents.PURPOSES, customers.consent[person.user].tolist(), strict=True)
         },
         "events": [
-            {"product_id": ids[item], "time": iso(when), "kind": KINDS[kind], "weight": round(weight, 4)}
+            {"product_id": ids[item], "time": format_timestamp(when), "kind": KINDS[kind], "weight": round(weight, 4)}
             for item, when, kind, weight in zip(*columns, strict=True)
         ],
     }
@@ -241,7 +241,7 @@ def held(connection: Connection, customer_id: str) -> dict[str, Any]:
         "sessions": list(visits),
         "events": [_event_told(dict(row)) for row in found],
         "mails": [
-            {"campaign": campaign, "time": iso(time), **_showed(orjson.loads(document))}
+            {"campaign": campaign, "time": format_timestamp(time), **_showed(orjson.loads(document))}
             for campaign, time, document in connection.execute(mails.order_by(slates.c.time))
         ],
     }
@@ -253,7 +253,7 @@ def _showed(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 def _event_told(row: Mapping[str, Any]) -> dict[str, Any]:
     given = {str(name): value for name, value in row.items() if value is not None and name not in ("number", "line")}
-    return {**given, "kind": KINDS[row["kind"]], "time": iso(row["time"])}
+    return {**given, "kind": KINDS[row["kind"]], "time": format_timestamp(row["time"])}
 
 
 def refuse_forgotten(connection: Connection, customer_id: str) -> None:
@@ -278,13 +278,13 @@ def versions_with(registry: Registry, customer_id: str) -> list[Manifest]:
 def receipt(counts: Mapping[str, int], versions: Iterable[Manifest], now: int, ttl_seconds: int) -> dict[str, Any]:
     """What was deleted, and what goes when."""
     holding = [
-        {"version": manifest.version, "pruned_by": iso(max(manifest.created + MAX_AGE_DAYS * DAY, now))}
+        {"version": manifest.version, "pruned_by": format_timestamp(max(manifest.created + MAX_AGE_DAYS * DAY, now))}
         for manifest in versions
     ]
     last = max((one["pruned_by"] for one in holding), default=None)
     return {
         "deleted": dict(counts),
-        "forgotten": iso(now),
+        "forgotten": format_timestamp(now),
         "versions_with_history": holding,
         "last_pruned_by": last,
         "text": (

@@ -8,7 +8,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
-from models.mailings import Mailing
+from models.mail.mailings import MailKind
 from service.active import ActiveModel
 from service.loaded_model import Model
 from service.settings import Settings
@@ -76,6 +76,6 @@ def put(
     return changed if changed == before else campaigns.put(change, changed)
 
 
-def kind_of(campaign_id: str) -> Mailing:
+def kind_of(campaign_id: str) -> MailKind:
     """A campaign that nobody has said more about is of the kind that it is named after, else a newsletter."""
-    return next((kind for kind in Mailing if kind == campaign_id.replace("-", "_")), Mailing.NEWSLETTER)
+    return next((kind for kind in MailKind if kind == campaign_id.replace("-", "_")), MailKind.NEWSLETTER)

@@ -12,10 +12,10 @@ import orjson
 from fastapi import Body, FastAPI, Request, Response
 from pydantic import ConfigDict, Field
 
-from models.merchandising import ShopRule, in_force
 from models.preview import Preview, preview
 from models.recommender import Recommender
-from models.rulebook import rule_of
+from models.rules.shop_rule_json import rule_of
+from models.rules.shop_rules import ShopRule, in_force
 from models.slate import Slate
 from service import people
 from service.catalogue import TriedRule

@@ -10,12 +10,12 @@ from typing import Final
 import numpy as np
 import orjson
 
-from models.catalogue import Catalogue
-from models.customers import PERSONALIZE_EMAIL, PERSONALIZE_WEB
-from models.filters import Repeat
-from models.live import NOTHING, Since
-from models.merchandising import ShopRule
+from models.data.catalogue import Catalogue
+from models.data.customers import PERSONALIZE_EMAIL, PERSONALIZE_WEB
+from models.rules.filters import Repeat
+from models.rules.shop_rules import ShopRule
 from models.slate import SlateRequest
+from models.updates.customer import NO_UPDATE, CustomerUpdate
 from service.options import Options
 
 EMAIL: Final = "email"  # placements that begin so are of mails
@@ -92,7 +92,7 @@ class Question:
 class Known:
     """What the store knows at the moment of the answer, and the model does not."""
 
-    since: Since
+    since: CustomerUpdate
     newest: int | None  # time of the store's newest event
     number: int = 0  # of the newest change that is in it
     away: bool = False  # the store does not answer: this is as far as it is known
@@ -100,8 +100,8 @@ class Known:
     unwanted: tuple[str, ...] = ()  # products that must not be shown: of the order, of other mails, bought since
 
 
-AS_LEARNED: Final = Known(NOTHING, None)
-AWAY: Final = Known(NOTHING, None, away=True)
+AS_LEARNED: Final = Known(NO_UPDATE, None)
+AWAY: Final = Known(NO_UPDATE, None, away=True)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.mailings import Mailing
+from models.mail.mailings import MailKind
 from models.slate import FallbackReason, ReasonKind, Source, Strategy
 
 
@@ -42,7 +42,7 @@ class Recommendation(Schema):
 
 
 class Occasion(Schema):
-    kind: Mailing
+    kind: MailKind
     text: str = Field(description="why this customer gets this mail now, in a sentence they may read")
     until: datetime = Field(description="the last moment at which the mail makes sense")
 

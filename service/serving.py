@@ -12,9 +12,9 @@ from functools import partial
 from threading import Lock
 from typing import Final, TypeVar
 
-from models.live import NOTHING, STARS
-from models.mailings import Mailing
+from models.mail.mailings import MailKind
 from models.slate import FallbackReason
+from models.updates.customer import NO_UPDATE, STARS
 from service.active import ActiveModel
 from service.answers import answer, popular_answer
 from service.body import Answer
@@ -143,7 +143,7 @@ class Serving:
         shop = self._today(self.live.as_known(model), question)
         if self._answered(model, question.customer_id):
             return Found(popular_answer(shop, question, FallbackReason.STORE_UNAVAILABLE, self.links), None)
-        told = replace(NOTHING, unasked=self.live.unasked, forgotten=shop.forgotten(question.customer_id))
+        told = replace(NO_UPDATE, unasked=self.live.unasked, forgotten=shop.forgotten(question.customer_id))
         with self.computing:
             return Found(answer(shop, question, self.links, Known(told, None, away=True)), None)
 
@@ -165,7 +165,7 @@ class Serving:
         campaign = self._asked(partial(self.pins.of, question.options.campaign or "", model, clock))
         if campaign is None:
             return self._away(model, question)
-        triggered = Mailing(campaign.kind).triggered
+        triggered = MailKind(campaign.kind).triggered
         pinned = model if triggered else self.active.pinned(campaign.model_version) or model
         visitor = self._visitor(pinned, question)
         if visitor is None:

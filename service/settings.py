@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
-from models.cards import is_locale
-from models.links import is_absolute
+from models.assembly.cards import is_locale
+from models.data.urls import is_absolute
 
 PREFIX: Final = "REGULARS_"
 ORIGIN: Final = re.compile(r"https?://[^/\s*]+")

@@ -12,11 +12,11 @@ import numpy as np
 import orjson
 from sqlalchemy import Connection, select
 
-from models.customers import NO, YES
-from models.events import DAY
-from models.merchandising import ShopRule, in_force
-from models.renewal import product_of, renewed
-from models.rulebook import rule_of
+from models.data.customers import NO, YES
+from models.data.events import DAY
+from models.rules.shop_rule_json import rule_of
+from models.rules.shop_rules import ShopRule, in_force
+from models.updates.catalogue import product_update_of, update_catalogue
 from service.loaded_model import Model
 from service.store import events
 from service.store.events import tombstone, tombstone_key
@@ -131,8 +131,8 @@ def _renewed(shop: Shop, connection: Connection) -> Shop:
             .order_by(products.c.product_id)
         )
         recommender, learned = shop.model.recommender, shop.artifact.recommender
-        more = [product_of(product_id, orjson.loads(document)) for product_id, document in told]
-        model = renewed(recommender.model, more, learned.model, learned.manifest.data_as_of)
+        more = [product_update_of(product_id, orjson.loads(document)) for product_id, document in told]
+        model = update_catalogue(recommender.model, more, learned.model, learned.manifest.data_as_of)
         shop = replace(
             shop,
             model=replace(shop.model, recommender=recommender.with_model(model)),

@@ -10,7 +10,7 @@ import orjson
 from fastapi import Body, FastAPI, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from models.moments import iso
+from models.data.timestamps import format_timestamp
 from service.customer_tokens import CustomerToken, sign
 from service.options import WHOLE, Id
 from service.problems import PROBLEMS, TOO_LARGE, Conflict, problem_schema
@@ -71,5 +71,5 @@ async def make_token(request: Request, options: Annotated[TokenBody, Body()]) ->
         raise Conflict("Customer tokens need REGULARS_SIGNING_KEY to be set, so that nobody else can make them.")
     expires = int(time.time()) + 60 * (options.minutes or serving.settings.token_minutes)
     token = sign(secret, CustomerToken(options.customer_id, options.session_id, expires))
-    body = orjson.dumps({"token": token, "expires": iso(expires)})
+    body = orjson.dumps({"token": token, "expires": format_timestamp(expires)})
     return Response(body, headers={"Cache-Control": "no-store"}, media_type="application/json")

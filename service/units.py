@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from models.cards import price_of, price_text
-from models.catalogue import Catalogue
-from models.reasons import goes_with
+from models.assembly.cards import price_of, price_text
+from models.assembly.reasons import goes_with
+from models.data.catalogue import Catalogue
 from models.slate import Bundle, Slot, Source
 from service.body import Writer
 

@@ -15,7 +15,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Final
 
-from models.artifact import verify
+from models.artifact.files import verify_artifact
 
 VERIFIED: Final = b"verified"
 Signature = tuple[tuple[str, int, int, int], ...]
@@ -38,12 +38,12 @@ def verify_once(directory: Path, runtime: Path) -> None:
     """Raises ArtifactError naming the file that is damaged; where no marker can be kept it always reads."""
     marker = _locked(directory, runtime)
     if marker is None:
-        verify(directory)
+        verify_artifact(directory)
         return
     with marker:
         if marker.read(len(VERIFIED)) == VERIFIED:
             return
-        verify(directory)
+        verify_artifact(directory)
         with contextlib.suppress(OSError):  # a full disk: the next one reads again
             marker.seek(0)
             marker.write(VERIFIED)

@@ -6,18 +6,18 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from models.catalogue import Catalogue
-from models.customers import NEVER_ASKED
-from models.events import Events, order_code
-from models.live import NOTHING, Since, weights
+from models.data.catalogue import Catalogue
+from models.data.customers import NEVER_ASKED
+from models.data.events import Events, order_code
+from models.updates.customer import NO_UPDATE, CustomerUpdate, event_weights
 from service.store.events import Row
 from service.store.store import Visitor
 
 
-def since(visitor: Visitor, catalogue: Catalogue, *, unasked: int, forgotten: bool) -> Since:
+def since(visitor: Visitor, catalogue: Catalogue, *, unasked: int, forgotten: bool) -> CustomerUpdate:
     """Products that the catalogue does not know are left out. `unasked`: what holds for who was never asked."""
-    return Since(
-        _events(visitor.rows, catalogue) if visitor.rows else NOTHING.events,
+    return CustomerUpdate(
+        _events(visitor.rows, catalogue) if visitor.rows else NO_UPDATE.events,
         consent=consent(visitor.consents),
         unasked=unasked,
         unused=np.array([item for item in catalogue.ids.find_all(visitor.unused) if item >= 0], np.int32),
@@ -37,7 +37,7 @@ def _events(told: Sequence[Row], catalogue: Catalogue) -> Events:
         item,
         np.array([row.time for row in rows], np.int64),
         kind,
-        weights(item, kind, quantity, rating),
+        event_weights(item, kind, quantity, rating),
         np.array([order_code(row.order_id) if row.order_id else 0 for row in rows], np.uint32),
     )
 

@@ -12,15 +12,15 @@ from typing import Any, Final
 import numpy as np
 import orjson
 
-from models.catalogue import ALWAYS_FROM, ALWAYS_UNTIL, Catalogue
-from models.customers import NEVER_ASKED, NO
-from models.events import DAY, KINDS, order_code
-from models.lesson import Lesson
+from models.artifact.registry import Registry
+from models.data.catalogue import ALWAYS_FROM, ALWAYS_UNTIL, Catalogue
+from models.data.customers import NEVER_ASKED, NO
+from models.data.events import DAY, KINDS, order_code
+from models.data.ids import Ids, Strings
+from models.ranking.learned_ranker import LearnedRanker
 from models.recommender import Recommender
-from models.registry import Registry
 from models.settings import FactorSettings, ModelSettings
 from models.slate import Slate
-from models.strings import Ids, Strings
 from training.fit import fit
 from training.progress import Reporter
 from training.publishing import manifest_of
@@ -194,7 +194,7 @@ def _weight(line: Line, lines: Sequence[Line]) -> float:
     return -line.quantity * len(bought) / sum(bought)
 
 
-def trained(purchases: Purchases, settings: ModelSettings = SMALL, lesson: Lesson | None = None) -> Recommender:
+def trained(purchases: Purchases, settings: ModelSettings = SMALL, lesson: LearnedRanker | None = None) -> Recommender:
     """A model of these purchases, never written to disk."""
     model = fit(purchases, settings, Reporter(StringIO()), name="test", lesson=lesson)
     return Recommender(manifest_of(purchases, model, settings, {}, 0), model, settings)
@@ -236,7 +236,7 @@ REGULAR: Final = "monthly"
 SPECIAL: Final = (NEVER_BOUGHT, NO_EMAIL, NO_WEB, ONLY_RARE, ONLY_RETURNED, REGULAR, "c00", "c01", "c02", "unknown")
 
 
-def small_shop(root: Path, lesson: Lesson | None = None) -> Registry:
+def small_shop(root: Path, lesson: LearnedRanker | None = None) -> Registry:
     """A registry in `root` with one active version: 60 customers with orders, 40 products, two markets, guests."""
     purchases = small_shop_purchases()
     recommender = trained(purchases, lesson=lesson)

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from fastapi.routing import APIRoute
 
-from models.baskets import FEATURES as BASKET_FEATURES
-from models.features import BLENDED, FEATURES
-from models.rules import Rule
+from models.bundles.basket_ranker import FEATURES as BASKET_FEATURES
+from models.ranking.features import BLENDED, FEATURES
+from models.rules.eligibility import ExclusionRule
 from models.settings import BlendSettings, Scales
 from models.slate import FallbackReason, ReasonKind, Source, Strategy
 from service.access import Scope
@@ -112,7 +112,9 @@ def test_the_table_of_features_shows_the_weights_that_are_used() -> None:
 
 
 def test_every_rule_stands_in_its_table() -> None:
-    assert named(first_cells("docs/ranking.md", "rule")) == {rule.name for rule in Rule if rule is not Rule.NONE}
+    assert named(first_cells("docs/ranking.md", "rule")) == {
+        rule.name for rule in ExclusionRule if rule is not ExclusionRule.NONE
+    }
 
 
 def test_every_reason_to_leave_a_row_out_is_explained() -> None:

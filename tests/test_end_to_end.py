@@ -5,9 +5,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from models.customers import PERSONALIZE_EMAIL
+from models.artifact.registry import Registry
+from models.data.customers import PERSONALIZE_EMAIL
 from models.recommender import Recommender
-from models.registry import Registry
 from models.slate import SlateRequest
 from tests.shop import names
 from training.commands import main

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.events import DAY
-from models.filters import Filters
+from models.data.events import DAY
 from models.recommender import Recommender
+from models.rules.filters import Filters
 from models.settings import FactorSettings, ModelSettings
 from training.config import EvaluationConfig
 from training.evaluation import Evaluation, evaluate

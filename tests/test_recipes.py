@@ -20,7 +20,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from benchmarks.mails import UNHURRIED_MS
-from models.mailings import Mailing
+from models.mail.mailings import MailKind
 from service.app import create
 from service.schema import Feed, Recommendation, SlateAnswer
 from service.settings import Settings
@@ -165,7 +165,7 @@ def test_the_calls_of_the_overview_do_what_it_says(client: TestClient) -> None:
 
 
 def test_every_kind_of_mail_is_named_in_the_overview() -> None:
-    assert {f"`{kind}`" for kind in Mailing} - {"`newsletter`"} <= {*re.findall(r"`\w+`", text(FOLDER / "README.md"))}
+    assert {f"`{kind}`" for kind in MailKind} - {"`newsletter`"} <= {*re.findall(r"`\w+`", text(FOLDER / "README.md"))}
 
 
 EXPORTS = [(document, line) for document in DOCUMENTS for line in lines(document, "python -m training")]
@@ -180,7 +180,7 @@ def test_every_export_is_understood(document: Path, line: list[str]) -> None:
 def test_an_export_has_the_columns_that_the_recipes_show(client: TestClient, tmp_path: Path, of_a_kind: bool) -> None:
     settings = client.app.state.serving.settings  # type: ignore[attr-defined]
     shown = {*re.findall(r"\brec_\d_[a-z_]*[a-z]|\boccasion_[a-z]+", "".join(map(text, DOCUMENTS)))}
-    line = next(line[3:] for _, line in EXPORTS if bool({*line} & {*Mailing}) is of_a_kind)
+    line = next(line[3:] for _, line in EXPORTS if bool({*line} & {*MailKind}) is of_a_kind)
     places = {"--registry": str(settings.registry), "--store": settings.store(), "--output": str(tmp_path / "made.csv")}
     arguments = [places.get(before, part) for before, part in pairwise(["", *line])]
     assert commands.main(arguments, now=0) == 0

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.filters import Filters, Repeat
+from models.data.daily_sales import Popularity
 from models.recommender import Recommender
-from models.sales import Popularity
+from models.rules.filters import Filters, Repeat
 from models.settings import FactorSettings, ModelSettings
 from models.slate import Slate, SlateRequest
 from training.fit import fit

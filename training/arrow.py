@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from models.strings import Ids, Strings
+from models.data.ids import Ids, Strings
 
 S = TypeVar("S", bound=Strings)
 

@@ -12,10 +12,10 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from models.customers import NEVER_ASKED, PERSONALIZE_EMAIL, PERSONALIZE_WEB, YES
-from models.events import DAY, PURCHASE
-from models.history import NEVER, Histories
-from models.strings import Ids, Strings
+from models.data.customers import NEVER_ASKED, PERSONALIZE_EMAIL, PERSONALIZE_WEB, YES
+from models.data.events import DAY, PURCHASE
+from models.data.history import NEVER, Histories
+from models.data.ids import Ids, Strings
 from training.arrow import numbers, texts
 from training.errors import InputError
 from training.now import Now
@@ -107,7 +107,7 @@ class Crowd:
 
 
 def _first_told(told: Purchased, learned: Purchased) -> Chosen:
-    """As models.live.history: what was told counts where its order and product were not learned or told before."""
+    """As models.updates.customer.history: what was told counts where its order and product were not learned or told before."""
     who, _, item, order = np.concatenate([learned[:, np.isin(learned[0], told[0])], told], axis=1)
     _, line = np.unique(item << 32 | order, return_inverse=True)
     first = np.zeros(len(who), np.bool_)
@@ -162,7 +162,7 @@ def _consent(value: str) -> Filter:
 
 
 def _allowed(purpose: int, unasked: int, crowd: Crowd) -> Chosen:
-    """As models.customers.Customers.allows, for many."""
+    """As models.data.customers.Customers.allows, for many."""
     answers, times = [], []
     people = ((crowd.now.recommender.model.customers, crowd.user), (crowd.now.live.customers, crowd.place))
     for customers, rows in people:

@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.baskets import FEATURES
-from models.events import PURCHASE
+from models.bundles.basket_ranker import FEATURES
+from models.data.events import PURCHASE
 from models.recommender import Recommender
 from models.settings import BundleSettings
 from models.trees import Trees

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.settings import TreeSettings
-from models.trees import MOST_LEAVES, Split, Trees
+from models.trees import MOST_LEAVES, Trees, TreeSplit
 from training.progress import Advance, ignore
 
 
@@ -94,7 +94,7 @@ def _parameters(settings: TreeSettings, seed: int, threads: int) -> dict[str, An
 
 def trees_of(booster: lightgbm.Booster) -> Trees:
     """The trees of a booster that knows numbers only, all of them present."""
-    splits: list[Split] = []
+    splits: list[TreeSplit] = []
     values: list[list[float]] = []
     for tree in booster.dump_model(num_iteration=booster.best_iteration)["tree_info"]:
         values.append([])
@@ -102,12 +102,12 @@ def trees_of(booster: lightgbm.Booster) -> Trees:
     return Trees.of(splits, values)
 
 
-def _descend(node: dict[str, Any], tree: int, splits: list[Split], values: list[float]) -> None:
+def _descend(node: dict[str, Any], tree: int, splits: list[TreeSplit], values: list[float]) -> None:
     """Append the splits below a node, and the values of its leaves from left to right."""
     if "leaf_value" in node:
         values.append(node["leaf_value"])
         return
     first = len(values)
     _descend(node["left_child"], tree, splits, values)
-    splits.append(Split(tree, node["split_feature"], node["threshold"], first, len(values)))
+    splits.append(TreeSplit(tree, node["split_feature"], node["threshold"], first, len(values)))
     _descend(node["right_child"], tree, splits, values)

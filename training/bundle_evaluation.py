@@ -10,9 +10,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.events import PURCHASE
-from models.filters import Filters
+from models.data.events import PURCHASE
 from models.recommender import Recommender
+from models.rules.filters import Filters
 from models.slate import Bundle
 from training.config import EvaluationConfig
 from training.progress import Advance

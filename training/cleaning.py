@@ -7,7 +7,7 @@ from typing import Any, Final
 import ibis
 import ibis.expr.datatypes as dt
 
-from models.events import DAY, EXPOSURE, KINDS, PURCHASE, RATING, RETURN
+from models.data.events import DAY, EXPOSURE, KINDS, PURCHASE, RATING, RETURN
 from training.sources import Source
 from training.workspace import character, hash_of, microseconds
 
@@ -148,7 +148,7 @@ def reason_code(reason: str) -> Any:
 
 @ibis.udf.scalar.builtin(name="md5_number_lower")  # type: ignore[untyped-decorator]
 def md5_of(text: str) -> dt.uint64:
-    """64 bits of a text's MD5; the low 32 of them are models.events.order_code."""
+    """64 bits of a text's MD5; the low 32 of them are models.data.events.order_code."""
 
 
 def kind_code(source: Source) -> Any:

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from models.events import DAY, PURCHASE, Events
-from models.history import Histories
-from models.sales import DailySales
+from models.data.daily_sales import DailySales
+from models.data.events import DAY, PURCHASE, Events
+from models.data.history import Histories
 from training.purchases import Purchases
 
 # The arrays of Purchases that have a row a line.

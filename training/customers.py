@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 import ibis
 
-from models.customers import NEVER_ASKED, NO, YES
+from models.data.customers import NEVER_ASKED, NO, YES
 from training.cleaning import has_nul, seconds, too_long
 from training.columns import require
 from training.sources import Source, require_whole

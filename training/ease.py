@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, lapack
 from scipy.sparse import csr_matrix
 
-from models.events import DAY, PURCHASE
+from models.data.events import DAY, PURCHASE
 from training.purchases import Purchases
 
 LARGEST: Final = 12_000  # rows of the matrix that is inverted

@@ -11,9 +11,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.events import DAY, PURCHASE
-from models.merchandising import ShopRule
+from models.data.events import DAY, PURCHASE
 from models.recommender import Recommender
+from models.rules.shop_rules import ShopRule
 from training import metrics
 from training.config import EvaluationConfig
 from training.methods import DIVERSITIES, METHODS, SERVED

@@ -7,10 +7,10 @@ from typing import Final
 
 import numpy as np
 
-from models.events import DAY
-from models.filters import Repeat
-from models.history import NEVER
+from models.data.events import DAY
+from models.data.history import NEVER
 from models.recommender import Recommender
+from models.rules.filters import Repeat
 from models.slate import SlateRequest
 from training.config import EvaluationConfig
 from training.report_data import Customer, Owned, Product, Shown

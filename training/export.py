@@ -10,10 +10,10 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Final
 
-from models.customers import PERSONALIZE_EMAIL
-from models.mailings import Letter, Mailing
-from models.merchandising import ShopRule, in_force
+from models.data.customers import PERSONALIZE_EMAIL
+from models.mail.mailings import CustomerMail, MailKind
 from models.recommender import Recommender
+from models.rules.shop_rules import ShopRule, in_force
 from models.slate import SlateRequest
 from training.errors import InputError
 from training.export_columns import Mail, Order, table_of
@@ -99,7 +99,7 @@ def _mails(order: Order, began: int, now: Now, recipients: Sequence[Recipient]) 
     return [Mail(one.customer_id, one.slate, one.occasion) for one in letters if one.occasion]
 
 
-def _letter(order: Order, rules: tuple[ShopRule, ...], now: Now, recipient: Recipient) -> Letter:
+def _letter(order: Order, rules: tuple[ShopRule, ...], now: Now, recipient: Recipient) -> CustomerMail:
     """`rules`: those in force, for who is mailed now."""
     customer, since = recipient.customer_id, now.since(recipient.customer_id)
     request = SlateRequest(
@@ -112,4 +112,4 @@ def _letter(order: Order, rules: tuple[ShopRule, ...], now: Now, recipient: Reci
         purpose=PERSONALIZE_EMAIL,
     )
     facts, before = now.about(customer, since, recipient.order_id, recipient.as_of), now.seen(customer, since)
-    return Letter(now.recommender, order.mailing or Mailing.NEWSLETTER, customer, request, since, facts, before)
+    return CustomerMail(now.recommender, order.mailing or MailKind.NEWSLETTER, customer, request, since, facts, before)

@@ -11,12 +11,13 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from models.cards import offer
-from models.catalogue import Catalogue
-from models.filters import Repeat
-from models.links import tagged
-from models.mailings import Mailing, Occasion
-from models.moments import iso
+from models.assembly.cards import offer
+from models.data.catalogue import Catalogue
+from models.data.timestamps import format_timestamp
+from models.data.urls import tagged
+from models.mail.mailings import MailKind
+from models.mail.occasions import MailOccasion
+from models.rules.filters import Repeat
 from models.slate import Slate, Slot
 
 STATE: Final = {"count": pa.int32(), "strategy": pa.string(), "fallback_reason": pa.string()}
@@ -55,7 +56,7 @@ class Order:
     repeat: Repeat
     layout: Layout
     cards: Cards | None = None  # None: ids alone
-    mailing: Mailing | None = None  # None: a newsletter
+    mailing: MailKind | None = None  # None: a newsletter
 
     @property
     def schema(self) -> pa.Schema:
@@ -80,7 +81,7 @@ class Mail:
 
     customer_id: str
     slate: Slate
-    occasion: Occasion | None = None
+    occasion: MailOccasion | None = None
 
 
 def table_of(mails: Sequence[Mail], order: Order, catalogue: Catalogue) -> pa.Table:
@@ -118,7 +119,7 @@ def _of_mails(mails: Sequence[Mail]) -> dict[str, Any]:
         "strategy": [mail.slate.strategy for mail in mails],
         "fallback_reason": [mail.slate.fallback_reason for mail in mails],
         "occasion_text": [mail.occasion.text if mail.occasion else None for mail in mails],
-        "occasion_until": [iso(mail.occasion.until) if mail.occasion else None for mail in mails],
+        "occasion_until": [format_timestamp(mail.occasion.until) if mail.occasion else None for mail in mails],
     }
 
 

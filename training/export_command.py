@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from models.arrays import flatten
-from models.artifact import verify
-from models.cards import is_locale
-from models.customers import NO, YES
-from models.filters import Repeat
-from models.links import is_absolute
-from models.mailings import Mailing
+from models.artifact.array_tree import flatten
+from models.artifact.files import verify_artifact
+from models.assembly.cards import is_locale
+from models.data.customers import NO, YES
+from models.data.urls import is_absolute
+from models.mail.mailings import MailKind
 from models.recommender import Recommender
+from models.rules.filters import Repeat
 from training.audiences import chosen, filter_of
 from training.config import read_config
 from training.customers import Unasked
@@ -82,7 +82,7 @@ def add_export(commands: Any) -> None:
 def _export(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     _check(options)
     mailing = _mailing(options.audience)
-    filters = [filter_of(text) for text in options.audience if text not in list(Mailing)]
+    filters = [filter_of(text) for text in options.audience if text not in list(MailKind)]
     config = read_config(options.config)
     directory = _active(options.registry)
     learned = Recommender.load(directory)
@@ -122,19 +122,19 @@ def _active(root: Path) -> Path:
     version = registry.active()
     if version is None:
         raise InputError(f"{root}: holds no version; train one first")
-    verify(registry.path(version))
+    verify_artifact(registry.path(version))
     return registry.path(version)
 
 
-def _mailing(audience: Sequence[str]) -> Mailing | None:
+def _mailing(audience: Sequence[str]) -> MailKind | None:
     """The kind of mail among the filters; None for a newsletter too, which is due for all and has no occasion."""
-    kinds = {Mailing(text) for text in audience if text in list(Mailing)}
+    kinds = {MailKind(text) for text in audience if text in list(MailKind)}
     if len(kinds) > 1:
         raise InputError(f"--audience: a file is for one kind of mail, and these are {' and '.join(sorted(kinds))}")
-    return next(iter(kinds - {Mailing.NEWSLETTER}), None)
+    return next(iter(kinds - {MailKind.NEWSLETTER}), None)
 
 
-def _order(options: argparse.Namespace, mailing: Mailing | None) -> Order:
+def _order(options: argparse.Namespace, mailing: MailKind | None) -> Order:
     cards = Cards(options.locale, options.shop_url, options.utm_source, options.campaign) if options.cards else None
     return Order(options.n, options.repeat, options.layout, cards, mailing)
 

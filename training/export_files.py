@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from models.artifact import sync_directory
+from models.artifact.files import sync_directory
 
 TOGETHER: Final = 32  # parts in a row group of Parquet
 BLOCK: Final = 1 << 20  # bytes copied at a time

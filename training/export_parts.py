@@ -22,7 +22,7 @@ from typing import Any
 
 import orjson
 
-from models.artifact import sync_directory
+from models.artifact.files import sync_directory
 from training.errors import InputError
 from training.export_files import written
 

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from models.customers import Customers
-from models.events import PURCHASE
-from models.history import Histories, interactions, interest, pair_starts
-from models.lesson import Lesson
+from models.data.customers import Customers
+from models.data.events import PURCHASE
+from models.data.history import Histories, interactions, interest, pair_starts
 from models.model import Model
+from models.ranking.learned_ranker import LearnedRanker
 from models.settings import ModelSettings
 from training import counts
 from training.implicit_models import fit_item_factors
@@ -24,7 +24,7 @@ from training.traits import fit_traits
 
 
 def fit(
-    purchases: Purchases, settings: ModelSettings, reporter: Reporter, *, name: str, lesson: Lesson | None = None
+    purchases: Purchases, settings: ModelSettings, reporter: Reporter, *, name: str, lesson: LearnedRanker | None = None
 ) -> Model:
     """Learn every source as of the newest line; `name` tells one fit from another in the progress.
 
@@ -72,7 +72,7 @@ def fit(
         substitutes,
         sales,
         repeats,
-        lesson or Lesson.none(),
+        lesson or LearnedRanker.none(),
     )
 
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
-from models.factors import ItemFactors
 from models.settings import FactorSettings
+from models.sources.als import ItemFactors
 from training.progress import Advance, ignore
 
 with warnings.catch_warnings():

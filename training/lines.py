@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import ibis
 
-from models.customers import NEVER_ASKED, NO, YES
-from models.events import DAY, PURCHASE, RATING, REMOVED, RETURN
+from models.data.customers import NEVER_ASKED, NO, YES
+from models.data.events import DAY, PURCHASE, RATING, REMOVED, RETURN
 from training.cleaning import YEAR_2100, reason_code
 from training.workspace import Workspace
 

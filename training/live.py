@@ -16,13 +16,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from sqlalchemy import column, select, table, text
 
-from models.arrays import build, flatten
-from models.artifact import Manifest
-from models.customers import NEVER_ASKED, Customers
-from models.events import EXPOSURE, PURCHASE, Events, order_code
-from models.history import NEVER, Histories
-from models.live import weights
-from models.strings import Ids, Strings
+from models.artifact.array_tree import build, flatten
+from models.artifact.files import Manifest
+from models.data.customers import NEVER_ASKED, Customers
+from models.data.events import EXPOSURE, PURCHASE, Events, order_code
+from models.data.history import NEVER, Histories
+from models.data.ids import Ids, Strings
+from models.updates.customer import event_weights
 from training.arrow import codes, numbers, strings
 from training.customers import PURPOSES, TIMES
 from training.shown import NOTHING, Shown
@@ -198,7 +198,7 @@ def _histories(lines: pa.Table, customer: NDArray[np.int32], product: NDArray[np
         product,
         numbers(lines["time"], np.int64, 0),
         kind,
-        weights(customer.astype(np.int64) << 32 | product, kind, quantity, rating),
+        event_weights(customer.astype(np.int64) << 32 | product, kind, quantity, rating),
         numbers(lines["order"], np.uint32, 0),
     )
     guests = np.count_nonzero(customer < 0)

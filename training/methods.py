@@ -8,18 +8,18 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.arrangement import varied
-from models.case import Case
-from models.evidence import best
-from models.features import FEATURES
-from models.filters import Repeat
-from models.history import before, interest, pair_starts
-from models.merchandising import ShopRule
-from models.ranked import Ranked
+from models.assembly.assemble import RankedCandidates
+from models.assembly.diversity import varied
+from models.data.history import before, interest, pair_starts
+from models.ranking.context import RankingContext
+from models.ranking.features import FEATURES
 from models.recommender import NOBODY, Recommender
-from models.rules import Removed, Rule
+from models.rules.eligibility import ExclusionRule, Removed
+from models.rules.filters import Repeat
+from models.rules.shop_rules import ShopRule
 from models.settings import DiversitySettings
 from models.slate import SlateRequest
+from models.sources.scores import best
 
 SERVED: Final = "served"
 AUTO: Final = "served, repeat=auto"
@@ -49,7 +49,7 @@ class Answer:
 
     items: dict[str, Items]  # method -> its first k products
     filled: int  # slots of what is served that had to be filled
-    ranked: Ranked
+    ranked: RankedCandidates
     proposed: dict[str, Items]  # source -> its candidates
     varied: tuple[Items, ...]  # the first k with each of DIVERSITIES
 
@@ -70,7 +70,7 @@ def answers(
     return everything, new
 
 
-def _answer(recommender: Recommender, user: int, case: Case, request: SlateRequest) -> Answer:
+def _answer(recommender: Recommender, user: int, case: RankingContext, request: SlateRequest) -> Answer:
     removed = recommender.removed(case, request)
     ranked = recommender.ranked(case, removed)
     served, filled = _served(recommender, case, request, ranked)
@@ -91,12 +91,14 @@ def _answer(recommender: Recommender, user: int, case: Case, request: SlateReque
     )
 
 
-def _slate(recommender: Recommender, case: Case, request: SlateRequest) -> Items:
+def _slate(recommender: Recommender, case: RankingContext, request: SlateRequest) -> Items:
     ranked = recommender.ranked(case, recommender.removed(case, request), request)
     return _served(recommender, case, request, ranked)[0]
 
 
-def _served(recommender: Recommender, case: Case, request: SlateRequest, ranked: Ranked) -> tuple[Items, int]:
+def _served(
+    recommender: Recommender, case: RankingContext, request: SlateRequest, ranked: RankedCandidates
+) -> tuple[Items, int]:
     """What a slate would hold, without the cost of its reasons, and how much of it is filling."""
     places = recommender.shown(case, request, ranked)
     if len(places) == request.n:
@@ -105,7 +107,7 @@ def _served(recommender: Recommender, case: Case, request: SlateRequest, ranked:
     return np.array([slot.item for slot in slots], np.int64), len(slots) - len(places)
 
 
-def _varied(recommender: Recommender, ranked: Ranked, k: int, diversity: DiversitySettings) -> Items:
+def _varied(recommender: Recommender, ranked: RankedCandidates, k: int, diversity: DiversitySettings) -> Items:
     return ranked.items[varied(ranked.items, k, recommender.model, diversity)]
 
 
@@ -115,8 +117,8 @@ def _highest(scores: NDArray[np.float32], items: Items, k: int) -> NDArray[np.in
     return order[scores[order] > 0]
 
 
-def _baselines(recommender: Recommender, user: int, case: Case, removed: Removed, k: int) -> dict[str, Items]:
-    model, allowed = recommender.model, removed == Rule.NONE
+def _baselines(recommender: Recommender, user: int, case: RankingContext, removed: Removed, k: int) -> dict[str, Items]:
+    model, allowed = recommender.model, removed == ExclusionRule.NONE
     events = before(model.histories.of(user), case.as_of)
     starts = pair_starts(events)
     own = np.zeros(len(allowed), np.float32)

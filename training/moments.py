@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from models.moments import seconds_of
+from models.data.timestamps import parse_timestamp
 
 
 def moment_of(text: str | None) -> int | None:
@@ -12,7 +12,7 @@ def moment_of(text: str | None) -> int | None:
 
     Raises ValueError.
     """
-    return seconds_of(text) if text else None
+    return parse_timestamp(text) if text else None
 
 
 def day(moment: int) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_matrix, diags
 
-from models.neighbours import Neighbours
 from models.settings import NeighbourSettings
+from models.sources.item_neighbours import ItemNeighbours
 from training.implicit_models import nearest
 
 
-def fit_neighbours(interest: csr_matrix, settings: NeighbourSettings) -> Neighbours:
+def fit_neighbours(interest: csr_matrix, settings: NeighbourSettings) -> ItemNeighbours:
     """Neighbours of every product from decayed interest (users, items).
 
     sim(i, j) = Σ_u w_ui w_uj / size_u^customer_norm / |i|^(2 · item_norm) / |j|^(2 · neighbour_norm),
@@ -29,7 +29,7 @@ def fit_neighbours(interest: csr_matrix, settings: NeighbourSettings) -> Neighbo
     similar.sort_indices()
     _forget_what_few_share(interest, similar, settings.min_customers)
     similar = _at_most(similar, settings.neighbours)
-    return Neighbours(
+    return ItemNeighbours(
         similar.indptr.astype(np.int64), similar.indices.astype(np.int32), similar.data.astype(np.float32)
     )
 

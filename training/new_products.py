@@ -8,11 +8,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.candidates import by_attributes
-from models.events import PURCHASE
-from models.evidence import best
+from models.data.events import PURCHASE
+from models.ranking.candidates import by_attributes
 from models.recommender import Recommender
 from models.slate import SlateRequest
+from models.sources.scores import best
 from training.config import EvaluationConfig
 from training.results import NewProducts
 from training.split import Split

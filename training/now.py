@@ -10,15 +10,15 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from models.customers import PERSONALIZE_EMAIL
-from models.events import DAY, PURCHASE, Events, order_code
-from models.live import NOTHING, Since, allows, history
-from models.mailings import Facts
-from models.merchandising import ShopRule
+from models.data.customers import PERSONALIZE_EMAIL
+from models.data.events import DAY, PURCHASE, Events, order_code
+from models.mail.recipient import StoreFacts
 from models.model import Model
 from models.recommender import NOBODY, Recommender
-from models.renewal import product_of, renewed
-from models.rulebook import rule_of
+from models.rules.shop_rule_json import rule_of
+from models.rules.shop_rules import ShopRule
+from models.updates.catalogue import product_update_of, update_catalogue
+from models.updates.customer import NO_UPDATE, CustomerUpdate, allows, updated_history
 from training.live import Live, Sold
 
 
@@ -31,7 +31,7 @@ class Now:
     unasked: int  # what holds for who was never asked: YES or NO of models.customers
     as_of: int  # the newest event of both, seconds since 1970
     rules: tuple[ShopRule, ...]
-    facts: Facts  # what came back into stock
+    facts: StoreFacts  # what came back into stock
     items: NDArray[np.int32]  # the item of each of Live.products, -1 for one that the catalogue does not know
 
     @classmethod
@@ -47,11 +47,11 @@ class Now:
             unasked,
             max(learned.manifest.data_as_of, int(live.newest[0])),
             tuple(rule_of(orjson.loads(document)) for document in live.rules),
-            Facts(restocked=dict(zip(restocked, live.told.restocked[back].tolist(), strict=True))),
+            StoreFacts(restocked=dict(zip(restocked, live.told.restocked[back].tolist(), strict=True))),
             items,
         )
 
-    def since(self, customer_id: str) -> Since:
+    def since(self, customer_id: str) -> CustomerUpdate:
         """What the customer has done and said since the model learned."""
         if self.live.forgotten(customer_id):
             return replace(self._stranger, forgotten=True)
@@ -60,14 +60,14 @@ class Now:
             return self._stranger
         told, people = self.live.histories.of(place), self.live.customers
         item = self.items[told.item]
-        return Since(
+        return CustomerUpdate(
             Events(item, told.time, told.kind, told.weight, told.order).at(item >= 0),
             consent=tuple(zip(people.consent[place].tolist(), people.consent_time[place].tolist(), strict=True)),
             unasked=self.unasked,
             unused=self._items(self.live.struck, place),
         )
 
-    def seen(self, customer_id: str, since: Since) -> tuple[int, ...]:
+    def seen(self, customer_id: str, since: CustomerUpdate) -> tuple[int, ...]:
         """What mails have shown the customer. Who does not want to be known, or was erased, gets what everyone gets."""
         place, customers = self.live.mailed.find(customer_id), self.recommender.model.customers
         if place < 0 or since.forgotten:
@@ -77,10 +77,10 @@ class Now:
         return tuple(np.unique(self._items(self.live.shown, place)).tolist())
 
     @cached_property
-    def _stranger(self) -> Since:
-        return replace(NOTHING, unasked=self.unasked)
+    def _stranger(self) -> CustomerUpdate:
+        return replace(NO_UPDATE, unasked=self.unasked)
 
-    def about(self, customer_id: str, since: Since, order_id: str | None, as_of: int | None) -> Facts:
+    def about(self, customer_id: str, since: CustomerUpdate, order_id: str | None, as_of: int | None) -> StoreFacts:
         """With the products of an order of the customer's; at a moment that is asked about, without what came later."""
         facts = self.facts
         if as_of is not None and facts.restocked:
@@ -88,11 +88,11 @@ class Now:
         if order_id is None:
             return facts
         histories, user = self.recommender.model.histories, self._user(customer_id, since)
-        events = history(histories.none() if user == NOBODY else histories.of(user), since)
+        events = updated_history(histories.none() if user == NOBODY else histories.of(user), since)
         bought = events.item[(events.kind == PURCHASE) & (events.order == order_code(order_id))]
         return replace(facts, order=tuple(np.unique(bought).tolist()))
 
-    def _user(self, customer_id: str, since: Since) -> int:
+    def _user(self, customer_id: str, since: CustomerUpdate) -> int:
         return NOBODY if since.forgotten else self.recommender.model.customers.ids.find(customer_id)
 
     def _items(self, pairs: NDArray[np.int32], place: int) -> NDArray[np.int32]:
@@ -104,8 +104,8 @@ class Now:
 def _model(learned: Recommender, live: Live) -> Model:
     """With the products as they are now."""
     told = zip(live.told.ids, live.told.document, strict=True)
-    products = [product_of(product_id, orjson.loads(document)) for product_id, document in told]
-    return renewed(learned.model, products, learned.model, learned.manifest.data_as_of)
+    products = [product_update_of(product_id, orjson.loads(document)) for product_id, document in told]
+    return update_catalogue(learned.model, products, learned.model, learned.manifest.data_as_of)
 
 
 def _selling(model: Model, sold: Sold, items: NDArray[np.int32]) -> Model:

@@ -9,9 +9,9 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from models.merchandising import ShopRule
-from models.ranking import probability
+from models.ranking.ranker import probability
 from models.recommender import Recommender
+from models.rules.shop_rules import ShopRule
 from training import metrics
 from training.methods import DIVERSITIES, METHODS, SERVED, Answer, answers
 

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from models.registry import Registry
+from models.artifact.registry import Registry
 from training.errors import InputError
 
 DONE: Final = 0

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from models.events import DAY
-from models.pairs import OrderPairs
+from models.data.events import DAY
 from models.settings import BundleSettings
+from models.sources.co_purchases import CoPurchases
 from training.progress import Advance, ignore
 
 BLOCK_PAIRS: Final = 10_000_000  # pairs counted at a time
@@ -40,7 +40,7 @@ def fit_order_pairs(
     settings: BundleSettings,
     *,
     on_progress: Advance = ignore,
-) -> OrderPairs:
+) -> CoPurchases:
     """Partners of every product from (orders, items) of ones and the orders' times (seconds since 1970)."""
     size = np.diff(orders.indptr)
     # An order of age t with s products: d = 2^(-t / half-life), and each of its pairs counts q = d (s - 1)^-power
@@ -59,7 +59,7 @@ def fit_order_pairs(
     # P(b|a) = w_ab / (n_a + damping), then normed so that a product with many partners says no more than another
     confidence = links.weighted / ((orders.T @ decay)[links.row] + settings.confidence_damping)
     total = np.bincount(links.row, confidence * links.lift**settings.lift_weight, orders.shape[1])
-    return OrderPairs(
+    return CoPurchases(
         indptr=np.searchsorted(links.row, np.arange(orders.shape[1] + 1)).astype(np.int64),
         item=links.item,
         strength=(confidence / np.sqrt(total[links.row])).astype(np.float32),

@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from models.catalogue import ALWAYS_FROM, ALWAYS_UNTIL, Catalogue
-from models.strings import Ids, Strings
+from models.data.catalogue import ALWAYS_FROM, ALWAYS_UNTIL, Catalogue
+from models.data.ids import Ids, Strings
 from training.arrow import codes, numbers, strings
 from training.cleaning import LARGEST_PRICE, currency, has_nul, number, seconds, too_long, unknown
 from training.columns import PRODUCT_COLUMNS, require

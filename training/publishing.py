@@ -6,9 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from models.artifact import Manifest
+from models.artifact.files import Manifest
+from models.artifact.registry import Registry
 from models.model import Model
-from models.registry import Registry
 from models.settings import ModelSettings
 from training.errors import InputError
 from training.purchases import Purchases

@@ -12,8 +12,8 @@ import ibis
 import numpy as np
 from numpy.typing import NDArray
 
-from models.catalogue import Catalogue
-from models.strings import Ids
+from models.data.catalogue import Catalogue
+from models.data.ids import Ids
 from training import lines as order_lines
 from training.arrow import numbers
 from training.cleaning import ROW_REASONS, checked_rows

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from models.strings import Ids, Strings
+from models.data.ids import Ids, Strings
 from training.arrow import numbers, strings, texts
 from training.columns import require
 from training.errors import InputError

@@ -7,15 +7,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.events import DAY
-from models.history import NEVER, Interactions
-from models.repeats import Repeats
+from models.data.events import DAY
+from models.data.history import NEVER, Interactions
 from models.settings import RepeatSettings
+from models.sources.repurchase import Repurchases
 
 NEVER_AGAIN_DAYS: Final = 36_500.0  # between two purchases, in a shop where nothing was bought twice
 
 
-def fit_repeats(pairs: Interactions, category: NDArray[np.int32], settings: RepeatSettings) -> Repeats:
+def fit_repeats(pairs: Interactions, category: NDArray[np.int32], settings: RepeatSettings) -> Repurchases:
     """From the pairs of all customers. A product bought by few leans on its category (items,), and that on the shop."""
     kept = (pairs.last != NEVER) & (pairs.count > 0)
     item, gaps = pairs.item[kept], np.maximum(pairs.lines[kept] - 1, 0)
@@ -27,7 +27,7 @@ def fit_repeats(pairs: Interactions, category: NDArray[np.int32], settings: Repe
     # interval = (Σ days from first to last + prior · average) / (gaps + prior)
     typical = days.sum() / gaps.sum() if gaps.sum() else NEVER_AGAIN_DAYS
     interval = _by_product(days, gaps, item, category, typical, settings.category_prior, settings.interval_prior)
-    return Repeats(rate, np.array([average], np.float32), interval)
+    return Repurchases(rate, np.array([average], np.float32), interval)
 
 
 def _by_product(

@@ -7,8 +7,8 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models.events import PURCHASE
-from models.evidence import best
+from models.data.events import PURCHASE
+from models.sources.scores import best
 from training.ease import EaseSettings, fit_ease, kept_products
 from training.progress import Advance, ignore
 from training.split import Split

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import orjson
 
-from models.merchandising import ShopRule
-from models.rulebook import RuleError, rule_of
+from models.rules.shop_rule_json import RuleError, rule_of
+from models.rules.shop_rules import ShopRule
 from training.errors import InputError
 
 

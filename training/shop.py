@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from models.catalogue import Catalogue
-from models.customers import NEVER_ASKED
-from models.strings import Ids
+from models.data.catalogue import Catalogue
+from models.data.customers import NEVER_ASKED
+from models.data.ids import Ids
 from training.arrow import codes, numbers, strings
 from training.customers import PURPOSES, TIMES, Customers
 from training.products import Products, catalogue

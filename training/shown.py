@@ -14,7 +14,7 @@ import orjson
 import pyarrow as pa
 from sqlalchemy import Connection, text
 
-from models.mailings import products_of
+from models.mail.mailings import products_of
 from training.errors import InputError
 from training.sources import Source, open_sources, read_whole
 from training.store import fetched

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from models.events import DAY, PURCHASE
+from models.data.events import DAY, PURCHASE
 from training.config import EvaluationConfig
 from training.counts import only
 from training.purchases import Purchases

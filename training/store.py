@@ -34,7 +34,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from models.events import KINDS
+from models.data.events import KINDS
 from training.errors import InputError
 from training.files import InputFile
 from training.sources import Source

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csc_matrix, csr_matrix, diags
 
-from models.catalogue import Catalogue
-from models.neighbours import Neighbours
-from models.pairs import OrderPairs
+from models.data.catalogue import Catalogue
 from models.settings import BundleSettings
-from models.substitutes import Substitutes
+from models.sources.co_purchases import CoPurchases
+from models.sources.item_neighbours import ItemNeighbours
+from models.sources.substitutes import Substitutes
 from training.traits import WORD
 
 BLOCK: Final = 5_000_000  # cells of columns multiplied at a time
@@ -22,8 +22,8 @@ MOST: Final = 400_000_000  # cells multiplied in all; of more, a part of the cus
 def fit_substitutes(
     orders: csr_matrix,
     customer: NDArray[np.int32],
-    pairs: OrderPairs,
-    neighbours: Neighbours,
+    pairs: CoPurchases,
+    neighbours: ItemNeighbours,
     catalogue: Catalogue,
     settings: BundleSettings,
 ) -> Substitutes:
@@ -49,7 +49,7 @@ def fit_substitutes(
     return Substitutes(np.searchsorted(a[order], np.arange(len(catalogue) + 1)).astype(np.int64), b[order])
 
 
-def _asked(pairs: OrderPairs, neighbours: Neighbours) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def _asked(pairs: CoPurchases, neighbours: ItemNeighbours) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Pairs that orders or customers tie, each once, the smaller item first."""
     n_items = len(pairs.orders)
     keys = []

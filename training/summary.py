@@ -7,7 +7,7 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from models.artifact import Manifest
+from models.artifact.files import Manifest
 from training.evaluation import Evaluation
 from training.methods import SERVED
 from training.moments import day

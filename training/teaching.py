@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from models.events import PURCHASE
-from models.features import FEATURES
-from models.filters import Repeat
-from models.lesson import Lesson
-from models.ranking import Ranker
+from models.data.events import PURCHASE
+from models.ranking.features import FEATURES
+from models.ranking.learned_ranker import LearnedRanker
+from models.ranking.ranker import Ranker
 from models.recommender import Recommender
+from models.rules.filters import Repeat
 from models.settings import ModelSettings, RankerSettings
 from models.slate import SlateRequest
 from models.trees import Trees
@@ -62,7 +62,7 @@ class Rows:
 class Taught:
     """A lesson and how it came about. Without one, `note` says why the blend serves alone."""
 
-    lesson: Lesson
+    lesson: LearnedRanker
     windows: tuple[Window, ...] = ()
     examples: int = 0
     rows: int = 0
@@ -77,7 +77,7 @@ def teach(purchases: Purchases, settings: ModelSettings, reporter: Reporter, *, 
     asked = [examples(purchases, window, settings.seed) for window in found]
     if not any(asked):
         why = "the history is too short for windows to learn from" if settings.ranker.windows else "no windows are set"
-        return Taught(Lesson.none(), note=f"The blend ranks alone: {why}.")
+        return Taught(LearnedRanker.none(), note=f"The blend ranks alone: {why}.")
     chosen = _chosen(asked, settings)
     parts: list[Rows] = []
     baskets: list[BasketRows] = []
@@ -94,7 +94,7 @@ def teach(purchases: Purchases, settings: ModelSettings, reporter: Reporter, *, 
     hits, customers = int(rows.hit.sum()), len(np.unique(rows.user))
     if hits < ENOUGH_HITS or customers < ENOUGH_CUSTOMERS:
         few = f"{hits} hits of {customers} customers are too few to learn from"
-        return Taught(Lesson.none(), note=f"The blend ranks alone: {few}.")
+        return Taught(LearnedRanker.none(), note=f"The blend ranks alone: {few}.")
     with reporter.step("Ranker") as advance:
         lesson, importance = _learned(rows, settings, advance)
     with reporter.step("Basket ranker") as advance:
@@ -179,12 +179,12 @@ def _chosen(asked: list[list[Example]], settings: ModelSettings) -> list[list[Ex
     ]
 
 
-def _learned(rows: Rows, settings: ModelSettings, advance: Advance) -> tuple[Lesson, dict[str, float]]:
-    plain = Ranker(settings.blend, Lesson.none())
+def _learned(rows: Rows, settings: ModelSettings, advance: Advance) -> tuple[LearnedRanker, dict[str, float]]:
+    plain = Ranker(settings.blend, LearnedRanker.none())
     blend = plain.blend(rows.values, rows.bought)
     fitted = [logistic(blend[kind], rows.hit[kind], rows.weight[kind]) for kind in (~rows.bought, rows.bought)]
     slope, level = np.array(fitted, np.float32).T
-    start = Ranker(settings.blend, Lesson(slope, level, Trees.none())).start(rows.values, rows.bought)
+    start = Ranker(settings.blend, LearnedRanker(slope, level, Trees.none())).start(rows.values, rows.bought)
     users = np.unique(rows.user)
     random = np.random.default_rng(settings.seed)
     checked = np.isin(rows.user, random.choice(users, ceil(CHECKED * len(users)), replace=False))
@@ -199,7 +199,7 @@ def _learned(rows: Rows, settings: ModelSettings, advance: Advance) -> tuple[Les
         checked=checked,
         on_progress=advance,
     )
-    return Lesson(slope, level, boosted.trees), boosted.importance
+    return LearnedRanker(slope, level, boosted.trees), boosted.importance
 
 
 def logistic(scores: NDArray[np.float32], hit: NDArray[np.bool_], weight: NDArray[np.float32]) -> tuple[float, float]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags
 
-from models.events import PURCHASE
+from models.data.events import PURCHASE
 from training.counts import orders
 from training.purchases import Purchases
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from models.artifact import Manifest, read_manifest
+from models.artifact.files import Manifest, read_manifest
+from models.artifact.registry import Registry
+from models.data.events import PURCHASE
 from models.errors import ArtifactError
-from models.events import PURCHASE
-from models.lesson import Lesson
-from models.merchandising import ShopRule
-from models.registry import Registry
+from models.ranking.learned_ranker import LearnedRanker
+from models.rules.shop_rules import ShopRule
 from models.settings import ModelSettings, settings_of
 from training.bundle_evaluation import evaluate_bundles
 from training.config import Config
@@ -76,7 +76,7 @@ def train(purchases: Purchases, config: Config, registry: Registry, reporter: Re
             active = evaluate_twin(parts, config, rival, reporter, name="Twin of the active version")
         compared = compare(twin.evaluation, active, config.evaluation.seed)
         refusals = tuple(str(found) for found in compared if found.worse)
-    taught = twin.taught if twin else Taught(Lesson.none(), note=f"The blend ranks alone: {TOO_LITTLE}.")
+    taught = twin.taught if twin else Taught(LearnedRanker.none(), note=f"The blend ranks alone: {TOO_LITTLE}.")
     manifest = None if refusals else _published(purchases, config, registry, reporter, twin, taught, now=now)
     report = report_of(
         Verdict.REFUSED if manifest is None else Verdict.PUBLISHED,

@@ -10,10 +10,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.catalogue import Catalogue
-from models.events import PURCHASE, RETURN
-from models.history import NEVER
-from models.traits import Traits
+from models.data.catalogue import Catalogue
+from models.data.events import PURCHASE, RETURN
+from models.data.history import NEVER
+from models.data.product_stats import ProductStats
 from training.purchases import Purchases
 
 FEWEST: Final = 3  # products that share a word, for it to stand for a category
@@ -21,7 +21,7 @@ LARGEST: Final = 0.1  # part of all products that share a word, up to which it t
 WORD: Final = re.compile(r"[^\W\d_]{3,}")  # letters of any script; sizes and numbers are left out
 
 
-def fit_traits(purchases: Purchases) -> Traits:
+def fit_traits(purchases: Purchases) -> ProductStats:
     catalogue, n_items = purchases.catalogue, len(purchases.product_ids)
     bought, returned = purchases.kind == PURCHASE, purchases.kind == RETURN
     titles = [tuple(WORD.findall(title.lower())) for title in catalogue.title]
@@ -32,7 +32,7 @@ def fit_traits(purchases: Purchases) -> Traits:
     np.minimum.at(first, purchases.item[bought], purchases.time[bought])
     lines = np.bincount(purchases.item[bought], minlength=n_items)
     back = np.bincount(purchases.item[returned], minlength=n_items)
-    return Traits(
+    return ProductStats(
         category=category,
         family=_families(titles, category),
         log_price=log_price,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from models.events import PURCHASE
+from models.data.events import PURCHASE
 from training import metrics
 from training.config import Config
 from training.counts import LINES, only

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.events import DAY, PURCHASE
+from models.data.events import DAY, PURCHASE
 from models.settings import RankerSettings
 from training.purchases import Purchases
 

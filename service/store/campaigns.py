@@ -10,7 +10,7 @@ import orjson
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from models.events import HOUR
+from models.data.events import HOUR
 from service.store.events import is_erased
 from service.store.revisions import slot_of
 from service.store.tables import campaigns, position, slates

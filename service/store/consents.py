@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from models.customers import PERSONALIZE_EMAIL, PERSONALIZE_WEB, TRAIN
+from models.data.customers import PERSONALIZE_EMAIL, PERSONALIZE_WEB, TRAIN
 from service.store.events import tombstone, tombstone_key
 from service.store.revisions import ERASED, slot_of
 from service.store.tables import consents, erased, events, sessions, slates, unused

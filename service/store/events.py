@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, insert, or_, select, union_all
 
-from models.events import EXPOSURE, PURCHASE, RATING
+from models.data.events import EXPOSURE, PURCHASE, RATING
 from service.store.revisions import slot_of
 from service.store.tables import erased, events, secrets, sessions, unused
 from service.store.writer import Change

@@ -8,16 +8,16 @@ import orjson
 import pytest
 from threadpoolctl import threadpool_limits
 
-from models.arrays import flatten
-from models.customers import PERSONALIZE_EMAIL
-from models.events import DAY
-from models.filters import Filters, Repeat
-from models.lesson import Lesson
-from models.live import NOTHING
+from models.artifact.array_tree import flatten
+from models.artifact.registry import Registry
+from models.data.customers import PERSONALIZE_EMAIL
+from models.data.events import DAY
+from models.ranking.learned_ranker import LearnedRanker
 from models.recommender import Recommender
-from models.registry import Registry
+from models.rules.filters import Filters, Repeat
 from models.settings import DiversitySettings
 from models.slate import FallbackReason, Slate, SlateRequest, Source, Strategy
+from models.updates.customer import NO_UPDATE
 from tests.errands import slates_of
 from tests.shop import (
     NEVER_SOLD,
@@ -88,16 +88,16 @@ def test_the_same_question_has_the_same_answer(registry: Registry, shop: Recomme
     assert slates(shop) == slates(shop) == slates(open_shop(registry))
 
 
-def test_what_was_saved_and_loaded_answers_like_the_original(shop: Recommender, lesson: Lesson) -> None:
+def test_what_was_saved_and_loaded_answers_like_the_original(shop: Recommender, lesson: LearnedRanker) -> None:
     assert slates(trained(small_shop_purchases(), lesson=lesson)) == slates(shop)
 
 
-def test_what_was_learned_changes_what_is_shown(shop: Recommender, lesson: Lesson) -> None:
+def test_what_was_learned_changes_what_is_shown(shop: Recommender, lesson: LearnedRanker) -> None:
     unlearned = slates(trained(small_shop_purchases()))
     assert (slates(shop) != unlearned) == lesson.learned
 
 
-def test_what_was_learned_is_told_as_the_chance_of_a_purchase(shop: Recommender, lesson: Lesson) -> None:
+def test_what_was_learned_is_told_as_the_chance_of_a_purchase(shop: Recommender, lesson: LearnedRanker) -> None:
     scores = [slot.score for customer, slate in slates(shop).items() for slot in slate.slots if customer == "c03"]
     chances = [0 < score < 1 for score in scores]
     assert all(chances) == lesson.learned
@@ -121,7 +121,7 @@ def test_who_is_looked_at_with_others_gets_what_they_get_alone(shop: Recommender
         SlateRequest(n=3, repeat=Repeat.EXCLUDE, purpose=PERSONALIZE_EMAIL),
     ]
     customers = [*known, "unknown", None] * len(requests)
-    asked = [(customer, requests[place % len(requests)], NOTHING) for place, customer in enumerate(customers)]
+    asked = [(customer, requests[place % len(requests)], NO_UPDATE) for place, customer in enumerate(customers)]
     assert shop.recommend_all(asked) == [shop.recommend(*one) for one in asked]
     assert shop.recommend_all([]) == []
 
@@ -138,7 +138,7 @@ def test_an_export_holds_what_the_service_answers(registry: Registry, shop: Reco
     assert [(*row[:3], pytest.approx(row[3]), row[4]) for row in rows] == expected
 
 
-def test_a_seed_gives_the_same_model_on_one_thread_and_on_two(shop: Recommender, lesson: Lesson) -> None:
+def test_a_seed_gives_the_same_model_on_one_thread_and_on_two(shop: Recommender, lesson: LearnedRanker) -> None:
     models = []
     for threads in (1, 2):
         with threadpool_limits(limits=threads):

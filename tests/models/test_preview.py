@@ -3,9 +3,9 @@
 from dataclasses import replace
 from functools import partial
 
-from models.merchandising import CapBy, RuleKind, ShopRule, Which
 from models.preview import Preview, preview
 from models.recommender import NOBODY, Recommender
+from models.rules.shop_rules import CapBy, ProductSelector, RuleKind, ShopRule
 from models.slate import Slate, SlateRequest
 from tests.shop import AISLES, names
 
@@ -31,10 +31,10 @@ def test_the_preview_says_what_each_rule_does_alone_and_all_of_them_together(sho
     plain = shop.recommend("c03", REQUEST)
     first, last = at(shop, plain, 1), at(shop, plain, 6)
     rules = (
-        ShopRule("hide", RuleKind.EXCLUDE, Which((first,))),
-        ShopRule("last first", RuleKind.PIN, Which((last,)), position=1),
+        ShopRule("hide", RuleKind.EXCLUDE, ProductSelector((first,))),
+        ShopRule("last first", RuleKind.PIN, ProductSelector((last,)), position=1),
         ShopRule("mail", RuleKind.EXCLUDE, placements=("email",)),
-        ShopRule("push", RuleKind.BOOST, Which(("bread",)), strength=1e6),
+        ShopRule("push", RuleKind.BOOST, ProductSelector(("bread",)), strength=1e6),
     )
     found = seen(shop, "c03", *rules)
     assert (found.without, found.with_rules) == (plain, shop.recommend("c03", replace(REQUEST, rules=rules)))
@@ -56,7 +56,7 @@ def test_a_rule_that_changes_nothing_is_listed_with_nothing(shop: Recommender) -
 
 
 def test_the_preview_counts_what_is_for_sale_where_the_customer_lives(shop: Recommender) -> None:
-    dairy = ShopRule("no dairy", RuleKind.EXCLUDE, Which(category="dairy"))
+    dairy = ShopRule("no dairy", RuleKind.EXCLUDE, ProductSelector(category="dairy"))
     kept_out = {customer: seen(shop, customer, dairy).effects[0].kept_out for customer in ("c00", "c01", None)}
     # One of them is sold in the south alone; who names no market sees all.
     everything = len(AISLES["dairy"].split())

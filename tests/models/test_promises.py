@@ -8,10 +8,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.customers import NO, PERSONALIZE_EMAIL, PERSONALIZE_WEB
-from models.filters import Filters, Repeat
+from models.data.customers import NO, PERSONALIZE_EMAIL, PERSONALIZE_WEB
 from models.recommender import Recommender
-from models.rules import Rule
+from models.rules.eligibility import ExclusionRule
+from models.rules.filters import Filters, Repeat
 from models.slate import FallbackReason, ReasonKind, Slate, SlateRequest, Slot, Source, Strategy
 from tests.shop import DAYS, NEVER_SOLD, SOLD_OUT, SPECIAL, moment
 
@@ -180,5 +180,5 @@ def test_every_product_that_is_missing_is_kept_out_by_a_rule(
     slate = shop.recommend(customer, request)
     if slate.strategy in (Strategy.PERSONAL, Strategy.SESSION):
         case = shop.case(shop.model.customers.ids.find(customer), request)
-        allowed = (shop.removed(case, request) == Rule.NONE) & (case.demand.popularity.total > 0)
+        allowed = (shop.removed(case, request) == ExclusionRule.NONE) & (case.demand.popularity.total > 0)
         assert {slot.item for slot in slate.slots} >= set(np.flatnonzero(allowed).tolist())

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.customers import PERSONALIZE_EMAIL
-from models.events import DAY
-from models.filters import Filters, Repeat
+from models.data.customers import PERSONALIZE_EMAIL
+from models.data.events import DAY
 from models.recommender import Recommender
+from models.rules.filters import Filters, Repeat
 from models.settings import BlendSettings, RepeatSettings, Weights
 from models.slate import FallbackReason, ReasonKind, Slate, SlateRequest, Source, Strategy
 from tests.shop import (

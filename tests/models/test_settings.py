@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from models.data.events import KINDS
 from models.errors import ArtifactError
-from models.events import KINDS
-from models.features import BLENDED
+from models.ranking.features import BLENDED
 from models.settings import (
     BlendSettings,
     DiversitySettings,

@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from models.customers import PERSONALIZE_WEB
-from models.filters import Filters, Repeat
+from models.data.customers import PERSONALIZE_WEB
+from models.rules.filters import Filters, Repeat
 from models.slate import ReasonKind, SlateRequest, Source, Strategy
 
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from models.arrays import build, flatten
-from models.trees import MOST_LEAVES, Split, Trees
+from models.artifact.array_tree import build, flatten
+from models.trees import MOST_LEAVES, Trees, TreeSplit
 
 FEATURES = 4
 NUMBERS = st.sampled_from([-1e30, -2.5, -1e-35, 0.0, 0.1, 0.3, 1 / 3, 1.0, 7.0, 1e30])
@@ -40,7 +40,7 @@ def walked(node: Node | float, row: NDArray[np.float32]) -> float:
 
 
 def forest(roots: list[Node | float]) -> Trees:
-    splits: list[Split] = []
+    splits: list[TreeSplit] = []
     values: list[list[float]] = []
 
     def number(node: Node | float, tree: int) -> None:
@@ -49,7 +49,7 @@ def forest(roots: list[Node | float]) -> Trees:
             return
         first = len(values[tree])
         number(node.left, tree)
-        splits.append(Split(tree, node.feature, node.threshold, first, len(values[tree])))
+        splits.append(TreeSplit(tree, node.feature, node.threshold, first, len(values[tree])))
         number(node.right, tree)
 
     for tree, root in enumerate(roots):

@@ -18,8 +18,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from benchmarks.mails import UNHURRIED_MS
+from models.artifact.registry import Registry
 from models.recommender import Recommender
-from models.registry import Registry
 from service.app import create
 from service.loaded_model import Model
 from service.settings import Settings

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import select, update
 from starlette.testclient import TestClient
 
-from models.events import HOUR
-from models.registry import Registry
+from models.artifact.registry import Registry
+from models.data.events import HOUR
 from service.store import campaigns
 from service.store.store import Store
 from service.store.tables import slates

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.faults import another_version
-from models.cards import price_text
-from models.registry import Registry
+from models.artifact.registry import Registry
+from models.assembly.cards import price_text
 from models.slate import FallbackReason
 from service.active import ActiveModel
 from service.answers import answer, popular_answer

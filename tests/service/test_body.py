@@ -6,9 +6,9 @@ from typing import Any
 import orjson
 import pytest
 
+from models.data.ids import Strings
 from models.recommender import Recommender
 from models.slate import Reason, ReasonKind, Slot, Source, Strategy
-from models.strings import Strings
 from service.answers import answer
 from service.body import Writer
 from service.links import Links

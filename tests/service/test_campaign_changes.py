@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from starlette.testclient import TestClient
 
-from models.registry import Registry
+from models.artifact.registry import Registry
 from tests.service.conftest import Browse, Shop, wait_until
 from tests.service.postbox import (
     CUSTOMERS,

@@ -10,7 +10,7 @@ import orjson
 from benchmarks.fetching import fetched, mail_call
 from benchmarks.mails import UNHURRIED_MS, essence, kill
 from benchmarks.service import server
-from models.registry import Registry
+from models.artifact.registry import Registry
 from tests.service.conftest import Browse, Shop, wait_until
 from tests.service.postbox import (
     CUSTOMERS,

@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from models.events import HOUR
+from models.data.events import HOUR
 from service.store import campaigns, consents
 from service.store.campaigns import Campaign, Record
 from service.store.store import Store

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from models.merchandising import RuleKind
-from models.rulebook import NUMBERS as NUMBERS_OF
-from models.rulebook import SELECTORS, WHERE, rule_of
+from models.rules.shop_rule_json import NUMBERS as NUMBERS_OF
+from models.rules.shop_rule_json import SELECTORS, WHERE, rule_of
+from models.rules.shop_rules import RuleKind
 from service.catalogue import RULE, ProductBody, ProductFields
 
 

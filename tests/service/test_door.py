@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from starlette.testclient import TestClient
 
-from models.live import NOTHING, Since
 from models.recommender import Recommender
 from models.slate import Slate, SlateRequest
+from models.updates.customer import NO_UPDATE, CustomerUpdate
 from tests.service.conftest import Browse
 
 KEY = "ein langer Schlüssel"
@@ -75,7 +75,7 @@ def test_a_body_that_is_nested_too_deep_is_not_parsed(client: TestClient, method
 
 
 class BrokenRecommender(Recommender):
-    def recommend(self, customer_id: str | None, request: SlateRequest, since: Since = NOTHING) -> Slate:
+    def recommend(self, customer_id: str | None, request: SlateRequest, since: CustomerUpdate = NO_UPDATE) -> Slate:
         raise KeyError(customer_id)
 
 

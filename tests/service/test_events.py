@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from models.events import KINDS
+from models.data.events import KINDS
 from service.events import judge
 from service.problems import field_problems
 from service.store.events import Line

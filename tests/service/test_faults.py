@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 from benchmarks.faults import STRANGER, Load, another_version, popular_truth, truth
+from models.artifact.registry import Registry
 from models.recommender import Recommender
-from models.registry import Registry
 from service.loaded_model import Model
 from tests.redis_server import RedisServer
 from tests.service.conftest import Shop, process, wait_until

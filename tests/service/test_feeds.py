@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import orjson
 
-from models.events import DAY
+from models.data.events import DAY
+from models.data.ids import Strings
 from models.recommender import Recommender
-from models.strings import Strings
 from service.feeds import MOST_BYTES, NEW_DAYS, feed
 from service.links import Links
 from service.loaded_model import Model

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from models.links import tagged
+from models.data.urls import tagged
 from service import customer_tokens, tokens
 from service.links import PURPOSE, Click, Links
 from service.settings import Settings

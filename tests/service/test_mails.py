@@ -6,8 +6,8 @@ from dataclasses import replace
 import orjson
 import pytest
 
-from models.events import HOUR
-from models.mailings import Mailing
+from models.data.events import HOUR
+from models.mail.mailings import MailKind
 from service.mails import mail_of
 from service.pins import kind_of
 from service.store.campaigns import Campaign, Record
@@ -66,7 +66,7 @@ def test_every_part_of_a_mail_leaves_out_the_same() -> None:
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("spring", Mailing.NEWSLETTER), ("win_back", Mailing.WIN_BACK), ("post-purchase", Mailing.POST_PURCHASE)],
+    [("spring", MailKind.NEWSLETTER), ("win_back", MailKind.WIN_BACK), ("post-purchase", MailKind.POST_PURCHASE)],
 )
-def test_a_campaign_may_be_named_after_what_it_is(name: str, kind: Mailing) -> None:
+def test_a_campaign_may_be_named_after_what_it_is(name: str, kind: MailKind) -> None:
     assert kind_of(name) is kind

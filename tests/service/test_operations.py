@@ -5,7 +5,7 @@ from pathlib import Path
 from starlette.testclient import TestClient
 
 from benchmarks.faults import another_version
-from models.registry import Registry
+from models.artifact.registry import Registry
 from service.schema import Alive, Models, Ready
 from tests.service.conftest import Browse, Shop, damage, wait_until
 

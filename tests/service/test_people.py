@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from benchmarks.faults import another_version
-from models.customers import NO, PERSONALIZE_EMAIL, PERSONALIZE_WEB, TRAIN, YES
-from models.events import KINDS
-from models.moments import iso
+from models.artifact.registry import Registry
+from models.data.customers import NO, PERSONALIZE_EMAIL, PERSONALIZE_WEB, TRAIN, YES
+from models.data.events import KINDS
+from models.data.timestamps import format_timestamp
 from models.recommender import NOBODY
-from models.registry import Registry
 from models.slate import SlateRequest
 from service.people import Person, consent_told, due_told, learned_told, profile, receipt, versions_with
 from service.store.events import Row
@@ -49,8 +49,8 @@ def test_a_profile_tells_what_was_bought_and_looked_at_and_what_it_is_used_for(s
     assert told["known"] == {
         "events": 9,
         "products_bought": 1,
-        "first_purchase": iso(moment(10.5)),
-        "last_purchase": iso(moment(160.5)),
+        "first_purchase": format_timestamp(moment(10.5)),
+        "last_purchase": format_timestamp(moment(160.5)),
         "market": None,
         "products_not_used": [],
     }
@@ -111,7 +111,7 @@ def test_a_struck_out_product_is_named_as_such_and_nowhere_else(shop: Shop) -> N
 
 def test_who_said_no_reads_what_is_known_and_that_it_is_not_used_there(shop: Shop) -> None:
     told = profile(person(shop, "c00", consents={PERSONALIZE_WEB: (NO, moment(1))}), 3)
-    assert told["consent"]["personalize_web"] == {"given": False, "time": iso(moment(1)), "holds": False}
+    assert told["consent"]["personalize_web"] == {"given": False, "time": format_timestamp(moment(1)), "holds": False}
     assert told["consent"]["train"] == {"given": None, "time": None, "holds": True}
     assert "To choose the products that the shop's pages show you" not in told["used_for"]
     assert len(told["used_for"]) == 2
@@ -134,8 +134,8 @@ def due_ids(told: dict[str, Any]) -> list[str]:
 def test_what_is_due_is_told_with_the_interval_and_a_card(shop: Shop) -> None:
     told = due_told(person(shop, REGULAR), 10, 0, "de_DE")
     (one,) = told["recommendations"]
-    assert (told["customer_id"], told["count"], told["data_as_of"]) == (REGULAR, 1, iso(NEWEST))
-    assert (one["id"], one["purchases"], one["last_purchase"]) == (MONTHLY, 6, iso(moment(160.5)))
+    assert (told["customer_id"], told["count"], told["data_as_of"]) == (REGULAR, 1, format_timestamp(NEWEST))
+    assert (one["id"], one["purchases"], one["last_purchase"]) == (MONTHLY, 6, format_timestamp(moment(160.5)))
     assert one["interval_days"] == pytest.approx(30, abs=5)
     assert one["reason"] == "You buy this about every 30 days"
     assert one["price_text"] == "19,29\xa0€"
@@ -146,7 +146,7 @@ def test_a_purchase_starts_the_clock_anew(shop: Shop) -> None:
     later = moment(DAYS + 19 + 45)
     again = due_told(person(shop, REGULAR, row("purchase", MONTHLY, order_id="7"), as_of=later), 10, 0, "en_US")
     assert due_ids(again) == [MONTHLY]
-    assert (again["recommendations"][0]["purchases"], again["data_as_of"]) == (7, iso(NEWEST))
+    assert (again["recommendations"][0]["purchases"], again["data_as_of"]) == (7, format_timestamp(NEWEST))
 
 
 @pytest.mark.parametrize("kind", ["dismiss", "return"])
@@ -178,7 +178,7 @@ def test_nothing_is_due_for_who_said_no_to_it(
 def test_what_the_model_learned_of_a_person_is_told_event_by_event(shop: Shop) -> None:
     told = learned_told(person(shop, REGULAR))
     assert [(one["product_id"], one["time"], one["kind"], one["weight"]) for one in told["events"]] == [
-        (MONTHLY, iso(moment(10.5 + 30 * month)), "purchase", 1.0) for month in range(6)
+        (MONTHLY, format_timestamp(moment(10.5 + 30 * month)), "purchase", 1.0) for month in range(6)
     ]
     assert told["consent"] == {"train": None, "personalize_web": None, "personalize_email": None}
     assert learned_told(person(shop, NO_WEB))["consent"]["personalize_web"] is False
@@ -201,8 +201,11 @@ def test_a_receipt_says_what_went_and_when_the_last_version_goes(shop: Shop) -> 
     old, new = replace(manifest, created=moment(0)), replace(manifest, created=moment(20))
     told = receipt({"events": 3}, [new, old], moment(31), 300)
     assert told["deleted"] == {"events": 3}
-    assert told["forgotten"] == iso(moment(31))
+    assert told["forgotten"] == format_timestamp(moment(31))
     # The older one is served still: it goes with the next training.
-    assert [one["pruned_by"] for one in told["versions_with_history"]] == [iso(moment(50)), iso(moment(31))]
-    assert told["last_pruned_by"] == iso(moment(50))
+    assert [one["pruned_by"] for one in told["versions_with_history"]] == [
+        format_timestamp(moment(50)),
+        format_timestamp(moment(31)),
+    ]
+    assert told["last_pruned_by"] == format_timestamp(moment(50))
     assert receipt({}, [], moment(31), 300)["last_pruned_by"] is None

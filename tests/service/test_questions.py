@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from models.customers import PERSONALIZE_EMAIL, PERSONALIZE_WEB
+from models.data.customers import PERSONALIZE_EMAIL, PERSONALIZE_WEB
 from service.options import Options
 from service.questions import Kind, Question, resolve
 from tests.service.conftest import Shop

@@ -12,9 +12,9 @@ import pytest
 from redis import Redis
 
 from benchmarks.faults import another_version
-from models.live import NOTHING, Since
 from models.recommender import Recommender
 from models.slate import Slate, SlateRequest
+from models.updates.customer import NO_UPDATE, CustomerUpdate
 from service.app import running
 from service.metrics import Metrics
 from service.options import Options
@@ -32,7 +32,7 @@ ASKED = Question(Kind.CUSTOMER, Options(n=3), "en_US", customer_id="c00")
 class SlowRecommender(Recommender):
     """Takes its time for what is personal."""
 
-    def recommend(self, customer_id: str | None, request: SlateRequest, since: Since = NOTHING) -> Slate:
+    def recommend(self, customer_id: str | None, request: SlateRequest, since: CustomerUpdate = NO_UPDATE) -> Slate:
         time.sleep(0.3)
         return super().recommend(customer_id, request, since)
 

@@ -8,10 +8,10 @@ import orjson
 import pytest
 
 from benchmarks.faults import another_version
-from models.customers import NO, YES
-from models.events import PURCHASE
+from models.artifact.registry import Registry
+from models.data.customers import NO, YES
+from models.data.events import PURCHASE
 from models.recommender import Recommender
-from models.registry import Registry
 from models.slate import SlateRequest
 from service.catalogue import ProductBody
 from service.loaded_model import Model

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from models.artifact.registry import Registry
 from models.errors import ArtifactError
-from models.registry import Registry
 from service.verification import marker_of, signature_of, verify_once
 from tests.service.conftest import Shop, damage
 

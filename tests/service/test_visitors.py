@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from models.customers import NEVER_ASKED, NO, PERSONALIZE_EMAIL, PERSONALIZE_WEB, YES
-from models.events import KINDS, order_code
-from models.registry import Registry
+from models.artifact.registry import Registry
+from models.data.customers import NEVER_ASKED, NO, PERSONALIZE_EMAIL, PERSONALIZE_WEB, YES
+from models.data.events import KINDS, order_code
 from service.store import consents
 from service.store.events import Event, Line, Row, Written, ratings_of, write
 from service.store.store import Store, Visitor

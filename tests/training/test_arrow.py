@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from models.strings import Ids, Strings
+from models.data.ids import Ids, Strings
 from training.arrow import codes, numbers, strings
 
 

@@ -7,12 +7,12 @@ from itertools import product
 import numpy as np
 import pytest
 
-from models.customers import NEVER_ASKED, NO, PERSONALIZE_EMAIL, PERSONALIZE_WEB, YES
-from models.events import DAY, KINDS, PURCHASE
-from models.history import NEVER
-from models.live import allows, history
+from models.data.customers import NEVER_ASKED, NO, PERSONALIZE_EMAIL, PERSONALIZE_WEB, YES
+from models.data.events import DAY, KINDS, PURCHASE
+from models.data.history import NEVER
+from models.data.ids import Ids, Strings
 from models.recommender import Recommender
-from models.strings import Ids, Strings
+from models.updates.customer import allows, updated_history
 from service.store import consents
 from service.store.events import Event, write
 from service.store.events import Line as Sold
@@ -162,7 +162,7 @@ def test_what_counts_as_bought_is_what_slates_are_made_from(told_twice: Now, day
     user, place = learned.customers.ids.find_all(names), live.customers.ids.find_all(names)
     found = Crowd(told_twice, user, place, np.full(len(names), moment(day))).bought
     for row, name in enumerate(names):
-        events = history(learned.histories.of(user[row]), told_twice.since(name))
+        events = updated_history(learned.histories.of(user[row]), told_twice.since(name))
         times = events.time[(events.kind == PURCHASE) & (events.time <= moment(day))]
         expected = (times.min(), times.max(), len(np.unique(times // DAY))) if len(times) else (NEVER, NEVER, 0)
         assert (found.first[row], found.last[row], found.days[row]) == expected, name

@@ -13,8 +13,8 @@ from threading import Thread
 import pyarrow.parquet as pq
 import pytest
 
-from models import artifact
-from models.registry import Registry
+from models.artifact import files
+from models.artifact.registry import Registry
 from tests.shop import open_shop
 from tests.training.corner_shop import (
     ENDLESS,
@@ -131,7 +131,7 @@ def test_the_strangest_shops_are_trained_published_and_exported(tmp_path: Path, 
     windows.write_text(SETTINGS.replace("windows = 0", "windows = 3"))
     assert train(tmp_path, "--config", windows, lines=lines) == 0
     (version,) = published(tmp_path)
-    artifact.verify(Registry(tmp_path / "registry").path(version))
+    files.verify_artifact(Registry(tmp_path / "registry").path(version))
     mailing = write(tmp_path, ["anna", "c1", "stranger"], header="customer_id", name="mailing.csv")
     options = ("--recipients", mailing, "--layout", "wide", "--output", tmp_path / "slates.parquet")
     assert run("export", "--registry", tmp_path / "registry", *options) == 0
@@ -318,7 +318,7 @@ def test_a_killed_training_leaves_the_registry_whole_and_the_next_one_works(tmp_
         training.kill()
     assert training.returncode == -signal.SIGKILL
     assert published(tmp_path) == before
-    artifact.verify(Registry(tmp_path / "registry").path(before[0]))
+    files.verify_artifact(Registry(tmp_path / "registry").path(before[0]))
     assert train(tmp_path, now=NOW + 60) == 0
     assert list((tmp_path / "registry").glob("staging-*")) == []
 
@@ -338,7 +338,7 @@ def test_two_trainings_at_once_both_publish(tmp_path: Path) -> None:
     assert len(found) == 2
     assert Registry(tmp_path / "registry").active() in found
     for version in found:
-        artifact.verify(Registry(tmp_path / "registry").path(version))
+        files.verify_artifact(Registry(tmp_path / "registry").path(version))
 
 
 def with_little_room(command: Sequence[str]) -> "subprocess.CompletedProcess[str]":

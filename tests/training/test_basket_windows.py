@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.baskets import FEATURES
-from models.events import DAY
+from models.bundles.basket_ranker import FEATURES
+from models.data.events import DAY
 from models.settings import BundleSettings, HistorySettings, TreeSettings
 from tests.shop import SMALL, Line, moment, small_purchases, trained
 from training.basket_windows import (

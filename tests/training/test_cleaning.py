@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from models.events import DAY, KINDS, order_code
+from models.data.events import DAY, KINDS, order_code
 from training.cleaning import ROW_REASONS, YEAR_2100, checked_rows
 from training.lines import CODES
 from training.sources import open_sources

@@ -15,9 +15,9 @@ from subprocess import run as start
 import pyarrow.parquet as pq
 import pytest
 
-from models import artifact
+from models.artifact import files
+from models.artifact.registry import Registry
 from models.recommender import Recommender
-from models.registry import Registry
 from models.slate import SlateRequest
 from tests.shop import names, open_shop
 from tests.training.corner_shop import NOW, SETTINGS, UPSIDE_DOWN, arguments, rows, run, settings, train, write
@@ -210,7 +210,7 @@ def test_a_first_version_may_be_too_small_to_be_measured_and_so_may_the_next(tmp
 def test_damaged_versions_are_named_below_the_others(folder: Path, capsys: Said) -> None:
     again(folder, 1)
     newest, oldest = versions(folder)
-    manifest = registry(folder).path(oldest) / artifact.MANIFEST
+    manifest = registry(folder).path(oldest) / files.MANIFEST
     manifest.write_text("{")
     capsys.readouterr()
     assert run("versions", *at(folder)) == 0
@@ -299,4 +299,4 @@ def _read(terminal: int) -> bytes:
 
 def test_everything_that_is_published_is_whole(folder: Path) -> None:
     for version in versions(folder):
-        artifact.verify(registry(folder).path(version))
+        files.verify_artifact(registry(folder).path(version))

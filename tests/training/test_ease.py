@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.strings import Ids
+from models.data.ids import Ids
 from tests.shop import Line, moment, small_purchases
 from training.counts import only
 from training.ease import LARGEST, Ease, EaseSettings, fit_ease, kept_products

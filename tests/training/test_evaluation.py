@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.filters import Repeat
-from models.lesson import Lesson
-from models.merchandising import RuleKind, ShopRule, Which
+from models.ranking.learned_ranker import LearnedRanker
 from models.recommender import Recommender
+from models.rules.filters import Repeat
+from models.rules.shop_rules import ProductSelector, RuleKind, ShopRule
 from models.slate import SlateRequest, Source
 from models.trees import Trees
 from tests.shop import SMALL, Line, Product, moment, small_purchases, small_shop_purchases, trained
@@ -37,7 +37,7 @@ def parts_of(purchases: Purchases, config: EvaluationConfig = CONFIG) -> Split:
 
 
 # Whoever has a score of 6 buys with a chance of one half; the order of the blend stays what it is.
-LESSON = Lesson(np.float32([1, 1]), np.float32([-6, -6]), Trees.of([], [[0.0]]))
+LESSON = LearnedRanker(np.float32([1, 1]), np.float32([-6, -6]), Trees.of([], [[0.0]]))
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +82,8 @@ def test_what_the_rules_of_the_shop_cost_is_measured_beside_what_is_served_witho
 ) -> None:
     assert RULED not in evaluated.values["all"]
     rules = (
-        ShopRule("toys", RuleKind.PIN, Which(("kite",))),
-        ShopRule("no bread", RuleKind.EXCLUDE, Which(category="bakery")),
+        ShopRule("toys", RuleKind.PIN, ProductSelector(("kite",))),
+        ShopRule("no bread", RuleKind.EXCLUDE, ProductSelector(category="bakery")),
     )
     ruled = evaluate(twin, shop[0], CONFIG, bundles={}, processes=1, on_progress=ignore, rules=rules)
     recommender = shop[1]

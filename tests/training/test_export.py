@@ -13,12 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from models.artifact import read_manifest
-from models.customers import NO, PERSONALIZE_EMAIL, YES
-from models.filters import Repeat
-from models.mailings import Letter, Mailing
+from models.artifact.files import read_manifest
+from models.artifact.registry import Registry
+from models.data.customers import NO, PERSONALIZE_EMAIL, YES
+from models.mail.mailings import CustomerMail, MailKind
 from models.recommender import Recommender
-from models.registry import Registry
+from models.rules.filters import Repeat
 from models.slate import SlateRequest, Strategy
 from tests.shop import DAYS, NEVER_BOUGHT, NO_EMAIL, moment, names, small_shop, small_shop_purchases, trained
 from training.export import export_slates
@@ -184,13 +184,13 @@ def test_nobody_is_a_file_without_rows(directory: Path, tmp_path: Path) -> None:
     assert pq.read_schema(tmp_path / "slates.parquet") == WIDE.schema
 
 
-@pytest.mark.parametrize("mailing", [Mailing.REPLENISHMENT, Mailing.WIN_BACK])
+@pytest.mark.parametrize("mailing", [MailKind.REPLENISHMENT, MailKind.WIN_BACK])
 def test_a_file_of_a_mailing_holds_those_for_whom_it_is_due_why_and_until_when(
-    directory: Path, recommender: Recommender, tmp_path: Path, mailing: Mailing
+    directory: Path, recommender: Recommender, tmp_path: Path, mailing: MailKind
 ) -> None:
     everyone = [Recipient(name, moment(DAYS + 20)) for name in recommender.model.customers.ids]
     request = SlateRequest(n=3, as_of=moment(DAYS + 20), placement="email", purpose=PERSONALIZE_EMAIL)
-    letters = [Letter(recommender, mailing, one.customer_id, request) for one in everyone]
+    letters = [CustomerMail(recommender, mailing, one.customer_id, request) for one in everyone]
     due = {letter.customer_id: (letter.slate, letter.occasion) for letter in letters if letter.occasion}
     assert 0 < len(due) < len(everyone)
     tally = export(directory, tmp_path / "slates.ndjson", Order(3, Repeat.AUTO, Layout.WIDE, None, mailing), everyone)

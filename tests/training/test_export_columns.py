@@ -5,11 +5,12 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
-from models.catalogue import Catalogue
-from models.filters import Repeat
-from models.mailings import Mailing, Occasion
+from models.data.catalogue import Catalogue
+from models.data.ids import Strings
+from models.mail.mailings import MailKind
+from models.mail.occasions import MailOccasion
+from models.rules.filters import Repeat
 from models.slate import FallbackReason, Reason, ReasonKind, Slate, Slot, Source, Strategy
-from models.strings import Strings
 from tests.shop import Line, Product, moment, small_purchases, trained
 from training.export_columns import Cards, Layout, Mail, Order, table_of
 
@@ -28,7 +29,7 @@ def catalogue() -> Catalogue:
     return replace(shop.catalogue, image_url=Strings.of(["b.jpg", "", ""]))
 
 
-def mail(catalogue: Catalogue, customer: str, *products: str, occasion: Occasion | None = None) -> Mail:
+def mail(catalogue: Catalogue, customer: str, *products: str, occasion: MailOccasion | None = None) -> Mail:
     slots = [
         Slot(catalogue.ids.find(product), 0.5, Source.FACTORS, Reason(ReasonKind.POPULAR, (), f"Try {product}"))
         for product in products
@@ -111,9 +112,9 @@ def test_a_row_a_product_holds_the_same_card(catalogue: Catalogue) -> None:
 
 @pytest.mark.parametrize("layout", Layout)
 def test_why_a_mail_is_due_and_until_when_stands_in_every_row(catalogue: Catalogue, layout: Layout) -> None:
-    because = Occasion((), "You buy bread about every 9 days", moment(3.5))
+    because = MailOccasion((), "You buy bread about every 9 days", moment(3.5))
     one = mail(catalogue, "anna", "bread", occasion=because)
-    order = Order(1, Repeat.AUTO, layout, mailing=Mailing.REPLENISHMENT)
+    order = Order(1, Repeat.AUTO, layout, mailing=MailKind.REPLENISHMENT)
     (row,) = table_of([one], order, catalogue).to_pylist()
     assert (row["occasion_text"], row["occasion_until"]) == (because.text, "2025-01-04T12:00:00Z")
 

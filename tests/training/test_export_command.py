@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from models.events import KINDS
+from models.data.events import KINDS
 from service.store.events import Event, Line
 from service.store.events import write as write_events
 from service.store.store import Store

@@ -6,9 +6,9 @@ from io import StringIO
 import numpy as np
 import pytest
 
-from models.arrays import flatten
-from models.lesson import Lesson
+from models.artifact.array_tree import flatten
 from models.model import Model
+from models.ranking.learned_ranker import LearnedRanker
 from models.settings import ModelSettings
 from models.trees import Trees
 from tests.shop import SMALL, Line, Product, moment, small_purchases, small_shop_purchases
@@ -115,7 +115,7 @@ def test_the_smallest_shops_can_be_learned_and_hold_nothing_but_numbers(lines: l
 
 
 def test_a_lesson_is_kept_as_it_was_given_and_changes_nothing_else() -> None:
-    lesson = Lesson(np.float32([2, 3]), np.float32([4, 5]), Trees.of([], [[0.25]]))
+    lesson = LearnedRanker(np.float32([2, 3]), np.float32([4, 5]), Trees.of([], [[0.25]]))
     taught = dict(flatten(fit(SHOP, SMALL, Reporter(StringIO()), name="test", lesson=lesson)))
     untaught = dict(flatten(fit(SHOP, SMALL, Reporter(StringIO()), name="test")))
     assert untaught["lesson.level"].tolist() == [0, 0]

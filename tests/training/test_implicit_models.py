@@ -7,8 +7,8 @@ import pytest
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
-from models.factors import Taste
 from models.settings import FactorSettings
+from models.sources.als import FactorScores
 from training.implicit_models import fit_item_factors
 
 with warnings.catch_warnings():
@@ -44,7 +44,7 @@ def test_products_that_are_not_learned_from_have_no_factors_and_say_nothing() ->
     factors = fit_item_factors(confidences(), items, SETTINGS, seed=0)
     assert factors.factors.shape == (16, 3)
     assert factors.row.tolist()[:7] == [-1, 0, -1, -1, 1, 2, -1]
-    scores = Taste(factors, np.ones(16, np.float32)).of(np.arange(len(factors.row)))
+    scores = FactorScores(factors, np.ones(16, np.float32)).of(np.arange(len(factors.row)))
     assert set(np.flatnonzero(scores).tolist()) <= {1, 4, 5}
 
 

@@ -7,7 +7,7 @@ import ibis
 import pyarrow as pa
 import pytest
 
-from models.events import PURCHASE, RETURN
+from models.data.events import PURCHASE, RETURN
 from training import lines
 from training.workspace import Workspace, open_workspace
 

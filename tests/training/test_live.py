@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.customers import NO, PERSONALIZE_EMAIL, TRAIN, YES
-from models.events import HOUR, KINDS
-from models.live import Since
-from models.merchandising import in_force
+from models.data.customers import NO, PERSONALIZE_EMAIL, TRAIN, YES
+from models.data.events import HOUR, KINDS
 from models.recommender import Recommender
+from models.rules.shop_rules import in_force
 from models.slate import Slate, SlateRequest
+from models.updates.customer import CustomerUpdate
 from service.loaded_model import Model
 from service.mails import mail_of
 from service.shop import LiveShop
@@ -114,7 +114,7 @@ def now_of(till: Till, learned: Recommender, folder: Path, unasked: int = YES, s
     return Now.of(learned, Live.load(folder / "live"), unasked)
 
 
-def served(till: Till, learned: Recommender, customer: str, unasked: str = "allow") -> tuple[Served, Since]:
+def served(till: Till, learned: Recommender, customer: str, unasked: str = "allow") -> tuple[Served, CustomerUpdate]:
     """What the service answers a customer from."""
     shop = LiveShop(till.store, unasked)
     visitor = till.store.visitor(customer, None, learned.manifest.event_position)
@@ -123,7 +123,7 @@ def served(till: Till, learned: Recommender, customer: str, unasked: str = "allo
     return at, since(visitor, catalogue, unasked=shop.unasked, forgotten=at.forgotten(customer))
 
 
-def told(one: Since) -> tuple[Any, ...]:
+def told(one: CustomerUpdate) -> tuple[Any, ...]:
     events = [
         column.tolist()
         for column in (one.events.item, one.events.time, one.events.kind, one.events.weight, one.events.order)

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.filters import Repeat
-from models.lesson import Lesson
+from models.ranking.learned_ranker import LearnedRanker
 from models.recommender import Recommender
+from models.rules.filters import Repeat
 from models.settings import DiversitySettings
 from models.slate import SlateRequest
 from models.trees import Trees
@@ -136,7 +136,7 @@ def test_only_the_task_of_everything_asks_what_is_served_with_repeats_in_their_t
 
 def test_the_blend_is_what_would_be_served_had_nothing_been_learned_and_were_nothing_too_much_alike() -> None:
     """A lesson that turns every slate upside down: the blend stays what it was."""
-    backwards = Lesson(np.float32([-1, -1]), np.float32([0, 0]), Trees.of([], [[0.0]]))
+    backwards = LearnedRanker(np.float32([-1, -1]), np.float32([0, 0]), Trees.of([], [[0.0]]))
     settings = replace(SHOP.settings, diversity=DiversitySettings(category=10))
     plain = Recommender(SHOP.manifest, SHOP.model, settings)
     taught = Recommender(SHOP.manifest, replace(SHOP.model, lesson=backwards), settings)

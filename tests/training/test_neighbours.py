@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from models.neighbours import Neighbours
 from models.settings import NeighbourSettings
+from models.sources.item_neighbours import ItemNeighbours
 from training.neighbours import fit_neighbours
 
 
@@ -19,7 +19,7 @@ def literal(interest: np.ndarray, settings: NeighbourSettings, i: int, j: int) -
     return shared / length[0] ** settings.item_norm / length[1] ** settings.neighbour_norm
 
 
-def row(neighbours: Neighbours, item: int) -> dict[int, float]:
+def row(neighbours: ItemNeighbours, item: int) -> dict[int, float]:
     here = slice(neighbours.indptr[item], neighbours.indptr[item + 1])
     return dict(zip(neighbours.item[here].tolist(), neighbours.similarity[here].tolist(), strict=True))
 

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from models.events import DAY
-from models.pairs import OrderPairs
+from models.data.events import DAY
 from models.settings import BundleSettings
+from models.sources.co_purchases import CoPurchases
 from training.pairs import fit_order_pairs
 
 SETTINGS = BundleSettings(min_support=1)
 NOW = 1000 * DAY
 
 
-def fit(orders: list[set[int]], days_ago: list[float], settings: BundleSettings = SETTINGS, n: int = 6) -> OrderPairs:
+def fit(orders: list[set[int]], days_ago: list[float], settings: BundleSettings = SETTINGS, n: int = 6) -> CoPurchases:
     matrix = np.zeros((len(orders), n), np.float32)
     for row, order in enumerate(orders):
         matrix[row, list(order)] = 1
@@ -24,7 +24,7 @@ def fit(orders: list[set[int]], days_ago: list[float], settings: BundleSettings 
     return fit_order_pairs(csr_matrix(matrix), times, NOW, settings)
 
 
-def partners(pairs: OrderPairs, item: int) -> dict[int, tuple[float, float, int]]:
+def partners(pairs: CoPurchases, item: int) -> dict[int, tuple[float, float, int]]:
     """Partner -> (strength, lift, orders with both)."""
     here = pairs.row(item)
     columns = pairs.item[here], pairs.strength[here], np.exp(pairs.log_lift[here]), pairs.together[here]

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.arrays import flatten
-from models.lesson import Lesson
+from models.artifact.array_tree import flatten
+from models.artifact.registry import Registry
+from models.ranking.learned_ranker import LearnedRanker
 from models.recommender import Recommender
-from models.registry import Registry
 from models.settings import DiversitySettings, PlacementSettings, RankerSettings
-from models.trees import Split, Trees
+from models.trees import Trees, TreeSplit
 from tests.shop import SMALL, Line, Product, moment, small_purchases, trained
 from training.errors import InputError
 from training.publishing import manifest_of, publish, write_twin
@@ -25,7 +25,9 @@ PURCHASES = small_purchases(
     [Product("kettle")],
 )
 SHOP = trained(PURCHASES)
-LESSON = Lesson(np.float32([2, 3]), np.float32([-4, -5]), Trees.of([Split(0, 1, 0.5, 0, 1)], [[-0.25, 0.75]]))
+LESSON = LearnedRanker(
+    np.float32([2, 3]), np.float32([-4, -5]), Trees.of([TreeSplit(0, 1, 0.5, 0, 1)], [[-0.25, 0.75]])
+)
 
 
 def test_a_twin_is_read_back_as_it_was_with_its_lesson_and_its_settings(tmp_path: Path) -> None:

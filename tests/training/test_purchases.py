@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from models.events import KINDS, PURCHASE, RETURN, order_code
+from models.data.events import KINDS, PURCHASE, RETURN, order_code
 from training.errors import InputError
 from training.purchases import STEPS, Purchases, read_purchases
 

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from models.artifact import Manifest
-from models.customers import PERSONALIZE_EMAIL, YES
-from models.strings import Ids
+from models.artifact.files import Manifest
+from models.data.customers import PERSONALIZE_EMAIL, YES
+from models.data.ids import Ids
 from service.store import consents
 from service.store.store import Store
 from service.store.writer import Change

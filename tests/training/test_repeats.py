@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from models.repeats import Repeats
 from models.slate import SlateRequest
+from models.sources.repurchase import Repurchases
 from tests.shop import Line, Product, moment, small_purchases, trained
 
 
-def repeats(*lines: Line, products: Sequence[Product] = ()) -> Repeats:
+def repeats(*lines: Line, products: Sequence[Product] = ()) -> Repurchases:
     return trained(small_purchases(lines, products)).model.repeats
 
 

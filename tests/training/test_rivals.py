@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.strings import Ids
+from models.data.ids import Ids
 from tests.shop import Line, small_purchases, small_shop_purchases
 from training.config import EvaluationConfig
 from training.counts import only

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from models.merchandising import RuleKind, ShopRule, Which
+from models.rules.shop_rules import ProductSelector, RuleKind, ShopRule
 from training.errors import InputError
 from training.rules_file import read_rules
 
@@ -14,7 +14,7 @@ SALE = '{"id": "sale", "kind": "exclude", "which": {"brand": "Ashby"}, "market":
 def test_rules_are_read_as_if_they_held_everywhere_and_always(tmp_path: Path) -> None:
     path = tmp_path / "rules.json"
     path.write_text(f'[{SALE}, "placements": ["home"], "starts": "2026-11-27T00:00:00Z"}}]')
-    assert read_rules(path) == (ShopRule("sale", RuleKind.EXCLUDE, Which(brand="Ashby"), market="north"),)
+    assert read_rules(path) == (ShopRule("sale", RuleKind.EXCLUDE, ProductSelector(brand="Ashby"), market="north"),)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from models.events import HOUR
+from models.data.events import HOUR
 from service.store import campaigns
 from service.store.campaigns import Campaign, Record
 from service.store.store import Store

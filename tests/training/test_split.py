@@ -5,7 +5,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from models.events import DAY
+from models.data.events import DAY
 from models.slate import SlateRequest
 from tests.shop import Line, Product, moment, names, small_purchases, trained
 from training.config import EvaluationConfig

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine, create_engine, event, insert, make_url, text
 
-from models.customers import NEVER_ASKED, NO, PERSONALIZE_EMAIL, PERSONALIZE_WEB, TRAIN, YES
-from models.events import KINDS, order_code
-from models.registry import Registry
+from models.artifact.registry import Registry
+from models.data.customers import NEVER_ASKED, NO, PERSONALIZE_EMAIL, PERSONALIZE_WEB, TRAIN, YES
+from models.data.events import KINDS, order_code
 from service.store import consents
 from service.store.database import SCHEMA
 from service.store.events import Event, Line, write

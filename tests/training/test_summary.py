@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from models.artifact import Manifest
+from models.artifact.files import Manifest
 from tests.shop import moment, small_shop_purchases
 from training.evaluation import Evaluation
 from training.figures import figures, write_json

@@ -12,14 +12,14 @@ import pytest
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from models.arrays import flatten
-from models.customers import NO
-from models.events import DAY
-from models.features import FEATURES
-from models.filters import Repeat
-from models.lesson import Lesson
-from models.ranking import Ranker
+from models.artifact.array_tree import flatten
+from models.data.customers import NO
+from models.data.events import DAY
+from models.ranking.features import FEATURES
+from models.ranking.learned_ranker import LearnedRanker
+from models.ranking.ranker import Ranker
 from models.recommender import Recommender
+from models.rules.filters import Repeat
 from models.settings import FactorSettings, ModelSettings, RankerSettings, TreeSettings
 from models.slate import SlateRequest
 from tests.shop import SMALL, Line, moment, small_purchases, trained
@@ -205,7 +205,7 @@ def test_the_rows_are_the_candidates_and_what_the_customer_then_bought_of_them_a
     assert rows.values.shape == (5, len(FEATURES))
     assert (rows.bought.all(), rows.hit.sum(), set(rows.user.tolist())) == (True, 2, {0})
     assert rows.weight.tolist() == [1] * 5
-    scores = Ranker(shop.settings.blend, Lesson.none()).scores(rows.values, rows.bought)
+    scores = Ranker(shop.settings.blend, LearnedRanker.none()).scores(rows.values, rows.bought)
     assert scores.tolist() == sorted(scores.tolist(), reverse=True)
 
 
@@ -244,7 +244,7 @@ def test_a_ranker_that_learns_from_revenue_shows_dearer_products(shop: Purchases
     served = trained(shop, SETTINGS)
     price = np.exp(served.model.traits.log_price)
 
-    def shown(lesson: Lesson) -> list[float]:
+    def shown(lesson: LearnedRanker) -> list[float]:
         teller = Recommender(served.manifest, replace(served.model, lesson=lesson), SETTINGS)
         slates = [teller.recommend(customer, SlateRequest(n=5)) for customer in list(teller.model.customers.ids)[::2]]
         return [float(price[slot.item]) for slate in slates for slot in slate.slots]
@@ -301,7 +301,7 @@ def test_where_there_is_too_little_to_learn_from_the_blend_ranks_alone_and_says_
     taught = teach(small_purchases(lines), two, quiet(), processes=1)
     assert taught.note == f"The blend ranks alone: {note}."
     assert not taught.lesson.learned
-    assert lesson_of(taught) == lesson_of(Taught(Lesson.none()))
+    assert lesson_of(taught) == lesson_of(Taught(LearnedRanker.none()))
 
 
 def test_a_shop_whose_orders_hold_one_product_each_learns_of_slates_and_nothing_of_baskets() -> None:

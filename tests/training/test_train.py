@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models import artifact
-from models.arrays import flatten
-from models.events import DAY
+from models.artifact import files
+from models.artifact.array_tree import flatten
+from models.artifact.registry import Registry
+from models.data.events import DAY
 from models.recommender import Recommender
-from models.registry import Registry
 from models.settings import BlendSettings, ModelSettings, RankerSettings, TreeSettings, Weights
 from models.slate import SlateRequest, Source
 from tests.shop import SMALL, Line, moment, open_shop, small_purchases, small_shop_purchases
@@ -145,7 +145,7 @@ def test_other_settings_that_are_as_good_pass(trained: Registry) -> None:
 
 def test_a_version_whose_settings_are_of_another_time_is_no_rival(registry: Registry) -> None:
     model = fit(SHOP, SMALL, Reporter(StringIO()), name="test")
-    foreign = artifact.Manifest(moment(1), 0, 0, config={"forests": {"trees": 100}})
+    foreign = files.Manifest(moment(1), 0, 0, config={"forests": {"trees": 100}})
     registry.publish(model, foreign)
     outcome, told = run(registry)
     assert outcome.published is not None
@@ -154,7 +154,7 @@ def test_a_version_whose_settings_are_of_another_time_is_no_rival(registry: Regi
 
 def test_a_damaged_old_version_does_not_stop_a_new_one(trained: Registry) -> None:
     (old,) = trained.names()
-    manifest = trained.path(old) / artifact.MANIFEST
+    manifest = trained.path(old) / files.MANIFEST
     manifest.write_text("{")
     outcome, told = run(trained, now=NOW + 60)
     assert outcome.published is not None
@@ -166,7 +166,7 @@ def test_a_damaged_old_version_does_not_stop_a_new_one(trained: Registry) -> Non
 
 def test_a_damaged_old_version_is_pruned_like_any_other(trained: Registry) -> None:
     (old,) = trained.names()
-    (trained.path(old) / artifact.MANIFEST).write_text("{")
+    (trained.path(old) / files.MANIFEST).write_text("{")
     outcome, _ = run(trained, KEEP_ONE, now=NOW + 60)
     assert outcome.published is not None
     assert trained.names() == [outcome.published.version]

@@ -6,18 +6,18 @@ from math import log
 import numpy as np
 import pytest
 
-from models.history import NEVER
-from models.traits import Traits
+from models.data.history import NEVER
+from models.data.product_stats import ProductStats
 from tests.shop import Line, Product, moment, small_purchases
 from training.counts import only
 from training.traits import fit_traits
 
 
-def traits(*lines: Line, products: Sequence[Product] = ()) -> Traits:
+def traits(*lines: Line, products: Sequence[Product] = ()) -> ProductStats:
     return fit_traits(small_purchases(lines, products))
 
 
-def titled(*titles: str) -> Traits:
+def titled(*titles: str) -> ProductStats:
     """Products p00, p01, … with these titles and no category."""
     products = [Product(f"p{number:02}", title) for number, title in enumerate(titles)]
     return traits(Line("anna", "p00", 1), products=products)

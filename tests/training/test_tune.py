@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.events import DAY
-from models.registry import Registry
+from models.artifact.registry import Registry
+from models.data.events import DAY
 from models.settings import RankerSettings
 from tests.shop import SMALL, open_shop, small_shop_purchases
 from tests.training.corner_shop import SETTINGS, rows, run, settings, unmeasured, write

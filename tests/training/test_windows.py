@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.events import DAY
+from models.data.events import DAY
 from models.settings import RankerSettings
 from tests.shop import Line, moment, small_purchases
 from training.windows import HORIZONS, SHORTEST_DAYS, Window, examples, windows

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from models.registry import Registry
+from models.artifact.registry import Registry
 from tests.errands import double, end_at_ten, find, waits_for_ctrl_c
 from tests.shop import small_shop
 from training.errors import InputError

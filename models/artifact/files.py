@@ -1,0 +1,163 @@
+"""One trained version on disk: a directory with `manifest.json` and one `.npy` an array. Nothing in it is code.
+
+The version's name ends with a digest of the manifest, and the manifest holds the digest of every file, so the name
+alone vouches for every byte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import numpy as np
+
+from models.artifact.array_tree import Array, build, flatten
+from models.errors import ArtifactError
+
+SCHEMA: Final = 3
+MANIFEST: Final = "manifest.json"
+MOMENT: Final = "%Y%m%dT%H%M%SZ"  # with it a version's name begins, so names sort by time
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    sha256: str
+    size: int  # bytes
+    dtype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    created: int  # seconds since 1970, UTC
+    data_from: int  # the oldest event that was learned from
+    data_as_of: int  # the newest
+    counts: Mapping[str, int] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    event_position: int = 0  # how far in the store's event sequence it has learned
+    files: Mapping[str, FileEntry] = field(default_factory=dict)
+    schema: int = SCHEMA
+
+    @property
+    def version(self) -> str:
+        moment = datetime.fromtimestamp(self.created, UTC).strftime(MOMENT)
+        return f"{moment}-{hashlib.sha256(self.to_json()).hexdigest()[:12]}"
+
+    def to_json(self) -> bytes:
+        return json.dumps(asdict(self), indent=1, sort_keys=True, allow_nan=False).encode()
+
+
+def created_of(version: str) -> int:
+    """When a version was made, from its name alone: seconds since 1970."""
+    return int(datetime.strptime(version.partition("-")[0], MOMENT).replace(tzinfo=UTC).timestamp())
+
+
+def is_version(name: str) -> bool:
+    try:
+        return re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{12}", name) is not None and created_of(name) >= 0
+    except ValueError:
+        return False  # the digits are no moment
+
+
+def write_artifact(directory: Path, model: Any, manifest: Manifest, *, durable: bool = True) -> Manifest:
+    """Write every array of a model into an existing directory, the manifest last. `durable`: each with an fsync.
+
+    Returns the manifest with its files. Raises OSError when the disk is full; the caller removes the directory.
+    """
+    files = {f"{name}.npy": _write_array(directory / f"{name}.npy", array, durable) for name, array in flatten(model)}
+    manifest = replace(manifest, files=files)
+    with (directory / MANIFEST).open("wb") as stream:
+        stream.write(manifest.to_json())
+        if durable:
+            os.fsync(stream.fileno())
+    if durable:
+        sync_directory(directory)
+    return manifest
+
+
+def _write_array(path: Path, array: Array, durable: bool) -> FileEntry:
+    with path.open("w+b") as stream:
+        np.save(stream, array, allow_pickle=False)
+        stream.flush()
+        if durable:
+            os.fsync(stream.fileno())
+        size = stream.tell()
+        stream.seek(0)
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return FileEntry(digest, size, array.dtype.str, array.shape)
+
+
+def sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """The manifest of an artifact, checked against the name of its directory. Raises ArtifactError."""
+    path = directory / MANIFEST
+    try:
+        text = path.read_bytes()
+        content = json.loads(text)
+        if content["schema"] != SCHEMA:
+            raise ArtifactError(
+                f"{path}: schema {content['schema']}, this version reads schema {SCHEMA}; train again to replace it"
+            )
+        files = {name: FileEntry(**{**file, "shape": tuple(file["shape"])}) for name, file in content["files"].items()}
+        manifest = Manifest(**{**content, "files": files})
+    except OSError as error:
+        raise ArtifactError(f"{path}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ArtifactError(f"{path}: not a manifest of Regulars ({error})") from error
+    if manifest.to_json() != text or manifest.version != directory.name:
+        raise ArtifactError(f"{path}: does not belong to version {directory.name}; it was changed after training")
+    return manifest
+
+
+def load_artifact(directory: Path, kind: type[T]) -> tuple[Manifest, T]:
+    """Map the arrays of an artifact; checks manifest, sizes and headers, not the bytes. Raises ArtifactError."""
+    manifest = read_manifest(directory)
+    arrays = {name.removesuffix(".npy"): _map(directory / name, file) for name, file in manifest.files.items()}
+    try:
+        return manifest, build(kind, arrays)
+    except KeyError as error:
+        raise ArtifactError(f"{directory / MANIFEST}: names no file {error.args[0]}.npy") from error
+
+
+def _map(path: Path, file: FileEntry) -> Array:
+    try:
+        size = path.stat().st_size
+        if size != file.size:
+            raise ArtifactError(f"{path}: {size} bytes instead of {file.size}")
+        array = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    except OSError as error:
+        raise ArtifactError(f"{path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise ArtifactError(f"{path}: not an array ({error})") from error
+    if (array.dtype.str, array.shape) != (file.dtype, file.shape):
+        raise ArtifactError(f"{path}: holds {array.dtype.str} {array.shape}, not {file.dtype} {file.shape}")
+    return array
+
+
+def verify_artifact(directory: Path) -> None:
+    """Read every byte and compare digests. Raises ArtifactError with the name of the first file that differs."""
+    for name, file in read_manifest(directory).files.items():
+        path = directory / name
+        try:
+            with path.open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        except OSError as error:
+            raise ArtifactError(f"{path}: {error.strerror}") from error
+        if digest != file.sha256:
+            raise ArtifactError(f"{path}: damaged, its bytes are not the ones that were written")

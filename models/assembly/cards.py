@@ -1,0 +1,71 @@
+"""A product as a page or a mail shows it."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Any
+
+import orjson
+from babel import Locale
+from babel.core import UnknownLocaleError
+from babel.numbers import format_currency
+
+from models.data.catalogue import Catalogue
+from models.data.urls import absolute
+
+
+def card(catalogue: Catalogue, item: int, locale: str, shop_url: str | None = None) -> dict[str, Any]:
+    """What is known of a product, ready to show; None where nothing is known."""
+    attributes = catalogue.attributes.bytes_at(item)
+    return {
+        "title": catalogue.title[item] or None,
+        "category": _name(catalogue.category_names, int(catalogue.category[item])),
+        "brand": _name(catalogue.brand_names, int(catalogue.brand[item])),
+        **offer(catalogue, item, locale, shop_url),
+        "in_stock": bool(catalogue.in_stock[item]),
+        "attributes": orjson.loads(attributes) if attributes else {},
+    }
+
+
+def offer(catalogue: Catalogue, item: int, locale: str, shop_url: str | None = None) -> dict[str, Any]:
+    """The part of a card with the price and the addresses, without anything that has to be parsed."""
+    price, currency = price_of(catalogue, item), catalogue.currency[item] or None
+    return {
+        "price": price,
+        "currency": currency,
+        "price_text": price_text(price, currency, locale),
+        "url": absolute(catalogue.url[item], shop_url),
+        "image_url": absolute(catalogue.image_url[item], shop_url),
+    }
+
+
+def _name(names: Any, code: int) -> str | None:
+    return names[code] if code >= 0 else None
+
+
+def price_of(catalogue: Catalogue, item: int) -> float | None:
+    price = float(catalogue.price[item])
+    return None if math.isnan(price) else round(price, 4)
+
+
+@lru_cache(maxsize=65_536)
+def price_text(price: float | None, currency: str | None, locale: str) -> str | None:
+    """A price as people write it there: 1.29 USD is "$1.29" in en_US and "1,29 $" in de_DE."""
+    if price is None or currency is None:
+        return None
+    return format_currency(price, currency, locale=_locale(locale))
+
+
+@lru_cache(maxsize=256)
+def _locale(name: str) -> Locale:
+    return Locale.parse(name, sep="-" if "-" in name else "_")
+
+
+def is_locale(name: str) -> bool:
+    """Whether prices can be written for this locale, "en_US" or "en-US"."""
+    try:
+        _locale(name)
+    except (UnknownLocaleError, ValueError):
+        return False
+    return True

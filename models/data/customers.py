@@ -1,0 +1,35 @@
+"""Who is known: one row a customer, in the order of the customer ids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.data.ids import Ids
+
+# Columns of `consent`.
+TRAIN: Final = 0
+PERSONALIZE_WEB: Final = 1
+PERSONALIZE_EMAIL: Final = 2
+
+# Values of `consent`.
+NEVER_ASKED: Final = 0
+YES: Final = 1
+NO: Final = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Customers:
+    """n customers, m markets. There are no factors here: a customer is folded in from their history."""
+
+    ids: Ids
+    consent: NDArray[np.uint8]  # (n, 3) per purpose
+    consent_time: NDArray[np.int64]  # (n, 3) when they said so, seconds since 1970; 0 unknown
+    market: NDArray[np.int32]  # (n,) code in market_names, -1 where unknown
+    market_names: Ids  # (m,) markets of sales and customers
+
+    def __len__(self) -> int:
+        return len(self.ids)

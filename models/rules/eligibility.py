@@ -1,0 +1,111 @@
+"""Which products may enter a slate. What is removed is removed by a rule with a name."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.data.catalogue import Catalogue
+from models.data.history import Interactions
+from models.rules.filters import Filters, Repeat
+from models.settings import RepeatSettings
+from models.sources.repurchase import RepurchaseClocks, Repurchases
+
+Removed = NDArray[np.uint8]  # (items,) the first Rule that removes each product
+
+
+class ExclusionRule(IntEnum):
+    NONE = 0
+    NOT_FOR_SALE = 1
+    EXCLUDED = 2  # by the request
+    OTHER_CATEGORY = 3
+    OTHER_BRAND = 4
+    OTHER_PRICE = 5
+    ASKED_ABOUT = 6  # in the basket, in the session, or the product that others are compared to
+    RETURNED = 7
+    BOUGHT_BEFORE = 8
+    BOUGHT_ONCE = 9  # this shop's customers do not buy it again
+    NOT_YET_DUE = 10  # just bought
+    DISMISSED = 14  # by the customer, or rated low
+    IN_CART = 15
+    SHOP_FILTER = 11  # by a rule of the shop, which shows nothing but something else
+    SHOP_EXCLUDED = 12
+    SHOP_MINIMUM = 13  # below a price or a margin, or neither is known
+
+
+def not_for_sale(catalogue: Catalogue, as_of: int, market: str | None) -> Removed:
+    """What the catalogue rules out for everyone."""
+    return np.where(catalogue.sellable(as_of, market), ExclusionRule.NONE, ExclusionRule.NOT_FOR_SALE).astype(np.uint8)
+
+
+def filtered(removed: Removed, catalogue: Catalogue, filters: Filters) -> Removed:
+    """The same with what the request rules out."""
+    if filters == Filters(market=filters.market):
+        return removed
+    removed = removed.copy()
+    if filters.category is not None:
+        code = catalogue.category_names.find(filters.category)
+        _remove(removed, (catalogue.category != code) | (code < 0), ExclusionRule.OTHER_CATEGORY)
+    if filters.brand is not None:
+        code = catalogue.brand_names.find(filters.brand)
+        _remove(removed, (catalogue.brand != code) | (code < 0), ExclusionRule.OTHER_BRAND)
+    # An unknown price is neither above a lower nor below an upper bound.
+    if filters.min_price is not None:
+        _remove(removed, ~(catalogue.price >= filters.min_price), ExclusionRule.OTHER_PRICE)
+    if filters.max_price is not None:
+        _remove(removed, ~(catalogue.price <= filters.max_price), ExclusionRule.OTHER_PRICE)
+    _remove_items(removed, np.array(filters.exclude, np.int32), ExclusionRule.EXCLUDED)
+    return removed
+
+
+def bought(
+    removed: Removed,
+    pairs: Interactions,
+    clocks: RepurchaseClocks,
+    repeats: Repurchases,
+    repeat: Repeat,
+    settings: RepeatSettings,
+) -> Removed:
+    """The same with what this customer's own purchases rule out."""
+    owned, item = pairs.owned, pairs.item
+    own = np.zeros(len(pairs), np.uint8)  # of several rules the one that is written last
+    if repeat is Repeat.EXCLUDE:
+        own[owned] = ExclusionRule.BOUGHT_BEFORE
+    elif repeat is Repeat.AUTO:
+        own[owned & (clocks.passed < settings.too_soon)] = ExclusionRule.NOT_YET_DUE
+        own[owned & (repeats.rate[item] < settings.rare * repeats.average[0])] = ExclusionRule.BOUGHT_ONCE
+    own[pairs.in_cart] = ExclusionRule.IN_CART
+    own[pairs.refused] = ExclusionRule.DISMISSED
+    own[owned & (pairs.count <= 0)] = ExclusionRule.RETURNED
+    before = removed[item]
+    removed = removed.copy()
+    removed[item] = np.where(before, before, own)
+    return removed
+
+
+def asked_about(removed: Removed, items: NDArray[np.int32]) -> Removed:
+    """The same without the products that the request itself names."""
+    if len(items) == 0:
+        return removed
+    removed = removed.copy()
+    _remove_items(removed, items, ExclusionRule.ASKED_ABOUT)
+    return removed
+
+
+def allowed(removed: Removed) -> NDArray[np.bool_]:
+    """What no rule removes: (items,)."""
+    free: NDArray[np.bool_] = removed == int(
+        ExclusionRule.NONE
+    )  # NumPy takes an enum's member for 64 bits, which is slow
+    return free
+
+
+def _remove(removed: Removed, which: NDArray[np.bool_], rule: ExclusionRule) -> None:
+    removed[which & (removed == ExclusionRule.NONE)] = rule
+
+
+def _remove_items(removed: Removed, items: NDArray[np.int32], rule: ExclusionRule) -> None:
+    if len(items):
+        removed[items[removed[items] == ExclusionRule.NONE]] = rule

@@ -1,0 +1,51 @@
+"""Every array of a model has a name, and the names lead back to the model."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from models.artifact.array_tree import build, flatten
+from models.data.ids import Ids
+
+
+@dataclass(frozen=True, eq=False)
+class Shelf:
+    ids: Ids
+    price: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Store:
+    shelf: Shelf
+    floor: NDArray[np.int32]
+
+
+STORE = Store(Shelf(Ids.of(["apple", "pear"]), np.array([1.29, 0.8])), np.array([3], np.int32))
+
+
+def test_an_array_is_named_by_its_path() -> None:
+    assert [name for name, _ in flatten(STORE)] == ["shelf.ids.blob", "shelf.ids.offsets", "shelf.price", "floor"]
+
+
+def test_named_arrays_become_the_same_store_again() -> None:
+    store = build(Store, dict(flatten(STORE)))
+    assert type(store.shelf.ids) is Ids
+    assert list(store.shelf.ids) == ["apple", "pear"]
+    assert (store.shelf.price.tolist(), store.floor.tolist()) == ([1.29, 0.8], [3])
+
+
+def test_a_missing_array_is_named() -> None:
+    arrays = {name: array for name, array in flatten(STORE) if name != "shelf.ids.blob"}
+    with pytest.raises(KeyError, match=r"shelf\.ids\.blob"):
+        build(Store, arrays)
+
+
+def test_an_array_that_older_artifacts_do_not_have_is_its_default() -> None:
+    @dataclass(frozen=True, eq=False)
+    class Grown:
+        floor: NDArray[np.int32]
+        ceiling: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+
+    assert build(Grown, {"floor": np.array([3], np.int32)}).ceiling.tolist() == []

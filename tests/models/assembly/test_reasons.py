@@ -1,0 +1,238 @@
+"""The sentence under a product is true."""
+
+import numpy as np
+import pytest
+
+from models.assembly.reasons import (
+    arrival,
+    buy_again,
+    goes_with,
+    neighbours_of,
+    of_category,
+    of_slate,
+    popular,
+    similar_customers,
+    similar_to,
+)
+from models.data.history import Interactions, interactions, pair_starts, with_session
+from models.ranking.context import observed
+from models.recommender import Recommender
+from models.settings import HistorySettings
+from models.slate import Reason, ReasonKind, SlateRequest, Source
+from tests.shop import SMALL, Line, Product, moment, small_purchases, trained
+from training.counts import histories
+
+
+def bread(*days: float, returned: float = 0) -> Interactions:
+    lines = [Line("ann", "bread", day) for day in days]
+    if returned:
+        lines.append(Line("ann", "bread", max(days), kind="return", quantity=returned))
+    events = histories(small_purchases(lines)).of(0)
+    return interactions(events, pair_starts(events), moment(max(days)), HistorySettings())
+
+
+@pytest.mark.parametrize(
+    ("days", "sentence"),
+    [
+        ((3,), "You bought this before"),
+        ((3, 9), "You bought this twice"),
+        ((0, 9, 18), "You buy this about every 9 days"),
+        ((0, 7, 20, 27), "You buy this about every 9 days"),
+        ((1, 2, 3, 4), "You buy this about every day"),
+        ((0, 1.5, 3), "You buy this about every 2 days"),
+        ((0, 59, 118), "You buy this about every 59 days"),
+        ((0, 60, 121), "You buy this about every 2 months"),
+        ((0, 182, 365), "You buy this about every 6 months"),
+        ((1.1, 1.2, 1.3), "You bought this 3 times"),
+    ],
+)
+def test_how_often_something_is_bought_is_told_as_it_was(days: tuple[float, ...], sentence: str) -> None:
+    reason = buy_again(bread(*days), 0, moment(max(days)))
+    assert (reason.kind, reason.items, reason.text) == (ReasonKind.BUY_AGAIN, (0,), sentence)
+
+
+def test_one_of_three_sent_back_was_bought_all_the_same() -> None:
+    assert buy_again(bread(0, 9, 18, returned=1), 0, moment(18)).text == "You buy this about every 9 days"
+
+
+@pytest.mark.parametrize(
+    ("day", "sentence"), [(45, "You buy this about every 9 days"), (46, "You bought this 3 times")]
+)
+def test_a_rhythm_that_was_given_up_is_told_no_more(day: float, sentence: str) -> None:
+    assert buy_again(bread(0, 9, 18), 0, moment(day)).text == sentence
+
+
+def test_what_nobody_bought_lately_is_not_called_popular_now() -> None:
+    assert popular(1).text == "Popular right now"
+    assert popular(0).text == "Bought by other customers"
+
+
+TITLES = [Product("bread", title="Rye loaf"), Product("butter", title="Butter"), Product("jam"), Product("tea")]
+BREAD, BUTTER, JAM, TEA = range(4)
+
+
+@pytest.fixture(scope="module")
+def shop() -> Recommender:
+    """Bread and butter in six orders, bread and tea in three, butter and jam in four, tea and jam in one each."""
+    baskets = [("bread", "butter")] * 6 + [("bread", "tea")] * 3 + [("butter", "jam")] * 4 + [("tea",), ("jam",)]
+    lines = [Line(f"c{n:02}", name, n) for n, basket in enumerate(baskets) for name in basket]
+    return trained(small_purchases([*lines, Line("ann", "bread", 14), Line("ann", "jam", 2)], TITLES))
+
+
+def ann(shop: Recommender, as_of: float = 14) -> Interactions:
+    events = shop.model.histories.of(0)
+    return interactions(events, pair_starts(events), moment(as_of), SMALL.history)
+
+
+def test_because_you_bought_names_the_product_whose_tie_weighs_most(shop: Recommender) -> None:
+    pairs, neighbours = ann(shop), shop.model.neighbours
+    weight = {
+        int(item): float(interest * neighbours.similar(int(item))[BUTTER])
+        for item, interest in zip(pairs.item, pairs.recent, strict=True)
+    }
+    assert weight[BREAD] > weight[JAM] > 0
+    reason = neighbours_of(shop.catalogue, neighbours, pairs, [BUTTER], [])[BUTTER]
+    assert (reason.kind, reason.items) == (ReasonKind.BECAUSE_YOU_BOUGHT, (BREAD,))
+    assert reason.text == "Because you bought Rye loaf"
+
+
+def test_a_product_without_a_title_is_not_named_by_its_number(shop: Recommender) -> None:
+    only_jam = interactions(*_only(shop, JAM), moment(14), SMALL.history)
+    reason = neighbours_of(shop.catalogue, shop.model.neighbours, only_jam, [BUTTER], [])[BUTTER]
+    assert (reason.items, reason.text) == ((JAM,), "Because of what you bought before")
+
+
+def _only(shop: Recommender, item: int):
+    events = shop.model.histories.of(0)
+    kept = events.at(events.item == item)
+    return kept, pair_starts(kept)
+
+
+def test_what_was_looked_at_was_not_bought(shop: Recommender) -> None:
+    visit = with_session(interactions(*_only(shop, TEA), moment(14), SMALL.history), np.array([BREAD, JAM], np.int32))
+    found = neighbours_of(shop.catalogue, shop.model.neighbours, visit, [TEA, BUTTER], [])
+    assert found[TEA].kind is ReasonKind.BECAUSE_YOU_VIEWED
+    assert found[TEA].text == "Because you looked at Rye loaf"
+
+
+def test_what_lies_in_the_basket_was_not_looked_at(shop: Recommender) -> None:
+    visit = with_session(interactions(*_only(shop, TEA), moment(14), SMALL.history), np.array([BREAD, JAM], np.int32))
+    found = neighbours_of(shop.catalogue, shop.model.neighbours, visit, [TEA], [BREAD])
+    assert found[TEA].kind is ReasonKind.BECAUSE_OF_BASKET
+    assert found[TEA].text == "Because Rye loaf is in your basket"
+
+
+def test_customers_like_you_are_told_by_what_you_share(shop: Recommender) -> None:
+    catalogue, factors = shop.catalogue, shop.model.factors
+    bought, looked = interactions(*_only(shop, BREAD), moment(14), SMALL.history), np.array([BREAD], np.int32)
+    reason = similar_customers(catalogue, bought, factors.observed(*observed(bought, SMALL)), [BUTTER])[BUTTER]
+    assert (reason.kind, reason.items) == (ReasonKind.SIMILAR_CUSTOMERS, (BREAD,))
+    assert reason.text == "Customers who buy Rye loaf, like you, chose this"
+    visit = with_session(interactions(*_only(shop, TEA), moment(14), SMALL.history), looked)
+    reason = similar_customers(catalogue, visit, factors.observed(*observed(visit, SMALL)), [BUTTER])[BUTTER]
+    assert reason.text == "Customers who like Rye loaf chose this"
+
+
+def test_nothing_to_explain_needs_no_reason(shop: Recommender) -> None:
+    assert (
+        similar_customers(shop.catalogue, ann(shop), shop.model.factors.observed(*observed(ann(shop), SMALL)), []) == {}
+    )
+    assert neighbours_of(shop.catalogue, shop.model.neighbours, ann(shop), [], []) == {}
+
+
+def test_a_bundle_names_the_product_it_goes_with(shop: Recommender) -> None:
+    reason = goes_with(shop.catalogue, BREAD)
+    assert (reason.kind, reason.items) == (ReasonKind.BOUGHT_TOGETHER, (BREAD,))
+    assert reason.text == "Often bought together with Rye loaf"
+
+
+# Two shelves of tea, and honey that stands on none; a brand has both tea and biscuits.
+TEAS = [
+    Product("assam", title="Assam", category="tea", brand="Hill"),
+    Product("biscuit", title="Biscuits", category="cakes", brand="Hill"),
+    Product("ceylon", title="Ceylon", category="tea"),
+    Product("darjeeling", title="Darjeeling", category="tea", brand="Lake"),
+    Product("fudge", category="cakes", from_day=8),
+    Product("honey", title="Honey", from_day=8),
+]
+ASSAM, BISCUIT, CEYLON, DARJEELING, FUDGE, HONEY = range(6)
+
+
+@pytest.fixture(scope="module")
+def tea_shop() -> Recommender:
+    """Ann bought Ceylon once and Assam twice, and looked at Darjeeling; Bob sent his Assam back."""
+    ann = [Line("ann", "assam", 2), Line("ann", "assam", 5), Line("ann", "ceylon", 6)]
+    ann += [Line("ann", "darjeeling", day, kind="view") for day in (6, 7, 8)]
+    bob = [Line("bob", "assam", 2), Line("bob", "assam", 3, kind="return"), Line("bob", "ceylon", 1)]
+    crowd = [Line(f"c{n}", name, 9, f"{n}") for n in range(5) for name in ("assam", "biscuit")]
+    crowd += [Line(f"d{n}", name, 9, f"{n}") for n in range(5) for name in ("ceylon", "darjeeling")]
+    return trained(small_purchases([*ann, *bob, *crowd], TEAS))
+
+
+def because(shop: Recommender, customer: str, item: int) -> Reason:
+    pairs = shop.case(shop.model.customers.ids.find(customer), SlateRequest()).pairs
+    return of_category(shop.catalogue, shop.model.traits, pairs, item)
+
+
+def test_an_aisle_is_known_by_what_was_bought_there_most(tea_shop: Recommender) -> None:
+    reason = because(tea_shop, "ann", DARJEELING)
+    assert (reason.kind, reason.items) == (ReasonKind.BECAUSE_YOU_BOUGHT, (ASSAM,))
+    assert reason.text == "Because you bought Assam"
+    assert because(tea_shop, "bob", DARJEELING).items == (CEYLON,)  # he sent the other one back
+
+
+def test_where_nothing_of_the_aisle_was_bought_the_brand_is_the_reason(tea_shop: Recommender) -> None:
+    assert because(tea_shop, "ann", BISCUIT).items == (ASSAM,)
+
+
+def test_what_was_sent_back_is_no_reason_for_more_of_it(tea_shop: Recommender) -> None:
+    reason = because(tea_shop, "bob", BISCUIT)
+    assert (reason.kind, reason.items, reason.text) == (ReasonKind.POPULAR, (), "Bought by other customers")
+
+
+def test_what_has_neither_category_nor_brand_is_like_nothing_that_was_bought(tea_shop: Recommender) -> None:
+    assert because(tea_shop, "ann", HONEY).kind is ReasonKind.POPULAR
+
+
+def test_an_arrival_is_new_in_its_category(tea_shop: Recommender) -> None:
+    assert arrival(tea_shop.catalogue, FUDGE) == Reason(ReasonKind.NEW, (), "New in cakes")
+    assert arrival(tea_shop.catalogue, HONEY) == Reason(ReasonKind.NEW, (), "New in our shop")
+
+
+def of(shop: Recommender, customer: str, basket: list[int], **sources: int) -> dict[int, Reason]:
+    case = shop.case(shop.model.customers.ids.find(customer), SlateRequest(basket=tuple(basket)))
+    named = [Source(source) for source in sources]
+    return of_slate(list(sources.values()), named, case, basket, shop.model, shop.settings)
+
+
+def test_every_product_of_a_slate_is_explained_by_the_source_that_put_it_there(tea_shop: Recommender) -> None:
+    everything = {
+        "own_purchases": ASSAM,
+        "category": BISCUIT,
+        "factors": CEYLON,
+        "neighbours": DARJEELING,
+        "new": FUDGE,
+    }
+    why = of(tea_shop, "ann", [], **everything)
+    assert {source: why[item].kind.value for source, item in everything.items()} == {
+        "own_purchases": "buy_again",
+        "category": "because_you_bought",
+        "factors": "similar_customers",
+        "neighbours": "because_you_bought",
+        "new": "new",
+    }
+    assert why[DARJEELING].items == (CEYLON,)
+    assert of(tea_shop, "ann", [], popular=BISCUIT)[BISCUIT].text == "Popular right now"
+
+
+def test_bought_together_names_what_lies_in_the_basket_before_what_was_bought_last(tea_shop: Recommender) -> None:
+    """On her last visit Ann bought Ceylon; Assam lies in her basket."""
+    why = of(tea_shop, "ann", [ASSAM], bought_together=BISCUIT)
+    assert (why[BISCUIT].kind, why[BISCUIT].items) == (ReasonKind.BOUGHT_TOGETHER, (ASSAM,))
+    for basket in ([], [ASSAM]):
+        assert of(tea_shop, "ann", basket, bought_together=DARJEELING)[DARJEELING].items == (CEYLON,)
+
+
+def test_what_is_like_a_product_names_it(shop: Recommender) -> None:
+    assert similar_to(shop.catalogue, BREAD).text == "Customers who buy Rye loaf also buy this"
+    assert similar_to(shop.catalogue, JAM).text == "Customers who buy this product also buy this"

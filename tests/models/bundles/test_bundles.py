@@ -1,0 +1,214 @@
+"""Units that belong together, with figures a reader can count."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from models.bundles.basket_ranker import BasketRanker
+from models.bundles.bundles import around, complete, follow_up
+from models.settings import BundleSettings, HistorySettings
+from models.slate import Bundle
+from tests.shop import SMALL, Line, Product, small_purchases, trained
+
+BREAD, BUTTER, JAM, SOAP, TOWEL = range(5)
+NAMES = ["bread", "butter", "jam", "soap", "towel"]
+EVERYTHING = np.ones(5, np.bool_)
+
+# 10 orders: bread, butter and jam four times, bread and butter twice more, soap and towel thrice, bread and soap once.
+ORDERS = [[BREAD, BUTTER, JAM]] * 4 + [[BREAD, BUTTER]] * 2 + [[SOAP, TOWEL]] * 3 + [[BREAD, SOAP]]
+
+
+@pytest.fixture(scope="module")
+def baskets() -> BasketRanker:
+    return counted(ORDERS_OF_GUESTS)
+
+
+def by_guests(orders: list[list[str]]) -> list[Line]:
+    return [Line("", name, 1, f"order {number}") for number, order in enumerate(orders) for name in order]
+
+
+ORDERS_OF_GUESTS = by_guests([[NAMES[item] for item in order] for order in ORDERS])
+
+
+def counted(lines: list[Line], products: tuple[Product, ...] = (), **changes: int) -> BasketRanker:
+    settings = replace(SMALL, history=HistorySettings(min_lines=1), bundles=BundleSettings(**changes))
+    return trained(small_purchases(lines, products), settings).baskets
+
+
+def items(bundles: tuple[Bundle, ...]) -> list[tuple[int, ...]]:
+    return [bundle.items for bundle in bundles]
+
+
+def test_bread_goes_with_butter_and_the_figures_say_so(baskets: BasketRanker) -> None:
+    first = around(baskets, BREAD, EVERYTHING, 3, 2)[0]
+    assert (first.anchor, first.items, first.support) == (BREAD, (BUTTER,), 6)
+    assert first.rule_confidence == pytest.approx(6 / 7)
+    assert first.lift == pytest.approx((6 / 10) / (7 / 10 * 6 / 10))
+
+
+def test_one_order_is_no_bundle(baskets: BasketRanker) -> None:
+    assert items(around(baskets, BREAD, EVERYTHING, 9, 2)) == [(BUTTER,), (JAM,)]
+
+
+def test_bundles_come_strongest_first_and_no_more_than_asked_for(baskets: BasketRanker) -> None:
+    found = around(baskets, BREAD, EVERYTHING, 9, 2)
+    assert [bundle.score for bundle in found] == sorted((bundle.score for bundle in found), reverse=True)
+    assert around(baskets, BREAD, EVERYTHING, 1, 2) == found[:1]
+
+
+def test_three_products_that_are_bought_together_are_one_unit_and_not_two(baskets: BasketRanker) -> None:
+    assert items(around(baskets, BREAD, EVERYTHING, 9, 3)) == [(BUTTER, JAM)]
+
+
+def test_a_unit_stays_smaller_where_no_third_product_holds_to_both(baskets: BasketRanker) -> None:
+    assert items(around(baskets, SOAP, EVERYTHING, 9, 3)) == [(TOWEL,)]
+
+
+def test_a_product_that_may_not_be_shown_is_in_no_unit(baskets: BasketRanker) -> None:
+    without_butter = EVERYTHING.copy()
+    without_butter[BUTTER] = False
+    assert items(around(baskets, BREAD, without_butter, 9, 3)) == [(JAM,)]
+    assert items(complete(baskets, [BREAD], without_butter, 9)) == [(JAM,)]
+
+
+def test_products_rarely_ordered_together_are_no_unit() -> None:
+    six = counted(ORDERS_OF_GUESTS, min_support=6)
+    assert items(around(six, BREAD, EVERYTHING, 9, 2)) == [(BUTTER,)]
+
+
+def test_what_completes_a_basket_is_not_in_it_and_names_what_it_goes_with(baskets: BasketRanker) -> None:
+    found = complete(baskets, [BREAD, SOAP], EVERYTHING, 9)
+    assert sorted(items(found)) == [(BUTTER,), (JAM,), (TOWEL,)]
+    tied = {bundle.items[0]: (bundle.anchor, bundle.support) for bundle in found}
+    assert tied == {BUTTER: (BREAD, 6), JAM: (BREAD, 4), TOWEL: (SOAP, 3)}
+    assert [bundle.score for bundle in found] == sorted((bundle.score for bundle in found), reverse=True)
+
+
+def test_an_empty_basket_is_completed_by_nothing(baskets: BasketRanker) -> None:
+    assert complete(baskets, [], EVERYTHING, 9) == ()
+
+
+def test_a_weak_third_product_does_not_join_a_strong_pair() -> None:
+    # 40 orders of cup and saucer, 3 with a spoon as well, 3 of a spoon and a fork, and 150 of other things.
+    orders = [["cup", "saucer"]] * 40 + [["cup", "saucer", "spoon"]] * 3 + [["spoon", "fork"]] * 3
+    orders += [[f"pot {n}", f"lid {n}"] for n in range(150)]
+    baskets = counted(by_guests(orders))
+    ids, pairs, settings = baskets.model.catalogue.ids, baskets.model.orders, baskets.settings
+    everything = np.ones(len(ids), np.bool_)
+    cup, saucer, spoon = ids.find("cup"), ids.find("saucer"), ids.find("spoon")
+    row = pairs.row(cup)
+    score = dict(zip(pairs.item[row].tolist(), pairs.link_scores(row, settings.unit_lift_weight).tolist(), strict=True))
+    assert score[spoon] < settings.coherence * score[saucer]
+    assert items(around(baskets, cup, everything, 9, 2)) == [(saucer,), (spoon,)]
+    assert items(around(baskets, cup, everything, 1, 3)) == [(saucer,)]
+
+
+# Six customers come ten times, for bread, butter and one milk or the other in turn; four of them once take both milks.
+MILKS = {f"{brand} milk" for brand in ("blue", "red")}
+BREAKFASTS = [
+    (f"c{customer}", f"order {visit}", {"bread", "butter", ("blue milk", "red milk")[visit % 2]} | both)
+    for customer in range(6)
+    for visit in range(10)
+    for both in [MILKS if visit == 0 and customer < 4 else set()]
+]
+SHELF = tuple(
+    Product(name, category=category)
+    for name, category in {"bread": "bakery", "butter": "spreads", "soap": "bath"}.items()
+) + tuple(Product(name, category="milk") for name in sorted(MILKS))
+
+
+def two_milks(*, guests: bool) -> BasketRanker:
+    """So many others wash that even the two milks stand together more often than chance would have it."""
+    lines = [Line("", thing, 1, f"wash {number}") for number in range(400) for thing in ("soap", "towel")]
+    lines += [
+        Line("" if guests else customer, thing, 1, f"{customer} {order}")
+        for customer, order, things in BREAKFASTS
+        for thing in sorted(things)
+    ]
+    return counted(lines, SHELF)
+
+
+def sets(baskets: BasketRanker, bundles: tuple[Bundle, ...]) -> list[set[str]]:
+    return [{baskets.model.catalogue.ids[item] for item in bundle.items} for bundle in bundles]
+
+
+@pytest.fixture(scope="module")
+def milks() -> BasketRanker:
+    return two_milks(guests=False)
+
+
+def named(baskets: BasketRanker, *names: str) -> list[int]:
+    return [baskets.model.catalogue.ids.find(name) for name in names]
+
+
+def test_bread_goes_with_milk_and_the_other_milk_does_not(milks: BasketRanker) -> None:
+    everything = np.ones(6, np.bool_)
+    bread, blue, red = named(milks, "bread", "blue milk", "red milk")
+    assert sorted(items(around(milks, blue, everything, 9, 2))) == [(bread,), tuple(named(milks, "butter"))]
+    assert {(blue,), (red,)} < set(items(around(milks, bread, everything, 9, 2)))
+
+
+def test_the_other_milk_completes_no_basket_that_holds_milk(milks: BasketRanker) -> None:
+    everything = np.ones(6, np.bool_)
+    assert sets(milks, complete(milks, named(milks, "blue milk", "bread"), everything, 9)) == [{"butter"}]
+    assert sets(milks, complete(milks, named(milks, "bread", "butter"), everything, 9)) == [{"red milk"}, {"blue milk"}]
+
+
+def test_no_unit_of_three_or_four_holds_both_milks(milks: BasketRanker) -> None:
+    everything = np.ones(6, np.bool_)
+    for size in (3, 4):
+        found = sets(milks, around(milks, *named(milks, "bread"), everything, 9, size))
+        assert sorted(map(sorted, found)) == [["blue milk", "butter"], ["butter", "red milk"]]
+
+
+def test_were_they_all_guests_nobody_could_tell_that_the_milks_stand_in_for_each_other() -> None:
+    strangers = two_milks(guests=True)
+    found = around(strangers, *named(strangers, "blue milk"), np.ones(6, np.bool_), 9, 2)
+    assert sorted(sets(strangers, found), key=sorted) == [{"bread"}, {"butter"}, {"red milk"}]
+
+
+# Everyone buys bread again and again, and a kettle once; a whisk is a tool like the kettle, salt is of no aisle.
+PANTRY = (
+    *(Product(name, category="bakery") for name in ("bread", "rolls")),
+    *(Product(name, category="tools") for name in ("kettle", "whisk")),
+    Product("salt"),
+)
+PANTRY_LINES = [
+    line
+    for customer in "abcdefgh"
+    for line in (
+        *(Line(customer, name, 10 * visit) for visit in range(6) for name in ("bread", "rolls", "salt")),
+        Line(customer, "kettle", 5),
+        Line(customer, "whisk", 6),
+    )
+]
+
+
+@pytest.fixture(scope="module")
+def pantry() -> BasketRanker:
+    return counted(PANTRY_LINES, PANTRY)
+
+
+def may_follow(baskets: BasketRanker, *order: str, without: tuple[str, ...] = ()) -> set[str]:
+    ids = baskets.model.catalogue.ids
+    allowed = np.array([name not in without for name in ids])
+    found = follow_up(baskets, ids.find_all(order).tolist(), allowed, 0.5)
+    return {ids[item] for item in np.flatnonzero(found).tolist()}
+
+
+def test_nothing_of_an_order_follows_it_nor_another_tool_where_nobody_needs_a_second(pantry: BasketRanker) -> None:
+    assert may_follow(pantry, "kettle") == {"bread", "rolls", "salt"}
+    assert may_follow(pantry, "bread", "whisk") == {"rolls", "salt"}
+
+
+def test_what_is_needed_again_may_follow_what_is_like_it(pantry: BasketRanker) -> None:
+    assert may_follow(pantry, "bread") == {"rolls", "kettle", "whisk", "salt"}
+
+
+def test_a_product_of_no_category_rules_out_itself_alone(pantry: BasketRanker) -> None:
+    assert may_follow(pantry, "salt") == {"bread", "rolls", "kettle", "whisk"}
+
+
+def test_after_an_order_of_nothing_known_everything_that_is_allowed_may_follow(pantry: BasketRanker) -> None:
+    assert may_follow(pantry, without=("bread",)) == {"rolls", "kettle", "whisk", "salt"}

@@ -1,0 +1,60 @@
+"""Whether a purpose is allowed: the later of what the artifact and the store hold, else what the shop has set."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from models.data.customers import NEVER_ASKED, NO, PERSONALIZE_EMAIL, PERSONALIZE_WEB, YES, Customers
+from models.data.ids import Ids
+from models.updates.customer import NO_UPDATE
+from models.updates.customer import allows as permitted
+
+ANN, BOB, CAT, STRANGER = 0, 1, 2, -1
+CUSTOMERS = Customers(
+    Ids.of(["ann", "bob", "cat"]),
+    np.array([[NEVER_ASKED] * 3, [YES] * 3, [NO] * 3], np.uint8),
+    np.array([[0] * 3, [1000] * 3, [0] * 3], np.int64),  # when cat said no is not known
+    np.full(3, -1, np.int32),
+    Ids.of([]),
+)
+
+
+def allows(user: int, said: tuple[int, int] = (NEVER_ASKED, 0), unasked: int = YES, *, forgotten: bool = False) -> bool:
+    silent = (NEVER_ASKED, 0)
+    told = replace(NO_UPDATE, consent=(silent, said, silent), unasked=unasked, forgotten=forgotten)
+    return permitted(CUSTOMERS, user, PERSONALIZE_WEB, told)
+
+
+@pytest.mark.parametrize("user", [ANN, STRANGER])
+def test_of_who_was_never_asked_holds_what_the_shop_has_set(user: int) -> None:
+    assert allows(user, unasked=YES)
+    assert not allows(user, unasked=NO)
+
+
+def test_who_was_asked_at_training_is_taken_at_their_word() -> None:
+    assert allows(BOB, unasked=NO)
+    assert not allows(CAT, unasked=YES)
+
+
+@pytest.mark.parametrize("user", [ANN, BOB, CAT, STRANGER])
+def test_what_was_said_since_counts(user: int) -> None:
+    assert allows(user, (YES, 1000), unasked=NO)
+    assert not allows(user, (NO, 1000))
+
+
+def test_of_the_file_and_the_store_the_later_word_counts_and_the_stores_where_both_are_as_old() -> None:
+    assert allows(BOB, (NO, 999))
+    assert not allows(BOB, (NO, 1000))
+    assert allows(CAT, (YES, 1))
+
+
+def test_what_was_said_of_one_purpose_says_nothing_of_another() -> None:
+    told = replace(NO_UPDATE, consent=((NO, 5), (NO, 5), (NEVER_ASKED, 0)))
+    assert permitted(CUSTOMERS, BOB, PERSONALIZE_EMAIL, told)
+
+
+def test_the_answer_of_an_erased_customer_is_erased_too() -> None:
+    assert allows(BOB, unasked=NO)
+    assert not allows(BOB, unasked=NO, forgotten=True)
+    assert allows(CAT, unasked=YES, forgotten=True)

@@ -1,0 +1,30 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.data.ids import Ids, Strings
+
+awkward = ["", "007", "7", "a/b", "a b", "Ünïcode", "🧦", "x" * 500]
+
+
+def test_strings_come_back_as_they_went_in() -> None:
+    assert list(Strings.of(awkward)) == awkward
+
+
+def test_a_leading_zero_makes_another_product() -> None:
+    ids = Ids.of(sorted(awkward, key=str.encode))
+    assert ids.find("007") != ids.find("7")
+    assert [ids[index] for index in ids.find_all(awkward)] == awkward
+
+
+def test_an_unknown_id_is_minus_one() -> None:
+    ids = Ids.of(["b", "d"])
+    assert [ids.find(name) for name in ("a", "c", "e", "", "\ud800")] == [-1, -1, -1, -1, -1]
+
+
+@given(st.sets(st.text()), st.text())
+def test_every_id_is_found_and_no_other(names: set[str], other: str) -> None:
+    valid = {name for name in names if "\ud800" not in name}
+    ordered = sorted(valid, key=str.encode)
+    ids = Ids.of(ordered)
+    assert ids.find_all(ordered).tolist() == list(range(len(ordered)))
+    assert (ids.find(other) >= 0) == (other in valid)

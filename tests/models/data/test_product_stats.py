@@ -1,0 +1,31 @@
+"""What is known of products without looking at a single day."""
+
+import dataclasses
+
+import numpy as np
+
+from models.data.product_stats import ProductStats
+from tests.shop import Line, Product, small_purchases
+from training.traits import fit_traits
+
+
+def traits(*products: Product) -> ProductStats:
+    return fit_traits(small_purchases([Line("ann", products[0].id, 1)], products))
+
+
+def test_the_categories_are_those_that_a_product_stands_in() -> None:
+    found = traits(Product("bread", category="bakery"), Product("jam"), Product("milk", category="dairy"))
+    assert found.category.tolist() == [0, -1, 1]
+    assert found.categories == 2
+
+
+def test_a_shop_without_categories_or_titles_has_none() -> None:
+    found = traits(Product("4711"), Product("4712"))
+    assert found.category.tolist() == found.family.tolist() == [-1, -1]
+    assert found.categories == 0
+
+
+def test_a_shop_without_products_has_no_categories() -> None:
+    found = traits(Product("bread", category="bakery"))
+    nothing = dataclasses.replace(found, category=np.zeros(0, np.int32))
+    assert nothing.categories == 0

@@ -1,0 +1,80 @@
+"""One customer at one moment, seen by whoever decides about a mail."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from models.data.events import DAY
+from models.data.ids import Strings
+from models.mail.recipient import NO_STORE_FACTS, MailRecipient
+from models.recommender import Recommender
+from models.rules.filters import Filters, Repeat
+from models.rules.shop_rules import CapBy, RuleKind, ShopRule
+from models.slate import Reason, ReasonKind, SlateRequest, Slot, Source
+from models.updates.customer import NO_UPDATE
+from tests.shop import DAYS, ONLY_RETURNED, REGULAR, moment, small_shop_purchases, trained
+
+
+@pytest.fixture(scope="module")
+def shop() -> Recommender:
+    return trained(small_shop_purchases())
+
+
+def addressee(shop: Recommender, customer_id: str, request: SlateRequest | None = None) -> MailRecipient:
+    user = shop.model.customers.ids.find(customer_id)
+    request = shop.at_home(user, request or SlateRequest(as_of=moment(DAYS)))
+    return MailRecipient(shop, user, request, NO_UPDATE, NO_STORE_FACTS)
+
+
+@pytest.mark.parametrize("customer_id", ["c00", "c01", REGULAR, ONLY_RETURNED, "stranger"])
+@pytest.mark.parametrize("repeat", Repeat)
+def test_what_is_kept_out_is_what_any_slate_keeps_out(shop: Recommender, customer_id: str, repeat: Repeat) -> None:
+    filters = Filters(exclude=(3, 9), category="dairy", max_price=20)
+    request = SlateRequest(as_of=moment(DAYS - 9), filters=filters, recent=(5,), basket=(6,))
+    one = addressee(shop, customer_id, request)
+    ordinary = shop.removed(one.case, replace(one.request, repeat=repeat))
+    assert one.removed(repeat).tolist() == ordinary.tolist()
+
+
+def test_without_a_moment_it_is_the_newest_event_of_the_model(shop: Recommender) -> None:
+    assert addressee(shop, "c00", SlateRequest()).as_of == shop.manifest.data_as_of
+
+
+def test_what_was_sent_back_was_not_ordered(shop: Recommender) -> None:
+    one = addressee(shop, ONLY_RETURNED)
+    assert [shop.catalogue.ids[int(item)] for item in one.sent_back] == ["rake"]
+    assert one.ordered_on(moment(120) // DAY) == []
+    monthly = addressee(shop, REGULAR)
+    assert [shop.catalogue.ids[item] for item in monthly.ordered_on(moment(160) // DAY)] == ["decaf"]
+
+
+def named(shop: Recommender, *products: str) -> Sequence[int]:
+    places: list[int] = shop.catalogue.ids.find_all(products).tolist()
+    return places
+
+
+def test_products_are_named_by_the_first_of_them(shop: Recommender) -> None:
+    one = addressee(shop, "c00")
+    assert one.titles(named(shop, "bread")) == "Bread"
+    assert one.titles(named(shop, "bread", "mug", "ball")) == "Bread and 2 more"
+    bare = replace(shop.catalogue, title=Strings.of("" for _ in shop.catalogue.title))
+    without = Recommender(shop.manifest, replace(shop.model, catalogue=bare), shop.settings)
+    assert addressee(without, "c00").titles(named(shop, "bread")) == "a product"
+    assert addressee(without, "c00").titles(named(shop, "bread", "mug")) == "2 products"
+
+
+def test_days_are_counted_as_a_reader_counts_them(shop: Recommender) -> None:
+    one = addressee(shop, "c00", SlateRequest(as_of=moment(DAYS + 0.5)))
+    assert [one.ago(moment(DAYS + day)) for day in (0.4, -0.1, -1.9)] == ["today", "yesterday", "2 days ago"]
+
+
+def test_leading_products_differ_and_keep_to_the_caps_of_the_shop(shop: Recommender) -> None:
+    why = Reason(ReasonKind.BUY_AGAIN, (), "You bought this before")
+    items = named(shop, "bread", "bread", "toast", "rolls", "mug")
+    slots = [Slot(item, 1.0, Source.OWN_PURCHASES, why) for item in items]
+    assert [slot.item for slot in addressee(shop, "c00").leading(slots)] == [items[0], *items[2:]]
+    assert [slot.item for slot in addressee(shop, "c00", SlateRequest(n=2)).leading(slots)] == [items[0], items[2]]
+    one_an_aisle = ShopRule("cap", RuleKind.CAP, by=CapBy.CATEGORY, most=1)
+    capped = addressee(shop, "c00", SlateRequest(n=10, rules=(one_an_aisle,)))
+    assert [slot.item for slot in capped.leading(slots)] == [items[0], items[4]]

@@ -1,0 +1,203 @@
+"""What each source proposes to one customer of a shop with three aisles."""
+
+from dataclasses import replace
+from math import exp
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.data.history import NEVER
+from models.ranking.candidates import by_attributes, candidates, proposals
+from models.ranking.context import RankingContext, SourceScores
+from models.recommender import NOBODY, Recommender
+from models.settings import ArrivalSettings, CandidateSettings
+from models.slate import SlateRequest
+from models.sources.scores import SparseScores
+from tests.shop import SMALL, Line, Product, moment, small_purchases, trained
+
+SHELF = [
+    Product("bagel", category="bakery", brand="Ashby", price=2),
+    Product("bread", category="bakery", brand="Ashby", price=2),
+    Product("butter", category="dairy", brand="Hartley", price=4),
+    Product("hoe", category="garden", price=30, from_day=20),
+    Product("jam"),
+    Product("kaiser", category="bakery", brand="Hartley", price=2, from_day=20),
+    Product("loaf", category="bakery", brand="Ashby", price=2, from_day=20),
+    Product("milk", category="dairy", brand="Ashby", price=1),
+    Product("rake", category="garden", price=20),
+    Product("rolls", category="bakery", brand="Hartley", price=4),
+]
+NAMES = [product.id for product in SHELF]
+NEW = ("hoe", "kaiser", "loaf")
+SETTINGS = replace(SMALL, arrivals=ArrivalSettings(days=14))
+EVERYTHING = np.ones(len(SHELF), np.bool_)
+
+
+def sold(product: str, times: int) -> list[Line]:
+    """In orders of their own, on the last days."""
+    return [Line(f"{product} {number}", product, 27 - number / 10) for number in range(times)]
+
+
+@pytest.fixture(scope="module")
+def shop() -> Recommender:
+    """Every gap between two purchases is a week. Ann buys bread every week, and once she bought butter."""
+    weekly = [Line(who, "bread", day) for who in ("ann", "bob", "cleo") for day in (0, 7, 14, 21)]
+    crowd = [*sold("rolls", 6), *sold("bagel", 3), *sold("milk", 4), *sold("rake", 5), *sold("jam", 7)]
+    together = [Line(f"d{number}", name, 27) for number in range(4) for name in ("butter", "jam")]
+    return trained(small_purchases([*weekly, *crowd, *together, Line("ann", "butter", 20)], SHELF), SETTINGS)
+
+
+def case(shop: Recommender, day: float = 28, customer: str = "ann", basket: tuple[str, ...] = ()) -> RankingContext:
+    request = SlateRequest(as_of=moment(day), basket=tuple(map(NAMES.index, basket)))
+    return shop.case(shop.model.customers.ids.find(customer), request)
+
+
+def proposed(
+    shop: Recommender, asked: RankingContext, allowed: np.ndarray = EVERYTHING, **limits: int
+) -> dict[str, list[str]]:
+    settings = replace(SETTINGS, candidates=CandidateSettings(**limits))
+    found = proposals(asked, shop.model, allowed, settings)
+    return {source: [NAMES[item] for item in items.tolist()] for source, items in found.items()}
+
+
+def saying(asked: RankingContext, **said: dict[str, float]) -> RankingContext:
+    """The same case where the sources say this and nothing else."""
+    evidence = dict.fromkeys(SourceScores.__dataclass_fields__, SparseScores.none())
+    for source, scores in said.items():
+        items = np.array([NAMES.index(product) for product in scores], np.int32)
+        evidence[source] = SparseScores.summed(items, np.array(list(scores.values()), np.float32))
+    return replace(asked, evidence=SourceScores(**evidence))
+
+
+def without(*products: str) -> np.ndarray:
+    allowed = EVERYTHING.copy()
+    allowed[[NAMES.index(product) for product in products]] = False
+    return allowed
+
+
+def test_everything_that_was_bought_before_is_proposed(shop: Recommender) -> None:
+    assert proposed(shop, case(shop))["own_purchases"] == ["bread", "butter"]
+
+
+def test_of_too_many_habits_the_strongest_are_proposed_and_whatever_is_due(shop: Recommender) -> None:
+    found = proposed(shop, case(shop), bought=1)
+    assert found["own_purchases"] == ["bread"]
+    assert found["due"] == ["bread", "butter"]
+
+
+@pytest.mark.parametrize(
+    ("day", "due"), [(22, []), (25.5, ["butter"]), (27, ["bread", "butter"]), (31, ["bread"]), (32, [])]
+)
+def test_a_product_is_due_about_an_interval_after_its_last_purchase(
+    shop: Recommender, day: float, due: list[str]
+) -> None:
+    """A week after it, give or take: from 5.25 to 10.5 days; bread was last bought on day 21, butter on day 20."""
+    assert proposed(shop, case(shop, day))["due"] == due
+
+
+@pytest.mark.parametrize(
+    ("evidence", "source"),
+    [("affinity", "factors"), ("neighbours", "neighbours"), ("basket", "basket"), ("together", "bought_together")],
+)
+def test_each_source_proposes_its_best_new_products(shop: Recommender, evidence: str, source: str) -> None:
+    asked = saying(case(shop), **{evidence: {"bread": 9, "milk": 1, "rake": 3, "rolls": 2}})
+    found = proposed(shop, asked, new=2)
+    assert found[source] == ["rake", "rolls"]
+    others = {"factors", "neighbours", "basket", "bought_together"} - {source}
+    assert not any(found[other] for other in others)
+
+
+def test_what_the_rules_removed_is_not_proposed_and_the_next_best_takes_its_place(shop: Recommender) -> None:
+    asked = saying(case(shop), affinity={"milk": 1, "rake": 3, "rolls": 2})
+    found = proposed(shop, asked, without("rake", "bread", "loaf"), new=2)
+    assert found["factors"] == ["rolls", "milk"]
+    assert found["own_purchases"] == found["due"] == ["butter"]
+    assert found["new"] == ["kaiser"]
+
+
+def test_what_goes_with_the_last_purchase_is_proposed(shop: Recommender) -> None:
+    bought_butter_last = case(shop, day=20.5)
+    assert bought_butter_last.profile.last_basket == [NAMES.index("butter")]
+    assert proposed(shop, bought_butter_last)["bought_together"] == ["jam"]
+    assert proposed(shop, case(shop, day=28))["bought_together"] == []  # bread was always bought alone
+
+
+def test_what_completes_the_basket_is_proposed(shop: Recommender) -> None:
+    assert proposed(shop, case(shop, basket=("jam",)))["basket"] == []  # Ann knows butter already
+    assert proposed(shop, case(shop, customer="bob", basket=("jam",)))["basket"] == ["butter"]
+
+
+def test_what_sells_best_in_the_aisles_that_a_customer_knows_is_proposed(shop: Recommender) -> None:
+    """Ann bought more bread than butter; rakes sell better than bagels, in an aisle she does not know."""
+    assert proposed(shop, case(shop))["category"] == ["rolls", "bagel", "milk"]
+    assert proposed(shop, case(shop), categories=1)["category"] == ["rolls", "bagel"]
+    # Of an aisle so many are looked at, what she knows among them
+    assert proposed(shop, case(shop), category=2)["category"] == ["rolls", "milk"]
+    assert proposed(shop, case(shop, customer="rake 1"))["category"] == []  # one rake is all there is
+
+
+def test_a_customer_whose_purchases_stand_in_no_aisle_is_proposed_none(shop: Recommender) -> None:
+    found = proposed(shop, case(shop, customer="jam 1"))
+    assert (found["own_purchases"], found["category"], found["new"]) == (["jam"], [], [])
+
+
+def test_what_everybody_buys_is_proposed_to_who_does_not_know_it(shop: Recommender) -> None:
+    assert proposed(shop, case(shop), new=3)["popular"] == ["jam", "rolls", "rake"]
+    assert "jam" not in proposed(shop, case(shop, customer="jam 1"), new=3)["popular"]
+
+
+def test_arrivals_are_proposed_in_the_aisles_that_a_customer_knows_the_best_suited_first(shop: Recommender) -> None:
+    """Loaf is of the brand of her bread; hoes are nothing to her."""
+    assert proposed(shop, case(shop))["new"] == ["loaf", "kaiser"]
+    assert proposed(shop, case(shop), arrivals=1)["new"] == ["loaf"]
+    assert proposed(shop, case(shop, customer="rake 1"))["new"] == ["hoe"]
+    assert proposed(shop, case(shop, day=19))["new"] == []
+
+
+def test_products_suit_by_category_then_brand_and_a_usual_price(shop: Recommender) -> None:
+    asked, model = case(shop), shop.model
+    items = np.array([NAMES.index(name) for name in ("loaf", "kaiser", "rolls", "rake", "jam")])
+    bakery = float(asked.profile.category_share[0])
+    ashby, hartley = asked.profile.brand_share.tolist()
+    assert (bakery + float(asked.profile.category_share[1]), ashby + hartley) == pytest.approx((1, 1))
+    dearer = (model.traits.price_in_category[items] - asked.profile.price_in_category).tolist()
+    assert by_attributes(items, asked.profile, model).tolist() == pytest.approx(
+        [
+            bakery * (1 + 4 * ashby) * exp(-abs(dearer[0])),
+            bakery * (1 + 4 * hartley) * exp(-abs(dearer[1])),
+            bakery * (1 + 4 * hartley) * exp(-abs(dearer[2])),
+            0,
+            0,
+        ]
+    )
+    assert by_attributes(items, asked.profile, model)[1] > by_attributes(items, asked.profile, model)[2]  # too dear
+
+
+def test_a_product_without_a_price_suits_like_one_of_the_usual_price() -> None:
+    shelf = [Product("bread", category="bakery", price=2), Product("rolls", category="bakery", from_day=1)]
+    shop = trained(small_purchases([Line("ann", "bread", 2), Line("bob", "bread", 2)], shelf))
+    assert by_attributes(np.array([1]), case(shop, 2).profile, shop.model).tolist() == [1]
+
+
+def test_a_stranger_is_proposed_what_is_popular_and_nothing_else(shop: Recommender) -> None:
+    found = proposed(shop, shop.case(NOBODY, SlateRequest()))
+    assert {source for source, names in found.items() if names} == {"popular"}
+
+
+def test_candidates_are_what_any_source_proposed_each_once(shop: Recommender) -> None:
+    found = {"popular": np.array([4, 2]), "factors": np.array([2, 9]), "new": np.zeros(0, np.int64)}
+    assert candidates(found).tolist() == [2, 4, 9]
+
+
+@given(st.lists(st.booleans(), min_size=len(SHELF), max_size=len(SHELF)), st.floats(0, 40), st.sampled_from(NAMES))
+def test_whatever_the_rules_leave_no_source_proposes_anything_else(
+    shop: Recommender, allowed: list[bool], day: float, visited: str
+) -> None:
+    asked = case(shop, day, basket=(visited,))
+    owned = {NAMES[item] for item in asked.pairs.item[asked.pairs.last != NEVER].tolist()}
+    left = {name for name, kept in zip(NAMES, allowed, strict=True) if kept}
+    for source, names in proposed(shop, asked, np.array(allowed)).items():
+        assert len(names) == len(set(names))
+        assert set(names) <= (left & owned if source in ("own_purchases", "due") else left - owned)

@@ -1,0 +1,200 @@
+"""A score is a sum of weighted features and of what was learned, and the largest part names the source."""
+
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.data.ragged import RowGroups
+from models.ranking.features import BLENDED, FEATURES
+from models.ranking.learned_ranker import LearnedRanker
+from models.ranking.ranker import NEW_SOURCES, SPEAKS, SPEAKS_FOR, Ranker, probability
+from models.settings import BlendSettings, Weights
+from models.slate import Source
+from models.trees import Trees, TreeSplit
+
+SETTINGS = BlendSettings(
+    new=Weights(affinity=2, neighbours=1, basket=3, recent_sales=1, all_sales=-0.5),
+    bought=Weights(constant=3, affinity=1, own_long=2),
+)
+BLEND = Ranker(SETTINGS, LearnedRanker.none())
+
+
+def stump(tree: int, feature: str, threshold: float) -> TreeSplit:
+    """A tree of two leaves: for at most so much, and for more."""
+    return TreeSplit(tree, FEATURES.index(feature), threshold, 0, 1)
+
+
+# Customers were seen to buy from the aisles they know, and to leave what is too dear or known to their neighbours.
+LESSON = LearnedRanker(
+    slope=np.array([0.5, 2], np.float32),
+    level=np.array([-4, -1], np.float32),
+    trees=Trees.of(
+        [stump(0, "category_share", 0.25), stump(1, "dearer", 1), stump(2, "neighbours_share", 0.5)],
+        [[-1, 4], [0.5, -8], [0, -16]],
+    ),
+)
+LEARNED = Ranker(SETTINGS, LESSON)
+
+
+def row(**values: float) -> np.ndarray:
+    return np.array([values.get(name, 0.0) for name in FEATURES], np.float32)
+
+
+def score(ranker: Ranker, bought: bool, **values: float) -> float:
+    return float(ranker.scores(row(**values)[None], np.array([bought]))[0])
+
+
+def source(ranker: Ranker, bought: bool = False, **values: float) -> Source:
+    rows = row(**values)[None]
+    (found,) = ranker.sources(rows, np.array([bought]), ranker.scores(rows, np.array([bought])))
+    return found
+
+
+def test_new_products_and_those_bought_before_are_weighed_differently() -> None:
+    assert score(BLEND, False, constant=1, affinity=4, own_long=0) == 8
+    assert score(BLEND, True, constant=1, affinity=4, own_long=5) == 3 + 4 + 10
+
+
+@pytest.mark.parametrize("ranker", [BLEND, LEARNED])
+def test_any_row_blends_to_the_sum_over_the_names_of_its_features(ranker: Ranker) -> None:
+    values = {name: float(place + 1) for place, name in enumerate(FEATURES)}
+    rows = np.stack([row(**values)] * 2)
+    expected = [
+        sum(weight * values[name] for name, weight in asdict(weights).items())
+        for weights in (SETTINGS.new, SETTINGS.bought)
+    ]
+    assert ranker.blend(rows, np.array([False, True])).tolist() == pytest.approx(expected)
+
+
+def test_where_nothing_was_learned_the_blend_ranks_alone() -> None:
+    rows, bought = np.random.default_rng(0).random((9, len(FEATURES)), np.float32), np.arange(9) % 2 == 0
+    assert BLEND.scores(rows, bought).tolist() == BLEND.blend(rows, bought).tolist()
+
+
+def test_what_was_learned_starts_from_the_blend_of_its_kind_and_adds_its_trees() -> None:
+    dear_and_known = {"affinity": 1.0, "own_long": 3.0, "category_share": 0.5, "dearer": 2.0}
+    assert score(LEARNED, False, **dear_and_known) == 0.5 * 2 - 4 + (4 - 8 + 0)
+    assert score(LEARNED, True, **dear_and_known) == 2 * (1 + 6) - 1 + (4 - 8 + 0)
+    assert score(LEARNED, False) == -4 + (-1 + 0.5 + 0)
+
+
+def test_scores_do_not_depend_on_the_rows_beside_them() -> None:
+    rows = np.random.default_rng(0).normal(0, 2, (50, len(FEATURES))).astype(np.float32)
+    bought = np.arange(50) % 3 == 0
+    alone = [float(LEARNED.scores(rows[place : place + 1], bought[place : place + 1])[0]) for place in range(50)]
+    assert LEARNED.scores(rows, bought).tolist() == pytest.approx(alone, rel=1e-6)
+
+
+def test_the_trees_look_at_the_best_of_the_blend_and_what_they_do_not_look_at_stays_below() -> None:
+    affinity = np.random.default_rng(3).random(20).astype(np.float32)
+    rows = np.stack(
+        [row(affinity=float(value), category_share=0.5 * (place % 2)) for place, value in enumerate(affinity)]
+    )
+    bought, alone = np.zeros(20, np.bool_), RowGroups.of([20])
+    every, some = LEARNED.scores(rows, bought), LEARNED.cascade(rows, bought, alone, 6)
+    best = np.argsort(-affinity)[:6]
+    rest = np.setdiff1d(np.arange(20), best)
+    assert some[best].tolist() == every[best].tolist()
+    assert (some[rest] <= some[best].min()).all()
+    for same in (LEARNED.cascade(rows, bought, alone, 20), LEARNED.cascade(rows, bought, alone, 99)):
+        assert same.tolist() == every.tolist()
+    assert BLEND.cascade(rows, bought, alone, 6).tolist() == BLEND.scores(rows, bought).tolist()
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"affinity": 1, "neighbours": 1.5}, Source.FACTORS),
+        ({"affinity": 1, "neighbours": 2.5}, Source.NEIGHBOURS),
+        ({"affinity": 1, "neighbours": 2.5, "basket": 1}, Source.BOUGHT_TOGETHER),
+        ({"affinity": 0.1, "recent_sales": 2, "all_sales": 1}, Source.POPULAR),
+    ],
+)
+def test_the_source_is_the_one_without_which_the_score_would_fall_most(
+    values: dict[str, float], expected: Source
+) -> None:
+    assert source(BLEND, **values) is expected
+
+
+def test_what_was_learned_counts_for_the_source_that_it_was_learned_of() -> None:
+    known_aisle = {"affinity": 1.0, "category_share": 0.5, "recent_sales": 1.0}
+    assert source(BLEND, **known_aisle) is Source.FACTORS
+    assert source(LEARNED, **known_aisle) is Source.CATEGORY
+
+
+def test_what_was_learned_to_speak_against_a_product_is_not_what_put_it_there() -> None:
+    neighbours = {"affinity": 1.0, "neighbours": 9.0, "neighbours_share": 1.0}
+    assert source(BLEND, **neighbours) is Source.NEIGHBOURS
+    assert source(LEARNED, **neighbours) is Source.FACTORS
+
+
+def test_what_was_bought_before_is_there_because_it_was() -> None:
+    for ranker in (BLEND, LEARNED):
+        assert source(ranker, True, affinity=9, category_share=0.5, own_long=0.1) is Source.OWN_PURCHASES
+
+
+def test_a_source_that_says_nothing_is_never_named_even_where_the_only_one_that_speaks_speaks_against() -> None:
+    assert source(BLEND, recent_sales=1, all_sales=9) is Source.POPULAR
+    assert source(LEARNED, neighbours_share=0.8) is Source.NEIGHBOURS
+
+
+ROWS = st.lists(
+    st.fixed_dictionaries({name: st.sampled_from([0.0, 0.0, 0.3, 0.6, 2.0]) for name in SPEAKS_FOR}).filter(
+        lambda values: any(values.values())
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@given(ROWS, st.integers(0, 63), st.sampled_from([BLEND, LEARNED]))
+def test_every_source_is_told_as_if_each_had_been_silenced_by_hand(
+    values: list[dict[str, float]], kinds: int, ranker: Ranker
+) -> None:
+    rows = np.stack([row(**of) for of in values])
+    bought = np.array([bool(kinds >> place & 1) for place in range(len(rows))])
+    found = ranker.sources(rows, bought, ranker.scores(rows, bought))
+    for of, old, named in zip(values, bought.tolist(), found, strict=True):
+        if old:
+            assert named is Source.OWN_PURCHASES
+            continue
+        silenced = {
+            quiet: score(ranker, False, **{name: 0 if SPEAKS_FOR[name] is quiet else of[name] for name in of})
+            for quiet in NEW_SOURCES
+            if any(of[name] for name in of if SPEAKS_FOR[name] is quiet)
+        }
+        assert silenced[named] == pytest.approx(min(silenced.values()), abs=1e-5)
+
+
+def test_nothing_to_rank_has_no_source() -> None:
+    nothing = np.zeros((0, len(FEATURES)), np.float32)
+    assert LEARNED.sources(nothing, np.zeros(0, np.bool_), np.zeros(0, np.float32)) == []
+
+
+def test_every_part_of_a_new_products_score_has_a_source() -> None:
+    weighed = {name for name, weight in asdict(BlendSettings().new).items() if weight}
+    assert weighed <= {*SPEAKS_FOR}
+    assert {*SPEAKS_FOR} <= {*FEATURES}
+    spoken = {FEATURES[column]: NEW_SOURCES[place] for place, column in np.argwhere(SPEAKS).tolist()}
+    assert spoken == SPEAKS_FOR
+
+
+def test_the_blend_knows_the_weight_of_every_feature_it_reads() -> None:
+    assert tuple(asdict(Weights())) == BLENDED
+
+
+def test_log_odds_are_told_as_the_chance_of_a_purchase() -> None:
+    odds = np.log(np.array([1, 3, 1 / 9, 1e-6], np.float32))
+    assert probability(odds).tolist() == pytest.approx([0.5, 0.75, 0.1, 1e-6], rel=1e-4)
+
+
+@given(st.lists(st.floats(-1e4, 1e4, width=32), min_size=1, max_size=9))
+def test_a_chance_is_between_never_and_always_however_sure_it_is(scores: list[float]) -> None:
+    chances = probability(np.sort(np.array(scores, np.float32)))
+    assert chances.dtype == np.float32
+    assert chances.tolist() == sorted(chances.tolist())
+    assert chances.min() >= 0
+    assert chances.max() <= 1

@@ -1,0 +1,79 @@
+"""Products of the same customers, against a sum that is written out."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
+
+from models.settings import NeighbourSettings
+from models.sources.item_neighbours import ItemNeighbours
+from training.neighbours import fit_neighbours
+
+# Product 0 is tied to 1 (0.5) and 3 (0.25), 1 to 0 (1.0), 2 to nothing, 3 to 0 (0.125) and 1 (2.0).
+TIES = {(0, 1): 0.5, (0, 3): 0.25, (1, 0): 1.0, (3, 0): 0.125, (3, 1): 2.0}
+NEIGHBOURS = ItemNeighbours(
+    np.array([0, 2, 3, 3, 5], np.int64),
+    np.array([other for _, other in TIES], np.int32),
+    np.array(list(TIES.values()), np.float32),
+)
+
+
+def scores(history: dict[int, float]) -> list[float]:
+    found = NEIGHBOURS.scores(np.array(list(history), np.int32), np.array(list(history.values()), np.float32))
+    return found.of(np.arange(4)).tolist()
+
+
+def test_every_product_of_the_history_speaks_for_its_neighbours() -> None:
+    assert scores({0: 2, 3: 1}) == [0.125, 3, 0, 0.5]
+
+
+def test_an_empty_history_speaks_for_nothing() -> None:
+    assert scores({}) == [0, 0, 0, 0]
+
+
+def test_what_is_like_one_product_is_its_own_row() -> None:
+    assert NEIGHBOURS.similar(3).tolist() == [0.125, 2, 0, 0]
+    assert NEIGHBOURS.similar(2).tolist() == [0, 0, 0, 0]
+
+
+@given(st.dictionaries(st.integers(0, 3), st.floats(0, 100, width=32)))
+def test_a_score_is_the_sum_over_the_history(history: dict[int, float]) -> None:
+    expected = [sum(weight * TIES.get((item, other), 0) for item, weight in history.items()) for other in range(4)]
+    assert scores(history) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_strongest_evidence_is_the_heaviest_tie_times_its_weight() -> None:
+    def strongest(history: dict[int, float]) -> int:
+        item = np.array(list(history), np.int32)
+        weight = np.array(list(history.values()), np.float32)
+        return int(item[NEIGHBOURS.strongest(item, weight, [1])[0]])
+
+    assert strongest({0: 1.0, 3: 1.0}) == 3
+    assert strongest({0: 9.0, 3: 1.0}) == 0
+    assert strongest({0: 4.0, 3: 1.0}) == 0  # equal: the first
+
+
+def test_similarity_is_what_the_formula_says() -> None:
+    settings = NeighbourSettings(min_customers=1, power=0.5, customer_norm=1.0, item_norm=0.75, neighbour_norm=0.5)
+    interest = np.array([[4, 1, 0], [1, 0, 9], [1, 4, 0], [0, 16, 0]], np.float32)
+    found = fit_neighbours(csr_matrix(interest), settings)
+    weight = interest**0.5
+    size, square = weight.sum(axis=1), (weight**2).sum(axis=0)
+    for one, other in itertools.permutations(range(3), 2):
+        together = sum(weight[user, one] * weight[user, other] / size[user] for user in range(4))
+        expected = together / square[one] ** 0.75 / square[other] ** 0.5
+        assert found.similar(one)[other] == pytest.approx(expected, rel=1e-5)
+
+
+def test_no_product_is_its_own_neighbour_and_strangers_are_none() -> None:
+    found = fit_neighbours(csr_matrix(np.array([[1, 1, 0], [0, 0, 1]], np.float32)), NeighbourSettings(min_customers=1))
+    assert [np.flatnonzero(found.similar(item)).tolist() for item in range(3)] == [[1], [0], []]
+
+
+def test_only_the_nearest_are_kept_in_the_order_of_the_products() -> None:
+    bought = np.array([[1, 1, 1, 1], [1, 0, 1, 1], [1, 0, 1, 0], [0, 1, 0, 0]], np.float32)
+    found = fit_neighbours(csr_matrix(bought), NeighbourSettings(min_customers=1, neighbours=2))
+    assert found.item[found.indptr[0] : found.indptr[1]].tolist() == [2, 3]

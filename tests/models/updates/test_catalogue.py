@@ -1,0 +1,308 @@
+"""The products as they are now: what the shop says of them shows, and nothing else moves."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.data.catalogue import ALWAYS_UNTIL
+from models.data.events import DAY
+from models.data.ids import Ids, Strings
+from models.recommender import Recommender
+from models.rules.filters import Filters
+from models.slate import Slate, SlateRequest, Source
+from models.updates.catalogue import PatchedStrings, ProductUpdate, update_catalogue
+from tests.shop import AISLES, NO_WEB, REGULAR, SOLD_OUT, SOUTHERN, names, small_shop_purchases, trained
+
+ALL = SlateRequest(n=100)
+CUSTOMERS = ("c00", "c07", REGULAR, NO_WEB, "stranger")
+
+
+@pytest.fixture(scope="module")
+def shop() -> Recommender:
+    return trained(small_shop_purchases())
+
+
+def told(product_id: str, **fields: object) -> ProductUpdate:
+    return ProductUpdate(id=product_id, given=frozenset(fields), **fields)  # type: ignore[arg-type]
+
+
+def after(shop: Recommender, *changes: ProductUpdate, learned: Recommender | None = None) -> Recommender:
+    """The shop after these changes, one after the other; `learned`: as it was trained, where it has changed since."""
+    now = shop
+    for change in changes:
+        now = now.with_model(update_catalogue(now.model, [change], (learned or shop).model, shop.manifest.data_as_of))
+    return now
+
+
+def shown(shop: Recommender, customer_id: str = "c00", request: SlateRequest = ALL) -> list[str]:
+    return names(shop, shop.recommend(customer_id, request))
+
+
+def told_of(slate: Slate) -> list[tuple[int, float, str, str]]:
+    return [(slot.item, slot.score, slot.source, slot.reason.text) for slot in slate.slots]
+
+
+def test_a_shop_that_says_nothing_keeps_its_model(shop: Recommender) -> None:
+    assert update_catalogue(shop.model, [], shop.model, 0) is shop.model
+
+
+def test_what_is_sold_out_is_gone_and_what_is_back_is_back(shop: Recommender) -> None:
+    first = shown(shop)[0]
+    gone = after(shop, told(first, in_stock=False))
+    assert first not in shown(gone)
+    assert shown(after(gone, told(first, in_stock=True))) == shown(shop)
+    assert SOLD_OUT in shown(after(shop, told(SOLD_OUT, in_stock=True)))
+
+
+def test_what_was_hidden_comes_back_with_the_end_it_had(shop: Recommender) -> None:
+    end = shop.manifest.data_as_of + 10 * DAY
+    until = shop.catalogue.available_until.copy()
+    until[shop.catalogue.ids.find("bagel")] = end
+    ending = Recommender(
+        shop.manifest,
+        replace(shop.model, catalogue=replace(shop.catalogue, available_until=until)),
+        shop.settings,
+    )
+    hidden = after(ending, told("bagel", hidden=True))
+    assert "bagel" not in shown(hidden)
+    back = after(ending, told("bagel", hidden=True), told("bagel", hidden=False))
+    assert shown(back) == shown(ending)
+    assert "bagel" in shown(back, request=replace(ALL, as_of=end - 1))
+    assert "bagel" not in shown(back, request=replace(ALL, as_of=end))
+
+
+def test_a_hidden_product_that_gets_an_end_stays_hidden(shop: Recommender) -> None:
+    now = after(shop, told("bagel", hidden=True), told("bagel", hidden=True, available_until=ALWAYS_UNTIL))
+    assert "bagel" not in shown(now)
+
+
+def test_a_product_is_shown_from_its_beginning_until_its_end(shop: Recommender) -> None:
+    now = shop.manifest.data_as_of
+    for change, there in (
+        ({"available_until": now}, False),
+        ({"available_until": now + 1}, True),
+        ({"available_from": now + 1}, False),
+        ({"available_from": now}, True),
+        ({"available_from": None, "available_until": None}, True),
+    ):
+        assert ("bagel" in shown(after(shop, told("bagel", **change)))) == there, change
+
+
+def test_a_product_is_shown_in_its_markets_alone(shop: Recommender) -> None:
+    def in_market(now: Recommender, market: str) -> bool:
+        return "bagel" in shown(now, request=replace(ALL, filters=Filters(market=market)))
+
+    western = after(shop, told("bagel", markets=("west", "south")))
+    assert [in_market(western, market) for market in ("west", "south", "north")] == [True, True, False]
+    nowhere = after(western, told("bagel", markets=()))
+    assert [in_market(nowhere, market) for market in ("west", "south", "north")] == [False] * 3
+    everywhere = after(nowhere, told("bagel", markets=None))
+    assert [in_market(everywhere, market) for market in ("west", "south", "north")] == [True] * 3
+    assert in_market(western, "south") == in_market(shop, "south")
+    feta = replace(ALL, filters=Filters(market="north"))
+    assert SOUTHERN not in shown(western, request=feta)
+
+
+def test_a_product_that_moves_to_another_aisle_is_found_there(shop: Recommender) -> None:
+    now = after(shop, told("bagel", category="breakfast", brand="Morning"))
+    for filters in (Filters(category="breakfast"), Filters(brand="Morning")):
+        assert shown(now, request=SlateRequest(strict=True, filters=filters)) == ["bagel"]
+    assert "bagel" not in shown(now, request=replace(ALL, filters=Filters(category="bakery")))
+    lost = after(now, told("bagel", category=None, brand=None))
+    assert shown(lost, request=replace(ALL, filters=Filters(category="breakfast"))) == []
+
+
+def test_a_new_product_finds_the_customers_of_its_aisle_at_once(shop: Recommender) -> None:
+    now = after(shop, told("brioche", title="Brioche", category="bakery", brand="Ashby", price=3.0))
+    new = {
+        customer: slot.source
+        for customer in ("c00", "c03")
+        for slot in now.recommend(customer, SlateRequest()).slots
+        if now.catalogue.ids[slot.item] == "brioche"
+    }
+    assert new == {"c00": Source.NEW}  # who loves the garden does not see it
+    before = SlateRequest(n=100, as_of=shop.manifest.data_as_of - DAY)
+    assert "brioche" not in shown(now, request=before)
+
+
+def test_a_product_that_comes_on_sale_after_the_model_learned_is_new_from_then_on(shop: Recommender) -> None:
+    newest = shop.manifest.data_as_of
+    now = after(shop, told("brioche", category="bakery", brand="Ashby", price=3.0, available_from=newest + DAY))
+
+    def sources(as_of: int) -> list[Source]:
+        slots = now.recommend("c00", SlateRequest(as_of=as_of)).slots
+        return [slot.source for slot in slots if now.catalogue.ids[slot.item] == "brioche"]
+
+    assert [sources(newest + seconds) for seconds in (0, DAY - 1, DAY, 9 * DAY)] == [[], [], [Source.NEW], [Source.NEW]]
+
+
+def test_a_new_product_is_no_stranger_to_any_question(shop: Recommender) -> None:
+    now = after(shop, told("brioche", category="bakery"), told("blini"), told("brioche", price=2.0))
+    brioche, blini = (now.catalogue.ids.find(name) for name in ("brioche", "blini"))
+    assert now.catalogue.ids[brioche] == "brioche"
+    assert now.catalogue.price[brioche] == 2.0
+    assert {now.catalogue.ids[slot.item] for slot in now.similar(brioche, SlateRequest()).slots} <= set(
+        AISLES["bakery"].split()
+    )
+    assert now.similar(blini, SlateRequest()).slots
+    assert now.bundles(brioche, 3, Filters()) == now.complete([brioche, blini], 3, Filters()) == ()
+    assert now.follow_up([brioche, blini], SlateRequest()).slots == ()
+    visit = SlateRequest(recent=(brioche,), basket=(blini,))
+    assert {brioche, blini}.isdisjoint(slot.item for slot in now.recommend("c00", visit).slots)
+
+
+def test_a_new_product_is_bought_again_as_its_aisle_is(shop: Recommender) -> None:
+    now = after(shop, told("brioche", category="bakery"), told("mystery"))
+    bakery = shop.catalogue.category == shop.catalogue.category_names.find("bakery")
+    brioche, mystery = now.catalogue.ids.find("brioche"), now.catalogue.ids.find("mystery")
+    repeats = shop.model.repeats
+    assert now.model.repeats.rate[brioche] == pytest.approx(repeats.rate[bakery].mean())
+    assert now.model.repeats.interval[mystery] == pytest.approx(repeats.interval.mean())
+
+
+def test_a_new_product_is_as_dear_as_its_price_says(shop: Recommender) -> None:
+    twins = after(shop, told("twin", category="bakery", price=2.29), told("dear", category="bakery", price=22.9))
+    traits, ids = twins.model.traits, twins.catalogue.ids
+    bagel, twin, dear = (ids.find(name) for name in ("bagel", "twin", "dear"))
+    assert traits.log_price[dear] - traits.log_price[twin] == pytest.approx(np.log(10), abs=1e-5)
+    assert traits.price_in_category[dear] - traits.price_in_category[twin] == pytest.approx(np.log(10), abs=1e-5)
+    assert np.isfinite(traits.price_in_category[bagel]) == np.isfinite(traits.price_in_category[twin])
+
+
+def test_many_changes_at_once_are_the_same_as_one_after_the_other(shop: Recommender) -> None:
+    changes = [
+        told("bagel", price=9.0, markets=("west",)),
+        told("brioche", category="bakery", price=3.0, title="Brioche"),
+        told("butter", category="bakery"),
+        told("crepe", brand="Ashby", url="https://shop.example/crepe"),
+        told("blini", category="bakery", price=3.0),
+        told("Éclair", category="bakery", price=3.0),
+        told("brioche", markets=("west",), in_stock=False),
+        told("baba", category="bakery", price=3.0, title="Baba"),
+        told("brioche", markets=None, in_stock=True),
+    ]
+    last = {change.id: change for change in changes}
+    last["brioche"] = told("brioche", category="bakery", price=3.0, title="Brioche", markets=None, in_stock=True)
+    together = update_catalogue(shop.model, last.values(), shop.model, shop.manifest.data_as_of)
+    at_once = shop.with_model(together)
+    piled_up = after(shop, *changes)
+    assert list(at_once.catalogue.ids) == list(piled_up.catalogue.ids)
+    assert list(at_once.catalogue.ids)[-5:] == ["baba", "blini", "brioche", "crepe", "Éclair"]
+    for texts in ("title", "url", "attributes"):
+        assert list(getattr(at_once.catalogue, texts)) == list(getattr(piled_up.catalogue, texts))
+    for customer in CUSTOMERS:
+        assert told_of(at_once.recommend(customer, ALL)) == told_of(piled_up.recommend(customer, ALL))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"in_stock": False},
+        {"price": 9.0, "title": "Bagel, large", "category": "bakery"},
+        {"hidden": True},
+        {"markets": ("west",)},
+        {"available_from": 0},
+    ],
+    ids=lambda change: ", ".join(change),
+)
+def test_what_sells_is_not_counted_again_where_a_product_is_offered_otherwise(
+    shop: Recommender, change: dict[str, object]
+) -> None:
+    now = after(shop, told("bagel", **change))
+    assert now.selling is shop.selling
+    anew = Recommender(shop.manifest, now.model, shop.settings)
+    for customer in CUSTOMERS:
+        assert told_of(now.recommend(customer, ALL)) == told_of(anew.recommend(customer, ALL))
+
+
+def test_what_sells_is_counted_again_where_products_are_others(shop: Recommender) -> None:
+    new = after(shop, told("brioche", category="bakery", price=3.0))
+    assert new.selling is not shop.selling
+    assert after(new, told("brioche", in_stock=False), learned=shop).selling is new.selling
+    for change in (told("brioche", price=4.0), told("butter", category="bakery")):
+        assert after(new, change, learned=shop).selling is not new.selling
+
+
+def test_what_is_not_given_stays(shop: Recommender) -> None:
+    now, item = after(shop, told("bagel", price=9.0)).catalogue, shop.catalogue.ids.find("bagel")
+    assert now.price[item] == 9.0
+    assert shop.catalogue.price[item] != 9.0  # the artifact is as it was
+    for texts in ("title", "currency", "url", "image_url", "attributes"):
+        assert getattr(now, texts)[item] == getattr(shop.catalogue, texts)[item]
+    assert now.category[item] == shop.catalogue.category[item]
+
+
+FIELDS = st.fixed_dictionaries(
+    {},
+    optional={
+        "price": st.one_of(st.none(), st.floats(0, 100)),
+        "category": st.sampled_from([None, "bakery", "pantry"]),
+        "brand": st.sampled_from([None, "Ashby", "Newcomer"]),
+        "in_stock": st.booleans(),
+        "hidden": st.booleans(),
+        "markets": st.sampled_from([None, (), ("south",), ("west", "north")]),
+        "title": st.sampled_from([None, "Något nytt"]),
+    },
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["bagel", "rake", "new", "newer", ""]), FIELDS), max_size=5))
+def test_whatever_is_said_nothing_breaks_and_what_is_shown_is_for_sale(
+    shop: Recommender, changes: list[tuple[str, dict[str, object]]]
+) -> None:
+    now = after(shop, *(told(name, **fields) for name, fields in changes if name))
+    for customer in CUSTOMERS:
+        slate = now.recommend(customer, ALL)
+        market = now.at_home(now.model.customers.ids.find(customer), ALL).filters.market
+        sellable = now.catalogue.sellable(shop.manifest.data_as_of, market)
+        items = [slot.item for slot in slate.slots]
+        assert sellable[items].all()
+        assert len(set(items)) == len(items)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.sets(st.sampled_from(sorted(" ".join(AISLES.values()).split()))), st.sampled_from(CUSTOMERS))
+def test_what_the_shop_says_again_changes_no_answer(shop: Recommender, products: set[str], customer: str) -> None:
+    as_they_are = [_as_it_is(shop, name) for name in sorted(products)]
+    now = after(shop, *as_they_are)
+    for request in (ALL, SlateRequest(n=5, as_of=shop.manifest.data_as_of + 20 * DAY)):
+        assert told_of(now.recommend(customer, request)) == told_of(shop.recommend(customer, request))
+
+
+def _as_it_is(shop: Recommender, product_id: str) -> ProductUpdate:
+    catalogue = shop.catalogue
+    item = catalogue.ids.find(product_id)
+    limited = bool(catalogue.limited[item])
+    sold_in = [name for name, sold in zip(catalogue.market_names, catalogue.sold_in[item], strict=True) if sold]
+    return told(
+        product_id,
+        title=catalogue.title[item],
+        category=catalogue.category_names[int(catalogue.category[item])],
+        brand=catalogue.brand_names[int(catalogue.brand[item])],
+        price=float(catalogue.price[item]),
+        in_stock=bool(catalogue.in_stock[item]),
+        hidden=False,
+        markets=tuple(sold_in) if limited else None,
+    )
+
+
+def test_amended_ids_are_found_where_they_are() -> None:
+    ids = PatchedStrings(PatchedStrings(Ids.of(["a", "c"]), {}, ["b"]), {}, ["d", "aa"])
+    assert list(ids) == ["a", "c", "b", "d", "aa"]
+    assert ids.find_all(["aa", "a", "b", "c", "d", "e"]).tolist() == [4, 0, 2, 1, 3, -1]
+
+
+def test_amended_ids_stand_between_those_that_came_before() -> None:
+    ids = PatchedStrings(PatchedStrings(Ids.of(["m"]), {}, ["b", "d"]), {}, ["a", "c", "e"], np.array([1, 2, 3]))
+    assert list(ids) == ["m", "a", "b", "c", "d", "e"]
+    assert ids.find_all(["a", "b", "c", "d", "e", "m", "n"]).tolist() == [1, 2, 3, 4, 5, 0, -1]
+
+
+def test_amended_texts_change_in_place_and_go_on() -> None:
+    texts = PatchedStrings(PatchedStrings(Strings.of(["one", "two"]), {0: "eins"}, ["three"]), {2: "drei"}, [""])
+    assert list(texts) == ["eins", "two", "drei", ""]
+    assert texts.find("one") == -1
