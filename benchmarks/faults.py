@@ -29,34 +29,34 @@ from models.artifact.files import MANIFEST, read_manifest
 from models.artifact.registry import Registry
 from models.recommender import Recommender
 from models.slate import FallbackReason
-from service.answers import answer, popular_answer
-from service.links import Links
-from service.loaded_model import Model
-from service.options import CustomerOptions
-from service.questions import Kind, Question
+from service.answering.answer import answer, popular_answer
+from service.answering.query import Query, QueryKind
+from service.model.live_catalogue import LiveCatalogue
+from service.model.loaded_model import LoadedModel
+from service.schemas.parameters import CustomerOptions
 from service.settings import Settings
-from service.shop import Shop
+from service.signing.click_links import ClickLinks
 from tests.redis_server import MISSING, RedisServer, find_redis
 
 STRANGER = "never seen before"
 Truth = dict[str, bytes]
 
 
-def truth(model: Model, customers: Sequence[str]) -> Truth:
+def truth(model: LoadedModel, customers: Sequence[str]) -> Truth:
     """What each of them is to be answered, computed here, without a cache."""
-    links = Links(Settings().secret())
-    return {name: answer(Shop(model, model), question_of(name), links).body_for(name) for name in customers}
+    links = ClickLinks(Settings().secret())
+    return {name: answer(LiveCatalogue(model, model), question_of(name), links).body_for(name) for name in customers}
 
 
-def popular_truth(model: Model, customers: Sequence[str]) -> Truth:
+def popular_truth(model: LoadedModel, customers: Sequence[str]) -> Truth:
     """What each of them is to be answered when the slate comes too late."""
-    links, reason = Links(Settings().secret()), FallbackReason.DEADLINE
-    shop = Shop(model, model)
+    links, reason = ClickLinks(Settings().secret()), FallbackReason.DEADLINE
+    shop = LiveCatalogue(model, model)
     return {name: popular_answer(shop, question_of(name), reason, links).body_for(name) for name in customers}
 
 
-def question_of(name: str) -> Question:
-    return Question(Kind.CUSTOMER, CustomerOptions(), "en_US", customer_id=name)
+def question_of(name: str) -> Query:
+    return Query(QueryKind.CUSTOMER, CustomerOptions(), "en_US", customer_id=name)
 
 
 def another_version(root: Path, seconds_later: int = 60) -> str:
@@ -160,7 +160,7 @@ def run(root: Path, redis: RedisServer, seconds: float, callers: int, people: in
     first, second = str(registry.active()), another_version(root)
     recommenders = [Recommender.load(registry.path(version)) for version in (first, second)]
     customers = [*list(recommenders[0].model.customers.ids)[:people], STRANGER]
-    models = [Model.of(recommender) for recommender in recommenders]
+    models = [LoadedModel.of(recommender) for recommender in recommenders]
     truths = [truth(model, customers) for model in models]
     popular = [popular_truth(model, customers) for model in models]
     total = Load(0, customers, truths)

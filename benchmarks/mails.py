@@ -39,7 +39,7 @@ from benchmarks.store import Caller
 from models.artifact.registry import Registry
 from models.data.customers import NO, PERSONALIZE_EMAIL
 from models.recommender import Recommender
-from service.metrics import DIRECTORY
+from service.runtime.metrics import DIRECTORY
 from service.settings import IN_MEMORY
 from tests.postgres_server import PostgresServer
 from tests.redis_server import MISSING, RedisServer, find_redis

@@ -24,12 +24,12 @@ from urllib.parse import quote
 from models.artifact.registry import Registry
 from models.recommender import Recommender
 from models.slate import SlateRequest
-from service.answers import answer
-from service.links import Links
-from service.loaded_model import Model
-from service.options import CustomerOptions
-from service.questions import Kind, Question
-from service.shop import Shop
+from service.answering.answer import answer
+from service.answering.query import Query, QueryKind
+from service.model.live_catalogue import LiveCatalogue
+from service.model.loaded_model import LoadedModel
+from service.schemas.parameters import CustomerOptions
+from service.signing.click_links import ClickLinks
 
 
 def free_port() -> int:
@@ -88,16 +88,16 @@ def rss_mb(pid: int) -> float:
 
 
 def in_process(recommender: Recommender, customers: Sequence[str]) -> None:
-    model = Model.of(recommender)
-    shop = Shop(model, model)
+    model = LoadedModel.of(recommender)
+    shop = LiveCatalogue(model, model)
     row(
         "slate, in the process",
         *times_ms([partial(recommender.recommend, customer, SlateRequest()) for customer in customers]),
     )
 
     def body(customer: str) -> bytes:
-        question = Question(Kind.CUSTOMER, CustomerOptions(), "en_US", customer_id=customer)
-        return answer(shop, question, Links(b"secret")).body_for(customer)
+        question = Query(QueryKind.CUSTOMER, CustomerOptions(), "en_US", customer_id=customer)
+        return answer(shop, question, ClickLinks(b"secret")).body_for(customer)
 
     row("slate and body, in the process", *times_ms([partial(body, customer) for customer in customers]))
 

@@ -18,38 +18,38 @@ from fastapi import FastAPI
 
 from models.artifact.registry import Registry
 from models.data.events import DAY, HOUR
-from service.active import ActiveModel
-from service.balance import Balance
-from service.batch_routes import add_batch_routes
-from service.breaker import Breaker
-from service.cache import Cache, MemoryCache
-from service.campaign_routes import add_campaign_routes
-from service.catalogue_routes import add_catalogue_routes
-from service.click_routes import add_click_routes
-from service.customer_routes import add_customer_routes
-from service.docs_page import add_docs
-from service.door import add_door
-from service.event_routes import add_event_routes
-from service.feed_routes import add_feed_routes
-from service.gate import opened
-from service.links import Links
-from service.mail_routes import add_mail_routes
-from service.metrics import DIRECTORY, Metrics, sweep
-from service.operations import add_operations
-from service.pins import Pins
-from service.preview_routes import add_preview_routes
-from service.problems import add_handlers
-from service.redis_cache import RedisCache
-from service.routes import add_routes
-from service.scoring import Scoring
-from service.serving import Serving
+from service.answering.responder import Responder
+from service.answering.scoring_pool import ScoringPool
+from service.answering.warm_up import warm_up
+from service.cache.memory import Cache, MemoryCache
+from service.cache.redis import RedisCache
+from service.errors import add_handlers
+from service.http.authentication import open_authentication
+from service.http.connection_balance import Balance
+from service.http.middleware import add_middleware
+from service.mail.campaigns import OpenCampaigns
+from service.model.active_model import ActiveModel
+from service.model.live_catalogue import CatalogueFollower
+from service.routes.batch import add_batch_routes
+from service.routes.campaigns import add_campaign_routes
+from service.routes.clicks import add_click_routes
+from service.routes.customers import add_customer_routes
+from service.routes.docs_page import add_docs
+from service.routes.events import add_event_routes
+from service.routes.feeds import add_feed_routes
+from service.routes.mail_block import add_mail_routes
+from service.routes.operations import add_operations
+from service.routes.products import add_catalogue_routes
+from service.routes.rule_preview import add_preview_routes
+from service.routes.slates import add_routes
+from service.routes.tokens import add_token_routes
+from service.runtime.circuit_breaker import CircuitBreaker
+from service.runtime.metrics import DIRECTORY, Metrics, sweep
 from service.settings import Settings
-from service.shop import LiveShop
+from service.signing.click_links import ClickLinks
 from service.store.campaigns import forget, pinned
 from service.store.database import StoreDownError
 from service.store.store import Store
-from service.token_routes import add_token_routes
-from service.warm_up import warm_up
 
 DESCRIPTION = "Product recommendations for shops: what a customer needs next, with the reason, in milliseconds."
 log: Final = logging.getLogger("regulars.service")
@@ -62,7 +62,7 @@ def create(settings: Settings | None = None) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with running(settings, metrics) as serving, opened(settings, serving.store) as gate:
+        async with running(settings, metrics) as serving, open_authentication(settings, serving.store) as gate:
             app.state.serving, app.state.gate = serving, gate
             watching = asyncio.create_task(balance.watch())
             yield
@@ -77,7 +77,7 @@ def create(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    add_door(app, settings, metrics, balance)
+    add_middleware(app, settings, metrics, balance)
     add_handlers(app)
     add_routes(app)
     add_batch_routes(app, settings)
@@ -96,7 +96,7 @@ def create(settings: Settings | None = None) -> FastAPI:
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Serving]:
+async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Responder]:
     """Everything that lives as long as the process: the model, the threads, the cache."""
     gc.freeze()  # what was imported is no garbage, and looking through it would stop every thread for 100 ms
     sweep()
@@ -105,10 +105,10 @@ async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Serving
     )
     await asyncio.to_thread(active.refresh)
     store = await asyncio.to_thread(Store, settings.store(), settings.runtime(), settings.threads() + 2, later=True)
-    scoring = Scoring(settings.threads(), settings.scoring_queue, metrics)
+    scoring = ScoringPool(settings.threads(), settings.scoring_queue, metrics)
     cache = _cache(settings, metrics)
-    live = LiveShop(store, settings.unasked or "allow")
-    mails = LiveShop(store, settings.unasked or "allow")
+    live = CatalogueFollower(store, settings.unasked or "allow")
+    mails = CatalogueFollower(store, settings.unasked or "allow")
     with contextlib.suppress(StoreDownError):  # it is followed as soon as it answers
         await asyncio.to_thread(keep_pinned, store, active)
     works: list[tuple[Callable[[], object], float]] = [
@@ -117,12 +117,12 @@ async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Serving
         (partial(sweep_mails, store, settings.mail_days), HOUR),
     ]
     behind = ThreadPoolExecutor(len(works), "behind")
-    tasks = [asyncio.create_task(again_and_again(behind, *work)) for work in works]
+    tasks = [asyncio.create_task(run_periodically(behind, *work)) for work in works]
     tasks.append(asyncio.create_task(active.watch(settings.poll_seconds)))
     try:
-        yield Serving(
+        yield Responder(
             settings=settings,
-            links=Links.of(settings),
+            links=ClickLinks.of(settings),
             metrics=metrics,
             active=active,
             scoring=scoring,
@@ -130,8 +130,8 @@ async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Serving
             store=store,
             live=live,
             mails=mails,
-            pins=Pins(store, active, settings),
-            breaker=Breaker(settings.breaker_failures, settings.breaker_seconds),
+            pins=OpenCampaigns(store, active, settings),
+            breaker=CircuitBreaker(settings.breaker_failures, settings.breaker_seconds),
         )
     finally:
         for task in tasks:
@@ -144,7 +144,7 @@ async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Serving
         gc.unfreeze()
 
 
-async def again_and_again(threads: Executor, work: Callable[[], object], seconds: float) -> None:
+async def run_periodically(threads: Executor, work: Callable[[], object], seconds: float) -> None:
     """Until cancelled, in one of the threads. What fails is told once and tried again: news is never old for long."""
     told = ""
     while True:
@@ -160,7 +160,7 @@ async def again_and_again(threads: Executor, work: Callable[[], object], seconds
         await asyncio.sleep(seconds)
 
 
-def follow(store: Store, active: ActiveModel, live: LiveShop, mails: LiveShop) -> None:
+def follow(store: Store, active: ActiveModel, live: CatalogueFollower, mails: CatalogueFollower) -> None:
     """What other hosts change shows here too, and is at hand before anyone asks; what nobody needs any more is not."""
     now = store.follow()
     needed, model = keep_pinned(store, active), active.current  # once: it may be another one in a moment
@@ -182,7 +182,7 @@ def sweep_mails(store: Store, days: int) -> None:
     store.write(partial(forget, before=int(time.time()) - days * DAY)).result()
 
 
-def count_sales(active: ActiveModel, live: LiveShop) -> None:
+def count_sales(active: ActiveModel, live: CatalogueFollower) -> None:
     """What sells now is popular now."""
     if active.current is not None:
         live.count_sales(active.current)
@@ -196,7 +196,7 @@ def _cache(settings: Settings, metrics: Metrics) -> Cache:
         secret=settings.secret(),
         ttl_seconds=settings.cache_ttl_seconds,
         timeout_seconds=settings.redis_timeout_ms / 1000,
-        breaker=Breaker(settings.breaker_failures, settings.breaker_seconds),
+        breaker=CircuitBreaker(settings.breaker_failures, settings.breaker_seconds),
         clock=time.monotonic,
         metrics=metrics,
     )

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 
-from service.access import Scope
-from service.customer_tokens import CustomerToken, sign
-from service.keys import new_key
+from service.http.api_keys import new_key
+from service.http.authorization import Scope
+from service.runtime.workers import serve
 from service.settings import MOST_CALLS, Settings, SettingsError
-from service.start import serve
+from service.signing.customer_tokens import CustomerToken, sign
 from service.store import keys
 from service.store.database import StoreDownError, StoreError, connect, migrate, prepare
 from service.store.keys import StoredKey

@@ -18,13 +18,13 @@ from models.ranking.features import BLENDED, FEATURES
 from models.rules.eligibility import ExclusionRule
 from models.settings import BlendSettings, Scales
 from models.slate import FallbackReason, ReasonKind, Source, Strategy
-from service.access import Scope
 from service.app import create
 from service.commands import parser as service_parser
-from service.customer_tokens import read
-from service.options import BasketOptions, BundleOptions, PopularOptions, SessionOptions
-from service.problems import Problem
+from service.errors import Problem
+from service.http.authorization import Scope
+from service.schemas.parameters import BasketOptions, BundleOptions, PopularOptions, SessionOptions
 from service.settings import Settings
+from service.signing.customer_tokens import read
 from training import commands
 from training.cleaning import ROW_REASONS
 from training.columns import CUSTOMER_COLUMNS, PRODUCT_COLUMNS, PURCHASE_COLUMNS
@@ -128,7 +128,7 @@ def test_every_column_that_has_a_meaning_is_explained() -> None:
 
 
 def test_every_metric_is_listed() -> None:
-    source = ast.parse(text("service/metrics.py"))
+    source = ast.parse(text("service/runtime/metrics.py"))
     strings = {
         node.value for node in ast.walk(source) if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }

@@ -22,7 +22,7 @@ from starlette.testclient import TestClient
 from benchmarks.mails import UNHURRIED_MS
 from models.mail.mailings import MailKind
 from service.app import create
-from service.schema import Feed, Recommendation, SlateAnswer
+from service.schemas.answers import Feed, Recommendation, SlateAnswer
 from service.settings import Settings
 from tests.shop import small_shop
 from training import commands

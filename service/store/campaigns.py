@@ -11,8 +11,8 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from models.data.events import HOUR
+from service.store.change_counters import counter_of
 from service.store.events import is_erased
-from service.store.revisions import slot_of
 from service.store.tables import campaigns, position, slates
 from service.store.writer import COUNTED, Change, Position
 
@@ -63,7 +63,7 @@ def put(change: Change, campaign: Campaign) -> Campaign:
     same = campaigns.c.campaign_id == campaign.campaign_id
     if not change.connection.execute(update(campaigns).where(same).values(**values)).rowcount:
         change.connection.execute(insert(campaigns).values(**values))
-    change.touch(slot_of("campaign", campaign.campaign_id))
+    change.touch(counter_of("campaign", campaign.campaign_id))
     return campaign
 
 

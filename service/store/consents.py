@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from models.data.customers import PERSONALIZE_EMAIL, PERSONALIZE_WEB, TRAIN
+from service.store.change_counters import ERASED, counter_of
 from service.store.events import tombstone, tombstone_key
-from service.store.revisions import ERASED, slot_of
 from service.store.tables import consents, erased, events, sessions, slates, unused
 from service.store.writer import Change
 
@@ -37,8 +37,8 @@ def give(change: Change, customer_id: str, values: Mapping[int, int], time: int)
         else:
             change.connection.execute(insert(consents).values(customer_id=customer_id, purpose=purpose, **columns))
         now[purpose] = (value, time)
-        change.touch(slot_of("customer", customer_id))
-        change.touch(slot_of("consent", customer_id))
+        change.touch(counter_of("customer", customer_id))
+        change.touch(counter_of("consent", customer_id))
     return now
 
 
@@ -49,7 +49,7 @@ def strike_out(change: Change, customer_id: str, product_id: str, time: int) -> 
         (number,) = change.numbers(1)
         values = {"customer_id": customer_id, "product_id": product_id, "time": time, "number": number}
         change.connection.execute(insert(unused).values(**values))
-        change.touch(slot_of("customer", customer_id))
+        change.touch(counter_of("customer", customer_id))
 
 
 def forget(change: Change, customer_id: str, time: int) -> dict[str, int]:
@@ -74,8 +74,8 @@ def forget(change: Change, customer_id: str, time: int) -> dict[str, int]:
         connection.execute(insert(erased).values(customer=mark, time=time, number=number))
     else:
         change.numbers(1)  # what was deleted now must be seen too
-    change.touch(slot_of("customer", customer_id))
+    change.touch(counter_of("customer", customer_id))
     change.touch(ERASED)
     for session_id in visits:
-        change.touch(slot_of("session", session_id))
+        change.touch(counter_of("session", session_id))
     return counts

@@ -66,7 +66,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
-class Reading:
+class SnapshotRead:
     """One statement that every answer begins with, which sees one moment by itself.
 
     SQLAlchemy writes it once and lends the connection: what it does about each execution costs more than SQLite does.
@@ -179,7 +179,7 @@ def _sqlite(address: Any, connections: int) -> Engine:
 
 
 def _postgresql(address: Any, connections: int) -> Engine:
-    from service.store.patience import Impatient  # needs the driver
+    from service.store.postgres_timeout import ConnectionWithSilenceTimeout  # needs the driver
 
     engine = create_engine(
         address,
@@ -195,7 +195,7 @@ def _postgresql(address: Any, connections: int) -> Engine:
     @event.listens_for(engine, "do_connect")
     def durable(_: object, __: object, arguments: Any, named: Any) -> Any:
         with ExitStack() as refused:
-            connection = Impatient.connect(*arguments, **named)
+            connection = ConnectionWithSilenceTimeout.connect(*arguments, **named)
             refused.callback(connection.close)
             connection.silence_seconds = SILENCE_SECONDS
             assert_durable({name: _shown(connection, name) for name in POSTGRESQL}, POSTGRESQL)

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, insert, or_, select, union_all
 
 from models.data.events import EXPOSURE, PURCHASE, RATING
-from service.store.revisions import slot_of
+from service.store.change_counters import counter_of
 from service.store.tables import erased, events, secrets, sessions, unused
 from service.store.writer import Change
 
@@ -19,7 +19,7 @@ TOMBSTONES: Final = "tombstones"  # name of their key in `secrets`
 
 
 @dataclass(frozen=True)
-class Line:
+class EventLine:
     product_id: str
     quantity: float | None = None
     unit_price: float | None = None
@@ -32,7 +32,7 @@ class Event:
     event_id: str
     kind: int  # code in models.events.KINDS
     time: int  # seconds since 1970, UTC
-    lines: tuple[Line, ...]
+    lines: tuple[EventLine, ...]
     customer_id: str | None = None
     session_id: str | None = None
     order_id: str | None = None
@@ -44,7 +44,7 @@ class Event:
     words: str | None = None
 
 
-class Row(NamedTuple):
+class EventRow(NamedTuple):
     """One line of what a customer did, as it comes out of the store."""
 
     product_id: str
@@ -132,7 +132,7 @@ def _insert(change: Change, kept: Sequence[Event]) -> None:
         named = (("customer", event.customer_id), ("session", event.session_id), ("order", event.order_id))
         for kind, name in named:
             if name is not None:
-                change.touch(slot_of(kind, name))
+                change.touch(counter_of(kind, name))
     change.connection.execute(insert(events), rows)
     newest = max(event.time for event in kept)
     change.newest = newest if change.newest is None else max(change.newest, newest)
@@ -151,32 +151,32 @@ def _link(change: Change, kept: Iterable[Event]) -> None:
     owners = select(sessions.c.session_id, sessions.c.customer_id).where(sessions.c.session_id.in_(visits))
     for session_id, customer_id in change.connection.execute(owners):
         del visits[session_id]
-        change.touch(slot_of("customer", customer_id))
+        change.touch(counter_of("customer", customer_id))
     logins = {session_id: customer_id for session_id, customer_id in visits.items() if customer_id is not None}
     rows = []
     for number, (session_id, customer_id) in zip(change.numbers(len(logins)), logins.items(), strict=True):
         rows.append({"session_id": session_id, "customer_id": customer_id, "number": number})
-        change.touch(slot_of("customer", customer_id))
-        change.touch(slot_of("session", session_id))
+        change.touch(counter_of("customer", customer_id))
+        change.touch(counter_of("session", session_id))
     if rows:
         change.connection.execute(insert(sessions), rows)
 
 
-def of_customer(connection: Connection, customer_id: str, above: int) -> list[Row]:
+def of_customer(connection: Connection, customer_id: str, above: int) -> list[EventRow]:
     """Their events with a number above that one, and those of sessions that turned out to be theirs above it."""
     own = _rows(events.c.customer_id == customer_id, events.c.number > above)
     before_login = _rows(events.c.customer_id.is_(None), or_(events.c.number > above, sessions.c.number > above)).join(
         sessions, and_(sessions.c.session_id == events.c.session_id, sessions.c.customer_id == customer_id)
     )
     found = connection.execute(union_all(own, before_login).order_by("number"))
-    return [Row(*row) for _, *row in found]
+    return [EventRow(*row) for _, *row in found]
 
 
-def of_session(connection: Connection, session_id: str) -> list[Row]:
+def of_session(connection: Connection, session_id: str) -> list[EventRow]:
     """What was done in it while nobody has logged in; from then on it is the customer's, told under their id alone."""
     login = select(sessions.c.session_id).where(sessions.c.session_id == session_id).exists()
     rows = _rows(events.c.session_id == session_id, events.c.customer_id.is_(None), ~login)
-    return [Row(*row) for _, *row in connection.execute(rows.order_by("number"))]
+    return [EventRow(*row) for _, *row in connection.execute(rows.order_by("number"))]
 
 
 def of_order(connection: Connection, order_id: str) -> list[str]:
@@ -200,7 +200,7 @@ def ratings_of(connection: Connection, product_id: str) -> list[tuple[int, float
     return list(newest.values())
 
 
-class Sold(NamedTuple):
+class SoldLine(NamedTuple):
     """One line of an order."""
 
     product_id: str
@@ -208,7 +208,7 @@ class Sold(NamedTuple):
     time: int
 
 
-def sold(connection: Connection, learned: int, above: int, until: int, after: int) -> list[Sold]:
+def sold(connection: Connection, learned: int, above: int, until: int, after: int) -> list[SoldLine]:
     """Lines numbered above one and up to the other, bought after a time, each once and none told since `learned`."""
     columns = (events.c.customer_id, events.c.order_id, events.c.product_id, events.c.market, events.c.time)
     which = (events.c.kind == PURCHASE, events.c.number > above, events.c.number <= until, events.c.time > after)
@@ -220,7 +220,7 @@ def sold(connection: Connection, learned: int, above: int, until: int, after: in
         .where(before.c.kind == PURCHASE, before.c.number > learned, before.c.number <= above, same[0] == same[1])
         .exists()
     )
-    lines = {row[:3]: Sold(*row[2:]) for row in connection.execute(select(*columns).where(*which, ~told))}
+    lines = {row[:3]: SoldLine(*row[2:]) for row in connection.execute(select(*columns).where(*which, ~told))}
     return list(lines.values())
 
 
@@ -231,7 +231,7 @@ def unused_of(connection: Connection, customer_id: str) -> list[str]:
 
 def _rows(*conditions: ColumnElement[bool]) -> Select[Any]:
     """As Row, behind its number."""
-    columns = (events.c[name] for name in ("number", *Row._fields))
+    columns = (events.c[name] for name in ("number", *EventRow._fields))
     return select(*columns).where(events.c.kind != EXPOSURE, *conditions)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, insert, select, update
 
 from service.store.audit import note
-from service.store.revisions import KEYS
+from service.store.change_counters import KEYS
 from service.store.tables import keys
 from service.store.writer import Change
 

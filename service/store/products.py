@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, insert, select, update
 
-from service.store.revisions import CATALOGUE
+from service.store.change_counters import CATALOGUE
 from service.store.tables import products
 from service.store.writer import Change
 

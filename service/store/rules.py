@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import Connection, insert, select, update
 
 from service.store.audit import note
-from service.store.revisions import RULES
+from service.store.change_counters import RULES
 from service.store.tables import rules
 from service.store.writer import Change
 

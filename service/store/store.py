@@ -14,8 +14,8 @@ from typing import Final, TypeVar
 from sqlalchemy import ColumnElement, Connection, FromClause, make_url, select
 
 from service.store import campaigns, consents, events
-from service.store.database import Reading, StoreDownError, StoreError, connect, prepare, reading
-from service.store.revisions import FOLLOWED, SHARED, Revisions, slot_of
+from service.store.change_counters import FOLLOWED, SHARED, ChangeCounters, counter_of
+from service.store.database import SnapshotRead, StoreDownError, StoreError, connect, prepare, reading
 from service.store.tables import metadata
 from service.store.writer import POSITION, Change, Position, Writer, position_of
 
@@ -34,12 +34,12 @@ MOST_FOLLOWED: Final = 100_000  # changes that are followed one by one
 
 
 @dataclass(frozen=True)
-class Visitor:
+class CustomerRecords:
     """What the store says of a customer, a session, or both; everything up to the number `stamp` is in it."""
 
     position: Position
     stamp: int
-    rows: list[events.Row]
+    rows: list[events.EventRow]
     consents: dict[int, tuple[int, int]]  # purpose -> (YES or NO, when)
     unused: list[str]  # product ids
     order: list[str]  # product ids of the order asked about
@@ -55,10 +55,10 @@ class Store:
     def __init__(self, url: str, runtime: Path, connections: int = 4, *, later: bool = False) -> None:
         self._url, self._runtime = url, runtime
         self._engine = connect(url, connections)
-        self._now, self._recent = Reading(self._engine, POSITION), Reading(self._engine, campaigns.RECENT)
+        self._now, self._recent = SnapshotRead(self._engine, POSITION), SnapshotRead(self._engine, campaigns.RECENT)
         self.backend = self._engine.dialect.name
         self.identity = os.urandom(32)  # no store's: what is cached under it is found by nobody
-        self.revisions = Revisions()
+        self.revisions = ChangeCounters()
         self._writer: Writer | None = None  # until it is open
         self._why = ""  # it is not
         try:
@@ -81,7 +81,7 @@ class Store:
 
     def news(
         self, customer_id: str | None, session_id: str | None, above: int, *, mailed: bool = False
-    ) -> Visitor | None:
+    ) -> CustomerRecords | None:
         """The same as `visitor` at a fifth of its cost, where nothing above that number concerns them; else None.
 
         What another host has just changed may not have been followed yet: hence the stamp.
@@ -90,13 +90,13 @@ class Store:
             raise StoreDownError(self._why)
         named = (("customer", customer_id), ("session", session_id))
         followed = self.revisions[FOLLOWED]
-        if any(name is not None and self.revisions[slot_of(kind, name)] > above for kind, name in named):
+        if any(name is not None and self.revisions[counter_of(kind, name)] > above for kind, name in named):
             return None
         if mailed and customer_id is not None:
             now, mails = campaigns.shown(self._recent(customer_id=customer_id))
         else:
             now, mails = Position(*self._now()[0]), []
-        return Visitor(now, min(now.number, followed), [], {}, [], [], mails)
+        return CustomerRecords(now, min(now.number, followed), [], {}, [], [], mails)
 
     def visitor(
         self,
@@ -106,11 +106,11 @@ class Store:
         order_id: str | None = None,
         *,
         mailed: bool = False,
-    ) -> Visitor:
+    ) -> CustomerRecords:
         """What a model that has learned up to the number `above` does not know of them yet. `mailed`: with `mails`."""
         with self._reading() as connection:
             now = position_of(connection)  # first: what is read after it holds all that it counts
-            rows: list[events.Row] = []
+            rows: list[events.EventRow] = []
             said: dict[int, tuple[int, int]] = {}
             struck: list[str] = []
             mails: list[campaigns.Record] = []
@@ -122,7 +122,7 @@ class Store:
             if session_id is not None:
                 rows += events.of_session(connection, session_id)
             order = events.of_order(connection, order_id) if order_id is not None else []
-            return Visitor(now, now.number, rows, said, struck, order, mails)
+            return CustomerRecords(now, now.number, rows, said, struck, order, mails)
 
     def follow(self) -> Position:
         """Raise the slots of what other hosts, or workers that died, have changed."""
@@ -143,7 +143,7 @@ class Store:
             with reading(self._engine) as connection:
                 secret = connection.execute(select(SECRETS.c.value).where(SECRETS.c.name == "store")).scalar_one()
                 name = self._named(bytes(secret))
-                revisions = Revisions(self._runtime / f"revisions-{name}")
+                revisions = ChangeCounters(self._runtime / f"revisions-{name}")
                 try:
                     _caught_up(connection, revisions)
                 except BaseException:
@@ -168,7 +168,7 @@ class Store:
             yield connection
 
 
-def _caught_up(connection: Connection, revisions: Revisions) -> None:
+def _caught_up(connection: Connection, revisions: ChangeCounters) -> None:
     """After a rest, or with another database, it is not known what has changed."""
     number, seen = position_of(connection).number, revisions[FOLLOWED]
     if number < seen or number - seen > MOST_FOLLOWED:
@@ -177,7 +177,7 @@ def _caught_up(connection: Connection, revisions: Revisions) -> None:
         _followed(connection, revisions)
 
 
-def _followed(connection: Connection, revisions: Revisions) -> Position:
+def _followed(connection: Connection, revisions: ChangeCounters) -> Position:
     now = position_of(connection)
     seen = revisions[FOLLOWED]
     if now.number > seen:
@@ -191,14 +191,14 @@ def _changes(connection: Connection, above: int, until: int) -> list[tuple[int, 
     found: list[tuple[int, int]] = []
     for kind, column in NAMED:
         names = select(column).where(_between(column.table, above, until)).distinct()
-        found += [(slot_of(kind, name), until) for name in connection.execute(names).scalars() if name is not None]
+        found += [(counter_of(kind, name), until) for name in connection.execute(names).scalars() if name is not None]
     owners = (
         select(SESSIONS.c.customer_id)
         .join(EVENTS, EVENTS.c.session_id == SESSIONS.c.session_id)
         .where(_between(EVENTS, above, until))
         .distinct()
     )
-    return [*found, *((slot_of("customer", name), until) for name in connection.execute(owners).scalars())]
+    return [*found, *((counter_of("customer", name), until) for name in connection.execute(owners).scalars())]
 
 
 def _between(table: FromClause, above: int, until: int) -> ColumnElement[bool]:

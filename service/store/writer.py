@@ -15,8 +15,8 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, select, update
 
+from service.store.change_counters import ERASED, SHARED, ChangeCounters
 from service.store.database import StoreDownError, writing
-from service.store.revisions import ERASED, SHARED, Revisions
 from service.store.tables import position
 
 T = TypeVar("T")
@@ -79,7 +79,7 @@ class Job:
 
 
 class Writer:
-    def __init__(self, engine: Engine, revisions: Revisions, turn: Path) -> None:
+    def __init__(self, engine: Engine, revisions: ChangeCounters, turn: Path) -> None:
         self._turn = turn.open("ab")  # a file that the writers of a host lock in turn
         self._engine = engine
         self._revisions = revisions

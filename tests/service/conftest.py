@@ -21,9 +21,9 @@ from benchmarks.mails import UNHURRIED_MS
 from models.artifact.registry import Registry
 from models.recommender import Recommender
 from service.app import create
-from service.loaded_model import Model
+from service.model.live_catalogue import LiveCatalogue as Now
+from service.model.loaded_model import LoadedModel
 from service.settings import Settings
-from service.shop import Shop as Now
 from tests.shop import small_shop
 
 Browse = Callable[..., TestClient]
@@ -32,7 +32,7 @@ Browse = Callable[..., TestClient]
 @dataclass(frozen=True)
 class Shop:
     root: Path
-    model: Model
+    model: LoadedModel
     products: list[str]
     customer: str = "c00"
     product: str = "bread"
@@ -47,7 +47,7 @@ def open_shop(registry: Registry) -> Shop:
     version = registry.active()
     assert version is not None
     recommender = Recommender.load(registry.path(version))
-    return Shop(registry.root, Model.of(recommender), list(recommender.catalogue.ids))
+    return Shop(registry.root, LoadedModel.of(recommender), list(recommender.catalogue.ids))
 
 
 @pytest.fixture(scope="session")

@@ -13,11 +13,11 @@ from pathlib import Path
 from starlette.testclient import TestClient
 
 from benchmarks.mails import UNHURRIED_MS
-from service.access import Scope
 from service.app import create
-from service.customer_tokens import CustomerToken, sign
-from service.keys import new_key
+from service.http.api_keys import new_key
+from service.http.authorization import Scope
 from service.settings import Settings
+from service.signing.customer_tokens import CustomerToken, sign
 from service.store import keys as table
 from service.store.store import Store
 from tests.service.conftest import Shop

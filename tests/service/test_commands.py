@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from service.commands import main
-from service.customer_tokens import read
+from service.signing.customer_tokens import read
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.faults import STRANGER, Load, another_version, popular_truth, truth
 from models.artifact.registry import Registry
 from models.recommender import Recommender
-from service.loaded_model import Model
+from service.model.loaded_model import LoadedModel
 from tests.redis_server import RedisServer
 from tests.service.conftest import Shop, process, wait_until
 
@@ -65,7 +65,7 @@ def test_a_new_model_takes_over_without_a_failed_or_mixed_answer(
 ) -> None:
     later = another_version(own_shop.root)
     registry = Registry(own_shop.root)
-    new = truth(Model.of(Recommender.load(registry.path(later))), CUSTOMERS)
+    new = truth(LoadedModel.of(Recommender.load(registry.path(later))), CUSTOMERS)
     settings = {"redis_url": redis_server.url, "workers": 2, "poll_seconds": 0.1}
     with process(own_shop.root, tmp_path / "run", **settings) as port:
         load = Load(port, CUSTOMERS, [truth(own_shop.model, CUSTOMERS), new], deadline_ms=10_000)

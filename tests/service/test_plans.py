@@ -37,7 +37,7 @@ WORKS: Final[dict[str, Callable[[Change], object]]] = {
 
 
 def told() -> events.Event:
-    return events.Event("new", 0, 1, (events.Line("7"),), customer_id="7", session_id="new")
+    return events.Event("new", 0, 1, (events.EventLine("7"),), customer_id="7", session_id="new")
 
 
 @pytest.fixture(scope="module")

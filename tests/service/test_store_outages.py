@@ -17,10 +17,10 @@ from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 from starlette.testclient import TestClient
 
+from service.routes.store_calls import PATIENCE_SECONDS
 from service.store.database import MIGRATING, SILENCE_SECONDS, StoreDownError, connect, migrate
 from service.store.store import Store
 from service.store.writer import Change
-from service.writing import PATIENCE_SECONDS
 from tests.postgres_server import PostgresServer
 from tests.service.conftest import Browse, Shop, process, status, wait_until
 

@@ -11,8 +11,8 @@ from threading import Event as Signal
 import pytest
 from sqlalchemy import Connection, select
 
-from service.store.events import Event, Line, write
-from service.store.revisions import slot_of
+from service.store.change_counters import counter_of
+from service.store.events import Event, EventLine, write
 from service.store.store import Store
 from service.store.tables import events
 from service.store.writer import Change, position_of
@@ -32,7 +32,7 @@ def store(url: str, tmp_path: Path) -> Iterator[Store]:
 
 
 def view(name: str, customer_id: str = "ann") -> Event:
-    return Event(name, kind=2, time=1000, lines=(Line("bread"),), customer_id=customer_id)
+    return Event(name, kind=2, time=1000, lines=(EventLine("bread"),), customer_id=customer_id)
 
 
 def reported(*names: str, customer_id: str = "ann") -> partial[object]:
@@ -52,7 +52,7 @@ def test_what_is_acknowledged_is_there_and_seen_by_every_worker_of_the_host(
 ) -> None:
     other = Store(url, tmp_path / "run")
     store.write(reported("e1")).result(10)
-    assert other.revisions[slot_of("customer", "ann")] == 1
+    assert other.revisions[counter_of("customer", "ann")] == 1
     assert len(other.visitor("ann", None, 0).rows) == 1
     other.close()
 
@@ -60,10 +60,10 @@ def test_what_is_acknowledged_is_there_and_seen_by_every_worker_of_the_host(
 def test_another_host_sees_it_when_it_looks(url: str, store: Store, tmp_path: Path) -> None:
     elsewhere = Store(url, tmp_path / "another host")
     store.write(reported("e1")).result(10)
-    assert elsewhere.revisions[slot_of("customer", "ann")] == 0
+    assert elsewhere.revisions[counter_of("customer", "ann")] == 0
     elsewhere.follow()
-    assert elsewhere.revisions[slot_of("customer", "ann")] >= 1
-    assert elsewhere.revisions[slot_of("customer", "bob")] == 0
+    assert elsewhere.revisions[counter_of("customer", "ann")] >= 1
+    assert elsewhere.revisions[counter_of("customer", "bob")] == 0
     elsewhere.close()
 
 
@@ -71,7 +71,7 @@ def test_a_host_that_was_away_catches_up_before_it_answers(url: str, store: Stor
     Store(url, tmp_path / "another host").close()
     store.write(reported("e1")).result(10)
     again = Store(url, tmp_path / "another host")
-    assert again.revisions[slot_of("customer", "ann")] >= 1
+    assert again.revisions[counter_of("customer", "ann")] >= 1
     again.close()
 
 
@@ -180,7 +180,7 @@ def test_what_another_host_has_not_told_yet_makes_no_answer_look_newer_than_it_i
     seen = elsewhere.news("ann", None, 0)
     assert seen is not None
     elsewhere.follow()
-    assert seen.stamp < elsewhere.revisions[slot_of("customer", "ann")]
+    assert seen.stamp < elsewhere.revisions[counter_of("customer", "ann")]
     elsewhere.close()
 
 

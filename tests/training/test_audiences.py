@@ -15,7 +15,7 @@ from models.recommender import Recommender
 from models.updates.customer import allows, updated_history
 from service.store import consents
 from service.store.events import Event, write
-from service.store.events import Line as Sold
+from service.store.events import EventLine as Sold
 from service.store.store import Store
 from service.store.writer import Change
 from tests.shop import Customer, Line, moment, small_purchases, trained

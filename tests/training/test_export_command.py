@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from models.data.events import KINDS
-from service.store.events import Event, Line
+from service.store.events import Event, EventLine
 from service.store.events import write as write_events
 from service.store.store import Store
 from tests.store_server import new_store
@@ -42,7 +42,7 @@ class Till:
         self.store = Store(self.url, folder / "run")
 
     def sells(self, customer: str, product: str) -> None:
-        told = Event(f"e{next(NUMBERS)}", KINDS.index("purchase"), NOW, (Line(product),), customer_id=customer)
+        told = Event(f"e{next(NUMBERS)}", KINDS.index("purchase"), NOW, (EventLine(product),), customer_id=customer)
         self.store.write(lambda change: write_events(change, [told])).result(10)
 
 

@@ -16,16 +16,16 @@ from models.recommender import Recommender
 from models.rules.shop_rules import in_force
 from models.slate import Slate, SlateRequest
 from models.updates.customer import CustomerUpdate
-from service.loaded_model import Model
-from service.mails import mail_of
-from service.shop import LiveShop
-from service.shop import Shop as Served
+from service.mail.mail_slate import mail_of
+from service.model.customer_updates import since
+from service.model.live_catalogue import CatalogueFollower
+from service.model.live_catalogue import LiveCatalogue as Served
+from service.model.loaded_model import LoadedModel
 from service.store import campaigns, consents, products, rules
 from service.store.campaigns import Campaign, Record
-from service.store.events import Event, Line, write
+from service.store.events import Event, EventLine, write
 from service.store.store import Store
 from service.store.writer import Change
-from service.visitors import since
 from tests.shop import DAYS, NO_EMAIL, REGULAR, SOLD_OUT, moment, small_shop_purchases, trained
 from tests.store_server import KINDS as DATABASES
 from tests.store_server import new_store
@@ -47,8 +47,8 @@ class Till:
         self.url = url
         self.store = Store(url, folder / "run")
 
-    def tells(self, kind: str, customer: str | None, *lines: str | Line, time: int = LATER, **more: Any) -> None:
-        told = tuple(line if isinstance(line, Line) else Line(line) for line in lines)
+    def tells(self, kind: str, customer: str | None, *lines: str | EventLine, time: int = LATER, **more: Any) -> None:
+        told = tuple(line if isinstance(line, EventLine) else EventLine(line) for line in lines)
         event = Event(f"e{next(NUMBERS)}", KINDS.index(kind), time, told, customer_id=customer, **more)
         self.store.write(lambda change: write(change, [event])).result(10)
 
@@ -116,9 +116,9 @@ def now_of(till: Till, learned: Recommender, folder: Path, unasked: int = YES, s
 
 def served(till: Till, learned: Recommender, customer: str, unasked: str = "allow") -> tuple[Served, CustomerUpdate]:
     """What the service answers a customer from."""
-    shop = LiveShop(till.store, unasked)
+    shop = CatalogueFollower(till.store, unasked)
     visitor = till.store.visitor(customer, None, learned.manifest.event_position)
-    at = shop.at(Model.of(learned), visitor.position)
+    at = shop.at(LoadedModel.of(learned), visitor.position)
     catalogue = at.model.recommender.catalogue
     return at, since(visitor, catalogue, unasked=shop.unasked, forgotten=at.forgotten(customer))
 
@@ -132,8 +132,8 @@ def told(one: CustomerUpdate) -> tuple[Any, ...]:
 
 
 def a_busy_day(till: Till) -> None:
-    till.tells("purchase", "c00", Line("bagel", 6.0), Line("bread", 2.0), order_id="1")
-    till.tells("return", "c00", Line("bagel", 3.0), time=LATER + 5, order_id="1")
+    till.tells("purchase", "c00", EventLine("bagel", 6.0), EventLine("bread", 2.0), order_id="1")
+    till.tells("return", "c00", EventLine("bagel", 3.0), time=LATER + 5, order_id="1")
     till.tells("purchase", "c00", "bread", order_id="1")  # told twice
     till.tells("view", None, "kite", session_id="s")
     till.tells("view", "c01", "compost", session_id="s")
@@ -225,8 +225,8 @@ def test_what_was_sold_since_is_popular_in_the_file_as_in_the_service(
     till.tells("purchase", "c00", "hose", time=moment(1))  # of before the training
     till.lists("novelty", title="Novelty")
     for position in (0, 20):
-        shop = LiveShop(till.store, "allow")
-        model = Model.of(up_to(learned, position))
+        shop = CatalogueFollower(till.store, "allow")
+        model = LoadedModel.of(up_to(learned, position))
         at = shop.at(model, till.store.read(lambda _: till.store.follow()))
         shop.count_sales(model)
         expected = shop.as_known(model).model.recommender.model.sales

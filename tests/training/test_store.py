@@ -17,7 +17,7 @@ from models.data.customers import NEVER_ASKED, NO, PERSONALIZE_EMAIL, PERSONALIZ
 from models.data.events import KINDS, order_code
 from service.store import consents
 from service.store.database import SCHEMA
-from service.store.events import Event, Line, write
+from service.store.events import Event, EventLine, write
 from service.store.store import Store
 from service.store.tables import metadata
 from service.store.writer import Change
@@ -45,10 +45,18 @@ class Till:
         self._store.write(work).result(10)
 
     def sells(self, customer: str | None, *products: str, order: str | None = None, **more: Any) -> None:
-        self.tells("purchase", customer, *(Line(product, **_taken(more)) for product in products), order=order, **more)
+        self.tells(
+            "purchase", customer, *(EventLine(product, **_taken(more)) for product in products), order=order, **more
+        )
 
     def tells(
-        self, kind: str, customer: str | None, *lines: Line, order: str | None = None, time: int = NOON, **more: Any
+        self,
+        kind: str,
+        customer: str | None,
+        *lines: EventLine,
+        order: str | None = None,
+        time: int = NOON,
+        **more: Any,
     ) -> None:
         self._events += 1
         told = Event(f"e{self._events}", KINDS.index(kind), time, lines, customer_id=customer, order_id=order, **more)
@@ -145,7 +153,7 @@ def test_an_event_of_today_is_in_tonights_model(till: Till, tmp_path: Path) -> N
 def test_every_kind_of_event_is_learned_from_but_what_was_only_shown(till: Till) -> None:
     till.sells("anna", "milk", order="1", quantity=2.0, unit_price=1.5, currency="EUR", market="DE")
     for kind in KINDS[1:]:
-        till.tells(kind, "anna", Line("milk"), order="1", rating=2.0 if kind == "rating" else None)
+        till.tells(kind, "anna", EventLine("milk"), order="1", rating=2.0 if kind == "rating" else None)
     shop = read(till.url)
     assert {line[2] for line in lines(shop)} == set(KINDS) - {"exposure"}
     weights = {KINDS[kind]: float(weight) for kind, weight in zip(shop.kind, shop.weight, strict=True)}
@@ -160,15 +168,15 @@ def test_every_kind_of_event_is_learned_from_but_what_was_only_shown(till: Till)
 
 def test_a_guests_order_counts_and_a_visit_without_a_name_does_not(till: Till) -> None:
     till.sells(None, "milk", order="1")
-    till.tells("view", None, Line("milk"), session_id="s")
+    till.tells("view", None, EventLine("milk"), session_id="s")
     shop = read(till.url)
     assert lines(shop) == [(None, "milk", "purchase", 1.0)]
     assert shop.report.dropped == {"guest_without_order": 1}
 
 
 def test_what_was_looked_at_before_the_login_belongs_to_the_customer(till: Till) -> None:
-    till.tells("view", None, Line("milk"), session_id="s")
-    till.tells("view", "anna", Line("bread"), session_id="s")
+    till.tells("view", None, EventLine("milk"), session_id="s")
+    till.tells("view", "anna", EventLine("bread"), session_id="s")
     assert lines(read(till.url)) == [("anna", "bread", "view", 1.0), ("anna", "milk", "view", 1.0)]
 
 
@@ -188,7 +196,7 @@ def test_a_purchase_that_came_by_file_and_by_event_counts_once(till: Till, tmp_p
 
 def test_a_purchase_that_was_sent_twice_under_two_names_counts_once_as_it_was_told_last(till: Till) -> None:
     till.sells("anna", "milk", order="7", quantity=3.0)
-    till.tells("purchase", "anna", Line("milk", 1.0), Line("milk", 1.0), order="7")
+    till.tells("purchase", "anna", EventLine("milk", 1.0), EventLine("milk", 1.0), order="7")
     shop = read(till.url)
     assert lines(shop) == [("anna", "milk", "purchase", 2.0)]
     assert shop.report.dropped == {"told_again": 1}
@@ -198,7 +206,7 @@ def test_a_purchase_that_was_sent_twice_under_two_names_counts_once_as_it_was_to
 def test_what_is_sent_back_in_two_parts_is_sent_back_whole(till: Till) -> None:
     till.sells("anna", "milk", order="7", quantity=4.0)
     for _ in range(2):
-        till.tells("return", "anna", Line("milk", 2.0), order="7")
+        till.tells("return", "anna", EventLine("milk", 2.0), order="7")
     shop = read(till.url)
     assert lines(shop)[1] == ("anna", "milk", "return", 4.0)
     assert sorted(shop.weight.tolist()) == [-1, 1]

@@ -1,0 +1,41 @@
+"""Bundles as units: the products that go with an anchor, and what they cost together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from models.assembly.cards import price_of, price_text
+from models.assembly.reasons import goes_with
+from models.data.catalogue import Catalogue
+from models.slate import Bundle, Slot, Source
+from service.answering.render import AnswerRenderer
+
+
+def unit_of(writer: AnswerRenderer, bundle: Bundle) -> dict[str, Any]:
+    """What was bought together, with the figures of the anchor and the first product."""
+    catalogue = writer.model.recommender.catalogue
+    why = goes_with(catalogue, bundle.anchor)
+    slots = [Slot(item, bundle.score, Source.BOUGHT_TOGETHER, why) for item in bundle.items]
+    return {
+        "anchor_id": catalogue.ids[bundle.anchor],
+        "products": [writer.slot(slot) for slot in slots],
+        "support": int(bundle.support),
+        "rule_confidence": round(float(bundle.rule_confidence), 6),
+        "lift": round(float(bundle.lift), 6),
+        **_total(catalogue, (bundle.anchor, *bundle.items), writer.question.locale),
+    }
+
+
+def _total(catalogue: Catalogue, items: Sequence[int], locale: str) -> dict[str, Any]:
+    """One price for all; nothing is guessed, so one unknown price or a second currency makes it unknown."""
+    prices = [price_of(catalogue, item) for item in items]
+    known = [price for price in prices if price is not None]
+    currencies = {catalogue.currency[item] or None for item in items}
+    currency = currencies.pop() if len(currencies) == 1 else None
+    total = round(sum(known), 4) if len(known) == len(prices) and currency else None
+    return {
+        "total_price": total,
+        "total_price_text": price_text(total, currency, locale),
+        "currency": currency if total is not None else None,
+    }

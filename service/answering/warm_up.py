@@ -1,0 +1,24 @@
+"""The first answers of a model, made before anyone asks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from models.slate import SlateRequest
+from service.answering.answer import answer
+from service.answering.query import Query, QueryKind
+from service.model.live_catalogue import LiveCatalogue
+from service.model.loaded_model import LoadedModel
+from service.schemas.parameters import Options
+from service.signing.click_links import ClickLinks
+
+
+def warm_up(model: LoadedModel, locale: str) -> None:
+    """Answers of each kind, so that the first caller does not wait for pages, windows and words of a locale."""
+    recommender = model.recommender
+    for slot in recommender.popular(SlateRequest(n=3)).slots:
+        product = recommender.catalogue.ids[slot.item]
+        visit = Query(QueryKind.CUSTOMER, Options(), locale, recent=(product,), basket=(product,))
+        for kind in QueryKind:
+            answer(LiveCatalogue(model, model), replace(visit, kind=kind, product_id=product), ClickLinks(b""))
+    recommender.selling.warm(len(recommender.model.customers.market_names))

@@ -1,0 +1,125 @@
+"""The cache that all workers and hosts share: Redis, waited for a few milliseconds at most."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+from service.runtime.circuit_breaker import CircuitBreaker, State
+from service.runtime.metrics import Metrics
+from service.runtime.redis_client import connect
+
+WAITING_WRITES: Final = 256
+T = TypeVar("T")
+log: Final = logging.getLogger("regulars.cache")
+SEAL: Final = 16  # bytes in front of a value
+
+
+class RedisCache:
+    """Every key has a TTL. A value is sealed together with its key, so a mixed-up, cut or forged value is no hit.
+
+    Writes wait in a bounded queue and are made one after another; when it is full they are dropped.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        secret: bytes,
+        ttl_seconds: int,
+        timeout_seconds: float,
+        breaker: CircuitBreaker,
+        clock: Callable[[], float],
+        metrics: Metrics,
+    ) -> None:
+        self._redis = connect(url, timeout_seconds)
+        self._secret = secret
+        self._ttl_seconds = ttl_seconds
+        self._timeout_seconds = timeout_seconds
+        self._breaker = breaker
+        self._clock = clock
+        self._metrics = metrics
+        self._writes: asyncio.Queue[tuple[bytes, bytes]] = asyncio.Queue(WAITING_WRITES)
+        self._closed = False
+        self._writer = asyncio.create_task(self._write())
+
+    async def get(self, key: bytes) -> bytes | None:
+        if not self._breaker.allows(self._clock()):
+            return None
+        sealed = await self._guarded(self._redis.get(key))
+        if not isinstance(sealed, bytes):
+            return None
+        value = unseal(self._secret, key, sealed)
+        if value is None:
+            self._metrics.cache_errors.inc()
+        return value
+
+    def put(self, key: bytes, value: bytes) -> None:
+        try:
+            self._writes.put_nowait((key, seal(self._secret, key, value)))
+        except asyncio.QueueFull:
+            self._metrics.cache_drops.inc()
+
+    def state(self) -> str:
+        return f"redis, breaker {self._breaker.state}"
+
+    async def close(self) -> None:
+        self._closed = True
+        self._writer.cancel()
+        await asyncio.gather(self._writer, return_exceptions=True)
+        await self._redis.aclose()
+
+    async def _write(self) -> None:
+        # Python 3.11's wait_for, which redis-py calls, can swallow a cancellation: hence the flag.
+        while not self._closed:
+            key, sealed = await self._writes.get()
+            if self._breaker.allows(self._clock()):
+                await self._guarded(self._redis.set(key, sealed, ex=self._ttl_seconds))
+
+    async def _guarded(self, call: Awaitable[T]) -> T | None:
+        """What Redis answers, or None; tells the breaker how it went, whatever happens."""
+        answered = False
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                found = await call
+            answered = True
+            return found
+        except Exception:  # whatever it is, an answer is computed instead
+            self._metrics.cache_errors.inc()
+            return None
+        finally:
+            self._tell(answered)
+
+    def _tell(self, answered: bool) -> None:
+        before = self._breaker.state
+        if answered:
+            self._breaker.succeeded()
+        else:
+            self._breaker.failed(self._clock())
+        self._metrics.breaker_state(self._breaker.state)
+        if before is State.CLOSED and self._breaker.state is State.OPEN:
+            log.warning("Redis does not answer: left alone, answers are computed")
+        elif before is not State.CLOSED and self._breaker.state is State.CLOSED:
+            log.warning("Redis answers again")
+
+
+def seal(secret: bytes, key: bytes, value: bytes) -> bytes:
+    """The value behind a code that only who holds the secret can make, for this key alone."""
+    return _code(secret, key, value) + value
+
+
+def unseal(secret: bytes, key: bytes, sealed: bytes) -> bytes | None:
+    """The value, or None when it is not what was put under this key."""
+    value = sealed[SEAL:]
+    return value if hmac.compare_digest(_code(secret, key, value), sealed[:SEAL]) else None
+
+
+def _code(secret: bytes, key: bytes, value: bytes) -> bytes:
+    code = hashlib.blake2b(b"%d " % len(key), digest_size=SEAL, key=secret, person=b"seal")
+    code.update(key)
+    code.update(value)
+    return code.digest()

@@ -1,0 +1,140 @@
+"""The door every request passes: asks who calls, stops bodies that are too large, measures, catches what breaks."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any, Final
+
+from fastapi import FastAPI
+from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import BaseRoute, Match
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.errors import Broken, Invalid, Problem, TooLarge
+from service.http.authentication import Authentication
+from service.http.authorization import access_of
+from service.http.connection_balance import Balance
+from service.http.json_depth import DEEPEST, is_too_deep
+from service.runtime.logs import frames
+from service.runtime.metrics import Metrics
+from service.settings import Settings
+
+log: Final = logging.getLogger("regulars.door")
+
+
+def add_middleware(app: FastAPI, settings: Settings, metrics: Metrics, balance: Balance) -> None:
+    """Outside of it only what browsers ask before they call, and the headers that let a page read the answer."""
+    app.add_middleware(RequestMiddleware, settings=settings, metrics=metrics, balance=balance)
+    if settings.origins():
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.origins(),
+            allow_methods=["GET", "POST", "PUT"],
+            allow_headers=["Authorization", "Content-Type", "If-None-Match"],
+            expose_headers=["ETag", "Retry-After"],
+        )
+
+
+class RequestMiddleware:
+    """ASGI middleware; outside of everything that is ours."""
+
+    def __init__(self, app: ASGIApp, *, settings: Settings, metrics: Metrics, balance: Balance) -> None:
+        self._app = app
+        self._limit_bytes = settings.body_limit_bytes
+        self._metrics = metrics
+        self._balance = balance
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started, status = time.perf_counter(), 0
+
+        async def observed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                if self._balance.ends():
+                    message["headers"] = [*message["headers"], (b"connection", b"close")]
+            await send(message)
+
+        try:
+            problem = await self._enter(scope, receive, observed)
+            if problem and not status:
+                await problem.response()(scope, receive, observed)
+        finally:
+            route = getattr(scope.get("route"), "path_format", "none")
+            self._metrics.latency.labels(route, str(status)).observe(time.perf_counter() - started)
+
+    async def _enter(self, scope: Scope, receive: Receive, send: Send) -> Problem | None:
+        """The problem that came up outside of the app's own handlers, if any."""
+        headers = Headers(scope=scope)
+        try:
+            await _pass(scope, headers)
+            if _declared_bytes(headers) > self._limit_bytes:
+                return TooLarge(self._limit_bytes)
+            await self._app(scope, _watched(receive, self._limit_bytes), send)
+        except Problem as problem:
+            return problem
+        except Exception as error:  # whatever broke: the caller gets a problem document, the log no id
+            self._metrics.errors.inc()
+            log.error("unexpected %s at %s", type(error).__name__, frames(error))
+            return Broken()
+        return None
+
+
+async def _pass(scope: Scope, headers: Headers) -> None:
+    """Puts `caller` and `limited` into the request's state. Raises Unauthorized, Forbidden or TooManyCalls.
+
+    The route is found as the router will find it, by the same routes in the same order: so the address that is judged
+    is the one that answers.
+    """
+    route, path = _route_of(scope)
+    access = access_of(route, scope["method"]) if route else None
+    gate: Authentication = scope["app"].state.gate
+    if not gate.asks(access):
+        return
+    caller = await gate.caller(headers)
+    state = scope.setdefault("state", {})
+    state["caller"], state["limited"] = caller, False
+    if access is not None:
+        caller.check(access, path)
+        state["limited"] = await gate.is_over(caller, access)
+
+
+def _route_of(scope: Scope) -> tuple[BaseRoute | None, dict[str, Any]]:
+    """The route that will answer, with the parameters in its path; none where that is a 404 or a 405."""
+    for route in scope["app"].routes:
+        match, found = route.matches(scope)
+        if match is Match.FULL:
+            return route, found["path_params"]
+    return None, {}
+
+
+def _declared_bytes(headers: Headers) -> int:
+    declared = headers.get("content-length", "0")
+    return int(declared) if declared.isdecimal() else 0
+
+
+def _watched(receive: Receive, limit_bytes: int) -> Receive:
+    """A body is counted as it comes, and looked at when it is whole. Raises TooLarge and Invalid."""
+    parts: list[bytes] = []
+    seen = 0
+
+    async def watched() -> Message:
+        nonlocal seen
+        message = await receive()
+        if message["type"] != "http.request":
+            return message
+        parts.append(message.get("body", b""))
+        seen += len(parts[-1])
+        if seen > limit_bytes:
+            raise TooLarge(limit_bytes)
+        if not message.get("more_body", False) and is_too_deep(b"".join(parts)):
+            problem = f"is nested deeper than {DEEPEST} lists and objects"
+            raise Invalid(f"body: {problem}", errors=[{"field": "body", "problem": problem}])
+        return message
+
+    return watched

@@ -1,0 +1,75 @@
+"""`GET /v1/feeds/{name}.json`: one document for everybody, for systems that fetch a web feed now and then."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Annotated, Any, Final
+
+from fastapi import FastAPI, Path, Query, Request, Response
+from pydantic import Field, WithJsonSchema
+
+from models.updates.customer import NO_UPDATE
+from service.answering.feed import FEEDS, feed
+from service.answering.query import AWAY, Query, QueryKind, StoreKnowledge
+from service.answering.responder import EVERYONE, STAMP, Responder
+from service.errors import PROBLEMS, NotFound, problem_schema
+from service.routes.responses import JSON, kept
+from service.schemas.answers import Feed
+from service.schemas.parameters import WHOLE, Locale, Name, ParameterModel, PopularOptions
+
+MAX_AGE: Final = "public, max-age=300"
+UNKNOWN_FEED: Final[dict[int | str, dict[str, Any]]] = {404: problem_schema("There is no feed of that name")}
+
+
+class FeedOptions(ParameterModel):
+    n: Annotated[int, Field(ge=1, le=1000, description="how many products"), WHOLE] = 100
+    category: Annotated[Name | None, Field(description="only this category")] = None
+    market: Annotated[Name | None, Field(description="only what is sold there")] = None
+    locale: Annotated[Locale | None, Field(description="how prices are written")] = None
+
+
+def add_feed_routes(app: FastAPI) -> None:
+    app.add_api_route(
+        "/v1/feeds/{name:id}.json",
+        shop_feed,
+        methods=["GET"],
+        response_model=Feed,
+        responses=PROBLEMS | UNKNOWN_FEED,
+        tags=["mails"],
+    )
+
+
+async def shop_feed(
+    request: Request,
+    name: Annotated[str, Path(description="which"), WithJsonSchema({"enum": list(FEEDS)})],
+    options: Annotated[FeedOptions, Query()],
+) -> Response:
+    """What is popular, or new in the shop: the same for everyone, 3.3 MB at most. Never a 429, which ends mailings."""
+    if name not in FEEDS:
+        raise NotFound(f"There is no such feed; there are: {', '.join(FEEDS)}.")
+    serving: Responder = request.app.state.serving
+    limits = PopularOptions(category=options.category, market=options.market)
+    question = Query(QueryKind.POPULAR, limits, options.locale or serving.settings.default_locale)
+    model = serving.model()
+    about = f"{model.version} {serving.live.edition(model, int(time.time()))} feed {name} {options.n}"
+    key = question.key(about, serving.links.secret + serving.store.identity)
+    newest = serving.store.revisions.newest(EVERYONE)
+    packed = await serving.cache.get(key)
+    if packed is None or int.from_bytes(packed[:STAMP], "little") < newest:
+        stamp, body = await asyncio.to_thread(_made, serving, name, options.n, question)
+        if stamp is None:  # as far as it is known without the store: nobody should keep it
+            return Response(body, headers={"Cache-Control": "no-store"}, media_type=JSON)
+        packed = stamp.to_bytes(STAMP, "little") + body
+        serving.cache.put(key, packed)
+    return kept(request, packed[STAMP:], MAX_AGE)
+
+
+def _made(serving: Responder, name: str, n: int, question: Query) -> tuple[int | None, bytes]:
+    """In a thread: the feed and the position of the store that it was made at, None where the store is away."""
+    found = serving.known(None)
+    shop, stamp, known = serving.live.as_known(serving.model()), None, AWAY
+    if found is not None:
+        shop, visitor = found
+        stamp, known = visitor.stamp, StoreKnowledge(NO_UPDATE, visitor.position.newest)
+    return stamp, feed(name, n, shop.today(int(time.time())), question, serving.links, known)

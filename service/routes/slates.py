@@ -1,0 +1,134 @@
+"""The addresses under /v1 that answer with products."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import Annotated, Any, Final
+
+from fastapi import Body, FastAPI, Query, Request, Response
+from fastapi.routing import APIRoute
+from starlette.convertors import register_url_convertor
+
+from service.answering.query import Query, QueryKind
+from service.answering.responder import Responder
+from service.errors import PROBLEMS, TOO_LARGE, problem_schema
+from service.http.authorization import caller_of
+from service.routes.responses import reply
+from service.routes.route_classes import CustomerId, IdConvertor, OrderId, ProductId, QueryRoute
+from service.schemas.answers import AnswerBody, BundleAnswer, SlateAnswer
+from service.schemas.parameters import (
+    BasketOptions,
+    BundleOptions,
+    CustomerOptions,
+    Options,
+    PopularOptions,
+    SessionOptions,
+)
+
+UNKNOWN_ORDER: Final[dict[int | str, dict[str, Any]]] = {404: problem_schema("No order of that id was reported")}
+
+
+def add_routes(app: FastAPI) -> None:
+    """An id takes all that it can, so what stands at the end of the path decides which address it is."""
+    register_url_convertor("id", IdConvertor())
+    _add(app, "GET", "/v1/customers/{customer_id:id}/recommendations", customer_recommendations, SlateAnswer)
+    _add(app, "POST", "/v1/recommendations", session_recommendations, SlateAnswer)
+    _add(app, "GET", "/v1/products/{product_id:id}/similar", similar_products, SlateAnswer)
+    _add(app, "GET", "/v1/popular", popular_products, SlateAnswer)
+    _add(app, "GET", "/v1/products/{product_id:id}/bundles", product_bundles, BundleAnswer)
+    _add(app, "POST", "/v1/baskets/bundles", basket_bundles, BundleAnswer)
+    _add(app, "GET", "/v1/orders/{order_id:id}/follow-up", order_follow_up, SlateAnswer, UNKNOWN_ORDER)
+
+
+def _add(
+    app: FastAPI,
+    method: str,
+    path: str,
+    endpoint: Callable[..., Awaitable[Response]],
+    answer: type[AnswerBody],
+    more: Mapping[int | str, dict[str, Any]] = MappingProxyType({}),
+) -> None:
+    problems = {**PROBLEMS, **(TOO_LARGE if method == "POST" else {}), **more}
+    add = partial(app.router.add_api_route, route_class_override=QueryRoute if method == "GET" else APIRoute)
+    add(path, endpoint, methods=[method], response_model=answer, responses=problems, tags=["products"])
+
+
+async def customer_recommendations(
+    request: Request, customer_id: CustomerId, options: Annotated[CustomerOptions, Query()]
+) -> Response:
+    """A slate for one customer. 200 for every well-formed id: who is not known gets what is popular, flagged."""
+    return await _answer(request, customer_question(request, customer_id, options))
+
+
+def customer_question(request: Request, customer_id: str, options: CustomerOptions) -> Query:
+    """The same one however it is asked: by address, in a batch, as a block. Raises Forbidden."""
+    caller_of(request).mail(options.campaign)
+    locale = _locale(request, options)
+    return Query(
+        QueryKind.CUSTOMER,
+        options,
+        locale,
+        customer_id=customer_id,
+        order_id=options.order_id,
+        repeat=options.repeat,
+    )
+
+
+async def session_recommendations(request: Request, options: Annotated[SessionOptions, Body()]) -> Response:
+    """A slate for a visit: from what was looked at and put into the basket, with or without a known customer."""
+    caller_of(request).mail(options.campaign)
+    customer_id, session_id = caller_of(request).own(options.customer_id, options.session_id)
+    question = Query(
+        QueryKind.CUSTOMER,
+        options,
+        _locale(request, options),
+        customer_id=customer_id,
+        session_id=session_id,
+        order_id=options.order_id,
+        recent=options.recent,
+        basket=options.basket,
+        repeat=options.repeat,
+    )
+    return await _answer(request, question)
+
+
+async def similar_products(request: Request, product_id: ProductId, options: Annotated[Options, Query()]) -> Response:
+    """Products like this one. An unknown product gets what is popular, flagged."""
+    return await _answer(request, Query(QueryKind.SIMILAR, options, _locale(request, options), product_id=product_id))
+
+
+async def popular_products(request: Request, options: Annotated[PopularOptions, Query()]) -> Response:
+    """What is popular now; by category, market and window."""
+    locale = _locale(request, options)
+    return await _answer(request, Query(QueryKind.POPULAR, options, locale, window_days=options.window_days))
+
+
+async def product_bundles(
+    request: Request, product_id: ProductId, options: Annotated[BundleOptions, Query()]
+) -> Response:
+    """Units of this product and what is bought together with it."""
+    locale = _locale(request, options)
+    question = Query(QueryKind.BUNDLES, options, locale, product_id=product_id, size=options.size)
+    return await _answer(request, question)
+
+
+async def basket_bundles(request: Request, options: Annotated[BasketOptions, Body()]) -> Response:
+    """What completes this basket, one product a unit."""
+    return await _answer(request, Query(QueryKind.BASKET, options, _locale(request, options), basket=options.basket))
+
+
+async def order_follow_up(request: Request, order_id: OrderId, options: Annotated[Options, Query()]) -> Response:
+    """What goes with an order that was reported: nothing of it, nothing that is not needed twice."""
+    return await _answer(request, Query(QueryKind.ORDER, options, _locale(request, options), order_id=order_id))
+
+
+def _locale(request: Request, options: Options) -> str:
+    serving: Responder = request.app.state.serving
+    return options.locale or serving.settings.default_locale
+
+
+async def _answer(request: Request, question: Query) -> Response:
+    serving: Responder = request.app.state.serving
+    return reply(request, serving, await serving.serve(question, limited=request.state.limited))

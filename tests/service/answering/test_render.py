@@ -1,0 +1,95 @@
+"""What a slate's products show, and where they lead from a mail."""
+
+from dataclasses import replace
+from typing import Any
+
+import orjson
+import pytest
+
+from models.data.ids import Strings
+from models.recommender import Recommender
+from models.slate import Reason, ReasonKind, Slot, Source, Strategy
+from service.answering.answer import answer
+from service.answering.query import Query, QueryKind
+from service.answering.render import AnswerRenderer
+from service.model.live_catalogue import LiveCatalogue as Now
+from service.model.loaded_model import LoadedModel
+from service.schemas.answers import SlateAnswer
+from service.schemas.parameters import CustomerOptions
+from service.signing.click_links import ClickLinks
+from tests.service.conftest import Shop
+
+LINKS = ClickLinks(b"secret", "https://shop.example", "https://mails.shop.example")
+REASON = Reason(ReasonKind.POPULAR, (), "Popular right now")
+
+
+def question(**options: Any) -> Query:
+    return Query(QueryKind.CUSTOMER, CustomerOptions.model_validate(options), "en_US", customer_id="c00")
+
+
+def linked_to(shop: Shop, url: str) -> LoadedModel:
+    """The same shop, whose products all have that address and picture."""
+    recommender = shop.model.recommender
+    same = Strings.of([url] * len(recommender.catalogue))
+    catalogue = replace(recommender.catalogue, url=same, image_url=same)
+    changed = Recommender(recommender.manifest, replace(recommender.model, catalogue=catalogue), recommender.settings)
+    return replace(shop.model, recommender=changed)
+
+
+@pytest.mark.parametrize("shop_url", [None, "https://shop.example"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript:alert(1)",
+        "JAVASCRIPT:alert(1)//https://shop.example",
+        "data:text/html,x",
+        "https:evil.example",
+        "\\\\evil.example",
+        "/a\r\nX: y",
+    ],
+)
+def test_what_is_no_address_is_no_link_in_any_answer(shop: Shop, url: str, shop_url: str | None) -> None:
+    model = linked_to(shop, url)
+    for options in ({}, {"placement": "email"}, {"campaign": "spring"}):
+        body = answer(Now(model, model), question(**options), replace(LINKS, shop_url=shop_url)).body
+        for product in orjson.loads(body)["recommendations"]:
+            assert (product["url"], product["image_url"], product["click_url"]) == (None, None, None)
+
+
+def test_a_relative_address_leads_from_a_mail_where_it_is_known_whose_it_is(shop: Shop) -> None:
+    model = linked_to(shop, "/bread")
+    known = answer(Now(model, model), question(placement="email", n=1), LINKS).body
+    (product,) = orjson.loads(known)["recommendations"]
+    assert product["click_url"].startswith("https://shop.example/bread?utm_source=regulars&utm_medium=email")
+    unknown = answer(Now(model, model), question(placement="email", n=1), replace(LINKS, shop_url=None)).body
+    (product,) = orjson.loads(unknown)["recommendations"]
+    assert (product["url"], product["click_url"]) == ("/bread", None)
+
+
+def written(shop: Shop, **options: Any) -> dict[str, Any]:
+    writer = AnswerRenderer(shop.model, question(**options), (), 1_750_000_000, LINKS, b"r" * 16, 1_800_000_000)
+    products = [writer.slot(Slot(item, 1.0, Source.POPULAR, REASON)) for item in range(3)]
+    occasion = {"kind": "welcome", "text": "You are new here", "until": "2026-01-01T00:00:00Z"}
+    body: dict[str, Any] = orjson.loads(writer.answer(Strategy.POPULAR, None, products, [], occasion).body)
+    return body
+
+
+def test_a_mail_says_why_it_is_sent_and_each_link_says_which_product_of_which_slate_it_is(shop: Shop) -> None:
+    body = written(shop, campaign="welcome")
+    assert SlateAnswer.model_validate_json(orjson.dumps(body)).occasion is not None
+    assert list(body).index("occasion") == list(body).index("missing_ids") + 1
+    for product in body["recommendations"]:
+        click = LINKS.read(product["click_url"].rpartition("/")[2], 1_799_999_999)
+        assert click is not None
+        assert (click.url, click.product_id) == (product["url"], product["id"])
+        assert (click.recommendation_id, click.ref) == (body["recommendation_id"], b"r" * 16)
+
+
+@pytest.mark.parametrize("options", [{}, {"placement": "home"}, {"placement": "product-email"}])
+def test_a_page_has_no_links_of_a_mail(shop: Shop, options: dict[str, str]) -> None:
+    assert {product["click_url"] for product in written(shop, **options)["recommendations"]} == {None}
+
+
+def test_who_asks_for_ids_gets_no_link(shop: Shop) -> None:
+    for product in written(shop, campaign="welcome", fields="ids")["recommendations"]:
+        assert set(product) == {"id", "score", "source", "reason"}

@@ -1,0 +1,163 @@
+"""From the cache, else computed, else the popular slate in its place."""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from redis import Redis
+
+from benchmarks.faults import another_version
+from models.recommender import Recommender
+from models.slate import Slate, SlateRequest
+from models.updates.customer import NO_UPDATE, CustomerUpdate
+from service.answering.query import Query, QueryKind
+from service.answering.responder import Responder
+from service.app import running
+from service.errors import NoModel
+from service.runtime.metrics import Metrics
+from service.schemas.parameters import Options
+from service.settings import Settings
+from tests.redis_server import RedisServer
+from tests.service.conftest import Shop
+from tests.shop import NO_EMAIL, REGULAR
+
+ASKED = Query(QueryKind.CUSTOMER, Options(n=3), "en_US", customer_id="c00")
+
+
+class SlowRecommender(Recommender):
+    """Takes its time for what is personal."""
+
+    def recommend(self, customer_id: str | None, request: SlateRequest, since: CustomerUpdate = NO_UPDATE) -> Slate:
+        time.sleep(0.3)
+        return super().recommend(customer_id, request, since)
+
+
+class SlowEverywhere(SlowRecommender):
+    """And for what is popular."""
+
+    def popular(self, request: SlateRequest, window_days: int | None = None) -> Slate:
+        time.sleep(0.3)
+        return super().popular(request, window_days)
+
+
+def scene(shop: Shop, play: Callable[[Responder], Coroutine[Any, Any, None]], tmp_path: Path, **settings: Any) -> None:
+    chosen = Settings.model_validate({"registry": shop.root, "runtime_dir": tmp_path / "run", **settings})
+
+    async def played() -> None:
+        async with running(chosen, Metrics()) as serving:
+            await play(serving)
+
+    asyncio.run(played())
+
+
+def slow_down(serving: Responder, slow: type[Recommender] = SlowRecommender) -> None:
+    model = serving.active.current
+    assert model is not None
+    fast = model.recommender
+    serving.active.current = replace(model, recommender=slow(fast.manifest, fast.model, fast.settings))
+
+
+def test_a_second_question_is_answered_from_the_cache_byte_by_byte(shop: Shop, tmp_path: Path) -> None:
+    async def play(serving: Responder) -> None:
+        first, second = await serving.serve(ASKED), await serving.serve(ASKED)
+        assert first == second
+        assert 'regulars_cache_lookups_total{result="hit"} 1.0' in serving.metrics.text().decode()
+
+    scene(shop, play, tmp_path)
+
+
+def test_past_the_deadline_the_popular_slate_goes_out_and_is_not_kept(shop: Shop, tmp_path: Path) -> None:
+    async def play(serving: Responder) -> None:
+        slow_down(serving)
+        started = time.monotonic()
+        late = await serving.serve(replace(ASKED, options=Options(n=3, deadline_ms=30)))
+        assert time.monotonic() - started < 0.25
+        body = orjson.loads(late.body)
+        assert (late.late, body["strategy"], body["fallback_reason"]) == (True, "popular", "deadline")
+        await asyncio.sleep(0.5)
+        personal = await serving.serve(replace(ASKED, options=Options(n=3, deadline_ms=30)))
+        assert (personal.late, orjson.loads(personal.body)["strategy"]) == (False, "personal")
+
+    scene(shop, play, tmp_path)
+
+
+def test_the_popular_slate_in_place_keeps_to_what_was_asked(shop: Shop, tmp_path: Path) -> None:
+    async def play(serving: Responder) -> None:
+        slow_down(serving)
+        options = Options(n=3, deadline_ms=1, category="dairy", exclude=("butter",))
+        body = orjson.loads((await serving.serve(replace(ASKED, options=options))).body)
+        assert body["fallback_reason"] == "deadline"
+        assert {product["category"] for product in body["recommendations"]} == {"dairy"}
+        assert "butter" not in {product["id"] for product in body["recommendations"]}
+
+    scene(shop, play, tmp_path)
+
+
+def test_while_popular_slates_are_made_the_cached_ones_go_out(shop: Shop, tmp_path: Path) -> None:
+    async def play(serving: Responder) -> None:
+        await serving.serve(ASKED)
+        slow_down(serving, SlowEverywhere)
+        late = asyncio.create_task(serving.serve(replace(ASKED, options=Options(n=4, deadline_ms=1))))
+        await asyncio.sleep(0.05)
+        assert not (await serving.serve(ASKED)).late
+        assert not late.done()
+        assert (await late).late
+
+    scene(shop, play, tmp_path)
+
+
+def test_whoever_reads_the_whole_redis_finds_nobody(shop: Shop, redis_server: RedisServer, tmp_path: Path) -> None:
+    names = [REGULAR, NO_EMAIL, "anna@shop.example", 'a "quoted" stranger']
+
+    async def play(serving: Responder) -> None:
+        crowd = [replace(ASKED, customer_id=name) for name in names]
+        computed = [await serving.serve(question) for question in crowd]
+        with Redis.from_url(redis_server.url) as redis:
+            while redis.dbsize() < len(names):
+                await asyncio.sleep(0.01)
+            assert [await serving.serve(question) for question in crowd] == computed
+            held = b"".join(key + redis.get(key) for key in redis.scan_iter())
+        assert [orjson.loads(served.body)["customer_id"] for served in computed] == names
+        assert b"recommendations" in held
+        assert [name for name in names if name.encode() in held or orjson.dumps(name) in held] == []
+        assert f'result="hit"}} {len(names)}.0' in serving.metrics.text().decode()
+
+    scene(shop, play, tmp_path, redis_url=redis_server.url, redis_timeout_ms=1000)
+
+
+def test_when_everyone_comes_at_once_everyone_is_answered_in_time(shop: Shop, tmp_path: Path) -> None:
+    async def play(serving: Responder) -> None:
+        slow_down(serving)
+        crowd = [replace(ASKED, customer_id=f"c{number:02}") for number in range(50)]
+        started = time.monotonic()
+        served = await asyncio.gather(*(serving.serve(question) for question in crowd))
+        assert time.monotonic() - started < 1.0
+        assert all(one.late for one in served)
+
+    scene(shop, play, tmp_path, scoring_threads=1, scoring_queue=4, deadline_ms=100)
+
+
+def test_a_new_model_never_gets_the_old_ones_cached_answers(own_shop: Shop, tmp_path: Path) -> None:
+    async def play(serving: Responder) -> None:
+        before = await serving.serve(ASKED)
+        later = another_version(own_shop.root)
+        serving.active.registry.activate(later)
+        serving.active.refresh()
+        after = await serving.serve(ASKED)
+        assert orjson.loads(before.body)["model_version"] == own_shop.model.version
+        assert orjson.loads(after.body)["model_version"] == later
+
+    scene(own_shop, play, tmp_path)
+
+
+def test_without_a_model_the_training_command_is_named(tmp_path: Path, shop: Shop) -> None:
+    async def play(serving: Responder) -> None:
+        with pytest.raises(NoModel, match="python -m training train"):
+            await serving.serve(ASKED)
+
+    scene(replace(shop, root=tmp_path / "nothing"), play, tmp_path)

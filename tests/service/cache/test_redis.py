@@ -1,0 +1,140 @@
+"""Redis away, slow, flushed or full of nonsense: the cache finds nothing, soon, and comes back by itself."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from redis import Redis
+
+from service.cache.redis import WAITING_WRITES, RedisCache, seal, unseal
+from service.runtime.circuit_breaker import CircuitBreaker, State
+from service.runtime.metrics import Metrics
+from tests.redis_server import RedisServer
+
+REST = 0.2
+SECRET = b"secret"
+
+
+def scene(server: RedisServer, play: Callable[[RedisCache, CircuitBreaker], Awaitable[None]]) -> None:
+    async def played() -> None:
+        breaker = CircuitBreaker(3, REST)
+        cache = RedisCache(
+            server.url,
+            secret=SECRET,
+            ttl_seconds=60,
+            timeout_seconds=0.05,
+            breaker=breaker,
+            clock=time.monotonic,
+            metrics=Metrics(),
+        )
+        try:
+            await play(cache, breaker)
+        finally:
+            await cache.close()
+
+    asyncio.run(played())
+
+
+async def written(cache: RedisCache) -> None:
+    for _ in range(100):
+        cache.put(b"key", b"value")
+        if await cache.get(b"key"):
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("was not written")
+
+
+async def seconds_of_gets(cache: RedisCache, count: int) -> float:
+    started = time.monotonic()
+    for _ in range(count):
+        assert await cache.get(b"key") is None
+    return time.monotonic() - started
+
+
+def test_a_killed_redis_costs_next_to_nothing_and_comes_back(redis_server: RedisServer) -> None:
+    async def play(cache: RedisCache, breaker: CircuitBreaker) -> None:
+        await written(cache)
+        redis_server.kill()
+        assert await seconds_of_gets(cache, 200) < 1.0
+        assert breaker.state is not State.CLOSED
+        redis_server.start()
+        await asyncio.sleep(REST)
+        await written(cache)
+        assert breaker.state is State.CLOSED
+
+    scene(redis_server, play)
+
+
+def test_a_stopped_redis_is_waited_for_a_few_times_and_then_left_alone(redis_server: RedisServer) -> None:
+    async def play(cache: RedisCache, breaker: CircuitBreaker) -> None:
+        await written(cache)
+        redis_server.stop()
+        assert await seconds_of_gets(cache, 100) < 3 * 0.05 + 0.3
+        assert breaker.state is State.OPEN
+        redis_server.resume()
+        await asyncio.sleep(REST)
+        await written(cache)
+
+    scene(redis_server, play)
+
+
+def test_every_key_has_an_end(redis_server: RedisServer) -> None:
+    async def play(cache: RedisCache, breaker: CircuitBreaker) -> None:
+        await written(cache)
+        with Redis.from_url(redis_server.url) as redis:
+            assert 0 < redis.ttl("key") <= 60
+
+    scene(redis_server, play)
+
+
+def test_a_flushed_redis_is_filled_again(redis_server: RedisServer) -> None:
+    async def play(cache: RedisCache, breaker: CircuitBreaker) -> None:
+        await written(cache)
+        redis_server.flush()
+        assert await cache.get(b"key") is None
+        await written(cache)
+
+    scene(redis_server, play)
+
+
+def test_a_value_somebody_else_wrote_is_no_answer(redis_server: RedisServer) -> None:
+    async def play(cache: RedisCache, breaker: CircuitBreaker) -> None:
+        with Redis.from_url(redis_server.url) as redis:
+            for nonsense in (
+                b"",
+                b"x",
+                b"x" * 500,
+                seal(SECRET, b"another key", b"value"),
+                seal(b"guessed", b"key", b"value"),
+            ):
+                redis.set("key", nonsense)
+                assert await cache.get(b"key") is None
+            redis.delete("key")
+            redis.rpush("key", "a list")
+            assert await cache.get(b"key") is None
+
+    scene(redis_server, play)
+
+
+def test_writes_that_find_no_room_are_dropped(redis_server: RedisServer) -> None:
+    async def play(cache: RedisCache, breaker: CircuitBreaker) -> None:
+        started = time.monotonic()
+        for number in range(WAITING_WRITES * 4):
+            cache.put(b"%d" % number, b"x" * 5000)
+        assert time.monotonic() - started < 1.0
+
+    redis_server.stop()
+    scene(redis_server, play)
+    redis_server.resume()
+
+
+def test_a_seal_holds_key_and_value_together() -> None:
+    sealed = seal(SECRET, b"key", b"value")
+    assert unseal(SECRET, b"key", sealed) == b"value"
+    assert unseal(SECRET, b"kez", sealed) is None
+    assert unseal(SECRET, b"key", sealed[:-1]) is None
+    assert unseal(SECRET, b"keyv", seal(SECRET, b"key", b"vvalue")[:16] + b"value") is None
+
+
+def test_who_does_not_hold_the_secret_cannot_seal() -> None:
+    assert unseal(SECRET, b"key", seal(b"guessed", b"key", b"value")) is None

@@ -1,0 +1,154 @@
+"""Keys are told once, kept as hashes, and known to every worker as soon as they change."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, text
+
+from service.errors import StoreAway
+from service.http.api_keys import ApiKeys, NewKey, new_key
+from service.http.authorization import Scope
+from service.store import audit
+from service.store import keys as table
+from service.store.store import Store
+from service.store.tables import keys
+from tests.store_server import KINDS, new_store
+
+
+@pytest.fixture(params=KINDS)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return new_store(request.param, tmp_path)
+
+
+@pytest.fixture
+def store(url: str, tmp_path: Path) -> Iterator[Store]:
+    opened = Store(url, tmp_path / "run")
+    yield opened
+    opened.close()
+
+
+def made(store: Store, *scopes: Scope, calls_a_minute: int | None = None) -> NewKey:
+    key = new_key("the mailer", scopes or (Scope.READ,), calls_a_minute, 1_800_000_000)
+    store.write(partial(table.add, key=key.stored, actor="test")).result()
+    return key
+
+
+def revoke(store: Store, key_id: str) -> bool:
+    return store.write(partial(table.revoke, key_id=key_id, actor="test", time=1_800_000_100)).result()
+
+
+def test_a_key_opens_what_it_was_made_for(store: Store) -> None:
+    key = made(store, Scope.WRITE, Scope.READ, calls_a_minute=60)
+    caller = asyncio.run(ApiKeys(store).find(key.text.encode()))
+    assert caller is not None
+    assert (caller.key_id, caller.scopes, caller.calls_a_minute) == (key.stored.key_id, {"read", "write"}, 60)
+
+
+def test_no_two_keys_are_alike(store: Store) -> None:
+    keys = [new_key("n", [Scope.READ], None, 0).text for _ in range(100)]
+    assert len({key.split("_", 2)[2] for key in keys}) == len({key.split("_")[1] for key in keys}) == 100
+    assert all(len(key.split("_", 2)[2]) == 43 for key in keys)
+
+
+def test_a_key_that_is_nearly_right_opens_nothing(store: Store) -> None:
+    sent = made(store).text
+    known = ApiKeys(store)
+
+    async def find_all() -> None:
+        for wrong in (sent[:-1], sent + "x", sent.upper(), sent.replace("_", "-"), "", "regulars__", "regulars", "é"):
+            assert await known.find(wrong.encode()) is None
+        for place in range(len(sent)):
+            assert await known.find((sent[:place] + "~" + sent[place + 1 :]).encode()) is None
+        assert await known.find(sent.encode()) is not None
+
+    asyncio.run(find_all())
+
+
+def test_the_store_does_not_hold_the_key(store: Store) -> None:
+    sent = made(store).text
+    rows = store.read(lambda connection: [*connection.execute(select(keys)), *audit.newest(connection, 9, None)])
+    assert sent.split("_")[1] in str(rows)
+    assert sent.split("_", 2)[2] not in str(rows)
+
+
+def test_a_revoked_key_is_refused_in_the_next_call_of_every_worker(store: Store, url: str, tmp_path: Path) -> None:
+    other = Store(url, tmp_path / "run")
+
+    async def work() -> None:
+        here, there = ApiKeys(store), ApiKeys(other)
+        for _ in range(50):
+            key = made(store)
+            sent = key.text.encode()
+            assert await here.find(sent)
+            assert await there.find(sent)
+            assert await asyncio.to_thread(revoke, store, key.stored.key_id)
+            assert await there.find(sent) is None
+            assert await here.find(sent) is None
+
+    try:
+        asyncio.run(work())
+    finally:
+        other.close()
+
+
+def test_calls_at_once_read_the_table_once_and_all_see_it(store: Store) -> None:
+    sent = made(store).text.encode()
+    known = ApiKeys(store)
+
+    async def all_at_once() -> list[object]:
+        return await asyncio.gather(*(known.find(sent) for _ in range(100)))
+
+    assert None not in asyncio.run(all_at_once())
+
+
+def test_revoking_the_last_key_does_not_open_the_door(store: Store) -> None:
+    async def work() -> None:
+        known = ApiKeys(store)
+        assert not await known.exist()
+        key = made(store)
+        assert await known.exist()
+        revoke(store, key.stored.key_id)
+        assert await known.exist()
+
+    asyncio.run(work())
+
+
+def test_what_nobody_made_cannot_be_revoked_and_twice_changes_nothing(store: Store) -> None:
+    key = made(store)
+    assert not revoke(store, "nobody")
+    assert revoke(store, key.stored.key_id)
+    assert revoke(store, key.stored.key_id)
+    (listed,) = store.read(table.listed)
+    assert (listed.name, listed.scopes, listed.revoked) == ("the mailer", ("read",), 1_800_000_100)
+    noted = store.read(partial(audit.newest, most=10, below=None))
+    assert [(note["action"], note["subject"]) for note in noted] == [
+        ("key revoked", key.stored.key_id),
+        ("key created", key.stored.key_id),
+    ]
+    assert key.text.rpartition("_")[2] not in str(noted)
+
+
+def test_while_the_store_is_away_the_keys_that_were_known_hold(store: Store) -> None:
+    sent = made(store).text.encode()
+    known = ApiKeys(store)
+
+    async def work() -> None:
+        assert await known.find(sent)
+        made(store)  # keys have changed, and now the table cannot be read
+        store.write(lambda change: change.connection.execute(text("ALTER TABLE keys RENAME TO gone"))).result()
+        started = time.monotonic()
+        assert await known.find(sent)
+        assert await known.find(sent)
+        assert time.monotonic() - started < 1
+
+    asyncio.run(work())
+
+
+def test_while_it_is_not_known_whether_there_are_keys_the_door_is_closed(store: Store) -> None:
+    store.write(lambda change: change.connection.execute(text("ALTER TABLE keys RENAME TO gone"))).result()
+    with pytest.raises(StoreAway):
+        asyncio.run(ApiKeys(store).exist())

@@ -1,0 +1,133 @@
+"""A caller may make so many calls a minute: in this process, or on all hosts together where there is a Redis."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import pytest
+import redis
+
+from service.http.rate_limits import MOST_CALLERS, MemoryRateLimits, RedisRateLimits
+from service.runtime.circuit_breaker import CircuitBreaker
+from tests.redis_server import RedisServer
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def calls(
+    limits: MemoryRateLimits | RedisRateLimits, count: int, name: str = "till", a_minute: int = 60
+) -> list[float]:
+    return [await limits.wait(name, a_minute) for _ in range(count)]
+
+
+@pytest.mark.parametrize("a_minute", [1, 7, 60, 61, 1000])
+def test_a_minutes_calls_may_come_at_once_and_no_more(a_minute: int) -> None:
+    waits = asyncio.run(calls(MemoryRateLimits(Clock()), a_minute + 1, a_minute=a_minute))
+    assert waits[:-1] == [0.0] * a_minute
+    assert waits[-1] == pytest.approx(60 / a_minute, rel=1e-3)
+
+
+def test_after_the_wait_that_was_told_the_next_call_passes() -> None:
+    clock = Clock()
+    limits = MemoryRateLimits(clock)
+    wait = asyncio.run(calls(limits, 61))[-1]
+    clock.now += wait
+    assert [found > 0 for found in asyncio.run(calls(limits, 2))] == [False, True]
+
+
+def test_who_calls_without_rest_gets_so_many_calls_an_hour() -> None:
+    clock = Clock()
+    limits = MemoryRateLimits(clock)
+
+    async def an_hour() -> int:
+        passed = 0
+        for _ in range(3600 * 4):
+            passed += await limits.wait("till", 60) == 0.0
+            clock.now += 0.25
+        return passed
+
+    assert asyncio.run(an_hour()) == 3600 - 1 + 60  # the hour ends a moment before its last second does
+
+
+def test_one_caller_does_not_use_up_anothers_calls() -> None:
+    limits = MemoryRateLimits(Clock())
+    asyncio.run(calls(limits, 61))
+    assert asyncio.run(calls(limits, 1, "mail")) == [0.0]
+
+
+def test_memory_does_not_grow_with_the_customers() -> None:
+    limits = MemoryRateLimits(Clock())
+
+    async def all_of_them() -> None:
+        for customer in range(MOST_CALLERS + 10):
+            await limits.wait(str(customer), 1)
+
+    asyncio.run(all_of_them())
+    assert asyncio.run(calls(limits, 1, str(MOST_CALLERS), 1)) != [0.0]
+    assert asyncio.run(calls(limits, 1, "0", 1)) == [0.0]
+
+
+def with_redis(url: str, work: Callable[[RedisRateLimits], Awaitable[None]], timeout_seconds: float = 2.0) -> None:
+    async def run() -> None:
+        limits = RedisRateLimits(url, secret=b"s", timeout_seconds=timeout_seconds, breaker=CircuitBreaker(3, 0.2))
+        try:
+            await work(limits)
+        finally:
+            await limits.close()
+
+    asyncio.run(run())
+
+
+def test_workers_and_hosts_count_together(redis_server: RedisServer) -> None:
+    async def two_workers(one: RedisRateLimits) -> None:
+        other = RedisRateLimits(redis_server.url, secret=b"s", timeout_seconds=2.0, breaker=CircuitBreaker(3, 0.2))
+        try:
+            waits = await asyncio.gather(*(limits.wait("till", 20) for limits in (one, other) * 20))
+        finally:
+            await other.close()
+        assert sum(wait == 0.0 for wait in waits) == 20
+        assert max(waits) <= 3.0
+
+    with_redis(redis_server.url, two_workers)
+
+
+def test_redis_forgets_who_has_rested_and_never_knew_their_name(redis_server: RedisServer) -> None:
+    async def call(limits: RedisRateLimits) -> None:
+        assert await calls(limits, 3, "customer anna") == [0.0] * 3
+
+    with_redis(redis_server.url, call)
+    with redis.Redis.from_url(redis_server.url) as client:
+        (key,) = client.keys()
+        assert b"anna" not in key
+        assert 0 < client.pttl(key) <= 3000
+
+
+@pytest.mark.parametrize("broken", ["killed", "stopped"])
+def test_without_redis_each_worker_counts_alone(redis_server: RedisServer, broken: str) -> None:
+    async def call(limits: RedisRateLimits) -> None:
+        assert await calls(limits, 1) == [0.0]
+        redis_server.kill() if broken == "killed" else redis_server.stop()
+        started = time.monotonic()
+        waits = await calls(limits, 61)
+        assert time.monotonic() - started < 1.0
+        assert [wait > 0 for wait in waits] == [False] * 60 + [True]
+        redis_server.start() if broken == "killed" else redis_server.resume()
+        await asyncio.sleep(0.3)
+        assert await calls(limits, 1) == [0.0]  # counted together again
+
+    with_redis(redis_server.url, call, timeout_seconds=0.05)
+
+
+def test_a_value_that_is_none_of_ours_does_no_harm(redis_server: RedisServer) -> None:
+    async def call(limits: RedisRateLimits) -> None:
+        assert await calls(limits, 1) == [0.0]
+        with redis.Redis.from_url(redis_server.url) as client:
+            client.set(client.keys()[0], "tomato")
+        assert await calls(limits, 1) == [0.0]
+
+    with_redis(redis_server.url, call)

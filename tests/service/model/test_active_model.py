@@ -1,0 +1,254 @@
+"""The service follows the registry, and never gives up a good model for a bad one."""
+
+import errno
+import gc
+import logging
+import os
+import shutil
+import weakref
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from benchmarks.faults import another_version
+from models.artifact.registry import Registry
+from models.assembly.cards import price_text
+from models.slate import FallbackReason
+from service.answering.answer import answer, popular_answer
+from service.answering.query import Query, QueryKind
+from service.answering.warm_up import warm_up
+from service.model.active_model import ActiveModel
+from service.model.live_catalogue import LiveCatalogue
+from service.model.loaded_model import LoadedModel
+from service.runtime.metrics import Metrics
+from service.schemas.parameters import Options
+from service.signing.click_links import ClickLinks
+from tests.service.conftest import Shop as Opened
+from tests.service.conftest import damage
+
+WARM = partial(warm_up, locale="en_US")
+
+
+@pytest.fixture
+def active(own_shop: Opened, tmp_path: Path) -> ActiveModel:
+    model = ActiveModel(Registry(own_shop.root), tmp_path / "run", Metrics(), WARM)
+    model.refresh()
+    return model
+
+
+def version_of(active: ActiveModel) -> str | None:
+    return active.current.version if active.current else None
+
+
+def test_the_active_version_is_served(active: ActiveModel, own_shop: Opened) -> None:
+    assert version_of(active) == own_shop.model.version
+    assert active.refusal is None
+
+
+def test_nothing_is_loaded_again_while_nothing_changes(active: ActiveModel) -> None:
+    current = active.current
+    active.refresh()
+    assert active.current is current
+
+
+def test_a_new_version_takes_over(active: ActiveModel, own_shop: Opened) -> None:
+    later = another_version(own_shop.root)
+    active.refresh()
+    assert version_of(active) == own_shop.model.version
+    Registry(own_shop.root).activate(later)
+    active.refresh()
+    assert version_of(active) == later
+
+
+def test_a_damaged_version_is_refused_by_name_and_the_old_one_stays(
+    active: ActiveModel, own_shop: Opened, caplog: pytest.LogCaptureFixture
+) -> None:
+    later = another_version(own_shop.root)
+    name = damage(own_shop.root, later)
+    with caplog.at_level(logging.ERROR):
+        for _ in range(5):
+            active.refresh()
+    assert version_of(active) == own_shop.model.version
+    assert active.refusal is not None
+    assert (active.refusal.version, name in active.refusal.reason) == (later, True)
+    assert str(own_shop.root) not in active.refusal.reason
+    assert len(caplog.records) == 1
+
+
+def test_a_repaired_version_is_tried_again(active: ActiveModel, own_shop: Opened) -> None:
+    later = another_version(own_shop.root)
+    damage(own_shop.root, later)
+    active.refresh()
+    damage(own_shop.root, later)
+    active.refresh()
+    assert (version_of(active), active.refusal) == (later, None)
+
+
+def test_a_refusal_is_over_when_the_pointer_goes_back(active: ActiveModel, own_shop: Opened) -> None:
+    damage(own_shop.root, another_version(own_shop.root))
+    active.refresh()
+    Registry(own_shop.root).activate(own_shop.model.version)
+    active.refresh()
+    assert active.refusal is None
+
+
+def test_a_restart_with_a_damaged_version_serves_the_one_before(
+    own_shop: Opened, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    registry, metrics = Registry(own_shop.root), Metrics()
+    second, third = (another_version(own_shop.root, seconds_later=seconds) for seconds in (60, 120))
+    for version in (second, third):
+        registry.activate(version)
+    pointers = (own_shop.root / "active").read_text()
+    names = {version: damage(own_shop.root, version) for version in (second, third)}
+    (own_shop.root / "active").write_text(pointers)
+    active = ActiveModel(registry, tmp_path / "run", metrics, WARM)
+    with caplog.at_level(logging.ERROR):
+        for _ in range(3):
+            active.refresh()
+    assert version_of(active) == own_shop.model.version
+    assert active.refusal is not None
+    assert (active.refusal.version, names[third] in active.refusal.reason) == (third, True)
+    assert [record.getMessage().split()[2] for record in caplog.records] == [f"{third}:", f"{second}:"]
+    assert all(own_shop.model.version in record.getMessage() for record in caplog.records)
+    assert "regulars_model_refused 1.0" in metrics.text().decode()
+    damage(own_shop.root, third)
+    active.refresh()
+    assert (version_of(active), active.refusal) == (third, None)
+    assert "regulars_model_refused 0.0" in metrics.text().decode()
+
+
+def test_a_version_that_was_pruned_is_not_tried(own_shop: Opened, tmp_path: Path) -> None:
+    (own_shop.root / "active").write_text(f"gone\nlong-gone\n{own_shop.model.version}\n")
+    active = ActiveModel(Registry(own_shop.root), tmp_path / "run", metrics := Metrics(), WARM)
+    active.refresh()
+    assert version_of(active) == own_shop.model.version
+    assert "regulars_models_refused_total 1.0" in metrics.text().decode()
+
+
+class ShortOfRoom(ActiveModel):
+    """The disk is full at the first look."""
+
+    looks = 0
+
+    def _load(self, directory: Path) -> LoadedModel:
+        self.looks += 1
+        if self.looks == 1:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return super()._load(directory)
+
+
+def test_what_may_pass_is_tried_again(own_shop: Opened, tmp_path: Path) -> None:
+    active = ShortOfRoom(Registry(own_shop.root), tmp_path / "run", Metrics())
+    active.refresh()
+    assert active.refusal is not None
+    assert "No space left" in active.refusal.reason
+    active.refresh()
+    assert (version_of(active), active.refusal) == (own_shop.model.version, None)
+
+
+def test_a_model_of_a_campaign_that_cannot_be_loaded_stops_nothing(
+    own_shop: Opened, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    active = ShortOfRoom(Registry(own_shop.root), tmp_path / "run", Metrics())
+    active.keep({own_shop.model.version})
+    assert active.pinned(own_shop.model.version) is None
+    assert [record.getMessage() for record in caplog.records] == [
+        f"a campaign needs model {own_shop.model.version}: OSError: [Errno 28] No space left on device"
+    ]
+    active.keep({own_shop.model.version})
+    assert active.pinned(own_shop.model.version) is not None
+
+
+def test_the_model_before_leaves_the_memory(active: ActiveModel, own_shop: Opened) -> None:
+    assert active.current is not None
+    before = weakref.ref(active.current.recommender)
+    gc.disable()
+    try:
+        Registry(own_shop.root).activate(another_version(own_shop.root))
+        active.refresh()
+        assert before() is None
+    finally:
+        gc.enable()
+
+
+def test_the_first_caller_finds_everything_counted(active: ActiveModel, own_shop: Opened) -> None:
+    assert active.current is not None
+    selling = active.current.recommender.selling
+    counted = selling.demand.cache_info().misses, selling.bestsellers.cache_info().misses
+    for customer in ("c00", "c01", "c02", "stranger"):
+        question = Query(QueryKind.CUSTOMER, Options(), "en_US", customer_id=customer)
+        answer(LiveCatalogue(active.current, active.current), question, ClickLinks(b"secret"))
+        popular_answer(
+            LiveCatalogue(active.current, active.current), question, FallbackReason.DEADLINE, ClickLinks(b"secret")
+        )
+    assert (selling.demand.cache_info().misses, selling.bestsellers.cache_info().misses) == counted
+    prices = price_text.cache_info().misses
+    answer(
+        LiveCatalogue(active.current, active.current),
+        Query(QueryKind.POPULAR, Options(), "en_US"),
+        ClickLinks(b"secret"),
+    )
+    assert price_text.cache_info().misses == prices
+
+
+@pytest.mark.parametrize("pointer", ["", "../../etc", "no-such-version", "\x00\xff"])
+def test_a_pointer_to_nonsense_changes_nothing(active: ActiveModel, own_shop: Opened, pointer: str) -> None:
+    (own_shop.root / "active").write_text(pointer)
+    active.refresh()
+    assert version_of(active) == own_shop.model.version
+    assert active.refusal is not None
+
+
+def test_a_version_that_is_missing_a_file_is_refused(active: ActiveModel, own_shop: Opened) -> None:
+    later = another_version(own_shop.root)
+    doomed = next(Registry(own_shop.root).path(later).glob("*.npy"))
+    doomed.unlink()
+    (own_shop.root / "active").write_text(later)
+    active.refresh()
+    assert active.refusal is not None
+    assert doomed.name in active.refusal.reason
+
+
+def test_without_a_registry_there_is_no_model_until_one_is_published(own_shop: Opened, tmp_path: Path) -> None:
+    active = ActiveModel(Registry(tmp_path / "later"), tmp_path / "run", Metrics(), WARM)
+    active.refresh()
+    assert (active.current, active.refusal) == (None, None)
+    shutil.copytree(own_shop.root, tmp_path / "later")
+    active.refresh()
+    assert version_of(active) == own_shop.model.version
+
+
+def test_a_model_that_a_campaign_is_pinned_to_stays_at_hand_as_long_as_it_is_needed(
+    active: ActiveModel, own_shop: Opened
+) -> None:
+    first = active.current
+    assert first is not None
+    active.keep({first.version})
+    Registry(own_shop.root).activate(another_version(own_shop.root))
+    active.refresh()
+    assert active.current is not first
+    assert active.pinned(first.version) is first
+    kept = weakref.ref(first.recommender)
+    active.keep(frozenset())
+    del first
+    assert kept() is None
+
+
+def test_a_campaign_can_be_pinned_to_a_version_that_is_not_in_service(active: ActiveModel, own_shop: Opened) -> None:
+    later = another_version(own_shop.root)
+    found = active.pinned(later)
+    assert found is not None
+    assert found.version == later
+    assert active.pinned("20200101T000000Z-000000000000") is None
+
+
+def test_a_damaged_version_serves_no_campaign(
+    active: ActiveModel, own_shop: Opened, caplog: pytest.LogCaptureFixture
+) -> None:
+    later = another_version(own_shop.root)
+    damage(own_shop.root, later)
+    assert active.pinned(later) is None
+    assert active.pinned(later) is None
+    assert [record.message for record in caplog.records if later in record.message][1:] == []

@@ -1,0 +1,290 @@
+"""Whose events are whose, and what they say of a customer in the words of a catalogue; on both databases."""
+
+from collections.abc import Iterator
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from models.artifact.registry import Registry
+from models.data.customers import NEVER_ASKED, NO, PERSONALIZE_EMAIL, PERSONALIZE_WEB, YES
+from models.data.events import KINDS, order_code
+from service.model.customer_updates import since
+from service.store import consents
+from service.store.events import Event, EventLine, EventRow, Written, ratings_of, write
+from service.store.store import CustomerRecords, Store
+from service.store.writer import Change, Position
+from tests.service.conftest import Browse, Shop
+from tests.shop import Line as Bought
+from tests.shop import Product, catalogue_of, small_purchases, trained
+from tests.store_server import KINDS as DATABASES
+from tests.store_server import new_store
+
+CATALOGUE = catalogue_of([Product("bread"), Product("butter"), Product("milk")])
+NUMBERS = count()
+
+
+@pytest.fixture(params=DATABASES)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    opened = Store(new_store(request.param, tmp_path), tmp_path / "run")
+    yield opened
+    opened.close()
+
+
+def happened(kind: str, *products: str, **more: Any) -> Event:
+    lines = tuple(EventLine(product) for product in products)
+    return Event(f"e{next(NUMBERS)}", KINDS.index(kind), more.pop("time", 1000), lines, **more)
+
+
+def tell(store: Store, *events: Event) -> Written:
+    return store.write(lambda change: write(change, events)).result(10)
+
+
+def forget(store: Store, customer_id: str) -> dict[str, int]:
+    def work(change: Change) -> dict[str, int]:
+        return consents.forget(change, customer_id, 2000)
+
+    return store.write(work).result(10)
+
+
+def products(store: Store, customer_id: str | None = None, session_id: str | None = None, above: int = 0) -> list[str]:
+    return [row.product_id for row in store.visitor(customer_id, session_id, above).rows]
+
+
+def ratings(store: Store) -> list[tuple[int, float, str | None]]:
+    return store.read(partial(ratings_of, product_id="bread"))
+
+
+def test_what_was_done_in_a_session_becomes_the_customers_at_login(store: Store) -> None:
+    tell(store, happened("view", "bread", session_id="s"))
+    assert products(store, "ann") == []
+    tell(store, happened("view", "butter", session_id="s", customer_id="ann"))
+    assert products(store, "ann") == ["bread", "butter"]
+
+
+def test_what_is_done_in_the_session_afterwards_without_an_id_is_theirs_too(store: Store) -> None:
+    tell(store, happened("view", "bread", session_id="s", customer_id="ann"))
+    tell(store, happened("view", "milk", session_id="s"))
+    assert products(store, "ann") == ["bread", "milk"]
+
+
+def test_a_session_belongs_to_the_first_who_logged_in_alone(store: Store) -> None:
+    tell(
+        store,
+        happened("view", "bread", session_id="s"),
+        happened("view", "butter", session_id="s", customer_id="ann"),
+        happened("view", "milk", session_id="s", customer_id="bob"),
+    )
+    tell(store, happened("cart", "milk", session_id="s", customer_id="bob"), happened("cart", "bread", session_id="s"))
+    assert sorted(products(store, "ann")) == ["bread", "bread", "butter"]
+    assert products(store, "bob") == ["milk", "milk"]
+
+
+def test_after_a_login_the_session_is_told_once_and_to_its_customer_alone(store: Store) -> None:
+    tell(store, happened("view", "bread", session_id="s"))
+    assert products(store, session_id="s") == ["bread"]
+    assert products(store, "bob", "s") == ["bread"]  # nobody has logged in yet
+    tell(store, happened("view", "butter", session_id="s", customer_id="ann"))
+    assert products(store, "ann", "s") == ["bread", "butter"]
+    assert products(store, "bob", "s") == products(store, session_id="s") == []
+
+
+def test_a_login_after_training_brings_what_was_done_before_it(store: Store) -> None:
+    tell(store, happened("view", "bread", session_id="s"), happened("view", "milk", customer_id="ann"))
+    learned = store.visitor("ann", None, 0).position.number
+    assert products(store, "ann", above=learned) == []
+    tell(store, happened("view", "butter", session_id="s", customer_id="ann"))
+    assert products(store, "ann", above=learned) == ["bread", "butter"]
+    assert products(store, "ann", above=store.visitor("ann", None, 0).position.number) == []
+
+
+def test_what_was_only_shown_says_nothing_of_a_customer(store: Store) -> None:
+    tell(store, happened("exposure", "bread", "milk", customer_id="ann"), happened("click", "milk", customer_id="ann"))
+    assert products(store, "ann") == ["milk"]
+
+
+def test_who_rates_a_product_before_and_after_the_login_has_one_opinion_the_newest(store: Store) -> None:
+    tell(
+        store,
+        happened("rating", "bread", session_id="s", rating=5.0, words="Good"),
+        happened("rating", "bread", session_id="s", rating=1.0, time=2000, words="Stale"),
+        happened("rating", "bread", session_id="t", rating=4.0, time=3000),
+        happened("rating", "bread", customer_id="bob", session_id="s2", rating=3.0, time=4000),
+    )
+    assert ratings(store) == [(4000, 3, None), (3000, 4, None), (2000, 1, "Stale")]
+    tell(store, happened("rating", "bread", session_id="t", customer_id="ann", rating=2.0, time=5000))
+    assert ratings(store) == [(5000, 2, None), (4000, 3, None), (2000, 1, "Stale")]
+    tell(store, happened("view", "milk", session_id="s", customer_id="ann"))
+    assert ratings(store) == [(5000, 2, None), (4000, 3, None)]
+
+
+def test_an_order_is_found_by_its_id_with_each_product_once(store: Store) -> None:
+    tell(
+        store,
+        happened("purchase", "bread", "milk", customer_id="ann", order_id="1/a"),
+        happened("purchase", "bread", customer_id="ann", order_id="1/a"),
+        happened("return", "butter", customer_id="ann", order_id="1/a"),
+    )
+    assert sorted(store.visitor(None, None, 0, "1/a").order) == ["bread", "milk"]
+    assert store.visitor(None, None, 0, "1").order == []
+
+
+def test_who_is_forgotten_takes_their_sessions_along_and_nothing_of_another_customer(store: Store) -> None:
+    tell(
+        store,
+        happened("view", "bread", session_id="s"),
+        happened("view", "butter", session_id="s", customer_id="ann"),
+        happened("view", "milk", session_id="s", customer_id="bob"),
+        happened("view", "milk", session_id="t"),
+    )
+    assert forget(store, "ann") == {"events": 2, "sessions": 1, "consents": 0, "struck_out": 0, "mails": 0}
+    assert products(store, "ann") == products(store, session_id="s") == []
+    assert products(store, "bob") == products(store, session_id="t") == ["milk"]
+
+
+def test_of_who_was_forgotten_nothing_more_is_taken_and_of_others_in_the_call_all(store: Store) -> None:
+    forget(store, "ann")
+    given = happened("view", "bread", customer_id="ann"), happened("view", "bread", customer_id="bob")
+    assert tell(store, *given).of_erased == {0}
+    assert (products(store, "ann"), products(store, "bob")) == ([], ["bread"])
+    assert forget(store, "ann") == {"events": 0, "sessions": 0, "consents": 0, "struck_out": 0, "mails": 0}
+
+
+def test_a_later_answer_wins_whatever_the_order_of_arrival(store: Store) -> None:
+    def give(values: dict[int, int], time: int) -> dict[int, tuple[int, int]]:
+        return store.write(lambda change: consents.give(change, "ann", values, time)).result(10)
+
+    give({PERSONALIZE_WEB: NO, PERSONALIZE_EMAIL: YES}, 50)
+    assert give({PERSONALIZE_WEB: YES}, 40) == {PERSONALIZE_WEB: (NO, 50), PERSONALIZE_EMAIL: (YES, 50)}
+    assert give({PERSONALIZE_WEB: YES}, 50)[PERSONALIZE_WEB] == (YES, 50)  # the second word of the same second
+    assert give({PERSONALIZE_WEB: NO}, 60) == store.visitor("ann", None, 0).consents
+    assert give({}, 70) == {PERSONALIZE_WEB: (NO, 60), PERSONALIZE_EMAIL: (YES, 50)}
+
+
+def row(kind: str, product_id: str = "bread", **more: Any) -> EventRow:
+    told = {"order_id": None, "quantity": None, "rating": None, "time": 1000, **more}
+    return EventRow(product_id, KINDS.index(kind), **told)
+
+
+def visitor(*rows: EventRow, **more: Any) -> CustomerRecords:
+    return CustomerRecords(
+        Position(1, 1000, 0, 0, 0, 0), 1, list(rows), **{"consents": {}, "unused": [], "order": [], **more}
+    )
+
+
+def test_products_that_the_catalogue_does_not_know_are_left_out() -> None:
+    rows = (
+        row("view", "nonsense"),
+        row("purchase", "milk", order_id="7", quantity=4.0),
+        row("return", "milk", quantity=1.0),
+    )
+    seen = visitor(*rows, row("rating", "bread", rating=5.0), unused=["butter", "nonsense"])
+    told = since(seen, CATALOGUE, unasked=NO, forgotten=True)
+    assert told.events.item.tolist() == [2, 2, 0]
+    assert told.events.weight.tolist() == [1, -0.25, 1]
+    assert told.events.order.tolist() == [order_code("7"), 0, 0]
+    assert told.unused.tolist() == [1]
+    assert (told.unasked, told.forgotten) == (NO, True)
+
+
+def test_of_what_was_not_said_nothing_is_known() -> None:
+    told = since(visitor(consents={PERSONALIZE_WEB: (NO, 77)}), CATALOGUE, unasked=YES, forgotten=False)
+    assert told.consent == ((NEVER_ASKED, 0), (NO, 77), (NEVER_ASKED, 0))
+    assert len(told.events) == 0
+
+
+# In front of the service
+
+
+def report(client: TestClient, kind: str, product_id: str, hour: int = 10, **more: Any) -> None:
+    about = {"product_id": product_id}
+    if kind in ("purchase", "return"):
+        about = {"order_id": more.pop("order_id", f"o{next(NUMBERS)}"), "lines": [about]}  # type: ignore[dict-item]
+    if "session_id" not in more:
+        about["customer_id"] = "c00"
+    event = {"event_id": f"e{next(NUMBERS)}", "kind": kind, "time": f"2025-06-29T{hour}:00:00Z", **about, **more}
+    assert client.post("/v1/events", json={"events": [event]}).json()["accepted"] == 1
+
+
+def shown(client: TestClient, **asked: Any) -> list[str]:
+    """Asked twice, so that the answer to the next one would come from the cache."""
+    body = {"n": 40, "customer_id": "c00", **asked}
+    first, second = (client.post("/v1/recommendations", json=body) for _ in range(2))
+    assert first.content == second.content
+    return [product["id"] for product in first.json()["recommendations"]]
+
+
+@pytest.fixture
+def client(browse: Browse, own_shop: Shop) -> TestClient:
+    return browse(own_shop.root)
+
+
+def test_what_was_just_bought_is_out_of_the_next_slate_and_comes_back_when_it_is_time(client: TestClient) -> None:
+    assert "bagel" in shown(client)
+    report(client, "purchase", "bagel")
+    assert "bagel" not in shown(client)
+    assert "bagel" in shown(client, as_of="2025-07-15")
+
+
+@pytest.mark.parametrize("kind", ["dismiss", "rating"])
+def test_what_the_customer_does_not_want_stays_away_until_it_is_bought_again(client: TestClient, kind: str) -> None:
+    report(client, kind, "bagel", **({"rating": 1} if kind == "rating" else {}))
+    assert "bagel" not in shown(client, as_of="2025-07-15", repeat="include")
+    report(client, "purchase", "bagel", 11)
+    assert "bagel" in shown(client, as_of="2025-07-15", repeat="include")
+
+
+def test_a_later_high_rating_brings_a_product_back(client: TestClient) -> None:
+    report(client, "rating", "bagel", rating="down", words="Stale")
+    assert "bagel" not in shown(client)
+    report(client, "rating", "bagel", 11, rating="up")
+    assert "bagel" in shown(client)
+
+
+def test_what_is_sent_back_was_not_bought(client: TestClient) -> None:
+    assert "kite" in shown(client)
+    report(client, "purchase", "kite", order_id="k")
+    report(client, "return", "kite", 11, order_id="k")
+    assert "kite" not in shown(client, as_of="2026-06-01", repeat="include")
+    report(client, "return", "butter", 12)
+    assert "butter" in shown(client)  # bought three times, sent back once
+
+
+def test_what_is_in_the_cart_is_not_recommended_until_it_is_taken_out(client: TestClient) -> None:
+    report(client, "cart", "bread")
+    assert "bread" not in shown(client)
+    report(client, "remove_from_cart", "bread", 11)
+    assert "bread" in shown(client)
+
+
+def test_a_view_moves_the_slate_of_a_session(client: TestClient) -> None:
+    asked = {"customer_id": None, "session_id": "s", "n": 5}
+    slates = [shown(client, **asked)]
+    for product_id in ("kite", "compost"):
+        report(client, "view", product_id, session_id="s")
+        slates.append(shown(client, **asked))
+    assert len({tuple(slate) for slate in slates}) == 3
+
+
+def test_a_purchase_by_file_and_by_event_counts_once_and_two_events_of_it_too(browse: Browse, tmp_path: Path) -> None:
+    lines = [Bought("c00", "bread", day, f"{day}") for day in (170, 180)]
+    others = [Bought(name, "bread", day, f"{name}{day}") for name in "abc" for day in range(5)]
+    recommender = trained(small_purchases([*lines, *others], [Product("bread"), Product("milk")]))
+    Registry(tmp_path / "registry").publish(recommender.model, recommender.manifest)
+    client = browse(tmp_path / "registry")
+
+    def known() -> dict[str, int]:
+        told = client.get("/v1/customers/c00/profile").json()["products"]
+        return {one["id"]: one["purchases"] for one in told}
+
+    assert known() == {"bread": 2}
+    report(client, "purchase", "bread", order_id="180")
+    assert known() == {"bread": 2}
+    report(client, "purchase", "milk", order_id="180")
+    report(client, "purchase", "milk", 11, order_id="180")
+    assert known() == {"bread": 2, "milk": 1}
+    report(client, "purchase", "bread", order_id="another")
+    assert known() == {"bread": 3, "milk": 1}

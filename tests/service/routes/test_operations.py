@@ -1,0 +1,71 @@
+"""Alive, ready, what is served, and how it is doing."""
+
+from pathlib import Path
+
+from starlette.testclient import TestClient
+
+from benchmarks.faults import another_version
+from models.artifact.registry import Registry
+from service.schemas.answers import Alive, Models, Ready
+from tests.service.conftest import Browse, Shop, damage, wait_until
+
+
+def test_it_is_alive_and_ready(client: TestClient, shop: Shop) -> None:
+    Alive.model_validate_json(client.get("/healthz").content)
+    ready = Ready.model_validate_json(client.get("/readyz").content)
+    assert (ready.ready, ready.model_version, ready.refused) == (True, shop.model.version, None)
+
+
+def test_without_a_model_it_runs_and_says_what_to_do(browse: Browse, tmp_path: Path) -> None:
+    client = browse(tmp_path / "nothing")
+    assert client.get("/healthz").status_code == 200
+    assert client.get("/readyz").status_code == 503
+    answered = client.get("/v1/popular")
+    assert (answered.status_code, answered.headers["retry-after"]) == (503, "5")
+    assert "python -m training train" in answered.json()["detail"]
+    assert client.get("/v1/models").json() == {"active": None, "loaded": None, "models": []}
+
+
+def test_the_first_model_is_served_without_a_restart(browse: Browse, own_shop: Shop) -> None:
+    pointer = (own_shop.root / "active").read_bytes()
+    (own_shop.root / "active").unlink()
+    client = browse(own_shop.root, poll_seconds=0.05)
+    assert client.get("/readyz").status_code == 503
+    (own_shop.root / "active").write_bytes(pointer)
+    wait_until(lambda: client.get("/readyz").status_code == 200)
+    assert client.get("/v1/popular").status_code == 200
+
+
+def test_a_damaged_version_is_named_and_the_old_one_stays(browse: Browse, own_shop: Shop) -> None:
+    client = browse(own_shop.root, poll_seconds=0.05)
+    later = another_version(own_shop.root)
+    name = damage(own_shop.root, later)
+    wait_until(lambda: client.get("/readyz").json()["refused"] is not None)
+    ready = client.get("/readyz")
+    assert (ready.status_code, ready.json()["model_version"]) == (200, own_shop.model.version)
+    assert ready.json()["refused"]["version"] == later
+    assert name in ready.json()["refused"]["reason"]
+    assert "regulars_models_refused_total 1.0" in client.get("/metrics").text
+
+
+def test_every_version_is_listed_newest_first(browse: Browse, own_shop: Shop) -> None:
+    later = another_version(own_shop.root)
+    (Registry(own_shop.root).path("broken")).mkdir()
+    models = Models.model_validate_json(browse(own_shop.root).get("/v1/models").content)
+    assert [(model.version, model.active, model.loaded) for model in models.models] == [
+        (later, False, False),
+        (own_shop.model.version, True, True),
+    ]
+
+
+def test_prometheus_reads_routes_and_strategies_and_no_ids(browse: Browse) -> None:
+    client = browse()
+    client.get("/v1/customers/anna/recommendations?category=secret")
+    client.get("/v1/customers/c00/recommendations")
+    text = client.get("/metrics").text
+    route = 'route="/v1/customers/{customer_id}/recommendations"'
+    assert f'regulars_request_seconds_count{{{route},status="200"}} 2.0' in text
+    assert 'regulars_answers_total{fallback_reason="none",strategy="personal"} 1.0' in text
+    assert 'fallback_reason="unknown_customer"' in text or 'fallback_reason="no_candidates"' in text
+    assert "anna" not in text
+    assert "secret" not in text

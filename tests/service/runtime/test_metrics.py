@@ -1,0 +1,59 @@
+"""Numbers of this worker, or of all workers together."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from service.runtime.circuit_breaker import State
+from service.runtime.metrics import Metrics, shared_directory
+
+WORKER = (
+    "from service.runtime.metrics import *; m = Metrics(); m.answers.labels('personal', 'none').inc(); m.pending.set(1)"
+)
+
+
+def test_a_model_that_was_replaced_counts_no_more() -> None:
+    metrics = Metrics()
+    metrics.model("v1", 100, None)
+    metrics.model("v2", 200, "v1")
+    text = metrics.text().decode()
+    assert 'regulars_model_loaded{version="v1"} 0.0' in text
+    assert 'regulars_model_loaded{version="v2"} 1.0' in text
+    assert "regulars_model_created_timestamp_seconds 200.0" in text
+
+
+def test_an_open_breaker_is_seen() -> None:
+    metrics = Metrics()
+    metrics.breaker_state(State.OPEN)
+    assert "regulars_breaker_open 1.0" in metrics.text().decode()
+    metrics.breaker_state(State.CLOSED)
+    assert "regulars_breaker_open 0.0" in metrics.text().decode()
+
+
+def test_workers_are_added_up_and_the_dead_forgotten(tmp_path: Path) -> None:
+    environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", WORKER], env=environment, check=True)
+    read = "from service.runtime.metrics import *; sweep(); print(Metrics().text().decode())"
+    told = subprocess.run([sys.executable, "-c", read], env=environment, check=True, capture_output=True, text=True)
+    assert 'regulars_answers_total{fallback_reason="none",strategy="personal"} 2.0' in told.stdout
+    assert "regulars_scoring_pending 0.0" in told.stdout or "regulars_scoring_pending" not in told.stdout
+
+
+KILLED = """
+import os
+from service.runtime.metrics import *
+with shared_directory(Path({!r})):
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_what_a_killed_service_left_is_removed_and_what_a_living_one_needs_is_not(tmp_path: Path) -> None:
+    runtime = tmp_path / "run"
+    subprocess.run([sys.executable, "-c", KILLED.format(str(runtime))], check=False)
+    (left,) = runtime.iterdir()
+    with shared_directory(runtime) as first, shared_directory(runtime) as second:
+        assert not left.exists()
+        assert {str(path) for path in runtime.iterdir()} == {first, second}
+    assert list(runtime.iterdir()) == []

@@ -1,0 +1,202 @@
+"""`python -m service` starts, refuses what is unsafe, and leaves nothing behind."""
+
+import http.client
+import json
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.parse import quote
+
+import psutil
+import pytest
+
+from service.runtime.workers import dealt
+from tests.service.conftest import Shop, process, status, wait_until
+
+
+def start(*, expect: int, **variables: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "service"], env=os.environ | variables, capture_output=True, text=True, timeout=30
+    )
+    assert done.returncode == expect
+    return done.stderr
+
+
+def test_it_does_not_listen_to_strangers_without_a_key() -> None:
+    said = start(expect=2, REGULARS_HOST="0.0.0.0")
+    assert "Set REGULARS_API_KEY to a long random text, or REGULARS_HOST to 127.0.0.1" in said
+
+
+def test_a_misspelt_setting_stops_it() -> None:
+    assert "did you mean REGULARS_REGISTRY?" in start(expect=2, REGULARS_REGISTRI="x")
+
+
+def test_a_store_of_another_version_stops_it_and_one_command_helps(tmp_path: Path) -> None:
+    here = {"REGULARS_REGISTRY": str(tmp_path), "REGULARS_RUNTIME_DIR": str(tmp_path / "run")}
+    with sqlite3.connect(tmp_path / "store.db") as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        connection.execute("INSERT INTO alembic_version VALUES ('0000')")
+    connection.close()
+    said = start(expect=2, **here)
+    assert said.startswith("service: the database has schema 0000")
+    assert said.count("\n") == 1
+    assert "python -m service migrate" in said
+
+
+# Python runs a file of this name before anything else.
+SITECUSTOMIZE = """
+import os, sys
+
+def watch(event, arguments):
+    if event == "import" and arguments[0] == "numpy":
+        print("NumPy loads with", os.environ.get("OPENBLAS_NUM_THREADS"), "threads", file=sys.stderr)
+
+sys.addaudithook(watch)
+"""
+
+
+@pytest.mark.parametrize(("chosen", "threads"), [("", "1"), ("3", "3")])
+def test_numpy_loads_when_its_threads_are_set(tmp_path: Path, chosen: str, threads: str) -> None:
+    (tmp_path / "sitecustomize.py").write_text(SITECUSTOMIZE)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("OPENBLAS", "COV"))}
+    environment |= {"PYTHONPATH": str(tmp_path), "REGULARS_REGISTRI": "x"}
+    if chosen:
+        environment["OPENBLAS_NUM_THREADS"] = chosen
+    done = subprocess.run([sys.executable, "-m", "service"], env=environment, capture_output=True, text=True)
+    assert f"NumPy loads with {threads} threads" in done.stderr
+    assert "NumPy loads with None" not in done.stderr
+
+
+def metrics_of(port: int) -> str:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection.request("GET", "/metrics")
+    text = connection.getresponse().read().decode()
+    connection.close()
+    return text
+
+
+@pytest.fixture(scope="module")
+def two_workers(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    with process(shop.root, tmp_path_factory.mktemp("two") / "run", workers=2) as port:
+        wait_until(lambda: len(connections(port, psutil.CONN_LISTEN)) == 2)
+        yield port
+
+
+def test_two_workers_answer_and_count_together(shop: Shop, two_workers: int) -> None:
+    for _ in range(20):
+        assert status(two_workers, "/v1/popular") == 200
+    loaded = f'regulars_model_loaded{{version="{shop.model.version}"}} 2.0'
+    wait_until(lambda: loaded in metrics_of(two_workers))
+    asked = 'regulars_request_seconds_count{route="/v1/popular",status="200"} 20.0'
+    assert asked in metrics_of(two_workers)
+
+
+def connections(port: int, state: str) -> Counter[int]:
+    """How many of a state each process has at a port of its own."""
+    return Counter(
+        process.pid
+        for process in psutil.process_iter(["net_connections"])
+        for at in process.info["net_connections"] or ()
+        if at.laddr and at.laddr[-1] == port and at.status == state
+    )
+
+
+def listening(port: int) -> int:
+    """How many sockets do, also those of a process that is just ending."""
+    return sum(at.status == psutil.CONN_LISTEN and at.laddr[1] == port for at in psutil.net_connections("tcp"))
+
+
+def test_every_worker_gets_its_part_of_the_connections(two_workers: int) -> None:
+    with ExitStack() as opened:
+        for _ in range(64):
+            opened.enter_context(socket.create_connection(("127.0.0.1", two_workers)))
+        wait_until(lambda: connections(two_workers, psutil.CONN_ESTABLISHED).total() == 64)
+        # By chance one has less than a quarter once in 50,000 times.
+        assert min(connections(two_workers, psutil.CONN_ESTABLISHED).values()) >= 16
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_where_another_service_listens_it_does_not_start(two_workers: int, tmp_path: Path, workers: str) -> None:
+    here = {"REGISTRY": str(tmp_path), "RUNTIME_DIR": str(tmp_path), "PORT": str(two_workers), "WORKERS": workers}
+    said = start(expect=3, **{f"REGULARS_{name}": value for name, value in here.items()})
+    assert "address already in use" in said.lower()
+
+
+def processors_of(pid: int) -> set[int]:
+    """On which all of its threads stay; none where they differ, or one has just ended."""
+    try:
+        found = [os.sched_getaffinity(thread.id) for thread in psutil.Process(pid).threads()]
+    except (ProcessLookupError, psutil.NoSuchProcess):
+        return set()
+    return found[0] if all(one == found[0] for one in found) else set()
+
+
+def are_dealt(port: int) -> bool:
+    """Whether each worker has processors of its own, and no processor is without a worker."""
+    every = os.sched_getaffinity(0)
+    shares = [processors_of(pid) for pid in connections(port, psutil.CONN_LISTEN)]
+    return len(shares) == 2 and set.union(*shares) == every and (len(every) < 2 or not set.intersection(*shares))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no process can be told where to stay")
+def test_every_worker_has_processors_of_its_own(two_workers: int) -> None:
+    wait_until(lambda: are_dealt(two_workers))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has no priority of its own")
+def test_models_are_loaded_behind_the_answers(two_workers: int) -> None:
+    wait_until(lambda: all({0, 10} <= priorities_of(pid) for pid in connections(two_workers, psutil.CONN_LISTEN)))
+
+
+def priorities_of(pid: int) -> set[int]:
+    """Of its threads: 0 is the usual one, a higher number comes later."""
+    try:
+        stats = [(thread / "stat").read_text() for thread in Path(f"/proc/{pid}/task").iterdir()]
+    except (FileNotFoundError, ProcessLookupError):  # one has just ended
+        return set()
+    return {int(stat.rpartition(")")[2].split()[16]) for stat in stats}
+
+
+@pytest.mark.parametrize(
+    ("workers", "shares"),
+    [(1, [{0, 1, 4, 5}]), (2, [{0, 4}, {1, 5}]), (3, [{0, 5}, {1}, {4}]), (5, [{0, 1, 4, 5}] * 5)],
+)
+def test_processors_are_dealt_out_where_there_are_enough(workers: int, shares: list[set[int]]) -> None:
+    assert dealt([0, 1, 4, 5], workers) == shares
+
+
+def test_when_a_worker_is_killed_the_other_answers_until_it_is_replaced(two_workers: int) -> None:
+    killed, _ = connections(two_workers, psutil.CONN_LISTEN)
+    psutil.Process(killed).kill()
+    # What it has not accepted ends with it; nothing more is dealt to it once its socket is gone.
+    wait_until(lambda: listening(two_workers) == 1)
+    while len(connections(two_workers, psutil.CONN_LISTEN)) < 2:
+        assert status(two_workers, "/v1/popular") == 200
+    wait_until(lambda: sys.platform != "linux" or are_dealt(two_workers))  # the new one has those of the dead one
+
+
+def test_logs_hold_no_paths(shop: Shop, tmp_path: Path) -> None:
+    with process(shop.root, tmp_path / "run") as port:
+        assert status(port, "/v1/customers/anna/recommendations?n=1000") == 422
+        assert status(port, "/v1/customers/anna/recommendations") == 200
+    log = (tmp_path / "service.log").read_text()
+    assert shop.model.version in log
+    assert "anna" not in log
+    assert "recommendations" not in log
+
+
+def test_ids_arrive_as_they_were_written(shop: Shop, tmp_path: Path) -> None:
+    with process(shop.root, tmp_path / "run") as port:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        for name in ("%2F", ".", "..", "../..", "a%41", "a/b", "a+b", "%", "\x01", "007"):
+            connection.request("GET", f"/v1/customers/{quote(name, safe='')}/recommendations?n=1&fields=ids")
+            answered = connection.getresponse()
+            assert (answered.status, json.load(answered)["customer_id"]) == (200, name)
+        connection.close()
+        assert status(port, "/v1/customers/%00/recommendations") == 422

@@ -1,0 +1,84 @@
+"""A token says who the customer is, for a few minutes, and cannot be made up."""
+
+import base64
+import hmac
+import json
+from typing import Any
+
+import pytest
+
+from service.signing.customer_tokens import CustomerToken, TokenError, read, sign
+
+SECRET = b"of the shop"
+NOW = 1_800_000_000
+ANNA = CustomerToken("anna", "visit-1", NOW + 60)
+
+
+def made(claims: Any, head: Any = None, secret: bytes = SECRET) -> bytes:
+    """As any library makes a JSON Web Token."""
+    parts = [json.dumps(part).encode() for part in (head or {"alg": "HS256", "typ": "JWT"}, claims)]
+    signed = b".".join(base64.urlsafe_b64encode(part).rstrip(b"=") for part in parts)
+    return signed + b"." + base64.urlsafe_b64encode(hmac.digest(secret, signed, "sha256")).rstrip(b"=")
+
+
+@pytest.mark.parametrize("token", [ANNA, CustomerToken("Zoë/1", None, NOW + 1), CustomerToken(None, "s", NOW + 1)])
+def test_what_was_signed_is_read_again(token: CustomerToken) -> None:
+    assert read(SECRET, sign(SECRET, token).encode(), NOW) == token
+
+
+def test_the_shops_own_server_can_make_one() -> None:
+    assert read(SECRET, made({"sub": "anna", "sid": "visit-1", "exp": NOW + 60}), NOW) == ANNA
+
+
+def test_the_example_of_rfc_7515_is_signed_as_there() -> None:
+    key = "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"
+    text = (
+        "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQog"
+        "Imh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+    )
+    secret = base64.urlsafe_b64decode(key + "==")
+    with pytest.raises(TokenError, match="names neither"):  # signed rightly, and of nobody
+        read(secret, text.encode(), 1_300_819_300)
+    with pytest.raises(TokenError, match="expired"):
+        read(secret, text.encode(), 1_300_819_380)
+    with pytest.raises(TokenError, match="not signed with this"):
+        read(secret + b"x", text.encode(), 1_300_819_300)
+
+
+@pytest.mark.parametrize(
+    ("claims", "why"),
+    [
+        ({"sub": "anna", "exp": NOW}, "expired"),
+        ({"sub": "anna", "exp": NOW + 86_401}, "longer than a day"),
+        ({"sub": "anna"}, "no 'exp'"),
+        ({"sub": "anna", "exp": "2099"}, "no 'exp'"),
+        ({"exp": NOW + 1}, "names neither"),
+        ({"sub": "", "exp": NOW + 1}, "names neither"),
+        ({"sub": 7, "exp": NOW + 1}, "names neither"),
+        ({"sub": "a" * 501, "exp": NOW + 1}, "names neither"),
+        (["sub"], "no 'exp'"),
+    ],
+)
+def test_a_token_that_says_too_little_or_too_much_opens_nothing(claims: Any, why: str) -> None:
+    with pytest.raises(TokenError, match=why):
+        read(SECRET, made(claims), NOW)
+
+
+@pytest.mark.parametrize("algorithm", ["none", "HS512", "RS256", None])
+def test_a_token_cannot_choose_how_it_is_checked(algorithm: str | None) -> None:
+    with pytest.raises(TokenError, match="HS256"):
+        read(SECRET, made({"sub": "anna", "exp": NOW + 1}, {"alg": algorithm}), NOW)
+
+
+@pytest.mark.parametrize("sent", [b"", b"..", b"a.b.c", b"\xff.\xff.\xff", b"e30.e30.", made({}, secret=b"another")])
+def test_what_this_shop_did_not_sign_is_not_read(sent: bytes) -> None:
+    with pytest.raises(TokenError):
+        read(SECRET, sent, NOW)
+
+
+def test_every_changed_character_is_noticed() -> None:
+    text = sign(SECRET, ANNA)
+    for position in range(len(text) - 1):
+        other = "A" if text[position] != "A" else "B"
+        with pytest.raises(TokenError):
+            read(SECRET, (text[:position] + other + text[position + 1 :]).encode(), NOW)

@@ -1,0 +1,38 @@
+"""A recommendation id says what the slate was, and cannot be made up."""
+
+import pytest
+
+from service.signing.recommendation_ids import RecommendationId, digest_of, read, sign
+
+SECRET = b"of the shop"
+TOKEN = RecommendationId("20260101T000000Z-abc", "email", "spring \0 sale/ü", digest_of(["1", "popular"]))
+
+
+@pytest.mark.parametrize("token", [TOKEN, RecommendationId("v", None, None, digest_of([]))])
+def test_what_was_signed_is_read_again(token: RecommendationId) -> None:
+    assert read(SECRET, sign(SECRET, token)) == token
+
+
+def test_the_same_slate_has_the_same_id() -> None:
+    assert sign(SECRET, TOKEN) == sign(SECRET, TOKEN)
+
+
+def test_an_id_can_stand_in_a_link_as_it_is() -> None:
+    assert sign(SECRET, TOKEN).replace("-", "").replace("_", "").isalnum()
+
+
+def test_another_order_is_another_slate() -> None:
+    assert digest_of(["1", "2"]) != digest_of(["2", "1"])
+    assert digest_of(["1", "2"]) != digest_of(["12"])
+
+
+@pytest.mark.parametrize("text", ["", "x", "é", "A" * 80, "!!!!", sign(b"of another", TOKEN)])
+def test_what_this_shop_did_not_sign_is_not_read(text: str) -> None:
+    assert read(SECRET, text) is None
+
+
+def test_every_changed_character_is_noticed() -> None:
+    text = sign(SECRET, TOKEN)
+    for position in range(len(text) - 1):
+        other = "A" if text[position] != "A" else "B"
+        assert read(SECRET, text[:position] + other + text[position + 1 :]) is None

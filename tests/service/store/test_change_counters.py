@@ -1,0 +1,60 @@
+"""A page of numbers that says which cached answers are still good."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.store.change_counters import CATALOGUE, FIRST, SLOTS, ChangeCounters, counter_of
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Iterator[ChangeCounters]:
+    opened = ChangeCounters(tmp_path / "run" / "page")
+    yield opened
+    opened.close()
+
+
+def test_a_change_makes_old_what_it_concerns_and_nothing_else(page: ChangeCounters) -> None:
+    ann, bob = counter_of("customer", "ann"), counter_of("customer", "bob")
+    page.raise_to([(ann, 7)])
+    assert (page[ann], page[bob], page[CATALOGUE]) == (7, 0, 0)
+    assert page.newest([ann, bob, CATALOGUE]) == 7
+
+
+def test_a_number_that_comes_late_does_not_bring_an_old_answer_back(page: ChangeCounters) -> None:
+    ann = counter_of("customer", "ann")
+    page.raise_to([(ann, 9)])
+    page.raise_to([(ann, 8)])
+    assert page[ann] == 9
+
+
+def test_a_customer_and_a_session_of_the_same_name_are_two() -> None:
+    assert counter_of("customer", "1") != counter_of("session", "1")
+    assert all(FIRST <= counter_of("customer", str(number)) < FIRST + SLOTS for number in range(1000))
+
+
+def test_where_it_is_not_known_what_changed_everything_before_is_old(page: ChangeCounters) -> None:
+    page.raise_to([(CATALOGUE, 3)])
+    page.begin_at(50)
+    assert {page[slot] for slot in (0, CATALOGUE, FIRST, FIRST + SLOTS - 1)} == {50}
+
+
+RAISES = """
+import sys
+from pathlib import Path
+from service.store.change_counters import Revisions
+page = Revisions(Path(sys.argv[1]))
+for number in range(int(sys.argv[2]), 4000, 2):
+    page.raise_to([(9, number)])
+"""
+
+
+def test_workers_that_write_at_once_leave_the_newest_number(page: ChangeCounters, tmp_path: Path) -> None:
+    workers = [
+        subprocess.Popen([sys.executable, "-c", RAISES, str(tmp_path / "run" / "page"), str(first)]) for first in (0, 1)
+    ]
+    assert [worker.wait(30) for worker in workers] == [0, 0]
+    assert page[9] == 3999
