@@ -21,16 +21,16 @@ from models.recommender import Recommender
 from models.settings import ModelSettings
 from models.slate import SlateRequest
 from training.config import EvaluationConfig
-from training.counts import only
-from training.evaluation import evaluate
-from training.fit import fit
-from training.methods import SERVED
+from training.evaluation.evaluate import evaluate
+from training.evaluation.methods import SERVED
+from training.evaluation.split import Split, cut_of, split
+from training.fitting.counts import only
+from training.fitting.fit import fit
+from training.parallel import cores
 from training.progress import Reporter, ignore
 from training.publishing import write_twin
-from training.purchases import read_purchases
-from training.split import Split, cut_of, split
-from training.teaching import teach
-from training.workers import cores
+from training.ranker.train_ranker import train_ranker
+from training.reading.purchases import read_purchases
 
 TREES = (0, 50, 100, 200)
 CANDIDATES = (50, 100)  # of each source, among new products
@@ -44,7 +44,7 @@ def main() -> None:
         name, _, folder = entry.partition("=")
         parts = _inner(Path(folder))
         settings = ModelSettings()
-        taught = teach(parts.past, settings, Reporter(), processes=cores())
+        taught = train_ranker(parts.past, settings, Reporter(), processes=cores())
         model = fit(parts.past, settings, Reporter(), name=name, lesson=taught.lesson)
         print(f"\n| {name}: candidates of a source | trees | Recall@10 all | discovery | a slate, p50 |")
         print("|---|---|---|---|---|")

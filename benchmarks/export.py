@@ -22,8 +22,8 @@ from models.ranking.learned_ranker import LearnedRanker
 from models.recommender import Recommender
 from models.slate import SlateRequest
 from models.updates.customer import NO_UPDATE
-from training.export import PART
-from training.workers import cores
+from training.export.slates import PART
+from training.parallel import cores
 
 REQUEST = SlateRequest(n=8, purpose=PERSONALIZE_EMAIL)
 STEPS = ("history and sources", "rules", "candidates, features, ranking", "order, reasons")

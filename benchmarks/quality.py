@@ -17,14 +17,14 @@ import numpy as np
 
 from models.data.events import DAY
 from training.config import Config, read_config
-from training.counts import only
-from training.evaluation import Evaluation, Slates
-from training.methods import SERVED
+from training.evaluation.evaluate import Evaluation, Slates
+from training.evaluation.methods import SERVED
+from training.evaluation.reference_methods import rival_slates
+from training.evaluation.split import Split, cut_of, split
+from training.fitting.counts import only
+from training.pipeline import measured
 from training.progress import Reporter
-from training.purchases import Purchases, read_purchases
-from training.rivals import rival_slates
-from training.split import Split, cut_of, split
-from training.train import measured
+from training.reading.purchases import Purchases, read_purchases
 
 LARGEST_ORDER = {"online_retail_ii": 60}  # products; 30 elsewhere
 STALE_DAYS = 7

@@ -21,10 +21,10 @@ from models.ranking.learned_ranker import LearnedRanker
 from models.recommender import Recommender
 from models.settings import FactorSettings, ModelSettings
 from models.slate import Slate
-from training.fit import fit
+from training.fitting.fit import fit
 from training.progress import Reporter
 from training.publishing import manifest_of
-from training.purchases import ARRAYS, Purchases, ReadingReport
+from training.reading.purchases import ARRAYS, Purchases, ReadingReport
 
 OPENING: Final = 1_735_689_600  # midnight of 1 January 2025, UTC: day 0 of every shop here
 SMALL: Final = ModelSettings(factors=FactorSettings(factors=8, regularization=1.0, iterations=5))

@@ -95,7 +95,7 @@ def test_importing_writes_no_file_opens_no_connection_and_starts_no_thread(packa
 
 
 @pytest.mark.parametrize(
-    ("library", "file"), [("implicit", "training/implicit_models.py"), ("lightgbm", "training/boosting.py")]
+    ("library", "file"), [("implicit", "training/fitting/als.py"), ("lightgbm", "training/ranker/boosting.py")]
 )
 def test_a_library_that_may_be_exchanged_is_imported_in_one_file(library: str, file: str) -> None:
     files = {

@@ -25,9 +25,9 @@ from service.http.authorization import Scope
 from service.schemas.parameters import BasketOptions, BundleOptions, PopularOptions, SessionOptions
 from service.settings import Settings
 from service.signing.customer_tokens import read
-from training import commands
-from training.cleaning import ROW_REASONS
-from training.columns import CUSTOMER_COLUMNS, PRODUCT_COLUMNS, PURCHASE_COLUMNS
+from training.cli import commands
+from training.reading.cleaning import ROW_REASONS
+from training.reading.columns import CUSTOMER_COLUMNS, PRODUCT_COLUMNS, PURCHASE_COLUMNS
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "benchmarks/README.md", *ROOT.glob("docs/*.md")]

@@ -12,18 +12,18 @@ from models.recommender import Recommender
 from models.rules.filters import Filters
 from models.settings import FactorSettings, ModelSettings
 from training.config import EvaluationConfig
-from training.evaluation import Evaluation, evaluate
-from training.fit import fit
-from training.methods import AUTO, BLEND, POPULARITY, RECENT_POPULARITY, SERVED
-from training.metrics import Mean, mean
-from training.observations import METRICS
+from training.evaluation.evaluate import Evaluation, evaluate
+from training.evaluation.evaluate_customers import METRICS
+from training.evaluation.methods import AUTO, BLEND, POPULARITY, RECENT_POPULARITY, SERVED
+from training.evaluation.metrics import Mean, mean
+from training.evaluation.split import split
+from training.fitting.fit import fit
 from training.progress import Reporter, ignore
 from training.publishing import write_twin
-from training.purchases import read_purchases
-from training.split import split
-from training.synthetic import write_shop
-from training.synthetic_shop import Shop
-from training.teaching import teach
+from training.ranker.train_ranker import train_ranker
+from training.reading.purchases import read_purchases
+from training.synthetic.shop import SyntheticShop
+from training.synthetic.write import write_shop
 
 SIZE = {"customers": 600, "products": 300, "seed": 3}
 LINES = 15_000
@@ -48,7 +48,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
     config = EvaluationConfig()
     parts = split(purchases, config)
     assert parts is not None
-    taught = teach(parts.past, SETTINGS, Reporter(StringIO()), processes=1)
+    taught = train_ranker(parts.past, SETTINGS, Reporter(StringIO()), processes=1)
     assert taught.note is None
     model = fit(parts.past, SETTINGS, Reporter(StringIO()), name="past", lesson=taught.lesson)
     directory = write_twin(folder, model, parts.past, SETTINGS)
@@ -107,7 +107,7 @@ def test_slates_need_no_filling_where_a_shop_knows_its_customers(measured: Measu
 
 
 def test_products_that_belong_together_are_bundled(measured: Measured) -> None:
-    pair, orders = Shop.of(**SIZE).pair, measured.recommender.model.orders
+    pair, orders = SyntheticShop.of(**SIZE).pair, measured.recommender.model.orders
     sold = [item for item in range(SIZE["products"]) if pair[item] >= 0 and orders.orders[item] >= 30]
     assert len(sold) > 100
     first = [measured.recommender.bundles(item, 1, EVERYTHING) for item in sold]

@@ -25,7 +25,7 @@ from service.app import create
 from service.schemas.answers import Feed, Recommendation, SlateAnswer
 from service.settings import Settings
 from tests.shop import small_shop
-from training import commands
+from training.cli import commands
 
 FOLDER = Path(__file__).parent.parent / "docs/email"
 EXPLAINED = ("README", "feeds", "html", "links")  # what the recipes stand on

@@ -12,12 +12,12 @@ from models.recommender import Recommender
 from models.rules.filters import Filters, Repeat
 from models.settings import FactorSettings, ModelSettings
 from models.slate import Slate, SlateRequest
-from training.fit import fit
+from training.fitting.fit import fit
 from training.progress import Reporter
 from training.publishing import manifest_of
-from training.purchases import read_purchases
-from training.synthetic import write_shop
-from training.synthetic_shop import Shop
+from training.reading.purchases import read_purchases
+from training.synthetic.shop import SyntheticShop
+from training.synthetic.write import write_shop
 
 SIZE = {"customers": 1000, "products": 240, "seed": 3, "hemispheres": True}
 LINES = 100_000
@@ -73,7 +73,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> TwoHemispheres:
     files = {name: folder / f"{name}.parquet" for name in ("products", "customers")}
     purchases = read_purchases([folder / "purchases.parquet"], **files, now=END_OF_2026)
     model = fit(purchases, SETTINGS, Reporter(StringIO()), name="two hemispheres")
-    truth = Shop.of(**SIZE)
+    truth = SyntheticShop.of(**SIZE)
     peak = truth.peak_day[truth.category]
     return TwoHemispheres(
         Recommender(manifest_of(purchases, model, SETTINGS, {}, 0), model, SETTINGS),

@@ -14,10 +14,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from models.settings import ModelSettings
 from models.trees import MOST_LEAVES
-from training.customers import Unasked
 from training.errors import InputError
-from training.windows import SHORTEST_DAYS
-from training.workspace import DEFAULT_MEMORY_LIMIT
+from training.ranker.windows import SHORTEST_DAYS
+from training.reading.customers import Unasked
+from training.reading.duckdb import DEFAULT_MEMORY_LIMIT
 
 LARGEST_SEED: Final = 2**32 - 1
 # What the numbers of a model must be, by the first pattern that the name matches.
@@ -67,11 +67,11 @@ def _numbers(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
         yield name, value
 
 
-class Section(BaseModel):
+class ConfigSection(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class EvaluationConfig(Section):
+class EvaluationConfig(ConfigSection):
     test_days: Annotated[int, Field(ge=1, le=365)] = 28  # days kept back
     max_customers: Annotated[int, Field(ge=1)] = 20_000
     k: Annotated[int, Field(ge=1, le=100)] = 10  # products in a slate that is scored
@@ -80,16 +80,16 @@ class EvaluationConfig(Section):
     seed: Annotated[int, Field(ge=0)] = 0
 
 
-class RegistryConfig(Section):
+class RegistryConfig(ConfigSection):
     keep: Annotated[int, Field(ge=1)] = 3  # versions
     max_age_days: Annotated[int, Field(ge=1)] = 30
 
 
-class TrainingConfig(Section):
+class TrainingConfig(ConfigSection):
     unasked: Unasked = "allow"  # whether to learn from customers who never answered
 
 
-class Config(Section):
+class Config(ConfigSection):
     columns: dict[str, str] = {}  # our name = the file's name
     model: Annotated[ModelSettings, AfterValidator(sensible)] = ModelSettings()
     training: TrainingConfig = TrainingConfig()

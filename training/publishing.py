@@ -11,7 +11,7 @@ from models.artifact.registry import Registry
 from models.model import Model
 from models.settings import ModelSettings
 from training.errors import InputError
-from training.purchases import Purchases
+from training.reading.purchases import Purchases
 
 
 def write_twin(folder: Path, model: Model, purchases: Purchases, settings: ModelSettings) -> Path:

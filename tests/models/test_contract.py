@@ -32,8 +32,8 @@ from tests.shop import (
     small_shop_purchases,
     trained,
 )
-from training.commands import main
-from training.workers import spread
+from training.cli.commands import main
+from training.parallel import spread
 
 ALL = SlateRequest(n=100, repeat=Repeat.INCLUDE)
 

@@ -35,7 +35,7 @@ from tests.shop import (
     small_shop_purchases,
     trained,
 )
-from training.counts import only
+from training.fitting.counts import only
 
 EMAIL = SlateRequest(purpose=PERSONALIZE_EMAIL)
 ALL = SlateRequest(n=100, repeat=Repeat.INCLUDE)

@@ -26,7 +26,7 @@ from tests.service.postbox import (
     wait_for_model,
 )
 from tests.shop import DAYS, NEVER_SOLD, NO_EMAIL, Line, moment, small_shop_purchases, trained
-from training.purchases import Purchases
+from training.reading.purchases import Purchases
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
 
-from training.commands import main
+from training.cli.commands import main
 
 NOW: Final = 1_767_225_600  # 1 January 2026
 HEADER: Final = "customer_id,product_id,timestamp,order_id,quantity,unit_price"

@@ -4,27 +4,27 @@ import random
 from dataclasses import replace
 
 from tests.shop import moment
-from training.metrics import Mean
-from training.report_data import (
+from training.evaluation.metrics import Mean
+from training.evaluation.results import Bin, CandidateFigures, Diversity, Group, NewProducts, Role, SourceHits
+from training.report.data import (
     BundleMethod,
     Bundles,
-    Comparison,
-    Customer,
+    ComparisonRow,
+    ExampleCustomer,
+    ExampleProduct,
+    ExampleSlot,
     Importance,
     Method,
-    Owned,
-    Product,
-    Reading,
+    OwnedProduct,
+    ReadingFigures,
     Report,
-    Shown,
     Task,
     Verdict,
 )
-from training.results import Bin, Candidates, Diversity, Group, NewProducts, Role, SourceHits
 
 ACTIVE = "the active version's settings"
 SHELF = [
-    Product(f"{number:06}", f"{style} {thing}")
+    ExampleProduct(f"{number:06}", f"{style} {thing}")
     for number, (style, thing) in enumerate(
         (style, thing)
         for style in ("Organic", "Private label", "Family size", "Fresh", "Classic")
@@ -80,7 +80,7 @@ EVERYTHING = Task(
         Group("2 to 4 orders", 680, near(0.41, 0.02)),
         Group("5 orders and more", 743, near(0.45, 0.02)),
     ),
-    candidates=Candidates(
+    candidates=CandidateFigures(
         (
             SourceHits("own purchases", 74, 0.612, 0.207),
             SourceHits("factors", 150, 0.481, 0.034),
@@ -127,17 +127,17 @@ DISCOVERY = replace(
 )
 
 
-def customer(number: int) -> Customer:
+def customer(number: int) -> ExampleCustomer:
     lots = random.Random(number)
     history = lots.sample(SHELF, 4 + number)
     slate = lots.sample(SHELF, 10)
-    return Customer(
+    return ExampleCustomer(
         f"{2000 + number}",
-        tuple(Owned(product, lots.randint(1, 20), lots.random() * 90) for product in history),
+        tuple(OwnedProduct(product, lots.randint(1, 20), lots.random() * 90) for product in history),
         tuple(
-            Shown(product, *lots.choice(REASONS))
+            ExampleSlot(product, *lots.choice(REASONS))
             if product not in history
-            else Shown(product, "You buy this about every 9 days", "own_purchases")
+            else ExampleSlot(product, "You buy this about every 9 days", "own_purchases")
             for product in slate
         ),
         tuple(dict.fromkeys(lots.sample(slate, lots.randint(0, 5)) + lots.sample(history, 3))),
@@ -158,7 +158,7 @@ SHOP = Report(
     data_as_of=moment(364),
     k=10,
     test_days=28,
-    reading=Reading(
+    reading=ReadingFigures(
         rows=1_469_307,
         lines=1_427_303,
         merged_rows=5_180,
@@ -171,7 +171,7 @@ SHOP = Report(
     ),
     tasks=(EVERYTHING, DISCOVERY),
     comparisons=tuple(
-        Comparison(task, "Recall@10", against, Mean(difference, difference - 0.006, difference + 0.006), passed=True)
+        ComparisonRow(task, "Recall@10", against, Mean(difference, difference - 0.006, difference + 0.006), passed=True)
         for task, rows in (
             ("all", (("popularity", 0.28), ("own purchases, decayed", 0.027), (ACTIVE, 0.004))),
             ("discovery", (("popularity", 0.027), ("own purchases, decayed", 0.058), (ACTIVE, -0.001))),
@@ -209,5 +209,7 @@ YOUNG = Report(
     data_as_of=moment(2),
     k=10,
     test_days=28,
-    reading=Reading(rows=3, lines=3, merged_rows=0, dropped={}, guest_lines=0, customers=2, products=1, orders=3),
+    reading=ReadingFigures(
+        rows=3, lines=3, merged_rows=0, dropped={}, guest_lines=0, customers=2, products=1, orders=3
+    ),
 )

@@ -20,7 +20,7 @@ from models.recommender import Recommender
 from models.settings import HistorySettings
 from models.slate import Reason, ReasonKind, SlateRequest, Source
 from tests.shop import SMALL, Line, Product, moment, small_purchases, trained
-from training.counts import histories
+from training.fitting.counts import histories
 
 
 def bread(*days: float, returned: float = 0) -> Interactions:

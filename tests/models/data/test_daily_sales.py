@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from models.data.daily_sales import DailySales, Popularity
 from models.settings import PopularSettings
 from tests.shop import Line, Product, moment, small_purchases
-from training.counts import daily_sales
+from training.fitting.counts import daily_sales
 
 BREAD, MILK = 0, 1
 WEEK = [

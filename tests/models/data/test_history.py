@@ -11,7 +11,7 @@ from models.data.events import DAY, KINDS, Events
 from models.data.history import NEVER, Interactions, before, interactions, pair_starts, with_session
 from models.settings import HistorySettings
 from tests.shop import Line, moment, small_purchases
-from training.counts import histories
+from training.fitting.counts import histories
 
 SETTINGS = HistorySettings(
     long_half_life_days=20.0,

@@ -6,7 +6,7 @@ import numpy as np
 
 from models.data.product_stats import ProductStats
 from tests.shop import Line, Product, small_purchases
-from training.traits import fit_traits
+from training.fitting.product_stats import fit_traits
 
 
 def traits(*products: Product) -> ProductStats:

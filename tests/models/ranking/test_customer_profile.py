@@ -12,8 +12,8 @@ from models.data.history import before, interactions, pair_starts, with_session
 from models.ranking.customer_profile import CUSTOMER_FEATURES, NEVER_DAYS, CustomerProfile, customer_profile
 from models.settings import HistorySettings
 from tests.shop import Line, Product, moment, small_purchases
-from training.counts import histories
-from training.traits import fit_traits
+from training.fitting.counts import histories
+from training.fitting.product_stats import fit_traits
 
 HALVED_WEEKLY = HistorySettings(long_half_life_days=7.0, short_half_life_days=3.5)
 # Zoe bought one of each: the median price is 4. Jam stands in no aisle, has no brand and no price.

@@ -18,8 +18,8 @@ from models.ranking.product_trends import (
 from models.settings import ArrivalSettings, ModelSettings, PopularSettings
 from models.sources.repurchase import Repurchases
 from tests.shop import Line, Product, moment, small_purchases
-from training.counts import daily_sales
-from training.traits import fit_traits
+from training.fitting.counts import daily_sales
+from training.fitting.product_stats import fit_traits
 
 # A day counts as much as the next; the window is four weeks.
 SETTINGS = ModelSettings(

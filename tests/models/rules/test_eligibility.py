@@ -9,7 +9,7 @@ from models.rules.filters import Filters, Repeat
 from models.settings import HistorySettings, RepeatSettings
 from models.sources.repurchase import Repurchases, repurchase_clocks
 from tests.shop import Line, Product, catalogue_of, moment, small_purchases
-from training.counts import histories
+from training.fitting.counts import histories
 
 CATALOGUE = catalogue_of(
     [

@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from models.settings import FactorSettings
 from models.sources.als import FactorScores, ItemFactors
-from training.implicit_models import AlternatingLeastSquares, fit_item_factors
+from training.fitting.als import AlternatingLeastSquares, fit_item_factors
 
 N_ITEMS = 30
 LEARNED = np.arange(0, N_ITEMS, 2, dtype=np.int32)

@@ -13,7 +13,7 @@ from models.data.events import DAY
 from models.settings import BundleSettings
 from models.sources.co_purchases import CoPurchases
 from tests.shop import moment
-from training.pairs import fit_order_pairs
+from training.fitting.co_purchases import fit_order_pairs
 
 BREAD, BUTTER, MILK, TEA = range(4)
 BASKETS = [{BREAD, BUTTER}, {BREAD, BUTTER, MILK}, {BREAD, MILK}, {MILK, TEA}, {BREAD, BUTTER}]

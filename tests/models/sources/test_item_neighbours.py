@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 
 from models.settings import NeighbourSettings
 from models.sources.item_neighbours import ItemNeighbours
-from training.neighbours import fit_neighbours
+from training.fitting.item_neighbours import fit_neighbours
 
 # Product 0 is tied to 1 (0.5) and 3 (0.25), 1 to 0 (1.0), 2 to nothing, 3 to 0 (0.125) and 1 (2.0).
 TIES = {(0, 1): 0.5, (0, 3): 0.25, (1, 0): 1.0, (3, 0): 0.125, (3, 1): 2.0}

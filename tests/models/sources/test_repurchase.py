@@ -8,8 +8,8 @@ from models.data.history import NEVER, Interactions, interactions, pair_starts
 from models.settings import HistorySettings, RepeatSettings
 from models.sources.repurchase import Repurchases, repurchase_clocks
 from tests.shop import Line, moment, small_purchases
-from training.counts import histories
-from training.repeats import fit_repeats
+from training.fitting.counts import histories
+from training.fitting.repurchase import fit_repeats
 
 BREAD, SOFA = 0, 1
 NOWHERE = np.full(2, -1, np.int32)  # bread and sofas stand in no category

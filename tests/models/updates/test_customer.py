@@ -23,7 +23,7 @@ from tests.shop import (
     small_shop_purchases,
     trained,
 )
-from training.counts import histories
+from training.fitting.counts import histories
 
 ALL = SlateRequest(n=100)
 

@@ -1,0 +1,158 @@
+"""The slates that are compared, for customers whose slates can be told by hand and for a whole small shop."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from models.ranking.learned_ranker import LearnedRanker
+from models.recommender import Recommender
+from models.rules.filters import Repeat
+from models.settings import DiversitySettings
+from models.slate import SlateRequest
+from models.trees import Trees
+from tests.shop import Line, Product, moment, names, small_purchases, small_shop_purchases, trained
+from training.evaluation.methods import (
+    AUTO,
+    BASELINES,
+    BLEND,
+    DIVERSITIES,
+    METHODS,
+    OWN_PURCHASES,
+    POPULARITY,
+    RECENT_POPULARITY,
+    RULED,
+    SERVED,
+    SOURCES,
+    MethodSlates,
+    answers,
+)
+
+SHOP = trained(small_shop_purchases())
+END = SHOP.manifest.data_as_of
+
+# Anna bought milk three times long ago and bread once yesterday; the others bought jam often, honey lately.
+CORNER = trained(
+    small_purchases(
+        [
+            *(Line("anna", "milk", day) for day in (0, 1, 2)),
+            Line("anna", "bread", 99),
+            *(Line(f"c{number}", "jam", 10 + number) for number in range(9)),
+            *(Line(f"c{number}", "honey", 95) for number in range(5)),
+            *(Line(f"c{number}", "soldout", 95) for number in range(8)),
+        ],
+        [Product("soldout", in_stock=False)],
+    )
+)
+
+
+def told(method: str, answer: MethodSlates, shop: Recommender = CORNER) -> list[str]:
+    return [shop.catalogue.ids[item] for item in answer.items[method]]
+
+
+def of_anna(k: int = 10, as_of: int | None = None) -> tuple[MethodSlates, MethodSlates]:
+    user = CORNER.model.customers.ids.find("anna")
+    return answers(CORNER, user, CORNER.manifest.data_as_of if as_of is None else as_of, k)
+
+
+def test_popularity_is_what_sold_most_and_recent_popularity_what_sold_lately() -> None:
+    everything, new = of_anna()
+    assert told(POPULARITY, everything) == ["jam", "honey", "milk", "bread"]
+    assert told(RECENT_POPULARITY, everything) == ["honey", "bread"]
+    assert told(POPULARITY, new) == ["jam", "honey"]
+    assert told(RECENT_POPULARITY, new) == ["honey"]
+
+
+def test_own_purchases_are_what_they_bought_most_and_lately_and_nothing_else() -> None:
+    everything, new = of_anna()
+    # Half-life of 90 days: three of about 98 days ago count 1.4, one of yesterday 1.
+    assert told(OWN_PURCHASES, everything) == ["milk", "bread"]
+    assert told("source: own purchases", everything) == ["milk", "bread"]
+    assert told(OWN_PURCHASES, new) == told("source: own purchases", new) == []
+
+
+def test_equal_own_purchases_stand_in_the_order_of_what_sells() -> None:
+    lines = [Line("anna", "apple", 1), Line("anna", "pear", 1)]
+    shop = trained(small_purchases([*lines, *(Line(f"c{number}", "pear", 2) for number in range(3))]))
+    everything, _ = answers(shop, 0, moment(2), 10)
+    assert told(OWN_PURCHASES, everything, shop) == ["pear", "apple"]
+
+
+def test_an_earlier_moment_sees_nothing_that_came_after_it() -> None:
+    everything, _ = of_anna(as_of=moment(50))
+    assert told(POPULARITY, everything) == ["jam", "milk"]
+    assert told(OWN_PURCHASES, everything) == ["milk"]
+
+
+def test_no_method_shows_more_than_k_or_what_cannot_be_bought() -> None:
+    for answer in of_anna(k=1):
+        for method in answer.items:
+            assert len(told(method, answer)) <= 1
+            assert "soldout" not in told(method, answer)
+
+
+def test_slots_that_only_popularity_of_old_could_fill_are_counted() -> None:
+    # Jam was last sold more than 80 days ago, and to nobody who bought what anna bought.
+    everything, new = of_anna()
+    assert (told(SERVED, everything), everything.filled) == (["milk", "bread", "honey", "jam"], 1)
+    assert (told(SERVED, new), new.filled) == (["honey", "jam"], 1)
+    assert (told(BLEND, everything), told(BLEND, new)) == (["milk", "bread", "honey"], ["honey"])
+
+
+@pytest.mark.parametrize(
+    ("task", "repeat", "method"), [(0, Repeat.INCLUDE, SERVED), (0, Repeat.AUTO, AUTO), (1, Repeat.EXCLUDE, SERVED)]
+)
+def test_what_is_measured_is_what_a_customer_is_served(task: int, repeat: Repeat, method: str) -> None:
+    for user in range(0, 54, 5):
+        answer = answers(SHOP, user, END, 10)[task]
+        served = SHOP.recommend(SHOP.model.customers.ids[user], SlateRequest(repeat=repeat))
+        assert told(method, answer, SHOP) == names(SHOP, served)
+
+
+def test_each_source_alone_is_its_candidates_in_the_order_of_what_it_says() -> None:
+    for user in range(0, 54, 3):
+        case = SHOP.case(user, SHOP.at_home(user, SlateRequest(as_of=END)))
+        own = np.zeros(len(SHOP.catalogue), np.float32)
+        own[case.pairs.item] = case.pairs.long
+        says: dict[str, Sequence[float]] = {
+            "source: own purchases": own.tolist(),
+            "source: factors (ALS)": case.evidence.affinity.of(np.arange(len(SHOP.catalogue))).tolist(),
+            "source: item neighbours": case.evidence.neighbours.of(np.arange(len(SHOP.catalogue))).tolist(),
+            "source: recent sales": case.demand.popularity.recent.tolist(),
+        }
+        for answer in answers(SHOP, user, END, 5):
+            for method, scores in says.items():
+                shown = answer.items[method].tolist()
+                assert shown == sorted(shown, key=lambda item: (-np.float32(np.log1p(scores[item] / 0.01)), item))
+                assert all(scores[item] > 0 for item in shown)
+
+
+def test_only_the_task_of_everything_asks_what_is_served_with_repeats_in_their_time() -> None:
+    everything, new = of_anna()
+    assert set(everything.items) == set(METHODS) - {RULED} == {SERVED, AUTO, BLEND, *SOURCES, *BASELINES}
+    assert set(new.items) == set(METHODS) - {AUTO, RULED}
+
+
+def test_the_blend_is_what_would_be_served_had_nothing_been_learned_and_were_nothing_too_much_alike() -> None:
+    """A lesson that turns every slate upside down: the blend stays what it was."""
+    backwards = LearnedRanker(np.float32([-1, -1]), np.float32([0, 0]), Trees.of([], [[0.0]]))
+    settings = replace(SHOP.settings, diversity=DiversitySettings(category=10))
+    plain = Recommender(SHOP.manifest, SHOP.model, settings)
+    taught = Recommender(SHOP.manifest, replace(SHOP.model, lesson=backwards), settings)
+    for user in range(0, 54, 5):
+        for learned, blended in zip(answers(taught, user, END, 5), answers(plain, user, END, 5), strict=True):
+            assert told(BLEND, learned, SHOP) == told(BLEND, blended, SHOP) == told(SERVED, blended, SHOP)
+            assert told(SERVED, learned, SHOP) != told(BLEND, learned, SHOP)
+
+
+def test_the_lower_the_limit_the_fewer_of_a_category_are_shown_while_there_are_others() -> None:
+    category = SHOP.catalogue.category
+    for user in range(0, 54, 5):
+        for answer in answers(SHOP, user, END, 10):
+            proposed = {item for items in answer.proposed.values() for item in items.tolist()}
+            assert set(answer.ranked.items.tolist()) == proposed
+            for slate, limit in zip(answer.varied, DIVERSITIES, strict=True):
+                shown = np.bincount(category[slate], minlength=5)
+                left = sorted(proposed - set(slate.tolist()))
+                assert shown.max() <= limit or all(shown[category[left]] >= limit)

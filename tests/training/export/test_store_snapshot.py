@@ -1,0 +1,275 @@
+"""A file says what the service would say: both read one store and must understand it alike."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from models.data.customers import NO, PERSONALIZE_EMAIL, TRAIN, YES
+from models.data.events import HOUR, KINDS
+from models.recommender import Recommender
+from models.rules.shop_rules import in_force
+from models.slate import Slate, SlateRequest
+from models.updates.customer import CustomerUpdate
+from service.mail.mail_slate import mail_of
+from service.model.customer_updates import since
+from service.model.live_catalogue import CatalogueFollower
+from service.model.live_catalogue import LiveCatalogue as Served
+from service.model.loaded_model import LoadedModel
+from service.store import campaigns, consents, products, rules
+from service.store.campaigns import Campaign, Record
+from service.store.events import Event, EventLine, write
+from service.store.store import Store
+from service.store.writer import Change
+from tests.shop import DAYS, NO_EMAIL, REGULAR, SOLD_OUT, moment, small_shop_purchases, trained
+from tests.store_server import KINDS as DATABASES
+from tests.store_server import new_store
+from training.errors import InputError
+from training.export.already_shown import NOTHING, AlreadyShown
+from training.export.current_model import CurrentModel
+from training.export.store_snapshot import StoreSnapshot, as_learned, read_store_snapshot
+
+LATER = moment(DAYS + 2)
+CLOCK = moment(DAYS + 3)
+NUMBERS = count()
+PEOPLE = ("c00", "c01", "c02", "c03", "c04", "c05", "c06", REGULAR, "ann", "no-email", "nobody")
+
+
+class Till:
+    """A shop's service that writes into its store."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.url = url
+        self.store = Store(url, folder / "run")
+
+    def tells(self, kind: str, customer: str | None, *lines: str | EventLine, time: int = LATER, **more: Any) -> None:
+        told = tuple(line if isinstance(line, EventLine) else EventLine(line) for line in lines)
+        event = Event(f"e{next(NUMBERS)}", KINDS.index(kind), time, told, customer_id=customer, **more)
+        self.store.write(lambda change: write(change, [event])).result(10)
+
+    def hears(self, customer: str, values: dict[int, int], time: int = LATER) -> None:
+        self.store.write(lambda change: consents.give(change, customer, values, time)).result(10)
+
+    def strikes_out(self, customer: str, product: str) -> None:
+        self.store.write(lambda change: consents.strike_out(change, customer, product, LATER)).result(10)
+
+    def forgets(self, customer: str) -> None:
+        def work(change: Change) -> None:
+            consents.forget(change, customer, LATER)
+
+        self.store.write(work).result(10)
+
+    def lists(self, product: str, time: int = LATER, **fields: Any) -> None:
+        self.store.write(lambda change: products.put(change, {product: fields}, whole=False, time=time)).result(10)
+
+    def rules(self, rule_id: str, document: dict[str, Any] | None) -> None:
+        self.store.write(lambda change: rules.put(change, rule_id, document, time=1, actor="test")).result(10)
+
+    def mails(self, customer: str, campaign: Campaign, *shown: str, time: int) -> None:
+        facts = {
+            "products": [[product, 0.5, "popular", "popular", [], ""] for product in shown],
+            "also": [],
+            "before": [],
+        }
+        document = json.dumps(facts)
+        made = Record(f"r{next(NUMBERS)}".encode(), campaign.campaign_id, customer, time, document)
+
+        def work(change: Change) -> None:
+            campaigns.put(change, campaign)
+            campaigns.keep(change, made, valid_after=0, erased=0)
+
+        self.store.write(work).result(10)
+
+    @property
+    def position(self) -> int:
+        return self.store.follow().number
+
+
+@pytest.fixture
+def till(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Till]:
+    opened = Till(new_store(getattr(request, "param", "sqlite"), tmp_path), tmp_path)
+    yield opened
+    opened.store.close()
+
+
+@pytest.fixture(scope="module")
+def learned() -> Recommender:
+    return trained(small_shop_purchases())
+
+
+def up_to(learned: Recommender, position: int) -> Recommender:
+    """As if the model had read the store up to a number."""
+    return Recommender(replace(learned.manifest, event_position=position), learned.model, learned.settings)
+
+
+def now_of(
+    till: Till, learned: Recommender, folder: Path, unasked: int = YES, shown: AlreadyShown = NOTHING
+) -> CurrentModel:
+    """As a worker has it: from the folder in which the store's word was kept."""
+    (folder / "live").mkdir()
+    read_store_snapshot(till.url, learned.manifest, shown).save(folder / "live")
+    return CurrentModel.of(learned, StoreSnapshot.load(folder / "live"), unasked)
+
+
+def served(till: Till, learned: Recommender, customer: str, unasked: str = "allow") -> tuple[Served, CustomerUpdate]:
+    """What the service answers a customer from."""
+    shop = CatalogueFollower(till.store, unasked)
+    visitor = till.store.visitor(customer, None, learned.manifest.event_position)
+    at = shop.at(LoadedModel.of(learned), visitor.position)
+    catalogue = at.model.recommender.catalogue
+    return at, since(visitor, catalogue, unasked=shop.unasked, forgotten=at.forgotten(customer))
+
+
+def told(one: CustomerUpdate) -> tuple[Any, ...]:
+    events = [
+        column.tolist()
+        for column in (one.events.item, one.events.time, one.events.kind, one.events.weight, one.events.order)
+    ]
+    return events, one.consent, one.unasked, one.unused.tolist(), one.forgotten
+
+
+def a_busy_day(till: Till) -> None:
+    till.tells("purchase", "c00", EventLine("bagel", 6.0), EventLine("bread", 2.0), order_id="1")
+    till.tells("return", "c00", EventLine("bagel", 3.0), time=LATER + 5, order_id="1")
+    till.tells("purchase", "c00", "bread", order_id="1")  # told twice
+    till.tells("view", None, "kite", session_id="s")
+    till.tells("view", "c01", "compost", session_id="s")
+    till.tells("rating", "c01", "hose", rating=1)
+    till.tells("cart", "c02", "milk", "nonsense")
+    till.tells("exposure", "c02", "mug", time=LATER + 60)
+    till.tells("purchase", "ann", "espresso", "beans", order_id="2")
+    till.tells("purchase", None, "bread", order_id="3", market="north")
+    till.tells("purchase", "c03", "puzzle", order_id="4")
+    till.hears("c02", {PERSONALIZE_EMAIL: NO})
+    till.hears("c04", {TRAIN: NO, PERSONALIZE_EMAIL: YES})
+    till.tells("view", "c04", "yoghurt")  # not to be learned from, and still theirs
+    till.strikes_out("c05", "bread")
+    till.strikes_out("c05", "nonsense")
+    till.forgets("c03")
+    till.forgets(REGULAR)
+    till.lists("kite", price=99.0, in_stock=False)
+    till.lists("novelty", title="Novelty", category="toys", price=3.0, markets=["north"])
+    till.tells("view", "c06", "novelty")
+    till.rules("loud", {"kind": "boost", "id": "loud", "which": {"category": "toys"}, "strength": 50})
+    till.rules("over", {"kind": "exclude", "id": "over", "which": {"brand": "Ashby"}, "ends": "2025-01-02T00:00:00Z"})
+    till.rules("gone", {"kind": "exclude", "id": "gone", "which": {"brand": "Hartley"}})
+    till.rules("gone", None)
+
+
+@pytest.mark.parametrize("till", DATABASES, indirect=True)
+@pytest.mark.parametrize("known", [0, 4, 100])  # how much of it the model has learned
+def test_the_file_says_what_the_service_says(till: Till, learned: Recommender, tmp_path: Path, known: int) -> None:
+    a_busy_day(till)
+    learned = up_to(learned, min(known, till.position))
+    for unasked in ("allow", "refuse"):
+        folder = tmp_path / unasked
+        folder.mkdir()
+        now = now_of(till, learned, folder, YES if unasked == "allow" else NO)
+        for customer in PEOPLE:
+            shop, expected = served(till, learned, customer, unasked)
+            assert told(now.since(customer)) == told(expected), customer
+            request = SlateRequest(as_of=now.as_of, purpose=PERSONALIZE_EMAIL, rules=in_force(now.rules, CLOCK))
+            asked = replace(request, rules=shop.today(CLOCK).rules)
+            slates = (
+                now.recommender.recommend(customer, request, now.since(customer)),
+                shop.model.recommender.recommend(customer, asked, expected),
+            )
+            assert slates[0] == slates[1], customer
+        assert (now.as_of, now.rules) == (LATER + 60, shop.rules)
+
+
+@pytest.mark.parametrize("campaign", ["c", "d"])
+@pytest.mark.parametrize("mails", [0, 1, 2, 9])
+def test_what_the_last_mails_showed_counts_in_the_file_as_in_the_service(
+    till: Till, learned: Recommender, tmp_path: Path, mails: int, campaign: str
+) -> None:
+    sent = {name: Campaign(name, "newsletter", "v1", CLOCK, CLOCK - 9, 1, mails) for name in "abcd"}
+    for customer in ("c00", NO_EMAIL, "ann", "cold"):
+        for day, name in enumerate("acabc"):
+            till.mails(
+                customer, sent[name], *list(learned.catalogue.ids)[day : day + 3], "nonsense", time=CLOCK - 5 + day
+            )
+        till.mails(customer, sent["c"], "bagel", time=CLOCK - HOUR)
+    till.hears("cold", {PERSONALIZE_EMAIL: NO})
+    now = now_of(till, learned, tmp_path, shown=AlreadyShown(campaigns=mails, campaign=campaign, clock=CLOCK))
+    ids = learned.catalogue.ids
+    for customer in ("c00", "ann", "nobody"):
+        history = till.store.read(lambda connection, customer=customer: campaigns.recent(connection, customer))
+        before = mail_of(sent[campaign], b"", history, CLOCK).before
+        assert {ids[item] for item in now.seen(customer, now.since(customer))} == {*before} - {"nonsense"}
+        assert bool(before) == (mails > 0 and customer != "nobody")
+    assert [now.seen(customer, now.since(customer)) for customer in (NO_EMAIL, "cold")] == [(), ()]
+
+
+def test_the_slate_of_who_was_erased_follows_nothing_that_earlier_files_showed_them(
+    till: Till, learned: Recommender, tmp_path: Path
+) -> None:
+    earlier = tmp_path / "earlier.csv"
+    earlier.write_text(f"customer_id,product_id\nc00,bread\n{REGULAR},bread\n")
+    till.forgets(REGULAR)
+    now = now_of(till, learned, tmp_path, shown=AlreadyShown([earlier]))
+    bread = now.recommender.catalogue.ids.find("bread")
+    assert [now.seen(customer, now.since(customer)) for customer in ("c00", REGULAR)] == [(bread,), ()]
+
+
+def test_what_was_sold_since_is_popular_in_the_file_as_in_the_service(
+    till: Till, learned: Recommender, tmp_path: Path
+) -> None:
+    for number in range(40):
+        buyer = None if number % 3 == 0 else f"c{number:02}"
+        till.tells("purchase", buyer, "mug", "novelty", order_id=f"{number}", market="north" if number % 2 else None)
+        till.tells("purchase", buyer, "mug", order_id=f"{number}", time=LATER + 1)
+    till.tells("purchase", "c00", "hose", time=moment(1))  # of before the training
+    till.lists("novelty", title="Novelty")
+    for position in (0, 20):
+        shop = CatalogueFollower(till.store, "allow")
+        model = LoadedModel.of(up_to(learned, position))
+        at = shop.at(model, till.store.read(lambda _: till.store.follow()))
+        shop.count_sales(model)
+        expected = shop.as_known(model).model.recommender.model.sales
+        folder = tmp_path / str(position)
+        folder.mkdir()
+        now = now_of(till, up_to(learned, position), folder)
+        sales = now.recommender.model.sales
+        assert int(at.model.recommender.model.sales.indptr[-1]) < int(expected.indptr[-1])
+        for name in ("first_day", "newest", "indptr", "lines"):
+            np.testing.assert_array_equal(getattr(sales, name), getattr(expected, name))
+        np.testing.assert_array_equal(sales.total(LATER + 9, 41), expected.total(LATER + 9, 41))
+
+
+def test_a_product_that_came_back_is_known_with_when(till: Till, learned: Recommender, tmp_path: Path) -> None:
+    till.lists(SOLD_OUT, in_stock=False)
+    till.lists(SOLD_OUT, time=LATER + 7, in_stock=True)
+    till.lists("bread", price=1.0)
+    now = now_of(till, learned, tmp_path)
+    assert now.facts.restocked == {now.recommender.catalogue.ids.find(SOLD_OUT): LATER + 7}
+
+
+def test_an_order_is_found_in_what_was_learned_and_in_what_was_told(
+    till: Till, learned: Recommender, tmp_path: Path
+) -> None:
+    till.tells("purchase", "c00", "mug", "kite", order_id="7/a")
+    till.tells("purchase", "c01", "hose", order_id="7/a")
+    now = now_of(till, learned, tmp_path)
+    ids = now.recommender.catalogue.ids
+    assert [ids[item] for item in now.about("c00", now.since("c00"), "7/a", None).order] == ["kite", "mug"]
+    assert now.about("c00", now.since("c00"), "8", None).order == ()
+    assert now.about("nobody", now.since("nobody"), "7/a", None).order == ()
+    assert now.about("c00", now.since("c00"), None, None) is now.facts
+
+
+def test_without_a_store_nothing_has_happened(learned: Recommender) -> None:
+    now = CurrentModel.of(learned, as_learned(learned.manifest), YES)
+    assert (now.as_of, now.rules, now.facts.restocked) == (learned.manifest.data_as_of, (), {})
+    expected: list[Slate] = [learned.recommend(customer, SlateRequest()) for customer in PEOPLE]
+    assert [now.recommender.recommend(one, SlateRequest(), now.since(one)) for one in PEOPLE] == expected
+
+
+def test_a_store_of_another_kind_is_refused_without_its_password(learned: Recommender) -> None:
+    with pytest.raises(InputError, match="--store: the store's address cannot be read"):
+        read_store_snapshot("mysql://anna:secret@localhost/shop", learned.manifest)

@@ -1,0 +1,127 @@
+"""What the basket ranker learns from: orders after a window's beginning, each with a product hidden."""
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from models.bundles.basket_ranker import FEATURES
+from models.data.events import DAY
+from models.settings import BundleSettings, HistorySettings, TreeSettings
+from tests.shop import SMALL, Line, moment, small_purchases, trained
+from training.ranker.basket_examples import (
+    ENOUGH_FOUND,
+    LARGEST_BASKET,
+    BasketExample,
+    BasketRows,
+    basket_examples,
+    learn,
+    rows_of,
+)
+from training.ranker.windows import Window
+from training.reading.purchases import Purchases
+
+WINDOW = Window(moment(10), (moment(10), moment(12)), 5 * DAY)
+KIT = ("bread", "butter", "jam", "milk")
+BREAD, BUTTER, JAM, MILK = range(4)
+
+
+def placed(days: dict[str, float], things: tuple[str, ...] = KIT) -> Purchases:
+    """One order of all the things a name, and one of soap alone to keep the shop open."""
+    lines = [Line("", thing, day, name) for name, day in days.items() for thing in things]
+    return small_purchases([*lines, Line("", "soap", 0, "opening"), Line("", "soap", 30, "closing")])
+
+
+def test_only_orders_of_the_window_are_asked_about() -> None:
+    # Orders are numbered by their time: 1 is the first of these, after the soap of day 0.
+    purchases = placed({"before": 9.99, "at once": 10, "within": 14.9, "after": 15, "late": 20})
+    assert {question.order for question in basket_examples(purchases, WINDOW, 100, seed=0)} == {2, 3}
+
+
+def test_one_product_is_hidden_from_the_rest_one_of_it_and_a_part_of_it() -> None:
+    asked = basket_examples(placed({"within": 12}), WINDOW, 100, seed=0)
+    assert Counter(question.hidden for question in asked) == {BREAD: 3, BUTTER: 3, JAM: 3, MILK: 3}
+    for whole, one, part in zip(asked[::3], asked[1::3], asked[2::3], strict=True):
+        assert whole.hidden == one.hidden == part.hidden
+        assert sorted((*whole.basket, whole.hidden)) == [BREAD, BUTTER, JAM, MILK]
+        assert len(one.basket) == 1
+        assert 1 <= len(part.basket) <= 3
+        assert set(one.basket) <= set(part.basket) <= set(whole.basket)
+
+
+def test_no_more_products_are_hidden_than_asked_for() -> None:
+    purchases = placed({f"order {number}": 10 + number / 10 for number in range(20)})
+    for most, orders in ((1, 1), (7, 7), (20, 20), (50, 20), (1_000, 20)):
+        asked = basket_examples(purchases, WINDOW, most, seed=0)
+        assert len({(question.order, question.hidden) for question in asked}) == min(most // orders, 4) * orders <= most
+        assert len({question.order for question in asked}) == orders
+
+
+def test_a_seed_asks_the_same_and_another_one_something_else() -> None:
+    purchases = placed({f"order {number}": 10 + number / 10 for number in range(20)})
+    asked = basket_examples(purchases, WINDOW, 10, seed=3)
+    assert basket_examples(purchases, WINDOW, 10, seed=3) == asked
+    assert basket_examples(purchases, WINDOW, 10, seed=4) != asked
+
+
+def test_of_a_very_large_order_only_a_part_is_given() -> None:
+    many = tuple(f"p{number:03}" for number in range(LARGEST_BASKET + 20))
+    asked = basket_examples(placed({"within": 12}, many), WINDOW, 2, seed=0)
+    assert [len(question.basket) for question in asked[::3]] == [LARGEST_BASKET] * 2
+
+
+def test_orders_of_one_product_ask_nothing() -> None:
+    assert basket_examples(placed({"within": 12}, ("bread",)), WINDOW, 100, seed=0) == []
+
+
+def test_a_window_in_which_nothing_was_ordered_asks_nothing() -> None:
+    assert basket_examples(placed({"before": 9}), WINDOW, 100, seed=0) == []
+
+
+def test_rows_are_the_candidates_of_questions_whose_answer_is_among_them() -> None:
+    lines = [Line("", thing, 1, f"order {n}") for n in range(5) for thing in ("bread", "butter", "jam")]
+    lines += [Line("", thing, 1, f"wash {n}") for n in range(5) for thing in ("soap", "towel")]
+    shop = trained(small_purchases(lines), replace(SMALL, history=HistorySettings(min_lines=1)))
+    bread, butter, jam, soap, _ = range(5)
+    rows = rows_of(
+        shop,
+        [BasketExample(7, (bread,), jam), BasketExample(8, (bread,), soap), BasketExample(9, (bread, jam), butter)],
+    )
+    assert rows.order.tolist() == [7, 7, 9]
+    assert rows.hit.tolist() == [False, True, True]
+    assert rows.values.shape == (3, len(FEATURES))
+    assert np.isfinite(rows.values).all()
+    assert len(rows_of(shop, []).hit) == len(rows_of(shop, [BasketExample(8, (bread,), soap)]).hit) == 0
+
+
+def taught(found: int) -> BasketRows:
+    """Two candidates a question; the hidden one is the one with the higher score."""
+    random = np.random.default_rng(0)
+    values = random.normal(size=(2 * found, len(FEATURES))).astype(np.float32)
+    hit = np.arange(2 * found) % 2 == 0
+    values[:, 0] = hit + random.random(2 * found)
+    return BasketRows(values, hit, np.repeat(np.arange(found, dtype=np.int32), 2))
+
+
+def test_a_window_of_which_nothing_was_asked_has_no_rows() -> None:
+    assert BasketRows.of([]).values.shape == (0, len(FEATURES))
+
+
+FEW_TREES = BundleSettings(trees=TreeSettings(trees=10, patience=5, min_rows=20, learning_rate=0.3))
+
+
+@pytest.mark.parametrize("found", [0, ENOUGH_FOUND - 1])
+def test_too_few_that_were_found_teach_nothing(found: int) -> None:
+    assert len(learn(taught(found), FEW_TREES, seed=0).trees) == 0
+
+
+def test_enough_that_were_found_teach_trees_that_put_them_first() -> None:
+    rows = taught(ENOUGH_FOUND)
+    learned = learn(rows, FEW_TREES, seed=0)
+    assert 0 < len(learned.trees) <= 10
+    scores = learned.trees.scores(rows.values)
+    assert scores[rows.hit].min() > scores[~rows.hit].mean()
+    assert max(learned.importance, key=lambda name: learned.importance[name]) == FEATURES[0]
+    again = learn(rows, FEW_TREES, seed=0, threads=1)
+    assert again.trees.scores(rows.values).tolist() == scores.tolist()

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from training.errors import InputError
+from training.reading.customers import NEVER_ASKED, NO, PURPOSES, YES, CustomerTable, read_customers
+from training.reading.duckdb import open_workspace
+from training.reading.file_tables import open_sources
+
+
+def read(folder: Path, *lines: str) -> tuple[dict[str, tuple[int, ...]], CustomerTable]:
+    path = folder / "people.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return customers_of(path)
+
+
+def customers_of(path: Path) -> tuple[dict[str, tuple[int, ...]], CustomerTable]:
+    with open_workspace() as workspace:
+        customers = read_customers(workspace, open_sources(workspace, [path], {}, whole=True))
+        rows = workspace.connection.to_pyarrow(customers.table).to_pylist()
+    return {row["customer_id"]: tuple(row[purpose] for purpose in PURPOSES) for row in rows}, customers
+
+
+def test_consent_is_read_in_any_usual_spelling(tmp_path: Path) -> None:
+    header = "customer_id,train,personalize_web,personalize_email"
+    consents, customers = read(tmp_path, header, "anna,true,YES,1", "bert,False,no,0", "carl,,  ,")
+    assert consents == {"anna": (YES, YES, YES), "bert": (NO, NO, NO), "carl": (NEVER_ASKED,) * 3}
+    assert (customers.rows, customers.problems) == (3, {})
+
+
+def test_a_consent_that_cannot_be_read_is_a_no_and_counted(tmp_path: Path) -> None:
+    consents, customers = read(tmp_path, "customer_id,train,personalize_web", "anna,perhaps,ja", "bert,true,true")
+    assert consents == {"anna": (NO, NO, NEVER_ASKED), "bert": (YES, YES, NEVER_ASKED)}
+    assert customers.problems == {"bad_consent": 2}
+
+
+def test_the_last_row_of_a_customer_wins(tmp_path: Path) -> None:
+    consents, customers = read(tmp_path, "customer_id,train", "anna,true", "bert,true", "anna,false")
+    assert consents == {"anna": (NO, 0, 0), "bert": (YES, 0, 0)}
+    assert customers.problems == {"duplicate_customer": 1}
+
+
+def test_rows_without_a_usable_id_are_left_out_by_name(tmp_path: Path) -> None:
+    rows = (",true", f"{'x' * 501},true", "a\0b,true", "bert,1")
+    consents, customers = read(tmp_path, "customer_id,train", *rows)
+    assert list(consents) == ["bert"]
+    assert customers.problems == {"missing_customer_id": 1, "id_too_long": 1, "bad_id": 1}
+    assert customers.rows == 4
+
+
+def test_where_somebodys_no_may_be_lost_the_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"people\.csv, line 3: .*; 1 of its lines cannot be read"):
+        read(tmp_path, "customer_id,personalize_web", "anna,yes", "bert,Bertil,no")
+    torn = tmp_path / "people.ndjson"
+    torn.write_text('{"customer_id": "anna", "personalize_web": true}\n{"customer_id": "bert", "train": fal\n')
+    with pytest.raises(InputError, match=r"people\.ndjson"):
+        customers_of(torn)
+
+
+def test_a_date_of_consent_that_cannot_be_read_is_none_and_counted(tmp_path: Path) -> None:
+    header = "customer_id,train,train_time,personalize_web_time,consent_time"
+    consents, customers = read(tmp_path, header, "anna,true,soon,2025-01-01,", "bert,true,,,2025-01-01")
+    assert consents == {"anna": (YES, 0, 0), "bert": (YES, 0, 0)}
+    assert customers.problems == {"bad_consent_time": 1}
+
+
+def test_a_customers_file_without_ids_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"people\.csv lacks 1 required column: customer_id"):
+        read(tmp_path, "customer,train", "anna,true")

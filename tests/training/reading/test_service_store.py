@@ -1,0 +1,413 @@
+"""The loop closes: what the service's store holds is in the next model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy import Engine, create_engine, event, insert, make_url, text
+
+from models.artifact.registry import Registry
+from models.data.customers import NEVER_ASKED, NO, PERSONALIZE_EMAIL, PERSONALIZE_WEB, TRAIN, YES
+from models.data.events import KINDS, order_code
+from service.store import consents
+from service.store.database import SCHEMA
+from service.store.events import Event, EventLine, write
+from service.store.store import Store
+from service.store.tables import metadata
+from service.store.writer import Change
+from tests.store_server import KINDS as DATABASES
+from tests.store_server import empty_database, new_store
+from tests.training import corner_shop
+from training.errors import InputError
+from training.fitting import counts
+from training.reading import service_store
+from training.reading.purchases import Purchases, read_purchases
+
+NOON = 1_767_182_400  # 31 December 2025
+DAY = 86_400
+
+
+class Till:
+    """A shop's service that writes into its store."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.url = url
+        self._store = Store(url, folder)
+        self._events = 0
+        self._open = True
+
+    def _write(self, work: Callable[[Change], Any]) -> None:
+        self._store.write(work).result(10)
+
+    def sells(self, customer: str | None, *products: str, order: str | None = None, **more: Any) -> None:
+        self.tells(
+            "purchase", customer, *(EventLine(product, **_taken(more)) for product in products), order=order, **more
+        )
+
+    def tells(
+        self,
+        kind: str,
+        customer: str | None,
+        *lines: EventLine,
+        order: str | None = None,
+        time: int = NOON,
+        **more: Any,
+    ) -> None:
+        self._events += 1
+        told = Event(f"e{self._events}", KINDS.index(kind), time, lines, customer_id=customer, order_id=order, **more)
+        self._write(lambda change: write(change, [told]))
+
+    def hears(self, customer: str, values: dict[int, int], time: int = NOON) -> None:
+        self._write(lambda change: consents.give(change, customer, values, time))
+
+    def strikes_out(self, customer: str, product: str) -> None:
+        self._write(lambda change: consents.strike_out(change, customer, product, NOON))
+
+    def forgets(self, customer: str) -> None:
+        self._write(lambda change: consents.forget(change, customer, NOON))
+
+    def lists(self, product: str, **document: Any) -> None:
+        def work(change: Change) -> None:
+            (number,) = change.numbers(1)
+            row = {"product_id": product, "document": json.dumps(document), "number": number}
+            change.connection.execute(insert(metadata.tables["products"]).values(row))
+
+        self._write(work)
+
+    def tells_at_once(self, count: int) -> None:
+        """As many purchases, each of another product."""
+        numbers = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) "
+        columns = "number, event_id, line, kind, time, customer_id, product_id"
+        values = f"SELECT i, 'e' || i, 0, 0, {NOON}, 'anna', 'p' || i FROM n"
+
+        def work(change: Change) -> None:
+            change.numbers(count)
+            change.connection.execute(text(f"INSERT INTO events ({columns}) {numbers}{values}"))
+
+        self._write(work)
+
+    @property
+    def position(self) -> int:
+        return self._store.follow().number
+
+    def close(self) -> None:
+        if self._open:
+            self._store.close()
+        self._open = False
+
+
+def _taken(more: dict[str, Any]) -> dict[str, Any]:
+    return {name: more.pop(name) for name in ("quantity", "unit_price") if name in more}
+
+
+@pytest.fixture(params=DATABASES)
+def till(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Till]:
+    opened = Till(new_store(request.param, tmp_path), tmp_path)
+    yield opened
+    opened.close()
+
+
+def read(*sources: str | Path, **options: Any) -> Purchases:
+    return read_purchases(sources, **({"now": NOON + DAY} | options))
+
+
+def orders(folder: Path, *lines: str, header: str = "customer_id,product_id,timestamp,order_id,quantity") -> Path:
+    return corner_shop.write(folder, lines, header=header)
+
+
+def people(folder: Path, *lines: str, header: str) -> Path:
+    return corner_shop.write(folder, lines, header=header, name="people.csv")
+
+
+def lines(shop: Purchases) -> list[tuple[str | None, str, str, float]]:
+    """(customer, product, kind, quantity) of every line, sorted."""
+    named = [
+        (shop.customer_ids[user] if user >= 0 else None, shop.product_ids[item], KINDS[kind], float(quantity))
+        for user, item, kind, quantity in zip(shop.user, shop.item, shop.kind, shop.quantity, strict=True)
+    ]
+    return sorted(named, key=str)
+
+
+def consent(shop: Purchases, customer: str) -> list[int]:
+    found: list[int] = shop.consent[shop.customer_ids.find(customer)].tolist()
+    return found
+
+
+def test_an_event_of_today_is_in_tonights_model(till: Till, tmp_path: Path) -> None:
+    till.sells("anna", "p5", order="today")
+    assert corner_shop.train(tmp_path, "--purchases", corner_shop.write(tmp_path, corner_shop.rows()), till.url) == 0
+    registry = Registry(tmp_path / "registry")
+    version = registry.active()
+    assert version is not None
+    manifest = json.loads((registry.path(version) / "manifest.json").read_text())
+    assert manifest["event_position"] == till.position == 1
+    assert manifest["data_as_of"] == NOON
+    assert manifest["counts"]["customers"] == 31
+
+
+def test_every_kind_of_event_is_learned_from_but_what_was_only_shown(till: Till) -> None:
+    till.sells("anna", "milk", order="1", quantity=2.0, unit_price=1.5, currency="EUR", market="DE")
+    for kind in KINDS[1:]:
+        till.tells(kind, "anna", EventLine("milk"), order="1", rating=2.0 if kind == "rating" else None)
+    shop = read(till.url)
+    assert {line[2] for line in lines(shop)} == set(KINDS) - {"exposure"}
+    weights = {KINDS[kind]: float(weight) for kind, weight in zip(shop.kind, shop.weight, strict=True)}
+    assert weights.pop("return") == -0.5
+    assert weights.pop("rating") == -0.5
+    assert weights.pop("remove_from_cart") == -1
+    assert set(weights.values()) == {1.0}
+    assert shop.catalogue.price.tolist() == [1.5]
+    assert list(shop.market_names) == ["DE"]
+    assert set(shop.time.tolist()) == {NOON}
+
+
+def test_a_guests_order_counts_and_a_visit_without_a_name_does_not(till: Till) -> None:
+    till.sells(None, "milk", order="1")
+    till.tells("view", None, EventLine("milk"), session_id="s")
+    shop = read(till.url)
+    assert lines(shop) == [(None, "milk", "purchase", 1.0)]
+    assert shop.report.dropped == {"guest_without_order": 1}
+
+
+def test_what_was_looked_at_before_the_login_belongs_to_the_customer(till: Till) -> None:
+    till.tells("view", None, EventLine("milk"), session_id="s")
+    till.tells("view", "anna", EventLine("bread"), session_id="s")
+    assert lines(read(till.url)) == [("anna", "bread", "view", 1.0), ("anna", "milk", "view", 1.0)]
+
+
+def test_a_purchase_that_came_by_file_and_by_event_counts_once(till: Till, tmp_path: Path) -> None:
+    till.sells("anna", "milk", order="7", quantity=3.0)
+    till.sells(None, "milk", order="8")
+    file = orders(tmp_path, "anna,milk,2025-12-30,7,2", "anna,bread,2025-12-30,7,1", ",milk,2025-12-30,8,5")
+    shop = read(file, till.url)
+    assert lines(shop) == [
+        ("anna", "bread", "purchase", 1.0),
+        ("anna", "milk", "purchase", 3.0),
+        (None, "milk", "purchase", 1.0),
+    ]
+    assert shop.report.dropped == {"in_store_too": 2}
+    assert shop.report.orders == 2
+
+
+def test_a_purchase_that_was_sent_twice_under_two_names_counts_once_as_it_was_told_last(till: Till) -> None:
+    till.sells("anna", "milk", order="7", quantity=3.0)
+    till.tells("purchase", "anna", EventLine("milk", 1.0), EventLine("milk", 1.0), order="7")
+    shop = read(till.url)
+    assert lines(shop) == [("anna", "milk", "purchase", 2.0)]
+    assert shop.report.dropped == {"told_again": 1}
+    assert shop.report.merged_rows == 1
+
+
+def test_what_is_sent_back_in_two_parts_is_sent_back_whole(till: Till) -> None:
+    till.sells("anna", "milk", order="7", quantity=4.0)
+    for _ in range(2):
+        till.tells("return", "anna", EventLine("milk", 2.0), order="7")
+    shop = read(till.url)
+    assert lines(shop)[1] == ("anna", "milk", "return", 4.0)
+    assert sorted(shop.weight.tolist()) == [-1, 1]
+
+
+def test_an_erased_customers_file_rows_are_not_learned_from(till: Till, tmp_path: Path) -> None:
+    till.sells("önne", "milk", order="7")
+    till.sells("anna", "milk", order="8")
+    till.forgets("önne")
+    file = orders(tmp_path, "önne,milk,2025-12-30,7,2", "önne,bread,2025-12-30,9,2", "anna,jam,2025-12-30,6,2")
+    known = people(tmp_path, "önne,yes", "anna,yes", header="customer_id,train")
+    shop = read(file, till.url, customers=known)
+    assert (list(shop.customer_ids), list(shop.product_ids)) == (["anna"], ["jam", "milk"])
+    assert shop.report.dropped == {"erased_customer": 2}
+    assert shop.report.customer_problems == {"erased_customer": 1}
+
+
+def test_what_a_customer_struck_out_is_not_learned_from_wherever_it_stands(till: Till, tmp_path: Path) -> None:
+    till.sells("anna", "milk", "bread", order="7")
+    till.strikes_out("anna", "milk")
+    shop = read(orders(tmp_path, "anna,milk,2025-12-30,1,1", "bert,milk,2025-12-30,2,1"), till.url)
+    assert lines(shop) == [("anna", "bread", "purchase", 1.0), ("bert", "milk", "purchase", 1.0)]
+    assert shop.report.dropped == {"struck_out": 1}
+
+
+def test_the_later_consent_wins(till: Till, tmp_path: Path) -> None:
+    yesterday, noon, tomorrow = "2025-12-30T12:00:00Z", "2025-12-31T12:00:00Z", "2026-01-01"
+    for customer in ("earlier", "same", "later", "undated"):
+        till.hears(customer, {TRAIN: YES, PERSONALIZE_WEB: NO})
+    till.hears("store-only", {PERSONALIZE_EMAIL: YES})
+    rows = [f"earlier,no,yes,{yesterday}", f"same,no,yes,{noon}", f"later,no,yes,{tomorrow}", "undated,no,yes,"]
+    file = people(tmp_path, *rows, "file-only,no,yes,", header="customer_id,train,personalize_web,consent_time")
+    shop = read(orders(tmp_path, "later,milk,2025-12-30,1,1", "same,jam,2025-12-30,2,1"), till.url, customers=file)
+    assert {name: consent(shop, name) for name in shop.customer_ids} == {
+        "earlier": [YES, NO, NEVER_ASKED],
+        "file-only": [NO, YES, NEVER_ASKED],
+        "later": [NO, YES, NEVER_ASKED],
+        "same": [YES, NO, NEVER_ASKED],
+        "store-only": [NEVER_ASKED, NEVER_ASKED, YES],
+        "undated": [YES, NO, NEVER_ASKED],
+    }
+    assert lines(shop) == [("same", "jam", "purchase", 1.0)]
+    assert shop.report.dropped == {"no_consent_to_train": 1}
+
+
+def test_each_purpose_has_a_date_of_its_own(till: Till, tmp_path: Path) -> None:
+    till.sells("anna", "milk", order="1")
+    till.hears("anna", {TRAIN: YES, PERSONALIZE_WEB: YES, PERSONALIZE_EMAIL: YES})
+    header = "customer_id,train,personalize_web,personalize_email,train_time,personalize_web_time,consent_time"
+    file = people(tmp_path, "anna,no,no,no,2025-12-30,2026-01-01,1767312000", header=header)
+    assert consent(read(till.url, customers=file), "anna") == [YES, NO, NO]
+
+
+def test_who_said_no_in_the_store_is_not_learned_from_in_the_file(till: Till, tmp_path: Path) -> None:
+    till.hears("anna", {TRAIN: NO})
+    shop = read(orders(tmp_path, "anna,milk,2025-12-30,1,1", "bert,milk,2025-12-30,2,1"), till.url)
+    assert lines(shop) == [("bert", "milk", "purchase", 1.0)]
+    assert shop.report.dropped == {"no_consent_to_train": 1}
+
+
+def test_the_position_lies_below_what_came_while_reading(till: Till) -> None:
+    till.sells("anna", "milk", order="1")
+    came = []
+
+    def meanwhile(*about: Any) -> None:
+        if "FROM position" in about[2] and not came:
+            came.append(True)
+            till.sells("anna", "bread", order="2")
+            till.hears("carl", {TRAIN: NO})
+
+    event.listen(Engine, "after_cursor_execute", meanwhile)
+    try:
+        shop = read(till.url)
+    finally:
+        event.remove(Engine, "after_cursor_execute", meanwhile)
+    assert (lines(shop), shop.event_position) == ([("anna", "milk", "purchase", 1.0)], 1)
+    shop = read(till.url)
+    assert (len(lines(shop)), shop.event_position, till.position) == (2, 3, 3)
+
+
+def test_nothing_after_until_is_learned_and_the_position_lies_below_it(till: Till) -> None:
+    till.sells("anna", "milk", order="1", time=NOON - DAY)
+    till.sells("anna", "bread", order="2")
+    till.sells("anna", "jam", order="3", time=NOON - DAY)  # it came late: the service folds it in
+    shop = read(till.url, until=NOON)
+    assert (lines(shop), shop.event_position) == ([("anna", "milk", "purchase", 1.0)], 1)
+
+
+def test_more_events_than_are_held_at_once_are_all_there(till: Till) -> None:
+    many = service_store.ROWS + 7
+    till.tells_at_once(many)
+    shop = read(till.url)
+    assert (len(shop), len(shop.product_ids), shop.event_position) == (many, many, many)
+
+
+def test_what_the_shop_says_about_a_product_goes_over_the_products_file(till: Till, tmp_path: Path) -> None:
+    header = "product_id,title,category,brand,price,in_stock,available_until,shelf,rating"
+    rows = ["milk,Milk,dairy,Ashby,1.5,yes,2026-02-01,3,4.5", "bread,Bread,bakery,Ashby,2,yes,,,"]
+    file = corner_shop.write(tmp_path, rows, header=header, name="products.csv")
+    attributes = {"cost": "0.9"}
+    till.lists("milk", price=1.75, currency="EUR", in_stock=False, brand=None, markets=["DE", "AT"], url="ftp://no")
+    till.lists("jam", title="Jam", available_from="2025-12-01T00:00:00Z", attributes=attributes)
+    till.lists("soap", title="Soap", hidden=True)
+    till.sells("anna", "milk", "bread", order="1")
+    shop = read(till.url, products=file)
+    found = shop.catalogue
+    assert list(found.ids) == ["bread", "jam", "milk", "soap"]
+    assert list(found.title) == ["Bread", "Jam", "Milk", "Soap"]
+    assert [found.category_names[code] if code >= 0 else None for code in found.category] == [
+        *("bakery", None, "dairy", None)
+    ]
+    assert found.brand.tolist() == [0, -1, -1, -1]
+    np.testing.assert_array_equal(found.price, [2, np.nan, 1.75, np.nan])
+    assert list(found.currency) == ["", "", "EUR", ""]
+    assert found.in_stock.tolist() == [True, True, False, True]
+    assert found.limited.tolist() == [False, False, True, False]
+    assert list(found.market_names) == ["AT", "DE"]
+    assert found.available_from[1] == 1_764_547_200
+    assert found.available_until[2] == 1_769_904_000
+    assert found.available_until[3] < 0
+    assert [json.loads(text) if text else None for text in found.attributes] == [
+        *(None, attributes, {"shelf": "3", "rating": "4.5"}, None)
+    ]
+    assert (shop.report.product_rows, shop.report.product_problems) == (5, {"bad_url": 1})
+
+
+def test_a_model_keeps_the_codes_of_its_orders(till: Till, tmp_path: Path) -> None:
+    till.sells("anna", "milk", order="Bestellung-ä7")
+    file = orders(tmp_path, "anna,jam,2025-12-30,😀,1", "anna,bread,2025-12-30,,1")
+    history = counts.histories(read(till.url, file)).of(0)
+    assert history.order.tolist() == [0, order_code("😀"), order_code("Bestellung-ä7")]
+    assert history.order.dtype == np.uint32
+
+
+@pytest.mark.parametrize("name", ["", "7", "Bestellung-ä7", "注文😀", "x" * 500])
+def test_the_code_of_an_order_is_part_of_its_md5(name: str) -> None:
+    assert order_code(name) == int(np.frombuffer(hashlib.md5(name.encode()).digest(), "<u4")[2])
+
+
+def test_the_schema_that_is_read_is_the_one_that_the_service_makes() -> None:
+    assert service_store.SCHEMA == SCHEMA
+
+
+def refused(url: str) -> str:
+    with pytest.raises(InputError) as error:
+        read(url)
+    assert "secret" not in str(error.value)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("kind", DATABASES)
+def test_a_database_that_is_no_store_or_another_version_is_refused_with_what_to_do(kind: str, tmp_path: Path) -> None:
+    url = empty_database(kind, tmp_path)
+    engine = create_engine(make_url(url).set(drivername={"postgresql": "postgresql+psycopg"}.get(kind, kind)))
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE other (id INTEGER)"))
+    assert "holds no store of Regulars" in refused(url)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE alembic_version (version_num TEXT)"))
+        connection.execute(text("INSERT INTO alembic_version VALUES ('0000')"))
+    assert f"has schema 0000 of the store, and schema {SCHEMA} is read here" in refused(url)
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("sqlite:///nowhere/store.db", "sqlite:///nowhere/store.db cannot be read: unable to open database file."),
+        ("sqlite://", "address cannot be read"),
+        ("mysql://anna:secret@localhost/shop", "address cannot be read"),
+        ("postgresql://anna:secret@localhost:port/shop", "address cannot be read"),
+        ("postgresql://anna:secret@127.0.0.1:1/shop?password=secret", "postgresql://127.0.0.1:1/shop cannot be read: "),
+    ],
+)
+def test_a_store_that_cannot_be_reached_costs_one_sentence_without_the_password(url: str, sentence: str) -> None:
+    assert sentence in refused(url)
+
+
+def test_a_store_that_cannot_be_reached_ends_the_command_as_bad_input(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = "postgresql://anna:secret@127.0.0.1:1/shop"
+    assert corner_shop.run("train", "--purchases", url, "--registry", tmp_path / "registry") == 2
+    assert "secret" not in capsys.readouterr().out
+    assert not (tmp_path / "registry").exists()
+
+
+def test_two_stores_at_once_are_refused() -> None:
+    with pytest.raises(InputError, match="2 stores are named"):
+        read("sqlite:///one.db", "sqlite:///two.db")
+
+
+def test_a_store_in_which_nothing_happened_is_refused(till: Till) -> None:
+    with pytest.raises(InputError, match=r"holds no events \(0 rows\)"):
+        read(till.url)
+
+
+def test_reading_changes_nothing_in_the_store(till: Till, tmp_path: Path) -> None:
+    till.sells("anna", "milk", order="1")
+    till.close()
+    before = sorted(tmp_path.glob("*.db*")), [path.read_bytes() for path in sorted(tmp_path.glob("*.db"))]
+    read(till.url)
+    assert (sorted(tmp_path.glob("*.db*")), [path.read_bytes() for path in sorted(tmp_path.glob("*.db"))]) == before

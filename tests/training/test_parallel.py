@@ -1,0 +1,87 @@
+"""Many customers shared among processes."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from models.artifact.registry import Registry
+from tests.errands import double, end_at_ten, find, waits_for_ctrl_c
+from tests.shop import small_shop
+from training.errors import InputError
+from training.parallel import AHEAD, cores, shared, spread
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    registry: Registry = small_shop(tmp_path_factory.mktemp("registry"))
+    version = registry.active()
+    assert version is not None
+    return registry.path(version)
+
+
+def test_parts_come_back_in_their_order_whoever_did_them(shop: Path) -> None:
+    everyone = [f"c{number:02}" for number in range(50)]
+    parts = list(spread(shop, find, everyone, chunk=7, processes=2))
+    assert [len(part) for part in parts] == [7] * 7 + [1]
+    assert [customer for part in parts for customer, _, _ in part] == everyone
+    assert [user for part in parts for _, user, _ in part] == list(range(50))
+    assert os.getpid() not in {process for part in parts for _, _, process in part}
+
+
+@pytest.mark.parametrize(("chunk", "processes"), [(2, 1), (5, 4)])
+def test_one_part_or_one_process_is_done_here(shop: Path, chunk: int, processes: int) -> None:
+    (first, *_) = spread(shop, find, ["c00", "c01"], chunk=chunk, processes=processes)
+    assert {process for _, _, process in first} == {os.getpid()}
+
+
+def test_nobody_is_no_part(shop: Path) -> None:
+    assert list(spread(shop, find, [], chunk=2, processes=2)) == []
+
+
+def test_workers_leave_ctrl_c_to_the_process_that_started_them(shop: Path) -> None:
+    assert list(spread(shop, waits_for_ctrl_c, ["a", "b"], chunk=1, processes=2)) == [True, True]
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_no_more_cores_are_used_than_this_process_may_use() -> None:
+    assert 1 <= cores() <= (os.cpu_count() or 1)
+
+
+def test_no_more_parts_are_made_than_are_done_and_soon_to_be() -> None:
+    taken = []
+
+    def parts() -> Iterator[int]:
+        for part in range(50):
+            taken.append(part)
+            yield part
+
+    ahead = [len(taken) - made // 2 for made in shared(os.getpid, double, parts(), processes=2)]
+    assert len(ahead) == 50
+    assert max(ahead) <= 2 * AHEAD + 1
+
+
+def test_a_process_that_is_killed_ends_the_work_with_a_sentence() -> None:
+    with pytest.raises(InputError, match=r"^One of the 2 processes that shared the work was killed, "):
+        list(shared(os.getpid, end_at_ten, range(20), processes=2))
+
+
+KILLED = """
+import os
+from tests.errands import tell_and_sleep
+from training.parallel import shared
+list(shared(os.getpid, tell_and_sleep, range(1000), processes=2))
+"""
+
+
+def test_workers_end_with_a_process_that_is_killed() -> None:
+    with subprocess.Popen([sys.executable, "-c", KILLED], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        parent.stdout.readline()
+        parent.kill()
+        # What they all write to is at its end when the last of them is gone.
+        parent.communicate(timeout=20)

@@ -1,0 +1,114 @@
+"""EASE, every product told from all others by one linear model, to compare with.
+
+H. Steck: Embarrassingly Shallow Autoencoders for Sparse Data, 2019.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, lapack
+from scipy.sparse import csr_matrix
+
+from models.data.events import DAY, PURCHASE
+from training.reading.purchases import Purchases
+
+LARGEST: Final = 12_000  # rows of the matrix that is inverted
+BLOCK: Final = 512  # rows of a matrix at a time
+
+
+@dataclass(frozen=True)
+class EaseSettings:
+    """Chosen on Complete Journey and Online Retail II together, in the 28 days before their last 28."""
+
+    half_life_days: float = 60.0
+    power: float = 0.5  # x = interest^power: the hundredth purchase tells less than the first
+    regularization: float = 100.0
+
+
+@dataclass(frozen=True, eq=False)
+class Ease:
+    """X holds what customers bought and P = (XᵀX + λI)⁻¹.
+
+    XP = (XXᵀ + λI)⁻¹ X, so where customers are fewer than products the smaller matrix is inverted.
+    """
+
+    bought: csr_matrix  # X: (customers, products kept) float32
+    kept: NDArray[np.int64]  # items of the columns, ascending
+    inverse: NDArray[np.float32]  # P, or (XXᵀ + λI)⁻¹ where customers are fewer
+    diagonal: NDArray[np.float32]  # of P: (products kept,)
+    n_items: int
+
+    def scores(self, users: NDArray[np.int32]) -> NDArray[np.float32]:
+        """What each user is expected to buy: (users, items), 0 for products that are not kept."""
+        # S = XB with B = I - P / diag(P), whose diagonal is 0: no product speaks for itself
+        expected = self.bought[users].toarray() - _projected(self.bought, self.inverse, users) / self.diagonal
+        scores = np.zeros((len(users), self.n_items), np.float32)
+        scores[:, self.kept] = expected
+        return scores
+
+
+def fit_ease(past: Purchases, countable: NDArray[np.bool_], as_of: int, settings: EaseSettings) -> Ease:
+    """Learn from the purchases of the products that `kept_products` names."""
+    kept = kept_products(past, countable)
+    bought = csr_matrix(_interest(past, as_of, settings)[:, kept])
+    if _by_customer(bought):
+        inverse = _inverse(bought, settings.regularization)
+        # diag(P) = (1 - diag(Xᵀ (XXᵀ + λI)⁻¹ X)) / λ
+        explained = np.zeros(len(kept))
+        for start in range(0, bought.shape[0], BLOCK):
+            rows = np.arange(start, min(start + BLOCK, bought.shape[0]))
+            explained += np.asarray(bought[rows].multiply(_projected(bought, inverse, rows)).sum(axis=0)).ravel()
+        diagonal = ((1 - explained) / settings.regularization).astype(np.float32)
+    else:
+        inverse = _inverse(bought.T.tocsr(), settings.regularization)
+        diagonal = inverse.diagonal()
+    return Ease(bought, kept, inverse, diagonal, len(countable))
+
+
+def kept_products(past: Purchases, countable: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The countable products; where neither they nor the customers are few, the `LARGEST` most bought of them."""
+    items = np.flatnonzero(countable)
+    if min(len(items), len(past.customer_ids)) <= LARGEST:
+        return items
+    lines = np.bincount(past.item[past.kind == PURCHASE], minlength=len(countable))[items]
+    return np.sort(items[np.argsort(-lines, kind="stable")[:LARGEST]])
+
+
+def _interest(past: Purchases, as_of: int, settings: EaseSettings) -> csr_matrix:
+    """What customers bought, old purchases less: (customers, items) float32."""
+    bought = (past.kind == PURCHASE) & (past.user >= 0)
+    # x = (Σ 2^(-age / half-life) over the purchase lines)^power
+    decay = np.exp2((past.time[bought] - as_of) / (DAY * settings.half_life_days)).astype(np.float32)
+    shape = (len(past.customer_ids), len(past.product_ids))
+    interest = csr_matrix((decay, (past.user[bought], past.item[bought])), shape)
+    interest.data **= settings.power
+    return interest
+
+
+def _by_customer(bought: csr_matrix) -> bool:
+    return bool(bought.shape[0] < bought.shape[1])
+
+
+def _projected(bought: csr_matrix, inverse: NDArray[np.float32], rows: NDArray[np.integer]) -> NDArray[np.float32]:
+    """XP of some customers: (rows, products kept)."""
+    projected: NDArray[np.float32] = inverse[rows] @ bought if _by_customer(bought) else bought[rows] @ inverse
+    return projected
+
+
+def _inverse(matrix: csr_matrix, regularization: float) -> NDArray[np.float32]:
+    """(AAᵀ + λI)⁻¹, in the memory of one such matrix."""
+    n = matrix.shape[0]
+    gram = np.empty((n, n), np.float32, order="F")
+    for start in range(0, n, BLOCK):
+        gram[:, start : start + BLOCK] = (matrix @ matrix[start : start + BLOCK].T).toarray()
+    gram[np.diag_indices(n)] += regularization
+    factor, _ = cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
+    inverse, _ = lapack.spotri(factor, lower=True, overwrite_c=True)
+    for column in range(n):  # LAPACK leaves the upper half to us
+        inverse[column, column + 1 :] = inverse[column + 1 :, column]
+    symmetric: NDArray[np.float32] = inverse.T  # its rows lie together, as sparse products read them
+    return symmetric

@@ -1,0 +1,69 @@
+"""The history cut in two: what a model may see, and what its customers bought afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.data.events import DAY, PURCHASE
+from training.config import EvaluationConfig
+from training.fitting.counts import only
+from training.reading.purchases import Purchases
+
+ENOUGH_LINES = 3  # before the cut, for a product to count
+ENOUGH_CUSTOMERS = 20  # with targets, for a mean to say something
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    cut: int  # seconds since 1970; the past is before it
+    past: Purchases
+    future: Purchases
+    countable: NDArray[np.bool_]  # (items,) bought often enough before the cut to be expected of a model
+    users: NDArray[np.int32]  # customers with a purchase before the cut and a target after it
+    targets: list[frozenset[int]]  # of each of them: countable products bought after the cut
+    discoveries: list[frozenset[int]]  # the targets that were never bought before
+
+
+def split(purchases: Purchases, config: EvaluationConfig) -> Split | None:
+    """Keep the last `test_days` back; None where too little would be left on either side."""
+    cut = cut_of(purchases, config.test_days)
+    before = purchases.time < cut
+    past, future = as_it_was(only(purchases, before)), only(purchases, ~before)
+    bought = past.kind == PURCHASE
+    countable = np.bincount(past.item[bought], minlength=len(purchases.product_ids)) >= ENOUGH_LINES
+    known = np.unique(past.user[bought & (past.user >= 0)])
+
+    counts = (future.kind == PURCHASE) & countable[future.item] & np.isin(future.user, known)
+    scored = np.unique(future.user[counts])
+    if len(scored) < ENOUGH_CUSTOMERS:
+        return None
+    if len(scored) > config.max_customers:
+        chosen = np.random.default_rng(config.seed).choice(len(scored), config.max_customers, replace=False)
+        scored = scored[np.sort(chosen)]
+    targets = _products_of(future, counts, scored)
+    before_cut = _products_of(past, bought & (past.user >= 0), scored)
+    discoveries = [now - old for now, old in zip(targets, before_cut, strict=True)]
+    return Split(cut, past, future, countable, scored, targets, discoveries)
+
+
+def cut_of(purchases: Purchases, test_days: int) -> int:
+    """So many days before the last purchase: visits may be told more often than orders, and nobody asks for them."""
+    return int(purchases.time[purchases.kind == PURCHASE].max(initial=0)) - test_days * DAY
+
+
+def as_it_was(purchases: Purchases) -> Purchases:
+    """The same shop at the end of these lines: what is sold out today was in stock, what was not sold had no price."""
+    sold = np.zeros(len(purchases.catalogue), np.bool_)
+    sold[purchases.item] = True
+    price = np.where(sold, purchases.catalogue.price, np.nan)  # it may be what was paid later
+    catalogue = replace(purchases.catalogue, in_stock=np.ones(len(sold), np.bool_), price=price)
+    return replace(purchases, catalogue=catalogue)
+
+
+def _products_of(purchases: Purchases, rows: NDArray[np.bool_], users: NDArray[np.int32]) -> list[frozenset[int]]:
+    user, item = purchases.user[rows], purchases.item[rows]
+    starts, stops = np.searchsorted(user, users), np.searchsorted(user, users, side="right")
+    return [frozenset(item[start:stop].tolist()) for start, stop in zip(starts, stops, strict=True)]

@@ -1,0 +1,70 @@
+"""Purchases counted into what a model keeps: histories of customers, sales a day, orders."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from models.data.daily_sales import DailySales
+from models.data.events import DAY, PURCHASE, Events
+from models.data.history import Histories
+from training.reading.purchases import Purchases
+
+# The arrays of Purchases that have a row a line.
+LINES = ("user", "item", "order", "order_code", "time", "kind", "weight", "quantity", "price", "market")
+
+
+def only(purchases: Purchases, rows: NDArray[np.bool_]) -> Purchases:
+    """The same shop with these lines alone; products and customers keep their indices."""
+    return dataclasses.replace(purchases, **{name: getattr(purchases, name)[rows] for name in LINES})
+
+
+def histories(purchases: Purchases) -> Histories:
+    known = slice(int(np.searchsorted(purchases.user, 0)), None)  # guests come first
+    counts = np.bincount(purchases.user[known], minlength=len(purchases.customer_ids))
+    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    events = Events(purchases.item, purchases.time, purchases.kind, purchases.weight, purchases.order_code)
+    return Histories(indptr, events.at(known))
+
+
+def daily_sales(purchases: Purchases) -> DailySales:
+    """Purchase lines a day, market and product; guests count too."""
+    bought = purchases.kind == PURCHASE
+    day = purchases.time[bought] // DAY
+    first, days = int(day.min()), int(day.max() - day.min()) + 1
+    n_items, n_markets = len(purchases.product_ids), len(purchases.market_names) + 1
+    key = ((day - first) * n_markets + purchases.market[bought] + 1) * n_items + purchases.item[bought]
+    key, lines = np.unique(key, return_counts=True)
+    row_day, rest = np.divmod(key, n_markets * n_items)
+    market, item = np.divmod(rest, n_items)
+    return DailySales(
+        first_day=np.array([first], np.int64),
+        newest=np.array([purchases.time.max()], np.int64),
+        indptr=np.searchsorted(row_day, np.arange(days + 1)).astype(np.int64),
+        item=item.astype(np.int32),
+        market=(market - 1).astype(np.int32),
+        lines=lines.astype(np.float32),
+    )
+
+
+def learned(purchases: Purchases, min_lines: int) -> NDArray[np.bool_]:
+    """Products bought often enough to learn from: bool (items,)."""
+    lines = np.bincount(purchases.item[purchases.kind == PURCHASE], minlength=len(purchases.product_ids))
+    return lines >= min_lines
+
+
+def orders(purchases: Purchases, learned: NDArray[np.bool_]) -> csr_matrix:
+    """Which learned products an order holds: (orders, items) of ones, float32; guests' orders too.
+
+    An order of nothing but products that are not learned from is an empty row: it counts as an order.
+    """
+    bought = (purchases.kind == PURCHASE) & learned[purchases.item]
+    order, item = purchases.order[bought], purchases.item[bought]
+    shape = (int(purchases.order.max(initial=-1)) + 1, len(purchases.product_ids))
+    matrix = csr_matrix((np.ones(len(order), np.float32), (order, item)), shape)
+    matrix.sum_duplicates()
+    matrix.data[:] = 1
+    return matrix

@@ -1,0 +1,114 @@
+"""Purchases in, everything that a model keeps out."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from models.data.customers import Customers
+from models.data.events import PURCHASE
+from models.data.history import Histories, interactions, interest, pair_starts
+from models.model import Model
+from models.ranking.learned_ranker import LearnedRanker
+from models.settings import ModelSettings
+from training.fitting import counts
+from training.fitting.als import fit_item_factors
+from training.fitting.co_purchases import fit_order_pairs
+from training.fitting.item_neighbours import fit_neighbours
+from training.fitting.product_stats import fit_traits
+from training.fitting.repurchase import fit_repeats
+from training.fitting.substitutes import fit_substitutes
+from training.progress import Reporter
+from training.reading.purchases import Purchases
+
+
+def fit(
+    purchases: Purchases, settings: ModelSettings, reporter: Reporter, *, name: str, lesson: LearnedRanker | None = None
+) -> Model:
+    """Learn every source as of the newest line; `name` tells one fit from another in the progress.
+
+    The lesson, what the ranker has learned, is given: training.ranker.train_ranker learns it from earlier fits like this one.
+    """
+    as_of = int(purchases.time.max())
+    histories = counts.histories(purchases)
+    learned = counts.learned(purchases, settings.history.min_lines)
+    pairs = Pairs(histories, learned, as_of, settings)
+    with reporter.step(f"{name}: factors") as advance:
+        confidence = pairs.interest(settings.factors.half_life_days)
+        confidence.data = 1 + np.float32(settings.factors.alpha) * confidence.data
+        items = np.flatnonzero(learned).astype(np.int32)
+        factors = fit_item_factors(confidence, items, settings.factors, seed=settings.seed, on_progress=advance)
+        factors = factors.longest_first()
+    with reporter.step(f"{name}: neighbours"):
+        neighbours = fit_neighbours(pairs.interest(settings.neighbours.half_life_days), settings.neighbours)
+    with reporter.step(f"{name}: bundles") as advance:
+        orders = counts.orders(purchases, learned)
+        times = order_times(purchases, orders.shape[0])
+        order_pairs = fit_order_pairs(orders, times, as_of, settings.bundles, on_progress=advance)
+    with reporter.step(f"{name}: substitutes"):
+        customers = order_customers(purchases, orders.shape[0])
+        substitutes = fit_substitutes(orders, customers, order_pairs, neighbours, purchases.catalogue, settings.bundles)
+    with reporter.step(f"{name}: sales and repeats"):
+        sales = counts.daily_sales(purchases)
+        everyone = interactions(histories.events, pairs.starts, as_of, settings.history)
+        traits = fit_traits(purchases)
+        repeats = fit_repeats(everyone, traits.category, settings.repeats)
+    people = Customers(
+        purchases.customer_ids,
+        purchases.consent,
+        purchases.consent_time,
+        purchases.customer_market,
+        purchases.market_names,
+    )
+    return Model(
+        people,
+        purchases.catalogue,
+        traits,
+        histories,
+        factors,
+        neighbours,
+        order_pairs,
+        substitutes,
+        sales,
+        repeats,
+        lesson or LearnedRanker.none(),
+    )
+
+
+class Pairs:
+    """The pairs of all customers with the products that are learned from, as a matrix of decayed interest."""
+
+    def __init__(self, histories: Histories, learned: NDArray[np.bool_], as_of: int, settings: ModelSettings) -> None:
+        self.events = histories.events
+        n_users = len(histories.indptr) - 1
+        user = np.repeat(np.arange(n_users, dtype=np.int32), np.diff(histories.indptr))
+        self.starts = pair_starts(self.events, user)
+        self.user = user[self.starts]
+        self.learned = learned
+        self.shape = (n_users, len(learned))
+        self.as_of = as_of
+        self.history = settings.history
+
+    def interest(self, half_life_days: float) -> csr_matrix:
+        """Decayed interest above 0: (users, items) float32."""
+        values = interest(self.events, self.starts, self.as_of, half_life_days, self.history)
+        columns = self.events.item[self.starts]
+        shown = (values > 0) & self.learned[columns]
+        return csr_matrix((values[shown], (self.user[shown], columns[shown])), self.shape, dtype=np.float32)
+
+
+def order_times(purchases: Purchases, n_orders: int) -> NDArray[np.int64]:
+    """When each order was placed, seconds since 1970: int64 (orders,)."""
+    bought = purchases.kind == PURCHASE
+    times = np.zeros(n_orders, np.int64)
+    times[purchases.order[bought]] = purchases.time[bought]
+    return times
+
+
+def order_customers(purchases: Purchases, n_orders: int) -> NDArray[np.int32]:
+    """Who placed each order, -1 a guest: int32 (orders,)."""
+    bought = purchases.kind == PURCHASE
+    customers = np.full(n_orders, -1, np.int32)
+    customers[purchases.order[bought]] = purchases.user[bought]
+    return customers

@@ -1,0 +1,108 @@
+"""Substitutes, told from complements: what the same customers buy, but not in one order."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csc_matrix, csr_matrix, diags
+
+from models.data.catalogue import Catalogue
+from models.settings import BundleSettings
+from models.sources.co_purchases import CoPurchases
+from models.sources.item_neighbours import ItemNeighbours
+from models.sources.substitutes import Substitutes
+from training.fitting.product_stats import WORD
+
+BLOCK: Final = 5_000_000  # cells of columns multiplied at a time
+MOST: Final = 400_000_000  # cells multiplied in all; of more, a part of the customers tells
+
+
+def fit_substitutes(
+    orders: csr_matrix,
+    customer: NDArray[np.int32],
+    pairs: CoPurchases,
+    neighbours: ItemNeighbours,
+    catalogue: Catalogue,
+    settings: BundleSettings,
+) -> Substitutes:
+    """From (orders, items) of ones, and who placed each order (orders,), -1 a guest."""
+    a, b = _asked(pairs, neighbours)
+    alike = _alike(catalogue, a, b)
+    a, b = a[alike], b[alike]
+    size = np.diff(orders.indptr)
+    counted = (customer >= 0) & (size > 0)
+    counted &= customer % _stride(orders[np.flatnonzero(counted)], a, b) == 0
+    orders, size = csr_matrix(orders[np.flatnonzero(counted)]), size[counted].astype(np.float64)
+    users, who = np.unique(customer[counted], return_inverse=True)
+    of_customer = csr_matrix((np.ones(len(who), np.float32), (who, np.arange(len(who)))), (len(users), len(who)))
+    # Were a customer's products spread over their orders by chance and the orders' sizes s,
+    # Σ_o P(a in o) P(b in o) = n_a n_b Σ s² / (Σ s)² of the orders would hold both
+    spread = np.bincount(who, size**2, len(users)) / np.maximum(np.bincount(who, size, len(users)), 1) ** 2
+    bought = csc_matrix(diags(np.sqrt(spread).astype(np.float32)) @ of_customer @ orders)
+    expected, together = _products(bought, a, b), _products(csc_matrix(orders), a, b)
+    damping = settings.substitute_damping
+    rivals = (together + damping) < settings.substitute_ratio * (expected + damping)
+    a, b = np.concatenate([a[rivals], b[rivals]]), np.concatenate([b[rivals], a[rivals]])
+    order = np.lexsort((b, a))
+    return Substitutes(np.searchsorted(a[order], np.arange(len(catalogue) + 1)).astype(np.int64), b[order])
+
+
+def _asked(pairs: CoPurchases, neighbours: ItemNeighbours) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Pairs that orders or customers tie, each once, the smaller item first."""
+    n_items = len(pairs.orders)
+    keys = []
+    for links in (pairs, neighbours):
+        row = np.repeat(np.arange(n_items), np.diff(links.indptr))
+        keys.append(np.minimum(row, links.item) * n_items + np.maximum(row, links.item))
+    smaller, larger = np.divmod(np.unique(np.concatenate(keys)), n_items)
+    return smaller.astype(np.int32), larger.astype(np.int32)
+
+
+def _alike(catalogue: Catalogue, a: NDArray[np.int32], b: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Pairs of one category; where that is unknown, with half of the shorter title's words in both titles.
+
+    Where a title is unknown too, none: orders alone do not tell milk from a hammer.
+    """
+    category = catalogue.category
+    alike: NDArray[np.bool_] = category[a] == category[b]
+    unknown = np.flatnonzero((category[a] < 0) | (category[b] < 0))
+    words = _words(catalogue)
+    count = np.diff(words.indptr)
+    for part in np.array_split(unknown, len(unknown) // BLOCK + 1):
+        left, right = a[part], b[part]
+        both = np.asarray(words[left].multiply(words[right]).sum(axis=1)).ravel()
+        alike[part] = (both > 0) & (both >= np.minimum(count[left], count[right]) / 2)
+    return alike
+
+
+def _words(catalogue: Catalogue) -> csr_matrix:
+    """Which words a title has: (items, words) of ones."""
+    codes: dict[str, int] = {}
+    titles = [
+        sorted({codes.setdefault(word, len(codes)) for word in WORD.findall(title.lower())})
+        for title in catalogue.title
+    ]
+    indptr = np.cumsum([0, *map(len, titles)])
+    indices = np.fromiter((code for title in titles for code in title), np.int32, indptr[-1])
+    return csr_matrix((np.ones(len(indices), np.float32), indices, indptr), (len(titles), len(codes)))
+
+
+def _stride(orders: csr_matrix, a: NDArray[np.int32], b: NDArray[np.int32]) -> int:
+    """One customer in how many is looked at, so that a large shop takes no longer."""
+    cells = np.bincount(orders.indices, minlength=orders.shape[1])
+    return max(1, -(-int(cells[a].sum() + cells[b].sum()) // MOST))
+
+
+def _products(matrix: csc_matrix, a: NDArray[np.int32], b: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Σ over the rows of matrix[:, a] · matrix[:, b], for pairs of columns (p,)."""
+    matrix.sort_indices()
+    cells = np.diff(matrix.indptr)
+    cost = np.cumsum(cells[a] + cells[b])
+    cuts = np.searchsorted(cost, np.arange(BLOCK, cost[-1] if len(cost) else 0, BLOCK))
+    parts = [
+        np.asarray(matrix[:, left].multiply(matrix[:, right]).sum(axis=0), np.float64).ravel()
+        for left, right in zip(np.split(a, cuts), np.split(b, cuts), strict=True)
+    ]
+    return np.concatenate(parts)

@@ -1,0 +1,186 @@
+"""What a training report shows, part by part. A part that is None or empty was not measured, and the page says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from training.evaluation.metrics import Mean
+from training.evaluation.results import Bin, CandidateFigures, Diversity, Group, NewProducts, Role
+
+
+class Verdict(StrEnum):
+    """What came of the run."""
+
+    PUBLISHED = "published"
+    REFUSED = "refused"
+    MEASURED = "measured"  # nothing was to be published
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to fill a slate, mean over the customers of a task."""
+
+    name: str
+    role: Role
+    recall: Mean
+    ndcg: Mean
+    hits: float  # products of the slate that the customer bought in the test window
+
+
+@dataclass(frozen=True)
+class Task:
+    """One question that was asked of every method: "all" products, or "discovery" of those never bought before."""
+
+    name: str
+    customers: int
+    methods: tuple[Method, ...]
+    coverage: float  # share of countable products in anyone's slate
+    novelty: float  # mean of -log2(share of lines) of what was shown
+    filled: float  # share of slots
+    by_length: tuple[Group, ...] = ()  # by purchase lines before the cut
+    by_activity: tuple[Group, ...] = ()  # by orders in the 28 days before the cut
+    candidates: CandidateFigures | None = None
+    calibration: tuple[Bin, ...] = ()
+
+    @property
+    def best_first(self) -> list[Method]:
+        return sorted(self.methods, key=lambda method: -method.recall.value)
+
+    @property
+    def served(self) -> Method:
+        return next(method for method in self.methods if method.role is Role.SERVED)
+
+    @property
+    def best_baseline(self) -> Method | None:
+        """The simple method of the highest Recall."""
+        baselines = [method for method in self.methods if method.role is Role.BASELINE]
+        return max(baselines, key=lambda method: method.recall.value, default=None)
+
+
+@dataclass(frozen=True)
+class Importance:
+    feature: str
+    gain: float  # share of what all splits of the ranker gained
+
+
+@dataclass(frozen=True)
+class BundleMethod:
+    """Hit rate at k of one way to complete an order, given the rest of it and given one product of it."""
+
+    name: str
+    role: Role
+    basket: float  # mean over orders
+    one_product: float
+    basket_per_product: float  # mean over hidden products, in which large orders weigh more
+    one_product_per_product: float
+
+
+@dataclass(frozen=True)
+class Bundles:
+    orders: int
+    methods: tuple[BundleMethod, ...]
+
+    @property
+    def served(self) -> BundleMethod:
+        return next(method for method in self.methods if method.role is Role.SERVED)
+
+
+@dataclass(frozen=True)
+class ExampleProduct:
+    product_id: str
+    title: str | None = None
+
+
+@dataclass(frozen=True)
+class OwnedProduct:
+    """A product of a customer's history."""
+
+    product: ExampleProduct
+    lines: int
+    days_since: float  # last bought, before the cut
+
+
+@dataclass(frozen=True)
+class ExampleSlot:
+    """A slot of a customer's slate."""
+
+    product: ExampleProduct
+    reason: str
+    source: str
+
+
+@dataclass(frozen=True)
+class ExampleCustomer:
+    """A real customer before and after the cut."""
+
+    customer_id: str
+    history: tuple[OwnedProduct, ...]  # in the order to be shown
+    slate: tuple[ExampleSlot, ...]
+    bought: tuple[ExampleProduct, ...]  # in the test window
+
+    @property
+    def targets(self) -> frozenset[str]:
+        return frozenset(product.product_id for product in self.bought)
+
+    @property
+    def shown(self) -> frozenset[str]:
+        return frozenset(slot.product.product_id for slot in self.slate)
+
+    @property
+    def hits(self) -> int:
+        return len(self.shown & self.targets)
+
+
+@dataclass(frozen=True)
+class ReadingFigures:
+    """What was read and what became of it: rows == merged_rows + lines + sum(dropped.values())."""
+
+    rows: int
+    lines: int
+    merged_rows: int
+    dropped: Mapping[str, int]  # reason -> rows, most first
+    guest_lines: int
+    customers: int
+    products: int
+    orders: int
+    product_problems: Mapping[str, int] = field(default_factory=dict)  # rows left out and cells not understood
+    customer_problems: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ComparisonRow:
+    """One question of the gate: the served method's metric less that of a rival, paired by customer."""
+
+    task: str
+    metric: str  # "Recall@10"
+    against: str
+    difference: Mean
+    passed: bool
+
+
+@dataclass(frozen=True)
+class Report:
+    """Times in seconds since 1970, UTC."""
+
+    verdict: Verdict
+    version: str | None  # what was published
+    created: int
+    data_from: int
+    cut: int  # where the test window begins
+    data_as_of: int
+    k: int
+    test_days: int
+    reading: ReadingFigures
+    tasks: tuple[Task, ...] = ()
+    comparisons: tuple[ComparisonRow, ...] = ()
+    importance: tuple[Importance, ...] = ()  # most first
+    bundles: Bundles | None = None
+    new_products: NewProducts | None = None
+    diversity: tuple[Diversity, ...] = ()
+    customers: tuple[ExampleCustomer, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)  # nested
+    seconds: Mapping[str, float] = field(default_factory=dict)  # step -> how long it took
+    notes: tuple[str, ...] = ()  # what else a reader should know, such as why the blend serves

@@ -1,0 +1,157 @@
+"""The report of a training run: one HTML page that asks nothing of a network and can be mailed, printed and kept."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from training.errors import InputError
+from training.report import plots
+from training.report.data import ComparisonRow, Report, Task, Verdict
+
+NUMERALS: Final = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+TASKS: Final[dict[str, str]] = {"all": "Any product", "discovery": "New to the customer"}
+
+
+@dataclass(frozen=True)
+class ReportSection:
+    """A part of the page; `name` is its anchor and its template. It is left out where `measured` finds nothing."""
+
+    name: str
+    title: str
+    measured: Callable[[Report], object]
+
+
+SECTIONS: Final = (
+    ReportSection("methods", "Methods side by side", lambda r: r.tasks),
+    ReportSection("groups", "For whom it works", lambda r: any(task.by_length or task.by_activity for task in r.tasks)),
+    ReportSection("range", "How much of the shop is shown", lambda r: r.tasks),
+    ReportSection("sources", "Where candidates come from", lambda r: any(task.candidates for task in r.tasks)),
+    ReportSection("importance", "What the ranker goes by", lambda r: r.importance),
+    ReportSection(
+        "calibration", "Whether scores mean what they say", lambda r: any(task.calibration for task in r.tasks)
+    ),
+    ReportSection("bundles", "Bought together", lambda r: r.bundles),
+    ReportSection("new_products", "New products", lambda r: r.new_products),
+    ReportSection("diversity", "What variety costs", lambda r: r.diversity),
+    ReportSection("customers", "Real customers", lambda r: r.customers),
+    ReportSection("reading", "What was read", lambda r: r.reading),
+    ReportSection("gate", "Held against its rivals", lambda r: r.comparisons),
+    ReportSection("making", "How it was made", lambda r: r),
+)
+
+
+def write_report(path: Path, report: Report) -> None:
+    """The file appears whole or not at all, its folder with it. Raises InputError naming the path."""
+    page = render(report)
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            beside.write_text(page, encoding="utf-8")
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"The report {path} cannot be written: {error.strerror or error}") from error
+
+
+def render(report: Report) -> str:
+    """Equal reports are equal pages. Titles and ids are text wherever they stand, whatever is in them."""
+    environment = Environment(
+        loader=PackageLoader("training"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= FILTERS
+    return environment.get_template("report.html.j2").render(
+        report=report,
+        plots=plots,
+        summary=" ".join(summary(report)),
+        sections=[section for section in SECTIONS if section.measured(report)],
+        absent=[section.title for section in SECTIONS if not section.measured(report)],
+        settings=list(_flat(report.settings)),
+    )
+
+
+def summary(report: Report) -> list[str]:
+    """The whole report in a few sentences."""
+    return [*(_bought(report, task) for task in report.tasks), _verdict(report)]
+
+
+def _bought(report: Report, task: Task) -> str:
+    of = "products new to them" if task.name == "discovery" else "products shown to a returning customer"
+    within = "" if task.name == "discovery" else f" bought within the next {report.test_days} days"
+    best = task.best_baseline
+    rival = f"; the best simple method ({best.name}) gets {best.hits:.1f}" if best else ""
+    return f"Of {numeral(report.k)} {of}, {task.served.hits:.1f} were{within}{rival}."
+
+
+def _verdict(report: Report) -> str:
+    failed = [comparison for comparison in report.comparisons if not comparison.passed]
+    if report.verdict is Verdict.MEASURED:
+        return "This was a measurement: nothing was published."
+    if report.verdict is Verdict.REFUSED:
+        return " ".join(("This version was refused.", *(map(_shortfall, failed[:1]) if failed else report.notes[:1])))
+    if not report.tasks:
+        return "This version was published without being measured."
+    rivals = len(report.comparisons)
+    why = f": in none of {numeral(rivals)} comparisons did it fall behind" if rivals else ""
+    return f"This version was published{why}."
+
+
+def _shortfall(comparison: ComparisonRow) -> str:
+    asked, missing = task_title(comparison.task).lower(), -comparison.difference.value
+    return f"Its {comparison.metric} ({asked}) is {missing:.3f} below that of {comparison.against}."
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """("factors.alpha", "40"), as a configuration file would name it."""
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", str(value)
+
+
+def task_title(name: str) -> str:
+    return TASKS.get(name, name)
+
+
+def numeral(number: int) -> str:
+    return NUMERALS[number] if 0 <= number < len(NUMERALS) else f"{number:,}"
+
+
+def figure(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.3f}"
+
+
+def share(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.1%}"
+
+
+def signed(value: float) -> str:
+    return f"{value:+.4f}".replace("-", "−")
+
+
+def day(moment: int) -> str:
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d")
+
+
+FILTERS: Final[dict[str, Callable[..., str]]] = {
+    "count": "{:,}".format,
+    "day": day,
+    "figure": figure,
+    "numeral": numeral,
+    "share": share,
+    "signed": signed,
+    "task": task_title,
+}
