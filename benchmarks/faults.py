@@ -30,13 +30,13 @@ from models.artifact.registry import Registry
 from models.recommender import Recommender
 from models.slate import FallbackReason
 from service.answering.answer import answer, popular_answer
-from service.answering.query import Query, QueryKind
+from service.answering.query import QueryKind, RecommendationQuery
 from service.model.live_catalogue import LiveCatalogue
 from service.model.loaded_model import LoadedModel
 from service.schemas.parameters import CustomerOptions
 from service.settings import Settings
 from service.signing.click_links import ClickLinks
-from tests.redis_server import MISSING, RedisServer, find_redis
+from tests.support.redis_server import MISSING, RedisServer, find_redis
 
 STRANGER = "never seen before"
 Truth = dict[str, bytes]
@@ -55,8 +55,8 @@ def popular_truth(model: LoadedModel, customers: Sequence[str]) -> Truth:
     return {name: popular_answer(shop, question_of(name), reason, links).body_for(name) for name in customers}
 
 
-def question_of(name: str) -> Query:
-    return Query(QueryKind.CUSTOMER, CustomerOptions(), "en_US", customer_id=name)
+def question_of(name: str) -> RecommendationQuery:
+    return RecommendationQuery(QueryKind.CUSTOMER, CustomerOptions(), "en_US", customer_id=name)
 
 
 def another_version(root: Path, seconds_later: int = 60) -> str:

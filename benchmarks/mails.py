@@ -41,8 +41,8 @@ from models.data.customers import NO, PERSONALIZE_EMAIL
 from models.recommender import Recommender
 from service.runtime.metrics import DIRECTORY
 from service.settings import IN_MEMORY
-from tests.postgres_server import PostgresServer
-from tests.redis_server import MISSING, RedisServer, find_redis
+from tests.support.postgres_server import PostgresServer
+from tests.support.redis_server import MISSING, RedisServer, find_redis
 
 SHARE_OF_CAPACITY: Final = 0.6
 UNKNOWN, REFUSING = 0.2, 0.1  # of the recipients

@@ -25,7 +25,7 @@ from models.artifact.registry import Registry
 from models.recommender import Recommender
 from models.slate import SlateRequest
 from service.answering.answer import answer
-from service.answering.query import Query, QueryKind
+from service.answering.query import QueryKind, RecommendationQuery
 from service.model.live_catalogue import LiveCatalogue
 from service.model.loaded_model import LoadedModel
 from service.schemas.parameters import CustomerOptions
@@ -96,7 +96,7 @@ def in_process(recommender: Recommender, customers: Sequence[str]) -> None:
     )
 
     def body(customer: str) -> bytes:
-        question = Query(QueryKind.CUSTOMER, CustomerOptions(), "en_US", customer_id=customer)
+        question = RecommendationQuery(QueryKind.CUSTOMER, CustomerOptions(), "en_US", customer_id=customer)
         return answer(shop, question, ClickLinks(b"secret")).body_for(customer)
 
     row("slate and body, in the process", *times_ms([partial(body, customer) for customer in customers]))

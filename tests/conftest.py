@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.redis_server import MISSING, RedisServer, find_redis
+from tests.support.redis_server import MISSING, RedisServer, find_redis
 
 # Tests look at what is left in the folder for temporary files: where they run side by side, each side has its own. It
 # has a core of its own too, and the threads of its numbers would wait on those of the other side.

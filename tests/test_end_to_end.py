@@ -9,7 +9,7 @@ from models.artifact.registry import Registry
 from models.data.customers import PERSONALIZE_EMAIL
 from models.recommender import Recommender
 from models.slate import SlateRequest
-from tests.shop import names
+from tests.support.shop import names
 from training.cli.commands import main
 
 NOW = 1_767_225_600  # 1 January 2026, a day after the year of the synthetic shop

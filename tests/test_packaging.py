@@ -87,5 +87,5 @@ def test_templates_and_whatever_else_is_no_module_is_installed_too():
     }
     files = {path for folder in ("models", "service", "training") for path in (ROOT / folder).rglob("*.*")}
     others = {path for path in files if path.is_file() and path.suffix not in {".py", ".pyc"}}
-    assert ROOT / "service/templates/slate.html" in others
+    assert ROOT / "service/routes/templates/slate.html" in others
     assert others <= carried

@@ -24,7 +24,7 @@ from models.mail.mailings import MailKind
 from service.app import create
 from service.schemas.answers import Feed, Recommendation, SlateAnswer
 from service.settings import Settings
-from tests.shop import small_shop
+from tests.support.shop import small_shop
 from training.cli import commands
 
 FOLDER = Path(__file__).parent.parent / "docs/email"

@@ -8,14 +8,22 @@ from models.recommender import Recommender
 from models.slate import Bundle, FallbackReason, Slate, Strategy
 from models.updates.customer import CustomerUpdate
 from service.answering.bundle_body import unit_of
-from service.answering.query import AS_LEARNED, AWAY, Query, QueryKind, ResolvedQuery, StoreKnowledge, resolve_query
+from service.answering.query import (
+    AS_LEARNED,
+    AWAY,
+    QueryKind,
+    RecommendationQuery,
+    ResolvedQuery,
+    StoreKnowledge,
+    resolve_query,
+)
 from service.answering.render import AnswerRenderer, RenderedAnswer, content_of
 from service.model.live_catalogue import LiveCatalogue
 from service.signing.click_links import ClickLinks
 
 
 def answer(
-    shop: LiveCatalogue, question: Query, links: ClickLinks, known: StoreKnowledge = AS_LEARNED
+    shop: LiveCatalogue, question: RecommendationQuery, links: ClickLinks, known: StoreKnowledge = AS_LEARNED
 ) -> RenderedAnswer:
     """The answer, computed: milliseconds of numpy."""
     resolved, writer = opened(shop, question, links, known)
@@ -28,7 +36,9 @@ def answer(
     return _write(writer, slate)
 
 
-def popular_answer(shop: LiveCatalogue, question: Query, reason: FallbackReason, links: ClickLinks) -> RenderedAnswer:
+def popular_answer(
+    shop: LiveCatalogue, question: RecommendationQuery, reason: FallbackReason, links: ClickLinks
+) -> RenderedAnswer:
     """The ready answer to any question: what is popular, within the limits that were asked for. A millisecond.
 
     Where bundles were asked for it is none: popular products belong to nothing.
@@ -43,7 +53,11 @@ def popular_answer(shop: LiveCatalogue, question: Query, reason: FallbackReason,
 
 
 def opened(
-    shop: LiveCatalogue, question: Query, links: ClickLinks, known: StoreKnowledge, moment: int | None = None
+    shop: LiveCatalogue,
+    question: RecommendationQuery,
+    links: ClickLinks,
+    known: StoreKnowledge,
+    moment: int | None = None,
 ) -> tuple[ResolvedQuery, AnswerRenderer]:
     """The question in the words of the catalogue, and who writes its answer; for the newest event, or for `moment`."""
     now = max(shop.model.recommender.manifest.data_as_of, known.newest or 0) if moment is None else moment
@@ -51,7 +65,9 @@ def opened(
     return resolved, AnswerRenderer(shop.model, question, resolved.missing_ids, now, links)
 
 
-def _slate(recommender: Recommender, question: Query, resolved: ResolvedQuery, since: CustomerUpdate) -> Slate:
+def _slate(
+    recommender: Recommender, question: RecommendationQuery, resolved: ResolvedQuery, since: CustomerUpdate
+) -> Slate:
     request = resolved.request
     if question.kind is QueryKind.POPULAR:
         return recommender.popular(request, question.window_days)
@@ -98,7 +114,7 @@ def _find(writer: AnswerRenderer, resolved: ResolvedQuery) -> tuple[Bundle, ...]
     )
 
 
-def _why_none(question: Query, resolved: ResolvedQuery) -> FallbackReason:
+def _why_none(question: RecommendationQuery, resolved: ResolvedQuery) -> FallbackReason:
     if resolved.item >= 0 or resolved.request.basket:
         return FallbackReason.NO_CANDIDATES
     return FallbackReason.UNKNOWN_PRODUCT if question.product_id or question.basket else FallbackReason.NO_HISTORY

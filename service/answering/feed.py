@@ -16,7 +16,7 @@ from models.recommender import NOBODY, Recommender
 from models.rules.eligibility import ExclusionRule
 from models.slate import SlateRequest, Slot, Source
 from service.answering.answer import opened
-from service.answering.query import Query, StoreKnowledge
+from service.answering.query import RecommendationQuery, StoreKnowledge
 from service.answering.render import AnswerRenderer
 from service.model.live_catalogue import LiveCatalogue
 from service.signing.click_links import ClickLinks
@@ -47,7 +47,9 @@ def new(recommender: Recommender, request: SlateRequest) -> tuple[Slot, ...]:
 FEEDS: Final[Mapping[str, Callable[[Recommender, SlateRequest], tuple[Slot, ...]]]] = {"popular": popular, "new": new}
 
 
-def feed(name: str, n: int, shop: LiveCatalogue, question: Query, links: ClickLinks, known: StoreKnowledge) -> bytes:
+def feed(
+    name: str, n: int, shop: LiveCatalogue, question: RecommendationQuery, links: ClickLinks, known: StoreKnowledge
+) -> bytes:
     """The document; `question` says what may stand in it. It ends with the last product that fits into 3.3 MB."""
     resolved, writer = opened(shop, question, links, known)
     slots = FEEDS[name](shop.model.recommender, replace(resolved.request, n=n))

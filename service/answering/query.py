@@ -32,7 +32,7 @@ class QueryKind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Query:
+class RecommendationQuery:
     kind: QueryKind
     options: Options
     locale: str
@@ -114,7 +114,11 @@ class ResolvedQuery:
 
 
 def resolve_query(
-    question: Query, catalogue: Catalogue, rules: tuple[ShopRule, ...], now: int, unwanted: tuple[str, ...] = ()
+    question: RecommendationQuery,
+    catalogue: Catalogue,
+    rules: tuple[ShopRule, ...],
+    now: int,
+    unwanted: tuple[str, ...] = (),
 ) -> ResolvedQuery:
     """Unknown products are named and otherwise ignored; what is in the basket or asked for is never recommended.
 

@@ -11,7 +11,7 @@ import orjson
 from models.assembly.cards import card
 from models.data.timestamps import format_timestamp
 from models.slate import FallbackReason, Slot, Strategy
-from service.answering.query import Query
+from service.answering.query import RecommendationQuery
 from service.model.loaded_model import LoadedModel
 from service.schemas.parameters import Fields
 from service.signing import recommendation_ids
@@ -47,7 +47,7 @@ class AnswerRenderer:
     """Writes the answer to one question from one model."""
 
     model: LoadedModel
-    question: Query
+    question: RecommendationQuery
     missing_ids: tuple[str, ...]
     now: int  # the newest event of the model and the store
     links: ClickLinks

@@ -16,7 +16,7 @@ from models.mail.mailings import MailKind
 from models.slate import FallbackReason
 from models.updates.customer import NO_UPDATE, STARS
 from service.answering.answer import answer, popular_answer
-from service.answering.query import Query, QueryKind, StoreKnowledge
+from service.answering.query import QueryKind, RecommendationQuery, StoreKnowledge
 from service.answering.render import RenderedAnswer
 from service.answering.scoring_pool import LateError, ScoringPool
 from service.cache.memory import Cache
@@ -81,7 +81,7 @@ class Responder:
     # more. Meanwhile the others ask the store.
     computing: Lock = field(default_factory=Lock)
 
-    async def serve(self, question: Query, *, limited: bool = False) -> Served:
+    async def serve(self, question: RecommendationQuery, *, limited: bool = False) -> Served:
         """Always an answer where there is a model. `limited`: a popular one. Raises NoModel before the first one."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + (question.options.deadline_ms or self.settings.deadline_ms) / 1000
@@ -97,11 +97,13 @@ class Responder:
             self.metrics.cache_lookups.labels("miss").inc()
         return await self._computed(model, question, key, deadline - loop.time())
 
-    def _edition(self, model: LoadedModel, question: Query) -> tuple[int, int]:
+    def _edition(self, model: LoadedModel, question: RecommendationQuery) -> tuple[int, int]:
         """Rules begin and end by the clock, unless another moment is asked about."""
         return self.live.edition(model, int(time.time()) if question.options.as_of is None else None)
 
-    async def _computed(self, model: LoadedModel, question: Query, key: bytes, wait_seconds: float) -> Served:
+    async def _computed(
+        self, model: LoadedModel, question: RecommendationQuery, key: bytes, wait_seconds: float
+    ) -> Served:
         # Not shared with who asked before the newest change: what they get may not hold it.
         now = self.store.revisions.newest(slots(question))
         try:
@@ -115,12 +117,12 @@ class Responder:
             return await self._popular(model, question, FallbackReason.DEADLINE)
         return self._served(question, found.answer, late=found.stamp is None)
 
-    async def _popular(self, model: LoadedModel, question: Query, reason: FallbackReason) -> Served:
+    async def _popular(self, model: LoadedModel, question: RecommendationQuery, reason: FallbackReason) -> Served:
         shop = self._today(self.live.as_known(model), question)
         popular = partial(popular_answer, shop, question, reason, self.links)
         return self._served(question, await self.scoring.popular(popular), late=True)
 
-    def _answer(self, model: LoadedModel, question: Query) -> ComputedAnswer:
+    def _answer(self, model: LoadedModel, question: RecommendationQuery) -> ComputedAnswer:
         """In a thread."""
         if question.recorded:
             return self._mailed(model, question)
@@ -136,7 +138,7 @@ class Responder:
         with self.computing:
             return ComputedAnswer(answer(shop, question, self.links, known), visitor.stamp)
 
-    def _away(self, model: LoadedModel, question: Query) -> ComputedAnswer:
+    def _away(self, model: LoadedModel, question: RecommendationQuery) -> ComputedAnswer:
         """As far as this process knows, where the store does not answer."""
         if question.kind is QueryKind.ORDER:
             raise StoreAway
@@ -153,13 +155,13 @@ class Responder:
             return False
         return self.store.revisions[counter_of("consent", customer_id)] > model.recommender.manifest.event_position
 
-    def _told(self, shop: LiveCatalogue, question: Query, visitor: CustomerRecords) -> StoreKnowledge:
+    def _told(self, shop: LiveCatalogue, question: RecommendationQuery, visitor: CustomerRecords) -> StoreKnowledge:
         forgotten = shop.forgotten(question.customer_id)
         told = since(visitor, shop.model.recommender.catalogue, unasked=self.live.unasked, forgotten=forgotten)
         order = tuple(visitor.order)
         return StoreKnowledge(told, visitor.position.newest, visitor.stamp, order=order, unwanted=order)
 
-    def _mailed(self, model: LoadedModel, question: Query) -> ComputedAnswer:
+    def _mailed(self, model: LoadedModel, question: RecommendationQuery) -> ComputedAnswer:
         """The slate of a campaign."""
         clock, customer_id = int(time.time()), question.customer_id or ""
         campaign = self._asked(partial(self.pins.of, question.options.campaign or "", model, clock))
@@ -209,13 +211,13 @@ class Responder:
         return handled if same else handled + learned_since(model.recommender, customer_id, as_of)
 
     def _shop(
-        self, shops: CatalogueFollower, model: LoadedModel, question: Query, position: Position
+        self, shops: CatalogueFollower, model: LoadedModel, question: RecommendationQuery, position: Position
     ) -> LiveCatalogue | None:
         """The shop as it is now; None where the store is away."""
         shop = self._asked(partial(shops.at, model, position))
         return None if shop is None else self._today(shop, question)
 
-    def _today(self, shop: LiveCatalogue, question: Query) -> LiveCatalogue:
+    def _today(self, shop: LiveCatalogue, question: RecommendationQuery) -> LiveCatalogue:
         return shop.today(int(time.time())) if question.options.as_of is None else shop
 
     def known(
@@ -223,12 +225,14 @@ class Responder:
     ) -> tuple[LiveCatalogue, CustomerRecords] | None:
         """In a thread: the shop and what the store says of a customer and an order; None where the store is away."""
         model = self.model()
-        question = Query(QueryKind.CUSTOMER, Options(), "", customer_id=customer_id, order_id=order_id)
+        question = RecommendationQuery(QueryKind.CUSTOMER, Options(), "", customer_id=customer_id, order_id=order_id)
         visitor = self._visitor(model, question, brief=False)
         shop = None if visitor is None else self._asked(partial(self.live.at, model, visitor.position))
         return None if visitor is None or shop is None else (shop, visitor)
 
-    def _visitor(self, model: LoadedModel, question: Query, *, brief: bool = True) -> CustomerRecords | None:
+    def _visitor(
+        self, model: LoadedModel, question: RecommendationQuery, *, brief: bool = True
+    ) -> CustomerRecords | None:
         """`brief`: what the model has learned need not be told again."""
         learned = model.recommender.manifest.event_position
         asked, mailed = (question.customer_id, question.session_id, learned), question.options.campaign is not None
@@ -254,7 +258,7 @@ class Responder:
         self.breaker.succeeded()
         return said
 
-    def _is_new(self, packed: bytes, question: Query) -> bool:
+    def _is_new(self, packed: bytes, question: RecommendationQuery) -> bool:
         """Whether nothing has changed since a cached answer was made."""
         return int.from_bytes(packed[:STAMP], "little") >= self.store.revisions.newest(slots(question))
 
@@ -279,7 +283,7 @@ class Responder:
             raise NoModel(f"{refusal.version}: {refusal.reason}" if refusal else None)
         return model
 
-    def _served(self, question: Query, found: RenderedAnswer, *, late: bool) -> Served:
+    def _served(self, question: RecommendationQuery, found: RenderedAnswer, *, late: bool) -> Served:
         self.metrics.answers.labels(found.strategy, found.fallback_reason).inc()
         return Served(found.body_for(question.customer_id), late)
 
@@ -291,7 +295,7 @@ def _order(visitor: CustomerRecords) -> tuple[str, ...]:
     return tuple(visitor.order)
 
 
-def slots(question: Query) -> tuple[int, ...]:
+def slots(question: RecommendationQuery) -> tuple[int, ...]:
     """What an answer depends on besides the model: a change of these makes it old."""
     named = (
         ("customer", question.customer_id),

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from models.slate import SlateRequest
 from service.answering.answer import answer
-from service.answering.query import Query, QueryKind
+from service.answering.query import QueryKind, RecommendationQuery
 from service.model.live_catalogue import LiveCatalogue
 from service.model.loaded_model import LoadedModel
 from service.schemas.parameters import Options
@@ -18,7 +18,7 @@ def warm_up(model: LoadedModel, locale: str) -> None:
     recommender = model.recommender
     for slot in recommender.popular(SlateRequest(n=3)).slots:
         product = recommender.catalogue.ids[slot.item]
-        visit = Query(QueryKind.CUSTOMER, Options(), locale, recent=(product,), basket=(product,))
+        visit = RecommendationQuery(QueryKind.CUSTOMER, Options(), locale, recent=(product,), basket=(product,))
         for kind in QueryKind:
             answer(LiveCatalogue(model, model), replace(visit, kind=kind, product_id=product), ClickLinks(b""))
     recommender.selling.warm(len(recommender.model.customers.market_names))

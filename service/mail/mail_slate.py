@@ -28,7 +28,7 @@ from models.rules.rule_effects import CapCounter
 from models.slate import FallbackReason, Reason, ReasonKind, SlateRequest, Slot, Source, Strategy
 from models.updates.customer import allows
 from service.answering.answer import opened
-from service.answering.query import Query, StoreKnowledge
+from service.answering.query import RecommendationQuery, StoreKnowledge
 from service.answering.render import RenderedAnswer, content_of
 from service.model.live_catalogue import LiveCatalogue
 from service.signing.click_links import ClickLinks
@@ -99,7 +99,7 @@ def mail_of(campaign: Campaign, ref: bytes, history: Sequence[Record], clock: in
 
 def made(
     shop: LiveCatalogue,
-    question: Query,
+    question: RecommendationQuery,
     links: ClickLinks,
     known: StoreKnowledge,
     sent: CampaignMail,
@@ -202,7 +202,7 @@ def _presentable(
     return tuple(slot for slot in held if slot)
 
 
-def _facts(shop: LiveCatalogue, question: Query, kind: MailKind, known: StoreKnowledge) -> StoreFacts:
+def _facts(shop: LiveCatalogue, question: RecommendationQuery, kind: MailKind, known: StoreKnowledge) -> StoreFacts:
     ids, until = shop.model.recommender.catalogue.ids, question.options.as_of
     back = shop.restocked if kind is MailKind.BACK_IN_STOCK else {}
     items = ids.find_all([*known.order, *back])

@@ -11,7 +11,7 @@ from pydantic import Field, WithJsonSchema
 
 from models.updates.customer import NO_UPDATE
 from service.answering.feed import FEEDS, feed
-from service.answering.query import AWAY, Query, QueryKind, StoreKnowledge
+from service.answering.query import AWAY, QueryKind, RecommendationQuery, StoreKnowledge
 from service.answering.responder import EVERYONE, STAMP, Responder
 from service.errors import PROBLEMS, NotFound, problem_schema
 from service.routes.responses import JSON, kept
@@ -50,7 +50,7 @@ async def shop_feed(
         raise NotFound(f"There is no such feed; there are: {', '.join(FEEDS)}.")
     serving: Responder = request.app.state.serving
     limits = PopularOptions(category=options.category, market=options.market)
-    question = Query(QueryKind.POPULAR, limits, options.locale or serving.settings.default_locale)
+    question = RecommendationQuery(QueryKind.POPULAR, limits, options.locale or serving.settings.default_locale)
     model = serving.model()
     about = f"{model.version} {serving.live.edition(model, int(time.time()))} feed {name} {options.n}"
     key = question.key(about, serving.links.secret + serving.store.identity)
@@ -65,7 +65,7 @@ async def shop_feed(
     return kept(request, packed[STAMP:], MAX_AGE)
 
 
-def _made(serving: Responder, name: str, n: int, question: Query) -> tuple[int | None, bytes]:
+def _made(serving: Responder, name: str, n: int, question: RecommendationQuery) -> tuple[int | None, bytes]:
     """In a thread: the feed and the position of the store that it was made at, None where the store is away."""
     found = serving.known(None)
     shop, stamp, known = serving.live.as_known(serving.model()), None, AWAY

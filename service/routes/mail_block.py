@@ -50,7 +50,7 @@ def block(body: bytes) -> bytes:
 
 @cache
 def _template() -> Template:
-    loader = PackageLoader("service")
+    loader = PackageLoader("service.routes")
     return Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     ).get_template("slate.html")

@@ -18,7 +18,7 @@ from models.rules.shop_rule_json import rule_of
 from models.rules.shop_rules import ShopRule, in_force
 from models.slate import Slate
 from service.answering import customer_view
-from service.answering.query import Query, QueryKind, resolve_query
+from service.answering.query import QueryKind, RecommendationQuery, resolve_query
 from service.answering.responder import Responder
 from service.errors import PROBLEMS, TOO_LARGE, Invalid
 from service.schemas.answers import Schema
@@ -66,7 +66,9 @@ def _preview(serving: Responder, options: PreviewOptions) -> dict[str, Any]:
     person = customer_view.person(serving, options.customer_id, options.as_of, order_id=options.order_id)
     recommender = person.recommender
     rules = person.request.rules if options.rules is None else _tried(options.rules, options.as_of)
-    question = Query(QueryKind.CUSTOMER, options, "", customer_id=options.customer_id, repeat=options.repeat)
+    question = RecommendationQuery(
+        QueryKind.CUSTOMER, options, "", customer_id=options.customer_id, repeat=options.repeat
+    )
     asked = resolve_query(question, recommender.catalogue, rules, person.request.as_of or 0, person.order).request
     asked = recommender.at_home(person.user, asked)
     found = preview(recommender, asked, partial(recommender.recommend, options.customer_id, since=person.since))

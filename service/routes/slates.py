@@ -11,7 +11,7 @@ from fastapi import Body, FastAPI, Query, Request, Response
 from fastapi.routing import APIRoute
 from starlette.convertors import register_url_convertor
 
-from service.answering.query import Query, QueryKind
+from service.answering.query import QueryKind, RecommendationQuery
 from service.answering.responder import Responder
 from service.errors import PROBLEMS, TOO_LARGE, problem_schema
 from service.http.authorization import caller_of
@@ -62,11 +62,11 @@ async def customer_recommendations(
     return await _answer(request, customer_question(request, customer_id, options))
 
 
-def customer_question(request: Request, customer_id: str, options: CustomerOptions) -> Query:
+def customer_question(request: Request, customer_id: str, options: CustomerOptions) -> RecommendationQuery:
     """The same one however it is asked: by address, in a batch, as a block. Raises Forbidden."""
     caller_of(request).mail(options.campaign)
     locale = _locale(request, options)
-    return Query(
+    return RecommendationQuery(
         QueryKind.CUSTOMER,
         options,
         locale,
@@ -80,7 +80,7 @@ async def session_recommendations(request: Request, options: Annotated[SessionOp
     """A slate for a visit: from what was looked at and put into the basket, with or without a known customer."""
     caller_of(request).mail(options.campaign)
     customer_id, session_id = caller_of(request).own(options.customer_id, options.session_id)
-    question = Query(
+    question = RecommendationQuery(
         QueryKind.CUSTOMER,
         options,
         _locale(request, options),
@@ -96,13 +96,17 @@ async def session_recommendations(request: Request, options: Annotated[SessionOp
 
 async def similar_products(request: Request, product_id: ProductId, options: Annotated[Options, Query()]) -> Response:
     """Products like this one. An unknown product gets what is popular, flagged."""
-    return await _answer(request, Query(QueryKind.SIMILAR, options, _locale(request, options), product_id=product_id))
+    return await _answer(
+        request, RecommendationQuery(QueryKind.SIMILAR, options, _locale(request, options), product_id=product_id)
+    )
 
 
 async def popular_products(request: Request, options: Annotated[PopularOptions, Query()]) -> Response:
     """What is popular now; by category, market and window."""
     locale = _locale(request, options)
-    return await _answer(request, Query(QueryKind.POPULAR, options, locale, window_days=options.window_days))
+    return await _answer(
+        request, RecommendationQuery(QueryKind.POPULAR, options, locale, window_days=options.window_days)
+    )
 
 
 async def product_bundles(
@@ -110,18 +114,22 @@ async def product_bundles(
 ) -> Response:
     """Units of this product and what is bought together with it."""
     locale = _locale(request, options)
-    question = Query(QueryKind.BUNDLES, options, locale, product_id=product_id, size=options.size)
+    question = RecommendationQuery(QueryKind.BUNDLES, options, locale, product_id=product_id, size=options.size)
     return await _answer(request, question)
 
 
 async def basket_bundles(request: Request, options: Annotated[BasketOptions, Body()]) -> Response:
     """What completes this basket, one product a unit."""
-    return await _answer(request, Query(QueryKind.BASKET, options, _locale(request, options), basket=options.basket))
+    return await _answer(
+        request, RecommendationQuery(QueryKind.BASKET, options, _locale(request, options), basket=options.basket)
+    )
 
 
 async def order_follow_up(request: Request, order_id: OrderId, options: Annotated[Options, Query()]) -> Response:
     """What goes with an order that was reported: nothing of it, nothing that is not needed twice."""
-    return await _answer(request, Query(QueryKind.ORDER, options, _locale(request, options), order_id=order_id))
+    return await _answer(
+        request, RecommendationQuery(QueryKind.ORDER, options, _locale(request, options), order_id=order_id)
+    )
 
 
 def _locale(request: Request, options: Options) -> str:
@@ -129,6 +137,6 @@ def _locale(request: Request, options: Options) -> str:
     return options.locale or serving.settings.default_locale
 
 
-async def _answer(request: Request, question: Query) -> Response:
+async def _answer(request: Request, question: RecommendationQuery) -> Response:
     serving: Responder = request.app.state.serving
     return reply(request, serving, await serving.serve(question, limited=request.state.limited))

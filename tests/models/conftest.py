@@ -9,7 +9,7 @@ from models.ranking.features import FEATURES
 from models.ranking.learned_ranker import LearnedRanker
 from models.recommender import Recommender
 from models.trees import Trees, TreeSplit
-from tests.shop import open_shop, small_shop
+from tests.support.shop import open_shop, small_shop
 
 # What might have been learned: new things from the aisles that a customer knows, and again what is due again;
 # in a basket what is often bought with it, and rather what is rare.

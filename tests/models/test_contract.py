@@ -18,8 +18,7 @@ from models.rules.filters import Filters, Repeat
 from models.settings import DiversitySettings
 from models.slate import FallbackReason, Slate, SlateRequest, Source, Strategy
 from models.updates.customer import NO_UPDATE
-from tests.errands import slates_of
-from tests.shop import (
+from tests.support.shop import (
     NEVER_SOLD,
     ONLY_RETURNED,
     REGULAR,
@@ -32,6 +31,7 @@ from tests.shop import (
     small_shop_purchases,
     trained,
 )
+from tests.support.worker_tasks import slates_of
 from training.cli.commands import main
 from training.parallel import spread
 

@@ -7,7 +7,7 @@ from models.preview import Preview, preview
 from models.recommender import NOBODY, Recommender
 from models.rules.shop_rules import CapBy, ProductSelector, RuleKind, ShopRule
 from models.slate import Slate, SlateRequest
-from tests.shop import AISLES, names
+from tests.support.shop import AISLES, names
 
 REQUEST = SlateRequest(n=6, placement="home")
 

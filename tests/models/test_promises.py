@@ -13,7 +13,7 @@ from models.recommender import Recommender
 from models.rules.eligibility import ExclusionRule
 from models.rules.filters import Filters, Repeat
 from models.slate import FallbackReason, ReasonKind, Slate, SlateRequest, Slot, Source, Strategy
-from tests.shop import DAYS, NEVER_SOLD, SOLD_OUT, SPECIAL, moment
+from tests.support.shop import DAYS, NEVER_SOLD, SOLD_OUT, SPECIAL, moment
 
 # What each source may say of a product.
 KINDS_OF = {

@@ -11,7 +11,7 @@ from models.recommender import Recommender
 from models.rules.filters import Filters, Repeat
 from models.settings import BlendSettings, RepeatSettings, Weights
 from models.slate import FallbackReason, ReasonKind, Slate, SlateRequest, Source, Strategy
-from tests.shop import (
+from tests.support.shop import (
     AISLES,
     MONTHLY,
     NEVER_BOUGHT,

@@ -24,7 +24,7 @@ from service.app import create
 from service.model.live_catalogue import LiveCatalogue as Now
 from service.model.loaded_model import LoadedModel
 from service.settings import Settings
-from tests.shop import small_shop
+from tests.support.shop import small_shop
 
 Browse = Callable[..., TestClient]
 

@@ -11,8 +11,8 @@ from benchmarks.faults import STRANGER, Load, another_version, popular_truth, tr
 from models.artifact.registry import Registry
 from models.recommender import Recommender
 from service.model.loaded_model import LoadedModel
-from tests.redis_server import RedisServer
 from tests.service.conftest import Shop, process, wait_until
+from tests.support.redis_server import RedisServer
 
 CALLERS = 4
 CUSTOMERS = [*(f"c{number:02}" for number in range(30)), STRANGER]

@@ -15,8 +15,7 @@ import pytest
 
 from models.artifact import files
 from models.artifact.registry import Registry
-from tests.shop import open_shop
-from tests.training.corner_shop import (
+from tests.support.corner_shop import (
     ENDLESS,
     HEADER,
     NOW,
@@ -29,6 +28,7 @@ from tests.training.corner_shop import (
     unmeasured,
     write,
 )
+from tests.support.shop import open_shop
 
 Said = pytest.CaptureFixture[str]
 DAYS = [f"2025-{1 + day // 28:02}-{1 + day % 28:02}" for day in range(300)]

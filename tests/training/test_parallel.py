@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from models.artifact.registry import Registry
-from tests.errands import double, end_at_ten, find, waits_for_ctrl_c
-from tests.shop import small_shop
+from tests.support.shop import small_shop
+from tests.support.worker_tasks import double, end_at_ten, find, waits_for_ctrl_c
 from training.errors import InputError
 from training.parallel import AHEAD, cores, shared, spread
 
@@ -72,7 +72,7 @@ def test_a_process_that_is_killed_ends_the_work_with_a_sentence() -> None:
 
 KILLED = """
 import os
-from tests.errands import tell_and_sleep
+from tests.support.worker_tasks import tell_and_sleep
 from training.parallel import shared
 list(shared(os.getpid, tell_and_sleep, range(1000), processes=2))
 """

@@ -12,7 +12,7 @@ from models.ranking.learned_ranker import LearnedRanker
 from models.recommender import Recommender
 from models.settings import DiversitySettings, PlacementSettings, RankerSettings
 from models.trees import Trees, TreeSplit
-from tests.shop import SMALL, Line, Product, moment, small_purchases, trained
+from tests.support.shop import SMALL, Line, Product, moment, small_purchases, trained
 from training.errors import InputError
 from training.publishing import manifest_of, publish, write_twin
 

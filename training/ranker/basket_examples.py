@@ -47,7 +47,7 @@ class BasketRows:
         return cls(*(np.concatenate([getattr(part, field.name) for part in (none, *parts)]) for field in fields(cls)))
 
 
-def basket_examples(purchases: Purchases, window: Window, most: int, seed: int) -> list[BasketExample]:
+def draw_basket_examples(purchases: Purchases, window: Window, most: int, seed: int) -> list[BasketExample]:
     """About the orders of a window's first horizon, every order as often as the next: `most` products are hidden.
 
     Each is asked for three times, as a page asks: given the whole rest, one product of it, and a part of it by lot.

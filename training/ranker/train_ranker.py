@@ -31,8 +31,7 @@ from training.fitting.fit import fit
 from training.parallel import Given, Made, Work, spread
 from training.progress import Advance, Reporter
 from training.publishing import write_twin
-from training.ranker import basket_examples
-from training.ranker.basket_examples import BasketExample, BasketRows, basket_examples
+from training.ranker.basket_examples import BasketExample, BasketRows, draw_basket_examples
 from training.ranker.boosting import fit_trees
 from training.ranker.windows import Example, Window, examples, windows
 from training.reading.purchases import Purchases
@@ -89,7 +88,7 @@ def train_ranker(
             with reporter.step(f"{name}: slates") as advance:
                 parts += _spread(directory, partial(rows_of, window, settings), part, processes, advance)
             if number == 1:  # the newest orders tell enough about what belongs together
-                hidden = basket_examples(purchases, window, settings.bundles.questions, settings.seed)
+                hidden = draw_basket_examples(purchases, window, settings.bundles.questions, settings.seed)
                 with reporter.step(f"{name}: baskets") as advance:
                     baskets += _spread(directory, partial(basket_rows, window), hidden, processes, advance)
     rows = RankerRows(

@@ -65,7 +65,7 @@ def write_report(path: Path, report: Report) -> None:
 def render(report: Report) -> str:
     """Equal reports are equal pages. Titles and ids are text wherever they stand, whatever is in them."""
     environment = Environment(
-        loader=PackageLoader("training"),
+        loader=PackageLoader("training.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -7,7 +7,7 @@ from models.rules.eligibility import ExclusionRule
 from models.rules.rule_effects import CapCounter, rule_effects_of
 from models.rules.shop_rules import ProductSelector, RuleKind, ShopRule
 from models.slate import ReasonKind, Source
-from tests.shop import Line, moment, small_purchases, trained
+from tests.support.shop import Line, moment, small_purchases, trained
 
 SHOP = trained(
     small_purchases(

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.assembly.cards import card, is_locale, offer, price_of, price_text
-from tests.shop import Product, catalogue_of
+from tests.support.shop import Product, catalogue_of
 
 CATALOGUE = catalogue_of(
     [

@@ -15,7 +15,7 @@ from models.recommender import Recommender
 from models.rules.filters import Repeat
 from models.settings import ArrivalSettings, DiversitySettings, PlacementSettings
 from models.slate import ReasonKind, SlateRequest, Source
-from tests.shop import SMALL, Line, Product, moment, names, small_purchases, trained
+from tests.support.shop import SMALL, Line, Product, moment, names, small_purchases, trained
 
 # Three sizes of milk and two of cream are families; the brands go round; a gift card stands in no category.
 SHELF = [

@@ -19,7 +19,7 @@ from models.ranking.context import observed
 from models.recommender import Recommender
 from models.settings import HistorySettings
 from models.slate import Reason, ReasonKind, SlateRequest, Source
-from tests.shop import SMALL, Line, Product, moment, small_purchases, trained
+from tests.support.shop import SMALL, Line, Product, moment, small_purchases, trained
 from training.fitting.counts import histories
 
 

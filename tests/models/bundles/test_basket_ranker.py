@@ -15,7 +15,7 @@ from models.ranking.learned_ranker import LearnedRanker
 from models.recommender import Recommender
 from models.settings import BundleSettings, HistorySettings
 from models.trees import Trees, TreeSplit
-from tests.shop import SMALL, Line, Product, open_shop, small_purchases, trained
+from tests.support.shop import SMALL, Line, Product, open_shop, small_purchases, trained
 
 BREAD, BUTTER, JAM, SOAP, TOWEL = range(5)
 SHELF = (

@@ -9,7 +9,7 @@ from models.bundles.basket_ranker import BasketRanker
 from models.bundles.bundles import around, complete, follow_up
 from models.settings import BundleSettings, HistorySettings
 from models.slate import Bundle
-from tests.shop import SMALL, Line, Product, small_purchases, trained
+from tests.support.shop import SMALL, Line, Product, small_purchases, trained
 
 BREAD, BUTTER, JAM, SOAP, TOWEL = range(5)
 NAMES = ["bread", "butter", "jam", "soap", "towel"]

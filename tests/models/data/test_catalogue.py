@@ -5,7 +5,7 @@ import pytest
 
 from models.data.catalogue import Catalogue
 from models.data.ids import Ids
-from tests.shop import Product, catalogue_of, moment
+from tests.support.shop import Product, catalogue_of, moment
 
 SHELF = [
     Product("apple"),

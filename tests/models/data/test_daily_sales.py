@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from models.data.daily_sales import DailySales, Popularity
 from models.settings import PopularSettings
-from tests.shop import Line, Product, moment, small_purchases
+from tests.support.shop import Line, Product, moment, small_purchases
 from training.fitting.counts import daily_sales
 
 BREAD, MILK = 0, 1

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from models.data.events import DAY, KINDS, Events
 from models.data.history import NEVER, Interactions, before, interactions, pair_starts, with_session
 from models.settings import HistorySettings
-from tests.shop import Line, moment, small_purchases
+from tests.support.shop import Line, moment, small_purchases
 from training.fitting.counts import histories
 
 SETTINGS = HistorySettings(

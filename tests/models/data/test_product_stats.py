@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from models.data.product_stats import ProductStats
-from tests.shop import Line, Product, small_purchases
+from tests.support.shop import Line, Product, small_purchases
 from training.fitting.product_stats import fit_traits
 
 

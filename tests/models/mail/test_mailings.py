@@ -20,9 +20,9 @@ from models.rules.filters import Filters, Repeat
 from models.rules.shop_rules import CapBy, ProductSelector, RuleKind, ShopRule
 from models.slate import FallbackReason, Slate, SlateRequest, Source, Strategy
 from models.updates.customer import CustomerUpdate
-from tests.shop import AISLES, DAYS, MONTHLY, NO_EMAIL, REGULAR, SOLD_OUT, SPECIAL, moment, names
+from tests.support.shop import AISLES, DAYS, MONTHLY, NO_EMAIL, REGULAR, SOLD_OUT, SPECIAL, moment, names
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PLAIN = SlateRequest(n=6, placement="email", purpose=PERSONALIZE_EMAIL)
 LATER = replace(PLAIN, as_of=moment(200.5))  # 40 days after REGULAR bought MONTHLY last
 

@@ -16,7 +16,7 @@ from models.recommender import Recommender
 from models.rules.filters import Filters
 from models.slate import ReasonKind, SlateRequest, Source
 from models.updates.customer import CustomerUpdate
-from tests.shop import (
+from tests.support.shop import (
     DAYS,
     MONTHLY,
     NEVER_SOLD,

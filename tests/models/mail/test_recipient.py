@@ -13,7 +13,7 @@ from models.rules.filters import Filters, Repeat
 from models.rules.shop_rules import CapBy, RuleKind, ShopRule
 from models.slate import Reason, ReasonKind, SlateRequest, Slot, Source
 from models.updates.customer import NO_UPDATE
-from tests.shop import DAYS, ONLY_RETURNED, REGULAR, moment, small_shop_purchases, trained
+from tests.support.shop import DAYS, ONLY_RETURNED, REGULAR, moment, small_shop_purchases, trained
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from models.recommender import NOBODY, Recommender
 from models.settings import ArrivalSettings, CandidateSettings
 from models.slate import SlateRequest
 from models.sources.scores import SparseScores
-from tests.shop import SMALL, Line, Product, moment, small_purchases, trained
+from tests.support.shop import SMALL, Line, Product, moment, small_purchases, trained
 
 SHELF = [
     Product("bagel", category="bakery", brand="Ashby", price=2),

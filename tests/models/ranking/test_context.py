@@ -8,7 +8,7 @@ from models.ranking.context import RankingContext, observed
 from models.recommender import NOBODY, Recommender
 from models.slate import SlateRequest
 from models.sources.scores import Scores
-from tests.shop import SMALL, Line, Product, moment, small_purchases, small_shop_purchases, trained
+from tests.support.shop import SMALL, Line, Product, moment, small_purchases, small_shop_purchases, trained
 
 BREAD, BUTTER, JAM, MILK, OATS, TEA = range(6)
 ANN, BOB = range(2)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from models.data.history import before, interactions, pair_starts, with_session
 from models.ranking.customer_profile import CUSTOMER_FEATURES, NEVER_DAYS, CustomerProfile, customer_profile
 from models.settings import HistorySettings
-from tests.shop import Line, Product, moment, small_purchases
+from tests.support.shop import Line, Product, moment, small_purchases
 from training.fitting.counts import histories
 from training.fitting.product_stats import fit_traits
 

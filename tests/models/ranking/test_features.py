@@ -18,7 +18,7 @@ from models.rules.filters import Filters
 from models.settings import FactorSettings, PopularSettings
 from models.slate import SlateRequest
 from models.sources.scores import SparseScores
-from tests.shop import SMALL, Line, Product, moment, small_purchases, small_shop_purchases, trained
+from tests.support.shop import SMALL, Line, Product, moment, small_purchases, small_shop_purchases, trained
 
 # Every day of the window counts alike; jam stands in no aisle, has no brand and no price.
 SHELF = [

@@ -17,7 +17,7 @@ from models.ranking.product_trends import (
 )
 from models.settings import ArrivalSettings, ModelSettings, PopularSettings
 from models.sources.repurchase import Repurchases
-from tests.shop import Line, Product, moment, small_purchases
+from tests.support.shop import Line, Product, moment, small_purchases
 from training.fitting.counts import daily_sales
 from training.fitting.product_stats import fit_traits
 

@@ -10,7 +10,7 @@ from models.ranking.replenishment import DueProduct, due
 from models.recommender import Recommender
 from models.rules.filters import Filters, Repeat
 from models.slate import SlateRequest
-from tests.shop import (
+from tests.support.shop import (
     DAYS,
     MONTHLY,
     NEVER_BOUGHT,

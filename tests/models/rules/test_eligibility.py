@@ -8,7 +8,7 @@ from models.rules.eligibility import ExclusionRule, asked_about, bought, filtere
 from models.rules.filters import Filters, Repeat
 from models.settings import HistorySettings, RepeatSettings
 from models.sources.repurchase import Repurchases, repurchase_clocks
-from tests.shop import Line, Product, catalogue_of, moment, small_purchases
+from tests.support.shop import Line, Product, catalogue_of, moment, small_purchases
 from training.fitting.counts import histories
 
 CATALOGUE = catalogue_of(

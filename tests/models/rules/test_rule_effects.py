@@ -18,7 +18,7 @@ from models.rules.filters import Filters, Repeat
 from models.rules.rule_effects import BOOSTED, Cap, CapCounter, seated
 from models.rules.shop_rules import CapBy, MinimumOf, ProductSelector, RuleKind, ShopRule, active
 from models.slate import FallbackReason, ReasonKind, Slate, SlateRequest, Slot, Source
-from tests.shop import (
+from tests.support.shop import (
     AISLES,
     DAYS,
     NEVER_SOLD,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.rules.shop_rules import MinimumOf, ProductSelector, RuleKind, ShopRule, active
-from tests.shop import Product, catalogue_of
+from tests.support.shop import Product, catalogue_of
 
 CATALOGUE = catalogue_of(
     [

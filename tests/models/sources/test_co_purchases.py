@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix
 from models.data.events import DAY
 from models.settings import BundleSettings
 from models.sources.co_purchases import CoPurchases
-from tests.shop import moment
+from tests.support.shop import moment
 from training.fitting.co_purchases import fit_order_pairs
 
 BREAD, BUTTER, MILK, TEA = range(4)

@@ -7,7 +7,7 @@ from models.data.events import DAY
 from models.data.history import NEVER, Interactions, interactions, pair_starts
 from models.settings import HistorySettings, RepeatSettings
 from models.sources.repurchase import Repurchases, repurchase_clocks
-from tests.shop import Line, moment, small_purchases
+from tests.support.shop import Line, moment, small_purchases
 from training.fitting.counts import histories
 from training.fitting.repurchase import fit_repeats
 

@@ -14,7 +14,7 @@ from models.recommender import Recommender
 from models.rules.filters import Filters
 from models.slate import Slate, SlateRequest, Source
 from models.updates.catalogue import PatchedStrings, ProductUpdate, update_catalogue
-from tests.shop import AISLES, NO_WEB, REGULAR, SOLD_OUT, SOUTHERN, names, small_shop_purchases, trained
+from tests.support.shop import AISLES, NO_WEB, REGULAR, SOLD_OUT, SOUTHERN, names, small_shop_purchases, trained
 
 ALL = SlateRequest(n=100)
 CUSTOMERS = ("c00", "c07", REGULAR, NO_WEB, "stranger")

@@ -10,7 +10,7 @@ from models.data.events import DAY, KINDS, Events, order_code
 from models.recommender import Recommender
 from models.slate import FallbackReason, ReasonKind, SlateRequest, Strategy
 from models.updates.customer import NO_UPDATE, CustomerUpdate, event_weights, updated_history
-from tests.shop import (
+from tests.support.shop import (
     AISLES,
     DAYS,
     MONTHLY,

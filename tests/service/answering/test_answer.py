@@ -8,7 +8,7 @@ import pytest
 
 from models.slate import FallbackReason
 from service.answering.answer import answer, popular_answer
-from service.answering.query import Query, QueryKind
+from service.answering.query import QueryKind, RecommendationQuery
 from service.answering.render import RenderedAnswer
 from service.schemas.parameters import Fields, Options
 from service.signing.click_links import ClickLinks
@@ -19,7 +19,7 @@ LINKS = ClickLinks(b"secret")
 
 
 def ask(shop: Shop, kind: QueryKind, options: Options | None = None, **rest: Any) -> dict[str, Any]:
-    question = Query(kind, options or Options(n=3), "en_US", **rest)
+    question = RecommendationQuery(kind, options or Options(n=3), "en_US", **rest)
     body: dict[str, Any] = orjson.loads(answer(shop.now, question, LINKS).body_for(question.customer_id))
     return body
 
@@ -97,13 +97,13 @@ def test_two_strangers_see_the_same_slate_under_the_same_id(shop: Shop) -> None:
 
 
 def test_the_same_question_gets_the_same_bytes(shop: Shop) -> None:
-    question = Query(QueryKind.CUSTOMER, Options(), "en_US", customer_id=shop.customer)
+    question = RecommendationQuery(QueryKind.CUSTOMER, Options(), "en_US", customer_id=shop.customer)
     assert answer(shop.now, question, LINKS) == answer(shop.now, question, LINKS)
 
 
 @pytest.mark.parametrize("kind", list(QueryKind))
 def test_every_question_has_a_ready_answer(shop: Shop, kind: QueryKind) -> None:
-    question = Query(
+    question = RecommendationQuery(
         kind, Options(n=2), "en_US", customer_id=shop.customer, product_id=shop.product, basket=(shop.product,)
     )
     body = orjson.loads(popular_answer(shop.now, question, FallbackReason.DEADLINE, LINKS).body)
@@ -119,7 +119,7 @@ def test_a_packed_answer_is_unpacked_byte_by_byte() -> None:
 @pytest.mark.parametrize("name", [None, "anna", '"', "\\", '"customer_id":null', "ü\n", "null"])
 def test_an_answer_names_its_customer_only_when_it_is_served(shop: Shop, name: str | None) -> None:
     options = Options(n=3, exclude=('"customer_id":null',), campaign='"customer_id":null')
-    anonymous = answer(shop.now, Query(QueryKind.CUSTOMER, options, "en_US", customer_id=name), LINKS)
+    anonymous = answer(shop.now, RecommendationQuery(QueryKind.CUSTOMER, options, "en_US", customer_id=name), LINKS)
     served = orjson.loads(anonymous.body_for(name))
     assert served == {**orjson.loads(anonymous.body), "customer_id": name}
     assert orjson.loads(anonymous.body)["customer_id"] is None
@@ -138,7 +138,7 @@ def test_a_product_that_goes_with_nothing_is_in_no_bundle(shop: Shop) -> None:
 
 
 def test_prices_are_written_as_people_write_them_there(shop: Shop) -> None:
-    question = Query(QueryKind.POPULAR, Options(n=1), "en_US")
+    question = RecommendationQuery(QueryKind.POPULAR, Options(n=1), "en_US")
     english = orjson.loads(answer(shop.now, question, LINKS).body)["recommendations"][0]
     german = orjson.loads(answer(shop.now, replace(question, locale="de_DE"), LINKS).body)["recommendations"][0]
     assert english["price"] == german["price"]

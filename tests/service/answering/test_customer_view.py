@@ -26,7 +26,7 @@ from service.store.events import EventRow
 from service.store.store import CustomerRecords
 from service.store.writer import Position
 from tests.service.conftest import Shop
-from tests.shop import DAYS, MONTHLY, NO_WEB, REGULAR, moment
+from tests.support.shop import DAYS, MONTHLY, NO_WEB, REGULAR, moment
 
 NEWEST = moment(DAYS + 20)
 

@@ -10,14 +10,14 @@ from models.data.events import DAY
 from models.data.ids import Strings
 from models.recommender import Recommender
 from service.answering.feed import MOST_BYTES, NEW_DAYS, feed
-from service.answering.query import AS_LEARNED, Query, QueryKind
+from service.answering.query import AS_LEARNED, QueryKind, RecommendationQuery
 from service.model.live_catalogue import LiveCatalogue as Now
 from service.model.loaded_model import LoadedModel
 from service.schemas.answers import Feed
 from service.schemas.parameters import PopularOptions
 from service.signing.click_links import ClickLinks
 from tests.service.conftest import Shop
-from tests.shop import SOLD_OUT, SOUTHERN
+from tests.support.shop import SOLD_OUT, SOUTHERN
 
 LINKS = ClickLinks(b"secret", "https://shop.example")
 
@@ -31,7 +31,7 @@ def changed(shop: Shop, **columns: Any) -> LoadedModel:
 
 
 def read(model: LoadedModel, name: str, n: int = 100, **options: Any) -> tuple[dict[str, Any], bytes]:
-    question = Query(QueryKind.POPULAR, PopularOptions.model_validate(options), "en_US")
+    question = RecommendationQuery(QueryKind.POPULAR, PopularOptions.model_validate(options), "en_US")
     body = feed(name, n, Now(model, model), question, LINKS, AS_LEARNED)
     Feed.model_validate_json(body)
     return orjson.loads(body), body

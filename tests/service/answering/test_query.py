@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from models.data.customers import PERSONALIZE_EMAIL, PERSONALIZE_WEB
-from service.answering.query import Query, QueryKind, resolve_query
+from service.answering.query import QueryKind, RecommendationQuery, resolve_query
 from service.schemas.parameters import Options
 from tests.service.conftest import Shop
 
-ASKED = Query(QueryKind.CUSTOMER, Options(), "en_US", customer_id="c1")
+ASKED = RecommendationQuery(QueryKind.CUSTOMER, Options(), "en_US", customer_id="c1")
 
 
 def items(shop: Shop, *names: str) -> tuple[int, ...]:
@@ -17,7 +17,7 @@ def items(shop: Shop, *names: str) -> tuple[int, ...]:
 
 
 def test_products_that_nobody_knows_are_named_once_in_their_order(shop: Shop) -> None:
-    question = Query(
+    question = RecommendationQuery(
         QueryKind.SIMILAR, Options(exclude=("x4", "x2")), "en_US", product_id="x1", recent=("x2", "x3"), basket=("x1",)
     )
     assert resolve_query(question, shop.model.recommender.catalogue, (), 0).missing_ids == ("x1", "x2", "x3", "x4")
@@ -25,7 +25,9 @@ def test_products_that_nobody_knows_are_named_once_in_their_order(shop: Shop) ->
 
 def test_the_basket_and_the_product_asked_for_are_never_recommended(shop: Shop) -> None:
     one, two, three = shop.products[:3]
-    question = Query(QueryKind.SIMILAR, Options(exclude=(three,)), "en_US", product_id=one, basket=(two, two))
+    question = RecommendationQuery(
+        QueryKind.SIMILAR, Options(exclude=(three,)), "en_US", product_id=one, basket=(two, two)
+    )
     resolved = resolve_query(question, shop.model.recommender.catalogue, (), 0)
     assert resolved.request.filters.exclude == items(shop, one, two, three)
     assert resolved.request.basket == items(shop, two)
@@ -64,7 +66,7 @@ def test_a_mail_needs_the_consent_for_mails(shop: Shop, placement: str | None, p
         replace(ASKED, size=3),
     ],
 )
-def test_another_question_has_another_key(other: Query) -> None:
+def test_another_question_has_another_key(other: RecommendationQuery) -> None:
     assert other.key("v1", b"secret") != ASKED.key("v1", b"secret")
 
 

@@ -10,7 +10,7 @@ from models.data.ids import Strings
 from models.recommender import Recommender
 from models.slate import Reason, ReasonKind, Slot, Source, Strategy
 from service.answering.answer import answer
-from service.answering.query import Query, QueryKind
+from service.answering.query import QueryKind, RecommendationQuery
 from service.answering.render import AnswerRenderer
 from service.model.live_catalogue import LiveCatalogue as Now
 from service.model.loaded_model import LoadedModel
@@ -23,8 +23,8 @@ LINKS = ClickLinks(b"secret", "https://shop.example", "https://mails.shop.exampl
 REASON = Reason(ReasonKind.POPULAR, (), "Popular right now")
 
 
-def question(**options: Any) -> Query:
-    return Query(QueryKind.CUSTOMER, CustomerOptions.model_validate(options), "en_US", customer_id="c00")
+def question(**options: Any) -> RecommendationQuery:
+    return RecommendationQuery(QueryKind.CUSTOMER, CustomerOptions.model_validate(options), "en_US", customer_id="c00")
 
 
 def linked_to(shop: Shop, url: str) -> LoadedModel:

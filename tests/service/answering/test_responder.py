@@ -15,18 +15,18 @@ from benchmarks.faults import another_version
 from models.recommender import Recommender
 from models.slate import Slate, SlateRequest
 from models.updates.customer import NO_UPDATE, CustomerUpdate
-from service.answering.query import Query, QueryKind
+from service.answering.query import QueryKind, RecommendationQuery
 from service.answering.responder import Responder
 from service.app import running
 from service.errors import NoModel
 from service.runtime.metrics import Metrics
 from service.schemas.parameters import Options
 from service.settings import Settings
-from tests.redis_server import RedisServer
 from tests.service.conftest import Shop
-from tests.shop import NO_EMAIL, REGULAR
+from tests.support.redis_server import RedisServer
+from tests.support.shop import NO_EMAIL, REGULAR
 
-ASKED = Query(QueryKind.CUSTOMER, Options(n=3), "en_US", customer_id="c00")
+ASKED = RecommendationQuery(QueryKind.CUSTOMER, Options(n=3), "en_US", customer_id="c00")
 
 
 class SlowRecommender(Recommender):

@@ -10,7 +10,7 @@ from service.cache.memory import ENTRY_BYTES, Cache, MemoryCache
 from service.cache.redis import RedisCache
 from service.runtime.circuit_breaker import CircuitBreaker
 from service.runtime.metrics import Metrics
-from tests.redis_server import RedisServer
+from tests.support.redis_server import RedisServer
 
 MakeCache = Callable[[], Awaitable[Cache]]
 

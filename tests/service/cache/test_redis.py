@@ -9,7 +9,7 @@ from redis import Redis
 from service.cache.redis import WAITING_WRITES, RedisCache, seal, unseal
 from service.runtime.circuit_breaker import CircuitBreaker, State
 from service.runtime.metrics import Metrics
-from tests.redis_server import RedisServer
+from tests.support.redis_server import RedisServer
 
 REST = 0.2
 SECRET = b"secret"

@@ -16,7 +16,7 @@ from service.store import audit
 from service.store import keys as table
 from service.store.store import Store
 from service.store.tables import keys
-from tests.store_server import KINDS, new_store
+from tests.support.store_server import KINDS, new_store
 
 
 @pytest.fixture(params=KINDS)

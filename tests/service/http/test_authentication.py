@@ -13,9 +13,9 @@ import pytest
 
 from models.slate import FallbackReason
 from service.http.authorization import Scope
-from tests.redis_server import RedisServer
 from tests.service.conftest import Browse, Shop, process, wait_until
-from tests.service.house import ANNA, BERT, FIRST_KEY, SIGNING_KEY, House, make_key, open_house, token
+from tests.support.keyed_service import ANNA, BERT, FIRST_KEY, SIGNING_KEY, House, make_key, open_house, token
+from tests.support.redis_server import RedisServer
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from service.app import create
 from service.http.authorization import POLICY, Access, Scope
 from service.settings import Settings
 from tests.service.conftest import Shop
-from tests.service.house import ANNA, BERT, House, open_house
+from tests.support.keyed_service import ANNA, BERT, House, open_house
 
 
 def routes() -> list[tuple[str, str]]:

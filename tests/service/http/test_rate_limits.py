@@ -9,7 +9,7 @@ import redis
 
 from service.http.rate_limits import MOST_CALLERS, MemoryRateLimits, RedisRateLimits
 from service.runtime.circuit_breaker import CircuitBreaker
-from tests.redis_server import RedisServer
+from tests.support.redis_server import RedisServer
 
 
 class Clock:

@@ -16,7 +16,7 @@ from models.artifact.registry import Registry
 from models.assembly.cards import price_text
 from models.slate import FallbackReason
 from service.answering.answer import answer, popular_answer
-from service.answering.query import Query, QueryKind
+from service.answering.query import QueryKind, RecommendationQuery
 from service.answering.warm_up import warm_up
 from service.model.active_model import ActiveModel
 from service.model.live_catalogue import LiveCatalogue
@@ -178,7 +178,7 @@ def test_the_first_caller_finds_everything_counted(active: ActiveModel, own_shop
     selling = active.current.recommender.selling
     counted = selling.demand.cache_info().misses, selling.bestsellers.cache_info().misses
     for customer in ("c00", "c01", "c02", "stranger"):
-        question = Query(QueryKind.CUSTOMER, Options(), "en_US", customer_id=customer)
+        question = RecommendationQuery(QueryKind.CUSTOMER, Options(), "en_US", customer_id=customer)
         answer(LiveCatalogue(active.current, active.current), question, ClickLinks(b"secret"))
         popular_answer(
             LiveCatalogue(active.current, active.current), question, FallbackReason.DEADLINE, ClickLinks(b"secret")
@@ -187,7 +187,7 @@ def test_the_first_caller_finds_everything_counted(active: ActiveModel, own_shop
     prices = price_text.cache_info().misses
     answer(
         LiveCatalogue(active.current, active.current),
-        Query(QueryKind.POPULAR, Options(), "en_US"),
+        RecommendationQuery(QueryKind.POPULAR, Options(), "en_US"),
         ClickLinks(b"secret"),
     )
     assert price_text.cache_info().misses == prices

@@ -18,10 +18,10 @@ from service.store.events import Event, EventLine, EventRow, Written, ratings_of
 from service.store.store import CustomerRecords, Store
 from service.store.writer import Change, Position
 from tests.service.conftest import Browse, Shop
-from tests.shop import Line as Bought
-from tests.shop import Product, catalogue_of, small_purchases, trained
-from tests.store_server import KINDS as DATABASES
-from tests.store_server import new_store
+from tests.support.shop import Line as Bought
+from tests.support.shop import Product, catalogue_of, small_purchases, trained
+from tests.support.store_server import KINDS as DATABASES
+from tests.support.store_server import new_store
 
 CATALOGUE = catalogue_of([Product("bread"), Product("butter"), Product("milk")])
 NUMBERS = count()

@@ -21,8 +21,8 @@ from service.store.events import Event, EventLine
 from service.store.store import Store
 from service.store.writer import Change, Position, position_of
 from tests.service.conftest import Shop as Premises
-from tests.shop import moment, names
-from tests.store_server import new_store
+from tests.support.shop import moment, names
+from tests.support.store_server import new_store
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from service.http.authorization import Scope
 from service.routes.batch import AHEAD, BatchAnswer, RecipientProblem, in_order
 from service.schemas.answers import SlateAnswer
 from tests.service.conftest import Browse, Shop
-from tests.service.house import make_key
-from tests.shop import NO_EMAIL, ONLY_RARE, REGULAR
+from tests.support.keyed_service import make_key
+from tests.support.shop import NO_EMAIL, ONLY_RARE, REGULAR
 
 BATCH = "/v1/recommendations/batch"
 LINES = {"accept": "application/x-ndjson"}

@@ -19,7 +19,7 @@ from service.signing import recommendation_ids
 from service.signing.click_links import Click, ClickLinks
 from service.store.writer import TOGETHER, WAITING
 from tests.service.conftest import Shop, wait_until
-from tests.service.house import token
+from tests.support.keyed_service import token
 
 SHOP, MAILS = "https://shop.example", "https://mails.shop.example"
 ANNA = "c00"

@@ -12,8 +12,8 @@ from starlette.testclient import TestClient
 
 from benchmarks.faults import another_version
 from tests.service.conftest import Browse, Shop
-from tests.shop import MONTHLY, NO_WEB, REGULAR
-from tests.store_server import KINDS, new_store
+from tests.support.shop import MONTHLY, NO_WEB, REGULAR
+from tests.support.store_server import KINDS, new_store
 
 WHEN = "2025-06-29T10:00:00Z"
 BOUGHT = {"kind": "purchase", "time": WHEN, "lines": [{"product_id": "kite"}]}

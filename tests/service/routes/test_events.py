@@ -11,9 +11,9 @@ from starlette.testclient import TestClient
 
 from benchmarks.service import server
 from benchmarks.store import Writers, audit, event, shared
-from tests.redis_server import RedisServer
 from tests.service.conftest import Browse, Shop, wait_until
-from tests.store_server import KINDS, new_store
+from tests.support.redis_server import RedisServer
+from tests.support.store_server import KINDS, new_store
 
 WHEN = "2025-06-29T10:00:00Z"
 

@@ -9,8 +9,8 @@ from starlette.testclient import TestClient
 
 from service.http.authorization import Scope
 from tests.service.conftest import Browse, Shop
-from tests.service.house import House, make_key, open_house
-from tests.shop import NEVER_SOLD, SOLD_OUT
+from tests.support.keyed_service import House, make_key, open_house
+from tests.support.shop import NEVER_SOLD, SOLD_OUT
 
 
 @pytest.fixture(scope="module")

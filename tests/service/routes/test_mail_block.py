@@ -148,5 +148,5 @@ def test_twelve_products_are_not_clipped_whatever_they_are_called() -> None:
 
 
 def test_the_template_needs_nothing_from_elsewhere() -> None:
-    template = Path("service/templates/slate.html").read_text()
+    template = Path("service/routes/templates/slate.html").read_text()
     assert not re.search(r"<script|<link|<style|@import|url\(|position:|class=", unescape(template))

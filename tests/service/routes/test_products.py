@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 from benchmarks.faults import another_version
 from service.routes import products
 from tests.service.conftest import Browse, Shop
-from tests.shop import AISLES
+from tests.support.shop import AISLES
 
 NO_BAKERY = {"kind": "exclude", "which": {"category": "bakery"}}
 

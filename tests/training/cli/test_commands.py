@@ -19,8 +19,8 @@ from models.artifact import files
 from models.artifact.registry import Registry
 from models.recommender import Recommender
 from models.slate import SlateRequest
-from tests.shop import names, open_shop
-from tests.training.corner_shop import NOW, SETTINGS, UPSIDE_DOWN, arguments, rows, run, settings, train, write
+from tests.support.corner_shop import NOW, SETTINGS, UPSIDE_DOWN, arguments, rows, run, settings, train, write
+from tests.support.shop import names, open_shop
 
 Said = pytest.CaptureFixture[str]
 

@@ -17,8 +17,8 @@ from models.data.events import KINDS
 from service.store.events import Event, EventLine
 from service.store.events import write as write_events
 from service.store.store import Store
-from tests.store_server import new_store
-from tests.training.corner_shop import NOW, SETTINGS, run, settings, train, unmeasured, write
+from tests.support.corner_shop import NOW, SETTINGS, run, settings, train, unmeasured, write
+from tests.support.store_server import new_store
 
 Said = pytest.CaptureFixture[str]
 PEOPLE = [f"c{number % 60:02}{number // 60 or ''}" for number in range(4_000)]  # eight parts

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from models.data.ids import Ids
-from tests.shop import Line, moment, small_purchases
+from tests.support.shop import Line, moment, small_purchases
 from training.evaluation.ease import LARGEST, Ease, EaseSettings, fit_ease, kept_products
 from training.fitting.counts import only
 from training.reading.purchases import Purchases

@@ -14,7 +14,7 @@ from models.rules.filters import Repeat
 from models.rules.shop_rules import ProductSelector, RuleKind, ShopRule
 from models.slate import SlateRequest, Source
 from models.trees import Trees
-from tests.shop import SMALL, Line, Product, moment, small_purchases, small_shop_purchases, trained
+from tests.support.shop import SMALL, Line, Product, moment, small_purchases, small_shop_purchases, trained
 from training.config import EvaluationConfig
 from training.evaluation.evaluate import Evaluation, evaluate
 from training.evaluation.evaluate_customers import PROPOSERS

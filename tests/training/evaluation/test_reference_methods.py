@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from models.data.ids import Ids
-from tests.shop import Line, small_purchases, small_shop_purchases
+from tests.support.shop import Line, small_purchases, small_shop_purchases
 from training.config import EvaluationConfig
 from training.evaluation.ease import LARGEST
 from training.evaluation.reference_methods import CHUNK, EASE, RIVALS, TIFU_KNN, notes, rival_slates

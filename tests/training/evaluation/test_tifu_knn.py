@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from tests.shop import Line, small_purchases
+from tests.support.shop import Line, small_purchases
 from training.evaluation.tifu_knn import (
     MOST_CANDIDATES,
     TifuKnnSettings,

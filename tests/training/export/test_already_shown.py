@@ -12,7 +12,7 @@ from models.data.events import HOUR
 from service.store import campaigns
 from service.store.campaigns import Campaign, Record
 from service.store.store import Store
-from tests.store_server import KINDS, new_store
+from tests.support.store_server import KINDS, new_store
 from training.errors import InputError
 from training.export.already_shown import AlreadyShown
 from training.reading.service_store import opened

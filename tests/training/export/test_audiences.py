@@ -18,8 +18,8 @@ from service.store.events import Event, write
 from service.store.events import EventLine as Sold
 from service.store.store import Store
 from service.store.writer import Change
-from tests.shop import Customer, Line, moment, small_purchases, trained
-from tests.store_server import new_store
+from tests.support.shop import Customer, Line, moment, small_purchases, trained
+from tests.support.store_server import new_store
 from training.errors import InputError
 from training.export.audiences import TOGETHER, Crowd, chosen, filter_of, usual_interval
 from training.export.current_model import CurrentModel

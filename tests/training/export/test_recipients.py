@@ -15,7 +15,7 @@ from models.data.ids import Ids
 from service.store import consents
 from service.store.store import Store
 from service.store.writer import Change
-from tests.store_server import new_store
+from tests.support.store_server import new_store
 from training.errors import InputError
 from training.export.recipients import ExportRecipient, everyone, read_recipients
 from training.export.store_snapshot import read_store_snapshot

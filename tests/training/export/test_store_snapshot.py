@@ -26,9 +26,9 @@ from service.store.campaigns import Campaign, Record
 from service.store.events import Event, EventLine, write
 from service.store.store import Store
 from service.store.writer import Change
-from tests.shop import DAYS, NO_EMAIL, REGULAR, SOLD_OUT, moment, small_shop_purchases, trained
-from tests.store_server import KINDS as DATABASES
-from tests.store_server import new_store
+from tests.support.shop import DAYS, NO_EMAIL, REGULAR, SOLD_OUT, moment, small_shop_purchases, trained
+from tests.support.store_server import KINDS as DATABASES
+from tests.support.store_server import new_store
 from training.errors import InputError
 from training.export.already_shown import NOTHING, AlreadyShown
 from training.export.current_model import CurrentModel

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.shop import Line, Product, moment, small_purchases
+from tests.support.shop import Line, Product, moment, small_purchases
 from training.fitting import counts
 
 WEEK = small_purchases(

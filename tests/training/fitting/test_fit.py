@@ -11,7 +11,7 @@ from models.model import Model
 from models.ranking.learned_ranker import LearnedRanker
 from models.settings import ModelSettings
 from models.trees import Trees
-from tests.shop import SMALL, Line, Product, moment, small_purchases, small_shop_purchases
+from tests.support.shop import SMALL, Line, Product, moment, small_purchases, small_shop_purchases
 from training.config import EvaluationConfig
 from training.evaluation.split import split
 from training.fitting import counts

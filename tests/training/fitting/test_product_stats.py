@@ -8,7 +8,7 @@ import pytest
 
 from models.data.history import NEVER
 from models.data.product_stats import ProductStats
-from tests.shop import Line, Product, moment, small_purchases
+from tests.support.shop import Line, Product, moment, small_purchases
 from training.fitting.counts import only
 from training.fitting.product_stats import fit_traits
 

@@ -7,7 +7,7 @@ import pytest
 
 from models.slate import SlateRequest
 from models.sources.repurchase import Repurchases
-from tests.shop import Line, Product, moment, small_purchases, trained
+from tests.support.shop import Line, Product, moment, small_purchases, trained
 
 
 def repeats(*lines: Line, products: Sequence[Product] = ()) -> Repurchases:

@@ -7,7 +7,7 @@ from itertools import combinations
 import pytest
 
 from models.settings import BundleSettings, HistorySettings
-from tests.shop import SMALL, Line, Product, small_purchases, trained
+from tests.support.shop import SMALL, Line, Product, small_purchases, trained
 
 DAIRY = (
     Product("blue milk", category="milk"),

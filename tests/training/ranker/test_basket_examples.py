@@ -9,13 +9,13 @@ import pytest
 from models.bundles.basket_ranker import FEATURES
 from models.data.events import DAY
 from models.settings import BundleSettings, HistorySettings, TreeSettings
-from tests.shop import SMALL, Line, moment, small_purchases, trained
+from tests.support.shop import SMALL, Line, moment, small_purchases, trained
 from training.ranker.basket_examples import (
     ENOUGH_FOUND,
     LARGEST_BASKET,
     BasketExample,
     BasketRows,
-    basket_examples,
+    draw_basket_examples,
     learn,
     rows_of,
 )
@@ -36,11 +36,11 @@ def placed(days: dict[str, float], things: tuple[str, ...] = KIT) -> Purchases:
 def test_only_orders_of_the_window_are_asked_about() -> None:
     # Orders are numbered by their time: 1 is the first of these, after the soap of day 0.
     purchases = placed({"before": 9.99, "at once": 10, "within": 14.9, "after": 15, "late": 20})
-    assert {question.order for question in basket_examples(purchases, WINDOW, 100, seed=0)} == {2, 3}
+    assert {question.order for question in draw_basket_examples(purchases, WINDOW, 100, seed=0)} == {2, 3}
 
 
 def test_one_product_is_hidden_from_the_rest_one_of_it_and_a_part_of_it() -> None:
-    asked = basket_examples(placed({"within": 12}), WINDOW, 100, seed=0)
+    asked = draw_basket_examples(placed({"within": 12}), WINDOW, 100, seed=0)
     assert Counter(question.hidden for question in asked) == {BREAD: 3, BUTTER: 3, JAM: 3, MILK: 3}
     for whole, one, part in zip(asked[::3], asked[1::3], asked[2::3], strict=True):
         assert whole.hidden == one.hidden == part.hidden
@@ -53,30 +53,30 @@ def test_one_product_is_hidden_from_the_rest_one_of_it_and_a_part_of_it() -> Non
 def test_no_more_products_are_hidden_than_asked_for() -> None:
     purchases = placed({f"order {number}": 10 + number / 10 for number in range(20)})
     for most, orders in ((1, 1), (7, 7), (20, 20), (50, 20), (1_000, 20)):
-        asked = basket_examples(purchases, WINDOW, most, seed=0)
+        asked = draw_basket_examples(purchases, WINDOW, most, seed=0)
         assert len({(question.order, question.hidden) for question in asked}) == min(most // orders, 4) * orders <= most
         assert len({question.order for question in asked}) == orders
 
 
 def test_a_seed_asks_the_same_and_another_one_something_else() -> None:
     purchases = placed({f"order {number}": 10 + number / 10 for number in range(20)})
-    asked = basket_examples(purchases, WINDOW, 10, seed=3)
-    assert basket_examples(purchases, WINDOW, 10, seed=3) == asked
-    assert basket_examples(purchases, WINDOW, 10, seed=4) != asked
+    asked = draw_basket_examples(purchases, WINDOW, 10, seed=3)
+    assert draw_basket_examples(purchases, WINDOW, 10, seed=3) == asked
+    assert draw_basket_examples(purchases, WINDOW, 10, seed=4) != asked
 
 
 def test_of_a_very_large_order_only_a_part_is_given() -> None:
     many = tuple(f"p{number:03}" for number in range(LARGEST_BASKET + 20))
-    asked = basket_examples(placed({"within": 12}, many), WINDOW, 2, seed=0)
+    asked = draw_basket_examples(placed({"within": 12}, many), WINDOW, 2, seed=0)
     assert [len(question.basket) for question in asked[::3]] == [LARGEST_BASKET] * 2
 
 
 def test_orders_of_one_product_ask_nothing() -> None:
-    assert basket_examples(placed({"within": 12}, ("bread",)), WINDOW, 100, seed=0) == []
+    assert draw_basket_examples(placed({"within": 12}, ("bread",)), WINDOW, 100, seed=0) == []
 
 
 def test_a_window_in_which_nothing_was_ordered_asks_nothing() -> None:
-    assert basket_examples(placed({"before": 9}), WINDOW, 100, seed=0) == []
+    assert draw_basket_examples(placed({"before": 9}), WINDOW, 100, seed=0) == []
 
 
 def test_rows_are_the_candidates_of_questions_whose_answer_is_among_them() -> None:

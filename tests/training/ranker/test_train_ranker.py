@@ -22,10 +22,10 @@ from models.recommender import Recommender
 from models.rules.filters import Repeat
 from models.settings import FactorSettings, ModelSettings, RankerSettings, TreeSettings
 from models.slate import SlateRequest
-from tests.shop import SMALL, Line, moment, small_purchases, trained
+from tests.support.shop import SMALL, Line, moment, small_purchases, trained
 from training.parallel import spread
 from training.progress import Reporter
-from training.ranker.basket_examples import BasketExample, BasketRows, basket_examples
+from training.ranker.basket_examples import BasketExample, BasketRows, draw_basket_examples
 from training.ranker.train_ranker import (
     LeakError,
     RankerRows,
@@ -136,7 +136,7 @@ def test_the_same_purchases_and_seed_teach_the_same(shop: Purchases, taught: Ran
 
 def test_two_processes_find_what_one_finds(shop: Purchases) -> None:
     window = windows_of(shop)[0]
-    asked = [*examples(shop, window, seed=0)[:60], *basket_examples(shop, window, 60, seed=0)]
+    asked = [*examples(shop, window, seed=0)[:60], *draw_basket_examples(shop, window, 60, seed=0)]
     work = partial(any_rows, window, SETTINGS)
     with fitted_before(shop, window, SETTINGS, quiet(), name="test") as directory:
         one, two = (list(spread(directory, work, asked, chunk=20, processes=processes)) for processes in (1, 2))
@@ -180,7 +180,7 @@ def test_a_planted_leak_is_caught(shop: Purchases) -> None:
     with pytest.raises(LeakError, match=f"until {everything.manifest.data_as_of}, and its window begins at"):
         rows_of(window, SETTINGS, everything, asked)
     with pytest.raises(LeakError, match=f"until {everything.manifest.data_as_of}, and its window begins at"):
-        basket_rows(window, everything, basket_examples(shop, window, 1, seed=0))
+        basket_rows(window, everything, draw_basket_examples(shop, window, 1, seed=0))
 
 
 def test_one_line_of_the_first_second_of_a_window_is_a_leak_and_one_of_the_second_before_is_not() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from models.data.events import DAY
 from models.settings import RankerSettings
-from tests.shop import Line, moment, small_purchases
+from tests.support.shop import Line, moment, small_purchases
 from training.ranker.windows import HORIZONS, SHORTEST_DAYS, Window, examples, windows
 
 DEFAULT = RankerSettings(windows=2, horizon_days=28, lags_days=(0, 7, 14))

@@ -21,9 +21,9 @@ from service.store.events import Event, EventLine, write
 from service.store.store import Store
 from service.store.tables import metadata
 from service.store.writer import Change
-from tests.store_server import KINDS as DATABASES
-from tests.store_server import empty_database, new_store
-from tests.training import corner_shop
+from tests.support import corner_shop
+from tests.support.store_server import KINDS as DATABASES
+from tests.support.store_server import empty_database, new_store
 from training.errors import InputError
 from training.fitting import counts
 from training.reading import service_store

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.measured_shop import ACTIVE, EVERYTHING, SHOP, YOUNG, method
+from tests.support.measured_shop import ACTIVE, EVERYTHING, SHOP, YOUNG, method
 from training.errors import InputError
 from training.evaluation.metrics import Mean
 from training.evaluation.results import Role

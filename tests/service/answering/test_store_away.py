@@ -13,8 +13,8 @@ from sqlalchemy.pool import NullPool
 from starlette.testclient import TestClient
 
 from tests.service.conftest import Browse, wait_until
-from tests.service.postbox import patch
-from tests.store_server import new_store
+from tests.support.mail_client import patch
+from tests.support.store_server import new_store
 
 WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 

@@ -11,7 +11,7 @@ from service.store import campaigns, consents, events
 from service.store.database import connect, writing
 from service.store.store import _changes
 from service.store.writer import Change
-from tests.store_server import new_store
+from tests.support.store_server import new_store
 
 MUCH: Final = 20_000
 FILLED: Final = (

@@ -22,7 +22,7 @@ from service.store.database import (
     version,
 )
 from service.store.tables import metadata
-from tests.store_server import KINDS, empty_database, new_store
+from tests.support.store_server import KINDS, empty_database, new_store
 
 DURABLE = {
     "sqlite": {"PRAGMA journal_mode": "wal", "PRAGMA synchronous": 2},

@@ -1,4 +1,4 @@
-"""A PostgreSQL that is stopped and killed. The one that all other tests share is in tests/store_server.py."""
+"""A PostgreSQL that is stopped and killed. The one that all other tests share is in tests/support/store_server.py."""
 
 from __future__ import annotations
 

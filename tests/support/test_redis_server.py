@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.redis_server import MISSING, RedisServer, find_redis
+from tests.support.redis_server import MISSING, RedisServer, find_redis
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from service.store import campaigns, consents
 from service.store.campaigns import Campaign, Record
 from service.store.store import Store
 from service.store.writer import Change
-from tests.store_server import KINDS, new_store
+from tests.support.store_server import KINDS, new_store
 
 MONDAY = Campaign("monday", "newsletter", "v1", as_of=900, opened=1000, window_hours=72, not_twice=3)
 

@@ -15,9 +15,9 @@ import pytest
 
 from benchmarks.fetching import Tally, fetched, mail_call, run
 from benchmarks.mails import UNHURRIED_MS, watched
-from tests.postgres_server import PostgresServer
-from tests.redis_server import RedisServer
 from tests.service.conftest import Shop, process, wait_until
+from tests.support.postgres_server import PostgresServer
+from tests.support.redis_server import RedisServer
 
 DEADLINE_MS, GRACE_MS = 60, 20
 BUSY_MS = 150  # what other tests at the same time may cost

@@ -12,7 +12,7 @@ from benchmarks.mails import UNHURRIED_MS, essence, kill
 from benchmarks.service import server
 from models.artifact.registry import Registry
 from tests.service.conftest import Browse, Shop, wait_until
-from tests.service.postbox import (
+from tests.support.mail_client import (
     CUSTOMERS,
     agree,
     kept,
@@ -23,7 +23,7 @@ from tests.service.postbox import (
     told,
     wait_for_model,
 )
-from tests.shop import REGULAR
+from tests.support.shop import REGULAR
 
 
 def test_a_new_model_leaves_an_open_campaign_alone_and_the_next_one_has_it(browse: Browse, own_shop: Shop) -> None:

@@ -3,7 +3,7 @@
 import random
 from dataclasses import replace
 
-from tests.shop import moment
+from tests.support.shop import moment
 from training.evaluation.metrics import Mean
 from training.evaluation.results import Bin, CandidateFigures, Diversity, Group, NewProducts, Role, SourceHits
 from training.report.data import (

@@ -9,7 +9,7 @@ from benchmarks.mails import UNHURRIED_MS
 from service.app import create
 from service.settings import Settings
 from tests.service.conftest import Shop
-from tests.service.postbox import (
+from tests.support.mail_client import (
     CUSTOMERS,
     JUNE,
     agree,
@@ -23,8 +23,8 @@ from tests.service.postbox import (
     shown,
     told,
 )
-from tests.shop import AISLES, NO_EMAIL
-from tests.store_server import KINDS, new_store
+from tests.support.shop import AISLES, NO_EMAIL
+from tests.support.store_server import KINDS, new_store
 
 BREADS, TOOLS = AISLES["bakery"].split()[:3], AISLES["garden"].split()[:5]
 

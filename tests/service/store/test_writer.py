@@ -16,7 +16,7 @@ from service.store.events import Event, EventLine, write
 from service.store.store import Store
 from service.store.tables import events
 from service.store.writer import Change, position_of
-from tests.store_server import KINDS, new_store
+from tests.support.store_server import KINDS, new_store
 
 
 @pytest.fixture(params=KINDS)

@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from models.artifact.registry import Registry
 from tests.service.conftest import Browse, Shop, wait_until
-from tests.service.postbox import (
+from tests.support.mail_client import (
     CUSTOMERS,
     JUNE,
     agree,
@@ -25,7 +25,7 @@ from tests.service.postbox import (
     told,
     wait_for_model,
 )
-from tests.shop import DAYS, NEVER_SOLD, NO_EMAIL, Line, moment, small_shop_purchases, trained
+from tests.support.shop import DAYS, NEVER_SOLD, NO_EMAIL, Line, moment, small_shop_purchases, trained
 from training.reading.purchases import Purchases
 
 
