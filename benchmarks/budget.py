@@ -38,7 +38,9 @@ TIMED = 300  # slates
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("data", nargs="+", metavar="NAME=DIR")
     for entry in parser.parse_args().data:
         name, _, folder = entry.partition("=")
@@ -46,11 +48,18 @@ def main() -> None:
         settings = ModelSettings()
         taught = train_ranker(parts.past, settings, Reporter(), processes=cores())
         model = fit(parts.past, settings, Reporter(), name=name, lesson=taught.lesson)
-        print(f"\n| {name}: candidates of a source | trees | Recall@10 all | discovery | a slate, p50 |")
+        print(
+            f"\n| {name}: candidates of a source | trees | Recall@10 all | discovery | a slate, p50 |"
+        )
         print("|---|---|---|---|---|")
         for new in CANDIDATES:
             for trees in TREES:
-                _measure(parts, model, replace(settings, candidates=replace(settings.candidates, new=new)), trees)
+                _measure(
+                    parts,
+                    model,
+                    replace(settings, candidates=replace(settings.candidates, new=new)),
+                    trees,
+                )
 
 
 def _inner(folder: Path) -> Split:
@@ -67,7 +76,9 @@ def _measure(parts: Split, model: Model, settings: ModelSettings, trees: int) ->
     lesson = replace(model.lesson, trees=model.lesson.trees.first(trees))
     with tempfile.TemporaryDirectory() as folder:
         directory = write_twin(Path(folder), replace(model, lesson=lesson), parts.past, settings)
-        found = evaluate(directory, parts, EvaluationConfig(), bundles={}, processes=cores(), on_progress=ignore)
+        found = evaluate(
+            directory, parts, EvaluationConfig(), bundles={}, processes=cores(), on_progress=ignore
+        )
         recall = [found.scores[task][SERVED]["recall"].value for task in found.scores]
         recommender = Recommender.load(directory)
         ids = recommender.model.customers.ids

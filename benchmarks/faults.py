@@ -45,14 +45,20 @@ Truth = dict[str, bytes]
 def truth(model: LoadedModel, customers: Sequence[str]) -> Truth:
     """What each of them is to be answered, computed here, without a cache."""
     links = ClickLinks(Settings().secret())
-    return {name: answer(LiveCatalogue(model, model), question_of(name), links).body_for(name) for name in customers}
+    return {
+        name: answer(LiveCatalogue(model, model), question_of(name), links).body_for(name)
+        for name in customers
+    }
 
 
 def popular_truth(model: LoadedModel, customers: Sequence[str]) -> Truth:
     """What each of them is to be answered when the slate comes too late."""
     links, reason = ClickLinks(Settings().secret()), FallbackReason.DEADLINE
     shop = LiveCatalogue(model, model)
-    return {name: popular_answer(shop, question_of(name), reason, links).body_for(name) for name in customers}
+    return {
+        name: popular_answer(shop, question_of(name), reason, links).body_for(name)
+        for name in customers
+    }
 
 
 def question_of(name: str) -> RecommendationQuery:
@@ -94,7 +100,9 @@ class Load:
     @contextmanager
     def running(self, callers: int) -> Iterator[None]:
         over = threading.Event()
-        threads = [threading.Thread(target=self._ask, args=(number, over)) for number in range(callers)]
+        threads = [
+            threading.Thread(target=self._ask, args=(number, over)) for number in range(callers)
+        ]
         for thread in threads:
             thread.start()
         try:

@@ -42,13 +42,17 @@ class Connection(asyncio.Protocol):
         self._ended: Callable[[int, bytes], None] | None = None
         self._patience: asyncio.TimerHandle | None = None
         self._received = b""
-        self._last: tuple[int, bytes] | None = None  # an answer after which the service ends the connection
+        self._last: tuple[int, bytes] | None = (
+            None  # an answer after which the service ends the connection
+        )
 
     async def open(self) -> None:
         """Where it is not open yet, or no more."""
         if self._transport is None:
             with contextlib.suppress(OSError):  # refused: the call will say so
-                await asyncio.get_running_loop().create_connection(lambda: self, "127.0.0.1", self._port)
+                await asyncio.get_running_loop().create_connection(
+                    lambda: self, "127.0.0.1", self._port
+                )
 
     def ask(self, request: bytes, ended: Callable[[int, bytes], None]) -> None:
         """`ended` gets the status and the body."""
@@ -98,8 +102,16 @@ def request(method: str, path: str, body: object = None) -> bytes:
 
 def mail_call(customer_id: str, campaign: str, deadline_ms: int, n: int = 4) -> bytes:
     """What a mail asks for while it is rendered."""
-    options = {"n": n, "placement": "email", "campaign": campaign, "fields": "card", "deadline_ms": deadline_ms}
-    return request("GET", f"/v1/customers/{quote(customer_id, safe='')}/recommendations?{urlencode(options)}")
+    options = {
+        "n": n,
+        "placement": "email",
+        "campaign": campaign,
+        "fields": "card",
+        "deadline_ms": deadline_ms,
+    }
+    return request(
+        "GET", f"/v1/customers/{quote(customer_id, safe='')}/recommendations?{urlencode(options)}"
+    )
 
 
 async def fetch(
@@ -125,7 +137,12 @@ async def fetch(
                 await asyncio.sleep(started + place / rate - time.perf_counter())
             connection = await free.get()
             await connection.open()
-            connection.ask(call, _timed(told, place, time.perf_counter() if rate is None else started + place / rate))
+            connection.ask(
+                call,
+                _timed(
+                    told, place, time.perf_counter() if rate is None else started + place / rate
+                ),
+            )
         for _ in pool:
             await free.get()
     finally:
@@ -135,7 +152,9 @@ async def fetch(
 
 
 def _timed(told: Callable[[Answer], None], place: int, due: float) -> Callable[[int, bytes], None]:
-    return lambda status, body: told(Answer(place, (time.perf_counter() - due) * 1000, status, body))
+    return lambda status, body: told(
+        Answer(place, (time.perf_counter() - due) * 1000, status, body)
+    )
 
 
 def fetched(port: int, calls: Sequence[bytes], connections: int = CONNECTIONS) -> list[Answer]:
@@ -163,7 +182,9 @@ class Tally:
         try:
             body = orjson.loads(answer.body)
             reason = body["fallback_reason"] or "none"
-            whole = answer.status == 200 and body["requested"] == body["count"] == len(body["recommendations"])
+            whole = answer.status == 200 and body["requested"] == body["count"] == len(
+                body["recommendations"]
+            )
         except (orjson.JSONDecodeError, KeyError):
             reason, whole = "no slate", False
         self.answers[answer.status, reason] += 1
@@ -191,5 +212,6 @@ class Tally:
 
 
 TITLES: Final = (
-    f"{'':<24} {'answers':<16} {'unusable':>8}{'late':>7}{'>50 ms':>8}{'p50':>9}{'p99':>9}{'p99.9':>9}{'max':>9} ms"
+    f"{'':<24} {'answers':<16} {'unusable':>8}{'late':>7}{'>50 ms':>8}"
+    f"{'p50':>9}{'p99':>9}{'p99.9':>9}{'max':>9} ms"
 )

@@ -79,7 +79,10 @@ def audience(names: Iterator[str], count: int, label: str) -> tuple[list[str], l
 
 def refuse(port: int, names: Sequence[str]) -> None:
     calls = [
-        request("PUT", f"/v1/customers/{quote(name, safe='')}/consent", {"personalize_email": False}) for name in names
+        request(
+            "PUT", f"/v1/customers/{quote(name, safe='')}/consent", {"personalize_email": False}
+        )
+        for name in names
     ]
     assert {answer.status for answer in fetched(port, calls)} == {200}
 
@@ -98,7 +101,14 @@ def load(root: Path, run_dir: Path, redis: RedisServer, recipients: int) -> bool
     groups = [audience(names, recipients // len(parts), label) for label in parts]
     tallies = {}
     with server(root, redis_url=redis.url, workers=2, runtime_dir=run_dir) as (port, _, _):
-        refuse(port, [*warming_refusing, *probing_refusing, *(name for _, refusing in groups for name in refusing)])
+        refuse(
+            port,
+            [
+                *warming_refusing,
+                *probing_refusing,
+                *(name for _, refusing in groups for name in refusing),
+            ],
+        )
         capacity(port, warming)
         most = capacity(port, probing)
         rate = SHARE_OF_CAPACITY * most
@@ -135,7 +145,9 @@ def capacity(port: int, customers: Sequence[str]) -> float:
     return len(customers) / (time.perf_counter() - began)
 
 
-async def disturbed(port: int, calls: Sequence[bytes], rate: float, do: Callable[[], object]) -> Tally:
+async def disturbed(
+    port: int, calls: Sequence[bytes], rate: float, do: Callable[[], object]
+) -> Tally:
     """What came back while something happened."""
     tally = Tally()
     await asyncio.gather(fetch(port, calls, tally.add, rate=rate), asyncio.to_thread(do))
@@ -150,7 +162,9 @@ def same(root: Path, run_dir: Path) -> bool:
 
     def ask(port: int, name: str, times: int = 1) -> None:
         wrong = 0
-        for place, answer in enumerate(fetched(port, [call for call in calls for _ in range(times)])):
+        for place, answer in enumerate(
+            fetched(port, [call for call in calls for _ in range(times)])
+        ):
             told = seen[names[place // times]]
             wrong += bool(told) and essence(answer) not in told
             told.add(essence(answer))
@@ -171,7 +185,9 @@ def same(root: Path, run_dir: Path) -> bool:
         ask(port, "another model published", 2)
     with server(root, **settings) as (port, _, _):
         ask(port, "started again with the other model")
-    print(f"  {sum(len(told) == 1 for told in seen.values())} of {len(calls)} told the same every time")
+    print(
+        f"  {sum(len(told) == 1 for told in seen.values())} of {len(calls)} told the same every time"
+    )
     return all(len(told) == 1 for told in seen.values())
 
 
@@ -181,7 +197,9 @@ def essence(answer: Answer) -> bytes:
         return b"%d " % answer.status + answer.body
     body = orjson.loads(answer.body)
     slots = [(slot["id"], slot["source"], slot["reason"]) for slot in body["recommendations"]]
-    return orjson.dumps([body["recommendation_id"], body["strategy"], body["fallback_reason"], slots])
+    return orjson.dumps(
+        [body["recommendation_id"], body["strategy"], body["fallback_reason"], slots]
+    )
 
 
 def kill(pid: int) -> None:
@@ -207,7 +225,9 @@ def wait_for(port: int, version: str) -> None:
 
 def late(root: Path, run_dir: Path, redis: RedisServer) -> bool:
     names = itertools.cycle(names_of(root))
-    crowd = [mail_call(name, "crowd", UNHURRIED_MS, n=100) for name in itertools.islice(names, 2000)]
+    crowd = [
+        mail_call(name, "crowd", UNHURRIED_MS, n=100) for name in itertools.islice(names, 2000)
+    ]
     kept = []
     print(f"late: milliseconds past the deadline of {LATE_DEADLINE_MS} ms")
     print(f"{'':<28} {'p50':>8}{'p99':>8}{'max':>8}  answers")
@@ -216,11 +236,16 @@ def late(root: Path, run_dir: Path, redis: RedisServer) -> bool:
         calls = [mail_call(one, "late", LATE_DEADLINE_MS) for one in itertools.islice(names, 200)]
         tally = run(watched(port, calls, beside))
         excess = [tally.at(share) - LATE_DEADLINE_MS for share in (0.5, 0.99, 1.0)]
-        reasons = ", ".join(f"{status} {reason}: {count}" for (status, reason), count in tally.answers.most_common())
+        reasons = ", ".join(
+            f"{status} {reason}: {count}" for (status, reason), count in tally.answers.most_common()
+        )
         print(f"{name:<28} {''.join(f'{one:8.1f}' for one in excess)}  {reasons}")
         kept.append(not tally.unusable and excess[-1] <= GRACE_MS)
 
-    with own_store() as store, server(root, database_url=store.url, runtime_dir=run_dir) as (port, _, _):
+    with (
+        own_store() as store,
+        server(root, database_url=store.url, runtime_dir=run_dir) as (port, _, _),
+    ):
         watch("all is well", port)
         store.stop()
         watch("store stopped (SIGSTOP)", port)
@@ -265,7 +290,11 @@ def held(part: str, registry: Path, binary: str, recipients: int) -> bool:
         tempfile.TemporaryDirectory(prefix="regulars-mails-") as directory,
         tempfile.TemporaryDirectory(prefix="regulars-mails-", dir=memory) as run,
     ):
-        root, redis, run_dir = Path(directory) / "registry", RedisServer(binary, Path(directory)), Path(run)
+        root, redis, run_dir = (
+            Path(directory) / "registry",
+            RedisServer(binary, Path(directory)),
+            Path(run),
+        )
         shutil.copytree(registry, root, ignore=shutil.ignore_patterns("store.db*"))
         redis.start()
         try:
@@ -277,7 +306,9 @@ def held(part: str, registry: Path, binary: str, recipients: int) -> bool:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--registry", type=Path, required=True)
     parser.add_argument("--recipients", type=int, default=100_000)
     parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; by default all")
@@ -287,7 +318,10 @@ def main() -> int:
     binary = find_redis()
     if binary is None:
         parser.error(MISSING)
-    kept = [held(part, arguments.registry, binary, arguments.recipients) for part in arguments.parts or PARTS]
+    kept = [
+        held(part, arguments.registry, binary, arguments.recipients)
+        for part in arguments.parts or PARTS
+    ]
     return 0 if all(kept) else 1
 
 

@@ -32,7 +32,9 @@ STALE_SEEDS = 1
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("data", nargs="+", metavar="NAME=DIR")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--inner", action="store_true", help="the window before the last one")
@@ -58,28 +60,44 @@ def report(name: str, folder: Path, config: Config, seeds: int, inner: bool) -> 
     fresh = [measure(parts, config, seed, rivals) for seed in range(seeds)]
     week_old = replace(parts, past=only(parts.past, parts.past.time < parts.cut - STALE_DAYS * DAY))
     stale = {
-        "nothing reported since": [measure(week_old, config, seed) for seed in range(min(seeds, STALE_SEEDS))],
+        "nothing reported since": [
+            measure(week_old, config, seed) for seed in range(min(seeds, STALE_SEEDS))
+        ],
         "events reported": [
-            measure(week_old, config, seed, reported=parts.past) for seed in range(min(seeds, STALE_SEEDS))
+            measure(week_old, config, seed, reported=parts.past)
+            for seed in range(min(seeds, STALE_SEEDS))
         ],
     }
     print_tables(name, fresh, stale)
 
 
 def measure(
-    parts: Split, config: Config, seed: int, rivals: Slates | None = None, reported: Purchases | None = None
+    parts: Split,
+    config: Config,
+    seed: int,
+    rivals: Slates | None = None,
+    reported: Purchases | None = None,
 ) -> Evaluation:
     """What a model that learned from the past of a split would have answered at the cut, with what was reported."""
     settings = type(config.model)(**{**vars(config.model), "seed": seed})
-    seeded = config.model_copy(update={"evaluation": config.evaluation.model_copy(update={"seed": seed})})
-    twin = measured(parts, seeded, settings, Reporter(), name=f"seed {seed}", rivals=rivals, reported=reported)
+    seeded = config.model_copy(
+        update={"evaluation": config.evaluation.model_copy(update={"seed": seed})}
+    )
+    twin = measured(
+        parts, seeded, settings, Reporter(), name=f"seed {seed}", rivals=rivals, reported=reported
+    )
     return twin.evaluation
 
 
 def print_tables(name: str, fresh: list[Evaluation], stale: dict[str, list[Evaluation]]) -> None:
     tasks = list(fresh[0].scores)
     print(f"\n### {name}, mean of {len(fresh)} seeds\n")
-    print("| | " + " | ".join(f"{task}: Recall@10 / NDCG@10" for task in tasks) + " |\n|---|" + "---|" * len(tasks))
+    print(
+        "| | "
+        + " | ".join(f"{task}: Recall@10 / NDCG@10" for task in tasks)
+        + " |\n|---|"
+        + "---|" * len(tasks)
+    )
     rows = dict.fromkeys(fresh[0].scores[tasks[0]], fresh)
     for method, runs in rows.items():
         print(f"| {method} | " + " | ".join(_cell(runs, task, method) for task in tasks) + " |")
@@ -90,19 +108,29 @@ def print_tables(name: str, fresh: list[Evaluation], stale: dict[str, list[Evalu
         "\n| at most so many of a category among ten | NDCG@10 | coverage | categories in a slate |\n|---|---|---|---|"
     )
     for rows in zip(*(run.diversity for run in fresh), strict=True):
-        figures = [np.mean([row.ndcg.value for row in rows]), np.mean([row.coverage for row in rows])]
+        figures = [
+            np.mean([row.ndcg.value for row in rows]),
+            np.mean([row.coverage for row in rows]),
+        ]
         categories = np.mean([row.categories for row in rows])
         print(f"| {rows[0].name} | {figures[0]:.4f} | {figures[1]:.3f} | {categories:.1f} |")
     print(f"\nNew products: {fresh[0].new_products}")
     for task, found in fresh[0].candidates.items():
-        print(f"\n| source, {task} | candidates a customer | share of the targets | of no other source |")
+        print(
+            f"\n| source, {task} | candidates a customer | share of the targets | of no other source |"
+        )
         print("|---|---|---|---|")
         for source in found.sources:
-            print(f"| {source.name} | {source.candidates:.0f} | {source.recall:.3f} | {source.unique:.3f} |")
+            print(
+                f"| {source.name} | {source.candidates:.0f} | {source.recall:.3f} | {source.unique:.3f} |"
+            )
         print(f"| all together | {found.per_customer:.0f} | {found.recall:.3f} | |")
     print("\n| bundles, hit@10 | basket | one product |\n|---|---|---|")
     for scale in ("per order", "per product"):
-        cells = [f"{np.mean([run.bundles[mode][scale] for run in fresh]):.4f}" for mode in fresh[0].bundles]
+        cells = [
+            f"{np.mean([run.bundles[mode][scale] for run in fresh]):.4f}"
+            for mode in fresh[0].bundles
+        ]
         print(f"| {scale} | {' | '.join(cells)} |")
 
 
@@ -110,7 +138,8 @@ def _cell(runs: list[Evaluation], task: str, method: str) -> str:
     if method not in runs[0].scores[task]:
         return "–"
     return " / ".join(
-        f"{np.mean([run.scores[task][method][metric].value for run in runs]):.4f}" for metric in ("recall", "ndcg")
+        f"{np.mean([run.scores[task][method][metric].value for run in runs]):.4f}"
+        for metric in ("recall", "ndcg")
     )
 
 

@@ -53,6 +53,8 @@ def package_size(size: str | None) -> str:
 
 def title_case(name: str) -> str:
     """'WHITE HANGING HEART T-LIGHT HOLDER' is 'White Hanging Heart T-Light Holder'."""
-    words = re.sub(r"(?<![\dA-Za-z'])[A-Za-z]+(?:'[A-Za-z]+)?", lambda word: word[0].capitalize(), name)
+    words = re.sub(
+        r"(?<![\dA-Za-z'])[A-Za-z]+(?:'[A-Za-z]+)?", lambda word: word[0].capitalize(), name
+    )
     words = re.sub(r"(?<=\d)[A-Z]+\b", lambda unit: unit[0].lower(), words)
     return re.sub(r"\s+", " ", words).strip()

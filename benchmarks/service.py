@@ -44,9 +44,13 @@ def server(registry: Path, **settings: object) -> Iterator[tuple[int, int, float
     """A service of its own: port, process id, seconds until it was ready."""
     port = free_port()
     named = {f"REGULARS_{name.upper()}": str(value) for name, value in settings.items()}
-    environment = os.environ | {"REGULARS_REGISTRY": str(registry), "REGULARS_PORT": str(port)} | named
+    environment = (
+        os.environ | {"REGULARS_REGISTRY": str(registry), "REGULARS_PORT": str(port)} | named
+    )
     started = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", "service"], env=environment, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "service"], env=environment, stderr=subprocess.DEVNULL
+    )
     try:
         wait_until_ready(port, process)
         yield port, process.pid, time.perf_counter() - started
@@ -92,14 +96,21 @@ def in_process(recommender: Recommender, customers: Sequence[str]) -> None:
     shop = LiveCatalogue(model, model)
     row(
         "slate, in the process",
-        *times_ms([partial(recommender.recommend, customer, SlateRequest()) for customer in customers]),
+        *times_ms(
+            [partial(recommender.recommend, customer, SlateRequest()) for customer in customers]
+        ),
     )
 
     def body(customer: str) -> bytes:
-        question = RecommendationQuery(QueryKind.CUSTOMER, CustomerOptions(), "en_US", customer_id=customer)
+        question = RecommendationQuery(
+            QueryKind.CUSTOMER, CustomerOptions(), "en_US", customer_id=customer
+        )
         return answer(shop, question, ClickLinks(b"secret")).body_for(customer)
 
-    row("slate and body, in the process", *times_ms([partial(body, customer) for customer in customers]))
+    row(
+        "slate and body, in the process",
+        *times_ms([partial(body, customer) for customer in customers]),
+    )
 
 
 def over_http(port: int, customers: Sequence[str], pid: int, name: str) -> None:

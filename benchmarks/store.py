@@ -46,14 +46,18 @@ class Caller:
     def close(self) -> None:
         self._connection.close()
 
-    def __call__(self, method: str, path: str, body: object = None) -> tuple[int, dict[str, object]]:
+    def __call__(
+        self, method: str, path: str, body: object = None
+    ) -> tuple[int, dict[str, object]]:
         content = None if body is None else json.dumps(body)
         self._connection.request(method, path, content, {"content-type": "application/json"})
         answered = self._connection.getresponse()
         return answered.status, json.loads(answered.read())
 
 
-def event(event_id: str, kind: str, when: int, customer_id: str, product_id: str) -> dict[str, object]:
+def event(
+    event_id: str, kind: str, when: int, customer_id: str, product_id: str
+) -> dict[str, object]:
     moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(when))
     common = {"event_id": event_id, "kind": kind, "time": moment, "customer_id": customer_id}
     if kind == "purchase":
@@ -79,7 +83,9 @@ def seen(registry: Path, tries: int, **settings: object) -> None:
                 continue  # who said no gets what everyone gets
             first = slate["recommendations"][0]["id"]  # type: ignore[index]
             status, told = writer(
-                "POST", "/v1/events", {"events": [event(f"{number}", "dismiss", when, customer, first)]}
+                "POST",
+                "/v1/events",
+                {"events": [event(f"{number}", "dismiss", when, customer, first)]},
             )
             assert (status, told["accepted"]) == (202, 1), told
             acknowledged = time.perf_counter()
@@ -88,7 +94,9 @@ def seen(registry: Path, tries: int, **settings: object) -> None:
             missed += first in [slot["id"] for slot in slate["recommendations"]]  # type: ignore[attr-defined, index]
     tail = statistics.quantiles(taken, n=100)[98]
     middle = statistics.median(taken)
-    print(f"seen: {len(taken)} tries, missed {missed}; acknowledged to slate p50 {middle:.1f}, p99 {tail:.1f} ms")
+    print(
+        f"seen: {len(taken)} tries, missed {missed}; acknowledged to slate p50 {middle:.1f}, p99 {tail:.1f} ms"
+    )
 
 
 @contextmanager
@@ -96,7 +104,10 @@ def shared(registry: Path, **settings: object) -> Iterator[list[Caller]]:
     """Callers of two services on one host with one store."""
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        ports = [stack.enter_context(server(registry, runtime_dir=folder, **settings))[0] for _ in range(2)]
+        ports = [
+            stack.enter_context(server(registry, runtime_dir=folder, **settings))[0]
+            for _ in range(2)
+        ]
         yield [stack.enter_context(closing(Caller(port))) for port in ports]
 
 
@@ -107,7 +118,9 @@ class Writers:
         self._port, self._name, self._together = port, name, together
         self.acknowledged: list[str] = []
         self._over = threading.Event()
-        self._threads = [threading.Thread(target=self._write, args=(place,)) for place in range(callers)]
+        self._threads = [
+            threading.Thread(target=self._write, args=(place,)) for place in range(callers)
+        ]
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -123,7 +136,9 @@ class Writers:
     def _write(self, place: int) -> None:
         with closing(Caller(self._port)) as caller:
             for number in itertools.count():
-                if self._over.is_set() or not self._acknowledged(caller, f"{self._name}-{place}-{number}"):
+                if self._over.is_set() or not self._acknowledged(
+                    caller, f"{self._name}-{place}-{number}"
+                ):
                     return
 
     def _acknowledged(self, caller: Caller, name: str) -> bool:
@@ -151,7 +166,9 @@ def killed(registry: Path, url: str, kills: int) -> None:
                 os.kill(pid, 9)
         acknowledged += writers.acknowledged
     missing, doubled = audit(url, acknowledged)
-    print(f"killed {kills} times: {len(acknowledged)} acknowledged, {missing} missing, {doubled} doubled")
+    print(
+        f"killed {kills} times: {len(acknowledged)} acknowledged, {missing} missing, {doubled} doubled"
+    )
 
 
 def audit(url: str, acknowledged: Sequence[str]) -> tuple[int, int]:
@@ -172,7 +189,9 @@ def speed(registry: Path, url: str, seconds: float) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--registry", type=Path, required=True)
     parser.add_argument("--database-url", help="measure this database too; it must be empty")
     parser.add_argument("--redis-url", help="measure what is seen with this cache too")

@@ -23,7 +23,9 @@ class Effect:
     rule_id: str
     removed: tuple[int, ...]  # of the slate without rules, in its order: what is gone
     added: tuple[int, ...]  # what is shown instead, in its order
-    moved: tuple[int, ...]  # of what the rule boosts, buries or pins: shown before and now, at another place
+    moved: tuple[
+        int, ...
+    ]  # of what the rule boosts, buries or pins: shown before and now, at another place
     kept_out: int  # products of the catalogue for sale that it removes from every slate
 
 
@@ -34,7 +36,9 @@ class Preview:
     effects: tuple[Effect, ...]  # of the rules that hold for this slate, by their ids
 
 
-def preview(recommender: Recommender, request: SlateRequest, answer: Callable[[SlateRequest], Slate]) -> Preview:
+def preview(
+    recommender: Recommender, request: SlateRequest, answer: Callable[[SlateRequest], Slate]
+) -> Preview:
     """Compare the slates of a request with and without its rules.
 
     `answer` makes one, such as `partial(recommender.recommend, customer_id)`; `request` names the market the customer
@@ -45,12 +49,17 @@ def preview(recommender: Recommender, request: SlateRequest, answer: Callable[[S
     plain = answer(replace(request, rules=()))
     for_sale = recommender.catalogue.sellable(as_of, request.filters.market)
     effects = tuple(
-        _effect(rule, plain, answer(replace(request, rules=(rule,))), recommender.catalogue, for_sale) for rule in rules
+        _effect(
+            rule, plain, answer(replace(request, rules=(rule,))), recommender.catalogue, for_sale
+        )
+        for rule in rules
     )
     return Preview(plain, answer(request), effects)
 
 
-def _effect(rule: ShopRule, plain: Slate, alone: Slate, catalogue: Catalogue, for_sale: NDArray[np.bool_]) -> Effect:
+def _effect(
+    rule: ShopRule, plain: Slate, alone: Slate, catalogue: Catalogue, for_sale: NDArray[np.bool_]
+) -> Effect:
     before, after = ([slot.item for slot in slate.slots] for slate in (plain, alone))
     named = rule.which.matches(catalogue) & (rule.kind in MOVING)
     kept = [item for item in after if item in before]
@@ -58,6 +67,8 @@ def _effect(rule: ShopRule, plain: Slate, alone: Slate, catalogue: Catalogue, fo
         rule.id,
         removed=tuple(item for item in before if item not in after),
         added=tuple(item for item in after if item not in before),
-        moved=tuple(item for item in kept if named[item] and before.index(item) != after.index(item)),
+        moved=tuple(
+            item for item in kept if named[item] and before.index(item) != after.index(item)
+        ),
         kept_out=int((for_sale & rule.keeps_out(catalogue)).sum()),
     )

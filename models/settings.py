@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 from models.errors import ArtifactError
 
+SHORTEST_HORIZON_DAYS = 7  # in which a purchase can count as a hit; shorter data teach nothing
+
 
 @dataclass(frozen=True)
 class HistorySettings:
@@ -72,7 +74,9 @@ class RepeatSettings:
     own_interval_prior: float = 2.0  # gaps of the product, mixed into a customer's interval
     overdue_purchases: int = 3  # purchases from which a customer's clock is trusted
     rare: float = 0.2  # repeat=auto leaves out what is bought again less often than this share of the shop's average
-    too_soon: float = 0.02  # repeat=auto leaves out what was bought less than this share of its interval ago
+    too_soon: float = (
+        0.02  # repeat=auto leaves out what was bought less than this share of its interval ago
+    )
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,9 @@ class CandidateSettings:
     category: int = 50  # of the customer's categories
     categories: int = 15  # that are looked into
     arrivals: int = 10
-    ranked: int = 100  # of all of them, by the blend, that the trees look at: as many as a slate may hold
+    ranked: int = (
+        100  # of all of them, by the blend, that the trees look at: as many as a slate may hold
+    )
 
 
 @dataclass(frozen=True)
@@ -93,7 +99,9 @@ class ArrivalSettings:
 
     days: int = 28  # since `available_from`
     share: float = 0.1  # of a slate, at most
-    category_share: float = 0.05  # of the customer's purchases in its category, from which a product gets its chance
+    category_share: float = (
+        0.05  # of the customer's purchases in its category, from which a product gets its chance
+    )
 
 
 @dataclass(frozen=True)
@@ -101,7 +109,9 @@ class TreeSettings:
     """Gradient-boosted trees."""
 
     trees: int = 200  # at most
-    patience: int = 20  # trees without a gain on customers that are not learned from, after which it ends
+    patience: int = (
+        20  # trees without a gain on customers that are not learned from, after which it ends
+    )
     leaves: int = 31  # of a tree, at most 64
     learning_rate: float = 0.05
     min_rows: int = 100  # rows in a leaf
@@ -119,8 +129,14 @@ class RankerSettings:
     customers: int = 30_000  # that teach it at most, each at one moment
     windows: int = 3  # fits of the past, a horizon apart; fewer where the data are short, 0 for the blend alone
     horizon_days: int = 28  # in which a purchase counts as a hit
-    lags_days: tuple[int, ...] = (0, 7, 14)  # between a fit and the moments it is asked about; one a customer
-    bought_share: float = 0.25  # of the bought candidates that were not bought again, that are learned from
+    lags_days: tuple[int, ...] = (
+        0,
+        7,
+        14,
+    )  # between a fit and the moments it is asked about; one a customer
+    bought_share: float = (
+        0.25  # of the bought candidates that were not bought again, that are learned from
+    )
     new_share: float = 0.1  # of the new candidates that were not bought
     trees: TreeSettings = field(default_factory=TreeSettings)
 
@@ -182,7 +198,9 @@ class Weights:
 class BlendSettings:
     """A log-linear blend, with weights of its own for products that the customer bought before."""
 
-    new: Weights = Weights(affinity=0.8, neighbours=0.65, basket=1.0, recent_sales=0.6, all_sales=-0.55)
+    new: Weights = Weights(
+        affinity=0.8, neighbours=0.65, basket=1.0, recent_sales=0.6, all_sales=-0.55
+    )
     bought: Weights = Weights(
         constant=3.04,  # makes both kinds comparable: the logarithms of the scales of their features
         affinity=0.3,
@@ -200,7 +218,9 @@ class BlendSettings:
 class BundleSettings:
     half_life_days: float = 180.0  # an order's age at which it counts half
     size_power: float = 0.4  # a pair in an order of s products counts (s - 1)^-size_power
-    largest_order: int = 1000  # products; larger orders tell nothing about pairs and cost the square
+    largest_order: int = (
+        1000  # products; larger orders tell nothing about pairs and cost the square
+    )
     neighbours: int = 100  # partners kept a product
     lift_damping: float = 0.15  # pseudo pairs
     confidence_damping: float = 2.0  # pseudo orders
@@ -208,7 +228,9 @@ class BundleSettings:
     min_support: int = 3  # orders with both products, for a pair to say something
     unit_lift_weight: float = 0.2  # exponent of the lift among the partners of one product
     coherence: float = 0.25  # a further product joins a unit with ties of at least this part of the first; a choice
-    substitute_ratio: float = 0.67  # of the orders with both that chance makes, below which alike products are rivals
+    substitute_ratio: float = (
+        0.67  # of the orders with both that chance makes, below which alike products are rivals
+    )
     substitute_damping: float = 5.0  # pseudo orders on both sides of that ratio
     candidates: int = 100  # products with the strongest ties to a basket that are ranked
     questions: int = 5_000  # products hidden from orders for the ranker to find, at most
@@ -237,7 +259,9 @@ def settings_of(config: Mapping[str, Any], place: Path) -> ModelSettings:
     try:
         settings: ModelSettings = _settings(ModelSettings, config)
     except (TypeError, AttributeError, LookupError) as error:
-        raise ArtifactError(f"{place}: has settings that this version does not know ({error})") from error
+        raise ArtifactError(
+            f"{place}: has settings that this version does not know ({error})"
+        ) from error
     return settings
 
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Self
 
 from models.data.customers import PERSONALIZE_WEB
-from models.rules.filters import Filters, Repeat
+from models.rules.filters import NO_FILTERS, Filters, Repeat
 from models.rules.shop_rules import ShopRule
 
 
@@ -104,11 +104,15 @@ class SlateRequest:
     as_of: int | None = None  # seconds since 1970, UTC; None: the newest event the model holds
     repeat: Repeat = Repeat.AUTO
     strict: bool = False  # fewer and better: no fill
-    filters: Filters = Filters()
+    filters: Filters = NO_FILTERS
     recent: tuple[int, ...] = ()  # products of this session
     basket: tuple[int, ...] = ()
-    placement: str | None = None  # where it is shown: limits to what is alike and rules of the shop hang on it
-    rules: tuple[ShopRule, ...] = ()  # all of the shop's; those that hold for this slate are applied
+    placement: str | None = (
+        None  # where it is shown: limits to what is alike and rules of the shop hang on it
+    )
+    rules: tuple[
+        ShopRule, ...
+    ] = ()  # all of the shop's; those that hold for this slate are applied
     purpose: int = PERSONALIZE_WEB  # which consent it takes: PERSONALIZE_WEB or PERSONALIZE_EMAIL
 
     def without(self, items: Iterable[int]) -> Self:

@@ -60,7 +60,9 @@ class Trees:
         feature = sorted(asked)
         thresholds, masks = [np.empty(0, np.float32)], [np.empty((0, len(values)), kind)]
         for column in feature:
-            cuts, place = np.unique(_round_down([split.threshold for split in asked[column]]), return_inverse=True)
+            cuts, place = np.unique(
+                _round_down([split.threshold for split in asked[column]]), return_inverse=True
+            )
             left = np.full((len(cuts) + 1, len(values)), every, kind)
             for row, split in zip(place.tolist(), asked[column], strict=True):
                 # bits first to last - 1
@@ -68,7 +70,13 @@ class Trees:
             thresholds.append(np.append(cuts, np.float32(np.inf)))
             masks.append(np.bitwise_and.accumulate(left, axis=0))
         indptr = np.cumsum([len(part) for part in thresholds], dtype=np.int64)
-        return cls(np.array(feature, np.int32), indptr, np.concatenate(thresholds), np.concatenate(masks), leaves)
+        return cls(
+            np.array(feature, np.int32),
+            indptr,
+            np.concatenate(thresholds),
+            np.concatenate(masks),
+            leaves,
+        )
 
     @classmethod
     def none(cls) -> Trees:
@@ -85,7 +93,9 @@ class Trees:
         asked[:-1] = np.any(masks[1:] != masks[:-1], axis=1)
         asked[self.indptr[1:] - 1] = True  # +inf
         indptr = np.append(0, np.cumsum(asked))[self.indptr]
-        return Trees(self.feature, indptr, self.thresholds[asked], masks[asked], self.leaves[:trees])
+        return Trees(
+            self.feature, indptr, self.thresholds[asked], masks[asked], self.leaves[:trees]
+        )
 
     @cached_property
     def _asked(self) -> list[tuple[int, Float, Masks]]:

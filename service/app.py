@@ -62,7 +62,10 @@ def create(settings: Settings | None = None) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with running(settings, metrics) as serving, open_authentication(settings, serving.store) as gate:
+        async with (
+            running(settings, metrics) as serving,
+            open_authentication(settings, serving.store) as gate,
+        ):
             app.state.serving, app.state.gate = serving, gate
             watching = asyncio.create_task(balance.watch())
             yield
@@ -101,10 +104,15 @@ async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Respond
     gc.freeze()  # what was imported is no garbage, and looking through it would stop every thread for 100 ms
     sweep()
     active = ActiveModel(
-        Registry(settings.registry), settings.runtime(), metrics, partial(warm_up, locale=settings.default_locale)
+        Registry(settings.registry),
+        settings.runtime(),
+        metrics,
+        partial(warm_up, locale=settings.default_locale),
     )
     await asyncio.to_thread(active.refresh)
-    store = await asyncio.to_thread(Store, settings.store(), settings.runtime(), settings.threads() + 2, later=True)
+    store = await asyncio.to_thread(
+        Store, settings.store(), settings.runtime(), settings.threads() + 2, later=True
+    )
     scoring = ScoringPool(settings.threads(), settings.scoring_queue, metrics)
     cache = _cache(settings, metrics)
     live = CatalogueFollower(store, settings.unasked or "allow")
@@ -137,7 +145,9 @@ async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Respond
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.to_thread(behind.shutdown, cancel_futures=True)  # what it has borrowed of the store is given back
+        await asyncio.to_thread(
+            behind.shutdown, cancel_futures=True
+        )  # what it has borrowed of the store is given back
         scoring.close()
         await cache.close()
         await asyncio.to_thread(store.close)
@@ -160,10 +170,15 @@ async def run_periodically(threads: Executor, work: Callable[[], object], second
         await asyncio.sleep(seconds)
 
 
-def follow(store: Store, active: ActiveModel, live: CatalogueFollower, mails: CatalogueFollower) -> None:
+def follow(
+    store: Store, active: ActiveModel, live: CatalogueFollower, mails: CatalogueFollower
+) -> None:
     """What other hosts change shows here too, and is at hand before anyone asks; what nobody needs any more is not."""
     now = store.follow()
-    needed, model = keep_pinned(store, active), active.current  # once: it may be another one in a moment
+    needed, model = (
+        keep_pinned(store, active),
+        active.current,
+    )  # once: it may be another one in a moment
     if model is not None:
         live.at(model, now)
         live.only({model.version})

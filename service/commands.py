@@ -45,10 +45,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    root = argparse.ArgumentParser(prog="python -m service", description="Settings come from REGULARS_ variables.")
+    root = argparse.ArgumentParser(
+        prog="python -m service", description="Settings come from REGULARS_ variables."
+    )
     root.set_defaults(work=_serve)
     commands = root.add_subparsers(title="commands; without one it serves")
-    commands.add_parser("migrate", help="make the database's schema that of this version").set_defaults(work=_migrate)
+    commands.add_parser(
+        "migrate", help="make the database's schema that of this version"
+    ).set_defaults(work=_migrate)
     _add_keys(commands.add_parser("keys", help="who may call").add_subparsers(required=True))
     token = commands.add_parser("token", help="print a customer token, to try it out")
     token.add_argument("customer_id")
@@ -60,7 +64,9 @@ def parser() -> argparse.ArgumentParser:
 def _add_keys(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     create = commands.add_parser("create", help="make a key and print it, this once")
     create.add_argument("--name", required=True, help="whom it is for")
-    create.add_argument("--scope", required=True, action="append", type=Scope, choices=list(Scope), metavar="SCOPE")
+    create.add_argument(
+        "--scope", required=True, action="append", type=Scope, choices=list(Scope), metavar="SCOPE"
+    )
     create.add_argument("--calls-a-minute", type=partial(_number, most=MOST_CALLS), metavar="K")
     create.set_defaults(work=_create_key)
     commands.add_parser("list", help="every key, without its secret").set_defaults(work=_list_keys)
@@ -106,7 +112,8 @@ def _list_keys(settings: Settings, _: argparse.Namespace) -> None:
         rows = [HEADINGS, *map(_cells, store.read(keys.listed))]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())  # noqa: T201
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print(line.rstrip())  # noqa: T201
 
 
 def _revoke_key(settings: Settings, given: argparse.Namespace) -> None:
@@ -114,7 +121,9 @@ def _revoke_key(settings: Settings, given: argparse.Namespace) -> None:
     with _opened(settings) as store:
         known = store.write(revoke).result()
     if not known:
-        raise CommandError(f"there is no key {given.key_id}; 'python -m service keys list' shows them")
+        raise CommandError(
+            f"there is no key {given.key_id}; 'python -m service keys list' shows them"
+        )
 
 
 def _token(settings: Settings, given: argparse.Namespace) -> None:
@@ -140,4 +149,6 @@ def _cells(key: StoredKey) -> tuple[str, ...]:
 
 
 def _day(seconds: int | None) -> str:
-    return "" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
+    return (
+        "" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
+    )

@@ -89,7 +89,9 @@ class TooManyCalls(Problem):
 
     def __init__(self, wait_seconds: float) -> None:
         seconds = math.ceil(wait_seconds)
-        super().__init__(f"The next call may come in {seconds} s.", headers={"Retry-After": str(seconds)})
+        super().__init__(
+            f"The next call may come in {seconds} s.", headers={"Retry-After": str(seconds)}
+        )
 
 
 class Broken(Problem):
@@ -118,9 +120,14 @@ class NoModel(Problem):
     status, name, title = 503, "no_model", "There is no model to answer with yet"
 
     def __init__(self, refused: str | None) -> None:
-        why = f"The active version was refused: {refused}." if refused else "No model has been published yet."
+        why = (
+            f"The active version was refused: {refused}."
+            if refused
+            else "No model has been published yet."
+        )
         super().__init__(
-            f"{why} Train one with '{TRAIN}'; it is picked up without a restart.", headers={"Retry-After": "5"}
+            f"{why} Train one with '{TRAIN}'; it is picked up without a restart.",
+            headers={"Retry-After": "5"},
         )
 
 
@@ -193,7 +200,9 @@ def _of_framework(request: Request, error: StarletteHTTPException) -> Problem:
 
 def _methods(request: Request) -> list[str]:
     """Of all routes at this address: the framework names those of the first one alone."""
-    here = (route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE)
+    here = (
+        route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE
+    )
     return sorted({method for route in here for method in getattr(route, "methods", None) or ()})
 
 
@@ -217,10 +226,16 @@ def _invalid(errors: Sequence[Mapping[str, Any]], known: Sequence[str]) -> Inval
 
 def _field(error: Mapping[str, Any]) -> str:
     """`n`, `recent[3]` or `body`: where in the request, without saying in which part of it."""
-    where = error["loc"] if len(error["loc"]) == 1 or error["type"] == "json_invalid" else error["loc"][1:]
+    where = (
+        error["loc"]
+        if len(error["loc"]) == 1 or error["type"] == "json_invalid"
+        else error["loc"][1:]
+    )
     if error["type"] == "json_invalid":
         where = where[:1]
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in where).removeprefix(".")
+    text = "".join(
+        f"[{part}]" if isinstance(part, int) else f".{part}" for part in where
+    ).removeprefix(".")
     return _short(text)
 
 

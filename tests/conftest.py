@@ -15,7 +15,11 @@ from tests.support.redis_server import MISSING, RedisServer, find_redis
 # has a core of its own too, and the threads of its numbers would wait on those of the other side.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ |= {"OMP_WAIT_POLICY": "passive", "OPENBLAS_NUM_THREADS": "1"}
-    own = Path(tempfile.gettempdir()) / os.environ["PYTEST_XDIST_TESTRUNUID"][:8] / os.environ["PYTEST_XDIST_WORKER"]
+    own = (
+        Path(tempfile.gettempdir())
+        / os.environ["PYTEST_XDIST_TESTRUNUID"][:8]
+        / os.environ["PYTEST_XDIST_WORKER"]
+    )
     own.mkdir(parents=True)
     os.environ["TMPDIR"] = tempfile.tempdir = str(own)
 
@@ -29,7 +33,10 @@ settings.load_profile("regulars")
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """One sentence instead of an error a test, where tests that need a Redis were collected and there is none."""
-    if any("redis_server" in getattr(item, "fixturenames", ()) for item in session.items) and find_redis() is None:
+    if (
+        any("redis_server" in getattr(item, "fixturenames", ()) for item in session.items)
+        and find_redis() is None
+    ):
         pytest.exit(MISSING, returncode=pytest.ExitCode.USAGE_ERROR)
 
 

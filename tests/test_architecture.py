@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -16,13 +17,79 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("models", "service", "training")
 WEB = {"fastapi", "starlette", "uvicorn", "pydantic", "pydantic_settings"}
 STORE = {"redis", "sqlalchemy", "sqlite3", "psycopg"}
-OFFLINE = {"implicit", "ibis", "duckdb", "pandas", "pyarrow", "scipy", "lightgbm", "optuna", "matplotlib", "jinja2"}
+OFFLINE = {
+    "implicit",
+    "ibis",
+    "duckdb",
+    "pandas",
+    "pyarrow",
+    "scipy",
+    "lightgbm",
+    "optuna",
+    "matplotlib",
+    "jinja2",
+}
 FORBIDDEN = {
     "models": {"service", "training", "rich", "prometheus_client"} | WEB | STORE | OFFLINE,
     "service": {"training", "tests"} | OFFLINE - {"jinja2"},
     "training": {"service", "tests", "fastapi", "starlette", "uvicorn", "redis"},
 }
-LONGEST = 300  # lines
+# From top to bottom: a room, a folder or a file of the package, imports only from those below it.
+ROOMS = {
+    "models": [
+        "mail",
+        "preview",
+        "recommender",
+        "bundles",
+        "assembly",
+        "ranking",
+        "updates",
+        "slate",
+        "model",
+        "rules",
+        "sources",
+        "data",
+        "artifact",
+        "settings",
+        "trees",
+        "errors",
+    ],
+    "service": [
+        "__main__",
+        "commands",
+        "app",
+        "routes",
+        "mail",
+        "answering",
+        "cache",
+        "model",
+        "schemas",
+        "http",
+        "errors",
+        "store",
+        "runtime",
+        "signing",
+        "settings",
+    ],
+    "training": [
+        "__main__",
+        "cli",
+        "synthetic",
+        "tuning",
+        "pipeline",
+        "report",
+        "ranker",
+        "publishing",
+        "evaluation",
+        "export",
+        "fitting",
+        "config",
+        "reading",
+        "progress",
+        "parallel",
+        "errors",
+    ],
+}
 
 # Imports every module of a package, alone, and tells what was loaded and what was done meanwhile.
 PROBE = """
@@ -79,13 +146,20 @@ def test_a_package_does_not_load_what_it_must_not(package: str) -> None:
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_every_file_of_a_package_was_looked_at(package: str) -> None:
-    files = {path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".") for path in sources(package)}
-    modules = {name.removesuffix(".__init__") for name in files if ".migrations." not in name}  # those Alembic runs
+    files = {
+        path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
+        for path in sources(package)
+    }
+    modules = {
+        name.removesuffix(".__init__") for name in files if ".migrations." not in name
+    }  # those Alembic runs
     assert {*imported(package)["modules"], package} == modules
 
 
 @pytest.mark.parametrize("name", sorted(OFFLINE))
-def test_what_must_not_be_loaded_is_installed_so_that_its_absence_means_something(name: str) -> None:
+def test_what_must_not_be_loaded_is_installed_so_that_its_absence_means_something(
+    name: str,
+) -> None:
     assert importlib.util.find_spec(name) is not None
 
 
@@ -95,7 +169,8 @@ def test_importing_writes_no_file_opens_no_connection_and_starts_no_thread(packa
 
 
 @pytest.mark.parametrize(
-    ("library", "file"), [("implicit", "training/fitting/als.py"), ("lightgbm", "training/ranker/boosting.py")]
+    ("library", "file"),
+    [("implicit", "training/fitting/als.py"), ("lightgbm", "training/ranker/boosting.py")],
 )
 def test_a_library_that_may_be_exchanged_is_imported_in_one_file(library: str, file: str) -> None:
     files = {
@@ -107,13 +182,48 @@ def test_a_library_that_may_be_exchanged_is_imported_in_one_file(library: str, f
     assert files == {file}
 
 
+def module_of(path: Path) -> str:
+    name = path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
+    return name.removesuffix(".__init__")
+
+
+@cache
+def arrows(package: str) -> dict[str, set[str]]:
+    """For each module of a package the modules of the same package that it imports."""
+    modules = {module_of(path) for path in sources(package)}
+    return {
+        module_of(path): (imports(tree) & modules) - {package, module_of(path)}
+        for path, tree in trees(package)
+    }
+
+
 @pytest.mark.parametrize("package", PACKAGES)
-def test_no_file_is_longer_than_a_reader_can_hold(package: str) -> None:
-    assert {path.name for path in sources(package) if len(path.read_text().splitlines()) > LONGEST} == set()
+def test_every_folder_and_file_of_a_package_has_its_place_among_the_rooms(package: str) -> None:
+    found = {name.split(".")[1] for name in arrows(package) if "." in name}
+    assert found == set(ROOMS[package])
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_room_imports_only_from_those_below_it(package: str) -> None:
+    place = {room: number for number, room in enumerate(ROOMS[package])}
+    upward = [
+        f"{module} imports {imported}"
+        for module, modules in arrows(package).items()
+        for imported in modules
+        if module != package and place[imported.split(".")[1]] < place[module.split(".")[1]]
+    ]
+    assert upward == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_file_imports_in_a_circle(package: str) -> None:
+    TopologicalSorter(arrows(package)).prepare()  # raises CycleError, which names the files
 
 
 def test_models_read_no_clock_and_draw_no_lots() -> None:
-    found = {f"{path.name}: {deed}" for path, tree in trees("models") for deed in reads_the_world(tree)}
+    found = {
+        f"{path.name}: {deed}" for path, tree in trees("models") for deed in reads_the_world(tree)
+    }
     assert found == set()
 
 
@@ -137,7 +247,9 @@ def test_a_clock_a_lot_or_an_environment_would_be_found(line: str) -> None:
     assert reads_the_world(ast.parse(line))
 
 
-@pytest.mark.parametrize("line", ["datetime.fromtimestamp(0, UTC)", "import tempfile", "self.now(1)", "os.fsync(3)"])
+@pytest.mark.parametrize(
+    "line", ["datetime.fromtimestamp(0, UTC)", "import tempfile", "self.now(1)", "os.fsync(3)"]
+)
 def test_what_reads_no_clock_is_not_found(line: str) -> None:
     assert not reads_the_world(ast.parse(line))
 
@@ -156,7 +268,14 @@ def imports(tree: ast.Module) -> set[str]:
 def reads_the_world(tree: ast.Module) -> set[str]:
     """Imports and attributes by which a function would depend on more than its arguments."""
     modules = {"time", "random", "secrets", "uuid", "numpy.random", "os.environ", "os.getenv"}
-    attributes = {"datetime.now", "datetime.today", "datetime.utcnow", "date.today", "os.environ", "os.getenv"}
+    attributes = {
+        "datetime.now",
+        "datetime.today",
+        "datetime.utcnow",
+        "date.today",
+        "os.environ",
+        "os.getenv",
+    }
     used = {
         f"{owner.attr if isinstance(owner, ast.Attribute) else getattr(owner, 'id', '')}.{node.attr}"
         for node in ast.walk(tree)

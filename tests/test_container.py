@@ -38,7 +38,11 @@ BORDER = max(place for place, (name, _) in enumerate(ALL) if name == "FROM")
 BUILD, LAST = ALL[:BORDER], ALL[BORDER:]
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SERVICE, REDIS = COMPOSE["services"]["service"], COMPOSE["services"]["redis"]
-GIVEN = {"REGULARS_API_KEY": "a long random text", "REGULARS_UNASKED": "refuse", "POSTGRES_PASSWORD": "secret"}
+GIVEN = {
+    "REGULARS_API_KEY": "a long random text",
+    "REGULARS_UNASKED": "refuse",
+    "POSTGRES_PASSWORD": "secret",
+}
 
 
 def rests(stage: list[tuple[str, str]], name: str) -> list[str]:
@@ -67,7 +71,8 @@ def compose_environment(**given: str) -> dict[str, str]:
         return rest
 
     return {
-        name: re.sub(r"\$\{(\w+)(:[-?])([^}]*)\}", fill, str(value)) for name, value in SERVICE["environment"].items()
+        name: re.sub(r"\$\{(\w+)(:[-?])([^}]*)\}", fill, str(value))
+        for name, value in SERVICE["environment"].items()
     }
 
 
@@ -94,7 +99,9 @@ def test_everything_copied_exists_and_reaches_the_build():
     assert {path for path in copied() if ignored(path)} == set()
 
 
-@pytest.mark.parametrize("path", [".git", ".venv", "data", "registry", "tests", "compose.yaml", ".env"])
+@pytest.mark.parametrize(
+    "path", [".git", ".venv", "data", "registry", "tests", "compose.yaml", ".env"]
+)
 def test_nothing_else_reaches_the_build(path):
     assert ignored(path)
 
@@ -102,7 +109,9 @@ def test_nothing_else_reaches_the_build(path):
 def test_every_package_and_every_file_that_packaging_reads_is_copied():
     project = PYPROJECT["project"]
     wanted = {
-        *(name for name in PYPROJECT["tool"]["setuptools"]["packages"] if "." not in name),  # parts come with the whole
+        *(
+            name for name in PYPROJECT["tool"]["setuptools"]["packages"] if "." not in name
+        ),  # parts come with the whole
         "pyproject.toml",
         project["readme"],
         *project["license-files"],
@@ -256,10 +265,15 @@ def test_the_store_of_compose_is_brought_up_to_date_before_the_service_starts():
     assert address == "postgresql://regulars:secret@postgres/regulars"
     migrate, postgres = COMPOSE["services"]["migrate"], COMPOSE["services"]["postgres"]
     assert migrate["command"] == ["service", "migrate"]
-    assert migrate["environment"]["REGULARS_DATABASE_URL"] == SERVICE["environment"]["REGULARS_DATABASE_URL"]
+    assert (
+        migrate["environment"]["REGULARS_DATABASE_URL"]
+        == SERVICE["environment"]["REGULARS_DATABASE_URL"]
+    )
     assert migrate["depends_on"] == {"postgres": {"condition": "service_healthy"}}
     assert SERVICE["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
-    assert (postgres["environment"]["POSTGRES_USER"], postgres["environment"]["POSTGRES_DB"]) == ("regulars",) * 2
+    assert (postgres["environment"]["POSTGRES_USER"], postgres["environment"]["POSTGRES_DB"]) == (
+        "regulars",
+    ) * 2
 
 
 def test_the_service_finds_the_redis_of_compose():
@@ -286,7 +300,9 @@ def test_the_redis_of_compose_is_a_bounded_cache_that_keeps_nothing(redis_server
 def test_containers_write_only_where_they_are_told(container):
     assert container["read_only"] is True
     assert container["cap_drop"] == ["ALL"]
-    writable = [mount.split(":")[-1] for mount in container.get("volumes", []) + container.get("tmpfs", [])]
+    writable = [
+        mount.split(":")[-1] for mount in container.get("volumes", []) + container.get("tmpfs", [])
+    ]
     assert writable == (["/data"] if container is REDIS else [the("VOLUME"), "/tmp"])
 
 

@@ -30,7 +30,12 @@ from training.reading.cleaning import ROW_REASONS
 from training.reading.columns import CUSTOMER_COLUMNS, PRODUCT_COLUMNS, PURCHASE_COLUMNS
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "benchmarks/README.md", *ROOT.glob("docs/*.md")]
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "benchmarks/README.md",
+    *ROOT.glob("docs/*.md"),
+]
 
 
 def text(name: str) -> str:
@@ -39,7 +44,9 @@ def text(name: str) -> str:
 
 def first_cells(document: str, heading: str) -> list[str]:
     """The first cells of the table whose first heading is this one."""
-    table = re.search(rf"^\| {re.escape(heading)} \|.*\n\|---.*\n((?:\|.*\n)+)", text(document), re.MULTILINE)
+    table = re.search(
+        rf"^\| {re.escape(heading)} \|.*\n\|---.*\n((?:\|.*\n)+)", text(document), re.MULTILINE
+    )
     assert table, f"{document} has no table headed {heading}"
     return [row.split("|")[1].strip() for row in table[1].splitlines()]
 
@@ -86,9 +93,12 @@ def test_every_problem_stands_in_the_table_of_errors() -> None:
 
 
 def test_every_setting_stands_in_its_table_with_default_and_meaning() -> None:
-    rows = re.findall(r"^\| `REGULARS_(\w+)` \| (.*?) ?\| (.*) \|$", text("docs/settings.md"), re.MULTILINE)
+    rows = re.findall(
+        r"^\| `REGULARS_(\w+)` \| (.*?) ?\| (.*) \|$", text("docs/settings.md"), re.MULTILINE
+    )
     defaults = {
-        name: "" if field.default is None else str(field.default) for name, field in Settings.model_fields.items()
+        name: "" if field.default is None else str(field.default)
+        for name, field in Settings.model_fields.items()
     }
     meanings = {name: field.description for name, field in Settings.model_fields.items()}
     assert {name.lower(): default for name, default, _ in rows} == defaults
@@ -97,12 +107,18 @@ def test_every_setting_stands_in_its_table_with_default_and_meaning() -> None:
 
 def test_the_table_of_features_shows_the_weights_that_are_used() -> None:
     rows = [
-        row.split("|") for row in text("docs/ranking.md").splitlines() if re.match(r"\| `\w+` \|.*\|.*\|.*\|.*\|$", row)
+        row.split("|")
+        for row in text("docs/ranking.md").splitlines()
+        if re.match(r"\| `\w+` \|.*\|.*\|.*\|.*\|$", row)
     ]
     table = {cells[1].strip(" `"): cells for cells in rows if cells[1].strip(" `") in FEATURES}
     assert list(table) == list(BLENDED)
-    assert set(BLENDED) | named(first_cells("docs/ranking.md", "feature of the learned ranker")) == set(FEATURES)
-    assert named(first_cells("docs/ranking.md", "feature of a basket's candidate")) == set(BASKET_FEATURES)
+    assert set(BLENDED) | named(
+        first_cells("docs/ranking.md", "feature of the learned ranker")
+    ) == set(FEATURES)
+    assert named(first_cells("docs/ranking.md", "feature of a basket's candidate")) == set(
+        BASKET_FEATURES
+    )
     blend = BlendSettings()
     for name, cells in table.items():
         assert float(cells[4]) == getattr(blend.new, name)
@@ -119,7 +135,12 @@ def test_every_rule_stands_in_its_table() -> None:
 
 def test_every_reason_to_leave_a_row_out_is_explained() -> None:
     explained = named(first_cells("docs/data.md", "reason"))
-    assert explained == {*ROW_REASONS, "duplicate_row", "no_consent_to_train", "return_without_purchase"}
+    assert explained == {
+        *ROW_REASONS,
+        "duplicate_row",
+        "no_consent_to_train",
+        "return_without_purchase",
+    }
 
 
 def test_every_column_that_has_a_meaning_is_explained() -> None:
@@ -130,7 +151,9 @@ def test_every_column_that_has_a_meaning_is_explained() -> None:
 def test_every_metric_is_listed() -> None:
     source = ast.parse(text("service/runtime/metrics.py"))
     strings = {
-        node.value for node in ast.walk(source) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        node.value
+        for node in ast.walk(source)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
     metrics = {value for value in strings if re.fullmatch(r"regulars_\w+", value)}
     assert named(first_cells("docs/operations.md", "metric")) == metrics
@@ -138,7 +161,9 @@ def test_every_metric_is_listed() -> None:
 
 def commands_in(document: Path) -> list[str]:
     """Indented lines, a backslash joining two."""
-    code = "\n".join(re.findall(r"^ {4}(\S.*)$", document.read_text(), re.MULTILINE)).replace("\\\n", " ")
+    code = "\n".join(re.findall(r"^ {4}(\S.*)$", document.read_text(), re.MULTILINE)).replace(
+        "\\\n", " "
+    )
     return [line.split("  #")[0].strip() for line in code.splitlines()]
 
 
@@ -176,12 +201,21 @@ def test_every_make_target_and_module_in_the_documents_exists(document: Path) ->
     content = document.read_text()
     targets = set(re.findall(r"^([a-z]+):", text("Makefile"), re.MULTILINE))
     assert (
-        set(re.findall(r"\bmake (?:PYTHON=\S+ )?([a-z]+)\b", " ".join(re.findall(r"`[^`]+`|^ {4}.*$", content, re.M))))
+        set(
+            re.findall(
+                r"\bmake (?:PYTHON=\S+ )?([a-z]+)\b",
+                " ".join(re.findall(r"`[^`]+`|^ {4}.*$", content, re.M)),
+            )
+        )
         <= targets
     )
     for module in re.findall(r"python -m ((?:training|service|benchmarks)[.\w]*)", content):
         path = ROOT / module.replace(".", "/")
-        assert path.with_suffix(".py").exists() or (path / "__main__.py").exists() or path.name == "benchmarks", module
+        assert (
+            path.with_suffix(".py").exists()
+            or (path / "__main__.py").exists()
+            or path.name == "benchmarks"
+        ), module
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -202,5 +236,10 @@ def test_ci_runs_the_command_of_the_readme() -> None:
 
 
 def test_no_document_names_a_registry_or_this_machine() -> None:
-    for document in [*DOCUMENTS, ROOT / "constraints.txt", ROOT / "pyproject.toml", ROOT / "Dockerfile"]:
+    for document in [
+        *DOCUMENTS,
+        ROOT / "constraints.txt",
+        ROOT / "pyproject.toml",
+        ROOT / "Dockerfile",
+    ]:
         assert not re.search(r"pypi\.org|/root/|/work/|/opt/pypi", document.read_text()), document

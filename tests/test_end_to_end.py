@@ -39,7 +39,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     assert main(["synthetic", *size, "--output", f"{root}"], now=NOW) == 0
     assert main(["train", *files, *registry, *config], now=NOW) == 0
-    assert main(["export", *registry, *config, "--output", f"{root / 'slates.parquet'}"], now=NOW) == 0
+    assert (
+        main(["export", *registry, *config, "--output", f"{root / 'slates.parquet'}"], now=NOW) == 0
+    )
     return root
 
 
@@ -51,7 +53,9 @@ def recommender(folder: Path) -> Recommender:
     return Recommender.load(registry.path(version))
 
 
-def test_an_exported_slate_is_the_slate_that_is_served(folder: Path, recommender: Recommender) -> None:
+def test_an_exported_slate_is_the_slate_that_is_served(
+    folder: Path, recommender: Recommender
+) -> None:
     exported: dict[str, list[tuple[int, str, float, str]]] = {}
     for row in pq.read_table(folder / "slates.parquet").to_pylist():
         slot = (row["rank"], row["product_id"], row["score"], row["source"])
@@ -66,7 +70,9 @@ def test_an_exported_slate_is_the_slate_that_is_served(folder: Path, recommender
         ]
 
 
-def test_what_is_exported_was_ranked_by_what_was_learned(folder: Path, recommender: Recommender) -> None:
+def test_what_is_exported_was_ranked_by_what_was_learned(
+    folder: Path, recommender: Recommender
+) -> None:
     assert recommender.model.lesson.learned
     rows = pq.read_table(folder / "slates.parquet").to_pylist()
     ranked = [row for row in rows if row["source"] not in ("popular", "fill")]
@@ -78,12 +84,19 @@ def test_the_consent_for_mails_decides_what_stands_in_the_file(folder: Path) -> 
     sources: dict[str, set[str]] = {}
     for row in pq.read_table(folder / "slates.parquet").to_pylist():
         sources.setdefault(row["customer_id"], set()).add(row["source"])
-    people = {row["customer_id"]: row for row in pq.read_table(folder / "customers.parquet").to_pylist()}
-    no_mails = [name for name, row in people.items() if not row["personalize_email"] and name in sources]
+    people = {
+        row["customer_id"]: row for row in pq.read_table(folder / "customers.parquet").to_pylist()
+    }
+    no_mails = [
+        name for name, row in people.items() if not row["personalize_email"] and name in sources
+    ]
     mails_alone = [
         name
         for name, row in people.items()
-        if row["train"] and row["personalize_email"] and not row["personalize_web"] and name in sources
+        if row["train"]
+        and row["personalize_email"]
+        and not row["personalize_web"]
+        and name in sources
     ]
     assert len(no_mails) > 2
     assert all(sources[name] == {"popular"} for name in no_mails)
@@ -98,7 +111,9 @@ def test_customers_buy_again_what_they_were_recommended_more_often_than_what_is_
     assert scores["served"]["recall"]["value"] > 1.5 * scores["popularity"]["recall"]["value"]
 
 
-def test_a_customer_who_said_no_to_training_has_no_history_in_the_model(folder: Path, recommender: Recommender) -> None:
+def test_a_customer_who_said_no_to_training_has_no_history_in_the_model(
+    folder: Path, recommender: Recommender
+) -> None:
     table = pq.read_table(folder / "customers.parquet").to_pylist()
     refused = [row["customer_id"] for row in table if not row["train"]]
     assert len(refused) > 2

@@ -12,7 +12,10 @@ from packaging.version import Version
 ROOT = Path(__file__).parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT, SETUPTOOLS = PYPROJECT["project"], PYPROJECT["tool"]["setuptools"]
-EXTRAS = {name: [Requirement(line) for line in lines] for name, lines in PROJECT["optional-dependencies"].items()}
+EXTRAS = {
+    name: [Requirement(line) for line in lines]
+    for name, lines in PROJECT["optional-dependencies"].items()
+}
 SERVING = [Requirement(line) for line in PROJECT["dependencies"]]
 PYTHONS = ("3.11", "3.12", "3.13")
 
@@ -51,7 +54,9 @@ def test_every_dependency_is_pinned_to_a_version_that_the_project_accepts(wanted
         assert len(pinned) == 1, f"{wanted.name} is not pinned for Python {python}"
         assert wanted.specifier.contains(pinned[0])
     else:
-        assert pinned == [], f"{wanted.name} is pinned for Python {python}, where it is not installed"
+        assert pinned == [], (
+            f"{wanted.name} is pinned for Python {python}, where it is not installed"
+        )
 
 
 @pytest.mark.parametrize("foreign", ["://", "@", "--hash", "--index", "file:", "-e "])
@@ -68,13 +73,19 @@ def test_constraints_say_how_they_are_made_anew():
 def test_serving_installs_nothing_that_only_training_or_tests_need():
     serving = {canonicalize_name(requirement.name) for requirement in SERVING}
     for extra, requirements in EXTRAS.items():
-        assert serving.isdisjoint(canonicalize_name(requirement.name) for requirement in requirements), extra
-    assert serving.isdisjoint({"implicit", "scipy", "pandas", "pyarrow", "duckdb", "ibis-framework", "scikit-learn"})
+        assert serving.isdisjoint(
+            canonicalize_name(requirement.name) for requirement in requirements
+        ), extra
+    assert serving.isdisjoint(
+        {"implicit", "scipy", "pandas", "pyarrow", "duckdb", "ibis-framework", "scikit-learn"}
+    )
 
 
 def test_every_dependency_has_a_lower_bound_or_a_pin():
     for requirement in chain(SERVING, *EXTRAS.values()):
-        assert any(specifier.operator in {">=", "=="} for specifier in requirement.specifier), requirement
+        assert any(specifier.operator in {">=", "=="} for specifier in requirement.specifier), (
+            requirement
+        )
 
 
 def test_templates_and_whatever_else_is_no_module_is_installed_too():
@@ -85,7 +96,11 @@ def test_templates_and_whatever_else_is_no_module_is_installed_too():
         for pattern in patterns
         for path in folders[name].glob(pattern)
     }
-    files = {path for folder in ("models", "service", "training") for path in (ROOT / folder).rglob("*.*")}
+    files = {
+        path
+        for folder in ("models", "service", "training")
+        for path in (ROOT / folder).rglob("*.*")
+    }
     others = {path for path in files if path.is_file() and path.suffix not in {".py", ".pyc"}}
     assert ROOT / "service/routes/templates/slate.html" in others
     assert others <= carried

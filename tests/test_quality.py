@@ -44,7 +44,9 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
     """What a model of the past proposes, held against the last 28 days."""
     folder = tmp_path_factory.mktemp("synthetic")
     write_shop(folder, **SIZE, purchases=LINES)
-    purchases = read_purchases([folder / "purchases.parquet"], products=folder / "products.parquet", now=END_OF_2026)
+    purchases = read_purchases(
+        [folder / "purchases.parquet"], products=folder / "products.parquet", now=END_OF_2026
+    )
     config = EvaluationConfig()
     parts = split(purchases, config)
     assert parts is not None
@@ -53,7 +55,15 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
     model = fit(parts.past, SETTINGS, Reporter(StringIO()), name="past", lesson=taught.lesson)
     directory = write_twin(folder, model, parts.past, SETTINGS)
     evaluation, week_old = (
-        evaluate(directory, parts, config, bundles={}, processes=1, on_progress=ignore, as_of=parts.cut + days * DAY)
+        evaluate(
+            directory,
+            parts,
+            config,
+            bundles={},
+            processes=1,
+            on_progress=ignore,
+            as_of=parts.cut + days * DAY,
+        )
         for days in (0, 7)
     )
     return Measured(Recommender.load(Path(directory)), evaluation, week_old)
@@ -74,20 +84,26 @@ def learned(measured: Measured, task: str, metric: str) -> Mean:
 # among their bundles.
 
 
-def test_slates_find_far_more_of_what_is_bought_next_than_popular_products_do(measured: Measured) -> None:
+def test_slates_find_far_more_of_what_is_bought_next_than_popular_products_do(
+    measured: Measured,
+) -> None:
     popular = max(recall(measured, "all", POPULARITY), recall(measured, "all", RECENT_POPULARITY))
     assert recall(measured, "all", SERVED) > 3 * popular
     assert recall(measured, "all", AUTO) > 3 * popular
 
 
 def test_slates_of_what_is_new_to_a_customer_beat_popular_products(measured: Measured) -> None:
-    popular = max(recall(measured, "discovery", POPULARITY), recall(measured, "discovery", RECENT_POPULARITY))
+    popular = max(
+        recall(measured, "discovery", POPULARITY), recall(measured, "discovery", RECENT_POPULARITY)
+    )
     assert recall(measured, "discovery", SERVED) > 1.75 * popular
 
 
 @pytest.mark.parametrize("task", ["all", "discovery"])
 @pytest.mark.parametrize("metric", ["recall", "ndcg"])
-def test_what_was_learned_ranks_no_worse_than_the_blend_does_alone(measured: Measured, task: str, metric: str) -> None:
+def test_what_was_learned_ranks_no_worse_than_the_blend_does_alone(
+    measured: Measured, task: str, metric: str
+) -> None:
     """As far as four hundred customers can tell, and less than two hundred for what is new to them."""
     assert learned(measured, task, metric).high > 0
 
@@ -98,7 +114,10 @@ def test_what_customers_want_most_stands_higher_than_the_blend_puts_it(measured:
 
 def test_a_model_that_is_a_week_old_ranks_nearly_as_well(measured: Measured) -> None:
     for task, part in (("all", 0.97), ("discovery", 0.85)):  # of what is new, fewer customers tell
-        fresh, old = (found.scores[task][SERVED]["recall"].value for found in (measured.evaluation, measured.week_old))
+        fresh, old = (
+            found.scores[task][SERVED]["recall"].value
+            for found in (measured.evaluation, measured.week_old)
+        )
         assert old > part * fresh
 
 
@@ -108,9 +127,14 @@ def test_slates_need_no_filling_where_a_shop_knows_its_customers(measured: Measu
 
 def test_products_that_belong_together_are_bundled(measured: Measured) -> None:
     pair, orders = SyntheticShop.of(**SIZE).pair, measured.recommender.model.orders
-    sold = [item for item in range(SIZE["products"]) if pair[item] >= 0 and orders.orders[item] >= 30]
+    sold = [
+        item for item in range(SIZE["products"]) if pair[item] >= 0 and orders.orders[item] >= 30
+    ]
     assert len(sold) > 100
     first = [measured.recommender.bundles(item, 1, EVERYTHING) for item in sold]
-    found = [bool(bundles) and bundles[0].items[0] == pair[item] for item, bundles in zip(sold, first, strict=True)]
+    found = [
+        bool(bundles) and bundles[0].items[0] == pair[item]
+        for item, bundles in zip(sold, first, strict=True)
+    ]
     for_sale = measured.recommender.catalogue.in_stock[pair[sold]]
     assert np.mean(np.array(found)[for_sale]) > 0.9

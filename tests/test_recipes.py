@@ -80,13 +80,22 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     )
     with TestClient(create(settings), headers={"X-API-Key": KEY}) as opened:
         line = {"product_id": "bread", "quantity": 1, "unit_price": 2.0}
-        order = {"event_id": "o1", "kind": "purchase", "time": "2025-06-29T10:00:00Z", "customer_id": "c00"}
-        opened.post("/v1/events", json={"events": [{**order, "order_id": "order-1", "lines": [line]}]})
+        order = {
+            "event_id": "o1",
+            "kind": "purchase",
+            "time": "2025-06-29T10:00:00Z",
+            "customer_id": "c00",
+        }
+        opened.post(
+            "/v1/events", json={"events": [{**order, "order_id": "order-1", "lines": [line]}]}
+        )
         yield opened
 
 
 @named
-def test_every_request_is_answered_with_what_was_asked_for(client: TestClient, document: Path) -> None:
+def test_every_request_is_answered_with_what_was_asked_for(
+    client: TestClient, document: Path
+) -> None:
     assert addresses(document) or document in FILES
     for address in addresses(document):
         assert not re.search(r"[{}|*]|%[^0-9A-F]", address), address
@@ -138,7 +147,9 @@ def test_whoever_is_not_known_gets_as_many_products(client: TestClient, document
 
 
 @named
-def test_the_key_opens_the_service_as_the_recipe_sends_it(client: TestClient, document: Path) -> None:
+def test_the_key_opens_the_service_as_the_recipe_sends_it(
+    client: TestClient, document: Path
+) -> None:
     content = text(document)
     ways = {
         "X-API-Key": KEY if f"X-API-Key: {KEY}" in content else "",
@@ -146,7 +157,9 @@ def test_the_key_opens_the_service_as_the_recipe_sends_it(client: TestClient, do
     }
     sent = [{name: value} for name, value in ways.items() if value]
     if "basic auth" in content.lower():
-        sent.append({"Authorization": "Basic " + base64.b64encode(f"anyone:{KEY}".encode()).decode()})
+        sent.append(
+            {"Authorization": "Basic " + base64.b64encode(f"anyone:{KEY}".encode()).decode()}
+        )
     assert sent or document in FILES
     for headers in sent:
         assert TestClient(client.app).get("/v1/popular", headers=headers).status_code == 200
@@ -157,36 +170,56 @@ def test_the_calls_of_the_overview_do_what_it_says(client: TestClient) -> None:
     told = {}
     for _, _, method, address, *options in lines(FOLDER / "README.md", "curl"):
         given = list(zip(options[::2], options[1::2], strict=True))
-        headers = dict(value.split(": ", 1) for name, value in given if name == "-H") | {"X-API-Key": KEY}
+        headers = dict(value.split(": ", 1) for name, value in given if name == "-H") | {
+            "X-API-Key": KEY
+        }
         body = next(value for name, value in given if name == "-d")
-        told[method] = client.request(method, address.removeprefix(HOST), content=body, headers=headers)
+        told[method] = client.request(
+            method, address.removeprefix(HOST), content=body, headers=headers
+        )
     assert told["PUT"].json()["kind"] == "replenishment"
-    assert [SlateAnswer.model_validate_json(line).count for line in told["POST"].content.splitlines()] == [4, 4]
+    assert [
+        SlateAnswer.model_validate_json(line).count for line in told["POST"].content.splitlines()
+    ] == [4, 4]
 
 
 def test_every_kind_of_mail_is_named_in_the_overview() -> None:
-    assert {f"`{kind}`" for kind in MailKind} - {"`newsletter`"} <= {*re.findall(r"`\w+`", text(FOLDER / "README.md"))}
+    assert {f"`{kind}`" for kind in MailKind} - {"`newsletter`"} <= {
+        *re.findall(r"`\w+`", text(FOLDER / "README.md"))
+    }
 
 
-EXPORTS = [(document, line) for document in DOCUMENTS for line in lines(document, "python -m training")]
+EXPORTS = [
+    (document, line) for document in DOCUMENTS for line in lines(document, "python -m training")
+]
 
 
-@pytest.mark.parametrize(("document", "line"), EXPORTS, ids=lambda part: getattr(part, "stem", "export"))
+@pytest.mark.parametrize(
+    ("document", "line"), EXPORTS, ids=lambda part: getattr(part, "stem", "export")
+)
 def test_every_export_is_understood(document: Path, line: list[str]) -> None:
     commands.parser().parse_args(line[3:])
 
 
 @pytest.mark.parametrize("of_a_kind", [False, True])
-def test_an_export_has_the_columns_that_the_recipes_show(client: TestClient, tmp_path: Path, of_a_kind: bool) -> None:
+def test_an_export_has_the_columns_that_the_recipes_show(
+    client: TestClient, tmp_path: Path, of_a_kind: bool
+) -> None:
     settings = client.app.state.serving.settings  # type: ignore[attr-defined]
     shown = {*re.findall(r"\brec_\d_[a-z_]*[a-z]|\boccasion_[a-z]+", "".join(map(text, DOCUMENTS)))}
     line = next(line[3:] for _, line in EXPORTS if bool({*line} & {*MailKind}) is of_a_kind)
-    places = {"--registry": str(settings.registry), "--store": settings.store(), "--output": str(tmp_path / "made.csv")}
+    places = {
+        "--registry": str(settings.registry),
+        "--store": settings.store(),
+        "--output": str(tmp_path / "made.csv"),
+    }
     arguments = [places.get(before, part) for before, part in pairwise(["", *line])]
     assert commands.main(arguments, now=0) == 0
     with (tmp_path / "made.csv").open() as made:
         columns = csv.DictReader(made).fieldnames or ()
-    assert {"customer_id", "count", *shown} - {*columns} <= {name for name in shown if "occasion" in name}
+    assert {"customer_id", "count", *shown} - {*columns} <= {
+        name for name in shown if "occasion" in name
+    }
     assert ("occasion_text" in columns) is of_a_kind
 
 

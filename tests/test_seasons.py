@@ -59,10 +59,16 @@ class TwoHemispheres:
     def winter_share(self, market: str, date: str) -> float:
         """Of the products of a season in everyone's slates of what they never bought, the part that is winter's."""
         model = self.recommender.model
-        people = np.flatnonzero(model.customers.market == model.customers.market_names.find(market))[:100]
+        people = np.flatnonzero(
+            model.customers.market == model.customers.market_names.find(market)
+        )[:100]
         request = SlateRequest(as_of=at(date), repeat=Repeat.EXCLUDE)
-        slates = [self.recommender.recommend(model.customers.ids[int(user)], request) for user in people]
-        winter, summer = (sum(self.count(slate, season) for slate in slates) for season in ("winter", "summer"))
+        slates = [
+            self.recommender.recommend(model.customers.ids[int(user)], request) for user in people
+        ]
+        winter, summer = (
+            sum(self.count(slate, season) for slate in slates) for season in ("winter", "summer")
+        )
         return winter / (winter + summer)
 
 
@@ -86,13 +92,17 @@ def test_popular_products_are_those_of_the_season_where_the_customer_lives(
     shop: TwoHemispheres, market: str, date: str
 ) -> None:
     season = IN_SEASON[market, date]
-    slate = shop.recommender.popular(SlateRequest(n=20, as_of=at(date), filters=Filters(market=market)))
+    slate = shop.recommender.popular(
+        SlateRequest(n=20, as_of=at(date), filters=Filters(market=market))
+    )
     assert shop.count(slate, season) >= 4
     assert shop.count(slate, other(season)) == 0
 
 
 @pytest.mark.parametrize(("market", "date"), IN_SEASON)
-def test_what_is_in_season_sells_more_than_in_the_year(shop: TwoHemispheres, market: str, date: str) -> None:
+def test_what_is_in_season_sells_more_than_in_the_year(
+    shop: TwoHemispheres, market: str, date: str
+) -> None:
     season, popularity = IN_SEASON[market, date], shop.popularity(market, date)
     for lines in (popularity.recent, popularity.season):
         assert shop.sold(lines, season) > 1.4 * shop.sold(popularity.year, season)
@@ -100,7 +110,9 @@ def test_what_is_in_season_sells_more_than_in_the_year(shop: TwoHemispheres, mar
 
 
 @pytest.mark.parametrize(("market", "date"), COMING)
-def test_before_a_season_begins_last_year_tells_what_comes(shop: TwoHemispheres, market: str, date: str) -> None:
+def test_before_a_season_begins_last_year_tells_what_comes(
+    shop: TwoHemispheres, market: str, date: str
+) -> None:
     coming, popularity = COMING[market, date], shop.popularity(market, date)
     assert shop.sold(popularity.recent, coming) < shop.sold(popularity.recent, other(coming))
     assert shop.sold(popularity.season, coming) > shop.sold(popularity.season, other(coming))
@@ -109,12 +121,18 @@ def test_before_a_season_begins_last_year_tells_what_comes(shop: TwoHemispheres,
 
 
 @pytest.mark.parametrize(("market", "date"), COMING)
-def test_what_comes_into_season_rises_and_what_goes_out_falls(shop: TwoHemispheres, market: str, date: str) -> None:
+def test_what_comes_into_season_rises_and_what_goes_out_falls(
+    shop: TwoHemispheres, market: str, date: str
+) -> None:
     coming, popularity = COMING[market, date], shop.popularity(market, date)
     assert shop.sold(popularity.recent, coming) > 1.3 * shop.sold(popularity.earlier, coming)
-    assert shop.sold(popularity.recent, other(coming)) < 0.8 * shop.sold(popularity.earlier, other(coming))
+    assert shop.sold(popularity.recent, other(coming)) < 0.8 * shop.sold(
+        popularity.earlier, other(coming)
+    )
 
 
-def test_new_products_for_a_customer_are_more_of_winter_where_it_is_winter(shop: TwoHemispheres) -> None:
+def test_new_products_for_a_customer_are_more_of_winter_where_it_is_winter(
+    shop: TwoHemispheres,
+) -> None:
     assert shop.winter_share("north", NEW_YEAR) > shop.winter_share("south", NEW_YEAR) + 0.1
     assert shop.winter_share("north", JULY) < shop.winter_share("south", JULY) - 0.1

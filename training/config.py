@@ -12,10 +12,9 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from models.settings import ModelSettings
+from models.settings import SHORTEST_HORIZON_DAYS, ModelSettings
 from models.trees import MOST_LEAVES
 from training.errors import InputError
-from training.ranker.windows import SHORTEST_DAYS
 from training.reading.customers import Unasked
 from training.reading.duckdb import DEFAULT_MEMORY_LIMIT
 
@@ -26,13 +25,31 @@ RULES: Final[tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...]] =
     (("seed",), lambda value: 0 <= value <= LARGEST_SEED, f"from 0 to {LARGEST_SEED}"),
     (("*.leaves",), lambda value: 2 <= value <= MOST_LEAVES, f"from 2 to {MOST_LEAVES}"),
     (("*.max_bins",), lambda value: value >= 2, "at least 2"),
-    (("*.horizon_days",), lambda value: value >= SHORTEST_DAYS, f"at least {SHORTEST_DAYS}"),
+    (
+        ("*.horizon_days",),
+        lambda value: value >= SHORTEST_HORIZON_DAYS,
+        f"at least {SHORTEST_HORIZON_DAYS}",
+    ),
     (("arrivals.*share",), lambda value: 0 <= value <= 1, "from 0 to 1"),
     (("*_share",), lambda value: 0 < value <= 1, "above 0 and at most 1"),
     (
         (
-            *("*half_life_days", "*.window_days", "*_prior", "*.regularization", "*.factors", "*.iterations"),
-            *("*.neighbours", "*.largest_order", "*.customers", "*.trees", "*.patience", "*.learning_rate"),
+            *(
+                "*half_life_days",
+                "*.window_days",
+                "*_prior",
+                "*.regularization",
+                "*.factors",
+                "*.iterations",
+            ),
+            *(
+                "*.neighbours",
+                "*.largest_order",
+                "*.customers",
+                "*.trees",
+                "*.patience",
+                "*.learning_rate",
+            ),
             *("*.min_rows", "scales.*", "diversity.*", "bundles.candidates"),
         ),
         lambda value: value > 0,
@@ -46,12 +63,18 @@ def sensible(settings: ModelSettings) -> ModelSettings:
     """The settings, unless one of them has no meaning: ValueError naming it."""
     for name, value in _numbers(settings):
         holds, rule = next(
-            (holds, rule) for patterns, holds, rule in RULES if any(fnmatchcase(name, pattern) for pattern in patterns)
+            (holds, rule)
+            for patterns, holds, rule in RULES
+            if any(fnmatchcase(name, pattern) for pattern in patterns)
         )
         if not (math.isfinite(value) and holds(value)):
-            raise ValueError(f"{name} = {value}: must be {rule if math.isfinite(value) else 'finite'}")
+            raise ValueError(
+                f"{name} = {value}: must be {rule if math.isfinite(value) else 'finite'}"
+            )
     if not settings.ranker.lags_days:
-        raise ValueError("ranker.lags_days is empty: a ranker learns from at least one lag, 0 for none")
+        raise ValueError(
+            "ranker.lags_days is empty: a ranker learns from at least one lag, 0 for none"
+        )
     return settings
 
 
@@ -59,7 +82,9 @@ def _numbers(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
     """Every number under its name, such as `diversity.placements.0.category`; texts are checked by their type."""
     if dataclasses.is_dataclass(value):
         for field in dataclasses.fields(value):
-            yield from _numbers(getattr(value, field.name), f"{name}.{field.name}".removeprefix("."))
+            yield from _numbers(
+                getattr(value, field.name), f"{name}.{field.name}".removeprefix(".")
+            )
     elif isinstance(value, tuple):
         for place, part in enumerate(value):
             yield from _numbers(part, f"{name}.{place}")
@@ -129,5 +154,7 @@ def _describe(error: Any) -> str:
 def _column(mapping: str) -> tuple[str, str]:
     ours, separator, theirs = mapping.partition("=")
     if not separator or not ours or not theirs:
-        raise InputError(f"--column {mapping}: expected OURS=THEIRS, for example customer_id=household_id")
+        raise InputError(
+            f"--column {mapping}: expected OURS=THEIRS, for example customer_id=household_id"
+        )
     return ours, theirs

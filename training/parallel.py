@@ -26,9 +26,13 @@ Part = TypeVar("Part")
 Tool = TypeVar("Tool")
 Work = Callable[[Recommender, Sequence[Given]], Made]
 
-AHEAD: Final = 2  # parts a process is given before the first of them is fetched: one is done, one waits
+AHEAD: Final = (
+    2  # parts a process is given before the first of them is fetched: one is done, one waits
+)
 
-_process: dict[str, Callable[[], Any]] = {}  # of this process: what opens its tool, and then gives it
+_process: dict[
+    str, Callable[[], Any]
+] = {}  # of this process: what opens its tool, and then gives it
 
 
 def cores() -> int:
@@ -37,7 +41,12 @@ def cores() -> int:
 
 
 def spread(
-    directory: Path, work: Work[Given, Made], everyone: Sequence[Given], *, chunk: int, processes: int
+    directory: Path,
+    work: Work[Given, Made],
+    everyone: Sequence[Given],
+    *,
+    chunk: int,
+    processes: int,
 ) -> Iterator[Made]:
     """`work(recommender, part)` for parts of `chunk`, in their order; `work` must be picklable."""
     starts = range(0, len(everyone), chunk)
@@ -46,7 +55,11 @@ def spread(
 
 
 def shared(
-    opened: Callable[[], Tool], work: Callable[[Tool, Part], Made], parts: Iterable[Part], *, processes: int
+    opened: Callable[[], Tool],
+    work: Callable[[Tool, Part], Made],
+    parts: Iterable[Part],
+    *,
+    processes: int,
 ) -> Iterator[Made]:
     """`work(tool, part)` for every part, in their order, where each process opens the tool once.
 
@@ -70,7 +83,9 @@ def shared(
             yield waiting.popleft().result()
     except BrokenProcessPool as error:
         why = "as a system does that has no memory left; `processes` of the settings says how many there are"
-        raise InputError(f"One of the {processes} processes that shared the work was killed, {why}") from error
+        raise InputError(
+            f"One of the {processes} processes that shared the work was killed, {why}"
+        ) from error
     finally:
         pool.shutdown(cancel_futures=True)
 

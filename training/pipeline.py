@@ -12,7 +12,7 @@ from models.artifact.files import Manifest, read_manifest
 from models.artifact.registry import Registry
 from models.data.events import PURCHASE
 from models.errors import ArtifactError
-from models.ranking.learned_ranker import LearnedRanker
+from models.model import LearnedRanker
 from models.rules.shop_rules import ShopRule
 from models.settings import ModelSettings, settings_of
 from training.config import Config
@@ -36,7 +36,9 @@ from training.report.build import build_report
 from training.report.data import ExampleCustomer, Report, Verdict
 from training.report.example_customers import example_customers
 
-TOO_LITTLE = "the history is too short or has too few returning customers to measure slates on its last days"
+TOO_LITTLE = (
+    "the history is too short or has too few returning customers to measure slates on its last days"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,16 +58,22 @@ class Outcome:
     report: Report
 
 
-def train(purchases: Purchases, config: Config, registry: Registry, reporter: Reporter, *, now: int) -> Outcome:
+def train(
+    purchases: Purchases, config: Config, registry: Registry, reporter: Reporter, *, now: int
+) -> Outcome:
     """Publish a new version, unless its twin of the days before the cut is worse than what it is held against."""
     if not (purchases.kind == PURCHASE).any():
-        raise InputError(f"None of the {len(purchases)} lines that were read is a purchase; nothing can be learned")
+        raise InputError(
+            f"None of the {len(purchases)} lines that were read is a purchase; nothing can be learned"
+        )
     parts = split(purchases, config.evaluation)
     twin: Twin | None = None
     compared: list[GateComparison] = []
     refusals: tuple[str, ...] = ()
     if parts is None and _was_measured(registry):
-        refusals = (f"{TOO_LITTLE}, though they sufficed for the active version: is the history complete?",)
+        refusals = (
+            f"{TOO_LITTLE}, though they sufficed for the active version: is the history complete?",
+        )
     elif parts is None:
         reporter.console.print(f"Published without figures: {TOO_LITTLE}.")
     else:
@@ -73,11 +81,21 @@ def train(purchases: Purchases, config: Config, registry: Registry, reporter: Re
         rival = _active_settings(registry)
         active = None
         if rival is not None and rival != config.model:
-            active = evaluate_twin(parts, config, rival, reporter, name="Twin of the active version")
+            active = evaluate_twin(
+                parts, config, rival, reporter, name="Twin of the active version"
+            )
         compared = compare(twin.evaluation, active, config.evaluation.seed)
         refusals = tuple(str(found) for found in compared if found.worse)
-    taught = twin.taught if twin else RankerTraining(LearnedRanker.none(), note=f"The blend ranks alone: {TOO_LITTLE}.")
-    manifest = None if refusals else _published(purchases, config, registry, reporter, twin, taught, now=now)
+    taught = (
+        twin.taught
+        if twin
+        else RankerTraining(LearnedRanker.none(), note=f"The blend ranks alone: {TOO_LITTLE}.")
+    )
+    manifest = (
+        None
+        if refusals
+        else _published(purchases, config, registry, reporter, twin, taught, now=now)
+    )
     report = build_report(
         Verdict.REFUSED if manifest is None else Verdict.PUBLISHED,
         manifest.version if manifest else None,
@@ -108,26 +126,41 @@ def _published(
     model = fit(purchases, config.model, reporter, name="Everything", lesson=taught.lesson)
     metrics = figures(twin.evaluation if twin else None)
     with reporter.step("Publishing"):
-        manifest = publish(registry, model, manifest_of(purchases, model, config.model, metrics, now))
+        manifest = publish(
+            registry, model, manifest_of(purchases, model, config.model, metrics, now)
+        )
         reporter.outcome = f"{manifest.version} was published and is active"
     try:
-        registry.prune(now=now, keep=config.registry.keep, max_age_days=config.registry.max_age_days)
+        registry.prune(
+            now=now, keep=config.registry.keep, max_age_days=config.registry.max_age_days
+        )
     except OSError as error:
         # The new version stands: what is wrong with an old one must not look like a failed training.
-        reporter.console.print(f"Old versions were not removed: {error}", markup=False, soft_wrap=True)
+        reporter.console.print(
+            f"Old versions were not removed: {error}", markup=False, soft_wrap=True
+        )
     return manifest
 
 
 def evaluate_history(
-    purchases: Purchases, config: Config, reporter: Reporter, *, now: int, rules: tuple[ShopRule, ...] = ()
+    purchases: Purchases,
+    config: Config,
+    reporter: Reporter,
+    *,
+    now: int,
+    rules: tuple[ShopRule, ...] = (),
 ) -> Outcome:
     """The figures alone, of published methods too. Raises InputError where there is too little to measure on."""
     parts = split(purchases, config.evaluation)
     if parts is None:
-        raise InputError(f"Nothing can be measured: {TOO_LITTLE} ({config.evaluation.test_days} days)")
+        raise InputError(
+            f"Nothing can be measured: {TOO_LITTLE} ({config.evaluation.test_days} days)"
+        )
     with reporter.step("EASE and TIFU-KNN") as advance:
         slates = rival_slates(parts, config.evaluation.k, on_progress=advance)
-    twin = measured(parts, config, config.model, reporter, name="Test twin", rivals=slates, rules=rules)
+    twin = measured(
+        parts, config, config.model, reporter, name="Test twin", rivals=slates, rules=rules
+    )
     report = build_report(
         Verdict.MEASURED,
         None,
@@ -172,7 +205,9 @@ def measured(
         directory = write_twin(Path(folder), model, parts.past, settings)
         del model
         with reporter.step(f"{name}: baskets") as advance:
-            bundles = evaluate_bundles(directory, parts, config.evaluation, advance, processes=processes)
+            bundles = evaluate_bundles(
+                directory, parts, config.evaluation, advance, processes=processes
+            )
         with reporter.step(f"{name}: slates") as advance:
             evaluation = evaluate(
                 directory,
@@ -184,7 +219,10 @@ def measured(
                 rivals=rivals,
                 rules=rules,
             )
-        with reporter.step(f"{name}: new products and examples"), threadpool_limits(limits=1, user_api="blas"):
+        with (
+            reporter.step(f"{name}: new products and examples"),
+            threadpool_limits(limits=1, user_api="blas"),
+        ):
             new = evaluate_new_products(directory, parts, config.evaluation)
             customers = example_customers(directory, parts, config.evaluation)
     return Twin(replace(evaluation, new_products=new), taught, customers)

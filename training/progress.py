@@ -31,7 +31,9 @@ def ignore(done: int, total: int) -> None:
 class Reporter:
     """Steps of a long command, told on standard error so that standard output stays a result."""
 
-    def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.console = Console(file=stream or sys.stderr, highlight=False, emoji=False)
         if not self.console.is_terminal:
             self.console.width = PLAIN_WIDTH
@@ -43,7 +45,11 @@ class Reporter:
     def step(self, name: str, each: str = "") -> Iterator[Advance]:
         """One step; what it yields is told (done, total), as often as it likes. `each` names what is counted."""
         started = self.clock()
-        with self._live(name, each) if self.console.is_terminal else self._plain(name, each) as advance:
+        with (
+            self._live(name, each)
+            if self.console.is_terminal
+            else self._plain(name, each) as advance
+        ):
             yield advance
         self.seconds[name] = self.clock() - started
         self.console.print(f"{name}: {self.seconds[name]:.1f} s")
@@ -63,7 +69,10 @@ class Reporter:
             started = self.clock()
             task = progress.add_task(name, total=None)
             yield lambda done, total: progress.update(
-                task, completed=done, total=total, description=name + _rate(done, self.clock() - started, each)
+                task,
+                completed=done,
+                total=total,
+                description=name + _rate(done, self.clock() - started, each),
             )
 
     @contextmanager

@@ -20,13 +20,17 @@ def write_twin(folder: Path, model: Model, purchases: Purchases, settings: Model
     return registry.path(publish(registry, model, manifest, durable=False).version)
 
 
-def publish(registry: Registry, model: Model, manifest: Manifest, *, durable: bool = True) -> Manifest:
+def publish(
+    registry: Registry, model: Model, manifest: Manifest, *, durable: bool = True
+) -> Manifest:
     """Raises InputError naming the folder where the disk is full or may not be written to."""
     try:
         return registry.publish(model, manifest, durable=durable)
     except OSError as error:
         problem = error.strerror or error
-        raise InputError(f"{registry.root} cannot be written to: {problem}; nothing was published") from error
+        raise InputError(
+            f"{registry.root} cannot be written to: {problem}; nothing was published"
+        ) from error
 
 
 def manifest_of(

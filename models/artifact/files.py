@@ -63,17 +63,24 @@ def created_of(version: str) -> int:
 
 def is_version(name: str) -> bool:
     try:
-        return re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{12}", name) is not None and created_of(name) >= 0
+        return (
+            re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{12}", name) is not None and created_of(name) >= 0
+        )
     except ValueError:
         return False  # the digits are no moment
 
 
-def write_artifact(directory: Path, model: Any, manifest: Manifest, *, durable: bool = True) -> Manifest:
+def write_artifact(
+    directory: Path, model: Any, manifest: Manifest, *, durable: bool = True
+) -> Manifest:
     """Write every array of a model into an existing directory, the manifest last. `durable`: each with an fsync.
 
     Returns the manifest with its files. Raises OSError when the disk is full; the caller removes the directory.
     """
-    files = {f"{name}.npy": _write_array(directory / f"{name}.npy", array, durable) for name, array in flatten(model)}
+    files = {
+        f"{name}.npy": _write_array(directory / f"{name}.npy", array, durable)
+        for name, array in flatten(model)
+    }
     manifest = replace(manifest, files=files)
     with (directory / MANIFEST).open("wb") as stream:
         stream.write(manifest.to_json())
@@ -114,21 +121,29 @@ def read_manifest(directory: Path) -> Manifest:
             raise ArtifactError(
                 f"{path}: schema {content['schema']}, this version reads schema {SCHEMA}; train again to replace it"
             )
-        files = {name: FileEntry(**{**file, "shape": tuple(file["shape"])}) for name, file in content["files"].items()}
+        files = {
+            name: FileEntry(**{**file, "shape": tuple(file["shape"])})
+            for name, file in content["files"].items()
+        }
         manifest = Manifest(**{**content, "files": files})
     except OSError as error:
         raise ArtifactError(f"{path}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ArtifactError(f"{path}: not a manifest of Regulars ({error})") from error
     if manifest.to_json() != text or manifest.version != directory.name:
-        raise ArtifactError(f"{path}: does not belong to version {directory.name}; it was changed after training")
+        raise ArtifactError(
+            f"{path}: does not belong to version {directory.name}; it was changed after training"
+        )
     return manifest
 
 
 def load_artifact(directory: Path, kind: type[T]) -> tuple[Manifest, T]:
     """Map the arrays of an artifact; checks manifest, sizes and headers, not the bytes. Raises ArtifactError."""
     manifest = read_manifest(directory)
-    arrays = {name.removesuffix(".npy"): _map(directory / name, file) for name, file in manifest.files.items()}
+    arrays = {
+        name.removesuffix(".npy"): _map(directory / name, file)
+        for name, file in manifest.files.items()
+    }
     try:
         return manifest, build(kind, arrays)
     except KeyError as error:
@@ -146,7 +161,9 @@ def _map(path: Path, file: FileEntry) -> Array:
     except ValueError as error:
         raise ArtifactError(f"{path}: not an array ({error})") from error
     if (array.dtype.str, array.shape) != (file.dtype, file.shape):
-        raise ArtifactError(f"{path}: holds {array.dtype.str} {array.shape}, not {file.dtype} {file.shape}")
+        raise ArtifactError(
+            f"{path}: holds {array.dtype.str} {array.shape}, not {file.dtype} {file.shape}"
+        )
     return array
 
 

@@ -65,13 +65,17 @@ class Registry:
 
     def versions(self) -> list[Manifest]:
         """Manifests of the versions that can be read, newest first; `damaged` names the others."""
-        return [manifest for manifest in map(self._read, self.names()) if isinstance(manifest, Manifest)]
+        return [
+            manifest for manifest in map(self._read, self.names()) if isinstance(manifest, Manifest)
+        ]
 
     def damaged(self) -> list[ArtifactError]:
         """What is wrong with the versions that are not whole, after reading every byte of all of them."""
         return [error for error in map(self._damage, self.names()) if error is not None]
 
-    def publish(self, model: Any, manifest: Manifest, *, activate: bool = True, durable: bool = True) -> Manifest:
+    def publish(
+        self, model: Any, manifest: Manifest, *, activate: bool = True, durable: bool = True
+    ) -> Manifest:
         """Write a version beside the others, check it, rename it into place and make it active.
 
         Until the rename nothing has changed; a killed process leaves a staging directory that the next call sweeps up.

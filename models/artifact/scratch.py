@@ -39,7 +39,10 @@ def _sweep(left: Path) -> None:
     if left.is_symlink():
         remove(left)
         return
-    with suppress(FileNotFoundError, BlockingIOError), _locked(left, fcntl.LOCK_NB):  # just removed, or in use
+    with (
+        suppress(FileNotFoundError, BlockingIOError),
+        _locked(left, fcntl.LOCK_NB),
+    ):  # just removed, or in use
         remove(left)
 
 

@@ -69,12 +69,16 @@ def rank_each(
     rows, bought = features_each(np.concatenate(offered), of, cases, model, settings)
     scores = ranker.cascade(rows, bought, of, settings.candidates.ranked)
     ranked = []
-    for span, items, known, shelf, seats in zip(of.slices, offered, proposed, shelves, pins, strict=True):
+    for span, items, known, shelf, seats in zip(
+        of.slices, offered, proposed, shelves, pins, strict=True
+    ):
         mine = scores[span]
         order = np.argsort(-(mine + shelf.odds[items]), kind="stable")
         chosen = np.zeros(len(items), np.bool_) if items is known else ~among(items[order], known)
         ranked.append(
-            RankedCandidates(items[order], mine[order], bought[span][order], chosen, seats, rows[span], order)
+            RankedCandidates(
+                items[order], mine[order], bought[span][order], chosen, seats, rows[span], order
+            )
         )
     return ranked
 
@@ -89,7 +93,8 @@ def slots_of_each(
     """What m customers are shown, in its order, each with its source and reason."""
     of = RowGroups.of(len(one.items) for one in shown)
     rows, bought, scores = (
-        np.concatenate([getattr(one, name) for one in shown]) for name in ("rows", "bought", "scores")
+        np.concatenate([getattr(one, name) for one in shown])
+        for name in ("rows", "bought", "scores")
     )
     found = ranker.sources(rows, bought, scores)
     told = (probability(scores) if model.lesson.learned else scores).tolist()
@@ -114,5 +119,8 @@ def _sources(found: list[Source], shown: RankedCandidates, case: RankingContext)
         found = [Source.NEW if fresh else source for fresh, source in zip(new, found, strict=True)]
     if shown.pins or shown.chosen.any():
         ours = (shown.chosen & ~shown.bought) | np.isin(shown.items, list(shown.pins.values()))
-        found = [Source.PINNED if chosen else source for chosen, source in zip(ours.tolist(), found, strict=True)]
+        found = [
+            Source.PINNED if chosen else source
+            for chosen, source in zip(ours.tolist(), found, strict=True)
+        ]
     return found

@@ -33,10 +33,15 @@ class Bestsellers:
         for part in (self.order[:AHEAD], self.order[AHEAD:]):
             if len(found) < n:
                 found += room.first(part[allowed(removed[part])], n - len(found))
-        return [Slot(item, float(self.lines[item]), source, reasons.popular(self.lines[item])) for item in found]
+        return [
+            Slot(item, float(self.lines[item]), source, reasons.popular(self.lines[item]))
+            for item in found
+        ]
 
 
-def bestsellers(sales: DailySales, total: Floats, as_of: int, days: int, market: int) -> Bestsellers:
+def bestsellers(
+    sales: DailySales, total: Floats, as_of: int, days: int, market: int
+) -> Bestsellers:
     """By lines in the window: in the market, then everywhere, then in `total`."""
     everywhere = sales.window(as_of, days, len(total))
     here = sales.window(as_of, days, len(total), market) if market >= 0 else everywhere

@@ -15,7 +15,9 @@ from models.data.catalogue import Catalogue
 from models.data.urls import absolute
 
 
-def card(catalogue: Catalogue, item: int, locale: str, shop_url: str | None = None) -> dict[str, Any]:
+def card(
+    catalogue: Catalogue, item: int, locale: str, shop_url: str | None = None
+) -> dict[str, Any]:
     """What is known of a product, ready to show; None where nothing is known."""
     attributes = catalogue.attributes.bytes_at(item)
     return {
@@ -28,7 +30,9 @@ def card(catalogue: Catalogue, item: int, locale: str, shop_url: str | None = No
     }
 
 
-def offer(catalogue: Catalogue, item: int, locale: str, shop_url: str | None = None) -> dict[str, Any]:
+def offer(
+    catalogue: Catalogue, item: int, locale: str, shop_url: str | None = None
+) -> dict[str, Any]:
     """The part of a card with the price and the addresses, without anything that has to be parsed."""
     price, currency = price_of(catalogue, item), catalogue.currency[item] or None
     return {

@@ -38,7 +38,9 @@ def arrange(
         for place in _arrivals(ranked, n, list(seats.values()), case, model, settings.arrivals)
         if room.take(int(ranked[place]))
     ]
-    places = varied(ranked, n, model, settings.diversity.at(placement), [*seats.values(), *last], caps)
+    places = varied(
+        ranked, n, model, settings.diversity.at(placement), [*seats.values(), *last], caps
+    )
     for place in last:
         places.insert(_last_spot(places, place, model.traits.family[ranked]), place)
     return np.array(seated(places, seats), np.int64)
@@ -58,8 +60,13 @@ def varied(
     At most n with the places `elsewhere`, which count and are not returned. The shop's caps hold to the end.
     """
     family, items = model.traits.family[ranked].tolist(), ranked.tolist()
-    alike = [Cap(model.traits.category, diversity.category), Cap(model.catalogue.brand, diversity.brand)]
-    limits, room = (CapCounter(kinds, n, ranked[list(elsewhere)].tolist()) for kinds in (alike, caps))
+    alike = [
+        Cap(model.traits.category, diversity.category),
+        Cap(model.catalogue.brand, diversity.brand),
+    ]
+    limits, room = (
+        CapCounter(kinds, n, ranked[list(elsewhere)].tolist()) for kinds in (alike, caps)
+    )
     first = n - len(elsewhere)
     chosen: list[int] = []
     waiting: list[int] = []  # for something else to stand between
@@ -82,7 +89,11 @@ def varied(
             waiting.append(place)
         else:
             show(place)
-            free = (other for other in waiting if limits.fits(items[other]) and not beside_its_own(other))
+            free = (
+                other
+                for other in waiting
+                if limits.fits(items[other]) and not beside_its_own(other)
+            )
             if (other := next(free, None)) is not None:
                 waiting.remove(other)
                 show(other)
@@ -94,12 +105,21 @@ def varied(
 def _last_spot(places: list[int], place: int, family: NDArray[np.int32]) -> int:
     """Where it does not stand beside its own family, if there is such a spot."""
     spots = range(len(places), 0, -1)
-    free = (spot for spot in spots if family[place] < 0 or family[place] not in family[places[spot - 1 : spot + 1]])
+    free = (
+        spot
+        for spot in spots
+        if family[place] < 0 or family[place] not in family[places[spot - 1 : spot + 1]]
+    )
     return next(free, len(places))
 
 
 def _arrivals(
-    ranked: Items, n: int, pinned: list[int], case: RankingContext, model: Model, settings: ArrivalSettings
+    ranked: Items,
+    n: int,
+    pinned: list[int],
+    case: RankingContext,
+    model: Model,
+    settings: ArrivalSettings,
 ) -> list[int]:
     """Below the first n the places of the new arrivals that suit best, as many as did not earn one above."""
     n = min(n, len(ranked))

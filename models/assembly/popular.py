@@ -34,7 +34,11 @@ class SalesTrends:
 
     def of(self, model: Model) -> Self:
         """What sells of another model: the same where it has the same sales and has learned the same of products."""
-        same = model.sales is self._sales and model.traits is self._traits and model.repeats is self._repeats
+        same = (
+            model.sales is self._sales
+            and model.traits is self._traits
+            and model.repeats is self._repeats
+        )
         return self if same else type(self)(model, self._settings)
 
     def warm(self, markets: int) -> None:
@@ -46,12 +50,21 @@ class SalesTrends:
 
 
 def _demand(
-    sales: DailySales, traits: ProductStats, repeats: Repurchases, settings: ModelSettings, as_of: int, market: int
+    sales: DailySales,
+    traits: ProductStats,
+    repeats: Repurchases,
+    settings: ModelSettings,
+    as_of: int,
+    market: int,
 ) -> ProductTrends:
     return product_trends(sales, traits, repeats, settings, as_of, market if market >= 0 else None)
 
 
 def _bestsellers(
-    sales: DailySales, demand: Callable[[int, int], ProductTrends], as_of: int, days: int, market: int
+    sales: DailySales,
+    demand: Callable[[int, int], ProductTrends],
+    as_of: int,
+    days: int,
+    market: int,
 ) -> Bestsellers:
     return bestsellers(sales, demand(as_of, EVERYWHERE).popularity.total, as_of, days, market)

@@ -49,10 +49,20 @@ def of_slate(
     with_basket = (case.evidence.basket.of(np.array(tied, np.int64)) > 0).tolist() if tied else []
     for anchors, together in (
         (basket, [item for item, ours in zip(tied, with_basket, strict=True) if ours]),
-        (case.profile.last_basket, [item for item, ours in zip(tied, with_basket, strict=True) if not ours]),
+        (
+            case.profile.last_basket,
+            [item for item, ours in zip(tied, with_basket, strict=True) if not ours],
+        ),
     ):
-        ties = model.orders.strongest(anchors, together, settings.bundles.lift_weight) if together else []
-        why |= {item: goes_with(catalogue, anchor) for item, (anchor, _) in zip(together, ties, strict=True)}
+        ties = (
+            model.orders.strongest(anchors, together, settings.bundles.lift_weight)
+            if together
+            else []
+        )
+        why |= {
+            item: goes_with(catalogue, anchor)
+            for item, (anchor, _) in zip(together, ties, strict=True)
+        }
     return why
 
 
@@ -68,12 +78,18 @@ def buy_again(pairs: Interactions, item: int, as_of: int) -> Reason:
 
 def _again(pairs: Interactions, items: list[int], as_of: int) -> dict[int, Reason]:
     places = pairs.item.searchsorted(np.array(items, np.int32))
-    bought = zip(items, *(column[places].tolist() for column in (pairs.lines, pairs.first, pairs.last)), strict=True)
+    bought = zip(
+        items,
+        *(column[places].tolist() for column in (pairs.lines, pairs.first, pairs.last)),
+        strict=True,
+    )
     why = {}
     for item, lines, first, last in bought:
         days = (last - first) / DAY / max(lines - 1, 1)
         kept = lines >= 3 and days >= 0.5 and (as_of - last) / DAY <= LAPSED * days
-        why[item] = Reason(ReasonKind.BUY_AGAIN, (item,), _rhythm(days) if kept else _times(int(lines)))
+        why[item] = Reason(
+            ReasonKind.BUY_AGAIN, (item,), _rhythm(days) if kept else _times(int(lines))
+        )
     return why
 
 
@@ -86,7 +102,9 @@ def _rhythm(days: float) -> str:
 
 
 def _times(lines: int) -> str:
-    return {1: "You bought this before", 2: "You bought this twice"}.get(lines, f"You bought this {lines} times")
+    return {1: "You bought this before", 2: "You bought this twice"}.get(
+        lines, f"You bought this {lines} times"
+    )
 
 
 def similar_customers(
@@ -96,62 +114,99 @@ def similar_customers(
     if not items:
         return {}
     strongest = observed.strongest(np.array(items))
-    return {item: _like_you(catalogue, pairs, because) for item, because in zip(items, strongest, strict=True)}
+    return {
+        item: _like_you(catalogue, pairs, because)
+        for item, because in zip(items, strongest, strict=True)
+    }
 
 
 def _like_you(catalogue: Catalogue, pairs: Interactions, because: int) -> Reason:
     if pairs.last[np.searchsorted(pairs.item, because)] == NEVER:
-        sentence, plain = "Customers who like {} chose this", "Customers of the same taste chose this"
+        sentence, plain = (
+            "Customers who like {} chose this",
+            "Customers of the same taste chose this",
+        )
     else:
-        sentence, plain = "Customers who buy {}, like you, chose this", "Customers who buy what you buy chose this"
-    return Reason(ReasonKind.SIMILAR_CUSTOMERS, (because,), _about(catalogue, because, sentence, plain))
+        sentence, plain = (
+            "Customers who buy {}, like you, chose this",
+            "Customers who buy what you buy chose this",
+        )
+    return Reason(
+        ReasonKind.SIMILAR_CUSTOMERS, (because,), _about(catalogue, because, sentence, plain)
+    )
 
 
 def neighbours_of(
-    catalogue: Catalogue, neighbours: ItemNeighbours, pairs: Interactions, items: list[int], basket: Collection[int]
+    catalogue: Catalogue,
+    neighbours: ItemNeighbours,
+    pairs: Interactions,
+    items: list[int],
+    basket: Collection[int],
 ) -> dict[int, Reason]:
     """From the product of the history whose tie to each item weighs most."""
     places = neighbours.strongest(pairs.item, pairs.recent, items) if items else []
-    return {item: _because(catalogue, pairs, place, basket) for item, place in zip(items, places, strict=True)}
+    return {
+        item: _because(catalogue, pairs, place, basket)
+        for item, place in zip(items, places, strict=True)
+    }
 
 
-def _because(catalogue: Catalogue, pairs: Interactions, place: int, basket: Collection[int]) -> Reason:
+def _because(
+    catalogue: Catalogue, pairs: Interactions, place: int, basket: Collection[int]
+) -> Reason:
     because = int(pairs.item[place])
     if because in basket:
-        text = _about(catalogue, because, "Because {} is in your basket", "Because of what is in your basket")
+        text = _about(
+            catalogue, because, "Because {} is in your basket", "Because of what is in your basket"
+        )
         return Reason(ReasonKind.BECAUSE_OF_BASKET, (because,), text)
     if pairs.last[place] == NEVER:
-        text = _about(catalogue, because, "Because you looked at {}", "Because of what you looked at")
+        text = _about(
+            catalogue, because, "Because you looked at {}", "Because of what you looked at"
+        )
         return Reason(ReasonKind.BECAUSE_YOU_VIEWED, (because,), text)
     text = _about(catalogue, because, "Because you bought {}", "Because of what you bought before")
     return Reason(ReasonKind.BECAUSE_YOU_BOUGHT, (because,), text)
 
 
-def of_category(catalogue: Catalogue, traits: ProductStats, pairs: Interactions, item: int) -> Reason:
+def of_category(
+    catalogue: Catalogue, traits: ProductStats, pairs: Interactions, item: int
+) -> Reason:
     """From the product of the same category, or else brand, that the customer buys most and keeps."""
     for codes in (traits.category, catalogue.brand):
         alike = (codes[pairs.item] == codes[item]) & (codes[item] >= 0) & (pairs.count > 0)
         if alike.any():
             because = int(pairs.item[np.argmax(np.where(alike, pairs.long, -1))])
-            text = _about(catalogue, because, "Because you bought {}", "Because of what you bought before")
+            text = _about(
+                catalogue, because, "Because you bought {}", "Because of what you bought before"
+            )
             return Reason(ReasonKind.BECAUSE_YOU_BOUGHT, (because,), text)
     return BOUGHT_BY_OTHERS
 
 
 def arrival(catalogue: Catalogue, item: int) -> Reason:
     category = catalogue.category[item]
-    text = f"New in {catalogue.category_names[int(category)]}" if category >= 0 else "New in our shop"
+    text = (
+        f"New in {catalogue.category_names[int(category)]}" if category >= 0 else "New in our shop"
+    )
     return Reason(ReasonKind.NEW, (), text)
 
 
 def goes_with(catalogue: Catalogue, anchor: int) -> Reason:
     """From a product that stands in the same orders."""
-    text = _about(catalogue, anchor, "Often bought together with {}", "Often bought together with this")
+    text = _about(
+        catalogue, anchor, "Often bought together with {}", "Often bought together with this"
+    )
     return Reason(ReasonKind.BOUGHT_TOGETHER, (anchor,), text)
 
 
 def similar_to(catalogue: Catalogue, item: int) -> Reason:
-    text = _about(catalogue, item, "Customers who buy {} also buy this", "Customers who buy this product also buy this")
+    text = _about(
+        catalogue,
+        item,
+        "Customers who buy {} also buy this",
+        "Customers who buy this product also buy this",
+    )
     return Reason(ReasonKind.SIMILAR_CUSTOMERS, (item,), text)
 
 

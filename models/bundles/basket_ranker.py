@@ -70,7 +70,9 @@ class BasketCandidates:
 
     def strongest(self, candidate: int) -> int:
         """The place in `ties` of the strongest one above chance; the first of equals. Every candidate has one."""
-        stop = self.starts[candidate + 1] if candidate + 1 < len(self.starts) else len(self.ties.place)
+        stop = (
+            self.starts[candidate + 1] if candidate + 1 < len(self.starts) else len(self.ties.place)
+        )
         ties = slice(self.starts[candidate], stop)
         above = np.where(self.ties.lift[ties] > 1, self.ties.score[ties], -1)
         return int(self.starts[candidate] + np.argmax(above))
@@ -108,7 +110,9 @@ class BasketRanker:
         allowed[list(basket)] = False
         allowed[self.model.substitutes.of(basket)] = False
         rows = [pairs.row(anchor) for anchor in basket]
-        place = np.concatenate([np.zeros(0, np.int64), *(np.arange(row.start, row.stop) for row in rows)])
+        place = np.concatenate(
+            [np.zeros(0, np.int64), *(np.arange(row.start, row.stop) for row in rows)]
+        )
         anchor = np.repeat(np.array(basket, np.int32), [row.stop - row.start for row in rows])
         kept = allowed[pairs.item[place]]
         place, anchor = place[kept], anchor[kept]
@@ -117,7 +121,9 @@ class BasketRanker:
         item = pairs.item[place]
         expected = pairs.orders[anchor] * pairs.orders[item].astype(np.float64) / pairs.total[0]
         # The lift counts more the larger the basket m is: γ (1 - 1/m), and a little for one product
-        exponent = max(settings.unit_lift_weight, settings.lift_weight * (1 - 1 / max(len(basket), 1)))
+        exponent = max(
+            settings.unit_lift_weight, settings.lift_weight * (1 - 1 / max(len(basket), 1))
+        )
         ties = Ties(
             anchor,
             place,
@@ -155,7 +161,9 @@ class BasketRanker:
             np.log(pairs.orders[item] / np.float32(pairs.total[0])),
             self.trend[item],
             _taste(model.factors, within, item),
-            model.neighbours.scores(within, np.ones(len(within), np.float32)).of(item.astype(np.int64)),
+            model.neighbours.scores(within, np.ones(len(within), np.float32)).of(
+                item.astype(np.int64)
+            ),
             _share_alike(category[within], category[item]),
             _share_alike(brand[within], brand[item]),
         )
@@ -175,7 +183,10 @@ def _strongest(item: NDArray[np.int32], ties: Ties, n: int) -> BasketCandidates:
     kept[chosen] = True
     ends = np.cumsum(counts[chosen])
     return BasketCandidates(
-        item[starts[chosen]], score[chosen], ties.only(np.repeat(kept, counts)), ends - counts[chosen]
+        item[starts[chosen]],
+        score[chosen],
+        ties.only(np.repeat(kept, counts)),
+        ends - counts[chosen],
     )
 
 

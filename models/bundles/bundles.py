@@ -29,19 +29,29 @@ class Grower:
         row = self.pairs.row(anchor)
         above_chance = self.pairs.lifts(anchor, row) > 1
         scores = self.pairs.link_scores(row, self.settings.unit_lift_weight)
-        links = dict(zip(self.pairs.item[row][above_chance].tolist(), scores[above_chance].tolist(), strict=True))
+        links = dict(
+            zip(
+                self.pairs.item[row][above_chance].tolist(),
+                scores[above_chance].tolist(),
+                strict=True,
+            )
+        )
         for rival in self.substitutes.of([anchor]).tolist():
             links.pop(rival, None)
         return links
 
-    def grow(self, members: list[int], links: dict[int, float], partners: Sequence[int], size: int) -> list[int]:
+    def grow(
+        self, members: list[int], links: dict[int, float], partners: Sequence[int], size: int
+    ) -> list[int]:
         """Add the partner whose weakest tie to the members is strongest, until the unit is full or nothing holds."""
         floor = self.settings.coherence * links[members[1]]
         ties = [links]
         while len(members) < size:
             ties.append(self.links(members[-1]))
             weakest = {
-                b: min(tie[b] for tie in ties) for b in partners if b not in members and all(b in tie for tie in ties)
+                b: min(tie[b] for tie in ties)
+                for b in partners
+                if b not in members and all(b in tie for tie in ties)
             }
             joining = min(weakest, key=lambda b: (-weakest[b], b), default=None)
             if joining is None or weakest[joining] < floor:
@@ -50,7 +60,9 @@ class Grower:
         return members
 
 
-def around(baskets: BasketRanker, item: int, allowed: NDArray[np.bool_], n: int, size: int) -> tuple[Bundle, ...]:
+def around(
+    baskets: BasketRanker, item: int, allowed: NDArray[np.bool_], n: int, size: int
+) -> tuple[Bundle, ...]:
     """At most n units of `size` products around one product, best first.
 
     Every two products of a unit were ordered together often enough and more often than chance would have it, and none
@@ -63,25 +75,33 @@ def around(baskets: BasketRanker, item: int, allowed: NDArray[np.bool_], n: int,
     for candidate in order.tolist():
         members = grower.grow([item, int(found.item[candidate])], links, partners, size)
         tie = int(found.starts[candidate])  # the only one, as the basket is one product
-        bundle = _bundle(baskets, item, tuple(members[1:]), float(scores[candidate]), int(found.ties.place[tie]))
+        bundle = _bundle(
+            baskets, item, tuple(members[1:]), float(scores[candidate]), int(found.ties.place[tie])
+        )
         bundles.setdefault(frozenset(members), bundle)
         if len(bundles) == n:
             break
     return tuple(bundles.values())
 
 
-def complete(baskets: BasketRanker, basket: Sequence[int], allowed: NDArray[np.bool_], n: int) -> tuple[Bundle, ...]:
+def complete(
+    baskets: BasketRanker, basket: Sequence[int], allowed: NDArray[np.bool_], n: int
+) -> tuple[Bundle, ...]:
     """At most n single products that complete a basket, best first, each with the basket's product it is tied to."""
     found, scores, order = baskets.ranked(basket, allowed)
     bundles = []
     for candidate in order[:n].tolist():
         tie = found.strongest(candidate)
         anchor, place = int(found.ties.anchor[tie]), int(found.ties.place[tie])
-        bundles.append(_bundle(baskets, anchor, (int(found.item[candidate]),), float(scores[candidate]), place))
+        bundles.append(
+            _bundle(baskets, anchor, (int(found.item[candidate]),), float(scores[candidate]), place)
+        )
     return tuple(bundles)
 
 
-def _bundle(baskets: BasketRanker, anchor: int, items: tuple[int, ...], score: float, place: int) -> Bundle:
+def _bundle(
+    baskets: BasketRanker, anchor: int, items: tuple[int, ...], score: float, place: int
+) -> Bundle:
     """With the figures of the pair at `place`, from plain counts."""
     pairs = baskets.model.orders
     together = int(pairs.together[place])
@@ -96,7 +116,8 @@ def after(
     units = complete(baskets, sorted(set(order)), follow_up(baskets, order, allowed, rare), n)
     catalogue = baskets.model.catalogue
     return tuple(
-        Slot(unit.items[0], unit.score, Source.BOUGHT_TOGETHER, goes_with(catalogue, unit.anchor)) for unit in units
+        Slot(unit.items[0], unit.score, Source.BOUGHT_TOGETHER, goes_with(catalogue, unit.anchor))
+        for unit in units
     )
 
 

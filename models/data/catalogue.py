@@ -46,7 +46,9 @@ class Catalogue:
     def margin(self) -> NDArray[np.float64]:
         """(price - cost) / price: (n,), NaN where price or cost is not known. Read once, as it reads all attributes."""
         price = np.where(self.price > 0, self.price, nan)
-        cost = np.array([_cost(self.attributes.bytes_at(item)) for item in range(len(self))], np.float64)
+        cost = np.array(
+            [_cost(self.attributes.bytes_at(item)) for item in range(len(self))], np.float64
+        )
         return (price - cost) / price
 
     def sellable(self, as_of: int, market: str | None) -> NDArray[np.bool_]:

@@ -15,7 +15,9 @@ from models.settings import PopularSettings
 DAYS_OF_HALF_LIVES: Final = 6  # an older day weighs less than 2 %
 WEEK: Final = 7
 EARLIER: Final = 2  # windows before the last one that tell how it was before
-YEAR: Final = 365  # days; where a leap day lies between, a year ago is a day off, which no season notices
+YEAR: Final = (
+    365  # days; where a leap day lies between, a year ago is a day off, which no season notices
+)
 CHECKPOINTS: Final = 16  # at most
 USUAL_DAYS: Final = 28  # at the end, which tell what the shop sells a day
 ALL_REPORTED: Final = 0.2  # of that, from which on reported lines are taken for what the shop sells
@@ -59,7 +61,11 @@ class DailySales:
     lines: NDArray[np.float32]  # (r,) purchase lines
 
     def continued(
-        self, day: NDArray[np.int64], market: NDArray[np.int32], item: NDArray[np.int32], newest: int
+        self,
+        day: NDArray[np.int64],
+        market: NDArray[np.int32],
+        item: NDArray[np.int32],
+        newest: int,
     ) -> DailySales:
         """With lines that were reported since, one a row: days since 1970, codes and items (n,) as here.
 
@@ -71,8 +77,12 @@ class DailySales:
         order = np.argsort(place, kind="stable")[np.count_nonzero(place < 0) :]
         place = place[order]
         days = max(held, int(place.max(initial=-1)) + 1)
-        usual = float(self.lines[self.indptr[max(held - USUAL_DAYS, 0)] :].sum()) / min(held, USUAL_DAYS)
-        if len(place) == 0 or np.count_nonzero(place >= held) < ALL_REPORTED * usual * (days - held):
+        usual = float(self.lines[self.indptr[max(held - USUAL_DAYS, 0)] :].sum()) / min(
+            held, USUAL_DAYS
+        )
+        if len(place) == 0 or np.count_nonzero(place >= held) < ALL_REPORTED * usual * (
+            days - held
+        ):
             return self
         indptr = np.append(self.indptr, np.repeat(self.indptr[-1:], days - held))
         at = indptr[place + 1]
@@ -85,7 +95,9 @@ class DailySales:
             lines=np.insert(self.lines, at, np.float32(1)),
         )
 
-    def window(self, as_of: int, days: int, n_items: int, market: int | None = None) -> NDArray[np.float32]:
+    def window(
+        self, as_of: int, days: int, n_items: int, market: int | None = None
+    ) -> NDArray[np.float32]:
         """Lines of each product in the last `days` days before `as_of`: float32 (n_items,).
 
         Ends with the newest day held; for an earlier `as_of` with the last whole day before it, because a part of the
@@ -98,10 +110,14 @@ class DailySales:
         """Lines of each product since the beginning, everywhere: float32 (n_items,)."""
         return self._sold_before(self._days_before(as_of), n_items, None).astype(np.float32)
 
-    def popularity(self, as_of: int, n_items: int, settings: PopularSettings, market: int | None = None) -> Popularity:
+    def popularity(
+        self, as_of: int, n_items: int, settings: PopularSettings, market: int | None = None
+    ) -> Popularity:
         """What sells at `as_of`: everywhere, or in a market whose lines are drawn towards the shares of the shop."""
         end = self._days_before(as_of)
-        sold = float(self.lines[self.indptr[max(end - settings.window_days, 0)] : self.indptr[end]].sum())
+        sold = float(
+            self.lines[self.indptr[max(end - settings.window_days, 0)] : self.indptr[end]].sum()
+        )
         counts = self._counts(end, n_items, settings, None)
         # Stretched to what the window sold: shares that follow the shop's size.
         everywhere = counts * (sold / np.maximum(counts.sum(axis=1, keepdims=True), 1e-9))
@@ -111,16 +127,24 @@ class DailySales:
         here, prior = self._counts(end, n_items, settings, market), settings.market_prior
         # share = (lines here + prior · share everywhere) / (all lines here + prior), times the lines everywhere
         drawn = here * everywhere.sum(axis=1, keepdims=True) + prior * everywhere
-        return Popularity(*(drawn / np.maximum(here.sum(axis=1, keepdims=True) + prior, 1e-9)).astype(np.float32))
+        return Popularity(
+            *(drawn / np.maximum(here.sum(axis=1, keepdims=True) + prior, 1e-9)).astype(np.float32)
+        )
 
-    def _counts(self, end: int, n_items: int, settings: PopularSettings, market: int | None) -> Floats:
+    def _counts(
+        self, end: int, n_items: int, settings: PopularSettings, market: int | None
+    ) -> Floats:
         """Lines before day `end` as Popularity has them, not yet stretched: (6, n_items)."""
         days, half_life = settings.window_days, settings.half_life_days
-        recent = self._sold(end - int(DAYS_OF_HALF_LIVES * half_life), end, n_items, market, half_life)
+        recent = self._sold(
+            end - int(DAYS_OF_HALF_LIVES * half_life), end, n_items, market, half_life
+        )
         total = self._sold_before(end, n_items, market)
         week = self._sold(end - WEEK, end, n_items, market)
         known = end >= 2 * days
-        earlier = self._sold(end - (1 + EARLIER) * days, end - days, n_items, market) if known else recent
+        earlier = (
+            self._sold(end - (1 + EARLIER) * days, end - days, n_items, market) if known else recent
+        )
         season, year = np.zeros_like(total), np.zeros_like(total)
         if end >= YEAR:
             season = self._sold(end - YEAR, end - YEAR + min(days, YEAR), n_items, market)
@@ -128,7 +152,12 @@ class DailySales:
         return np.stack([recent, total, week, earlier, season, year])
 
     def _sold(
-        self, start: int, end: int, n_items: int, market: int | None, half_life_days: float | None = None
+        self,
+        start: int,
+        end: int,
+        n_items: int,
+        market: int | None,
+        half_life_days: float | None = None,
     ) -> Floats:
         """Lines of each product from day `start` (0 where that is below) to the day before `end`, decayed or not."""
         start = max(start, 0)
@@ -140,12 +169,17 @@ class DailySales:
         if market is not None:
             here = self.market[rows] == market
             item, lines = item[here], lines[here]
-        return np.bincount(item, lines, n_items).astype(np.float64, copy=False)  # of no lines: whole numbers
+        return np.bincount(item, lines, n_items).astype(
+            np.float64, copy=False
+        )  # of no lines: whole numbers
 
     def _sold_before(self, day: int, n_items: int, market: int | None) -> Floats:
         """Lines of each product before a day: those of a checkpoint and of the days since."""
         span, checkpoints = self._checkpoints
-        place, markets = day // span, slice(None) if market is None else slice(market + 1, market + 2)
+        place, markets = (
+            day // span,
+            slice(None) if market is None else slice(market + 1, market + 2),
+        )
         lines = self._sold(place * span, day, n_items, market)
         lines[: checkpoints.shape[2]] += checkpoints[place, markets].sum(axis=0)
         return lines
@@ -156,7 +190,11 @@ class DailySales:
 
         Never larger than the rows: where markets and products are many there are few checkpoints, or an empty one.
         """
-        days, n_markets, n_items = len(self.indptr) - 1, int(self.market.max()) + 2, int(self.item.max()) + 1
+        days, n_markets, n_items = (
+            len(self.indptr) - 1,
+            int(self.market.max()) + 2,
+            int(self.item.max()) + 1,
+        )
         cells = n_markets * n_items
         spans = min(CHECKPOINTS, len(self.item) // cells)
         if spans == 0:
@@ -171,4 +209,8 @@ class DailySales:
 
     def _days_before(self, as_of: int) -> int:
         held = len(self.indptr) - 1
-        return held if as_of >= self.newest[0] else int(np.clip(as_of // DAY - self.first_day[0], 0, held))
+        return (
+            held
+            if as_of >= self.newest[0]
+            else int(np.clip(as_of // DAY - self.first_day[0], 0, held))
+        )

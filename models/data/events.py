@@ -44,7 +44,9 @@ class Events:
         return len(self.item)
 
     def at(self, rows: slice | NDArray[np.bool_]) -> Events:
-        return Events(self.item[rows], self.time[rows], self.kind[rows], self.weight[rows], self.order[rows])
+        return Events(
+            self.item[rows], self.time[rows], self.kind[rows], self.weight[rows], self.order[rows]
+        )
 
 
 def order_code(order_id: str) -> int:

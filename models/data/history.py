@@ -21,7 +21,9 @@ from models.settings import HistorySettings
 NEVER = np.iinfo(np.int64).min
 LATEST = np.iinfo(np.int64).max
 # What a customer does on a visit: tells most while it lasts.
-VISIT = np.array([kind in ("view", "cart", "wishlist", "remove_from_cart", "click") for kind in KINDS])
+VISIT = np.array(
+    [kind in ("view", "cart", "wishlist", "remove_from_cart", "click") for kind in KINDS]
+)
 Floats = NDArray[np.float32]
 
 
@@ -64,8 +66,20 @@ class Interactions:
     def at(self, rows: slice) -> Interactions:
         """A part of them."""
         return Interactions(
-            *(self.item[rows], self.lines[rows], self.count[rows], self.first[rows], self.last[rows]),
-            *(self.long[rows], self.middle[rows], self.short[rows], self.taste[rows], self.recent[rows]),
+            *(
+                self.item[rows],
+                self.lines[rows],
+                self.count[rows],
+                self.first[rows],
+                self.last[rows],
+            ),
+            *(
+                self.long[rows],
+                self.middle[rows],
+                self.short[rows],
+                self.taste[rows],
+                self.recent[rows],
+            ),
             *(self.refused[rows], self.in_cart[rows]),
         )
 
@@ -83,7 +97,9 @@ def joined(histories: Sequence[Events]) -> tuple[Events, RowGroups]:
     """The events of many customers, one customer's after another's."""
     if len(histories) == 1:
         return histories[0], RowGroups.of([len(histories[0])])
-    columns = zip(*((one.item, one.time, one.kind, one.weight, one.order) for one in histories), strict=True)
+    columns = zip(
+        *((one.item, one.time, one.kind, one.weight, one.order) for one in histories), strict=True
+    )
     return Events(*map(np.concatenate, columns)), RowGroups.of(map(len, histories))
 
 
@@ -107,18 +123,36 @@ def pair_starts(events: Events, user: NDArray[np.integer[Any]] | None = None) ->
 
 
 def interactions(
-    events: Events, starts: NDArray[np.int64], as_of: int | NDArray[np.int64], settings: HistorySettings
+    events: Events,
+    starts: NDArray[np.int64],
+    as_of: int | NDArray[np.int64],
+    settings: HistorySettings,
 ) -> Interactions:
     """Sum the events of each pair up at `as_of`, or at a moment for each event; `starts` from `pair_starts`."""
     if len(starts) == 0:
         none, no = np.zeros(0, np.float32), np.zeros(0, np.bool_)
         return Interactions(
-            events.item[:0], none, none, events.time[:0], events.time[:0], none, none, none, none, none, no, no
+            events.item[:0],
+            none,
+            none,
+            events.time[:0],
+            events.time[:0],
+            none,
+            none,
+            none,
+            none,
+            none,
+            no,
+            no,
         )
     bought = events.kind == PURCHASE
     lines = np.where(bought | (events.kind == RETURN), events.weight, np.float32(0))
     half_lives = (
-        *(settings.long_half_life_days, settings.middle_half_life_days, settings.short_half_life_days),
+        *(
+            settings.long_half_life_days,
+            settings.middle_half_life_days,
+            settings.short_half_life_days,
+        ),
         *(settings.taste_half_life_days, settings.recent_half_life_days),
     )
     decayed = decay(events, as_of, half_lives)
@@ -149,7 +183,11 @@ def with_session(pairs: Interactions, items: NDArray[np.int32]) -> Interactions:
     item = np.concatenate([pairs.item, new])
     order = np.argsort(item)
     touched = np.isin(item, items).astype(np.float32)
-    nothing, never, no = np.zeros(len(new), np.float32), np.full(len(new), NEVER), np.zeros(len(new), np.bool_)
+    nothing, never, no = (
+        np.zeros(len(new), np.float32),
+        np.full(len(new), NEVER),
+        np.zeros(len(new), np.bool_),
+    )
     return Interactions(
         item=item[order],
         lines=np.concatenate([pairs.lines, nothing])[order],
@@ -167,10 +205,16 @@ def with_session(pairs: Interactions, items: NDArray[np.int32]) -> Interactions:
 
 
 def interest(
-    events: Events, starts: NDArray[np.int64], as_of: int, half_life_days: float, settings: HistorySettings
+    events: Events,
+    starts: NDArray[np.int64],
+    as_of: int,
+    half_life_days: float,
+    settings: HistorySettings,
 ) -> Floats:
     """Events of every kind by their weight, decayed, summed up to pairs: (pairs,)."""
-    return _sum(_interest(events, as_of, settings) * decay(events, as_of, (half_life_days,))[0], starts)
+    return _sum(
+        _interest(events, as_of, settings) * decay(events, as_of, (half_life_days,))[0], starts
+    )
 
 
 def _interest(events: Events, as_of: int | NDArray[np.int64], settings: HistorySettings) -> Floats:
@@ -214,7 +258,9 @@ def _wishes(
     )
 
 
-def decay(events: Events, as_of: int | NDArray[np.int64], half_lives_days: tuple[float, ...]) -> Floats:
+def decay(
+    events: Events, as_of: int | NDArray[np.int64], half_lives_days: tuple[float, ...]
+) -> Floats:
     """2^(-age / half-life) of each event: (half-lives, events)."""
     age = np.maximum(as_of - events.time, 0).astype(np.float32)
     rates = np.array([-1 / (DAY * days) for days in half_lives_days], np.float32)
@@ -227,6 +273,8 @@ def _sum(values: Floats, starts: NDArray[np.int64]) -> Floats:
     return np.maximum(np.add.reduceat(values, starts, axis=-1), np.float32(0))
 
 
-def _first(time: NDArray[np.int64], bought: NDArray[np.bool_], starts: NDArray[np.int64]) -> NDArray[np.int64]:
+def _first(
+    time: NDArray[np.int64], bought: NDArray[np.bool_], starts: NDArray[np.int64]
+) -> NDArray[np.int64]:
     first = np.minimum.reduceat(np.where(bought, time, LATEST), starts)
     return np.where(first == LATEST, NEVER, first)

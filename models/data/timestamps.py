@@ -16,7 +16,9 @@ def parse_timestamp(text: str) -> int:
     In UTC it lies in the years 1 to 9999 as well, so that it can be written down again.
     """
     moment = datetime.fromisoformat(LOST_PLUS.sub("+", text))
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).timestamp())
+    return int(
+        (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).timestamp()
+    )
 
 
 def format_timestamp(seconds: int) -> str:

@@ -55,7 +55,12 @@ def tagged(url: str, source: str, campaign: str | None, product_id: str) -> str:
     page, mark, fragment = url.partition("#")
     path, _, query = page.partition("?")
     held = {parameter.partition("=")[0] for parameter in query.split("&")}
-    wanted = {"utm_source": source, "utm_medium": "email", "utm_campaign": campaign, "utm_content": product_id}
+    wanted = {
+        "utm_source": source,
+        "utm_medium": "email",
+        "utm_campaign": campaign,
+        "utm_content": product_id,
+    }
     told = {name: value for name, value in wanted.items() if value and name not in held}
     parameters = "&".join(part for part in (query, urlencode(told, errors="replace")) if part)
     return f"{path}?{parameters}{mark}{fragment}"

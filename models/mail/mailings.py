@@ -67,7 +67,9 @@ class CustomerMail:
     def occasion(self) -> MailOccasion | None:
         """None where it is not due for this customer, or consent refuses. A newsletter has none and goes to all."""
         one, find = self._addressee, OCCASIONS.get(self.mailing)
-        if find is None or not allows(self.recommender.model.customers, one.user, one.request.purpose, self.since):
+        if find is None or not allows(
+            self.recommender.model.customers, one.user, one.request.purpose, self.since
+        ):
             return None
         return find(one)
 
@@ -87,7 +89,9 @@ class CustomerMail:
         # Who is not known by anything but the order is not known by a case.
         known = len(one.events) > 0
         slate = (
-            recommender.slate(one.case, rest) if known else recommender.recommend(self.customer_id, rest, self.since)
+            recommender.slate(one.case, rest)
+            if known
+            else recommender.recommend(self.customer_id, rest, self.since)
         )
         return _led(recommender, one.request, lead, slate) if lead else slate
 
@@ -98,7 +102,11 @@ class CustomerMail:
 
     @cached_property
     def _addressee(self) -> MailRecipient:
-        user = NOBODY if self.since.forgotten else self.recommender.model.customers.ids.find(self.customer_id)
+        user = (
+            NOBODY
+            if self.since.forgotten
+            else self.recommender.model.customers.ids.find(self.customer_id)
+        )
         request = self.recommender.at_home(user, self.request).without(self.facts.order)
         if self.mailing is MailKind.WELCOME:
             # Who came to know a few products should come to know the shop.
@@ -106,12 +114,16 @@ class CustomerMail:
         return MailRecipient(self.recommender, user, request, self.since, self.facts, self.before)
 
 
-def _led(recommender: Recommender, request: SlateRequest, lead: tuple[Slot, ...], slate: Slate) -> Slate:
+def _led(
+    recommender: Recommender, request: SlateRequest, lead: tuple[Slot, ...], slate: Slate
+) -> Slate:
     """The leading products and those of a slate without them, around what the shop pins, as its caps allow."""
     shelf = recommender.shelf(request)
     pinned = {item for _, item in shelf.pins}
     seats = {
-        spot: slot for spot, slot in enumerate(slate.slots) if slot.source is Source.PINNED and slot.item in pinned
+        spot: slot
+        for spot, slot in enumerate(slate.slots)
+        if slot.source is Source.PINNED and slot.item in pinned
     }
     room = CapCounter(shelf.caps, request.n, [slot.item for slot in seats.values()])
     rest = [slot for slot in (*lead, *slate.slots) if room.take(slot.item)]

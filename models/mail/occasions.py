@@ -80,7 +80,11 @@ def post_purchase(one: MailRecipient) -> MailOccasion | None:
     until = when + FOLLOW_UP_DAYS * DAY
     if one.as_of > until:
         return None
-    order = np.setdiff1d(one.facts.order, one.sent_back).tolist() if one.facts.order else one.ordered_on(when // DAY)
+    order = (
+        np.setdiff1d(one.facts.order, one.sent_back).tolist()
+        if one.facts.order
+        else one.ordered_on(when // DAY)
+    )
     if not order:
         return None
     slots = _goes_with(one, order)
@@ -106,12 +110,24 @@ def replenishment(one: MailRecipient) -> MailOccasion | None:
     """
     if len(one.bought_at) == 0:
         return None
-    again = due(one, one.removed(Repeat.INCLUDE, again=True), one.recommender.model, len(one.pairs), AHEAD_DAYS)
-    found = {product.item: product for product in sorted(again, key=lambda product: product.lines < 2)}
-    slots = one.leading(_own(one, item, _near(one.as_of, product.due)) for item, product in found.items())
+    again = due(
+        one,
+        one.removed(Repeat.INCLUDE, again=True),
+        one.recommender.model,
+        len(one.pairs),
+        AHEAD_DAYS,
+    )
+    found = {
+        product.item: product for product in sorted(again, key=lambda product: product.lines < 2)
+    }
+    slots = one.leading(
+        _own(one, item, _near(one.as_of, product.due)) for item, product in found.items()
+    )
     if not slots:
         return None
-    given_up = (found[slot.item].last + LAPSED * found[slot.item].interval_days * DAY for slot in slots)
+    given_up = (
+        found[slot.item].last + LAPSED * found[slot.item].interval_days * DAY for slot in slots
+    )
     return MailOccasion(slots, one.told(slots[0]), int(min(given_up)))
 
 
@@ -126,12 +142,21 @@ def win_back(one: MailRecipient) -> MailOccasion | None:
     if not last + silent * DAY < one.as_of <= until:
         return None
     pairs, removed = one.pairs, one.removed(Repeat.AUTO)
-    again = (pairs.last != NEVER) & (one.clocks.passed >= 1) & (removed[pairs.item] == ExclusionRule.NONE)
+    again = (
+        (pairs.last != NEVER)
+        & (one.clocks.passed >= 1)
+        & (removed[pairs.item] == ExclusionRule.NONE)
+    )
     favourites = np.flatnonzero(again)[np.argsort(-pairs.long[again], kind="stable")]
     # At most half of the mail: the rest tells what else there is.
-    own = [_own(one, int(pairs.item[at]), float(pairs.long[at])) for at in favourites[: (one.request.n + 1) // 2]]
+    own = [
+        _own(one, int(pairs.item[at]), float(pairs.long[at]))
+        for at in favourites[: (one.request.n + 1) // 2]
+    ]
     slots = one.leading([*own, *_arrivals(one)])
-    return MailOccasion(slots, f"It has been {(one.as_of - last) // DAY} days since your last order", until)
+    return MailOccasion(
+        slots, f"It has been {(one.as_of - last) // DAY} days since your last order", until
+    )
 
 
 def back_in_stock(one: MailRecipient) -> MailOccasion | None:
@@ -139,9 +164,14 @@ def back_in_stock(one: MailRecipient) -> MailOccasion | None:
     came = {
         item: when
         for item in (np.unique(one.events.item).tolist() if one.facts.restocked else ())
-        if (when := one.facts.restocked.get(item)) is not None and one.as_of - when <= BACK_DAYS * DAY
+        if (when := one.facts.restocked.get(item)) is not None
+        and one.as_of - when <= BACK_DAYS * DAY
     }
-    why = {item: reason for item, when in came.items() if (reason := _wanted(one, item, when)) is not None}
+    why = {
+        item: reason
+        for item, when in came.items()
+        if (reason := _wanted(one, item, when)) is not None
+    }
     if not why:
         return None
     removed, pairs = one.removed(Repeat.AUTO, again=True), one.pairs
@@ -153,7 +183,9 @@ def back_in_stock(one: MailRecipient) -> MailOccasion | None:
     )
     if not slots:
         return None
-    return MailOccasion(slots, one.told(slots[0]), min(came[slot.item] for slot in slots) + BACK_DAYS * DAY)
+    return MailOccasion(
+        slots, one.told(slots[0]), min(came[slot.item] for slot in slots) + BACK_DAYS * DAY
+    )
 
 
 def _wanted(one: MailRecipient, item: int, came: int) -> Reason | None:
@@ -166,8 +198,14 @@ def _wanted(one: MailRecipient, item: int, came: int) -> Reason | None:
     if (before == PURCHASE).any():
         again = reasons.buy_again(one.pairs, item, one.as_of)
         return replace(again, text=f"{again.text}, and it is back")
-    did = next((text for kind, text in INTEREST.items() if (before == KINDS.index(kind)).any()), None)
-    return None if did is None else Reason(ReasonKind.BECAUSE_YOU_VIEWED, (item,), f"{did}, and it is back")
+    did = next(
+        (text for kind, text in INTEREST.items() if (before == KINDS.index(kind)).any()), None
+    )
+    return (
+        None
+        if did is None
+        else Reason(ReasonKind.BECAUSE_YOU_VIEWED, (item,), f"{did}, and it is back")
+    )
 
 
 def _source(reason: Reason) -> Source:
@@ -182,14 +220,21 @@ def basket(one: MailRecipient) -> MailOccasion | None:
     settings = replace(one.recommender.settings.history, cart_days=float(BASKET_DAYS))
     pairs = interactions(one.events, pair_starts(one.events), one.as_of, settings)
     put = np.where(one.events.kind == CART, one.events.time, NEVER)
-    left = {item: int(put[one.events.item == item].max()) for item in pairs.item[pairs.in_cart].tolist()}
+    left = {
+        item: int(put[one.events.item == item].max()) for item in pairs.item[pairs.in_cart].tolist()
+    }
     removed = one.removed(Repeat.INCLUDE, again=True)
     shown = [item for item in left if removed[item] in (ExclusionRule.NONE, ExclusionRule.IN_CART)]
     if not shown or max(left.values()) > one.as_of - LEFT_SECONDS:
         return None
     shown.sort(key=lambda item: (-left[item], item))
-    why = {item: Reason(ReasonKind.BECAUSE_OF_BASKET, (item,), "This is in your basket") for item in shown}
-    theirs = [Slot(item, _near(one.as_of, left[item]), Source.NEIGHBOURS, why[item]) for item in shown]
+    why = {
+        item: Reason(ReasonKind.BECAUSE_OF_BASKET, (item,), "This is in your basket")
+        for item in shown
+    }
+    theirs = [
+        Slot(item, _near(one.as_of, left[item]), Source.NEIGHBOURS, why[item]) for item in shown
+    ]
     slots = one.leading([*theirs, *_goes_with(one, shown)])
     until = max(left[item] for item in shown) + BASKET_DAYS * DAY - 1
     return MailOccasion(slots, f"You left {one.titles(shown)} in your basket", until)
@@ -202,7 +247,9 @@ def new_for_you(one: MailRecipient) -> MailOccasion | None:
         return None
     recommender = one.recommender
     came = int(recommender.catalogue.available_from[[slot.item for slot in slots]].min())
-    return MailOccasion(slots, slots[0].reason.text, came + recommender.settings.arrivals.days * DAY)
+    return MailOccasion(
+        slots, slots[0].reason.text, came + recommender.settings.arrivals.days * DAY
+    )
 
 
 def _arrivals(one: MailRecipient) -> list[Slot]:
@@ -215,7 +262,9 @@ def _arrivals(one: MailRecipient) -> list[Slot]:
     # A model that is some weeks old takes for new what was so when it learned.
     young = catalogue.available_from[new] >= one.as_of - settings.arrivals.days * DAY
     new = new[young & (one.removed(Repeat.EXCLUDE)[new] == ExclusionRule.NONE)]
-    profile = customer_profile(one.events, one.pairs, model.traits, catalogue.brand, brands, one.as_of)
+    profile = customer_profile(
+        one.events, one.pairs, model.traits, catalogue.brand, brands, one.as_of
+    )
     least = settings.arrivals.category_share
     suits = np.append(profile.category_share, np.float32(0))[model.traits.category[new]] >= least
     suits |= np.append(profile.brand_share, np.float32(0))[catalogue.brand[new]] >= least
@@ -223,11 +272,16 @@ def _arrivals(one: MailRecipient) -> list[Slot]:
     if len(items) == 0:
         return []
     rows, bought = features(items, one.case, model, settings)
-    scores = recommender.ranker.cascade(rows, bought, RowGroups.of([len(items)]), settings.candidates.ranked)
+    scores = recommender.ranker.cascade(
+        rows, bought, RowGroups.of([len(items)]), settings.candidates.ranked
+    )
     order = np.argsort(-(scores + recommender.shelf(one.request).odds[items]), kind="stable")
     told = probability(scores) if model.lesson.learned else scores
     return [
-        Slot(int(items[at]), float(told[at]), Source.NEW, reasons.arrival(catalogue, int(items[at]))) for at in order
+        Slot(
+            int(items[at]), float(told[at]), Source.NEW, reasons.arrival(catalogue, int(items[at]))
+        )
+        for at in order
     ]
 
 

@@ -49,7 +49,11 @@ class MailRecipient:
 
     @property
     def as_of(self) -> int:
-        return self.recommender.manifest.data_as_of if self.request.as_of is None else self.request.as_of
+        return (
+            self.recommender.manifest.data_as_of
+            if self.request.as_of is None
+            else self.request.as_of
+        )
 
     @cached_property
     def events(self) -> Events:
@@ -63,12 +67,17 @@ class MailRecipient:
 
     @cached_property
     def pairs(self) -> Interactions:
-        return interactions(self.events, pair_starts(self.events), self.as_of, self.recommender.settings.history)
+        return interactions(
+            self.events, pair_starts(self.events), self.as_of, self.recommender.settings.history
+        )
 
     @cached_property
     def clocks(self) -> RepurchaseClocks:
         return repurchase_clocks(
-            self.pairs, self.recommender.model.repeats, self.as_of, self.recommender.settings.repeats
+            self.pairs,
+            self.recommender.model.repeats,
+            self.as_of,
+            self.recommender.settings.repeats,
         )
 
     @cached_property
@@ -83,10 +92,16 @@ class MailRecipient:
         recommender, request = self.recommender, self.request
         closed = recommender.closed(self.as_of, request.filters.market, recommender.shelf(request))
         exclude = request.filters.exclude if again else (*request.filters.exclude, *self.before)
-        removed = eligibility.filtered(closed, recommender.catalogue, replace(request.filters, exclude=exclude))
-        removed = eligibility.asked_about(removed, np.array(request.recent + request.basket, np.int32))
+        removed = eligibility.filtered(
+            closed, recommender.catalogue, replace(request.filters, exclude=exclude)
+        )
+        removed = eligibility.asked_about(
+            removed, np.array(request.recent + request.basket, np.int32)
+        )
         settings = recommender.settings.repeats
-        return eligibility.bought(removed, self.pairs, self.clocks, recommender.model.repeats, repeat, settings)
+        return eligibility.bought(
+            removed, self.pairs, self.clocks, recommender.model.repeats, repeat, settings
+        )
 
     def leading(self, slots: Iterable[Slot]) -> tuple[Slot, ...]:
         """The first n that differ and keep to the caps of the shop."""
@@ -102,7 +117,9 @@ class MailRecipient:
     @property
     def sent_back(self) -> NDArray[np.int32]:
         """What was bought and came back, all of it: items."""
-        items: NDArray[np.int32] = self.pairs.item[(self.pairs.last != NEVER) & (self.pairs.count <= 0)]
+        items: NDArray[np.int32] = self.pairs.item[
+            (self.pairs.last != NEVER) & (self.pairs.count <= 0)
+        ]
         return items
 
     def titles(self, items: Sequence[int]) -> str:

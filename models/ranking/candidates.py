@@ -29,7 +29,11 @@ def proposals(
     new[pairs.item[owned]] = False
     kept = np.flatnonzero(owned & allowed[pairs.item])
     due = kept[(clocks.passed[kept] >= DUE[0]) & (clocks.passed[kept] <= DUE[1])]
-    habits = kept[best(pairs.long[kept] + pairs.short[kept], limits.bought)] if len(kept) > limits.bought else kept
+    habits = (
+        kept[best(pairs.long[kept] + pairs.short[kept], limits.bought)]
+        if len(kept) > limits.bought
+        else kept
+    )
     return {
         "own_purchases": pairs.item[habits].astype(np.int64),
         "due": pairs.item[due].astype(np.int64),
@@ -52,7 +56,10 @@ def by_attributes(items: Items, profile: CustomerProfile, model: Model) -> Float
     """How well products suit a customer by category, brand and price alone: (items,), 0 without a known category."""
     # score = share of category · (1 + 4 · share of brand) · exp(-|how much dearer than the usual of this customer|)
     category, brand = model.traits.category[items], model.catalogue.brand[items]
-    of_category, of_brand = profile.aisles[AISLES.index("category_share"), category], profile.brands[brand]
+    of_category, of_brand = (
+        profile.aisles[AISLES.index("category_share"), category],
+        profile.brands[brand],
+    )
     dearer = model.traits.price_in_category[items] - np.float32(profile.price_in_category)
     dearer = np.where(np.isnan(dearer), 0, dearer)
     scores: Floats = (of_category * (1 + 4 * of_brand) * np.exp(-np.abs(dearer))).astype(np.float32)
@@ -62,7 +69,9 @@ def by_attributes(items: Items, profile: CustomerProfile, model: Model) -> Float
 def arrivals(case: RankingContext, allowed: NDArray[np.bool_], model: Model) -> Items:
     """New arrivals that suit a customer, best first."""
     items = case.arrivals[allowed[case.arrivals]]
-    return items[best(by_attributes(items, case.profile, model), len(items))] if len(items) else items
+    return (
+        items[best(by_attributes(items, case.profile, model), len(items))] if len(items) else items
+    )
 
 
 def _first(items: Items, allowed: NDArray[np.bool_], n: int) -> Items:
@@ -72,7 +81,9 @@ def _first(items: Items, allowed: NDArray[np.bool_], n: int) -> Items:
     return found if len(found) == n or len(near) == len(items) else items[allowed[items]][:n]
 
 
-def _of_categories(case: RankingContext, allowed: NDArray[np.bool_], model: Model, settings: ModelSettings) -> Items:
+def _of_categories(
+    case: RankingContext, allowed: NDArray[np.bool_], model: Model, settings: ModelSettings
+) -> Items:
     """What sells in the categories that a customer knows."""
     limits, demand, profile = settings.candidates, case.demand, case.profile
     known = best(profile.category_lines, limits.categories)

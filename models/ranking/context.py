@@ -21,7 +21,9 @@ from models.sources.repurchase import RepurchaseClocks, repurchase_clocks
 from models.sources.scores import Scores
 
 Floats = NDArray[np.float32]
-CONTEXTS_AT_ONCE: Final = 128  # customers who are looked at at once: more take memory, and no less time
+CONTEXTS_AT_ONCE: Final = (
+    128  # customers who are looked at at once: more take memory, and no less time
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +63,9 @@ class ContextInputs:
     basket: tuple[int, ...] = ()
 
 
-def build_contexts(asked: Sequence[ContextInputs], model: Model, settings: ModelSettings) -> list[RankingContext]:
+def build_contexts(
+    asked: Sequence[ContextInputs], model: Model, settings: ModelSettings
+) -> list[RankingContext]:
     """Ask every source about every product, for m customers: most steps take hardly longer for many than for one."""
     if not asked:
         return []
@@ -76,7 +80,9 @@ def build_contexts(asked: Sequence[ContextInputs], model: Model, settings: Model
     tasted, recent = pairs.taste > 0, pairs.recent > 0
     seen = model.factors.observed_each(*observed(pairs, settings), rows.only(tasted))
     baskets = _baskets(pairs, rows, asked)
-    together = model.orders.basket_scores_each([*baskets, *(one.last_basket for one in profiles)], lift_weight)
+    together = model.orders.basket_scores_each(
+        [*baskets, *(one.last_basket for one in profiles)], lift_weight
+    )
     evidence = zip(
         FactorScores.each(model.factors, [one.folded_in() for one in seen]),
         model.neighbours.scores_each(pairs.item[recent], pairs.recent[recent], rows.only(recent)),
@@ -85,7 +91,11 @@ def build_contexts(asked: Sequence[ContextInputs], model: Model, settings: Model
         strict=True,
     )
     times = repurchase_clocks(pairs, model.repeats, as_of[rows.owner], settings.repeats)
-    parts = [(pairs.at(span), times.at(span)) for span in rows.slices] if len(rows) > 1 else [(pairs, times)]
+    parts = (
+        [(pairs.at(span), times.at(span)) for span in rows.slices]
+        if len(rows) > 1
+        else [(pairs, times)]
+    )
     return [
         RankingContext(
             as_of=one.as_of,
@@ -112,12 +122,17 @@ def _with_sessions(
     if not any(one.recent or one.basket for one in asked):
         return pairs, rows
     sessions = [np.array(sorted({*one.recent, *one.basket}), np.int32) for one in asked]
-    parts = [with_session(pairs.at(span), session) for span, session in zip(rows.slices, sessions, strict=True)]
+    parts = [
+        with_session(pairs.at(span), session)
+        for span, session in zip(rows.slices, sessions, strict=True)
+    ]
     columns = ([getattr(part, field.name) for part in parts] for field in fields(Interactions))
     return Interactions(*map(np.concatenate, columns)), RowGroups.of(map(len, parts))
 
 
-def _baskets(pairs: Interactions, rows: RowGroups, asked: Sequence[ContextInputs]) -> list[list[int]]:
+def _baskets(
+    pairs: Interactions, rows: RowGroups, asked: Sequence[ContextInputs]
+) -> list[list[int]]:
     """What lies in each customer's basket, sorted: of the request and of their cart."""
     carts = rows.only(pairs.in_cart).slices
     item = pairs.item[pairs.in_cart].tolist()

@@ -71,7 +71,12 @@ class CustomerProfile:
 
 
 def customer_profile(
-    events: Events, pairs: Interactions, traits: ProductStats, brand: NDArray[np.int32], brands: int, as_of: int
+    events: Events,
+    pairs: Interactions,
+    traits: ProductStats,
+    brand: NDArray[np.int32],
+    brands: int,
+    as_of: int,
 ) -> CustomerProfile:
     """`pairs` are those of `events` at `as_of`, the session's products among them."""
     rows = RowGroups.of([len(events)]), RowGroups.of([len(pairs)])
@@ -167,7 +172,9 @@ def _cells(rows: RowGroups, codes: NDArray[np.int32], kinds: int) -> NDArray[np.
     return rows.apart(codes % (kinds + 1), kinds + 1)
 
 
-def _sums(cells: NDArray[np.integer[Any]], weights: Floats, customers: int, kinds: int) -> NDArray[np.float64]:
+def _sums(
+    cells: NDArray[np.integer[Any]], weights: Floats, customers: int, kinds: int
+) -> NDArray[np.float64]:
     """What is in each cell of such a table, added up; of what has no code 0."""
     sums = np.bincount(cells, weights, customers * (kinds + 1)).astype(np.float64, copy=False)
     sums = sums.reshape(customers, kinds + 1)

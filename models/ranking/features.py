@@ -80,14 +80,20 @@ def features(
 
 
 def features_each(
-    items: NDArray[np.int64], of: RowGroups, cases: Sequence[RankingContext], model: Model, settings: ModelSettings
+    items: NDArray[np.int64],
+    of: RowGroups,
+    cases: Sequence[RankingContext],
+    model: Model,
+    settings: ModelSettings,
 ) -> tuple[Floats, NDArray[np.bool_]]:
     """The same for m customers, whose candidates are `of`: what is computed at once is computed in less time."""
     rows = np.zeros((len(FEATURES), len(items)), np.float32)
     rows[FEATURES.index("constant")] = 1
     rows[FEATURES.index("lag_days")] = np.array([case.lag_days for case in cases])[of.owner]
     _said(rows, items, of, cases, settings)
-    products = _joined([case.demand.columns.T[items[span]] for case, span in zip(cases, of.slices, strict=True)]).T
+    products = _joined(
+        [case.demand.columns.T[items[span]] for case, span in zip(cases, of.slices, strict=True)]
+    ).T
     rows[OF_PRODUCTS[0]], rows[OF_PRODUCTS[1]] = products[:2], products[2:]
     profiles = [case.profile for case in cases]
     rows[OF_CUSTOMERS] = np.array([profile.customer for profile in profiles])[of.owner].T
@@ -100,30 +106,50 @@ def _joined(parts: Sequence[NDArray[Any]], axis: int = 0) -> NDArray[Any]:
 
 
 def _said(
-    rows: Floats, items: NDArray[np.int64], of: RowGroups, cases: Sequence[RankingContext], settings: ModelSettings
+    rows: Floats,
+    items: NDArray[np.int64],
+    of: RowGroups,
+    cases: Sequence[RankingContext],
+    settings: ModelSettings,
 ) -> None:
     """What the sources say of the candidates, and how much that is of what they say of their best product."""
     told = [case.evidence for case in cases]
     sources = [(one.affinity, one.neighbours, one.basket, one.together) for one in told]
     spoken = zip(sources, of.slices, strict=True)
-    said = _joined([np.array([source.of(items[span]) for source in each]) for each, span in spoken], axis=1)
+    said = _joined(
+        [np.array([source.of(items[span]) for source in each]) for each, span in spoken], axis=1
+    )
     scales = settings.scales
     scale = np.array([scales.affinity, scales.neighbours, scales.basket, scales.basket], np.float32)
     logs = np.log1p(said / scale[:, None])
     rows[SAID], rows[TOGETHER] = logs[:3], logs[3:]
-    highest = np.array([[max(source.highest, 1e-9) for source in each[:2]] for each in sources], np.float32)
+    highest = np.array(
+        [[max(source.highest, 1e-9) for source in each[:2]] for each in sources], np.float32
+    )
     rows[SHARES] = said[:2] / highest[of.owner].T
 
 
 def _known_aisles(
-    rows: Floats, items: NDArray[np.int64], of: RowGroups, profiles: Sequence[CustomerProfile], model: Model
+    rows: Floats,
+    items: NDArray[np.int64],
+    of: RowGroups,
+    profiles: Sequence[CustomerProfile],
+    model: Model,
 ) -> None:
     """How the candidates' categories, brands and prices compare with what the customer buys."""
     traits = model.traits
-    rows[OF_AISLES] = np.array([profile.aisles for profile in profiles])[of.owner, :, traits.category[items]].T
-    rows[BRAND] = np.array([profile.brands for profile in profiles])[of.owner, model.catalogue.brand[items]]
-    usual = np.array([(profile.price, profile.price_in_category) for profile in profiles], np.float32)
-    dearer = np.array([traits.log_price[items], traits.price_in_category[items]]) - usual[of.owner].T
+    rows[OF_AISLES] = np.array([profile.aisles for profile in profiles])[
+        of.owner, :, traits.category[items]
+    ].T
+    rows[BRAND] = np.array([profile.brands for profile in profiles])[
+        of.owner, model.catalogue.brand[items]
+    ]
+    usual = np.array(
+        [(profile.price, profile.price_in_category) for profile in profiles], np.float32
+    )
+    dearer = (
+        np.array([traits.log_price[items], traits.price_in_category[items]]) - usual[of.owner].T
+    )
     rows[DEARER] = np.where(np.isnan(dearer), 0, dearer)
 
 
@@ -136,16 +162,23 @@ def _habits(
     settings: ModelSettings,
 ) -> NDArray[np.bool_]:
     """What the customer's own purchases of the candidates say; which candidates those are: bool (c,)."""
-    pairs = _columns([case.pairs for case in cases], "item", "owned", "lines", "long", "middle", "short")
+    pairs = _columns(
+        [case.pairs for case in cases], "item", "owned", "lines", "long", "middle", "short"
+    )
     clocks = _columns([case.clocks for case in cases], "since", "since_first", "interval", "passed")
     visits = _columns([case.profile for case in cases], "visits_since", "visit_share")
-    keys, theirs = of.apart(items), RowGroups.of(len(case.pairs) for case in cases).apart(pairs["item"])
+    keys, theirs = (
+        of.apart(items),
+        RowGroups.of(len(case.pairs) for case in cases).apart(pairs["item"]),
+    )
     owned = np.flatnonzero(pairs["owned"] & among(theirs, keys))
     place = keys.searchsorted(theirs[owned])
     bought = np.zeros(len(items), np.bool_)
     bought[place] = True
     # Of what the customer owns alone.
-    pairs, clocks, visits = ({name: column[owned] for name, column in one.items()} for one in (pairs, clocks, visits))
+    pairs, clocks, visits = (
+        {name: column[owned] for name, column in one.items()} for one in (pairs, clocks, visits)
+    )
     # ln of how many intervals have passed, once more than one has: the customer may have left it behind.
     overdue = np.log(np.maximum((clocks["since"] + 2) / (clocks["interval"] + 2), 1))
     trusted, scales = pairs["lines"] >= settings.repeats.overdue_purchases, settings.scales

@@ -74,7 +74,9 @@ def product_trends(
         "trend": ratio(recent, popularity.earlier),
         "week_trend": ratio(popularity.week, recent),
         "season": ratio(popularity.season, popularity.year),
-        "category_season": ratio(by_category(popularity.season, category), by_category(popularity.year, category)),
+        "category_season": ratio(
+            by_category(popularity.season, category), by_category(popularity.year, category)
+        ),
         "category_sales": np.log1p(in_category),
         "share_of_category": np.where(category >= 0, recent / np.maximum(in_category, 1), 0),
         "again_rate": repeats.rate,
@@ -90,7 +92,9 @@ def product_trends(
         popularity=popularity,
         columns=np.array([columns[name] for name in PRODUCT_FEATURES], np.float32, order="F"),
         sellers=sellers,
-        sellers_of=np.searchsorted(category[sellers], np.arange(traits.categories + 1)).astype(np.int64),
+        sellers_of=np.searchsorted(category[sellers], np.arange(traits.categories + 1)).astype(
+            np.int64
+        ),
     )
 
 
@@ -107,7 +111,13 @@ def by_category(lines: Floats, category: NDArray[np.int32]) -> Floats:
     return total[category + 1].astype(np.float32)
 
 
-def recent_arrivals(sales: DailySales, catalogue: Catalogue, settings: ModelSettings, as_of: int) -> NDArray[np.int64]:
+def recent_arrivals(
+    sales: DailySales, catalogue: Catalogue, settings: ModelSettings, as_of: int
+) -> NDArray[np.int64]:
     """Items that have just come on sale, or will only later, and are not learned about yet."""
     new = np.flatnonzero(catalogue.available_from > as_of - settings.arrivals.days * DAY)
-    return new[sales.total(as_of, len(catalogue))[new] < settings.history.min_lines] if len(new) else new
+    return (
+        new[sales.total(as_of, len(catalogue))[new] < settings.history.min_lines]
+        if len(new)
+        else new
+    )

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data.ragged import RowGroups
+from models.model import LearnedRanker
 from models.ranking.features import BLENDED, FEATURES
-from models.ranking.learned_ranker import LearnedRanker
 from models.settings import BlendSettings
 from models.slate import Source
 
@@ -34,7 +34,9 @@ SPEAKS_FOR: Final = {
     "share_of_category": Source.POPULAR,
 }
 NEW_SOURCES: Final = tuple(dict.fromkeys(SPEAKS_FOR.values()))
-SPEAKS: Final = np.array([[SPEAKS_FOR.get(name) is source for name in FEATURES] for source in NEW_SOURCES])
+SPEAKS: Final = np.array(
+    [[SPEAKS_FOR.get(name) is source for name in FEATURES] for source in NEW_SOURCES]
+)
 
 
 class Ranker:
@@ -55,7 +57,9 @@ class Ranker:
     def start(self, rows: Floats, bought: NDArray[np.bool_]) -> Floats:
         """Where the trees begin: (c,)."""
         kind = bought.astype(np.intp)
-        result: Floats = self.lesson.slope[kind] * self.blend(rows, bought) + self.lesson.level[kind]
+        result: Floats = (
+            self.lesson.slope[kind] * self.blend(rows, bought) + self.lesson.level[kind]
+        )
         return result
 
     def scores(self, rows: Floats, bought: NDArray[np.bool_]) -> Floats:
@@ -88,7 +92,9 @@ class Ranker:
         speaks = SPEAKS @ (known != 0).T
         # Every new row once for each source, without what that source says.
         without = np.where(SPEAKS[:, None], np.float32(0), known).reshape(-1, rows.shape[1])
-        lost = scores[new] - self.scores(without, np.zeros(len(without), np.bool_)).reshape(speaks.shape)
+        lost = scores[new] - self.scores(without, np.zeros(len(without), np.bool_)).reshape(
+            speaks.shape
+        )
         # A source that says nothing must not win where the others pull down.
         strongest = np.argmax(np.where(speaks, lost, -np.inf), axis=0)
         sources = [Source.OWN_PURCHASES] * len(rows)

@@ -21,7 +21,9 @@ class DueProduct:
     item: int
     lines: int  # purchases
     last: int  # seconds since 1970
-    interval_days: float  # the customer's own, drawn towards the product's while they bought it few times
+    interval_days: (
+        float  # the customer's own, drawn towards the product's while they bought it few times
+    )
     due: int  # seconds since 1970
 
 
@@ -36,7 +38,9 @@ class Standing(Protocol):
     def clocks(self) -> RepurchaseClocks: ...
 
 
-def due(case: Standing, removed: Removed, model: Model, n: int, ahead_days: float) -> list[DueProduct]:
+def due(
+    case: Standing, removed: Removed, model: Model, n: int, ahead_days: float
+) -> list[DueProduct]:
     """At most n products that are due, or will be in `ahead_days`: the one whose day is nearest first; ties by item.
 
     Bought twice at least, or bought once and bought again by more of its customers than is usual in the shop; and not

@@ -37,7 +37,9 @@ class ExclusionRule(IntEnum):
 
 def not_for_sale(catalogue: Catalogue, as_of: int, market: str | None) -> Removed:
     """What the catalogue rules out for everyone."""
-    return np.where(catalogue.sellable(as_of, market), ExclusionRule.NONE, ExclusionRule.NOT_FOR_SALE).astype(np.uint8)
+    return np.where(
+        catalogue.sellable(as_of, market), ExclusionRule.NONE, ExclusionRule.NOT_FOR_SALE
+    ).astype(np.uint8)
 
 
 def filtered(removed: Removed, catalogue: Catalogue, filters: Filters) -> Removed:
@@ -75,7 +77,9 @@ def bought(
         own[owned] = ExclusionRule.BOUGHT_BEFORE
     elif repeat is Repeat.AUTO:
         own[owned & (clocks.passed < settings.too_soon)] = ExclusionRule.NOT_YET_DUE
-        own[owned & (repeats.rate[item] < settings.rare * repeats.average[0])] = ExclusionRule.BOUGHT_ONCE
+        own[owned & (repeats.rate[item] < settings.rare * repeats.average[0])] = (
+            ExclusionRule.BOUGHT_ONCE
+        )
     own[pairs.in_cart] = ExclusionRule.IN_CART
     own[pairs.refused] = ExclusionRule.DISMISSED
     own[owned & (pairs.count <= 0)] = ExclusionRule.RETURNED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 
 class Repeat(StrEnum):
@@ -24,3 +25,6 @@ class Filters:
     min_price: float | None = None
     max_price: float | None = None
     market: str | None = None
+
+
+NO_FILTERS: Final = Filters()

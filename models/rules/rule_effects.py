@@ -27,7 +27,9 @@ NAMES: Final = {
 
 @dataclass(frozen=True, eq=False)
 class Cap:
-    codes: NDArray[np.int32]  # (items,) the category or brand that it counts, -1 where it counts nothing
+    codes: NDArray[
+        np.int32
+    ]  # (items,) the category or brand that it counts, -1 where it counts nothing
     most: int  # of one code, among ten products
 
 
@@ -36,17 +38,23 @@ class RuleEffects:
     """What the rules that hold do to every product; the same for all customers."""
 
     removed: Removed
-    odds: NDArray[np.float32]  # (items,) ln of what boosts and buries multiply the odds of a purchase by
+    odds: NDArray[
+        np.float32
+    ]  # (items,) ln of what boosts and buries multiply the odds of a purchase by
     boosted: NDArray[np.int64]  # items whose odds are raised
     pins: tuple[tuple[int, int], ...]  # (spot from 0, item) in the order of the rules
     caps: tuple[Cap, ...]
 
-    def offers(self, removed: Removed, sales: NDArray[np.float32], pins: dict[int, int]) -> NDArray[np.int64]:
+    def offers(
+        self, removed: Removed, sales: NDArray[np.float32], pins: dict[int, int]
+    ) -> NDArray[np.int64]:
         """Candidates of the shop: what is pinned, and the boosted products that sell best (items,) and may be shown."""
         if len(self.boosted) == 0 and not pins:
             return self.boosted
         boosted = self.boosted[removed[self.boosted] == ExclusionRule.NONE]
-        return np.append(boosted[best(1 + sales[boosted], BOOSTED)], np.array(list(pins.values()), np.int64))
+        return np.append(
+            boosted[best(1 + sales[boosted], BOOSTED)], np.array(list(pins.values()), np.int64)
+        )
 
     def seats(self, removed: Removed, n: int) -> dict[int, int]:
         """Spot from 0 -> the product pinned there, of those that may be shown and keep to the caps.
@@ -72,7 +80,11 @@ class RuleEffects:
         """What sells, best first, moved: by ln(1 + lines) + odds, ties as they were."""
         if not self.odds.any():
             return order
-        return order[np.argsort(-(np.log1p(lines[order], dtype=np.float64) + self.odds[order]), kind="stable")]
+        return order[
+            np.argsort(
+                -(np.log1p(lines[order], dtype=np.float64) + self.odds[order]), kind="stable"
+            )
+        ]
 
 
 class CapCounter:

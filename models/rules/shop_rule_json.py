@@ -48,7 +48,9 @@ def rule_of(content: Mapping[str, Any]) -> ShopRule:
 
 def mapping_of(rule: ShopRule) -> dict[str, Any]:
     """The same as JSON, without what is not set."""
-    which = {name: _plain(value) for name, value in vars(rule.which).items() if value not in (None, ())}
+    which = {
+        name: _plain(value) for name, value in vars(rule.which).items() if value not in (None, ())
+    }
     where = {
         "which": which,
         "placements": list(rule.placements),
@@ -78,7 +80,11 @@ def _text(value: Any) -> str:
 
 
 def _texts(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, Sequence) or isinstance(value, str) or not all(isinstance(x, str) and x for x in value):
+    if (
+        not isinstance(value, Sequence)
+        or isinstance(value, str)
+        or not all(isinstance(x, str) and x for x in value)
+    ):
         raise ValueError("a list of texts that are not empty")
     return tuple(value)
 
@@ -96,7 +102,9 @@ def _moment(value: Any) -> int:
 
 def _number(low: float, high: float, sentence: str, *, whole: bool = False) -> Callable[[Any], Any]:
     def read(value: Any) -> Any:
-        right = isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+        right = (
+            isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+        )
         if not right or (whole and value != int(value)):
             raise ValueError(sentence)
         return int(value) if whole else float(value)
@@ -117,15 +125,23 @@ def _which(value: Any) -> ProductSelector:
     if not isinstance(value, Mapping):
         raise ValueError(f"an object with some of {', '.join(SELECTORS)}")
     _know(value, SELECTORS, "of `which`")
-    which = ProductSelector(**{name: _read(value, name) for name in SELECTORS if value.get(name) is not None})
-    if which.min_price is not None and which.max_price is not None and which.max_price < which.min_price:
+    which = ProductSelector(
+        **{name: _read(value, name) for name in SELECTORS if value.get(name) is not None}
+    )
+    if (
+        which.min_price is not None
+        and which.max_price is not None
+        and which.max_price < which.min_price
+    ):
         raise _wrong("max_price", which.max_price, "a price that is not below `min_price`")
     return which
 
 
 SELECTORS: Final = tuple(ProductSelector.__dataclass_fields__)
 PRICE: Final = _number(0, 1e12, "a price that is not below 0")
-STRENGTH: Final = _number(1, 1e6, "a number from 1 (no effect) to 1,000,000 that multiplies the odds")
+STRENGTH: Final = _number(
+    1, 1e6, "a number from 1 (no effect) to 1,000,000 that multiplies the odds"
+)
 # What each field holds: a function that returns its value, or raises ValueError with what was expected.
 READ: Final[Mapping[str, Callable[[Any], Any]]] = {
     "id": _text,

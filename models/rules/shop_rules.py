@@ -1,6 +1,7 @@
 """The shop's own rules: what may be shown, what moves up or down, what stands where, how many of a kind.
 
-A rule is data. What rules do to a catalogue and to a slate stands in models/rules/rule_effects.py, their JSON in models/rules/shop_rule_json.py.
+A rule is data. What rules do to a catalogue and to a slate stands in models/rules/rule_effects.py, their
+JSON in models/rules/shop_rule_json.py.
 """
 
 from __future__ import annotations
@@ -106,12 +107,23 @@ class ShopRule:
         return np.zeros(len(catalogue), np.bool_)
 
 
-def active(rules: Sequence[ShopRule], placement: str | None, market: str | None, as_of: int) -> tuple[ShopRule, ...]:
+def active(
+    rules: Sequence[ShopRule], placement: str | None, market: str | None, as_of: int
+) -> tuple[ShopRule, ...]:
     """The rules that hold for a slate, by their ids."""
-    return tuple(sorted((rule for rule in rules if rule.holds(placement, market, as_of)), key=lambda rule: rule.id))
+    return tuple(
+        sorted(
+            (rule for rule in rules if rule.holds(placement, market, as_of)),
+            key=lambda rule: rule.id,
+        )
+    )
 
 
 def in_force(rules: Sequence[ShopRule], clock: int) -> tuple[ShopRule, ...]:
     """Those that hold at a moment of the clock, for slates of whatever moment."""
-    held = (rule for rule in rules if (rule.starts or 0) <= clock and (rule.ends is None or clock < rule.ends))
+    held = (
+        rule
+        for rule in rules
+        if (rule.starts or 0) <= clock and (rule.ends is None or clock < rule.ends)
+    )
     return tuple(replace(rule, starts=None, ends=None) for rule in held)

@@ -54,12 +54,17 @@ class ItemFactors:
         """The products (p,) of a history that have factors, and their confidence c_ui ≥ 1 (p,)."""
         return self.observed_each(item, confidence, RowGroups.of([len(item)]))[0]
 
-    def observed_each(self, item: NDArray[np.int32], confidence: Floats, rows: RowGroups) -> list[ObservedProducts]:
+    def observed_each(
+        self, item: NDArray[np.int32], confidence: Floats, rows: RowGroups
+    ) -> list[ObservedProducts]:
         """The same of m customers, whose histories are `rows`."""
         places = self.row[item]
         known = places >= 0
         item, factors, confidence = item[known], self.factors.T[places[known]], confidence[known]
-        return [ObservedProducts(self, item[one], factors[one], confidence[one]) for one in rows.only(known).slices]
+        return [
+            ObservedProducts(self, item[one], factors[one], confidence[one])
+            for one in rows.only(known).slices
+        ]
 
     @cached_property
     def inverse(self) -> Floats:
@@ -94,7 +99,9 @@ class ObservedProducts:
         else:
             left, known = self._few
             ties = np.linalg.solve(left, known @ liked)
-        strongest: list[int] = self.item[np.argmax(ties * self.confidence[:, None], axis=0)].tolist()
+        strongest: list[int] = self.item[
+            np.argmax(ties * self.confidence[:, None], axis=0)
+        ].tolist()
         return strongest
 
     @property
@@ -103,7 +110,9 @@ class ObservedProducts:
 
     @cached_property
     def _left(self) -> Floats:
-        left: Floats = self.learned.gram + self.factors.T @ (self.factors * (self.confidence - 1)[:, None])
+        left: Floats = self.learned.gram + self.factors.T @ (
+            self.factors * (self.confidence - 1)[:, None]
+        )
         return left
 
     @cached_property
@@ -122,7 +131,9 @@ class FactorScores:
 
     factors: ItemFactors
     vector: Floats  # (f,)
-    known: Floats | None = None  # scores of the first FIRST products or more, where these are known already
+    known: Floats | None = (
+        None  # scores of the first FIRST products or more, where these are known already
+    )
 
     @classmethod
     def each(cls, factors: ItemFactors, vectors: Sequence[Floats]) -> list[Self]:
@@ -140,7 +151,11 @@ class FactorScores:
     def of(self, items: Items) -> Floats:
         rows = self.factors.row[items]
         # What has no factors looks at the last ones.
-        scores = np.vecdot(self.factors.factors.T[rows], self.vector) if len(self.factors.item) else np.float32(0)
+        scores = (
+            np.vecdot(self.factors.factors.T[rows], self.vector)
+            if len(self.factors.item)
+            else np.float32(0)
+        )
         return np.where(rows >= 0, np.maximum(scores, 0), np.float32(0))
 
     def best(self, allowed: NDArray[np.bool_], n: int) -> Items:

@@ -36,7 +36,9 @@ class CoPurchases:
 
     def link_scores(self, row: slice, lift_weight: float) -> NDArray[np.float32]:
         """strength · lift^weight of the partners in one row."""
-        scores: NDArray[np.float32] = self.strength[row] * np.exp(np.float32(lift_weight) * self.log_lift[row])
+        scores: NDArray[np.float32] = self.strength[row] * np.exp(
+            np.float32(lift_weight) * self.log_lift[row]
+        )
         return scores
 
     def basket_scores(self, basket: Sequence[int], lift_weight: float) -> SparseScores:
@@ -48,10 +50,14 @@ class CoPurchases:
         # score(b) = Σ_{a in basket} strength(a, b) · lift(a, b)^(γ (1 - 1/m))
         return self.basket_scores_each([basket], lift_weight)[0]
 
-    def basket_scores_each(self, baskets: Sequence[Sequence[int]], lift_weight: float) -> list[SparseScores]:
+    def basket_scores_each(
+        self, baskets: Sequence[Sequence[int]], lift_weight: float
+    ) -> list[SparseScores]:
         """The same for many baskets."""
         if not all(baskets):
-            found = iter(self.basket_scores_each([basket for basket in baskets if basket], lift_weight))
+            found = iter(
+                self.basket_scores_each([basket for basket in baskets if basket], lift_weight)
+            )
             return [next(found) if basket else SparseScores.none() for basket in baskets]
         if not baskets:
             return []
@@ -62,9 +68,13 @@ class CoPurchases:
         at, spans = at[other], spans.only(other)
         exponents = np.array([_exponent(basket, lift_weight) for basket in baskets], np.float32)
         exponents = exponents[spans.owner] if len(rows) > 1 else exponents
-        return SparseScores.summed_each(self.item[at], self.strength[at] * np.exp(exponents * self.log_lift[at]), spans)
+        return SparseScores.summed_each(
+            self.item[at], self.strength[at] * np.exp(exponents * self.log_lift[at]), spans
+        )
 
-    def strongest(self, basket: Sequence[int], items: Sequence[int], lift_weight: float) -> list[tuple[int, int]]:
+    def strongest(
+        self, basket: Sequence[int], items: Sequence[int], lift_weight: float
+    ) -> list[tuple[int, int]]:
         """For each item the basket's product that adds most to its score, and the place of their tie in the arrays.
 
         Every item has a tie to the basket; of equal ties the first product's counts.

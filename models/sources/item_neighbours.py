@@ -26,10 +26,14 @@ class ItemNeighbours:
         """Σ weight · similarity over a history."""
         return self.scores_each(item, weight, RowGroups.of([len(item)]))[0]
 
-    def scores_each(self, item: NDArray[np.int32], weight: NDArray[np.float32], rows: RowGroups) -> list[SparseScores]:
+    def scores_each(
+        self, item: NDArray[np.int32], weight: NDArray[np.float32], rows: RowGroups
+    ) -> list[SparseScores]:
         """The same for m customers, whose histories are `rows`."""
         at, counts, spans = stored(self.indptr, item, rows)
-        return SparseScores.summed_each(self.item[at], self.similarity[at] * weight.repeat(counts), spans)
+        return SparseScores.summed_each(
+            self.item[at], self.similarity[at] * weight.repeat(counts), spans
+        )
 
     def similar(self, item: int) -> NDArray[np.float32]:
         """Similarity of every product to one: (items,)."""
@@ -38,7 +42,9 @@ class ItemNeighbours:
         similar[self.item[row]] = self.similarity[row]
         return similar
 
-    def strongest(self, item: NDArray[np.int32], weight: NDArray[np.float32], neighbours: list[int]) -> list[int]:
+    def strongest(
+        self, item: NDArray[np.int32], weight: NDArray[np.float32], neighbours: list[int]
+    ) -> list[int]:
         """For each neighbour the place in the history whose weight · similarity is largest; first of equals."""
         at, counts, _ = stored(self.indptr, item, RowGroups.of([len(item)]))
         owner, other = np.repeat(np.arange(len(item)), counts), self.item[at]

@@ -26,15 +26,22 @@ class RepurchaseClocks:
     since: NDArray[np.float32]  # since the last purchase
     since_first: NDArray[np.float32]  # since the first one
     interval: NDArray[np.float32]  # expected between two purchases
-    passed: NDArray[np.float32]  # the share of the interval that has passed; infinite for what was never bought
+    passed: NDArray[
+        np.float32
+    ]  # the share of the interval that has passed; infinite for what was never bought
 
     def at(self, rows: slice) -> RepurchaseClocks:
         """A part of them."""
-        return RepurchaseClocks(self.since[rows], self.since_first[rows], self.interval[rows], self.passed[rows])
+        return RepurchaseClocks(
+            self.since[rows], self.since_first[rows], self.interval[rows], self.passed[rows]
+        )
 
 
 def repurchase_clocks(
-    pairs: Interactions, repeats: Repurchases, as_of: int | NDArray[np.int64], settings: RepeatSettings
+    pairs: Interactions,
+    repeats: Repurchases,
+    as_of: int | NDArray[np.int64],
+    settings: RepeatSettings,
 ) -> RepurchaseClocks:
     """The customer's own interval, drawn towards the product's while they bought it few times."""
     bought = pairs.owned

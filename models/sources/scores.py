@@ -14,7 +14,9 @@ Floats = NDArray[np.float32]
 Items = NDArray[np.int64]
 FEW: Final = 300  # scores that are sorted, all of them
 STRIDE: Final = 32  # one score in so many is looked at first
-MANY: Final = 1_500  # parts from which adding them up product by product is faster than sorting them
+MANY: Final = (
+    1_500  # parts from which adding them up product by product is faster than sorting them
+)
 
 
 class Scores(Protocol):

@@ -63,7 +63,9 @@ def product_update_of(product_id: str, document: Mapping[str, Any]) -> ProductUp
     if values.get("markets") is not None:
         values["markets"] = tuple(values["markets"])
     if "attributes" in values:
-        values["attributes"] = orjson.dumps(values["attributes"]).decode() if values["attributes"] else ""
+        values["attributes"] = (
+            orjson.dumps(values["attributes"]).decode() if values["attributes"] else ""
+        )
     return ProductUpdate(id=product_id, given=frozenset(values), **values)
 
 
@@ -74,17 +76,29 @@ class PatchedStrings(Ids):
     """
 
     def __init__(
-        self, base: Strings, changed: Mapping[int, str], more: Sequence[str], spots: NDArray[np.int64] | None = None
+        self,
+        base: Strings,
+        changed: Mapping[int, str],
+        more: Sequence[str],
+        spots: NDArray[np.int64] | None = None,
     ) -> None:
         object.__setattr__(self, "blob", base.blob)
         object.__setattr__(self, "offsets", base.offsets)
         spots = np.full(len(more), len(base)) if spots is None else spots
         self._base: Strings = base._base if isinstance(base, PatchedStrings) else base
-        self._changed: dict[int, bytes] = dict(base._changed) if isinstance(base, PatchedStrings) else {}
-        self._places: dict[str, int] = dict(base._places) if isinstance(base, PatchedStrings) else {}
+        self._changed: dict[int, bytes] = (
+            dict(base._changed) if isinstance(base, PatchedStrings) else {}
+        )
+        self._places: dict[str, int] = (
+            dict(base._places) if isinstance(base, PatchedStrings) else {}
+        )
         if len(spots) and self._changed:
-            self._changed = dict(zip(_moved([*self._changed], spots).tolist(), self._changed.values(), strict=True))
-            self._places = dict(zip(self._places, _moved([*self._places.values()], spots).tolist(), strict=True))
+            self._changed = dict(
+                zip(_moved([*self._changed], spots).tolist(), self._changed.values(), strict=True)
+            )
+            self._places = dict(
+                zip(self._places, _moved([*self._places.values()], spots).tolist(), strict=True)
+            )
         self._length = len(base) + len(more)
         added = dict(zip(_filled(spots).tolist(), more, strict=True))
         self._changed |= {place: value.encode() for place, value in (added | dict(changed)).items()}
@@ -102,7 +116,9 @@ class PatchedStrings(Ids):
         return self._base.find(name) if isinstance(self._base, Ids) else -1
 
 
-def update_catalogue(model: Model, products: Iterable[ProductUpdate], learned: Model, data_as_of: int) -> Model:
+def update_catalogue(
+    model: Model, products: Iterable[ProductUpdate], learned: Model, data_as_of: int
+) -> Model:
     """The model with these products, each id once, as the shop says they are; what is not given stays.
 
     `learned`: the artifact's own, which is what products that came later are measured by, and what holds again of what
@@ -134,11 +150,17 @@ def update_catalogue(model: Model, products: Iterable[ProductUpdate], learned: M
         catalogue=catalogue,
         traits=traits,
         factors=replace(factors, row=_longer(factors.row, spots, -1)),
-        neighbours=replace(neighbours, indptr=_longer(neighbours.indptr, spots, neighbours.indptr[-1])),
-        orders=replace(
-            orders, indptr=_longer(orders.indptr, spots, orders.indptr[-1]), orders=_longer(orders.orders, spots, 0)
+        neighbours=replace(
+            neighbours, indptr=_longer(neighbours.indptr, spots, neighbours.indptr[-1])
         ),
-        substitutes=replace(substitutes, indptr=_longer(substitutes.indptr, spots, substitutes.indptr[-1])),
+        orders=replace(
+            orders,
+            indptr=_longer(orders.indptr, spots, orders.indptr[-1]),
+            orders=_longer(orders.orders, spots, 0),
+        ),
+        substitutes=replace(
+            substitutes, indptr=_longer(substitutes.indptr, spots, substitutes.indptr[-1])
+        ),
         repeats=replace(repeats, rate=rate, interval=interval),
         sales=_sales(model.sales, spots),
     )
@@ -150,7 +172,9 @@ def _spots(ids: Ids, learned: int, new: Sequence[str]) -> NDArray[np.int64]:
     return learned + np.array([bisect_left(later, name.encode()) for name in new], np.int64)
 
 
-def _moved(places: Sequence[int] | NDArray[np.integer[Any]], spots: NDArray[np.int64]) -> NDArray[np.int32]:
+def _moved(
+    places: Sequence[int] | NDArray[np.integer[Any]], spots: NDArray[np.int64]
+) -> NDArray[np.int32]:
     """Where what stood at `places` stands with others inserted at `spots`: (places,)."""
     return (places + spots.searchsorted(places, side="right")).astype(np.int32)
 
@@ -179,7 +203,9 @@ def _catalogue(
     pairs = list(zip(items, told, strict=True))
     category, category_names = _codes(old.category, old.category_names, pairs, "category", spots)
     brand, brand_names = _codes(old.brand, old.brand_names, pairs, "brand", spots)
-    market_names = _with(old.market_names, (name for product in told for name in product.markets or ()))
+    market_names = _with(
+        old.market_names, (name for product in told for name in product.markets or ())
+    )
     sold_in = np.zeros((len(old) + len(new), len(market_names)), np.bool_)
     sold_in[:, : old.sold_in.shape[1]] = _longer(old.sold_in, spots, False)
     limited = _longer(old.limited, spots, False)
@@ -198,11 +224,17 @@ def _catalogue(
             sold_in[item, market_names.find_all(product.markets or ())] = True
         if "available_from" in given:
             opened = ALWAYS_FROM if item < len(learned) else data_as_of
-            available_from[item] = opened if product.available_from is None else product.available_from
+            available_from[item] = (
+                opened if product.available_from is None else product.available_from
+            )
         if "available_until" in given:
-            available_until[item] = ALWAYS_UNTIL if product.available_until is None else product.available_until
+            available_until[item] = (
+                ALWAYS_UNTIL if product.available_until is None else product.available_until
+            )
         elif "hidden" in given:
-            available_until[item] = learned.available_until[item] if item < len(learned) else ALWAYS_UNTIL
+            available_until[item] = (
+                learned.available_until[item] if item < len(learned) else ALWAYS_UNTIL
+            )
         if product.hidden:
             available_until[item] = ALWAYS_FROM
     return Catalogue(
@@ -259,13 +291,17 @@ def _log(price: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.log(np.where(price > 0, price, np.nan))
 
 
-def _of_category(category: NDArray[np.int32], values: NDArray[np.float32], learned: Model) -> NDArray[np.float32]:
+def _of_category(
+    category: NDArray[np.int32], values: NDArray[np.float32], learned: Model
+) -> NDArray[np.float32]:
     """For every product that came later, the mean of its category among those that were learned; of all without one."""
     usable = np.isfinite(values)
     code = learned.traits.category[usable] + 1
     lines = np.bincount(code, minlength=int(category.max(initial=-1)) + 2)
     everywhere = float(values[usable].mean()) if usable.any() else 0.0
-    mean = np.where(lines > 0, np.bincount(code, values[usable], len(lines)) / np.maximum(lines, 1), everywhere)
+    mean = np.where(
+        lines > 0, np.bincount(code, values[usable], len(lines)) / np.maximum(lines, 1), everywhere
+    )
     mean[0] = everywhere
     return mean[category[len(values) :] + 1].astype(np.float32)
 
@@ -290,8 +326,12 @@ def _with(names: Ids, more: Iterable[str]) -> Ids:
     return PatchedStrings(names, {}, unknown) if unknown else names
 
 
-def _texts(texts: Strings, pairs: Sequence[tuple[int, ProductUpdate]], field: str, spots: NDArray[np.int64]) -> Strings:
-    told = {item: getattr(product, field) or "" for item, product in pairs if field in product.given}
+def _texts(
+    texts: Strings, pairs: Sequence[tuple[int, ProductUpdate]], field: str, spots: NDArray[np.int64]
+) -> Strings:
+    told = {
+        item: getattr(product, field) or "" for item, product in pairs if field in product.given
+    }
     more = [told.pop(item, "") for item in _filled(spots).tolist()]
     return PatchedStrings(texts, told, more, spots)
 

@@ -20,13 +20,19 @@ def _none() -> NDArray[np.int32]:
 
 @dataclass(frozen=True, eq=False)
 class CustomerUpdate:
-    """What is known of a customer or a session beside the artifact. `events` as models.data.events.Events, in any order."""
+    """What is known of a customer or a session beside the artifact. `events` in any order."""
 
     events: Events
-    consent: tuple[tuple[int, int], ...] = ((NEVER_ASKED, 0),) * 3  # for each purpose the answer, and when it was given
+    consent: tuple[tuple[int, int], ...] = (
+        (NEVER_ASKED, 0),
+    ) * 3  # for each purpose the answer, and when it was given
     unasked: int = YES  # what holds for who was never asked
-    unused: NDArray[np.int32] = field(default_factory=_none)  # items the customer struck out of their history
-    forgotten: bool = False  # the customer was erased: nothing that the artifact holds of them may be used
+    unused: NDArray[np.int32] = field(
+        default_factory=_none
+    )  # items the customer struck out of their history
+    forgotten: bool = (
+        False  # the customer was erased: nothing that the artifact holds of them may be used
+    )
 
 
 NO_UPDATE: Final = CustomerUpdate(
@@ -44,7 +50,10 @@ def allows(customers: Customers, user: int, purpose: int, since: CustomerUpdate)
     """Whether a purpose is allowed, by the later of what the artifact and the store hold; user -1 is unknown."""
     learned = (NEVER_ASKED, 0)
     if user >= 0 and not since.forgotten:
-        learned = (int(customers.consent[user, purpose]), int(customers.consent_time[user, purpose]))
+        learned = (
+            int(customers.consent[user, purpose]),
+            int(customers.consent_time[user, purpose]),
+        )
     said = [answer for answer in (since.consent[purpose], learned) if answer[0] != NEVER_ASKED]
     # Of two of the same time the store's counts.
     value = max(said, key=lambda answer: answer[1])[0] if said else since.unasked

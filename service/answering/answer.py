@@ -23,7 +23,10 @@ from service.signing.click_links import ClickLinks
 
 
 def answer(
-    shop: LiveCatalogue, question: RecommendationQuery, links: ClickLinks, known: StoreKnowledge = AS_LEARNED
+    shop: LiveCatalogue,
+    question: RecommendationQuery,
+    links: ClickLinks,
+    known: StoreKnowledge = AS_LEARNED,
 ) -> RenderedAnswer:
     """The answer, computed: milliseconds of numpy."""
     resolved, writer = opened(shop, question, links, known)
@@ -31,7 +34,9 @@ def answer(
         return _bundles(writer, resolved, known)
     slate = _slate(shop.model.recommender, question, resolved, known.since)
     if known.away:
-        why = None if shop.strangers else slate.fallback_reason  # who is known to nobody may be known to the store
+        why = (
+            None if shop.strangers else slate.fallback_reason
+        )  # who is known to nobody may be known to the store
         slate = replace(slate, fallback_reason=why or FallbackReason.STORE_UNAVAILABLE)
     return _write(writer, slate)
 
@@ -48,7 +53,11 @@ def popular_answer(
         return writer.answer(Strategy.BUNDLES, reason, [], [])
     recommender, request = shop.model.recommender, resolved.request
     customer_id = None if shop.forgotten(question.customer_id) else question.customer_id
-    slate = recommender.popular(request) if customer_id is None else recommender.popular_for(customer_id, request)
+    slate = (
+        recommender.popular(request)
+        if customer_id is None
+        else recommender.popular_for(customer_id, request)
+    )
     return _write(writer, replace(slate, fallback_reason=reason))
 
 
@@ -60,13 +69,22 @@ def opened(
     moment: int | None = None,
 ) -> tuple[ResolvedQuery, AnswerRenderer]:
     """The question in the words of the catalogue, and who writes its answer; for the newest event, or for `moment`."""
-    now = max(shop.model.recommender.manifest.data_as_of, known.newest or 0) if moment is None else moment
-    resolved = resolve_query(question, shop.model.recommender.catalogue, shop.rules, now, known.unwanted)
+    now = (
+        max(shop.model.recommender.manifest.data_as_of, known.newest or 0)
+        if moment is None
+        else moment
+    )
+    resolved = resolve_query(
+        question, shop.model.recommender.catalogue, shop.rules, now, known.unwanted
+    )
     return resolved, AnswerRenderer(shop.model, question, resolved.missing_ids, now, links)
 
 
 def _slate(
-    recommender: Recommender, question: RecommendationQuery, resolved: ResolvedQuery, since: CustomerUpdate
+    recommender: Recommender,
+    question: RecommendationQuery,
+    resolved: ResolvedQuery,
+    since: CustomerUpdate,
 ) -> Slate:
     request = resolved.request
     if question.kind is QueryKind.POPULAR:
@@ -85,12 +103,18 @@ def _write(writer: AnswerRenderer, slate: Slate) -> RenderedAnswer:
     return writer.answer(slate.strategy, slate.fallback_reason, products, content_of(products))
 
 
-def _bundles(writer: AnswerRenderer, resolved: ResolvedQuery, known: StoreKnowledge) -> RenderedAnswer:
+def _bundles(
+    writer: AnswerRenderer, resolved: ResolvedQuery, known: StoreKnowledge
+) -> RenderedAnswer:
     """Bundles, or none and the reason why: what is popular is no bundle."""
     units = [unit_of(writer, bundle) for bundle in _find(writer, resolved)]
-    content = [part for unit in units for part in (unit["anchor_id"], *content_of(unit["products"]))]
+    content = [
+        part for unit in units for part in (unit["anchor_id"], *content_of(unit["products"]))
+    ]
     reason = FallbackReason.STORE_UNAVAILABLE if known.away else None
-    return writer.answer(Strategy.BUNDLES, reason if units else _why_none(writer.question, resolved), units, content)
+    return writer.answer(
+        Strategy.BUNDLES, reason if units else _why_none(writer.question, resolved), units, content
+    )
 
 
 def _find(writer: AnswerRenderer, resolved: ResolvedQuery) -> tuple[Bundle, ...]:
@@ -99,7 +123,12 @@ def _find(writer: AnswerRenderer, resolved: ResolvedQuery) -> tuple[Bundle, ...]
         if not request.basket:
             return ()
         return recommender.complete(
-            request.basket, request.n, request.filters, request.as_of, placement=request.placement, rules=request.rules
+            request.basket,
+            request.n,
+            request.filters,
+            request.as_of,
+            placement=request.placement,
+            rules=request.rules,
         )
     if resolved.item < 0:
         return ()
@@ -117,4 +146,8 @@ def _find(writer: AnswerRenderer, resolved: ResolvedQuery) -> tuple[Bundle, ...]
 def _why_none(question: RecommendationQuery, resolved: ResolvedQuery) -> FallbackReason:
     if resolved.item >= 0 or resolved.request.basket:
         return FallbackReason.NO_CANDIDATES
-    return FallbackReason.UNKNOWN_PRODUCT if question.product_id or question.basket else FallbackReason.NO_HISTORY
+    return (
+        FallbackReason.UNKNOWN_PRODUCT
+        if question.product_id or question.basket
+        else FallbackReason.NO_HISTORY
+    )

@@ -75,9 +75,18 @@ def person(
         raise StoreAway
     shop, visitor = found
     recommender = shop.model.recommender
-    told = since(visitor, recommender.catalogue, unasked=serving.live.unasked, forgotten=shop.forgotten(customer_id))
+    told = since(
+        visitor,
+        recommender.catalogue,
+        unasked=serving.live.unasked,
+        forgotten=shop.forgotten(customer_id),
+    )
     newest = max(recommender.manifest.data_as_of, visitor.position.newest or 0)
-    user = NOBODY if customer_id is None or told.forgotten else recommender.model.customers.ids.find(customer_id)
+    user = (
+        NOBODY
+        if customer_id is None or told.forgotten
+        else recommender.model.customers.ids.find(customer_id)
+    )
     rules = shop.today(int(time.time())).rules if as_of is None else shop.rules
     request = SlateRequest(
         as_of=newest if as_of is None else as_of,
@@ -101,7 +110,11 @@ def due_told(
     person: CustomerView, n: int, ahead_days: float, locale: str, shop_url: str | None = None
 ) -> dict[str, Any]:
     """What is due; nothing for who does not want to be personalised there."""
-    found = _due(person, n, ahead_days, locale, shop_url) if person.allows(person.request.purpose) else []
+    found = (
+        _due(person, n, ahead_days, locale, shop_url)
+        if person.allows(person.request.purpose)
+        else []
+    )
     return {
         "customer_id": person.customer_id,
         "data_as_of": format_timestamp(person.data_as_of),
@@ -110,7 +123,9 @@ def due_told(
     }
 
 
-def _due(person: CustomerView, n: int, ahead_days: float, locale: str, shop_url: str | None) -> list[dict[str, Any]]:
+def _due(
+    person: CustomerView, n: int, ahead_days: float, locale: str, shop_url: str | None
+) -> list[dict[str, Any]]:
     case, recommender = person.case, person.recommender
     removed = recommender.removed(case, replace(person.request, repeat=Repeat.INCLUDE))
     return [
@@ -138,12 +153,18 @@ def profile(person: CustomerView, n: int) -> dict[str, Any]:
     return {
         "customer_id": person.customer_id,
         "consent": _consent(person),
-        "used_for": [text for purpose, text in USED_FOR.items() if known and person.allows(purpose)],
+        "used_for": [
+            text for purpose, text in USED_FOR.items() if known and person.allows(purpose)
+        ],
         "known": {
             "events": known,
             "products_bought": int(bought.sum()),
-            "first_purchase": format_timestamp(int(pairs.first[bought].min())) if bought.any() else None,
-            "last_purchase": format_timestamp(int(pairs.last[bought].max())) if bought.any() else None,
+            "first_purchase": format_timestamp(int(pairs.first[bought].min()))
+            if bought.any()
+            else None,
+            "last_purchase": format_timestamp(int(pairs.last[bought].max()))
+            if bought.any()
+            else None,
             "market": person.request.filters.market,
             "products_not_used": [catalogue.ids[item] for item in person.since.unused.tolist()],
         },
@@ -202,7 +223,10 @@ def consent_told(now: Mapping[int, tuple[int, int]]) -> dict[str, Any]:
     told = {}
     for purpose, name in enumerate(consents.PURPOSES):
         value, said = now.get(purpose, (0, 0))
-        told[name] = {"given": ANSWERS.get(value), "time": format_timestamp(said) if value else None}
+        told[name] = {
+            "given": ANSWERS.get(value),
+            "time": format_timestamp(said) if value else None,
+        }
     return told
 
 
@@ -214,16 +238,28 @@ def learned_told(person: CustomerView) -> dict[str, Any]:
         return {"model_version": version, "events": []}
     customers = recommender.model.customers
     history, ids = recommender.model.histories.of(person.user), recommender.catalogue.ids
-    columns = (history.item.tolist(), history.time.tolist(), history.kind.tolist(), history.weight.tolist())
+    columns = (
+        history.item.tolist(),
+        history.time.tolist(),
+        history.kind.tolist(),
+        history.weight.tolist(),
+    )
     return {
         "model_version": version,
         "market": person.request.filters.market,
         "consent": {
             name: ANSWERS.get(value)
-            for name, value in zip(consents.PURPOSES, customers.consent[person.user].tolist(), strict=True)
+            for name, value in zip(
+                consents.PURPOSES, customers.consent[person.user].tolist(), strict=True
+            )
         },
         "events": [
-            {"product_id": ids[item], "time": format_timestamp(when), "kind": KINDS[kind], "weight": round(weight, 4)}
+            {
+                "product_id": ids[item],
+                "time": format_timestamp(when),
+                "kind": KINDS[kind],
+                "weight": round(weight, 4),
+            }
             for item, when, kind, weight in zip(*columns, strict=True)
         ],
     }
@@ -232,18 +268,32 @@ def learned_told(person: CustomerView) -> dict[str, Any]:
 def held(connection: Connection, customer_id: str) -> dict[str, Any]:
     """Everything that the store holds under an id."""
     visits = (
-        connection.execute(select(sessions.c.session_id).where(sessions.c.customer_id == customer_id)).scalars().all()
+        connection.execute(
+            select(sessions.c.session_id).where(sessions.c.customer_id == customer_id)
+        )
+        .scalars()
+        .all()
     )
-    theirs = (rows.c.customer_id == customer_id) | (rows.c.customer_id.is_(None) & rows.c.session_id.in_(visits))
-    found = connection.execute(select(*rows.columns).where(theirs).order_by(rows.c.number)).mappings()
-    mails = select(slates.c.campaign_id, slates.c.time, slates.c.document).where(slates.c.customer_id == customer_id)
+    theirs = (rows.c.customer_id == customer_id) | (
+        rows.c.customer_id.is_(None) & rows.c.session_id.in_(visits)
+    )
+    found = connection.execute(
+        select(*rows.columns).where(theirs).order_by(rows.c.number)
+    ).mappings()
+    mails = select(slates.c.campaign_id, slates.c.time, slates.c.document).where(
+        slates.c.customer_id == customer_id
+    )
     return {
         "consent": consent_told(consents.of(connection, customer_id)),
         "products_not_used": events.unused_of(connection, customer_id),
         "sessions": list(visits),
         "events": [_event_told(dict(row)) for row in found],
         "mails": [
-            {"campaign": campaign, "time": format_timestamp(time), **_showed(orjson.loads(document))}
+            {
+                "campaign": campaign,
+                "time": format_timestamp(time),
+                **_showed(orjson.loads(document)),
+            }
             for campaign, time, document in connection.execute(mails.order_by(slates.c.time))
         ],
     }
@@ -254,7 +304,11 @@ def _showed(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _event_told(row: Mapping[str, Any]) -> dict[str, Any]:
-    given = {str(name): value for name, value in row.items() if value is not None and name not in ("number", "line")}
+    given = {
+        str(name): value
+        for name, value in row.items()
+        if value is not None and name not in ("number", "line")
+    }
     return {**given, "kind": KINDS[row["kind"]], "time": format_timestamp(row["time"])}
 
 
@@ -277,10 +331,15 @@ def versions_with(registry: Registry, customer_id: str) -> list[Manifest]:
     return found
 
 
-def receipt(counts: Mapping[str, int], versions: Iterable[Manifest], now: int, ttl_seconds: int) -> dict[str, Any]:
+def receipt(
+    counts: Mapping[str, int], versions: Iterable[Manifest], now: int, ttl_seconds: int
+) -> dict[str, Any]:
     """What was deleted, and what goes when."""
     holding = [
-        {"version": manifest.version, "pruned_by": format_timestamp(max(manifest.created + MAX_AGE_DAYS * DAY, now))}
+        {
+            "version": manifest.version,
+            "pruned_by": format_timestamp(max(manifest.created + MAX_AGE_DAYS * DAY, now)),
+        }
         for manifest in versions
     ]
     last = max((one["pruned_by"] for one in holding), default=None)

@@ -39,16 +39,26 @@ def new(recommender: Recommender, request: SlateRequest) -> tuple[Slot, ...]:
     items = np.flatnonzero((removed == ExclusionRule.NONE) & (came > since) & (came <= as_of))
     items = items[np.argsort(-came[items], kind="stable")][: request.n]
     return tuple(
-        Slot(item, float(came[item] - since) / (NEW_DAYS * DAY), Source.NEW, arrival(catalogue, item))
+        Slot(
+            item, float(came[item] - since) / (NEW_DAYS * DAY), Source.NEW, arrival(catalogue, item)
+        )
         for item in items.tolist()
     )
 
 
-FEEDS: Final[Mapping[str, Callable[[Recommender, SlateRequest], tuple[Slot, ...]]]] = {"popular": popular, "new": new}
+FEEDS: Final[Mapping[str, Callable[[Recommender, SlateRequest], tuple[Slot, ...]]]] = {
+    "popular": popular,
+    "new": new,
+}
 
 
 def feed(
-    name: str, n: int, shop: LiveCatalogue, question: RecommendationQuery, links: ClickLinks, known: StoreKnowledge
+    name: str,
+    n: int,
+    shop: LiveCatalogue,
+    question: RecommendationQuery,
+    links: ClickLinks,
+    known: StoreKnowledge,
 ) -> bytes:
     """The document; `question` says what may stand in it. It ends with the last product that fits into 3.3 MB."""
     resolved, writer = opened(shop, question, links, known)

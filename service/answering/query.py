@@ -59,7 +59,8 @@ class RecommendationQuery:
     def key(self, version: str, secret: bytes) -> bytes:
         """Where its answer is cached: a keyed hash, so nobody who reads the cache learns whose answer it is."""
         options = self.options.model_dump(
-            include={*Options.model_fields} - {"deadline_ms", "locale"}  # how long may be waited changes no answer
+            include={*Options.model_fields}
+            - {"deadline_ms", "locale"}  # how long may be waited changes no answer
         )
         everything = (
             LAYOUT,
@@ -84,7 +85,15 @@ class RecommendationQuery:
         """What is recorded of its answer in a campaign bears this name: the parts of a mail ask for different looks."""
         looks = {"deadline_ms", "locale", "fields"}
         options = self.options.model_dump(include={*Options.model_fields} - looks)
-        everything = (options, self.customer_id, self.session_id, self.order_id, self.recent, self.basket, self.repeat)
+        everything = (
+            options,
+            self.customer_id,
+            self.session_id,
+            self.order_id,
+            self.recent,
+            self.basket,
+            self.repeat,
+        )
         return hashlib.blake2b(orjson.dumps(everything), digest_size=16, key=secret).digest()
 
 
@@ -97,7 +106,9 @@ class StoreKnowledge:
     number: int = 0  # of the newest change that is in it
     away: bool = False  # the store does not answer: this is as far as it is known
     order: tuple[str, ...] = ()  # products of the order asked about
-    unwanted: tuple[str, ...] = ()  # products that must not be shown: of the order, of other mails, bought since
+    unwanted: tuple[
+        str, ...
+    ] = ()  # products that must not be shown: of the order, of other mails, bought since
 
 
 AS_LEARNED: Final = StoreKnowledge(NO_UPDATE, None)

@@ -52,7 +52,9 @@ class AnswerRenderer:
     now: int  # the newest event of the model and the store
     links: ClickLinks
     ref: bytes = b""  # names the record of this slate in the store
-    expires: int = 0  # when the links of a mail end, seconds since 1970; 0: the slate is kept nowhere
+    expires: int = (
+        0  # when the links of a mail end, seconds since 1970; 0: the slate is kept nowhere
+    )
 
     def answer(
         self,
@@ -65,7 +67,10 @@ class AnswerRenderer:
         """`content`: ids and reasons in their order, for the recommendation id."""
         options, count = self.question.options, len(recommendations)
         token = recommendation_ids.RecommendationId(
-            self.model.version, options.placement, options.campaign, recommendation_ids.digest_of(content)
+            self.model.version,
+            options.placement,
+            options.campaign,
+            recommendation_ids.digest_of(content),
         )
         recommendation_id = recommendation_ids.sign(self.links.secret, token)
         if options.fields is Fields.CARD and self.question.mailed:
@@ -102,7 +107,10 @@ class AnswerRenderer:
             },
         }
         if self.question.options.fields is Fields.CARD:
-            product.update(card(catalogue, slot.item, self.question.locale, self.links.shop_url), click_url=None)
+            product.update(
+                card(catalogue, slot.item, self.question.locale, self.links.shop_url),
+                click_url=None,
+            )
         return product
 
     def _link(self, recommendations: Sequence[dict[str, Any]], recommendation_id: str) -> None:
@@ -111,7 +119,12 @@ class AnswerRenderer:
         for recommended in recommendations:
             for product in recommended.get("products", (recommended,)):
                 product["click_url"] = self.links.click_url(
-                    product["url"], product["id"], recommendation_id, campaign, self.ref, self.expires
+                    product["url"],
+                    product["id"],
+                    recommendation_id,
+                    campaign,
+                    self.ref,
+                    self.expires,
                 )
 
 

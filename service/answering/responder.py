@@ -41,7 +41,9 @@ from service.store.writer import Change, Position
 
 T = TypeVar("T")
 STAMP: Final = 8  # bytes in front of a cached answer: the position of the store that it was made at
-POPULAR_SECONDS: Final = 0.005  # before the deadline the popular slate is begun, so that it is there in time
+POPULAR_SECONDS: Final = (
+    0.005  # before the deadline the popular slate is begun, so that it is there in time
+)
 EVERYONE: Final = (CATALOGUE, RULES, ERASED)
 LIKED: Final = STARS[0]  # stars; with fewer a customer does not want to see it
 log: Final = logging.getLogger("regulars.store")
@@ -74,7 +76,9 @@ class Responder:
     cache: Cache
     store: Store
     live: CatalogueFollower
-    mails: CatalogueFollower  # of the models that campaigns are pinned to, as they learned what sells
+    mails: (
+        CatalogueFollower  # of the models that campaigns are pinned to, as they learned what sells
+    )
     pins: OpenCampaigns
     breaker: CircuitBreaker  # in front of the store
     # One slate is computed at a time: two threads of numpy take the interpreter from one another and cost half as much
@@ -88,7 +92,10 @@ class Responder:
         model = self.model()
         if limited:
             return await self._popular(model, question, FallbackReason.RATE_LIMITED)
-        key = question.key(f"{model.version} {self._edition(model, question)}", self.links.secret + self.store.identity)
+        key = question.key(
+            f"{model.version} {self._edition(model, question)}",
+            self.links.secret + self.store.identity,
+        )
         if not question.recorded:
             packed = await self.cache.get(key)
             if packed is not None and self._is_new(packed, question):
@@ -99,7 +106,9 @@ class Responder:
 
     def _edition(self, model: LoadedModel, question: RecommendationQuery) -> tuple[int, int]:
         """Rules begin and end by the clock, unless another moment is asked about."""
-        return self.live.edition(model, int(time.time()) if question.options.as_of is None else None)
+        return self.live.edition(
+            model, int(time.time()) if question.options.as_of is None else None
+        )
 
     async def _computed(
         self, model: LoadedModel, question: RecommendationQuery, key: bytes, wait_seconds: float
@@ -117,7 +126,9 @@ class Responder:
             return await self._popular(model, question, FallbackReason.DEADLINE)
         return self._served(question, found.answer, late=found.stamp is None)
 
-    async def _popular(self, model: LoadedModel, question: RecommendationQuery, reason: FallbackReason) -> Served:
+    async def _popular(
+        self, model: LoadedModel, question: RecommendationQuery, reason: FallbackReason
+    ) -> Served:
         shop = self._today(self.live.as_known(model), question)
         popular = partial(popular_answer, shop, question, reason, self.links)
         return self._served(question, await self.scoring.popular(popular), late=True)
@@ -144,22 +155,40 @@ class Responder:
             raise StoreAway
         shop = self._today(self.live.as_known(model), question)
         if self._answered(model, question.customer_id):
-            return ComputedAnswer(popular_answer(shop, question, FallbackReason.STORE_UNAVAILABLE, self.links), None)
-        told = replace(NO_UPDATE, unasked=self.live.unasked, forgotten=shop.forgotten(question.customer_id))
+            return ComputedAnswer(
+                popular_answer(shop, question, FallbackReason.STORE_UNAVAILABLE, self.links), None
+            )
+        told = replace(
+            NO_UPDATE, unasked=self.live.unasked, forgotten=shop.forgotten(question.customer_id)
+        )
         with self.computing:
-            return ComputedAnswer(answer(shop, question, self.links, StoreKnowledge(told, None, away=True)), None)
+            return ComputedAnswer(
+                answer(shop, question, self.links, StoreKnowledge(told, None, away=True)), None
+            )
 
     def _answered(self, model: LoadedModel, customer_id: str | None) -> bool:
         """Whether a customer may have said no since a model learned: the store knows, and it is away."""
         if customer_id is None:
             return False
-        return self.store.revisions[counter_of("consent", customer_id)] > model.recommender.manifest.event_position
+        return (
+            self.store.revisions[counter_of("consent", customer_id)]
+            > model.recommender.manifest.event_position
+        )
 
-    def _told(self, shop: LiveCatalogue, question: RecommendationQuery, visitor: CustomerRecords) -> StoreKnowledge:
+    def _told(
+        self, shop: LiveCatalogue, question: RecommendationQuery, visitor: CustomerRecords
+    ) -> StoreKnowledge:
         forgotten = shop.forgotten(question.customer_id)
-        told = since(visitor, shop.model.recommender.catalogue, unasked=self.live.unasked, forgotten=forgotten)
+        told = since(
+            visitor,
+            shop.model.recommender.catalogue,
+            unasked=self.live.unasked,
+            forgotten=forgotten,
+        )
         order = tuple(visitor.order)
-        return StoreKnowledge(told, visitor.position.newest, visitor.stamp, order=order, unwanted=order)
+        return StoreKnowledge(
+            told, visitor.position.newest, visitor.stamp, order=order, unwanted=order
+        )
 
     def _mailed(self, model: LoadedModel, question: RecommendationQuery) -> ComputedAnswer:
         """The slate of a campaign."""
@@ -173,20 +202,33 @@ class Responder:
         if visitor is None:
             return self._away(model, question)
         mail = mail_of(campaign, question.ref(self.store.identity), visitor.mails, clock)
-        shop = self._shop(self.live if triggered else self.mails, pinned, question, visitor.position)
+        shop = self._shop(
+            self.live if triggered else self.mails, pinned, question, visitor.position
+        )
         handled = self._handled(model, pinned, mail, customer_id)
         if shop is None or handled is None:
             return self._away(model, question)
         known = self._told(shop, question, visitor)
-        moment = max(pinned.recommender.manifest.data_as_of, known.newest or 0) if triggered else campaign.as_of
+        moment = (
+            max(pinned.recommender.manifest.data_as_of, known.newest or 0)
+            if triggered
+            else campaign.as_of
+        )
         with self.computing:
-            found = made(shop, question, self.links, known, mail, handled, moment, self.settings.mail_days)
+            found = made(
+                shop, question, self.links, known, mail, handled, moment, self.settings.mail_days
+            )
         keep: Callable[[Change], bool] | None = None
         if found.document is not None:
             # No host's clock puts it before the mailing that it is of.
             when = max(clock, campaign.opened)
             record = Record(mail.ref, campaign.campaign_id, customer_id, when, found.document)
-            keep = partial(campaigns.keep, made=record, valid_after=began(campaign, clock), erased=shop.erased_number)
+            keep = partial(
+                campaigns.keep,
+                made=record,
+                valid_after=began(campaign, clock),
+                erased=shop.erased_number,
+            )
         elif found.also:
             keep = partial(campaigns.show_also, ref=mail.ref, products=found.also)
         return ComputedAnswer(found.answer, visitor.stamp, keep)
@@ -196,12 +238,19 @@ class Responder:
     ) -> list[str] | None:
         """What the customer bought or refused since a mail was made: as reported, and as learned since."""
         reported: list[events.EventRow] | None = []
-        if mail.record and self.store.revisions[counter_of("customer", customer_id)] > mail.record["number"]:
+        if (
+            mail.record
+            and self.store.revisions[counter_of("customer", customer_id)] > mail.record["number"]
+        ):
             told = partial(events.of_customer, customer_id=customer_id, above=mail.record["number"])
             reported = self._asked(partial(self.store.read, told))
         if reported is None:
             return None
-        handled = [row.product_id for row in reported if row.kind in HANDLED or (row.rating or LIKED) < LIKED]
+        handled = [
+            row.product_id
+            for row in reported
+            if row.kind in HANDLED or (row.rating or LIKED) < LIKED
+        ]
         maker, as_of = (
             (mail.record["model_version"], mail.record["as_of"])
             if mail.record
@@ -211,7 +260,11 @@ class Responder:
         return handled if same else handled + learned_since(model.recommender, customer_id, as_of)
 
     def _shop(
-        self, shops: CatalogueFollower, model: LoadedModel, question: RecommendationQuery, position: Position
+        self,
+        shops: CatalogueFollower,
+        model: LoadedModel,
+        question: RecommendationQuery,
+        position: Position,
     ) -> LiveCatalogue | None:
         """The shop as it is now; None where the store is away."""
         shop = self._asked(partial(shops.at, model, position))
@@ -225,9 +278,13 @@ class Responder:
     ) -> tuple[LiveCatalogue, CustomerRecords] | None:
         """In a thread: the shop and what the store says of a customer and an order; None where the store is away."""
         model = self.model()
-        question = RecommendationQuery(QueryKind.CUSTOMER, Options(), "", customer_id=customer_id, order_id=order_id)
+        question = RecommendationQuery(
+            QueryKind.CUSTOMER, Options(), "", customer_id=customer_id, order_id=order_id
+        )
         visitor = self._visitor(model, question, brief=False)
-        shop = None if visitor is None else self._asked(partial(self.live.at, model, visitor.position))
+        shop = (
+            None if visitor is None else self._asked(partial(self.live.at, model, visitor.position))
+        )
         return None if visitor is None or shop is None else (shop, visitor)
 
     def _visitor(
@@ -235,10 +292,17 @@ class Responder:
     ) -> CustomerRecords | None:
         """`brief`: what the model has learned need not be told again."""
         learned = model.recommender.manifest.event_position
-        asked, mailed = (question.customer_id, question.session_id, learned), question.options.campaign is not None
+        asked, mailed = (
+            (question.customer_id, question.session_id, learned),
+            question.options.campaign is not None,
+        )
 
         def ask() -> CustomerRecords:
-            visitor = self.store.news(*asked, mailed=mailed) if brief and question.order_id is None else None
+            visitor = (
+                self.store.news(*asked, mailed=mailed)
+                if brief and question.order_id is None
+                else None
+            )
             return visitor or self.store.visitor(*asked, question.order_id, mailed=mailed)
 
         return self._asked(ask)
@@ -260,7 +324,9 @@ class Responder:
 
     def _is_new(self, packed: bytes, question: RecommendationQuery) -> bool:
         """Whether nothing has changed since a cached answer was made."""
-        return int.from_bytes(packed[:STAMP], "little") >= self.store.revisions.newest(slots(question))
+        return int.from_bytes(packed[:STAMP], "little") >= self.store.revisions.newest(
+            slots(question)
+        )
 
     def _keep(self, key: bytes | None, found: ComputedAnswer) -> None:
         """In the store what a mail shows for the first time, in the cache what stands in no store."""
@@ -273,7 +339,9 @@ class Responder:
         error = kept.exception()
         if error is not None:
             log.warning("what a mail showed was not recorded: %s", error)
-        self.metrics.mails.labels("lost" if error else "recorded" if kept.result() else "known").inc()
+        self.metrics.mails.labels(
+            "lost" if error else "recorded" if kept.result() else "known"
+        ).inc()
 
     def model(self) -> LoadedModel:
         """The one in service. Raises NoModel."""
@@ -283,7 +351,9 @@ class Responder:
             raise NoModel(f"{refusal.version}: {refusal.reason}" if refusal else None)
         return model
 
-    def _served(self, question: RecommendationQuery, found: RenderedAnswer, *, late: bool) -> Served:
+    def _served(
+        self, question: RecommendationQuery, found: RenderedAnswer, *, late: bool
+    ) -> Served:
         self.metrics.answers.labels(found.strategy, found.fallback_reason).inc()
         return Served(found.body_for(question.customer_id), late)
 

@@ -60,7 +60,9 @@ class ScoringPool:
         for pool in (self._pool, self._reserved):
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _start(self, key: Hashable, compute: Callable[[], T], keep: Callable[[T], None]) -> asyncio.Task[T]:
+    def _start(
+        self, key: Hashable, compute: Callable[[], T], keep: Callable[[T], None]
+    ) -> asyncio.Task[T]:
         async def run() -> T:
             answer = await asyncio.get_running_loop().run_in_executor(self._pool, compute)
             keep(answer)

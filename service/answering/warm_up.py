@@ -18,7 +18,13 @@ def warm_up(model: LoadedModel, locale: str) -> None:
     recommender = model.recommender
     for slot in recommender.popular(SlateRequest(n=3)).slots:
         product = recommender.catalogue.ids[slot.item]
-        visit = RecommendationQuery(QueryKind.CUSTOMER, Options(), locale, recent=(product,), basket=(product,))
+        visit = RecommendationQuery(
+            QueryKind.CUSTOMER, Options(), locale, recent=(product,), basket=(product,)
+        )
         for kind in QueryKind:
-            answer(LiveCatalogue(model, model), replace(visit, kind=kind, product_id=product), ClickLinks(b""))
+            answer(
+                LiveCatalogue(model, model),
+                replace(visit, kind=kind, product_id=product),
+                ClickLinks(b""),
+            )
     recommender.selling.warm(len(recommender.model.customers.market_names))

@@ -21,7 +21,9 @@ from service.store.keys import StoredKey
 from service.store.store import Store
 
 PREFIX: Final = "regulars"
-PATIENCE_SECONDS: Final = 1.0  # for the store, where keys have changed; then those that were known hold a little longer
+PATIENCE_SECONDS: Final = (
+    1.0  # for the store, where keys have changed; then those that were known hold a little longer
+)
 NOBODYS: Final = bytes(32)  # the hash of no key
 log: Final = logging.getLogger("regulars.keys")
 

@@ -29,7 +29,9 @@ class Authentication:
     keys: ApiKeys
     limits: RateLimits
     first_key: bytes | None  # hash of REGULARS_API_KEY
-    token_secret: bytes | None  # None: nothing was set that only this shop knows, so no token can be believed
+    token_secret: (
+        bytes | None
+    )  # None: nothing was set that only this shop knows, so no token can be believed
     calls_a_minute: int | None  # of keys that have no number of their own
     customer_calls_a_minute: int
     open_feeds: bool
@@ -41,7 +43,11 @@ class Authentication:
     async def caller(self, headers: Headers) -> Caller:
         """Who is calling. Raises Unauthorized."""
         sent = credentials(headers)
-        if sent and self.first_key is not None and hmac.compare_digest(digest(sent), self.first_key):
+        if (
+            sent
+            and self.first_key is not None
+            and hmac.compare_digest(digest(sent), self.first_key)
+        ):
             return Caller("REGULARS_API_KEY", EVERYTHING)
         if customer_tokens.looks_like_one(sent):
             return await self._customer(sent)
@@ -66,7 +72,10 @@ class Authentication:
 
     def _limit(self, caller: Caller) -> tuple[str, int | None]:
         if caller.is_customer:
-            return f"customer {caller.customer_id} {caller.session_id}", self.customer_calls_a_minute
+            return (
+                f"customer {caller.customer_id} {caller.session_id}",
+                self.customer_calls_a_minute,
+            )
         if caller.key_id is None:
             return "", None
         return f"key {caller.key_id}", caller.calls_a_minute or self.calls_a_minute
@@ -108,7 +117,9 @@ async def open_authentication(settings: Settings, store: Store) -> AsyncIterator
         yield Authentication(
             keys=ApiKeys(store),
             limits=limits,
-            first_key=digest(settings.api_key.get_secret_value().encode()) if settings.api_key else None,
+            first_key=digest(settings.api_key.get_secret_value().encode())
+            if settings.api_key
+            else None,
             token_secret=settings.token_secret(),
             calls_a_minute=settings.calls_a_minute,
             customer_calls_a_minute=settings.customer_calls_a_minute,

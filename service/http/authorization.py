@@ -45,7 +45,9 @@ class Caller:
         """Raises Forbidden unless the caller may call an address, with these parameters in its path."""
         if self.is_customer:
             if not access.customer:
-                raise Forbidden("A customer's token opens that customer's own slate and events, and nothing else.")
+                raise Forbidden(
+                    "A customer's token opens that customer's own slate and events, and nothing else."
+                )
             if "customer_id" in path and path["customer_id"] != self.customer_id:
                 raise Forbidden("This token belongs to another customer.")
         elif access.scope is not None and not self.scopes & {access.scope, Scope.ADMIN}:
@@ -56,7 +58,9 @@ class Caller:
         if not self.is_customer:
             return customer_id, session_id
         if customer_id not in (None, self.customer_id) or session_id not in (None, self.session_id):
-            raise Forbidden("The body names a customer or a session that this token does not belong to.")
+            raise Forbidden(
+                "The body names a customer or a session that this token does not belong to."
+            )
         return self.customer_id, self.session_id
 
     def mail(self, campaign: str | None) -> None:
@@ -76,7 +80,9 @@ class Caller:
         return {**given, "customer_id": customer_id, "session_id": session_id, "event_id": event_id}
 
 
-ANYONE: Final = Caller(None, frozenset({Scope.ADMIN}))  # on this machine alone, before there is a key
+ANYONE: Final = Caller(
+    None, frozenset({Scope.ADMIN})
+)  # on this machine alone, before there is a key
 OPEN: Final = Access(None)
 READ: Final = Access(Scope.READ)
 SLATE: Final = Access(Scope.READ, slate=True)
@@ -92,8 +98,12 @@ POLICY: Final[Mapping[str, Access]] = {
     "GET /docs/assets/{path}": OPEN,
     "GET /openapi.json": OPEN,
     "GET /r/{token}": OPEN,  # whoever reads a mail
-    "GET /v1/customers/{customer_id}/recommendations": Access(Scope.READ, customer=True, slate=True),
-    "GET /v1/customers/{customer_id}/recommendations.html": Access(Scope.READ, customer=True, slate=True),
+    "GET /v1/customers/{customer_id}/recommendations": Access(
+        Scope.READ, customer=True, slate=True
+    ),
+    "GET /v1/customers/{customer_id}/recommendations.html": Access(
+        Scope.READ, customer=True, slate=True
+    ),
     "POST /v1/recommendations": Access(Scope.READ, customer=True, slate=True),
     "POST /v1/recommendations/batch": SLATE,
     "GET /v1/products/{product_id}/similar": SLATE,

@@ -40,7 +40,9 @@ def add_middleware(app: FastAPI, settings: Settings, metrics: Metrics, balance: 
 class RequestMiddleware:
     """ASGI middleware; outside of everything that is ours."""
 
-    def __init__(self, app: ASGIApp, *, settings: Settings, metrics: Metrics, balance: Balance) -> None:
+    def __init__(
+        self, app: ASGIApp, *, settings: Settings, metrics: Metrics, balance: Balance
+    ) -> None:
         self._app = app
         self._limit_bytes = settings.body_limit_bytes
         self._metrics = metrics
@@ -78,7 +80,9 @@ class RequestMiddleware:
             await self._app(scope, _watched(receive, self._limit_bytes), send)
         except Problem as problem:
             return problem
-        except Exception as error:  # whatever broke: the caller gets a problem document, the log no id
+        except (
+            Exception
+        ) as error:  # whatever broke: the caller gets a problem document, the log no id
             self._metrics.errors.inc()
             log.error("unexpected %s at %s", type(error).__name__, frames(error))
             return Broken()

@@ -65,7 +65,9 @@ class MemoryRateLimits:
 class RedisRateLimits:
     """All workers and hosts together; in process while Redis is away. Never waits longer than its time-out."""
 
-    def __init__(self, url: str, *, secret: bytes, timeout_seconds: float, breaker: CircuitBreaker) -> None:
+    def __init__(
+        self, url: str, *, secret: bytes, timeout_seconds: float, breaker: CircuitBreaker
+    ) -> None:
         self._redis = connect(url, timeout_seconds)
         self._step = self._redis.register_script(STEP)
         self._secret = secret
@@ -88,7 +90,9 @@ class RedisRateLimits:
         answered = False
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                wait = await self._step(keys=[self._key(name)], args=[MINUTE // calls_a_minute, MINUTE])
+                wait = await self._step(
+                    keys=[self._key(name)], args=[MINUTE // calls_a_minute, MINUTE]
+                )
             answered = True
             return int(wait) / 1e6
         except Exception:  # whatever it is, this process counts alone
@@ -101,4 +105,6 @@ class RedisRateLimits:
 
     def _key(self, name: str) -> bytes:
         """It shows nobody's id."""
-        return hashlib.blake2b(name.encode(), digest_size=16, key=self._secret, person=b"calls").digest()
+        return hashlib.blake2b(
+            name.encode(), digest_size=16, key=self._secret, person=b"calls"
+        ).digest()

@@ -30,7 +30,9 @@ class OpenCampaigns:
         self._store = store
         self._active = active
         self._settings = settings
-        self._held: dict[str, tuple[int, Campaign]] = {}  # by id, with the number of the change it was read after
+        self._held: dict[
+            str, tuple[int, Campaign]
+        ] = {}  # by id, with the number of the change it was read after
 
     def of(self, campaign_id: str, model: LoadedModel, clock: int) -> Campaign:
         """In a thread: a campaign, opened and pinned to `model` where it is not open. Raises StoreDownError."""
@@ -48,7 +50,9 @@ class OpenCampaigns:
 
     def _opened(self, campaign_id: str, model: LoadedModel, clock: int) -> Campaign:
         """Durable, before anyone gets a slate of it."""
-        work = partial(put, campaign_id=campaign_id, model=model, settings=self._settings, clock=clock)
+        work = partial(
+            put, campaign_id=campaign_id, model=model, settings=self._settings, clock=clock
+        )
         try:
             campaign = self._store.write(work).result(WAIT_SECONDS)
         except TimeoutError:
@@ -83,4 +87,6 @@ def put(
 
 def kind_of(campaign_id: str) -> MailKind:
     """A campaign that nobody has said more about is of the kind that it is named after, else a newsletter."""
-    return next((kind for kind in MailKind if kind == campaign_id.replace("-", "_")), MailKind.NEWSLETTER)
+    return next(
+        (kind for kind in MailKind if kind == campaign_id.replace("-", "_")), MailKind.NEWSLETTER
+    )

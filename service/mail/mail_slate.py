@@ -34,7 +34,11 @@ from service.model.live_catalogue import LiveCatalogue
 from service.signing.click_links import ClickLinks
 from service.store.campaigns import Campaign, Record
 
-HANDLED: Final = (PURCHASE, RETURN, DISMISS)  # who has done this with a product wants no mail about it
+HANDLED: Final = (
+    PURCHASE,
+    RETURN,
+    DISMISS,
+)  # who has done this with a product wants no mail about it
 Letters = Callable[[SlateRequest], CustomerMail]
 
 
@@ -93,7 +97,9 @@ def mail_of(campaign: Campaign, ref: bytes, history: Sequence[Record], clock: in
         else:
             others.setdefault(shown.campaign_id, []).append(shown)
     newest = list(others.values())[: campaign.not_twice]
-    before += chain.from_iterable(products_of(orjson.loads(shown.document)) for shown in chain(*newest))
+    before += chain.from_iterable(
+        products_of(orjson.loads(shown.document)) for shown in chain(*newest)
+    )
     return CampaignMail(campaign, ref, record, tuple(dict.fromkeys(before)))
 
 
@@ -122,29 +128,46 @@ def made(
     before = _items(recommender, sent.before) if allowed else ()
 
     def letter(request: SlateRequest) -> CustomerMail:
-        return CustomerMail(recommender, sent.kind, customer_id, request, known.since, facts, before)
+        return CustomerMail(
+            recommender, sent.kind, customer_id, request, known.since, facts, before
+        )
 
     if record:
         shown = _read(record, recommender.catalogue)
     else:
         shown = _shown(letter(request), request, shop.model.version, moment)
-    now = (request.as_of if question.options.as_of is not None else max(moment, known.newest or 0)) or moment
-    unwanted = [*_items(recommender, handled), *_handled_since(known.since.events, shown.as_of, now)] if allowed else []
+    now = (
+        request.as_of if question.options.as_of is not None else max(moment, known.newest or 0)
+    ) or moment
+    unwanted = (
+        [*_items(recommender, handled), *_handled_since(known.since.events, shown.as_of, now)]
+        if allowed
+        else []
+    )
     struck_out = set(known.since.unused.tolist()) if allowed else set()
     slots = _presentable(recommender, shown, request, now, unwanted, struck_out, letter)
     occasion = shown.occasion
     if record and occasion and (unwanted or slots != shown.slots):  # it may be over
         occasion = _told(sent.kind, letter(request.without(unwanted)).occasion)
-    maker, expires = replace(shop.model, version=shown.model_version), sent.campaign.closes + keep_days * DAY
+    maker, expires = (
+        replace(shop.model, version=shown.model_version),
+        sent.campaign.closes + keep_days * DAY,
+    )
     writer = replace(writer, model=maker, now=shown.as_of, ref=sent.ref, expires=expires)
     products = [writer.slot(slot) for slot in slots]
-    answer = writer.answer(shown.strategy, shown.fallback_reason, products, content_of(products), occasion)
+    answer = writer.answer(
+        shown.strategy, shown.fallback_reason, products, content_of(products), occasion
+    )
     if record:
         held = products_of(record)
-        return ComposedMail(answer, also=tuple(product["id"] for product in products if product["id"] not in held))
+        return ComposedMail(
+            answer, also=tuple(product["id"] for product in products if product["id"] not in held)
+        )
     if not allowed or known.since.forgotten or (sent.kind.triggered and not shown.occasion):
         return ComposedMail(answer)
-    document = _document(replace(shown, slots=slots), recommender.catalogue, known.number, sent.before)
+    document = _document(
+        replace(shown, slots=slots), recommender.catalogue, known.number, sent.before
+    )
     return ComposedMail(answer, document)
 
 
@@ -159,7 +182,9 @@ def learned_since(recommender: Recommender, customer_id: str, as_of: int) -> lis
 
 
 def _is_handled(events: Events) -> NDArray[np.bool_]:
-    handled: NDArray[np.bool_] = np.isin(events.kind, HANDLED) | ((events.kind == RATING) & (events.weight < 0))
+    handled: NDArray[np.bool_] = np.isin(events.kind, HANDLED) | (
+        (events.kind == RATING) & (events.weight < 0)
+    )
     return handled
 
 
@@ -188,7 +213,9 @@ def _presentable(
     removed = eligibility.filtered(closed, recommender.catalogue, request.without(unwanted).filters)
     held = [
         slot
-        if slot and removed.item(slot.item) == ExclusionRule.NONE and struck_out.isdisjoint(slot.reason.items)
+        if slot
+        and removed.item(slot.item) == ExclusionRule.NONE
+        and struck_out.isdisjoint(slot.reason.items)
         else None
         for slot in shown.slots
     ]
@@ -197,12 +224,18 @@ def _presentable(
         named = [*unwanted, *(slot.item for slot in shown.slots if slot)]
         # Of twice as many, as caps may leave no room for some.
         rest = letter(replace(request.without(named), n=2 * request.n)).slate.slots
-        instead = (slot for slot in rest if removed[slot.item] == ExclusionRule.NONE and room.take(slot.item))
+        instead = (
+            slot
+            for slot in rest
+            if removed[slot.item] == ExclusionRule.NONE and room.take(slot.item)
+        )
         held = [slot or next(instead, None) for slot in held]
     return tuple(slot for slot in held if slot)
 
 
-def _facts(shop: LiveCatalogue, question: RecommendationQuery, kind: MailKind, known: StoreKnowledge) -> StoreFacts:
+def _facts(
+    shop: LiveCatalogue, question: RecommendationQuery, kind: MailKind, known: StoreKnowledge
+) -> StoreFacts:
     ids, until = shop.model.recommender.catalogue.ids, question.options.as_of
     back = shop.restocked if kind is MailKind.BACK_IN_STOCK else {}
     items = ids.find_all([*known.order, *back])
@@ -219,14 +252,20 @@ def _facts(shop: LiveCatalogue, question: RecommendationQuery, kind: MailKind, k
 
 def _told(kind: MailKind, occasion: MailOccasion | None) -> dict[str, Any] | None:
     return (
-        None if occasion is None else {"kind": kind, "text": occasion.text, "until": format_timestamp(occasion.until)}
+        None
+        if occasion is None
+        else {"kind": kind, "text": occasion.text, "until": format_timestamp(occasion.until)}
     )
 
 
-def _shown(letter: CustomerMail, request: SlateRequest, model_version: str, moment: int) -> ShownMail:
+def _shown(
+    letter: CustomerMail, request: SlateRequest, model_version: str, moment: int
+) -> ShownMail:
     slate, occasion = letter.slate, _told(letter.mailing, letter.occasion)
     as_of = request.as_of or moment
-    return ShownMail(slate.strategy, slate.fallback_reason, slate.slots, model_version, as_of, occasion)
+    return ShownMail(
+        slate.strategy, slate.fallback_reason, slate.slots, model_version, as_of, occasion
+    )
 
 
 def _document(shown: ShownMail, catalogue: Catalogue, number: int, before: Sequence[str]) -> str:

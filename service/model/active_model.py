@@ -35,7 +35,11 @@ class ActiveModel:
     """`current` is replaced by one assignment, so an answer is made by one model from beginning to end."""
 
     def __init__(
-        self, registry: Registry, runtime: Path, metrics: Metrics, warm_up: Callable[[LoadedModel], None]
+        self,
+        registry: Registry,
+        runtime: Path,
+        metrics: Metrics,
+        warm_up: Callable[[LoadedModel], None],
     ) -> None:
         self.registry = registry
         self.current: LoadedModel | None = None
@@ -85,7 +89,9 @@ class ActiveModel:
         try:
             self.registry.pin(version, until)
         except OSError as error:
-            log.warning("model %s of a campaign cannot be marked as needed: %s", version, error.strerror)
+            log.warning(
+                "model %s of a campaign cannot be marked as needed: %s", version, error.strerror
+            )
 
     def keep(self, versions: Set[str]) -> None:
         """Have what open campaigns are pinned to at hand, and nothing else besides the model in service."""
@@ -111,7 +117,10 @@ class ActiveModel:
         """The active version; where no model is served also those before it that exist. Raises ArtifactError."""
         versions = self.registry.pointers()
         earlier = [] if self.current else versions[1:]
-        return [*versions[:1], *(version for version in earlier if signature_of(self.registry.path(version)))]
+        return [
+            *versions[:1],
+            *(version for version in earlier if signature_of(self.registry.path(version))),
+        ]
 
     def _follow(self, versions: list[str]) -> list[Refusal]:
         """Serve the first whole one; why those in front of it are refused."""
@@ -144,7 +153,9 @@ class ActiveModel:
             return self._load(directory)
         except ArtifactError as error:
             return Refusal(version, self._shown(error), signature)
-        except Exception as error:  # whatever it is, it must not take the good model away, and it may pass
+        except (
+            Exception
+        ) as error:  # whatever it is, it must not take the good model away, and it may pass
             return Refusal(version, self._shown(error))
 
     def _load(self, directory: Path) -> LoadedModel:
@@ -172,7 +183,9 @@ class ActiveModel:
 
     def _shown(self, error: Exception) -> str:
         """The reason without the host's directories: /readyz shows it to anyone."""
-        text = str(error) if isinstance(error, ArtifactError) else f"{type(error).__name__}: {error}"
+        text = (
+            str(error) if isinstance(error, ArtifactError) else f"{type(error).__name__}: {error}"
+        )
         return text.replace(f"{self.registry.root}/", "")
 
 

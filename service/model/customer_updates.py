@@ -14,13 +14,17 @@ from service.store.events import EventRow
 from service.store.store import CustomerRecords
 
 
-def since(visitor: CustomerRecords, catalogue: Catalogue, *, unasked: int, forgotten: bool) -> CustomerUpdate:
+def since(
+    visitor: CustomerRecords, catalogue: Catalogue, *, unasked: int, forgotten: bool
+) -> CustomerUpdate:
     """Products that the catalogue does not know are left out. `unasked`: what holds for who was never asked."""
     return CustomerUpdate(
         _events(visitor.rows, catalogue) if visitor.rows else NO_UPDATE.events,
         consent=consent(visitor.consents),
         unasked=unasked,
-        unused=np.array([item for item in catalogue.ids.find_all(visitor.unused) if item >= 0], np.int32),
+        unused=np.array(
+            [item for item in catalogue.ids.find_all(visitor.unused) if item >= 0], np.int32
+        ),
         forgotten=forgotten,
     )
 

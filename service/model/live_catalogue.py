@@ -36,7 +36,9 @@ class LiveCatalogue:
     rules: tuple[ShopRule, ...] = ()
     turns: tuple[int, ...] = ()  # when rules begin and end, sorted
     rules_number: int = 0
-    restocked: Mapping[str, int] = field(default_factory=dict)  # product id -> when it came back into stock
+    restocked: Mapping[str, int] = field(
+        default_factory=dict
+    )  # product id -> when it came back into stock
     sales: int = 0  # number up to which sales are counted
     erased: frozenset[bytes] = frozenset()
     erased_number: int = 0
@@ -62,7 +64,11 @@ class LiveCatalogue:
         return len(self.model.recommender.model.sales.item)
 
     def behind(self, now: Position) -> bool:
-        return self.catalogue < now.catalogue or self.rules_number < now.rules or self.erased_number < now.erased
+        return (
+            self.catalogue < now.catalogue
+            or self.rules_number < now.rules
+            or self.erased_number < now.erased
+        )
 
 
 class CatalogueFollower:
@@ -87,7 +93,9 @@ class CatalogueFollower:
     def only(self, versions: Set[str]) -> None:
         """Let go of what was followed for other models, which are in nobody's way then."""
         with self._renewing:
-            self._shops = {version: shop for version, shop in self._shops.items() if version in versions}
+            self._shops = {
+                version: shop for version, shop in self._shops.items() if version in versions
+            }
 
     def edition(self, model: LoadedModel, clock: int | None) -> tuple[int, int]:
         """What answers hang on that no revision tells: which rules hold by the clock, if it counts, and what sells.
@@ -107,7 +115,11 @@ class CatalogueFollower:
         shop = self._newest()
         if shop is None:
             return LiveCatalogue(model, model, strangers=True)
-        return shop if shop.artifact is model else replace(shop, artifact=model, model=model, catalogue=0)
+        return (
+            shop
+            if shop.artifact is model
+            else replace(shop, artifact=model, model=model, catalogue=0)
+        )
 
     def _of(self, model: LoadedModel) -> LiveCatalogue:
         shop = self._shops.get(model.version)
@@ -117,7 +129,11 @@ class CatalogueFollower:
         return next(reversed(self._shops.values()), None)
 
     def _keep(self, shop: LiveCatalogue) -> LiveCatalogue:
-        others = {version: other for version, other in self._shops.items() if version != shop.artifact.version}
+        others = {
+            version: other
+            for version, other in self._shops.items()
+            if version != shop.artifact.version
+        }
         self._shops = {**others, shop.artifact.version: shop}  # at once: who reads it takes no lock
         return shop
 
@@ -131,8 +147,12 @@ def _renewed(shop: LiveCatalogue, connection: Connection) -> LiveCatalogue:
             .order_by(products.c.product_id)
         )
         recommender, learned = shop.model.recommender, shop.artifact.recommender
-        more = [product_update_of(product_id, orjson.loads(document)) for product_id, document in told]
-        model = update_catalogue(recommender.model, more, learned.model, learned.manifest.data_as_of)
+        more = [
+            product_update_of(product_id, orjson.loads(document)) for product_id, document in told
+        ]
+        model = update_catalogue(
+            recommender.model, more, learned.model, learned.manifest.data_as_of
+        )
         shop = replace(
             shop,
             model=replace(shop.model, recommender=recommender.with_model(model)),
@@ -140,12 +160,20 @@ def _renewed(shop: LiveCatalogue, connection: Connection) -> LiveCatalogue:
             restocked=restocked(connection),
         )
     if shop.rules_number < now.rules:
-        documents = connection.execute(select(rules.c.document).where(rules.c.document.isnot(None))).scalars()
-        held = sorted((rule_of(orjson.loads(document)) for document in documents), key=lambda rule: rule.id)
-        turns = sorted(when for rule in held for when in (rule.starts, rule.ends) if when is not None)
+        documents = connection.execute(
+            select(rules.c.document).where(rules.c.document.isnot(None))
+        ).scalars()
+        held = sorted(
+            (rule_of(orjson.loads(document)) for document in documents), key=lambda rule: rule.id
+        )
+        turns = sorted(
+            when for rule in held for when in (rule.starts, rule.ends) if when is not None
+        )
         shop = replace(shop, rules=tuple(held), turns=tuple(turns), rules_number=now.rules)
     if shop.erased_number < now.erased:
-        marks = frozenset(bytes(mark) for mark in connection.execute(select(erased.c.customer)).scalars())
+        marks = frozenset(
+            bytes(mark) for mark in connection.execute(select(erased.c.customer)).scalars()
+        )
         shop = replace(shop, erased=marks, erased_number=now.erased)
     return shop if shop.key else replace(shop, key=tombstone_key(connection))
 
@@ -157,7 +185,9 @@ def _counted(shop: LiveCatalogue, connection: Connection) -> LiveCatalogue:
     # Of a model that did not read the store it is known only up to when it has learned.
     after = recommender.manifest.data_as_of if learned == 0 else -1
     lines = events.sold(connection, learned, max(shop.sales, learned), now, after)
-    item_of = {name: recommender.catalogue.ids.find(name) for name in {line.product_id for line in lines}}
+    item_of = {
+        name: recommender.catalogue.ids.find(name) for name in {line.product_id for line in lines}
+    }
     known = [(line, item_of[line.product_id]) for line in lines if item_of[line.product_id] >= 0]
     if not known:
         return replace(shop, sales=now)

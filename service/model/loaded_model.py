@@ -21,4 +21,6 @@ class LoadedModel:
     @classmethod
     def of(cls, recommender: Recommender) -> Self:
         manifest = recommender.manifest
-        return cls(recommender, manifest.version, manifest.created, format_timestamp(manifest.data_as_of))
+        return cls(
+            recommender, manifest.version, manifest.created, format_timestamp(manifest.data_as_of)
+        )

@@ -60,7 +60,9 @@ def _locked(directory: Path, runtime: Path) -> FileIO | None:
     if not _private(runtime):
         return None
     try:
-        descriptor = os.open(runtime / marker_of(directory), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(
+            runtime / marker_of(directory), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+        )
     except OSError:
         return None
     marker = FileIO(descriptor, "r+b")
@@ -77,5 +79,9 @@ def _private(runtime: Path) -> bool:
     with contextlib.suppress(OSError):
         runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = runtime.lstat()
-        return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o077
+        return (
+            stat.S_ISDIR(status.st_mode)
+            and status.st_uid == os.getuid()
+            and not status.st_mode & 0o077
+        )
     return False

@@ -48,7 +48,10 @@ class BatchAnswer(Schema):
 def add_batch_routes(app: FastAPI, settings: Settings) -> None:
     # For all batches of a process together: a single slate waits for one of theirs at most, or has a thread of its own.
     app.state.batch_places = asyncio.Semaphore(max(1, settings.threads() - 1))
-    kinds = [{"$ref": f"#/components/schemas/{model.__name__}"} for model in (SlateAnswer, RecipientProblem)]
+    kinds = [
+        {"$ref": f"#/components/schemas/{model.__name__}"}
+        for model in (SlateAnswer, RecipientProblem)
+    ]
     app.add_api_route(
         "/v1/recommendations/batch",
         batch_recommendations,
@@ -59,7 +62,9 @@ def add_batch_routes(app: FastAPI, settings: Settings) -> None:
     )
 
 
-async def batch_recommendations(request: Request, options: Annotated[BatchOptions, Body()]) -> StreamingResponse:
+async def batch_recommendations(
+    request: Request, options: Annotated[BatchOptions, Body()]
+) -> StreamingResponse:
     """1 to 1,000 recipients, each on its own. With `Accept: application/x-ndjson` a line each, as they are ready."""
     serving: Responder = request.app.state.serving
     serving.model()  # raises NoModel: once lines are sent it is too late for a 503
@@ -97,7 +102,9 @@ async def _answer(
         if isinstance(one, Invalid):
             raise one
         async with request.app.state.batch_places:
-            served = await serving.serve(customer_question(request, *one), limited=request.state.limited)
+            served = await serving.serve(
+                customer_question(request, *one), limited=request.state.limited
+            )
         return served.body, True
     except Problem as error:
         problem = error
@@ -106,7 +113,9 @@ async def _answer(
         log.error("unexpected %s at %s", type(error).__name__, frames(error))
         problem = Broken()
     told = orjson.Fragment(problem.response().body)
-    return orjson.dumps({"index": place, "customer_id": id_told(given, "customer_id"), "problem": told}), False
+    return orjson.dumps(
+        {"index": place, "customer_id": id_told(given, "customer_id"), "problem": told}
+    ), False
 
 
 async def _lines(answers: AsyncIterator[tuple[bytes, bool]]) -> AsyncIterator[bytes]:

@@ -25,9 +25,13 @@ class Recipient(ParameterModel):
 
     def options(self, common: CustomerOptions) -> CustomerOptions:
         """Those of the call, with what this recipient says instead."""
-        own: dict[str, Any] = {name: getattr(self, name) for name in ("order_id", "market", "locale")}
+        own: dict[str, Any] = {
+            name: getattr(self, name) for name in ("order_id", "market", "locale")
+        }
         changed = {name: value for name, value in own.items() if value is not None}
-        return common.model_copy(update=changed | {"exclude": tuple(sorted({*common.exclude, *self.exclude}))})
+        return common.model_copy(
+            update=changed | {"exclude": tuple(sorted({*common.exclude, *self.exclude}))}
+        )
 
 
 class BatchOptions(CustomerOptions):
@@ -38,7 +42,10 @@ class BatchOptions(CustomerOptions):
         json_schema_extra={
             "examples": [
                 {
-                    "recipients": [{"customer_id": "2034"}, {"customer_id": "811", "exclude": ["1082185"]}],
+                    "recipients": [
+                        {"customer_id": "2034"},
+                        {"customer_id": "811", "exclude": ["1082185"]},
+                    ],
                     "n": 4,
                     "placement": "email",
                     "campaign": "spring",
@@ -46,15 +53,23 @@ class BatchOptions(CustomerOptions):
             ]
         },
     )
-    exclude: Annotated[Excluded, Field(description="products that must not be shown to anyone")] = ()
+    exclude: Annotated[
+        Excluded, Field(description="products that must not be shown to anyone")
+    ] = ()
     # Documented as recipients, or anything: they are judged one by one.
     recipients: Annotated[
         list[SkipValidation[Recipient | Any]],
-        Field(min_length=1, max_length=MOST_RECIPIENTS, description="whatever is no recipient gets a problem"),
+        Field(
+            min_length=1,
+            max_length=MOST_RECIPIENTS,
+            description="whatever is no recipient gets a problem",
+        ),
     ]
 
     def common(self) -> CustomerOptions:
-        return CustomerOptions.model_construct(**{name: getattr(self, name) for name in CustomerOptions.model_fields})
+        return CustomerOptions.model_construct(
+            **{name: getattr(self, name) for name in CustomerOptions.model_fields}
+        )
 
 
 def judged(options: BatchOptions) -> Iterator[tuple[str, CustomerOptions] | Invalid]:
@@ -74,4 +89,6 @@ def _problem(given: Any, errors: list[Any]) -> Invalid:
         told = field_problems(errors)
     else:
         told = [{"field": "recipient", "problem": "should be a JSON object"}]
-    return Invalid("; ".join(f"{one['field']}: {one['problem']}" for one in told[:5]), errors=told[:100])
+    return Invalid(
+        "; ".join(f"{one['field']}: {one['problem']}" for one in told[:5]), errors=told[:100]
+    )

@@ -25,9 +25,17 @@ from service.store import campaigns
 from service.store.campaigns import Campaign
 
 CampaignId = Annotated[
-    str, Path(min_length=1, max_length=100, pattern=NO_NUL, description="the name that calls give as `campaign`")
+    str,
+    Path(
+        min_length=1,
+        max_length=100,
+        pattern=NO_NUL,
+        description="the name that calls give as `campaign`",
+    ),
 ]
-UNKNOWN: Final[dict[int | str, dict[str, Any]]] = {404: problem_schema("There is no campaign or version of that name")}
+UNKNOWN: Final[dict[int | str, dict[str, Any]]] = {
+    404: problem_schema("There is no campaign or version of that name")
+}
 DAMAGED: Final[dict[int | str, dict[str, Any]]] = {409: problem_schema("The version is damaged")}
 
 
@@ -39,22 +47,33 @@ class CampaignBody(ParameterModel):
         json_schema_extra={"examples": [{"kind": "replenishment", "window_hours": 24}]},
     )
     kind: Annotated[
-        MailKind | None, Field(strict=False, description="by default what its name says, or newsletter")
+        MailKind | None,
+        Field(strict=False, description="by default what its name says, or newsletter"),
     ] = None
     window_hours: Annotated[
-        int | None, Field(ge=1, le=8760, description="how long its slates stay what they are"), WHOLE
+        int | None,
+        Field(ge=1, le=8760, description="how long its slates stay what they are"),
+        WHOLE,
     ] = None
     not_twice: Annotated[
-        int | None, Field(ge=0, le=20, description="of how many mails before it nothing is repeated"), WHOLE
+        int | None,
+        Field(ge=0, le=20, description="of how many mails before it nothing is repeated"),
+        WHOLE,
     ] = None
-    model_version: Annotated[str | None, Field(max_length=100, description="by default the one in service")] = None
-    as_of: Annotated[Moment | None, Field(description="nothing after it counts; by default the newest event")] = None
+    model_version: Annotated[
+        str | None, Field(max_length=100, description="by default the one in service")
+    ] = None
+    as_of: Annotated[
+        Moment | None, Field(description="nothing after it counts; by default the newest event")
+    ] = None
 
 
 class CampaignAnswer(Schema):
     campaign: str
     kind: MailKind
-    model_version: str = Field(description="kinds that are mailed when something happens take the one in service")
+    model_version: str = Field(
+        description="kinds that are mailed when something happens take the one in service"
+    )
     as_of: str = Field(description="those take the newest event")
     opened: str
     closes: str = Field(description="then the next call opens it again")
@@ -68,15 +87,29 @@ class CampaignsAnswer(Schema):
 
 def add_campaign_routes(app: FastAPI) -> None:
     path, add = "/v1/campaigns/{campaign_id:id}", partial(app.add_api_route, tags=["campaigns"])
-    add("/v1/campaigns", get_campaigns, methods=["GET"], response_model=CampaignsAnswer, responses=PROBLEMS)
-    add(path, get_campaign, methods=["GET"], response_model=CampaignAnswer, responses=PROBLEMS | UNKNOWN)
+    add(
+        "/v1/campaigns",
+        get_campaigns,
+        methods=["GET"],
+        response_model=CampaignsAnswer,
+        responses=PROBLEMS,
+    )
+    add(
+        path,
+        get_campaign,
+        methods=["GET"],
+        response_model=CampaignAnswer,
+        responses=PROBLEMS | UNKNOWN,
+    )
     problems = PROBLEMS | TOO_LARGE | UNKNOWN | DAMAGED
     add(path, put_campaign, methods=["PUT"], response_model=CampaignAnswer, responses=problems)
 
 
 async def get_campaigns(request: Request) -> Response:
     """Every campaign there was."""
-    return _json({"campaigns": [told(campaign) for campaign in await looked_up(request, campaigns.listed)]})
+    return _json(
+        {"campaigns": [told(campaign) for campaign in await looked_up(request, campaigns.listed)]}
+    )
 
 
 async def get_campaign(request: Request, campaign_id: CampaignId) -> Response:
@@ -84,7 +117,9 @@ async def get_campaign(request: Request, campaign_id: CampaignId) -> Response:
     return _json(told(await looked_up(request, partial(_campaign, campaign_id))))
 
 
-async def put_campaign(request: Request, campaign_id: CampaignId, content: Annotated[CampaignBody, Body()]) -> Response:
+async def put_campaign(
+    request: Request, campaign_id: CampaignId, content: Annotated[CampaignBody, Body()]
+) -> Response:
     """Open a campaign before its first mail, or say something else of it. Slates that were shown stay what they are."""
     serving: Responder = request.app.state.serving
     model = await asyncio.to_thread(_model, serving, content.model_version)
@@ -128,9 +163,13 @@ def _model(serving: Responder, version: str | None) -> LoadedModel:
 def _campaign(campaign_id: str, connection: Connection) -> Campaign:
     found = campaigns.of(connection, campaign_id)
     if found is None:
-        raise NotFound("There is no campaign of that name; the first call with it, or a PUT, opens one.")
+        raise NotFound(
+            "There is no campaign of that name; the first call with it, or a PUT, opens one."
+        )
     return found
 
 
 def _json(body: Any) -> Response:
-    return Response(orjson.dumps(body), headers={"Cache-Control": "no-store"}, media_type="application/json")
+    return Response(
+        orjson.dumps(body), headers={"Cache-Control": "no-store"}, media_type="application/json"
+    )

@@ -23,7 +23,9 @@ from service.store.writer import Change
 
 CLICK: Final = KINDS.index("click")
 HEADERS: Final = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer-when-downgrade"}
-ENDED: Final = "<!doctype html><title>This link has ended</title><p>This link has ended, or it was cut off."
+ENDED: Final = (
+    "<!doctype html><title>This link has ended</title><p>This link has ended, or it was cut off."
+)
 
 
 def add_click_routes(app: FastAPI) -> None:
@@ -38,7 +40,11 @@ async def follow(request: Request, token: str) -> Response:
     if click is None:
         serving.metrics.clicks.labels("refused").inc()
         fallback = serving.links.shop_url
-        return RedirectResponse(fallback, 302, HEADERS) if fallback else HTMLResponse(ENDED, 404, HEADERS)
+        return (
+            RedirectResponse(fallback, 302, HEADERS)
+            if fallback
+            else HTMLResponse(ENDED, 404, HEADERS)
+        )
     # The same link counts once an hour.
     if request.method == "GET" and "prefetch" not in request.headers.get("sec-purpose", ""):
         _record(serving, click, f"{now // HOUR} {token}", now)

@@ -25,19 +25,32 @@ from service.schemas.parameters import Id, Locale, Moment, ParameterModel
 from service.store import consents
 
 LONGEST_PAIR: Final = 2600  # bytes of two ids that an index of PostgreSQL takes together
-GONE: Final[dict[int | str, dict[str, Any]]] = {410: problem_schema("The customer asked to be forgotten")}
+GONE: Final[dict[int | str, dict[str, Any]]] = {
+    410: problem_schema("The customer asked to be forgotten")
+}
 
 
 class ConsentBody(BaseModel):
     """What a customer says, by purpose; what is left out stays as it was."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, json_schema_extra={"examples": [{"personalize_web": False}]}
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        json_schema_extra={"examples": [{"personalize_web": False}]},
     )
-    train: Annotated[bool | None, Field(description="the model may learn from their history")] = None
-    personalize_web: Annotated[bool | None, Field(description="slates on pages may be made for them")] = None
-    personalize_email: Annotated[bool | None, Field(description="slates in mails may be made for them")] = None
-    time: Annotated[Time | None, Field(description="when they said so; by default now. The later one counts")] = None
+    train: Annotated[bool | None, Field(description="the model may learn from their history")] = (
+        None
+    )
+    personalize_web: Annotated[
+        bool | None, Field(description="slates on pages may be made for them")
+    ] = None
+    personalize_email: Annotated[
+        bool | None, Field(description="slates in mails may be made for them")
+    ] = None
+    time: Annotated[
+        Time | None, Field(description="when they said so; by default now. The later one counts")
+    ] = None
 
     def values(self) -> dict[int, int]:
         said = {purpose: getattr(self, name) for purpose, name in enumerate(consents.PURPOSES)}
@@ -45,19 +58,27 @@ class ConsentBody(BaseModel):
 
 
 class UnusedBody(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"product_id": "1082185"}]})
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"product_id": "1082185"}]}
+    )
     product_id: Id
 
 
 class PersonOptions(ParameterModel):
     n: Annotated[int, Field(ge=1, le=100, description="how many products")] = 10
-    as_of: Annotated[Moment | None, Field(description="the moment to answer for; default data_as_of")] = None
+    as_of: Annotated[
+        Moment | None, Field(description="the moment to answer for; default data_as_of")
+    ] = None
 
 
 class DueOptions(PersonOptions):
     locale: Annotated[Locale | None, Field(description="how prices are written")] = None
-    placement: Annotated[Placement | None, Field(description="the spot it is for; a mail needs its own consent")] = None
-    ahead_days: Annotated[float, Field(ge=0, le=365, description="also what will be due by then")] = 0.0
+    placement: Annotated[
+        Placement | None, Field(description="the spot it is for; a mail needs its own consent")
+    ] = None
+    ahead_days: Annotated[
+        float, Field(ge=0, le=365, description="also what will be due by then")
+    ] = 0.0
 
 
 class ConsentAnswer(Schema):
@@ -93,16 +114,42 @@ def add_customer_routes(app: FastAPI) -> None:
     path = "/v1/customers/{customer_id:id}"
     write = PROBLEMS | TOO_LARGE
     add = partial(app.add_api_route, tags=["customers"])
-    add(f"{path}/consent", put_consent, methods=["PUT"], response_model=ConsentAnswer, responses=write | GONE)
-    add(f"{path}/unused", put_unused, methods=["PUT"], response_model=UnusedBody, responses=write | GONE)
-    add(f"{path}/profile", profile, methods=["GET"], response_model=ProfileAnswer, responses=PROBLEMS)
+    add(
+        f"{path}/consent",
+        put_consent,
+        methods=["PUT"],
+        response_model=ConsentAnswer,
+        responses=write | GONE,
+    )
+    add(
+        f"{path}/unused",
+        put_unused,
+        methods=["PUT"],
+        response_model=UnusedBody,
+        responses=write | GONE,
+    )
+    add(
+        f"{path}/profile",
+        profile,
+        methods=["GET"],
+        response_model=ProfileAnswer,
+        responses=PROBLEMS,
+    )
     add(f"{path}/export", export, methods=["GET"], responses=PROBLEMS)
-    add(f"{path}/replenishment", replenishment, methods=["GET"], response_model=DueAnswer, responses=PROBLEMS)
+    add(
+        f"{path}/replenishment",
+        replenishment,
+        methods=["GET"],
+        response_model=DueAnswer,
+        responses=PROBLEMS,
+    )
     add = partial(app.router.add_api_route, tags=["customers"], route_class_override=BareRoute)
     add(path, forget, methods=["DELETE"], response_model=Receipt, responses=PROBLEMS)
 
 
-async def put_consent(request: Request, customer_id: CustomerId, options: Annotated[ConsentBody, Body()]) -> Response:
+async def put_consent(
+    request: Request, customer_id: CustomerId, options: Annotated[ConsentBody, Body()]
+) -> Response:
     """What the customer allows. It holds in the next answer and at the next training."""
     now = int(time.time())
     said = now if options.time is None else options.time
@@ -114,27 +161,42 @@ async def put_consent(request: Request, customer_id: CustomerId, options: Annota
     return _json({"customer_id": customer_id, "consent": customer_view.consent_told(given)})
 
 
-async def put_unused(request: Request, customer_id: CustomerId, options: Annotated[UnusedBody, Body()]) -> Response:
+async def put_unused(
+    request: Request, customer_id: CustomerId, options: Annotated[UnusedBody, Body()]
+) -> Response:
     """Do not use this product: it says nothing about the customer from the next answer on, nor at the next training."""
     if len(f"{customer_id}{options.product_id}".encode()) > LONGEST_PAIR:
         problem = f"has together with the customer's id more than {LONGEST_PAIR} bytes of UTF-8"
-        raise Invalid(f"product_id: {problem}", errors=[{"field": "product_id", "problem": problem}])
+        raise Invalid(
+            f"product_id: {problem}", errors=[{"field": "product_id", "problem": problem}]
+        )
     await durable(request, partial(_strike, customer_id, options.product_id, int(time.time())))
     return _json({"product_id": options.product_id})
 
 
-async def profile(request: Request, customer_id: CustomerId, options: Annotated[PersonOptions, Query()]) -> Response:
+async def profile(
+    request: Request, customer_id: CustomerId, options: Annotated[PersonOptions, Query()]
+) -> Response:
     """What is known of a customer, what it is used for, and why the present slate is what it is, in plain words."""
     person = await _person(request, customer_id, options.as_of)
     return _json(await asyncio.to_thread(customer_view.profile, person, options.n))
 
 
-async def replenishment(request: Request, customer_id: CustomerId, options: Annotated[DueOptions, Query()]) -> Response:
+async def replenishment(
+    request: Request, customer_id: CustomerId, options: Annotated[DueOptions, Query()]
+) -> Response:
     """What the customer buys at intervals and is due, with the interval that was learned."""
     serving: Responder = request.app.state.serving
     locale = options.locale or serving.settings.default_locale
     person = await _person(request, customer_id, options.as_of, options.placement)
-    due = partial(customer_view.due_told, person, options.n, options.ahead_days, locale, serving.links.shop_url)
+    due = partial(
+        customer_view.due_told,
+        person,
+        options.n,
+        options.ahead_days,
+        locale,
+        serving.links.shop_url,
+    )
     return _json(await asyncio.to_thread(due))
 
 
@@ -142,7 +204,9 @@ async def export(request: Request, customer_id: CustomerId) -> Response:
     """Everything that is held about a person."""
     held = await looked_up(request, partial(customer_view.held, customer_id=customer_id))
     learned = await _person(request, customer_id, None)
-    return _json({"customer_id": customer_id, **held, "learned": customer_view.learned_told(learned)})
+    return _json(
+        {"customer_id": customer_id, **held, "learned": customer_view.learned_told(learned)}
+    )
 
 
 async def forget(request: Request, customer_id: CustomerId) -> Response:
@@ -150,7 +214,9 @@ async def forget(request: Request, customer_id: CustomerId) -> Response:
     serving: Responder = request.app.state.serving
     now = int(time.time())
     counts = await durable(request, partial(_forget, customer_id, now))
-    versions = await asyncio.to_thread(customer_view.versions_with, serving.active.registry, customer_id)
+    versions = await asyncio.to_thread(
+        customer_view.versions_with, serving.active.registry, customer_id
+    )
     return _json(customer_view.receipt(counts, versions, now, serving.settings.cache_ttl_seconds))
 
 
@@ -176,4 +242,6 @@ async def _person(
 
 
 def _json(body: Any) -> Response:
-    return Response(orjson.dumps(body), headers={"Cache-Control": "no-store"}, media_type="application/json")
+    return Response(
+        orjson.dumps(body), headers={"Cache-Control": "no-store"}, media_type="application/json"
+    )

@@ -16,7 +16,8 @@ from service.errors import ProblemBody, problem_schema
 
 ASSETS: Final = "/docs/assets"
 POLICY: Final = (
-    "default-src 'self'; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; img-src 'self' data:"
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "script-src 'self' 'unsafe-inline'; img-src 'self' data:"
 )
 OPEN: Final = ("/healthz", "/readyz")
 REFUSALS: Final[dict[str, Any]] = {
@@ -57,7 +58,9 @@ async def docs() -> Response:
 def _openapi(app: FastAPI) -> dict[str, Any]:
     """FastAPI's description, with our problem document, the ways to send a key, and how the door refuses."""
     if app.openapi_schema is None:
-        schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        schema = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes
+        )
         components = schema.setdefault("components", {})
         components["schemas"] |= _problem_schemas()
         components["securitySchemes"] = {
@@ -67,7 +70,9 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         }
         for path, operations in schema["paths"].items():
             for operation in operations.values():
-                operation["security"] = [] if path in OPEN else [{"bearer": []}, {"key": []}, {"basic": []}]
+                operation["security"] = (
+                    [] if path in OPEN else [{"bearer": []}, {"key": []}, {"basic": []}]
+                )
                 if path not in OPEN:
                     operation["responses"] |= REFUSALS
                 for parameter in operation.get("parameters", ()):

@@ -47,7 +47,9 @@ class EventsAnswer(Schema):
     """Every event of the call is in one of the three."""
 
     accepted: int = Field(description="new, and durable now")
-    repeated: list[int] = Field(description="places of events that were known already; nothing changed")
+    repeated: list[int] = Field(
+        description="places of events that were known already; nothing changed"
+    )
     rejected: list[Rejected]
 
 
@@ -92,7 +94,9 @@ async def post_events(request: Request, options: Annotated[EventsBody, Body()]) 
     given = [caller.event(one) for one in options.events]
     judged = await asyncio.to_thread(judge, given, int(time.time()))  # a thousand take 20 ms
     written = await durable(request, partial(_write, judged.events)) if judged.events else NOTHING
-    return Response(orjson.dumps(_told(options.events, judged, written)), 202, media_type="application/json")
+    return Response(
+        orjson.dumps(_told(options.events, judged, written)), 202, media_type="application/json"
+    )
 
 
 async def product_ratings(
@@ -101,11 +105,20 @@ async def product_ratings(
     """What customers say about a product: how many rated it, the mean, and their words."""
     found = await looked_up(request, partial(ratings_of, product_id=product_id))
     spoken = [
-        {"time": format_timestamp(when), "rating": stars, "words": words} for when, stars, words in found if words
+        {"time": format_timestamp(when), "rating": stars, "words": words}
+        for when, stars, words in found
+        if words
     ]
     mean = round(fmean(stars for _, stars, _ in found), 2) if found else None
-    told = {"product_id": product_id, "count": len(found), "mean": mean, "ratings": spoken[: options.n]}
-    return Response(orjson.dumps(told), headers={"Cache-Control": "no-store"}, media_type="application/json")
+    told = {
+        "product_id": product_id,
+        "count": len(found),
+        "mean": mean,
+        "ratings": spoken[: options.n],
+    }
+    return Response(
+        orjson.dumps(told), headers={"Cache-Control": "no-store"}, media_type="application/json"
+    )
 
 
 def _write(events: Sequence[Event], change: Any) -> Written:

@@ -19,7 +19,9 @@ from service.schemas.answers import Feed
 from service.schemas.parameters import WHOLE, Locale, Name, ParameterModel, PopularOptions
 
 MAX_AGE: Final = "public, max-age=300"
-UNKNOWN_FEED: Final[dict[int | str, dict[str, Any]]] = {404: problem_schema("There is no feed of that name")}
+UNKNOWN_FEED: Final[dict[int | str, dict[str, Any]]] = {
+    404: problem_schema("There is no feed of that name")
+}
 
 
 class FeedOptions(ParameterModel):
@@ -50,9 +52,13 @@ async def shop_feed(
         raise NotFound(f"There is no such feed; there are: {', '.join(FEEDS)}.")
     serving: Responder = request.app.state.serving
     limits = PopularOptions(category=options.category, market=options.market)
-    question = RecommendationQuery(QueryKind.POPULAR, limits, options.locale or serving.settings.default_locale)
+    question = RecommendationQuery(
+        QueryKind.POPULAR, limits, options.locale or serving.settings.default_locale
+    )
     model = serving.model()
-    about = f"{model.version} {serving.live.edition(model, int(time.time()))} feed {name} {options.n}"
+    about = (
+        f"{model.version} {serving.live.edition(model, int(time.time()))} feed {name} {options.n}"
+    )
     key = question.key(about, serving.links.secret + serving.store.identity)
     newest = serving.store.revisions.newest(EVERYONE)
     packed = await serving.cache.get(key)
@@ -65,7 +71,9 @@ async def shop_feed(
     return kept(request, packed[STAMP:], MAX_AGE)
 
 
-def _made(serving: Responder, name: str, n: int, question: RecommendationQuery) -> tuple[int | None, bytes]:
+def _made(
+    serving: Responder, name: str, n: int, question: RecommendationQuery
+) -> tuple[int | None, bytes]:
     """In a thread: the feed and the position of the store that it was made at, None where the store is away."""
     found = serving.known(None)
     shop, stamp, known = serving.live.as_known(serving.model()), None, AWAY

@@ -27,7 +27,8 @@ def add_mail_routes(app: FastAPI) -> None:
         recommendations_block,
         methods=["GET"],
         response_class=Response,
-        responses=PROBLEMS | {200: {"content": {HTML: {}}, "description": "A block, empty where the slate is"}},
+        responses=PROBLEMS
+        | {200: {"content": {HTML: {}}, "description": "A block, empty where the slate is"}},
         tags=["mails"],
         route_class_override=QueryRoute,
     )
@@ -38,8 +39,12 @@ async def recommendations_block(
 ) -> Response:
     """The slate of a customer as HTML: a table with inline styles, at most 600 px wide, no script."""
     serving: Responder = request.app.state.serving
-    shown = options.model_copy(update={"fields": Fields.CARD, "placement": options.placement or EMAIL})
-    served = await serving.serve(customer_question(request, customer_id, shown), limited=request.state.limited)
+    shown = options.model_copy(
+        update={"fields": Fields.CARD, "placement": options.placement or EMAIL}
+    )
+    served = await serving.serve(
+        customer_question(request, customer_id, shown), limited=request.state.limited
+    )
     return reply(request, serving, replace(served, body=block(served.body)), HTML)
 
 
@@ -52,5 +57,9 @@ def block(body: bytes) -> bytes:
 def _template() -> Template:
     loader = PackageLoader("service.routes")
     return Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     ).get_template("slate.html")

@@ -36,7 +36,10 @@ class OpenRoute(APIRoute):
 def add_operations(app: FastAPI) -> None:
     tags: list[str | Enum] = ["operations"]
     problems = dict(PROBLEMS)
-    problems |= {404: problem_schema("There is no such version"), 409: problem_schema("The version is damaged")}
+    problems |= {
+        404: problem_schema("There is no such version"),
+        409: problem_schema("The version is damaged"),
+    }
     key: dict[int | str, dict[str, Any]] = {401: PROBLEMS[401]}
     app.add_api_route("/v1/models", models, response_model=Models, responses=key, tags=tags)
     app.add_api_route(
@@ -84,7 +87,9 @@ async def models(request: Request) -> Response:
     return await _models(request)
 
 
-async def activate(request: Request, version: Annotated[str, Path(description="as /v1/models names it")]) -> Response:
+async def activate(
+    request: Request, version: Annotated[str, Path(description="as /v1/models names it")]
+) -> Response:
     """Serve a version, this host's worker at once and the others when they look; every byte of it is checked first."""
     serving: Responder = request.app.state.serving
     registry = serving.active.registry

@@ -25,14 +25,20 @@ from service.store import audit, products, rules
 RuleId = Annotated[Id, Path(description="made by the caller, unique in the shop")]
 MOST_RULES: Final = 200
 FIELD: Final = re.compile(r"`(\w+)`")  # the sentence about what is wrong with a rule begins with it
-NOT_FOUND: Final[dict[int | str, dict[str, Any]]] = {404: problem_schema("There is none of that id")}
+NOT_FOUND: Final[dict[int | str, dict[str, Any]]] = {
+    404: problem_schema("There is none of that id")
+}
 
-FULL: Final[dict[int | str, dict[str, Any]]] = {409: problem_schema("There are as many rules as there may be")}
+FULL: Final[dict[int | str, dict[str, Any]]] = {
+    409: problem_schema("There are as many rules as there may be")
+}
 
 
 class AuditOptions(ParameterModel):
     n: Annotated[int, Field(ge=1, le=1000, description="how many changes")] = 100
-    below: Annotated[int | None, Field(ge=1, le=2**62, description="changes numbered below, for the next page")] = None
+    below: Annotated[
+        int | None, Field(ge=1, le=2**62, description="changes numbered below, for the next page")
+    ] = None
 
 
 class ProductsAnswer(Schema):
@@ -59,16 +65,42 @@ class AuditAnswer(Schema):
 def add_catalogue_routes(app: FastAPI) -> None:
     write = PROBLEMS | TOO_LARGE
     add = partial(app.router.add_api_route, tags=["catalogue"], route_class_override=BareRoute)
-    add("/v1/products", put_products, methods=["PUT"], response_model=ProductsAnswer, responses=write)
+    add(
+        "/v1/products",
+        put_products,
+        methods=["PUT"],
+        response_model=ProductsAnswer,
+        responses=write,
+    )
     path = "/v1/products/{product_id:id}"
-    add(path, patch_product, methods=["PATCH"], response_model=ProductDocument, responses=write | NOT_FOUND)
-    add(path, get_product, methods=["GET"], response_model=ProductDocument, responses=PROBLEMS | NOT_FOUND)
+    add(
+        path,
+        patch_product,
+        methods=["PATCH"],
+        response_model=ProductDocument,
+        responses=write | NOT_FOUND,
+    )
+    add(
+        path,
+        get_product,
+        methods=["GET"],
+        response_model=ProductDocument,
+        responses=PROBLEMS | NOT_FOUND,
+    )
     add = partial(app.router.add_api_route, tags=["rules"], route_class_override=BareRoute)
     add("/v1/rules", get_rules, methods=["GET"], response_model=RulesAnswer, responses=PROBLEMS)
     path = "/v1/rules/{rule_id:id}"
-    add(path, get_rule, methods=["GET"], response_model=RuleDocument, responses=PROBLEMS | NOT_FOUND)
+    add(
+        path, get_rule, methods=["GET"], response_model=RuleDocument, responses=PROBLEMS | NOT_FOUND
+    )
     add(path, put_rule, methods=["PUT"], response_model=RuleDocument, responses=write | FULL)
-    add(path, delete_rule, methods=["DELETE"], response_model=RuleDocument, responses=PROBLEMS | NOT_FOUND)
+    add(
+        path,
+        delete_rule,
+        methods=["DELETE"],
+        response_model=RuleDocument,
+        responses=PROBLEMS | NOT_FOUND,
+    )
     add("/v1/audit", get_audit, methods=["GET"], response_model=AuditAnswer, responses=PROBLEMS)
 
 
@@ -79,7 +111,9 @@ async def put_products(request: Request, options: Annotated[ProductsBody, Body()
     return _json({"written": len(documents)})
 
 
-async def patch_product(request: Request, product_id: ProductId, options: Annotated[ProductFields, Body()]) -> Response:
+async def patch_product(
+    request: Request, product_id: ProductId, options: Annotated[ProductFields, Body()]
+) -> Response:
     """Some fields of one product: sold out, back, dearer, hidden. They show in the next answer."""
     fields = options.model_dump(mode="json", exclude_unset=True)
     serving: Responder = request.app.state.serving
@@ -109,16 +143,22 @@ async def get_rule(request: Request, rule_id: RuleId) -> Response:
     return _json({"rule": found})
 
 
-async def put_rule(request: Request, rule_id: RuleId, content: Annotated[RuleBody, Body()]) -> Response:
+async def put_rule(
+    request: Request, rule_id: RuleId, content: Annotated[RuleBody, Body()]
+) -> Response:
     """A rule, new or in the place of the one of this id. It holds in the next answer."""
     document = _checked(rule_id, content)
-    await durable(request, partial(_put_rule, rule_id, document, int(time.time()), actor_of(request)))
+    await durable(
+        request, partial(_put_rule, rule_id, document, int(time.time()), actor_of(request))
+    )
     return _json({"rule": document})
 
 
 async def delete_rule(request: Request, rule_id: RuleId) -> Response:
     """The rule is gone from the next answer."""
-    before = await durable(request, partial(_put_rule, rule_id, None, int(time.time()), actor_of(request)))
+    before = await durable(
+        request, partial(_put_rule, rule_id, None, int(time.time()), actor_of(request))
+    )
     if before is None:
         raise NotFound("There is no rule of that id.")
     return _json({"rule": before})
@@ -151,7 +191,9 @@ def _put_products(documents: dict[str, Any], change: Any) -> Any:
 def _patch_product(product_id: str, fields: dict[str, Any], learned: bool, change: Any) -> Any:
     if not learned and product_id not in products.of(change.connection, [product_id]):
         raise NotFound("There is no product of that id; PUT /v1/products makes new ones.")
-    return products.put(change, {product_id: fields}, whole=False, time=int(time.time()))[product_id]
+    return products.put(change, {product_id: fields}, whole=False, time=int(time.time()))[
+        product_id
+    ]
 
 
 def _put_rule(rule_id: str, document: Any, now: int, actor: str, change: Any) -> Any:
@@ -168,4 +210,6 @@ def _product(product_id: str, connection: Any) -> Any:
 
 
 def _json(body: Any) -> Response:
-    return Response(orjson.dumps(body), headers={"Cache-Control": "no-store"}, media_type="application/json")
+    return Response(
+        orjson.dumps(body), headers={"Cache-Control": "no-store"}, media_type="application/json"
+    )

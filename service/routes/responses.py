@@ -16,7 +16,9 @@ def reply(request: Request, serving: Responder, served: Served, media_type: str 
     """The body with its headers; a slate that came too late must not be kept by anyone."""
     if served.late:
         return Response(served.body, headers={"Cache-Control": "no-store"}, media_type=media_type)
-    return kept(request, served.body, f"private, max-age={serving.settings.max_age_seconds}", media_type)
+    return kept(
+        request, served.body, f"private, max-age={serving.settings.max_age_seconds}", media_type
+    )
 
 
 def kept(request: Request, body: bytes, cache_control: str, media_type: str = JSON) -> Response:

@@ -66,8 +66,12 @@ class QueryRoute(APIRoute):
         async def handle(request: Request) -> Response:
             query, errors = request.query_params, list[Any]()
             path = request.path_params.items()
-            ids = {name: _read(ID.validate_python, value, errors, "path", name) for name, value in path}
-            given = {name: query.getlist(name) if name in repeated else query[name] for name in query}
+            ids = {
+                name: _read(ID.validate_python, value, errors, "path", name) for name, value in path
+            }
+            given = {
+                name: query.getlist(name) if name in repeated else query[name] for name in query
+            }
             asked = _read(options.model_validate, given, errors, "query")
             if errors:
                 raise RequestValidationError(errors)

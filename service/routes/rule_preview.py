@@ -32,16 +32,21 @@ class PreviewOptions(CustomerOptions):
     """Whose slate, and the rules to try; without `rules` those that the shop has."""
 
     model_config = ConfigDict(strict=True)
-    customer_id: Annotated[Id | None, Field(description="whose slate; without one it is what is popular")] = None
-    rules: Annotated[list[TriedRule] | None, Field(max_length=MOST_RULES, description="by default the shop's own")] = (
-        None
-    )
+    customer_id: Annotated[
+        Id | None, Field(description="whose slate; without one it is what is popular")
+    ] = None
+    rules: Annotated[
+        list[TriedRule] | None,
+        Field(max_length=MOST_RULES, description="by default the shop's own"),
+    ] = None
 
 
 class PreviewAnswer(Schema):
     without: list[dict[str, Any]]
     with_rules: list[dict[str, Any]]
-    effects: list[dict[str, Any]] = Field(description="what each rule alone does to the slate without rules")
+    effects: list[dict[str, Any]] = Field(
+        description="what each rule alone does to the slate without rules"
+    )
 
 
 def add_preview_routes(app: FastAPI) -> None:
@@ -59,19 +64,27 @@ async def preview_rules(request: Request, options: Annotated[PreviewOptions, Bod
     """A customer's slate with and without rules, and what each rule removes, brings in and moves."""
     serving: Responder = request.app.state.serving
     body = await asyncio.to_thread(partial(_preview, serving, options))
-    return Response(orjson.dumps(body), headers={"Cache-Control": "no-store"}, media_type="application/json")
+    return Response(
+        orjson.dumps(body), headers={"Cache-Control": "no-store"}, media_type="application/json"
+    )
 
 
 def _preview(serving: Responder, options: PreviewOptions) -> dict[str, Any]:
-    person = customer_view.person(serving, options.customer_id, options.as_of, order_id=options.order_id)
+    person = customer_view.person(
+        serving, options.customer_id, options.as_of, order_id=options.order_id
+    )
     recommender = person.recommender
     rules = person.request.rules if options.rules is None else _tried(options.rules, options.as_of)
     question = RecommendationQuery(
         QueryKind.CUSTOMER, options, "", customer_id=options.customer_id, repeat=options.repeat
     )
-    asked = resolve_query(question, recommender.catalogue, rules, person.request.as_of or 0, person.order).request
+    asked = resolve_query(
+        question, recommender.catalogue, rules, person.request.as_of or 0, person.order
+    ).request
     asked = recommender.at_home(person.user, asked)
-    found = preview(recommender, asked, partial(recommender.recommend, options.customer_id, since=person.since))
+    found = preview(
+        recommender, asked, partial(recommender.recommend, options.customer_id, since=person.since)
+    )
     return _told(recommender, found)
 
 

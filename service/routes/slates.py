@@ -27,19 +27,34 @@ from service.schemas.parameters import (
     SessionOptions,
 )
 
-UNKNOWN_ORDER: Final[dict[int | str, dict[str, Any]]] = {404: problem_schema("No order of that id was reported")}
+UNKNOWN_ORDER: Final[dict[int | str, dict[str, Any]]] = {
+    404: problem_schema("No order of that id was reported")
+}
 
 
 def add_routes(app: FastAPI) -> None:
     """An id takes all that it can, so what stands at the end of the path decides which address it is."""
     register_url_convertor("id", IdConvertor())
-    _add(app, "GET", "/v1/customers/{customer_id:id}/recommendations", customer_recommendations, SlateAnswer)
+    _add(
+        app,
+        "GET",
+        "/v1/customers/{customer_id:id}/recommendations",
+        customer_recommendations,
+        SlateAnswer,
+    )
     _add(app, "POST", "/v1/recommendations", session_recommendations, SlateAnswer)
     _add(app, "GET", "/v1/products/{product_id:id}/similar", similar_products, SlateAnswer)
     _add(app, "GET", "/v1/popular", popular_products, SlateAnswer)
     _add(app, "GET", "/v1/products/{product_id:id}/bundles", product_bundles, BundleAnswer)
     _add(app, "POST", "/v1/baskets/bundles", basket_bundles, BundleAnswer)
-    _add(app, "GET", "/v1/orders/{order_id:id}/follow-up", order_follow_up, SlateAnswer, UNKNOWN_ORDER)
+    _add(
+        app,
+        "GET",
+        "/v1/orders/{order_id:id}/follow-up",
+        order_follow_up,
+        SlateAnswer,
+        UNKNOWN_ORDER,
+    )
 
 
 def _add(
@@ -51,8 +66,17 @@ def _add(
     more: Mapping[int | str, dict[str, Any]] = MappingProxyType({}),
 ) -> None:
     problems = {**PROBLEMS, **(TOO_LARGE if method == "POST" else {}), **more}
-    add = partial(app.router.add_api_route, route_class_override=QueryRoute if method == "GET" else APIRoute)
-    add(path, endpoint, methods=[method], response_model=answer, responses=problems, tags=["products"])
+    add = partial(
+        app.router.add_api_route, route_class_override=QueryRoute if method == "GET" else APIRoute
+    )
+    add(
+        path,
+        endpoint,
+        methods=[method],
+        response_model=answer,
+        responses=problems,
+        tags=["products"],
+    )
 
 
 async def customer_recommendations(
@@ -62,7 +86,9 @@ async def customer_recommendations(
     return await _answer(request, customer_question(request, customer_id, options))
 
 
-def customer_question(request: Request, customer_id: str, options: CustomerOptions) -> RecommendationQuery:
+def customer_question(
+    request: Request, customer_id: str, options: CustomerOptions
+) -> RecommendationQuery:
     """The same one however it is asked: by address, in a batch, as a block. Raises Forbidden."""
     caller_of(request).mail(options.campaign)
     locale = _locale(request, options)
@@ -76,7 +102,9 @@ def customer_question(request: Request, customer_id: str, options: CustomerOptio
     )
 
 
-async def session_recommendations(request: Request, options: Annotated[SessionOptions, Body()]) -> Response:
+async def session_recommendations(
+    request: Request, options: Annotated[SessionOptions, Body()]
+) -> Response:
     """A slate for a visit: from what was looked at and put into the basket, with or without a known customer."""
     caller_of(request).mail(options.campaign)
     customer_id, session_id = caller_of(request).own(options.customer_id, options.session_id)
@@ -94,18 +122,26 @@ async def session_recommendations(request: Request, options: Annotated[SessionOp
     return await _answer(request, question)
 
 
-async def similar_products(request: Request, product_id: ProductId, options: Annotated[Options, Query()]) -> Response:
+async def similar_products(
+    request: Request, product_id: ProductId, options: Annotated[Options, Query()]
+) -> Response:
     """Products like this one. An unknown product gets what is popular, flagged."""
     return await _answer(
-        request, RecommendationQuery(QueryKind.SIMILAR, options, _locale(request, options), product_id=product_id)
+        request,
+        RecommendationQuery(
+            QueryKind.SIMILAR, options, _locale(request, options), product_id=product_id
+        ),
     )
 
 
-async def popular_products(request: Request, options: Annotated[PopularOptions, Query()]) -> Response:
+async def popular_products(
+    request: Request, options: Annotated[PopularOptions, Query()]
+) -> Response:
     """What is popular now; by category, market and window."""
     locale = _locale(request, options)
     return await _answer(
-        request, RecommendationQuery(QueryKind.POPULAR, options, locale, window_days=options.window_days)
+        request,
+        RecommendationQuery(QueryKind.POPULAR, options, locale, window_days=options.window_days),
     )
 
 
@@ -114,21 +150,29 @@ async def product_bundles(
 ) -> Response:
     """Units of this product and what is bought together with it."""
     locale = _locale(request, options)
-    question = RecommendationQuery(QueryKind.BUNDLES, options, locale, product_id=product_id, size=options.size)
+    question = RecommendationQuery(
+        QueryKind.BUNDLES, options, locale, product_id=product_id, size=options.size
+    )
     return await _answer(request, question)
 
 
 async def basket_bundles(request: Request, options: Annotated[BasketOptions, Body()]) -> Response:
     """What completes this basket, one product a unit."""
     return await _answer(
-        request, RecommendationQuery(QueryKind.BASKET, options, _locale(request, options), basket=options.basket)
+        request,
+        RecommendationQuery(
+            QueryKind.BASKET, options, _locale(request, options), basket=options.basket
+        ),
     )
 
 
-async def order_follow_up(request: Request, order_id: OrderId, options: Annotated[Options, Query()]) -> Response:
+async def order_follow_up(
+    request: Request, order_id: OrderId, options: Annotated[Options, Query()]
+) -> Response:
     """What goes with an order that was reported: nothing of it, nothing that is not needed twice."""
     return await _answer(
-        request, RecommendationQuery(QueryKind.ORDER, options, _locale(request, options), order_id=order_id)
+        request,
+        RecommendationQuery(QueryKind.ORDER, options, _locale(request, options), order_id=order_id),
     )
 
 

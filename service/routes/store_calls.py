@@ -22,7 +22,9 @@ PATIENCE_SECONDS: Final = 2 * WAIT_SECONDS  # for a turn to write, and for the d
 async def durable(request: Request, work: Callable[[Change], T]) -> T:
     """What `work` gives, once a power cut could not take it back. Raises StoreAway."""
     try:
-        return await asyncio.wait_for(asyncio.wrap_future(store_of(request).write(work)), PATIENCE_SECONDS)
+        return await asyncio.wait_for(
+            asyncio.wrap_future(store_of(request).write(work)), PATIENCE_SECONDS
+        )
     except (StoreDownError, TimeoutError):
         raise StoreAway from None
 

@@ -37,7 +37,9 @@ class TokenBody(BaseModel):
     customer_id: Annotated[Id | None, Field(description="whose slate and events it opens")] = None
     session_id: Annotated[Id | None, Field(description="the visit that it may name")] = None
     minutes: Annotated[
-        int | None, Field(ge=1, le=1440, description="its life; by default as the settings say"), WHOLE
+        int | None,
+        Field(ge=1, le=1440, description="its life; by default as the settings say"),
+        WHOLE,
     ] = None
 
     @model_validator(mode="after")
@@ -68,7 +70,9 @@ async def make_token(request: Request, options: Annotated[TokenBody, Body()]) ->
     serving: Responder = request.app.state.serving
     secret = serving.settings.token_secret()
     if secret is None:
-        raise Conflict("Customer tokens need REGULARS_SIGNING_KEY to be set, so that nobody else can make them.")
+        raise Conflict(
+            "Customer tokens need REGULARS_SIGNING_KEY to be set, so that nobody else can make them."
+        )
     expires = int(time.time()) + 60 * (options.minutes or serving.settings.token_minutes)
     token = sign(secret, CustomerToken(options.customer_id, options.session_id, expires))
     body = orjson.dumps({"token": token, "expires": format_timestamp(expires)})

@@ -13,7 +13,10 @@ import orjson
 def frames(error: BaseException) -> str:
     """Where it happened, without the message: that could hold a customer's id."""
     places = traceback.extract_tb(error.__traceback__)[-6:]
-    return " < ".join(f"{place.filename.rsplit('/', 1)[-1]}:{place.lineno} {place.name}" for place in reversed(places))
+    return " < ".join(
+        f"{place.filename.rsplit('/', 1)[-1]}:{place.lineno} {place.name}"
+        for place in reversed(places)
+    )
 
 
 class JsonLines(logging.Formatter):
@@ -38,6 +41,12 @@ def config(level: str) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"json": {"()": "service.runtime.logs.JsonLines"}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stderr"}},
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "formatter": "json",
+                "stream": "ext://sys.stderr",
+            }
+        },
         "root": {"handlers": ["stderr"], "level": level.upper()},
     }

@@ -36,20 +36,39 @@ class Metrics:
             registry=registry,
         )
         self.answers = Counter(
-            "regulars_answers", "Slates, by strategy and fallback", ["strategy", "fallback_reason"], registry=registry
+            "regulars_answers",
+            "Slates, by strategy and fallback",
+            ["strategy", "fallback_reason"],
+            registry=registry,
         )
-        self.cache_lookups = Counter("regulars_cache_lookups", "Cache lookups", ["result"], registry=registry)
-        self.cache_errors = Counter("regulars_cache_errors", "Calls to the cache that failed", registry=registry)
-        self.cache_drops = Counter("regulars_cache_drops", "Answers not cached for want of room", registry=registry)
-        self.errors = Counter("regulars_errors", "Requests that ended in an unexpected error", registry=registry)
+        self.cache_lookups = Counter(
+            "regulars_cache_lookups", "Cache lookups", ["result"], registry=registry
+        )
+        self.cache_errors = Counter(
+            "regulars_cache_errors", "Calls to the cache that failed", registry=registry
+        )
+        self.cache_drops = Counter(
+            "regulars_cache_drops", "Answers not cached for want of room", registry=registry
+        )
+        self.errors = Counter(
+            "regulars_errors", "Requests that ended in an unexpected error", registry=registry
+        )
         self.late = Counter("regulars_late", "Slates given up on", ["reason"], registry=registry)
         self.mails = Counter(
-            "regulars_mails", "Slates of mails, by whether they were recorded", ["state"], registry=registry
+            "regulars_mails",
+            "Slates of mails, by whether they were recorded",
+            ["state"],
+            registry=registry,
         )
         self.clicks = Counter(
-            "regulars_clicks", "Links of mails followed, by what became of the click", ["result"], registry=registry
+            "regulars_clicks",
+            "Links of mails followed, by what became of the click",
+            ["result"],
+            registry=registry,
         )
-        self.refusals = Counter("regulars_models_refused", "Models that were refused", registry=registry)
+        self.refusals = Counter(
+            "regulars_models_refused", "Models that were refused", registry=registry
+        )
         self._breaker = Gauge(
             "regulars_breaker_open",
             "1 where a worker leaves Redis alone",

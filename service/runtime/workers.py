@@ -84,7 +84,9 @@ def dealt(processors: Sequence[int], workers: int) -> list[set[int]]:
 
 def confine(pid: int, share: set[int]) -> None:
     """Have every thread of a process stay on these processors, as will those that they start."""
-    with contextlib.suppress(OSError):  # one has just ended: looked at again soon; or a sandbox forbids it
+    with contextlib.suppress(
+        OSError
+    ):  # one has just ended: looked at again soon; or a sandbox forbids it
         for thread in Path(f"/proc/{pid}/task").iterdir():
             os.sched_setaffinity(int(thread.name), share)
 

@@ -38,12 +38,16 @@ class Recommendation(Schema):
     image_url: str | None = None
     in_stock: bool | None = None
     attributes: dict[str, Any] = {}
-    click_url: str | None = Field(None, description="where it leads from a mail; null where the slate is for none")
+    click_url: str | None = Field(
+        None, description="where it leads from a mail; null where the slate is for none"
+    )
 
 
 class Occasion(Schema):
     kind: MailKind
-    text: str = Field(description="why this customer gets this mail now, in a sentence they may read")
+    text: str = Field(
+        description="why this customer gets this mail now, in a sentence they may read"
+    )
     until: datetime = Field(description="the last moment at which the mail makes sense")
 
 
@@ -59,15 +63,23 @@ class AnswerBody(Schema):
     requested: int
     count: int
     complete: bool = Field(description="count is what was requested")
-    missing_ids: list[str] = Field(description="products in the request that the catalogue does not know")
-    occasion: Occasion | None = Field(description="why this mail is due; null where it is not, or is none")
+    missing_ids: list[str] = Field(
+        description="products in the request that the catalogue does not know"
+    )
+    occasion: Occasion | None = Field(
+        description="why this mail is due; null where it is not, or is none"
+    )
 
 
 RECOMMENDATION_EXAMPLE: Final[dict[str, Any]] = {
     "id": "1082185",
     "score": 0.81,
     "source": "own_purchases",
-    "reason": {"kind": "buy_again", "product_ids": ["1082185"], "text": "You buy this about every 9 days"},
+    "reason": {
+        "kind": "buy_again",
+        "product_ids": ["1082185"],
+        "text": "You buy this about every 9 days",
+    },
     "title": "Bananas",
     "category": "TROPICAL FRUIT",
     "brand": "National",
@@ -99,7 +111,9 @@ ANSWER_EXAMPLE: Final[dict[str, Any]] = {
 
 class SlateAnswer(AnswerBody):
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{**ANSWER_EXAMPLE, "recommendations": [RECOMMENDATION_EXAMPLE]}]}
+        json_schema_extra={
+            "examples": [{**ANSWER_EXAMPLE, "recommendations": [RECOMMENDATION_EXAMPLE]}]
+        }
     )
     recommendations: list[Recommendation]
 
@@ -107,12 +121,16 @@ class SlateAnswer(AnswerBody):
 class Unit(Schema):
     """Products that go together. The figures are those of the anchor and the first product."""
 
-    anchor_id: str = Field(description="the product asked for, or the one in the basket with the strongest tie")
+    anchor_id: str = Field(
+        description="the product asked for, or the one in the basket with the strongest tie"
+    )
     products: list[Recommendation] = Field(description="what goes with it")
     support: int = Field(description="orders that hold both")
     rule_confidence: float = Field(description="P(product | anchor)")
     lift: float = Field(description="P(both) / (P(anchor) P(product))")
-    total_price: float | None = Field(description="anchor and products; null when a price is unknown")
+    total_price: float | None = Field(
+        description="anchor and products; null when a price is unknown"
+    )
     total_price_text: str | None
     currency: str | None
 
@@ -197,7 +215,9 @@ class Ready(Schema):
     refused: Refused | None = Field(
         description="the active version where it is damaged; the one before it stays, or the newest whole one is served"
     )
-    store: str = Field(description="which one, and whether it answers: breaker closed, half_open or open")
+    store: str = Field(
+        description="which one, and whether it answers: breaker closed, half_open or open"
+    )
     cache: str
 
 

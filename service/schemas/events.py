@@ -56,14 +56,20 @@ def stars(value: Any) -> Any:
     return STARS.get(value, value) if isinstance(value, str) else value
 
 
-SINCE_1970: Final = {"type": "string", "format": "date-time", "pattern": "^(19[7-9][0-9]|[2-9][0-9]{3})-"}
+SINCE_1970: Final = {
+    "type": "string",
+    "format": "date-time",
+    "pattern": "^(19[7-9][0-9]|[2-9][0-9]{3})-",
+}
 Time = Annotated[int, BeforeValidator(aware_moment), WithJsonSchema(SINCE_1970)]
 Amount = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 Placement = Annotated[str, Field(pattern="^[a-z0-9_-]{1,50}$")]
 Stars = Annotated[
     float,
     Field(ge=1, le=5, allow_inf_nan=False),
-    BeforeValidator(stars, json_schema_input_type=Annotated[float, Field(ge=1, le=5)] | Literal["up", "down"]),
+    BeforeValidator(
+        stars, json_schema_input_type=Annotated[float, Field(ge=1, le=5)] | Literal["up", "down"]
+    ),
 ]
 
 
@@ -102,13 +108,19 @@ class EventBody(BaseModel):
             ]
         },
     )
-    event_id: Annotated[Id, Field(description="made by the caller; the same one again changes nothing")]
+    event_id: Annotated[
+        Id, Field(description="made by the caller; the same one again changes nothing")
+    ]
     kind: Literal[KINDS]  # type: ignore[valid-type]
     time: Annotated[Time, Field(description="ISO 8601, with its zone")]
     customer_id: Id | None = None
-    session_id: Annotated[Id | None, Field(description="the visit; belongs to the customer who logs in")] = None
+    session_id: Annotated[
+        Id | None, Field(description="the visit; belongs to the customer who logs in")
+    ] = None
     product_id: Id | None = None
-    product_ids: Annotated[tuple[Id, ...] | None, Field(max_length=MOST_SHOWN, description="what was shown")] = None
+    product_ids: Annotated[
+        tuple[Id, ...] | None, Field(max_length=MOST_SHOWN, description="what was shown")
+    ] = None
     order_id: Id | None = None
     lines: Annotated[tuple[LineBody, ...] | None, Field(max_length=MOST_LINES)] = None
     currency: Annotated[str | None, Field(pattern="^[A-Z]{3}$")] = None
@@ -119,7 +131,10 @@ class EventBody(BaseModel):
     ] = None
     rating: Annotated[Stars | None, Field(description='1 to 5 stars, "up" or "down"')] = None
     words: Annotated[
-        str | None, Field(max_length=5000, pattern=NO_NUL, description="what the customer says about the product")
+        str | None,
+        Field(
+            max_length=5000, pattern=NO_NUL, description="what the customer says about the product"
+        ),
     ] = None
 
     @model_validator(mode="after")
@@ -128,19 +143,27 @@ class EventBody(BaseModel):
             _need(self.lines, f"a {self.kind} needs `lines`, with a product_id each")
             _need(self.kind == "return" or self.order_id, "a purchase needs its `order_id`")
         elif self.kind == "exposure":
-            _need(self.product_ids, "an exposure needs `product_ids`, in the order in which they were shown")
+            _need(
+                self.product_ids,
+                "an exposure needs `product_ids`, in the order in which they were shown",
+            )
         else:
             _need(self.product_id, f"a {self.kind} needs its `product_id`")
         _need(self.kind != "rating" or self.rating is not None, "a rating needs its `rating`")
         known = self.customer_id or self.session_id
-        _need(known or self.kind == "purchase", f"a {self.kind} needs a `customer_id` or a `session_id`")
+        _need(
+            known or self.kind == "purchase",
+            f"a {self.kind} needs a `customer_id` or a `session_id`",
+        )
         return self
 
     def event(self) -> Event:
         if self.kind in ORDERS:
             lines = _one_a_product(self.lines or ())
         elif self.kind == "exposure":
-            lines = tuple(EventLine(product_id) for product_id in dict.fromkeys(self.product_ids or ()))
+            lines = tuple(
+                EventLine(product_id) for product_id in dict.fromkeys(self.product_ids or ())
+            )
         else:
             lines = (EventLine(self.product_id or ""),)
         return Event(
@@ -183,7 +206,11 @@ class EventsBody(BaseModel):
     # Documented as events, or anything: they are judged one by one.
     events: Annotated[
         list[SkipValidation[EventBody | Any]],
-        Field(min_length=1, max_length=MOST_EVENTS, description="whatever is no event comes back under `rejected`"),
+        Field(
+            min_length=1,
+            max_length=MOST_EVENTS,
+            description="whatever is no event comes back under `rejected`",
+        ),
     ]
 
 

@@ -24,9 +24,13 @@ from models.data.timestamps import parse_timestamp
 from models.rules.filters import Filters, Repeat
 
 MOST_EXCLUDED: Final = 1000
-MOST_TOGETHER: Final = 100  # products of a visit or a basket: every one costs time; and in a query: it has to fit
+MOST_TOGETHER: Final = (
+    100  # products of a visit or a basket: every one costs time; and in a query: it has to fit
+)
 # Language, script, region, variant.
-LOCALE: Final = re.compile("[A-Za-z]{2,3}([_-][A-Za-z]{4})?([_-]([A-Za-z]{2}|[0-9]{3}))?([_-][A-Za-z0-9]{5,8})?")
+LOCALE: Final = re.compile(
+    "[A-Za-z]{2,3}([_-][A-Za-z]{4})?([_-]([A-Za-z]{2}|[0-9]{3}))?([_-][A-Za-z0-9]{5,8})?"
+)
 
 
 def moment(value: Any) -> Any:
@@ -60,12 +64,18 @@ def as_a_set(ids: tuple[str, ...]) -> tuple[str, ...]:
 NO_NUL: Final = r"^[^\x00]*$"  # no database takes it in a text
 Id = Annotated[str, Field(min_length=1, max_length=500, pattern=NO_NUL)]
 Listed = Annotated[str, Field(max_length=500, pattern=NO_NUL)]
-Excluded = Annotated[tuple[Listed, ...], Field(strict=False, max_length=MOST_EXCLUDED), AfterValidator(as_a_set)]
-Together = Annotated[tuple[Listed, ...], Field(strict=False, max_length=MOST_TOGETHER), AfterValidator(as_a_set)]
+Excluded = Annotated[
+    tuple[Listed, ...], Field(strict=False, max_length=MOST_EXCLUDED), AfterValidator(as_a_set)
+]
+Together = Annotated[
+    tuple[Listed, ...], Field(strict=False, max_length=MOST_TOGETHER), AfterValidator(as_a_set)
+]
 Name = Annotated[str, Field(min_length=1, max_length=500)]
 WHOLE: Final = BeforeValidator(whole)
 Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-DATE: Final = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]}
+DATE: Final = {
+    "anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]
+}
 Moment = Annotated[int, BeforeValidator(moment), WithJsonSchema(DATE)]
 Locale = Annotated[
     str | None,
@@ -90,10 +100,16 @@ class ParameterModel(BaseModel):
         if not isinstance(values, dict):
             return values
         known = cls.model_fields
-        return {name: value for name, value in values.items() if name not in known or value not in (None, "")}
+        return {
+            name: value
+            for name, value in values.items()
+            if name not in known or value not in (None, "")
+        }
 
     @classmethod
-    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(
+        cls, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
         """Of a body. In a query the page of the documentation says of every parameter that it may be empty."""
         reference = handler(core)
         schema = handler.resolve_ref_schema(reference)
@@ -105,7 +121,11 @@ class ParameterModel(BaseModel):
 
 
 def _or_empty(described: JsonSchemaValue) -> JsonSchemaValue:
-    told = {name: value for name, value in described.items() if name in ("title", "description", "default")}
+    told = {
+        name: value
+        for name, value in described.items()
+        if name in ("title", "description", "default")
+    }
     held = {name: value for name, value in described.items() if name not in told}
     return {**told, "anyOf": [held, {"enum": ["", None]}]}
 
@@ -116,40 +136,72 @@ class Options(ParameterModel):
     n: Annotated[int, Field(ge=1, le=100, description="how many products"), WHOLE] = 10
     placement: Annotated[
         str | None,
-        Field(pattern="^[a-z0-9_-]{1,50}$", description="the spot it is for: home, product, basket, email"),
+        Field(
+            pattern="^[a-z0-9_-]{1,50}$",
+            description="the spot it is for: home, product, basket, email",
+        ),
     ] = None
-    exclude: Annotated[Together, Field(description="products that must not be shown; may be repeated")] = ()
+    exclude: Annotated[
+        Together, Field(description="products that must not be shown; may be repeated")
+    ] = ()
     category: Annotated[Name | None, Field(description="only this category")] = None
     brand: Annotated[Name | None, Field(description="only this brand")] = None
-    min_price: Annotated[Price | None, Field(description="only products at this price or above")] = None
-    max_price: Annotated[Price | None, Field(description="only products at this price or below")] = None
+    min_price: Annotated[
+        Price | None, Field(description="only products at this price or above")
+    ] = None
+    max_price: Annotated[
+        Price | None, Field(description="only products at this price or below")
+    ] = None
     market: Annotated[Name | None, Field(description="only what is sold there")] = None
     locale: Annotated[Locale | None, Field(description="how prices are written")] = None
-    strict: Annotated[bool, Field(description="fewer and better: no filling up with popular products")] = False
+    strict: Annotated[
+        bool, Field(description="fewer and better: no filling up with popular products")
+    ] = False
     campaign: Annotated[
         str | None,
-        Field(min_length=1, max_length=100, pattern=NO_NUL, description="a mailing: its slates stay what they are"),
+        Field(
+            min_length=1,
+            max_length=100,
+            pattern=NO_NUL,
+            description="a mailing: its slates stay what they are",
+        ),
     ] = None
     as_of: Annotated[
-        Moment | None, Field(description="the moment to answer for, ISO 8601, UTC without a zone; default data_as_of")
+        Moment | None,
+        Field(
+            description="the moment to answer for, ISO 8601, UTC without a zone; default data_as_of"
+        ),
     ] = None
     deadline_ms: Annotated[
-        int | None, Field(ge=1, le=10_000, description="after this the popular slate goes out, flagged"), WHOLE
+        int | None,
+        Field(ge=1, le=10_000, description="after this the popular slate goes out, flagged"),
+        WHOLE,
     ] = None
     fields: Annotated[
-        Fields, Field(strict=False, description="ids: id, score, source, reason; card: all there is to show")
+        Fields,
+        Field(
+            strict=False, description="ids: id, score, source, reason; card: all there is to show"
+        ),
     ] = Fields.CARD
 
     def filters(self, exclude: tuple[int, ...]) -> Filters:
-        return Filters(exclude, self.category, self.brand, self.min_price, self.max_price, self.market)
+        return Filters(
+            exclude, self.category, self.brand, self.min_price, self.max_price, self.market
+        )
 
 
 class CustomerOptions(Options):
     order_id: Annotated[
-        Id | None, Field(description="an order that was reported: nothing of it is shown, and what goes with it may be")
+        Id | None,
+        Field(
+            description="an order that was reported: nothing of it is shown, and what goes with it may be"
+        ),
     ] = None
     repeat: Annotated[
-        Repeat, Field(strict=False, description="what was bought before: shown when it is time, always, never")
+        Repeat,
+        Field(
+            strict=False, description="what was bought before: shown when it is time, always, never"
+        ),
     ] = Repeat.AUTO
 
 
@@ -157,7 +209,10 @@ class SessionOptions(CustomerOptions):
     """Who is there and what they do. Products the catalogue does not know are named in `missing_ids`."""
 
     model_config = ConfigDict(
-        strict=True, json_schema_extra={"examples": [{"recent": ["1082185", "995242"], "basket": ["1029743"], "n": 5}]}
+        strict=True,
+        json_schema_extra={
+            "examples": [{"recent": ["1082185", "995242"], "basket": ["1029743"], "n": 5}]
+        },
     )
     customer_id: Annotated[Id | None, Field(description="whose purchases count too")] = None
     session_id: Annotated[Id | None, Field(description="the visit, whose events count too")] = None
@@ -168,15 +223,24 @@ class SessionOptions(CustomerOptions):
 
 class PopularOptions(Options):
     window_days: Annotated[
-        int | None, Field(ge=1, le=3650, description="sales of how many days count; by default the model's own window")
+        int | None,
+        Field(
+            ge=1,
+            le=3650,
+            description="sales of how many days count; by default the model's own window",
+        ),
     ] = None
 
 
 class BundleOptions(Options):
-    size: Annotated[int, Field(ge=2, le=4, description="most products in a bundle, the one asked for included")] = 2
+    size: Annotated[
+        int, Field(ge=2, le=4, description="most products in a bundle, the one asked for included")
+    ] = 2
 
 
 class BasketOptions(Options):
-    model_config = ConfigDict(strict=True, json_schema_extra={"examples": [{"basket": ["1082185", "995242"], "n": 5}]})
+    model_config = ConfigDict(
+        strict=True, json_schema_extra={"examples": [{"basket": ["1082185", "995242"], "n": 5}]}
+    )
     exclude: Annotated[Excluded, Field(description="products that must not be shown")] = ()
     basket: Annotated[Together, Field(description="what is in the basket")]

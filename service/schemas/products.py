@@ -49,10 +49,15 @@ class ProductFields(BaseModel):
         Field(description="null: sold everywhere"),
     ] = None
     available_from: Annotated[Moment | None, Field(description="not shown before, ISO 8601")] = None
-    available_until: Annotated[Moment | None, Field(description="not shown from then on, ISO 8601")] = None
+    available_until: Annotated[
+        Moment | None, Field(description="not shown from then on, ISO 8601")
+    ] = None
     attributes: Annotated[
         dict[Annotated[str, Field(max_length=100)], Text | float | bool | None],
-        Field(max_length=MOST_ATTRIBUTES, description="anything else; `cost` is what rules of margin look at"),
+        Field(
+            max_length=MOST_ATTRIBUTES,
+            description="anything else; `cost` is what rules of margin look at",
+        ),
     ] = {}
 
 
@@ -74,7 +79,13 @@ class ProductsBody(BaseModel):
             "examples": [
                 {
                     "products": [
-                        {"product_id": "p-1", "title": "Oat milk", "category": "MILK", "price": 2.19, "currency": "USD"}
+                        {
+                            "product_id": "p-1",
+                            "title": "Oat milk",
+                            "category": "MILK",
+                            "price": 2.19,
+                            "currency": "USD",
+                        }
                     ]
                 }
             ]
@@ -90,10 +101,31 @@ TEXTS: Final[Described] = {"type": "array", "items": TEXT}
 AWARE: Final[Described] = {"type": "string", "format": "date-time"}
 PRICE: Final[Described] = {"type": "number", "minimum": 0, "maximum": 1e12}
 MARGIN: Final[Described] = {"type": "number", "minimum": 0, "exclusiveMaximum": 1}
-STRENGTH: Final[Described] = {"type": "number", "minimum": 1, "maximum": 1e6, "description": "1 has no effect"}
-POSITION: Final[Described] = {"type": "integer", "minimum": 1, "maximum": 100, "description": "the next ones follow"}
-MOST: Final[Described] = {"type": "integer", "minimum": 1, "maximum": 10, "description": "of one, among ten products"}
-SELECTORS: Final = {"product_ids": TEXTS, "category": TEXT, "brand": TEXT, "min_price": PRICE, "max_price": PRICE}
+STRENGTH: Final[Described] = {
+    "type": "number",
+    "minimum": 1,
+    "maximum": 1e6,
+    "description": "1 has no effect",
+}
+POSITION: Final[Described] = {
+    "type": "integer",
+    "minimum": 1,
+    "maximum": 100,
+    "description": "the next ones follow",
+}
+MOST: Final[Described] = {
+    "type": "integer",
+    "minimum": 1,
+    "maximum": 10,
+    "description": "of one, among ten products",
+}
+SELECTORS: Final = {
+    "product_ids": TEXTS,
+    "category": TEXT,
+    "brand": TEXT,
+    "min_price": PRICE,
+    "max_price": PRICE,
+}
 
 
 def _or_null(described: Described) -> Described:
@@ -147,10 +179,19 @@ RULE: Final[Described] = {
     ],
     "examples": [
         {"kind": "filter", "which": {"category": "MILK"}, "placements": ["milk-page"]},
-        {"kind": "exclude", "which": {"product_ids": ["1082185"]}, "ends": "2026-12-24T18:00:00+01:00"},
+        {
+            "kind": "exclude",
+            "which": {"product_ids": ["1082185"]},
+            "ends": "2026-12-24T18:00:00+01:00",
+        },
         {"kind": "boost", "which": {"brand": "National"}, "strength": 3},
         {"kind": "bury", "which": {"max_price": 1}, "strength": 2, "market": "north"},
-        {"kind": "pin", "which": {"product_ids": ["1082185"]}, "position": 1, "placements": ["home"]},
+        {
+            "kind": "pin",
+            "which": {"product_ids": ["1082185"]},
+            "position": 1,
+            "placements": ["home"],
+        },
         {"kind": "cap", "by": "brand", "most": 3},
         {"kind": "minimum", "of": "margin", "minimum": 0.2, "which": {"category": "MILK"}},
     ],
@@ -159,12 +200,18 @@ RuleBody = Annotated[dict[str, Any], WithJsonSchema(RULE)]
 
 
 def _named(kind: Described) -> Described:
-    return {**kind, "properties": {"id": TEXT, **kind["properties"]}, "required": ["id", *kind["required"]]}
+    return {
+        **kind,
+        "properties": {"id": TEXT, **kind["properties"]},
+        "required": ["id", *kind["required"]],
+    }
 
 
 TRIED: Final[Described] = {
     **RULE,
     "oneOf": [_named(kind) for kind in RULE["oneOf"]],
-    "examples": [{"id": f"rule-{place}", **example} for place, example in enumerate(RULE["examples"])],
+    "examples": [
+        {"id": f"rule-{place}", **example} for place, example in enumerate(RULE["examples"])
+    ],
 }
 TriedRule = Annotated[dict[str, Any], WithJsonSchema(TRIED)]

@@ -18,9 +18,13 @@ from models.data.urls import is_absolute, tagged
 from service.settings import Settings
 from service.signing import recommendation_ids
 
-PURPOSE: Final = b"regulars click links"  # nothing else that is signed with the secret can be a click
+PURPOSE: Final = (
+    b"regulars click links"  # nothing else that is signed with the secret can be a click
+)
 SIGNATURE: Final = 16  # bytes of the HMAC that are kept
-HEAD: Final = Struct(">IBH")  # seconds since 1970, bytes of the record's name, bytes of the recommendation id
+HEAD: Final = Struct(
+    ">IBH"
+)  # seconds since 1970, bytes of the record's name, bytes of the recommendation id
 
 
 @dataclass(frozen=True)
@@ -37,8 +41,12 @@ class Click:
 @dataclass(frozen=True)
 class ClickLinks:
     secret: bytes
-    shop_url: str | None = None  # what relative addresses in the catalogue are joined to, and where every click may end
-    public_url: str | None = None  # where mails reach this service; None: links lead to the shop and are not counted
+    shop_url: str | None = (
+        None  # what relative addresses in the catalogue are joined to, and where every click may end
+    )
+    public_url: str | None = (
+        None  # where mails reach this service; None: links lead to the shop and are not counted
+    )
     utm_source: str = "regulars"
 
     @classmethod
@@ -78,7 +86,9 @@ class ClickLinks:
             return None
         payload = signed[SIGNATURE:]
         genuine = hmac.compare_digest(signed[:SIGNATURE], self._signature(payload))
-        if not genuine or self.public_url is None or _text(signed) != token:  # the same bytes in another spelling
+        if (
+            not genuine or self.public_url is None or _text(signed) != token
+        ):  # the same bytes in another spelling
             return None
         expires, named, slate = HEAD.unpack_from(payload)
         texts = payload[HEAD.size :]
@@ -90,7 +100,9 @@ class ClickLinks:
     def target(self, click: Click) -> str:
         """Where a click leads: the product's page, told where it comes from."""
         slate = recommendation_ids.read(self.secret, click.recommendation_id)
-        return tagged(click.url, self.utm_source, slate.campaign if slate else None, click.product_id)
+        return tagged(
+            click.url, self.utm_source, slate.campaign if slate else None, click.product_id
+        )
 
     @cached_property
     def _keyed(self) -> hmac.HMAC:

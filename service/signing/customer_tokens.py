@@ -65,7 +65,9 @@ def _understood(claims: Mapping[str, Any], now: int) -> CustomerToken:
     if expires > now + LONGEST_SECONDS:
         raise TokenError("The customer token lives longer than a day.")
     if customer_id is session_id is None or not (_is_id(customer_id) and _is_id(session_id)):
-        raise TokenError("The customer token names neither a customer in 'sub' nor a session in 'sid', as text.")
+        raise TokenError(
+            "The customer token names neither a customer in 'sub' nor a session in 'sid', as text."
+        )
     return CustomerToken(customer_id, session_id, int(expires))
 
 

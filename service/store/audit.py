@@ -12,7 +12,14 @@ from service.store.writer import Change
 
 
 def note(
-    change: Change, *, time: int, actor: str, action: str, subject: str, before: Any = None, after: Any = None
+    change: Change,
+    *,
+    time: int,
+    actor: str,
+    action: str,
+    subject: str,
+    before: Any = None,
+    after: Any = None,
 ) -> None:
     """`before` and `after` as JSON can hold them; no secret."""
     (number,) = change.numbers(1)

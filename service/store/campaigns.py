@@ -52,7 +52,9 @@ def of(connection: Connection, campaign_id: str) -> Campaign | None:
 
 def listed(connection: Connection) -> list[Campaign]:
     """Every campaign, the newest first."""
-    rows = connection.execute(select(*COLUMNS).order_by(campaigns.c.opened.desc(), campaigns.c.campaign_id))
+    rows = connection.execute(
+        select(*COLUMNS).order_by(campaigns.c.opened.desc(), campaigns.c.campaign_id)
+    )
     return [Campaign(*row) for row in rows]
 
 
@@ -70,7 +72,9 @@ def put(change: Change, campaign: Campaign) -> Campaign:
 def pinned(connection: Connection, now: int) -> frozenset[str]:
     """The models that open campaigns need."""
     closes = campaigns.c.opened + campaigns.c.window_hours * HOUR
-    return frozenset(connection.execute(select(campaigns.c.model_version).where(closes > now)).scalars())
+    return frozenset(
+        connection.execute(select(campaigns.c.model_version).where(closes > now)).scalars()
+    )
 
 
 def recent(connection: Connection, customer_id: str) -> list[Record]:
@@ -82,7 +86,9 @@ def recent(connection: Connection, customer_id: str) -> list[Record]:
 def shown(rows: Sequence[Sequence[Any]]) -> tuple[Position, list[Record]]:
     """How far the store is, and what mails showed a customer, newest first: from the rows of RECENT."""
     mails = (row[len(COUNTED) :] for row in rows)
-    return Position(*rows[0][: len(COUNTED)]), [Record(bytes(ref), *more) for ref, *more in mails if ref is not None]
+    return Position(*rows[0][: len(COUNTED)]), [
+        Record(bytes(ref), *more) for ref, *more in mails if ref is not None
+    ]
 
 
 def keep(change: Change, made: Record, *, valid_after: int, erased: int) -> bool:
@@ -93,7 +99,10 @@ def keep(change: Change, made: Record, *, valid_after: int, erased: int) -> bool
     if change.erased > erased and is_erased(change.connection, made.customer_id):
         return False
     upsert = UPSERTS[change.connection.dialect.name]
-    return change.connection.execute(upsert, {**vars(made), "valid_after": valid_after}).first() is not None
+    return (
+        change.connection.execute(upsert, {**vars(made), "valid_after": valid_after}).first()
+        is not None
+    )
 
 
 def show_also(change: Change, ref: bytes, products: Sequence[str]) -> bool:
@@ -104,7 +113,9 @@ def show_also(change: Change, ref: bytes, products: Sequence[str]) -> bool:
         return False
     facts = orjson.loads(document)
     facts["also"] = list(dict.fromkeys([*facts["also"], *products]))
-    change.connection.execute(update(slates).where(mine).values(document=orjson.dumps(facts).decode()))
+    change.connection.execute(
+        update(slates).where(mine).values(document=orjson.dumps(facts).decode())
+    )
     return True
 
 
@@ -135,4 +146,7 @@ RECENT: Final = (
     .order_by(slates.c.time.desc(), slates.c.ref)
     .limit(LOOKED_AT)
 )
-UPSERTS: Final = {"sqlite": _upsert(sqlite.insert(slates)), "postgresql": _upsert(postgresql.insert(slates))}
+UPSERTS: Final = {
+    "sqlite": _upsert(sqlite.insert(slates)),
+    "postgresql": _upsert(postgresql.insert(slates)),
+}

@@ -25,7 +25,9 @@ KEYS: Final = 3
 ERASED: Final = 4
 SHARED: Final = {"catalogue": CATALOGUE, "rules": RULES, "keys": KEYS, "erased": ERASED}
 FIRST: Final = 8
-SLOTS: Final = 1 << 16  # of customers and the like; those that share one cost each other an answer, no more
+SLOTS: Final = (
+    1 << 16
+)  # of customers and the like; those that share one cost each other an answer, no more
 BYTES: Final = 8 * (FIRST + SLOTS)
 
 
@@ -74,7 +76,9 @@ class ChangeCounters:
     def begin_at(self, number: int) -> None:
         """Nothing that was made before `number` is good: where it is not known what has changed."""
         with self._locked():
-            self._slots[:] = memoryview(bytes(number.to_bytes(8, "little")) * (FIRST + SLOTS)).cast("Q")
+            self._slots[:] = memoryview(bytes(number.to_bytes(8, "little")) * (FIRST + SLOTS)).cast(
+                "Q"
+            )
 
     def close(self) -> None:
         self._slots.release()

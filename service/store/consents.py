@@ -13,17 +13,25 @@ from service.store.events import tombstone, tombstone_key
 from service.store.tables import consents, erased, events, sessions, slates, unused
 from service.store.writer import Change
 
-PURPOSES = ("train", "personalize_web", "personalize_email")  # TRAIN, PERSONALIZE_WEB, PERSONALIZE_EMAIL
+PURPOSES = (
+    "train",
+    "personalize_web",
+    "personalize_email",
+)  # TRAIN, PERSONALIZE_WEB, PERSONALIZE_EMAIL
 assert (TRAIN, PERSONALIZE_WEB, PERSONALIZE_EMAIL) == (0, 1, 2)  # noqa: S101
 
 
 def of(connection: Connection, customer_id: str) -> dict[int, tuple[int, int]]:
     """purpose -> (YES or NO, when they said so)."""
-    found = select(consents.c.purpose, consents.c.value, consents.c.time).where(consents.c.customer_id == customer_id)
+    found = select(consents.c.purpose, consents.c.value, consents.c.time).where(
+        consents.c.customer_id == customer_id
+    )
     return {purpose: (value, time) for purpose, value, time in connection.execute(found)}
 
 
-def give(change: Change, customer_id: str, values: Mapping[int, int], time: int) -> dict[int, tuple[int, int]]:
+def give(
+    change: Change, customer_id: str, values: Mapping[int, int], time: int
+) -> dict[int, tuple[int, int]]:
     """Note each answer unless a later one is known; what holds then."""
     now = of(change.connection, customer_id)
     for purpose, value in values.items():
@@ -35,7 +43,9 @@ def give(change: Change, customer_id: str, values: Mapping[int, int], time: int)
         if purpose in now:
             change.connection.execute(update(consents).where(same).values(**columns))
         else:
-            change.connection.execute(insert(consents).values(customer_id=customer_id, purpose=purpose, **columns))
+            change.connection.execute(
+                insert(consents).values(customer_id=customer_id, purpose=purpose, **columns)
+            )
         now[purpose] = (value, time)
         change.touch(counter_of("customer", customer_id))
         change.touch(counter_of("consent", customer_id))
@@ -47,7 +57,12 @@ def strike_out(change: Change, customer_id: str, product_id: str, time: int) -> 
     row = (unused.c.customer_id == customer_id) & (unused.c.product_id == product_id)
     if change.connection.execute(select(unused.c.number).where(row)).first() is None:
         (number,) = change.numbers(1)
-        values = {"customer_id": customer_id, "product_id": product_id, "time": time, "number": number}
+        values = {
+            "customer_id": customer_id,
+            "product_id": product_id,
+            "time": time,
+            "number": number,
+        }
         change.connection.execute(insert(unused).values(**values))
         change.touch(counter_of("customer", customer_id))
 
@@ -57,7 +72,9 @@ def forget(change: Change, customer_id: str, time: int) -> dict[str, int]:
     connection = change.connection
     theirs = select(sessions.c.session_id).where(sessions.c.customer_id == customer_id)
     visits = connection.execute(theirs).scalars().all()
-    before_login = delete(events).where(events.c.customer_id.is_(None), events.c.session_id.in_(theirs))
+    before_login = delete(events).where(
+        events.c.customer_id.is_(None), events.c.session_id.in_(theirs)
+    )
     gone: dict[str, Any] = {
         "events": delete(events).where(events.c.customer_id == customer_id),
         "sessions": delete(sessions).where(sessions.c.customer_id == customer_id),
@@ -65,7 +82,9 @@ def forget(change: Change, customer_id: str, time: int) -> dict[str, int]:
         "struck_out": delete(unused).where(unused.c.customer_id == customer_id),
         "mails": delete(slates).where(slates.c.customer_id == customer_id),
     }
-    before = connection.execute(before_login).rowcount  # by itself: PostgreSQL reads every event for one or the other
+    before = connection.execute(
+        before_login
+    ).rowcount  # by itself: PostgreSQL reads every event for one or the other
     counts = {name: int(connection.execute(statement).rowcount) for name, statement in gone.items()}
     counts["events"] += before
     mark = tombstone(tombstone_key(connection), customer_id)

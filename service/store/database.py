@@ -21,7 +21,9 @@ from sqlalchemy.pool import QueuePool
 
 SCHEMA: Final = "0003"  # the newest of migrations/versions
 WAIT_SECONDS: Final = 5.0  # for a lock, a connection of the pool, or a server that does not answer
-SILENCE_SECONDS: Final = WAIT_SECONDS + 1  # after them the server itself should have given up, and said so
+SILENCE_SECONDS: Final = (
+    WAIT_SECONDS + 1
+)  # after them the server itself should have given up, and said so
 MIGRATING: Final = 7203  # the lock of those who migrate
 COMMAND: Final = "python -m service migrate"
 
@@ -43,7 +45,9 @@ def connect(url: str, connections: int = 4) -> Engine:
         if address.get_backend_name() == "postgresql":
             return _postgresql(address.set(drivername="postgresql+psycopg"), connections)
     except (ArgumentError, NoSuchModuleError) as error:
-        raise StoreError("the database URL cannot be read; write it like sqlite:///store.db") from error
+        raise StoreError(
+            "the database URL cannot be read; write it like sqlite:///store.db"
+        ) from error
     except ModuleNotFoundError as error:
         raise StoreError("PostgreSQL needs its driver: pip install 'regulars[postgres]'") from error
     raise StoreError(f"{address.get_backend_name()} is not known; SQLite and PostgreSQL are")
@@ -85,7 +89,10 @@ class SnapshotRead:
         try:
             with told(), closing(self._engine.raw_connection()) as lent:
                 cursor = lent.cursor()
-                cursor.execute(self._text, given if self._order is None else [given[name] for name in self._order])
+                cursor.execute(
+                    self._text,
+                    given if self._order is None else [given[name] for name in self._order],
+                )
                 return cursor.fetchall()
         except self._errors as error:
             raise StoreDownError(type(error).__name__) from error
@@ -107,7 +114,9 @@ def version(engine: Engine) -> str | None:
     with reading(engine) as connection:
         if not inspect(connection).has_table("alembic_version"):
             return None
-        found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        found: str | None = connection.execute(
+            text("SELECT version_num FROM alembic_version")
+        ).scalar()
         return found
 
 
@@ -168,7 +177,9 @@ def _sqlite(address: Any, connections: int) -> Engine:
         connection.isolation_level = None  # transactions begin where we say so
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        assert_durable({name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in SQLITE}, SQLITE)
+        assert_durable(
+            {name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in SQLITE}, SQLITE
+        )
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
@@ -205,8 +216,12 @@ def _postgresql(address: Any, connections: int) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        if connection.get_execution_options().get("writes", False):  # a host that is lost now leaves its lock behind
-            connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {round(WAIT_SECONDS * 1000)}")
+        if connection.get_execution_options().get(
+            "writes", False
+        ):  # a host that is lost now leaves its lock behind
+            connection.exec_driver_sql(
+                f"SET LOCAL idle_in_transaction_session_timeout = {round(WAIT_SECONDS * 1000)}"
+            )
 
     return engine
 
@@ -224,4 +239,6 @@ def assert_durable(found: dict[str, Any], wanted: dict[str, object]) -> None:
     """Raises StoreError where a commit could be lost."""
     for name, value in wanted.items():
         if found[name] != value:
-            raise StoreError(f"the database has {name} = {found[name]}, and acknowledged events need {value}")
+            raise StoreError(
+                f"the database has {name} = {found[name]}, and acknowledged events need {value}"
+            )

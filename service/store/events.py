@@ -67,7 +67,9 @@ def write(change: Change, given: Sequence[Event]) -> Written:
     """All that is neither known nor of an erased customer; a session is linked to whoever logs into it first."""
     connection = change.connection
     known = _known(connection, {event.event_id for event in given})
-    gone = _erased(connection, {event.customer_id for event in given if event.customer_id is not None})
+    gone = _erased(
+        connection, {event.customer_id for event in given if event.customer_id is not None}
+    )
     repeated, refused, kept = set(), set(), []
     for place, event in enumerate(given):
         if event.customer_id in gone:
@@ -84,7 +86,9 @@ def write(change: Change, given: Sequence[Event]) -> Written:
 
 
 def _known(connection: Connection, event_ids: set[str]) -> set[str]:
-    found = connection.execute(select(events.c.event_id).where(events.c.event_id.in_(event_ids), events.c.line == 0))
+    found = connection.execute(
+        select(events.c.event_id).where(events.c.event_id.in_(event_ids), events.c.line == 0)
+    )
     return set(found.scalars())
 
 
@@ -93,7 +97,9 @@ def _erased(connection: Connection, customer_ids: set[str]) -> set[str]:
         return set()
     key = tombstone_key(connection)
     hashes = {tombstone(key, customer_id): customer_id for customer_id in customer_ids}
-    found = connection.execute(select(erased.c.customer).where(erased.c.customer.in_(hashes))).scalars()
+    found = connection.execute(
+        select(erased.c.customer).where(erased.c.customer.in_(hashes))
+    ).scalars()
     return {hashes[bytes(one)] for one in found}
 
 
@@ -118,7 +124,9 @@ def _insert(change: Change, kept: Sequence[Event]) -> None:
             "rating": event.rating,
             "words": event.words,
         }
-        for place, (number, line) in enumerate(zip(change.numbers(len(event.lines)), event.lines, strict=True)):
+        for place, (number, line) in enumerate(
+            zip(change.numbers(len(event.lines)), event.lines, strict=True)
+        ):
             rows.append(
                 {
                     **common,
@@ -129,7 +137,11 @@ def _insert(change: Change, kept: Sequence[Event]) -> None:
                     "unit_price": line.unit_price,
                 }
             )
-        named = (("customer", event.customer_id), ("session", event.session_id), ("order", event.order_id))
+        named = (
+            ("customer", event.customer_id),
+            ("session", event.session_id),
+            ("order", event.order_id),
+        )
         for kind, name in named:
             if name is not None:
                 change.touch(counter_of(kind, name))
@@ -148,13 +160,21 @@ def _link(change: Change, kept: Iterable[Event]) -> None:
     }
     if not visits:
         return
-    owners = select(sessions.c.session_id, sessions.c.customer_id).where(sessions.c.session_id.in_(visits))
+    owners = select(sessions.c.session_id, sessions.c.customer_id).where(
+        sessions.c.session_id.in_(visits)
+    )
     for session_id, customer_id in change.connection.execute(owners):
         del visits[session_id]
         change.touch(counter_of("customer", customer_id))
-    logins = {session_id: customer_id for session_id, customer_id in visits.items() if customer_id is not None}
+    logins = {
+        session_id: customer_id
+        for session_id, customer_id in visits.items()
+        if customer_id is not None
+    }
     rows = []
-    for number, (session_id, customer_id) in zip(change.numbers(len(logins)), logins.items(), strict=True):
+    for number, (session_id, customer_id) in zip(
+        change.numbers(len(logins)), logins.items(), strict=True
+    ):
         rows.append({"session_id": session_id, "customer_id": customer_id, "number": number})
         change.touch(counter_of("customer", customer_id))
         change.touch(counter_of("session", session_id))
@@ -165,8 +185,11 @@ def _link(change: Change, kept: Iterable[Event]) -> None:
 def of_customer(connection: Connection, customer_id: str, above: int) -> list[EventRow]:
     """Their events with a number above that one, and those of sessions that turned out to be theirs above it."""
     own = _rows(events.c.customer_id == customer_id, events.c.number > above)
-    before_login = _rows(events.c.customer_id.is_(None), or_(events.c.number > above, sessions.c.number > above)).join(
-        sessions, and_(sessions.c.session_id == events.c.session_id, sessions.c.customer_id == customer_id)
+    before_login = _rows(
+        events.c.customer_id.is_(None), or_(events.c.number > above, sessions.c.number > above)
+    ).join(
+        sessions,
+        and_(sessions.c.session_id == events.c.session_id, sessions.c.customer_id == customer_id),
     )
     found = connection.execute(union_all(own, before_login).order_by("number"))
     return [EventRow(*row) for _, *row in found]
@@ -190,8 +213,16 @@ def ratings_of(connection: Connection, product_id: str) -> list[tuple[int, float
     customer = func.coalesce(events.c.customer_id, sessions.c.customer_id)
     columns = (customer, events.c.session_id, events.c.time, events.c.rating, events.c.words)
     # As its index says it.
-    rated = (events.c.product_id == product_id) & (events.c.kind == RATING) & events.c.rating.isnot(None)
-    told = select(*columns).outerjoin_from(events, sessions, sessions.c.session_id == events.c.session_id).where(rated)
+    rated = (
+        (events.c.product_id == product_id)
+        & (events.c.kind == RATING)
+        & events.c.rating.isnot(None)
+    )
+    told = (
+        select(*columns)
+        .outerjoin_from(events, sessions, sessions.c.session_id == events.c.session_id)
+        .where(rated)
+    )
     newest: dict[tuple[str | None, str | None], tuple[int, float, str | None]] = {}
     for customer_id, session_id, when, stars, words in connection.execute(
         told.order_by(events.c.time.desc(), events.c.number.desc())
@@ -208,25 +239,50 @@ class SoldLine(NamedTuple):
     time: int
 
 
-def sold(connection: Connection, learned: int, above: int, until: int, after: int) -> list[SoldLine]:
+def sold(
+    connection: Connection, learned: int, above: int, until: int, after: int
+) -> list[SoldLine]:
     """Lines numbered above one and up to the other, bought after a time, each once and none told since `learned`."""
-    columns = (events.c.customer_id, events.c.order_id, events.c.product_id, events.c.market, events.c.time)
-    which = (events.c.kind == PURCHASE, events.c.number > above, events.c.number <= until, events.c.time > after)
+    columns = (
+        events.c.customer_id,
+        events.c.order_id,
+        events.c.product_id,
+        events.c.market,
+        events.c.time,
+    )
+    which = (
+        events.c.kind == PURCHASE,
+        events.c.number > above,
+        events.c.number <= until,
+        events.c.time > after,
+    )
     before = events.alias("before")
     same = [func.coalesce(row.c.customer_id, "") for row in (events, before)]
     told = (
         select(before.c.number)
         .where(before.c.order_id == events.c.order_id, before.c.product_id == events.c.product_id)
-        .where(before.c.kind == PURCHASE, before.c.number > learned, before.c.number <= above, same[0] == same[1])
+        .where(
+            before.c.kind == PURCHASE,
+            before.c.number > learned,
+            before.c.number <= above,
+            same[0] == same[1],
+        )
         .exists()
     )
-    lines = {row[:3]: SoldLine(*row[2:]) for row in connection.execute(select(*columns).where(*which, ~told))}
+    lines = {
+        row[:3]: SoldLine(*row[2:])
+        for row in connection.execute(select(*columns).where(*which, ~told))
+    }
     return list(lines.values())
 
 
 def unused_of(connection: Connection, customer_id: str) -> list[str]:
     """Products that the customer struck out of their profile."""
-    return list(connection.execute(select(unused.c.product_id).where(unused.c.customer_id == customer_id)).scalars())
+    return list(
+        connection.execute(
+            select(unused.c.product_id).where(unused.c.customer_id == customer_id)
+        ).scalars()
+    )
 
 
 def _rows(*conditions: ColumnElement[bool]) -> Select[Any]:
@@ -236,7 +292,9 @@ def _rows(*conditions: ColumnElement[bool]) -> Select[Any]:
 
 
 def tombstone_key(connection: Connection) -> bytes:
-    key: bytes = connection.execute(select(secrets.c.value).where(secrets.c.name == TOMBSTONES)).scalar_one()
+    key: bytes = connection.execute(
+        select(secrets.c.value).where(secrets.c.name == TOMBSTONES)
+    ).scalar_one()
     return bytes(key)
 
 

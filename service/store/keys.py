@@ -38,7 +38,9 @@ def add(change: Change, key: StoredKey, actor: str) -> None:
     (number,) = change.numbers(1)
     change.connection.execute(insert(keys).values(**{**vars(key), "scopes": scopes}, number=number))
     facts = {"name": key.name, "scopes": scopes, "calls_a_minute": key.calls_a_minute}
-    note(change, time=key.created, actor=actor, action="key created", subject=key.key_id, after=facts)
+    note(
+        change, time=key.created, actor=actor, action="key created", subject=key.key_id, after=facts
+    )
     change.touch(KEYS)
 
 
@@ -49,7 +51,9 @@ def revoke(change: Change, key_id: str, actor: str, time: int) -> bool:
         return False
     if row.revoked is None:
         (number,) = change.numbers(1)
-        change.connection.execute(update(keys).where(keys.c.key_id == key_id).values(revoked=time, number=number))
+        change.connection.execute(
+            update(keys).where(keys.c.key_id == key_id).values(revoked=time, number=number)
+        )
         note(change, time=time, actor=actor, action="key revoked", subject=key_id)
         change.touch(KEYS)
     return True

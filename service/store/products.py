@@ -17,17 +17,25 @@ Document = Mapping[str, Any]
 
 def of(connection: Connection, product_ids: list[str]) -> dict[str, Document]:
     """The documents of those that the store knows."""
-    found = select(products.c.product_id, products.c.document).where(products.c.product_id.in_(product_ids))
-    return {product_id: orjson.loads(document) for product_id, document in connection.execute(found)}
+    found = select(products.c.product_id, products.c.document).where(
+        products.c.product_id.in_(product_ids)
+    )
+    return {
+        product_id: orjson.loads(document) for product_id, document in connection.execute(found)
+    }
 
 
 def restocked(connection: Connection) -> dict[str, int]:
     """When each product came back that ever did, seconds since 1970."""
-    back = select(products.c.product_id, products.c.restocked).where(products.c.restocked.isnot(None))
+    back = select(products.c.product_id, products.c.restocked).where(
+        products.c.restocked.isnot(None)
+    )
     return {row.product_id: row.restocked for row in connection.execute(back)}
 
 
-def put(change: Change, documents: Mapping[str, Document], *, whole: bool, time: int) -> dict[str, Document]:
+def put(
+    change: Change, documents: Mapping[str, Document], *, whole: bool, time: int
+) -> dict[str, Document]:
     """Each document in the place of what was there, or its fields over what was there; what is there now.
 
     A product that was out of stock and is not any more came back at `time`, seconds since 1970.
@@ -37,13 +45,24 @@ def put(change: Change, documents: Mapping[str, Document], *, whole: bool, time:
         product_id: dict(document) if whole else {**before.get(product_id, {}), **document}
         for product_id, document in documents.items()
     }
-    changed = {product_id: document for product_id, document in now.items() if before.get(product_id) != document}
-    for number, (product_id, document) in zip(change.numbers(len(changed)), changed.items(), strict=True):
-        values = {"document": orjson.dumps(document, option=orjson.OPT_SORT_KEYS).decode(), "number": number}
+    changed = {
+        product_id: document
+        for product_id, document in now.items()
+        if before.get(product_id) != document
+    }
+    for number, (product_id, document) in zip(
+        change.numbers(len(changed)), changed.items(), strict=True
+    ):
+        values = {
+            "document": orjson.dumps(document, option=orjson.OPT_SORT_KEYS).decode(),
+            "number": number,
+        }
         if document.get("in_stock") and before.get(product_id, {}).get("in_stock") is False:
             values["restocked"] = time
         if product_id in before:
-            change.connection.execute(update(products).where(products.c.product_id == product_id).values(**values))
+            change.connection.execute(
+                update(products).where(products.c.product_id == product_id).values(**values)
+            )
         else:
             change.connection.execute(insert(products).values(product_id=product_id, **values))
     if changed:

@@ -18,23 +18,45 @@ Document = Mapping[str, Any]
 
 def of(connection: Connection) -> dict[str, Document]:
     """Every rule that is not deleted, by id."""
-    found = select(rules.c.rule_id, rules.c.document).where(rules.c.document.isnot(None)).order_by(rules.c.rule_id)
+    found = (
+        select(rules.c.rule_id, rules.c.document)
+        .where(rules.c.document.isnot(None))
+        .order_by(rules.c.rule_id)
+    )
     return {rule_id: orjson.loads(document) for rule_id, document in connection.execute(found)}
 
 
-def put(change: Change, rule_id: str, document: Document | None, *, time: int, actor: str) -> Document | None:
+def put(
+    change: Change, rule_id: str, document: Document | None, *, time: int, actor: str
+) -> Document | None:
     """A rule as it is from now on, None to delete it; what it was before."""
-    row = change.connection.execute(select(rules.c.document).where(rules.c.rule_id == rule_id)).first()
+    row = change.connection.execute(
+        select(rules.c.document).where(rules.c.rule_id == rule_id)
+    ).first()
     before: Document | None = orjson.loads(row[0]) if row and row[0] else None
     if before == document:
         return before
-    text = None if document is None else orjson.dumps(document, option=orjson.OPT_SORT_KEYS).decode()
+    text = (
+        None if document is None else orjson.dumps(document, option=orjson.OPT_SORT_KEYS).decode()
+    )
     (number,) = change.numbers(1)
     if row:
-        change.connection.execute(update(rules).where(rules.c.rule_id == rule_id).values(document=text, number=number))
+        change.connection.execute(
+            update(rules).where(rules.c.rule_id == rule_id).values(document=text, number=number)
+        )
     else:
-        change.connection.execute(insert(rules).values(rule_id=rule_id, document=text, number=number))
+        change.connection.execute(
+            insert(rules).values(rule_id=rule_id, document=text, number=number)
+        )
     action = "deleted" if document is None else "changed" if before else "made"
-    note(change, time=time, actor=actor, action=f"rule {action}", subject=rule_id, before=before, after=document)
+    note(
+        change,
+        time=time,
+        actor=actor,
+        action=f"rule {action}",
+        subject=rule_id,
+        before=before,
+        after=document,
+    )
     change.touch(RULES)
     return before

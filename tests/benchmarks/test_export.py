@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.export import STEPS, asked, in_order, loaded, step_by_step
 from models.artifact.registry import Registry
-from models.ranking.learned_ranker import LearnedRanker
+from models.model import LearnedRanker
 from models.trees import Trees, TreeSplit
 from tests.support.shop import small_shop
 
@@ -16,7 +16,9 @@ ONE_TREE = Trees.of([TreeSplit(tree=0, feature=1, threshold=0.1, first=0, last=1
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Registry:
-    return small_shop(tmp_path_factory.mktemp("registry"), replace(LearnedRanker.none(), trees=ONE_TREE))
+    return small_shop(
+        tmp_path_factory.mktemp("registry"), replace(LearnedRanker.none(), trees=ONE_TREE)
+    )
 
 
 def test_customers_are_those_of_the_middle_in_their_order(shop: Registry) -> None:

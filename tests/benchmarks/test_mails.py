@@ -11,7 +11,9 @@ import pytest
 from benchmarks.fetching import Answer, Tally, fetch, fetched, mail_call, request, run
 from benchmarks.mails import audience
 
-SLATE = b'{"requested": 1, "count": 1, "fallback_reason": null, "recommendations": [{"id": "bread"}]}'
+SLATE = (
+    b'{"requested": 1, "count": 1, "fallback_reason": null, "recommendations": [{"id": "bread"}]}'
+)
 
 
 class Shop(BaseHTTPRequestHandler):
@@ -57,7 +59,9 @@ def test_an_answer_counts_from_the_moment_when_its_call_was_due() -> None:
     with shop(seconds=0.1) as port:
         run(fetch(port, CALLS, tally.add, connections=1, rate=100))
     assert len(tally.taken_ms) == 6
-    assert tally.at(1.0) > 6 * 100 - 5 * 10  # behind all the others, and due 50 ms after the first one
+    assert (
+        tally.at(1.0) > 6 * 100 - 5 * 10
+    )  # behind all the others, and due 50 ms after the first one
     assert tally.at(0.0) < 200
 
 
@@ -66,7 +70,9 @@ def test_several_connections_are_asked_at_once() -> None:
         started = time.perf_counter()
         answers = fetched(port, CALLS, connections=6)
     assert time.perf_counter() - started < 0.5
-    assert [(answer.place, answer.status, answer.body) for answer in answers] == [(n, 200, SLATE) for n in range(6)]
+    assert [(answer.place, answer.status, answer.body) for answer in answers] == [
+        (n, 200, SLATE) for n in range(6)
+    ]
 
 
 def test_an_answer_in_pieces_is_put_together() -> None:
@@ -77,7 +83,9 @@ def test_an_answer_in_pieces_is_put_together() -> None:
 def test_who_is_not_answered_is_counted_too() -> None:
     with shop(silent=True) as port:
         answers = fetched(port, CALLS, connections=2)
-    assert {answer.status for answer in answers + fetched(port, CALLS)} == {0}  # at last there is nobody to call
+    assert {answer.status for answer in answers + fetched(port, CALLS)} == {
+        0
+    }  # at last there is nobody to call
 
 
 @pytest.mark.parametrize(
@@ -103,7 +111,18 @@ def test_counts_of_parts_add_up() -> None:
     second.add(Answer(1, 60.0, 200, SLATE.replace(b"null", b'"deadline"')))
     both = first + second
     assert both.answers == {(200, "none"): 1, (200, "deadline"): 1}
-    assert both.row("both").split() == ["both", "200:", "2", "0", "1", "1", "60.0", "60.0", "60.0", "60.0"]
+    assert both.row("both").split() == [
+        "both",
+        "200:",
+        "2",
+        "0",
+        "1",
+        "1",
+        "60.0",
+        "60.0",
+        "60.0",
+        "60.0",
+    ]
 
 
 def test_of_ten_recipients_two_are_strangers_and_one_said_no() -> None:

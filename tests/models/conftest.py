@@ -5,8 +5,8 @@ import pytest
 
 from models.artifact.registry import Registry
 from models.bundles import basket_ranker
+from models.model import LearnedRanker
 from models.ranking.features import FEATURES
-from models.ranking.learned_ranker import LearnedRanker
 from models.recommender import Recommender
 from models.trees import Trees, TreeSplit
 from tests.support.shop import open_shop, small_shop
@@ -36,7 +36,11 @@ LESSON = LearnedRanker(
 )
 
 
-@pytest.fixture(scope="module", params=[LearnedRanker.none(), LESSON], ids=["the blend alone", "a lesson learned"])
+@pytest.fixture(
+    scope="module",
+    params=[LearnedRanker.none(), LESSON],
+    ids=["the blend alone", "a lesson learned"],
+)
 def lesson(request: pytest.FixtureRequest) -> LearnedRanker:
     return request.param
 

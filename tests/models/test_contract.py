@@ -12,7 +12,7 @@ from models.artifact.array_tree import flatten
 from models.artifact.registry import Registry
 from models.data.customers import PERSONALIZE_EMAIL
 from models.data.events import DAY
-from models.ranking.learned_ranker import LearnedRanker
+from models.model import LearnedRanker
 from models.recommender import Recommender
 from models.rules.filters import Filters, Repeat
 from models.settings import DiversitySettings
@@ -43,7 +43,12 @@ def slates(shop: Recommender) -> dict[str, Slate]:
 
 
 def test_asked_for_more_than_there_is_everything_for_sale_is_shown_once(shop: Recommender) -> None:
-    sold = shop.model.sales.popularity(shop.manifest.data_as_of, len(shop.catalogue), shop.settings.popular).total > 0
+    sold = (
+        shop.model.sales.popularity(
+            shop.manifest.data_as_of, len(shop.catalogue), shop.settings.popular
+        ).total
+        > 0
+    )
     for customer in SPECIAL:
         for market in ("north", "south"):
             request = replace(ALL, filters=Filters(market=market))
@@ -61,7 +66,9 @@ def test_what_is_sold_out_or_was_never_sold_is_shown_to_nobody(shop: Recommender
 
 def test_nothing_left_is_an_empty_slate_with_the_reason(shop: Recommender) -> None:
     nothing = SlateRequest(filters=Filters(category="shoes"))
-    assert shop.recommend("c00", nothing) == Slate(Strategy.PERSONAL, FallbackReason.NO_CANDIDATES, ())
+    assert shop.recommend("c00", nothing) == Slate(
+        Strategy.PERSONAL, FallbackReason.NO_CANDIDATES, ()
+    )
     assert shop.popular(nothing) == Slate(Strategy.POPULAR, FallbackReason.NO_CANDIDATES, ())
     assert shop.recommend("unknown", nothing).slots == ()
 
@@ -75,20 +82,28 @@ def test_strict_means_fewer_and_the_same_ones_first(shop: Recommender) -> None:
         assert Source.FILL not in {slot.source for slot in strict}
 
 
-def test_a_shorter_slate_is_the_beginning_of_a_longer_one_where_all_may_be_alike(shop: Recommender) -> None:
-    free = Recommender(shop.manifest, shop.model, replace(shop.settings, diversity=DiversitySettings(category=10)))
+def test_a_shorter_slate_is_the_beginning_of_a_longer_one_where_all_may_be_alike(
+    shop: Recommender,
+) -> None:
+    free = Recommender(
+        shop.manifest, shop.model, replace(shop.settings, diversity=DiversitySettings(category=10))
+    )
     for customer in SPECIAL:
         for repeat in Repeat:
             longer = free.recommend(customer, SlateRequest(n=40, repeat=repeat)).slots
             for n in (1, 5, 17):
-                assert free.recommend(customer, SlateRequest(n=n, repeat=repeat)).slots == longer[:n]
+                assert (
+                    free.recommend(customer, SlateRequest(n=n, repeat=repeat)).slots == longer[:n]
+                )
 
 
 def test_the_same_question_has_the_same_answer(registry: Registry, shop: Recommender) -> None:
     assert slates(shop) == slates(shop) == slates(open_shop(registry))
 
 
-def test_what_was_saved_and_loaded_answers_like_the_original(shop: Recommender, lesson: LearnedRanker) -> None:
+def test_what_was_saved_and_loaded_answers_like_the_original(
+    shop: Recommender, lesson: LearnedRanker
+) -> None:
     assert slates(trained(small_shop_purchases(), lesson=lesson)) == slates(shop)
 
 
@@ -97,8 +112,15 @@ def test_what_was_learned_changes_what_is_shown(shop: Recommender, lesson: Learn
     assert (slates(shop) != unlearned) == lesson.learned
 
 
-def test_what_was_learned_is_told_as_the_chance_of_a_purchase(shop: Recommender, lesson: LearnedRanker) -> None:
-    scores = [slot.score for customer, slate in slates(shop).items() for slot in slate.slots if customer == "c03"]
+def test_what_was_learned_is_told_as_the_chance_of_a_purchase(
+    shop: Recommender, lesson: LearnedRanker
+) -> None:
+    scores = [
+        slot.score
+        for customer, slate in slates(shop).items()
+        for slot in slate.slots
+        if customer == "c03"
+    ]
     chances = [0 < score < 1 for score in scores]
     assert all(chances) == lesson.learned
 
@@ -121,24 +143,33 @@ def test_who_is_looked_at_with_others_gets_what_they_get_alone(shop: Recommender
         SlateRequest(n=3, repeat=Repeat.EXCLUDE, purpose=PERSONALIZE_EMAIL),
     ]
     customers = [*known, "unknown", None] * len(requests)
-    asked = [(customer, requests[place % len(requests)], NO_UPDATE) for place, customer in enumerate(customers)]
+    asked = [
+        (customer, requests[place % len(requests)], NO_UPDATE)
+        for place, customer in enumerate(customers)
+    ]
     assert shop.recommend_all(asked) == [shop.recommend(*one) for one in asked]
     assert shop.recommend_all([]) == []
 
 
-def test_an_export_holds_what_the_service_answers(registry: Registry, shop: Recommender, tmp_path: Path) -> None:
+def test_an_export_holds_what_the_service_answers(
+    registry: Registry, shop: Recommender, tmp_path: Path
+) -> None:
     output = tmp_path / "slates.ndjson"
     assert main(["export", "--registry", str(registry.root), "--output", str(output)], now=0) == 0
     expected = [
         (customer, rank, shop.catalogue.ids[slot.item], slot.score, slot.source)
         for customer in shop.model.customers.ids
-        for rank, slot in enumerate(shop.recommend(customer, SlateRequest(purpose=PERSONALIZE_EMAIL)).slots, 1)
+        for rank, slot in enumerate(
+            shop.recommend(customer, SlateRequest(purpose=PERSONALIZE_EMAIL)).slots, 1
+        )
     ]
     rows = [tuple(orjson.loads(line).values()) for line in output.read_bytes().splitlines()]
     assert [(*row[:3], pytest.approx(row[3]), row[4]) for row in rows] == expected
 
 
-def test_a_seed_gives_the_same_model_on_one_thread_and_on_two(shop: Recommender, lesson: LearnedRanker) -> None:
+def test_a_seed_gives_the_same_model_on_one_thread_and_on_two(
+    shop: Recommender, lesson: LearnedRanker
+) -> None:
     models = []
     for threads in (1, 2):
         with threadpool_limits(limits=threads):
@@ -151,7 +182,9 @@ def test_a_seed_gives_the_same_model_on_one_thread_and_on_two(shop: Recommender,
 def test_products_that_are_equal_in_everything_stand_in_the_order_of_their_ids() -> None:
     shelf = ["pear", "apple", "fig", "date"]
     alone = [Line(f"d{n}", "tea", 4) for n in range(3)]
-    shop = trained(small_purchases([*alone, *(Line(f"c{n}", name, n) for n in range(6) for name in shelf)]))
+    shop = trained(
+        small_purchases([*alone, *(Line(f"c{n}", name, n) for n in range(6) for name in shelf)])
+    )
     assert names(shop, shop.popular(SlateRequest())) == [*sorted(shelf), "tea"]
     assert names(shop, shop.similar(0, SlateRequest(strict=True))) == ["date", "fig", "pear"]
     assert [bundle.items for bundle in shop.complete((0,), 3, Filters())] == [(1,), (2,), (3,)]

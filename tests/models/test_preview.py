@@ -27,7 +27,9 @@ def at(shop: Recommender, slate: Slate, place: int) -> str:
     return names(shop, slate)[place - 1]
 
 
-def test_the_preview_says_what_each_rule_does_alone_and_all_of_them_together(shop: Recommender) -> None:
+def test_the_preview_says_what_each_rule_does_alone_and_all_of_them_together(
+    shop: Recommender,
+) -> None:
     plain = shop.recommend("c03", REQUEST)
     first, last = at(shop, plain, 1), at(shop, plain, 6)
     rules = (
@@ -37,12 +39,20 @@ def test_the_preview_says_what_each_rule_does_alone_and_all_of_them_together(sho
         ShopRule("push", RuleKind.BOOST, ProductSelector(("bread",)), strength=1e6),
     )
     found = seen(shop, "c03", *rules)
-    assert (found.without, found.with_rules) == (plain, shop.recommend("c03", replace(REQUEST, rules=rules)))
+    assert (found.without, found.with_rules) == (
+        plain,
+        shop.recommend("c03", replace(REQUEST, rules=rules)),
+    )
     assert names(shop, found.with_rules)[:2] == [last, "bread"]
     assert first not in names(shop, found.with_rules)
     hide, pin, push = found.effects
     assert [effect.rule_id for effect in found.effects] == ["hide", "last first", "push"]
-    assert (ids(shop, hide.removed), len(hide.added), hide.moved, hide.kept_out) == ([first], 1, (), 1)
+    assert (ids(shop, hide.removed), len(hide.added), hide.moved, hide.kept_out) == (
+        [first],
+        1,
+        (),
+        1,
+    )
     assert (pin.removed, pin.added, ids(shop, pin.moved), pin.kept_out) == ((), (), [last], 0)
     assert (len(push.removed), ids(shop, push.added), push.moved) == (1, ["bread"], ())
 
@@ -57,7 +67,10 @@ def test_a_rule_that_changes_nothing_is_listed_with_nothing(shop: Recommender) -
 
 def test_the_preview_counts_what_is_for_sale_where_the_customer_lives(shop: Recommender) -> None:
     dairy = ShopRule("no dairy", RuleKind.EXCLUDE, ProductSelector(category="dairy"))
-    kept_out = {customer: seen(shop, customer, dairy).effects[0].kept_out for customer in ("c00", "c01", None)}
+    kept_out = {
+        customer: seen(shop, customer, dairy).effects[0].kept_out
+        for customer in ("c00", "c01", None)
+    }
     # One of them is sold in the south alone; who names no market sees all.
     everything = len(AISLES["dairy"].split())
     assert kept_out == {"c00": everything, "c01": everything - 1, None: everything}

@@ -56,14 +56,18 @@ REQUESTS = st.builds(
 
 @settings(max_examples=300, deadline=None)
 @given(st.none() | st.sampled_from(SPECIAL), REQUESTS)
-def test_whatever_is_asked_the_promises_hold(shop: Recommender, customer: str | None, request: SlateRequest) -> None:
+def test_whatever_is_asked_the_promises_hold(
+    shop: Recommender, customer: str | None, request: SlateRequest
+) -> None:
     slate = shop.recommend(customer, request)
     user = -1 if customer is None else shop.model.customers.ids.find(customer)
     named = set(request.recent + request.basket)
     said_no = user >= 0 and shop.model.customers.consent[user, request.purpose] == NO
     refused = slate.strategy is Strategy.NOT_PERSONALIZED
     assert refused == said_no
-    _only_what_may_be_shown(shop, user, request, [slot.item for slot in slate.slots], set() if refused else named)
+    _only_what_may_be_shown(
+        shop, user, request, [slot.item for slot in slate.slots], set() if refused else named
+    )
     _in_order(shop, request, slate)
     for slot in slate.slots:
         assert slot.reason.kind in KINDS_OF[slot.source]
@@ -92,10 +96,15 @@ def _names_what_there_is(shop: Recommender, user: int, request: SlateRequest, sl
     for because in slot.reason.items:
         if slot.source is Source.CATEGORY:
             assert because in kept
-            assert any(codes[because] == codes[slot.item] for codes in (shop.catalogue.category, shop.catalogue.brand))
+            assert any(
+                codes[because] == codes[slot.item]
+                for codes in (shop.catalogue.category, shop.catalogue.brand)
+            )
         elif slot.source is Source.BOUGHT_TOGETHER:
             assert because in (
-                request.basket if case.evidence.basket.of(np.array([slot.item])) > 0 else case.profile.last_basket
+                request.basket
+                if case.evidence.basket.of(np.array([slot.item])) > 0
+                else case.profile.last_basket
             )
             assert slot.item in shop.model.orders.item[shop.model.orders.row(because)]
         elif slot.source is Source.OWN_PURCHASES:
@@ -110,7 +119,9 @@ def _only_what_may_be_shown(
     """At most n, none twice, and of every product what the catalogue and the request say of it."""
     catalogue, filters = shop.catalogue, request.filters
     at_home = shop.model.customers.market[user] if user >= 0 else -1
-    market = filters.market or (shop.model.customers.market_names[int(at_home)] if at_home >= 0 else None)
+    market = filters.market or (
+        shop.model.customers.market_names[int(at_home)] if at_home >= 0 else None
+    )
     assert len(shown) == len(set(shown)) <= request.n
     assert not set(shown) & ({*filters.exclude} | named)
     for item in shown:
@@ -138,7 +149,9 @@ def _in_order(shop: Recommender, request: SlateRequest, slate: Slate) -> None:
             alike = [slot for slot, its in zip(ranked, aisles, strict=True) if aisle in (None, its)]
             assert alike == sorted(alike, key=lambda slot: (-slot.score, slot.item))
     else:
-        assert [slot.score for slot in ranked] == sorted((slot.score for slot in ranked), reverse=True)
+        assert [slot.score for slot in ranked] == sorted(
+            (slot.score for slot in ranked), reverse=True
+        )
 
 
 @settings(max_examples=100, deadline=None)
@@ -154,7 +167,9 @@ def test_whatever_is_asked_about_a_product_it_is_not_its_own_answer(
     for bundle in bundles:
         _only_what_may_be_shown(shop, -1, replace(request, n=2), list(bundle.items), {item})
         assert (bundle.anchor, bundle.support >= 3, bundle.lift > 1) == (item, True, True)
-        assert not {item, *bundle.items} & set(shop.model.substitutes.of([item, *bundle.items]).tolist())
+        assert not {item, *bundle.items} & set(
+            shop.model.substitutes.of([item, *bundle.items]).tolist()
+        )
     assert len({frozenset(bundle.items) for bundle in bundles}) == len(bundles)
 
 
@@ -166,8 +181,12 @@ def test_whatever_is_in_a_basket_is_not_what_completes_it(
     found = shop.complete(basket, request.n, request.filters, request.as_of)
     _only_what_may_be_shown(shop, -1, request, [bundle.items[0] for bundle in found], set(basket))
     assert {bundle.anchor for bundle in found} <= set(basket)
-    assert not {bundle.items[0] for bundle in found} & set(shop.model.substitutes.of(basket).tolist())
-    assert [bundle.score for bundle in found] == sorted((bundle.score for bundle in found), reverse=True)
+    assert not {bundle.items[0] for bundle in found} & set(
+        shop.model.substitutes.of(basket).tolist()
+    )
+    assert [bundle.score for bundle in found] == sorted(
+        (bundle.score for bundle in found), reverse=True
+    )
 
 
 @settings(max_examples=100, deadline=None)
@@ -176,9 +195,13 @@ def test_every_product_that_is_missing_is_kept_out_by_a_rule(
     shop: Recommender, customer: str, request: SlateRequest
 ) -> None:
     """Whoever asks for 100 and lets it be filled sees all that was ever sold and no rule keeps out."""
-    request = replace(request, n=100, strict=False, filters=replace(request.filters, market="south"))
+    request = replace(
+        request, n=100, strict=False, filters=replace(request.filters, market="south")
+    )
     slate = shop.recommend(customer, request)
     if slate.strategy in (Strategy.PERSONAL, Strategy.SESSION):
         case = shop.case(shop.model.customers.ids.find(customer), request)
-        allowed = (shop.removed(case, request) == ExclusionRule.NONE) & (case.demand.popularity.total > 0)
+        allowed = (shop.removed(case, request) == ExclusionRule.NONE) & (
+            case.demand.popularity.total > 0
+        )
         assert {slot.item for slot in slate.slots} >= set(np.flatnonzero(allowed).tolist())

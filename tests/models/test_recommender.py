@@ -55,7 +55,9 @@ def states(slate: Slate) -> tuple[Strategy, FallbackReason | None]:
     return slate.strategy, slate.fallback_reason
 
 
-def test_a_customer_who_loves_the_garden_sees_the_garden_and_the_toys_beside_it(shop: Recommender) -> None:
+def test_a_customer_who_loves_the_garden_sees_the_garden_and_the_toys_beside_it(
+    shop: Recommender,
+) -> None:
     slate = shop.recommend("c03", SlateRequest(n=5))
     assert states(slate) == (Strategy.PERSONAL, None)
     assert set(names(shop, slate)) <= {*AISLES["garden"].split(), *AISLES["toys"].split()}
@@ -71,17 +73,25 @@ def test_a_product_bought_yesterday_is_not_recommended() -> None:
     shop = trained(small_shop_purchases(), replace(SMALL, repeats=RepeatSettings(too_soon=0.15)))
     day_after = SlateRequest(n=100, as_of=moment(10.5 + 5 * 30 + 1))
     assert MONTHLY not in names(shop, shop.recommend(REGULAR, day_after))
-    assert MONTHLY in names(shop, shop.recommend(REGULAR, replace(day_after, repeat=Repeat.INCLUDE)))
-    assert MONTHLY in names(shop, shop.recommend(REGULAR, replace(day_after, as_of=moment(10.5 + 6 * 30))))
+    assert MONTHLY in names(
+        shop, shop.recommend(REGULAR, replace(day_after, repeat=Repeat.INCLUDE))
+    )
+    assert MONTHLY in names(
+        shop, shop.recommend(REGULAR, replace(day_after, as_of=moment(10.5 + 6 * 30)))
+    )
 
 
-def test_who_bought_a_rare_product_alone_is_known_by_it_and_not_by_a_taste(shop: Recommender) -> None:
+def test_who_bought_a_rare_product_alone_is_known_by_it_and_not_by_a_taste(
+    shop: Recommender,
+) -> None:
     slate = shop.recommend(ONLY_RARE, ALL)
     assert states(slate) == (Strategy.PERSONAL, None)
     assert names(shop, slate)[0] == RARE
     assert {slot.source for slot in slate.slots[1:]} == {Source.POPULAR, Source.CATEGORY}
     told = {name: slot.reason for name, slot in zip(names(shop, slate), slate.slots, strict=True)}
-    of_the_aisle = {name for name, reason in told.items() if reason.kind is ReasonKind.BECAUSE_YOU_BOUGHT}
+    of_the_aisle = {
+        name for name, reason in told.items() if reason.kind is ReasonKind.BECAUSE_YOU_BOUGHT
+    }
     assert of_the_aisle <= set(AISLES["coffee"].split())
     assert {told[name].text for name in of_the_aisle} == {"Because you bought Grinder"}
 
@@ -118,18 +128,27 @@ def test_no_to_the_web_is_no_to_the_web_alone(shop: Recommender) -> None:
 
 def test_who_said_no_sees_the_slate_of_a_stranger_in_their_market(shop: Recommender) -> None:
     visit = SlateRequest(recent=items(shop, "train"))
-    assert shop.recommend(NO_WEB, visit).slots == shop.popular(SlateRequest(filters=Filters(market="north"))).slots
+    assert (
+        shop.recommend(NO_WEB, visit).slots
+        == shop.popular(SlateRequest(filters=Filters(market="north"))).slots
+    )
 
 
 def test_customers_shop_in_their_own_market_unless_they_name_another(shop: Recommender) -> None:
     assert SOUTHERN in names(shop, shop.recommend("c00", ALL))
     assert SOUTHERN not in names(shop, shop.recommend("c01", ALL))
-    assert SOUTHERN in names(shop, shop.recommend("c01", replace(ALL, filters=Filters(market="south"))))
+    assert SOUTHERN in names(
+        shop, shop.recommend("c01", replace(ALL, filters=Filters(market="south")))
+    )
 
 
 def test_popular_products_can_be_asked_for_in_a_customers_own_market(shop: Recommender) -> None:
-    assert shop.popular_for("c00", ALL) == shop.popular(replace(ALL, filters=Filters(market="south")))
-    assert shop.popular_for("c01", ALL) == shop.popular(replace(ALL, filters=Filters(market="north")))
+    assert shop.popular_for("c00", ALL) == shop.popular(
+        replace(ALL, filters=Filters(market="south"))
+    )
+    assert shop.popular_for("c01", ALL) == shop.popular(
+        replace(ALL, filters=Filters(market="north"))
+    )
     assert shop.popular_for("who is this", ALL) == shop.popular(ALL)
 
 
@@ -141,7 +160,9 @@ def test_popular_counts_the_lines_of_the_last_four_weeks_in_the_market(shop: Rec
     lines = np.bincount(purchases.item[counted], minlength=40)
     slots = shop.popular(SlateRequest(n=12, filters=Filters(market="south"))).slots
     assert [slot.score for slot in slots] == [lines[slot.item] for slot in slots]
-    assert [slot.score for slot in slots] == sorted(lines[shop.catalogue.in_stock].tolist(), reverse=True)[:12]
+    assert [slot.score for slot in slots] == sorted(
+        lines[shop.catalogue.in_stock].tolist(), reverse=True
+    )[:12]
 
 
 def test_popular_looks_as_far_back_as_it_is_asked_to(shop: Recommender) -> None:
@@ -170,11 +191,20 @@ def test_a_visit_is_added_to_what_is_known(shop: Recommender) -> None:
 
 
 def test_bread_in_the_basket_brings_butter_and_the_reason_says_so() -> None:
-    shop = trained(small_shop_purchases(), replace(SMALL, blend=BlendSettings(new=Weights(affinity=0.1, basket=1.0))))
+    shop = trained(
+        small_shop_purchases(),
+        replace(SMALL, blend=BlendSettings(new=Weights(affinity=0.1, basket=1.0))),
+    )
     slots = shop.recommend(None, SlateRequest(basket=items(shop, "bread"))).slots
     (butter,) = (slot for slot in slots if slot.item == items(shop, "butter")[0])
-    assert (butter.source, butter.reason.kind) == (Source.BOUGHT_TOGETHER, ReasonKind.BOUGHT_TOGETHER)
-    assert (butter.reason.items, butter.reason.text) == (items(shop, "bread"), "Often bought together with Bread")
+    assert (butter.source, butter.reason.kind) == (
+        Source.BOUGHT_TOGETHER,
+        ReasonKind.BOUGHT_TOGETHER,
+    )
+    assert (butter.reason.items, butter.reason.text) == (
+        items(shop, "bread"),
+        "Often bought together with Bread",
+    )
     assert butter == slots[0]
 
 
@@ -186,7 +216,9 @@ def test_because_you_bought_is_said_of_a_product_that_was_bought(shop: Recommend
         for slot in slate.slots:
             if slot.reason.kind is not ReasonKind.BECAUSE_YOU_BOUGHT:
                 continue
-            ties = pairs.recent * [shop.model.neighbours.similar(int(item))[slot.item] for item in pairs.item]
+            ties = pairs.recent * [
+                shop.model.neighbours.similar(int(item))[slot.item] for item in pairs.item
+            ]
             assert slot.reason.items == (int(pairs.item[np.argmax(ties)]),)
             said += 1
     assert said > 0
@@ -210,13 +242,21 @@ def test_like_you_names_the_product_that_adds_most_to_the_affinity(shop: Recomme
 def test_products_like_espresso_are_bought_by_who_buys_espresso(shop: Recommender) -> None:
     (espresso,) = items(shop, "espresso")
     slate = shop.similar(espresso, SlateRequest(n=5))
-    assert set(names(shop, slate)) <= {*AISLES["coffee"].split(), *AISLES["dairy"].split(), *AISLES["garden"].split()}
+    assert set(names(shop, slate)) <= {
+        *AISLES["coffee"].split(),
+        *AISLES["dairy"].split(),
+        *AISLES["garden"].split(),
+    }
     similar = shop.model.neighbours.similar(espresso)
     assert [slot.score for slot in slate.slots] == [similar[slot.item] for slot in slate.slots]
-    assert {slot.reason.text for slot in slate.slots} == {"Customers who buy Espresso also buy this"}
+    assert {slot.reason.text for slot in slate.slots} == {
+        "Customers who buy Espresso also buy this"
+    }
 
 
-def test_a_product_like_no_other_is_filled_up_from_its_category_or_not_at_all(shop: Recommender) -> None:
+def test_a_product_like_no_other_is_filled_up_from_its_category_or_not_at_all(
+    shop: Recommender,
+) -> None:
     (kettle,) = items(shop, NEVER_SOLD)
     slate = shop.similar(kettle, SlateRequest(n=5))
     assert {slot.source for slot in slate.slots} == {Source.FILL}
@@ -239,15 +279,23 @@ def test_bread_and_butter_are_a_bundle_with_their_figures(shop: Recommender) -> 
     assert first.lift == pytest.approx(both * total / len(orders[bread]) / len(orders[butter]))
 
 
-def test_what_completes_a_basket_comes_in_the_order_of_its_scores_without_what_is_sold_out(shop: Recommender) -> None:
+def test_what_completes_a_basket_comes_in_the_order_of_its_scores_without_what_is_sold_out(
+    shop: Recommender,
+) -> None:
     basket = items(shop, "bread", "milk", "bread")
-    tied = shop.baskets.candidates(sorted(set(basket)), np.ones(len(shop.catalogue), np.bool_)).item.tolist()
+    tied = shop.baskets.candidates(
+        sorted(set(basket)), np.ones(len(shop.catalogue), np.bool_)
+    ).item.tolist()
     found = shop.complete(basket, 100, NOTHING)
-    assert sorted(bundle.items[0] for bundle in found) == sorted(set(tied) - set(items(shop, SOLD_OUT)))
+    assert sorted(bundle.items[0] for bundle in found) == sorted(
+        set(tied) - set(items(shop, SOLD_OUT))
+    )
     assert list(found) == sorted(found, key=lambda bundle: (-bundle.score, bundle.items))
 
 
-def test_at_an_earlier_moment_customers_and_shop_are_as_if_the_rest_had_not_happened(shop: Recommender) -> None:
+def test_at_an_earlier_moment_customers_and_shop_are_as_if_the_rest_had_not_happened(
+    shop: Recommender,
+) -> None:
     day = 90
     purchases = small_shop_purchases()
     past = trained(only(purchases, purchases.time < moment(day)))
@@ -278,7 +326,9 @@ def test_a_later_moment_moves_a_customers_clocks_and_nothing_of_the_shop(shop: R
     newest = shop.manifest.data_as_of
     user = shop.model.customers.ids.find("c03")
     now, later = (shop.case(user, SlateRequest(as_of=newest + weeks * 7 * DAY)) for weeks in (0, 3))
-    assert (later.clocks.since - now.clocks.since).tolist() == pytest.approx([21] * len(now.pairs), abs=1e-3)
+    assert (later.clocks.since - now.clocks.since).tolist() == pytest.approx(
+        [21] * len(now.pairs), abs=1e-3
+    )
     assert later.clocks.interval.tolist() == now.clocks.interval.tolist()
     assert later.pairs.count.tolist() == now.pairs.count.tolist()
     assert vars_of(later.demand.popularity) == vars_of(now.demand.popularity)
@@ -287,14 +337,24 @@ def test_a_later_moment_moves_a_customers_clocks_and_nothing_of_the_shop(shop: R
 
 
 def test_a_shop_where_nobody_buys_twice_recommends_without_a_warning() -> None:
-    lines = [Line(f"c{n}", name, n) for n in range(9) for name in ("bed", "lamp", "sofa") if name != "sofa" or n % 2]
+    lines = [
+        Line(f"c{n}", name, n)
+        for n in range(9)
+        for name in ("bed", "lamp", "sofa")
+        if name != "sofa" or n % 2
+    ]
     shop = trained(small_purchases(lines))
     assert names(shop, shop.recommend("c0", SlateRequest())) == ["sofa"]
-    assert names(shop, shop.recommend("c0", replace(ALL, recent=items(shop, "sofa")))) == ["bed", "lamp"]
+    assert names(shop, shop.recommend("c0", replace(ALL, recent=items(shop, "sofa")))) == [
+        "bed",
+        "lamp",
+    ]
 
 
 def test_a_shop_that_nothing_can_be_learned_from_still_answers() -> None:
-    shop = trained(small_purchases([Line("ann", "bread", 1), Line("bob", "milk", 2)], [Product("unseen")]))
+    shop = trained(
+        small_purchases([Line("ann", "bread", 1), Line("bob", "milk", 2)], [Product("unseen")])
+    )
     assert names(shop, shop.recommend("ann", ALL)) == ["bread", "milk"]
     assert names(shop, shop.recommend("nobody", ALL)) == ["bread", "milk"]  # sold equally often
     assert shop.bundles(0, 5, NOTHING) == ()

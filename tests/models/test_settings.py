@@ -34,7 +34,8 @@ def test_settings_survive_the_manifest() -> None:
         blend=BlendSettings(new=Weights(affinity=2.5)),
         ranker=RankerSettings(objective="revenue", lags_days=(0, 3), trees=TreeSettings(leaves=7)),
         diversity=DiversitySettings(
-            brand=5, placements=(PlacementSettings("home", category=3), PlacementSettings("email", 2, 4))
+            brand=5,
+            placements=(PlacementSettings("home", category=3), PlacementSettings("email", 2, 4)),
         ),
     )
     kept = settings_of(json.loads(json.dumps(asdict(settings))), PLACE)
@@ -56,8 +57,12 @@ def test_settings_survive_the_manifest() -> None:
         {"diversity": {"placements": [{"category": 2}]}},
     ],
 )
-def test_a_setting_of_another_version_is_refused_with_the_artifact_and_its_name(config: dict[str, object]) -> None:
-    with pytest.raises(ArtifactError, match=r"registry/versions/v1: has settings that this version does not know"):
+def test_a_setting_of_another_version_is_refused_with_the_artifact_and_its_name(
+    config: dict[str, object],
+) -> None:
+    with pytest.raises(
+        ArtifactError, match=r"registry/versions/v1: has settings that this version does not know"
+    ):
         settings_of(config, PLACE)
 
 
@@ -70,7 +75,9 @@ def test_every_kind_of_event_has_a_weight() -> None:
 
 
 def test_a_placement_has_limits_of_its_own_and_every_other_those_of_the_shop() -> None:
-    diversity = DiversitySettings(category=6, brand=7, placements=(PlacementSettings("home", category=2),))
+    diversity = DiversitySettings(
+        category=6, brand=7, placements=(PlacementSettings("home", category=2),)
+    )
     assert (diversity.at("home").category, diversity.at("home").brand) == (2, 7)
     assert diversity.at("email") == diversity.at(None) == diversity
 

@@ -27,7 +27,9 @@ class Node:
 
 
 NODES = st.recursive(
-    AMOUNTS, lambda below: st.builds(Node, st.integers(0, FEATURES - 1), NUMBERS, below, below), max_leaves=20
+    AMOUNTS,
+    lambda below: st.builds(Node, st.integers(0, FEATURES - 1), NUMBERS, below, below),
+    max_leaves=20,
 )
 FORESTS = st.lists(NODES, max_size=6)
 CANDIDATES = st.lists(st.lists(NUMBERS, min_size=FEATURES, max_size=FEATURES), max_size=8)
@@ -75,7 +77,9 @@ def test_every_candidate_gets_the_sum_of_the_leaves_it_walks_to(
     roots: list[Node | float], rows: list[list[float]]
 ) -> None:
     asked = candidates(rows)
-    assert forest(roots).scores(asked).tolist() == [sum(walked(root, row) for root in roots) for row in asked]
+    assert forest(roots).scores(asked).tolist() == [
+        sum(walked(root, row) for root in roots) for row in asked
+    ]
 
 
 @given(FORESTS, CANDIDATES, st.integers(0, 6))
@@ -102,7 +106,9 @@ def test_a_candidate_on_the_threshold_goes_left_and_the_next_number_goes_right()
 def test_each_leaf_of_a_tree_can_be_reached(leaves: int) -> None:
     rows = np.zeros((leaves, 1), np.float32)
     rows[:, 0] = np.arange(leaves)
-    assert forest([staircase(leaves)] * 3).scores(rows).tolist() == [3.0 * leaf for leaf in range(leaves)]
+    assert forest([staircase(leaves)] * 3).scores(rows).tolist() == [
+        3.0 * leaf for leaf in range(leaves)
+    ]
 
 
 def test_a_tree_of_more_leaves_than_bits_is_refused() -> None:
@@ -116,16 +122,24 @@ def shop_trees() -> Trees:
     def node(depth: int) -> Node | float:
         if depth == 0:
             return float(random.normal())
-        return Node(int(random.integers(FEATURES)), float(random.normal()), node(depth - 1), node(depth - 1))
+        return Node(
+            int(random.integers(FEATURES)), float(random.normal()), node(depth - 1), node(depth - 1)
+        )
 
     return forest([node(5) for _ in range(70)])
 
 
 def test_one_candidate_scores_the_same_bytes_alone_and_among_thousands_in_either_layout() -> None:
-    trees, rows = shop_trees(), np.random.default_rng(6).normal(size=(2000, FEATURES)).astype(np.float32)
+    trees, rows = (
+        shop_trees(),
+        np.random.default_rng(6).normal(size=(2000, FEATURES)).astype(np.float32),
+    )
     scores = trees.scores(rows)
     assert trees.scores(np.asfortranarray(rows)).tobytes() == scores.tobytes()
-    assert np.concatenate([trees.scores(rows[k : k + 1]) for k in range(50)]).tobytes() == scores[:50].tobytes()
+    assert (
+        np.concatenate([trees.scores(rows[k : k + 1]) for k in range(50)]).tobytes()
+        == scores[:50].tobytes()
+    )
     assert trees.scores(rows[:0]).shape == (0,)
 
 
@@ -140,5 +154,11 @@ def test_no_trees_score_every_candidate_zero() -> None:
 def test_trees_are_arrays_and_come_back_from_them(trees: Trees) -> None:
     again = build(Trees, dict(flatten(trees)))
     rows = np.random.default_rng(7).normal(size=(20, FEATURES)).astype(np.float32)
-    assert [name for name, _ in flatten(trees)] == ["feature", "indptr", "thresholds", "masks", "leaves"]
+    assert [name for name, _ in flatten(trees)] == [
+        "feature",
+        "indptr",
+        "thresholds",
+        "masks",
+        "leaves",
+    ]
     assert again.scores(rows).tobytes() == trees.scores(rows).tobytes()

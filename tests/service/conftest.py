@@ -58,7 +58,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
 
 @pytest.fixture
 def own_shop(shop: Shop, tmp_path: Path) -> Shop:
-    shutil.copytree(shop.root, tmp_path / "own", ignore=shutil.ignore_patterns("store.db*"))  # mails are recorded there
+    shutil.copytree(
+        shop.root, tmp_path / "own", ignore=shutil.ignore_patterns("store.db*")
+    )  # mails are recorded there
     return replace(shop, root=tmp_path / "own")
 
 
@@ -69,7 +71,12 @@ def browse(shop: Shop, tmp_path: Path) -> Iterator[Browse]:
 
         def opened(root: Path = shop.root, **settings: object) -> TestClient:
             chosen = Settings.model_validate(
-                {"registry": root, "runtime_dir": tmp_path / "run", "deadline_ms": UNHURRIED_MS, **settings}
+                {
+                    "registry": root,
+                    "runtime_dir": tmp_path / "run",
+                    "deadline_ms": UNHURRIED_MS,
+                    **settings,
+                }
             )
             return stack.enter_context(TestClient(create(chosen), raise_server_exceptions=False))
 
@@ -80,7 +87,9 @@ def browse(shop: Shop, tmp_path: Path) -> Iterator[Browse]:
 def client(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """The service with its defaults, and time."""
     settings = Settings(
-        registry=shop.root, runtime_dir=tmp_path_factory.mktemp("run") / "own", deadline_ms=UNHURRIED_MS
+        registry=shop.root,
+        runtime_dir=tmp_path_factory.mktemp("run") / "own",
+        deadline_ms=UNHURRIED_MS,
     )
     with TestClient(create(settings), raise_server_exceptions=False) as opened:
         yield opened
@@ -105,7 +114,9 @@ def process(root: Path, runtime: Path, **settings: object) -> Iterator[int]:
     named = {"registry": root, "port": port, "runtime_dir": runtime, **settings}
     temporary = runtime.parent / "tmp"
     temporary.mkdir(exist_ok=True)
-    environment = os.environ | {f"REGULARS_{name.upper()}": str(value) for name, value in named.items()}
+    environment = os.environ | {
+        f"REGULARS_{name.upper()}": str(value) for name, value in named.items()
+    }
     environment |= {"TMPDIR": str(temporary)}
     log = (runtime.parent / "service.log").open("w")
     running = subprocess.Popen([sys.executable, "-m", "service"], env=environment, stderr=log)

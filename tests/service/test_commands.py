@@ -19,7 +19,10 @@ class Terminal:
     folder: Path
 
     def run(self, *arguments: str, expect: int = 0, **variables: str) -> tuple[str, str]:
-        here = {"REGULARS_REGISTRY": str(self.folder), "REGULARS_RUNTIME_DIR": str(self.folder / "run")}
+        here = {
+            "REGULARS_REGISTRY": str(self.folder),
+            "REGULARS_RUNTIME_DIR": str(self.folder / "run"),
+        }
         done = subprocess.run(
             [sys.executable, "-m", "service", *arguments],
             env=os.environ | here | variables,
@@ -38,7 +41,18 @@ def terminal(tmp_path: Path) -> Terminal:
 
 def test_a_key_is_created_shown_once_listed_and_revoked(terminal: Terminal) -> None:
     key, _ = terminal.run(
-        *("keys", "create", "--name", "the mailer", "--scope", "read", "--scope", "write", "--calls-a-minute", "600")
+        *(
+            "keys",
+            "create",
+            "--name",
+            "the mailer",
+            "--scope",
+            "read",
+            "--scope",
+            "write",
+            "--calls-a-minute",
+            "600",
+        )
     )
     key_id, secret = key.split("_", 2)[1:]
     listed, _ = terminal.run("keys", "list")
@@ -55,7 +69,10 @@ def test_a_key_is_created_shown_once_listed_and_revoked(terminal: Terminal) -> N
     [
         (["keys", "create", "--name", "n"], "--scope"),
         (["keys", "create", "--name", "n", "--scope", "everything"], "invalid"),
-        (["keys", "create", "--name", "n", "--scope", "read", "--calls-a-minute", "0"], "from 1 to 1000000"),
+        (
+            ["keys", "create", "--name", "n", "--scope", "read", "--calls-a-minute", "0"],
+            "from 1 to 1000000",
+        ),
         (["keys"], "required"),
         (["kyes"], "invalid choice"),
     ],
@@ -76,7 +93,9 @@ def test_what_was_mistyped_is_said_with_status_2(
         (["token", "anna"], "customer tokens need REGULARS_SIGNING_KEY to be set"),
     ],
 )
-def test_what_cannot_be_done_is_said_with_status_2(terminal: Terminal, arguments: list[str], said: str) -> None:
+def test_what_cannot_be_done_is_said_with_status_2(
+    terminal: Terminal, arguments: list[str], said: str
+) -> None:
     assert said in terminal.run(*arguments, expect=2)[1]
 
 
@@ -92,7 +111,10 @@ def test_migrate_makes_the_schema_and_may_be_run_again(terminal: Terminal) -> No
     terminal.run("migrate")
     terminal.run("migrate")
     with sqlite3.connect(terminal.folder / "store.db") as connection:
-        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        tables = {
+            name
+            for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        }
     connection.close()
     assert {"events", "keys", "alembic_version"} <= tables
 

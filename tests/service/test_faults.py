@@ -18,8 +18,12 @@ CALLERS = 4
 CUSTOMERS = [*(f"c{number:02}" for number in range(30)), STRANGER]
 
 
-def test_whatever_happens_to_redis_every_answer_is_right(shop: Shop, redis_server: RedisServer, tmp_path: Path) -> None:
-    with process(shop.root, tmp_path / "run", redis_url=redis_server.url, breaker_seconds=0.2) as port:
+def test_whatever_happens_to_redis_every_answer_is_right(
+    shop: Shop, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    with process(
+        shop.root, tmp_path / "run", redis_url=redis_server.url, breaker_seconds=0.2
+    ) as port:
         load = Load(port, CUSTOMERS, [truth(shop.model, CUSTOMERS)], deadline_ms=10_000)
         with load.running(CALLERS):
             time.sleep(0.5)
@@ -40,7 +44,9 @@ def test_whatever_happens_to_redis_every_answer_is_right(shop: Shop, redis_serve
     assert max(load.taken_ms) < 1000
 
 
-def test_a_redis_that_was_never_there_is_not_missed(shop: Shop, redis_server: RedisServer, tmp_path: Path) -> None:
+def test_a_redis_that_was_never_there_is_not_missed(
+    shop: Shop, redis_server: RedisServer, tmp_path: Path
+) -> None:
     redis_server.kill()
     with process(shop.root, tmp_path / "run", redis_url=redis_server.url) as port:
         load = Load(port, CUSTOMERS, [truth(shop.model, CUSTOMERS)], deadline_ms=10_000)
@@ -52,7 +58,9 @@ def test_a_redis_that_was_never_there_is_not_missed(shop: Shop, redis_server: Re
 
 def test_a_slate_that_comes_too_late_is_the_popular_one(shop: Shop, tmp_path: Path) -> None:
     truths, popular = [truth(shop.model, CUSTOMERS)], [popular_truth(shop.model, CUSTOMERS)]
-    with process(shop.root, tmp_path / "run", cache_bytes=0, scoring_threads=1, scoring_queue=0) as port:
+    with process(
+        shop.root, tmp_path / "run", cache_bytes=0, scoring_threads=1, scoring_queue=0
+    ) as port:
         load = Load(port, CUSTOMERS, truths, popular)
         with load.running(CALLERS):
             time.sleep(0.5)

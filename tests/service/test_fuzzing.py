@@ -28,7 +28,9 @@ def before_call(context: Any, case: Any, **_: Any) -> None:
         if isinstance(rule, dict):
             _keep_one(rule, "starts", "ends")
             _keep_one(rule.get("which"), "min_price", "max_price")
-    if case.operation.path.endswith("/consent") and str(body.get("time", ""))[:4] > str(datetime.now(UTC).year):
+    if case.operation.path.endswith("/consent") and str(body.get("time", ""))[:4] > str(
+        datetime.now(UTC).year
+    ):
         del body["time"]
 
 
@@ -39,10 +41,17 @@ def _keep_one(given: Any, first: str, second: str) -> None:
 
 def test_the_service_answers_as_it_is_described(own_shop: Shop, tmp_path: Path) -> None:
     with process(own_shop.root, tmp_path / "run", api_key="fuzzing", signing_key="signing") as port:
-        command = [Path(sys.executable).with_name("st"), "--config-file", HERE / "schemathesis.toml", "run"]
+        command = [
+            Path(sys.executable).with_name("st"),
+            "--config-file",
+            HERE / "schemathesis.toml",
+            "run",
+        ]
         options = {"max-examples": EXAMPLES, "phases": "examples,fuzzing,stateful", "workers": 2}
         # What is measured is the service, and measuring the one who asks would slow them down.
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")
+        }
         found = subprocess.run(
             [
                 *map(str, command),
@@ -51,7 +60,11 @@ def test_the_service_answers_as_it_is_described(own_shop: Shop, tmp_path: Path) 
                 *(f"--{name}={value}" for name, value in options.items()),
             ],
             cwd=tmp_path,
-            env=environment | {"PYTHONPATH": str(HERE.parents[1]), "SCHEMATHESIS_HOOKS": "tests.service.test_fuzzing"},
+            env=environment
+            | {
+                "PYTHONPATH": str(HERE.parents[1]),
+                "SCHEMATHESIS_HOOKS": "tests.service.test_fuzzing",
+            },
             capture_output=True,
             text=True,
             timeout=300,

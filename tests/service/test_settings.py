@@ -30,7 +30,10 @@ def test_an_empty_variable_is_not_set() -> None:
 
 
 def test_a_misspelt_variable_is_refused_with_the_name_that_was_meant() -> None:
-    with pytest.raises(SettingsError, match=r"REGULARS_REDIS_URI is not a setting; did you mean REGULARS_REDIS_URL\?"):
+    with pytest.raises(
+        SettingsError,
+        match=r"REGULARS_REDIS_URI is not a setting; did you mean REGULARS_REDIS_URL\?",
+    ):
         Settings.of({"REGULARS_REDIS_URI": "redis://cache"})
 
 
@@ -43,8 +46,16 @@ def test_a_misspelt_variable_is_refused_with_the_name_that_was_meant() -> None:
         ("DEFAULT_LOCALE", "klingon", "REGULARS_DEFAULT_LOCALE: not a locale"),
         ("LOG_LEVEL", "loud", "REGULARS_LOG_LEVEL: should be 'debug'"),
         ("CORS_ORIGINS", "https://shop.example,*", "REGULARS_CORS_ORIGINS: * is no origin"),
-        ("CORS_ORIGINS", "https://shop.example/", "REGULARS_CORS_ORIGINS: https://shop.example/ is no origin"),
-        ("SHOP_URL", "shop.example", "REGULARS_SHOP_URL: is no address; write it like https://shop.example"),
+        (
+            "CORS_ORIGINS",
+            "https://shop.example/",
+            "REGULARS_CORS_ORIGINS: https://shop.example/ is no origin",
+        ),
+        (
+            "SHOP_URL",
+            "shop.example",
+            "REGULARS_SHOP_URL: is no address; write it like https://shop.example",
+        ),
         ("SHOP_URL", "https://shop.example/?a=b", "REGULARS_SHOP_URL: is no address"),
         ("SHOP_URL", "javascript:alert(1)", "REGULARS_SHOP_URL: is no address"),
         ("SHOP_URL", "http://shop.example", "REGULARS_SHOP_URL: should be https"),
@@ -52,7 +63,9 @@ def test_a_misspelt_variable_is_refused_with_the_name_that_was_meant() -> None:
         ("CALLS_A_MINUTE", "0", "REGULARS_CALLS_A_MINUTE: should be greater than or equal to 1"),
     ],
 )
-def test_a_value_that_cannot_be_used_is_refused_by_name(name: str, value: str, sentence: str) -> None:
+def test_a_value_that_cannot_be_used_is_refused_by_name(
+    name: str, value: str, sentence: str
+) -> None:
     with pytest.raises(SettingsError) as refused:
         Settings.of({f"REGULARS_{name}": value})
     assert sentence in str(refused.value)
@@ -60,18 +73,30 @@ def test_a_value_that_cannot_be_used_is_refused_by_name(name: str, value: str, s
 
 def test_links_of_mails_are_not_signed_with_what_everyone_knows() -> None:
     address = {"REGULARS_PUBLIC_URL": "https://mails.shop.example/"}
-    with pytest.raises(SettingsError, match="no secret is set to sign them with: set REGULARS_SIGNING_KEY"):
+    with pytest.raises(
+        SettingsError, match="no secret is set to sign them with: set REGULARS_SIGNING_KEY"
+    ):
         Settings.of(address)
-    assert Settings.of({**address, "REGULARS_SIGNING_KEY": "k"}).public_url == "https://mails.shop.example"
-    assert Settings.of({"REGULARS_PUBLIC_URL": "http://127.0.0.1:8000"}).public_url == "http://127.0.0.1:8000"
+    assert (
+        Settings.of({**address, "REGULARS_SIGNING_KEY": "k"}).public_url
+        == "https://mails.shop.example"
+    )
+    assert (
+        Settings.of({"REGULARS_PUBLIC_URL": "http://127.0.0.1:8000"}).public_url
+        == "http://127.0.0.1:8000"
+    )
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.10", "shop.example"])
 def test_strangers_are_not_let_in_without_a_key(host: str) -> None:
-    with pytest.raises(SettingsError, match="Set REGULARS_API_KEY to a long random text, or REGULARS_HOST to 127"):
+    with pytest.raises(
+        SettingsError, match="Set REGULARS_API_KEY to a long random text, or REGULARS_HOST to 127"
+    ):
         Settings.of({"REGULARS_HOST": host})
     with_key = {"REGULARS_HOST": host, "REGULARS_API_KEY": "k"}
-    with pytest.raises(SettingsError, match="never asked for consent is yours to say: set REGULARS_UNASKED"):
+    with pytest.raises(
+        SettingsError, match="never asked for consent is yours to say: set REGULARS_UNASKED"
+    ):
         Settings.of(with_key)
     assert Settings.of({**with_key, "REGULARS_UNASKED": "refuse"}).host == host
 
@@ -82,7 +107,9 @@ def test_loopback_needs_no_key(host: str) -> None:
 
 
 def test_no_secret_is_shown() -> None:
-    settings = Settings.of({"REGULARS_API_KEY": "tomato", "REGULARS_REDIS_URL": "redis://:tomato@cache"})
+    settings = Settings.of(
+        {"REGULARS_API_KEY": "tomato", "REGULARS_REDIS_URL": "redis://:tomato@cache"}
+    )
     assert "tomato" not in repr(settings)
     with pytest.raises(SettingsError) as refused:
         Settings.of({"REGULARS_REDIS_URL": "tomato"})
@@ -95,10 +122,15 @@ def test_every_setting_says_what_it_means() -> None:
 
 def test_the_store_lies_in_the_registry_unless_it_is_said_where() -> None:
     assert Settings.of({"REGULARS_REGISTRY": "/shop"}).store() == "sqlite:////shop/store.db"
-    assert Settings.of({"REGULARS_DATABASE_URL": "postgresql://db/shop"}).store() == "postgresql://db/shop"
+    assert (
+        Settings.of({"REGULARS_DATABASE_URL": "postgresql://db/shop"}).store()
+        == "postgresql://db/shop"
+    )
 
 
-def test_what_workers_share_lies_in_memory_unless_it_is_said_where(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_workers_share_lies_in_memory_unless_it_is_said_where(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     base = Path(IN_MEMORY) if Path(IN_MEMORY).is_dir() else Path(tempfile.gettempdir())
     assert Settings.of({}).runtime() == base / f"regulars-{os.getuid()}"
@@ -115,12 +147,16 @@ def test_one_question_is_worked_on_at_once_unless_the_store_is_a_server() -> Non
 
 def test_customer_tokens_need_a_secret_that_only_this_shop_knows() -> None:
     assert Settings().token_secret() is None
-    assert Settings.of({"REGULARS_SIGNING_KEY": "a", "REGULARS_API_KEY": "b"}).token_secret() == b"a"
+    assert (
+        Settings.of({"REGULARS_SIGNING_KEY": "a", "REGULARS_API_KEY": "b"}).token_secret() == b"a"
+    )
     assert Settings.of({"REGULARS_API_KEY": "b"}).token_secret() == b"b"
 
 
 def test_pages_of_several_origins_may_call() -> None:
-    origins = Settings.of({"REGULARS_CORS_ORIGINS": "https://shop.example, http://localhost:3000,"}).origins()
+    origins = Settings.of(
+        {"REGULARS_CORS_ORIGINS": "https://shop.example, http://localhost:3000,"}
+    ).origins()
     assert origins == ["https://shop.example", "http://localhost:3000"]
     assert Settings().origins() == []
 

@@ -18,7 +18,9 @@ SETTINGS: Final = (
 )
 ENDLESS: Final = "[model.factors]\niterations = 1_000_000\n"
 # The blend with its signs turned round: it shows last what should be first.
-UPSIDE_DOWN: Final = "[model.blend.new]\naffinity = -1.0\nneighbours = -1.0\n[model.blend.bought]\nown_long = -1.0\n"
+UPSIDE_DOWN: Final = (
+    "[model.blend.new]\naffinity = -1.0\nneighbours = -1.0\n[model.blend.bought]\nown_long = -1.0\n"
+)
 
 
 def rows() -> list[str]:
@@ -32,7 +34,9 @@ def rows() -> list[str]:
     ]
 
 
-def write(folder: Path, lines: Iterable[str], *, header: str = HEADER, name: str = "orders.csv") -> Path:
+def write(
+    folder: Path, lines: Iterable[str], *, header: str = HEADER, name: str = "orders.csv"
+) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / name
     path.write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
@@ -56,7 +60,9 @@ def arguments(folder: Path, *more: str | Path, lines: Sequence[str] | None = Non
     return [str(argument) for argument in ("train", *files, *more)]
 
 
-def train(folder: Path, *more: str | Path, lines: Sequence[str] | None = None, now: int = NOW) -> int:
+def train(
+    folder: Path, *more: str | Path, lines: Sequence[str] | None = None, now: int = NOW
+) -> int:
     return run(*arguments(folder, *more, lines=lines), now=now)
 
 

@@ -34,11 +34,15 @@ class House:
     client: TestClient
     made: dict[str, str]
 
-    def call(self, method: str, path: str, who: str | None, customer: str = BERT, **more: object) -> int:
+    def call(
+        self, method: str, path: str, who: str | None, customer: str = BERT, **more: object
+    ) -> int:
         headers = {"Authorization": f"Bearer {self.made[who]}"} if who else {}
         address = re.sub(r"\{customer_id\}", customer, path)
         address = re.sub(r"\{\w+\}", "x", address)
-        return self.client.request(method, address, headers=headers, follow_redirects=False, **more).status_code  # type: ignore[arg-type]
+        return self.client.request(
+            method, address, headers=headers, follow_redirects=False, **more
+        ).status_code  # type: ignore[arg-type]
 
 
 def make_key(store: Store, *scopes: Scope, calls_a_minute: int | None = None) -> str:
@@ -47,7 +51,13 @@ def make_key(store: Store, *scopes: Scope, calls_a_minute: int | None = None) ->
     return key.text
 
 
-def token(customer_id: str | None, session_id: str | None = None, *, secret: str = SIGNING_KEY, life: int = 600) -> str:
+def token(
+    customer_id: str | None,
+    session_id: str | None = None,
+    *,
+    secret: str = SIGNING_KEY,
+    life: int = 600,
+) -> str:
     return sign(secret.encode(), CustomerToken(customer_id, session_id, int(time.time()) + life))
 
 
@@ -67,6 +77,11 @@ def open_house(shop: Shop, folder: Path) -> Iterator[House]:
     with TestClient(create(settings), raise_server_exceptions=False) as client:
         store = client.app.state.serving.store  # type: ignore[attr-defined]
         made = {scope.value: make_key(store, scope) for scope in Scope}
-        made |= {"first": FIRST_KEY, "token": token(ANNA), "visit": token(None, "v1"), "wrong": made["admin"][:-1]}
+        made |= {
+            "first": FIRST_KEY,
+            "token": token(ANNA),
+            "visit": token(None, "v1"),
+            "wrong": made["admin"][:-1],
+        }
         made |= {"expired": token(ANNA, life=-1), "foreign": token(ANNA, secret="another shop's")}
         yield House(client, made)

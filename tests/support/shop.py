@@ -17,7 +17,7 @@ from models.data.catalogue import ALWAYS_FROM, ALWAYS_UNTIL, Catalogue
 from models.data.customers import NEVER_ASKED, NO
 from models.data.events import DAY, KINDS, order_code
 from models.data.ids import Ids, Strings
-from models.ranking.learned_ranker import LearnedRanker
+from models.model import LearnedRanker
 from models.recommender import Recommender
 from models.settings import FactorSettings, ModelSettings
 from models.slate import Slate
@@ -78,7 +78,9 @@ def ids_of(names: Iterable[str]) -> Ids:
 def catalogue_of(products: Sequence[Product]) -> Catalogue:
     """The rows in the order of the ids."""
     rows = sorted(products, key=lambda product: product.id.encode())
-    categories, brands = (ids_of(getattr(row, name) for row in rows) for name in ("category", "brand"))
+    categories, brands = (
+        ids_of(getattr(row, name) for row in rows) for name in ("category", "brand")
+    )
     markets = ids_of(market for row in rows for market in row.markets)
     sold_in = np.zeros((len(rows), len(markets)), np.bool_)
     for index, row in enumerate(rows):
@@ -99,10 +101,12 @@ def catalogue_of(products: Sequence[Product]) -> Catalogue:
         limited=np.array([bool(row.markets) for row in rows], np.bool_),
         sold_in=sold_in,
         available_from=np.array(
-            [ALWAYS_FROM if row.from_day is None else moment(row.from_day) for row in rows], np.int64
+            [ALWAYS_FROM if row.from_day is None else moment(row.from_day) for row in rows],
+            np.int64,
         ),
         available_until=np.array(
-            [ALWAYS_UNTIL if row.until_day is None else moment(row.until_day) for row in rows], np.int64
+            [ALWAYS_UNTIL if row.until_day is None else moment(row.until_day) for row in rows],
+            np.int64,
         ),
         attributes=Strings.of(row.attributes for row in rows),
     )
@@ -118,7 +122,9 @@ def small_purchases(
     people = {line.customer: Customer(line.customer) for line in lines if line.customer} | people
     customer_ids, product_ids = ids_of(people), ids_of(product.id for product in products)
     sold_in = (market for product in products for market in product.markets)
-    markets = ids_of([*(line.market for line in lines), *(one.market for one in people.values()), *sold_in])
+    markets = ids_of(
+        [*(line.market for line in lines), *(one.market for one in people.values()), *sold_in]
+    )
     orders = _order_numbers(lines)
     rows = sorted(
         (
@@ -138,7 +144,9 @@ def small_purchases(
         ),
         key=lambda row: [row[name] for name in ("user", "item", "time", "order", "kind")],
     )
-    arrays: dict[str, Any] = {name: np.array([row[name] for row in rows], dtype) for name, dtype in ARRAYS.items()}
+    arrays: dict[str, Any] = {
+        name: np.array([row[name] for row in rows], dtype) for name, dtype in ARRAYS.items()
+    }
     return Purchases(
         customer_ids=customer_ids,
         product_ids=product_ids,
@@ -176,7 +184,10 @@ def _order_numbers(lines: Sequence[Line]) -> dict[tuple[str, str], int]:
     for line in lines:
         if line.kind == "purchase":
             first[_order(line)] = min(line.day, first.get(_order(line), line.day))
-    return {order: number for number, order in enumerate(sorted(first, key=lambda order: (first[order], order)))}
+    return {
+        order: number
+        for number, order in enumerate(sorted(first, key=lambda order: (first[order], order)))
+    }
 
 
 def _weight(line: Line, lines: Sequence[Line]) -> float:
@@ -194,7 +205,9 @@ def _weight(line: Line, lines: Sequence[Line]) -> float:
     return -line.quantity * len(bought) / sum(bought)
 
 
-def trained(purchases: Purchases, settings: ModelSettings = SMALL, lesson: LearnedRanker | None = None) -> Recommender:
+def trained(
+    purchases: Purchases, settings: ModelSettings = SMALL, lesson: LearnedRanker | None = None
+) -> Recommender:
     """A model of these purchases, never written to disk."""
     model = fit(purchases, settings, Reporter(StringIO()), name="test", lesson=lesson)
     return Recommender(manifest_of(purchases, model, settings, {}, 0), model, settings)
@@ -233,7 +246,18 @@ ONLY_RETURNED: Final = "only-returned"  # sent back all they ever bought
 ONLY_RARE: Final = "only-rare"
 REGULAR: Final = "monthly"
 # Whose promises are looked at one by one: those above, a few like the others, and a stranger
-SPECIAL: Final = (NEVER_BOUGHT, NO_EMAIL, NO_WEB, ONLY_RARE, ONLY_RETURNED, REGULAR, "c00", "c01", "c02", "unknown")
+SPECIAL: Final = (
+    NEVER_BOUGHT,
+    NO_EMAIL,
+    NO_WEB,
+    ONLY_RARE,
+    ONLY_RETURNED,
+    REGULAR,
+    "c00",
+    "c01",
+    "c02",
+    "unknown",
+)
 
 
 def small_shop(root: Path, lesson: LearnedRanker | None = None) -> Registry:
@@ -298,7 +322,8 @@ def _regular_lines() -> Iterator[Line]:
                 basket.add("butter")
             market = _market(number)
             yield from (
-                Line(customer, thing, day, market=market) for thing in sorted(basket - {RARE, NEVER_SOLD, SOUTHERN})
+                Line(customer, thing, day, market=market)
+                for thing in sorted(basket - {RARE, NEVER_SOLD, SOUTHERN})
             )
             day += chance.uniform(7, 14)
 
@@ -309,8 +334,12 @@ def _special_lines() -> Iterator[Line]:
     yield Line(ONLY_RETURNED, "rake", 120.5, quantity=6)
     yield Line(ONLY_RETURNED, "rake", 125.5, kind="return", quantity=5)
     yield Line(ONLY_RETURNED, "rake", 126.5, kind="return", quantity=1)
-    yield from (Line(f"c{number:02}", SOUTHERN, 150.5 + number / 100, market="south") for number in range(0, 54, 9))
+    yield from (
+        Line(f"c{number:02}", SOUTHERN, 150.5 + number / 100, market="south")
+        for number in range(0, 54, 9)
+    )
     for guest in range(20):
         yield from (
-            Line("", thing, guest * 9.0 + 0.25, f"guest {guest}", market="north") for thing in ("bread", "ball")
+            Line("", thing, guest * 9.0 + 0.25, f"guest {guest}", market="north")
+            for thing in ("bread", "ball")
         )

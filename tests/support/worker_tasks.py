@@ -17,7 +17,10 @@ def slates_of(recommender: Recommender, customers: Sequence[str]) -> list[tuple[
 
 
 def find(recommender: Recommender, customers: Sequence[str]) -> list[tuple[str, int, int]]:
-    return [(customer, recommender.model.customers.ids.find(customer), os.getpid()) for customer in customers]
+    return [
+        (customer, recommender.model.customers.ids.find(customer), os.getpid())
+        for customer in customers
+    ]
 
 
 def waits_for_ctrl_c(recommender: Recommender, customers: Sequence[str]) -> bool:

@@ -39,7 +39,13 @@ FEW = rows()[:90]  # of four customers: too few to be measured
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A shop of 300 customers, each with one purchase."""
     folder = tmp_path_factory.mktemp("trained")
-    assert train(folder, lines=[f"c{number:04},p{number},{DAYS[0]},{number},1,1" for number in range(300)]) == 0
+    assert (
+        train(
+            folder,
+            lines=[f"c{number:04},p{number},{DAYS[0]},{number},1,1" for number in range(300)],
+        )
+        == 0
+    )
     return folder
 
 
@@ -57,7 +63,11 @@ def published(folder: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("header", "lines", "said"),
     [
-        ("customer_id,sku,timestamp", ["a,p,2025-01-01"], "orders.csv lacks 1 required column: product_id"),
+        (
+            "customer_id,sku,timestamp",
+            ["a,p,2025-01-01"],
+            "orders.csv lacks 1 required column: product_id",
+        ),
         (HEADER, [], "orders.csv has column names but no rows (0 rows)"),
         (
             HEADER,
@@ -77,9 +87,23 @@ def published(folder: Path) -> list[str]:
             "(2 bad_price, 1 price_out_of_range)",
         ),
         (HEADER, ["a,p,2025-01-01,1,-1,1", "b,p,2025-01-02,2,-1,1"], "(2 return_without_purchase)"),
-        (HEADER + ",kind", ["a,p,2025-01-01,1,1,1,view"], "None of the 1 lines that were read is a purchase"),
+        (
+            HEADER + ",kind",
+            ["a,p,2025-01-01,1,1,1,view"],
+            "None of the 1 lines that were read is a purchase",
+        ),
     ],
-    ids=["column", "no rows", "no time", "future", "past", "quantities", "prices", "only returns", "only views"],
+    ids=[
+        "column",
+        "no rows",
+        "no time",
+        "future",
+        "past",
+        "quantities",
+        "prices",
+        "only returns",
+        "only views",
+    ],
 )
 def test_purchases_that_teach_nothing_are_refused_with_file_reason_and_count(
     tmp_path: Path, capsys: Said, header: str, lines: Sequence[str], said: str
@@ -94,7 +118,11 @@ def test_purchases_that_teach_nothing_are_refused_with_file_reason_and_count(
     ("name", "content", "said"),
     [
         ("orders.csv", b"", "orders.csv is empty (0 rows)"),
-        ("orders.parquet", b"customer_id,product_id,timestamp\n", "orders.parquet cannot be read as Parquet"),
+        (
+            "orders.parquet",
+            b"customer_id,product_id,timestamp\n",
+            "orders.parquet cannot be read as Parquet",
+        ),
         ("orders.xlsx", b"PK", "orders.xlsx: not a kind of file that can be read"),
     ],
 )
@@ -126,7 +154,9 @@ def test_files_that_cannot_be_read_are_named(
         *("all returned", "no order ids", "a line of 1970", "one order of 1,500 products"),
     ],
 )  # fmt: skip
-def test_the_strangest_shops_are_trained_published_and_exported(tmp_path: Path, lines: list[str]) -> None:
+def test_the_strangest_shops_are_trained_published_and_exported(
+    tmp_path: Path, lines: list[str]
+) -> None:
     windows = tmp_path / "windows.toml"
     windows.write_text(SETTINGS.replace("windows = 0", "windows = 3"))
     assert train(tmp_path, "--config", windows, lines=lines) == 0
@@ -135,7 +165,11 @@ def test_the_strangest_shops_are_trained_published_and_exported(tmp_path: Path, 
     mailing = write(tmp_path, ["anna", "c1", "stranger"], header="customer_id", name="mailing.csv")
     options = ("--recipients", mailing, "--layout", "wide", "--output", tmp_path / "slates.parquet")
     assert run("export", "--registry", tmp_path / "registry", *options) == 0
-    assert pq.read_table(tmp_path / "slates.parquet")["customer_id"].to_pylist() == ["anna", "c1", "stranger"]
+    assert pq.read_table(tmp_path / "slates.parquet")["customer_id"].to_pylist() == [
+        "anna",
+        "c1",
+        "stranger",
+    ]
 
 
 def test_duplicate_lines_are_counted_and_learned_from_once(tmp_path: Path, capsys: Said) -> None:
@@ -145,15 +179,36 @@ def test_duplicate_lines_are_counted_and_learned_from_once(tmp_path: Path, capsy
 
 
 def test_good_lines_among_bad_ones_are_learned_from(tmp_path: Path, capsys: Said) -> None:
-    bad = ["a,p,2025-01-01,1,many,1", "a,p,2025-01-01,2,-inf,1", "a,p,2025-01-01,3,1,NaN", "a,p,1812-01-01,4,1,1"]
+    bad = [
+        "a,p,2025-01-01,1,many,1",
+        "a,p,2025-01-01,2,-inf,1",
+        "a,p,2025-01-01,3,1,NaN",
+        "a,p,1812-01-01,4,1,1",
+    ]
     zoned = ["c00,p0,2025-08-01T01:30:00+02:00,z,1,1"]  # 23:30 of 31 July in UTC
     assert train(tmp_path, "--until", "2025-08-01", lines=[*FEW, *bad, *zoned]) == 0
     told = capsys.readouterr().err
-    assert all(f"dropped: {reason} " in told for reason in ("bad_quantity", "bad_price", "timestamp_out_of_range"))
+    assert all(
+        f"dropped: {reason} " in told
+        for reason in ("bad_quantity", "bad_price", "timestamp_out_of_range")
+    )
     assert open_shop(Registry(tmp_path / "registry")).manifest.data_as_of == 1_754_004_600
 
 
-AWKWARD = ("007", "7", "a/b c", "..", "🧦", "Ünïcode", "x" * 500, '"quoted"', "new\nline", " padded ", "NULL", "1e5")
+AWKWARD = (
+    "007",
+    "7",
+    "a/b c",
+    "..",
+    "🧦",
+    "Ünïcode",
+    "x" * 500,
+    '"quoted"',
+    "new\nline",
+    " padded ",
+    "NULL",
+    "1e5",
+)
 
 
 def test_ids_of_every_kind_survive_from_the_file_to_the_export(tmp_path: Path) -> None:
@@ -165,14 +220,27 @@ def test_ids_of_every_kind_survive_from_the_file_to_the_export(tmp_path: Path) -
         output = tmp_path / f"slates.{ending}"
         options = ("--recipients", mailing, "--repeat", "include", "-n", "1", "--output", output)
         assert run("export", "--registry", tmp_path / "registry", *options) == 0
-    assert pq.read_table(tmp_path / "slates.parquet").select(["customer_id", "product_id"]).to_pylist() == [
-        {"customer_id": name, "product_id": name} for name in AWKWARD
-    ]
+    assert pq.read_table(tmp_path / "slates.parquet").select(
+        ["customer_id", "product_id"]
+    ).to_pylist() == [{"customer_id": name, "product_id": name} for name in AWKWARD]
 
 
-def test_a_setting_that_does_not_exist_is_named_before_anything_is_read(tmp_path: Path, capsys: Said) -> None:
+def test_a_setting_that_does_not_exist_is_named_before_anything_is_read(
+    tmp_path: Path, capsys: Said
+) -> None:
     typo = settings(tmp_path, "[model.factors]\nfactor = 8\n")
-    assert run("train", "--purchases", "nowhere.csv", "--registry", tmp_path / "registry", "--config", typo) == 2
+    assert (
+        run(
+            "train",
+            "--purchases",
+            "nowhere.csv",
+            "--registry",
+            tmp_path / "registry",
+            "--config",
+            typo,
+        )
+        == 2
+    )
     assert sentence(capsys) == f"{typo}: model.factors.factor: there is no such setting"
 
 
@@ -185,7 +253,9 @@ def test_a_setting_that_does_not_exist_is_named_before_anything_is_read(tmp_path
         (["--products", "nowhere.csv"], "nowhere.csv: no such file"),
     ],
 )
-def test_options_that_cannot_be_followed_are_named(tmp_path: Path, capsys: Said, options: list[str], said: str) -> None:
+def test_options_that_cannot_be_followed_are_named(
+    tmp_path: Path, capsys: Said, options: list[str], said: str
+) -> None:
     assert train(tmp_path, *options) == 2
     assert said in sentence(capsys)
     assert published(tmp_path) == []
@@ -195,7 +265,8 @@ def test_options_that_cannot_be_followed_are_named(tmp_path: Path, capsys: Said,
     ("command", "option"), [("train", "--report"), ("evaluate", "--report"), ("evaluate", "--json")]
 )
 @pytest.mark.parametrize(
-    ("place", "said"), [("orders.csv/out", "orders.csv is a file, expected a folder"), (".", "expected a file")]
+    ("place", "said"),
+    [("orders.csv/out", "orders.csv is a file, expected a folder"), (".", "expected a file")],
 )
 def test_results_that_could_not_be_written_are_refused_before_the_work(
     tmp_path: Path, capsys: Said, command: str, option: str, place: str, said: str
@@ -214,7 +285,9 @@ def test_what_was_published_stands_without_a_report(tmp_path: Path, capsys: Said
     assert train(tmp_path, lines=FEW) == 0
     (version,) = published(tmp_path)
     told = capsys.readouterr().err
-    assert f"The report {tmp_path / 'registry' / 'reports' / version}.html cannot be written: " in told
+    assert (
+        f"The report {tmp_path / 'registry' / 'reports' / version}.html cannot be written: " in told
+    )
     assert told.endswith(f"Published {version}, now active in {tmp_path / 'registry'}\n")
 
 
@@ -224,10 +297,17 @@ def test_a_test_window_of_no_length_is_refused(tmp_path: Path, capsys: Said, day
     assert sentence(capsys) == f"--test-days {days}: expected 1 to 365"
 
 
-@pytest.mark.parametrize("command", [["versions"], ["rollback"], ["activate", "v"], ["export", "--output", "x.csv"]])
-def test_a_registry_that_is_not_there_is_named(tmp_path: Path, capsys: Said, command: list[str]) -> None:
+@pytest.mark.parametrize(
+    "command", [["versions"], ["rollback"], ["activate", "v"], ["export", "--output", "x.csv"]]
+)
+def test_a_registry_that_is_not_there_is_named(
+    tmp_path: Path, capsys: Said, command: list[str]
+) -> None:
     assert run(*command, "--registry", tmp_path / "registry") == 2
-    assert sentence(capsys) == f"--registry {tmp_path / 'registry'}: no such folder; the first training makes it"
+    assert (
+        sentence(capsys)
+        == f"--registry {tmp_path / 'registry'}: no such folder; the first training makes it"
+    )
 
 
 def test_a_registry_that_is_a_file_is_refused_before_the_work(tmp_path: Path, capsys: Said) -> None:
@@ -254,13 +334,21 @@ def test_a_damaged_pointer_is_named_before_the_work(tmp_path: Path, capsys: Said
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--output", "slates.xlsx"], "--output slates.xlsx: expected a name ending in .parquet, .csv, .ndjson"),
-        (["--output", "nowhere/slates.csv"], "--output nowhere/slates.csv: the folder nowhere does not exist"),
+        (
+            ["--output", "slates.xlsx"],
+            "--output slates.xlsx: expected a name ending in .parquet, .csv, .ndjson",
+        ),
+        (
+            ["--output", "nowhere/slates.csv"],
+            "--output nowhere/slates.csv: the folder nowhere does not exist",
+        ),
         (["--output", "slates.csv", "-n", "101"], "-n 101: expected 1 to 100"),
         (["--output", "slates.csv", "--recipients", "nowhere.csv"], "nowhere.csv: no such file"),
     ],
 )
-def test_exports_that_cannot_be_written_are_refused(trained: Path, capsys: Said, options: list[str], said: str) -> None:
+def test_exports_that_cannot_be_written_are_refused(
+    trained: Path, capsys: Said, options: list[str], said: str
+) -> None:
     capsys.readouterr()
     assert run("export", "--registry", trained / "registry", *options) == 2
     assert sentence(capsys).startswith(said)
@@ -269,7 +357,9 @@ def test_exports_that_cannot_be_written_are_refused(trained: Path, capsys: Said,
 def begin(command: list[str], **environment: str) -> "subprocess.Popen[str]":
     whole = [sys.executable, "-m", "training", *command]
     names = unmeasured() | environment
-    return subprocess.Popen(whole, stderr=subprocess.PIPE, text=True, start_new_session=True, env=names)
+    return subprocess.Popen(
+        whole, stderr=subprocess.PIPE, text=True, start_new_session=True, env=names
+    )
 
 
 def wait_for(training: "subprocess.Popen[str]", words: str) -> None:
@@ -343,7 +433,9 @@ def test_two_trainings_at_once_both_publish(tmp_path: Path) -> None:
 
 def with_little_room(command: Sequence[str]) -> "subprocess.CompletedProcess[str]":
     """Run on a disk that takes files of 4 KB; coverage, which would write larger ones, is left out."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")
+    }
     return subprocess.run(
         [sys.executable, "-m", "training", *command],
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)),
@@ -357,10 +449,14 @@ def with_little_room(command: Sequence[str]) -> "subprocess.CompletedProcess[str
 def test_purchases_that_do_not_fit_into_memory_or_the_disk_are_refused_in_one_sentence(
     tmp_path: Path, capsys: Said
 ) -> None:
-    command = arguments(tmp_path, lines=[f"c{number},p{number},2025-01-01,{number},1,1" for number in range(9_000)])
+    command = arguments(
+        tmp_path, lines=[f"c{number},p{number},2025-01-01,{number},1,1" for number in range(9_000)]
+    )
     settings(tmp_path, 'memory_limit = "1MB"\n')
     assert run(*command) == 2
-    assert sentence(capsys).startswith("There is no room to read in, with memory_limit 1MB and what is free in ")
+    assert sentence(capsys).startswith(
+        "There is no room to read in, with memory_limit 1MB and what is free in "
+    )
     assert published(tmp_path) == []
 
 
@@ -384,7 +480,9 @@ def test_an_export_that_does_not_fit_on_the_disk_leaves_the_file_of_yesterday(
 ) -> None:
     output = tmp_path / f"slates.{ending}"
     output.write_text("yesterday's")
-    done = with_little_room(["export", "--registry", f"{trained / 'registry'}", "--output", f"{output}"])
+    done = with_little_room(
+        ["export", "--registry", f"{trained / 'registry'}", "--output", f"{output}"]
+    )
     assert done.returncode == 2
     assert done.stderr.startswith(f"Error: --output {output} cannot be written: ")
     assert "File too large" in done.stderr

@@ -22,7 +22,10 @@ def test_without_a_file_everything_is_at_its_default() -> None:
 
 
 def test_a_file_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:
-    config = read(tmp_path, "[model.factors]\nfactors = 32\n[model.blend.new]\naffinity = -0.5\n[evaluation]\nk = 5\n")
+    config = read(
+        tmp_path,
+        "[model.factors]\nfactors = 32\n[model.blend.new]\naffinity = -0.5\n[evaluation]\nk = 5\n",
+    )
     assert config.model.factors == replace(FactorSettings(), factors=32)
     assert config.model.blend.new == Weights(affinity=-0.5)
     assert config.model.history == ModelSettings().history
@@ -32,7 +35,11 @@ def test_a_file_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:
 def test_columns_of_the_command_line_come_before_those_of_the_file(tmp_path: Path) -> None:
     text = '[columns]\ncustomer_id = "household"\nproduct_id = "sku"\n'
     config = read(tmp_path, text, "customer_id=person", "timestamp=sold at=noon")
-    assert config.columns == {"customer_id": "person", "product_id": "sku", "timestamp": "sold at=noon"}
+    assert config.columns == {
+        "customer_id": "person",
+        "product_id": "sku",
+        "timestamp": "sold at=noon",
+    }
 
 
 @pytest.mark.parametrize("text", ["customer_id", "=household", "customer_id="])
@@ -47,17 +54,35 @@ def test_a_mapping_with_one_side_is_refused_with_an_example(text: str) -> None:
         ("proceses = 2", "proceses: there is no such setting"),
         ("[modell]\nseed = 1", "modell: there is no such setting"),
         ("[model.factors]\nfactor = 8", "model.factors.factor: there is no such setting"),
-        ("[model.blend.new]\naffinitty = 1.0", "model.blend.new.affinitty: there is no such setting"),
+        (
+            "[model.blend.new]\naffinitty = 1.0",
+            "model.blend.new.affinitty: there is no such setting",
+        ),
         ('[training]\nunasked = "ask"', "training.unasked: Input should be 'allow' or 'refuse'"),
         ("[evaluation]\ntest_day = 7", "evaluation.test_day: there is no such setting"),
-        ('[model.factors]\nfactors = "many"', "model.factors.factors: Input should be a valid integer"),
+        (
+            '[model.factors]\nfactors = "many"',
+            "model.factors.factors: Input should be a valid integer",
+        ),
         ("[model]\nfactors = 8", "model.factors: Input should be a dictionary"),
         ("[model.history]\nkind_weights = [1.0]", "model.history.kind_weights"),
-        ('[model.ranker]\nobjective = "clicks"', "model.ranker.objective: Input should be 'purchases' or 'revenue'"),
-        ("[model.ranker]\nlags_days = [0.5]", "model.ranker.lags_days.0: Input should be a valid integer"),
-        ("[[model.diversity.placements]]\nbrand = 3", "model.diversity.placements.0.name: Field required"),
+        (
+            '[model.ranker]\nobjective = "clicks"',
+            "model.ranker.objective: Input should be 'purchases' or 'revenue'",
+        ),
+        (
+            "[model.ranker]\nlags_days = [0.5]",
+            "model.ranker.lags_days.0: Input should be a valid integer",
+        ),
+        (
+            "[[model.diversity.placements]]\nbrand = 3",
+            "model.diversity.placements.0.name: Field required",
+        ),
         ("[model.ranker.trees]\ndepth = 6", "model.ranker.trees.depth: there is no such setting"),
-        ("[evaluation]\ntest_days = 0", "evaluation.test_days: Input should be greater than or equal to 1"),
+        (
+            "[evaluation]\ntest_days = 0",
+            "evaluation.test_days: Input should be greater than or equal to 1",
+        ),
         ("processes = 0", "processes: Input should be greater than or equal to 1"),
         ('memory_limit = "much"', "memory_limit: String should match pattern"),
     ],
@@ -76,7 +101,11 @@ def test_a_setting_that_is_not_understood_is_named_however_deep_it_stands(
         ("model.factors", "factors = 0", "factors.factors = 0: must be above 0"),
         ("model.factors", "iterations = -1", "factors.iterations = -1: must be above 0"),
         ("model.factors", "regularization = nan", "factors.regularization = nan: must be finite"),
-        ("model.history", "short_half_life_days = 0", "history.short_half_life_days = 0.0: must be above 0"),
+        (
+            "model.history",
+            "short_half_life_days = 0",
+            "history.short_half_life_days = 0.0: must be above 0",
+        ),
         ("model.popular", "window_days = -7", "popular.window_days = -7: must be above 0"),
         ("model.repeats", "rate_prior = 0.0", "repeats.rate_prior = 0.0: must be above 0"),
         ("model.blend.new", "basket = inf", "blend.new.basket = inf: must be finite"),
@@ -91,14 +120,30 @@ def test_a_setting_that_is_not_understood_is_named_however_deep_it_stands(
         ("model.ranker", "windows = -1", "ranker.windows = -1: must be at least 0"),
         ("model.ranker", "horizon_days = 6", "ranker.horizon_days = 6: must be at least 7"),
         ("model.ranker", "lags_days = [0, -7]", "ranker.lags_days.1 = -7: must be at least 0"),
-        ("model.ranker", "new_share = 0.0", "ranker.new_share = 0.0: must be above 0 and at most 1"),
-        ("model.ranker", "bought_share = 1.1", "ranker.bought_share = 1.1: must be above 0 and at most 1"),
+        (
+            "model.ranker",
+            "new_share = 0.0",
+            "ranker.new_share = 0.0: must be above 0 and at most 1",
+        ),
+        (
+            "model.ranker",
+            "bought_share = 1.1",
+            "ranker.bought_share = 1.1: must be above 0 and at most 1",
+        ),
         ("model.ranker.trees", "trees = 0", "ranker.trees.trees = 0: must be above 0"),
         ("model.ranker.trees", "patience = 0", "ranker.trees.patience = 0: must be above 0"),
         ("model.ranker.trees", "leaves = 65", "ranker.trees.leaves = 65: must be from 2 to 64"),
         ("model.ranker.trees", "leaves = 1", "ranker.trees.leaves = 1: must be from 2 to 64"),
-        ("model.ranker.trees", "learning_rate = 0", "ranker.trees.learning_rate = 0.0: must be above 0"),
-        ("model.ranker.trees", "feature_share = 2", "ranker.trees.feature_share = 2.0: must be above 0 and at most 1"),
+        (
+            "model.ranker.trees",
+            "learning_rate = 0",
+            "ranker.trees.learning_rate = 0.0: must be above 0",
+        ),
+        (
+            "model.ranker.trees",
+            "feature_share = 2",
+            "ranker.trees.feature_share = 2.0: must be above 0 and at most 1",
+        ),
         ("model.ranker.trees", "row_share = nan", "ranker.trees.row_share = nan: must be finite"),
         ("model.ranker.trees", "max_bins = 1", "ranker.trees.max_bins = 1: must be at least 2"),
         ("model.arrivals", "share = 1.5", "arrivals.share = 1.5: must be from 0 to 1"),
@@ -132,27 +177,42 @@ def test_every_default_makes_sense() -> None:
 def test_a_ranker_may_be_left_out_and_may_learn_from_all_rows_at_once(tmp_path: Path) -> None:
     text = "[model.ranker]\nwindows = 0\nnew_share = 1\nbought_share = 1.0\nlags_days = [3]\n"
     ranker = read(tmp_path, text).model.ranker
-    assert (ranker.windows, ranker.new_share, ranker.bought_share, ranker.lags_days) == (0, 1, 1, (3,))
+    assert (ranker.windows, ranker.new_share, ranker.bought_share, ranker.lags_days) == (
+        0,
+        1,
+        1,
+        (3,),
+    )
 
 
 def test_a_ranker_without_a_lag_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"model: ranker\.lags_days is empty: a ranker learns from at least one lag"):
+    with pytest.raises(
+        InputError,
+        match=r"model: ranker\.lags_days is empty: a ranker learns from at least one lag",
+    ):
         read(tmp_path, "[model.ranker]\nlags_days = []\n")
 
 
 def test_a_placement_has_limits_of_its_own(tmp_path: Path) -> None:
     text = '[model.diversity]\ncategory = 5\n[[model.diversity.placements]]\nname = "email"\ncategory = 2\n'
-    diversity = read(tmp_path, text + '[[model.diversity.placements]]\nname = "home"\nbrand = 3\n').model.diversity
+    diversity = read(
+        tmp_path, text + '[[model.diversity.placements]]\nname = "home"\nbrand = 3\n'
+    ).model.diversity
     assert [diversity.at(placement).category for placement in (None, "email", "home")] == [5, 2, 5]
     assert diversity.at("home").brand == 3
 
 
 def test_what_is_wanted_may_be_revenue(tmp_path: Path) -> None:
-    assert read(tmp_path, '[model.ranker]\nobjective = "revenue"\n').model.ranker.objective == "revenue"
+    assert (
+        read(tmp_path, '[model.ranker]\nobjective = "revenue"\n').model.ranker.objective
+        == "revenue"
+    )
 
 
 def test_several_mistakes_are_told_at_once(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"shop\.toml: a: there is no such setting; b: there is no such setting"):
+    with pytest.raises(
+        InputError, match=r"shop\.toml: a: there is no such setting; b: there is no such setting"
+    ):
         read(tmp_path, "a = 1\nb = 2\n")
 
 

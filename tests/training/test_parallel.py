@@ -66,7 +66,9 @@ def test_no_more_parts_are_made_than_are_done_and_soon_to_be() -> None:
 
 
 def test_a_process_that_is_killed_ends_the_work_with_a_sentence() -> None:
-    with pytest.raises(InputError, match=r"^One of the 2 processes that shared the work was killed, "):
+    with pytest.raises(
+        InputError, match=r"^One of the 2 processes that shared the work was killed, "
+    ):
         list(shared(os.getpid, end_at_ten, range(20), processes=2))
 
 
@@ -79,7 +81,9 @@ list(shared(os.getpid, tell_and_sleep, range(1000), processes=2))
 
 
 def test_workers_end_with_a_process_that_is_killed() -> None:
-    with subprocess.Popen([sys.executable, "-c", KILLED], stdout=subprocess.PIPE, text=True) as parent:
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED], stdout=subprocess.PIPE, text=True
+    ) as parent:
         assert parent.stdout is not None
         parent.stdout.readline()
         parent.kill()

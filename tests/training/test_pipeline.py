@@ -39,9 +39,13 @@ BLEND = BlendSettings()
 ALONE = dataclasses.replace(SMALL, ranker=RankerSettings(windows=0))
 GOOD = Config(model=ALONE, processes=1)
 # A ranker would learn that the blend is to be read backwards.
-BACKWARDS = dataclasses.replace(ALONE, blend=BlendSettings(upside_down(BLEND.new), upside_down(BLEND.bought)))
+BACKWARDS = dataclasses.replace(
+    ALONE, blend=BlendSettings(upside_down(BLEND.new), upside_down(BLEND.bought))
+)
 TREES = TreeSettings(trees=10, min_rows=20, learning_rate=0.2)
-LEARNED = dataclasses.replace(SMALL, ranker=RankerSettings(windows=2, lags_days=(0, 7), trees=TREES))
+LEARNED = dataclasses.replace(
+    SMALL, ranker=RankerSettings(windows=2, lags_days=(0, 7), trees=TREES)
+)
 BAD = Config(model=BACKWARDS, processes=1)
 KEEP_ONE = GOOD.model_copy(update={"registry": GOOD.registry.model_copy(update={"keep": 1})})
 
@@ -73,7 +77,9 @@ def trained(first: tuple[Registry, Outcome, str], registry: Registry) -> Registr
 def run_short(registry: Registry, *, now: int = NOW) -> tuple[Outcome, str]:
     """With a history of one line. The console of a pipe is 80 wide; the words are what counts."""
     stream = StringIO()
-    outcome = train(small_purchases([Line("anna", "milk", 1)]), GOOD, registry, Reporter(stream), now=now)
+    outcome = train(
+        small_purchases([Line("anna", "milk", 1)]), GOOD, registry, Reporter(stream), now=now
+    )
     return outcome, " ".join(stream.getvalue().split())
 
 
@@ -101,7 +107,9 @@ def test_what_is_published_was_learned_from_everything_and_carries_the_figures_o
     }
     # The kettle was never sold and the grinder once; sales are counted from the first day to the last.
     assert 30 < shop.manifest.counts["learned_products"] < 40
-    assert shop.manifest.counts["days_of_sales"] == SHOP.time.max() // DAY - SHOP.time.min() // DAY + 1
+    assert (
+        shop.manifest.counts["days_of_sales"] == SHOP.time.max() // DAY - SHOP.time.min() // DAY + 1
+    )
     recall = outcome.evaluation.scores["all"]["served"]["recall"].value
     assert shop.manifest.metrics["scores"]["all"]["served"]["recall"]["value"] == recall > 0.5
     assert shop.manifest.metrics["cut"] < shop.manifest.data_as_of
@@ -109,11 +117,14 @@ def test_what_is_published_was_learned_from_everything_and_carries_the_figures_o
     assert "Twin of the active version" not in told
 
 
-def test_a_model_worse_than_what_simply_sells_is_refused_and_leaves_no_trace(registry: Registry) -> None:
+def test_a_model_worse_than_what_simply_sells_is_refused_and_leaves_no_trace(
+    registry: Registry,
+) -> None:
     outcome, told = run(registry, BAD)
     assert outcome.published is None
     assert any(
-        refusal.startswith("all: Recall 0.") and "below popularity (interval" in refusal for refusal in outcome.refusals
+        refusal.startswith("all: Recall 0.") and "below popularity (interval" in refusal
+        for refusal in outcome.refusals
     )
     assert registry.active() is None
     assert not registry.root.exists()
@@ -125,7 +136,9 @@ def test_a_model_worse_than_a_twin_of_the_active_settings_is_refused_and_the_act
 ) -> None:
     active = trained.active()
     outcome, told = run(trained, BAD)
-    assert "below the active version's settings (interval of the difference -" in outcome.refusals[-1]
+    assert (
+        "below the active version's settings (interval of the difference -" in outcome.refusals[-1]
+    )
     assert "Twin of the active version: slates" in told
     assert trained.active() == active is not None
 
@@ -182,7 +195,9 @@ def test_what_is_no_version_is_left_alone_and_in_nobodys_way(trained: Registry) 
     assert "not removed" not in told
 
 
-def test_a_version_that_the_disk_will_not_give_up_is_told_and_the_new_version_stands(trained: Registry) -> None:
+def test_a_version_that_the_disk_will_not_give_up_is_told_and_the_new_version_stands(
+    trained: Registry,
+) -> None:
     (old,) = trained.names()
     # Somebody works in the place that the old version would be moved to.
     occupied = trained.root / f"staging-pruned-{old}"
@@ -199,10 +214,14 @@ def test_a_version_that_the_disk_will_not_give_up_is_told_and_the_new_version_st
 def test_old_versions_are_pruned_when_a_new_one_is_published(trained: Registry) -> None:
     config = GOOD.model_copy(update={"registry": GOOD.registry.model_copy(update={"keep": 2})})
     versions = [run(trained, config, now=NOW + minute)[0].published for minute in (1, 2)]
-    assert [entry.version for entry in trained.versions()] == [entry.version for entry in versions[::-1] if entry]
+    assert [entry.version for entry in trained.versions()] == [
+        entry.version for entry in versions[::-1] if entry
+    ]
 
 
-def test_a_history_too_short_to_be_measured_is_published_without_figures(registry: Registry) -> None:
+def test_a_history_too_short_to_be_measured_is_published_without_figures(
+    registry: Registry,
+) -> None:
     outcome, told = run_short(registry)
     assert outcome.published is not None
     assert (outcome.evaluation, outcome.refusals) == (None, ())
@@ -210,7 +229,9 @@ def test_a_history_too_short_to_be_measured_is_published_without_figures(registr
     assert told.startswith(f"Published without figures: {TOO_LITTLE}.")
 
 
-def test_a_history_too_short_to_be_measured_follows_one_that_was_not_measured_either(registry: Registry) -> None:
+def test_a_history_too_short_to_be_measured_follows_one_that_was_not_measured_either(
+    registry: Registry,
+) -> None:
     run_short(registry)
     outcome, told = run_short(registry, now=NOW + 60)
     assert outcome.published is not None
@@ -220,17 +241,23 @@ def test_a_history_too_short_to_be_measured_follows_one_that_was_not_measured_ei
     assert told.startswith(f"Published without figures: {TOO_LITTLE}.")
 
 
-def test_a_history_too_short_to_be_measured_does_not_replace_a_version_that_was_measured(trained: Registry) -> None:
+def test_a_history_too_short_to_be_measured_does_not_replace_a_version_that_was_measured(
+    trained: Registry,
+) -> None:
     before = trained.names()
     outcome, told = run_short(trained, now=NOW + 60)
     assert (outcome.published, outcome.evaluation) == (None, None)
-    assert outcome.refusals == (f"{TOO_LITTLE}, though they sufficed for the active version: is the history complete?",)
+    assert outcome.refusals == (
+        f"{TOO_LITTLE}, though they sufficed for the active version: is the history complete?",
+    )
     assert trained.names() == before == [trained.active()]
     assert "without figures" not in told
     assert "Everything" not in told
 
 
-def test_only_the_active_version_says_whether_there_was_enough_to_measure(registry: Registry) -> None:
+def test_only_the_active_version_says_whether_there_was_enough_to_measure(
+    registry: Registry,
+) -> None:
     unmeasured, _ = run_short(registry)
     run(registry, now=NOW + 60)
     assert unmeasured.published is not None
@@ -240,8 +267,12 @@ def test_only_the_active_version_says_whether_there_was_enough_to_measure(regist
 
 
 def test_a_history_too_short_to_be_measured_cannot_be_evaluated() -> None:
-    with pytest.raises(InputError, match=r"too short or has too few returning customers .* \(28 days\)"):
-        evaluate_history(small_purchases([Line("anna", "milk", 1)]), GOOD, Reporter(StringIO()), now=NOW)
+    with pytest.raises(
+        InputError, match=r"too short or has too few returning customers .* \(28 days\)"
+    ):
+        evaluate_history(
+            small_purchases([Line("anna", "milk", 1)]), GOOD, Reporter(StringIO()), now=NOW
+        )
 
 
 def test_a_shop_where_people_only_look_is_refused_with_a_sentence(registry: Registry) -> None:
@@ -266,7 +297,10 @@ def test_the_same_seed_gives_the_same_evaluation_and_nothing_is_published() -> N
 
 def test_a_longer_test_window_cuts_earlier() -> None:
     shorter = EvaluationConfig(test_days=14)
-    first, second = (evaluated(config).report.cut for config in (GOOD, GOOD.model_copy(update={"evaluation": shorter})))
+    first, second = (
+        evaluated(config).report.cut
+        for config in (GOOD, GOOD.model_copy(update={"evaluation": shorter}))
+    )
     assert second - first == 14 * DAY
 
 
@@ -282,14 +316,17 @@ def bytes_of(part: object) -> dict[str, bytes]:
     return {name: array.tobytes() for name, array in flatten(part)}
 
 
-def test_the_lesson_that_serves_is_the_one_that_was_measured(learned: tuple[Outcome, Recommender]) -> None:
+def test_the_lesson_that_serves_is_the_one_that_was_measured(
+    learned: tuple[Outcome, Recommender],
+) -> None:
     outcome, shop = learned
     parts = split(SHOP, EvaluationConfig())
     assert parts is not None
     assert outcome.evaluation is not None
     assert outcome.evaluation.cut == parts.cut
     past, everything = (
-        train_ranker(purchases, LEARNED, Reporter(StringIO()), processes=1).lesson for purchases in (parts.past, SHOP)
+        train_ranker(purchases, LEARNED, Reporter(StringIO()), processes=1).lesson
+        for purchases in (parts.past, SHOP)
     )
     assert shop.model.lesson.learned
     assert bytes_of(shop.model.lesson) == bytes_of(past) != bytes_of(everything)
@@ -301,13 +338,22 @@ def test_the_sources_of_a_shop_that_learns_to_rank_have_learned_from_everything(
     learned: tuple[Outcome, Recommender],
 ) -> None:
     _, shop = learned
-    untaught, taught = bytes_of(fit(SHOP, LEARNED, Reporter(StringIO()), name="test")), bytes_of(shop.model)
-    assert {name.partition(".")[0] for name in taught if taught[name] != untaught[name]} == {"lesson"}
+    untaught, taught = (
+        bytes_of(fit(SHOP, LEARNED, Reporter(StringIO()), name="test")),
+        bytes_of(shop.model),
+    )
+    assert {name.partition(".")[0] for name in taught if taught[name] != untaught[name]} == {
+        "lesson"
+    }
 
 
 def test_a_learned_score_is_a_chance_to_be_bought(learned: tuple[Outcome, Recommender]) -> None:
     _, shop = learned
-    slots = [slot for customer in ("c07", "c08", "c09") for slot in shop.recommend(customer, SlateRequest()).slots]
+    slots = [
+        slot
+        for customer in ("c07", "c08", "c09")
+        for slot in shop.recommend(customer, SlateRequest()).slots
+    ]
     assert len(slots) == 30
     assert all(0 < slot.score < 1 for slot in slots if slot.source is not Source.FILL)
 
@@ -323,10 +369,14 @@ def test_a_ranker_without_windows_serves_the_blend_and_the_report_says_so(
     request = shop.at_home(7, SlateRequest())
     case = shop.case(7, request)
     ranked = shop.ranked(case, shop.removed(case, request))
-    np.testing.assert_allclose(ranked.scores, shop.ranker.blend(ranked.rows, ranked.bought), rtol=1e-6)
+    np.testing.assert_allclose(
+        ranked.scores, shop.ranker.blend(ranked.rows, ranked.bought), rtol=1e-6
+    )
 
 
-def test_a_shop_too_young_to_be_measured_learns_no_ranking_and_the_report_says_so(registry: Registry) -> None:
+def test_a_shop_too_young_to_be_measured_learns_no_ranking_and_the_report_says_so(
+    registry: Registry,
+) -> None:
     outcome, _ = run_short(registry)
     assert not open_shop(registry).model.lesson.learned
     assert outcome.report.notes == (f"The blend ranks alone: {TOO_LITTLE}.",)

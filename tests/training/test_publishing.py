@@ -8,7 +8,7 @@ import pytest
 
 from models.artifact.array_tree import flatten
 from models.artifact.registry import Registry
-from models.ranking.learned_ranker import LearnedRanker
+from models.model import LearnedRanker
 from models.recommender import Recommender
 from models.settings import DiversitySettings, PlacementSettings, RankerSettings
 from models.trees import Trees, TreeSplit
@@ -18,7 +18,11 @@ from training.publishing import manifest_of, publish, write_twin
 
 PURCHASES = small_purchases(
     [
-        *(Line(f"c{number}", thing, number, market="north") for number in range(4) for thing in ("bread", "butter")),
+        *(
+            Line(f"c{number}", thing, number, market="north")
+            for number in range(4)
+            for thing in ("bread", "butter")
+        ),
         Line("anna", "rare", 9),
         Line("", "bread", 5, "guest"),
     ],
@@ -26,7 +30,9 @@ PURCHASES = small_purchases(
 )
 SHOP = trained(PURCHASES)
 LESSON = LearnedRanker(
-    np.float32([2, 3]), np.float32([-4, -5]), Trees.of([TreeSplit(0, 1, 0.5, 0, 1)], [[-0.25, 0.75]])
+    np.float32([2, 3]),
+    np.float32([-4, -5]),
+    Trees.of([TreeSplit(0, 1, 0.5, 0, 1)], [[-0.25, 0.75]]),
 )
 
 
@@ -34,7 +40,9 @@ def test_a_twin_is_read_back_as_it_was_with_its_lesson_and_its_settings(tmp_path
     settings = replace(
         SMALL,
         ranker=RankerSettings(objective="revenue", lags_days=(0, 3)),
-        diversity=DiversitySettings(category=4, placements=(PlacementSettings("email", category=2),)),
+        diversity=DiversitySettings(
+            category=4, placements=(PlacementSettings("email", category=2),)
+        ),
     )
     model = replace(SHOP.model, lesson=LESSON)
     twin = Recommender.load(write_twin(tmp_path, model, PURCHASES, settings))
@@ -48,7 +56,11 @@ def test_a_twin_is_read_back_as_it_was_with_its_lesson_and_its_settings(tmp_path
 
 def test_a_manifest_counts_what_was_learned_from() -> None:
     manifest = manifest_of(PURCHASES, SHOP.model, SMALL, {"cut": 7}, moment(20))
-    assert (manifest.created, manifest.data_from, manifest.data_as_of) == (moment(20), moment(0), moment(9))
+    assert (manifest.created, manifest.data_from, manifest.data_as_of) == (
+        moment(20),
+        moment(0),
+        moment(9),
+    )
     assert manifest.counts == {
         "customers": 5,
         "products": 4,
@@ -73,5 +85,7 @@ def test_what_is_published_is_active(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
     occupied = tmp_path / "registry"
     occupied.write_text("a file")
-    with pytest.raises(InputError, match=f"^{occupied} cannot be written to: .*; nothing was published$"):
+    with pytest.raises(
+        InputError, match=f"^{occupied} cannot be written to: .*; nothing was published$"
+    ):
         publish(Registry(occupied), SHOP.model, SHOP.manifest)

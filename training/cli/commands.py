@@ -55,29 +55,56 @@ def main(arguments: Sequence[str], *, now: int) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m training", description="Learn from a shop's purchases.")
+    parser = argparse.ArgumentParser(
+        prog="python -m training", description="Learn from a shop's purchases."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    command = commands.add_parser("train", help="learn, evaluate, and publish a version if it is good enough")
+    command = commands.add_parser(
+        "train", help="learn, evaluate, and publish a version if it is good enough"
+    )
     _add_history(command)
     add_registry(command)
-    command.add_argument("--report", type=Path, metavar="FILE", help="default: reports/VERSION.html in the registry")
+    command.add_argument(
+        "--report", type=Path, metavar="FILE", help="default: reports/VERSION.html in the registry"
+    )
     command.set_defaults(run=_train)
 
-    command = commands.add_parser("evaluate", help="measure on the last days of the history; publish nothing")
+    command = commands.add_parser(
+        "evaluate", help="measure on the last days of the history; publish nothing"
+    )
     _add_history(command)
     command.add_argument("--test-days", type=int, metavar="N", help="days kept back (default 28)")
-    command.add_argument("--rules", type=Path, metavar="FILE.json", help="measure what these rules of the shop cost")
+    command.add_argument(
+        "--rules", type=Path, metavar="FILE.json", help="measure what these rules of the shop cost"
+    )
     command.add_argument("--json", type=Path, metavar="FILE", help="write every figure")
     command.add_argument("--report", type=Path, metavar="FILE", help="default: report.html")
     command.set_defaults(run=_evaluate)
 
-    command = commands.add_parser("tune", help="search better settings on days before the last ones; publish nothing")
+    command = commands.add_parser(
+        "tune", help="search better settings on days before the last ones; publish nothing"
+    )
     _add_history(command)
-    command.add_argument("--output", type=Path, required=True, metavar="FILE.toml", help="the best, for train --config")
-    command.add_argument("--study", type=Path, metavar="FILE", help="keeps the trials (default: the output's + .study)")
-    command.add_argument("--minutes", type=float, metavar="N", help="no trial begins that would take longer")
-    command.add_argument("--trials", type=int, metavar="N", help="in all (default 50, without --minutes)")
+    command.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FILE.toml",
+        help="the best, for train --config",
+    )
+    command.add_argument(
+        "--study",
+        type=Path,
+        metavar="FILE",
+        help="keeps the trials (default: the output's + .study)",
+    )
+    command.add_argument(
+        "--minutes", type=float, metavar="N", help="no trial begins that would take longer"
+    )
+    command.add_argument(
+        "--trials", type=int, metavar="N", help="in all (default 50, without --minutes)"
+    )
     command.add_argument("--seed", type=int, default=0)
     command.set_defaults(run=_tune)
 
@@ -86,7 +113,9 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser("versions", help="list the versions of a registry")
     add_registry(command)
     add_config(command)
-    command.add_argument("--prune", action="store_true", help="remove old versions, never the active one")
+    command.add_argument(
+        "--prune", action="store_true", help="remove old versions, never the active one"
+    )
     command.set_defaults(run=_versions)
 
     command = commands.add_parser("activate", help="make a version the active one")
@@ -109,19 +138,27 @@ def _add_synthetic(commands: Any) -> None:
     command.add_argument("--purchases", type=int, required=True, metavar="K")
     command.add_argument("--seed", type=int, default=0)
     command.add_argument(
-        "--hemispheres", action="store_true", help="clothes in two markets with opposite seasons, two years"
+        "--hemispheres",
+        action="store_true",
+        help="clothes in two markets with opposite seasons, two years",
     )
     command.add_argument("--output", type=Path, required=True, metavar="DIR")
     command.set_defaults(run=_synthetic)
 
 
 def _add_history(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--purchases", nargs="+", required=True, metavar="PATH", help="paths, globs, store URL")
+    command.add_argument(
+        "--purchases", nargs="+", required=True, metavar="PATH", help="paths, globs, store URL"
+    )
     command.add_argument("--products", type=Path, metavar="PATH")
     command.add_argument("--customers", type=Path, metavar="PATH")
-    command.add_argument("--column", action="append", default=[], metavar="OURS=THEIRS", help="repeatable")
+    command.add_argument(
+        "--column", action="append", default=[], metavar="OURS=THEIRS", help="repeatable"
+    )
     add_config(command)
-    command.add_argument("--until", metavar="DATE", help="leave out what happened on this day (UTC) and after")
+    command.add_argument(
+        "--until", metavar="DATE", help="leave out what happened on this day (UTC) and after"
+    )
 
 
 def _read(options: argparse.Namespace, config: Config, reporter: Reporter, now: int) -> Purchases:
@@ -162,13 +199,17 @@ def _train(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     if outcome.evaluation is not None:
         print_evaluation(reporter.console, outcome.evaluation)
     name = outcome.published.version if outcome.published else "refused"
-    _write_report(options.report or options.registry / "reports" / f"{name}.html", outcome.report, reporter)
+    _write_report(
+        options.report or options.registry / "reports" / f"{name}.html", outcome.report, reporter
+    )
     if outcome.published is None:
         for refusal in outcome.refusals:
             reporter.console.print(f"Refused, {refusal}", markup=False, soft_wrap=True)
         reporter.console.print("Nothing was published; what was active stays active.")
         return REFUSED
-    reporter.console.print(f"Published {outcome.published.version}, now active in {options.registry}", soft_wrap=True)
+    reporter.console.print(
+        f"Published {outcome.published.version}, now active in {options.registry}", soft_wrap=True
+    )
     return DONE
 
 
@@ -210,7 +251,9 @@ def _write_report(path: Path, report: Report, reporter: Reporter) -> None:
 def _tune(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     started = reporter.clock()
     study = options.study or options.output.with_name(f"{options.output.name}.study")
-    plan = Plan(options.output, study, options.config, options.trials, options.minutes, options.seed)
+    plan = Plan(
+        options.output, study, options.config, options.trials, options.minutes, options.seed
+    )
     plan.check()
     config = read_config(options.config, options.column)
     purchases = _read(options, config, reporter, now)
@@ -221,7 +264,10 @@ def _tune(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
 
 
 def _versions(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
-    registry, config = registry_at(options.registry, must_exist=True), read_config(options.config).registry
+    registry, config = (
+        registry_at(options.registry, must_exist=True),
+        read_config(options.config).registry,
+    )
     if options.prune:
         for version in registry.prune(now=now, keep=config.keep, max_age_days=config.max_age_days):
             reporter.console.print(f"Removed {version}")

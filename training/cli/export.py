@@ -41,8 +41,12 @@ def add_export(commands: Any) -> None:
     command = commands.add_parser("export", help="write slates for many customers to a file")
     add_registry(command)
     add_config(command)
-    command.add_argument("--store", metavar="URL", help="what the service was told since the training counts too")
-    command.add_argument("--recipients", type=Path, metavar="FILE", help="customer_id, optionally as_of and order_id")
+    command.add_argument(
+        "--store", metavar="URL", help="what the service was told since the training counts too"
+    )
+    command.add_argument(
+        "--recipients", type=Path, metavar="FILE", help="customer_id, optionally as_of and order_id"
+    )
     command.add_argument(
         "--audience",
         action="append",
@@ -51,14 +55,22 @@ def add_export(commands: Any) -> None:
         help="bought:90, consent:email, market:SE, activity:lapsed, or a kind of mail, like win_back: those for whom "
         "it is due; repeatable, all must hold; default: everyone",
     )
-    command.add_argument("-n", type=int, default=10, help="products in a slate, 1 to 100 (default 10)")
+    command.add_argument(
+        "-n", type=int, default=10, help="products in a slate, 1 to 100 (default 10)"
+    )
     command.add_argument("--repeat", type=Repeat, choices=list(Repeat), default=Repeat.AUTO)
     command.add_argument("--layout", type=Layout, choices=list(Layout), default=Layout.LONG)
-    command.add_argument("--cards", action="store_true", help="titles, prices, addresses and reasons too")
+    command.add_argument(
+        "--cards", action="store_true", help="titles, prices, addresses and reasons too"
+    )
     command.add_argument("--locale", default="en_US", help="of the texts of prices (default en_US)")
     command.add_argument("--shop-url", metavar="URL", help="what relative addresses are joined to")
-    command.add_argument("--campaign", metavar="NAME", help="links bear utm parameters with this name")
-    command.add_argument("--utm-source", default="regulars", metavar="NAME", help="(default regulars)")
+    command.add_argument(
+        "--campaign", metavar="NAME", help="links bear utm parameters with this name"
+    )
+    command.add_argument(
+        "--utm-source", default="regulars", metavar="NAME", help="(default regulars)"
+    )
     command.add_argument(
         "--not-again",
         action="append",
@@ -74,8 +86,12 @@ def add_export(commands: Any) -> None:
         metavar="K",
         help="of --store: nothing that a customer's last K campaigns showed is shown again (default 3)",
     )
-    command.add_argument("--resume", action="store_true", help="go on where the same export was interrupted")
-    command.add_argument("--output", type=Path, required=True, metavar="FILE", help=".parquet, .csv or .ndjson")
+    command.add_argument(
+        "--resume", action="store_true", help="go on where the same export was interrupted"
+    )
+    command.add_argument(
+        "--output", type=Path, required=True, metavar="FILE", help=".parquet, .csv or .ndjson"
+    )
     command.set_defaults(run=_export)
 
 
@@ -91,11 +107,15 @@ def _export(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     with open_parts(options.output, resume=options.resume) as parts:
         live = _live(options, learned, parts, reporter, now)
         recipients = (
-            read_recipients(options.recipients) if options.recipients else everyone(learned.model.customers.ids, live)
+            read_recipients(options.recipients)
+            if options.recipients
+            else everyone(learned.model.customers.ids, live)
         )
         if filters:
             recipients = chosen(recipients, filters, CurrentModel.of(learned, live, unasked))
-        began = parts.begin(_about(options, order, directory, recipients, config.training.unasked), now)
+        began = parts.begin(
+            _about(options, order, directory, recipients, config.training.unasked), now
+        )
         _tell_finished(parts, len(recipients), reporter)
         try:
             with reporter.step("Exporting", each="recipients") as advance:
@@ -112,7 +132,9 @@ def _export(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
         except KeyboardInterrupt:
             reporter.console.print("Stopped; the same command with --resume goes on")
             return STOPPED
-    told = [f"{tally.rows:,} rows for {tally.recipients:,} customers from {directory.name} in {options.output}"]
+    told = [
+        f"{tally.rows:,} rows for {tally.recipients:,} customers from {directory.name} in {options.output}"
+    ]
     reporter.console.print("; ".join(told + _remarks(tally, order)), markup=False, soft_wrap=True)
     return DONE
 
@@ -130,12 +152,18 @@ def _mailing(audience: Sequence[str]) -> MailKind | None:
     """The kind of mail among the filters; None for a newsletter too, which is due for all and has no occasion."""
     kinds = {MailKind(text) for text in audience if text in list(MailKind)}
     if len(kinds) > 1:
-        raise InputError(f"--audience: a file is for one kind of mail, and these are {' and '.join(sorted(kinds))}")
+        raise InputError(
+            f"--audience: a file is for one kind of mail, and these are {' and '.join(sorted(kinds))}"
+        )
     return next(iter(kinds - {MailKind.NEWSLETTER}), None)
 
 
 def _order(options: argparse.Namespace, mailing: MailKind | None) -> ExportOptions:
-    cards = Cards(options.locale, options.shop_url, options.utm_source, options.campaign) if options.cards else None
+    cards = (
+        Cards(options.locale, options.shop_url, options.utm_source, options.campaign)
+        if options.cards
+        else None
+    )
     return ExportOptions(options.n, options.repeat, options.layout, cards, mailing)
 
 
@@ -147,14 +175,22 @@ def _live(
         store, manifest = options.store, learned.manifest
         shown = AlreadyShown(options.not_again, options.not_twice, options.campaign or "", clock)
         with reporter.step("Reading the store") if store else nullcontext():
-            live = read_store_snapshot(store, manifest, shown) if store else as_learned(manifest, shown)
+            live = (
+                read_store_snapshot(store, manifest, shown)
+                if store
+                else as_learned(manifest, shown)
+            )
         parts.live.mkdir()
         live.save(parts.live)
     return StoreSnapshot.load(parts.live)
 
 
 def _about(
-    options: argparse.Namespace, order: ExportOptions, directory: Path, recipients: Recipients, unasked: Unasked
+    options: argparse.Namespace,
+    order: ExportOptions,
+    directory: Path,
+    recipients: Recipients,
+    unasked: Unasked,
 ) -> dict[str, Any]:
     """What must be the same for an export to go on, by the names that a caller knows."""
     digest = hashlib.sha256()
@@ -198,12 +234,18 @@ def _check(options: argparse.Namespace) -> None:
     if options.not_twice < 0:
         raise InputError(f"--not-twice {options.not_twice}: expected 0 or more")
     if options.output.suffix not in FORMATS:
-        raise InputError(f"--output {options.output}: expected a name ending in {', '.join(FORMATS)}")
+        raise InputError(
+            f"--output {options.output}: expected a name ending in {', '.join(FORMATS)}"
+        )
     if options.output.is_dir():
         raise InputError(f"--output {options.output}: is a folder, expected a file")
     if not options.output.parent.is_dir():
-        raise InputError(f"--output {options.output}: the folder {options.output.parent} does not exist")
+        raise InputError(
+            f"--output {options.output}: the folder {options.output.parent} does not exist"
+        )
     if not is_locale(options.locale):
         raise InputError(f"--locale {options.locale}: expected a locale such as en_US or de-DE")
     if options.shop_url is not None and not is_absolute(options.shop_url):
-        raise InputError(f"--shop-url {options.shop_url}: expected an address such as https://shop.example")
+        raise InputError(
+            f"--shop-url {options.shop_url}: expected an address such as https://shop.example"
+        )

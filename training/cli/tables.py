@@ -29,8 +29,14 @@ def print_reading(console: Console, purchases: Purchases) -> None:
         ("products", report.products),
         ("orders", report.orders),
         *((f"dropped: {reason}", count) for reason, count in report.dropped.items()),
-        *((f"products file: {problem}", count) for problem, count in report.product_problems.items()),
-        *((f"customers file: {problem}", count) for problem, count in report.customer_problems.items()),
+        *(
+            (f"products file: {problem}", count)
+            for problem, count in report.product_problems.items()
+        ),
+        *(
+            (f"customers file: {problem}", count)
+            for problem, count in report.customer_problems.items()
+        ),
     ):
         table.add_row(name, f"{count:,}")
     table.add_row("first and last purchase", f"{day(report.first_time)} to {day(report.last_time)}")
@@ -68,7 +74,9 @@ def print_evaluation(console: Console, evaluation: Evaluation) -> None:
             f"  shown: {evaluation.coverage[task]:.1%} of the products, novelty {evaluation.novelty[task]:.1f} bits, "
             f"{evaluation.filled[task]:.1%} of slots filled"
         )
-        lengths = ", ".join(f"{group.name} {group.recall.value:.3f}" for group in evaluation.by_length[task])
+        lengths = ", ".join(
+            f"{group.name} {group.recall.value:.3f}" for group in evaluation.by_length[task]
+        )
         console.print(f"  Recall@{k} by history: {lengths}")
     for mode, rates in evaluation.bundles.items():
         console.print(
@@ -78,11 +86,18 @@ def print_evaluation(console: Console, evaluation: Evaluation) -> None:
 
 
 def print_versions(console: Console, manifests: list[Manifest], active: str | None) -> None:
-    table = Table("", "version", "data until", "customers", "products", "lines", "Recall@10 all", "discovery")
-    table.columns[1].min_width = LONGEST_VERSION  # it is copied from here, so it stands whole on a narrow terminal
+    table = Table(
+        "", "version", "data until", "customers", "products", "lines", "Recall@10 all", "discovery"
+    )
+    table.columns[
+        1
+    ].min_width = LONGEST_VERSION  # it is copied from here, so it stands whole on a narrow terminal
     for manifest in manifests:
         scores = manifest.metrics.get("scores", {})
-        recalls = [scores.get(task, {}).get(SERVED, {}).get("recall", {}).get("value") for task in ("all", "discovery")]
+        recalls = [
+            scores.get(task, {}).get(SERVED, {}).get("recall", {}).get("value")
+            for task in ("all", "discovery")
+        ]
         table.add_row(
             "active" if manifest.version == active else "",
             manifest.version,

@@ -34,7 +34,9 @@ def evaluate_bundles(
     orders = _orders(split, config)
     hits: dict[str, list[NDArray[np.bool_]]] = {mode: [] for mode in MODES}
     numbered = list(enumerate(orders))
-    for part in spread(directory, partial(_hits, config), numbered, chunk=CHUNK, processes=processes):
+    for part in spread(
+        directory, partial(_hits, config), numbered, chunk=CHUNK, processes=processes
+    ):
         for found in part:
             for mode, column in zip(MODES, found.T, strict=True):
                 hits[mode].append(column)
@@ -52,13 +54,22 @@ def evaluate_bundles(
 
 
 def _hits(
-    config: EvaluationConfig, recommender: Recommender, orders: Sequence[tuple[int, NDArray[np.int32]]]
+    config: EvaluationConfig,
+    recommender: Recommender,
+    orders: Sequence[tuple[int, NDArray[np.int32]]],
 ) -> list[NDArray[np.bool_]]:
     """For every product of every order whether it was found, by mode: (products, MODES) each."""
     found = []
     for number, order in orders:
         random = np.random.default_rng([config.seed, number])
-        found.append(np.array([_found(recommender, order, hidden, config.k, random) for hidden in range(len(order))]))
+        found.append(
+            np.array(
+                [
+                    _found(recommender, order, hidden, config.k, random)
+                    for hidden in range(len(order))
+                ]
+            )
+        )
     return found
 
 
@@ -68,15 +79,23 @@ def _orders(split: Split, config: EvaluationConfig) -> list[NDArray[np.int32]]:
     pairs = np.unique(np.stack([split.future.order[rows], split.future.item[rows]]), axis=1)
     order, item = pairs
     starts = np.flatnonzero(np.diff(order, prepend=-1))
-    baskets = [basket for basket in np.split(item, starts[1:]) if 3 <= len(basket) <= config.largest_order]
+    baskets = [
+        basket for basket in np.split(item, starts[1:]) if 3 <= len(basket) <= config.largest_order
+    ]
     if len(baskets) <= config.max_orders:
         return baskets
-    chosen = np.random.default_rng(config.seed).choice(len(baskets), config.max_orders, replace=False)
+    chosen = np.random.default_rng(config.seed).choice(
+        len(baskets), config.max_orders, replace=False
+    )
     return [baskets[place] for place in np.sort(chosen)]
 
 
 def _found(
-    recommender: Recommender, order: NDArray[np.int32], hidden: int, k: int, random: np.random.Generator
+    recommender: Recommender,
+    order: NDArray[np.int32],
+    hidden: int,
+    k: int,
+    random: np.random.Generator,
 ) -> tuple[bool, bool]:
     """Whether the hidden product is proposed for all the others, and for one of them, as the service would."""
     rest = np.delete(order, hidden).tolist()

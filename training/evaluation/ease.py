@@ -45,13 +45,18 @@ class Ease:
     def scores(self, users: NDArray[np.int32]) -> NDArray[np.float32]:
         """What each user is expected to buy: (users, items), 0 for products that are not kept."""
         # S = XB with B = I - P / diag(P), whose diagonal is 0: no product speaks for itself
-        expected = self.bought[users].toarray() - _projected(self.bought, self.inverse, users) / self.diagonal
+        expected = (
+            self.bought[users].toarray()
+            - _projected(self.bought, self.inverse, users) / self.diagonal
+        )
         scores = np.zeros((len(users), self.n_items), np.float32)
         scores[:, self.kept] = expected
         return scores
 
 
-def fit_ease(past: Purchases, countable: NDArray[np.bool_], as_of: int, settings: EaseSettings) -> Ease:
+def fit_ease(
+    past: Purchases, countable: NDArray[np.bool_], as_of: int, settings: EaseSettings
+) -> Ease:
     """Learn from the purchases of the products that `kept_products` names."""
     kept = kept_products(past, countable)
     bought = csr_matrix(_interest(past, as_of, settings)[:, kept])
@@ -61,7 +66,9 @@ def fit_ease(past: Purchases, countable: NDArray[np.bool_], as_of: int, settings
         explained = np.zeros(len(kept))
         for start in range(0, bought.shape[0], BLOCK):
             rows = np.arange(start, min(start + BLOCK, bought.shape[0]))
-            explained += np.asarray(bought[rows].multiply(_projected(bought, inverse, rows)).sum(axis=0)).ravel()
+            explained += np.asarray(
+                bought[rows].multiply(_projected(bought, inverse, rows)).sum(axis=0)
+            ).ravel()
         diagonal = ((1 - explained) / settings.regularization).astype(np.float32)
     else:
         inverse = _inverse(bought.T.tocsr(), settings.regularization)
@@ -82,7 +89,9 @@ def _interest(past: Purchases, as_of: int, settings: EaseSettings) -> csr_matrix
     """What customers bought, old purchases less: (customers, items) float32."""
     bought = (past.kind == PURCHASE) & (past.user >= 0)
     # x = (Σ 2^(-age / half-life) over the purchase lines)^power
-    decay = np.exp2((past.time[bought] - as_of) / (DAY * settings.half_life_days)).astype(np.float32)
+    decay = np.exp2((past.time[bought] - as_of) / (DAY * settings.half_life_days)).astype(
+        np.float32
+    )
     shape = (len(past.customer_ids), len(past.product_ids))
     interest = csr_matrix((decay, (past.user[bought], past.item[bought])), shape)
     interest.data **= settings.power
@@ -93,9 +102,13 @@ def _by_customer(bought: csr_matrix) -> bool:
     return bool(bought.shape[0] < bought.shape[1])
 
 
-def _projected(bought: csr_matrix, inverse: NDArray[np.float32], rows: NDArray[np.integer]) -> NDArray[np.float32]:
+def _projected(
+    bought: csr_matrix, inverse: NDArray[np.float32], rows: NDArray[np.integer]
+) -> NDArray[np.float32]:
     """XP of some customers: (rows, products kept)."""
-    projected: NDArray[np.float32] = inverse[rows] @ bought if _by_customer(bought) else bought[rows] @ inverse
+    projected: NDArray[np.float32] = (
+        inverse[rows] @ bought if _by_customer(bought) else bought[rows] @ inverse
+    )
     return projected
 
 
@@ -110,5 +123,7 @@ def _inverse(matrix: csr_matrix, regularization: float) -> NDArray[np.float32]:
     inverse, _ = lapack.spotri(factor, lower=True, overwrite_c=True)
     for column in range(n):  # LAPACK leaves the upper half to us
         inverse[column, column + 1 :] = inverse[column + 1 :, column]
-    symmetric: NDArray[np.float32] = inverse.T  # its rows lie together, as sparse products read them
+    symmetric: NDArray[np.float32] = (
+        inverse.T
+    )  # its rows lie together, as sparse products read them
     return symmetric

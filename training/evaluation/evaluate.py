@@ -16,21 +16,44 @@ from models.recommender import Recommender
 from models.rules.shop_rules import ShopRule
 from training.config import EvaluationConfig
 from training.evaluation import metrics
-from training.evaluation.evaluate_customers import METRICS, PROPOSERS, TASKS, Observations, figures, observe
+from training.evaluation.evaluate_customers import (
+    METRICS,
+    PROPOSERS,
+    TASKS,
+    Observations,
+    figures,
+    observe,
+)
 from training.evaluation.methods import DIVERSITIES, METHODS, SERVED
 from training.evaluation.metrics import Mean
-from training.evaluation.results import Bin, CandidateFigures, Diversity, Group, NewProducts, Role, SourceHits
+from training.evaluation.results import (
+    Bin,
+    CandidateFigures,
+    Diversity,
+    Group,
+    NewProducts,
+    Role,
+    SourceHits,
+)
 from training.evaluation.split import Split
 from training.parallel import spread
 from training.progress import Advance
 
 CHUNK: Final = 64  # customers a worker takes at a time
 LENGTHS: Final = (1, 5, 20, 100)  # purchase lines from which a history counts as longer
-ACTIVITIES: Final = (0, 1, 2, 4, 8)  # orders in the days before the cut from which a customer counts as more active
+ACTIVITIES: Final = (
+    0,
+    1,
+    2,
+    4,
+    8,
+)  # orders in the days before the cut from which a customer counts as more active
 ACTIVE_DAYS: Final = 28
 ALL_SOURCES: Final = "all together"
 
-Slates = Mapping[str, tuple[NDArray[np.int64], NDArray[np.int64]]]  # method -> (customers, k) of each task, -1 padded
+Slates = Mapping[
+    str, tuple[NDArray[np.int64], NDArray[np.int64]]
+]  # method -> (customers, k) of each task, -1 padded
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +63,9 @@ class Evaluation:
     cut: int
     as_of: int
     k: int
-    values: dict[str, dict[str, NDArray[np.float64]]]  # task -> method -> (customers of the task, METRICS)
+    values: dict[
+        str, dict[str, NDArray[np.float64]]
+    ]  # task -> method -> (customers of the task, METRICS)
     scores: dict[str, dict[str, dict[str, Mean]]]  # task -> method -> metric
     coverage: dict[str, float]  # task -> share of countable products that anyone was shown
     novelty: dict[str, float]  # task -> mean of -log2(share of lines) of what was shown
@@ -48,7 +73,9 @@ class Evaluation:
     by_length: dict[str, tuple[Group, ...]]  # task -> by purchase lines before the cut
     by_activity: dict[str, tuple[Group, ...]]  # task -> by orders in the 28 days before the cut
     candidates: dict[str, CandidateFigures]  # task -> what each source found
-    calibration: dict[str, tuple[Bin, ...]]  # task -> scores against purchases, where the ranker has learned
+    calibration: dict[
+        str, tuple[Bin, ...]
+    ]  # task -> scores against purchases, where the ranker has learned
     diversity: tuple[Diversity, ...]  # what limits to a category cost
     bundles: dict[str, dict[str, float]]  # "basket", "one product" -> hit rates
     new_products: NewProducts | None = None
@@ -81,7 +108,9 @@ def evaluate(
         parts.append(part)
         on_progress(min(len(parts) * CHUNK, len(customers)), len(customers))
     seen = Observations.of(parts)
-    diversity = _diversity(seen, Recommender.load(directory), config.seed, int(split.countable.sum()))
+    diversity = _diversity(
+        seen, Recommender.load(directory), config.seed, int(split.countable.sum())
+    )
     return _summed(seen, split, moment, config, diversity, bundles, rivals or {})
 
 
@@ -101,7 +130,9 @@ def _summed(
     user = split.past.user[bought]
     length = np.bincount(user[user >= 0], minlength=int(split.users.max()) + 1)[split.users]
     activity = _orders_lately(split)
-    found = Evaluation(split.cut, as_of, config.k, {}, {}, {}, {}, {}, {}, {}, {}, {}, diversity, bundles)
+    found = Evaluation(
+        split.cut, as_of, config.k, {}, {}, {}, {}, {}, {}, {}, {}, {}, diversity, bundles
+    )
     for task, name in enumerate(TASKS):
         scored = seen.targets[task] > 0
         if not scored.any():
@@ -111,10 +142,16 @@ def _summed(
             for index, method in enumerate(METHODS)
             if not np.isnan(seen.values[task, scored, index]).any()
         }
-        values |= {method: _rival(slates[task], split, task, scored, config.k) for method, slates in rivals.items()}
+        values |= {
+            method: _rival(slates[task], split, task, scored, config.k)
+            for method, slates in rivals.items()
+        }
         found.values[name] = values
         found.scores[name] = {
-            method: {metric: metrics.mean(column, config.seed) for metric, column in zip(METRICS, rows.T, strict=True)}
+            method: {
+                metric: metrics.mean(column, config.seed)
+                for metric, column in zip(METRICS, rows.T, strict=True)
+            }
             for method, rows in values.items()
         }
         items = seen.items[task, scored]
@@ -124,7 +161,9 @@ def _summed(
         found.filled[name] = float(seen.filled[task, scored].sum() / max(len(shown), 1))
         recall = values[SERVED][:, 0]
         found.by_length[name] = _groups(recall, length[scored], LENGTHS, "line", config.seed)
-        found.by_activity[name] = _groups(recall, activity[scored], ACTIVITIES, "order", config.seed)
+        found.by_activity[name] = _groups(
+            recall, activity[scored], ACTIVITIES, "order", config.seed
+        )
         found.candidates[name] = _candidates(seen, task, scored)
         found.calibration[name] = _calibration(seen.scores[task, scored].sum(axis=0))
     return found
@@ -141,20 +180,32 @@ def _rival(
 def _orders_lately(split: Split) -> NDArray[np.int64]:
     """Orders of each scored customer in the days before the cut: (customers,)."""
     past = split.past
-    lately = (past.kind == PURCHASE) & (past.user >= 0) & (past.time >= split.cut - ACTIVE_DAYS * DAY)
+    lately = (
+        (past.kind == PURCHASE) & (past.user >= 0) & (past.time >= split.cut - ACTIVE_DAYS * DAY)
+    )
     orders = np.unique(np.stack([past.user[lately], past.order[lately]]), axis=1)[0]
-    counted: NDArray[np.int64] = np.bincount(orders, minlength=int(split.users.max()) + 1)[split.users]
+    counted: NDArray[np.int64] = np.bincount(orders, minlength=int(split.users.max()) + 1)[
+        split.users
+    ]
     return counted
 
 
 def _groups(
-    recall: NDArray[np.float64], size: NDArray[np.int64], bounds: tuple[int, ...], unit: str, seed: int
+    recall: NDArray[np.float64],
+    size: NDArray[np.int64],
+    bounds: tuple[int, ...],
+    unit: str,
+    seed: int,
 ) -> tuple[Group, ...]:
     groups = []
     for low, high in zip(bounds, (*bounds[1:], None), strict=True):
         inside = (size >= low) & (size < high if high else True)
         if inside.sum() >= 2:
-            groups.append(Group(_range(low, high, unit), int(inside.sum()), metrics.mean(recall[inside], seed)))
+            groups.append(
+                Group(
+                    _range(low, high, unit), int(inside.sum()), metrics.mean(recall[inside], seed)
+                )
+            )
     return tuple(groups)
 
 
@@ -176,17 +227,27 @@ def _candidates(seen: Observations, task: int, scored: NDArray[np.bool_]) -> Can
 
 
 def _calibration(bins: NDArray[np.float64]) -> tuple[Bin, ...]:
-    return tuple(Bin(chance / count, bought / count, int(count)) for count, chance, bought in bins.tolist() if count)
+    return tuple(
+        Bin(chance / count, bought / count, int(count))
+        for count, chance, bought in bins.tolist()
+        if count
+    )
 
 
-def _diversity(seen: Observations, recommender: Recommender, seed: int, countable: int) -> tuple[Diversity, ...]:
+def _diversity(
+    seen: Observations, recommender: Recommender, seed: int, countable: int
+) -> tuple[Diversity, ...]:
     """What limits to the products of one category cost on the task of all products."""
     scored = seen.targets[0] > 0
     found = []
     for row, limit in enumerate(DIVERSITIES):
         slates = seen.varied[0, scored, row]
         category = np.where(slates >= 0, recommender.model.traits.category[slates], -1)
-        different = np.mean([len(np.unique(known[known >= 0])) for known in category]) if len(category) else 0.0
+        different = (
+            np.mean([len(np.unique(known[known >= 0])) for known in category])
+            if len(category)
+            else 0.0
+        )
         name = "no limit" if limit == DIVERSITIES[0] else f"at most {limit} of a category"
         ndcg = metrics.mean(seen.varied_ndcg[0, scored, row], seed)
         coverage = len(np.unique(slates[slates >= 0])) / max(countable, 1)

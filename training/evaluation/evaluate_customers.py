@@ -18,7 +18,16 @@ from training.evaluation.methods import DIVERSITIES, METHODS, SERVED, MethodSlat
 TASKS: Final = ("all", "discovery")
 METRICS: Final = ("recall", "ndcg", "hits")
 PROPOSERS: Final = (
-    *("own_purchases", "due", "factors", "neighbours", "bought_together", "category", "popular", "new"),
+    *(
+        "own_purchases",
+        "due",
+        "factors",
+        "neighbours",
+        "bought_together",
+        "category",
+        "popular",
+        "new",
+    ),
 )
 PROPOSED: Final = ("candidates", "caught", "unique")  # counts of a source
 BINS: Final = np.concatenate([[0], np.geomspace(0.001, 1, 16)])  # of predicted probabilities
@@ -41,11 +50,20 @@ class Observations:
 
     @classmethod
     def of(cls, parts: Sequence[Self]) -> Self:
-        return cls(*(np.concatenate([getattr(part, name) for part in parts], axis=1) for name in cls.__annotations__))
+        return cls(
+            *(
+                np.concatenate([getattr(part, name) for part in parts], axis=1)
+                for name in cls.__annotations__
+            )
+        )
 
 
 def observe(
-    as_of: int, k: int, rules: tuple[ShopRule, ...], recommender: Recommender, customers: Sequence[Customer]
+    as_of: int,
+    k: int,
+    rules: tuple[ShopRule, ...],
+    recommender: Recommender,
+    customers: Sequence[Customer],
 ) -> Observations:
     shape = (len(TASKS), len(customers))
     seen = Observations(
@@ -68,7 +86,12 @@ def observe(
 
 
 def _note(
-    seen: Observations, at: tuple[int, int], answer: MethodSlates, wanted: frozenset[int], k: int, learned: bool
+    seen: Observations,
+    at: tuple[int, int],
+    answer: MethodSlates,
+    wanted: frozenset[int],
+    k: int,
+    learned: bool,
 ) -> None:
     for method, slate in answer.items.items():
         seen.values[(*at, METHODS.index(method))] = figures(slate, wanted, k)
@@ -81,7 +104,11 @@ def _note(
     times = caught.sum(axis=0)
     for row, name in enumerate(PROPOSERS):
         unique = np.count_nonzero(caught[row] & (times == 1))
-        seen.proposed[(*at, row)] = len(answer.proposed[name]), np.count_nonzero(caught[row]), unique
+        seen.proposed[(*at, row)] = (
+            len(answer.proposed[name]),
+            np.count_nonzero(caught[row]),
+            unique,
+        )
     seen.proposed[(*at, -1)] = len(answer.ranked.items), np.count_nonzero(times), 0
     for row, slate in enumerate(answer.varied):
         seen.varied[at][row, : len(slate)] = slate

@@ -47,7 +47,12 @@ def compare(candidate: Evaluation, active: Evaluation | None, seed: int) -> list
         rivals = {name: values[name] for name in BASELINES}
         if active is not None:
             rivals["the active version's settings"] = active.values[task][SERVED]
-        differences |= {(task, name): values[SERVED][:, 0] - rival[:, 0] for name, rival in rivals.items()}
+        differences |= {
+            (task, name): values[SERVED][:, 0] - rival[:, 0] for name, rival in rivals.items()
+        }
     # Bonferroni: one chance in twenty to refuse a good version, over all comparisons together.
     confidence = 1 - 0.05 / max(len(differences), 1)
-    return [GateComparison(*names, metrics.mean(lost, seed, confidence)) for names, lost in differences.items()]
+    return [
+        GateComparison(*names, metrics.mean(lost, seed, confidence))
+        for names, lost in differences.items()
+    ]

@@ -61,16 +61,21 @@ def answers(
     request = recommender.at_home(user, SlateRequest(n=k, as_of=as_of))
     case = recommender.case(user, request)
     everything, new = (
-        _answer(recommender, user, case, replace(request, repeat=repeat)) for repeat in (Repeat.INCLUDE, Repeat.EXCLUDE)
+        _answer(recommender, user, case, replace(request, repeat=repeat))
+        for repeat in (Repeat.INCLUDE, Repeat.EXCLUDE)
     )
     everything.items[AUTO] = _slate(recommender, case, replace(request, repeat=Repeat.AUTO))
     if rules:
         for answer, repeat in ((everything, Repeat.INCLUDE), (new, Repeat.EXCLUDE)):
-            answer.items[RULED] = _slate(recommender, case, replace(request, repeat=repeat, rules=rules))
+            answer.items[RULED] = _slate(
+                recommender, case, replace(request, repeat=repeat, rules=rules)
+            )
     return everything, new
 
 
-def _answer(recommender: Recommender, user: int, case: RankingContext, request: SlateRequest) -> MethodSlates:
+def _answer(
+    recommender: Recommender, user: int, case: RankingContext, request: SlateRequest
+) -> MethodSlates:
     removed = recommender.removed(case, request)
     ranked = recommender.ranked(case, removed)
     served, filled = _served(recommender, case, request, ranked)
@@ -79,9 +84,14 @@ def _answer(recommender: Recommender, user: int, case: RankingContext, request: 
     blended = np.lexsort((ranked.items, -recommender.ranker.blend(rows, ranked.bought)))
     items[BLEND] = ranked.items[blended[: request.n]]
     for name, feature in SOURCES.items():
-        items[name] = ranked.items[_highest(rows[:, FEATURES.index(feature)], ranked.items, request.n)]
+        items[name] = ranked.items[
+            _highest(rows[:, FEATURES.index(feature)], ranked.items, request.n)
+        ]
     items |= _baselines(recommender, user, case, removed, request.n)
-    limits = (replace(recommender.settings.diversity, category=limit, placements=()) for limit in DIVERSITIES)
+    limits = (
+        replace(recommender.settings.diversity, category=limit, placements=())
+        for limit in DIVERSITIES
+    )
     return MethodSlates(
         items,
         filled,
@@ -107,7 +117,9 @@ def _served(
     return np.array([slot.item for slot in slots], np.int64), len(slots) - len(places)
 
 
-def _varied(recommender: Recommender, ranked: RankedCandidates, k: int, diversity: DiversitySettings) -> Items:
+def _varied(
+    recommender: Recommender, ranked: RankedCandidates, k: int, diversity: DiversitySettings
+) -> Items:
     return ranked.items[varied(ranked.items, k, recommender.model, diversity)]
 
 
@@ -117,16 +129,24 @@ def _highest(scores: NDArray[np.float32], items: Items, k: int) -> NDArray[np.in
     return order[scores[order] > 0]
 
 
-def _baselines(recommender: Recommender, user: int, case: RankingContext, removed: Removed, k: int) -> dict[str, Items]:
+def _baselines(
+    recommender: Recommender, user: int, case: RankingContext, removed: Removed, k: int
+) -> dict[str, Items]:
     model, allowed = recommender.model, removed == ExclusionRule.NONE
     events = before(model.histories.of(user), case.as_of)
     starts = pair_starts(events)
     own = np.zeros(len(allowed), np.float32)
-    own[events.item[starts]] = interest(events, starts, case.as_of, OWN_HALF_LIFE_DAYS, recommender.settings.history)
+    own[events.item[starts]] = interest(
+        events, starts, case.as_of, OWN_HALF_LIFE_DAYS, recommender.settings.history
+    )
     moment = recommender.sales_moment(case.as_of)
-    recent = recommender.by_sales(moment, RECENT_DAYS, NOBODY, recommender.shelf(SlateRequest())).lines
+    recent = recommender.by_sales(
+        moment, RECENT_DAYS, NOBODY, recommender.shelf(SlateRequest())
+    ).lines
     total = recommender.selling.demand(moment, NOBODY).popularity.total
     # Equal counts, such as those of a first order, in the order of what sells; nothing beyond what they bought.
     own = np.where(own > 0, own + recent * np.float32(1e-6), 0)
     scores = {POPULARITY: total, RECENT_POPULARITY: recent, OWN_PURCHASES: own}
-    return {name: best(np.where(allowed, values, np.float32(0)), k) for name, values in scores.items()}
+    return {
+        name: best(np.where(allowed, values, np.float32(0)), k) for name, values in scores.items()
+    }

@@ -39,7 +39,9 @@ class Mean:
 
 def mean(values: NDArray[np.float64], seed: int, confidence: float = CONFIDENCE) -> Mean:
     """Mean of (customers,) values with its bootstrap interval. B. Efron: Bootstrap Methods, 1979."""
-    resampled = np.concatenate([values[picks].mean(axis=1) for picks in _resamples(len(values), seed)])
+    resampled = np.concatenate(
+        [values[picks].mean(axis=1) for picks in _resamples(len(values), seed)]
+    )
     low, high = np.quantile(resampled, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Mean(float(values.mean()), float(low), float(high))
 

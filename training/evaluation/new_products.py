@@ -20,7 +20,9 @@ from training.evaluation.split import Split
 MOST_CUSTOMERS: Final = 1_000
 
 
-def evaluate_new_products(directory: Path, split: Split, config: EvaluationConfig) -> NewProducts | None:
+def evaluate_new_products(
+    directory: Path, split: Split, config: EvaluationConfig
+) -> NewProducts | None:
     """Rank the products that nobody had bought among themselves, for customers who then bought one of them.
 
     None where there is no such product with a known category.
@@ -38,15 +40,21 @@ def evaluate_new_products(directory: Path, split: Split, config: EvaluationConfi
     if len(users) == 0:
         return None
     if len(users) > MOST_CUSTOMERS:
-        users = np.sort(np.random.default_rng(config.seed).choice(users, MOST_CUSTOMERS, replace=False))
+        users = np.sort(
+            np.random.default_rng(config.seed).choice(users, MOST_CUSTOMERS, replace=False)
+        )
     caught = targets = 0
     for user in users.tolist():
         wanted = pairs[1][pairs[0] == user]
         caught += int(np.isin(_slate(recommender, user, items, split.cut, config.k), wanted).sum())
         targets += len(wanted)
-    return NewProducts(len(items), len(users), targets, caught / targets, min(config.k / len(items), 1.0))
+    return NewProducts(
+        len(items), len(users), targets, caught / targets, min(config.k / len(items), 1.0)
+    )
 
 
-def _slate(recommender: Recommender, user: int, items: NDArray[np.int64], as_of: int, k: int) -> NDArray[np.int64]:
+def _slate(
+    recommender: Recommender, user: int, items: NDArray[np.int64], as_of: int, k: int
+) -> NDArray[np.int64]:
     case = recommender.case(user, SlateRequest(as_of=as_of))
     return items[best(by_attributes(items, case.profile, recommender.model), k)]

@@ -11,7 +11,12 @@ from models.data.events import PURCHASE
 from models.sources.scores import best
 from training.evaluation.ease import EaseSettings, fit_ease, kept_products
 from training.evaluation.split import Split
-from training.evaluation.tifu_knn import MOST_CANDIDATES, TifuKnnSettings, fit_tifu_knn, possible_neighbours
+from training.evaluation.tifu_knn import (
+    MOST_CANDIDATES,
+    TifuKnnSettings,
+    fit_tifu_knn,
+    possible_neighbours,
+)
 from training.progress import Advance, ignore
 
 EASE: Final = "EASE"
@@ -28,7 +33,9 @@ class Scorer(Protocol):
         ...
 
 
-def rival_slates(split: Split, k: int, *, on_progress: Advance = ignore) -> dict[str, tuple[Items, Items]]:
+def rival_slates(
+    split: Split, k: int, *, on_progress: Advance = ignore
+) -> dict[str, tuple[Items, Items]]:
     """Of each method what it shows the customers of a split, of anything and of what they never bought.
 
     Slates are (customers, k), -1 where there is no product; they hold countable products alone.
@@ -79,5 +86,8 @@ def _bought(split: Split) -> list[NDArray[np.int32]]:
     """What each customer of the split bought before the cut."""
     rows = split.past.kind == PURCHASE
     user, item = split.past.user[rows], split.past.item[rows]
-    starts, stops = np.searchsorted(user, split.users), np.searchsorted(user, split.users, side="right")
+    starts, stops = (
+        np.searchsorted(user, split.users),
+        np.searchsorted(user, split.users, side="right"),
+    )
     return [item[start:stop] for start, stop in zip(starts, stops, strict=True)]

@@ -21,7 +21,9 @@ class Split:
     cut: int  # seconds since 1970; the past is before it
     past: Purchases
     future: Purchases
-    countable: NDArray[np.bool_]  # (items,) bought often enough before the cut to be expected of a model
+    countable: NDArray[
+        np.bool_
+    ]  # (items,) bought often enough before the cut to be expected of a model
     users: NDArray[np.int32]  # customers with a purchase before the cut and a target after it
     targets: list[frozenset[int]]  # of each of them: countable products bought after the cut
     discoveries: list[frozenset[int]]  # the targets that were never bought before
@@ -41,7 +43,9 @@ def split(purchases: Purchases, config: EvaluationConfig) -> Split | None:
     if len(scored) < ENOUGH_CUSTOMERS:
         return None
     if len(scored) > config.max_customers:
-        chosen = np.random.default_rng(config.seed).choice(len(scored), config.max_customers, replace=False)
+        chosen = np.random.default_rng(config.seed).choice(
+            len(scored), config.max_customers, replace=False
+        )
         scored = scored[np.sort(chosen)]
     targets = _products_of(future, counts, scored)
     before_cut = _products_of(past, bought & (past.user >= 0), scored)
@@ -63,7 +67,9 @@ def as_it_was(purchases: Purchases) -> Purchases:
     return replace(purchases, catalogue=catalogue)
 
 
-def _products_of(purchases: Purchases, rows: NDArray[np.bool_], users: NDArray[np.int32]) -> list[frozenset[int]]:
+def _products_of(
+    purchases: Purchases, rows: NDArray[np.bool_], users: NDArray[np.int32]
+) -> list[frozenset[int]]:
     user, item = purchases.user[rows], purchases.item[rows]
     starts, stops = np.searchsorted(user, users), np.searchsorted(user, users, side="right")
     return [frozenset(item[start:stop].tolist()) for start, stop in zip(starts, stops, strict=True)]

@@ -45,7 +45,9 @@ class TifuKnn:
     def scores(self, users: NDArray[np.int32]) -> NDArray[np.float32]:
         """α v + (1 - α) mean of the k nearest v': (users, items). Who has nothing in common is no neighbour."""
         own, alpha = self.vectors[users], self.settings.own_weight
-        scores: NDArray[np.float32] = (alpha * own + (1 - alpha) * self._near(users) @ self.theirs).toarray()
+        scores: NDArray[np.float32] = (
+            alpha * own + (1 - alpha) * self._near(users) @ self.theirs
+        ).toarray()
         return scores
 
     def _near(self, users: NDArray[np.int32]) -> csr_matrix:
@@ -58,10 +60,14 @@ class TifuKnn:
         nearest = np.argpartition(-similar, k - 1, axis=1)[:, :k]
         near = np.take_along_axis(similar, nearest, axis=1) > 0
         share = near / np.maximum(near.sum(axis=1, keepdims=True), 1, dtype=np.float32)
-        return csr_matrix((share.ravel(), nearest.ravel(), np.arange(len(users) + 1) * k), similar.shape)
+        return csr_matrix(
+            (share.ravel(), nearest.ravel(), np.arange(len(users) + 1) * k), similar.shape
+        )
 
 
-def fit_tifu_knn(past: Purchases, countable: NDArray[np.bool_], settings: TifuKnnSettings) -> TifuKnn:
+def fit_tifu_knn(
+    past: Purchases, countable: NDArray[np.bool_], settings: TifuKnnSettings
+) -> TifuKnn:
     vectors = basket_vectors(past, countable, settings)
     candidates = possible_neighbours(past, countable)
     theirs = vectors[candidates]
@@ -78,7 +84,9 @@ def possible_neighbours(past: Purchases, countable: NDArray[np.bool_]) -> NDArra
     return np.sort(np.random.default_rng(SEED).choice(users, MOST_CANDIDATES, replace=False))
 
 
-def basket_vectors(past: Purchases, countable: NDArray[np.bool_], settings: TifuKnnSettings) -> csr_matrix:
+def basket_vectors(
+    past: Purchases, countable: NDArray[np.bool_], settings: TifuKnnSettings
+) -> csr_matrix:
     """How often and how lately each customer's orders held each countable product: (customers, items) float32."""
     bought = (past.kind == PURCHASE) & (past.user >= 0)
     baskets = orders(past, countable)

@@ -57,7 +57,9 @@ class AlreadyShown:
         """PAIRS, as the records of mails say."""
         if not self.campaigns:
             return _pairs([], [])
-        records = fetched(connection, RECORDS.bindparams(campaign=self.campaign, clock=self.clock), RECORD)
+        records = fetched(
+            connection, RECORDS.bindparams(campaign=self.campaign, clock=self.clock), RECORD
+        )
         rows = (row for table in records for row in zip(*table.to_pydict().values(), strict=True))
         customers, products = [], []
         for customer, theirs in groupby(rows, itemgetter(0)):
@@ -87,7 +89,9 @@ def _of_nobody(path: Path) -> bool:
 def _of(workspace: Workspace, source: FileTable) -> Iterator[pa.Table]:
     ranked = [name for name in source.columns if RANKED.fullmatch(name)]
     if "customer_id" not in source.columns or not ranked:
-        raise InputError(f"{source.label}: has no customer_id with product_id or rec_1_id, as files of slates have")
+        raise InputError(
+            f"{source.label}: has no customer_id with product_id or rec_1_id, as files of slates have"
+        )
     customer = source.table["customer_id"]
     for name in ranked:
         shown = source.table.select(customer_id=customer, product_id=source.table[name]).drop_null()
@@ -95,4 +99,6 @@ def _of(workspace: Workspace, source: FileTable) -> Iterator[pa.Table]:
 
 
 def _pairs(customers: Sequence[str], products: Sequence[str]) -> pa.Table:
-    return pa.table([pa.array(customers, pa.string()), pa.array(products, pa.string())], list(PAIRS))
+    return pa.table(
+        [pa.array(customers, pa.string()), pa.array(products, pa.string())], list(PAIRS)
+    )

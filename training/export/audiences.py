@@ -32,7 +32,9 @@ KNOWN: Final = (
     "activity:cooling, activity:lapsed, and the kinds of mails in docs/mailings.md"
 )
 
-Purchased = NDArray[np.int64]  # (4, p): who of a crowd bought, when, which item, and the code of the order
+Purchased = NDArray[
+    np.int64
+]  # (4, p): who of a crowd bought, when, which item, and the code of the order
 Chosen = NDArray[np.bool_]
 Test = Callable[["Crowd"], Chosen]
 Filter = Callable[[CurrentModel], Test]
@@ -107,7 +109,7 @@ class Crowd:
 
 
 def _first_told(told: Purchased, learned: Purchased) -> Chosen:
-    """As models.updates.customer.history: what was told counts where its order and product were not learned or told before."""
+    """As models.updates.customer.updated_history: a purchase counts once, by order and product."""
     who, _, item, order = np.concatenate([learned[:, np.isin(learned[0], told[0])], told], axis=1)
     _, line = np.unique(item << 32 | order, return_inverse=True)
     first = np.zeros(len(who), np.bool_)
@@ -158,13 +160,18 @@ def _consent(value: str) -> Filter:
     purposes = {"email": PERSONALIZE_EMAIL, "web": PERSONALIZE_WEB, "given": PERSONALIZE_EMAIL}
     if value not in purposes:
         raise ValueError(f"one of {', '.join(purposes)}")
-    return lambda now: partial(_allowed, purposes[value], NEVER_ASKED if value == "given" else now.unasked)
+    return lambda now: partial(
+        _allowed, purposes[value], NEVER_ASKED if value == "given" else now.unasked
+    )
 
 
 def _allowed(purpose: int, unasked: int, crowd: Crowd) -> Chosen:
     """As models.data.customers.Customers.allows, for many."""
     answers, times = [], []
-    people = ((crowd.now.recommender.model.customers, crowd.user), (crowd.now.live.customers, crowd.place))
+    people = (
+        (crowd.now.recommender.model.customers, crowd.user),
+        (crowd.now.live.customers, crowd.place),
+    )
     for customers, rows in people:
         known = rows >= 0
         answers.append(np.full(len(crowd), NEVER_ASKED, np.uint8))
@@ -188,7 +195,10 @@ def _of_market(name: str, now: CurrentModel) -> Test:
     customers = now.recommender.model.customers
     code = customers.market_names.find(name)
     if code < 0 or not (customers.market == code).any():
-        raise _wrong(f"market:{name}", f"is the market of nobody; known are {', '.join(customers.market_names)}")
+        raise _wrong(
+            f"market:{name}",
+            f"is the market of nobody; known are {', '.join(customers.market_names)}",
+        )
     return lambda crowd: (crowd.user >= 0) & (customers.market[crowd.user] == code)
 
 
@@ -203,7 +213,9 @@ def _is(wanted: Activity, usual_days: float, crowd: Crowd) -> Chosen:
     usual = np.where(bought.days > 1, _interval_days(bought), usual_days) * DAY
     since = crowd.as_of - bought.last
     late = np.select(
-        [since <= ACTIVE * usual, since <= COOLING * usual], [Activity.ACTIVE, Activity.COOLING], Activity.LAPSED
+        [since <= ACTIVE * usual, since <= COOLING * usual],
+        [Activity.ACTIVE, Activity.COOLING],
+        Activity.LAPSED,
     )
     new = bought.first > crowd.as_of - NEW_DAYS * DAY
     found: Chosen = (bought.days > 0) & (np.where(new, Activity.NEW, late) == wanted)
@@ -215,14 +227,18 @@ def usual_interval(now: CurrentModel) -> float:
     customers = len(now.recommender.model.customers)
     user = np.arange(0, customers, max(-(-customers // TOGETHER), 1)).astype(np.int32)
     nobody = np.full(len(user), -1, np.int32)
-    bought = Crowd(now, user, nobody, np.full(len(user), now.recommender.manifest.data_as_of)).bought
+    bought = Crowd(
+        now, user, nobody, np.full(len(user), now.recommender.manifest.data_as_of)
+    ).bought
     twice = bought.days > 1
     return float(np.median(_interval_days(bought)[twice])) if twice.any() else UNKNOWN_INTERVAL
 
 
 def _interval_days(bought: Bought) -> NDArray[np.float64]:
     """Between days with a purchase, on average: (last - first) / (days - 1)."""
-    interval: NDArray[np.float64] = (bought.last // DAY - bought.first // DAY) / np.maximum(bought.days - 1, 1)
+    interval: NDArray[np.float64] = (bought.last // DAY - bought.first // DAY) / np.maximum(
+        bought.days - 1, 1
+    )
     return interval
 
 

@@ -62,12 +62,22 @@ class ExportOptions:
     def schema(self) -> pa.Schema:
         occasion = OCCASION if self.mailing else {}
         if self.layout is Layout.LONG:
-            product = {"rank": pa.int32(), "product_id": pa.string(), "score": pa.float32(), "source": pa.string()}
+            product = {
+                "rank": pa.int32(),
+                "product_id": pa.string(),
+                "score": pa.float32(),
+                "source": pa.string(),
+            }
             card = {**CARD, "reason": pa.string()} if self.cards else {}
             return pa.schema({"customer_id": pa.string(), **product, **occasion, **card})
         told = STATE if self.cards else {}
-        product = {"id": pa.string(), **(CARD | {"reason": pa.string(), "source": pa.string()} if self.cards else {})}
-        numbered = {f"rec_{rank}_{name}": kind for rank in self.ranks for name, kind in product.items()}
+        product = {
+            "id": pa.string(),
+            **(CARD | {"reason": pa.string(), "source": pa.string()} if self.cards else {}),
+        }
+        numbered = {
+            f"rec_{rank}_{name}": kind for rank in self.ranks for name, kind in product.items()
+        }
         return pa.schema({"customer_id": pa.string(), **told, **occasion, **numbered})
 
     @property
@@ -84,19 +94,33 @@ class RecipientSlate:
     occasion: MailOccasion | None = None
 
 
-def table_of(mails: Sequence[RecipientSlate], order: ExportOptions, catalogue: Catalogue) -> pa.Table:
+def table_of(
+    mails: Sequence[RecipientSlate], order: ExportOptions, catalogue: Catalogue
+) -> pa.Table:
     """The rows of these mails, in their order."""
-    products = _Products(catalogue, (slot.item for mail in mails for slot in mail.slate.slots), order.cards)
-    columns = _wide(mails, order, products) if order.layout is Layout.WIDE else _long(mails, products)
+    products = _Products(
+        catalogue, (slot.item for mail in mails for slot in mail.slate.slots), order.cards
+    )
+    columns = (
+        _wide(mails, order, products) if order.layout is Layout.WIDE else _long(mails, products)
+    )
     # A column that this order does not ask for is left.
-    return pa.table([pa.array(columns[field.name], field.type) for field in order.schema], schema=order.schema)
+    return pa.table(
+        [pa.array(columns[field.name], field.type) for field in order.schema], schema=order.schema
+    )
 
 
-def _wide(mails: Sequence[RecipientSlate], order: ExportOptions, products: _Products) -> dict[str, Any]:
+def _wide(
+    mails: Sequence[RecipientSlate], order: ExportOptions, products: _Products
+) -> dict[str, Any]:
     columns = _of_mails(mails)
     for rank in order.ranks:
-        slots = [mail.slate.slots[rank - 1] if rank <= len(mail.slate.slots) else None for mail in mails]
-        columns |= {f"rec_{rank}_{name}": values for name, values in products.columns(slots).items()}
+        slots = [
+            mail.slate.slots[rank - 1] if rank <= len(mail.slate.slots) else None for mail in mails
+        ]
+        columns |= {
+            f"rec_{rank}_{name}": values for name, values in products.columns(slots).items()
+        }
     return columns
 
 
@@ -119,7 +143,9 @@ def _of_mails(mails: Sequence[RecipientSlate]) -> dict[str, Any]:
         "strategy": [mail.slate.strategy for mail in mails],
         "fallback_reason": [mail.slate.fallback_reason for mail in mails],
         "occasion_text": [mail.occasion.text if mail.occasion else None for mail in mails],
-        "occasion_until": [format_timestamp(mail.occasion.until) if mail.occasion else None for mail in mails],
+        "occasion_until": [
+            format_timestamp(mail.occasion.until) if mail.occasion else None for mail in mails
+        ],
     }
 
 
@@ -130,7 +156,9 @@ class _Products:
         self.items = np.array(sorted(set(items)), np.int64)
         shown = [_card(catalogue, item, cards) for item in self.items.tolist()]
         kinds = {"id": pa.string(), **(CARD if cards else {})}
-        self.of_items = {name: pa.array([card[name] for card in shown], kind) for name, kind in kinds.items()}
+        self.of_items = {
+            name: pa.array([card[name] for card in shown], kind) for name, kind in kinds.items()
+        }
 
     def columns(self, slots: Sequence[Slot | None]) -> dict[str, Any]:
         """One value a slot; None where there is no product."""

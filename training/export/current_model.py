@@ -32,14 +32,18 @@ class CurrentModel:
     as_of: int  # the newest event of both, seconds since 1970
     rules: tuple[ShopRule, ...]
     facts: StoreFacts  # what came back into stock
-    items: NDArray[np.int32]  # the item of each of Live.products, -1 for one that the catalogue does not know
+    items: NDArray[
+        np.int32
+    ]  # the item of each of Live.products, -1 for one that the catalogue does not know
 
     @classmethod
     def of(cls, learned: Recommender, live: StoreSnapshot, unasked: int) -> Self:
         model = _model(learned, live)
         items = model.catalogue.ids.find_all(list(live.products))
         back = np.flatnonzero(live.told.restocked > 0)
-        restocked = model.catalogue.ids.find_all([live.told.ids[place] for place in back.tolist()]).tolist()
+        restocked = model.catalogue.ids.find_all(
+            [live.told.ids[place] for place in back.tolist()]
+        ).tolist()
         model = _selling(model, live.sold, items)
         return cls(
             learned.with_model(model),
@@ -47,7 +51,9 @@ class CurrentModel:
             unasked,
             max(learned.manifest.data_as_of, int(live.newest[0])),
             tuple(rule_of(orjson.loads(document)) for document in live.rules),
-            StoreFacts(restocked=dict(zip(restocked, live.told.restocked[back].tolist(), strict=True))),
+            StoreFacts(
+                restocked=dict(zip(restocked, live.told.restocked[back].tolist(), strict=True))
+            ),
             items,
         )
 
@@ -62,7 +68,11 @@ class CurrentModel:
         item = self.items[told.item]
         return CustomerUpdate(
             Events(item, told.time, told.kind, told.weight, told.order).at(item >= 0),
-            consent=tuple(zip(people.consent[place].tolist(), people.consent_time[place].tolist(), strict=True)),
+            consent=tuple(
+                zip(
+                    people.consent[place].tolist(), people.consent_time[place].tolist(), strict=True
+                )
+            ),
             unasked=self.unasked,
             unused=self._items(self.live.struck, place),
         )
@@ -80,11 +90,16 @@ class CurrentModel:
     def _stranger(self) -> CustomerUpdate:
         return replace(NO_UPDATE, unasked=self.unasked)
 
-    def about(self, customer_id: str, since: CustomerUpdate, order_id: str | None, as_of: int | None) -> StoreFacts:
+    def about(
+        self, customer_id: str, since: CustomerUpdate, order_id: str | None, as_of: int | None
+    ) -> StoreFacts:
         """With the products of an order of the customer's; at a moment that is asked about, without what came later."""
         facts = self.facts
         if as_of is not None and facts.restocked:
-            facts = replace(facts, restocked={item: when for item, when in facts.restocked.items() if when <= as_of})
+            facts = replace(
+                facts,
+                restocked={item: when for item, when in facts.restocked.items() if when <= as_of},
+            )
         if order_id is None:
             return facts
         histories, user = self.recommender.model.histories, self._user(customer_id, since)
@@ -104,7 +119,9 @@ class CurrentModel:
 def _model(learned: Recommender, live: StoreSnapshot) -> Model:
     """With the products as they are now."""
     told = zip(live.told.ids, live.told.document, strict=True)
-    products = [product_update_of(product_id, orjson.loads(document)) for product_id, document in told]
+    products = [
+        product_update_of(product_id, orjson.loads(document)) for product_id, document in told
+    ]
     return update_catalogue(learned.model, products, learned.model, learned.manifest.data_as_of)
 
 
@@ -115,6 +132,10 @@ def _selling(model: Model, sold: UnlearnedSales, items: NDArray[np.int32]) -> Mo
     if not known.any():
         return model
     # The last one is for code -1.
-    market = np.append(model.customers.market_names.find_all(list(sold.market_names)), np.int32(-1))[sold.market]
+    market = np.append(
+        model.customers.market_names.find_all(list(sold.market_names)), np.int32(-1)
+    )[sold.market]
     time = sold.time[known]
-    return replace(model, sales=model.sales.continued(time // DAY, market[known], item[known], int(time.max())))
+    return replace(
+        model, sales=model.sales.continued(time // DAY, market[known], item[known], int(time.max()))
+    )

@@ -57,7 +57,9 @@ def _join_csv(parts: Sequence[Path], schema: pa.Schema, stream: BinaryIO) -> Non
 
 
 def _write_ndjson(table: pa.Table, stream: BinaryIO) -> None:
-    stream.writelines(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in table.to_pylist())
+    stream.writelines(
+        orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in table.to_pylist()
+    )
 
 
 def _join_lines(parts: Sequence[Path], _schema: pa.Schema, stream: BinaryIO) -> None:
@@ -74,7 +76,10 @@ def _write_arrow(table: pa.Table, stream: BinaryIO) -> None:
 def _join_parquet(parts: Sequence[Path], schema: pa.Schema, stream: BinaryIO) -> None:
     with pq.ParquetWriter(stream, schema) as writer:
         for start in range(0, len(parts), TOGETHER):
-            tables = [pa.ipc.open_file(part.read_bytes()).read_all() for part in parts[start : start + TOGETHER]]
+            tables = [
+                pa.ipc.open_file(part.read_bytes()).read_all()
+                for part in parts[start : start + TOGETHER]
+            ]
             writer.write_table(pa.concat_tables(tables))
 
 

@@ -60,7 +60,9 @@ class Recipients(Sequence[ExportRecipient]):
         if isinstance(place, slice):
             return self.at(np.arange(*place.indices(len(self))))
         moment = int(self.as_of[place])
-        return ExportRecipient(self.ids[place], None if moment == NO_MOMENT else moment, self.orders[place] or None)
+        return ExportRecipient(
+            self.ids[place], None if moment == NO_MOMENT else moment, self.orders[place] or None
+        )
 
     def __iter__(self) -> Iterator[ExportRecipient]:
         return (self[place] for place in range(len(self)))
@@ -85,7 +87,9 @@ def read_recipients(path: Path) -> Recipients:
         workspace.in_file_order(True)
         parts = []
         for source in open_sources(workspace, [path], {}, whole=True):
-            require(source.label, ["customer_id"], dict.fromkeys(source.columns, ""), source.columns)
+            require(
+                source.label, ["customer_id"], dict.fromkeys(source.columns, ""), source.columns
+            )
             cells = {name: _cells(source, name) for name in COLUMNS}
             parts.append(read_whole(workspace, source, source.table.select(**cells)))
     rows = pa.concat_tables(parts)
@@ -119,7 +123,9 @@ def _moments(path: Path, column: Any) -> NDArray[np.int64]:
     """Each distinct text is read once."""
     encoded = column.combine_chunks().dictionary_encode()
     told = [_moment(path, text) for text in encoded.dictionary.to_pylist()]
-    moments: NDArray[np.int64] = np.array([*told, NO_MOMENT], np.int64)[numbers(encoded.indices, np.int64, -1)]
+    moments: NDArray[np.int64] = np.array([*told, NO_MOMENT], np.int64)[
+        numbers(encoded.indices, np.int64, -1)
+    ]
     return moments
 
 

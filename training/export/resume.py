@@ -35,7 +35,9 @@ class Tally:
     recipients: int = 0  # who got a slate
     short: int = 0  # of them, with fewer products than asked for
     not_due: int = 0  # whom the mail is not for now: they have no row
-    fallbacks: Mapping[str, int] = field(default_factory=dict)  # by why a slate is less than what was asked for
+    fallbacks: Mapping[str, int] = field(
+        default_factory=dict
+    )  # by why a slate is less than what was asked for
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(
@@ -143,7 +145,9 @@ def open_parts(output: Path, *, resume: bool) -> Iterator[Parts]:
     except BlockingIOError:
         raise InputError(f"--output {output}: another export is writing it") from None
     except OSError as error:
-        raise InputError(f"--output {output} cannot be written: {error.strerror or error}") from error
+        raise InputError(
+            f"--output {output} cannot be written: {error.strerror or error}"
+        ) from error
 
 
 @contextmanager

@@ -26,7 +26,9 @@ from training.parallel import shared
 from training.progress import Advance
 
 PART: Final = 500  # recipients
-EMAIL: Final = "email"  # a file is made for mails: the rules of their placement hold, and the consent for them
+EMAIL: Final = (
+    "email"  # a file is made for mails: the rules of their placement hold, and the consent for them
+)
 
 
 def export_slates(
@@ -49,7 +51,9 @@ def export_slates(
     finished = parts.finished()
     left = [number for number in range(len(starts)) if number not in finished]
     sizes = [min(PART, len(recipients) - starts[number]) for number in left]
-    given = ((parts.path(number), recipients[starts[number] : starts[number] + PART]) for number in left)
+    given = (
+        (parts.path(number), recipients[starts[number] : starts[number] + PART]) for number in left
+    )
     opened = partial(_now, directory, parts.live, unasked)
     write = partial(_write, order, began, parts.output.suffix)
     try:
@@ -63,7 +67,9 @@ def export_slates(
             f"--output {parts.output}: a process was ended, perhaps for want of memory; --resume goes on"
         ) from None
     with written(parts.whole) as stream:
-        FORMATS[parts.output.suffix].join([*map(parts.path, range(len(starts)))], order.schema, stream)
+        FORMATS[parts.output.suffix].join(
+            [*map(parts.path, range(len(starts)))], order.schema, stream
+        )
     parts.publish()
     return sum(finished.values(), Tally())
 
@@ -73,7 +79,11 @@ def _now(directory: Path, live: Path, unasked: int) -> CurrentModel:
 
 
 def _write(
-    order: ExportOptions, began: int, suffix: str, now: CurrentModel, part: tuple[Path, Sequence[ExportRecipient]]
+    order: ExportOptions,
+    began: int,
+    suffix: str,
+    now: CurrentModel,
+    part: tuple[Path, Sequence[ExportRecipient]],
 ) -> Tally:
     """One part, into a file of its own."""
     path, recipients = part
@@ -86,7 +96,11 @@ def _write(
         recipients=len(mails),
         short=sum(len(mail.slate.slots) < order.n for mail in mails),
         not_due=len(recipients) - len(mails),
-        fallbacks=dict(Counter(mail.slate.fallback_reason.value for mail in mails if mail.slate.fallback_reason)),
+        fallbacks=dict(
+            Counter(
+                mail.slate.fallback_reason.value for mail in mails if mail.slate.fallback_reason
+            )
+        ),
     )
 
 
@@ -97,10 +111,17 @@ def _mails(
     rules = in_force(now.rules, began)
     letters = [_letter(order, rules, now, one) for one in recipients]
     if order.mailing is None:
-        slates = now.recommender.recommend_all([(one.customer_id, one.ordinary, one.since) for one in letters])
-        return [RecipientSlate(one.customer_id, slate) for one, slate in zip(recipients, slates, strict=True)]
+        slates = now.recommender.recommend_all(
+            [(one.customer_id, one.ordinary, one.since) for one in letters]
+        )
+        return [
+            RecipientSlate(one.customer_id, slate)
+            for one, slate in zip(recipients, slates, strict=True)
+        ]
     # Few of all customers are due, and whoever is not costs no slate.
-    return [RecipientSlate(one.customer_id, one.slate, one.occasion) for one in letters if one.occasion]
+    return [
+        RecipientSlate(one.customer_id, one.slate, one.occasion) for one in letters if one.occasion
+    ]
 
 
 def _letter(
@@ -117,5 +138,16 @@ def _letter(
         rules=rules if recipient.as_of is None else now.rules,
         purpose=PERSONALIZE_EMAIL,
     )
-    facts, before = now.about(customer, since, recipient.order_id, recipient.as_of), now.seen(customer, since)
-    return CustomerMail(now.recommender, order.mailing or MailKind.NEWSLETTER, customer, request, since, facts, before)
+    facts, before = (
+        now.about(customer, since, recipient.order_id, recipient.as_of),
+        now.seen(customer, since),
+    )
+    return CustomerMail(
+        now.recommender,
+        order.mailing or MailKind.NEWSLETTER,
+        customer,
+        request,
+        since,
+        facts,
+        before,
+    )

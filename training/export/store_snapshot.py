@@ -26,7 +26,15 @@ from models.updates.customer import event_weights
 from training.export.already_shown import NOTHING, AlreadyShown
 from training.reading.arrow import codes, numbers, strings
 from training.reading.customers import PURPOSES, TIMES
-from training.reading.service_store import CONSENTS, PRODUCTS, UNUSED, everything, fetched, opened, tombstones
+from training.reading.service_store import (
+    CONSENTS,
+    PRODUCTS,
+    UNUSED,
+    everything,
+    fetched,
+    opened,
+    tombstones,
+)
 
 # What was reported above a number, and what was done in sessions that turned out above it to be a customer's.
 NEW: Final = text(
@@ -52,7 +60,9 @@ LINES: Final = {
     "rating": "float64",
     "market": "string",
 }
-CODED: Final = {name: kind for name, kind in LINES.items() if name != "order_id"} | {"order": "uint32"}
+CODED: Final = {name: kind for name, kind in LINES.items() if name != "order_id"} | {
+    "order": "uint32"
+}
 SAID: Final = PRODUCTS | {"restocked": "int64"}
 RULES: Final = {"rule_id": "string", "document": "string"}
 TABLES: Final = {"training_customers": CONSENTS, "unused": UNUSED, "products": SAID, "rules": RULES}
@@ -76,7 +86,9 @@ class ReportedProducts:
 
     ids: Ids
     document: Strings  # JSON objects of the fields that were given
-    restocked: NDArray[np.int64]  # (p,) when each last came back into stock, seconds since 1970; NEVER
+    restocked: NDArray[
+        np.int64
+    ]  # (p,) when each last came back into stock, seconds since 1970; NEVER
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +98,9 @@ class StoreSnapshot:
     customers: Customers  # (c,) with what they answered; their markets are not known here
     products: Ids  # of events, and of what was struck out
     histories: Histories  # of the customers, in the order in which it was told; `item` is the place in `products`
-    struck: NDArray[np.int32]  # (k, 2) customer and product: what is no part of whose history; sorted
+    struck: NDArray[
+        np.int32
+    ]  # (k, 2) customer and product: what is no part of whose history; sorted
     mailed: Ids  # whom mails have shown something
     shown: NDArray[np.int32]  # (s, 2) place in `mailed` and product: what they showed; sorted
     told: ReportedProducts
@@ -104,7 +118,10 @@ class StoreSnapshot:
     def load(cls, folder: Path) -> Self:
         """Mapped, not read."""
         # As plain arrays: a memmap takes its time for every slice.
-        return build(cls, {path.stem: np.asarray(np.load(path, mmap_mode="r")) for path in folder.glob("*.npy")})
+        return build(
+            cls,
+            {path.stem: np.asarray(np.load(path, mmap_mode="r")) for path in folder.glob("*.npy")},
+        )
 
     def forgotten(self, customer_id: str) -> bool:
         """Whether the customer was erased."""
@@ -117,7 +134,9 @@ class StoreSnapshot:
         return frozenset(map(bytes, self.erased))
 
 
-def read_store_snapshot(url: str, learned: Manifest, shown: AlreadyShown = NOTHING) -> StoreSnapshot:
+def read_store_snapshot(
+    url: str, learned: Manifest, shown: AlreadyShown = NOTHING
+) -> StoreSnapshot:
     """What the store at `url` says beyond what a model has learned, and what mails have `shown`.
 
     InputError for a store that cannot be reached or has another schema.
@@ -126,7 +145,10 @@ def read_store_snapshot(url: str, learned: Manifest, shown: AlreadyShown = NOTHI
     with opened(url, "--store") as (connection, _), connection.begin():
         new = NEW.bindparams(learned=learned.event_position, shown=EXPOSURE)
         tables = [_table(map(_coded, fetched(connection, new, LINES)), CODED)]
-        tables += [_table(fetched(connection, everything(name, own), own), own) for name, own in TABLES.items()]
+        tables += [
+            _table(fetched(connection, everything(name, own), own), own)
+            for name, own in TABLES.items()
+        ]
         newest = connection.scalar(select(column("newest")).select_from(table("position")))
         tables.append(pa.concat_tables([files, shown.in_store(connection)]))
         return _live(learned, tables, newest or 0, *tombstones(connection))
@@ -180,20 +202,29 @@ def _coded(lines: pa.Table) -> pa.Table:
 def _ids(*tables: pa.Table, name: str) -> tuple[Ids, list[NDArray[np.int32]]]:
     """The distinct values of a column of several tables, sorted, and its codes in each; -1 where there is none."""
     columns = [one[name] for one in tables]
-    found = pc.unique(pa.chunked_array([chunk for one in columns for chunk in one.chunks], pa.string())).drop_null()
+    found = pc.unique(
+        pa.chunked_array([chunk for one in columns for chunk in one.chunks], pa.string())
+    ).drop_null()
     found = found.take(pc.sort_indices(found))
-    return strings(found, Ids), [numbers(pc.index_in(one, value_set=found), np.int32, -1) for one in columns]
+    return strings(found, Ids), [
+        numbers(pc.index_in(one, value_set=found), np.int32, -1) for one in columns
+    ]
 
 
 def _customers(ids: Ids, consents: pa.Table, row: NDArray[np.int32]) -> Customers:
-    answers, times = np.full((len(ids), 3), NEVER_ASKED, np.uint8), np.zeros((len(ids), 3), np.int64)
+    answers, times = (
+        np.full((len(ids), 3), NEVER_ASKED, np.uint8),
+        np.zeros((len(ids), 3), np.int64),
+    )
     for purpose, (answer, time) in enumerate(zip(PURPOSES, TIMES, strict=True)):
         answers[row, purpose] = numbers(consents[answer], np.uint8, NEVER_ASKED)
         times[row, purpose] = numbers(consents[time], np.int64, 0)
     return Customers(ids, answers, times, np.full(len(ids), -1, np.int32), Ids.of([]))
 
 
-def _histories(lines: pa.Table, customer: NDArray[np.int32], product: NDArray[np.int32], customers: int) -> Histories:
+def _histories(
+    lines: pa.Table, customer: NDArray[np.int32], product: NDArray[np.int32], customers: int
+) -> Histories:
     kind = numbers(lines["kind"], np.uint8, 0)
     quantity, rating = (numbers(lines[name], np.float64, np.nan) for name in ("quantity", "rating"))
     told = Events(
@@ -206,16 +237,24 @@ def _histories(lines: pa.Table, customer: NDArray[np.int32], product: NDArray[np
     guests = np.count_nonzero(customer < 0)
     rows = np.lexsort((numbers(lines["number"], np.int64, 0), customer))[guests:]
     indptr = np.searchsorted(customer[rows], np.arange(customers + 1))
-    events = Events(told.item[rows], told.time[rows], told.kind[rows], told.weight[rows], told.order[rows])
+    events = Events(
+        told.item[rows], told.time[rows], told.kind[rows], told.weight[rows], told.order[rows]
+    )
     return Histories(indptr, events)
 
 
 def _sold(
     lines: pa.Table, customer: NDArray[np.int32], product: NDArray[np.int32], learned: Manifest
 ) -> UnlearnedSales:
-    number, time, order = (numbers(lines[name], np.int64, 0) for name in ("number", "time", "order"))
+    number, time, order = (
+        numbers(lines[name], np.int64, 0) for name in ("number", "time", "order")
+    )
     # Of a model that did not read the store it is known only up to when it has learned.
-    new = time > learned.data_as_of if learned.event_position == 0 else number > learned.event_position
+    new = (
+        time > learned.data_as_of
+        if learned.event_position == 0
+        else number > learned.event_position
+    )
     rows = np.flatnonzero(new & (numbers(lines["kind"], np.uint8, 0) == PURCHASE))
     rows = rows[np.lexsort((number[rows], product[rows], order[rows], customer[rows]))]
     told = np.stack([column[rows] for column in (customer, order, product)])

@@ -46,7 +46,9 @@ def fit_item_factors(
         )
         model.fit(csr_matrix(confidence[:, items]), show_progress=False, callback=on_iteration)
         factors = np.ascontiguousarray(model.item_factors.T, np.float32)
-        gram = factors @ factors.T + settings.regularization * np.eye(settings.factors, dtype=np.float32)
+        gram = factors @ factors.T + settings.regularization * np.eye(
+            settings.factors, dtype=np.float32
+        )
     row = np.full(confidence.shape[1], -1, np.int32)
     row[items] = np.arange(len(items), dtype=np.int32)
     return ItemFactors(factors, gram.astype(np.float32), items.astype(np.int32), row)

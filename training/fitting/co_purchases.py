@@ -30,7 +30,13 @@ class PairCounts:
     together: NDArray[np.int32]
 
     def only(self, keep: NDArray[np.bool_]) -> PairCounts:
-        return PairCounts(self.row[keep], self.item[keep], self.weighted[keep], self.lift[keep], self.together[keep])
+        return PairCounts(
+            self.row[keep],
+            self.item[keep],
+            self.weighted[keep],
+            self.lift[keep],
+            self.together[keep],
+        )
 
 
 def fit_order_pairs(
@@ -71,7 +77,10 @@ def fit_order_pairs(
 
 
 def _blocks(
-    orders: csr_matrix, pair_weight: NDArray[np.float64], degree: NDArray[np.float64], settings: BundleSettings
+    orders: csr_matrix,
+    pair_weight: NDArray[np.float64],
+    degree: NDArray[np.float64],
+    settings: BundleSettings,
 ) -> Iterator[tuple[int, int, PairCounts]]:
     """All pairs of a range of items at a time: (first item, last item + 1, links sorted by row and item)."""
     used = csr_matrix(orders[np.flatnonzero(pair_weight)])
@@ -79,7 +88,11 @@ def _blocks(
     # One product of matrices gives both: the real part adds up the weights, the imaginary part counts the orders.
     by_item = used.T.tocsr().astype(np.complex64)
     by_item.data = (weights[by_item.indices] + 1j).astype(np.complex64)
-    cost = np.cumsum(np.bincount(used.indices, np.repeat(np.diff(used.indptr), np.diff(used.indptr)), orders.shape[1]))
+    cost = np.cumsum(
+        np.bincount(
+            used.indices, np.repeat(np.diff(used.indptr), np.diff(used.indptr)), orders.shape[1]
+        )
+    )
     cuts = np.searchsorted(cost, np.arange(BLOCK_PAIRS, cost[-1] if len(cost) else 0, BLOCK_PAIRS))
     bounds = np.unique(np.concatenate([[0], cuts, [orders.shape[1]]])).tolist()
     for start, stop in itertools.pairwise(bounds):
@@ -92,7 +105,11 @@ def _blocks(
         # lift = (w_ab + damping) / (deg_a deg_b / Σ deg + damping)
         expected = degree[row] * degree[item] / degree.sum()
         lift = (weighted + settings.lift_damping) / (expected + settings.lift_damping)
-        yield start, stop, PairCounts(row, item, weighted, lift, np.rint(value.imag).astype(np.int32))
+        yield (
+            start,
+            stop,
+            PairCounts(row, item, weighted, lift, np.rint(value.imag).astype(np.int32)),
+        )
 
 
 def _strongest(links: PairCounts, start: int, stop: int, k: int) -> NDArray[np.bool_]:

@@ -14,19 +14,34 @@ from models.data.history import Histories
 from training.reading.purchases import Purchases
 
 # The arrays of Purchases that have a row a line.
-LINES = ("user", "item", "order", "order_code", "time", "kind", "weight", "quantity", "price", "market")
+LINES = (
+    "user",
+    "item",
+    "order",
+    "order_code",
+    "time",
+    "kind",
+    "weight",
+    "quantity",
+    "price",
+    "market",
+)
 
 
 def only(purchases: Purchases, rows: NDArray[np.bool_]) -> Purchases:
     """The same shop with these lines alone; products and customers keep their indices."""
-    return dataclasses.replace(purchases, **{name: getattr(purchases, name)[rows] for name in LINES})
+    return dataclasses.replace(
+        purchases, **{name: getattr(purchases, name)[rows] for name in LINES}
+    )
 
 
 def histories(purchases: Purchases) -> Histories:
     known = slice(int(np.searchsorted(purchases.user, 0)), None)  # guests come first
     counts = np.bincount(purchases.user[known], minlength=len(purchases.customer_ids))
     indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    events = Events(purchases.item, purchases.time, purchases.kind, purchases.weight, purchases.order_code)
+    events = Events(
+        purchases.item, purchases.time, purchases.kind, purchases.weight, purchases.order_code
+    )
     return Histories(indptr, events.at(known))
 
 
@@ -36,7 +51,9 @@ def daily_sales(purchases: Purchases) -> DailySales:
     day = purchases.time[bought] // DAY
     first, days = int(day.min()), int(day.max() - day.min()) + 1
     n_items, n_markets = len(purchases.product_ids), len(purchases.market_names) + 1
-    key = ((day - first) * n_markets + purchases.market[bought] + 1) * n_items + purchases.item[bought]
+    key = ((day - first) * n_markets + purchases.market[bought] + 1) * n_items + purchases.item[
+        bought
+    ]
     key, lines = np.unique(key, return_counts=True)
     row_day, rest = np.divmod(key, n_markets * n_items)
     market, item = np.divmod(rest, n_items)
@@ -52,7 +69,9 @@ def daily_sales(purchases: Purchases) -> DailySales:
 
 def learned(purchases: Purchases, min_lines: int) -> NDArray[np.bool_]:
     """Products bought often enough to learn from: bool (items,)."""
-    lines = np.bincount(purchases.item[purchases.kind == PURCHASE], minlength=len(purchases.product_ids))
+    lines = np.bincount(
+        purchases.item[purchases.kind == PURCHASE], minlength=len(purchases.product_ids)
+    )
     return lines >= min_lines
 
 

@@ -9,8 +9,7 @@ from scipy.sparse import csr_matrix
 from models.data.customers import Customers
 from models.data.events import PURCHASE
 from models.data.history import Histories, interactions, interest, pair_starts
-from models.model import Model
-from models.ranking.learned_ranker import LearnedRanker
+from models.model import LearnedRanker, Model
 from models.settings import ModelSettings
 from training.fitting import counts
 from training.fitting.als import fit_item_factors
@@ -24,11 +23,16 @@ from training.reading.purchases import Purchases
 
 
 def fit(
-    purchases: Purchases, settings: ModelSettings, reporter: Reporter, *, name: str, lesson: LearnedRanker | None = None
+    purchases: Purchases,
+    settings: ModelSettings,
+    reporter: Reporter,
+    *,
+    name: str,
+    lesson: LearnedRanker | None = None,
 ) -> Model:
     """Learn every source as of the newest line; `name` tells one fit from another in the progress.
 
-    The lesson, what the ranker has learned, is given: training.ranker.train_ranker learns it from earlier fits like this one.
+    The lesson, what the ranker has learned, is given: training.ranker.train_ranker learns it from earlier fits.
     """
     as_of = int(purchases.time.max())
     histories = counts.histories(purchases)
@@ -38,17 +42,23 @@ def fit(
         confidence = pairs.interest(settings.factors.half_life_days)
         confidence.data = 1 + np.float32(settings.factors.alpha) * confidence.data
         items = np.flatnonzero(learned).astype(np.int32)
-        factors = fit_item_factors(confidence, items, settings.factors, seed=settings.seed, on_progress=advance)
+        factors = fit_item_factors(
+            confidence, items, settings.factors, seed=settings.seed, on_progress=advance
+        )
         factors = factors.longest_first()
     with reporter.step(f"{name}: neighbours"):
-        neighbours = fit_neighbours(pairs.interest(settings.neighbours.half_life_days), settings.neighbours)
+        neighbours = fit_neighbours(
+            pairs.interest(settings.neighbours.half_life_days), settings.neighbours
+        )
     with reporter.step(f"{name}: bundles") as advance:
         orders = counts.orders(purchases, learned)
         times = order_times(purchases, orders.shape[0])
         order_pairs = fit_order_pairs(orders, times, as_of, settings.bundles, on_progress=advance)
     with reporter.step(f"{name}: substitutes"):
         customers = order_customers(purchases, orders.shape[0])
-        substitutes = fit_substitutes(orders, customers, order_pairs, neighbours, purchases.catalogue, settings.bundles)
+        substitutes = fit_substitutes(
+            orders, customers, order_pairs, neighbours, purchases.catalogue, settings.bundles
+        )
     with reporter.step(f"{name}: sales and repeats"):
         sales = counts.daily_sales(purchases)
         everyone = interactions(histories.events, pairs.starts, as_of, settings.history)
@@ -79,7 +89,9 @@ def fit(
 class Pairs:
     """The pairs of all customers with the products that are learned from, as a matrix of decayed interest."""
 
-    def __init__(self, histories: Histories, learned: NDArray[np.bool_], as_of: int, settings: ModelSettings) -> None:
+    def __init__(
+        self, histories: Histories, learned: NDArray[np.bool_], as_of: int, settings: ModelSettings
+    ) -> None:
         self.events = histories.events
         n_users = len(histories.indptr) - 1
         user = np.repeat(np.arange(n_users, dtype=np.int32), np.diff(histories.indptr))
@@ -95,7 +107,9 @@ class Pairs:
         values = interest(self.events, self.starts, self.as_of, half_life_days, self.history)
         columns = self.events.item[self.starts]
         shown = (values > 0) & self.learned[columns]
-        return csr_matrix((values[shown], (self.user[shown], columns[shown])), self.shape, dtype=np.float32)
+        return csr_matrix(
+            (values[shown], (self.user[shown], columns[shown])), self.shape, dtype=np.float32
+        )
 
 
 def order_times(purchases: Purchases, n_orders: int) -> NDArray[np.int64]:

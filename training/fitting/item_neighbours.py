@@ -20,7 +20,11 @@ def fit_neighbours(interest: csr_matrix, settings: NeighbourSettings) -> ItemNei
     weights.data **= settings.power
     size = np.maximum(np.asarray(weights.sum(axis=1)).ravel(), 1e-9)
     square = np.maximum(np.asarray(weights.multiply(weights).sum(axis=0)).ravel(), 1e-9)
-    normed = diags(size ** (-settings.customer_norm / 2)) @ weights @ diags(square**-settings.neighbour_norm)
+    normed = (
+        diags(size ** (-settings.customer_norm / 2))
+        @ weights
+        @ diags(square**-settings.neighbour_norm)
+    )
     similar = nearest(csr_matrix(normed), settings.neighbours + 1)
     # Within a row the discount of the history's product changes no order, so it is made up for afterwards.
     similar = csr_matrix(diags(square ** (settings.neighbour_norm - settings.item_norm)) @ similar)
@@ -30,7 +34,9 @@ def fit_neighbours(interest: csr_matrix, settings: NeighbourSettings) -> ItemNei
     _forget_what_few_share(interest, similar, settings.min_customers)
     similar = _at_most(similar, settings.neighbours)
     return ItemNeighbours(
-        similar.indptr.astype(np.int64), similar.indices.astype(np.int32), similar.data.astype(np.float32)
+        similar.indptr.astype(np.int64),
+        similar.indices.astype(np.int32),
+        similar.data.astype(np.float32),
     )
 
 

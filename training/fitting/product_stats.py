@@ -75,12 +75,16 @@ def _log_price(purchases: Purchases, catalogue: Catalogue) -> NDArray[np.float32
     paid = np.bincount(item, np.log(purchases.price[known]), n_items) / np.maximum(lines, 1)
     listed = np.log(np.where(catalogue.price > 0, catalogue.price, np.nan))
     prices = np.where(lines > 0, paid, listed)
-    sold = np.isfinite(prices) & (np.bincount(purchases.item[purchases.kind == PURCHASE], minlength=n_items) > 0)
+    sold = np.isfinite(prices) & (
+        np.bincount(purchases.item[purchases.kind == PURCHASE], minlength=n_items) > 0
+    )
     middle = np.median(prices[sold]) if sold.any() else 0.0
     return (prices - middle).astype(np.float32)
 
 
-def _less_category(log_price: NDArray[np.float32], category: NDArray[np.int32]) -> NDArray[np.float32]:
+def _less_category(
+    log_price: NDArray[np.float32], category: NDArray[np.int32]
+) -> NDArray[np.float32]:
     known = np.isfinite(log_price)
     code = category + 1  # what has no category is one of its own
     count = np.bincount(code[known], minlength=int(code.max(initial=0)) + 1)

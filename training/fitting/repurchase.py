@@ -12,10 +12,14 @@ from models.data.history import NEVER, Interactions
 from models.settings import RepeatSettings
 from models.sources.repurchase import Repurchases
 
-NEVER_AGAIN_DAYS: Final = 36_500.0  # between two purchases, in a shop where nothing was bought twice
+NEVER_AGAIN_DAYS: Final = (
+    36_500.0  # between two purchases, in a shop where nothing was bought twice
+)
 
 
-def fit_repeats(pairs: Interactions, category: NDArray[np.int32], settings: RepeatSettings) -> Repurchases:
+def fit_repeats(
+    pairs: Interactions, category: NDArray[np.int32], settings: RepeatSettings
+) -> Repurchases:
     """From the pairs of all customers. A product bought by few leans on its category (items,), and that on the shop."""
     kept = (pairs.last != NEVER) & (pairs.count > 0)
     item, gaps = pairs.item[kept], np.maximum(pairs.lines[kept] - 1, 0)
@@ -23,10 +27,20 @@ def fit_repeats(pairs: Interactions, category: NDArray[np.int32], settings: Repe
     again = (pairs.count[kept] > 1).astype(np.float64)
     average = again.mean() if len(again) else 0.0
     # rate = (customers who bought again + prior · average) / (customers + prior)
-    rate = _by_product(again, np.ones(len(item)), item, category, average, settings.category_prior, settings.rate_prior)
+    rate = _by_product(
+        again,
+        np.ones(len(item)),
+        item,
+        category,
+        average,
+        settings.category_prior,
+        settings.rate_prior,
+    )
     # interval = (Σ days from first to last + prior · average) / (gaps + prior)
     typical = days.sum() / gaps.sum() if gaps.sum() else NEVER_AGAIN_DAYS
-    interval = _by_product(days, gaps, item, category, typical, settings.category_prior, settings.interval_prior)
+    interval = _by_product(
+        days, gaps, item, category, typical, settings.category_prior, settings.interval_prior
+    )
     return Repurchases(rate, np.array([average], np.float32), interval)
 
 

@@ -36,20 +36,29 @@ def fit_substitutes(
     counted &= customer % _stride(orders[np.flatnonzero(counted)], a, b) == 0
     orders, size = csr_matrix(orders[np.flatnonzero(counted)]), size[counted].astype(np.float64)
     users, who = np.unique(customer[counted], return_inverse=True)
-    of_customer = csr_matrix((np.ones(len(who), np.float32), (who, np.arange(len(who)))), (len(users), len(who)))
+    of_customer = csr_matrix(
+        (np.ones(len(who), np.float32), (who, np.arange(len(who)))), (len(users), len(who))
+    )
     # Were a customer's products spread over their orders by chance and the orders' sizes s,
     # Σ_o P(a in o) P(b in o) = n_a n_b Σ s² / (Σ s)² of the orders would hold both
-    spread = np.bincount(who, size**2, len(users)) / np.maximum(np.bincount(who, size, len(users)), 1) ** 2
+    spread = (
+        np.bincount(who, size**2, len(users))
+        / np.maximum(np.bincount(who, size, len(users)), 1) ** 2
+    )
     bought = csc_matrix(diags(np.sqrt(spread).astype(np.float32)) @ of_customer @ orders)
     expected, together = _products(bought, a, b), _products(csc_matrix(orders), a, b)
     damping = settings.substitute_damping
     rivals = (together + damping) < settings.substitute_ratio * (expected + damping)
     a, b = np.concatenate([a[rivals], b[rivals]]), np.concatenate([b[rivals], a[rivals]])
     order = np.lexsort((b, a))
-    return Substitutes(np.searchsorted(a[order], np.arange(len(catalogue) + 1)).astype(np.int64), b[order])
+    return Substitutes(
+        np.searchsorted(a[order], np.arange(len(catalogue) + 1)).astype(np.int64), b[order]
+    )
 
 
-def _asked(pairs: CoPurchases, neighbours: ItemNeighbours) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def _asked(
+    pairs: CoPurchases, neighbours: ItemNeighbours
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Pairs that orders or customers tie, each once, the smaller item first."""
     n_items = len(pairs.orders)
     keys = []
@@ -86,7 +95,9 @@ def _words(catalogue: Catalogue) -> csr_matrix:
     ]
     indptr = np.cumsum([0, *map(len, titles)])
     indices = np.fromiter((code for title in titles for code in title), np.int32, indptr[-1])
-    return csr_matrix((np.ones(len(indices), np.float32), indices, indptr), (len(titles), len(codes)))
+    return csr_matrix(
+        (np.ones(len(indices), np.float32), indices, indptr), (len(titles), len(codes))
+    )
 
 
 def _stride(orders: csr_matrix, a: NDArray[np.int32], b: NDArray[np.int32]) -> int:
@@ -95,7 +106,9 @@ def _stride(orders: csr_matrix, a: NDArray[np.int32], b: NDArray[np.int32]) -> i
     return max(1, -(-int(cells[a].sum() + cells[b].sum()) // MOST))
 
 
-def _products(matrix: csc_matrix, a: NDArray[np.int32], b: NDArray[np.int32]) -> NDArray[np.float64]:
+def _products(
+    matrix: csc_matrix, a: NDArray[np.int32], b: NDArray[np.int32]
+) -> NDArray[np.float64]:
     """Σ over the rows of matrix[:, a] · matrix[:, b], for pairs of columns (p,)."""
     matrix.sort_indices()
     cells = np.diff(matrix.indptr)

@@ -19,7 +19,9 @@ from training.ranker.boosting import Boosted, fit_trees
 from training.ranker.windows import Window
 from training.reading.purchases import Purchases
 
-LARGEST_BASKET: Final = 60  # products; of more, so many by lot, because every one of them costs time
+LARGEST_BASKET: Final = (
+    60  # products; of more, so many by lot, because every one of them costs time
+)
 ENOUGH_FOUND: Final = 1_000  # hidden products among the candidates, for trees to tell something
 CHECKED: Final = 0.15  # of the orders, that are not learned from: they tell when to stop
 
@@ -43,11 +45,20 @@ class BasketRows:
 
     @classmethod
     def of(cls, parts: Sequence[BasketRows]) -> BasketRows:
-        none = cls(np.zeros((0, len(FEATURES)), np.float32), np.zeros(0, np.bool_), np.zeros(0, np.int32))
-        return cls(*(np.concatenate([getattr(part, field.name) for part in (none, *parts)]) for field in fields(cls)))
+        none = cls(
+            np.zeros((0, len(FEATURES)), np.float32), np.zeros(0, np.bool_), np.zeros(0, np.int32)
+        )
+        return cls(
+            *(
+                np.concatenate([getattr(part, field.name) for part in (none, *parts)])
+                for field in fields(cls)
+            )
+        )
 
 
-def draw_basket_examples(purchases: Purchases, window: Window, most: int, seed: int) -> list[BasketExample]:
+def draw_basket_examples(
+    purchases: Purchases, window: Window, most: int, seed: int
+) -> list[BasketExample]:
     """About the orders of a window's first horizon, every order as often as the next: `most` products are hidden.
 
     Each is asked for three times, as a page asks: given the whole rest, one product of it, and a part of it by lot.
@@ -63,13 +74,17 @@ def draw_basket_examples(purchases: Purchases, window: Window, most: int, seed: 
         if len(products) > 1
     ]
     if len(orders) > most:
-        orders = [orders[place] for place in np.sort(random.choice(len(orders), most, replace=False))]
+        orders = [
+            orders[place] for place in np.sort(random.choice(len(orders), most, replace=False))
+        ]
     asked = []
     for number, products in orders:
         for hidden in products[: max(most // len(orders), 1)].tolist():
             rest = random.permutation(products[products != hidden])[:LARGEST_BASKET]
             sizes = len(rest), 1, int(random.integers(1, len(rest), endpoint=True))
-            asked += [BasketExample(number, tuple(sorted(rest[:size].tolist())), hidden) for size in sizes]
+            asked += [
+                BasketExample(number, tuple(sorted(rest[:size].tolist())), hidden) for size in sizes
+            ]
     return asked
 
 
@@ -88,13 +103,20 @@ def rows_of(recommender: Recommender, asked: Sequence[BasketExample]) -> BasketR
 
 
 def learn(
-    rows: BasketRows, settings: BundleSettings, *, seed: int, threads: int = 1, on_progress: Advance = ignore
+    rows: BasketRows,
+    settings: BundleSettings,
+    *,
+    seed: int,
+    threads: int = 1,
+    on_progress: Advance = ignore,
 ) -> Boosted:
     """Trees that tell the hidden product; none where too few were found."""
     if np.count_nonzero(rows.hit) < ENOUGH_FOUND:
         return Boosted(Trees.none(), {})
     orders = np.unique(rows.order)
-    chosen = np.random.default_rng(seed).choice(orders, int(np.ceil(CHECKED * len(orders))), replace=False)
+    chosen = np.random.default_rng(seed).choice(
+        orders, int(np.ceil(CHECKED * len(orders))), replace=False
+    )
     return fit_trees(
         rows.values,
         rows.hit,

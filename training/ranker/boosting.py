@@ -44,14 +44,23 @@ def fit_trees(
         raise ValueError(f"leaves is {settings.leaves}, at most {MOST_LEAVES} can be evaluated")
     wrong = [names[column] for column in np.flatnonzero(~np.isfinite(rows).all(axis=0)).tolist()]
     if wrong:
-        raise ValueError(f"rows to learn from must be finite numbers, which these features are not: {', '.join(wrong)}")
+        raise ValueError(
+            f"rows to learn from must be finite numbers, which these features are not: {', '.join(wrong)}"
+        )
     parameters = _parameters(settings, seed, threads)
     taught = np.ones(len(rows), np.bool_) if checked is None else ~checked
 
-    def data(chosen: NDArray[np.bool_], reference: lightgbm.Dataset | None = None) -> lightgbm.Dataset:
+    def data(
+        chosen: NDArray[np.bool_], reference: lightgbm.Dataset | None = None
+    ) -> lightgbm.Dataset:
         weight, init = (None if values is None else values[chosen] for values in (weights, start))
         return lightgbm.Dataset(
-            rows[chosen], labels[chosen], weight=weight, init_score=init, reference=reference, params=parameters
+            rows[chosen],
+            labels[chosen],
+            weight=weight,
+            init_score=init,
+            reference=reference,
+            params=parameters,
         )
 
     learned = data(taught)

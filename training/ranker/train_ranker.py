@@ -17,8 +17,8 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from models.data.events import PURCHASE
+from models.model import LearnedRanker
 from models.ranking.features import FEATURES
-from models.ranking.learned_ranker import LearnedRanker
 from models.ranking.ranker import Ranker
 from models.recommender import Recommender
 from models.rules.filters import Repeat
@@ -31,6 +31,7 @@ from training.fitting.fit import fit
 from training.parallel import Given, Made, Work, spread
 from training.progress import Advance, Reporter
 from training.publishing import write_twin
+from training.ranker import basket_examples
 from training.ranker.basket_examples import BasketExample, BasketRows, draw_basket_examples
 from training.ranker.boosting import fit_trees
 from training.ranker.windows import Example, Window, examples, windows
@@ -73,11 +74,17 @@ def train_ranker(
     purchases: Purchases, settings: ModelSettings, reporter: Reporter, *, processes: int
 ) -> RankerTraining:
     """Learn from the windows of a history; nothing that came after a window is known in it."""
-    sold = purchases.time[purchases.kind == PURCHASE]  # days on which nothing but visits was told teach nothing
+    sold = purchases.time[
+        purchases.kind == PURCHASE
+    ]  # days on which nothing but visits was told teach nothing
     found = windows(int(sold.min()), int(sold.max()) + 1, settings.ranker)
     asked = [examples(purchases, window, settings.seed) for window in found]
     if not any(asked):
-        why = "the history is too short for windows to learn from" if settings.ranker.windows else "no windows are set"
+        why = (
+            "the history is too short for windows to learn from"
+            if settings.ranker.windows
+            else "no windows are set"
+        )
         return RankerTraining(LearnedRanker.none(), note=f"The blend ranks alone: {why}.")
     chosen = _chosen(asked, settings)
     parts: list[RankerRows] = []
@@ -86,13 +93,22 @@ def train_ranker(
         name = f"Window {number} of {len(found)}"
         with fitted_before(purchases, window, settings, reporter, name=name) as directory:
             with reporter.step(f"{name}: slates") as advance:
-                parts += _spread(directory, partial(rows_of, window, settings), part, processes, advance)
+                parts += _spread(
+                    directory, partial(rows_of, window, settings), part, processes, advance
+                )
             if number == 1:  # the newest orders tell enough about what belongs together
-                hidden = draw_basket_examples(purchases, window, settings.bundles.questions, settings.seed)
+                hidden = draw_basket_examples(
+                    purchases, window, settings.bundles.questions, settings.seed
+                )
                 with reporter.step(f"{name}: baskets") as advance:
-                    baskets += _spread(directory, partial(basket_rows, window), hidden, processes, advance)
+                    baskets += _spread(
+                        directory, partial(basket_rows, window), hidden, processes, advance
+                    )
     rows = RankerRows(
-        *(np.concatenate([getattr(part, name) for part in parts]) for name in RankerRows.__dataclass_fields__)
+        *(
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in RankerRows.__dataclass_fields__
+        )
     )
     hits, customers = int(rows.hit.sum()), len(np.unique(rows.user))
     if hits < ENOUGH_HITS or customers < ENOUGH_CUSTOMERS:
@@ -101,7 +117,9 @@ def train_ranker(
     with reporter.step("Ranker") as advance:
         lesson, importance = _learned(rows, settings, advance)
     with reporter.step("Basket ranker") as advance:
-        trees = basket_examples.learn(BasketRows.of(baskets), settings.bundles, seed=settings.seed, on_progress=advance)
+        trees = basket_examples.learn(
+            BasketRows.of(baskets), settings.bundles, seed=settings.seed, on_progress=advance
+        )
     lesson = replace(lesson, baskets=trees.trees)
     return RankerTraining(lesson, tuple(found), sum(map(len, chosen)), len(rows.hit), importance)
 
@@ -117,7 +135,11 @@ def fitted_before(
 
 
 def _spread(
-    directory: Path, work: Work[Given, Made], asked: Sequence[Given], processes: int, advance: Advance
+    directory: Path,
+    work: Work[Given, Made],
+    asked: Sequence[Given],
+    processes: int,
+    advance: Advance,
 ) -> list[Made]:
     parts = []
     for part in spread(directory, work, asked, chunk=CHUNK, processes=processes):
@@ -130,16 +152,22 @@ def no_leak(window: Window, recommender: Recommender) -> None:
     """Raises LeakError where a model knows what came after the beginning of a window."""
     newest = recommender.manifest.data_as_of
     if newest >= window.until:
-        raise LeakError(f"the fit knows lines until {newest}, and its window begins at {window.until}")
+        raise LeakError(
+            f"the fit knows lines until {newest}, and its window begins at {window.until}"
+        )
 
 
-def basket_rows(window: Window, recommender: Recommender, asked: Sequence[BasketExample]) -> BasketRows:
+def basket_rows(
+    window: Window, recommender: Recommender, asked: Sequence[BasketExample]
+) -> BasketRows:
     """The candidates of baskets in which a product is missing. Raises LeakError."""
     no_leak(window, recommender)
     return basket_examples.rows_of(recommender, asked)
 
 
-def rows_of(window: Window, settings: ModelSettings, recommender: Recommender, asked: Sequence[Example]) -> RankerRows:
+def rows_of(
+    window: Window, settings: ModelSettings, recommender: Recommender, asked: Sequence[Example]
+) -> RankerRows:
     """The candidates of some examples: all hits, and a seeded share of the rest. Raises LeakError."""
     no_leak(window, recommender)
     ranker = settings.ranker
@@ -151,16 +179,22 @@ def rows_of(window: Window, settings: ModelSettings, recommender: Recommender, a
         case = recommender.case(example.user, request)
         ranked = recommender.ranked(case, recommender.removed(case, request))
         hit = np.isin(ranked.items, list(example.targets))
-        chance = np.random.default_rng([settings.seed, example.user, example.as_of]).random(len(hit))
+        chance = np.random.default_rng([settings.seed, example.user, example.as_of]).random(
+            len(hit)
+        )
         part = share[ranked.bought.astype(np.intp)]
         kept = hit | (chance < part)
         weight = np.where(hit, _worth(recommender, ranked.items, ranker), 1 / part)[kept]
         user = np.full(len(weight), example.user, np.int32)
-        parts.append((ranked.rows[kept], ranked.bought[kept], hit[kept], weight.astype(np.float32), user))
+        parts.append(
+            (ranked.rows[kept], ranked.bought[kept], hit[kept], weight.astype(np.float32), user)
+        )
     return RankerRows(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def _worth(recommender: Recommender, items: NDArray[np.int64], settings: RankerSettings) -> NDArray[np.float32]:
+def _worth(
+    recommender: Recommender, items: NDArray[np.int64], settings: RankerSettings
+) -> NDArray[np.float32]:
     """What a purchase of each item counts."""
     if settings.objective == "purchases":
         return np.ones(len(items), np.float32)
@@ -174,7 +208,9 @@ def _chosen(asked: list[list[Example]], settings: ModelSettings) -> list[list[Ex
     if total <= settings.ranker.customers:
         return asked
     drawn = np.zeros(total, np.bool_)
-    drawn[np.random.default_rng(settings.seed).choice(total, settings.ranker.customers, replace=False)] = True
+    drawn[
+        np.random.default_rng(settings.seed).choice(total, settings.ranker.customers, replace=False)
+    ] = True
     ends = np.cumsum([len(part) for part in asked])[:-1]
     return [
         [example for example, kept in zip(part, keep.tolist(), strict=True) if kept]
@@ -182,12 +218,19 @@ def _chosen(asked: list[list[Example]], settings: ModelSettings) -> list[list[Ex
     ]
 
 
-def _learned(rows: RankerRows, settings: ModelSettings, advance: Advance) -> tuple[LearnedRanker, dict[str, float]]:
+def _learned(
+    rows: RankerRows, settings: ModelSettings, advance: Advance
+) -> tuple[LearnedRanker, dict[str, float]]:
     plain = Ranker(settings.blend, LearnedRanker.none())
     blend = plain.blend(rows.values, rows.bought)
-    fitted = [logistic(blend[kind], rows.hit[kind], rows.weight[kind]) for kind in (~rows.bought, rows.bought)]
+    fitted = [
+        logistic(blend[kind], rows.hit[kind], rows.weight[kind])
+        for kind in (~rows.bought, rows.bought)
+    ]
     slope, level = np.array(fitted, np.float32).T
-    start = Ranker(settings.blend, LearnedRanker(slope, level, Trees.none())).start(rows.values, rows.bought)
+    start = Ranker(settings.blend, LearnedRanker(slope, level, Trees.none())).start(
+        rows.values, rows.bought
+    )
     users = np.unique(rows.user)
     random = np.random.default_rng(settings.seed)
     checked = np.isin(rows.user, random.choice(users, ceil(CHECKED * len(users)), replace=False))
@@ -205,7 +248,9 @@ def _learned(rows: RankerRows, settings: ModelSettings, advance: Advance) -> tup
     return LearnedRanker(slope, level, boosted.trees), boosted.importance
 
 
-def logistic(scores: NDArray[np.float32], hit: NDArray[np.bool_], weight: NDArray[np.float32]) -> tuple[float, float]:
+def logistic(
+    scores: NDArray[np.float32], hit: NDArray[np.bool_], weight: NDArray[np.float32]
+) -> tuple[float, float]:
     """Slope and level that turn scores into log odds; where all or none are hits, a slope of 1.
 
     They are the likeliest had there been two rows more, a width above the mean score and below it, each half a hit: so
@@ -217,14 +262,18 @@ def logistic(scores: NDArray[np.float32], hit: NDArray[np.bool_], weight: NDArra
     if hit.all() or not hit.any():
         odds = (weight @ hit + 0.5) / (weight @ ~hit + 0.5)
         return 1.0, float(np.log(odds) - middle)
-    inputs = np.stack([np.append((scores - middle) / width, [-1, 1]), np.ones(len(scores) + 2)], axis=1)
+    inputs = np.stack(
+        [np.append((scores - middle) / width, [-1, 1]), np.ones(len(scores) + 2)], axis=1
+    )
     hits, share = np.append(hit, [0.5, 0.5]), np.append(weight, [1, 1])
     share = share / share.sum(dtype=np.float64)
 
     def loss(found: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         # Σ weight · (ln(1 + e^odds) - hit · odds), and its gradient
         odds = inputs @ found
-        return float(share @ (np.logaddexp(0, odds) - hits * odds)), inputs.T @ (share * (expit(odds) - hits))
+        return float(share @ (np.logaddexp(0, odds) - hits * odds)), inputs.T @ (
+            share * (expit(odds) - hits)
+        )
 
     slope, level = minimize(loss, np.zeros(2), jac=True, method="BFGS", options={"gtol": 1e-10}).x
     return float(slope / width), float(level - slope * middle / width)

@@ -12,7 +12,9 @@ from training.reading.duckdb import character, hash_of, microseconds
 from training.reading.file_tables import FileTable
 
 LONGEST_ID: Final = 500  # characters
-SMALLEST_QUANTITY: Final = 1e-6  # less is nothing, and would make a return of one piece one of millions
+SMALLEST_QUANTITY: Final = (
+    1e-6  # less is nothing, and would make a return of one piece one of millions
+)
 LARGEST_QUANTITY: Final = 1e6
 LARGEST_PRICE: Final = 1e9
 YEAR_2100: Final = 4_102_444_800
@@ -56,7 +58,11 @@ def checked_rows(source: FileTable, now: int, until: int | None) -> Any:
     stars; `kind` tells returns. `price` is of one piece, NULL where unknown. `timestamp_in_future`: more than a day
     after `now`. Rows of a store also have `number` and `event`.
     """
-    of_store = {"number": source.table.number, "event": hash_of(source.table.event_id)} if source.from_store else {}
+    of_store = (
+        {"number": source.table.number, "event": hash_of(source.table.event_id)}
+        if source.from_store
+        else {}
+    )
     texts = source.table.select(
         *(source.text(name) for name in ("customer_id", "product_id", "order_id", "market")),
         currency=currency(source.text("currency")),
@@ -71,15 +77,29 @@ def checked_rows(source: FileTable, now: int, until: int | None) -> Any:
         amount=number(source.text("amount")),
         stars=number(source.text("rating")),
         unreadable=_all_empty(source),
-        row_hash=ibis.ifelse(_all_empty(source) | source.from_store, ibis.null("uint64"), _hash_of_all(source)),
+        row_hash=ibis.ifelse(
+            _all_empty(source) | source.from_store, ibis.null("uint64"), _hash_of_all(source)
+        ),
         stored=ibis.literal(source.from_store),
         **of_store,
     )
     rows = _with_price(_with_quantity(texts))
     return rows.select(
-        *("customer_id", "product_id", "market", "currency", "time", "kind", "quantity", "price", "row_hash"),
+        *(
+            "customer_id",
+            "product_id",
+            "market",
+            "currency",
+            "time",
+            "kind",
+            "quantity",
+            "price",
+            "row_hash",
+        ),
         *("stored", *of_store),
-        order_key=ibis.ifelse(rows.order_id.isnull(), (rows.time // DAY).try_cast("uint64"), md5_of(rows.order_id)),
+        order_key=ibis.ifelse(
+            rows.order_id.isnull(), (rows.time // DAY).try_cast("uint64"), md5_of(rows.order_id)
+        ),
         reason=_reason(rows, now, until),
     )
 
@@ -108,10 +128,14 @@ def _with_quantity(rows: Any) -> Any:
 def _with_price(rows: Any) -> Any:
     """The price of one piece: `unit_price`, or else the amount of the line divided by its quantity."""
     from_amount = ibis.ifelse(
-        rows.kind == RETURN, rows.amount.abs() / rows.quantity, rows.amount / rows.quantity.nullif(0)
+        rows.kind == RETURN,
+        rows.amount.abs() / rows.quantity,
+        rows.amount / rows.quantity.nullif(0),
     )
     has_piece, has_amount = rows.piece_text.notnull(), rows.amount_text.notnull()
-    return rows.mutate(priced=has_piece | has_amount, price=ibis.ifelse(has_piece, rows.piece, from_amount))
+    return rows.mutate(
+        priced=has_piece | has_amount, price=ibis.ifelse(has_piece, rows.piece, from_amount)
+    )
 
 
 def _reason(rows: Any, now: int, until: int | None) -> Any:
@@ -129,7 +153,8 @@ def _reason(rows: Any, now: int, until: int | None) -> Any:
         "after_until": ibis.literal(False) if until is None else rows.time >= until,
         "unknown_kind": rows.kind_code.isnull(),
         "exposure": rows.kind == EXPOSURE,
-        "bad_rating": (rows.kind == RATING) & (unknown(rows.stars) | (rows.stars < 1) | (rows.stars > 5)),
+        "bad_rating": (rows.kind == RATING)
+        & (unknown(rows.stars) | (rows.stars < 1) | (rows.stars > 5)),
         "bad_quantity": unknown(rows.given),
         "zero_quantity": rows.given.abs() < SMALLEST_QUANTITY,
         "quantity_out_of_range": rows.quantity > LARGEST_QUANTITY,
@@ -155,7 +180,11 @@ def kind_code(source: FileTable) -> Any:
     """Code in KINDS, letter case aside; purchase where nothing is said; NULL for a kind we do not know."""
     kind = source.text("kind").strip().lower().nullif("")
     first, *rest = ((kind == name, ibis.literal(code, "int8")) for code, name in enumerate(KINDS))
-    return ibis.ifelse(kind.isnull(), ibis.literal(PURCHASE, "int8"), ibis.cases(first, *rest, else_=ibis.null("int8")))
+    return ibis.ifelse(
+        kind.isnull(),
+        ibis.literal(PURCHASE, "int8"),
+        ibis.cases(first, *rest, else_=ibis.null("int8")),
+    )
 
 
 def too_long(text: Any) -> Any:
@@ -191,7 +220,9 @@ def seconds(text: Any) -> Any:
     """
     stamp = text.strip()
     # Never to a TIMESTAMP without zone: DuckDB 2.0 reads "…T23:55:00+02:00" so, and drops the offset without a word.
-    moment = ibis.ifelse(stamp[:1].isin(list("0123456789")), stamp, ibis.null("string")).try_cast(dt.Timestamp("UTC"))
+    moment = ibis.ifelse(stamp[:1].isin(list("0123456789")), stamp, ibis.null("string")).try_cast(
+        dt.Timestamp("UTC")
+    )
     whole = stamp.re_search("^[0-9]+$")
     integer = stamp.try_cast("int64")
     return ibis.cases(

@@ -66,7 +66,9 @@ def named(existing: Iterable[str], columns: Mapping[str, str]) -> dict[str, str]
     return own | {ours: theirs for ours, theirs in columns.items() if theirs in there}
 
 
-def require(file: str, wanted: Iterable[str], names: Mapping[str, str], existing: Iterable[str]) -> None:
+def require(
+    file: str, wanted: Iterable[str], names: Mapping[str, str], existing: Iterable[str]
+) -> None:
     """InputError if the file lacks a required column."""
     there = list(existing)
     missing = [name for name in wanted if name not in names]

@@ -16,7 +16,11 @@ from training.reading.duckdb import Workspace, reading
 from training.reading.file_tables import FileTable, require_whole
 from training.reading.service_store import StoreTables
 
-PURPOSES: Final = ("train", "personalize_web", "personalize_email")  # the columns of models.customers.Customers.consent
+PURPOSES: Final = (
+    "train",
+    "personalize_web",
+    "personalize_email",
+)  # the columns of models.customers.Customers.consent
 TIMES: Final = tuple(f"{purpose}_time" for purpose in PURPOSES)
 BAD: Final = ("bad_consent", "bad_consent_time")  # cells of a row that stays
 Unasked = Literal["allow", "refuse"]  # whether to learn from customers who never answered
@@ -44,7 +48,9 @@ def read_customers(
     return replace(people, table=workspace.keep("customers", table))
 
 
-def _of_files(workspace: Workspace, sources: Sequence[FileTable], store: StoreTables | None) -> CustomerTable:
+def _of_files(
+    workspace: Workspace, sources: Sequence[FileTable], store: StoreTables | None
+) -> CustomerTable:
     for source in sources:
         require(source.label, ["customer_id"], source.names, source.columns)
     workspace.in_file_order(True)
@@ -61,7 +67,9 @@ def _of_files(workspace: Workspace, sources: Sequence[FileTable], store: StoreTa
         every = workspace.keep("customers_left", every.mutate(problem=problem))
     good = every.filter(every.problem.isnull())
     last = good.group_by("customer_id").agg(position=good.position.max())
-    table = workspace.keep("customers_told", good.semi_join(last, "position").drop("position", "problem", *BAD))
+    table = workspace.keep(
+        "customers_told", good.semi_join(last, "position").drop("position", "problem", *BAD)
+    )
     return CustomerTable(table, workspace.count(every), _problems(workspace, every, table))
 
 
@@ -111,7 +119,9 @@ def _later(files: Any, store: Any) -> Any:
         told = stored.notnull() & older
         cells[purpose] = ibis.ifelse(told, stored, code).cast("uint8")
         cells[time] = ibis.ifelse(told, both[f"{time}_stored"], both[time])
-    return both.select("market", customer_id=ibis.coalesce(both.customer_id, both.customer_id_stored), **cells)
+    return both.select(
+        "market", customer_id=ibis.coalesce(both.customer_id, both.customer_id_stored), **cells
+    )
 
 
 def _consent(text: Any) -> Any:
@@ -125,7 +135,9 @@ def _consent(text: Any) -> Any:
 
 
 def _problems(workspace: Workspace, every: Any, kept: Any) -> dict[str, int]:
-    counts = every.group_by("problem").agg(rows=every.count(), **{name: every[name].sum() for name in BAD})
+    counts = every.group_by("problem").agg(
+        rows=every.count(), **{name: every[name].sum() for name in BAD}
+    )
     problems: Counter[str] = Counter()
     for row in workspace.connection.to_pyarrow(counts).to_pylist():
         if row["problem"] is None:

@@ -48,7 +48,12 @@ class Workspace:
 
     def total(self, number: Any) -> int:
         """The value of an aggregate; 0 over no rows."""
-        return int(self.connection.to_pyarrow(number if number.op().shape.is_scalar() else number.sum()).as_py() or 0)
+        return int(
+            self.connection.to_pyarrow(
+                number if number.op().shape.is_scalar() else number.sum()
+            ).as_py()
+            or 0
+        )
 
 
 @contextmanager
@@ -70,7 +75,9 @@ def open_workspace(memory_limit: str | None = None) -> Iterator[Workspace]:
         try:
             with warnings.catch_warnings():
                 # Ibis 12 calls it, DuckDB 2.0 deprecates it; nobody who reads a file can do anything about it.
-                warnings.filterwarnings("ignore", r"fetch_arrow_table\(\) is deprecated", DeprecationWarning)
+                warnings.filterwarnings(
+                    "ignore", r"fetch_arrow_table\(\) is deprecated", DeprecationWarning
+                )
                 yield Workspace(connection, Path(folder))
         except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
             room = f"memory_limit {memory_limit} and what is free in {Path(folder).parent}"

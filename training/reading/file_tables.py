@@ -60,7 +60,11 @@ class FileTable:
 
 
 def open_sources(
-    workspace: Workspace, given: Sequence[str | Path], columns: Mapping[str, str], *, whole: bool = False
+    workspace: Workspace,
+    given: Sequence[str | Path],
+    columns: Mapping[str, str],
+    *,
+    whole: bool = False,
 ) -> list[FileTable]:
     """Files, folders and globs as sources, one for each format and set of columns; `whole`: for `read_whole`."""
     folder = workspace.folder / f"unpacked{len(list(workspace.folder.iterdir()))}"
@@ -88,7 +92,11 @@ def _signature(workspace: Workspace, file: InputFile) -> Hashable:
 
 
 def _read_csv(
-    workspace: Workspace, files: tuple[InputFile, ...], header: Any, columns: Mapping[str, str], key: str
+    workspace: Workspace,
+    files: tuple[InputFile, ...],
+    header: Any,
+    columns: Mapping[str, str],
+    key: str,
 ) -> FileTable:
     assert isinstance(header, Header)  # noqa: S101
     # Nothing is guessed by DuckDB: its sniffer looks at the beginning and takes what comes later at its word.
@@ -112,7 +120,13 @@ def _read_csv(
 
 
 def _read_json(
-    workspace: Workspace, files: tuple[InputFile, ...], names: Any, columns: Mapping[str, str], key: str, *, whole: bool
+    workspace: Workspace,
+    files: tuple[InputFile, ...],
+    names: Any,
+    columns: Mapping[str, str],
+    key: str,
+    *,
+    whole: bool,
 ) -> FileTable:
     with reading(files[0].name):
         table = workspace.connection.read_json(
@@ -133,7 +147,9 @@ def _json_columns(workspace: Workspace, file: InputFile) -> list[str]:
             file.pattern, columns={"row": "JSON"}, records="false", **_json_shape(file)
         )
         names = rows.select(name=json_keys(rows["row"]).unnest()).distinct()
-        found = [name for name in workspace.connection.to_pyarrow(names)["name"].to_pylist() if name]
+        found = [
+            name for name in workspace.connection.to_pyarrow(names)["name"].to_pylist() if name
+        ]
     if not found:
         raise InputError(f"{file.name} holds no JSON object (0 rows, 0 columns).")
     return sorted(found)
@@ -142,14 +158,20 @@ def _json_columns(workspace: Workspace, file: InputFile) -> list[str]:
 def _json_shape(file: InputFile, *, whole: bool = False) -> dict[str, Any]:
     with file.content.open("rb") as content:
         array = re.match(rb"\s*\[\s*(\{|\])", content.read(4096)) is not None
-    return {"format": "array"} if array else {"format": "newline_delimited", "ignore_errors": not whole}
+    return (
+        {"format": "array"}
+        if array
+        else {"format": "newline_delimited", "ignore_errors": not whole}
+    )
 
 
 def _parquet_columns(file: InputFile) -> tuple[tuple[str, str], ...]:
     try:
         schema = pq.read_schema(file.content)
     except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{file.name} cannot be read as Parquet: {str(error).splitlines()[0]}") from error
+        raise InputError(
+            f"{file.name} cannot be read as Parquet: {str(error).splitlines()[0]}"
+        ) from error
     names = one_case(file.name, schema.names)
     return tuple((name, str(field.type)) for name, field in zip(names, schema, strict=True))
 
@@ -175,7 +197,11 @@ def _as_text(cell: Any, is_id: bool) -> Any:
     if kind.is_floating():
         integer = cell.try_cast("int64")  # rounded; NULL for NaN and infinite
         whole = (integer.cast("float64") == cell) & (cell.abs() < EXACT)
-        known = ibis.ifelse(cell.isnan(), ibis.null("string"), cell.cast("string")) if is_id else cell.cast("string")
+        known = (
+            ibis.ifelse(cell.isnan(), ibis.null("string"), cell.cast("string"))
+            if is_id
+            else cell.cast("string")
+        )
         return ibis.ifelse(whole, integer.cast("string"), known)
     if kind.is_array():
         return cell.map(lambda one: one.cast("string")).join("|")
@@ -201,23 +227,31 @@ def require_whole(workspace: Workspace, source: FileTable) -> None:
     if lost:
         file, line, why = (lost[0][name] for name in ("file", "line", "why"))
         count = sum(one["rows"] for one in lost if one["file"] == file)
-        raise InputError(f"{file}, line {line}: {why.rstrip('.')}; {count} of its lines cannot be read.")
+        raise InputError(
+            f"{file}, line {line}: {why.rstrip('.')}; {count} of its lines cannot be read."
+        )
 
 
 def _unreadable(workspace: Workspace, source: FileTable) -> list[dict[str, Any]]:
     """What was refused, in the order of the lines; each once, however often it was read."""
     if source.rejects is None:
         return []
-    rejects, scans = (workspace.connection.table(f"{name}_{source.rejects}") for name in ("rejects", "scans"))
+    rejects, scans = (
+        workspace.connection.table(f"{name}_{source.rejects}") for name in ("rejects", "scans")
+    )
     line = rejects.csv_line
     # A refused record over several lines has swallowed as many rows as it has line ends.
     ends = line.strip().length() - line.strip().replace("\n", "").length()
-    lines = rejects.select("scan_id", "file_id", "line", why="error_message", length=line.length(), ends=ends)
+    lines = rejects.select(
+        "scan_id", "file_id", "line", why="error_message", length=line.length(), ends=ends
+    )
     lines = lines.join(scans.select("scan_id", "file_id", "file_path"), ["scan_id", "file_id"])
     lines = lines.group_by("file_path", "line").agg(
         why=lines.why.min(), length=lines.length.max(), rows=(lines.ends.max() + 1).coalesce(1)
     )
-    found: list[dict[str, Any]] = workspace.connection.to_pyarrow(lines.order_by("file_path", "line")).to_pylist()
+    found: list[dict[str, Any]] = workspace.connection.to_pyarrow(
+        lines.order_by("file_path", "line")
+    ).to_pylist()
     names = {file.content.resolve(): file.name for file in source.files}
     files = {path: names[Path(path).resolve()] for path in {row["file_path"] for row in found}}
     for row in found:

@@ -59,20 +59,35 @@ def find_files(given: Sequence[str | Path], folder: Path) -> list[InputFile]:
     A folder stands for all files below it whose ending we know; hidden files and marks such as _SUCCESS are left out.
     """
     paths = [path for name in given for path in _expand(str(name))]
-    return [_open(path, folder / f"{number}.unpacked") for number, path in enumerate(dict.fromkeys(paths))]
+    return [
+        _open(path, folder / f"{number}.unpacked")
+        for number, path in enumerate(dict.fromkeys(paths))
+    ]
 
 
 def _expand(name: str) -> list[Path]:
     path = Path(name)
     if path.is_dir():
-        found = sorted(below for below in path.rglob("*") if below.is_file() and _is_data(below.relative_to(path)))
+        found = sorted(
+            below
+            for below in path.rglob("*")
+            if below.is_file() and _is_data(below.relative_to(path))
+        )
     elif path.exists():
         return [path]
     else:
-        found = sorted(Path(match) for match in glob.glob(name, recursive=True) if Path(match).is_file())
+        found = sorted(
+            Path(match) for match in glob.glob(name, recursive=True) if Path(match).is_file()
+        )
     if not found:
-        what = "no file with a known ending" if path.is_dir() else "no such file, and no file matches it"
-        raise InputError(f"{name}: {what} (0 files; endings known: {', '.join(FORMATS)}, .gz after those of text).")
+        what = (
+            "no file with a known ending"
+            if path.is_dir()
+            else "no such file, and no file matches it"
+        )
+        raise InputError(
+            f"{name}: {what} (0 files; endings known: {', '.join(FORMATS)}, .gz after those of text)."
+        )
     return found
 
 
@@ -91,10 +106,16 @@ def _format(path: Path) -> str | None:
 def _open(path: Path, unpacked: Path) -> InputFile:
     format_ = _format(path)
     if format_ is None:
-        raise InputError(f"{path}: not a kind of file that can be read (endings known: {', '.join(FORMATS)}, .gz).")
+        raise InputError(
+            f"{path}: not a kind of file that can be read (endings known: {', '.join(FORMATS)}, .gz)."
+        )
     try:
         packed = path.suffix.lower() == ".gz"
-        content = _unpack(path, unpacked, packed) if packed or (format_ == "json" and _is_marked(path)) else path
+        content = (
+            _unpack(path, unpacked, packed)
+            if packed or (format_ == "json" and _is_marked(path))
+            else path
+        )
         empty = content.stat().st_size == 0
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path} cannot be read: {str(error) or type(error).__name__}.") from error
@@ -128,9 +149,13 @@ def csv_header(file: InputFile) -> Header:
         delimiter = max(DELIMITERS, key=re.sub(r'"[^"]*"', "", text).count)
         names = next(csv.reader([text], delimiter=delimiter), [])
     except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{file.name} cannot be read: its first line is not UTF-8 text ({error}).") from error
+        raise InputError(
+            f"{file.name} cannot be read: its first line is not UTF-8 text ({error})."
+        ) from error
     if not any(names):
-        raise InputError(f"{file.name} begins with an empty line where the column names should be (0 columns).")
+        raise InputError(
+            f"{file.name} begins with an empty line where the column names should be (0 columns)."
+        )
     names = [name or f"column {place}" for place, name in enumerate(names, 1)]
     return Header(delimiter, one_case(file.name, names))
 
@@ -140,6 +165,8 @@ def one_case(file: str, names: Sequence[str]) -> tuple[str, ...]:
     seen: dict[str, str] = {}
     for name in names:
         if other := seen.get(name.lower()):
-            raise InputError(f"{file} has 2 columns that DuckDB cannot tell apart: {other!r} and {name!r}.")
+            raise InputError(
+                f"{file} has 2 columns that DuckDB cannot tell apart: {other!r} and {name!r}."
+            )
         seen[name.lower()] = name
     return tuple(names)

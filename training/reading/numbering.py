@@ -54,14 +54,31 @@ def fetch_numbering(
     prices = workspace.connection.to_pyarrow(_priced(names, latest_prices).order_by("code"))
     there = _used(arrays["item"], things)
     people = people.filter(pa.array(_renumber(arrays["user"], _used(arrays["user"], people))))
-    things, prices = things.filter(pa.array(_renumber(arrays["item"], there))), prices.filter(pa.array(there))
+    things, prices = (
+        things.filter(pa.array(_renumber(arrays["item"], there))),
+        prices.filter(pa.array(there)),
+    )
     product_ids = strings(things["product_id"], Ids)
-    shop_catalogue = catalogue(product_ids, things, numbers(prices["price"], np.float64, np.nan), prices["currency"])
-    consent = np.stack([numbers(people[purpose], np.uint8, NEVER_ASKED) for purpose in PURPOSES], axis=1)
+    shop_catalogue = catalogue(
+        product_ids, things, numbers(prices["price"], np.float64, np.nan), prices["currency"]
+    )
+    consent = np.stack(
+        [numbers(people[purpose], np.uint8, NEVER_ASKED) for purpose in PURPOSES], axis=1
+    )
     consent_time = np.stack([numbers(people[time], np.int64, 0) for time in TIMES], axis=1)
-    market_names, customer_market = _markets(workspace, names["market"], people["market"], shop_catalogue, arrays)
+    market_names, customer_market = _markets(
+        workspace, names["market"], people["market"], shop_catalogue, arrays
+    )
     customer_ids = strings(people["customer_id"], Ids)
-    return Numbering(customer_ids, product_ids, market_names, consent, consent_time, customer_market, shop_catalogue)
+    return Numbering(
+        customer_ids,
+        product_ids,
+        market_names,
+        consent,
+        consent_time,
+        customer_market,
+        shop_catalogue,
+    )
 
 
 def _with_file(workspace: Workspace, coded: Any, file: Any, name: str) -> Any:
@@ -93,11 +110,19 @@ def _renumber(codes_of_lines: NDArray[Any], used: NDArray[np.bool_]) -> NDArray[
 
 
 def _markets(
-    workspace: Workspace, of_lines: Any, of_customers: Any, shop_catalogue: Catalogue, arrays: dict[str, NDArray[Any]]
+    workspace: Workspace,
+    of_lines: Any,
+    of_customers: Any,
+    shop_catalogue: Catalogue,
+    arrays: dict[str, NDArray[Any]],
 ) -> tuple[Ids, NDArray[np.int32]]:
     line_names = workspace.connection.to_pyarrow(of_lines.order_by("code"))["market"].to_pylist()
     code, customer_names = codes(of_customers)
     names = sorted({*line_names, *customer_names, *shop_catalogue.market_names}, key=str.encode)
     market_names = Ids.of(names)
-    arrays["market"][:] = np.append(market_names.find_all(line_names), np.int32(-1))[arrays["market"]]
-    return market_names, np.append(market_names.find_all(list(customer_names)), np.int32(-1))[code].astype(np.int32)
+    arrays["market"][:] = np.append(market_names.find_all(line_names), np.int32(-1))[
+        arrays["market"]
+    ]
+    return market_names, np.append(market_names.find_all(list(customer_names)), np.int32(-1))[
+        code
+    ].astype(np.int32)

@@ -23,12 +23,16 @@ def newest_told(rows: Any) -> Any:
     rows = rows.mutate(buyer=rows.customer_id.fill_null(""))
     line = ("buyer", "product_id", "order_key", "kind")
     once = rows.filter(rows.reason.isnull() & rows.kind.isin((PURCHASE, RATING)))
-    told = once.group_by(line).agg(newest=once.event.argmax(once.number), least=once.event.min(), most=once.event.max())
+    told = once.group_by(line).agg(
+        newest=once.event.argmax(once.number), least=once.event.min(), most=once.event.max()
+    )
     again = told.filter(told.least != told.most).select(*line, "newest")
     joined = rows.left_join(again, line)
     older = joined.reason.isnull() & (joined.event != joined.newest).fill_null(False)
     names = [name for name in rows.columns if name not in ("buyer", "number", "event", "reason")]
-    return joined.select(*names, reason=ibis.ifelse(older, reason_code("told_again"), joined.reason))
+    return joined.select(
+        *names, reason=ibis.ifelse(older, reason_code("told_again"), joined.reason)
+    )
 
 
 def without_duplicates(workspace: Workspace, rows: Any) -> tuple[Any, int]:
@@ -51,10 +55,14 @@ def name_table(workspace: Workspace, name: str, column: Any, also: Any = None) -
     """Every distinct text as (`name`, `code`), codes in the order of the UTF-8 bytes."""
     texts = column.as_table().select(**{name: column}).filter(ibis._[name].notnull())
     if also is not None:
-        texts = ibis.union(texts, also.as_table().select(**{name: also}).filter(ibis._[name].notnull()))
+        texts = ibis.union(
+            texts, also.as_table().select(**{name: also}).filter(ibis._[name].notnull())
+        )
     distinct = texts.distinct()
     window = ibis.window(order_by=distinct[name])
-    return workspace.keep(f"{name}_codes", distinct.mutate(code=ibis.row_number().over(window).cast("int32")))
+    return workspace.keep(
+        f"{name}_codes", distinct.mutate(code=ibis.row_number().over(window).cast("int32"))
+    )
 
 
 def with_refusal(people: Any, consents: Any, erased: Any, unasked: str) -> Any:
@@ -63,7 +71,9 @@ def with_refusal(people: Any, consents: Any, erased: Any, unasked: str) -> Any:
     `consents`: (customer_id, train). `erased`: the ids of the forgotten. `unasked`: "refuse" those who never answered.
     """
     erased = erased.select(erased_id="customer_id")
-    people = people.left_join(consents.select("customer_id", "train"), "customer_id").drop("customer_id_right")
+    people = people.left_join(consents.select("customer_id", "train"), "customer_id").drop(
+        "customer_id_right"
+    )
     people = people.left_join(erased, people.customer_id == erased.erased_id)
     train = people.train.fill_null(NEVER_ASKED)
     refusal = ibis.cases(
@@ -82,7 +92,9 @@ def coded(rows: Any, names: dict[str, Any]) -> Any:
     """
     for text, table in names.items():
         coded_text = table.rename(**{f"{text}_name": text, f"{text}_code": "code"})
-        rows = rows.left_join(coded_text, rows[text] == coded_text[f"{text}_name"]).drop(f"{text}_name")
+        rows = rows.left_join(coded_text, rows[text] == coded_text[f"{text}_name"]).drop(
+            f"{text}_name"
+        )
     return rows.select(
         "time",
         "kind",
@@ -150,7 +162,9 @@ def return_weights(lines: Any) -> Any:
     NULL where nothing was bought until then.
     """
     returns = lines.filter(lines.kind == RETURN)
-    bought = lines.filter(lines.kind == PURCHASE).select("user", "item", bought_time="time", bought="quantity")
+    bought = lines.filter(lines.kind == PURCHASE).select(
+        "user", "item", bought_time="time", bought="quantity"
+    )
     earlier = returns.inner_join(bought, ["user", "item", returns.time >= bought.bought_time])
     means = earlier.group_by("user", "item", "order_key").agg(mean=earlier.bought.mean())
     joined = returns.left_join(means, ["user", "item", "order_key"], rname="{name}_bought")
@@ -173,7 +187,9 @@ def finished(lines: Any, orders: Any, returns: Any) -> Any:
 def _weight(lines: Any) -> Any:
     """Of a rating (stars - 3) / 2, by the mean of its rows; -1 of what was taken out of the cart; 1 of the rest."""
     stars = lines.quantity / lines["rows"]
-    return ibis.cases((lines.kind == RATING, (stars - 3) / 2), (lines.kind == REMOVED, -1.0), else_=1.0)
+    return ibis.cases(
+        (lines.kind == RATING, (stars - 3) / 2), (lines.kind == REMOVED, -1.0), else_=1.0
+    )
 
 
 def _result(lines: Any, order: Any, weight: Any) -> Any:

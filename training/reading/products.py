@@ -17,7 +17,15 @@ from numpy.typing import NDArray
 from models.data.catalogue import ALWAYS_FROM, ALWAYS_UNTIL, Catalogue
 from models.data.ids import Ids, Strings
 from training.reading.arrow import codes, numbers, strings
-from training.reading.cleaning import LARGEST_PRICE, currency, has_nul, number, seconds, too_long, unknown
+from training.reading.cleaning import (
+    LARGEST_PRICE,
+    currency,
+    has_nul,
+    number,
+    seconds,
+    too_long,
+    unknown,
+)
 from training.reading.columns import PRODUCT_COLUMNS, require
 from training.reading.duckdb import Workspace, json_keys, json_merge_patch, reading
 from training.reading.file_tables import FileTable, unreadable_rows
@@ -55,7 +63,9 @@ class ProductTable:
     problems: dict[str, int]
 
 
-def read_products(workspace: Workspace, sources: Sequence[FileTable], store: StoreTables | None = None) -> ProductTable:
+def read_products(
+    workspace: Workspace, sources: Sequence[FileTable], store: StoreTables | None = None
+) -> ProductTable:
     """The last row of a product wins. A cell that is not understood is unknown and counted; its row stays.
 
     `available_until` is the first moment without the product: a bare date means its midnight (UTC). What the shop has
@@ -86,19 +96,32 @@ def _of_files(workspace: Workspace, sources: Sequence[FileTable]) -> ProductTabl
 
 def _with_store(workspace: Workspace, files: ProductTable, store: StoreTables) -> ProductTable:
     documents = store.products.mutate(document=store.products.document.cast("json"))
-    texts = {name: json_text(documents.document, f"$.{name}") for name in (*FIELDS, "attributes", "hidden")}
+    texts = {
+        name: json_text(documents.document, f"$.{name}")
+        for name in (*FIELDS, "attributes", "hidden")
+    }
     cells = documents.select("product_id", given=json_keys(documents.document), **texts)
     source = FileTable((), cells, {name: name for name in ("product_id", *FIELDS)}, False, None)
-    rows = workspace.keep("told_products", _typed(source, cells.attributes, given=cells.given, hidden=cells.hidden))
-    both = files.table.outer_join(rows.filter(rows.problem.isnull()), "product_id", rname="{name}_told")
+    rows = workspace.keep(
+        "told_products", _typed(source, cells.attributes, given=cells.given, hidden=cells.hidden)
+    )
+    both = files.table.outer_join(
+        rows.filter(rows.problem.isnull()), "product_id", rname="{name}_told"
+    )
     joined = {
-        name: ibis.ifelse(both.given.contains(name).fill_null(False), both[f"{name}_told"], both[name])
+        name: ibis.ifelse(
+            both.given.contains(name).fill_null(False), both[f"{name}_told"], both[name]
+        )
         for name in (*FIELDS, "attributes")
     }
     hidden = (both.hidden == "true").fill_null(False)
     joined["available_until"] = ibis.ifelse(hidden, ALWAYS_FROM, joined["available_until"])
-    table = both.select(product_id=ibis.coalesce(both.product_id, both.product_id_told), **joined).select(*COLUMNS)
-    problems = Counter(files.problems) + Counter(_problems(workspace, rows, rows.filter(rows.problem.isnull()), 0))
+    table = both.select(
+        product_id=ibis.coalesce(both.product_id, both.product_id_told), **joined
+    ).select(*COLUMNS)
+    problems = Counter(files.problems) + Counter(
+        _problems(workspace, rows, rows.filter(rows.problem.isnull()), 0)
+    )
     return ProductTable(table, files.rows + workspace.count(rows), dict(problems))
 
 
@@ -142,17 +165,24 @@ def _lost(text: Any, cell: Any) -> Any:
 def _web_address(text: Any) -> Any:
     """http and https alone: a javascript: address would run in the shop's page."""
     address = text.strip()
-    return ibis.ifelse(address.re_search(r"^(?i:https?)://[^\s\x00-\x20]+$"), address, ibis.null("string"))
+    return ibis.ifelse(
+        address.re_search(r"^(?i:https?)://[^\s\x00-\x20]+$"), address, ibis.null("string")
+    )
 
 
 def _stock(text: Any) -> Any:
     word = text.strip().lower()
-    return ibis.cases((word.isin(IN_STOCK), True), (word.isin(SOLD_OUT), False), else_=ibis.null("boolean"))
+    return ibis.cases(
+        (word.isin(IN_STOCK), True), (word.isin(SOLD_OUT), False), else_=ibis.null("boolean")
+    )
 
 
 def _attributes(source: FileTable) -> Any:
     """Every other column that is not empty, as the text of a JSON object; NULL where there is none."""
-    known = {*PRODUCT_COLUMNS, *(source.names[name] for name in PRODUCT_COLUMNS if name in source.names)}
+    known = {
+        *PRODUCT_COLUMNS,
+        *(source.names[name] for name in PRODUCT_COLUMNS if name in source.names),
+    }
     others = {name: source.table[name] for name in source.columns if name not in known}
     if not others:
         return ibis.null("string")
@@ -161,7 +191,9 @@ def _attributes(source: FileTable) -> Any:
 
 
 def _problems(workspace: Workspace, rows: Any, kept: Any, unreadable: int) -> dict[str, int]:
-    counts = rows.group_by("problem").agg(rows=rows.count(), **{name: rows[name].sum() for name in BAD_CELLS})
+    counts = rows.group_by("problem").agg(
+        rows=rows.count(), **{name: rows[name].sum() for name in BAD_CELLS}
+    )
     problems: Counter[str] = Counter(unreadable_row=unreadable)
     for row in workspace.connection.to_pyarrow(counts).to_pylist():
         if row["problem"] is None:
@@ -177,7 +209,9 @@ def json_text(value: dt.json, path: str) -> str:  # type: ignore[empty-body]
     """What stands at a path, texts without their quotes; NULL for null."""
 
 
-def catalogue(ids: Ids, cells: Any, seen_price: NDArray[np.float64], seen_currency: Any) -> Catalogue:
+def catalogue(
+    ids: Ids, cells: Any, seen_price: NDArray[np.float64], seen_currency: Any
+) -> Catalogue:
     """`cells`: Arrow table in the order of `ids`, with COLUMNS, NULL for what no file tells.
 
     A product without a price has the one it was last bought at, (n,), with that currency.
@@ -195,7 +229,9 @@ def catalogue(ids: Ids, cells: Any, seen_price: NDArray[np.float64], seen_curren
         brand=brand,
         brand_names=brand_names,
         price=np.where(np.isnan(price), seen_price, price),
-        currency=strings(pc.if_else(priced, pc.coalesce(told, seen), pc.coalesce(seen, told)), Strings),
+        currency=strings(
+            pc.if_else(priced, pc.coalesce(told, seen), pc.coalesce(seen, told)), Strings
+        ),
         url=strings(cells["url"], Strings),
         image_url=strings(cells["image_url"], Strings),
         in_stock=numbers(cells["in_stock"], np.bool_, True),

@@ -92,7 +92,9 @@ class Purchases:
     market_names: Ids  # of lines, customers and products
     user: NDArray[np.int32]  # (n,) -1 is a guest
     item: NDArray[np.int32]  # (n,)
-    order: NDArray[np.int32]  # (n,) 0, 1, … by the time of its first line; -1 for what is no purchase
+    order: NDArray[
+        np.int32
+    ]  # (n,) 0, 1, … by the time of its first line; -1 for what is no purchase
     order_code: NDArray[np.uint32]  # (n,) models.events.order_code, 0 without an order id
     time: NDArray[np.int64]  # (n,) seconds since 1970, UTC
     kind: NDArray[np.uint8]  # (n,) code in models.events.KINDS
@@ -100,7 +102,9 @@ class Purchases:
     quantity: NDArray[np.float32]  # (n,) positive, of returns too
     price: NDArray[np.float32]  # (n,) of one piece, NaN unknown
     market: NDArray[np.int32]  # (n,) code in market_names, -1 unknown
-    consent: NDArray[np.uint8]  # (u, 3) train, personalize_web, personalize_email: 0 never asked, 1 yes, 2 no
+    consent: NDArray[
+        np.uint8
+    ]  # (u, 3) train, personalize_web, personalize_email: 0 never asked, 1 yes, 2 no
     consent_time: NDArray[np.int64]  # (u, 3) when they said so, seconds since 1970; 0 unknown
     customer_market: NDArray[np.int32]  # (u,) code in market_names, -1 unknown
     catalogue: Catalogue  # in the order of product_ids
@@ -138,9 +142,13 @@ def read_purchases(
     with open_workspace(memory_limit) as workspace:
         tell("opening files")
         stores = [str(name) for name in purchases if is_store(name)]
-        sources = open_sources(workspace, [name for name in purchases if not is_store(name)], mapping)
+        sources = open_sources(
+            workspace, [name for name in purchases if not is_store(name)], mapping
+        )
         product_sources = open_sources(workspace, [products], mapping) if products else []
-        customer_sources = open_sources(workspace, [customers], mapping, whole=True) if customers else []
+        customer_sources = (
+            open_sources(workspace, [customers], mapping, whole=True) if customers else []
+        )
         every = [*sources, *product_sources, *customer_sources]
         check_mapping(mapping, (column for source in every for column in source.columns))
         for source in sources:
@@ -163,11 +171,15 @@ def read_purchases(
 
 def _only(stores: list[str]) -> str:
     if len(stores) > 1:
-        raise InputError(f"--purchases: {len(stores)} stores are named; the position of one can be kept.")
+        raise InputError(
+            f"--purchases: {len(stores)} stores are named; the position of one can be kept."
+        )
     return stores[0]
 
 
-def _checked(workspace: Workspace, sources: list[FileTable], now: int, until: int | None) -> tuple[Any, Counter[str]]:
+def _checked(
+    workspace: Workspace, sources: list[FileTable], now: int, until: int | None
+) -> tuple[Any, Counter[str]]:
     """The rows, held, and how many lines were refused by DuckDB."""
     with reading(", ".join(source.label for source in sources)):
         checked = [_rows_of(workspace, source, now, until) for source in sources]
@@ -182,7 +194,12 @@ def _rows_of(workspace: Workspace, source: FileTable, now: int, until: int | Non
 
 
 def _assembled(
-    workspace: Workspace, read: OpenedFiles, rows: Any, total: int, dropped: Counter[str], tell: Tell
+    workspace: Workspace,
+    read: OpenedFiles,
+    rows: Any,
+    total: int,
+    dropped: Counter[str],
+    tell: Tell,
 ) -> Purchases:
     products, customers = read.products, read.customers
     tell("comparing rows")
@@ -204,8 +221,14 @@ def _assembled(
         raise InputError(_nothing_left(read.sources, total, dropped))
     orders = workspace.keep("orders", order_lines.order_numbers(merged))
     tell("sorting lines")
-    arrays = _fetch(workspace, order_lines.finished(merged, orders, returns.filter(returns.weight.notnull())), length)
-    shop = fetch_numbering(workspace, names, products, customers, order_lines.latest_prices(merged), arrays)
+    arrays = _fetch(
+        workspace,
+        order_lines.finished(merged, orders, returns.filter(returns.weight.notnull())),
+        length,
+    )
+    shop = fetch_numbering(
+        workspace, names, products, customers, order_lines.latest_prices(merged), arrays
+    )
     report = _report(arrays, shop, total, dropped, products, customers)
     position = read.store.position if read.store else 0
     return Purchases(**shop.identities(), **arrays, report=report, event_position=position)
@@ -219,18 +242,28 @@ def _counted_reasons(workspace: Workspace, rows: Any) -> dict[str, int]:
 
 def _names(workspace: Workspace, rows: Any, read: OpenedFiles) -> dict[str, Any]:
     products, customers = read.products, read.customers
-    people = order_lines.name_table(workspace, "customer_id", rows.customer_id, customers.table.customer_id)
-    erased = read.store.erased_of(workspace, people) if read.store else people.select("customer_id").limit(0)
+    people = order_lines.name_table(
+        workspace, "customer_id", rows.customer_id, customers.table.customer_id
+    )
+    erased = (
+        read.store.erased_of(workspace, people)
+        if read.store
+        else people.select("customer_id").limit(0)
+    )
     with_refusal = order_lines.with_refusal(people, customers.table, erased, read.unasked)
     return {
         "customer_id": workspace.keep("customer_refusals", with_refusal),
-        "product_id": order_lines.name_table(workspace, "product_id", rows.product_id, products.table.product_id),
+        "product_id": order_lines.name_table(
+            workspace, "product_id", rows.product_id, products.table.product_id
+        ),
         "market": order_lines.name_table(workspace, "market", rows.market),
         "currency": order_lines.name_table(workspace, "currency", rows.currency),
     }
 
 
-def _numbered(workspace: Workspace, rows: Any, names: dict[str, Any], store: StoreTables | None) -> Any:
+def _numbered(
+    workspace: Workspace, rows: Any, names: dict[str, Any], store: StoreTables | None
+) -> Any:
     """Rows with codes, and the reason for which one may not be learned from; held."""
     numbered = order_lines.coded(rows, names)
     if store is None:
@@ -238,7 +271,9 @@ def _numbered(workspace: Workspace, rows: Any, names: dict[str, Any], store: Sto
     struck = order_lines.struck_pairs(store.unused, names)
     numbered = workspace.keep("struck", order_lines.marked(numbered, struck, "struck_out"))
     told = order_lines.stored_lines(numbered)
-    numbered = workspace.keep("numbered", order_lines.marked(numbered, told, "in_store_too", ~numbered.stored))
+    numbered = workspace.keep(
+        "numbered", order_lines.marked(numbered, told, "in_store_too", ~numbered.stored)
+    )
     workspace.drop("struck")
     return numbered
 

@@ -89,7 +89,11 @@ class StoreTables:
         if self.erased:
             for batch in workspace.batches(customers.select("customer_id").distinct(), ROWS):
                 ids = (one for one in batch["customer_id"].to_pylist() if one is not None)
-                found += [one for one in ids if hmac.digest(self.key, one.encode(), "sha256") in self.erased]
+                found += [
+                    one
+                    for one in ids
+                    if hmac.digest(self.key, one.encode(), "sha256") in self.erased
+                ]
         return ibis.memtable(pa.table({"customer_id": pa.array(found, pa.string())}))
 
 
@@ -107,7 +111,9 @@ def read_store(workspace: Workspace, url: str, until: int | None) -> StoreTables
             position = _position(connection, until)
             events = _copied(workspace, connection, _events(position), "training_events", EVENTS)
         # What customers refused while the events were read holds already.
-        products = _copied(workspace, connection, everything("products", PRODUCTS), "shop_products", PRODUCTS)
+        products = _copied(
+            workspace, connection, everything("products", PRODUCTS), "shop_products", PRODUCTS
+        )
         people = everything("training_customers", CONSENTS)
         consents = _copied(workspace, connection, people, "training_customers", CONSENTS)
         unused = _copied(workspace, connection, everything("unused", UNUSED), "unused", UNUSED)
@@ -151,16 +157,24 @@ def _readable(option: str) -> Iterator[None]:
     try:
         yield
     except (ArgumentError, NoSuchModuleError, ValueError):
-        raise InputError(f"{option}: the store's address cannot be read; write it like {EXAMPLES}.") from None
+        raise InputError(
+            f"{option}: the store's address cannot be read; write it like {EXAMPLES}."
+        ) from None
     except ModuleNotFoundError:
-        raise InputError(f"{option}: PostgreSQL needs its driver: pip install 'regulars[postgres]'.") from None
+        raise InputError(
+            f"{option}: PostgreSQL needs its driver: pip install 'regulars[postgres]'."
+        ) from None
 
 
 def tombstones(connection: Connection) -> tuple[frozenset[bytes], bytes]:
     """The keyed hashes of the erased, and the key."""
     secrets = table("secrets", column("name"), column("value"))
-    key = bytes(connection.scalars(select(secrets.c.value).where(secrets.c.name == "tombstones")).one())
-    return frozenset(map(bytes, connection.scalars(select(column("customer")).select_from(table("erased"))))), key
+    key = bytes(
+        connection.scalars(select(secrets.c.value).where(secrets.c.name == "tombstones")).one()
+    )
+    return frozenset(
+        map(bytes, connection.scalars(select(column("customer")).select_from(table("erased"))))
+    ), key
 
 
 def everything(name: str, columns: Mapping[str, str]) -> Select[Any]:
@@ -168,13 +182,19 @@ def everything(name: str, columns: Mapping[str, str]) -> Select[Any]:
     return select(table(name, *map(column, columns)))
 
 
-def fetched(connection: Connection, statement: Executable, columns: Mapping[str, str]) -> Iterator[pa.Table]:
+def fetched(
+    connection: Connection, statement: Executable, columns: Mapping[str, str]
+) -> Iterator[pa.Table]:
     """The rows as Arrow tables of at most ROWS, with columns of these types."""
     schema = ibis.schema(dict(columns)).to_pyarrow()
-    result = connection.execute(statement, execution_options={"stream_results": True, "yield_per": ROWS})
+    result = connection.execute(
+        statement, execution_options={"stream_results": True, "yield_per": ROWS}
+    )
     for rows in result.partitions(ROWS):  # said again: what is written as text forgets it
         cells = zip(*rows, strict=True)
-        yield pa.table([pa.array(*typed) for typed in zip(cells, schema.types, strict=True)], list(columns))
+        yield pa.table(
+            [pa.array(*typed) for typed in zip(cells, schema.types, strict=True)], list(columns)
+        )
 
 
 def _engine(address: URL) -> Engine:
@@ -201,7 +221,9 @@ def _connected(file: str) -> sqlite3.Connection:
 
 def _label(address: URL) -> str:
     """The address without user, password and options."""
-    shown = URL.create(address.get_backend_name(), host=address.host, port=address.port, database=address.database)
+    shown = URL.create(
+        address.get_backend_name(), host=address.host, port=address.port, database=address.database
+    )
     return shown.render_as_string()
 
 
@@ -218,14 +240,20 @@ def _told(label: str) -> Iterator[None]:
 def _check(connection: Connection, label: str) -> None:
     version = None
     if inspect(connection).has_table("alembic_version"):
-        version = connection.scalar(select(column("version_num")).select_from(table("alembic_version")))
+        version = connection.scalar(
+            select(column("version_num")).select_from(table("alembic_version"))
+        )
     if version != SCHEMA:
         state = f"has schema {version} of the store" if version else "holds no store of Regulars"
-        raise InputError(f"{label} {state}, and schema {SCHEMA} is read here; run: python -m service migrate.")
+        raise InputError(
+            f"{label} {state}, and schema {SCHEMA} is read here; run: python -m service migrate."
+        )
 
 
 def _position(connection: Connection, until: int | None) -> int:
-    position: int = connection.scalars(select(column("number")).select_from(table("position"))).one()
+    position: int = connection.scalars(
+        select(column("number")).select_from(table("position"))
+    ).one()
     if until is None:
         return position
     events = table("training_events", column("number"), column("time"))
@@ -238,7 +266,11 @@ def _events(position: int) -> Select[Any]:
 
 
 def _copied(
-    workspace: Workspace, connection: Connection, statement: Select[Any], name: str, columns: Mapping[str, str]
+    workspace: Workspace,
+    connection: Connection,
+    statement: Select[Any],
+    name: str,
+    columns: Mapping[str, str],
 ) -> Any:
     """The rows in a table of the workspace, of which never more than ROWS are held here."""
     copy = workspace.connection.create_table(name, schema=ibis.schema(dict(columns)), temp=True)
@@ -253,7 +285,11 @@ def _copied(
 def _source(label: str, events: Any) -> FileTable:
     """Events as a file would tell them: every column text."""
     first, *rest = ((events.kind == code, name) for code, name in enumerate(KINDS))
-    texts = {name: events[name].cast("string").nullif("") for name in EVENTS if name not in ("number", "kind", "time")}
+    texts = {
+        name: events[name].cast("string").nullif("")
+        for name in EVENTS
+        if name not in ("number", "kind", "time")
+    }
     rows = events.select(
         "number",
         **texts,
@@ -261,4 +297,6 @@ def _source(label: str, events: Any) -> FileTable:
         timestamp=events.time.cast("string").lpad(9, "0"),  # of fewer digits it would be no moment
     )
     names = {name: name for name in rows.columns if name not in ("number", "event_id")}
-    return FileTable((InputFile(label, Path(), "store"),), rows, names, False, None, from_store=True)
+    return FileTable(
+        (InputFile(label, Path(), "store"),), rows, names, False, None, from_store=True
+    )

@@ -58,7 +58,13 @@ def build_report(
         reading=_reading(purchases.report),
         tasks=tuple(_task(evaluation, task) for task in evaluation.scores) if evaluation else (),
         comparisons=tuple(
-            Compared(found.task, f"Recall@{config.evaluation.k}", found.against, found.difference, not found.worse)
+            Compared(
+                found.task,
+                f"Recall@{config.evaluation.k}",
+                found.against,
+                found.difference,
+                not found.worse,
+            )
             for found in comparisons
         ),
         importance=tuple(Importance(feature, gain) for feature, gain in importance if gain > 0),
@@ -88,7 +94,9 @@ def _task(evaluation: Evaluation, task: str) -> Task:
         by_length=evaluation.by_length[task],
         by_activity=evaluation.by_activity[task],
         candidates=evaluation.candidates[task],
-        calibration=tuple(found for found in evaluation.calibration[task] if found.candidates >= FEWEST_ROWS),
+        calibration=tuple(
+            found for found in evaluation.calibration[task] if found.candidates >= FEWEST_ROWS
+        ),
     )
 
 
@@ -103,7 +111,12 @@ def _bundles(evaluation: Evaluation | None) -> Bundles | None:
         return None
     basket, one = evaluation.bundles["basket"], evaluation.bundles["one product"]
     served = BundleMethod(
-        "served", Role.SERVED, basket["per order"], one["per order"], basket["per product"], one["per product"]
+        "served",
+        Role.SERVED,
+        basket["per order"],
+        one["per order"],
+        basket["per product"],
+        one["per product"],
     )
     return Bundles(int(basket["orders"]), (served,))
 

@@ -146,7 +146,9 @@ class ReadingFigures:
     customers: int
     products: int
     orders: int
-    product_problems: Mapping[str, int] = field(default_factory=dict)  # rows left out and cells not understood
+    product_problems: Mapping[str, int] = field(
+        default_factory=dict
+    )  # rows left out and cells not understood
     customer_problems: Mapping[str, int] = field(default_factory=dict)
 
 

@@ -19,18 +19,24 @@ from training.report.data import ExampleCustomer, ExampleProduct, ExampleSlot, O
 CUSTOMERS: Final = 20
 
 
-def example_customers(directory: Path, split: Split, config: EvaluationConfig) -> tuple[ExampleCustomer, ...]:
+def example_customers(
+    directory: Path, split: Split, config: EvaluationConfig
+) -> tuple[ExampleCustomer, ...]:
     """Drawn by lot among the scored customers, with the slates that they would have been served at the cut."""
     recommender = Recommender.load(directory)
     count = min(CUSTOMERS, len(split.users))
-    places = np.sort(np.random.default_rng(config.seed).choice(len(split.users), count, replace=False))
+    places = np.sort(
+        np.random.default_rng(config.seed).choice(len(split.users), count, replace=False)
+    )
     return tuple(
         _customer(recommender, int(split.users[place]), split.targets[place], split.cut, config.k)
         for place in places.tolist()
     )
 
 
-def _customer(recommender: Recommender, user: int, targets: frozenset[int], cut: int, k: int) -> ExampleCustomer:
+def _customer(
+    recommender: Recommender, user: int, targets: frozenset[int], cut: int, k: int
+) -> ExampleCustomer:
     request = recommender.at_home(user, SlateRequest(n=k, as_of=cut, repeat=Repeat.INCLUDE))
     case = recommender.case(user, request)
     pairs = case.pairs
@@ -48,10 +54,15 @@ def _customer(recommender: Recommender, user: int, targets: frozenset[int], cut:
     return ExampleCustomer(
         customer_id=recommender.model.customers.ids[user],
         history=history,
-        slate=tuple(ExampleSlot(_product(recommender, slot.item), slot.reason.text, slot.source) for slot in slots),
+        slate=tuple(
+            ExampleSlot(_product(recommender, slot.item), slot.reason.text, slot.source)
+            for slot in slots
+        ),
         bought=tuple(_product(recommender, item) for item in sorted(targets)),
     )
 
 
 def _product(recommender: Recommender, item: int) -> ExampleProduct:
-    return ExampleProduct(recommender.catalogue.ids[item], recommender.catalogue.title[item] or None)
+    return ExampleProduct(
+        recommender.catalogue.ids[item], recommender.catalogue.title[item] or None
+    )

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-WIDTH: Final = 400.0  # units of the drawing, a pixel each where the page is about as wide as a telephone
+WIDTH: Final = (
+    400.0  # units of the drawing, a pixel each where the page is about as wide as a telephone
+)
 ROW: Final = 23.0
 FONT: Final = 12.0
 LETTER: Final = 0.55 * FONT  # mean width; the page's font is not known here
@@ -84,13 +86,19 @@ def ladder(task: Task, k: int) -> str:
 def groups(task: Task, of: str, groups: Sequence[Group], k: int) -> str:
     rows = [(f"{group.name} (n = {group.customers:,})", SERVED) for group in groups]
     panel = Panel(f"Recall@{k}", [group.recall for group in groups])
-    return _bars(f"{of}-{task.name}", f"Recall of {len(groups)} groups of customers by {of}", rows, [panel])
+    return _bars(
+        f"{of}-{task.name}", f"Recall of {len(groups)} groups of customers by {of}", rows, [panel]
+    )
 
 
 def sources(task: Task, candidates: CandidateFigures) -> str:
     rows = [("all together", SERVED), *((source.name, OTHER) for source in candidates.sources)]
-    found = Panel("found", [candidates.recall, *(source.recall for source in candidates.sources)], ".1%")
-    unique = Panel("found by no other", [math.nan, *(source.unique for source in candidates.sources)], ".1%")
+    found = Panel(
+        "found", [candidates.recall, *(source.recall for source in candidates.sources)], ".1%"
+    )
+    unique = Panel(
+        "found by no other", [math.nan, *(source.unique for source in candidates.sources)], ".1%"
+    )
     alt = f"Share of later purchases that each of {len(candidates.sources)} sources proposes"
     return _bars(f"sources-{task.name}", alt, rows, [found, unique])
 
@@ -127,11 +135,21 @@ def differences(name: str, comparisons: Sequence[ComparisonRow]) -> str:
             axes.hlines(row, gap.low, gap.high, colors=colour, linewidth=3, alpha=0.45)
             axes.plot(gap.value, row, "o", color=colour, markersize=7)
             axes.text(
-                1.02, row, f"{gap.value:+.3f}".replace("-", "−"), va="center", transform=axes.get_yaxis_transform()
+                1.02,
+                row,
+                f"{gap.value:+.3f}".replace("-", "−"),
+                va="center",
+                transform=axes.get_yaxis_transform(),
             )
         axes.locator_params(axis="x", nbins=3)
         axes.spines["left"].set_visible(False)
-        _place(figure, [comparison.against for comparison in comparisons], top=6, bottom=ROW, right=0.87)
+        _place(
+            figure,
+            [comparison.against for comparison in comparisons],
+            top=6,
+            bottom=ROW,
+            right=0.87,
+        )
 
     alt = f"Differences to {len(comparisons)} rivals with their intervals; right of 0 is better"
     return _svg(f"gate-{name}", alt, ROW * (len(comparisons) + 1) + 6, draw)
@@ -157,7 +175,9 @@ def calibration(task: Task) -> str:
             x, y = max(each.predicted, low), max(each.bought, low)
             size = 4 + 8 * math.sqrt(each.candidates / most)
             filled: Literal["full", "none"] = "full" if each.bought else "none"
-            axes.plot(x, y, "o", color=SERVED, markersize=size, fillstyle=filled, alpha=0.8, clip_on=False)
+            axes.plot(
+                x, y, "o", color=SERVED, markersize=size, fillstyle=filled, alpha=0.8, clip_on=False
+            )
         axes.set(xlim=(low, high), ylim=(low, high), xlabel="predicted", ylabel="bought")
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(lambda share, _: f"{100 * share:.3g}%")
@@ -165,7 +185,12 @@ def calibration(task: Task) -> str:
         axes.grid(color=RULE, linewidth=0.6)
         figure.subplots_adjust(left=0.17, right=0.97, top=0.97, bottom=0.15)
 
-    return _svg(f"calibration-{task.name}", "Predicted probability against the share that was bought", 300, draw)
+    return _svg(
+        f"calibration-{task.name}",
+        "Predicted probability against the share that was bought",
+        300,
+        draw,
+    )
 
 
 def _bars(name: str, alt: str, rows: Sequence[tuple[str, str]], panels: Sequence[Panel]) -> str:
@@ -174,26 +199,43 @@ def _bars(name: str, alt: str, rows: Sequence[tuple[str, str]], panels: Sequence
     colours = [colour for _, colour in rows]
 
     def draw(figure: Figure) -> None:
-        for axes, panel in zip(figure.subplots(1, len(panels), sharey=True, squeeze=False)[0], panels, strict=True):
-            means = [value if isinstance(value, Mean) else Mean(value, value, value) for value in panel.values]
+        for axes, panel in zip(
+            figure.subplots(1, len(panels), sharey=True, squeeze=False)[0], panels, strict=True
+        ):
+            means = [
+                value if isinstance(value, Mean) else Mean(value, value, value)
+                for value in panel.values
+            ]
             measured = any(mean.low < mean.high for mean in means)
             widths = [mean.value for mean in means]
-            axes.barh(range(len(rows)), widths, color=colours, height=0.62, alpha=0.3 if measured else 1)
-            longest = max((mean.high for mean in means if not math.isnan(mean.high)), default=0) or 1
+            axes.barh(
+                range(len(rows)), widths, color=colours, height=0.62, alpha=0.3 if measured else 1
+            )
+            longest = (
+                max((mean.high for mean in means if not math.isnan(mean.high)), default=0) or 1
+            )
             for row, (mean, colour) in enumerate(zip(means, colours, strict=True)):
                 if math.isnan(mean.value):
                     continue
                 if measured:
                     axes.hlines(row, mean.low, mean.high, colors=colour, linewidth=2)
                     axes.plot(mean.value, row, "o", color=colour, markersize=6)
-                axes.text(mean.high + 0.04 * longest, row, format(mean.value, panel.form), va="center", fontsize=11)
+                axes.text(
+                    mean.high + 0.04 * longest,
+                    row,
+                    format(mean.value, panel.form),
+                    va="center",
+                    fontsize=11,
+                )
             axes.set_xlim(0, longest * (1.45 if len(panels) > 1 else 1.2))
             axes.set_title(panel.title, loc="left", fontsize=FONT, color=MUTED)
             axes.xaxis.set_visible(False)
             axes.spines["bottom"].set_visible(False)
             _labels(axes, labels)
         for label, colour in zip(figure.axes[0].get_yticklabels(), colours, strict=True):
-            label.set_fontweight("bold" if colour == SERVED and colours.count(SERVED) == 1 else "normal")
+            label.set_fontweight(
+                "bold" if colour == SERVED and colours.count(SERVED) == 1 else "normal"
+            )
         _place(figure, labels, top=ROW, bottom=2)
 
     return _svg(name, alt, ROW * (len(rows) + 1) + 2, draw)
@@ -210,10 +252,14 @@ def _short(label: str) -> str:
     return label if len(label) <= LONGEST_LABEL else f"{label[: LONGEST_LABEL - 1]}…"
 
 
-def _place(figure: Figure, labels: Sequence[str], top: float, bottom: float, right: float = 0.99) -> None:
+def _place(
+    figure: Figure, labels: Sequence[str], top: float, bottom: float, right: float = 0.99
+) -> None:
     height = figure.get_figheight() * 72
     left = (max(len(_short(label)) for label in labels) * LETTER + 8) / WIDTH
-    figure.subplots_adjust(left=left, right=right, top=1 - top / height, bottom=bottom / height, wspace=0.08)
+    figure.subplots_adjust(
+        left=left, right=right, top=1 - top / height, bottom=bottom / height, wspace=0.08
+    )
 
 
 def _svg(name: str, alt: str, height: float, draw: Callable[[Figure], None]) -> str:
@@ -235,4 +281,6 @@ def _svg(name: str, alt: str, height: float, draw: Callable[[Figure], None]) -> 
     for colour, variable in VARIABLES.items():
         svg = svg.replace(colour, f"var(--{variable})")
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
-    return re.sub(r'width="\S+" height="\S+"', f'role="img" aria-label="{escape(alt)}"', svg, count=1)
+    return re.sub(
+        r'width="\S+" height="\S+"', f'role="img" aria-label="{escape(alt)}"', svg, count=1
+    )

@@ -15,7 +15,19 @@ from training.errors import InputError
 from training.report import plots
 from training.report.data import ComparisonRow, Report, Task, Verdict
 
-NUMERALS: Final = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+NUMERALS: Final = (
+    "none",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+)
 TASKS: Final[dict[str, str]] = {"all": "Any product", "discovery": "New to the customer"}
 
 
@@ -30,12 +42,20 @@ class ReportSection:
 
 SECTIONS: Final = (
     ReportSection("methods", "Methods side by side", lambda r: r.tasks),
-    ReportSection("groups", "For whom it works", lambda r: any(task.by_length or task.by_activity for task in r.tasks)),
+    ReportSection(
+        "groups",
+        "For whom it works",
+        lambda r: any(task.by_length or task.by_activity for task in r.tasks),
+    ),
     ReportSection("range", "How much of the shop is shown", lambda r: r.tasks),
-    ReportSection("sources", "Where candidates come from", lambda r: any(task.candidates for task in r.tasks)),
+    ReportSection(
+        "sources", "Where candidates come from", lambda r: any(task.candidates for task in r.tasks)
+    ),
     ReportSection("importance", "What the ranker goes by", lambda r: r.importance),
     ReportSection(
-        "calibration", "Whether scores mean what they say", lambda r: any(task.calibration for task in r.tasks)
+        "calibration",
+        "Whether scores mean what they say",
+        lambda r: any(task.calibration for task in r.tasks),
     ),
     ReportSection("bundles", "Bought together", lambda r: r.bundles),
     ReportSection("new_products", "New products", lambda r: r.new_products),
@@ -59,7 +79,9 @@ def write_report(path: Path, report: Report) -> None:
         finally:
             beside.unlink(missing_ok=True)
     except OSError as error:
-        raise InputError(f"The report {path} cannot be written: {error.strerror or error}") from error
+        raise InputError(
+            f"The report {path} cannot be written: {error.strerror or error}"
+        ) from error
 
 
 def render(report: Report) -> str:
@@ -88,7 +110,11 @@ def summary(report: Report) -> list[str]:
 
 
 def _bought(report: Report, task: Task) -> str:
-    of = "products new to them" if task.name == "discovery" else "products shown to a returning customer"
+    of = (
+        "products new to them"
+        if task.name == "discovery"
+        else "products shown to a returning customer"
+    )
     within = "" if task.name == "discovery" else f" bought within the next {report.test_days} days"
     best = task.best_baseline
     rival = f"; the best simple method ({best.name}) gets {best.hits:.1f}" if best else ""
@@ -100,7 +126,12 @@ def _verdict(report: Report) -> str:
     if report.verdict is Verdict.MEASURED:
         return "This was a measurement: nothing was published."
     if report.verdict is Verdict.REFUSED:
-        return " ".join(("This version was refused.", *(map(_shortfall, failed[:1]) if failed else report.notes[:1])))
+        return " ".join(
+            (
+                "This version was refused.",
+                *(map(_shortfall, failed[:1]) if failed else report.notes[:1]),
+            )
+        )
     if not report.tasks:
         return "This version was published without being measured."
     rivals = len(report.comparisons)

@@ -10,7 +10,17 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from training.synthetic.shop import END, FAVOURITES, REGULARS, SOUTHERN, YEAR, Floats, Ints, SyntheticShop, shares
+from training.synthetic.shop import (
+    END,
+    FAVOURITES,
+    REGULARS,
+    SOUTHERN,
+    YEAR,
+    Floats,
+    Ints,
+    SyntheticShop,
+    shares,
+)
 
 Flags = NDArray[np.bool_]
 
@@ -19,7 +29,10 @@ OPEN, CLOSED = 7 * 3600, 22 * 3600  # seconds of the day
 TASTE: Final = (0.5, 0.3, 0.2)  # how a customer's wishes divide among the favourite categories
 FAITHFUL: Final = 0.8  # wishes from a favourite category
 REGULAR_SHARE, RUN_AT_LEAST, STILL_GOING = 0.4, 3, 0.8
-NEW_VISIT, PAIRED = 0.25, 1 / 3  # chance that a line opens a visit; that a later one is the pair of the line before
+NEW_VISIT, PAIRED = (
+    0.25,
+    1 / 3,
+)  # chance that a line opens a visit; that a later one is the pair of the line before
 PROMOTED, RETURNED, GUESTS = 0.1, 0.02, 0.05
 CHUNK: Final = 1_000_000  # lines made at a time; another number is another shop
 
@@ -38,11 +51,15 @@ class Lines:
     unit_price: Floats
 
 
-def order_lines(shop: SyntheticShop, purchases: int, seed: int, chunk: int = CHUNK) -> Iterator[Lines]:
+def order_lines(
+    shop: SyntheticShop, purchases: int, seed: int, chunk: int = CHUNK
+) -> Iterator[Lines]:
     """All lines, customer by customer, then the guests; about `chunk` at a time, which is part of the seed."""
     guest_lines = round(purchases * GUESTS)
     # Rounded running totals: whole numbers of lines, in proportion to activity, with the exact sum
-    bounds = np.concatenate([[0], np.rint(np.cumsum(shop.activity) * (purchases - guest_lines)).astype(np.int64)])
+    bounds = np.concatenate(
+        [[0], np.rint(np.cumsum(shop.activity) * (purchases - guest_lines)).astype(np.int64)]
+    )
     bounds[-1] = purchases - guest_lines
     order, number, first = 1, 3, 0
     while first < len(shop.market):
@@ -58,7 +75,9 @@ def order_lines(shop: SyntheticShop, purchases: int, seed: int, chunk: int = CHU
         order, number = order + chunk, number + 1
 
 
-def _customer_lines(shop: SyntheticShop, members: Ints, counts: Ints, order: int, rng: Generator) -> Lines:
+def _customer_lines(
+    shop: SyntheticShop, members: Ints, counts: Ints, order: int, rng: Generator
+) -> Lines:
     """`counts` lines of each member: runs of regulars, lines by taste, and returns of both."""
     returned = np.minimum(rng.binomial(counts, RETURNED), counts // 2)
     bought = counts - returned
@@ -66,12 +85,21 @@ def _customer_lines(shop: SyntheticShop, members: Ints, counts: Ints, order: int
     owner, product, day = _regular_lines(shop, members, runs, rng)
     free = np.repeat(np.arange(len(members)), bought - runs.sum(axis=1))
     free_day, free_pair = _visits(free, shop.days, rng)
-    free_product = _choices(shop, shop.favourites[members[free]], shop.market[members[free]], free_day, free_pair, rng)
+    free_product = _choices(
+        shop, shop.favourites[members[free]], shop.market[members[free]], free_day, free_pair, rng
+    )
     visitor = np.concatenate([owner, free])
     product, day = np.concatenate([product, free_product]), np.concatenate([day, free_day])
     by_visit = np.lexsort((product, day, visitor))
     lines = _priced(
-        shop, visitor[by_visit], members, shop.market[members], product[by_visit], day[by_visit], order, rng
+        shop,
+        visitor[by_visit],
+        members,
+        shop.market[members],
+        product[by_visit],
+        day[by_visit],
+        order,
+        rng,
     )
     return _with_returns(lines, returned, rng)
 
@@ -101,14 +129,18 @@ def _runs(shop: SyntheticShop, members: Ints, bought: Ints) -> Ints:
     return runs
 
 
-def _regular_lines(shop: SyntheticShop, members: Ints, runs: Ints, rng: Generator) -> tuple[Ints, Ints, Ints]:
+def _regular_lines(
+    shop: SyntheticShop, members: Ints, runs: Ints, rng: Generator
+) -> tuple[Ints, Ints, Ints]:
     """Row in `members`, product and day of every purchase of a run."""
     row, slot = np.nonzero(runs)
     length, product = runs[row, slot], shop.regulars[members[row], slot]
     interval = shop.interval_days[product]
     alive = rng.random(len(row)) < STILL_GOING
     days = shop.days
-    last = np.where(alive, rng.integers(days - interval, days), rng.integers((length - 1) * interval, days))
+    last = np.where(
+        alive, rng.integers(days - interval, days), rng.integers((length - 1) * interval, days)
+    )
     run = np.repeat(np.arange(len(row)), length)
     before_last = np.repeat(np.cumsum(length), length) - 1 - np.arange(len(run))
     late = np.rint(interval[run] * rng.uniform(-0.1, 0.1, len(run))).astype(np.int64)
@@ -131,7 +163,9 @@ def _pairable(opens: Flags, rng: Generator) -> Flags:
     return drawn
 
 
-def _choices(shop: SyntheticShop, tastes: Ints, market: Ints, day: Ints, paired: Flags, rng: Generator) -> Ints:
+def _choices(
+    shop: SyntheticShop, tastes: Ints, market: Ints, day: Ints, paired: Flags, rng: Generator
+) -> Ints:
     """The product of each line, from the tastes of its customer (n, 3), in season, or the pair of the line before."""
     n, k = len(day), len(shop.category_share)
     taste = np.searchsorted(np.cumsum(TASTE)[:-1], rng.random(n))
@@ -140,7 +174,9 @@ def _choices(shop: SyntheticShop, tastes: Ints, market: Ints, day: Ints, paired:
     category[elsewhere] = rng.choice(k, int(elsewhere.sum()), p=shop.category_share)
     off_season = rng.random(n) >= in_season(shop.peak_day[category], market, day)
     evergreen = (shop.peak_day == 0) * shop.category_share
-    instead = shares(evergreen if evergreen.any() else shop.category_share)  # a tiny shop has seasons alone
+    instead = shares(
+        evergreen if evergreen.any() else shop.category_share
+    )  # a tiny shop has seasons alone
     category[off_season] = rng.choice(k, int(off_season.sum()), p=instead)
     product = shop.choose(category, rng)
     follows = np.flatnonzero(paired)

@@ -98,7 +98,16 @@ STYLES: Final = (
     "Bright",
     "Old town",
 )
-BRANDS: Final = ("Ashby", "Brightwell", "Corner & Co", "Dunmore", "Elmfield", "Fairlane", "Goodday", "Hartley")
+BRANDS: Final = (
+    "Ashby",
+    "Brightwell",
+    "Corner & Co",
+    "Dunmore",
+    "Elmfield",
+    "Fairlane",
+    "Goodday",
+    "Hartley",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,24 +122,36 @@ class SyntheticShop:
     pair: Ints  # (p,) the complement, -1 where there is none
     price: Floats  # (p,)
     shelf: Ints  # (p,) products by category, then by popularity
-    cumulative: Floats  # (p,) probability up to a place on the shelf; category j fills (j / k, (j + 1) / k]
+    cumulative: (
+        Floats  # (p,) probability up to a place on the shelf; category j fills (j / k, (j + 1) / k]
+    )
     category_share: Floats  # (k,)
     market: Ints  # (c,) position in MARKETS
-    favourites: Ints  # (c, 3) categories, the strongest first, all different in a shop that has three
+    favourites: (
+        Ints  # (c, 3) categories, the strongest first, all different in a shop that has three
+    )
     regulars: Ints  # (c, 3) products bought at their interval, -1 for none
     activity: Floats  # (c,) share of all lines
 
     @classmethod
-    def of(cls, *, customers: int, products: int, seed: int = 0, hemispheres: bool = False) -> SyntheticShop:
+    def of(
+        cls, *, customers: int, products: int, seed: int = 0, hemispheres: bool = False
+    ) -> SyntheticShop:
         """The shop of a seed: of everything for a year, or of clothes in two `hemispheres` for two years.
 
         At least one customer and two products, else ValueError.
         """
         if customers < 1 or products < 2:
-            raise ValueError(f"a shop needs 1 customer and 2 products, not {customers} and {products}")
+            raise ValueError(
+                f"a shop needs 1 customer and 2 products, not {customers} and {products}"
+            )
         rng = np.random.default_rng([seed, 0])
-        categories = (CLOTHES if hemispheres else CATEGORIES)[: max(1, products // PRODUCTS_A_CATEGORY)]
-        _, _, prices, intervals, peaks = (np.array(column) for column in zip(*categories, strict=True))
+        categories = (CLOTHES if hemispheres else CATEGORIES)[
+            : max(1, products // PRODUCTS_A_CATEGORY)
+        ]
+        _, _, prices, intervals, peaks = (
+            np.array(column) for column in zip(*categories, strict=True)
+        )
         k = len(categories)
         shelf = rng.permutation(products)
         start = np.arange(k + 1) * products // k

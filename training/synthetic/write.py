@@ -37,7 +37,11 @@ from training.synthetic.lines import Lines, order_lines
 from training.synthetic.shop import BRANDS, MARKETS, STYLES, SyntheticShop
 
 CURRENCY: Final = "EUR"
-REFUSALS: Final = {"train": 0.02, "personalize_web": 0.03, "personalize_email": 0.05}  # customers who say no
+REFUSALS: Final = {
+    "train": 0.02,
+    "personalize_web": 0.03,
+    "personalize_email": 0.05,
+}  # customers who say no
 
 PURCHASES: Final = pa.schema(
     [
@@ -68,11 +72,18 @@ def write_shop(
     """
     if purchases < 1:
         raise ValueError(f"a shop needs at least 1 purchase, not {purchases}")
-    shop = SyntheticShop.of(customers=customers, products=products, seed=seed, hemispheres=hemispheres)
+    shop = SyntheticShop.of(
+        customers=customers, products=products, seed=seed, hemispheres=hemispheres
+    )
     output.mkdir(parents=True, exist_ok=True)
     product_ids, customer_ids = _ids("P", products), _ids("C", customers)
-    pq.write_table(_products(shop, product_ids, np.random.default_rng([seed, 1])), output / "products.parquet")
-    pq.write_table(_customers(shop, customer_ids, np.random.default_rng([seed, 2])), output / "customers.parquet")
+    pq.write_table(
+        _products(shop, product_ids, np.random.default_rng([seed, 1])), output / "products.parquet"
+    )
+    pq.write_table(
+        _customers(shop, customer_ids, np.random.default_rng([seed, 2])),
+        output / "customers.parquet",
+    )
     written = 0
     with pq.ParquetWriter(output / "purchases.parquet", PURCHASES) as writer:
         for lines in order_lines(shop, purchases, seed):
@@ -89,7 +100,9 @@ def _ids(letter: str, count: int) -> Any:
 
 
 def _table(lines: Lines, customer_ids: Any, product_ids: Any) -> Any:
-    customer = pc.fill_null(customer_ids.take(pa.array(lines.customer, mask=lines.customer < 0)), "")
+    customer = pc.fill_null(
+        customer_ids.take(pa.array(lines.customer, mask=lines.customer < 0)), ""
+    )
     prefix = pa.array(["", "R"]).take(pa.array((lines.quantity < 0).astype(np.int8)))
     order = pc.binary_join_element_wise(prefix, pa.array(lines.order).cast(pa.string()), "")
     columns = [
@@ -115,7 +128,9 @@ def _products(shop: SyntheticShop, ids: Any, rng: Generator) -> Any:
             "price": shop.price,
             "currency": [CURRENCY] * len(names),
             "url": [f"https://shop.example/products/{product}" for product in ids.to_pylist()],
-            "image_url": [f"https://shop.example/images/{product}.jpg" for product in ids.to_pylist()],
+            "image_url": [
+                f"https://shop.example/images/{product}.jpg" for product in ids.to_pylist()
+            ],
             "in_stock": rng.random(len(names)) < 0.97,
         }
     )
@@ -137,4 +152,6 @@ def _titles(shop: SyntheticShop, rng: Generator) -> list[str]:
 def _customers(shop: SyntheticShop, ids: Any, rng: Generator) -> Any:
     """A few in a hundred say no: to training, to the web, to email, each on its own."""
     yes = {purpose: rng.random(len(ids)) >= no for purpose, no in REFUSALS.items()}
-    return pa.table({"customer_id": ids, "market": pa.array(MARKETS).take(pa.array(shop.market)), **yes})
+    return pa.table(
+        {"customer_id": ids, "market": pa.array(MARKETS).take(pa.array(shop.market)), **yes}
+    )

@@ -65,7 +65,9 @@ class Trial:
 def _interrupts_after() -> Iterator[None]:
     """Ctrl-C counts when this is over: Optuna fails or leaves its lock behind where one comes while it writes."""
     came: list[int] = []
-    before = {number: signal.signal(number, lambda number, _: came.append(number)) for number in STOPS}
+    before = {
+        number: signal.signal(number, lambda number, _: came.append(number)) for number in STOPS
+    }
     try:
         yield
     finally:
@@ -82,15 +84,21 @@ class Study:
     """
 
     @_interrupts_after()
-    def __init__(self, path: Path, identity: Mapping[str, str], base: ModelSettings, seed: int) -> None:
+    def __init__(
+        self, path: Path, identity: Mapping[str, str], base: ModelSettings, seed: int
+    ) -> None:
         self.base: Values = {given.name: attrgetter(given.name)(base) for given in RANGES}
         self.seed = seed
         with _reading(path):
             self._study = _open(path)
             known = self._study.user_attrs
             self.trials = [self._trial(trial) for trial in _complete(self._study)]
-        if differing := [name for name, value in identity.items() if known.get(name, value) != value]:
-            problem = f"was made with other {' and other '.join(differing)}; remove it or name another"
+        if differing := [
+            name for name, value in identity.items() if known.get(name, value) != value
+        ]:
+            problem = (
+                f"was made with other {' and other '.join(differing)}; remove it or name another"
+            )
             raise InputError(f"--study {path}: {problem}")
         for name in sorted(identity.keys() - known.keys()):
             self._study.set_user_attr(name, identity[name])
@@ -102,27 +110,42 @@ class Study:
 
         # Seeded by what is done, so that a search that was interrupted goes on as if it had not been.
         seed = int(np.random.SeedSequence([self.seed, len(self.trials)]).generate_state(1)[0])
-        self._study.sampler = TPESampler(n_startup_trials=RANDOM_TRIALS, seed=seed, constant_liar=False)
+        self._study.sampler = TPESampler(
+            n_startup_trials=RANDOM_TRIALS, seed=seed, constant_liar=False
+        )
         if not self.trials:
             self._study.enqueue_trial(self.base)
-        trial = self._study.ask({given.name: _distribution(given, self.base[given.name]) for given in RANGES})
+        trial = self._study.ask(
+            {given.name: _distribution(given, self.base[given.name]) for given in RANGES}
+        )
         return trial, self._values(trial.params)
 
     @_interrupts_after()
     def tell(self, asked: optuna.Trial, trial: Trial) -> None:
-        asked.set_user_attr("recall", {task: found.tolist() for task, found in trial.recall.items()})
+        asked.set_user_attr(
+            "recall", {task: found.tolist() for task, found in trial.recall.items()}
+        )
         asked.set_user_attr("seconds", trial.seconds)
         self._study.tell(asked, trial.value)
         self.trials.append(trial)
 
     def _trial(self, trial: optuna.trial.FrozenTrial) -> Trial:
-        recall = {task: np.array(found, np.float64) for task, found in trial.user_attrs["recall"].items()}
-        return Trial(self._values(trial.params), recall, float(trial.values[0]), float(trial.user_attrs["seconds"]))
+        recall = {
+            task: np.array(found, np.float64) for task, found in trial.user_attrs["recall"].items()
+        }
+        return Trial(
+            self._values(trial.params),
+            recall,
+            float(trial.values[0]),
+            float(trial.user_attrs["seconds"]),
+        )
 
     def _values(self, params: Mapping[str, float]) -> Values:
         """With the three digits that a person would write; the base settings as they are."""
         return {
-            name: value if isinstance(value, int) or value == self.base[name] else float(f"{value:.3g}")
+            name: value
+            if isinstance(value, int) or value == self.base[name]
+            else float(f"{value:.3g}")
             for name, value in params.items()
         }
 
@@ -131,7 +154,9 @@ def changed(settings: Any, values: Mapping[str, float]) -> Any:
     """The settings with other values, by their dotted names."""
     for name, value in values.items():
         first, _, rest = name.partition(".")
-        settings = replace(settings, **{first: changed(getattr(settings, first), {rest: value}) if rest else value})
+        settings = replace(
+            settings, **{first: changed(getattr(settings, first), {rest: value}) if rest else value}
+        )
     return settings
 
 
@@ -157,7 +182,9 @@ def _open(path: Path) -> optuna.Study:
                 raise ValueError(f"line {number}")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     storage = JournalStorage(JournalFileBackend(str(path)))
-    return optuna.create_study(storage=storage, study_name="tune", direction="maximize", load_if_exists=True)
+    return optuna.create_study(
+        storage=storage, study_name="tune", direction="maximize", load_if_exists=True
+    )
 
 
 def _is_entry(line: bytes) -> bool:
@@ -181,4 +208,6 @@ def _reading(path: Path) -> Iterator[None]:
     except OSError as error:
         raise InputError(f"--study {path}: {error.strerror or error}") from error
     except (ValueError, LookupError, TypeError, AssertionError) as error:
-        raise InputError(f"--study {path}: no study, or a damaged one ({error}); remove it or name another") from error
+        raise InputError(
+            f"--study {path}: no study, or a damaged one ({error}); remove it or name another"
+        ) from error

@@ -31,7 +31,9 @@ from training.reading.purchases import Purchases
 from training.reading.timestamps import day
 from training.tuning.study import RANGES, Recall, Study, Trial, Values, changed
 
-Askers = dict[str, NDArray[np.bool_]]  # task -> (customers of the split,), whether it asks about them
+Askers = dict[
+    str, NDArray[np.bool_]
+]  # task -> (customers of the split,), whether it asks about them
 TRIALS: Final = 50  # where neither trials nor minutes are given
 
 
@@ -60,7 +62,9 @@ class Plan:
             raise InputError(f"--seed {self.seed}: expected at least 0")
         places = {path.resolve() for path in (self.output, self.study, self.config) if path}
         if len(places) < (3 if self.config else 2):
-            raise InputError(f"--output {self.output}: expected another file than --study and --config")
+            raise InputError(
+                f"--output {self.output}: expected another file than --study and --config"
+            )
         if self.output.is_dir() or not self.output.parent.is_dir():
             raise InputError(f"--output {self.output}: expected a file in a folder that exists")
         _write(self.output, None)
@@ -79,29 +83,43 @@ class Tuned:
 
     @property
     def changes(self) -> Values:
-        return {name: value for name, value in self.best.values.items() if value != self.base.values[name]}
+        return {
+            name: value
+            for name, value in self.best.values.items()
+            if value != self.base.values[name]
+        }
 
     @property
     def verdict(self) -> str:
         if not self.changes:
             return f"Best of {self.trials} trials: the base settings; nothing better was found."
         gain = f"{self.gain.value:+.1%} Recall@{self.k} (95 %: {self.gain.low:+.1%} to {self.gain.high:+.1%})"
-        chance = "; this is within chance, the base settings may serve as well" if self.gain.low <= 0 else ""
+        chance = (
+            "; this is within chance, the base settings may serve as well"
+            if self.gain.low <= 0
+            else ""
+        )
         return f"Best of {self.trials} trials: {gain} against the base settings{chance}."
 
 
-def tune(purchases: Purchases, config: Config, plan: Plan, reporter: Reporter, *, started: float) -> Tuned:
+def tune(
+    purchases: Purchases, config: Config, plan: Plan, reporter: Reporter, *, started: float
+) -> Tuned:
     """Search until the plan's trials are done or its minutes since `started` are over; write the best settings.
 
     The last test days are left out before anything is looked at. Ctrl-C ends the search and keeps what is done.
     """
     told: dict[str, Any] = tomllib.loads(plan.config.read_text("utf-8")) if plan.config else {}
     # Bundles are not part of a trial's value.
-    config = config.model_copy(update={"evaluation": config.evaluation.model_copy(update={"max_orders": 1})})
+    config = config.model_copy(
+        update={"evaluation": config.evaluation.model_copy(update={"max_orders": 1})}
+    )
     seen = before_last_window(purchases, config.evaluation.test_days)
     parts = split(seen, config.evaluation)
     if parts is None:
-        raise InputError(f"Nothing can be tuned: {TOO_LITTLE}, twice {config.evaluation.test_days} days")
+        raise InputError(
+            f"Nothing can be tuned: {TOO_LITTLE}, twice {config.evaluation.test_days} days"
+        )
     study = Study(plan.study, identity(seen, config), config.model, plan.seed)
     ends = math.inf if plan.minutes is None else started + 60 * plan.minutes
     stopped = False
@@ -122,14 +140,20 @@ def before_last_window(purchases: Purchases, test_days: int) -> Purchases:
     """What precedes the days that figures are reported for."""
     seen = only(purchases, purchases.time < cut_of(purchases, test_days))
     if not (seen.kind == PURCHASE).any():
-        raise InputError(f"Nothing can be tuned: no purchase is older than the last {test_days} days")
+        raise InputError(
+            f"Nothing can be tuned: no purchase is older than the last {test_days} days"
+        )
     return seen
 
 
 def identity(seen: Purchases, config: Config) -> dict[str, str]:
     """What the trials of one study have in common."""
     digest = hashlib.sha256()
-    for array in (*(getattr(seen, name) for name in LINES), seen.product_ids.blob, seen.catalogue.category):
+    for array in (
+        *(getattr(seen, name) for name in LINES),
+        seen.product_ids.blob,
+        seen.catalogue.category,
+    ):
         digest.update(np.ascontiguousarray(array).data)
     return {
         "purchases": digest.hexdigest(),
@@ -145,7 +169,9 @@ def worth(recall: Recall, base: Recall, askers: Askers) -> NDArray[np.float64]:
     value = 1/tasks · Σ_task Recall / Recall of the base, so that every task weighs the same.
     """
     # A task counts with enough customers, and a Recall that a better one can be divided by.
-    tasks = [task for task, of_base in base.items() if len(of_base) >= ENOUGH_CUSTOMERS and of_base.any()]
+    tasks = [
+        task for task, of_base in base.items() if len(of_base) >= ENOUGH_CUSTOMERS and of_base.any()
+    ]
     if not tasks:
         raise InputError("Nothing can be tuned: the base settings find nothing of what was bought")
     worth = np.zeros(len(askers[tasks[0]]))
@@ -195,7 +221,9 @@ def _tell(trials: list[Trial], limit: float, ends: float, reporter: Reporter) ->
     )
 
 
-def _tuned(trials: list[Trial], parts: Split, config: Config, seen: Purchases, stopped: bool) -> Tuned:
+def _tuned(
+    trials: list[Trial], parts: Split, config: Config, seen: Purchases, stopped: bool
+) -> Tuned:
     base, best, seed = trials[0], trials[_best(trials)], config.evaluation.seed
     of_base, of_best = (worth(trial.recall, base.recall, _askers(parts)) for trial in (base, best))
     return Tuned(
@@ -203,7 +231,10 @@ def _tuned(trials: list[Trial], parts: Split, config: Config, seen: Purchases, s
         best,
         len(trials),
         metrics.mean(of_best - of_base, seed),
-        {task: metrics.mean(best.recall[task] - recall, seed) for task, recall in base.recall.items()},
+        {
+            task: metrics.mean(best.recall[task] - recall, seed)
+            for task, recall in base.recall.items()
+        },
         config.evaluation.k,
         (int(seen.time.min()), parts.cut, int(seen.time.max())),
         stopped,
@@ -246,7 +277,11 @@ def print_tuned(console: Console, tuned: Tuned, plan: Plan) -> None:
         table.add_row(name, f"{tuned.base.values[name]:g}", f"{value:g}")
     for task, gap in tuned.differences.items():
         means = [f"{trial.recall[task].mean():.4f}" for trial in (tuned.base, tuned.best)]
-        table.add_row(f"Recall@{tuned.k}, {task}", *means, f"{gap.value:+.4f}, {gap.low:+.4f} to {gap.high:+.4f}")
+        table.add_row(
+            f"Recall@{tuned.k}, {task}",
+            *means,
+            f"{gap.value:+.4f}, {gap.low:+.4f} to {gap.high:+.4f}",
+        )
     console.print(table)
     for line in (
         tuned.verdict,

@@ -26,7 +26,12 @@ STORE = Store(Shelf(Ids.of(["apple", "pear"]), np.array([1.29, 0.8])), np.array(
 
 
 def test_an_array_is_named_by_its_path() -> None:
-    assert [name for name, _ in flatten(STORE)] == ["shelf.ids.blob", "shelf.ids.offsets", "shelf.price", "floor"]
+    assert [name for name, _ in flatten(STORE)] == [
+        "shelf.ids.blob",
+        "shelf.ids.offsets",
+        "shelf.price",
+        "floor",
+    ]
 
 
 def test_named_arrays_become_the_same_store_again() -> None:

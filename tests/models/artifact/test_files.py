@@ -103,7 +103,9 @@ def test_a_changed_manifest_is_refused(version: Path) -> None:
         files.load_artifact(version, Shelf)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": 3}', '{"schema": 3, "files": {"a": 3}}', "\ufeff{}"])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"schema": 3}', '{"schema": 3, "files": {"a": 3}}', "\ufeff{}"]
+)
 def test_a_manifest_that_is_none_is_refused(version: Path, text: str) -> None:
     (version / files.MANIFEST).write_text(text)
     with pytest.raises(ArtifactError, match=r"manifest\.json"):

@@ -86,8 +86,12 @@ def test_a_damaged_version_is_named_and_hides_no_other(tmp_path: Path) -> None:
     assert registry.prune(now=100 * DAY, keep=1, max_age_days=30) == [first]
 
 
-@pytest.mark.parametrize("content", [None, b"short", bytes(8_128)], ids=["missing", "short", "other bytes"])
-def test_a_version_of_which_a_file_is_damaged_is_named(tmp_path: Path, content: bytes | None) -> None:
+@pytest.mark.parametrize(
+    "content", [None, b"short", bytes(8_128)], ids=["missing", "short", "other bytes"]
+)
+def test_a_version_of_which_a_file_is_damaged_is_named(
+    tmp_path: Path, content: bytes | None
+) -> None:
     first, _ = publish(tmp_path, 1, 2)
     file = Registry(tmp_path).path(first) / "price.npy"
     assert file.stat().st_size == 8_128
@@ -104,7 +108,9 @@ def test_a_manifest_nested_without_end_is_damaged_and_no_more(tmp_path: Path) ->
     assert [entry.version for entry in Registry(tmp_path).versions()] == [first]
 
 
-def test_a_pruned_link_to_a_version_elsewhere_is_removed_and_the_version_stays(tmp_path: Path) -> None:
+def test_a_pruned_link_to_a_version_elsewhere_is_removed_and_the_version_stays(
+    tmp_path: Path,
+) -> None:
     first, _ = publish(tmp_path / "registry", 1, 2)
     registry, elsewhere = Registry(tmp_path / "registry"), tmp_path / "elsewhere"
     registry.path(first).rename(elsewhere)
@@ -139,7 +145,9 @@ def test_a_pointer_that_names_nothing_is_refused(tmp_path: Path, content: bytes)
 
 
 @pytest.mark.parametrize("content", [b"", b"../elsewhere\n", b"\xff\xfe"])
-def test_a_damaged_pointer_is_mended_by_naming_the_version_that_shall_be_active(tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_pointer_is_mended_by_naming_the_version_that_shall_be_active(
+    tmp_path: Path, content: bytes
+) -> None:
     first, second = publish(tmp_path, 1, 2)
     (tmp_path / "active").write_bytes(content)
     Registry(tmp_path).activate(first)
@@ -183,9 +191,13 @@ WRITER = textwrap.dedent("""
 """)
 
 
-def test_a_killed_training_leaves_the_registry_whole_and_the_next_one_cleans_up(tmp_path: Path) -> None:
+def test_a_killed_training_leaves_the_registry_whole_and_the_next_one_cleans_up(
+    tmp_path: Path,
+) -> None:
     (first,) = publish(tmp_path, 1)
-    with subprocess.Popen([sys.executable, "-c", WRITER, tmp_path], stdout=subprocess.PIPE, text=True) as writer:
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, tmp_path], stdout=subprocess.PIPE, text=True
+    ) as writer:
         assert writer.stdout is not None
         assert writer.stdout.readline() == "writing\n"
         assert len(list(tmp_path.glob("staging-*"))) == 1
@@ -207,7 +219,9 @@ def _publish_with_little_room(root: Path, answer: "multiprocessing.SimpleQueue[s
         publish(root, 2)
     except OSError as error:
         answer.put(type(error).__name__)
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)  # what measures coverage writes a file at the end
+    resource.setrlimit(
+        resource.RLIMIT_FSIZE, before
+    )  # what measures coverage writes a file at the end
 
 
 def test_a_full_disk_publishes_nothing(tmp_path: Path) -> None:
@@ -228,10 +242,14 @@ def _publish_many(root: Path, start: int) -> None:
         Registry(root).publish(replace(SHELF), manifest(day))
 
 
-def test_two_trainings_at_once_publish_both_and_readers_always_see_a_whole_version(tmp_path: Path) -> None:
+def test_two_trainings_at_once_publish_both_and_readers_always_see_a_whole_version(
+    tmp_path: Path,
+) -> None:
     publish(tmp_path, 1)
     context = multiprocessing.get_context("spawn")
-    writers = [context.Process(target=_publish_many, args=(tmp_path, start)) for start in (100, 200)]
+    writers = [
+        context.Process(target=_publish_many, args=(tmp_path, start)) for start in (100, 200)
+    ]
     for writer in writers:
         writer.start()
     registry, deadline = Registry(tmp_path), time.monotonic() + 60

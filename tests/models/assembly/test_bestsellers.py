@@ -26,7 +26,9 @@ def found(*rules: ShopRule, market: str = "north") -> Bestsellers:
     sales = SHOP.model.sales
     total = sales.popularity(moment(56), len(NAMES), SHOP.settings.popular).total
     code = SHOP.model.customers.market_names.find(market)
-    return bestsellers(sales, total, moment(56), 28, code).on(rule_effects_of(rules, SHOP.catalogue))
+    return bestsellers(sales, total, moment(56), 28, code).on(
+        rule_effects_of(rules, SHOP.catalogue)
+    )
 
 
 def shown(sellers: Bestsellers) -> list[str]:
@@ -40,16 +42,27 @@ def test_the_market_comes_first_then_the_whole_shop_then_all_time() -> None:
 
 def test_a_boost_counts_like_so_many_times_the_lines_and_one() -> None:
     boosts = [
-        ShopRule("up", RuleKind.BOOST, ProductSelector(("at home",)), strength=strength) for strength in (1.9, 2.1)
+        ShopRule("up", RuleKind.BOOST, ProductSelector(("at home",)), strength=strength)
+        for strength in (1.9, 2.1)
     ]
     assert [shown(found(boost))[0] for boost in boosts] == ["north hit", "at home"]
-    assert shown(found(ShopRule("old", RuleKind.BOOST, ProductSelector(("old",)), strength=2.5)))[1] == "old"
+    assert (
+        shown(found(ShopRule("old", RuleKind.BOOST, ProductSelector(("old",)), strength=2.5)))[1]
+        == "old"
+    )
 
 
 def test_slots_tell_the_lines_and_whether_there_were_any() -> None:
     removed = np.zeros(len(NAMES), np.uint8)
     removed[NAMES.index("at home")] = ExclusionRule.NOT_FOR_SALE
     slots = found().slots(removed, CapCounter([], 10), 3, Source.FILL)
-    assert [(NAMES[slot.item], slot.score) for slot in slots] == [("north hit", 3), ("south hit", 0), ("old", 0)]
+    assert [(NAMES[slot.item], slot.score) for slot in slots] == [
+        ("north hit", 3),
+        ("south hit", 0),
+        ("old", 0),
+    ]
     assert {slot.reason.kind for slot in slots} == {ReasonKind.POPULAR}
-    assert [slot.reason.text for slot in slots[:2]] == ["Popular right now", "Bought by other customers"]
+    assert [slot.reason.text for slot in slots[:2]] == [
+        "Popular right now",
+        "Bought by other customers",
+    ]

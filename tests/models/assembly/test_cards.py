@@ -47,19 +47,32 @@ def test_what_is_not_known_is_none_and_not_empty() -> None:
 
 
 def test_with_the_shops_address_pages_and_pictures_are_where_a_mail_finds_them() -> None:
-    catalogue = catalogue_of([Product("rye", url="/rye"), Product("sly", url="javascript:alert(1)")])
+    catalogue = catalogue_of(
+        [Product("rye", url="/rye"), Product("sly", url="javascript:alert(1)")]
+    )
     rye = card(catalogue, 0, "en_US", "https://shop.example")
-    assert (rye["url"], rye["image_url"]) == ("https://shop.example/rye", "https://shop.example/rye.jpg")
-    assert (card(catalogue, 0, "en_US")["url"], card(catalogue, 1, "en_US")["url"]) == ("/rye", None)
+    assert (rye["url"], rye["image_url"]) == (
+        "https://shop.example/rye",
+        "https://shop.example/rye.jpg",
+    )
+    assert (card(catalogue, 0, "en_US")["url"], card(catalogue, 1, "en_US")["url"]) == (
+        "/rye",
+        None,
+    )
 
 
 def test_an_offer_is_the_part_of_a_card_that_a_line_of_a_file_holds() -> None:
     whole, part = card(CATALOGUE, 0, "en_US"), offer(CATALOGUE, 0, "en_US")
-    assert part == {name: whole[name] for name in ("price", "currency", "price_text", "url", "image_url")}
+    assert part == {
+        name: whole[name] for name in ("price", "currency", "price_text", "url", "image_url")
+    }
 
 
 def test_a_price_without_a_currency_is_a_number_alone() -> None:
-    assert (card(CATALOGUE, 2, "en_US")["price"], card(CATALOGUE, 2, "en_US")["price_text"]) == (0.3, None)
+    assert (card(CATALOGUE, 2, "en_US")["price"], card(CATALOGUE, 2, "en_US")["price_text"]) == (
+        0.3,
+        None,
+    )
 
 
 def test_an_unknown_price_is_none() -> None:
@@ -67,7 +80,8 @@ def test_an_unknown_price_is_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("locale", "text"), [("en_US", "$1.29"), ("en-US", "$1.29"), ("de_DE", "1,29\xa0$"), ("fr-CA", "1,29\xa0$\xa0US")]
+    ("locale", "text"),
+    [("en_US", "$1.29"), ("en-US", "$1.29"), ("de_DE", "1,29\xa0$"), ("fr-CA", "1,29\xa0$\xa0US")],
 )
 def test_a_price_is_written_as_people_write_it_there(locale: str, text: str) -> None:
     assert price_text(1.29, "USD", locale) == text
@@ -82,7 +96,9 @@ def test_prices_can_be_written_for_a_real_locale(name: str) -> None:
     assert is_locale(name)
 
 
-@pytest.mark.parametrize("name", ["", "xx_YY", "english", "en_US_", "../../etc/passwd", "en US", "🧦"])
+@pytest.mark.parametrize(
+    "name", ["", "xx_YY", "english", "en_US_", "../../etc/passwd", "en US", "🧦"]
+)
 def test_a_name_of_no_place_is_no_locale(name: str) -> None:
     assert not is_locale(name)
 

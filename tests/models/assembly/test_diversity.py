@@ -21,11 +21,17 @@ from tests.support.shop import SMALL, Line, Product, moment, names, small_purcha
 SHELF = [
     *(Product(f"milk {size}", f"Milk {size}", "dairy", "Ashby") for size in (1, 2, 3)),
     *(Product(f"cream {size}", f"Cream {size}", "dairy", "Hartley") for size in (1, 2)),
-    *(Product(f"{thing} loaf", f"{thing.title()} loaf", "bakery", "Ashby") for thing in ("rye", "oat", "corn", "nut")),
+    *(
+        Product(f"{thing} loaf", f"{thing.title()} loaf", "bakery", "Ashby")
+        for thing in ("rye", "oat", "corn", "nut")
+    ),
     Product("gift card", "Gift card"),
     Product("key ring", "Key ring"),
     # These came on sale in the last week.
-    *(Product(f"new {thing}", f"New {thing}", "dairy", "Lake", from_day=25) for thing in ("quark", "feta", "skyr")),
+    *(
+        Product(f"new {thing}", f"New {thing}", "dairy", "Lake", from_day=25)
+        for thing in ("quark", "feta", "skyr")
+    ),
     Product("new rake", "New rake", "garden", from_day=25),
 ]
 IDS = sorted(product.id for product in SHELF)
@@ -39,7 +45,9 @@ def shop() -> Recommender:
     old = [product.id for product in SHELF if product.from_day is None]
     crowd = [Line(f"c{n}", name, n) for n in range(5) for name in old]
     ann = [Line("ann", name, day) for name in MILKS for day in (10, 20, 27)]
-    bob = [Line("bob", name, day) for name in LOAVES for day in (10, 20)] + [Line("bob", "new skyr", 27)]
+    bob = [Line("bob", name, day) for name in LOAVES for day in (10, 20)] + [
+        Line("bob", "new skyr", 27)
+    ]
     return trained(small_purchases([*crowd, *ann, *bob], SHELF))
 
 
@@ -47,7 +55,9 @@ def ranked(*products: str) -> np.ndarray:
     return np.array([IDS.index(name) for name in products], np.int64)
 
 
-def shown(shop: Recommender, n: int, *products: str, diversity: DiversitySettings = ANYTHING) -> list[str]:
+def shown(
+    shop: Recommender, n: int, *products: str, diversity: DiversitySettings = ANYTHING
+) -> list[str]:
     return [products[place] for place in varied(ranked(*products), n, shop.model, diversity)]
 
 
@@ -57,7 +67,13 @@ def test_the_best_come_first_where_nothing_is_alike(shop: Recommender) -> None:
 
 
 def test_two_sizes_of_milk_do_not_stand_side_by_side(shop: Recommender) -> None:
-    assert shown(shop, 5, *MILKS, "gift card", "rye loaf") == ["milk 1", "gift card", "milk 2", "rye loaf", "milk 3"]
+    assert shown(shop, 5, *MILKS, "gift card", "rye loaf") == [
+        "milk 1",
+        "gift card",
+        "milk 2",
+        "rye loaf",
+        "milk 3",
+    ]
     assert shown(shop, 3, *MILKS, "gift card", "rye loaf") == ["milk 1", "gift card", "milk 2"]
 
 
@@ -71,8 +87,19 @@ def test_sizes_stand_side_by_side_where_there_is_nothing_else(shop: Recommender)
     assert shown(shop, 4, *MILKS, "rye loaf") == ["milk 1", "rye loaf", "milk 2", "milk 3"]
 
 
-def test_only_so_many_of_a_category_are_shown_and_the_next_best_take_their_places(shop: Recommender) -> None:
-    everything = ["milk 1", "cream 1", "milk 2", "rye loaf", "cream 2", "gift card", "oat loaf", "key ring"]
+def test_only_so_many_of_a_category_are_shown_and_the_next_best_take_their_places(
+    shop: Recommender,
+) -> None:
+    everything = [
+        "milk 1",
+        "cream 1",
+        "milk 2",
+        "rye loaf",
+        "cream 2",
+        "gift card",
+        "oat loaf",
+        "key ring",
+    ]
     two_of_five = DiversitySettings(category=4)
     assert shown(shop, 5, *everything, diversity=two_of_five) == [
         *("milk 1", "cream 1", "rye loaf", "gift card", "oat loaf")
@@ -100,10 +127,15 @@ def test_nothing_is_lost_where_only_too_many_are_left(shop: Recommender) -> None
 
 
 def test_products_without_category_and_brand_are_not_of_a_kind(shop: Recommender) -> None:
-    assert shown(shop, 2, "gift card", "key ring", diversity=DiversitySettings(1, 1)) == ["gift card", "key ring"]
+    assert shown(shop, 2, "gift card", "key ring", diversity=DiversitySettings(1, 1)) == [
+        "gift card",
+        "key ring",
+    ]
 
 
-PERMUTED = st.permutations(IDS).flatmap(lambda order: st.integers(1, len(order)).map(lambda kept: order[:kept]))
+PERMUTED = st.permutations(IDS).flatmap(
+    lambda order: st.integers(1, len(order)).map(lambda kept: order[:kept])
+)
 
 
 @given(PERMUTED, st.integers(1, 15), st.integers(1, 10), st.integers(1, 10))
@@ -114,36 +146,61 @@ def test_whatever_is_ranked_limits_are_kept_while_anything_else_is_left(
     assert slate[0] == order[0]
     assert len(slate) == len(set(slate)) == min(n, len(order))
     traits, catalogue = shop.model.traits, shop.catalogue
-    for codes, most in ((traits.category, ceil(n * category / 10)), (catalogue.brand, ceil(n * brand / 10))):
+    for codes, most in (
+        (traits.category, ceil(n * category / 10)),
+        (catalogue.brand, ceil(n * brand / 10)),
+    ):
         kinds = Counter(int(codes[item]) for item in ranked(*slate).tolist() if codes[item] >= 0)
         if max(kinds.values(), default=0) > most:
-            assert not any(fits(shop, slate, name, n, category, brand) for name in set(order) - set(slate))
+            assert not any(
+                fits(shop, slate, name, n, category, brand) for name in set(order) - set(slate)
+            )
     for one, other in pairwise(ranked(*slate).tolist()):
         if traits.family[one] == traits.family[other]:
-            assert not any(fits(shop, slate, name, n, category, brand) for name in set(order) - set(slate))
+            assert not any(
+                fits(shop, slate, name, n, category, brand) for name in set(order) - set(slate)
+            )
 
 
 def fits(shop: Recommender, slate: list[str], name: str, n: int, category: int, brand: int) -> bool:
     """Whether a product that is not shown is of no kind of which there are enough."""
     item = IDS.index(name)
     return all(
-        codes[item] < 0 or np.count_nonzero(codes[ranked(*slate)] == codes[item]) < ceil(n * most / 10)
+        codes[item] < 0
+        or np.count_nonzero(codes[ranked(*slate)] == codes[item]) < ceil(n * most / 10)
         for codes, most in ((shop.model.traits.category, category), (shop.catalogue.brand, brand))
     )
 
 
-def with_arrivals(shop: Recommender, n: int, *products: str, customer: str = "ann", **diversity: int) -> list[str]:
+def with_arrivals(
+    shop: Recommender, n: int, *products: str, customer: str = "ann", **diversity: int
+) -> list[str]:
     """Of at least nine ranked products."""
     case = shop.case(shop.model.customers.ids.find(customer), SlateRequest(as_of=moment(28)))
-    settings = replace(SMALL, diversity=replace(ANYTHING, **diversity), arrivals=ArrivalSettings(share=0.2))
+    settings = replace(
+        SMALL, diversity=replace(ANYTHING, **diversity), arrivals=ArrivalSettings(share=0.2)
+    )
     places = arrange(ranked(*products), n, case, shop.model, settings, None, {}, ())
     return [products[place] for place in places]
 
 
-TEN = ["rye loaf", "milk 1", "oat loaf", "milk 2", "corn loaf", "milk 3", "nut loaf", "cream 1", "gift card", "cream 2"]
+TEN = [
+    "rye loaf",
+    "milk 1",
+    "oat loaf",
+    "milk 2",
+    "corn loaf",
+    "milk 3",
+    "nut loaf",
+    "cream 1",
+    "gift card",
+    "cream 2",
+]
 
 
-def test_the_last_places_are_for_arrivals_in_the_categories_that_a_customer_buys(shop: Recommender) -> None:
+def test_the_last_places_are_for_arrivals_in_the_categories_that_a_customer_buys(
+    shop: Recommender,
+) -> None:
     order = [*TEN, "new rake", "new skyr", "key ring", "new feta", "new quark"]
     assert with_arrivals(shop, 10, *order) == [*TEN[:8], "new skyr", "new feta"]
     assert with_arrivals(shop, 5, *order) == [*TEN[:4], "new skyr"]
@@ -177,12 +234,20 @@ def test_an_arrival_counts_to_the_limit_of_its_category(shop: Recommender) -> No
     order = ["milk 1", "rye loaf", "gift card", "cream 1", "oat loaf", "key ring", "new skyr"]
     assert with_arrivals(shop, 5, *order) == [*order[:4], "new skyr"]
     # Of two products from the dairy it is the second one.
-    assert with_arrivals(shop, 5, *order, category=4) == ["milk 1", "rye loaf", "gift card", "oat loaf", "new skyr"]
+    assert with_arrivals(shop, 5, *order, category=4) == [
+        "milk 1",
+        "rye loaf",
+        "gift card",
+        "oat loaf",
+        "new skyr",
+    ]
 
 
 def test_a_new_size_does_not_stand_beside_the_old_ones() -> None:
     shelf = [*SHELF, Product("milk 4", "Milk 4", "dairy", "Ashby", from_day=25)]
-    lines = [Line(f"c{n}", product.id, n) for n in range(5) for product in SHELF] + [Line("ann", "milk 1", 27)]
+    lines = [Line(f"c{n}", product.id, n) for n in range(5) for product in SHELF] + [
+        Line("ann", "milk 1", 27)
+    ]
     shop = trained(small_purchases(lines, shelf))
     order = ["rye loaf", "oat loaf", "gift card", "corn loaf", "milk 1", "key ring", "milk 4"]
     case = shop.case(shop.model.customers.ids.find("ann"), SlateRequest())
@@ -190,7 +255,9 @@ def test_a_new_size_does_not_stand_beside_the_old_ones() -> None:
     items = np.array([shop.catalogue.ids.find(name) for name in order])
     beside_none = ["rye loaf", "oat loaf", "gift card", "milk 4", "corn loaf", "milk 1"]
     for n, slate in ((5, [*order[:4], "milk 4"]), (6, beside_none)):
-        assert [order[place] for place in arrange(items, n, case, shop.model, settings, None, {}, ())] == slate
+        assert [
+            order[place] for place in arrange(items, n, case, shop.model, settings, None, {}, ())
+        ] == slate
 
 
 def test_a_placement_has_its_own_limits(shop: Recommender) -> None:

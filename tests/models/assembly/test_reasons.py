@@ -46,13 +46,18 @@ def bread(*days: float, returned: float = 0) -> Interactions:
         ((1.1, 1.2, 1.3), "You bought this 3 times"),
     ],
 )
-def test_how_often_something_is_bought_is_told_as_it_was(days: tuple[float, ...], sentence: str) -> None:
+def test_how_often_something_is_bought_is_told_as_it_was(
+    days: tuple[float, ...], sentence: str
+) -> None:
     reason = buy_again(bread(*days), 0, moment(max(days)))
     assert (reason.kind, reason.items, reason.text) == (ReasonKind.BUY_AGAIN, (0,), sentence)
 
 
 def test_one_of_three_sent_back_was_bought_all_the_same() -> None:
-    assert buy_again(bread(0, 9, 18, returned=1), 0, moment(18)).text == "You buy this about every 9 days"
+    assert (
+        buy_again(bread(0, 9, 18, returned=1), 0, moment(18)).text
+        == "You buy this about every 9 days"
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,16 +72,28 @@ def test_what_nobody_bought_lately_is_not_called_popular_now() -> None:
     assert popular(0).text == "Bought by other customers"
 
 
-TITLES = [Product("bread", title="Rye loaf"), Product("butter", title="Butter"), Product("jam"), Product("tea")]
+TITLES = [
+    Product("bread", title="Rye loaf"),
+    Product("butter", title="Butter"),
+    Product("jam"),
+    Product("tea"),
+]
 BREAD, BUTTER, JAM, TEA = range(4)
 
 
 @pytest.fixture(scope="module")
 def shop() -> Recommender:
     """Bread and butter in six orders, bread and tea in three, butter and jam in four, tea and jam in one each."""
-    baskets = [("bread", "butter")] * 6 + [("bread", "tea")] * 3 + [("butter", "jam")] * 4 + [("tea",), ("jam",)]
+    baskets = (
+        [("bread", "butter")] * 6
+        + [("bread", "tea")] * 3
+        + [("butter", "jam")] * 4
+        + [("tea",), ("jam",)]
+    )
     lines = [Line(f"c{n:02}", name, n) for n, basket in enumerate(baskets) for name in basket]
-    return trained(small_purchases([*lines, Line("ann", "bread", 14), Line("ann", "jam", 2)], TITLES))
+    return trained(
+        small_purchases([*lines, Line("ann", "bread", 14), Line("ann", "jam", 2)], TITLES)
+    )
 
 
 def ann(shop: Recommender, as_of: float = 14) -> Interactions:
@@ -109,14 +126,18 @@ def _only(shop: Recommender, item: int):
 
 
 def test_what_was_looked_at_was_not_bought(shop: Recommender) -> None:
-    visit = with_session(interactions(*_only(shop, TEA), moment(14), SMALL.history), np.array([BREAD, JAM], np.int32))
+    visit = with_session(
+        interactions(*_only(shop, TEA), moment(14), SMALL.history), np.array([BREAD, JAM], np.int32)
+    )
     found = neighbours_of(shop.catalogue, shop.model.neighbours, visit, [TEA, BUTTER], [])
     assert found[TEA].kind is ReasonKind.BECAUSE_YOU_VIEWED
     assert found[TEA].text == "Because you looked at Rye loaf"
 
 
 def test_what_lies_in_the_basket_was_not_looked_at(shop: Recommender) -> None:
-    visit = with_session(interactions(*_only(shop, TEA), moment(14), SMALL.history), np.array([BREAD, JAM], np.int32))
+    visit = with_session(
+        interactions(*_only(shop, TEA), moment(14), SMALL.history), np.array([BREAD, JAM], np.int32)
+    )
     found = neighbours_of(shop.catalogue, shop.model.neighbours, visit, [TEA], [BREAD])
     assert found[TEA].kind is ReasonKind.BECAUSE_OF_BASKET
     assert found[TEA].text == "Because Rye loaf is in your basket"
@@ -124,18 +145,28 @@ def test_what_lies_in_the_basket_was_not_looked_at(shop: Recommender) -> None:
 
 def test_customers_like_you_are_told_by_what_you_share(shop: Recommender) -> None:
     catalogue, factors = shop.catalogue, shop.model.factors
-    bought, looked = interactions(*_only(shop, BREAD), moment(14), SMALL.history), np.array([BREAD], np.int32)
-    reason = similar_customers(catalogue, bought, factors.observed(*observed(bought, SMALL)), [BUTTER])[BUTTER]
+    bought, looked = (
+        interactions(*_only(shop, BREAD), moment(14), SMALL.history),
+        np.array([BREAD], np.int32),
+    )
+    reason = similar_customers(
+        catalogue, bought, factors.observed(*observed(bought, SMALL)), [BUTTER]
+    )[BUTTER]
     assert (reason.kind, reason.items) == (ReasonKind.SIMILAR_CUSTOMERS, (BREAD,))
     assert reason.text == "Customers who buy Rye loaf, like you, chose this"
     visit = with_session(interactions(*_only(shop, TEA), moment(14), SMALL.history), looked)
-    reason = similar_customers(catalogue, visit, factors.observed(*observed(visit, SMALL)), [BUTTER])[BUTTER]
+    reason = similar_customers(
+        catalogue, visit, factors.observed(*observed(visit, SMALL)), [BUTTER]
+    )[BUTTER]
     assert reason.text == "Customers who like Rye loaf chose this"
 
 
 def test_nothing_to_explain_needs_no_reason(shop: Recommender) -> None:
     assert (
-        similar_customers(shop.catalogue, ann(shop), shop.model.factors.observed(*observed(ann(shop), SMALL)), []) == {}
+        similar_customers(
+            shop.catalogue, ann(shop), shop.model.factors.observed(*observed(ann(shop), SMALL)), []
+        )
+        == {}
     )
     assert neighbours_of(shop.catalogue, shop.model.neighbours, ann(shop), [], []) == {}
 
@@ -163,7 +194,11 @@ def tea_shop() -> Recommender:
     """Ann bought Ceylon once and Assam twice, and looked at Darjeeling; Bob sent his Assam back."""
     ann = [Line("ann", "assam", 2), Line("ann", "assam", 5), Line("ann", "ceylon", 6)]
     ann += [Line("ann", "darjeeling", day, kind="view") for day in (6, 7, 8)]
-    bob = [Line("bob", "assam", 2), Line("bob", "assam", 3, kind="return"), Line("bob", "ceylon", 1)]
+    bob = [
+        Line("bob", "assam", 2),
+        Line("bob", "assam", 3, kind="return"),
+        Line("bob", "ceylon", 1),
+    ]
     crowd = [Line(f"c{n}", name, 9, f"{n}") for n in range(5) for name in ("assam", "biscuit")]
     crowd += [Line(f"d{n}", name, 9, f"{n}") for n in range(5) for name in ("ceylon", "darjeeling")]
     return trained(small_purchases([*ann, *bob, *crowd], TEAS))
@@ -181,16 +216,24 @@ def test_an_aisle_is_known_by_what_was_bought_there_most(tea_shop: Recommender) 
     assert because(tea_shop, "bob", DARJEELING).items == (CEYLON,)  # he sent the other one back
 
 
-def test_where_nothing_of_the_aisle_was_bought_the_brand_is_the_reason(tea_shop: Recommender) -> None:
+def test_where_nothing_of_the_aisle_was_bought_the_brand_is_the_reason(
+    tea_shop: Recommender,
+) -> None:
     assert because(tea_shop, "ann", BISCUIT).items == (ASSAM,)
 
 
 def test_what_was_sent_back_is_no_reason_for_more_of_it(tea_shop: Recommender) -> None:
     reason = because(tea_shop, "bob", BISCUIT)
-    assert (reason.kind, reason.items, reason.text) == (ReasonKind.POPULAR, (), "Bought by other customers")
+    assert (reason.kind, reason.items, reason.text) == (
+        ReasonKind.POPULAR,
+        (),
+        "Bought by other customers",
+    )
 
 
-def test_what_has_neither_category_nor_brand_is_like_nothing_that_was_bought(tea_shop: Recommender) -> None:
+def test_what_has_neither_category_nor_brand_is_like_nothing_that_was_bought(
+    tea_shop: Recommender,
+) -> None:
     assert because(tea_shop, "ann", HONEY).kind is ReasonKind.POPULAR
 
 
@@ -205,7 +248,9 @@ def of(shop: Recommender, customer: str, basket: list[int], **sources: int) -> d
     return of_slate(list(sources.values()), named, case, basket, shop.model, shop.settings)
 
 
-def test_every_product_of_a_slate_is_explained_by_the_source_that_put_it_there(tea_shop: Recommender) -> None:
+def test_every_product_of_a_slate_is_explained_by_the_source_that_put_it_there(
+    tea_shop: Recommender,
+) -> None:
     everything = {
         "own_purchases": ASSAM,
         "category": BISCUIT,
@@ -225,12 +270,16 @@ def test_every_product_of_a_slate_is_explained_by_the_source_that_put_it_there(t
     assert of(tea_shop, "ann", [], popular=BISCUIT)[BISCUIT].text == "Popular right now"
 
 
-def test_bought_together_names_what_lies_in_the_basket_before_what_was_bought_last(tea_shop: Recommender) -> None:
+def test_bought_together_names_what_lies_in_the_basket_before_what_was_bought_last(
+    tea_shop: Recommender,
+) -> None:
     """On her last visit Ann bought Ceylon; Assam lies in her basket."""
     why = of(tea_shop, "ann", [ASSAM], bought_together=BISCUIT)
     assert (why[BISCUIT].kind, why[BISCUIT].items) == (ReasonKind.BOUGHT_TOGETHER, (ASSAM,))
     for basket in ([], [ASSAM]):
-        assert of(tea_shop, "ann", basket, bought_together=DARJEELING)[DARJEELING].items == (CEYLON,)
+        assert of(tea_shop, "ann", basket, bought_together=DARJEELING)[DARJEELING].items == (
+            CEYLON,
+        )
 
 
 def test_what_is_like_a_product_names_it(shop: Recommender) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models.artifact.registry import Registry
 from models.bundles.basket_ranker import FEATURES, BasketRanker
 from models.bundles.bundles import around, complete
-from models.ranking.learned_ranker import LearnedRanker
+from models.model import LearnedRanker
 from models.recommender import Recommender
 from models.settings import BundleSettings, HistorySettings
 from models.trees import Trees, TreeSplit
@@ -30,9 +30,17 @@ ORDERS = [(BREAD, BUTTER, JAM)] * 4 + [(BREAD, BUTTER)] * 2 + [(SOAP, TOWEL)] * 
 EVERYTHING = np.ones(5, np.bool_)
 
 
-def shop_of(orders: list[tuple[int, ...]], lesson: LearnedRanker | None = None, **changes: int) -> Recommender:
-    lines = [Line("", SHELF[item].id, 1, f"order {number}") for number, order in enumerate(orders) for item in order]
-    settings = replace(SMALL, history=HistorySettings(min_lines=1), bundles=BundleSettings(**changes))
+def shop_of(
+    orders: list[tuple[int, ...]], lesson: LearnedRanker | None = None, **changes: int
+) -> Recommender:
+    lines = [
+        Line("", SHELF[item].id, 1, f"order {number}")
+        for number, order in enumerate(orders)
+        for item in order
+    ]
+    settings = replace(
+        SMALL, history=HistorySettings(min_lines=1), bundles=BundleSettings(**changes)
+    )
     return trained(small_purchases(lines, SHELF), settings, lesson)
 
 
@@ -41,7 +49,9 @@ def baskets() -> BasketRanker:
     return shop_of(ORDERS).baskets
 
 
-def items(baskets: BasketRanker, *basket: int, allowed: NDArray[np.bool_] = EVERYTHING) -> list[int]:
+def items(
+    baskets: BasketRanker, *basket: int, allowed: NDArray[np.bool_] = EVERYTHING
+) -> list[int]:
     return baskets.candidates(basket, allowed).item.tolist()
 
 
@@ -96,12 +106,20 @@ def test_no_more_are_ranked_than_is_set_and_those_with_the_highest_scores() -> N
     best = np.sort(np.argsort(-everyone.score, kind="stable")[:2])
     assert kept.item.tolist() == everyone.item[best].tolist()
     assert kept.score.tolist() == everyone.score[best].tolist()
-    assert kept.ties.anchor[kept.starts].tolist() == everyone.ties.anchor[everyone.starts[best]].tolist()
+    assert (
+        kept.ties.anchor[kept.starts].tolist()
+        == everyone.ties.anchor[everyone.starts[best]].tolist()
+    )
 
 
-def test_the_formula_is_strength_times_a_power_of_lift_that_grows_with_the_basket(baskets: BasketRanker) -> None:
+def test_the_formula_is_strength_times_a_power_of_lift_that_grows_with_the_basket(
+    baskets: BasketRanker,
+) -> None:
     pairs, settings = baskets.model.orders, baskets.settings
-    for basket, exponent in (((BREAD,), settings.unit_lift_weight), ((BREAD, BUTTER), settings.lift_weight / 2)):
+    for basket, exponent in (
+        ((BREAD,), settings.unit_lift_weight),
+        ((BREAD, BUTTER), settings.lift_weight / 2),
+    ):
         expected = 0.0
         for anchor in basket:
             row = pairs.row(anchor)
@@ -116,7 +134,13 @@ def test_the_rows_of_one_product_can_be_counted(baskets: BasketRanker) -> None:
     # Of 10 orders bread stands in 7, butter in 6, jam in 4; bread and butter in 6, bread and jam in 4.
     found = columns(baskets, BREAD)
     for name, expected in {
-        "score": [0, log(baskets.ranked([BREAD], EVERYTHING)[1][1] / baskets.ranked([BREAD], EVERYTHING)[1][0])],
+        "score": [
+            0,
+            log(
+                baskets.ranked([BREAD], EVERYTHING)[1][1]
+                / baskets.ranked([BREAD], EVERYTHING)[1][0]
+            ),
+        ],
         "tied": [1, 1],
         "confidence_max": [6 / 7, 4 / 7],
         "confidence_mean": [6 / 7, 4 / 7],
@@ -153,7 +177,9 @@ def test_the_rows_of_a_whole_basket_can_be_counted(baskets: BasketRanker) -> Non
         assert found[name] == pytest.approx(expected, abs=1e-6), name
     assert found["lift_sum"] == pytest.approx(2 * found["lift_mean"])
     assert found["lift_max"] >= found["lift_mean"]
-    assert found["strongest_tie"] < log(baskets.candidates([BREAD, BUTTER, SOAP], EVERYTHING).score[0])
+    assert found["strongest_tie"] < log(
+        baskets.candidates([BREAD, BUTTER, SOAP], EVERYTHING).score[0]
+    )
 
 
 def test_a_product_without_brand_is_of_no_ones_brand(baskets: BasketRanker) -> None:
@@ -173,13 +199,25 @@ def test_once_something_was_learned_the_order_is_that_of_the_trees_and_the_score
     baskets: BasketRanker,
 ) -> None:
     learned = taught().baskets
-    assert [bundle.items for bundle in complete(baskets, [BREAD], EVERYTHING, 9)] == [(BUTTER,), (JAM,)]
-    for found in (complete(learned, [BREAD], EVERYTHING, 9), around(learned, BREAD, EVERYTHING, 9, 2)):
+    assert [bundle.items for bundle in complete(baskets, [BREAD], EVERYTHING, 9)] == [
+        (BUTTER,),
+        (JAM,),
+    ]
+    for found in (
+        complete(learned, [BREAD], EVERYTHING, 9),
+        around(learned, BREAD, EVERYTHING, 9, 2),
+    ):
         assert [bundle.items for bundle in found] == [(JAM,), (BUTTER,)]
-        assert [bundle.score for bundle in found] == pytest.approx([1 / (1 + exp(-0.5)), 1 / (1 + exp(0.5))])
+        assert [bundle.score for bundle in found] == pytest.approx(
+            [1 / (1 + exp(-0.5)), 1 / (1 + exp(0.5))]
+        )
         assert [bundle.support for bundle in found] == [4, 6]
     # Of equal chances the first by id.
-    assert [bundle.items for bundle in complete(learned, [BREAD, SOAP], EVERYTHING, 9)] == [(JAM,), (TOWEL,), (BUTTER,)]
+    assert [bundle.items for bundle in complete(learned, [BREAD, SOAP], EVERYTHING, 9)] == [
+        (JAM,),
+        (TOWEL,),
+        (BUTTER,),
+    ]
 
 
 def test_trees_learned_from_orders_find_nothing_for_an_empty_basket() -> None:
@@ -192,4 +230,6 @@ def test_what_was_learned_of_baskets_is_served_from_the_files_as_well(tmp_path: 
     registry.publish(shop.model, shop.manifest)
     served = open_shop(registry).baskets
     for basket in ([BREAD], [BREAD, SOAP]):
-        assert complete(served, basket, EVERYTHING, 9) == complete(shop.baskets, basket, EVERYTHING, 9)
+        assert complete(served, basket, EVERYTHING, 9) == complete(
+            shop.baskets, basket, EVERYTHING, 9
+        )

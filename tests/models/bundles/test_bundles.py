@@ -25,14 +25,20 @@ def baskets() -> BasketRanker:
 
 
 def by_guests(orders: list[list[str]]) -> list[Line]:
-    return [Line("", name, 1, f"order {number}") for number, order in enumerate(orders) for name in order]
+    return [
+        Line("", name, 1, f"order {number}")
+        for number, order in enumerate(orders)
+        for name in order
+    ]
 
 
 ORDERS_OF_GUESTS = by_guests([[NAMES[item] for item in order] for order in ORDERS])
 
 
 def counted(lines: list[Line], products: tuple[Product, ...] = (), **changes: int) -> BasketRanker:
-    settings = replace(SMALL, history=HistorySettings(min_lines=1), bundles=BundleSettings(**changes))
+    settings = replace(
+        SMALL, history=HistorySettings(min_lines=1), bundles=BundleSettings(**changes)
+    )
     return trained(small_purchases(lines, products), settings).baskets
 
 
@@ -53,11 +59,15 @@ def test_one_order_is_no_bundle(baskets: BasketRanker) -> None:
 
 def test_bundles_come_strongest_first_and_no_more_than_asked_for(baskets: BasketRanker) -> None:
     found = around(baskets, BREAD, EVERYTHING, 9, 2)
-    assert [bundle.score for bundle in found] == sorted((bundle.score for bundle in found), reverse=True)
+    assert [bundle.score for bundle in found] == sorted(
+        (bundle.score for bundle in found), reverse=True
+    )
     assert around(baskets, BREAD, EVERYTHING, 1, 2) == found[:1]
 
 
-def test_three_products_that_are_bought_together_are_one_unit_and_not_two(baskets: BasketRanker) -> None:
+def test_three_products_that_are_bought_together_are_one_unit_and_not_two(
+    baskets: BasketRanker,
+) -> None:
     assert items(around(baskets, BREAD, EVERYTHING, 9, 3)) == [(BUTTER, JAM)]
 
 
@@ -77,12 +87,16 @@ def test_products_rarely_ordered_together_are_no_unit() -> None:
     assert items(around(six, BREAD, EVERYTHING, 9, 2)) == [(BUTTER,)]
 
 
-def test_what_completes_a_basket_is_not_in_it_and_names_what_it_goes_with(baskets: BasketRanker) -> None:
+def test_what_completes_a_basket_is_not_in_it_and_names_what_it_goes_with(
+    baskets: BasketRanker,
+) -> None:
     found = complete(baskets, [BREAD, SOAP], EVERYTHING, 9)
     assert sorted(items(found)) == [(BUTTER,), (JAM,), (TOWEL,)]
     tied = {bundle.items[0]: (bundle.anchor, bundle.support) for bundle in found}
     assert tied == {BUTTER: (BREAD, 6), JAM: (BREAD, 4), TOWEL: (SOAP, 3)}
-    assert [bundle.score for bundle in found] == sorted((bundle.score for bundle in found), reverse=True)
+    assert [bundle.score for bundle in found] == sorted(
+        (bundle.score for bundle in found), reverse=True
+    )
 
 
 def test_an_empty_basket_is_completed_by_nothing(baskets: BasketRanker) -> None:
@@ -98,7 +112,13 @@ def test_a_weak_third_product_does_not_join_a_strong_pair() -> None:
     everything = np.ones(len(ids), np.bool_)
     cup, saucer, spoon = ids.find("cup"), ids.find("saucer"), ids.find("spoon")
     row = pairs.row(cup)
-    score = dict(zip(pairs.item[row].tolist(), pairs.link_scores(row, settings.unit_lift_weight).tolist(), strict=True))
+    score = dict(
+        zip(
+            pairs.item[row].tolist(),
+            pairs.link_scores(row, settings.unit_lift_weight).tolist(),
+            strict=True,
+        )
+    )
     assert score[spoon] < settings.coherence * score[saucer]
     assert items(around(baskets, cup, everything, 9, 2)) == [(saucer,), (spoon,)]
     assert items(around(baskets, cup, everything, 1, 3)) == [(saucer,)]
@@ -107,7 +127,11 @@ def test_a_weak_third_product_does_not_join_a_strong_pair() -> None:
 # Six customers come ten times, for bread, butter and one milk or the other in turn; four of them once take both milks.
 MILKS = {f"{brand} milk" for brand in ("blue", "red")}
 BREAKFASTS = [
-    (f"c{customer}", f"order {visit}", {"bread", "butter", ("blue milk", "red milk")[visit % 2]} | both)
+    (
+        f"c{customer}",
+        f"order {visit}",
+        {"bread", "butter", ("blue milk", "red milk")[visit % 2]} | both,
+    )
     for customer in range(6)
     for visit in range(10)
     for both in [MILKS if visit == 0 and customer < 4 else set()]
@@ -120,7 +144,9 @@ SHELF = tuple(
 
 def two_milks(*, guests: bool) -> BasketRanker:
     """So many others wash that even the two milks stand together more often than chance would have it."""
-    lines = [Line("", thing, 1, f"wash {number}") for number in range(400) for thing in ("soap", "towel")]
+    lines = [
+        Line("", thing, 1, f"wash {number}") for number in range(400) for thing in ("soap", "towel")
+    ]
     lines += [
         Line("" if guests else customer, thing, 1, f"{customer} {order}")
         for customer, order, things in BREAKFASTS
@@ -145,14 +171,22 @@ def named(baskets: BasketRanker, *names: str) -> list[int]:
 def test_bread_goes_with_milk_and_the_other_milk_does_not(milks: BasketRanker) -> None:
     everything = np.ones(6, np.bool_)
     bread, blue, red = named(milks, "bread", "blue milk", "red milk")
-    assert sorted(items(around(milks, blue, everything, 9, 2))) == [(bread,), tuple(named(milks, "butter"))]
+    assert sorted(items(around(milks, blue, everything, 9, 2))) == [
+        (bread,),
+        tuple(named(milks, "butter")),
+    ]
     assert {(blue,), (red,)} < set(items(around(milks, bread, everything, 9, 2)))
 
 
 def test_the_other_milk_completes_no_basket_that_holds_milk(milks: BasketRanker) -> None:
     everything = np.ones(6, np.bool_)
-    assert sets(milks, complete(milks, named(milks, "blue milk", "bread"), everything, 9)) == [{"butter"}]
-    assert sets(milks, complete(milks, named(milks, "bread", "butter"), everything, 9)) == [{"red milk"}, {"blue milk"}]
+    assert sets(milks, complete(milks, named(milks, "blue milk", "bread"), everything, 9)) == [
+        {"butter"}
+    ]
+    assert sets(milks, complete(milks, named(milks, "bread", "butter"), everything, 9)) == [
+        {"red milk"},
+        {"blue milk"},
+    ]
 
 
 def test_no_unit_of_three_or_four_holds_both_milks(milks: BasketRanker) -> None:
@@ -178,7 +212,11 @@ PANTRY_LINES = [
     line
     for customer in "abcdefgh"
     for line in (
-        *(Line(customer, name, 10 * visit) for visit in range(6) for name in ("bread", "rolls", "salt")),
+        *(
+            Line(customer, name, 10 * visit)
+            for visit in range(6)
+            for name in ("bread", "rolls", "salt")
+        ),
         Line(customer, "kettle", 5),
         Line(customer, "whisk", 6),
     )
@@ -197,7 +235,9 @@ def may_follow(baskets: BasketRanker, *order: str, without: tuple[str, ...] = ()
     return {ids[item] for item in np.flatnonzero(found).tolist()}
 
 
-def test_nothing_of_an_order_follows_it_nor_another_tool_where_nobody_needs_a_second(pantry: BasketRanker) -> None:
+def test_nothing_of_an_order_follows_it_nor_another_tool_where_nobody_needs_a_second(
+    pantry: BasketRanker,
+) -> None:
     assert may_follow(pantry, "kettle") == {"bread", "rolls", "salt"}
     assert may_follow(pantry, "bread", "whisk") == {"rolls", "salt"}
 
@@ -210,5 +250,7 @@ def test_a_product_of_no_category_rules_out_itself_alone(pantry: BasketRanker) -
     assert may_follow(pantry, "salt") == {"bread", "rolls", "kettle", "whisk"}
 
 
-def test_after_an_order_of_nothing_known_everything_that_is_allowed_may_follow(pantry: BasketRanker) -> None:
+def test_after_an_order_of_nothing_known_everything_that_is_allowed_may_follow(
+    pantry: BasketRanker,
+) -> None:
     assert may_follow(pantry, without=("bread",)) == {"rolls", "kettle", "whisk", "salt"}

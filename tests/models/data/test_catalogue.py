@@ -22,7 +22,9 @@ def catalogue() -> Catalogue:
 
 
 def on_sale(catalogue: Catalogue, day: float, market: str | None = None) -> list[str]:
-    return [catalogue.ids[int(item)] for item in np.flatnonzero(catalogue.sellable(moment(day), market))]
+    return [
+        catalogue.ids[int(item)] for item in np.flatnonzero(catalogue.sellable(moment(day), market))
+    ]
 
 
 def test_what_is_sold_out_is_not_for_sale(catalogue: Catalogue) -> None:

@@ -5,7 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.data.customers import NEVER_ASKED, NO, PERSONALIZE_EMAIL, PERSONALIZE_WEB, YES, Customers
+from models.data.customers import (
+    NEVER_ASKED,
+    NO,
+    PERSONALIZE_EMAIL,
+    PERSONALIZE_WEB,
+    YES,
+    Customers,
+)
 from models.data.ids import Ids
 from models.updates.customer import NO_UPDATE
 from models.updates.customer import allows as permitted
@@ -20,7 +27,13 @@ CUSTOMERS = Customers(
 )
 
 
-def allows(user: int, said: tuple[int, int] = (NEVER_ASKED, 0), unasked: int = YES, *, forgotten: bool = False) -> bool:
+def allows(
+    user: int,
+    said: tuple[int, int] = (NEVER_ASKED, 0),
+    unasked: int = YES,
+    *,
+    forgotten: bool = False,
+) -> bool:
     silent = (NEVER_ASKED, 0)
     told = replace(NO_UPDATE, consent=(silent, said, silent), unasked=unasked, forgotten=forgotten)
     return permitted(CUSTOMERS, user, PERSONALIZE_WEB, told)
@@ -43,7 +56,9 @@ def test_what_was_said_since_counts(user: int) -> None:
     assert not allows(user, (NO, 1000))
 
 
-def test_of_the_file_and_the_store_the_later_word_counts_and_the_stores_where_both_are_as_old() -> None:
+def test_of_the_file_and_the_store_the_later_word_counts_and_the_stores_where_both_are_as_old() -> (
+    None
+):
     assert allows(BOB, (NO, 999))
     assert not allows(BOB, (NO, 1000))
     assert allows(CAT, (YES, 1))

@@ -63,11 +63,17 @@ def test_a_market_counts_its_own_lines(sales: DailySales) -> None:
     assert window(sales, 4.4, 28, NORTH) == [1, 2]
 
 
-def test_popularity_halves_every_half_life_and_adds_up_to_what_the_window_sold(sales: DailySales) -> None:
-    popularity = sales.popularity(moment(4.4), 2, PopularSettings(half_life_days=2.0, window_days=3))
+def test_popularity_halves_every_half_life_and_adds_up_to_what_the_window_sold(
+    sales: DailySales,
+) -> None:
+    popularity = sales.popularity(
+        moment(4.4), 2, PopularSettings(half_life_days=2.0, window_days=3)
+    )
     # Bread sold twice on day 0 and once on day 2, milk on days 2 and 4; the newest day is half a day old on average.
     bread, milk = 2 * 0.5 ** (4.5 / 2) + 0.5 ** (2.5 / 2), 0.5 ** (2.5 / 2) + 0.5 ** (0.5 / 2)
-    assert popularity.recent.tolist() == pytest.approx([3 * bread / (bread + milk), 3 * milk / (bread + milk)])
+    assert popularity.recent.tolist() == pytest.approx(
+        [3 * bread / (bread + milk), 3 * milk / (bread + milk)]
+    )
     assert popularity.total.tolist() == [3, 2]
 
 
@@ -94,8 +100,12 @@ def test_the_season_is_what_sold_from_this_day_on_a_year_ago() -> None:
 
 
 def test_a_season_compares_with_the_share_of_the_year() -> None:
-    assert clothes(365).year.tolist() == pytest.approx([10 * 60 / 485, 10 * 365 / 485, 10 * 60 / 485])
-    assert clothes(365 + 20).year.tolist() == pytest.approx([10 * 40 / 445, 10 * 365 / 445, 10 * 40 / 445])
+    assert clothes(365).year.tolist() == pytest.approx(
+        [10 * 60 / 485, 10 * 365 / 485, 10 * 60 / 485]
+    )
+    assert clothes(365 + 20).year.tolist() == pytest.approx(
+        [10 * 40 / 445, 10 * 365 / 445, 10 * 40 / 445]
+    )
 
 
 def test_a_shop_younger_than_a_year_has_no_season() -> None:
@@ -128,13 +138,17 @@ def test_a_small_market_leans_on_the_whole_shop() -> None:
 
 
 def test_a_market_without_a_sale_is_the_whole_shop() -> None:
-    for there, everywhere in zip(vars(clothes(400, ELSEWHERE)).values(), vars(clothes(400)).values(), strict=True):
+    for there, everywhere in zip(
+        vars(clothes(400, ELSEWHERE)).values(), vars(clothes(400)).values(), strict=True
+    ):
         assert there.tolist() == pytest.approx(everywhere.tolist())
 
 
 @pytest.mark.parametrize("market", [NORTH, SOUTH])
 def test_a_market_is_stretched_to_the_size_of_the_whole_shop(market: int) -> None:
-    for here, everywhere in zip(vars(clothes(400, market, 5)).values(), vars(clothes(400)).values(), strict=True):
+    for here, everywhere in zip(
+        vars(clothes(400, market, 5)).values(), vars(clothes(400)).values(), strict=True
+    ):
         assert here.sum() == pytest.approx(everywhere.sum())
 
 
@@ -147,8 +161,15 @@ SALE = st.builds(
 )
 
 
-@given(st.lists(SALE, min_size=1, max_size=30), st.integers(-3, 45), st.integers(1, 30), st.sampled_from([None, 0, 1]))
-def test_any_window_is_counted_as_if_by_hand(lines: list[Line], day: int, days: int, market: int | None) -> None:
+@given(
+    st.lists(SALE, min_size=1, max_size=30),
+    st.integers(-3, 45),
+    st.integers(1, 30),
+    st.sampled_from([None, 0, 1]),
+)
+def test_any_window_is_counted_as_if_by_hand(
+    lines: list[Line], day: int, days: int, market: int | None
+) -> None:
     purchases = small_purchases(lines)
     newest = int(purchases.time.max())
     end = (newest // 86_400 + 1) * 86_400 if moment(day) >= newest else moment(day)
@@ -171,7 +192,9 @@ MARKET = st.sampled_from([None, 0, 1])
 
 
 @given(st.lists(SALE_OF_TWO_YEARS, min_size=1, max_size=60), st.integers(-3, 810), MARKET)
-def test_popularity_is_counted_as_if_by_hand(lines: list[Line], day: int, market: int | None) -> None:
+def test_popularity_is_counted_as_if_by_hand(
+    lines: list[Line], day: int, market: int | None
+) -> None:
     purchases = small_purchases(lines, SHELF)
     days = purchases.time // 86_400
     end = days.max() + 1 if moment(day) >= purchases.time.max() else moment(day) // 86_400
@@ -184,7 +207,9 @@ def test_popularity_is_counted_as_if_by_hand(lines: list[Line], day: int, market
         shares: list[float] = (counts / max(counts.sum(), 1)).tolist()
         return shares
 
-    popularity = daily_sales(purchases).popularity(moment(day), 3, PopularSettings(market_prior=1e-9), market)
+    popularity = daily_sales(purchases).popularity(
+        moment(day), 3, PopularSettings(market_prior=1e-9), market
+    )
     expected = {
         "total": share(0, end),
         "earlier": share(end - 84, end - 28) if end - 56 >= days.min() else None,
@@ -195,27 +220,38 @@ def test_popularity_is_counted_as_if_by_hand(lines: list[Line], day: int, market
     for name, shares in expected.items():
         size = (days < end).sum() if name == "total" else lately
         if shares is not None:
-            assert getattr(popularity, name).tolist() == pytest.approx([size * part for part in shares], abs=1e-4)
+            assert getattr(popularity, name).tolist() == pytest.approx(
+                [size * part for part in shares], abs=1e-4
+            )
 
 
 @given(st.lists(SALE_OF_TWO_YEARS, min_size=1, max_size=60), st.integers(0, 810), MARKET)
 def test_nothing_that_came_later_is_known(lines: list[Line], day: int, market: int | None) -> None:
     changed = [line if line.day <= day else replace(line, product="tea") for line in lines]
     before, after = (
-        daily_sales(small_purchases(shop, SHELF)).popularity(moment(day), 3, PopularSettings(), market)
+        daily_sales(small_purchases(shop, SHELF)).popularity(
+            moment(day), 3, PopularSettings(), market
+        )
         for shop in (lines, changed)
     )
     for known, seen in zip(vars(before).values(), vars(after).values(), strict=True):
         assert known.tolist() == seen.tolist()
 
 
-LINES = st.lists(st.tuples(st.integers(0, 30), st.integers(-1, 1), st.integers(0, 2)), min_size=20, max_size=80)
+LINES = st.lists(
+    st.tuples(st.integers(0, 30), st.integers(-1, 1), st.integers(0, 2)), min_size=20, max_size=80
+)
 
 
 def reported(lines: list[tuple[int, int, int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
     day, market, item = np.array(lines, np.int64).reshape(-1, 3).T
     first = moment(0) // 86_400
-    return day + first, market.astype(np.int32), item.astype(np.int32), moment(int(day.max(initial=0)) + 0.5)
+    return (
+        day + first,
+        market.astype(np.int32),
+        item.astype(np.int32),
+        moment(int(day.max(initial=0)) + 0.5),
+    )
 
 
 def counted(lines: list[tuple[int, int, int]]) -> DailySales:
@@ -225,7 +261,8 @@ def counted(lines: list[tuple[int, int, int]]) -> DailySales:
         for n, (day, market, item) in enumerate(lines)
     ]
     known = [
-        Line("x", name, 0, market=market, order=name) for name, market in (("a", "north"), ("b", "south"), ("c", ""))
+        Line("x", name, 0, market=market, order=name)
+        for name, market in (("a", "north"), ("b", "south"), ("c", ""))
     ]
     return daily_sales(small_purchases(known + sold))
 
@@ -237,9 +274,14 @@ def test_what_was_reported_since_counts_as_if_it_had_been_learned(
     half = len(lines) // 2
     continued, whole = counted(lines[:half]).continued(*reported(lines[half:])), counted(lines)
     if len(continued.indptr) == len(whole.indptr):
-        here, there = (sales.window(moment(as_of), days, 3, market).tolist() for sales in (continued, whole))
+        here, there = (
+            sales.window(moment(as_of), days, 3, market).tolist() for sales in (continued, whole)
+        )
         assert here == there
-        one, other = (sales.popularity(moment(as_of), 3, PopularSettings(), market) for sales in (continued, whole))
+        one, other = (
+            sales.popularity(moment(as_of), 3, PopularSettings(), market)
+            for sales in (continued, whole)
+        )
         assert one.recent.tolist() == pytest.approx(other.recent.tolist())
 
 

@@ -82,10 +82,14 @@ def test_looking_is_interest_and_no_purchase() -> None:
     assert (pairs.first.tolist(), pairs.last.tolist()) == ([NEVER], [NEVER])
 
 
-def test_what_is_looked_at_counts_like_the_products_of_a_visit_while_it_lasts_and_fades_to_little() -> None:
+def test_what_is_looked_at_counts_like_the_products_of_a_visit_while_it_lasts_and_fades_to_little() -> (
+    None
+):
     seen, named = at(1, (BREAD, 1, "view", 1)), with_session(at(1), np.array([BREAD], np.int32))
     assert seen.recent.tolist() == named.recent.tolist() == [1]
-    assert at(3, (BREAD, 1, "view", 1)).recent.tolist() == pytest.approx([0.05 * 0.5 ** (2 / 20)], rel=0.1)
+    assert at(3, (BREAD, 1, "view", 1)).recent.tolist() == pytest.approx(
+        [0.05 * 0.5 ** (2 / 20)], rel=0.1
+    )
 
 
 def test_what_was_put_into_the_cart_is_in_it_until_it_is_taken_out_bought_or_forgotten() -> None:
@@ -94,11 +98,17 @@ def test_what_was_put_into_the_cart_is_in_it_until_it_is_taken_out_bought_or_for
     assert at(1.5, put, (BREAD, 1.2, "remove_from_cart", -1)).in_cart.tolist() == [False]
     assert at(1.5, put, (BREAD, 1.2, "purchase", 1)).in_cart.tolist() == [False]
     assert at(2.5, put).in_cart.tolist() == [False]
-    assert at(1.2, put, (BREAD, 1.2, "remove_from_cart", -1)).recent.tolist() == pytest.approx([0], abs=0.5)
+    assert at(1.2, put, (BREAD, 1.2, "remove_from_cart", -1)).recent.tolist() == pytest.approx(
+        [0], abs=0.5
+    )
 
 
 def test_what_was_dismissed_or_rated_low_is_refused_until_it_is_bought_or_rated_high() -> None:
-    dismissed, low, high = (BREAD, 1, "dismiss", 1.0), (BREAD, 1, "rating", -1.0), (BREAD, 2, "rating", 1.0)
+    dismissed, low, high = (
+        (BREAD, 1, "dismiss", 1.0),
+        (BREAD, 1, "rating", -1.0),
+        (BREAD, 2, "rating", 1.0),
+    )
     for no in (dismissed, low):
         assert at(3, no).refused.tolist() == [True]
         assert at(3, no, (BREAD, 2, "purchase", 1)).refused.tolist() == [False]
@@ -125,7 +135,12 @@ def test_products_of_this_visit_add_interest_and_are_not_bought() -> None:
 
 
 def test_everyone_finds_their_own_events_and_guests_none() -> None:
-    lines = [Line("ann", "bread", 1), Line("bob", "milk", 2), Line("ann", "milk", 3), Line("", "bread", 1)]
+    lines = [
+        Line("ann", "bread", 1),
+        Line("bob", "milk", 2),
+        Line("ann", "milk", 3),
+        Line("", "bread", 1),
+    ]
     found = histories(small_purchases(lines))
     ann, bob = found.of(0), found.of(1)
     assert (ann.item.tolist(), ann.time.tolist()) == ([0, 1], [moment(1), moment(3)])
@@ -133,13 +148,15 @@ def test_everyone_finds_their_own_events_and_guests_none() -> None:
     assert len(found.none()) == 0
 
 
-EVENT = st.tuples(st.integers(0, 4), st.floats(0, 60), st.sampled_from(KINDS), st.sampled_from([0.25, 0.5, 1.0])).map(
-    lambda event: (*event[:3], -event[3] if event[2] in ("return", "remove_from_cart") else 1.0)
-)
+EVENT = st.tuples(
+    st.integers(0, 4), st.floats(0, 60), st.sampled_from(KINDS), st.sampled_from([0.25, 0.5, 1.0])
+).map(lambda event: (*event[:3], -event[3] if event[2] in ("return", "remove_from_cart") else 1.0))
 
 
 @given(st.lists(EVENT, max_size=25), st.floats(0, 80))
-def test_any_history_is_summed_as_if_by_hand(rows: list[tuple[int, float, str, float]], day: float) -> None:
+def test_any_history_is_summed_as_if_by_hand(
+    rows: list[tuple[int, float, str, float]], day: float
+) -> None:
     pairs, as_of = at(day, *rows), moment(day)
     seen = [row for row in rows if moment(row[1]) <= as_of]
     assert pairs.item.tolist() == sorted({item for item, *_ in seen})
@@ -165,5 +182,7 @@ def _adds(name: str, then: int, kind: str, weight: float, as_of: int) -> float:
         return weight * of_lines
     decay = 0.5 ** ((as_of - then) / DAY / getattr(SETTINGS, f"{name}_half_life_days"))
     if kind in ("view", "cart", "wishlist", "remove_from_cart", "click"):
-        of_interest += (1 - of_interest) * 0.5 ** ((as_of - then) / DAY / SETTINGS.visit_half_life_days)
+        of_interest += (1 - of_interest) * 0.5 ** (
+            (as_of - then) / DAY / SETTINGS.visit_half_life_days
+        )
     return weight * decay * (of_lines if name in ("long", "middle", "short") else of_interest)

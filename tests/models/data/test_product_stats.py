@@ -14,7 +14,9 @@ def traits(*products: Product) -> ProductStats:
 
 
 def test_the_categories_are_those_that_a_product_stands_in() -> None:
-    found = traits(Product("bread", category="bakery"), Product("jam"), Product("milk", category="dairy"))
+    found = traits(
+        Product("bread", category="bakery"), Product("jam"), Product("milk", category="dairy")
+    )
     assert found.category.tolist() == [0, -1, 1]
     assert found.categories == 2
 

@@ -52,7 +52,10 @@ def test_what_is_no_address_of_a_page_is_no_link(url: str, shop_url: str | None)
     ("url", "mended"),
     [
         ("https://shop.example/bread", "https://shop.example/bread"),
-        ("https://pictures.example/bread.jpg?w=200#top", "https://pictures.example/bread.jpg?w=200#top"),
+        (
+            "https://pictures.example/bread.jpg?w=200#top",
+            "https://pictures.example/bread.jpg?w=200#top",
+        ),
         ("/bread", "https://shop.example/bread"),
         ("bread", "https://shop.example/bread"),
         ("./bread", "https://shop.example/bread"),
@@ -71,7 +74,9 @@ def test_with_the_shops_address_every_link_is_absolute_https(url: str, mended: s
     assert absolute(url, SHOP) == mended
 
 
-@pytest.mark.parametrize("url", ["/bread", "bread", "//pictures.example/a.jpg", "http://other.example/bread"])
+@pytest.mark.parametrize(
+    "url", ["/bread", "bread", "//pictures.example/a.jpg", "http://other.example/bread"]
+)
 def test_without_the_shops_address_a_link_stays_as_the_catalogue_has_it(url: str) -> None:
     assert absolute(url, None) == url
 
@@ -107,8 +112,12 @@ def test_a_link_tells_the_shop_where_it_comes_from() -> None:
 
 
 def test_what_a_link_says_already_stays() -> None:
-    url = tagged("https://shop.example/bread?size=2&utm_source=feed&flag#reviews", "regulars", None, "bread")
-    assert url == ("https://shop.example/bread?size=2&utm_source=feed&flag&utm_medium=email&utm_content=bread#reviews")
+    url = tagged(
+        "https://shop.example/bread?size=2&utm_source=feed&flag#reviews", "regulars", None, "bread"
+    )
+    assert url == (
+        "https://shop.example/bread?size=2&utm_source=feed&flag&utm_medium=email&utm_content=bread#reviews"
+    )
     assert tagged(url, "regulars", None, "bread") == url
 
 

@@ -20,7 +20,17 @@ from models.rules.filters import Filters, Repeat
 from models.rules.shop_rules import CapBy, ProductSelector, RuleKind, ShopRule
 from models.slate import FallbackReason, Slate, SlateRequest, Source, Strategy
 from models.updates.customer import CustomerUpdate
-from tests.support.shop import AISLES, DAYS, MONTHLY, NO_EMAIL, REGULAR, SOLD_OUT, SPECIAL, moment, names
+from tests.support.shop import (
+    AISLES,
+    DAYS,
+    MONTHLY,
+    NO_EMAIL,
+    REGULAR,
+    SOLD_OUT,
+    SPECIAL,
+    moment,
+    names,
+)
 
 ROOT = Path(__file__).parents[3]
 PLAIN = SlateRequest(n=6, placement="email", purpose=PERSONALIZE_EMAIL)
@@ -48,7 +58,9 @@ def places(shop: Recommender, *products: str) -> tuple[int, ...]:
     return tuple(shop.catalogue.ids.find_all(products).tolist())
 
 
-def sent(shop: Recommender, mailing: MailKind, *happened: tuple[str, str, float], **asked: object) -> Slate:
+def sent(
+    shop: Recommender, mailing: MailKind, *happened: tuple[str, str, float], **asked: object
+) -> Slate:
     """The mail to someone new, a day after the shop's last one."""
     request = replace(PLAIN, as_of=moment(DAYS + 1), **asked)  # type: ignore[arg-type]
     slate, why = mail(shop, mailing, "newcomer", request, told(shop, *happened))
@@ -57,19 +69,28 @@ def sent(shop: Recommender, mailing: MailKind, *happened: tuple[str, str, float]
 
 
 def test_newsletters_and_what_is_new_go_to_all_and_the_others_to_one(shop: Recommender) -> None:
-    assert [mailing.value for mailing in MailKind if not mailing.triggered] == ["newsletter", "new_for_you"]
+    assert [mailing.value for mailing in MailKind if not mailing.triggered] == [
+        "newsletter",
+        "new_for_you",
+    ]
 
 
 @pytest.mark.parametrize("customer_id", SPECIAL)
 def test_a_newsletter_is_the_ordinary_slate(shop: Recommender, customer_id: str) -> None:
-    assert mail(shop, MailKind.NEWSLETTER, customer_id, PLAIN) == (shop.recommend(customer_id, PLAIN), None)
+    assert mail(shop, MailKind.NEWSLETTER, customer_id, PLAIN) == (
+        shop.recommend(customer_id, PLAIN),
+        None,
+    )
 
 
 @pytest.mark.parametrize("mailing", MailKind)
 def test_who_said_no_gets_what_is_popular(shop: Recommender, mailing: MailKind) -> None:
     since = told(shop, ("bread", "cart", DAYS), ("butter", "purchase", DAYS))
     slate, why = mail(shop, mailing, NO_EMAIL, replace(PLAIN, as_of=moment(DAYS + 1)), since)
-    assert (slate.strategy, slate.fallback_reason) == (Strategy.NOT_PERSONALIZED, FallbackReason.NO_CONSENT)
+    assert (slate.strategy, slate.fallback_reason) == (
+        Strategy.NOT_PERSONALIZED,
+        FallbackReason.NO_CONSENT,
+    )
     assert why is None
 
 
@@ -89,9 +110,17 @@ def test_a_strict_mail_is_what_it_is_about_alone(shop: Recommender) -> None:
     assert (names(shop, slate), slate.slots) == ([MONTHLY], why.slots)
 
 
-def test_who_is_known_by_an_order_alone_gets_what_goes_with_it_and_what_is_popular(shop: Recommender) -> None:
+def test_who_is_known_by_an_order_alone_gets_what_goes_with_it_and_what_is_popular(
+    shop: Recommender,
+) -> None:
     request = replace(PLAIN, n=40, as_of=moment(DAYS))
-    slate, why = mail(shop, MailKind.POST_PURCHASE, "stranger", request, facts=StoreFacts(order=places(shop, "bread")))
+    slate, why = mail(
+        shop,
+        MailKind.POST_PURCHASE,
+        "stranger",
+        request,
+        facts=StoreFacts(order=places(shop, "bread")),
+    )
     assert why is not None
     assert "butter" in names(shop, slate)[: len(why.slots)]
     assert (slate.strategy, slate.fallback_reason) == (Strategy.PERSONAL, None)
@@ -99,19 +128,37 @@ def test_who_is_known_by_an_order_alone_gets_what_goes_with_it_and_what_is_popul
     assert "bread" not in names(shop, slate)
 
 
-def test_a_welcome_shows_nothing_that_was_bought_and_an_ordinary_slate_may(shop: Recommender) -> None:
-    bought = [("bread", "purchase", DAYS), ("espresso", "purchase", DAYS), ("filter", "purchase", DAYS)]
+def test_a_welcome_shows_nothing_that_was_bought_and_an_ordinary_slate_may(
+    shop: Recommender,
+) -> None:
+    bought = [
+        ("bread", "purchase", DAYS),
+        ("espresso", "purchase", DAYS),
+        ("filter", "purchase", DAYS),
+    ]
     for repeat in Repeat:
         assert not {"bread", "espresso", "filter"} & set(
             names(shop, sent(shop, MailKind.WELCOME, *bought, n=40, repeat=repeat))
         )
     assert "bread" in names(
-        shop, sent(shop, MailKind.POST_PURCHASE, *bought, ("mug", "purchase", DAYS + 1), n=40, repeat=Repeat.INCLUDE)
+        shop,
+        sent(
+            shop,
+            MailKind.POST_PURCHASE,
+            *bought,
+            ("mug", "purchase", DAYS + 1),
+            n=40,
+            repeat=Repeat.INCLUDE,
+        ),
     )
 
 
 def test_the_mail_about_a_basket_alone_shows_what_is_in_it(shop: Recommender) -> None:
-    happened = [("bread", "cart", DAYS + 0.8), ("mug", "purchase", DAYS + 0.8), (SOLD_OUT, "cart", DAYS + 0.8)]
+    happened = [
+        ("bread", "cart", DAYS + 0.8),
+        ("mug", "purchase", DAYS + 0.8),
+        (SOLD_OUT, "cart", DAYS + 0.8),
+    ]
     assert names(shop, sent(shop, MailKind.BASKET, *happened))[0] == "bread"
     assert SOLD_OUT not in names(shop, sent(shop, MailKind.BASKET, *happened, n=40))
     assert "bread" not in names(shop, sent(shop, MailKind.WELCOME, *happened, n=40))
@@ -129,13 +176,17 @@ def test_what_the_shop_pins_keeps_its_spot_and_the_mail_is_led_around_it(shop: R
     assert slate.slots[0].source is Source.OWN_PURCHASES
 
 
-def test_a_mail_full_of_what_it_is_about_keeps_the_spots_of_the_shop_free(shop: Recommender) -> None:
+def test_a_mail_full_of_what_it_is_about_keeps_the_spots_of_the_shop_free(
+    shop: Recommender,
+) -> None:
     pin = ShopRule("pin", RuleKind.PIN, ProductSelector(("twine",)), position=1)
     plain = replace(PLAIN, n=2, as_of=moment(DAYS))
     for number in range(54):
         slate, why = mail(shop, MailKind.REPLENISHMENT, f"c{number:02}", plain)
         if why is not None and len(why.slots) == 2 and "twine" not in names(shop, slate):
-            pinned, _ = mail(shop, MailKind.REPLENISHMENT, f"c{number:02}", replace(plain, rules=(pin,)))
+            pinned, _ = mail(
+                shop, MailKind.REPLENISHMENT, f"c{number:02}", replace(plain, rules=(pin,))
+            )
             assert names(shop, pinned) == ["twine", names(shop, slate)[0]]
             break
     else:
@@ -145,7 +196,19 @@ def test_a_mail_full_of_what_it_is_about_keeps_the_spots_of_the_shop_free(shop: 
 HAPPENED = st.lists(
     st.tuples(
         st.integers(0, 39),
-        st.sampled_from(["purchase", "purchase", "return", "view", "cart", "cart", "wishlist", "dismiss", "exposure"]),
+        st.sampled_from(
+            [
+                "purchase",
+                "purchase",
+                "return",
+                "view",
+                "cart",
+                "cart",
+                "wishlist",
+                "dismiss",
+                "exposure",
+            ]
+        ),
         st.floats(DAYS - 60, DAYS + 30),
     ),
     max_size=8,
@@ -165,7 +228,9 @@ REQUESTS = st.builds(
         market=st.sampled_from([None, "north"]),
     ),
     placement=st.just("email"),
-    rules=st.sampled_from([(), (CAPS,), (CAPS, ShopRule("pin", RuleKind.PIN, ProductSelector(("ball",)), position=3))]),
+    rules=st.sampled_from(
+        [(), (CAPS,), (CAPS, ShopRule("pin", RuleKind.PIN, ProductSelector(("ball",)), position=3))]
+    ),
     purpose=st.just(PERSONALIZE_EMAIL),
 )
 
@@ -223,7 +288,13 @@ def test_whatever_happened_the_promises_of_a_mail_hold(
 
 def test_every_kind_is_documented() -> None:
     document = (ROOT / "docs/mailings.md").read_text()
-    sections = [line.removeprefix("## ").strip("`") for line in document.splitlines() if line.startswith("## ")]
-    assert [section for section in sections if section in set(MailKind)] == [mailing.value for mailing in MailKind]
+    sections = [
+        line.removeprefix("## ").strip("`")
+        for line in document.splitlines()
+        if line.startswith("## ")
+    ]
+    assert [section for section in sections if section in set(MailKind)] == [
+        mailing.value for mailing in MailKind
+    ]
     for mailing in MailKind:
         assert f"campaign={mailing.value}" in document

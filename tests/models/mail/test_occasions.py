@@ -63,7 +63,9 @@ def why(
     exclude: Sequence[str] = (),
 ) -> MailOccasion | None:
     filters = Filters(exclude=tuple(items(shop, *exclude)))
-    request = SlateRequest(n=n, as_of=moment(day), filters=filters, placement="email", purpose=PERSONALIZE_EMAIL)
+    request = SlateRequest(
+        n=n, as_of=moment(day), filters=filters, placement="email", purpose=PERSONALIZE_EMAIL
+    )
     return CustomerMail(shop, mailing, customer_id, request, told(shop, *happened), facts).occasion
 
 
@@ -94,7 +96,9 @@ def with_arrival(shop: Recommender, product: str, day: float) -> Recommender:
 # welcome
 
 
-def test_who_ordered_for_the_first_time_is_welcomed_for_two_weeks_with_what_goes_with_it(shop: Recommender) -> None:
+def test_who_ordered_for_the_first_time_is_welcomed_for_two_weeks_with_what_goes_with_it(
+    shop: Recommender,
+) -> None:
     ordered = ("bread", "purchase", DAYS)
     welcome = found(why(shop, MailKind.WELCOME, DAYS + 3, ordered))
     assert led_by(shop, welcome)[0] == "butter"
@@ -106,24 +110,42 @@ def test_who_ordered_for_the_first_time_is_welcomed_for_two_weeks_with_what_goes
     assert why(shop, MailKind.WELCOME, DAYS + 14.1, ordered) is None
 
 
-def test_who_has_only_looked_around_is_welcomed_without_products_of_its_own(shop: Recommender) -> None:
+def test_who_has_only_looked_around_is_welcomed_without_products_of_its_own(
+    shop: Recommender,
+) -> None:
     welcome = found(why(shop, MailKind.WELCOME, DAYS + 1, ("bread", "view", DAYS)))
     assert (welcome.slots, welcome.text) == ((), "Welcome! You first looked around here yesterday")
 
 
-def test_who_was_only_shown_something_or_looked_around_long_ago_is_not_welcomed(shop: Recommender) -> None:
+def test_who_was_only_shown_something_or_looked_around_long_ago_is_not_welcomed(
+    shop: Recommender,
+) -> None:
     assert why(shop, MailKind.WELCOME, DAYS) is None
     assert why(shop, MailKind.WELCOME, DAYS, ("bread", "exposure", DAYS - 1)) is None
     assert why(shop, MailKind.WELCOME, DAYS, ("bread", "view", DAYS - 20)) is None
 
 
 def test_who_ordered_first_after_a_long_look_around_is_welcomed(shop: Recommender) -> None:
-    assert why(shop, MailKind.WELCOME, DAYS + 1, ("ball", "view", DAYS - 40), ("bread", "purchase", DAYS)) is not None
+    assert (
+        why(
+            shop,
+            MailKind.WELCOME,
+            DAYS + 1,
+            ("ball", "view", DAYS - 40),
+            ("bread", "purchase", DAYS),
+        )
+        is not None
+    )
 
 
 @pytest.mark.parametrize("customer_id", ["c00", REGULAR, ONLY_RARE])
-def test_a_customer_of_old_is_not_welcomed_after_another_order(shop: Recommender, customer_id: str) -> None:
-    assert why(shop, MailKind.WELCOME, DAYS + 1, ("bread", "purchase", DAYS), customer_id=customer_id) is None
+def test_a_customer_of_old_is_not_welcomed_after_another_order(
+    shop: Recommender, customer_id: str
+) -> None:
+    assert (
+        why(shop, MailKind.WELCOME, DAYS + 1, ("bread", "purchase", DAYS), customer_id=customer_id)
+        is None
+    )
 
 
 # post_purchase
@@ -144,7 +166,10 @@ def test_an_order_that_is_named_counts_before_it_was_reported(shop: Recommender)
     after = found(why(shop, MailKind.POST_PURCHASE, DAYS, facts=facts))
     assert (led_by(shop, after)[0], after.text) == ("butter", "You ordered Bread today")
     assert after.until == moment(DAYS + 14)
-    assert why(shop, MailKind.POST_PURCHASE, DAYS + 30, ("bread", "purchase", DAYS), facts=facts) is None
+    assert (
+        why(shop, MailKind.POST_PURCHASE, DAYS + 30, ("bread", "purchase", DAYS), facts=facts)
+        is None
+    )
 
 
 def test_an_order_that_was_sent_back_is_followed_by_nothing(shop: Recommender) -> None:
@@ -155,12 +180,18 @@ def test_an_order_that_was_sent_back_is_followed_by_nothing(shop: Recommender) -
     assert why(shop, MailKind.POST_PURCHASE, DAYS + 2, bought, returned, facts=facts) is None
 
 
-def test_what_was_dismissed_or_is_excluded_or_sold_out_does_not_follow_an_order(shop: Recommender) -> None:
+def test_what_was_dismissed_or_is_excluded_or_sold_out_does_not_follow_an_order(
+    shop: Recommender,
+) -> None:
     bought = ("bread", "purchase", DAYS)
     assert "butter" in led_by(shop, why(shop, MailKind.POST_PURCHASE, DAYS + 1, bought))
     dismissed = ("butter", "dismiss", DAYS + 0.5)
-    assert "butter" not in led_by(shop, why(shop, MailKind.POST_PURCHASE, DAYS + 1, bought, dismissed))
-    assert "butter" not in led_by(shop, why(shop, MailKind.POST_PURCHASE, DAYS + 1, bought, exclude=["butter"]))
+    assert "butter" not in led_by(
+        shop, why(shop, MailKind.POST_PURCHASE, DAYS + 1, bought, dismissed)
+    )
+    assert "butter" not in led_by(
+        shop, why(shop, MailKind.POST_PURCHASE, DAYS + 1, bought, exclude=["butter"])
+    )
     in_stock = shop.catalogue.in_stock.copy()
     in_stock[items(shop, "butter")] = False
     sold_out = with_catalogue(shop, replace(shop.catalogue, in_stock=in_stock))
@@ -170,7 +201,9 @@ def test_what_was_dismissed_or_is_excluded_or_sold_out_does_not_follow_an_order(
 # replenishment
 
 
-def test_what_is_bought_every_month_is_mailed_about_from_three_days_before_it_is_due(shop: Recommender) -> None:
+def test_what_is_bought_every_month_is_mailed_about_from_three_days_before_it_is_due(
+    shop: Recommender,
+) -> None:
     due = found(why(shop, MailKind.REPLENISHMENT, LAST + 40, customer_id=REGULAR))
     (slot,) = due.slots
     assert (shop.catalogue.ids[slot.item], slot.source) == (MONTHLY, Source.OWN_PURCHASES)
@@ -180,11 +213,15 @@ def test_what_is_bought_every_month_is_mailed_about_from_three_days_before_it_is
     assert interval == pytest.approx(30, abs=5)
     assert why(shop, MailKind.REPLENISHMENT, LAST + interval - 3.1, customer_id=REGULAR) is None
     assert why(shop, MailKind.REPLENISHMENT, LAST + interval - 2.9, customer_id=REGULAR) is not None
-    assert why(shop, MailKind.REPLENISHMENT, LAST + 2.99 * interval, customer_id=REGULAR) is not None
+    assert (
+        why(shop, MailKind.REPLENISHMENT, LAST + 2.99 * interval, customer_id=REGULAR) is not None
+    )
     assert why(shop, MailKind.REPLENISHMENT, LAST + 3.01 * interval, customer_id=REGULAR) is None
 
 
-def test_what_is_due_is_mailed_about_no_more_once_it_is_bought_or_dismissed(shop: Recommender) -> None:
+def test_what_is_due_is_mailed_about_no_more_once_it_is_bought_or_dismissed(
+    shop: Recommender,
+) -> None:
     for kind in ("purchase", "dismiss"):
         happened = (MONTHLY, kind, LAST + 39)
         assert why(shop, MailKind.REPLENISHMENT, LAST + 40, happened, customer_id=REGULAR) is None
@@ -200,7 +237,9 @@ def test_what_was_bought_again_comes_before_what_was_bought_once(shop: Recommend
 # win_back
 
 
-def test_who_is_silent_for_twice_the_usual_time_is_won_back_with_favourites(shop: Recommender) -> None:
+def test_who_is_silent_for_twice_the_usual_time_is_won_back_with_favourites(
+    shop: Recommender,
+) -> None:
     assert why(shop, MailKind.WIN_BACK, LAST + 60, customer_id=REGULAR) is None
     back = found(why(shop, MailKind.WIN_BACK, LAST + 60.1, customer_id=REGULAR))
     assert led_by(shop, back) == [MONTHLY]
@@ -225,10 +264,18 @@ def test_who_ordered_once_is_won_back_after_ninety_days(shop: Recommender) -> No
 
 
 def test_favourites_take_half_of_it_and_what_is_new_comes_next(shop: Recommender) -> None:
-    bought = [(product, "purchase", day) for day in (100, 110, 120) for product in ("beans", "espresso", "mug")]
+    bought = [
+        (product, "purchase", day)
+        for day in (100, 110, 120)
+        for product in ("beans", "espresso", "mug")
+    ]
     new = with_arrival(shop, NEVER_SOLD, DAYS - 5)
     slots = found(why(new, MailKind.WIN_BACK, DAYS, *bought, n=4)).slots
-    assert [slot.source for slot in slots] == [Source.OWN_PURCHASES, Source.OWN_PURCHASES, Source.NEW]
+    assert [slot.source for slot in slots] == [
+        Source.OWN_PURCHASES,
+        Source.OWN_PURCHASES,
+        Source.NEW,
+    ]
     assert led_by(new, why(new, MailKind.WIN_BACK, DAYS, *bought, n=4))[2] == NEVER_SOLD
 
 
@@ -248,9 +295,13 @@ def back(shop: Recommender, product: str, day: float) -> StoreFacts:
         ("wishlist", "You wished for Kettle, and it is back"),
     ],
 )
-def test_who_wanted_what_was_sold_out_hears_that_it_is_back(shop: Recommender, kind: str, text: str) -> None:
+def test_who_wanted_what_was_sold_out_hears_that_it_is_back(
+    shop: Recommender, kind: str, text: str
+) -> None:
     facts = back(shop, NEVER_SOLD, DAYS)
-    mail = found(why(shop, MailKind.BACK_IN_STOCK, DAYS + 2, (NEVER_SOLD, kind, DAYS - 9), facts=facts))
+    mail = found(
+        why(shop, MailKind.BACK_IN_STOCK, DAYS + 2, (NEVER_SOLD, kind, DAYS - 9), facts=facts)
+    )
     assert (led_by(shop, mail), mail.text, mail.until) == ([NEVER_SOLD], text, moment(DAYS + 14))
     assert mail.slots[0].reason.kind is ReasonKind.BECAUSE_YOU_VIEWED
 
@@ -286,12 +337,18 @@ def test_who_buys_it_regularly_hears_that_it_is_back(shop: Recommender) -> None:
     ],
 )
 def test_nobody_else_hears_of_it(shop: Recommender, day: float, happened: list[Happened]) -> None:
-    assert why(shop, MailKind.BACK_IN_STOCK, day, *happened, facts=back(shop, NEVER_SOLD, DAYS)) is None
+    assert (
+        why(shop, MailKind.BACK_IN_STOCK, day, *happened, facts=back(shop, NEVER_SOLD, DAYS))
+        is None
+    )
 
 
 def test_what_is_sold_out_again_is_not_back(shop: Recommender) -> None:
     facts = back(shop, SOLD_OUT, DAYS)
-    assert why(shop, MailKind.BACK_IN_STOCK, DAYS + 2, (SOLD_OUT, "view", DAYS - 9), facts=facts) is None
+    assert (
+        why(shop, MailKind.BACK_IN_STOCK, DAYS + 2, (SOLD_OUT, "view", DAYS - 9), facts=facts)
+        is None
+    )
 
 
 # basket
@@ -319,7 +376,10 @@ def test_who_has_just_put_more_into_the_basket_has_not_left_it(shop: Recommender
 
 @pytest.mark.parametrize("kind", ["purchase", "remove_from_cart"])
 def test_what_was_bought_or_taken_out_was_not_left(shop: Recommender, kind: str) -> None:
-    assert why(shop, MailKind.BASKET, DAYS + 1, ("bread", "cart", DAYS), ("bread", kind, DAYS + 0.5)) is None
+    assert (
+        why(shop, MailKind.BASKET, DAYS + 1, ("bread", "cart", DAYS), ("bread", kind, DAYS + 0.5))
+        is None
+    )
 
 
 def test_what_is_sold_out_by_now_is_not_shown_in_the_basket(shop: Recommender) -> None:
@@ -329,7 +389,9 @@ def test_what_is_sold_out_by_now_is_not_shown_in_the_basket(shop: Recommender) -
 # new_for_you
 
 
-def test_who_buys_of_the_aisle_hears_of_what_is_new_there_until_it_is_new_no_more(shop: Recommender) -> None:
+def test_who_buys_of_the_aisle_hears_of_what_is_new_there_until_it_is_new_no_more(
+    shop: Recommender,
+) -> None:
     brandless = replace(shop.catalogue, brand=np.full(len(shop.catalogue), -1, np.int32))
     new = with_arrival(with_catalogue(shop, brandless), NEVER_SOLD, DAYS - 5)
     mail = found(why(new, MailKind.NEW_FOR_YOU, DAYS, customer_id="c02"))
@@ -339,7 +401,12 @@ def test_who_buys_of_the_aisle_hears_of_what_is_new_there_until_it_is_new_no_mor
     assert why(new, MailKind.NEW_FOR_YOU, DAYS + 23, customer_id="c02") is not None
     assert why(new, MailKind.NEW_FOR_YOU, DAYS + 23.1, customer_id="c02") is None
     assert why(new, MailKind.NEW_FOR_YOU, DAYS - 6, customer_id="c02") is None
-    assert why(new, MailKind.NEW_FOR_YOU, DAYS, (NEVER_SOLD, "purchase", DAYS - 0.5), customer_id="c02") is None
+    assert (
+        why(
+            new, MailKind.NEW_FOR_YOU, DAYS, (NEVER_SOLD, "purchase", DAYS - 0.5), customer_id="c02"
+        )
+        is None
+    )
     assert why(new, MailKind.NEW_FOR_YOU, DAYS, customer_id="c00") is None  # loves bread
     assert why(new, MailKind.NEW_FOR_YOU, DAYS, ("mug", "view", DAYS - 1)) is None
 
@@ -353,8 +420,14 @@ def test_who_buys_the_brand_hears_of_what_is_new_from_it(shop: Recommender) -> N
 
 
 @pytest.mark.parametrize("mailing", MailKind)
-def test_who_said_no_to_mails_and_who_is_unknown_gets_none(shop: Recommender, mailing: MailKind) -> None:
-    happened = (("bread", "cart", DAYS), ("butter", "purchase", DAYS + 0.1), (NEVER_SOLD, "view", DAYS - 9))
+def test_who_said_no_to_mails_and_who_is_unknown_gets_none(
+    shop: Recommender, mailing: MailKind
+) -> None:
+    happened = (
+        ("bread", "cart", DAYS),
+        ("butter", "purchase", DAYS + 0.1),
+        (NEVER_SOLD, "view", DAYS - 9),
+    )
     facts = back(shop, NEVER_SOLD, DAYS)
     for day in (DAYS + 0.5, DAYS + 100):
         assert why(shop, mailing, day, *happened, customer_id=NO_EMAIL, facts=facts) is None

@@ -21,7 +21,9 @@ def shop() -> Recommender:
     return trained(small_shop_purchases())
 
 
-def addressee(shop: Recommender, customer_id: str, request: SlateRequest | None = None) -> MailRecipient:
+def addressee(
+    shop: Recommender, customer_id: str, request: SlateRequest | None = None
+) -> MailRecipient:
     user = shop.model.customers.ids.find(customer_id)
     request = shop.at_home(user, request or SlateRequest(as_of=moment(DAYS)))
     return MailRecipient(shop, user, request, NO_UPDATE, NO_STORE_FACTS)
@@ -29,7 +31,9 @@ def addressee(shop: Recommender, customer_id: str, request: SlateRequest | None 
 
 @pytest.mark.parametrize("customer_id", ["c00", "c01", REGULAR, ONLY_RETURNED, "stranger"])
 @pytest.mark.parametrize("repeat", Repeat)
-def test_what_is_kept_out_is_what_any_slate_keeps_out(shop: Recommender, customer_id: str, repeat: Repeat) -> None:
+def test_what_is_kept_out_is_what_any_slate_keeps_out(
+    shop: Recommender, customer_id: str, repeat: Repeat
+) -> None:
     filters = Filters(exclude=(3, 9), category="dairy", max_price=20)
     request = SlateRequest(as_of=moment(DAYS - 9), filters=filters, recent=(5,), basket=(6,))
     one = addressee(shop, customer_id, request)
@@ -46,7 +50,9 @@ def test_what_was_sent_back_was_not_ordered(shop: Recommender) -> None:
     assert [shop.catalogue.ids[int(item)] for item in one.sent_back] == ["rake"]
     assert one.ordered_on(moment(120) // DAY) == []
     monthly = addressee(shop, REGULAR)
-    assert [shop.catalogue.ids[item] for item in monthly.ordered_on(moment(160) // DAY)] == ["decaf"]
+    assert [shop.catalogue.ids[item] for item in monthly.ordered_on(moment(160) // DAY)] == [
+        "decaf"
+    ]
 
 
 def named(shop: Recommender, *products: str) -> Sequence[int]:
@@ -66,7 +72,11 @@ def test_products_are_named_by_the_first_of_them(shop: Recommender) -> None:
 
 def test_days_are_counted_as_a_reader_counts_them(shop: Recommender) -> None:
     one = addressee(shop, "c00", SlateRequest(as_of=moment(DAYS + 0.5)))
-    assert [one.ago(moment(DAYS + day)) for day in (0.4, -0.1, -1.9)] == ["today", "yesterday", "2 days ago"]
+    assert [one.ago(moment(DAYS + day)) for day in (0.4, -0.1, -1.9)] == [
+        "today",
+        "yesterday",
+        "2 days ago",
+    ]
 
 
 def test_leading_products_differ_and_keep_to_the_caps_of_the_shop(shop: Recommender) -> None:
@@ -74,7 +84,10 @@ def test_leading_products_differ_and_keep_to_the_caps_of_the_shop(shop: Recommen
     items = named(shop, "bread", "bread", "toast", "rolls", "mug")
     slots = [Slot(item, 1.0, Source.OWN_PURCHASES, why) for item in items]
     assert [slot.item for slot in addressee(shop, "c00").leading(slots)] == [items[0], *items[2:]]
-    assert [slot.item for slot in addressee(shop, "c00", SlateRequest(n=2)).leading(slots)] == [items[0], items[2]]
+    assert [slot.item for slot in addressee(shop, "c00", SlateRequest(n=2)).leading(slots)] == [
+        items[0],
+        items[2],
+    ]
     one_an_aisle = ShopRule("cap", RuleKind.CAP, by=CapBy.CATEGORY, most=1)
     capped = addressee(shop, "c00", SlateRequest(n=10, rules=(one_an_aisle,)))
     assert [slot.item for slot in capped.leading(slots)] == [items[0], items[4]]

@@ -44,12 +44,22 @@ def sold(product: str, times: int) -> list[Line]:
 def shop() -> Recommender:
     """Every gap between two purchases is a week. Ann buys bread every week, and once she bought butter."""
     weekly = [Line(who, "bread", day) for who in ("ann", "bob", "cleo") for day in (0, 7, 14, 21)]
-    crowd = [*sold("rolls", 6), *sold("bagel", 3), *sold("milk", 4), *sold("rake", 5), *sold("jam", 7)]
+    crowd = [
+        *sold("rolls", 6),
+        *sold("bagel", 3),
+        *sold("milk", 4),
+        *sold("rake", 5),
+        *sold("jam", 7),
+    ]
     together = [Line(f"d{number}", name, 27) for number in range(4) for name in ("butter", "jam")]
-    return trained(small_purchases([*weekly, *crowd, *together, Line("ann", "butter", 20)], SHELF), SETTINGS)
+    return trained(
+        small_purchases([*weekly, *crowd, *together, Line("ann", "butter", 20)], SHELF), SETTINGS
+    )
 
 
-def case(shop: Recommender, day: float = 28, customer: str = "ann", basket: tuple[str, ...] = ()) -> RankingContext:
+def case(
+    shop: Recommender, day: float = 28, customer: str = "ann", basket: tuple[str, ...] = ()
+) -> RankingContext:
     request = SlateRequest(as_of=moment(day), basket=tuple(map(NAMES.index, basket)))
     return shop.case(shop.model.customers.ids.find(customer), request)
 
@@ -81,14 +91,17 @@ def test_everything_that_was_bought_before_is_proposed(shop: Recommender) -> Non
     assert proposed(shop, case(shop))["own_purchases"] == ["bread", "butter"]
 
 
-def test_of_too_many_habits_the_strongest_are_proposed_and_whatever_is_due(shop: Recommender) -> None:
+def test_of_too_many_habits_the_strongest_are_proposed_and_whatever_is_due(
+    shop: Recommender,
+) -> None:
     found = proposed(shop, case(shop), bought=1)
     assert found["own_purchases"] == ["bread"]
     assert found["due"] == ["bread", "butter"]
 
 
 @pytest.mark.parametrize(
-    ("day", "due"), [(22, []), (25.5, ["butter"]), (27, ["bread", "butter"]), (31, ["bread"]), (32, [])]
+    ("day", "due"),
+    [(22, []), (25.5, ["butter"]), (27, ["bread", "butter"]), (31, ["bread"]), (32, [])],
 )
 def test_a_product_is_due_about_an_interval_after_its_last_purchase(
     shop: Recommender, day: float, due: list[str]
@@ -99,9 +112,16 @@ def test_a_product_is_due_about_an_interval_after_its_last_purchase(
 
 @pytest.mark.parametrize(
     ("evidence", "source"),
-    [("affinity", "factors"), ("neighbours", "neighbours"), ("basket", "basket"), ("together", "bought_together")],
+    [
+        ("affinity", "factors"),
+        ("neighbours", "neighbours"),
+        ("basket", "basket"),
+        ("together", "bought_together"),
+    ],
 )
-def test_each_source_proposes_its_best_new_products(shop: Recommender, evidence: str, source: str) -> None:
+def test_each_source_proposes_its_best_new_products(
+    shop: Recommender, evidence: str, source: str
+) -> None:
     asked = saying(case(shop), **{evidence: {"bread": 9, "milk": 1, "rake": 3, "rolls": 2}})
     found = proposed(shop, asked, new=2)
     assert found[source] == ["rake", "rolls"]
@@ -109,7 +129,9 @@ def test_each_source_proposes_its_best_new_products(shop: Recommender, evidence:
     assert not any(found[other] for other in others)
 
 
-def test_what_the_rules_removed_is_not_proposed_and_the_next_best_takes_its_place(shop: Recommender) -> None:
+def test_what_the_rules_removed_is_not_proposed_and_the_next_best_takes_its_place(
+    shop: Recommender,
+) -> None:
     asked = saying(case(shop), affinity={"milk": 1, "rake": 3, "rolls": 2})
     found = proposed(shop, asked, without("rake", "bread", "loaf"), new=2)
     assert found["factors"] == ["rolls", "milk"]
@@ -121,7 +143,9 @@ def test_what_goes_with_the_last_purchase_is_proposed(shop: Recommender) -> None
     bought_butter_last = case(shop, day=20.5)
     assert bought_butter_last.profile.last_basket == [NAMES.index("butter")]
     assert proposed(shop, bought_butter_last)["bought_together"] == ["jam"]
-    assert proposed(shop, case(shop, day=28))["bought_together"] == []  # bread was always bought alone
+    assert (
+        proposed(shop, case(shop, day=28))["bought_together"] == []
+    )  # bread was always bought alone
 
 
 def test_what_completes_the_basket_is_proposed(shop: Recommender) -> None:
@@ -135,7 +159,9 @@ def test_what_sells_best_in_the_aisles_that_a_customer_knows_is_proposed(shop: R
     assert proposed(shop, case(shop), categories=1)["category"] == ["rolls", "bagel"]
     # Of an aisle so many are looked at, what she knows among them
     assert proposed(shop, case(shop), category=2)["category"] == ["rolls", "milk"]
-    assert proposed(shop, case(shop, customer="rake 1"))["category"] == []  # one rake is all there is
+    assert (
+        proposed(shop, case(shop, customer="rake 1"))["category"] == []
+    )  # one rake is all there is
 
 
 def test_a_customer_whose_purchases_stand_in_no_aisle_is_proposed_none(shop: Recommender) -> None:
@@ -148,7 +174,9 @@ def test_what_everybody_buys_is_proposed_to_who_does_not_know_it(shop: Recommend
     assert "jam" not in proposed(shop, case(shop, customer="jam 1"), new=3)["popular"]
 
 
-def test_arrivals_are_proposed_in_the_aisles_that_a_customer_knows_the_best_suited_first(shop: Recommender) -> None:
+def test_arrivals_are_proposed_in_the_aisles_that_a_customer_knows_the_best_suited_first(
+    shop: Recommender,
+) -> None:
     """Loaf is of the brand of her bread; hoes are nothing to her."""
     assert proposed(shop, case(shop))["new"] == ["loaf", "kaiser"]
     assert proposed(shop, case(shop), arrivals=1)["new"] == ["loaf"]
@@ -161,7 +189,9 @@ def test_products_suit_by_category_then_brand_and_a_usual_price(shop: Recommende
     items = np.array([NAMES.index(name) for name in ("loaf", "kaiser", "rolls", "rake", "jam")])
     bakery = float(asked.profile.category_share[0])
     ashby, hartley = asked.profile.brand_share.tolist()
-    assert (bakery + float(asked.profile.category_share[1]), ashby + hartley) == pytest.approx((1, 1))
+    assert (bakery + float(asked.profile.category_share[1]), ashby + hartley) == pytest.approx(
+        (1, 1)
+    )
     dearer = (model.traits.price_in_category[items] - asked.profile.price_in_category).tolist()
     assert by_attributes(items, asked.profile, model).tolist() == pytest.approx(
         [
@@ -172,11 +202,17 @@ def test_products_suit_by_category_then_brand_and_a_usual_price(shop: Recommende
             0,
         ]
     )
-    assert by_attributes(items, asked.profile, model)[1] > by_attributes(items, asked.profile, model)[2]  # too dear
+    assert (
+        by_attributes(items, asked.profile, model)[1]
+        > by_attributes(items, asked.profile, model)[2]
+    )  # too dear
 
 
 def test_a_product_without_a_price_suits_like_one_of_the_usual_price() -> None:
-    shelf = [Product("bread", category="bakery", price=2), Product("rolls", category="bakery", from_day=1)]
+    shelf = [
+        Product("bread", category="bakery", price=2),
+        Product("rolls", category="bakery", from_day=1),
+    ]
     shop = trained(small_purchases([Line("ann", "bread", 2), Line("bob", "bread", 2)], shelf))
     assert by_attributes(np.array([1]), case(shop, 2).profile, shop.model).tolist() == [1]
 
@@ -191,7 +227,11 @@ def test_candidates_are_what_any_source_proposed_each_once(shop: Recommender) ->
     assert candidates(found).tolist() == [2, 4, 9]
 
 
-@given(st.lists(st.booleans(), min_size=len(SHELF), max_size=len(SHELF)), st.floats(0, 40), st.sampled_from(NAMES))
+@given(
+    st.lists(st.booleans(), min_size=len(SHELF), max_size=len(SHELF)),
+    st.floats(0, 40),
+    st.sampled_from(NAMES),
+)
 def test_whatever_the_rules_leave_no_source_proposes_anything_else(
     shop: Recommender, allowed: list[bool], day: float, visited: str
 ) -> None:

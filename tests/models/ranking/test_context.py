@@ -8,7 +8,15 @@ from models.ranking.context import RankingContext, observed
 from models.recommender import NOBODY, Recommender
 from models.slate import SlateRequest
 from models.sources.scores import Scores
-from tests.support.shop import SMALL, Line, Product, moment, small_purchases, small_shop_purchases, trained
+from tests.support.shop import (
+    SMALL,
+    Line,
+    Product,
+    moment,
+    small_purchases,
+    small_shop_purchases,
+    trained,
+)
 
 BREAD, BUTTER, JAM, MILK, OATS, TEA = range(6)
 ANN, BOB = range(2)
@@ -45,7 +53,13 @@ def spoken(scores: Scores) -> list[int]:
 
 def test_every_source_says_what_it_knows_about_every_product(shop: Recommender) -> None:
     evidence = case(shop).evidence
-    assert spoken(evidence.affinity) == [BREAD, BUTTER, JAM, MILK, TEA]  # of oats nothing was learned
+    assert spoken(evidence.affinity) == [
+        BREAD,
+        BUTTER,
+        JAM,
+        MILK,
+        TEA,
+    ]  # of oats nothing was learned
     assert said(evidence.affinity)[BREAD] > said(evidence.affinity)[BUTTER]
     assert spoken(evidence.neighbours) == [BUTTER, MILK]  # of bread and of tea
     assert spoken(evidence.together) == [BUTTER]  # the last thing that Ann bought was bread
@@ -70,7 +84,9 @@ def test_the_basket_is_completed_apart_from_what_was_bought(shop: Recommender) -
 
 
 def test_what_lies_in_the_basket_twice_completes_it_like_once(shop: Recommender) -> None:
-    once, twice = (case(shop, basket=basket).evidence.basket for basket in ((MILK, JAM), (JAM, MILK, JAM)))
+    once, twice = (
+        case(shop, basket=basket).evidence.basket for basket in ((MILK, JAM), (JAM, MILK, JAM))
+    )
     assert said(once).tolist() == said(twice).tolist()
 
 
@@ -95,7 +111,12 @@ def test_somebody_of_whom_nothing_is_known_is_no_reason_for_anything(shop: Recom
 
 
 def test_a_model_is_as_old_as_the_newest_line_it_has_learned_from(shop: Recommender) -> None:
-    assert [case(shop, as_of=moment(day)).lag_days for day in (3, NOW, NOW + 0.5, NOW + 7)] == [0, 0, 0.5, 7]
+    assert [case(shop, as_of=moment(day)).lag_days for day in (3, NOW, NOW + 0.5, NOW + 7)] == [
+        0,
+        0,
+        0.5,
+        7,
+    ]
     assert case(shop).as_of == moment(NOW)
 
 
@@ -108,7 +129,9 @@ def test_an_arrival_is_one_until_the_customer_has_bought_it() -> None:
     assert case(shop, ann).arrivals.tolist() == []
 
 
-def test_confidence_grows_with_interest_and_what_was_only_looked_at_is_observed_too(shop: Recommender) -> None:
+def test_confidence_grows_with_interest_and_what_was_only_looked_at_is_observed_too(
+    shop: Recommender,
+) -> None:
     pairs = case(shop).pairs
     items, confidence = observed(pairs, SMALL)
     half_life, alpha = SMALL.history.taste_half_life_days, SMALL.factors.alpha

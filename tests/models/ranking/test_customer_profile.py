@@ -9,7 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.data.history import before, interactions, pair_starts, with_session
-from models.ranking.customer_profile import CUSTOMER_FEATURES, NEVER_DAYS, CustomerProfile, customer_profile
+from models.ranking.customer_profile import (
+    CUSTOMER_FEATURES,
+    NEVER_DAYS,
+    CustomerProfile,
+    customer_profile,
+)
 from models.settings import HistorySettings
 from tests.support.shop import Line, Product, moment, small_purchases
 from training.fitting.counts import histories
@@ -76,7 +81,11 @@ def test_whoever_came_once_has_no_rhythm() -> None:
 def test_a_product_is_known_by_the_visits_since_it_was_last_bought() -> None:
     found = ann()
     assert found.visits_since.tolist() == [0, 0, 1]  # bread, butter, jam
-    assert found.visit_share.tolist() == [1, 1, 0.5]  # jam in one of the two visits since the first jam
+    assert found.visit_share.tolist() == [
+        1,
+        1,
+        0.5,
+    ]  # jam in one of the two visits since the first jam
 
 
 def test_the_last_basket_is_what_was_bought_on_the_last_day() -> None:
@@ -85,7 +94,11 @@ def test_the_last_basket_is_what_was_bought_on_the_last_day() -> None:
 
 
 def test_what_was_sent_back_is_not_in_the_last_basket() -> None:
-    lines = [Line("ann", "bread", 3), Line("ann", "butter", 3), Line("ann", "butter", 5, kind="return")]
+    lines = [
+        Line("ann", "bread", 3),
+        Line("ann", "butter", 3),
+        Line("ann", "butter", 5, kind="return"),
+    ]
     assert profile(*lines, as_of=4).last_basket == [BREAD, BUTTER]
     assert profile(*lines, as_of=6).last_basket == [BREAD]
 
@@ -115,7 +128,11 @@ def test_the_usual_price_is_the_mean_of_what_is_bought_where_a_price_is_known() 
 @pytest.mark.parametrize("session", [(), (BREAD, JAM)])
 def test_who_never_bought_anything_has_no_habits(session: tuple[int, ...]) -> None:
     found = profile(as_of=5, session=session)
-    assert habits(found) == {**dict.fromkeys(CUSTOMER_FEATURES, 0), "visit_gap": NEVER_DAYS, "since_visit": NEVER_DAYS}
+    assert habits(found) == {
+        **dict.fromkeys(CUSTOMER_FEATURES, 0),
+        "visit_gap": NEVER_DAYS,
+        "since_visit": NEVER_DAYS,
+    }
     assert found.last_basket == []
     assert found.visits_since.tolist() == [NEVER_DAYS] * len(session)
     assert found.visit_share.tolist() == [0] * len(session)
@@ -126,8 +143,17 @@ def test_who_never_bought_anything_has_no_habits(session: tuple[int, ...]) -> No
 
 def test_looking_and_what_lies_in_the_session_make_no_habit() -> None:
     bought = profile(Line("ann", "bread", 1), as_of=5)
-    looked = profile(Line("ann", "bread", 1), Line("ann", "cheese", 4, kind="view"), as_of=5, session=(ROLLS,))
-    for name in ("customer", "category_share", "category_recent", "category_lines", "category_days", "brand_share"):
+    looked = profile(
+        Line("ann", "bread", 1), Line("ann", "cheese", 4, kind="view"), as_of=5, session=(ROLLS,)
+    )
+    for name in (
+        "customer",
+        "category_share",
+        "category_recent",
+        "category_lines",
+        "category_days",
+        "brand_share",
+    ):
         assert getattr(looked, name).tolist() == getattr(bought, name).tolist()
     assert (looked.last_basket, looked.price) == (bought.last_basket, bought.price)
     assert looked.visits_since.tolist() == [0, NEVER_DAYS, NEVER_DAYS]  # bread, cheese, rolls

@@ -18,7 +18,15 @@ from models.rules.filters import Filters
 from models.settings import FactorSettings, PopularSettings
 from models.slate import SlateRequest
 from models.sources.scores import SparseScores
-from tests.support.shop import SMALL, Line, Product, moment, small_purchases, small_shop_purchases, trained
+from tests.support.shop import (
+    SMALL,
+    Line,
+    Product,
+    moment,
+    small_purchases,
+    small_shop_purchases,
+    trained,
+)
 
 # Every day of the window counts alike; jam stands in no aisle, has no brand and no price.
 SHELF = [
@@ -42,7 +50,9 @@ def shop() -> Recommender:
     return trained(small_purchases([*ann, *crowd, Line("bob", "bread", NOW)], SHELF), SETTINGS)
 
 
-def case(shop: Recommender, day: float = NOW, customer: str = "ann", **asked: object) -> RankingContext:
+def case(
+    shop: Recommender, day: float = NOW, customer: str = "ann", **asked: object
+) -> RankingContext:
     user = shop.model.customers.ids.find(customer)
     return shop.case(user, SlateRequest(as_of=moment(day), **asked))  # type: ignore[arg-type]
 
@@ -52,7 +62,10 @@ def rows(shop: Recommender, asked: RankingContext, *products: str) -> dict[str, 
     names = products or tuple(NAMES)
     items = np.array([NAMES.index(name) for name in names], np.int64)
     found, _ = features(items, asked, shop.model, shop.settings)
-    return {name: dict(zip(FEATURES, row, strict=True)) for name, row in zip(names, found.tolist(), strict=True)}
+    return {
+        name: dict(zip(FEATURES, row, strict=True))
+        for name, row in zip(names, found.tolist(), strict=True)
+    }
 
 
 def row(shop: Recommender, asked: RankingContext, product: str) -> dict[str, float]:
@@ -61,9 +74,14 @@ def row(shop: Recommender, asked: RankingContext, product: str) -> dict[str, flo
 
 def saying(asked: RankingContext, **said: float) -> RankingContext:
     """The same case where the sources say this about jam, half of it about milk, and nothing of the rest."""
-    items, shares = np.array([NAMES.index("jam"), NAMES.index("milk")], np.int32), np.array([1, 0.5], np.float32)
+    items, shares = (
+        np.array([NAMES.index("jam"), NAMES.index("milk")], np.int32),
+        np.array([1, 0.5], np.float32),
+    )
     nothing = dict.fromkeys(SourceScores.__dataclass_fields__, SparseScores.none())
-    spoken = {name: SparseScores.summed(items, shares * np.float32(score)) for name, score in said.items()}
+    spoken = {
+        name: SparseScores.summed(items, shares * np.float32(score)) for name, score in said.items()
+    }
     return replace(asked, evidence=SourceScores(**(nothing | spoken)))
 
 
@@ -75,7 +93,9 @@ def test_every_column_has_one_name_and_those_of_the_blend_come_first() -> None:
 
 def test_evidence_enters_as_the_logarithm_of_itself_over_its_scale(shop: Recommender) -> None:
     scales = SETTINGS.scales
-    found = rows(shop, saying(case(shop), affinity=0.004, neighbours=0.01, basket=0.02, together=0.03))
+    found = rows(
+        shop, saying(case(shop), affinity=0.004, neighbours=0.01, basket=0.02, together=0.03)
+    )
     expected = {
         "affinity": log1p(0.004 / scales.affinity),
         "neighbours": log1p(0.01 / scales.neighbours),
@@ -96,12 +116,18 @@ def test_what_was_bought_before_brings_its_own_numbers(shop: Recommender) -> Non
     asked, history = case(shop), SETTINGS.history
     long, middle, short = (
         sum(2 ** (-(NOW - day) / half_life) for day in (0, 7, 14))
-        for half_life in (history.long_half_life_days, history.middle_half_life_days, history.short_half_life_days)
+        for half_life in (
+            history.long_half_life_days,
+            history.middle_half_life_days,
+            history.short_half_life_days,
+        )
     )
     repeats = shop.model.repeats
     interval = (14 + 2 * float(repeats.interval[0])) / (2 + 2)
     bread = row(shop, asked, "bread")
-    assert {name: bread[name] for name in ("own_long", "own_short", "repeat_rate", "overdue", *OWN)} == pytest.approx(
+    assert {
+        name: bread[name] for name in ("own_long", "own_short", "repeat_rate", "overdue", *OWN)
+    } == pytest.approx(
         {
             "own_long": log1p(long / SETTINGS.scales.own_long),
             "own_short": log1p(short / SETTINGS.scales.own_short),
@@ -120,12 +146,20 @@ def test_what_was_bought_before_brings_its_own_numbers(shop: Recommender) -> Non
         rel=1e-5,
     )
     milk = row(shop, asked, "milk")
-    assert (milk["own_lines"], milk["days_since"], milk["visits_since"], milk["visit_share"]) == (1, 21, 1, 0.5)
+    assert (milk["own_lines"], milk["days_since"], milk["visits_since"], milk["visit_share"]) == (
+        1,
+        21,
+        1,
+        0.5,
+    )
 
 
 def test_what_was_never_bought_has_no_history_and_is_infinitely_far_away(shop: Recommender) -> None:
     days = ("days_since", "days_since_first", "interval_days", "visits_since")
-    nothing = {*OWN, "own_long", "own_short", "repeat_rate", "overdue"} - {*days, "intervals_passed"}
+    nothing = {*OWN, "own_long", "own_short", "repeat_rate", "overdue"} - {
+        *days,
+        "intervals_passed",
+    }
     for product in ("jam", "butter"):  # butter was looked at
         found = row(shop, case(shop), product)
         assert {found[name] for name in nothing} == {0}
@@ -159,9 +193,15 @@ def test_two_purchases_are_too_few_to_be_overdue(shop: Recommender) -> None:
 
 def test_a_clock_that_stands_still_for_ever_stays_a_number(shop: Recommender) -> None:
     asked = case(shop)
-    never = replace(asked.clocks, interval=np.full(3, np.inf, np.float32), passed=np.zeros(3, np.float32))
+    never = replace(
+        asked.clocks, interval=np.full(3, np.inf, np.float32), passed=np.zeros(3, np.float32)
+    )
     found = row(shop, replace(asked, clocks=never), "bread")
-    assert (found["interval_days"], found["intervals_passed"], found["overdue"]) == (NEVER_DAYS, 0, 0)
+    assert (found["interval_days"], found["intervals_passed"], found["overdue"]) == (
+        NEVER_DAYS,
+        0,
+        0,
+    )
 
 
 def test_known_aisles_and_brands_speak_for_what_stands_in_them(shop: Recommender) -> None:
@@ -174,32 +214,52 @@ def test_known_aisles_and_brands_speak_for_what_stands_in_them(shop: Recommender
         ("milk", dairy, 21),
         ("butter", dairy, 21),
     ):
-        assert found[product]["category_share"] == pytest.approx(asked.profile.category_share[category])
-        assert found[product]["category_recent"] == pytest.approx(asked.profile.category_recent[category])
-        assert found[product]["category_lines"] == pytest.approx(asked.profile.category_lines[category])
+        assert found[product]["category_share"] == pytest.approx(
+            asked.profile.category_share[category]
+        )
+        assert found[product]["category_recent"] == pytest.approx(
+            asked.profile.category_recent[category]
+        )
+        assert found[product]["category_lines"] == pytest.approx(
+            asked.profile.category_lines[category]
+        )
         assert found[product]["category_days"] == days
     assert found["rolls"]["category_share"] > found["butter"]["category_share"] > 0
     ashby, hartley = asked.profile.brand_share.tolist()
     assert ashby > hartley > 0
-    brands = [found[product]["brand_share"] for product in ("bread", "butter", "milk", "rolls", "jam")]
+    brands = [
+        found[product]["brand_share"] for product in ("bread", "butter", "milk", "rolls", "jam")
+    ]
     assert brands == pytest.approx([ashby, ashby, hartley, hartley, 0])
 
 
 def test_a_product_without_category_brand_and_price_is_near_nothing(shop: Recommender) -> None:
     jam = row(shop, case(shop), "jam")
-    of_category = ("category_share", "category_recent", "category_lines", "category_sales", "share_of_category")
-    assert {jam[name] for name in (*of_category, "brand_share", "price", "dearer", "dearer_in_category")} == {0}
+    of_category = (
+        "category_share",
+        "category_recent",
+        "category_lines",
+        "category_sales",
+        "share_of_category",
+    )
+    assert {
+        jam[name] for name in (*of_category, "brand_share", "price", "dearer", "dearer_in_category")
+    } == {0}
     assert jam["category_days"] == NEVER_DAYS
 
 
 def test_prices_are_compared_with_what_the_customer_usually_pays(shop: Recommender) -> None:
     found = rows(shop, case(shop))
     traits, profile = shop.model.traits, case(shop).profile
-    assert found["rolls"]["dearer"] == pytest.approx(log(8) - log(2) + float(traits.log_price[0]) - profile.price)
+    assert found["rolls"]["dearer"] == pytest.approx(
+        log(8) - log(2) + float(traits.log_price[0]) - profile.price
+    )
     assert found["rolls"]["dearer"] - found["bread"]["dearer"] == pytest.approx(log(4))
     # Rolls are twice as dear as the bakery's mean, bread half as dear.
     assert found["rolls"]["dearer_in_category"] == pytest.approx(log(2) - profile.price_in_category)
-    assert found["bread"]["dearer_in_category"] == pytest.approx(-log(2) - profile.price_in_category)
+    assert found["bread"]["dearer_in_category"] == pytest.approx(
+        -log(2) - profile.price_in_category
+    )
 
 
 def test_a_customer_of_unknown_taste_finds_nothing_dear(shop: Recommender) -> None:
@@ -233,7 +293,9 @@ def test_a_visitor_brings_the_visit_and_no_habit(shop: Recommender) -> None:
     found = rows(shop, visit)
     assert found["jam"]["neighbours"] > found["bread"]["neighbours"] == 0  # who buys milk buys jam
     for one in found.values():
-        assert {one[name] for name in ("bought", "visits", "category_share", "brand_share", "own_long")} == {0}
+        assert {
+            one[name] for name in ("bought", "visits", "category_share", "brand_share", "own_long")
+        } == {0}
         assert (one["days_since"], one["since_visit"]) == (NEVER_DAYS, NEVER_DAYS)
 
 
@@ -279,9 +341,19 @@ PRODUCTS = st.tuples(
 
 
 @settings(max_examples=40)
-@given(SHOPS, PRODUCTS, st.floats(-10, 2000), st.sampled_from([(), (0,), (1, 3)]), st.sampled_from([None, "north"]))
+@given(
+    SHOPS,
+    PRODUCTS,
+    st.floats(-10, 2000),
+    st.sampled_from([(), (0,), (1, 3)]),
+    st.sampled_from([None, "north"]),
+)
 def test_in_any_shop_and_at_any_moment_every_number_is_finite(
-    lines: list[Line], products: tuple[Product, ...], day: float, session: tuple[int, ...], market: str | None
+    lines: list[Line],
+    products: tuple[Product, ...],
+    day: float,
+    session: tuple[int, ...],
+    market: str | None,
 ) -> None:
     quick = replace(SMALL, factors=FactorSettings(factors=2, iterations=1))
     shop = trained(small_purchases(lines, products), quick)
@@ -296,11 +368,16 @@ def test_in_any_shop_and_at_any_moment_every_number_is_finite(
 def test_the_rows_of_many_customers_are_those_of_each() -> None:
     shop = trained(small_shop_purchases())
     cases = [shop.case(user, SlateRequest()) for user in (0, 5, NOBODY, 9)]
-    items = [np.arange(start, len(shop.catalogue), 3, dtype=np.int64) for start in range(len(cases))]
+    items = [
+        np.arange(start, len(shop.catalogue), 3, dtype=np.int64) for start in range(len(cases))
+    ]
     together, bought = features_each(
         np.concatenate(items), RowGroups.of(map(len, items)), cases, shop.model, shop.settings
     )
-    alone = [features(some, case, shop.model, shop.settings) for some, case in zip(items, cases, strict=True)]
+    alone = [
+        features(some, case, shop.model, shop.settings)
+        for some, case in zip(items, cases, strict=True)
+    ]
     assert together.tolist() == np.concatenate([rows for rows, _ in alone]).tolist()
     assert bought.tolist() == np.concatenate([mine for _, mine in alone]).tolist()
     assert bought.any()

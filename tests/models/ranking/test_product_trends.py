@@ -23,7 +23,8 @@ from training.fitting.product_stats import fit_traits
 
 # A day counts as much as the next; the window is four weeks.
 SETTINGS = ModelSettings(
-    popular=PopularSettings(half_life_days=1e9, window_days=28, market_prior=1.0), arrivals=ArrivalSettings(days=10)
+    popular=PopularSettings(half_life_days=1e9, window_days=28, market_prior=1.0),
+    arrivals=ArrivalSettings(days=10),
 )
 BREAD, BUTTER, JAM, ROLLS = range(4)
 SHELF = [
@@ -36,10 +37,15 @@ SHELF = [
 
 def sold(product: str, *days: float, market: str = "") -> list[Line]:
     """By another customer every time."""
-    return [Line(f"{product} {market} {number}", product, day, market=market) for number, day in enumerate(days)]
+    return [
+        Line(f"{product} {market} {number}", product, day, market=market)
+        for number, day in enumerate(days)
+    ]
 
 
-def demand(*lines: Line, day: float, market: str = "", products: list[Product] = SHELF) -> ProductTrends:
+def demand(
+    *lines: Line, day: float, market: str = "", products: list[Product] = SHELF
+) -> ProductTrends:
     purchases = small_purchases(lines, products)
     count = np.arange(len(purchases.catalogue), dtype=np.float32)
     repeats = Repurchases(rate=count / 10, average=np.array([0.1], np.float32), interval=count + 7)
@@ -53,24 +59,35 @@ def column(found: ProductTrends, name: str) -> list[float]:
 
 
 # 10 loaves and 2 pats of butter in the last four weeks of a hundred days, 4 loaves and 6 jams long ago.
-FEW = [*sold("bread", *range(90, 100)), *sold("butter", 80, 81), *sold("bread", *range(4)), *sold("jam", *range(6))]
+FEW = [
+    *sold("bread", *range(90, 100)),
+    *sold("butter", 80, 81),
+    *sold("bread", *range(4)),
+    *sold("jam", *range(6)),
+]
 
 
 def test_lines_of_the_window_and_of_all_days_enter_as_logarithms() -> None:
     scales = SETTINGS.scales
     found = demand(*FEW, day=100)
-    assert column(found, "all_sales") == pytest.approx([log1p(lines / scales.all_sales) for lines in (14, 2, 6, 0)])
+    assert column(found, "all_sales") == pytest.approx(
+        [log1p(lines / scales.all_sales) for lines in (14, 2, 6, 0)]
+    )
     # A window's worth of the 22 lines: as many as were sold in the window.
     recent = [lines * 12 / 22 for lines in (14, 2, 6, 0)]
     assert found.popularity.recent.tolist() == pytest.approx(recent)
-    assert column(found, "recent_sales") == pytest.approx([log1p(lines / scales.recent_sales) for lines in recent])
+    assert column(found, "recent_sales") == pytest.approx(
+        [log1p(lines / scales.recent_sales) for lines in recent]
+    )
 
 
 def test_a_category_sells_what_its_products_sell_and_they_share_it() -> None:
     lines = [*sold("bread", 1, 2, 3), *sold("rolls", 1), *sold("butter", 2, 2), *sold("jam", 3)]
     found = demand(*lines, day=4)
     assert column(found, "category_sales") == pytest.approx([log1p(4), log1p(2), 0, log1p(4)])
-    assert column(found, "share_of_category") == pytest.approx([3 / 4, 1, 0, 1 / 4])  # jam is in none
+    assert column(found, "share_of_category") == pytest.approx(
+        [3 / 4, 1, 0, 1 / 4]
+    )  # jam is in none
 
 
 def test_what_sells_more_this_week_than_the_weeks_before_is_rising() -> None:
@@ -93,7 +110,11 @@ def test_what_sells_more_than_in_the_eight_weeks_before_is_in_demand() -> None:
 def test_a_season_returns_where_the_data_reach_back_a_year() -> None:
     """Jam was bought in the four weeks that follow, a year ago; rolls, bread's neighbours, in the other season."""
     every_week = range(0, 365, 7)
-    lines = [*sold("bread", *every_week), *sold("jam", *range(1, 28)), *sold("rolls", *range(180, 208))]
+    lines = [
+        *sold("bread", *every_week),
+        *sold("jam", *range(1, 28)),
+        *sold("rolls", *range(180, 208)),
+    ]
     found = demand(*lines, *sold("butter", 364), day=365)
     season = column(found, "season")
     assert season[JAM] > 0 > season[ROLLS]
@@ -107,7 +128,10 @@ def test_a_season_returns_where_the_data_reach_back_a_year() -> None:
 
 def test_a_trend_of_a_market_is_its_own() -> None:
     """In the north bread comes and butter goes, in the much larger south it is the other way round."""
-    north = [*sold("bread", *range(21, 28), market="north"), *sold("butter", *range(7), market="north")]
+    north = [
+        *sold("bread", *range(21, 28), market="north"),
+        *sold("butter", *range(7), market="north"),
+    ]
     south = [replace(line, day=27 - line.day, market="south") for line in north * 9]
     bread, butter, *_ = column(demand(*north, *south, day=28, market="north"), "week_trend")
     assert bread > 0 > butter
@@ -127,12 +151,18 @@ def test_a_product_without_a_category_shares_no_sales_with_others_like_it() -> N
 
 
 def test_products_bring_their_own_age_price_customers_and_returns() -> None:
-    lines = [*sold("bread", 0, 2, 3), *sold("butter", 6), Line("butter  0", "butter", 7, kind="return")]
+    lines = [
+        *sold("bread", 0, 2, 3),
+        *sold("butter", 6),
+        Line("butter  0", "butter", 7, kind="return"),
+    ]
     found = demand(*lines, Line("bread  0", "bread", 8), day=10)
     assert column(found, "age_days") == [10, 4, 0, 0]
     assert column(found, "customers") == pytest.approx([log1p(3), log1p(1), 0, 0])
     assert column(found, "return_rate") == [0, 1, 0, 0]
-    assert column(found, "price") == pytest.approx([log(2 / 4), log(8 / 4), 0, 0])  # over the median; jam has none
+    assert column(found, "price") == pytest.approx(
+        [log(2 / 4), log(8 / 4), 0, 0]
+    )  # over the median; jam has none
     assert column(found, "again_rate") == pytest.approx([0, 0.1, 0.2, 0.3])
     assert column(found, "again_days") == [7, 8, 9, 10]
 
@@ -156,7 +186,9 @@ def test_a_shop_without_categories_has_sellers_in_none() -> None:
 
 def arriving(*days: float | None) -> list[Product]:
     """Jams that came on sale on these days, and bread, which is always there."""
-    jams = [Product(f"jam {number}", category="jams", from_day=day) for number, day in enumerate(days)]
+    jams = [
+        Product(f"jam {number}", category="jams", from_day=day) for number, day in enumerate(days)
+    ]
     return [Product("bread"), *jams]
 
 
@@ -168,7 +200,11 @@ def arrived(*lines: Line, day: float, products: list[Product]) -> list[str]:
 
 def test_an_arrival_came_on_sale_within_the_last_days_or_comes() -> None:
     shelf = arriving(None, 89, 91, 100, 101)
-    assert arrived(*sold("bread", *range(101)), day=100, products=shelf) == ["jam 2", "jam 3", "jam 4"]
+    assert arrived(*sold("bread", *range(101)), day=100, products=shelf) == [
+        "jam 2",
+        "jam 3",
+        "jam 4",
+    ]
 
 
 def test_what_has_been_bought_often_enough_to_learn_from_is_no_arrival_any_more() -> None:
@@ -179,6 +215,13 @@ def test_what_has_been_bought_often_enough_to_learn_from_is_no_arrival_any_more(
 
 def test_what_is_known_from_one_market_is_no_arrival_in_another() -> None:
     shelf = arriving(95, 95)
-    south = [*sold("bread", *range(100), market="south"), *sold("jam 0", *range(95, 99), market="south")]
-    lines = [*sold("bread", *range(100), market="north"), *south, *sold("jam 1", 97, market="north")]
+    south = [
+        *sold("bread", *range(100), market="south"),
+        *sold("jam 0", *range(95, 99), market="south"),
+    ]
+    lines = [
+        *sold("bread", *range(100), market="north"),
+        *south,
+        *sold("jam 1", 97, market="north"),
+    ]
     assert arrived(*lines, day=99, products=shelf) == ["jam 1"]

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.data.ragged import RowGroups
+from models.model import LearnedRanker
 from models.ranking.features import BLENDED, FEATURES
-from models.ranking.learned_ranker import LearnedRanker
 from models.ranking.ranker import NEW_SOURCES, SPEAKS, SPEAKS_FOR, Ranker, probability
 from models.settings import BlendSettings, Weights
 from models.slate import Source
@@ -32,7 +32,11 @@ LESSON = LearnedRanker(
     slope=np.array([0.5, 2], np.float32),
     level=np.array([-4, -1], np.float32),
     trees=Trees.of(
-        [stump(0, "category_share", 0.25), stump(1, "dearer", 1), stump(2, "neighbours_share", 0.5)],
+        [
+            stump(0, "category_share", 0.25),
+            stump(1, "dearer", 1),
+            stump(2, "neighbours_share", 0.5),
+        ],
         [[-1, 4], [0.5, -8], [0, -16]],
     ),
 )
@@ -70,7 +74,10 @@ def test_any_row_blends_to_the_sum_over_the_names_of_its_features(ranker: Ranker
 
 
 def test_where_nothing_was_learned_the_blend_ranks_alone() -> None:
-    rows, bought = np.random.default_rng(0).random((9, len(FEATURES)), np.float32), np.arange(9) % 2 == 0
+    rows, bought = (
+        np.random.default_rng(0).random((9, len(FEATURES)), np.float32),
+        np.arange(9) % 2 == 0,
+    )
     assert BLEND.scores(rows, bought).tolist() == BLEND.blend(rows, bought).tolist()
 
 
@@ -84,14 +91,20 @@ def test_what_was_learned_starts_from_the_blend_of_its_kind_and_adds_its_trees()
 def test_scores_do_not_depend_on_the_rows_beside_them() -> None:
     rows = np.random.default_rng(0).normal(0, 2, (50, len(FEATURES))).astype(np.float32)
     bought = np.arange(50) % 3 == 0
-    alone = [float(LEARNED.scores(rows[place : place + 1], bought[place : place + 1])[0]) for place in range(50)]
+    alone = [
+        float(LEARNED.scores(rows[place : place + 1], bought[place : place + 1])[0])
+        for place in range(50)
+    ]
     assert LEARNED.scores(rows, bought).tolist() == pytest.approx(alone, rel=1e-6)
 
 
 def test_the_trees_look_at_the_best_of_the_blend_and_what_they_do_not_look_at_stays_below() -> None:
     affinity = np.random.default_rng(3).random(20).astype(np.float32)
     rows = np.stack(
-        [row(affinity=float(value), category_share=0.5 * (place % 2)) for place, value in enumerate(affinity)]
+        [
+            row(affinity=float(value), category_share=0.5 * (place % 2))
+            for place, value in enumerate(affinity)
+        ]
     )
     bought, alone = np.zeros(20, np.bool_), RowGroups.of([20])
     every, some = LEARNED.scores(rows, bought), LEARNED.cascade(rows, bought, alone, 6)
@@ -99,7 +112,10 @@ def test_the_trees_look_at_the_best_of_the_blend_and_what_they_do_not_look_at_st
     rest = np.setdiff1d(np.arange(20), best)
     assert some[best].tolist() == every[best].tolist()
     assert (some[rest] <= some[best].min()).all()
-    for same in (LEARNED.cascade(rows, bought, alone, 20), LEARNED.cascade(rows, bought, alone, 99)):
+    for same in (
+        LEARNED.cascade(rows, bought, alone, 20),
+        LEARNED.cascade(rows, bought, alone, 99),
+    ):
         assert same.tolist() == every.tolist()
     assert BLEND.cascade(rows, bought, alone, 6).tolist() == BLEND.scores(rows, bought).tolist()
 
@@ -133,18 +149,23 @@ def test_what_was_learned_to_speak_against_a_product_is_not_what_put_it_there() 
 
 def test_what_was_bought_before_is_there_because_it_was() -> None:
     for ranker in (BLEND, LEARNED):
-        assert source(ranker, True, affinity=9, category_share=0.5, own_long=0.1) is Source.OWN_PURCHASES
+        assert (
+            source(ranker, True, affinity=9, category_share=0.5, own_long=0.1)
+            is Source.OWN_PURCHASES
+        )
 
 
-def test_a_source_that_says_nothing_is_never_named_even_where_the_only_one_that_speaks_speaks_against() -> None:
+def test_a_source_that_says_nothing_is_never_named_even_where_the_only_one_that_speaks_speaks_against() -> (
+    None
+):
     assert source(BLEND, recent_sales=1, all_sales=9) is Source.POPULAR
     assert source(LEARNED, neighbours_share=0.8) is Source.NEIGHBOURS
 
 
 ROWS = st.lists(
-    st.fixed_dictionaries({name: st.sampled_from([0.0, 0.0, 0.3, 0.6, 2.0]) for name in SPEAKS_FOR}).filter(
-        lambda values: any(values.values())
-    ),
+    st.fixed_dictionaries(
+        {name: st.sampled_from([0.0, 0.0, 0.3, 0.6, 2.0]) for name in SPEAKS_FOR}
+    ).filter(lambda values: any(values.values())),
     min_size=1,
     max_size=6,
 )
@@ -162,7 +183,9 @@ def test_every_source_is_told_as_if_each_had_been_silenced_by_hand(
             assert named is Source.OWN_PURCHASES
             continue
         silenced = {
-            quiet: score(ranker, False, **{name: 0 if SPEAKS_FOR[name] is quiet else of[name] for name in of})
+            quiet: score(
+                ranker, False, **{name: 0 if SPEAKS_FOR[name] is quiet else of[name] for name in of}
+            )
             for quiet in NEW_SOURCES
             if any(of[name] for name in of if SPEAKS_FOR[name] is quiet)
         }
@@ -178,7 +201,9 @@ def test_every_part_of_a_new_products_score_has_a_source() -> None:
     weighed = {name for name, weight in asdict(BlendSettings().new).items() if weight}
     assert weighed <= {*SPEAKS_FOR}
     assert {*SPEAKS_FOR} <= {*FEATURES}
-    spoken = {FEATURES[column]: NEW_SOURCES[place] for place, column in np.argwhere(SPEAKS).tolist()}
+    spoken = {
+        FEATURES[column]: NEW_SOURCES[place] for place, column in np.argwhere(SPEAKS).tolist()
+    }
     assert spoken == SPEAKS_FOR
 
 

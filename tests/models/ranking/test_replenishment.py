@@ -84,7 +84,9 @@ def test_nothing_is_due_for_who_bought_nothing_again(shop: Recommender, customer
     assert customer_id == ONLY_RARE or found == []
 
 
-def test_the_product_whose_day_is_nearest_comes_first_and_no_more_than_asked_for(shop: Recommender) -> None:
+def test_the_product_whose_day_is_nearest_comes_first_and_no_more_than_asked_for(
+    shop: Recommender,
+) -> None:
     found = due_at(shop, DAYS, "c00", ahead_days=30)
     distance = [abs(one.due - moment(DAYS)) for one in found]
     assert len(found) > 2

@@ -29,7 +29,9 @@ def kept_out(filters: Filters = Filters(), market: str | None = None) -> dict[st
 
 
 def named(removed: np.ndarray) -> dict[str, str]:
-    return {NAMES[item]: ExclusionRule(rule).name for item, rule in enumerate(removed.tolist()) if rule}
+    return {
+        NAMES[item]: ExclusionRule(rule).name for item, rule in enumerate(removed.tolist()) if rule
+    }
 
 
 def test_without_a_wish_only_what_is_sold_out_is_missing() -> None:
@@ -48,13 +50,17 @@ def test_a_product_of_no_known_category_is_in_no_category() -> None:
     ("filters", "rule"),
     [(Filters(category="shoes"), "OTHER_CATEGORY"), (Filters(brand="Nobody"), "OTHER_BRAND")],
 )
-def test_a_category_or_a_brand_that_the_shop_does_not_have_leaves_nothing(filters: Filters, rule: str) -> None:
+def test_a_category_or_a_brand_that_the_shop_does_not_have_leaves_nothing(
+    filters: Filters, rule: str
+) -> None:
     expected = dict.fromkeys(NAMES, rule)
     assert kept_out(filters) == expected | {"dates": "NOT_FOR_SALE"}
 
 
 def test_a_brand_keeps_the_others_out() -> None:
-    assert {name for name, rule in kept_out(Filters(brand="Ashby")).items() if rule == "OTHER_BRAND"} == {
+    assert {
+        name for name, rule in kept_out(Filters(brand="Ashby")).items() if rule == "OTHER_BRAND"
+    } == {
         "cake",
         "enigma",
     }
@@ -67,12 +73,19 @@ def test_bounds_of_a_price_are_part_of_it_and_an_unknown_price_is_outside() -> N
 
 
 def test_what_the_request_excludes_is_out_and_nothing_else() -> None:
-    assert kept_out(Filters(exclude=(0, 4))) == {"apple": "EXCLUDED", "enigma": "EXCLUDED", "dates": "NOT_FOR_SALE"}
+    assert kept_out(Filters(exclude=(0, 4))) == {
+        "apple": "EXCLUDED",
+        "enigma": "EXCLUDED",
+        "dates": "NOT_FOR_SALE",
+    }
 
 
 def test_what_is_asked_about_is_no_answer() -> None:
     removed = not_for_sale(CATALOGUE, NOW, None)
-    assert named(asked_about(removed, np.array([1], np.int32))) == {"bread": "ASKED_ABOUT", "dates": "NOT_FOR_SALE"}
+    assert named(asked_about(removed, np.array([1], np.int32))) == {
+        "bread": "ASKED_ABOUT",
+        "dates": "NOT_FOR_SALE",
+    }
     assert named(removed) == {"dates": "NOT_FOR_SALE"}  # the array that came in is as it was
 
 
@@ -87,7 +100,9 @@ HISTORY = [
 ]
 # Cakes are hardly bought again, all the rest is, after 10 days.
 REPEATS = Repurchases(
-    np.array([0.5, 0.5, 0.01, 0.5, 0.5], np.float32), np.array([0.4], np.float32), np.full(5, 10, np.float32)
+    np.array([0.5, 0.5, 0.01, 0.5, 0.5], np.float32),
+    np.array([0.4], np.float32),
+    np.full(5, 10, np.float32),
 )
 
 
@@ -96,7 +111,12 @@ def own(repeat: Repeat, lines: list[Line] = HISTORY) -> dict[str, str]:
     pairs = interactions(events, pair_starts(events), NOW, HistorySettings())
     settings = RepeatSettings(rare=0.2, too_soon=0.15)
     removed = bought(
-        np.zeros(5, np.uint8), pairs, repurchase_clocks(pairs, REPEATS, NOW, settings), REPEATS, repeat, settings
+        np.zeros(5, np.uint8),
+        pairs,
+        repurchase_clocks(pairs, REPEATS, NOW, settings),
+        REPEATS,
+        repeat,
+        settings,
     )
     return named(removed)
 
@@ -106,7 +126,9 @@ def test_a_product_bought_yesterday_is_not_recommended_and_a_cake_is_bought_once
 
 
 def test_who_wants_nothing_twice_sees_nothing_twice() -> None:
-    assert own(Repeat.EXCLUDE) == dict.fromkeys(["apple", "bread", "cake"], "BOUGHT_BEFORE") | {"enigma": "RETURNED"}
+    assert own(Repeat.EXCLUDE) == dict.fromkeys(["apple", "bread", "cake"], "BOUGHT_BEFORE") | {
+        "enigma": "RETURNED"
+    }
 
 
 def test_what_was_sent_back_stays_away_even_when_repeats_are_wanted() -> None:
@@ -130,7 +152,9 @@ def test_what_is_dismissed_or_rated_low_or_in_the_cart_is_not_recommended(repeat
     expected = {"bread": "DISMISSED", "apple": "IN_CART", "enigma": "DISMISSED"}
     found = own(repeat, WISHES)
     assert {name: rule for name, rule in found.items() if name != "cake"} == expected
-    assert found.get("cake") == {Repeat.AUTO: "BOUGHT_ONCE", Repeat.EXCLUDE: "BOUGHT_BEFORE"}.get(repeat)
+    assert found.get("cake") == {Repeat.AUTO: "BOUGHT_ONCE", Repeat.EXCLUDE: "BOUGHT_BEFORE"}.get(
+        repeat
+    )
 
 
 def test_the_first_rule_that_applies_is_the_one_that_is_named() -> None:

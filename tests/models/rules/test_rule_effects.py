@@ -50,7 +50,9 @@ def slates(shop: Recommender, request: SlateRequest) -> Iterator[Slate]:
     """One of every kind: personal, of a session, of a stranger, popular, and like a product."""
     yield shop.recommend("c00", request)
     yield shop.recommend("c03", request)
-    yield shop.recommend(None, replace(request, recent=tuple(shop.catalogue.ids.find_all(["bread"]).tolist())))
+    yield shop.recommend(
+        None, replace(request, recent=tuple(shop.catalogue.ids.find_all(["bread"]).tolist()))
+    )
     yield shop.recommend("unknown", request)
     yield shop.popular(request, 365)
     yield shop.similar(shop.catalogue.ids.find("espresso"), request)
@@ -61,7 +63,9 @@ def places(shop: Recommender, slate: Slate, product: str) -> list[int]:
 
 
 @pytest.mark.parametrize("position", [1, 3, 10])
-def test_a_pinned_product_stands_at_its_place_once_and_says_who_chose_it(shop: Recommender, position: int) -> None:
+def test_a_pinned_product_stands_at_its_place_once_and_says_who_chose_it(
+    shop: Recommender, position: int
+) -> None:
     for n in (10, 40):
         for slate in slates(shop, with_rules(pin("spade", position), request=SlateRequest(n=n))):
             if len(slate.slots) >= position:
@@ -87,19 +91,30 @@ def test_of_two_pins_for_one_place_the_second_has_the_next_that_is_free(shop: Re
 
 
 def test_one_pin_may_show_several_products_from_its_place_on(shop: Recommender) -> None:
-    several = ShopRule("launch", RuleKind.PIN, ProductSelector(("kite", SOLD_OUT, "beans", "doll")), position=2)
+    several = ShopRule(
+        "launch", RuleKind.PIN, ProductSelector(("kite", SOLD_OUT, "beans", "doll")), position=2
+    )
     for slate in slates(shop, with_rules(several)):
         assert names(shop, slate)[1:4] == ["kite", "beans", "doll"]
 
 
 def test_what_may_not_be_shown_is_not_shown_for_being_pinned(shop: Recommender) -> None:
-    request = SlateRequest(repeat=Repeat.EXCLUDE, filters=Filters(exclude=(shop.catalogue.ids.find("kite"),)))
-    rules = (pin(SOLD_OUT, 1, "a"), pin("kite", 2, "b"), pin("no such thing", 1, "c"), pin("spade", 11, "d"))
+    request = SlateRequest(
+        repeat=Repeat.EXCLUDE, filters=Filters(exclude=(shop.catalogue.ids.find("kite"),))
+    )
+    rules = (
+        pin(SOLD_OUT, 1, "a"),
+        pin("kite", 2, "b"),
+        pin("no such thing", 1, "c"),
+        pin("spade", 11, "d"),
+    )
     for slate in slates(shop, with_rules(*rules, request=request)):
         assert Source.PINNED not in {slot.source for slot in slate.slots}
     rake = with_rules(pin("rake", 1))
     assert "rake" not in names(shop, shop.recommend("only-returned", rake))
-    assert "rake" not in names(shop, shop.recommend(None, replace(rake, basket=(shop.catalogue.ids.find("rake"),))))
+    assert "rake" not in names(
+        shop, shop.recommend(None, replace(rake, basket=(shop.catalogue.ids.find("rake"),)))
+    )
     hidden = ShopRule("no toys", RuleKind.EXCLUDE, TOYS)
     assert "kite" not in names(shop, shop.recommend("c03", with_rules(pin("kite", 1), hidden)))
 
@@ -114,7 +129,8 @@ def test_an_ended_campaign_stops_at_its_second(shop: Recommender) -> None:
     end = moment(DAYS + 3)
     campaign = replace(pin("spade", 1), starts=end - 60, ends=end)
     held = [
-        names(shop, shop.recommend("c00", replace(with_rules(campaign), as_of=end + seconds)))[0] == "spade"
+        names(shop, shop.recommend("c00", replace(with_rules(campaign), as_of=end + seconds)))[0]
+        == "spade"
         for seconds in (-61, -60, -1, 0)
     ]
     assert held == [False, True, True, False]
@@ -125,8 +141,12 @@ def test_a_filter_leaves_only_what_matches_in_the_fill_too(shop: Recommender) ->
     for slate in slates(shop, with_rules(toys)):
         assert set(names(shop, slate)) <= set(AISLES["toys"].split())
     few = ShopRule("two", RuleKind.FILTER, ProductSelector(("beans", "kite")))
-    filled = shop.similar(shop.catalogue.ids.find(NEVER_SOLD), with_rules(few))  # like nothing: coffee fills it
-    assert [(shop.catalogue.ids[slot.item], slot.source) for slot in filled.slots] == [("beans", Source.FILL)]
+    filled = shop.similar(
+        shop.catalogue.ids.find(NEVER_SOLD), with_rules(few)
+    )  # like nothing: coffee fills it
+    assert [(shop.catalogue.ids[slot.item], slot.source) for slot in filled.slots] == [
+        ("beans", Source.FILL)
+    ]
     removed = shop.removed(shop.case(0, ALL), with_rules(toys))
     assert (
         Counter(removed.tolist())[ExclusionRule.SHOP_FILTER] == 40 - 8 - 1
@@ -147,11 +167,16 @@ def test_the_rules_of_the_home_page_do_not_touch_the_mail(shop: Recommender) -> 
 
 def test_the_rules_of_a_market_hold_for_the_customers_at_home_there(shop: Recommender) -> None:
     south = with_rules(replace(pin("spade", 1), market="south"))
-    shown = [names(shop, shop.recommend(customer, south))[0] == "spade" for customer in ("c00", "c01", "c03")]
+    shown = [
+        names(shop, shop.recommend(customer, south))[0] == "spade"
+        for customer in ("c00", "c01", "c03")
+    ]
     assert shown == [True, False, True]
 
 
-def test_a_boost_moves_up_and_a_bury_moves_down_and_neither_changes_what_a_product_is_worth(shop: Recommender) -> None:
+def test_a_boost_moves_up_and_a_bury_moves_down_and_neither_changes_what_a_product_is_worth(
+    shop: Recommender,
+) -> None:
     for boost, buried in ((1.0, 1.0), (50.0, 1e6)):
         rules = (
             ShopRule("up", RuleKind.BOOST, ProductSelector(("spade",)), strength=boost),
@@ -161,23 +186,36 @@ def test_a_boost_moves_up_and_a_bury_moves_down_and_neither_changes_what_a_produ
             if boost == 1:
                 assert plain == moved
             for product, up in (("spade", True), ("bread", False)):
-                for before, after in zip(places(shop, plain, product), places(shop, moved, product), strict=False):
+                for before, after in zip(
+                    places(shop, plain, product), places(shop, moved, product), strict=False
+                ):
                     assert after <= before if up else after >= before
-            worth = {slot.item: slot.score for slot in plain.slots if slot.source is not Source.FILL}
+            worth = {
+                slot.item: slot.score for slot in plain.slots if slot.source is not Source.FILL
+            }
             for slot in moved.slots:
                 if slot.item in worth and slot.source is not Source.FILL:
                     assert slot.score == pytest.approx(worth[slot.item], abs=1e-6)
     first = with_rules(ShopRule("up", RuleKind.BOOST, ProductSelector(("spade",)), strength=1e6))
-    assert names(shop, shop.recommend("c03", first))[0] == names(shop, shop.popular(first))[0] == "spade"
+    assert (
+        names(shop, shop.recommend("c03", first))[0]
+        == names(shop, shop.popular(first))[0]
+        == "spade"
+    )
 
 
 def test_a_boost_never_stands_above_a_pin(shop: Recommender) -> None:
     boost = ShopRule("up", RuleKind.BOOST, ProductSelector(("kite",)), strength=1e6)
     for customer in ("c00", "c03", "unknown"):
-        assert names(shop, shop.recommend(customer, with_rules(boost, pin("spade", 1))))[:2] == ["spade", "kite"]
+        assert names(shop, shop.recommend(customer, with_rules(boost, pin("spade", 1))))[:2] == [
+            "spade",
+            "kite",
+        ]
 
 
-def test_a_boosted_product_that_nothing_speaks_for_has_its_chance_and_says_who_chose_it(shop: Recommender) -> None:
+def test_a_boosted_product_that_nothing_speaks_for_has_its_chance_and_says_who_chose_it(
+    shop: Recommender,
+) -> None:
     boost = ShopRule("launch", RuleKind.BOOST, ProductSelector((NEVER_SOLD,)), strength=1e6)
     user = shop.model.customers.ids.find("c00")
     case, request = shop.case(user, ALL), with_rules(boost)
@@ -193,7 +231,9 @@ def test_a_boosted_product_that_nothing_speaks_for_has_its_chance_and_says_who_c
 def test_a_boost_of_everything_brings_in_the_few_that_sell_best() -> None:
     shelf = [f"p{number:02}" for number in range(60)]
     lines = [Line(f"c{n}", name, n) for n in range(4) for name in shelf[: 20 + 10 * n]]
-    shop = trained(small_purchases([*lines, Line("ann", "p59", 3)], [Product(name) for name in shelf]))
+    shop = trained(
+        small_purchases([*lines, Line("ann", "p59", 3)], [Product(name) for name in shelf])
+    )
     none = np.zeros(60, np.uint8)
     offers = shop.shelf(with_rules(ShopRule("all", RuleKind.BOOST, strength=2.0))).offers(
         none, shop.model.sales.window(moment(9), 28, 60), {}
@@ -201,50 +241,74 @@ def test_a_boost_of_everything_brings_in_the_few_that_sell_best() -> None:
     assert sorted(offers.tolist()) == list(range(BOOSTED))
 
 
-def test_a_cap_is_two_of_a_brand_in_ten_and_one_in_five_even_where_nothing_else_is_left(shop: Recommender) -> None:
+def test_a_cap_is_two_of_a_brand_in_ten_and_one_in_five_even_where_nothing_else_is_left(
+    shop: Recommender,
+) -> None:
     cap = ShopRule("mix", RuleKind.CAP, by=CapBy.BRAND, most=2)
     for n, most in ((10, 2), (5, 1), (4, 1)):
-        for slate in slates(shop, with_rules(cap, request=SlateRequest(n=n, repeat=Repeat.INCLUDE))):
+        for slate in slates(
+            shop, with_rules(cap, request=SlateRequest(n=n, repeat=Repeat.INCLUDE))
+        ):
             counts = Counter(shop.catalogue.brand[[slot.item for slot in slate.slots]].tolist())
             assert set(counts.values()) <= set(range(1, most + 1))
             assert len(slate.slots) == min(n, 3 * most)  # three brands
 
 
-def test_a_cap_counts_the_products_that_it_names_and_the_pinned_ones_first(shop: Recommender) -> None:
+def test_a_cap_counts_the_products_that_it_names_and_the_pinned_ones_first(
+    shop: Recommender,
+) -> None:
     cap = ShopRule("few toys", RuleKind.CAP, TOYS, by=CapBy.CATEGORY, most=1)
     request = with_rules(cap, pin("doll", 4, "a"), pin("kite", 2, "b"), request=SlateRequest(n=10))
     for slate in slates(shop, request):
         assert set(names(shop, slate)) & set(AISLES["toys"].split()) == {"doll"}
 
 
-def test_a_slate_of_nothing_but_pins_and_fill_is_less_than_what_was_asked_for(shop: Recommender) -> None:
+def test_a_slate_of_nothing_but_pins_and_fill_is_less_than_what_was_asked_for(
+    shop: Recommender,
+) -> None:
     only = ShopRule("only", RuleKind.FILTER, ProductSelector(("spade",)))
     slate = shop.recommend("unknown", with_rules(only, pin("spade", 1)))
     assert [slot.source for slot in slate.slots] == [Source.PINNED]
     assert slate.fallback_reason is FallbackReason.UNKNOWN_CUSTOMER
-    assert shop.recommend("c00", with_rules(only, pin("spade", 1))).fallback_reason is FallbackReason.NO_CANDIDATES
+    assert (
+        shop.recommend("c00", with_rules(only, pin("spade", 1))).fallback_reason
+        is FallbackReason.NO_CANDIDATES
+    )
 
 
 def test_bundles_hold_nothing_that_the_shop_keeps_out(shop: Recommender) -> None:
     bread, butter = shop.catalogue.ids.find_all(["bread", "butter"]).tolist()
-    hide = ShopRule("no butter", RuleKind.EXCLUDE, ProductSelector(("butter",)), placements=("basket",))
+    hide = ShopRule(
+        "no butter", RuleKind.EXCLUDE, ProductSelector(("butter",)), placements=("basket",)
+    )
     for placement, there in (("basket", False), ("product", True)):
         where = {"placement": placement, "rules": (hide,)}
-        for found in (shop.bundles(bread, 40, Filters(), **where), shop.complete([bread], 40, Filters(), **where)):
+        for found in (
+            shop.bundles(bread, 40, Filters(), **where),
+            shop.complete([bread], 40, Filters(), **where),
+        ):
             assert (butter in {item for bundle in found for item in bundle.items}) == there
 
 
-def test_rules_sent_to_another_process_make_the_same_slates_there(shop: Recommender, registry: Registry) -> None:
+def test_rules_sent_to_another_process_make_the_same_slates_there(
+    shop: Recommender, registry: Registry
+) -> None:
     hide = ShopRule("no toys", RuleKind.EXCLUDE, TOYS)
     cap = ShopRule("mix", RuleKind.CAP, by=CapBy.BRAND, most=3)
-    request, there = with_rules(hide, cap, pin("spade", 2), request=SlateRequest()), open_shop(registry)
+    request, there = (
+        with_rules(hide, cap, pin("spade", 2), request=SlateRequest()),
+        open_shop(registry),
+    )
     sent = pickle.loads(pickle.dumps(request))
     for customer in SPECIAL:
         assert there.recommend(customer, sent) == shop.recommend(customer, request)
 
 
 def test_room_is_what_the_caps_leave_and_everything_is_shown_once() -> None:
-    red, blue = Cap(np.array([0, 0, 0, 1, 1, -1], np.int32), 2), Cap(np.array([0, 1, 0, 1, 0, 0], np.int32), 3)
+    red, blue = (
+        Cap(np.array([0, 0, 0, 1, 1, -1], np.int32), 2),
+        Cap(np.array([0, 1, 0, 1, 0, 0], np.int32), 3),
+    )
     assert CapCounter([red], 10, [0]).first(np.arange(6), 6) == [1, 3, 4, 5]
     order = np.array([0, 2, 4, 4, 1, 3, 5])
     assert CapCounter([red, blue], 10).first(order, 6) == [0, 2, 4, 3]
@@ -305,11 +369,17 @@ def test_whatever_the_rules_no_slate_shows_what_they_remove(
     request = shop.at_home(shop.model.customers.ids.find(customer), request)
     as_of = shop.manifest.data_as_of if request.as_of is None else request.as_of
     held = active(request.rules, request.placement, request.filters.market, as_of)
-    for slate in (shop.recommend(customer, request), shop.popular(request), shop.similar(item, request)):
+    for slate in (
+        shop.recommend(customer, request),
+        shop.popular(request),
+        shop.similar(item, request),
+    ):
         check(shop, slate.slots, request, held)
 
 
-def check(shop: Recommender, slots: tuple[Slot, ...], request: SlateRequest, held: tuple[ShopRule, ...]) -> None:
+def check(
+    shop: Recommender, slots: tuple[Slot, ...], request: SlateRequest, held: tuple[ShopRule, ...]
+) -> None:
     items = [slot.item for slot in slots]
     assert len(items) == len(set(items)) <= request.n
     assert shop.catalogue.ids.find(SOLD_OUT) not in items
@@ -318,7 +388,10 @@ def check(shop: Recommender, slots: tuple[Slot, ...], request: SlateRequest, hel
         if rule.kind is RuleKind.CAP:
             counted = [item for item in items if rule.which.matches(shop.catalogue)[item]]
             codes = shop.catalogue.category if rule.by is CapBy.CATEGORY else shop.catalogue.brand
-            assert all(number <= ceil(request.n * rule.most / 10) for number in Counter(codes[counted]).values())
+            assert all(
+                number <= ceil(request.n * rule.most / 10)
+                for number in Counter(codes[counted]).values()
+            )
     pinned = {name for rule in held if rule.kind is RuleKind.PIN for name in rule.which.product_ids}
     boosts = any(rule.kind is RuleKind.BOOST for rule in held)
     for slot in slots:

@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 from models.rules.shop_rule_json import NUMBERS, RuleError, mapping_of, rule_of
 from models.rules.shop_rules import CapBy, MinimumOf, ProductSelector, RuleKind, ShopRule
 
-PIN: dict[str, Any] = {"id": "launch", "kind": "pin", "which": {"product_ids": ["007"]}, "position": 1}
+PIN: dict[str, Any] = {
+    "id": "launch",
+    "kind": "pin",
+    "which": {"product_ids": ["007"]},
+    "position": 1,
+}
 CAP: dict[str, Any] = {"id": "mix", "kind": "cap", "by": "brand", "most": 2}
 
 TEXTS = st.text(min_size=1, max_size=5)
@@ -61,7 +66,10 @@ def test_a_moment_is_read_in_its_own_zone() -> None:
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        ({"kind": "hide"}, "`kind` is 'hide'; expected one of filter, exclude, boost, bury, pin, cap, minimum"),
+        (
+            {"kind": "hide"},
+            "`kind` is 'hide'; expected one of filter, exclude, boost, bury, pin, cap, minimum",
+        ),
         ({"kind": None}, "`kind` is missing; expected one of filter"),
         ({"kind": ["pin"]}, "`kind` is ['pin']; expected one of filter"),
         ({"id": ""}, "`id` is ''; expected a text that is not empty"),
@@ -72,25 +80,42 @@ def test_a_moment_is_read_in_its_own_zone() -> None:
         ({"position": None}, "`position` is missing; expected a whole number"),
         ({"which": None}, "`which` is missing; expected `product_ids` with what the pin shows"),
         ({"which": {"brand": "Ashby"}}, "expected `product_ids` with what the pin shows"),
-        ({"which": ["007"]}, "`which` is ['007']; expected an object with some of product_ids, category, brand"),
+        (
+            {"which": ["007"]},
+            "`which` is ['007']; expected an object with some of product_ids, category, brand",
+        ),
         ({"which": {"product_ids": "007"}}, "`product_ids` is '007'; expected a list of texts"),
         ({"which": {"product_ids": [7]}}, "`product_ids` is [7]; expected a list of texts"),
-        ({"which": {"colour": "red"}}, "`colour` is 'red'; expected only the fields of `which`: product_ids"),
+        (
+            {"which": {"colour": "red"}},
+            "`colour` is 'red'; expected only the fields of `which`: product_ids",
+        ),
         ({"which": {"min_price": -1}}, "`min_price` is -1; expected a price that is not below 0"),
-        ({"which": {"min_price": 5, "max_price": 4}}, "`max_price` is 4.0; expected a price that is not below"),
+        (
+            {"which": {"min_price": 5, "max_price": 4}},
+            "`max_price` is 4.0; expected a price that is not below",
+        ),
         ({"placements": "home"}, "`placements` is 'home'; expected a list of texts"),
         ({"market": 7}, "`market` is 7; expected a text"),
-        ({"starts": "2026-11-27"}, "`starts` is '2026-11-27'; expected a date and time with its zone"),
+        (
+            {"starts": "2026-11-27"},
+            "`starts` is '2026-11-27'; expected a date and time with its zone",
+        ),
         ({"starts": "tomorrow"}, "`starts` is 'tomorrow'; expected a date and time with its zone"),
         ({"ends": 1_800_000_000}, "`ends` is 1800000000; expected a date and time with its zone"),
         (
             {"starts": "2026-11-27T00:00:00Z", "ends": "2026-11-27T00:00:00Z"},
             "`ends` is '2026-11-27T00:00:00Z'; expected a moment after `starts`",
         ),
-        ({"strength": 2}, "`strength` is 2; expected only the fields of a rule of kind pin: id, kind, which"),
+        (
+            {"strength": 2},
+            "`strength` is 2; expected only the fields of a rule of kind pin: id, kind, which",
+        ),
     ],
 )
-def test_what_is_wrong_is_told_with_field_value_and_remedy(wrong: dict[str, Any], sentence: str) -> None:
+def test_what_is_wrong_is_told_with_field_value_and_remedy(
+    wrong: dict[str, Any], sentence: str
+) -> None:
     content = {name: value for name, value in {**PIN, **wrong}.items() if value is not None}
     with pytest.raises(RuleError) as error:
         rule_of(content)
@@ -100,13 +125,28 @@ def test_what_is_wrong_is_told_with_field_value_and_remedy(wrong: dict[str, Any]
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ({"kind": "boost", "strength": 0.5}, "`strength` is 0.5; expected a number from 1 (no effect)"),
+        (
+            {"kind": "boost", "strength": 0.5},
+            "`strength` is 0.5; expected a number from 1 (no effect)",
+        ),
         ({"kind": "bury", "strength": float("nan")}, "`strength` is nan; expected a number"),
-        ({"kind": "cap", "by": "colour", "most": 2}, "`by` is 'colour'; expected one of category, brand"),
-        ({"kind": "cap", "by": "brand", "most": 0}, "`most` is 0; expected a whole number from 1 to 10, of ten"),
-        ({"kind": "minimum", "of": "margin", "minimum": 20}, "`minimum` is 20.0; expected a margin below 1"),
+        (
+            {"kind": "cap", "by": "colour", "most": 2},
+            "`by` is 'colour'; expected one of category, brand",
+        ),
+        (
+            {"kind": "cap", "by": "brand", "most": 0},
+            "`most` is 0; expected a whole number from 1 to 10, of ten",
+        ),
+        (
+            {"kind": "minimum", "of": "margin", "minimum": 20},
+            "`minimum` is 20.0; expected a margin below 1",
+        ),
         ({"kind": "filter"}, "`which` is missing; expected the products that the filter is about"),
-        ({"kind": "exclude", "which": {}}, "`which` is {}; expected the products that the exclude is about"),
+        (
+            {"kind": "exclude", "which": {}},
+            "`which` is {}; expected the products that the exclude is about",
+        ),
     ],
 )
 def test_every_kind_is_held_to_its_numbers(content: dict[str, Any], sentence: str) -> None:

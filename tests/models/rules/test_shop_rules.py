@@ -9,8 +9,16 @@ from tests.support.shop import Product, catalogue_of
 CATALOGUE = catalogue_of(
     [
         Product("apple", category="fruit", brand="Ashby", price=1.0, attributes='{"cost": "0.50"}'),
-        Product("bread", category="bakery", brand="Ashby", price=3.0, attributes='{"cost": 2.7, "shelf": "a"}'),
-        Product("cake", category="bakery", brand="Hartley", price=9.0, attributes='{"cost": "unknown"}'),
+        Product(
+            "bread",
+            category="bakery",
+            brand="Ashby",
+            price=3.0,
+            attributes='{"cost": 2.7, "shelf": "a"}',
+        ),
+        Product(
+            "cake", category="bakery", brand="Hartley", price=9.0, attributes='{"cost": "unknown"}'
+        ),
         Product("enigma", attributes='{"cost": 1}'),
         Product("flan", price=2.0, attributes='{"costume": "none"}'),
         Product("gift", price=0.0, attributes='{"cost": 0}'),
@@ -42,7 +50,9 @@ def test_every_part_that_is_given_has_to_match() -> None:
 
 
 def test_what_the_catalogue_does_not_know_matches_nothing() -> None:
-    assert matched(category="shoes") == matched(brand="Nobody") == matched(product_ids=("shoe",)) == []
+    assert (
+        matched(category="shoes") == matched(brand="Nobody") == matched(product_ids=("shoe",)) == []
+    )
 
 
 def test_a_filter_keeps_out_all_that_does_not_match_and_an_exclusion_all_that_does() -> None:
@@ -78,10 +88,21 @@ def test_a_campaign_begins_with_its_first_second_and_is_over_with_its_last() -> 
 def test_a_rule_holds_in_its_placements_and_its_market_alone() -> None:
     home = ShopRule("home", RuleKind.BOOST, placements=("home", "basket"))
     north = ShopRule("north", RuleKind.BOOST, market="north")
-    assert [home.holds(placement, "north", NOON) for placement in ("home", "email", None)] == [True, False, False]
-    assert [north.holds("home", market, NOON) for market in ("north", "south", None)] == [True, False, False]
+    assert [home.holds(placement, "north", NOON) for placement in ("home", "email", None)] == [
+        True,
+        False,
+        False,
+    ]
+    assert [north.holds("home", market, NOON) for market in ("north", "south", None)] == [
+        True,
+        False,
+        False,
+    ]
 
 
 def test_the_rules_that_hold_come_in_the_order_of_their_ids() -> None:
-    rules = [ShopRule(name, RuleKind.BOOST, ends=ends) for name, ends in (("c", None), ("a", None), ("b", NOON))]
+    rules = [
+        ShopRule(name, RuleKind.BOOST, ends=ends)
+        for name, ends in (("c", None), ("a", None), ("b", NOON))
+    ]
     assert [rule.id for rule in active(rules, "home", None, NOON)] == ["a", "c"]

@@ -18,7 +18,9 @@ SETTINGS = FactorSettings(factors=6, regularization=2.0, iterations=3)
 
 def learn(seed: int = 0) -> ItemFactors:
     random = np.random.default_rng(5)
-    confidence = np.where(random.random((50, N_ITEMS)) < 0.2, 1 + random.exponential(6, (50, N_ITEMS)), 0)
+    confidence = np.where(
+        random.random((50, N_ITEMS)) < 0.2, 1 + random.exponential(6, (50, N_ITEMS)), 0
+    )
     return fit_item_factors(csr_matrix(confidence.astype(np.float32)), LEARNED, SETTINGS, seed=seed)
 
 
@@ -34,11 +36,18 @@ def folded_in_by_implicit(item: list[int], confidence: list[float]) -> np.ndarra
         model = AlternatingLeastSquares(factors=6, regularization=2.0, alpha=1.0)
     model.item_factors = np.ascontiguousarray(FACTORS.factors.T)
     rows = FACTORS.row[item]
-    return model.recalculate_user(0, csr_matrix((confidence, ([0] * len(rows), rows)), (1, len(LEARNED)), np.float32))
+    return model.recalculate_user(
+        0, csr_matrix((confidence, ([0] * len(rows), rows)), (1, len(LEARNED)), np.float32)
+    )
 
 
 @given(
-    st.dictionaries(st.sampled_from(LEARNED.tolist()), st.floats(1, 200, width=32), min_size=1, max_size=len(LEARNED))
+    st.dictionaries(
+        st.sampled_from(LEARNED.tolist()),
+        st.floats(1, 200, width=32),
+        min_size=1,
+        max_size=len(LEARNED),
+    )
 )
 def test_fold_in_solves_the_equations_of_training(history: dict[int, float]) -> None:
     item, confidence = list(history), list(history.values())
@@ -47,16 +56,23 @@ def test_fold_in_solves_the_equations_of_training(history: dict[int, float]) -> 
 
 
 @given(
-    st.dictionaries(st.integers(0, N_ITEMS - 1), st.floats(1, 200, width=32), min_size=1, max_size=8).filter(
-        lambda history: any(item % 2 == 0 for item in history)
-    )
+    st.dictionaries(
+        st.integers(0, N_ITEMS - 1), st.floats(1, 200, width=32), min_size=1, max_size=8
+    ).filter(lambda history: any(item % 2 == 0 for item in history))
 )
 def test_the_strongest_reason_adds_most_to_the_score(history: dict[int, float]) -> None:
-    item, confidence = np.array(list(history), np.int32), np.array(list(history.values()), np.float32)
+    item, confidence = (
+        np.array(list(history), np.int32),
+        np.array(list(history.values()), np.float32),
+    )
     seen = FACTORS.observed(item, confidence)
     affinity = scores(FACTORS, seen.folded_in())
     wanted = np.flatnonzero(affinity > 1e-3)
-    known = [(i, c, FACTORS.factors[:, FACTORS.row[i]].astype(float)) for i, c in history.items() if i % 2 == 0]
+    known = [
+        (i, c, FACTORS.factors[:, FACTORS.row[i]].astype(float))
+        for i, c in history.items()
+        if i % 2 == 0
+    ]
     left = FACTORS.gram.astype(float) + sum((c - 1) * np.outer(y, y) for _, c, y in known)
     for because, other in zip(seen.strongest(wanted), wanted, strict=True):
         turned = np.linalg.inv(left) @ FACTORS.factors[:, FACTORS.row[other]].astype(float)
@@ -68,7 +84,10 @@ def test_the_strongest_reason_adds_most_to_the_score(history: dict[int, float]) 
 def test_a_product_that_nothing_was_learned_about_changes_nobodys_taste() -> None:
     known, both = (np.array(items, np.int32) for items in ([4], [4, 5]))
     alone = FACTORS.observed(known, np.array([7.0], np.float32)).folded_in()
-    assert FACTORS.observed(both, np.array([7.0, 9.0], np.float32)).folded_in().tolist() == alone.tolist()
+    assert (
+        FACTORS.observed(both, np.array([7.0, 9.0], np.float32)).folded_in().tolist()
+        == alone.tolist()
+    )
 
 
 @pytest.mark.parametrize("item", [[], [1, 3, 5]])
@@ -76,7 +95,10 @@ def test_who_bought_nothing_that_is_known_has_no_taste(item: list[int]) -> None:
     vector = FACTORS.observed(np.array(item, np.int32), np.ones(len(item), np.float32)).folded_in()
     assert vector.tolist() == [0] * 6
     assert scores(FACTORS, vector).tolist() == [0] * N_ITEMS
-    assert FactorScores(FACTORS.longest_first(), vector).best(np.ones(N_ITEMS, np.bool_), 5).tolist() == []
+    assert (
+        FactorScores(FACTORS.longest_first(), vector).best(np.ones(N_ITEMS, np.bool_), 5).tolist()
+        == []
+    )
 
 
 def test_a_score_is_the_inner_product_never_below_0_and_0_where_nothing_was_learned() -> None:
@@ -91,21 +113,32 @@ def test_the_longest_factors_come_first_and_belong_to_the_same_products() -> Non
     longest = FACTORS.longest_first()
     assert longest.length.tolist() == sorted(longest.length.tolist(), reverse=True)
     for item in LEARNED.tolist():
-        assert longest.factors[:, longest.row[item]].tolist() == FACTORS.factors[:, FACTORS.row[item]].tolist()
+        assert (
+            longest.factors[:, longest.row[item]].tolist()
+            == FACTORS.factors[:, FACTORS.row[item]].tolist()
+        )
         assert longest.item[longest.row[item]] == item
     assert longest.row[1::2].tolist() == [-1] * (N_ITEMS // 2)
 
 
 @pytest.mark.parametrize("ordered", [True, False])
-@pytest.mark.parametrize(("n", "share"), [(1, 1.0), (50, 1.0), (50, 0.2), (50, 0.001), (20_000, 1.0)])
-def test_the_best_of_a_large_shop_are_those_of_everything(ordered: bool, n: int, share: float) -> None:
+@pytest.mark.parametrize(
+    ("n", "share"), [(1, 1.0), (50, 1.0), (50, 0.2), (50, 0.001), (20_000, 1.0)]
+)
+def test_the_best_of_a_large_shop_are_those_of_everything(
+    ordered: bool, n: int, share: float
+) -> None:
     """A few products are far longer than most, every third is there twice, and most need not be looked at."""
     random = np.random.default_rng(3)
-    factors = random.normal(size=(8, 12_000)).astype(np.float32) * random.pareto(2, 12_000).astype(np.float32)
+    factors = random.normal(size=(8, 12_000)).astype(np.float32) * random.pareto(2, 12_000).astype(
+        np.float32
+    )
     factors[:, 1::3] = factors[:, ::3]
     everything = np.arange(12_000, dtype=np.int32)
     large = ItemFactors(factors, np.eye(8, dtype=np.float32), everything, everything)
-    taste = FactorScores(large.longest_first() if ordered else large, random.normal(size=8).astype(np.float32))
+    taste = FactorScores(
+        large.longest_first() if ordered else large, random.normal(size=8).astype(np.float32)
+    )
     allowed = random.random(12_000) < share
     said = taste.of(everything.astype(np.int64))
     expected = np.lexsort((everything, -np.where(allowed, said, 0)))
@@ -121,7 +154,10 @@ def test_the_tastes_of_many_are_those_of_each() -> None:
     random = np.random.default_rng(4)
     everything = np.arange(9_000, dtype=np.int32)
     large = ItemFactors(
-        random.normal(size=(8, 9_000)).astype(np.float32), np.eye(8, dtype=np.float32), everything, everything
+        random.normal(size=(8, 9_000)).astype(np.float32),
+        np.eye(8, dtype=np.float32),
+        everything,
+        everything,
     ).longest_first()
     vectors = [*random.normal(size=(5, 8)).astype(np.float32), np.zeros(8, np.float32)]
     for taste, vector in zip(FactorScores.each(large, vectors), vectors, strict=True):

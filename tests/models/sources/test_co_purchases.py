@@ -64,9 +64,12 @@ def test_any_orders_are_counted_as_if_by_hand(baskets: list[set[int]]) -> None:
     both = Counter(pair for basket in baskets for pair in itertools.permutations(basket, 2))
     alone = Counter(item for basket in baskets for item in basket)
     assert pairs.orders.tolist() == [alone[item] for item in range(4)]
-    found = {(a, int(b)): figures(pairs, a, int(b)) for a in range(4) for b in pairs.item[pairs.row(a)]}
+    found = {
+        (a, int(b)): figures(pairs, a, int(b)) for a in range(4) for b in pairs.item[pairs.row(a)]
+    }
     assert found == {
-        (a, b): (count, pytest.approx(count * len(baskets) / alone[a] / alone[b])) for (a, b), count in both.items()
+        (a, b): (count, pytest.approx(count * len(baskets) / alone[a] / alone[b]))
+        for (a, b), count in both.items()
     }
 
 
@@ -93,7 +96,10 @@ def test_an_order_counts_less_when_it_is_old_or_large() -> None:
 
 
 def test_an_order_with_more_products_than_allowed_makes_no_pairs() -> None:
-    pairs = pairs_of([{BREAD, BUTTER}, {BREAD, BUTTER, MILK}], settings=BundleSettings(min_support=1, largest_order=2))
+    pairs = pairs_of(
+        [{BREAD, BUTTER}, {BREAD, BUTTER, MILK}],
+        settings=BundleSettings(min_support=1, largest_order=2),
+    )
     assert [len(range(*pairs.row(item).indices(99))) for item in range(4)] == [1, 1, 0, 0]
     assert pairs.together.tolist() == [1, 1]
 
@@ -116,9 +122,9 @@ def test_a_basket_is_completed_by_the_sum_of_its_ties(
             tie = float(pairs.strength[place]) * lift ** (lift_weight * (1 - 1 / len(basket)))
             expected[int(pairs.item[place])] += tie
     expected = [0.0 if item in basket else score for item, score in enumerate(expected)]
-    assert pairs.basket_scores(sorted(basket), lift_weight).of(np.arange(4)).tolist() == pytest.approx(
-        expected, rel=1e-4
-    )
+    assert pairs.basket_scores(sorted(basket), lift_weight).of(
+        np.arange(4)
+    ).tolist() == pytest.approx(expected, rel=1e-4)
 
 
 def test_an_empty_basket_is_completed_by_nothing() -> None:
@@ -129,7 +135,9 @@ def test_the_strongest_tie_names_its_product_and_its_place() -> None:
     pairs = pairs_of(BASKETS)
     ((anchor, place),) = pairs.strongest([BREAD, TEA], [MILK], 0.9)
     ties = {  # of two products: half the weight of the lift
-        a: float(pairs.link_scores(pairs.row(a), 0.45)[pairs.item[pairs.row(a)].tolist().index(MILK)])
+        a: float(
+            pairs.link_scores(pairs.row(a), 0.45)[pairs.item[pairs.row(a)].tolist().index(MILK)]
+        )
         for a in (BREAD, TEA)
     }
     assert anchor == max(ties, key=ties.__getitem__)

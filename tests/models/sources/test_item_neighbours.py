@@ -22,7 +22,9 @@ NEIGHBOURS = ItemNeighbours(
 
 
 def scores(history: dict[int, float]) -> list[float]:
-    found = NEIGHBOURS.scores(np.array(list(history), np.int32), np.array(list(history.values()), np.float32))
+    found = NEIGHBOURS.scores(
+        np.array(list(history), np.int32), np.array(list(history.values()), np.float32)
+    )
     return found.of(np.arange(4)).tolist()
 
 
@@ -41,7 +43,10 @@ def test_what_is_like_one_product_is_its_own_row() -> None:
 
 @given(st.dictionaries(st.integers(0, 3), st.floats(0, 100, width=32)))
 def test_a_score_is_the_sum_over_the_history(history: dict[int, float]) -> None:
-    expected = [sum(weight * TIES.get((item, other), 0) for item, weight in history.items()) for other in range(4)]
+    expected = [
+        sum(weight * TIES.get((item, other), 0) for item, weight in history.items())
+        for other in range(4)
+    ]
     assert scores(history) == pytest.approx(expected, rel=1e-5)
 
 
@@ -57,7 +62,9 @@ def test_the_strongest_evidence_is_the_heaviest_tie_times_its_weight() -> None:
 
 
 def test_similarity_is_what_the_formula_says() -> None:
-    settings = NeighbourSettings(min_customers=1, power=0.5, customer_norm=1.0, item_norm=0.75, neighbour_norm=0.5)
+    settings = NeighbourSettings(
+        min_customers=1, power=0.5, customer_norm=1.0, item_norm=0.75, neighbour_norm=0.5
+    )
     interest = np.array([[4, 1, 0], [1, 0, 9], [1, 4, 0], [0, 16, 0]], np.float32)
     found = fit_neighbours(csr_matrix(interest), settings)
     weight = interest**0.5
@@ -69,7 +76,9 @@ def test_similarity_is_what_the_formula_says() -> None:
 
 
 def test_no_product_is_its_own_neighbour_and_strangers_are_none() -> None:
-    found = fit_neighbours(csr_matrix(np.array([[1, 1, 0], [0, 0, 1]], np.float32)), NeighbourSettings(min_customers=1))
+    found = fit_neighbours(
+        csr_matrix(np.array([[1, 1, 0], [0, 0, 1]], np.float32)), NeighbourSettings(min_customers=1)
+    )
     assert [np.flatnonzero(found.similar(item)).tolist() for item in range(3)] == [[1], [0], []]
 
 

@@ -13,13 +13,17 @@ from training.fitting.repurchase import fit_repeats
 
 BREAD, SOFA = 0, 1
 NOWHERE = np.full(2, -1, np.int32)  # bread and sofas stand in no category
-PLAIN = RepeatSettings(category_prior=1.0, rate_prior=0.0, interval_prior=0.0, own_interval_prior=2.0)
+PLAIN = RepeatSettings(
+    category_prior=1.0, rate_prior=0.0, interval_prior=0.0, own_interval_prior=2.0
+)
 
 
 def everyone(lines: list[Line], as_of: float) -> Interactions:
     found = histories(small_purchases(lines))
     user = np.repeat(np.arange(len(found.indptr) - 1, dtype=np.int32), np.diff(found.indptr))
-    return interactions(found.events, pair_starts(found.events, user), moment(as_of), HistorySettings())
+    return interactions(
+        found.events, pair_starts(found.events, user), moment(as_of), HistorySettings()
+    )
 
 
 # Ann buys bread every 7 days, Bob after 14 days, Carl once; two of them buy a sofa, once.
@@ -42,14 +46,23 @@ def test_two_of_three_customers_bought_bread_again_after_nine_days_and_a_third()
 
 
 def test_a_product_bought_by_few_leans_on_the_average_of_the_shop() -> None:
-    repeats = fit_repeats(everyone(LINES, 20), NOWHERE, RepeatSettings(rate_prior=10.0, interval_prior=5.0))
+    repeats = fit_repeats(
+        everyone(LINES, 20), NOWHERE, RepeatSettings(rate_prior=10.0, interval_prior=5.0)
+    )
     assert repeats.rate.tolist() == pytest.approx([(2 + 10 * 0.4) / 13, (0 + 10 * 0.4) / 12])
     assert repeats.interval.tolist() == pytest.approx([(28 + 5 * 28 / 3) / 8, 28 / 3])
 
 
 # Bread and rolls are bought again after a week or two, sofas and beds are not; one customer each tried rye and a lamp.
 FOOD, FURNITURE = 0, 1
-SHELF = {"bed": FURNITURE, "bread": FOOD, "lamp": FURNITURE, "rolls": FOOD, "rye": FOOD, "sofa": FURNITURE}
+SHELF = {
+    "bed": FURNITURE,
+    "bread": FOOD,
+    "lamp": FURNITURE,
+    "rolls": FOOD,
+    "rye": FOOD,
+    "sofa": FURNITURE,
+}
 MORE = [
     *LINES,
     *(Line("dora", "rolls", day) for day in (0, 4, 8, 12)),
@@ -62,7 +75,9 @@ MORE = [
 def test_a_product_that_one_customer_tried_is_judged_by_its_category() -> None:
     settings = RepeatSettings(category_prior=2.0, rate_prior=3.0, interval_prior=1.0)
     found = fit_repeats(everyone(MORE, 20), np.array(list(SHELF.values()), np.int32), settings)
-    rate, interval = (dict(zip(SHELF, values.tolist(), strict=True)) for values in (found.rate, found.interval))
+    rate, interval = (
+        dict(zip(SHELF, values.tolist(), strict=True)) for values in (found.rate, found.interval)
+    )
     # Of ten customers with a product three bought it again: three of five with food, none of five with furniture.
     average, food, furniture = 3 / 10, (3 + 2 * 0.3) / (5 + 2), (0 + 2 * 0.3) / (5 + 2)
     assert found.average.tolist() == pytest.approx([average])
@@ -88,7 +103,9 @@ def test_a_product_that_one_customer_tried_is_judged_by_its_category() -> None:
 def test_products_without_a_category_lean_on_each_other() -> None:
     """What stands in no category is judged by what else does, not by the food."""
     category = np.array([FOOD if name == "rolls" else -1 for name in SHELF], np.int32)
-    found = fit_repeats(everyone(MORE, 20), category, RepeatSettings(category_prior=2.0, rate_prior=3.0))
+    found = fit_repeats(
+        everyone(MORE, 20), category, RepeatSettings(category_prior=2.0, rate_prior=3.0)
+    )
     rate = dict(zip(SHELF, found.rate.tolist(), strict=True))
     without = (2 + 2 * 0.3) / (9 + 2)
     assert rate["rye"] == rate["lamp"] == pytest.approx(3 * without / (1 + 3))
@@ -97,10 +114,15 @@ def test_products_without_a_category_lean_on_each_other() -> None:
 def test_what_was_sent_back_is_neither_bought_nor_bought_again() -> None:
     returned = [Line("dora", "bread", 1), Line("dora", "bread", 2, kind="return")]
     one = fit_repeats(everyone([*LINES, *returned], 20), NOWHERE, RepeatSettings())
-    assert one.rate.tolist() == fit_repeats(everyone(LINES, 20), NOWHERE, RepeatSettings()).rate.tolist()
+    assert (
+        one.rate.tolist()
+        == fit_repeats(everyone(LINES, 20), NOWHERE, RepeatSettings()).rate.tolist()
+    )
 
 
-REPEATS = Repurchases(np.array([0.5, 0.0], np.float32), np.array([0.4], np.float32), np.array([10, 100], np.float32))
+REPEATS = Repurchases(
+    np.array([0.5, 0.0], np.float32), np.array([0.4], np.float32), np.array([10, 100], np.float32)
+)
 
 
 def of_one(lines: list[Line], as_of: float) -> Interactions:
@@ -109,7 +131,9 @@ def of_one(lines: list[Line], as_of: float) -> Interactions:
 
 
 def test_a_customers_own_rhythm_is_drawn_towards_the_products() -> None:
-    found = repurchase_clocks(of_one([Line("ann", "bread", day) for day in (0, 6, 12)], 15), REPEATS, moment(15), PLAIN)
+    found = repurchase_clocks(
+        of_one([Line("ann", "bread", day) for day in (0, 6, 12)], 15), REPEATS, moment(15), PLAIN
+    )
     assert (found.since.tolist(), found.since_first.tolist()) == ([3], [15])
     # 12 days over 2 gaps, and 2 pseudo gaps of 10 days
     assert found.interval.tolist() == [(12 + 20) / 4]
@@ -127,7 +151,9 @@ def test_a_clock_runs_on_while_the_history_stands_still() -> None:
 
 
 def test_what_was_only_looked_at_is_never_too_soon_even_in_a_shop_where_nobody_buys_twice() -> None:
-    nobody = Repurchases(np.zeros(2, np.float32), np.zeros(1, np.float32), np.full(2, np.inf, np.float32))
+    nobody = Repurchases(
+        np.zeros(2, np.float32), np.zeros(1, np.float32), np.full(2, np.inf, np.float32)
+    )
     pairs = of_one([Line("ann", "bread", 1, kind="view")], 5)
     assert pairs.last.tolist() == [NEVER]
     assert repurchase_clocks(pairs, nobody, moment(5), PLAIN).passed.tolist() == [np.inf]

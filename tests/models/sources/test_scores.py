@@ -12,7 +12,11 @@ EVERYTHING = np.ones(6, np.bool_)
 
 
 def scores(said: list[tuple[int, float]]) -> SparseScores:
-    item, parts = (np.array(column) for column in zip(*said, strict=True)) if said else (np.zeros(0), np.zeros(0))
+    item, parts = (
+        (np.array(column) for column in zip(*said, strict=True))
+        if said
+        else (np.zeros(0), np.zeros(0))
+    )
     return SparseScores.summed(item.astype(np.int32), parts.astype(np.float32))
 
 
@@ -41,16 +45,23 @@ def test_equal_scores_stand_in_the_order_of_the_product_ids() -> None:
 
 @given(st.lists(st.integers(-2, 3), max_size=30), st.integers(1, 12))
 def test_the_best_are_those_of_a_full_sort(scores: list[int], n: int) -> None:
-    expected = sorted((item for item, score in enumerate(scores) if score > 0), key=lambda item: (-scores[item], item))
+    expected = sorted(
+        (item for item, score in enumerate(scores) if score > 0),
+        key=lambda item: (-scores[item], item),
+    )
     assert best(np.array(scores, np.float32), n).tolist() == expected[:n]
 
 
 @pytest.mark.parametrize("n", [1, 10, 100])
 @pytest.mark.parametrize("kinds", [2, 50, 100_000])
 @pytest.mark.parametrize("share", [0.001, 0.1, 1.0])
-def test_the_best_of_a_large_shop_are_those_of_a_full_sort(n: int, kinds: int, share: float) -> None:
+def test_the_best_of_a_large_shop_are_those_of_a_full_sort(
+    n: int, kinds: int, share: float
+) -> None:
     random = np.random.default_rng(7)
-    scores = np.where(random.random(30_000) < share, random.integers(-1, kinds, 30_000), 0).astype(np.float32)
+    scores = np.where(random.random(30_000) < share, random.integers(-1, kinds, 30_000), 0).astype(
+        np.float32
+    )
     positive = np.flatnonzero(scores > 0)
     expected = positive[np.lexsort((positive, -scores[positive]))][:n]
     assert best(scores, n).tolist() == expected.tolist()
@@ -79,12 +90,24 @@ def test_what_is_stored_of_some_items_is_found_with_whose_it_is() -> None:
     assert rows.bounds.tolist() == [0, 5, 5, 10]
 
 
-@given(st.lists(st.lists(st.tuples(st.integers(0, 5), st.floats(0.5, 9, width=32)), max_size=9), max_size=5))
+@given(
+    st.lists(
+        st.lists(st.tuples(st.integers(0, 5), st.floats(0.5, 9, width=32)), max_size=9), max_size=5
+    )
+)
 @pytest.mark.parametrize("many", [1, 1_000])
-def test_what_is_said_to_many_customers_is_what_is_said_to_each(many: int, said: list[list[tuple[int, float]]]) -> None:
+def test_what_is_said_to_many_customers_is_what_is_said_to_each(
+    many: int, said: list[list[tuple[int, float]]]
+) -> None:
     said = [[*one] * many for one in said]
     everything = [part for one in said for part in one]
-    item, parts = np.array([item for item, _ in everything], np.int32), np.array([part for _, part in everything])
+    item, parts = (
+        np.array([item for item, _ in everything], np.int32),
+        np.array([part for _, part in everything]),
+    )
     found = SparseScores.summed_each(item, parts.astype(np.float32), RowGroups.of(map(len, said)))
     for one, alone in zip(found, map(scores, said), strict=True):
-        assert (one.item.tolist(), one.score.tolist()) == (alone.item.tolist(), pytest.approx(alone.score.tolist()))
+        assert (one.item.tolist(), one.score.tolist()) == (
+            alone.item.tolist(),
+            pytest.approx(alone.score.tolist()),
+        )

@@ -6,7 +6,9 @@ from models.sources.substitutes import Substitutes
 
 BLUE, BREAD, GREEN, RED = range(4)
 # Blue and red stand in for each other, and red and green.
-MILKS = Substitutes(indptr=np.array([0, 1, 1, 2, 4]), item=np.array([RED, RED, BLUE, GREEN], np.int32))
+MILKS = Substitutes(
+    indptr=np.array([0, 1, 1, 2, 4]), item=np.array([RED, RED, BLUE, GREEN], np.int32)
+)
 
 
 def test_each_milk_stands_in_for_the_other() -> None:

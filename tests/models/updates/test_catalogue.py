@@ -14,7 +14,16 @@ from models.recommender import Recommender
 from models.rules.filters import Filters
 from models.slate import Slate, SlateRequest, Source
 from models.updates.catalogue import PatchedStrings, ProductUpdate, update_catalogue
-from tests.support.shop import AISLES, NO_WEB, REGULAR, SOLD_OUT, SOUTHERN, names, small_shop_purchases, trained
+from tests.support.shop import (
+    AISLES,
+    NO_WEB,
+    REGULAR,
+    SOLD_OUT,
+    SOUTHERN,
+    names,
+    small_shop_purchases,
+    trained,
+)
 
 ALL = SlateRequest(n=100)
 CUSTOMERS = ("c00", "c07", REGULAR, NO_WEB, "stranger")
@@ -29,11 +38,15 @@ def told(product_id: str, **fields: object) -> ProductUpdate:
     return ProductUpdate(id=product_id, given=frozenset(fields), **fields)  # type: ignore[arg-type]
 
 
-def after(shop: Recommender, *changes: ProductUpdate, learned: Recommender | None = None) -> Recommender:
+def after(
+    shop: Recommender, *changes: ProductUpdate, learned: Recommender | None = None
+) -> Recommender:
     """The shop after these changes, one after the other; `learned`: as it was trained, where it has changed since."""
     now = shop
     for change in changes:
-        now = now.with_model(update_catalogue(now.model, [change], (learned or shop).model, shop.manifest.data_as_of))
+        now = now.with_model(
+            update_catalogue(now.model, [change], (learned or shop).model, shop.manifest.data_as_of)
+        )
     return now
 
 
@@ -75,7 +88,9 @@ def test_what_was_hidden_comes_back_with_the_end_it_had(shop: Recommender) -> No
 
 
 def test_a_hidden_product_that_gets_an_end_stays_hidden(shop: Recommender) -> None:
-    now = after(shop, told("bagel", hidden=True), told("bagel", hidden=True, available_until=ALWAYS_UNTIL))
+    now = after(
+        shop, told("bagel", hidden=True), told("bagel", hidden=True, available_until=ALWAYS_UNTIL)
+    )
     assert "bagel" not in shown(now)
 
 
@@ -96,7 +111,11 @@ def test_a_product_is_shown_in_its_markets_alone(shop: Recommender) -> None:
         return "bagel" in shown(now, request=replace(ALL, filters=Filters(market=market)))
 
     western = after(shop, told("bagel", markets=("west", "south")))
-    assert [in_market(western, market) for market in ("west", "south", "north")] == [True, True, False]
+    assert [in_market(western, market) for market in ("west", "south", "north")] == [
+        True,
+        True,
+        False,
+    ]
     nowhere = after(western, told("bagel", markets=()))
     assert [in_market(nowhere, market) for market in ("west", "south", "north")] == [False] * 3
     everywhere = after(nowhere, told("bagel", markets=None))
@@ -128,15 +147,25 @@ def test_a_new_product_finds_the_customers_of_its_aisle_at_once(shop: Recommende
     assert "brioche" not in shown(now, request=before)
 
 
-def test_a_product_that_comes_on_sale_after_the_model_learned_is_new_from_then_on(shop: Recommender) -> None:
+def test_a_product_that_comes_on_sale_after_the_model_learned_is_new_from_then_on(
+    shop: Recommender,
+) -> None:
     newest = shop.manifest.data_as_of
-    now = after(shop, told("brioche", category="bakery", brand="Ashby", price=3.0, available_from=newest + DAY))
+    now = after(
+        shop,
+        told("brioche", category="bakery", brand="Ashby", price=3.0, available_from=newest + DAY),
+    )
 
     def sources(as_of: int) -> list[Source]:
         slots = now.recommend("c00", SlateRequest(as_of=as_of)).slots
         return [slot.source for slot in slots if now.catalogue.ids[slot.item] == "brioche"]
 
-    assert [sources(newest + seconds) for seconds in (0, DAY - 1, DAY, 9 * DAY)] == [[], [], [Source.NEW], [Source.NEW]]
+    assert [sources(newest + seconds) for seconds in (0, DAY - 1, DAY, 9 * DAY)] == [
+        [],
+        [],
+        [Source.NEW],
+        [Source.NEW],
+    ]
 
 
 def test_a_new_product_is_no_stranger_to_any_question(shop: Recommender) -> None:
@@ -144,9 +173,9 @@ def test_a_new_product_is_no_stranger_to_any_question(shop: Recommender) -> None
     brioche, blini = (now.catalogue.ids.find(name) for name in ("brioche", "blini"))
     assert now.catalogue.ids[brioche] == "brioche"
     assert now.catalogue.price[brioche] == 2.0
-    assert {now.catalogue.ids[slot.item] for slot in now.similar(brioche, SlateRequest()).slots} <= set(
-        AISLES["bakery"].split()
-    )
+    assert {
+        now.catalogue.ids[slot.item] for slot in now.similar(brioche, SlateRequest()).slots
+    } <= set(AISLES["bakery"].split())
     assert now.similar(blini, SlateRequest()).slots
     assert now.bundles(brioche, 3, Filters()) == now.complete([brioche, blini], 3, Filters()) == ()
     assert now.follow_up([brioche, blini], SlateRequest()).slots == ()
@@ -164,12 +193,20 @@ def test_a_new_product_is_bought_again_as_its_aisle_is(shop: Recommender) -> Non
 
 
 def test_a_new_product_is_as_dear_as_its_price_says(shop: Recommender) -> None:
-    twins = after(shop, told("twin", category="bakery", price=2.29), told("dear", category="bakery", price=22.9))
+    twins = after(
+        shop,
+        told("twin", category="bakery", price=2.29),
+        told("dear", category="bakery", price=22.9),
+    )
     traits, ids = twins.model.traits, twins.catalogue.ids
     bagel, twin, dear = (ids.find(name) for name in ("bagel", "twin", "dear"))
     assert traits.log_price[dear] - traits.log_price[twin] == pytest.approx(np.log(10), abs=1e-5)
-    assert traits.price_in_category[dear] - traits.price_in_category[twin] == pytest.approx(np.log(10), abs=1e-5)
-    assert np.isfinite(traits.price_in_category[bagel]) == np.isfinite(traits.price_in_category[twin])
+    assert traits.price_in_category[dear] - traits.price_in_category[twin] == pytest.approx(
+        np.log(10), abs=1e-5
+    )
+    assert np.isfinite(traits.price_in_category[bagel]) == np.isfinite(
+        traits.price_in_category[twin]
+    )
 
 
 def test_many_changes_at_once_are_the_same_as_one_after_the_other(shop: Recommender) -> None:
@@ -185,7 +222,9 @@ def test_many_changes_at_once_are_the_same_as_one_after_the_other(shop: Recommen
         told("brioche", markets=None, in_stock=True),
     ]
     last = {change.id: change for change in changes}
-    last["brioche"] = told("brioche", category="bakery", price=3.0, title="Brioche", markets=None, in_stock=True)
+    last["brioche"] = told(
+        "brioche", category="bakery", price=3.0, title="Brioche", markets=None, in_stock=True
+    )
     together = update_catalogue(shop.model, last.values(), shop.model, shop.manifest.data_as_of)
     at_once = shop.with_model(together)
     piled_up = after(shop, *changes)
@@ -194,7 +233,9 @@ def test_many_changes_at_once_are_the_same_as_one_after_the_other(shop: Recommen
     for texts in ("title", "url", "attributes"):
         assert list(getattr(at_once.catalogue, texts)) == list(getattr(piled_up.catalogue, texts))
     for customer in CUSTOMERS:
-        assert told_of(at_once.recommend(customer, ALL)) == told_of(piled_up.recommend(customer, ALL))
+        assert told_of(at_once.recommend(customer, ALL)) == told_of(
+            piled_up.recommend(customer, ALL)
+        )
 
 
 @pytest.mark.parametrize(
@@ -250,7 +291,9 @@ FIELDS = st.fixed_dictionaries(
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from(["bagel", "rake", "new", "newer", ""]), FIELDS), max_size=5))
+@given(
+    st.lists(st.tuples(st.sampled_from(["bagel", "rake", "new", "newer", ""]), FIELDS), max_size=5)
+)
 def test_whatever_is_said_nothing_breaks_and_what_is_shown_is_for_sale(
     shop: Recommender, changes: list[tuple[str, dict[str, object]]]
 ) -> None:
@@ -265,19 +308,29 @@ def test_whatever_is_said_nothing_breaks_and_what_is_shown_is_for_sale(
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.sets(st.sampled_from(sorted(" ".join(AISLES.values()).split()))), st.sampled_from(CUSTOMERS))
-def test_what_the_shop_says_again_changes_no_answer(shop: Recommender, products: set[str], customer: str) -> None:
+@given(
+    st.sets(st.sampled_from(sorted(" ".join(AISLES.values()).split()))), st.sampled_from(CUSTOMERS)
+)
+def test_what_the_shop_says_again_changes_no_answer(
+    shop: Recommender, products: set[str], customer: str
+) -> None:
     as_they_are = [_as_it_is(shop, name) for name in sorted(products)]
     now = after(shop, *as_they_are)
     for request in (ALL, SlateRequest(n=5, as_of=shop.manifest.data_as_of + 20 * DAY)):
-        assert told_of(now.recommend(customer, request)) == told_of(shop.recommend(customer, request))
+        assert told_of(now.recommend(customer, request)) == told_of(
+            shop.recommend(customer, request)
+        )
 
 
 def _as_it_is(shop: Recommender, product_id: str) -> ProductUpdate:
     catalogue = shop.catalogue
     item = catalogue.ids.find(product_id)
     limited = bool(catalogue.limited[item])
-    sold_in = [name for name, sold in zip(catalogue.market_names, catalogue.sold_in[item], strict=True) if sold]
+    sold_in = [
+        name
+        for name, sold in zip(catalogue.market_names, catalogue.sold_in[item], strict=True)
+        if sold
+    ]
     return told(
         product_id,
         title=catalogue.title[item],
@@ -297,12 +350,16 @@ def test_amended_ids_are_found_where_they_are() -> None:
 
 
 def test_amended_ids_stand_between_those_that_came_before() -> None:
-    ids = PatchedStrings(PatchedStrings(Ids.of(["m"]), {}, ["b", "d"]), {}, ["a", "c", "e"], np.array([1, 2, 3]))
+    ids = PatchedStrings(
+        PatchedStrings(Ids.of(["m"]), {}, ["b", "d"]), {}, ["a", "c", "e"], np.array([1, 2, 3])
+    )
     assert list(ids) == ["m", "a", "b", "c", "d", "e"]
     assert ids.find_all(["a", "b", "c", "d", "e", "m", "n"]).tolist() == [1, 2, 3, 4, 5, 0, -1]
 
 
 def test_amended_texts_change_in_place_and_go_on() -> None:
-    texts = PatchedStrings(PatchedStrings(Strings.of(["one", "two"]), {0: "eins"}, ["three"]), {2: "drei"}, [""])
+    texts = PatchedStrings(
+        PatchedStrings(Strings.of(["one", "two"]), {0: "eins"}, ["three"]), {2: "drei"}, [""]
+    )
     assert list(texts) == ["eins", "two", "drei", ""]
     assert texts.find("one") == -1

@@ -33,7 +33,9 @@ def shop() -> Recommender:
     return trained(small_shop_purchases())
 
 
-def rows(*told: tuple[str, str, float] | tuple[str, str, float, str], ids: list[str] | None = None) -> Events:
+def rows(
+    *told: tuple[str, str, float] | tuple[str, str, float, str], ids: list[str] | None = None
+) -> Events:
     """(product, kind, day, order) in any order; a product is its place in `ids`."""
     named = ids or ["bread", "butter", "milk"]
     full = [(*one, "")[:4] for one in told]
@@ -49,7 +51,9 @@ def rows(*told: tuple[str, str, float] | tuple[str, str, float, str], ids: list[
 def told(events: Events) -> list[tuple[int, int, str]]:
     return [
         (item, time, KINDS[kind])
-        for item, time, kind in zip(events.item.tolist(), events.time.tolist(), events.kind.tolist(), strict=True)
+        for item, time, kind in zip(
+            events.item.tolist(), events.time.tolist(), events.kind.tolist(), strict=True
+        )
     ]
 
 
@@ -67,15 +71,27 @@ def test_what_was_done_since_stands_by_product_and_time_among_what_was_learned()
 
 def test_a_purchase_that_came_by_file_and_by_event_is_one() -> None:
     learned = rows(("bread", "purchase", 1, "o1"))
-    since = CustomerUpdate(rows(("bread", "purchase", 1.5, "o1"), ("butter", "purchase", 1.5, "o1")))
-    assert told(updated_history(learned, since)) == [(0, moment(1), "purchase"), (1, moment(1.5), "purchase")]
+    since = CustomerUpdate(
+        rows(("bread", "purchase", 1.5, "o1"), ("butter", "purchase", 1.5, "o1"))
+    )
+    assert told(updated_history(learned, since)) == [
+        (0, moment(1), "purchase"),
+        (1, moment(1.5), "purchase"),
+    ]
 
 
 def test_two_events_of_one_order_and_product_are_one_purchase_the_first_that_was_told() -> None:
     since = CustomerUpdate(
-        rows(("bread", "purchase", 3, "o1"), ("bread", "purchase", 2, "o1"), ("bread", "purchase", 3, "o2"))
+        rows(
+            ("bread", "purchase", 3, "o1"),
+            ("bread", "purchase", 2, "o1"),
+            ("bread", "purchase", 3, "o2"),
+        )
     )
-    assert told(updated_history(rows(), since)) == [(0, moment(3), "purchase"), (0, moment(3), "purchase")]
+    assert told(updated_history(rows(), since)) == [
+        (0, moment(3), "purchase"),
+        (0, moment(3), "purchase"),
+    ]
 
 
 def test_purchases_of_no_known_order_and_views_count_each() -> None:
@@ -96,8 +112,13 @@ def test_a_product_that_was_struck_out_says_nothing_whenever_it_was_bought() -> 
 
 def test_what_was_done_later_is_the_same_as_if_it_had_been_learned() -> None:
     lines = [Line("ann", "bread", 1), Line("ann", "milk", 2), Line("ann", "milk", 3, kind="view")]
-    whole, learned = histories(small_purchases(lines)).of(0), histories(small_purchases(lines[:2])).of(0)
-    both = updated_history(learned, CustomerUpdate(rows(("milk", "view", 3), ids=["bread", "milk"])))
+    whole, learned = (
+        histories(small_purchases(lines)).of(0),
+        histories(small_purchases(lines[:2])).of(0),
+    )
+    both = updated_history(
+        learned, CustomerUpdate(rows(("milk", "view", 3), ids=["bread", "milk"]))
+    )
     assert told(both) == told(whole)
 
 
@@ -105,7 +126,9 @@ def done(shop: Recommender, *happened: tuple[str, str, float], **said: object) -
     return CustomerUpdate(rows(*happened, ids=list(shop.catalogue.ids)), **said)  # type: ignore[arg-type]
 
 
-def slate(shop: Recommender, since: CustomerUpdate, customer_id: str | None = "c00", **asked: object) -> list[str]:
+def slate(
+    shop: Recommender, since: CustomerUpdate, customer_id: str | None = "c00", **asked: object
+) -> list[str]:
     request = replace(ALL, as_of=moment(DAYS), **asked)  # type: ignore[arg-type]
     return names(shop, shop.recommend(customer_id, request, since))
 
@@ -115,7 +138,9 @@ def test_who_has_done_nothing_since_gets_the_same_slate(shop: Recommender) -> No
         assert shop.recommend(customer, ALL, done(shop)) == shop.recommend(customer, ALL)
 
 
-def test_a_product_just_bought_is_not_recommended_and_what_is_bought_once_never_again(shop: Recommender) -> None:
+def test_a_product_just_bought_is_not_recommended_and_what_is_bought_once_never_again(
+    shop: Recommender,
+) -> None:
     assert MONTHLY in slate(shop, NO_UPDATE, REGULAR)
     assert MONTHLY not in slate(shop, done(shop, (MONTHLY, "purchase", DAYS)), REGULAR)
 
@@ -140,7 +165,9 @@ def test_what_is_in_the_cart_is_not_recommended_and_what_goes_with_it_is(shop: R
 def test_a_session_is_a_customer_whom_its_views_tell_apart(shop: Recommender) -> None:
     request = SlateRequest(n=5, as_of=moment(DAYS))
     kite = shop.recommend(None, request, done(shop, ("kite", "view", DAYS), ("doll", "view", DAYS)))
-    compost = shop.recommend(None, request, done(shop, ("compost", "view", DAYS), ("seeds", "view", DAYS)))
+    compost = shop.recommend(
+        None, request, done(shop, ("compost", "view", DAYS), ("seeds", "view", DAYS))
+    )
     assert kite.strategy is compost.strategy is Strategy.SESSION
     assert set(names(shop, kite)[:3]) < set(AISLES["toys"].split())
     assert set(names(shop, compost)[:3]) < set(AISLES["garden"].split())
@@ -156,15 +183,23 @@ def test_what_is_still_to_come_at_the_moment_asked_for_says_nothing(shop: Recomm
 def test_an_erased_customer_is_a_stranger(shop: Recommender) -> None:
     erased = replace(NO_UPDATE, forgotten=True)
     found = shop.recommend("c00", ALL, erased)
-    assert (found.strategy, found.fallback_reason) == (Strategy.POPULAR, FallbackReason.UNKNOWN_CUSTOMER)
+    assert (found.strategy, found.fallback_reason) == (
+        Strategy.POPULAR,
+        FallbackReason.UNKNOWN_CUSTOMER,
+    )
     assert found == shop.recommend("nobody", ALL)
 
 
 def test_who_said_no_since_gets_what_everyone_gets(shop: Recommender) -> None:
     silent = (NEVER_ASKED, 0)
     found = shop.recommend("c00", ALL, done(shop, consent=(silent, (NO, moment(DAYS)), silent)))
-    assert (found.strategy, found.fallback_reason) == (Strategy.NOT_PERSONALIZED, FallbackReason.NO_CONSENT)
-    assert found.slots == shop.popular(shop.at_home(shop.model.customers.ids.find("c00"), ALL)).slots
+    assert (found.strategy, found.fallback_reason) == (
+        Strategy.NOT_PERSONALIZED,
+        FallbackReason.NO_CONSENT,
+    )
+    assert (
+        found.slots == shop.popular(shop.at_home(shop.model.customers.ids.find("c00"), ALL)).slots
+    )
 
 
 def test_a_customer_who_struck_out_all_they_bought_has_no_history(shop: Recommender) -> None:
@@ -208,7 +243,14 @@ UNTOLD = np.nan
         ([("return", "bread", 3)], [-1]),  # what was bought by file came back
         ([("purchase", "milk", 6), ("return", "bread", 3), ("return", "milk", 3)], [1, -1, -0.5]),
         ([("purchase", "bread", UNTOLD), ("return", "bread", UNTOLD)], [1, -1]),
-        ([("cart", "bread", UNTOLD), ("remove_from_cart", "bread", UNTOLD), ("dismiss", "bread", UNTOLD)], [1, -1, 1]),
+        (
+            [
+                ("cart", "bread", UNTOLD),
+                ("remove_from_cart", "bread", UNTOLD),
+                ("dismiss", "bread", UNTOLD),
+            ],
+            [1, -1, 1],
+        ),
         ([], []),
     ],
 )
@@ -218,10 +260,19 @@ def test_each_event_weighs_as_training_would_weigh_it(
     kinds = np.array([KINDS.index(kind) for kind, _, _ in lines], np.uint8)
     products = np.array([len(product) for _, product, _ in lines], np.int32)
     quantities = np.array([quantity for _, _, quantity in lines], np.float64)
-    assert event_weights(products, kinds, quantities, np.full(len(lines), UNTOLD)).tolist() == expected
+    assert (
+        event_weights(products, kinds, quantities, np.full(len(lines), UNTOLD)).tolist() == expected
+    )
 
 
 def test_three_stars_say_nothing_and_one_says_as_much_as_five() -> None:
     stars = np.array([1, 2, 3, 4, 5, UNTOLD])
     ratings = np.full(6, KINDS.index("rating"), np.uint8)
-    assert event_weights(np.zeros(6, np.int32), ratings, np.full(6, UNTOLD), stars).tolist() == [-1, -0.5, 0, 0.5, 1, 0]
+    assert event_weights(np.zeros(6, np.int32), ratings, np.full(6, UNTOLD), stars).tolist() == [
+        -1,
+        -0.5,
+        0,
+        0.5,
+        1,
+        0,
+    ]

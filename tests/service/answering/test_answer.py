@@ -20,7 +20,9 @@ LINKS = ClickLinks(b"secret")
 
 def ask(shop: Shop, kind: QueryKind, options: Options | None = None, **rest: Any) -> dict[str, Any]:
     question = RecommendationQuery(kind, options or Options(n=3), "en_US", **rest)
-    body: dict[str, Any] = orjson.loads(answer(shop.now, question, LINKS).body_for(question.customer_id))
+    body: dict[str, Any] = orjson.loads(
+        answer(shop.now, question, LINKS).body_for(question.customer_id)
+    )
     return body
 
 
@@ -30,14 +32,22 @@ def ids(body: dict[str, Any]) -> list[str]:
 
 def test_a_known_customer_gets_a_slate_of_their_own(shop: Shop) -> None:
     body = ask(shop, QueryKind.CUSTOMER, customer_id=shop.customer)
-    assert (body["strategy"], body["fallback"], body["fallback_reason"]) == ("personal", False, None)
+    assert (body["strategy"], body["fallback"], body["fallback_reason"]) == (
+        "personal",
+        False,
+        None,
+    )
     assert (body["requested"], body["count"], body["complete"]) == (3, 3, True)
     assert body["customer_id"] == shop.customer
 
 
 def test_a_stranger_gets_what_is_popular_and_why(shop: Shop) -> None:
     body = ask(shop, QueryKind.CUSTOMER, customer_id="never seen")
-    assert (body["strategy"], body["fallback"], body["fallback_reason"]) == ("popular", True, "unknown_customer")
+    assert (body["strategy"], body["fallback"], body["fallback_reason"]) == (
+        "popular",
+        True,
+        "unknown_customer",
+    )
     assert ids(body) == ids(ask(shop, QueryKind.POPULAR))
 
 
@@ -53,7 +63,9 @@ def test_a_visit_to_unknown_products_alone_gets_what_is_popular(shop: Shop) -> N
 
 
 @pytest.mark.parametrize(("kind", "count"), [(QueryKind.SIMILAR, 3), (QueryKind.BUNDLES, 0)])
-def test_an_unknown_product_is_like_what_is_popular_and_in_no_bundle(shop: Shop, kind: QueryKind, count: int) -> None:
+def test_an_unknown_product_is_like_what_is_popular_and_in_no_bundle(
+    shop: Shop, kind: QueryKind, count: int
+) -> None:
     body = ask(shop, kind, product_id="sold by nobody")
     assert (body["fallback_reason"], body["missing_ids"]) == ("unknown_product", ["sold by nobody"])
     assert body["count"] == count
@@ -74,7 +86,9 @@ def test_what_was_excluded_stays_away_everywhere(shop: Shop) -> None:
         (QueryKind.POPULAR, {}),
     ):
         assert not {*gone} & {*ids(ask(shop, kind, Options(n=50, exclude=gone), **rest))}
-    units = ask(shop, QueryKind.BUNDLES, Options(n=50, exclude=gone), product_id=shop.product)["recommendations"]
+    units = ask(shop, QueryKind.BUNDLES, Options(n=50, exclude=gone), product_id=shop.product)[
+        "recommendations"
+    ]
     assert not {*gone} & {product["id"] for unit in units for product in unit["products"]}
 
 
@@ -85,29 +99,50 @@ def test_only_ids_means_id_score_source_and_reason(shop: Shop) -> None:
 
 def test_the_recommendation_id_says_which_model_made_the_slate_and_for_what(shop: Shop) -> None:
     options = Options(n=3, placement="email", campaign="spring")
-    token = read(LINKS.secret, ask(shop, QueryKind.CUSTOMER, options, customer_id=shop.customer)["recommendation_id"])
+    token = read(
+        LINKS.secret,
+        ask(shop, QueryKind.CUSTOMER, options, customer_id=shop.customer)["recommendation_id"],
+    )
     assert token is not None
-    assert (token.model_version, token.placement, token.campaign) == (shop.model.version, "email", "spring")
+    assert (token.model_version, token.placement, token.campaign) == (
+        shop.model.version,
+        "email",
+        "spring",
+    )
 
 
 def test_two_strangers_see_the_same_slate_under_the_same_id(shop: Shop) -> None:
     one, two = (ask(shop, QueryKind.CUSTOMER, customer_id=name) for name in ("stranger", "another"))
     assert one["recommendation_id"] == two["recommendation_id"]
-    assert one["recommendation_id"] != ask(shop, QueryKind.CUSTOMER, customer_id=shop.customer)["recommendation_id"]
+    assert (
+        one["recommendation_id"]
+        != ask(shop, QueryKind.CUSTOMER, customer_id=shop.customer)["recommendation_id"]
+    )
 
 
 def test_the_same_question_gets_the_same_bytes(shop: Shop) -> None:
-    question = RecommendationQuery(QueryKind.CUSTOMER, Options(), "en_US", customer_id=shop.customer)
+    question = RecommendationQuery(
+        QueryKind.CUSTOMER, Options(), "en_US", customer_id=shop.customer
+    )
     assert answer(shop.now, question, LINKS) == answer(shop.now, question, LINKS)
 
 
 @pytest.mark.parametrize("kind", list(QueryKind))
 def test_every_question_has_a_ready_answer(shop: Shop, kind: QueryKind) -> None:
     question = RecommendationQuery(
-        kind, Options(n=2), "en_US", customer_id=shop.customer, product_id=shop.product, basket=(shop.product,)
+        kind,
+        Options(n=2),
+        "en_US",
+        customer_id=shop.customer,
+        product_id=shop.product,
+        basket=(shop.product,),
     )
     body = orjson.loads(popular_answer(shop.now, question, FallbackReason.DEADLINE, LINKS).body)
-    expected = ("bundles", 0) if kind in (QueryKind.BUNDLES, QueryKind.BASKET, QueryKind.ORDER) else ("popular", 2)
+    expected = (
+        ("bundles", 0)
+        if kind in (QueryKind.BUNDLES, QueryKind.BASKET, QueryKind.ORDER)
+        else ("popular", 2)
+    )
     assert (body["strategy"], body["count"], body["fallback_reason"]) == (*expected, "deadline")
 
 
@@ -119,7 +154,9 @@ def test_a_packed_answer_is_unpacked_byte_by_byte() -> None:
 @pytest.mark.parametrize("name", [None, "anna", '"', "\\", '"customer_id":null', "ü\n", "null"])
 def test_an_answer_names_its_customer_only_when_it_is_served(shop: Shop, name: str | None) -> None:
     options = Options(n=3, exclude=('"customer_id":null',), campaign='"customer_id":null')
-    anonymous = answer(shop.now, RecommendationQuery(QueryKind.CUSTOMER, options, "en_US", customer_id=name), LINKS)
+    anonymous = answer(
+        shop.now, RecommendationQuery(QueryKind.CUSTOMER, options, "en_US", customer_id=name), LINKS
+    )
     served = orjson.loads(anonymous.body_for(name))
     assert served == {**orjson.loads(anonymous.body), "customer_id": name}
     assert orjson.loads(anonymous.body)["customer_id"] is None
@@ -140,6 +177,8 @@ def test_a_product_that_goes_with_nothing_is_in_no_bundle(shop: Shop) -> None:
 def test_prices_are_written_as_people_write_them_there(shop: Shop) -> None:
     question = RecommendationQuery(QueryKind.POPULAR, Options(n=1), "en_US")
     english = orjson.loads(answer(shop.now, question, LINKS).body)["recommendations"][0]
-    german = orjson.loads(answer(shop.now, replace(question, locale="de_DE"), LINKS).body)["recommendations"][0]
+    german = orjson.loads(answer(shop.now, replace(question, locale="de_DE"), LINKS).body)[
+        "recommendations"
+    ][0]
     assert english["price"] == german["price"]
     assert english["price_text"] != german["price_text"]

@@ -41,7 +41,11 @@ def test_a_unit_costs_what_its_products_cost_with_the_anchor(shop: Shop) -> None
 
 def test_one_unknown_price_makes_the_total_unknown(shop: Shop) -> None:
     bundle = unit(with_prices(shop, [1.0, np.nan, 3.0]), BUNDLE)
-    assert (bundle["total_price"], bundle["total_price_text"], bundle["currency"]) == (None, None, None)
+    assert (bundle["total_price"], bundle["total_price_text"], bundle["currency"]) == (
+        None,
+        None,
+        None,
+    )
 
 
 def test_a_unit_names_its_anchor_and_its_figures(shop: Shop) -> None:

@@ -31,7 +31,9 @@ from tests.support.shop import DAYS, MONTHLY, NO_WEB, REGULAR, moment
 NEWEST = moment(DAYS + 20)
 
 
-def row(kind: str, product_id: str, day: float = DAYS + 19, order_id: str | None = None) -> EventRow:
+def row(
+    kind: str, product_id: str, day: float = DAYS + 19, order_id: str | None = None
+) -> EventRow:
     return EventRow(product_id, KINDS.index(kind), moment(day), order_id, 1.0, None)
 
 
@@ -45,7 +47,9 @@ def person(
     **asked: Any,
 ) -> CustomerView:
     recommender = shop.model.recommender
-    seen = CustomerRecords(Position(1, NEWEST, 0, 0, 0, 0), 1, list(rows), consents or {}, list(unused), [])
+    seen = CustomerRecords(
+        Position(1, NEWEST, 0, 0, 0, 0), 1, list(rows), consents or {}, list(unused), []
+    )
     told = since(seen, recommender.catalogue, unasked=YES, forgotten=forgotten)
     user = NOBODY if forgotten else recommender.model.customers.ids.find(customer_id)
     request = recommender.at_home(user, SlateRequest(**{"as_of": NEWEST, **asked}))
@@ -53,7 +57,9 @@ def person(
 
 
 def test_a_profile_tells_what_was_bought_and_looked_at_and_what_it_is_used_for(shop: Shop) -> None:
-    told = profile(person(shop, REGULAR, row("view", "kite"), row("cart", "doll"), row("dismiss", "rake")), 10)
+    told = profile(
+        person(shop, REGULAR, row("view", "kite"), row("cart", "doll"), row("dismiss", "rake")), 10
+    )
     assert told["known"] == {
         "events": 9,
         "products_bought": 1,
@@ -88,8 +94,12 @@ def test_a_profile_shows_the_slate_of_now_and_why_it_is_what_it_is(shop: Shop) -
     told = profile(known, 5)["slate"]
     slate = known.recommender.recommend("c00", known.request, known.since)
     ids = known.recommender.catalogue.ids
-    assert [one["id"] for one in told["recommendations"]] == [ids[slot.item] for slot in slate.slots]
-    assert [one["why"] for one in told["recommendations"]] == [slot.reason.text for slot in slate.slots]
+    assert [one["id"] for one in told["recommendations"]] == [
+        ids[slot.item] for slot in slate.slots
+    ]
+    assert [one["why"] for one in told["recommendations"]] == [
+        slot.reason.text for slot in slate.slots
+    ]
     assert told["strategy"] == "personal"
     assert len(profile(known, 5)["products"]) == 5
 
@@ -114,12 +124,18 @@ def test_a_struck_out_product_is_named_as_such_and_nowhere_else(shop: Shop) -> N
     told = profile(person(shop, REGULAR, row("view", "kite"), unused=(MONTHLY,)), 10)
     assert told["known"]["products_not_used"] == [MONTHLY]
     assert [one["id"] for one in told["products"]] == ["kite"]
-    assert MONTHLY not in [product for one in told["slate"]["recommendations"] for product in one["because_of"]]
+    assert MONTHLY not in [
+        product for one in told["slate"]["recommendations"] for product in one["because_of"]
+    ]
 
 
 def test_who_said_no_reads_what_is_known_and_that_it_is_not_used_there(shop: Shop) -> None:
     told = profile(person(shop, "c00", consents={PERSONALIZE_WEB: (NO, moment(1))}), 3)
-    assert told["consent"]["personalize_web"] == {"given": False, "time": format_timestamp(moment(1)), "holds": False}
+    assert told["consent"]["personalize_web"] == {
+        "given": False,
+        "time": format_timestamp(moment(1)),
+        "holds": False,
+    }
     assert told["consent"]["train"] == {"given": None, "time": None, "holds": True}
     assert "To choose the products that the shop's pages show you" not in told["used_for"]
     assert len(told["used_for"]) == 2
@@ -142,19 +158,37 @@ def due_ids(told: dict[str, Any]) -> list[str]:
 def test_what_is_due_is_told_with_the_interval_and_a_card(shop: Shop) -> None:
     told = due_told(person(shop, REGULAR), 10, 0, "de_DE")
     (one,) = told["recommendations"]
-    assert (told["customer_id"], told["count"], told["data_as_of"]) == (REGULAR, 1, format_timestamp(NEWEST))
-    assert (one["id"], one["purchases"], one["last_purchase"]) == (MONTHLY, 6, format_timestamp(moment(160.5)))
+    assert (told["customer_id"], told["count"], told["data_as_of"]) == (
+        REGULAR,
+        1,
+        format_timestamp(NEWEST),
+    )
+    assert (one["id"], one["purchases"], one["last_purchase"]) == (
+        MONTHLY,
+        6,
+        format_timestamp(moment(160.5)),
+    )
     assert one["interval_days"] == pytest.approx(30, abs=5)
     assert one["reason"] == "You buy this about every 30 days"
     assert one["price_text"] == "19,29\xa0€"
 
 
 def test_a_purchase_starts_the_clock_anew(shop: Shop) -> None:
-    assert due_ids(due_told(person(shop, REGULAR, row("purchase", MONTHLY, order_id="7")), 10, 0, "en_US")) == []
+    assert (
+        due_ids(
+            due_told(person(shop, REGULAR, row("purchase", MONTHLY, order_id="7")), 10, 0, "en_US")
+        )
+        == []
+    )
     later = moment(DAYS + 19 + 45)
-    again = due_told(person(shop, REGULAR, row("purchase", MONTHLY, order_id="7"), as_of=later), 10, 0, "en_US")
+    again = due_told(
+        person(shop, REGULAR, row("purchase", MONTHLY, order_id="7"), as_of=later), 10, 0, "en_US"
+    )
     assert due_ids(again) == [MONTHLY]
-    assert (again["recommendations"][0]["purchases"], again["data_as_of"]) == (7, format_timestamp(NEWEST))
+    assert (again["recommendations"][0]["purchases"], again["data_as_of"]) == (
+        7,
+        format_timestamp(NEWEST),
+    )
 
 
 @pytest.mark.parametrize("kind", ["dismiss", "return"])
@@ -164,7 +198,10 @@ def test_what_was_dismissed_or_sent_back_is_not_due(shop: Shop, kind: str) -> No
 
 
 def test_what_is_in_the_cart_is_not_due(shop: Shop) -> None:
-    assert due_ids(due_told(person(shop, REGULAR, row("cart", MONTHLY, DAYS + 19.9)), 10, 30, "en_US")) == []
+    assert (
+        due_ids(due_told(person(shop, REGULAR, row("cart", MONTHLY, DAYS + 19.9)), 10, 30, "en_US"))
+        == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -180,25 +217,39 @@ def test_what_is_in_the_cart_is_not_due(shop: Shop) -> None:
 def test_nothing_is_due_for_who_said_no_to_it(
     shop: Shop, said: dict[int, tuple[int, int]], purpose: int, expected: list[str]
 ) -> None:
-    assert due_ids(due_told(person(shop, REGULAR, consents=said, purpose=purpose), 10, 0, "en_US")) == expected
+    assert (
+        due_ids(due_told(person(shop, REGULAR, consents=said, purpose=purpose), 10, 0, "en_US"))
+        == expected
+    )
 
 
 def test_what_the_model_learned_of_a_person_is_told_event_by_event(shop: Shop) -> None:
     told = learned_told(person(shop, REGULAR))
-    assert [(one["product_id"], one["time"], one["kind"], one["weight"]) for one in told["events"]] == [
-        (MONTHLY, format_timestamp(moment(10.5 + 30 * month)), "purchase", 1.0) for month in range(6)
+    assert [
+        (one["product_id"], one["time"], one["kind"], one["weight"]) for one in told["events"]
+    ] == [
+        (MONTHLY, format_timestamp(moment(10.5 + 30 * month)), "purchase", 1.0)
+        for month in range(6)
     ]
     assert told["consent"] == {"train": None, "personalize_web": None, "personalize_email": None}
     assert learned_told(person(shop, NO_WEB))["consent"]["personalize_web"] is False
     version = shop.model.version
     assert learned_told(person(shop, "nobody")) == {"model_version": version, "events": []}
-    assert learned_told(person(shop, REGULAR, forgotten=True)) == {"model_version": version, "events": []}
+    assert learned_told(person(shop, REGULAR, forgotten=True)) == {
+        "model_version": version,
+        "events": [],
+    }
 
 
-def test_versions_that_know_a_customer_are_found_and_a_damaged_one_is_passed_over(own_shop: Shop) -> None:
+def test_versions_that_know_a_customer_are_found_and_a_damaged_one_is_passed_over(
+    own_shop: Shop,
+) -> None:
     registry = Registry(own_shop.root)
     later = another_version(own_shop.root)
-    assert [one.version for one in versions_with(registry, REGULAR)] == [later, own_shop.model.version]
+    assert [one.version for one in versions_with(registry, REGULAR)] == [
+        later,
+        own_shop.model.version,
+    ]
     assert versions_with(registry, "nobody") == []
     (registry.path(later) / "manifest.json").write_text("{")
     assert [one.version for one in versions_with(registry, REGULAR)] == [own_shop.model.version]

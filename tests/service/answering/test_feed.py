@@ -27,11 +27,17 @@ def changed(shop: Shop, **columns: Any) -> LoadedModel:
     recommender = shop.model.recommender
     catalogue = replace(recommender.catalogue, **columns)
     model = replace(recommender.model, catalogue=catalogue)
-    return replace(shop.model, recommender=Recommender(recommender.manifest, model, recommender.settings))
+    return replace(
+        shop.model, recommender=Recommender(recommender.manifest, model, recommender.settings)
+    )
 
 
-def read(model: LoadedModel, name: str, n: int = 100, **options: Any) -> tuple[dict[str, Any], bytes]:
-    question = RecommendationQuery(QueryKind.POPULAR, PopularOptions.model_validate(options), "en_US")
+def read(
+    model: LoadedModel, name: str, n: int = 100, **options: Any
+) -> tuple[dict[str, Any], bytes]:
+    question = RecommendationQuery(
+        QueryKind.POPULAR, PopularOptions.model_validate(options), "en_US"
+    )
     body = feed(name, n, Now(model, model), question, LINKS, AS_LEARNED)
     Feed.model_validate_json(body)
     return orjson.loads(body), body
@@ -52,7 +58,12 @@ def newcomers(shop: Shop, days_ago: dict[str, float]) -> LoadedModel:
 def test_the_popular_feed_is_what_is_popular_for_everyone(shop: Shop) -> None:
     recommender = shop.model.recommender
     document, _ = read(shop.model, "popular", 5)
-    assert (document["feed"], document["requested"], document["count"], document["complete"]) == ("popular", 5, 5, True)
+    assert (document["feed"], document["requested"], document["count"], document["complete"]) == (
+        "popular",
+        5,
+        5,
+        True,
+    )
     assert {product["source"] for product in document["recommendations"]} == {"popular"}
     sold = [product["score"] for product in document["recommendations"]]
     assert sold == sorted(sold, reverse=True)
@@ -67,7 +78,9 @@ def test_a_feed_keeps_to_its_category_and_market(shop: Shop) -> None:
 
 
 def test_the_new_feed_is_what_came_on_sale_lately_the_newest_first(shop: Shop) -> None:
-    model = newcomers(shop, {"hose": 1, "bread": 3, "kite": 0, SOLD_OUT: 2, "beans": NEW_DAYS, "mug": -1})
+    model = newcomers(
+        shop, {"hose": 1, "bread": 3, "kite": 0, SOLD_OUT: 2, "beans": NEW_DAYS, "mug": -1}
+    )
     document, _ = read(model, "new")
     assert ids(document) == ["kite", "hose", "bread"]
     assert (document["count"], document["complete"]) == (3, False)

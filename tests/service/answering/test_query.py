@@ -18,9 +18,19 @@ def items(shop: Shop, *names: str) -> tuple[int, ...]:
 
 def test_products_that_nobody_knows_are_named_once_in_their_order(shop: Shop) -> None:
     question = RecommendationQuery(
-        QueryKind.SIMILAR, Options(exclude=("x4", "x2")), "en_US", product_id="x1", recent=("x2", "x3"), basket=("x1",)
+        QueryKind.SIMILAR,
+        Options(exclude=("x4", "x2")),
+        "en_US",
+        product_id="x1",
+        recent=("x2", "x3"),
+        basket=("x1",),
     )
-    assert resolve_query(question, shop.model.recommender.catalogue, (), 0).missing_ids == ("x1", "x2", "x3", "x4")
+    assert resolve_query(question, shop.model.recommender.catalogue, (), 0).missing_ids == (
+        "x1",
+        "x2",
+        "x3",
+        "x4",
+    )
 
 
 def test_the_basket_and_the_product_asked_for_are_never_recommended(shop: Shop) -> None:
@@ -44,9 +54,13 @@ def test_the_basket_and_the_product_asked_for_are_never_recommended(shop: Shop) 
         ("email_top", PERSONALIZE_EMAIL),
     ],
 )
-def test_a_mail_needs_the_consent_for_mails(shop: Shop, placement: str | None, purpose: int) -> None:
+def test_a_mail_needs_the_consent_for_mails(
+    shop: Shop, placement: str | None, purpose: int
+) -> None:
     question = replace(ASKED, options=Options(placement=placement))
-    assert resolve_query(question, shop.model.recommender.catalogue, (), 0).request.purpose == purpose
+    assert (
+        resolve_query(question, shop.model.recommender.catalogue, (), 0).request.purpose == purpose
+    )
 
 
 @pytest.mark.parametrize(
@@ -75,7 +89,9 @@ def test_another_model_has_another_key() -> None:
 
 
 def test_how_long_may_be_waited_does_not_change_the_key() -> None:
-    assert replace(ASKED, options=Options(deadline_ms=50)).key("v1", b"secret") == ASKED.key("v1", b"secret")
+    assert replace(ASKED, options=Options(deadline_ms=50)).key("v1", b"secret") == ASKED.key(
+        "v1", b"secret"
+    )
 
 
 def test_a_key_shows_nobodys_id_and_cannot_be_guessed() -> None:

@@ -24,7 +24,9 @@ REASON = Reason(ReasonKind.POPULAR, (), "Popular right now")
 
 
 def question(**options: Any) -> RecommendationQuery:
-    return RecommendationQuery(QueryKind.CUSTOMER, CustomerOptions.model_validate(options), "en_US", customer_id="c00")
+    return RecommendationQuery(
+        QueryKind.CUSTOMER, CustomerOptions.model_validate(options), "en_US", customer_id="c00"
+    )
 
 
 def linked_to(shop: Shop, url: str) -> LoadedModel:
@@ -32,7 +34,9 @@ def linked_to(shop: Shop, url: str) -> LoadedModel:
     recommender = shop.model.recommender
     same = Strings.of([url] * len(recommender.catalogue))
     catalogue = replace(recommender.catalogue, url=same, image_url=same)
-    changed = Recommender(recommender.manifest, replace(recommender.model, catalogue=catalogue), recommender.settings)
+    changed = Recommender(
+        recommender.manifest, replace(recommender.model, catalogue=catalogue), recommender.settings
+    )
     return replace(shop.model, recommender=changed)
 
 
@@ -48,33 +52,51 @@ def linked_to(shop: Shop, url: str) -> LoadedModel:
         "/a\r\nX: y",
     ],
 )
-def test_what_is_no_address_is_no_link_in_any_answer(shop: Shop, url: str, shop_url: str | None) -> None:
+def test_what_is_no_address_is_no_link_in_any_answer(
+    shop: Shop, url: str, shop_url: str | None
+) -> None:
     model = linked_to(shop, url)
     for options in ({}, {"placement": "email"}, {"campaign": "spring"}):
-        body = answer(Now(model, model), question(**options), replace(LINKS, shop_url=shop_url)).body
+        body = answer(
+            Now(model, model), question(**options), replace(LINKS, shop_url=shop_url)
+        ).body
         for product in orjson.loads(body)["recommendations"]:
-            assert (product["url"], product["image_url"], product["click_url"]) == (None, None, None)
+            assert (product["url"], product["image_url"], product["click_url"]) == (
+                None,
+                None,
+                None,
+            )
 
 
 def test_a_relative_address_leads_from_a_mail_where_it_is_known_whose_it_is(shop: Shop) -> None:
     model = linked_to(shop, "/bread")
     known = answer(Now(model, model), question(placement="email", n=1), LINKS).body
     (product,) = orjson.loads(known)["recommendations"]
-    assert product["click_url"].startswith("https://shop.example/bread?utm_source=regulars&utm_medium=email")
-    unknown = answer(Now(model, model), question(placement="email", n=1), replace(LINKS, shop_url=None)).body
+    assert product["click_url"].startswith(
+        "https://shop.example/bread?utm_source=regulars&utm_medium=email"
+    )
+    unknown = answer(
+        Now(model, model), question(placement="email", n=1), replace(LINKS, shop_url=None)
+    ).body
     (product,) = orjson.loads(unknown)["recommendations"]
     assert (product["url"], product["click_url"]) == ("/bread", None)
 
 
 def written(shop: Shop, **options: Any) -> dict[str, Any]:
-    writer = AnswerRenderer(shop.model, question(**options), (), 1_750_000_000, LINKS, b"r" * 16, 1_800_000_000)
+    writer = AnswerRenderer(
+        shop.model, question(**options), (), 1_750_000_000, LINKS, b"r" * 16, 1_800_000_000
+    )
     products = [writer.slot(Slot(item, 1.0, Source.POPULAR, REASON)) for item in range(3)]
     occasion = {"kind": "welcome", "text": "You are new here", "until": "2026-01-01T00:00:00Z"}
-    body: dict[str, Any] = orjson.loads(writer.answer(Strategy.POPULAR, None, products, [], occasion).body)
+    body: dict[str, Any] = orjson.loads(
+        writer.answer(Strategy.POPULAR, None, products, [], occasion).body
+    )
     return body
 
 
-def test_a_mail_says_why_it_is_sent_and_each_link_says_which_product_of_which_slate_it_is(shop: Shop) -> None:
+def test_a_mail_says_why_it_is_sent_and_each_link_says_which_product_of_which_slate_it_is(
+    shop: Shop,
+) -> None:
     body = written(shop, campaign="welcome")
     assert SlateAnswer.model_validate_json(orjson.dumps(body)).occasion is not None
     assert list(body).index("occasion") == list(body).index("missing_ids") + 1
@@ -87,7 +109,9 @@ def test_a_mail_says_why_it_is_sent_and_each_link_says_which_product_of_which_sl
 
 @pytest.mark.parametrize("options", [{}, {"placement": "home"}, {"placement": "product-email"}])
 def test_a_page_has_no_links_of_a_mail(shop: Shop, options: dict[str, str]) -> None:
-    assert {product["click_url"] for product in written(shop, **options)["recommendations"]} == {None}
+    assert {product["click_url"] for product in written(shop, **options)["recommendations"]} == {
+        None
+    }
 
 
 def test_who_asks_for_ids_gets_no_link(shop: Shop) -> None:

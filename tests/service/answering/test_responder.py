@@ -32,7 +32,9 @@ ASKED = RecommendationQuery(QueryKind.CUSTOMER, Options(n=3), "en_US", customer_
 class SlowRecommender(Recommender):
     """Takes its time for what is personal."""
 
-    def recommend(self, customer_id: str | None, request: SlateRequest, since: CustomerUpdate = NO_UPDATE) -> Slate:
+    def recommend(
+        self, customer_id: str | None, request: SlateRequest, since: CustomerUpdate = NO_UPDATE
+    ) -> Slate:
         time.sleep(0.3)
         return super().recommend(customer_id, request, since)
 
@@ -45,8 +47,15 @@ class SlowEverywhere(SlowRecommender):
         return super().popular(request, window_days)
 
 
-def scene(shop: Shop, play: Callable[[Responder], Coroutine[Any, Any, None]], tmp_path: Path, **settings: Any) -> None:
-    chosen = Settings.model_validate({"registry": shop.root, "runtime_dir": tmp_path / "run", **settings})
+def scene(
+    shop: Shop,
+    play: Callable[[Responder], Coroutine[Any, Any, None]],
+    tmp_path: Path,
+    **settings: Any,
+) -> None:
+    chosen = Settings.model_validate(
+        {"registry": shop.root, "runtime_dir": tmp_path / "run", **settings}
+    )
 
     async def played() -> None:
         async with running(chosen, Metrics()) as serving:
@@ -59,10 +68,14 @@ def slow_down(serving: Responder, slow: type[Recommender] = SlowRecommender) -> 
     model = serving.active.current
     assert model is not None
     fast = model.recommender
-    serving.active.current = replace(model, recommender=slow(fast.manifest, fast.model, fast.settings))
+    serving.active.current = replace(
+        model, recommender=slow(fast.manifest, fast.model, fast.settings)
+    )
 
 
-def test_a_second_question_is_answered_from_the_cache_byte_by_byte(shop: Shop, tmp_path: Path) -> None:
+def test_a_second_question_is_answered_from_the_cache_byte_by_byte(
+    shop: Shop, tmp_path: Path
+) -> None:
     async def play(serving: Responder) -> None:
         first, second = await serving.serve(ASKED), await serving.serve(ASKED)
         assert first == second
@@ -71,14 +84,20 @@ def test_a_second_question_is_answered_from_the_cache_byte_by_byte(shop: Shop, t
     scene(shop, play, tmp_path)
 
 
-def test_past_the_deadline_the_popular_slate_goes_out_and_is_not_kept(shop: Shop, tmp_path: Path) -> None:
+def test_past_the_deadline_the_popular_slate_goes_out_and_is_not_kept(
+    shop: Shop, tmp_path: Path
+) -> None:
     async def play(serving: Responder) -> None:
         slow_down(serving)
         started = time.monotonic()
         late = await serving.serve(replace(ASKED, options=Options(n=3, deadline_ms=30)))
         assert time.monotonic() - started < 0.25
         body = orjson.loads(late.body)
-        assert (late.late, body["strategy"], body["fallback_reason"]) == (True, "popular", "deadline")
+        assert (late.late, body["strategy"], body["fallback_reason"]) == (
+            True,
+            "popular",
+            "deadline",
+        )
         await asyncio.sleep(0.5)
         personal = await serving.serve(replace(ASKED, options=Options(n=3, deadline_ms=30)))
         assert (personal.late, orjson.loads(personal.body)["strategy"]) == (False, "personal")
@@ -102,7 +121,9 @@ def test_while_popular_slates_are_made_the_cached_ones_go_out(shop: Shop, tmp_pa
     async def play(serving: Responder) -> None:
         await serving.serve(ASKED)
         slow_down(serving, SlowEverywhere)
-        late = asyncio.create_task(serving.serve(replace(ASKED, options=Options(n=4, deadline_ms=1))))
+        late = asyncio.create_task(
+            serving.serve(replace(ASKED, options=Options(n=4, deadline_ms=1)))
+        )
         await asyncio.sleep(0.05)
         assert not (await serving.serve(ASKED)).late
         assert not late.done()
@@ -111,7 +132,9 @@ def test_while_popular_slates_are_made_the_cached_ones_go_out(shop: Shop, tmp_pa
     scene(shop, play, tmp_path)
 
 
-def test_whoever_reads_the_whole_redis_finds_nobody(shop: Shop, redis_server: RedisServer, tmp_path: Path) -> None:
+def test_whoever_reads_the_whole_redis_finds_nobody(
+    shop: Shop, redis_server: RedisServer, tmp_path: Path
+) -> None:
     names = [REGULAR, NO_EMAIL, "anna@shop.example", 'a "quoted" stranger']
 
     async def play(serving: Responder) -> None:
@@ -130,7 +153,9 @@ def test_whoever_reads_the_whole_redis_finds_nobody(shop: Shop, redis_server: Re
     scene(shop, play, tmp_path, redis_url=redis_server.url, redis_timeout_ms=1000)
 
 
-def test_when_everyone_comes_at_once_everyone_is_answered_in_time(shop: Shop, tmp_path: Path) -> None:
+def test_when_everyone_comes_at_once_everyone_is_answered_in_time(
+    shop: Shop, tmp_path: Path
+) -> None:
     async def play(serving: Responder) -> None:
         slow_down(serving)
         crowd = [replace(ASKED, customer_id=f"c{number:02}") for number in range(50)]

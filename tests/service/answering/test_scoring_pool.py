@@ -15,7 +15,9 @@ from service.runtime.metrics import Metrics
 ANSWER = RenderedAnswer("personal", "none", b"{}")
 
 
-def scene(play: Callable[[ScoringPool], Coroutine[Any, Any, None]], threads: int = 1, queue: int = 1) -> None:
+def scene(
+    play: Callable[[ScoringPool], Coroutine[Any, Any, None]], threads: int = 1, queue: int = 1
+) -> None:
     async def played() -> None:
         scoring = ScoringPool(threads, queue, Metrics())
         try:
@@ -84,7 +86,10 @@ def test_the_same_question_at_the_same_time_is_answered_once() -> None:
 def test_when_too_many_wait_already_nobody_joins_them() -> None:
     async def play(scoring: ScoringPool) -> None:
         slow = Slow()
-        first = [asyncio.create_task(scoring.answer(b"%d" % number, slow, ignore, 5.0)) for number in range(3)]
+        first = [
+            asyncio.create_task(scoring.answer(b"%d" % number, slow, ignore, 5.0))
+            for number in range(3)
+        ]
         await asyncio.sleep(0.05)
         with pytest.raises(LateError):
             await scoring.answer(b"another", slow, ignore, 5.0)

@@ -33,10 +33,14 @@ def away(url: str) -> Iterator[None]:
     rest = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = :name AND state = 'idle'"
     left = "SELECT count(*) FROM pg_stat_activity WHERE datname = :name"
 
-    with operator(make_url(url).set(database="postgres").render_as_string(hide_password=False)) as outside:
+    with operator(
+        make_url(url).set(database="postgres").render_as_string(hide_password=False)
+    ) as outside:
 
         def say(sentence: str) -> int:
-            answered = outside.execute(text(sentence), {"name": name} if ":name" in sentence else {})
+            answered = outside.execute(
+                text(sentence), {"name": name} if ":name" in sentence else {}
+            )
             told: int = answered.scalar_one() if answered.returns_rows else 0
             outside.commit()
             return told
@@ -59,15 +63,24 @@ def away(url: str) -> Iterator[None]:
         "/v1/customers/c00/recommendations.html",
     ],
 )
-def test_a_connection_that_is_cut_between_two_reads_is_no_error(browse: Browse, tmp_path: Path, address: str) -> None:
+def test_a_connection_that_is_cut_between_two_reads_is_no_error(
+    browse: Browse, tmp_path: Path, address: str
+) -> None:
     url = new_store("postgresql", tmp_path)
     client = browse(database_url=url)
-    assert client.get("/v1/customers/c00/recommendations?placement=email&campaign=spring").status_code == 200
+    assert (
+        client.get("/v1/customers/c00/recommendations?placement=email&campaign=spring").status_code
+        == 200
+    )
     with operator(url) as holding, operator(url) as cutting, ThreadPoolExecutor(1) as caller:
 
         def cut() -> int:
             cutting.rollback()
-            return len(cutting.execute(text(f"SELECT pg_terminate_backend(pid) FROM ({WAITING}) AS waiting")).all())
+            return len(
+                cutting.execute(
+                    text(f"SELECT pg_terminate_backend(pid) FROM ({WAITING}) AS waiting")
+                ).all()
+            )
 
         cuts = 0
         for price in count(2):  # until the products were not read already by what follows the store
@@ -84,14 +97,27 @@ def test_a_connection_that_is_cut_between_two_reads_is_no_error(browse: Browse, 
         assert answer.status_code == 200
         if address.endswith(("recommendations", "spring")):
             assert answer.json()["fallback_reason"] == "store_unavailable"
-    wait_until(lambda: client.get("/v1/customers/c01/recommendations").json()["fallback_reason"] is None)
+    wait_until(
+        lambda: client.get("/v1/customers/c01/recommendations").json()["fallback_reason"] is None
+    )
 
 
-def test_who_has_said_no_is_not_personalised_while_the_store_is_away(browse: Browse, tmp_path: Path) -> None:
+def test_who_has_said_no_is_not_personalised_while_the_store_is_away(
+    browse: Browse, tmp_path: Path
+) -> None:
     url = new_store("postgresql", tmp_path)
-    here, elsewhere = (browse(database_url=url, runtime_dir=tmp_path / host) for host in ("here", "elsewhere"))
-    here.put("/v1/customers/c00/consent", json={"personalize_web": False, "personalize_email": False})
-    viewed = {"event_id": "1", "kind": "view", "time": "2025-06-29T10:00:00Z", "product_id": "bread"}
+    here, elsewhere = (
+        browse(database_url=url, runtime_dir=tmp_path / host) for host in ("here", "elsewhere")
+    )
+    here.put(
+        "/v1/customers/c00/consent", json={"personalize_web": False, "personalize_email": False}
+    )
+    viewed = {
+        "event_id": "1",
+        "kind": "view",
+        "time": "2025-06-29T10:00:00Z",
+        "product_id": "bread",
+    }
     here.post("/v1/events", json={"events": [{**viewed, "customer_id": "c01"}]})
 
     def told(client: TestClient, customer_id: str, asked: str = "") -> tuple[str, str | None]:
@@ -103,6 +129,10 @@ def test_who_has_said_no_is_not_personalised_while_the_store_is_away(browse: Bro
     with away(url):
         # What was said nobody can tell now; of who said nothing all that counts is in the model.
         for client in (here, elsewhere):
-            for customer_id, strategy in (("c00", "popular"), ("c01", "personal"), ("c02", "personal")):
+            for customer_id, strategy in (
+                ("c00", "popular"),
+                ("c01", "personal"),
+                ("c02", "personal"),
+            ):
                 for asked in ("?n=9", "?n=9&placement=email", "?campaign=spring"):
                     assert told(client, customer_id, asked) == (strategy, "store_unavailable")

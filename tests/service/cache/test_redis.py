@@ -15,7 +15,9 @@ REST = 0.2
 SECRET = b"secret"
 
 
-def scene(server: RedisServer, play: Callable[[RedisCache, CircuitBreaker], Awaitable[None]]) -> None:
+def scene(
+    server: RedisServer, play: Callable[[RedisCache, CircuitBreaker], Awaitable[None]]
+) -> None:
     async def played() -> None:
         breaker = CircuitBreaker(3, REST)
         cache = RedisCache(
@@ -65,7 +67,9 @@ def test_a_killed_redis_costs_next_to_nothing_and_comes_back(redis_server: Redis
     scene(redis_server, play)
 
 
-def test_a_stopped_redis_is_waited_for_a_few_times_and_then_left_alone(redis_server: RedisServer) -> None:
+def test_a_stopped_redis_is_waited_for_a_few_times_and_then_left_alone(
+    redis_server: RedisServer,
+) -> None:
     async def play(cache: RedisCache, breaker: CircuitBreaker) -> None:
         await written(cache)
         redis_server.stop()

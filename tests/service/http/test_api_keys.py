@@ -38,19 +38,29 @@ def made(store: Store, *scopes: Scope, calls_a_minute: int | None = None) -> New
 
 
 def revoke(store: Store, key_id: str) -> bool:
-    return store.write(partial(table.revoke, key_id=key_id, actor="test", time=1_800_000_100)).result()
+    return store.write(
+        partial(table.revoke, key_id=key_id, actor="test", time=1_800_000_100)
+    ).result()
 
 
 def test_a_key_opens_what_it_was_made_for(store: Store) -> None:
     key = made(store, Scope.WRITE, Scope.READ, calls_a_minute=60)
     caller = asyncio.run(ApiKeys(store).find(key.text.encode()))
     assert caller is not None
-    assert (caller.key_id, caller.scopes, caller.calls_a_minute) == (key.stored.key_id, {"read", "write"}, 60)
+    assert (caller.key_id, caller.scopes, caller.calls_a_minute) == (
+        key.stored.key_id,
+        {"read", "write"},
+        60,
+    )
 
 
 def test_no_two_keys_are_alike(store: Store) -> None:
     keys = [new_key("n", [Scope.READ], None, 0).text for _ in range(100)]
-    assert len({key.split("_", 2)[2] for key in keys}) == len({key.split("_")[1] for key in keys}) == 100
+    assert (
+        len({key.split("_", 2)[2] for key in keys})
+        == len({key.split("_")[1] for key in keys})
+        == 100
+    )
     assert all(len(key.split("_", 2)[2]) == 43 for key in keys)
 
 
@@ -59,7 +69,16 @@ def test_a_key_that_is_nearly_right_opens_nothing(store: Store) -> None:
     known = ApiKeys(store)
 
     async def find_all() -> None:
-        for wrong in (sent[:-1], sent + "x", sent.upper(), sent.replace("_", "-"), "", "regulars__", "regulars", "é"):
+        for wrong in (
+            sent[:-1],
+            sent + "x",
+            sent.upper(),
+            sent.replace("_", "-"),
+            "",
+            "regulars__",
+            "regulars",
+            "é",
+        ):
             assert await known.find(wrong.encode()) is None
         for place in range(len(sent)):
             assert await known.find((sent[:place] + "~" + sent[place + 1 :]).encode()) is None
@@ -70,12 +89,16 @@ def test_a_key_that_is_nearly_right_opens_nothing(store: Store) -> None:
 
 def test_the_store_does_not_hold_the_key(store: Store) -> None:
     sent = made(store).text
-    rows = store.read(lambda connection: [*connection.execute(select(keys)), *audit.newest(connection, 9, None)])
+    rows = store.read(
+        lambda connection: [*connection.execute(select(keys)), *audit.newest(connection, 9, None)]
+    )
     assert sent.split("_")[1] in str(rows)
     assert sent.split("_", 2)[2] not in str(rows)
 
 
-def test_a_revoked_key_is_refused_in_the_next_call_of_every_worker(store: Store, url: str, tmp_path: Path) -> None:
+def test_a_revoked_key_is_refused_in_the_next_call_of_every_worker(
+    store: Store, url: str, tmp_path: Path
+) -> None:
     other = Store(url, tmp_path / "run")
 
     async def work() -> None:
@@ -139,7 +162,9 @@ def test_while_the_store_is_away_the_keys_that_were_known_hold(store: Store) -> 
     async def work() -> None:
         assert await known.find(sent)
         made(store)  # keys have changed, and now the table cannot be read
-        store.write(lambda change: change.connection.execute(text("ALTER TABLE keys RENAME TO gone"))).result()
+        store.write(
+            lambda change: change.connection.execute(text("ALTER TABLE keys RENAME TO gone"))
+        ).result()
         started = time.monotonic()
         assert await known.find(sent)
         assert await known.find(sent)
@@ -149,6 +174,8 @@ def test_while_the_store_is_away_the_keys_that_were_known_hold(store: Store) -> 
 
 
 def test_while_it_is_not_known_whether_there_are_keys_the_door_is_closed(store: Store) -> None:
-    store.write(lambda change: change.connection.execute(text("ALTER TABLE keys RENAME TO gone"))).result()
+    store.write(
+        lambda change: change.connection.execute(text("ALTER TABLE keys RENAME TO gone"))
+    ).result()
     with pytest.raises(StoreAway):
         asyncio.run(ApiKeys(store).exist())

@@ -14,7 +14,16 @@ import pytest
 from models.slate import FallbackReason
 from service.http.authorization import Scope
 from tests.service.conftest import Browse, Shop, process, wait_until
-from tests.support.keyed_service import ANNA, BERT, FIRST_KEY, SIGNING_KEY, House, make_key, open_house, token
+from tests.support.keyed_service import (
+    ANNA,
+    BERT,
+    FIRST_KEY,
+    SIGNING_KEY,
+    House,
+    make_key,
+    open_house,
+    token,
+)
 from tests.support.redis_server import RedisServer
 
 
@@ -40,26 +49,44 @@ def basic(name: str, password: str) -> str:
     ],
 )
 @pytest.mark.parametrize("who", ["read", "first"])
-def test_a_key_may_be_sent_in_three_ways(house: House, headers: Callable[[str], dict[str, str]], who: str) -> None:
+def test_a_key_may_be_sent_in_three_ways(
+    house: House, headers: Callable[[str], dict[str, str]], who: str
+) -> None:
     assert house.client.get("/v1/popular", headers=headers(house.made[who])).status_code == 200
-    assert house.client.get("/v1/popular", headers=headers(house.made[who] + "x")).status_code == 401
+    assert (
+        house.client.get("/v1/popular", headers=headers(house.made[who] + "x")).status_code == 401
+    )
 
 
-@pytest.mark.parametrize("header", ["Basic", "Basic !!!", "Basic Og==", "Bearer", "Bearer a.b.c", "Digest x", "é"])
+@pytest.mark.parametrize(
+    "header", ["Basic", "Basic !!!", "Basic Og==", "Bearer", "Bearer a.b.c", "Digest x", "é"]
+)
 def test_a_header_that_is_no_key_is_a_401(house: House, header: str) -> None:
-    assert house.client.get("/v1/popular", headers={"Authorization": header.encode()}).status_code == 401
+    assert (
+        house.client.get("/v1/popular", headers={"Authorization": header.encode()}).status_code
+        == 401
+    )
 
 
-def test_a_shop_may_open_its_feeds_and_nothing_else(browse: Browse, own_shop: Shop, house: House) -> None:
+def test_a_shop_may_open_its_feeds_and_nothing_else(
+    browse: Browse, own_shop: Shop, house: House
+) -> None:
     client = browse(own_shop.root, api_key=FIRST_KEY, open_feeds=True)
-    opened = [client.get(path).status_code for path in ("/v1/feeds/popular.json", "/v1/popular", "/v1/customers/c00")]
+    opened = [
+        client.get(path).status_code
+        for path in ("/v1/feeds/popular.json", "/v1/popular", "/v1/customers/c00")
+    ]
     assert opened == [200, 401, 401]
     assert house.client.get("/v1/feeds/popular.json").status_code == 401
 
 
 def test_no_refusal_repeats_what_was_sent(house: House) -> None:
     for who, sent in house.made.items():
-        for method, path in (("GET", "/v1/audit"), ("POST", "/v1/tokens"), ("DELETE", "/v1/customers/anna-17")):
+        for method, path in (
+            ("GET", "/v1/audit"),
+            ("POST", "/v1/tokens"),
+            ("DELETE", "/v1/customers/anna-17"),
+        ):
             for headers in ({"Authorization": f"Bearer {sent}"}, {"X-API-Key": sent + "x"}):
                 answered = house.client.request(method, path, headers=headers, json={"x": sent})
                 assert sent not in answered.text
@@ -80,7 +107,11 @@ def test_a_visit_in_the_browser_is_the_customers_own(house: House) -> None:
     assert slate(house, "token", customer_id=BERT)[0] == 403
     assert slate(house, "token", session_id="v2")[0] == 403
     assert slate(house, "visit", session_id="v1") == slate(house, "visit") == (200, None)
-    assert slate(house, "visit", session_id="v2")[0] == slate(house, "visit", customer_id=ANNA)[0] == 403
+    assert (
+        slate(house, "visit", session_id="v2")[0]
+        == slate(house, "visit", customer_id=ANNA)[0]
+        == 403
+    )
     assert slate(house, "read", customer_id=BERT, session_id="v9") == (200, BERT)
 
 
@@ -94,8 +125,13 @@ def report(house: House, who: str, *events: dict[str, object]) -> tuple[int, obj
 
 
 def test_a_browser_reports_its_own_customers_events_only(house: House) -> None:
-    assert report(house, "token", {"event_id": "b-1"}, {"event_id": "b-2", "customer_id": ANNA}) == (202, 2)
-    assert report(house, "token", {"event_id": "b-3"}, {"event_id": "b-4", "customer_id": BERT})[0] == 403
+    assert report(
+        house, "token", {"event_id": "b-1"}, {"event_id": "b-2", "customer_id": ANNA}
+    ) == (202, 2)
+    assert (
+        report(house, "token", {"event_id": "b-3"}, {"event_id": "b-4", "customer_id": BERT})[0]
+        == 403
+    )
     assert report(house, "token", {"event_id": "b-3", "session_id": "v1"})[0] == 403
     assert report(house, "visit", {"event_id": "b-3"}) == (202, 1)
     assert report(house, "read", {"event_id": "b-4", "customer_id": ANNA})[0] == 403
@@ -110,13 +146,18 @@ def test_a_browser_cannot_take_the_shops_event_ids(house: House) -> None:
 
 
 def test_the_shops_server_asks_for_what_the_browser_may_hold(house: House) -> None:
-    asked = house.client.post("/v1/tokens", json={"customer_id": BERT}, headers={"X-API-Key": house.made["write"]})
+    asked = house.client.post(
+        "/v1/tokens", json={"customer_id": BERT}, headers={"X-API-Key": house.made["write"]}
+    )
     assert asked.headers["cache-control"] == "no-store"
     headers = {"Authorization": f"Bearer {asked.json()['token']}"}
     assert house.client.get(f"/v1/customers/{BERT}/profile", headers=headers).status_code == 200
     assert house.client.get(f"/v1/customers/{ANNA}/profile", headers=headers).status_code == 403
     assert house.call("POST", "/v1/tokens", "write", json={}) == 422
-    assert house.call("POST", "/v1/tokens", "write", json={"customer_id": BERT, "minutes": 1441}) == 422
+    assert (
+        house.call("POST", "/v1/tokens", "write", json={"customer_id": BERT, "minutes": 1441})
+        == 422
+    )
 
 
 def test_over_the_limit_a_slate_is_popular_and_everything_else_waits(house: House) -> None:
@@ -126,13 +167,25 @@ def test_over_the_limit_a_slate_is_popular_and_everything_else_waits(house: Hous
     reasons = [house.client.get(address, headers=key).json()["fallback_reason"] for _ in range(5)]
     assert reasons == [None] * 3 + [FallbackReason.RATE_LIMITED] * 2
     limited = house.client.get(address, headers=key)
-    assert (limited.status_code, limited.json()["strategy"], limited.json()["count"]) == (200, "popular", 10)
+    assert (limited.status_code, limited.json()["strategy"], limited.json()["count"]) == (
+        200,
+        "popular",
+        10,
+    )
     assert limited.headers["cache-control"] == "no-store"
     for method, path in (("PUT", "/v1/products"), ("GET", "/v1/models"), ("POST", "/v1/events")):
         refused = house.client.request(method, path, headers=key)
-        assert (refused.status_code, refused.json()["type"]) == (429, "urn:regulars:problem:too_many_calls")
+        assert (refused.status_code, refused.json()["type"]) == (
+            429,
+            "urn:regulars:problem:too_many_calls",
+        )
         assert 1 <= int(refused.headers["retry-after"]) <= 20
-    assert house.client.get(address, headers={"X-API-Key": house.made["read"]}).json()["fallback_reason"] is None
+    assert (
+        house.client.get(address, headers={"X-API-Key": house.made["read"]}).json()[
+            "fallback_reason"
+        ]
+        is None
+    )
 
 
 def test_every_customer_has_a_limit_of_their_own(browse: Browse, tmp_path: Path) -> None:
@@ -145,14 +198,25 @@ def test_every_customer_has_a_limit_of_their_own(browse: Browse, tmp_path: Path)
 
     def statuses(customer: str) -> list[int]:
         headers = {"Authorization": f"Bearer {token(customer)}"}
-        return [client.get(f"/v1/customers/{customer}/profile", headers=headers).status_code for _ in range(3)]
+        return [
+            client.get(f"/v1/customers/{customer}/profile", headers=headers).status_code
+            for _ in range(3)
+        ]
 
     assert statuses(ANNA) == statuses(BERT) == [200, 200, 429]
 
 
-def test_two_hosts_with_one_redis_count_together(browse: Browse, redis_server: RedisServer, tmp_path: Path) -> None:
-    shared = {"database_url": f"sqlite:///{tmp_path / 'store.db'}", "redis_url": redis_server.url, "api_key": FIRST_KEY}
-    one, other = (browse(**shared, redis_timeout_ms=1000, runtime_dir=tmp_path / name) for name in ("a", "b"))
+def test_two_hosts_with_one_redis_count_together(
+    browse: Browse, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    shared = {
+        "database_url": f"sqlite:///{tmp_path / 'store.db'}",
+        "redis_url": redis_server.url,
+        "api_key": FIRST_KEY,
+    }
+    one, other = (
+        browse(**shared, redis_timeout_ms=1000, runtime_dir=tmp_path / name) for name in ("a", "b")
+    )
     key = {"X-API-Key": make_key(one.app.state.serving.store, Scope.READ, calls_a_minute=4)}  # type: ignore[attr-defined]
     wait_until(lambda: other.get("/v1/models", headers=key).status_code == 200)
     statuses = [client.get("/v1/models", headers=key).status_code for client in (one, other) * 3]
@@ -181,7 +245,9 @@ def test_a_page_of_the_shop_may_call_and_no_other(browse: Browse, tmp_path: Path
         before = client.options(address, headers=asked)
         assert (before.status_code == 200) is allowed
         for sent, status in ((token(ANNA), 200), ("wrong", 401)):
-            answered = client.get(address, headers={"Origin": origin, "Authorization": f"Bearer {sent}"})
+            answered = client.get(
+                address, headers={"Origin": origin, "Authorization": f"Bearer {sent}"}
+            )
             assert answered.status_code == status
             assert (answered.headers.get("access-control-allow-origin") == origin) is allowed
 
@@ -191,25 +257,41 @@ def test_without_the_setting_no_page_may_call(house: House) -> None:
     assert "access-control-allow-origin" not in answered.headers
 
 
-def test_on_this_machine_everything_is_open_until_the_first_key_is_made(browse: Browse, tmp_path: Path) -> None:
+def test_on_this_machine_everything_is_open_until_the_first_key_is_made(
+    browse: Browse, tmp_path: Path
+) -> None:
     client = browse(database_url=f"sqlite:///{tmp_path / 'store.db'}")
     assert client.get("/v1/audit").status_code == 200
     key = make_key(client.app.state.serving.store, Scope.READ)  # type: ignore[attr-defined]
     assert client.get("/v1/audit").status_code == 401
     assert client.get("/v1/popular", headers={"X-API-Key": key}).status_code == 200
-    assert client.get("/v1/popular", headers={"Authorization": f"Bearer {token(ANNA)}"}).status_code == 401
+    assert (
+        client.get("/v1/popular", headers={"Authorization": f"Bearer {token(ANNA)}"}).status_code
+        == 401
+    )
 
 
 def test_a_key_revoked_at_the_command_line_is_refused_by_every_worker_in_the_next_call(
     shop: Shop, tmp_path: Path
 ) -> None:
-    settings = {"database_url": f"sqlite:///{tmp_path / 'store.db'}", "api_key": FIRST_KEY, "workers": 2}
+    settings = {
+        "database_url": f"sqlite:///{tmp_path / 'store.db'}",
+        "api_key": FIRST_KEY,
+        "workers": 2,
+    }
     variables = {f"REGULARS_{name.upper()}": str(value) for name, value in settings.items()}
-    variables |= {"REGULARS_RUNTIME_DIR": str(tmp_path / "run"), "REGULARS_REGISTRY": str(shop.root)}
+    variables |= {
+        "REGULARS_RUNTIME_DIR": str(tmp_path / "run"),
+        "REGULARS_REGISTRY": str(shop.root),
+    }
 
     def command(*arguments: str) -> str:
         done = subprocess.run(
-            [sys.executable, "-m", "service", *arguments], env=variables, capture_output=True, text=True, check=True
+            [sys.executable, "-m", "service", *arguments],
+            env=variables,
+            capture_output=True,
+            text=True,
+            check=True,
         )
         return done.stdout.strip()
 

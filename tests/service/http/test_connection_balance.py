@@ -27,7 +27,9 @@ from tests.service.conftest import Shop, process, wait_until
         (0.9, [], 0),
     ],
 )
-def test_who_does_more_than_the_others_has_too_much(own: float, everyone: list[float], too_much: float) -> None:
+def test_who_does_more_than_the_others_has_too_much(
+    own: float, everyone: list[float], too_much: float
+) -> None:
     assert excess(own, everyone) == pytest.approx(too_much)
 
 
@@ -59,7 +61,9 @@ def test_callers_that_all_came_to_one_worker_are_shared_with_the_other(two_worke
     for caller in {*callers} - {*kept}:
         caller.close()
     statuses, done = Counter[int](), threading.Event()
-    threads = [threading.Thread(target=ask_again, args=(caller, statuses, done)) for caller in kept[:8]]
+    threads = [
+        threading.Thread(target=ask_again, args=(caller, statuses, done)) for caller in kept[:8]
+    ]
     try:
         for thread in threads:
             thread.start()
@@ -74,7 +78,9 @@ def test_callers_that_all_came_to_one_worker_are_shared_with_the_other(two_worke
     assert {*statuses} == {200}
 
 
-def ask_again(caller: http.client.HTTPConnection, statuses: Counter[int], done: threading.Event) -> None:
+def ask_again(
+    caller: http.client.HTTPConnection, statuses: Counter[int], done: threading.Event
+) -> None:
     while not done.is_set():
         caller.request("GET", "/v1/popular")
         answer = caller.getresponse()
@@ -93,5 +99,8 @@ def worker_of(port: int) -> dict[int, int]:
         at.raddr[1]: process.pid
         for process in psutil.process_iter(["net_connections"])
         for at in process.info["net_connections"] or ()
-        if process.pid != os.getpid() and at.status == psutil.CONN_ESTABLISHED and at.laddr and at.laddr[1] == port
+        if process.pid != os.getpid()
+        and at.status == psutil.CONN_ESTABLISHED
+        and at.laddr
+        and at.laddr[1] == port
     }

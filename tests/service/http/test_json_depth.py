@@ -17,18 +17,24 @@ def nested(depth: int) -> object:
 
 
 def depth_of(value: object) -> int:
-    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    inside = (
+        value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    )
     return 0 if inside is None else 1 + max(map(depth_of, inside), default=0)
 
 
-@pytest.mark.parametrize(("depth", "refused"), [(1, False), (DEEPEST, False), (DEEPEST + 1, True), (100, True)])
+@pytest.mark.parametrize(
+    ("depth", "refused"), [(1, False), (DEEPEST, False), (DEEPEST + 1, True), (100, True)]
+)
 def test_twenty_levels_are_enough(depth: int, refused: bool) -> None:
     assert depth_of(nested(depth)) == depth
     assert is_too_deep(orjson.dumps(nested(depth))) is refused
 
 
 texts = st.text(alphabet='[]{}"\\a', max_size=5)
-documents = st.recursive(texts, lambda inner: st.lists(inner) | st.dictionaries(texts, inner), max_leaves=30)
+documents = st.recursive(
+    texts, lambda inner: st.lists(inner) | st.dictionaries(texts, inner), max_leaves=30
+)
 
 
 @given(documents, st.integers(0, 24))

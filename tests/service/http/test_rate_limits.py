@@ -51,7 +51,9 @@ def test_who_calls_without_rest_gets_so_many_calls_an_hour() -> None:
             clock.now += 0.25
         return passed
 
-    assert asyncio.run(an_hour()) == 3600 - 1 + 60  # the hour ends a moment before its last second does
+    assert (
+        asyncio.run(an_hour()) == 3600 - 1 + 60
+    )  # the hour ends a moment before its last second does
 
 
 def test_one_caller_does_not_use_up_anothers_calls() -> None:
@@ -72,9 +74,13 @@ def test_memory_does_not_grow_with_the_customers() -> None:
     assert asyncio.run(calls(limits, 1, "0", 1)) == [0.0]
 
 
-def with_redis(url: str, work: Callable[[RedisRateLimits], Awaitable[None]], timeout_seconds: float = 2.0) -> None:
+def with_redis(
+    url: str, work: Callable[[RedisRateLimits], Awaitable[None]], timeout_seconds: float = 2.0
+) -> None:
     async def run() -> None:
-        limits = RedisRateLimits(url, secret=b"s", timeout_seconds=timeout_seconds, breaker=CircuitBreaker(3, 0.2))
+        limits = RedisRateLimits(
+            url, secret=b"s", timeout_seconds=timeout_seconds, breaker=CircuitBreaker(3, 0.2)
+        )
         try:
             await work(limits)
         finally:
@@ -85,7 +91,9 @@ def with_redis(url: str, work: Callable[[RedisRateLimits], Awaitable[None]], tim
 
 def test_workers_and_hosts_count_together(redis_server: RedisServer) -> None:
     async def two_workers(one: RedisRateLimits) -> None:
-        other = RedisRateLimits(redis_server.url, secret=b"s", timeout_seconds=2.0, breaker=CircuitBreaker(3, 0.2))
+        other = RedisRateLimits(
+            redis_server.url, secret=b"s", timeout_seconds=2.0, breaker=CircuitBreaker(3, 0.2)
+        )
         try:
             waits = await asyncio.gather(*(limits.wait("till", 20) for limits in (one, other) * 20))
         finally:

@@ -25,7 +25,15 @@ from tests.support.mail_client import (
     told,
     wait_for_model,
 )
-from tests.support.shop import DAYS, NEVER_SOLD, NO_EMAIL, Line, moment, small_shop_purchases, trained
+from tests.support.shop import (
+    DAYS,
+    NEVER_SOLD,
+    NO_EMAIL,
+    Line,
+    moment,
+    small_shop_purchases,
+    trained,
+)
 from training.reading.purchases import Purchases
 
 
@@ -35,7 +43,12 @@ def client(browse: Browse, own_shop: Shop) -> TestClient:
 
 
 def happened(
-    client: TestClient, customer_id: str, kind: str, product_id: str, hours_ago: float = 0, **more: float
+    client: TestClient,
+    customer_id: str,
+    kind: str,
+    product_id: str,
+    hours_ago: float = 0,
+    **more: float,
 ) -> None:
     when = (datetime.now(UTC) - timedelta(hours=hours_ago)).isoformat()
     event = {
@@ -64,7 +77,9 @@ def test_a_basket_is_left_behind_whatever_the_newsletter_showed(client: TestClie
     assert others.isdisjoint(shown(basket)[1:])
 
 
-def test_a_weekly_newsletter_that_keeps_its_name_is_a_new_one_for_everyone(client: TestClient) -> None:
+def test_a_weekly_newsletter_that_keeps_its_name_is_a_new_one_for_everyone(
+    client: TestClient,
+) -> None:
     agree(client, "weekly", window_hours=168, not_twice=1)
     let_pass(client, "weekly", 1)
     last_week = kept(client, "c00", "weekly")  # an hour after the mailing began
@@ -77,7 +92,11 @@ def test_a_weekly_newsletter_that_keeps_its_name_is_a_new_one_for_everyone(clien
 
 
 def test_parts_that_ask_for_another_number_keep_their_own_answer(client: TestClient) -> None:
-    first = {(name, n): told(mail(client, name, "parts", n=n)) for name in CUSTOMERS[:20] for n in (5, 10)}
+    first = {
+        (name, n): told(mail(client, name, "parts", n=n))
+        for name in CUSTOMERS[:20]
+        for n in (5, 10)
+    }
     wait_until(lambda: all(len(records(client, name, "parts")) == 2 for name in CUSTOMERS[:20]))
     assert {(name, n): told(mail(client, name, "parts", n=n)) for name, n in first} == first
     agree(client, "next", not_twice=1)
@@ -156,7 +175,9 @@ def test_whatever_is_fetched_for_a_campaign_needs_the_consent_for_mails(
     assert "You buy this" not in block
 
 
-def test_what_a_newer_model_has_learned_of_a_purchase_counts(client: TestClient, own_shop: Shop) -> None:
+def test_what_a_newer_model_has_learned_of_a_purchase_counts(
+    client: TestClient, own_shop: Shop
+) -> None:
     agree(client, "thanks", kind="post_purchase")
     before = kept(client, "c00", "thanks")
     bought = Line("c00", shown(before)[0], (time.time() - moment(0)) / 86_400)
@@ -164,7 +185,9 @@ def test_what_a_newer_model_has_learned_of_a_purchase_counts(client: TestClient,
     assert shown(before)[0] not in shown(mail(client, "c00", "thanks"))
 
 
-def test_a_position_whose_product_a_newer_model_does_not_know_is_filled(client: TestClient, own_shop: Shop) -> None:
+def test_a_position_whose_product_a_newer_model_does_not_know_is_filled(
+    client: TestClient, own_shop: Shop
+) -> None:
     agree(client, "thanks", kind="post_purchase")
     before = kept(client, "c00", "thanks")
     wait_for_model(client, publish_other_tastes(own_shop))

@@ -26,7 +26,9 @@ from tests.support.mail_client import (
 from tests.support.shop import REGULAR
 
 
-def test_a_new_model_leaves_an_open_campaign_alone_and_the_next_one_has_it(browse: Browse, own_shop: Shop) -> None:
+def test_a_new_model_leaves_an_open_campaign_alone_and_the_next_one_has_it(
+    browse: Browse, own_shop: Shop
+) -> None:
     client = browse(own_shop.root, poll_seconds=0.05)
     fetched_before = kept(client, REGULAR, "autumn")
     others_before = shown(mail(client, "c01", None))
@@ -38,12 +40,16 @@ def test_a_new_model_leaves_an_open_campaign_alone_and_the_next_one_has_it(brows
     assert for_another["model_version"] == fetched_before["model_version"] != newer
     with_the_new = mail(client, "c01", "winter")
     assert with_the_new["model_version"] == newer
-    assert {slot["category"] for slot in mail(client, "c01", "winter", fields="card")["recommendations"]} == {None}
+    assert {
+        slot["category"] for slot in mail(client, "c01", "winter", fields="card")["recommendations"]
+    } == {None}
     let_pass(client, "autumn", 73)
     assert mail(client, "c01", "autumn")["model_version"] == newer
 
 
-def test_once_its_campaigns_are_over_a_model_leaves_the_memory(browse: Browse, own_shop: Shop) -> None:
+def test_once_its_campaigns_are_over_a_model_leaves_the_memory(
+    browse: Browse, own_shop: Shop
+) -> None:
     client = browse(own_shop.root, poll_seconds=0.05, follow_seconds=0.05)
     mail(client, "c01", "autumn")
     before = weakref.ref(client.app.state.serving.model().recommender)  # type: ignore[attr-defined]
@@ -80,15 +86,21 @@ def test_a_model_that_a_campaign_needs_is_not_pruned(browse: Browse, own_shop: S
     assert mail(again, "c01", "autumn")["model_version"] == own_shop.model.version
 
 
-def test_at_two_workers_after_death_and_with_a_new_model_every_mail_is_the_same(own_shop: Shop, tmp_path: Path) -> None:
+def test_at_two_workers_after_death_and_with_a_new_model_every_mail_is_the_same(
+    own_shop: Shop, tmp_path: Path
+) -> None:
     calls = [mail_call(name, "autumn", UNHURRIED_MS) for name in [*CUSTOMERS[:20], "a stranger"]]
     settings = {"workers": 2, "runtime_dir": tmp_path / "run"}
     with server(own_shop.root, **settings) as (port, pid, _):
-        at_once = [essence(answer) for answer in fetched(port, [call for call in calls for _ in range(5)])]
+        at_once = [
+            essence(answer) for answer in fetched(port, [call for call in calls for _ in range(5)])
+        ]
         kill(pid)
     assert at_once == [told_ for told_ in at_once[::5] for _ in range(5)]
     newer = publish_other_tastes(own_shop)
     with server(own_shop.root, **settings) as (port, _, _):
         assert [essence(answer) for answer in fetched(port, calls)] == at_once[::5]
-        model = orjson.loads(fetched(port, [mail_call("c00", "winter", UNHURRIED_MS)])[0].body)["model_version"]
+        model = orjson.loads(fetched(port, [mail_call("c00", "winter", UNHURRIED_MS)])[0].body)[
+            "model_version"
+        ]
         assert model == newer

@@ -36,7 +36,9 @@ def client(
     """One shop for all: every test has customers and campaigns of its own."""
     folder = tmp_path_factory.mktemp("mails")
     url = new_store(request.param, folder)
-    settings = Settings(registry=shop.root, runtime_dir=folder / "run", database_url=url, deadline_ms=UNHURRIED_MS)
+    settings = Settings(
+        registry=shop.root, runtime_dir=folder / "run", database_url=url, deadline_ms=UNHURRIED_MS
+    )
     with TestClient(create(settings), raise_server_exceptions=False) as opened:
         yield opened
 
@@ -134,12 +136,22 @@ def test_who_says_no_in_the_middle_of_a_mailing_gets_what_everyone_gets(client: 
     assert before["strategy"] == "personal"
     client.put("/v1/customers/c07/consent", json={"personalize_email": False})
     after = mail(client, "c07", "consent")
-    assert (after["strategy"], after["fallback_reason"], after["count"]) == ("not_personalized", "no_consent", 4)
-    assert {slot["reason"]["kind"] for slot in after["recommendations"]} <= {"popular", "new", "chosen_by_shop"}
+    assert (after["strategy"], after["fallback_reason"], after["count"]) == (
+        "not_personalized",
+        "no_consent",
+        4,
+    )
+    assert {slot["reason"]["kind"] for slot in after["recommendations"]} <= {
+        "popular",
+        "new",
+        "chosen_by_shop",
+    }
 
 
 @pytest.mark.parametrize("customer_id", [NO_EMAIL, "a-stranger"])
-def test_who_is_not_known_or_said_no_is_answered_in_a_campaign_too(client: TestClient, customer_id: str) -> None:
+def test_who_is_not_known_or_said_no_is_answered_in_a_campaign_too(
+    client: TestClient, customer_id: str
+) -> None:
     first, second = mail(client, customer_id, "everyone"), mail(client, customer_id, "everyone")
     assert (first["count"], first["fallback"]) == (4, True)
     assert told(first) == told(second)
@@ -186,7 +198,9 @@ def test_of_who_asks_to_be_forgotten_no_mail_is_remembered(client: TestClient) -
     assert records(client, "c11", "forgotten") == []
 
 
-def test_a_slate_that_came_too_late_is_not_what_the_mail_goes_on_showing(client: TestClient) -> None:
+def test_a_slate_that_came_too_late_is_not_what_the_mail_goes_on_showing(
+    client: TestClient,
+) -> None:
     for name in CUSTOMERS[13:40]:
         hurried = mail(client, name, "hurry", deadline_ms=1)
         if hurried["fallback_reason"] == "deadline":

@@ -33,8 +33,13 @@ def store() -> Iterator[PostgresServer]:
         server.close()
 
 
-def asked(campaign: str, count: int = 40, deadline_ms: int = DEADLINE_MS, n: int = 4) -> list[bytes]:
-    return [mail_call(name, campaign, deadline_ms, n) for name in itertools.islice(itertools.cycle(CUSTOMERS), count)]
+def asked(
+    campaign: str, count: int = 40, deadline_ms: int = DEADLINE_MS, n: int = 4
+) -> list[bytes]:
+    return [
+        mail_call(name, campaign, deadline_ms, n)
+        for name in itertools.islice(itertools.cycle(CUSTOMERS), count)
+    ]
 
 
 def in_time(
@@ -50,7 +55,9 @@ def in_time(
 
 
 def slates(port: int, campaign: str) -> list[dict[str, Any]]:
-    return [orjson.loads(answer.body) for answer in fetched(port, asked(campaign, 54, UNHURRIED_MS), 8)]
+    return [
+        orjson.loads(answer.body) for answer in fetched(port, asked(campaign, 54, UNHURRIED_MS), 8)
+    ]
 
 
 def test_without_its_store_the_service_answers_every_mail_in_time_and_says_so(
@@ -64,7 +71,9 @@ def test_without_its_store_the_service_answers_every_mail_in_time_and_says_so(
         reasons = in_time(port, "stopped")
         assert reasons.keys() <= {"deadline", "store_unavailable"}
         store.resume()
-        wait_until(lambda: {slate["fallback_reason"] for slate in slates(port, "resumed")} == {None})
+        wait_until(
+            lambda: {slate["fallback_reason"] for slate in slates(port, "resumed")} == {None}
+        )
         assert slates(port, "before") == before
         store.kill()
         assert in_time(port, "killed").keys() <= {"deadline", "store_unavailable"}
@@ -78,7 +87,9 @@ def test_a_frozen_redis_costs_no_recipient_their_slate(
         assert in_time(port, "frozen", deadline_ms=1000).keys() == {"none"}
 
 
-def test_while_scoring_is_slow_mails_are_answered_by_their_deadline(own_shop: Shop, tmp_path: Path) -> None:
+def test_while_scoring_is_slow_mails_are_answered_by_their_deadline(
+    own_shop: Shop, tmp_path: Path
+) -> None:
     crowd = [call for n in range(8, 41) for call in asked("crowd", 54, UNHURRIED_MS, n)]
     with process(own_shop.root, tmp_path / "run", scoring_threads=1) as port:
         reasons = in_time(port, "slow", crowd)

@@ -13,11 +13,18 @@ from service.mail.mail_slate import mail_of
 from service.store.campaigns import Campaign, Record
 
 NOW = 10 * HOUR
-MONDAY = Campaign("monday", "newsletter", "v1", as_of=900, opened=NOW - 1800, window_hours=1, not_twice=2)
+MONDAY = Campaign(
+    "monday", "newsletter", "v1", as_of=900, opened=NOW - 1800, window_hours=1, not_twice=2
+)
 
 
 def shown(
-    ref: str, campaign: str, *products: str, hours_ago: float = 5, also: Sequence[str] = (), before: Sequence[str] = ()
+    ref: str,
+    campaign: str,
+    *products: str,
+    hours_ago: float = 5,
+    also: Sequence[str] = (),
+    before: Sequence[str] = (),
 ) -> Record:
     facts = {"products": [[product, 0.5] for product in products], "also": also, "before": before}
     document = orjson.dumps(facts).decode()
@@ -25,7 +32,10 @@ def shown(
 
 
 def test_a_mail_shows_what_it_has_shown_within_its_window() -> None:
-    young, old = shown("r", "monday", "bread", hours_ago=0.5), shown("r", "monday", "bread", hours_ago=1)
+    young, old = (
+        shown("r", "monday", "bread", hours_ago=0.5),
+        shown("r", "monday", "bread", hours_ago=1),
+    )
     assert (mail_of(MONDAY, b"r", [young], NOW).record or {})["products"] == [["bread", 0.5]]
     assert mail_of(MONDAY, b"r", [old], NOW).record is None
     assert mail_of(MONDAY, b"another block", [young], NOW).record is None
@@ -46,7 +56,9 @@ def test_a_campaign_may_repeat_what_it_shows_itself_but_not_what_it_showed_last_
     assert mail_of(MONDAY, b"r", [shown("2", "monday", "bread")], NOW).before == ("bread",)
 
 
-def test_what_was_shown_before_the_mailing_began_anew_is_of_last_week_however_late_it_was_fetched() -> None:
+def test_what_was_shown_before_the_mailing_began_anew_is_of_last_week_however_late_it_was_fetched() -> (
+    None
+):
     late = shown("r", "monday", "bread", hours_ago=0.6)
     assert mail_of(MONDAY, b"r", [late], NOW).record is None
     assert mail_of(MONDAY, b"r", [late], NOW).before == ("bread",)
@@ -60,13 +72,19 @@ def test_what_stood_in_for_another_product_was_shown_too() -> None:
 
 
 def test_every_part_of_a_mail_leaves_out_the_same() -> None:
-    this_week = shown("1", "monday", "milk", hours_ago=0.1, before=["bread"])  # in place of last week's record
+    this_week = shown(
+        "1", "monday", "milk", hours_ago=0.1, before=["bread"]
+    )  # in place of last week's record
     assert mail_of(MONDAY, b"another part", [this_week], NOW).before == ("bread",)
 
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("spring", MailKind.NEWSLETTER), ("win_back", MailKind.WIN_BACK), ("post-purchase", MailKind.POST_PURCHASE)],
+    [
+        ("spring", MailKind.NEWSLETTER),
+        ("win_back", MailKind.WIN_BACK),
+        ("post-purchase", MailKind.POST_PURCHASE),
+    ],
 )
 def test_a_campaign_may_be_named_after_what_it_is(name: str, kind: MailKind) -> None:
     assert kind_of(name) is kind

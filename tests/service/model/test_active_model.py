@@ -85,7 +85,9 @@ def test_a_repaired_version_is_tried_again(active: ActiveModel, own_shop: Opened
     assert (version_of(active), active.refusal) == (later, None)
 
 
-def test_a_refusal_is_over_when_the_pointer_goes_back(active: ActiveModel, own_shop: Opened) -> None:
+def test_a_refusal_is_over_when_the_pointer_goes_back(
+    active: ActiveModel, own_shop: Opened
+) -> None:
     damage(own_shop.root, another_version(own_shop.root))
     active.refresh()
     Registry(own_shop.root).activate(own_shop.model.version)
@@ -110,7 +112,10 @@ def test_a_restart_with_a_damaged_version_serves_the_one_before(
     assert version_of(active) == own_shop.model.version
     assert active.refusal is not None
     assert (active.refusal.version, names[third] in active.refusal.reason) == (third, True)
-    assert [record.getMessage().split()[2] for record in caplog.records] == [f"{third}:", f"{second}:"]
+    assert [record.getMessage().split()[2] for record in caplog.records] == [
+        f"{third}:",
+        f"{second}:",
+    ]
     assert all(own_shop.model.version in record.getMessage() for record in caplog.records)
     assert "regulars_model_refused 1.0" in metrics.text().decode()
     damage(own_shop.root, third)
@@ -181,7 +186,10 @@ def test_the_first_caller_finds_everything_counted(active: ActiveModel, own_shop
         question = RecommendationQuery(QueryKind.CUSTOMER, Options(), "en_US", customer_id=customer)
         answer(LiveCatalogue(active.current, active.current), question, ClickLinks(b"secret"))
         popular_answer(
-            LiveCatalogue(active.current, active.current), question, FallbackReason.DEADLINE, ClickLinks(b"secret")
+            LiveCatalogue(active.current, active.current),
+            question,
+            FallbackReason.DEADLINE,
+            ClickLinks(b"secret"),
         )
     assert (selling.demand.cache_info().misses, selling.bestsellers.cache_info().misses) == counted
     prices = price_text.cache_info().misses
@@ -194,7 +202,9 @@ def test_the_first_caller_finds_everything_counted(active: ActiveModel, own_shop
 
 
 @pytest.mark.parametrize("pointer", ["", "../../etc", "no-such-version", "\x00\xff"])
-def test_a_pointer_to_nonsense_changes_nothing(active: ActiveModel, own_shop: Opened, pointer: str) -> None:
+def test_a_pointer_to_nonsense_changes_nothing(
+    active: ActiveModel, own_shop: Opened, pointer: str
+) -> None:
     (own_shop.root / "active").write_text(pointer)
     active.refresh()
     assert version_of(active) == own_shop.model.version
@@ -211,7 +221,9 @@ def test_a_version_that_is_missing_a_file_is_refused(active: ActiveModel, own_sh
     assert doomed.name in active.refusal.reason
 
 
-def test_without_a_registry_there_is_no_model_until_one_is_published(own_shop: Opened, tmp_path: Path) -> None:
+def test_without_a_registry_there_is_no_model_until_one_is_published(
+    own_shop: Opened, tmp_path: Path
+) -> None:
     active = ActiveModel(Registry(tmp_path / "later"), tmp_path / "run", Metrics(), WARM)
     active.refresh()
     assert (active.current, active.refusal) == (None, None)
@@ -236,7 +248,9 @@ def test_a_model_that_a_campaign_is_pinned_to_stays_at_hand_as_long_as_it_is_nee
     assert kept() is None
 
 
-def test_a_campaign_can_be_pinned_to_a_version_that_is_not_in_service(active: ActiveModel, own_shop: Opened) -> None:
+def test_a_campaign_can_be_pinned_to_a_version_that_is_not_in_service(
+    active: ActiveModel, own_shop: Opened
+) -> None:
     later = another_version(own_shop.root)
     found = active.pinned(later)
     assert found is not None

@@ -50,7 +50,9 @@ def forget(store: Store, customer_id: str) -> dict[str, int]:
     return store.write(work).result(10)
 
 
-def products(store: Store, customer_id: str | None = None, session_id: str | None = None, above: int = 0) -> list[str]:
+def products(
+    store: Store, customer_id: str | None = None, session_id: str | None = None, above: int = 0
+) -> list[str]:
     return [row.product_id for row in store.visitor(customer_id, session_id, above).rows]
 
 
@@ -78,7 +80,11 @@ def test_a_session_belongs_to_the_first_who_logged_in_alone(store: Store) -> Non
         happened("view", "butter", session_id="s", customer_id="ann"),
         happened("view", "milk", session_id="s", customer_id="bob"),
     )
-    tell(store, happened("cart", "milk", session_id="s", customer_id="bob"), happened("cart", "bread", session_id="s"))
+    tell(
+        store,
+        happened("cart", "milk", session_id="s", customer_id="bob"),
+        happened("cart", "bread", session_id="s"),
+    )
     assert sorted(products(store, "ann")) == ["bread", "bread", "butter"]
     assert products(store, "bob") == ["milk", "milk"]
 
@@ -93,7 +99,11 @@ def test_after_a_login_the_session_is_told_once_and_to_its_customer_alone(store:
 
 
 def test_a_login_after_training_brings_what_was_done_before_it(store: Store) -> None:
-    tell(store, happened("view", "bread", session_id="s"), happened("view", "milk", customer_id="ann"))
+    tell(
+        store,
+        happened("view", "bread", session_id="s"),
+        happened("view", "milk", customer_id="ann"),
+    )
     learned = store.visitor("ann", None, 0).position.number
     assert products(store, "ann", above=learned) == []
     tell(store, happened("view", "butter", session_id="s", customer_id="ann"))
@@ -102,11 +112,17 @@ def test_a_login_after_training_brings_what_was_done_before_it(store: Store) -> 
 
 
 def test_what_was_only_shown_says_nothing_of_a_customer(store: Store) -> None:
-    tell(store, happened("exposure", "bread", "milk", customer_id="ann"), happened("click", "milk", customer_id="ann"))
+    tell(
+        store,
+        happened("exposure", "bread", "milk", customer_id="ann"),
+        happened("click", "milk", customer_id="ann"),
+    )
     assert products(store, "ann") == ["milk"]
 
 
-def test_who_rates_a_product_before_and_after_the_login_has_one_opinion_the_newest(store: Store) -> None:
+def test_who_rates_a_product_before_and_after_the_login_has_one_opinion_the_newest(
+    store: Store,
+) -> None:
     tell(
         store,
         happened("rating", "bread", session_id="s", rating=5.0, words="Good"),
@@ -115,7 +131,9 @@ def test_who_rates_a_product_before_and_after_the_login_has_one_opinion_the_newe
         happened("rating", "bread", customer_id="bob", session_id="s2", rating=3.0, time=4000),
     )
     assert ratings(store) == [(4000, 3, None), (3000, 4, None), (2000, 1, "Stale")]
-    tell(store, happened("rating", "bread", session_id="t", customer_id="ann", rating=2.0, time=5000))
+    tell(
+        store, happened("rating", "bread", session_id="t", customer_id="ann", rating=2.0, time=5000)
+    )
     assert ratings(store) == [(5000, 2, None), (4000, 3, None), (2000, 1, "Stale")]
     tell(store, happened("view", "milk", session_id="s", customer_id="ann"))
     assert ratings(store) == [(5000, 2, None), (4000, 3, None)]
@@ -132,7 +150,9 @@ def test_an_order_is_found_by_its_id_with_each_product_once(store: Store) -> Non
     assert store.visitor(None, None, 0, "1").order == []
 
 
-def test_who_is_forgotten_takes_their_sessions_along_and_nothing_of_another_customer(store: Store) -> None:
+def test_who_is_forgotten_takes_their_sessions_along_and_nothing_of_another_customer(
+    store: Store,
+) -> None:
     tell(
         store,
         happened("view", "bread", session_id="s"),
@@ -140,17 +160,34 @@ def test_who_is_forgotten_takes_their_sessions_along_and_nothing_of_another_cust
         happened("view", "milk", session_id="s", customer_id="bob"),
         happened("view", "milk", session_id="t"),
     )
-    assert forget(store, "ann") == {"events": 2, "sessions": 1, "consents": 0, "struck_out": 0, "mails": 0}
+    assert forget(store, "ann") == {
+        "events": 2,
+        "sessions": 1,
+        "consents": 0,
+        "struck_out": 0,
+        "mails": 0,
+    }
     assert products(store, "ann") == products(store, session_id="s") == []
     assert products(store, "bob") == products(store, session_id="t") == ["milk"]
 
 
-def test_of_who_was_forgotten_nothing_more_is_taken_and_of_others_in_the_call_all(store: Store) -> None:
+def test_of_who_was_forgotten_nothing_more_is_taken_and_of_others_in_the_call_all(
+    store: Store,
+) -> None:
     forget(store, "ann")
-    given = happened("view", "bread", customer_id="ann"), happened("view", "bread", customer_id="bob")
+    given = (
+        happened("view", "bread", customer_id="ann"),
+        happened("view", "bread", customer_id="bob"),
+    )
     assert tell(store, *given).of_erased == {0}
     assert (products(store, "ann"), products(store, "bob")) == ([], ["bread"])
-    assert forget(store, "ann") == {"events": 0, "sessions": 0, "consents": 0, "struck_out": 0, "mails": 0}
+    assert forget(store, "ann") == {
+        "events": 0,
+        "sessions": 0,
+        "consents": 0,
+        "struck_out": 0,
+        "mails": 0,
+    }
 
 
 def test_a_later_answer_wins_whatever_the_order_of_arrival(store: Store) -> None:
@@ -158,8 +195,14 @@ def test_a_later_answer_wins_whatever_the_order_of_arrival(store: Store) -> None
         return store.write(lambda change: consents.give(change, "ann", values, time)).result(10)
 
     give({PERSONALIZE_WEB: NO, PERSONALIZE_EMAIL: YES}, 50)
-    assert give({PERSONALIZE_WEB: YES}, 40) == {PERSONALIZE_WEB: (NO, 50), PERSONALIZE_EMAIL: (YES, 50)}
-    assert give({PERSONALIZE_WEB: YES}, 50)[PERSONALIZE_WEB] == (YES, 50)  # the second word of the same second
+    assert give({PERSONALIZE_WEB: YES}, 40) == {
+        PERSONALIZE_WEB: (NO, 50),
+        PERSONALIZE_EMAIL: (YES, 50),
+    }
+    assert give({PERSONALIZE_WEB: YES}, 50)[PERSONALIZE_WEB] == (
+        YES,
+        50,
+    )  # the second word of the same second
     assert give({PERSONALIZE_WEB: NO}, 60) == store.visitor("ann", None, 0).consents
     assert give({}, 70) == {PERSONALIZE_WEB: (NO, 60), PERSONALIZE_EMAIL: (YES, 50)}
 
@@ -171,7 +214,10 @@ def row(kind: str, product_id: str = "bread", **more: Any) -> EventRow:
 
 def visitor(*rows: EventRow, **more: Any) -> CustomerRecords:
     return CustomerRecords(
-        Position(1, 1000, 0, 0, 0, 0), 1, list(rows), **{"consents": {}, "unused": [], "order": [], **more}
+        Position(1, 1000, 0, 0, 0, 0),
+        1,
+        list(rows),
+        **{"consents": {}, "unused": [], "order": [], **more},
     )
 
 
@@ -191,7 +237,9 @@ def test_products_that_the_catalogue_does_not_know_are_left_out() -> None:
 
 
 def test_of_what_was_not_said_nothing_is_known() -> None:
-    told = since(visitor(consents={PERSONALIZE_WEB: (NO, 77)}), CATALOGUE, unasked=YES, forgotten=False)
+    told = since(
+        visitor(consents={PERSONALIZE_WEB: (NO, 77)}), CATALOGUE, unasked=YES, forgotten=False
+    )
     assert told.consent == ((NEVER_ASKED, 0), (NO, 77), (NEVER_ASKED, 0))
     assert len(told.events) == 0
 
@@ -205,7 +253,13 @@ def report(client: TestClient, kind: str, product_id: str, hour: int = 10, **mor
         about = {"order_id": more.pop("order_id", f"o{next(NUMBERS)}"), "lines": [about]}  # type: ignore[dict-item]
     if "session_id" not in more:
         about["customer_id"] = "c00"
-    event = {"event_id": f"e{next(NUMBERS)}", "kind": kind, "time": f"2025-06-29T{hour}:00:00Z", **about, **more}
+    event = {
+        "event_id": f"e{next(NUMBERS)}",
+        "kind": kind,
+        "time": f"2025-06-29T{hour}:00:00Z",
+        **about,
+        **more,
+    }
     assert client.post("/v1/events", json={"events": [event]}).json()["accepted"] == 1
 
 
@@ -222,7 +276,9 @@ def client(browse: Browse, own_shop: Shop) -> TestClient:
     return browse(own_shop.root)
 
 
-def test_what_was_just_bought_is_out_of_the_next_slate_and_comes_back_when_it_is_time(client: TestClient) -> None:
+def test_what_was_just_bought_is_out_of_the_next_slate_and_comes_back_when_it_is_time(
+    client: TestClient,
+) -> None:
     assert "bagel" in shown(client)
     report(client, "purchase", "bagel")
     assert "bagel" not in shown(client)
@@ -230,7 +286,9 @@ def test_what_was_just_bought_is_out_of_the_next_slate_and_comes_back_when_it_is
 
 
 @pytest.mark.parametrize("kind", ["dismiss", "rating"])
-def test_what_the_customer_does_not_want_stays_away_until_it_is_bought_again(client: TestClient, kind: str) -> None:
+def test_what_the_customer_does_not_want_stays_away_until_it_is_bought_again(
+    client: TestClient, kind: str
+) -> None:
     report(client, kind, "bagel", **({"rating": 1} if kind == "rating" else {}))
     assert "bagel" not in shown(client, as_of="2025-07-15", repeat="include")
     report(client, "purchase", "bagel", 11)
@@ -269,7 +327,9 @@ def test_a_view_moves_the_slate_of_a_session(client: TestClient) -> None:
     assert len({tuple(slate) for slate in slates}) == 3
 
 
-def test_a_purchase_by_file_and_by_event_counts_once_and_two_events_of_it_too(browse: Browse, tmp_path: Path) -> None:
+def test_a_purchase_by_file_and_by_event_counts_once_and_two_events_of_it_too(
+    browse: Browse, tmp_path: Path
+) -> None:
     lines = [Bought("c00", "bread", day, f"{day}") for day in (170, 180)]
     others = [Bought(name, "bread", day, f"{name}{day}") for name in "abc" for day in range(5)]
     recommender = trained(small_purchases([*lines, *others], [Product("bread"), Product("milk")]))

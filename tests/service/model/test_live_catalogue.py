@@ -37,7 +37,9 @@ def say(store: Store, documents: dict[str, dict[str, Any]], *, whole: bool = Fal
 
 
 def make_rule(store: Store, rule_id: str, document: dict[str, Any] | None) -> None:
-    store.write(lambda change: rules.put(change, rule_id, document, time=1, actor="test")).result(10)
+    store.write(lambda change: rules.put(change, rule_id, document, time=1, actor="test")).result(
+        10
+    )
 
 
 def forget(store: Store, customer_id: str) -> None:
@@ -51,7 +53,14 @@ def sell(store: Store, product_id: str, told: str = "", **more: Any) -> None:
     """300 orders of a product."""
     lines = (EventLine(product_id),)
     orders = [
-        Event(f"{told} {product_id} {place}", PURCHASE, moment(180), lines, order_id=f"{place}", **more)
+        Event(
+            f"{told} {product_id} {place}",
+            PURCHASE,
+            moment(180),
+            lines,
+            order_id=f"{place}",
+            **more,
+        )
         for place in range(300)
     ]
     store.write(lambda change: events.write(change, orders)).result(10)
@@ -79,7 +88,9 @@ def test_a_shop_that_nothing_was_said_of_serves_its_artifact(shop: Premises, sto
     assert not live.at(shop.model, now(store)).forgotten("c00")
 
 
-def test_whoever_answers_from_a_position_sees_all_that_was_said_until_then(shop: Premises, store: Store) -> None:
+def test_whoever_answers_from_a_position_sees_all_that_was_said_until_then(
+    shop: Premises, store: Store
+) -> None:
     live = CatalogueFollower(store, "allow")
     for number, price in enumerate((2.0, 3.0, 4.0)):
         say(store, {"bagel": {"price": price}, f"new {number}": {"title": "New"}})
@@ -88,7 +99,9 @@ def test_whoever_answers_from_a_position_sees_all_that_was_said_until_then(shop:
         assert catalogue.ids.find(f"new {number}") == 40 + number
 
 
-def test_a_worker_that_saw_every_change_and_one_that_starts_now_answer_alike(shop: Premises, store: Store) -> None:
+def test_a_worker_that_saw_every_change_and_one_that_starts_now_answer_alike(
+    shop: Premises, store: Store
+) -> None:
     followed = CatalogueFollower(store, "allow")
     changes: list[dict[str, dict[str, Any]]] = [
         {"bagel": {"hidden": True}},
@@ -109,7 +122,9 @@ def test_a_worker_that_saw_every_change_and_one_that_starts_now_answer_alike(sho
     assert fresh[0].index("baba") < fresh[0].index("brioche")  # alike in all but their ids
 
 
-def test_what_was_sold_of_a_new_product_stays_its_own_when_others_come(shop: Premises, store: Store) -> None:
+def test_what_was_sold_of_a_new_product_stays_its_own_when_others_come(
+    shop: Premises, store: Store
+) -> None:
     live = CatalogueFollower(store, "allow")
     say(store, {"brioche": {"category": "bakery"}})
     live.at(shop.model, now(store))
@@ -118,11 +133,16 @@ def test_what_was_sold_of_a_new_product_stays_its_own_when_others_come(shop: Pre
     for others in ({}, {"baba": {"category": "bakery"}}, {"crepe": {}, "aebleskiver": {}}):
         say(store, others)
         recommender = live.at(shop.model, now(store)).model.recommender
-        assert names(recommender, recommender.popular(SlateRequest(n=3, as_of=moment(181))))[0] == "brioche"
+        assert (
+            names(recommender, recommender.popular(SlateRequest(n=3, as_of=moment(181))))[0]
+            == "brioche"
+        )
         assert sold(recommender, "brioche") == 300
 
 
-def test_an_order_that_is_told_again_is_not_sold_again_whenever_it_is_counted(shop: Premises, store: Store) -> None:
+def test_an_order_that_is_told_again_is_not_sold_again_whenever_it_is_counted(
+    shop: Premises, store: Store
+) -> None:
     live = CatalogueFollower(store, "allow")
     before = sold(shop.model.recommender, "kite")
     for told in ("paid", "packed", "packed again"):
@@ -147,16 +167,29 @@ def test_rules_come_and_go(shop: Premises, store: Store) -> None:
     assert [rule.id for rule in live.at(shop.model, now(store)).rules] == ["a"]
 
 
-def test_of_the_rules_those_hold_whose_time_it_is_by_the_clock(shop: Premises, store: Store) -> None:
+def test_of_the_rules_those_hold_whose_time_it_is_by_the_clock(
+    shop: Premises, store: Store
+) -> None:
     dates = {"starts": "2026-11-27T00:00:00+00:00", "ends": "2026-11-28T00:00:00+00:00"}
-    make_rule(store, "friday", {"id": "friday", "kind": "exclude", "which": {"category": "bakery"}, **dates})
+    make_rule(
+        store,
+        "friday",
+        {"id": "friday", "kind": "exclude", "which": {"category": "bakery"}, **dates},
+    )
     live = CatalogueFollower(store, "allow").at(shop.model, now(store))
     start, end = live.turns
-    assert [len(live.today(clock).rules) for clock in (start - 1, start, end - 1, end)] == [0, 1, 1, 0]
+    assert [len(live.today(clock).rules) for clock in (start - 1, start, end - 1, end)] == [
+        0,
+        1,
+        1,
+        0,
+    ]
     assert [live.phase(clock) for clock in (start - 1, start, end - 1, end)] == [0, 1, 1, 2]
 
 
-def test_who_is_forgotten_is_forgotten_and_their_name_is_not_kept(shop: Premises, store: Store) -> None:
+def test_who_is_forgotten_is_forgotten_and_their_name_is_not_kept(
+    shop: Premises, store: Store
+) -> None:
     live = CatalogueFollower(store, "allow")
     forget(store, "c00")
     seen = live.at(shop.model, now(store))
@@ -172,14 +205,18 @@ def test_another_model_is_served_with_all_that_was_said(own_shop: Premises, stor
     make_rule(store, "a", {"id": "a", "kind": "cap", "by": "brand", "most": 2})
     forget(store, "c00")
     first = live.at(own_shop.model, now(store))
-    other = LoadedModel.of(Recommender.load(Registry(own_shop.root).path(another_version(own_shop.root))))
+    other = LoadedModel.of(
+        Recommender.load(Registry(own_shop.root).path(another_version(own_shop.root)))
+    )
     second = live.at(other, now(store))
     assert (second.artifact, second.forgotten("c00"), len(second.rules)) == (other, True, 1)
     assert told(second) == told(first)
     assert told(live.at(own_shop.model, now(store))) == told(first)
 
 
-def test_where_the_store_is_away_the_shop_is_as_it_was_last_known(shop: Premises, store: Store) -> None:
+def test_where_the_store_is_away_the_shop_is_as_it_was_last_known(
+    shop: Premises, store: Store
+) -> None:
     live = CatalogueFollower(store, "allow")
     assert live.as_known(shop.model).model is shop.model
     say(store, {"bagel": {"price": 9.0}})
@@ -188,19 +225,29 @@ def test_where_the_store_is_away_the_shop_is_as_it_was_last_known(shop: Premises
 
 
 @pytest.mark.parametrize(("setting", "expected"), [("allow", YES), ("refuse", NO)])
-def test_what_holds_for_the_unasked_is_the_shops_to_say(store: Store, setting: str, expected: int) -> None:
+def test_what_holds_for_the_unasked_is_the_shops_to_say(
+    store: Store, setting: str, expected: int
+) -> None:
     assert CatalogueFollower(store, setting).unasked == expected
 
 
 def test_a_product_is_what_was_given_of_it() -> None:
-    product = product_of("bagel", {"price": None, "available_from": "2025-01-02", "available_until": None})
+    product = product_of(
+        "bagel", {"price": None, "available_from": "2025-01-02", "available_until": None}
+    )
     assert product.given == {"price", "available_from", "available_until"}
-    assert (product.price, product.available_from, product.available_until) == (None, moment(1), None)
+    assert (product.price, product.available_from, product.available_until) == (
+        None,
+        moment(1),
+        None,
+    )
     assert product_of("bagel", {}).given == frozenset()
 
 
 def test_a_whole_product_gives_all_that_can_be_given() -> None:
-    body = ProductBody(product_id="bagel", markets=("north",), attributes={"cost": 2, "organic": True})
+    body = ProductBody(
+        product_id="bagel", markets=("north",), attributes={"cost": 2, "organic": True}
+    )
     product = product_of("bagel", orjson.loads(orjson.dumps(body.document())))
     assert product.given == set(ProductBody.model_fields) - {"product_id"}
     assert product.markets == ("north",)

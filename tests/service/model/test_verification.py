@@ -47,7 +47,9 @@ def test_what_was_read_is_not_read_again(directory: Path, tmp_path: Path) -> Non
         verify_once(directory, tmp_path / "another host")
 
 
-def test_a_file_that_was_touched_is_read_again(own_shop: Shop, directory: Path, tmp_path: Path) -> None:
+def test_a_file_that_was_touched_is_read_again(
+    own_shop: Shop, directory: Path, tmp_path: Path
+) -> None:
     verify_once(directory, tmp_path / "run")
     name = damage(own_shop.root, directory.name)
     with pytest.raises(ArtifactError, match=name):
@@ -59,7 +61,9 @@ def test_the_markers_are_nobody_elses_business(directory: Path, tmp_path: Path) 
     assert (tmp_path / "run").stat().st_mode & 0o777 == 0o700
 
 
-def test_a_directory_that_others_may_write_to_is_not_believed(directory: Path, tmp_path: Path) -> None:
+def test_a_directory_that_others_may_write_to_is_not_believed(
+    directory: Path, tmp_path: Path
+) -> None:
     verify_once(directory, tmp_path / "run")
     flip_unseen(directory)
     (tmp_path / "run").chmod(0o777)
@@ -67,7 +71,9 @@ def test_a_directory_that_others_may_write_to_is_not_believed(directory: Path, t
         verify_once(directory, tmp_path / "run")
 
 
-def test_a_disk_without_room_for_a_marker_means_reading_again(directory: Path, tmp_path: Path) -> None:
+def test_a_disk_without_room_for_a_marker_means_reading_again(
+    directory: Path, tmp_path: Path
+) -> None:
     (tmp_path / "run").mkdir(mode=0o700)
     (tmp_path / "run" / marker_of(directory)).symlink_to("/dev/full")
     verify_once(directory, tmp_path / "run")

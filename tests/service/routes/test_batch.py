@@ -43,11 +43,20 @@ def lines(client: TestClient, recipients: list[Any], **options: Any) -> list[byt
     [
         {},
         {"n": 4, "placement": "email", "fields": "ids"},
-        {"n": 40, "strict": True, "repeat": "include", "market": "north", "locale": "de_DE", "exclude": ["bread"]},
+        {
+            "n": 40,
+            "strict": True,
+            "repeat": "include",
+            "market": "north",
+            "locale": "de_DE",
+            "exclude": ["bread"],
+        },
         {"category": "bakery", "max_price": 9.5, "as_of": "2025-06-01"},
     ],
 )
-def test_every_recipient_gets_the_bytes_of_a_call_of_their_own(client: TestClient, options: dict[str, Any]) -> None:
+def test_every_recipient_gets_the_bytes_of_a_call_of_their_own(
+    client: TestClient, options: dict[str, Any]
+) -> None:
     told = lines(client, GOOD, **options)
     assert told == [single(client, name, **options) for name in EVERYBODY]
     whole = client.post(BATCH, json={"recipients": GOOD, **options})
@@ -55,19 +64,28 @@ def test_every_recipient_gets_the_bytes_of_a_call_of_their_own(client: TestClien
     BatchAnswer.model_validate_json(whole.content)
 
 
-def test_a_campaign_is_the_same_slate_by_address_and_in_a_batch(browse: Browse, own_shop: Shop) -> None:
+def test_a_campaign_is_the_same_slate_by_address_and_in_a_batch(
+    browse: Browse, own_shop: Shop
+) -> None:
     client = browse(own_shop.root)
     options = {"n": 4, "placement": "email", "campaign": "spring", "deadline_ms": 5000}
     first, second = (lines(client, GOOD[:4], **options) for _ in range(2))
-    by_address = [client.get(f"/v1/customers/{name}/recommendations", params=options) for name in EVERYBODY[:4]]
+    by_address = [
+        client.get(f"/v1/customers/{name}/recommendations", params=options)
+        for name in EVERYBODY[:4]
+    ]
     assert first == second == [answered.content for answered in by_address]
     assert {json.loads(line)["placement"] for line in first} == {"email"}
 
 
-def test_a_recipient_has_a_market_a_language_and_exclusions_of_their_own(client: TestClient) -> None:
+def test_a_recipient_has_a_market_a_language_and_exclusions_of_their_own(
+    client: TestClient,
+) -> None:
     both = {"n": 40, "locale": "en_US", "exclude": ["bread"]}
     told = lines(
-        client, [{"customer_id": "c00"}, {"customer_id": "c00", "exclude": ["butter"], "locale": "de_DE"}], **both
+        client,
+        [{"customer_id": "c00"}, {"customer_id": "c00", "exclude": ["butter"], "locale": "de_DE"}],
+        **both,
     )
     assert told[0] == single(client, "c00", **both)
     assert told[1] == single(client, "c00", n=40, locale="de_DE", exclude=["bread", "butter"])
@@ -94,9 +112,15 @@ BAD: list[Any] = [
 
 
 @pytest.mark.parametrize("bad", BAD, ids=range(len(BAD)))
-def test_a_bad_recipient_gets_a_problem_in_its_place_and_costs_no_other(client: TestClient, bad: Any) -> None:
-    body = json.dumps({"recipients": [GOOD[0], bad, GOOD[1]], "n": 3})  # as callers send it: half a character too
-    answered = client.post(BATCH, content=body, headers={"content-type": "application/json", **LINES})
+def test_a_bad_recipient_gets_a_problem_in_its_place_and_costs_no_other(
+    client: TestClient, bad: Any
+) -> None:
+    body = json.dumps(
+        {"recipients": [GOOD[0], bad, GOOD[1]], "n": 3}
+    )  # as callers send it: half a character too
+    answered = client.post(
+        BATCH, content=body, headers={"content-type": "application/json", **LINES}
+    )
     first, problem, last = answered.content.splitlines()
     assert [first, last] == [single(client, "c00", n=3), single(client, "c01", n=3)]
     told = RecipientProblem.model_validate_json(problem)
@@ -118,7 +142,9 @@ def test_a_bad_recipient_gets_a_problem_in_its_place_and_costs_no_other(client: 
         ({"recipients": GOOD[:1] * 1001}, "recipients"),
     ],
 )
-def test_what_is_wrong_for_all_is_refused_for_all(client: TestClient, body: Any, field: str) -> None:
+def test_what_is_wrong_for_all_is_refused_for_all(
+    client: TestClient, body: Any, field: str
+) -> None:
     answered = client.post(BATCH, json=body)
     assert answered.status_code == 422
     assert [error["field"] for error in answered.json()["errors"]] == [field]
@@ -126,21 +152,30 @@ def test_what_is_wrong_for_all_is_refused_for_all(client: TestClient, body: Any,
 
 def test_a_thousand_recipients_with_the_longest_ids_fit_into_a_call(client: TestClient) -> None:
     told = lines(client, [{"customer_id": "x" * 500}] * 1000, n=2, fields="ids")
-    assert [SlateAnswer.model_validate_json(line).customer_id for line in told] == ["x" * 500] * 1000
+    assert [SlateAnswer.model_validate_json(line).customer_id for line in told] == [
+        "x" * 500
+    ] * 1000
 
 
-def test_before_there_is_a_model_a_batch_says_so_as_everything_does(browse: Browse, tmp_path: Path) -> None:
+def test_before_there_is_a_model_a_batch_says_so_as_everything_does(
+    browse: Browse, tmp_path: Path
+) -> None:
     client = browse(tmp_path / "empty")
     for recipients in ([{"customer_id": "c00"}], [None]):
         answered = client.post(BATCH, json={"recipients": recipients})
         assert (answered.status_code, answered.headers["retry-after"]) == (503, "5")
 
 
-def test_over_the_limit_of_calls_everybody_gets_what_is_popular(browse: Browse, own_shop: Shop) -> None:
+def test_over_the_limit_of_calls_everybody_gets_what_is_popular(
+    browse: Browse, own_shop: Shop
+) -> None:
     client = browse(own_shop.root, api_key="first")
     key = make_key(client.app.state.serving.store, Scope.READ, calls_a_minute=1)  # type: ignore[attr-defined]
     asked = {"recipients": [{"customer_id": "c00"}, {}]}
-    told = [client.post(BATCH, json=asked, headers={"x-api-key": key}).json()["answers"] for _ in range(2)]
+    told = [
+        client.post(BATCH, json=asked, headers={"x-api-key": key}).json()["answers"]
+        for _ in range(2)
+    ]
     assert [[answer.get("fallback_reason") for answer in answers] for answers in told] == [
         [None, None],
         ["rate_limited", None],
@@ -157,7 +192,9 @@ def test_answers_come_in_order_and_no_more_are_held_than_may_be() -> None:
 
     async def taken() -> list[int]:
         found = []
-        async for number in in_order(((lambda number=number: answer(number)) for number in range(20)), 4):
+        async for number in in_order(
+            ((lambda number=number: answer(number)) for number in range(20)), 4
+        ):
             await asyncio.sleep(0.02)  # a caller who reads slowly
             found.append(number)
             assert len(begun) <= number + 4
@@ -169,7 +206,9 @@ def test_answers_come_in_order_and_no_more_are_held_than_may_be() -> None:
 Handler = Callable[[dict[str, Any]], Awaitable[None]]
 
 
-async def call(app: Any, method: str, path: str, body: bytes, send: Handler, gone: asyncio.Event) -> None:
+async def call(
+    app: Any, method: str, path: str, body: bytes, send: Handler, gone: asyncio.Event
+) -> None:
     """The application as a server calls it; `gone`: the caller has hung up."""
     parts = iter([{"type": "http.request", "body": body, "more_body": False}])
 
@@ -208,7 +247,9 @@ async def ask(app: Any, method: str, path: str, body: Any = None) -> Any:
 
 def slates_made(client: TestClient) -> float:
     lines = client.get("/metrics").text.splitlines()
-    return sum(float(line.split()[-1]) for line in lines if line.startswith("regulars_answers_total"))
+    return sum(
+        float(line.split()[-1]) for line in lines if line.startswith("regulars_answers_total")
+    )
 
 
 def test_who_goes_away_is_not_worked_for_any_longer(client: TestClient) -> None:
@@ -228,7 +269,9 @@ def test_who_goes_away_is_not_worked_for_any_longer(client: TestClient) -> None:
         await asyncio.sleep(0.2)
 
     before = slates_made(client)
-    body = orjson.dumps({"recipients": [{"customer_id": f"gone {number}"} for number in range(1000)]})
+    body = orjson.dumps(
+        {"recipients": [{"customer_id": f"gone {number}"} for number in range(1000)]}
+    )
     assert client.portal is not None
     client.portal.call(read_three)
     assert 4 <= slates_made(client) - before <= AHEAD + 4
@@ -238,13 +281,21 @@ def test_a_single_slate_does_not_wait_for_a_batch(client: TestClient) -> None:
     """While many slates are made, those asked for one by one are answered within their deadline, unflagged."""
 
     async def beside() -> list[Any]:
-        batch = asyncio.create_task(ask(client.app, "POST", BATCH, {"recipients": recipients, "fields": "ids"}))
+        batch = asyncio.create_task(
+            ask(client.app, "POST", BATCH, {"recipients": recipients, "fields": "ids"})
+        )
         await asyncio.sleep(0.02)
-        single = [await ask(client.app, "GET", f"/v1/customers/c{number:02}/recommendations") for number in range(10)]
+        single = [
+            await ask(client.app, "GET", f"/v1/customers/c{number:02}/recommendations")
+            for number in range(10)
+        ]
         assert not batch.done()
         return [*single, await batch]
 
-    recipients = [{"customer_id": f"c{number % 54:02}", "exclude": [f"none {number}"]} for number in range(200)]
+    recipients = [
+        {"customer_id": f"c{number % 54:02}", "exclude": [f"none {number}"]}
+        for number in range(200)
+    ]
     assert client.portal is not None
     *slates, whole = client.portal.call(beside)
     assert not any(slate["fallback"] for slate in slates)

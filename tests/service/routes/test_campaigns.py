@@ -17,16 +17,30 @@ ADDRESS = "/v1/campaigns/spring"
 @pytest.fixture
 def client(shop: Shop, tmp_path: Path) -> Iterator[TestClient]:
     settings = Settings.model_validate(
-        {"registry": shop.root, "runtime_dir": tmp_path, "database_url": f"sqlite:///{tmp_path / 'store.db'}"}
+        {
+            "registry": shop.root,
+            "runtime_dir": tmp_path,
+            "database_url": f"sqlite:///{tmp_path / 'store.db'}",
+        }
     )
     with TestClient(create(settings)) as opened:
         yield opened
 
 
-def test_a_campaign_is_pinned_to_the_model_in_service_and_the_newest_event(client: TestClient, shop: Shop) -> None:
+def test_a_campaign_is_pinned_to_the_model_in_service_and_the_newest_event(
+    client: TestClient, shop: Shop
+) -> None:
     made = client.put(ADDRESS, json={}).json()
-    assert (made["campaign"], made["kind"], made["model_version"]) == ("spring", "newsletter", shop.model.version)
-    assert (made["as_of"], made["window_hours"], made["not_twice"]) == (shop.model.data_as_of, 72, 3)
+    assert (made["campaign"], made["kind"], made["model_version"]) == (
+        "spring",
+        "newsletter",
+        shop.model.version,
+    )
+    assert (made["as_of"], made["window_hours"], made["not_twice"]) == (
+        shop.model.data_as_of,
+        72,
+        3,
+    )
     assert client.get(ADDRESS).json() == made
     assert client.get("/v1/campaigns").json() == {"campaigns": [made]}
 
@@ -45,9 +59,13 @@ def test_a_campaign_can_be_made_for_a_moment_of_its_own(client: TestClient, shop
     assert client.get(asked).json()["data_as_of"] == pins["as_of"]
 
 
-def test_the_first_mail_opens_a_campaign_and_its_name_may_say_what_it_is(client: TestClient, shop: Shop) -> None:
+def test_the_first_mail_opens_a_campaign_and_its_name_may_say_what_it_is(
+    client: TestClient, shop: Shop
+) -> None:
     assert client.get("/v1/campaigns/win-back").status_code == 404
-    answer = client.get(f"/v1/customers/{shop.customer}/recommendations?campaign=win-back&placement=email")
+    answer = client.get(
+        f"/v1/customers/{shop.customer}/recommendations?campaign=win-back&placement=email"
+    )
     SlateAnswer.model_validate_json(answer.content)
     assert client.get("/v1/campaigns/win-back").json()["kind"] == "win_back"
 
@@ -70,5 +88,8 @@ def test_what_cannot_be_is_refused_by_name_and_nothing_is_opened(
 
 
 def test_a_campaign_cannot_be_pinned_to_a_model_that_is_not_there(client: TestClient) -> None:
-    assert client.put(ADDRESS, json={"model_version": "20200101T000000Z-000000000000"}).status_code == 404
+    assert (
+        client.put(ADDRESS, json={"model_version": "20200101T000000Z-000000000000"}).status_code
+        == 404
+    )
     assert client.put(ADDRESS, json={"model_version": ""}).status_code == 200

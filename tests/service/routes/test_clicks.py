@@ -56,7 +56,9 @@ def links(client: TestClient) -> ClickLinks:
 
 def mail(client: TestClient, campaign: str, **options: Any) -> dict[str, Any]:
     asked = {"campaign": campaign, "placement": "email", "n": 4, **options}
-    answer: dict[str, Any] = client.get(f"/v1/customers/{ANNA}/recommendations", params=asked).json()
+    answer: dict[str, Any] = client.get(
+        f"/v1/customers/{ANNA}/recommendations", params=asked
+    ).json()
     return answer
 
 
@@ -83,7 +85,9 @@ def test_a_click_leads_to_the_product_and_is_recorded_once_an_hour(client: TestC
     for _ in range(2):
         answered = follow(client, product["click_url"])
         assert (answered.status_code, answered.headers["cache-control"]) == (302, "no-store")
-        utm = f"utm_source=regulars&utm_medium=email&utm_campaign=spring&utm_content={product['id']}"
+        utm = (
+            f"utm_source=regulars&utm_medium=email&utm_campaign=spring&utm_content={product['id']}"
+        )
         assert answered.headers["location"] == f"{product['url']}?{utm}"
     wait_until(lambda: counted(client, "recorded") == 2)
     (click,) = clicks(client)
@@ -104,7 +108,10 @@ def test_a_look_ahead_leads_there_too_and_is_no_click(client: TestClient) -> Non
 
 
 def test_every_product_of_a_mail_has_a_link_and_no_page_has_one(client: TestClient) -> None:
-    assert all(product["click_url"].startswith(f"{MAILS}/r/") for product in mail(client, "links")["recommendations"])
+    assert all(
+        product["click_url"].startswith(f"{MAILS}/r/")
+        for product in mail(client, "links")["recommendations"]
+    )
     for options in ({}, {"placement": "home"}):
         page = client.get(f"/v1/customers/{ANNA}/recommendations", params=options).json()
         assert {product["click_url"] for product in page["recommendations"]} == {None}
@@ -114,18 +121,25 @@ def test_every_product_of_a_mail_has_a_link_and_no_page_has_one(client: TestClie
 
 def test_a_mail_that_is_not_kept_links_straight_to_the_shop(client: TestClient) -> None:
     asked = {"placement": "email", "n": 4}
-    for product in client.get("/v1/customers/c01/recommendations", params=asked).json()["recommendations"]:
+    for product in client.get("/v1/customers/c01/recommendations", params=asked).json()[
+        "recommendations"
+    ]:
         assert product["click_url"] == (
             f"{product['url']}?utm_source=regulars&utm_medium=email&utm_content={product['id']}"
         )
     units = client.get("/v1/products/bread/bundles", params=asked).json()["recommendations"]
-    assert all(product["click_url"].startswith(SHOP) for unit in units for product in unit["products"])
+    assert all(
+        product["click_url"].startswith(SHOP) for unit in units for product in unit["products"]
+    )
 
 
 def good(client: TestClient, **more: Any) -> str:
     made = links(client)
     slate = recommendation_ids.sign(
-        made.secret, recommendation_ids.RecommendationId("v", "email", "spring", recommendation_ids.digest_of([]))
+        made.secret,
+        recommendation_ids.RecommendationId(
+            "v", "email", "spring", recommendation_ids.digest_of([])
+        ),
     )
     return made.sign(replace(Click(f"{SHOP}/bread", "bread", slate, int(time.time()) + 60), **more))
 
@@ -134,7 +148,10 @@ def bad_tokens(client: TestClient) -> list[str]:
     whole = good(client)
     foreign = replace(links(client), secret=b"of another shop")
     return [
-        *(whole[:place] + ("A" if whole[place] != "A" else "B") + whole[place + 1 :] for place in range(len(whole))),
+        *(
+            whole[:place] + ("A" if whole[place] != "A" else "B") + whole[place + 1 :]
+            for place in range(len(whole))
+        ),
         *(whole[:length] for length in range(0, len(whole), 7)),
         f"{whole}=",
         f"{whole}/",
@@ -163,7 +180,12 @@ def test_whatever_was_not_signed_here_leads_to_the_shops_own_page(client: TestCl
     for bad in bad_tokens(client):
         answered = follow(client, f"/r/{bad}")
         assert (answered.status_code, answered.headers["location"]) == (302, SHOP), bad
-        assert set(answered.headers) == {"location", "cache-control", "referrer-policy", "content-length"}
+        assert set(answered.headers) == {
+            "location",
+            "cache-control",
+            "referrer-policy",
+            "content-length",
+        }
 
 
 def test_without_a_page_to_fall_back_to_it_leads_nowhere(shop: Shop, tmp_path: Path) -> None:
@@ -176,11 +198,17 @@ def test_without_a_page_to_fall_back_to_it_leads_nowhere(shop: Shop, tmp_path: P
 
 
 def test_a_link_in_letters_of_the_world_travels_in_a_header(client: TestClient) -> None:
-    answered = follow(client, f"/r/{good(client, url='https://shop.example/brötchen?a=%20b', product_id='ü')}")
-    assert answered.headers["location"].startswith("https://shop.example/br%C3%B6tchen?a=%20b&utm_source=")
+    answered = follow(
+        client, f"/r/{good(client, url='https://shop.example/brötchen?a=%20b', product_id='ü')}"
+    )
+    assert answered.headers["location"].startswith(
+        "https://shop.example/br%C3%B6tchen?a=%20b&utm_source="
+    )
 
 
-def test_while_the_store_is_busy_every_click_leads_on_at_once_and_none_is_forgotten(shop: Shop, tmp_path: Path) -> None:
+def test_while_the_store_is_busy_every_click_leads_on_at_once_and_none_is_forgotten(
+    shop: Shop, tmp_path: Path
+) -> None:
     """More of them than may wait for the store: the rest is counted as lost."""
     with TestClient(create(settings(shop, tmp_path))) as client:
         urls = [f"/r/{good(client, product_id=str(number))}" for number in range(WAITING + 50)]

@@ -62,11 +62,18 @@ def get(client: TestClient, customer_id: str, what: str, **asked: Any) -> dict[s
 # Consent
 
 
-def test_consent_withdrawn_shows_in_the_next_answer_of_its_purpose_and_no_other(client: TestClient) -> None:
-    before = {placement: slate(client, placement=placement) for placement in ("home", "email-weekly")}
+def test_consent_withdrawn_shows_in_the_next_answer_of_its_purpose_and_no_other(
+    client: TestClient,
+) -> None:
+    before = {
+        placement: slate(client, placement=placement) for placement in ("home", "email-weekly")
+    }
     assert {one["strategy"] for one in before.values()} == {"personal"}
     say(client, personalize_web=False)
-    assert (slate(client)["strategy"], slate(client)["fallback_reason"]) == ("not_personalized", "no_consent")
+    assert (slate(client)["strategy"], slate(client)["fallback_reason"]) == (
+        "not_personalized",
+        "no_consent",
+    )
     assert slate(client, placement="email-weekly") == before["email-weekly"]
     say(client, personalize_web=True, personalize_email=False)
     assert slate(client, placement="home") == before["home"]
@@ -85,14 +92,21 @@ def test_the_later_answer_wins_whatever_the_order_of_arrival(client: TestClient)
 
 def test_a_no_counts_at_once_also_after_a_yes_that_a_clock_ahead_dated(client: TestClient) -> None:
     ahead = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
-    assert say(client, personalize_web=True, personalize_email=False, time=ahead)["personalize_web"]["given"] is True
+    assert (
+        say(client, personalize_web=True, personalize_email=False, time=ahead)["personalize_web"][
+            "given"
+        ]
+        is True
+    )
     told = say(client, personalize_web=False)
     assert (told["personalize_web"]["given"], told["personalize_email"]["given"]) == (False, False)
     assert slate(client)["strategy"] == "not_personalized"
     assert say(client, personalize_email=True)["personalize_email"]["given"] is True
 
 
-def test_what_was_said_here_is_later_than_what_a_file_without_dates_said(client: TestClient) -> None:
+def test_what_was_said_here_is_later_than_what_a_file_without_dates_said(
+    client: TestClient,
+) -> None:
     assert slate(client, NO_WEB)["strategy"] == "not_personalized"
     say(client, NO_WEB, personalize_web=True)
     assert slate(client, NO_WEB)["strategy"] == "personal"
@@ -105,7 +119,9 @@ def test_saying_nothing_changes_nothing_and_tells_what_holds(client: TestClient)
     assert slate(client) == before
 
 
-def test_where_the_unasked_are_refused_nobody_is_personalized_before_a_yes(browse: Browse, own_shop: Shop) -> None:
+def test_where_the_unasked_are_refused_nobody_is_personalized_before_a_yes(
+    browse: Browse, own_shop: Shop
+) -> None:
     client = browse(own_shop.root, unasked="refuse")
     report(client, {**BOUGHT, "customer_id": "newcomer", "order_id": "1"})
     for customer in ("c00", "newcomer", "stranger"):
@@ -113,7 +129,11 @@ def test_where_the_unasked_are_refused_nobody_is_personalized_before_a_yes(brows
         assert get(client, customer, "replenishment", ahead_days=365)["recommendations"] == []
     say(client, "newcomer", personalize_web=True)
     assert slate(client, "newcomer")["strategy"] == "personal"
-    assert get(client, "newcomer", "profile")["consent"]["train"] == {"given": None, "time": None, "holds": False}
+    assert get(client, "newcomer", "profile")["consent"]["train"] == {
+        "given": None,
+        "time": None,
+        "holds": False,
+    }
 
 
 def test_in_a_session_nobody_has_said_no(browse: Browse, own_shop: Shop) -> None:
@@ -132,7 +152,11 @@ def test_a_struck_out_product_says_nothing_from_the_next_answer_on(client: TestC
     assert answered.json() == {"product_id": MONTHLY}
     assert slate(client, REGULAR)["fallback_reason"] == "no_history"
     told = get(client, REGULAR, "profile")
-    assert (told["known"]["events"], told["known"]["products_not_used"], told["products"]) == (0, [MONTHLY], [])
+    assert (told["known"]["events"], told["known"]["products_not_used"], told["products"]) == (
+        0,
+        [MONTHLY],
+        [],
+    )
     assert get(client, REGULAR, "replenishment", ahead_days=100)["count"] == 0
     assert MONTHLY in get(client, REGULAR, "export")["products_not_used"]
     assert slate(client, "c00")["strategy"] == "personal"
@@ -161,7 +185,10 @@ def test_what_is_due_in_a_mail_needs_the_consent_for_mails(client: TestClient) -
 
 def test_a_purchase_starts_the_clock_of_a_product_anew(client: TestClient) -> None:
     lines = [{"product_id": MONTHLY}]
-    report(client, {"kind": "purchase", "time": WHEN, "customer_id": REGULAR, "order_id": "1", "lines": lines})
+    report(
+        client,
+        {"kind": "purchase", "time": WHEN, "customer_id": REGULAR, "order_id": "1", "lines": lines},
+    )
     assert get(client, REGULAR, "replenishment", ahead_days=20)["count"] == 0
     (one,) = get(client, REGULAR, "replenishment", ahead_days=40)["recommendations"]
     assert (one["purchases"], one["last_purchase"]) == (7, WHEN)
@@ -172,7 +199,10 @@ def test_a_purchase_starts_the_clock_of_a_product_anew(client: TestClient) -> No
 
 def test_what_follows_an_order_is_nothing_of_it_and_goes_with_it(client: TestClient) -> None:
     lines = [{"product_id": "bread"}, {"product_id": "ball"}]
-    report(client, {"kind": "purchase", "time": WHEN, "customer_id": "c00", "order_id": "A/1", "lines": lines})
+    report(
+        client,
+        {"kind": "purchase", "time": WHEN, "customer_id": "c00", "order_id": "A/1", "lines": lines},
+    )
     found = client.get("/v1/orders/A%2F1/follow-up", params={"n": 5}).json()
     assert found["recommendations"][0]["id"] == "butter"
     assert found["recommendations"][0]["reason"]["product_ids"] == ["bread"]
@@ -184,7 +214,10 @@ def test_what_follows_an_order_is_nothing_of_it_and_goes_with_it(client: TestCli
 def test_an_order_that_nobody_reported_is_not_found_until_it_is(client: TestClient) -> None:
     for _ in range(2):
         assert client.get("/v1/orders/B/follow-up").status_code == 404
-    report(client, {"kind": "purchase", "time": WHEN, "order_id": "B", "lines": [{"product_id": "nonsense"}]})
+    report(
+        client,
+        {"kind": "purchase", "time": WHEN, "order_id": "B", "lines": [{"product_id": "nonsense"}]},
+    )
     answered = client.get("/v1/orders/B/follow-up")
     assert (answered.status_code, answered.json()["count"]) == (200, 0)
 
@@ -199,12 +232,21 @@ def test_the_order_of_who_was_forgotten_is_not_found_either(client: TestClient) 
 # All that is known
 
 
-def test_an_export_holds_everything_and_nothing_afterwards(client: TestClient, own_shop: Shop) -> None:
+def test_an_export_holds_everything_and_nothing_afterwards(
+    client: TestClient, own_shop: Shop
+) -> None:
     report(
         client,
         {"kind": "view", "time": WHEN, "product_id": "kite", "session_id": "s"},
         {**BOUGHT, "customer_id": REGULAR, "session_id": "s", "order_id": "1"},
-        {"kind": "rating", "time": WHEN, "customer_id": REGULAR, "product_id": "kite", "rating": 5, "words": "Flies!"},
+        {
+            "kind": "rating",
+            "time": WHEN,
+            "customer_id": REGULAR,
+            "product_id": "kite",
+            "rating": 5,
+            "words": "Flies!",
+        },
         {"kind": "exposure", "time": WHEN, "customer_id": REGULAR, "product_ids": ["ball", "doll"]},
         {"kind": "view", "time": WHEN, "customer_id": "c00", "product_id": "doll"},
     )
@@ -239,7 +281,9 @@ def test_a_profile_is_as_new_as_the_last_event(client: TestClient) -> None:
     report(client, {"kind": "view", "time": WHEN, "customer_id": REGULAR, "product_id": "kite"})
     told = get(client, REGULAR, "profile")
     assert {one["id"] for one in told["products"]} == {MONTHLY, "kite"}
-    assert [one["id"] for one in told["slate"]["recommendations"]] == ids(slate(client, REGULAR, n=10))
+    assert [one["id"] for one in told["slate"]["recommendations"]] == ids(
+        slate(client, REGULAR, n=10)
+    )
     before = get(client, REGULAR, "profile", as_of="2025-01-20")
     assert (before["known"]["events"], len(before["products"])) == (1, 1)
 
@@ -256,7 +300,9 @@ def test_a_forgotten_customer_is_a_stranger_in_every_answer(client: TestClient) 
         told = slate(client, **asked)
         assert (told["strategy"], told["fallback_reason"]) == ("popular", "unknown_customer")
     assert slate(client)["recommendations"] == stranger["recommendations"]
-    visit = client.post("/v1/recommendations", json={"customer_id": "c00", "recent": ["kite"]}).json()
+    visit = client.post(
+        "/v1/recommendations", json={"customer_id": "c00", "recent": ["kite"]}
+    ).json()
     assert visit["strategy"] == "session"
     assert get(client, "c00", "profile")["known"]["events"] == 0
     assert get(client, "c00", "replenishment", ahead_days=365)["count"] == 0
@@ -268,15 +314,29 @@ def test_a_receipt_names_what_was_deleted_and_the_versions_that_still_hold_histo
     report(client, {**BOUGHT, "customer_id": "c00", "session_id": "s", "order_id": "1"})
     say(client, train=True, personalize_web=True)
     told = client.delete("/v1/customers/c00").json()
-    assert told["deleted"] == {"events": 1, "sessions": 1, "consents": 2, "mails": 0, "struck_out": 0}
+    assert told["deleted"] == {
+        "events": 1,
+        "sessions": 1,
+        "consents": 2,
+        "mails": 0,
+        "struck_out": 0,
+    }
     assert [one["version"] for one in told["versions_with_history"]] == [own_shop.model.version]
     assert told["last_pruned_by"] >= told["forgotten"]
     again = client.delete("/v1/customers/c00").json()
-    assert again["deleted"] == {"events": 0, "sessions": 0, "consents": 0, "mails": 0, "struck_out": 0}
+    assert again["deleted"] == {
+        "events": 0,
+        "sessions": 0,
+        "consents": 0,
+        "mails": 0,
+        "struck_out": 0,
+    }
     assert client.delete("/v1/customers/nobody").json()["versions_with_history"] == []
 
 
-def test_a_forgotten_customer_stays_one_whichever_model_is_activated(browse: Browse, own_shop: Shop) -> None:
+def test_a_forgotten_customer_stays_one_whichever_model_is_activated(
+    browse: Browse, own_shop: Shop
+) -> None:
     client = browse(own_shop.root)
     first, later = own_shop.model.version, another_version(own_shop.root)
     told = client.delete("/v1/customers/c00").json()
@@ -284,7 +344,10 @@ def test_a_forgotten_customer_stays_one_whichever_model_is_activated(browse: Bro
     for version in (later, first):
         assert client.post(f"/v1/models/{version}/activate").status_code == 200
         answered = slate(client)
-        assert (answered["model_version"], answered["fallback_reason"]) == (version, "unknown_customer")
+        assert (answered["model_version"], answered["fallback_reason"]) == (
+            version,
+            "unknown_customer",
+        )
     restarted = browse(own_shop.root)
     assert slate(restarted)["fallback_reason"] == "unknown_customer"
 
@@ -298,9 +361,16 @@ def test_nothing_more_is_taken_of_who_was_forgotten(client: TestClient) -> None:
     )
     assert (told["accepted"], [one["index"] for one in told["rejected"]]) == (1, [1])
     assert told["rejected"][0]["errors"][0]["field"] == "customer_id"
-    for what, body in (("consent", {"personalize_web": True}), ("consent", {}), ("unused", {"product_id": "kite"})):
+    for what, body in (
+        ("consent", {"personalize_web": True}),
+        ("consent", {}),
+        ("unused", {"product_id": "kite"}),
+    ):
         answered = client.put(f"/v1/customers/c00/{what}", json=body)
-        assert (answered.status_code, answered.json()["type"]) == (410, "urn:regulars:problem:forgotten")
+        assert (answered.status_code, answered.json()["type"]) == (
+            410,
+            "urn:regulars:problem:forgotten",
+        )
         assert "c00" not in answered.text
     assert get(client, "c00", "export")["events"] == []
 
@@ -333,9 +403,16 @@ def test_nothing_more_is_taken_of_who_was_forgotten(client: TestClient) -> None:
 def test_bad_input_is_refused_by_the_name_of_its_field_and_nothing_is_written(
     client: TestClient, method: str, path: str, body: Any, fields: list[str]
 ) -> None:
-    sent = {} if body is None else {"content": json.dumps(body), "headers": {"content-type": "application/json"}}
+    sent = (
+        {}
+        if body is None
+        else {"content": json.dumps(body), "headers": {"content-type": "application/json"}}
+    )
     answered = client.request(method, f"/v1/customers/c00/{path}", **sent)
-    assert (answered.status_code, answered.headers["content-type"]) == (422, "application/problem+json")
+    assert (answered.status_code, answered.headers["content-type"]) == (
+        422,
+        "application/problem+json",
+    )
     assert [error["field"] for error in answered.json()["errors"]] == fields
     told = get(client, "c00", "export")
     assert {one["given"] for one in told["consent"].values()} == {None}
@@ -354,4 +431,7 @@ def test_two_ids_that_are_too_long_for_an_index_are_refused_and_the_longest_that
     refused = client.put(f"/v1/customers/{customer}/unused", json={"product_id": product})
     assert refused.status_code == 422
     assert refused.json()["errors"][0]["field"] == "product_id"
-    assert client.put(f"/v1/customers/{customer}/unused", json={"product_id": shorter}).status_code == 200
+    assert (
+        client.put(f"/v1/customers/{customer}/unused", json={"product_id": shorter}).status_code
+        == 200
+    )

@@ -78,7 +78,9 @@ def test_answers_and_problems_have_schemas_and_examples(openapi: dict[str, Any])
         for operation in operations.values():
             if path.startswith("/v1") and path != "/v1/models":
                 assert "application/problem+json" in operation["responses"]["422"]["content"]
-                assert {"202" if path == "/v1/events" else "200", "401", "503"} <= set(operation["responses"])
+                assert {"202" if path == "/v1/events" else "200", "401", "503"} <= set(
+                    operation["responses"]
+                )
     for name in ("SlateAnswer", "BundleAnswer", "ProblemBody", "SessionOptions", "BasketOptions"):
         assert openapi["components"]["schemas"][name]["examples"]
 
@@ -90,7 +92,11 @@ def test_every_reference_leads_somewhere(openapi: dict[str, Any]) -> None:
 
 def test_the_description_says_where_a_key_is_needed(openapi: dict[str, Any]) -> None:
     assert openapi["paths"]["/healthz"]["get"]["security"] == []
-    assert openapi["paths"]["/v1/popular"]["get"]["security"] == [{"bearer": []}, {"key": []}, {"basic": []}]
+    assert openapi["paths"]["/v1/popular"]["get"]["security"] == [
+        {"bearer": []},
+        {"key": []},
+        {"basic": []},
+    ]
 
 
 def test_an_empty_value_is_allowed_where_it_means_not_given(openapi: dict[str, Any]) -> None:
@@ -101,6 +107,8 @@ def test_an_empty_value_is_allowed_where_it_means_not_given(openapi: dict[str, A
     assert properties["basket"]["type"] == "array"
 
 
-def test_an_event_is_described_and_anything_may_be_sent_in_its_place(openapi: dict[str, Any]) -> None:
+def test_an_event_is_described_and_anything_may_be_sent_in_its_place(
+    openapi: dict[str, Any],
+) -> None:
     items = openapi["components"]["schemas"]["EventsBody"]["properties"]["events"]["items"]
     assert items["anyOf"] == [{"$ref": "#/components/schemas/EventBody"}, {}]

@@ -35,11 +35,15 @@ def happened(name: str, kind: str, product_id: str, **more: Any) -> dict[str, An
 
 
 def shown(client: TestClient, customer_id: str, **options: Any) -> list[str]:
-    answered = client.get(f"/v1/customers/{customer_id}/recommendations", params={"n": 20, **options})
+    answered = client.get(
+        f"/v1/customers/{customer_id}/recommendations", params={"n": 20, **options}
+    )
     return [slot["id"] for slot in answered.json()["recommendations"]]
 
 
-def test_a_dismissed_product_is_gone_from_the_next_answer_though_it_was_cached(open_shop: TestClient) -> None:
+def test_a_dismissed_product_is_gone_from_the_next_answer_though_it_was_cached(
+    open_shop: TestClient,
+) -> None:
     first = shown(open_shop, "c00")[0]
     assert shown(open_shop, "c00")[0] == first
     assert report(open_shop, happened("e1", "dismiss", first, customer_id="c00"))["accepted"] == 1
@@ -57,7 +61,10 @@ def test_the_same_event_again_is_accepted_and_changes_nothing(open_shop: TestCli
 
 def test_good_events_are_kept_and_bad_ones_named_by_their_place(open_shop: TestClient) -> None:
     told = report(
-        open_shop, happened("e1", "view", "bread", customer_id="c00"), happened("e2", "view", "bread"), {"kind": "x"}
+        open_shop,
+        happened("e1", "view", "bread", customer_id="c00"),
+        happened("e2", "view", "bread"),
+        {"kind": "x"},
     )
     assert told["accepted"] == 1
     assert [(one["index"], one["event_id"]) for one in told["rejected"]] == [(1, "e2"), (2, None)]
@@ -65,14 +72,23 @@ def test_good_events_are_kept_and_bad_ones_named_by_their_place(open_shop: TestC
 
 
 @pytest.mark.parametrize("body", [{}, {"events": []}, {"events": "e"}, {"events": [{}] * 1001}, []])
-def test_a_call_without_events_or_with_too_many_is_refused_whole(open_shop: TestClient, body: object) -> None:
+def test_a_call_without_events_or_with_too_many_is_refused_whole(
+    open_shop: TestClient, body: object
+) -> None:
     answered = open_shop.post("/v1/events", json=body)
-    assert (answered.status_code, answered.headers["content-type"]) == (422, "application/problem+json")
+    assert (answered.status_code, answered.headers["content-type"]) == (
+        422,
+        "application/problem+json",
+    )
 
 
-def test_an_id_that_is_no_text_is_refused_and_told_as_far_as_it_can_be(open_shop: TestClient) -> None:
+def test_an_id_that_is_no_text_is_refused_and_told_as_far_as_it_can_be(
+    open_shop: TestClient,
+) -> None:
     body = b'{"events": [{"event_id": "\\ud800", "kind": "view"}]}'
-    answered = open_shop.post("/v1/events", content=body, headers={"Content-Type": "application/json"})
+    answered = open_shop.post(
+        "/v1/events", content=body, headers={"Content-Type": "application/json"}
+    )
     assert answered.status_code == 202
     assert [one["event_id"] for one in answered.json()["rejected"]] == ["?"]
 
@@ -84,7 +100,11 @@ def test_who_was_a_stranger_is_known_by_their_first_purchase(open_shop: TestClie
     bought = {"event_id": "o", "kind": "purchase", "time": WHEN, "order_id": "1", "lines": lines}
     report(open_shop, {**bought, "customer_id": "newcomer"})
     after = open_shop.get("/v1/customers/newcomer/recommendations").json()
-    assert (after["strategy"], after["fallback_reason"], after["data_as_of"]) == ("personal", None, WHEN)
+    assert (after["strategy"], after["fallback_reason"], after["data_as_of"]) == (
+        "personal",
+        None,
+        WHEN,
+    )
 
 
 def test_a_session_is_a_customer_too_and_becomes_the_one_who_logs_in(open_shop: TestClient) -> None:
@@ -105,17 +125,27 @@ def test_a_session_is_a_customer_too_and_becomes_the_one_who_logs_in(open_shop: 
 def test_what_is_reported_as_sold_is_popular_within_the_time_that_is_set(
     browse: Browse, own_shop: Shop, redis_server: RedisServer, redis: bool
 ) -> None:
-    client = browse(own_shop.root, sales_seconds=0.1, **({"redis_url": redis_server.url} if redis else {}))
+    client = browse(
+        own_shop.root, sales_seconds=0.1, **({"redis_url": redis_server.url} if redis else {})
+    )
     last = client.get("/v1/popular?n=40&fields=ids").json()["recommendations"][-1]["id"]
 
     def leads(path: str) -> bool:
         """Asked again and again: what is cached counts no longer than that either."""
         return bool(client.get(f"/v1/{path}").json()["recommendations"][0]["id"] == last)
 
-    asked = ("popular", "popular?as_of=2026-01-01", "feeds/popular.json", "customers/stranger/recommendations")
+    asked = (
+        "popular",
+        "popular?as_of=2026-01-01",
+        "feeds/popular.json",
+        "customers/stranger/recommendations",
+    )
     assert not any(map(leads, asked))
     bought = {"kind": "purchase", "time": WHEN, "lines": [{"product_id": last}]}
-    report(client, *({**bought, "event_id": f"e{place}", "order_id": f"o{place}"} for place in range(900)))
+    report(
+        client,
+        *({**bought, "event_id": f"e{place}", "order_id": f"o{place}"} for place in range(900)),
+    )
     for path in asked:
         wait_until(partial(leads, path))
 

@@ -32,7 +32,9 @@ def test_who_has_a_feed_already_is_told_so(client: TestClient) -> None:
     again = client.get("/v1/feeds/popular.json", headers={"If-None-Match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
     assert client.get("/v1/feeds/new.json").headers["etag"] != first.headers["etag"]
-    assert client.get("/v1/feeds/popular.json?locale=de_DE").headers["etag"] != first.headers["etag"]
+    assert (
+        client.get("/v1/feeds/popular.json?locale=de_DE").headers["etag"] != first.headers["etag"]
+    )
 
 
 def test_a_feed_is_as_new_as_the_catalogue(browse: Browse, tmp_path: Path) -> None:
@@ -40,8 +42,18 @@ def test_a_feed_is_as_new_as_the_catalogue(browse: Browse, tmp_path: Path) -> No
     assert "butter" in ids(client, "popular")
     assert client.patch("/v1/products/butter", json={"in_stock": False}).status_code == 200
     assert "butter" not in ids(client, "popular")
-    product = {"title": "Sourdough", "category": "bakery", "available_from": "2025-06-01T00:00:00Z", "in_stock": True}
-    assert client.put("/v1/products", json={"products": [{"product_id": "sourdough", **product}]}).status_code == 200
+    product = {
+        "title": "Sourdough",
+        "category": "bakery",
+        "available_from": "2025-06-01T00:00:00Z",
+        "in_stock": True,
+    }
+    assert (
+        client.put(
+            "/v1/products", json={"products": [{"product_id": "sourdough", **product}]}
+        ).status_code
+        == 200
+    )
     assert ids(client, "new") == ["sourdough"]
 
 
@@ -51,7 +63,9 @@ def test_a_feed_holds_up_to_a_thousand_products(client: TestClient, shop: Shop, 
     assert len(set(ids(client, "popular", n=n)) & sold) == min(n, len(sold))
 
 
-@pytest.mark.parametrize("options", [{"n": 0}, {"n": 1001}, {"locale": "?"}, {"campaign": "spring"}])
+@pytest.mark.parametrize(
+    "options", [{"n": 0}, {"n": 1001}, {"locale": "?"}, {"campaign": "spring"}]
+)
 def test_what_cannot_be_asked_is_named(client: TestClient, options: dict[str, Any]) -> None:
     answered = client.get("/v1/feeds/popular.json", params=options)
     assert (answered.status_code, answered.json()["errors"][0]["field"]) == (422, *options)
@@ -69,6 +83,8 @@ def test_systems_that_know_only_basic_auth_get_it_and_never_a_429(house: House) 
     store = house.client.app.state.serving.store  # type: ignore[attr-defined]
     key = make_key(store, Scope.READ, calls_a_minute=1)
     for _ in range(4):
-        answered = house.client.get("/v1/feeds/popular.json", auth=("klaviyo", key), follow_redirects=False)
+        answered = house.client.get(
+            "/v1/feeds/popular.json", auth=("klaviyo", key), follow_redirects=False
+        )
         assert answered.status_code == 200
     assert house.client.get("/v1/feeds/popular.json").status_code == 401

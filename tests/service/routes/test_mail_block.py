@@ -18,7 +18,9 @@ from service.settings import Settings
 from tests.service.conftest import Shop
 
 CLIPPED_AT = 102_000  # bytes of a mail, by inboxes
-HOSTILE = "</a></td><script>alert(1)</script><img src=x onerror=alert(1)>\" onload='x' & {{ 7*7 }} &lt;"
+HOSTILE = (
+    "</a></td><script>alert(1)</script><img src=x onerror=alert(1)>\" onload='x' & {{ 7*7 }} &lt;"
+)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,9 @@ def client(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tes
         "shop_url": "https://shop.example",
         "public_url": "https://mails.shop.example",
     }
-    with TestClient(create(Settings.model_validate(given)), raise_server_exceptions=False) as opened:
+    with TestClient(
+        create(Settings.model_validate(given)), raise_server_exceptions=False
+    ) as opened:
         yield opened
 
 
@@ -73,14 +77,21 @@ def rendered(*products: dict[str, Any]) -> Seen:
     return Seen(block(orjson.dumps({"recommendations": products})).decode())
 
 
-def test_a_customers_slate_is_a_block_with_title_price_reason_picture_and_link(client: TestClient) -> None:
+def test_a_customers_slate_is_a_block_with_title_price_reason_picture_and_link(
+    client: TestClient,
+) -> None:
     asked = {"placement": "email", "campaign": "spring", "n": 4}
     slate = client.get("/v1/customers/c00/recommendations", params=asked).json()["recommendations"]
     answered = client.get("/v1/customers/c00/recommendations.html", params=asked)
-    assert (answered.status_code, answered.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert (answered.status_code, answered.headers["content-type"]) == (
+        200,
+        "text/html; charset=utf-8",
+    )
     seen = Seen(answered.text)
     for shown in slate:
-        assert {shown["title"], shown["price_text"], shown["reason"]["text"]} <= set(seen.text.split("\n"))
+        assert {shown["title"], shown["price_text"], shown["reason"]["text"]} <= set(
+            seen.text.split("\n")
+        )
     links = [product["click_url"] for product in slate for _ in ("picture", "title")]
     assert seen.all("a", "href") == links
     assert seen.all("img", "alt") == [product["title"] for product in slate]
@@ -98,7 +109,9 @@ def test_who_has_it_already_is_told_so(client: TestClient) -> None:
 
 @pytest.mark.parametrize("customer_id", ["nobody", "a/b", "x.html", "c00/recommendations"])
 def test_every_recipient_gets_a_block(client: TestClient, customer_id: str) -> None:
-    answered = client.get(f"/v1/customers/{customer_id}/recommendations.html", params={"fields": "ids", "n": 2})
+    answered = client.get(
+        f"/v1/customers/{customer_id}/recommendations.html", params={"fields": "ids", "n": 2}
+    )
     assert answered.status_code == 200
     assert len(Seen(answered.text).all("img", "src")) == 2
 
@@ -110,7 +123,10 @@ def test_an_empty_slate_is_an_empty_body(client: TestClient) -> None:
 
 def test_what_cannot_be_asked_is_a_problem(client: TestClient) -> None:
     answered = client.get("/v1/customers/c00/recommendations.html", params={"n": 0})
-    assert (answered.status_code, answered.headers["content-type"]) == (422, "application/problem+json")
+    assert (answered.status_code, answered.headers["content-type"]) == (
+        422,
+        "application/problem+json",
+    )
 
 
 @pytest.mark.parametrize("field", ["title", "price_text", "id"])
@@ -124,7 +140,9 @@ def test_markup_in_what_the_shop_wrote_is_text(field: str) -> None:
 
 def test_markup_in_a_reason_and_in_an_address_is_text() -> None:
     address = 'https://shop.example/"><script>alert(1)</script>'
-    seen = rendered(product(reason={"text": HOSTILE}, click_url=None, url=address, image_url=address))
+    seen = rendered(
+        product(reason={"text": HOSTILE}, click_url=None, url=address, image_url=address)
+    )
     assert HOSTILE in seen.text
     assert seen.all("a", "href") == [address] * 2
     assert "script" not in {tag for tag, _ in seen.tags}
@@ -137,13 +155,17 @@ def test_without_picture_price_or_link_the_rest_is_shown() -> None:
 
 
 def test_a_title_says_in_which_direction_it_is_read() -> None:
-    assert ("td", "auto") in [(tag, attributes.get("dir")) for tag, attributes in rendered(product()).tags]
+    assert ("td", "auto") in [
+        (tag, attributes.get("dir")) for tag, attributes in rendered(product()).tags
+    ]
 
 
 def test_twelve_products_are_not_clipped_whatever_they_are_called() -> None:
     long = product(title="<&>" * 3000, reason={"text": "'" * 5000}, price_text="€1,234,567.89")
     link = "https://mails.shop.example/r/" + "x" * 1500
-    html = block(orjson.dumps({"recommendations": [{**long, "click_url": link, "image_url": link}] * 12}))
+    html = block(
+        orjson.dumps({"recommendations": [{**long, "click_url": link, "image_url": link}] * 12})
+    )
     assert len(html) < CLIPPED_AT
 
 

@@ -19,7 +19,9 @@ def client(browse: Browse, own_shop: Shop) -> TestClient:
     return browse(own_shop.root)
 
 
-def slate(client: TestClient, path: str = "/v1/customers/c00/recommendations", **asked: Any) -> list[dict[str, Any]]:
+def slate(
+    client: TestClient, path: str = "/v1/customers/c00/recommendations", **asked: Any
+) -> list[dict[str, Any]]:
     """Asked twice, so that the answer to the next one would come from the cache."""
     first, second = (client.get(path, params={"n": 40, **asked}) for _ in range(2))
     assert first.status_code == 200
@@ -28,7 +30,9 @@ def slate(client: TestClient, path: str = "/v1/customers/c00/recommendations", *
     return found
 
 
-def shown(client: TestClient, path: str = "/v1/customers/c00/recommendations", **asked: Any) -> list[str]:
+def shown(
+    client: TestClient, path: str = "/v1/customers/c00/recommendations", **asked: Any
+) -> list[str]:
     return [product["id"] for product in slate(client, path, **asked)]
 
 
@@ -38,12 +42,17 @@ def patch(client: TestClient, product_id: str, **fields: Any) -> None:
 
 
 def put(client: TestClient, *products: dict[str, Any]) -> None:
-    assert client.put("/v1/products", json={"products": products}).json() == {"written": len(products)}
+    assert client.put("/v1/products", json={"products": products}).json() == {
+        "written": len(products)
+    }
 
 
 def refused(answered: Any, status: int = 422) -> list[str]:
     """The fields that a problem document names."""
-    assert (answered.status_code, answered.headers["content-type"]) == (status, "application/problem+json")
+    assert (answered.status_code, answered.headers["content-type"]) == (
+        status,
+        "application/problem+json",
+    )
     return [error["field"] for error in answered.json()["errors"]]
 
 
@@ -95,26 +104,52 @@ def test_a_new_price_shows_on_the_card_and_in_the_bounds_of_a_price(client: Test
     assert shown(client, min_price=90, strict=True) == ["bagel"]
 
 
-def test_a_new_product_is_recommended_at_once_with_its_title_its_address_and_its_picture(client: TestClient) -> None:
+def test_a_new_product_is_recommended_at_once_with_its_title_its_address_and_its_picture(
+    client: TestClient,
+) -> None:
     address = "https://shop.example/products/brioche"
-    new = {"product_id": "br/oche", "title": "Brioche", "category": "bakery", "price": 3.0, "currency": "EUR"}
+    new = {
+        "product_id": "br/oche",
+        "title": "Brioche",
+        "category": "bakery",
+        "price": 3.0,
+        "currency": "EUR",
+    }
     put(client, {**new, "url": address, "image_url": "/bagel.jpg", "attributes": {"organic": True}})
     (card,) = (product for product in slate(client, n=10) if product["id"] == "br/oche")
     assert (card["source"], card["title"], card["price_text"]) == ("new", "Brioche", "€3.00")
-    assert (card["url"], card["image_url"], card["attributes"]) == (address, "/bagel.jpg", {"organic": True})
+    assert (card["url"], card["image_url"], card["attributes"]) == (
+        address,
+        "/bagel.jpg",
+        {"organic": True},
+    )
     similar = client.get("/v1/products/br%2Foche/similar").json()
     assert similar["missing_ids"] == []
     assert {one["id"] for one in similar["recommendations"]} <= set(AISLES["bakery"].split())
     assert client.get("/v1/products/br%2Foche/bundles").json()["recommendations"] == []
-    in_cart = client.post("/v1/recommendations", json={"basket": ["br/oche", "bread"], "n": 40}).json()
+    in_cart = client.post(
+        "/v1/recommendations", json={"basket": ["br/oche", "bread"], "n": 40}
+    ).json()
     assert in_cart["missing_ids"] == []
     assert {"br/oche", "bread"}.isdisjoint(one["id"] for one in in_cart["recommendations"])
 
 
-def test_a_new_product_is_bought_dismissed_and_asked_about_like_any_other(client: TestClient) -> None:
-    put(client, {"product_id": "brioche", "category": "bakery"}, {"product_id": "crepe", "category": "bakery"})
+def test_a_new_product_is_bought_dismissed_and_asked_about_like_any_other(
+    client: TestClient,
+) -> None:
+    put(
+        client,
+        {"product_id": "brioche", "category": "bakery"},
+        {"product_id": "crepe", "category": "bakery"},
+    )
     common = {"time": "2025-06-29T10:00:00Z", "customer_id": "c00"}
-    bought = {**common, "event_id": "1", "kind": "purchase", "order_id": "o", "lines": [{"product_id": "brioche"}]}
+    bought = {
+        **common,
+        "event_id": "1",
+        "kind": "purchase",
+        "order_id": "o",
+        "lines": [{"product_id": "brioche"}],
+    }
     dismissed = {**common, "event_id": "2", "kind": "dismiss", "product_id": "crepe"}
     assert client.post("/v1/events", json={"events": [bought, dismissed]}).json()["accepted"] == 2
     assert {"brioche", "crepe"}.isdisjoint(shown(client))
@@ -122,7 +157,9 @@ def test_a_new_product_is_bought_dismissed_and_asked_about_like_any_other(client
     assert client.get("/v1/customers/c00/profile").json()["known"]["products_bought"] == 12
 
 
-def test_what_was_said_of_products_stays_with_the_next_model_and_the_next_start(browse: Browse, own_shop: Shop) -> None:
+def test_what_was_said_of_products_stays_with_the_next_model_and_the_next_start(
+    browse: Browse, own_shop: Shop
+) -> None:
     client = browse(own_shop.root, poll_seconds=1000)
     patch(client, "bagel", in_stock=False)
     put(client, {"product_id": "brioche", "category": "bakery"})
@@ -151,7 +188,12 @@ def test_a_whole_product_takes_the_place_of_what_was_known(client: TestClient) -
     patch(client, "bagel", hidden=True, price=2.0)
     put(client, {"product_id": "bagel", "title": "Bagel of the day", "category": "bakery"})
     (card,) = (product for product in slate(client) if product["id"] == "bagel")
-    assert (card["title"], card["price"], card["brand"], card["url"]) == ("Bagel of the day", None, None, None)
+    assert (card["title"], card["price"], card["brand"], card["url"]) == (
+        "Bagel of the day",
+        None,
+        None,
+        None,
+    )
 
 
 def test_of_a_product_that_is_in_a_call_twice_the_last_word_counts(client: TestClient) -> None:
@@ -178,7 +220,9 @@ def test_a_product_that_nobody_knows_is_not_made_by_a_patch(client: TestClient) 
         (7, "products[1]"),
     ],
 )
-def test_of_a_call_with_one_bad_product_none_is_taken(client: TestClient, bad: Any, field: str) -> None:
+def test_of_a_call_with_one_bad_product_none_is_taken(
+    client: TestClient, bad: Any, field: str
+) -> None:
     before = shown(client)
     good = {"product_id": "bagel", "hidden": True}
     assert refused(client.put("/v1/products", json={"products": [good, bad]})) == [field]
@@ -188,14 +232,22 @@ def test_of_a_call_with_one_bad_product_none_is_taken(client: TestClient, bad: A
 
 @pytest.mark.parametrize(
     "body",
-    [{}, {"products": []}, {"products": "bagel"}, [], {"products": [{"product_id": str(n)} for n in range(1001)]}],
+    [
+        {},
+        {"products": []},
+        {"products": "bagel"},
+        [],
+        {"products": [{"product_id": str(n)} for n in range(1001)]},
+    ],
 )
 def test_a_call_without_products_or_with_too_many_is_refused(client: TestClient, body: Any) -> None:
     assert refused(client.put("/v1/products", json=body)) in (["products"], ["body"])
 
 
 def test_a_patch_with_a_bad_field_changes_nothing(client: TestClient) -> None:
-    assert refused(client.patch("/v1/products/bagel", json={"in_stock": False, "price": "dear"})) == ["price"]
+    assert refused(
+        client.patch("/v1/products/bagel", json={"in_stock": False, "price": "dear"})
+    ) == ["price"]
     assert "bagel" in shown(client)
 
 
@@ -228,7 +280,10 @@ def test_a_rule_of_yesterday_or_tomorrow_holds_not(client: TestClient) -> None:
     client.put("/v1/rules/past", json={**NO_BAKERY, "ends": "2020-01-01T00:00:00Z"})
     client.put("/v1/rules/future", json={**NO_BAKERY, "starts": "2999-01-01T00:00:00Z"})
     assert shown(client) == before
-    client.put("/v1/rules/now", json={**NO_BAKERY, "starts": "2020-01-01T00:00:00Z", "ends": "2999-01-01T00:00:00Z"})
+    client.put(
+        "/v1/rules/now",
+        json={**NO_BAKERY, "starts": "2020-01-01T00:00:00Z", "ends": "2999-01-01T00:00:00Z"},
+    )
     assert "bagel" not in shown(client)
 
 
@@ -248,7 +303,9 @@ def test_who_changed_which_rule_is_noted_with_before_and_after(client: TestClien
     assert {(one["actor"], one["subject"]) for one in changes} == {("no key", "r")}
     assert all(isinstance(one["time"], int) for one in changes)
     below = changes[0]["number"]
-    assert client.get("/v1/audit", params={"n": 1, "below": below}).json()["changes"] == changes[1:2]
+    assert (
+        client.get("/v1/audit", params={"n": 1, "below": below}).json()["changes"] == changes[1:2]
+    )
 
 
 @pytest.mark.parametrize(
@@ -272,9 +329,13 @@ def test_who_changed_which_rule_is_noted_with_before_and_after(client: TestClien
         ("bakery", "body"),
     ],
 )
-def test_a_bad_rule_is_refused_by_the_name_of_its_field(client: TestClient, content: Any, field: str) -> None:
+def test_a_bad_rule_is_refused_by_the_name_of_its_field(
+    client: TestClient, content: Any, field: str
+) -> None:
     headers = {"content-type": "application/json"}
-    assert refused(client.put("/v1/rules/r", content=json.dumps(content), headers=headers)) == [field]
+    assert refused(client.put("/v1/rules/r", content=json.dumps(content), headers=headers)) == [
+        field
+    ]
     assert client.get("/v1/rules").json() == {"rules": []}
     assert client.get("/v1/audit").json() == {"changes": []}
 
@@ -285,7 +346,9 @@ def test_more_rules_than_a_shop_may_have_are_refused(client: TestClient) -> None
     answered = client.put("/v1/rules/one-more", json=NO_BAKERY)
     refused(answered, 409)
     assert "200 rules at most" in answered.json()["detail"]
-    assert client.put("/v1/rules/7", json={"kind": "cap", "by": "brand", "most": 2}).status_code == 200
+    assert (
+        client.put("/v1/rules/7", json={"kind": "cap", "by": "brand", "most": 2}).status_code == 200
+    )
     client.delete("/v1/rules/8")
     assert client.put("/v1/rules/one-more", json=NO_BAKERY).status_code == 200
 
@@ -298,5 +361,9 @@ def test_a_rule_that_there_is_not_is_not_found(client: TestClient, method: str) 
 
 def test_the_description_shows_what_a_rule_is_made_of(client: TestClient) -> None:
     paths = client.get("/openapi.json").json()["paths"]
-    body = paths["/v1/rules/{rule_id}"]["put"]["requestBody"]["content"]["application/json"]["schema"]
-    assert {kind["title"] for kind in body["oneOf"]} == {example["kind"] for example in body["examples"]}
+    body = paths["/v1/rules/{rule_id}"]["put"]["requestBody"]["content"]["application/json"][
+        "schema"
+    ]
+    assert {kind["title"] for kind in body["oneOf"]} == {
+        example["kind"] for example in body["examples"]
+    }

@@ -32,5 +32,7 @@ def test_only_the_caller_may_keep_an_answer(client: TestClient) -> None:
 
 def test_a_post_is_answered_in_full(client: TestClient) -> None:
     first = client.post("/v1/recommendations", json={"recent": ["bread"]})
-    again = client.post("/v1/recommendations", json={"recent": ["bread"]}, headers={"If-None-Match": "*"})
+    again = client.post(
+        "/v1/recommendations", json={"recent": ["bread"]}, headers={"If-None-Match": "*"}
+    )
     assert (again.status_code, again.content) == (200, first.content)

@@ -15,7 +15,9 @@ from service.schemas.parameters import CustomerOptions
 register_url_convertor("id", IdConvertor())
 
 
-async def asked(request: Request, customer_id: CustomerId, options: Annotated[CustomerOptions, Query()]) -> Response:
+async def asked(
+    request: Request, customer_id: CustomerId, options: Annotated[CustomerOptions, Query()]
+) -> Response:
     return Response(f"{customer_id} {options!r}")
 
 
@@ -55,4 +57,7 @@ def test_the_documentation_describes_every_option() -> None:
     described = [client.get("/openapi.json").json()["paths"] for client in (OURS, FRAMEWORK)]
     assert described[0] == described[1]
     parameters = described[0]["/{customer_id}/slate"]["get"]["parameters"]
-    assert {parameter["name"] for parameter in parameters} == {"customer_id", *CustomerOptions.model_fields}
+    assert {parameter["name"] for parameter in parameters} == {
+        "customer_id",
+        *CustomerOptions.model_fields,
+    }

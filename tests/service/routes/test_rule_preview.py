@@ -8,7 +8,10 @@ from starlette.testclient import TestClient
 from tests.service.conftest import Browse, Shop
 
 NO_BAKERY = {"kind": "exclude", "which": {"category": "bakery"}}
-PAST, COMING = "2025-09-01T00:00:00+02:00", "2999-01-01T00:00:00Z"  # the shop's newest event is of June 2025
+PAST, COMING = (
+    "2025-09-01T00:00:00+02:00",
+    "2999-01-01T00:00:00Z",
+)  # the shop's newest event is of June 2025
 
 
 @pytest.fixture
@@ -17,7 +20,11 @@ def client(browse: Browse, own_shop: Shop) -> TestClient:
 
 
 def previewed(client: TestClient, *rules: dict[str, Any], **asked: Any) -> dict[str, Any]:
-    tried = {"rules": [{"id": f"r{place}", **rule} for place, rule in enumerate(rules)]} if rules else {}
+    tried = (
+        {"rules": [{"id": f"r{place}", **rule} for place, rule in enumerate(rules)]}
+        if rules
+        else {}
+    )
     answered = client.post("/v1/rules/preview", json={"customer_id": "c00", **asked, **tried})
     assert answered.status_code == 200, answered.text
     found: dict[str, Any] = answered.json()
@@ -58,7 +65,13 @@ def test_a_preview_shows_what_a_rule_does_once_it_is_made_whenever_it_holds(
 
 def test_nothing_of_the_order_that_is_named_is_in_a_preview(client: TestClient) -> None:
     bought = ids(previewed(client, NO_BAKERY)["with_rules"])[0]
-    order = {"event_id": "1", "kind": "purchase", "time": "2025-06-29T10:00:00Z", "order_id": "o", "customer_id": "c01"}
+    order = {
+        "event_id": "1",
+        "kind": "purchase",
+        "time": "2025-06-29T10:00:00Z",
+        "order_id": "o",
+        "customer_id": "c01",
+    }
     client.post("/v1/events", json={"events": [{**order, "lines": [{"product_id": bought}]}]})
     found = previewed(client, NO_BAKERY, order_id="o")
     assert bought not in ids(found["without"]) + ids(found["with_rules"])

@@ -28,7 +28,10 @@ GETS: dict[str, type[BaseModel]] = {
     "/v1/products/nonsense/bundles": BundleAnswer,
     "/v1/popular": SlateAnswer,
 }
-POSTS: dict[str, type[BaseModel]] = {"/v1/recommendations": SlateAnswer, "/v1/baskets/bundles": BundleAnswer}
+POSTS: dict[str, type[BaseModel]] = {
+    "/v1/recommendations": SlateAnswer,
+    "/v1/baskets/bundles": BundleAnswer,
+}
 OPTIONS: dict[str, Any] = {
     "n": 4,
     "placement": "home",
@@ -47,15 +50,24 @@ OPTIONS: dict[str, Any] = {
 
 @pytest.mark.parametrize("address", GETS)
 def test_an_answer_is_what_its_schema_says(client: TestClient, address: str) -> None:
-    for options in ({}, OPTIONS, {"fields": "ids", "n": 100}, {"strict": True, "category": "no such aisle"}):
+    for options in (
+        {},
+        OPTIONS,
+        {"fields": "ids", "n": 100},
+        {"strict": True, "category": "no such aisle"},
+    ):
         answered = client.get(address, params=options)
         assert answered.status_code == 200
         GETS[address].model_validate_json(answered.content, strict=False)
 
 
 @pytest.mark.parametrize("address", POSTS)
-@pytest.mark.parametrize("body", [{"basket": ["bread", "nonsense"]}, {"basket": []}, {"basket": ["bread"], **OPTIONS}])
-def test_a_posted_question_gets_what_its_schema_says(client: TestClient, address: str, body: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "body", [{"basket": ["bread", "nonsense"]}, {"basket": []}, {"basket": ["bread"], **OPTIONS}]
+)
+def test_a_posted_question_gets_what_its_schema_says(
+    client: TestClient, address: str, body: dict[str, Any]
+) -> None:
     answered = client.post(address, json=body)
     assert answered.status_code == 200
     POSTS[address].model_validate_json(answered.content)
@@ -86,15 +98,23 @@ IDS = [
 ]
 
 
-@pytest.mark.parametrize("name", [*IDS, "a/recommendations", "/v1/customers/x/recommendations", "a/similar"])
+@pytest.mark.parametrize(
+    "name", [*IDS, "a/recommendations", "/v1/customers/x/recommendations", "a/similar"]
+)
 def test_an_id_may_hold_any_character(client: TestClient, name: str) -> None:
     answered = client.get(CUSTOMERS.format(quote(name, safe="")))
     assert answered.status_code == 200
     assert answered.json()["customer_id"] == name
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="%.\0"), min_size=1, max_size=30))
+@settings(
+    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
+@given(
+    st.text(
+        st.characters(exclude_categories=["Cs"], exclude_characters="%.\0"), min_size=1, max_size=30
+    )
+)
 def test_whatever_the_id_the_answer_is_about_it(client: TestClient, name: str) -> None:
     answered = client.get(CUSTOMERS.format(quote(name, safe="")))
     assert answered.status_code == 200
@@ -129,7 +149,10 @@ WRONG = {
 @pytest.mark.parametrize("query", WRONG)
 def test_a_wrong_parameter_is_named_with_what_is_wrong(client: TestClient, query: str) -> None:
     answered = client.get(f"{CUSTOMERS.format('c00')}?{query}")
-    assert (answered.status_code, answered.headers["content-type"]) == (422, "application/problem+json")
+    assert (answered.status_code, answered.headers["content-type"]) == (
+        422,
+        "application/problem+json",
+    )
     problem = ProblemBody.model_validate_json(answered.content)
     assert [(error.field, error.problem) for error in problem.errors] == [WRONG[query]]
 
@@ -139,15 +162,36 @@ def test_an_option_of_another_address_is_not_known(client: TestClient) -> None:
     assert client.get("/v1/products/bread/bundles?size=5").status_code == 422
 
 
-BODIES = [b"", b"{", b"[]", b"null", b'"x"', b"\xff", b"[" * 100_000, b'{"recent": "bread"}', b'{"recent": [1]}']
-BODIES += [b'{"customer_id": "\\ud800"}', b'{"n": NaN}', b'{"customer_id": ""}x', b'{"basket": {}}', b'{"n": 1e999}']
+BODIES = [
+    b"",
+    b"{",
+    b"[]",
+    b"null",
+    b'"x"',
+    b"\xff",
+    b"[" * 100_000,
+    b'{"recent": "bread"}',
+    b'{"recent": [1]}',
+]
+BODIES += [
+    b'{"customer_id": "\\ud800"}',
+    b'{"n": NaN}',
+    b'{"customer_id": ""}x',
+    b'{"basket": {}}',
+    b'{"n": 1e999}',
+]
 
 
 @pytest.mark.parametrize("body", BODIES, ids=range(len(BODIES)))
 @pytest.mark.parametrize("address", POSTS)
-def test_a_wrong_body_is_refused_with_a_problem(client: TestClient, address: str, body: bytes) -> None:
+def test_a_wrong_body_is_refused_with_a_problem(
+    client: TestClient, address: str, body: bytes
+) -> None:
     answered = client.post(address, content=body, headers={"content-type": "application/json"})
-    assert (answered.status_code, answered.headers["content-type"]) == (422, "application/problem+json")
+    assert (answered.status_code, answered.headers["content-type"]) == (
+        422,
+        "application/problem+json",
+    )
     assert ProblemBody.model_validate_json(answered.content).errors
 
 
@@ -158,7 +202,10 @@ def test_the_longest_wrong_name_is_not_repeated_in_full(client: TestClient) -> N
 
 def test_a_visit_of_a_known_customer_is_answered_like_the_customer(client: TestClient) -> None:
     by_address = client.get(CUSTOMERS.format("c00") + "?n=5")
-    assert client.post("/v1/recommendations", json={"customer_id": "c00", "n": 5}).content == by_address.content
+    assert (
+        client.post("/v1/recommendations", json={"customer_id": "c00", "n": 5}).content
+        == by_address.content
+    )
 
 
 def products_of(body: dict[str, Any]) -> Iterator[str]:
@@ -167,12 +214,16 @@ def products_of(body: dict[str, Any]) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("address", GETS)
-def test_nobody_is_shown_what_is_sold_out_or_sold_elsewhere(client: TestClient, address: str) -> None:
+def test_nobody_is_shown_what_is_sold_out_or_sold_elsewhere(
+    client: TestClient, address: str
+) -> None:
     body = client.get(f"{address}?n=100&market=north").json()
     assert not {SOLD_OUT, SOUTHERN} & {*products_of(body)}
 
 
-@pytest.mark.parametrize("address", ["/v1/customers/c00/recommendations", "/v1/popular", "/v1/products/bread/similar"])
+@pytest.mark.parametrize(
+    "address", ["/v1/customers/c00/recommendations", "/v1/popular", "/v1/products/bread/similar"]
+)
 def test_no_product_stands_in_a_slate_twice(client: TestClient, address: str) -> None:
     shown = list(products_of(client.get(f"{address}?n=100").json()))
     assert len(shown) == len(set(shown))
@@ -187,7 +238,9 @@ def test_no_product_stands_in_a_slate_twice(client: TestClient, address: str) ->
         (NO_EMAIL, "email", "not_personalized"),
     ],
 )
-def test_a_no_is_heard_where_it_was_said(client: TestClient, customer: str, placement: str, strategy: str) -> None:
+def test_a_no_is_heard_where_it_was_said(
+    client: TestClient, customer: str, placement: str, strategy: str
+) -> None:
     body = client.get(CUSTOMERS.format(customer), params={"placement": placement}).json()
     assert body["strategy"] == strategy
     assert (body["fallback_reason"] == "no_consent") == (strategy == "not_personalized")
@@ -203,7 +256,9 @@ def test_bundles_are_units_of_at_most_the_size_asked_for(client: TestClient) -> 
     for size in (2, 3, 4):
         units = client.get(f"/v1/products/bread/bundles?size={size}&n=3").json()["recommendations"]
         assert units
-        assert all(1 <= len(unit["products"]) < size and unit["anchor_id"] == "bread" for unit in units)
+        assert all(
+            1 <= len(unit["products"]) < size and unit["anchor_id"] == "bread" for unit in units
+        )
 
 
 def test_a_basket_is_completed_by_what_goes_with_it(client: TestClient) -> None:
@@ -233,7 +288,10 @@ def test_what_was_looked_at_in_another_order_is_the_same_visit(client: TestClien
 def test_an_answer_tells_nobody_the_way_to_another_address(client: TestClient) -> None:
     for address in ("/v1/popular/", "/v1/", "//v1/popular"):
         answered = client.get(address, follow_redirects=False)
-        assert (answered.status_code, answered.headers["content-type"]) == (404, "application/problem+json")
+        assert (answered.status_code, answered.headers["content-type"]) == (
+            404,
+            "application/problem+json",
+        )
 
 
 def test_who_opens_the_bare_address_is_shown_the_documentation(client: TestClient) -> None:
@@ -256,7 +314,8 @@ def test_a_path_belongs_to_one_address_alone(client: TestClient) -> None:
             at = {
                 other.path_format
                 for other in routes
-                if other.matches({"type": "http", "method": "GET", "path": path})[0] is not Match.NONE
+                if other.matches({"type": "http", "method": "GET", "path": path})[0]
+                is not Match.NONE
             }
             assert at == {route.path_format} or (not at and "{version}" in route.path_format), path
 

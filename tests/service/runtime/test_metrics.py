@@ -9,7 +9,8 @@ from service.runtime.circuit_breaker import State
 from service.runtime.metrics import Metrics, shared_directory
 
 WORKER = (
-    "from service.runtime.metrics import *; m = Metrics(); m.answers.labels('personal', 'none').inc(); m.pending.set(1)"
+    "from service.runtime.metrics import *; m = Metrics(); "
+    "m.answers.labels('personal', 'none').inc(); m.pending.set(1)"
 )
 
 
@@ -36,9 +37,14 @@ def test_workers_are_added_up_and_the_dead_forgotten(tmp_path: Path) -> None:
     for _ in range(2):
         subprocess.run([sys.executable, "-c", WORKER], env=environment, check=True)
     read = "from service.runtime.metrics import *; sweep(); print(Metrics().text().decode())"
-    told = subprocess.run([sys.executable, "-c", read], env=environment, check=True, capture_output=True, text=True)
+    told = subprocess.run(
+        [sys.executable, "-c", read], env=environment, check=True, capture_output=True, text=True
+    )
     assert 'regulars_answers_total{fallback_reason="none",strategy="personal"} 2.0' in told.stdout
-    assert "regulars_scoring_pending 0.0" in told.stdout or "regulars_scoring_pending" not in told.stdout
+    assert (
+        "regulars_scoring_pending 0.0" in told.stdout
+        or "regulars_scoring_pending" not in told.stdout
+    )
 
 
 KILLED = """
@@ -49,7 +55,9 @@ with shared_directory(Path({!r})):
 """
 
 
-def test_what_a_killed_service_left_is_removed_and_what_a_living_one_needs_is_not(tmp_path: Path) -> None:
+def test_what_a_killed_service_left_is_removed_and_what_a_living_one_needs_is_not(
+    tmp_path: Path,
+) -> None:
     runtime = tmp_path / "run"
     subprocess.run([sys.executable, "-c", KILLED.format(str(runtime))], check=False)
     (left,) = runtime.iterdir()

@@ -22,7 +22,11 @@ from tests.service.conftest import Shop, process, status, wait_until
 
 def start(*, expect: int, **variables: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "service"], env=os.environ | variables, capture_output=True, text=True, timeout=30
+        [sys.executable, "-m", "service"],
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        timeout=30,
     )
     assert done.returncode == expect
     return done.stderr
@@ -64,11 +68,17 @@ sys.addaudithook(watch)
 @pytest.mark.parametrize(("chosen", "threads"), [("", "1"), ("3", "3")])
 def test_numpy_loads_when_its_threads_are_set(tmp_path: Path, chosen: str, threads: str) -> None:
     (tmp_path / "sitecustomize.py").write_text(SITECUSTOMIZE)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("OPENBLAS", "COV"))}
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("OPENBLAS", "COV"))
+    }
     environment |= {"PYTHONPATH": str(tmp_path), "REGULARS_REGISTRI": "x"}
     if chosen:
         environment["OPENBLAS_NUM_THREADS"] = chosen
-    done = subprocess.run([sys.executable, "-m", "service"], env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "service"], env=environment, capture_output=True, text=True
+    )
     assert f"NumPy loads with {threads} threads" in done.stderr
     assert "NumPy loads with None" not in done.stderr
 
@@ -109,7 +119,10 @@ def connections(port: int, state: str) -> Counter[int]:
 
 def listening(port: int) -> int:
     """How many sockets do, also those of a process that is just ending."""
-    return sum(at.status == psutil.CONN_LISTEN and at.laddr[1] == port for at in psutil.net_connections("tcp"))
+    return sum(
+        at.status == psutil.CONN_LISTEN and at.laddr[1] == port
+        for at in psutil.net_connections("tcp")
+    )
 
 
 def test_every_worker_gets_its_part_of_the_connections(two_workers: int) -> None:
@@ -122,8 +135,15 @@ def test_every_worker_gets_its_part_of_the_connections(two_workers: int) -> None
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_where_another_service_listens_it_does_not_start(two_workers: int, tmp_path: Path, workers: str) -> None:
-    here = {"REGISTRY": str(tmp_path), "RUNTIME_DIR": str(tmp_path), "PORT": str(two_workers), "WORKERS": workers}
+def test_where_another_service_listens_it_does_not_start(
+    two_workers: int, tmp_path: Path, workers: str
+) -> None:
+    here = {
+        "REGISTRY": str(tmp_path),
+        "RUNTIME_DIR": str(tmp_path),
+        "PORT": str(two_workers),
+        "WORKERS": workers,
+    }
     said = start(expect=3, **{f"REGULARS_{name}": value for name, value in here.items()})
     assert "address already in use" in said.lower()
 
@@ -141,17 +161,27 @@ def are_dealt(port: int) -> bool:
     """Whether each worker has processors of its own, and no processor is without a worker."""
     every = os.sched_getaffinity(0)
     shares = [processors_of(pid) for pid in connections(port, psutil.CONN_LISTEN)]
-    return len(shares) == 2 and set.union(*shares) == every and (len(every) < 2 or not set.intersection(*shares))
+    return (
+        len(shares) == 2
+        and set.union(*shares) == every
+        and (len(every) < 2 or not set.intersection(*shares))
+    )
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no process can be told where to stay")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="elsewhere no process can be told where to stay"
+)
 def test_every_worker_has_processors_of_its_own(two_workers: int) -> None:
     wait_until(lambda: are_dealt(two_workers))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has no priority of its own")
 def test_models_are_loaded_behind_the_answers(two_workers: int) -> None:
-    wait_until(lambda: all({0, 10} <= priorities_of(pid) for pid in connections(two_workers, psutil.CONN_LISTEN)))
+    wait_until(
+        lambda: all(
+            {0, 10} <= priorities_of(pid) for pid in connections(two_workers, psutil.CONN_LISTEN)
+        )
+    )
 
 
 def priorities_of(pid: int) -> set[int]:
@@ -167,7 +197,9 @@ def priorities_of(pid: int) -> set[int]:
     ("workers", "shares"),
     [(1, [{0, 1, 4, 5}]), (2, [{0, 4}, {1, 5}]), (3, [{0, 5}, {1}, {4}]), (5, [{0, 1, 4, 5}] * 5)],
 )
-def test_processors_are_dealt_out_where_there_are_enough(workers: int, shares: list[set[int]]) -> None:
+def test_processors_are_dealt_out_where_there_are_enough(
+    workers: int, shares: list[set[int]]
+) -> None:
     assert dealt([0, 1, 4, 5], workers) == shares
 
 
@@ -178,7 +210,9 @@ def test_when_a_worker_is_killed_the_other_answers_until_it_is_replaced(two_work
     wait_until(lambda: listening(two_workers) == 1)
     while len(connections(two_workers, psutil.CONN_LISTEN)) < 2:
         assert status(two_workers, "/v1/popular") == 200
-    wait_until(lambda: sys.platform != "linux" or are_dealt(two_workers))  # the new one has those of the dead one
+    wait_until(
+        lambda: sys.platform != "linux" or are_dealt(two_workers)
+    )  # the new one has those of the dead one
 
 
 def test_logs_hold_no_paths(shop: Shop, tmp_path: Path) -> None:
@@ -195,7 +229,9 @@ def test_ids_arrive_as_they_were_written(shop: Shop, tmp_path: Path) -> None:
     with process(shop.root, tmp_path / "run") as port:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
         for name in ("%2F", ".", "..", "../..", "a%41", "a/b", "a+b", "%", "\x01", "007"):
-            connection.request("GET", f"/v1/customers/{quote(name, safe='')}/recommendations?n=1&fields=ids")
+            connection.request(
+                "GET", f"/v1/customers/{quote(name, safe='')}/recommendations?n=1&fields=ids"
+            )
             answered = connection.getresponse()
             assert (answered.status, json.load(answered)["customer_id"]) == (200, name)
         connection.close()

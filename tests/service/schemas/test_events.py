@@ -10,7 +10,13 @@ from service.schemas.events import judge
 from service.store.events import EventLine
 
 NOW = 1_790_000_000  # 2026-09-21
-VIEW = {"event_id": "v", "kind": "view", "time": "2026-09-20T10:00:00Z", "customer_id": "ann", "product_id": "bread"}
+VIEW = {
+    "event_id": "v",
+    "kind": "view",
+    "time": "2026-09-20T10:00:00Z",
+    "customer_id": "ann",
+    "product_id": "bread",
+}
 ORDER = {
     "event_id": "o",
     "kind": "purchase",
@@ -38,7 +44,10 @@ def test_an_order_is_a_line_for_each_product_at_the_moment_of_its_zone() -> None
 
 
 def test_two_lines_of_one_product_are_one_purchase_of_it() -> None:
-    twice = {**ORDER, "lines": [{"product_id": "bread", "quantity": 2}, {"product_id": "bread", "quantity": 3}]}
+    twice = {
+        **ORDER,
+        "lines": [{"product_id": "bread", "quantity": 2}, {"product_id": "bread", "quantity": 3}],
+    }
     assert judge([twice], NOW).events[0].lines == (EventLine("bread", 5, None),)
 
 
@@ -78,14 +87,28 @@ def test_thumbs_are_stars(given: object, stars: float) -> None:
         ({"kind": "rating", "rating": True}, "rating", 'should be 1 to 5 stars, "up" or "down"'),
         ({"kind": "exposure"}, "event", "an exposure needs `product_ids`"),
         ({"kind": "purchase", "order_id": "1"}, "event", "a purchase needs `lines`"),
-        ({"kind": "purchase", "lines": [{"product_id": "b"}]}, "event", "a purchase needs its `order_id`"),
-        ({"kind": "return", "lines": [{"product_id": "b", "quantity": 0}]}, "lines[0].quantity", "greater than 0"),
-        ({"kind": "return", "lines": [{"product_id": "b", "unit_price": -1}]}, "lines[0].unit_price", "or equal to 0"),
+        (
+            {"kind": "purchase", "lines": [{"product_id": "b"}]},
+            "event",
+            "a purchase needs its `order_id`",
+        ),
+        (
+            {"kind": "return", "lines": [{"product_id": "b", "quantity": 0}]},
+            "lines[0].quantity",
+            "greater than 0",
+        ),
+        (
+            {"kind": "return", "lines": [{"product_id": "b", "unit_price": -1}]},
+            "lines[0].unit_price",
+            "or equal to 0",
+        ),
         ({"currency": "dollars"}, "currency", "should match pattern"),
         ({"product": "bread"}, "product", "is not known here"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_field(changes: dict[str, Any], field: str, sentence: str) -> None:
+def test_what_is_wrong_is_told_with_its_field(
+    changes: dict[str, Any], field: str, sentence: str
+) -> None:
     told = problem(**changes)
     assert told[0] == field
     assert sentence in told[1]

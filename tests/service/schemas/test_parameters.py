@@ -20,11 +20,19 @@ def problem(**values: Any) -> str:
 
 def test_without_options_ten_products_with_cards_are_meant() -> None:
     options = Options()
-    assert (options.n, options.fields, options.exclude, options.strict) == (10, Fields.CARD, (), False)
+    assert (options.n, options.fields, options.exclude, options.strict) == (
+        10,
+        Fields.CARD,
+        (),
+        False,
+    )
 
 
 def test_an_empty_parameter_of_a_template_is_not_given() -> None:
-    assert Options.model_validate({"category": "", "market": "", "as_of": "", "exclude": [""]}) == Options()
+    assert (
+        Options.model_validate({"category": "", "market": "", "as_of": "", "exclude": [""]})
+        == Options()
+    )
 
 
 def test_the_order_of_products_does_not_make_another_question() -> None:
@@ -51,7 +59,9 @@ def test_a_moment_is_read_as_utc_unless_it_has_a_zone(text: str, seconds: int) -
     assert moment(text) == seconds
 
 
-@pytest.mark.parametrize("value", ["yesterday", "2017-13-01", "99999-01-01", 1_500_000_000, None, ["2017"]])
+@pytest.mark.parametrize(
+    "value", ["yesterday", "2017-13-01", "99999-01-01", 1_500_000_000, None, ["2017"]]
+)
 def test_what_is_no_moment_is_refused(value: Any) -> None:
     with pytest.raises(ValueError, match="should be an ISO 8601 date or time"):
         moment(value)
@@ -85,13 +95,18 @@ def test_what_cannot_be_meant_is_refused_by_field(values: dict[str, Any], senten
 
 
 def test_a_locale_may_be_written_either_way() -> None:
-    assert Options.model_validate({"locale": "de-DE"}) == Options.model_validate({"locale": "de_DE"})
+    assert Options.model_validate({"locale": "de-DE"}) == Options.model_validate(
+        {"locale": "de_DE"}
+    )
 
 
 @pytest.mark.parametrize(
-    ("given", "meant"), [("zh-Hant-TW", "zh_Hant_TW"), ("de_XX", "de"), ("de_Egyp_002_moon1", "de"), ("xx_XX", None)]
+    ("given", "meant"),
+    [("zh-Hant-TW", "zh_Hant_TW"), ("de_XX", "de"), ("de_Egyp_002_moon1", "de"), ("xx_XX", None)],
 )
-def test_where_a_locale_is_unknown_its_language_counts_else_the_default(given: str, meant: str | None) -> None:
+def test_where_a_locale_is_unknown_its_language_counts_else_the_default(
+    given: str, meant: str | None
+) -> None:
     assert Options.model_validate({"locale": given}).locale == meant
 
 
@@ -114,7 +129,8 @@ def test_a_body_may_exclude_a_thousand_products_and_a_query_what_fits() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [{"n": "5"}, {"n": True}, {"n": 5.5}, {"strict": 0}, {"strict": "yes"}, {"min_price": "3"}]
+    "body",
+    [{"n": "5"}, {"n": True}, {"n": 5.5}, {"strict": 0}, {"strict": "yes"}, {"min_price": "3"}],
 )
 def test_a_body_has_types_where_a_query_has_texts(body: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="should be a valid"):
@@ -122,7 +138,9 @@ def test_a_body_has_types_where_a_query_has_texts(body: dict[str, Any]) -> None:
 
 
 def test_json_has_one_kind_of_number() -> None:
-    assert SessionOptions.model_validate({"n": 5.0, "min_price": 3}) == SessionOptions(n=5, min_price=3.0)
+    assert SessionOptions.model_validate({"n": 5.0, "min_price": 3}) == SessionOptions(
+        n=5, min_price=3.0
+    )
 
 
 def test_ids_are_texts_and_nothing_else() -> None:

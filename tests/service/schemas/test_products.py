@@ -38,7 +38,9 @@ from service.schemas.products import RULE, ProductBody, ProductFields
         ({"colour": "red"}, "colour"),
     ],
 )
-def test_what_is_no_product_is_refused_by_the_name_of_its_field(fields: dict[str, Any], field: str) -> None:
+def test_what_is_no_product_is_refused_by_the_name_of_its_field(
+    fields: dict[str, Any], field: str
+) -> None:
     with pytest.raises(ValidationError) as error:
         ProductFields.model_validate(fields)
     assert {problem["loc"][0] for problem in error.value.errors()} == {field}
@@ -90,7 +92,9 @@ def values(described: dict[str, Any]) -> st.SearchStrategy[Any]:
         most = described.get("maximum", described.get("exclusiveMaximum"))
         return st.floats(described["minimum"], most, exclude_max="exclusiveMaximum" in described)
     if kind == "array":
-        return st.lists(values(described["items"]), min_size=described.get("minItems", 0), max_size=3)
+        return st.lists(
+            values(described["items"]), min_size=described.get("minItems", 0), max_size=3
+        )
     if kind == "object":
         return objects(described)
     return st.just("2026-11-27T00:00:00+01:00") if described.get("format") == "date-time" else TEXT
@@ -108,8 +112,13 @@ def objects(draw: st.DrawFn, described: dict[str, Any]) -> dict[str, Any]:
 @given(st.sampled_from(RULE["oneOf"]).flatmap(objects))
 def test_whatever_is_described_as_a_rule_is_one(content: dict[str, Any]) -> None:
     which = content.get("which") or {}
-    if None not in (which.get("min_price"), which.get("max_price")) and which["max_price"] < which["min_price"]:
-        which["max_price"] = which["min_price"]  # that the one is not below the other, no schema can say
+    if (
+        None not in (which.get("min_price"), which.get("max_price"))
+        and which["max_price"] < which["min_price"]
+    ):
+        which["max_price"] = which[
+            "min_price"
+        ]  # that the one is not below the other, no schema can say
     if content.get("starts"):
         content.pop("ends", None)
     assert rule_of({**content, "id": "r"}).id == "r"

@@ -21,7 +21,9 @@ CLICK = Click("https://shop.example/bread?size=2", "br\nead/ü", ID, NOW + 1, by
 TOKEN = LINKS.sign(CLICK)
 
 
-@pytest.mark.parametrize("click", [CLICK, replace(CLICK, ref=b""), replace(CLICK, ref=b"r" * 255, product_id="")])
+@pytest.mark.parametrize(
+    "click", [CLICK, replace(CLICK, ref=b""), replace(CLICK, ref=b"r" * 255, product_id="")]
+)
 def test_what_was_signed_is_read_again(click: Click) -> None:
     assert LINKS.read(LINKS.sign(click), NOW) == click
 
@@ -51,7 +53,9 @@ def test_every_changed_character_is_noticed() -> None:
 
 def test_what_is_cut_off_or_added_is_noticed() -> None:
     assert all(LINKS.read(TOKEN[:length], NOW) is None for length in range(len(TOKEN)))
-    assert all(LINKS.read(TOKEN + more, NOW) is None for more in ("A", "AAAA", "=", "\n", "/", ".html"))
+    assert all(
+        LINKS.read(TOKEN + more, NOW) is None for more in ("A", "AAAA", "=", "\n", "/", ".html")
+    )
 
 
 def test_what_another_shop_signed_is_not_read() -> None:
@@ -59,9 +63,13 @@ def test_what_another_shop_signed_is_not_read() -> None:
 
 
 def test_what_was_signed_for_something_else_is_no_click() -> None:
-    customer = customer_tokens.sign(LINKS.secret, customer_tokens.CustomerToken("anna", None, CLICK.expires))
+    customer = customer_tokens.sign(
+        LINKS.secret, customer_tokens.CustomerToken("anna", None, CLICK.expires)
+    )
     payload = base64.urlsafe_b64decode(TOKEN + "==")[16:]
-    unpurposed = base64.urlsafe_b64encode(hmac.digest(LINKS.secret, payload, "sha256")[:16] + payload).decode()
+    unpurposed = base64.urlsafe_b64encode(
+        hmac.digest(LINKS.secret, payload, "sha256")[:16] + payload
+    ).decode()
     for other in (
         ID,
         customer,
@@ -82,22 +90,32 @@ def test_a_link_of_a_mail_is_signed_where_the_slate_is_kept() -> None:
     assert url == f"https://mails.shop.example/r/{TOKEN}"
 
 
-@pytest.mark.parametrize(("public_url", "expires"), [(None, CLICK.expires), ("https://mails.shop.example", 0)])
+@pytest.mark.parametrize(
+    ("public_url", "expires"), [(None, CLICK.expires), ("https://mails.shop.example", 0)]
+)
 def test_otherwise_it_leads_straight_to_the_shop(public_url: str | None, expires: int) -> None:
     links = replace(LINKS, public_url=public_url, utm_source="diner")
     url = links.click_url(CLICK.url, "bread", ID, "spring", b"", expires)
     assert url == tagged(CLICK.url, "diner", "spring", "bread")
 
 
-@pytest.mark.parametrize("url", [None, "/bread", "//evil.example", "javascript:alert(1)", "data:text/html,x"])
+@pytest.mark.parametrize(
+    "url", [None, "/bread", "//evil.example", "javascript:alert(1)", "data:text/html,x"]
+)
 def test_a_product_without_a_page_of_its_own_has_no_link(url: str | None) -> None:
     assert LINKS.click_url(url, "bread", ID, "spring", b"", CLICK.expires) is None
 
 
 def test_a_token_names_no_customer_and_is_short() -> None:
-    slate = recommendation_ids.RecommendationId("20261121T200000Z-1f0c9a52d7be", "email", "spring-2026", b"12345678")
+    slate = recommendation_ids.RecommendationId(
+        "20261121T200000Z-1f0c9a52d7be", "email", "spring-2026", b"12345678"
+    )
     usual = Click(
-        "https://shop.example/products/1082185", "1082185", recommendation_ids.sign(LINKS.secret, slate), NOW, b"r" * 16
+        "https://shop.example/products/1082185",
+        "1082185",
+        recommendation_ids.sign(LINKS.secret, slate),
+        NOW,
+        b"r" * 16,
     )
     token = LINKS.sign(usual)
     assert len(token) < 250
@@ -111,5 +129,8 @@ def test_links_are_as_the_settings_say() -> None:
         "REGULARS_SIGNING_KEY": "secret",
     }
     links = ClickLinks.of(Settings.of(given))
-    assert (links.shop_url, links.public_url) == ("https://shop.example", "https://mails.shop.example/regulars")
+    assert (links.shop_url, links.public_url) == (
+        "https://shop.example",
+        "https://mails.shop.example/regulars",
+    )
     assert (links.utm_source, links.secret) == ("diner", Settings.of(given).secret())

@@ -18,10 +18,14 @@ def made(claims: Any, head: Any = None, secret: bytes = SECRET) -> bytes:
     """As any library makes a JSON Web Token."""
     parts = [json.dumps(part).encode() for part in (head or {"alg": "HS256", "typ": "JWT"}, claims)]
     signed = b".".join(base64.urlsafe_b64encode(part).rstrip(b"=") for part in parts)
-    return signed + b"." + base64.urlsafe_b64encode(hmac.digest(secret, signed, "sha256")).rstrip(b"=")
+    return (
+        signed + b"." + base64.urlsafe_b64encode(hmac.digest(secret, signed, "sha256")).rstrip(b"=")
+    )
 
 
-@pytest.mark.parametrize("token", [ANNA, CustomerToken("Zoë/1", None, NOW + 1), CustomerToken(None, "s", NOW + 1)])
+@pytest.mark.parametrize(
+    "token", [ANNA, CustomerToken("Zoë/1", None, NOW + 1), CustomerToken(None, "s", NOW + 1)]
+)
 def test_what_was_signed_is_read_again(token: CustomerToken) -> None:
     assert read(SECRET, sign(SECRET, token).encode(), NOW) == token
 
@@ -70,7 +74,9 @@ def test_a_token_cannot_choose_how_it_is_checked(algorithm: str | None) -> None:
         read(SECRET, made({"sub": "anna", "exp": NOW + 1}, {"alg": algorithm}), NOW)
 
 
-@pytest.mark.parametrize("sent", [b"", b"..", b"a.b.c", b"\xff.\xff.\xff", b"e30.e30.", made({}, secret=b"another")])
+@pytest.mark.parametrize(
+    "sent", [b"", b"..", b"a.b.c", b"\xff.\xff.\xff", b"e30.e30.", made({}, secret=b"another")]
+)
 def test_what_this_shop_did_not_sign_is_not_read(sent: bytes) -> None:
     with pytest.raises(TokenError):
         read(SECRET, sent, NOW)

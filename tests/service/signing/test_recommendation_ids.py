@@ -5,7 +5,9 @@ import pytest
 from service.signing.recommendation_ids import RecommendationId, digest_of, read, sign
 
 SECRET = b"of the shop"
-TOKEN = RecommendationId("20260101T000000Z-abc", "email", "spring \0 sale/ü", digest_of(["1", "popular"]))
+TOKEN = RecommendationId(
+    "20260101T000000Z-abc", "email", "spring \0 sale/ü", digest_of(["1", "popular"])
+)
 
 
 @pytest.mark.parametrize("token", [TOKEN, RecommendationId("v", None, None, digest_of([]))])

@@ -14,7 +14,9 @@ from service.store.store import Store
 from service.store.writer import Change
 from tests.support.store_server import KINDS, new_store
 
-MONDAY = Campaign("monday", "newsletter", "v1", as_of=900, opened=1000, window_hours=72, not_twice=3)
+MONDAY = Campaign(
+    "monday", "newsletter", "v1", as_of=900, opened=1000, window_hours=72, not_twice=3
+)
 
 
 @pytest.fixture(params=KINDS)
@@ -24,12 +26,18 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     opened.close()
 
 
-def shown(ref: str, campaign: str, *products: str, time: int = 1000, customer: str = "ann") -> Record:
-    return Record(ref.encode(), campaign, customer, time, orjson.dumps({"products": products}).decode())
+def shown(
+    ref: str, campaign: str, *products: str, time: int = 1000, customer: str = "ann"
+) -> Record:
+    return Record(
+        ref.encode(), campaign, customer, time, orjson.dumps({"products": products}).decode()
+    )
 
 
 def keep(store: Store, made: Record, valid_after: int = 0) -> bool:
-    return store.write(lambda change: campaigns.keep(change, made, valid_after=valid_after, erased=0)).result(10)
+    return store.write(
+        lambda change: campaigns.keep(change, made, valid_after=valid_after, erased=0)
+    ).result(10)
 
 
 def recent(store: Store) -> list[Record]:
@@ -77,7 +85,10 @@ def test_a_link_finds_whose_mail_it_was_in_until_that_is_swept(store: Store) -> 
     keep(store, shown("old", "monday", "bread", time=1000))
     keep(store, shown("new", "monday", "bread", time=2000, customer="bob"))
     store.write(lambda change: campaigns.forget(change, 2000)).result(10)
-    found = [store.read(lambda connection, r=ref: campaigns.customer_of(connection, r)) for ref in (b"old", b"new")]
+    found = [
+        store.read(lambda connection, r=ref: campaigns.customer_of(connection, r))
+        for ref in (b"old", b"new")
+    ]
     assert found == [None, "bob"]
 
 
@@ -85,5 +96,8 @@ def test_models_are_needed_until_the_last_campaign_pinned_to_them_closes(store: 
     for name, version, hours in (("a", "v1", 1), ("b", "v1", 3), ("c", "v2", 1)):
         campaign = replace(MONDAY, campaign_id=name, model_version=version, window_hours=hours)
         store.write(lambda change, said=campaign: campaigns.put(change, said)).result(10)
-    needed = [store.read(lambda connection, at=at: campaigns.pinned(connection, at)) for at in (1001, 1000 + 2 * HOUR)]
+    needed = [
+        store.read(lambda connection, at=at: campaigns.pinned(connection, at))
+        for at in (1001, 1000 + 2 * HOUR)
+    ]
     assert needed == [{"v1", "v2"}, {"v1"}]

@@ -33,7 +33,9 @@ def test_a_number_that_comes_late_does_not_bring_an_old_answer_back(page: Change
 
 def test_a_customer_and_a_session_of_the_same_name_are_two() -> None:
     assert counter_of("customer", "1") != counter_of("session", "1")
-    assert all(FIRST <= counter_of("customer", str(number)) < FIRST + SLOTS for number in range(1000))
+    assert all(
+        FIRST <= counter_of("customer", str(number)) < FIRST + SLOTS for number in range(1000)
+    )
 
 
 def test_where_it_is_not_known_what_changed_everything_before_is_old(page: ChangeCounters) -> None:
@@ -52,9 +54,12 @@ for number in range(int(sys.argv[2]), 4000, 2):
 """
 
 
-def test_workers_that_write_at_once_leave_the_newest_number(page: ChangeCounters, tmp_path: Path) -> None:
+def test_workers_that_write_at_once_leave_the_newest_number(
+    page: ChangeCounters, tmp_path: Path
+) -> None:
     workers = [
-        subprocess.Popen([sys.executable, "-c", RAISES, str(tmp_path / "run" / "page"), str(first)]) for first in (0, 1)
+        subprocess.Popen([sys.executable, "-c", RAISES, str(tmp_path / "run" / "page"), str(first)])
+        for first in (0, 1)
     ]
     assert [worker.wait(30) for worker in workers] == [0, 0]
     assert page[9] == 3999

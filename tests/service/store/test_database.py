@@ -35,7 +35,9 @@ def test_every_connection_waits_until_the_disk_has_it(kind: str, tmp_path: Path)
     engine = connect(new_store(kind, tmp_path))
     with reading(engine) as one, reading(engine) as other:
         for connection in (one, other):
-            found = {question: connection.execute(text(question)).scalar() for question in DURABLE[kind]}
+            found = {
+                question: connection.execute(text(question)).scalar() for question in DURABLE[kind]
+            }
             assert found == DURABLE[kind]
     engine.dispose()
 
@@ -51,7 +53,10 @@ def test_the_migrations_make_the_tables_that_the_service_uses(kind: str, tmp_pat
     assert version(engine) == SCHEMA
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-        assert set(inspect(connection).get_view_names()) == {"training_events", "training_customers"}
+        assert set(inspect(connection).get_view_names()) == {
+            "training_events",
+            "training_customers",
+        }
     engine.dispose()
 
 
@@ -69,12 +74,16 @@ def test_another_schema_is_refused_with_the_command_that_helps(kind: str, tmp_pa
     engine = connect(url)
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
-    with pytest.raises(StoreError, match=f"has schema 0000, and {SCHEMA} is needed. Run: {COMMAND}"):
+    with pytest.raises(
+        StoreError, match=f"has schema 0000, and {SCHEMA} is needed. Run: {COMMAND}"
+    ):
         prepare(url)
     engine.dispose()
 
 
-def test_the_embedded_store_makes_itself_and_an_empty_postgresql_waits_for_the_command(tmp_path: Path) -> None:
+def test_the_embedded_store_makes_itself_and_an_empty_postgresql_waits_for_the_command(
+    tmp_path: Path,
+) -> None:
     prepare(f"sqlite:///{tmp_path}/deeper/store.db")
     with pytest.raises(StoreError, match=f"the database is empty.* Run: {COMMAND}"):
         prepare(empty_database("postgresql", tmp_path))
@@ -88,7 +97,9 @@ def test_the_embedded_store_makes_itself_and_an_empty_postgresql_waits_for_the_c
         ("no address", "cannot be read"),
     ],
 )
-def test_an_address_that_cannot_be_used_is_told_without_the_password(url: str, sentence: str) -> None:
+def test_an_address_that_cannot_be_used_is_told_without_the_password(
+    url: str, sentence: str
+) -> None:
     with pytest.raises(StoreError, match=sentence) as told:
         connect(url)
     assert "secret" not in str(told.value)

@@ -64,7 +64,9 @@ def test_no_whole_table_is_read(filled: Engine, name: str) -> None:
         event.remove(filled, "before_cursor_execute", note)
         assert asked
         for statement, values in asked:
-            assert [line for line in plan(connection, statement, values) if is_whole(line)] == [], statement
+            assert [line for line in plan(connection, statement, values) if is_whole(line)] == [], (
+                statement
+            )
         connection.rollback()
 
 

@@ -47,11 +47,19 @@ def operator(server: PostgresServer) -> Iterator[Callable[[str], Any]]:
 
 def cut(run: Callable[[str], Any]) -> None:
     """Every connection but this one."""
-    run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname IS NOT NULL")
+    run(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname IS NOT NULL"
+    )
 
 
 def report(client: TestClient, event_id: str) -> int:
-    event = {"event_id": event_id, "kind": "view", "time": WHEN, "customer_id": "c00", "product_id": "bread"}
+    event = {
+        "event_id": event_id,
+        "kind": "view",
+        "time": WHEN,
+        "customer_id": "c00",
+        "product_id": "bread",
+    }
     return client.post("/v1/events", json={"events": [event]}).status_code
 
 
@@ -99,15 +107,22 @@ def test_a_database_that_would_lose_a_commit_now_is_away_until_it_would_not(
             (assert_away if told == "off" else assert_back)(client)
 
 
-def test_a_frozen_database_keeps_no_caller_waiting_for_long(browse: Browse, server: PostgresServer) -> None:
+def test_a_frozen_database_keeps_no_caller_waiting_for_long(
+    browse: Browse, server: PostgresServer
+) -> None:
     client = browse(database_url=server.url, **SETTINGS)
-    calls: list[Callable[[], int]] = [lambda: report(client, "twice"), lambda: client.get("/v1/rules").status_code]
+    calls: list[Callable[[], int]] = [
+        lambda: report(client, "twice"),
+        lambda: client.get("/v1/rules").status_code,
+    ]
     with ThreadPoolExecutor(6) as callers:
 
         def answers() -> list[int]:
             return list(callers.map(lambda call: call(), calls * 3))
 
-        assert answers() == [202, 200] * 3  # so that there are connections, which break without a word
+        assert (
+            answers() == [202, 200] * 3
+        )  # so that there are connections, which break without a word
         server.stop()
         began = time.monotonic()
         assert answers() == [503] * 6
@@ -116,7 +131,9 @@ def test_a_frozen_database_keeps_no_caller_waiting_for_long(browse: Browse, serv
         wait_until(lambda: answers() == [202, 200] * 3)
 
 
-def test_a_host_that_is_lost_while_it_writes_does_not_stop_the_others(server: PostgresServer, tmp_path: Path) -> None:
+def test_a_host_that_is_lost_while_it_writes_does_not_stop_the_others(
+    server: PostgresServer, tmp_path: Path
+) -> None:
     lost, other = (Store(server.url, tmp_path / host) for host in ("lost", "other"))
     writing, found = Signal(), Signal()
 
@@ -134,7 +151,9 @@ def test_a_host_that_is_lost_while_it_writes_does_not_stop_the_others(server: Po
         store.close()
 
 
-def test_it_starts_without_its_database_and_goes_on_with_it(browse: Browse, server: PostgresServer) -> None:
+def test_it_starts_without_its_database_and_goes_on_with_it(
+    browse: Browse, server: PostgresServer
+) -> None:
     server.kill()
     headers = {"Authorization": "Bearer the first key"}
     client = browse(database_url=server.url, api_key="the first key", **SETTINGS)
@@ -166,7 +185,9 @@ def test_a_worker_that_ends_while_the_database_is_away_stops_no_other(
 def workers_at(port: int) -> set[int]:
     """The processes that listen there."""
     found = psutil.net_connections("tcp")
-    return {at.pid for at in found if at.pid and at.status == psutil.CONN_LISTEN and at.laddr[1] == port}
+    return {
+        at.pid for at in found if at.pid and at.status == psutil.CONN_LISTEN and at.laddr[1] == port
+    }
 
 
 def test_a_migration_takes_the_time_it_needs(server: PostgresServer) -> None:

@@ -44,7 +44,9 @@ def _reported(given: list[Event], change: Change) -> object:
 
 
 def numbers(store: Store) -> list[int]:
-    return store.read(lambda connection: list(connection.execute(select(events.c.number)).scalars()))
+    return store.read(
+        lambda connection: list(connection.execute(select(events.c.number)).scalars())
+    )
 
 
 def test_what_is_acknowledged_is_there_and_seen_by_every_worker_of_the_host(
@@ -67,7 +69,9 @@ def test_another_host_sees_it_when_it_looks(url: str, store: Store, tmp_path: Pa
     elsewhere.close()
 
 
-def test_a_host_that_was_away_catches_up_before_it_answers(url: str, store: Store, tmp_path: Path) -> None:
+def test_a_host_that_was_away_catches_up_before_it_answers(
+    url: str, store: Store, tmp_path: Path
+) -> None:
     Store(url, tmp_path / "another host").close()
     store.write(reported("e1")).result(10)
     again = Store(url, tmp_path / "another host")
@@ -79,7 +83,10 @@ def test_numbers_have_no_gap_however_many_write(url: str, store: Store, tmp_path
     other = Store(url, tmp_path / "run")
     with ThreadPoolExecutor(8) as callers:
         waits = [
-            callers.submit(lambda place: (store, other)[place % 2].write(reported(f"e{place}")).result(20), place)
+            callers.submit(
+                lambda place: (store, other)[place % 2].write(reported(f"e{place}")).result(20),
+                place,
+            )
             for place in range(60)
         ]
         assert all(wait.result(30) for wait in waits)
@@ -184,7 +191,9 @@ def test_what_another_host_has_not_told_yet_makes_no_answer_look_newer_than_it_i
     elsewhere.close()
 
 
-def test_of_two_workers_that_write_all_the_time_neither_waits_for_long(url: str, tmp_path: Path) -> None:
+def test_of_two_workers_that_write_all_the_time_neither_waits_for_long(
+    url: str, tmp_path: Path
+) -> None:
     workers = [Store(url, tmp_path / "run") for _ in range(2)]
     ends, waits = time.monotonic() + 1.5, []
 
@@ -203,7 +212,9 @@ def test_of_two_workers_that_write_all_the_time_neither_waits_for_long(url: str,
     assert max(waits) < 1
 
 
-def test_what_nobody_waits_for_is_committed_with_what_comes_in_the_next_moment(store: Store) -> None:
+def test_what_nobody_waits_for_is_committed_with_what_comes_in_the_next_moment(
+    store: Store,
+) -> None:
     changes = []
     for _ in range(3):
         changes.append(store.write(itself, awaited=False))

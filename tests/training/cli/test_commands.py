@@ -19,7 +19,17 @@ from models.artifact import files
 from models.artifact.registry import Registry
 from models.recommender import Recommender
 from models.slate import SlateRequest
-from tests.support.corner_shop import NOW, SETTINGS, UPSIDE_DOWN, arguments, rows, run, settings, train, write
+from tests.support.corner_shop import (
+    NOW,
+    SETTINGS,
+    UPSIDE_DOWN,
+    arguments,
+    rows,
+    run,
+    settings,
+    train,
+    write,
+)
 from tests.support.shop import names, open_shop
 
 Said = pytest.CaptureFixture[str]
@@ -53,23 +63,41 @@ def versions(folder: Path) -> list[str]:
 def again(folder: Path, minutes: int) -> str:
     """The active version once more, as if it had been trained later."""
     shop = open_shop(registry(folder))
-    return registry(folder).publish(shop.model, replace(shop.manifest, created=NOW + 60 * minutes)).version
+    return (
+        registry(folder)
+        .publish(shop.model, replace(shop.manifest, created=NOW + 60 * minutes))
+        .version
+    )
 
 
-def test_training_publishes_a_version_and_tells_what_was_read_learned_and_scored(tmp_path: Path, capsys: Said) -> None:
+def test_training_publishes_a_version_and_tells_what_was_read_learned_and_scored(
+    tmp_path: Path, capsys: Said
+) -> None:
     assert train(tmp_path) == 0
     out, told = capsys.readouterr()
     (version,) = versions(tmp_path)
     assert f"Published {version}, now active in {tmp_path / 'registry'}" in told
     assert "Test twin: slates" in told
     # The tables come at the end, when nothing scrolls by any more.
-    ends = ("Publishing: ", "What was read", "What was learned", "Next purchases, all: 30 customers", "Published ")
+    ends = (
+        "Publishing: ",
+        "What was read",
+        "What was learned",
+        "Next purchases, all: 30 customers",
+        "Published ",
+    )
     assert [told.count(heading) for heading in ends] == [1] * 5
-    assert [told.index(heading) for heading in ends] == sorted(told.index(heading) for heading in ends)
+    assert [told.index(heading) for heading in ends] == sorted(
+        told.index(heading) for heading in ends
+    )
     assert told.rindex(" s\n") < told.index("What was read")
     counts = open_shop(registry(tmp_path)).manifest.counts
     learned = told[told.index("What was learned") : told.index("Next purchases")]
-    cells = [[cell.strip() for cell in line.split("│")[1:3]] for line in learned.splitlines() if line.count("│") == 3]
+    cells = [
+        [cell.strip() for cell in line.split("│")[1:3]]
+        for line in learned.splitlines()
+        if line.count("│") == 3
+    ]
     assert cells == [
         ["products bought often enough to learn from", "6"],
         ["factors of each", "8"],
@@ -95,7 +123,9 @@ def test_versions_come_and_go(folder: Path, capsys: Said) -> None:
     assert told.index("active") < told.index(second) < told.index(first)
 
 
-def test_old_versions_are_removed_on_request_and_the_active_one_stays(folder: Path, capsys: Said) -> None:
+def test_old_versions_are_removed_on_request_and_the_active_one_stays(
+    folder: Path, capsys: Said
+) -> None:
     for minutes in range(1, 4):
         again(folder, minutes)
     oldest = versions(folder)[-1]
@@ -125,9 +155,13 @@ def test_slates_are_exported_for_everyone_in_any_format(folder: Path, ending: st
     assert next(row["product_id"] for row in found if row["customer_id"] == "c07") == "p1"
 
 
-def test_a_mailing_gets_its_slates_in_its_own_order_and_strangers_get_what_is_popular(folder: Path) -> None:
+def test_a_mailing_gets_its_slates_in_its_own_order_and_strangers_get_what_is_popular(
+    folder: Path,
+) -> None:
     mailing = write(
-        folder, ["c09,2025-08-20", "nobody,", "c01,", "c20,2025-07-01T08:00:00+02:00"], header="customer_id,as_of"
+        folder,
+        ["c09,2025-08-20", "nobody,", "c01,", "c20,2025-07-01T08:00:00+02:00"],
+        header="customer_id,as_of",
     )
     output = folder / "slates.csv"
     options = ("--recipients", mailing, "--layout", "wide", "-n", "4", "--output", output)
@@ -143,10 +177,19 @@ def test_a_mailing_gets_its_slates_in_its_own_order_and_strangers_get_what_is_po
     assert shop.recommend("nobody", SlateRequest()).strategy == "popular"
 
 
-def test_an_evaluation_writes_every_figure_and_publishes_nothing(folder: Path, capsys: Said) -> None:
+def test_an_evaluation_writes_every_figure_and_publishes_nothing(
+    folder: Path, capsys: Said
+) -> None:
     before = versions(folder)
     figures = folder / "figures.json"
-    history = ("--purchases", folder / "orders.csv", "--config", folder / "shop.toml", "--test-days", "14")
+    history = (
+        "--purchases",
+        folder / "orders.csv",
+        "--config",
+        folder / "shop.toml",
+        "--test-days",
+        "14",
+    )
     report = folder / "report.html"
     assert run("evaluate", *history, "--json", figures, "--report", report) == 0
     assert "<title>" in report.read_text()
@@ -160,20 +203,37 @@ def test_an_evaluation_writes_every_figure_and_publishes_nothing(folder: Path, c
 
 
 def test_an_evaluation_tells_what_the_rules_of_the_shop_cost(folder: Path, capsys: Said) -> None:
-    history = ("--purchases", folder / "orders.csv", "--config", folder / "shop.toml", "--test-days", "14")
+    history = (
+        "--purchases",
+        folder / "orders.csv",
+        "--config",
+        folder / "shop.toml",
+        "--test-days",
+        "14",
+    )
     files = ("--report", folder / "report.html", "--json", folder / "figures.json")
     rules = folder / "rules.json"
-    rules.write_text('[{"id": "no p1", "kind": "exclude", "which": {"product_ids": ["p1"]}, "placements": ["home"]}]')
+    rules.write_text(
+        '[{"id": "no p1", "kind": "exclude", "which": {"product_ids": ["p1"]}, "placements": ["home"]}]'
+    )
     assert run("evaluate", *history, *files, "--rules", rules) == 0
     assert "served, with the shop's" in capsys.readouterr().err
     scores = json.loads((folder / "figures.json").read_text())["scores"]["all"]
-    assert scores["served, with the shop's rules"]["recall"]["value"] < scores["served"]["recall"]["value"]
+    assert (
+        scores["served, with the shop's rules"]["recall"]["value"]
+        < scores["served"]["recall"]["value"]
+    )
     rules.write_text('[{"id": "no p1", "kind": "hide"}]')
     assert run("evaluate", *history, "--rules", rules) == 2
-    assert f"Error: {rules}: rule 1: `kind` is 'hide'; expected one of filter" in capsys.readouterr().err
+    assert (
+        f"Error: {rules}: rule 1: `kind` is 'hide'; expected one of filter"
+        in capsys.readouterr().err
+    )
 
 
-def test_a_worse_model_is_refused_with_exit_status_1_and_what_was_active_stays(folder: Path, capsys: Said) -> None:
+def test_a_worse_model_is_refused_with_exit_status_1_and_what_was_active_stays(
+    folder: Path, capsys: Said
+) -> None:
     before = versions(folder)
     worse = folder / "worse.toml"
     worse.write_text(SETTINGS + UPSIDE_DOWN)
@@ -181,13 +241,17 @@ def test_a_worse_model_is_refused_with_exit_status_1_and_what_was_active_stays(f
     told = capsys.readouterr().err
     assert "Refused, all: Recall 0." in told
     assert "below the active version's settings (interval of the difference -" in told
-    assert told.index("What was read") < told.index("Next purchases, all") < told.index("Refused, all")
+    assert (
+        told.index("What was read") < told.index("Next purchases, all") < told.index("Refused, all")
+    )
     assert "What was learned" not in told
     assert told.endswith("Nothing was published; what was active stays active.\n")
     assert versions(folder) == before == [registry(folder).active()]
 
 
-def test_half_a_file_is_refused_with_exit_status_1_where_the_whole_one_was_measured(folder: Path, capsys: Said) -> None:
+def test_half_a_file_is_refused_with_exit_status_1_where_the_whole_one_was_measured(
+    folder: Path, capsys: Said
+) -> None:
     before = versions(folder)
     assert train(folder, lines=rows()[:9], now=NOW + 60) == 1
     told = capsys.readouterr().err
@@ -197,7 +261,9 @@ def test_half_a_file_is_refused_with_exit_status_1_where_the_whole_one_was_measu
     assert versions(folder) == before == [registry(folder).active()]
 
 
-def test_a_first_version_may_be_too_small_to_be_measured_and_so_may_the_next(tmp_path: Path, capsys: Said) -> None:
+def test_a_first_version_may_be_too_small_to_be_measured_and_so_may_the_next(
+    tmp_path: Path, capsys: Said
+) -> None:
     for minute in range(2):
         assert train(tmp_path, lines=rows()[:9], now=NOW + 60 * minute) == 0
         told = capsys.readouterr().err
@@ -231,7 +297,9 @@ def test_damaged_versions_are_named_below_the_others(folder: Path, capsys: Said)
 def test_columns_may_be_named_in_the_settings_and_on_the_command_line(tmp_path: Path) -> None:
     header = "household,sku,sold,order_id,quantity,unit_price"
     orders = write(tmp_path, rows(), header=header)
-    named = settings(tmp_path, SETTINGS + '[columns]\ncustomer_id = "household"\nproduct_id = "wrong"\n')
+    named = settings(
+        tmp_path, SETTINGS + '[columns]\ncustomer_id = "household"\nproduct_id = "wrong"\n'
+    )
     command = ("train", "--purchases", orders, *at(tmp_path), "--config", named)
     assert run(*command, "--column", "product_id=sku", "--column", "timestamp=sold") == 0
     assert open_shop(registry(tmp_path)).manifest.counts["customers"] == 30
@@ -239,7 +307,11 @@ def test_columns_may_be_named_in_the_settings_and_on_the_command_line(tmp_path: 
 
 def test_settings_of_the_file_reach_the_model(folder: Path) -> None:
     settings = open_shop(registry(folder)).settings
-    assert (settings.factors.factors, settings.factors.regularization, settings.factors.iterations) == (8, 1.0, 2)
+    assert (
+        settings.factors.factors,
+        settings.factors.regularization,
+        settings.factors.iterations,
+    ) == (8, 1.0, 2)
 
 
 def test_what_happened_on_a_day_and_after_can_be_left_out(tmp_path: Path) -> None:
@@ -249,7 +321,9 @@ def test_what_happened_on_a_day_and_after_can_be_left_out(tmp_path: Path) -> Non
     assert shop.manifest.data_as_of >= datetime(2025, 5, 31, tzinfo=UTC).timestamp()
 
 
-def test_a_synthetic_shop_can_be_written_and_a_shop_of_nothing_cannot(tmp_path: Path, capsys: Said) -> None:
+def test_a_synthetic_shop_can_be_written_and_a_shop_of_nothing_cannot(
+    tmp_path: Path, capsys: Said
+) -> None:
     size = ("--customers", "5", "--products", "4", "--output", tmp_path / "shop")
     assert run("synthetic", *size, "--purchases", "20") == 0
     assert pq.read_metadata(tmp_path / "shop" / "purchases.parquet").num_rows == 20
@@ -257,8 +331,12 @@ def test_a_synthetic_shop_can_be_written_and_a_shop_of_nothing_cannot(tmp_path: 
     assert "Error: a shop needs at least 1 purchase, not 0" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [[], ["tarin"], ["train"], ["export", "--registry", "r", "--layout", "tall"]])
-def test_a_mistyped_command_ends_with_2_and_how_it_is_used(arguments: list[str], capsys: Said) -> None:
+@pytest.mark.parametrize(
+    "arguments", [[], ["tarin"], ["train"], ["export", "--registry", "r", "--layout", "tall"]]
+)
+def test_a_mistyped_command_ends_with_2_and_how_it_is_used(
+    arguments: list[str], capsys: Said
+) -> None:
     with pytest.raises(SystemExit) as ended:
         run(*arguments)
     assert ended.value.code == 2
@@ -266,7 +344,12 @@ def test_a_mistyped_command_ends_with_2_and_how_it_is_used(arguments: list[str],
 
 
 def test_a_pipe_gets_plain_lines(tmp_path: Path) -> None:
-    done = start([sys.executable, "-m", "training", *arguments(tmp_path)], capture_output=True, text=True, check=False)
+    done = start(
+        [sys.executable, "-m", "training", *arguments(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (done.returncode, done.stdout) == (0, "")
     assert "\x1b" not in done.stderr
     steps = [line.split(":")[0] for line in done.stderr.splitlines() if line.endswith(" s")]

@@ -42,7 +42,13 @@ class Till:
         self.store = Store(self.url, folder / "run")
 
     def sells(self, customer: str, product: str) -> None:
-        told = Event(f"e{next(NUMBERS)}", KINDS.index("purchase"), NOW, (EventLine(product),), customer_id=customer)
+        told = Event(
+            f"e{next(NUMBERS)}",
+            KINDS.index("purchase"),
+            NOW,
+            (EventLine(product),),
+            customer_id=customer,
+        )
         self.store.write(lambda change: write_events(change, [told])).result(10)
 
 
@@ -57,7 +63,16 @@ def till(tmp_path: Path) -> Iterator[Till]:
 
 def export(shop: Path, output: Path, *more: object) -> list[str]:
     """Of six products there are never eight."""
-    options = ("--registry", shop / "registry", "--config", shop / "shop.toml", "-n", 8, "--layout", "wide")
+    options = (
+        "--registry",
+        shop / "registry",
+        "--config",
+        shop / "shop.toml",
+        "-n",
+        8,
+        "--layout",
+        "wide",
+    )
     return [str(word) for word in ("export", *options, "--output", output, *more)]
 
 
@@ -110,7 +125,10 @@ def test_a_killed_export_that_goes_on_writes_the_file_of_one_that_nothing_happen
 def test_what_was_sold_since_the_training_is_in_the_file_of_who_names_the_store(
     shop: Path, till: Till, tmp_path: Path, capsys: Said
 ) -> None:
-    output, list_ = tmp_path / "slates.csv", write(tmp_path, ["c35", "c01", "nobody"], header="customer_id")
+    output, list_ = (
+        tmp_path / "slates.csv",
+        write(tmp_path, ["c35", "c01", "nobody"], header="customer_id"),
+    )
     cards = ("--cards", "--recipients", list_)
     assert run(*export(shop, output, *cards)) == 0
     assert [row["strategy"] for row in rows_of(output)] == ["popular", "personal", "popular"]
@@ -123,13 +141,31 @@ def test_what_was_sold_since_the_training_is_in_the_file_of_who_names_the_store(
 
 def test_cards_are_shown_as_the_shop_asks(shop: Path, tmp_path: Path) -> None:
     output = tmp_path / "slates.csv"
-    assert run(*export(shop, output, "--cards", "--locale", "de-DE", "--shop-url", "https://shop.example")) == 0
+    assert (
+        run(
+            *export(
+                shop, output, "--cards", "--locale", "de-DE", "--shop-url", "https://shop.example"
+            )
+        )
+        == 0
+    )
     rows = rows_of(output)
-    assert list(rows[0])[:6] == ["customer_id", "count", "strategy", "fallback_reason", "rec_1_id", "rec_1_title"]
-    assert [int(row["count"]) for row in rows] == [sum(bool(row[f"rec_{k}_id"]) for k in range(1, 9)) for row in rows]
+    assert list(rows[0])[:6] == [
+        "customer_id",
+        "count",
+        "strategy",
+        "fallback_reason",
+        "rec_1_id",
+        "rec_1_title",
+    ]
+    assert [int(row["count"]) for row in rows] == [
+        sum(bool(row[f"rec_{k}_id"]) for k in range(1, 9)) for row in rows
+    ]
 
 
-def test_a_file_shows_nothing_of_the_files_before_it(shop: Path, tmp_path: Path, capsys: Said) -> None:
+def test_a_file_shows_nothing_of_the_files_before_it(
+    shop: Path, tmp_path: Path, capsys: Said
+) -> None:
     list_ = write(tmp_path, ["c01", "c02", "nobody"], header="customer_id")
     names = ("monday.csv", "tuesday.csv", "wednesday.csv")
     before: list[object] = []
@@ -138,14 +174,22 @@ def test_a_file_shows_nothing_of_the_files_before_it(shop: Path, tmp_path: Path,
         assert run(*export(shop, output, "--recipients", list_, *before, "-n", 2)) == 0
         before += ["--not-again", output]
         for row in rows_of(output):
-            seen.setdefault(row["customer_id"], []).extend(filter(None, (row["rec_1_id"], row["rec_2_id"])))
-    assert {name: len(products) for name, products in seen.items()} == {"c01": 6, "c02": 6, "nobody": 6}
+            seen.setdefault(row["customer_id"], []).extend(
+                filter(None, (row["rec_1_id"], row["rec_2_id"]))
+            )
+    assert {name: len(products) for name, products in seen.items()} == {
+        "c01": 6,
+        "c02": 6,
+        "nobody": 6,
+    }
     assert all(len(set(products)) == 6 for products in seen.values())
     assert run(*export(shop, tmp_path / "again.csv", "--not-again", list_)) == 2
     assert "orders.csv: has no customer_id with product_id or rec_1_id" in last_line(capsys)
 
 
-def test_a_file_is_for_those_who_meet_every_filter(shop: Path, tmp_path: Path, capsys: Said) -> None:
+def test_a_file_is_for_those_who_meet_every_filter(
+    shop: Path, tmp_path: Path, capsys: Said
+) -> None:
     output = tmp_path / "slates.csv"
     filters = ("--audience", "bought:1", "--audience", "consent:email")
     assert run(*export(shop, output, *filters)) == 0
@@ -173,19 +217,30 @@ def test_a_newsletter_is_for_all(shop: Path, tmp_path: Path, capsys: Said) -> No
     assert len(rows_of(newsletter)) > 0
     assert newsletter.read_bytes() == ordinary.read_bytes()
     assert run(*export(shop, newsletter, "--audience", "newsletter", "--audience", "win_back")) == 2
-    assert "a file is for one kind of mail, and these are newsletter and win_back" in last_line(capsys)
+    assert "a file is for one kind of mail, and these are newsletter and win_back" in last_line(
+        capsys
+    )
 
 
 def test_nothing_of_the_order_that_a_mail_is_about_is_shown(shop: Path, tmp_path: Path) -> None:
     output, shown = tmp_path / "slates.csv", []
     for order in ("", "1-98"):  # of p1 and p2
         list_ = write(tmp_path, [f"c01,{order}"], header="customer_id,order_id")
-        assert run(*export(shop, output, "--recipients", list_, "--repeat", "include", "--layout", "long")) == 0
+        assert (
+            run(
+                *export(
+                    shop, output, "--recipients", list_, "--repeat", "include", "--layout", "long"
+                )
+            )
+            == 0
+        )
         shown.append({row["product_id"] for row in rows_of(output)})
     assert shown == [{"p0", "p1", "p2", "p3", "p4", "p5"}, {"p0", "p3", "p4", "p5"}]
 
 
-def test_an_export_goes_on_only_as_what_it_was_begun(shop: Path, tmp_path: Path, capsys: Said) -> None:
+def test_an_export_goes_on_only_as_what_it_was_begun(
+    shop: Path, tmp_path: Path, capsys: Said
+) -> None:
     output = tmp_path / "slates.csv"
     options = ("--recipients", shop / "all.csv")
     part = tmp_path / ".slates.csv.parts" / "000001"
@@ -195,7 +250,11 @@ def test_an_export_goes_on_only_as_what_it_was_begun(shop: Path, tmp_path: Path,
         (("--recipients", shop / "all.csv", "--cards"), "--cards"),
         (("--recipients", write(tmp_path, PEOPLE[1:], header="customer_id")), "recipients"),
         (
-            (*options, "--config", settings(tmp_path, SETTINGS + '[training]\nunasked = "refuse"\n')),
+            (
+                *options,
+                "--config",
+                settings(tmp_path, SETTINGS + '[training]\nunasked = "refuse"\n'),
+            ),
             "[training] unasked",
         ),
     ):
@@ -219,7 +278,9 @@ def test_a_folder_is_no_output_and_that_is_said_before_anything_is_made(
     assert list(tmp_path.iterdir()) == [output]
 
 
-def test_a_list_of_which_somebody_would_be_lost_writes_nothing(shop: Path, tmp_path: Path, capsys: Said) -> None:
+def test_a_list_of_which_somebody_would_be_lost_writes_nothing(
+    shop: Path, tmp_path: Path, capsys: Said
+) -> None:
     list_ = write(tmp_path, ["c01", '"c02', "c03"], header="customer_id")
     assert run(*export(shop, tmp_path / "slates.csv", "--recipients", list_)) == 2
     assert last_line(capsys).startswith(f"Error: {list_}, line 3: ")
@@ -229,12 +290,24 @@ def test_a_list_of_which_somebody_would_be_lost_writes_nothing(shop: Path, tmp_p
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--output", "slates.xlsx"], "--output slates.xlsx: expected a name ending in .parquet, .csv, .ndjson"),
-        (["--output", "slates.csv.gz"], "--output slates.csv.gz: expected a name ending in .parquet, .csv, .ndjson"),
-        (["--output", "nowhere/slates.csv"], "--output nowhere/slates.csv: the folder nowhere does not exist"),
+        (
+            ["--output", "slates.xlsx"],
+            "--output slates.xlsx: expected a name ending in .parquet, .csv, .ndjson",
+        ),
+        (
+            ["--output", "slates.csv.gz"],
+            "--output slates.csv.gz: expected a name ending in .parquet, .csv, .ndjson",
+        ),
+        (
+            ["--output", "nowhere/slates.csv"],
+            "--output nowhere/slates.csv: the folder nowhere does not exist",
+        ),
         (["-n", "0"], "-n 0: expected 1 to 100"),
         (["--locale", "xx_YY"], "--locale xx_YY: expected a locale such as en_US or de-DE"),
-        (["--shop-url", "shop"], "--shop-url shop: expected an address such as https://shop.example"),
+        (
+            ["--shop-url", "shop"],
+            "--shop-url shop: expected an address such as https://shop.example",
+        ),
         (["--audience", "rich"], "rich"),
         (["--store", "store.db"], "--store: the store's address cannot be read"),
     ],
@@ -251,8 +324,14 @@ def test_what_a_mail_is_about_may_have_been_shown_before(shop: Path, tmp_path: P
     newsletter, due = tmp_path / "newsletter.csv", tmp_path / "due.csv"
     everyone = ("--repeat", "include", "-n", 4)
     assert run(*export(shop, newsletter, *everyone)) == 0
-    seen = {row["customer_id"]: {row[f"rec_{rank}_id"] for rank in range(1, 5)} for row in rows_of(newsletter)}
-    assert run(*export(shop, due, "--audience", "replenishment", *everyone, "--not-again", newsletter)) == 0
+    seen = {
+        row["customer_id"]: {row[f"rec_{rank}_id"] for rank in range(1, 5)}
+        for row in rows_of(newsletter)
+    }
+    assert (
+        run(*export(shop, due, "--audience", "replenishment", *everyone, "--not-again", newsletter))
+        == 0
+    )
     rows = rows_of(due)
     assert any(row["rec_1_id"] in seen[row["customer_id"]] for row in rows)
     assert run(*export(shop, newsletter, *everyone, "--not-again", newsletter)) == 0

@@ -64,7 +64,9 @@ def test_what_was_scored_is_told_by_method_with_intervals() -> None:
     assert "served 0.7500 0.500–1.000 0.5000 0.250–0.750" in text
     assert "shown: 25.0% of the products, novelty 6.5 bits, 12.5% of slots filled" in text
     assert "Recall@10 by history: 1 to 4 lines 0.750" in text
-    assert "Bundles, given basket: hit@10 0.2500 per order, 0.3000 per product, 1,234 orders" in text
+    assert (
+        "Bundles, given basket: hit@10 0.2500 per order, 0.3000 per product, 1,234 orders" in text
+    )
 
 
 def test_versions_are_listed_with_the_active_one_and_what_they_scored() -> None:
@@ -92,4 +94,8 @@ def test_without_an_evaluation_there_are_no_figures() -> None:
 
 
 def test_days_are_told_in_utc() -> None:
-    assert [day(moment(0)), day(moment(1) - 1), day(-1)] == ["2025-01-01", "2025-01-01", "1969-12-31"]
+    assert [day(moment(0)), day(moment(1) - 1), day(-1)] == [
+        "2025-01-01",
+        "2025-01-01",
+        "1969-12-31",
+    ]

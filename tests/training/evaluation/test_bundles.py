@@ -22,16 +22,29 @@ def order(customer: str, products: tuple[str, ...], day: float) -> list[Line]:
     return [Line(customer, product, day, f"{customer} {day} {products[0]}") for product in products]
 
 
-def rates(root: Path, *baskets: tuple[str, ...], always: tuple[str, ...] = (), **options: int) -> Rates:
+def rates(
+    root: Path, *baskets: tuple[str, ...], always: tuple[str, ...] = (), **options: int
+) -> Rates:
     """Hit rates for these orders, placed after the cut in a shop that sold breakfasts and tools before it.
 
     `always`: what stood in every order before the cut.
     """
     config = EvaluationConfig(test_days=10, **options)
-    lines = [line for n in range(25) for kit in (BREAKFAST, TOOLS) for line in order(f"c{n:02}", kit + always, n)]
+    lines = [
+        line
+        for n in range(25)
+        for kit in (BREAKFAST, TOOLS)
+        for line in order(f"c{n:02}", kit + always, n)
+    ]
     lines += order("c00", ("rare", *always), 1)
-    lines += [line for n in range(25) for line in order(f"c{n:02}", ("bread",), 60)]  # someone to ask about, no basket
-    lines += [line for number, basket in enumerate(baskets) for line in order(f"guest {number}", basket, 59)]
+    lines += [
+        line for n in range(25) for line in order(f"c{n:02}", ("bread",), 60)
+    ]  # someone to ask about, no basket
+    lines += [
+        line
+        for number, basket in enumerate(baskets)
+        for line in order(f"guest {number}", basket, 59)
+    ]
     parts = split(small_purchases(lines, SHELF), config)
     assert parts is not None
     twin = write_twin(root, trained(parts.past).model, parts.past, SMALL)
@@ -64,13 +77,17 @@ def test_a_product_of_every_order_completes_no_basket_and_makes_no_bundle(tmp_pa
 
 def test_only_the_first_k_count(tmp_path: Path) -> None:
     # Given bread and hammer, four products are tied alike; the two that are hidden in turn are not both the first.
-    assert rates(tmp_path, ("bread", "hammer", "butter", "nails"), k=4)["basket"]["per product"] == 1
+    assert (
+        rates(tmp_path, ("bread", "hammer", "butter", "nails"), k=4)["basket"]["per product"] == 1
+    )
     assert rates(tmp_path, ("bread", "hammer", "butter", "nails"), k=1)["basket"]["per product"] < 1
 
 
 def test_small_large_and_unlearned_orders_are_not_asked_about(tmp_path: Path) -> None:
     two_that_count = ("bread", "jam", "rare")
-    found = rates(tmp_path, BREAKFAST, ("bread", "jam"), BREAKFAST + TOOLS, two_that_count, largest_order=5)
+    found = rates(
+        tmp_path, BREAKFAST, ("bread", "jam"), BREAKFAST + TOOLS, two_that_count, largest_order=5
+    )
     assert found["basket"]["orders"] == 1
 
 

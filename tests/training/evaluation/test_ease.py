@@ -38,19 +38,29 @@ def literal(x: NDArray[np.float64], regularization: float) -> NDArray[np.float64
 
 def test_two_products_by_hand() -> None:
     # XᵀX + I = [[2, 1], [1, 3]] for bread and milk; its inverse is [[3, -1], [-1, 2]] / 5.
-    ease, shop = fitted([Line("anna", "milk", 5), Line("anna", "bread", 5), Line("ben", "milk", 5)], day=5)
+    ease, shop = fitted(
+        [Line("anna", "milk", 5), Line("anna", "bread", 5), Line("ben", "milk", 5)], day=5
+    )
     assert told(ease, shop, "anna") == pytest.approx({"bread": 1 / 3, "milk": 1 / 2}, abs=1e-6)
     assert told(ease, shop, "ben") == pytest.approx({"bread": 1 / 3, "milk": 0}, abs=1e-6)
 
 
-def test_a_purchase_of_two_half_lives_ago_counts_half_and_two_of_the_same_day_the_root_of_two() -> None:
-    lines = [Line("anna", "milk", 0), Line("ben", "milk", 20, "first"), Line("ben", "milk", 20, "second")]
+def test_a_purchase_of_two_half_lives_ago_counts_half_and_two_of_the_same_day_the_root_of_two() -> (
+    None
+):
+    lines = [
+        Line("anna", "milk", 0),
+        Line("ben", "milk", 20, "first"),
+        Line("ben", "milk", 20, "second"),
+    ]
     ease, _ = fitted(lines, day=20)
     assert ease.bought.toarray().ravel() == pytest.approx([0.5, 2**0.5])
 
 
 @pytest.mark.parametrize(("customers", "products"), [(30, 8), (8, 30), (9, 9)])
-def test_scores_are_those_of_the_paper_whether_customers_or_products_are_fewer(customers: int, products: int) -> None:
+def test_scores_are_those_of_the_paper_whether_customers_or_products_are_fewer(
+    customers: int, products: int
+) -> None:
     x = np.random.default_rng(3).random((customers, products)) < 0.4
     x[:, 0] = x[0] = True
     lines = [Line(f"c{user:02}", f"p{item:02}", 5) for user, item in np.argwhere(x)]
@@ -62,12 +72,19 @@ def test_scores_are_those_of_the_paper_whether_customers_or_products_are_fewer(c
 
 def test_products_that_do_not_count_and_guests_say_nothing() -> None:
     lines = [Line("anna", "milk", 5), Line("anna", "bread", 5), Line("ben", "milk", 5)]
-    more = [*lines, Line("anna", "rare", 5), Line("", "milk", 5, "a guest's"), Line("", "bread", 5, "a guest's")]
+    more = [
+        *lines,
+        Line("anna", "rare", 5),
+        Line("", "milk", 5, "a guest's"),
+        Line("", "bread", 5, "a guest's"),
+    ]
     purchases = small_purchases(more)
     countable = np.array([name != "rare" for name in purchases.product_ids])
     ease = fit_ease(purchases, countable, moment(5), PLAIN)
     without, shop = fitted(lines, day=5)
-    assert told(ease, purchases, "anna") == pytest.approx({**told(without, shop, "anna"), "rare": 0}, abs=1e-6)
+    assert told(ease, purchases, "anna") == pytest.approx(
+        {**told(without, shop, "anna"), "rare": 0}, abs=1e-6
+    )
 
 
 def test_of_someone_who_bought_nothing_nothing_is_expected() -> None:
@@ -98,8 +115,12 @@ def test_of_too_many_products_the_most_bought_are_kept() -> None:
     assert kept.tolist() == [*range(LARGEST - 1), LARGEST]
 
 
-@pytest.mark.parametrize(("customers", "products"), [(LARGEST, LARGEST + 1), (LARGEST + 1, LARGEST)])
-def test_all_products_are_kept_where_they_or_the_customers_are_few_enough(customers: int, products: int) -> None:
+@pytest.mark.parametrize(
+    ("customers", "products"), [(LARGEST, LARGEST + 1), (LARGEST + 1, LARGEST)]
+)
+def test_all_products_are_kept_where_they_or_the_customers_are_few_enough(
+    customers: int, products: int
+) -> None:
     shop = crowd(customers, products)
     assert len(kept_products(shop, everything(shop))) == products
 

@@ -8,13 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.ranking.learned_ranker import LearnedRanker
+from models.model import LearnedRanker
 from models.recommender import Recommender
 from models.rules.filters import Repeat
 from models.rules.shop_rules import ProductSelector, RuleKind, ShopRule
 from models.slate import SlateRequest, Source
 from models.trees import Trees
-from tests.support.shop import SMALL, Line, Product, moment, small_purchases, small_shop_purchases, trained
+from tests.support.shop import (
+    SMALL,
+    Line,
+    Product,
+    moment,
+    small_purchases,
+    small_shop_purchases,
+    trained,
+)
 from training.config import EvaluationConfig
 from training.evaluation.evaluate import Evaluation, evaluate
 from training.evaluation.evaluate_customers import PROPOSERS
@@ -58,7 +66,9 @@ def evaluated(shop: tuple[Split, Recommender], twin: Path) -> Evaluation:
     return evaluate(twin, shop[0], CONFIG, bundles={}, processes=1, on_progress=ignore)
 
 
-def shown(shop: tuple[Split, Recommender], task: str) -> list[tuple[int, list[int], frozenset[int], int]]:
+def shown(
+    shop: tuple[Split, Recommender], task: str
+) -> list[tuple[int, list[int], frozenset[int], int]]:
     """(user, slate, targets, filled) of everyone who is asked about in a task."""
     recommender, found = shop[1], []
     for user, request, targets in asked(shop, task):
@@ -68,13 +78,17 @@ def shown(shop: tuple[Split, Recommender], task: str) -> list[tuple[int, list[in
     return found
 
 
-def asked(shop: tuple[Split, Recommender], task: str) -> list[tuple[int, SlateRequest, frozenset[int]]]:
+def asked(
+    shop: tuple[Split, Recommender], task: str
+) -> list[tuple[int, SlateRequest, frozenset[int]]]:
     """(user, what is asked for them, targets) of everyone with targets in a task."""
     parts, recommender = shop
     request = SlateRequest(n=5, as_of=parts.cut, repeat=REPEATS[task])
     wanted = parts.targets if task == "all" else parts.discoveries
     everyone = zip(parts.users.tolist(), wanted, strict=True)
-    return [(user, recommender.at_home(user, request), targets) for user, targets in everyone if targets]
+    return [
+        (user, recommender.at_home(user, request), targets) for user, targets in everyone if targets
+    ]
 
 
 def test_what_the_rules_of_the_shop_cost_is_measured_beside_what_is_served_without_them(
@@ -85,12 +99,16 @@ def test_what_the_rules_of_the_shop_cost_is_measured_beside_what_is_served_witho
         ShopRule("toys", RuleKind.PIN, ProductSelector(("kite",))),
         ShopRule("no bread", RuleKind.EXCLUDE, ProductSelector(category="bakery")),
     )
-    ruled = evaluate(twin, shop[0], CONFIG, bundles={}, processes=1, on_progress=ignore, rules=rules)
+    ruled = evaluate(
+        twin, shop[0], CONFIG, bundles={}, processes=1, on_progress=ignore, rules=rules
+    )
     recommender = shop[1]
     for task in ("all", "discovery"):
         np.testing.assert_array_equal(ruled.values[task][SERVED], evaluated.values[task][SERVED])
         for row, (user, request, targets) in enumerate(asked(shop, task)):
-            slots = recommender.slate(recommender.case(user, request), replace(request, rules=rules)).slots
+            slots = recommender.slate(
+                recommender.case(user, request), replace(request, rules=rules)
+            ).slots
             hits = len({slot.item for slot in slots} & targets)
             assert ruled.values[task][RULED][row][0] == pytest.approx(hits / min(5, len(targets)))
         recall = {method: ruled.scores[task][method]["recall"].value for method in (SERVED, RULED)}
@@ -107,7 +125,8 @@ def test_recall_and_ndcg_are_the_literal_ones(
         best = min(5, len(targets))
         recalls.append(len(hits) / best)
         gains.append(
-            sum(1 / math.log2(rank + 1) for rank in hits) / sum(1 / math.log2(rank + 1) for rank in range(1, best + 1))
+            sum(1 / math.log2(rank + 1) for rank in hits)
+            / sum(1 / math.log2(rank + 1) for rank in range(1, best + 1))
         )
     scores = evaluated.scores[task][SERVED]
     assert 0 < scores["recall"].value == pytest.approx(sum(recalls) / len(recalls))
@@ -130,7 +149,9 @@ def test_coverage_novelty_and_fills_are_the_literal_ones(
     surprise = [-math.log2((lines[item] + 1) / (sum(lines) + len(lines))) for item in every]
     assert evaluated.coverage[task] == len(set(every)) / sum(parts.countable.tolist())
     assert evaluated.novelty[task] == pytest.approx(sum(surprise) / len(surprise))
-    assert evaluated.filled[task] == pytest.approx(sum(filled for *_, filled in slates) / len(every))
+    assert evaluated.filled[task] == pytest.approx(
+        sum(filled for *_, filled in slates) / len(every)
+    )
 
 
 def test_customers_are_grouped_by_how_much_they_bought_before_the_cut(
@@ -138,7 +159,9 @@ def test_customers_are_grouped_by_how_much_they_bought_before_the_cut(
 ) -> None:
     past = shop[0].past
     names = {1: "1 to 4 lines", 5: "5 to 19 lines", 20: "20 to 99 lines", 100: "100 lines and more"}
-    sizes = {user: int(((past.user == user) & (past.kind == 0)).sum()) for user in shop[0].users.tolist()}
+    sizes = {
+        user: int(((past.user == user) & (past.kind == 0)).sum()) for user in shop[0].users.tolist()
+    }
     check_groups(shop, evaluated, evaluated.by_length["all"], names, sizes)
 
 
@@ -146,9 +169,18 @@ def test_customers_are_grouped_by_how_many_orders_they_placed_in_the_four_weeks_
     shop: tuple[Split, Recommender], evaluated: Evaluation
 ) -> None:
     parts = shop[0]
-    names = {0: "no orders", 1: "1 order", 2: "2 to 3 orders", 4: "4 to 7 orders", 8: "8 orders and more"}
+    names = {
+        0: "no orders",
+        1: "1 order",
+        2: "2 to 3 orders",
+        4: "4 to 7 orders",
+        8: "8 orders and more",
+    }
     lately = (parts.past.kind == 0) & (parts.past.time >= parts.cut - 28 * 86_400)
-    sizes = {user: len(set(parts.past.order[lately & (parts.past.user == user)])) for user in parts.users.tolist()}
+    sizes = {
+        user: len(set(parts.past.order[lately & (parts.past.user == user)]))
+        for user in parts.users.tolist()
+    }
     assert len(evaluated.by_activity["all"]) > 1
     check_groups(shop, evaluated, evaluated.by_activity["all"], names, sizes)
 
@@ -168,11 +200,15 @@ def check_groups(
     several = {name: values for name, values in groups.items() if len(values) > 1}
     assert [group.name for group in found] == list(several)
     assert [group.customers for group in found] == [len(values) for values in several.values()]
-    assert [group.recall.value for group in found] == pytest.approx([np.mean(values) for values in several.values()])
+    assert [group.recall.value for group in found] == pytest.approx(
+        [np.mean(values) for values in several.values()]
+    )
 
 
 @pytest.mark.parametrize("task", ["all", "discovery"])
-def test_what_each_source_found_is_counted(shop: tuple[Split, Recommender], evaluated: Evaluation, task: str) -> None:
+def test_what_each_source_found_is_counted(
+    shop: tuple[Split, Recommender], evaluated: Evaluation, task: str
+) -> None:
     recommender, customers = shop[1], asked(shop, task)
     rows: dict[str, list[tuple[float, float, float]]] = {name: [] for name in PROPOSERS}
     together = []
@@ -190,7 +226,9 @@ def test_what_each_source_found_is_counted(shop: tuple[Split, Recommender], eval
     assert [source.name for source in found.sources] == list(PROPOSERS)
     for source in found.sources:
         expected = np.mean(rows[source.name], axis=0).tolist()
-        assert [source.candidates, source.recall, source.unique] == pytest.approx(expected), source.name
+        assert [source.candidates, source.recall, source.unique] == pytest.approx(expected), (
+            source.name
+        )
     assert [found.per_customer, found.recall] == pytest.approx(np.mean(together, axis=0).tolist())
     assert found.recall > 0.5
 
@@ -211,7 +249,9 @@ def test_what_was_promised_stands_beside_what_was_bought(
     assert sum(found.candidates * found.predicted for found in bins) == pytest.approx(sum(promised))
     assert sum(found.candidates * found.bought for found in bins) == pytest.approx(sum(bought))
     assert [found.predicted for found in bins] == sorted(found.predicted for found in bins)
-    last = [(chance, hit) for chance, hit in zip(promised, bought, strict=True) if chance >= 10**-0.2]
+    last = [
+        (chance, hit) for chance, hit in zip(promised, bought, strict=True) if chance >= 10**-0.2
+    ]
     assert bins[-1].candidates == len(last)
     assert bins[-1].bought == pytest.approx(np.mean([hit for _, hit in last]))
 
@@ -220,11 +260,15 @@ def test_a_blend_promises_nothing(tmp_path: Path) -> None:
     assert measured(loyal_shop(), tmp_path).calibration == {"all": ()}
 
 
-def test_what_a_limit_to_a_category_costs_is_measured_on_slates_that_keep_to_it(evaluated: Evaluation) -> None:
+def test_what_a_limit_to_a_category_costs_is_measured_on_slates_that_keep_to_it(
+    evaluated: Evaluation,
+) -> None:
     free, *limited = evaluated.diversity
     assert free.name == "no limit"
     # With slates of five, at most 5, 3 and 2 of ten are at most 3, 2 and 1 of a category.
-    assert [found.name for found in limited] == [f"at most {limit} of a category" for limit in (5, 3, 2)]
+    assert [found.name for found in limited] == [
+        f"at most {limit} of a category" for limit in (5, 3, 2)
+    ]
     assert [found.categories for found in evaluated.diversity] == sorted(
         found.categories for found in evaluated.diversity
     )
@@ -244,10 +288,14 @@ def test_slates_of_other_methods_are_measured_beside_ours(
     )
     nothing = np.full((len(parts.users), 5), -1)
     rivals = {"clairvoyant": (clairvoyant[0], clairvoyant[1]), "beginner": (nothing, nothing)}
-    found = evaluate(twin, parts, CONFIG, bundles={}, processes=1, on_progress=ignore, rivals=rivals)
+    found = evaluate(
+        twin, parts, CONFIG, bundles={}, processes=1, on_progress=ignore, rivals=rivals
+    )
     for task in ("all", "discovery"):
         targets = [wanted for _, _, wanted in asked(shop, task)]
-        assert found.values[task]["clairvoyant"][:, 0].tolist() == [1 / min(5, len(wanted)) for wanted in targets]
+        assert found.values[task]["clairvoyant"][:, 0].tolist() == [
+            1 / min(5, len(wanted)) for wanted in targets
+        ]
         assert found.scores[task]["clairvoyant"]["hits"].value == pytest.approx(1)
         assert found.values[task]["beginner"].max() == 0
         assert found.scores[task][SERVED] == evaluated.scores[task][SERVED]
@@ -257,7 +305,9 @@ def test_two_processes_count_what_one_counts(
     shop: tuple[Split, Recommender], twin: Path, evaluated: Evaluation
 ) -> None:
     parts, _ = shop
-    many = np.tile(np.arange(len(parts.users)), 3)  # everyone three times, so that there is work for two
+    many = np.tile(
+        np.arange(len(parts.users)), 3
+    )  # everyone three times, so that there is work for two
     threefold = Split(
         parts.cut,
         parts.past,
@@ -268,7 +318,14 @@ def test_two_processes_count_what_one_counts(
         [parts.discoveries[place] for place in many],
     )
     steps: list[tuple[int, int]] = []
-    both = evaluate(twin, threefold, CONFIG, bundles={}, processes=2, on_progress=lambda *step: steps.append(step))
+    both = evaluate(
+        twin,
+        threefold,
+        CONFIG,
+        bundles={},
+        processes=2,
+        on_progress=lambda *step: steps.append(step),
+    )
     for task, methods in evaluated.values.items():
         for method, values in methods.items():
             np.testing.assert_array_equal(both.values[task][method], np.tile(values, (3, 1)))
@@ -280,15 +337,23 @@ def test_a_model_that_is_a_week_old_is_measured_at_the_later_moment(
     shop: tuple[Split, Recommender], twin: Path, evaluated: Evaluation
 ) -> None:
     later = shop[0].cut + 7 * 86_400
-    stale = evaluate(twin, shop[0], CONFIG, bundles={}, processes=1, on_progress=ignore, as_of=later)
+    stale = evaluate(
+        twin, shop[0], CONFIG, bundles={}, processes=1, on_progress=ignore, as_of=later
+    )
     assert (stale.as_of, stale.cut) == (later, shop[0].cut)
     assert stale.customers("all") == evaluated.customers("all")
 
 
 def loyal_shop(in_stock: bool = True, until_day: float | None = None) -> Purchases:
     """Twenty-five customers who buy the same product, each their own, every ten days."""
-    lines = [Line(f"c{number:02}", f"p{number:02}", 10 * time) for number in range(25) for time in range(11)]
-    products = [Product(f"p{number:02}", in_stock=in_stock, until_day=until_day) for number in range(25)]
+    lines = [
+        Line(f"c{number:02}", f"p{number:02}", 10 * time)
+        for number in range(25)
+        for time in range(11)
+    ]
+    products = [
+        Product(f"p{number:02}", in_stock=in_stock, until_day=until_day) for number in range(25)
+    ]
     return small_purchases(lines, products)
 
 
@@ -306,13 +371,21 @@ def test_customers_who_buy_nothing_new_make_no_task_of_discovery(tmp_path: Path)
 
 
 def test_a_shop_that_is_sold_out_today_is_measured_as_if_it_were_not(tmp_path: Path) -> None:
-    full, empty = (measured(loyal_shop(in_stock), tmp_path / f"{in_stock}") for in_stock in (True, False))
+    full, empty = (
+        measured(loyal_shop(in_stock), tmp_path / f"{in_stock}") for in_stock in (True, False)
+    )
     assert empty.scores == full.scores
     assert empty.scores["all"][SERVED]["recall"].value == 1
 
 
-def test_a_shop_that_had_closed_before_the_cut_shows_nothing_and_has_figures_all_the_same(tmp_path: Path) -> None:
+def test_a_shop_that_had_closed_before_the_cut_shows_nothing_and_has_figures_all_the_same(
+    tmp_path: Path,
+) -> None:
     evaluation = measured(loyal_shop(until_day=50), tmp_path)
     assert evaluation.scores["all"][SERVED]["recall"].value == 0
-    assert (evaluation.coverage, evaluation.novelty, evaluation.filled) == ({"all": 0}, {"all": 0}, {"all": 0})
+    assert (evaluation.coverage, evaluation.novelty, evaluation.filled) == (
+        {"all": 0},
+        {"all": 0},
+        {"all": 0},
+    )
     assert evaluation.cut == moment(100) - 28 * 86_400

@@ -5,13 +5,24 @@ import pytest
 
 from training.evaluation.evaluate import Evaluation
 from training.evaluation.gate import GateComparison, compare
-from training.evaluation.methods import BASELINES, OWN_PURCHASES, POPULARITY, RECENT_POPULARITY, SERVED
+from training.evaluation.methods import (
+    BASELINES,
+    OWN_PURCHASES,
+    POPULARITY,
+    RECENT_POPULARITY,
+    SERVED,
+)
 from training.evaluation.metrics import Mean
 
 
 def evaluation(task: str = "all", **recalls: list[float]) -> Evaluation:
     """Recall of 40 customers by method; baselines that are not named are at 0."""
-    names = {"served": SERVED, "popularity": POPULARITY, "recent": RECENT_POPULARITY, "own": OWN_PURCHASES}
+    names = {
+        "served": SERVED,
+        "popularity": POPULARITY,
+        "recent": RECENT_POPULARITY,
+        "own": OWN_PURCHASES,
+    }
     values = {names[name]: np.array([recall, recall]).T for name, recall in recalls.items()}
     values = {name: np.zeros((len(recalls["served"]), 2)) for name in BASELINES} | values
     return Evaluation(0, 0, 10, {task: values}, {}, {}, {}, {}, {}, {}, {}, {}, (), {})
@@ -30,7 +41,10 @@ def test_a_version_as_good_as_all_others_passes() -> None:
 
 def test_a_version_worse_than_what_simply_sells_is_refused_and_told_by_how_much() -> None:
     (refusal,) = refusals(evaluation(served=[0.25] * 40, popularity=[0.5] * 40))
-    assert refusal == "all: Recall 0.2500 below popularity (interval of the difference -0.2500 to -0.2500)"
+    assert (
+        refusal
+        == "all: Recall 0.2500 below popularity (interval of the difference -0.2500 to -0.2500)"
+    )
 
 
 def test_a_version_better_than_every_baseline_but_worse_than_the_active_one_is_refused() -> None:
@@ -64,7 +78,9 @@ def test_every_task_is_compared_with_three_baselines_and_the_active_version() ->
 
 @pytest.mark.parametrize(("customers", "found"), [(19, 0), (20, 1)])
 def test_a_handful_of_customers_cannot_refuse_a_version(customers: int, found: int) -> None:
-    assert len(refusals(evaluation(served=[0.0] * customers, popularity=[1.0] * customers))) == found
+    assert (
+        len(refusals(evaluation(served=[0.0] * customers, popularity=[1.0] * customers))) == found
+    )
 
 
 @pytest.mark.parametrize(("high", "worse"), [(-0.001, True), (0.0, False), (0.1, False)])

@@ -6,13 +6,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.ranking.learned_ranker import LearnedRanker
+from models.model import LearnedRanker
 from models.recommender import Recommender
 from models.rules.filters import Repeat
 from models.settings import DiversitySettings
 from models.slate import SlateRequest
 from models.trees import Trees
-from tests.support.shop import Line, Product, moment, names, small_purchases, small_shop_purchases, trained
+from tests.support.shop import (
+    Line,
+    Product,
+    moment,
+    names,
+    small_purchases,
+    small_shop_purchases,
+    trained,
+)
 from training.evaluation.methods import (
     AUTO,
     BASELINES,
@@ -74,7 +82,9 @@ def test_own_purchases_are_what_they_bought_most_and_lately_and_nothing_else() -
 
 def test_equal_own_purchases_stand_in_the_order_of_what_sells() -> None:
     lines = [Line("anna", "apple", 1), Line("anna", "pear", 1)]
-    shop = trained(small_purchases([*lines, *(Line(f"c{number}", "pear", 2) for number in range(3))]))
+    shop = trained(
+        small_purchases([*lines, *(Line(f"c{number}", "pear", 2) for number in range(3))])
+    )
     everything, _ = answers(shop, 0, moment(2), 10)
     assert told(OWN_PURCHASES, everything, shop) == ["pear", "apple"]
 
@@ -101,9 +111,12 @@ def test_slots_that_only_popularity_of_old_could_fill_are_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("task", "repeat", "method"), [(0, Repeat.INCLUDE, SERVED), (0, Repeat.AUTO, AUTO), (1, Repeat.EXCLUDE, SERVED)]
+    ("task", "repeat", "method"),
+    [(0, Repeat.INCLUDE, SERVED), (0, Repeat.AUTO, AUTO), (1, Repeat.EXCLUDE, SERVED)],
 )
-def test_what_is_measured_is_what_a_customer_is_served(task: int, repeat: Repeat, method: str) -> None:
+def test_what_is_measured_is_what_a_customer_is_served(
+    task: int, repeat: Repeat, method: str
+) -> None:
     for user in range(0, 54, 5):
         answer = answers(SHOP, user, END, 10)[task]
         served = SHOP.recommend(SHOP.model.customers.ids[user], SlateRequest(repeat=repeat))
@@ -117,32 +130,50 @@ def test_each_source_alone_is_its_candidates_in_the_order_of_what_it_says() -> N
         own[case.pairs.item] = case.pairs.long
         says: dict[str, Sequence[float]] = {
             "source: own purchases": own.tolist(),
-            "source: factors (ALS)": case.evidence.affinity.of(np.arange(len(SHOP.catalogue))).tolist(),
-            "source: item neighbours": case.evidence.neighbours.of(np.arange(len(SHOP.catalogue))).tolist(),
+            "source: factors (ALS)": case.evidence.affinity.of(
+                np.arange(len(SHOP.catalogue))
+            ).tolist(),
+            "source: item neighbours": case.evidence.neighbours.of(
+                np.arange(len(SHOP.catalogue))
+            ).tolist(),
             "source: recent sales": case.demand.popularity.recent.tolist(),
         }
         for answer in answers(SHOP, user, END, 5):
             for method, scores in says.items():
                 shown = answer.items[method].tolist()
-                assert shown == sorted(shown, key=lambda item: (-np.float32(np.log1p(scores[item] / 0.01)), item))
+                assert shown == sorted(
+                    shown, key=lambda item: (-np.float32(np.log1p(scores[item] / 0.01)), item)
+                )
                 assert all(scores[item] > 0 for item in shown)
 
 
 def test_only_the_task_of_everything_asks_what_is_served_with_repeats_in_their_time() -> None:
     everything, new = of_anna()
-    assert set(everything.items) == set(METHODS) - {RULED} == {SERVED, AUTO, BLEND, *SOURCES, *BASELINES}
+    assert (
+        set(everything.items)
+        == set(METHODS) - {RULED}
+        == {SERVED, AUTO, BLEND, *SOURCES, *BASELINES}
+    )
     assert set(new.items) == set(METHODS) - {AUTO, RULED}
 
 
-def test_the_blend_is_what_would_be_served_had_nothing_been_learned_and_were_nothing_too_much_alike() -> None:
+def test_the_blend_is_what_would_be_served_had_nothing_been_learned_and_were_nothing_too_much_alike() -> (
+    None
+):
     """A lesson that turns every slate upside down: the blend stays what it was."""
     backwards = LearnedRanker(np.float32([-1, -1]), np.float32([0, 0]), Trees.of([], [[0.0]]))
     settings = replace(SHOP.settings, diversity=DiversitySettings(category=10))
     plain = Recommender(SHOP.manifest, SHOP.model, settings)
     taught = Recommender(SHOP.manifest, replace(SHOP.model, lesson=backwards), settings)
     for user in range(0, 54, 5):
-        for learned, blended in zip(answers(taught, user, END, 5), answers(plain, user, END, 5), strict=True):
-            assert told(BLEND, learned, SHOP) == told(BLEND, blended, SHOP) == told(SERVED, blended, SHOP)
+        for learned, blended in zip(
+            answers(taught, user, END, 5), answers(plain, user, END, 5), strict=True
+        ):
+            assert (
+                told(BLEND, learned, SHOP)
+                == told(BLEND, blended, SHOP)
+                == told(SERVED, blended, SHOP)
+            )
             assert told(SERVED, learned, SHOP) != told(BLEND, learned, SHOP)
 
 

@@ -33,7 +33,9 @@ def cut(purchases: Purchases, days: int) -> tuple[Split, Purchases]:
     return parts, purchases
 
 
-def shown(slates: NDArray[np.int64], parts: Split, purchases: Purchases, customer: str) -> list[str]:
+def shown(
+    slates: NDArray[np.int64], parts: Split, purchases: Purchases, customer: str
+) -> list[str]:
     slate = slates[parts.users.tolist().index(purchases.customer_ids.find(customer))]
     assert (slate[np.argmin(slate) :] == -1).all() or slate.min() >= 0
     return [purchases.product_ids[item] for item in slate if item >= 0]
@@ -56,7 +58,9 @@ def test_own_purchases_come_first_in_tifu_knn() -> None:
 
 
 @pytest.mark.parametrize("method", RIVALS)
-def test_a_product_bought_twice_is_not_shown_and_a_slate_without_products_is_empty(method: str) -> None:
+def test_a_product_bought_twice_is_not_shown_and_a_slate_without_products_is_empty(
+    method: str,
+) -> None:
     rare = [Line("anna", "rare", 20), Line("ben", "rare", 20), Line("ben", "milk", 20)]
     parts, purchases = corner_shop(*rare, Line("anna", "milk", 95), Line("ben", "milk", 95))
     everything, new = rival_slates(parts, 5)[method]
@@ -89,17 +93,27 @@ def test_what_was_only_looked_at_is_new(method: str) -> None:
 def test_what_was_bought_after_the_cut_changes_no_slate() -> None:
     parts, _ = cut(small_shop_purchases(), 28)
     nothing = replace(parts, future=only(parts.future, np.zeros(len(parts.future), np.bool_)))
-    for found, expected in zip(rival_slates(nothing, 10).values(), rival_slates(parts, 10).values(), strict=True):
+    for found, expected in zip(
+        rival_slates(nothing, 10).values(), rival_slates(parts, 10).values(), strict=True
+    ):
         np.testing.assert_array_equal(found, expected)
 
 
 def test_a_slate_does_not_depend_on_who_else_is_asked_about() -> None:
     customers = [f"c{number:03}" for number in range(CHUNK + 44)]
-    products = [[f"p{number % 7}", f"p{number % 11}", f"p{number % 13}"] for number in range(len(customers))]
-    lines = [Line(one, product, 10) for one, bought in zip(customers, products, strict=True) for product in bought]
+    products = [
+        [f"p{number % 7}", f"p{number % 11}", f"p{number % 13}"] for number in range(len(customers))
+    ]
+    lines = [
+        Line(one, product, 10)
+        for one, bought in zip(customers, products, strict=True)
+        for product in bought
+    ]
     parts, _ = cut(small_purchases([*lines, *(Line(one, "p0", 100) for one in customers)]), 7)
     last = replace(parts, users=parts.users[CHUNK - 1 :])
-    for alone, together in zip(rival_slates(last, 3).values(), rival_slates(parts, 3).values(), strict=True):
+    for alone, together in zip(
+        rival_slates(last, 3).values(), rival_slates(parts, 3).values(), strict=True
+    ):
         for found, expected in zip(alone, together, strict=True):
             np.testing.assert_array_equal(found, expected[CHUNK - 1 :])
 
@@ -108,7 +122,9 @@ def test_a_slate_does_not_depend_on_who_else_is_asked_about() -> None:
 def test_a_shop_whose_customers_bought_nothing_that_counts_has_empty_slates(method: str) -> None:
     lines = [Line("", "milk", day, f"guest {day}") for day in range(3)]
     lines += [Line(customer, customer, 10) for customer in CROWD]
-    parts, _ = cut(small_purchases([*lines, *(Line(customer, "milk", 100) for customer in CROWD)]), 7)
+    parts, _ = cut(
+        small_purchases([*lines, *(Line(customer, "milk", 100) for customer in CROWD)]), 7
+    )
     everything, new = rival_slates(parts, 3)[method]
     assert everything.tolist() == new.tolist() == [[-1, -1, -1]] * 20
 
@@ -128,7 +144,9 @@ def test_of_a_very_large_shop_it_is_said_what_was_left_out() -> None:
     parts, purchases = corner_shop()
     n = MOST_CANDIDATES + 1
     item = (np.arange(n) % (LARGEST + 1)).astype(np.int32)
-    past = replace(only(purchases, np.zeros(n, np.int64)), user=np.arange(n, dtype=np.int32), item=item)
+    past = replace(
+        only(purchases, np.zeros(n, np.int64)), user=np.arange(n, dtype=np.int32), item=item
+    )
     past = replace(past, customer_ids=Ids.of([f"{number:05}" for number in range(n)]))
     assert notes(replace(parts, past=past, countable=np.ones(LARGEST + 1, np.bool_))) == {
         EASE: "the 12,000 most bought products alone",

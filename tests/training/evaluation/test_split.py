@@ -35,7 +35,9 @@ def expected(parts: Split, purchases: Purchases, customer: str) -> tuple[set[str
         return None
     place = parts.users.tolist().index(user)
     names = purchases.product_ids
-    return {names[item] for item in parts.targets[place]}, {names[item] for item in parts.discoveries[place]}
+    return {names[item] for item in parts.targets[place]}, {
+        names[item] for item in parts.discoveries[place]
+    }
 
 
 def test_the_last_days_are_kept_back_and_the_moment_of_the_cut_is_one_of_them() -> None:
@@ -46,15 +48,24 @@ def test_the_last_days_are_kept_back_and_the_moment_of_the_cut_is_one_of_them() 
     assert len(parts.past) + len(parts.future) == len(purchases)
 
 
-def test_visits_and_returns_after_the_last_purchase_do_not_shorten_the_days_that_are_kept_back() -> None:
-    parts, _ = cut(Line("anna", "milk", 106, kind="view"), Line(CROWD[0], "milk", 120, kind="return"))
+def test_visits_and_returns_after_the_last_purchase_do_not_shorten_the_days_that_are_kept_back() -> (
+    None
+):
+    parts, _ = cut(
+        Line("anna", "milk", 106, kind="view"), Line(CROWD[0], "milk", 120, kind="return")
+    )
     assert parts.cut == moment(93)
-    assert expected(*cut(Line("anna", "milk", 5), Line("anna", "milk", 94, kind="view")), "anna") is None
+    assert (
+        expected(*cut(Line("anna", "milk", 5), Line("anna", "milk", 94, kind="view")), "anna")
+        is None
+    )
 
 
 def test_what_was_bought_before_is_a_target_and_what_was_not_is_a_discovery_too() -> None:
     jam = [Line(customer, "jam", 20) for customer in CROWD[:3]]
-    parts, purchases = cut(*jam, Line("anna", "milk", 5), Line("anna", "milk", 95), Line("anna", "jam", 96))
+    parts, purchases = cut(
+        *jam, Line("anna", "milk", 5), Line("anna", "milk", 95), Line("anna", "jam", 96)
+    )
     assert expected(parts, purchases, "anna") == ({"jam", "milk"}, {"jam"})
     assert expected(parts, purchases, CROWD[0]) == ({"milk"}, set())
 
@@ -70,7 +81,11 @@ def test_a_product_counts_once_three_lines_precede_the_cut() -> None:
 
 def test_a_return_neither_makes_a_product_count_nor_is_something_to_expect() -> None:
     lines = [Line(customer, "rare", 20) for customer in CROWD[:2]]
-    lines += [Line(CROWD[0], "rare", 21, kind="return"), Line("anna", "milk", 5), Line("anna", "rare", 95)]
+    lines += [
+        Line(CROWD[0], "rare", 21, kind="return"),
+        Line("anna", "milk", 5),
+        Line("anna", "rare", 95),
+    ]
     parts, purchases = cut(*lines, Line("anna", "milk", 96, kind="return"))
     assert expected(parts, purchases, "anna") is None
 
@@ -83,7 +98,12 @@ def test_a_return_neither_makes_a_product_count_nor_is_something_to_expect() -> 
         [Line("anna", "milk", 5)],
         [Line("anna", "milk", 5), Line("anna", "milk", 95, kind="view")],
     ],
-    ids=["bought nothing before", "only looked before", "bought nothing after", "only looked after"],
+    ids=[
+        "bought nothing before",
+        "only looked before",
+        "bought nothing after",
+        "only looked after",
+    ],
 )
 def test_a_customer_is_asked_about_who_bought_on_both_sides_of_the_cut(lines: list[Line]) -> None:
     parts, purchases = cut(*lines)
@@ -130,7 +150,10 @@ def test_too_little_to_measure_on_is_no_split(lines: list[Line]) -> None:
 
 def test_what_was_not_sold_before_the_cut_had_no_price_that_was_paid_later() -> None:
     products = [Product("jam", price=2.5), Product("milk", price=1.5)]
-    parts = split(small_purchases([*crowd(), Line("anna", "milk", 5), Line("anna", "jam", 95)], products), LAST_WEEK)
+    parts = split(
+        small_purchases([*crowd(), Line("anna", "milk", 5), Line("anna", "jam", 95)], products),
+        LAST_WEEK,
+    )
     assert parts is not None
     prices = dict(zip(parts.past.catalogue.ids, parts.past.catalogue.price.tolist(), strict=True))
     assert prices["milk"] == 1.5
@@ -140,7 +163,9 @@ def test_what_was_not_sold_before_the_cut_had_no_price_that_was_paid_later() -> 
 def test_what_is_sold_out_today_was_there_at_the_cut() -> None:
     jam = [Line(customer, "jam", 20) for customer in CROWD[:3]]
     lines = [*crowd(), *jam, Line("anna", "milk", 5), Line("anna", "jam", 95)]
-    purchases = small_purchases(lines, [Product("jam", in_stock=False), Product("milk", in_stock=False)])
+    purchases = small_purchases(
+        lines, [Product("jam", in_stock=False), Product("milk", in_stock=False)]
+    )
     parts = split(purchases, LAST_WEEK)
     assert parts is not None
     assert expected(parts, purchases, "anna") == ({"jam"}, {"jam"})
@@ -150,8 +175,14 @@ def test_what_is_sold_out_today_was_there_at_the_cut() -> None:
     assert "jam" in names(twin, twin.recommend("anna", SlateRequest()))
     assert names(today, today.recommend("anna", SlateRequest())) == []
     assert not purchases.catalogue.in_stock.any()
-    kept = [field.name for field in fields(purchases.catalogue) if field.name not in ("in_stock", "price")]
-    assert all(getattr(parts.past.catalogue, name) is getattr(purchases.catalogue, name) for name in kept)
+    kept = [
+        field.name
+        for field in fields(purchases.catalogue)
+        if field.name not in ("in_stock", "price")
+    ]
+    assert all(
+        getattr(parts.past.catalogue, name) is getattr(purchases.catalogue, name) for name in kept
+    )
 
 
 def test_a_test_window_longer_than_the_history_is_no_split() -> None:

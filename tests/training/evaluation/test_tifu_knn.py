@@ -18,7 +18,9 @@ from training.evaluation.tifu_knn import (
 from training.fitting.counts import only
 from training.reading.purchases import Purchases
 
-TWO_GROUPS = TifuKnnSettings(basket_decay=0.5, group_decay=0.1, groups=2, neighbours=1, own_weight=0.75)
+TWO_GROUPS = TifuKnnSettings(
+    basket_decay=0.5, group_decay=0.1, groups=2, neighbours=1, own_weight=0.75
+)
 
 
 def everything(purchases: Purchases) -> NDArray[np.bool_]:
@@ -31,14 +33,18 @@ def row(matrix: csr_matrix, purchases: Purchases, customer: str) -> dict[str, fl
     return {name: value for name, value in zip(purchases.product_ids, values, strict=True) if value}
 
 
-def vector(lines: list[Line], settings: TifuKnnSettings = TWO_GROUPS, *, without: str = "") -> dict[str, float]:
+def vector(
+    lines: list[Line], settings: TifuKnnSettings = TWO_GROUPS, *, without: str = ""
+) -> dict[str, float]:
     """Anna's."""
     purchases = small_purchases(lines)
     countable = np.array([name != without for name in purchases.product_ids])
     return row(basket_vectors(purchases, countable, settings), purchases, "anna")
 
 
-def scores(lines: list[Line], settings: TifuKnnSettings = TWO_GROUPS) -> dict[str, dict[str, float]]:
+def scores(
+    lines: list[Line], settings: TifuKnnSettings = TWO_GROUPS
+) -> dict[str, dict[str, float]]:
     """Of every customer, the products above 0."""
     purchases = small_purchases(lines)
     found = fit_tifu_knn(purchases, everything(purchases), settings)
@@ -68,7 +74,9 @@ def test_with_fewer_baskets_than_groups_each_is_a_group() -> None:
 
 
 def test_groups_that_can_be_equal_are() -> None:
-    assert vector(ANNA[:4]) == pytest.approx({"jam": 1 / 4, "milk": (0.5 + 0.1 * 0.5) / 4, "bread": 0.1 / 4})
+    assert vector(ANNA[:4]) == pytest.approx(
+        {"jam": 1 / 4, "milk": (0.5 + 0.1 * 0.5) / 4, "bread": 0.1 / 4}
+    )
 
 
 def test_baskets_are_taken_in_the_order_of_time_and_not_of_their_names() -> None:
@@ -87,17 +95,29 @@ def test_a_basket_of_products_that_do_not_count_is_a_basket() -> None:
 
 
 def test_views_and_returns_and_what_others_bought_change_nobody_s_vector() -> None:
-    others = [Line("", "milk", 2, "a guest's"), Line("ben", "milk", 2), Line("anna", "jam", 9, kind="view")]
-    assert vector([*ANNA, *others, Line("anna", "bread", 9, kind="return")]) == pytest.approx(vector(ANNA))
+    others = [
+        Line("", "milk", 2, "a guest's"),
+        Line("ben", "milk", 2),
+        Line("anna", "jam", 9, kind="view"),
+    ]
+    assert vector([*ANNA, *others, Line("anna", "bread", 9, kind="return")]) == pytest.approx(
+        vector(ANNA)
+    )
 
 
 def test_a_score_mixes_their_own_with_the_mean_of_the_nearest() -> None:
     # One basket each. Ben shares two of three products with Anna, Carl one of two.
     baskets = {"anna": "milk bread", "ben": "milk bread jam", "carl": "milk tea"}
-    lines = [Line(customer, product, 1) for customer, basket in baskets.items() for product in basket.split()]
+    lines = [
+        Line(customer, product, 1)
+        for customer, basket in baskets.items()
+        for product in basket.split()
+    ]
     assert scores(lines)["anna"] == pytest.approx({"milk": 1, "bread": 1, "jam": 0.25})
     everyone = scores(lines, replace(TWO_GROUPS, neighbours=10))
-    assert everyone["anna"] == pytest.approx({"milk": 1, "bread": 0.875, "jam": 0.125, "tea": 0.125})
+    assert everyone["anna"] == pytest.approx(
+        {"milk": 1, "bread": 0.875, "jam": 0.125, "tea": 0.125}
+    )
 
 
 def test_the_nearest_is_who_buys_in_the_same_proportion() -> None:
@@ -115,11 +135,18 @@ def test_the_nearest_is_who_buys_in_the_same_proportion() -> None:
     ]
     evenly = TifuKnnSettings(basket_decay=1, group_decay=1, groups=4, neighbours=1, own_weight=0.75)
     # Cosines of 1 / (√2 · 3/4) = .94 and 1.5 / (√2 · √1.5) = .87
-    assert scores(lines, evenly)["anna"] == pytest.approx({"milk": 0.875, "bread": 0.875, "jam": 0.0625})
+    assert scores(lines, evenly)["anna"] == pytest.approx(
+        {"milk": 0.875, "bread": 0.875, "jam": 0.0625}
+    )
 
 
 def test_who_has_nothing_in_common_with_others_is_left_with_their_own() -> None:
-    lines = [Line("anna", "milk", 1), Line("ben", "bread", 1), Line("carl", "bread", 1), Line("carl", "jam", 1)]
+    lines = [
+        Line("anna", "milk", 1),
+        Line("ben", "bread", 1),
+        Line("carl", "bread", 1),
+        Line("carl", "jam", 1),
+    ]
     found = scores(lines, replace(TWO_GROUPS, neighbours=3))
     assert found["anna"] == pytest.approx({"milk": 0.75})
     assert found["ben"] == pytest.approx({"bread": 1, "jam": 0.25})

@@ -31,17 +31,23 @@ def test_files_of_every_layout_and_format_say_what_they_showed(tmp_path: Path) -
     wide.write_text(
         '"customer_id","count","rec_1_id","rec_1_title","rec_2_id"\n"007",1,"1.0","Bread",\n"ann",2,"2","x","3"\n'
     )
-    long.write_text(json.dumps({"customer_id": "ann", "rank": 1, "product_id": "milk", "score": 0.5}) + "\n")
+    long.write_text(
+        json.dumps({"customer_id": "ann", "rank": 1, "product_id": "milk", "score": 0.5}) + "\n"
+    )
     pq.write_table(pa.table({"customer_id": ["bob", None], "rec_1_id": ["milk", "milk"]}), parquet)
     showed = {("007", "1.0"), ("ann", "2"), ("ann", "3"), ("ann", "milk"), ("bob", "milk")}
     assert pairs(AlreadyShown([wide, long, parquet]).in_files()) == showed
     assert pairs(AlreadyShown().in_files()) == set()
 
 
-@pytest.mark.parametrize("content", ["customer_id,title\nann,Bread\n", "name,rec_1_id\nann,bread\n"])
+@pytest.mark.parametrize(
+    "content", ["customer_id,title\nann,Bread\n", "name,rec_1_id\nann,bread\n"]
+)
 def test_a_file_of_something_else_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "other.csv").write_text(content)
-    with pytest.raises(InputError, match=r"other\.csv: has no customer_id with product_id or rec_1_id"):
+    with pytest.raises(
+        InputError, match=r"other\.csv: has no customer_id with product_id or rec_1_id"
+    ):
         AlreadyShown([tmp_path / "other.csv"]).in_files()
 
 
@@ -62,7 +68,11 @@ def test_a_file_that_was_made_for_nobody_showed_nothing(tmp_path: Path, name: st
             "customer_id,rec_1_id,rec_2_id\nann,bread,milk\nbob,tea\n",
             r"monday\.csv, line 3: .*; 1 of its",
         ),
-        ("monday.csv", 'customer_id,product_id\nann,bread\nann,"tea\nbob,tea\n', r"monday\.csv, line 3: .*; 2 of its"),
+        (
+            "monday.csv",
+            'customer_id,product_id\nann,bread\nann,"tea\nbob,tea\n',
+            r"monday\.csv, line 3: .*; 2 of its",
+        ),
         (
             "monday.ndjson",
             '{"customer_id": "ann", "product_id": "tea"}\n{"customer_id": "a',
@@ -79,7 +89,9 @@ def test_a_file_that_cannot_be_read_whole_is_refused_and_nothing_of_it_is_shown_
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def mailed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def mailed(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """A store after three campaigns: ann got all of them, one in two parts; bob the first."""
     folder = tmp_path_factory.mktemp("store")
     url = new_store(request.param, folder)
@@ -97,15 +109,24 @@ def mailed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         document = json.dumps({"products": told, "also": products[-1:], "before": ["milk"]})
         made = Record(f"r{number}".encode(), name, customer, time, document)
         store.write(lambda change, campaign=campaign: campaigns.put(change, campaign)).result(10)
-        store.write(lambda change, made=made: campaigns.keep(change, made, valid_after=0, erased=0)).result(10)
+        store.write(
+            lambda change, made=made: campaigns.keep(change, made, valid_after=0, erased=0)
+        ).result(10)
     yield url
     store.close()
 
 
-def shown(url: str, count: int, campaign: str = "", clock: int = WEDNESDAY + 1) -> dict[str, set[str]]:
+def shown(
+    url: str, count: int, campaign: str = "", clock: int = WEDNESDAY + 1
+) -> dict[str, set[str]]:
     with opened(url, "--store") as (connection, _), connection.begin():
-        found = pairs(AlreadyShown(campaigns=count, campaign=campaign, clock=clock).in_store(connection))
-    return {name: {product for customer, product in found if customer == name} for name in ("ann", "bob")}
+        found = pairs(
+            AlreadyShown(campaigns=count, campaign=campaign, clock=clock).in_store(connection)
+        )
+    return {
+        name: {product for customer, product in found if customer == name}
+        for name in ("ann", "bob")
+    }
 
 
 @pytest.mark.parametrize(
@@ -123,6 +144,8 @@ def test_the_last_campaigns_are_each_customers_own(
     assert shown(mailed, count) == {"ann": set(ann), "bob": set(bob)}
 
 
-def test_what_this_campaign_shows_now_does_not_count_and_what_it_showed_last_week_does(mailed: str) -> None:
+def test_what_this_campaign_shows_now_does_not_count_and_what_it_showed_last_week_does(
+    mailed: str,
+) -> None:
     assert shown(mailed, 1, "wednesday")["ann"] == {"milk", "soap"}
     assert shown(mailed, 1, "wednesday", WEDNESDAY + 24 * HOUR)["ann"] == {"tea"}

@@ -52,7 +52,10 @@ LINES = [
 
 @pytest.fixture(scope="module")
 def learned() -> Recommender:
-    people = [Customer(f"said{place}", "", (NEVER_ASKED, NEVER_ASKED, one[0])) for place, one in enumerate(SAID)]
+    people = [
+        Customer(f"said{place}", "", (NEVER_ASKED, NEVER_ASKED, one[0]))
+        for place, one in enumerate(SAID)
+    ]
     people += [Customer("weekly", "north"), Customer("gone", "south"), Customer("silent", "south")]
     return trained(small_purchases(LINES, (), people))
 
@@ -64,15 +67,29 @@ def now(learned: Recommender, tmp_path_factory: pytest.TempPathFactory) -> Itera
     store = Store(url, folder / "run")
 
     def happened(change: Change) -> None:
-        told = [("back", "bread", 98.0), ("newcomer", "bread", 99.0), ("stranger", "nonsense", 99.0)]
+        told = [
+            ("back", "bread", 98.0),
+            ("newcomer", "bread", 99.0),
+            ("stranger", "nonsense", 99.0),
+        ]
         for place, (customer, thing, day) in enumerate(told):
-            write(change, [Event(f"e{place}", KINDS.index("purchase"), moment(day), (Sold(thing),), customer)])
+            write(
+                change,
+                [
+                    Event(
+                        f"e{place}", KINDS.index("purchase"), moment(day), (Sold(thing),), customer
+                    )
+                ],
+            )
         write(change, [Event("v", KINDS.index("view"), moment(99), (Sold("bread"),), "looker")])
         consents.strike_out(change, "struck", "bread", moment(99))
         for place, (_, answer, last) in enumerate(SAID):
             if answer != NEVER_ASKED:
                 consents.give(
-                    change, f"said{place}", {PERSONALIZE_EMAIL: answer}, {"store": 9, "model": -9, "same": 0}[last]
+                    change,
+                    f"said{place}",
+                    {PERSONALIZE_EMAIL: answer},
+                    {"store": 9, "model": -9, "same": 0}[last],
                 )
         consents.forget(change, "once", moment(99))
 
@@ -83,17 +100,23 @@ def now(learned: Recommender, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 def those(now: CurrentModel, *filters: str) -> set[str]:
     recipients = everyone(now.recommender.model.customers.ids, now.live)
-    return {one.customer_id for one in chosen(recipients, [filter_of(text) for text in filters], now)}
+    return {
+        one.customer_id for one in chosen(recipients, [filter_of(text) for text in filters], now)
+    }
 
 
-def test_who_bought_in_the_last_days_is_found_in_the_model_and_in_the_store(now: CurrentModel) -> None:
+def test_who_bought_in_the_last_days_is_found_in_the_model_and_in_the_store(
+    now: CurrentModel,
+) -> None:
     assert those(now, "bought:2") == {"newcomer"}
     assert those(now, "bought:3") == {"back", "newcomer", "yearly"}
     assert {"weekly", "fresh"} <= those(now, "bought:9")
     assert "struck" not in those(now, "bought:365")  # they struck out what they bought
 
 
-def test_activity_goes_by_the_customers_own_rhythm_and_everyone_who_bought_is_in_one_class(now: CurrentModel) -> None:
+def test_activity_goes_by_the_customers_own_rhythm_and_everyone_who_bought_is_in_one_class(
+    now: CurrentModel,
+) -> None:
     assert those(now, "activity:new") == {"fresh", "newcomer"}
     assert those(now, "activity:active") == {"weekly", "yearly", "back"}
     assert those(now, "activity:cooling") == {"slower", "twice-a-day"}
@@ -101,24 +124,35 @@ def test_activity_goes_by_the_customers_own_rhythm_and_everyone_who_bought_is_in
 
 
 def test_who_bought_once_is_measured_by_the_shops_usual_interval(now: CurrentModel) -> None:
-    assert usual_interval(now) == 7  # of weekly, slower, gone and back, and 20, 30 and 48 days of the others
+    assert (
+        usual_interval(now) == 7
+    )  # of weekly, slower, gone and back, and 20, 30 and 48 days of the others
 
 
 def test_in_a_shop_where_nobody_bought_twice_a_month_is_usual() -> None:
     bought = [*lines("a", 0), *lines("b", 60), *lines("c", 99), Line("", "bread", 100)]
     recommender = trained(small_purchases(bought))
     quiet = CurrentModel.of(recommender, as_learned(recommender.manifest), YES)
-    found = {activity: those(quiet, f"activity:{activity}") for activity in ("new", "active", "cooling", "lapsed")}
+    found = {
+        activity: those(quiet, f"activity:{activity}")
+        for activity in ("new", "active", "cooling", "lapsed")
+    }
     assert found == {"new": {"c"}, "active": {"b"}, "cooling": set(), "lapsed": {"a"}}
 
 
 @pytest.mark.parametrize("unasked", [YES, NO])
 def test_consent_is_what_the_service_would_hold(now: CurrentModel, unasked: int) -> None:
-    shop = CurrentModel(now.recommender, now.live, unasked, now.as_of, now.rules, now.facts, now.items)
+    shop = CurrentModel(
+        now.recommender, now.live, unasked, now.as_of, now.rules, now.facts, now.items
+    )
     customers = now.recommender.model.customers
     everybody = {one.customer_id for one in everyone(customers.ids, now.live)}
     for name, purpose in (("email", PERSONALIZE_EMAIL), ("web", PERSONALIZE_WEB)):
-        allowed = {one for one in everybody if allows(customers, customers.ids.find(one), purpose, shop.since(one))}
+        allowed = {
+            one
+            for one in everybody
+            if allows(customers, customers.ids.find(one), purpose, shop.since(one))
+        }
         assert those(shop, f"consent:{name}") == allowed
     refused = everybody - those(shop, "consent:email")
     assert ("silent" in refused, "newcomer" in refused) == (unasked == NO, unasked == NO)
@@ -129,8 +163,13 @@ def told_twice(tmp_path_factory: pytest.TempPathFactory) -> CurrentModel:
     """A shop whose file has the orders of local days, and whose service was told of them in UTC, some of them twice."""
     dice, folder = random.Random(7), tmp_path_factory.mktemp("twice")
     bought = [Line("monthly", "bread", 10 + 30 * month, f"m{month}") for month in range(4)]
-    orders = [(f"k{dice.randrange(9)}", dice.uniform(1, 140), f"o{number}" * (number % 9 > 0)) for number in range(80)]
-    bought += [Line(name, f"p{number % 4}", day, order) for number, (name, day, order) in enumerate(orders)]
+    orders = [
+        (f"k{dice.randrange(9)}", dice.uniform(1, 140), f"o{number}" * (number % 9 > 0))
+        for number in range(80)
+    ]
+    bought += [
+        Line(name, f"p{number % 4}", day, order) for number, (name, day, order) in enumerate(orders)
+    ]
     recommender = trained(small_purchases([*bought, Line("", "bread", 142)]))
     store = Store(new_store("sqlite", folder), folder / "run")
 
@@ -141,7 +180,16 @@ def told_twice(tmp_path_factory: pytest.TempPathFactory) -> CurrentModel:
             time = moment(line.day - dice.choice([0.1, 1, 1]))
             write(
                 change,
-                [Event(f"e{place}", KINDS.index("purchase"), time, sold, line.customer, order_id=line.order or None)],
+                [
+                    Event(
+                        f"e{place}",
+                        KINDS.index("purchase"),
+                        time,
+                        sold,
+                        line.customer,
+                        order_id=line.order or None,
+                    )
+                ],
             )
         consents.strike_out(change, "k3", "bread", moment(142))
 
@@ -151,12 +199,16 @@ def told_twice(tmp_path_factory: pytest.TempPathFactory) -> CurrentModel:
     return CurrentModel.of(recommender, live, YES)
 
 
-def test_an_order_that_the_file_and_the_store_date_differently_is_one(told_twice: CurrentModel) -> None:
+def test_an_order_that_the_file_and_the_store_date_differently_is_one(
+    told_twice: CurrentModel,
+) -> None:
     assert "monthly" in those(told_twice, "activity:active")  # 42 days are not 1.5 times 30
 
 
 @pytest.mark.parametrize("day", [30, 70, 142])
-def test_what_counts_as_bought_is_what_slates_are_made_from(told_twice: CurrentModel, day: float) -> None:
+def test_what_counts_as_bought_is_what_slates_are_made_from(
+    told_twice: CurrentModel, day: float
+) -> None:
     learned, live = told_twice.recommender.model, told_twice.live
     names = list(live.customers.ids)
     user, place = learned.customers.ids.find_all(names), live.customers.ids.find_all(names)
@@ -164,7 +216,11 @@ def test_what_counts_as_bought_is_what_slates_are_made_from(told_twice: CurrentM
     for row, name in enumerate(names):
         events = updated_history(learned.histories.of(user[row]), told_twice.since(name))
         times = events.time[(events.kind == PURCHASE) & (events.time <= moment(day))]
-        expected = (times.min(), times.max(), len(np.unique(times // DAY))) if len(times) else (NEVER, NEVER, 0)
+        expected = (
+            (times.min(), times.max(), len(np.unique(times // DAY)))
+            if len(times)
+            else (NEVER, NEVER, 0)
+        )
         assert (found.first[row], found.last[row], found.days[row]) == expected, name
 
 
@@ -172,7 +228,10 @@ def test_consent_given_is_a_yes_that_was_said(now: CurrentModel) -> None:
     given = {
         f"said{place}"
         for place, (learned, told, last) in enumerate(SAID)
-        if (learned if told == NEVER_ASKED or (learned != NEVER_ASKED and last == "model") else told) == YES
+        if (
+            learned if told == NEVER_ASKED or (learned != NEVER_ASKED and last == "model") else told
+        )
+        == YES
     }
     assert those(now, "consent:given") == given
 
@@ -184,11 +243,15 @@ def test_a_market_is_that_of_the_customer(now: CurrentModel) -> None:
 
 
 def test_a_market_of_nobody_is_refused_with_those_that_are_known(now: CurrentModel) -> None:
-    with pytest.raises(InputError, match="--audience market:west: is the market of nobody; known are north, south"):
+    with pytest.raises(
+        InputError, match="--audience market:west: is the market of nobody; known are north, south"
+    ):
         those(now, "market:west")
 
 
-def test_each_recipient_is_looked_at_at_the_moment_of_their_mail_and_keeps_their_place(now: CurrentModel) -> None:
+def test_each_recipient_is_looked_at_at_the_moment_of_their_mail_and_keeps_their_place(
+    now: CurrentModel,
+) -> None:
     names = ["weekly", "unheard-of", "gone", "weekly", "once"]
     moments = [moment(100), moment(100), moment(15), moment(0), moment(61)]
     recipients = Recipients(Strings.of(names), np.array(moments), Strings.of([""] * 5))
@@ -206,24 +269,35 @@ def test_more_recipients_than_are_looked_at_together_are_all_looked_at(now: Curr
 
 
 def test_nobody_is_chosen_of_nobody(now: CurrentModel) -> None:
-    assert list(chosen(everyone(Ids.of([])), [filter_of("bought:9"), filter_of("activity:new")], now)) == []
+    assert (
+        list(chosen(everyone(Ids.of([])), [filter_of("bought:9"), filter_of("activity:new")], now))
+        == []
+    )
 
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("bought", "--audience bought: expected a whole number of days from 1 to 36500, such as bought:90"),
+        (
+            "bought",
+            "--audience bought: expected a whole number of days from 1 to 36500, such as bought:90",
+        ),
         ("bought:0", "--audience bought:0: expected a whole number"),
         ("bought:ten", "--audience bought:ten: expected a whole number"),
         ("bought:²", "--audience bought:²: expected a whole number"),
         ("consent:sms", "--audience consent:sms: expected one of email, web, given"),
         ("market:", "--audience market:: expected the name of a market"),
-        ("activity:asleep", "--audience activity:asleep: expected one of new, active, cooling, lapsed"),
+        (
+            "activity:asleep",
+            "--audience activity:asleep: expected one of new, active, cooling, lapsed",
+        ),
         ("loyal", "--audience loyal: is no filter; known are bought:DAYS, consent:email"),
         ("", "--audience : is no filter"),
     ],
 )
-def test_a_filter_that_cannot_be_read_is_told_with_what_was_expected(text: str, sentence: str) -> None:
+def test_a_filter_that_cannot_be_read_is_told_with_what_was_expected(
+    text: str, sentence: str
+) -> None:
     with pytest.raises(InputError) as error:
         filter_of(text)
     assert str(error.value).startswith(sentence)

@@ -20,25 +20,38 @@ HERE = "https://shop.example"
 @pytest.fixture(scope="module")
 def catalogue() -> Catalogue:
     products = [
-        Product(id="bread", title='Bread, "dark"', price=1.29, currency="EUR", url="/p/bread?size=2"),
+        Product(
+            id="bread", title='Bread, "dark"', price=1.29, currency="EUR", url="/p/bread?size=2"
+        ),
         Product(id="milk", title="Milk", url="https://elsewhere.example/milk"),
         Product(id="salt"),
     ]
-    shop = trained(small_purchases([Line("anna", "bread", 1.0), Line("anna", "salt", 2.0)], products))
+    shop = trained(
+        small_purchases([Line("anna", "bread", 1.0), Line("anna", "salt", 2.0)], products)
+    )
     assert list(shop.catalogue.ids) == ["bread", "milk", "salt"]
     return replace(shop.catalogue, image_url=Strings.of(["b.jpg", "", ""]))
 
 
-def mail(catalogue: Catalogue, customer: str, *products: str, occasion: MailOccasion | None = None) -> RecipientSlate:
+def mail(
+    catalogue: Catalogue, customer: str, *products: str, occasion: MailOccasion | None = None
+) -> RecipientSlate:
     slots = [
-        Slot(catalogue.ids.find(product), 0.5, Source.FACTORS, Reason(ReasonKind.POPULAR, (), f"Try {product}"))
+        Slot(
+            catalogue.ids.find(product),
+            0.5,
+            Source.FACTORS,
+            Reason(ReasonKind.POPULAR, (), f"Try {product}"),
+        )
         for product in products
     ]
     reason = None if products else FallbackReason.NO_CANDIDATES
     return RecipientSlate(customer, Slate(Strategy.PERSONAL, reason, tuple(slots)), occasion)
 
 
-def wide(catalogue: Catalogue, cards: Cards | None, *mails: RecipientSlate, n: int = 2) -> list[dict[str, object]]:
+def wide(
+    catalogue: Catalogue, cards: Cards | None, *mails: RecipientSlate, n: int = 2
+) -> list[dict[str, object]]:
     return table_of(mails, ExportOptions(n, Repeat.AUTO, Layout.WIDE, cards), catalogue).to_pylist()
 
 
@@ -88,7 +101,9 @@ def test_without_cards_there_are_ids_alone(catalogue: Catalogue) -> None:
 
 def test_links_of_a_campaign_tell_the_shop_where_a_visitor_comes_from(catalogue: Catalogue) -> None:
     (row,) = wide(
-        catalogue, Cards(shop_url=HERE, utm_source="news", campaign="spring sale"), mail(catalogue, "anna", "bread")
+        catalogue,
+        Cards(shop_url=HERE, utm_source="news", campaign="spring sale"),
+        mail(catalogue, "anna", "bread"),
     )
     told = "utm_source=news&utm_medium=email&utm_campaign=spring+sale&utm_content=bread"
     assert row["rec_1_url"] == f"{HERE}/p/bread?size=2&{told}"
@@ -100,18 +115,22 @@ def test_a_row_a_product_holds_the_same_card(catalogue: Catalogue) -> None:
         ExportOptions(2, Repeat.AUTO, Layout.LONG, Cards(shop_url=HERE)),
         catalogue,
     ).to_pylist()
-    assert [(row["customer_id"], row["rank"], row["product_id"], row["reason"]) for row in rows] == [
+    assert [
+        (row["customer_id"], row["rank"], row["product_id"], row["reason"]) for row in rows
+    ] == [
         ("anna", 1, "milk", "Try milk"),
         ("anna", 2, "bread", "Try bread"),
     ]
     (card,) = wide(catalogue, Cards(shop_url=HERE), mail(catalogue, "anna", "bread"))
-    assert {name: card[f"rec_1_{name}"] for name in ("title", "price", "price_text", "url", "image_url")} == {
-        name: rows[1][name] for name in ("title", "price", "price_text", "url", "image_url")
-    }
+    assert {
+        name: card[f"rec_1_{name}"] for name in ("title", "price", "price_text", "url", "image_url")
+    } == {name: rows[1][name] for name in ("title", "price", "price_text", "url", "image_url")}
 
 
 @pytest.mark.parametrize("layout", Layout)
-def test_why_a_mail_is_due_and_until_when_stands_in_every_row(catalogue: Catalogue, layout: Layout) -> None:
+def test_why_a_mail_is_due_and_until_when_stands_in_every_row(
+    catalogue: Catalogue, layout: Layout
+) -> None:
     because = MailOccasion((), "You buy bread about every 9 days", moment(3.5))
     one = mail(catalogue, "anna", "bread", occasion=because)
     order = ExportOptions(1, Repeat.AUTO, layout, mailing=MailKind.REPLENISHMENT)
@@ -121,7 +140,9 @@ def test_why_a_mail_is_due_and_until_when_stands_in_every_row(catalogue: Catalog
 
 @pytest.mark.parametrize("layout", Layout)
 @pytest.mark.parametrize("cards", [None, Cards()])
-def test_nobody_has_the_columns_of_everybody(catalogue: Catalogue, layout: Layout, cards: Cards | None) -> None:
+def test_nobody_has_the_columns_of_everybody(
+    catalogue: Catalogue, layout: Layout, cards: Cards | None
+) -> None:
     order = ExportOptions(3, Repeat.AUTO, layout, cards)
     assert table_of([], order, catalogue).schema == order.schema
     assert order.schema.field("customer_id").type == pa.string()

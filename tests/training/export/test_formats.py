@@ -24,7 +24,9 @@ AWKWARD = [
     "",
     "'",
 ]
-SCHEMA = pa.schema([("customer_id", pa.string()), ("rec_1_title", pa.string()), ("rec_1_price", pa.float64())])
+SCHEMA = pa.schema(
+    [("customer_id", pa.string()), ("rec_1_title", pa.string()), ("rec_1_price", pa.float64())]
+)
 
 
 def table(titles: list[str | None], price: float | None = 1.29) -> pa.Table:
@@ -58,7 +60,11 @@ def test_what_is_missing_is_an_empty_cell_in_csv_and_null_in_json_lines(tmp_path
 
 
 def test_json_lines_are_one_flat_object_a_row(tmp_path: Path) -> None:
-    lines = joined(tmp_path, ".ndjson", [table(AWKWARD), table(["last"])]).read_text("utf-8").split("\n")
+    lines = (
+        joined(tmp_path, ".ndjson", [table(AWKWARD), table(["last"])])
+        .read_text("utf-8")
+        .split("\n")
+    )
     rows: list[dict[str, Any]] = [json.loads(line) for line in lines[:-1]]
     assert lines[-1] == ""
     assert [row["rec_1_title"] for row in rows] == [*AWKWARD, "last"]
@@ -66,8 +72,12 @@ def test_json_lines_are_one_flat_object_a_row(tmp_path: Path) -> None:
 
 
 def test_many_parts_are_few_row_groups_of_parquet(tmp_path: Path) -> None:
-    path = joined(tmp_path, ".parquet", [table([f"title {number}"]) for number in range(TOGETHER + 2)])
-    assert pq.read_table(path)["rec_1_title"].to_pylist() == [f"title {number}" for number in range(TOGETHER + 2)]
+    path = joined(
+        tmp_path, ".parquet", [table([f"title {number}"]) for number in range(TOGETHER + 2)]
+    )
+    assert pq.read_table(path)["rec_1_title"].to_pylist() == [
+        f"title {number}" for number in range(TOGETHER + 2)
+    ]
     assert pq.read_metadata(path).num_row_groups == 2
 
 

@@ -35,7 +35,10 @@ def test_recipients_keep_the_order_of_the_file(tmp_path: Path) -> None:
 
 
 def test_a_customer_who_is_named_twice_gets_one_slate(tmp_path: Path) -> None:
-    assert read(tmp_path, "customer_id\nanna\nbert\nanna\n") == [ExportRecipient("anna"), ExportRecipient("bert")]
+    assert read(tmp_path, "customer_id\nanna\nbert\nanna\n") == [
+        ExportRecipient("anna"),
+        ExportRecipient("bert"),
+    ]
 
 
 def test_rows_without_a_customer_are_left_out(tmp_path: Path) -> None:
@@ -43,7 +46,13 @@ def test_rows_without_a_customer_are_left_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["2025-12-01T12:00:00", "2025-12-01 12:00:00Z", "2025-12-01T13:00:00+01:00", "2025-12-01T07:00-05:00"]
+    "text",
+    [
+        "2025-12-01T12:00:00",
+        "2025-12-01 12:00:00Z",
+        "2025-12-01T13:00:00+01:00",
+        "2025-12-01T07:00-05:00",
+    ],
 )
 def test_a_mail_that_goes_out_later_has_its_own_moment(tmp_path: Path, text: str) -> None:
     assert read(tmp_path, f"customer_id,as_of\nanna,{text}\nbert,\n") == [
@@ -74,12 +83,23 @@ def test_a_file_without_customers_is_refused_by_name_and_count(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ("customer_id,as_of\nanna\nbert,\n", r"mailing\.csv, line 2: .*; 1 of its lines cannot be read"),
-        ('customer_id\nanna\n"bert\ncleo\ndora\n', r"mailing\.csv, line 3: .*; 3 of its lines cannot be read"),
-        ("customer_id\nanna\nbert,2025-12-01\n", r"mailing\.csv, line 3: .*; 1 of its lines cannot be read"),
+        (
+            "customer_id,as_of\nanna\nbert,\n",
+            r"mailing\.csv, line 2: .*; 1 of its lines cannot be read",
+        ),
+        (
+            'customer_id\nanna\n"bert\ncleo\ndora\n',
+            r"mailing\.csv, line 3: .*; 3 of its lines cannot be read",
+        ),
+        (
+            "customer_id\nanna\nbert,2025-12-01\n",
+            r"mailing\.csv, line 3: .*; 1 of its lines cannot be read",
+        ),
     ],
 )
-def test_a_list_of_which_somebody_would_be_lost_is_refused(tmp_path: Path, rows: str, said: str) -> None:
+def test_a_list_of_which_somebody_would_be_lost_is_refused(
+    tmp_path: Path, rows: str, said: str
+) -> None:
     with pytest.raises(InputError, match=said):
         read(tmp_path, rows)
 
@@ -91,18 +111,24 @@ def test_a_list_in_json_that_was_cut_short_is_refused(tmp_path: Path) -> None:
         read_recipients(path)
 
 
-def test_of_a_customer_in_two_rows_the_last_one_counts_at_the_place_of_the_first(tmp_path: Path) -> None:
+def test_of_a_customer_in_two_rows_the_last_one_counts_at_the_place_of_the_first(
+    tmp_path: Path,
+) -> None:
     rows = "customer_id,as_of,order_id\nanna,,1\nbert,,\nanna,2025-12-01T12:00:00Z,007\n"
     assert read(tmp_path, rows) == [ExportRecipient("anna", NOON, "007"), ExportRecipient("bert")]
 
 
 def test_a_part_of_the_recipients_is_small_and_still_the_same_ones(tmp_path: Path) -> None:
     path = tmp_path / "mailing.csv"
-    path.write_text("customer_id,order_id\n" + "".join(f"ann{number},o{number}\n" for number in range(5000)))
+    path.write_text(
+        "customer_id,order_id\n" + "".join(f"ann{number},o{number}\n" for number in range(5000))
+    )
     recipients = read_recipients(path)
     part = recipients[4000:4010]
     assert (len(recipients), len(part)) == (5000, 10)
-    assert list(part) == [ExportRecipient(f"ann{number}", None, f"o{number}") for number in range(4000, 4010)]
+    assert list(part) == [
+        ExportRecipient(f"ann{number}", None, f"o{number}") for number in range(4000, 4010)
+    ]
     assert len(pickle.dumps(part)) < 1500
     assert list(recipients[4999:6000]) == [recipients[4999]]
     assert list(recipients.at(np.array([7, 3]))) == [
@@ -113,7 +139,10 @@ def test_a_part_of_the_recipients_is_small_and_still_the_same_ones(tmp_path: Pat
 
 
 def test_everyone_is_every_customer_at_the_newest_event() -> None:
-    assert list(everyone(Ids.of(["anna", "bert"]))) == [ExportRecipient("anna"), ExportRecipient("bert")]
+    assert list(everyone(Ids.of(["anna", "bert"]))) == [
+        ExportRecipient("anna"),
+        ExportRecipient("bert"),
+    ]
 
 
 def test_everyone_is_who_the_store_knows_too_without_those_who_were_erased(tmp_path: Path) -> None:

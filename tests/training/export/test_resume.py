@@ -21,7 +21,9 @@ def interrupted(output: Path) -> None:
         parts.path(2).write_text("half a")
 
 
-def test_an_export_goes_on_with_what_is_finished_and_by_the_clock_of_its_beginning(tmp_path: Path) -> None:
+def test_an_export_goes_on_with_what_is_finished_and_by_the_clock_of_its_beginning(
+    tmp_path: Path,
+) -> None:
     interrupted(tmp_path / "slates.csv")
     with open_parts(tmp_path / "slates.csv", resume=True) as parts:
         assert parts.begun
@@ -84,7 +86,9 @@ def test_two_exports_do_not_write_the_same_file_at_once(tmp_path: Path) -> None:
     with open_parts(tmp_path / "slates.csv", resume=False) as parts:
         parts.begin(ABOUT, now=100)
         with (
-            pytest.raises(InputError, match=r"--output .*slates\.csv: another export is writing it"),
+            pytest.raises(
+                InputError, match=r"--output .*slates\.csv: another export is writing it"
+            ),
             open_parts(tmp_path / "slates.csv", resume=False),
         ):
             pass

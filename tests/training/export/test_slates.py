@@ -20,7 +20,16 @@ from models.mail.mailings import CustomerMail, MailKind
 from models.recommender import Recommender
 from models.rules.filters import Repeat
 from models.slate import SlateRequest, Strategy
-from tests.support.shop import DAYS, NEVER_BOUGHT, NO_EMAIL, moment, names, small_shop, small_shop_purchases, trained
+from tests.support.shop import (
+    DAYS,
+    NEVER_BOUGHT,
+    NO_EMAIL,
+    moment,
+    names,
+    small_shop,
+    small_shop_purchases,
+    trained,
+)
 from training.export.columns import ExportOptions, Layout
 from training.export.recipients import ExportRecipient
 from training.export.resume import Parts, Tally, open_parts
@@ -45,11 +54,16 @@ def recommender(directory: Path) -> Recommender:
 
 
 def export(
-    directory: Path, output: Path, order: ExportOptions, recipients: Sequence[ExportRecipient] | None = None
+    directory: Path,
+    output: Path,
+    order: ExportOptions,
+    recipients: Sequence[ExportRecipient] | None = None,
 ) -> Tally:
     wanted = [ExportRecipient(name) for name in CUSTOMERS] if recipients is None else recipients
     with parts_of(directory, output) as parts:
-        return export_slates(directory, wanted, order, parts, began=0, unasked=YES, processes=1, on_progress=ignore)
+        return export_slates(
+            directory, wanted, order, parts, began=0, unasked=YES, processes=1, on_progress=ignore
+        )
 
 
 @contextmanager
@@ -82,12 +96,24 @@ def test_every_row_is_a_slot_of_the_slate_that_would_be_served(
 ) -> None:
     tally = export(directory, tmp_path / f"slates{ending}", LONG)
     wanted = [
-        (customer, rank, recommender.catalogue.ids[slot.item], slot.source.value, pytest.approx(slot.score, rel=1e-6))
+        (
+            customer,
+            rank,
+            recommender.catalogue.ids[slot.item],
+            slot.source.value,
+            pytest.approx(slot.score, rel=1e-6),
+        )
         for customer in CUSTOMERS
         for rank, slot in enumerate(recommender.recommend(customer, SlateRequest(n=5)).slots, 1)
     ]
     found = [
-        (row["customer_id"], int(row["rank"]), row["product_id"], row["source"], float(row["score"]))
+        (
+            row["customer_id"],
+            int(row["rank"]),
+            row["product_id"],
+            row["source"],
+            float(row["score"]),
+        )
         for row in rows_of(tmp_path / f"slates{ending}")
     ]
     assert found == wanted
@@ -95,17 +121,28 @@ def test_every_row_is_a_slot_of_the_slate_that_would_be_served(
 
 
 @ENDINGS
-def test_a_wide_row_is_a_customer(directory: Path, recommender: Recommender, tmp_path: Path, ending: str) -> None:
+def test_a_wide_row_is_a_customer(
+    directory: Path, recommender: Recommender, tmp_path: Path, ending: str
+) -> None:
     assert export(directory, tmp_path / f"slates{ending}", WIDE).rows == len(CUSTOMERS)
     rows = rows_of(tmp_path / f"slates{ending}")
     assert [row["customer_id"] for row in rows] == list(CUSTOMERS)
     for row in rows:
         slots = recommender.recommend(row["customer_id"], SlateRequest(n=5)).slots
         assert list(row.values())[1:] == [recommender.catalogue.ids[slot.item] for slot in slots]
-    assert list(rows[0]) == ["customer_id", "rec_1_id", "rec_2_id", "rec_3_id", "rec_4_id", "rec_5_id"]
+    assert list(rows[0]) == [
+        "customer_id",
+        "rec_1_id",
+        "rec_2_id",
+        "rec_3_id",
+        "rec_4_id",
+        "rec_5_id",
+    ]
 
 
-def test_columns_of_parquet_have_the_types_of_their_meaning(directory: Path, tmp_path: Path) -> None:
+def test_columns_of_parquet_have_the_types_of_their_meaning(
+    directory: Path, tmp_path: Path
+) -> None:
     export(directory, tmp_path / "slates.parquet", LONG)
     schema = pq.read_schema(tmp_path / "slates.parquet")
     names = [("customer_id", pa.string()), ("rank", pa.int32()), ("product_id", pa.string())]
@@ -125,7 +162,9 @@ def test_fewer_products_than_asked_for_leave_cells_empty(directory: Path, tmp_pa
     assert list(row.values())[1 + len(shown) :] == [None] * (100 - len(shown))
 
 
-def test_a_stranger_gets_what_is_popular(directory: Path, recommender: Recommender, tmp_path: Path) -> None:
+def test_a_stranger_gets_what_is_popular(
+    directory: Path, recommender: Recommender, tmp_path: Path
+) -> None:
     export(directory, tmp_path / "slates.ndjson", LONG, [ExportRecipient("stranger")])
     popular = recommender.popular(SlateRequest(n=5)).slots
     rows = rows_of(tmp_path / "slates.ndjson")
@@ -137,7 +176,12 @@ def test_a_stranger_gets_what_is_popular(directory: Path, recommender: Recommend
 def test_what_was_bought_before_is_left_out_or_let_in(directory: Path, tmp_path: Path) -> None:
     shown = {}
     for repeat in (Repeat.INCLUDE, Repeat.EXCLUDE):
-        export(directory, tmp_path / "slates.csv", ExportOptions(3, repeat, Layout.LONG), [ExportRecipient("monthly")])
+        export(
+            directory,
+            tmp_path / "slates.csv",
+            ExportOptions(3, repeat, Layout.LONG),
+            [ExportRecipient("monthly")],
+        )
         shown[repeat] = [row["product_id"] for row in rows_of(tmp_path / "slates.csv")]
     assert shown[Repeat.INCLUDE][0] == "decaf"
     assert "decaf" not in shown[Repeat.EXCLUDE]
@@ -152,10 +196,14 @@ def test_a_mail_that_goes_out_later_finds_the_customer_later(
         wanted = recommender.recommend("c03", SlateRequest(n=5, as_of=moment(day))).slots
         rows = rows_of(tmp_path / "slates.ndjson")
         assert [row["score"] for row in rows] == pytest.approx([slot.score for slot in wanted])
-        assert [row["product_id"] for row in rows] == [recommender.catalogue.ids[slot.item] for slot in wanted]
+        assert [row["product_id"] for row in rows] == [
+            recommender.catalogue.ids[slot.item] for slot in wanted
+        ]
 
 
-def test_more_recipients_than_one_worker_takes_at_a_time_keep_their_order(directory: Path, tmp_path: Path) -> None:
+def test_more_recipients_than_one_worker_takes_at_a_time_keep_their_order(
+    directory: Path, tmp_path: Path
+) -> None:
     recipients = [ExportRecipient(f"nobody-{number * 37 % 1200:04}") for number in range(1200)]
     steps: list[tuple[int, int]] = []
     with parts_of(directory, tmp_path / "slates.parquet") as parts:
@@ -175,9 +223,13 @@ def test_more_recipients_than_one_worker_takes_at_a_time_keep_their_order(direct
     assert [path.name for path in tmp_path.iterdir()] == ["slates.parquet"]
 
 
-def test_it_is_counted_who_got_less_than_a_slate_of_their_own(directory: Path, tmp_path: Path) -> None:
+def test_it_is_counted_who_got_less_than_a_slate_of_their_own(
+    directory: Path, tmp_path: Path
+) -> None:
     recipients = [ExportRecipient(name) for name in ("c00", "stranger", NO_EMAIL, NEVER_BOUGHT)]
-    tally = export(directory, tmp_path / "slates.csv", ExportOptions(100, Repeat.AUTO, Layout.WIDE), recipients)
+    tally = export(
+        directory, tmp_path / "slates.csv", ExportOptions(100, Repeat.AUTO, Layout.WIDE), recipients
+    )
     why = {"unknown_customer": 1, "no_consent": 1, "no_history": 1}
     assert tally == Tally(rows=4, recipients=4, short=4, not_due=0, fallbacks=why)
 
@@ -195,17 +247,31 @@ def test_nobody_is_a_file_without_rows(directory: Path, tmp_path: Path) -> None:
 def test_a_file_of_a_mailing_holds_those_for_whom_it_is_due_why_and_until_when(
     directory: Path, recommender: Recommender, tmp_path: Path, mailing: MailKind
 ) -> None:
-    everyone = [ExportRecipient(name, moment(DAYS + 20)) for name in recommender.model.customers.ids]
-    request = SlateRequest(n=3, as_of=moment(DAYS + 20), placement="email", purpose=PERSONALIZE_EMAIL)
+    everyone = [
+        ExportRecipient(name, moment(DAYS + 20)) for name in recommender.model.customers.ids
+    ]
+    request = SlateRequest(
+        n=3, as_of=moment(DAYS + 20), placement="email", purpose=PERSONALIZE_EMAIL
+    )
     letters = [CustomerMail(recommender, mailing, one.customer_id, request) for one in everyone]
-    due = {letter.customer_id: (letter.slate, letter.occasion) for letter in letters if letter.occasion}
+    due = {
+        letter.customer_id: (letter.slate, letter.occasion) for letter in letters if letter.occasion
+    }
     assert 0 < len(due) < len(everyone)
     tally = export(
-        directory, tmp_path / "slates.ndjson", ExportOptions(3, Repeat.AUTO, Layout.WIDE, None, mailing), everyone
+        directory,
+        tmp_path / "slates.ndjson",
+        ExportOptions(3, Repeat.AUTO, Layout.WIDE, None, mailing),
+        everyone,
     )
     rows = rows_of(tmp_path / "slates.ndjson")
     assert [tuple(row.values()) for row in rows] == [
-        (name, why.text, f"{datetime.fromtimestamp(why.until, UTC):%Y-%m-%dT%H:%M:%SZ}", *names(recommender, slate))
+        (
+            name,
+            why.text,
+            f"{datetime.fromtimestamp(why.until, UTC):%Y-%m-%dT%H:%M:%SZ}",
+            *names(recommender, slate),
+        )
         for name, (slate, why) in due.items()
     ]
     assert (tally.recipients, tally.not_due) == (len(due), len(everyone) - len(due))
@@ -233,7 +299,9 @@ def test_who_said_no_to_mails_gets_what_is_popular_in_the_file_though_the_web_is
 ) -> None:
     shop = Recommender.load(asked)
     popular = shop.popular_for("c00", SlateRequest(n=5))
-    assert exported(asked, tmp_path / "slates.csv", "c00") == [(name, "popular") for name in names(shop, popular)]
+    assert exported(asked, tmp_path / "slates.csv", "c00") == [
+        (name, "popular") for name in names(shop, popular)
+    ]
     on_the_web = shop.recommend("c00", SlateRequest(n=5))
     assert on_the_web.strategy is Strategy.PERSONAL
     assert names(shop, on_the_web) != names(shop, popular)
@@ -246,14 +314,18 @@ def test_who_said_yes_to_mails_gets_their_own_slate_in_the_file_though_the_web_i
     assert shop.recommend("c01", SlateRequest(n=5)).strategy is Strategy.NOT_PERSONALIZED
     mail = shop.recommend("c01", SlateRequest(n=5, purpose=PERSONALIZE_EMAIL))
     assert mail.strategy is Strategy.PERSONAL
-    wanted = [(name, slot.source.value) for name, slot in zip(names(shop, mail), mail.slots, strict=True)]
+    wanted = [
+        (name, slot.source.value) for name, slot in zip(names(shop, mail), mail.slots, strict=True)
+    ]
     found = exported(asked, tmp_path / "slates.csv", "c01")
     assert found == wanted
     assert "own_purchases" in {source for _, source in found}
 
 
 @ENDINGS
-def test_an_export_that_fails_leaves_the_file_of_yesterday(directory: Path, tmp_path: Path, ending: str) -> None:
+def test_an_export_that_fails_leaves_the_file_of_yesterday(
+    directory: Path, tmp_path: Path, ending: str
+) -> None:
     output = tmp_path / f"slates{ending}"
     output.write_text("yesterday's")
     far_too_late = ExportRecipient("c00", 1 << 70)  # no moment an array can hold

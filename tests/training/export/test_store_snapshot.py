@@ -26,7 +26,15 @@ from service.store.campaigns import Campaign, Record
 from service.store.events import Event, EventLine, write
 from service.store.store import Store
 from service.store.writer import Change
-from tests.support.shop import DAYS, NO_EMAIL, REGULAR, SOLD_OUT, moment, small_shop_purchases, trained
+from tests.support.shop import (
+    DAYS,
+    NO_EMAIL,
+    REGULAR,
+    SOLD_OUT,
+    moment,
+    small_shop_purchases,
+    trained,
+)
 from tests.support.store_server import KINDS as DATABASES
 from tests.support.store_server import new_store
 from training.errors import InputError
@@ -47,16 +55,27 @@ class Till:
         self.url = url
         self.store = Store(url, folder / "run")
 
-    def tells(self, kind: str, customer: str | None, *lines: str | EventLine, time: int = LATER, **more: Any) -> None:
+    def tells(
+        self,
+        kind: str,
+        customer: str | None,
+        *lines: str | EventLine,
+        time: int = LATER,
+        **more: Any,
+    ) -> None:
         told = tuple(line if isinstance(line, EventLine) else EventLine(line) for line in lines)
-        event = Event(f"e{next(NUMBERS)}", KINDS.index(kind), time, told, customer_id=customer, **more)
+        event = Event(
+            f"e{next(NUMBERS)}", KINDS.index(kind), time, told, customer_id=customer, **more
+        )
         self.store.write(lambda change: write(change, [event])).result(10)
 
     def hears(self, customer: str, values: dict[int, int], time: int = LATER) -> None:
         self.store.write(lambda change: consents.give(change, customer, values, time)).result(10)
 
     def strikes_out(self, customer: str, product: str) -> None:
-        self.store.write(lambda change: consents.strike_out(change, customer, product, LATER)).result(10)
+        self.store.write(
+            lambda change: consents.strike_out(change, customer, product, LATER)
+        ).result(10)
 
     def forgets(self, customer: str) -> None:
         def work(change: Change) -> None:
@@ -65,10 +84,14 @@ class Till:
         self.store.write(work).result(10)
 
     def lists(self, product: str, time: int = LATER, **fields: Any) -> None:
-        self.store.write(lambda change: products.put(change, {product: fields}, whole=False, time=time)).result(10)
+        self.store.write(
+            lambda change: products.put(change, {product: fields}, whole=False, time=time)
+        ).result(10)
 
     def rules(self, rule_id: str, document: dict[str, Any] | None) -> None:
-        self.store.write(lambda change: rules.put(change, rule_id, document, time=1, actor="test")).result(10)
+        self.store.write(
+            lambda change: rules.put(change, rule_id, document, time=1, actor="test")
+        ).result(10)
 
     def mails(self, customer: str, campaign: Campaign, *shown: str, time: int) -> None:
         facts = {
@@ -104,11 +127,17 @@ def learned() -> Recommender:
 
 def up_to(learned: Recommender, position: int) -> Recommender:
     """As if the model had read the store up to a number."""
-    return Recommender(replace(learned.manifest, event_position=position), learned.model, learned.settings)
+    return Recommender(
+        replace(learned.manifest, event_position=position), learned.model, learned.settings
+    )
 
 
 def now_of(
-    till: Till, learned: Recommender, folder: Path, unasked: int = YES, shown: AlreadyShown = NOTHING
+    till: Till,
+    learned: Recommender,
+    folder: Path,
+    unasked: int = YES,
+    shown: AlreadyShown = NOTHING,
 ) -> CurrentModel:
     """As a worker has it: from the folder in which the store's word was kept."""
     (folder / "live").mkdir()
@@ -116,7 +145,9 @@ def now_of(
     return CurrentModel.of(learned, StoreSnapshot.load(folder / "live"), unasked)
 
 
-def served(till: Till, learned: Recommender, customer: str, unasked: str = "allow") -> tuple[Served, CustomerUpdate]:
+def served(
+    till: Till, learned: Recommender, customer: str, unasked: str = "allow"
+) -> tuple[Served, CustomerUpdate]:
     """What the service answers a customer from."""
     shop = CatalogueFollower(till.store, unasked)
     visitor = till.store.visitor(customer, None, learned.manifest.event_position)
@@ -128,7 +159,13 @@ def served(till: Till, learned: Recommender, customer: str, unasked: str = "allo
 def told(one: CustomerUpdate) -> tuple[Any, ...]:
     events = [
         column.tolist()
-        for column in (one.events.item, one.events.time, one.events.kind, one.events.weight, one.events.order)
+        for column in (
+            one.events.item,
+            one.events.time,
+            one.events.kind,
+            one.events.weight,
+            one.events.order,
+        )
     ]
     return events, one.consent, one.unasked, one.unused.tolist(), one.forgotten
 
@@ -155,15 +192,27 @@ def a_busy_day(till: Till) -> None:
     till.lists("kite", price=99.0, in_stock=False)
     till.lists("novelty", title="Novelty", category="toys", price=3.0, markets=["north"])
     till.tells("view", "c06", "novelty")
-    till.rules("loud", {"kind": "boost", "id": "loud", "which": {"category": "toys"}, "strength": 50})
-    till.rules("over", {"kind": "exclude", "id": "over", "which": {"brand": "Ashby"}, "ends": "2025-01-02T00:00:00Z"})
+    till.rules(
+        "loud", {"kind": "boost", "id": "loud", "which": {"category": "toys"}, "strength": 50}
+    )
+    till.rules(
+        "over",
+        {
+            "kind": "exclude",
+            "id": "over",
+            "which": {"brand": "Ashby"},
+            "ends": "2025-01-02T00:00:00Z",
+        },
+    )
     till.rules("gone", {"kind": "exclude", "id": "gone", "which": {"brand": "Hartley"}})
     till.rules("gone", None)
 
 
 @pytest.mark.parametrize("till", DATABASES, indirect=True)
 @pytest.mark.parametrize("known", [0, 4, 100])  # how much of it the model has learned
-def test_the_file_says_what_the_service_says(till: Till, learned: Recommender, tmp_path: Path, known: int) -> None:
+def test_the_file_says_what_the_service_says(
+    till: Till, learned: Recommender, tmp_path: Path, known: int
+) -> None:
     a_busy_day(till)
     learned = up_to(learned, min(known, till.position))
     for unasked in ("allow", "refuse"):
@@ -173,7 +222,9 @@ def test_the_file_says_what_the_service_says(till: Till, learned: Recommender, t
         for customer in PEOPLE:
             shop, expected = served(till, learned, customer, unasked)
             assert told(now.since(customer)) == told(expected), customer
-            request = SlateRequest(as_of=now.as_of, purpose=PERSONALIZE_EMAIL, rules=in_force(now.rules, CLOCK))
+            request = SlateRequest(
+                as_of=now.as_of, purpose=PERSONALIZE_EMAIL, rules=in_force(now.rules, CLOCK)
+            )
             asked = replace(request, rules=shop.today(CLOCK).rules)
             slates = (
                 now.recommender.recommend(customer, request, now.since(customer)),
@@ -192,16 +243,26 @@ def test_what_the_last_mails_showed_counts_in_the_file_as_in_the_service(
     for customer in ("c00", NO_EMAIL, "ann", "cold"):
         for day, name in enumerate("acabc"):
             till.mails(
-                customer, sent[name], *list(learned.catalogue.ids)[day : day + 3], "nonsense", time=CLOCK - 5 + day
+                customer,
+                sent[name],
+                *list(learned.catalogue.ids)[day : day + 3],
+                "nonsense",
+                time=CLOCK - 5 + day,
             )
         till.mails(customer, sent["c"], "bagel", time=CLOCK - HOUR)
     till.hears("cold", {PERSONALIZE_EMAIL: NO})
-    now = now_of(till, learned, tmp_path, shown=AlreadyShown(campaigns=mails, campaign=campaign, clock=CLOCK))
+    now = now_of(
+        till, learned, tmp_path, shown=AlreadyShown(campaigns=mails, campaign=campaign, clock=CLOCK)
+    )
     ids = learned.catalogue.ids
     for customer in ("c00", "ann", "nobody"):
-        history = till.store.read(lambda connection, customer=customer: campaigns.recent(connection, customer))
+        history = till.store.read(
+            lambda connection, customer=customer: campaigns.recent(connection, customer)
+        )
         before = mail_of(sent[campaign], b"", history, CLOCK).before
-        assert {ids[item] for item in now.seen(customer, now.since(customer))} == {*before} - {"nonsense"}
+        assert {ids[item] for item in now.seen(customer, now.since(customer))} == {*before} - {
+            "nonsense"
+        }
         assert bool(before) == (mails > 0 and customer != "nobody")
     assert [now.seen(customer, now.since(customer)) for customer in (NO_EMAIL, "cold")] == [(), ()]
 
@@ -214,7 +275,10 @@ def test_the_slate_of_who_was_erased_follows_nothing_that_earlier_files_showed_t
     till.forgets(REGULAR)
     now = now_of(till, learned, tmp_path, shown=AlreadyShown([earlier]))
     bread = now.recommender.catalogue.ids.find("bread")
-    assert [now.seen(customer, now.since(customer)) for customer in ("c00", REGULAR)] == [(bread,), ()]
+    assert [now.seen(customer, now.since(customer)) for customer in ("c00", REGULAR)] == [
+        (bread,),
+        (),
+    ]
 
 
 def test_what_was_sold_since_is_popular_in_the_file_as_in_the_service(
@@ -222,7 +286,14 @@ def test_what_was_sold_since_is_popular_in_the_file_as_in_the_service(
 ) -> None:
     for number in range(40):
         buyer = None if number % 3 == 0 else f"c{number:02}"
-        till.tells("purchase", buyer, "mug", "novelty", order_id=f"{number}", market="north" if number % 2 else None)
+        till.tells(
+            "purchase",
+            buyer,
+            "mug",
+            "novelty",
+            order_id=f"{number}",
+            market="north" if number % 2 else None,
+        )
         till.tells("purchase", buyer, "mug", order_id=f"{number}", time=LATER + 1)
     till.tells("purchase", "c00", "hose", time=moment(1))  # of before the training
     till.lists("novelty", title="Novelty")
@@ -242,7 +313,9 @@ def test_what_was_sold_since_is_popular_in_the_file_as_in_the_service(
         np.testing.assert_array_equal(sales.total(LATER + 9, 41), expected.total(LATER + 9, 41))
 
 
-def test_a_product_that_came_back_is_known_with_when(till: Till, learned: Recommender, tmp_path: Path) -> None:
+def test_a_product_that_came_back_is_known_with_when(
+    till: Till, learned: Recommender, tmp_path: Path
+) -> None:
     till.lists(SOLD_OUT, in_stock=False)
     till.lists(SOLD_OUT, time=LATER + 7, in_stock=True)
     till.lists("bread", price=1.0)
@@ -257,7 +330,10 @@ def test_an_order_is_found_in_what_was_learned_and_in_what_was_told(
     till.tells("purchase", "c01", "hose", order_id="7/a")
     now = now_of(till, learned, tmp_path)
     ids = now.recommender.catalogue.ids
-    assert [ids[item] for item in now.about("c00", now.since("c00"), "7/a", None).order] == ["kite", "mug"]
+    assert [ids[item] for item in now.about("c00", now.since("c00"), "7/a", None).order] == [
+        "kite",
+        "mug",
+    ]
     assert now.about("c00", now.since("c00"), "8", None).order == ()
     assert now.about("nobody", now.since("nobody"), "7/a", None).order == ()
     assert now.about("c00", now.since("c00"), None, None) is now.facts
@@ -267,7 +343,9 @@ def test_without_a_store_nothing_has_happened(learned: Recommender) -> None:
     now = CurrentModel.of(learned, as_learned(learned.manifest), YES)
     assert (now.as_of, now.rules, now.facts.restocked) == (learned.manifest.data_as_of, (), {})
     expected: list[Slate] = [learned.recommend(customer, SlateRequest()) for customer in PEOPLE]
-    assert [now.recommender.recommend(one, SlateRequest(), now.since(one)) for one in PEOPLE] == expected
+    assert [
+        now.recommender.recommend(one, SlateRequest(), now.since(one)) for one in PEOPLE
+    ] == expected
 
 
 def test_a_store_of_another_kind_is_refused_without_its_password(learned: Recommender) -> None:

@@ -60,7 +60,9 @@ def test_the_same_seed_gives_the_same_bytes_on_one_thread_and_on_two() -> None:
 
 @pytest.mark.parametrize(("users", "items"), [(0, 3), (3, 0), (1, 1)])
 def test_a_shop_with_nobody_or_nothing_in_it_has_factors_too(users: int, items: int) -> None:
-    factors = fit_item_factors(confidences(users, items), np.arange(items, dtype=np.int32), SETTINGS, seed=0)
+    factors = fit_item_factors(
+        confidences(users, items), np.arange(items, dtype=np.int32), SETTINGS, seed=0
+    )
     assert factors.factors.shape == (16, items)
     assert np.isfinite(factors.gram).all()
 
@@ -68,5 +70,7 @@ def test_a_shop_with_nobody_or_nothing_in_it_has_factors_too(users: int, items: 
 def test_progress_counts_iterations() -> None:
     told: list[tuple[int, int]] = []
     items = np.arange(40, dtype=np.int32)
-    fit_item_factors(confidences(), items, SETTINGS, seed=0, on_progress=lambda *step: told.append(step))
+    fit_item_factors(
+        confidences(), items, SETTINGS, seed=0, on_progress=lambda *step: told.append(step)
+    )
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]

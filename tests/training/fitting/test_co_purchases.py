@@ -16,7 +16,9 @@ SETTINGS = BundleSettings(min_support=1)
 NOW = 1000 * DAY
 
 
-def fit(orders: list[set[int]], days_ago: list[float], settings: BundleSettings = SETTINGS, n: int = 6) -> CoPurchases:
+def fit(
+    orders: list[set[int]], days_ago: list[float], settings: BundleSettings = SETTINGS, n: int = 6
+) -> CoPurchases:
     matrix = np.zeros((len(orders), n), np.float32)
     for row, order in enumerate(orders):
         matrix[row, list(order)] = 1
@@ -27,11 +29,18 @@ def fit(orders: list[set[int]], days_ago: list[float], settings: BundleSettings 
 def partners(pairs: CoPurchases, item: int) -> dict[int, tuple[float, float, int]]:
     """Partner -> (strength, lift, orders with both)."""
     here = pairs.row(item)
-    columns = pairs.item[here], pairs.strength[here], np.exp(pairs.log_lift[here]), pairs.together[here]
+    columns = (
+        pairs.item[here],
+        pairs.strength[here],
+        np.exp(pairs.log_lift[here]),
+        pairs.together[here],
+    )
     return {int(b): (float(s), float(lift), int(n)) for b, s, lift, n in zip(*columns, strict=True)}
 
 
-def literal(orders: list[set[int]], days_ago: list[float]) -> dict[int, dict[int, tuple[float, float, int]]]:
+def literal(
+    orders: list[set[int]], days_ago: list[float]
+) -> dict[int, dict[int, tuple[float, float, int]]]:
     decay = [2 ** (-days / SETTINGS.half_life_days) for days in days_ago]
     # q = d (s - 1)^-power for each pair of an order of s products
     weight = dict.fromkeys(itertools.permutations(range(6), 2), 0.0)
@@ -49,14 +58,20 @@ def literal(orders: list[set[int]], days_ago: list[float]) -> dict[int, dict[int
             expected = degree[a] * degree[b] / sum(degree)
             lift = (weight[a, b] + SETTINGS.lift_damping) / (expected + SETTINGS.lift_damping)
             rows[b] = (weight[a, b] / (bought + SETTINGS.confidence_damping), lift, together[a, b])
-        total = sum(confidence * lift**SETTINGS.lift_weight for confidence, lift, _ in rows.values())
-        found[a] = {b: (confidence / math.sqrt(total), lift, n) for b, (confidence, lift, n) in rows.items()}
+        total = sum(
+            confidence * lift**SETTINGS.lift_weight for confidence, lift, _ in rows.values()
+        )
+        found[a] = {
+            b: (confidence / math.sqrt(total), lift, n) for b, (confidence, lift, n) in rows.items()
+        }
     return found
 
 
 def test_every_pair_is_the_formula() -> None:
     random = np.random.default_rng(5)
-    orders = [set(random.choice(6, random.integers(1, 6), replace=False).tolist()) for _ in range(40)]
+    orders = [
+        set(random.choice(6, random.integers(1, 6), replace=False).tolist()) for _ in range(40)
+    ]
     days_ago = random.uniform(0, 400, 40).tolist()
     pairs, wanted = fit(orders, days_ago), literal(orders, days_ago)
     for item in range(6):
@@ -76,12 +91,19 @@ def test_orders_are_counted_whatever_their_age() -> None:
 def test_the_lift_told_to_people_comes_from_plain_counts() -> None:
     pairs = fit([{0, 1}, {0, 1}, {0, 2}, {3}], [0, 0, 0, 0])
     # P(0, 1) = 2/4, P(0) = 3/4, P(1) = 2/4
-    assert pairs.lifts(0, pairs.row(0)).tolist() == pytest.approx([(2 / 4) / (3 / 4 * 2 / 4), (1 / 4) / (3 / 4 / 4)])
+    assert pairs.lifts(0, pairs.row(0)).tolist() == pytest.approx(
+        [(2 / 4) / (3 / 4 * 2 / 4), (1 / 4) / (3 / 4 / 4)]
+    )
 
 
 def test_an_order_too_large_to_mean_anything_ties_nothing() -> None:
     pairs = fit([{0, 1, 2, 3}, {0, 1}], [0, 0], BundleSettings(min_support=1, largest_order=3))
-    assert {item: list(partners(pairs, item)) for item in range(4)} == {0: [1], 1: [0], 2: [], 3: []}
+    assert {item: list(partners(pairs, item)) for item in range(4)} == {
+        0: [1],
+        1: [0],
+        2: [],
+        3: [],
+    }
     assert pairs.orders.tolist()[:4] == [2, 2, 1, 1]
 
 
@@ -94,7 +116,13 @@ def test_only_the_strongest_partners_are_kept() -> None:
 
 def test_of_equal_partners_the_first_by_id_are_kept() -> None:
     pairs = fit([{0, 1, 2, 3, 4}] * 3, [0] * 3, BundleSettings(min_support=1, neighbours=2))
-    assert [list(partners(pairs, item)) for item in range(5)] == [[1, 2], [0, 2], [0, 1], [0, 1], [0, 1]]
+    assert [list(partners(pairs, item)) for item in range(5)] == [
+        [1, 2],
+        [0, 2],
+        [0, 1],
+        [0, 1],
+        [0, 1],
+    ]
 
 
 @pytest.mark.parametrize("orders", [[], [{0}], [set()]])
@@ -107,5 +135,7 @@ def test_a_shop_that_never_sold_two_things_at_once_has_no_pairs(orders: list[set
 def test_progress_ends_with_the_last_product() -> None:
     told: list[tuple[int, int]] = []
     orders = csr_matrix(np.ones((1, 3), np.float32))
-    fit_order_pairs(orders, np.array([NOW]), NOW, SETTINGS, on_progress=lambda *step: told.append(step))
+    fit_order_pairs(
+        orders, np.array([NOW]), NOW, SETTINGS, on_progress=lambda *step: told.append(step)
+    )
     assert told[-1] == (3, 3)

@@ -38,7 +38,9 @@ def test_sales_are_counted_a_day_and_a_market_with_guests_and_without_returns() 
         (day, int(item), WEEK.market_names[market] if market >= 0 else "", float(lines))
         for day in range(len(sales.indptr) - 1)
         for rows in [slice(sales.indptr[day], sales.indptr[day + 1])]
-        for item, market, lines in zip(sales.item[rows], sales.market[rows], sales.lines[rows], strict=True)
+        for item, market, lines in zip(
+            sales.item[rows], sales.market[rows], sales.lines[rows], strict=True
+        )
     ]
     assert found == [
         (0, MILK, "north", 1),
@@ -52,14 +54,18 @@ def test_sales_are_counted_a_day_and_a_market_with_guests_and_without_returns() 
     assert sales.newest[0] == moment(4.5)
 
 
-def test_a_product_is_learned_from_once_it_was_bought_often_enough_and_a_return_is_no_purchase() -> None:
+def test_a_product_is_learned_from_once_it_was_bought_often_enough_and_a_return_is_no_purchase() -> (
+    None
+):
     assert counts.learned(WEEK, 4).tolist() == [False, False, True]
     assert counts.learned(WEEK, 5).tolist() == [False, False, False]
     assert counts.learned(WEEK, 1).tolist() == [True, True, True]
 
 
 def test_an_order_holds_a_product_once_however_often_it_was_scanned() -> None:
-    shop = small_purchases([Line("anna", "milk", 1, "a"), Line("anna", "milk", 1, "a"), Line("anna", "jam", 1, "a")])
+    shop = small_purchases(
+        [Line("anna", "milk", 1, "a"), Line("anna", "milk", 1, "a"), Line("anna", "jam", 1, "a")]
+    )
     assert counts.orders(shop, np.ones(2, bool)).toarray().tolist() == [[1, 1]]
 
 

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from models.artifact.array_tree import flatten
-from models.model import Model
-from models.ranking.learned_ranker import LearnedRanker
+from models.model import LearnedRanker, Model
 from models.settings import ModelSettings
 from models.trees import Trees
 from tests.support.shop import SMALL, Line, Product, moment, small_purchases, small_shop_purchases
@@ -47,8 +46,14 @@ def test_another_seed_gives_other_factors_and_nothing_else() -> None:
 
 def test_the_future_does_not_leak_into_a_twin() -> None:
     """Half the shop buys the kettle, which nobody ever bought, every day after the cut."""
-    lines = [Line(f"c{number:02}", f"p{number % 7 + day % 3}", day) for number in range(30) for day in range(100)]
-    kettle = [Line(f"c{number:02}", "kettle", 75 + day) for number in range(15) for day in range(20)]
+    lines = [
+        Line(f"c{number:02}", f"p{number % 7 + day % 3}", day)
+        for number in range(30)
+        for day in range(100)
+    ]
+    kettle = [
+        Line(f"c{number:02}", "kettle", 75 + day) for number in range(15) for day in range(20)
+    ]
     known, told = (small_purchases(rows, [Product("kettle")]) for rows in (lines, lines + kettle))
     twin = learn(past_of(known))
     assert twin == learn(past_of(told))
@@ -57,7 +62,10 @@ def test_the_future_does_not_leak_into_a_twin() -> None:
 
 
 def test_what_was_bought_too_rarely_is_not_learned_from() -> None:
-    lines = [Line(f"c{number}", "milk", number) for number in range(3)] + [Line("c0", "rare", 1), Line("c1", "rare", 1)]
+    lines = [Line(f"c{number}", "milk", number) for number in range(3)] + [
+        Line("c0", "rare", 1),
+        Line("c1", "rare", 1),
+    ]
     model = fit(small_purchases(lines), SMALL, Reporter(StringIO()), name="test")
     assert [model.catalogue.ids[item] for item in model.factors.item] == ["milk"]
     assert model.orders.orders.tolist() == [3, 0]
@@ -71,7 +79,11 @@ def test_a_newest_order_of_nothing_but_rare_products_is_learned_with_the_rest() 
 
 
 def test_interest_is_the_decayed_sum_of_purchases_less_returns() -> None:
-    lines = [Line("anna", "milk", 0), Line("anna", "milk", 10), Line("anna", "milk", 20, kind="return", quantity=0.5)]
+    lines = [
+        Line("anna", "milk", 0),
+        Line("anna", "milk", 10),
+        Line("anna", "milk", 20, kind="return", quantity=0.5),
+    ]
     lines += [Line("bert", "milk", 20), Line("bert", "jam", 10, kind="view")]
     purchases = small_purchases(lines)
     pairs = Pairs(counts.histories(purchases), np.array([True, True]), moment(20), ModelSettings())
@@ -81,7 +93,11 @@ def test_interest_is_the_decayed_sum_of_purchases_less_returns() -> None:
 
 
 def test_what_was_sent_back_or_is_not_learned_from_is_no_interest() -> None:
-    lines = [Line("anna", "milk", 0), Line("anna", "milk", 1, kind="return"), Line("anna", "jam", 1)]
+    lines = [
+        Line("anna", "milk", 0),
+        Line("anna", "milk", 1, kind="return"),
+        Line("anna", "jam", 1),
+    ]
     purchases = small_purchases(lines)
     pairs = Pairs(counts.histories(purchases), np.array([False, True]), moment(1), ModelSettings())
     assert pairs.interest(10).nnz == 0
@@ -89,7 +105,11 @@ def test_what_was_sent_back_or_is_not_learned_from_is_no_interest() -> None:
 
 def test_an_order_has_the_time_of_its_purchases() -> None:
     purchases = small_purchases(
-        [Line("anna", "milk", 3, "b"), Line("anna", "milk", 1, "a"), Line("bert", "jam", 2, kind="view")]
+        [
+            Line("anna", "milk", 3, "b"),
+            Line("anna", "milk", 1, "a"),
+            Line("bert", "jam", 2, kind="view"),
+        ]
     )
     assert order_times(purchases, 2).tolist() == [moment(1), moment(3)]
 
@@ -105,12 +125,23 @@ def test_an_order_has_the_time_of_its_purchases() -> None:
         [Line("anna", "milk", 1), Line("anna", "milk", 1, kind="return")],
         [Line("anna", "milk", 1, kind="view"), Line("anna", "jam", 2)],
     ],
-    ids=["one line", "one customer", "one product", "all once", "guests alone", "all returned", "looked and bought"],
+    ids=[
+        "one line",
+        "one customer",
+        "one product",
+        "all once",
+        "guests alone",
+        "all returned",
+        "looked and bought",
+    ],
 )
 def test_the_smallest_shops_can_be_learned_and_hold_nothing_but_numbers(lines: list[Line]) -> None:
     model: Model = fit(small_purchases(lines), SMALL, Reporter(StringIO()), name="test")
     for name, array in flatten(model):
-        unknown = name.startswith("catalogue.") or name in ("traits.log_price", "traits.price_in_category")
+        unknown = name.startswith("catalogue.") or name in (
+            "traits.log_price",
+            "traits.price_in_category",
+        )
         assert unknown or array.dtype.kind != "f" or np.isfinite(array).all(), name
 
 

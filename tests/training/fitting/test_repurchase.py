@@ -24,25 +24,40 @@ def test_a_product_leans_on_the_shop_as_long_as_few_have_bought_it() -> None:
     assert learned.average.tolist() == [0.5]
     assert learned.rate.tolist() == pytest.approx([(1 + 10 * 0.5) / (2 + 10)] * 2)
     # Three gaps of 60 days in all: 20 days are typical; bread has one gap of 40, milk two of 10.
-    assert learned.interval.tolist() == pytest.approx([(40 + 5 * 20) / (1 + 5), (20 + 5 * 20) / (2 + 5)])
+    assert learned.interval.tolist() == pytest.approx(
+        [(40 + 5 * 20) / (1 + 5), (20 + 5 * 20) / (2 + 5)]
+    )
 
 
 def test_a_purchase_that_was_sent_back_was_not_bought_again() -> None:
-    lines = [Line("anna", "milk", 0), Line("anna", "milk", 10), Line("anna", "milk", 11, kind="return")]
+    lines = [
+        Line("anna", "milk", 0),
+        Line("anna", "milk", 10),
+        Line("anna", "milk", 11, kind="return"),
+    ]
     assert repeats(*lines).average.tolist() == [0]
 
 
 def test_a_purchase_that_was_sent_back_still_tells_how_long_it_took_to_come_again() -> None:
     """Bought on days 0, 10 and 20, the last sent back: two gaps of 10 days, and bought again, for two remain."""
-    milk = [*(Line("anna", "milk", day) for day in (0, 10, 20)), Line("anna", "milk", 21, kind="return")]
+    milk = [
+        *(Line("anna", "milk", day) for day in (0, 10, 20)),
+        Line("anna", "milk", 21, kind="return"),
+    ]
     learned = repeats(*milk, Line("bert", "bread", 0), Line("bert", "bread", 40))
     assert learned.average.tolist() == [1]
     # Three gaps of 60 days in all: 20 days are typical; bread has one gap of 40, milk two of 10.
-    assert learned.interval.tolist() == pytest.approx([(40 + 5 * 20) / (1 + 5), (20 + 5 * 20) / (2 + 5)])
+    assert learned.interval.tolist() == pytest.approx(
+        [(40 + 5 * 20) / (1 + 5), (20 + 5 * 20) / (2 + 5)]
+    )
 
 
 def test_one_gap_counts_though_its_second_purchase_was_sent_back() -> None:
-    milk = [Line("anna", "milk", 0), Line("anna", "milk", 10), Line("anna", "milk", 11, kind="return")]
+    milk = [
+        Line("anna", "milk", 0),
+        Line("anna", "milk", 10),
+        Line("anna", "milk", 11, kind="return"),
+    ]
     learned = repeats(*milk, Line("bert", "milk", 0), Line("bert", "milk", 40))
     assert learned.average.tolist() == [0.5]
     assert learned.interval.tolist() == [25]  # two gaps of 50 days
@@ -62,7 +77,9 @@ def test_looking_at_a_product_again_and_again_is_no_purchase() -> None:
 
 
 def test_a_customer_who_looked_and_never_bought_still_gets_a_slate() -> None:
-    shop = trained(small_purchases([Line("anna", "milk", 1, kind="view"), Line("bert", "bread", 2)]))
+    shop = trained(
+        small_purchases([Line("anna", "milk", 1, kind="view"), Line("bert", "bread", 2)])
+    )
     slate = shop.recommend("anna", SlateRequest(as_of=moment(3)))
     assert [shop.catalogue.ids[slot.item] for slot in slate.slots] == ["bread"]
 
@@ -71,7 +88,12 @@ def test_a_product_that_few_have_bought_leans_on_its_category_before_the_shop() 
     """The priors are the defaults: 50 customers and gaps of the shop to a category, 10 customers and 5 gaps to it."""
     people = [f"c{number}" for number in range(4)]
     bread = [Line(name, "bread", day) for name in people for day in (0, 10)]
-    lines = [*bread, *(Line(name, "lamp", 0) for name in people), Line("anna", "rolls", 0), Line("anna", "bulb", 0)]
+    lines = [
+        *bread,
+        *(Line(name, "lamp", 0) for name in people),
+        Line("anna", "rolls", 0),
+        Line("anna", "bulb", 0),
+    ]
     shelf = [Product("bread", category="bakery"), Product("rolls", category="bakery")]
     shelf += [Product("bulb", category="lights"), Product("lamp", category="lights")]
     learned = repeats(*lines, products=shelf)
@@ -83,7 +105,14 @@ def test_a_product_that_few_have_bought_leans_on_its_category_before_the_shop() 
 
 
 def test_products_without_a_category_make_one_of_their_own() -> None:
-    lines = [Line("anna", "milk", 0), Line("anna", "milk", 30), Line("anna", "soap", 0), Line("anna", "jam", 0)]
+    lines = [
+        Line("anna", "milk", 0),
+        Line("anna", "milk", 30),
+        Line("anna", "soap", 0),
+        Line("anna", "jam", 0),
+    ]
     learned = repeats(*lines, products=[Product("jam", category="pantry")])
     other, pantry = (1 + 50 / 3) / (2 + 50), (0 + 50 / 3) / (1 + 50)
-    assert learned.rate.tolist() == pytest.approx([10 * pantry / 11, (1 + 10 * other) / 11, 10 * other / 11])
+    assert learned.rate.tolist() == pytest.approx(
+        [10 * pantry / 11, (1 + 10 * other) / 11, 10 * other / 11]
+    )

@@ -17,10 +17,16 @@ DAIRY = (
 
 
 def orders_of(customer: str, orders: Sequence[Sequence[str]]) -> list[Line]:
-    return [Line(customer, thing, 1, f"{customer} {number}") for number, order in enumerate(orders) for thing in order]
+    return [
+        Line(customer, thing, 1, f"{customer} {number}")
+        for number, order in enumerate(orders)
+        for thing in order
+    ]
 
 
-def found(lines: list[Line], products: Sequence[Product] = DAIRY, **changes: float) -> set[tuple[str, str]]:
+def found(
+    lines: list[Line], products: Sequence[Product] = DAIRY, **changes: float
+) -> set[tuple[str, str]]:
     """Pairs of substitutes, told alike by either of the two."""
     bundles = replace(BundleSettings(), **changes)  # type: ignore[arg-type]
     settings = replace(SMALL, history=HistorySettings(min_lines=1), bundles=bundles)
@@ -43,12 +49,18 @@ def test_two_milks_bought_in_turn_are_substitutes_and_bread_is_none_of_them() ->
 
 
 def test_two_milks_that_are_bought_at_once_are_none() -> None:
-    assert found([line for n in range(6) for line in orders_of(f"c{n}", [["blue milk", "red milk"]] * 5)]) == set()
+    assert (
+        found(
+            [line for n in range(6) for line in orders_of(f"c{n}", [["blue milk", "red milk"]] * 5)]
+        )
+        == set()
+    )
 
 
 def test_what_guests_order_tells_nothing() -> None:
     guests = [
-        replace(line, customer="", order=f"{line.customer} {line.order}") for line in in_turn("blue milk", "red milk")
+        replace(line, customer="", order=f"{line.customer} {line.order}")
+        for line in in_turn("blue milk", "red milk")
     ]
     assert found(guests) == set()
     # Nor do guests who take both milks speak against it.
@@ -58,7 +70,11 @@ def test_what_guests_order_tells_nothing() -> None:
 
 
 def test_what_different_customers_buy_tells_nothing() -> None:
-    lines = [line for n in range(6) for line in orders_of(f"c{n}", [["bread", ("blue milk", "red milk")[n % 2]]] * 10)]
+    lines = [
+        line
+        for n in range(6)
+        for line in orders_of(f"c{n}", [["bread", ("blue milk", "red milk")[n % 2]]] * 10)
+    ]
     assert found(lines) == set()
 
 
@@ -72,9 +88,15 @@ def test_a_few_orders_are_not_enough_to_tell(customers: int, told: bool) -> None
 
 def test_an_order_with_both_now_and_then_changes_nothing_and_many_do() -> None:
     lines = in_turn("blue milk", "red milk")
-    once = [replace(line, order="extra") for n in range(3) for line in orders_of(f"c{n}", [["blue milk", "red milk"]])]
+    once = [
+        replace(line, order="extra")
+        for n in range(3)
+        for line in orders_of(f"c{n}", [["blue milk", "red milk"]])
+    ]
     assert found(lines + once) == {("blue milk", "red milk")}
-    often = [line for n in range(6) for line in orders_of(f"c{n} ", [["blue milk", "red milk"]] * 5)]
+    often = [
+        line for n in range(6) for line in orders_of(f"c{n} ", [["blue milk", "red milk"]] * 5)
+    ]
     assert found(lines + [replace(line, customer=line.customer.strip()) for line in often]) == set()
 
 
@@ -84,8 +106,16 @@ def test_products_of_two_categories_are_never_substitutes() -> None:
 
 
 def test_where_categories_are_unknown_titles_tell_what_is_alike() -> None:
-    alike = (Product("blue milk", "Whole milk 1 l"), Product("red milk", "WHOLE MILK organic"), Product("bread", "Rye"))
-    other = (Product("blue milk", "Whole milk 1 l"), Product("red milk", "Green tea"), Product("bread", "Rye"))
+    alike = (
+        Product("blue milk", "Whole milk 1 l"),
+        Product("red milk", "WHOLE MILK organic"),
+        Product("bread", "Rye"),
+    )
+    other = (
+        Product("blue milk", "Whole milk 1 l"),
+        Product("red milk", "Green tea"),
+        Product("bread", "Rye"),
+    )
     assert found(in_turn("blue milk", "red milk"), alike) == {("blue milk", "red milk")}
     assert found(in_turn("blue milk", "red milk"), other) == set()
 

@@ -30,13 +30,17 @@ BREAD, BUTTER, JAM, MILK = range(4)
 def placed(days: dict[str, float], things: tuple[str, ...] = KIT) -> Purchases:
     """One order of all the things a name, and one of soap alone to keep the shop open."""
     lines = [Line("", thing, day, name) for name, day in days.items() for thing in things]
-    return small_purchases([*lines, Line("", "soap", 0, "opening"), Line("", "soap", 30, "closing")])
+    return small_purchases(
+        [*lines, Line("", "soap", 0, "opening"), Line("", "soap", 30, "closing")]
+    )
 
 
 def test_only_orders_of_the_window_are_asked_about() -> None:
     # Orders are numbered by their time: 1 is the first of these, after the soap of day 0.
     purchases = placed({"before": 9.99, "at once": 10, "within": 14.9, "after": 15, "late": 20})
-    assert {question.order for question in draw_basket_examples(purchases, WINDOW, 100, seed=0)} == {2, 3}
+    assert {
+        question.order for question in draw_basket_examples(purchases, WINDOW, 100, seed=0)
+    } == {2, 3}
 
 
 def test_one_product_is_hidden_from_the_rest_one_of_it_and_a_part_of_it() -> None:
@@ -54,7 +58,11 @@ def test_no_more_products_are_hidden_than_asked_for() -> None:
     purchases = placed({f"order {number}": 10 + number / 10 for number in range(20)})
     for most, orders in ((1, 1), (7, 7), (20, 20), (50, 20), (1_000, 20)):
         asked = draw_basket_examples(purchases, WINDOW, most, seed=0)
-        assert len({(question.order, question.hidden) for question in asked}) == min(most // orders, 4) * orders <= most
+        assert (
+            len({(question.order, question.hidden) for question in asked})
+            == min(most // orders, 4) * orders
+            <= most
+        )
         assert len({question.order for question in asked}) == orders
 
 
@@ -80,19 +88,29 @@ def test_a_window_in_which_nothing_was_ordered_asks_nothing() -> None:
 
 
 def test_rows_are_the_candidates_of_questions_whose_answer_is_among_them() -> None:
-    lines = [Line("", thing, 1, f"order {n}") for n in range(5) for thing in ("bread", "butter", "jam")]
+    lines = [
+        Line("", thing, 1, f"order {n}") for n in range(5) for thing in ("bread", "butter", "jam")
+    ]
     lines += [Line("", thing, 1, f"wash {n}") for n in range(5) for thing in ("soap", "towel")]
     shop = trained(small_purchases(lines), replace(SMALL, history=HistorySettings(min_lines=1)))
     bread, butter, jam, soap, _ = range(5)
     rows = rows_of(
         shop,
-        [BasketExample(7, (bread,), jam), BasketExample(8, (bread,), soap), BasketExample(9, (bread, jam), butter)],
+        [
+            BasketExample(7, (bread,), jam),
+            BasketExample(8, (bread,), soap),
+            BasketExample(9, (bread, jam), butter),
+        ],
     )
     assert rows.order.tolist() == [7, 7, 9]
     assert rows.hit.tolist() == [False, True, True]
     assert rows.values.shape == (3, len(FEATURES))
     assert np.isfinite(rows.values).all()
-    assert len(rows_of(shop, []).hit) == len(rows_of(shop, [BasketExample(8, (bread,), soap)]).hit) == 0
+    assert (
+        len(rows_of(shop, []).hit)
+        == len(rows_of(shop, [BasketExample(8, (bread,), soap)]).hit)
+        == 0
+    )
 
 
 def taught(found: int) -> BasketRows:

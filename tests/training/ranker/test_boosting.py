@@ -15,7 +15,9 @@ SETTINGS = TreeSettings(trees=20, leaves=15, min_rows=20, learning_rate=0.1)
 NAMES = ("own_long", "own_short", "affinity", "price", "shelf", "constant")
 
 
-def windows(candidates: int = 3000, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def windows(
+    candidates: int = 3000, seed: int = 0
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Candidates with tied, skewed and constant features, and which of them were bought."""
     random = np.random.default_rng(seed)
     rows = np.asfortranarray(random.normal(size=(candidates, len(NAMES))).astype(np.float32))
@@ -23,7 +25,13 @@ def windows(candidates: int = 3000, seed: int = 0) -> tuple[NDArray[np.float32],
     rows[:, 3] = np.exp(3 * rows[:, 3])
     rows[:, 4] = random.integers(0, 5, candidates)
     rows[:, 5] = 1
-    bought = rows[:, 0] + rows[:, 1] * rows[:, 2] + 0.5 * (rows[:, 4] == 3) + random.normal(size=candidates) > 1
+    bought = (
+        rows[:, 0]
+        + rows[:, 1] * rows[:, 2]
+        + 0.5 * (rows[:, 4] == 3)
+        + random.normal(size=candidates)
+        > 1
+    )
     return rows, bought.astype(np.float32)
 
 
@@ -34,9 +42,19 @@ def boosted(**changes: Any) -> Boosted:
     return fit_trees(**{**given, "names": NAMES, "seed": 0, "threads": 1, **changes})
 
 
-def lightgbm_trees(rows: NDArray[np.float32], labels: NDArray[np.float32], **changes: Any) -> lightgbm.Booster:
-    parameters = {"objective": "binary", "num_threads": 1, "verbosity": -1, "use_missing": False, **changes}
-    return lightgbm.train(parameters, lightgbm.Dataset(rows, labels, params=parameters), num_boost_round=30)
+def lightgbm_trees(
+    rows: NDArray[np.float32], labels: NDArray[np.float32], **changes: Any
+) -> lightgbm.Booster:
+    parameters = {
+        "objective": "binary",
+        "num_threads": 1,
+        "verbosity": -1,
+        "use_missing": False,
+        **changes,
+    }
+    return lightgbm.train(
+        parameters, lightgbm.Dataset(rows, labels, params=parameters), num_boost_round=30
+    )
 
 
 @pytest.mark.parametrize("leaves", [2, 8, 16, 31, 64])
@@ -45,7 +63,9 @@ def test_trees_score_as_lightgbm_does_on_candidates_it_never_saw(leaves: int) ->
     rows, _ = windows(seed=1)
     trees = trees_of(booster)
     assert trees.leaves.shape == (30, leaves)
-    np.testing.assert_allclose(trees.scores(rows), booster.predict(rows, raw_score=True), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(
+        trees.scores(rows), booster.predict(rows, raw_score=True), rtol=0, atol=1e-5
+    )
     early = booster.predict(rows, raw_score=True, num_iteration=7)
     np.testing.assert_allclose(trees.first(7).scores(rows), early, rtol=0, atol=1e-5)
 
@@ -54,13 +74,19 @@ def test_trees_score_as_lightgbm_does_on_every_threshold_and_beside_it() -> None
     booster = lightgbm_trees(*windows())
     trees = trees_of(booster)
     cuts = trees.thresholds[np.isfinite(trees.thresholds)]
-    numbers = np.concatenate([cuts, np.nextafter(cuts, np.float32(-np.inf)), np.nextafter(cuts, np.float32(np.inf))])
+    numbers = np.concatenate(
+        [cuts, np.nextafter(cuts, np.float32(-np.inf)), np.nextafter(cuts, np.float32(np.inf))]
+    )
     numbers[np.abs(numbers) < 2e-35] = 0  # LightGBM takes -1e-35, a threshold of its own, for 0
     rows = np.repeat(numbers[:, None], len(NAMES), axis=1)
-    np.testing.assert_allclose(trees.scores(rows), booster.predict(rows, raw_score=True), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(
+        trees.scores(rows), booster.predict(rows, raw_score=True), rtol=0, atol=1e-5
+    )
 
 
-def test_where_no_feature_tells_anything_everyone_gets_the_weighted_odds_of_what_was_bought() -> None:
+def test_where_no_feature_tells_anything_everyone_gets_the_weighted_odds_of_what_was_bought() -> (
+    None
+):
     rows, labels = np.ones((400, 6), np.float32), np.repeat(np.float32([0, 1]), [300, 100])
     flat = boosted(rows=rows, labels=labels)
     np.testing.assert_allclose(flat.trees.scores(rows[:2]), np.log(100 / 300), atol=1e-5)
@@ -109,7 +135,10 @@ def test_nothing_is_learned_from_rows_that_are_checked() -> None:
         np.where(checked.reshape(-1, *[1] * (mine.ndim - 1)), theirs, mine)
         for mine, theirs in zip(shop, other, strict=True)
     )
-    one, two = boosted(checked=checked).trees, boosted(rows=rows, labels=labels, checked=checked).trees
+    one, two = (
+        boosted(checked=checked).trees,
+        boosted(rows=rows, labels=labels, checked=checked).trees,
+    )
     shared = min(len(one), len(two))
     assert shared > 10
     assert one.first(shared).leaves.tobytes() == two.first(shared).leaves.tobytes()
@@ -121,9 +150,14 @@ def test_trees_after_the_one_that_tells_the_checked_rows_best_are_left_out() -> 
     patient = TreeSettings(trees=300, leaves=15, min_rows=20, learning_rate=0.2, patience=10)
     kept = boosted(checked=checked, settings=patient).trees
     assert 1 < len(kept) < 290
-    every = boosted(checked=checked, settings=replace(patient, patience=300, trees=len(kept) + 10)).trees
+    every = boosted(
+        checked=checked, settings=replace(patient, patience=300, trees=len(kept) + 10)
+    ).trees
     assert every.leaves.tobytes() == kept.leaves.tobytes()
-    losses = [loss(kept.first(trees).scores(rows[checked]), labels[checked]) for trees in range(1, len(kept) + 1)]
+    losses = [
+        loss(kept.first(trees).scores(rows[checked]), labels[checked])
+        for trees in range(1, len(kept) + 1)
+    ]
     assert int(np.argmin(losses)) == len(kept) - 1
 
 
@@ -147,9 +181,16 @@ def test_the_same_seed_gives_the_same_trees_on_one_thread_and_on_two() -> None:
     rows = np.hstack([own, np.exp(own), own**3, np.round(own * 3)])[:, random.permutation(20)]
     labels = own[:, 0] + own[:, 2] * own[:, 3] + random.normal(size=60_000) > 1
     weights = random.random(60_000).astype(np.float32)
-    given = {"rows": rows, "labels": labels, "weights": weights, "names": tuple(map(str, range(20)))}
+    given = {
+        "rows": rows,
+        "labels": labels,
+        "weights": weights,
+        "names": tuple(map(str, range(20))),
+    }
     given["settings"] = TreeSettings(trees=5, leaves=64)
-    one, two, other = (boosted(**given, seed=seed, threads=threads) for seed, threads in ((3, 1), (3, 2), (4, 1)))
+    one, two, other = (
+        boosted(**given, seed=seed, threads=threads) for seed, threads in ((3, 1), (3, 2), (4, 1))
+    )
     for name in ("feature", "indptr", "thresholds", "masks", "leaves"):
         assert getattr(one.trees, name).tobytes() == getattr(two.trees, name).tobytes(), name
     assert one.importance == two.importance

@@ -15,8 +15,8 @@ from scipy.special import expit
 from models.artifact.array_tree import flatten
 from models.data.customers import NO
 from models.data.events import DAY
+from models.model import LearnedRanker
 from models.ranking.features import FEATURES
-from models.ranking.learned_ranker import LearnedRanker
 from models.ranking.ranker import Ranker
 from models.recommender import Recommender
 from models.rules.filters import Repeat
@@ -49,7 +49,9 @@ RANKER = RankerSettings(
     new_share=0.5,
     trees=TreeSettings(trees=15, patience=5, min_rows=20, learning_rate=0.2),
 )
-SETTINGS = ModelSettings(factors=FactorSettings(factors=4, regularization=1.0, iterations=2), ranker=RANKER)
+SETTINGS = ModelSettings(
+    factors=FactorSettings(factors=4, regularization=1.0, iterations=2), ranker=RANKER
+)
 EVERY_ROW = RankerSettings(bought_share=1.0, new_share=1.0)
 
 
@@ -63,10 +65,15 @@ def lesson_of(taught: RankerTraining) -> dict[str, bytes]:
 
 def same(one: RankerRows | BasketRows, other: RankerRows | BasketRows) -> bool:
     """Bit for bit."""
-    return all(getattr(one, name).tobytes() == getattr(other, name).tobytes() for name in one.__dataclass_fields__)
+    return all(
+        getattr(one, name).tobytes() == getattr(other, name).tobytes()
+        for name in one.__dataclass_fields__
+    )
 
 
-def told(purchases: Purchases, window: Window, settings: ModelSettings, asked: Sequence[Example]) -> RankerRows:
+def told(
+    purchases: Purchases, window: Window, settings: ModelSettings, asked: Sequence[Example]
+) -> RankerRows:
     with fitted_before(purchases, window, settings, quiet(), name="test") as directory:
         return rows_of(window, settings, Recommender.load(directory), asked)
 
@@ -84,7 +91,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def read(files: Path, until: int | None = None) -> Purchases:
     products, customers = files / "products.parquet", files / "customers.parquet"
-    return read_purchases([files / "purchases.parquet"], products=products, customers=customers, now=NOW, until=until)
+    return read_purchases(
+        [files / "purchases.parquet"], products=products, customers=customers, now=NOW, until=until
+    )
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +111,10 @@ def windows_of(shop: Purchases, ranker: RankerSettings = RANKER) -> list[Window]
 
 
 def any_rows(
-    window: Window, settings: ModelSettings, recommender: Recommender, asked: Sequence[Example | BasketExample]
+    window: Window,
+    settings: ModelSettings,
+    recommender: Recommender,
+    asked: Sequence[Example | BasketExample],
 ) -> RankerRows | BasketRows:
     """Of slates or of baskets, whichever is asked about."""
     if isinstance(asked[0], Example):
@@ -125,13 +137,23 @@ def test_a_shop_with_a_year_of_history_teaches_a_ranker(taught: RankerTraining) 
 
 
 def test_no_more_customers_teach_than_are_allowed(shop: Purchases, taught: RankerTraining) -> None:
-    assert sum(len(examples(shop, window, seed=0)) for window in windows_of(shop)) > 250 == taught.examples
+    assert (
+        sum(len(examples(shop, window, seed=0)) for window in windows_of(shop))
+        > 250
+        == taught.examples
+    )
 
 
-def test_the_same_purchases_and_seed_teach_the_same(shop: Purchases, taught: RankerTraining) -> None:
+def test_the_same_purchases_and_seed_teach_the_same(
+    shop: Purchases, taught: RankerTraining
+) -> None:
     again = train_ranker(shop, SETTINGS, quiet(), processes=1)
     assert lesson_of(again) == lesson_of(taught)
-    assert (again.importance, again.examples, again.rows) == (taught.importance, taught.examples, taught.rows)
+    assert (again.importance, again.examples, again.rows) == (
+        taught.importance,
+        taught.examples,
+        taught.rows,
+    )
 
 
 def test_two_processes_find_what_one_finds(shop: Purchases) -> None:
@@ -139,7 +161,10 @@ def test_two_processes_find_what_one_finds(shop: Purchases) -> None:
     asked = [*examples(shop, window, seed=0)[:60], *draw_basket_examples(shop, window, 60, seed=0)]
     work = partial(any_rows, window, SETTINGS)
     with fitted_before(shop, window, SETTINGS, quiet(), name="test") as directory:
-        one, two = (list(spread(directory, work, asked, chunk=20, processes=processes)) for processes in (1, 2))
+        one, two = (
+            list(spread(directory, work, asked, chunk=20, processes=processes))
+            for processes in (1, 2)
+        )
     assert [type(part) for part in one] == [RankerRows] * 3 + [BasketRows] * (len(one) - 3)
     assert len(one) > 5
     assert [same(*both) for both in zip(one, two, strict=True)] == [True] * len(one)
@@ -160,7 +185,9 @@ def test_a_customer_who_said_no_to_training_teaches_nothing(shop: Purchases) -> 
         assert asked.isdisjoint(refused)
 
 
-def test_what_is_told_of_a_window_is_the_same_whatever_came_after_it(files: Path, shop: Purchases) -> None:
+def test_what_is_told_of_a_window_is_the_same_whatever_came_after_it(
+    files: Path, shop: Purchases
+) -> None:
     """Sources, features and the price of a purchase: bit for bit, from files with and without the later lines."""
     settings = with_ranker(objective="revenue")
     for window in windows_of(shop):
@@ -177,18 +204,29 @@ def test_a_planted_leak_is_caught(shop: Purchases) -> None:
     window = windows_of(shop)[0]
     everything = trained(shop, SETTINGS)
     asked = examples(shop, window, seed=0)[:1]
-    with pytest.raises(LeakError, match=f"until {everything.manifest.data_as_of}, and its window begins at"):
+    with pytest.raises(
+        LeakError, match=f"until {everything.manifest.data_as_of}, and its window begins at"
+    ):
         rows_of(window, SETTINGS, everything, asked)
-    with pytest.raises(LeakError, match=f"until {everything.manifest.data_as_of}, and its window begins at"):
+    with pytest.raises(
+        LeakError, match=f"until {everything.manifest.data_as_of}, and its window begins at"
+    ):
         basket_rows(window, everything, draw_basket_examples(shop, window, 1, seed=0))
 
 
-def test_one_line_of_the_first_second_of_a_window_is_a_leak_and_one_of_the_second_before_is_not() -> None:
+def test_one_line_of_the_first_second_of_a_window_is_a_leak_and_one_of_the_second_before_is_not() -> (
+    None
+):
     shop = trained(small_purchases([Line("anna", "milk", day) for day in range(4)]))
-    window, example = Window(moment(3), (moment(4),), 7 * DAY), Example(0, moment(4), frozenset({0}))
+    window, example = (
+        Window(moment(3), (moment(4),), 7 * DAY),
+        Example(0, moment(4), frozenset({0})),
+    )
     with pytest.raises(LeakError):
         rows_of(window, SMALL, shop, [example])
-    assert rows_of(replace(window, until=moment(3) + 1), SMALL, shop, [example]).hit.tolist() == [True]
+    assert rows_of(replace(window, until=moment(3) + 1), SMALL, shop, [example]).hit.tolist() == [
+        True
+    ]
 
 
 # What customers c0 to c9 have bought until day 20: milk each, and one of them honey, jam and pearls.
@@ -219,8 +257,12 @@ def test_the_rows_are_the_candidates_and_what_the_customer_then_bought_of_them_a
 
 
 def test_a_part_of_what_was_not_bought_stands_for_all_of_it() -> None:
-    lines = [Line(f"c{number:02}", f"p{place:02}", place) for number in range(8) for place in range(60)]
-    shop = trained(small_purchases(lines), replace(SMALL, ranker=replace(EVERY_ROW, bought_share=0.25)))
+    lines = [
+        Line(f"c{number:02}", f"p{place:02}", place) for number in range(8) for place in range(60)
+    ]
+    shop = trained(
+        small_purchases(lines), replace(SMALL, ranker=replace(EVERY_ROW, bought_share=0.25))
+    )
     window = Window(moment(61), (moment(61),), 7 * DAY)
     asked = [Example(user, moment(61), frozenset({1, 2})) for user in range(8)]
     rows = rows_of(window, shop.settings, shop, asked)
@@ -233,8 +275,12 @@ def test_a_part_of_what_was_not_bought_stands_for_all_of_it() -> None:
     assert one.values.tobytes() == rows.values[rows.user == 3].tobytes()
 
 
-def test_a_purchase_weighs_its_price_where_revenue_is_wanted_and_no_price_more_than_ten_times_the_usual() -> None:
-    _, rows = corner(replace(EVERY_ROW, objective="revenue"), "milk", "honey", "jam", "pearls", "string")
+def test_a_purchase_weighs_its_price_where_revenue_is_wanted_and_no_price_more_than_ten_times_the_usual() -> (
+    None
+):
+    _, rows = corner(
+        replace(EVERY_ROW, objective="revenue"), "milk", "honey", "jam", "pearls", "string"
+    )
     price = np.exp(rows.values[:, FEATURES.index("price")])
     # 0.002, 2, 8 and 2,000 are known: the usual one lies in the middle of 2 and 8.
     expected = {"milk": 0.5, "honey": 2, "jam": 1, "pearls": 10, "string": 0.1}
@@ -248,14 +294,19 @@ def test_what_was_not_bought_has_no_price() -> None:
     assert rows.weight.tolist() == pytest.approx([10 if hit else 1 for hit in rows.hit.tolist()])
 
 
-def test_a_ranker_that_learns_from_revenue_shows_dearer_products(shop: Purchases, taught: RankerTraining) -> None:
+def test_a_ranker_that_learns_from_revenue_shows_dearer_products(
+    shop: Purchases, taught: RankerTraining
+) -> None:
     dear = train_ranker(shop, with_ranker(objective="revenue"), quiet(), processes=1)
     served = trained(shop, SETTINGS)
     price = np.exp(served.model.traits.log_price)
 
     def shown(lesson: LearnedRanker) -> list[float]:
         teller = Recommender(served.manifest, replace(served.model, lesson=lesson), SETTINGS)
-        slates = [teller.recommend(customer, SlateRequest(n=5)) for customer in list(teller.model.customers.ids)[::2]]
+        slates = [
+            teller.recommend(customer, SlateRequest(n=5))
+            for customer in list(teller.model.customers.ids)[::2]
+        ]
         return [float(price[slot.item]) for slate in slates for slot in slate.slots]
 
     assert np.mean(shown(dear.lesson)) > 1.02 * np.mean(shown(taught.lesson))
@@ -284,7 +335,11 @@ def test_the_windows_are_told_while_they_are_learned_from(shop: Purchases) -> No
     told = StringIO()
     few = with_ranker(windows=1, trees=TreeSettings(trees=1))
     train_ranker(shop, few, Reporter(told), processes=1)
-    assert [step for step in ("Window 1 of 1: factors", "Window 1 of 1: slates", "Ranker") if step in told.getvalue()]
+    assert [
+        step
+        for step in ("Window 1 of 1: factors", "Window 1 of 1: slates", "Ranker")
+        if step in told.getvalue()
+    ]
 
 
 @pytest.mark.parametrize(
@@ -313,7 +368,9 @@ def test_where_there_is_too_little_to_learn_from_the_blend_ranks_alone_and_says_
     assert lesson_of(taught) == lesson_of(RankerTraining(LearnedRanker.none()))
 
 
-def test_a_shop_whose_orders_hold_one_product_each_learns_of_slates_and_nothing_of_baskets() -> None:
+def test_a_shop_whose_orders_hold_one_product_each_learns_of_slates_and_nothing_of_baskets() -> (
+    None
+):
     lines = [
         Line(f"c{customer:02}", f"p{product:02}", day, f"{product} {day}")
         for customer in range(20)
@@ -325,26 +382,40 @@ def test_a_shop_whose_orders_hold_one_product_each_learns_of_slates_and_nothing_
     assert (taught.note, len(taught.lesson.baskets)) == (None, 0)
 
 
-def test_a_shop_whose_visits_were_counted_before_and_after_it_sold_learns_from_the_days_on_which_it_sold() -> None:
+def test_a_shop_whose_visits_were_counted_before_and_after_it_sold_learns_from_the_days_on_which_it_sold() -> (
+    None
+):
     sold = [
         Line(f"c{customer:02}", f"p{product:02}", day)
         for customer in range(20)
         for product in range(15)
         for day in range(300, 441, 7)
     ]
-    visits = [Line(f"c{customer:02}", "p00", day, kind="view") for customer in range(20) for day in range(0, 600, 20)]
+    visits = [
+        Line(f"c{customer:02}", "p00", day, kind="view")
+        for customer in range(20)
+        for day in range(0, 600, 20)
+    ]
     settings = replace(SMALL, ranker=RankerSettings(windows=9, trees=TreeSettings(trees=1)))
     taught = train_ranker(small_purchases([*visits, *sold]), settings, quiet(), processes=1)
-    assert taught.windows == train_ranker(small_purchases(sold), settings, quiet(), processes=1).windows
+    assert (
+        taught.windows
+        == train_ranker(small_purchases(sold), settings, quiet(), processes=1).windows
+    )
     assert taught.lesson.learned
 
 
 def test_a_ranker_without_windows_learns_nothing_and_says_so(shop: Purchases) -> None:
     taught = train_ranker(shop, with_ranker(windows=0), quiet(), processes=1)
-    assert (taught.lesson.learned, taught.note) == (False, "The blend ranks alone: no windows are set.")
+    assert (taught.lesson.learned, taught.note) == (
+        False,
+        "The blend ranks alone: no windows are set.",
+    )
 
 
-def test_scores_become_the_log_odds_that_were_counted_and_half_a_hit_and_half_a_miss_on_either_side() -> None:
+def test_scores_become_the_log_odds_that_were_counted_and_half_a_hit_and_half_a_miss_on_either_side() -> (
+    None
+):
     """Of products with score 0 one in four was bought, of those with score 2 three in four."""
     scores = np.float32([0, 0, 0, 0, 2, 2, 2, 2])
     hit = np.array([1, 0, 0, 0, 1, 1, 1, 0], bool)
@@ -356,7 +427,9 @@ def test_scores_become_the_log_odds_that_were_counted_and_half_a_hit_and_half_a_
     assert (level, level + 2 * slope) == pytest.approx((log(2.5 / 3.5), log(3.5 / 1.5)), abs=1e-4)
 
 
-def sampled(scale: float, shift: float, tails: float) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def sampled(
+    scale: float, shift: float, tails: float
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     random = np.random.default_rng(5)
     shape = random.standard_t(tails, 2_000)
     return np.float32(shape * scale + shift), random.random(2_000) < expit(2 * shape - 2)
@@ -379,7 +452,9 @@ def test_what_is_expected_adds_up_to_what_was_bought_whatever_the_size_of_scores
     assert error @ z + more @ [-1, 1] == pytest.approx(0, abs=0.01)
 
 
-def test_where_all_or_nothing_was_bought_the_order_stays_and_the_level_is_that_of_half_a_hit_more() -> None:
+def test_where_all_or_nothing_was_bought_the_order_stays_and_the_level_is_that_of_half_a_hit_more() -> (
+    None
+):
     scores, weight = np.float32([1, 2, 3]), np.float32([1, 10, 10])
     assert logistic(scores, np.zeros(3, bool), weight) == pytest.approx((1, log(0.5 / 21.5) - 2))
     assert logistic(scores, np.ones(3, bool), weight) == pytest.approx((1, log(21.5 / 0.5) - 2))

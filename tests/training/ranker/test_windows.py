@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.data.events import DAY
-from models.settings import RankerSettings
+from models.settings import SHORTEST_HORIZON_DAYS, RankerSettings
 from tests.support.shop import Line, moment, small_purchases
-from training.ranker.windows import HORIZONS, SHORTEST_DAYS, Window, examples, windows
+from training.ranker.windows import HORIZONS, Window, examples, windows
 
 DEFAULT = RankerSettings(windows=2, horizon_days=28, lags_days=(0, 7, 14))
 
@@ -56,7 +56,7 @@ def test_no_windows_are_looked_for_where_none_are_asked_for() -> None:
     st.integers(-(10**9), 10**9),
     st.integers(0, 10**9),
     st.integers(0, 12),
-    st.integers(SHORTEST_DAYS, 400),
+    st.integers(SHORTEST_HORIZON_DAYS, 400),
     st.lists(st.integers(0, 60), min_size=1, max_size=4).map(tuple),
 )
 def test_whatever_the_history_nothing_is_asked_about_days_that_it_does_not_have(
@@ -65,11 +65,13 @@ def test_whatever_the_history_nothing_is_asked_about_days_that_it_does_not_have(
     settings = RankerSettings(windows=number, horizon_days=horizon_days, lags_days=lags_days)
     found = windows(first, first + span, settings)
     assert len(found) <= number
-    assert [window.until for window in found] == sorted({window.until for window in found}, reverse=True)
+    assert [window.until for window in found] == sorted(
+        {window.until for window in found}, reverse=True
+    )
     for window in found:
         assert max(window.moments) + window.horizon <= first + span
         assert min(window.moments) >= window.until >= first + 2 * window.horizon
-        assert SHORTEST_DAYS * DAY <= window.horizon <= horizon_days * DAY
+        assert SHORTEST_HORIZON_DAYS * DAY <= window.horizon <= horizon_days * DAY
         assert window.horizon * HORIZONS <= span
 
 
@@ -136,7 +138,9 @@ def test_a_customer_is_asked_about_one_moment_drawn_by_lot() -> None:
     assert 30 < sum(one.as_of == moment(50) for one in found) < 70
     for one in found:
         (bought,) = one.targets
-        assert LOYAL.product_ids[bought] == f"{'a' if one.as_of == moment(50) else 'b'}{one.user:02}"
+        assert (
+            LOYAL.product_ids[bought] == f"{'a' if one.as_of == moment(50) else 'b'}{one.user:02}"
+        )
 
 
 def test_the_lots_are_drawn_again_for_another_seed_and_another_window() -> None:
@@ -144,7 +148,9 @@ def test_the_lots_are_drawn_again_for_another_seed_and_another_window() -> None:
     again = [one.as_of for one in sorted(examples(LOYAL, BOTH, seed=0), key=lambda one: one.user)]
     other = [one.as_of for one in sorted(examples(LOYAL, BOTH, seed=1), key=lambda one: one.user)]
     earlier = Window(moment(49), BOTH.moments, 7 * DAY)
-    before = [one.as_of for one in sorted(examples(LOYAL, earlier, seed=0), key=lambda one: one.user)]
+    before = [
+        one.as_of for one in sorted(examples(LOYAL, earlier, seed=0), key=lambda one: one.user)
+    ]
     assert drawn == again
     assert drawn != other
     assert drawn != before

@@ -28,5 +28,7 @@ def test_codes_count_in_the_order_of_the_bytes() -> None:
 
 
 def test_unknown_numbers_take_the_value_asked_for() -> None:
-    np.testing.assert_array_equal(numbers(pa.array([1.5, None]), np.float32, np.nan), np.float32([1.5, np.nan]))
+    np.testing.assert_array_equal(
+        numbers(pa.array([1.5, None]), np.float32, np.nan), np.float32([1.5, np.nan])
+    )
     assert numbers(pa.array([True, None]), np.bool_, True).tolist() == [True, True]

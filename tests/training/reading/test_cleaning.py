@@ -35,7 +35,9 @@ def clean(folder: Path, rows: list[dict[str, str]]) -> list[dict[str, Any]]:
 
 
 def reasons(folder: Path, rows: list[dict[str, str]]) -> list[str | None]:
-    return [None if row["reason"] is None else ROW_REASONS[row["reason"]] for row in clean(folder, rows)]
+    return [
+        None if row["reason"] is None else ROW_REASONS[row["reason"]] for row in clean(folder, rows)
+    ]
 
 
 def test_every_bad_row_has_its_reason(tmp_path: Path) -> None:
@@ -132,12 +134,17 @@ def test_a_negative_purchase_is_a_return(tmp_path: Path, kind: str) -> None:
 def test_an_order_without_a_number_is_the_day(tmp_path: Path) -> None:
     first, second, other = clean(
         tmp_path,
-        [{"order_id": "", "timestamp": f"2017-01-0{day}T0{hour}:00:00"} for day, hour in ((1, 1), (1, 9), (2, 1))],
+        [
+            {"order_id": "", "timestamp": f"2017-01-0{day}T0{hour}:00:00"}
+            for day, hour in ((1, 1), (1, 9), (2, 1))
+        ],
     )
     assert first["order_key"] == second["order_key"] != other["order_key"]
 
 
-def test_the_key_of_an_order_tells_its_code_and_every_day_lies_below_any_of_them(tmp_path: Path) -> None:
+def test_the_key_of_an_order_tells_its_code_and_every_day_lies_below_any_of_them(
+    tmp_path: Path,
+) -> None:
     ids = ["1", "Bestellung-ä7", "注文😀", " ", "0" * 500]
     rows = clean(tmp_path, [{"order_id": one} for one in ids])
     assert [row["order_key"] % CODES for row in rows] == [order_code(one) for one in ids]

@@ -7,7 +7,9 @@ from training.reading.columns import check_mapping, did_you_mean, named, require
 
 
 def test_a_mapped_name_comes_before_a_column_of_our_name() -> None:
-    assert named(["product_id", "sku", "till"], {"product_id": "sku", "title": "absent"}) == {"product_id": "sku"}
+    assert named(["product_id", "sku", "till"], {"product_id": "sku", "title": "absent"}) == {
+        "product_id": "sku"
+    }
 
 
 def test_a_mapping_of_existing_columns_passes() -> None:
@@ -18,7 +20,10 @@ def test_a_mapping_of_existing_columns_passes() -> None:
     ("columns", "sentence"),
     [
         ({"product": "sku"}, r"no column 'product' to fill .*did you mean 'product_id'"),
-        ({"product_id": "SKU"}, r"no file has a column 'SKU' \(did you mean 'sku'\?\); the 2 columns .*: sku, till"),
+        (
+            {"product_id": "SKU"},
+            r"no file has a column 'SKU' \(did you mean 'sku'\?\); the 2 columns .*: sku, till",
+        ),
     ],
 )
 def test_a_wrong_mapping_says_what_there_is(columns: dict[str, str], sentence: str) -> None:

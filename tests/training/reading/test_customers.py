@@ -20,7 +20,9 @@ def customers_of(path: Path) -> tuple[dict[str, tuple[int, ...]], CustomerTable]
     with open_workspace() as workspace:
         customers = read_customers(workspace, open_sources(workspace, [path], {}, whole=True))
         rows = workspace.connection.to_pyarrow(customers.table).to_pylist()
-    return {row["customer_id"]: tuple(row[purpose] for purpose in PURPOSES) for row in rows}, customers
+    return {
+        row["customer_id"]: tuple(row[purpose] for purpose in PURPOSES) for row in rows
+    }, customers
 
 
 def test_consent_is_read_in_any_usual_spelling(tmp_path: Path) -> None:
@@ -31,13 +33,17 @@ def test_consent_is_read_in_any_usual_spelling(tmp_path: Path) -> None:
 
 
 def test_a_consent_that_cannot_be_read_is_a_no_and_counted(tmp_path: Path) -> None:
-    consents, customers = read(tmp_path, "customer_id,train,personalize_web", "anna,perhaps,ja", "bert,true,true")
+    consents, customers = read(
+        tmp_path, "customer_id,train,personalize_web", "anna,perhaps,ja", "bert,true,true"
+    )
     assert consents == {"anna": (NO, NO, NEVER_ASKED), "bert": (YES, YES, NEVER_ASKED)}
     assert customers.problems == {"bad_consent": 2}
 
 
 def test_the_last_row_of_a_customer_wins(tmp_path: Path) -> None:
-    consents, customers = read(tmp_path, "customer_id,train", "anna,true", "bert,true", "anna,false")
+    consents, customers = read(
+        tmp_path, "customer_id,train", "anna,true", "bert,true", "anna,false"
+    )
     assert consents == {"anna": (NO, 0, 0), "bert": (YES, 0, 0)}
     assert customers.problems == {"duplicate_customer": 1}
 
@@ -54,14 +60,18 @@ def test_where_somebodys_no_may_be_lost_the_file_is_refused(tmp_path: Path) -> N
     with pytest.raises(InputError, match=r"people\.csv, line 3: .*; 1 of its lines cannot be read"):
         read(tmp_path, "customer_id,personalize_web", "anna,yes", "bert,Bertil,no")
     torn = tmp_path / "people.ndjson"
-    torn.write_text('{"customer_id": "anna", "personalize_web": true}\n{"customer_id": "bert", "train": fal\n')
+    torn.write_text(
+        '{"customer_id": "anna", "personalize_web": true}\n{"customer_id": "bert", "train": fal\n'
+    )
     with pytest.raises(InputError, match=r"people\.ndjson"):
         customers_of(torn)
 
 
 def test_a_date_of_consent_that_cannot_be_read_is_none_and_counted(tmp_path: Path) -> None:
     header = "customer_id,train,train_time,personalize_web_time,consent_time"
-    consents, customers = read(tmp_path, header, "anna,true,soon,2025-01-01,", "bert,true,,,2025-01-01")
+    consents, customers = read(
+        tmp_path, header, "anna,true,soon,2025-01-01,", "bert,true,,,2025-01-01"
+    )
     assert consents == {"anna": (YES, 0, 0), "bert": (YES, 0, 0)}
     assert customers.problems == {"bad_consent_time": 1}
 

@@ -23,7 +23,9 @@ def test_no_extension_is_ever_downloaded() -> None:
 
 def test_the_sum_of_nothing_is_zero() -> None:
     with open_workspace() as workspace:
-        table = workspace.keep("numbers", ibis.memtable(pa.table({"number": pa.array([], pa.int64())})))
+        table = workspace.keep(
+            "numbers", ibis.memtable(pa.table({"number": pa.array([], pa.int64())}))
+        )
         assert (workspace.total(table.number), workspace.count(table)) == (0, 0)
 
 

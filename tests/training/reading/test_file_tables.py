@@ -16,7 +16,9 @@ from training.reading.duckdb import open_workspace
 from training.reading.file_tables import open_sources, read_whole, unreadable_rows
 
 
-def read(*paths: Path, columns: Mapping[str, str] | None = None) -> tuple[list[dict[str, Any]], int]:
+def read(
+    *paths: Path, columns: Mapping[str, str] | None = None
+) -> tuple[list[dict[str, Any]], int]:
     """Rows of all sources under (product_id, quantity, market) as text, sorted; and how many could not be read."""
     with open_workspace() as workspace:
         sources = open_sources(workspace, paths, columns or {})
@@ -24,8 +26,14 @@ def read(*paths: Path, columns: Mapping[str, str] | None = None) -> tuple[list[d
         for source in sources:
             names = ("product_id", "quantity", "market")
             cells = {name: source.text(name) for name in names} | {"all": _everything(source)}
-            rows += workspace.connection.to_pyarrow(source.table.select(**cells)).drop_columns("all").to_pylist()
-        return sorted(rows, key=lambda row: str(row["product_id"])), unreadable_rows(workspace, sources)
+            rows += (
+                workspace.connection.to_pyarrow(source.table.select(**cells))
+                .drop_columns("all")
+                .to_pylist()
+            )
+        return sorted(rows, key=lambda row: str(row["product_id"])), unreadable_rows(
+            workspace, sources
+        )
 
 
 def _everything(source: Any) -> Any:
@@ -45,7 +53,9 @@ def ids(rows: list[dict[str, Any]]) -> list[Any]:
 
 def test_csv_with_bom_windows_line_ends_quotes_and_semicolons(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
-    path.write_bytes('\ufeffproduct_id;quantity;title\r\n007;1,5;"a; b, ""c"""\r\n8;2;"two\nlines"\r\n'.encode())
+    path.write_bytes(
+        '\ufeffproduct_id;quantity;title\r\n007;1,5;"a; b, ""c"""\r\n8;2;"two\nlines"\r\n'.encode()
+    )
     assert read(path) == (
         [
             {"product_id": "007", "quantity": "1.5", "market": None},
@@ -76,12 +86,17 @@ def test_a_line_with_too_few_or_too_many_columns_costs_that_line(tmp_path: Path)
     assert unreadable == 4
 
 
-@pytest.mark.parametrize("content", [b"product_id,quantity\r\n1,1\n2,1\n", b"product_id,quantity\n1,1\n2\r3,1\n4,1\n"])
-def test_lines_that_end_in_different_ways_are_told_as_the_cause(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    "content", [b"product_id,quantity\r\n1,1\n2,1\n", b"product_id,quantity\n1,1\n2\r3,1\n4,1\n"]
+)
+def test_lines_that_end_in_different_ways_are_told_as_the_cause(
+    tmp_path: Path, content: bytes
+) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(content)
     with pytest.raises(
-        InputError, match=r"a\.csv cannot be read: some of its lines end in CR LF and some in LF, or a CR"
+        InputError,
+        match=r"a\.csv cannot be read: some of its lines end in CR LF and some in LF, or a CR",
     ):
         whole(path)
 
@@ -133,7 +148,9 @@ def test_files_of_differing_columns_are_united_by_name(tmp_path: Path) -> None:
 def test_json_lines_keep_their_text_and_bad_lines_come_as_empty_rows(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     good = [{"product_id": "007", "quantity": 1}, {"product_id": 12345678901234567, "market": "DE"}]
-    path.write_text("\n".join([*map(json.dumps, good), "not json", "[1]", '{"product_id": 1, "quant']) + "\n")
+    path.write_text(
+        "\n".join([*map(json.dumps, good), "not json", "[1]", '{"product_id": 1, "quant']) + "\n"
+    )
     rows, _ = read(path)
     assert ids(rows) == ["007", "12345678901234567", None, None, None]
     assert rows[1]["market"] == "DE"
@@ -153,9 +170,21 @@ def test_a_byte_order_mark_does_not_cost_the_first_line_of_json(
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("a.csv", b"product_id,quantity\n1,1\n2\n3,1\n4\n", r"a\.csv, line 3: .* 2 Found: 1; 2 of its lines cannot be"),
-        ("a.csv", b'product_id,quantity\n1,1\n2,"1\n3,1\n', r"a\.csv, line 3: .*quote.*; 2 of its lines cannot be"),
-        ("a.csv", b"product_id,quantity\n1,1\n\xff,1\n", r"a\.csv, line 3: .*utf-8.*; 1 of its lines cannot be"),
+        (
+            "a.csv",
+            b"product_id,quantity\n1,1\n2\n3,1\n4\n",
+            r"a\.csv, line 3: .* 2 Found: 1; 2 of its lines cannot be",
+        ),
+        (
+            "a.csv",
+            b'product_id,quantity\n1,1\n2,"1\n3,1\n',
+            r"a\.csv, line 3: .*quote.*; 2 of its lines cannot be",
+        ),
+        (
+            "a.csv",
+            b"product_id,quantity\n1,1\n\xff,1\n",
+            r"a\.csv, line 3: .*utf-8.*; 1 of its lines cannot be",
+        ),
         ("a.csv.gz", gzip.compress(b"product_id,quantity\n1\n", mtime=0), r"a\.csv\.gz, line 2: "),
         ("a.csv", b"product_id,quantity\n1,1\r\n2,1\n3,1\r\n", r"a\.csv cannot be read: "),
         (
@@ -163,8 +192,16 @@ def test_a_byte_order_mark_does_not_cost_the_first_line_of_json(
             b'{"product_id": "1"}\n{"product_id": "2"\n{"product_id": "3"}\n',
             r"a\.jsonl cannot be read: .*Mal",
         ),
-        ("a.jsonl", b'{"product_id": "1"}\n["2"]\n', r"a\.jsonl cannot be read: .* line 2: Expected OBJECT"),
-        ("a.jsonl", b'{"product_id": "1", "product_id": "2"}\n', r"a\.jsonl cannot be read: .* duplicate key"),
+        (
+            "a.jsonl",
+            b'{"product_id": "1"}\n["2"]\n',
+            r"a\.jsonl cannot be read: .* line 2: Expected OBJECT",
+        ),
+        (
+            "a.jsonl",
+            b'{"product_id": "1", "product_id": "2"}\n',
+            r"a\.jsonl cannot be read: .* duplicate key",
+        ),
         ("a.json", b'[{"product_id": "1"}, "2"]', r"a\.json cannot be read: .*Expected OBJECT"),
     ],
 )
@@ -209,7 +246,9 @@ def test_json_without_an_object_is_an_error(tmp_path: Path) -> None:
 def test_whole_numbers_of_parquet_become_their_decimal_text(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     floats = pa.array([12345.0, None, float("nan"), 1.5, 2.0**53], pa.float64())
-    pq.write_table(pa.table({"product_id": floats, "quantity": pa.array([1, 2, 3, 4, 5], pa.int8())}), path)
+    pq.write_table(
+        pa.table({"product_id": floats, "quantity": pa.array([1, 2, 3, 4, 5], pa.int8())}), path
+    )
     assert {row["quantity"]: row["product_id"] for row in read(path)[0]} == {
         "1": "12345",
         "2": None,
@@ -221,7 +260,9 @@ def test_whole_numbers_of_parquet_become_their_decimal_text(tmp_path: Path) -> N
 
 def test_bytes_and_lists_of_parquet_become_text(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
-    pq.write_table(pa.table({"product_id": pa.array([b"a"], pa.binary()), "market": [["DE", "AT"]]}), path)
+    pq.write_table(
+        pa.table({"product_id": pa.array([b"a"], pa.binary()), "market": [["DE", "AT"]]}), path
+    )
     assert read(path)[0] == [{"product_id": "a", "quantity": None, "market": "DE|AT"}]
 
 
@@ -234,8 +275,13 @@ def test_a_parquet_file_that_is_none_is_an_error(tmp_path: Path) -> None:
 
 def test_a_parquet_file_with_a_column_twice_is_an_error(tmp_path: Path) -> None:
     for name in ("product_id", "Product_ID"):
-        pq.write_table(pa.table([pa.array(["1"]), pa.array(["2"])], ["product_id", name]), tmp_path / "a.parquet")
-        with pytest.raises(InputError, match=f"2 columns that DuckDB cannot tell apart: 'product_id' and '{name}'"):
+        pq.write_table(
+            pa.table([pa.array(["1"]), pa.array(["2"])], ["product_id", name]),
+            tmp_path / "a.parquet",
+        )
+        with pytest.raises(
+            InputError, match=f"2 columns that DuckDB cannot tell apart: 'product_id' and '{name}'"
+        ):
             read(tmp_path / "a.parquet")
 
 

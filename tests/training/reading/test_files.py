@@ -17,16 +17,33 @@ def found(*given: Path | str, scratch: Path) -> list[str]:
 def test_a_folder_stands_for_its_data_files_in_sorted_order(tmp_path: Path) -> None:
     shop = tmp_path / "shop"
     (shop / "2017").mkdir(parents=True)
-    for name in ("b.csv", "a.jsonl", "2017/c.parquet", "_SUCCESS", ".d.csv", "notes.txt", "e.csv.GZ"):
+    for name in (
+        "b.csv",
+        "a.jsonl",
+        "2017/c.parquet",
+        "_SUCCESS",
+        ".d.csv",
+        "notes.txt",
+        "e.csv.GZ",
+    ):
         (shop / name).write_bytes(gzip.compress(b"x", mtime=0) if name.endswith("GZ") else b"x")
-    assert found(shop, scratch=tmp_path / "scratch") == ["c.parquet", "a.jsonl", "b.csv", "e.csv.GZ"]
+    assert found(shop, scratch=tmp_path / "scratch") == [
+        "c.parquet",
+        "a.jsonl",
+        "b.csv",
+        "e.csv.GZ",
+    ]
 
 
 def test_a_glob_is_expanded_and_a_file_named_twice_is_read_once(tmp_path: Path) -> None:
     for name in ("a.csv", "b.csv", "c[1].csv"):
         (tmp_path / name).write_text("x")
     scratch = tmp_path / "scratch"
-    assert found(tmp_path / "*.csv", tmp_path / "a.csv", scratch=scratch) == ["a.csv", "b.csv", "c[1].csv"]
+    assert found(tmp_path / "*.csv", tmp_path / "a.csv", scratch=scratch) == [
+        "a.csv",
+        "b.csv",
+        "c[1].csv",
+    ]
     assert found(tmp_path / "c[1].csv", scratch=scratch) == ["c[1].csv"]
 
 
@@ -38,10 +55,16 @@ def test_a_glob_is_expanded_and_a_file_named_twice_is_read_once(tmp_path: Path) 
         ("orders.xls", b"x", r"orders\.xls: not a kind of file"),
         ("orders.parquet.gz", b"x", r"orders\.parquet\.gz: not a kind of file"),
         ("plain.csv.gz", b"customer_id", r"plain\.csv\.gz cannot be read: Not a gzipped file"),
-        ("short.csv.gz", gzip.compress(b"1,2\n" * 99, mtime=0)[:-20], r"short\.csv\.gz cannot be read: .*ended before"),
+        (
+            "short.csv.gz",
+            gzip.compress(b"1,2\n" * 99, mtime=0)[:-20],
+            r"short\.csv\.gz cannot be read: .*ended before",
+        ),
     ],
 )
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str, content: bytes, sentence: str) -> None:
+def test_a_file_that_cannot_be_read_is_named(
+    tmp_path: Path, name: str, content: bytes, sentence: str
+) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=sentence):
         found(tmp_path / name, scratch=tmp_path / "scratch")
@@ -87,7 +110,9 @@ def test_the_delimiter_is_what_the_first_line_holds_most_of(
     assert (header.delimiter, header.names) == (delimiter, names)
 
 
-@pytest.mark.parametrize(("content", "what"), [(b"\xff\xfea\n", "not UTF-8"), (b"\n1,2\n", "empty line")])
+@pytest.mark.parametrize(
+    ("content", "what"), [(b"\xff\xfea\n", "not UTF-8"), (b"\n1,2\n", "empty line")]
+)
 def test_a_first_line_without_names_is_an_error(tmp_path: Path, content: bytes, what: str) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(content)

@@ -27,15 +27,30 @@ def fetch(workspace: Workspace, arrays: dict[str, Any]) -> Numbering:
     texts |= {"market": ["DE"] * 3, "currency": ["EUR"] * 3}
     rows = ibis.memtable(pa.table(texts))
     names = {name: name_table(workspace, name, rows[name]) for name in texts}
-    price = {"item": pa.array([2], pa.int32()), "price": [1.5], "currency": pa.array([0], pa.int32())}
+    price = {
+        "item": pa.array([2], pa.int32()),
+        "price": [1.5],
+        "currency": pa.array([0], pa.int32()),
+    }
     latest = ibis.memtable(pa.table(price))
     return fetch_numbering(
-        workspace, names, read_products(workspace, []), read_customers(workspace, []), latest, arrays
+        workspace,
+        names,
+        read_products(workspace, []),
+        read_customers(workspace, []),
+        latest,
+        arrays,
     )
 
 
-def test_customers_and_products_without_a_kept_line_are_left_out_and_the_rest_moves_up(workspace: Workspace) -> None:
-    arrays = {"user": np.int32([-1, 0, 2]), "item": np.int32([2, 2, 1]), "market": np.int32([-1, 0, 0])}
+def test_customers_and_products_without_a_kept_line_are_left_out_and_the_rest_moves_up(
+    workspace: Workspace,
+) -> None:
+    arrays = {
+        "user": np.int32([-1, 0, 2]),
+        "item": np.int32([2, 2, 1]),
+        "market": np.int32([-1, 0, 0]),
+    }
     shop = fetch(workspace, arrays)
     assert (list(shop.customer_ids), list(shop.product_ids)) == (["a", "c"], ["y", "z"])
     assert arrays["user"].tolist() == [-1, 0, 1]
@@ -53,4 +68,8 @@ def test_prices_follow_their_products(workspace: Workspace) -> None:
 def test_guests_alone_make_a_shop_without_customers(workspace: Workspace) -> None:
     arrays = {"user": np.int32([-1]), "item": np.int32([0]), "market": np.int32([0])}
     shop = fetch(workspace, arrays)
-    assert (len(shop.customer_ids), shop.consent.shape, shop.customer_market.shape) == (0, (0, 3), (0,))
+    assert (len(shop.customer_ids), shop.consent.shape, shop.customer_market.shape) == (
+        0,
+        (0, 3),
+        (0,),
+    )

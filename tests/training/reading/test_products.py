@@ -35,7 +35,13 @@ def test_a_cell_that_is_not_understood_is_unknown_and_counted(tmp_path: Path) ->
         "negative,-1,,ftp://shop/1,//shop/1,No,,",
     )
     rows, products = read(path)
-    assert products.problems == {"bad_price": 2, "bad_currency": 1, "bad_url": 5, "bad_in_stock": 1, "bad_time": 2}
+    assert products.problems == {
+        "bad_price": 2,
+        "bad_currency": 1,
+        "bad_url": 5,
+        "bad_in_stock": 1,
+        "bad_time": 2,
+    }
     assert rows["good"] | {"title": None} == {
         "product_id": "good",
         "title": None,
@@ -56,7 +62,9 @@ def test_a_cell_that_is_not_understood_is_unknown_and_counted(tmp_path: Path) ->
 
 
 def test_the_last_row_of_a_product_wins(tmp_path: Path) -> None:
-    rows, products = read(write(tmp_path, "product_id,title", "1,old", "2,other", "1,older", "1,new"))
+    rows, products = read(
+        write(tmp_path, "product_id,title", "1,old", "2,other", "1,older", "1,new")
+    )
     assert (rows["1"]["title"], rows["2"]["title"]) == ("new", "other")
     assert (products.rows, products.problems) == (4, {"duplicate_product": 2})
 
@@ -68,9 +76,16 @@ def test_the_last_row_wins_in_a_large_file_too(tmp_path: Path) -> None:
 
 
 def test_rows_without_a_usable_id_are_left_out_by_name(tmp_path: Path) -> None:
-    rows, products = read(write(tmp_path, "product_id,title", ",a", "x\0,b", f"{'x' * 501},c", "1,2,3", "ok,d"))
+    rows, products = read(
+        write(tmp_path, "product_id,title", ",a", "x\0,b", f"{'x' * 501},c", "1,2,3", "ok,d")
+    )
     assert list(rows) == ["ok"]
-    assert products.problems == {"unreadable_row": 1, "missing_product_id": 1, "bad_id": 1, "id_too_long": 1}
+    assert products.problems == {
+        "unreadable_row": 1,
+        "missing_product_id": 1,
+        "bad_id": 1,
+        "id_too_long": 1,
+    }
     assert products.rows == 5
 
 
@@ -85,6 +100,8 @@ def test_a_products_file_without_ids_is_refused(tmp_path: Path) -> None:
         read(write(tmp_path, "sku,title", "1,a"))
 
 
-@pytest.mark.parametrize("cell", ["DE|New Zealand", "DE, New Zealand", "DE;New Zealand;", '["DE", "New Zealand"]'])
+@pytest.mark.parametrize(
+    "cell", ["DE|New Zealand", "DE, New Zealand", "DE;New Zealand;", '["DE", "New Zealand"]']
+)
 def test_markets_may_be_separated_in_any_usual_way(cell: str) -> None:
     assert market_list(cell) == ["DE", "New Zealand"]

@@ -64,20 +64,34 @@ def test_one_customer_buys_one_product_once(tmp_path: Path) -> None:
     assert shop.time.tolist() == [NOON]
     assert shop.price.tolist() == [1.5]
     assert [shop.market_names[code] for code in shop.market] == ["DE"]
-    assert (shop.report.rows, shop.report.customers, shop.report.products, shop.report.orders) == (1, 1, 1, 1)
+    assert (shop.report.rows, shop.report.customers, shop.report.products, shop.report.orders) == (
+        1,
+        1,
+        1,
+        1,
+    )
     assert shop.report.first_time == shop.report.last_time == NOON
 
 
 def test_arrays_have_the_types_the_models_expect(tmp_path: Path) -> None:
     shop = read(write(tmp_path, "anna,milk,2017-01-01,1,2,1.5,,DE"))
-    types = {name: getattr(shop, name).dtype.name for name in ("user", "item", "order", "time", "kind", "weight")}
+    types = {
+        name: getattr(shop, name).dtype.name
+        for name in ("user", "item", "order", "time", "kind", "weight")
+    }
     assert list(types.values()) == ["int32", "int32", "int32", "int64", "uint8", "float32"]
-    assert (shop.quantity.dtype, shop.price.dtype, shop.market.dtype) == (np.float32, np.float32, np.int32)
+    assert (shop.quantity.dtype, shop.price.dtype, shop.market.dtype) == (
+        np.float32,
+        np.float32,
+        np.int32,
+    )
     assert (shop.consent.dtype, shop.consent.shape) == (np.uint8, (1, 3))
     assert shop.customer_market.dtype == np.int32
 
 
-def test_lines_are_sorted_by_customer_product_time_order_and_guests_come_first(tmp_path: Path) -> None:
+def test_lines_are_sorted_by_customer_product_time_order_and_guests_come_first(
+    tmp_path: Path,
+) -> None:
     shop = read(
         write(
             tmp_path,
@@ -99,7 +113,14 @@ def test_lines_are_sorted_by_customer_product_time_order_and_guests_come_first(t
 
 
 def test_guests_need_an_order(tmp_path: Path) -> None:
-    shop = read(write(tmp_path, ",milk,2017-01-01,7,1,,,", ",milk,2017-01-01,,1,,,", ",milk,2017-01-01,7,-1,,,"))
+    shop = read(
+        write(
+            tmp_path,
+            ",milk,2017-01-01,7,1,,,",
+            ",milk,2017-01-01,,1,,,",
+            ",milk,2017-01-01,7,-1,,,",
+        )
+    )
     assert lines(shop) == [(None, "milk", 0, "purchase", 1.0, 1.0)]
     assert shop.report.dropped == {"guest_without_order": 1, "guest_return": 1}
     assert len(shop.customer_ids) == 0
@@ -124,11 +145,22 @@ def test_without_order_ids_a_customers_day_is_an_order(tmp_path: Path) -> None:
 
 
 def test_the_same_order_number_of_two_customers_is_two_orders(tmp_path: Path) -> None:
-    assert read(write(tmp_path, "anna,milk,2017-01-01,1,1,,,", "bert,milk,2017-01-02,1,1,,,")).report.orders == 2
+    assert (
+        read(
+            write(tmp_path, "anna,milk,2017-01-01,1,1,,,", "bert,milk,2017-01-02,1,1,,,")
+        ).report.orders
+        == 2
+    )
 
 
 def test_rows_of_the_same_line_are_added_up(tmp_path: Path) -> None:
-    shop = read(write(tmp_path, "anna,milk,2017-01-01T12:00:00,1,1,1.00,,", "anna,milk,2017-01-01T11:00:00,1,3,2.00,,"))
+    shop = read(
+        write(
+            tmp_path,
+            "anna,milk,2017-01-01T12:00:00,1,1,1.00,,",
+            "anna,milk,2017-01-01T11:00:00,1,3,2.00,,",
+        )
+    )
     assert lines(shop) == [("anna", "milk", 0, "purchase", 4.0, 1.0)]
     assert shop.price.tolist() == [1.75]  # (1 * 1.00 + 3 * 2.00) / 4
     assert shop.time.tolist() == [NOON - 3600]
@@ -150,11 +182,19 @@ def test_a_row_that_differs_in_a_column_we_do_not_know_is_no_copy(tmp_path: Path
     assert shop.report.dropped == {}
 
 
-def test_a_rating_weighs_by_its_stars_and_what_was_taken_out_of_the_cart_weighs_minus_one(tmp_path: Path) -> None:
+def test_a_rating_weighs_by_its_stars_and_what_was_taken_out_of_the_cart_weighs_minus_one(
+    tmp_path: Path,
+) -> None:
     rows = [f"anna,p{stars},2017-01-01,rating,{stars}" for stars in (1, 2, 3, 4.5, 5)]
-    more = ["anna,q,2017-01-01,remove_from_cart,", "anna,r,2017-01-01,dismiss,", "anna,s,2017-01-01,click,"]
+    more = [
+        "anna,q,2017-01-01,remove_from_cart,",
+        "anna,r,2017-01-01,dismiss,",
+        "anna,s,2017-01-01,click,",
+    ]
     twice = ["anna,t,2017-01-01T08:00,rating,1", "anna,t,2017-01-01T09:00,rating,5"]
-    shop = read(write(tmp_path, *rows, *more, *twice, header="customer_id,product_id,timestamp,kind,rating"))
+    shop = read(
+        write(tmp_path, *rows, *more, *twice, header="customer_id,product_id,timestamp,kind,rating")
+    )
     assert shop.weight.tolist() == [-1, -0.5, 0, 0.75, 1, -1, 1, 1, 0]
     assert set(shop.quantity.tolist()) == {1.0}
 
@@ -176,7 +216,9 @@ def test_a_return_weighs_minus_its_share_of_the_usual_line(tmp_path: Path) -> No
         )
     )
     returns = shop.kind == RETURN
-    assert shop.weight[returns].tolist() == [-0.25]  # 1 of a mean of (2 + 6) / 2; what follows does not count
+    assert shop.weight[returns].tolist() == [
+        -0.25
+    ]  # 1 of a mean of (2 + 6) / 2; what follows does not count
     assert shop.order[returns].tolist() == [-1]
     assert shop.quantity[returns].tolist() == [1.0]
 
@@ -206,7 +248,10 @@ def test_a_return_of_what_was_never_bought_is_left_out_with_its_customer(tmp_pat
 
 def test_views_have_no_order_and_weigh_one(tmp_path: Path) -> None:
     shop = read(write(tmp_path, "anna,milk,2017-01-01,1,1,,,", "anna,milk,2017-01-02,,0,,View,"))
-    assert lines(shop) == [("anna", "milk", 0, "purchase", 1.0, 1.0), ("anna", "milk", -1, "view", 1.0, 1.0)]
+    assert lines(shop) == [
+        ("anna", "milk", 0, "purchase", 1.0, 1.0),
+        ("anna", "milk", -1, "view", 1.0, 1.0),
+    ]
 
 
 def test_views_alone_can_be_read(tmp_path: Path) -> None:
@@ -222,19 +267,27 @@ def test_ids_are_kept_exactly_as_given(tmp_path: Path) -> None:
 
 
 def test_rows_from_the_until_date_on_are_left_out(tmp_path: Path) -> None:
-    path = write(tmp_path, "anna,milk,2017-01-01T11:59:59,1,1,,,", "anna,milk,2017-01-01T12:00:00,2,1,,,")
+    path = write(
+        tmp_path, "anna,milk,2017-01-01T11:59:59,1,1,,,", "anna,milk,2017-01-01T12:00:00,2,1,,,"
+    )
     shop = read(path, until=NOON)
     assert shop.report.dropped == {"after_until": 1}
     assert shop.report.last_time == NOON - 1
 
 
 def test_rows_more_than_a_day_ahead_of_now_are_left_out(tmp_path: Path) -> None:
-    path = write(tmp_path, "anna,milk,2017-01-02T12:00:00,1,1,,,", "anna,milk,2017-01-02T12:00:01,2,1,,,")
+    path = write(
+        tmp_path, "anna,milk,2017-01-02T12:00:00,1,1,,,", "anna,milk,2017-01-02T12:00:01,2,1,,,"
+    )
     assert read(path, now=NOON).report.dropped == {"timestamp_in_future": 1}
 
 
 def test_a_customer_who_said_no_to_training_stays_known_without_a_history(tmp_path: Path) -> None:
-    rows = ("anna,milk,2017-01-01,1,1,,,", "bert,milk,2017-01-01,2,1,,,", "bert,wine,2017-01-01,2,1,,,")
+    rows = (
+        "anna,milk,2017-01-01,1,1,,,",
+        "bert,milk,2017-01-01,2,1,,,",
+        "bert,wine,2017-01-01,2,1,,,",
+    )
     orders = write(tmp_path, *rows)
     people = write(tmp_path, "bert,no", "carl,", name="people.csv", header="customer_id,train")
     shop = read(orders, customers=people)
@@ -246,11 +299,20 @@ def test_a_customer_who_said_no_to_training_stays_known_without_a_history(tmp_pa
 
 
 def test_who_was_never_asked_is_left_out_where_the_shop_wants_to_be_asked(tmp_path: Path) -> None:
-    rows = (f"{customer},milk,2017-01-01,{customer},1,,," for customer in ("anna", "bert", "carl", "dora", ""))
+    rows = (
+        f"{customer},milk,2017-01-01,{customer},1,,,"
+        for customer in ("anna", "bert", "carl", "dora", "")
+    )
     orders = write(tmp_path, *rows, ",wine,2017-01-01,7,1,,,")
-    people = write(tmp_path, "anna,yes", "bert,no", "carl,", name="people.csv", header="customer_id,train")
+    people = write(
+        tmp_path, "anna,yes", "bert,no", "carl,", name="people.csv", header="customer_id,train"
+    )
     shop = read(orders, customers=people, unasked="refuse")
-    assert shop.report.dropped == {"never_asked": 2, "no_consent_to_train": 1, "guest_without_order": 1}
+    assert shop.report.dropped == {
+        "never_asked": 2,
+        "no_consent_to_train": 1,
+        "guest_without_order": 1,
+    }
     assert [line[:2] for line in lines(shop)] == [(None, "wine"), ("anna", "milk")]
     assert len(read(orders, customers=people)) == 4
     assert add_up(shop)
@@ -276,7 +338,9 @@ def test_without_a_price_in_the_file_the_latest_price_paid_stands(tmp_path: Path
         "anna,salt,2017-01-01,,",
         header=header,
     )
-    goods = write(tmp_path, "wine,8.50,GBP", "milk,,", name="goods.csv", header="product_id,price,currency")
+    goods = write(
+        tmp_path, "wine,8.50,GBP", "milk,,", name="goods.csv", header="product_id,price,currency"
+    )
     catalogue = read(orders, products=goods).catalogue
     assert list(catalogue.ids) == ["milk", "salt", "wine"]
     np.testing.assert_array_equal(catalogue.price, [1.5, np.nan, 8.5])
@@ -287,7 +351,11 @@ def test_without_a_price_in_the_file_the_latest_price_paid_stands(tmp_path: Path
 def test_a_price_paid_stands_in_the_currency_it_was_paid_in(tmp_path: Path) -> None:
     """On the same day tea was sold for 1,400 yen in one market and for 10 dollars in another."""
     header = "customer_id,product_id,timestamp,unit_price,currency"
-    sold = ("anna,tea,2017-01-01,10,USD", "bert,tea,2017-01-01,1400,JPY", "anna,jam,2017-01-01,3,EUR")
+    sold = (
+        "anna,tea,2017-01-01,10,USD",
+        "bert,tea,2017-01-01,1400,JPY",
+        "anna,jam,2017-01-01,3,EUR",
+    )
     orders = write(tmp_path, *sold, header=header)
     goods = write(tmp_path, "jam,,GBP", name="goods.csv", header="product_id,price,currency")
     catalogue = read(orders, products=goods).catalogue
@@ -298,7 +366,11 @@ def test_a_price_paid_stands_in_the_currency_it_was_paid_in(tmp_path: Path) -> N
 
 def test_without_a_products_file_the_catalogue_is_empty_but_for_prices(tmp_path: Path) -> None:
     catalogue = read(write(tmp_path, "anna,milk,2017-01-01,1,1,1.25,,")).catalogue
-    assert (list(catalogue.title), catalogue.price.tolist(), list(catalogue.attributes)) == ([""], [1.25], [""])
+    assert (list(catalogue.title), catalogue.price.tolist(), list(catalogue.attributes)) == (
+        [""],
+        [1.25],
+        [""],
+    )
     assert catalogue.sellable(NOON, "DE").tolist() == [True]
 
 
@@ -315,7 +387,11 @@ def test_markets_of_lines_customers_and_products_share_one_list(tmp_path: Path) 
 
 def test_the_amount_of_a_line_gives_the_price_of_a_piece(tmp_path: Path) -> None:
     header = "customer_id,product_id,timestamp,quantity,amount"
-    rows = ("anna,milk,2017-01-01,4,6.00", "anna,milk,2017-01-02,-2,-3.00", "anna,milk,2017-01-03,1,-3.00")
+    rows = (
+        "anna,milk,2017-01-01,4,6.00",
+        "anna,milk,2017-01-02,-2,-3.00",
+        "anna,milk,2017-01-03,1,-3.00",
+    )
     shop = read(write(tmp_path, *rows, header=header))
     assert shop.price.tolist() == [1.5, 1.5]
     assert shop.report.dropped == {"bad_price": 1}
@@ -333,27 +409,41 @@ def test_json_lines_of_a_shop_with_two_bad_lines(tmp_path: Path) -> None:
 
 def test_columns_of_another_name_are_mapped(tmp_path: Path) -> None:
     path = write(tmp_path, "anna,milk,2017-01-01", header="household,sku,when")
-    shop = read(path, columns={"customer_id": "household", "product_id": "sku", "timestamp": "when"})
+    shop = read(
+        path, columns={"customer_id": "household", "product_id": "sku", "timestamp": "when"}
+    )
     assert lines(shop) == [("anna", "milk", 0, "purchase", 1.0, 1.0)]
 
 
 @pytest.mark.parametrize(
     ("columns", "sentence"),
     [
-        ({"customer_id": "custmer"}, r"no file has a column 'custmer' \(did you mean 'customer'\?\).*customer, prod"),
-        ({"custommer_id": "customer"}, r"there is no column 'custommer_id' to fill \(did you mean 'customer_id'\?\)"),
+        (
+            {"customer_id": "custmer"},
+            r"no file has a column 'custmer' \(did you mean 'customer'\?\).*customer, prod",
+        ),
+        (
+            {"custommer_id": "customer"},
+            r"there is no column 'custommer_id' to fill \(did you mean 'customer_id'\?\)",
+        ),
         ({}, r"orders\.csv lacks 1 required column: customer_id \(did you mean 'customer'\?\)"),
     ],
 )
-def test_a_wrong_column_is_named_with_those_that_exist(tmp_path: Path, columns: dict[str, str], sentence: str) -> None:
+def test_a_wrong_column_is_named_with_those_that_exist(
+    tmp_path: Path, columns: dict[str, str], sentence: str
+) -> None:
     path = write(tmp_path, "anna,milk,2017-01-01", header="customer,product_id,timestamp")
     with pytest.raises(InputError, match=sentence):
         read(path, columns=columns)
 
 
 def test_nothing_left_is_said_in_one_sentence_with_the_reasons(tmp_path: Path) -> None:
-    path = write(tmp_path, "anna,,2017-01-01,1,1,,,", "anna,milk,soon,1,1,,,", "anna,milk,later,1,1,,,")
-    with pytest.raises(InputError, match=r"none of 3 rows is left .*2 bad_timestamp, 1 missing_product_id"):
+    path = write(
+        tmp_path, "anna,,2017-01-01,1,1,,,", "anna,milk,soon,1,1,,,", "anna,milk,later,1,1,,,"
+    )
+    with pytest.raises(
+        InputError, match=r"none of 3 rows is left .*2 bad_timestamp, 1 missing_product_id"
+    ):
         read(path)
 
 
@@ -364,7 +454,10 @@ def test_column_names_without_rows_are_refused(tmp_path: Path) -> None:
 
 def test_reading_twice_gives_the_same_arrays_and_leaves_no_file_behind(tmp_path: Path) -> None:
     before = set(Path(tempfile.gettempdir()).glob("regulars-*"))
-    rows = [f"c{i % 97},p{i % 31},2017-01-{1 + i % 28:02d},{i % 501},{1 + i % 3},{i % 7}.5,," for i in range(5000)]
+    rows = [
+        f"c{i % 97},p{i % 31},2017-01-{1 + i % 28:02d},{i % 501},{1 + i % 3},{i % 7}.5,,"
+        for i in range(5000)
+    ]
     path = write(tmp_path, *rows)
     first, second = read(path), read(path)
     for name in ("user", "item", "order", "time", "kind", "weight", "quantity", "price", "market"):
@@ -374,23 +467,81 @@ def test_reading_twice_gives_the_same_arrays_and_leaves_no_file_behind(tmp_path:
 
 def test_progress_counts_the_steps_that_are_done(tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
-    read(write(tmp_path, "anna,milk,2017-01-01,1,1,,,"), on_progress=lambda *step: told.append(step))
+    read(
+        write(tmp_path, "anna,milk,2017-01-01,1,1,,,"), on_progress=lambda *step: told.append(step)
+    )
     assert told == [(done, len(STEPS)) for done in range(len(STEPS))]
 
 
 def test_the_dirt_of_a_real_gift_shop_costs_only_the_dirty_rows(tmp_path: Path) -> None:
     rows: Sequence[tuple[Any, ...]] = [
         ("489434", "85048", 12, "2009-12-01T07:45:00", 6.95, 13085.0, "United Kingdom"),
-        ("489434", "85048", 12, "2009-12-01T07:45:00", 6.95, 13085.0, "United Kingdom"),  # the same line twice
+        (
+            "489434",
+            "85048",
+            12,
+            "2009-12-01T07:45:00",
+            6.95,
+            13085.0,
+            "United Kingdom",
+        ),  # the same line twice
         ("489434", "79323P", 1, "2009-12-01T07:45:00", 6.75, 13085.0, "United Kingdom"),
-        ("489434", "79323p", 1, "2009-12-01T07:45:00", 6.75, 13085.0, "United Kingdom"),  # another letter case
-        ("C489449", "85048", -6, "2009-12-02T10:33:00", 6.95, 13085.0, "United Kingdom"),  # a cancellation
-        ("C489450", "22087", -12, "2009-12-02T10:34:00", 2.95, 16321.0, "Australia"),  # of an order before the data
-        ("489464", "21733", -96, "2009-12-01T10:52:00", 0.0, None, "United Kingdom"),  # stock written off
-        ("489521", "21646", 50, "2009-12-01T11:44:00", 0.0, None, "United Kingdom"),  # a guest's gift
+        (
+            "489434",
+            "79323p",
+            1,
+            "2009-12-01T07:45:00",
+            6.75,
+            13085.0,
+            "United Kingdom",
+        ),  # another letter case
+        (
+            "C489449",
+            "85048",
+            -6,
+            "2009-12-02T10:33:00",
+            6.95,
+            13085.0,
+            "United Kingdom",
+        ),  # a cancellation
+        (
+            "C489450",
+            "22087",
+            -12,
+            "2009-12-02T10:34:00",
+            2.95,
+            16321.0,
+            "Australia",
+        ),  # of an order before the data
+        (
+            "489464",
+            "21733",
+            -96,
+            "2009-12-01T10:52:00",
+            0.0,
+            None,
+            "United Kingdom",
+        ),  # stock written off
+        (
+            "489521",
+            "21646",
+            50,
+            "2009-12-01T11:44:00",
+            0.0,
+            None,
+            "United Kingdom",
+        ),  # a guest's gift
         ("A506401", "B", 1, "2010-04-29T13:36:00", -53594.36, None, "United Kingdom"),  # bad debt
     ]
-    names = ("invoice", "stock_code", "quantity", "invoice_date", "unit_price", "customer_id", "country")
+    names = (
+        "invoice",
+        "stock_code",
+        "quantity",
+        "invoice_date",
+        "unit_price",
+        "customer_id",
+        "country",
+    )
     table = pa.table({name: [row[place] for row in rows] for place, name in enumerate(names)})
     table = table.set_column(3, "invoice_date", table["invoice_date"].cast(pa.timestamp("us")))
     path = tmp_path / "online_retail.parquet"

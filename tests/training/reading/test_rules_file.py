@@ -14,7 +14,9 @@ SALE = '{"id": "sale", "kind": "exclude", "which": {"brand": "Ashby"}, "market":
 def test_rules_are_read_as_if_they_held_everywhere_and_always(tmp_path: Path) -> None:
     path = tmp_path / "rules.json"
     path.write_text(f'[{SALE}, "placements": ["home"], "starts": "2026-11-27T00:00:00Z"}}]')
-    assert read_rules(path) == (ShopRule("sale", RuleKind.EXCLUDE, ProductSelector(brand="Ashby"), market="north"),)
+    assert read_rules(path) == (
+        ShopRule("sale", RuleKind.EXCLUDE, ProductSelector(brand="Ashby"), market="north"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -27,7 +29,9 @@ def test_rules_are_read_as_if_they_held_everywhere_and_always(tmp_path: Path) ->
         (f"[{SALE}}}, {SALE}}}]", "2 rules have the id 'sale'; give each its own"),
     ],
 )
-def test_what_is_wrong_with_a_file_is_told_with_its_name(tmp_path: Path, content: str, sentence: str) -> None:
+def test_what_is_wrong_with_a_file_is_told_with_its_name(
+    tmp_path: Path, content: str, sentence: str
+) -> None:
     path = tmp_path / "rules.json"
     path.write_text(content)
     with pytest.raises(InputError) as error:

@@ -45,9 +45,15 @@ class Till:
     def _write(self, work: Callable[[Change], Any]) -> None:
         self._store.write(work).result(10)
 
-    def sells(self, customer: str | None, *products: str, order: str | None = None, **more: Any) -> None:
+    def sells(
+        self, customer: str | None, *products: str, order: str | None = None, **more: Any
+    ) -> None:
         self.tells(
-            "purchase", customer, *(EventLine(product, **_taken(more)) for product in products), order=order, **more
+            "purchase",
+            customer,
+            *(EventLine(product, **_taken(more)) for product in products),
+            order=order,
+            **more,
         )
 
     def tells(
@@ -60,7 +66,15 @@ class Till:
         **more: Any,
     ) -> None:
         self._events += 1
-        told = Event(f"e{self._events}", KINDS.index(kind), time, lines, customer_id=customer, order_id=order, **more)
+        told = Event(
+            f"e{self._events}",
+            KINDS.index(kind),
+            time,
+            lines,
+            customer_id=customer,
+            order_id=order,
+            **more,
+        )
         self._write(lambda change: write(change, [told]))
 
     def hears(self, customer: str, values: dict[int, int], time: int = NOON) -> None:
@@ -82,7 +96,9 @@ class Till:
 
     def tells_at_once(self, count: int) -> None:
         """As many purchases, each of another product."""
-        numbers = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) "
+        numbers = (
+            f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) "
+        )
         columns = "number, event_id, line, kind, time, customer_id, product_id"
         values = f"SELECT i, 'e' || i, 0, 0, {NOON}, 'anna', 'p' || i FROM n"
 
@@ -117,7 +133,9 @@ def read(*sources: str | Path, **options: Any) -> Purchases:
     return read_purchases(sources, **({"now": NOON + DAY} | options))
 
 
-def orders(folder: Path, *lines: str, header: str = "customer_id,product_id,timestamp,order_id,quantity") -> Path:
+def orders(
+    folder: Path, *lines: str, header: str = "customer_id,product_id,timestamp,order_id,quantity"
+) -> Path:
     return corner_shop.write(folder, lines, header=header)
 
 
@@ -128,8 +146,15 @@ def people(folder: Path, *lines: str, header: str) -> Path:
 def lines(shop: Purchases) -> list[tuple[str | None, str, str, float]]:
     """(customer, product, kind, quantity) of every line, sorted."""
     named = [
-        (shop.customer_ids[user] if user >= 0 else None, shop.product_ids[item], KINDS[kind], float(quantity))
-        for user, item, kind, quantity in zip(shop.user, shop.item, shop.kind, shop.quantity, strict=True)
+        (
+            shop.customer_ids[user] if user >= 0 else None,
+            shop.product_ids[item],
+            KINDS[kind],
+            float(quantity),
+        )
+        for user, item, kind, quantity in zip(
+            shop.user, shop.item, shop.kind, shop.quantity, strict=True
+        )
     ]
     return sorted(named, key=str)
 
@@ -141,7 +166,12 @@ def consent(shop: Purchases, customer: str) -> list[int]:
 
 def test_an_event_of_today_is_in_tonights_model(till: Till, tmp_path: Path) -> None:
     till.sells("anna", "p5", order="today")
-    assert corner_shop.train(tmp_path, "--purchases", corner_shop.write(tmp_path, corner_shop.rows()), till.url) == 0
+    assert (
+        corner_shop.train(
+            tmp_path, "--purchases", corner_shop.write(tmp_path, corner_shop.rows()), till.url
+        )
+        == 0
+    )
     registry = Registry(tmp_path / "registry")
     version = registry.active()
     assert version is not None
@@ -154,10 +184,14 @@ def test_an_event_of_today_is_in_tonights_model(till: Till, tmp_path: Path) -> N
 def test_every_kind_of_event_is_learned_from_but_what_was_only_shown(till: Till) -> None:
     till.sells("anna", "milk", order="1", quantity=2.0, unit_price=1.5, currency="EUR", market="DE")
     for kind in KINDS[1:]:
-        till.tells(kind, "anna", EventLine("milk"), order="1", rating=2.0 if kind == "rating" else None)
+        till.tells(
+            kind, "anna", EventLine("milk"), order="1", rating=2.0 if kind == "rating" else None
+        )
     shop = read(till.url)
     assert {line[2] for line in lines(shop)} == set(KINDS) - {"exposure"}
-    weights = {KINDS[kind]: float(weight) for kind, weight in zip(shop.kind, shop.weight, strict=True)}
+    weights = {
+        KINDS[kind]: float(weight) for kind, weight in zip(shop.kind, shop.weight, strict=True)
+    }
     assert weights.pop("return") == -0.5
     assert weights.pop("rating") == -0.5
     assert weights.pop("remove_from_cart") == -1
@@ -184,7 +218,9 @@ def test_what_was_looked_at_before_the_login_belongs_to_the_customer(till: Till)
 def test_a_purchase_that_came_by_file_and_by_event_counts_once(till: Till, tmp_path: Path) -> None:
     till.sells("anna", "milk", order="7", quantity=3.0)
     till.sells(None, "milk", order="8")
-    file = orders(tmp_path, "anna,milk,2025-12-30,7,2", "anna,bread,2025-12-30,7,1", ",milk,2025-12-30,8,5")
+    file = orders(
+        tmp_path, "anna,milk,2025-12-30,7,2", "anna,bread,2025-12-30,7,1", ",milk,2025-12-30,8,5"
+    )
     shop = read(file, till.url)
     assert lines(shop) == [
         ("anna", "bread", "purchase", 1.0),
@@ -195,7 +231,9 @@ def test_a_purchase_that_came_by_file_and_by_event_counts_once(till: Till, tmp_p
     assert shop.report.orders == 2
 
 
-def test_a_purchase_that_was_sent_twice_under_two_names_counts_once_as_it_was_told_last(till: Till) -> None:
+def test_a_purchase_that_was_sent_twice_under_two_names_counts_once_as_it_was_told_last(
+    till: Till,
+) -> None:
     till.sells("anna", "milk", order="7", quantity=3.0)
     till.tells("purchase", "anna", EventLine("milk", 1.0), EventLine("milk", 1.0), order="7")
     shop = read(till.url)
@@ -217,7 +255,9 @@ def test_an_erased_customers_file_rows_are_not_learned_from(till: Till, tmp_path
     till.sells("önne", "milk", order="7")
     till.sells("anna", "milk", order="8")
     till.forgets("önne")
-    file = orders(tmp_path, "önne,milk,2025-12-30,7,2", "önne,bread,2025-12-30,9,2", "anna,jam,2025-12-30,6,2")
+    file = orders(
+        tmp_path, "önne,milk,2025-12-30,7,2", "önne,bread,2025-12-30,9,2", "anna,jam,2025-12-30,6,2"
+    )
     known = people(tmp_path, "önne,yes", "anna,yes", header="customer_id,train")
     shop = read(file, till.url, customers=known)
     assert (list(shop.customer_ids), list(shop.product_ids)) == (["anna"], ["jam", "milk"])
@@ -225,7 +265,9 @@ def test_an_erased_customers_file_rows_are_not_learned_from(till: Till, tmp_path
     assert shop.report.customer_problems == {"erased_customer": 1}
 
 
-def test_what_a_customer_struck_out_is_not_learned_from_wherever_it_stands(till: Till, tmp_path: Path) -> None:
+def test_what_a_customer_struck_out_is_not_learned_from_wherever_it_stands(
+    till: Till, tmp_path: Path
+) -> None:
     till.sells("anna", "milk", "bread", order="7")
     till.strikes_out("anna", "milk")
     shop = read(orders(tmp_path, "anna,milk,2025-12-30,1,1", "bert,milk,2025-12-30,2,1"), till.url)
@@ -238,9 +280,23 @@ def test_the_later_consent_wins(till: Till, tmp_path: Path) -> None:
     for customer in ("earlier", "same", "later", "undated"):
         till.hears(customer, {TRAIN: YES, PERSONALIZE_WEB: NO})
     till.hears("store-only", {PERSONALIZE_EMAIL: YES})
-    rows = [f"earlier,no,yes,{yesterday}", f"same,no,yes,{noon}", f"later,no,yes,{tomorrow}", "undated,no,yes,"]
-    file = people(tmp_path, *rows, "file-only,no,yes,", header="customer_id,train,personalize_web,consent_time")
-    shop = read(orders(tmp_path, "later,milk,2025-12-30,1,1", "same,jam,2025-12-30,2,1"), till.url, customers=file)
+    rows = [
+        f"earlier,no,yes,{yesterday}",
+        f"same,no,yes,{noon}",
+        f"later,no,yes,{tomorrow}",
+        "undated,no,yes,",
+    ]
+    file = people(
+        tmp_path,
+        *rows,
+        "file-only,no,yes,",
+        header="customer_id,train,personalize_web,consent_time",
+    )
+    shop = read(
+        orders(tmp_path, "later,milk,2025-12-30,1,1", "same,jam,2025-12-30,2,1"),
+        till.url,
+        customers=file,
+    )
     assert {name: consent(shop, name) for name in shop.customer_ids} == {
         "earlier": [YES, NO, NEVER_ASKED],
         "file-only": [NO, YES, NEVER_ASKED],
@@ -261,7 +317,9 @@ def test_each_purpose_has_a_date_of_its_own(till: Till, tmp_path: Path) -> None:
     assert consent(read(till.url, customers=file), "anna") == [YES, NO, NO]
 
 
-def test_who_said_no_in_the_store_is_not_learned_from_in_the_file(till: Till, tmp_path: Path) -> None:
+def test_who_said_no_in_the_store_is_not_learned_from_in_the_file(
+    till: Till, tmp_path: Path
+) -> None:
     till.hears("anna", {TRAIN: NO})
     shop = read(orders(tmp_path, "anna,milk,2025-12-30,1,1", "bert,milk,2025-12-30,2,1"), till.url)
     assert lines(shop) == [("bert", "milk", "purchase", 1.0)]
@@ -303,12 +361,22 @@ def test_more_events_than_are_held_at_once_are_all_there(till: Till) -> None:
     assert (len(shop), len(shop.product_ids), shop.event_position) == (many, many, many)
 
 
-def test_what_the_shop_says_about_a_product_goes_over_the_products_file(till: Till, tmp_path: Path) -> None:
+def test_what_the_shop_says_about_a_product_goes_over_the_products_file(
+    till: Till, tmp_path: Path
+) -> None:
     header = "product_id,title,category,brand,price,in_stock,available_until,shelf,rating"
     rows = ["milk,Milk,dairy,Ashby,1.5,yes,2026-02-01,3,4.5", "bread,Bread,bakery,Ashby,2,yes,,,"]
     file = corner_shop.write(tmp_path, rows, header=header, name="products.csv")
     attributes = {"cost": "0.9"}
-    till.lists("milk", price=1.75, currency="EUR", in_stock=False, brand=None, markets=["DE", "AT"], url="ftp://no")
+    till.lists(
+        "milk",
+        price=1.75,
+        currency="EUR",
+        in_stock=False,
+        brand=None,
+        markets=["DE", "AT"],
+        url="ftp://no",
+    )
     till.lists("jam", title="Jam", available_from="2025-12-01T00:00:00Z", attributes=attributes)
     till.lists("soap", title="Soap", hidden=True)
     till.sells("anna", "milk", "bread", order="1")
@@ -359,9 +427,13 @@ def refused(url: str) -> str:
 
 
 @pytest.mark.parametrize("kind", DATABASES)
-def test_a_database_that_is_no_store_or_another_version_is_refused_with_what_to_do(kind: str, tmp_path: Path) -> None:
+def test_a_database_that_is_no_store_or_another_version_is_refused_with_what_to_do(
+    kind: str, tmp_path: Path
+) -> None:
     url = empty_database(kind, tmp_path)
-    engine = create_engine(make_url(url).set(drivername={"postgresql": "postgresql+psycopg"}.get(kind, kind)))
+    engine = create_engine(
+        make_url(url).set(drivername={"postgresql": "postgresql+psycopg"}.get(kind, kind))
+    )
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE other (id INTEGER)"))
     assert "holds no store of Regulars" in refused(url)
@@ -375,14 +447,22 @@ def test_a_database_that_is_no_store_or_another_version_is_refused_with_what_to_
 @pytest.mark.parametrize(
     ("url", "sentence"),
     [
-        ("sqlite:///nowhere/store.db", "sqlite:///nowhere/store.db cannot be read: unable to open database file."),
+        (
+            "sqlite:///nowhere/store.db",
+            "sqlite:///nowhere/store.db cannot be read: unable to open database file.",
+        ),
         ("sqlite://", "address cannot be read"),
         ("mysql://anna:secret@localhost/shop", "address cannot be read"),
         ("postgresql://anna:secret@localhost:port/shop", "address cannot be read"),
-        ("postgresql://anna:secret@127.0.0.1:1/shop?password=secret", "postgresql://127.0.0.1:1/shop cannot be read: "),
+        (
+            "postgresql://anna:secret@127.0.0.1:1/shop?password=secret",
+            "postgresql://127.0.0.1:1/shop cannot be read: ",
+        ),
     ],
 )
-def test_a_store_that_cannot_be_reached_costs_one_sentence_without_the_password(url: str, sentence: str) -> None:
+def test_a_store_that_cannot_be_reached_costs_one_sentence_without_the_password(
+    url: str, sentence: str
+) -> None:
     assert sentence in refused(url)
 
 
@@ -408,6 +488,12 @@ def test_a_store_in_which_nothing_happened_is_refused(till: Till) -> None:
 def test_reading_changes_nothing_in_the_store(till: Till, tmp_path: Path) -> None:
     till.sells("anna", "milk", order="1")
     till.close()
-    before = sorted(tmp_path.glob("*.db*")), [path.read_bytes() for path in sorted(tmp_path.glob("*.db"))]
+    before = (
+        sorted(tmp_path.glob("*.db*")),
+        [path.read_bytes() for path in sorted(tmp_path.glob("*.db"))],
+    )
     read(till.url)
-    assert (sorted(tmp_path.glob("*.db*")), [path.read_bytes() for path in sorted(tmp_path.glob("*.db"))]) == before
+    assert (
+        sorted(tmp_path.glob("*.db*")),
+        [path.read_bytes() for path in sorted(tmp_path.glob("*.db"))],
+    ) == before

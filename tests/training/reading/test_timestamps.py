@@ -32,7 +32,9 @@ def test_nothing_is_no_moment(text: str | None) -> None:
     assert moment_of(text) is None
 
 
-@pytest.mark.parametrize("text", ["tomorrow", "2025-13-01", "2025-02-29", "1764590400", "01.12.2025", " "])
+@pytest.mark.parametrize(
+    "text", ["tomorrow", "2025-13-01", "2025-02-29", "1764590400", "01.12.2025", " "]
+)
 def test_what_is_no_date_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         moment_of(text)

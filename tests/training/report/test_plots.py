@@ -20,13 +20,18 @@ GOOD, BAD = Mean(0.4, 0.38, 0.42), Mean(0.1, 0.09, 0.11)
 TASK = Task(
     name="all",
     customers=2,
-    methods=(Method("popularity", Role.BASELINE, BAD, BAD, 0.5), Method("ranker", Role.SERVED, GOOD, GOOD, 3.0)),
+    methods=(
+        Method("popularity", Role.BASELINE, BAD, BAD, 0.5),
+        Method("ranker", Role.SERVED, GOOD, GOOD, 3.0),
+    ),
     coverage=0.5,
     novelty=8.0,
     filled=0.0,
     calibration=(Bin(0.001, 0.002, 5000), Bin(0.1, 0.09, 800), Bin(0.6, 0.5, 20)),
 )
-FOUND = CandidateFigures((SourceHits("factors", 100, 0.5, 0.125), SourceHits("new", 5, 0.0, 0.0)), 103, 0.75)
+FOUND = CandidateFigures(
+    (SourceHits("factors", 100, 0.5, 0.125), SourceHits("new", 5, 0.0, 0.0)), 103, 0.75
+)
 LOST = ComparisonRow("all", "Recall@10", "popularity", Mean(-0.02, -0.03, -0.01), passed=False)
 WON = ComparisonRow("all", "Recall@10", "own purchases", Mean(0.02, 0.01, 0.03), passed=True)
 
@@ -34,7 +39,9 @@ DRAWN = {
     "ladder": lambda: plots.ladder(TASK, 10),
     "groups": lambda: plots.groups(TASK, "history", [Group("1 to 4 lines", 1234, GOOD)], 10),
     "sources": lambda: plots.sources(TASK, FOUND),
-    "importance": lambda: plots.importance([Importance(f"f{number}", 1 / 32) for number in range(32)]),
+    "importance": lambda: plots.importance(
+        [Importance(f"f{number}", 1 / 32) for number in range(32)]
+    ),
     "bundles": lambda: plots.bundles([BundleMethod("lift", Role.SERVED, 0.2, 0.1, 0.2, 0.1)]),
     "calibration": lambda: plots.calibration(TASK),
     "differences": lambda: plots.differences("all-1", [LOST, WON]),
@@ -47,7 +54,11 @@ def drawn() -> dict[str, str]:
 
 
 def texts(svg: str) -> list[str]:
-    return [text for element in ElementTree.fromstring(svg).iter("text") if (text := (element.text or "").strip())]
+    return [
+        text
+        for element in ElementTree.fromstring(svg).iter("text")
+        if (text := (element.text or "").strip())
+    ]
 
 
 def test_equal_figures_are_equal_plots(drawn: dict[str, str]) -> None:
@@ -93,9 +104,13 @@ def test_what_is_served_is_in_bold(drawn: dict[str, str]) -> None:
 
 
 def test_a_bar_is_as_long_as_its_figure(drawn: dict[str, str]) -> None:
-    bars = re.findall(r'<path d="M ([\d.]+) [\d.]+ L ([\d.]+) [^"]*" [^>]*fill: var\(--other\)', drawn["sources"])
+    bars = re.findall(
+        r'<path d="M ([\d.]+) [\d.]+ L ([\d.]+) [^"]*" [^>]*fill: var\(--other\)', drawn["sources"]
+    )
     lengths = [float(end) - float(start) for start, end in bars]
-    served = re.search(r'<path d="M ([\d.]+) [\d.]+ L ([\d.]+) [^"]*" [^>]*fill: var\(--served\)', drawn["sources"])
+    served = re.search(
+        r'<path d="M ([\d.]+) [\d.]+ L ([\d.]+) [^"]*" [^>]*fill: var\(--served\)', drawn["sources"]
+    )
     assert served
     whole = float(served[2]) - float(served[1])
     assert lengths[0] / whole == pytest.approx(0.5 / 0.75, rel=1e-3)
@@ -124,7 +139,9 @@ def test_probabilities_far_apart_stand_on_logarithmic_axes(drawn: dict[str, str]
 
 def test_a_score_that_never_came_true_is_a_hollow_dot() -> None:
     never = replace(TASK, calibration=(*TASK.calibration, Bin(0.0005, 0.0, 100)))
-    assert plots.calibration(never).count("fill-opacity: 0;") > plots.calibration(TASK).count("fill-opacity: 0;")
+    assert plots.calibration(never).count("fill-opacity: 0;") > plots.calibration(TASK).count(
+        "fill-opacity: 0;"
+    )
     nothing = replace(TASK, calibration=(Bin(0.0, 0.0, 100),))
     assert "predicted" in texts(plots.calibration(nothing))
 
@@ -166,5 +183,7 @@ assert "matplotlib" in sys.modules and "matplotlib.pyplot" not in sys.modules
     environment = {**os.environ, "HOME": "/dev/null/nowhere"}
     for name in ("MPLCONFIGDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
         environment.pop(name, None)
-    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120)
+    run = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120
+    )
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")

@@ -12,7 +12,14 @@ from tests.support.measured_shop import ACTIVE, EVERYTHING, SHOP, YOUNG, method
 from training.errors import InputError
 from training.evaluation.metrics import Mean
 from training.evaluation.results import Role
-from training.report.data import ComparisonRow, ExampleCustomer, ExampleProduct, ExampleSlot, OwnedProduct, Verdict
+from training.report.data import (
+    ComparisonRow,
+    ExampleCustomer,
+    ExampleProduct,
+    ExampleSlot,
+    OwnedProduct,
+    Verdict,
+)
 from training.report.render import render, summary, write_report
 
 
@@ -44,11 +51,15 @@ class Page(HTMLParser):
         return [attributes for tag, attributes in self.tags if tag == name]
 
     def values(self, attribute: str) -> list[str]:
-        return [value for _, attributes in self.tags if (value := attributes.get(attribute)) is not None]
+        return [
+            value for _, attributes in self.tags if (value := attributes.get(attribute)) is not None
+        ]
 
 
 def text_of(page: str) -> str:
-    return " ".join(unescape(re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL)).split())
+    return " ".join(
+        unescape(re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL)).split()
+    )
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +79,12 @@ def test_the_page_opens_with_what_a_shopkeeper_wants_to_know(page: str) -> None:
 
 
 def test_a_refused_version_says_against_what_and_by_how_much() -> None:
-    lost = ComparisonRow("discovery", "Recall@10", ACTIVE, Mean(-0.0212, -0.03, -0.012), passed=False)
-    refused = replace(SHOP, verdict=Verdict.REFUSED, version=None, comparisons=(*SHOP.comparisons, lost))
+    lost = ComparisonRow(
+        "discovery", "Recall@10", ACTIVE, Mean(-0.0212, -0.03, -0.012), passed=False
+    )
+    refused = replace(
+        SHOP, verdict=Verdict.REFUSED, version=None, comparisons=(*SHOP.comparisons, lost)
+    )
     assert summary(refused)[-1] == (
         "This version was refused. Its Recall@10 (new to the customer) is 0.021 below that of "
         "the active version's settings."
@@ -78,28 +93,45 @@ def test_a_refused_version_says_against_what_and_by_how_much() -> None:
 
 
 def test_a_version_that_was_refused_for_another_reason_gives_that() -> None:
-    refused = replace(SHOP, verdict=Verdict.REFUSED, comparisons=(), notes=("Is the history complete?",))
+    refused = replace(
+        SHOP, verdict=Verdict.REFUSED, comparisons=(), notes=("Is the history complete?",)
+    )
     assert summary(refused)[-1] == "This version was refused. Is the history complete?"
 
 
 def test_a_measurement_says_that_nothing_was_published() -> None:
-    assert summary(replace(SHOP, verdict=Verdict.MEASURED))[-1] == "This was a measurement: nothing was published."
+    assert (
+        summary(replace(SHOP, verdict=Verdict.MEASURED))[-1]
+        == "This was a measurement: nothing was published."
+    )
 
 
 def test_a_shop_too_young_to_be_measured_gets_a_page_of_what_was_read() -> None:
     text = text_of(render(YOUNG))
     assert summary(YOUNG) == ["This version was published without being measured."]
     assert "Every one of 3 rows could be used." in text
-    assert "Left out, for want of something to measure: Methods side by side; For whom it works;" in text
+    assert (
+        "Left out, for want of something to measure: Methods side by side; For whom it works;"
+        in text
+    )
     assert "svg" not in {tag for tag, _ in Page(render(YOUNG)).tags}
 
 
 def test_a_shop_without_discoveries_is_told_of_the_one_task() -> None:
-    text = text_of(render(replace(SHOP, tasks=(replace(EVERYTHING, candidates=None, calibration=(), by_length=()),))))
+    text = text_of(
+        render(
+            replace(
+                SHOP, tasks=(replace(EVERYTHING, candidates=None, calibration=(), by_length=()),)
+            )
+        )
+    )
     assert "New to the customer 1," not in text
     assert "by orders in the 28 days before them" in text
     assert "by purchase lines before the test days" not in text
-    assert "Left out, for want of something to measure: Where candidates come from; Whether scores mean" in text
+    assert (
+        "Left out, for want of something to measure: Where candidates come from; Whether scores mean"
+        in text
+    )
 
 
 def test_titles_and_ids_are_text_whatever_is_in_them() -> None:
@@ -135,7 +167,11 @@ def test_a_page_asks_nothing_of_a_network_and_runs_no_script(page: str) -> None:
     assert {link[0] for link in parsed.values("href")} == {"#", "d"}
     assert [link for link in parsed.values("href") if link[0] == "d"] == ["data:,"]
     assert re.findall(r"url\((?!#)|@import|https?:", page) == []
-    policies = [meta["content"] for meta in parsed.all("meta") if meta.get("http-equiv") == "Content-Security-Policy"]
+    policies = [
+        meta["content"]
+        for meta in parsed.all("meta")
+        if meta.get("http-equiv") == "Content-Security-Policy"
+    ]
     assert policies == ["default-src 'none'; style-src 'unsafe-inline'; img-src data:"]
 
 
@@ -154,7 +190,11 @@ def test_whoever_cannot_see_the_plots_has_their_names_and_tables(page: str) -> N
     plots = parsed.all("svg")
     assert len(plots) == 14
     assert all(plot["role"] == "img" and plot["aria-label"] for plot in plots)
-    assert page.count("<figure>") == len(plots) == page.count('<details class="numbers"><summary>Numbers')
+    assert (
+        page.count("<figure>")
+        == len(plots)
+        == page.count('<details class="numbers"><summary>Numbers')
+    )
     assert parsed.all("html") == [{"lang": "en"}]
     assert "<title>Training report, 2026-01-01</title>" in page
     assert all(heading["scope"] for heading in parsed.all("th"))
@@ -175,9 +215,14 @@ def test_each_customer_stands_with_history_slate_and_what_they_bought(page: str)
 
 def test_a_product_without_a_title_is_shown_by_its_id() -> None:
     nameless = ExampleCustomer(
-        "7", (), (ExampleSlot(ExampleProduct("0042"), "Popular right now", "popular"),), (ExampleProduct("0042"),)
+        "7",
+        (),
+        (ExampleSlot(ExampleProduct("0042"), "Popular right now", "popular"),),
+        (ExampleProduct("0042"),),
     )
-    assert "0042 ✓ bought Popular right now popular" in text_of(render(replace(SHOP, customers=(nameless,))))
+    assert "0042 ✓ bought Popular right now popular" in text_of(
+        render(replace(SHOP, customers=(nameless,)))
+    )
 
 
 def test_an_engineer_finds_every_figure(page: str) -> None:
@@ -192,7 +237,10 @@ def test_an_engineer_finds_every_figure(page: str) -> None:
     assert "popularity +0.2800 +0.2740 to +0.2860 passed" in text
     assert "factors.half_life_days 60.0" in text
     assert "all steps 58.0 s" in text
-    assert "a product shown makes up about one of 724 purchase lines; one shown as new one of 274" in text
+    assert (
+        "a product shown makes up about one of 724 purchase lines; one shown as new one of 274"
+        in text
+    )
 
 
 def test_equal_reports_are_equal_pages_and_can_be_mailed(page: str) -> None:

@@ -40,7 +40,17 @@ def lines(folder):
 
 
 def test_the_files_have_the_columns_that_training_reads(folder):
-    products = ["product_id", "title", "category", "brand", "price", "currency", "url", "image_url", "in_stock"]
+    products = [
+        "product_id",
+        "title",
+        "category",
+        "brand",
+        "price",
+        "currency",
+        "url",
+        "image_url",
+        "in_stock",
+    ]
     customers = ["customer_id", "market", "train", "personalize_web", "personalize_email"]
     assert pq.read_schema(folder / "purchases.parquet").names == list(COLUMNS)
     assert pq.read_schema(folder / "products.parquet").names == products
@@ -58,7 +68,9 @@ def test_the_shop_has_exactly_as_many_lines_as_asked_for(tmp_path, purchases):
 @pytest.mark.parametrize(("customers", "products"), [(1, 2), (1, 3), (3, 45), (500, 2)])
 @pytest.mark.parametrize("hemispheres", [False, True])
 def test_a_tiny_shop_is_still_a_shop(tmp_path, customers, products, hemispheres):
-    write_shop(tmp_path, customers=customers, products=products, purchases=300, hemispheres=hemispheres)
+    write_shop(
+        tmp_path, customers=customers, products=products, purchases=300, hemispheres=hemispheres
+    )
     assert pq.read_metadata(tmp_path / "purchases.parquet").num_rows == 300
 
 
@@ -81,7 +93,9 @@ def test_a_shop_larger_than_a_chunk_counts_its_lines_and_orders_on(shop):
 
 def test_progress_ends_with_all_lines(tmp_path):
     told = []
-    write_shop(tmp_path, **SIZE, purchases=500, on_progress=lambda done, total: told.append((done, total)))
+    write_shop(
+        tmp_path, **SIZE, purchases=500, on_progress=lambda done, total: told.append((done, total))
+    )
     assert told == [(475, 500), (500, 500)]
 
 
@@ -99,7 +113,10 @@ def test_the_year_is_2025_to_its_last_day(lines):
 
 def test_an_order_is_one_customers_day(lines):
     bought = lines["quantity"] > 0
-    orders = np.unique(np.stack([lines["order_id"], lines["customer"], lines["day"]])[:, bought].astype(str), axis=1)
+    orders = np.unique(
+        np.stack([lines["order_id"], lines["customer"], lines["day"]])[:, bought].astype(str),
+        axis=1,
+    )
     assert len(orders[0]) == len(set(orders[0]))
     known = orders[1] != "-1"
     assert len(set(zip(orders[1][known], orders[2][known], strict=True))) == known.sum()
@@ -134,7 +151,9 @@ def test_a_customers_favourite_categories_are_most_of_what_they_buy(shop, lines)
 def test_regulars_are_bought_again_at_their_interval(shop, lines):
     days = {}
     bought = (lines["customer"] >= 0) & (lines["quantity"] > 0)
-    for customer, product, day in zip(*(lines[name][bought] for name in ("customer", "product", "day")), strict=True):
+    for customer, product, day in zip(
+        *(lines[name][bought] for name in ("customer", "product", "day")), strict=True
+    ):
         days.setdefault((customer, product), []).append(day)
     runs = [
         np.median(np.diff(np.unique(days[customer, product]))) / shop.interval_days[product]
@@ -152,10 +171,14 @@ def test_pairs_are_bought_in_the_same_order_more_often_than_others_of_their_cate
     baskets: dict[str, set[int]] = {}
     for order, product in zip(lines["order_id"][bought], lines["product"][bought], strict=True):
         baskets.setdefault(order, set()).add(product)
-    with_pair = sum(shop.pair[product] in basket for basket in baskets.values() for product in basket)
+    with_pair = sum(
+        shop.pair[product] in basket for basket in baskets.values() for product in basket
+    )
     # a control: the product two places along the shelf is about as popular, and nobody's pair
     beyond = dict(zip(shop.shelf[:-2].tolist(), shop.shelf[2:].tolist(), strict=True))
-    with_control = sum(beyond.get(product) in basket for basket in baskets.values() for product in basket)
+    with_control = sum(
+        beyond.get(product) in basket for basket in baskets.values() for product in basket
+    )
     assert with_pair > 5 * with_control
 
 
@@ -172,7 +195,9 @@ def test_seasons_are_opposite_in_the_two_markets(shop, lines):
     for row in np.flatnonzero(shop.peak_day):
         name, peak = shop.categories[row].name, shop.peak_day[row]
         for market, middle in (("north", peak), ("south", (peak + 182) % 365)):
-            here = lines["day"][(category == row) & (lines["market"] == market) & (lines["quantity"] > 0)]
+            here = lines["day"][
+                (category == row) & (lines["market"] == market) & (lines["quantity"] > 0)
+            ]
             distance = np.abs((here - middle + 182) % 365 - 182)
             assert np.mean(distance < 91) > 0.6, f"{name} in the {market}"
 
@@ -186,13 +211,19 @@ def test_a_shop_in_two_hemispheres_sells_its_seasons_twice(tmp_path):
 
     shop = SyntheticShop.of(**SIZE, hemispheres=True)
     category = shop.category[[int(name[1:]) for name in product]]
-    assert {shop.categories[row].name for row in np.flatnonzero(shop.peak_day == 15)} == {"Coats", "Boots", "Gloves"}
+    assert {shop.categories[row].name for row in np.flatnonzero(shop.peak_day == 15)} == {
+        "Coats",
+        "Boots",
+        "Gloves",
+    }
     for row in np.flatnonzero(shop.peak_day):
         for year in (-1, 0):
             sold = (category == row) & (day // 365 == year)
             chance = in_season(shop.peak_day[row], market[sold] == "south", day[sold])
             # Of what was sold, the mean of chance² over the mean of chance: (0.525² + 0.475² / 2) / 0.525 = 0.74
-            assert chance.mean() == pytest.approx(0.74, abs=0.06), f"{shop.categories[row].name} in year {year}"
+            assert chance.mean() == pytest.approx(0.74, abs=0.06), (
+                f"{shop.categories[row].name} in year {year}"
+            )
 
 
 def test_titles_read_like_a_shop_and_are_all_different(folder):

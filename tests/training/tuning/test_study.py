@@ -134,10 +134,14 @@ def test_a_study_of_something_else_is_refused_by_what_differs(tmp_path: Path) ->
     search(path, 1)
     said = refusal(path, IDENTITY | {"purchases": "of 2026"})
     assert said == f"--study {path}: was made with other purchases; remove it or name another"
-    assert "other purchases and other base settings;" in refusal(path, dict.fromkeys(IDENTITY, "theirs"))
+    assert "other purchases and other base settings;" in refusal(
+        path, dict.fromkeys(IDENTITY, "theirs")
+    )
 
 
-@pytest.mark.parametrize("content", ["customer_id,product_id\n", "a note", "[1]\n", '{"op_code":99}\n', "\x00\n"])
+@pytest.mark.parametrize(
+    "content", ["customer_id,product_id\n", "a note", "[1]\n", '{"op_code":99}\n', "\x00\n"]
+)
 def test_a_file_that_is_no_study_is_refused_and_left_alone(tmp_path: Path, content: str) -> None:
     path = tmp_path / "study"
     path.write_text(content)

@@ -27,7 +27,9 @@ from training.tuning.study import Study, Trial, changed
 from training.tuning.tune import Plan, Tuned, print_tuned, settings_file, tune, worth
 
 Said = pytest.CaptureFixture[str]
-BLEND = replace(SMALL, ranker=RankerSettings(windows=0))  # nothing here is about how good the ranker is
+BLEND = replace(
+    SMALL, ranker=RankerSettings(windows=0)
+)  # nothing here is about how good the ranker is
 CONFIG = Config(model=BLEND, processes=1, evaluation=EvaluationConfig(k=3))
 
 
@@ -50,7 +52,9 @@ def plan(folder: Path, **told: Any) -> Plan:
     return Plan(folder / "best.toml", folder / "study", **told)
 
 
-def searched(purchases: Purchases, plan: Plan, config: Config = CONFIG, stream: StringIO | None = None) -> Tuned:
+def searched(
+    purchases: Purchases, plan: Plan, config: Config = CONFIG, stream: StringIO | None = None
+) -> Tuned:
     plan.check()
     return tune(purchases, config, plan, Reporter(stream or StringIO(), Clock()), started=0)
 
@@ -96,7 +100,9 @@ def test_the_days_before_them_do(tmp_path: Path, purchases: Purchases) -> None:
     asked = (purchases.time < cut) & (purchases.time >= cut - CONFIG.evaluation.test_days * DAY)
     other = only(purchases, ~asked | (purchases.user % 2 == 0))
     searched(purchases, plan(tmp_path, trials=1))
-    with pytest.raises(InputError, match=r"study: was made with other purchases; remove it or name another"):
+    with pytest.raises(
+        InputError, match=r"study: was made with other purchases; remove it or name another"
+    ):
         searched(other, plan(tmp_path, trials=1))
 
 
@@ -108,7 +114,11 @@ def test_the_same_command_again_does_what_is_left(tmp_path: Path, purchases: Pur
     stream = StringIO()
     searched(purchases, replace(two, trials=2))
     searched(purchases, two, stream=stream)
-    told = [line.partition(":")[0] for line in stream.getvalue().splitlines() if line.startswith("Trial")]
+    told = [
+        line.partition(":")[0]
+        for line in stream.getvalue().splitlines()
+        if line.startswith("Trial")
+    ]
     assert told == ["Trial 3"]
     assert found(one) == found(two)
     assert one.output.read_text() == two.output.read_text()
@@ -122,7 +132,9 @@ def test_a_study_of_other_base_settings_is_refused(tmp_path: Path, purchases: Pu
         searched(purchases, plan(tmp_path, trials=1), other)
 
 
-def test_minutes_end_before_a_trial_that_would_not_fit(tmp_path: Path, purchases: Purchases) -> None:
+def test_minutes_end_before_a_trial_that_would_not_fit(
+    tmp_path: Path, purchases: Purchases
+) -> None:
     clock = Clock()
     reporter, minutes = Reporter(StringIO(), clock), 0.3
     tuned = tune(purchases, CONFIG, plan(tmp_path, minutes=minutes), reporter, started=0)
@@ -131,7 +143,9 @@ def test_minutes_end_before_a_trial_that_would_not_fit(tmp_path: Path, purchases
     assert clock.now <= 60 * minutes < clock.now + sum(seconds) / len(seconds)
 
 
-def test_the_base_settings_are_tried_however_few_the_minutes(tmp_path: Path, purchases: Purchases) -> None:
+def test_the_base_settings_are_tried_however_few_the_minutes(
+    tmp_path: Path, purchases: Purchases
+) -> None:
     for _ in range(2):
         tuned = searched(purchases, plan(tmp_path, minutes=1e-9))
         assert tuned.trials == 1
@@ -140,18 +154,28 @@ def test_the_base_settings_are_tried_however_few_the_minutes(tmp_path: Path, pur
     assert tomllib.loads((tmp_path / "best.toml").read_text()) == {}
 
 
-def test_each_trial_is_told_with_the_best_so_far_and_the_time_left(tmp_path: Path, purchases: Purchases) -> None:
+def test_each_trial_is_told_with_the_best_so_far_and_the_time_left(
+    tmp_path: Path, purchases: Purchases
+) -> None:
     stream = StringIO()
     tuned = searched(purchases, plan(tmp_path, trials=3), stream=stream)
     told = stream.getvalue().splitlines()
     assert [line.partition(":")[0] for line in told[::2]] == ["Trial 1", "Trial 2", "Trial 3"]
-    assert told[1].strip().startswith("1.0000 times the base settings' Recall, best so far 1.0000 (trial 1), about ")
+    assert (
+        told[1]
+        .strip()
+        .startswith("1.0000 times the base settings' Recall, best so far 1.0000 (trial 1), about ")
+    )
     assert f"best so far {tuned.best.value:.4f}" in told[5]
     assert told[5].endswith("about 0.0 min left")
 
 
 def test_a_customer_of_both_tasks_weighs_in_both_and_every_task_the_same() -> None:
-    askers = {"all": np.ones(40, np.bool_), "discovery": np.arange(40) < 20, "rare": np.arange(40) < 2}
+    askers = {
+        "all": np.ones(40, np.bool_),
+        "discovery": np.arange(40) < 20,
+        "rare": np.arange(40) < 2,
+    }
     base = {"all": np.full(40, 0.5), "discovery": np.full(20, 0.1), "rare": np.full(2, 1.0)}
     assert worth(base, base, askers).tolist() == pytest.approx([1.5] * 20 + [0.5] * 20)
     better = base | {"all": np.full(40, 0.6), "rare": np.zeros(2)}
@@ -170,7 +194,10 @@ def tuned(gain: Mean, values: dict[str, float]) -> Tuned:
 
 def test_a_gain_within_chance_is_called_so() -> None:
     sure, unsure = (tuned(Mean(0.02, low, 0.03), {"factors.alpha": 2.0}) for low in (0.01, -0.01))
-    assert sure.verdict == "Best of 7 trials: +2.0% Recall@10 (95 %: +1.0% to +3.0%) against the base settings."
+    assert (
+        sure.verdict
+        == "Best of 7 trials: +2.0% Recall@10 (95 %: +1.0% to +3.0%) against the base settings."
+    )
     assert unsure.verdict.endswith("; this is within chance, the base settings may serve as well.")
 
 
@@ -200,17 +227,29 @@ def test_everything_of_the_base_file_stays_but_what_is_better(tmp_path: Path, ba
 
 def arguments(folder: Path, *more: str | Path) -> list[str]:
     """`tune` on the corner shop."""
-    files = ["--purchases", write(folder, rows()), "--config", settings(folder), "--output", folder / "best.toml"]
+    files = [
+        "--purchases",
+        write(folder, rows()),
+        "--config",
+        settings(folder),
+        "--output",
+        folder / "best.toml",
+    ]
     return [str(argument) for argument in ("tune", *files, *more)]
 
 
-def test_training_takes_what_was_found_and_it_says_where_it_came_from(tmp_path: Path, capsys: Said) -> None:
+def test_training_takes_what_was_found_and_it_says_where_it_came_from(
+    tmp_path: Path, capsys: Said
+) -> None:
     assert run(*arguments(tmp_path, "--trials", "3", "--until", "2025-08-01")) == 0
     told = capsys.readouterr().err
     assert told.index("What was read") < told.index("Trial 1: ") < told.index("What was found")
     assert told.count("\n  1.0000 times the base settings' Recall") >= 1
     assert f"Written to {tmp_path / 'best.toml'}, for train --config" in told
-    assert f"The trials are kept in {tmp_path / 'best.toml.study'}: the same command goes on with a higher" in told
+    assert (
+        f"The trials are kept in {tmp_path / 'best.toml.study'}: the same command goes on with a higher"
+        in told
+    )
     config = read_config(tmp_path / "best.toml")
     assert (config.processes, config.evaluation.k, config.model.factors.iterations) == (1, 2, 2)
     history = ("--purchases", tmp_path / "orders.csv", "--registry", tmp_path / "registry")
@@ -218,7 +257,9 @@ def test_training_takes_what_was_found_and_it_says_where_it_came_from(tmp_path: 
     assert open_shop(Registry(tmp_path / "registry")).settings == config.model
 
 
-def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(tmp_path: Path, capsys: Said) -> None:
+def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(
+    tmp_path: Path, capsys: Said
+) -> None:
     command = arguments(tmp_path, "--minutes", "60")
     with subprocess.Popen(
         [sys.executable, "-m", "training", *command],
@@ -233,7 +274,10 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(tmp_path: Path, 
         _, told = tuning.communicate()
     assert tuning.returncode == 130
     assert "Traceback" not in told
-    assert f"Stopped; the trials are kept in {tmp_path / 'best.toml.study'}: the same command goes on.\n" in told
+    assert (
+        f"Stopped; the trials are kept in {tmp_path / 'best.toml.study'}: the same command goes on.\n"
+        in told
+    )
     done = int(told.rpartition("Best of ")[2].split()[0])
     read_config(tmp_path / "best.toml")
     assert run(*arguments(tmp_path, "--trials", str(done + 1))) == 0
@@ -249,15 +293,36 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(tmp_path: Path, 
         (["--minutes", "nan"], "--minutes nan: expected more than 0"),
         (["--trials", "0"], "--trials 0: expected at least 1"),
         (["--seed", "-1"], "--seed -1: expected at least 0"),
-        (["--output", "nowhere/best.toml"], "--output nowhere/best.toml: expected a file in a folder that exists"),
+        (
+            ["--output", "nowhere/best.toml"],
+            "--output nowhere/best.toml: expected a file in a folder that exists",
+        ),
         (["--output", "."], "--output .: expected a file in a folder that exists"),
         (["--output", "/proc/best.toml"], "--output /proc/best.toml: "),
-        (["--output", "shop.toml"], "--output shop.toml: expected another file than --study and --config"),
-        (["--study", "best.toml"], "--output best.toml: expected another file than --study and --config"),
-        (["--study", "shop.toml"], "--output best.toml: expected another file than --study and --config"),
-        (["--study", "orders.csv"], "--study orders.csv: no study, or a damaged one (line 1); remove it or name anoth"),
-        (["--until", "2025-05-20"], "Nothing can be tuned: no purchase is older than the last 28 days"),
-        (["--until", "2025-06-20"], "Nothing can be tuned: the history is too short or has too few returning cust"),
+        (
+            ["--output", "shop.toml"],
+            "--output shop.toml: expected another file than --study and --config",
+        ),
+        (
+            ["--study", "best.toml"],
+            "--output best.toml: expected another file than --study and --config",
+        ),
+        (
+            ["--study", "shop.toml"],
+            "--output best.toml: expected another file than --study and --config",
+        ),
+        (
+            ["--study", "orders.csv"],
+            "--study orders.csv: no study, or a damaged one (line 1); remove it or name anoth",
+        ),
+        (
+            ["--until", "2025-05-20"],
+            "Nothing can be tuned: no purchase is older than the last 28 days",
+        ),
+        (
+            ["--until", "2025-06-20"],
+            "Nothing can be tuned: the history is too short or has too few returning cust",
+        ),
     ],
 )
 def test_what_cannot_be_tuned_is_refused_in_one_sentence(
@@ -268,11 +333,15 @@ def test_what_cannot_be_tuned_is_refused_in_one_sentence(
     given = dict(zip(options[::2], options[1::2], strict=True))
     files = {"--purchases": "orders.csv", "--config": "shop.toml", "--output": "best.toml"} | given
     files = {
-        name: value if name in ("--until", "--minutes", "--trials", "--seed") else str(Path(tmp_path, value))
+        name: value
+        if name in ("--until", "--minutes", "--trials", "--seed")
+        else str(Path(tmp_path, value))
         for name, value in files.items()
     }
     assert run("tune", *(part for entry in files.items() for part in entry)) == 2
-    *_, last = capsys.readouterr().err.replace(f"{tmp_path}/", "").replace(str(tmp_path), ".").splitlines()
+    *_, last = (
+        capsys.readouterr().err.replace(f"{tmp_path}/", "").replace(str(tmp_path), ".").splitlines()
+    )
     assert last.startswith(f"Error: {said}")
     assert not (tmp_path / "best.toml").exists()
 
@@ -280,8 +349,16 @@ def test_what_cannot_be_tuned_is_refused_in_one_sentence(
 def test_the_summary_sets_base_and_best_side_by_side(tmp_path: Path) -> None:
     reporter = Reporter(StringIO())
     with reporter.console.capture() as said:
-        print_tuned(reporter.console, tuned(Mean(0.02, 0.01, 0.03), {"factors.alpha": 2.5}), plan(tmp_path, trials=7))
-    cells = [[cell.strip() for cell in line.strip("│").split("│")] for line in said.get().splitlines() if "│" in line]
+        print_tuned(
+            reporter.console,
+            tuned(Mean(0.02, 0.01, 0.03), {"factors.alpha": 2.5}),
+            plan(tmp_path, trials=7),
+        )
+    cells = [
+        [cell.strip() for cell in line.strip("│").split("│")]
+        for line in said.get().splitlines()
+        if "│" in line
+    ]
     assert cells == [
         ["factors.alpha", "0", "2.5", ""],
         ["Recall@10, all", "0.5000", "0.6000", "+0.0200, +0.0100 to +0.0300"],

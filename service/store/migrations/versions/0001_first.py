@@ -136,7 +136,10 @@ def upgrade() -> None:
         sa.Column("id", sa.SmallInteger(), autoincrement=False, nullable=False),
         sa.Column("number", NUMBER, nullable=False),
         sa.Column("newest", sa.BigInteger(), nullable=True),
-        *(sa.Column(name, NUMBER, nullable=False) for name in ("catalogue", "rules", "keys", "erased")),
+        *(
+            sa.Column(name, NUMBER, nullable=False)
+            for name in ("catalogue", "rules", "keys", "erased")
+        ),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
@@ -179,7 +182,9 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_unused_number"), "unused", ["number"], unique=False)
 
-    op.execute("INSERT INTO position (id, number, catalogue, rules, keys, erased) VALUES (1, 0, 0, 0, 0, 0)")
+    op.execute(
+        "INSERT INTO position (id, number, catalogue, rules, keys, erased) VALUES (1, 0, 0, 0, 0, 0)"
+    )
     for name in ("tombstones", "store"):
         secret = sa.text("INSERT INTO secrets (name, value) VALUES (:name, :value)")
         op.execute(secret.bindparams(name=name, value=os.urandom(32)))
