@@ -44,33 +44,45 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     host: Annotated[
-        str, Field(description="address to listen on; all but loopback needs an API key")
+        str, Field(description="Address to listen on. All but loopback require an API key.")
     ] = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65_535, description="port to listen on")] = 8000
-    workers: Annotated[int, Field(ge=1, le=256, description="processes that answer")] = 1
-    registry: Annotated[Path, Field(description="directory that `training train` publishes to")] = (
-        Path("registry")
-    )
+    port: Annotated[int, Field(ge=0, le=65_535, description="Port to listen on.")] = 8000
+    workers: Annotated[int, Field(ge=1, le=256, description="Number of worker processes.")] = 1
+    registry: Annotated[
+        Path, Field(description="Directory that `training train` publishes to.")
+    ] = Path("registry")
     database_url: Annotated[
         SecretStr | None,
         Field(
-            description="address of the store, sqlite:///… or postgresql://…; by default store.db in the registry"
+            description=(
+                "Address of the store: sqlite:///… or postgresql://…. Default: store.db in the "
+                "registry."
+            )
         ),
     ] = None
     unasked: Annotated[
         Literal["allow", "refuse"] | None,
         Field(
-            description="whether who was never asked is personalised; must be said off loopback, where it is allow"
+            description=(
+                "Whether to personalise for customers who never answered: `allow` or `refuse`. "
+                "Required unless the service listens on loopback only, where the default is "
+                "`allow`."
+            )
         ),
     ] = None
     api_key: Annotated[
         SecretStr | None,
-        Field(description="a key with every scope, for the start; needed off loopback"),
+        Field(
+            description="A key with every scope, to begin with. Required unless on loopback only."
+        ),
     ] = None
     signing_key: Annotated[
         SecretStr | None,
         Field(
-            description="secret that signs ids and customer tokens and seals cached answers; by default the API key"
+            description=(
+                "Secret that signs ids, tokens and links and seals cached answers. Default: the "
+                "API key."
+            )
         ),
     ] = None
     calls_a_minute: Annotated[
@@ -78,31 +90,43 @@ class Settings(BaseModel):
         Field(
             ge=1,
             le=MOST_CALLS,
-            description="of a key that has no number of its own; by default any",
+            description="Calls a minute for keys without a limit of their own. Default: no limit.",
         ),
     ] = None
     customer_calls_a_minute: Annotated[
-        int, Field(ge=1, le=MOST_CALLS, description="of one customer, by token")
+        int,
+        Field(
+            ge=1,
+            le=MOST_CALLS,
+            description="Calls a minute by customer token, for each customer and session.",
+        ),
     ] = 120
     token_minutes: Annotated[
-        int, Field(ge=1, le=1440, description="life of a customer token that the service makes")
+        int,
+        Field(ge=1, le=1440, description="Minutes for which a customer token is valid by default."),
     ] = 15
     cors_origins: Annotated[
         str,
         Field(
-            description="origins whose pages may call, like https://shop.example, separated by commas"
+            description="Origins whose pages may call, like https://shop.example, separated by commas."
         ),
     ] = ""
     shop_url: Annotated[
         str | None,
         Field(
-            description="the shop's own address, like https://shop.example: of relative addresses of products"
+            description=(
+                "Address of the shop, like https://shop.example, for relative addresses of "
+                "products."
+            )
         ),
     ] = None
     public_url: Annotated[
         str | None,
         Field(
-            description="https address of this service for who reads a mail: links lead there and count"
+            description=(
+                "https address at which readers of mails reach this service. Links in mails lead "
+                "there and are counted."
+            )
         ),
     ] = None
     utm_source: Annotated[
@@ -110,63 +134,83 @@ class Settings(BaseModel):
         Field(
             min_length=1,
             max_length=100,
-            description="what links in mails tell the shop's analytics",
+            description="Value of `utm_source` in the links of mails.",
         ),
     ] = "regulars"
     redis_url: Annotated[
         SecretStr | None,
         Field(
-            description="redis://, rediss:// or unix:// address of the cache shared by all workers"
+            description=(
+                "Redis shared by all workers for cached answers and limits: redis://, rediss:// "
+                "or unix://."
+            )
         ),
     ] = None
     redis_timeout_ms: Annotated[
-        int, Field(ge=1, le=1000, description="longest wait for Redis in an answer")
+        int, Field(ge=1, le=1000, description="Longest wait for Redis, in milliseconds.")
     ] = 10
     breaker_failures: Annotated[
-        int, Field(ge=1, description="failures in a row after which Redis is left alone")
+        int,
+        Field(
+            ge=1,
+            description="Consecutive failures after which a worker stops calling Redis or the store.",
+        ),
     ] = 3
     breaker_seconds: Annotated[
-        float, Field(gt=0, description="how long, before one call tries it again")
+        float, Field(gt=0, description="Seconds until the worker tries again with one call.")
     ] = 1.0
     cache_bytes: Annotated[
-        int, Field(ge=0, description="memory of the in-process cache, a worker")
+        int, Field(ge=0, description="Size of each worker's cache in bytes. Not used with Redis.")
     ] = 32_000_000
     cache_ttl_seconds: Annotated[
-        int, Field(ge=1, description="life of a cached answer, in process and in Redis")
+        int, Field(ge=1, description="Lifetime of cached answers, in memory or in Redis.")
     ] = 300
     max_age_seconds: Annotated[
-        int, Field(ge=0, description="how long a caller may keep an answer")
+        int, Field(ge=0, description="Seconds for which a caller may keep an answer.")
     ] = 60
     deadline_ms: Annotated[
-        int, Field(ge=1, le=10_000, description="after this the popular slate goes out instead")
+        int,
+        Field(
+            ge=1,
+            le=10_000,
+            description="Milliseconds after which the popular slate is sent instead.",
+        ),
     ] = 200
     scoring_threads: Annotated[
         int | None,
         Field(
             ge=1,
             le=64,
-            description="questions worked on at once, a worker; by default 1, with PostgreSQL 2",
+            description="Slates worked on at once, per worker. Default: 1 with SQLite, 2 with PostgreSQL.",
         ),
     ] = None
     scoring_queue: Annotated[
-        int, Field(ge=0, description="slates that may wait for a thread, a worker")
+        int, Field(ge=0, description="Slates that may wait for a thread, per worker.")
     ] = 64
-    body_limit_bytes: Annotated[int, Field(ge=1, description="largest request body")] = 1_000_000
+    body_limit_bytes: Annotated[int, Field(ge=1, description="Largest request body, in bytes.")] = (
+        1_000_000
+    )
     poll_seconds: Annotated[
-        float, Field(gt=0, description="how often a new model is looked for")
+        float, Field(gt=0, description="Seconds between checks for a new model.")
     ] = 1.0
     follow_seconds: Annotated[
         float,
-        Field(gt=0, le=1, description="how often changes that another host made are looked for"),
+        Field(gt=0, le=1, description="Seconds between checks for changes made by another host."),
     ] = 0.5
     sales_seconds: Annotated[
         float,
-        Field(gt=0, description="how often reported purchases are counted into what is popular"),
+        Field(
+            gt=0,
+            description="Seconds between updates of the popular products from reported purchases.",
+        ),
     ] = 60.0
     open_feeds: Annotated[
         bool,
         Field(
-            description="feeds, which hold nothing about a person, need no key: for systems that can send none"
+            description=(
+                "Whether feeds need no key, for systems that cannot send one. They hold no "
+                "personal data."
+            )
         ),
     ] = False
     campaign_hours: Annotated[
@@ -174,7 +218,7 @@ class Settings(BaseModel):
         Field(
             ge=1,
             le=8760,
-            description="how long a campaign's slates stay what they are, unless it says so",
+            description="Hours for which a campaign's slates stay the same by default.",
         ),
     ] = 72
     campaign_not_twice: Annotated[
@@ -182,26 +226,33 @@ class Settings(BaseModel):
         Field(
             ge=0,
             le=20,
-            description="how many mails before it a campaign repeats nothing of, unless it says so",
+            description=(
+                "Number of earlier campaigns whose products a campaign does not repeat by default."
+            ),
         ),
     ] = 3
     mail_days: Annotated[
         int,
         Field(
-            ge=1, le=3650, description="how long what mails showed is kept, and their links lead on"
+            ge=1,
+            le=3650,
+            description="Days for which records of mails are kept, and links work after the campaign.",
         ),
     ] = 90
     default_locale: Annotated[
-        str, Field(description="how prices are written when the caller does not say")
+        str, Field(description="Locale of prices if the caller names none.")
     ] = "en_US"
     runtime_dir: Annotated[
         Path | None,
         Field(
-            description="what workers share, and which models are verified; by default in memory"
+            description=(
+                "Directory for shared state and marks of verified models. Default: in memory if "
+                "possible."
+            )
         ),
     ] = None
     log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], Field(description="lowest level to log")
+        Literal["debug", "info", "warning", "error"], Field(description="Lowest level to log.")
     ] = "info"
 
     @field_validator("default_locale")
