@@ -44,7 +44,7 @@ Truth = dict[str, bytes]
 
 def truth(model: LoadedModel, customers: Sequence[str]) -> Truth:
     """What each of them is to be answered, computed here, without a cache."""
-    links = ClickLinks(Settings().secret())
+    links = ClickLinks(Settings().signing_secret())
     return {
         name: answer(LiveCatalogue(model, model), question_of(name), links).body_for(name)
         for name in customers
@@ -53,7 +53,7 @@ def truth(model: LoadedModel, customers: Sequence[str]) -> Truth:
 
 def popular_truth(model: LoadedModel, customers: Sequence[str]) -> Truth:
     """What each of them is to be answered when the slate comes too late."""
-    links, reason = ClickLinks(Settings().secret()), FallbackReason.DEADLINE
+    links, reason = ClickLinks(Settings().signing_secret()), FallbackReason.DEADLINE
     shop = LiveCatalogue(model, model)
     return {
         name: popular_answer(shop, question_of(name), reason, links).body_for(name)

@@ -39,8 +39,8 @@ from benchmarks.store import Caller
 from models.artifact.registry import Registry
 from models.data.customers import NO, PERSONALIZE_EMAIL
 from models.recommender import Recommender
-from service.runtime.metrics import DIRECTORY
-from service.settings import IN_MEMORY
+from service.runtime.metrics import DIRECTORY_VARIABLE
+from service.settings import SHARED_MEMORY
 from tests.support.postgres_server import PostgresServer
 from tests.support.redis_server import MISSING, RedisServer, find_redis
 
@@ -206,7 +206,7 @@ def kill(pid: int) -> None:
     """SIGKILL to a service and its workers, which it would start again; it can not clean up after itself."""
     process = psutil.Process(pid)
     processes = [process, *process.children(recursive=True)]
-    folders = {one.environ().get(DIRECTORY) for one in processes} - {None}
+    folders = {one.environ().get(DIRECTORY_VARIABLE) for one in processes} - {None}
     for one in processes:
         one.kill()
     psutil.wait_procs(processes, timeout=10)
@@ -285,7 +285,9 @@ def own_store() -> Iterator[PostgresServer]:
 
 def held(part: str, registry: Path, binary: str, recipients: int) -> bool:
     """Whether all was as promised in one part, tried on a copy of the registry."""
-    memory = IN_MEMORY if Path(IN_MEMORY).is_dir() else None  # where the service has it by default
+    memory = (
+        SHARED_MEMORY if Path(SHARED_MEMORY).is_dir() else None
+    )  # where the service has it by default
     with (
         tempfile.TemporaryDirectory(prefix="regulars-mails-") as directory,
         tempfile.TemporaryDirectory(prefix="regulars-mails-", dir=memory) as run,

@@ -25,7 +25,7 @@ from service.cache.memory import Cache, MemoryCache
 from service.cache.redis import RedisCache
 from service.errors import add_handlers
 from service.http.authentication import open_authentication
-from service.http.connection_balance import Balance
+from service.http.connection_balance import ConnectionBalance
 from service.http.middleware import add_middleware
 from service.mail.campaigns import OpenCampaigns
 from service.model.active_model import ActiveModel
@@ -44,7 +44,7 @@ from service.routes.rule_preview import add_preview_routes
 from service.routes.slates import add_routes
 from service.routes.tokens import add_token_routes
 from service.runtime.circuit_breaker import CircuitBreaker
-from service.runtime.metrics import DIRECTORY, Metrics, sweep
+from service.runtime.metrics import DIRECTORY_VARIABLE, Metrics, forget_dead_workers
 from service.settings import Settings
 from service.signing.click_links import ClickLinks
 from service.store.campaigns import forget, pinned
@@ -57,16 +57,16 @@ log: Final = logging.getLogger("regulars.service")
 
 def create(settings: Settings | None = None) -> FastAPI:
     """The ASGI application; settings come from the environment where none are given."""
-    settings = settings or Settings.of(os.environ)
-    metrics, balance = Metrics(), Balance(os.environ.get(DIRECTORY))
+    settings = settings or Settings.from_environment(os.environ)
+    metrics, balance = Metrics(), ConnectionBalance(os.environ.get(DIRECTORY_VARIABLE))
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with (
             running(settings, metrics) as serving,
-            open_authentication(settings, serving.store) as gate,
+            open_authentication(settings, serving.store) as authentication,
         ):
-            app.state.serving, app.state.gate = serving, gate
+            app.state.serving, app.state.authentication = serving, authentication
             watching = asyncio.create_task(balance.watch())
             yield
             watching.cancel()
@@ -102,18 +102,22 @@ def create(settings: Settings | None = None) -> FastAPI:
 async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Responder]:
     """Everything that lives as long as the process: the model, the threads, the cache."""
     gc.freeze()  # what was imported is no garbage, and looking through it would stop every thread for 100 ms
-    sweep()
+    forget_dead_workers()
     active = ActiveModel(
         Registry(settings.registry),
-        settings.runtime(),
+        settings.runtime_directory(),
         metrics,
         partial(warm_up, locale=settings.default_locale),
     )
     await asyncio.to_thread(active.refresh)
     store = await asyncio.to_thread(
-        Store, settings.store(), settings.runtime(), settings.threads() + 2, later=True
+        Store,
+        settings.store_url(),
+        settings.runtime_directory(),
+        settings.thread_count() + 2,
+        later=True,
     )
-    scoring = ScoringPool(settings.threads(), settings.scoring_queue, metrics)
+    scoring = ScoringPool(settings.thread_count(), settings.scoring_queue, metrics)
     cache = _cache(settings, metrics)
     live = CatalogueFollower(store, settings.unasked or "allow")
     mails = CatalogueFollower(store, settings.unasked or "allow")
@@ -208,7 +212,7 @@ def _cache(settings: Settings, metrics: Metrics) -> Cache:
         return MemoryCache(settings.cache_bytes, settings.cache_ttl_seconds, time.monotonic)
     return RedisCache(
         settings.redis_url.get_secret_value(),
-        secret=settings.secret(),
+        secret=settings.signing_secret(),
         ttl_seconds=settings.cache_ttl_seconds,
         timeout_seconds=settings.redis_timeout_ms / 1000,
         breaker=CircuitBreaker(settings.breaker_failures, settings.breaker_seconds),

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 
-from service.http.api_keys import new_key
+from service.http.api_keys import create_key
 from service.http.authorization import Scope
 from service.runtime.workers import serve
-from service.settings import MOST_CALLS, Settings, SettingsError
+from service.settings import MAX_CALLS_A_MINUTE, Settings, SettingsError
 from service.signing.customer_tokens import CustomerToken, sign
 from service.store import keys
 from service.store.database import StoreDownError, StoreError, connect, migrate, prepare
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser().parse_args(arguments)
     work: Callable[[Settings, argparse.Namespace], None] = given.work
     try:
-        work(Settings.of(os.environ), given)
+        work(Settings.from_environment(os.environ), given)
     except (SettingsError, StoreError, CommandError) as error:
         print(f"service: {error}", file=sys.stderr)  # noqa: T201
         return 2
@@ -67,7 +67,9 @@ def _add_keys(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     create.add_argument(
         "--scope", required=True, action="append", type=Scope, choices=list(Scope), metavar="SCOPE"
     )
-    create.add_argument("--calls-a-minute", type=partial(_number, most=MOST_CALLS), metavar="K")
+    create.add_argument(
+        "--calls-a-minute", type=partial(_number, most=MAX_CALLS_A_MINUTE), metavar="K"
+    )
     create.set_defaults(work=_create_key)
     commands.add_parser("list", help="every key, without its secret").set_defaults(work=_list_keys)
     revoke = commands.add_parser("revoke", help="close a key, from the next call on")
@@ -83,7 +85,7 @@ def _number(text: str, most: int) -> int:
 
 def _serve(settings: Settings, _: argparse.Namespace) -> None:
     try:
-        prepare(settings.store())
+        prepare(settings.store_url())
     except StoreError:
         raise
     except StoreDownError:
@@ -92,7 +94,7 @@ def _serve(settings: Settings, _: argparse.Namespace) -> None:
 
 
 def _migrate(settings: Settings, _: argparse.Namespace) -> None:
-    engine = connect(settings.store())
+    engine = connect(settings.store_url())
     try:
         migrate(engine)
     finally:
@@ -100,7 +102,7 @@ def _migrate(settings: Settings, _: argparse.Namespace) -> None:
 
 
 def _create_key(settings: Settings, given: argparse.Namespace) -> None:
-    key = new_key(given.name, given.scope, given.calls_a_minute, int(time.time()))
+    key = create_key(given.name, given.scope, given.calls_a_minute, int(time.time()))
     with _opened(settings) as store:
         store.write(partial(keys.add, key=key.stored, actor=ACTOR)).result()
     print(f"key {key.stored.key_id}; this is the only time it is shown:", file=sys.stderr)  # noqa: T201
@@ -136,7 +138,7 @@ def _token(settings: Settings, given: argparse.Namespace) -> None:
 
 @contextmanager
 def _opened(settings: Settings) -> Iterator[Store]:
-    store = Store(settings.store(), settings.runtime())
+    store = Store(settings.store_url(), settings.runtime_directory())
     try:
         yield store
     finally:

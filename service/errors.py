@@ -16,9 +16,9 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.routing import Match
 
 MEDIA_TYPE: Final = "application/problem+json"
-LONGEST_ID: Final = 500  # characters of an id that came from outside and is shown again
-LONGEST: Final = 60  # characters of a name that came from outside and is shown again
-TRAIN: Final = "python -m training train --purchases PATH --registry DIR"
+MAX_ID_CHARACTERS: Final = 500  # characters of an id that came from outside and is shown again
+MAX_NAME_CHARACTERS: Final = 60  # characters of a name that came from outside and is shown again
+TRAIN_COMMAND: Final = "python -m training train --purchases PATH --registry DIR"
 
 
 class Problem(HTTPException):
@@ -94,14 +94,14 @@ class TooManyCalls(Problem):
         )
 
 
-class Broken(Problem):
+class InternalError(Problem):
     status, name, title = 500, "internal_error", "Something broke here"
 
     def __init__(self) -> None:
         super().__init__("The error was logged. The request may be sent again.")
 
 
-class Damaged(Problem):
+class DamagedVersion(Problem):
     status, name, title = 409, "damaged", "The version cannot be served"
 
 
@@ -126,12 +126,12 @@ class NoModel(Problem):
             else "No model has been published yet."
         )
         super().__init__(
-            f"{why} Train one with '{TRAIN}'; it is picked up without a restart.",
+            f"{why} Train one with '{TRAIN_COMMAND}'; it is picked up without a restart.",
             headers={"Retry-After": "5"},
         )
 
 
-class StoreAway(Problem):
+class StoreUnavailable(Problem):
     status, name, title = 503, "store_unavailable", "The store does not answer"
 
     def __init__(self) -> None:
@@ -184,7 +184,7 @@ def problem_of(request: Request, error: Exception) -> Problem:
         return _invalid(error.errors(), _options_of(request))
     if isinstance(error, StarletteHTTPException):
         return _of_framework(request, error)
-    return Broken()
+    return InternalError()
 
 
 def _of_framework(request: Request, error: StarletteHTTPException) -> Problem:
@@ -195,7 +195,7 @@ def _of_framework(request: Request, error: StarletteHTTPException) -> Problem:
         return MethodNotAllowed("The Allow header names the methods it takes.", headers=allowed)
     if error.status_code == 400:
         return Invalid("body: is not JSON", errors=[{"field": "body", "problem": "is not JSON"}])
-    return Broken()
+    return InternalError()
 
 
 def _methods(request: Request) -> list[str]:
@@ -252,13 +252,17 @@ def _sentence(error: Mapping[str, Any], known: Sequence[str]) -> str:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    return text if len(text) <= MAX_NAME_CHARACTERS else text[: MAX_NAME_CHARACTERS - 1] + "…"
 
 
-def id_told(given: Any, name: str) -> str | None:
+def printable_id(given: Any, name: str) -> str | None:
     """The id of something that was refused, as far as it can be told: a half of a surrogate pair is no text."""
     found = given.get(name) if isinstance(given, Mapping) else None
-    return found.encode(errors="replace").decode()[:LONGEST_ID] if isinstance(found, str) else None
+    return (
+        found.encode(errors="replace").decode()[:MAX_ID_CHARACTERS]
+        if isinstance(found, str)
+        else None
+    )
 
 
 def problem_schema(description: str) -> dict[str, Any]:

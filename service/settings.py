@@ -28,9 +28,9 @@ from models.assembly.cards import is_locale
 from models.data.urls import is_absolute
 
 PREFIX: Final = "REGULARS_"
-ORIGIN: Final = re.compile(r"https?://[^/\s*]+")
-MOST_CALLS: Final = 1_000_000  # a minute
-IN_MEMORY: Final = "/dev/shm"  # noqa: S108 - of Linux; whose directory it is in there is looked at
+ORIGIN_PATTERN: Final = re.compile(r"https?://[^/\s*]+")
+MAX_CALLS_A_MINUTE: Final = 1_000_000  # a minute
+SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108 - of Linux; whose directory it is in there is looked at
 DEVELOPMENT_KEY: Final = b"regulars on this machine alone"
 
 
@@ -89,7 +89,7 @@ class Settings(BaseModel):
         int | None,
         Field(
             ge=1,
-            le=MOST_CALLS,
+            le=MAX_CALLS_A_MINUTE,
             description="Calls a minute for keys without a limit of their own. Default: no limit.",
         ),
     ] = None
@@ -97,7 +97,7 @@ class Settings(BaseModel):
         int,
         Field(
             ge=1,
-            le=MOST_CALLS,
+            le=MAX_CALLS_A_MINUTE,
             description="Calls a minute by customer token, for each customer and session.",
         ),
     ] = 120
@@ -266,7 +266,7 @@ class Settings(BaseModel):
     @classmethod
     def _known_origins(cls, value: str) -> str:
         for origin in _parts(value):
-            if not ORIGIN.fullmatch(origin):
+            if not ORIGIN_PATTERN.fullmatch(origin):
                 raise ValueError(
                     f"{origin} is no origin; write it like https://shop.example, without a path"
                 )
@@ -325,7 +325,7 @@ class Settings(BaseModel):
         return self
 
     @classmethod
-    def of(cls, environment: Mapping[str, str]) -> Self:
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """The settings named by `REGULARS_…` variables. Raises SettingsError; an empty variable is not set."""
         given = {
             name.removeprefix(PREFIX): value
@@ -342,7 +342,7 @@ class Settings(BaseModel):
         except ValidationError as error:
             raise SettingsError(_sentence(error)) from None
 
-    def secret(self) -> bytes:
+    def signing_secret(self) -> bytes:
         """32 bytes that sign and hash; the same in every worker, and after a restart with the same settings."""
         key = self.signing_key or self.api_key
         material = key.get_secret_value().encode() if key else DEVELOPMENT_KEY
@@ -356,17 +356,17 @@ class Settings(BaseModel):
     def origins(self) -> list[str]:
         return _parts(self.cors_origins)
 
-    def store(self) -> str:
+    def store_url(self) -> str:
         """Where the store is."""
         if self.database_url is not None:
             return self.database_url.get_secret_value()
         return f"sqlite:///{(self.registry / 'store.db').absolute()}"
 
-    def threads(self) -> int:
+    def thread_count(self) -> int:
         """Questions worked on at once: while one waits for a server, another one can be worked on."""
-        return self.scoring_threads or (1 if self.store().startswith("sqlite") else 2)
+        return self.scoring_threads or (1 if self.store_url().startswith("sqlite") else 2)
 
-    def runtime(self) -> Path:
+    def runtime_directory(self) -> Path:
         """A directory of this user on this host, in memory where the host has such a place.
 
         Files in it are mapped, and who writes into a page of a file waits while a disk takes what was there before.
@@ -375,7 +375,9 @@ class Settings(BaseModel):
             return self.runtime_dir
         if base := os.environ.get("XDG_RUNTIME_DIR"):
             return Path(base) / "regulars"
-        base = IN_MEMORY if os.access(IN_MEMORY, os.W_OK | os.X_OK) else tempfile.gettempdir()
+        base = (
+            SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK | os.X_OK) else tempfile.gettempdir()
+        )
         return _own(Path(base) / f"regulars-{os.getuid()}")
 
 

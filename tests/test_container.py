@@ -244,7 +244,7 @@ def test_every_variable_is_a_setting():
 
 
 def test_the_service_starts_with_the_settings_of_image_and_compose():
-    settings = Settings.of(image_environment() | compose_environment(**GIVEN))
+    settings = Settings.from_environment(image_environment() | compose_environment(**GIVEN))
     assert settings.host == "0.0.0.0"
     assert str(settings.registry) == image_environment()["REGULARS_REGISTRY"]
     assert settings.workers == 2
@@ -258,7 +258,7 @@ def test_what_only_the_shop_can_say_is_asked_for(missing: str):
 
 def test_without_a_key_the_image_does_not_start():
     with pytest.raises(SettingsError, match="REGULARS_API_KEY"):
-        Settings.of(image_environment())
+        Settings.from_environment(image_environment())
 
 
 def test_the_store_of_compose_is_brought_up_to_date_before_the_service_starts():

@@ -210,7 +210,7 @@ def test_an_export_has_the_columns_that_the_recipes_show(
     line = next(line[3:] for _, line in EXPORTS if bool({*line} & {*MailKind}) is of_a_kind)
     places = {
         "--registry": str(settings.registry),
-        "--store": settings.store(),
+        "--store": settings.store_url(),
         "--output": str(tmp_path / "made.csv"),
     }
     arguments = [places.get(before, part) for before, part in pairwise(["", *line])]

@@ -28,7 +28,7 @@ from models.slate import Slate, SlateRequest
 from models.updates.customer import CustomerUpdate, allows
 from service.answering.query import EMAIL
 from service.answering.responder import Responder
-from service.errors import Gone, StoreAway
+from service.errors import Gone, StoreUnavailable
 from service.model.customer_updates import since
 from service.store import consents, events
 from service.store.tables import events as rows
@@ -72,7 +72,7 @@ def person(
     """In a thread: a customer as an answer would see them now. Raises StoreAway and NoModel."""
     found = serving.known(customer_id, order_id)
     if found is None:
-        raise StoreAway
+        raise StoreUnavailable
     shop, visitor = found
     recommender = shop.model.recommender
     told = since(

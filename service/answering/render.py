@@ -70,7 +70,7 @@ class AnswerRenderer:
             self.model.version,
             options.placement,
             options.campaign,
-            recommendation_ids.digest_of(content),
+            recommendation_ids.digest_slate(content),
         )
         recommendation_id = recommendation_ids.sign(self.links.secret, token)
         if options.fields is Fields.CARD and self.question.mailed:

@@ -20,7 +20,7 @@ from service.answering.query import QueryKind, RecommendationQuery, StoreKnowled
 from service.answering.render import RenderedAnswer
 from service.answering.scoring_pool import LateError, ScoringPool
 from service.cache.memory import Cache
-from service.errors import NoModel, NotFound, StoreAway
+from service.errors import NoModel, NotFound, StoreUnavailable
 from service.mail.campaigns import OpenCampaigns
 from service.mail.mail_slate import HANDLED, CampaignMail, began, learned_since, made, mail_of
 from service.model.active_model import ActiveModel
@@ -152,7 +152,7 @@ class Responder:
     def _away(self, model: LoadedModel, question: RecommendationQuery) -> ComputedAnswer:
         """As far as this process knows, where the store does not answer."""
         if question.kind is QueryKind.ORDER:
-            raise StoreAway
+            raise StoreUnavailable
         shop = self._today(self.live.as_known(model), question)
         if self._answered(model, question.customer_id):
             return ComputedAnswer(

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
-from service.runtime.circuit_breaker import CircuitBreaker, State
+from service.runtime.circuit_breaker import BreakerState, CircuitBreaker
 from service.runtime.metrics import Metrics
 from service.runtime.redis_client import connect
 
@@ -100,10 +100,10 @@ class RedisCache:
             self._breaker.succeeded()
         else:
             self._breaker.failed(self._clock())
-        self._metrics.breaker_state(self._breaker.state)
-        if before is State.CLOSED and self._breaker.state is State.OPEN:
+        self._metrics.set_breaker_state(self._breaker.state)
+        if before is BreakerState.CLOSED and self._breaker.state is BreakerState.OPEN:
             log.warning("Redis does not answer: left alone, answers are computed")
-        elif before is not State.CLOSED and self._breaker.state is State.CLOSED:
+        elif before is not BreakerState.CLOSED and self._breaker.state is BreakerState.CLOSED:
             log.warning("Redis answers again")
 
 

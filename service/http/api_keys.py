@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from service.errors import StoreAway
+from service.errors import StoreUnavailable
 from service.http.authorization import Caller, Scope
 from service.runtime.circuit_breaker import CircuitBreaker
 from service.store import keys as table
@@ -21,10 +21,10 @@ from service.store.keys import StoredKey
 from service.store.store import Store
 
 PREFIX: Final = "regulars"
-PATIENCE_SECONDS: Final = (
+READ_TIMEOUT_SECONDS: Final = (
     1.0  # for the store, where keys have changed; then those that were known hold a little longer
 )
-NOBODYS: Final = bytes(32)  # the hash of no key
+NO_HASH: Final = bytes(32)  # the hash of no key
 log: Final = logging.getLogger("regulars.keys")
 
 
@@ -34,15 +34,17 @@ class NewKey:
     stored: StoredKey
 
 
-def new_key(name: str, scopes: Iterable[Scope], calls_a_minute: int | None, now: int) -> NewKey:
+def create_key(name: str, scopes: Iterable[Scope], calls_a_minute: int | None, now: int) -> NewKey:
     """`regulars_ID_SECRET`: the id finds the hash, so that nothing is compared but one hash with another."""
     key_id = secrets.token_hex(6)
     text = f"{PREFIX}_{key_id}_{secrets.token_urlsafe(32)}"
     names = tuple(sorted({scope.value for scope in scopes}))
-    return NewKey(text, StoredKey(key_id, name, digest(text.encode()), names, calls_a_minute, now))
+    return NewKey(
+        text, StoredKey(key_id, name, hash_key(text.encode()), names, calls_a_minute, now)
+    )
 
 
-def digest(text: bytes) -> bytes:
+def hash_key(text: bytes) -> bytes:
     """A plain hash is enough: nobody guesses 256 random bits."""
     return hashlib.sha256(text).digest()
 
@@ -67,7 +69,7 @@ class ApiKeys:
     async def find(self, sent: bytes) -> Caller | None:
         """Whose key it is; None where it opens nothing."""
         key = (await self._all()).get(_id_of(sent))
-        right = hmac.compare_digest(digest(sent), key.hash if key else NOBODYS)
+        right = hmac.compare_digest(hash_key(sent), key.hash if key else NO_HASH)
         if key is None or not right or key.revoked is not None:
             return None
         return Caller(key.key_id, frozenset(map(Scope, key.scopes)), key.calls_a_minute)
@@ -76,12 +78,12 @@ class ApiKeys:
         if self._seen != self._store.revisions[KEYS]:
             await self._renew()
         if self._seen < 0:
-            raise StoreAway  # never read: whether there are keys is not known, so the door stays closed
+            raise StoreUnavailable  # never read: whether there are keys is not known, so the door stays closed
         return self._known
 
     async def _renew(self) -> None:
         """In a thread; the loop goes on."""
-        until = time.monotonic() + PATIENCE_SECONDS
+        until = time.monotonic() + READ_TIMEOUT_SECONDS
         while self._seen != self._store.revisions[KEYS] and time.monotonic() < until:
             if self._reading is None or self._reading.done():
                 if not self._breaker.allows(time.monotonic()):

@@ -13,15 +13,15 @@ from typing import Final
 from starlette.datastructures import Headers
 
 from service.errors import TooManyCalls, Unauthorized
-from service.http.api_keys import PREFIX, ApiKeys, digest
-from service.http.authorization import ANYONE, Access, Caller, Scope
+from service.http.api_keys import PREFIX, ApiKeys, hash_key
+from service.http.authorization import LOCAL_CALLER, Access, Caller, Scope
 from service.http.rate_limits import MemoryRateLimits, RateLimits, RedisRateLimits
 from service.runtime.circuit_breaker import CircuitBreaker
 from service.settings import Settings
 from service.signing import customer_tokens
 from service.store.store import Store
 
-EVERYTHING: Final = frozenset({Scope.ADMIN})
+EVERY_SCOPE: Final = frozenset({Scope.ADMIN})
 
 
 @dataclass(frozen=True)
@@ -36,36 +36,36 @@ class Authentication:
     customer_calls_a_minute: int
     open_feeds: bool
 
-    def asks(self, access: Access | None) -> bool:
+    def needs_caller(self, access: Access | None) -> bool:
         """Whether an address, None for one that there is not, is for those alone who say who they are."""
         return access is None or not (access.scope is None or (access.feed and self.open_feeds))
 
-    async def caller(self, headers: Headers) -> Caller:
+    async def identify(self, headers: Headers) -> Caller:
         """Who is calling. Raises Unauthorized."""
-        sent = credentials(headers)
+        sent = read_credentials(headers)
         if (
             sent
             and self.first_key is not None
-            and hmac.compare_digest(digest(sent), self.first_key)
+            and hmac.compare_digest(hash_key(sent), self.first_key)
         ):
-            return Caller("REGULARS_API_KEY", EVERYTHING)
+            return Caller("REGULARS_API_KEY", EVERY_SCOPE)
         if customer_tokens.looks_like_one(sent):
             return await self._customer(sent)
         found = await self.keys.find(sent) if sent.startswith(PREFIX.encode()) else None
         if found is not None:
             return found
         if await self.is_open():
-            return ANYONE
+            return LOCAL_CALLER
         raise Unauthorized("The key is not valid here." if sent else "No key was sent.")
 
     async def is_open(self) -> bool:
         """On this machine alone, which the settings see to, and until the first key is made."""
         return self.first_key is None and not await self.keys.exist()
 
-    async def is_over(self, caller: Caller, access: Access) -> bool:
+    async def is_over_limit(self, caller: Caller, access: Access) -> bool:
         """Whether a slate has to be the popular one. Raises TooManyCalls where it is no slate."""
         name, limit = self._limit(caller)
-        wait = await self.limits.wait(name, limit) if limit else 0.0
+        wait = await self.limits.count_call(name, limit) if limit else 0.0
         if wait > 0 and not access.slate:
             raise TooManyCalls(wait)
         return wait > 0
@@ -90,7 +90,7 @@ class Authentication:
         return Caller(None, frozenset(), None, True, token.customer_id, token.session_id)
 
 
-def credentials(headers: Headers) -> bytes:
+def read_credentials(headers: Headers) -> bytes:
     """The key or token that was sent, empty where there is none. Of basic auth it is the password, else the name."""
     key = headers.get("x-api-key")
     if key is not None:
@@ -117,7 +117,7 @@ async def open_authentication(settings: Settings, store: Store) -> AsyncIterator
         yield Authentication(
             keys=ApiKeys(store),
             limits=limits,
-            first_key=digest(settings.api_key.get_secret_value().encode())
+            first_key=hash_key(settings.api_key.get_secret_value().encode())
             if settings.api_key
             else None,
             token_secret=settings.token_secret(),
@@ -134,7 +134,7 @@ def _limits(settings: Settings) -> RateLimits:
         return MemoryRateLimits()
     return RedisRateLimits(
         settings.redis_url.get_secret_value(),
-        secret=settings.secret(),
+        secret=settings.signing_secret(),
         timeout_seconds=settings.redis_timeout_ms / 1000,
         breaker=CircuitBreaker(settings.breaker_failures, settings.breaker_seconds),
     )

@@ -53,7 +53,7 @@ class Caller:
         elif access.scope is not None and not self.scopes & {access.scope, Scope.ADMIN}:
             raise Forbidden(f"This key lacks the scope '{access.scope}'.")
 
-    def own(self, customer_id: Any, session_id: Any) -> tuple[Any, Any]:
+    def own_ids(self, customer_id: Any, session_id: Any) -> tuple[Any, Any]:
         """Customer and session of a body: for a token its own where none are named. Raises Forbidden for others'."""
         if not self.is_customer:
             return customer_id, session_id
@@ -63,16 +63,16 @@ class Caller:
             )
         return self.customer_id, self.session_id
 
-    def mail(self, campaign: str | None) -> None:
+    def check_campaign(self, campaign: str | None) -> None:
         """Raises Forbidden where a browser names a campaign: what mails show is recorded, and it is the shop's."""
         if self.is_customer and campaign is not None:
             raise Forbidden("Campaigns are the shop's: a customer's token opens none.")
 
-    def event(self, given: Any) -> Any:
+    def own_event(self, given: Any) -> Any:
         """An event of a body, likewise. A browser's event ids are a space of their own: it cannot take the shop's."""
         if not self.is_customer or not isinstance(given, dict):
             return given
-        customer_id, session_id = self.own(given.get("customer_id"), given.get("session_id"))
+        customer_id, session_id = self.own_ids(given.get("customer_id"), given.get("session_id"))
         event_id = given.get("event_id")
         if isinstance(event_id, str) and event_id:
             named = f"{customer_id}\n{session_id}\n{event_id}".encode(errors="surrogatepass")
@@ -80,7 +80,7 @@ class Caller:
         return {**given, "customer_id": customer_id, "session_id": session_id, "event_id": event_id}
 
 
-ANYONE: Final = Caller(
+LOCAL_CALLER: Final = Caller(
     None, frozenset({Scope.ADMIN})
 )  # on this machine alone, before there is a key
 OPEN: Final = Access(None)
@@ -131,7 +131,7 @@ POLICY: Final[Mapping[str, Access]] = {
 }
 
 
-def access_of(route: BaseRoute, method: str) -> Access:
+def find_access(route: BaseRoute, method: str) -> Access:
     """What a route of the application asks for."""
     path, methods = getattr(route, "path_format", None), getattr(route, "methods", None)
     if methods and method not in methods:
@@ -139,7 +139,7 @@ def access_of(route: BaseRoute, method: str) -> Access:
     return POLICY.get(f"{'GET' if method == 'HEAD' else method} {path}", ADMIN)
 
 
-def caller_of(request: Request) -> Caller:
+def get_caller(request: Request) -> Caller:
     """Who sent it. The door has put them there; where it has not, there is no answer."""
     caller: Caller = request.state.caller
     return caller

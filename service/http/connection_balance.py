@@ -25,7 +25,7 @@ UNEVEN: Final = 0.08  # of a worker's work: less is chance
 ENDED: Final = 0.2  # of the answers that are too many
 
 
-class Balance:
+class ConnectionBalance:
     """Of one worker. `directory` is shared by all of them; without one there are no others."""
 
     def __init__(self, directory: str | None) -> None:
@@ -34,7 +34,7 @@ class Balance:
         self._share = 0.0  # of a processor, of late
         self._excess = 0.0  # of this worker's work, that others should have
 
-    def ends(self) -> bool:
+    def should_close(self) -> bool:
         """Whether the connection of an answer is to end with it."""
         return self._excess > 0 and random.random() < self._excess * ENDED  # noqa: S311 - nothing is hidden by it
 
@@ -45,7 +45,7 @@ class Balance:
             self._measure()
             try:
                 self._told.write_bytes(SHARE.pack(self._share))
-                self._excess = excess(self._share, _shares(self._told.parent))
+                self._excess = find_excess(self._share, _shares(self._told.parent))
             except OSError:  # no room: nobody knows of the others
                 self._excess = 0.0
 
@@ -55,7 +55,7 @@ class Balance:
         self._share += ((used - before) / (now - then) - self._share) / 2
 
 
-def excess(own: float, everyone: Sequence[float]) -> float:
+def find_excess(own: float, everyone: Sequence[float]) -> float:
     """Of a worker's work, what is more than its part of the work of all."""
     if own < BUSY or not everyone:
         return 0.0

@@ -12,19 +12,21 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import Broken, Invalid, Problem, TooLarge
+from service.errors import InternalError, Invalid, Problem, TooLarge
 from service.http.authentication import Authentication
-from service.http.authorization import access_of
-from service.http.connection_balance import Balance
+from service.http.authorization import find_access
+from service.http.connection_balance import ConnectionBalance
 from service.http.json_depth import DEEPEST, is_too_deep
-from service.runtime.logs import frames
+from service.runtime.logs import format_location
 from service.runtime.metrics import Metrics
 from service.settings import Settings
 
 log: Final = logging.getLogger("regulars.door")
 
 
-def add_middleware(app: FastAPI, settings: Settings, metrics: Metrics, balance: Balance) -> None:
+def add_middleware(
+    app: FastAPI, settings: Settings, metrics: Metrics, balance: ConnectionBalance
+) -> None:
     """Outside of it only what browsers ask before they call, and the headers that let a page read the answer."""
     app.add_middleware(RequestMiddleware, settings=settings, metrics=metrics, balance=balance)
     if settings.origins():
@@ -41,7 +43,7 @@ class RequestMiddleware:
     """ASGI middleware; outside of everything that is ours."""
 
     def __init__(
-        self, app: ASGIApp, *, settings: Settings, metrics: Metrics, balance: Balance
+        self, app: ASGIApp, *, settings: Settings, metrics: Metrics, balance: ConnectionBalance
     ) -> None:
         self._app = app
         self._limit_bytes = settings.body_limit_bytes
@@ -58,7 +60,7 @@ class RequestMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                if self._balance.ends():
+                if self._balance.should_close():
                     message["headers"] = [*message["headers"], (b"connection", b"close")]
             await send(message)
 
@@ -84,8 +86,8 @@ class RequestMiddleware:
             Exception
         ) as error:  # whatever broke: the caller gets a problem document, the log no id
             self._metrics.errors.inc()
-            log.error("unexpected %s at %s", type(error).__name__, frames(error))
-            return Broken()
+            log.error("unexpected %s at %s", type(error).__name__, format_location(error))
+            return InternalError()
         return None
 
 
@@ -96,16 +98,16 @@ async def _pass(scope: Scope, headers: Headers) -> None:
     is the one that answers.
     """
     route, path = _route_of(scope)
-    access = access_of(route, scope["method"]) if route else None
-    gate: Authentication = scope["app"].state.gate
-    if not gate.asks(access):
+    access = find_access(route, scope["method"]) if route else None
+    authentication: Authentication = scope["app"].state.authentication
+    if not authentication.needs_caller(access):
         return
-    caller = await gate.caller(headers)
+    caller = await authentication.identify(headers)
     state = scope.setdefault("state", {})
     state["caller"], state["limited"] = caller, False
     if access is not None:
         caller.check(access, path)
-        state["limited"] = await gate.is_over(caller, access)
+        state["limited"] = await authentication.is_over_limit(caller, access)
 
 
 def _route_of(scope: Scope) -> tuple[BaseRoute | None, dict[str, Any]]:

@@ -16,11 +16,11 @@ from typing import Final, Protocol
 from service.runtime.circuit_breaker import CircuitBreaker
 from service.runtime.redis_client import connect
 
-MINUTE: Final = 60_000_000  # microseconds
-MOST_CALLERS: Final = 100_000  # that are remembered in process
+MINUTE_MICROSECONDS: Final = 60_000_000  # microseconds
+MAX_CALLERS: Final = 100_000  # that are remembered in process
 
 # One step in Redis, on its clock: hosts agree, whatever their own clocks say.
-STEP: Final = """
+COUNT_SCRIPT: Final = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local known = tonumber(redis.call('GET', KEYS[1]) or now) or now
@@ -33,7 +33,7 @@ return 0
 
 
 class RateLimits(Protocol):
-    async def wait(self, name: str, calls_a_minute: int) -> float:
+    async def count_call(self, name: str, calls_a_minute: int) -> float:
         """Counts a call; 0 where it is within the limit, else how many seconds to wait before the next one."""
 
     async def close(self) -> None: ...
@@ -46,15 +46,15 @@ class MemoryRateLimits:
         self._clock = clock
         self._arrivals: OrderedDict[str, int] = OrderedDict()
 
-    async def wait(self, name: str, calls_a_minute: int) -> float:
+    async def count_call(self, name: str, calls_a_minute: int) -> float:
         now = int(self._clock() * 1e6)
-        arrival = max(self._arrivals.get(name, now), now) + MINUTE // calls_a_minute
-        wait = arrival - MINUTE - now
+        arrival = max(self._arrivals.get(name, now), now) + MINUTE_MICROSECONDS // calls_a_minute
+        wait = arrival - MINUTE_MICROSECONDS - now
         if wait > 0:
             return wait / 1e6
         self._arrivals[name] = arrival
         self._arrivals.move_to_end(name)
-        if len(self._arrivals) > MOST_CALLERS:
+        if len(self._arrivals) > MAX_CALLERS:
             self._arrivals.popitem(last=False)
         return 0.0
 
@@ -69,18 +69,18 @@ class RedisRateLimits:
         self, url: str, *, secret: bytes, timeout_seconds: float, breaker: CircuitBreaker
     ) -> None:
         self._redis = connect(url, timeout_seconds)
-        self._step = self._redis.register_script(STEP)
+        self._step = self._redis.register_script(COUNT_SCRIPT)
         self._secret = secret
         self._timeout_seconds = timeout_seconds
         self._breaker = breaker
         self._alone = MemoryRateLimits()
 
-    async def wait(self, name: str, calls_a_minute: int) -> float:
+    async def count_call(self, name: str, calls_a_minute: int) -> float:
         if self._breaker.allows(time.monotonic()):
             wait = await self._together(name, calls_a_minute)
             if wait is not None:
                 return wait
-        return await self._alone.wait(name, calls_a_minute)
+        return await self._alone.count_call(name, calls_a_minute)
 
     async def close(self) -> None:
         await self._redis.aclose()
@@ -91,7 +91,8 @@ class RedisRateLimits:
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 wait = await self._step(
-                    keys=[self._key(name)], args=[MINUTE // calls_a_minute, MINUTE]
+                    keys=[self._key(name)],
+                    args=[MINUTE_MICROSECONDS // calls_a_minute, MINUTE_MICROSECONDS],
                 )
             answered = True
             return int(wait) / 1e6

@@ -169,7 +169,9 @@ class ActiveModel:
         if previous and previous.version in self._needed:
             self._kept[previous.version] = previous
         self.current = model
-        self._metrics.model(model.version, model.created, previous.version if previous else None)
+        self._metrics.set_model(
+            model.version, model.created, previous.version if previous else None
+        )
         log.info("serving model %s, data as of %s", model.version, model.data_as_of)
 
     def _note(self, refusals: list[Refusal]) -> None:

@@ -15,10 +15,18 @@ from fastapi.responses import StreamingResponse
 from pydantic import Field
 
 from service.answering.responder import Responder
-from service.errors import PROBLEMS, TOO_LARGE, Broken, Invalid, Problem, ProblemBody, id_told
+from service.errors import (
+    PROBLEMS,
+    TOO_LARGE,
+    InternalError,
+    Invalid,
+    Problem,
+    ProblemBody,
+    printable_id,
+)
 from service.routes.batch_recipients import BatchOptions, judged
 from service.routes.slates import customer_question
-from service.runtime.logs import frames
+from service.runtime.logs import format_location
 from service.schemas.answers import Schema, SlateAnswer
 from service.schemas.parameters import CustomerOptions
 from service.settings import Settings
@@ -47,7 +55,7 @@ class BatchAnswer(Schema):
 
 def add_batch_routes(app: FastAPI, settings: Settings) -> None:
     # For all batches of a process together: a single slate waits for one of theirs at most, or has a thread of its own.
-    app.state.batch_places = asyncio.Semaphore(max(1, settings.threads() - 1))
+    app.state.batch_places = asyncio.Semaphore(max(1, settings.thread_count() - 1))
     kinds = [
         {"$ref": f"#/components/schemas/{model.__name__}"}
         for model in (SlateAnswer, RecipientProblem)
@@ -110,11 +118,11 @@ async def _answer(
         problem = error
     except Exception as error:  # whatever broke, it is this recipient's alone; the log gets no id
         serving.metrics.errors.inc()
-        log.error("unexpected %s at %s", type(error).__name__, frames(error))
-        problem = Broken()
+        log.error("unexpected %s at %s", type(error).__name__, format_location(error))
+        problem = InternalError()
     told = orjson.Fragment(problem.response().body)
     return orjson.dumps(
-        {"index": place, "customer_id": id_told(given, "customer_id"), "problem": told}
+        {"index": place, "customer_id": printable_id(given, "customer_id"), "problem": told}
     ), False
 
 

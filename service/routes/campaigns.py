@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from models.data.timestamps import format_timestamp
 from models.mail.mailings import MailKind
 from service.answering.responder import Responder
-from service.errors import PROBLEMS, TOO_LARGE, Damaged, NotFound, problem_schema
+from service.errors import PROBLEMS, TOO_LARGE, DamagedVersion, NotFound, problem_schema
 from service.mail.campaigns import put
 from service.model.loaded_model import LoadedModel
 from service.routes.store_calls import durable, looked_up
@@ -156,7 +156,7 @@ def _model(serving: Responder, version: str | None) -> LoadedModel:
         raise NotFound("There is no version of that name in the registry.")
     found = serving.active.pinned(version)
     if found is None:
-        raise Damaged("The version is damaged; GET /v1/models lists those that are whole.")
+        raise DamagedVersion("The version is damaged; GET /v1/models lists those that are whole.")
     return found
 
 

@@ -15,8 +15,8 @@ from fastapi import Body, FastAPI, Query, Request, Response
 from pydantic import Field
 
 from models.data.timestamps import format_timestamp
-from service.errors import PROBLEMS, TOO_LARGE, field_problems, id_told
-from service.http.authorization import caller_of
+from service.errors import PROBLEMS, TOO_LARGE, field_problems, printable_id
+from service.http.authorization import get_caller
 from service.routes.route_classes import ProductId
 from service.routes.store_calls import durable, looked_up
 from service.schemas.answers import Schema
@@ -90,8 +90,8 @@ def add_event_routes(app: FastAPI) -> None:
 
 async def post_events(request: Request, options: Annotated[EventsBody, Body()]) -> Response:
     """1 to 1,000 events. 202 once every accepted one is durable; a bad one is named and costs no other."""
-    caller = caller_of(request)
-    given = [caller.event(one) for one in options.events]
+    caller = get_caller(request)
+    given = [caller.own_event(one) for one in options.events]
     judged = await asyncio.to_thread(judge, given, int(time.time()))  # a thousand take 20 ms
     written = await durable(request, partial(_write, judged.events)) if judged.events else NOTHING
     return Response(
@@ -132,7 +132,7 @@ def _told(given: Sequence[Any], judged: Judged, written: Written) -> Mapping[str
         "accepted": len(judged.events) - len(written.repeated) - len(written.of_erased),
         "repeated": sorted(judged.places[place] for place in written.repeated),
         "rejected": [
-            {"index": place, "event_id": id_told(given[place], "event_id"), "errors": errors}
+            {"index": place, "event_id": printable_id(given[place], "event_id"), "errors": errors}
             for place, errors in sorted(rejected.items())
         ],
     }

@@ -20,7 +20,7 @@ from models.artifact.registry import Registry
 from models.data.timestamps import format_timestamp
 from models.errors import ArtifactError
 from service.answering.responder import Responder
-from service.errors import PROBLEMS, Damaged, NotFound, problem_schema
+from service.errors import PROBLEMS, DamagedVersion, NotFound, problem_schema
 from service.model.active_model import Refusal
 from service.schemas.answers import Alive, Models, Ready
 
@@ -78,7 +78,7 @@ async def readyz(request: Request) -> Response:
 
 async def metrics(request: Request) -> Response:
     """Everything Prometheus wants to know, of all workers together."""
-    text = await asyncio.to_thread(request.app.state.serving.metrics.text)
+    text = await asyncio.to_thread(request.app.state.serving.metrics.render)
     return Response(text, media_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})
 
 
@@ -98,7 +98,7 @@ async def activate(
     try:
         await asyncio.to_thread(registry.activate, version)
     except ArtifactError as error:
-        raise Damaged(str(error).replace(f"{registry.root}/", "")) from None
+        raise DamagedVersion(str(error).replace(f"{registry.root}/", "")) from None
     await asyncio.to_thread(serving.active.refresh)
     return await _models(request)
 

@@ -14,7 +14,7 @@ from starlette.convertors import register_url_convertor
 from service.answering.query import QueryKind, RecommendationQuery
 from service.answering.responder import Responder
 from service.errors import PROBLEMS, TOO_LARGE, problem_schema
-from service.http.authorization import caller_of
+from service.http.authorization import get_caller
 from service.routes.responses import reply
 from service.routes.route_classes import CustomerId, IdConvertor, OrderId, ProductId, QueryRoute
 from service.schemas.answers import AnswerBody, BundleAnswer, SlateAnswer
@@ -90,7 +90,7 @@ def customer_question(
     request: Request, customer_id: str, options: CustomerOptions
 ) -> RecommendationQuery:
     """The same one however it is asked: by address, in a batch, as a block. Raises Forbidden."""
-    caller_of(request).mail(options.campaign)
+    get_caller(request).check_campaign(options.campaign)
     locale = _locale(request, options)
     return RecommendationQuery(
         QueryKind.CUSTOMER,
@@ -106,8 +106,8 @@ async def session_recommendations(
     request: Request, options: Annotated[SessionOptions, Body()]
 ) -> Response:
     """A slate for a visit: from what was looked at and put into the basket, with or without a known customer."""
-    caller_of(request).mail(options.campaign)
-    customer_id, session_id = caller_of(request).own(options.customer_id, options.session_id)
+    get_caller(request).check_campaign(options.campaign)
+    customer_id, session_id = get_caller(request).own_ids(options.customer_id, options.session_id)
     question = RecommendationQuery(
         QueryKind.CUSTOMER,
         options,

@@ -10,7 +10,7 @@ from fastapi import Request
 from sqlalchemy import Connection
 
 from service.answering.responder import Responder
-from service.errors import StoreAway
+from service.errors import StoreUnavailable
 from service.store.database import WAIT_SECONDS, StoreDownError
 from service.store.store import Store
 from service.store.writer import Change
@@ -26,7 +26,7 @@ async def durable(request: Request, work: Callable[[Change], T]) -> T:
             asyncio.wrap_future(store_of(request).write(work)), PATIENCE_SECONDS
         )
     except (StoreDownError, TimeoutError):
-        raise StoreAway from None
+        raise StoreUnavailable from None
 
 
 async def looked_up(request: Request, work: Callable[[Connection], T]) -> T:
@@ -34,7 +34,7 @@ async def looked_up(request: Request, work: Callable[[Connection], T]) -> T:
     try:
         return await asyncio.to_thread(store_of(request).read, work)
     except StoreDownError:
-        raise StoreAway from None
+        raise StoreUnavailable from None
 
 
 def actor_of(request: Request) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 
-def frames(error: BaseException) -> str:
+def format_location(error: BaseException) -> str:
     """Where it happened, without the message: that could hold a customer's id."""
     places = traceback.extract_tb(error.__traceback__)[-6:]
     return " < ".join(
@@ -31,11 +31,11 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info and record.exc_info[1]:
             error = record.exc_info[1]
-            line["error"] = f"{type(error).__name__} at {frames(error)}"
+            line["error"] = f"{type(error).__name__} at {format_location(error)}"
         return orjson.dumps(line).decode()
 
 
-def config(level: str) -> dict[str, Any]:
+def log_config(level: str) -> dict[str, Any]:
     """For uvicorn, which hands it to `logging.config.dictConfig` in every worker."""
     return {
         "version": 1,

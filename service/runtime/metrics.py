@@ -16,11 +16,11 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from models.artifact.scratch import scratch_directory
-from service.runtime.circuit_breaker import State
+from service.runtime.circuit_breaker import BreakerState
 
-DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"
-PREFIX: Final = "metrics-"
-SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5)
+DIRECTORY_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
+DIRECTORY_PREFIX: Final = "metrics-"
+LATENCY_BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5)
 
 
 class Metrics:
@@ -32,7 +32,7 @@ class Metrics:
             "regulars_request_seconds",
             "Time to answer, by route and status",
             ["route", "status"],
-            buckets=SECONDS,
+            buckets=LATENCY_BUCKETS,
             registry=registry,
         )
         self.answers = Counter(
@@ -101,19 +101,19 @@ class Metrics:
             registry=registry,
         )
 
-    def breaker_state(self, state: State) -> None:
-        self._breaker.set(state is not State.CLOSED)
+    def set_breaker_state(self, state: BreakerState) -> None:
+        self._breaker.set(state is not BreakerState.CLOSED)
 
-    def model(self, version: str, created: int, previous: str | None) -> None:
+    def set_model(self, version: str, created: int, previous: str | None) -> None:
         """A worker serves this version from now on."""
         if previous is not None:
             self._model.labels(previous).set(0)
         self._model.labels(version).set(1)
         self._model_created.set(created)
 
-    def text(self) -> bytes:
+    def render(self) -> bytes:
         """Everything in the format of Prometheus, all workers together."""
-        if DIRECTORY not in os.environ:
+        if DIRECTORY_VARIABLE not in os.environ:
             return generate_latest(self._registry)
         everything = CollectorRegistry()
         MultiProcessCollector(everything)  # type: ignore[no-untyped-call]
@@ -124,13 +124,13 @@ class Metrics:
 def shared_directory(runtime: Path) -> Iterator[str]:
     """Where the workers of a service write their numbers, until it ends. What killed services left is removed."""
     runtime.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with scratch_directory(runtime, PREFIX) as directory:
+    with scratch_directory(runtime, DIRECTORY_PREFIX) as directory:
         yield str(directory)
 
 
-def sweep() -> None:
+def forget_dead_workers() -> None:
     """Forget the gauges of workers that are gone; those that were killed could not do it themselves."""
-    directory = os.environ.get(DIRECTORY)
+    directory = os.environ.get(DIRECTORY_VARIABLE)
     if directory is None:
         return
     pids = {path.stem.rpartition("_")[2] for path in Path(directory).glob("gauge_live*.db")}

@@ -8,14 +8,14 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-CONNECTIONS: Final = 32
+MAX_CONNECTIONS: Final = 32
 
 
 def connect(url: str, timeout_seconds: float) -> Redis:
     """A client that neither retries nor waits: our breaker does the first, our time-out the second."""
     pool = BlockingConnectionPool.from_url(
         url,
-        max_connections=CONNECTIONS,
+        max_connections=MAX_CONNECTIONS,
         timeout=timeout_seconds,
         socket_timeout=timeout_seconds,
         socket_connect_timeout=timeout_seconds,

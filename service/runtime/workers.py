@@ -13,8 +13,8 @@ from typing import Any, Final
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from service.runtime.logs import config
-from service.runtime.metrics import DIRECTORY, shared_directory
+from service.runtime.logs import log_config
+from service.runtime.metrics import DIRECTORY_VARIABLE, shared_directory
 from service.settings import Settings
 
 APP: Final = "service.app:create"
@@ -25,17 +25,17 @@ def serve(settings: Settings) -> None:
     if settings.workers == 1:
         uvicorn.run(APP, **_options(settings))
         return
-    with shared_directory(settings.runtime()) as directory:
-        os.environ[DIRECTORY] = directory
+    with shared_directory(settings.runtime_directory()) as directory:
+        os.environ[DIRECTORY_VARIABLE] = directory
         if sys.platform == "linux":
             chosen = uvicorn.Config(APP, workers=settings.workers, **_options(settings))
-            with EachItsOwn.at(chosen) as address:
-                Supervisor(chosen, sockets=[address]).run()
+            with OwnSocket.at(chosen) as address:
+                PinningSupervisor(chosen, sockets=[address]).run()
         else:
             uvicorn.run(APP, workers=settings.workers, **_options(settings))
 
 
-class EachItsOwn(socket.socket):
+class OwnSocket(socket.socket):
     """An address that workers share: whichever process this is sent to gets a socket of its own there.
 
     Linux deals connections out among them. Of one socket for all workers the first to wake takes what has come: up to
@@ -43,13 +43,13 @@ class EachItsOwn(socket.socket):
     """
 
     @classmethod
-    def at(cls, chosen: uvicorn.Config) -> EachItsOwn:
+    def at(cls, chosen: uvicorn.Config) -> OwnSocket:
         """Holds the address and listens to nothing. Exits where somebody else listens there."""
         with chosen.bind_socket() as first:
             return cls.bound(first.family, first.getsockname())
 
     @classmethod
-    def bound(cls, family: int, address: Any) -> EachItsOwn:
+    def bound(cls, family: int, address: Any) -> OwnSocket:
         own = cls(family)
         own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -57,10 +57,10 @@ class EachItsOwn(socket.socket):
         return own
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return EachItsOwn.bound, (self.family, self.getsockname())
+        return OwnSocket.bound, (self.family, self.getsockname())
 
 
-class Supervisor(Multiprocess):
+class PinningSupervisor(Multiprocess):
     """Deals the processors out among the workers, and gives a worker's to the one that takes its place.
 
     The threads of a worker take turns. Spread over all processors they wait behind those of another worker on one of
@@ -69,20 +69,20 @@ class Supervisor(Multiprocess):
 
     def keep_subprocess_alive(self) -> None:
         super().keep_subprocess_alive()
-        shares = dealt(sorted(os.sched_getaffinity(0)), len(self.processes))
+        shares = share_processors(sorted(os.sched_getaffinity(0)), len(self.processes))
         for worker, share in zip(self.processes, shares, strict=True):
             if worker.pid is not None:
-                confine(worker.pid, share)
+                pin_process(worker.pid, share)
 
 
-def dealt(processors: Sequence[int], workers: int) -> list[set[int]]:
+def share_processors(processors: Sequence[int], workers: int) -> list[set[int]]:
     """For each worker processors of its own; where there are too few, all for all."""
     if len(processors) < workers:
         return [set(processors)] * workers
     return [set(processors[first::workers]) for first in range(workers)]
 
 
-def confine(pid: int, share: set[int]) -> None:
+def pin_process(pid: int, share: set[int]) -> None:
     """Have every thread of a process stay on these processors, as will those that they start."""
     with contextlib.suppress(
         OSError
@@ -100,7 +100,7 @@ def _options(settings: Settings) -> dict[str, Any]:
         "loop": "uvloop",
         "http": "httptools",
         "ws": "none",
-        "log_config": config(settings.log_level),
+        "log_config": log_config(settings.log_level),
         "log_level": settings.log_level,
         "access_log": False,
         "server_header": False,

@@ -51,7 +51,9 @@ class ClickLinks:
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        return cls(settings.secret(), settings.shop_url, settings.public_url, settings.utm_source)
+        return cls(
+            settings.signing_secret(), settings.shop_url, settings.public_url, settings.utm_source
+        )
 
     def click_url(
         self,

@@ -12,7 +12,7 @@ from typing import Final
 import orjson
 
 SIGNATURE: Final = 12  # bytes of the HMAC that are kept
-CONTENT: Final = 8  # bytes of the digest of the slate
+DIGEST_BYTES: Final = 8  # bytes of the digest of the slate
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class RecommendationId:
     content: bytes  # digest of the products, their order and their reasons
 
 
-def digest_of(lines: list[str]) -> bytes:
-    return hashlib.blake2b(orjson.dumps(lines), digest_size=CONTENT).digest()
+def digest_slate(lines: list[str]) -> bytes:
+    return hashlib.blake2b(orjson.dumps(lines), digest_size=DIGEST_BYTES).digest()
 
 
 def sign(secret: bytes, token: RecommendationId) -> str:
@@ -45,8 +45,8 @@ def read(secret: bytes, text: str) -> RecommendationId | None:
     signature, payload = signed[:SIGNATURE], signed[SIGNATURE:]
     if not hmac.compare_digest(signature, _signature(secret, payload)):
         return None
-    version, placement, campaign = orjson.loads(payload[CONTENT:])
-    return RecommendationId(version, placement, campaign, payload[:CONTENT])
+    version, placement, campaign = orjson.loads(payload[DIGEST_BYTES:])
+    return RecommendationId(version, placement, campaign, payload[:DIGEST_BYTES])
 
 
 def _signature(secret: bytes, payload: bytes) -> bytes:

@@ -6,27 +6,29 @@ from pathlib import Path
 
 import pytest
 
-from service.settings import IN_MEMORY, Settings, SettingsError
+from service.settings import SHARED_MEMORY, Settings, SettingsError
 
 
 def test_without_any_variable_it_listens_on_loopback_alone() -> None:
-    settings = Settings.of({})
+    settings = Settings.from_environment({})
     assert (settings.host, settings.port, settings.workers) == ("127.0.0.1", 8000, 1)
 
 
 def test_variables_of_other_programs_are_not_read() -> None:
-    assert Settings.of({"PORT": "1", "HOME": "/root"}) == Settings()
+    assert Settings.from_environment({"PORT": "1", "HOME": "/root"}) == Settings()
 
 
 def test_a_variable_sets_its_field() -> None:
-    settings = Settings.of({"REGULARS_PORT": "9000", "REGULARS_REDIS_URL": "redis://cache:6379/0"})
+    settings = Settings.from_environment(
+        {"REGULARS_PORT": "9000", "REGULARS_REDIS_URL": "redis://cache:6379/0"}
+    )
     assert settings.port == 9000
     assert settings.redis_url is not None
     assert settings.redis_url.get_secret_value() == "redis://cache:6379/0"
 
 
 def test_an_empty_variable_is_not_set() -> None:
-    assert Settings.of({"REGULARS_API_KEY": "", "REGULARS_PORT": ""}) == Settings()
+    assert Settings.from_environment({"REGULARS_API_KEY": "", "REGULARS_PORT": ""}) == Settings()
 
 
 def test_a_misspelt_variable_is_refused_with_the_name_that_was_meant() -> None:
@@ -34,7 +36,7 @@ def test_a_misspelt_variable_is_refused_with_the_name_that_was_meant() -> None:
         SettingsError,
         match=r"REGULARS_REDIS_URI is not a setting; did you mean REGULARS_REDIS_URL\?",
     ):
-        Settings.of({"REGULARS_REDIS_URI": "redis://cache"})
+        Settings.from_environment({"REGULARS_REDIS_URI": "redis://cache"})
 
 
 @pytest.mark.parametrize(
@@ -67,7 +69,7 @@ def test_a_value_that_cannot_be_used_is_refused_by_name(
     name: str, value: str, sentence: str
 ) -> None:
     with pytest.raises(SettingsError) as refused:
-        Settings.of({f"REGULARS_{name}": value})
+        Settings.from_environment({f"REGULARS_{name}": value})
     assert sentence in str(refused.value)
 
 
@@ -76,13 +78,13 @@ def test_links_of_mails_are_not_signed_with_what_everyone_knows() -> None:
     with pytest.raises(
         SettingsError, match="no secret is set to sign them with: set REGULARS_SIGNING_KEY"
     ):
-        Settings.of(address)
+        Settings.from_environment(address)
     assert (
-        Settings.of({**address, "REGULARS_SIGNING_KEY": "k"}).public_url
+        Settings.from_environment({**address, "REGULARS_SIGNING_KEY": "k"}).public_url
         == "https://mails.shop.example"
     )
     assert (
-        Settings.of({"REGULARS_PUBLIC_URL": "http://127.0.0.1:8000"}).public_url
+        Settings.from_environment({"REGULARS_PUBLIC_URL": "http://127.0.0.1:8000"}).public_url
         == "http://127.0.0.1:8000"
     )
 
@@ -92,27 +94,27 @@ def test_strangers_are_not_let_in_without_a_key(host: str) -> None:
     with pytest.raises(
         SettingsError, match="Set REGULARS_API_KEY to a long random text, or REGULARS_HOST to 127"
     ):
-        Settings.of({"REGULARS_HOST": host})
+        Settings.from_environment({"REGULARS_HOST": host})
     with_key = {"REGULARS_HOST": host, "REGULARS_API_KEY": "k"}
     with pytest.raises(
         SettingsError, match="never asked for consent is yours to say: set REGULARS_UNASKED"
     ):
-        Settings.of(with_key)
-    assert Settings.of({**with_key, "REGULARS_UNASKED": "refuse"}).host == host
+        Settings.from_environment(with_key)
+    assert Settings.from_environment({**with_key, "REGULARS_UNASKED": "refuse"}).host == host
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
 def test_loopback_needs_no_key(host: str) -> None:
-    assert Settings.of({"REGULARS_HOST": host}).host == host
+    assert Settings.from_environment({"REGULARS_HOST": host}).host == host
 
 
 def test_no_secret_is_shown() -> None:
-    settings = Settings.of(
+    settings = Settings.from_environment(
         {"REGULARS_API_KEY": "tomato", "REGULARS_REDIS_URL": "redis://:tomato@cache"}
     )
     assert "tomato" not in repr(settings)
     with pytest.raises(SettingsError) as refused:
-        Settings.of({"REGULARS_REDIS_URL": "tomato"})
+        Settings.from_environment({"REGULARS_REDIS_URL": "tomato"})
     assert "tomato" not in str(refused.value)
 
 
@@ -121,9 +123,12 @@ def test_every_setting_says_what_it_means() -> None:
 
 
 def test_the_store_lies_in_the_registry_unless_it_is_said_where() -> None:
-    assert Settings.of({"REGULARS_REGISTRY": "/shop"}).store() == "sqlite:////shop/store.db"
     assert (
-        Settings.of({"REGULARS_DATABASE_URL": "postgresql://db/shop"}).store()
+        Settings.from_environment({"REGULARS_REGISTRY": "/shop"}).store_url()
+        == "sqlite:////shop/store.db"
+    )
+    assert (
+        Settings.from_environment({"REGULARS_DATABASE_URL": "postgresql://db/shop"}).store_url()
         == "postgresql://db/shop"
     )
 
@@ -132,29 +137,37 @@ def test_what_workers_share_lies_in_memory_unless_it_is_said_where(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
-    base = Path(IN_MEMORY) if Path(IN_MEMORY).is_dir() else Path(tempfile.gettempdir())
-    assert Settings.of({}).runtime() == base / f"regulars-{os.getuid()}"
+    base = Path(SHARED_MEMORY) if Path(SHARED_MEMORY).is_dir() else Path(tempfile.gettempdir())
+    assert Settings.from_environment({}).runtime_directory() == base / f"regulars-{os.getuid()}"
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/7")
-    assert Settings.of({}).runtime() == Path("/run/user/7/regulars")
-    assert Settings.of({"REGULARS_RUNTIME_DIR": "/here"}).runtime() == Path("/here")
+    assert Settings.from_environment({}).runtime_directory() == Path("/run/user/7/regulars")
+    assert Settings.from_environment({"REGULARS_RUNTIME_DIR": "/here"}).runtime_directory() == Path(
+        "/here"
+    )
 
 
 def test_one_question_is_worked_on_at_once_unless_the_store_is_a_server() -> None:
-    assert Settings.of({}).threads() == 1
-    assert Settings.of({"REGULARS_DATABASE_URL": "postgresql://db/shop"}).threads() == 2
-    assert Settings.of({"REGULARS_SCORING_THREADS": "3"}).threads() == 3
+    assert Settings.from_environment({}).thread_count() == 1
+    assert (
+        Settings.from_environment({"REGULARS_DATABASE_URL": "postgresql://db/shop"}).thread_count()
+        == 2
+    )
+    assert Settings.from_environment({"REGULARS_SCORING_THREADS": "3"}).thread_count() == 3
 
 
 def test_customer_tokens_need_a_secret_that_only_this_shop_knows() -> None:
     assert Settings().token_secret() is None
     assert (
-        Settings.of({"REGULARS_SIGNING_KEY": "a", "REGULARS_API_KEY": "b"}).token_secret() == b"a"
+        Settings.from_environment(
+            {"REGULARS_SIGNING_KEY": "a", "REGULARS_API_KEY": "b"}
+        ).token_secret()
+        == b"a"
     )
-    assert Settings.of({"REGULARS_API_KEY": "b"}).token_secret() == b"b"
+    assert Settings.from_environment({"REGULARS_API_KEY": "b"}).token_secret() == b"b"
 
 
 def test_pages_of_several_origins_may_call() -> None:
-    origins = Settings.of(
+    origins = Settings.from_environment(
         {"REGULARS_CORS_ORIGINS": "https://shop.example, http://localhost:3000,"}
     ).origins()
     assert origins == ["https://shop.example", "http://localhost:3000"]
@@ -162,6 +175,11 @@ def test_pages_of_several_origins_may_call() -> None:
 
 
 def test_ids_are_signed_with_the_signing_key_else_with_the_api_key() -> None:
-    by_key = Settings.of({"REGULARS_API_KEY": "a"}).secret()
-    assert by_key != Settings().secret()
-    assert by_key == Settings.of({"REGULARS_SIGNING_KEY": "a", "REGULARS_API_KEY": "b"}).secret()
+    by_key = Settings.from_environment({"REGULARS_API_KEY": "a"}).signing_secret()
+    assert by_key != Settings().signing_secret()
+    assert (
+        by_key
+        == Settings.from_environment(
+            {"REGULARS_SIGNING_KEY": "a", "REGULARS_API_KEY": "b"}
+        ).signing_secret()
+    )

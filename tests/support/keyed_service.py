@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from benchmarks.mails import UNHURRIED_MS
 from service.app import create
-from service.http.api_keys import new_key
+from service.http.api_keys import create_key
 from service.http.authorization import Scope
 from service.settings import Settings
 from service.signing.customer_tokens import CustomerToken, sign
@@ -46,7 +46,7 @@ class House:
 
 
 def make_key(store: Store, *scopes: Scope, calls_a_minute: int | None = None) -> str:
-    key = new_key("for a test", scopes, calls_a_minute, int(time.time()))
+    key = create_key("for a test", scopes, calls_a_minute, int(time.time()))
     store.write(partial(table.add, key=key.stored, actor="test")).result()
     return key.text
 

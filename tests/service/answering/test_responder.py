@@ -79,7 +79,7 @@ def test_a_second_question_is_answered_from_the_cache_byte_by_byte(
     async def play(serving: Responder) -> None:
         first, second = await serving.serve(ASKED), await serving.serve(ASKED)
         assert first == second
-        assert 'regulars_cache_lookups_total{result="hit"} 1.0' in serving.metrics.text().decode()
+        assert 'regulars_cache_lookups_total{result="hit"} 1.0' in serving.metrics.render().decode()
 
     scene(shop, play, tmp_path)
 
@@ -148,7 +148,7 @@ def test_whoever_reads_the_whole_redis_finds_nobody(
         assert [orjson.loads(served.body)["customer_id"] for served in computed] == names
         assert b"recommendations" in held
         assert [name for name in names if name.encode() in held or orjson.dumps(name) in held] == []
-        assert f'result="hit"}} {len(names)}.0' in serving.metrics.text().decode()
+        assert f'result="hit"}} {len(names)}.0' in serving.metrics.render().decode()
 
     scene(shop, play, tmp_path, redis_url=redis_server.url, redis_timeout_ms=1000)
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from redis import Redis
 
 from service.cache.redis import WAITING_WRITES, RedisCache, seal, unseal
-from service.runtime.circuit_breaker import CircuitBreaker, State
+from service.runtime.circuit_breaker import BreakerState, CircuitBreaker
 from service.runtime.metrics import Metrics
 from tests.support.redis_server import RedisServer
 
@@ -58,11 +58,11 @@ def test_a_killed_redis_costs_next_to_nothing_and_comes_back(redis_server: Redis
         await written(cache)
         redis_server.kill()
         assert await seconds_of_gets(cache, 200) < 1.0
-        assert breaker.state is not State.CLOSED
+        assert breaker.state is not BreakerState.CLOSED
         redis_server.start()
         await asyncio.sleep(REST)
         await written(cache)
-        assert breaker.state is State.CLOSED
+        assert breaker.state is BreakerState.CLOSED
 
     scene(redis_server, play)
 
@@ -74,7 +74,7 @@ def test_a_stopped_redis_is_waited_for_a_few_times_and_then_left_alone(
         await written(cache)
         redis_server.stop()
         assert await seconds_of_gets(cache, 100) < 3 * 0.05 + 0.3
-        assert breaker.state is State.OPEN
+        assert breaker.state is BreakerState.OPEN
         redis_server.resume()
         await asyncio.sleep(REST)
         await written(cache)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, text
 
-from service.errors import StoreAway
-from service.http.api_keys import ApiKeys, NewKey, new_key
+from service.errors import StoreUnavailable
+from service.http.api_keys import ApiKeys, NewKey, create_key
 from service.http.authorization import Scope
 from service.store import audit
 from service.store import keys as table
@@ -32,7 +32,7 @@ def store(url: str, tmp_path: Path) -> Iterator[Store]:
 
 
 def made(store: Store, *scopes: Scope, calls_a_minute: int | None = None) -> NewKey:
-    key = new_key("the mailer", scopes or (Scope.READ,), calls_a_minute, 1_800_000_000)
+    key = create_key("the mailer", scopes or (Scope.READ,), calls_a_minute, 1_800_000_000)
     store.write(partial(table.add, key=key.stored, actor="test")).result()
     return key
 
@@ -55,7 +55,7 @@ def test_a_key_opens_what_it_was_made_for(store: Store) -> None:
 
 
 def test_no_two_keys_are_alike(store: Store) -> None:
-    keys = [new_key("n", [Scope.READ], None, 0).text for _ in range(100)]
+    keys = [create_key("n", [Scope.READ], None, 0).text for _ in range(100)]
     assert (
         len({key.split("_", 2)[2] for key in keys})
         == len({key.split("_")[1] for key in keys})
@@ -177,5 +177,5 @@ def test_while_it_is_not_known_whether_there_are_keys_the_door_is_closed(store: 
     store.write(
         lambda change: change.connection.execute(text("ALTER TABLE keys RENAME TO gone"))
     ).result()
-    with pytest.raises(StoreAway):
+    with pytest.raises(StoreUnavailable):
         asyncio.run(ApiKeys(store).exist())

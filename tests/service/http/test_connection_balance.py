@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from service.http.connection_balance import INTERVAL_SECONDS, Balance, excess
+from service.http.connection_balance import INTERVAL_SECONDS, ConnectionBalance, find_excess
 from tests.service.conftest import Shop, process, wait_until
 
 
@@ -30,18 +30,18 @@ from tests.service.conftest import Shop, process, wait_until
 def test_who_does_more_than_the_others_has_too_much(
     own: float, everyone: list[float], too_much: float
 ) -> None:
-    assert excess(own, everyone) == pytest.approx(too_much)
+    assert find_excess(own, everyone) == pytest.approx(too_much)
 
 
 def test_a_worker_alone_keeps_every_connection() -> None:
-    assert not any(Balance(None).ends() for _ in range(1000))
+    assert not any(ConnectionBalance(None).should_close() for _ in range(1000))
 
 
 def test_who_cannot_hear_of_the_others_keeps_every_connection(tmp_path: Path) -> None:
-    balance = Balance(str(tmp_path / "gone"))
+    balance = ConnectionBalance(str(tmp_path / "gone"))
     with pytest.raises(TimeoutError):
         asyncio.run(asyncio.wait_for(balance.watch(), INTERVAL_SECONDS + 0.5))
-    assert not any(balance.ends() for _ in range(1000))
+    assert not any(balance.should_close() for _ in range(1000))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 import redis
 
-from service.http.rate_limits import MOST_CALLERS, MemoryRateLimits, RedisRateLimits
+from service.http.rate_limits import MAX_CALLERS, MemoryRateLimits, RedisRateLimits
 from service.runtime.circuit_breaker import CircuitBreaker
 from tests.support.redis_server import RedisServer
 
@@ -22,7 +22,7 @@ class Clock:
 async def calls(
     limits: MemoryRateLimits | RedisRateLimits, count: int, name: str = "till", a_minute: int = 60
 ) -> list[float]:
-    return [await limits.wait(name, a_minute) for _ in range(count)]
+    return [await limits.count_call(name, a_minute) for _ in range(count)]
 
 
 @pytest.mark.parametrize("a_minute", [1, 7, 60, 61, 1000])
@@ -47,7 +47,7 @@ def test_who_calls_without_rest_gets_so_many_calls_an_hour() -> None:
     async def an_hour() -> int:
         passed = 0
         for _ in range(3600 * 4):
-            passed += await limits.wait("till", 60) == 0.0
+            passed += await limits.count_call("till", 60) == 0.0
             clock.now += 0.25
         return passed
 
@@ -66,11 +66,11 @@ def test_memory_does_not_grow_with_the_customers() -> None:
     limits = MemoryRateLimits(Clock())
 
     async def all_of_them() -> None:
-        for customer in range(MOST_CALLERS + 10):
-            await limits.wait(str(customer), 1)
+        for customer in range(MAX_CALLERS + 10):
+            await limits.count_call(str(customer), 1)
 
     asyncio.run(all_of_them())
-    assert asyncio.run(calls(limits, 1, str(MOST_CALLERS), 1)) != [0.0]
+    assert asyncio.run(calls(limits, 1, str(MAX_CALLERS), 1)) != [0.0]
     assert asyncio.run(calls(limits, 1, "0", 1)) == [0.0]
 
 
@@ -95,7 +95,9 @@ def test_workers_and_hosts_count_together(redis_server: RedisServer) -> None:
             redis_server.url, secret=b"s", timeout_seconds=2.0, breaker=CircuitBreaker(3, 0.2)
         )
         try:
-            waits = await asyncio.gather(*(limits.wait("till", 20) for limits in (one, other) * 20))
+            waits = await asyncio.gather(
+                *(limits.count_call("till", 20) for limits in (one, other) * 20)
+            )
         finally:
             await other.close()
         assert sum(wait == 0.0 for wait in waits) == 20

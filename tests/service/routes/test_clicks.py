@@ -68,7 +68,7 @@ def follow(client: TestClient, url: str, method: str = "GET", **headers: str) ->
 
 
 def counted(client: TestClient, result: str) -> int:
-    text = client.app.state.serving.metrics.text().decode()  # type: ignore[attr-defined]
+    text = client.app.state.serving.metrics.render().decode()  # type: ignore[attr-defined]
     found = re.search(rf'regulars_clicks_total{{result="{result}"}} (\d+)', text)
     return int(found[1]) if found else 0
 
@@ -138,7 +138,7 @@ def good(client: TestClient, **more: Any) -> str:
     slate = recommendation_ids.sign(
         made.secret,
         recommendation_ids.RecommendationId(
-            "v", "email", "spring", recommendation_ids.digest_of([])
+            "v", "email", "spring", recommendation_ids.digest_slate([])
         ),
     )
     return made.sign(replace(Click(f"{SHOP}/bread", "bread", slate, int(time.time()) + 60), **more))

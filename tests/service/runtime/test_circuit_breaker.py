@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.runtime.circuit_breaker import CircuitBreaker, State
+from service.runtime.circuit_breaker import BreakerState, CircuitBreaker
 
 
 @pytest.fixture
@@ -11,7 +11,7 @@ def open_breaker() -> CircuitBreaker:
     for _ in range(3):
         assert breaker.allows(0.0)
         breaker.failed(0.0)
-    assert breaker.state is State.OPEN
+    assert breaker.state is BreakerState.OPEN
     return breaker
 
 
@@ -21,7 +21,7 @@ def test_single_failures_change_nothing() -> None:
         breaker.failed(0.0)
         breaker.failed(0.0)
         breaker.succeeded()
-    assert breaker.state is State.CLOSED
+    assert breaker.state is BreakerState.CLOSED
 
 
 def test_an_open_breaker_lets_nothing_through(open_breaker: CircuitBreaker) -> None:
@@ -30,7 +30,7 @@ def test_an_open_breaker_lets_nothing_through(open_breaker: CircuitBreaker) -> N
 
 def test_after_the_rest_exactly_one_call_finds_out(open_breaker: CircuitBreaker) -> None:
     assert [open_breaker.allows(1.0) for _ in range(5)] == [True, False, False, False, False]
-    assert open_breaker.state is State.HALF_OPEN
+    assert open_breaker.state is BreakerState.HALF_OPEN
 
 
 def test_a_good_call_closes_it(open_breaker: CircuitBreaker) -> None:
@@ -50,4 +50,4 @@ def test_a_closed_again_breaker_forgets_old_failures(open_breaker: CircuitBreake
     assert open_breaker.allows(1.0)
     open_breaker.succeeded()
     open_breaker.failed(2.0)
-    assert open_breaker.state is State.CLOSED
+    assert open_breaker.state is BreakerState.CLOSED

@@ -5,7 +5,7 @@ import sys
 
 import orjson
 
-from service.runtime.logs import JsonLines, config
+from service.runtime.logs import JsonLines, log_config
 
 
 def line_of(message: str, *arguments: object, error: BaseException | None = None) -> dict[str, str]:
@@ -32,4 +32,4 @@ def test_an_exception_is_named_without_what_it_says() -> None:
 
 
 def test_the_level_is_the_one_that_was_set() -> None:
-    assert config("warning")["root"]["level"] == "WARNING"
+    assert log_config("warning")["root"]["level"] == "WARNING"

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from service.runtime.circuit_breaker import State
+from service.runtime.circuit_breaker import BreakerState
 from service.runtime.metrics import Metrics, shared_directory
 
 WORKER = (
@@ -16,9 +16,9 @@ WORKER = (
 
 def test_a_model_that_was_replaced_counts_no_more() -> None:
     metrics = Metrics()
-    metrics.model("v1", 100, None)
-    metrics.model("v2", 200, "v1")
-    text = metrics.text().decode()
+    metrics.set_model("v1", 100, None)
+    metrics.set_model("v2", 200, "v1")
+    text = metrics.render().decode()
     assert 'regulars_model_loaded{version="v1"} 0.0' in text
     assert 'regulars_model_loaded{version="v2"} 1.0' in text
     assert "regulars_model_created_timestamp_seconds 200.0" in text
@@ -26,17 +26,17 @@ def test_a_model_that_was_replaced_counts_no_more() -> None:
 
 def test_an_open_breaker_is_seen() -> None:
     metrics = Metrics()
-    metrics.breaker_state(State.OPEN)
-    assert "regulars_breaker_open 1.0" in metrics.text().decode()
-    metrics.breaker_state(State.CLOSED)
-    assert "regulars_breaker_open 0.0" in metrics.text().decode()
+    metrics.set_breaker_state(BreakerState.OPEN)
+    assert "regulars_breaker_open 1.0" in metrics.render().decode()
+    metrics.set_breaker_state(BreakerState.CLOSED)
+    assert "regulars_breaker_open 0.0" in metrics.render().decode()
 
 
 def test_workers_are_added_up_and_the_dead_forgotten(tmp_path: Path) -> None:
     environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
     for _ in range(2):
         subprocess.run([sys.executable, "-c", WORKER], env=environment, check=True)
-    read = "from service.runtime.metrics import *; sweep(); print(Metrics().text().decode())"
+    read = "from service.runtime.metrics import *; forget_dead_workers(); print(Metrics().render().decode())"
     told = subprocess.run(
         [sys.executable, "-c", read], env=environment, check=True, capture_output=True, text=True
     )

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import psutil
 import pytest
 
-from service.runtime.workers import dealt
+from service.runtime.workers import share_processors
 from tests.service.conftest import Shop, process, status, wait_until
 
 
@@ -200,7 +200,7 @@ def priorities_of(pid: int) -> set[int]:
 def test_processors_are_dealt_out_where_there_are_enough(
     workers: int, shares: list[set[int]]
 ) -> None:
-    assert dealt([0, 1, 4, 5], workers) == shares
+    assert share_processors([0, 1, 4, 5], workers) == shares
 
 
 def test_when_a_worker_is_killed_the_other_answers_until_it_is_replaced(two_workers: int) -> None:

@@ -13,7 +13,7 @@ from service.signing.click_links import PURPOSE, Click, ClickLinks
 
 LINKS = ClickLinks(b"of the shop", "https://shop.example", "https://mails.shop.example")
 SLATE = recommendation_ids.RecommendationId(
-    "20260101T000000Z-abc", "email", "spring \0 sale/ü", recommendation_ids.digest_of(["bread"])
+    "20260101T000000Z-abc", "email", "spring \0 sale/ü", recommendation_ids.digest_slate(["bread"])
 )
 ID = recommendation_ids.sign(LINKS.secret, SLATE)
 NOW = 1_800_000_000
@@ -128,9 +128,12 @@ def test_links_are_as_the_settings_say() -> None:
         "REGULARS_UTM_SOURCE": "diner",
         "REGULARS_SIGNING_KEY": "secret",
     }
-    links = ClickLinks.of(Settings.of(given))
+    links = ClickLinks.of(Settings.from_environment(given))
     assert (links.shop_url, links.public_url) == (
         "https://shop.example",
         "https://mails.shop.example/regulars",
     )
-    assert (links.utm_source, links.secret) == ("diner", Settings.of(given).secret())
+    assert (links.utm_source, links.secret) == (
+        "diner",
+        Settings.from_environment(given).signing_secret(),
+    )

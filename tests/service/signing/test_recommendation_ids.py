@@ -2,15 +2,15 @@
 
 import pytest
 
-from service.signing.recommendation_ids import RecommendationId, digest_of, read, sign
+from service.signing.recommendation_ids import RecommendationId, digest_slate, read, sign
 
 SECRET = b"of the shop"
 TOKEN = RecommendationId(
-    "20260101T000000Z-abc", "email", "spring \0 sale/ü", digest_of(["1", "popular"])
+    "20260101T000000Z-abc", "email", "spring \0 sale/ü", digest_slate(["1", "popular"])
 )
 
 
-@pytest.mark.parametrize("token", [TOKEN, RecommendationId("v", None, None, digest_of([]))])
+@pytest.mark.parametrize("token", [TOKEN, RecommendationId("v", None, None, digest_slate([]))])
 def test_what_was_signed_is_read_again(token: RecommendationId) -> None:
     assert read(SECRET, sign(SECRET, token)) == token
 
@@ -24,8 +24,8 @@ def test_an_id_can_stand_in_a_link_as_it_is() -> None:
 
 
 def test_another_order_is_another_slate() -> None:
-    assert digest_of(["1", "2"]) != digest_of(["2", "1"])
-    assert digest_of(["1", "2"]) != digest_of(["12"])
+    assert digest_slate(["1", "2"]) != digest_slate(["2", "1"])
+    assert digest_slate(["1", "2"]) != digest_slate(["12"])
 
 
 @pytest.mark.parametrize("text", ["", "x", "é", "A" * 80, "!!!!", sign(b"of another", TOKEN)])
