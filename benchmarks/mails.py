@@ -32,26 +32,24 @@ from urllib.parse import quote
 import orjson
 import psutil
 
-from benchmarks.faults import another_version
-from benchmarks.fetching import TITLES, Answer, Tally, fetch, fetched, mail_call, request, run
-from benchmarks.service import server
-from benchmarks.store import Caller
 from models.artifact.registry import Registry
 from models.data.customers import NO, PERSONALIZE_EMAIL
 from models.recommender import Recommender
-from service.runtime.metrics import DIRECTORY_VARIABLE
 from service.settings import SHARED_MEMORY
+from tests.support.expected_answers import another_version
+from tests.support.load_client import TITLES, Tally, fetch, fetched, mail_call, request, run
+from tests.support.mailing import essence, watched
 from tests.support.postgres_server import PostgresServer
 from tests.support.redis_server import MISSING, RedisServer, find_redis
+from tests.support.service_process import UNHURRIED_MS, kill, server
+from tests.support.store_clients import Caller
 
 SHARE_OF_CAPACITY: Final = 0.6
 UNKNOWN, REFUSING = 0.2, 0.1  # of the recipients
 DEADLINE_MS, GRACE_MS = 200, 20
 PROBE: Final = 30_000  # calls that tell how many are possible: the speed of a shared machine changes within seconds
-UNHURRIED_MS: Final = 10_000
 LATE_DEADLINE_MS: Final = 100
 PEOPLE: Final = 200  # who are asked for again and again
-CROWD: Final = 32  # callers at once who make scoring slow
 PARTS: Final = ("load", "same", "late")
 
 
@@ -191,29 +189,6 @@ def same(root: Path, run_dir: Path) -> bool:
     return all(len(told) == 1 for told in seen.values())
 
 
-def essence(answer: Answer) -> bytes:
-    """What may not change: price and stock may."""
-    if answer.status != 200:
-        return b"%d " % answer.status + answer.body
-    body = orjson.loads(answer.body)
-    slots = [(slot["id"], slot["source"], slot["reason"]) for slot in body["recommendations"]]
-    return orjson.dumps(
-        [body["recommendation_id"], body["strategy"], body["fallback_reason"], slots]
-    )
-
-
-def kill(pid: int) -> None:
-    """SIGKILL to a service and its workers, which it would start again; it can not clean up after itself."""
-    process = psutil.Process(pid)
-    processes = [process, *process.children(recursive=True)]
-    folders = {one.environ().get(DIRECTORY_VARIABLE) for one in processes} - {None}
-    for one in processes:
-        one.kill()
-    psutil.wait_procs(processes, timeout=10)
-    for folder in folders:
-        shutil.rmtree(str(folder), ignore_errors=True)
-
-
 def wait_for(port: int, version: str) -> None:
     """Until every worker serves a version: two of them answer twenty new connections."""
     until, served = time.monotonic() + 60, {""}
@@ -261,17 +236,6 @@ def late(root: Path, run_dir: Path, redis: RedisServer) -> bool:
     with server(root, scoring_threads=1, runtime_dir=run_dir) as (port, _, _):
         watch("scoring slow", port, crowd)
     return all(kept)
-
-
-async def watched(port: int, calls: Sequence[bytes], beside: Sequence[bytes]) -> Tally:
-    """Answers to calls that come one after another, while a crowd keeps the scoring busy with slates of its own."""
-    tally = Tally()
-    others = asyncio.create_task(fetch(port, beside, Tally().add, CROWD))
-    await asyncio.sleep(0.5 if beside else 0)
-    await fetch(port, calls, tally.add, rate=40.0)
-    others.cancel()
-    await asyncio.gather(others, return_exceptions=True)
-    return tally
 
 
 @contextmanager

@@ -10,13 +10,10 @@ import http.client
 import json
 import os
 import random
-import socket
 import statistics
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote
@@ -30,46 +27,7 @@ from service.model.live_catalogue import LiveCatalogue
 from service.model.loaded_model import LoadedModel
 from service.schemas.parameters import CustomerOptions
 from service.signing.click_links import ClickLinks
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
-
-
-@contextmanager
-def server(registry: Path, **settings: object) -> Iterator[tuple[int, int, float]]:
-    """A service of its own: port, process id, seconds until it was ready."""
-    port = free_port()
-    named = {f"REGULARS_{name.upper()}": str(value) for name, value in settings.items()}
-    environment = (
-        os.environ | {"REGULARS_REGISTRY": str(registry), "REGULARS_PORT": str(port)} | named
-    )
-    started = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "service"], env=environment, stderr=subprocess.DEVNULL
-    )
-    try:
-        wait_until_ready(port, process)
-        yield port, process.pid, time.perf_counter() - started
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def wait_until_ready(port: int, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + 30
-    while time.monotonic() < until and process.poll() is None:
-        try:
-            with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
-                connection.request("GET", "/readyz")
-                if connection.getresponse().status == 200:
-                    return
-        except OSError:
-            time.sleep(0.01)
-    raise RuntimeError("the service did not get ready")
+from tests.support.service_process import server
 
 
 def times_ms(calls: Sequence[Callable[[], object]]) -> tuple[float, float]:

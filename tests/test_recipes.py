@@ -19,11 +19,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from starlette.testclient import TestClient
 
-from benchmarks.mails import UNHURRIED_MS
 from models.mail.mailings import MailKind
 from service.app import create
 from service.schemas.answers import Feed, Recommendation, SlateAnswer
 from service.settings import Settings
+from tests.support.service_process import UNHURRIED_MS
 from tests.support.shop import small_shop
 from training.cli import commands
 

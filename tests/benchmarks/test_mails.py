@@ -8,8 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from benchmarks.fetching import Answer, Tally, fetch, fetched, mail_call, request, run
 from benchmarks.mails import audience
+from tests.support.load_client import Answer, Tally, fetch, fetched, mail_call, request, run
 
 SLATE = (
     b'{"requested": 1, "count": 1, "fallback_reason": null, "recommendations": [{"id": "bread"}]}'

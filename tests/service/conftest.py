@@ -2,52 +2,20 @@
 
 from __future__ import annotations
 
-import http.client
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
-from benchmarks.mails import UNHURRIED_MS
-from models.artifact.registry import Registry
-from models.recommender import Recommender
 from service.app import create
-from service.model.live_catalogue import LiveCatalogue as Now
-from service.model.loaded_model import LoadedModel
 from service.settings import Settings
+from tests.support.service_process import UNHURRIED_MS
+from tests.support.service_shop import Browse, Shop, open_shop
 from tests.support.shop import small_shop
-
-Browse = Callable[..., TestClient]
-
-
-@dataclass(frozen=True)
-class Shop:
-    root: Path
-    model: LoadedModel
-    products: list[str]
-    customer: str = "c00"
-    product: str = "bread"
-
-    @property
-    def now(self) -> Now:
-        """As its model has learned it."""
-        return Now(self.model, self.model)
-
-
-def open_shop(registry: Registry) -> Shop:
-    version = registry.active()
-    assert version is not None
-    recommender = Recommender.load(registry.path(version))
-    return Shop(registry.root, LoadedModel.of(recommender), list(recommender.catalogue.ids))
 
 
 @pytest.fixture(scope="session")
@@ -93,56 +61,3 @@ def client(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tes
     )
     with TestClient(create(settings), raise_server_exceptions=False) as opened:
         yield opened
-
-
-def damage(root: Path, version: str) -> str:
-    """Flip one byte in the largest file of a version and point at it; returns the file's name."""
-    largest = max(Registry(root).path(version).glob("*.npy"), key=lambda path: path.stat().st_size)
-    content = bytearray(largest.read_bytes())
-    content[-1] ^= 1
-    largest.write_bytes(content)
-    (root / "active").write_text(version + "\n")
-    return largest.name
-
-
-@contextmanager
-def process(root: Path, runtime: Path, **settings: object) -> Iterator[int]:
-    """`python -m service` in a process of its own; gives the port once it is ready. It may leave nothing in `tmp`."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    named = {"registry": root, "port": port, "runtime_dir": runtime, **settings}
-    temporary = runtime.parent / "tmp"
-    temporary.mkdir(exist_ok=True)
-    environment = os.environ | {
-        f"REGULARS_{name.upper()}": str(value) for name, value in named.items()
-    }
-    environment |= {"TMPDIR": str(temporary)}
-    log = (runtime.parent / "service.log").open("w")
-    running = subprocess.Popen([sys.executable, "-m", "service"], env=environment, stderr=log)
-    try:
-        wait_until(lambda: status(port, "/readyz") == 200)
-        yield port
-    finally:
-        running.terminate()
-        running.wait(15)
-        log.close()
-    assert list(temporary.iterdir()) == []
-
-
-def status(port: int, path: str) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", path)
-        return connection.getresponse().status
-    except OSError:
-        return 0
-    finally:
-        connection.close()
-
-
-def wait_until(happened: Callable[[], bool], seconds: float = 20) -> None:
-    until = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < until, "did not happen in time"
-        time.sleep(0.02)

@@ -7,12 +7,12 @@ Right means byte by byte what the model itself gives, computed here without any 
 import time
 from pathlib import Path
 
-from benchmarks.faults import STRANGER, Load, another_version, popular_truth, truth
 from models.artifact.registry import Registry
 from models.recommender import Recommender
 from service.model.loaded_model import LoadedModel
-from tests.service.conftest import Shop, process, wait_until
+from tests.support.expected_answers import STRANGER, Load, another_version, popular_truth, truth
 from tests.support.redis_server import RedisServer
+from tests.support.service_shop import Shop, process, wait_until
 
 CALLERS = 4
 CUSTOMERS = [*(f"c{number:02}" for number in range(30)), STRANGER]

@@ -11,7 +11,7 @@ from typing import Any
 
 import schemathesis
 
-from tests.service.conftest import Shop, process
+from tests.support.service_shop import Shop, process
 
 HERE = Path(__file__).parent
 EXAMPLES = 6  # of an address; by hand, with the phase `coverage`, also the edges of every value

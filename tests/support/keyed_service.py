@@ -12,7 +12,6 @@ from pathlib import Path
 
 from starlette.testclient import TestClient
 
-from benchmarks.mails import UNHURRIED_MS
 from service.app import create
 from service.http.api_keys import create_key
 from service.http.authorization import Scope
@@ -20,7 +19,8 @@ from service.settings import Settings
 from service.signing.customer_tokens import CustomerToken, sign
 from service.store import keys as table
 from service.store.store import Store
-from tests.service.conftest import Shop
+from tests.support.service_process import UNHURRIED_MS
+from tests.support.service_shop import Shop
 
 FIRST_KEY = "the first key of this shop"
 SIGNING_KEY = "nobody else knows this"

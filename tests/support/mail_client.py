@@ -15,7 +15,7 @@ from service.store import campaigns
 from service.store.store import Store
 from service.store.tables import slates
 from service.store.writer import Change
-from tests.service.conftest import Shop, wait_until
+from tests.support.service_shop import Shop, wait_until
 from tests.support.shop import AISLES, DAYS, Line, moment, small_purchases, trained
 
 Body = dict[str, Any]

@@ -13,7 +13,7 @@ from service.answering.render import RenderedAnswer
 from service.schemas.parameters import Fields, Options
 from service.signing.click_links import ClickLinks
 from service.signing.recommendation_ids import read
-from tests.service.conftest import Shop
+from tests.support.service_shop import Shop
 
 LINKS = ClickLinks(b"secret")
 

@@ -12,7 +12,7 @@ from service.answering.query import QueryKind, RecommendationQuery
 from service.answering.render import AnswerRenderer
 from service.schemas.parameters import Options
 from service.signing.click_links import ClickLinks
-from tests.service.conftest import Shop
+from tests.support.service_shop import Shop
 
 
 def unit(shop: Shop, bundle: Bundle) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from benchmarks.faults import another_version
 from models.artifact.registry import Registry
 from models.data.customers import NO, PERSONALIZE_EMAIL, PERSONALIZE_WEB, TRAIN, YES
 from models.data.events import KINDS
@@ -25,7 +24,8 @@ from service.model.customer_updates import since
 from service.store.events import EventRow
 from service.store.store import CustomerRecords
 from service.store.writer import Position
-from tests.service.conftest import Shop
+from tests.support.expected_answers import another_version
+from tests.support.service_shop import Shop
 from tests.support.shop import DAYS, MONTHLY, NO_WEB, REGULAR, moment
 
 NEWEST = moment(DAYS + 20)

@@ -16,7 +16,7 @@ from service.model.loaded_model import LoadedModel
 from service.schemas.answers import Feed
 from service.schemas.parameters import PopularOptions
 from service.signing.click_links import ClickLinks
-from tests.service.conftest import Shop
+from tests.support.service_shop import Shop
 from tests.support.shop import SOLD_OUT, SOUTHERN
 
 LINKS = ClickLinks(b"secret", "https://shop.example")

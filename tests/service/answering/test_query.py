@@ -7,7 +7,7 @@ import pytest
 from models.data.customers import PERSONALIZE_EMAIL, PERSONALIZE_WEB
 from service.answering.query import QueryKind, RecommendationQuery, resolve_query
 from service.schemas.parameters import Options
-from tests.service.conftest import Shop
+from tests.support.service_shop import Shop
 
 ASKED = RecommendationQuery(QueryKind.CUSTOMER, Options(), "en_US", customer_id="c1")
 

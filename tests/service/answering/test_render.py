@@ -17,7 +17,7 @@ from service.model.loaded_model import LoadedModel
 from service.schemas.answers import SlateAnswer
 from service.schemas.parameters import CustomerOptions
 from service.signing.click_links import ClickLinks
-from tests.service.conftest import Shop
+from tests.support.service_shop import Shop
 
 LINKS = ClickLinks(b"secret", "https://shop.example", "https://mails.shop.example")
 REASON = Reason(ReasonKind.POPULAR, (), "Popular right now")

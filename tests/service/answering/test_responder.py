@@ -11,7 +11,6 @@ import orjson
 import pytest
 from redis import Redis
 
-from benchmarks.faults import another_version
 from models.recommender import Recommender
 from models.slate import Slate, SlateRequest
 from models.updates.customer import NO_UPDATE, CustomerUpdate
@@ -22,8 +21,9 @@ from service.errors import NoModel
 from service.runtime.metrics import Metrics
 from service.schemas.parameters import Options
 from service.settings import Settings
-from tests.service.conftest import Shop
+from tests.support.expected_answers import another_version
 from tests.support.redis_server import RedisServer
+from tests.support.service_shop import Shop
 from tests.support.shop import NO_EMAIL, REGULAR
 
 ASKED = RecommendationQuery(QueryKind.CUSTOMER, Options(n=3), "en_US", customer_id="c00")

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 from starlette.testclient import TestClient
 
-from tests.service.conftest import Browse, wait_until
 from tests.support.mail_client import patch
+from tests.support.service_shop import Browse, wait_until
 from tests.support.store_server import new_store
 
 WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"

@@ -13,7 +13,6 @@ import pytest
 
 from models.slate import FallbackReason
 from service.http.authorization import Scope
-from tests.service.conftest import Browse, Shop, process, wait_until
 from tests.support.keyed_service import (
     ANNA,
     BERT,
@@ -25,6 +24,7 @@ from tests.support.keyed_service import (
     token,
 )
 from tests.support.redis_server import RedisServer
+from tests.support.service_shop import Browse, Shop, process, wait_until
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import pytest
 from service.app import create
 from service.http.authorization import POLICY, Access, Scope
 from service.settings import Settings
-from tests.service.conftest import Shop
 from tests.support.keyed_service import ANNA, BERT, House, open_house
+from tests.support.service_shop import Shop
 
 
 def routes() -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from service.http.connection_balance import INTERVAL_SECONDS, ConnectionBalance, find_excess
-from tests.service.conftest import Shop, process, wait_until
+from tests.support.service_shop import Shop, process, wait_until
 
 
 @pytest.mark.parametrize(

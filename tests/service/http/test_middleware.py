@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from models.recommender import Recommender
 from models.slate import Slate, SlateRequest
 from models.updates.customer import NO_UPDATE, CustomerUpdate
-from tests.service.conftest import Browse
+from tests.support.service_shop import Browse
 
 KEY = "ein langer Schlüssel"
 

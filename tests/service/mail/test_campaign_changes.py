@@ -8,7 +8,6 @@ import pytest
 from starlette.testclient import TestClient
 
 from models.artifact.registry import Registry
-from tests.service.conftest import Browse, Shop, wait_until
 from tests.support.mail_client import (
     CUSTOMERS,
     JUNE,
@@ -25,6 +24,7 @@ from tests.support.mail_client import (
     told,
     wait_for_model,
 )
+from tests.support.service_shop import Browse, Shop, wait_until
 from tests.support.shop import (
     DAYS,
     NEVER_SOLD,

@@ -7,11 +7,8 @@ from pathlib import Path
 
 import orjson
 
-from benchmarks.fetching import fetched, mail_call
-from benchmarks.mails import UNHURRIED_MS, essence, kill
-from benchmarks.service import server
 from models.artifact.registry import Registry
-from tests.service.conftest import Browse, Shop, wait_until
+from tests.support.load_client import fetched, mail_call
 from tests.support.mail_client import (
     CUSTOMERS,
     agree,
@@ -23,6 +20,9 @@ from tests.support.mail_client import (
     told,
     wait_for_model,
 )
+from tests.support.mailing import essence
+from tests.support.service_process import UNHURRIED_MS, kill, server
+from tests.support.service_shop import Browse, Shop, wait_until
 from tests.support.shop import REGULAR
 
 

@@ -5,10 +5,8 @@ from collections.abc import Iterator
 import pytest
 from starlette.testclient import TestClient
 
-from benchmarks.mails import UNHURRIED_MS
 from service.app import create
 from service.settings import Settings
-from tests.service.conftest import Shop
 from tests.support.mail_client import (
     CUSTOMERS,
     JUNE,
@@ -23,6 +21,8 @@ from tests.support.mail_client import (
     shown,
     told,
 )
+from tests.support.service_process import UNHURRIED_MS
+from tests.support.service_shop import Shop
 from tests.support.shop import AISLES, NO_EMAIL
 from tests.support.store_server import KINDS, new_store
 

@@ -13,11 +13,12 @@ from typing import Any
 import orjson
 import pytest
 
-from benchmarks.fetching import Tally, fetched, mail_call, run
-from benchmarks.mails import UNHURRIED_MS, watched
-from tests.service.conftest import Shop, process, wait_until
+from tests.support.load_client import Tally, fetched, mail_call, run
+from tests.support.mailing import watched
 from tests.support.postgres_server import PostgresServer
 from tests.support.redis_server import RedisServer
+from tests.support.service_process import UNHURRIED_MS
+from tests.support.service_shop import Shop, process, wait_until
 
 DEADLINE_MS, GRACE_MS = 60, 20
 BUSY_MS = 150  # what other tests at the same time may cost

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.faults import another_version
 from models.artifact.registry import Registry
 from models.assembly.cards import price_text
 from models.slate import FallbackReason
@@ -24,8 +23,9 @@ from service.model.loaded_model import LoadedModel
 from service.runtime.metrics import Metrics
 from service.schemas.parameters import Options
 from service.signing.click_links import ClickLinks
-from tests.service.conftest import Shop as Opened
-from tests.service.conftest import damage
+from tests.support.expected_answers import another_version
+from tests.support.service_shop import Shop as Opened
+from tests.support.service_shop import damage
 
 WARM = partial(warm_up, locale="en_US")
 

@@ -17,7 +17,7 @@ from service.store import consents
 from service.store.events import Event, EventLine, EventRow, Written, ratings_of, write
 from service.store.store import CustomerRecords, Store
 from service.store.writer import Change, Position
-from tests.service.conftest import Browse, Shop
+from tests.support.service_shop import Browse, Shop
 from tests.support.shop import Line as Bought
 from tests.support.shop import Product, catalogue_of, small_purchases, trained
 from tests.support.store_server import KINDS as DATABASES

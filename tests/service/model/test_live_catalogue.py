@@ -7,7 +7,6 @@ from typing import Any
 import orjson
 import pytest
 
-from benchmarks.faults import another_version
 from models.artifact.registry import Registry
 from models.data.customers import NO, YES
 from models.data.events import PURCHASE
@@ -21,7 +20,8 @@ from service.store import consents, events, products, rules
 from service.store.events import Event, EventLine
 from service.store.store import Store
 from service.store.writer import Change, Position, position_of
-from tests.service.conftest import Shop as Premises
+from tests.support.expected_answers import another_version
+from tests.support.service_shop import Shop as Premises
 from tests.support.shop import moment, names
 from tests.support.store_server import new_store
 

@@ -9,7 +9,7 @@ import pytest
 from models.artifact.registry import Registry
 from models.errors import ArtifactError
 from service.model.verification import marker_of, signature_of, verify_once
-from tests.service.conftest import Shop, damage
+from tests.support.service_shop import Shop, damage
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from starlette.testclient import TestClient
 from service.http.authorization import Scope
 from service.routes.batch import AHEAD, BatchAnswer, RecipientProblem, in_order
 from service.schemas.answers import SlateAnswer
-from tests.service.conftest import Browse, Shop
 from tests.support.keyed_service import make_key
+from tests.support.service_shop import Browse, Shop
 from tests.support.shop import NO_EMAIL, ONLY_RARE, REGULAR
 
 BATCH = "/v1/recommendations/batch"

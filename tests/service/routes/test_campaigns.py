@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 from service.app import create
 from service.schemas.answers import SlateAnswer
 from service.settings import Settings
-from tests.service.conftest import Shop
+from tests.support.service_shop import Shop
 
 ADDRESS = "/v1/campaigns/spring"
 

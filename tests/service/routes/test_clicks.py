@@ -12,14 +12,14 @@ import pytest
 from httpx2 import Response
 from starlette.testclient import TestClient
 
-from benchmarks.mails import UNHURRIED_MS
 from service.app import create
 from service.settings import Settings
 from service.signing import recommendation_ids
 from service.signing.click_links import Click, ClickLinks
 from service.store.writer import TOGETHER, WAITING
-from tests.service.conftest import Shop, wait_until
 from tests.support.keyed_service import token
+from tests.support.service_process import UNHURRIED_MS
+from tests.support.service_shop import Shop, wait_until
 
 SHOP, MAILS = "https://shop.example", "https://mails.shop.example"
 ANNA = "c00"

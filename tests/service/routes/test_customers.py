@@ -10,8 +10,8 @@ from urllib.parse import quote
 import pytest
 from starlette.testclient import TestClient
 
-from benchmarks.faults import another_version
-from tests.service.conftest import Browse, Shop
+from tests.support.expected_answers import another_version
+from tests.support.service_shop import Browse, Shop
 from tests.support.shop import MONTHLY, NO_WEB, REGULAR
 from tests.support.store_server import KINDS, new_store
 

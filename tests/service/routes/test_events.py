@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from benchmarks.service import server
-from benchmarks.store import Writers, audit, event, shared
-from tests.service.conftest import Browse, Shop, wait_until
 from tests.support.redis_server import RedisServer
+from tests.support.service_process import server
+from tests.support.service_shop import Browse, Shop, wait_until
+from tests.support.store_clients import Writers, audit, event, shared
 from tests.support.store_server import KINDS, new_store
 
 WHEN = "2025-06-29T10:00:00Z"

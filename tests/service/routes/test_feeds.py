@@ -8,8 +8,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from service.http.authorization import Scope
-from tests.service.conftest import Browse, Shop
 from tests.support.keyed_service import House, make_key, open_house
+from tests.support.service_shop import Browse, Shop
 from tests.support.shop import NEVER_SOLD, SOLD_OUT
 
 

@@ -11,11 +11,11 @@ import orjson
 import pytest
 from starlette.testclient import TestClient
 
-from benchmarks.mails import UNHURRIED_MS
 from service.app import create
 from service.routes.mail_block import block
 from service.settings import Settings
-from tests.service.conftest import Shop
+from tests.support.service_process import UNHURRIED_MS
+from tests.support.service_shop import Shop
 
 CLIPPED_AT = 102_000  # bytes of a mail, by inboxes
 HOSTILE = (

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from starlette.testclient import TestClient
 
-from benchmarks.faults import another_version
 from models.artifact.registry import Registry
 from service.schemas.answers import Alive, Models, Ready
-from tests.service.conftest import Browse, Shop, damage, wait_until
+from tests.support.expected_answers import another_version
+from tests.support.service_shop import Browse, Shop, damage, wait_until
 
 
 def test_it_is_alive_and_ready(client: TestClient, shop: Shop) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from benchmarks.faults import another_version
 from service.routes import products
-from tests.service.conftest import Browse, Shop
+from tests.support.expected_answers import another_version
+from tests.support.service_shop import Browse, Shop
 from tests.support.shop import AISLES
 
 NO_BAKERY = {"kind": "exclude", "which": {"category": "bakery"}}

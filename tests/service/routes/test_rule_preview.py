@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from tests.service.conftest import Browse, Shop
+from tests.support.service_shop import Browse, Shop
 
 NO_BAKERY = {"kind": "exclude", "which": {"category": "bakery"}}
 PAST, COMING = (

@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from service.errors import ProblemBody
 from service.schemas.answers import BundleAnswer, Recommendation, SlateAnswer
-from tests.service.conftest import Shop
+from tests.support.service_shop import Shop
 from tests.support.shop import NO_EMAIL, NO_WEB, REGULAR, SOLD_OUT, SOUTHERN
 
 CUSTOMERS = "/v1/customers/{}/recommendations"

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from service.runtime.workers import share_processors
-from tests.service.conftest import Shop, process, status, wait_until
+from tests.support.service_shop import Shop, process, status, wait_until
 
 
 def start(*, expect: int, **variables: str) -> str:

@@ -21,8 +21,8 @@ from service.routes.store_calls import PATIENCE_SECONDS
 from service.store.database import MIGRATING, SILENCE_SECONDS, StoreDownError, connect, migrate
 from service.store.store import Store
 from service.store.writer import Change
-from tests.service.conftest import Browse, Shop, process, status, wait_until
 from tests.support.postgres_server import PostgresServer
+from tests.support.service_shop import Browse, Shop, process, status, wait_until
 
 SETTINGS: Final[dict[str, Any]] = {"breaker_failures": 1, "breaker_seconds": 0.05}
 WHEN: Final = "2025-06-28T12:00:00Z"
