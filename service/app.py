@@ -30,6 +30,7 @@ from service.http.middleware import add_middleware
 from service.mail.campaigns import OpenCampaigns
 from service.model.active_model import ActiveModel
 from service.model.live_catalogue import CatalogueFollower
+from service.routes.audit import add_audit_routes
 from service.routes.batch import add_batch_routes
 from service.routes.campaigns import add_campaign_routes
 from service.routes.clicks import add_click_routes
@@ -39,8 +40,8 @@ from service.routes.events import add_event_routes
 from service.routes.feeds import add_feed_routes
 from service.routes.mail_block import add_mail_routes
 from service.routes.operations import add_operations
-from service.routes.products import add_catalogue_routes
-from service.routes.rule_preview import add_preview_routes
+from service.routes.products import add_product_routes
+from service.routes.rules import add_rule_routes
 from service.routes.slates import add_routes
 from service.routes.tokens import add_token_routes
 from service.runtime.circuit_breaker import CircuitBreaker
@@ -89,8 +90,9 @@ def create(settings: Settings | None = None) -> FastAPI:
     add_feed_routes(app)
     add_event_routes(app)
     add_campaign_routes(app)
-    add_catalogue_routes(app)
-    add_preview_routes(app)
+    add_product_routes(app)
+    add_rule_routes(app)
+    add_audit_routes(app)
     add_customer_routes(app)
     add_token_routes(app)
     add_operations(app)

@@ -1,15 +1,14 @@
-"""What a shop says of its products and rules shows in the very next answer; what is wrong is named, nothing written."""
+"""What a shop says of its products shows in the very next answer; what is wrong is named, nothing written."""
 
-import json
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
-from service.routes import products
 from tests.support.expected_answers import another_version
 from tests.support.service_shop import Browse, Shop
 from tests.support.shop import AISLES
+from tests.support.slates import EVERYWHERE, refused, shown, slate
 
 NO_BAKERY = {"kind": "exclude", "which": {"category": "bakery"}}
 
@@ -17,23 +16,6 @@ NO_BAKERY = {"kind": "exclude", "which": {"category": "bakery"}}
 @pytest.fixture
 def client(browse: Browse, own_shop: Shop) -> TestClient:
     return browse(own_shop.root)
-
-
-def slate(
-    client: TestClient, path: str = "/v1/customers/c00/recommendations", **asked: Any
-) -> list[dict[str, Any]]:
-    """Asked twice, so that the answer to the next one would come from the cache."""
-    first, second = (client.get(path, params={"n": 40, **asked}) for _ in range(2))
-    assert first.status_code == 200
-    assert first.content == second.content
-    found: list[dict[str, Any]] = first.json()["recommendations"]
-    return found
-
-
-def shown(
-    client: TestClient, path: str = "/v1/customers/c00/recommendations", **asked: Any
-) -> list[str]:
-    return [product["id"] for product in slate(client, path, **asked)]
 
 
 def patch(client: TestClient, product_id: str, **fields: Any) -> None:
@@ -45,23 +27,6 @@ def put(client: TestClient, *products: dict[str, Any]) -> None:
     assert client.put("/v1/products", json={"products": products}).json() == {
         "written": len(products)
     }
-
-
-def refused(answered: Any, status: int = 422) -> list[str]:
-    """The fields that a problem document names."""
-    assert (answered.status_code, answered.headers["content-type"]) == (
-        status,
-        "application/problem+json",
-    )
-    return [error["field"] for error in answered.json()["errors"]]
-
-
-EVERYWHERE = (
-    "/v1/customers/c00/recommendations",
-    "/v1/customers/stranger/recommendations",
-    "/v1/popular",
-    "/v1/products/baguette/similar",
-)
 
 
 @pytest.mark.parametrize(
@@ -249,121 +214,3 @@ def test_a_patch_with_a_bad_field_changes_nothing(client: TestClient) -> None:
         client.patch("/v1/products/bagel", json={"in_stock": False, "price": "dear"})
     ) == ["price"]
     assert "bagel" in shown(client)
-
-
-# Rules
-
-
-def test_a_rule_holds_in_the_next_answer_and_until_it_is_deleted(client: TestClient) -> None:
-    before = {path: shown(client, path) for path in EVERYWHERE}
-    made = client.put("/v1/rules/no%2Fbread", json=NO_BAKERY)
-    assert made.json() == {"rule": {"id": "no/bread", **NO_BAKERY}}
-    for path in EVERYWHERE:
-        assert set(AISLES["bakery"].split()).isdisjoint(shown(client, path))
-    assert client.get("/v1/rules").json() == {"rules": [made.json()["rule"]]}
-    assert client.get("/v1/rules/no%2Fbread").json() == made.json()
-    assert client.delete("/v1/rules/no%2Fbread").json() == made.json()
-    assert {path: shown(client, path) for path in EVERYWHERE} == before
-    assert client.get("/v1/rules").json() == {"rules": []}
-
-
-def test_a_rule_holds_for_its_placement_alone(client: TestClient) -> None:
-    pin = {"kind": "pin", "which": {"product_ids": ["rake"]}, "position": 1, "placements": ["home"]}
-    assert client.put("/v1/rules/rake", json=pin).status_code == 200
-    assert slate(client, placement="home")[0]["source"] == "pinned"
-    assert shown(client, placement="home")[0] == "rake"
-    assert shown(client, placement="basket")[0] != "rake"
-
-
-def test_a_rule_of_yesterday_or_tomorrow_holds_not(client: TestClient) -> None:
-    before = shown(client)
-    client.put("/v1/rules/past", json={**NO_BAKERY, "ends": "2020-01-01T00:00:00Z"})
-    client.put("/v1/rules/future", json={**NO_BAKERY, "starts": "2999-01-01T00:00:00Z"})
-    assert shown(client) == before
-    client.put(
-        "/v1/rules/now",
-        json={**NO_BAKERY, "starts": "2020-01-01T00:00:00Z", "ends": "2999-01-01T00:00:00Z"},
-    )
-    assert "bagel" not in shown(client)
-
-
-def test_who_changed_which_rule_is_noted_with_before_and_after(client: TestClient) -> None:
-    cap = {"kind": "cap", "by": "brand", "most": 2}
-    client.put("/v1/rules/r", json=NO_BAKERY)
-    client.put("/v1/rules/r", json=NO_BAKERY)  # nothing new
-    client.put("/v1/rules/r", json=cap)
-    client.delete("/v1/rules/r")
-    changes = client.get("/v1/audit").json()["changes"]
-    first, second = {"id": "r", **NO_BAKERY}, {"id": "r", **cap}
-    assert [(one["action"], one["before"], one["after"]) for one in changes] == [
-        ("rule deleted", second, None),
-        ("rule changed", first, second),
-        ("rule made", None, first),
-    ]
-    assert {(one["actor"], one["subject"]) for one in changes} == {("no key", "r")}
-    assert all(isinstance(one["time"], int) for one in changes)
-    below = changes[0]["number"]
-    assert (
-        client.get("/v1/audit", params={"n": 1, "below": below}).json()["changes"] == changes[1:2]
-    )
-
-
-@pytest.mark.parametrize(
-    ("content", "field"),
-    [
-        ({}, "kind"),
-        ({"kind": "delight"}, "kind"),
-        ({"kind": "boost"}, "strength"),
-        ({"kind": "boost", "strength": float("nan")}, "strength"),
-        ({"kind": "pin", "position": 1}, "which"),
-        ({"kind": "pin", "which": {"product_ids": ["rake"]}, "position": 0}, "position"),
-        ({"kind": "exclude"}, "which"),
-        ({"kind": "exclude", "which": {"colour": "red"}}, "colour"),
-        ({"kind": "exclude", "which": {"category": "\ud800"}}, "body"),
-        ({**NO_BAKERY, "starts": "tomorrow"}, "starts"),
-        ({**NO_BAKERY, "starts": "2026-01-02T00:00:00Z", "ends": "2026-01-01T00:00:00Z"}, "ends"),
-        ({**NO_BAKERY, "most": 2}, "most"),
-        ({**NO_BAKERY, "id": "another"}, "id"),
-        ({"kind": "minimum", "of": "margin", "minimum": 1}, "minimum"),
-        ([NO_BAKERY], "body"),
-        ("bakery", "body"),
-    ],
-)
-def test_a_bad_rule_is_refused_by_the_name_of_its_field(
-    client: TestClient, content: Any, field: str
-) -> None:
-    headers = {"content-type": "application/json"}
-    assert refused(client.put("/v1/rules/r", content=json.dumps(content), headers=headers)) == [
-        field
-    ]
-    assert client.get("/v1/rules").json() == {"rules": []}
-    assert client.get("/v1/audit").json() == {"changes": []}
-
-
-def test_more_rules_than_a_shop_may_have_are_refused(client: TestClient) -> None:
-    for number in range(products.MOST_RULES):
-        assert client.put(f"/v1/rules/{number}", json=NO_BAKERY).status_code == 200
-    answered = client.put("/v1/rules/one-more", json=NO_BAKERY)
-    refused(answered, 409)
-    assert "200 rules at most" in answered.json()["detail"]
-    assert (
-        client.put("/v1/rules/7", json={"kind": "cap", "by": "brand", "most": 2}).status_code == 200
-    )
-    client.delete("/v1/rules/8")
-    assert client.put("/v1/rules/one-more", json=NO_BAKERY).status_code == 200
-
-
-@pytest.mark.parametrize("method", ["GET", "DELETE"])
-def test_a_rule_that_there_is_not_is_not_found(client: TestClient, method: str) -> None:
-    refused(client.request(method, "/v1/rules/none"), 404)
-    assert client.get("/v1/audit").json() == {"changes": []}
-
-
-def test_the_description_shows_what_a_rule_is_made_of(client: TestClient) -> None:
-    paths = client.get("/openapi.json").json()["paths"]
-    body = paths["/v1/rules/{rule_id}"]["put"]["requestBody"]["content"]["application/json"][
-        "schema"
-    ]
-    assert {kind["title"] for kind in body["oneOf"]} == {
-        example["kind"] for example in body["examples"]
-    }

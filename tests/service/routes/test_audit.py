@@ -1,0 +1,34 @@
+"""Every change of a rule is noted, with who made it and what was there before."""
+
+import pytest
+from starlette.testclient import TestClient
+
+from tests.support.service_shop import Browse, Shop
+
+NO_BAKERY = {"kind": "exclude", "which": {"category": "bakery"}}
+
+
+@pytest.fixture
+def client(browse: Browse, own_shop: Shop) -> TestClient:
+    return browse(own_shop.root)
+
+
+def test_who_changed_which_rule_is_noted_with_before_and_after(client: TestClient) -> None:
+    cap = {"kind": "cap", "by": "brand", "most": 2}
+    client.put("/v1/rules/r", json=NO_BAKERY)
+    client.put("/v1/rules/r", json=NO_BAKERY)  # nothing new
+    client.put("/v1/rules/r", json=cap)
+    client.delete("/v1/rules/r")
+    changes = client.get("/v1/audit").json()["changes"]
+    first, second = {"id": "r", **NO_BAKERY}, {"id": "r", **cap}
+    assert [(one["action"], one["before"], one["after"]) for one in changes] == [
+        ("rule deleted", second, None),
+        ("rule changed", first, second),
+        ("rule made", None, first),
+    ]
+    assert {(one["actor"], one["subject"]) for one in changes} == {("no key", "r")}
+    assert all(isinstance(one["time"], int) for one in changes)
+    below = changes[0]["number"]
+    assert (
+        client.get("/v1/audit", params={"n": 1, "below": below}).json()["changes"] == changes[1:2]
+    )

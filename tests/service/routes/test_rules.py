@@ -1,0 +1,185 @@
+"""A rule holds in the very next answer, and what a preview says of it before is what it does then."""
+
+import json
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from service.routes.rules import MOST_RULES
+from tests.support.service_shop import Browse, Shop
+from tests.support.shop import AISLES
+from tests.support.slates import EVERYWHERE, refused, shown, slate
+
+NO_BAKERY = {"kind": "exclude", "which": {"category": "bakery"}}
+
+
+@pytest.fixture
+def client(browse: Browse, own_shop: Shop) -> TestClient:
+    return browse(own_shop.root)
+
+
+def test_a_rule_holds_in_the_next_answer_and_until_it_is_deleted(client: TestClient) -> None:
+    before = {path: shown(client, path) for path in EVERYWHERE}
+    made = client.put("/v1/rules/no%2Fbread", json=NO_BAKERY)
+    assert made.json() == {"rule": {"id": "no/bread", **NO_BAKERY}}
+    for path in EVERYWHERE:
+        assert set(AISLES["bakery"].split()).isdisjoint(shown(client, path))
+    assert client.get("/v1/rules").json() == {"rules": [made.json()["rule"]]}
+    assert client.get("/v1/rules/no%2Fbread").json() == made.json()
+    assert client.delete("/v1/rules/no%2Fbread").json() == made.json()
+    assert {path: shown(client, path) for path in EVERYWHERE} == before
+    assert client.get("/v1/rules").json() == {"rules": []}
+
+
+def test_a_rule_holds_for_its_placement_alone(client: TestClient) -> None:
+    pin = {"kind": "pin", "which": {"product_ids": ["rake"]}, "position": 1, "placements": ["home"]}
+    assert client.put("/v1/rules/rake", json=pin).status_code == 200
+    assert slate(client, placement="home")[0]["source"] == "pinned"
+    assert shown(client, placement="home")[0] == "rake"
+    assert shown(client, placement="basket")[0] != "rake"
+
+
+def test_a_rule_of_yesterday_or_tomorrow_holds_not(client: TestClient) -> None:
+    before = shown(client)
+    client.put("/v1/rules/past", json={**NO_BAKERY, "ends": "2020-01-01T00:00:00Z"})
+    client.put("/v1/rules/future", json={**NO_BAKERY, "starts": "2999-01-01T00:00:00Z"})
+    assert shown(client) == before
+    client.put(
+        "/v1/rules/now",
+        json={**NO_BAKERY, "starts": "2020-01-01T00:00:00Z", "ends": "2999-01-01T00:00:00Z"},
+    )
+    assert "bagel" not in shown(client)
+
+
+@pytest.mark.parametrize(
+    ("content", "field"),
+    [
+        ({}, "kind"),
+        ({"kind": "delight"}, "kind"),
+        ({"kind": "boost"}, "strength"),
+        ({"kind": "boost", "strength": float("nan")}, "strength"),
+        ({"kind": "pin", "position": 1}, "which"),
+        ({"kind": "pin", "which": {"product_ids": ["rake"]}, "position": 0}, "position"),
+        ({"kind": "exclude"}, "which"),
+        ({"kind": "exclude", "which": {"colour": "red"}}, "colour"),
+        ({"kind": "exclude", "which": {"category": "\ud800"}}, "body"),
+        ({**NO_BAKERY, "starts": "tomorrow"}, "starts"),
+        ({**NO_BAKERY, "starts": "2026-01-02T00:00:00Z", "ends": "2026-01-01T00:00:00Z"}, "ends"),
+        ({**NO_BAKERY, "most": 2}, "most"),
+        ({**NO_BAKERY, "id": "another"}, "id"),
+        ({"kind": "minimum", "of": "margin", "minimum": 1}, "minimum"),
+        ([NO_BAKERY], "body"),
+        ("bakery", "body"),
+    ],
+)
+def test_a_bad_rule_is_refused_by_the_name_of_its_field(
+    client: TestClient, content: Any, field: str
+) -> None:
+    headers = {"content-type": "application/json"}
+    assert refused(client.put("/v1/rules/r", content=json.dumps(content), headers=headers)) == [
+        field
+    ]
+    assert client.get("/v1/rules").json() == {"rules": []}
+    assert client.get("/v1/audit").json() == {"changes": []}
+
+
+def test_more_rules_than_a_shop_may_have_are_refused(client: TestClient) -> None:
+    for number in range(MOST_RULES):
+        assert client.put(f"/v1/rules/{number}", json=NO_BAKERY).status_code == 200
+    answered = client.put("/v1/rules/one-more", json=NO_BAKERY)
+    refused(answered, 409)
+    assert "200 rules at most" in answered.json()["detail"]
+    assert (
+        client.put("/v1/rules/7", json={"kind": "cap", "by": "brand", "most": 2}).status_code == 200
+    )
+    client.delete("/v1/rules/8")
+    assert client.put("/v1/rules/one-more", json=NO_BAKERY).status_code == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_a_rule_that_there_is_not_is_not_found(client: TestClient, method: str) -> None:
+    refused(client.request(method, "/v1/rules/none"), 404)
+    assert client.get("/v1/audit").json() == {"changes": []}
+
+
+def test_the_description_shows_what_a_rule_is_made_of(client: TestClient) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    body = paths["/v1/rules/{rule_id}"]["put"]["requestBody"]["content"]["application/json"][
+        "schema"
+    ]
+    assert {kind["title"] for kind in body["oneOf"]} == {
+        example["kind"] for example in body["examples"]
+    }
+
+
+# Preview
+
+PAST, COMING = (
+    "2025-09-01T00:00:00+02:00",
+    "2999-01-01T00:00:00Z",
+)  # the shop's newest event is of June 2025
+
+
+def previewed(client: TestClient, *rules: dict[str, Any], **asked: Any) -> dict[str, Any]:
+    tried = (
+        {"rules": [{"id": f"r{place}", **rule} for place, rule in enumerate(rules)]}
+        if rules
+        else {}
+    )
+    answered = client.post("/v1/rules/preview", json={"customer_id": "c00", **asked, **tried})
+    assert answered.status_code == 200, answered.text
+    found: dict[str, Any] = answered.json()
+    return found
+
+
+def visit_slate(client: TestClient, **asked: Any) -> list[str]:
+    slate = client.post("/v1/recommendations", json={"customer_id": "c00", **asked}).json()
+    return [product["id"] for product in slate["recommendations"]]
+
+
+def ids(slate: list[dict[str, Any]]) -> list[str]:
+    return [product["id"] for product in slate]
+
+
+@pytest.mark.parametrize(
+    ("dates", "asked", "holds"),
+    [
+        ({}, {}, True),
+        ({"starts": PAST}, {}, True),
+        ({"ends": PAST}, {}, False),
+        ({"starts": COMING}, {}, False),
+        ({"ends": COMING}, {}, True),
+        ({"starts": PAST}, {"as_of": "2025-08-01"}, False),
+        ({"ends": PAST}, {"as_of": "2025-08-01"}, True),
+    ],
+)
+def test_a_preview_shows_what_a_rule_does_once_it_is_made_whenever_it_holds(
+    client: TestClient, dates: dict[str, str], asked: dict[str, str], holds: bool
+) -> None:
+    found = previewed(client, {**NO_BAKERY, **dates}, **asked)
+    assert ids(found["without"]) == visit_slate(client, **asked)
+    assert [effect["rule_id"] for effect in found["effects"]] == ["r0"] * holds
+    client.put("/v1/rules/r0", json={**NO_BAKERY, **dates})
+    assert ids(found["with_rules"]) == visit_slate(client, **asked)
+    assert previewed(client, **asked) == found
+
+
+def test_nothing_of_the_order_that_is_named_is_in_a_preview(client: TestClient) -> None:
+    bought = ids(previewed(client, NO_BAKERY)["with_rules"])[0]
+    order = {
+        "event_id": "1",
+        "kind": "purchase",
+        "time": "2025-06-29T10:00:00Z",
+        "order_id": "o",
+        "customer_id": "c01",
+    }
+    client.post("/v1/events", json={"events": [{**order, "lines": [{"product_id": bought}]}]})
+    found = previewed(client, NO_BAKERY, order_id="o")
+    assert bought not in ids(found["without"]) + ids(found["with_rules"])
+    assert ids(found["without"]) == visit_slate(client, order_id="o")
+
+
+def test_a_rule_that_cannot_be_is_refused_by_its_field(client: TestClient) -> None:
+    answered = client.post("/v1/rules/preview", json={"rules": [{"id": "r", "kind": "exclude"}]})
+    assert (answered.status_code, answered.json()["errors"][0]["field"]) == (422, "rules")
