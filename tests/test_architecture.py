@@ -26,7 +26,6 @@ OFFLINE = {
     "scipy",
     "lightgbm",
     "optuna",
-    "matplotlib",
     "jinja2",
 }
 FORBIDDEN = {

@@ -86,22 +86,31 @@ def write_report(path: Path, report: Report) -> None:
 
 def render(report: Report) -> str:
     """Equal reports are equal pages. Titles and ids are text wherever they stand, whatever is in them."""
-    environment = Environment(
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            report=report,
+            plots=plots,
+            summary=" ".join(summary(report)),
+            sections=[section for section in SECTIONS if section.measured(report)],
+            absent=[section.title for section in SECTIONS if not section.measured(report)],
+            settings=list(_flat(report.settings)),
+        )
+    )
+
+
+def environment() -> Environment:
+    """Return the templates of the report, with their filters."""
+    templates = Environment(
         loader=PackageLoader("training.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= FILTERS
-    return environment.get_template("report.html.j2").render(
-        report=report,
-        plots=plots,
-        summary=" ".join(summary(report)),
-        sections=[section for section in SECTIONS if section.measured(report)],
-        absent=[section.title for section in SECTIONS if not section.measured(report)],
-        settings=list(_flat(report.settings)),
-    )
+    templates.filters |= FILTERS
+    return templates
 
 
 def summary(report: Report) -> list[str]:
@@ -185,4 +194,5 @@ FILTERS: Final[dict[str, Callable[..., str]]] = {
     "share": share,
     "signed": signed,
     "task": task_title,
+    "unit": "{:.2f}".format,
 }
