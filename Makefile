@@ -4,13 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 
-.PHONY: help setup demo test check clean
+.PHONY: help setup demo test quick coverage check clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo   set up, train on 1.4 million real purchases, serve http://127.0.0.1:8000"
 	@echo "make test   set up, lint, check types, run every test"
+	@echo "make quick  the tests that start no server and train no shop, under a minute"
 	@echo "make check  set up, lint and check types alone"
+	@echo "make coverage  every test, and which lines none of them runs"
 	@echo "make clean  remove what the commands made"
 
 setup: $(STAMP)
@@ -39,6 +41,12 @@ check: setup
 	$(BIN)/mypy
 
 test: check
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+quick: setup
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow"
+
+coverage: setup
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n 2 --dist loadfile
 	$(BIN)/coverage combine --quiet
