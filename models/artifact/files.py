@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -19,6 +18,7 @@ from typing import Any, Final, TypeVar
 import numpy as np
 
 from models.artifact.array_tree import Array, build, flatten
+from models.artifact.atomic import sync_directory, sync_file
 from models.errors import ArtifactError
 
 SCHEMA: Final = 3
@@ -85,7 +85,7 @@ def write_artifact(
     with (directory / MANIFEST).open("wb") as stream:
         stream.write(manifest.to_json())
         if durable:
-            os.fsync(stream.fileno())
+            sync_file(stream)
     if durable:
         sync_directory(directory)
     return manifest
@@ -94,21 +94,12 @@ def write_artifact(
 def _write_array(path: Path, array: Array, durable: bool) -> FileEntry:
     with path.open("w+b") as stream:
         np.save(stream, array, allow_pickle=False)
-        stream.flush()
         if durable:
-            os.fsync(stream.fileno())
+            sync_file(stream)
         size = stream.tell()
         stream.seek(0)
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     return FileEntry(digest, size, array.dtype.str, array.shape)
-
-
-def sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def read_manifest(directory: Path) -> Manifest:

@@ -8,22 +8,21 @@ registry/staging-…/           a version being written; swept up when its write
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from models.artifact.atomic import atomic_write, durable_rename
 from models.artifact.files import (
     Manifest,
     created_of,
     is_version,
     read_manifest,
-    sync_directory,
     verify_artifact,
     write_artifact,
 )
+from models.artifact.locks import lock
 from models.artifact.scratch import remove, scratch_directory
 from models.errors import ArtifactError
 
@@ -88,8 +87,7 @@ class Registry:
             with self._locked():
                 target = self.path(manifest.version)
                 if not target.exists():
-                    staging.rename(target)
-                    sync_directory(target.parent)
+                    durable_rename(staging, target)
                 if activate:
                     self._point([manifest.version, *self.pointers()])
         return manifest
@@ -131,9 +129,8 @@ class Registry:
             return
         pin = self.root / PINS / version
         pin.parent.mkdir(exist_ok=True)
-        beside = pin.with_name(f".{version}.{os.getpid()}")
-        beside.write_text(str(until))
-        beside.replace(pin)
+        with atomic_write(pin, durable=False) as stream:
+            stream.write(str(until).encode())
 
     def pinned(self, version: str) -> int:
         """Until when a version is kept, 0 where nothing asks for it."""
@@ -173,16 +170,10 @@ class Registry:
 
     def _point(self, versions: list[str]) -> None:
         unique = list(dict.fromkeys(versions))[:HISTORY]
-        beside = self.root / f"{ACTIVE}.new"
-        with beside.open("w", encoding="utf-8") as stream:
-            stream.write("\n".join(unique) + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        beside.replace(self.root / ACTIVE)
-        sync_directory(self.root)
+        with atomic_write(self.root / ACTIVE, durable=True) as stream:
+            stream.write("".join(f"{version}\n" for version in unique).encode())
 
-    @contextlib.contextmanager
+    @contextmanager
     def _locked(self) -> Iterator[None]:
-        with (self.root / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with (self.root / ".lock").open("w") as file, lock(file):
             yield

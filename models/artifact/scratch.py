@@ -1,57 +1,47 @@
-"""Directories that are there as long as whoever made them, also where they are killed."""
+"""Directories that exist no longer than the process that made them, even when it is killed."""
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+
+from models.artifact.locks import lock_directory
 
 
 @contextmanager
 def scratch_directory(parent: Path, prefix: str) -> Iterator[Path]:
-    """A fresh directory, removed whatever happens. What killed processes left under the same prefix goes first."""
-    with _locked(parent):  # so that none is taken for left before it is locked itself
-        for left in parent.glob(f"{prefix}*"):
-            _sweep(left)
-        directory = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-        held = os.open(directory, os.O_RDONLY)
-        fcntl.flock(held, fcntl.LOCK_EX)
-    try:
-        yield directory
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
-        os.close(held)  # only now, or who sweeps up would trip over files that vanish
+    """Make a directory that is removed when the block ends, whatever happens in it.
+
+    What killed processes left under the same prefix is removed first.
+    """
+    with ExitStack() as own_lock:
+        with lock_directory(parent):  # so that no other process sweeps it before it is locked
+            for leftover in parent.glob(f"{prefix}*"):
+                _sweep(leftover)
+            directory = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+            own_lock.enter_context(lock_directory(directory))
+        try:
+            yield directory
+        finally:
+            # Before the lock ends: a sweeper would trip over files that vanish.
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 def remove(directory: Path) -> None:
-    """The directory with all that is in it; of a link to one that lies elsewhere, the link."""
+    """Remove a directory with everything in it, or the link where it is one."""
     if directory.is_symlink():
         directory.unlink()
     else:
         shutil.rmtree(directory)
 
 
-def _sweep(left: Path) -> None:
-    if left.is_symlink():
-        remove(left)
+def _sweep(leftover: Path) -> None:
+    if leftover.is_symlink():
+        remove(leftover)
         return
-    with (
-        suppress(FileNotFoundError, BlockingIOError),
-        _locked(left, fcntl.LOCK_NB),
-    ):  # just removed, or in use
-        remove(left)
-
-
-@contextmanager
-def _locked(directory: Path, flags: int = 0) -> Iterator[None]:
-    """Raises BlockingIOError where another process holds it and LOCK_NB says not to wait."""
-    held = os.open(directory, os.O_RDONLY)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | flags)
-        yield
-    finally:
-        os.close(held)
+    removed_or_in_use = suppress(FileNotFoundError, BlockingIOError)
+    with removed_or_in_use, lock_directory(leftover, wait=False):
+        remove(leftover)

@@ -7,15 +7,17 @@ a file that was touched is read again. A lock makes the second worker wait inste
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
 from typing import Final
 
 from models.artifact.files import verify_artifact
+from models.artifact.locks import lock
 
 VERIFIED: Final = b"verified"
 Signature = tuple[tuple[str, int, int, int], ...]
@@ -36,11 +38,10 @@ def _facts(status: os.stat_result) -> tuple[int, int, int]:
 
 def verify_once(directory: Path, runtime: Path) -> None:
     """Raises ArtifactError naming the file that is damaged; where no marker can be kept it always reads."""
-    marker = _locked(directory, runtime)
-    if marker is None:
-        verify_artifact(directory)
-        return
-    with marker:
+    with _locked_marker(directory, runtime) as marker:
+        if marker is None:
+            verify_artifact(directory)
+            return
         if marker.read(len(VERIFIED)) == VERIFIED:
             return
         verify_artifact(directory)
@@ -55,23 +56,21 @@ def marker_of(directory: Path) -> str:
     return f"verified-{hashlib.blake2b(identity, digest_size=16).hexdigest()}"
 
 
-def _locked(directory: Path, runtime: Path) -> FileIO | None:
-    """The marker, locked until it is closed; None where there can be none."""
-    if not _private(runtime):
-        return None
-    try:
-        descriptor = os.open(
-            runtime / marker_of(directory), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-        )
-    except OSError:
-        return None
-    marker = FileIO(descriptor, "r+b")
-    try:
-        fcntl.flock(marker, fcntl.LOCK_EX)
-    except OSError:
-        marker.close()
-        return None
-    return marker
+@contextmanager
+def _locked_marker(directory: Path, runtime: Path) -> Iterator[FileIO | None]:
+    """Open and lock the marker; None where there can be none."""
+    with contextlib.ExitStack() as stack:
+        marker = None
+        if _private(runtime):
+            with contextlib.suppress(OSError):
+                opened = stack.enter_context(_open_marker(runtime / marker_of(directory)))
+                stack.enter_context(lock(opened))
+                marker = opened
+        yield marker
+
+
+def _open_marker(path: Path) -> FileIO:
+    return FileIO(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+b")
 
 
 def _private(runtime: Path) -> bool:

@@ -7,7 +7,6 @@ an old answer back.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import mmap
 import os
@@ -17,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Final
+
+from models.artifact.locks import lock
 
 FOLLOWED: Final = 0  # up to here every change is in the slots
 CATALOGUE: Final = 1
@@ -52,7 +53,7 @@ class ChangeCounters:
 
     def __init__(self, path: Path | None = None) -> None:
         """Without a path nobody else sees them."""
-        self._threads = Lock()  # the lock on the file is the process's own
+        self._threads = Lock()  # which share the opened file, and so its lock
         self._file = _opened(path) if path else _nameless()
         with self._locked():
             if os.fstat(self._file).st_size < BYTES:
@@ -87,9 +88,5 @@ class ChangeCounters:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        with self._threads:
-            fcntl.lockf(self._file, fcntl.LOCK_EX)
-            try:
-                yield
-            finally:
-                fcntl.lockf(self._file, fcntl.LOCK_UN)
+        with self._threads, lock(self._file):
+            yield

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import queue
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
@@ -15,6 +13,7 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, select, update
 
+from models.artifact.locks import lock
 from service.store.change_counters import ERASED, SHARED, ChangeCounters
 from service.store.database import StoreDownError, writing
 from service.store.tables import position
@@ -80,7 +79,9 @@ class Job:
 
 class Writer:
     def __init__(self, engine: Engine, revisions: ChangeCounters, turn: Path) -> None:
-        self._turn = turn.open("ab")  # a file that the writers of a host lock in turn
+        # The writers of a host lock this file in turn. SQLite gives its own lock to whichever of them
+        # happens to ask next: of two workers that write all the time one would starve.
+        self._turn = turn.open("ab")
         self._engine = engine
         self._revisions = revisions
         self._jobs: queue.Queue[Job | None] = queue.Queue(WAITING)
@@ -141,7 +142,7 @@ class Writer:
             job.done.set_result(result)
 
     def _commit(self, group: list[Job]) -> list[Any]:
-        with self._in_turn(), writing(self._engine) as connection:
+        with lock(self._turn), writing(self._engine) as connection:
             now = position_of(connection, for_update=True)
             change = Change(connection, now.number, now.newest, now.erased)
             results = [job.work(change) for job in group]
@@ -156,12 +157,3 @@ class Writer:
                 )
         self._revisions.raise_to(change.touched.items())
         return results
-
-    @contextmanager
-    def _in_turn(self) -> Iterator[None]:
-        """SQLite gives its lock to who happens to ask next: of two workers that write all the time one would starve."""
-        fcntl.flock(self._turn, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(self._turn, fcntl.LOCK_UN)

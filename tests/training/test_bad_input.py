@@ -388,8 +388,9 @@ def test_ctrl_c_or_a_supervisor_ends_it_with_one_sentence_and_leaves_nothing_of_
 
 
 def test_ctrl_c_after_a_version_was_published_says_so(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / ".report.html.part")  # whoever writes to it waits for a reader
     with begin(arguments(tmp_path, "--report", tmp_path / "report.html", lines=FEW)) as training:
+        # Whoever writes to it waits for a reader.
+        os.mkfifo(tmp_path / f".report.html.{training.pid}")
         wait_for(training, "Publishing: ")
         training.send_signal(signal.SIGINT)
         _, told = training.communicate()

@@ -5,10 +5,8 @@ Parts are written by many processes and joined by one, so the work is in the par
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -17,8 +15,6 @@ import orjson
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
-
-from models.artifact.files import sync_directory
 
 TOGETHER: Final = 32  # parts in a row group of Parquet
 BLOCK: Final = 1 << 20  # bytes copied at a time
@@ -30,21 +26,6 @@ class Format:
 
     write: Callable[[pa.Table, BinaryIO], None]
     join: Callable[[Sequence[Path], pa.Schema, BinaryIO], None]
-
-
-@contextmanager
-def written(path: Path) -> Iterator[BinaryIO]:
-    """A file that appears whole or not at all, and stays after a power cut."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with beside.open("wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        beside.replace(path)
-        sync_directory(path.parent)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _write_csv(table: pa.Table, stream: BinaryIO) -> None:

@@ -10,8 +10,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -22,9 +20,9 @@ from typing import Any
 
 import orjson
 
-from models.artifact.files import sync_directory
+from models.artifact.atomic import atomic_write, durable_rename
+from models.artifact.locks import lock_directory
 from training.errors import InputError
-from training.export.formats import written
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,7 @@ class Parts:
         InputError where what was interrupted is another: `about` is what must be the same, by name.
         """
         if not self.begun:
-            with written(self._about) as stream:
+            with atomic_write(self._about, durable=True) as stream:
                 stream.write(orjson.dumps({"about": about, "began": now}))
             return now
         begun = orjson.loads(self._about.read_bytes())
@@ -107,8 +105,7 @@ class Parts:
 
     def publish(self) -> None:
         """Give the file that the parts were joined to its name; nothing of the parts stays."""
-        self.whole.replace(self.output)
-        sync_directory(self.output.parent)
+        durable_rename(self.whole, self.output)
         self.sweep()
 
     def sweep(self) -> None:
@@ -134,7 +131,7 @@ def open_parts(output: Path, *, resume: bool) -> Iterator[Parts]:
     parts = Parts(output, output.with_name(f".{output.name}.parts"))
     try:
         parts.folder.mkdir(exist_ok=True)
-        with _held(parts.folder):
+        with lock_directory(parts.folder, wait=False):
             if not resume or not parts.begun:
                 parts.sweep()
             try:
@@ -148,14 +145,3 @@ def open_parts(output: Path, *, resume: bool) -> Iterator[Parts]:
         raise InputError(
             f"--output {output} cannot be written: {error.strerror or error}"
         ) from error
-
-
-@contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """A lock that ends with the process."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(descriptor)

@@ -10,6 +10,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Final
 
+from models.artifact.atomic import atomic_write
 from models.data.customers import PERSONALIZE_EMAIL
 from models.mail.mailings import CustomerMail, MailKind
 from models.recommender import Recommender
@@ -18,7 +19,7 @@ from models.slate import SlateRequest
 from training.errors import InputError
 from training.export.columns import ExportOptions, RecipientSlate, table_of
 from training.export.current_model import CurrentModel
-from training.export.formats import FORMATS, written
+from training.export.formats import FORMATS
 from training.export.recipients import ExportRecipient
 from training.export.resume import Parts, Tally
 from training.export.store_snapshot import StoreSnapshot
@@ -66,7 +67,7 @@ def export_slates(
         raise InputError(
             f"--output {parts.output}: a process was ended, perhaps for want of memory; --resume goes on"
         ) from None
-    with written(parts.whole) as stream:
+    with atomic_write(parts.whole, durable=True) as stream:
         FORMATS[parts.output.suffix].join(
             [*map(parts.path, range(len(starts)))], order.schema, stream
         )
@@ -89,7 +90,7 @@ def _write(
     path, recipients = part
     mails = _mails(order, began, now, recipients)
     table = table_of(mails, order, now.recommender.catalogue)
-    with written(path) as stream:
+    with atomic_write(path, durable=True) as stream:
         FORMATS[suffix].write(table, stream)
     return Tally(
         rows=table.num_rows,

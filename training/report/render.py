@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from models.artifact.atomic import atomic_write
 from training.errors import InputError
 from training.report import plots
 from training.report.data import ComparisonRow, Report, Task, Verdict
@@ -70,14 +71,10 @@ SECTIONS: Final = (
 def write_report(path: Path, report: Report) -> None:
     """The file appears whole or not at all, its folder with it. Raises InputError naming the path."""
     page = render(report)
-    beside = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            beside.write_text(page, encoding="utf-8")
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
+        with atomic_write(path, durable=False) as stream:
+            stream.write(page.encode())
     except OSError as error:
         raise InputError(
             f"The report {path} cannot be written: {error.strerror or error}"

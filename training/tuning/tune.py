@@ -6,6 +6,8 @@ import hashlib
 import io
 import math
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from models.artifact.atomic import atomic_write, check_writable
 from models.data.events import PURCHASE
 from training.config import Config
 from training.errors import InputError
@@ -67,7 +70,8 @@ class Plan:
             )
         if self.output.is_dir() or not self.output.parent.is_dir():
             raise InputError(f"--output {self.output}: expected a file in a folder that exists")
-        _write(self.output, None)
+        with _unwritable_output(self.output):
+            check_writable(self.output)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +136,9 @@ def tune(
             raise
         stopped = True
     tuned = _tuned(study.trials, parts, config, seen, stopped)
-    _write(plan.output, settings_file(told, tuned))
+    settings_text = settings_file(told, tuned)
+    with _unwritable_output(plan.output), atomic_write(plan.output, durable=False) as stream:
+        stream.write(settings_text.encode())
     return tuned
 
 
@@ -258,17 +264,13 @@ def settings_file(told: dict[str, Any], tuned: Tuned) -> str:
     return "".join(f"# {line}\n" for line in heading) + "\n" + tomli_w.dumps(told)
 
 
-def _write(path: Path, text: str | None) -> None:
-    """Whole or not at all; without a text, only whether it could be written. Raises InputError."""
-    beside = path.with_name(f".{path.name}.part")
+@contextmanager
+def _unwritable_output(path: Path) -> Iterator[None]:
+    """Raise InputError instead of OSError."""
     try:
-        beside.write_text(text or "", "utf-8")
-        if text is not None:
-            beside.replace(path)
+        yield
     except OSError as error:
         raise InputError(f"--output {path}: {error.strerror or error}") from error
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def print_tuned(console: Console, tuned: Tuned, plan: Plan) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pytest
 
-from training.export.formats import FORMATS, TOGETHER, written
+from models.artifact.atomic import atomic_write
+from training.export.formats import FORMATS, TOGETHER
 
 AWKWARD = [
     'Sea salt, "coarse"',
@@ -36,9 +36,9 @@ def table(titles: list[str | None], price: float | None = 1.29) -> pa.Table:
 def joined(folder: Path, ending: str, tables: list[pa.Table]) -> Path:
     parts = [folder / f"{number:06}" for number in range(len(tables))]
     for part, one in zip(parts, tables, strict=True):
-        with written(part) as stream:
+        with atomic_write(part, durable=True) as stream:
             FORMATS[ending].write(one, stream)
-    with written(folder / f"slates{ending}") as stream:
+    with atomic_write(folder / f"slates{ending}", durable=True) as stream:
         FORMATS[ending].join(parts, SCHEMA, stream)
     return folder / f"slates{ending}"
 
@@ -79,13 +79,3 @@ def test_many_parts_are_few_row_groups_of_parquet(tmp_path: Path) -> None:
         f"title {number}" for number in range(TOGETHER + 2)
     ]
     assert pq.read_metadata(path).num_row_groups == 2
-
-
-def test_a_file_that_could_not_be_written_to_its_end_is_not_there(tmp_path: Path) -> None:
-    def fail() -> None:
-        with written(tmp_path / "slates.csv") as stream:
-            stream.write(b"half a" + bytes([1000]))
-
-    with pytest.raises(ValueError, match="bytes must be in range"):
-        fail()
-    assert list(tmp_path.iterdir()) == []
