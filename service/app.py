@@ -218,7 +218,6 @@ def _cache(settings: Settings, metrics: Metrics) -> Cache:
         ttl_seconds=settings.cache_ttl_seconds,
         timeout_seconds=settings.redis_timeout_ms / 1000,
         breaker=CircuitBreaker(settings.breaker_failures, settings.breaker_seconds),
-        clock=time.monotonic,
         metrics=metrics,
     )
 

@@ -27,7 +27,7 @@ from service.model.active_model import ActiveModel
 from service.model.customer_updates import since
 from service.model.live_catalogue import CatalogueFollower, LiveCatalogue
 from service.model.loaded_model import LoadedModel
-from service.runtime.circuit_breaker import CircuitBreaker
+from service.runtime.circuit_breaker import CircuitBreaker, CircuitOpenError
 from service.runtime.metrics import Metrics
 from service.schemas.parameters import Options
 from service.settings import Settings
@@ -309,18 +309,14 @@ class Responder:
 
     def _asked(self, ask: Callable[[], T]) -> T | None:
         """What the store says; None where it is away."""
-        if not self.breaker.allows(time.monotonic()):
-            return None
         try:
-            said = ask()
-        except Exception as error:  # whatever it is, the breaker that let it through has to know
-            self.breaker.failed(time.monotonic())
-            if not isinstance(error, StoreDownError):
-                raise
+            with self.breaker:
+                return ask()
+        except CircuitOpenError:
+            return None
+        except StoreDownError as error:
             log.warning("the store does not answer: %s", error)
             return None
-        self.breaker.succeeded()
-        return said
 
     def _is_new(self, packed: bytes, question: RecommendationQuery) -> bool:
         """Whether nothing has changed since a cached answer was made."""

@@ -7,9 +7,10 @@ import hashlib
 import hmac
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final, TypeVar
 
-from service.runtime.circuit_breaker import BreakerState, CircuitBreaker
+from service.runtime.circuit_breaker import BreakerState, CircuitBreaker, CircuitOpenError
 from service.runtime.metrics import Metrics
 from service.runtime.redis_client import connect
 
@@ -33,7 +34,6 @@ class RedisCache:
         ttl_seconds: int,
         timeout_seconds: float,
         breaker: CircuitBreaker,
-        clock: Callable[[], float],
         metrics: Metrics,
     ) -> None:
         self._redis = connect(url, timeout_seconds)
@@ -41,16 +41,14 @@ class RedisCache:
         self._ttl_seconds = ttl_seconds
         self._timeout_seconds = timeout_seconds
         self._breaker = breaker
-        self._clock = clock
         self._metrics = metrics
+        self._reported: BreakerState | None = None
         self._writes: asyncio.Queue[tuple[bytes, bytes]] = asyncio.Queue(WAITING_WRITES)
         self._closed = False
         self._writer = asyncio.create_task(self._write())
 
     async def get(self, key: bytes) -> bytes | None:
-        if not self._breaker.allows(self._clock()):
-            return None
-        sealed = await self._guarded(self._redis.get(key))
+        sealed = await self._call(partial(self._redis.get, key))
         if not isinstance(sealed, bytes):
             return None
         value = unseal(self._secret, key, sealed)
@@ -77,33 +75,31 @@ class RedisCache:
         # Python 3.11's wait_for, which redis-py calls, can swallow a cancellation: hence the flag.
         while not self._closed:
             key, sealed = await self._writes.get()
-            if self._breaker.allows(self._clock()):
-                await self._guarded(self._redis.set(key, sealed, ex=self._ttl_seconds))
+            await self._call(partial(self._redis.set, key, sealed, ex=self._ttl_seconds))
 
-    async def _guarded(self, call: Awaitable[T]) -> T | None:
-        """What Redis answers, or None; tells the breaker how it went, whatever happens."""
-        answered = False
+    async def _call(self, command: Callable[[], Awaitable[T]]) -> T | None:
+        """Return what Redis answers; None where it does not, or is left alone."""
         try:
-            async with asyncio.timeout(self._timeout_seconds):
-                found = await call
-            answered = True
-            return found
+            with self._breaker:
+                async with asyncio.timeout(self._timeout_seconds):
+                    return await command()
+        except CircuitOpenError:
+            return None
         except Exception:  # whatever it is, an answer is computed instead
             self._metrics.cache_errors.inc()
             return None
         finally:
-            self._tell(answered)
+            self._report_state()
 
-    def _tell(self, answered: bool) -> None:
-        before = self._breaker.state
-        if answered:
-            self._breaker.succeeded()
-        else:
-            self._breaker.failed(self._clock())
-        self._metrics.set_breaker_state(self._breaker.state)
-        if before is BreakerState.CLOSED and self._breaker.state is BreakerState.OPEN:
+    def _report_state(self) -> None:
+        before, state = self._reported, self._breaker.state
+        if state is before:
+            return
+        self._reported = state
+        self._metrics.set_breaker_state(state)
+        if state is BreakerState.OPEN and before is not BreakerState.HALF_OPEN:
             log.warning("Redis does not answer: left alone, answers are computed")
-        elif before is not BreakerState.CLOSED and self._breaker.state is BreakerState.CLOSED:
+        elif state is BreakerState.CLOSED and before is not None:
             log.warning("Redis answers again")
 
 

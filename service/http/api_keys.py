@@ -14,7 +14,7 @@ from typing import Final
 
 from service.errors import StoreUnavailable
 from service.http.authorization import Caller, Scope
-from service.runtime.circuit_breaker import CircuitBreaker
+from service.runtime.circuit_breaker import CircuitBreaker, CircuitOpenError
 from service.store import keys as table
 from service.store.change_counters import KEYS
 from service.store.keys import StoredKey
@@ -59,7 +59,7 @@ class ApiKeys:
         self._store = store
         self._seen = -1  # revision of the keys that are known
         self._known: Mapping[str, StoredKey] = {}
-        self._reading: asyncio.Task[None] | None = None
+        self._reading: asyncio.Task[bool] | None = None
         self._breaker = CircuitBreaker(failures=1, rest_seconds=1.0)
 
     async def exist(self) -> bool:
@@ -85,23 +85,27 @@ class ApiKeys:
         """In a thread; the loop goes on."""
         until = time.monotonic() + READ_TIMEOUT_SECONDS
         while self._seen != self._store.revisions[KEYS] and time.monotonic() < until:
-            if self._reading is None or self._reading.done():
-                if not self._breaker.allows(time.monotonic()):
-                    return
-                self._reading = asyncio.create_task(self._read())
-            await asyncio.wait([self._reading], timeout=until - time.monotonic())
+            reading = self._reading
+            if reading is None or reading.done():
+                reading = self._reading = asyncio.create_task(self._read())
+            await asyncio.wait([reading], timeout=until - time.monotonic())
+            if reading.done() and not reading.result():
+                return
 
-    async def _read(self) -> None:
+    async def _read(self) -> bool:
+        """Return whether the keys were read."""
         seen = self._store.revisions[KEYS]  # first: what is read after it holds all that it counts
         try:
-            found = await asyncio.to_thread(self._store.read, table.listed)
+            with self._breaker:
+                stored = await asyncio.to_thread(self._store.read, table.listed)
+        except CircuitOpenError:
+            return False
         except Exception as error:  # whatever it is, the keys that are known hold until it is over
-            self._breaker.failed(time.monotonic())
             log.warning("keys have changed and cannot be read: %s", type(error).__name__)
-            return
-        self._breaker.succeeded()
-        self._known = {key.key_id: key for key in found}
+            return False
+        self._known = {key.key_id: key for key in stored}
         self._seen = seen
+        return True
 
 
 def _id_of(sent: bytes) -> str:

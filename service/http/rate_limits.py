@@ -76,33 +76,22 @@ class RedisRateLimits:
         self._alone = MemoryRateLimits()
 
     async def count_call(self, name: str, calls_a_minute: int) -> float:
-        if self._breaker.allows(time.monotonic()):
-            wait = await self._together(name, calls_a_minute)
-            if wait is not None:
-                return wait
-        return await self._alone.count_call(name, calls_a_minute)
+        try:
+            with self._breaker:
+                return await self._count_together(name, calls_a_minute)
+        except Exception:  # whatever it is, this process counts alone
+            return await self._alone.count_call(name, calls_a_minute)
 
     async def close(self) -> None:
         await self._redis.aclose()
 
-    async def _together(self, name: str, calls_a_minute: int) -> float | None:
-        """None where Redis does not answer."""
-        answered = False
-        try:
-            async with asyncio.timeout(self._timeout_seconds):
-                wait = await self._step(
-                    keys=[self._key(name)],
-                    args=[MINUTE_MICROSECONDS // calls_a_minute, MINUTE_MICROSECONDS],
-                )
-            answered = True
-            return int(wait) / 1e6
-        except Exception:  # whatever it is, this process counts alone
-            return None
-        finally:
-            if answered:
-                self._breaker.succeeded()
-            else:
-                self._breaker.failed(time.monotonic())
+    async def _count_together(self, name: str, calls_a_minute: int) -> float:
+        async with asyncio.timeout(self._timeout_seconds):
+            wait = await self._step(
+                keys=[self._key(name)],
+                args=[MINUTE_MICROSECONDS // calls_a_minute, MINUTE_MICROSECONDS],
+            )
+        return int(wait) / 1e6
 
     def _key(self, name: str) -> bytes:
         """It shows nobody's id."""

@@ -27,7 +27,6 @@ def make_cache(request: pytest.FixtureRequest) -> MakeCache:
             ttl_seconds=60,
             timeout_seconds=1.0,
             breaker=CircuitBreaker(3, 1.0),
-            clock=time.monotonic,
             metrics=Metrics(),
         )
 

@@ -26,7 +26,6 @@ def scene(
             ttl_seconds=60,
             timeout_seconds=0.05,
             breaker=breaker,
-            clock=time.monotonic,
             metrics=Metrics(),
         )
         try:
