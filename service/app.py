@@ -136,7 +136,7 @@ async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Respond
     try:
         yield Responder(
             settings=settings,
-            links=ClickLinks.of(settings),
+            links=ClickLinks.from_settings(settings),
             metrics=metrics,
             active=active,
             scoring=scoring,

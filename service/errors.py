@@ -18,6 +18,9 @@ from starlette.routing import Match
 MEDIA_TYPE: Final = "application/problem+json"
 MAX_ID_CHARACTERS: Final = 500  # characters of an id that came from outside and is shown again
 MAX_NAME_CHARACTERS: Final = 60  # characters of a name that came from outside and is shown again
+NO_JSON: Final = "is not JSON"
+TOO_DEEP: Final = "is nested too deeply"
+WITHOUT_BODY: Final = frozenset({"GET", "HEAD"})
 TRAIN_COMMAND: Final = "python -m training train --purchases PATH --registry DIR"
 
 
@@ -170,6 +173,7 @@ class ProblemBody(BaseModel):
 def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(StarletteHTTPException, _handle)
     app.add_exception_handler(RequestValidationError, _handle)
+    app.add_exception_handler(RecursionError, _handle)
 
 
 async def _handle(request: Request, error: Exception) -> Response:
@@ -184,7 +188,9 @@ def problem_of(request: Request, error: Exception) -> Problem:
         return _invalid(error.errors(), _options_of(request))
     if isinstance(error, StarletteHTTPException):
         return _of_framework(request, error)
-    return InternalError()
+    if isinstance(error, RecursionError) and request.method not in WITHOUT_BODY:
+        return _invalid_body(TOO_DEEP)  # just within the parser's limit, and repr() goes deeper
+    raise error
 
 
 def _of_framework(request: Request, error: StarletteHTTPException) -> Problem:
@@ -193,9 +199,13 @@ def _of_framework(request: Request, error: StarletteHTTPException) -> Problem:
     if error.status_code == 405:
         allowed = {"Allow": ", ".join(_methods(request))}
         return MethodNotAllowed("The Allow header names the methods it takes.", headers=allowed)
-    if error.status_code == 400:
-        return Invalid("body: is not JSON", errors=[{"field": "body", "problem": "is not JSON"}])
+    if error.status_code == 400:  # the parser could not read the body
+        return _invalid_body(TOO_DEEP if isinstance(error.__cause__, RecursionError) else NO_JSON)
     return InternalError()
+
+
+def _invalid_body(problem: str) -> Invalid:
+    return Invalid(f"body: {problem}", errors=[{"field": "body", "problem": problem}])
 
 
 def _methods(request: Request) -> list[str]:

@@ -15,7 +15,7 @@ from service.answering.query import RecommendationQuery
 from service.model.loaded_model import LoadedModel
 from service.schemas.parameters import Fields
 from service.signing import recommendation_ids
-from service.signing.click_links import ClickLinks
+from service.signing.click_links import ClickLinks, LinkedSlate
 
 NOBODY: Final = b'"customer_id":null'
 
@@ -116,16 +116,11 @@ class AnswerRenderer:
     def _link(self, recommendations: Sequence[dict[str, Any]], recommendation_id: str) -> None:
         """Gives the products, which may stand in units, the links of a mail."""
         campaign = self.question.options.campaign
+        slate = LinkedSlate(recommendation_id, campaign, self.ref, self.expires)
         for recommended in recommendations:
             for product in recommended.get("products", (recommended,)):
-                product["click_url"] = self.links.click_url(
-                    product["url"],
-                    product["id"],
-                    recommendation_id,
-                    campaign,
-                    self.ref,
-                    self.expires,
-                )
+                url, product_id = product["url"], product["id"]
+                product["click_url"] = self.links.click_url(url, product_id, slate)
 
 
 def content_of(slots: Sequence[Mapping[str, Any]]) -> list[str]:

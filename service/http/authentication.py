@@ -49,7 +49,7 @@ class Authentication:
             and hmac.compare_digest(hash_key(sent), self.first_key)
         ):
             return Caller("REGULARS_API_KEY", EVERY_SCOPE)
-        if customer_tokens.looks_like_one(sent):
+        if customer_tokens.is_token(sent):
             return await self._customer(sent)
         found = await self.keys.find(sent) if sent.startswith(PREFIX.encode()) else None
         if found is not None:

@@ -12,11 +12,10 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import InternalError, Invalid, Problem, TooLarge
+from service.errors import InternalError, Problem, TooLarge
 from service.http.authentication import Authentication
 from service.http.authorization import find_access
 from service.http.connection_balance import ConnectionBalance
-from service.http.json_depth import DEEPEST, is_too_deep
 from service.runtime.logs import format_location
 from service.runtime.metrics import Metrics
 from service.settings import Settings
@@ -79,7 +78,7 @@ class RequestMiddleware:
             await _pass(scope, headers)
             if _declared_bytes(headers) > self._limit_bytes:
                 return TooLarge(self._limit_bytes)
-            await self._app(scope, _watched(receive, self._limit_bytes), send)
+            await self._app(scope, _count_body(receive, self._limit_bytes), send)
         except Problem as problem:
             return problem
         except (
@@ -124,23 +123,17 @@ def _declared_bytes(headers: Headers) -> int:
     return int(declared) if declared.isdecimal() else 0
 
 
-def _watched(receive: Receive, limit_bytes: int) -> Receive:
-    """A body is counted as it comes, and looked at when it is whole. Raises TooLarge and Invalid."""
-    parts: list[bytes] = []
-    seen = 0
+def _count_body(receive: Receive, limit_bytes: int) -> Receive:
+    """Return a `receive` that counts a body as it comes. It raises TooLarge."""
+    received_bytes = 0
 
-    async def watched() -> Message:
-        nonlocal seen
+    async def counted() -> Message:
+        nonlocal received_bytes
         message = await receive()
-        if message["type"] != "http.request":
-            return message
-        parts.append(message.get("body", b""))
-        seen += len(parts[-1])
-        if seen > limit_bytes:
-            raise TooLarge(limit_bytes)
-        if not message.get("more_body", False) and is_too_deep(b"".join(parts)):
-            problem = f"is nested deeper than {DEEPEST} lists and objects"
-            raise Invalid(f"body: {problem}", errors=[{"field": "body", "problem": problem}])
+        if message["type"] == "http.request":
+            received_bytes += len(message.get("body", b""))
+            if received_bytes > limit_bytes:
+                raise TooLarge(limit_bytes)
         return message
 
-    return watched
+    return counted

@@ -1,35 +1,38 @@
-"""What an answer is signed with, and where its links lead.
+"""Links of mails: signed addresses that count a click and lead to the product.
 
-The token of `/r/` is base64url of 16 bytes HMAC-SHA256 and what they sign: when it ends, the name of the slate's
-record, the recommendation id, the product and its address. Nothing in it names the customer.
+The token of `/r/` holds when the link ends, the name of the slate's record, the recommendation id, the product and its
+address. It does not name the customer.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 from dataclasses import dataclass
-from functools import cached_property
 from struct import Struct
 from typing import Final, Self
 
 from models.data.urls import is_absolute, tagged
 from service.settings import Settings
-from service.signing import recommendation_ids
+from service.signing import recommendation_ids, signature
+from service.signing.signature import Purpose
 
-PURPOSE: Final = (
-    b"regulars click links"  # nothing else that is signed with the secret can be a click
-)
-SIGNATURE: Final = 16  # bytes of the HMAC that are kept
-HEAD: Final = Struct(
-    ">IBH"
-)  # seconds since 1970, bytes of the record's name, bytes of the recommendation id
+PURPOSE: Final = Purpose(b"regulars click links", 16)
+# Seconds since 1970, bytes of the record's name, bytes of the recommendation id.
+HEAD: Final = Struct(">IBH")
+
+
+@dataclass(frozen=True)
+class LinkedSlate:
+    """A slate whose products a mail links to."""
+
+    recommendation_id: str
+    campaign: str | None
+    ref: bytes = b""  # names the record of the slate in the store
+    expires: int = 0  # when its links end, seconds since 1970; 0: the slate is kept nowhere
 
 
 @dataclass(frozen=True)
 class Click:
-    """What a link in a mail says."""
+    """The content of a link in a mail."""
 
     url: str  # of the product
     product_id: str
@@ -40,86 +43,67 @@ class Click:
 
 @dataclass(frozen=True)
 class ClickLinks:
+    """Make and read the links of mails.
+
+    `shop_url`: relative addresses in the catalogue are joined to it, and every click may end there. `public_url`: where
+    mails reach this service; without it links lead straight to the shop and are not counted.
+    """
+
     secret: bytes
-    shop_url: str | None = (
-        None  # what relative addresses in the catalogue are joined to, and where every click may end
-    )
-    public_url: str | None = (
-        None  # where mails reach this service; None: links lead to the shop and are not counted
-    )
+    shop_url: str | None = None
+    public_url: str | None = None
     utm_source: str = "regulars"
 
     @classmethod
-    def of(cls, settings: Settings) -> Self:
+    def from_settings(cls, settings: Settings) -> Self:
+        """Return the links that the settings of a service ask for."""
         return cls(
-            settings.signing_secret(), settings.shop_url, settings.public_url, settings.utm_source
+            settings.signing_secret(),
+            settings.shop_url,
+            settings.public_url,
+            settings.utm_source,
         )
 
-    def click_url(
-        self,
-        url: str | None,
-        product_id: str,
-        recommendation_id: str,
-        campaign: str | None,
-        ref: bytes = b"",
-        expires: int = 0,
-    ) -> str | None:
-        """Where a product of a mail leads; None where its address is none that a mail can lead to.
+    def click_url(self, url: str | None, product_id: str, slate: LinkedSlate) -> str | None:
+        """Return where a product of a mail leads, None if a mail cannot lead to its address.
 
-        Signed and counted where `public_url` is set and the slate is kept until `expires`, else straight to the shop.
+        The link is signed and counted if `public_url` is set and the slate is kept until `expires`. Otherwise it leads
+        straight to the shop.
         """
         if url is None or not is_absolute(url):
             return None
-        if self.public_url is None or expires == 0:
-            return tagged(url, self.utm_source, campaign, product_id)
-        return f"{self.public_url}/r/{self.sign(Click(url, product_id, recommendation_id, expires, ref))}"
+        if self.public_url is None or slate.expires == 0:
+            return tagged(url, self.utm_source, slate.campaign, product_id)
+        click = Click(url, product_id, slate.recommendation_id, slate.expires, slate.ref)
+        return f"{self.public_url}/r/{self.sign(click)}"
 
     def sign(self, click: Click) -> str:
-        slate = _bytes(click.recommendation_id)
-        head = HEAD.pack(click.expires, len(click.ref), len(slate))
-        payload = b"".join((head, click.ref, slate, f"{click.url}\n{click.product_id}".encode()))
-        return _text(self._signature(payload) + payload)
+        """Return the token of a link."""
+        recommendation_id = signature.decode(click.recommendation_id)
+        head = HEAD.pack(click.expires, len(click.ref), len(recommendation_id))
+        product = f"{click.url}\n{click.product_id}".encode()
+        payload = b"".join((head, click.ref, recommendation_id, product))
+        return signature.sign(self.secret, PURPOSE, payload)
 
     def read(self, token: str, now: int) -> Click | None:
-        """What a token says, None unless it was signed here and has not ended at `now`, seconds since 1970."""
-        try:
-            signed = _bytes(token)
-        except ValueError:
+        """Return what a token says, None unless it was signed here and ends after `now`.
+
+        `now`: seconds since 1970.
+        """
+        payload = signature.verify(self.secret, PURPOSE, token)
+        if payload is None or self.public_url is None:
             return None
-        payload = signed[SIGNATURE:]
-        genuine = hmac.compare_digest(signed[:SIGNATURE], self._signature(payload))
-        if (
-            not genuine or self.public_url is None or _text(signed) != token
-        ):  # the same bytes in another spelling
-            return None
-        expires, named, slate = HEAD.unpack_from(payload)
-        texts = payload[HEAD.size :]
+        expires, ref_bytes, id_bytes = HEAD.unpack_from(payload)
         if now >= expires:
             return None
-        url, _, product_id = texts[named + slate :].decode().partition("\n")
-        return Click(url, product_id, _text(texts[named : named + slate]), expires, texts[:named])
+        ref_end = HEAD.size + ref_bytes
+        id_end = ref_end + id_bytes
+        url, _, product_id = payload[id_end:].decode().partition("\n")
+        recommendation_id = signature.encode(payload[ref_end:id_end])
+        return Click(url, product_id, recommendation_id, expires, payload[HEAD.size : ref_end])
 
     def target(self, click: Click) -> str:
-        """Where a click leads: the product's page, told where it comes from."""
+        """Return the address of the product's page, with the slate's campaign as a parameter."""
         slate = recommendation_ids.read(self.secret, click.recommendation_id)
-        return tagged(
-            click.url, self.utm_source, slate.campaign if slate else None, click.product_id
-        )
-
-    @cached_property
-    def _keyed(self) -> hmac.HMAC:
-        return hmac.new(hmac.digest(self.secret, PURPOSE, hashlib.sha256), digestmod=hashlib.sha256)
-
-    def _signature(self, payload: bytes) -> bytes:
-        signing = self._keyed.copy()  # half the time of a new one
-        signing.update(payload)
-        return signing.digest()[:SIGNATURE]
-
-
-def _text(content: bytes) -> str:
-    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
-
-
-def _bytes(text: str) -> bytes:
-    """Raises ValueError."""
-    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        campaign = slate.campaign if slate else None
+        return tagged(click.url, self.utm_source, campaign, click.product_id)

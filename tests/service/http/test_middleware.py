@@ -1,10 +1,12 @@
 """Nobody without the key, nothing too large, and no word about what broke."""
 
+import json
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from httpx2 import Response
 from starlette.testclient import TestClient
 
 from models.recommender import Recommender
@@ -75,21 +77,75 @@ def test_a_body_that_does_not_say_how_large_it_is_is_counted(client: TestClient)
     assert answered.status_code == 413
 
 
-@pytest.mark.parametrize(
-    "method_path", ["POST /v1/recommendations", "POST /v1/events", "PUT /v1/products"]
-)
-@pytest.mark.parametrize(
-    "deep", [b"[" * 21 + b"]" * 21, b'{"a":' * 100_000 + b"1" + b"}" * 100_000, b"[" * 900_000]
-)
-def test_a_body_that_is_nested_too_deep_is_not_parsed(
-    client: TestClient, method_path: str, deep: bytes
-) -> None:
+UNENDING = [b'{"a":' * 100_000 + b"1" + b"}" * 100_000, b"[" * 900_000]
+BODIES = [
+    "POST /v1/recommendations",
+    "POST /v1/recommendations/batch",
+    "POST /v1/events",
+    "PUT /v1/products",
+    "PUT /v1/rules/deep",
+]
+
+
+def send(client: TestClient, method_path: str, body: bytes) -> Response:
     method, path = method_path.split()
-    answered = client.request(
-        method, path, content=deep, headers={"content-type": "application/json"}
+    headers = {"content-type": "application/json", "accept": "application/x-ndjson"}
+    return client.request(method, path, content=body, headers=headers)
+
+
+@pytest.mark.parametrize("method_path", BODIES)
+@pytest.mark.parametrize("body", UNENDING, ids=["objects", "lists without an end"])
+def test_a_body_that_is_nested_deeper_than_the_parser_goes_is_refused(
+    client: TestClient, method_path: str, body: bytes
+) -> None:
+    answered = send(client, method_path, body)
+    assert (answered.status_code, answered.headers["content-type"]) == (
+        422,
+        "application/problem+json",
     )
-    assert (answered.status_code, answered.json()["errors"][0]["field"]) == (422, "body")
-    assert "nested deeper than 20" in answered.json()["detail"]
+    assert answered.json()["detail"] == "body: is nested too deeply"
+    assert answered.json()["errors"] == [{"field": "body", "problem": "is nested too deeply"}]
+
+
+# Around the limit of the parser, where what is said about a value goes deeper than the value.
+DEPTHS = [21, 254, 255, *range(900, 1001), 1490, 9990]
+
+
+@pytest.mark.parametrize(
+    ("method_path", "before", "after"),
+    [
+        ("POST /v1/recommendations", b'{"fields":', b"}"),
+        ("POST /v1/recommendations/batch", b'{"recipients":[{"customer_id":"a"}],"repeat":', b"}"),
+        ("PUT /v1/products", b'{"products":[{"product_id":"a","attributes":{"a":', b"}}]}"),
+        ("PUT /v1/rules/deep", b'{"kind":"boost","strength":2,"which":', b"}"),
+        ("PUT /v1/rules/deep", b'{"kind":', b"}"),
+    ],
+)
+@pytest.mark.parametrize("brackets", [(b"[", b"]"), (b'{"a":', b"}")], ids=["lists", "objects"])
+def test_a_value_of_any_depth_is_refused_and_breaks_nothing(
+    client: TestClient,
+    method_path: str,
+    before: bytes,
+    after: bytes,
+    brackets: tuple[bytes, bytes],
+) -> None:
+    opening, closing = brackets
+    for depth in DEPTHS:
+        body = before + opening * depth + b"1" + closing * depth + after
+        assert send(client, method_path, body).status_code == 422, depth
+
+
+@pytest.mark.parametrize("depth", [21, 900])
+def test_a_recipient_or_an_event_that_is_nested_deeply_costs_no_other(
+    client: TestClient, depth: int
+) -> None:
+    deep = b"[" * depth + b"]" * depth
+    batch = b'{"recipients":[{"customer_id":"c00"},' + deep + b"]}"
+    slate, problem = send(client, "POST /v1/recommendations/batch", batch).text.splitlines()
+    assert json.loads(slate)["customer_id"] == "c00"
+    assert json.loads(problem)["problem"]["status"] == 422
+    told = send(client, "POST /v1/events", b'{"events":[' + deep + b"]}")
+    assert (told.status_code, told.json()["rejected"][0]["index"]) == (202, 0)
 
 
 class BrokenRecommender(Recommender):

@@ -60,12 +60,50 @@ def test_the_example_of_rfc_7515_is_signed_as_there() -> None:
         ({"sub": "", "exp": NOW + 1}, "names neither"),
         ({"sub": 7, "exp": NOW + 1}, "names neither"),
         ({"sub": "a" * 501, "exp": NOW + 1}, "names neither"),
-        (["sub"], "no 'exp'"),
+        ({"sub": "half a pair: \ud800", "exp": NOW + 1}, "names neither"),
+        (["sub"], "cannot be read"),
     ],
 )
 def test_a_token_that_says_too_little_or_too_much_opens_nothing(claims: Any, why: str) -> None:
     with pytest.raises(TokenError, match=why):
         read(SECRET, made(claims), NOW)
+
+
+@pytest.mark.parametrize("audience", ["another", ["another", "regulars"], "regulars"])
+def test_a_token_that_was_made_for_a_named_service_opens_nothing(audience: Any) -> None:
+    with pytest.raises(TokenError, match="has an 'aud'"):
+        read(SECRET, made({"sub": "anna", "exp": NOW + 60, "aud": audience}), NOW)
+
+
+@pytest.mark.parametrize("audience", ["", [], None])
+def test_an_audience_that_names_no_service_refuses_nobody(audience: Any) -> None:
+    token = made({"sub": "anna", "sid": "visit-1", "exp": NOW + 60, "aud": audience})
+    assert read(SECRET, token, NOW) == ANNA
+
+
+def test_claims_that_say_nothing_about_the_customer_are_not_read() -> None:
+    claims = {"iss": 7, "iat": NOW + 10**6, "nbf": NOW + 10**6, "jti": 7}
+    token = made({"sub": "anna", "sid": "visit-1", "exp": NOW + 60, **claims})
+    assert read(SECRET, token, NOW) == ANNA
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [b"s", b"s" * 64, b"s" * 65, b'{"kty": "oct"}', b"-----BEGIN KEY-----\n-----END KEY-----"],
+)
+def test_any_text_can_be_the_secret(secret: bytes) -> None:
+    assert read(secret, sign(secret, ANNA).encode(), NOW) == ANNA
+    claims = {"sub": "anna", "sid": "visit-1", "exp": NOW + 60}
+    assert read(secret, made(claims, secret=secret), NOW) == ANNA
+
+
+def test_a_token_that_the_old_service_made_is_read_after_an_upgrade() -> None:
+    text = (
+        b"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbm5hIiwic2lkIjoidmlzaXQtMSIsImV4cCI6MTgw"
+        b"MDAwMDA2MH0.fmyM_0rX0jbw_RYY9kI1mEuRe5cWRvVV6XYkU84ySAA"
+    )
+    assert read(SECRET, text, NOW) == ANNA
+    assert sign(SECRET, ANNA).encode() == text
 
 
 @pytest.mark.parametrize("algorithm", ["none", "HS512", "RS256", None])
@@ -74,8 +112,12 @@ def test_a_token_cannot_choose_how_it_is_checked(algorithm: str | None) -> None:
         read(SECRET, made({"sub": "anna", "exp": NOW + 1}, {"alg": algorithm}), NOW)
 
 
+DEEP = base64.urlsafe_b64encode(b"[" * 30_000) + b".e30.e30"
+
+
 @pytest.mark.parametrize(
-    "sent", [b"", b"..", b"a.b.c", b"\xff.\xff.\xff", b"e30.e30.", made({}, secret=b"another")]
+    "sent",
+    [b"", b"..", b"a.b.c", b"\xff.\xff.\xff", b"e30.e30.", made({}, secret=b"another"), DEEP],
 )
 def test_what_this_shop_did_not_sign_is_not_read(sent: bytes) -> None:
     with pytest.raises(TokenError):

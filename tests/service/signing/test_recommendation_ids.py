@@ -1,5 +1,7 @@
 """A recommendation id says what the slate was, and cannot be made up."""
 
+from dataclasses import replace
+
 import pytest
 
 from service.signing.recommendation_ids import RecommendationId, digest_slate, read, sign
@@ -13,6 +15,21 @@ TOKEN = RecommendationId(
 @pytest.mark.parametrize("token", [TOKEN, RecommendationId("v", None, None, digest_slate([]))])
 def test_what_was_signed_is_read_again(token: RecommendationId) -> None:
     assert read(SECRET, sign(SECRET, token)) == token
+
+
+def test_an_id_in_a_mail_that_was_sent_long_ago_is_read() -> None:
+    text = (
+        "17t_VHTAwBATGCx9EqrjfkNm_R9bIjIwMjYwMTAxVDAwMDAwMFotYWJjIiwi"
+        "ZW1haWwiLCJzcHJpbmcgXHUwMDAwIHNhbGUvw7wiXQ"
+    )
+    slate = replace(TOKEN, content=digest_slate(["bread"]))
+    assert read(SECRET, text) == slate
+    assert sign(SECRET, slate) == text
+
+
+def test_an_id_that_says_little_is_signed_as_ever() -> None:
+    slate = RecommendationId("v", None, None, digest_slate([]))
+    assert sign(SECRET, slate) == "lie5kJeKkiyBvMOucYV1diV0ZcdbInYiLG51bGwsbnVsbF0"
 
 
 def test_the_same_slate_has_the_same_id() -> None:
