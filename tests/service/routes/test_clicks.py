@@ -211,7 +211,10 @@ def test_while_the_store_is_busy_every_click_leads_on_at_once_and_none_is_forgot
 ) -> None:
     """More of them than may wait for the store: the rest is counted as lost."""
     with TestClient(create(settings(shop, tmp_path))) as client:
-        urls = [f"/r/{good(client, product_id=str(number))}" for number in range(WAITING + 50)]
+        urls = [
+            f"/r/{good(client, product_id=str(number))}"
+            for number in range(WAITING + TOGETHER + 50)
+        ]
         busy = sqlite3.connect(tmp_path / "store.db", isolation_level=None)
         busy.execute("BEGIN IMMEDIATE")
         for url in urls:
