@@ -17,11 +17,11 @@ import numpy as np
 
 from benchmarks.service import with_one_blas_thread
 from models.artifact.registry import Registry
+from models.assembly.assemble import slots_of_each
 from models.data.customers import PERSONALIZE_EMAIL
 from models.model import LearnedRanker
-from models.recommender import Recommender
+from models.recommender import CustomerRequest, Recommender
 from models.slate import SlateRequest
-from models.updates.customer import NO_UPDATE
 from training.export.slates import PART
 from training.parallel import cores
 
@@ -59,16 +59,17 @@ def step_by_step(recommender: Recommender, customers: Sequence[str]) -> None:
     for customer in customers:
         user = recommender.model.customers.ids.find(customer)
         request = recommender.at_home(user, REQUEST)
-        if not len(recommender.events(user, request)):
+        if not len(recommender.find_events(user, request)):
             continue
         moments = [time.perf_counter()]
-        case = recommender.case(user, request)
+        case = recommender.build_context(user, request)
         moments.append(time.perf_counter())
-        removed = recommender.removed(case, request)
+        removed = recommender.find_removed(case, request)
         moments.append(time.perf_counter())
-        ranked = recommender.ranked(case, removed, request)
+        ranked = recommender.rank(case, removed, request)
         moments.append(time.perf_counter())
-        recommender.slots_each([ranked.at(recommender.shown(case, request, ranked))], [case])
+        chosen = ranked.at(recommender.arrange(case, request, ranked))
+        slots_of_each([chosen], [case], recommender.model, recommender.ranker, recommender.settings)
         moments.append(time.perf_counter())
         taken.append(np.diff(moments) * 1000)
     for name, times in zip(STEPS, np.transpose(taken), strict=True):
@@ -78,12 +79,11 @@ def step_by_step(recommender: Recommender, customers: Sequence[str]) -> None:
 def asked(registry: Path, ranker: bool, customers: Sequence[str]) -> tuple[float, float]:
     """Seconds that slates for these customers take: on the clock, and of a processor."""
     recommender = loaded(registry, ranker=ranker)
-    recommender.recommend_all([(customer, REQUEST, NO_UPDATE) for customer in customers[:WARMING]])
+    requests = [CustomerRequest(customer, REQUEST) for customer in customers]
+    recommender.recommend_each(requests[:WARMING])
     started, worked = time.perf_counter(), time.process_time()
-    for start in range(0, len(customers), PART):
-        recommender.recommend_all(
-            [(customer, REQUEST, NO_UPDATE) for customer in customers[start : start + PART]]
-        )
+    for start in range(0, len(requests), PART):
+        recommender.recommend_each(requests[start : start + PART])
     return time.perf_counter() - started, time.process_time() - worked
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.data.catalogue import Catalogue
 from models.recommender import Recommender
-from models.rules.shop_rules import RuleKind, ShopRule, active
+from models.rules.shop_rules import RuleKind, ShopRule, active_rules
 from models.slate import Slate, SlateRequest
 
 MOVING = (RuleKind.BOOST, RuleKind.BURY, RuleKind.PIN)
@@ -45,7 +45,7 @@ def preview(
     is in (Recommender.at_home), as the rules of one market are told from it.
     """
     as_of = recommender.manifest.data_as_of if request.as_of is None else request.as_of
-    rules = active(request.rules, request.placement, request.filters.market, as_of)
+    rules = active_rules(request.rules, request.placement, request.filters.market, as_of)
     plain = answer(replace(request, rules=()))
     for_sale = recommender.catalogue.sellable(as_of, request.filters.market)
     effects = tuple(

@@ -1,400 +1,350 @@
-"""The one path to a slate: candidates, features, ranking, rules, fill. Service, evaluation and export all take it."""
+"""The one path to a slate: candidates, features, ranking, rules, fill.
+
+Service, evaluation and export all take it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Self
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.artifact import files
 from models.artifact.files import Manifest
-from models.assembly import reasons
 from models.assembly.assemble import RankedCandidates, rank_each, slots_of_each
-from models.assembly.bestsellers import Bestsellers
-from models.assembly.diversity import arrange
-from models.assembly.popular import SalesTrends
+from models.assembly.diversity import SlateLimits, arrange
+from models.assembly.draft import SlateDraft
+from models.assembly.popular import Bestsellers, SalesTrends
+from models.assembly.similar import add_similar, remove_other_categories
 from models.bundles import bundles
 from models.bundles.basket_ranker import BasketRanker
 from models.data.catalogue import Catalogue
 from models.data.events import DAY, Events
 from models.data.history import before
 from models.model import Model
-from models.ranking.candidates import proposals
 from models.ranking.context import CONTEXTS_AT_ONCE, ContextInputs, RankingContext, build_contexts
 from models.ranking.product_trends import recent_arrivals
 from models.ranking.ranker import Ranker
-from models.rules import eligibility
-from models.rules.eligibility import ExclusionRule, Removed
-from models.rules.filters import Filters
-from models.rules.rule_effects import CapCounter, RuleEffects, closed, rule_effects_of, seated
-from models.rules.shop_rules import ShopRule, active
+from models.rules.eligibility import (
+    Removed,
+    find_allowed,
+    remove_bought,
+    remove_filtered,
+    remove_named,
+)
+from models.rules.rule_effects import RuleEffects, build_rule_effects, remove_unavailable
+from models.rules.shop_rules import active_rules
 from models.settings import ModelSettings, settings_of
 from models.slate import (
     Bundle,
     FallbackReason,
     Slate,
     SlateRequest,
-    Slot,
     Source,
     Strategy,
-    why_less,
+    fallback_reason_of,
 )
 from models.updates.customer import NO_UPDATE, CustomerUpdate, allows, updated_history
 
-NOBODY = -1
-PLAIN = SlateRequest()
+NOBODY: Final = -1  # the user index of a customer the model does not know
+PLAIN_REQUEST: Final = SlateRequest()
+
+
+class CustomerRequest(NamedTuple):
+    """One request for many: whose slate, which slate, and what happened since training."""
+
+    customer_id: str | None
+    request: SlateRequest
+    update: CustomerUpdate = NO_UPDATE
+
+
+class PersonalRequest(NamedTuple):
+    """A request of a customer or session about whom something may be used."""
+
+    inputs: ContextInputs
+    request: SlateRequest
+    strategy: Strategy
 
 
 class Recommender:
-    """One loaded model. Immutable and safe to share between threads; what it caches is bounded."""
+    """A loaded model that answers requests. Threads may share it; what it caches is bounded."""
 
     def __init__(
         self,
         manifest: Manifest,
         model: Model,
         settings: ModelSettings,
-        selling: SalesTrends | None = None,
+        sales_trends: SalesTrends | None = None,
     ) -> None:
         self.manifest = manifest
         self.model = model
         self.settings = settings
         self.ranker = Ranker(settings.blend, model.lesson)
         self.baskets = BasketRanker(model, settings.bundles)
-        self.selling = selling or SalesTrends(model, settings)
-        self.newcomers = lru_cache(maxsize=16)(
+        self.sales_trends = sales_trends or SalesTrends(model, settings)
+        # A cache of its own methods would keep it in memory until Python looks for cycles
+        self._arrivals = lru_cache(maxsize=16)(
             partial(recent_arrivals, model.sales, model.catalogue, settings)
         )
-        self.shelves = lru_cache(maxsize=16)(partial(rule_effects_of, catalogue=self.catalogue))
-        self.closed = lru_cache(maxsize=16)(partial(closed, self.catalogue))
-        self.by_sales = lru_cache(maxsize=32)(partial(_by_sales, self.selling))
+        self._effects = lru_cache(maxsize=16)(
+            partial(build_rule_effects, catalogue=model.catalogue)
+        )
+        self._unavailable = lru_cache(maxsize=16)(partial(remove_unavailable, model.catalogue))
+        self._ordered_bestsellers = lru_cache(maxsize=32)(partial(_bestsellers, self.sales_trends))
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        """Map an artifact. Checks manifest, sizes and headers; raises ArtifactError naming the file."""
+        """Map an artifact. Check manifest, sizes and headers; raise ArtifactError with the file."""
         manifest, model = files.load_artifact(directory, Model)
         return cls(manifest, model, settings_of(manifest.config, directory))
 
     def with_model(self, model: Model) -> Self:
-        """The same with other products or sales; what they do not change is not counted again."""
-        return type(self)(self.manifest, model, self.settings, self.selling.of(model))
+        """Return a recommender with other products or sales; unchanged trends are kept."""
+        return type(self)(self.manifest, model, self.settings, self.sales_trends.following(model))
 
     @property
     def catalogue(self) -> Catalogue:
         return self.model.catalogue
 
+    def moment_of(self, request: SlateRequest) -> int:
+        """Return the moment that a slate is made for, in seconds since 1970."""
+        return self.manifest.data_as_of if request.as_of is None else request.as_of
+
+    def at_home(self, user: int, request: SlateRequest) -> SlateRequest:
+        """Return the request in the customer's own market where it names none."""
+        customers = self.model.customers
+        if user == NOBODY or request.filters.market is not None or customers.market[user] < 0:
+            return request
+        market = customers.market_names[int(customers.market[user])]
+        return replace(request, filters=replace(request.filters, market=market))
+
+    def find_events(
+        self, user: int, request: SlateRequest, update: CustomerUpdate = NO_UPDATE
+    ) -> Events:
+        """Return what is known of a user before the moment of a request, with an update."""
+        histories = self.model.histories
+        history = histories.none() if user == NOBODY else histories.of(user)
+        if update is not NO_UPDATE:
+            history = updated_history(history, update)
+        return before(history, self.moment_of(request))
+
+    def find_arrivals(self, as_of: int) -> NDArray[np.int64]:
+        """Return items that came on sale lately by then and are not learned about yet."""
+        new = self._arrivals(self.sales_until(as_of))
+        return new[self.catalogue.available_from[new] <= as_of]
+
+    def rule_effects(self, request: SlateRequest) -> RuleEffects:
+        """Return what the shop's rules that hold for a slate do to every product."""
+        moment, market = self.moment_of(request), request.filters.market
+        return self._effects(active_rules(request.rules, request.placement, market, moment))
+
+    def find_filtered(self, request: SlateRequest) -> Removed:
+        """Find what the catalogue, the shop's rules and the filters of a request keep out."""
+        effects = self.rule_effects(request)
+        unavailable = self._unavailable(self.moment_of(request), request.filters.market, effects)
+        return remove_filtered(unavailable, self.catalogue, request.filters)
+
+    def find_removed(self, context: RankingContext, request: SlateRequest) -> Removed:
+        """Find what keeps products out of this customer's slate, the first rule for each."""
+        return remove_bought(
+            self._removed_for_all(request),
+            context.pairs,
+            context.clocks,
+            self.model.repeats,
+            request.repeat,
+            self.settings.repeats,
+        )
+
+    def _removed_for_all(self, request: SlateRequest) -> Removed:
+        return remove_named(self.find_filtered(request), request.named_items)
+
     def recommend(
-        self, customer_id: str | None, request: SlateRequest, since: CustomerUpdate = NO_UPDATE
+        self, customer_id: str | None, request: SlateRequest, update: CustomerUpdate = NO_UPDATE
     ) -> Slate:
-        """A slate for a customer, a session, or both. Whoever they are, there is an answer."""
-        return self.recommend_all([(customer_id, request, since)])[0]
+        """Return a slate for a customer, a session, or both. There is one for whoever they are."""
+        return self.recommend_each([CustomerRequest(customer_id, request, update)])[0]
 
-    def recommend_all(
-        self, asked: Sequence[tuple[str | None, SlateRequest, CustomerUpdate]]
-    ) -> list[Slate]:
-        """The same for many, of whom some are looked at together, which takes less time."""
-        parts = (
-            asked[start : start + CONTEXTS_AT_ONCE]
-            for start in range(0, len(asked), CONTEXTS_AT_ONCE)
-        )
-        return [slate for part in parts for slate in self._recommended(part)]
+    def recommend_each(self, requests: Sequence[CustomerRequest]) -> list[Slate]:
+        """Return a slate for each request; those computed together take less time."""
+        slates: list[Slate] = []
+        for start in range(0, len(requests), CONTEXTS_AT_ONCE):
+            slates += self._recommend_together(requests[start : start + CONTEXTS_AT_ONCE])
+        return slates
 
-    def _recommended(
-        self, asked: Sequence[tuple[str | None, SlateRequest, CustomerUpdate]]
-    ) -> Iterator[Slate]:
-        told = [self._told(*one) for one in asked]
-        personal = [one for one in told if not isinstance(one, Slate)]
-        cases = build_contexts([one[0] for one in personal], self.model, self.settings)
+    def _recommend_together(self, requests: Sequence[CustomerRequest]) -> list[Slate]:
+        prepared = [self._prepare(*request) for request in requests]
+        personal = [one for one in prepared if isinstance(one, PersonalRequest)]
+        contexts = build_contexts([one.inputs for one in personal], self.model, self.settings)
         slates = iter(
-            self._slates(cases, [one[1] for one in personal], [one[2] for one in personal])
+            self._build_slates(
+                contexts,
+                [one.request for one in personal],
+                [one.strategy for one in personal],
+            )
         )
-        return (one if isinstance(one, Slate) else next(slates) for one in told)
+        return [one if isinstance(one, Slate) else next(slates) for one in prepared]
 
-    def _told(
-        self, customer_id: str | None, request: SlateRequest, since: CustomerUpdate
-    ) -> Slate | tuple[ContextInputs, SlateRequest, Strategy]:
-        """The slate of who may not or cannot be told from others; of anyone else what theirs is made from."""
-        user = (
-            NOBODY
-            if customer_id is None or since.forgotten
-            else self.model.customers.ids.find(customer_id)
-        )
+    def _prepare(
+        self, customer_id: str | None, request: SlateRequest, update: CustomerUpdate
+    ) -> Slate | PersonalRequest:
+        """Return a popular slate where nothing may be used or is known, else what to rank by."""
+        user = NOBODY
+        if customer_id is not None and not update.forgotten:
+            user = self.model.customers.ids.find(customer_id)
         request = self.at_home(user, request)
         if customer_id is not None and not allows(
-            self.model.customers, user, request.purpose, since
+            self.model.customers, user, request.purpose, update
         ):
             slate = self.popular(request)
-            return replace(
-                slate, strategy=Strategy.NOT_PERSONALIZED, fallback_reason=FallbackReason.NO_CONSENT
-            )
-        events = self.events(user, request, since)
+            reason = FallbackReason.NO_CONSENT
+            return replace(slate, strategy=Strategy.NOT_PERSONALIZED, fallback_reason=reason)
+        events = self.find_events(user, request, update)
         if len(events) == 0 and not request.recent and not request.basket:
-            stranger = user == NOBODY and customer_id is not None
-            reason = FallbackReason.UNKNOWN_CUSTOMER if stranger else FallbackReason.NO_HISTORY
+            unknown = user == NOBODY and customer_id is not None
+            reason = FallbackReason.UNKNOWN_CUSTOMER if unknown else FallbackReason.NO_HISTORY
             return replace(self.popular(request), fallback_reason=reason)
-        strategy = (
-            Strategy.PERSONAL if customer_id is not None and len(events) else Strategy.SESSION
-        )
-        return self._asked(events, request), request, strategy
+        has_history = customer_id is not None and len(events)
+        strategy = Strategy.PERSONAL if has_history else Strategy.SESSION
+        return PersonalRequest(self._inputs(events, request), request, strategy)
 
-    def case(
-        self, user: int, request: SlateRequest, since: CustomerUpdate = NO_UPDATE
+    def build_context(
+        self, user: int, request: SlateRequest, update: CustomerUpdate = NO_UPDATE
     ) -> RankingContext:
-        """What a slate for this user would be made from; -1 is someone unknown."""
-        return build_contexts(
-            [self._asked(self.events(user, request, since), request)], self.model, self.settings
-        )[0]
+        """Return what a slate for a user is ranked by."""
+        inputs = self._inputs(self.find_events(user, request, update), request)
+        return build_contexts([inputs], self.model, self.settings)[0]
 
-    def slate(
-        self, case: RankingContext, request: SlateRequest, strategy: Strategy = Strategy.PERSONAL
-    ) -> Slate:
-        return self._slates([case], [request], [strategy])[0]
+    def _inputs(self, events: Events, request: SlateRequest) -> ContextInputs:
+        as_of = self.moment_of(request)
+        return ContextInputs(
+            events,
+            as_of,
+            lag_days=max(as_of - self.manifest.data_as_of, 0) / DAY,
+            demand=self.sales_trends.product_trends(
+                self.sales_until(as_of), self._market_code(request)
+            ),
+            arrivals=self.find_arrivals(as_of),
+            recent=request.recent,
+            basket=request.basket,
+        )
 
-    def _slates(
+    def rank(
+        self, context: RankingContext, removed: Removed, request: SlateRequest = PLAIN_REQUEST
+    ) -> RankedCandidates:
+        """Rank every candidate that the rules leave, best first; ties by item."""
+        return self._rank_each([context], [removed], [request], [self.rule_effects(request)])[0]
+
+    def _rank_each(
         self,
-        cases: Sequence[RankingContext],
+        contexts: Sequence[RankingContext],
+        removed: Sequence[Removed],
+        requests: Sequence[SlateRequest],
+        effects: Sequence[RuleEffects],
+    ) -> list[RankedCandidates]:
+        return rank_each(
+            contexts, removed, requests, effects, self.model, self.ranker, self.settings
+        )
+
+    def arrange(
+        self, context: RankingContext, request: SlateRequest, ranked: RankedCandidates
+    ) -> NDArray[np.int64]:
+        """Return which ranked candidates are shown, in their order: indices (at most n,)."""
+        caps = self.rule_effects(request).caps
+        limits = SlateLimits(request.n, request.placement, ranked.pins, caps)
+        return arrange(ranked.items, context, limits, self.model, self.settings)
+
+    def build_slate(self, context: RankingContext, request: SlateRequest) -> Slate:
+        """Return the personal slate of a context."""
+        return self._build_slates([context], [request], [Strategy.PERSONAL])[0]
+
+    def _build_slates(
+        self,
+        contexts: Sequence[RankingContext],
         requests: Sequence[SlateRequest],
         strategies: Sequence[Strategy],
     ) -> list[Slate]:
-        if not cases:
+        if not contexts:
             return []
-        removed = [
-            self.removed(case, request) for case, request in zip(cases, requests, strict=True)
-        ]
-        ranked = self.ranked_each(cases, removed, requests)
-        shown = [
-            one.at(self.shown(case, request, one))
-            for case, request, one in zip(cases, requests, ranked, strict=True)
-        ]
+        effects = [self.rule_effects(request) for request in requests]
+        removed, chosen = [], []
+        for context, request in zip(contexts, requests, strict=True):
+            removed.append(self.find_removed(context, request))
+        ranked_each = self._rank_each(contexts, removed, requests, effects)
+        for context, request, ranked in zip(contexts, requests, ranked_each, strict=True):
+            chosen.append(ranked.at(self.arrange(context, request, ranked)))
+        slots_each = slots_of_each(chosen, contexts, self.model, self.ranker, self.settings)
         slates = []
-        for slots, one, strategy, barred, request in zip(
-            self.slots_each(shown, cases), shown, strategies, removed, requests, strict=True
-        ):
-            rest = {slot.item: slot for slot in slots}
-            seats = {spot: rest.pop(item) for spot, item in one.pins.items()}
-            slates.append(self._completed(list(rest.values()), seats, strategy, barred, request))
+        for index, request in enumerate(requests):
+            rest = {slot.item: slot for slot in slots_each[index]}
+            pins = chosen[index].pins.items()
+            pinned = {position: rest.pop(item) for position, item in pins}
+            draft = SlateDraft(request, effects[index], removed[index], pinned, list(rest.values()))
+            slates.append(self._finish(draft, strategies[index]))
         return slates
 
-    def ranked(
-        self, case: RankingContext, removed: Removed, request: SlateRequest = PLAIN
-    ) -> RankedCandidates:
-        """Every candidate that the rules leave, best first; ties by item."""
-        return self.ranked_each([case], [removed], [request])[0]
-
-    def ranked_each(
-        self,
-        cases: Sequence[RankingContext],
-        removed: Sequence[Removed],
-        requests: Sequence[SlateRequest],
-    ) -> list[RankedCandidates]:
-        """The same for many customers."""
-        shelves = [self.shelf(request) for request in requests]
-        return rank_each(cases, removed, requests, shelves, self.model, self.ranker, self.settings)
-
-    def slots_each(
-        self, shown: Sequence[RankedCandidates], cases: Sequence[RankingContext]
-    ) -> list[tuple[Slot, ...]]:
-        """What is shown to many customers, in its order, each with its source and reason."""
-        return slots_of_each(shown, cases, self.model, self.ranker, self.settings)
-
-    def proposals(self, case: RankingContext, removed: Removed) -> dict[str, NDArray[np.int64]]:
-        """The candidates of each source that the rules leave."""
-        return proposals(case, self.model, eligibility.allowed(removed), self.settings)
-
-    def shown(
-        self, case: RankingContext, request: SlateRequest, ranked: RankedCandidates
-    ) -> NDArray[np.int64]:
-        """The places in `ranked` of what is shown, in its order."""
-        caps = self.shelf(request).caps
-        return arrange(
-            ranked.items,
-            request.n,
-            case,
-            self.model,
-            self.settings,
-            request.placement,
-            ranked.pins,
-            caps,
-        )
-
-    def removed(self, case: RankingContext, request: SlateRequest) -> Removed:
-        """Which products the rules keep out of this customer's slate, each with the rule."""
-        removed = self._shown_to_anyone(request)
-        repeats, settings = self.model.repeats, self.settings.repeats
-        return eligibility.bought(
-            removed, case.pairs, case.clocks, repeats, request.repeat, settings
-        )
-
     def popular(self, request: SlateRequest, window_days: int | None = None) -> Slate:
-        """What sold most in a window, in the market asked for first: the same for everyone."""
-        removed = self._shown_to_anyone(request)
+        """Return what sold most in a window, first in the request's market, for anyone."""
         days = window_days or self.settings.popular.window_days
-        sellers = self._sellers(request, days)
-        seats = self._seats(removed, request, sellers.lines)
-        rest = sellers.slots(
-            removed, self._room(request, seats.values()), request.n - len(seats), Source.POPULAR
-        )
-        return self._completed(rest, seats, Strategy.POPULAR, removed, request)
-
-    def popular_for(self, customer_id: str, request: SlateRequest) -> Slate:
-        """What is popular in the customer's own market: all that it takes to know is where they are."""
-        return self.popular(self.at_home(self.model.customers.ids.find(customer_id), request))
+        bestsellers = self._bestsellers(request, days)
+        removed = self._removed_for_all(request)
+        draft = SlateDraft.start(request, self.rule_effects(request), removed, bestsellers.lines)
+        draft.add_bestsellers(bestsellers, Source.POPULAR)
+        return self._finish(draft, Strategy.POPULAR)
 
     def similar(self, item: int, request: SlateRequest) -> Slate:
-        """Products that the same customers buy; filled with popular ones of its category."""
-        removed = eligibility.asked_about(self._filtered(request), np.array([item], np.int32))
-        scores, shelf = self.model.neighbours.similar(item), self.shelf(request)
-        seats = self._seats(removed, request, scores)
-        near = np.flatnonzero((scores > 0) & (removed == ExclusionRule.NONE))
-        near = near[
-            np.argsort(-(np.log(scores[near], dtype=np.float64) + shelf.odds[near]), kind="stable")
-        ]
-        found = self._room(request, seats.values()).first(near, request.n - len(seats))
-        why = reasons.similar_to(self.catalogue, item)
-        rest = [Slot(other, float(scores[other]), Source.NEIGHBOURS, why) for other in found]
-        if len(rest) + len(seats) < request.n and self.catalogue.category[item] >= 0:
-            elsewhere = self.catalogue.category != self.catalogue.category[item]
-            removed[elsewhere & (removed == ExclusionRule.NONE)] = ExclusionRule.OTHER_CATEGORY
-        return self._completed(rest, seats, Strategy.SIMILAR, removed, request)
+        """Return products that the same customers buy; filled with popular ones of its category."""
+        removed = remove_named(self.find_filtered(request), np.array([item], np.int32))
+        scores = self.model.neighbours.similar(item)
+        draft = SlateDraft.start(request, self.rule_effects(request), removed, scores)
+        add_similar(draft, self.catalogue, item, scores)
+        if draft.missing > 0:
+            remove_other_categories(removed, self.catalogue, item)
+        return self._finish(draft, Strategy.SIMILAR)
 
-    def bundles(
-        self,
-        item: int,
-        n: int,
-        filters: Filters,
-        as_of: int | None = None,
-        size: int = 2,
-        *,
-        placement: str | None = None,
-        rules: tuple[ShopRule, ...] = (),
-    ) -> tuple[Bundle, ...]:
-        """At most n units of `size` products around one product."""
-        request = SlateRequest(as_of=as_of, filters=filters, placement=placement, rules=rules)
-        return bundles.around(
-            self.baskets, item, self._filtered(request) == ExclusionRule.NONE, n, size
-        )
+    def bundles(self, item: int, request: SlateRequest, size: int = 2) -> tuple[Bundle, ...]:
+        """Return at most n units of `size` products around one product."""
+        allowed = find_allowed(self.find_filtered(request))
+        return bundles.around(self.baskets, item, allowed, request.n, size)
 
-    def complete(
-        self,
-        basket: Sequence[int],
-        n: int,
-        filters: Filters,
-        as_of: int | None = None,
-        *,
-        placement: str | None = None,
-        rules: tuple[ShopRule, ...] = (),
-    ) -> tuple[Bundle, ...]:
-        """At most n products that complete a basket, each a unit with the product of the basket it goes with."""
-        request = SlateRequest(as_of=as_of, filters=filters, placement=placement, rules=rules)
-        return bundles.complete(
-            self.baskets, sorted(set(basket)), self._filtered(request) == ExclusionRule.NONE, n
-        )
+    def complete(self, request: SlateRequest) -> tuple[Bundle, ...]:
+        """Return at most n units that complete the request's basket, each with a product of it."""
+        allowed = find_allowed(self.find_filtered(request))
+        basket = sorted(set(request.basket))
+        return bundles.complete(self.baskets, basket, allowed, request.n)
 
     def follow_up(self, order: Sequence[int], request: SlateRequest) -> Slate:
-        """What goes with an order that was made: nothing of it, nothing of a category that is not needed twice."""
-        allowed = self._filtered(request) == ExclusionRule.NONE
+        """Return what goes with an order and is not of a category that is not needed twice."""
+        allowed = find_allowed(self.find_filtered(request))
         slots = bundles.after(self.baskets, order, allowed, request.n, self.settings.repeats.rare)
-        return Slate(Strategy.BUNDLES, why_less(slots), slots)
+        return Slate(Strategy.BUNDLES, fallback_reason_of(slots), slots)
 
-    def shelf(self, request: SlateRequest) -> RuleEffects:
-        """What the rules of the shop that hold for a slate do to every product."""
-        return self.shelves(
-            active(request.rules, request.placement, request.filters.market, self._moment(request))
-        )
+    def _finish(self, draft: SlateDraft, strategy: Strategy) -> Slate:
+        """Fill what is missing with bestsellers, unless the request is strict."""
+        if draft.missing > 0 and not draft.request.strict:
+            days = self.settings.popular.window_days
+            draft.add_bestsellers(self._bestsellers(draft.request, days), Source.FILL)
+        return draft.finish(strategy)
 
-    def at_home(self, user: int, request: SlateRequest) -> SlateRequest:
-        """The request in the customer's own market where it names none."""
-        if (
-            user == NOBODY
-            or request.filters.market is not None
-            or self.model.customers.market[user] < 0
-        ):
-            return request
-        market = self.model.customers.market_names[int(self.model.customers.market[user])]
-        return replace(request, filters=replace(request.filters, market=market))
+    def _bestsellers(self, request: SlateRequest, days: int) -> Bestsellers:
+        until = self.sales_until(self.moment_of(request))
+        market, effects = self._market_code(request), self.rule_effects(request)
+        return self._ordered_bestsellers(until, days, market, effects)
 
-    def _moment(self, request: SlateRequest) -> int:
-        return self.manifest.data_as_of if request.as_of is None else request.as_of
+    def _market_code(self, request: SlateRequest) -> int:
+        return self.model.customers.market_names.find(request.filters.market or "")
 
-    def events(self, user: int, request: SlateRequest, since: CustomerUpdate = NO_UPDATE) -> Events:
-        histories = self.model.histories
-        learned = histories.none() if user == NOBODY else histories.of(user)
-        return before(
-            updated_history(learned, since) if since is not NO_UPDATE else learned,
-            self._moment(request),
-        )
-
-    def _asked(self, events: Events, request: SlateRequest) -> ContextInputs:
-        as_of = self._moment(request)
-        sold, market = (
-            self.sales_moment(as_of),
-            self.model.customers.market_names.find(request.filters.market or ""),
-        )
-        lag_days = max(as_of - self.manifest.data_as_of, 0) / DAY
-        demand, new = self.selling.demand(sold, market), self.arrivals(as_of)
-        return ContextInputs(events, as_of, lag_days, demand, new, request.recent, request.basket)
-
-    def _shown_to_anyone(self, request: SlateRequest) -> Removed:
-        return eligibility.asked_about(
-            self._filtered(request), np.array(request.recent + request.basket, np.int32)
-        )
-
-    def _filtered(self, request: SlateRequest) -> Removed:
-        closed = self.closed(self._moment(request), request.filters.market, self.shelf(request))
-        return eligibility.filtered(closed, self.catalogue, request.filters)
-
-    def _seats(
-        self, removed: Removed, request: SlateRequest, scores: NDArray[np.float32]
-    ) -> dict[int, Slot]:
-        """What the shop pins to a slate that is the same for everyone, by the spot from 0."""
-        return {
-            spot: Slot(item, float(scores[item]), Source.PINNED, reasons.CHOSEN_BY_SHOP)
-            for spot, item in self.shelf(request).seats(removed, request.n).items()
-        }
-
-    def _completed(
-        self,
-        rest: list[Slot],
-        seats: dict[int, Slot],
-        strategy: Strategy,
-        removed: Removed,
-        request: SlateRequest,
-    ) -> Slate:
-        """A slate with every product in its seat and, where it may be, filled."""
-        shown = [*rest, *seats.values()]
-        if len(shown) < request.n and not request.strict:
-            sellers = self._sellers(request, self.settings.popular.window_days)
-            rest += sellers.slots(
-                removed, self._room(request, shown), request.n - len(shown), Source.FILL
-            )
-        slots = tuple(seated(rest, seats))
-        return Slate(strategy, why_less(slots), slots)
-
-    def _room(self, request: SlateRequest, shown: Iterable[Slot]) -> CapCounter:
-        return CapCounter(self.shelf(request).caps, request.n, [slot.item for slot in shown])
-
-    def _sellers(self, request: SlateRequest, days: int) -> Bestsellers:
-        market = self.model.customers.market_names.find(request.filters.market or "")
-        return self.by_sales(
-            self.sales_moment(self._moment(request)), days, market, self.shelf(request)
-        )
-
-    def sales_moment(self, as_of: int) -> int:
-        """When windows of sales end: at the newest event, for an earlier moment at the beginning of its day."""
+    def sales_until(self, as_of: int) -> int:
+        """Return when windows of sales end: the newest sale, or the start of an earlier day."""
         newest = int(self.model.sales.newest[0])
         return newest if as_of >= newest else as_of // DAY * DAY
 
-    def arrivals(self, as_of: int) -> NDArray[np.int64]:
-        """Items that have just come on sale, also since what was sold last, and are not learned about yet."""
-        new = self.newcomers(self.sales_moment(as_of))
-        return new[self.catalogue.available_from[new] <= as_of]
 
-
-def _by_sales(
-    selling: SalesTrends, as_of: int, days: int, market: int, shelf: RuleEffects
+def _bestsellers(
+    sales_trends: SalesTrends, as_of: int, days: int, market: int, effects: RuleEffects
 ) -> Bestsellers:
-    return selling.bestsellers(as_of, days, market).on(shelf)
+    return sales_trends.bestsellers(as_of, days, market).under(effects)

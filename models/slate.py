@@ -1,4 +1,4 @@
-"""What is asked for and what is answered: a slate is the ordered list of at most n products."""
+"""Requests and answers: a slate is the ordered list of at most n products."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from models.data.customers import PERSONALIZE_WEB
 from models.rules.filters import NO_FILTERS, Filters, Repeat
@@ -15,14 +18,14 @@ from models.rules.shop_rules import ShopRule
 class Strategy(StrEnum):
     PERSONAL = "personal"  # a known customer with a history
     SESSION = "session"  # folded in from this session's events alone
-    SIMILAR = "similar"  # products like the one asked about
+    SIMILAR = "similar"  # products like one product
     BUNDLES = "bundles"  # what is bought together
     POPULAR = "popular"  # the same for everyone
     NOT_PERSONALIZED = "not_personalized"  # the customer said no, or is kept out for measurement
 
 
 class Source(StrEnum):
-    """Which recommender put a product into the slate: the one with the largest part in its score."""
+    """The recommender that put a product into the slate: the one with most of its score."""
 
     OWN_PURCHASES = "own_purchases"
     FACTORS = "factors"
@@ -48,7 +51,7 @@ class ReasonKind(StrEnum):
 
 
 class FallbackReason(StrEnum):
-    """Why an answer is less than what was asked for."""
+    """The reason why an answer is less than what was requested."""
 
     UNKNOWN_CUSTOMER = "unknown_customer"
     UNKNOWN_PRODUCT = "unknown_product"
@@ -62,7 +65,7 @@ class FallbackReason(StrEnum):
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a product is shown, in data and in a sentence that a customer may read."""
+    """A reason to show a product, in data and in a sentence that a customer may read."""
 
     kind: ReasonKind
     items: tuple[int, ...]  # the evidence: products, as item indices
@@ -88,7 +91,7 @@ class Slate:
 class Bundle:
     """Products bought together. The figures are those of the pair (anchor, first product)."""
 
-    anchor: int  # the product asked for, or the basket's product with the strongest tie
+    anchor: int  # the requested product, or the basket's product with the strongest tie
     items: tuple[int, ...]  # what goes with it, strongest first
     score: float
     support: int  # orders that hold the anchor and the first product
@@ -98,7 +101,7 @@ class Bundle:
 
 @dataclass(frozen=True)
 class SlateRequest:
-    """What a caller asks for; the products of a session and a basket as item indices."""
+    """A request for a slate; the products of a session and a basket as item indices."""
 
     n: int = 10
     as_of: int | None = None  # seconds since 1970, UTC; None: the newest event the model holds
@@ -107,22 +110,25 @@ class SlateRequest:
     filters: Filters = NO_FILTERS
     recent: tuple[int, ...] = ()  # products of this session
     basket: tuple[int, ...] = ()
-    placement: str | None = (
-        None  # where it is shown: limits to what is alike and rules of the shop hang on it
-    )
-    rules: tuple[
-        ShopRule, ...
-    ] = ()  # all of the shop's; those that hold for this slate are applied
+    placement: str | None = None  # where it is shown, for limits of diversity and shop rules
+    rules: tuple[ShopRule, ...] = ()  # all of the shop's; the ones active here are applied
     purpose: int = PERSONALIZE_WEB  # which consent it takes: PERSONALIZE_WEB or PERSONALIZE_EMAIL
 
+    @property
+    def named_items(self) -> NDArray[np.int32]:
+        """Return the products that the request is about: they are no answer to it."""
+        return np.array(self.recent + self.basket, np.int32)
+
     def without(self, items: Iterable[int]) -> Self:
-        """The same with these products kept out as well."""
-        if not (more := tuple(items)):
+        """Return the request with these products excluded as well."""
+        excluded = tuple(items)
+        if not excluded:
             return self
-        return replace(self, filters=replace(self.filters, exclude=(*self.filters.exclude, *more)))
+        exclude = (*self.filters.exclude, *excluded)
+        return replace(self, filters=replace(self.filters, exclude=exclude))
 
 
-def why_less(slots: Iterable[Slot]) -> FallbackReason | None:
-    """A slate that nothing but filling and the shop's own choice made is less than what was asked for."""
+def fallback_reason_of(slots: Iterable[Slot]) -> FallbackReason | None:
+    """Return NO_CANDIDATES for a slate of nothing but filling and what the shop pins, else None."""
     proposed = any(slot.source not in (Source.FILL, Source.PINNED) for slot in slots)
     return None if proposed else FallbackReason.NO_CANDIDATES

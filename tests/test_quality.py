@@ -9,8 +9,8 @@ import pytest
 
 from models.data.events import DAY
 from models.recommender import Recommender
-from models.rules.filters import Filters
 from models.settings import FactorSettings, ModelSettings
+from models.slate import SlateRequest
 from training.config import EvaluationConfig
 from training.evaluation.evaluate import Evaluation, evaluate
 from training.evaluation.evaluate_customers import METRICS
@@ -29,7 +29,6 @@ SIZE = {"customers": 600, "products": 300, "seed": 3}
 LINES = 15_000
 END_OF_2026 = 1_798_761_600
 SETTINGS = ModelSettings(factors=FactorSettings(factors=16, regularization=5.0, iterations=8))
-EVERYTHING = Filters()
 
 
 @dataclass(frozen=True)
@@ -131,7 +130,7 @@ def test_products_that_belong_together_are_bundled(measured: Measured) -> None:
         item for item in range(SIZE["products"]) if pair[item] >= 0 and orders.orders[item] >= 30
     ]
     assert len(sold) > 100
-    first = [measured.recommender.bundles(item, 1, EVERYTHING) for item in sold]
+    first = [measured.recommender.bundles(item, SlateRequest(n=1)) for item in sold]
     found = [
         bool(bundles) and bundles[0].items[0] == pair[item]
         for item, bundles in zip(sold, first, strict=True)

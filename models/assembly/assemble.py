@@ -61,9 +61,11 @@ def rank_each(
     """For m customers every candidate that the rules leave, best first; ties by item."""
     proposed, offered, pins = [], [], []
     for case, barred, request, shelf in zip(cases, removed, requests, shelves, strict=True):
-        pins.append(shelf.seats(barred, request.n))
-        proposed.append(candidates(proposals(case, model, eligibility.allowed(barred), settings)))
-        ours = shelf.offers(barred, case.demand.popularity.recent, pins[-1])
+        pins.append(shelf.pinned_positions(barred, request.n))
+        proposed.append(
+            candidates(proposals(case, model, eligibility.find_allowed(barred), settings))
+        )
+        ours = shelf.shop_candidates(barred, case.demand.popularity.recent, pins[-1])
         offered.append(np.union1d(proposed[-1], ours) if len(ours) else proposed[-1])
     of = RowGroups.of(map(len, offered))
     rows, bought = features_each(np.concatenate(offered), of, cases, model, settings)
@@ -73,7 +75,7 @@ def rank_each(
         of.slices, offered, proposed, shelves, pins, strict=True
     ):
         mine = scores[span]
-        order = np.argsort(-(mine + shelf.odds[items]), kind="stable")
+        order = np.argsort(-(mine + shelf.log_odds[items]), kind="stable")
         chosen = np.zeros(len(items), np.bool_) if items is known else ~among(items[order], known)
         ranked.append(
             RankedCandidates(

@@ -1,8 +1,9 @@
-"""The order of a slate: the best first, but no ten of a kind, and a chance for what has just come on sale."""
+"""The order of a slate: best first, not ten of a kind, and a chance for what is new on sale."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,42 +12,49 @@ from models.data.ragged import among
 from models.model import Model
 from models.ranking.context import RankingContext
 from models.ranking.customer_profile import AISLES
-from models.rules.rule_effects import Cap, CapCounter, seated
+from models.rules.rule_effects import Cap, CapCounter, insert_pinned
 from models.settings import ArrivalSettings, DiversitySettings, ModelSettings
 
 Items = NDArray[np.int64]
 
 
+@dataclass(frozen=True, eq=False)
+class SlateLimits:
+    """Bounds on the order of one slate, from its request and the shop's rules."""
+
+    n: int
+    placement: str | None = None
+    pinned: Mapping[int, int] = field(default_factory=dict)  # position from 0 -> candidate (item)
+    caps: Sequence[Cap] = ()
+
+
 def arrange(
     ranked: Items,
-    n: int,
-    case: RankingContext,
+    context: RankingContext,
+    limits: SlateLimits,
     model: Model,
     settings: ModelSettings,
-    placement: str | None,
-    pins: Mapping[int, int],
-    caps: Sequence[Cap],
 ) -> Items:
-    """Places (at most n,) of ranked candidates (c,), in the order in which they are shown.
-
-    `pins`: spot from 0 -> the candidate (item) that the shop shows there.
-    """
-    seats = {spot: int(np.flatnonzero(ranked == item)[0]) for spot, item in pins.items()}
-    room = CapCounter(caps, n, pins.values())
-    last = [
-        place
-        for place in _arrivals(ranked, n, list(seats.values()), case, model, settings.arrivals)
-        if room.take(int(ranked[place]))
+    """Return which ranked candidates (c,) are shown, in their order: indices (at most n,)."""
+    n = limits.n
+    pinned = {
+        position: int(np.flatnonzero(ranked == item)[0]) for position, item in limits.pinned.items()
+    }
+    counter = CapCounter(limits.caps, n, limits.pinned.values())
+    arrivals = [
+        index
+        for index in _arrivals(ranked, n, list(pinned.values()), context, model, settings.arrivals)
+        if counter.take(int(ranked[index]))
     ]
-    places = varied(
-        ranked, n, model, settings.diversity.at(placement), [*seats.values(), *last], caps
-    )
-    for place in last:
-        places.insert(_last_spot(places, place, model.traits.family[ranked]), place)
-    return np.array(seated(places, seats), np.int64)
+    diversity = settings.diversity.at(limits.placement)
+    elsewhere = [*pinned.values(), *arrivals]
+    order = diversify(ranked, n, model, diversity, elsewhere, limits.caps)
+    for index in arrivals:
+        order.insert(_last_position(order, index, model.traits.family[ranked]), index)
+    return np.array(insert_pinned(order, pinned), np.int64)
 
 
-def varied(
+def diversify(
     ranked: Items,
     n: int,
     model: Model,
@@ -54,84 +62,86 @@ def varied(
     elsewhere: Sequence[int] = (),
     caps: Sequence[Cap] = (),
 ) -> list[int]:
-    """The first places that keep to the limits; what does not comes last, where nothing else is left.
+    """Return the first indices that keep to the limits; others come last, if nothing else is left.
 
-    Of two products of one family, those that differ in size alone, one stands next to something else if it can.
-    At most n with the places `elsewhere`, which count and are not returned. The shop's caps hold to the end.
+    Of two products of one family, those that differ in size alone, one stands next to something
+    else if it can. The indices `elsewhere` count among the n and are not returned. The shop's caps
+    hold to the end.
     """
     family, items = model.traits.family[ranked].tolist(), ranked.tolist()
     alike = [
         Cap(model.traits.category, diversity.category),
         Cap(model.catalogue.brand, diversity.brand),
     ]
-    limits, room = (
-        CapCounter(kinds, n, ranked[list(elsewhere)].tolist()) for kinds in (alike, caps)
-    )
-    first = n - len(elsewhere)
+    items_elsewhere = ranked[list(elsewhere)].tolist()
+    alike_counter = CapCounter(alike, n, items_elsewhere)
+    shop_counter = CapCounter(caps, n, items_elsewhere)
+    wanted = n - len(elsewhere)
     chosen: list[int] = []
     waiting: list[int] = []  # for something else to stand between
     too_many: list[int] = []
 
-    def show(place: int) -> None:
-        if len(chosen) < first and (not caps or room.take(items[place])):
-            limits.show(items[place])
-            chosen.append(place)
+    def show(index: int) -> None:
+        if len(chosen) < wanted and (not caps or shop_counter.take(items[index])):
+            alike_counter.show(items[index])
+            chosen.append(index)
 
-    def beside_its_own(place: int) -> bool:
-        return bool(chosen) and family[place] >= 0 and family[place] == family[chosen[-1]]
+    def follows_its_family(index: int) -> bool:
+        return bool(chosen) and family[index] >= 0 and family[index] == family[chosen[-1]]
 
-    for place in (place for place in range(len(items)) if place not in elsewhere):
-        if len(chosen) >= first:
+    indices = (index for index in range(len(items)) if index not in elsewhere)
+    for index in indices:
+        if len(chosen) >= wanted:
             break
-        if not limits.fits(items[place]):
-            too_many.append(place)
-        elif beside_its_own(place):
-            waiting.append(place)
+        if not alike_counter.fits(items[index]):
+            too_many.append(index)
+        elif follows_its_family(index):
+            waiting.append(index)
         else:
-            show(place)
-            free = (
+            show(index)
+            fitting = (
                 other
                 for other in waiting
-                if limits.fits(items[other]) and not beside_its_own(other)
+                if alike_counter.fits(items[other]) and not follows_its_family(other)
             )
-            if (other := next(free, None)) is not None:
+            if (other := next(fitting, None)) is not None:
                 waiting.remove(other)
                 show(other)
-    for place in [*waiting, *too_many]:
-        show(place)
+    for index in [*waiting, *too_many]:
+        show(index)
     return chosen
 
 
-def _last_spot(places: list[int], place: int, family: NDArray[np.int32]) -> int:
-    """Where it does not stand beside its own family, if there is such a spot."""
-    spots = range(len(places), 0, -1)
-    free = (
-        spot
-        for spot in spots
-        if family[place] < 0 or family[place] not in family[places[spot - 1 : spot + 1]]
-    )
-    return next(free, len(places))
+def _last_position(order: list[int], index: int, family: NDArray[np.int32]) -> int:
+    """Find the last position beside nothing of the index's own family, else the end."""
+    if family[index] < 0:
+        return len(order)
+    for position in range(len(order), 0, -1):
+        neighbours = order[position - 1 : position + 1]
+        if family[index] not in family[neighbours]:
+            return position
+    return len(order)
 
 
 def _arrivals(
     ranked: Items,
     n: int,
     pinned: list[int],
-    case: RankingContext,
+    context: RankingContext,
     model: Model,
     settings: ArrivalSettings,
 ) -> list[int]:
-    """Below the first n the places of the new arrivals that suit best, as many as did not earn one above."""
+    """Choose the new arrivals below the first n that suit best, where few earned a place above."""
     n = min(n, len(ranked))
     limit = min(int(n * settings.share), n - len(pinned))
-    if limit == 0 or len(case.arrivals) == 0:
+    if limit == 0 or len(context.arrivals) == 0:
         return []
-    new = among(ranked, case.arrivals)
+    new = among(ranked, context.arrivals)
     new[pinned] = False
     n -= len(pinned)
     below = n + np.flatnonzero(new[n:])
     category = model.traits.category[ranked[below]]
-    share = case.profile.aisles[AISLES.index("category_share"), category]
-    seats = max(limit - int(np.count_nonzero(new[:n])), 0)
-    chosen: list[int] = below[share >= settings.category_share][:seats].tolist()
+    share = context.profile.aisles[AISLES.index("category_share"), category]
+    missing = max(limit - int(np.count_nonzero(new[:n])), 0)
+    chosen: list[int] = below[share >= settings.category_share][:missing].tolist()
     return chosen

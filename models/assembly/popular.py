@@ -1,55 +1,98 @@
-"""What sells, at every moment and in every market that is asked about: counted when it is asked for first, and kept."""
+"""What sells most, for popular slates and to fill others, and the sales trends of each market."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Final, Self
 
-from models.assembly.bestsellers import Bestsellers, bestsellers
+import numpy as np
+from numpy.typing import NDArray
+
+from models.assembly import reasons
 from models.data.daily_sales import DailySales
 from models.data.product_stats import ProductStats
 from models.model import Model
-from models.ranking.product_trends import ProductTrends, product_trends
+from models.ranking import product_trends
+from models.ranking.product_trends import ProductTrends
+from models.rules.eligibility import Removed, find_allowed
+from models.rules.rule_effects import CapCounter, RuleEffects
 from models.settings import ModelSettings
+from models.slate import Slot, Source
 from models.sources.repurchase import Repurchases
 
-CELLS: Final = 1_600_000  # markets times products whose demand is kept, about 80 bytes each
-FEWEST: Final = 16  # markets whose demand is kept, everywhere among them
+Floats = NDArray[np.float32]
+
+FIRST_BLOCK: Final = 512  # bestsellers that are looked at before the others
+MOST_TRENDS: Final = 1_600_000  # markets times products whose trends are kept, 80 bytes each
+MIN_MARKETS: Final = 16  # markets whose trends are kept at least, everywhere among them
+MOST_BESTSELLERS: Final = 32  # lists of bestsellers that are kept
 EVERYWHERE: Final = -1
 
 
+@dataclass(frozen=True, eq=False)
+class Bestsellers:
+    """The products of a shop in the order of what they sold in a window."""
+
+    order: NDArray[np.int32]  # products that were ever sold, best first
+    lines: Floats  # (items,) that were sold in the window, in the market
+
+    def under(self, effects: RuleEffects) -> Bestsellers:
+        """Return the bestsellers in the order that the shop's rules give them."""
+        return replace(self, order=effects.reorder(self.order, self.lines))
+
+    def slots(self, removed: Removed, counter: CapCounter, n: int, source: Source) -> list[Slot]:
+        """Return the first n products that may be shown and fit under the caps."""
+        items: list[int] = []
+        for block in (self.order[:FIRST_BLOCK], self.order[FIRST_BLOCK:]):
+            if len(items) < n:
+                allowed = block[find_allowed(removed[block])]
+                items += counter.take_first(allowed, n - len(items))
+        lines = self.lines
+        return [
+            Slot(item, float(lines[item]), source, reasons.popular(lines[item])) for item in items
+        ]
+
+
 class SalesTrends:
-    """Safe to share between threads, and between models that differ in what is in stock, hidden or offered where."""
+    """Trends and bestsellers at every moment and in every market, computed when first needed.
+
+    Safe to share between threads, and between models that differ in what is in stock, hidden or
+    offered where.
+    """
 
     def __init__(self, model: Model, settings: ModelSettings) -> None:
         self._sales, self._traits, self._repeats = model.sales, model.traits, model.repeats
         self._settings = settings
-        # Of every market where products are few, of some where they are many: each takes memory by its products.
-        markets = max(FEWEST, CELLS // max(len(model.catalogue), 1))
-        learned = self._sales, self._traits, self._repeats, settings
-        # Caches hold no method of their owner: it would be kept in memory until Python looks for circles.
-        self.demand = lru_cache(maxsize=markets)(partial(_demand, *learned))
-        self.bestsellers = lru_cache(maxsize=32)(partial(_bestsellers, self._sales, self.demand))
+        # The trends of a market take memory by its products: fewer markets are kept of a large shop
+        markets = max(MIN_MARKETS, MOST_TRENDS // max(len(model.catalogue), 1))
+        # A cache of its own methods would keep it in memory until Python looks for cycles
+        compute_trends = partial(
+            _product_trends, self._sales, self._traits, self._repeats, settings
+        )
+        self.product_trends = lru_cache(maxsize=markets)(compute_trends)
+        compute_bestsellers = partial(_bestsellers, self._sales, self.product_trends)
+        self.bestsellers = lru_cache(maxsize=MOST_BESTSELLERS)(compute_bestsellers)
 
-    def of(self, model: Model) -> Self:
-        """What sells of another model: the same where it has the same sales and has learned the same of products."""
-        same = (
+    def following(self, model: Model) -> Self:
+        """Return the trends of another model: these where it has the same sales and statistics."""
+        unchanged = (
             model.sales is self._sales
             and model.traits is self._traits
             and model.repeats is self._repeats
         )
-        return self if same else type(self)(model, self._settings)
+        return self if unchanged else type(self)(model, self._settings)
 
     def warm(self, markets: int) -> None:
-        """Count what is asked for now before the first callers of the shop and of each market wait for it."""
+        """Compute what the first callers of the shop and of each market would wait for."""
         newest, days = int(self._sales.newest[0]), self._settings.popular.window_days
-        for market in range(EVERYWHERE, min(markets, FEWEST - 1)):
+        for market in range(EVERYWHERE, min(markets, MIN_MARKETS - 1)):
             self.bestsellers(newest, days, market)
-            _ = self.demand(newest, market).bestsellers
+            _ = self.product_trends(newest, market).bestsellers
 
 
-def _demand(
+def _product_trends(
     sales: DailySales,
     traits: ProductStats,
     repeats: Repurchases,
@@ -57,14 +100,27 @@ def _demand(
     as_of: int,
     market: int,
 ) -> ProductTrends:
-    return product_trends(sales, traits, repeats, settings, as_of, market if market >= 0 else None)
+    return product_trends.product_trends(
+        sales, traits, repeats, settings, as_of, market if market >= 0 else None
+    )
 
 
 def _bestsellers(
     sales: DailySales,
-    demand: Callable[[int, int], ProductTrends],
+    product_trends: Callable[[int, int], ProductTrends],
     as_of: int,
     days: int,
     market: int,
 ) -> Bestsellers:
-    return bestsellers(sales, demand(as_of, EVERYWHERE).popularity.total, as_of, days, market)
+    total = product_trends(as_of, EVERYWHERE).popularity.total
+    return rank_bestsellers(sales, total, as_of, days, market)
+
+
+def rank_bestsellers(
+    sales: DailySales, total: Floats, as_of: int, days: int, market: int
+) -> Bestsellers:
+    """Sort products by lines in the window: in the market, then everywhere, then by `total`."""
+    everywhere = sales.window(as_of, days, len(total))
+    here = sales.window(as_of, days, len(total), market) if market >= 0 else everywhere
+    order = np.lexsort((-total, -everywhere, -here)).astype(np.int32)
+    return Bestsellers(order[total[order] > 0], here)

@@ -13,8 +13,8 @@ from models.mail.occasions import MailOccasion
 from models.mail.recipient import NO_STORE_FACTS, MailRecipient, StoreFacts
 from models.recommender import NOBODY, Recommender
 from models.rules.filters import Repeat
-from models.rules.rule_effects import CapCounter, seated
-from models.slate import Slate, SlateRequest, Slot, Source, Strategy, why_less
+from models.rules.rule_effects import CapCounter, insert_pinned
+from models.slate import Slate, SlateRequest, Slot, Source, Strategy, fallback_reason_of
 from models.updates.customer import NO_UPDATE, CustomerUpdate, allows
 
 
@@ -82,14 +82,14 @@ class CustomerMail:
         recommender, one = self.recommender, self._addressee
         if self.occasion is None:
             return recommender.recommend(self.customer_id, self.ordinary, self.since)
-        lead, pins = self.occasion.slots, recommender.shelf(one.request).pins
+        lead, pins = self.occasion.slots, recommender.rule_effects(one.request).pins
         if self.request.strict or (len(lead) == self.request.n and not pins):
-            return Slate(Strategy.PERSONAL, why_less(lead), lead)
+            return Slate(Strategy.PERSONAL, fallback_reason_of(lead), lead)
         rest = one.request.without([*(slot.item for slot in lead), *self.before])
         # Who is not known by anything but the order is not known by a case.
         known = len(one.events) > 0
         slate = (
-            recommender.slate(one.case, rest)
+            recommender.build_slate(one.case, rest)
             if known
             else recommender.recommend(self.customer_id, rest, self.since)
         )
@@ -118,7 +118,7 @@ def _led(
     recommender: Recommender, request: SlateRequest, lead: tuple[Slot, ...], slate: Slate
 ) -> Slate:
     """The leading products and those of a slate without them, around what the shop pins, as its caps allow."""
-    shelf = recommender.shelf(request)
+    shelf = recommender.rule_effects(request)
     pinned = {item for _, item in shelf.pins}
     seats = {
         spot: slot
@@ -127,5 +127,5 @@ def _led(
     }
     room = CapCounter(shelf.caps, request.n, [slot.item for slot in seats.values()])
     rest = [slot for slot in (*lead, *slate.slots) if room.take(slot.item)]
-    slots = tuple(seated(rest[: request.n - len(seats)], seats))
-    return Slate(Strategy.PERSONAL, why_less(slots), slots)
+    slots = tuple(insert_pinned(rest[: request.n - len(seats)], seats))
+    return Slate(Strategy.PERSONAL, fallback_reason_of(slots), slots)

@@ -255,7 +255,7 @@ def new_for_you(one: MailRecipient) -> MailOccasion | None:
 def _arrivals(one: MailRecipient) -> list[Slot]:
     """What has just come on sale in the categories and brands of a customer, as the recommender ranks it."""
     recommender, model, settings = one.recommender, one.recommender.model, one.recommender.settings
-    new = recommender.arrivals(one.as_of)
+    new = recommender.find_arrivals(one.as_of)
     if len(new) == 0 or len(one.bought_at) == 0:
         return []
     catalogue, brands = recommender.catalogue, len(recommender.catalogue.brand_names)
@@ -275,7 +275,9 @@ def _arrivals(one: MailRecipient) -> list[Slot]:
     scores = recommender.ranker.cascade(
         rows, bought, RowGroups.of([len(items)]), settings.candidates.ranked
     )
-    order = np.argsort(-(scores + recommender.shelf(one.request).odds[items]), kind="stable")
+    order = np.argsort(
+        -(scores + recommender.rule_effects(one.request).log_odds[items]), kind="stable"
+    )
     told = probability(scores) if model.lesson.learned else scores
     return [
         Slot(

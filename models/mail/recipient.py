@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from typing import Final
@@ -15,8 +15,7 @@ from models.data.events import DAY, PURCHASE, Events
 from models.data.history import NEVER, Interactions, interactions, pair_starts
 from models.ranking.context import RankingContext
 from models.recommender import Recommender
-from models.rules import eligibility
-from models.rules.eligibility import Removed
+from models.rules.eligibility import Removed, remove_bought, remove_named
 from models.rules.filters import Repeat
 from models.rules.rule_effects import CapCounter
 from models.slate import SlateRequest, Slot
@@ -49,15 +48,11 @@ class MailRecipient:
 
     @property
     def as_of(self) -> int:
-        return (
-            self.recommender.manifest.data_as_of
-            if self.request.as_of is None
-            else self.request.as_of
-        )
+        return self.recommender.moment_of(self.request)
 
     @cached_property
     def events(self) -> Events:
-        return self.recommender.events(self.user, self.request, self.since)
+        return self.recommender.find_events(self.user, self.request, self.since)
 
     @cached_property
     def bought_at(self) -> NDArray[np.int64]:
@@ -82,7 +77,7 @@ class MailRecipient:
 
     @cached_property
     def case(self) -> RankingContext:
-        return self.recommender.case(self.user, self.request, self.since)
+        return self.recommender.build_context(self.user, self.request, self.since)
 
     def removed(self, repeat: Repeat, *, again: bool = False) -> Removed:
         """What neither the catalogue nor the shop, the request or the customer lets stand in the mail.
@@ -90,22 +85,20 @@ class MailRecipient:
         `again`: the mail is about a product, which earlier mails may have shown.
         """
         recommender, request = self.recommender, self.request
-        closed = recommender.closed(self.as_of, request.filters.market, recommender.shelf(request))
-        exclude = request.filters.exclude if again else (*request.filters.exclude, *self.before)
-        removed = eligibility.filtered(
-            closed, recommender.catalogue, replace(request.filters, exclude=exclude)
-        )
-        removed = eligibility.asked_about(
-            removed, np.array(request.recent + request.basket, np.int32)
-        )
-        settings = recommender.settings.repeats
-        return eligibility.bought(
-            removed, self.pairs, self.clocks, recommender.model.repeats, repeat, settings
+        if not again:
+            request = request.without(self.before)
+        return remove_bought(
+            remove_named(recommender.find_filtered(request), request.named_items),
+            self.pairs,
+            self.clocks,
+            recommender.model.repeats,
+            repeat,
+            recommender.settings.repeats,
         )
 
     def leading(self, slots: Iterable[Slot]) -> tuple[Slot, ...]:
         """The first n that differ and keep to the caps of the shop."""
-        room = CapCounter(self.recommender.shelf(self.request).caps, self.request.n)
+        room = CapCounter(self.recommender.rule_effects(self.request).caps, self.request.n)
         return tuple(islice((slot for slot in slots if room.take(slot.item)), self.request.n))
 
     def ordered_on(self, day: int) -> list[int]:

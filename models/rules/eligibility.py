@@ -35,14 +35,14 @@ class ExclusionRule(IntEnum):
     SHOP_MINIMUM = 13  # below a price or a margin, or neither is known
 
 
-def not_for_sale(catalogue: Catalogue, as_of: int, market: str | None) -> Removed:
+def remove_unsellable(catalogue: Catalogue, as_of: int, market: str | None) -> Removed:
     """What the catalogue rules out for everyone."""
     return np.where(
         catalogue.sellable(as_of, market), ExclusionRule.NONE, ExclusionRule.NOT_FOR_SALE
     ).astype(np.uint8)
 
 
-def filtered(removed: Removed, catalogue: Catalogue, filters: Filters) -> Removed:
+def remove_filtered(removed: Removed, catalogue: Catalogue, filters: Filters) -> Removed:
     """The same with what the request rules out."""
     if filters == Filters(market=filters.market):
         return removed
@@ -62,7 +62,7 @@ def filtered(removed: Removed, catalogue: Catalogue, filters: Filters) -> Remove
     return removed
 
 
-def bought(
+def remove_bought(
     removed: Removed,
     pairs: Interactions,
     clocks: RepurchaseClocks,
@@ -89,7 +89,7 @@ def bought(
     return removed
 
 
-def asked_about(removed: Removed, items: NDArray[np.int32]) -> Removed:
+def remove_named(removed: Removed, items: NDArray[np.int32]) -> Removed:
     """The same without the products that the request itself names."""
     if len(items) == 0:
         return removed
@@ -98,7 +98,7 @@ def asked_about(removed: Removed, items: NDArray[np.int32]) -> Removed:
     return removed
 
 
-def allowed(removed: Removed) -> NDArray[np.bool_]:
+def find_allowed(removed: Removed) -> NDArray[np.bool_]:
     """What no rule removes: (items,)."""
     free: NDArray[np.bool_] = removed == int(
         ExclusionRule.NONE

@@ -11,14 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data.catalogue import Catalogue
-from models.rules.eligibility import ExclusionRule, Removed, not_for_sale
+from models.rules.eligibility import ExclusionRule, Removed, remove_unsellable
 from models.rules.shop_rules import CapBy, RuleKind, ShopRule
 from models.sources.scores import best
 
 T = TypeVar("T")
-TEN: Final = 10
-BOOSTED: Final = 20  # products that a customer's slate may take from the shop's boosts
-NAMES: Final = {
+Floats = NDArray[np.float32]
+
+CAP_SPAN: Final = 10  # products that the maximum of a cap is counted in
+MOST_BOOSTED: Final = 20  # products that a customer's slate may take from the shop's boosts
+EXCLUSION_OF: Final = {
     RuleKind.FILTER: ExclusionRule.SHOP_FILTER,
     RuleKind.EXCLUDE: ExclusionRule.SHOP_EXCLUDED,
     RuleKind.MINIMUM: ExclusionRule.SHOP_MINIMUM,
@@ -27,72 +29,68 @@ NAMES: Final = {
 
 @dataclass(frozen=True, eq=False)
 class Cap:
-    codes: NDArray[
-        np.int32
-    ]  # (items,) the category or brand that it counts, -1 where it counts nothing
-    most: int  # of one code, among ten products
+    """A limit on how many products of one category or brand a slate holds."""
+
+    codes: NDArray[np.int32]  # (items,) the category or brand that it counts, -1: not counted
+    most: int  # of one code, in ten products
 
 
 @dataclass(frozen=True, eq=False)
 class RuleEffects:
-    """What the rules that hold do to every product; the same for all customers."""
+    """Hold what the rules in force do to every product; the same for all customers."""
 
     removed: Removed
-    odds: NDArray[
-        np.float32
-    ]  # (items,) ln of what boosts and buries multiply the odds of a purchase by
+    log_odds: Floats  # (items,) ln of the factor by which boosts and buries change purchase odds
     boosted: NDArray[np.int64]  # items whose odds are raised
-    pins: tuple[tuple[int, int], ...]  # (spot from 0, item) in the order of the rules
+    pins: tuple[tuple[int, int], ...]  # (position from 0, item) in the order of the rules
     caps: tuple[Cap, ...]
 
-    def offers(
-        self, removed: Removed, sales: NDArray[np.float32], pins: dict[int, int]
+    def shop_candidates(
+        self, removed: Removed, sales: Floats, pinned: Mapping[int, int]
     ) -> NDArray[np.int64]:
-        """Candidates of the shop: what is pinned, and the boosted products that sell best (items,) and may be shown."""
-        if len(self.boosted) == 0 and not pins:
+        """Return what the shop proposes: pinned items, and boosted ones that sell best."""
+        if len(self.boosted) == 0 and not pinned:
             return self.boosted
         boosted = self.boosted[removed[self.boosted] == ExclusionRule.NONE]
-        return np.append(
-            boosted[best(1 + sales[boosted], BOOSTED)], np.array(list(pins.values()), np.int64)
-        )
+        bestsellers = boosted[best(1 + sales[boosted], MOST_BOOSTED)]
+        return np.append(bestsellers, np.array(list(pinned.values()), np.int64))
 
-    def seats(self, removed: Removed, n: int) -> dict[int, int]:
-        """Spot from 0 -> the product pinned there, of those that may be shown and keep to the caps.
+    def pinned_positions(self, removed: Removed, n: int) -> dict[int, int]:
+        """Map positions from 0 to the items pinned there, of those that rules and caps let in.
 
-        Of two products for one spot the first has it, and the other one the next that is free when all have theirs.
+        The first of two items for one position has it; the second one gets the next position that
+        is free once every other item has its own.
         """
-        seats: dict[int, int] = {}
-        room = CapCounter(self.caps, n)
+        pinned: dict[int, int] = {}
+        counter = CapCounter(self.caps, n)
         waiting = []
-        for spot, item in self.pins:
-            if removed[item] == ExclusionRule.NONE and spot < n:
-                if spot in seats:
-                    waiting.append((spot, item))
-                elif room.take(item):
-                    seats[spot] = item
-        for spot, item in waiting:
-            free = next((other for other in range(spot, n) if other not in seats), None)
-            if free is not None and room.take(item):
-                seats[free] = item
-        return seats
+        for position, item in self.pins:
+            if removed[item] != ExclusionRule.NONE or position >= n:
+                continue
+            if position in pinned:
+                waiting.append((position, item))
+            elif counter.take(item):
+                pinned[position] = item
+        for wanted, item in waiting:
+            free = next((later for later in range(wanted, n) if later not in pinned), None)
+            if free is not None and counter.take(item):
+                pinned[free] = item
+        return pinned
 
-    def moved(self, order: NDArray[np.int32], lines: NDArray[np.float32]) -> NDArray[np.int32]:
-        """What sells, best first, moved: by ln(1 + lines) + odds, ties as they were."""
-        if not self.odds.any():
+    def reorder(self, order: NDArray[np.int32], lines: Floats) -> NDArray[np.int32]:
+        """Sort bestsellers by ln(1 + lines) + log odds, best first; ties keep their order."""
+        if not self.log_odds.any():
             return order
-        return order[
-            np.argsort(
-                -(np.log1p(lines[order], dtype=np.float64) + self.odds[order]), kind="stable"
-            )
-        ]
+        scores = np.log1p(lines[order], dtype=np.float64) + self.log_odds[order]
+        return order[np.argsort(-scores, kind="stable")]
 
 
 class CapCounter:
-    """What caps leave room for in one slate of n. A product is shown once."""
+    """Counts what caps leave room for in one slate of n. A product is shown once."""
 
     def __init__(self, caps: Sequence[Cap], n: int, shown: Iterable[int] = ()) -> None:
         self.counts: list[tuple[NDArray[np.int32], int, dict[int, int]]] = [
-            (cap.codes, ceil(n * cap.most / TEN), {}) for cap in caps
+            (cap.codes, ceil(n * cap.most / CAP_SPAN), {}) for cap in caps
         ]
         self.shown: set[int] = set()
         for item in shown:
@@ -114,14 +112,14 @@ class CapCounter:
             count[code] = count.get(code, 0) + 1
 
     def take(self, item: int) -> bool:
-        """Show it if it fits; whether it did."""
+        """Show an item if it fits, and return whether it did."""
         fits = self.fits(item)
         if fits:
             self.show(item)
         return fits
 
-    def first(self, items: NDArray[np.int64] | NDArray[np.int32], n: int) -> list[int]:
-        """Take the first n that fit."""
+    def take_first(self, items: NDArray[np.int64] | NDArray[np.int32], n: int) -> list[int]:
+        """Show the first n items that fit, and return them."""
         taken: list[int] = []
         while len(taken) < n and len(items):
             missing = n - len(taken)
@@ -133,39 +131,42 @@ class CapCounter:
         return taken
 
 
-def rule_effects_of(rules: Sequence[ShopRule], catalogue: Catalogue) -> RuleEffects:
-    """What these rules do to these products."""
-    removed, odds = np.zeros(len(catalogue), np.uint8), np.zeros(len(catalogue), np.float32)
+def build_rule_effects(rules: Sequence[ShopRule], catalogue: Catalogue) -> RuleEffects:
+    """Apply rules to the products of a catalogue."""
+    removed, log_odds = np.zeros(len(catalogue), np.uint8), np.zeros(len(catalogue), np.float32)
     pins: list[tuple[int, int]] = []
     caps = []
     for rule in rules:
         matched = rule.which.matches(catalogue)
-        if rule.kind in NAMES:
-            removed[(removed == ExclusionRule.NONE) & rule.keeps_out(catalogue)] = NAMES[rule.kind]
+        if rule.kind in EXCLUSION_OF:
+            kept_out = rule.keeps_out(catalogue)
+            removed[(removed == ExclusionRule.NONE) & kept_out] = EXCLUSION_OF[rule.kind]
         elif rule.kind is RuleKind.BOOST:
-            odds[matched] += np.log(rule.strength)
+            log_odds[matched] += np.log(rule.strength)
         elif rule.kind is RuleKind.BURY:
-            odds[matched] -= np.log(rule.strength)
+            log_odds[matched] -= np.log(rule.strength)
         elif rule.kind is RuleKind.PIN:
             items = catalogue.ids.find_all(rule.which.product_ids).tolist()
             pins += [(rule.position - 1, item) for item in items if item >= 0 and matched[item]]
         else:
             codes = catalogue.category if rule.by is CapBy.CATEGORY else catalogue.brand
             caps.append(Cap(np.where(matched, codes, np.int32(-1)), rule.most))
-    return RuleEffects(removed, odds, np.flatnonzero(odds > 0), tuple(pins), tuple(caps))
+    return RuleEffects(removed, log_odds, np.flatnonzero(log_odds > 0), tuple(pins), tuple(caps))
 
 
-def closed(catalogue: Catalogue, as_of: int, market: str | None, shelf: RuleEffects) -> Removed:
-    """What catalogue and shop rule out for everyone."""
-    removed = not_for_sale(catalogue, as_of, market)
-    removed = np.where(removed == ExclusionRule.NONE, shelf.removed, removed)
+def remove_unavailable(
+    catalogue: Catalogue, as_of: int, market: str | None, effects: RuleEffects
+) -> Removed:
+    """Remove what the catalogue and the shop's rules keep from everyone; read-only."""
+    removed = remove_unsellable(catalogue, as_of, market)
+    removed = np.where(removed == ExclusionRule.NONE, effects.removed, removed)
     removed.flags.writeable = False  # all slates share it
     return removed
 
 
-def seated(rest: Iterable[T], seats: Mapping[int, T]) -> list[T]:
-    """The rest in its order, around what has a seat; that stands last where there is too little else."""
-    shown = list(rest)
-    for spot in sorted(seats):
-        shown.insert(spot, seats[spot])
-    return shown
+def insert_pinned(rest: Iterable[T], pinned: Mapping[int, T]) -> list[T]:
+    """Return the rest in its order around what is pinned, which is last where the rest is short."""
+    placed = list(rest)
+    for position in sorted(pinned):
+        placed.insert(position, pinned[position])
+    return placed

@@ -107,7 +107,7 @@ class ShopRule:
         return np.zeros(len(catalogue), np.bool_)
 
 
-def active(
+def active_rules(
     rules: Sequence[ShopRule], placement: str | None, market: str | None, as_of: int
 ) -> tuple[ShopRule, ...]:
     """The rules that hold for a slate, by their ids."""
@@ -119,7 +119,7 @@ def active(
     )
 
 
-def in_force(rules: Sequence[ShopRule], clock: int) -> tuple[ShopRule, ...]:
+def rules_in_force(rules: Sequence[ShopRule], clock: int) -> tuple[ShopRule, ...]:
     """Those that hold at a moment of the clock, for slates of whatever moment."""
     held = (
         rule

@@ -53,11 +53,10 @@ def popular_answer(
         return writer.answer(Strategy.BUNDLES, reason, [], [])
     recommender, request = shop.model.recommender, resolved.request
     customer_id = None if shop.forgotten(question.customer_id) else question.customer_id
-    slate = (
-        recommender.popular(request)
-        if customer_id is None
-        else recommender.popular_for(customer_id, request)
-    )
+    if customer_id is not None:
+        user = recommender.model.customers.ids.find(customer_id)
+        request = recommender.at_home(user, request)
+    slate = recommender.popular(request)
     return _write(writer, replace(slate, fallback_reason=reason))
 
 
@@ -120,27 +119,10 @@ def _bundles(
 def _find(writer: AnswerRenderer, resolved: ResolvedQuery) -> tuple[Bundle, ...]:
     recommender, request = writer.model.recommender, resolved.request
     if writer.question.kind is QueryKind.BASKET:
-        if not request.basket:
-            return ()
-        return recommender.complete(
-            request.basket,
-            request.n,
-            request.filters,
-            request.as_of,
-            placement=request.placement,
-            rules=request.rules,
-        )
+        return recommender.complete(request) if request.basket else ()
     if resolved.item < 0:
         return ()
-    return recommender.bundles(
-        resolved.item,
-        request.n,
-        request.filters,
-        request.as_of,
-        writer.question.size,
-        placement=request.placement,
-        rules=request.rules,
-    )
+    return recommender.bundles(resolved.item, request, writer.question.size)
 
 
 def _why_none(question: RecommendationQuery, resolved: ResolvedQuery) -> FallbackReason:

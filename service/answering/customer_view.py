@@ -56,7 +56,7 @@ class CustomerView:
 
     @property
     def case(self) -> RankingContext:
-        return self.recommender.case(self.user, self.request, self.since)
+        return self.recommender.build_context(self.user, self.request, self.since)
 
     def allows(self, purpose: int) -> bool:
         return allows(self.recommender.model.customers, self.user, purpose, self.since)
@@ -127,7 +127,7 @@ def _due(
     person: CustomerView, n: int, ahead_days: float, locale: str, shop_url: str | None
 ) -> list[dict[str, Any]]:
     case, recommender = person.case, person.recommender
-    removed = recommender.removed(case, replace(person.request, repeat=Repeat.INCLUDE))
+    removed = recommender.find_removed(case, replace(person.request, repeat=Repeat.INCLUDE))
     return [
         {
             "id": recommender.catalogue.ids[one.item],
@@ -149,7 +149,7 @@ def profile(person: CustomerView, n: int) -> dict[str, Any]:
     bought = pairs.last != NEVER
     order = np.lexsort((pairs.item, -(pairs.long + pairs.recent)))[:n]
     slate = recommender.recommend(person.customer_id, person.request, person.since)
-    known = len(recommender.events(person.user, person.request, person.since))
+    known = len(recommender.find_events(person.user, person.request, person.since))
     return {
         "customer_id": person.customer_id,
         "consent": _consent(person),

@@ -35,7 +35,7 @@ def new(recommender: Recommender, request: SlateRequest) -> tuple[Slot, ...]:
     """What came on sale lately, the newest first. The score is what is left of the time that it is new, 0 to 1."""
     catalogue, as_of = recommender.catalogue, request.as_of or recommender.manifest.data_as_of
     came, since = catalogue.available_from, as_of - NEW_DAYS * DAY
-    removed = recommender.removed(recommender.case(NOBODY, request), request)
+    removed = recommender.find_removed(recommender.build_context(NOBODY, request), request)
     items = np.flatnonzero((removed == ExclusionRule.NONE) & (came > since) & (came <= as_of))
     items = items[np.argsort(-came[items], kind="stable")][: request.n]
     return tuple(

@@ -27,4 +27,4 @@ def warm_up(model: LoadedModel, locale: str) -> None:
                 replace(visit, kind=kind, product_id=product),
                 ClickLinks(b""),
             )
-    recommender.selling.warm(len(recommender.model.customers.market_names))
+    recommender.sales_trends.warm(len(recommender.model.customers.market_names))

@@ -22,7 +22,6 @@ from models.mail.mailings import CustomerMail, MailKind, products_of
 from models.mail.occasions import MailOccasion
 from models.mail.recipient import StoreFacts
 from models.recommender import NOBODY, Recommender
-from models.rules import eligibility
 from models.rules.eligibility import ExclusionRule
 from models.rules.rule_effects import CapCounter
 from models.slate import FallbackReason, Reason, ReasonKind, SlateRequest, Slot, Source, Strategy
@@ -208,9 +207,8 @@ def _presentable(
     letter: Letters,
 ) -> tuple[Slot, ...]:
     """The same slots without what would embarrass the shop now; what comes in its place is the best of the rest."""
-    shelf = recommender.shelf(replace(request, as_of=now))
-    closed = recommender.closed(now, request.filters.market, shelf)
-    removed = eligibility.filtered(closed, recommender.catalogue, request.without(unwanted).filters)
+    current = replace(request.without(unwanted), as_of=now)
+    removed = recommender.find_filtered(current)
     held = [
         slot
         if slot
@@ -220,7 +218,9 @@ def _presentable(
         for slot in shown.slots
     ]
     if None in held:
-        room = CapCounter(shelf.caps, request.n, [slot.item for slot in held if slot])
+        room = CapCounter(
+            recommender.rule_effects(current).caps, request.n, [slot.item for slot in held if slot]
+        )
         named = [*unwanted, *(slot.item for slot in shown.slots if slot)]
         # Of twice as many, as caps may leave no room for some.
         rest = letter(replace(request.without(named), n=2 * request.n)).slate.slots

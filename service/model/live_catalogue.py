@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select
 from models.data.customers import NO, YES
 from models.data.events import DAY
 from models.rules.shop_rule_json import rule_of
-from models.rules.shop_rules import ShopRule, in_force
+from models.rules.shop_rules import ShopRule, rules_in_force
 from models.updates.catalogue import product_update_of, update_catalogue
 from service.model.loaded_model import LoadedModel
 from service.store import events
@@ -52,7 +52,7 @@ class LiveCatalogue:
 
     def today(self, clock: int) -> LiveCatalogue:
         """With the rules that hold at a moment of the clock, whatever moment the answer is made for."""
-        return replace(self, rules=in_force(self.rules, clock)) if self.rules else self
+        return replace(self, rules=rules_in_force(self.rules, clock)) if self.rules else self
 
     def phase(self, clock: int) -> int:
         """How many beginnings and ends of rules have passed: between two of them the same rules hold."""
@@ -201,5 +201,5 @@ def _counted(shop: LiveCatalogue, connection: Connection) -> LiveCatalogue:
     if continued is sales:
         return shop  # too few yet: they are counted again with those that come
     changed = recommender.with_model(replace(recommender.model, sales=continued))
-    changed.selling.warm(len(markets))
+    changed.sales_trends.warm(len(markets))
     return replace(shop, model=replace(shop.model, recommender=changed), sales=now)

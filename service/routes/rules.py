@@ -15,7 +15,7 @@ from fastapi import Body, FastAPI, Path, Request, Response
 from models.preview import Preview, preview
 from models.recommender import Recommender
 from models.rules.shop_rule_json import RuleError, mapping_of, rule_of
-from models.rules.shop_rules import ShopRule, in_force
+from models.rules.shop_rules import ShopRule, rules_in_force
 from models.slate import Slate
 from service.answering import customer_view
 from service.answering.query import QueryKind, RecommendationQuery, resolve_query
@@ -153,7 +153,7 @@ def _preview(serving: Responder, options: PreviewOptions) -> dict[str, Any]:
     ).request
     asked = recommender.at_home(person.user, asked)
     found = preview(
-        recommender, asked, partial(recommender.recommend, options.customer_id, since=person.since)
+        recommender, asked, partial(recommender.recommend, options.customer_id, update=person.since)
     )
     return _told(recommender, found)
 
@@ -164,7 +164,7 @@ def _tried(given: Sequence[Mapping[str, Any]], as_of: int | None) -> tuple[ShopR
         rules = tuple(map(rule_of, given))
     except ValueError as error:
         raise Invalid(str(error), errors=[{"field": "rules", "problem": str(error)}]) from None
-    return in_force(rules, int(time.time())) if as_of is None else rules
+    return rules_in_force(rules, int(time.time())) if as_of is None else rules
 
 
 def _told(recommender: Recommender, found: Preview) -> dict[str, Any]:

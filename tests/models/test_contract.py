@@ -13,11 +13,10 @@ from models.artifact.registry import Registry
 from models.data.customers import PERSONALIZE_EMAIL
 from models.data.events import DAY
 from models.model import LearnedRanker
-from models.recommender import Recommender
+from models.recommender import CustomerRequest, Recommender
 from models.rules.filters import Filters, Repeat
 from models.settings import DiversitySettings
 from models.slate import FallbackReason, Slate, SlateRequest, Source, Strategy
-from models.updates.customer import NO_UPDATE
 from tests.support.shop import (
     NEVER_SOLD,
     ONLY_RETURNED,
@@ -143,12 +142,12 @@ def test_who_is_looked_at_with_others_gets_what_they_get_alone(shop: Recommender
         SlateRequest(n=3, repeat=Repeat.EXCLUDE, purpose=PERSONALIZE_EMAIL),
     ]
     customers = [*known, "unknown", None] * len(requests)
-    asked = [
-        (customer, requests[place % len(requests)], NO_UPDATE)
-        for place, customer in enumerate(customers)
+    each = [
+        CustomerRequest(customer, requests[number % len(requests)])
+        for number, customer in enumerate(customers)
     ]
-    assert shop.recommend_all(asked) == [shop.recommend(*one) for one in asked]
-    assert shop.recommend_all([]) == []
+    assert shop.recommend_each(each) == [shop.recommend(*one) for one in each]
+    assert shop.recommend_each([]) == []
 
 
 def test_an_export_holds_what_the_service_answers(
@@ -187,5 +186,7 @@ def test_products_that_are_equal_in_everything_stand_in_the_order_of_their_ids()
     )
     assert names(shop, shop.popular(SlateRequest())) == [*sorted(shelf), "tea"]
     assert names(shop, shop.similar(0, SlateRequest(strict=True))) == ["date", "fig", "pear"]
-    assert [bundle.items for bundle in shop.complete((0,), 3, Filters())] == [(1,), (2,), (3,)]
-    assert [bundle.items for bundle in shop.bundles(0, 3, Filters())] == [(1,), (2,), (3,)]
+    completed = shop.complete(SlateRequest(n=3, basket=(0,)))
+    bundles = shop.bundles(0, SlateRequest(n=3))
+    assert [bundle.items for bundle in completed] == [(1,), (2,), (3,)]
+    assert [bundle.items for bundle in bundles] == [(1,), (2,), (3,)]

@@ -82,7 +82,7 @@ def test_whatever_is_asked_the_promises_hold(
         assert {slot.source for slot in slate.slots} <= {Source.POPULAR}
     else:
         assert slate.fallback_reason == (None if slate.slots else FallbackReason.NO_CANDIDATES)
-        own = shop.case(user, request).pairs
+        own = shop.build_context(user, request).pairs
         bought = set(own.item[(own.count > 0) & (own.last > 0)].tolist())
         assert {slot.item for slot in slate.slots if slot.source is Source.OWN_PURCHASES} <= bought
         if request.repeat is Repeat.EXCLUDE:
@@ -91,7 +91,7 @@ def test_whatever_is_asked_the_promises_hold(
 
 def _names_what_there_is(shop: Recommender, user: int, request: SlateRequest, slot: Slot) -> None:
     """A product that a reason names was bought, or lies in the basket or the session, and is tied to what is shown."""
-    case = shop.case(user, shop.at_home(user, request))
+    case = shop.build_context(user, shop.at_home(user, request))
     kept = set(case.pairs.item[case.pairs.count > 0].tolist())
     for because in slot.reason.items:
         if slot.source is Source.CATEGORY:
@@ -162,7 +162,7 @@ def test_whatever_is_asked_about_a_product_it_is_not_its_own_answer(
     slate = shop.similar(item, request)
     _only_what_may_be_shown(shop, -1, request, [slot.item for slot in slate.slots], {item})
     _in_order(shop, request, slate)
-    bundles = shop.bundles(item, request.n, request.filters, request.as_of, size=3)
+    bundles = shop.bundles(item, request, size=3)
     assert len(bundles) <= request.n
     for bundle in bundles:
         _only_what_may_be_shown(shop, -1, replace(request, n=2), list(bundle.items), {item})
@@ -178,7 +178,7 @@ def test_whatever_is_asked_about_a_product_it_is_not_its_own_answer(
 def test_whatever_is_in_a_basket_is_not_what_completes_it(
     shop: Recommender, basket: tuple[int, ...], request: SlateRequest
 ) -> None:
-    found = shop.complete(basket, request.n, request.filters, request.as_of)
+    found = shop.complete(replace(request, basket=basket))
     _only_what_may_be_shown(shop, -1, request, [bundle.items[0] for bundle in found], set(basket))
     assert {bundle.anchor for bundle in found} <= set(basket)
     assert not {bundle.items[0] for bundle in found} & set(
@@ -200,8 +200,8 @@ def test_every_product_that_is_missing_is_kept_out_by_a_rule(
     )
     slate = shop.recommend(customer, request)
     if slate.strategy in (Strategy.PERSONAL, Strategy.SESSION):
-        case = shop.case(shop.model.customers.ids.find(customer), request)
-        allowed = (shop.removed(case, request) == ExclusionRule.NONE) & (
+        case = shop.build_context(shop.model.customers.ids.find(customer), request)
+        allowed = (shop.find_removed(case, request) == ExclusionRule.NONE) & (
             case.demand.popularity.total > 0
         )
         assert {slot.item for slot in slate.slots} >= set(np.flatnonzero(allowed).tolist())

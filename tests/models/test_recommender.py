@@ -39,7 +39,6 @@ from training.fitting.counts import only
 
 EMAIL = SlateRequest(purpose=PERSONALIZE_EMAIL)
 ALL = SlateRequest(n=100, repeat=Repeat.INCLUDE)
-NOTHING = Filters()
 
 
 @pytest.fixture(scope="module")
@@ -142,14 +141,12 @@ def test_customers_shop_in_their_own_market_unless_they_name_another(shop: Recom
     )
 
 
-def test_popular_products_can_be_asked_for_in_a_customers_own_market(shop: Recommender) -> None:
-    assert shop.popular_for("c00", ALL) == shop.popular(
-        replace(ALL, filters=Filters(market="south"))
-    )
-    assert shop.popular_for("c01", ALL) == shop.popular(
-        replace(ALL, filters=Filters(market="north"))
-    )
-    assert shop.popular_for("who is this", ALL) == shop.popular(ALL)
+def test_a_request_is_brought_to_the_customers_own_market(shop: Recommender) -> None:
+    for customer, market in (("c00", "south"), ("c01", "north"), ("who is this", None)):
+        user = shop.model.customers.ids.find(customer)
+        assert shop.at_home(user, ALL) == replace(ALL, filters=Filters(market=market))
+    named = SlateRequest(filters=Filters(market="north"))
+    assert shop.at_home(shop.model.customers.ids.find("c00"), named) == named
 
 
 def test_popular_counts_the_lines_of_the_last_four_weeks_in_the_market(shop: Recommender) -> None:
@@ -212,7 +209,7 @@ def test_because_you_bought_is_said_of_a_product_that_was_bought(shop: Recommend
     said = 0
     for customer in (f"c{number:02}" for number in range(54)):
         slate = shop.recommend(customer, SlateRequest(n=20, repeat=Repeat.EXCLUDE))
-        pairs = shop.case(shop.model.customers.ids.find(customer), SlateRequest()).pairs
+        pairs = shop.build_context(shop.model.customers.ids.find(customer), SlateRequest()).pairs
         for slot in slate.slots:
             if slot.reason.kind is not ReasonKind.BECAUSE_YOU_BOUGHT:
                 continue
@@ -228,7 +225,7 @@ def test_like_you_names_the_product_that_adds_most_to_the_affinity(shop: Recomme
     said = 0
     for customer in (f"c{number:02}" for number in range(54)):
         slate = shop.recommend(customer, SlateRequest(n=20, repeat=Repeat.EXCLUDE))
-        pairs = shop.case(shop.model.customers.ids.find(customer), SlateRequest()).pairs
+        pairs = shop.build_context(shop.model.customers.ids.find(customer), SlateRequest()).pairs
         for slot in slate.slots:
             if slot.source is Source.FACTORS:
                 (because,) = slot.reason.items
@@ -267,7 +264,7 @@ def test_a_product_like_no_other_is_filled_up_from_its_category_or_not_at_all(
 
 def test_bread_and_butter_are_a_bundle_with_their_figures(shop: Recommender) -> None:
     bread, butter = items(shop, "bread", "butter")
-    first = shop.bundles(bread, 3, NOTHING)[0]
+    first = shop.bundles(bread, SlateRequest(n=3))[0]
     purchases = small_shop_purchases()
     orders = {
         item: set(purchases.order[(purchases.item == item) & (purchases.order >= 0)].tolist())
@@ -286,7 +283,7 @@ def test_what_completes_a_basket_comes_in_the_order_of_its_scores_without_what_i
     tied = shop.baskets.candidates(
         sorted(set(basket)), np.ones(len(shop.catalogue), np.bool_)
     ).item.tolist()
-    found = shop.complete(basket, 100, NOTHING)
+    found = shop.complete(SlateRequest(n=100, basket=basket))
     assert sorted(bundle.items[0] for bundle in found) == sorted(
         set(tied) - set(items(shop, SOLD_OUT))
     )
@@ -301,7 +298,7 @@ def test_at_an_earlier_moment_customers_and_shop_are_as_if_the_rest_had_not_happ
     past = trained(only(purchases, purchases.time < moment(day)))
     at = SlateRequest(n=40, as_of=moment(day))
     for user in range(len(purchases.customer_ids)):
-        then, now = shop.case(user, at), past.case(user, at)
+        then, now = shop.build_context(user, at), past.build_context(user, at)
         assert vars_of(then.pairs) == vars_of(now.pairs)
         assert then.clocks.since.tolist() == now.clocks.since.tolist()
         assert vars_of(then.demand.popularity) == vars_of(now.demand.popularity)
@@ -325,7 +322,9 @@ def test_who_had_bought_nothing_by_then_was_a_visitor_then(shop: Recommender) ->
 def test_a_later_moment_moves_a_customers_clocks_and_nothing_of_the_shop(shop: Recommender) -> None:
     newest = shop.manifest.data_as_of
     user = shop.model.customers.ids.find("c03")
-    now, later = (shop.case(user, SlateRequest(as_of=newest + weeks * 7 * DAY)) for weeks in (0, 3))
+    now, later = (
+        shop.build_context(user, SlateRequest(as_of=newest + weeks * 7 * DAY)) for weeks in (0, 3)
+    )
     assert (later.clocks.since - now.clocks.since).tolist() == pytest.approx(
         [21] * len(now.pairs), abs=1e-3
     )
@@ -357,4 +356,4 @@ def test_a_shop_that_nothing_can_be_learned_from_still_answers() -> None:
     )
     assert names(shop, shop.recommend("ann", ALL)) == ["bread", "milk"]
     assert names(shop, shop.recommend("nobody", ALL)) == ["bread", "milk"]  # sold equally often
-    assert shop.bundles(0, 5, NOTHING) == ()
+    assert shop.bundles(0, SlateRequest(n=5)) == ()

@@ -367,8 +367,8 @@ def test_a_ranker_without_windows_serves_the_blend_and_the_report_says_so(
     assert "Window" not in told
     assert outcome.report.notes == ("The blend ranks alone: no windows are set.",)
     request = shop.at_home(7, SlateRequest())
-    case = shop.case(7, request)
-    ranked = shop.ranked(case, shop.removed(case, request))
+    case = shop.build_context(7, request)
+    ranked = shop.rank(case, shop.find_removed(case, request))
     np.testing.assert_allclose(
         ranked.scores, shop.ranker.blend(ranked.rows, ranked.bought), rtol=1e-6
     )

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from models.data.events import PURCHASE
 from models.recommender import Recommender
-from models.rules.filters import Filters
-from models.slate import Bundle
+from models.slate import Bundle, SlateRequest
 from training.config import EvaluationConfig
 from training.evaluation.split import Split
 from training.parallel import spread
@@ -100,8 +99,8 @@ def _found(
     """Whether the hidden product is proposed for all the others, and for one of them, as the service would."""
     rest = np.delete(order, hidden).tolist()
     one = rest[int(random.integers(len(rest)))]
-    whole = recommender.complete(rest, k, Filters())
-    around = recommender.bundles(one, k, Filters())
+    whole = recommender.complete(SlateRequest(n=k, basket=tuple(rest)))
+    around = recommender.bundles(one, SlateRequest(n=k))
     return _proposes(whole, order[hidden]), _proposes(around, order[hidden])
 
 

@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.assembly.assemble import RankedCandidates
-from models.assembly.diversity import varied
+from models.assembly.diversity import diversify
+from models.assembly.popular import EVERYWHERE
 from models.data.history import before, interest, pair_starts
+from models.ranking.candidates import proposals
 from models.ranking.context import RankingContext
 from models.ranking.features import FEATURES
-from models.recommender import NOBODY, Recommender
-from models.rules.eligibility import ExclusionRule, Removed
+from models.recommender import Recommender
+from models.rules.eligibility import ExclusionRule, Removed, find_allowed
 from models.rules.filters import Repeat
 from models.rules.shop_rules import ShopRule
 from models.settings import DiversitySettings
@@ -59,7 +61,7 @@ def answers(
 ) -> tuple[MethodSlates, MethodSlates]:
     """Every method's slates for one customer: of anything, and of what they never bought."""
     request = recommender.at_home(user, SlateRequest(n=k, as_of=as_of))
-    case = recommender.case(user, request)
+    case = recommender.build_context(user, request)
     everything, new = (
         _answer(recommender, user, case, replace(request, repeat=repeat))
         for repeat in (Repeat.INCLUDE, Repeat.EXCLUDE)
@@ -76,8 +78,8 @@ def answers(
 def _answer(
     recommender: Recommender, user: int, case: RankingContext, request: SlateRequest
 ) -> MethodSlates:
-    removed = recommender.removed(case, request)
-    ranked = recommender.ranked(case, removed)
+    removed = recommender.find_removed(case, request)
+    ranked = recommender.rank(case, removed)
     served, filled = _served(recommender, case, request, ranked)
     items = {SERVED: served}
     rows = ranked.rows
@@ -96,13 +98,13 @@ def _answer(
         items,
         filled,
         ranked,
-        recommender.proposals(case, removed),
+        proposals(case, recommender.model, find_allowed(removed), recommender.settings),
         tuple(_varied(recommender, ranked, request.n, diversity) for diversity in limits),
     )
 
 
 def _slate(recommender: Recommender, case: RankingContext, request: SlateRequest) -> Items:
-    ranked = recommender.ranked(case, recommender.removed(case, request), request)
+    ranked = recommender.rank(case, recommender.find_removed(case, request), request)
     return _served(recommender, case, request, ranked)[0]
 
 
@@ -110,17 +112,17 @@ def _served(
     recommender: Recommender, case: RankingContext, request: SlateRequest, ranked: RankedCandidates
 ) -> tuple[Items, int]:
     """What a slate would hold, without the cost of its reasons, and how much of it is filling."""
-    places = recommender.shown(case, request, ranked)
+    places = recommender.arrange(case, request, ranked)
     if len(places) == request.n:
         return ranked.items[places], 0
-    slots = recommender.slate(case, request).slots
+    slots = recommender.build_slate(case, request).slots
     return np.array([slot.item for slot in slots], np.int64), len(slots) - len(places)
 
 
 def _varied(
     recommender: Recommender, ranked: RankedCandidates, k: int, diversity: DiversitySettings
 ) -> Items:
-    return ranked.items[varied(ranked.items, k, recommender.model, diversity)]
+    return ranked.items[diversify(ranked.items, k, recommender.model, diversity)]
 
 
 def _highest(scores: NDArray[np.float32], items: Items, k: int) -> NDArray[np.int64]:
@@ -139,11 +141,9 @@ def _baselines(
     own[events.item[starts]] = interest(
         events, starts, case.as_of, OWN_HALF_LIFE_DAYS, recommender.settings.history
     )
-    moment = recommender.sales_moment(case.as_of)
-    recent = recommender.by_sales(
-        moment, RECENT_DAYS, NOBODY, recommender.shelf(SlateRequest())
-    ).lines
-    total = recommender.selling.demand(moment, NOBODY).popularity.total
+    sales_until = recommender.sales_until(case.as_of)
+    recent = recommender.sales_trends.bestsellers(sales_until, RECENT_DAYS, EVERYWHERE).lines
+    total = recommender.sales_trends.product_trends(sales_until, EVERYWHERE).popularity.total
     # Equal counts, such as those of a first order, in the order of what sells; nothing beyond what they bought.
     own = np.where(own > 0, own + recent * np.float32(1e-6), 0)
     scores = {POPULARITY: total, RECENT_POPULARITY: recent, OWN_PURCHASES: own}

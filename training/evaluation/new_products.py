@@ -56,5 +56,5 @@ def evaluate_new_products(
 def _slate(
     recommender: Recommender, user: int, items: NDArray[np.int64], as_of: int, k: int
 ) -> NDArray[np.int64]:
-    case = recommender.case(user, SlateRequest(as_of=as_of))
+    case = recommender.build_context(user, SlateRequest(as_of=as_of))
     return items[best(by_attributes(items, case.profile, recommender.model), k)]

@@ -13,8 +13,8 @@ from typing import Final
 from models.artifact.atomic import atomic_write
 from models.data.customers import PERSONALIZE_EMAIL
 from models.mail.mailings import CustomerMail, MailKind
-from models.recommender import Recommender
-from models.rules.shop_rules import ShopRule, in_force
+from models.recommender import CustomerRequest, Recommender
+from models.rules.shop_rules import ShopRule, rules_in_force
 from models.slate import SlateRequest
 from training.errors import InputError
 from training.export.columns import ExportOptions, RecipientSlate, table_of
@@ -109,11 +109,11 @@ def _mails(
     order: ExportOptions, began: int, now: CurrentModel, recipients: Sequence[ExportRecipient]
 ) -> list[RecipientSlate]:
     """Of those for whom the mail is due."""
-    rules = in_force(now.rules, began)
+    rules = rules_in_force(now.rules, began)
     letters = [_letter(order, rules, now, one) for one in recipients]
     if order.mailing is None:
-        slates = now.recommender.recommend_all(
-            [(one.customer_id, one.ordinary, one.since) for one in letters]
+        slates = now.recommender.recommend_each(
+            [CustomerRequest(mail.customer_id, mail.ordinary, mail.since) for mail in letters]
         )
         return [
             RecipientSlate(one.customer_id, slate)

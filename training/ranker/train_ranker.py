@@ -176,8 +176,8 @@ def rows_of(
     for example in asked:
         request = SlateRequest(as_of=example.as_of, repeat=Repeat.INCLUDE)
         request = recommender.at_home(example.user, request)
-        case = recommender.case(example.user, request)
-        ranked = recommender.ranked(case, recommender.removed(case, request))
+        case = recommender.build_context(example.user, request)
+        ranked = recommender.rank(case, recommender.find_removed(case, request))
         hit = np.isin(ranked.items, list(example.targets))
         chance = np.random.default_rng([settings.seed, example.user, example.as_of]).random(
             len(hit)

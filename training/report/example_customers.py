@@ -38,7 +38,7 @@ def _customer(
     recommender: Recommender, user: int, targets: frozenset[int], cut: int, k: int
 ) -> ExampleCustomer:
     request = recommender.at_home(user, SlateRequest(n=k, as_of=cut, repeat=Repeat.INCLUDE))
-    case = recommender.case(user, request)
+    case = recommender.build_context(user, request)
     pairs = case.pairs
     owned = np.flatnonzero(pairs.last != NEVER)
     order = owned[np.lexsort((-pairs.last[owned], -pairs.lines[owned]))].tolist()
@@ -50,7 +50,7 @@ def _customer(
         )
         for place in order
     )
-    slots = recommender.slate(case, request).slots
+    slots = recommender.build_slate(case, request).slots
     return ExampleCustomer(
         customer_id=recommender.model.customers.ids[user],
         history=history,

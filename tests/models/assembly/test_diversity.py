@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.assembly.diversity import arrange, varied
+from models.assembly.diversity import SlateLimits, arrange, diversify
 from models.recommender import Recommender
 from models.rules.filters import Repeat
 from models.settings import ArrivalSettings, DiversitySettings, PlacementSettings
@@ -58,7 +58,7 @@ def ranked(*products: str) -> np.ndarray:
 def shown(
     shop: Recommender, n: int, *products: str, diversity: DiversitySettings = ANYTHING
 ) -> list[str]:
-    return [products[place] for place in varied(ranked(*products), n, shop.model, diversity)]
+    return [products[place] for place in diversify(ranked(*products), n, shop.model, diversity)]
 
 
 def test_the_best_come_first_where_nothing_is_alike(shop: Recommender) -> None:
@@ -176,11 +176,13 @@ def with_arrivals(
     shop: Recommender, n: int, *products: str, customer: str = "ann", **diversity: int
 ) -> list[str]:
     """Of at least nine ranked products."""
-    case = shop.case(shop.model.customers.ids.find(customer), SlateRequest(as_of=moment(28)))
+    case = shop.build_context(
+        shop.model.customers.ids.find(customer), SlateRequest(as_of=moment(28))
+    )
     settings = replace(
         SMALL, diversity=replace(ANYTHING, **diversity), arrivals=ArrivalSettings(share=0.2)
     )
-    places = arrange(ranked(*products), n, case, shop.model, settings, None, {}, ())
+    places = arrange(ranked(*products), case, SlateLimits(n), shop.model, settings)
     return [products[place] for place in places]
 
 
@@ -209,12 +211,12 @@ def test_the_last_places_are_for_arrivals_in_the_categories_that_a_customer_buys
 
 def test_a_category_that_is_hardly_bought_is_none_for_arrivals(shop: Recommender) -> None:
     order = [*TEN, "new rake", "new feta"]
-    bob = shop.case(shop.model.customers.ids.find("bob"), SlateRequest(as_of=moment(28)))
+    bob = shop.build_context(shop.model.customers.ids.find("bob"), SlateRequest(as_of=moment(28)))
     assert 0 < bob.profile.category_share[shop.catalogue.category_names.find("dairy")] < 0.2
     for least, slate in ((0.2, TEN), (0.05, [*TEN[:9], "new feta"])):
         arrivals = ArrivalSettings(share=0.2, category_share=least)
         settings = replace(SMALL, diversity=ANYTHING, arrivals=arrivals)
-        places = arrange(ranked(*order), 10, bob, shop.model, settings, None, {}, ())
+        places = arrange(ranked(*order), bob, SlateLimits(10), shop.model, settings)
         assert [order[place] for place in places] == slate
 
 
@@ -250,14 +252,13 @@ def test_a_new_size_does_not_stand_beside_the_old_ones() -> None:
     ]
     shop = trained(small_purchases(lines, shelf))
     order = ["rye loaf", "oat loaf", "gift card", "corn loaf", "milk 1", "key ring", "milk 4"]
-    case = shop.case(shop.model.customers.ids.find("ann"), SlateRequest())
+    case = shop.build_context(shop.model.customers.ids.find("ann"), SlateRequest())
     settings = replace(SMALL, diversity=ANYTHING, arrivals=ArrivalSettings(share=0.2))
     items = np.array([shop.catalogue.ids.find(name) for name in order])
     beside_none = ["rye loaf", "oat loaf", "gift card", "milk 4", "corn loaf", "milk 1"]
     for n, slate in ((5, [*order[:4], "milk 4"]), (6, beside_none)):
-        assert [
-            order[place] for place in arrange(items, n, case, shop.model, settings, None, {}, ())
-        ] == slate
+        places = arrange(items, case, SlateLimits(n), shop.model, settings)
+        assert [order[place] for place in places] == slate
 
 
 def test_a_placement_has_its_own_limits(shop: Recommender) -> None:

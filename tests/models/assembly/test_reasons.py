@@ -205,7 +205,7 @@ def tea_shop() -> Recommender:
 
 
 def because(shop: Recommender, customer: str, item: int) -> Reason:
-    pairs = shop.case(shop.model.customers.ids.find(customer), SlateRequest()).pairs
+    pairs = shop.build_context(shop.model.customers.ids.find(customer), SlateRequest()).pairs
     return of_category(shop.catalogue, shop.model.traits, pairs, item)
 
 
@@ -243,7 +243,9 @@ def test_an_arrival_is_new_in_its_category(tea_shop: Recommender) -> None:
 
 
 def of(shop: Recommender, customer: str, basket: list[int], **sources: int) -> dict[int, Reason]:
-    case = shop.case(shop.model.customers.ids.find(customer), SlateRequest(basket=tuple(basket)))
+    case = shop.build_context(
+        shop.model.customers.ids.find(customer), SlateRequest(basket=tuple(basket))
+    )
     named = [Source(source) for source in sources]
     return of_slate(list(sources.values()), named, case, basket, shop.model, shop.settings)
 

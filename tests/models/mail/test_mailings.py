@@ -271,7 +271,7 @@ def test_whatever_happened_the_promises_of_a_mail_hold(
         return
     user = shop.model.customers.ids.find(customer)
     as_of = shop.manifest.data_as_of if request.as_of is None else request.as_of
-    pairs = shop.case(user, request, since).pairs
+    pairs = shop.build_context(user, request, since).pairs
     assert user < 0 or shop.model.customers.consent[user, PERSONALIZE_EMAIL] != NO
     assert not set(shown) & set(pairs.item[pairs.refused].tolist())
     assert mailing is MailKind.BASKET or not set(shown) & set(pairs.item[pairs.in_cart].tolist())

@@ -61,7 +61,7 @@ def case(
     shop: Recommender, day: float = 28, customer: str = "ann", basket: tuple[str, ...] = ()
 ) -> RankingContext:
     request = SlateRequest(as_of=moment(day), basket=tuple(map(NAMES.index, basket)))
-    return shop.case(shop.model.customers.ids.find(customer), request)
+    return shop.build_context(shop.model.customers.ids.find(customer), request)
 
 
 def proposed(
@@ -218,7 +218,7 @@ def test_a_product_without_a_price_suits_like_one_of_the_usual_price() -> None:
 
 
 def test_a_stranger_is_proposed_what_is_popular_and_nothing_else(shop: Recommender) -> None:
-    found = proposed(shop, shop.case(NOBODY, SlateRequest()))
+    found = proposed(shop, shop.build_context(NOBODY, SlateRequest()))
     assert {source for source, names in found.items() if names} == {"popular"}
 
 

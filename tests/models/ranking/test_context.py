@@ -39,7 +39,7 @@ def shop() -> Recommender:
 
 
 def case(shop: Recommender, user: int = ANN, **asked: object) -> RankingContext:
-    return shop.case(user, SlateRequest(**asked))  # type: ignore[arg-type]
+    return shop.build_context(user, SlateRequest(**asked))  # type: ignore[arg-type]
 
 
 def said(scores: Scores) -> np.ndarray:

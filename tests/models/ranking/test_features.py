@@ -54,7 +54,7 @@ def case(
     shop: Recommender, day: float = NOW, customer: str = "ann", **asked: object
 ) -> RankingContext:
     user = shop.model.customers.ids.find(customer)
-    return shop.case(user, SlateRequest(as_of=moment(day), **asked))  # type: ignore[arg-type]
+    return shop.build_context(user, SlateRequest(as_of=moment(day), **asked))  # type: ignore[arg-type]
 
 
 def rows(shop: Recommender, asked: RankingContext, *products: str) -> dict[str, dict[str, float]]:
@@ -289,7 +289,7 @@ def test_the_age_of_the_model_stands_in_every_row(shop: Recommender) -> None:
 
 
 def test_a_visitor_brings_the_visit_and_no_habit(shop: Recommender) -> None:
-    visit = shop.case(NOBODY, SlateRequest(recent=(NAMES.index("milk"),)))
+    visit = shop.build_context(NOBODY, SlateRequest(recent=(NAMES.index("milk"),)))
     found = rows(shop, visit)
     assert found["jam"]["neighbours"] > found["bread"]["neighbours"] == 0  # who buys milk buys jam
     for one in found.values():
@@ -360,14 +360,14 @@ def test_in_any_shop_and_at_any_moment_every_number_is_finite(
     for customer in (NOBODY, *range(len(shop.model.customers))):
         request = SlateRequest(as_of=moment(day), recent=session, filters=Filters(market=market))
         items = np.arange(len(products))
-        found, _ = features(items, shop.case(customer, request), shop.model, shop.settings)
+        found, _ = features(items, shop.build_context(customer, request), shop.model, shop.settings)
         wrong = ~np.isfinite(found).all(axis=0)
         assert [name for name, column in zip(FEATURES, wrong.tolist(), strict=True) if column] == []
 
 
 def test_the_rows_of_many_customers_are_those_of_each() -> None:
     shop = trained(small_shop_purchases())
-    cases = [shop.case(user, SlateRequest()) for user in (0, 5, NOBODY, 9)]
+    cases = [shop.build_context(user, SlateRequest()) for user in (0, 5, NOBODY, 9)]
     items = [
         np.arange(start, len(shop.catalogue), 3, dtype=np.int64) for start in range(len(cases))
     ]

@@ -40,8 +40,8 @@ def due_at(
     filters: Filters = Filters(),  # noqa: B008
 ) -> list[DueProduct]:
     request = SlateRequest(as_of=moment(day), repeat=Repeat.INCLUDE, filters=filters)
-    case = shop.case(shop.model.customers.ids.find(customer_id), request)
-    return due(case, shop.removed(case, request), shop.model, n, ahead_days)
+    case = shop.build_context(shop.model.customers.ids.find(customer_id), request)
+    return due(case, shop.find_removed(case, request), shop.model, n, ahead_days)
 
 
 def test_what_is_bought_every_month_is_due_a_month_after_the_last_time(shop: Recommender) -> None:

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from models.data.history import interactions, pair_starts
-from models.rules.eligibility import ExclusionRule, asked_about, bought, filtered, not_for_sale
+from models.rules.eligibility import (
+    ExclusionRule,
+    remove_bought,
+    remove_filtered,
+    remove_named,
+    remove_unsellable,
+)
 from models.rules.filters import Filters, Repeat
 from models.settings import HistorySettings, RepeatSettings
 from models.sources.repurchase import Repurchases, repurchase_clocks
@@ -25,7 +31,7 @@ NOW = moment(50)
 
 
 def kept_out(filters: Filters = Filters(), market: str | None = None) -> dict[str, str]:  # noqa: B008
-    return named(filtered(not_for_sale(CATALOGUE, NOW, market), CATALOGUE, filters))
+    return named(remove_filtered(remove_unsellable(CATALOGUE, NOW, market), CATALOGUE, filters))
 
 
 def named(removed: np.ndarray) -> dict[str, str]:
@@ -81,8 +87,8 @@ def test_what_the_request_excludes_is_out_and_nothing_else() -> None:
 
 
 def test_what_is_asked_about_is_no_answer() -> None:
-    removed = not_for_sale(CATALOGUE, NOW, None)
-    assert named(asked_about(removed, np.array([1], np.int32))) == {
+    removed = remove_unsellable(CATALOGUE, NOW, None)
+    assert named(remove_named(removed, np.array([1], np.int32))) == {
         "bread": "ASKED_ABOUT",
         "dates": "NOT_FOR_SALE",
     }
@@ -110,7 +116,7 @@ def own(repeat: Repeat, lines: list[Line] = HISTORY) -> dict[str, str]:
     events = histories(small_purchases(lines)).of(0)
     pairs = interactions(events, pair_starts(events), NOW, HistorySettings())
     settings = RepeatSettings(rare=0.2, too_soon=0.15)
-    removed = bought(
+    removed = remove_bought(
         np.zeros(5, np.uint8),
         pairs,
         repurchase_clocks(pairs, REPEATS, NOW, settings),
@@ -159,4 +165,4 @@ def test_what_is_dismissed_or_rated_low_or_in_the_cart_is_not_recommended(repeat
 
 def test_the_first_rule_that_applies_is_the_one_that_is_named() -> None:
     removed = np.full(5, ExclusionRule.EXCLUDED, np.uint8)
-    assert set(named(asked_about(removed, np.arange(5, dtype=np.int32))).values()) == {"EXCLUDED"}
+    assert set(named(remove_named(removed, np.arange(5, dtype=np.int32))).values()) == {"EXCLUDED"}

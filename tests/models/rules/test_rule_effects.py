@@ -15,8 +15,15 @@ from models.artifact.registry import Registry
 from models.recommender import Recommender
 from models.rules.eligibility import ExclusionRule
 from models.rules.filters import Filters, Repeat
-from models.rules.rule_effects import BOOSTED, Cap, CapCounter, seated
-from models.rules.shop_rules import CapBy, MinimumOf, ProductSelector, RuleKind, ShopRule, active
+from models.rules.rule_effects import MOST_BOOSTED, Cap, CapCounter, insert_pinned
+from models.rules.shop_rules import (
+    CapBy,
+    MinimumOf,
+    ProductSelector,
+    RuleKind,
+    ShopRule,
+    active_rules,
+)
 from models.slate import FallbackReason, ReasonKind, Slate, SlateRequest, Slot, Source
 from tests.support.shop import (
     AISLES,
@@ -147,7 +154,7 @@ def test_a_filter_leaves_only_what_matches_in_the_fill_too(shop: Recommender) ->
     assert [(shop.catalogue.ids[slot.item], slot.source) for slot in filled.slots] == [
         ("beans", Source.FILL)
     ]
-    removed = shop.removed(shop.case(0, ALL), with_rules(toys))
+    removed = shop.find_removed(shop.build_context(0, ALL), with_rules(toys))
     assert (
         Counter(removed.tolist())[ExclusionRule.SHOP_FILTER] == 40 - 8 - 1
     )  # what is sold out was not for sale before
@@ -218,9 +225,9 @@ def test_a_boosted_product_that_nothing_speaks_for_has_its_chance_and_says_who_c
 ) -> None:
     boost = ShopRule("launch", RuleKind.BOOST, ProductSelector((NEVER_SOLD,)), strength=1e6)
     user = shop.model.customers.ids.find("c00")
-    case, request = shop.case(user, ALL), with_rules(boost)
-    removed = shop.removed(case, request)
-    assert shop.catalogue.ids.find(NEVER_SOLD) not in shop.ranked(case, removed).items
+    case, request = shop.build_context(user, ALL), with_rules(boost)
+    removed = shop.find_removed(case, request)
+    assert shop.catalogue.ids.find(NEVER_SOLD) not in shop.rank(case, removed).items
     told = shop.recommend("c00", request).slots[0]
     assert shop.catalogue.ids[told.item] == NEVER_SOLD
     assert (told.source, told.reason.kind) == (Source.PINNED, ReasonKind.CHOSEN_BY_SHOP)
@@ -235,10 +242,10 @@ def test_a_boost_of_everything_brings_in_the_few_that_sell_best() -> None:
         small_purchases([*lines, Line("ann", "p59", 3)], [Product(name) for name in shelf])
     )
     none = np.zeros(60, np.uint8)
-    offers = shop.shelf(with_rules(ShopRule("all", RuleKind.BOOST, strength=2.0))).offers(
-        none, shop.model.sales.window(moment(9), 28, 60), {}
-    )
-    assert sorted(offers.tolist()) == list(range(BOOSTED))
+    offers = shop.rule_effects(
+        with_rules(ShopRule("all", RuleKind.BOOST, strength=2.0))
+    ).shop_candidates(none, shop.model.sales.window(moment(9), 28, 60), {})
+    assert sorted(offers.tolist()) == list(range(MOST_BOOSTED))
 
 
 def test_a_cap_is_two_of_a_brand_in_ten_and_one_in_five_even_where_nothing_else_is_left(
@@ -281,13 +288,12 @@ def test_bundles_hold_nothing_that_the_shop_keeps_out(shop: Recommender) -> None
     hide = ShopRule(
         "no butter", RuleKind.EXCLUDE, ProductSelector(("butter",)), placements=("basket",)
     )
-    for placement, there in (("basket", False), ("product", True)):
-        where = {"placement": placement, "rules": (hide,)}
-        for found in (
-            shop.bundles(bread, 40, Filters(), **where),
-            shop.complete([bread], 40, Filters(), **where),
-        ):
-            assert (butter in {item for bundle in found for item in bundle.items}) == there
+    for placement, is_shown in (("basket", False), ("product", True)):
+        request = SlateRequest(n=40, placement=placement, rules=(hide,))
+        completed = shop.complete(replace(request, basket=(bread,)))
+        for bundles in (shop.bundles(bread, request), completed):
+            items = {item for bundle in bundles for item in bundle.items}
+            assert (butter in items) == is_shown
 
 
 def test_rules_sent_to_another_process_make_the_same_slates_there(
@@ -309,16 +315,16 @@ def test_room_is_what_the_caps_leave_and_everything_is_shown_once() -> None:
         Cap(np.array([0, 0, 0, 1, 1, -1], np.int32), 2),
         Cap(np.array([0, 1, 0, 1, 0, 0], np.int32), 3),
     )
-    assert CapCounter([red], 10, [0]).first(np.arange(6), 6) == [1, 3, 4, 5]
+    assert CapCounter([red], 10, [0]).take_first(np.arange(6), 6) == [1, 3, 4, 5]
     order = np.array([0, 2, 4, 4, 1, 3, 5])
-    assert CapCounter([red, blue], 10).first(order, 6) == [0, 2, 4, 3]
-    assert CapCounter([red, blue], 5).first(order, 6) == [0, 4]
-    assert CapCounter([], 5, [2]).first(np.arange(6), 3) == [0, 1, 3]
+    assert CapCounter([red, blue], 10).take_first(order, 6) == [0, 2, 4, 3]
+    assert CapCounter([red, blue], 5).take_first(order, 6) == [0, 4]
+    assert CapCounter([], 5, [2]).take_first(np.arange(6), 3) == [0, 1, 3]
 
 
 def test_what_has_a_seat_keeps_it_while_there_is_something_before_it() -> None:
-    assert seated("abc", {0: "X", 2: "Y"}) == ["X", "a", "Y", "b", "c"]
-    assert seated("a", {1: "X", 7: "Y"}) == ["a", "X", "Y"]
+    assert insert_pinned("abc", {0: "X", 2: "Y"}) == ["X", "a", "Y", "b", "c"]
+    assert insert_pinned("a", {1: "X", 7: "Y"}) == ["a", "X", "Y"]
 
 
 WHICH = st.builds(
@@ -368,7 +374,7 @@ def test_whatever_the_rules_no_slate_shows_what_they_remove(
 ) -> None:
     request = shop.at_home(shop.model.customers.ids.find(customer), request)
     as_of = shop.manifest.data_as_of if request.as_of is None else request.as_of
-    held = active(request.rules, request.placement, request.filters.market, as_of)
+    held = active_rules(request.rules, request.placement, request.filters.market, as_of)
     for slate in (
         shop.recommend(customer, request),
         shop.popular(request),

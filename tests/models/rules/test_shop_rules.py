@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.rules.shop_rules import MinimumOf, ProductSelector, RuleKind, ShopRule, active
+from models.rules.shop_rules import MinimumOf, ProductSelector, RuleKind, ShopRule, active_rules
 from tests.support.shop import Product, catalogue_of
 
 CATALOGUE = catalogue_of(
@@ -105,4 +105,4 @@ def test_the_rules_that_hold_come_in_the_order_of_their_ids() -> None:
         ShopRule(name, RuleKind.BOOST, ends=ends)
         for name, ends in (("c", None), ("a", None), ("b", NOON))
     ]
-    assert [rule.id for rule in active(rules, "home", None, NOON)] == ["a", "c"]
+    assert [rule.id for rule in active_rules(rules, "home", None, NOON)] == ["a", "c"]

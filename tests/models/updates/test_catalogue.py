@@ -177,7 +177,8 @@ def test_a_new_product_is_no_stranger_to_any_question(shop: Recommender) -> None
         now.catalogue.ids[slot.item] for slot in now.similar(brioche, SlateRequest()).slots
     } <= set(AISLES["bakery"].split())
     assert now.similar(blini, SlateRequest()).slots
-    assert now.bundles(brioche, 3, Filters()) == now.complete([brioche, blini], 3, Filters()) == ()
+    assert now.bundles(brioche, SlateRequest()) == ()
+    assert now.complete(SlateRequest(basket=(brioche, blini))) == ()
     assert now.follow_up([brioche, blini], SlateRequest()).slots == ()
     visit = SlateRequest(recent=(brioche,), basket=(blini,))
     assert {brioche, blini}.isdisjoint(slot.item for slot in now.recommend("c00", visit).slots)
@@ -253,7 +254,7 @@ def test_what_sells_is_not_counted_again_where_a_product_is_offered_otherwise(
     shop: Recommender, change: dict[str, object]
 ) -> None:
     now = after(shop, told("bagel", **change))
-    assert now.selling is shop.selling
+    assert now.sales_trends is shop.sales_trends
     anew = Recommender(shop.manifest, now.model, shop.settings)
     for customer in CUSTOMERS:
         assert told_of(now.recommend(customer, ALL)) == told_of(anew.recommend(customer, ALL))
@@ -261,10 +262,12 @@ def test_what_sells_is_not_counted_again_where_a_product_is_offered_otherwise(
 
 def test_what_sells_is_counted_again_where_products_are_others(shop: Recommender) -> None:
     new = after(shop, told("brioche", category="bakery", price=3.0))
-    assert new.selling is not shop.selling
-    assert after(new, told("brioche", in_stock=False), learned=shop).selling is new.selling
+    assert new.sales_trends is not shop.sales_trends
+    assert (
+        after(new, told("brioche", in_stock=False), learned=shop).sales_trends is new.sales_trends
+    )
     for change in (told("brioche", price=4.0), told("butter", category="bakery")):
-        assert after(new, change, learned=shop).selling is not new.selling
+        assert after(new, change, learned=shop).sales_trends is not new.sales_trends
 
 
 def test_what_is_not_given_stays(shop: Recommender) -> None:

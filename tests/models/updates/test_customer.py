@@ -213,7 +213,7 @@ def test_a_view_fades(shop: Recommender) -> None:
     viewed = done(shop, ("kite", "view", DAYS))
     shares = []
     for days in (0, 60):
-        case = shop.case(-1, replace(ALL, as_of=moment(DAYS) + days * DAY), viewed)
+        case = shop.build_context(-1, replace(ALL, as_of=moment(DAYS) + days * DAY), viewed)
         shares.append(float(case.pairs.taste[0]))
     assert shares[0] == 1
     assert shares[1] < 0.05

@@ -180,8 +180,8 @@ def test_the_model_before_leaves_the_memory(active: ActiveModel, own_shop: Opene
 
 def test_the_first_caller_finds_everything_counted(active: ActiveModel, own_shop: Opened) -> None:
     assert active.current is not None
-    selling = active.current.recommender.selling
-    counted = selling.demand.cache_info().misses, selling.bestsellers.cache_info().misses
+    trends = active.current.recommender.sales_trends
+    counted = trends.product_trends.cache_info().misses, trends.bestsellers.cache_info().misses
     for customer in ("c00", "c01", "c02", "stranger"):
         question = RecommendationQuery(QueryKind.CUSTOMER, Options(), "en_US", customer_id=customer)
         answer(LiveCatalogue(active.current, active.current), question, ClickLinks(b"secret"))
@@ -191,7 +191,10 @@ def test_the_first_caller_finds_everything_counted(active: ActiveModel, own_shop
             FallbackReason.DEADLINE,
             ClickLinks(b"secret"),
         )
-    assert (selling.demand.cache_info().misses, selling.bestsellers.cache_info().misses) == counted
+    assert (
+        trends.product_trends.cache_info().misses,
+        trends.bestsellers.cache_info().misses,
+    ) == counted
     prices = price_text.cache_info().misses
     answer(
         LiveCatalogue(active.current, active.current),

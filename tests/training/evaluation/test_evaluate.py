@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from models.model import LearnedRanker
+from models.ranking.candidates import proposals
 from models.recommender import Recommender
+from models.rules.eligibility import find_allowed
 from models.rules.filters import Repeat
 from models.rules.shop_rules import ProductSelector, RuleKind, ShopRule
 from models.slate import SlateRequest, Source
@@ -72,7 +74,7 @@ def shown(
     """(user, slate, targets, filled) of everyone who is asked about in a task."""
     recommender, found = shop[1], []
     for user, request, targets in asked(shop, task):
-        slots = recommender.slate(recommender.case(user, request), request).slots
+        slots = recommender.build_slate(recommender.build_context(user, request), request).slots
         filled = sum(slot.source is Source.FILL for slot in slots)
         found.append((user, [slot.item for slot in slots], targets, filled))
     return found
@@ -106,8 +108,8 @@ def test_what_the_rules_of_the_shop_cost_is_measured_beside_what_is_served_witho
     for task in ("all", "discovery"):
         np.testing.assert_array_equal(ruled.values[task][SERVED], evaluated.values[task][SERVED])
         for row, (user, request, targets) in enumerate(asked(shop, task)):
-            slots = recommender.slate(
-                recommender.case(user, request), replace(request, rules=rules)
+            slots = recommender.build_slate(
+                recommender.build_context(user, request), replace(request, rules=rules)
             ).slots
             hits = len({slot.item for slot in slots} & targets)
             assert ruled.values[task][RULED][row][0] == pytest.approx(hits / min(5, len(targets)))
@@ -213,8 +215,13 @@ def test_what_each_source_found_is_counted(
     rows: dict[str, list[tuple[float, float, float]]] = {name: [] for name in PROPOSERS}
     together = []
     for user, request, targets in customers:
-        case = recommender.case(user, request)
-        proposed = recommender.proposals(case, recommender.removed(case, request))
+        case = recommender.build_context(user, request)
+        proposed = proposals(
+            case,
+            recommender.model,
+            find_allowed(recommender.find_removed(case, request)),
+            recommender.settings,
+        )
         sets = {name: set(proposed[name].tolist()) for name in PROPOSERS}
         for name, items in sets.items():
             others = set().union(*(other for at, other in sets.items() if at != name))
@@ -240,8 +247,8 @@ def test_what_was_promised_stands_beside_what_was_bought(
     recommender = shop[1]
     promised, bought = [], []
     for user, request, targets in asked(shop, task):
-        case = recommender.case(user, request)
-        ranked = recommender.ranked(case, recommender.removed(case, request))
+        case = recommender.build_context(user, request)
+        ranked = recommender.rank(case, recommender.find_removed(case, request))
         promised += (1 / (1 + np.exp(-ranked.scores.astype(np.float64)))).tolist()
         bought += [item in targets for item in ranked.items.tolist()]
     bins = evaluated.calibration[task]

@@ -125,7 +125,7 @@ def test_what_is_measured_is_what_a_customer_is_served(
 
 def test_each_source_alone_is_its_candidates_in_the_order_of_what_it_says() -> None:
     for user in range(0, 54, 3):
-        case = SHOP.case(user, SHOP.at_home(user, SlateRequest(as_of=END)))
+        case = SHOP.build_context(user, SHOP.at_home(user, SlateRequest(as_of=END)))
         own = np.zeros(len(SHOP.catalogue), np.float32)
         own[case.pairs.item] = case.pairs.long
         says: dict[str, Sequence[float]] = {

@@ -298,7 +298,8 @@ def test_who_said_no_to_mails_gets_what_is_popular_in_the_file_though_the_web_is
     asked: Path, tmp_path: Path
 ) -> None:
     shop = Recommender.load(asked)
-    popular = shop.popular_for("c00", SlateRequest(n=5))
+    at_home = shop.at_home(shop.model.customers.ids.find("c00"), SlateRequest(n=5))
+    popular = shop.popular(at_home)
     assert exported(asked, tmp_path / "slates.csv", "c00") == [
         (name, "popular") for name in names(shop, popular)
     ]

@@ -13,7 +13,7 @@ import pytest
 from models.data.customers import NO, PERSONALIZE_EMAIL, TRAIN, YES
 from models.data.events import HOUR, KINDS
 from models.recommender import Recommender
-from models.rules.shop_rules import in_force
+from models.rules.shop_rules import rules_in_force
 from models.slate import Slate, SlateRequest
 from models.updates.customer import CustomerUpdate
 from service.mail.mail_slate import mail_of
@@ -223,7 +223,7 @@ def test_the_file_says_what_the_service_says(
             shop, expected = served(till, learned, customer, unasked)
             assert told(now.since(customer)) == told(expected), customer
             request = SlateRequest(
-                as_of=now.as_of, purpose=PERSONALIZE_EMAIL, rules=in_force(now.rules, CLOCK)
+                as_of=now.as_of, purpose=PERSONALIZE_EMAIL, rules=rules_in_force(now.rules, CLOCK)
             )
             asked = replace(request, rules=shop.today(CLOCK).rules)
             slates = (

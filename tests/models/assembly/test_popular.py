@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from models.assembly.bestsellers import Bestsellers, bestsellers
+from models.assembly.popular import Bestsellers, rank_bestsellers
 from models.rules.eligibility import ExclusionRule
-from models.rules.rule_effects import CapCounter, rule_effects_of
+from models.rules.rule_effects import CapCounter, build_rule_effects
 from models.rules.shop_rules import ProductSelector, RuleKind, ShopRule
 from models.slate import ReasonKind, Source
 from tests.support.shop import Line, moment, small_purchases, trained
@@ -26,8 +26,8 @@ def found(*rules: ShopRule, market: str = "north") -> Bestsellers:
     sales = SHOP.model.sales
     total = sales.popularity(moment(56), len(NAMES), SHOP.settings.popular).total
     code = SHOP.model.customers.market_names.find(market)
-    return bestsellers(sales, total, moment(56), 28, code).on(
-        rule_effects_of(rules, SHOP.catalogue)
+    return rank_bestsellers(sales, total, moment(56), 28, code).under(
+        build_rule_effects(rules, SHOP.catalogue)
     )
 
 

@@ -1,0 +1,58 @@
+"""A slate in the making: what stands in it, what the shop pins, and how much is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.assembly import reasons
+from models.assembly.popular import Bestsellers
+from models.rules.eligibility import Removed
+from models.rules.rule_effects import CapCounter, RuleEffects, insert_pinned
+from models.slate import Slate, SlateRequest, Slot, Source, Strategy, fallback_reason_of
+
+
+@dataclass(eq=False)
+class SlateDraft:
+    """Slots of one slate. Those in `rest` keep their order around the pinned ones."""
+
+    request: SlateRequest
+    effects: RuleEffects
+    removed: Removed
+    pinned: dict[int, Slot]  # by position from 0
+    rest: list[Slot] = field(default_factory=list)
+
+    @classmethod
+    def start(
+        cls,
+        request: SlateRequest,
+        effects: RuleEffects,
+        removed: Removed,
+        scores: NDArray[np.float32],
+    ) -> Self:
+        """Return a draft of what the shop pins alone, with the scores (items,) of its slate."""
+        pinned = {
+            position: Slot(item, float(scores[item]), Source.PINNED, reasons.CHOSEN_BY_SHOP)
+            for position, item in effects.pinned_positions(removed, request.n).items()
+        }
+        return cls(request, effects, removed, pinned)
+
+    @property
+    def missing(self) -> int:
+        return self.request.n - len(self.rest) - len(self.pinned)
+
+    def cap_counter(self) -> CapCounter:
+        """Return what the caps leave room for beside the slots of the draft."""
+        items = [slot.item for slot in (*self.rest, *self.pinned.values())]
+        return CapCounter(self.effects.caps, self.request.n, items)
+
+    def add_bestsellers(self, bestsellers: Bestsellers, source: Source) -> None:
+        """Add what sells best until nothing is missing or nothing else may be shown."""
+        self.rest += bestsellers.slots(self.removed, self.cap_counter(), self.missing, source)
+
+    def finish(self, strategy: Strategy) -> Slate:
+        slots = tuple(insert_pinned(self.rest, self.pinned))
+        return Slate(strategy, fallback_reason_of(slots), slots)
