@@ -25,7 +25,6 @@ from service.answering.answer import answer
 from service.answering.query import QueryKind, RecommendationQuery
 from service.model.live_catalogue import LiveCatalogue
 from service.model.loaded_model import LoadedModel
-from service.schemas.parameters import CustomerOptions
 from service.signing.click_links import ClickLinks
 from tests.support.service_process import server
 
@@ -60,9 +59,7 @@ def in_process(recommender: Recommender, customers: Sequence[str]) -> None:
     )
 
     def body(customer: str) -> bytes:
-        question = RecommendationQuery(
-            QueryKind.CUSTOMER, CustomerOptions(), "en_US", customer_id=customer
-        )
+        question = RecommendationQuery(QueryKind.CUSTOMER, "en_US", customer_id=customer)
         return answer(shop, question, ClickLinks(b"secret")).body_for(customer)
 
     row(

@@ -1,4 +1,4 @@
-"""A question: everything that an answer depends on, besides the model."""
+"""Recommendation queries: everything that an answer depends on besides the model and the store."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ import orjson
 
 from models.data.catalogue import Catalogue
 from models.data.customers import PERSONALIZE_EMAIL, PERSONALIZE_WEB
-from models.rules.filters import Repeat
+from models.rules.filters import Filters, Repeat
 from models.rules.shop_rules import ShopRule
 from models.slate import SlateRequest
 from models.updates.customer import NO_UPDATE, CustomerUpdate
-from service.schemas.parameters import Options
 
-EMAIL: Final = "email"  # placements that begin so are of mails
-LAYOUT: Final = 5  # of the answers; another one never meets the cached answers of this one
+EMAIL: Final = "email"  # placements of mails begin with it
+LAYOUT: Final = 6  # of answers and keys: answers that another layout has cached are not found
 
 
 class QueryKind(StrEnum):
@@ -33,9 +32,23 @@ class QueryKind(StrEnum):
 
 @dataclass(frozen=True)
 class RecommendationQuery:
+    """Hold one query as plain values; two queries that are equal have the same answer."""
+
     kind: QueryKind
-    options: Options
     locale: str
+    n: int = 10
+    placement: str | None = None
+    exclude: tuple[str, ...] = ()
+    category: str | None = None
+    brand: str | None = None
+    min_price: float | None = None
+    max_price: float | None = None
+    market: str | None = None
+    strict: bool = False  # fewer and better products: no fill
+    campaign: str | None = None
+    as_of: int | None = None  # seconds since 1970; None: the newest event
+    deadline_ms: int | None = None  # None: the one of the settings
+    with_cards: bool = True  # with all that a page or a mail shows of a product
     customer_id: str | None = None
     session_id: str | None = None
     order_id: str | None = None
@@ -43,49 +56,50 @@ class RecommendationQuery:
     recent: tuple[str, ...] = ()
     basket: tuple[str, ...] = ()
     repeat: Repeat = Repeat.AUTO
-    window_days: int | None = None  # the model's own
-    size: int = 2
+    window_days: int | None = None  # None: the model's own
+    size: int = 2  # most products in a bundle
 
     @property
     def recorded(self) -> bool:
-        """Whether the store keeps what is shown: it is asked, and no cache."""
-        return self.customer_id is not None and self.options.campaign is not None
+        """Whether the store keeps what is shown, so that no cache has to."""
+        return self.customer_id is not None and self.campaign is not None
 
     @property
     def mailed(self) -> bool:
         """Whether the answer goes into a mail: then the consent for mails must hold."""
-        return self.options.campaign is not None or (self.options.placement or "").startswith(EMAIL)
+        return self.campaign is not None or (self.placement or "").startswith(EMAIL)
 
     def key(self, version: str, secret: bytes) -> bytes:
-        """Where its answer is cached: a keyed hash, so nobody who reads the cache learns whose answer it is."""
-        options = self.options.model_dump(
-            include={*Options.model_fields}
-            - {"deadline_ms", "locale"}  # how long may be waited changes no answer
-        )
-        everything = (
-            LAYOUT,
-            version,
-            self.kind,
-            options,
-            self.locale,
-            self.customer_id,
-            self.session_id,
-            self.order_id,
-            self.product_id,
-            self.recent,
-            self.basket,
-            self.repeat,
-            self.window_days,
-            self.size,
-        )
-        digest = hashlib.blake2b(orjson.dumps(everything), digest_size=24, key=secret)
+        """Return the key of its answer in the cache.
+
+        It is a keyed hash, so nobody who reads the cache learns whose answer it is.
+        """
+        # How long a caller waits changes no answer.
+        values = {**vars(self), "deadline_ms": None}
+        content = orjson.dumps((LAYOUT, version, values))
+        digest = hashlib.blake2b(content, digest_size=24, key=secret)
         return b"regulars:" + digest.hexdigest().encode()
 
     def ref(self, secret: bytes) -> bytes:
-        """What is recorded of its answer in a campaign bears this name: the parts of a mail ask for different looks."""
-        looks = {"deadline_ms", "locale", "fields"}
-        options = self.options.model_dump(include={*Options.model_fields} - looks)
-        everything = (
+        """Return the name of its record in a campaign.
+
+        The parts of a mail ask for different looks of one slate: they share a record. Records of
+        older versions bear such names, so their bytes never change.
+        """
+        options = {
+            "n": self.n,
+            "placement": self.placement,
+            "exclude": self.exclude,
+            "category": self.category,
+            "brand": self.brand,
+            "min_price": self.min_price,
+            "max_price": self.max_price,
+            "market": self.market,
+            "strict": self.strict,
+            "campaign": self.campaign,
+            "as_of": self.as_of,
+        }
+        content = (
             options,
             self.customer_id,
             self.session_id,
@@ -94,21 +108,25 @@ class RecommendationQuery:
             self.basket,
             self.repeat,
         )
-        return hashlib.blake2b(orjson.dumps(everything), digest_size=16, key=secret).digest()
+        return hashlib.blake2b(orjson.dumps(content), digest_size=16, key=secret).digest()
+
+    def filters(self, exclude: tuple[int, ...]) -> Filters:
+        """Return the filters of its slate, with the items that are excluded."""
+        return Filters(
+            exclude, self.category, self.brand, self.min_price, self.max_price, self.market
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class StoreKnowledge:
-    """What the store knows at the moment of the answer, and the model does not."""
+    """Hold what the store knows at the moment of the answer and the model does not."""
 
     since: CustomerUpdate
     newest: int | None  # time of the store's newest event
     number: int = 0  # of the newest change that is in it
-    away: bool = False  # the store does not answer: this is as far as it is known
-    order: tuple[str, ...] = ()  # products of the order asked about
-    unwanted: tuple[
-        str, ...
-    ] = ()  # products that must not be shown: of the order, of other mails, bought since
+    away: bool = False  # the store does not answer: this is as far as this process knows
+    order: tuple[str, ...] = ()  # products of the order in the query
+    unwanted: tuple[str, ...] = ()  # products that must not be shown
 
 
 AS_LEARNED: Final = StoreKnowledge(NO_UPDATE, None)
@@ -117,7 +135,7 @@ AWAY: Final = StoreKnowledge(NO_UPDATE, None, away=True)
 
 @dataclass(frozen=True)
 class ResolvedQuery:
-    """A question in the words of one catalogue: items instead of ids."""
+    """Hold a query in the words of one catalogue: items instead of ids."""
 
     request: SlateRequest
     item: int  # the product asked for, -1 where there is none or it is unknown
@@ -125,38 +143,39 @@ class ResolvedQuery:
 
 
 def resolve_query(
-    question: RecommendationQuery,
+    query: RecommendationQuery,
     catalogue: Catalogue,
     rules: tuple[ShopRule, ...],
     now: int,
     unwanted: tuple[str, ...] = (),
 ) -> ResolvedQuery:
-    """Unknown products are named and otherwise ignored; what is in the basket or asked for is never recommended.
+    """Return the query for one catalogue; unknown products are named and otherwise ignored.
 
-    `now`: the newest event, seconds since 1970. `unwanted`: products that the store keeps out.
+    Products in the basket, and the one that is asked for, are never recommended. `now`: time of
+    the newest event, seconds since 1970. `unwanted`: products that the store keeps out.
     """
     missing: dict[str, None] = {}
 
-    def items(ids: tuple[str, ...]) -> tuple[int, ...]:
-        found = catalogue.ids.find_all(ids)
-        missing.update(dict.fromkeys(ids[index] for index in np.flatnonzero(found < 0)))
-        return tuple(item for item in found.tolist() if item >= 0)
+    def find_items(ids: tuple[str, ...]) -> tuple[int, ...]:
+        items = catalogue.ids.find_all(ids)
+        missing.update(dict.fromkeys(ids[index] for index in np.flatnonzero(items < 0)))
+        return tuple(item for item in items.tolist() if item >= 0)
 
-    options = question.options
-    asked = items((question.product_id,)) if question.product_id is not None else ()
-    recent, basket = items(question.recent), tuple(dict.fromkeys(items(question.basket)))
+    product = find_items((query.product_id,)) if query.product_id is not None else ()
+    recent = find_items(query.recent)
+    basket = tuple(dict.fromkeys(find_items(query.basket)))
     kept_out = (item for item in catalogue.ids.find_all(unwanted).tolist() if item >= 0)
-    exclude = tuple(sorted({*items(options.exclude), *basket, *asked, *kept_out}))
+    exclude = tuple(sorted({*find_items(query.exclude), *basket, *product, *kept_out}))
     request = SlateRequest(
-        n=options.n,
-        as_of=now if options.as_of is None else options.as_of,
-        repeat=question.repeat,
-        strict=options.strict,
-        filters=options.filters(exclude),
+        n=query.n,
+        as_of=now if query.as_of is None else query.as_of,
+        repeat=query.repeat,
+        strict=query.strict,
+        filters=query.filters(exclude),
         recent=recent,
         basket=basket,
-        placement=options.placement,
+        placement=query.placement,
         rules=rules,
-        purpose=PERSONALIZE_EMAIL if question.mailed else PERSONALIZE_WEB,
+        purpose=PERSONALIZE_EMAIL if query.mailed else PERSONALIZE_WEB,
     )
-    return ResolvedQuery(request, asked[0] if asked else -1, tuple(missing))
+    return ResolvedQuery(request, product[0] if product else -1, tuple(missing))

@@ -13,7 +13,6 @@ from models.data.timestamps import format_timestamp
 from models.slate import FallbackReason, Slot, Strategy
 from service.answering.query import RecommendationQuery
 from service.model.loaded_model import LoadedModel
-from service.schemas.parameters import Fields
 from service.signing import recommendation_ids
 from service.signing.click_links import ClickLinks, LinkedSlate
 
@@ -65,28 +64,28 @@ class AnswerRenderer:
         occasion: Mapping[str, Any] | None = None,
     ) -> RenderedAnswer:
         """`content`: ids and reasons in their order, for the recommendation id."""
-        options, count = self.question.options, len(recommendations)
+        query, count = self.question, len(recommendations)
         token = recommendation_ids.RecommendationId(
             self.model.version,
-            options.placement,
-            options.campaign,
+            query.placement,
+            query.campaign,
             recommendation_ids.digest_slate(content),
         )
         recommendation_id = recommendation_ids.sign(self.links.secret, token)
-        if options.fields is Fields.CARD and self.question.mailed:
+        if query.with_cards and query.mailed:
             self._link(recommendations, recommendation_id)
         body = {
             "recommendation_id": recommendation_id,
             "customer_id": None,  # put in when it is served
-            "placement": options.placement,
+            "placement": query.placement,
             "strategy": strategy,
             "fallback": fallback_reason is not None,
             "fallback_reason": fallback_reason,
             "model_version": self.model.version,
             "data_as_of": format_timestamp(self.now),
-            "requested": options.n,
+            "requested": query.n,
             "count": count,
-            "complete": count == options.n,
+            "complete": count == query.n,
             "missing_ids": self.missing_ids,
             "occasion": occasion,
             "recommendations": recommendations,
@@ -106,7 +105,7 @@ class AnswerRenderer:
                 "text": slot.reason.text,
             },
         }
-        if self.question.options.fields is Fields.CARD:
+        if self.question.with_cards:
             product.update(
                 card(catalogue, slot.item, self.question.locale, self.links.shop_url),
                 click_url=None,
@@ -115,8 +114,7 @@ class AnswerRenderer:
 
     def _link(self, recommendations: Sequence[dict[str, Any]], recommendation_id: str) -> None:
         """Gives the products, which may stand in units, the links of a mail."""
-        campaign = self.question.options.campaign
-        slate = LinkedSlate(recommendation_id, campaign, self.ref, self.expires)
+        slate = LinkedSlate(recommendation_id, self.question.campaign, self.ref, self.expires)
         for recommended in recommendations:
             for product in recommended.get("products", (recommended,)):
                 url, product_id = product["url"], product["id"]

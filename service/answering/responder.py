@@ -29,7 +29,6 @@ from service.model.live_catalogue import CatalogueFollower, LiveCatalogue
 from service.model.loaded_model import LoadedModel
 from service.runtime.circuit_breaker import CircuitBreaker, CircuitOpenError
 from service.runtime.metrics import Metrics
-from service.schemas.parameters import Options
 from service.settings import Settings
 from service.signing.click_links import ClickLinks
 from service.store import campaigns, events
@@ -88,7 +87,7 @@ class Responder:
     async def serve(self, question: RecommendationQuery, *, limited: bool = False) -> Served:
         """Always an answer where there is a model. `limited`: a popular one. Raises NoModel before the first one."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + (question.options.deadline_ms or self.settings.deadline_ms) / 1000
+        deadline = loop.time() + (question.deadline_ms or self.settings.deadline_ms) / 1000
         model = self.model()
         if limited:
             return await self._popular(model, question, FallbackReason.RATE_LIMITED)
@@ -106,9 +105,7 @@ class Responder:
 
     def _edition(self, model: LoadedModel, question: RecommendationQuery) -> tuple[int, int]:
         """Rules begin and end by the clock, unless another moment is asked about."""
-        return self.live.edition(
-            model, int(time.time()) if question.options.as_of is None else None
-        )
+        return self.live.edition(model, int(time.time()) if question.as_of is None else None)
 
     async def _computed(
         self, model: LoadedModel, question: RecommendationQuery, key: bytes, wait_seconds: float
@@ -193,7 +190,7 @@ class Responder:
     def _mailed(self, model: LoadedModel, question: RecommendationQuery) -> ComputedAnswer:
         """The slate of a campaign."""
         clock, customer_id = int(time.time()), question.customer_id or ""
-        campaign = self._asked(partial(self.pins.of, question.options.campaign or "", model, clock))
+        campaign = self._asked(partial(self.pins.of, question.campaign or "", model, clock))
         if campaign is None:
             return self._away(model, question)
         triggered = MailKind(campaign.kind).triggered
@@ -271,7 +268,7 @@ class Responder:
         return None if shop is None else self._today(shop, question)
 
     def _today(self, shop: LiveCatalogue, question: RecommendationQuery) -> LiveCatalogue:
-        return shop.today(int(time.time())) if question.options.as_of is None else shop
+        return shop.today(int(time.time())) if question.as_of is None else shop
 
     def known(
         self, customer_id: str | None, order_id: str | None = None
@@ -279,7 +276,7 @@ class Responder:
         """In a thread: the shop and what the store says of a customer and an order; None where the store is away."""
         model = self.model()
         question = RecommendationQuery(
-            QueryKind.CUSTOMER, Options(), "", customer_id=customer_id, order_id=order_id
+            QueryKind.CUSTOMER, "", customer_id=customer_id, order_id=order_id
         )
         visitor = self._visitor(model, question, brief=False)
         shop = (
@@ -294,7 +291,7 @@ class Responder:
         learned = model.recommender.manifest.event_position
         asked, mailed = (
             (question.customer_id, question.session_id, learned),
-            question.options.campaign is not None,
+            question.campaign is not None,
         )
 
         def ask() -> CustomerRecords:
@@ -367,6 +364,6 @@ def slots(question: RecommendationQuery) -> tuple[int, ...]:
         ("customer", question.customer_id),
         ("session", question.session_id),
         ("order", question.order_id),
-        ("campaign", question.options.campaign),
+        ("campaign", question.campaign),
     )
     return EVERYONE + tuple(counter_of(kind, name) for kind, name in named if name is not None)

@@ -9,7 +9,6 @@ from service.answering.answer import answer
 from service.answering.query import QueryKind, RecommendationQuery
 from service.model.live_catalogue import LiveCatalogue
 from service.model.loaded_model import LoadedModel
-from service.schemas.parameters import Options
 from service.signing.click_links import ClickLinks
 
 
@@ -19,7 +18,7 @@ def warm_up(model: LoadedModel, locale: str) -> None:
     for slot in recommender.popular(SlateRequest(n=3)).slots:
         product = recommender.catalogue.ids[slot.item]
         visit = RecommendationQuery(
-            QueryKind.CUSTOMER, Options(), locale, recent=(product,), basket=(product,)
+            QueryKind.CUSTOMER, locale, recent=(product,), basket=(product,)
         )
         for kind in QueryKind:
             answer(

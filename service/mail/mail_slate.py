@@ -136,7 +136,7 @@ def made(
     else:
         shown = _shown(letter(request), request, shop.model.version, moment)
     now = (
-        request.as_of if question.options.as_of is not None else max(moment, known.newest or 0)
+        request.as_of if question.as_of is not None else max(moment, known.newest or 0)
     ) or moment
     unwanted = (
         [*_items(recommender, handled), *_handled_since(known.since.events, shown.as_of, now)]
@@ -236,7 +236,7 @@ def _presentable(
 def _facts(
     shop: LiveCatalogue, question: RecommendationQuery, kind: MailKind, known: StoreKnowledge
 ) -> StoreFacts:
-    ids, until = shop.model.recommender.catalogue.ids, question.options.as_of
+    ids, until = shop.model.recommender.catalogue.ids, question.as_of
     back = shop.restocked if kind is MailKind.BACK_IN_STOCK else {}
     items = ids.find_all([*known.order, *back])
     order, restocked = items[: len(known.order)].tolist(), items[len(known.order) :].tolist()

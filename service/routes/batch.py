@@ -25,7 +25,7 @@ from service.errors import (
     printable_id,
 )
 from service.routes.batch_recipients import BatchOptions, judged
-from service.routes.slates import customer_question
+from service.routes.slates import customer_query
 from service.runtime.logs import format_location
 from service.schemas.answers import Schema, SlateAnswer
 from service.schemas.parameters import CustomerOptions
@@ -111,7 +111,7 @@ async def _answer(
             raise one
         async with request.app.state.batch_places:
             served = await serving.serve(
-                customer_question(request, *one), limited=request.state.limited
+                customer_query(request, *one), limited=request.state.limited
             )
         return served.body, True
     except Problem as error:

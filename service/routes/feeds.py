@@ -16,7 +16,7 @@ from service.answering.responder import EVERYONE, STAMP, Responder
 from service.errors import PROBLEMS, NotFound, problem_schema
 from service.routes.responses import JSON, kept
 from service.schemas.answers import Feed
-from service.schemas.parameters import WHOLE, Locale, Name, ParameterModel, PopularOptions
+from service.schemas.parameters import WHOLE, Locale, Name, ParameterModel
 
 MAX_AGE: Final = "public, max-age=300"
 UNKNOWN_FEED: Final[dict[int | str, dict[str, Any]]] = {
@@ -51,19 +51,21 @@ async def shop_feed(
     if name not in FEEDS:
         raise NotFound(f"There is no such feed; there are: {', '.join(FEEDS)}.")
     serving: Responder = request.app.state.serving
-    limits = PopularOptions(category=options.category, market=options.market)
-    question = RecommendationQuery(
-        QueryKind.POPULAR, limits, options.locale or serving.settings.default_locale
+    query = RecommendationQuery(
+        QueryKind.POPULAR,
+        options.locale or serving.settings.default_locale,
+        category=options.category,
+        market=options.market,
     )
     model = serving.model()
     about = (
         f"{model.version} {serving.live.edition(model, int(time.time()))} feed {name} {options.n}"
     )
-    key = question.key(about, serving.links.secret + serving.store.identity)
+    key = query.key(about, serving.links.secret + serving.store.identity)
     newest = serving.store.revisions.newest(EVERYONE)
     packed = await serving.cache.get(key)
     if packed is None or int.from_bytes(packed[:STAMP], "little") < newest:
-        stamp, body = await asyncio.to_thread(_made, serving, name, options.n, question)
+        stamp, body = await asyncio.to_thread(_made, serving, name, options.n, query)
         if stamp is None:  # as far as it is known without the store: nobody should keep it
             return Response(body, headers={"Cache-Control": "no-store"}, media_type=JSON)
         packed = stamp.to_bytes(STAMP, "little") + body
@@ -72,7 +74,7 @@ async def shop_feed(
 
 
 def _made(
-    serving: Responder, name: str, n: int, question: RecommendationQuery
+    serving: Responder, name: str, n: int, query: RecommendationQuery
 ) -> tuple[int | None, bytes]:
     """In a thread: the feed and the position of the store that it was made at, None where the store is away."""
     found = serving.known(None)
@@ -80,4 +82,4 @@ def _made(
     if found is not None:
         shop, visitor = found
         stamp, known = visitor.stamp, StoreKnowledge(NO_UPDATE, visitor.position.newest)
-    return stamp, feed(name, n, shop.today(int(time.time())), question, serving.links, known)
+    return stamp, feed(name, n, shop.today(int(time.time())), query, serving.links, known)

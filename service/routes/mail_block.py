@@ -15,7 +15,7 @@ from service.answering.responder import Responder
 from service.errors import PROBLEMS
 from service.routes.responses import reply
 from service.routes.route_classes import CustomerId, QueryRoute
-from service.routes.slates import customer_question
+from service.routes.slates import customer_query
 from service.schemas.parameters import CustomerOptions, Fields
 
 HTML: Final = "text/html"
@@ -43,7 +43,7 @@ async def recommendations_block(
         update={"fields": Fields.CARD, "placement": options.placement or EMAIL}
     )
     served = await serving.serve(
-        customer_question(request, customer_id, shown), limited=request.state.limited
+        customer_query(request, customer_id, shown), limited=request.state.limited
     )
     return reply(request, serving, replace(served, body=block(served.body)), HTML)
 

@@ -18,9 +18,10 @@ from models.rules.shop_rule_json import RuleError, mapping_of, rule_of
 from models.rules.shop_rules import ShopRule, rules_in_force
 from models.slate import Slate
 from service.answering import customer_view
-from service.answering.query import QueryKind, RecommendationQuery, resolve_query
+from service.answering.query import QueryKind, resolve_query
 from service.answering.responder import Responder
 from service.errors import PROBLEMS, TOO_LARGE, Conflict, Invalid, NotFound, problem_schema
+from service.routes.queries import build_query
 from service.routes.route_classes import BareRoute
 from service.routes.store_calls import actor_of, durable, looked_up
 from service.schemas.parameters import Id
@@ -145,11 +146,11 @@ def _preview(serving: Responder, options: PreviewOptions) -> dict[str, Any]:
     )
     recommender = person.recommender
     rules = person.request.rules if options.rules is None else _tried(options.rules, options.as_of)
-    question = RecommendationQuery(
+    query = build_query(
         QueryKind.CUSTOMER, options, "", customer_id=options.customer_id, repeat=options.repeat
     )
     asked = resolve_query(
-        question, recommender.catalogue, rules, person.request.as_of or 0, person.order
+        query, recommender.catalogue, rules, person.request.as_of or 0, person.order
     ).request
     asked = recommender.at_home(person.user, asked)
     found = preview(

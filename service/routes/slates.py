@@ -15,6 +15,7 @@ from service.answering.query import QueryKind, RecommendationQuery
 from service.answering.responder import Responder
 from service.errors import PROBLEMS, TOO_LARGE, problem_schema
 from service.http.authorization import get_caller
+from service.routes.queries import build_query
 from service.routes.responses import reply
 from service.routes.route_classes import CustomerId, IdConvertor, OrderId, ProductId, QueryRoute
 from service.schemas.answers import AnswerBody, BundleAnswer, SlateAnswer
@@ -83,19 +84,18 @@ async def customer_recommendations(
     request: Request, customer_id: CustomerId, options: Annotated[CustomerOptions, Query()]
 ) -> Response:
     """A slate for one customer. 200 for every well-formed id: who is not known gets what is popular, flagged."""
-    return await _answer(request, customer_question(request, customer_id, options))
+    return await _answer(request, customer_query(request, customer_id, options))
 
 
-def customer_question(
+def customer_query(
     request: Request, customer_id: str, options: CustomerOptions
 ) -> RecommendationQuery:
-    """The same one however it is asked: by address, in a batch, as a block. Raises Forbidden."""
+    """Return the query for a customer: by address, in a batch, as a block. Raises Forbidden."""
     get_caller(request).check_campaign(options.campaign)
-    locale = _locale(request, options)
-    return RecommendationQuery(
+    return _query(
+        request,
         QueryKind.CUSTOMER,
         options,
-        locale,
         customer_id=customer_id,
         order_id=options.order_id,
         repeat=options.repeat,
@@ -108,10 +108,10 @@ async def session_recommendations(
     """A slate for a visit: from what was looked at and put into the basket, with or without a known customer."""
     get_caller(request).check_campaign(options.campaign)
     customer_id, session_id = get_caller(request).own_ids(options.customer_id, options.session_id)
-    question = RecommendationQuery(
+    query = _query(
+        request,
         QueryKind.CUSTOMER,
         options,
-        _locale(request, options),
         customer_id=customer_id,
         session_id=session_id,
         order_id=options.order_id,
@@ -119,68 +119,52 @@ async def session_recommendations(
         basket=options.basket,
         repeat=options.repeat,
     )
-    return await _answer(request, question)
+    return await _answer(request, query)
 
 
 async def similar_products(
     request: Request, product_id: ProductId, options: Annotated[Options, Query()]
 ) -> Response:
     """Products like this one. An unknown product gets what is popular, flagged."""
-    return await _answer(
-        request,
-        RecommendationQuery(
-            QueryKind.SIMILAR, options, _locale(request, options), product_id=product_id
-        ),
-    )
+    query = _query(request, QueryKind.SIMILAR, options, product_id=product_id)
+    return await _answer(request, query)
 
 
 async def popular_products(
     request: Request, options: Annotated[PopularOptions, Query()]
 ) -> Response:
     """What is popular now; by category, market and window."""
-    locale = _locale(request, options)
-    return await _answer(
-        request,
-        RecommendationQuery(QueryKind.POPULAR, options, locale, window_days=options.window_days),
-    )
+    query = _query(request, QueryKind.POPULAR, options, window_days=options.window_days)
+    return await _answer(request, query)
 
 
 async def product_bundles(
     request: Request, product_id: ProductId, options: Annotated[BundleOptions, Query()]
 ) -> Response:
     """Units of this product and what is bought together with it."""
-    locale = _locale(request, options)
-    question = RecommendationQuery(
-        QueryKind.BUNDLES, options, locale, product_id=product_id, size=options.size
-    )
-    return await _answer(request, question)
+    query = _query(request, QueryKind.BUNDLES, options, product_id=product_id, size=options.size)
+    return await _answer(request, query)
 
 
 async def basket_bundles(request: Request, options: Annotated[BasketOptions, Body()]) -> Response:
     """What completes this basket, one product a unit."""
-    return await _answer(
-        request,
-        RecommendationQuery(
-            QueryKind.BASKET, options, _locale(request, options), basket=options.basket
-        ),
-    )
+    query = _query(request, QueryKind.BASKET, options, basket=options.basket)
+    return await _answer(request, query)
 
 
 async def order_follow_up(
     request: Request, order_id: OrderId, options: Annotated[Options, Query()]
 ) -> Response:
     """What goes with an order that was reported: nothing of it, nothing that is not needed twice."""
-    return await _answer(
-        request,
-        RecommendationQuery(QueryKind.ORDER, options, _locale(request, options), order_id=order_id),
-    )
+    query = _query(request, QueryKind.ORDER, options, order_id=order_id)
+    return await _answer(request, query)
 
 
-def _locale(request: Request, options: Options) -> str:
+def _query(request: Request, kind: QueryKind, options: Options, **more: Any) -> RecommendationQuery:
     serving: Responder = request.app.state.serving
-    return options.locale or serving.settings.default_locale
+    return build_query(kind, options, serving.settings.default_locale, **more)
 
 
-async def _answer(request: Request, question: RecommendationQuery) -> Response:
+async def _answer(request: Request, query: RecommendationQuery) -> Response:
     serving: Responder = request.app.state.serving
-    return reply(request, serving, await serving.serve(question, limited=request.state.limited))
+    return reply(request, serving, await serving.serve(query, limited=request.state.limited))

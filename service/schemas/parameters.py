@@ -21,7 +21,7 @@ from pydantic_core import CoreSchema
 
 from models.assembly.cards import is_locale
 from models.data.timestamps import parse_timestamp
-from models.rules.filters import Filters, Repeat
+from models.rules.filters import Repeat
 
 MOST_EXCLUDED: Final = 1000
 MOST_TOGETHER: Final = (
@@ -183,11 +183,6 @@ class Options(ParameterModel):
             strict=False, description="ids: id, score, source, reason; card: all there is to show"
         ),
     ] = Fields.CARD
-
-    def filters(self, exclude: tuple[int, ...]) -> Filters:
-        return Filters(
-            exclude, self.category, self.brand, self.min_price, self.max_price, self.market
-        )
 
 
 class CustomerOptions(Options):

@@ -20,7 +20,6 @@ from service.answering.answer import answer, popular_answer
 from service.answering.query import QueryKind, RecommendationQuery
 from service.model.live_catalogue import LiveCatalogue
 from service.model.loaded_model import LoadedModel
-from service.schemas.parameters import CustomerOptions
 from service.settings import Settings
 from service.signing.click_links import ClickLinks
 
@@ -48,7 +47,7 @@ def popular_truth(model: LoadedModel, customers: Sequence[str]) -> Truth:
 
 
 def question_of(name: str) -> RecommendationQuery:
-    return RecommendationQuery(QueryKind.CUSTOMER, CustomerOptions(), "en_US", customer_id=name)
+    return RecommendationQuery(QueryKind.CUSTOMER, "en_US", customer_id=name)
 
 
 def another_version(root: Path, seconds_later: int = 60) -> str:

@@ -10,7 +10,6 @@ from models.slate import FallbackReason
 from service.answering.answer import answer, popular_answer
 from service.answering.query import QueryKind, RecommendationQuery
 from service.answering.render import RenderedAnswer
-from service.schemas.parameters import Fields, Options
 from service.signing.click_links import ClickLinks
 from service.signing.recommendation_ids import read
 from tests.support.service_shop import Shop
@@ -18,8 +17,8 @@ from tests.support.service_shop import Shop
 LINKS = ClickLinks(b"secret")
 
 
-def ask(shop: Shop, kind: QueryKind, options: Options | None = None, **rest: Any) -> dict[str, Any]:
-    question = RecommendationQuery(kind, options or Options(n=3), "en_US", **rest)
+def ask(shop: Shop, kind: QueryKind, n: int = 3, **values: Any) -> dict[str, Any]:
+    question = RecommendationQuery(kind, "en_US", n=n, **values)
     body: dict[str, Any] = orjson.loads(
         answer(shop.now, question, LINKS).body_for(question.customer_id)
     )
@@ -72,7 +71,7 @@ def test_an_unknown_product_is_like_what_is_popular_and_in_no_bundle(
 
 
 def test_more_than_there_is_means_fewer_and_none_twice(shop: Shop) -> None:
-    body = ask(shop, QueryKind.CUSTOMER, Options(n=100), customer_id=shop.customer)
+    body = ask(shop, QueryKind.CUSTOMER, 100, customer_id=shop.customer)
     assert 0 < body["count"] == len(set(ids(body))) <= len(shop.products) < 100
     assert body["complete"] is False
 
@@ -85,24 +84,22 @@ def test_what_was_excluded_stays_away_everywhere(shop: Shop) -> None:
         (QueryKind.SIMILAR, {"product_id": shop.product}),
         (QueryKind.POPULAR, {}),
     ):
-        assert not {*gone} & {*ids(ask(shop, kind, Options(n=50, exclude=gone), **rest))}
-    units = ask(shop, QueryKind.BUNDLES, Options(n=50, exclude=gone), product_id=shop.product)[
+        assert not {*gone} & {*ids(ask(shop, kind, 50, exclude=gone, **rest))}
+    units = ask(shop, QueryKind.BUNDLES, 50, exclude=gone, product_id=shop.product)[
         "recommendations"
     ]
     assert not {*gone} & {product["id"] for unit in units for product in unit["products"]}
 
 
 def test_only_ids_means_id_score_source_and_reason(shop: Shop) -> None:
-    body = ask(shop, QueryKind.POPULAR, Options(n=1, fields=Fields.IDS))
+    body = ask(shop, QueryKind.POPULAR, 1, with_cards=False)
     assert [*body["recommendations"][0]] == ["id", "score", "source", "reason"]
 
 
 def test_the_recommendation_id_says_which_model_made_the_slate_and_for_what(shop: Shop) -> None:
-    options = Options(n=3, placement="email", campaign="spring")
-    token = read(
-        LINKS.secret,
-        ask(shop, QueryKind.CUSTOMER, options, customer_id=shop.customer)["recommendation_id"],
-    )
+    place = {"placement": "email", "campaign": "spring"}
+    body = ask(shop, QueryKind.CUSTOMER, customer_id=shop.customer, **place)
+    token = read(LINKS.secret, body["recommendation_id"])
     assert token is not None
     assert (token.model_version, token.placement, token.campaign) == (
         shop.model.version,
@@ -121,9 +118,7 @@ def test_two_strangers_see_the_same_slate_under_the_same_id(shop: Shop) -> None:
 
 
 def test_the_same_question_gets_the_same_bytes(shop: Shop) -> None:
-    question = RecommendationQuery(
-        QueryKind.CUSTOMER, Options(), "en_US", customer_id=shop.customer
-    )
+    question = RecommendationQuery(QueryKind.CUSTOMER, "en_US", customer_id=shop.customer)
     assert answer(shop.now, question, LINKS) == answer(shop.now, question, LINKS)
 
 
@@ -131,8 +126,8 @@ def test_the_same_question_gets_the_same_bytes(shop: Shop) -> None:
 def test_every_question_has_a_ready_answer(shop: Shop, kind: QueryKind) -> None:
     question = RecommendationQuery(
         kind,
-        Options(n=2),
         "en_US",
+        n=2,
         customer_id=shop.customer,
         product_id=shop.product,
         basket=(shop.product,),
@@ -153,10 +148,14 @@ def test_a_packed_answer_is_unpacked_byte_by_byte() -> None:
 
 @pytest.mark.parametrize("name", [None, "anna", '"', "\\", '"customer_id":null', "ü\n", "null"])
 def test_an_answer_names_its_customer_only_when_it_is_served(shop: Shop, name: str | None) -> None:
-    options = Options(n=3, exclude=('"customer_id":null',), campaign='"customer_id":null')
-    anonymous = answer(
-        shop.now, RecommendationQuery(QueryKind.CUSTOMER, options, "en_US", customer_id=name), LINKS
+    question = RecommendationQuery(
+        QueryKind.CUSTOMER,
+        "en_US",
+        exclude=('"customer_id":null',),
+        campaign='"customer_id":null',
+        customer_id=name,
     )
+    anonymous = answer(shop.now, question, LINKS)
     served = orjson.loads(anonymous.body_for(name))
     assert served == {**orjson.loads(anonymous.body), "customer_id": name}
     assert orjson.loads(anonymous.body)["customer_id"] is None
@@ -169,13 +168,12 @@ def test_an_empty_basket_is_completed_by_nothing(shop: Shop) -> None:
 
 def test_a_product_that_goes_with_nothing_is_in_no_bundle(shop: Shop) -> None:
     everything_else = tuple(name for name in shop.products if name != shop.product)
-    options = Options(n=3, exclude=everything_else)
-    body = ask(shop, QueryKind.BUNDLES, options, product_id=shop.product)
+    body = ask(shop, QueryKind.BUNDLES, exclude=everything_else, product_id=shop.product)
     assert (body["count"], body["fallback_reason"]) == (0, "no_candidates")
 
 
 def test_prices_are_written_as_people_write_them_there(shop: Shop) -> None:
-    question = RecommendationQuery(QueryKind.POPULAR, Options(n=1), "en_US")
+    question = RecommendationQuery(QueryKind.POPULAR, "en_US", n=1)
     english = orjson.loads(answer(shop.now, question, LINKS).body)["recommendations"][0]
     german = orjson.loads(answer(shop.now, replace(question, locale="de_DE"), LINKS).body)[
         "recommendations"

@@ -10,13 +10,12 @@ from models.slate import Bundle
 from service.answering.bundle_body import unit_of
 from service.answering.query import QueryKind, RecommendationQuery
 from service.answering.render import AnswerRenderer
-from service.schemas.parameters import Options
 from service.signing.click_links import ClickLinks
 from tests.support.service_shop import Shop
 
 
 def unit(shop: Shop, bundle: Bundle) -> dict[str, Any]:
-    question = RecommendationQuery(QueryKind.BUNDLES, Options(), "en_US")
+    question = RecommendationQuery(QueryKind.BUNDLES, "en_US")
     return unit_of(AnswerRenderer(shop.model, question, (), 0, ClickLinks(b"secret")), bundle)
 
 

@@ -14,7 +14,6 @@ from service.answering.query import AS_LEARNED, QueryKind, RecommendationQuery
 from service.model.live_catalogue import LiveCatalogue as Now
 from service.model.loaded_model import LoadedModel
 from service.schemas.answers import Feed
-from service.schemas.parameters import PopularOptions
 from service.signing.click_links import ClickLinks
 from tests.support.service_shop import Shop
 from tests.support.shop import SOLD_OUT, SOUTHERN
@@ -35,9 +34,7 @@ def changed(shop: Shop, **columns: Any) -> LoadedModel:
 def read(
     model: LoadedModel, name: str, n: int = 100, **options: Any
 ) -> tuple[dict[str, Any], bytes]:
-    question = RecommendationQuery(
-        QueryKind.POPULAR, PopularOptions.model_validate(options), "en_US"
-    )
+    question = RecommendationQuery(QueryKind.POPULAR, "en_US", **options)
     body = feed(name, n, Now(model, model), question, LINKS, AS_LEARNED)
     Feed.model_validate_json(body)
     return orjson.loads(body), body

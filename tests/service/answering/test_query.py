@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from models.data.customers import PERSONALIZE_EMAIL, PERSONALIZE_WEB
+from models.rules.filters import Repeat
 from service.answering.query import QueryKind, RecommendationQuery, resolve_query
-from service.schemas.parameters import Options
 from tests.support.service_shop import Shop
 
-ASKED = RecommendationQuery(QueryKind.CUSTOMER, Options(), "en_US", customer_id="c1")
+ASKED = RecommendationQuery(QueryKind.CUSTOMER, "en_US", customer_id="c1")
 
 
 def items(shop: Shop, *names: str) -> tuple[int, ...]:
@@ -19,8 +19,8 @@ def items(shop: Shop, *names: str) -> tuple[int, ...]:
 def test_products_that_nobody_knows_are_named_once_in_their_order(shop: Shop) -> None:
     question = RecommendationQuery(
         QueryKind.SIMILAR,
-        Options(exclude=("x4", "x2")),
         "en_US",
+        exclude=("x4", "x2"),
         product_id="x1",
         recent=("x2", "x3"),
         basket=("x1",),
@@ -36,7 +36,7 @@ def test_products_that_nobody_knows_are_named_once_in_their_order(shop: Shop) ->
 def test_the_basket_and_the_product_asked_for_are_never_recommended(shop: Shop) -> None:
     one, two, three = shop.products[:3]
     question = RecommendationQuery(
-        QueryKind.SIMILAR, Options(exclude=(three,)), "en_US", product_id=one, basket=(two, two)
+        QueryKind.SIMILAR, "en_US", exclude=(three,), product_id=one, basket=(two, two)
     )
     resolved = resolve_query(question, shop.model.recommender.catalogue, (), 0)
     assert resolved.request.filters.exclude == items(shop, one, two, three)
@@ -57,7 +57,7 @@ def test_the_basket_and_the_product_asked_for_are_never_recommended(shop: Shop) 
 def test_a_mail_needs_the_consent_for_mails(
     shop: Shop, placement: str | None, purpose: int
 ) -> None:
-    question = replace(ASKED, options=Options(placement=placement))
+    question = replace(ASKED, placement=placement)
     assert (
         resolve_query(question, shop.model.recommender.catalogue, (), 0).request.purpose == purpose
     )
@@ -70,14 +70,20 @@ def test_a_mail_needs_the_consent_for_mails(
         replace(ASKED, customer_id="c2"),
         replace(ASKED, customer_id=None),
         replace(ASKED, locale="de_DE"),
-        replace(ASKED, options=Options(n=9)),
-        replace(ASKED, options=Options(exclude=("1",))),
-        replace(ASKED, options=Options(campaign="spring")),
+        replace(ASKED, n=9),
+        replace(ASKED, exclude=("1",)),
+        replace(ASKED, campaign="spring"),
         replace(ASKED, recent=("1",)),
         replace(ASKED, basket=("1",)),
         replace(ASKED, product_id="1"),
         replace(ASKED, window_days=7),
         replace(ASKED, size=3),
+        replace(ASKED, with_cards=False),
+        replace(ASKED, as_of=0),
+        replace(ASKED, session_id="c1"),
+        replace(ASKED, order_id="c1"),
+        replace(ASKED, placement="home"),
+        replace(ASKED, repeat=Repeat.INCLUDE),
     ],
 )
 def test_another_question_has_another_key(other: RecommendationQuery) -> None:
@@ -89,12 +95,52 @@ def test_another_model_has_another_key() -> None:
 
 
 def test_how_long_may_be_waited_does_not_change_the_key() -> None:
-    assert replace(ASKED, options=Options(deadline_ms=50)).key("v1", b"secret") == ASKED.key(
-        "v1", b"secret"
-    )
+    assert replace(ASKED, deadline_ms=50).key("v1", b"secret") == ASKED.key("v1", b"secret")
 
 
 def test_a_key_shows_nobodys_id_and_cannot_be_guessed() -> None:
     question = replace(ASKED, customer_id="anna@shop.example")
     assert b"anna" not in question.key("v1", b"secret")
     assert question.key("v1", b"secret") != question.key("v1", b"another")
+
+
+# Refs that version 0.1.0 gave to the records of its campaigns.
+IN_A_CAMPAIGN = replace(ASKED, campaign="spring")
+WITH_EVERYTHING = RecommendationQuery(
+    QueryKind.CUSTOMER,
+    "en_US",
+    n=4,
+    placement="email",
+    exclude=("a", "b"),
+    category="dairy",
+    brand="Ä",
+    min_price=1.0,
+    max_price=2.5,
+    market="de",
+    strict=True,
+    campaign="spring",
+    as_of=1_751_241_600,
+    customer_id="c1",
+    session_id="s",
+    order_id="o/1",
+    recent=("x",),
+    basket=("y", "z"),
+    repeat=Repeat.INCLUDE,
+)
+
+
+@pytest.mark.parametrize(
+    ("query", "ref"),
+    [
+        (IN_A_CAMPAIGN, "bbf4d78adcd4d54664f042e8cda925f1"),
+        (WITH_EVERYTHING, "63d27f1b8bba6542668e36fa159d3621"),
+    ],
+)
+def test_records_of_mails_are_found_by_later_versions(query: RecommendationQuery, ref: str) -> None:
+    assert query.ref(b"secret").hex() == ref
+
+
+def test_the_parts_of_a_mail_share_a_record() -> None:
+    part = replace(IN_A_CAMPAIGN, locale="de_DE", deadline_ms=50, with_cards=False)
+    assert part.ref(b"secret") == IN_A_CAMPAIGN.ref(b"secret")
+    assert replace(part, n=9).ref(b"secret") != IN_A_CAMPAIGN.ref(b"secret")

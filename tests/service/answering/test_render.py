@@ -15,7 +15,6 @@ from service.answering.render import AnswerRenderer
 from service.model.live_catalogue import LiveCatalogue as Now
 from service.model.loaded_model import LoadedModel
 from service.schemas.answers import SlateAnswer
-from service.schemas.parameters import CustomerOptions
 from service.signing.click_links import ClickLinks
 from tests.support.service_shop import Shop
 
@@ -24,9 +23,7 @@ REASON = Reason(ReasonKind.POPULAR, (), "Popular right now")
 
 
 def question(**options: Any) -> RecommendationQuery:
-    return RecommendationQuery(
-        QueryKind.CUSTOMER, CustomerOptions.model_validate(options), "en_US", customer_id="c00"
-    )
+    return RecommendationQuery(QueryKind.CUSTOMER, "en_US", customer_id="c00", **options)
 
 
 def linked_to(shop: Shop, url: str) -> LoadedModel:
@@ -115,5 +112,5 @@ def test_a_page_has_no_links_of_a_mail(shop: Shop, options: dict[str, str]) -> N
 
 
 def test_who_asks_for_ids_gets_no_link(shop: Shop) -> None:
-    for product in written(shop, campaign="welcome", fields="ids")["recommendations"]:
+    for product in written(shop, campaign="welcome", with_cards=False)["recommendations"]:
         assert set(product) == {"id", "score", "source", "reason"}

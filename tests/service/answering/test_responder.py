@@ -19,14 +19,13 @@ from service.answering.responder import Responder
 from service.app import running
 from service.errors import NoModel
 from service.runtime.metrics import Metrics
-from service.schemas.parameters import Options
 from service.settings import Settings
 from tests.support.expected_answers import another_version
 from tests.support.redis_server import RedisServer
 from tests.support.service_shop import Shop
 from tests.support.shop import NO_EMAIL, REGULAR
 
-ASKED = RecommendationQuery(QueryKind.CUSTOMER, Options(n=3), "en_US", customer_id="c00")
+ASKED = RecommendationQuery(QueryKind.CUSTOMER, "en_US", n=3, customer_id="c00")
 
 
 class SlowRecommender(Recommender):
@@ -90,7 +89,7 @@ def test_past_the_deadline_the_popular_slate_goes_out_and_is_not_kept(
     async def play(serving: Responder) -> None:
         slow_down(serving)
         started = time.monotonic()
-        late = await serving.serve(replace(ASKED, options=Options(n=3, deadline_ms=30)))
+        late = await serving.serve(replace(ASKED, n=3, deadline_ms=30))
         assert time.monotonic() - started < 0.25
         body = orjson.loads(late.body)
         assert (late.late, body["strategy"], body["fallback_reason"]) == (
@@ -99,7 +98,7 @@ def test_past_the_deadline_the_popular_slate_goes_out_and_is_not_kept(
             "deadline",
         )
         await asyncio.sleep(0.5)
-        personal = await serving.serve(replace(ASKED, options=Options(n=3, deadline_ms=30)))
+        personal = await serving.serve(replace(ASKED, n=3, deadline_ms=30))
         assert (personal.late, orjson.loads(personal.body)["strategy"]) == (False, "personal")
 
     scene(shop, play, tmp_path)
@@ -108,8 +107,8 @@ def test_past_the_deadline_the_popular_slate_goes_out_and_is_not_kept(
 def test_the_popular_slate_in_place_keeps_to_what_was_asked(shop: Shop, tmp_path: Path) -> None:
     async def play(serving: Responder) -> None:
         slow_down(serving)
-        options = Options(n=3, deadline_ms=1, category="dairy", exclude=("butter",))
-        body = orjson.loads((await serving.serve(replace(ASKED, options=options))).body)
+        dairy = replace(ASKED, deadline_ms=1, category="dairy", exclude=("butter",))
+        body = orjson.loads((await serving.serve(dairy)).body)
         assert body["fallback_reason"] == "deadline"
         assert {product["category"] for product in body["recommendations"]} == {"dairy"}
         assert "butter" not in {product["id"] for product in body["recommendations"]}
@@ -121,9 +120,7 @@ def test_while_popular_slates_are_made_the_cached_ones_go_out(shop: Shop, tmp_pa
     async def play(serving: Responder) -> None:
         await serving.serve(ASKED)
         slow_down(serving, SlowEverywhere)
-        late = asyncio.create_task(
-            serving.serve(replace(ASKED, options=Options(n=4, deadline_ms=1)))
-        )
+        late = asyncio.create_task(serving.serve(replace(ASKED, n=4, deadline_ms=1)))
         await asyncio.sleep(0.05)
         assert not (await serving.serve(ASKED)).late
         assert not late.done()

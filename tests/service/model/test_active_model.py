@@ -21,7 +21,6 @@ from service.model.active_model import ActiveModel
 from service.model.live_catalogue import LiveCatalogue
 from service.model.loaded_model import LoadedModel
 from service.runtime.metrics import Metrics
-from service.schemas.parameters import Options
 from service.signing.click_links import ClickLinks
 from tests.support.expected_answers import another_version
 from tests.support.service_shop import Shop as Opened
@@ -183,7 +182,7 @@ def test_the_first_caller_finds_everything_counted(active: ActiveModel, own_shop
     trends = active.current.recommender.sales_trends
     counted = trends.product_trends.cache_info().misses, trends.bestsellers.cache_info().misses
     for customer in ("c00", "c01", "c02", "stranger"):
-        question = RecommendationQuery(QueryKind.CUSTOMER, Options(), "en_US", customer_id=customer)
+        question = RecommendationQuery(QueryKind.CUSTOMER, "en_US", customer_id=customer)
         answer(LiveCatalogue(active.current, active.current), question, ClickLinks(b"secret"))
         popular_answer(
             LiveCatalogue(active.current, active.current),
@@ -198,7 +197,7 @@ def test_the_first_caller_finds_everything_counted(active: ActiveModel, own_shop
     prices = price_text.cache_info().misses
     answer(
         LiveCatalogue(active.current, active.current),
-        RecommendationQuery(QueryKind.POPULAR, Options(), "en_US"),
+        RecommendationQuery(QueryKind.POPULAR, "en_US"),
         ClickLinks(b"secret"),
     )
     assert price_text.cache_info().misses == prices
