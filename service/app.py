@@ -64,10 +64,10 @@ def create(settings: Settings | None = None) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with (
-            running(settings, metrics) as serving,
-            open_authentication(settings, serving.store) as authentication,
+            running(settings, metrics) as responder,
+            open_authentication(settings, responder.store) as authentication,
         ):
-            app.state.serving, app.state.authentication = serving, authentication
+            app.state.responder, app.state.authentication = responder, authentication
             watching = asyncio.create_task(balance.watch())
             yield
             watching.cancel()

@@ -205,7 +205,7 @@ def test_every_export_is_understood(document: Path, line: list[str]) -> None:
 def test_an_export_has_the_columns_that_the_recipes_show(
     client: TestClient, tmp_path: Path, of_a_kind: bool
 ) -> None:
-    settings = client.app.state.serving.settings  # type: ignore[attr-defined]
+    settings = client.app.state.responder.settings  # type: ignore[attr-defined]
     shown = {*re.findall(r"\brec_\d_[a-z_]*[a-z]|\boccasion_[a-z]+", "".join(map(text, DOCUMENTS)))}
     line = next(line[3:] for _, line in EXPORTS if bool({*line} & {*MailKind}) is of_a_kind)
     places = {

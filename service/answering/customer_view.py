@@ -63,14 +63,14 @@ class CustomerView:
 
 
 def person(
-    serving: Responder,
+    responder: Responder,
     customer_id: str | None,
     as_of: int | None,
     placement: str | None = None,
     order_id: str | None = None,
 ) -> CustomerView:
     """In a thread: a customer as an answer would see them now. Raises StoreAway and NoModel."""
-    found = serving.known(customer_id, order_id)
+    found = responder.known(customer_id, order_id)
     if found is None:
         raise StoreUnavailable
     shop, visitor = found
@@ -78,7 +78,7 @@ def person(
     told = since(
         visitor,
         recommender.catalogue,
-        unasked=serving.live.unasked,
+        unasked=responder.live.unasked,
         forgotten=shop.forgotten(customer_id),
     )
     newest = max(recommender.manifest.data_as_of, visitor.position.newest or 0)

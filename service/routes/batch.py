@@ -74,8 +74,8 @@ async def batch_recommendations(
     request: Request, options: Annotated[BatchOptions, Body()]
 ) -> StreamingResponse:
     """1 to 1,000 recipients, each on its own. With `Accept: application/x-ndjson` a line each, as they are ready."""
-    serving: Responder = request.app.state.serving
-    serving.model()  # raises NoModel: once lines are sent it is too late for a 503
+    responder: Responder = request.app.state.responder
+    responder.model()  # raises NoModel: once lines are sent it is too late for a 503
     asked = enumerate(zip(options.recipients, judged(options), strict=True))
     answers = in_order((partial(_answer, request, place, *one) for place, one in asked), AHEAD)
     in_lines = NDJSON in request.headers.get("accept", "")
@@ -105,19 +105,19 @@ async def _answer(
     request: Request, place: int, given: Any, one: tuple[str, CustomerOptions] | Invalid
 ) -> tuple[bytes, bool]:
     """The answer to one recipient, and whether it is a slate."""
-    serving: Responder = request.app.state.serving
+    responder: Responder = request.app.state.responder
     try:
         if isinstance(one, Invalid):
             raise one
         async with request.app.state.batch_places:
-            served = await serving.serve(
+            served = await responder.serve(
                 customer_query(request, *one), limited=request.state.limited
             )
         return served.body, True
     except Problem as error:
         problem = error
     except Exception as error:  # whatever broke, it is this recipient's alone; the log gets no id
-        serving.metrics.errors.inc()
+        responder.metrics.errors.inc()
         log.error("unexpected %s at %s", type(error).__name__, format_location(error))
         problem = InternalError()
     told = orjson.Fragment(problem.response().body)

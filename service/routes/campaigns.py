@@ -121,18 +121,18 @@ async def put_campaign(
     request: Request, campaign_id: CampaignId, content: Annotated[CampaignBody, Body()]
 ) -> Response:
     """Open a campaign before its first mail, or say something else of it. Slates that were shown stay what they are."""
-    serving: Responder = request.app.state.serving
-    model = await asyncio.to_thread(_model, serving, content.model_version)
+    responder: Responder = request.app.state.responder
+    model = await asyncio.to_thread(_model, responder, content.model_version)
     work = partial(
         put,
         campaign_id=campaign_id,
         model=model,
-        settings=serving.settings,
+        settings=responder.settings,
         clock=int(time.time()),
         given=content.model_dump(exclude_none=True),
     )
     made = await durable(request, work)
-    await asyncio.to_thread(serving.active.pin, made.model_version, made.closes)
+    await asyncio.to_thread(responder.active.pin, made.model_version, made.closes)
     return _json(told(made))
 
 
@@ -149,12 +149,12 @@ def told(campaign: Campaign) -> dict[str, Any]:
     }
 
 
-def _model(serving: Responder, version: str | None) -> LoadedModel:
+def _model(responder: Responder, version: str | None) -> LoadedModel:
     if version is None:
-        return serving.model()
-    if version not in serving.active.registry.names():
+        return responder.model()
+    if version not in responder.active.registry.names():
         raise NotFound("There is no version of that name in the registry.")
-    found = serving.active.pinned(version)
+    found = responder.active.pinned(version)
     if found is None:
         raise DamagedVersion("The version is damaged; GET /v1/models lists those that are whole.")
     return found

@@ -34,12 +34,12 @@ def add_click_routes(app: FastAPI) -> None:
 
 async def follow(request: Request, token: str) -> Response:
     """To what was signed here and has not ended; with any other token to the shop's own page, or nowhere."""
-    serving: Responder = request.app.state.serving
+    responder: Responder = request.app.state.responder
     now = int(time.time())
-    click = serving.links.read(token, now)
+    click = responder.links.read(token, now)
     if click is None:
-        serving.metrics.clicks.labels("refused").inc()
-        fallback = serving.links.shop_url
+        responder.metrics.clicks.labels("refused").inc()
+        fallback = responder.links.shop_url
         return (
             RedirectResponse(fallback, 302, HEADERS)
             if fallback
@@ -47,13 +47,13 @@ async def follow(request: Request, token: str) -> Response:
         )
     # The same link counts once an hour.
     if request.method == "GET" and "prefetch" not in request.headers.get("sec-purpose", ""):
-        _record(serving, click, f"{now // HOUR} {token}", now)
-    return RedirectResponse(serving.links.target(click), 302, HEADERS)
+        _record(responder, click, f"{now // HOUR} {token}", now)
+    return RedirectResponse(responder.links.target(click), 302, HEADERS)
 
 
-def _record(serving: Responder, click: Click, name: str, now: int) -> None:
+def _record(responder: Responder, click: Click, name: str, now: int) -> None:
     """Behind the redirect: nobody waits for the store, and a click that it does not take is counted as lost."""
-    slate = recommendation_ids.read(serving.links.secret, click.recommendation_id)
+    slate = recommendation_ids.read(responder.links.secret, click.recommendation_id)
     event = Event(
         event_id=f"click-{hashlib.blake2b(name.encode(), digest_size=16).hexdigest()}",
         kind=CLICK,
@@ -64,9 +64,9 @@ def _record(serving: Responder, click: Click, name: str, now: int) -> None:
     )
 
     def told(done: Future[Any]) -> None:
-        serving.metrics.clicks.labels("lost" if done.exception() else "recorded").inc()
+        responder.metrics.clicks.labels("lost" if done.exception() else "recorded").inc()
 
-    serving.store.write(partial(_write, click.ref, event), awaited=False).add_done_callback(told)
+    responder.store.write(partial(_write, click.ref, event), awaited=False).add_done_callback(told)
 
 
 def _write(ref: bytes, event: Event, change: Change) -> None:

@@ -186,8 +186,8 @@ async def replenishment(
     request: Request, customer_id: CustomerId, options: Annotated[DueOptions, Query()]
 ) -> Response:
     """What the customer buys at intervals and is due, with the interval that was learned."""
-    serving: Responder = request.app.state.serving
-    locale = options.locale or serving.settings.default_locale
+    responder: Responder = request.app.state.responder
+    locale = options.locale or responder.settings.default_locale
     person = await _person(request, customer_id, options.as_of, options.placement)
     due = partial(
         customer_view.due_told,
@@ -195,7 +195,7 @@ async def replenishment(
         options.n,
         options.ahead_days,
         locale,
-        serving.links.shop_url,
+        responder.links.shop_url,
     )
     return _json(await asyncio.to_thread(due))
 
@@ -211,13 +211,13 @@ async def export(request: Request, customer_id: CustomerId) -> Response:
 
 async def forget(request: Request, customer_id: CustomerId) -> Response:
     """Forget a customer, in every answer from now on and at every training to come; the receipt says what was done."""
-    serving: Responder = request.app.state.serving
+    responder: Responder = request.app.state.responder
     now = int(time.time())
     counts = await durable(request, partial(_forget, customer_id, now))
     versions = await asyncio.to_thread(
-        customer_view.versions_with, serving.active.registry, customer_id
+        customer_view.versions_with, responder.active.registry, customer_id
     )
-    return _json(customer_view.receipt(counts, versions, now, serving.settings.cache_ttl_seconds))
+    return _json(customer_view.receipt(counts, versions, now, responder.settings.cache_ttl_seconds))
 
 
 def _give(customer_id: str, values: Mapping[int, int], said: int, change: Any) -> Any:
@@ -237,8 +237,8 @@ def _forget(customer_id: str, now: int, change: Any) -> Any:
 async def _person(
     request: Request, customer_id: str, as_of: int | None, placement: str | None = None
 ) -> customer_view.CustomerView:
-    serving: Responder = request.app.state.serving
-    return await asyncio.to_thread(customer_view.person, serving, customer_id, as_of, placement)
+    responder: Responder = request.app.state.responder
+    return await asyncio.to_thread(customer_view.person, responder, customer_id, as_of, placement)
 
 
 def _json(body: Any) -> Response:

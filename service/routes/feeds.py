@@ -50,36 +50,36 @@ async def shop_feed(
     """What is popular, or new in the shop: the same for everyone, 3.3 MB at most. Never a 429, which ends mailings."""
     if name not in FEEDS:
         raise NotFound(f"There is no such feed; there are: {', '.join(FEEDS)}.")
-    serving: Responder = request.app.state.serving
+    responder: Responder = request.app.state.responder
     query = RecommendationQuery(
         QueryKind.POPULAR,
-        options.locale or serving.settings.default_locale,
+        options.locale or responder.settings.default_locale,
         category=options.category,
         market=options.market,
     )
-    model = serving.model()
+    model = responder.model()
     about = (
-        f"{model.version} {serving.live.edition(model, int(time.time()))} feed {name} {options.n}"
+        f"{model.version} {responder.live.edition(model, int(time.time()))} feed {name} {options.n}"
     )
-    key = query.key(about, serving.links.secret + serving.store.identity)
-    newest = serving.store.revisions.newest(EVERYONE)
-    packed = await serving.cache.get(key)
+    key = query.key(about, responder.links.secret + responder.store.identity)
+    newest = responder.store.revisions.newest(EVERYONE)
+    packed = await responder.cache.get(key)
     if packed is None or int.from_bytes(packed[:STAMP], "little") < newest:
-        stamp, body = await asyncio.to_thread(_made, serving, name, options.n, query)
+        stamp, body = await asyncio.to_thread(_made, responder, name, options.n, query)
         if stamp is None:  # as far as it is known without the store: nobody should keep it
             return Response(body, headers={"Cache-Control": "no-store"}, media_type=JSON)
         packed = stamp.to_bytes(STAMP, "little") + body
-        serving.cache.put(key, packed)
+        responder.cache.put(key, packed)
     return kept(request, packed[STAMP:], MAX_AGE)
 
 
 def _made(
-    serving: Responder, name: str, n: int, query: RecommendationQuery
+    responder: Responder, name: str, n: int, query: RecommendationQuery
 ) -> tuple[int | None, bytes]:
     """In a thread: the feed and the position of the store that it was made at, None where the store is away."""
-    found = serving.known(None)
-    shop, stamp, known = serving.live.as_known(serving.model()), None, AWAY
+    found = responder.known(None)
+    shop, stamp, known = responder.live.as_known(responder.model()), None, AWAY
     if found is not None:
         shop, visitor = found
         stamp, known = visitor.stamp, StoreKnowledge(NO_UPDATE, visitor.position.newest)
-    return stamp, feed(name, n, shop.today(int(time.time())), query, serving.links, known)
+    return stamp, feed(name, n, shop.today(int(time.time())), query, responder.links, known)

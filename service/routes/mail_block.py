@@ -38,14 +38,14 @@ async def recommendations_block(
     request: Request, customer_id: CustomerId, options: Annotated[CustomerOptions, Query()]
 ) -> Response:
     """The slate of a customer as HTML: a table with inline styles, at most 600 px wide, no script."""
-    serving: Responder = request.app.state.serving
+    responder: Responder = request.app.state.responder
     shown = options.model_copy(
         update={"fields": Fields.CARD, "placement": options.placement or EMAIL}
     )
-    served = await serving.serve(
+    served = await responder.serve(
         customer_query(request, customer_id, shown), limited=request.state.limited
     )
-    return reply(request, serving, replace(served, body=block(served.body)), HTML)
+    return reply(request, responder, replace(served, body=block(served.body)), HTML)
 
 
 def block(body: bytes) -> bytes:

@@ -63,22 +63,22 @@ async def healthz() -> Response:
 
 async def readyz(request: Request) -> Response:
     """200 once a model is served, 503 before; names a newer model that was refused, and how store and cache are."""
-    serving: Responder = request.app.state.serving
-    model = serving.active.current
+    responder: Responder = request.app.state.responder
+    model = responder.active.current
     body = {
         "ready": model is not None,
         "model_version": model.version if model else None,
         "data_as_of": model.data_as_of if model else None,
-        "refused": _refused(serving.active.refusal),
-        "store": f"{serving.store.backend}, breaker {serving.breaker.state}",
-        "cache": serving.cache.state(),
+        "refused": _refused(responder.active.refusal),
+        "store": f"{responder.store.backend}, breaker {responder.breaker.state}",
+        "cache": responder.cache.state(),
     }
     return _json(body, 200 if model else 503)
 
 
 async def metrics(request: Request) -> Response:
     """Everything Prometheus wants to know, of all workers together."""
-    text = await asyncio.to_thread(request.app.state.serving.metrics.render)
+    text = await asyncio.to_thread(request.app.state.responder.metrics.render)
     return Response(text, media_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})
 
 
@@ -91,21 +91,21 @@ async def activate(
     request: Request, version: Annotated[str, Path(description="as /v1/models names it")]
 ) -> Response:
     """Serve a version, this host's worker at once and the others when they look; every byte of it is checked first."""
-    serving: Responder = request.app.state.serving
-    registry = serving.active.registry
+    responder: Responder = request.app.state.responder
+    registry = responder.active.registry
     if version not in await asyncio.to_thread(registry.names):
         raise NotFound("There is no version of that name in the registry.")
     try:
         await asyncio.to_thread(registry.activate, version)
     except ArtifactError as error:
         raise DamagedVersion(str(error).replace(f"{registry.root}/", "")) from None
-    await asyncio.to_thread(serving.active.refresh)
+    await asyncio.to_thread(responder.active.refresh)
     return await _models(request)
 
 
 async def _models(request: Request) -> Response:
-    serving: Responder = request.app.state.serving
-    registry, current = serving.active.registry, serving.active.current
+    responder: Responder = request.app.state.responder
+    registry, current = responder.active.registry, responder.active.current
     active, manifests = await asyncio.to_thread(lambda: (_active(registry), registry.versions()))
     loaded = current.version if current else None
     facts = [_facts(manifest, active, loaded) for manifest in manifests]

@@ -70,8 +70,8 @@ async def patch_product(
 ) -> Response:
     """Some fields of one product: sold out, back, dearer, hidden. They show in the next answer."""
     fields = options.model_dump(mode="json", exclude_unset=True)
-    serving: Responder = request.app.state.serving
-    model = serving.active.current
+    responder: Responder = request.app.state.responder
+    model = responder.active.current
     learned = model is not None and model.recommender.catalogue.ids.find(product_id) >= 0
     document = await durable(request, partial(_patch_product, product_id, fields, learned))
     return _json({"product_id": product_id, "document": document})

@@ -12,12 +12,14 @@ from service.answering.responder import Responder, Served
 JSON: Final = "application/json"
 
 
-def reply(request: Request, serving: Responder, served: Served, media_type: str = JSON) -> Response:
+def reply(
+    request: Request, responder: Responder, served: Served, media_type: str = JSON
+) -> Response:
     """The body with its headers; a slate that came too late must not be kept by anyone."""
     if served.late:
         return Response(served.body, headers={"Cache-Control": "no-store"}, media_type=media_type)
     return kept(
-        request, served.body, f"private, max-age={serving.settings.max_age_seconds}", media_type
+        request, served.body, f"private, max-age={responder.settings.max_age_seconds}", media_type
     )
 
 

@@ -133,16 +133,16 @@ def _json(body: Any) -> Response:
 
 async def preview_rules(request: Request, options: Annotated[PreviewOptions, Body()]) -> Response:
     """A customer's slate with and without rules, and what each rule removes, brings in and moves."""
-    serving: Responder = request.app.state.serving
-    body = await asyncio.to_thread(partial(_preview, serving, options))
+    responder: Responder = request.app.state.responder
+    body = await asyncio.to_thread(partial(_preview, responder, options))
     return Response(
         orjson.dumps(body), headers={"Cache-Control": "no-store"}, media_type="application/json"
     )
 
 
-def _preview(serving: Responder, options: PreviewOptions) -> dict[str, Any]:
+def _preview(responder: Responder, options: PreviewOptions) -> dict[str, Any]:
     person = customer_view.person(
-        serving, options.customer_id, options.as_of, order_id=options.order_id
+        responder, options.customer_id, options.as_of, order_id=options.order_id
     )
     recommender = person.recommender
     rules = person.request.rules if options.rules is None else _tried(options.rules, options.as_of)

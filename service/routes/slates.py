@@ -161,10 +161,10 @@ async def order_follow_up(
 
 
 def _query(request: Request, kind: QueryKind, options: Options, **more: Any) -> RecommendationQuery:
-    serving: Responder = request.app.state.serving
-    return build_query(kind, options, serving.settings.default_locale, **more)
+    responder: Responder = request.app.state.responder
+    return build_query(kind, options, responder.settings.default_locale, **more)
 
 
 async def _answer(request: Request, query: RecommendationQuery) -> Response:
-    serving: Responder = request.app.state.serving
-    return reply(request, serving, await serving.serve(query, limited=request.state.limited))
+    responder: Responder = request.app.state.responder
+    return reply(request, responder, await responder.serve(query, limited=request.state.limited))

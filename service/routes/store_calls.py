@@ -44,5 +44,5 @@ def actor_of(request: Request) -> str:
 
 
 def store_of(request: Request) -> Store:
-    serving: Responder = request.app.state.serving
-    return serving.store
+    responder: Responder = request.app.state.responder
+    return responder.store

@@ -67,13 +67,13 @@ def add_token_routes(app: FastAPI) -> None:
 
 async def make_token(request: Request, options: Annotated[TokenBody, Body()]) -> Response:
     """A token that a browser may hold: it opens this customer's slate and events, and nothing else, for a while."""
-    serving: Responder = request.app.state.serving
-    secret = serving.settings.token_secret()
+    responder: Responder = request.app.state.responder
+    secret = responder.settings.token_secret()
     if secret is None:
         raise Conflict(
             "Customer tokens need REGULARS_SIGNING_KEY to be set, so that nobody else can make them."
         )
-    expires = int(time.time()) + 60 * (options.minutes or serving.settings.token_minutes)
+    expires = int(time.time()) + 60 * (options.minutes or responder.settings.token_minutes)
     token = sign(secret, CustomerToken(options.customer_id, options.session_id, expires))
     body = orjson.dumps({"token": token, "expires": format_timestamp(expires)})
     return Response(body, headers={"Cache-Control": "no-store"}, media_type="application/json")

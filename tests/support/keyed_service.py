@@ -75,7 +75,7 @@ def open_house(shop: Shop, folder: Path) -> Iterator[House]:
         }
     )
     with TestClient(create(settings), raise_server_exceptions=False) as client:
-        store = client.app.state.serving.store  # type: ignore[attr-defined]
+        store = client.app.state.responder.store  # type: ignore[attr-defined]
         made = {scope.value: make_key(store, scope) for scope in Scope}
         made |= {
             "first": FIRST_KEY,

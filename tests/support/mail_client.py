@@ -47,7 +47,7 @@ def records(client: TestClient, customer_id: str, campaign: str) -> list[Any]:
 
 
 def store(client: TestClient) -> Store:
-    found: Store = client.app.state.serving.store  # type: ignore[attr-defined]
+    found: Store = client.app.state.responder.store  # type: ignore[attr-defined]
     return found
 
 

@@ -57,17 +57,17 @@ def scene(
     )
 
     async def played() -> None:
-        async with running(chosen, Metrics()) as serving:
-            await play(serving)
+        async with running(chosen, Metrics()) as responder:
+            await play(responder)
 
     asyncio.run(played())
 
 
-def slow_down(serving: Responder, slow: type[Recommender] = SlowRecommender) -> None:
-    model = serving.active.current
+def slow_down(responder: Responder, slow: type[Recommender] = SlowRecommender) -> None:
+    model = responder.active.current
     assert model is not None
     fast = model.recommender
-    serving.active.current = replace(
+    responder.active.current = replace(
         model, recommender=slow(fast.manifest, fast.model, fast.settings)
     )
 
@@ -75,10 +75,12 @@ def slow_down(serving: Responder, slow: type[Recommender] = SlowRecommender) -> 
 def test_a_second_question_is_answered_from_the_cache_byte_by_byte(
     shop: Shop, tmp_path: Path
 ) -> None:
-    async def play(serving: Responder) -> None:
-        first, second = await serving.serve(ASKED), await serving.serve(ASKED)
+    async def play(responder: Responder) -> None:
+        first, second = await responder.serve(ASKED), await responder.serve(ASKED)
         assert first == second
-        assert 'regulars_cache_lookups_total{result="hit"} 1.0' in serving.metrics.render().decode()
+        assert (
+            'regulars_cache_lookups_total{result="hit"} 1.0' in responder.metrics.render().decode()
+        )
 
     scene(shop, play, tmp_path)
 
@@ -86,10 +88,10 @@ def test_a_second_question_is_answered_from_the_cache_byte_by_byte(
 def test_past_the_deadline_the_popular_slate_goes_out_and_is_not_kept(
     shop: Shop, tmp_path: Path
 ) -> None:
-    async def play(serving: Responder) -> None:
-        slow_down(serving)
+    async def play(responder: Responder) -> None:
+        slow_down(responder)
         started = time.monotonic()
-        late = await serving.serve(replace(ASKED, n=3, deadline_ms=30))
+        late = await responder.serve(replace(ASKED, n=3, deadline_ms=30))
         assert time.monotonic() - started < 0.25
         body = orjson.loads(late.body)
         assert (late.late, body["strategy"], body["fallback_reason"]) == (
@@ -98,17 +100,17 @@ def test_past_the_deadline_the_popular_slate_goes_out_and_is_not_kept(
             "deadline",
         )
         await asyncio.sleep(0.5)
-        personal = await serving.serve(replace(ASKED, n=3, deadline_ms=30))
+        personal = await responder.serve(replace(ASKED, n=3, deadline_ms=30))
         assert (personal.late, orjson.loads(personal.body)["strategy"]) == (False, "personal")
 
     scene(shop, play, tmp_path)
 
 
 def test_the_popular_slate_in_place_keeps_to_what_was_asked(shop: Shop, tmp_path: Path) -> None:
-    async def play(serving: Responder) -> None:
-        slow_down(serving)
+    async def play(responder: Responder) -> None:
+        slow_down(responder)
         dairy = replace(ASKED, deadline_ms=1, category="dairy", exclude=("butter",))
-        body = orjson.loads((await serving.serve(dairy)).body)
+        body = orjson.loads((await responder.serve(dairy)).body)
         assert body["fallback_reason"] == "deadline"
         assert {product["category"] for product in body["recommendations"]} == {"dairy"}
         assert "butter" not in {product["id"] for product in body["recommendations"]}
@@ -117,12 +119,12 @@ def test_the_popular_slate_in_place_keeps_to_what_was_asked(shop: Shop, tmp_path
 
 
 def test_while_popular_slates_are_made_the_cached_ones_go_out(shop: Shop, tmp_path: Path) -> None:
-    async def play(serving: Responder) -> None:
-        await serving.serve(ASKED)
-        slow_down(serving, SlowEverywhere)
-        late = asyncio.create_task(serving.serve(replace(ASKED, n=4, deadline_ms=1)))
+    async def play(responder: Responder) -> None:
+        await responder.serve(ASKED)
+        slow_down(responder, SlowEverywhere)
+        late = asyncio.create_task(responder.serve(replace(ASKED, n=4, deadline_ms=1)))
         await asyncio.sleep(0.05)
-        assert not (await serving.serve(ASKED)).late
+        assert not (await responder.serve(ASKED)).late
         assert not late.done()
         assert (await late).late
 
@@ -134,18 +136,18 @@ def test_whoever_reads_the_whole_redis_finds_nobody(
 ) -> None:
     names = [REGULAR, NO_EMAIL, "anna@shop.example", 'a "quoted" stranger']
 
-    async def play(serving: Responder) -> None:
+    async def play(responder: Responder) -> None:
         crowd = [replace(ASKED, customer_id=name) for name in names]
-        computed = [await serving.serve(question) for question in crowd]
+        computed = [await responder.serve(question) for question in crowd]
         with Redis.from_url(redis_server.url) as redis:
             while redis.dbsize() < len(names):
                 await asyncio.sleep(0.01)
-            assert [await serving.serve(question) for question in crowd] == computed
+            assert [await responder.serve(question) for question in crowd] == computed
             held = b"".join(key + redis.get(key) for key in redis.scan_iter())
         assert [orjson.loads(served.body)["customer_id"] for served in computed] == names
         assert b"recommendations" in held
         assert [name for name in names if name.encode() in held or orjson.dumps(name) in held] == []
-        assert f'result="hit"}} {len(names)}.0' in serving.metrics.render().decode()
+        assert f'result="hit"}} {len(names)}.0' in responder.metrics.render().decode()
 
     scene(shop, play, tmp_path, redis_url=redis_server.url, redis_timeout_ms=1000)
 
@@ -153,11 +155,11 @@ def test_whoever_reads_the_whole_redis_finds_nobody(
 def test_when_everyone_comes_at_once_everyone_is_answered_in_time(
     shop: Shop, tmp_path: Path
 ) -> None:
-    async def play(serving: Responder) -> None:
-        slow_down(serving)
+    async def play(responder: Responder) -> None:
+        slow_down(responder)
         crowd = [replace(ASKED, customer_id=f"c{number:02}") for number in range(50)]
         started = time.monotonic()
-        served = await asyncio.gather(*(serving.serve(question) for question in crowd))
+        served = await asyncio.gather(*(responder.serve(question) for question in crowd))
         assert time.monotonic() - started < 1.0
         assert all(one.late for one in served)
 
@@ -165,12 +167,12 @@ def test_when_everyone_comes_at_once_everyone_is_answered_in_time(
 
 
 def test_a_new_model_never_gets_the_old_ones_cached_answers(own_shop: Shop, tmp_path: Path) -> None:
-    async def play(serving: Responder) -> None:
-        before = await serving.serve(ASKED)
+    async def play(responder: Responder) -> None:
+        before = await responder.serve(ASKED)
         later = another_version(own_shop.root)
-        serving.active.registry.activate(later)
-        serving.active.refresh()
-        after = await serving.serve(ASKED)
+        responder.active.registry.activate(later)
+        responder.active.refresh()
+        after = await responder.serve(ASKED)
         assert orjson.loads(before.body)["model_version"] == own_shop.model.version
         assert orjson.loads(after.body)["model_version"] == later
 
@@ -178,8 +180,8 @@ def test_a_new_model_never_gets_the_old_ones_cached_answers(own_shop: Shop, tmp_
 
 
 def test_without_a_model_the_training_command_is_named(tmp_path: Path, shop: Shop) -> None:
-    async def play(serving: Responder) -> None:
+    async def play(responder: Responder) -> None:
         with pytest.raises(NoModel, match="python -m training train"):
-            await serving.serve(ASKED)
+            await responder.serve(ASKED)
 
     scene(replace(shop, root=tmp_path / "nothing"), play, tmp_path)

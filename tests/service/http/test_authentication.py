@@ -135,7 +135,7 @@ def test_a_browser_reports_its_own_customers_events_only(house: House) -> None:
     assert report(house, "token", {"event_id": "b-3", "session_id": "v1"})[0] == 403
     assert report(house, "visit", {"event_id": "b-3"}) == (202, 1)
     assert report(house, "read", {"event_id": "b-4", "customer_id": ANNA})[0] == 403
-    rows = house.client.app.state.serving.store.visitor(BERT, None, 0).rows  # type: ignore[attr-defined]
+    rows = house.client.app.state.responder.store.visitor(BERT, None, 0).rows  # type: ignore[attr-defined]
     assert rows == []
 
 
@@ -161,7 +161,7 @@ def test_the_shops_server_asks_for_what_the_browser_may_hold(house: House) -> No
 
 
 def test_over_the_limit_a_slate_is_popular_and_everything_else_waits(house: House) -> None:
-    store = house.client.app.state.serving.store  # type: ignore[attr-defined]
+    store = house.client.app.state.responder.store  # type: ignore[attr-defined]
     key = {"X-API-Key": make_key(store, Scope.READ, Scope.WRITE, calls_a_minute=3)}
     address = f"/v1/customers/{ANNA}/recommendations"
     reasons = [house.client.get(address, headers=key).json()["fallback_reason"] for _ in range(5)]
@@ -217,7 +217,7 @@ def test_two_hosts_with_one_redis_count_together(
     one, other = (
         browse(**shared, redis_timeout_ms=1000, runtime_dir=tmp_path / name) for name in ("a", "b")
     )
-    key = {"X-API-Key": make_key(one.app.state.serving.store, Scope.READ, calls_a_minute=4)}  # type: ignore[attr-defined]
+    key = {"X-API-Key": make_key(one.app.state.responder.store, Scope.READ, calls_a_minute=4)}  # type: ignore[attr-defined]
     wait_until(lambda: other.get("/v1/models", headers=key).status_code == 200)
     statuses = [client.get("/v1/models", headers=key).status_code for client in (one, other) * 3]
     assert statuses == [200] * 3 + [429] * 3
@@ -262,7 +262,7 @@ def test_on_this_machine_everything_is_open_until_the_first_key_is_made(
 ) -> None:
     client = browse(database_url=f"sqlite:///{tmp_path / 'store.db'}")
     assert client.get("/v1/audit").status_code == 200
-    key = make_key(client.app.state.serving.store, Scope.READ)  # type: ignore[attr-defined]
+    key = make_key(client.app.state.responder.store, Scope.READ)  # type: ignore[attr-defined]
     assert client.get("/v1/audit").status_code == 401
     assert client.get("/v1/popular", headers={"X-API-Key": key}).status_code == 200
     assert (

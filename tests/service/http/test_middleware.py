@@ -159,7 +159,7 @@ def test_what_breaks_is_logged_without_ids_and_told_without_details(
     browse: Browse, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = browse()
-    active = client.app.state.serving.active  # type: ignore[attr-defined]
+    active = client.app.state.responder.active  # type: ignore[attr-defined]
     fine = active.current.recommender
     broken = BrokenRecommender(fine.manifest, fine.model, fine.settings)
     active.current = replace(active.current, recommender=broken)

@@ -52,7 +52,7 @@ def test_once_its_campaigns_are_over_a_model_leaves_the_memory(
 ) -> None:
     client = browse(own_shop.root, poll_seconds=0.05, follow_seconds=0.05)
     mail(client, "c01", "autumn")
-    before = weakref.ref(client.app.state.serving.model().recommender)  # type: ignore[attr-defined]
+    before = weakref.ref(client.app.state.responder.model().recommender)  # type: ignore[attr-defined]
     wait_for_model(client, publish_other_tastes(own_shop))
     mail(client, "c02", "autumn")
     gc.disable()  # nobody has to look for it

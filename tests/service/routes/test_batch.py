@@ -170,7 +170,7 @@ def test_over_the_limit_of_calls_everybody_gets_what_is_popular(
     browse: Browse, own_shop: Shop
 ) -> None:
     client = browse(own_shop.root, api_key="first")
-    key = make_key(client.app.state.serving.store, Scope.READ, calls_a_minute=1)  # type: ignore[attr-defined]
+    key = make_key(client.app.state.responder.store, Scope.READ, calls_a_minute=1)  # type: ignore[attr-defined]
     asked = {"recipients": [{"customer_id": "c00"}, {}]}
     told = [
         client.post(BATCH, json=asked, headers={"x-api-key": key}).json()["answers"]

@@ -50,7 +50,7 @@ def client(shop: Shop, folder: Path) -> Iterator[TestClient]:
 
 
 def links(client: TestClient) -> ClickLinks:
-    found: ClickLinks = client.app.state.serving.links  # type: ignore[attr-defined]
+    found: ClickLinks = client.app.state.responder.links  # type: ignore[attr-defined]
     return found
 
 
@@ -68,7 +68,7 @@ def follow(client: TestClient, url: str, method: str = "GET", **headers: str) ->
 
 
 def counted(client: TestClient, result: str) -> int:
-    text = client.app.state.serving.metrics.render().decode()  # type: ignore[attr-defined]
+    text = client.app.state.responder.metrics.render().decode()  # type: ignore[attr-defined]
     found = re.search(rf'regulars_clicks_total{{result="{result}"}} (\d+)', text)
     return int(found[1]) if found else 0
 

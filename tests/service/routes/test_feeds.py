@@ -80,7 +80,7 @@ def test_a_feed_that_there_is_not_is_not_found(client: TestClient) -> None:
 
 
 def test_systems_that_know_only_basic_auth_get_it_and_never_a_429(house: House) -> None:
-    store = house.client.app.state.serving.store  # type: ignore[attr-defined]
+    store = house.client.app.state.responder.store  # type: ignore[attr-defined]
     key = make_key(store, Scope.READ, calls_a_minute=1)
     for _ in range(4):
         answered = house.client.get(
