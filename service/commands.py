@@ -1,4 +1,4 @@
-"""The command line: `python -m service` serves; its commands look after the store, the keys and the tokens."""
+"""Command line: `python -m service` serves; its commands manage the store, keys and tokens."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
+from typing import TypeAlias
 
 from service.http.api_keys import create_key
 from service.http.authorization import Scope
 from service.runtime.workers import serve
-from service.settings import MAX_CALLS_A_MINUTE, Settings, SettingsError
+from service.settings import MAX_CALLS_A_MINUTE, MAX_TOKEN_MINUTES, Settings, SettingsError
 from service.signing.customer_tokens import CustomerToken, sign
 from service.store import keys
 from service.store.database import StoreDownError, StoreError, connect, migrate, prepare
@@ -22,19 +23,20 @@ from service.store.keys import StoredKey
 from service.store.store import Store
 
 ACTOR = "command line"
+Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 HEADINGS = ("key_id", "name", "scopes", "calls_a_minute", "created", "revoked")
 
 
 class CommandError(Exception):
-    """What cannot be done, in a sentence."""
+    """A command that cannot be carried out; the message is a sentence for the terminal."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit status: 2 where something cannot be used, told in a sentence."""
-    given = parser().parse_args(arguments)
-    work: Callable[[Settings, argparse.Namespace], None] = given.work
+    """Run a command and return the exit status: 0 done, 2 with a sentence on what is wrong."""
+    options = build_parser().parse_args(arguments)
+    command: Callable[[Settings, argparse.Namespace], None] = options.command
     try:
-        work(Settings.from_environment(os.environ), given)
+        command(Settings.from_environment(os.environ), options)
     except (SettingsError, StoreError, CommandError) as error:
         print(f"service: {error}", file=sys.stderr)  # noqa: T201
         return 2
@@ -44,42 +46,77 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def parser() -> argparse.ArgumentParser:
-    root = argparse.ArgumentParser(
-        prog="python -m service", description="Settings come from REGULARS_ variables."
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line; `command` of what it parses does the work."""
+    parser = argparse.ArgumentParser(
+        prog="python -m service",
+        description=(
+            "Serve recommendations. Settings are environment variables that begin with REGULARS_; "
+            "docs/settings.md lists them with their defaults."
+        ),
     )
-    root.set_defaults(work=_serve)
-    commands = root.add_subparsers(title="commands; without one it serves")
-    commands.add_parser(
-        "migrate", help="make the database's schema that of this version"
-    ).set_defaults(work=_migrate)
-    _add_keys(commands.add_parser("keys", help="who may call").add_subparsers(required=True))
-    token = commands.add_parser("token", help="print a customer token, to try it out")
-    token.add_argument("customer_id")
-    token.add_argument("--minutes", type=partial(_number, most=1440))
-    token.set_defaults(work=_token)
-    return root
+    parser.set_defaults(command=_serve)
+    commands = parser.add_subparsers(title="commands (default: serve)", metavar="COMMAND")
+    _add_command(
+        commands,
+        "migrate",
+        "Upgrade the schema of the store to this version. Running it again changes nothing.",
+    ).set_defaults(command=_migrate)
+    keys_parser = _add_command(commands, "keys", "Create, list and revoke API keys.")
+    _add_key_commands(keys_parser.add_subparsers(required=True, metavar="COMMAND"))
+    _add_token_command(commands)
+    return parser
 
 
-def _add_keys(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    create = commands.add_parser("create", help="make a key and print it, this once")
-    create.add_argument("--name", required=True, help="whom it is for")
+def _add_command(commands: Subparsers, name: str, summary: str) -> argparse.ArgumentParser:
+    return commands.add_parser(name, help=summary, description=summary)
+
+
+def _add_key_commands(commands: Subparsers) -> None:
+    create = _add_command(commands, "create", "Create a key and print it. It is not shown again.")
+    create.add_argument("--name", required=True, help="Name of the caller who gets the key.")
     create.add_argument(
-        "--scope", required=True, action="append", type=Scope, choices=list(Scope), metavar="SCOPE"
+        "--scope",
+        required=True,
+        action="append",
+        type=Scope,
+        choices=list(Scope),
+        metavar="SCOPE",
+        help="What the key may do: read, write or admin. Repeat it for several scopes.",
     )
     create.add_argument(
-        "--calls-a-minute", type=partial(_number, most=MAX_CALLS_A_MINUTE), metavar="K"
+        "--calls-a-minute",
+        type=partial(_number, maximum=MAX_CALLS_A_MINUTE),
+        metavar="K",
+        help="Calls a minute that the key may make. Default: REGULARS_CALLS_A_MINUTE, or no limit.",
     )
-    create.set_defaults(work=_create_key)
-    commands.add_parser("list", help="every key, without its secret").set_defaults(work=_list_keys)
-    revoke = commands.add_parser("revoke", help="close a key, from the next call on")
-    revoke.add_argument("key_id")
-    revoke.set_defaults(work=_revoke_key)
+    create.set_defaults(command=_create_key)
+    listing = _add_command(commands, "list", "List all keys without their secrets.")
+    listing.set_defaults(command=_list_keys)
+    revoke = _add_command(commands, "revoke", "Revoke a key. Its next call is refused.")
+    revoke.add_argument("key_id", metavar="KEY_ID", help="Id of the key, as 'keys list' shows it.")
+    revoke.set_defaults(command=_revoke_key)
 
 
-def _number(text: str, most: int) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= most:
-        raise argparse.ArgumentTypeError(f"should be a number from 1 to {most}")
+def _add_token_command(commands: Subparsers) -> None:
+    summary = "Print a customer token, to try out what a browser may call."
+    token = _add_command(commands, "token", summary)
+    token.add_argument("customer_id", metavar="CUSTOMER_ID", help="Customer the token is for.")
+    token.add_argument(
+        "--minutes",
+        type=partial(_number, maximum=MAX_TOKEN_MINUTES),
+        metavar="N",
+        help=(
+            "Minutes for which the token is valid. Default: REGULARS_TOKEN_MINUTES, or "
+            f"{Settings.model_fields['token_minutes'].default}."
+        ),
+    )
+    token.set_defaults(command=_print_token)
+
+
+def _number(text: str, maximum: int) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= maximum:
+        raise argparse.ArgumentTypeError(f"should be a number from 1 to {maximum}")
     return int(text)
 
 
@@ -89,7 +126,7 @@ def _serve(settings: Settings, _: argparse.Namespace) -> None:
     except StoreError:
         raise
     except StoreDownError:
-        pass  # it is asked again and again
+        pass  # the service tries again until it answers
     serve(settings)
 
 
@@ -101,43 +138,45 @@ def _migrate(settings: Settings, _: argparse.Namespace) -> None:
         engine.dispose()
 
 
-def _create_key(settings: Settings, given: argparse.Namespace) -> None:
-    key = create_key(given.name, given.scope, given.calls_a_minute, int(time.time()))
-    with _opened(settings) as store:
+def _create_key(settings: Settings, options: argparse.Namespace) -> None:
+    key = create_key(options.name, options.scope, options.calls_a_minute, int(time.time()))
+    with _open_store(settings) as store:
         store.write(partial(keys.add, key=key.stored, actor=ACTOR)).result()
-    print(f"key {key.stored.key_id}; this is the only time it is shown:", file=sys.stderr)  # noqa: T201
+    notice = f"key {key.stored.key_id}; this is the only time it is shown:"
+    print(notice, file=sys.stderr)  # noqa: T201
     print(key.text)  # noqa: T201
 
 
 def _list_keys(settings: Settings, _: argparse.Namespace) -> None:
-    with _opened(settings) as store:
-        rows = [HEADINGS, *map(_cells, store.read(keys.listed))]
+    with _open_store(settings) as store:
+        stored_keys = store.read(keys.listed)
+    rows = [HEADINGS, *map(_cells, stored_keys)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         print(line.rstrip())  # noqa: T201
 
 
-def _revoke_key(settings: Settings, given: argparse.Namespace) -> None:
-    revoke = partial(keys.revoke, key_id=given.key_id, actor=ACTOR, time=int(time.time()))
-    with _opened(settings) as store:
-        known = store.write(revoke).result()
-    if not known:
+def _revoke_key(settings: Settings, options: argparse.Namespace) -> None:
+    revoke = partial(keys.revoke, key_id=options.key_id, actor=ACTOR, time=int(time.time()))
+    with _open_store(settings) as store:
+        exists = store.write(revoke).result()
+    if not exists:
         raise CommandError(
-            f"there is no key {given.key_id}; 'python -m service keys list' shows them"
+            f"there is no key {options.key_id}; 'python -m service keys list' shows them"
         )
 
 
-def _token(settings: Settings, given: argparse.Namespace) -> None:
+def _print_token(settings: Settings, options: argparse.Namespace) -> None:
     secret = settings.token_secret()
     if secret is None:
         raise CommandError("customer tokens need REGULARS_SIGNING_KEY to be set")
-    expires = int(time.time()) + 60 * (given.minutes or settings.token_minutes)
-    print(sign(secret, CustomerToken(given.customer_id, None, expires)))  # noqa: T201
+    expires = int(time.time()) + 60 * (options.minutes or settings.token_minutes)
+    print(sign(secret, CustomerToken(options.customer_id, None, expires)))  # noqa: T201
 
 
 @contextmanager
-def _opened(settings: Settings) -> Iterator[Store]:
+def _open_store(settings: Settings) -> Iterator[Store]:
     store = Store(settings.store_url(), settings.runtime_directory())
     try:
         yield store
@@ -147,10 +186,11 @@ def _opened(settings: Settings) -> Iterator[Store]:
 
 def _cells(key: StoredKey) -> tuple[str, ...]:
     limit = "" if key.calls_a_minute is None else str(key.calls_a_minute)
-    return key.key_id, key.name, " ".join(key.scopes), limit, _day(key.created), _day(key.revoked)
+    created, revoked = _format_minute(key.created), _format_minute(key.revoked)
+    return key.key_id, key.name, " ".join(key.scopes), limit, created, revoked
 
 
-def _day(seconds: int | None) -> str:
-    return (
-        "" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
-    )
+def _format_minute(seconds: int | None) -> str:
+    if seconds is None:
+        return ""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")

@@ -1,4 +1,4 @@
-"""What goes wrong, as RFC 9457 problem documents: one tree of errors, one body, one handler."""
+"""Errors of the service as RFC 9457 problem documents: one tree, one body, one handler."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.routing import Match
 
 MEDIA_TYPE: Final = "application/problem+json"
-MAX_ID_CHARACTERS: Final = 500  # characters of an id that came from outside and is shown again
-MAX_NAME_CHARACTERS: Final = 60  # characters of a name that came from outside and is shown again
+MAX_ID_CHARACTERS: Final = 500  # of an id that came from outside and is shown again
+MAX_NAME_CHARACTERS: Final = 60  # of a name that came from outside and is shown again
+MAX_IN_DETAIL: Final = 5  # field problems
+MAX_ERRORS: Final = 100  # field problems
 NO_JSON: Final = "is not JSON"
 TOO_DEEP: Final = "is nested too deeply"
 WITHOUT_BODY: Final = frozenset({"GET", "HEAD"})
@@ -25,7 +27,10 @@ TRAIN_COMMAND: Final = "python -m training train --purchases PATH --registry DIR
 
 
 class Problem(HTTPException):
-    """Ends a request. `detail` says what was wrong and what to do; it never holds a secret or a customer's id."""
+    """An error that ends a request.
+
+    `detail` says what was wrong and what to do. It never holds a secret or a customer's id.
+    """
 
     status: ClassVar[int]
     name: ClassVar[str]
@@ -43,6 +48,7 @@ class Problem(HTTPException):
         self.errors = errors
 
     def response(self) -> Response:
+        """Return the problem document."""
         body = {
             "type": f"urn:regulars:problem:{self.name}",
             "title": self.title,
@@ -59,7 +65,8 @@ class Unauthorized(Problem):
 
     def __init__(self, why: str) -> None:
         super().__init__(
-            f"{why} Send one as 'Authorization: Bearer KEY' or, a key, as 'X-API-Key: KEY' or by basic auth.",
+            f"{why} Send one as 'Authorization: Bearer KEY' or, a key, as 'X-API-Key: KEY' "
+            "or by basic auth.",
             headers={"WWW-Authenticate": 'Bearer realm="regulars"'},
         )
 
@@ -171,6 +178,7 @@ class ProblemBody(BaseModel):
 
 
 def add_handlers(app: FastAPI) -> None:
+    """Have the app answer every error with a problem document."""
     app.add_exception_handler(StarletteHTTPException, _handle)
     app.add_exception_handler(RequestValidationError, _handle)
     app.add_exception_handler(RecursionError, _handle)
@@ -181,23 +189,23 @@ async def _handle(request: Request, error: Exception) -> Response:
 
 
 def problem_of(request: Request, error: Exception) -> Problem:
-    """The problem that an exception of ours, of Starlette or of FastAPI stands for."""
+    """Return the problem that an exception of ours, of Starlette or of FastAPI stands for."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, RequestValidationError):
-        return _invalid(error.errors(), _options_of(request))
+        return _invalid_fields(error.errors(), _option_names(request))
     if isinstance(error, StarletteHTTPException):
-        return _of_framework(request, error)
+        return _problem_of_framework(request, error)
     if isinstance(error, RecursionError) and request.method not in WITHOUT_BODY:
-        return _invalid_body(TOO_DEEP)  # just within the parser's limit, and repr() goes deeper
+        return _invalid_body(TOO_DEEP)  # the parser could read it, and repr() goes deeper
     raise error
 
 
-def _of_framework(request: Request, error: StarletteHTTPException) -> Problem:
+def _problem_of_framework(request: Request, error: StarletteHTTPException) -> Problem:
     if error.status_code == 404:
         return NotFound("The addresses of this service are listed at /docs.")
     if error.status_code == 405:
-        allowed = {"Allow": ", ".join(_methods(request))}
+        allowed = {"Allow": ", ".join(_allowed_methods(request))}
         return MethodNotAllowed("The Allow header names the methods it takes.", headers=allowed)
     if error.status_code == 400:  # the parser could not read the body
         return _invalid_body(TOO_DEEP if isinstance(error.__cause__, RecursionError) else NO_JSON)
@@ -208,51 +216,53 @@ def _invalid_body(problem: str) -> Invalid:
     return Invalid(f"body: {problem}", errors=[{"field": "body", "problem": problem}])
 
 
-def _methods(request: Request) -> list[str]:
-    """Of all routes at this address: the framework names those of the first one alone."""
-    here = (
-        route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE
-    )
-    return sorted({method for route in here for method in getattr(route, "methods", None) or ()})
+def _allowed_methods(request: Request) -> list[str]:
+    """Return the methods of all routes at an address: the framework names those of the first."""
+    methods: set[str] = set()
+    for route in request.app.routes:
+        if route.matches(request.scope)[0] is not Match.NONE:
+            methods.update(getattr(route, "methods", None) or ())
+    return sorted(methods)
 
 
-def _options_of(request: Request) -> Sequence[str]:
-    """The options that the called endpoint takes: every endpoint names their model `options`."""
+def _option_names(request: Request) -> Sequence[str]:
+    """Return the options of the called endpoint: every endpoint calls their model `options`."""
     options = typing.get_type_hints(request.scope["endpoint"]).get("options")
     return list(options.model_fields) if options else []
 
 
 def field_problems(errors: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """What pydantic says about one value that is judged by itself."""
-    placed = [{**error, "loc": ("event", *error["loc"])} for error in errors]
-    return [{"field": _field(error), "problem": _sentence(error, ())} for error in placed]
+    """Return what pydantic says about one value of a body that is checked by itself."""
+    problems = []
+    for error in errors:
+        located_error = {**error, "loc": ("event", *error["loc"])}
+        problems.append(_describe(located_error, ()))
+    return problems
 
 
-def _invalid(errors: Sequence[Mapping[str, Any]], known: Sequence[str]) -> Invalid:
-    problems = [{"field": _field(error), "problem": _sentence(error, known)} for error in errors]
-    detail = "; ".join(f"{problem['field']}: {problem['problem']}" for problem in problems[:5])
-    return Invalid(detail, errors=problems[:100])
+def _invalid_fields(errors: Sequence[Mapping[str, Any]], option_names: Sequence[str]) -> Invalid:
+    problems = [_describe(error, option_names) for error in errors]
+    sentences = [f"{problem['field']}: {problem['problem']}" for problem in problems]
+    return Invalid("; ".join(sentences[:MAX_IN_DETAIL]), errors=problems[:MAX_ERRORS])
+
+
+def _describe(error: Mapping[str, Any], option_names: Sequence[str]) -> dict[str, str]:
+    return {"field": _field(error), "problem": _sentence(error, option_names)}
 
 
 def _field(error: Mapping[str, Any]) -> str:
-    """`n`, `recent[3]` or `body`: where in the request, without saying in which part of it."""
-    where = (
-        error["loc"]
-        if len(error["loc"]) == 1 or error["type"] == "json_invalid"
-        else error["loc"][1:]
-    )
-    if error["type"] == "json_invalid":
-        where = where[:1]
-    text = "".join(
-        f"[{part}]" if isinstance(part, int) else f".{part}" for part in where
-    ).removeprefix(".")
-    return _short(text)
+    """Return the place of an error within its part of the request: `n`, `recent[3]`, `body`."""
+    location = error["loc"]
+    parts = location[:1] if error["type"] == "json_invalid" else location[1:] or location
+    steps = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts]
+    return _shorten("".join(steps).removeprefix("."))
 
 
-def _sentence(error: Mapping[str, Any], known: Sequence[str]) -> str:
+def _sentence(error: Mapping[str, Any], option_names: Sequence[str]) -> str:
     if error["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
-        return f"is not known here; did you mean '{near[0]}'?" if near else "is not known here"
+        similar = difflib.get_close_matches(str(error["loc"][-1]), option_names, n=1)
+        hint = f"; did you mean '{similar[0]}'?" if similar else ""
+        return f"is not known here{hint}"
     if error["type"] == "json_invalid":
         return f"is not JSON (at character {error['loc'][-1]})"
     if error["type"] == "model_attributes_type":
@@ -261,21 +271,23 @@ def _sentence(error: Mapping[str, Any], known: Sequence[str]) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _short(text: str) -> str:
+def _shorten(text: str) -> str:
     return text if len(text) <= MAX_NAME_CHARACTERS else text[: MAX_NAME_CHARACTERS - 1] + "…"
 
 
-def printable_id(given: Any, name: str) -> str | None:
-    """The id of something that was refused, as far as it can be told: a half of a surrogate pair is no text."""
-    found = given.get(name) if isinstance(given, Mapping) else None
-    return (
-        found.encode(errors="replace").decode()[:MAX_ID_CHARACTERS]
-        if isinstance(found, str)
-        else None
-    )
+def printable_id(refused: Any, name: str) -> str | None:
+    """Return the id of something that was refused, None if it has no text as its id.
+
+    Half of a surrogate pair, which JSON can write, is replaced.
+    """
+    value = refused.get(name) if isinstance(refused, Mapping) else None
+    if not isinstance(value, str):
+        return None
+    return value.encode(errors="replace").decode()[:MAX_ID_CHARACTERS]
 
 
 def problem_schema(description: str) -> dict[str, Any]:
+    """Return the OpenAPI description of a problem document."""
     schema = {"$ref": "#/components/schemas/ProblemBody"}
     return {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
 

@@ -1,4 +1,4 @@
-"""Every setting, its default and its meaning; read from the environment once, when the process starts."""
+"""Settings of the service, read from the environment once, when the process starts."""
 
 from __future__ import annotations
 
@@ -29,17 +29,18 @@ from models.data.urls import is_absolute
 
 PREFIX: Final = "REGULARS_"
 ORIGIN_PATTERN: Final = re.compile(r"https?://[^/\s*]+")
-MAX_CALLS_A_MINUTE: Final = 1_000_000  # a minute
-SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108 - of Linux; whose directory it is in there is looked at
+MAX_CALLS_A_MINUTE: Final = 1_000_000
+MAX_TOKEN_MINUTES: Final = 1440
+SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108 - the owner of the directory in it is checked
 DEVELOPMENT_KEY: Final = b"regulars on this machine alone"
 
 
 class SettingsError(Exception):
-    """A setting that cannot be used; the message names it and says what to do, never a secret."""
+    """A setting that cannot be used. The message names it and says what to do, never a secret."""
 
 
 class Settings(BaseModel):
-    """Frozen. The environment variable of a field is `REGULARS_` and its name in capitals."""
+    """Hold every setting. The variable of a field is `REGULARS_` and its name in capitals."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -103,12 +104,18 @@ class Settings(BaseModel):
     ] = 120
     token_minutes: Annotated[
         int,
-        Field(ge=1, le=1440, description="Minutes for which a customer token is valid by default."),
+        Field(
+            ge=1,
+            le=MAX_TOKEN_MINUTES,
+            description="Minutes for which a customer token is valid by default.",
+        ),
     ] = 15
     cors_origins: Annotated[
         str,
         Field(
-            description="Origins whose pages may call, like https://shop.example, separated by commas."
+            description=(
+                "Origins whose pages may call, like https://shop.example, separated by commas."
+            )
         ),
     ] = ""
     shop_url: Annotated[
@@ -153,7 +160,9 @@ class Settings(BaseModel):
         int,
         Field(
             ge=1,
-            description="Consecutive failures after which a worker stops calling Redis or the store.",
+            description=(
+                "Consecutive failures after which a worker stops calling Redis or the store."
+            ),
         ),
     ] = 3
     breaker_seconds: Annotated[
@@ -181,7 +190,9 @@ class Settings(BaseModel):
         Field(
             ge=1,
             le=64,
-            description="Slates worked on at once, per worker. Default: 1 with SQLite, 2 with PostgreSQL.",
+            description=(
+                "Slates worked on at once, per worker. Default: 1 with SQLite, 2 with PostgreSQL."
+            ),
         ),
     ] = None
     scoring_queue: Annotated[
@@ -236,7 +247,9 @@ class Settings(BaseModel):
         Field(
             ge=1,
             le=3650,
-            description="Days for which records of mails are kept, and links work after the campaign.",
+            description=(
+                "Days for which records of mails are kept, and links work after the campaign."
+            ),
         ),
     ] = 90
     default_locale: Annotated[
@@ -257,15 +270,15 @@ class Settings(BaseModel):
 
     @field_validator("default_locale")
     @classmethod
-    def _known_locale(cls, value: str) -> str:
+    def _check_locale(cls, value: str) -> str:
         if not is_locale(value):
             raise ValueError("not a locale; write it like en_US")
         return value
 
     @field_validator("cors_origins")
     @classmethod
-    def _known_origins(cls, value: str) -> str:
-        for origin in _parts(value):
+    def _check_origins(cls, value: str) -> str:
+        for origin in _split_list(value):
             if not ORIGIN_PATTERN.fullmatch(origin):
                 raise ValueError(
                     f"{origin} is no origin; write it like https://shop.example, without a path"
@@ -274,7 +287,7 @@ class Settings(BaseModel):
 
     @field_validator("shop_url", "public_url")
     @classmethod
-    def _known_address(cls, value: str | None) -> str | None:
+    def _check_address(cls, value: str | None) -> str | None:
         if value is None:
             return None
         parts = urlsplit(value)
@@ -288,13 +301,13 @@ class Settings(BaseModel):
 
     @field_validator("redis_url")
     @classmethod
-    def _known_scheme(cls, value: SecretStr | None) -> SecretStr | None:
+    def _check_redis_url(cls, value: SecretStr | None) -> SecretStr | None:
         if value and not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("should begin with redis://, rediss:// or unix://")
         return value
 
     @model_validator(mode="after")
-    def _not_open_to_strangers(self) -> Self:
+    def _check_key(self) -> Self:
         if self.api_key is None and not is_loopback(self.host):
             raise ValueError(
                 f"host {self.host} can be reached from other machines and no key is set. "
@@ -303,73 +316,80 @@ class Settings(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _asks_what_holds_for_the_unasked(self) -> Self:
+    def _check_unasked(self) -> Self:
         if self.unasked is None and not is_loopback(self.host):
             raise ValueError(
-                "what holds for customers who were never asked for consent is yours to say: set REGULARS_UNASKED to "
-                "allow (they are personalised until they say no) or refuse (not before they say yes)"
+                "what holds for customers who were never asked for consent is yours to say: "
+                "set REGULARS_UNASKED to allow (they are personalised until they say no) "
+                "or refuse (not before they say yes)"
             )
         return self
 
     @model_validator(mode="after")
-    def _signs_with_a_secret(self) -> Self:
-        if (
-            self.public_url
-            and not is_loopback(urlsplit(self.public_url).hostname or "")
-            and not self.token_secret()
-        ):
+    def _check_signing_key(self) -> Self:
+        if self.public_url is None or self.token_secret() is not None:
+            return self
+        if not is_loopback(urlsplit(self.public_url).hostname or ""):
             raise ValueError(
-                "links in mails are signed, and no secret is set to sign them with: set REGULARS_SIGNING_KEY "
-                "to a long random text"
+                "links in mails are signed, and no secret is set to sign them with: "
+                "set REGULARS_SIGNING_KEY to a long random text"
             )
         return self
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """The settings named by `REGULARS_…` variables. Raises SettingsError; an empty variable is not set."""
-        given = {
-            name.removeprefix(PREFIX): value
-            for name, value in environment.items()
-            if name.startswith(PREFIX)
-        }
-        for name in given:
-            if name not in {field.upper() for field in cls.model_fields}:
-                raise SettingsError(_unknown(name))
+        """Return the settings of `REGULARS_…` variables. An empty variable counts as not set.
+
+        Raises SettingsError.
+        """
+        variables = {}
+        for name, value in environment.items():
+            if name.startswith(PREFIX):
+                variables[name.removeprefix(PREFIX)] = value
+        for name in variables:
+            if name not in _variable_names():
+                raise SettingsError(_describe_unknown(name))
+        values = {name.lower(): value for name, value in variables.items() if value}
         try:
-            return cls.model_validate(
-                {name.lower(): value for name, value in given.items() if value}
-            )
+            return cls.model_validate(values)
         except ValidationError as error:
-            raise SettingsError(_sentence(error)) from None
+            raise SettingsError(_describe_errors(error)) from None
 
     def signing_secret(self) -> bytes:
-        """32 bytes that sign and hash; the same in every worker, and after a restart with the same settings."""
-        key = self.signing_key or self.api_key
-        material = key.get_secret_value().encode() if key else DEVELOPMENT_KEY
+        """Return 32 bytes to sign and hash with, the same in every worker and after a restart."""
+        material = self.token_secret() or DEVELOPMENT_KEY
         return hmac.digest(material, b"regulars recommendation ids", hashlib.sha256)
 
     def token_secret(self) -> bytes | None:
-        """What customer tokens are signed with: the signing key itself, so that the shop's server can make them."""
+        """Return the secret of customer tokens, None if no key is set.
+
+        It is the signing key itself, so that the shop's server can make tokens.
+        """
         key = self.signing_key or self.api_key
         return key.get_secret_value().encode() if key else None
 
     def origins(self) -> list[str]:
-        return _parts(self.cors_origins)
+        """Return the origins whose pages may call."""
+        return _split_list(self.cors_origins)
 
     def store_url(self) -> str:
-        """Where the store is."""
+        """Return the address of the store."""
         if self.database_url is not None:
             return self.database_url.get_secret_value()
         return f"sqlite:///{(self.registry / 'store.db').absolute()}"
 
     def thread_count(self) -> int:
-        """Questions worked on at once: while one waits for a server, another one can be worked on."""
+        """Return how many slates a worker works on at once.
+
+        While one waits for the answer of a PostgreSQL server, another one can be worked on.
+        """
         return self.scoring_threads or (1 if self.store_url().startswith("sqlite") else 2)
 
     def runtime_directory(self) -> Path:
-        """A directory of this user on this host, in memory where the host has such a place.
+        """Return a directory of this user on this host, in memory if the host has such a place.
 
-        Files in it are mapped, and who writes into a page of a file waits while a disk takes what was there before.
+        Files in it are mapped: on a disk, a write into a page would wait until the disk has taken
+        what the page held before. Raises SettingsError.
         """
         if self.runtime_dir is not None:
             return self.runtime_dir
@@ -378,40 +398,46 @@ class Settings(BaseModel):
         base = (
             SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK | os.X_OK) else tempfile.gettempdir()
         )
-        return _own(Path(base) / f"regulars-{os.getuid()}")
+        directory = Path(base) / f"regulars-{os.getuid()}"
+        _check_owner(directory)
+        return directory
 
 
-def _own(directory: Path) -> Path:
-    """The same. Raises SettingsError where somebody else has made it."""
+def _check_owner(directory: Path) -> None:
     if directory.exists() and directory.stat().st_uid != os.getuid():
         raise SettingsError(
             f"{directory} belongs to another user; REGULARS_RUNTIME_DIR says where to go instead"
         )
-    return directory
 
 
-def _parts(text: str) -> list[str]:
+def _split_list(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine only."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
 
 
-def _unknown(name: str) -> str:
-    near = difflib.get_close_matches(name, [field.upper() for field in Settings.model_fields], n=1)
-    hint = f"did you mean {PREFIX}{near[0]}?" if near else "docs/settings.md lists the settings"
-    return f"{PREFIX}{name} is not a setting; {hint}"
+def _variable_names() -> list[str]:
+    return [field.upper() for field in Settings.model_fields]
 
 
-def _sentence(error: ValidationError) -> str:
-    problems = []
+def _describe_unknown(name: str) -> str:
+    similar = difflib.get_close_matches(name, _variable_names(), n=1)
+    if similar:
+        return f"{PREFIX}{name} is not a setting; did you mean {PREFIX}{similar[0]}?"
+    return f"{PREFIX}{name} is not a setting; docs/settings.md lists the settings"
+
+
+def _describe_errors(error: ValidationError) -> str:
+    sentences = []
     for problem in error.errors(include_url=False, include_input=False):
         text = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
-        problems.append(
-            f"{PREFIX}{str(problem['loc'][0]).upper()}: {text}" if problem["loc"] else text
-        )
-    return "; ".join(problems)
+        if problem["loc"]:
+            text = f"{PREFIX}{str(problem['loc'][0]).upper()}: {text}"
+        sentences.append(text)
+    return "; ".join(sentences)

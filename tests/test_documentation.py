@@ -19,7 +19,7 @@ from models.rules.eligibility import ExclusionRule
 from models.settings import BlendSettings, Scales
 from models.slate import FallbackReason, ReasonKind, Source, Strategy
 from service.app import create
-from service.commands import parser as service_parser
+from service.commands import build_parser as service_parser
 from service.errors import Problem
 from service.http.authorization import Scope
 from service.schemas.parameters import BasketOptions, BundleOptions, PopularOptions, SessionOptions

@@ -1,4 +1,4 @@
-"""API keys: made from 256 random bits, told once, kept as a hash, and in the memory of every worker."""
+"""API keys: 256 random bits, shown once, stored as a hash, and held in the memory of every worker."""
 
 from __future__ import annotations
 
@@ -21,70 +21,80 @@ from service.store.keys import StoredKey
 from service.store.store import Store
 
 PREFIX: Final = "regulars"
-READ_TIMEOUT_SECONDS: Final = (
-    1.0  # for the store, where keys have changed; then those that were known hold a little longer
-)
-NO_HASH: Final = bytes(32)  # the hash of no key
+# Longest wait for the store when keys have changed; then the keys that were read last hold on.
+READ_TIMEOUT_SECONDS: Final = 1.0
+KEY_BYTES: Final = 32
+NO_HASH: Final = bytes(32)  # no key has it
+NEVER_READ: Final = -1
 log: Final = logging.getLogger("regulars.keys")
 
 
 @dataclass(frozen=True)
 class NewKey:
-    text: str  # to be told once and never kept
+    """A key with its secret, as it is made."""
+
+    text: str  # shown once and stored nowhere
     stored: StoredKey
 
 
 def create_key(name: str, scopes: Iterable[Scope], calls_a_minute: int | None, now: int) -> NewKey:
-    """`regulars_ID_SECRET`: the id finds the hash, so that nothing is compared but one hash with another."""
+    """Return a new key, which reads `regulars_ID_SECRET`.
+
+    The id finds the hash, so nothing is compared but one hash with another. `now`: seconds since
+    1970.
+    """
     key_id = secrets.token_hex(6)
-    text = f"{PREFIX}_{key_id}_{secrets.token_urlsafe(32)}"
-    names = tuple(sorted({scope.value for scope in scopes}))
-    return NewKey(
-        text, StoredKey(key_id, name, hash_key(text.encode()), names, calls_a_minute, now)
-    )
+    text = f"{PREFIX}_{key_id}_{secrets.token_urlsafe(KEY_BYTES)}"
+    scope_names = tuple(sorted({scope.value for scope in scopes}))
+    key_hash = hash_key(text.encode())
+    return NewKey(text, StoredKey(key_id, name, key_hash, scope_names, calls_a_minute, now))
 
 
 def hash_key(text: bytes) -> bytes:
-    """A plain hash is enough: nobody guesses 256 random bits."""
+    """Return the hash of a key. A plain one is enough: nobody guesses 256 random bits."""
     return hashlib.sha256(text).digest()
 
 
 class ApiKeys:
-    """For one event loop. Read again when any worker or host has changed a key. Raises StoreAway before the first time.
+    """Hold the keys of a store, for one event loop.
 
-    While the store is away, those that were known hold.
+    They are read again when any worker or host has changed one. While the store is unreachable, the
+    keys that were read last hold; methods raise StoreUnavailable if they were never read.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._seen = -1  # revision of the keys that are known
-        self._known: Mapping[str, StoredKey] = {}
+        self._revision = NEVER_READ  # of `_keys`
+        self._keys: Mapping[str, StoredKey] = {}  # by id
         self._reading: asyncio.Task[bool] | None = None
         self._breaker = CircuitBreaker(failures=1, rest_seconds=1.0)
 
     async def exist(self) -> bool:
-        """Whether any was ever made: revoking the last one must not open the door."""
-        return bool(await self._all())
+        """Return whether any key was ever made: revoking the last one must not open the service."""
+        return bool(await self._current_keys())
 
-    async def find(self, sent: bytes) -> Caller | None:
-        """Whose key it is; None where it opens nothing."""
-        key = (await self._all()).get(_id_of(sent))
-        right = hmac.compare_digest(hash_key(sent), key.hash if key else NO_HASH)
-        if key is None or not right or key.revoked is not None:
+    async def find(self, text: bytes) -> Caller | None:
+        """Return whose key it is, None if it opens nothing."""
+        keys = await self._current_keys()
+        key = keys.get(_key_id(text))
+        is_right = hmac.compare_digest(hash_key(text), key.hash if key else NO_HASH)
+        if key is None or not is_right or key.revoked is not None:
             return None
         return Caller(key.key_id, frozenset(map(Scope, key.scopes)), key.calls_a_minute)
 
-    async def _all(self) -> Mapping[str, StoredKey]:
-        if self._seen != self._store.revisions[KEYS]:
+    async def _current_keys(self) -> Mapping[str, StoredKey]:
+        if self._is_outdated():
             await self._renew()
-        if self._seen < 0:
-            raise StoreUnavailable  # never read: whether there are keys is not known, so the door stays closed
-        return self._known
+        if self._revision == NEVER_READ:  # there may be keys, so nobody comes in without one
+            raise StoreUnavailable
+        return self._keys
+
+    def _is_outdated(self) -> bool:
+        return self._revision != self._store.revisions[KEYS]
 
     async def _renew(self) -> None:
-        """In a thread; the loop goes on."""
         until = time.monotonic() + READ_TIMEOUT_SECONDS
-        while self._seen != self._store.revisions[KEYS] and time.monotonic() < until:
+        while self._is_outdated() and time.monotonic() < until:
             reading = self._reading
             if reading is None or reading.done():
                 reading = self._reading = asyncio.create_task(self._read())
@@ -93,8 +103,8 @@ class ApiKeys:
                 return
 
     async def _read(self) -> bool:
-        """Return whether the keys were read."""
-        seen = self._store.revisions[KEYS]  # first: what is read after it holds all that it counts
+        """Return whether the keys were read, in a thread."""
+        revision = self._store.revisions[KEYS]  # before the keys: they are as new, or newer
         try:
             with self._breaker:
                 stored = await asyncio.to_thread(self._store.read, table.listed)
@@ -103,11 +113,11 @@ class ApiKeys:
         except Exception as error:  # whatever it is, the keys that are known hold until it is over
             log.warning("keys have changed and cannot be read: %s", type(error).__name__)
             return False
-        self._known = {key.key_id: key for key in stored}
-        self._seen = seen
+        self._keys = {key.key_id: key for key in stored}
+        self._revision = revision
         return True
 
 
-def _id_of(sent: bytes) -> str:
-    prefix, _, rest = sent.partition(b"_")
+def _key_id(text: bytes) -> str:
+    prefix, _, rest = text.partition(b"_")
     return rest.partition(b"_")[0].decode("latin-1") if prefix == PREFIX.encode() else ""

@@ -1,4 +1,4 @@
-"""The gate behind the door: who is calling, whether they may, and whether too often."""
+"""Authentication: who is calling, and whether too often."""
 
 from __future__ import annotations
 
@@ -26,82 +26,91 @@ EVERY_SCOPE: Final = frozenset({Scope.ADMIN})
 
 @dataclass(frozen=True)
 class Authentication:
+    """Find out who is calling, and count their calls."""
+
     keys: ApiKeys
     limits: RateLimits
     first_key: bytes | None  # hash of REGULARS_API_KEY
-    token_secret: (
-        bytes | None
-    )  # None: nothing was set that only this shop knows, so no token can be believed
-    calls_a_minute: int | None  # of keys that have no number of their own
+    token_secret: bytes | None  # None: the shop has no secret, so no token can be trusted
+    calls_a_minute: int | None  # for keys without a limit of their own
     customer_calls_a_minute: int
     open_feeds: bool
 
     def needs_caller(self, access: Access | None) -> bool:
-        """Whether an address, None for one that there is not, is for those alone who say who they are."""
+        """Return whether an address is closed to strangers. `access`: None for no such address."""
         return access is None or not (access.scope is None or (access.feed and self.open_feeds))
 
     async def identify(self, headers: Headers) -> Caller:
-        """Who is calling. Raises Unauthorized."""
-        sent = read_credentials(headers)
-        if (
-            sent
-            and self.first_key is not None
-            and hmac.compare_digest(hash_key(sent), self.first_key)
-        ):
+        """Return who is calling. Raises Unauthorized."""
+        credentials = read_credentials(headers)
+        if credentials and self._is_first_key(credentials):
             return Caller("REGULARS_API_KEY", EVERY_SCOPE)
-        if customer_tokens.is_token(sent):
-            return await self._customer(sent)
-        found = await self.keys.find(sent) if sent.startswith(PREFIX.encode()) else None
-        if found is not None:
-            return found
+        if customer_tokens.is_token(credentials):
+            return self._identify_customer(credentials)
+        if credentials.startswith(PREFIX.encode()):
+            caller = await self.keys.find(credentials)
+            if caller is not None:
+                return caller
         if await self.is_open():
             return LOCAL_CALLER
-        raise Unauthorized("The key is not valid here." if sent else "No key was sent.")
+        raise Unauthorized("The key is not valid here." if credentials else "No key was sent.")
 
     async def is_open(self) -> bool:
-        """On this machine alone, which the settings see to, and until the first key is made."""
+        """Return whether nobody needs a key, as long as none was ever made.
+
+        The settings require a key unless the service listens on this machine only.
+        """
         return self.first_key is None and not await self.keys.exist()
 
     async def is_over_limit(self, caller: Caller, access: Access) -> bool:
-        """Whether a slate has to be the popular one. Raises TooManyCalls where it is no slate."""
+        """Count a call and return whether its slate must be the popular one.
+
+        Raises TooManyCalls if the call is over the limit and asks for no slate.
+        """
         name, limit = self._limit(caller)
-        wait = await self.limits.count_call(name, limit) if limit else 0.0
-        if wait > 0 and not access.slate:
-            raise TooManyCalls(wait)
-        return wait > 0
+        wait_seconds = await self.limits.count_call(name, limit) if limit else 0.0
+        if wait_seconds > 0 and not access.slate:
+            raise TooManyCalls(wait_seconds)
+        return wait_seconds > 0
 
     def _limit(self, caller: Caller) -> tuple[str, int | None]:
         if caller.is_customer:
-            return (
-                f"customer {caller.customer_id} {caller.session_id}",
-                self.customer_calls_a_minute,
-            )
+            name = f"customer {caller.customer_id} {caller.session_id}"
+            return name, self.customer_calls_a_minute
         if caller.key_id is None:
             return "", None
         return f"key {caller.key_id}", caller.calls_a_minute or self.calls_a_minute
 
-    async def _customer(self, sent: bytes) -> Caller:
+    def _is_first_key(self, credentials: bytes) -> bool:
+        if self.first_key is None:
+            return False
+        return hmac.compare_digest(hash_key(credentials), self.first_key)
+
+    def _identify_customer(self, credentials: bytes) -> Caller:
         if self.token_secret is None:
             raise Unauthorized("Customer tokens need REGULARS_SIGNING_KEY to be set.")
         try:
-            token = customer_tokens.read(self.token_secret, sent, int(time.time()))
+            token = customer_tokens.read(self.token_secret, credentials, int(time.time()))
         except customer_tokens.TokenError as error:
             raise Unauthorized(str(error)) from None
         return Caller(None, frozenset(), None, True, token.customer_id, token.session_id)
 
 
 def read_credentials(headers: Headers) -> bytes:
-    """The key or token that was sent, empty where there is none. Of basic auth it is the password, else the name."""
+    """Return the key or token of a request, empty if it has none.
+
+    In basic auth it is the password, or the name if there is no password.
+    """
     key = headers.get("x-api-key")
     if key is not None:
         return key.encode("latin-1")
     scheme, _, rest = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return rest.strip().encode("latin-1")
-    return _of_basic(rest.strip()) if scheme.lower() == "basic" else b""
+    return _read_basic(rest.strip()) if scheme.lower() == "basic" else b""
 
 
-def _of_basic(text: str) -> bytes:
+def _read_basic(text: str) -> bytes:
     try:
         name, _, password = base64.b64decode(text, validate=True).partition(b":")
     except ValueError:
@@ -111,15 +120,14 @@ def _of_basic(text: str) -> bytes:
 
 @contextlib.asynccontextmanager
 async def open_authentication(settings: Settings, store: Store) -> AsyncIterator[Authentication]:
-    """The gate of a process, for as long as it lives."""
-    limits = _limits(settings)
+    """Yield the authentication of a process, for as long as the process lives."""
+    limits = _open_limits(settings)
+    first_key = settings.api_key.get_secret_value().encode() if settings.api_key else None
     try:
         yield Authentication(
             keys=ApiKeys(store),
             limits=limits,
-            first_key=hash_key(settings.api_key.get_secret_value().encode())
-            if settings.api_key
-            else None,
+            first_key=hash_key(first_key) if first_key is not None else None,
             token_secret=settings.token_secret(),
             calls_a_minute=settings.calls_a_minute,
             customer_calls_a_minute=settings.customer_calls_a_minute,
@@ -129,7 +137,7 @@ async def open_authentication(settings: Settings, store: Store) -> AsyncIterator
         await limits.close()
 
 
-def _limits(settings: Settings) -> RateLimits:
+def _open_limits(settings: Settings) -> RateLimits:
     if settings.redis_url is None:
         return MemoryRateLimits()
     return RedisRateLimits(

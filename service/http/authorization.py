@@ -1,4 +1,4 @@
-"""Who may do what: the scopes of callers, and the scope that every address asks for."""
+"""Authorization: the scopes of callers, and the scope that every address asks for."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from service.errors import Forbidden
 
 
 class Scope(StrEnum):
+    """A kind of calls that a key may make."""
+
     READ = "read"  # what is recommended
     WRITE = "write"  # events, catalogue, consent, tokens of customers
     ADMIN = "admin"  # everything
@@ -22,19 +24,19 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True)
 class Access:
-    """What an address asks for."""
+    """A description of who may call an address."""
 
-    scope: Scope | None  # None: nothing, it is open to everyone
+    scope: Scope | None  # None: everyone
     customer: bool = False  # a customer's token opens it too, for that customer alone
     feed: bool = False  # the shop may open it to everyone
-    slate: bool = False  # over the limit of calls it still answers, with what is popular
+    slate: bool = False  # over the rate limit it answers with what is popular
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who sent a request: a key, or a customer by a token."""
+    """A key, or a customer with a token, that sent a request."""
 
-    key_id: str | None  # None: a customer, or nobody was asked
+    key_id: str | None  # None: a customer, or nobody needs a key
     scopes: frozenset[Scope]
     calls_a_minute: int | None = None  # None: any number
     is_customer: bool = False
@@ -42,11 +44,12 @@ class Caller:
     session_id: str | None = None  # of the token
 
     def check(self, access: Access, path: Mapping[str, Any]) -> None:
-        """Raises Forbidden unless the caller may call an address, with these parameters in its path."""
+        """Raise Forbidden unless the caller may call an address. `path`: its path parameters."""
         if self.is_customer:
             if not access.customer:
                 raise Forbidden(
-                    "A customer's token opens that customer's own slate and events, and nothing else."
+                    "A customer's token opens that customer's own slate and events, "
+                    "and nothing else."
                 )
             if "customer_id" in path and path["customer_id"] != self.customer_id:
                 raise Forbidden("This token belongs to another customer.")
@@ -54,7 +57,10 @@ class Caller:
             raise Forbidden(f"This key lacks the scope '{access.scope}'.")
 
     def own_ids(self, customer_id: Any, session_id: Any) -> tuple[Any, Any]:
-        """Customer and session of a body: for a token its own where none are named. Raises Forbidden for others'."""
+        """Return the customer and the session of a body, a token's own if the body names none.
+
+        Raises Forbidden if the body names others than the token's.
+        """
         if not self.is_customer:
             return customer_id, session_id
         if customer_id not in (None, self.customer_id) or session_id not in (None, self.session_id):
@@ -64,32 +70,36 @@ class Caller:
         return self.customer_id, self.session_id
 
     def check_campaign(self, campaign: str | None) -> None:
-        """Raises Forbidden where a browser names a campaign: what mails show is recorded, and it is the shop's."""
+        """Raise Forbidden if a browser names a campaign: what mails show is recorded for the shop."""
         if self.is_customer and campaign is not None:
             raise Forbidden("Campaigns are the shop's: a customer's token opens none.")
 
-    def own_event(self, given: Any) -> Any:
-        """An event of a body, likewise. A browser's event ids are a space of their own: it cannot take the shop's."""
-        if not self.is_customer or not isinstance(given, dict):
-            return given
-        customer_id, session_id = self.own_ids(given.get("customer_id"), given.get("session_id"))
-        event_id = given.get("event_id")
+    def own_event(self, event: Any) -> Any:
+        """Return an event of a body with the customer and the session of a token.
+
+        Event ids of browsers are hashed with their customer, so they cannot take the shop's ids.
+        Raises Forbidden if the event names others than the token's.
+        """
+        if not self.is_customer or not isinstance(event, dict):
+            return event
+        customer_id, session_id = self.own_ids(event.get("customer_id"), event.get("session_id"))
+        event_id = event.get("event_id")
         if isinstance(event_id, str) and event_id:
-            named = f"{customer_id}\n{session_id}\n{event_id}".encode(errors="surrogatepass")
-            event_id = hashlib.blake2b(named, digest_size=16).hexdigest()
-        return {**given, "customer_id": customer_id, "session_id": session_id, "event_id": event_id}
+            full_name = f"{customer_id}\n{session_id}\n{event_id}".encode(errors="surrogatepass")
+            event_id = hashlib.blake2b(full_name, digest_size=16).hexdigest()
+        return {**event, "customer_id": customer_id, "session_id": session_id, "event_id": event_id}
 
 
-LOCAL_CALLER: Final = Caller(
-    None, frozenset({Scope.ADMIN})
-)  # on this machine alone, before there is a key
+# On this machine only, before there is a key.
+LOCAL_CALLER: Final = Caller(None, frozenset({Scope.ADMIN}))
 OPEN: Final = Access(None)
 READ: Final = Access(Scope.READ)
 SLATE: Final = Access(Scope.READ, slate=True)
 WRITE: Final = Access(Scope.WRITE)
 ADMIN: Final = Access(Scope.ADMIN)
+OWN_SLATE: Final = Access(Scope.READ, customer=True, slate=True)
 
-# What is not here is open to admin alone.
+# Every other address is open to admin alone.
 POLICY: Final[Mapping[str, Access]] = {
     "GET /": OPEN,
     "GET /healthz": OPEN,
@@ -98,13 +108,9 @@ POLICY: Final[Mapping[str, Access]] = {
     "GET /docs/assets/{path}": OPEN,
     "GET /openapi.json": OPEN,
     "GET /r/{token}": OPEN,  # whoever reads a mail
-    "GET /v1/customers/{customer_id}/recommendations": Access(
-        Scope.READ, customer=True, slate=True
-    ),
-    "GET /v1/customers/{customer_id}/recommendations.html": Access(
-        Scope.READ, customer=True, slate=True
-    ),
-    "POST /v1/recommendations": Access(Scope.READ, customer=True, slate=True),
+    "GET /v1/customers/{customer_id}/recommendations": OWN_SLATE,
+    "GET /v1/customers/{customer_id}/recommendations.html": OWN_SLATE,
+    "POST /v1/recommendations": OWN_SLATE,
     "POST /v1/recommendations/batch": SLATE,
     "GET /v1/products/{product_id}/similar": SLATE,
     "GET /v1/products/{product_id}/bundles": SLATE,
@@ -132,7 +138,7 @@ POLICY: Final[Mapping[str, Access]] = {
 
 
 def find_access(route: BaseRoute, method: str) -> Access:
-    """What a route of the application asks for."""
+    """Return who may call a route of the application."""
     path, methods = getattr(route, "path_format", None), getattr(route, "methods", None)
     if methods and method not in methods:
         return OPEN  # the route itself refuses it
@@ -140,6 +146,6 @@ def find_access(route: BaseRoute, method: str) -> Access:
 
 
 def get_caller(request: Request) -> Caller:
-    """Who sent it. The door has put them there; where it has not, there is no answer."""
+    """Return who sent a request, as the middleware has identified them."""
     caller: Caller = request.state.caller
     return caller

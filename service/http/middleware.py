@@ -1,4 +1,4 @@
-"""The door every request passes: asks who calls, stops bodies that are too large, measures, catches what breaks."""
+"""Middleware of every request: authentication, size of the body, metrics, unexpected errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ log: Final = logging.getLogger("regulars.door")
 def add_middleware(
     app: FastAPI, settings: Settings, metrics: Metrics, balance: ConnectionBalance
 ) -> None:
-    """Outside of it only what browsers ask before they call, and the headers that let a page read the answer."""
+    """Add the middleware of requests and, outside of it, CORS for the shop's pages."""
     app.add_middleware(RequestMiddleware, settings=settings, metrics=metrics, balance=balance)
     if settings.origins():
         app.add_middleware(
@@ -39,7 +39,7 @@ def add_middleware(
 
 
 class RequestMiddleware:
-    """ASGI middleware; outside of everything that is ours."""
+    """An ASGI middleware around everything that is ours."""
 
     def __init__(
         self, app: ASGIApp, *, settings: Settings, metrics: Metrics, balance: ConnectionBalance
@@ -64,39 +64,37 @@ class RequestMiddleware:
             await send(message)
 
         try:
-            problem = await self._enter(scope, receive, observed)
+            problem = await self._answer(scope, receive, observed)
             if problem and not status:
                 await problem.response()(scope, receive, observed)
         finally:
             route = getattr(scope.get("route"), "path_format", "none")
             self._metrics.latency.labels(route, str(status)).observe(time.perf_counter() - started)
 
-    async def _enter(self, scope: Scope, receive: Receive, send: Send) -> Problem | None:
-        """The problem that came up outside of the app's own handlers, if any."""
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> Problem | None:
+        """Return the problem that came up outside of the app's own handlers, if any."""
         headers = Headers(scope=scope)
         try:
-            await _pass(scope, headers)
+            await _authorize(scope, headers)
             if _declared_bytes(headers) > self._limit_bytes:
                 return TooLarge(self._limit_bytes)
             await self._app(scope, _count_body(receive, self._limit_bytes), send)
         except Problem as problem:
             return problem
-        except (
-            Exception
-        ) as error:  # whatever broke: the caller gets a problem document, the log no id
+        except Exception as error:  # of any kind: the caller gets a problem document, the log no id
             self._metrics.errors.inc()
             log.error("unexpected %s at %s", type(error).__name__, format_location(error))
             return InternalError()
         return None
 
 
-async def _pass(scope: Scope, headers: Headers) -> None:
-    """Puts `caller` and `limited` into the request's state. Raises Unauthorized, Forbidden or TooManyCalls.
+async def _authorize(scope: Scope, headers: Headers) -> None:
+    """Put `caller` and `limited` into the request's state.
 
-    The route is found as the router will find it, by the same routes in the same order: so the address that is judged
-    is the one that answers.
+    The route is found as the router will find it, by the same routes in the same order, so the
+    address that is checked is the one that answers. Raises Unauthorized, Forbidden or TooManyCalls.
     """
-    route, path = _route_of(scope)
+    route, path = _find_route(scope)
     access = find_access(route, scope["method"]) if route else None
     authentication: Authentication = scope["app"].state.authentication
     if not authentication.needs_caller(access):
@@ -109,12 +107,12 @@ async def _pass(scope: Scope, headers: Headers) -> None:
         state["limited"] = await authentication.is_over_limit(caller, access)
 
 
-def _route_of(scope: Scope) -> tuple[BaseRoute | None, dict[str, Any]]:
-    """The route that will answer, with the parameters in its path; none where that is a 404 or a 405."""
+def _find_route(scope: Scope) -> tuple[BaseRoute | None, dict[str, Any]]:
+    """Return the route that will answer, None for a 404 or a 405, and its path parameters."""
     for route in scope["app"].routes:
-        match, found = route.matches(scope)
+        match, matched_scope = route.matches(scope)
         if match is Match.FULL:
-            return route, found["path_params"]
+            return route, matched_scope["path_params"]
     return None, {}
 
 

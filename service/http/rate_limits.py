@@ -1,7 +1,8 @@
-"""How often a caller may call: the generic cell rate algorithm (GCRA) of ATM, which needs one number a caller.
+"""Rate limits by the generic cell rate algorithm (GCRA) of ATM, which needs one number a caller.
 
-Every call moves the caller's arrival time on by one interval, 60 s / calls a minute; the time may lie a minute ahead
-of now at most. So who has rested may make a minute's calls at once, and then one an interval.
+Every call moves the caller's arrival time on by one interval, 60 s / calls a minute. The arrival
+time may lie a minute ahead of now at most. So a caller who has rested may make a minute's calls at
+once, and then one an interval.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from typing import Final, Protocol
 from service.runtime.circuit_breaker import CircuitBreaker
 from service.runtime.redis_client import connect
 
-MINUTE_MICROSECONDS: Final = 60_000_000  # microseconds
-MAX_CALLERS: Final = 100_000  # that are remembered in process
+MINUTE_MICROSECONDS: Final = 60_000_000
+MAX_CALLERS: Final = 100_000  # remembered in a process
 
-# One step in Redis, on its clock: hosts agree, whatever their own clocks say.
+# One step in Redis, on its clock, so that hosts with different clocks agree.
 COUNT_SCRIPT: Final = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -33,14 +34,20 @@ return 0
 
 
 class RateLimits(Protocol):
-    async def count_call(self, name: str, calls_a_minute: int) -> float:
-        """Counts a call; 0 where it is within the limit, else how many seconds to wait before the next one."""
+    """A count of the calls of every caller."""
 
-    async def close(self) -> None: ...
+    async def count_call(self, name: str, calls_a_minute: int) -> float:
+        """Count a call; return 0 within the limit, else the seconds until the next call may come.
+
+        A call over the limit is not counted.
+        """
+
+    async def close(self) -> None:
+        """Forget the calls, or leave them to other processes."""
 
 
 class MemoryRateLimits:
-    """In this process. Who has not called for longest is forgotten where there are too many."""
+    """Count in this process. With too many callers, the one who rested longest is forgotten."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -63,13 +70,16 @@ class MemoryRateLimits:
 
 
 class RedisRateLimits:
-    """All workers and hosts together; in process while Redis is away. Never waits longer than its time-out."""
+    """Count for all workers and hosts together, in this process while Redis is unreachable.
+
+    No call waits longer than the time-out.
+    """
 
     def __init__(
         self, url: str, *, secret: bytes, timeout_seconds: float, breaker: CircuitBreaker
     ) -> None:
         self._redis = connect(url, timeout_seconds)
-        self._step = self._redis.register_script(COUNT_SCRIPT)
+        self._script = self._redis.register_script(COUNT_SCRIPT)
         self._secret = secret
         self._timeout_seconds = timeout_seconds
         self._breaker = breaker
@@ -79,7 +89,7 @@ class RedisRateLimits:
         try:
             with self._breaker:
                 return await self._count_together(name, calls_a_minute)
-        except Exception:  # whatever it is, this process counts alone
+        except Exception:  # of any kind: this process counts alone
             return await self._alone.count_call(name, calls_a_minute)
 
     async def close(self) -> None:
@@ -87,14 +97,13 @@ class RedisRateLimits:
 
     async def _count_together(self, name: str, calls_a_minute: int) -> float:
         async with asyncio.timeout(self._timeout_seconds):
-            wait = await self._step(
+            wait = await self._script(
                 keys=[self._key(name)],
                 args=[MINUTE_MICROSECONDS // calls_a_minute, MINUTE_MICROSECONDS],
             )
         return int(wait) / 1e6
 
     def _key(self, name: str) -> bytes:
-        """It shows nobody's id."""
-        return hashlib.blake2b(
-            name.encode(), digest_size=16, key=self._secret, person=b"calls"
-        ).digest()
+        """Return the key of a caller, which shows nobody's id."""
+        digest = hashlib.blake2b(name.encode(), digest_size=16, key=self._secret, person=b"calls")
+        return digest.digest()

@@ -1,4 +1,4 @@
-"""A breaker leaves a dependency alone that fails, and finds out by single calls when it is back."""
+"""Circuit breakers leave a failing dependency alone and try single calls until it is back."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from types import TracebackType
 
 
 class BreakerState(StrEnum):
+    """A state of a circuit breaker."""
+
     CLOSED = "closed"  # calls go through
     OPEN = "open"  # no call goes through
     HALF_OPEN = "half_open"  # one call is under way to find out
 
 
 class CircuitOpenError(Exception):
-    """The dependency is left alone: the call was not made."""
+    """A call that was not made, because the dependency is left alone."""
 
 
 class CircuitBreaker:

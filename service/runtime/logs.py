@@ -5,22 +5,24 @@ from __future__ import annotations
 import logging
 import traceback
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
+MAX_FRAMES: Final = 6
+
 
 def format_location(error: BaseException) -> str:
-    """Where it happened, without the message: that could hold a customer's id."""
-    places = traceback.extract_tb(error.__traceback__)[-6:]
+    """Return where an error came from, without its message, which may hold a customer's id."""
+    frames = traceback.extract_tb(error.__traceback__)[-MAX_FRAMES:]
     return " < ".join(
-        f"{place.filename.rsplit('/', 1)[-1]}:{place.lineno} {place.name}"
-        for place in reversed(places)
+        f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno} {frame.name}"
+        for frame in reversed(frames)
     )
 
 
 class JsonLines(logging.Formatter):
-    """An exception is written as its kind and where it happened; its message may hold what logs must not."""
+    """A formatter that writes an exception as its kind and its location, without its message."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
@@ -36,7 +38,7 @@ class JsonLines(logging.Formatter):
 
 
 def log_config(level: str) -> dict[str, Any]:
-    """For uvicorn, which hands it to `logging.config.dictConfig` in every worker."""
+    """Return the configuration that uvicorn hands to `logging.config.dictConfig` in every worker."""
     return {
         "version": 1,
         "disable_existing_loggers": False,

@@ -1,7 +1,8 @@
-"""What Prometheus reads. Labels are route templates and words of our own, never ids.
+"""Metrics for Prometheus. Labels are route templates and words of our own, never ids.
 
-With several workers every process writes its numbers to files in PROMETHEUS_MULTIPROC_DIR, and whoever is asked adds
-them up; `python -m service` makes that directory before the workers start, in memory where it can.
+With several workers every process writes its numbers to files in PROMETHEUS_MULTIPROC_DIR, and the
+worker that is asked adds them up. `python -m service` makes that directory before the workers
+start, in memory if possible.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ LATENCY_BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 
 
 
 class Metrics:
-    """One a process."""
+    """Hold the metrics of a process."""
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
@@ -105,31 +106,34 @@ class Metrics:
         self._breaker.set(state is not BreakerState.CLOSED)
 
     def set_model(self, version: str, created: int, previous: str | None) -> None:
-        """A worker serves this version from now on."""
+        """Note that this worker serves a version from now on, in the place of the previous one."""
         if previous is not None:
             self._model.labels(previous).set(0)
         self._model.labels(version).set(1)
         self._model_created.set(created)
 
     def render(self) -> bytes:
-        """Everything in the format of Prometheus, all workers together."""
+        """Return the metrics of all workers together, in the format of Prometheus."""
         if DIRECTORY_VARIABLE not in os.environ:
             return generate_latest(self._registry)
-        everything = CollectorRegistry()
-        MultiProcessCollector(everything)  # type: ignore[no-untyped-call]
-        return generate_latest(everything)
+        all_workers = CollectorRegistry()
+        MultiProcessCollector(all_workers)  # type: ignore[no-untyped-call]
+        return generate_latest(all_workers)
 
 
 @contextmanager
 def shared_directory(runtime: Path) -> Iterator[str]:
-    """Where the workers of a service write their numbers, until it ends. What killed services left is removed."""
+    """Yield the directory that the workers of a service write their numbers to.
+
+    It is removed afterwards, as are those that killed services left.
+    """
     runtime.mkdir(parents=True, exist_ok=True, mode=0o700)
     with scratch_directory(runtime, DIRECTORY_PREFIX) as directory:
         yield str(directory)
 
 
 def forget_dead_workers() -> None:
-    """Forget the gauges of workers that are gone; those that were killed could not do it themselves."""
+    """Remove the gauges of workers that are gone. A killed worker could not do it itself."""
     directory = os.environ.get(DIRECTORY_VARIABLE)
     if directory is None:
         return

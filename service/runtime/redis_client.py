@@ -12,7 +12,7 @@ MAX_CONNECTIONS: Final = 32
 
 
 def connect(url: str, timeout_seconds: float) -> Redis:
-    """A client that neither retries nor waits: our breaker does the first, our time-out the second."""
+    """Return a client that does not retry; circuit breakers and time-outs are the caller's."""
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=MAX_CONNECTIONS,

@@ -1,4 +1,4 @@
-"""uvicorn with as many workers as are set, each with its own connections and its own processors."""
+"""Start uvicorn with its workers, each with its own connections and its own processors."""
 
 from __future__ import annotations
 
@@ -21,35 +21,38 @@ APP: Final = "service.app:create"
 
 
 def serve(settings: Settings) -> None:
-    """Until it is told to stop. Several workers share a directory for their metrics."""
+    """Run the service until it is told to stop."""
+    options = _uvicorn_options(settings)
     if settings.workers == 1:
-        uvicorn.run(APP, **_options(settings))
+        uvicorn.run(APP, **options)
         return
     with shared_directory(settings.runtime_directory()) as directory:
         os.environ[DIRECTORY_VARIABLE] = directory
         if sys.platform == "linux":
-            chosen = uvicorn.Config(APP, workers=settings.workers, **_options(settings))
-            with OwnSocket.at(chosen) as address:
-                PinningSupervisor(chosen, sockets=[address]).run()
+            config = uvicorn.Config(APP, workers=settings.workers, **options)
+            with OwnSocket.reserve(config) as address:
+                PinningSupervisor(config, sockets=[address]).run()
         else:
-            uvicorn.run(APP, workers=settings.workers, **_options(settings))
+            uvicorn.run(APP, workers=settings.workers, **options)
 
 
 class OwnSocket(socket.socket):
-    """An address that workers share: whichever process this is sent to gets a socket of its own there.
+    """A socket that every process it is sent to opens anew, at the same address.
 
-    Linux deals connections out among them. Of one socket for all workers the first to wake takes what has come: up to
-    64 of 64 connections, which it keeps while the others have nothing to do.
+    Linux spreads connections over the sockets of an address. If all workers shared one socket, the
+    first to wake would take what has come: up to 64 of 64 connections, which it keeps while the
+    others have nothing to do.
     """
 
     @classmethod
-    def at(cls, chosen: uvicorn.Config) -> OwnSocket:
-        """Holds the address and listens to nothing. Exits where somebody else listens there."""
-        with chosen.bind_socket() as first:
-            return cls.bound(first.family, first.getsockname())
+    def reserve(cls, config: uvicorn.Config) -> OwnSocket:
+        """Return a socket that holds the address and does not listen. Exits if it is in use."""
+        with config.bind_socket() as first:
+            return cls.bind_shared(first.family, first.getsockname())
 
     @classmethod
-    def bound(cls, family: int, address: Any) -> OwnSocket:
+    def bind_shared(cls, family: int, address: Any) -> OwnSocket:
+        """Return a socket of this process at an address that others share."""
         own = cls(family)
         own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -57,17 +60,18 @@ class OwnSocket(socket.socket):
         return own
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return OwnSocket.bound, (self.family, self.getsockname())
+        return OwnSocket.bind_shared, (self.family, self.getsockname())
 
 
 class PinningSupervisor(Multiprocess):
-    """Deals the processors out among the workers, and gives a worker's to the one that takes its place.
+    """A supervisor that shares the processors out among the workers, and to those that replace them.
 
-    The threads of a worker take turns. Spread over all processors they wait behind those of another worker on one of
-    them while another one rests.
+    The threads of a worker take turns. Spread over all processors, they would wait behind those of
+    another worker on one processor while another one rests.
     """
 
     def keep_subprocess_alive(self) -> None:
+        """Replace workers that have ended, then pin every worker."""
         super().keep_subprocess_alive()
         shares = share_processors(sorted(os.sched_getaffinity(0)), len(self.processes))
         for worker, share in zip(self.processes, shares, strict=True):
@@ -76,23 +80,21 @@ class PinningSupervisor(Multiprocess):
 
 
 def share_processors(processors: Sequence[int], workers: int) -> list[set[int]]:
-    """For each worker processors of its own; where there are too few, all for all."""
+    """Return processors for each worker: its own, or all of them if there are too few."""
     if len(processors) < workers:
         return [set(processors)] * workers
     return [set(processors[first::workers]) for first in range(workers)]
 
 
-def pin_process(pid: int, share: set[int]) -> None:
-    """Have every thread of a process stay on these processors, as will those that they start."""
-    with contextlib.suppress(
-        OSError
-    ):  # one has just ended: looked at again soon; or a sandbox forbids it
+def pin_process(pid: int, processors: set[int]) -> None:
+    """Keep all threads of a process, and those that they start, on these processors."""
+    # A thread has just ended, which the next look mends, or a sandbox forbids it.
+    with contextlib.suppress(OSError):
         for thread in Path(f"/proc/{pid}/task").iterdir():
-            os.sched_setaffinity(int(thread.name), share)
+            os.sched_setaffinity(int(thread.name), processors)
 
 
-def _options(settings: Settings) -> dict[str, Any]:
-    """No access log: paths hold customers' ids."""
+def _uvicorn_options(settings: Settings) -> dict[str, Any]:
     return {
         "factory": True,
         "host": settings.host,
@@ -102,7 +104,7 @@ def _options(settings: Settings) -> dict[str, Any]:
         "ws": "none",
         "log_config": log_config(settings.log_level),
         "log_level": settings.log_level,
-        "access_log": False,
+        "access_log": False,  # paths hold customers' ids
         "server_header": False,
         "proxy_headers": False,
         "timeout_keep_alive": 75,

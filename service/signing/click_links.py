@@ -1,7 +1,7 @@
 """Links of mails: signed addresses that count a click and lead to the product.
 
-The token of `/r/` holds when the link ends, the name of the slate's record, the recommendation id, the product and its
-address. It does not name the customer.
+The token of `/r/` holds when the link ends, the name of the slate's record, the recommendation id,
+the product and its address. It does not name the customer.
 """
 
 from __future__ import annotations
@@ -45,8 +45,9 @@ class Click:
 class ClickLinks:
     """Make and read the links of mails.
 
-    `shop_url`: relative addresses in the catalogue are joined to it, and every click may end there. `public_url`: where
-    mails reach this service; without it links lead straight to the shop and are not counted.
+    `shop_url`: relative addresses in the catalogue are joined to it, and every click may end there.
+    `public_url`: where mails reach this service; without it links lead straight to the shop and are
+    not counted.
     """
 
     secret: bytes
@@ -67,8 +68,8 @@ class ClickLinks:
     def click_url(self, url: str | None, product_id: str, slate: LinkedSlate) -> str | None:
         """Return where a product of a mail leads, None if a mail cannot lead to its address.
 
-        The link is signed and counted if `public_url` is set and the slate is kept until `expires`. Otherwise it leads
-        straight to the shop.
+        The link is signed and counted if `public_url` is set and the slate is kept until `expires`.
+        Otherwise it leads straight to the shop.
         """
         if url is None or not is_absolute(url):
             return None

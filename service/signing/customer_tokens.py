@@ -1,4 +1,4 @@
-"""Tokens for browsers: the shop's server says who the customer is, for a few minutes.
+"""Customer tokens for browsers: the shop's server says who the customer is, for a few minutes.
 
 They are JSON Web Tokens (RFC 7519) signed with HMAC-SHA256, so that every language has a library
 that makes them. No other algorithm is read: a token that could choose its algorithm could choose

@@ -1,7 +1,7 @@
 """Sign texts that leave the service and are trusted when they come back.
 
-A signed text is base64url without padding: the first bytes of an HMAC-SHA256 (RFC 2104) of the payload, then the
-payload itself.
+A signed text is base64url without padding: the first bytes of an HMAC-SHA256 (RFC 2104) of the
+payload, then the payload itself.
 """
 
 from __future__ import annotations
