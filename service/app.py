@@ -18,6 +18,7 @@ from fastapi import FastAPI
 
 from models.artifact.registry import Registry
 from models.data.events import DAY, HOUR
+from service.answering.answer_computer import AnswerComputer
 from service.answering.responder import Responder
 from service.answering.scoring_pool import ScoringPool
 from service.answering.warm_up import warm_up
@@ -28,6 +29,7 @@ from service.http.authentication import open_authentication
 from service.http.connection_balance import ConnectionBalance
 from service.http.middleware import add_middleware
 from service.mail.campaigns import OpenCampaigns
+from service.mail.mail_responder import MailResponder
 from service.model.active_model import ActiveModel
 from service.model.live_catalogue import CatalogueFollower
 from service.routes.audit import add_audit_routes
@@ -121,13 +123,24 @@ async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Respond
     )
     scoring = ScoringPool(settings.thread_count(), settings.scoring_queue, metrics)
     cache = _cache(settings, metrics)
-    live = CatalogueFollower(store, settings.unasked or "allow")
-    mails = CatalogueFollower(store, settings.unasked or "allow")
+    links = ClickLinks.from_settings(settings)
+    catalogues = CatalogueFollower(store, settings.unasked or "allow")
+    pinned_catalogues = CatalogueFollower(store, settings.unasked or "allow")
+    breaker = CircuitBreaker(settings.breaker_failures, settings.breaker_seconds)
+    computer = AnswerComputer(links, store, catalogues, breaker)
+    mail_responder = MailResponder(
+        computer,
+        active,
+        OpenCampaigns(store, active, settings),
+        pinned_catalogues,
+        metrics,
+        settings.mail_days,
+    )
     with contextlib.suppress(StoreDownError):  # it is followed as soon as it answers
         await asyncio.to_thread(keep_pinned, store, active)
     works: list[tuple[Callable[[], object], float]] = [
-        (partial(follow, store, active, live, mails), settings.follow_seconds),
-        (partial(count_sales, active, live), settings.sales_seconds),
+        (partial(follow, store, active, catalogues, pinned_catalogues), settings.follow_seconds),
+        (partial(count_sales, active, catalogues), settings.sales_seconds),
         (partial(sweep_mails, store, settings.mail_days), HOUR),
     ]
     behind = ThreadPoolExecutor(len(works), "behind")
@@ -136,16 +149,15 @@ async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Respond
     try:
         yield Responder(
             settings=settings,
-            links=ClickLinks.from_settings(settings),
+            links=links,
             metrics=metrics,
             active=active,
             scoring=scoring,
             cache=cache,
             store=store,
-            live=live,
-            mails=mails,
-            pins=OpenCampaigns(store, active, settings),
-            breaker=CircuitBreaker(settings.breaker_failures, settings.breaker_seconds),
+            catalogues=catalogues,
+            computer=computer,
+            compute_recorded=mail_responder.compute,
         )
     finally:
         for task in tasks:

@@ -29,7 +29,6 @@ from models.updates.customer import CustomerUpdate, allows
 from service.answering.query import EMAIL
 from service.answering.responder import Responder
 from service.errors import Gone, StoreUnavailable
-from service.model.customer_updates import since
 from service.store import consents, events
 from service.store.tables import events as rows
 from service.store.tables import sessions, slates
@@ -70,17 +69,12 @@ def person(
     order_id: str | None = None,
 ) -> CustomerView:
     """In a thread: a customer as an answer would see them now. Raises StoreAway and NoModel."""
-    found = responder.known(customer_id, order_id)
-    if found is None:
+    looked_up = responder.computer.look_up(responder.model(), customer_id, order_id)
+    if looked_up is None:
         raise StoreUnavailable
-    shop, visitor = found
+    shop, visitor = looked_up
     recommender = shop.model.recommender
-    told = since(
-        visitor,
-        recommender.catalogue,
-        unasked=responder.live.unasked,
-        forgotten=shop.forgotten(customer_id),
-    )
+    told = responder.computer.knowledge_of(shop, customer_id, visitor).since
     newest = max(recommender.manifest.data_as_of, visitor.position.newest or 0)
     user = (
         NOBODY

@@ -110,7 +110,7 @@ async def _answer(
         if isinstance(one, Invalid):
             raise one
         async with request.app.state.batch_places:
-            served = await responder.serve(
+            served = await responder.respond(
                 customer_query(request, *one), limited=request.state.limited
             )
         return served.body, True

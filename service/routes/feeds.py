@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import time
+from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import FastAPI, Path, Query, Request, Response
 from pydantic import Field, WithJsonSchema
 
 from models.updates.customer import NO_UPDATE
+from service.answering.answer_computer import catalogue_for
 from service.answering.feed import FEEDS, feed
 from service.answering.query import AWAY, QueryKind, RecommendationQuery, StoreKnowledge
-from service.answering.responder import EVERYONE, STAMP, Responder
+from service.answering.responder import SHARED_COUNTERS, Responder
 from service.errors import PROBLEMS, NotFound, problem_schema
+from service.model.loaded_model import LoadedModel
 from service.routes.responses import JSON, kept
 from service.schemas.answers import Feed
 from service.schemas.parameters import WHOLE, Locale, Name, ParameterModel
@@ -58,28 +60,28 @@ async def shop_feed(
         market=options.market,
     )
     model = responder.model()
-    about = (
-        f"{model.version} {responder.live.edition(model, int(time.time()))} feed {name} {options.n}"
-    )
-    key = query.key(about, responder.links.secret + responder.store.identity)
-    newest = responder.store.revisions.newest(EVERYONE)
-    packed = await responder.cache.get(key)
-    if packed is None or int.from_bytes(packed[:STAMP], "little") < newest:
-        stamp, body = await asyncio.to_thread(_made, responder, name, options.n, query)
-        if stamp is None:  # as far as it is known without the store: nobody should keep it
-            return Response(body, headers={"Cache-Control": "no-store"}, media_type=JSON)
-        packed = stamp.to_bytes(STAMP, "little") + body
-        responder.cache.put(key, packed)
-    return kept(request, packed[STAMP:], MAX_AGE)
+    key = responder.cache_key(model, query, f" feed {name} {options.n}")
+    cached = await responder.find_cached(key, SHARED_COUNTERS)
+    if cached is not None:
+        return kept(request, cached, MAX_AGE)
+    make = partial(_make_feed, responder, model, name, options.n, query)
+    stamp, body = await asyncio.to_thread(make)
+    if stamp is None:  # as far as it is known without the store: nobody should keep it
+        return Response(body, headers={"Cache-Control": "no-store"}, media_type=JSON)
+    responder.cache_value(key, stamp, body)
+    return kept(request, body, MAX_AGE)
 
 
-def _made(
-    responder: Responder, name: str, n: int, query: RecommendationQuery
+def _make_feed(
+    responder: Responder, model: LoadedModel, name: str, n: int, query: RecommendationQuery
 ) -> tuple[int | None, bytes]:
-    """In a thread: the feed and the position of the store that it was made at, None where the store is away."""
-    found = responder.known(None)
-    shop, stamp, known = responder.live.as_known(responder.model()), None, AWAY
-    if found is not None:
-        shop, visitor = found
-        stamp, known = visitor.stamp, StoreKnowledge(NO_UPDATE, visitor.position.newest)
-    return stamp, feed(name, n, shop.today(int(time.time())), query, responder.links, known)
+    """Return the position of the store that it was made at, None while it is away; and the feed."""
+    stamp, knowledge = None, AWAY
+    live = responder.catalogues.as_known(model)
+    looked_up = responder.computer.look_up(model, None)
+    if looked_up is not None:
+        live, records = looked_up
+        stamp = records.stamp
+        knowledge = StoreKnowledge(NO_UPDATE, records.position.newest)
+    live = catalogue_for(query, live)
+    return stamp, feed(name, n, live, query, responder.links, knowledge)

@@ -42,7 +42,7 @@ async def recommendations_block(
     shown = options.model_copy(
         update={"fields": Fields.CARD, "placement": options.placement or EMAIL}
     )
-    served = await responder.serve(
+    served = await responder.respond(
         customer_query(request, customer_id, shown), limited=request.state.limited
     )
     return reply(request, responder, replace(served, body=block(served.body)), HTML)

@@ -70,7 +70,7 @@ async def readyz(request: Request) -> Response:
         "model_version": model.version if model else None,
         "data_as_of": model.data_as_of if model else None,
         "refused": _refused(responder.active.refusal),
-        "store": f"{responder.store.backend}, breaker {responder.breaker.state}",
+        "store": f"{responder.store.backend}, breaker {responder.computer.breaker.state}",
         "cache": responder.cache.state(),
     }
     return _json(body, 200 if model else 503)

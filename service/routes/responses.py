@@ -7,16 +7,16 @@ from typing import Final
 
 from fastapi import Request, Response
 
-from service.answering.responder import Responder, Served
+from service.answering.responder import Responder, ServedAnswer
 
 JSON: Final = "application/json"
 
 
 def reply(
-    request: Request, responder: Responder, served: Served, media_type: str = JSON
+    request: Request, responder: Responder, served: ServedAnswer, media_type: str = JSON
 ) -> Response:
     """The body with its headers; a slate that came too late must not be kept by anyone."""
-    if served.late:
+    if served.degraded:
         return Response(served.body, headers={"Cache-Control": "no-store"}, media_type=media_type)
     return kept(
         request, served.body, f"private, max-age={responder.settings.max_age_seconds}", media_type

@@ -167,4 +167,4 @@ def _query(request: Request, kind: QueryKind, options: Options, **more: Any) -> 
 
 async def _answer(request: Request, query: RecommendationQuery) -> Response:
     responder: Responder = request.app.state.responder
-    return reply(request, responder, await responder.serve(query, limited=request.state.limited))
+    return reply(request, responder, await responder.respond(query, limited=request.state.limited))

@@ -1,0 +1,175 @@
+"""Answers from the model, the catalogue as it is now, and what the store knows of a customer."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from threading import Lock
+from typing import Final, TypeVar
+
+from models.slate import FallbackReason
+from models.updates.customer import NO_UPDATE
+from service.answering.answer import answer, popular_answer
+from service.answering.query import QueryKind, RecommendationQuery, StoreKnowledge
+from service.answering.render import RenderedAnswer
+from service.errors import NotFound, StoreUnavailable
+from service.model.customer_updates import since
+from service.model.live_catalogue import CatalogueFollower, LiveCatalogue
+from service.model.loaded_model import LoadedModel
+from service.runtime.circuit_breaker import CircuitBreaker, CircuitOpenError
+from service.signing.click_links import ClickLinks
+from service.store.change_counters import counter_of
+from service.store.database import StoreDownError
+from service.store.store import CustomerRecords, Store
+from service.store.writer import Position
+
+T = TypeVar("T")
+log: Final = logging.getLogger("regulars.store")
+
+
+@dataclass(frozen=True)
+class ComputedAnswer:
+    """Hold an answer as it comes out of a thread."""
+
+    answer: RenderedAnswer
+    stamp: int | None  # the position of the store that it was made at; None: the store is away
+
+
+@dataclass(frozen=True)
+class AnswerComputer:
+    """A computer of answers, called in threads."""
+
+    links: ClickLinks
+    store: Store
+    catalogues: CatalogueFollower
+    breaker: CircuitBreaker  # in front of the store
+    # One slate is computed at a time: two threads of numpy take the interpreter from one another
+    # and cost half as much more. Meanwhile the others ask the store.
+    computing: Lock = field(default_factory=Lock)
+
+    def compute(self, model: LoadedModel, query: RecommendationQuery) -> ComputedAnswer:
+        """Return the answer; while the store is away, the best that this process can give."""
+        records = self.read_customer(model, query)
+        if records is None:
+            return self.compute_without_store(model, query)
+        if query.kind is QueryKind.ORDER:
+            query = replace(query, basket=_order_of(records))
+        live = self.read_catalogue(self.catalogues, model, query, records.position)
+        if live is None:
+            return self.compute_without_store(model, query)
+        knowledge = self.knowledge_of(live, query.customer_id, records)
+        with self.computing:
+            return ComputedAnswer(answer(live, query, self.links, knowledge), records.stamp)
+
+    def compute_without_store(
+        self, model: LoadedModel, query: RecommendationQuery
+    ) -> ComputedAnswer:
+        """Return the answer as far as this process knows. Raises StoreUnavailable for an order."""
+        if query.kind is QueryKind.ORDER:
+            raise StoreUnavailable
+        live = catalogue_for(query, self.catalogues.as_known(model))
+        if self._may_have_refused(model, query.customer_id):
+            reason = FallbackReason.STORE_UNAVAILABLE
+            return ComputedAnswer(popular_answer(live, query, reason, self.links), None)
+        update = replace(
+            NO_UPDATE,
+            unasked=self.catalogues.unasked,
+            forgotten=live.forgotten(query.customer_id),
+        )
+        knowledge = StoreKnowledge(update, None, away=True)
+        with self.computing:
+            return ComputedAnswer(answer(live, query, self.links, knowledge), None)
+
+    def look_up(
+        self, model: LoadedModel, customer_id: str | None, order_id: str | None = None
+    ) -> tuple[LiveCatalogue, CustomerRecords] | None:
+        """Return the catalogue and all that the store says of a customer and an order.
+
+        None while the store is away.
+        """
+        query = RecommendationQuery(
+            QueryKind.CUSTOMER, "", customer_id=customer_id, order_id=order_id
+        )
+        records = self.read_customer(model, query, brief=False)
+        if records is None:
+            return None
+        live = self.ask_store(partial(self.catalogues.at, model, records.position))
+        return None if live is None else (live, records)
+
+    def read_customer(
+        self, model: LoadedModel, query: RecommendationQuery, *, brief: bool = True
+    ) -> CustomerRecords | None:
+        """Return what the store says of the customer, session and order of a query.
+
+        `brief`: without what the model has learned. None while the store is away.
+        """
+        learned = model.recommender.manifest.event_position
+        customer = (query.customer_id, query.session_id, learned)
+        mailed = query.campaign is not None
+
+        def read() -> CustomerRecords:
+            if brief and query.order_id is None:
+                news = self.store.news(*customer, mailed=mailed)
+                if news is not None:
+                    return news
+            return self.store.visitor(*customer, query.order_id, mailed=mailed)
+
+        return self.ask_store(read)
+
+    def read_catalogue(
+        self,
+        catalogues: CatalogueFollower,
+        model: LoadedModel,
+        query: RecommendationQuery,
+        position: Position,
+    ) -> LiveCatalogue | None:
+        """Return the catalogue at a position of the store; None while the store is away."""
+        live = self.ask_store(partial(catalogues.at, model, position))
+        return None if live is None else catalogue_for(query, live)
+
+    def knowledge_of(
+        self, live: LiveCatalogue, customer_id: str | None, records: CustomerRecords
+    ) -> StoreKnowledge:
+        """Return what the store says of a customer, in the words of a catalogue."""
+        update = since(
+            records,
+            live.model.recommender.catalogue,
+            unasked=self.catalogues.unasked,
+            forgotten=live.forgotten(customer_id),
+        )
+        order = tuple(records.order)
+        return StoreKnowledge(
+            update, records.position.newest, records.stamp, order=order, unwanted=order
+        )
+
+    def ask_store(self, read: Callable[[], T]) -> T | None:
+        """Return what a call of the store gives; None while the store is away."""
+        try:
+            with self.breaker:
+                return read()
+        except CircuitOpenError:
+            return None
+        except StoreDownError as error:
+            log.warning("the store does not answer: %s", error)
+            return None
+
+    def _may_have_refused(self, model: LoadedModel, customer_id: str | None) -> bool:
+        """Tell whether a customer may have said no since the model learned."""
+        if customer_id is None:
+            return False
+        changed = self.store.revisions[counter_of("consent", customer_id)]
+        return changed > model.recommender.manifest.event_position
+
+
+def catalogue_for(query: RecommendationQuery, live: LiveCatalogue) -> LiveCatalogue:
+    """Return the catalogue with the rules of now, unless the query is about another moment."""
+    return live.today(int(time.time())) if query.as_of is None else live
+
+
+def _order_of(records: CustomerRecords) -> tuple[str, ...]:
+    if not records.order:
+        raise NotFound("No order of that id was reported; POST /v1/events takes purchases.")
+    return tuple(records.order)

@@ -1,0 +1,144 @@
+"""Answers that are recorded in a campaign: what a mail showed a customer once, it shows again."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from models.mail.mailings import MailKind
+from models.updates.customer import STARS
+from service.answering.answer_computer import AnswerComputer, ComputedAnswer
+from service.answering.query import RecommendationQuery
+from service.mail.campaigns import OpenCampaigns
+from service.mail.mail_slate import (
+    HANDLED,
+    CampaignMail,
+    ComposedMail,
+    began,
+    learned_since,
+    made,
+    mail_of,
+)
+from service.model.active_model import ActiveModel
+from service.model.live_catalogue import CatalogueFollower, LiveCatalogue
+from service.model.loaded_model import LoadedModel
+from service.runtime.metrics import Metrics
+from service.store import campaigns, events
+from service.store.campaigns import Record
+from service.store.change_counters import counter_of
+from service.store.writer import Change
+
+LIKED: Final = STARS[0]  # stars; a customer who gives fewer does not want to see the product
+log: Final = logging.getLogger("regulars.store")
+
+
+@dataclass(frozen=True)
+class MailResponder:
+    """A computer of the answers to queries with a customer and a campaign, called in threads."""
+
+    computer: AnswerComputer
+    active: ActiveModel
+    open_campaigns: OpenCampaigns
+    pinned_catalogues: CatalogueFollower  # of the models that campaigns are pinned to
+    metrics: Metrics
+    keep_days: int  # how long what mails showed is kept
+
+    def compute(self, model: LoadedModel, query: RecommendationQuery) -> ComputedAnswer:
+        """Return the slate of a campaign, and have what it shows for the first time recorded."""
+        computer, clock = self.computer, int(time.time())
+        open_campaign = partial(self.open_campaigns.of, query.campaign or "", model, clock)
+        campaign = computer.ask_store(open_campaign)
+        if campaign is None:
+            return computer.compute_without_store(model, query)
+        triggered = MailKind(campaign.kind).triggered
+        pinned = model if triggered else self.active.pinned(campaign.model_version) or model
+        records = computer.read_customer(pinned, query)
+        if records is None:
+            return computer.compute_without_store(model, query)
+        mail = mail_of(campaign, query.ref(computer.store.identity), records.mails, clock)
+        catalogues = computer.catalogues if triggered else self.pinned_catalogues
+        live = computer.read_catalogue(catalogues, pinned, query, records.position)
+        handled = self._handled(model, pinned, mail, query.customer_id or "")
+        if live is None or handled is None:
+            return computer.compute_without_store(model, query)
+        knowledge = computer.knowledge_of(live, query.customer_id, records)
+        moment = campaign.as_of
+        if triggered:
+            moment = max(pinned.recommender.manifest.data_as_of, knowledge.newest or 0)
+        with computer.computing:
+            composed = made(
+                live, query, computer.links, knowledge, mail, handled, moment, self.keep_days
+            )
+        self._record(composed, mail, query.customer_id or "", live, clock)
+        return ComputedAnswer(composed.answer, records.stamp)
+
+    def _handled(
+        self, model: LoadedModel, pinned: LoadedModel, mail: CampaignMail, customer_id: str
+    ) -> list[str] | None:
+        """Return the products that the customer bought or refused since a mail was made.
+
+        From what was reported, and from what a newer model learned. None while the store is away.
+        """
+        reported = self._reported_since(mail, customer_id)
+        if reported is None:
+            return None
+        handled = [
+            row.product_id
+            for row in reported
+            if row.kind in HANDLED or (row.rating or LIKED) < LIKED
+        ]
+        version, as_of = pinned.version, mail.campaign.as_of
+        if mail.record:
+            version, as_of = mail.record["model_version"], mail.record["as_of"]
+        if version == model.version:
+            return handled
+        return handled + learned_since(model.recommender, customer_id, as_of)
+
+    def _reported_since(self, mail: CampaignMail, customer_id: str) -> list[events.EventRow] | None:
+        """Return the customer's events since a mail was recorded; None while the store is away."""
+        store = self.computer.store
+        if not mail.record:
+            return []
+        recorded = mail.record["number"]
+        if store.revisions[counter_of("customer", customer_id)] <= recorded:
+            return []
+        read = partial(events.of_customer, customer_id=customer_id, above=recorded)
+        return self.computer.ask_store(partial(store.read, read))
+
+    def _record(
+        self,
+        composed: ComposedMail,
+        mail: CampaignMail,
+        customer_id: str,
+        live: LiveCatalogue,
+        clock: int,
+    ) -> None:
+        campaign = mail.campaign
+        if composed.document is not None:
+            # No host's clock puts it before the mailing that it is of.
+            when = max(clock, campaign.opened)
+            record = Record(mail.ref, campaign.campaign_id, customer_id, when, composed.document)
+            after = began(campaign, clock)
+            self._write(
+                partial(campaigns.keep, made=record, valid_after=after, erased=live.erased_number)
+            )
+        elif composed.also:
+            self._write(partial(campaigns.show_also, ref=mail.ref, products=composed.also))
+
+    def _write(self, work: Callable[[Change], bool]) -> None:
+        written = self.computer.store.write(work, awaited=False)
+        written.add_done_callback(self._count_write)
+
+    def _count_write(self, written: Future[bool]) -> None:
+        error = written.exception()
+        if error is not None:
+            log.warning("what a mail showed was not recorded: %s", error)
+            outcome = "lost"
+        else:
+            outcome = "recorded" if written.result() else "known"
+        self.metrics.mails.labels(outcome).inc()
