@@ -1,4 +1,4 @@
-# One image that trains and serves. What follows `docker run … regulars` is what follows `python -m`:
+# One image trains and serves. The arguments of `docker run … regulars` are those of `python -m`:
 #
 #   docker build -t regulars .
 #   docker run --rm -v regulars:/var/lib/regulars -v "$PWD/data:/data:ro" regulars \
@@ -12,11 +12,11 @@ COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY models models
 COPY service service
 COPY training training
-# Wheels alone: where one is missing the build ends here, instead of asking for a compiler
+# Install wheels only: if one is missing, the build ends here instead of asking for a compiler.
 RUN /opt/regulars/bin/python -m pip install --no-cache-dir --only-binary :all: -c constraints.txt '.[training,postgres]'
 
 FROM python:3.13-slim
-# implicit's wheel takes the OpenMP runtime from the system
+# The wheel of implicit needs the OpenMP runtime of the system.
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends libgomp1 \
     && rm -rf /var/lib/apt/lists/* \

@@ -1,4 +1,4 @@
-"""What the container files name exists and agrees: no engine is needed to hold them to that."""
+"""Container files name what exists, and agree; the tests need no container engine."""
 
 import ast
 import json
@@ -27,48 +27,49 @@ RUNTIME_LIBRARIES = {"libgomp1"}  # all that the last stage may install: nothing
 
 
 def instructions(text: str) -> list[tuple[str, str]]:
-    """(INSTRUCTION, rest), comments gone, continued lines joined."""
+    """Return pairs of INSTRUCTION and arguments, without comments, continued lines joined."""
     lines = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
     joined = re.sub(r"\\\n\s*", " ", lines)
     return [tuple(line.split(maxsplit=1)) for line in joined.splitlines() if line.strip()]
 
 
 ALL = instructions((ROOT / "Dockerfile").read_text())
-BORDER = max(place for place, (name, _) in enumerate(ALL) if name == "FROM")
-BUILD, LAST = ALL[:BORDER], ALL[BORDER:]
+LAST_FROM = max(index for index, (name, _) in enumerate(ALL) if name == "FROM")
+BUILD, LAST = ALL[:LAST_FROM], ALL[LAST_FROM:]
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SERVICE, REDIS = COMPOSE["services"]["service"], COMPOSE["services"]["redis"]
-GIVEN = {
+REQUIRED_VARIABLES = {
     "REGULARS_API_KEY": "a long random text",
     "REGULARS_UNASKED": "refuse",
     "POSTGRES_PASSWORD": "secret",
 }
 
 
-def rests(stage: list[tuple[str, str]], name: str) -> list[str]:
-    return [rest for instruction, rest in stage if instruction == name]
+def arguments_of(stage: list[tuple[str, str]], name: str) -> list[str]:
+    return [arguments for instruction, arguments in stage if instruction == name]
 
 
-def the(name: str) -> str:
-    """The only instruction of that name in the last stage."""
-    (rest,) = rests(LAST, name)
-    return rest
+def last_stage(name: str) -> str:
+    """Return the arguments of the only instruction of that name in the last stage."""
+    (arguments,) = arguments_of(LAST, name)
+    return arguments
 
 
 def image_environment() -> dict[str, str]:
-    return dict(pair.split("=", 1) for rest in rests(LAST, "ENV") for pair in shlex.split(rest))
+    pairs = shlex.split(" ".join(arguments_of(LAST, "ENV")))
+    return dict(pair.split("=", 1) for pair in pairs)
 
 
-def compose_environment(**given: str) -> dict[str, str]:
-    """What Compose hands to the service: ${NAME:-default} and ${NAME:?sentence} filled in as it does."""
+def compose_environment(**variables: str) -> dict[str, str]:
+    """Return what Compose hands to the service, ${NAME:-default} and ${NAME:?sentence} filled in."""
 
     def fill(match: re.Match[str]) -> str:
-        name, operator, rest = match.groups()
-        if given.get(name):
-            return given[name]
+        name, operator, default = match.groups()
+        if variables.get(name):
+            return variables[name]
         if operator == ":?":
-            raise LookupError(rest)
-        return rest
+            raise LookupError(default)
+        return default
 
     return {
         name: re.sub(r"\$\{(\w+)(:[-?])([^}]*)\}", fill, str(value))
@@ -77,21 +78,25 @@ def compose_environment(**given: str) -> dict[str, str]:
 
 
 def copied() -> list[str]:
-    """Paths that the build stage takes from the checkout."""
-    return [source for rest in rests(BUILD, "COPY") for source in shlex.split(rest)[:-1]]
+    """Return the paths that the build stage takes from the checkout."""
+    paths: list[str] = []
+    for arguments in arguments_of(BUILD, "COPY"):
+        *sources, _ = shlex.split(arguments)
+        paths += sources
+    return paths
 
 
 def ignored(path: str) -> bool:
-    """As .dockerignore has it: the last pattern that fits decides."""
-    decided = False
+    """Return whether .dockerignore leaves a path out: the last pattern that fits decides."""
+    is_ignored = False
     for line in (ROOT / ".dockerignore").read_text().splitlines():
         if line and not line.startswith("#") and fnmatch(path, line.lstrip("!")):
-            decided = not line.startswith("!")
-    return decided
+            is_ignored = not line.startswith("!")
+    return is_ignored
 
 
 def health_check() -> list[str]:
-    return json.loads(the("HEALTHCHECK").split("CMD", 1)[1])
+    return json.loads(last_stage("HEALTHCHECK").split("CMD", 1)[1])
 
 
 def test_everything_copied_exists_and_reaches_the_build():
@@ -108,20 +113,14 @@ def test_nothing_else_reaches_the_build(path):
 
 def test_every_package_and_every_file_that_packaging_reads_is_copied():
     project = PYPROJECT["project"]
-    wanted = {
-        *(
-            name.rstrip("*")
-            for name in PYPROJECT["tool"]["setuptools"]["packages"]["find"]["include"]
-        ),
-        "pyproject.toml",
-        project["readme"],
-        *project["license-files"],
-    }
-    assert wanted <= set(copied())
+    patterns = PYPROJECT["tool"]["setuptools"]["packages"]["find"]["include"]
+    packages = {pattern.rstrip("*") for pattern in patterns}
+    files = {"pyproject.toml", project["readme"], *project["license-files"]}
+    assert packages | files <= set(copied())
 
 
 def test_wheels_are_installed_under_the_constraints_with_an_extra_that_exists():
-    (install,) = [rest for rest in rests(BUILD, "RUN") if "pip install" in rest]
+    (install,) = [run for run in arguments_of(BUILD, "RUN") if "pip install" in run]
     words = shlex.split(install)
     assert words[words.index("--only-binary") + 1] == ":all:"
     assert words[words.index("-c") + 1] in copied()
@@ -131,7 +130,7 @@ def test_wheels_are_installed_under_the_constraints_with_an_extra_that_exists():
 
 
 def test_both_stages_run_the_same_python_that_the_project_allows():
-    build, last = rests(BUILD, "FROM")[0].split()[0], the("FROM")
+    build, last = arguments_of(BUILD, "FROM")[0].split()[0], last_stage("FROM")
     assert build == last
     version = re.fullmatch(r"python:3\.(\d+)-slim", last)
     assert version is not None
@@ -139,17 +138,17 @@ def test_both_stages_run_the_same_python_that_the_project_allows():
 
 
 def test_what_the_last_stage_takes_is_what_the_build_made():
-    (taken,) = [shlex.split(rest) for rest in rests(LAST, "COPY")]
-    assert taken[0] == "--from=build"
-    assert rests(BUILD, "FROM")[0].endswith(" AS build")
-    assert taken[1] == taken[2]  # an environment does not work from another path
-    assert f"python -m venv {taken[1]}" in rests(BUILD, "RUN")
-    assert image_environment()["PATH"].split(":")[0] == f"{taken[1]}/bin"
+    option, source, target = shlex.split(last_stage("COPY"))
+    assert option == "--from=build"
+    assert arguments_of(BUILD, "FROM")[0].endswith(" AS build")
+    assert source == target  # an environment does not work from another path
+    assert f"python -m venv {source}" in arguments_of(BUILD, "RUN")
+    assert image_environment()["PATH"].split(":")[0] == f"{source}/bin"
 
 
 def test_the_last_stage_installs_no_compiler():
     installed = set()
-    for command in re.split(r"&&|;", " && ".join(rests(LAST, "RUN"))):
+    for command in re.split(r"&&|;", " && ".join(arguments_of(LAST, "RUN"))):
         words = shlex.split(command)
         assert "pip" not in words
         if words[:2] == ["apt-get", "install"]:
@@ -158,29 +157,29 @@ def test_the_last_stage_installs_no_compiler():
 
 
 def test_the_user_is_not_root_and_is_made_before():
-    user = the("USER")
+    user = last_stage("USER")
     assert user not in {"root", "0"}
-    made = " ".join(rests(LAST, "RUN"))
-    assert re.search(rf"useradd [^&]*--uid [1-9]\d* [^&]*\b{user}\b", made)
+    commands = " ".join(arguments_of(LAST, "RUN"))
+    assert re.search(rf"useradd [^&]*--uid [1-9]\d* [^&]*\b{user}\b", commands)
     names = [name for name, _ in LAST]
     assert {"RUN", "COPY"}.isdisjoint(names[names.index("USER") :])
 
 
 def test_the_user_owns_the_volume_with_the_registry():
-    volume, registry = the("VOLUME"), image_environment()["REGULARS_REGISTRY"]
+    volume, registry = last_stage("VOLUME"), image_environment()["REGULARS_REGISTRY"]
     assert Path(registry).is_relative_to(volume)
-    (install,) = re.findall(r"install --directory ([^&]*)", " ".join(rests(LAST, "RUN")))
+    (install,) = re.findall(r"install --directory ([^&]*)", " ".join(arguments_of(LAST, "RUN")))
     words = install.split()
-    assert words[words.index("--owner") + 1] == the("USER")
+    assert words[words.index("--owner") + 1] == last_stage("USER")
     assert {volume, registry} <= set(words)
-    named = dict(mount.split(":") for mount in SERVICE["volumes"] if ":" in mount)
-    assert named == {"regulars": volume}
+    named_volumes = dict(mount.split(":") for mount in SERVICE["volumes"] if ":" in mount)
+    assert named_volumes == {"regulars": volume}
     assert set(COMPOSE["volumes"]) == {"regulars", "store"}
 
 
 def test_every_module_that_is_run_exists():
-    assert json.loads(the("ENTRYPOINT")) == ["python", "-m"]
-    (served,) = json.loads(the("CMD"))
+    assert json.loads(last_stage("ENTRYPOINT")) == ["python", "-m"]
+    (served,) = json.loads(last_stage("CMD"))
     trained = re.findall(r"^#\s+(\w+) train ", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     assert trained
     for module in (served, *trained):
@@ -191,12 +190,10 @@ def test_every_module_that_is_run_exists():
 def test_the_health_check_needs_the_standard_library_alone():
     python, option, code = health_check()
     assert (python, option) == ("python", "-c")
-    imported = {
-        name.name.split(".")[0]
-        for node in ast.walk(ast.parse(code))
-        if isinstance(node, ast.Import)
-        for name in node.names
-    }
+    imported: set[str] = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name.split(".")[0] for alias in node.names}
     assert imported
     assert imported <= sys.stdlib_module_names
 
@@ -232,7 +229,7 @@ def test_the_health_check_believes_healthz_on_the_port_of_the_settings(server, s
 
 def test_one_port_is_set_exposed_and_published():
     port = image_environment()["REGULARS_PORT"]
-    assert the("EXPOSE") == port
+    assert last_stage("EXPOSE") == port
     assert [mapping.split(":")[-1] for mapping in SERVICE["ports"]] == [port]
     assert int(port) == Settings.model_fields["port"].default
 
@@ -244,16 +241,20 @@ def test_every_variable_is_a_setting():
 
 
 def test_the_service_starts_with_the_settings_of_image_and_compose():
-    settings = Settings.from_environment(image_environment() | compose_environment(**GIVEN))
+    settings = Settings.from_environment(
+        image_environment() | compose_environment(**REQUIRED_VARIABLES)
+    )
     assert settings.host == "0.0.0.0"
     assert str(settings.registry) == image_environment()["REGULARS_REGISTRY"]
     assert settings.workers == 2
 
 
-@pytest.mark.parametrize("missing", GIVEN)
+@pytest.mark.parametrize("missing", REQUIRED_VARIABLES)
 def test_what_only_the_shop_can_say_is_asked_for(missing: str):
     with pytest.raises(LookupError):
-        compose_environment(**{name: value for name, value in GIVEN.items() if name != missing})
+        compose_environment(
+            **{name: value for name, value in REQUIRED_VARIABLES.items() if name != missing}
+        )
 
 
 def test_without_a_key_the_image_does_not_start():
@@ -262,7 +263,7 @@ def test_without_a_key_the_image_does_not_start():
 
 
 def test_the_store_of_compose_is_brought_up_to_date_before_the_service_starts():
-    address = compose_environment(**GIVEN)["REGULARS_DATABASE_URL"]
+    address = compose_environment(**REQUIRED_VARIABLES)["REGULARS_DATABASE_URL"]
     assert address == "postgresql://regulars:secret@postgres/regulars"
     migrate, postgres = COMPOSE["services"]["migrate"], COMPOSE["services"]["postgres"]
     assert migrate["command"] == ["service", "migrate"]
@@ -272,9 +273,8 @@ def test_the_store_of_compose_is_brought_up_to_date_before_the_service_starts():
     )
     assert migrate["depends_on"] == {"postgres": {"condition": "service_healthy"}}
     assert SERVICE["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
-    assert (postgres["environment"]["POSTGRES_USER"], postgres["environment"]["POSTGRES_DB"]) == (
-        "regulars",
-    ) * 2
+    assert postgres["environment"]["POSTGRES_USER"] == "regulars"
+    assert postgres["environment"]["POSTGRES_DB"] == "regulars"
 
 
 def test_the_service_finds_the_redis_of_compose():
@@ -301,10 +301,9 @@ def test_the_redis_of_compose_is_a_bounded_cache_that_keeps_nothing(redis_server
 def test_containers_write_only_where_they_are_told(container):
     assert container["read_only"] is True
     assert container["cap_drop"] == ["ALL"]
-    writable = [
-        mount.split(":")[-1] for mount in container.get("volumes", []) + container.get("tmpfs", [])
-    ]
-    assert writable == (["/data"] if container is REDIS else [the("VOLUME"), "/tmp"])
+    mounts = container.get("volumes", []) + container.get("tmpfs", [])
+    writable = [mount.split(":")[-1] for mount in mounts]
+    assert writable == (["/data"] if container is REDIS else [last_stage("VOLUME"), "/tmp"])
 
 
 def test_both_containers_are_watched():

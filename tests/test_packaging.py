@@ -1,4 +1,4 @@
-"""What is installed is pinned, and serving never installs what training needs."""
+"""Everything installed is pinned, and serving never installs what training needs."""
 
 import tomllib
 from itertools import chain
@@ -26,19 +26,20 @@ def pin_lines() -> list[str]:
 
 
 def applies(requirement: Requirement, python: str) -> bool:
-    here = {"python_version": python, "python_full_version": f"{python}.0"}
-    return requirement.marker is None or requirement.marker.evaluate(here)
+    environment = {"python_version": python, "python_full_version": f"{python}.0"}
+    return requirement.marker is None or requirement.marker.evaluate(environment)
 
 
 def pins(python: str) -> dict[str, list[Version]]:
-    """The versions of each name that constraints.txt allows on that Python: one, if it is right."""
-    found: dict[str, list[Version]] = {}
+    """Return the versions of each name that constraints.txt allows on a Python: one, if right."""
+    versions: dict[str, list[Version]] = {}
     for pin in map(Requirement, pin_lines()):
         (specifier,) = pin.specifier
         assert specifier.operator == "==", f"{pin} is no pin"
         if applies(pin, python):
-            found.setdefault(canonicalize_name(pin.name), []).append(Version(specifier.version))
-    return found
+            version = Version(specifier.version)
+            versions.setdefault(canonicalize_name(pin.name), []).append(version)
+    return versions
 
 
 @pytest.mark.parametrize("python", PYTHONS)
@@ -90,27 +91,21 @@ def test_every_dependency_has_a_lower_bound_or_a_pin():
 
 def test_every_folder_of_code_is_a_package_that_is_installed():
     assert SETUPTOOLS["packages"]["find"]["include"] == ["models*", "service*", "training*"]
-    folders = {
-        path.parent
-        for top in ("models", "service", "training")
-        for path in (ROOT / top).rglob("*.py")
-    }
+    folders: set[Path] = set()
+    for package in ("models", "service", "training"):
+        folders |= {path.parent for path in (ROOT / package).rglob("*.py")}
     bare = {path.name for path in folders if not (path / "__init__.py").exists()}
     assert bare == {"migrations", "versions"}  # carried as data, run by Alembic
 
 
 def test_templates_and_whatever_else_is_no_module_is_installed_too():
-    carried = {
-        path
-        for name, patterns in SETUPTOOLS["package-data"].items()
-        for pattern in patterns
-        for path in (ROOT / name.replace(".", "/")).glob(pattern)
-    }
-    files = {
-        path
-        for folder in ("models", "service", "training")
-        for path in (ROOT / folder).rglob("*.*")
-    }
+    carried: set[Path] = set()
+    for package, patterns in SETUPTOOLS["package-data"].items():
+        for pattern in patterns:
+            carried |= set((ROOT / package.replace(".", "/")).glob(pattern))
+    files: set[Path] = set()
+    for folder in ("models", "service", "training"):
+        files |= set((ROOT / folder).rglob("*.*"))
     others = {path for path in files if path.is_file() and path.suffix not in {".py", ".pyc"}}
     assert ROOT / "service/routes/templates/slate.html" in others
     assert others <= carried

@@ -1,4 +1,4 @@
-"""API keys: 256 random bits, shown once, stored as a hash, and held in the memory of every worker."""
+"""API keys: 256 random bits, shown once, stored as a hash, held in memory by every worker."""
 
 from __future__ import annotations
 

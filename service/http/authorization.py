@@ -70,7 +70,7 @@ class Caller:
         return self.customer_id, self.session_id
 
     def check_campaign(self, campaign: str | None) -> None:
-        """Raise Forbidden if a browser names a campaign: what mails show is recorded for the shop."""
+        """Raise Forbidden if a browser names a campaign: its record is the shop's."""
         if self.is_customer and campaign is not None:
             raise Forbidden("Campaigns are the shop's: a customer's token opens none.")
 

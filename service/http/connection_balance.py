@@ -27,7 +27,7 @@ CLOSED_FRACTION: Final = 0.2  # of the answers in excess
 
 
 class ConnectionBalance:
-    """Decide which connections of a worker end. All workers share `directory`; None: a worker alone."""
+    """Decide which connections of a worker end. `directory`: of all workers; None: it is alone."""
 
     def __init__(self, directory: str | None) -> None:
         self._file = None if directory is None else Path(directory) / f"work_{os.getpid()}"

@@ -38,7 +38,7 @@ class JsonLines(logging.Formatter):
 
 
 def log_config(level: str) -> dict[str, Any]:
-    """Return the configuration that uvicorn hands to `logging.config.dictConfig` in every worker."""
+    """Return what uvicorn hands to `logging.config.dictConfig` in every worker."""
     return {
         "version": 1,
         "disable_existing_loggers": False,

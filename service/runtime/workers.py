@@ -64,7 +64,7 @@ class OwnSocket(socket.socket):
 
 
 class PinningSupervisor(Multiprocess):
-    """A supervisor that shares the processors out among the workers, and to those that replace them.
+    """A supervisor that shares the processors out among the workers and their successors.
 
     The threads of a worker take turns. Spread over all processors, they would wait behind those of
     another worker on one processor while another one rests.

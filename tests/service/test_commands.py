@@ -19,13 +19,13 @@ class Terminal:
     folder: Path
 
     def run(self, *arguments: str, expect: int = 0, **variables: str) -> tuple[str, str]:
-        here = {
+        folders = {
             "REGULARS_REGISTRY": str(self.folder),
             "REGULARS_RUNTIME_DIR": str(self.folder / "run"),
         }
         done = subprocess.run(
             [sys.executable, "-m", "service", *arguments],
-            env=os.environ | here | variables,
+            env=os.environ | folders | variables,
             capture_output=True,
             text=True,
             timeout=30,
@@ -40,20 +40,8 @@ def terminal(tmp_path: Path) -> Terminal:
 
 
 def test_a_key_is_created_shown_once_listed_and_revoked(terminal: Terminal) -> None:
-    key, _ = terminal.run(
-        *(
-            "keys",
-            "create",
-            "--name",
-            "the mailer",
-            "--scope",
-            "read",
-            "--scope",
-            "write",
-            "--calls-a-minute",
-            "600",
-        )
-    )
+    options = ["--name", "the mailer", "--scope", "read", "--scope", "write"]
+    key, _ = terminal.run("keys", "create", *options, "--calls-a-minute", "600")
     key_id, secret = key.split("_", 2)[1:]
     listed, _ = terminal.run("keys", "list")
     heading, row = listed.splitlines()
@@ -65,7 +53,7 @@ def test_a_key_is_created_shown_once_listed_and_revoked(terminal: Terminal) -> N
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["keys", "create", "--name", "n"], "--scope"),
         (["keys", "create", "--name", "n", "--scope", "everything"], "invalid"),
@@ -78,25 +66,25 @@ def test_a_key_is_created_shown_once_listed_and_revoked(terminal: Terminal) -> N
     ],
 )
 def test_what_was_mistyped_is_said_with_status_2(
-    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["keys", "revoke", "nobody"], "there is no key nobody"),
         (["token", "anna"], "customer tokens need REGULARS_SIGNING_KEY to be set"),
     ],
 )
 def test_what_cannot_be_done_is_said_with_status_2(
-    terminal: Terminal, arguments: list[str], said: str
+    terminal: Terminal, arguments: list[str], message: str
 ) -> None:
-    assert said in terminal.run(*arguments, expect=2)[1]
+    assert message in terminal.run(*arguments, expect=2)[1]
 
 
 def test_a_token_to_try_out_is_of_that_customer_for_so_many_minutes(terminal: Terminal) -> None:
@@ -105,6 +93,24 @@ def test_a_token_to_try_out_is_of_that_customer_for_so_many_minutes(terminal: Te
     token = read(b"s", text.encode(), now)
     assert token.customer_id == "anna"
     assert now + 240 < token.expires <= now + 300
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        ([], "docs/settings.md lists them with their defaults"),
+        (["keys"], "Create a key and print it. It is not shown again."),
+        (["keys", "create"], "Default: REGULARS_CALLS_A_MINUTE, or no limit."),
+        (["token"], "Default: REGULARS_TOKEN_MINUTES, or 15."),
+    ],
+)
+def test_help_says_what_a_command_does_and_what_holds_by_default(
+    command: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([*command, "--help"])
+    assert ended.value.code == 0
+    assert sentence in " ".join(capsys.readouterr().out.split())
 
 
 def test_migrate_makes_the_schema_and_may_be_run_again(terminal: Terminal) -> None:
@@ -122,6 +128,6 @@ def test_migrate_makes_the_schema_and_may_be_run_again(terminal: Terminal) -> No
 def test_a_database_that_cannot_be_used_is_named_without_its_password(terminal: Terminal) -> None:
     url = "mysql://root:tomato@db/shop"
     for command in (["migrate"], ["keys", "list"], []):
-        said = terminal.run(*command, expect=2, REGULARS_DATABASE_URL=url)[1]
-        assert "\n" not in said
-        assert "tomato" not in said
+        message = terminal.run(*command, expect=2, REGULARS_DATABASE_URL=url)[1]
+        assert "\n" not in message
+        assert "tomato" not in message

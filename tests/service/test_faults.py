@@ -1,7 +1,7 @@
-"""Redis killed, stopped and flushed, and a model swapped, under load: every answer is 200 and right.
+"""Redis killed, stopped and flushed, a model swapped, under load: every answer is 200 and right.
 
-Right means byte by byte what the model itself gives, computed here without any cache. The long run of the same is
-`python -m benchmarks.faults`.
+Right means byte by byte what the model itself gives, computed here without any cache. The long run
+of the same is `python -m benchmarks.faults`.
 """
 
 import time
@@ -86,7 +86,7 @@ def test_a_new_model_takes_over_without_a_failed_or_mixed_answer(
 
 
 def answers_only(load: Load, truth: dict[str, bytes]) -> bool:
-    """Whether every answer of the next half second is `truth`: of both workers, which take turns."""
+    """Return whether every answer of the next half second, by both workers, is `truth`."""
     load.last.clear()
     time.sleep(0.5)
     return bool(load.last) and all(body == truth[name] for name, body in list(load.last.items()))

@@ -1,4 +1,4 @@
-"""Whatever the description allows, and whatever it forbids, is answered as the description says: never with a 500."""
+"""Requests that the description allows or forbids are answered as it says, never with a 500."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ EXAMPLES = 6  # of an address; by hand, with the phase `coverage`, also the edge
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, **_: Any) -> None:
-    """What no schema can say: a rule ends after it starts, its highest price is not below its lowest; no consent is
-    given next year.
+    """Change bodies so that they meet what no schema can say.
+
+    A rule ends after it starts, its highest price is not below its lowest, and no consent is given
+    next year.
     """
     body = case.body if isinstance(case.body, dict) else {}
     tried = body.get("rules")

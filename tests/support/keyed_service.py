@@ -1,4 +1,4 @@
-"""A service that asks for keys, with one key and token of each kind to try its doors with."""
+"""A service that asks for keys, with one key and one token of each kind."""
 
 from __future__ import annotations
 
@@ -28,21 +28,32 @@ ANNA, BERT = "c00", "c01"
 
 
 @dataclass(frozen=True)
-class House:
-    """A service that asks for keys, and one of each to try."""
+class KeyedService:
+    """A service that asks for keys, and keys and tokens to call it with."""
 
     client: TestClient
-    made: dict[str, str]
+    credentials: dict[str, str]  # by a name like "admin" or "expired"
+
+    @property
+    def store(self) -> Store:
+        """Return the store of the service."""
+        return store_of(self.client)
 
     def call(
         self, method: str, path: str, who: str | None, customer: str = BERT, **more: object
     ) -> int:
-        headers = {"Authorization": f"Bearer {self.made[who]}"} if who else {}
+        headers = {"Authorization": f"Bearer {self.credentials[who]}"} if who else {}
         address = re.sub(r"\{customer_id\}", customer, path)
         address = re.sub(r"\{\w+\}", "x", address)
         return self.client.request(
             method, address, headers=headers, follow_redirects=False, **more
         ).status_code  # type: ignore[arg-type]
+
+
+def store_of(client: TestClient) -> Store:
+    """Return the store of a service in this process."""
+    store: Store = client.app.state.responder.store  # type: ignore[attr-defined]
+    return store
 
 
 def make_key(store: Store, *scopes: Scope, calls_a_minute: int | None = None) -> str:
@@ -62,7 +73,7 @@ def token(
 
 
 @contextmanager
-def open_house(shop: Shop, folder: Path) -> Iterator[House]:
+def open_keyed_service(shop: Shop, folder: Path) -> Iterator[KeyedService]:
     settings = Settings.model_validate(
         {
             "registry": shop.root,
@@ -75,13 +86,16 @@ def open_house(shop: Shop, folder: Path) -> Iterator[House]:
         }
     )
     with TestClient(create(settings), raise_server_exceptions=False) as client:
-        store = client.app.state.responder.store  # type: ignore[attr-defined]
-        made = {scope.value: make_key(store, scope) for scope in Scope}
-        made |= {
+        store = store_of(client)
+        credentials = {scope.value: make_key(store, scope) for scope in Scope}
+        credentials |= {
             "first": FIRST_KEY,
             "token": token(ANNA),
             "visit": token(None, "v1"),
-            "wrong": made["admin"][:-1],
+            "wrong": credentials["admin"][:-1],
         }
-        made |= {"expired": token(ANNA, life=-1), "foreign": token(ANNA, secret="another shop's")}
-        yield House(client, made)
+        credentials |= {
+            "expired": token(ANNA, life=-1),
+            "foreign": token(ANNA, secret="another shop's"),
+        }
+        yield KeyedService(client, credentials)

@@ -1,4 +1,4 @@
-"""Keys are told once, kept as hashes, and known to every worker as soon as they change."""
+"""Keys are shown once, stored as hashes, and known to every worker as soon as they change."""
 
 import asyncio
 import time
@@ -31,7 +31,7 @@ def store(url: str, tmp_path: Path) -> Iterator[Store]:
     opened.close()
 
 
-def made(store: Store, *scopes: Scope, calls_a_minute: int | None = None) -> NewKey:
+def make_key(store: Store, *scopes: Scope, calls_a_minute: int | None = None) -> NewKey:
     key = create_key("the mailer", scopes or (Scope.READ,), calls_a_minute, 1_800_000_000)
     store.write(partial(table.add, key=key.stored, actor="test")).result()
     return key
@@ -44,7 +44,7 @@ def revoke(store: Store, key_id: str) -> bool:
 
 
 def test_a_key_opens_what_it_was_made_for(store: Store) -> None:
-    key = made(store, Scope.WRITE, Scope.READ, calls_a_minute=60)
+    key = make_key(store, Scope.WRITE, Scope.READ, calls_a_minute=60)
     caller = asyncio.run(ApiKeys(store).find(key.text.encode()))
     assert caller is not None
     assert (caller.key_id, caller.scopes, caller.calls_a_minute) == (
@@ -55,45 +55,33 @@ def test_a_key_opens_what_it_was_made_for(store: Store) -> None:
 
 
 def test_no_two_keys_are_alike(store: Store) -> None:
-    keys = [create_key("n", [Scope.READ], None, 0).text for _ in range(100)]
-    assert (
-        len({key.split("_", 2)[2] for key in keys})
-        == len({key.split("_")[1] for key in keys})
-        == 100
-    )
-    assert all(len(key.split("_", 2)[2]) == 43 for key in keys)
+    texts = [create_key("n", [Scope.READ], None, 0).text for _ in range(100)]
+    _, key_ids, secrets = zip(*(text.split("_", 2) for text in texts), strict=True)
+    assert len(set(key_ids)) == len(set(secrets)) == 100
+    assert {len(secret) for secret in secrets} == {43}
 
 
 def test_a_key_that_is_nearly_right_opens_nothing(store: Store) -> None:
-    sent = made(store).text
-    known = ApiKeys(store)
+    text = make_key(store).text
+    api_keys = ApiKeys(store)
+    changed = [text[:index] + "~" + text[index + 1 :] for index in range(len(text))]
+    changed += [text[:-1], text + "x", text.upper(), text.replace("_", "-")]
 
     async def find_all() -> None:
-        for wrong in (
-            sent[:-1],
-            sent + "x",
-            sent.upper(),
-            sent.replace("_", "-"),
-            "",
-            "regulars__",
-            "regulars",
-            "é",
-        ):
-            assert await known.find(wrong.encode()) is None
-        for place in range(len(sent)):
-            assert await known.find((sent[:place] + "~" + sent[place + 1 :]).encode()) is None
-        assert await known.find(sent.encode()) is not None
+        for wrong in (*changed, "", "regulars__", "regulars", "é"):
+            assert await api_keys.find(wrong.encode()) is None
+        assert await api_keys.find(text.encode()) is not None
 
     asyncio.run(find_all())
 
 
 def test_the_store_does_not_hold_the_key(store: Store) -> None:
-    sent = made(store).text
+    _, key_id, secret = make_key(store).text.split("_", 2)
     rows = store.read(
         lambda connection: [*connection.execute(select(keys)), *audit.newest(connection, 9, None)]
     )
-    assert sent.split("_")[1] in str(rows)
-    assert sent.split("_", 2)[2] not in str(rows)
+    assert key_id in str(rows)
+    assert secret not in str(rows)
 
 
 def test_a_revoked_key_is_refused_in_the_next_call_of_every_worker(
@@ -102,15 +90,15 @@ def test_a_revoked_key_is_refused_in_the_next_call_of_every_worker(
     other = Store(url, tmp_path / "run")
 
     async def work() -> None:
-        here, there = ApiKeys(store), ApiKeys(other)
+        first, second = ApiKeys(store), ApiKeys(other)
         for _ in range(50):
-            key = made(store)
-            sent = key.text.encode()
-            assert await here.find(sent)
-            assert await there.find(sent)
+            key = make_key(store)
+            credentials = key.text.encode()
+            assert await first.find(credentials)
+            assert await second.find(credentials)
             assert await asyncio.to_thread(revoke, store, key.stored.key_id)
-            assert await there.find(sent) is None
-            assert await here.find(sent) is None
+            assert await second.find(credentials) is None
+            assert await first.find(credentials) is None
 
     try:
         asyncio.run(work())
@@ -119,29 +107,29 @@ def test_a_revoked_key_is_refused_in_the_next_call_of_every_worker(
 
 
 def test_calls_at_once_read_the_table_once_and_all_see_it(store: Store) -> None:
-    sent = made(store).text.encode()
-    known = ApiKeys(store)
+    credentials = make_key(store).text.encode()
+    api_keys = ApiKeys(store)
 
     async def all_at_once() -> list[object]:
-        return await asyncio.gather(*(known.find(sent) for _ in range(100)))
+        return await asyncio.gather(*(api_keys.find(credentials) for _ in range(100)))
 
     assert None not in asyncio.run(all_at_once())
 
 
 def test_revoking_the_last_key_does_not_open_the_door(store: Store) -> None:
     async def work() -> None:
-        known = ApiKeys(store)
-        assert not await known.exist()
-        key = made(store)
-        assert await known.exist()
+        api_keys = ApiKeys(store)
+        assert not await api_keys.exist()
+        key = make_key(store)
+        assert await api_keys.exist()
         revoke(store, key.stored.key_id)
-        assert await known.exist()
+        assert await api_keys.exist()
 
     asyncio.run(work())
 
 
 def test_what_nobody_made_cannot_be_revoked_and_twice_changes_nothing(store: Store) -> None:
-    key = made(store)
+    key = make_key(store)
     assert not revoke(store, "nobody")
     assert revoke(store, key.stored.key_id)
     assert revoke(store, key.stored.key_id)
@@ -156,18 +144,18 @@ def test_what_nobody_made_cannot_be_revoked_and_twice_changes_nothing(store: Sto
 
 
 def test_while_the_store_is_away_the_keys_that_were_known_hold(store: Store) -> None:
-    sent = made(store).text.encode()
-    known = ApiKeys(store)
+    credentials = make_key(store).text.encode()
+    api_keys = ApiKeys(store)
 
     async def work() -> None:
-        assert await known.find(sent)
-        made(store)  # keys have changed, and now the table cannot be read
+        assert await api_keys.find(credentials)
+        make_key(store)  # keys have changed, and now the table cannot be read
         store.write(
             lambda change: change.connection.execute(text("ALTER TABLE keys RENAME TO gone"))
         ).result()
         started = time.monotonic()
-        assert await known.find(sent)
-        assert await known.find(sent)
+        assert await api_keys.find(credentials)
+        assert await api_keys.find(credentials)
         assert time.monotonic() - started < 1
 
     asyncio.run(work())

@@ -1,4 +1,4 @@
-"""How keys and tokens are sent, what a browser may do with one, and what happens to who calls too often."""
+"""Keys and tokens are sent in several ways; a browser may do little; frequent callers wait."""
 
 import base64
 import http.client
@@ -18,9 +18,10 @@ from tests.support.keyed_service import (
     BERT,
     FIRST_KEY,
     SIGNING_KEY,
-    House,
+    KeyedService,
     make_key,
-    open_house,
+    open_keyed_service,
+    store_of,
     token,
 )
 from tests.support.redis_server import RedisServer
@@ -28,8 +29,8 @@ from tests.support.service_shop import Browse, Shop, process, wait_until
 
 
 @pytest.fixture(scope="module")
-def house(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with open_house(shop, tmp_path_factory.mktemp("house")) as opened:
+def service(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeyedService]:
+    with open_keyed_service(shop, tmp_path_factory.mktemp("service")) as opened:
         yield opened
 
 
@@ -50,26 +51,28 @@ def basic(name: str, password: str) -> str:
 )
 @pytest.mark.parametrize("who", ["read", "first"])
 def test_a_key_may_be_sent_in_three_ways(
-    house: House, headers: Callable[[str], dict[str, str]], who: str
+    service: KeyedService, headers: Callable[[str], dict[str, str]], who: str
 ) -> None:
-    assert house.client.get("/v1/popular", headers=headers(house.made[who])).status_code == 200
     assert (
-        house.client.get("/v1/popular", headers=headers(house.made[who] + "x")).status_code == 401
+        service.client.get("/v1/popular", headers=headers(service.credentials[who])).status_code
+        == 200
     )
+    wrong = headers(service.credentials[who] + "x")
+    assert service.client.get("/v1/popular", headers=wrong).status_code == 401
 
 
 @pytest.mark.parametrize(
     "header", ["Basic", "Basic !!!", "Basic Og==", "Bearer", "Bearer a.b.c", "Digest x", "é"]
 )
-def test_a_header_that_is_no_key_is_a_401(house: House, header: str) -> None:
+def test_a_header_that_is_no_key_is_a_401(service: KeyedService, header: str) -> None:
     assert (
-        house.client.get("/v1/popular", headers={"Authorization": header.encode()}).status_code
+        service.client.get("/v1/popular", headers={"Authorization": header.encode()}).status_code
         == 401
     )
 
 
 def test_a_shop_may_open_its_feeds_and_nothing_else(
-    browse: Browse, own_shop: Shop, house: House
+    browse: Browse, own_shop: Shop, service: KeyedService
 ) -> None:
     client = browse(own_shop.root, api_key=FIRST_KEY, open_feeds=True)
     opened = [
@@ -77,96 +80,101 @@ def test_a_shop_may_open_its_feeds_and_nothing_else(
         for path in ("/v1/feeds/popular.json", "/v1/popular", "/v1/customers/c00")
     ]
     assert opened == [200, 401, 401]
-    assert house.client.get("/v1/feeds/popular.json").status_code == 401
+    assert service.client.get("/v1/feeds/popular.json").status_code == 401
 
 
-def test_no_refusal_repeats_what_was_sent(house: House) -> None:
-    for who, sent in house.made.items():
+def test_no_refusal_repeats_what_was_sent(service: KeyedService) -> None:
+    for who, sent in service.credentials.items():
         for method, path in (
             ("GET", "/v1/audit"),
             ("POST", "/v1/tokens"),
             ("DELETE", "/v1/customers/anna-17"),
         ):
             for headers in ({"Authorization": f"Bearer {sent}"}, {"X-API-Key": sent + "x"}):
-                answered = house.client.request(method, path, headers=headers, json={"x": sent})
+                answered = service.client.request(method, path, headers=headers, json={"x": sent})
                 assert sent not in answered.text
                 if answered.status_code >= 400:
                     assert "anna-17" not in answered.text
                     assert answered.headers["content-type"] == "application/problem+json", who
 
 
-def slate(house: House, who: str, **body: object) -> tuple[int, object]:
-    answered = house.client.post(
-        "/v1/recommendations", json=body, headers={"Authorization": f"Bearer {house.made[who]}"}
+def slate(service: KeyedService, who: str, **body: object) -> tuple[int, object]:
+    answered = service.client.post(
+        "/v1/recommendations",
+        json=body,
+        headers={"Authorization": f"Bearer {service.credentials[who]}"},
     )
     return answered.status_code, answered.json().get("customer_id")
 
 
-def test_a_visit_in_the_browser_is_the_customers_own(house: House) -> None:
-    assert slate(house, "token") == slate(house, "token", customer_id=ANNA) == (200, ANNA)
-    assert slate(house, "token", customer_id=BERT)[0] == 403
-    assert slate(house, "token", session_id="v2")[0] == 403
-    assert slate(house, "visit", session_id="v1") == slate(house, "visit") == (200, None)
+def test_a_visit_in_the_browser_is_the_customers_own(service: KeyedService) -> None:
+    assert slate(service, "token") == slate(service, "token", customer_id=ANNA) == (200, ANNA)
+    assert slate(service, "token", customer_id=BERT)[0] == 403
+    assert slate(service, "token", session_id="v2")[0] == 403
+    assert slate(service, "visit", session_id="v1") == slate(service, "visit") == (200, None)
     assert (
-        slate(house, "visit", session_id="v2")[0]
-        == slate(house, "visit", customer_id=ANNA)[0]
+        slate(service, "visit", session_id="v2")[0]
+        == slate(service, "visit", customer_id=ANNA)[0]
         == 403
     )
-    assert slate(house, "read", customer_id=BERT, session_id="v9") == (200, BERT)
+    assert slate(service, "read", customer_id=BERT, session_id="v9") == (200, BERT)
 
 
-def report(house: House, who: str, *events: dict[str, object]) -> tuple[int, object]:
+def report(service: KeyedService, who: str, *events: dict[str, object]) -> tuple[int, object]:
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     whole = [{"kind": "view", "time": now, "product_id": "bread", **event} for event in events]
-    answered = house.client.post(
-        "/v1/events", json={"events": whole}, headers={"Authorization": f"Bearer {house.made[who]}"}
+    answered = service.client.post(
+        "/v1/events",
+        json={"events": whole},
+        headers={"Authorization": f"Bearer {service.credentials[who]}"},
     )
     return answered.status_code, answered.json().get("accepted")
 
 
-def test_a_browser_reports_its_own_customers_events_only(house: House) -> None:
+def test_a_browser_reports_its_own_customers_events_only(service: KeyedService) -> None:
     assert report(
-        house, "token", {"event_id": "b-1"}, {"event_id": "b-2", "customer_id": ANNA}
+        service, "token", {"event_id": "b-1"}, {"event_id": "b-2", "customer_id": ANNA}
     ) == (202, 2)
     assert (
-        report(house, "token", {"event_id": "b-3"}, {"event_id": "b-4", "customer_id": BERT})[0]
+        report(service, "token", {"event_id": "b-3"}, {"event_id": "b-4", "customer_id": BERT})[0]
         == 403
     )
-    assert report(house, "token", {"event_id": "b-3", "session_id": "v1"})[0] == 403
-    assert report(house, "visit", {"event_id": "b-3"}) == (202, 1)
-    assert report(house, "read", {"event_id": "b-4", "customer_id": ANNA})[0] == 403
-    rows = house.client.app.state.responder.store.visitor(BERT, None, 0).rows  # type: ignore[attr-defined]
+    assert report(service, "token", {"event_id": "b-3", "session_id": "v1"})[0] == 403
+    assert report(service, "visit", {"event_id": "b-3"}) == (202, 1)
+    assert report(service, "read", {"event_id": "b-4", "customer_id": ANNA})[0] == 403
+    rows = service.store.visitor(BERT, None, 0).rows
     assert rows == []
 
 
-def test_a_browser_cannot_take_the_shops_event_ids(house: House) -> None:
-    assert report(house, "token", {"event_id": "order-1"}) == (202, 1)
-    assert report(house, "token", {"event_id": "order-1"}) == (202, 0)
-    assert report(house, "write", {"event_id": "order-1", "customer_id": ANNA}) == (202, 1)
+def test_a_browser_cannot_take_the_shops_event_ids(service: KeyedService) -> None:
+    assert report(service, "token", {"event_id": "order-1"}) == (202, 1)
+    assert report(service, "token", {"event_id": "order-1"}) == (202, 0)
+    assert report(service, "write", {"event_id": "order-1", "customer_id": ANNA}) == (202, 1)
 
 
-def test_the_shops_server_asks_for_what_the_browser_may_hold(house: House) -> None:
-    asked = house.client.post(
-        "/v1/tokens", json={"customer_id": BERT}, headers={"X-API-Key": house.made["write"]}
+def test_the_shops_server_asks_for_what_the_browser_may_hold(service: KeyedService) -> None:
+    asked = service.client.post(
+        "/v1/tokens",
+        json={"customer_id": BERT},
+        headers={"X-API-Key": service.credentials["write"]},
     )
     assert asked.headers["cache-control"] == "no-store"
     headers = {"Authorization": f"Bearer {asked.json()['token']}"}
-    assert house.client.get(f"/v1/customers/{BERT}/profile", headers=headers).status_code == 200
-    assert house.client.get(f"/v1/customers/{ANNA}/profile", headers=headers).status_code == 403
-    assert house.call("POST", "/v1/tokens", "write", json={}) == 422
+    assert service.client.get(f"/v1/customers/{BERT}/profile", headers=headers).status_code == 200
+    assert service.client.get(f"/v1/customers/{ANNA}/profile", headers=headers).status_code == 403
+    assert service.call("POST", "/v1/tokens", "write", json={}) == 422
     assert (
-        house.call("POST", "/v1/tokens", "write", json={"customer_id": BERT, "minutes": 1441})
+        service.call("POST", "/v1/tokens", "write", json={"customer_id": BERT, "minutes": 1441})
         == 422
     )
 
 
-def test_over_the_limit_a_slate_is_popular_and_everything_else_waits(house: House) -> None:
-    store = house.client.app.state.responder.store  # type: ignore[attr-defined]
-    key = {"X-API-Key": make_key(store, Scope.READ, Scope.WRITE, calls_a_minute=3)}
+def test_over_the_limit_a_slate_is_popular_and_everything_else_waits(service: KeyedService) -> None:
+    key = {"X-API-Key": make_key(service.store, Scope.READ, Scope.WRITE, calls_a_minute=3)}
     address = f"/v1/customers/{ANNA}/recommendations"
-    reasons = [house.client.get(address, headers=key).json()["fallback_reason"] for _ in range(5)]
+    reasons = [service.client.get(address, headers=key).json()["fallback_reason"] for _ in range(5)]
     assert reasons == [None] * 3 + [FallbackReason.RATE_LIMITED] * 2
-    limited = house.client.get(address, headers=key)
+    limited = service.client.get(address, headers=key)
     assert (limited.status_code, limited.json()["strategy"], limited.json()["count"]) == (
         200,
         "popular",
@@ -174,14 +182,14 @@ def test_over_the_limit_a_slate_is_popular_and_everything_else_waits(house: Hous
     )
     assert limited.headers["cache-control"] == "no-store"
     for method, path in (("PUT", "/v1/products"), ("GET", "/v1/models"), ("POST", "/v1/events")):
-        refused = house.client.request(method, path, headers=key)
+        refused = service.client.request(method, path, headers=key)
         assert (refused.status_code, refused.json()["type"]) == (
             429,
             "urn:regulars:problem:too_many_calls",
         )
         assert 1 <= int(refused.headers["retry-after"]) <= 20
     assert (
-        house.client.get(address, headers={"X-API-Key": house.made["read"]}).json()[
+        service.client.get(address, headers={"X-API-Key": service.credentials["read"]}).json()[
             "fallback_reason"
         ]
         is None
@@ -214,12 +222,13 @@ def test_two_hosts_with_one_redis_count_together(
         "redis_url": redis_server.url,
         "api_key": FIRST_KEY,
     }
-    one, other = (
+    first, second = (
         browse(**shared, redis_timeout_ms=1000, runtime_dir=tmp_path / name) for name in ("a", "b")
     )
-    key = {"X-API-Key": make_key(one.app.state.responder.store, Scope.READ, calls_a_minute=4)}  # type: ignore[attr-defined]
-    wait_until(lambda: other.get("/v1/models", headers=key).status_code == 200)
-    statuses = [client.get("/v1/models", headers=key).status_code for client in (one, other) * 3]
+    key = {"X-API-Key": make_key(store_of(first), Scope.READ, calls_a_minute=4)}
+    wait_until(lambda: second.get("/v1/models", headers=key).status_code == 200)
+    clients = (first, second) * 3
+    statuses = [client.get("/v1/models", headers=key).status_code for client in clients]
     assert statuses == [200] * 3 + [429] * 3
 
 
@@ -252,8 +261,8 @@ def test_a_page_of_the_shop_may_call_and_no_other(browse: Browse, tmp_path: Path
             assert (answered.headers.get("access-control-allow-origin") == origin) is allowed
 
 
-def test_without_the_setting_no_page_may_call(house: House) -> None:
-    answered = house.client.get("/healthz", headers={"Origin": "https://shop.example"})
+def test_without_the_setting_no_page_may_call(service: KeyedService) -> None:
+    answered = service.client.get("/healthz", headers={"Origin": "https://shop.example"})
     assert "access-control-allow-origin" not in answered.headers
 
 
@@ -262,7 +271,7 @@ def test_on_this_machine_everything_is_open_until_the_first_key_is_made(
 ) -> None:
     client = browse(database_url=f"sqlite:///{tmp_path / 'store.db'}")
     assert client.get("/v1/audit").status_code == 200
-    key = make_key(client.app.state.responder.store, Scope.READ)  # type: ignore[attr-defined]
+    key = make_key(store_of(client), Scope.READ)
     assert client.get("/v1/audit").status_code == 401
     assert client.get("/v1/popular", headers={"X-API-Key": key}).status_code == 200
     assert (

@@ -16,7 +16,7 @@ from tests.support.service_shop import Shop, process, wait_until
 
 
 @pytest.mark.parametrize(
-    ("own", "everyone", "too_much"),
+    ("own_share", "shares", "excess"),
     [
         (0.9, [0.9, 0.6], 1 / 6),
         (0.6, [0.9, 0.6], 0),  # who has less keeps everybody
@@ -28,9 +28,9 @@ from tests.support.service_shop import Shop, process, wait_until
     ],
 )
 def test_who_does_more_than_the_others_has_too_much(
-    own: float, everyone: list[float], too_much: float
+    own_share: float, shares: list[float], excess: float
 ) -> None:
-    assert find_excess(own, everyone) == pytest.approx(too_much)
+    assert find_excess(own_share, shares) == pytest.approx(excess)
 
 
 def test_a_worker_alone_keeps_every_connection() -> None:
@@ -94,13 +94,13 @@ def port_of(caller: http.client.HTTPConnection) -> int:
 
 
 def worker_of(port: int) -> dict[int, int]:
-    """The process that serves the caller at each port."""
-    return {
-        at.raddr[1]: process.pid
-        for process in psutil.process_iter(["net_connections"])
-        for at in process.info["net_connections"] or ()
-        if process.pid != os.getpid()
-        and at.status == psutil.CONN_ESTABLISHED
-        and at.laddr
-        and at.laddr[1] == port
-    }
+    """Return the process that serves the caller at each port."""
+    workers = {}
+    for worker in psutil.process_iter(["net_connections"]):
+        if worker.pid == os.getpid():
+            continue
+        for connection in worker.info["net_connections"] or ():
+            is_open = connection.status == psutil.CONN_ESTABLISHED
+            if is_open and connection.laddr and connection.laddr[1] == port:
+                workers[connection.raddr[1]] = worker.pid
+    return workers

@@ -1,4 +1,4 @@
-"""A caller may make so many calls a minute: in this process, or on all hosts together where there is a Redis."""
+"""A caller may make so many calls a minute: in one process, or with Redis on all hosts together."""
 
 import asyncio
 import time
@@ -37,7 +37,7 @@ def test_after_the_wait_that_was_told_the_next_call_passes() -> None:
     limits = MemoryRateLimits(clock)
     wait = asyncio.run(calls(limits, 61))[-1]
     clock.now += wait
-    assert [found > 0 for found in asyncio.run(calls(limits, 2))] == [False, True]
+    assert [wait > 0 for wait in asyncio.run(calls(limits, 2))] == [False, True]
 
 
 def test_who_calls_without_rest_gets_so_many_calls_an_hour() -> None:
@@ -51,9 +51,8 @@ def test_who_calls_without_rest_gets_so_many_calls_an_hour() -> None:
             clock.now += 0.25
         return passed
 
-    assert (
-        asyncio.run(an_hour()) == 3600 - 1 + 60
-    )  # the hour ends a moment before its last second does
+    # The hour ends a moment before its last second does.
+    assert asyncio.run(an_hour()) == 3600 - 1 + 60
 
 
 def test_one_caller_does_not_use_up_anothers_calls() -> None:
@@ -90,16 +89,16 @@ def with_redis(
 
 
 def test_workers_and_hosts_count_together(redis_server: RedisServer) -> None:
-    async def two_workers(one: RedisRateLimits) -> None:
-        other = RedisRateLimits(
+    async def two_workers(first: RedisRateLimits) -> None:
+        second = RedisRateLimits(
             redis_server.url, secret=b"s", timeout_seconds=2.0, breaker=CircuitBreaker(3, 0.2)
         )
         try:
             waits = await asyncio.gather(
-                *(limits.count_call("till", 20) for limits in (one, other) * 20)
+                *(limits.count_call("till", 20) for limits in (first, second) * 20)
             )
         finally:
-            await other.close()
+            await second.close()
         assert sum(wait == 0.0 for wait in waits) == 20
         assert max(waits) <= 3.0
 

@@ -8,14 +8,14 @@ import pytest
 from starlette.testclient import TestClient
 
 from service.http.authorization import Scope
-from tests.support.keyed_service import House, make_key, open_house
+from tests.support.keyed_service import KeyedService, make_key, open_keyed_service
 from tests.support.service_shop import Browse, Shop
 from tests.support.shop import NEVER_SOLD, SOLD_OUT
 
 
 @pytest.fixture(scope="module")
-def house(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with open_house(shop, tmp_path_factory.mktemp("house")) as opened:
+def service(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeyedService]:
+    with open_keyed_service(shop, tmp_path_factory.mktemp("service")) as opened:
         yield opened
 
 
@@ -79,12 +79,12 @@ def test_a_feed_that_there_is_not_is_not_found(client: TestClient) -> None:
     )
 
 
-def test_systems_that_know_only_basic_auth_get_it_and_never_a_429(house: House) -> None:
-    store = house.client.app.state.responder.store  # type: ignore[attr-defined]
+def test_systems_that_know_only_basic_auth_get_it_and_never_a_429(service: KeyedService) -> None:
+    store = service.client.app.state.responder.store  # type: ignore[attr-defined]
     key = make_key(store, Scope.READ, calls_a_minute=1)
     for _ in range(4):
-        answered = house.client.get(
+        answered = service.client.get(
             "/v1/feeds/popular.json", auth=("klaviyo", key), follow_redirects=False
         )
         assert answered.status_code == 200
-    assert house.client.get("/v1/feeds/popular.json").status_code == 401
+    assert service.client.get("/v1/feeds/popular.json").status_code == 401

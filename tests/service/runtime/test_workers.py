@@ -33,8 +33,8 @@ def start(*, expect: int, **variables: str) -> str:
 
 
 def test_it_does_not_listen_to_strangers_without_a_key() -> None:
-    said = start(expect=2, REGULARS_HOST="0.0.0.0")
-    assert "Set REGULARS_API_KEY to a long random text, or REGULARS_HOST to 127.0.0.1" in said
+    message = start(expect=2, REGULARS_HOST="0.0.0.0")
+    assert "Set REGULARS_API_KEY to a long random text, or REGULARS_HOST to 127.0.0.1" in message
 
 
 def test_a_misspelt_setting_stops_it() -> None:
@@ -42,15 +42,15 @@ def test_a_misspelt_setting_stops_it() -> None:
 
 
 def test_a_store_of_another_version_stops_it_and_one_command_helps(tmp_path: Path) -> None:
-    here = {"REGULARS_REGISTRY": str(tmp_path), "REGULARS_RUNTIME_DIR": str(tmp_path / "run")}
+    variables = {"REGULARS_REGISTRY": str(tmp_path), "REGULARS_RUNTIME_DIR": str(tmp_path / "run")}
     with sqlite3.connect(tmp_path / "store.db") as connection:
         connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
         connection.execute("INSERT INTO alembic_version VALUES ('0000')")
     connection.close()
-    said = start(expect=2, **here)
-    assert said.startswith("service: the database has schema 0000")
-    assert said.count("\n") == 1
-    assert "python -m service migrate" in said
+    message = start(expect=2, **variables)
+    assert message.startswith("service: the database has schema 0000")
+    assert message.count("\n") == 1
+    assert "python -m service migrate" in message
 
 
 # Python runs a file of this name before anything else.
@@ -59,7 +59,8 @@ import os, sys
 
 def watch(event, arguments):
     if event == "import" and arguments[0] == "numpy":
-        print("NumPy loads with", os.environ.get("OPENBLAS_NUM_THREADS"), "threads", file=sys.stderr)
+        threads = os.environ.get("OPENBLAS_NUM_THREADS")
+        print("NumPy loads with", threads, "threads", file=sys.stderr)
 
 sys.addaudithook(watch)
 """
@@ -103,25 +104,27 @@ def test_two_workers_answer_and_count_together(shop: Shop, two_workers: int) -> 
         assert status(two_workers, "/v1/popular") == 200
     loaded = f'regulars_model_loaded{{version="{shop.model.version}"}} 2.0'
     wait_until(lambda: loaded in metrics_of(two_workers))
-    asked = 'regulars_request_seconds_count{route="/v1/popular",status="200"} 20.0'
-    assert asked in metrics_of(two_workers)
+    requests = 'regulars_request_seconds_count{route="/v1/popular",status="200"} 20.0'
+    assert requests in metrics_of(two_workers)
 
 
 def connections(port: int, state: str) -> Counter[int]:
-    """How many of a state each process has at a port of its own."""
-    return Counter(
-        process.pid
-        for process in psutil.process_iter(["net_connections"])
-        for at in process.info["net_connections"] or ()
-        if at.laddr and at.laddr[-1] == port and at.status == state
-    )
+    """Return how many connections in a state each process has at a port of its own."""
+    counts = Counter[int]()
+    for worker in psutil.process_iter(["net_connections"]):
+        for connection in worker.info["net_connections"] or ():
+            address = connection.laddr
+            counts[worker.pid] += bool(
+                address and address[-1] == port and connection.status == state
+            )
+    return +counts
 
 
 def listening(port: int) -> int:
-    """How many sockets do, also those of a process that is just ending."""
+    """Return how many sockets listen, also those of a process that is just ending."""
     return sum(
-        at.status == psutil.CONN_LISTEN and at.laddr[1] == port
-        for at in psutil.net_connections("tcp")
+        connection.status == psutil.CONN_LISTEN and connection.laddr[1] == port
+        for connection in psutil.net_connections("tcp")
     )
 
 
@@ -138,41 +141,41 @@ def test_every_worker_gets_its_part_of_the_connections(two_workers: int) -> None
 def test_where_another_service_listens_it_does_not_start(
     two_workers: int, tmp_path: Path, workers: str
 ) -> None:
-    here = {
-        "REGISTRY": str(tmp_path),
-        "RUNTIME_DIR": str(tmp_path),
-        "PORT": str(two_workers),
-        "WORKERS": workers,
-    }
-    said = start(expect=3, **{f"REGULARS_{name}": value for name, value in here.items()})
-    assert "address already in use" in said.lower()
+    message = start(
+        expect=3,
+        REGULARS_REGISTRY=str(tmp_path),
+        REGULARS_RUNTIME_DIR=str(tmp_path),
+        REGULARS_PORT=str(two_workers),
+        REGULARS_WORKERS=workers,
+    )
+    assert "address already in use" in message.lower()
 
 
 def processors_of(pid: int) -> set[int]:
-    """On which all of its threads stay; none where they differ, or one has just ended."""
+    """Return where all threads of a process stay, none if they differ or one has just ended."""
     try:
-        found = [os.sched_getaffinity(thread.id) for thread in psutil.Process(pid).threads()]
+        threads = psutil.Process(pid).threads()
+        affinities = [os.sched_getaffinity(thread.id) for thread in threads]
     except (ProcessLookupError, psutil.NoSuchProcess):
         return set()
-    return found[0] if all(one == found[0] for one in found) else set()
+    first = affinities[0]
+    return first if all(affinity == first for affinity in affinities) else set()
 
 
-def are_dealt(port: int) -> bool:
-    """Whether each worker has processors of its own, and no processor is without a worker."""
-    every = os.sched_getaffinity(0)
+def are_shared_out(port: int) -> bool:
+    """Return whether each worker has processors of its own, and each processor a worker."""
+    processors = os.sched_getaffinity(0)
     shares = [processors_of(pid) for pid in connections(port, psutil.CONN_LISTEN)]
-    return (
-        len(shares) == 2
-        and set.union(*shares) == every
-        and (len(every) < 2 or not set.intersection(*shares))
-    )
+    if len(shares) != 2 or set.union(*shares) != processors:
+        return False
+    return len(processors) < 2 or not set.intersection(*shares)
 
 
 @pytest.mark.skipif(
     sys.platform != "linux", reason="elsewhere no process can be told where to stay"
 )
 def test_every_worker_has_processors_of_its_own(two_workers: int) -> None:
-    wait_until(lambda: are_dealt(two_workers))
+    wait_until(lambda: are_shared_out(two_workers))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has no priority of its own")
@@ -185,7 +188,7 @@ def test_models_are_loaded_behind_the_answers(two_workers: int) -> None:
 
 
 def priorities_of(pid: int) -> set[int]:
-    """Of its threads: 0 is the usual one, a higher number comes later."""
+    """Return the priorities of a process's threads: 0 is usual, a higher number comes later."""
     try:
         stats = [(thread / "stat").read_text() for thread in Path(f"/proc/{pid}/task").iterdir()]
     except (FileNotFoundError, ProcessLookupError):  # one has just ended
@@ -210,9 +213,8 @@ def test_when_a_worker_is_killed_the_other_answers_until_it_is_replaced(two_work
     wait_until(lambda: listening(two_workers) == 1)
     while len(connections(two_workers, psutil.CONN_LISTEN)) < 2:
         assert status(two_workers, "/v1/popular") == 200
-    wait_until(
-        lambda: sys.platform != "linux" or are_dealt(two_workers)
-    )  # the new one has those of the dead one
+    # The new one has the processors of the dead one.
+    wait_until(lambda: sys.platform != "linux" or are_shared_out(two_workers))
 
 
 def test_logs_hold_no_paths(shop: Shop, tmp_path: Path) -> None:
