@@ -91,20 +91,20 @@ def test_no_refusal_repeats_what_was_sent(service: KeyedService) -> None:
             ("DELETE", "/v1/customers/anna-17"),
         ):
             for headers in ({"Authorization": f"Bearer {sent}"}, {"X-API-Key": sent + "x"}):
-                answered = service.client.request(method, path, headers=headers, json={"x": sent})
-                assert sent not in answered.text
-                if answered.status_code >= 400:
-                    assert "anna-17" not in answered.text
-                    assert answered.headers["content-type"] == "application/problem+json", who
+                response = service.client.request(method, path, headers=headers, json={"x": sent})
+                assert sent not in response.text
+                if response.status_code >= 400:
+                    assert "anna-17" not in response.text
+                    assert response.headers["content-type"] == "application/problem+json", who
 
 
 def slate(service: KeyedService, who: str, **body: object) -> tuple[int, object]:
-    answered = service.client.post(
+    response = service.client.post(
         "/v1/recommendations",
         json=body,
         headers={"Authorization": f"Bearer {service.credentials[who]}"},
     )
-    return answered.status_code, answered.json().get("customer_id")
+    return response.status_code, response.json().get("customer_id")
 
 
 def test_a_visit_in_the_browser_is_the_customers_own(service: KeyedService) -> None:
@@ -123,12 +123,12 @@ def test_a_visit_in_the_browser_is_the_customers_own(service: KeyedService) -> N
 def report(service: KeyedService, who: str, *events: dict[str, object]) -> tuple[int, object]:
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     whole = [{"kind": "view", "time": now, "product_id": "bread", **event} for event in events]
-    answered = service.client.post(
+    response = service.client.post(
         "/v1/events",
         json={"events": whole},
         headers={"Authorization": f"Bearer {service.credentials[who]}"},
     )
-    return answered.status_code, answered.json().get("accepted")
+    return response.status_code, response.json().get("accepted")
 
 
 def test_a_browser_reports_its_own_customers_events_only(service: KeyedService) -> None:
@@ -254,16 +254,16 @@ def test_a_page_of_the_shop_may_call_and_no_other(browse: Browse, tmp_path: Path
         before = client.options(address, headers=asked)
         assert (before.status_code == 200) is allowed
         for sent, status in ((token(ANNA), 200), ("wrong", 401)):
-            answered = client.get(
+            response = client.get(
                 address, headers={"Origin": origin, "Authorization": f"Bearer {sent}"}
             )
-            assert answered.status_code == status
-            assert (answered.headers.get("access-control-allow-origin") == origin) is allowed
+            assert response.status_code == status
+            assert (response.headers.get("access-control-allow-origin") == origin) is allowed
 
 
 def test_without_the_setting_no_page_may_call(service: KeyedService) -> None:
-    answered = service.client.get("/healthz", headers={"Origin": "https://shop.example"})
-    assert "access-control-allow-origin" not in answered.headers
+    response = service.client.get("/healthz", headers={"Origin": "https://shop.example"})
+    assert "access-control-allow-origin" not in response.headers
 
 
 def test_on_this_machine_everything_is_open_until_the_first_key_is_made(
@@ -306,9 +306,9 @@ def test_a_key_revoked_at_the_command_line_is_refused_by_every_worker_in_the_nex
 
     def status(connection: http.client.HTTPConnection, key: str) -> int:
         connection.request("GET", "/v1/popular?n=1", headers={"X-API-Key": key})
-        answered = connection.getresponse()
-        json.load(answered)
-        return answered.status
+        response = connection.getresponse()
+        json.load(response)
+        return response.status
 
     with process(shop.root, tmp_path / "run", **settings) as port:
         connections = [http.client.HTTPConnection("127.0.0.1", port, timeout=10) for _ in range(16)]

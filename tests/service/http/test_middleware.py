@@ -26,13 +26,13 @@ def locked(browse: Browse) -> TestClient:
     "address", ["/v1/popular", "/v1/models", "/metrics", "/v1/customers/a/recommendations", "/no"]
 )
 def test_without_the_key_nothing_is_answered(locked: TestClient, address: str) -> None:
-    answered = locked.get(address)
-    assert (answered.status_code, answered.headers["content-type"]) == (
+    response = locked.get(address)
+    assert (response.status_code, response.headers["content-type"]) == (
         401,
         "application/problem+json",
     )
-    assert answered.headers["www-authenticate"].startswith("Bearer")
-    assert KEY not in answered.text
+    assert response.headers["www-authenticate"].startswith("Bearer")
+    assert KEY not in response.text
 
 
 @pytest.mark.parametrize(
@@ -62,8 +62,8 @@ def test_the_key_is_asked_for_before_the_body_is_read(locked: TestClient) -> Non
 
 
 def test_a_body_that_says_it_is_too_large_is_not_read(client: TestClient) -> None:
-    answered = client.post("/v1/recommendations", content=b" " * 1_000_001)
-    assert (answered.status_code, answered.json()["title"]) == (413, "The body is too large")
+    response = client.post("/v1/recommendations", content=b" " * 1_000_001)
+    assert (response.status_code, response.json()["title"]) == (413, "The body is too large")
 
 
 def test_a_body_that_does_not_say_how_large_it_is_is_counted(client: TestClient) -> None:
@@ -71,10 +71,10 @@ def test_a_body_that_does_not_say_how_large_it_is_is_counted(client: TestClient)
         for _ in range(11):
             yield b" " * 100_000
 
-    answered = client.post(
+    response = client.post(
         "/v1/recommendations", content=parts(), headers={"content-type": "application/json"}
     )
-    assert answered.status_code == 413
+    assert response.status_code == 413
 
 
 UNENDING = [b'{"a":' * 100_000 + b"1" + b"}" * 100_000, b"[" * 900_000]
@@ -98,13 +98,13 @@ def send(client: TestClient, method_path: str, body: bytes) -> Response:
 def test_a_body_that_is_nested_deeper_than_the_parser_goes_is_refused(
     client: TestClient, method_path: str, body: bytes
 ) -> None:
-    answered = send(client, method_path, body)
-    assert (answered.status_code, answered.headers["content-type"]) == (
+    response = send(client, method_path, body)
+    assert (response.status_code, response.headers["content-type"]) == (
         422,
         "application/problem+json",
     )
-    assert answered.json()["detail"] == "body: is nested too deeply"
-    assert answered.json()["errors"] == [{"field": "body", "problem": "is nested too deeply"}]
+    assert response.json()["detail"] == "body: is nested too deeply"
+    assert response.json()["errors"] == [{"field": "body", "problem": "is nested too deeply"}]
 
 
 # Around the limit of the parser, where what is said about a value goes deeper than the value.
@@ -164,12 +164,12 @@ def test_what_breaks_is_logged_without_ids_and_told_without_details(
     broken = BrokenRecommender(fine.manifest, fine.model, fine.settings)
     active.current = replace(active.current, recommender=broken)
     with caplog.at_level(logging.INFO, logger="regulars"):
-        answered = client.get("/v1/customers/anna/recommendations")
-    assert (answered.status_code, answered.headers["content-type"]) == (
+        response = client.get("/v1/customers/anna/recommendations")
+    assert (response.status_code, response.headers["content-type"]) == (
         500,
         "application/problem+json",
     )
-    assert "KeyError" not in answered.text
+    assert "KeyError" not in response.text
     said = [record.getMessage() for record in caplog.records if record.name.startswith("regulars")]
     assert ["KeyError" in line for line in said] == [True]
     assert "anna" not in said[0]

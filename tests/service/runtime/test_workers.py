@@ -234,7 +234,7 @@ def test_ids_arrive_as_they_were_written(shop: Shop, tmp_path: Path) -> None:
             connection.request(
                 "GET", f"/v1/customers/{quote(name, safe='')}/recommendations?n=1&fields=ids"
             )
-            answered = connection.getresponse()
-            assert (answered.status, json.load(answered)["customer_id"]) == (200, name)
+            response = connection.getresponse()
+            assert (response.status, json.load(response)["customer_id"]) == (200, name)
         connection.close()
         assert status(port, "/v1/customers/%00/recommendations") == 422
