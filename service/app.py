@@ -32,20 +32,7 @@ from service.mail.campaigns import OpenCampaigns
 from service.mail.mail_responder import MailResponder
 from service.model.active_model import ActiveModel
 from service.model.live_catalogue import CatalogueFollower
-from service.routes.audit import add_audit_routes
-from service.routes.batch import add_batch_routes
-from service.routes.campaigns import add_campaign_routes
-from service.routes.clicks import add_click_routes
-from service.routes.customers import add_customer_routes
-from service.routes.docs_page import add_docs
-from service.routes.events import add_event_routes
-from service.routes.feeds import add_feed_routes
-from service.routes.mail_block import add_mail_routes
-from service.routes.operations import add_operations
-from service.routes.products import add_product_routes
-from service.routes.rules import add_rule_routes
-from service.routes.slates import add_routes
-from service.routes.tokens import add_token_routes
+from service.routes.api import add_api
 from service.runtime.circuit_breaker import CircuitBreaker
 from service.runtime.metrics import DIRECTORY_VARIABLE, Metrics, forget_dead_workers
 from service.settings import Settings
@@ -85,20 +72,7 @@ def create(settings: Settings | None = None) -> FastAPI:
     )
     add_middleware(app, settings, metrics, balance)
     add_handlers(app)
-    add_routes(app)
-    add_batch_routes(app, settings)
-    add_mail_routes(app)
-    add_click_routes(app)
-    add_feed_routes(app)
-    add_event_routes(app)
-    add_campaign_routes(app)
-    add_product_routes(app)
-    add_rule_routes(app)
-    add_audit_routes(app)
-    add_customer_routes(app)
-    add_token_routes(app)
-    add_operations(app)
-    add_docs(app)
+    add_api(app, settings)
     return app
 
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final
 import orjson
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.routing import Match
 
@@ -149,32 +149,36 @@ class StoreUnavailable(Problem):
         super().__init__(again, headers={"Retry-After": "2"})
 
 
+FIELD_PROBLEM_EXAMPLE: Final[dict[str, Any]] = {
+    "field": "n",
+    "problem": "should be less than or equal to 100",
+}
+PROBLEM_EXAMPLE: Final[dict[str, Any]] = {
+    "type": "urn:regulars:problem:invalid_request",
+    "title": "The request cannot be understood",
+    "status": 422,
+    "detail": "n: should be less than or equal to 100",
+    "errors": [FIELD_PROBLEM_EXAMPLE],
+}
+
+
 class FieldProblem(BaseModel):
-    field: str
-    problem: str
+    """A problem with one field of a request."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [FIELD_PROBLEM_EXAMPLE]})
+    field: str = Field(description="Name of the parameter or field, or `body`.")
+    problem: str = Field(description="What is wrong with its value.")
 
 
 class ProblemBody(BaseModel):
     """An RFC 9457 problem document."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "type": "urn:regulars:problem:invalid_request",
-                    "title": "The request cannot be understood",
-                    "status": 422,
-                    "detail": "n: should be less than or equal to 100",
-                    "errors": [{"field": "n", "problem": "should be less than or equal to 100"}],
-                }
-            ]
-        }
-    )
-    type: str
-    title: str
-    status: int
-    detail: str
-    errors: list[FieldProblem]
+    model_config = ConfigDict(json_schema_extra={"examples": [PROBLEM_EXAMPLE]})
+    type: str = Field(description="Kind of the problem, as a URN.")
+    title: str = Field(description="Kind of the problem, in words.")
+    status: int = Field(description="Status code of the answer.")
+    detail: str = Field(description="What was wrong with this request, and what to do.")
+    errors: list[FieldProblem] = Field(description="What is wrong with each field.")
 
 
 def add_handlers(app: FastAPI) -> None:
@@ -287,14 +291,18 @@ def printable_id(refused: Any, name: str) -> str | None:
 
 
 def problem_schema(description: str) -> dict[str, Any]:
-    """Return the OpenAPI description of a problem document."""
+    """Return how OpenAPI describes an answer that is a problem."""
     schema = {"$ref": "#/components/schemas/ProblemBody"}
     return {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
 
 
-PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
-    401: problem_schema("The key is missing or wrong"),
-    422: problem_schema("A parameter or the body cannot be understood; `errors` names each field"),
-    503: problem_schema("No model has been published yet; Retry-After says when to ask again"),
+ResponseSchemas = dict[int, dict[str, Any]]  # by status code
+PROBLEMS: Final[ResponseSchemas] = {
+    401: problem_schema("The key is missing or wrong."),
+    422: problem_schema("A parameter or the body is invalid; `errors` names each field."),
+    503: problem_schema(
+        "No model has been published yet, or the store does not answer. `Retry-After` says when "
+        "to try again."
+    ),
 }
-TOO_LARGE: Final[dict[int | str, dict[str, Any]]] = {413: problem_schema("The body is too large")}
+TOO_LARGE: Final[ResponseSchemas] = {413: problem_schema("The body is too large.")}

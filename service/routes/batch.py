@@ -1,4 +1,4 @@
-"""`POST /v1/recommendations/batch`: slates for up to 1,000 recipients, as one document or a line each."""
+"""Slates for up to 1,000 recipients in one call, as one document or one line each."""
 
 from __future__ import annotations
 
@@ -7,135 +7,156 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from functools import partial
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, NamedTuple, TypeVar
 
 import orjson
-from fastapi import Body, FastAPI, Request
+from fastapi import Body, Request
 from fastapi.responses import StreamingResponse
-from pydantic import Field
+from pydantic import ValidationError
 
-from service.answering.responder import Responder
 from service.errors import (
     PROBLEMS,
     TOO_LARGE,
     InternalError,
     Invalid,
     Problem,
-    ProblemBody,
+    ResponseSchemas,
+    field_problems,
     printable_id,
 )
-from service.routes.batch_recipients import BatchOptions, judged
+from service.routes.registration import Operation, Tag
+from service.routes.responses import JSON, NO_STORE
 from service.routes.slates import customer_query
+from service.routes.state import get_batch_slots, get_responder
 from service.runtime.logs import format_location
-from service.schemas.answers import Schema, SlateAnswer
+from service.schemas.answers import SlateAnswer
+from service.schemas.batch import BatchAnswer, BatchOptions, Recipient, RecipientProblem
 from service.schemas.parameters import CustomerOptions
-from service.settings import Settings
 
 T = TypeVar("T")
 NDJSON: Final = "application/x-ndjson"
-AHEAD: Final = 16  # answers of a call that are made, or wait until those before them are sent: no more are held
+MAX_PENDING_ANSWERS: Final = 16  # of a call: computed, or waiting until those before them are sent
 log: Final = logging.getLogger("regulars.batch")
 
 
-class RecipientProblem(Schema):
-    """In the place of a slate: what was wrong with this recipient alone."""
+class RecipientAnswer(NamedTuple):
+    """The body of one answer, and whether it is a slate or a problem."""
 
-    index: int = Field(description="place in the call, from 0")
-    customer_id: str | None
-    problem: ProblemBody
-
-
-class BatchAnswer(Schema):
-    """One answer a recipient, in their order: the bytes of the customer's own address, or a problem."""
-
-    answers: list[SlateAnswer | RecipientProblem]
-    count: int = Field(description="slates")
-    failed: int = Field(description="problems")
-
-
-def add_batch_routes(app: FastAPI, settings: Settings) -> None:
-    # For all batches of a process together: a single slate waits for one of theirs at most, or has a thread of its own.
-    app.state.batch_places = asyncio.Semaphore(max(1, settings.thread_count() - 1))
-    kinds = [
-        {"$ref": f"#/components/schemas/{model.__name__}"}
-        for model in (SlateAnswer, RecipientProblem)
-    ]
-    app.add_api_route(
-        "/v1/recommendations/batch",
-        batch_recommendations,
-        methods=["POST"],
-        response_model=BatchAnswer,
-        responses=PROBLEMS | TOO_LARGE | {200: {"content": {NDJSON: {"schema": {"anyOf": kinds}}}}},
-        tags=["products"],
-    )
+    body: bytes
+    is_slate: bool
 
 
 async def batch_recommendations(
     request: Request, options: Annotated[BatchOptions, Body()]
 ) -> StreamingResponse:
-    """1 to 1,000 recipients, each on its own. With `Accept: application/x-ndjson` a line each, as they are ready."""
-    responder: Responder = request.app.state.responder
-    responder.model()  # raises NoModel: once lines are sent it is too late for a 503
-    asked = enumerate(zip(options.recipients, judged(options), strict=True))
-    answers = in_order((partial(_answer, request, place, *one) for place, one in asked), AHEAD)
-    in_lines = NDJSON in request.headers.get("accept", "")
+    """Return a slate for each of 1 to 1,000 recipients, in their order.
+
+    Each recipient is answered on its own: one that is invalid gets a problem in place of a slate.
+    With `Accept: application/x-ndjson` each answer is a line, sent as soon as it is ready.
+    """
+    get_responder(request).model()  # raises NoModel: after the first line a 503 comes too late
+    common = options.common()
+    calls = (
+        partial(_answer, request, common, index, recipient)
+        for index, recipient in enumerate(options.recipients)
+    )
+    answers = run_in_order(calls, MAX_PENDING_ANSWERS)
+    as_lines = NDJSON in request.headers.get("accept", "")
     return StreamingResponse(
-        _lines(answers) if in_lines else _document(answers),
-        headers={"Cache-Control": "no-store"},
-        media_type=NDJSON if in_lines else "application/json",
+        _write_lines(answers) if as_lines else _write_document(answers),
+        headers=NO_STORE,
+        media_type=NDJSON if as_lines else JSON,
     )
 
 
-async def in_order(calls: Iterable[Callable[[], Awaitable[T]]], most: int) -> AsyncIterator[T]:
-    """What the calls give, in their order. At most so many run or wait to be taken; none goes on when nobody takes."""
-    running: deque[asyncio.Future[T]] = deque()
+async def run_in_order(
+    calls: Iterable[Callable[[], Awaitable[T]]], max_pending: int
+) -> AsyncIterator[T]:
+    """Yield the results of the calls in their order.
+
+    At most `max_pending` calls run or wait to be taken. All end when nobody takes results any more.
+    """
+    pending: deque[asyncio.Future[T]] = deque()
     try:
         for call in calls:
-            running.append(asyncio.ensure_future(call()))
-            if len(running) == most:
-                yield await running.popleft()
-        while running:
-            yield await running.popleft()
+            pending.append(asyncio.ensure_future(call()))
+            if len(pending) == max_pending:
+                yield await pending.popleft()
+        while pending:
+            yield await pending.popleft()
     finally:
-        for task in running:
+        for task in pending:
             task.cancel()
 
 
 async def _answer(
-    request: Request, place: int, given: Any, one: tuple[str, CustomerOptions] | Invalid
-) -> tuple[bytes, bool]:
-    """The answer to one recipient, and whether it is a slate."""
-    responder: Responder = request.app.state.responder
+    request: Request, common: CustomerOptions, index: int, body: Any
+) -> RecipientAnswer:
+    responder = get_responder(request)
     try:
-        if isinstance(one, Invalid):
-            raise one
-        async with request.app.state.batch_places:
-            served = await responder.respond(
-                customer_query(request, *one), limited=request.state.limited
-            )
-        return served.body, True
+        recipient = _parse_recipient(body)
+        async with get_batch_slots(request):
+            query = customer_query(request, recipient.customer_id, recipient.options(common))
+            served = await responder.respond(query, limited=request.state.limited)
+        return RecipientAnswer(served.body, is_slate=True)
     except Problem as error:
         problem = error
-    except Exception as error:  # whatever broke, it is this recipient's alone; the log gets no id
+    except Exception as error:  # it is this recipient's alone, and the log gets no id
         responder.metrics.errors.inc()
         log.error("unexpected %s at %s", type(error).__name__, format_location(error))
         problem = InternalError()
-    told = orjson.Fragment(problem.response().body)
-    return orjson.dumps(
-        {"index": place, "customer_id": printable_id(given, "customer_id"), "problem": told}
-    ), False
+    answer = {
+        "index": index,
+        "customer_id": printable_id(body, "customer_id"),
+        "problem": orjson.Fragment(problem.response().body),
+    }
+    return RecipientAnswer(orjson.dumps(answer), is_slate=False)
 
 
-async def _lines(answers: AsyncIterator[tuple[bytes, bool]]) -> AsyncIterator[bytes]:
-    async for body, _ in answers:
-        yield body + b"\n"
+def _parse_recipient(body: Any) -> Recipient:
+    """Raises Invalid."""
+    try:
+        return Recipient.model_validate(body)
+    except ValidationError as error:
+        if isinstance(body, dict):
+            problems = field_problems(error.errors(include_url=False, include_input=False))
+        else:
+            problems = [{"field": "recipient", "problem": "should be a JSON object"}]
+    sentences = [f"{problem['field']}: {problem['problem']}" for problem in problems[:5]]
+    raise Invalid("; ".join(sentences), errors=problems[:100])
 
 
-async def _document(answers: AsyncIterator[tuple[bytes, bool]]) -> AsyncIterator[bytes]:
-    """The figures stand last: so no answer has to be held until they are known."""
-    count, failed, before = 0, 0, b'{"answers":['
-    async for body, is_slate in answers:
-        count, failed = count + is_slate, failed + (not is_slate)
-        yield before + body
-        before = b","
-    yield b'],"count":%d,"failed":%d}' % (count, failed)
+async def _write_lines(answers: AsyncIterator[RecipientAnswer]) -> AsyncIterator[bytes]:
+    async for answer in answers:
+        yield answer.body + b"\n"
+
+
+async def _write_document(answers: AsyncIterator[RecipientAnswer]) -> AsyncIterator[bytes]:
+    """Yield the document with its counts last, so that no answer is held back until then."""
+    slates, failed = 0, 0
+    separator = b'{"answers":['
+    async for answer in answers:
+        if answer.is_slate:
+            slates += 1
+        else:
+            failed += 1
+        yield separator + answer.body
+        separator = b","
+    yield b'],"count":%d,"failed":%d}' % (slates, failed)
+
+
+LINE_SCHEMAS: Final = [
+    {"$ref": f"#/components/schemas/{model.__name__}"} for model in (SlateAnswer, RecipientProblem)
+]
+AS_LINES: Final[ResponseSchemas] = {200: {"content": {NDJSON: {"schema": {"anyOf": LINE_SCHEMAS}}}}}
+OPERATIONS: Final = (
+    Operation(
+        "POST",
+        "/v1/recommendations/batch",
+        batch_recommendations,
+        summary="Recommend products for many customers",
+        tag=Tag.PRODUCTS,
+        answer=BatchAnswer,
+        responses=PROBLEMS | TOO_LARGE | AS_LINES,
+    ),
+)

@@ -1,4 +1,4 @@
-"""`GET /r/{token}`: where a link in a mail leads. Whatever else is down, whoever clicked gets to the shop at once."""
+"""Links in mails: they count a click and lead to the shop, whatever else is down."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from models.data.events import HOUR, KINDS
 from service.answering.query import EMAIL
 from service.answering.responder import Responder
+from service.routes.state import get_responder
 from service.signing import recommendation_ids
 from service.signing.click_links import Click
 from service.store.campaigns import customer_of
@@ -23,36 +24,40 @@ from service.store.writer import Change
 
 CLICK: Final = KINDS.index("click")
 HEADERS: Final = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer-when-downgrade"}
-ENDED: Final = (
+LINK_ENDED: Final = (
     "<!doctype html><title>This link has ended</title><p>This link has ended, or it was cut off."
 )
 
 
 def add_click_routes(app: FastAPI) -> None:
-    app.add_api_route("/r/{token:id}", follow, methods=["GET", "HEAD"], include_in_schema=False)
+    app.add_api_route(
+        "/r/{token:id}", follow_link, methods=["GET", "HEAD"], include_in_schema=False
+    )
 
 
-async def follow(request: Request, token: str) -> Response:
-    """To what was signed here and has not ended; with any other token to the shop's own page, or nowhere."""
-    responder: Responder = request.app.state.responder
+async def follow_link(request: Request, token: str) -> Response:
+    """Redirect to the signed target, or to the shop where the token is invalid or has ended."""
+    responder = get_responder(request)
     now = int(time.time())
     click = responder.links.read(token, now)
     if click is None:
         responder.metrics.clicks.labels("refused").inc()
-        fallback = responder.links.shop_url
-        return (
-            RedirectResponse(fallback, 302, HEADERS)
-            if fallback
-            else HTMLResponse(ENDED, 404, HEADERS)
-        )
+        return _redirect_to_shop(responder)
     # The same link counts once an hour.
     if request.method == "GET" and "prefetch" not in request.headers.get("sec-purpose", ""):
         _record(responder, click, f"{now // HOUR} {token}", now)
     return RedirectResponse(responder.links.target(click), 302, HEADERS)
 
 
+def _redirect_to_shop(responder: Responder) -> Response:
+    shop_url = responder.links.shop_url
+    if not shop_url:
+        return HTMLResponse(LINK_ENDED, 404, HEADERS)
+    return RedirectResponse(shop_url, 302, HEADERS)
+
+
 def _record(responder: Responder, click: Click, name: str, now: int) -> None:
-    """Behind the redirect: nobody waits for the store, and a click that it does not take is counted as lost."""
+    """Record the click after the redirect. One that the store does not take is counted as lost."""
     slate = recommendation_ids.read(responder.links.secret, click.recommendation_id)
     event = Event(
         event_id=f"click-{hashlib.blake2b(name.encode(), digest_size=16).hexdigest()}",
@@ -63,10 +68,12 @@ def _record(responder: Responder, click: Click, name: str, now: int) -> None:
         recommendation_id=click.recommendation_id,
     )
 
-    def told(done: Future[Any]) -> None:
-        responder.metrics.clicks.labels("lost" if done.exception() else "recorded").inc()
+    def count(written: Future[Any]) -> None:
+        outcome = "lost" if written.exception() else "recorded"
+        responder.metrics.clicks.labels(outcome).inc()
 
-    responder.store.write(partial(_write, click.ref, event), awaited=False).add_done_callback(told)
+    work = partial(_write, click.ref, event)
+    responder.store.write(work, awaited=False).add_done_callback(count)
 
 
 def _write(ref: bytes, event: Event, change: Change) -> None:

@@ -1,8 +1,12 @@
-"""/docs: Swagger UI from our own address. The usual page loads it from a CDN: broken offline, and a leak."""
+"""The documentation: Swagger UI from our own address, and the OpenAPI description it shows.
+
+FastAPI's own page loads Swagger UI from a CDN: broken offline, and a leak.
+"""
 
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,73 +17,109 @@ from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 
 from service.errors import ProblemBody, problem_schema
+from service.routes.registration import TAG_DESCRIPTIONS
+from service.schemas.base import AnswerModel
 
-ASSETS: Final = "/docs/assets"
-POLICY: Final = (
+ASSETS_PATH: Final = "/docs/assets"
+CONTENT_SECURITY_POLICY: Final = (
     "default-src 'self'; style-src 'self' 'unsafe-inline'; "
     "script-src 'self' 'unsafe-inline'; img-src 'self' data:"
 )
-OPEN: Final = ("/healthz", "/readyz")
+OPEN_PATHS: Final = ("/healthz", "/readyz")
+SECURITY_SCHEMES: Final[dict[str, Any]] = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "A key or a customer token."},
+    "key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "A key."},
+    "basic": {"type": "http", "scheme": "basic", "description": "A key as the password."},
+}
 REFUSALS: Final[dict[str, Any]] = {
-    "401": problem_schema("No key or token was sent, or it is not valid"),
-    "403": problem_schema("The key lacks the scope, or the token is of another customer"),
-    "429": problem_schema("More calls than this key may make; Retry-After says when to go on"),
+    "401": problem_schema("No key or token was sent, or it is not valid."),
+    "403": problem_schema("The key lacks the scope, or the token is another customer's."),
+    "429": problem_schema("More calls than this key may make. `Retry-After` says when to go on."),
 }
 
 
 def add_docs(app: FastAPI) -> None:
-    app.mount(ASSETS, StaticFiles(directory=assets()), name="docs")
-    app.add_api_route("/docs", docs, include_in_schema=False)
+    """Add the page, its files and the description."""
+    app.mount(ASSETS_PATH, StaticFiles(directory=find_assets()), name="docs")
+    app.add_api_route("/docs", show_docs, include_in_schema=False)
     app.add_api_route("/", lambda: RedirectResponse("/docs"), include_in_schema=False)
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    app.openapi = lambda: _describe_once(app)  # type: ignore[method-assign]
 
 
-def assets() -> Path:
-    """Swagger UI's files in the wheel `fastapi-offline`; its code is not used."""
+def find_assets() -> Path:
+    """Return the folder of Swagger UI's files in the wheel `fastapi-offline`.
+
+    Its code is not used.
+    """
     spec = importlib.util.find_spec("fastapi_offline")
     if spec is None or not spec.submodule_search_locations:
         raise RuntimeError("the package fastapi-offline is not installed; run 'make setup'")
     return Path(spec.submodule_search_locations[0]) / "static"
 
 
-async def docs() -> Response:
+async def show_docs() -> Response:
     page = get_swagger_ui_html(
         openapi_url="/openapi.json",
         title="Regulars",
-        swagger_js_url=f"{ASSETS}/swagger-ui-bundle.js",
-        swagger_css_url=f"{ASSETS}/swagger-ui.css",
+        swagger_js_url=f"{ASSETS_PATH}/swagger-ui-bundle.js",
+        swagger_css_url=f"{ASSETS_PATH}/swagger-ui.css",
         swagger_favicon_url="data:,",
         swagger_ui_parameters={"validatorUrl": None},
     )
-    page.headers["Content-Security-Policy"] = POLICY
+    page.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
     return page
 
 
-def _openapi(app: FastAPI) -> dict[str, Any]:
-    """FastAPI's description, with our problem document, the ways to send a key, and how the door refuses."""
+def _describe_once(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
-        schema = get_openapi(
-            title=app.title, version=app.version, description=app.description, routes=app.routes
-        )
-        components = schema.setdefault("components", {})
-        components["schemas"] |= _problem_schemas()
-        components["securitySchemes"] = {
-            "bearer": {"type": "http", "scheme": "bearer"},
-            "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
-            "basic": {"type": "http", "scheme": "basic"},
-        }
-        for path, operations in schema["paths"].items():
-            for operation in operations.values():
-                operation["security"] = (
-                    [] if path in OPEN else [{"bearer": []}, {"key": []}, {"basic": []}]
-                )
-                if path not in OPEN:
-                    operation["responses"] |= REFUSALS
-                for parameter in operation.get("parameters", ()):
-                    if parameter["in"] == "query":
-                        parameter["allowEmptyValue"] = True  # it means: not given
-        app.openapi_schema = schema
+        app.openapi_schema = _describe(app)
     return app.openapi_schema
+
+
+def _describe(app: FastAPI) -> dict[str, Any]:
+    """Return FastAPI's description with tags, our problem document, and how keys are sent."""
+    schema = get_openapi(
+        title=app.title,
+        version=app.version,
+        description=app.description,
+        routes=app.routes,
+        tags=[{"name": tag, "description": text} for tag, text in TAG_DESCRIPTIONS.items()],
+    )
+    components = schema.setdefault("components", {})
+    components["schemas"] |= _problem_schemas()
+    _restore_nulls(components["schemas"])
+    components["securitySchemes"] = SECURITY_SCHEMES
+    for path, operations in schema["paths"].items():
+        for operation in operations.values():
+            _describe_access(operation, is_open=path in OPEN_PATHS)
+            _allow_empty_values(operation)
+    return schema
+
+
+def _describe_access(operation: dict[str, Any], *, is_open: bool) -> None:
+    operation["security"] = [] if is_open else [{scheme: []} for scheme in SECURITY_SCHEMES]
+    if not is_open:
+        operation["responses"] |= REFUSALS
+
+
+def _allow_empty_values(operation: dict[str, Any]) -> None:
+    """Say that an empty parameter of a query counts as not sent."""
+    for parameter in operation.get("parameters", ()):
+        if parameter["in"] == "query":
+            parameter["allowEmptyValue"] = True
+
+
+def _restore_nulls(schemas: dict[str, Any]) -> None:
+    """Put back the nulls in examples of answers, which FastAPI drops with every other null."""
+    for model in _answer_models(AnswerModel):
+        if model.__name__ in schemas:
+            schemas[model.__name__]["examples"] = model.model_json_schema()["examples"]
+
+
+def _answer_models(base: type[AnswerModel]) -> Iterator[type[AnswerModel]]:
+    for model in base.__subclasses__():
+        yield model
+        yield from _answer_models(model)
 
 
 def _problem_schemas() -> dict[str, Any]:

@@ -1,13 +1,12 @@
-"""`GET /v1/feeds/{name}.json`: one document for everybody, for systems that fetch a web feed now and then."""
+"""Feeds: one document for everyone, for systems that fetch a web feed now and then."""
 
 from __future__ import annotations
 
 import asyncio
-from functools import partial
-from typing import Annotated, Any, Final
+from typing import Annotated, Final, NamedTuple
 
-from fastapi import FastAPI, Path, Query, Request, Response
-from pydantic import Field, WithJsonSchema
+from fastapi import Path, Query, Request, Response
+from pydantic import WithJsonSchema
 
 from models.updates.customer import NO_UPDATE
 from service.answering.answer_computer import catalogue_for
@@ -16,43 +15,38 @@ from service.answering.query import AWAY, QueryKind, RecommendationQuery, StoreK
 from service.answering.responder import SHARED_COUNTERS, Responder
 from service.errors import PROBLEMS, NotFound, problem_schema
 from service.model.loaded_model import LoadedModel
-from service.routes.responses import JSON, kept
+from service.routes.registration import Operation, Tag
+from service.routes.responses import JSON, NO_STORE, cacheable_response
+from service.routes.state import get_responder
 from service.schemas.answers import Feed
-from service.schemas.parameters import WHOLE, Locale, Name, ParameterModel
+from service.schemas.parameters import FeedOptions
 
 MAX_AGE: Final = "public, max-age=300"
-UNKNOWN_FEED: Final[dict[int | str, dict[str, Any]]] = {
-    404: problem_schema("There is no feed of that name")
-}
+FeedName = Annotated[
+    str,
+    Path(description="Name of the feed."),
+    WithJsonSchema({"enum": list(FEEDS), "examples": ["popular"]}),
+]
 
 
-class FeedOptions(ParameterModel):
-    n: Annotated[int, Field(ge=1, le=1000, description="how many products"), WHOLE] = 100
-    category: Annotated[Name | None, Field(description="only this category")] = None
-    market: Annotated[Name | None, Field(description="only what is sold there")] = None
-    locale: Annotated[Locale | None, Field(description="how prices are written")] = None
+class ComputedFeed(NamedTuple):
+    """A feed, and the position of the store it was computed at, None where the store is away."""
 
-
-def add_feed_routes(app: FastAPI) -> None:
-    app.add_api_route(
-        "/v1/feeds/{name:id}.json",
-        shop_feed,
-        methods=["GET"],
-        response_model=Feed,
-        responses=PROBLEMS | UNKNOWN_FEED,
-        tags=["mails"],
-    )
+    stamp: int | None
+    body: bytes
 
 
 async def shop_feed(
-    request: Request,
-    name: Annotated[str, Path(description="which"), WithJsonSchema({"enum": list(FEEDS)})],
-    options: Annotated[FeedOptions, Query()],
+    request: Request, name: FeedName, options: Annotated[FeedOptions, Query()]
 ) -> Response:
-    """What is popular, or new in the shop: the same for everyone, 3.3 MB at most. Never a 429, which ends mailings."""
+    """Return the popular or the new products of the shop, equal for everyone.
+
+    A feed is at most 3.3 MB. It is never refused for too many calls, since that would end a
+    mailing.
+    """
     if name not in FEEDS:
         raise NotFound(f"There is no such feed; there are: {', '.join(FEEDS)}.")
-    responder: Responder = request.app.state.responder
+    responder = get_responder(request)
     query = RecommendationQuery(
         QueryKind.POPULAR,
         options.locale or responder.settings.default_locale,
@@ -63,19 +57,17 @@ async def shop_feed(
     key = responder.cache_key(model, query, f" feed {name} {options.n}")
     cached = await responder.find_cached(key, SHARED_COUNTERS)
     if cached is not None:
-        return kept(request, cached, MAX_AGE)
-    make = partial(_make_feed, responder, model, name, options.n, query)
-    stamp, body = await asyncio.to_thread(make)
-    if stamp is None:  # as far as it is known without the store: nobody should keep it
-        return Response(body, headers={"Cache-Control": "no-store"}, media_type=JSON)
-    responder.cache_value(key, stamp, body)
-    return kept(request, body, MAX_AGE)
+        return cacheable_response(request, cached, MAX_AGE)
+    computed = await asyncio.to_thread(_compute, responder, model, query, name, options.n)
+    if computed.stamp is None:  # as far as is known without the store: nobody should keep it
+        return Response(computed.body, headers=NO_STORE, media_type=JSON)
+    responder.cache_value(key, computed.stamp, computed.body)
+    return cacheable_response(request, computed.body, MAX_AGE)
 
 
-def _make_feed(
-    responder: Responder, model: LoadedModel, name: str, n: int, query: RecommendationQuery
-) -> tuple[int | None, bytes]:
-    """Return the position of the store that it was made at, None while it is away; and the feed."""
+def _compute(
+    responder: Responder, model: LoadedModel, query: RecommendationQuery, name: str, n: int
+) -> ComputedFeed:
     stamp, knowledge = None, AWAY
     live = responder.catalogues.as_known(model)
     looked_up = responder.computer.look_up(model, None)
@@ -84,4 +76,18 @@ def _make_feed(
         stamp = records.stamp
         knowledge = StoreKnowledge(NO_UPDATE, records.position.newest)
     live = catalogue_for(query, live)
-    return stamp, feed(name, n, live, query, responder.links, knowledge)
+    return ComputedFeed(stamp, feed(name, n, live, query, responder.links, knowledge))
+
+
+UNKNOWN_FEED: Final = {404: problem_schema("There is no feed of that name.")}
+OPERATIONS: Final = (
+    Operation(
+        "GET",
+        "/v1/feeds/{name:id}.json",
+        shop_feed,
+        summary="Fetch a feed of popular or new products",
+        tag=Tag.MAILS,
+        answer=Feed,
+        responses=PROBLEMS | UNKNOWN_FEED,
+    ),
+)

@@ -1,4 +1,4 @@
-"""`GET …/recommendations.html`: a customer's slate as a block of a mail, for systems that can only paste one in."""
+"""A customer's slate as a block of HTML, for mail systems that can only paste one in."""
 
 from __future__ import annotations
 
@@ -7,59 +7,68 @@ from functools import cache
 from typing import Annotated, Final
 
 import orjson
-from fastapi import FastAPI, Query, Request, Response
+from fastapi import Query, Request, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from service.answering.query import EMAIL
-from service.answering.responder import Responder
-from service.errors import PROBLEMS
-from service.routes.responses import reply
+from service.errors import PROBLEMS, ResponseSchemas
+from service.routes.registration import Operation, Tag
+from service.routes.responses import slate_response
 from service.routes.route_classes import CustomerId, QueryRoute
 from service.routes.slates import customer_query
+from service.routes.state import get_responder
 from service.schemas.parameters import CustomerOptions, Fields
 
 HTML: Final = "text/html"
 
 
-def add_mail_routes(app: FastAPI) -> None:
-    app.router.add_api_route(
-        "/v1/customers/{customer_id:id}/recommendations.html",
-        recommendations_block,
-        methods=["GET"],
-        response_class=Response,
-        responses=PROBLEMS
-        | {200: {"content": {HTML: {}}, "description": "A block, empty where the slate is"}},
-        tags=["mails"],
-        route_class_override=QueryRoute,
-    )
-
-
 async def recommendations_block(
     request: Request, customer_id: CustomerId, options: Annotated[CustomerOptions, Query()]
 ) -> Response:
-    """The slate of a customer as HTML: a table with inline styles, at most 600 px wide, no script."""
-    responder: Responder = request.app.state.responder
-    shown = options.model_copy(
-        update={"fields": Fields.CARD, "placement": options.placement or EMAIL}
-    )
-    served = await responder.respond(
-        customer_query(request, customer_id, shown), limited=request.state.limited
-    )
-    return reply(request, responder, replace(served, body=block(served.body)), HTML)
+    """Return a customer's slate as a table of HTML, to be pasted into a mail.
+
+    It has inline styles, is at most 600 px wide and holds no script. It is empty where the slate
+    is empty.
+    """
+    responder = get_responder(request)
+    placement = options.placement or EMAIL
+    with_cards = options.model_copy(update={"fields": Fields.CARD, "placement": placement})
+    query = customer_query(request, customer_id, with_cards)
+    served = await responder.respond(query, limited=request.state.limited)
+    block = replace(served, body=render_block(served.body))
+    return slate_response(request, responder, block, HTML)
 
 
-def block(body: bytes) -> bytes:
-    """An answer with cards as a mail shows it. Markup in it is text."""
-    return _template().render(recommendations=orjson.loads(body)["recommendations"]).encode()
+def render_block(answer: bytes) -> bytes:
+    """Return an answer with cards as HTML. Markup in its texts is escaped."""
+    recommendations = orjson.loads(answer)["recommendations"]
+    return _template().render(recommendations=recommendations).encode()
 
 
 @cache
 def _template() -> Template:
-    loader = PackageLoader("service.routes")
-    return Environment(
-        loader=loader,
+    environment = Environment(
+        loader=PackageLoader("service.routes"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-    ).get_template("slate.html")
+    )
+    return environment.get_template("slate.html")
+
+
+BLOCK: Final[ResponseSchemas] = {
+    200: {"content": {HTML: {}}, "description": "A block, empty where the slate is."}
+}
+OPERATIONS: Final = (
+    Operation(
+        "GET",
+        "/v1/customers/{customer_id:id}/recommendations.html",
+        recommendations_block,
+        summary="Recommend products for a customer as a block of a mail",
+        tag=Tag.MAILS,
+        responses=PROBLEMS | BLOCK,
+        route_class=QueryRoute,
+        response_class=Response,
+    ),
+)

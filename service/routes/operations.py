@@ -1,97 +1,82 @@
-"""For those who run the service: is it alive, is it ready, what does it serve, how is it doing."""
+"""Calls for those who run the service: health, readiness, metrics, and which model is served."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from enum import Enum
-from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-import orjson
-from fastapi import FastAPI, Path, Request, Response
-from fastapi.routing import APIRoute
+from fastapi import Path, Request, Response
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
-from starlette.routing import Match
-from starlette.types import Scope
 
 from models.artifact.files import Manifest
 from models.artifact.registry import Registry
 from models.data.timestamps import format_timestamp
 from models.errors import ArtifactError
-from service.answering.responder import Responder
 from service.errors import PROBLEMS, DamagedVersion, NotFound, problem_schema
 from service.model.active_model import Refusal
-from service.schemas.answers import Alive, Models, Ready
+from service.routes.registration import Operation, Tag
+from service.routes.responses import NO_STORE, uncached_json
+from service.routes.route_classes import OpenRoute
+from service.routes.state import get_responder
+from service.schemas.operations import Alive, Models, Ready
+
+Version = Annotated[
+    str,
+    Path(
+        description="Name of the version, as `GET /v1/models` lists it.",
+        examples=["20261121T200000Z-1f0c9a52d7be"],
+    ),
+]
 
 
-class OpenRoute(APIRoute):
-    """Open to everyone: a method that it does not take is refused as such, and asks nobody for a key."""
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        match, found = super().matches(scope)
-        return (Match.NONE if match is Match.NONE else Match.FULL), found
+async def get_health() -> Response:
+    """Return a 200 while the process runs."""
+    return uncached_json({"alive": True})
 
 
-def add_operations(app: FastAPI) -> None:
-    tags: list[str | Enum] = ["operations"]
-    problems = dict(PROBLEMS)
-    problems |= {
-        404: problem_schema("There is no such version"),
-        409: problem_schema("The version is damaged"),
-    }
-    key: dict[int | str, dict[str, Any]] = {401: PROBLEMS[401]}
-    app.add_api_route("/v1/models", models, response_model=Models, responses=key, tags=tags)
-    app.add_api_route(
-        "/v1/models/{version}/activate",
-        activate,
-        methods=["POST"],
-        response_model=Models,
-        responses=problems,
-        tags=tags,
-    )
-    add_open = partial(app.router.add_api_route, tags=tags, route_class_override=OpenRoute)
-    add_open("/healthz", healthz, response_model=Alive)
-    add_open("/readyz", readyz, response_model=Ready, responses={503: {"model": Ready}})
-    app.add_api_route("/metrics", metrics, response_class=Response, responses=key, tags=tags)
+async def get_readiness(request: Request) -> Response:
+    """Return a 200 once a model is served, a 503 before.
 
-
-async def healthz() -> Response:
-    """200 while the process runs."""
-    return _json({"alive": True})
-
-
-async def readyz(request: Request) -> Response:
-    """200 once a model is served, 503 before; names a newer model that was refused, and how store and cache are."""
-    responder: Responder = request.app.state.responder
+    The answer names a newer version that was refused, and the state of the store and the cache.
+    """
+    responder = get_responder(request)
     model = responder.active.current
     body = {
         "ready": model is not None,
         "model_version": model.version if model else None,
         "data_as_of": model.data_as_of if model else None,
-        "refused": _refused(responder.active.refusal),
+        "refused": _format_refusal(responder.active.refusal),
         "store": f"{responder.store.backend}, breaker {responder.computer.breaker.state}",
         "cache": responder.cache.state(),
     }
-    return _json(body, 200 if model else 503)
+    return uncached_json(body, 200 if model else 503)
 
 
-async def metrics(request: Request) -> Response:
-    """Everything Prometheus wants to know, of all workers together."""
-    text = await asyncio.to_thread(request.app.state.responder.metrics.render)
-    return Response(text, media_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})
+async def get_metrics(request: Request) -> Response:
+    """Return the metrics of all workers together, in the text format of Prometheus."""
+    text = await asyncio.to_thread(get_responder(request).metrics.render)
+    return Response(text, media_type=CONTENT_TYPE_LATEST, headers=NO_STORE)
 
 
-async def models(request: Request) -> Response:
-    """Every version in the registry, newest first, which one is active and which one is served."""
-    return await _models(request)
+async def get_models(request: Request) -> Response:
+    """Return every version in the registry, newest first, with its counts and quality figures.
+
+    The answer says which version is active and which one the answering worker serves.
+    """
+    responder = get_responder(request)
+    registry, current = responder.active.registry, responder.active.current
+    active, manifests = await asyncio.to_thread(_list_versions, registry)
+    loaded = current.version if current else None
+    facts = [_format_version(manifest, active, loaded) for manifest in manifests]
+    return uncached_json({"active": active, "loaded": loaded, "models": facts})
 
 
-async def activate(
-    request: Request, version: Annotated[str, Path(description="as /v1/models names it")]
-) -> Response:
-    """Serve a version, this host's worker at once and the others when they look; every byte of it is checked first."""
-    responder: Responder = request.app.state.responder
+async def activate_model(request: Request, version: Version) -> Response:
+    """Serve another version, after every byte of it was checked.
+
+    The answering worker serves it at once, the others when they next look.
+    """
+    responder = get_responder(request)
     registry = responder.active.registry
     if version not in await asyncio.to_thread(registry.names):
         raise NotFound("There is no version of that name in the registry.")
@@ -100,27 +85,22 @@ async def activate(
     except ArtifactError as error:
         raise DamagedVersion(str(error).replace(f"{registry.root}/", "")) from None
     await asyncio.to_thread(responder.active.refresh)
-    return await _models(request)
+    return await get_models(request)
 
 
-async def _models(request: Request) -> Response:
-    responder: Responder = request.app.state.responder
-    registry, current = responder.active.registry, responder.active.current
-    active, manifests = await asyncio.to_thread(lambda: (_active(registry), registry.versions()))
-    loaded = current.version if current else None
-    facts = [_facts(manifest, active, loaded) for manifest in manifests]
-    return _json({"active": active, "loaded": loaded, "models": facts})
+def _list_versions(registry: Registry) -> tuple[str | None, list[Manifest]]:
+    """Return the active version and all versions.
 
-
-def _active(registry: Registry) -> str | None:
-    """None too where the pointer is damaged: /readyz names that."""
+    The active one is None too where its pointer is damaged: /readyz names that.
+    """
     try:
-        return registry.active()
+        active = registry.active()
     except ArtifactError:
-        return None
+        active = None
+    return active, registry.versions()
 
 
-def _facts(manifest: Manifest, active: str | None, loaded: str | None) -> dict[str, object]:
+def _format_version(manifest: Manifest, active: str | None, loaded: str | None) -> dict[str, Any]:
     version = manifest.version
     return {
         "version": version,
@@ -134,9 +114,64 @@ def _facts(manifest: Manifest, active: str | None, loaded: str | None) -> dict[s
     }
 
 
-def _refused(refusal: Refusal | None) -> dict[str, str] | None:
+def _format_refusal(refusal: Refusal | None) -> dict[str, str] | None:
     return {"version": refusal.version, "reason": refusal.reason} if refusal else None
 
 
-def _json(body: Mapping[str, object], status: int = 200) -> Response:
-    return Response(orjson.dumps(body), status, {"Cache-Control": "no-store"}, "application/json")
+ONLY_UNAUTHORIZED: Final = {401: PROBLEMS[401]}
+UNKNOWN_VERSION: Final = {404: problem_schema("There is no such version.")}
+DAMAGED: Final = {409: problem_schema("The version is damaged.")}
+OPERATIONS: Final = (
+    Operation(
+        "GET",
+        "/v1/models",
+        get_models,
+        summary="List model versions",
+        tag=Tag.OPERATIONS,
+        answer=Models,
+        responses=ONLY_UNAUTHORIZED,
+        name="models",
+    ),
+    Operation(
+        "POST",
+        "/v1/models/{version}/activate",
+        activate_model,
+        summary="Serve another model version",
+        tag=Tag.OPERATIONS,
+        answer=Models,
+        responses=PROBLEMS | UNKNOWN_VERSION | DAMAGED,
+        name="activate",
+    ),
+    Operation(
+        "GET",
+        "/healthz",
+        get_health,
+        summary="Check that the process runs",
+        tag=Tag.OPERATIONS,
+        answer=Alive,
+        responses={},
+        name="healthz",
+        route_class=OpenRoute,
+    ),
+    Operation(
+        "GET",
+        "/readyz",
+        get_readiness,
+        summary="Check that the service can answer",
+        tag=Tag.OPERATIONS,
+        answer=Ready,
+        responses={503: {"model": Ready}},
+        name="readyz",
+        route_class=OpenRoute,
+    ),
+    Operation(
+        "GET",
+        "/metrics",
+        get_metrics,
+        summary="Read metrics for Prometheus",
+        tag=Tag.OPERATIONS,
+        responses=ONLY_UNAUTHORIZED,
+        name="metrics",
+        response_class=Response,
+    ),
+)

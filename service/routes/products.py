@@ -1,108 +1,109 @@
-"""The catalogue as the shop changes it."""
+"""The catalogue as the shop reports it."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any, Final
 
-import orjson
-from fastapi import Body, FastAPI, Request, Response
+from fastapi import Body, Request, Response
+from sqlalchemy import Connection
 
-from service.answering.responder import Responder
 from service.errors import PROBLEMS, TOO_LARGE, NotFound, problem_schema
+from service.routes.registration import Operation, Tag
+from service.routes.responses import uncached_json
 from service.routes.route_classes import BareRoute, ProductId
-from service.routes.store_calls import durable, looked_up
-from service.schemas.answers import Schema
-from service.schemas.products import ProductFields, ProductsBody
+from service.routes.state import get_responder
+from service.routes.store_calls import read_store, write_store
+from service.schemas.products import ProductDocument, ProductFields, ProductsAnswer, ProductsBody
 from service.store import products
-
-NOT_FOUND: Final[dict[int | str, dict[str, Any]]] = {
-    404: problem_schema("There is none of that id")
-}
-
-
-class ProductsAnswer(Schema):
-    written: int
-
-
-class ProductDocument(Schema):
-    product_id: str
-    document: dict[str, Any]
-
-
-def add_product_routes(app: FastAPI) -> None:
-    write = PROBLEMS | TOO_LARGE
-    add = partial(app.router.add_api_route, tags=["catalogue"], route_class_override=BareRoute)
-    add(
-        "/v1/products",
-        put_products,
-        methods=["PUT"],
-        response_model=ProductsAnswer,
-        responses=write,
-    )
-    path = "/v1/products/{product_id:id}"
-    add(
-        path,
-        patch_product,
-        methods=["PATCH"],
-        response_model=ProductDocument,
-        responses=write | NOT_FOUND,
-    )
-    add(
-        path,
-        get_product,
-        methods=["GET"],
-        response_model=ProductDocument,
-        responses=PROBLEMS | NOT_FOUND,
-    )
+from service.store.products import Document
+from service.store.writer import Change
 
 
 async def put_products(request: Request, options: Annotated[ProductsBody, Body()]) -> Response:
-    """1 to 1,000 whole products, new or in the place of what was known. They show in the next answer."""
+    """Store 1 to 1,000 whole products; each is new or replaces what was known.
+
+    They show in the very next answer.
+    """
     documents = {product.product_id: product.document() for product in options.products}
-    await durable(request, partial(_put_products, documents))
-    return _json({"written": len(documents)})
+    await write_store(request, partial(_put, documents))
+    return uncached_json({"written": len(documents)})
 
 
 async def patch_product(
     request: Request, product_id: ProductId, options: Annotated[ProductFields, Body()]
 ) -> Response:
-    """Some fields of one product: sold out, back, dearer, hidden. They show in the next answer."""
+    """Change some fields of a product, such as price, stock or whether it is hidden.
+
+    The change shows in the very next answer.
+    """
     fields = options.model_dump(mode="json", exclude_unset=True)
-    responder: Responder = request.app.state.responder
-    model = responder.active.current
+    model = get_responder(request).active.current
     learned = model is not None and model.recommender.catalogue.ids.find(product_id) >= 0
-    document = await durable(request, partial(_patch_product, product_id, fields, learned))
-    return _json({"product_id": product_id, "document": document})
+    document = await write_store(request, partial(_patch, product_id, fields, learned))
+    return uncached_json({"product_id": product_id, "document": document})
 
 
 async def get_product(request: Request, product_id: ProductId) -> Response:
-    """What was said of a product here; what only training read is not in it."""
-    found = await looked_up(request, partial(_product, product_id))
-    return _json({"product_id": product_id, "document": found})
+    """Return what the shop reported here about a product.
+
+    Fields that only the products file of the training holds are not in it.
+    """
+    document = await read_store(request, partial(_read, product_id))
+    return uncached_json({"product_id": product_id, "document": document})
 
 
-def _put_products(documents: dict[str, Any], change: Any) -> Any:
-    return products.put(change, documents, whole=True, time=int(time.time()))
+def _put(documents: Mapping[str, Document], change: Change) -> None:
+    products.put(change, documents, whole=True, time=int(time.time()))
 
 
-def _patch_product(product_id: str, fields: dict[str, Any], learned: bool, change: Any) -> Any:
+def _patch(product_id: str, fields: dict[str, Any], learned: bool, change: Change) -> Document:
     if not learned and product_id not in products.of(change.connection, [product_id]):
         raise NotFound("There is no product of that id; PUT /v1/products makes new ones.")
-    return products.put(change, {product_id: fields}, whole=False, time=int(time.time()))[
-        product_id
-    ]
+    documents = products.put(change, {product_id: fields}, whole=False, time=int(time.time()))
+    return documents[product_id]
 
 
-def _product(product_id: str, connection: Any) -> Any:
-    found = products.of(connection, [product_id]).get(product_id)
-    if found is None:
+def _read(product_id: str, connection: Connection) -> Document:
+    document = products.of(connection, [product_id]).get(product_id)
+    if document is None:
         raise NotFound("Nothing was said of this product here.")
-    return found
+    return document
 
 
-def _json(body: Any) -> Response:
-    return Response(
-        orjson.dumps(body), headers={"Cache-Control": "no-store"}, media_type="application/json"
-    )
+PRODUCT: Final = "/v1/products/{product_id:id}"
+NOT_FOUND: Final = {404: problem_schema("There is no product of that id.")}
+OPERATIONS: Final = (
+    Operation(
+        "PUT",
+        "/v1/products",
+        put_products,
+        summary="Create or replace products",
+        tag=Tag.CATALOGUE,
+        answer=ProductsAnswer,
+        responses=PROBLEMS | TOO_LARGE,
+        route_class=BareRoute,
+    ),
+    Operation(
+        "PATCH",
+        PRODUCT,
+        patch_product,
+        summary="Change fields of a product",
+        tag=Tag.CATALOGUE,
+        answer=ProductDocument,
+        responses=PROBLEMS | TOO_LARGE | NOT_FOUND,
+        route_class=BareRoute,
+    ),
+    Operation(
+        "GET",
+        PRODUCT,
+        get_product,
+        summary="Read what was reported about a product",
+        tag=Tag.CATALOGUE,
+        answer=ProductDocument,
+        responses=PROBLEMS | NOT_FOUND,
+        route_class=BareRoute,
+    ),
+)

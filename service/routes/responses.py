@@ -1,40 +1,48 @@
-"""Answers over HTTP: an ETag, how long they may be kept, and 304 for who has them already."""
+"""Answers over HTTP: how long they may be kept, and a 304 for callers that have them already."""
 
 from __future__ import annotations
 
 import hashlib
-from typing import Final
+from typing import Any, Final
 
+import orjson
 from fastapi import Request, Response
 
 from service.answering.responder import Responder, ServedAnswer
 
 JSON: Final = "application/json"
+NO_STORE: Final = {"Cache-Control": "no-store"}
 
 
-def reply(
+def uncached_json(content: Any, status: int = 200) -> Response:
+    """Return an answer that nobody may keep."""
+    return Response(orjson.dumps(content), status, NO_STORE, JSON)
+
+
+def slate_response(
     request: Request, responder: Responder, served: ServedAnswer, media_type: str = JSON
 ) -> Response:
-    """The body with its headers; a slate that came too late must not be kept by anyone."""
+    """Return a slate that its caller may keep for a while, or not at all where it is less than was asked for."""
     if served.degraded:
-        return Response(served.body, headers={"Cache-Control": "no-store"}, media_type=media_type)
-    return kept(
-        request, served.body, f"private, max-age={responder.settings.max_age_seconds}", media_type
-    )
+        return Response(served.body, headers=NO_STORE, media_type=media_type)
+    cache_control = f"private, max-age={responder.settings.max_age_seconds}"
+    return cacheable_response(request, served.body, cache_control, media_type)
 
 
-def kept(request: Request, body: bytes, cache_control: str, media_type: str = JSON) -> Response:
-    """A body that may be kept for a while."""
+def cacheable_response(
+    request: Request, body: bytes, cache_control: str, media_type: str = JSON
+) -> Response:
+    """Return a body with its ETag, or a 304 where the caller names that ETag."""
     etag = f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
     headers = {"ETag": etag, "Cache-Control": cache_control}
-    if request.method == "GET" and has(request.headers.get("if-none-match"), etag):
+    if request.method == "GET" and matches_etag(request.headers.get("if-none-match"), etag):
         return Response(status_code=304, headers=headers)
     return Response(body, headers=headers, media_type=media_type)
 
 
-def has(if_none_match: str | None, etag: str) -> bool:
-    """Whether an If-None-Match header names this ETag (RFC 9110, 13.1.2: compared weakly)."""
+def matches_etag(if_none_match: str | None, etag: str) -> bool:
+    """Return whether an If-None-Match header names this ETag (RFC 9110, 13.1.2: weakly)."""
     if if_none_match is None:
         return False
-    named = [name.strip().removeprefix("W/") for name in if_none_match.split(",")]
-    return etag in named or named == ["*"]
+    etags = [name.strip().removeprefix("W/") for name in if_none_match.split(",")]
+    return etag in etags or etags == ["*"]

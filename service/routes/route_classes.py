@@ -1,4 +1,4 @@
-"""Addresses with options in the query, read once and without a detour."""
+"""Routes whose paths hold ids and whose queries hold options."""
 
 from __future__ import annotations
 
@@ -15,18 +15,40 @@ from starlette.convertors import Convertor
 from starlette.routing import Match
 from starlette.types import Scope
 
-from service.schemas.parameters import Id, ParameterModel
+from service.schemas.base import ParameterModel
+from service.schemas.parameters import Id
 
 ID: Final[TypeAdapter[str]] = TypeAdapter(Id)
-
-
-CustomerId = Annotated[Id, Path(description="any characters; a slash is written %2F or as it is")]
-ProductId = Annotated[Id, Path(description="any characters; a slash is written %2F or as it is")]
-OrderId = Annotated[Id, Path(description="of a purchase that was reported")]
+CustomerId = Annotated[
+    Id,
+    Path(
+        description="Id of the customer. It may hold any character; a slash is written `%2F` or "
+        "as it is.",
+        examples=["2034"],
+    ),
+]
+ProductId = Annotated[
+    Id,
+    Path(
+        description="Id of the product. It may hold any character; a slash is written `%2F` or "
+        "as it is.",
+        examples=["1082185"],
+    ),
+]
+OrderId = Annotated[Id, Path(description="Id of a purchase that was reported.", examples=["1001"])]
+# Addresses that begin like that of a customer, a product or a rule and go on behind its id.
+LONGER_PATH: Final = re.compile(
+    r"/v1/(?:customers/[\s\S]*/"
+    r"(?:consent|export|profile|recommendations(?:\.html)?|replenishment|unused)"
+    r"|products/[\s\S]*/(?:bundles|ratings|similar)|rules/preview)$"
+)
 
 
 class IdConvertor(Convertor[str]):
-    """A path parameter that may hold anything, slashes and line ends too; what follows it in the path ends it."""
+    """A path parameter that may hold anything, slashes and line ends too.
+
+    It ends where the rest of the path begins.
+    """
 
     regex = r"[\s\S]*"
 
@@ -37,52 +59,60 @@ class IdConvertor(Convertor[str]):
         return value
 
 
-# What is asked of a customer, a product or the rules, by the end of the path.
-LONGER: Final = re.compile(
-    r"/v1/(?:customers/[\s\S]*/(?:consent|export|profile|recommendations(?:\.html)?|replenishment|unused)"
-    r"|products/[\s\S]*/(?:bundles|ratings|similar)|rules/preview)$"
-)
-
-
 class BareRoute(APIRoute):
-    """Ends in an id, and takes no path that is a longer address: whom nobody named is not forgotten by mistake."""
+    """A route that ends in an id, and takes no path that is a longer address.
+
+    A customer whose id ends like one is then not erased by mistake.
+    """
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        return (Match.NONE, {}) if LONGER.match(scope["path"]) else super().matches(scope)
+        return (Match.NONE, {}) if LONGER_PATH.match(scope["path"]) else super().matches(scope)
+
+
+class OpenRoute(APIRoute):
+    """A route open to everyone: a wrong method is refused as such, and needs no key."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, child_scope = super().matches(scope)
+        return (Match.NONE if match is Match.NONE else Match.FULL), child_scope
 
 
 class QueryRoute(APIRoute):
-    """Calls an endpoint of `request`, ids of the path and `options`, which FastAPI describes in /docs as any other.
+    """A route that calls an endpoint with `request`, ids of the path and `options`.
 
-    It would look through the types of all options at every request: two thirds of the time of a cached answer.
+    FastAPI documents it like any other. It reads the query itself, since FastAPI looks through
+    the types of all options at every request: two thirds of the time of a cached answer.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         endpoint: Callable[..., Coroutine[Any, Any, Response]] = self.endpoint
-        options: type[ParameterModel] = typing.get_type_hints(endpoint)["options"]
-        fields = options.model_fields.items()
+        model: type[ParameterModel] = typing.get_type_hints(endpoint)["options"]
+        fields = model.model_fields.items()
         repeated = {name for name, field in fields if typing.get_origin(field.annotation) is tuple}
 
         async def handle(request: Request) -> Response:
-            query, errors = request.query_params, list[Any]()
-            path = request.path_params.items()
+            errors: list[Any] = []
             ids = {
-                name: _read(ID.validate_python, value, errors, "path", name) for name, value in path
+                name: _validate(ID.validate_python, value, errors, "path", name)
+                for name, value in request.path_params.items()
             }
-            given = {
+            query = request.query_params
+            values = {
                 name: query.getlist(name) if name in repeated else query[name] for name in query
             }
-            asked = _read(options.model_validate, given, errors, "query")
+            options = _validate(model.model_validate, values, errors, "query")
             if errors:
                 raise RequestValidationError(errors)
-            return await endpoint(request, **ids, options=asked)
+            return await endpoint(request, **ids, options=options)
 
         return handle
 
 
-def _read(validate: Callable[[Any], Any], given: Any, errors: list[Any], *where: str) -> Any:
-    """None where it cannot be understood; `errors` then says why."""
+def _validate(validate: Callable[[Any], Any], value: Any, errors: list[Any], *location: str) -> Any:
+    """Return the validated value, or None after adding what is wrong to `errors`."""
     try:
-        return validate(given)
+        return validate(value)
     except ValidationError as error:
-        errors += ({**one, "loc": (*where, *one["loc"])} for one in error.errors(include_url=False))
+        problems = error.errors(include_url=False)
+        errors += ({**problem, "loc": (*location, *problem["loc"])} for problem in problems)
+        return None

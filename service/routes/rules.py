@@ -10,7 +10,7 @@ from functools import partial
 from typing import Annotated, Any, Final
 
 import orjson
-from fastapi import Body, FastAPI, Path, Request, Response
+from fastapi import Body, Path, Request, Response
 
 from models.preview import Preview, preview
 from models.recommender import Recommender
@@ -22,122 +22,91 @@ from service.answering.query import QueryKind, resolve_query
 from service.answering.responder import Responder
 from service.errors import PROBLEMS, TOO_LARGE, Conflict, Invalid, NotFound, problem_schema
 from service.routes.queries import build_query
+from service.routes.registration import Operation, Tag
+from service.routes.responses import uncached_json
 from service.routes.route_classes import BareRoute
-from service.routes.store_calls import actor_of, durable, looked_up
+from service.routes.state import get_responder
+from service.routes.store_calls import actor_of, read_store, write_store
 from service.schemas.parameters import Id
 from service.schemas.rules import PreviewAnswer, PreviewOptions, RuleBody, RuleDocument, RulesAnswer
 from service.store import rules
+from service.store.rules import Document
+from service.store.writer import Change
 
-RuleId = Annotated[Id, Path(description="made by the caller, unique in the shop")]
-MOST_RULES: Final = 200
+RuleId = Annotated[
+    Id,
+    Path(description="Id of the rule, which you choose. Unique in the shop.", examples=["no-milk"]),
+]
+MAX_RULES: Final = 200
 FIELD: Final = re.compile(r"`(\w+)`")  # the sentence about what is wrong with a rule begins with it
-NOT_FOUND: Final[dict[int | str, dict[str, Any]]] = {
-    404: problem_schema("There is none of that id")
-}
-FULL: Final[dict[int | str, dict[str, Any]]] = {
-    409: problem_schema("There are as many rules as there may be")
-}
-
-
-def add_rule_routes(app: FastAPI) -> None:
-    add = partial(app.router.add_api_route, tags=["rules"], route_class_override=BareRoute)
-    add("/v1/rules", get_rules, methods=["GET"], response_model=RulesAnswer, responses=PROBLEMS)
-    path = "/v1/rules/{rule_id:id}"
-    add(
-        path, get_rule, methods=["GET"], response_model=RuleDocument, responses=PROBLEMS | NOT_FOUND
-    )
-    add(
-        path,
-        put_rule,
-        methods=["PUT"],
-        response_model=RuleDocument,
-        responses=PROBLEMS | TOO_LARGE | FULL,
-    )
-    add(
-        path,
-        delete_rule,
-        methods=["DELETE"],
-        response_model=RuleDocument,
-        responses=PROBLEMS | NOT_FOUND,
-    )
-    app.add_api_route(
-        "/v1/rules/preview",
-        preview_rules,
-        methods=["POST"],
-        response_model=PreviewAnswer,
-        responses=PROBLEMS | TOO_LARGE,
-        tags=["rules"],
-    )
 
 
 async def get_rules(request: Request) -> Response:
-    """Every rule, by id."""
-    found = await looked_up(request, rules.of)
-    return _json({"rules": list(found.values())})
+    """Return every rule of the shop, ordered by id."""
+    documents = await read_store(request, rules.of)
+    return uncached_json({"rules": list(documents.values())})
 
 
 async def get_rule(request: Request, rule_id: RuleId) -> Response:
-    """One rule."""
-    found = (await looked_up(request, rules.of)).get(rule_id)
-    if found is None:
+    """Return one rule of the shop."""
+    documents = await read_store(request, rules.of)
+    if rule_id not in documents:
         raise NotFound("There is no rule of that id.")
-    return _json({"rule": found})
+    return uncached_json({"rule": documents[rule_id]})
 
 
 async def put_rule(
     request: Request, rule_id: RuleId, content: Annotated[RuleBody, Body()]
 ) -> Response:
-    """A rule, new or in the place of the one of this id. It holds in the next answer."""
-    document = _checked(rule_id, content)
-    await durable(
-        request, partial(_put_rule, rule_id, document, int(time.time()), actor_of(request))
-    )
-    return _json({"rule": document})
+    """Create a rule, or replace the one with this id. It holds in the very next answer."""
+    document = _normalize(rule_id, content)
+    await _write(request, rule_id, document)
+    return uncached_json({"rule": document})
 
 
 async def delete_rule(request: Request, rule_id: RuleId) -> Response:
-    """The rule is gone from the next answer."""
-    before = await durable(
-        request, partial(_put_rule, rule_id, None, int(time.time()), actor_of(request))
-    )
+    """Delete a rule and return it. It no longer holds in the very next answer."""
+    before = await _write(request, rule_id, None)
     if before is None:
         raise NotFound("There is no rule of that id.")
-    return _json({"rule": before})
+    return uncached_json({"rule": before})
 
 
-def _checked(rule_id: str, content: Mapping[str, Any]) -> dict[str, Any]:
-    """The document of a rule. Raises Invalid."""
+def _normalize(rule_id: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the document of a valid rule. Raises Invalid."""
     try:
         if content.get("id", rule_id) != rule_id:
             raise RuleError("`id` is another one than in the address")
         document = mapping_of(rule_of({**content, "id": rule_id}))
         orjson.dumps(document)  # a half of a surrogate pair is no text
     except (ValueError, TypeError) as error:
-        named = FIELD.match(str(error))
-        problem = {"field": named[1] if named else "body", "problem": str(error)}
+        match = FIELD.match(str(error))
+        problem = {"field": match[1] if match else "body", "problem": str(error)}
         raise Invalid(str(error), errors=[problem]) from None
     return document
 
 
-def _put_rule(rule_id: str, document: Any, now: int, actor: str, change: Any) -> Any:
-    if document is not None and len(rules.of(change.connection).keys() | {rule_id}) > MOST_RULES:
-        raise Conflict(f"A shop may have {MOST_RULES} rules at most; delete one that has ended.")
+async def _write(request: Request, rule_id: str, document: Document | None) -> Document | None:
+    """Return the rule as it was before. Raises Conflict."""
+    work = partial(_put, rule_id, document, int(time.time()), actor_of(request))
+    return await write_store(request, work)
+
+
+def _put(
+    rule_id: str, document: Document | None, now: int, actor: str, change: Change
+) -> Document | None:
+    if document is not None and len(rules.of(change.connection).keys() | {rule_id}) > MAX_RULES:
+        raise Conflict(f"A shop may have {MAX_RULES} rules at most; delete one that has ended.")
     return rules.put(change, rule_id, document, time=now, actor=actor)
 
 
-def _json(body: Any) -> Response:
-    return Response(
-        orjson.dumps(body), headers={"Cache-Control": "no-store"}, media_type="application/json"
-    )
-
-
 async def preview_rules(request: Request, options: Annotated[PreviewOptions, Body()]) -> Response:
-    """A customer's slate with and without rules, and what each rule removes, brings in and moves."""
-    responder: Responder = request.app.state.responder
-    body = await asyncio.to_thread(partial(_preview, responder, options))
-    return Response(
-        orjson.dumps(body), headers={"Cache-Control": "no-store"}, media_type="application/json"
-    )
+    """Return a customer's slate with and without rules, before the rules are made.
+
+    The answer names the products that each rule removes, adds and moves.
+    """
+    responder = get_responder(request)
+    return uncached_json(await asyncio.to_thread(_preview, responder, options))
 
 
 def _preview(responder: Responder, options: PreviewOptions) -> dict[str, Any]:
@@ -145,48 +114,49 @@ def _preview(responder: Responder, options: PreviewOptions) -> dict[str, Any]:
         responder, options.customer_id, options.as_of, order_id=options.order_id
     )
     recommender = person.recommender
-    rules = person.request.rules if options.rules is None else _tried(options.rules, options.as_of)
+    tried = person.request.rules
+    if options.rules is not None:
+        tried = _parse_tried(options.rules, options.as_of)
     query = build_query(
         QueryKind.CUSTOMER, options, "", customer_id=options.customer_id, repeat=options.repeat
     )
-    asked = resolve_query(
-        query, recommender.catalogue, rules, person.request.as_of or 0, person.order
-    ).request
-    asked = recommender.at_home(person.user, asked)
-    found = preview(
-        recommender, asked, partial(recommender.recommend, options.customer_id, update=person.since)
+    resolved = resolve_query(
+        query, recommender.catalogue, tried, person.request.as_of or 0, person.order
     )
-    return _told(recommender, found)
+    slate_request = recommender.at_home(person.user, resolved.request)
+    recommend = partial(recommender.recommend, options.customer_id, update=person.since)
+    return _format_preview(recommender, preview(recommender, slate_request, recommend))
 
 
-def _tried(given: Sequence[Mapping[str, Any]], as_of: int | None) -> tuple[ShopRule, ...]:
-    """The rules to try, as the shop's own: judged by the clock, or at `as_of`. Raises Invalid."""
+def _parse_tried(contents: Sequence[Mapping[str, Any]], as_of: int | None) -> tuple[ShopRule, ...]:
+    """Return the rules that hold now, or all where a moment is named. Raises Invalid."""
     try:
-        rules = tuple(map(rule_of, given))
+        tried = tuple(map(rule_of, contents))
     except ValueError as error:
         raise Invalid(str(error), errors=[{"field": "rules", "problem": str(error)}]) from None
-    return rules_in_force(rules, int(time.time())) if as_of is None else rules
+    return rules_in_force(tried, int(time.time())) if as_of is None else tried
 
 
-def _told(recommender: Recommender, found: Preview) -> dict[str, Any]:
+def _format_preview(recommender: Recommender, previewed: Preview) -> dict[str, Any]:
     ids = recommender.catalogue.ids
+    effects = [
+        {
+            "rule_id": effect.rule_id,
+            "removed": list(map(ids.__getitem__, effect.removed)),
+            "added": list(map(ids.__getitem__, effect.added)),
+            "moved": list(map(ids.__getitem__, effect.moved)),
+            "kept_out": effect.kept_out,
+        }
+        for effect in previewed.effects
+    ]
     return {
-        "without": _slate(recommender, found.without),
-        "with_rules": _slate(recommender, found.with_rules),
-        "effects": [
-            {
-                "rule_id": effect.rule_id,
-                "removed": [ids[item] for item in effect.removed],
-                "added": [ids[item] for item in effect.added],
-                "moved": [ids[item] for item in effect.moved],
-                "kept_out": effect.kept_out,
-            }
-            for effect in found.effects
-        ],
+        "without": _format_slate(recommender, previewed.without),
+        "with_rules": _format_slate(recommender, previewed.with_rules),
+        "effects": effects,
     }
 
 
-def _slate(recommender: Recommender, slate: Slate) -> list[dict[str, Any]]:
+def _format_slate(recommender: Recommender, slate: Slate) -> list[dict[str, Any]]:
     catalogue = recommender.catalogue
     return [
         {
@@ -197,3 +167,58 @@ def _slate(recommender: Recommender, slate: Slate) -> list[dict[str, Any]]:
         }
         for slot in slate.slots
     ]
+
+
+RULE: Final = "/v1/rules/{rule_id:id}"
+NOT_FOUND: Final = {404: problem_schema("There is no rule of that id.")}
+TOO_MANY_RULES: Final = {409: problem_schema("There are as many rules as there may be.")}
+OPERATIONS: Final = (
+    Operation(
+        "GET",
+        "/v1/rules",
+        get_rules,
+        summary="List the shop's rules",
+        tag=Tag.RULES,
+        answer=RulesAnswer,
+        route_class=BareRoute,
+    ),
+    Operation(
+        "GET",
+        RULE,
+        get_rule,
+        summary="Read a rule",
+        tag=Tag.RULES,
+        answer=RuleDocument,
+        responses=PROBLEMS | NOT_FOUND,
+        route_class=BareRoute,
+    ),
+    Operation(
+        "PUT",
+        RULE,
+        put_rule,
+        summary="Create or replace a rule",
+        tag=Tag.RULES,
+        answer=RuleDocument,
+        responses=PROBLEMS | TOO_LARGE | TOO_MANY_RULES,
+        route_class=BareRoute,
+    ),
+    Operation(
+        "DELETE",
+        RULE,
+        delete_rule,
+        summary="Delete a rule",
+        tag=Tag.RULES,
+        answer=RuleDocument,
+        responses=PROBLEMS | NOT_FOUND,
+        route_class=BareRoute,
+    ),
+    Operation(
+        "POST",
+        "/v1/rules/preview",
+        preview_rules,
+        summary="Preview rules on a customer's slate",
+        tag=Tag.RULES,
+        answer=PreviewAnswer,
+        responses=PROBLEMS | TOO_LARGE,
+    ),
+)

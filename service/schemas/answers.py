@@ -1,85 +1,29 @@
-"""The answers, as they are documented. The hot path writes JSON itself; a test holds the two together."""
+"""Answers that hold products, as they are documented.
+
+The hot path writes its JSON without these models; tests hold the two together.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from models.mail.mailings import MailKind
 from models.slate import FallbackReason, ReasonKind, Source, Strategy
+from service.schemas.base import AnswerModel, examples
 
-
-class Schema(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class ReasonBody(Schema):
-    kind: ReasonKind
-    product_ids: list[str] = Field(description="the evidence")
-    text: str = Field(description="a sentence that a customer may read")
-
-
-class Recommendation(Schema):
-    """Id, score, source and reason always; the rest with `fields=card`, null where nothing is known."""
-
-    id: str
-    score: float
-    source: Source
-    reason: ReasonBody
-    title: str | None = None
-    category: str | None = None
-    brand: str | None = None
-    price: float | None = None
-    currency: str | None = None
-    price_text: str | None = None
-    url: str | None = None
-    image_url: str | None = None
-    in_stock: bool | None = None
-    attributes: dict[str, Any] = {}
-    click_url: str | None = Field(
-        None, description="where it leads from a mail; null where the slate is for none"
-    )
-
-
-class Occasion(Schema):
-    kind: MailKind
-    text: str = Field(
-        description="why this customer gets this mail now, in a sentence they may read"
-    )
-    until: datetime = Field(description="the last moment at which the mail makes sense")
-
-
-class AnswerBody(Schema):
-    recommendation_id: str
-    customer_id: str | None
-    placement: str | None
-    strategy: Strategy
-    fallback: bool = Field(description="less than what was asked for; fallback_reason says why")
-    fallback_reason: FallbackReason | None
-    model_version: str
-    data_as_of: datetime = Field(description="the newest event that the model or the store holds")
-    requested: int
-    count: int
-    complete: bool = Field(description="count is what was requested")
-    missing_ids: list[str] = Field(
-        description="products in the request that the catalogue does not know"
-    )
-    occasion: Occasion | None = Field(
-        description="why this mail is due; null where it is not, or is none"
-    )
-
-
+REASON_EXAMPLE: Final[dict[str, Any]] = {
+    "kind": "buy_again",
+    "product_ids": ["1082185"],
+    "text": "You buy this about every 9 days",
+}
 RECOMMENDATION_EXAMPLE: Final[dict[str, Any]] = {
     "id": "1082185",
     "score": 0.81,
     "source": "own_purchases",
-    "reason": {
-        "kind": "buy_again",
-        "product_ids": ["1082185"],
-        "text": "You buy this about every 9 days",
-    },
+    "reason": REASON_EXAMPLE,
     "title": "Bananas",
     "category": "TROPICAL FRUIT",
     "brand": "National",
@@ -107,119 +51,171 @@ ANSWER_EXAMPLE: Final[dict[str, Any]] = {
     "missing_ids": [],
     "occasion": None,
 }
+SLATE_EXAMPLE: Final = {**ANSWER_EXAMPLE, "recommendations": [RECOMMENDATION_EXAMPLE]}
+BUNDLE_EXAMPLE: Final[dict[str, Any]] = {
+    "anchor_id": "995242",
+    "products": [RECOMMENDATION_EXAMPLE],
+    "support": 812,
+    "rule_confidence": 0.21,
+    "lift": 3.4,
+    "total_price": 2.58,
+    "total_price_text": "$2.58",
+    "currency": "USD",
+}
+FEED_EXAMPLE: Final[dict[str, Any]] = {
+    "feed": "popular",
+    "data_as_of": "2017-12-31T23:55:00Z",
+    "requested": 1,
+    "count": 1,
+    "complete": True,
+    "recommendations": [RECOMMENDATION_EXAMPLE],
+}
+
+DataAsOf = Annotated[
+    datetime, Field(description="Time of the newest event in the model or in the store.")
+]
+Requested = Annotated[int, Field(description="Number of products that were asked for.")]
+Count = Annotated[int, Field(description="Number of entries in `recommendations`.")]
+Currency = Annotated[str | None, Field(description="Currency of the price, ISO 4217.")]
+
+
+class ReasonBody(AnswerModel):
+    """Why a product is recommended."""
+
+    model_config = ConfigDict(json_schema_extra=examples(REASON_EXAMPLE))
+    kind: ReasonKind = Field(description="Kind of the reason.")
+    product_ids: list[str] = Field(description="Ids of the products that are the evidence.")
+    text: str = Field(description="The reason in a sentence that a customer may read.")
+
+
+class Recommendation(AnswerModel):
+    """A recommended product.
+
+    `id`, `score`, `source` and `reason` are always there, the other fields with `fields=card`.
+    They are null where nothing is known.
+    """
+
+    model_config = ConfigDict(json_schema_extra=examples(RECOMMENDATION_EXAMPLE))
+    id: str = Field(description="Id of the product.")
+    score: float = Field(description="Score by which the slate is ordered, before diversity.")
+    source: Source = Field(description="Recommender that put the product into the slate.")
+    reason: ReasonBody = Field(description="Why the product is recommended.")
+    title: str | None = Field(None, description="Title of the product.")
+    category: str | None = Field(None, description="Category of the product.")
+    brand: str | None = Field(None, description="Brand of the product.")
+    price: float | None = Field(None, description="Price of the product.")
+    currency: Currency = None
+    price_text: str | None = Field(None, description="The price as it is written in `locale`.")
+    url: str | None = Field(None, description="Address of the product's page.")
+    image_url: str | None = Field(None, description="Address of the product's picture.")
+    in_stock: bool | None = Field(None, description="Whether the product can be bought now.")
+    attributes: dict[str, Any] = Field({}, description="Further facts that the shop reported.")
+    click_url: str | None = Field(
+        None,
+        description="Link for a mail that counts the click and leads to the product. Null where "
+        "the slate is not for a mail.",
+    )
+
+
+class Occasion(AnswerModel):
+    """Why a mail is due for a customer."""
+
+    model_config = ConfigDict(
+        json_schema_extra=examples(
+            {
+                "kind": "replenishment",
+                "text": "You may be running out of Bananas",
+                "until": "2018-01-03T00:00:00Z",
+            }
+        )
+    )
+    kind: MailKind = Field(description="Kind of the mail.")
+    text: str = Field(
+        description="Why this customer gets this mail now, in a sentence they may read."
+    )
+    until: datetime = Field(description="Last moment at which the mail makes sense.")
+
+
+class AnswerBody(AnswerModel):
+    """What every slate says of itself."""
+
+    recommendation_id: str = Field(
+        description="Signed id of this slate. Send it with events that the slate led to. Equal "
+        "slates have equal ids; it holds no customer id."
+    )
+    customer_id: str | None = Field(description="Customer the slate is for, if there is one.")
+    placement: str | None = Field(description="Placement of the request.")
+    strategy: Strategy = Field(description="Kind of the slate.")
+    fallback: bool = Field(
+        description="Whether the slate is less than what was asked for; `fallback_reason` says why."
+    )
+    fallback_reason: FallbackReason | None = Field(
+        description="Why the slate is less than what was asked for, or null."
+    )
+    model_version: str = Field(description="Version of the model that answered.")
+    data_as_of: DataAsOf
+    requested: Requested
+    count: Count
+    complete: bool = Field(description="Whether `count` is what was requested.")
+    missing_ids: list[str] = Field(
+        description="Products in the request that the catalogue does not know."
+    )
+    occasion: Occasion | None = Field(
+        description="Why this mail is due. Null where it is not due, or the slate is for no mail."
+    )
 
 
 class SlateAnswer(AnswerBody):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{**ANSWER_EXAMPLE, "recommendations": [RECOMMENDATION_EXAMPLE]}]
-        }
-    )
-    recommendations: list[Recommendation]
+    """A slate: recommended products, best first."""
+
+    model_config = ConfigDict(json_schema_extra=examples(SLATE_EXAMPLE))
+    recommendations: list[Recommendation] = Field(description="The products, best first.")
 
 
-class Unit(Schema):
-    """Products that go together. The figures are those of the anchor and the first product."""
+class Unit(AnswerModel):
+    """A bundle: products that are bought together.
 
+    The figures are those of the anchor and the first product.
+    """
+
+    model_config = ConfigDict(json_schema_extra=examples(BUNDLE_EXAMPLE))
     anchor_id: str = Field(
-        description="the product asked for, or the one in the basket with the strongest tie"
+        description="Id of the product in the address, or of the one in the basket with the "
+        "strongest tie."
     )
-    products: list[Recommendation] = Field(description="what goes with it")
-    support: int = Field(description="orders that hold both")
-    rule_confidence: float = Field(description="P(product | anchor)")
-    lift: float = Field(description="P(both) / (P(anchor) P(product))")
+    products: list[Recommendation] = Field(description="Products that go with the anchor.")
+    support: int = Field(description="Number of orders that hold both products.")
+    rule_confidence: float = Field(description="P(product | anchor).")
+    lift: float = Field(description="P(both) / (P(anchor) P(product)).")
     total_price: float | None = Field(
-        description="anchor and products; null when a price is unknown"
+        description="Price of the anchor and the products together. Null where one is unknown."
     )
-    total_price_text: str | None
-    currency: str | None
+    total_price_text: str | None = Field(
+        description="The total price as it is written in `locale`."
+    )
+    currency: Currency
 
 
 class BundleAnswer(AnswerBody):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    **ANSWER_EXAMPLE,
-                    "customer_id": None,
-                    "recommendations": [
-                        {
-                            "anchor_id": "995242",
-                            "products": [RECOMMENDATION_EXAMPLE],
-                            "support": 812,
-                            "rule_confidence": 0.21,
-                            "lift": 3.4,
-                            "total_price": 2.58,
-                            "total_price_text": "$2.58",
-                            "currency": "USD",
-                        }
-                    ],
-                }
-            ]
-        }
-    )
-    recommendations: list[Unit]
-
-
-class Feed(Schema):
-    """The same for everyone."""
+    """Bundles, best first."""
 
     model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "feed": "popular",
-                    "data_as_of": ANSWER_EXAMPLE["data_as_of"],
-                    "requested": 1,
-                    "count": 1,
-                    "complete": True,
-                    "recommendations": [RECOMMENDATION_EXAMPLE],
-                }
-            ]
-        }
+        json_schema_extra=examples(
+            {**ANSWER_EXAMPLE, "customer_id": None, "recommendations": [BUNDLE_EXAMPLE]}
+        )
     )
-    feed: str
-    data_as_of: datetime = Field(description="the newest event that the model or the store holds")
-    requested: int
-    count: int
-    complete: bool = Field(description="count is what was requested; a feed ends below 3.3 MB")
-    recommendations: list[Recommendation]
+    recommendations: list[Unit] = Field(description="The bundles, best first.")
 
 
-class ModelFacts(Schema):
-    version: str
-    active: bool = Field(description="named by the registry")
-    loaded: bool = Field(description="served by the worker that answered")
-    created: datetime
-    data_from: datetime
-    data_as_of: datetime
-    counts: dict[str, int]
-    metrics: dict[str, Any]
+class Feed(AnswerModel):
+    """A feed: one list of products for everyone."""
 
-
-class Models(Schema):
-    active: str | None
-    loaded: str | None
-    models: list[ModelFacts] = Field(description="newest first")
-
-
-class Refused(Schema):
-    version: str
-    reason: str
-
-
-class Ready(Schema):
-    ready: bool
-    model_version: str | None
-    data_as_of: datetime | None
-    refused: Refused | None = Field(
-        description="the active version where it is damaged; the one before it stays, or the newest whole one is served"
+    model_config = ConfigDict(json_schema_extra=examples(FEED_EXAMPLE))
+    feed: str = Field(description="Name of the feed.")
+    data_as_of: DataAsOf
+    requested: Requested
+    count: Count
+    complete: bool = Field(
+        description="Whether `count` is what was requested. A feed ends below 3.3 MB."
     )
-    store: str = Field(
-        description="which one, and whether it answers: breaker closed, half_open or open"
-    )
-    cache: str
-
-
-class Alive(Schema):
-    alive: bool
+    recommendations: list[Recommendation] = Field(description="The products, best first.")

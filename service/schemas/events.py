@@ -1,4 +1,7 @@
-"""What a caller may report: each event is judged on its own, so that one bad one costs no other."""
+"""Events as callers report them, and what is answered.
+
+Each event is validated on its own, so that a bad one does not affect the others.
+"""
 
 from __future__ import annotations
 
@@ -20,19 +23,22 @@ from pydantic import (
 )
 
 from models.data.events import DAY, KINDS
-from service.schemas.parameters import NO_NUL, Id
+from service.schemas.base import AnswerModel, ParameterModel, examples
+from service.schemas.parameters import NO_NUL, PLACEMENT, Id
 from service.store.events import Event, EventLine
 
-MOST_EVENTS: Final = 1000  # in a call
-MOST_LINES: Final = 1000  # in an order
-MOST_SHOWN: Final = 100  # in an exposure
-STARS: Final = {"up": 5.0, "down": 1.0}
-FIRST: Final = 0  # 1970
-ORDERS: Final = frozenset({"purchase", "return"})
+MAX_EVENTS: Final = 1000  # in a call
+MAX_LINES: Final = 1000  # in an order
+MAX_SHOWN: Final = 100  # products in an exposure
+STARS_OF_THUMB: Final = {"up": 5.0, "down": 1.0}
+ORDER_KINDS: Final = frozenset({"purchase", "return"})
 
 
-def aware_moment(value: Any, info: ValidationInfo) -> int:
-    """Seconds since 1970 of an ISO 8601 time that names its zone, at most a day ahead of the service's clock."""
+def parse_event_time(value: Any, info: ValidationInfo) -> int:
+    """Return the seconds since 1970 of an ISO 8601 time that names its zone.
+
+    Raises ValueError for a time more than a day after the clock in `info.context`.
+    """
     if not isinstance(value, str):
         raise ValueError("should be an ISO 8601 time, as text")
     try:
@@ -42,18 +48,21 @@ def aware_moment(value: Any, info: ValidationInfo) -> int:
     if parsed.tzinfo is None:
         raise ValueError("should name its zone, like 2026-11-22T09:30:00+01:00 or …Z")
     seconds = int(parsed.timestamp())
-    if seconds < FIRST:
+    if seconds < 0:
         raise ValueError("lies before 1970")
     if info.context is not None and seconds > info.context + DAY:
         raise ValueError("lies more than a day in the future")
     return seconds
 
 
-def stars(value: Any) -> Any:
-    """A thumb as stars. True is no thumb: as a number it would be one star."""
+def convert_thumb(value: Any) -> Any:
+    """Return a thumb as stars, and anything else as it is.
+
+    Raises ValueError for a boolean: read as a number, true would be one star.
+    """
     if isinstance(value, bool):
         raise ValueError('should be 1 to 5 stars, "up" or "down"')
-    return STARS.get(value, value) if isinstance(value, str) else value
+    return STARS_OF_THUMB.get(value, value) if isinstance(value, str) else value
 
 
 SINCE_1970: Final = {
@@ -61,109 +70,188 @@ SINCE_1970: Final = {
     "format": "date-time",
     "pattern": "^(19[7-9][0-9]|[2-9][0-9]{3})-",
 }
-Time = Annotated[int, BeforeValidator(aware_moment), WithJsonSchema(SINCE_1970)]
+Time = Annotated[int, BeforeValidator(parse_event_time), WithJsonSchema(SINCE_1970)]
 Amount = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
-Placement = Annotated[str, Field(pattern="^[a-z0-9_-]{1,50}$")]
+Placement = Annotated[str, Field(pattern=PLACEMENT)]
 Stars = Annotated[
     float,
     Field(ge=1, le=5, allow_inf_nan=False),
     BeforeValidator(
-        stars, json_schema_input_type=Annotated[float, Field(ge=1, le=5)] | Literal["up", "down"]
+        convert_thumb,
+        json_schema_input_type=Annotated[float, Field(ge=1, le=5)] | Literal["up", "down"],
     ),
 ]
 
+LINE_EXAMPLE: Final[dict[str, Any]] = {"product_id": "1082185", "quantity": 2, "unit_price": 1.29}
+PURCHASE_EXAMPLE: Final[dict[str, Any]] = {
+    "event_id": "order-1001",
+    "kind": "purchase",
+    "time": "2026-11-22T09:30:00Z",
+    "customer_id": "2034",
+    "order_id": "1001",
+    "currency": "USD",
+    "lines": [LINE_EXAMPLE],
+}
+VIEW_EXAMPLE: Final[dict[str, Any]] = {
+    "event_id": "v-77",
+    "kind": "view",
+    "time": "2026-11-22T09:31:00Z",
+    "session_id": "s-1",
+    "product_id": "995242",
+}
+REJECTED_EXAMPLE: Final[dict[str, Any]] = {
+    "index": 1,
+    "event_id": "v-77",
+    "errors": [{"field": "time", "problem": "lies before 1970"}],
+}
+RATING_EXAMPLE: Final[dict[str, Any]] = {
+    "time": "2026-11-22T09:40:00Z",
+    "rating": 5,
+    "words": "Always ripe",
+}
+
 
 class LineBody(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    """A line of an order."""
 
-    product_id: Id
-    quantity: Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)] = 1.0
-    unit_price: Amount | None = None
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=examples(LINE_EXAMPLE))
+    product_id: Annotated[
+        Id, Field(description="Product that was bought or returned.", examples=["1082185"])
+    ]
+    quantity: Annotated[
+        float,
+        Field(gt=0, le=1e6, allow_inf_nan=False, description="Number of pieces.", examples=[2]),
+    ] = 1.0
+    unit_price: Annotated[
+        Amount | None, Field(description="Price of one piece.", examples=[1.29])
+    ] = None
 
 
 class EventBody(BaseModel):
-    """One thing that happened. `lines` for a purchase or a return, `product_ids` for an exposure, else `product_id`."""
+    """One thing that happened.
+
+    A purchase or a return has `lines`, an exposure has `product_ids`, every other kind has a
+    `product_id`.
+    """
 
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {
-                    "event_id": "order-1001",
-                    "kind": "purchase",
-                    "time": "2026-11-22T09:30:00Z",
-                    "customer_id": "2034",
-                    "order_id": "1001",
-                    "currency": "USD",
-                    "lines": [{"product_id": "1082185", "quantity": 2, "unit_price": 1.29}],
-                },
-                {
-                    "event_id": "v-77",
-                    "kind": "view",
-                    "time": "2026-11-22T09:31:00Z",
-                    "session_id": "s-1",
-                    "product_id": "995242",
-                },
-            ]
-        },
+        json_schema_extra=examples(PURCHASE_EXAMPLE, VIEW_EXAMPLE),
     )
     event_id: Annotated[
-        Id, Field(description="made by the caller; the same one again changes nothing")
+        Id,
+        Field(
+            description="Id that you choose. Sending the same one again changes nothing.",
+            examples=["order-1001"],
+        ),
     ]
-    kind: Literal[KINDS]  # type: ignore[valid-type]
-    time: Annotated[Time, Field(description="ISO 8601, with its zone")]
-    customer_id: Id | None = None
+    kind: Annotated[
+        Literal[KINDS],  # type: ignore[valid-type]
+        Field(description="What happened.", examples=["purchase"]),
+    ]
+    time: Annotated[
+        Time,
+        Field(
+            description="When it happened, ISO 8601 with its zone.",
+            examples=["2026-11-22T09:30:00Z"],
+        ),
+    ]
+    customer_id: Annotated[
+        Id | None, Field(description="Customer who did it.", examples=["2034"])
+    ] = None
     session_id: Annotated[
-        Id | None, Field(description="the visit; belongs to the customer who logs in")
+        Id | None,
+        Field(
+            description="Visit in which it happened. It belongs to the first customer who logs in.",
+            examples=["s-1"],
+        ),
     ] = None
-    product_id: Id | None = None
+    product_id: Annotated[
+        Id | None, Field(description="Product it happened to.", examples=["995242"])
+    ] = None
     product_ids: Annotated[
-        tuple[Id, ...] | None, Field(max_length=MOST_SHOWN, description="what was shown")
+        tuple[Id, ...] | None,
+        Field(
+            max_length=MAX_SHOWN,
+            description="Products that were shown, in their order.",
+            examples=[["1082185", "995242"]],
+        ),
     ] = None
-    order_id: Id | None = None
-    lines: Annotated[tuple[LineBody, ...] | None, Field(max_length=MOST_LINES)] = None
-    currency: Annotated[str | None, Field(pattern="^[A-Z]{3}$")] = None
-    market: Id | None = None
-    placement: Placement | None = None
+    order_id: Annotated[
+        Id | None, Field(description="Order of a purchase or a return.", examples=["1001"])
+    ] = None
+    lines: Annotated[
+        tuple[LineBody, ...] | None,
+        Field(
+            max_length=MAX_LINES,
+            description="Lines of a purchase or a return.",
+            examples=[[LINE_EXAMPLE]],
+        ),
+    ] = None
+    currency: Annotated[
+        str | None,
+        Field(
+            pattern="^[A-Z]{3}$", description="Currency of the prices, ISO 4217.", examples=["USD"]
+        ),
+    ] = None
+    market: Annotated[
+        Id | None, Field(description="Market in which it happened.", examples=["north"])
+    ] = None
+    placement: Annotated[
+        Placement | None,
+        Field(description="Placement of the slate that led to it.", examples=["home"]),
+    ] = None
     recommendation_id: Annotated[
-        str | None, Field(max_length=1000, pattern=NO_NUL, description="the slate that led to it")
+        str | None,
+        Field(
+            max_length=1000,
+            pattern=NO_NUL,
+            description="Id of the slate that led to it.",
+            examples=["q7Xo2m0vWk1J…"],
+        ),
     ] = None
-    rating: Annotated[Stars | None, Field(description='1 to 5 stars, "up" or "down"')] = None
+    rating: Annotated[
+        Stars | None,
+        Field(description='Rating: 1 to 5 stars, "up" or "down".', examples=[5]),
+    ] = None
     words: Annotated[
         str | None,
         Field(
-            max_length=5000, pattern=NO_NUL, description="what the customer says about the product"
+            max_length=5000,
+            pattern=NO_NUL,
+            description="What the customer wrote about the product.",
+            examples=["Always ripe"],
         ),
     ] = None
 
     @model_validator(mode="after")
-    def _whole(self) -> Self:
-        if self.kind in ORDERS:
-            _need(self.lines, f"a {self.kind} needs `lines`, with a product_id each")
-            _need(self.kind == "return" or self.order_id, "a purchase needs its `order_id`")
+    def _has_what_its_kind_needs(self) -> Self:
+        if self.kind in ORDER_KINDS:
+            _require(self.lines, f"a {self.kind} needs `lines`, with a product_id each")
+            _require(self.kind == "return" or self.order_id, "a purchase needs its `order_id`")
         elif self.kind == "exposure":
-            _need(
+            _require(
                 self.product_ids,
                 "an exposure needs `product_ids`, in the order in which they were shown",
             )
         else:
-            _need(self.product_id, f"a {self.kind} needs its `product_id`")
-        _need(self.kind != "rating" or self.rating is not None, "a rating needs its `rating`")
-        known = self.customer_id or self.session_id
-        _need(
-            known or self.kind == "purchase",
+            _require(self.product_id, f"a {self.kind} needs its `product_id`")
+        _require(self.kind != "rating" or self.rating is not None, "a rating needs its `rating`")
+        someone = self.customer_id or self.session_id
+        _require(
+            someone or self.kind == "purchase",
             f"a {self.kind} needs a `customer_id` or a `session_id`",
         )
         return self
 
     def event(self) -> Event:
-        if self.kind in ORDERS:
-            lines = _one_a_product(self.lines or ())
+        """Return the event as the store takes it."""
+        if self.kind in ORDER_KINDS:
+            lines = _merge_lines(self.lines or ())
         elif self.kind == "exposure":
-            lines = tuple(
-                EventLine(product_id) for product_id in dict.fromkeys(self.product_ids or ())
-            )
+            shown = dict.fromkeys(self.product_ids or ())
+            lines = tuple(map(EventLine, shown))
         else:
             lines = (EventLine(self.product_id or ""),)
         return Event(
@@ -183,52 +271,122 @@ class EventBody(BaseModel):
         )
 
 
-def _need(condition: object, sentence: str) -> None:
+def _require(condition: object, sentence: str) -> None:
     if not condition:
         raise ValueError(sentence)
 
 
-def _one_a_product(lines: Sequence[LineBody]) -> tuple[EventLine, ...]:
-    """Quantities of one product add up; the last price counts."""
-    found: dict[str, EventLine] = {}
+def _merge_lines(lines: Sequence[LineBody]) -> tuple[EventLine, ...]:
+    """Return one line for each product: quantities add up, the last price counts."""
+    merged: dict[str, EventLine] = {}
     for line in lines:
-        before = found.get(line.product_id)
-        quantity = line.quantity + ((before.quantity or 0.0) if before else 0.0)
-        found[line.product_id] = EventLine(line.product_id, quantity, line.unit_price)
-    return tuple(found.values())
+        earlier = merged.get(line.product_id)
+        quantity = line.quantity + ((earlier.quantity or 0.0) if earlier else 0.0)
+        merged[line.product_id] = EventLine(line.product_id, quantity, line.unit_price)
+    return tuple(merged.values())
 
 
 class EventsBody(BaseModel):
-    """1 to 1,000 events; each is judged on its own."""
+    """1 to 1,000 events; each is validated on its own."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra=examples({"events": [PURCHASE_EXAMPLE, VIEW_EXAMPLE]})
+    )
 
-    # Documented as events, or anything: they are judged one by one.
+    # Documented as events, or anything: each is validated on its own, later.
     events: Annotated[
         list[SkipValidation[EventBody | Any]],
         Field(
             min_length=1,
-            max_length=MOST_EVENTS,
-            description="whatever is no event comes back under `rejected`",
+            max_length=MAX_EVENTS,
+            description="The events. One that is invalid is listed under `rejected`.",
+            examples=[[VIEW_EXAMPLE]],
         ),
     ]
 
 
+class RatingsOptions(ParameterModel):
+    """Options of a product's ratings."""
+
+    n: Annotated[
+        int, Field(ge=1, le=1000, description="Number of ratings with words.", examples=[100])
+    ] = 100
+
+
+class EventProblem(AnswerModel):
+    """What is wrong with one field of an event."""
+
+    model_config = ConfigDict(
+        json_schema_extra=examples({"field": "time", "problem": "lies before 1970"})
+    )
+    field: str = Field(description="Name of the field.")
+    problem: str = Field(description="What is wrong with its value.")
+
+
+class Rejected(AnswerModel):
+    """An event that was not taken."""
+
+    model_config = ConfigDict(json_schema_extra=examples(REJECTED_EXAMPLE))
+    index: int = Field(description="Position of the event in the request, from 0.")
+    event_id: str | None = Field(description="Id of the event, if it has one.")
+    errors: list[EventProblem] = Field(description="What is wrong with it.")
+
+
+class EventsAnswer(AnswerModel):
+    """What became of the events. Each is accepted, repeated or rejected."""
+
+    model_config = ConfigDict(
+        json_schema_extra=examples({"accepted": 1, "repeated": [], "rejected": [REJECTED_EXAMPLE]})
+    )
+    accepted: int = Field(description="Number of new events; they are durable now.")
+    repeated: list[int] = Field(
+        description="Positions of events that were stored before. Nothing changed."
+    )
+    rejected: list[Rejected] = Field(description="Events that were not taken.")
+
+
+class RatingTold(AnswerModel):
+    """A rating in a customer's own words."""
+
+    model_config = ConfigDict(json_schema_extra=examples(RATING_EXAMPLE))
+    time: datetime = Field(description="When it was given.")
+    rating: float = Field(description="1 to 5 stars.")
+    words: str | None = Field(description="What the customer wrote.")
+
+
+class RatingsAnswer(AnswerModel):
+    """Ratings of a product: the newest of each customer, or of each visit. Nobody is named."""
+
+    model_config = ConfigDict(
+        json_schema_extra=examples(
+            {"product_id": "1082185", "count": 12, "mean": 4.42, "ratings": [RATING_EXAMPLE]}
+        )
+    )
+    product_id: str = Field(description="Id of the product.")
+    count: int = Field(description="Number of ratings.")
+    mean: float | None = Field(description="Mean number of stars, or null without a rating.")
+    ratings: list[RatingTold] = Field(description="Ratings with words, newest first.")
+
+
 @dataclass(frozen=True)
-class Judged:
+class ValidatedEvents:
+    """Hold the valid events of a call, and the errors of the others."""
+
     events: list[Event]
-    places: list[int]  # of each event in the call
-    rejected: dict[int, list[Mapping[str, Any]]]  # place in the call -> pydantic's errors
+    indices: list[int]  # of each event in the call
+    rejected: dict[int, list[Mapping[str, Any]]]  # index in the call -> pydantic's errors
 
 
-def judge(given: Sequence[Any], now: int) -> Judged:
-    """`now`: seconds since 1970."""
-    events, places = [], []
-    rejected: dict[int, list[Mapping[str, Any]]] = {}
-    for place, one in enumerate(given):
+def validate_events(bodies: Sequence[Any], now: int) -> ValidatedEvents:
+    """Validate each event on its own. `now`: seconds since 1970."""
+    validated = ValidatedEvents([], [], {})
+    for index, body in enumerate(bodies):
         try:
-            events.append(EventBody.model_validate(one, context=now).event())
-            places.append(place)
+            event = EventBody.model_validate(body, context=now).event()
         except ValidationError as error:
-            rejected[place] = list(error.errors(include_url=False, include_input=False))
-    return Judged(events, places, rejected)
+            errors = error.errors(include_url=False, include_input=False)
+            validated.rejected[index] = list(errors)
+        else:
+            validated.events.append(event)
+            validated.indices.append(index)
+    return validated

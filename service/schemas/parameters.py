@@ -1,4 +1,4 @@
-"""What a caller may ask for: query parameters and bodies, checked once at the door."""
+"""Parameters of the calls that answer with products, as a query or as a body."""
 
 from __future__ import annotations
 
@@ -6,35 +6,29 @@ import re
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    GetJsonSchemaHandler,
-    WithJsonSchema,
-    model_validator,
-)
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from models.assembly.cards import is_locale
 from models.data.timestamps import parse_timestamp
 from models.rules.filters import Repeat
+from service.schemas.base import ParameterModel, examples
 
-MOST_EXCLUDED: Final = 1000
-MOST_TOGETHER: Final = (
-    100  # products of a visit or a basket: every one costs time; and in a query: it has to fit
-)
+MAX_EXCLUDED_IDS: Final = 1000
+# Of a visit or a basket, where every product costs time; and of a query, where all have to fit.
+MAX_PRODUCT_IDS: Final = 100
+NO_NUL: Final = r"^[^\x00]*$"  # no database takes it in a text
+PLACEMENT: Final = "^[a-z0-9_-]{1,50}$"
 # Language, script, region, variant.
 LOCALE: Final = re.compile(
     "[A-Za-z]{2,3}([_-][A-Za-z]{4})?([_-]([A-Za-z]{2}|[0-9]{3}))?([_-][A-Za-z0-9]{5,8})?"
 )
+DATE_OR_TIME: Final = {
+    "anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]
+}
 
 
-def moment(value: Any) -> Any:
-    """Seconds since 1970 of an ISO 8601 date or time; without a zone it is UTC."""
+def parse_moment(value: Any) -> int:
+    """Return the seconds since 1970 of an ISO 8601 date or time; without a zone it is UTC."""
     if not isinstance(value, str):
         raise ValueError("should be an ISO 8601 date or time, as text")
     try:
@@ -43,119 +37,133 @@ def moment(value: Any) -> Any:
         raise ValueError("should be an ISO 8601 date or time, like 2017-12-31T23:55:00Z") from None
 
 
-def whole(value: Any) -> Any:
-    """JSON knows one kind of number: 10.0 is 10."""
+def convert_whole_number(value: Any) -> Any:
+    """Return 10 for 10.0: JSON knows one kind of number."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def locale(value: Any) -> Any:
-    """As it is where prices can be written for it, else its language, else none: a mail goes out all the same."""
+def parse_locale(value: Any) -> str | None:
+    """Return the locale where prices can be written for it, else its language, else None.
+
+    An unknown locale is no error, so that a mail goes out all the same.
+    """
     if not isinstance(value, str) or not LOCALE.fullmatch(value):
         raise ValueError("is not a locale; write it like en_US")
-    whole = value.replace("-", "_")
-    return next((name for name in (whole, whole.partition("_")[0]) if is_locale(name)), None)
+    name = value.replace("-", "_")
+    language = name.partition("_")[0]
+    return next((candidate for candidate in (name, language) if is_locale(candidate)), None)
 
 
-def as_a_set(ids: tuple[str, ...]) -> tuple[str, ...]:
-    """Sorted, each once: the same products in another order are the same question. An empty id is none."""
+def sort_ids(ids: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the ids sorted, each once, without empty ones.
+
+    The same products in another order are then the same query.
+    """
     return tuple(sorted(set(ids) - {""}))
 
 
-NO_NUL: Final = r"^[^\x00]*$"  # no database takes it in a text
+WHOLE_NUMBER: Final = BeforeValidator(convert_whole_number)
 Id = Annotated[str, Field(min_length=1, max_length=500, pattern=NO_NUL)]
-Listed = Annotated[str, Field(max_length=500, pattern=NO_NUL)]
-Excluded = Annotated[
-    tuple[Listed, ...], Field(strict=False, max_length=MOST_EXCLUDED), AfterValidator(as_a_set)
+ListedId = Annotated[str, Field(max_length=500, pattern=NO_NUL)]  # an empty one is dropped
+ExcludedIds = Annotated[
+    tuple[ListedId, ...],
+    Field(strict=False, max_length=MAX_EXCLUDED_IDS),
+    AfterValidator(sort_ids),
 ]
-Together = Annotated[
-    tuple[Listed, ...], Field(strict=False, max_length=MOST_TOGETHER), AfterValidator(as_a_set)
+ProductIds = Annotated[
+    tuple[ListedId, ...],
+    Field(strict=False, max_length=MAX_PRODUCT_IDS),
+    AfterValidator(sort_ids),
 ]
 Name = Annotated[str, Field(min_length=1, max_length=500)]
-WHOLE: Final = BeforeValidator(whole)
 Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-DATE: Final = {
-    "anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]
-}
-Moment = Annotated[int, BeforeValidator(moment), WithJsonSchema(DATE)]
+Moment = Annotated[int, BeforeValidator(parse_moment), WithJsonSchema(DATE_OR_TIME)]
 Locale = Annotated[
     str | None,
-    BeforeValidator(locale),
+    BeforeValidator(parse_locale),
     WithJsonSchema({"type": "string", "pattern": f"^{LOCALE.pattern}$", "examples": ["en_US"]}),
+]
+
+# Fields of more than one call.
+Market = Annotated[
+    Name | None, Field(description="Only products sold in this market.", examples=["north"])
+]
+PriceLocale = Annotated[
+    Locale | None,
+    Field(
+        description="Locale in which `price_text` is written. For an unknown one its language "
+        "is used, else the default of the service.",
+        examples=["en_US"],
+    ),
+]
+AsOf = Annotated[
+    Moment | None,
+    Field(
+        description="Moment to answer for, ISO 8601, UTC if it names no zone. By default the "
+        "newest event (`data_as_of`).",
+        examples=["2017-12-31"],
+    ),
+]
+ExcludedFromBody = Annotated[
+    ExcludedIds,
+    Field(description="Products that must not be shown, at most 1,000.", examples=[["1029743"]]),
+]
+Basket = Annotated[
+    ProductIds,
+    Field(description="Products in the basket.", examples=[["1082185", "995242"]]),
 ]
 
 
 class Fields(StrEnum):
+    """How much an answer says of each product."""
+
     IDS = "ids"  # id, score, source and reason
     CARD = "card"  # also what a page or a mail shows
-
-
-class ParameterModel(BaseModel):
-    """What a caller asks for. An empty text or null means: not given, as templates send it for what is not known."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _empty_is_not_given(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
-            return values
-        known = cls.model_fields
-        return {
-            name: value
-            for name, value in values.items()
-            if name not in known or value not in (None, "")
-        }
-
-    @classmethod
-    def __get_pydantic_json_schema__(
-        cls, core: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        """Of a body. In a query the page of the documentation says of every parameter that it may be empty."""
-        reference = handler(core)
-        schema = handler.resolve_ref_schema(reference)
-        needed = schema.get("required", ())
-        for name, described in schema.get("properties", {}).items():
-            if name not in needed:
-                schema["properties"][name] = _or_empty(described)
-        return reference
-
-
-def _or_empty(described: JsonSchemaValue) -> JsonSchemaValue:
-    told = {
-        name: value
-        for name, value in described.items()
-        if name in ("title", "description", "default")
-    }
-    held = {name: value for name, value in described.items() if name not in told}
-    return {**told, "anyOf": [held, {"enum": ["", None]}]}
 
 
 class Options(ParameterModel):
     """Options of every slate."""
 
-    n: Annotated[int, Field(ge=1, le=100, description="how many products"), WHOLE] = 10
+    n: Annotated[
+        int, Field(ge=1, le=100, description="Number of products.", examples=[10]), WHOLE_NUMBER
+    ] = 10
     placement: Annotated[
         str | None,
         Field(
-            pattern="^[a-z0-9_-]{1,50}$",
-            description="the spot it is for: home, product, basket, email",
+            pattern=PLACEMENT,
+            description="Where the slate is shown: home, product, basket, email or a name of "
+            "your own. Rules of the shop can apply to one placement.",
+            examples=["home"],
         ),
     ] = None
     exclude: Annotated[
-        Together, Field(description="products that must not be shown; may be repeated")
+        ProductIds,
+        Field(
+            description="Products that must not be shown. May be repeated.",
+            examples=[["1029743"]],
+        ),
     ] = ()
-    category: Annotated[Name | None, Field(description="only this category")] = None
-    brand: Annotated[Name | None, Field(description="only this brand")] = None
+    category: Annotated[
+        Name | None, Field(description="Only products of this category.", examples=["MILK"])
+    ] = None
+    brand: Annotated[
+        Name | None, Field(description="Only products of this brand.", examples=["National"])
+    ] = None
     min_price: Annotated[
-        Price | None, Field(description="only products at this price or above")
+        Price | None, Field(description="Only products at this price or above.", examples=[1.0])
     ] = None
     max_price: Annotated[
-        Price | None, Field(description="only products at this price or below")
+        Price | None, Field(description="Only products at this price or below.", examples=[20.0])
     ] = None
-    market: Annotated[Name | None, Field(description="only what is sold there")] = None
-    locale: Annotated[Locale | None, Field(description="how prices are written")] = None
+    market: Market = None
+    locale: PriceLocale = None
     strict: Annotated[
-        bool, Field(description="fewer and better: no filling up with popular products")
+        bool,
+        Field(
+            description="Whether to answer with fewer and better products: the slate is not "
+            "filled up with popular ones.",
+            examples=[False],
+        ),
     ] = False
     campaign: Annotated[
         str | None,
@@ -163,79 +171,132 @@ class Options(ParameterModel):
             min_length=1,
             max_length=100,
             pattern=NO_NUL,
-            description="a mailing: its slates stay what they are",
+            description="Name of the mailing. A customer's slate stays the same within it.",
+            examples=["spring"],
         ),
     ] = None
-    as_of: Annotated[
-        Moment | None,
-        Field(
-            description="the moment to answer for, ISO 8601, UTC without a zone; default data_as_of"
-        ),
-    ] = None
+    as_of: AsOf = None
     deadline_ms: Annotated[
         int | None,
-        Field(ge=1, le=10_000, description="after this the popular slate goes out, flagged"),
-        WHOLE,
+        Field(
+            ge=1,
+            le=10_000,
+            description="Milliseconds after which the popular slate is sent instead, flagged.",
+            examples=[200],
+        ),
+        WHOLE_NUMBER,
     ] = None
     fields: Annotated[
         Fields,
         Field(
-            strict=False, description="ids: id, score, source, reason; card: all there is to show"
+            strict=False,
+            description="`ids`: id, score, source and reason of each product. `card`: also "
+            "everything a page shows.",
+            examples=["card"],
         ),
     ] = Fields.CARD
 
 
 class CustomerOptions(Options):
+    """Options of a customer's slate."""
+
     order_id: Annotated[
         Id | None,
         Field(
-            description="an order that was reported: nothing of it is shown, and what goes with it may be"
+            description="An order that was reported. None of its products is shown; products "
+            "that go with it may be.",
+            examples=["1001"],
         ),
     ] = None
     repeat: Annotated[
         Repeat,
         Field(
-            strict=False, description="what was bought before: shown when it is time, always, never"
+            strict=False,
+            description="Products bought before. `auto`: shown when it is time to buy them "
+            "again. `include`: always. `exclude`: never.",
+            examples=["auto"],
         ),
     ] = Repeat.AUTO
 
 
 class SessionOptions(CustomerOptions):
-    """Who is there and what they do. Products the catalogue does not know are named in `missing_ids`."""
+    """A visit, and options of its slate.
+
+    Products that the catalogue does not know are named in `missing_ids`.
+    """
 
     model_config = ConfigDict(
         strict=True,
-        json_schema_extra={
-            "examples": [{"recent": ["1082185", "995242"], "basket": ["1029743"], "n": 5}]
-        },
+        json_schema_extra=examples(
+            {"recent": ["1082185", "995242"], "basket": ["1029743"], "n": 5}
+        ),
     )
-    customer_id: Annotated[Id | None, Field(description="whose purchases count too")] = None
-    session_id: Annotated[Id | None, Field(description="the visit, whose events count too")] = None
-    exclude: Annotated[Excluded, Field(description="products that must not be shown")] = ()
-    recent: Annotated[Together, Field(description="products looked at in this visit")] = ()
-    basket: Annotated[Together, Field(description="products in the basket; never recommended")] = ()
+    customer_id: Annotated[
+        Id | None,
+        Field(description="Customer whose purchases count too.", examples=["2034"]),
+    ] = None
+    session_id: Annotated[
+        Id | None, Field(description="Visit whose events count too.", examples=["s-1"])
+    ] = None
+    exclude: ExcludedFromBody = ()
+    recent: Annotated[
+        ProductIds,
+        Field(description="Products looked at in this visit.", examples=[["1082185", "995242"]]),
+    ] = ()
+    basket: Annotated[
+        ProductIds,
+        Field(
+            description="Products in the basket. They are not recommended.", examples=[["1029743"]]
+        ),
+    ] = ()
 
 
 class PopularOptions(Options):
+    """Options of the popular slate."""
+
     window_days: Annotated[
         int | None,
         Field(
             ge=1,
             le=3650,
-            description="sales of how many days count; by default the model's own window",
+            description="Number of days whose sales count. By default the model's own window.",
+            examples=[28],
         ),
     ] = None
 
 
 class BundleOptions(Options):
+    """Options of the bundles around a product."""
+
     size: Annotated[
-        int, Field(ge=2, le=4, description="most products in a bundle, the one asked for included")
+        int,
+        Field(
+            ge=2,
+            le=4,
+            description="Most products in a bundle, including the one in the address.",
+            examples=[2],
+        ),
     ] = 2
 
 
 class BasketOptions(Options):
+    """A basket, and options of the products that complete it."""
+
     model_config = ConfigDict(
-        strict=True, json_schema_extra={"examples": [{"basket": ["1082185", "995242"], "n": 5}]}
+        strict=True, json_schema_extra=examples({"basket": ["1082185", "995242"], "n": 5})
     )
-    exclude: Annotated[Excluded, Field(description="products that must not be shown")] = ()
-    basket: Annotated[Together, Field(description="what is in the basket")]
+    exclude: ExcludedFromBody = ()
+    basket: Basket
+
+
+class FeedOptions(ParameterModel):
+    """Options of a feed."""
+
+    n: Annotated[
+        int, Field(ge=1, le=1000, description="Number of products.", examples=[100]), WHOLE_NUMBER
+    ] = 100
+    category: Annotated[
+        Name | None, Field(description="Only products of this category.", examples=["MILK"])
+    ] = None
+    market: Market = None
+    locale: PriceLocale = None

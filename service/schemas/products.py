@@ -1,4 +1,4 @@
-"""What a shop may say about a product."""
+"""Products as a shop reports them and as they are shown."""
 
 from __future__ import annotations
 
@@ -6,87 +6,155 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
-from service.schemas.parameters import DATE, Id, moment
+from service.schemas.base import AnswerModel, examples
+from service.schemas.parameters import DATE_OR_TIME, Id, parse_moment
 
-MOST_PRODUCTS: Final = 1000  # in a call
-MOST_ATTRIBUTES: Final = 100
+MAX_PRODUCTS: Final = 1000  # in a call
+MAX_ATTRIBUTES: Final = 100
 # Absolute, or from the root of the shop. Every engine reads it alike, unlike \s.
 ADDRESS: Final = r"^(https?:/)?/[^\x00-\x20\"<>\x7f-\xa0]+$"
+PRODUCT_EXAMPLE: Final[dict[str, Any]] = {
+    "product_id": "p-1",
+    "title": "Oat milk",
+    "category": "MILK",
+    "price": 2.19,
+    "currency": "USD",
+}
 
 
-def _moment(text: str) -> str:
-    moment(text)
+def _check_moment(text: str) -> str:
+    parse_moment(text)
     return text
 
 
 Text = Annotated[str, Field(max_length=2000)]
 Address = Annotated[str, Field(max_length=2000, pattern=ADDRESS)]
-Moment = Annotated[str, AfterValidator(_moment), WithJsonSchema(DATE)]
+MomentText = Annotated[str, AfterValidator(_check_moment), WithJsonSchema(DATE_OR_TIME)]
+Markets = Annotated[tuple[Id, ...], Field(strict=False, min_length=1, max_length=1000)]
+AttributeName = Annotated[str, Field(max_length=100)]
 
 
 class ProductFields(BaseModel):
-    """null: not known any more. What is left out of a PATCH stays as it was."""
+    """Fields of a product. A null means that the value is no longer known.
+
+    Fields that are left out keep their value.
+    """
 
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
         strict=True,
-        json_schema_extra={"examples": [{"in_stock": False}, {"price": 1.19, "currency": "USD"}]},
+        json_schema_extra=examples({"in_stock": False}, {"price": 1.19, "currency": "USD"}),
     )
-    title: Text | None = None
-    category: Id | None = None
-    brand: Id | None = None
-    price: Annotated[float | None, Field(ge=0, le=1e9, allow_inf_nan=False)] = None
-    currency: Annotated[str | None, Field(pattern="^[A-Z]{3}$")] = None
-    url: Address | None = None
-    image_url: Address | None = None
-    in_stock: Annotated[bool, Field(description="false: not shown until it is true again")] = True
-    hidden: Annotated[bool, Field(description="true: not shown at all")] = False
-    markets: Annotated[
-        Annotated[tuple[Id, ...], Field(strict=False, min_length=1, max_length=1000)] | None,
-        Field(description="null: sold everywhere"),
+    title: Annotated[Text | None, Field(description="Title.", examples=["Oat milk"])] = None
+    category: Annotated[Id | None, Field(description="Category.", examples=["MILK"])] = None
+    brand: Annotated[Id | None, Field(description="Brand.", examples=["National"])] = None
+    price: Annotated[
+        float | None,
+        Field(ge=0, le=1e9, allow_inf_nan=False, description="Price.", examples=[2.19]),
     ] = None
-    available_from: Annotated[Moment | None, Field(description="not shown before, ISO 8601")] = None
+    currency: Annotated[
+        str | None,
+        Field(
+            pattern="^[A-Z]{3}$", description="Currency of the price, ISO 4217.", examples=["USD"]
+        ),
+    ] = None
+    url: Annotated[
+        Address | None,
+        Field(
+            description="Address of the product's page: absolute, or from the root of the shop.",
+            examples=["https://shop.example/p/p-1"],
+        ),
+    ] = None
+    image_url: Annotated[
+        Address | None,
+        Field(
+            description="Address of the product's picture, likewise.",
+            examples=["https://shop.example/i/p-1.jpg"],
+        ),
+    ] = None
+    in_stock: Annotated[
+        bool,
+        Field(
+            description="Whether it can be bought now. If not, it is not shown.", examples=[True]
+        ),
+    ] = True
+    hidden: Annotated[
+        bool, Field(description="Whether it must not be shown at all.", examples=[False])
+    ] = False
+    markets: Annotated[
+        Markets | None,
+        Field(description="Markets where it is sold. Null means everywhere.", examples=[["north"]]),
+    ] = None
+    available_from: Annotated[
+        MomentText | None,
+        Field(
+            description="Moment before which it is not shown, ISO 8601.", examples=["2026-12-01"]
+        ),
+    ] = None
     available_until: Annotated[
-        Moment | None, Field(description="not shown from then on, ISO 8601")
+        MomentText | None,
+        Field(
+            description="Moment from which on it is not shown, ISO 8601.", examples=["2027-01-01"]
+        ),
     ] = None
     attributes: Annotated[
-        dict[Annotated[str, Field(max_length=100)], Text | float | bool | None],
+        dict[AttributeName, Text | float | bool | None],
         Field(
-            max_length=MOST_ATTRIBUTES,
-            description="anything else; `cost` is what rules of margin look at",
+            max_length=MAX_ATTRIBUTES,
+            description="Further facts by name. Rules about the margin use `cost`.",
+            examples=[{"cost": 1.4, "organic": True}],
         ),
     ] = {}
 
 
 class ProductBody(ProductFields):
-    """A whole product: what is left out is not known."""
+    """A whole product. Fields that are left out are not known."""
 
-    product_id: Id
+    model_config = ConfigDict(json_schema_extra=examples(PRODUCT_EXAMPLE))
+    product_id: Annotated[Id, Field(description="Id of the product.", examples=["p-1"])]
 
     def document(self) -> dict[str, Any]:
+        """Return the fields without the id, as the store keeps them."""
         return self.model_dump(mode="json", exclude={"product_id"})
 
 
 class ProductsBody(BaseModel):
-    """1 to 1,000 whole products; all of them are taken, or none. Of one that is there twice the last counts."""
+    """1 to 1,000 whole products. All of them are taken, or none.
+
+    If a product is there twice, the last one counts.
+    """
 
     model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {
-                    "products": [
-                        {
-                            "product_id": "p-1",
-                            "title": "Oat milk",
-                            "category": "MILK",
-                            "price": 2.19,
-                            "currency": "USD",
-                        }
-                    ]
-                }
-            ]
-        },
+        extra="forbid", json_schema_extra=examples({"products": [PRODUCT_EXAMPLE]})
     )
-    products: Annotated[list[ProductBody], Field(min_length=1, max_length=MOST_PRODUCTS)]
+    products: Annotated[
+        list[ProductBody],
+        Field(
+            min_length=1,
+            max_length=MAX_PRODUCTS,
+            description="The products.",
+            examples=[[PRODUCT_EXAMPLE]],
+        ),
+    ]
+
+
+class ProductsAnswer(AnswerModel):
+    """Number of products that were taken."""
+
+    model_config = ConfigDict(json_schema_extra=examples({"written": 1}))
+    written: int = Field(description="Number of products that are stored now.")
+
+
+class ProductDocument(AnswerModel):
+    """What the shop reported about a product."""
+
+    model_config = ConfigDict(
+        json_schema_extra=examples(
+            {"product_id": "p-1", "document": {"title": "Oat milk", "price": 1.99}}
+        )
+    )
+    product_id: str = Field(description="Id of the product.")
+    document: dict[str, Any] = Field(
+        description="The fields that were reported here. Those of the products file are not in it."
+    )

@@ -1,4 +1,7 @@
-"""What a shop may say about its rules, and what is answered."""
+"""Rules of the shop as they are documented, tried and shown.
+
+`models/rules/shop_rule_json.py` validates them.
+"""
 
 from __future__ import annotations
 
@@ -8,35 +11,44 @@ from typing import Annotated, Any, Final
 from pydantic import ConfigDict, Field, WithJsonSchema
 
 from models.rules.shop_rules import CapBy, RuleKind
-from service.schemas.answers import Schema
+from service.schemas.base import AnswerModel, examples
 from service.schemas.parameters import CustomerOptions, Id
 
-# Rules are described here; models/rulebook.py checks them.
-Described = dict[str, Any]
-TEXT: Final[Described] = {"type": "string", "minLength": 1}
-TEXTS: Final[Described] = {"type": "array", "items": TEXT}
-AWARE: Final[Described] = {"type": "string", "format": "date-time"}
-PRICE: Final[Described] = {"type": "number", "minimum": 0, "maximum": 1e12}
-MARGIN: Final[Described] = {"type": "number", "minimum": 0, "exclusiveMaximum": 1}
-STRENGTH: Final[Described] = {
+MAX_TRIED_RULES: Final = 20
+JsonSchema = dict[str, Any]
+
+TEXT: Final[JsonSchema] = {"type": "string", "minLength": 1}
+TEXTS: Final[JsonSchema] = {"type": "array", "items": TEXT}
+ZONED_TIME: Final[JsonSchema] = {"type": "string", "format": "date-time"}
+PRICE: Final[JsonSchema] = {"type": "number", "minimum": 0, "maximum": 1e12}
+MARGIN: Final[JsonSchema] = {"type": "number", "minimum": 0, "exclusiveMaximum": 1}
+STRENGTH: Final[JsonSchema] = {
     "type": "number",
     "minimum": 1,
     "maximum": 1e6,
-    "description": "1 has no effect",
+    "description": "Factor by which the odds of a purchase are multiplied or divided.",
+    "examples": [2],
 }
-POSITION: Final[Described] = {
+POSITION: Final[JsonSchema] = {
     "type": "integer",
     "minimum": 1,
     "maximum": 100,
-    "description": "the next ones follow",
+    "description": "Position of the first product. The others follow.",
+    "examples": [1],
 }
-MOST: Final[Described] = {
+MOST: Final[JsonSchema] = {
     "type": "integer",
     "minimum": 1,
     "maximum": 10,
-    "description": "of one, among ten products",
+    "description": "Most products of one category or brand among ten.",
+    "examples": [3],
 }
-SELECTORS: Final = {
+CAP_BY: Final[JsonSchema] = {
+    "enum": [by.value for by in CapBy],
+    "description": "Whether products of one category or of one brand are counted.",
+    "examples": ["brand"],
+}
+SELECTORS: Final[dict[str, JsonSchema]] = {
     "product_ids": TEXTS,
     "category": TEXT,
     "brand": TEXT,
@@ -45,121 +57,223 @@ SELECTORS: Final = {
 }
 
 
-def _or_null(described: Described) -> Described:
-    return {"anyOf": [described, {"type": "null"}]}
+def _described(schema: JsonSchema, description: str, example: object) -> JsonSchema:
+    return {**schema, "description": description, "examples": [example]}
 
 
-def _having(name: str) -> Described:
-    """Some products that are told by this."""
-    told = {**SELECTORS[name], "minItems": 1} if name == "product_ids" else SELECTORS[name]
-    return {"properties": {name: told}, "required": [name]}
+def _or_null(schema: JsonSchema) -> JsonSchema:
+    return {"anyOf": [schema, {"type": "null"}]}
 
 
-ANY: Final[Described] = {
-    "type": "object",
-    "properties": {name: _or_null(told) for name, told in SELECTORS.items()},
-    "additionalProperties": False,
-    "description": "the products that meet all of it; without any, every product",
+SELECTED: Final[JsonSchema] = {
+    "product_ids": _described(_or_null(TEXTS), "Only these products.", ["1082185"]),
+    "category": _described(_or_null(TEXT), "Only products of this category.", "MILK"),
+    "brand": _described(_or_null(TEXT), "Only products of this brand.", "National"),
+    "min_price": _described(_or_null(PRICE), "Only products at this price or above.", 1),
+    "max_price": _described(_or_null(PRICE), "Only products at this price or below.", 20),
 }
+SELECTOR: Final[JsonSchema] = {
+    "type": "object",
+    "properties": SELECTED,
+    "additionalProperties": False,
+}
+WHICH: Final = "Products that the rule is about: they match all of it. Without any, every product."
+CONDITIONS: Final[JsonSchema] = {
+    "placements": _described(
+        _or_null(TEXTS), "Placements where the rule holds. By default all.", ["home"]
+    ),
+    "market": _described(_or_null(TEXT), "Market where the rule holds. By default all.", "north"),
+    "starts": _described(
+        _or_null(ZONED_TIME), "When the rule begins, with its zone.", "2026-12-01T00:00:00+01:00"
+    ),
+    "ends": _described(
+        _or_null(ZONED_TIME), "When the rule ends, with its zone.", "2026-12-25T00:00:00+01:00"
+    ),
+}
+RULE_EXAMPLES: Final[list[dict[str, Any]]] = [
+    {"kind": "filter", "which": {"category": "MILK"}, "placements": ["milk-page"]},
+    {
+        "kind": "exclude",
+        "which": {"product_ids": ["1082185"]},
+        "ends": "2026-12-24T18:00:00+01:00",
+    },
+    {"kind": "boost", "which": {"brand": "National"}, "strength": 3},
+    {"kind": "bury", "which": {"max_price": 1}, "strength": 2, "market": "north"},
+    {
+        "kind": "pin",
+        "which": {"product_ids": ["1082185"]},
+        "position": 1,
+        "placements": ["home"],
+    },
+    {"kind": "cap", "by": "brand", "most": 3},
+    {"kind": "minimum", "of": "margin", "minimum": 0.2, "which": {"category": "MILK"}},
+]
 
 
-def _kind(kind: RuleKind, some_by: Sequence[str] = (), **numbers: Described) -> Described:
-    """Rules of one kind: about products that are told by some of `some_by`, about any where that is empty."""
-    which = {**ANY, "anyOf": [_having(name) for name in some_by]} if some_by else _or_null(ANY)
-    where = {
-        "placements": _or_null(TEXTS),
-        "market": _or_null(TEXT),
-        "starts": _or_null(AWARE),
-        "ends": _or_null(AWARE),
-    }
+def _requiring(selector: str) -> JsonSchema:
+    schema = SELECTORS[selector]
+    if schema is TEXTS:
+        schema = {**schema, "minItems": 1}
+    return {"properties": {selector: schema}, "required": [selector]}
+
+
+def _kind(
+    kind: RuleKind, effect: str, *, by_one_of: Sequence[str] = (), **numbers: JsonSchema
+) -> JsonSchema:
+    """Return the schema of the rules of one kind.
+
+    Such a rule needs one of the selectors `by_one_of`, or none where that is empty.
+    """
+    which = _or_null(SELECTOR)
+    required = ["kind", *numbers]
+    if by_one_of:
+        which = {**SELECTOR, "anyOf": [_requiring(selector) for selector in by_one_of]}
+        required.append("which")
     return {
         "type": "object",
         "title": kind.value,
-        "properties": {"kind": {"const": kind.value}, "which": which, **where, **numbers},
-        "required": ["kind", *numbers, *(["which"] if some_by else [])],
+        "description": effect,
+        "properties": {
+            "kind": _described({"const": kind.value}, "Kind of the rule.", kind.value),
+            "which": _described(which, WHICH, {"product_ids": ["1082185"]}),
+            **CONDITIONS,
+            **numbers,
+        },
+        "required": required,
         "additionalProperties": False,
     }
 
 
-RULE: Final[Described] = {
+def _minimum(measure: str, schema: JsonSchema, example: float) -> JsonSchema:
+    return _kind(
+        RuleKind.MINIMUM,
+        f"Matching products with a {measure} below the minimum, or without one, are not shown.",
+        of=_described({"const": measure}, "Whether the minimum is of price or margin.", measure),
+        minimum=_described(schema, f"Lowest {measure} that is shown.", example),
+    )
+
+
+ANY_SELECTOR: Final = tuple(SELECTORS)
+RULE: Final[JsonSchema] = {
     "title": "Rule",
-    "description": "A rule of one kind, for some placements, one market and some time, or always and everywhere.",
+    "description": "A rule of one kind. It may hold for some placements, one market and some time.",
     "oneOf": [
-        _kind(RuleKind.FILTER, tuple(SELECTORS)),
-        _kind(RuleKind.EXCLUDE, tuple(SELECTORS)),
-        _kind(RuleKind.BOOST, strength=STRENGTH),
-        _kind(RuleKind.BURY, strength=STRENGTH),
-        _kind(RuleKind.PIN, ("product_ids",), position=POSITION),
-        _kind(RuleKind.CAP, by={"enum": [by.value for by in CapBy]}, most=MOST),
-        _kind(RuleKind.MINIMUM, of={"const": "price"}, minimum=PRICE),
-        _kind(RuleKind.MINIMUM, of={"const": "margin"}, minimum=MARGIN),
+        _kind(RuleKind.FILTER, "Only matching products are shown.", by_one_of=ANY_SELECTOR),
+        _kind(RuleKind.EXCLUDE, "Matching products are not shown.", by_one_of=ANY_SELECTOR),
+        _kind(RuleKind.BOOST, "Matching products rank higher.", strength=STRENGTH),
+        _kind(RuleKind.BURY, "Matching products rank lower.", strength=STRENGTH),
+        _kind(
+            RuleKind.PIN,
+            "The products stand from a position on.",
+            by_one_of=("product_ids",),
+            position=POSITION,
+        ),
+        _kind(
+            RuleKind.CAP,
+            "At most a number of the matching products of one category or brand are shown.",
+            by=CAP_BY,
+            most=MOST,
+        ),
+        _minimum("price", PRICE, 2.5),
+        _minimum("margin", MARGIN, 0.2),
     ],
-    "examples": [
-        {"kind": "filter", "which": {"category": "MILK"}, "placements": ["milk-page"]},
-        {
-            "kind": "exclude",
-            "which": {"product_ids": ["1082185"]},
-            "ends": "2026-12-24T18:00:00+01:00",
-        },
-        {"kind": "boost", "which": {"brand": "National"}, "strength": 3},
-        {"kind": "bury", "which": {"max_price": 1}, "strength": 2, "market": "north"},
-        {
-            "kind": "pin",
-            "which": {"product_ids": ["1082185"]},
-            "position": 1,
-            "placements": ["home"],
-        },
-        {"kind": "cap", "by": "brand", "most": 3},
-        {"kind": "minimum", "of": "margin", "minimum": 0.2, "which": {"category": "MILK"}},
-    ],
+    "examples": RULE_EXAMPLES,
 }
-RuleBody = Annotated[dict[str, Any], WithJsonSchema(RULE)]
 
 
-def _named(kind: Described) -> Described:
+def _with_id(kind: JsonSchema) -> JsonSchema:
+    rule_id = _described(TEXT, "Id of the rule.", "no-milk")
     return {
         **kind,
-        "properties": {"id": TEXT, **kind["properties"]},
+        "properties": {"id": rule_id, **kind["properties"]},
         "required": ["id", *kind["required"]],
     }
 
 
-TRIED: Final[Described] = {
+TRIED_RULE: Final[JsonSchema] = {
     **RULE,
-    "oneOf": [_named(kind) for kind in RULE["oneOf"]],
+    "oneOf": [_with_id(kind) for kind in RULE["oneOf"]],
     "examples": [
-        {"id": f"rule-{place}", **example} for place, example in enumerate(RULE["examples"])
+        {"id": f"rule-{number}", **example} for number, example in enumerate(RULE_EXAMPLES)
     ],
 }
-TriedRule = Annotated[dict[str, Any], WithJsonSchema(TRIED)]
+RuleBody = Annotated[dict[str, Any], WithJsonSchema(RULE)]
+TriedRule = Annotated[dict[str, Any], WithJsonSchema(TRIED_RULE)]
 
-MOST_TRIED = 20  # tried at once
+STORED_RULE: Final[dict[str, Any]] = {
+    "id": "no-milk",
+    "kind": "exclude",
+    "which": {"category": "MILK"},
+}
+PREVIEWED_PRODUCT: Final[dict[str, Any]] = {
+    "id": "1082185",
+    "title": "Bananas",
+    "source": "own_purchases",
+    "text": "You buy this about every 9 days",
+}
 
 
 class PreviewOptions(CustomerOptions):
-    """Whose slate, and the rules to try; without `rules` those that the shop has."""
+    """A customer, and the rules to try on their slate."""
 
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(
+        strict=True,
+        json_schema_extra=examples({"customer_id": "2034", "rules": [STORED_RULE], "n": 5}),
+    )
     customer_id: Annotated[
-        Id | None, Field(description="whose slate; without one it is what is popular")
+        Id | None,
+        Field(
+            description="Customer the slate is for. Without one it is the popular slate.",
+            examples=["2034"],
+        ),
     ] = None
     rules: Annotated[
         list[TriedRule] | None,
-        Field(max_length=MOST_TRIED, description="by default the shop's own"),
+        Field(
+            max_length=MAX_TRIED_RULES,
+            description="Rules to try. By default the shop's own.",
+            examples=[[STORED_RULE]],
+        ),
     ] = None
 
 
-class PreviewAnswer(Schema):
-    without: list[dict[str, Any]]
-    with_rules: list[dict[str, Any]]
+class PreviewAnswer(AnswerModel):
+    """A slate with and without rules, and the effect of each rule."""
+
+    model_config = ConfigDict(
+        json_schema_extra=examples(
+            {
+                "without": [PREVIEWED_PRODUCT],
+                "with_rules": [],
+                "effects": [
+                    {
+                        "rule_id": "no-milk",
+                        "removed": ["1082185"],
+                        "added": [],
+                        "moved": [],
+                        "kept_out": 7,
+                    }
+                ],
+            }
+        )
+    )
+    without: list[dict[str, Any]] = Field(description="The slate without rules.")
+    with_rules: list[dict[str, Any]] = Field(description="The slate with the rules.")
     effects: list[dict[str, Any]] = Field(
-        description="what each rule alone does to the slate without rules"
+        description="Of each rule alone: which products it removes from the slate without rules, "
+        "adds and moves, and how many candidates it keeps out."
     )
 
 
-class RuleDocument(Schema):
-    rule: dict[str, Any]
+class RuleDocument(AnswerModel):
+    """A rule of the shop."""
+
+    model_config = ConfigDict(json_schema_extra=examples({"rule": STORED_RULE}))
+    rule: dict[str, Any] = Field(description="The rule with its id, without fields that are empty.")
 
 
-class RulesAnswer(Schema):
-    rules: list[dict[str, Any]]
+class RulesAnswer(AnswerModel):
+    """Every rule of the shop."""
+
+    model_config = ConfigDict(json_schema_extra=examples({"rules": [STORED_RULE]}))
+    rules: list[dict[str, Any]] = Field(description="The rules, ordered by id.")

@@ -63,15 +63,15 @@ class Written:
     of_erased: frozenset[int]  # refused: the customer asked to be forgotten
 
 
-def write(change: Change, given: Sequence[Event]) -> Written:
+def write(change: Change, reported: Sequence[Event]) -> Written:
     """All that is neither known nor of an erased customer; a session is linked to whoever logs into it first."""
     connection = change.connection
-    known = _known(connection, {event.event_id for event in given})
+    known = _known(connection, {event.event_id for event in reported})
     gone = _erased(
-        connection, {event.customer_id for event in given if event.customer_id is not None}
+        connection, {event.customer_id for event in reported if event.customer_id is not None}
     )
     repeated, refused, kept = set(), set(), []
-    for place, event in enumerate(given):
+    for place, event in enumerate(reported):
         if event.customer_id in gone:
             refused.add(place)
         elif event.event_id in known:
@@ -208,26 +208,34 @@ def of_order(connection: Connection, order_id: str) -> list[str]:
     return list(connection.execute(select(events.c.product_id).where(bought).distinct()).scalars())
 
 
-def ratings_of(connection: Connection, product_id: str) -> list[tuple[int, float, str | None]]:
-    """(time, stars, words) of the newest rating of each customer, or session of nobody, newest first."""
+class Rating(NamedTuple):
+    """A customer's rating of a product."""
+
+    time: int  # seconds since 1970
+    stars: float
+    words: str | None
+
+
+def ratings_of(connection: Connection, product_id: str) -> list[Rating]:
+    """Return the newest rating of each customer, or of each visit of nobody, newest first."""
     customer = func.coalesce(events.c.customer_id, sessions.c.customer_id)
     columns = (customer, events.c.session_id, events.c.time, events.c.rating, events.c.words)
-    # As its index says it.
-    rated = (
+    # In the words of its index, so that it is used.
+    is_rating = (
         (events.c.product_id == product_id)
         & (events.c.kind == RATING)
         & events.c.rating.isnot(None)
     )
-    told = (
+    ratings = (
         select(*columns)
         .outerjoin_from(events, sessions, sessions.c.session_id == events.c.session_id)
-        .where(rated)
+        .where(is_rating)
+        .order_by(events.c.time.desc(), events.c.number.desc())
     )
-    newest: dict[tuple[str | None, str | None], tuple[int, float, str | None]] = {}
-    for customer_id, session_id, when, stars, words in connection.execute(
-        told.order_by(events.c.time.desc(), events.c.number.desc())
-    ):
-        newest.setdefault((customer_id, None if customer_id else session_id), (when, stars, words))
+    newest: dict[tuple[str | None, str | None], Rating] = {}
+    for customer_id, session_id, *rating in connection.execute(ratings):
+        rater = (customer_id, None if customer_id else session_id)
+        newest.setdefault(rater, Rating(*rating))
     return list(newest.values())
 
 

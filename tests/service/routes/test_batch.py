@@ -13,8 +13,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from service.http.authorization import Scope
-from service.routes.batch import AHEAD, BatchAnswer, RecipientProblem, in_order
+from service.routes.batch import MAX_PENDING_ANSWERS, run_in_order
 from service.schemas.answers import SlateAnswer
+from service.schemas.batch import BatchAnswer, RecipientProblem
 from tests.support.keyed_service import make_key
 from tests.support.service_shop import Browse, Shop
 from tests.support.shop import NO_EMAIL, ONLY_RARE, REGULAR
@@ -192,7 +193,7 @@ def test_answers_come_in_order_and_no_more_are_held_than_may_be() -> None:
 
     async def taken() -> list[int]:
         found = []
-        async for number in in_order(
+        async for number in run_in_order(
             ((lambda number=number: answer(number)) for number in range(20)), 4
         ):
             await asyncio.sleep(0.02)  # a caller who reads slowly
@@ -274,7 +275,7 @@ def test_who_goes_away_is_not_worked_for_any_longer(client: TestClient) -> None:
     )
     assert client.portal is not None
     client.portal.call(read_three)
-    assert 4 <= slates_made(client) - before <= AHEAD + 4
+    assert 4 <= slates_made(client) - before <= MAX_PENDING_ANSWERS + 4
 
 
 def test_a_single_slate_does_not_wait_for_a_batch(client: TestClient) -> None:

@@ -1,12 +1,53 @@
 """The documentation comes from this service alone and says what it does."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
+import jsonschema_rs
 import pytest
 from starlette.testclient import TestClient
 
 from models.slate import FallbackReason, ReasonKind, Source, Strategy
+
+OPERATION_IDS = {
+    "customer_recommendations_v1_customers__customer_id__recommendations_get",
+    "session_recommendations_v1_recommendations_post",
+    "similar_products_v1_products__product_id__similar_get",
+    "popular_products_v1_popular_get",
+    "product_bundles_v1_products__product_id__bundles_get",
+    "basket_bundles_v1_baskets_bundles_post",
+    "order_follow_up_v1_orders__order_id__follow_up_get",
+    "batch_recommendations_v1_recommendations_batch_post",
+    "recommendations_block_v1_customers__customer_id__recommendations_html_get",
+    "shop_feed_v1_feeds__name__json_get",
+    "product_ratings_v1_products__product_id__ratings_get",
+    "post_events_v1_events_post",
+    "get_campaigns_v1_campaigns_get",
+    "get_campaign_v1_campaigns__campaign_id__get",
+    "put_campaign_v1_campaigns__campaign_id__put",
+    "put_products_v1_products_put",
+    "patch_product_v1_products__product_id__patch",
+    "get_product_v1_products__product_id__get",
+    "get_rules_v1_rules_get",
+    "get_rule_v1_rules__rule_id__get",
+    "put_rule_v1_rules__rule_id__put",
+    "delete_rule_v1_rules__rule_id__delete",
+    "get_audit_v1_audit_get",
+    "preview_rules_v1_rules_preview_post",
+    "put_consent_v1_customers__customer_id__consent_put",
+    "put_unused_v1_customers__customer_id__unused_put",
+    "profile_v1_customers__customer_id__profile_get",
+    "export_v1_customers__customer_id__export_get",
+    "replenishment_v1_customers__customer_id__replenishment_get",
+    "forget_v1_customers__customer_id__delete",
+    "make_token_v1_tokens_post",
+    "models_v1_models_get",
+    "activate_v1_models__version__activate_post",
+    "healthz_healthz_get",
+    "readyz_readyz_get",
+    "metrics_metrics_get",
+}
 
 
 @pytest.fixture(scope="module")
@@ -61,11 +102,98 @@ def test_every_address_is_described(openapi: dict[str, Any]) -> None:
     }
 
 
-def test_every_option_says_what_it_means(openapi: dict[str, Any]) -> None:
-    for operations in openapi["paths"].values():
-        for operation in operations.values():
-            assert operation["description"]
-            assert all(parameter["description"] for parameter in operation.get("parameters", []))
+def operations_of(openapi: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, operations in openapi["paths"].items():
+        for method, operation in operations.items():
+            yield f"{method.upper()} {path}", operation
+
+
+def schemas_of(openapi: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return every schema with fields, also those that stand within another, and its place."""
+    return [*find_schemas("components", openapi["components"]), *find_schemas("", openapi["paths"])]
+
+
+def find_schemas(place: str, described: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    if isinstance(described, list):
+        described = dict(enumerate(described))
+    if isinstance(described, dict):
+        if isinstance(described.get("properties"), dict):
+            yield place, described
+        for key, value in described.items():
+            if key != "examples":
+                yield from find_schemas(f"{place}/{key}", value)
+
+
+def only_requires(schema: dict[str, Any]) -> bool:
+    """Return whether a schema only says which fields of the one around it are needed."""
+    return set(schema) == {"required", "properties"}
+
+
+def test_every_call_has_a_sentence_that_says_what_it_does(openapi: dict[str, Any]) -> None:
+    summaries = [operation["summary"] for _, operation in operations_of(openapi)]
+    assert len(set(summaries)) == len(summaries)
+    for name, operation in operations_of(openapi):
+        assert re.match(r"[A-Z][a-z]+ \w+", operation["summary"]), name
+        assert operation["description"].rstrip().endswith("."), name
+        assert not operation["summary"].istitle(), name  # made of the name of a function
+
+
+def test_every_group_of_calls_is_described(openapi: dict[str, Any]) -> None:
+    described = {tag["name"] for tag in openapi["tags"] if tag["description"]}
+    used = {tag for _, operation in operations_of(openapi) for tag in operation["tags"]}
+    assert used == described
+
+
+def test_every_parameter_says_what_it_means_and_has_an_example(openapi: dict[str, Any]) -> None:
+    for name, operation in operations_of(openapi):
+        for parameter in operation.get("parameters", []):
+            assert parameter["description"], (name, parameter["name"])
+            assert parameter["schema"]["examples"], (name, parameter["name"])
+
+
+def test_every_field_says_what_it_means_and_has_an_example(openapi: dict[str, Any]) -> None:
+    for name, schema in schemas_of(openapi):
+        shown = {field for example in schema.get("examples", []) for field in example}
+        for field, described in schema["properties"].items():
+            if not only_requires(schema):
+                assert described.get("description"), (name, field)
+                assert field in shown or described.get("examples"), (name, field)
+
+
+def json_schema(openapi: dict[str, Any], described: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the schema of a body or an answer; None where it is no JSON."""
+    schema = described.get("content", {}).get("application/json", {}).get("schema")
+    if schema is None or "$ref" not in schema:
+        return schema
+    return openapi["components"]["schemas"][schema["$ref"].removeprefix("#/components/schemas/")]
+
+
+def test_every_body_and_every_answer_has_an_example(openapi: dict[str, Any]) -> None:
+    for name, operation in operations_of(openapi):
+        answer = operation["responses"]["202" if name == "POST /v1/events" else "200"]
+        for described in (operation.get("requestBody", {}), answer):
+            schema = json_schema(openapi, described)
+            assert schema is None or schema["examples"], name
+
+
+def test_every_example_is_what_its_schema_allows(openapi: dict[str, Any]) -> None:
+    schemas = schemas_of(openapi)
+    for name, schema in schemas_of(openapi):
+        fields = schema["properties"].items()
+        schemas += [(f"{name}/{field}", described) for field, described in fields]
+    for name, operation in operations_of(openapi):
+        parameters = operation.get("parameters", [])
+        schemas += [(f"{name} {each['name']}", each["schema"]) for each in parameters]
+    for name, schema in schemas:
+        whole = {**schema, "components": openapi["components"]}
+        validator = jsonschema_rs.Draft202012Validator(whole)
+        for example in schema.get("examples", []):
+            assert validator.is_valid(example), (name, example)
+
+
+def test_operations_keep_the_ids_by_which_clients_call_them(openapi: dict[str, Any]) -> None:
+    ids = {operation["operationId"] for _, operation in operations_of(openapi)}
+    assert ids == OPERATION_IDS
 
 
 def test_every_word_an_answer_may_hold_is_described(openapi: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from service.app import create
-from service.routes.mail_block import block
+from service.routes.mail_block import render_block
 from service.settings import Settings
 from tests.support.service_process import UNHURRIED_MS
 from tests.support.service_shop import Shop
@@ -74,7 +74,7 @@ def product(**more: Any) -> dict[str, Any]:
 
 
 def rendered(*products: dict[str, Any]) -> Seen:
-    return Seen(block(orjson.dumps({"recommendations": products})).decode())
+    return Seen(render_block(orjson.dumps({"recommendations": products})).decode())
 
 
 def test_a_customers_slate_is_a_block_with_title_price_reason_picture_and_link(
@@ -163,7 +163,7 @@ def test_a_title_says_in_which_direction_it_is_read() -> None:
 def test_twelve_products_are_not_clipped_whatever_they_are_called() -> None:
     long = product(title="<&>" * 3000, reason={"text": "'" * 5000}, price_text="€1,234,567.89")
     link = "https://mails.shop.example/r/" + "x" * 1500
-    html = block(
+    html = render_block(
         orjson.dumps({"recommendations": [{**long, "click_url": link, "image_url": link}] * 12})
     )
     assert len(html) < CLIPPED_AT

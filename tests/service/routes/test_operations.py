@@ -5,7 +5,7 @@ from pathlib import Path
 from starlette.testclient import TestClient
 
 from models.artifact.registry import Registry
-from service.schemas.answers import Alive, Models, Ready
+from service.schemas.operations import Alive, Models, Ready
 from tests.support.expected_answers import another_version
 from tests.support.service_shop import Browse, Shop, damage, wait_until
 

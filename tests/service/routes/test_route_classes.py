@@ -5,11 +5,11 @@ from typing import Annotated
 import pytest
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.routing import APIRoute
+from starlette.convertors import register_url_convertor
 from starlette.testclient import TestClient
 
 from service.errors import add_handlers
 from service.routes.route_classes import CustomerId, IdConvertor, QueryRoute
-from service.routes.slates import register_url_convertor
 from service.schemas.parameters import CustomerOptions
 
 register_url_convertor("id", IdConvertor())

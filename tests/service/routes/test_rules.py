@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from service.routes.rules import MOST_RULES
+from service.routes.rules import MAX_RULES
 from tests.support.service_shop import Browse, Shop
 from tests.support.shop import AISLES
 from tests.support.slates import EVERYWHERE, refused, shown, slate
@@ -85,7 +85,7 @@ def test_a_bad_rule_is_refused_by_the_name_of_its_field(
 
 
 def test_more_rules_than_a_shop_may_have_are_refused(client: TestClient) -> None:
-    for number in range(MOST_RULES):
+    for number in range(MAX_RULES):
         assert client.put(f"/v1/rules/{number}", json=NO_BAKERY).status_code == 200
     answered = client.put("/v1/rules/one-more", json=NO_BAKERY)
     refused(answered, 409)

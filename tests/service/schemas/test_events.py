@@ -1,4 +1,4 @@
-"""Each event is judged on its own, and told what is wrong with it."""
+"""Each event is validated on its own, and told what is wrong with it."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 
 from models.data.events import KINDS
 from service.errors import field_problems
-from service.schemas.events import judge
+from service.schemas.events import validate_events
 from service.store.events import EventLine
 
 NOW = 1_790_000_000  # 2026-09-21
@@ -30,16 +30,19 @@ ORDER = {
 def problem(**changes: Any) -> tuple[str, str]:
     """What is wrong with a view that was changed so; None takes a field away."""
     given = {name: value for name, value in {**VIEW, **changes}.items() if value is not None}
-    judged = judge([given], NOW)
-    assert judged.events == []
-    (told,) = field_problems(judged.rejected[0])
+    validated = validate_events([given], NOW)
+    assert validated.events == []
+    (told,) = field_problems(validated.rejected[0])
     return told["field"], told["problem"]
 
 
 def test_an_order_is_a_line_for_each_product_at_the_moment_of_its_zone() -> None:
-    (event,) = judge([ORDER], NOW).events
+    (event,) = validate_events([ORDER], NOW).events
     assert event.lines == (EventLine("bread", 2, 1.5), EventLine("milk", 1, None))
-    assert event.time == judge([{**VIEW, "time": "2026-09-20T08:00:00Z"}], NOW).events[0].time
+    assert (
+        event.time
+        == validate_events([{**VIEW, "time": "2026-09-20T08:00:00Z"}], NOW).events[0].time
+    )
     assert KINDS[event.kind] == "purchase"
 
 
@@ -48,22 +51,25 @@ def test_two_lines_of_one_product_are_one_purchase_of_it() -> None:
         **ORDER,
         "lines": [{"product_id": "bread", "quantity": 2}, {"product_id": "bread", "quantity": 3}],
     }
-    assert judge([twice], NOW).events[0].lines == (EventLine("bread", 5, None),)
+    assert validate_events([twice], NOW).events[0].lines == (EventLine("bread", 5, None),)
 
 
 def test_a_guest_buys_without_a_name() -> None:
     guest = {name: value for name, value in ORDER.items() if name != "customer_id"}
-    assert judge([guest], NOW).events[0].customer_id is None
+    assert validate_events([guest], NOW).events[0].customer_id is None
 
 
 def test_what_was_shown_is_a_line_for_each_product_once() -> None:
     shown = {**VIEW, "kind": "exposure", "product_id": None, "product_ids": ["a", "b", "a"]}
-    assert judge([shown], NOW).events[0].lines == (EventLine("a"), EventLine("b"))
+    assert validate_events([shown], NOW).events[0].lines == (EventLine("a"), EventLine("b"))
 
 
 @pytest.mark.parametrize(("given", "stars"), [("up", 5), ("down", 1), (4, 4), (2.5, 2.5)])
 def test_thumbs_are_stars(given: object, stars: float) -> None:
-    assert judge([{**VIEW, "kind": "rating", "rating": given}], NOW).events[0].rating == stars
+    assert (
+        validate_events([{**VIEW, "kind": "rating", "rating": given}], NOW).events[0].rating
+        == stars
+    )
 
 
 @pytest.mark.parametrize(
@@ -115,10 +121,10 @@ def test_what_is_wrong_is_told_with_its_field(
 
 
 def test_a_bad_one_costs_no_other() -> None:
-    judged = judge([7, VIEW, {**VIEW, "time": None}, ORDER, None, []], NOW)
-    assert judged.places == [1, 3]
-    assert sorted(judged.rejected) == [0, 2, 4, 5]
+    validated = validate_events([7, VIEW, {**VIEW, "time": None}, ORDER, None, []], NOW)
+    assert validated.indices == [1, 3]
+    assert sorted(validated.rejected) == [0, 2, 4, 5]
 
 
 def test_a_day_ahead_is_a_clock_that_goes_wrong_and_is_taken() -> None:
-    assert judge([{**VIEW, "time": "2026-09-22T10:00:00Z"}], NOW).rejected == {}
+    assert validate_events([{**VIEW, "time": "2026-09-22T10:00:00Z"}], NOW).rejected == {}

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from service.schemas.parameters import BasketOptions, Fields, Options, SessionOptions, moment
+from service.schemas.parameters import BasketOptions, Fields, Options, SessionOptions, parse_moment
 
 
 def problem(**values: Any) -> str:
@@ -56,7 +56,7 @@ def test_the_order_of_products_does_not_make_another_question() -> None:
     ],
 )
 def test_a_moment_is_read_as_utc_unless_it_has_a_zone(text: str, seconds: int) -> None:
-    assert moment(text) == seconds
+    assert parse_moment(text) == seconds
 
 
 @pytest.mark.parametrize(
@@ -64,13 +64,13 @@ def test_a_moment_is_read_as_utc_unless_it_has_a_zone(text: str, seconds: int) -
 )
 def test_what_is_no_moment_is_refused(value: Any) -> None:
     with pytest.raises(ValueError, match="should be an ISO 8601 date or time"):
-        moment(value)
+        parse_moment(value)
 
 
 @given(st.text())
 def test_no_text_breaks_the_reading_of_a_moment(text: str) -> None:
     with contextlib.suppress(ValueError):
-        assert isinstance(moment(text), int)
+        assert isinstance(parse_moment(text), int)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,53 @@
+"""Every call of the service, in the order in which paths are matched."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import FastAPI
+from starlette.convertors import register_url_convertor
+
+from service.routes import (
+    audit,
+    batch,
+    campaigns,
+    customers,
+    events,
+    feeds,
+    mail_block,
+    operations,
+    products,
+    rules,
+    slates,
+    tokens,
+)
+from service.routes.clicks import add_click_routes
+from service.routes.docs_page import add_docs
+from service.routes.registration import add_operations
+from service.routes.route_classes import IdConvertor
+from service.routes.state import set_batch_slots
+from service.settings import Settings
+
+OPERATIONS: Final = (
+    *slates.OPERATIONS,
+    *batch.OPERATIONS,
+    *mail_block.OPERATIONS,
+    *feeds.OPERATIONS,
+    *events.OPERATIONS,
+    *campaigns.OPERATIONS,
+    *products.OPERATIONS,
+    *rules.OPERATIONS,
+    *audit.OPERATIONS,
+    *customers.OPERATIONS,
+    *tokens.OPERATIONS,
+    *operations.OPERATIONS,
+)
+
+
+def add_api(app: FastAPI, settings: Settings) -> None:
+    """Add every call, the links of mails and the documentation."""
+    register_url_convertor("id", IdConvertor())
+    set_batch_slots(app, settings)
+    add_operations(app, OPERATIONS)
+    add_click_routes(app)
+    add_docs(app)

@@ -1,0 +1,79 @@
+"""How a call of the API is stated: where it is, what answers it, and how it is documented."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from fastapi import FastAPI, Response
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+
+from service.errors import PROBLEMS, ResponseSchemas
+
+
+class Tag(StrEnum):
+    """A group of calls in the documentation."""
+
+    PRODUCTS = "products"
+    MAILS = "mails"
+    EVENTS = "events"
+    CAMPAIGNS = "campaigns"
+    CATALOGUE = "catalogue"
+    RULES = "rules"
+    CUSTOMERS = "customers"
+    OPERATIONS = "operations"
+
+
+TAG_DESCRIPTIONS: Final = {
+    Tag.PRODUCTS: "Recommend products: for a customer, a visit, a product, a basket or an order.",
+    Tag.MAILS: "Recommend products in mails: as a block of HTML, or as a feed for everyone.",
+    Tag.EVENTS: "Report what happens in the shop, and read ratings of products.",
+    Tag.CAMPAIGNS: "Pin mailings, so that a customer's slate stays the same within one.",
+    Tag.CATALOGUE: "Report products, their prices and their stock.",
+    Tag.RULES: "Set the shop's rules for what is shown where, try them, and see who changed them.",
+    Tag.CUSTOMERS: "Consent, profile, export and erasure of customers, and tokens for browsers.",
+    Tag.OPERATIONS: "Watch the service, and choose the model it serves.",
+}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A call of the API. The docstring of its endpoint is its description.
+
+    `name` begins the operationId, from which client generators name their methods. It stays what
+    it is when an endpoint is renamed; by default it is the endpoint's name.
+    """
+
+    method: str
+    path: str
+    endpoint: Callable[..., Awaitable[Response]]
+    summary: str
+    tag: Tag
+    answer: type[BaseModel] | None = None
+    status: int = 200
+    responses: ResponseSchemas = field(default_factory=PROBLEMS.copy)  # besides the answer
+    name: str | None = None
+    route_class: type[APIRoute] = APIRoute
+    response_class: type[Response] = JSONResponse  # names the media type of the answer
+
+
+def add_operations(app: FastAPI, operations: Iterable[Operation]) -> None:
+    """Add the calls in their order. The first whose path matches answers a request."""
+    for operation in operations:
+        app.router.add_api_route(
+            operation.path,
+            operation.endpoint,
+            methods=[operation.method],
+            summary=operation.summary,
+            tags=[operation.tag],
+            response_model=operation.answer,
+            status_code=operation.status,
+            responses=dict(operation.responses.items()),
+            name=operation.name,
+            route_class_override=operation.route_class,
+            response_class=operation.response_class,
+        )

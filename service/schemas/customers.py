@@ -1,0 +1,298 @@
+"""What customers may ask for and say about themselves."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from models.data.customers import NO, YES
+from service.schemas.base import AnswerModel, ParameterModel, examples
+from service.schemas.events import Placement, Time
+from service.schemas.parameters import AsOf, Id, PriceLocale
+from service.store import consents
+
+GIVEN_CONSENT: Final[dict[str, Any]] = {
+    "train": {"given": True, "time": "2026-11-22T09:30:00Z"},
+    "personalize_web": {"given": False, "time": "2026-11-22T09:30:00Z"},
+    "personalize_email": {"given": None, "time": None},
+}
+DUE_PRODUCT: Final[dict[str, Any]] = {
+    "id": "1082185",
+    "purchases": 14,
+    "last_purchase": "2017-12-24T10:12:00Z",
+    "interval_days": 9.1,
+    "due": "2018-01-02T12:36:00Z",
+    "reason": "You buy this about every 9 days",
+    "title": "Bananas",
+    "category": "TROPICAL FRUIT",
+    "brand": "National",
+    "price": 1.29,
+    "currency": "USD",
+    "price_text": "$1.29",
+    "url": "https://shop.example/p/1082185",
+    "image_url": "https://shop.example/i/1082185.jpg",
+    "in_stock": True,
+    "attributes": {},
+}
+CustomerId = Annotated[str, Field(description="Id of the customer.")]
+Consent = Annotated[
+    dict[str, Any],
+    Field(
+        description="By purpose: the answer that was given (true, false or null if there is none) "
+        "and when."
+    ),
+]
+
+
+class ConsentBody(BaseModel):
+    """What a customer allows, by purpose. Purposes that are left out keep their answer."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        json_schema_extra=examples({"personalize_web": False}),
+    )
+    train: Annotated[
+        bool | None,
+        Field(description="Whether models may learn from their history.", examples=[True]),
+    ] = None
+    personalize_web: Annotated[
+        bool | None,
+        Field(description="Whether slates on pages may be made for them.", examples=[False]),
+    ] = None
+    personalize_email: Annotated[
+        bool | None,
+        Field(description="Whether slates in mails may be made for them.", examples=[True]),
+    ] = None
+    time: Annotated[
+        Time | None,
+        Field(
+            description="When they answered, ISO 8601 with its zone. By default now. The latest "
+            "answer counts.",
+            examples=["2026-11-22T09:30:00Z"],
+        ),
+    ] = None
+
+    def values(self) -> dict[int, int]:
+        """Return YES or NO for each purpose that was answered."""
+        answers = {purpose: getattr(self, name) for purpose, name in enumerate(consents.PURPOSES)}
+        return {
+            purpose: YES if answer else NO
+            for purpose, answer in answers.items()
+            if answer is not None
+        }
+
+
+class UnusedBody(BaseModel):
+    """A product that a customer removes from their profile."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=examples({"product_id": "1082185"}))
+    product_id: Annotated[
+        Id, Field(description="Product that must no longer be used.", examples=["1082185"])
+    ]
+
+
+class PersonOptions(ParameterModel):
+    """Options of a customer's profile."""
+
+    n: Annotated[int, Field(ge=1, le=100, description="Number of products.", examples=[10])] = 10
+    as_of: AsOf = None
+
+
+class DueOptions(PersonOptions):
+    """Options of the products that are due."""
+
+    locale: PriceLocale = None
+    placement: Annotated[
+        Placement | None,
+        Field(
+            description="Where the products are shown. One that begins with `email` needs the "
+            "consent for mails.",
+            examples=["home"],
+        ),
+    ] = None
+    ahead_days: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=365,
+            description="Number of days to look ahead: products that will be due by then are "
+            "included.",
+            examples=[7],
+        ),
+    ] = 0.0
+
+
+class ConsentAnswer(AnswerModel):
+    """What a customer allows now."""
+
+    model_config = ConfigDict(
+        json_schema_extra=examples({"customer_id": "2034", "consent": GIVEN_CONSENT})
+    )
+    customer_id: CustomerId
+    consent: Consent
+
+
+class DueAnswer(AnswerModel):
+    """Products that a customer is due to buy again."""
+
+    model_config = ConfigDict(
+        json_schema_extra=examples(
+            {
+                "customer_id": "2034",
+                "data_as_of": "2017-12-31T23:55:00Z",
+                "count": 1,
+                "recommendations": [DUE_PRODUCT],
+            }
+        )
+    )
+    customer_id: CustomerId
+    data_as_of: str = Field(description="Time of the newest event in the model or in the store.")
+    count: int = Field(description="Number of products.")
+    recommendations: list[dict[str, Any]] = Field(
+        description="The products, most urgent first, each with its purchases, interval in days, "
+        "due date and card."
+    )
+
+
+class ProfileAnswer(AnswerModel):
+    """What is known about a customer, in words that they understand."""
+
+    model_config = ConfigDict(
+        json_schema_extra=examples(
+            {
+                "customer_id": "2034",
+                "consent": {
+                    name: {**answer, "holds": answer["given"] is not False}
+                    for name, answer in GIVEN_CONSENT.items()
+                },
+                "used_for": ["To choose the products in mails to you"],
+                "known": {
+                    "events": 25,
+                    "products_bought": 10,
+                    "first_purchase": "2017-01-05T12:48:28Z",
+                    "last_purchase": "2017-12-24T12:16:00Z",
+                    "market": "north",
+                    "products_not_used": ["1029743"],
+                },
+                "products": [
+                    {
+                        "id": "1082185",
+                        "title": "Bananas",
+                        "purchases": 14,
+                        "text": "You buy this about every 9 days",
+                    }
+                ],
+                "slate": {
+                    "strategy": "personal",
+                    "fallback_reason": None,
+                    "recommendations": [
+                        {
+                            "id": "1082185",
+                            "title": "Bananas",
+                            "why": "You buy this about every 9 days",
+                            "because_of": ["1082185"],
+                        }
+                    ],
+                },
+            }
+        )
+    )
+    customer_id: CustomerId
+    consent: dict[str, Any] = Field(
+        description="By purpose: the answer that was given, when, and whether the purpose holds "
+        "for this customer now."
+    )
+    used_for: list[str] = Field(description="What the history is used for, one sentence each.")
+    known: dict[str, Any] = Field(
+        description="Number of events and of products bought, first and last purchase, market, "
+        "and products that are not used."
+    )
+    products: list[dict[str, Any]] = Field(
+        description="The products that say most about the customer, with what is known of each."
+    )
+    slate: dict[str, Any] = Field(
+        description="The customer's slate of now, and why each product is in it."
+    )
+
+
+class ExportAnswer(AnswerModel):
+    """Everything that is stored about a person."""
+
+    model_config = ConfigDict(
+        json_schema_extra=examples(
+            {
+                "customer_id": "2034",
+                "consent": GIVEN_CONSENT,
+                "products_not_used": ["1029743"],
+                "sessions": ["s-1"],
+                "events": [
+                    {
+                        "event_id": "v-77",
+                        "kind": "view",
+                        "time": "2026-11-22T09:31:00Z",
+                        "session_id": "s-1",
+                        "product_id": "995242",
+                    }
+                ],
+                "mails": [
+                    {
+                        "campaign": "spring",
+                        "time": "2026-11-22T09:35:00Z",
+                        "showed": ["1082185"],
+                        "showed_also": [],
+                    }
+                ],
+                "learned": {"model_version": "20261121T200000Z-1f0c9a52d7be", "events": []},
+            }
+        )
+    )
+    customer_id: CustomerId
+    consent: Consent
+    products_not_used: list[str] = Field(
+        description="Products that the customer removed from their profile."
+    )
+    sessions: list[str] = Field(description="Visits in which the customer logged in.")
+    events: list[dict[str, Any]] = Field(description="Events in the store, oldest first.")
+    mails: list[dict[str, Any]] = Field(description="What mails showed the customer.")
+    learned: dict[str, Any] = Field(
+        description="What the served model holds of the customer: market, consent and events."
+    )
+
+
+class Receipt(AnswerModel):
+    """What the erasure of a customer deleted, and what will be deleted when."""
+
+    model_config = ConfigDict(
+        json_schema_extra=examples(
+            {
+                "deleted": {
+                    "events": 41,
+                    "sessions": 3,
+                    "consents": 1,
+                    "struck_out": 0,
+                    "mails": 2,
+                },
+                "forgotten": "2026-11-22T09:30:00Z",
+                "versions_with_history": [
+                    {
+                        "version": "20261121T200000Z-1f0c9a52d7be",
+                        "pruned_by": "2026-12-21T20:00:00Z",
+                    }
+                ],
+                "last_pruned_by": "2026-12-21T20:00:00Z",
+                "text": "No answer uses what these versions hold from now on.",
+            }
+        )
+    )
+    deleted: dict[str, int] = Field(description="Number of rows deleted, by kind.")
+    forgotten: str = Field(description="When the customer was erased.")
+    versions_with_history: list[dict[str, Any]] = Field(
+        description="Model versions on disk that hold the history, and when each is removed."
+    )
+    last_pruned_by: str | None = Field(
+        description="When the last of these versions is removed, or null if there is none."
+    )
+    text: str = Field(description="The receipt in plain words.")

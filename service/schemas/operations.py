@@ -1,0 +1,98 @@
+"""Answers to those who run the service: models, health and readiness."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from pydantic import ConfigDict, Field
+
+from service.schemas.base import AnswerModel, examples
+
+VERSION: Final = "20261121T200000Z-1f0c9a52d7be"
+MODEL_EXAMPLE: Final[dict[str, Any]] = {
+    "version": VERSION,
+    "active": True,
+    "loaded": True,
+    "created": "2026-11-21T20:00:00Z",
+    "data_from": "2017-01-01T00:03:00Z",
+    "data_as_of": "2017-12-31T23:55:00Z",
+    "counts": {"customers": 2469, "products": 62381},
+    "metrics": {"ndcg": 0.214},
+}
+
+
+class ModelFacts(AnswerModel):
+    """A trained version in the registry."""
+
+    model_config = ConfigDict(json_schema_extra=examples(MODEL_EXAMPLE))
+    version: str = Field(description="Name of the version.")
+    active: bool = Field(description="Whether the registry names it as the one to serve.")
+    loaded: bool = Field(description="Whether the worker that answered serves it.")
+    created: datetime = Field(description="When it was trained.")
+    data_from: datetime = Field(description="Time of the oldest event it learned from.")
+    data_as_of: datetime = Field(description="Time of the newest event it learned from.")
+    counts: dict[str, int] = Field(
+        description="How much it learned from: customers, products, events and more, by name."
+    )
+    metrics: dict[str, Any] = Field(description="Quality figures of its evaluation, by name.")
+
+
+class Models(AnswerModel):
+    """Every version in the registry."""
+
+    model_config = ConfigDict(
+        json_schema_extra=examples(
+            {"active": VERSION, "loaded": VERSION, "models": [MODEL_EXAMPLE]}
+        )
+    )
+    active: str | None = Field(description="Version that the registry names as the one to serve.")
+    loaded: str | None = Field(description="Version that the worker that answered serves.")
+    models: list[ModelFacts] = Field(description="The versions, newest first.")
+
+
+class Refused(AnswerModel):
+    """A version that cannot be served."""
+
+    model_config = ConfigDict(
+        json_schema_extra=examples(
+            {"version": VERSION, "reason": "the checksum of item_factors.npy is wrong"}
+        )
+    )
+    version: str = Field(description="Name of the version.")
+    reason: str = Field(description="What is wrong with it.")
+
+
+class Ready(AnswerModel):
+    """Whether the service can answer, and with what."""
+
+    model_config = ConfigDict(
+        json_schema_extra=examples(
+            {
+                "ready": True,
+                "model_version": VERSION,
+                "data_as_of": "2017-12-31T23:55:00Z",
+                "refused": None,
+                "store": "sqlite, breaker closed",
+                "cache": "memory",
+            }
+        )
+    )
+    ready: bool = Field(description="Whether a model is served.")
+    model_version: str | None = Field(description="Version that is served.")
+    data_as_of: datetime | None = Field(description="Time of the newest event it learned from.")
+    refused: Refused | None = Field(
+        description="The active version, if it is damaged. The one before it stays in service, "
+        "or the newest whole one is served."
+    )
+    store: str = Field(
+        description="Kind of the store, and whether it answers: breaker closed, half_open or open."
+    )
+    cache: str = Field(description="Kind of the cache, and whether it answers.")
+
+
+class Alive(AnswerModel):
+    """Answer of a process that runs."""
+
+    model_config = ConfigDict(json_schema_extra=examples({"alive": True}))
+    alive: bool = Field(description="Always true.")
