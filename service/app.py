@@ -173,8 +173,8 @@ def follow(
     )  # once: it may be another one in a moment
     if model is not None:
         live.at(model, now)
-        live.only({model.version})
-        mails.only({model.version, *needed})
+        live.keep_only({model.version})
+        mails.keep_only({model.version, *needed})
 
 
 def keep_pinned(store: Store, active: ActiveModel) -> Set[str]:

@@ -35,7 +35,7 @@ def answer(
     slate = _slate(shop.model.recommender, question, resolved, known.since)
     if known.away:
         why = (
-            None if shop.strangers else slate.fallback_reason
+            None if shop.nobody_known else slate.fallback_reason
         )  # who is known to nobody may be known to the store
         slate = replace(slate, fallback_reason=why or FallbackReason.STORE_UNAVAILABLE)
     return _write(writer, slate)
@@ -52,7 +52,7 @@ def popular_answer(
     if question.kind in (QueryKind.BUNDLES, QueryKind.BASKET, QueryKind.ORDER):
         return writer.answer(Strategy.BUNDLES, reason, [], [])
     recommender, request = shop.model.recommender, resolved.request
-    customer_id = None if shop.forgotten(question.customer_id) else question.customer_id
+    customer_id = None if shop.is_forgotten(question.customer_id) else question.customer_id
     if customer_id is not None:
         user = recommender.model.customers.ids.find(customer_id)
         request = recommender.at_home(user, request)

@@ -16,7 +16,7 @@ from service.answering.answer import answer, popular_answer
 from service.answering.query import QueryKind, RecommendationQuery, StoreKnowledge
 from service.answering.render import RenderedAnswer
 from service.errors import NotFound, StoreUnavailable
-from service.model.customer_updates import since
+from service.model.customer_updates import build_customer_update
 from service.model.live_catalogue import CatalogueFollower, LiveCatalogue
 from service.model.loaded_model import LoadedModel
 from service.runtime.circuit_breaker import CircuitBreaker, CircuitOpenError
@@ -77,7 +77,7 @@ class AnswerComputer:
         update = replace(
             NO_UPDATE,
             unasked=self.catalogues.unasked,
-            forgotten=live.forgotten(query.customer_id),
+            forgotten=live.is_forgotten(query.customer_id),
         )
         knowledge = StoreKnowledge(update, None, away=True)
         with self.computing:
@@ -134,11 +134,11 @@ class AnswerComputer:
         self, live: LiveCatalogue, customer_id: str | None, records: CustomerRecords
     ) -> StoreKnowledge:
         """Return what the store says of a customer, in the words of a catalogue."""
-        update = since(
+        update = build_customer_update(
             records,
             live.model.recommender.catalogue,
             unasked=self.catalogues.unasked,
-            forgotten=live.forgotten(customer_id),
+            forgotten=live.is_forgotten(customer_id),
         )
         order = tuple(records.order)
         return StoreKnowledge(
@@ -166,7 +166,7 @@ class AnswerComputer:
 
 def catalogue_for(query: RecommendationQuery, live: LiveCatalogue) -> LiveCatalogue:
     """Return the catalogue with the rules of now, unless the query is about another moment."""
-    return live.today(int(time.time())) if query.as_of is None else live
+    return live.with_rules_at(int(time.time())) if query.as_of is None else live
 
 
 def _order_of(records: CustomerRecords) -> tuple[str, ...]:

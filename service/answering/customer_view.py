@@ -81,7 +81,7 @@ def person(
         if customer_id is None or told.forgotten
         else recommender.model.customers.ids.find(customer_id)
     )
-    rules = shop.today(int(time.time())).rules if as_of is None else shop.rules
+    rules = shop.with_rules_at(int(time.time())).rules if as_of is None else shop.rules
     request = SlateRequest(
         as_of=newest if as_of is None else as_of,
         placement=placement,

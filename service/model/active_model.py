@@ -1,4 +1,4 @@
-"""The model in service: follows the registry's pointer, and never gives up a good model for a bad one."""
+"""The model in service: follows the registry's pointer, never gives up a good model for a bad one."""
 
 from __future__ import annotations
 
@@ -20,19 +20,24 @@ from service.model.loaded_model import LoadedModel
 from service.model.verification import Signature, signature_of, verify_once
 from service.runtime.metrics import Metrics
 
-LATER: Final = 10  # nice: a tenth of the processor where the others want all of it
+LOADER_NICENESS: Final = 10  # a tenth of the processor where the others want all of it
 log: Final = logging.getLogger("regulars.model")
 
 
 @dataclass(frozen=True)
 class Refusal:
+    """Hold why a version is not served."""
+
     version: str
     reason: str
-    signature: Signature = ()  # of damaged files: others are tried again, and without it the same ones too
+    signature: Signature = ()  # of damaged files, which are not tried again; () where they may be
 
 
 class ActiveModel:
-    """`current` is replaced by one assignment, so an answer is made by one model from beginning to end."""
+    """The model in service and those of open campaigns.
+
+    `current` is replaced by one assignment, so an answer is made by one model from beginning to end.
+    """
 
     def __init__(
         self,
@@ -57,35 +62,39 @@ class ActiveModel:
         return self._refusals[0] if self._refusals else None
 
     async def watch(self, poll_seconds: float) -> None:
-        """Until cancelled: look, load beside, swap."""
-        loop, behind = asyncio.get_running_loop(), ThreadPoolExecutor(1, "models", _stand_back)
+        """Refresh now and then, until cancelled."""
+        loop = asyncio.get_running_loop()
+        loader = ThreadPoolExecutor(1, "models", _lower_priority)
         try:
             while True:
                 await asyncio.sleep(poll_seconds)
-                await loop.run_in_executor(behind, self.refresh)
+                await loop.run_in_executor(loader, self.refresh)
         finally:
-            behind.shutdown(wait=False)
+            loader.shutdown(wait=False)
 
     def refresh(self) -> None:
         """Take the active version into service if it is another one and whole. Never raises."""
         try:
-            self._note(self._follow(self._wanted()))
+            self._note_refusals(self._serve_first_whole(self._find_versions()))
         except ArtifactError as error:
-            self._note([Refusal(ACTIVE, self._shown(error))])
+            self._note_refusals([Refusal(ACTIVE, self._reason_of(error))])
 
     def pinned(self, version: str) -> LoadedModel | None:
-        """A version that a campaign was pinned to, loaded where it is not; None where it cannot be served any more."""
+        """Return the model that a campaign was pinned to, loaded where it is not.
+
+        None where it cannot be served any more.
+        """
         current = self.current
         if current is not None and current.version == version:
             return current
         if version not in self._kept:
             with self._keeping:
-                self._try_again(version)
+                self._load_kept(version)
         kept = self._kept.get(version)
         return kept if isinstance(kept, LoadedModel) else None
 
     def pin(self, version: str, until: int) -> None:
-        """Have it kept in the registry until a moment; where that is only read, whoever prunes it does not know."""
+        """Have a version kept in the registry until a moment, unless the registry is read-only."""
         try:
             self.registry.pin(version, until)
         except OSError as error:
@@ -94,69 +103,70 @@ class ActiveModel:
             )
 
     def keep(self, versions: Set[str]) -> None:
-        """Have what open campaigns are pinned to at hand, and nothing else besides the model in service."""
+        """Have the models of open campaigns loaded, and no others besides the one in service."""
         self._needed = versions
         with self._keeping:
             for version in self._kept.keys() - versions:
                 del self._kept[version]
             for version in versions:
                 if self.current is None or version != self.current.version:
-                    self._try_again(version)
+                    self._load_kept(version)
 
-    def _try_again(self, version: str) -> None:
-        """Have a version at hand that is not. Without it the model in service makes the mails of its campaign."""
-        known = self._kept.get(version)
-        if isinstance(known, LoadedModel):
+    def _load_kept(self, version: str) -> None:
+        """Load a version of a campaign; without it the model in service makes the mails."""
+        before = self._kept.get(version)
+        if isinstance(before, LoadedModel):
             return
-        tried = self._tried(version, known)
-        if isinstance(tried, Refusal) and tried != known:
-            log.error("a campaign needs model %s: %s", version, tried.reason)
-        self._kept[version] = tried
+        loaded = self._try_to_load(version, before)
+        if isinstance(loaded, Refusal) and loaded != before:
+            log.error("a campaign needs model %s: %s", version, loaded.reason)
+        self._kept[version] = loaded
 
-    def _wanted(self) -> list[str]:
-        """The active version; where no model is served also those before it that exist. Raises ArtifactError."""
+    def _find_versions(self) -> list[str]:
+        """Return the active version, and the existing ones before it where no model is served.
+
+        Raises ArtifactError.
+        """
         versions = self.registry.pointers()
         earlier = [] if self.current else versions[1:]
-        return [
-            *versions[:1],
-            *(version for version in earlier if signature_of(self.registry.path(version))),
-        ]
+        existing = [version for version in earlier if signature_of(self.registry.path(version))]
+        return versions[:1] + existing
 
-    def _follow(self, versions: list[str]) -> list[Refusal]:
-        """Serve the first whole one; why those in front of it are refused."""
+    def _serve_first_whole(self, versions: list[str]) -> list[Refusal]:
+        """Serve the first version that is whole; return why those in front of it are refused."""
         refusals = []
         for version in versions:
-            refusal = self._take(version)
+            refusal = self._try_to_serve(version)
             if refusal is None:
                 break
             refusals.append(refusal)
         return refusals
 
-    def _take(self, version: str) -> Refusal | None:
-        """Serve a version, or say why not. What is damaged stays refused until its files are others."""
+    def _try_to_serve(self, version: str) -> Refusal | None:
         if self.current and version == self.current.version:
             return None
-        known = next((refusal for refusal in self._refusals if refusal.version == version), None)
-        tried = self._tried(version, known)
-        if isinstance(tried, Refusal):
-            return tried
-        self._swap(tried)
+        before = next((refusal for refusal in self._refusals if refusal.version == version), None)
+        loaded = self._try_to_load(version, before)
+        if isinstance(loaded, Refusal):
+            return loaded
+        self._swap(loaded)
         return None
 
-    def _tried(self, version: str, known: Refusal | None) -> LoadedModel | Refusal:
-        """The model, or why there is none. `known`: why there was none at the last look."""
+    def _try_to_load(self, version: str, before: Refusal | None) -> LoadedModel | Refusal:
+        """Return the model, or why there is none. `before`: why there was none at the last look.
+
+        Damaged files stay refused until they are others.
+        """
         directory = self.registry.path(version)
         signature = signature_of(directory)
-        if known and known.signature and known.signature == signature:
-            return known
+        if before and before.signature and before.signature == signature:
+            return before
         try:
             return self._load(directory)
         except ArtifactError as error:
-            return Refusal(version, self._shown(error), signature)
-        except (
-            Exception
-        ) as error:  # whatever it is, it must not take the good model away, and it may pass
-            return Refusal(version, self._shown(error))
+            return Refusal(version, self._reason_of(error), signature)
+        except Exception as error:  # it must not take the good model away, and it may pass
+            return Refusal(version, self._reason_of(error))
 
     def _load(self, directory: Path) -> LoadedModel:
         verify_once(directory, self._runtime)
@@ -169,29 +179,28 @@ class ActiveModel:
         if previous and previous.version in self._needed:
             self._kept[previous.version] = previous
         self.current = model
-        self._metrics.set_model(
-            model.version, model.created, previous.version if previous else None
-        )
+        previous_version = previous.version if previous else None
+        self._metrics.set_model(model.version, model.created, previous_version)
         log.info("serving model %s, data as of %s", model.version, model.data_as_of)
 
-    def _note(self, refusals: list[Refusal]) -> None:
-        serves = f"{self.current.version} is served" if self.current else "there is no other"
+    def _note_refusals(self, refusals: list[Refusal]) -> None:
+        served = f"{self.current.version} is served" if self.current else "there is no other"
         for refusal in refusals:
             if refusal not in self._refusals:
                 self._metrics.refusals.inc()
-                log.error("refused model %s: %s; %s", refusal.version, refusal.reason, serves)
+                log.error("refused model %s: %s; %s", refusal.version, refusal.reason, served)
         self._refusals = tuple(refusals)
         self._metrics.refused.set(bool(refusals))
 
-    def _shown(self, error: Exception) -> str:
-        """The reason without the host's directories: /readyz shows it to anyone."""
-        text = (
-            str(error) if isinstance(error, ArtifactError) else f"{type(error).__name__}: {error}"
-        )
+    def _reason_of(self, error: Exception) -> str:
+        """Return the reason without the host's directories: /readyz shows it to anyone."""
+        text = str(error)
+        if not isinstance(error, ArtifactError):
+            text = f"{type(error).__name__}: {error}"
         return text.replace(f"{self.registry.root}/", "")
 
 
-def _stand_back() -> None:
-    """A model that is read and loaded keeps no caller waiting: this thread computes when the others do not."""
+def _lower_priority() -> None:
+    """Let this thread compute when the others do not: loading a model keeps no caller waiting."""
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, get_native_id(), LATER)
+        os.setpriority(os.PRIO_PROCESS, get_native_id(), LOADER_NICENESS)

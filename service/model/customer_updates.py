@@ -1,8 +1,9 @@
-"""What the store says of a customer, in the words of one catalogue."""
+"""Customer updates from the store: what it says of a customer, in the words of one catalogue."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import numpy as np
 
@@ -13,39 +14,41 @@ from models.updates.customer import NO_UPDATE, CustomerUpdate, event_weights
 from service.store.events import EventRow
 from service.store.store import CustomerRecords
 
+PURPOSES: Final = 3
 
-def since(
-    visitor: CustomerRecords, catalogue: Catalogue, *, unasked: int, forgotten: bool
+
+def build_customer_update(
+    records: CustomerRecords, catalogue: Catalogue, *, unasked: int, forgotten: bool
 ) -> CustomerUpdate:
-    """Products that the catalogue does not know are left out. `unasked`: what holds for who was never asked."""
+    """Return the update; products that the catalogue does not know are left out.
+
+    `unasked`: the consent of a customer who was never asked.
+    """
+    unused = [item for item in catalogue.ids.find_all(records.unused) if item >= 0]
     return CustomerUpdate(
-        _events(visitor.rows, catalogue) if visitor.rows else NO_UPDATE.events,
-        consent=consent(visitor.consents),
+        _build_events(records.rows, catalogue) if records.rows else NO_UPDATE.events,
+        consent=_consent_by_purpose(records.consents),
         unasked=unasked,
-        unused=np.array(
-            [item for item in catalogue.ids.find_all(visitor.unused) if item >= 0], np.int32
-        ),
+        unused=np.array(unused, np.int32),
         forgotten=forgotten,
     )
 
 
-def _events(told: Sequence[EventRow], catalogue: Catalogue) -> Events:
-    items = catalogue.ids.find_all([row.product_id for row in told])
-    rows = [row for row, item in zip(told, items.tolist(), strict=True) if item >= 0]
-    item, kind = items[items >= 0], np.array([row.kind for row in rows], np.uint8)
-    quantity, rating = (
-        np.array([getattr(row, name) for row in rows], np.float64)  # None becomes NaN
-        for name in ("quantity", "rating")
-    )
-    return Events(
-        item,
-        np.array([row.time for row in rows], np.int64),
-        kind,
-        event_weights(item, kind, quantity, rating),
-        np.array([order_code(row.order_id) if row.order_id else 0 for row in rows], np.uint32),
-    )
+def _build_events(reported: Sequence[EventRow], catalogue: Catalogue) -> Events:
+    items = catalogue.ids.find_all([row.product_id for row in reported])
+    rows = [row for row, item in zip(reported, items.tolist(), strict=True) if item >= 0]
+    item = items[items >= 0]
+    time = np.array([row.time for row in rows], np.int64)
+    kind = np.array([row.kind for row in rows], np.uint8)
+    # None becomes NaN
+    quantity = np.array([row.quantity for row in rows], np.float64)
+    rating = np.array([row.rating for row in rows], np.float64)
+    orders = [order_code(row.order_id) if row.order_id else 0 for row in rows]
+    weight = event_weights(item, kind, quantity, rating)
+    return Events(item, time, kind, weight, np.array(orders, np.uint32))
 
 
-def consent(said: Mapping[int, tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    """(answer, when) for each purpose."""
-    return tuple(said.get(purpose, (NEVER_ASKED, 0)) for purpose in range(3))
+def _consent_by_purpose(
+    consents: Mapping[int, tuple[int, int]],
+) -> tuple[tuple[int, int], ...]:
+    return tuple(consents.get(purpose, (NEVER_ASKED, 0)) for purpose in range(PURPOSES))

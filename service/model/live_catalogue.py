@@ -1,4 +1,4 @@
-"""The model in service with what the shop has said since: products as they are now, rules, who must be forgotten."""
+"""The model in service with what the shop has said since: products, rules, erased customers."""
 
 from __future__ import annotations
 
@@ -28,178 +28,185 @@ from service.store.writer import Position, position_of
 
 @dataclass(frozen=True)
 class LiveCatalogue:
-    """Immutable. `model` is that of the artifact with the products up to the number `catalogue`."""
+    """Hold a model with the shop's changes up to a number of the store for each kind of change."""
 
-    artifact: LoadedModel
-    model: LoadedModel
-    catalogue: int = 0
+    artifact: LoadedModel  # as it was learned
+    model: LoadedModel  # with the products and sales of now
+    catalogue_number: int = 0
     rules: tuple[ShopRule, ...] = ()
-    turns: tuple[int, ...] = ()  # when rules begin and end, sorted
+    rule_boundaries: tuple[int, ...] = ()  # when rules begin and end, sorted
     rules_number: int = 0
-    restocked: Mapping[str, int] = field(
-        default_factory=dict
-    )  # product id -> when it came back into stock
-    sales: int = 0  # number up to which sales are counted
-    erased: frozenset[bytes] = frozenset()
+    restocked: Mapping[str, int] = field(default_factory=dict)  # product id -> back in stock when
+    sales_number: int = 0
+    erased: frozenset[bytes] = frozenset()  # tombstones
     erased_number: int = 0
-    key: bytes = b""  # of the tombstones
-    strangers: bool = False  # who asked to be forgotten was never read: so nobody is known
+    tombstone_key: bytes = b""
+    nobody_known: bool = False  # who asked to be forgotten was never read
 
-    def forgotten(self, customer_id: str | None) -> bool:
-        if customer_id is None or self.strangers:
-            return self.strangers
-        return bool(self.erased) and tombstone(self.key, customer_id) in self.erased
+    def is_forgotten(self, customer_id: str | None) -> bool:
+        """Tell whether nothing that was learned of a customer may be used."""
+        if customer_id is None or self.nobody_known:
+            return self.nobody_known
+        return bool(self.erased) and tombstone(self.tombstone_key, customer_id) in self.erased
 
-    def today(self, clock: int) -> LiveCatalogue:
-        """With the rules that hold at a moment of the clock, whatever moment the answer is made for."""
+    def with_rules_at(self, clock: int) -> LiveCatalogue:
+        """Return it with the rules that hold at a moment of the clock alone."""
         return replace(self, rules=rules_in_force(self.rules, clock)) if self.rules else self
 
-    def phase(self, clock: int) -> int:
-        """How many beginnings and ends of rules have passed: between two of them the same rules hold."""
-        return bisect_right(self.turns, clock)
+    def rule_period(self, clock: int) -> int:
+        """Return how many rules have begun or ended: within a period the same rules hold."""
+        return bisect_right(self.rule_boundaries, clock)
 
     @property
-    def lines(self) -> int:
-        """How many rows what sells is counted from: more as soon as reported lines are among them."""
+    def sales_lines(self) -> int:
+        """The rows that trends are counted from: more, once reported purchases are among them."""
         return len(self.model.recommender.model.sales.item)
 
-    def behind(self, now: Position) -> bool:
+    def is_behind(self, position: Position) -> bool:
+        """Tell whether the store holds changes that are not in it."""
         return (
-            self.catalogue < now.catalogue
-            or self.rules_number < now.rules
-            or self.erased_number < now.erased
+            not self.tombstone_key
+            or self.catalogue_number < position.catalogue
+            or self.rules_number < position.rules
+            or self.erased_number < position.erased
         )
 
 
 class CatalogueFollower:
-    """Follows the store: whoever is about to answer from a position first sees that the shop is as new."""
+    """A follower of the store, which gives the catalogue of a model at a position of the store."""
 
     def __init__(self, store: Store, unasked: str) -> None:
         self._store = store
         self.unasked = NO if unasked == "refuse" else YES
-        self._shops: dict[str, LiveCatalogue] = {}  # by version of the artifact, the newest last
+        self._catalogues: dict[str, LiveCatalogue] = {}  # by version, the newest last
         self._renewing = Lock()
 
-    def at(self, model: LoadedModel, now: Position) -> LiveCatalogue:
-        """The shop of this model with every change up to `now`."""
-        shop = self._of(model)
-        if shop.behind(now) or not shop.key:
+    def at(self, model: LoadedModel, position: Position) -> LiveCatalogue:
+        """Return the catalogue with every change up to a position. Raises StoreDownError."""
+        live = self._find(model)
+        if live.is_behind(position):
             with self._renewing:
-                shop = self._of(model)
-                if shop.behind(now) or not shop.key:
-                    shop = self._keep(self._store.read(partial(_renewed, shop)))
-        return shop
+                live = self._find(model)
+                if live.is_behind(position):
+                    live = self._keep(self._store.read(partial(_renew, live)))
+        return live
 
-    def only(self, versions: Set[str]) -> None:
-        """Let go of what was followed for other models, which are in nobody's way then."""
+    def keep_only(self, versions: Set[str]) -> None:
+        """Remove the catalogues of other models."""
         with self._renewing:
-            self._shops = {
-                version: shop for version, shop in self._shops.items() if version in versions
+            kept = versions & self._catalogues.keys()
+            self._catalogues = {
+                version: live for version, live in self._catalogues.items() if version in kept
             }
 
     def edition(self, model: LoadedModel, clock: int | None) -> tuple[int, int]:
-        """What answers hang on that no revision tells: which rules hold by the clock, if it counts, and what sells.
+        """Return what answers depend on and no counter tells: the rules by the clock, and sales.
 
-        Of what this process knows; other rules are newer than what it has cached.
+        As far as this process knows; other rules are newer than what it has cached. Without a
+        clock no rule begins or ends.
         """
-        shop = self.as_known(model)
-        return 0 if clock is None else shop.phase(clock), shop.lines
+        live = self.as_known(model)
+        return 0 if clock is None else live.rule_period(clock), live.sales_lines
 
     def count_sales(self, model: LoadedModel) -> None:
-        """Fold what was sold since into what is popular, and warm what hangs on it. In a thread, now and then."""
+        """Add to the trends what was sold since they were counted, and warm what depends on them."""
         with self._renewing:
-            self._keep(self._store.read(partial(_counted, self._of(model))))
+            self._keep(self._store.read(partial(_count_sales, self._find(model))))
 
     def as_known(self, model: LoadedModel) -> LiveCatalogue:
-        """The shop as far as this process knows it, where the store does not answer."""
-        shop = self._newest()
-        if shop is None:
-            return LiveCatalogue(model, model, strangers=True)
-        return (
-            shop
-            if shop.artifact is model
-            else replace(shop, artifact=model, model=model, catalogue=0)
-        )
+        """Return the catalogue as far as this process knows it, without asking the store."""
+        live = next(reversed(self._catalogues.values()), None)
+        if live is None:
+            return LiveCatalogue(model, model, nobody_known=True)
+        if live.artifact is model:
+            return live
+        return replace(live, artifact=model, model=model, catalogue_number=0)
 
-    def _of(self, model: LoadedModel) -> LiveCatalogue:
-        shop = self._shops.get(model.version)
-        return shop if shop is not None and shop.artifact is model else LiveCatalogue(model, model)
+    def _find(self, model: LoadedModel) -> LiveCatalogue:
+        live = self._catalogues.get(model.version)
+        return live if live is not None and live.artifact is model else LiveCatalogue(model, model)
 
-    def _newest(self) -> LiveCatalogue | None:
-        return next(reversed(self._shops.values()), None)
-
-    def _keep(self, shop: LiveCatalogue) -> LiveCatalogue:
-        others = {
-            version: other
-            for version, other in self._shops.items()
-            if version != shop.artifact.version
-        }
-        self._shops = {**others, shop.artifact.version: shop}  # at once: who reads it takes no lock
-        return shop
+    def _keep(self, live: LiveCatalogue) -> LiveCatalogue:
+        catalogues = dict(self._catalogues)
+        catalogues.pop(live.artifact.version, None)
+        catalogues[live.artifact.version] = live
+        self._catalogues = catalogues  # at once: readers take no lock
+        return live
 
 
-def _renewed(shop: LiveCatalogue, connection: Connection) -> LiveCatalogue:
-    now = position_of(connection)  # first: what is read after it holds all that it counts
-    if shop.catalogue < now.catalogue:
-        told = connection.execute(
-            select(products.c.product_id, products.c.document)
-            .where(products.c.number > shop.catalogue)
-            .order_by(products.c.product_id)
-        )
-        recommender, learned = shop.model.recommender, shop.artifact.recommender
-        more = [
-            product_update_of(product_id, orjson.loads(document)) for product_id, document in told
-        ]
-        model = update_catalogue(
-            recommender.model, more, learned.model, learned.manifest.data_as_of
-        )
-        shop = replace(
-            shop,
-            model=replace(shop.model, recommender=recommender.with_model(model)),
-            catalogue=now.catalogue,
-            restocked=restocked(connection),
-        )
-    if shop.rules_number < now.rules:
-        documents = connection.execute(
-            select(rules.c.document).where(rules.c.document.isnot(None))
-        ).scalars()
-        held = sorted(
-            (rule_of(orjson.loads(document)) for document in documents), key=lambda rule: rule.id
-        )
-        turns = sorted(
-            when for rule in held for when in (rule.starts, rule.ends) if when is not None
-        )
-        shop = replace(shop, rules=tuple(held), turns=tuple(turns), rules_number=now.rules)
-    if shop.erased_number < now.erased:
-        marks = frozenset(
-            bytes(mark) for mark in connection.execute(select(erased.c.customer)).scalars()
-        )
-        shop = replace(shop, erased=marks, erased_number=now.erased)
-    return shop if shop.key else replace(shop, key=tombstone_key(connection))
+def _renew(live: LiveCatalogue, connection: Connection) -> LiveCatalogue:
+    position = position_of(connection)  # first: what is read after it holds all that it counts
+    if live.catalogue_number < position.catalogue:
+        live = _with_products(live, connection, position)
+    if live.rules_number < position.rules:
+        live = _with_rules(live, connection, position)
+    if live.erased_number < position.erased:
+        tombstones = connection.execute(select(erased.c.customer)).scalars()
+        marks = frozenset(map(bytes, tombstones))
+        live = replace(live, erased=marks, erased_number=position.erased)
+    if not live.tombstone_key:
+        live = replace(live, tombstone_key=tombstone_key(connection))
+    return live
 
 
-def _counted(shop: LiveCatalogue, connection: Connection) -> LiveCatalogue:
-    now = position_of(connection).number
-    recommender = shop.model.recommender
+def _with_products(
+    live: LiveCatalogue, connection: Connection, position: Position
+) -> LiveCatalogue:
+    rows = connection.execute(
+        select(products.c.product_id, products.c.document)
+        .where(products.c.number > live.catalogue_number)
+        .order_by(products.c.product_id)
+    )
+    updates = [
+        product_update_of(product_id, orjson.loads(document)) for product_id, document in rows
+    ]
+    recommender, learned = live.model.recommender, live.artifact.recommender
+    model = update_catalogue(recommender.model, updates, learned.model, learned.manifest.data_as_of)
+    return replace(
+        live,
+        model=replace(live.model, recommender=recommender.with_model(model)),
+        catalogue_number=position.catalogue,
+        restocked=restocked(connection),
+    )
+
+
+def _with_rules(live: LiveCatalogue, connection: Connection, position: Position) -> LiveCatalogue:
+    statement = select(rules.c.document).where(rules.c.document.isnot(None))
+    documents = connection.execute(statement).scalars()
+    shop_rules = [rule_of(orjson.loads(document)) for document in documents]
+    shop_rules.sort(key=lambda rule: rule.id)
+    starts = [rule.starts for rule in shop_rules if rule.starts is not None]
+    ends = [rule.ends for rule in shop_rules if rule.ends is not None]
+    return replace(
+        live,
+        rules=tuple(shop_rules),
+        rule_boundaries=tuple(sorted(starts + ends)),
+        rules_number=position.rules,
+    )
+
+
+def _count_sales(live: LiveCatalogue, connection: Connection) -> LiveCatalogue:
+    number = position_of(connection).number
+    recommender = live.model.recommender
     learned, sales = recommender.manifest.event_position, recommender.model.sales
     # Of a model that did not read the store it is known only up to when it has learned.
     after = recommender.manifest.data_as_of if learned == 0 else -1
-    lines = events.sold(connection, learned, max(shop.sales, learned), now, after)
-    item_of = {
-        name: recommender.catalogue.ids.find(name) for name in {line.product_id for line in lines}
-    }
-    known = [(line, item_of[line.product_id]) for line in lines if item_of[line.product_id] >= 0]
-    if not known:
-        return replace(shop, sales=now)
+    lines = events.sold(connection, learned, max(live.sales_number, learned), number, after)
+    product_ids = [line.product_id for line in lines]
+    item_of = {name: recommender.catalogue.ids.find(name) for name in set(product_ids)}
+    items = np.array([item_of[name] for name in product_ids], np.int32)
+    known = items >= 0
+    if not known.any():
+        return replace(live, sales_number=number)
     markets = recommender.model.customers.market_names
+    times = np.array([line.time for line in lines], np.int64)[known]
+    market = [markets.find(line.market) if line.market else -1 for line in lines]
     continued = sales.continued(
-        np.array([line.time // DAY for line, _ in known], np.int64),
-        np.array([markets.find(line.market) if line.market else -1 for line, _ in known], np.int32),
-        np.array([item for _, item in known], np.int32),
-        max(line.time for line, _ in known),
+        times // DAY, np.array(market, np.int32)[known], items[known], int(times.max())
     )
     if continued is sales:
-        return shop  # too few yet: they are counted again with those that come
+        return live  # too few yet: they are counted again with those that come
     changed = recommender.with_model(replace(recommender.model, sales=continued))
     changed.sales_trends.warm(len(markets))
-    return replace(shop, model=replace(shop.model, recommender=changed), sales=now)
+    model = replace(live.model, recommender=changed)
+    return replace(live, model=model, sales_number=number)

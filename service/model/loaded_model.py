@@ -1,4 +1,4 @@
-"""A model in memory, with the facts of its manifest that every answer repeats."""
+"""A model in memory."""
 
 from __future__ import annotations
 

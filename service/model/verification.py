@@ -1,7 +1,8 @@
-"""Reads every byte of a model once per host and version, however many workers load it.
+"""Verification of every byte of a model, once per host and version, however many workers load it.
 
-A marker in a private directory remembers that it was done. Its name holds path, inode, size and time of every file, so
-a file that was touched is read again. A lock makes the second worker wait instead of reading too.
+A marker in a private directory remembers that it was done. Its name holds path, inode, size and
+time of every file, so a file that was touched is read again. A lock makes the second worker wait
+instead of reading too.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ Signature = tuple[tuple[str, int, int, int], ...]
 
 
 def signature_of(directory: Path) -> Signature:
-    """Name, inode, size and time of each file; empty where there can be no such directory."""
+    """Return name, inode, size and time of each file; () where there can be no such directory."""
     try:
         entries = sorted(os.scandir(directory), key=lambda entry: entry.name)
         return tuple((entry.name, *_facts(entry.stat())) for entry in entries)
@@ -37,7 +38,7 @@ def _facts(status: os.stat_result) -> tuple[int, int, int]:
 
 
 def verify_once(directory: Path, runtime: Path) -> None:
-    """Raises ArtifactError naming the file that is damaged; where no marker can be kept it always reads."""
+    """Raise ArtifactError with the file that is damaged; where no marker can be kept, always read."""
     with _locked_marker(directory, runtime) as marker:
         if marker is None:
             verify_artifact(directory)
@@ -51,7 +52,7 @@ def verify_once(directory: Path, runtime: Path) -> None:
 
 
 def marker_of(directory: Path) -> str:
-    """The name of its marker: another one once a file was touched."""
+    """Return the name of its marker: another one once a file was touched."""
     identity = repr((str(directory.resolve()), signature_of(directory))).encode()
     return f"verified-{hashlib.blake2b(identity, digest_size=16).hexdigest()}"
 
@@ -61,7 +62,7 @@ def _locked_marker(directory: Path, runtime: Path) -> Iterator[FileIO | None]:
     """Open and lock the marker; None where there can be none."""
     with contextlib.ExitStack() as stack:
         marker = None
-        if _private(runtime):
+        if _is_private(runtime):
             with contextlib.suppress(OSError):
                 opened = stack.enter_context(_open_marker(runtime / marker_of(directory)))
                 stack.enter_context(lock(opened))
@@ -73,8 +74,8 @@ def _open_marker(path: Path) -> FileIO:
     return FileIO(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+b")
 
 
-def _private(runtime: Path) -> bool:
-    """Whether it is a directory that nobody else could have put a marker into."""
+def _is_private(runtime: Path) -> bool:
+    """Tell whether nobody else could have put a marker into a directory."""
     with contextlib.suppress(OSError):
         runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = runtime.lstat()

@@ -20,7 +20,7 @@ from service.answering.customer_view import (
     receipt,
     versions_with,
 )
-from service.model.customer_updates import since
+from service.model.customer_updates import build_customer_update
 from service.store.events import EventRow
 from service.store.store import CustomerRecords
 from service.store.writer import Position
@@ -50,7 +50,7 @@ def person(
     seen = CustomerRecords(
         Position(1, NEWEST, 0, 0, 0, 0), 1, list(rows), consents or {}, list(unused), []
     )
-    told = since(seen, recommender.catalogue, unasked=YES, forgotten=forgotten)
+    told = build_customer_update(seen, recommender.catalogue, unasked=YES, forgotten=forgotten)
     user = NOBODY if forgotten else recommender.model.customers.ids.find(customer_id)
     request = recommender.at_home(user, SlateRequest(**{"as_of": NEWEST, **asked}))
     return CustomerView(customer_id, recommender, request, told, consents or {}, NEWEST, user)

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from models.artifact.registry import Registry
 from models.data.customers import NEVER_ASKED, NO, PERSONALIZE_EMAIL, PERSONALIZE_WEB, YES
 from models.data.events import KINDS, order_code
-from service.model.customer_updates import since
+from service.model.customer_updates import build_customer_update
 from service.store import consents
 from service.store.events import Event, EventLine, EventRow, Written, ratings_of, write
 from service.store.store import CustomerRecords, Store
@@ -228,7 +228,7 @@ def test_products_that_the_catalogue_does_not_know_are_left_out() -> None:
         row("return", "milk", quantity=1.0),
     )
     seen = visitor(*rows, row("rating", "bread", rating=5.0), unused=["butter", "nonsense"])
-    told = since(seen, CATALOGUE, unasked=NO, forgotten=True)
+    told = build_customer_update(seen, CATALOGUE, unasked=NO, forgotten=True)
     assert told.events.item.tolist() == [2, 2, 0]
     assert told.events.weight.tolist() == [1, -0.25, 1]
     assert told.events.order.tolist() == [order_code("7"), 0, 0]
@@ -237,7 +237,7 @@ def test_products_that_the_catalogue_does_not_know_are_left_out() -> None:
 
 
 def test_of_what_was_not_said_nothing_is_known() -> None:
-    told = since(
+    told = build_customer_update(
         visitor(consents={PERSONALIZE_WEB: (NO, 77)}), CATALOGUE, unasked=YES, forgotten=False
     )
     assert told.consent == ((NEVER_ASKED, 0), (NO, 77), (NEVER_ASKED, 0))

@@ -86,7 +86,7 @@ def told(shop: LiveCatalogue) -> tuple[Any, ...]:
 def test_a_shop_that_nothing_was_said_of_serves_its_artifact(shop: Premises, store: Store) -> None:
     live = CatalogueFollower(store, "allow")
     assert live.at(shop.model, now(store)).model is shop.model
-    assert not live.at(shop.model, now(store)).forgotten("c00")
+    assert not live.at(shop.model, now(store)).is_forgotten("c00")
 
 
 def test_whoever_answers_from_a_position_sees_all_that_was_said_until_then(
@@ -178,14 +178,14 @@ def test_of_the_rules_those_hold_whose_time_it_is_by_the_clock(
         {"id": "friday", "kind": "exclude", "which": {"category": "bakery"}, **dates},
     )
     live = CatalogueFollower(store, "allow").at(shop.model, now(store))
-    start, end = live.turns
-    assert [len(live.today(clock).rules) for clock in (start - 1, start, end - 1, end)] == [
+    start, end = live.rule_boundaries
+    assert [len(live.with_rules_at(clock).rules) for clock in (start - 1, start, end - 1, end)] == [
         0,
         1,
         1,
         0,
     ]
-    assert [live.phase(clock) for clock in (start - 1, start, end - 1, end)] == [0, 1, 1, 2]
+    assert [live.rule_period(clock) for clock in (start - 1, start, end - 1, end)] == [0, 1, 1, 2]
 
 
 def test_who_is_forgotten_is_forgotten_and_their_name_is_not_kept(
@@ -194,9 +194,9 @@ def test_who_is_forgotten_is_forgotten_and_their_name_is_not_kept(
     live = CatalogueFollower(store, "allow")
     forget(store, "c00")
     seen = live.at(shop.model, now(store))
-    assert seen.forgotten("c00")
-    assert not seen.forgotten("c01")
-    assert not seen.forgotten(None)
+    assert seen.is_forgotten("c00")
+    assert not seen.is_forgotten("c01")
+    assert not seen.is_forgotten(None)
     assert all(b"c00" not in mark for mark in seen.erased)
 
 
@@ -210,7 +210,7 @@ def test_another_model_is_served_with_all_that_was_said(own_shop: Premises, stor
         Recommender.load(Registry(own_shop.root).path(another_version(own_shop.root)))
     )
     second = live.at(other, now(store))
-    assert (second.artifact, second.forgotten("c00"), len(second.rules)) == (other, True, 1)
+    assert (second.artifact, second.is_forgotten("c00"), len(second.rules)) == (other, True, 1)
     assert told(second) == told(first)
     assert told(live.at(own_shop.model, now(store))) == told(first)
 

@@ -17,7 +17,7 @@ from models.rules.shop_rules import rules_in_force
 from models.slate import Slate, SlateRequest
 from models.updates.customer import CustomerUpdate
 from service.mail.mail_slate import mail_of
-from service.model.customer_updates import since
+from service.model.customer_updates import build_customer_update
 from service.model.live_catalogue import CatalogueFollower
 from service.model.live_catalogue import LiveCatalogue as Served
 from service.model.loaded_model import LoadedModel
@@ -153,7 +153,9 @@ def served(
     visitor = till.store.visitor(customer, None, learned.manifest.event_position)
     at = shop.at(LoadedModel.of(learned), visitor.position)
     catalogue = at.model.recommender.catalogue
-    return at, since(visitor, catalogue, unasked=shop.unasked, forgotten=at.forgotten(customer))
+    return at, build_customer_update(
+        visitor, catalogue, unasked=shop.unasked, forgotten=at.is_forgotten(customer)
+    )
 
 
 def told(one: CustomerUpdate) -> tuple[Any, ...]:
@@ -225,7 +227,7 @@ def test_the_file_says_what_the_service_says(
             request = SlateRequest(
                 as_of=now.as_of, purpose=PERSONALIZE_EMAIL, rules=rules_in_force(now.rules, CLOCK)
             )
-            asked = replace(request, rules=shop.today(CLOCK).rules)
+            asked = replace(request, rules=shop.with_rules_at(CLOCK).rules)
             slates = (
                 now.recommender.recommend(customer, request, now.since(customer)),
                 shop.model.recommender.recommend(customer, asked, expected),
