@@ -1,4 +1,4 @@
-"""Many customers through one recommender, on every core. Each process maps the same artifact."""
+"""Work that is shared among processes, one for each core."""
 
 from __future__ import annotations
 
@@ -20,71 +20,74 @@ from threadpoolctl import threadpool_limits
 from models.recommender import Recommender
 from training.errors import InputError
 
-Given = TypeVar("Given")
-Made = TypeVar("Made")
+Input = TypeVar("Input")
+Output = TypeVar("Output")
 Part = TypeVar("Part")
 Tool = TypeVar("Tool")
-Work = Callable[[Recommender, Sequence[Given]], Made]
+RecommenderWork = Callable[[Recommender, Sequence[Input]], Output]
 
-AHEAD: Final = (
-    2  # parts a process is given before the first of them is fetched: one is done, one waits
-)
+PARTS_AHEAD: Final = 2  # of each process before its first result is fetched: one done, one waiting
 
-_process: dict[
-    str, Callable[[], Any]
-] = {}  # of this process: what opens its tool, and then gives it
+_tool: dict[str, Callable[[], Any]] = {}  # of this process; opened when it is first called
 
 
 def cores() -> int:
-    """The cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0))
 
 
-def spread(
+def map_with_recommender(
     directory: Path,
-    work: Work[Given, Made],
-    everyone: Sequence[Given],
+    work: RecommenderWork[Input, Output],
+    inputs: Sequence[Input],
     *,
     chunk: int,
     processes: int,
-) -> Iterator[Made]:
-    """`work(recommender, part)` for parts of `chunk`, in their order; `work` must be picklable."""
-    starts = range(0, len(everyone), chunk)
-    parts = (everyone[start : start + chunk] for start in starts)
-    return shared(partial(_mapped, directory), work, parts, processes=min(processes, len(starts)))
+) -> Iterator[Output]:
+    """Yield `work(recommender, part)` for parts of `chunk` inputs, in their order.
+
+    Each process maps the same artifact. `work` must be picklable.
+    """
+    starts = range(0, len(inputs), chunk)
+    parts = (inputs[start : start + chunk] for start in starts)
+    load = partial(_load_recommender, directory)
+    return map_in_processes(load, work, parts, processes=min(processes, len(starts)))
 
 
-def shared(
-    opened: Callable[[], Tool],
-    work: Callable[[Tool, Part], Made],
+def map_in_processes(
+    open_tool: Callable[[], Tool],
+    work: Callable[[Tool, Part], Output],
     parts: Iterable[Part],
     *,
     processes: int,
-) -> Iterator[Made]:
-    """`work(tool, part)` for every part, in their order, where each process opens the tool once.
+) -> Iterator[Output]:
+    """Yield `work(tool, part)` for every part, in their order; each process opens the tool once.
 
-    A part is made when a process is about to be free, so that no more than a few are held at a time. `opened` and
-    `work` must be picklable. InputError where one of the processes was killed.
+    A part is made when a process is about to be free, so that no more than a few are held at a
+    time. `open_tool` and `work` must be picklable. Raises InputError where a process was killed.
     """
     if processes <= 1:
-        tool = opened()
-        yield from (_alone(work, tool, part) for part in parts)
-        return
-    # Processes and not threads: a slate is many small steps, and they would wait for one another's interpreter.
-    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _begin, (opened,))
-    try:
-        waiting: deque[Future[Made]] = deque()
+        tool = open_tool()
         for part in parts:
-            if len(waiting) == AHEAD * processes:
-                yield waiting.popleft().result()
+            yield _work_on_one_thread(work, tool, part)
+        return
+    # Processes and not threads: a slate is many small steps, and they would wait for one another's
+    # interpreter.
+    spawn = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(processes, spawn, _begin_process, (open_tool,))
+    try:
+        pending: deque[Future[Output]] = deque()
+        for part in parts:
+            if len(pending) == PARTS_AHEAD * processes:
+                yield pending.popleft().result()
             with _interrupts_held():
-                waiting.append(pool.submit(_do, work, part))
-        while waiting:
-            yield waiting.popleft().result()
+                pending.append(pool.submit(_work_in_process, work, part))
+        while pending:
+            yield pending.popleft().result()
     except BrokenProcessPool as error:
-        why = "as a system does that has no memory left; `processes` of the settings says how many there are"
         raise InputError(
-            f"One of the {processes} processes that shared the work was killed, {why}"
+            f"One of the {processes} processes that shared the work was killed, as a system does "
+            "that has no memory left; `processes` of the settings says how many there are"
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
@@ -92,7 +95,10 @@ def shared(
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Ctrl-C reaches every process of a terminal: those started in here leave it to this one, which stops them."""
+    """Start processes that ignore Ctrl-C.
+
+    It reaches every process of a terminal; this one stops the others.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -101,28 +107,28 @@ def _interrupts_held() -> Iterator[None]:
 
 
 @lru_cache(maxsize=1)
-def _mapped(directory: Path) -> Recommender:
+def _load_recommender(directory: Path) -> Recommender:
     return Recommender.load(directory)
 
 
-def _begin(opened: Callable[[], Any]) -> None:
-    _process["tool"] = cache(opened)
+def _begin_process(open_tool: Callable[[], Any]) -> None:
+    _tool["open"] = cache(open_tool)
     Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """A process whose parent was killed would wait for its next part for ever."""
+    """End this process with its parent. It would wait for its next part for ever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
         os._exit(1)
 
 
-def _do(work: Callable[[Any, Part], Made], part: Part) -> Made:
-    return _alone(work, _process["tool"](), part)
+def _work_in_process(work: Callable[[Any, Part], Output], part: Part) -> Output:
+    return _work_on_one_thread(work, _tool["open"](), part)
 
 
-def _alone(work: Callable[[Tool, Part], Made], tool: Tool, part: Part) -> Made:
-    """On one thread: the other cores have their own process."""
+def _work_on_one_thread(work: Callable[[Tool, Part], Output], tool: Tool, part: Part) -> Output:
+    """The other cores have their own process."""
     with threadpool_limits(limits=1, user_api="blas"):
         return work(tool, part)

@@ -43,7 +43,7 @@ class Events:
     def __len__(self) -> int:
         return len(self.item)
 
-    def at(self, rows: slice | NDArray[np.bool_]) -> Events:
+    def at(self, rows: slice | NDArray[np.bool_ | np.integer]) -> Events:
         return Events(
             self.item[rows], self.time[rows], self.kind[rows], self.weight[rows], self.order[rows]
         )

@@ -32,7 +32,7 @@ from tests.support.shop import (
 )
 from tests.support.worker_tasks import slates_of
 from training.cli.commands import main
-from training.parallel import spread
+from training.parallel import map_with_recommender
 
 ALL = SlateRequest(n=100, repeat=Repeat.INCLUDE)
 
@@ -127,7 +127,7 @@ def test_what_was_learned_is_told_as_the_chance_of_a_purchase(
 def test_many_at_once_are_answered_like_one_by_one(registry: Registry, shop: Recommender) -> None:
     customers = list(shop.model.customers.ids)
     directory = registry.path(shop.manifest.version)
-    parts = spread(directory, slates_of, customers, chunk=23, processes=2)
+    parts = map_with_recommender(directory, slates_of, customers, chunk=23, processes=2)
     assert [pair for part in parts for pair in part] == list(slates(shop).items())
 
 

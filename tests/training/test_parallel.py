@@ -13,7 +13,7 @@ from models.artifact.registry import Registry
 from tests.support.shop import small_shop
 from tests.support.worker_tasks import double, end_at_ten, find, waits_for_ctrl_c
 from training.errors import InputError
-from training.parallel import AHEAD, cores, shared, spread
+from training.parallel import PARTS_AHEAD, cores, map_in_processes, map_with_recommender
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_parts_come_back_in_their_order_whoever_did_them(shop: Path) -> None:
     everyone = [f"c{number:02}" for number in range(50)]
-    parts = list(spread(shop, find, everyone, chunk=7, processes=2))
+    parts = list(map_with_recommender(shop, find, everyone, chunk=7, processes=2))
     assert [len(part) for part in parts] == [7] * 7 + [1]
     assert [customer for part in parts for customer, _, _ in part] == everyone
     assert [user for part in parts for _, user, _ in part] == list(range(50))
@@ -35,16 +35,19 @@ def test_parts_come_back_in_their_order_whoever_did_them(shop: Path) -> None:
 
 @pytest.mark.parametrize(("chunk", "processes"), [(2, 1), (5, 4)])
 def test_one_part_or_one_process_is_done_here(shop: Path, chunk: int, processes: int) -> None:
-    (first, *_) = spread(shop, find, ["c00", "c01"], chunk=chunk, processes=processes)
+    (first, *_) = map_with_recommender(shop, find, ["c00", "c01"], chunk=chunk, processes=processes)
     assert {process for _, _, process in first} == {os.getpid()}
 
 
 def test_nobody_is_no_part(shop: Path) -> None:
-    assert list(spread(shop, find, [], chunk=2, processes=2)) == []
+    assert list(map_with_recommender(shop, find, [], chunk=2, processes=2)) == []
 
 
 def test_workers_leave_ctrl_c_to_the_process_that_started_them(shop: Path) -> None:
-    assert list(spread(shop, waits_for_ctrl_c, ["a", "b"], chunk=1, processes=2)) == [True, True]
+    assert list(map_with_recommender(shop, waits_for_ctrl_c, ["a", "b"], chunk=1, processes=2)) == [
+        True,
+        True,
+    ]
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
@@ -60,16 +63,18 @@ def test_no_more_parts_are_made_than_are_done_and_soon_to_be() -> None:
             taken.append(part)
             yield part
 
-    ahead = [len(taken) - made // 2 for made in shared(os.getpid, double, parts(), processes=2)]
+    ahead = [
+        len(taken) - made // 2 for made in map_in_processes(os.getpid, double, parts(), processes=2)
+    ]
     assert len(ahead) == 50
-    assert max(ahead) <= 2 * AHEAD + 1
+    assert max(ahead) <= 2 * PARTS_AHEAD + 1
 
 
 def test_a_process_that_is_killed_ends_the_work_with_a_sentence() -> None:
     with pytest.raises(
         InputError, match=r"^One of the 2 processes that shared the work was killed, "
     ):
-        list(shared(os.getpid, end_at_ten, range(20), processes=2))
+        list(map_in_processes(os.getpid, end_at_ten, range(20), processes=2))
 
 
 KILLED = """

@@ -1,4 +1,4 @@
-"""What several commands take, and how they end."""
+"""Options that several commands take, and the exit statuses."""
 
 from __future__ import annotations
 
@@ -17,14 +17,28 @@ STOPPED: Final = 130  # by Ctrl-C, as a shell tells it, or by SIGTERM
 
 
 def add_registry(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--registry", type=Path, required=True, metavar="DIR")
+    """Add --registry."""
+    command.add_argument(
+        "--registry",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="The folder with all published versions. Required.",
+    )
 
 
 def add_config(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--config", type=Path, metavar="FILE.toml")
+    """Add --config."""
+    command.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE.toml",
+        help="A file of settings, described in docs/data.md. Default: the built-in settings.",
+    )
 
 
 def registry_at(root: Path, *, must_exist: bool = False) -> Registry:
+    """Return the registry in a folder. Raises InputError for a file, or where it `must_exist`."""
     if must_exist and not root.exists():
         raise InputError(f"--registry {root}: no such folder; the first training makes it")
     if root.exists() and not root.is_dir():
@@ -33,7 +47,10 @@ def registry_at(root: Path, *, must_exist: bool = False) -> Registry:
 
 
 def check_output(option: str, path: Path) -> None:
-    """Raises InputError now where a file could not be written when the work is done; its folder may be made then."""
+    """Raise InputError now where a file could not be written when the work is done.
+
+    Its folder need not exist yet.
+    """
     folder = next(above for above in path.absolute().parents if above.exists())
     if path.is_dir():
         raise InputError(f"{option} {path}: is a folder, expected a file")

@@ -1,4 +1,7 @@
-"""The command line. Exit 0: done; 1: refused by the quality gate; 2: bad input."""
+"""The commands of `python -m training`.
+
+Exit status 0: done; 1: refused by the quality gate; 2: bad input; 130: stopped.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ from training.pipeline import evaluate_history, train
 from training.progress import Reporter
 from training.reading.purchases import Purchases, read_purchases
 from training.reading.rules_file import read_rules
-from training.reading.timestamps import moment_of
+from training.reading.timestamps import parse_optional_timestamp
 from training.report.data import Report, Verdict
 from training.report.render import write_report
 from training.synthetic import write
@@ -35,8 +38,8 @@ from training.tuning.tune import Plan, print_tuned, tune
 
 
 def main(arguments: Sequence[str], *, now: int) -> int:
-    """Run one command; `now` is the wall clock in seconds since 1970. Returns the exit status."""
-    options = parser().parse_args(arguments)
+    """Run one command and return the exit status. `now`: the wall clock in seconds since 1970."""
+    options = build_parser().parse_args(arguments)
     reporter = Reporter()
     try:
         status: int = options.run(options, reporter, now)
@@ -44,8 +47,8 @@ def main(arguments: Sequence[str], *, now: int) -> int:
         reporter.console.print(f"Error: {error}", markup=False, soft_wrap=True, style="bold red")
         return BAD_INPUT
     except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        text = f"Error: {place}{error.strerror or error}; {reporter.outcome}"
+        file = f"{error.filename}: " if error.filename else ""
+        text = f"Error: {file}{error.strerror or error}; {reporter.outcome}"
         reporter.console.print(text, markup=False, soft_wrap=True, style="bold red")
         return BAD_INPUT
     except KeyboardInterrupt:
@@ -54,36 +57,85 @@ def main(arguments: Sequence[str], *, now: int) -> int:
     return status
 
 
-def parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands; each sets `run`, which returns the exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m training", description="Learn from a shop's purchases."
+        prog="python -m training",
+        description="Train a model on a shop's purchases, publish it, and write slates to files.",
+        epilog="Each command explains its options with --help.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_train(commands)
+    _add_evaluate(commands)
+    _add_tune(commands)
+    add_export(commands)
+    _add_versions(commands)
+    _add_activate(commands)
+    _add_rollback(commands)
+    _add_synthetic(commands)
+    return parser
 
+
+def _add_train(commands: Any) -> None:
     command = commands.add_parser(
-        "train", help="learn, evaluate, and publish a version if it is good enough"
+        "train",
+        help="Train a model, measure it, and publish it if it is good enough.",
+        description="Train a model, measure it on the last days of the purchases, and publish it "
+        "as the active version unless the quality gate refuses it.",
     )
     _add_history(command)
     add_registry(command)
     command.add_argument(
-        "--report", type=Path, metavar="FILE", help="default: reports/VERSION.html in the registry"
+        "--report",
+        type=Path,
+        metavar="FILE",
+        help="The HTML report to write. Default: reports/VERSION.html in the registry.",
     )
     command.set_defaults(run=_train)
 
+
+def _add_evaluate(commands: Any) -> None:
     command = commands.add_parser(
-        "evaluate", help="measure on the last days of the history; publish nothing"
+        "evaluate",
+        help="Measure a model on the last days of the purchases, and publish nothing.",
+        description="Train a model on all but the last days of the purchases, and measure it and "
+        "published methods on those days. Nothing is published.",
     )
     _add_history(command)
-    command.add_argument("--test-days", type=int, metavar="N", help="days kept back (default 28)")
     command.add_argument(
-        "--rules", type=Path, metavar="FILE.json", help="measure what these rules of the shop cost"
+        "--test-days",
+        type=int,
+        metavar="N",
+        help="The number of last days to measure on, 1 to 365. Default: 28, or test_days of the "
+        "settings.",
     )
-    command.add_argument("--json", type=Path, metavar="FILE", help="write every figure")
-    command.add_argument("--report", type=Path, metavar="FILE", help="default: report.html")
+    command.add_argument(
+        "--rules",
+        type=Path,
+        metavar="FILE.json",
+        help="A JSON list of shop rules, whose effect on the figures is measured. Default: none.",
+    )
+    command.add_argument(
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help="A JSON file to write every figure to. Default: no such file is written.",
+    )
+    command.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE",
+        help="The HTML report to write. Default: report.html.",
+    )
     command.set_defaults(run=_evaluate)
 
+
+def _add_tune(commands: Any) -> None:
     command = commands.add_parser(
-        "tune", help="search better settings on days before the last ones; publish nothing"
+        "tune",
+        help="Search for better settings, and publish nothing.",
+        description="Search for better settings on days before the ones that evaluate measures "
+        "on. Nothing is published. The same command again continues an interrupted search.",
     )
     _add_history(command)
     command.add_argument(
@@ -91,73 +143,155 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         required=True,
         metavar="FILE.toml",
-        help="the best, for train --config",
+        help="The file to write the best settings to, for train --config. Required.",
     )
     command.add_argument(
         "--study",
         type=Path,
         metavar="FILE",
-        help="keeps the trials (default: the output's + .study)",
+        help="The file that keeps the trials. Default: the name of the output, followed by .study.",
     )
     command.add_argument(
-        "--minutes", type=float, metavar="N", help="no trial begins that would take longer"
+        "--minutes",
+        type=float,
+        metavar="N",
+        help="The time to search. No trial begins that would take longer. Default: no limit.",
     )
     command.add_argument(
-        "--trials", type=int, metavar="N", help="in all (default 50, without --minutes)"
+        "--trials",
+        type=int,
+        metavar="N",
+        help="The number of trials, including those the study already keeps. Default: 50, or no "
+        "limit if --minutes is given.",
     )
-    command.add_argument("--seed", type=int, default=0)
+    command.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="The seed of the random choices of settings. Default: 0.",
+    )
     command.set_defaults(run=_tune)
 
-    add_export(commands)
 
-    command = commands.add_parser("versions", help="list the versions of a registry")
+def _add_versions(commands: Any) -> None:
+    command = commands.add_parser(
+        "versions",
+        help="List the published versions.",
+        description="List the published versions of a registry with their sizes and figures.",
+    )
     add_registry(command)
     add_config(command)
     command.add_argument(
-        "--prune", action="store_true", help="remove old versions, never the active one"
+        "--prune",
+        action="store_true",
+        help="Remove old versions first, but never the active one. [registry] of the settings says "
+        "how many versions and days to keep. Default: nothing is removed.",
     )
     command.set_defaults(run=_versions)
 
-    command = commands.add_parser("activate", help="make a version the active one")
-    command.add_argument("version")
+
+def _add_activate(commands: Any) -> None:
+    command = commands.add_parser(
+        "activate",
+        help="Make a published version the active one.",
+        description="Make a published version the active one, which the service answers from.",
+    )
+    command.add_argument("version", help="The name of the version, as versions lists it.")
     add_registry(command)
     command.set_defaults(run=_activate)
 
-    command = commands.add_parser("rollback", help="go back to the version that was active before")
+
+def _add_rollback(commands: Any) -> None:
+    command = commands.add_parser(
+        "rollback",
+        help="Go back to the version that was active before.",
+        description="Make the version that was active before the active one again.",
+    )
     add_registry(command)
     command.set_defaults(run=_rollback)
 
-    _add_synthetic(commands)
-    return parser
-
 
 def _add_synthetic(commands: Any) -> None:
-    command = commands.add_parser("synthetic", help="write a seeded shop with known tastes")
-    command.add_argument("--customers", type=int, required=True, metavar="N")
-    command.add_argument("--products", type=int, required=True, metavar="M")
-    command.add_argument("--purchases", type=int, required=True, metavar="K")
-    command.add_argument("--seed", type=int, default=0)
+    command = commands.add_parser(
+        "synthetic",
+        help="Write the files of an invented shop with known tastes.",
+        description="Write the purchases, products and customers of an invented shop with known "
+        "tastes as Parquet files. Equal options write equal files.",
+    )
+    for option, metavar, counted in (
+        ("--customers", "N", "customers, at least 1"),
+        ("--products", "M", "products, at least 2"),
+        ("--purchases", "K", "purchased lines, at least 1"),
+    ):
+        command.add_argument(
+            option,
+            type=int,
+            required=True,
+            metavar=metavar,
+            help=f"The number of {counted}. Required.",
+        )
+    command.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="The seed of the random numbers. Another seed writes another shop. Default: 0.",
+    )
     command.add_argument(
         "--hemispheres",
         action="store_true",
-        help="clothes in two markets with opposite seasons, two years",
+        help="Sell clothes for two years in two markets with opposite seasons. Default: sell "
+        "everyday goods for one year.",
     )
-    command.add_argument("--output", type=Path, required=True, metavar="DIR")
+    command.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="The folder to write into, which is made if needed. Required.",
+    )
     command.set_defaults(run=_synthetic)
 
 
 def _add_history(command: argparse.ArgumentParser) -> None:
+    """Add the options that say what is read."""
     command.add_argument(
-        "--purchases", nargs="+", required=True, metavar="PATH", help="paths, globs, store URL"
+        "--purchases",
+        nargs="+",
+        required=True,
+        metavar="PATH",
+        help="The purchases: one or more files, folders or globs, and at most one address of the "
+        "service's store, such as sqlite:///store.db. Required.",
     )
-    command.add_argument("--products", type=Path, metavar="PATH")
-    command.add_argument("--customers", type=Path, metavar="PATH")
     command.add_argument(
-        "--column", action="append", default=[], metavar="OURS=THEIRS", help="repeatable"
+        "--products",
+        type=Path,
+        metavar="PATH",
+        help="The products, with titles, categories, prices and more. Default: the products are "
+        "known from the purchases only.",
+    )
+    command.add_argument(
+        "--customers",
+        type=Path,
+        metavar="PATH",
+        help="The customers, with their consents and markets. Default: the customers are known "
+        "from the purchases only.",
+    )
+    command.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        metavar="OURS=THEIRS",
+        help="The name of a column in your files, such as customer_id=household_id. Can be given "
+        "several times. Default: columns have the names in docs/data.md.",
     )
     add_config(command)
     command.add_argument(
-        "--until", metavar="DATE", help="leave out what happened on this day (UTC) and after"
+        "--until",
+        metavar="DATE",
+        help="Leave out what happened at this moment or later. A date such as 2025-12-31 means its "
+        "midnight, in UTC. Default: nothing is left out.",
     )
 
 
@@ -178,7 +312,7 @@ def _read(options: argparse.Namespace, config: Config, reporter: Reporter, now: 
 
 def _until(text: str | None) -> int | None:
     try:
-        return moment_of(text)
+        return parse_optional_timestamp(text)
     except ValueError:
         raise InputError(f"--until {text}: expected a date such as 2025-12-31") from None
 
@@ -186,7 +320,7 @@ def _until(text: str | None) -> int | None:
 def _train(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     config = read_config(options.config, options.column)
     registry = registry_at(options.registry)
-    registry.active()  # a damaged one is told now and not after the work
+    registry.active()  # raises now, and not after the work, where the registry is damaged
     if options.report:
         check_output("--report", options.report)
     purchases = _read(options, config, reporter, now)
@@ -199,9 +333,8 @@ def _train(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     if outcome.evaluation is not None:
         print_evaluation(reporter.console, outcome.evaluation)
     name = outcome.published.version if outcome.published else "refused"
-    _write_report(
-        options.report or options.registry / "reports" / f"{name}.html", outcome.report, reporter
-    )
+    report = options.report or options.registry / "reports" / f"{name}.html"
+    _write_report(report, outcome.report, reporter)
     if outcome.published is None:
         for refusal in outcome.refusals:
             reporter.console.print(f"Refused, {refusal}", markup=False, soft_wrap=True)
@@ -218,8 +351,8 @@ def _evaluate(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     if options.test_days is not None:
         if not 1 <= options.test_days <= 365:
             raise InputError(f"--test-days {options.test_days}: expected 1 to 365")
-        kept_back = config.evaluation.model_copy(update={"test_days": options.test_days})
-        config = config.model_copy(update={"evaluation": kept_back})
+        evaluation = config.evaluation.model_copy(update={"test_days": options.test_days})
+        config = config.model_copy(update={"evaluation": evaluation})
     report = options.report or Path("report.html")
     check_output("--report", report)
     if options.json:
@@ -237,15 +370,15 @@ def _evaluate(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
 
 
 def _write_report(path: Path, report: Report, reporter: Reporter) -> None:
-    """What was published stands without a report: that must not look like a failed training."""
-    told = f"The report is in {path}"
+    message = f"The report is in {path}"
     try:
         write_report(path, report)
     except InputError as error:
+        # The version is published without a report, too: that must not look like a failed training.
         if report.verdict is not Verdict.PUBLISHED:
             raise
-        told = str(error)
-    reporter.console.print(told, markup=False, soft_wrap=True)
+        message = str(error)
+    reporter.console.print(message, markup=False, soft_wrap=True)
 
 
 def _tune(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
@@ -264,12 +397,11 @@ def _tune(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
 
 
 def _versions(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
-    registry, config = (
-        registry_at(options.registry, must_exist=True),
-        read_config(options.config).registry,
-    )
+    registry = registry_at(options.registry, must_exist=True)
+    config = read_config(options.config).registry
     if options.prune:
-        for version in registry.prune(now=now, keep=config.keep, max_age_days=config.max_age_days):
+        removed = registry.prune(now=now, keep=config.keep, max_age_days=config.max_age_days)
+        for version in removed:
             reporter.console.print(f"Removed {version}")
     print_versions(reporter.console, registry.versions(), registry.active())
     for error in registry.damaged():

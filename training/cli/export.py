@@ -1,18 +1,17 @@
-"""`export`: slates for whole audiences, in a file."""
+"""The command `export`, which writes slates for whole audiences to a file."""
 
 from __future__ import annotations
 
 import argparse
 import hashlib
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from models.artifact.array_tree import flatten
-from models.artifact.files import verify_artifact
+from models.artifact.files import Manifest, verify_artifact
 from models.assembly.cards import is_locale
 from models.data.customers import NO, YES
 from models.data.urls import is_absolute
@@ -23,14 +22,14 @@ from training.cli.arguments import DONE, STOPPED, add_config, add_registry, regi
 from training.config import read_config
 from training.errors import InputError
 from training.export.already_shown import AlreadyShown
-from training.export.audiences import chosen, filter_of
+from training.export.audiences import choose, filter_of
 from training.export.columns import Cards, ExportOptions, Layout
 from training.export.current_model import CurrentModel
 from training.export.formats import FORMATS
 from training.export.recipients import Recipients, everyone, read_recipients
 from training.export.resume import Parts, Tally, open_parts
-from training.export.slates import export_slates
-from training.export.store_snapshot import StoreSnapshot, as_learned, read_store_snapshot
+from training.export.slates import SlateExport, export_slates
+from training.export.store_snapshot import StoreSnapshot, empty_snapshot, read_store_snapshot
 from training.parallel import cores
 from training.progress import Reporter
 from training.reading.customers import Unasked
@@ -38,38 +37,56 @@ from training.reading.service_store import without_password
 
 
 def add_export(commands: Any) -> None:
-    command = commands.add_parser("export", help="write slates for many customers to a file")
+    """Add the command `export`."""
+    command = commands.add_parser(
+        "export",
+        help="Write slates for many customers to a file.",
+        description="Write a slate for each of many customers to a file, as the service would "
+        "answer them.",
+    )
     add_registry(command)
     add_config(command)
+    _add_source(command)
+    _add_slates(command)
+    _add_cards(command)
     command.add_argument(
-        "--store", metavar="URL", help="what the service was told since the training counts too"
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="The file to write, whose name ends in .parquet, .csv or .ndjson. Required.",
     )
     command.add_argument(
-        "--recipients", type=Path, metavar="FILE", help="customer_id, optionally as_of and order_id"
+        "--resume",
+        action="store_true",
+        help="Continue the same export where it was interrupted. Default: begin again.",
+    )
+    command.set_defaults(run=_export)
+
+
+def _add_source(command: argparse.ArgumentParser) -> None:
+    """Add the options that say for whom the file is, and what counts beside the model."""
+    command.add_argument(
+        "--store",
+        metavar="URL",
+        help="The address of the service's store, such as sqlite:///store.db. What was reported "
+        "to the service since the training then counts too. Default: only the model counts.",
+    )
+    command.add_argument(
+        "--recipients",
+        type=Path,
+        metavar="FILE",
+        help="A file with the column customer_id, and optionally as_of and order_id. Default: all "
+        "customers.",
     )
     command.add_argument(
         "--audience",
         action="append",
         default=[],
         metavar="FILTER",
-        help="bought:90, consent:email, market:SE, activity:lapsed, or a kind of mail, like win_back: those for whom "
-        "it is due; repeatable, all must hold; default: everyone",
-    )
-    command.add_argument(
-        "-n", type=int, default=10, help="products in a slate, 1 to 100 (default 10)"
-    )
-    command.add_argument("--repeat", type=Repeat, choices=list(Repeat), default=Repeat.AUTO)
-    command.add_argument("--layout", type=Layout, choices=list(Layout), default=Layout.LONG)
-    command.add_argument(
-        "--cards", action="store_true", help="titles, prices, addresses and reasons too"
-    )
-    command.add_argument("--locale", default="en_US", help="of the texts of prices (default en_US)")
-    command.add_argument("--shop-url", metavar="URL", help="what relative addresses are joined to")
-    command.add_argument(
-        "--campaign", metavar="NAME", help="links bear utm parameters with this name"
-    )
-    command.add_argument(
-        "--utm-source", default="regulars", metavar="NAME", help="(default regulars)"
+        help="Only recipients who pass this filter: bought:90, consent:email, market:SE, "
+        "activity:lapsed, or a kind of mail such as win_back, which is passed by those for whom "
+        "it is due. Can be given several times; recipients must pass all. Default: no filter.",
     )
     command.add_argument(
         "--not-again",
@@ -77,22 +94,75 @@ def add_export(commands: Any) -> None:
         type=Path,
         default=[],
         metavar="FILE",
-        help="an earlier file of slates, of which nothing is shown again; repeatable",
+        help="An earlier file of slates. Nothing that it shows a recipient is shown again. Can be "
+        "given several times. Default: none.",
     )
     command.add_argument(
         "--not-twice",
         type=int,
         default=3,
         metavar="K",
-        help="of --store: nothing that a customer's last K campaigns showed is shown again (default 3)",
+        help="With --store: nothing that a recipient's last K campaigns showed is shown again. "
+        "Default: 3.",
+    )
+
+
+def _add_slates(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "-n",
+        type=int,
+        default=10,
+        metavar="N",
+        help="The number of products in a slate, 1 to 100. Default: 10.",
     )
     command.add_argument(
-        "--resume", action="store_true", help="go on where the same export was interrupted"
+        "--repeat",
+        type=Repeat,
+        choices=list(Repeat),
+        default=Repeat.AUTO,
+        help="Whether products that a customer bought before are shown: include, exclude, or auto, "
+        "which shows them where customers of this shop buy again, when it is time. Default: auto.",
     )
     command.add_argument(
-        "--output", type=Path, required=True, metavar="FILE", help=".parquet, .csv or .ndjson"
+        "--layout",
+        type=Layout,
+        choices=list(Layout),
+        default=Layout.LONG,
+        help="The rows of the file: one for each product (long) or one for each customer (wide). "
+        "Default: long.",
     )
-    command.set_defaults(run=_export)
+
+
+def _add_cards(command: argparse.ArgumentParser) -> None:
+    """Add the options of the columns that show products."""
+    command.add_argument(
+        "--cards",
+        action="store_true",
+        help="Add titles, prices, addresses and reasons. Default: ids only.",
+    )
+    command.add_argument(
+        "--locale",
+        default="en_US",
+        help="With --cards: the locale in which prices are written. Default: en_US.",
+    )
+    command.add_argument(
+        "--shop-url",
+        metavar="URL",
+        help="With --cards: the address that relative addresses of products are joined to. "
+        "Default: relative addresses stay as they are.",
+    )
+    command.add_argument(
+        "--campaign",
+        metavar="NAME",
+        help="The name of the campaign that the file is for. With --cards, links get utm "
+        "parameters with this name. Default: links get none.",
+    )
+    command.add_argument(
+        "--utm-source",
+        default="regulars",
+        metavar="NAME",
+        help="With --campaign: the utm_source of links. Default: regulars.",
+    )
 
 
 def _export(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
@@ -100,46 +170,44 @@ def _export(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     mailing = _mailing(options.audience)
     filters = [filter_of(text) for text in options.audience if text not in list(MailKind)]
     config = read_config(options.config)
-    directory = _active(options.registry)
+    directory = _active_artifact(options.registry)
     learned = Recommender.load(directory)
     unasked = NO if config.training.unasked == "refuse" else YES
-    order = _order(options, mailing)
+    export_options = _export_options(options, mailing)
     with open_parts(options.output, resume=options.resume) as parts:
-        live = _live(options, learned, parts, reporter, now)
-        recipients = (
-            read_recipients(options.recipients)
-            if options.recipients
-            else everyone(learned.model.customers.ids, live)
-        )
+        snapshot = _snapshot(options, learned, parts, reporter, now)
+        if options.recipients:
+            recipients = read_recipients(options.recipients)
+        else:
+            recipients = everyone(learned.model.customers.ids, snapshot)
         if filters:
-            recipients = chosen(recipients, filters, CurrentModel.of(learned, live, unasked))
-        began = parts.begin(
-            _about(options, order, directory, recipients, config.training.unasked), now
+            current = CurrentModel.of(learned, snapshot, unasked)
+            recipients = choose(recipients, filters, current)
+        about = _about(options, mailing, directory, recipients, config.training.unasked)
+        export = SlateExport(
+            directory,
+            export_options,
+            unasked=unasked,
+            began=parts.begin(about, now),
+            processes=config.processes or cores(),
         )
-        _tell_finished(parts, len(recipients), reporter)
+        _print_finished(parts, len(recipients), reporter)
         try:
             with reporter.step("Exporting", each="recipients") as advance:
-                tally = export_slates(
-                    directory,
-                    recipients,
-                    order,
-                    parts,
-                    began=began,
-                    unasked=unasked,
-                    processes=config.processes or cores(),
-                    on_progress=advance,
-                )
+                tally = export_slates(export, recipients, parts, advance)
         except KeyboardInterrupt:
             reporter.console.print("Stopped; the same command with --resume goes on")
             return STOPPED
-    told = [
-        f"{tally.rows:,} rows for {tally.recipients:,} customers from {directory.name} in {options.output}"
-    ]
-    reporter.console.print("; ".join(told + _remarks(tally, order)), markup=False, soft_wrap=True)
+    summary = (
+        f"{tally.rows:,} rows for {tally.recipients:,} customers "
+        f"from {directory.name} in {options.output}"
+    )
+    remarks = _remarks(tally, options.n)
+    reporter.console.print("; ".join([summary, *remarks]), markup=False, soft_wrap=True)
     return DONE
 
 
-def _active(root: Path) -> Path:
+def _active_artifact(root: Path) -> Path:
     registry = registry_at(root, must_exist=True)
     version = registry.active()
     if version is None:
@@ -149,59 +217,62 @@ def _active(root: Path) -> Path:
 
 
 def _mailing(audience: Sequence[str]) -> MailKind | None:
-    """The kind of mail among the filters; None for a newsletter too, which is due for all and has no occasion."""
+    """The kind of mail among the filters. None for a newsletter too: it is due for all customers
+    and has no occasion."""
     kinds = {MailKind(text) for text in audience if text in list(MailKind)}
     if len(kinds) > 1:
         raise InputError(
-            f"--audience: a file is for one kind of mail, and these are {' and '.join(sorted(kinds))}"
+            "--audience: a file is for one kind of mail, and these are "
+            f"{' and '.join(sorted(kinds))}"
         )
     return next(iter(kinds - {MailKind.NEWSLETTER}), None)
 
 
-def _order(options: argparse.Namespace, mailing: MailKind | None) -> ExportOptions:
-    cards = (
-        Cards(options.locale, options.shop_url, options.utm_source, options.campaign)
-        if options.cards
-        else None
-    )
+def _export_options(options: argparse.Namespace, mailing: MailKind | None) -> ExportOptions:
+    cards = None
+    if options.cards:
+        cards = Cards(options.locale, options.shop_url, options.utm_source, options.campaign)
     return ExportOptions(options.n, options.repeat, options.layout, cards, mailing)
 
 
-def _live(
+def _snapshot(
     options: argparse.Namespace, learned: Recommender, parts: Parts, reporter: Reporter, clock: int
 ) -> StoreSnapshot:
-    """What the store said when this export was begun, so that one that goes on says the same."""
+    """The content of the store when this export began, which a resumed export reads again."""
     if not parts.begun:
-        store, manifest = options.store, learned.manifest
-        shown = AlreadyShown(options.not_again, options.not_twice, options.campaign or "", clock)
-        with reporter.step("Reading the store") if store else nullcontext():
-            live = (
-                read_store_snapshot(store, manifest, shown)
-                if store
-                else as_learned(manifest, shown)
-            )
-        parts.live.mkdir()
-        live.save(parts.live)
-    return StoreSnapshot.load(parts.live)
+        snapshot = _read_snapshot(options, learned.manifest, reporter, clock)
+        parts.snapshot.mkdir()
+        snapshot.save(parts.snapshot)
+    return StoreSnapshot.load(parts.snapshot)
+
+
+def _read_snapshot(
+    options: argparse.Namespace, learned: Manifest, reporter: Reporter, clock: int
+) -> StoreSnapshot:
+    shown = AlreadyShown(options.not_again, options.not_twice, options.campaign or "", clock)
+    if not options.store:
+        return empty_snapshot(learned, shown)
+    with reporter.step("Reading the store"):
+        return read_store_snapshot(options.store, learned, shown)
 
 
 def _about(
     options: argparse.Namespace,
-    order: ExportOptions,
+    mailing: MailKind | None,
     directory: Path,
     recipients: Recipients,
     unasked: Unasked,
 ) -> dict[str, Any]:
-    """What must be the same for an export to go on, by the names that a caller knows."""
+    """The facts that must be the same for an export to be resumed, by the names that a user knows."""
     digest = hashlib.sha256()
     for _, array in flatten(recipients):
         digest.update(np.ascontiguousarray(array).data)
     return {
         "version": directory.name,
-        "-n": order.n,
-        "--repeat": order.repeat,
-        "--layout": order.layout,
-        "mail": order.mailing,
+        "-n": options.n,
+        "--repeat": options.repeat,
+        "--layout": options.layout,
+        "mail": mailing,
         "--cards": options.cards,
         "--locale": options.locale,
         "--shop-url": options.shop_url,
@@ -215,20 +286,21 @@ def _about(
     }
 
 
-def _tell_finished(parts: Parts, recipients: int, reporter: Reporter) -> None:
+def _print_finished(parts: Parts, recipients: int, reporter: Reporter) -> None:
     tally = sum(parts.finished().values(), Tally())
-    if done := tally.recipients + tally.not_due:
-        reporter.console.print(f"Going on: {done:,} of {recipients:,} recipients are done")
+    if finished := tally.recipients + tally.not_due:
+        reporter.console.print(f"Going on: {finished:,} of {recipients:,} recipients are done")
 
 
-def _remarks(tally: Tally, order: ExportOptions) -> list[str]:
+def _remarks(tally: Tally, n: int) -> list[str]:
     """What a marketer should know of the file before it is sent."""
-    remarks = [f"{tally.short:,} with fewer than {order.n} products"] if tally.short else []
+    remarks = [f"{tally.short:,} with fewer than {n} products"] if tally.short else []
     remarks += [f"{count:,} {reason}" for reason, count in sorted(tally.fallbacks.items())]
     return remarks + ([f"not due for {tally.not_due:,}"] if tally.not_due else [])
 
 
 def _check(options: argparse.Namespace) -> None:
+    """Raise InputError for an option that has no meaning, before any work."""
     if not 1 <= options.n <= 100:
         raise InputError(f"-n {options.n}: expected 1 to 100")
     if options.not_twice < 0:

@@ -11,7 +11,7 @@ from models.artifact.files import Manifest
 from training.evaluation.evaluate import Evaluation
 from training.evaluation.methods import SERVED
 from training.reading.purchases import Purchases
-from training.reading.timestamps import day
+from training.reading.timestamps import format_date
 
 LONGEST_VERSION: Final = len("20250101T000000Z-0123456789ab")
 
@@ -39,7 +39,10 @@ def print_reading(console: Console, purchases: Purchases) -> None:
         ),
     ):
         table.add_row(name, f"{count:,}")
-    table.add_row("first and last purchase", f"{day(report.first_time)} to {day(report.last_time)}")
+    table.add_row(
+        "first and last purchase",
+        f"{format_date(report.first_time)} to {format_date(report.last_time)}",
+    )
     console.print(table)
 
 
@@ -61,7 +64,9 @@ def print_evaluation(console: Console, evaluation: Evaluation) -> None:
     for task, methods in evaluation.scores.items():
         k, n = evaluation.k, evaluation.customers(task)
         table = Table("method", f"Recall@{k}", "95 %", f"NDCG@{k}", "95 %")
-        table.title = f"Next purchases, {task}: {n:,} customers, {day(evaluation.cut)} and after"
+        table.title = (
+            f"Next purchases, {task}: {n:,} customers, {format_date(evaluation.cut)} and after"
+        )
         for method, scores in methods.items():
             cells = [
                 cell
@@ -101,7 +106,7 @@ def print_versions(console: Console, manifests: list[Manifest], active: str | No
         table.add_row(
             "active" if manifest.version == active else "",
             manifest.version,
-            day(manifest.data_as_of),
+            format_date(manifest.data_as_of),
             *(f"{manifest.counts[name]:,}" for name in ("customers", "products", "lines")),
             *("–" if recall is None else f"{recall:.4f}" for recall in recalls),
         )

@@ -15,7 +15,7 @@ from models.recommender import Recommender
 from models.slate import Bundle, SlateRequest
 from training.config import EvaluationConfig
 from training.evaluation.split import Split
-from training.parallel import spread
+from training.parallel import map_with_recommender
 from training.progress import Advance
 
 MODES: Final = ("basket", "one product")
@@ -33,7 +33,7 @@ def evaluate_bundles(
     orders = _orders(split, config)
     hits: dict[str, list[NDArray[np.bool_]]] = {mode: [] for mode in MODES}
     numbered = list(enumerate(orders))
-    for part in spread(
+    for part in map_with_recommender(
         directory, partial(_hits, config), numbered, chunk=CHUNK, processes=processes
     ):
         for found in part:

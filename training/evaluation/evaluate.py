@@ -36,7 +36,7 @@ from training.evaluation.results import (
     SourceHits,
 )
 from training.evaluation.split import Split
-from training.parallel import spread
+from training.parallel import map_with_recommender
 from training.progress import Advance
 
 CHUNK: Final = 64  # customers a worker takes at a time
@@ -104,7 +104,7 @@ def evaluate(
     customers = list(zip(split.users.tolist(), split.targets, split.discoveries, strict=True))
     parts = []
     work = partial(observe, moment, config.k, rules)
-    for part in spread(directory, work, customers, chunk=CHUNK, processes=processes):
+    for part in map_with_recommender(directory, work, customers, chunk=CHUNK, processes=processes):
         parts.append(part)
         on_progress(min(len(parts) * CHUNK, len(customers)), len(customers))
     seen = Observations.of(parts)

@@ -1,104 +1,122 @@
-"""What mails have shown already, so that a file shows nothing of it again."""
+"""Products that mails have shown already, so that a file shows none of them again."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 import pyarrow as pa
-from sqlalchemy import Connection, text
+from sqlalchemy import Select, or_, select
 
 from models.mail.mailings import products_of
 from training.errors import InputError
 from training.reading.duckdb import Workspace, open_workspace
-from training.reading.file_tables import FileTable, open_sources, read_whole
-from training.reading.service_store import fetched
+from training.reading.file_tables import FileTable, open_file_tables, read_whole
+from training.reading.service_store import StoreReader, campaigns, slates
 
-PAIRS: Final = {"customer_id": "string", "product_id": "string"}
+SHOWN_TYPES: Final = {"customer_id": "string", "product_id": "string"}
+RECORD_TYPES: Final = {"customer_id": "string", "campaign_id": "string", "document": "string"}
 JSON_LINES: Final = (".ndjson", ".jsonl")
-RANKED: Final = re.compile(r"product_id|rec_[0-9]+_id")  # the columns of both layouts of a file
-# Newest first. What this campaign shows now does not count, and what it showed last week does.
-RECORDS: Final = text(
-    """
-    SELECT s.customer_id, s.campaign_id, s.document
-    FROM slates s JOIN campaigns c ON c.campaign_id = s.campaign_id
-    WHERE s.campaign_id <> :campaign OR s.time <= :clock - c.window_hours * 3600
-    ORDER BY s.customer_id, s.time DESC, s.ref
-    """
-)
-RECORD: Final = {"customer_id": "string", "campaign_id": "string", "document": "string"}
+PRODUCT_COLUMN: Final = re.compile(r"product_id|rec_[0-9]+_id")  # of both layouts of a file
+HOUR: Final = 3600  # seconds
+
+
+class MailRecord(NamedTuple):
+    """A mail that the service rendered."""
+
+    customer_id: str
+    campaign_id: str
+    document: str  # JSON
 
 
 @dataclass(frozen=True)
 class AlreadyShown:
-    """Which mails count: those of earlier files, and of the store those of the last campaigns of each customer."""
+    """The mails that count: earlier files, and in the store the last campaigns of each customer."""
 
     files: Sequence[Path] = ()
     campaigns: int = 0
-    campaign: str = ""  # the one that a file is made for
+    campaign: str = ""  # for which a file is made
     clock: int = 0  # seconds since 1970
 
     def in_files(self) -> pa.Table:
-        """PAIRS. InputError for a file that says of nobody what was shown, or cannot be read whole."""
-        files = [path for path in self.files if not _of_nobody(path)]
+        """Return customers and products as the files tell them: SHOWN_TYPES.
+
+        Raises InputError for a file that has no such columns, or cannot be read whole.
+        """
+        files = [path for path in self.files if not _is_empty_json_lines(path)]
         if not files:
-            return _pairs([], [])
+            return _shown_table([], [])
         with open_workspace() as workspace:
-            sources = open_sources(workspace, files, {}, whole=True)
-            return pa.concat_tables([part for source in sources for part in _of(workspace, source)])
+            parts: list[pa.Table] = []
+            for source in open_file_tables(workspace, files, {}, whole=True):
+                parts += _shown_in(workspace, source)
+            return pa.concat_tables(parts)
 
-    def in_store(self, connection: Connection) -> pa.Table:
-        """PAIRS, as the records of mails say."""
+    def in_store(self, store: StoreReader) -> pa.Table:
+        """Return customers and products as the records of mails tell them: SHOWN_TYPES."""
         if not self.campaigns:
-            return _pairs([], [])
-        records = fetched(
-            connection, RECORDS.bindparams(campaign=self.campaign, clock=self.clock), RECORD
+            return _shown_table([], [])
+        customers: list[str] = []
+        products: list[str] = []
+        records = _records(store, self._records_that_count())
+        for customer_id, own_records in groupby(records, attrgetter("customer_id")):
+            shown = list(self._last_products(own_records))
+            customers += [customer_id] * len(shown)
+            products += shown
+        return _shown_table(customers, products)
+
+    def _records_that_count(self) -> Select[Any]:
+        """Newest first. What this campaign shows now does not count; what it showed before does."""
+        window_begins = self.clock - campaigns.c.window_hours * HOUR
+        return (
+            select(*[slates.c[name] for name in RECORD_TYPES])
+            .select_from(slates.join(campaigns, campaigns.c.campaign_id == slates.c.campaign_id))
+            .where(or_(slates.c.campaign_id != self.campaign, slates.c.time <= window_begins))
+            .order_by(slates.c.customer_id, slates.c.time.desc(), slates.c.ref)
         )
-        rows = (row for table in records for row in zip(*table.to_pydict().values(), strict=True))
-        customers, products = [], []
-        for customer, theirs in groupby(rows, itemgetter(0)):
-            for product in self._last(theirs):
-                customers.append(customer)
-                products.append(product)
-        return _pairs(customers, products)
 
-    def _last(self, records: Iterator[tuple[str, str, str]]) -> Iterator[str]:
-        """The products of a customer's last campaigns."""
+    def _last_products(self, records: Iterable[MailRecord]) -> Iterator[str]:
+        """The products of a customer's last campaigns, from records with the newest first."""
         counted: set[str] = set()
-        for _, campaign, document in records:
-            if campaign not in counted and len(counted) == self.campaigns:
-                continue  # an older record may still be of one that counts
-            counted.add(campaign)
-            yield from products_of(orjson.loads(document))
+        for record in records:
+            if record.campaign_id not in counted and len(counted) == self.campaigns:
+                continue  # an older record may still be of a campaign that counts
+            counted.add(record.campaign_id)
+            yield from products_of(orjson.loads(record.document))
 
 
-NOTHING: Final = AlreadyShown()
+NOTHING_SHOWN: Final = AlreadyShown()
 
 
-def _of_nobody(path: Path) -> bool:
+def _is_empty_json_lines(path: Path) -> bool:
     """JSON lines have no header: a file for an audience that nobody meets is empty."""
     return path.suffix.lower() in JSON_LINES and path.is_file() and path.stat().st_size == 0
 
 
-def _of(workspace: Workspace, source: FileTable) -> Iterator[pa.Table]:
-    ranked = [name for name in source.columns if RANKED.fullmatch(name)]
-    if "customer_id" not in source.columns or not ranked:
+def _shown_in(workspace: Workspace, source: FileTable) -> Iterator[pa.Table]:
+    product_columns = [name for name in source.columns if PRODUCT_COLUMN.fullmatch(name)]
+    if "customer_id" not in source.columns or not product_columns:
         raise InputError(
-            f"{source.label}: has no customer_id with product_id or rec_1_id, as files of slates have"
+            f"{source.label}: has no customer_id with product_id or rec_1_id, "
+            "as files of slates have"
         )
-    customer = source.table["customer_id"]
-    for name in ranked:
-        shown = source.table.select(customer_id=customer, product_id=source.table[name]).drop_null()
-        yield read_whole(workspace, source, shown)
+    for name in product_columns:
+        cells = source.table.select("customer_id", product_id=source.table[name])
+        yield read_whole(workspace, source, cells.drop_null())
 
 
-def _pairs(customers: Sequence[str], products: Sequence[str]) -> pa.Table:
-    return pa.table(
-        [pa.array(customers, pa.string()), pa.array(products, pa.string())], list(PAIRS)
-    )
+def _records(store: StoreReader, statement: Select[Any]) -> Iterator[MailRecord]:
+    for table in store.fetch(statement, RECORD_TYPES):
+        columns = table.to_pydict()
+        yield from map(MailRecord, *[columns[name] for name in MailRecord._fields])
+
+
+def _shown_table(customers: Sequence[str], products: Sequence[str]) -> pa.Table:
+    columns = [pa.array(customers, pa.string()), pa.array(products, pa.string())]
+    return pa.table(columns, list(SHOWN_TYPES))

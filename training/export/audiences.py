@@ -1,4 +1,4 @@
-"""Whom a file is for: filters, all of which a customer must meet."""
+"""Filters that choose the customers of a file. A customer must meet all of them."""
 
 from __future__ import annotations
 
@@ -12,243 +12,313 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from models.data.customers import NEVER_ASKED, PERSONALIZE_EMAIL, PERSONALIZE_WEB, YES
+from models.data.customers import NEVER_ASKED, PERSONALIZE_EMAIL, PERSONALIZE_WEB, YES, Customers
 from models.data.events import DAY, PURCHASE
 from models.data.history import NEVER, Histories
 from models.data.ids import Ids, Strings
 from training.errors import InputError
 from training.export.current_model import CurrentModel
-from training.export.recipients import NO_MOMENT, Recipients
+from training.export.recipients import NO_TIME, Recipients
 from training.reading.arrow import numbers, texts
 
-TOGETHER: Final = 50_000  # customers whose purchases are looked at at a time
+BATCH_CUSTOMERS: Final = 50_000
 NEW_DAYS: Final = 30  # since the first purchase
-ACTIVE: Final = 1.5  # usual intervals since the last purchase
-COOLING: Final = 3.0
-UNKNOWN_INTERVAL: Final = 30.0  # days, in a shop where nobody has bought twice
-MOST_DAYS: Final = 36_500
-KNOWN: Final = (
-    "bought:DAYS, consent:email, consent:web, consent:given, market:NAME, activity:new, activity:active, "
-    "activity:cooling, activity:lapsed, and the kinds of mails in docs/mailings.md"
+ACTIVE_INTERVALS: Final = 1.5  # usual intervals since the last purchase
+COOLING_INTERVALS: Final = 3.0
+UNKNOWN_INTERVAL_DAYS: Final = 30.0  # in a shop where nobody has bought twice
+LONGEST_DAYS: Final = 36_500
+FILTERS_TEXT: Final = (
+    "bought:DAYS, consent:email, consent:web, consent:given, market:NAME, activity:new, "
+    "activity:active, activity:cooling, activity:lapsed, and the kinds of mails in docs/mailings.md"
 )
 
-Purchased = NDArray[
-    np.int64
-]  # (4, p): who of a crowd bought, when, which item, and the code of the order
-Chosen = NDArray[np.bool_]
-Test = Callable[["Crowd"], Chosen]
+Flags = NDArray[np.bool_]
+Test = Callable[["CustomerBatch"], Flags]
 Filter = Callable[[CurrentModel], Test]
 
 
 class Activity(StrEnum):
+    """The classes of customers who have bought, by how long ago they last did."""
+
     NEW = "new"  # bought for the first time in the last NEW_DAYS
-    ACTIVE = "active"  # bought within ACTIVE of their usual intervals
-    COOLING = "cooling"  # within COOLING
+    ACTIVE = "active"  # within ACTIVE_INTERVALS
+    COOLING = "cooling"  # within COOLING_INTERVALS
     LAPSED = "lapsed"
 
 
 @dataclass(frozen=True, eq=False)
-class Bought:
-    """What r customers have bought: (r,) each, seconds since 1970 or NEVER."""
+class BuyingTimes:
+    """When r customers have bought: (r,) each, seconds since 1970 or NEVER."""
 
     first: NDArray[np.int64]
     last: NDArray[np.int64]
-    days: NDArray[np.int64]  # days (UTC) with a purchase
+    days: NDArray[np.int64]  # number of days (UTC) with a purchase
+
+    @property
+    def interval_days(self) -> NDArray[np.float64]:
+        """Mean days between days with a purchase: (last - first) / (days - 1)."""
+        span = self.last // DAY - self.first // DAY
+        interval: NDArray[np.float64] = span / np.maximum(self.days - 1, 1)
+        return interval
 
 
 @dataclass(frozen=True, eq=False)
-class Crowd:
+class BoughtLines:
+    """p lines that customers of a batch bought."""
+
+    row: NDArray[np.int64]  # (p,) of the customer in the batch
+    time: NDArray[np.int64]  # (p,) seconds since 1970
+    item: NDArray[np.int64]  # (p,)
+    order: NDArray[np.int64]  # (p,) code of the order, 0 without one
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def at(self, lines: Flags) -> BoughtLines:
+        """Return these lines."""
+        return BoughtLines(self.row[lines], self.time[lines], self.item[lines], self.order[lines])
+
+    def followed_by(self, other: BoughtLines) -> BoughtLines:
+        """Return these lines and then the others."""
+        return BoughtLines(
+            np.concatenate([self.row, other.row]),
+            np.concatenate([self.time, other.time]),
+            np.concatenate([self.item, other.item]),
+            np.concatenate([self.order, other.order]),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class CustomerBatch:
     """r customers, each at a moment."""
 
-    now: CurrentModel
-    user: NDArray[np.int32]  # (r,) in the model, -1 where it knows nothing of them
-    place: NDArray[np.int32]  # (r,) in the store
+    current: CurrentModel
+    user: NDArray[np.int32]  # (r,) in the model, -1 for customers it does not know
+    store_row: NDArray[np.int32]  # (r,) in the snapshot of the store, -1 likewise
     as_of: NDArray[np.int64]  # (r,) seconds since 1970
 
     def __len__(self) -> int:
         return len(self.user)
 
     @cached_property
-    def bought(self) -> Bought:
-        learned = self._purchases(self.now.recommender.model.histories, self.user)
-        told = self._purchases(self.now.live.histories, self.place, self.now.items)
-        lines = np.concatenate([learned, told[:, _first_told(told, learned)]], axis=1)
-        who, time = lines[:2, self._counts(lines)]
-        order = np.lexsort((time, who))
-        who, time = who[order], time[order]
-        begins = np.append(True, who[1:] != who[:-1])[: len(who)]
+    def buying_times(self) -> BuyingTimes:
+        """When each has bought, each at their moment."""
+        learned = self._bought_lines(self.current.recommender.model.histories, self.user)
+        reported = self._bought_lines(
+            self.current.snapshot.histories, self.store_row, self.current.items
+        )
+        lines = learned.followed_by(reported.at(_unknown_to(learned, reported)))
+        lines = lines.at(self._counts(lines))
+        order = np.lexsort((lines.time, lines.row))
+        row, time = lines.row[order], lines.time[order]
+        begins_row = np.append(True, row[1:] != row[:-1])[: len(row)]
+        begins_day = np.append(True, np.diff(time // DAY) != 0)[: len(row)] | begins_row
         first, last = np.full(len(self), NEVER), np.full(len(self), NEVER)
-        first[who[begins]] = time[begins]
-        last[who] = time  # of several the last one stays
-        days = np.append(True, np.diff(time // DAY) != 0)[: len(who)] | begins
-        return Bought(first, last, np.bincount(who[days], minlength=len(self)))
+        first[row[begins_row]] = time[begins_row]
+        last[row] = time  # of several the last one stays
+        return BuyingTimes(first, last, np.bincount(row[begins_day], minlength=len(self)))
 
-    def _purchases(
-        self, histories: Histories, rows: NDArray[np.int32], items: NDArray[np.int32] | None = None
-    ) -> Purchased:
-        """What the crowd ever bought. `items`: those of the products of these histories."""
-        starts = histories.indptr[rows]  # of -1: the end of all, and of no length
-        size = np.where(rows < 0, 0, histories.indptr[rows + 1] - starts)
-        who = np.repeat(np.arange(len(rows)), size)
-        line = np.arange(len(who)) + np.repeat(starts - np.cumsum(size) + size, size)
+    def _bought_lines(
+        self,
+        histories: Histories,
+        history_rows: NDArray[np.int32],
+        items: NDArray[np.int32] | None = None,
+    ) -> BoughtLines:
+        """All purchases of the batch. `items`: those of the products that the events index."""
+        starts = histories.indptr[history_rows]  # of -1: the end of all, and of no length
+        sizes = np.where(history_rows < 0, 0, histories.indptr[history_rows + 1] - starts)
+        row = np.repeat(np.arange(len(history_rows)), sizes)
+        line = np.arange(len(row)) + np.repeat(starts - np.cumsum(sizes) + sizes, sizes)
         events = histories.events
         bought = events.kind[line] == PURCHASE
-        who, line = who[bought], line[bought]
+        row, line = row[bought], line[bought]
         item = events.item[line] if items is None else items[events.item[line]]
-        return np.stack([who, events.time[line], item, events.order[line]])[:, item >= 0]
+        lines = BoughtLines(
+            row, events.time[line], item.astype(np.int64), events.order[line].astype(np.int64)
+        )
+        return lines.at(item >= 0)
 
-    def _counts(self, purchased: Purchased) -> Chosen:
-        """What was bought by then and is not struck out."""
-        who, time, item, _ = purchased
-        counts: Chosen = time <= self.as_of[who]
-        struck = self.now.live.struck
+    def _counts(self, lines: BoughtLines) -> Flags:
+        """Which lines were bought by the moment of their customer and are not struck out."""
+        counts: Flags = lines.time <= self.as_of[lines.row]
+        struck = self.current.snapshot.struck
         if len(struck):
-            pairs = struck[:, 0].astype(np.int64) << 32 | self.now.items[struck[:, 1]]
-            counts &= ~np.isin(self.place[who].astype(np.int64) << 32 | item, pairs)
+            struck_pairs = _pair_key(struck[:, 0], self.current.items[struck[:, 1]])
+            bought_pairs = _pair_key(self.store_row[lines.row], lines.item)
+            counts &= ~np.isin(bought_pairs, struck_pairs)
         return counts
 
 
-def _first_told(told: Purchased, learned: Purchased) -> Chosen:
-    """As models.updates.customer.updated_history: a purchase counts once, by order and product."""
-    who, _, item, order = np.concatenate([learned[:, np.isin(learned[0], told[0])], told], axis=1)
-    _, line = np.unique(item << 32 | order, return_inverse=True)
-    first = np.zeros(len(who), np.bool_)
-    first[np.unique(who * len(who) + line, return_index=True)[1]] = True
-    counts: Chosen = first[len(who) - told.shape[1] :] | (told[3] == 0)
+def _pair_key(first: NDArray[np.int32], second: NDArray[np.integer]) -> NDArray[np.int64]:
+    key: NDArray[np.int64] = first.astype(np.int64) << 32 | second
+    return key
+
+
+def _unknown_to(learned: BoughtLines, reported: BoughtLines) -> Flags:
+    """Which reported lines are new: of one customer, order and product one line counts.
+
+    So does models.updates.customer.updated_history.
+    """
+    same_customers = learned.at(np.isin(learned.row, reported.row))
+    lines = same_customers.followed_by(reported)
+    _, line_key = np.unique(lines.item << 32 | lines.order, return_inverse=True)
+    _, first_lines = np.unique(lines.row * len(lines) + line_key, return_index=True)
+    is_first = np.zeros(len(lines), np.bool_)
+    is_first[first_lines] = True
+    counts: Flags = is_first[len(same_customers) :] | (reported.order == 0)
     return counts
 
 
 def filter_of(text: str) -> Filter:
-    """What is written as in KNOWN. InputError naming the text."""
+    """Return the filter that a text such as those of FILTERS_TEXT names.
+
+    Raises InputError naming the text.
+    """
     name, _, value = text.partition(":")
-    if name not in READ:
-        raise _wrong(text, f"is no filter; known are {KNOWN}")
+    if name not in FILTERS:
+        raise _error(text, f"is no filter; known are {FILTERS_TEXT}")
     try:
-        return READ[name](value)
+        return FILTERS[name](value)
     except ValueError as expected:
-        raise _wrong(text, f"expected {expected}") from None
+        raise _error(text, f"expected {expected}") from None
 
 
-def chosen(recipients: Recipients, filters: Sequence[Filter], now: CurrentModel) -> Recipients:
-    """Those who meet every filter, in their order. InputError for a market of nobody."""
-    tests = [one(now) for one in filters]
-    user = _places(recipients.ids, now.recommender.model.customers.ids)
-    place = _places(recipients.ids, now.live.customers.ids)
-    if len(now.live.erased):
-        user[[now.live.forgotten(name) for name in recipients.ids]] = -1
-    as_of = np.where(recipients.as_of == NO_MOMENT, now.as_of, recipients.as_of)
-    kept = np.ones(len(recipients), np.bool_)
-    for start in range(0, len(recipients), TOGETHER):
-        part = slice(start, start + TOGETHER)
-        crowd = Crowd(now, user[part], place[part], as_of[part])
+def choose(recipients: Recipients, filters: Sequence[Filter], current: CurrentModel) -> Recipients:
+    """Return the recipients who meet every filter, in their order.
+
+    Raises InputError for a market without customers.
+    """
+    tests = [bind(current) for bind in filters]
+    user = _find_all(recipients.ids, current.recommender.model.customers.ids)
+    store_row = _find_all(recipients.ids, current.snapshot.customers.ids)
+    if len(current.snapshot.erased):
+        user[[current.snapshot.forgotten(customer_id) for customer_id in recipients.ids]] = -1
+    as_of = np.where(recipients.as_of == NO_TIME, current.as_of, recipients.as_of)
+    meets_all = np.ones(len(recipients), np.bool_)
+    for start in range(0, len(recipients), BATCH_CUSTOMERS):
+        rows = slice(start, start + BATCH_CUSTOMERS)
+        batch = CustomerBatch(current, user[rows], store_row[rows], as_of[rows])
         for test in tests:
-            kept[part] &= test(crowd)
-    return recipients.at(np.flatnonzero(kept))
+            meets_all[rows] &= test(batch)
+    return recipients.at(np.flatnonzero(meets_all))
 
 
-def _places(names: Strings, ids: Ids) -> NDArray[np.int32]:
+def _find_all(names: Strings, ids: Ids) -> NDArray[np.int32]:
     return numbers(pc.index_in(texts(names), value_set=texts(ids)), np.int32, -1)
 
 
-def _bought(value: str) -> Filter:
-    if not value.isdecimal() or not 1 <= int(value) <= MOST_DAYS:
-        raise ValueError(f"a whole number of days from 1 to {MOST_DAYS}, such as bought:90")
-    return lambda _: lambda crowd: crowd.bought.last > crowd.as_of - int(value) * DAY
+def _bought_filter(value: str) -> Filter:
+    if not value.isdecimal() or not 1 <= int(value) <= LONGEST_DAYS:
+        raise ValueError(f"a whole number of days from 1 to {LONGEST_DAYS}, such as bought:90")
+    seconds = int(value) * DAY
+    return lambda _: partial(_bought_within, seconds)
 
 
-def _consent(value: str) -> Filter:
+def _bought_within(seconds: int, batch: CustomerBatch) -> Flags:
+    recent: Flags = batch.buying_times.last > batch.as_of - seconds
+    return recent
+
+
+def _consent_filter(value: str) -> Filter:
     purposes = {"email": PERSONALIZE_EMAIL, "web": PERSONALIZE_WEB, "given": PERSONALIZE_EMAIL}
     if value not in purposes:
         raise ValueError(f"one of {', '.join(purposes)}")
-    return lambda now: partial(
-        _allowed, purposes[value], NEVER_ASKED if value == "given" else now.unasked
-    )
+    purpose = purposes[value]
+    if value == "given":
+        return lambda _: partial(_allows, purpose, NEVER_ASKED)
+    return lambda current: partial(_allows, purpose, current.unasked)
 
 
-def _allowed(purpose: int, unasked: int, crowd: Crowd) -> Chosen:
-    """As models.data.customers.Customers.allows, for many."""
-    answers, times = [], []
-    people = (
-        (crowd.now.recommender.model.customers, crowd.user),
-        (crowd.now.live.customers, crowd.place),
-    )
-    for customers, rows in people:
-        known = rows >= 0
-        answers.append(np.full(len(crowd), NEVER_ASKED, np.uint8))
-        times.append(np.zeros(len(crowd), np.int64))
-        answers[-1][known] = customers.consent[rows[known], purpose]
-        times[-1][known] = customers.consent_time[rows[known], purpose]
-    (learned, said), (before, after) = answers, times
-    later = (said != NEVER_ASKED) & ((learned == NEVER_ASKED) | (after >= before))
-    value = np.where(later, said, learned)
-    allowed: Chosen = np.where(value == NEVER_ASKED, unasked, value) == YES
+def _allows(purpose: int, unasked: int, batch: CustomerBatch) -> Flags:
+    """Whether the later of both answers is a yes, as models.updates.customer.allows."""
+    customers = batch.current.recommender.model.customers
+    learned, learned_time = _answers(customers, purpose, batch.user)
+    reported, reported_time = _answers(batch.current.snapshot.customers, purpose, batch.store_row)
+    is_later = (learned == NEVER_ASKED) | (reported_time >= learned_time)
+    answer = np.where((reported != NEVER_ASKED) & is_later, reported, learned)
+    allowed: Flags = np.where(answer == NEVER_ASKED, unasked, answer) == YES
     return allowed
 
 
-def _market(value: str) -> Filter:
+def _answers(
+    customers: Customers, purpose: int, rows: NDArray[np.int32]
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The consent of each of these rows and its time; NEVER_ASKED at 0 for row -1."""
+    known = rows >= 0
+    answers = np.full(len(rows), NEVER_ASKED, np.uint8)
+    times = np.zeros(len(rows), np.int64)
+    answers[known] = customers.consent[rows[known], purpose]
+    times[known] = customers.consent_time[rows[known], purpose]
+    return answers, times
+
+
+def _market_filter(value: str) -> Filter:
     if not value:
         raise ValueError("the name of a market, such as market:SE")
-    return partial(_of_market, value)
+    return partial(_market_test, value)
 
 
-def _of_market(name: str, now: CurrentModel) -> Test:
-    customers = now.recommender.model.customers
+def _market_test(name: str, current: CurrentModel) -> Test:
+    customers = current.recommender.model.customers
     code = customers.market_names.find(name)
     if code < 0 or not (customers.market == code).any():
-        raise _wrong(
-            f"market:{name}",
-            f"is the market of nobody; known are {', '.join(customers.market_names)}",
-        )
-    return lambda crowd: (crowd.user >= 0) & (customers.market[crowd.user] == code)
+        known = ", ".join(customers.market_names)
+        raise _error(f"market:{name}", f"is the market of nobody; known are {known}")
+    return partial(_in_market, code)
 
 
-def _activity(value: str) -> Filter:
+def _in_market(code: int, batch: CustomerBatch) -> Flags:
+    market = batch.current.recommender.model.customers.market
+    inside: Flags = (batch.user >= 0) & (market[batch.user] == code)
+    return inside
+
+
+def _activity_filter(value: str) -> Filter:
     if value not in list(Activity):
         raise ValueError(f"one of {', '.join(Activity)}")
-    return lambda now: partial(_is, Activity(value), usual_interval(now))
+    activity = Activity(value)
+    return lambda current: partial(_has_activity, activity, usual_interval_days(current))
 
 
-def _is(wanted: Activity, usual_days: float, crowd: Crowd) -> Chosen:
-    bought = crowd.bought
-    usual = np.where(bought.days > 1, _interval_days(bought), usual_days) * DAY
-    since = crowd.as_of - bought.last
-    late = np.select(
-        [since <= ACTIVE * usual, since <= COOLING * usual],
+def _has_activity(activity: Activity, usual_days: float, batch: CustomerBatch) -> Flags:
+    times = batch.buying_times
+    interval = np.where(times.days > 1, times.interval_days, usual_days) * DAY
+    silence = batch.as_of - times.last
+    classes = np.select(
+        [silence <= ACTIVE_INTERVALS * interval, silence <= COOLING_INTERVALS * interval],
         [Activity.ACTIVE, Activity.COOLING],
         Activity.LAPSED,
     )
-    new = bought.first > crowd.as_of - NEW_DAYS * DAY
-    found: Chosen = (bought.days > 0) & (np.where(new, Activity.NEW, late) == wanted)
-    return found
+    is_new = times.first > batch.as_of - NEW_DAYS * DAY
+    classes = np.where(is_new, Activity.NEW, classes)
+    matches: Flags = (times.days > 0) & (classes == activity)
+    return matches
 
 
-def usual_interval(now: CurrentModel) -> float:
-    """Days between purchases of the customer in the middle, of those who came again among TOGETHER of the model."""
-    customers = len(now.recommender.model.customers)
-    user = np.arange(0, customers, max(-(-customers // TOGETHER), 1)).astype(np.int32)
-    nobody = np.full(len(user), -1, np.int32)
-    bought = Crowd(
-        now, user, nobody, np.full(len(user), now.recommender.manifest.data_as_of)
-    ).bought
-    twice = bought.days > 1
-    return float(np.median(_interval_days(bought)[twice])) if twice.any() else UNKNOWN_INTERVAL
+def usual_interval_days(current: CurrentModel) -> float:
+    """Return the median interval between purchases of customers who came again.
+
+    At most BATCH_CUSTOMERS of the model are looked at.
+    """
+    customers = len(current.recommender.model.customers)
+    step = max(-(-customers // BATCH_CUSTOMERS), 1)
+    user = np.arange(0, customers, step).astype(np.int32)
+    not_in_store = np.full(len(user), -1, np.int32)
+    as_of = np.full(len(user), current.recommender.manifest.data_as_of)
+    times = CustomerBatch(current, user, not_in_store, as_of).buying_times
+    came_again = times.days > 1
+    if not came_again.any():
+        return UNKNOWN_INTERVAL_DAYS
+    return float(np.median(times.interval_days[came_again]))
 
 
-def _interval_days(bought: Bought) -> NDArray[np.float64]:
-    """Between days with a purchase, on average: (last - first) / (days - 1)."""
-    interval: NDArray[np.float64] = (bought.last // DAY - bought.first // DAY) / np.maximum(
-        bought.days - 1, 1
-    )
-    return interval
-
-
-READ: Final[Mapping[str, Callable[[str], Filter]]] = {
-    "bought": _bought,
-    "consent": _consent,
-    "market": _market,
-    "activity": _activity,
+FILTERS: Final[Mapping[str, Callable[[str], Filter]]] = {
+    "bought": _bought_filter,
+    "consent": _consent_filter,
+    "market": _market_filter,
+    "activity": _activity_filter,
 }
 
 
-def _wrong(text: str, problem: str) -> InputError:
+def _error(text: str, problem: str) -> InputError:
     return InputError(f"--audience {text}: {problem}")

@@ -1,8 +1,8 @@
-"""What stands in the columns of a file of slates."""
+"""The columns of a file of slates."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -20,9 +20,15 @@ from models.mail.occasions import MailOccasion
 from models.rules.filters import Repeat
 from models.slate import Slate, Slot
 
-STATE: Final = {"count": pa.int32(), "strategy": pa.string(), "fallback_reason": pa.string()}
-OCCASION: Final = {"occasion_text": pa.string(), "occasion_until": pa.string()}
-CARD: Final = {
+SLATE_TYPES: Final = {"count": pa.int32(), "strategy": pa.string(), "fallback_reason": pa.string()}
+OCCASION_TYPES: Final = {"occasion_text": pa.string(), "occasion_until": pa.string()}
+LONG_PRODUCT_TYPES: Final = {
+    "rank": pa.int32(),
+    "product_id": pa.string(),
+    "score": pa.float32(),
+    "source": pa.string(),
+}
+CARD_TYPES: Final = {
     "title": pa.string(),
     "price": pa.float64(),
     "price_text": pa.string(),
@@ -30,27 +36,29 @@ CARD: Final = {
     "url": pa.string(),
     "image_url": pa.string(),
 }
-Columns = Mapping[str, Sequence[Any] | pa.Array]
+CARDS_CACHED: Final = 65_536
 
 
 class Layout(StrEnum):
+    """The rows of a file."""
+
     LONG = "long"  # a row a product: customer_id, rank, product_id, score, source
     WIDE = "wide"  # a row a customer: customer_id, rec_1_id, … rec_n_id
 
 
 @dataclass(frozen=True)
 class Cards:
-    """How products are shown."""
+    """Options of the columns that show a product."""
 
     locale: str = "en_US"
-    shop_url: str | None = None  # what relative addresses are joined to
+    shop_url: str | None = None  # to which relative addresses are joined
     utm_source: str = "regulars"
-    campaign: str | None = None  # its links bear utm parameters
+    campaign: str | None = None  # name in the utm parameters of links; None: links have none
 
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """What every slate of an export has in common."""
+    """Options that all slates of an export share."""
 
     n: int
     repeat: Repeat
@@ -60,28 +68,26 @@ class ExportOptions:
 
     @property
     def schema(self) -> pa.Schema:
-        occasion = OCCASION if self.mailing else {}
+        """The columns of the file with their types."""
+        types = {"customer_id": pa.string()}
+        occasion = OCCASION_TYPES if self.mailing else {}
         if self.layout is Layout.LONG:
-            product = {
-                "rank": pa.int32(),
-                "product_id": pa.string(),
-                "score": pa.float32(),
-                "source": pa.string(),
-            }
-            card = {**CARD, "reason": pa.string()} if self.cards else {}
-            return pa.schema({"customer_id": pa.string(), **product, **occasion, **card})
-        told = STATE if self.cards else {}
-        product = {
-            "id": pa.string(),
-            **(CARD | {"reason": pa.string(), "source": pa.string()} if self.cards else {}),
-        }
-        numbered = {
-            f"rec_{rank}_{name}": kind for rank in self.ranks for name, kind in product.items()
-        }
-        return pa.schema({"customer_id": pa.string(), **told, **occasion, **numbered})
+            types |= LONG_PRODUCT_TYPES | occasion
+            if self.cards:
+                types |= CARD_TYPES | {"reason": pa.string()}
+            return pa.schema(types)
+        product = {"id": pa.string()}
+        if self.cards:
+            types |= SLATE_TYPES
+            product |= CARD_TYPES | {"reason": pa.string(), "source": pa.string()}
+        types |= occasion
+        for rank in self.ranks:
+            types |= {f"rec_{rank}_{name}": type_ for name, type_ in product.items()}
+        return pa.schema(types)
 
     @property
     def ranks(self) -> range:
+        """1 to n."""
         return range(1, self.n + 1)
 
 
@@ -94,89 +100,95 @@ class RecipientSlate:
     occasion: MailOccasion | None = None
 
 
-def table_of(
-    mails: Sequence[RecipientSlate], order: ExportOptions, catalogue: Catalogue
+def slate_table(
+    slates: Sequence[RecipientSlate], options: ExportOptions, catalogue: Catalogue
 ) -> pa.Table:
-    """The rows of these mails, in their order."""
-    products = _Products(
-        catalogue, (slot.item for mail in mails for slot in mail.slate.slots), order.cards
-    )
-    columns = (
-        _wide(mails, order, products) if order.layout is Layout.WIDE else _long(mails, products)
-    )
-    # A column that this order does not ask for is left.
-    return pa.table(
-        [pa.array(columns[field.name], field.type) for field in order.schema], schema=order.schema
-    )
+    """Return the rows of these slates, in their order."""
+    cards = _ProductCells(catalogue, _items(slates), options.cards)
+    if options.layout is Layout.WIDE:
+        columns = _wide_columns(slates, options.ranks, cards)
+    else:
+        columns = _long_columns(slates, cards)
+    # Columns that these options do not ask for are left out.
+    schema = options.schema
+    cells = [pa.array(columns[field.name], field.type) for field in schema]
+    return pa.table(cells, schema=schema)
 
 
-def _wide(
-    mails: Sequence[RecipientSlate], order: ExportOptions, products: _Products
+def _items(slates: Sequence[RecipientSlate]) -> Iterable[int]:
+    return (slot.item for slate in slates for slot in slate.slate.slots)
+
+
+def _wide_columns(
+    slates: Sequence[RecipientSlate], ranks: range, cards: _ProductCells
 ) -> dict[str, Any]:
-    columns = _of_mails(mails)
-    for rank in order.ranks:
-        slots = [
-            mail.slate.slots[rank - 1] if rank <= len(mail.slate.slots) else None for mail in mails
-        ]
-        columns |= {
-            f"rec_{rank}_{name}": values for name, values in products.columns(slots).items()
-        }
+    columns = _slate_columns(slates)
+    for rank in ranks:
+        slots = [_slot_at(slate.slate, rank) for slate in slates]
+        for name, cells in cards.columns(slots).items():
+            columns[f"rec_{rank}_{name}"] = cells
     return columns
 
 
-def _long(mails: Sequence[RecipientSlate], products: _Products) -> dict[str, Any]:
-    slots = [slot for mail in mails for slot in mail.slate.slots]
-    columns = products.columns(slots)
-    return {
-        **_of_mails([mail for mail in mails for _ in mail.slate.slots]),
-        **columns,
-        "product_id": columns["id"],
-        "rank": [rank for mail in mails for rank in range(1, len(mail.slate.slots) + 1)],
-        "score": [slot.score for slot in slots],
-    }
+def _slot_at(slate: Slate, rank: int) -> Slot | None:
+    return slate.slots[rank - 1] if rank <= len(slate.slots) else None
 
 
-def _of_mails(mails: Sequence[RecipientSlate]) -> dict[str, Any]:
+def _long_columns(slates: Sequence[RecipientSlate], cards: _ProductCells) -> dict[str, Any]:
+    slots: list[Slot] = []
+    ranks: list[int] = []
+    slate_of_slot: list[RecipientSlate] = []
+    for slate in slates:
+        count = len(slate.slate.slots)
+        slots += slate.slate.slots
+        ranks += range(1, count + 1)
+        slate_of_slot += [slate] * count
+    columns = _slate_columns(slate_of_slot) | cards.columns(slots)
+    scores = [slot.score for slot in slots]
+    return columns | {"product_id": columns["id"], "rank": ranks, "score": scores}
+
+
+def _slate_columns(slates: Sequence[RecipientSlate]) -> dict[str, Any]:
+    occasions = [slate.occasion for slate in slates]
     return {
-        "customer_id": [mail.customer_id for mail in mails],
-        "count": [len(mail.slate.slots) for mail in mails],
-        "strategy": [mail.slate.strategy for mail in mails],
-        "fallback_reason": [mail.slate.fallback_reason for mail in mails],
-        "occasion_text": [mail.occasion.text if mail.occasion else None for mail in mails],
+        "customer_id": [slate.customer_id for slate in slates],
+        "count": [len(slate.slate.slots) for slate in slates],
+        "strategy": [slate.slate.strategy for slate in slates],
+        "fallback_reason": [slate.slate.fallback_reason for slate in slates],
+        "occasion_text": [occasion.text if occasion else None for occasion in occasions],
         "occasion_until": [
-            format_timestamp(mail.occasion.until) if mail.occasion else None for mail in mails
+            format_timestamp(occasion.until) if occasion else None for occasion in occasions
         ],
     }
 
 
-class _Products:
-    """The products of some slates, each looked up once however many slates show it."""
+class _ProductCells:
+    """The cells of some products; each product is looked up once however many slates show it."""
 
     def __init__(self, catalogue: Catalogue, items: Iterable[int], cards: Cards | None) -> None:
-        self.items = np.array(sorted(set(items)), np.int64)
-        shown = [_card(catalogue, item, cards) for item in self.items.tolist()]
-        kinds = {"id": pa.string(), **(CARD if cards else {})}
-        self.of_items = {
-            name: pa.array([card[name] for card in shown], kind) for name, kind in kinds.items()
-        }
+        self._items = np.array(sorted(set(items)), np.int64)
+        rows = [_product_cells(catalogue, item, cards) for item in self._items.tolist()]
+        types = {"id": pa.string()} | (CARD_TYPES if cards else {})
+        self._cells: dict[str, pa.Array] = {}
+        for name, type_ in types.items():
+            self._cells[name] = pa.array([row[name] for row in rows], type_)
 
     def columns(self, slots: Sequence[Slot | None]) -> dict[str, Any]:
-        """One value a slot; None where there is no product."""
-        items = [slot.item if slot else -1 for slot in slots]
-        places = pa.array(np.searchsorted(self.items, items), mask=np.array(items, np.int64) < 0)
-        return {
-            **{name: values.take(places) for name, values in self.of_items.items()},
-            "reason": [slot.reason.text if slot else None for slot in slots],
-            "source": [slot.source if slot else None for slot in slots],
-        }
+        """Return one cell for each slot under each name; None where there is no product."""
+        items = np.array([slot.item if slot else -1 for slot in slots], np.int64)
+        rows = pa.array(np.searchsorted(self._items, items), mask=items < 0)
+        columns: dict[str, Any] = {name: cells.take(rows) for name, cells in self._cells.items()}
+        columns["reason"] = [slot.reason.text if slot else None for slot in slots]
+        columns["source"] = [slot.source if slot else None for slot in slots]
+        return columns
 
 
-@lru_cache(maxsize=65_536)  # the next part shows many of the same products
-def _card(catalogue: Catalogue, item: int, cards: Cards | None) -> dict[str, Any]:
+@lru_cache(maxsize=CARDS_CACHED)  # the next part shows many of the same products
+def _product_cells(catalogue: Catalogue, item: int, cards: Cards | None) -> dict[str, Any]:
     product_id = catalogue.ids[item]
     if cards is None:
         return {"id": product_id}
-    shown = offer(catalogue, item, cards.locale, cards.shop_url)
-    if cards.campaign is not None and shown["url"] is not None:
-        shown["url"] = tagged(shown["url"], cards.utm_source, cards.campaign, product_id)
-    return {"id": product_id, "title": catalogue.title[item] or None, **shown}
+    cells = offer(catalogue, item, cards.locale, cards.shop_url)
+    if cards.campaign is not None and cells["url"] is not None:
+        cells["url"] = tagged(cells["url"], cards.utm_source, cards.campaign, product_id)
+    return {"id": product_id, "title": catalogue.title[item] or None, **cells}

@@ -1,4 +1,4 @@
-"""A model and what the service's store says beyond it: the shop as it is now."""
+"""A model with what the service's store holds beyond it: the shop as it is now."""
 
 from __future__ import annotations
 
@@ -19,123 +19,130 @@ from models.rules.shop_rule_json import rule_of
 from models.rules.shop_rules import ShopRule
 from models.updates.catalogue import product_update_of, update_catalogue
 from models.updates.customer import NO_UPDATE, CustomerUpdate, allows, updated_history
-from training.export.store_snapshot import StoreSnapshot, UnlearnedSales
+from training.export.store_snapshot import ReportedProducts, StoreSnapshot, UnlearnedSales
 
 
 @dataclass(frozen=True, eq=False)
 class CurrentModel:
-    """What a worker answers from; made once in each process."""
+    """A recommender and a store's snapshot, from which every slate of a file is answered.
+
+    Each process makes one.
+    """
 
     recommender: Recommender  # products and sales as they are now
-    live: StoreSnapshot
-    unasked: int  # what holds for who was never asked: YES or NO of models.customers
+    snapshot: StoreSnapshot
+    unasked: int  # for customers who never answered: YES or NO of models.data.customers
     as_of: int  # the newest event of both, seconds since 1970
     rules: tuple[ShopRule, ...]
     facts: StoreFacts  # what came back into stock
-    items: NDArray[
-        np.int32
-    ]  # the item of each of Live.products, -1 for one that the catalogue does not know
+    items: NDArray[np.int32]  # item of each of snapshot.products, -1 where the catalogue has none
 
     @classmethod
-    def of(cls, learned: Recommender, live: StoreSnapshot, unasked: int) -> Self:
-        model = _model(learned, live)
-        items = model.catalogue.ids.find_all(list(live.products))
-        back = np.flatnonzero(live.told.restocked > 0)
-        restocked = model.catalogue.ids.find_all(
-            [live.told.ids[place] for place in back.tolist()]
-        ).tolist()
-        model = _selling(model, live.sold, items)
+    def of(cls, learned: Recommender, snapshot: StoreSnapshot, unasked: int) -> Self:
+        """Apply a snapshot to what a model has learned."""
+        model = _with_reported_products(learned, snapshot.reported)
+        items = model.catalogue.ids.find_all(list(snapshot.products))
         return cls(
-            learned.with_model(model),
-            live,
-            unasked,
-            max(learned.manifest.data_as_of, int(live.newest[0])),
-            tuple(rule_of(orjson.loads(document)) for document in live.rules),
-            StoreFacts(
-                restocked=dict(zip(restocked, live.told.restocked[back].tolist(), strict=True))
-            ),
-            items,
+            recommender=learned.with_model(_with_sales(model, snapshot.sold, items)),
+            snapshot=snapshot,
+            unasked=unasked,
+            as_of=max(learned.manifest.data_as_of, int(snapshot.newest[0])),
+            rules=tuple(rule_of(orjson.loads(document)) for document in snapshot.rules),
+            facts=StoreFacts(restocked=_restocked(model, snapshot.reported)),
+            items=items,
         )
 
-    def since(self, customer_id: str) -> CustomerUpdate:
-        """What the customer has done and said since the model learned."""
-        if self.live.forgotten(customer_id):
-            return replace(self._stranger, forgotten=True)
-        place = self.live.customers.ids.find(customer_id)
-        if place < 0:
-            return self._stranger
-        told, people = self.live.histories.of(place), self.live.customers
-        item = self.items[told.item]
+    def update_of(self, customer_id: str) -> CustomerUpdate:
+        """Return what the customer has done and answered since the model learned."""
+        if self.snapshot.forgotten(customer_id):
+            return replace(self._nothing_new, forgotten=True)
+        customers = self.snapshot.customers
+        row = customers.ids.find(customer_id)
+        if row < 0:
+            return self._nothing_new
+        events = self.snapshot.histories.of(row)
+        item = self.items[events.item]
+        in_catalogue = item >= 0
+        values, times = customers.consent[row].tolist(), customers.consent_time[row].tolist()
         return CustomerUpdate(
-            Events(item, told.time, told.kind, told.weight, told.order).at(item >= 0),
-            consent=tuple(
-                zip(
-                    people.consent[place].tolist(), people.consent_time[place].tolist(), strict=True
-                )
-            ),
+            Events(item, events.time, events.kind, events.weight, events.order).at(in_catalogue),
+            consent=tuple(zip(values, times, strict=True)),
             unasked=self.unasked,
-            unused=self._items(self.live.struck, place),
+            unused=self._items_of(self.snapshot.struck, row),
         )
 
-    def seen(self, customer_id: str, since: CustomerUpdate) -> tuple[int, ...]:
-        """What mails have shown the customer. Who does not want to be known, or was erased, gets what everyone gets."""
-        place, customers = self.live.mailed.find(customer_id), self.recommender.model.customers
-        if place < 0 or since.forgotten:
-            return ()
-        if not allows(customers, self._user(customer_id, since), PERSONALIZE_EMAIL, since):
-            return ()
-        return tuple(np.unique(self._items(self.live.shown, place)).tolist())
+    def shown_items(self, customer_id: str, update: CustomerUpdate) -> tuple[int, ...]:
+        """Return the items that mails have shown the customer.
 
-    @cached_property
-    def _stranger(self) -> CustomerUpdate:
-        return replace(NO_UPDATE, unasked=self.unasked)
+        They are none for customers who were erased or refuse personal mails, who get what everyone
+        gets.
+        """
+        row, customers = self.snapshot.mailed.find(customer_id), self.recommender.model.customers
+        if row < 0 or update.forgotten:
+            return ()
+        if not allows(customers, self._user(customer_id, update), PERSONALIZE_EMAIL, update):
+            return ()
+        return tuple(np.unique(self._items_of(self.snapshot.shown, row)).tolist())
 
-    def about(
-        self, customer_id: str, since: CustomerUpdate, order_id: str | None, as_of: int | None
+    def facts_for(
+        self, customer_id: str, update: CustomerUpdate, order_id: str | None, as_of: int | None
     ) -> StoreFacts:
-        """With the products of an order of the customer's; at a moment that is asked about, without what came later."""
+        """Return the facts for a mail to the customer, with the items of an order of theirs.
+
+        `as_of`: a moment in seconds since 1970, without what came later.
+        """
         facts = self.facts
         if as_of is not None and facts.restocked:
-            facts = replace(
-                facts,
-                restocked={item: when for item, when in facts.restocked.items() if when <= as_of},
-            )
+            restocked = {item: time for item, time in facts.restocked.items() if time <= as_of}
+            facts = replace(facts, restocked=restocked)
         if order_id is None:
             return facts
-        histories, user = self.recommender.model.histories, self._user(customer_id, since)
-        events = updated_history(histories.none() if user == NOBODY else histories.of(user), since)
-        bought = events.item[(events.kind == PURCHASE) & (events.order == order_code(order_id))]
-        return replace(facts, order=tuple(np.unique(bought).tolist()))
+        histories, user = self.recommender.model.histories, self._user(customer_id, update)
+        history = histories.none() if user == NOBODY else histories.of(user)
+        events = updated_history(history, update)
+        in_order = (events.kind == PURCHASE) & (events.order == order_code(order_id))
+        return replace(facts, order=tuple(np.unique(events.item[in_order]).tolist()))
 
-    def _user(self, customer_id: str, since: CustomerUpdate) -> int:
-        return NOBODY if since.forgotten else self.recommender.model.customers.ids.find(customer_id)
+    @cached_property
+    def _nothing_new(self) -> CustomerUpdate:
+        return replace(NO_UPDATE, unasked=self.unasked)
 
-    def _items(self, pairs: NDArray[np.int32], place: int) -> NDArray[np.int32]:
-        """The products that stand beside a place in sorted pairs, without those that the catalogue does not know."""
-        items = self.items[pairs[slice(*np.searchsorted(pairs[:, 0], (place, place + 1))), 1]]
+    def _user(self, customer_id: str, update: CustomerUpdate) -> int:
+        if update.forgotten:
+            return NOBODY
+        return self.recommender.model.customers.ids.find(customer_id)
+
+    def _items_of(self, pairs: NDArray[np.int32], row: int) -> NDArray[np.int32]:
+        """The second of each of the sorted `pairs` whose first is `row`, where the catalogue has it."""
+        first, end = np.searchsorted(pairs[:, 0], (row, row + 1))
+        items = self.items[pairs[first:end, 1]]
         return items[items >= 0]
 
 
-def _model(learned: Recommender, live: StoreSnapshot) -> Model:
-    """With the products as they are now."""
-    told = zip(live.told.ids, live.told.document, strict=True)
-    products = [
-        product_update_of(product_id, orjson.loads(document)) for product_id, document in told
+def _with_reported_products(learned: Recommender, reported: ReportedProducts) -> Model:
+    updates = [
+        product_update_of(product_id, orjson.loads(document))
+        for product_id, document in zip(reported.ids, reported.document, strict=True)
     ]
-    return update_catalogue(learned.model, products, learned.model, learned.manifest.data_as_of)
+    return update_catalogue(learned.model, updates, learned.model, learned.manifest.data_as_of)
 
 
-def _selling(model: Model, sold: UnlearnedSales, items: NDArray[np.int32]) -> Model:
-    """With what was sold since in what is popular."""
+def _restocked(model: Model, reported: ReportedProducts) -> dict[int, int]:
+    """The item of each product that came back into stock, and when in seconds since 1970."""
+    rows = np.flatnonzero(reported.restocked > 0)
+    product_ids = [reported.ids[row] for row in rows.tolist()]
+    items = model.catalogue.ids.find_all(product_ids).tolist()
+    return dict(zip(items, reported.restocked[rows].tolist(), strict=True))
+
+
+def _with_sales(model: Model, sold: UnlearnedSales, items: NDArray[np.int32]) -> Model:
+    """Add what was sold since to the sales by which products are popular."""
     item = items[sold.product]
     known = item >= 0
     if not known.any():
         return model
-    # The last one is for code -1.
-    market = np.append(
-        model.customers.market_names.find_all(list(sold.market_names)), np.int32(-1)
-    )[sold.market]
+    market_codes = model.customers.market_names.find_all(list(sold.market_names))
+    market = np.append(market_codes, np.int32(-1))[sold.market]  # the last one is for code -1
     time = sold.time[known]
-    return replace(
-        model, sales=model.sales.continued(time // DAY, market[known], item[known], int(time.max()))
-    )
+    sales = model.sales.continued(time // DAY, market[known], item[known], int(time.max()))
+    return replace(model, sales=sales)

@@ -1,6 +1,7 @@
-"""The files that an export can write: parts of them, and the whole that parts make.
+"""The formats of a file of slates.
 
-Parts are written by many processes and joined by one, so the work is in the parts: those of a text are its lines.
+Parts are written by many processes and joined by one, so the work is in the parts: those of a text
+are its lines.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-TOGETHER: Final = 32  # parts in a row group of Parquet
-BLOCK: Final = 1 << 20  # bytes copied at a time
+ROW_GROUP_PARTS: Final = 32  # of Parquet
+COPY_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True)
 class Format:
-    """How one part is written, and how parts become a file."""
+    """A pair of functions: one writes a part, the other joins parts to a file."""
 
     write: Callable[[pa.Table, BinaryIO], None]
     join: Callable[[Sequence[Path], pa.Schema, BinaryIO], None]
@@ -38,15 +39,14 @@ def _join_csv(parts: Sequence[Path], schema: pa.Schema, stream: BinaryIO) -> Non
 
 
 def _write_ndjson(table: pa.Table, stream: BinaryIO) -> None:
-    stream.writelines(
-        orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in table.to_pylist()
-    )
+    for row in table.to_pylist():
+        stream.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
 
 
 def _join_lines(parts: Sequence[Path], _schema: pa.Schema, stream: BinaryIO) -> None:
     for part in parts:
         with part.open("rb") as source:
-            shutil.copyfileobj(source, stream, BLOCK)
+            shutil.copyfileobj(source, stream, COPY_BYTES)
 
 
 def _write_arrow(table: pa.Table, stream: BinaryIO) -> None:
@@ -56,10 +56,10 @@ def _write_arrow(table: pa.Table, stream: BinaryIO) -> None:
 
 def _join_parquet(parts: Sequence[Path], schema: pa.Schema, stream: BinaryIO) -> None:
     with pq.ParquetWriter(stream, schema) as writer:
-        for start in range(0, len(parts), TOGETHER):
+        for start in range(0, len(parts), ROW_GROUP_PARTS):
             tables = [
                 pa.ipc.open_file(part.read_bytes()).read_all()
-                for part in parts[start : start + TOGETHER]
+                for part in parts[start : start + ROW_GROUP_PARTS]
             ]
             writer.write_table(pa.concat_tables(tables))
 

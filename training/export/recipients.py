@@ -1,11 +1,11 @@
-"""Who a file is for."""
+"""The customers for whom a file is made."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self, overload
+from typing import Any, Final, NamedTuple, Self, overload
 
 import numpy as np
 import pyarrow as pa
@@ -18,124 +18,135 @@ from training.export.store_snapshot import StoreSnapshot
 from training.reading.arrow import numbers, strings, texts
 from training.reading.columns import require
 from training.reading.duckdb import open_workspace
-from training.reading.file_tables import open_sources, read_whole
-from training.reading.timestamps import moment_of
+from training.reading.file_tables import FileTable, open_file_tables, read_whole
+from training.reading.timestamps import parse_optional_timestamp
 
-NO_MOMENT: Final = np.iinfo(np.int64).min
+NO_TIME: Final = np.iinfo(np.int64).min
 COLUMNS: Final = ("customer_id", "as_of", "order_id")
 
 
 @dataclass(frozen=True)
 class ExportRecipient:
+    """A customer with the moment and the order that their mail is about."""
+
     customer_id: str
     as_of: int | None = None  # when the mail goes out, seconds since 1970; None: the newest event
-    order_id: str | None = None  # the order that the mail is about
+    order_id: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Recipients(Sequence[ExportRecipient]):
-    """r recipients as arrays; a slice of them is another one."""
+    """A sequence of r recipients that is kept as arrays; a slice of it is another one."""
 
     ids: Strings  # (r,)
-    as_of: NDArray[np.int64]  # (r,) NO_MOMENT for the newest event
+    as_of: NDArray[np.int64]  # (r,) NO_TIME for the newest event
     orders: Strings  # (r,) empty where the mail is about none
 
     @classmethod
     def of(cls, ids: Strings) -> Self:
-        """All at the newest event."""
-        nothing = Strings(np.zeros(0, np.uint8), np.zeros(len(ids) + 1, np.int64))
-        return cls(ids, np.full(len(ids), NO_MOMENT), nothing)
+        """Return these customers, all at the newest event."""
+        no_orders = Strings(np.zeros(0, np.uint8), np.zeros(len(ids) + 1, np.int64))
+        return cls(ids, np.full(len(ids), NO_TIME), no_orders)
 
-    def at(self, places: NDArray[np.int64]) -> Recipients:
-        return Recipients(_at(self.ids, places), self.as_of[places], _at(self.orders, places))
+    def at(self, rows: NDArray[np.int64]) -> Recipients:
+        """Return those of these rows, in their order."""
+        return Recipients(_take(self.ids, rows), self.as_of[rows], _take(self.orders, rows))
 
     def __len__(self) -> int:
         return len(self.as_of)
 
     @overload
-    def __getitem__(self, place: int) -> ExportRecipient: ...
+    def __getitem__(self, row: int) -> ExportRecipient: ...
     @overload
-    def __getitem__(self, place: slice) -> Recipients: ...
-    def __getitem__(self, place: int | slice) -> ExportRecipient | Recipients:
-        if isinstance(place, slice):
-            return self.at(np.arange(*place.indices(len(self))))
-        moment = int(self.as_of[place])
-        return ExportRecipient(
-            self.ids[place], None if moment == NO_MOMENT else moment, self.orders[place] or None
-        )
+    def __getitem__(self, row: slice) -> Recipients: ...
+    def __getitem__(self, row: int | slice) -> ExportRecipient | Recipients:
+        if isinstance(row, slice):
+            return self.at(np.arange(*row.indices(len(self))))
+        time = int(self.as_of[row])
+        as_of = None if time == NO_TIME else time
+        return ExportRecipient(self.ids[row], as_of, self.orders[row] or None)
 
     def __iter__(self) -> Iterator[ExportRecipient]:
-        return (self[place] for place in range(len(self)))
+        return (self[row] for row in range(len(self)))
 
 
-def everyone(customer_ids: Ids, live: StoreSnapshot | None = None) -> Recipients:
-    """The customers that a model has learned of and those that a store knows, by their ids, without the erased."""
-    if live is None:
+def everyone(customer_ids: Ids, snapshot: StoreSnapshot | None = None) -> Recipients:
+    """Return the customers of a model and of a store, by their ids, without the erased."""
+    if snapshot is None:
         return Recipients.of(customer_ids)
-    both = pc.unique(pa.chunked_array([texts(customer_ids), texts(live.customers.ids)]))
+    both = pc.unique(pa.chunked_array([texts(customer_ids), texts(snapshot.customers.ids)]))
     recipients = Recipients.of(strings(both.take(pc.sort_indices(both)), Ids))
-    if len(live.erased) == 0:
+    if len(snapshot.erased) == 0:
         return recipients
-    return recipients.at(np.flatnonzero([not live.forgotten(name) for name in recipients.ids]))
+    kept = [not snapshot.forgotten(customer_id) for customer_id in recipients.ids]
+    return recipients.at(np.flatnonzero(kept))
 
 
 def read_recipients(path: Path) -> Recipients:
-    """`customer_id`, optionally `as_of` and `order_id`: in the order of the file, each customer once, where they stand
-    first with what their last row says. InputError for a file that cannot be read whole.
+    """Read `customer_id`, optionally `as_of` and `order_id`, in the order of the file.
+
+    A customer with several rows stands where their first row does, with the cells of their last.
+    Raises InputError for a file that cannot be read whole.
     """
     with open_workspace() as workspace:
         workspace.in_file_order(True)
         parts = []
-        for source in open_sources(workspace, [path], {}, whole=True):
-            require(
-                source.label, ["customer_id"], dict.fromkeys(source.columns, ""), source.columns
-            )
+        for source in open_file_tables(workspace, [path], {}, whole=True):
+            names = dict.fromkeys(source.columns, "")
+            require(source.label, ["customer_id"], names, source.columns)
             cells = {name: _cells(source, name) for name in COLUMNS}
             parts.append(read_whole(workspace, source, source.table.select(**cells)))
     rows = pa.concat_tables(parts)
-    named = rows.filter(pc.is_valid(rows["customer_id"]))
-    if not len(named):
+    with_id = rows.filter(pc.is_valid(rows["customer_id"]))
+    if not len(with_id):
         raise InputError(f"{path}: names no customer_id in {len(rows)} rows")
-    first, last = _each_once(named["customer_id"])
+    row = _distinct_rows(with_id["customer_id"])
     return Recipients(
-        strings(named["customer_id"].take(first), Strings),
-        _moments(path, named["as_of"])[last],
-        strings(named["order_id"].take(last), Strings),
+        strings(with_id["customer_id"].take(row.first), Strings),
+        _timestamps(path, with_id["as_of"])[row.last],
+        strings(with_id["order_id"].take(row.last), Strings),
     )
 
 
-def _cells(source: Any, name: str) -> Any:
+def _cells(source: FileTable, name: str) -> Any:
+    """The file's own column, since no --column maps it here; NULL without one."""
     return source.table[name] if name in source.columns else source.text(name)
 
 
-def _each_once(ids: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The rows in which each stands first, rising, and those in which the same stand last."""
-    encoded = ids.combine_chunks().dictionary_encode()
-    code = encoded.indices.to_numpy()
-    last = np.zeros(len(encoded.dictionary), np.int64)
-    last[code] = np.arange(len(code))
-    first = np.zeros_like(last)
-    first[code[::-1]] = np.arange(len(code))[::-1]
-    return first, last
+class _DistinctRows(NamedTuple):
+    """The rows in which each text of a column stands first, rising, and stands last."""
+
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
 
 
-def _moments(path: Path, column: Any) -> NDArray[np.int64]:
-    """Each distinct text is read once."""
+def _distinct_rows(column: Any) -> _DistinctRows:
     encoded = column.combine_chunks().dictionary_encode()
-    told = [_moment(path, text) for text in encoded.dictionary.to_pylist()]
-    moments: NDArray[np.int64] = np.array([*told, NO_MOMENT], np.int64)[
-        numbers(encoded.indices, np.int64, -1)
-    ]
-    return moments
+    code = encoded.indices.to_numpy()
+    rows = np.arange(len(code))
+    last = np.zeros(len(encoded.dictionary), np.int64)
+    last[code] = rows
+    first = np.zeros_like(last)
+    first[code[::-1]] = rows[::-1]
+    return _DistinctRows(first, last)
 
 
-def _moment(path: Path, text: str) -> int:
+def _timestamps(path: Path, column: Any) -> NDArray[np.int64]:
+    """Seconds since 1970, or NO_TIME. Each distinct text is parsed once."""
+    encoded = column.combine_chunks().dictionary_encode()
+    parsed = [_timestamp(path, text) for text in encoded.dictionary.to_pylist()]
+    codes = numbers(encoded.indices, np.int64, -1)
+    times: NDArray[np.int64] = np.array([*parsed, NO_TIME], np.int64)[codes]
+    return times
+
+
+def _timestamp(path: Path, text: str) -> int:
     try:
-        moment = moment_of(text)
+        time = parse_optional_timestamp(text)
     except ValueError:
         raise InputError(f"{path}: as_of {text!r} is no date") from None
-    return NO_MOMENT if moment is None else moment
+    return NO_TIME if time is None else time
 
 
-def _at(values: Strings, places: NDArray[np.int64]) -> Strings:
-    return strings(texts(values).take(pa.array(places)), Strings)
+def _take(values: Strings, rows: NDArray[np.int64]) -> Strings:
+    return strings(texts(values).take(pa.array(rows)), Strings)

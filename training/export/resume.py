@@ -1,8 +1,8 @@
-"""What an export has finished so far, kept beside its file, so that a killed one can be continued.
+"""The finished parts of an export, kept beside its file, so that a killed export can be continued.
 
 .FILE.parts/about      what is exported, written once everything that it is made from is there
-.FILE.parts/live/      what the store said when it was begun
-.FILE.parts/journal    a line for every part that is finished
+.FILE.parts/snapshot/  the content of the store when it was begun
+.FILE.parts/journal    a line for every finished part
 .FILE.parts/000012     the rows of one part
 .FILE.parts/whole      all of them
 """
@@ -27,15 +27,13 @@ from training.errors import InputError
 
 @dataclass(frozen=True)
 class Tally:
-    """What some rows hold, counted."""
+    """Counts of what some rows hold."""
 
     rows: int = 0
-    recipients: int = 0  # who got a slate
-    short: int = 0  # of them, with fewer products than asked for
-    not_due: int = 0  # whom the mail is not for now: they have no row
-    fallbacks: Mapping[str, int] = field(
-        default_factory=dict
-    )  # by why a slate is less than what was asked for
+    recipients: int = 0  # with a slate
+    short: int = 0  # of them, with fewer products than were requested
+    not_due: int = 0  # for whom no mail is due now: they have no row
+    fallbacks: Mapping[str, int] = field(default_factory=dict)  # slates by fallback_reason
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(
@@ -55,8 +53,8 @@ class Parts:
     folder: Path
 
     @property
-    def live(self) -> Path:
-        return self.folder / "live"
+    def snapshot(self) -> Path:
+        return self.folder / "snapshot"
 
     @property
     def whole(self) -> Path:
@@ -64,53 +62,61 @@ class Parts:
 
     @property
     def begun(self) -> bool:
-        """Whether there is something to go on with."""
+        """Whether there is an export to continue."""
         return self._about.exists()
 
     def begin(self, about: Mapping[str, Any], now: int) -> int:
-        """When this export was begun: now, or earlier where the same one was interrupted.
+        """Return when this export began: `now`, or earlier where it was interrupted.
 
-        InputError where what was interrupted is another: `about` is what must be the same, by name.
+        `about`: what must be the same for an export to be continued, by name. Raises InputError
+        where the interrupted export differs in it.
         """
         if not self.begun:
             with atomic_write(self._about, durable=True) as stream:
                 stream.write(orjson.dumps({"about": about, "began": now}))
             return now
-        begun = orjson.loads(self._about.read_bytes())
+        interrupted = orjson.loads(self._about.read_bytes())
         for name, value in about.items():
-            if begun["about"].get(name) != value:
+            before = interrupted["about"].get(name)
+            if before != value:
                 raise InputError(
-                    f"--resume: {self.output} was begun with {name} {begun['about'].get(name)} and not with {value}; "
+                    f"--resume: {self.output} was begun with {name} {before} and not with {value}; "
                     "without --resume it begins again"
                 )
-        return int(begun["began"])
+        return int(interrupted["began"])
 
     def path(self, number: int) -> Path:
         return self.folder / f"{number:06}"
 
     def finish(self, number: int, tally: Tally) -> None:
-        """Tell that a part's file is whole."""
+        """Record that a part's file is whole."""
         with self._journal.open("ab") as journal:
             # The line of a process that was killed may have no end.
             journal.write(b"\n" + orjson.dumps([number, asdict(tally)]))
 
     def finished(self) -> dict[int, Tally]:
-        """The parts that are whole."""
-        found: dict[int, Tally] = {}
-        for line in self._journal.read_bytes().splitlines() if self._journal.exists() else ():
+        """Return the parts that are whole."""
+        tallies: dict[int, Tally] = {}
+        if not self._journal.exists():
+            return tallies
+        for line in self._journal.read_bytes().splitlines():
             with contextlib.suppress(ValueError):
                 number, tally = orjson.loads(line)
-                found[number] = Tally(**tally)
-        return found
+                tallies[number] = Tally(**tally)
+        return tallies
 
     def publish(self) -> None:
-        """Give the file that the parts were joined to its name; nothing of the parts stays."""
+        """Give the file of all rows its name, and remove the parts."""
         durable_rename(self.whole, self.output)
         self.sweep()
 
     def sweep(self) -> None:
+        """Remove everything that was made so far."""
         for path in self.folder.iterdir():
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
     @property
     def _about(self) -> Path:
@@ -123,10 +129,10 @@ class Parts:
 
 @contextmanager
 def open_parts(output: Path, *, resume: bool) -> Iterator[Parts]:
-    """The parts of a file: none, or those of an export that was interrupted.
+    """Yield the parts of a file: none, or with `resume` those of an interrupted export.
 
-    They stay for another time where at least one is finished and the file is not. InputError where they cannot be
-    written, and where another process is at it.
+    They are kept where at least one is finished and the file is not. Raises InputError where they
+    cannot be written, and where another process is writing them.
     """
     parts = Parts(output, output.with_name(f".{output.name}.parts"))
     try:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from functools import partial
-from itertools import accumulate
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from models.artifact.atomic import atomic_write
 from models.data.customers import PERSONALIZE_EMAIL
@@ -16,139 +15,138 @@ from models.mail.mailings import CustomerMail, MailKind
 from models.recommender import CustomerRequest, Recommender
 from models.rules.shop_rules import ShopRule, rules_in_force
 from models.slate import SlateRequest
-from training.errors import InputError
-from training.export.columns import ExportOptions, RecipientSlate, table_of
+from training.export.columns import ExportOptions, RecipientSlate, slate_table
 from training.export.current_model import CurrentModel
 from training.export.formats import FORMATS
 from training.export.recipients import ExportRecipient
 from training.export.resume import Parts, Tally
 from training.export.store_snapshot import StoreSnapshot
-from training.parallel import shared
+from training.parallel import map_in_processes
 from training.progress import Advance
 
-PART: Final = 500  # recipients
-EMAIL: Final = (
-    "email"  # a file is made for mails: the rules of their placement hold, and the consent for them
-)
+PART_RECIPIENTS: Final = 500
+# A file is made for mails: the rules of their placement hold, and the consent for them.
+EMAIL_PLACEMENT: Final = "email"
+
+
+@dataclass(frozen=True)
+class SlateExport:
+    """What an export is made from, and how. Each process gets a copy."""
+
+    directory: Path  # of the artifact
+    options: ExportOptions
+    unasked: int  # for customers who never answered: YES or NO of models.data.customers
+    began: int  # the clock by which rules of the shop hold, seconds since 1970
+    processes: int
+
+
+class ExportPart(NamedTuple):
+    """Recipients whose slates one process writes into a file of their own."""
+
+    path: Path
+    recipients: Sequence[ExportRecipient]
 
 
 def export_slates(
-    directory: Path,
-    recipients: Sequence[ExportRecipient],
-    order: ExportOptions,
-    parts: Parts,
-    *,
-    began: int,
-    unasked: int,
-    processes: int,
-    on_progress: Advance,
+    export: SlateExport, recipients: Sequence[ExportRecipient], parts: Parts, on_progress: Advance
 ) -> Tally:
-    """Write a slate for each recipient, in their order, into the file of `parts`, which appears whole or not at all.
+    """Write a slate for each recipient, in their order, into the file of `parts`.
 
-    From the model in `directory` and what the store said, kept in `parts.live`; rules of the shop hold by the clock
-    `began`, in seconds since 1970. Parts that are finished are not made again, and `on_progress` is told of the others.
+    The file appears whole or not at all. Finished parts are not made again, and `on_progress` counts
+    the recipients of the others. Raises InputError where a process was killed.
     """
-    starts = range(0, len(recipients), PART)
-    finished = parts.finished()
-    left = [number for number in range(len(starts)) if number not in finished]
-    sizes = [min(PART, len(recipients) - starts[number]) for number in left]
-    given = (
-        (parts.path(number), recipients[starts[number] : starts[number] + PART]) for number in left
-    )
-    opened = partial(_now, directory, parts.live, unasked)
-    write = partial(_write, order, began, parts.output.suffix)
-    try:
-        tallies = shared(opened, write, given, processes=min(processes, len(left)))
-        for number, made, tally in zip(left, accumulate(sizes), tallies, strict=True):
-            parts.finish(number, tally)
-            finished[number] = tally
-            on_progress(made, sum(sizes))
-    except BrokenProcessPool:
-        raise InputError(
-            f"--output {parts.output}: a process was ended, perhaps for want of memory; --resume goes on"
-        ) from None
-    with atomic_write(parts.whole, durable=True) as stream:
-        FORMATS[parts.output.suffix].join(
-            [*map(parts.path, range(len(starts)))], order.schema, stream
+    starts = range(0, len(recipients), PART_RECIPIENTS)
+    tallies = parts.finished()
+    unfinished = [number for number in range(len(starts)) if number not in tallies]
+    sizes = [min(PART_RECIPIENTS, len(recipients) - starts[number]) for number in unfinished]
+    work = (
+        ExportPart(
+            parts.path(number), recipients[starts[number] : starts[number] + PART_RECIPIENTS]
         )
+        for number in unfinished
+    )
+    load = partial(_load_current_model, export, parts.snapshot)
+    write = partial(_write_part, export, parts.output.suffix)
+    processes = min(export.processes, len(unfinished))
+    results = map_in_processes(load, write, work, processes=processes)
+    exported = 0
+    for number, size, tally in zip(unfinished, sizes, results, strict=True):
+        parts.finish(number, tally)
+        tallies[number] = tally
+        exported += size
+        on_progress(exported, sum(sizes))
+    files = [parts.path(number) for number in range(len(starts))]
+    with atomic_write(parts.whole, durable=True) as stream:
+        FORMATS[parts.output.suffix].join(files, export.options.schema, stream)
     parts.publish()
-    return sum(finished.values(), Tally())
+    return sum(tallies.values(), Tally())
 
 
-def _now(directory: Path, live: Path, unasked: int) -> CurrentModel:
-    return CurrentModel.of(Recommender.load(directory), StoreSnapshot.load(live), unasked)
+def _load_current_model(export: SlateExport, snapshot: Path) -> CurrentModel:
+    learned = Recommender.load(export.directory)
+    return CurrentModel.of(learned, StoreSnapshot.load(snapshot), export.unasked)
 
 
-def _write(
-    order: ExportOptions,
-    began: int,
-    suffix: str,
-    now: CurrentModel,
-    part: tuple[Path, Sequence[ExportRecipient]],
-) -> Tally:
-    """One part, into a file of its own."""
-    path, recipients = part
-    mails = _mails(order, began, now, recipients)
-    table = table_of(mails, order, now.recommender.catalogue)
-    with atomic_write(path, durable=True) as stream:
+def _write_part(export: SlateExport, suffix: str, current: CurrentModel, part: ExportPart) -> Tally:
+    slates = _recipient_slates(export, current, part.recipients)
+    table = slate_table(slates, export.options, current.recommender.catalogue)
+    with atomic_write(part.path, durable=True) as stream:
         FORMATS[suffix].write(table, stream)
+    reasons = [slate.slate.fallback_reason for slate in slates]
     return Tally(
         rows=table.num_rows,
-        recipients=len(mails),
-        short=sum(len(mail.slate.slots) < order.n for mail in mails),
-        not_due=len(recipients) - len(mails),
-        fallbacks=dict(
-            Counter(
-                mail.slate.fallback_reason.value for mail in mails if mail.slate.fallback_reason
-            )
-        ),
+        recipients=len(slates),
+        short=sum(len(slate.slate.slots) < export.options.n for slate in slates),
+        not_due=len(part.recipients) - len(slates),
+        fallbacks=dict(Counter(reason.value for reason in reasons if reason)),
     )
 
 
-def _mails(
-    order: ExportOptions, began: int, now: CurrentModel, recipients: Sequence[ExportRecipient]
+def _recipient_slates(
+    export: SlateExport, current: CurrentModel, recipients: Sequence[ExportRecipient]
 ) -> list[RecipientSlate]:
-    """Of those for whom the mail is due."""
-    rules = rules_in_force(now.rules, began)
-    letters = [_letter(order, rules, now, one) for one in recipients]
-    if order.mailing is None:
-        slates = now.recommender.recommend_each(
-            [CustomerRequest(mail.customer_id, mail.ordinary, mail.since) for mail in letters]
-        )
+    """The slates of those recipients for whom the mail is due."""
+    rules = rules_in_force(current.rules, export.began)
+    mails = [_mail(export.options, rules, current, recipient) for recipient in recipients]
+    if export.options.mailing is None:
+        requests = [CustomerRequest(mail.customer_id, mail.ordinary, mail.since) for mail in mails]
+        slates = current.recommender.recommend_each(requests)
         return [
-            RecipientSlate(one.customer_id, slate)
-            for one, slate in zip(recipients, slates, strict=True)
+            RecipientSlate(mail.customer_id, slate)
+            for mail, slate in zip(mails, slates, strict=True)
         ]
-    # Few of all customers are due, and whoever is not costs no slate.
+    # Few of all customers are due, and no slate is computed for the others.
     return [
-        RecipientSlate(one.customer_id, one.slate, one.occasion) for one in letters if one.occasion
+        RecipientSlate(mail.customer_id, mail.slate, mail.occasion)
+        for mail in mails
+        if mail.occasion
     ]
 
 
-def _letter(
-    order: ExportOptions, rules: tuple[ShopRule, ...], now: CurrentModel, recipient: ExportRecipient
+def _mail(
+    options: ExportOptions,
+    rules: tuple[ShopRule, ...],
+    current: CurrentModel,
+    recipient: ExportRecipient,
 ) -> CustomerMail:
-    """`rules`: those in force, for who is mailed now."""
-    customer, since = recipient.customer_id, now.since(recipient.customer_id)
+    """`rules`: those in force by the clock."""
+    customer_id = recipient.customer_id
+    update = current.update_of(customer_id)
     request = SlateRequest(
-        n=order.n,
-        as_of=now.as_of if recipient.as_of is None else recipient.as_of,
-        repeat=order.repeat,
-        placement=EMAIL,
-        # As the service: rules begin and end by the clock, unless another moment is asked about.
-        rules=rules if recipient.as_of is None else now.rules,
+        n=options.n,
+        as_of=current.as_of if recipient.as_of is None else recipient.as_of,
+        repeat=options.repeat,
+        placement=EMAIL_PLACEMENT,
+        # As in the service: rules begin and end by the clock, unless the recipient names a moment.
+        rules=rules if recipient.as_of is None else current.rules,
         purpose=PERSONALIZE_EMAIL,
     )
-    facts, before = (
-        now.about(customer, since, recipient.order_id, recipient.as_of),
-        now.seen(customer, since),
-    )
     return CustomerMail(
-        now.recommender,
-        order.mailing or MailKind.NEWSLETTER,
-        customer,
+        current.recommender,
+        options.mailing or MailKind.NEWSLETTER,
+        customer_id,
         request,
-        since,
-        facts,
-        before,
+        update,
+        current.facts_for(customer_id, update, recipient.order_id, recipient.as_of),
+        current.shown_items(customer_id, update),
     )

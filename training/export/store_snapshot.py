@@ -1,9 +1,11 @@
-"""What the service's store says beyond what a model has learned, so that a file says what the service would say."""
+"""The content of the service's store beyond what a model has learned, as arrays.
+
+With it a file answers what the service would answer.
+"""
 
 from __future__ import annotations
 
-import hmac
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from sqlalchemy import column, select, table, text
+from sqlalchemy import CompoundSelect, func, select
 
 from models.artifact.array_tree import build, flatten
 from models.artifact.files import Manifest
@@ -23,33 +25,22 @@ from models.data.events import EXPOSURE, PURCHASE, Events, order_code
 from models.data.history import NEVER, Histories
 from models.data.ids import Ids, Strings
 from models.updates.customer import event_weights
-from training.export.already_shown import NOTHING, AlreadyShown
+from training.errors import InputError
+from training.export.already_shown import NOTHING_SHOWN, AlreadyShown
+from training.reading import service_store
 from training.reading.arrow import codes, numbers, strings
-from training.reading.customers import PURPOSES, TIMES
+from training.reading.customers import CONSENT_TIMES, PURPOSES
 from training.reading.service_store import (
-    CONSENTS,
-    PRODUCTS,
-    UNUSED,
-    everything,
-    fetched,
-    opened,
-    tombstones,
+    CONSENT_TYPES,
+    PRODUCT_TYPES,
+    UNUSED_TYPES,
+    StoreReader,
+    Tombstones,
+    open_store,
+    select_columns,
 )
 
-# What was reported above a number, and what was done in sessions that turned out above it to be a customer's.
-NEW: Final = text(
-    """
-    SELECT e.number, COALESCE(e.customer_id, s.customer_id), e.product_id, e.kind, e.time, e.order_id, e.quantity,
-        e.rating, e.market
-    FROM events e LEFT JOIN sessions s ON s.session_id = e.session_id
-    WHERE e.number > :learned AND e.kind <> :shown
-    UNION ALL
-    SELECT e.number, s.customer_id, e.product_id, e.kind, e.time, e.order_id, e.quantity, e.rating, e.market
-    FROM sessions s JOIN events e ON e.session_id = s.session_id
-    WHERE s.number > :learned AND e.number <= :learned AND e.customer_id IS NULL AND e.kind <> :shown
-    """
-)
-LINES: Final = {
+LINE_TYPES: Final = {
     "number": "int64",
     "customer_id": "string",
     "product_id": "string",
@@ -60,13 +51,11 @@ LINES: Final = {
     "rating": "float64",
     "market": "string",
 }
-CODED: Final = {name: kind for name, kind in LINES.items() if name != "order_id"} | {
-    "order": "uint32"
-}
-SAID: Final = PRODUCTS | {"restocked": "int64"}
-RULES: Final = {"rule_id": "string", "document": "string"}
-TABLES: Final = {"training_customers": CONSENTS, "unused": UNUSED, "products": SAID, "rules": RULES}
-HASH: Final = "sha256"  # of the ids of the erased
+CODED_LINE_TYPES: Final = {
+    name: type_ for name, type_ in LINE_TYPES.items() if name != "order_id"
+} | {"order": "uint32"}
+REPORTED_PRODUCT_TYPES: Final = PRODUCT_TYPES | {"restocked": "int64"}
+RULE_TYPES: Final = {"rule_id": "string", "document": "string"}
 HASH_BYTES: Final = 32
 
 
@@ -74,7 +63,7 @@ HASH_BYTES: Final = 32
 class UnlearnedSales:
     """s order lines that the model has not learned of, each once; guests' too."""
 
-    product: NDArray[np.int32]  # (s,) place in Live.products
+    product: NDArray[np.int32]  # (s,) index in StoreSnapshot.products
     time: NDArray[np.int64]  # (s,) seconds since 1970
     market: NDArray[np.int32]  # (s,) code in market_names, -1 where unknown
     market_names: Ids
@@ -82,187 +71,250 @@ class UnlearnedSales:
 
 @dataclass(frozen=True, eq=False)
 class ReportedProducts:
-    """What the shop has said of p products, in the order of their ids."""
+    """p products as the shop has reported them to the store, in the order of their ids."""
 
     ids: Ids
     document: Strings  # JSON objects of the fields that were given
-    restocked: NDArray[
-        np.int64
-    ]  # (p,) when each last came back into stock, seconds since 1970; NEVER
+    restocked: NDArray[np.int64]  # (p,) when each last came back into stock; NEVER
 
 
 @dataclass(frozen=True, eq=False)
 class StoreSnapshot:
-    """What a store said at one moment. Arrays alone: kept in a folder, they are mapped by every worker."""
+    """The content of a store at one moment, in arrays that every worker maps from one folder."""
 
-    customers: Customers  # (c,) with what they answered; their markets are not known here
-    products: Ids  # of events, and of what was struck out
-    histories: Histories  # of the customers, in the order in which it was told; `item` is the place in `products`
-    struck: NDArray[
-        np.int32
-    ]  # (k, 2) customer and product: what is no part of whose history; sorted
-    mailed: Ids  # whom mails have shown something
-    shown: NDArray[np.int32]  # (s, 2) place in `mailed` and product: what they showed; sorted
-    told: ReportedProducts
+    customers: Customers  # (c,) with their consents; their markets are not known here
+    products: Ids  # of events, of what was struck out and of what mails have shown
+    histories: Histories  # of the customers, in the order of arrival; `item` indexes `products`
+    struck: NDArray[np.int32]  # (k, 2) customer and product they struck out; sorted
+    mailed: Ids  # customers to whom mails have shown something
+    shown: NDArray[np.int32]  # (s, 2) index in `mailed`, and product that was shown; sorted
+    reported: ReportedProducts
     rules: Strings  # JSON objects, in the order of their ids
     sold: UnlearnedSales
     erased: NDArray[np.uint8]  # (e, 32) keyed hashes of customers
     key: NDArray[np.uint8]  # of the hashes
-    newest: NDArray[np.int64]  # (1,) the newest event, seconds since 1970
+    newest: NDArray[np.int64]  # (1,) time of the newest event, seconds since 1970
 
     def save(self, folder: Path) -> None:
+        """Write each array into a file of its own."""
         for name, array in flatten(self):
             np.save(folder / f"{name}.npy", array)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Mapped, not read."""
-        # As plain arrays: a memmap takes its time for every slice.
-        return build(
-            cls,
-            {path.stem: np.asarray(np.load(path, mmap_mode="r")) for path in folder.glob("*.npy")},
-        )
+        """Map the arrays that were saved in a folder.
+
+        Raises InputError where another version of Regulars saved them.
+        """
+        arrays = {}
+        for path in folder.glob("*.npy"):
+            # As plain arrays: a memmap takes its time for every slice.
+            arrays[path.stem] = np.asarray(np.load(path, mmap_mode="r"))
+        try:
+            return build(cls, arrays)
+        except KeyError:
+            raise InputError(
+                f"--resume: {folder} was written by another version of Regulars; "
+                "without --resume the export begins again"
+            ) from None
 
     def forgotten(self, customer_id: str) -> bool:
-        """Whether the customer was erased."""
-        if not len(self.erased):
-            return False
-        return hmac.digest(self.key.tobytes(), customer_id.encode(), HASH) in self._marks
+        """Return whether the customer was erased."""
+        return self._tombstones.cover(customer_id)
 
     @cached_property
-    def _marks(self) -> frozenset[bytes]:
-        return frozenset(map(bytes, self.erased))
+    def _tombstones(self) -> Tombstones:
+        return Tombstones(self.key.tobytes(), frozenset(map(bytes, self.erased)))
+
+
+@dataclass(frozen=True, eq=False)
+class _StoreRows:
+    """The rows of which a snapshot is made, as Arrow tables."""
+
+    lines: pa.Table  # CODED_LINE_TYPES
+    consents: pa.Table  # CONSENT_TYPES
+    unused: pa.Table  # UNUSED_TYPES
+    products: pa.Table  # REPORTED_PRODUCT_TYPES
+    rules: pa.Table  # RULE_TYPES
+    shown: pa.Table  # SHOWN_TYPES
+    tombstones: Tombstones
+    newest_event: int  # seconds since 1970; 0 for none
+
+    @classmethod
+    def read(cls, store: StoreReader, learned: Manifest, shown: AlreadyShown) -> Self:
+        lines = store.fetch(_unlearned_lines(learned.event_position), LINE_TYPES)
+        consents = select_columns(service_store.training_customers, CONSENT_TYPES)
+        unused = select_columns(service_store.unused, UNUSED_TYPES)
+        products = select_columns(service_store.products, REPORTED_PRODUCT_TYPES)
+        rules = select_columns(service_store.rules, RULE_TYPES)
+        return cls(
+            lines=_concatenate(map(_with_order_codes, lines), CODED_LINE_TYPES),
+            consents=_concatenate(store.fetch(consents, CONSENT_TYPES), CONSENT_TYPES),
+            unused=_concatenate(store.fetch(unused, UNUSED_TYPES), UNUSED_TYPES),
+            products=_concatenate(
+                store.fetch(products, REPORTED_PRODUCT_TYPES), REPORTED_PRODUCT_TYPES
+            ),
+            rules=_concatenate(store.fetch(rules, RULE_TYPES), RULE_TYPES),
+            shown=pa.concat_tables([shown.in_files(), shown.in_store(store)]),
+            tombstones=store.tombstones(),
+            newest_event=store.newest_event(),
+        )
+
+    @classmethod
+    def none(cls, shown: AlreadyShown) -> Self:
+        return cls(
+            lines=_concatenate([], CODED_LINE_TYPES),
+            consents=_concatenate([], CONSENT_TYPES),
+            unused=_concatenate([], UNUSED_TYPES),
+            products=_concatenate([], REPORTED_PRODUCT_TYPES),
+            rules=_concatenate([], RULE_TYPES),
+            shown=shown.in_files(),
+            tombstones=Tombstones(b"", frozenset()),
+            newest_event=0,
+        )
 
 
 def read_store_snapshot(
-    url: str, learned: Manifest, shown: AlreadyShown = NOTHING
+    url: str, learned: Manifest, shown: AlreadyShown = NOTHING_SHOWN
 ) -> StoreSnapshot:
-    """What the store at `url` says beyond what a model has learned, and what mails have `shown`.
+    """Read from the store at `url` what a model has not learned, and what mails have `shown`.
 
-    InputError for a store that cannot be reached or has another schema.
+    Raises InputError for a store that cannot be reached or has another schema.
     """
-    files = shown.in_files()
-    with opened(url, "--store") as (connection, _), connection.begin():
-        new = NEW.bindparams(learned=learned.event_position, shown=EXPOSURE)
-        tables = [_table(map(_coded, fetched(connection, new, LINES)), CODED)]
-        tables += [
-            _table(fetched(connection, everything(name, own), own), own)
-            for name, own in TABLES.items()
-        ]
-        newest = connection.scalar(select(column("newest")).select_from(table("position")))
-        tables.append(pa.concat_tables([files, shown.in_store(connection)]))
-        return _live(learned, tables, newest or 0, *tombstones(connection))
+    with open_store(url, "--store") as store, store.connection.begin():
+        rows = _StoreRows.read(store, learned, shown)
+    return _snapshot(rows, learned)
 
 
-def as_learned(learned: Manifest, shown: AlreadyShown = NOTHING) -> StoreSnapshot:
-    """Where no store is named: nothing has happened since but earlier files."""
-    tables = [_table([], columns) for columns in (CODED, *TABLES.values())]
-    return _live(learned, [*tables, shown.in_files()], 0, frozenset(), b"")
+def empty_snapshot(learned: Manifest, shown: AlreadyShown = NOTHING_SHOWN) -> StoreSnapshot:
+    """Return the snapshot where no store is named: only what earlier files have `shown`."""
+    return _snapshot(_StoreRows.none(shown), learned)
 
 
-def _live(
-    learned: Manifest, tables: Sequence[pa.Table], newest: int, erased: frozenset[bytes], key: bytes
-) -> StoreSnapshot:
-    """`tables`: CODED, those of TABLES, and PAIRS of what was shown."""
-    lines, consents, unused, products, rules, shown = tables
-    ids, (customer, answering, striking) = _ids(lines, consents, unused, name="customer_id")
-    mailed, (seeing,) = _ids(shown, name="customer_id")
-    product_ids, (product, struck, seen) = _ids(lines, unused, shown, name="product_id")
-    products, rules = products.sort_by("product_id"), rules.sort_by("rule_id")
+def _unlearned_lines(learned: int) -> CompoundSelect[tuple[object, ...]]:
+    """Select the events above the number `learned`, and earlier ones of sessions that turned out
+    above it to be a customer's."""
+    events, sessions = service_store.events, service_store.sessions
+    same_session = sessions.c.session_id == events.c.session_id
+    names = [name for name in LINE_TYPES if name not in ("number", "customer_id")]
+    cells = [events.c[name] for name in names]
+    customer = func.coalesce(events.c.customer_id, sessions.c.customer_id)
+    new = (
+        select(events.c.number, customer, *cells)
+        .select_from(events.outerjoin(sessions, same_session))
+        .where(events.c.number > learned, events.c.kind != EXPOSURE)
+    )
+    identified = (
+        select(events.c.number, sessions.c.customer_id, *cells)
+        .select_from(sessions.join(events, same_session))
+        .where(
+            sessions.c.number > learned,
+            events.c.number <= learned,
+            events.c.customer_id.is_(None),
+            events.c.kind != EXPOSURE,
+        )
+    )
+    return new.union_all(identified)
+
+
+def _concatenate(parts: Iterable[pa.Table], types: Mapping[str, str]) -> pa.Table:
+    empty = ibis.schema(dict(types)).to_pyarrow().empty_table()
+    return pa.concat_tables([empty, *parts])
+
+
+def _with_order_codes(lines: pa.Table) -> pa.Table:
+    """Replace the ids of the orders by their codes."""
+    order_ids = lines["order_id"].to_pylist()
+    orders = [order_code(order_id) if order_id else 0 for order_id in order_ids]
+    return lines.drop_columns("order_id").append_column("order", pa.array(orders, pa.uint32()))
+
+
+def _snapshot(rows: _StoreRows, learned: Manifest) -> StoreSnapshot:
+    """The arrays of a snapshot; customers and products are numbered in the order of their ids."""
+    customer_tables = (rows.lines, rows.consents, rows.unused)
+    customer_ids, (customer, consenting, striking) = _number("customer_id", *customer_tables)
+    product_tables = (rows.lines, rows.unused, rows.shown)
+    product_ids, (product, struck, shown_product) = _number("product_id", *product_tables)
+    mailed, (shown_customer,) = _number("customer_id", rows.shown)
+    products, rules = rows.products.sort_by("product_id"), rows.rules.sort_by("rule_id")
+    hashes = sorted(rows.tombstones.hashes)
     return StoreSnapshot(
-        customers=_customers(ids, consents, answering),
+        customers=_customers(customer_ids, rows.consents, consenting),
         products=product_ids,
-        histories=_histories(lines, customer, product, len(ids)),
-        struck=_sorted(np.stack([striking, struck], axis=1)),
+        histories=_histories(rows.lines, customer, product, len(customer_ids)),
+        struck=_sorted_pairs(striking, struck),
         mailed=mailed,
-        shown=_sorted(np.stack([seeing, seen], axis=1)),
-        told=ReportedProducts(
+        shown=_sorted_pairs(shown_customer, shown_product),
+        reported=ReportedProducts(
             strings(products["product_id"], Ids),
             strings(products["document"], Strings),
             numbers(products["restocked"], np.int64, NEVER),
         ),
         rules=strings(rules["document"].drop_null(), Strings),
-        sold=_sold(lines, customer, product, learned),
-        erased=np.frombuffer(b"".join(sorted(erased)), np.uint8).reshape(len(erased), HASH_BYTES),
-        key=np.frombuffer(key, np.uint8),
-        newest=np.array([newest]),
+        sold=_unlearned_sales(rows.lines, customer, product, learned),
+        erased=np.frombuffer(b"".join(hashes), np.uint8).reshape(len(hashes), HASH_BYTES),
+        key=np.frombuffer(rows.tombstones.key, np.uint8),
+        newest=np.array([rows.newest_event]),
     )
 
 
-def _table(parts: Iterable[pa.Table], columns: Mapping[str, str]) -> pa.Table:
-    return pa.concat_tables([ibis.schema(dict(columns)).to_pyarrow().empty_table(), *parts])
-
-
-def _coded(lines: pa.Table) -> pa.Table:
-    """With the codes of the orders in the place of their ids."""
-    orders = [order_code(order_id) if order_id else 0 for order_id in lines["order_id"].to_pylist()]
-    return lines.drop_columns("order_id").append_column("order", pa.array(orders, pa.uint32()))
-
-
-def _ids(*tables: pa.Table, name: str) -> tuple[Ids, list[NDArray[np.int32]]]:
-    """The distinct values of a column of several tables, sorted, and its codes in each; -1 where there is none."""
-    columns = [one[name] for one in tables]
-    found = pc.unique(
-        pa.chunked_array([chunk for one in columns for chunk in one.chunks], pa.string())
-    ).drop_null()
-    found = found.take(pc.sort_indices(found))
-    return strings(found, Ids), [
-        numbers(pc.index_in(one, value_set=found), np.int32, -1) for one in columns
-    ]
+def _number(name: str, *tables: pa.Table) -> tuple[Ids, list[NDArray[np.int32]]]:
+    """The distinct texts of a column of several tables, sorted, and its codes in each; -1 for NULL."""
+    chunks: list[pa.Array] = []
+    for table in tables:
+        chunks += table[name].chunks
+    distinct = pc.unique(pa.chunked_array(chunks, pa.string())).drop_null()
+    distinct = distinct.take(pc.sort_indices(distinct))
+    indices = [pc.index_in(table[name], value_set=distinct) for table in tables]
+    return strings(distinct, Ids), [numbers(index, np.int32, -1) for index in indices]
 
 
 def _customers(ids: Ids, consents: pa.Table, row: NDArray[np.int32]) -> Customers:
-    answers, times = (
-        np.full((len(ids), 3), NEVER_ASKED, np.uint8),
-        np.zeros((len(ids), 3), np.int64),
-    )
-    for purpose, (answer, time) in enumerate(zip(PURPOSES, TIMES, strict=True)):
-        answers[row, purpose] = numbers(consents[answer], np.uint8, NEVER_ASKED)
+    values = np.full((len(ids), len(PURPOSES)), NEVER_ASKED, np.uint8)
+    times = np.zeros((len(ids), len(PURPOSES)), np.int64)
+    for purpose, (value, time) in enumerate(zip(PURPOSES, CONSENT_TIMES, strict=True)):
+        values[row, purpose] = numbers(consents[value], np.uint8, NEVER_ASKED)
         times[row, purpose] = numbers(consents[time], np.int64, 0)
-    return Customers(ids, answers, times, np.full(len(ids), -1, np.int32), Ids.of([]))
+    return Customers(ids, values, times, np.full(len(ids), -1, np.int32), Ids.of([]))
 
 
 def _histories(
     lines: pa.Table, customer: NDArray[np.int32], product: NDArray[np.int32], customers: int
 ) -> Histories:
+    """The lines of each customer in the order of arrival; those of guests are left out."""
+    time = numbers(lines["time"], np.int64, 0)
     kind = numbers(lines["kind"], np.uint8, 0)
-    quantity, rating = (numbers(lines[name], np.float64, np.nan) for name in ("quantity", "rating"))
-    told = Events(
-        product,
-        numbers(lines["time"], np.int64, 0),
-        kind,
-        event_weights(customer.astype(np.int64) << 32 | product, kind, quantity, rating),
-        numbers(lines["order"], np.uint32, 0),
-    )
-    guests = np.count_nonzero(customer < 0)
-    rows = np.lexsort((numbers(lines["number"], np.int64, 0), customer))[guests:]
+    quantity = numbers(lines["quantity"], np.float64, np.nan)
+    rating = numbers(lines["rating"], np.float64, np.nan)
+    order = numbers(lines["order"], np.uint32, 0)
+    pair = customer.astype(np.int64) << 32 | product
+    weight = event_weights(pair, kind, quantity, rating)
+    guest_lines = np.count_nonzero(customer < 0)
+    rows = np.lexsort((numbers(lines["number"], np.int64, 0), customer))[guest_lines:]
     indptr = np.searchsorted(customer[rows], np.arange(customers + 1))
-    events = Events(
-        told.item[rows], told.time[rows], told.kind[rows], told.weight[rows], told.order[rows]
-    )
-    return Histories(indptr, events)
+    return Histories(indptr, Events(product, time, kind, weight, order).at(rows))
 
 
-def _sold(
+def _unlearned_sales(
     lines: pa.Table, customer: NDArray[np.int32], product: NDArray[np.int32], learned: Manifest
 ) -> UnlearnedSales:
-    number, time, order = (
-        numbers(lines[name], np.int64, 0) for name in ("number", "time", "order")
-    )
+    number = numbers(lines["number"], np.int64, 0)
+    time = numbers(lines["time"], np.int64, 0)
+    order = numbers(lines["order"], np.int64, 0)
     # Of a model that did not read the store it is known only up to when it has learned.
-    new = (
-        time > learned.data_as_of
-        if learned.event_position == 0
-        else number > learned.event_position
-    )
+    read_store = learned.event_position > 0
+    new = number > learned.event_position if read_store else time > learned.data_as_of
     rows = np.flatnonzero(new & (numbers(lines["kind"], np.uint8, 0) == PURCHASE))
     rows = rows[np.lexsort((number[rows], product[rows], order[rows], customer[rows]))]
-    told = np.stack([column[rows] for column in (customer, order, product)])
-    last = np.append((told[:, 1:] != told[:, :-1]).any(axis=0), True)[: len(rows)]
+    # Of several events about one line of an order the last one counts.
+    line = np.stack([column[rows] for column in (customer, order, product)])
+    is_last = np.append((line[:, 1:] != line[:, :-1]).any(axis=0), True)[: len(rows)]
+    rows = rows[is_last]
     market, market_names = codes(lines["market"])
-    rows = rows[last]
     return UnlearnedSales(product[rows], time[rows], market[rows], market_names)
 
 
-def _sorted(pairs: NDArray[np.int32]) -> NDArray[np.int32]:
-    return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+def _sorted_pairs(first: NDArray[np.int32], second: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Rows (first, second), sorted."""
+    rows = np.lexsort((second, first))
+    return np.stack([first[rows], second[rows]], axis=1)

@@ -28,7 +28,7 @@ from models.trees import Trees
 from training.evaluation.split import ENOUGH_CUSTOMERS, as_it_was
 from training.fitting.counts import only
 from training.fitting.fit import fit
-from training.parallel import Given, Made, Work, spread
+from training.parallel import Input, Output, RecommenderWork, map_with_recommender
 from training.progress import Advance, Reporter
 from training.publishing import write_twin
 from training.ranker import basket_examples
@@ -136,13 +136,13 @@ def fitted_before(
 
 def _spread(
     directory: Path,
-    work: Work[Given, Made],
-    asked: Sequence[Given],
+    work: RecommenderWork[Input, Output],
+    asked: Sequence[Input],
     processes: int,
     advance: Advance,
-) -> list[Made]:
+) -> list[Output]:
     parts = []
-    for part in spread(directory, work, asked, chunk=CHUNK, processes=processes):
+    for part in map_with_recommender(directory, work, asked, chunk=CHUNK, processes=processes):
         parts.append(part)
         advance(min(len(parts) * CHUNK, len(asked)), len(asked))
     return parts

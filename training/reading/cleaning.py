@@ -8,8 +8,9 @@ import ibis
 import ibis.expr.datatypes as dt
 
 from models.data.events import DAY, EXPOSURE, KINDS, PURCHASE, RATING, RETURN
-from training.reading.duckdb import character, hash_of, microseconds
+from training.reading.duckdb import character, hash_of
 from training.reading.file_tables import FileTable
+from training.reading.timestamps import timestamp_cells
 
 LONGEST_ID: Final = 500  # characters
 SMALLEST_QUANTITY: Final = (
@@ -67,7 +68,7 @@ def checked_rows(source: FileTable, now: int, until: int | None) -> Any:
         *(source.text(name) for name in ("customer_id", "product_id", "order_id", "market")),
         currency=currency(source.text("currency")),
         stamp=source.text("timestamp").strip(),
-        time=seconds(source.text("timestamp")),
+        time=timestamp_cells(source.text("timestamp")),
         kind_code=kind_code(source),
         pieces=number(source.text("quantity")),
         quantity_text=source.text("quantity"),
@@ -210,24 +211,3 @@ def currency(text: Any) -> Any:
     """Three capital letters (ISO 4217), or NULL."""
     code = text.strip().upper()
     return ibis.ifelse(code.re_search("^[A-Z]{3}$"), code, ibis.null("string"))
-
-
-def seconds(text: Any) -> Any:
-    """Seconds since 1970 (UTC), rounded down; NULL where the text is no moment.
-
-    ISO dates and datetimes with an offset, Z or nothing (then UTC); integers of 9 or 10 digits (seconds), of 12 or 13
-    (milliseconds).
-    """
-    stamp = text.strip()
-    # Never to a TIMESTAMP without zone: DuckDB 2.0 reads "…T23:55:00+02:00" so, and drops the offset without a word.
-    moment = ibis.ifelse(stamp[:1].isin(list("0123456789")), stamp, ibis.null("string")).try_cast(
-        dt.Timestamp("UTC")
-    )
-    whole = stamp.re_search("^[0-9]+$")
-    integer = stamp.try_cast("int64")
-    return ibis.cases(
-        (whole & stamp.length().isin((9, 10)), integer),
-        (whole & stamp.length().isin((12, 13)), integer // 1000),
-        (whole, ibis.null("int64")),
-        else_=microseconds(moment) // 1_000_000,
-    )

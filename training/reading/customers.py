@@ -10,18 +10,19 @@ from typing import Any, Final, Literal
 import ibis
 
 from models.data.customers import NEVER_ASKED, NO, YES
-from training.reading.cleaning import has_nul, seconds, too_long
+from training.reading.cleaning import has_nul, too_long
 from training.reading.columns import require
 from training.reading.duckdb import Workspace, reading
 from training.reading.file_tables import FileTable, require_whole
 from training.reading.service_store import StoreTables
+from training.reading.timestamps import timestamp_cells
 
 PURPOSES: Final = (
     "train",
     "personalize_web",
     "personalize_email",
 )  # the columns of models.customers.Customers.consent
-TIMES: Final = tuple(f"{purpose}_time" for purpose in PURPOSES)
+CONSENT_TIMES: Final = tuple(f"{purpose}_time" for purpose in PURPOSES)
 BAD: Final = ("bad_consent", "bad_consent_time")  # cells of a row that stays
 Unasked = Literal["allow", "refuse"]  # whether to learn from customers who never answered
 
@@ -75,21 +76,23 @@ def _of_files(
 
 def _nobody() -> Any:
     columns = {"customer_id": "string", "market": "string"}
-    columns |= dict.fromkeys(PURPOSES, "uint8") | dict.fromkeys(TIMES, "int64")
+    columns |= dict.fromkeys(PURPOSES, "uint8") | dict.fromkeys(CONSENT_TIMES, "int64")
     return ibis.memtable(ibis.schema(columns).to_pyarrow().empty_table())
 
 
 def _typed(source: FileTable) -> Any:
     customer = source.text("customer_id")
     consents = {purpose: _consent(source.text(purpose)) for purpose in PURPOSES}
-    stamps = {time: _either(source.text(time), source.text("consent_time")) for time in TIMES}
+    stamps = {
+        time: _either(source.text(time), source.text("consent_time")) for time in CONSENT_TIMES
+    }
     bad = [consents[purpose].isnull() for purpose in PURPOSES]
-    undated = [stamp.notnull() & seconds(stamp).isnull() for stamp in stamps.values()]
+    undated = [stamp.notnull() & timestamp_cells(stamp).isnull() for stamp in stamps.values()]
     return source.table.select(
         customer,
         source.text("market"),
         **{purpose: consent.fill_null(NO).cast("uint8") for purpose, consent in consents.items()},
-        **{name: seconds(stamp) for name, stamp in stamps.items()},
+        **{name: timestamp_cells(stamp) for name, stamp in stamps.items()},
         bad_consent=_count(bad),
         bad_consent_time=_count(undated),
         problem=ibis.cases(
@@ -113,7 +116,7 @@ def _later(files: Any, store: Any) -> Any:
     """Everyone in either, with the later consent of the two for each purpose."""
     both = files.outer_join(store, "customer_id", rname="{name}_stored")
     cells = {}
-    for purpose, time in zip(PURPOSES, TIMES, strict=True):
+    for purpose, time in zip(PURPOSES, CONSENT_TIMES, strict=True):
         code, stored = both[purpose].fill_null(NEVER_ASKED), both[f"{purpose}_stored"]
         older = (code == NEVER_ASKED) | both[time].isnull() | (both[time] <= both[f"{time}_stored"])
         told = stored.notnull() & older

@@ -59,7 +59,7 @@ class FileTable:
         return cells.name(name)
 
 
-def open_sources(
+def open_file_tables(
     workspace: Workspace,
     given: Sequence[str | Path],
     columns: Mapping[str, str],

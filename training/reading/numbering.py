@@ -14,7 +14,7 @@ from models.data.catalogue import Catalogue
 from models.data.customers import NEVER_ASKED
 from models.data.ids import Ids
 from training.reading.arrow import codes, numbers, strings
-from training.reading.customers import PURPOSES, TIMES, CustomerTable
+from training.reading.customers import CONSENT_TIMES, PURPOSES, CustomerTable
 from training.reading.duckdb import Workspace
 from training.reading.products import ProductTable, catalogue
 
@@ -65,7 +65,7 @@ def fetch_numbering(
     consent = np.stack(
         [numbers(people[purpose], np.uint8, NEVER_ASKED) for purpose in PURPOSES], axis=1
     )
-    consent_time = np.stack([numbers(people[time], np.int64, 0) for time in TIMES], axis=1)
+    consent_time = np.stack([numbers(people[time], np.int64, 0) for time in CONSENT_TIMES], axis=1)
     market_names, customer_market = _markets(
         workspace, names["market"], people["market"], shop_catalogue, arrays
     )

@@ -17,19 +17,12 @@ from numpy.typing import NDArray
 from models.data.catalogue import ALWAYS_FROM, ALWAYS_UNTIL, Catalogue
 from models.data.ids import Ids, Strings
 from training.reading.arrow import codes, numbers, strings
-from training.reading.cleaning import (
-    LARGEST_PRICE,
-    currency,
-    has_nul,
-    number,
-    seconds,
-    too_long,
-    unknown,
-)
+from training.reading.cleaning import LARGEST_PRICE, currency, has_nul, number, too_long, unknown
 from training.reading.columns import PRODUCT_COLUMNS, require
 from training.reading.duckdb import Workspace, json_keys, json_merge_patch, reading
 from training.reading.file_tables import FileTable, unreadable_rows
 from training.reading.service_store import StoreTables
+from training.reading.timestamps import timestamp_cells
 
 IN_STOCK: Final = ("true", "1", "yes", "in stock", "in_stock")
 SOLD_OUT: Final = ("false", "0", "no", "out of stock", "out_of_stock")
@@ -134,8 +127,8 @@ def _typed(source: FileTable, attributes: Any, **more: Any) -> Any:
         "url": _web_address(source.text("url")),
         "image_url": _web_address(source.text("image_url")),
         "in_stock": _stock(source.text("in_stock")),
-        "available_from": seconds(source.text("available_from")),
-        "available_until": seconds(source.text("available_until")),
+        "available_from": timestamp_cells(source.text("available_from")),
+        "available_until": timestamp_cells(source.text("available_until")),
     }
     lost = {name: _lost(source.text(name), cell) for name, cell in cells.items()}
     return source.table.select(

@@ -22,7 +22,7 @@ from training.reading.cleaning import ROW_REASONS, checked_rows
 from training.reading.columns import REQUIRED_OF_PURCHASES, check_mapping, require
 from training.reading.customers import CustomerTable, Unasked, read_customers
 from training.reading.duckdb import Workspace, open_workspace, reading
-from training.reading.file_tables import FileTable, open_sources, unreadable_rows
+from training.reading.file_tables import FileTable, open_file_tables, unreadable_rows
 from training.reading.numbering import Numbering, fetch_numbering
 from training.reading.products import ProductTable, read_products
 from training.reading.service_store import StoreTables, is_store, read_store
@@ -142,12 +142,12 @@ def read_purchases(
     with open_workspace(memory_limit) as workspace:
         tell("opening files")
         stores = [str(name) for name in purchases if is_store(name)]
-        sources = open_sources(
+        sources = open_file_tables(
             workspace, [name for name in purchases if not is_store(name)], mapping
         )
-        product_sources = open_sources(workspace, [products], mapping) if products else []
+        product_sources = open_file_tables(workspace, [products], mapping) if products else []
         customer_sources = (
-            open_sources(workspace, [customers], mapping, whole=True) if customers else []
+            open_file_tables(workspace, [customers], mapping, whole=True) if customers else []
         )
         every = [*sources, *product_sources, *customer_sources]
         check_mapping(mapping, (column for source in every for column in source.columns))
@@ -155,7 +155,7 @@ def read_purchases(
             require(source.label, REQUIRED_OF_PURCHASES, source.names, source.columns)
         tell("reading the store")
         store = read_store(workspace, _only(stores), until) if stores else None
-        sources += [store.source] if store else []
+        sources += [store.events] if store else []
         tell("reading products and customers")
         shop_products = read_products(workspace, product_sources, store)
         shop_customers = read_customers(workspace, customer_sources, store)

@@ -1,6 +1,6 @@
-"""The service's own store as one more source: what happened, who agreed, what is for sale. Nothing is written to it.
+"""The service's own store: all that training and export read of it. Nothing is written to it.
 
-Two views and a few tables are all that this package knows of the store; service/store makes them.
+The tables below are everything that this package knows of the store; service/store makes them.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from sqlalchemy import (
     Engine,
     Executable,
     Select,
+    TableClause,
     column,
     create_engine,
     event,
@@ -41,10 +42,13 @@ from training.reading.file_tables import FileTable
 from training.reading.files import InputFile
 
 SCHEMA: Final = "0003"  # of the store; the newest of the service's migrations
-ROWS: Final = 50_000  # fetched at a time
-WAIT_SECONDS: Final = 10  # for a server that does not answer
-EXAMPLES: Final = "sqlite:///store.db or postgresql://user@host/database"
-EVENTS: Final = {
+BATCH_ROWS: Final = 50_000  # fetched at a time
+CONNECT_TIMEOUT_SECONDS: Final = 10
+ADDRESS_EXAMPLES: Final = "sqlite:///store.db or postgresql://user@host/database"
+TOMBSTONE_HASH: Final = "sha256"
+
+# Arrow types of the columns that are fetched.
+EVENT_TYPES: Final = {
     "number": "int64",
     "event_id": "string",
     "kind": "int16",
@@ -58,7 +62,7 @@ EVENTS: Final = {
     "market": "string",
     "rating": "float64",
 }
-CONSENTS: Final = {
+CONSENT_TYPES: Final = {
     "customer_id": "string",
     "train": "uint8",
     "personalize_web": "uint8",
@@ -67,142 +71,254 @@ CONSENTS: Final = {
     "personalize_web_time": "int64",
     "personalize_email_time": "int64",
 }
-PRODUCTS: Final = {"product_id": "string", "document": "string"}
-UNUSED: Final = {"customer_id": "string", "product_id": "string"}
+PRODUCT_TYPES: Final = {"product_id": "string", "document": "string"}
+UNUSED_TYPES: Final = {"customer_id": "string", "product_id": "string"}
+
+# Views.
+training_events: Final = table("training_events", *map(column, EVENT_TYPES))
+training_customers: Final = table("training_customers", *map(column, CONSENT_TYPES))
+# Tables.
+campaigns: Final = table("campaigns", column("campaign_id"), column("window_hours"))
+erased: Final = table("erased", column("customer"))
+events: Final = table(
+    "events",
+    column("number"),
+    column("customer_id"),
+    column("session_id"),
+    column("product_id"),
+    column("kind"),
+    column("time"),
+    column("order_id"),
+    column("quantity"),
+    column("rating"),
+    column("market"),
+)
+position: Final = table("position", column("number"), column("newest"))
+products: Final = table("products", column("product_id"), column("document"), column("restocked"))
+rules: Final = table("rules", column("rule_id"), column("document"))
+secrets: Final = table("secrets", column("name"), column("value"))
+sessions: Final = table("sessions", column("session_id"), column("customer_id"), column("number"))
+slates: Final = table(
+    "slates",
+    column("ref"),
+    column("campaign_id"),
+    column("customer_id"),
+    column("time"),
+    column("document"),
+)
+unused: Final = table("unused", *map(column, UNUSED_TYPES))
+VIEWS_READ: Final = (training_events, training_customers)
+TABLES_READ: Final = (
+    campaigns,
+    erased,
+    events,
+    position,
+    products,
+    rules,
+    secrets,
+    sessions,
+    slates,
+    unused,
+)
+alembic_version: Final = table("alembic_version", column("version_num"))
+
+
+@dataclass(frozen=True)
+class Tombstones:
+    """Keyed hashes of erased customers, from which no id can be read."""
+
+    key: bytes
+    hashes: frozenset[bytes]
+
+    def cover(self, customer_id: str) -> bool:
+        """Return whether the customer was erased."""
+        if not self.hashes:
+            return False
+        return hmac.digest(self.key, customer_id.encode(), TOMBSTONE_HASH) in self.hashes
+
+
+@dataclass(frozen=True)
+class StoreReader:
+    """A connection to a store of the right schema. One transaction reads of one moment."""
+
+    connection: Connection
+    label: str  # the address without user, password and options
+
+    def position(self, until: int | None = None) -> int:
+        """Return the number of the newest change, or of the last before the first event at `until`.
+
+        `until` in seconds since 1970.
+        """
+        newest: int = self.connection.scalars(select(position.c.number)).one()
+        if until is None:
+            return newest
+        first_later = select(func.min(training_events.c.number)).where(
+            training_events.c.time >= until
+        )
+        later = self.connection.scalar(first_later)
+        return newest if later is None else min(newest, later - 1)
+
+    def newest_event(self) -> int:
+        """Return the time of the newest event in seconds since 1970; 0 where there is none."""
+        return self.connection.scalar(select(position.c.newest)) or 0
+
+    def tombstones(self) -> Tombstones:
+        """Return the hashes of the erased customers with their key."""
+        secret = select(secrets.c.value).where(secrets.c.name == "tombstones")
+        key = bytes(self.connection.scalars(secret).one())
+        hashes = self.connection.scalars(select(erased.c.customer))
+        return Tombstones(key, frozenset(map(bytes, hashes)))
+
+    def fetch(self, statement: Executable, types: Mapping[str, str]) -> Iterator[pa.Table]:
+        """Yield the rows as Arrow tables of at most BATCH_ROWS.
+
+        `types`: names and Arrow types of the selected columns, in their order.
+        """
+        schema = ibis.schema(dict(types)).to_pyarrow()
+        options = {"stream_results": True, "yield_per": BATCH_ROWS}
+        result = self.connection.execute(statement, execution_options=options)
+        for rows in result.partitions():
+            columns = zip(*rows, strict=True)
+            typed = [pa.array(*pair) for pair in zip(columns, schema.types, strict=True)]
+            yield pa.table(typed, list(types))
 
 
 @dataclass(frozen=True, eq=False)
 class StoreTables:
-    """What a store said at one moment, held in the workspace."""
+    """The content of a store at one moment, held in the workspace."""
 
-    source: FileTable  # its events
+    events: FileTable
     position: int  # every change up to this number is in it, and no event above
-    consents: Any  # CONSENTS: codes of models.customers, and when they were given
+    consents: Any  # columns of CONSENT_TYPES: codes of models.data.customers, and when given
     unused: Any  # (customer_id, product_id) that a customer struck out
     products: Any  # (product_id, document): a JSON object of the fields that the shop has given
-    erased: frozenset[bytes]  # keyed hashes of customers
-    key: bytes
+    tombstones: Tombstones
 
     def erased_of(self, workspace: Workspace, customers: Any) -> Any:
-        """Those of a table of `customer_id` who asked to be forgotten."""
-        found: list[str] = []
-        if self.erased:
-            for batch in workspace.batches(customers.select("customer_id").distinct(), ROWS):
-                ids = (one for one in batch["customer_id"].to_pylist() if one is not None)
-                found += [
-                    one
-                    for one in ids
-                    if hmac.digest(self.key, one.encode(), "sha256") in self.erased
-                ]
-        return ibis.memtable(pa.table({"customer_id": pa.array(found, pa.string())}))
+        """Return those of a table of `customer_id` who were erased, as a table of `customer_id`."""
+        erased_ids: list[str] = []
+        if self.tombstones.hashes:
+            distinct = customers.select("customer_id").distinct().drop_null()
+            for batch in workspace.batches(distinct, BATCH_ROWS):
+                erased_ids += filter(self.tombstones.cover, batch["customer_id"].to_pylist())
+        return ibis.memtable(pa.table({"customer_id": pa.array(erased_ids, pa.string())}))
 
 
 def is_store(name: str | Path) -> bool:
+    """Return whether the name is the address of a store and not of files."""
     return "://" in str(name)
 
 
-def read_store(workspace: Workspace, url: str, until: int | None) -> StoreTables:
-    """Copy what training needs. `until`: events from this moment on, in seconds since 1970, stay unlearned.
-
-    InputError, without a password, for a store that cannot be reached or has another schema.
-    """
-    with opened(url, "--purchases") as (connection, label):
-        with connection.begin():
-            position = _position(connection, until)
-            events = _copied(workspace, connection, _events(position), "training_events", EVENTS)
-        # What customers refused while the events were read holds already.
-        products = _copied(
-            workspace, connection, everything("products", PRODUCTS), "shop_products", PRODUCTS
-        )
-        people = everything("training_customers", CONSENTS)
-        consents = _copied(workspace, connection, people, "training_customers", CONSENTS)
-        unused = _copied(workspace, connection, everything("unused", UNUSED), "unused", UNUSED)
-        erased, key = tombstones(connection)
-        return StoreTables(
-            source=_source(label, events),
-            position=position,
-            consents=consents,
-            unused=unused,
-            products=products,
-            erased=erased,
-            key=key,
-        )
-
-
-@contextmanager
-def opened(url: str, option: str) -> Iterator[tuple[Connection, str]]:
-    """A connection to a store, in which a transaction reads of one moment, and its address as it may be told.
-
-    InputError, without a password, for a store that cannot be reached or has another schema. `option` named it.
-    """
-    with _readable(option):
-        address = make_url(url)
-        engine = _engine(address)
-    label = _label(address)
-    with _told(label), engine.connect() as connection:
-        with connection.begin():
-            _check(connection, label)
-        yield connection, label
-
-
 def without_password(url: str, option: str) -> str:
-    """A store's address as it may be kept. InputError for one that cannot be read; `option` named it."""
-    with _readable(option):
+    """Return a store's address as it may be kept.
+
+    Raises InputError, which names the `option`, for an address that cannot be read.
+    """
+    with _address_errors(option):
         return make_url(url).render_as_string()
 
 
 @contextmanager
-def _readable(option: str) -> Iterator[None]:
-    """What is wrong with an address, as one sentence without it."""
-    try:
-        yield
-    except (ArgumentError, NoSuchModuleError, ValueError):
-        raise InputError(
-            f"{option}: the store's address cannot be read; write it like {EXAMPLES}."
-        ) from None
-    except ModuleNotFoundError:
-        raise InputError(
-            f"{option}: PostgreSQL needs its driver: pip install 'regulars[postgres]'."
-        ) from None
+def open_store(url: str, option: str) -> Iterator[StoreReader]:
+    """Connect to a store and check its schema.
+
+    Raises InputError, without a password, for a store that cannot be reached or has another schema.
+    `option`: the one of the command line that named the store.
+    """
+    with _address_errors(option):
+        address = make_url(url)
+        engine = _engine(address)
+    label = _label(address)
+    with _database_errors(label), engine.connect() as connection:
+        with connection.begin():
+            _check_schema(connection, label)
+        yield StoreReader(connection, label)
 
 
-def tombstones(connection: Connection) -> tuple[frozenset[bytes], bytes]:
-    """The keyed hashes of the erased, and the key."""
-    secrets = table("secrets", column("name"), column("value"))
-    key = bytes(
-        connection.scalars(select(secrets.c.value).where(secrets.c.name == "tombstones")).one()
-    )
-    return frozenset(
-        map(bytes, connection.scalars(select(column("customer")).select_from(table("erased"))))
-    ), key
+def read_store(workspace: Workspace, url: str, until: int | None) -> StoreTables:
+    """Copy into the workspace what training needs of a store.
 
-
-def everything(name: str, columns: Mapping[str, str]) -> Select[Any]:
-    """All rows of a table."""
-    return select(table(name, *map(column, columns)))
-
-
-def fetched(
-    connection: Connection, statement: Executable, columns: Mapping[str, str]
-) -> Iterator[pa.Table]:
-    """The rows as Arrow tables of at most ROWS, with columns of these types."""
-    schema = ibis.schema(dict(columns)).to_pyarrow()
-    result = connection.execute(
-        statement, execution_options={"stream_results": True, "yield_per": ROWS}
-    )
-    for rows in result.partitions(ROWS):  # said again: what is written as text forgets it
-        cells = zip(*rows, strict=True)
-        yield pa.table(
-            [pa.array(*typed) for typed in zip(cells, schema.types, strict=True)], list(columns)
+    `until`: events from this moment on, in seconds since 1970, are left out. Raises InputError,
+    without a password, for a store that cannot be reached or has another schema.
+    """
+    with open_store(url, "--purchases") as store:
+        with store.connection.begin():
+            read_up_to = store.position(until)
+            learned = select(training_events).where(training_events.c.number <= read_up_to)
+            event_rows = _copy(workspace, store, "training_events", learned, EVENT_TYPES)
+        # A refusal that came while the events were read holds already.
+        return StoreTables(
+            events=_as_file(store.label, event_rows),
+            position=read_up_to,
+            products=_copy_table(workspace, store, products, PRODUCT_TYPES),
+            consents=_copy_table(workspace, store, training_customers, CONSENT_TYPES),
+            unused=_copy_table(workspace, store, unused, UNUSED_TYPES),
+            tombstones=store.tombstones(),
         )
 
 
+def select_columns(source: TableClause, types: Mapping[str, str]) -> Select[Any]:
+    """Return a statement that selects these columns of all rows."""
+    return select(*[source.c[name] for name in types])
+
+
+def _copy_table(
+    workspace: Workspace, store: StoreReader, source: TableClause, types: Mapping[str, str]
+) -> Any:
+    return _copy(workspace, store, f"store_{source.name}", select_columns(source, types), types)
+
+
+def _copy(
+    workspace: Workspace,
+    store: StoreReader,
+    name: str,
+    statement: Select[Any],
+    types: Mapping[str, str],
+) -> Any:
+    """Copy rows into a table of the workspace, BATCH_ROWS at a time."""
+    copied = workspace.connection.create_table(name, schema=ibis.schema(dict(types)), temp=True)
+    duckdb = workspace.connection.con
+    for batch in store.fetch(statement, types):
+        duckdb.register("batch", batch)
+        workspace.connection.raw_sql(f'INSERT INTO "{name}" SELECT * FROM batch')  # noqa: S608
+        duckdb.unregister("batch")
+    return copied
+
+
+def _as_file(label: str, rows: Any) -> FileTable:
+    """Events as a file would have them: every column is text."""
+    typed = ("number", "kind", "time")
+    texts = {
+        name: rows[name].cast("string").nullif("") for name in EVENT_TYPES if name not in typed
+    }
+    kinds = [(rows.kind == code, name) for code, name in enumerate(KINDS)]
+    cells = rows.select(
+        "number",
+        **texts,
+        kind=ibis.cases(*kinds, else_=rows.kind.cast("string")),
+        # A number of fewer than nine digits would be read as no timestamp.
+        timestamp=rows.time.cast("string").lpad(9, "0"),
+    )
+    names = {name: name for name in cells.columns if name not in ("number", "event_id")}
+    return FileTable(
+        files=(InputFile(label, Path(), "store"),),
+        table=cells,
+        names=names,
+        decimal_comma=False,
+        rejects=None,
+        from_store=True,
+    )
+
+
 def _engine(address: URL) -> Engine:
-    """All that is read in one transaction is of one moment."""
+    """An engine whose transactions each read of one moment."""
     if address.get_backend_name() == "sqlite" and address.database:
-        # A plain connection would make a file that is missing; one that may only read leaves its journal behind.
+        # A plain connection would create a file that is missing; one that may only read leaves its
+        # journal behind.
         file = f"file:{quote(address.database)}?mode=rw"
-        engine = create_engine("sqlite://", creator=lambda: _connected(file), poolclass=NullPool)
+        engine = create_engine(
+            "sqlite://", creator=lambda: _connect_sqlite(file), poolclass=NullPool
+        )
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
         return engine
     if address.get_backend_name() == "postgresql":
@@ -210,39 +326,26 @@ def _engine(address: URL) -> Engine:
             address.set(drivername="postgresql+psycopg"),
             poolclass=NullPool,
             isolation_level="REPEATABLE READ",
-            connect_args={"connect_timeout": WAIT_SECONDS},
+            connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS},
         )
     raise ArgumentError("neither SQLite nor PostgreSQL")
 
 
-def _connected(file: str) -> sqlite3.Connection:
-    return sqlite3.connect(file, timeout=WAIT_SECONDS, isolation_level=None, uri=True)
+def _connect_sqlite(file: str) -> sqlite3.Connection:
+    return sqlite3.connect(file, timeout=CONNECT_TIMEOUT_SECONDS, isolation_level=None, uri=True)
 
 
 def _label(address: URL) -> str:
-    """The address without user, password and options."""
-    shown = URL.create(
+    public = URL.create(
         address.get_backend_name(), host=address.host, port=address.port, database=address.database
     )
-    return shown.render_as_string()
+    return public.render_as_string()
 
 
-@contextmanager
-def _told(label: str) -> Iterator[None]:
-    """What the database says, as one sentence."""
-    try:
-        yield
-    except SQLAlchemyError as error:
-        said = str(error.orig) if isinstance(error, DBAPIError) else type(error).__name__
-        raise InputError(f"{label} cannot be read: {said.strip().splitlines()[0]}.") from None
-
-
-def _check(connection: Connection, label: str) -> None:
+def _check_schema(connection: Connection, label: str) -> None:
     version = None
-    if inspect(connection).has_table("alembic_version"):
-        version = connection.scalar(
-            select(column("version_num")).select_from(table("alembic_version"))
-        )
+    if inspect(connection).has_table(alembic_version.name):
+        version = connection.scalar(select(alembic_version.c.version_num))
     if version != SCHEMA:
         state = f"has schema {version} of the store" if version else "holds no store of Regulars"
         raise InputError(
@@ -250,53 +353,26 @@ def _check(connection: Connection, label: str) -> None:
         )
 
 
-def _position(connection: Connection, until: int | None) -> int:
-    position: int = connection.scalars(
-        select(column("number")).select_from(table("position"))
-    ).one()
-    if until is None:
-        return position
-    events = table("training_events", column("number"), column("time"))
-    later = connection.scalar(select(func.min(events.c.number)).where(events.c.time >= until))
-    return position if later is None else min(position, later - 1)
+@contextmanager
+def _address_errors(option: str) -> Iterator[None]:
+    """Turn errors about an address into one sentence, without the address."""
+    try:
+        yield
+    except (ArgumentError, NoSuchModuleError, ValueError):
+        raise InputError(
+            f"{option}: the store's address cannot be read; write it like {ADDRESS_EXAMPLES}."
+        ) from None
+    except ModuleNotFoundError:
+        raise InputError(
+            f"{option}: PostgreSQL needs its driver: pip install 'regulars[postgres]'."
+        ) from None
 
 
-def _events(position: int) -> Select[Any]:
-    return everything("training_events", EVENTS).where(column("number") <= position)
-
-
-def _copied(
-    workspace: Workspace,
-    connection: Connection,
-    statement: Select[Any],
-    name: str,
-    columns: Mapping[str, str],
-) -> Any:
-    """The rows in a table of the workspace, of which never more than ROWS are held here."""
-    copy = workspace.connection.create_table(name, schema=ibis.schema(dict(columns)), temp=True)
-    duckdb = workspace.connection.con
-    for batch in fetched(connection, statement, columns):
-        duckdb.register("batch", batch)
-        workspace.connection.raw_sql(f'INSERT INTO "{name}" SELECT * FROM batch')  # noqa: S608
-        duckdb.unregister("batch")
-    return copy
-
-
-def _source(label: str, events: Any) -> FileTable:
-    """Events as a file would tell them: every column text."""
-    first, *rest = ((events.kind == code, name) for code, name in enumerate(KINDS))
-    texts = {
-        name: events[name].cast("string").nullif("")
-        for name in EVENTS
-        if name not in ("number", "kind", "time")
-    }
-    rows = events.select(
-        "number",
-        **texts,
-        kind=ibis.cases(first, *rest, else_=events.kind.cast("string")),
-        timestamp=events.time.cast("string").lpad(9, "0"),  # of fewer digits it would be no moment
-    )
-    names = {name: name for name in rows.columns if name not in ("number", "event_id")}
-    return FileTable(
-        (InputFile(label, Path(), "store"),), rows, names, False, None, from_store=True
-    )
+@contextmanager
+def _database_errors(label: str) -> Iterator[None]:
+    """Turn errors of the database into one sentence."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        cause = str(error.orig) if isinstance(error, DBAPIError) else type(error).__name__
+        raise InputError(f"{label} cannot be read: {cause.strip().splitlines()[0]}.") from None

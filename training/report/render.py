@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from models.artifact.atomic import atomic_write
 from training.errors import InputError
+from training.reading.timestamps import format_date
 from training.report import plots
 from training.report.data import ComparisonRow, Report, Task, Verdict
 
@@ -179,13 +179,9 @@ def signed(value: float) -> str:
     return f"{value:+.4f}".replace("-", "−")
 
 
-def day(moment: int) -> str:
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d")
-
-
 FILTERS: Final[dict[str, Callable[..., str]]] = {
     "count": "{:,}".format,
-    "day": day,
+    "day": format_date,
     "figure": figure,
     "numeral": numeral,
     "share": share,

@@ -31,7 +31,7 @@ from training.fitting.counts import LINES, only
 from training.pipeline import TOO_LITTLE, evaluate_twin
 from training.progress import Reporter
 from training.reading.purchases import Purchases
-from training.reading.timestamps import day
+from training.reading.timestamps import format_date
 from training.tuning.study import RANGES, Recall, Study, Trial, Values, changed
 
 Askers = dict[
@@ -255,7 +255,7 @@ def settings_file(told: dict[str, Any], tuned: Tuned) -> str:
         for inner in sections:
             section = section.setdefault(inner, {})
         section[key] = value
-    first, cut, last = map(day, tuned.window)
+    first, cut, last = map(format_date, tuned.window)
     heading = (
         "Written by python -m training tune.",
         f"Learned from purchases of {first} to {cut}, measured on those until {last}; later ones were not looked at.",

@@ -1,5 +1,6 @@
 """The command line as a shop's engineer types it: what it does, says, and ends with."""
 
+import argparse
 import csv
 import json
 import os
@@ -31,6 +32,7 @@ from tests.support.corner_shop import (
     write,
 )
 from tests.support.shop import names, open_shop
+from training.cli.commands import build_parser
 
 Said = pytest.CaptureFixture[str]
 
@@ -341,6 +343,33 @@ def test_a_mistyped_command_ends_with_2_and_how_it_is_used(
         run(*arguments)
     assert ended.value.code == 2
     assert "usage: python -m training" in capsys.readouterr().err
+
+
+def commands() -> dict[str, argparse.ArgumentParser]:
+    (choices,) = (
+        action.choices
+        for action in build_parser()._actions
+        if isinstance(action, argparse._SubParsersAction)
+    )
+    return choices
+
+
+@pytest.mark.parametrize("command", commands().values(), ids=list(commands()))
+def test_help_tells_of_every_option_what_it_means_and_its_default(
+    command: argparse.ArgumentParser,
+) -> None:
+    assert command.description is not None
+    assert command.description.endswith(".")
+    for action in command._actions:
+        if isinstance(action, argparse._HelpAction):
+            continue
+        help_ = action.help or ""
+        assert help_.endswith("."), action.dest
+        if action.option_strings:
+            ending = "Required." if action.required else "Default: "
+            assert ending in help_, action.dest
+            if isinstance(action.default, int | str) and action.nargs != 0:
+                assert help_.endswith(f"Default: {action.default}."), action.dest
 
 
 def test_a_pipe_gets_plain_lines(tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ from training.evaluation.figures import figures, write_json
 from training.evaluation.methods import POPULARITY, SERVED
 from training.evaluation.metrics import Mean
 from training.evaluation.results import Group
-from training.reading.timestamps import day
 
 VALUES = {SERVED: np.array([[0.5, 0.25], [1.0, 0.75]]), POPULARITY: np.zeros((2, 2))}
 EVALUATION = Evaluation(
@@ -91,11 +90,3 @@ def test_the_file_of_figures_holds_everything_but_the_customers(tmp_path: Path) 
 
 def test_without_an_evaluation_there_are_no_figures() -> None:
     assert figures(None) == {}
-
-
-def test_days_are_told_in_utc() -> None:
-    assert [day(moment(0)), day(moment(1) - 1), day(-1)] == [
-        "2025-01-01",
-        "2025-01-01",
-        "1969-12-31",
-    ]

@@ -15,7 +15,7 @@ from service.store.store import Store
 from tests.support.store_server import KINDS, new_store
 from training.errors import InputError
 from training.export.already_shown import AlreadyShown
-from training.reading.service_store import opened
+from training.reading.service_store import open_store
 
 Pairs = set[tuple[str, str]]
 MONDAY, TUESDAY, WEDNESDAY = (24 * HOUR * day for day in (4, 5, 6))
@@ -119,10 +119,8 @@ def mailed(
 def shown(
     url: str, count: int, campaign: str = "", clock: int = WEDNESDAY + 1
 ) -> dict[str, set[str]]:
-    with opened(url, "--store") as (connection, _), connection.begin():
-        found = pairs(
-            AlreadyShown(campaigns=count, campaign=campaign, clock=clock).in_store(connection)
-        )
+    with open_store(url, "--store") as store, store.connection.begin():
+        found = pairs(AlreadyShown(campaigns=count, campaign=campaign, clock=clock).in_store(store))
     return {
         name: {product for customer, product in found if customer == name}
         for name in ("ann", "bob")

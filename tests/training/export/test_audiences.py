@@ -21,10 +21,16 @@ from service.store.writer import Change
 from tests.support.shop import Customer, Line, moment, small_purchases, trained
 from tests.support.store_server import new_store
 from training.errors import InputError
-from training.export.audiences import TOGETHER, Crowd, chosen, filter_of, usual_interval
+from training.export.audiences import (
+    BATCH_CUSTOMERS,
+    CustomerBatch,
+    choose,
+    filter_of,
+    usual_interval_days,
+)
 from training.export.current_model import CurrentModel
 from training.export.recipients import Recipients, everyone
-from training.export.store_snapshot import as_learned, read_store_snapshot
+from training.export.store_snapshot import empty_snapshot, read_store_snapshot
 
 ANSWERS = (NEVER_ASKED, YES, NO)
 # Mails: what the model has learned and what the store says, and which of them came last
@@ -99,9 +105,9 @@ def now(learned: Recommender, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 def those(now: CurrentModel, *filters: str) -> set[str]:
-    recipients = everyone(now.recommender.model.customers.ids, now.live)
+    recipients = everyone(now.recommender.model.customers.ids, now.snapshot)
     return {
-        one.customer_id for one in chosen(recipients, [filter_of(text) for text in filters], now)
+        one.customer_id for one in choose(recipients, [filter_of(text) for text in filters], now)
     }
 
 
@@ -125,14 +131,14 @@ def test_activity_goes_by_the_customers_own_rhythm_and_everyone_who_bought_is_in
 
 def test_who_bought_once_is_measured_by_the_shops_usual_interval(now: CurrentModel) -> None:
     assert (
-        usual_interval(now) == 7
+        usual_interval_days(now) == 7
     )  # of weekly, slower, gone and back, and 20, 30 and 48 days of the others
 
 
 def test_in_a_shop_where_nobody_bought_twice_a_month_is_usual() -> None:
     bought = [*lines("a", 0), *lines("b", 60), *lines("c", 99), Line("", "bread", 100)]
     recommender = trained(small_purchases(bought))
-    quiet = CurrentModel.of(recommender, as_learned(recommender.manifest), YES)
+    quiet = CurrentModel.of(recommender, empty_snapshot(recommender.manifest), YES)
     found = {
         activity: those(quiet, f"activity:{activity}")
         for activity in ("new", "active", "cooling", "lapsed")
@@ -143,15 +149,15 @@ def test_in_a_shop_where_nobody_bought_twice_a_month_is_usual() -> None:
 @pytest.mark.parametrize("unasked", [YES, NO])
 def test_consent_is_what_the_service_would_hold(now: CurrentModel, unasked: int) -> None:
     shop = CurrentModel(
-        now.recommender, now.live, unasked, now.as_of, now.rules, now.facts, now.items
+        now.recommender, now.snapshot, unasked, now.as_of, now.rules, now.facts, now.items
     )
     customers = now.recommender.model.customers
-    everybody = {one.customer_id for one in everyone(customers.ids, now.live)}
+    everybody = {one.customer_id for one in everyone(customers.ids, now.snapshot)}
     for name, purpose in (("email", PERSONALIZE_EMAIL), ("web", PERSONALIZE_WEB)):
         allowed = {
             one
             for one in everybody
-            if allows(customers, customers.ids.find(one), purpose, shop.since(one))
+            if allows(customers, customers.ids.find(one), purpose, shop.update_of(one))
         }
         assert those(shop, f"consent:{name}") == allowed
     refused = everybody - those(shop, "consent:email")
@@ -209,12 +215,12 @@ def test_an_order_that_the_file_and_the_store_date_differently_is_one(
 def test_what_counts_as_bought_is_what_slates_are_made_from(
     told_twice: CurrentModel, day: float
 ) -> None:
-    learned, live = told_twice.recommender.model, told_twice.live
+    learned, live = told_twice.recommender.model, told_twice.snapshot
     names = list(live.customers.ids)
     user, place = learned.customers.ids.find_all(names), live.customers.ids.find_all(names)
-    found = Crowd(told_twice, user, place, np.full(len(names), moment(day))).bought
+    found = CustomerBatch(told_twice, user, place, np.full(len(names), moment(day))).buying_times
     for row, name in enumerate(names):
-        events = updated_history(learned.histories.of(user[row]), told_twice.since(name))
+        events = updated_history(learned.histories.of(user[row]), told_twice.update_of(name))
         times = events.time[(events.kind == PURCHASE) & (events.time <= moment(day))]
         expected = (
             (times.min(), times.max(), len(np.unique(times // DAY)))
@@ -255,7 +261,7 @@ def test_each_recipient_is_looked_at_at_the_moment_of_their_mail_and_keeps_their
     names = ["weekly", "unheard-of", "gone", "weekly", "once"]
     moments = [moment(100), moment(100), moment(15), moment(0), moment(61)]
     recipients = Recipients(Strings.of(names), np.array(moments), Strings.of([""] * 5))
-    kept = chosen(recipients, [filter_of("bought:30")], now)
+    kept = choose(recipients, [filter_of("bought:30")], now)
     assert [(one.customer_id, one.as_of) for one in kept] == [
         ("weekly", moment(100)),
         ("gone", moment(15)),
@@ -263,14 +269,14 @@ def test_each_recipient_is_looked_at_at_the_moment_of_their_mail_and_keeps_their
 
 
 def test_more_recipients_than_are_looked_at_together_are_all_looked_at(now: CurrentModel) -> None:
-    recipients = Recipients.of(Strings.of(["gone", "weekly"] * TOGETHER))
-    kept = chosen(recipients, [filter_of("bought:30")], now)
-    assert (len(kept), {one.customer_id for one in kept[-3:]}) == (TOGETHER, {"weekly"})
+    recipients = Recipients.of(Strings.of(["gone", "weekly"] * BATCH_CUSTOMERS))
+    kept = choose(recipients, [filter_of("bought:30")], now)
+    assert (len(kept), {one.customer_id for one in kept[-3:]}) == (BATCH_CUSTOMERS, {"weekly"})
 
 
 def test_nobody_is_chosen_of_nobody(now: CurrentModel) -> None:
     assert (
-        list(chosen(everyone(Ids.of([])), [filter_of("bought:9"), filter_of("activity:new")], now))
+        list(choose(everyone(Ids.of([])), [filter_of("bought:9"), filter_of("activity:new")], now))
         == []
     )
 

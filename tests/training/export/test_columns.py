@@ -12,7 +12,7 @@ from models.mail.occasions import MailOccasion
 from models.rules.filters import Repeat
 from models.slate import FallbackReason, Reason, ReasonKind, Slate, Slot, Source, Strategy
 from tests.support.shop import Line, Product, moment, small_purchases, trained
-from training.export.columns import Cards, ExportOptions, Layout, RecipientSlate, table_of
+from training.export.columns import Cards, ExportOptions, Layout, RecipientSlate, slate_table
 
 HERE = "https://shop.example"
 
@@ -52,7 +52,9 @@ def mail(
 def wide(
     catalogue: Catalogue, cards: Cards | None, *mails: RecipientSlate, n: int = 2
 ) -> list[dict[str, object]]:
-    return table_of(mails, ExportOptions(n, Repeat.AUTO, Layout.WIDE, cards), catalogue).to_pylist()
+    return slate_table(
+        mails, ExportOptions(n, Repeat.AUTO, Layout.WIDE, cards), catalogue
+    ).to_pylist()
 
 
 def test_a_card_is_all_that_a_mail_shows_and_what_is_missing_is_empty(catalogue: Catalogue) -> None:
@@ -110,7 +112,7 @@ def test_links_of_a_campaign_tell_the_shop_where_a_visitor_comes_from(catalogue:
 
 
 def test_a_row_a_product_holds_the_same_card(catalogue: Catalogue) -> None:
-    rows = table_of(
+    rows = slate_table(
         [mail(catalogue, "anna", "milk", "bread"), mail(catalogue, "cleo")],
         ExportOptions(2, Repeat.AUTO, Layout.LONG, Cards(shop_url=HERE)),
         catalogue,
@@ -134,7 +136,7 @@ def test_why_a_mail_is_due_and_until_when_stands_in_every_row(
     because = MailOccasion((), "You buy bread about every 9 days", moment(3.5))
     one = mail(catalogue, "anna", "bread", occasion=because)
     order = ExportOptions(1, Repeat.AUTO, layout, mailing=MailKind.REPLENISHMENT)
-    (row,) = table_of([one], order, catalogue).to_pylist()
+    (row,) = slate_table([one], order, catalogue).to_pylist()
     assert (row["occasion_text"], row["occasion_until"]) == (because.text, "2025-01-04T12:00:00Z")
 
 
@@ -144,5 +146,5 @@ def test_nobody_has_the_columns_of_everybody(
     catalogue: Catalogue, layout: Layout, cards: Cards | None
 ) -> None:
     order = ExportOptions(3, Repeat.AUTO, layout, cards)
-    assert table_of([], order, catalogue).schema == order.schema
+    assert slate_table([], order, catalogue).schema == order.schema
     assert order.schema.field("customer_id").type == pa.string()

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from models.artifact.atomic import atomic_write
-from training.export.formats import FORMATS, TOGETHER
+from training.export.formats import FORMATS, ROW_GROUP_PARTS
 
 AWKWARD = [
     'Sea salt, "coarse"',
@@ -73,9 +73,9 @@ def test_json_lines_are_one_flat_object_a_row(tmp_path: Path) -> None:
 
 def test_many_parts_are_few_row_groups_of_parquet(tmp_path: Path) -> None:
     path = joined(
-        tmp_path, ".parquet", [table([f"title {number}"]) for number in range(TOGETHER + 2)]
+        tmp_path, ".parquet", [table([f"title {number}"]) for number in range(ROW_GROUP_PARTS + 2)]
     )
     assert pq.read_table(path)["rec_1_title"].to_pylist() == [
-        f"title {number}" for number in range(TOGETHER + 2)
+        f"title {number}" for number in range(ROW_GROUP_PARTS + 2)
     ]
     assert pq.read_metadata(path).num_row_groups == 2

@@ -75,11 +75,11 @@ def test_a_line_that_was_cut_off_tells_nothing_and_spoils_no_other(tmp_path: Pat
 
 def test_killed_before_anything_was_decided_it_begins_again(tmp_path: Path) -> None:
     folder = tmp_path / ".slates.csv.parts"
-    (folder / "live").mkdir(parents=True)
-    (folder / "live" / "half.npy").touch()
+    (folder / "snapshot").mkdir(parents=True)
+    (folder / "snapshot" / "half.npy").touch()
     with open_parts(tmp_path / "slates.csv", resume=True) as parts:
         assert not parts.begun
-        assert not parts.live.exists()
+        assert not parts.snapshot.exists()
 
 
 def test_two_exports_do_not_write_the_same_file_at_once(tmp_path: Path) -> None:

@@ -33,8 +33,8 @@ from tests.support.shop import (
 from training.export.columns import ExportOptions, Layout
 from training.export.recipients import ExportRecipient
 from training.export.resume import Parts, Tally, open_parts
-from training.export.slates import export_slates
-from training.export.store_snapshot import as_learned
+from training.export.slates import SlateExport, export_slates
+from training.export.store_snapshot import empty_snapshot
 from training.progress import ignore
 
 CUSTOMERS = ("c07", "stranger", "c00", "monthly")
@@ -56,14 +56,12 @@ def recommender(directory: Path) -> Recommender:
 def export(
     directory: Path,
     output: Path,
-    order: ExportOptions,
-    recipients: Sequence[ExportRecipient] | None = None,
+    options: ExportOptions,
+    recipients: Sequence[ExportRecipient] = tuple(map(ExportRecipient, CUSTOMERS)),
 ) -> Tally:
-    wanted = [ExportRecipient(name) for name in CUSTOMERS] if recipients is None else recipients
     with parts_of(directory, output) as parts:
-        return export_slates(
-            directory, wanted, order, parts, began=0, unasked=YES, processes=1, on_progress=ignore
-        )
+        export = SlateExport(directory, options, unasked=YES, began=0, processes=1)
+        return export_slates(export, recipients, parts, ignore)
 
 
 @contextmanager
@@ -71,8 +69,8 @@ def parts_of(directory: Path, output: Path, *, resume: bool = False) -> Iterator
     """Those of a shop without a store."""
     with open_parts(output, resume=resume) as parts:
         if not parts.begun:
-            parts.live.mkdir()
-            as_learned(read_manifest(directory)).save(parts.live)
+            parts.snapshot.mkdir()
+            empty_snapshot(read_manifest(directory)).save(parts.snapshot)
         yield parts
 
 
@@ -207,16 +205,8 @@ def test_more_recipients_than_one_worker_takes_at_a_time_keep_their_order(
     recipients = [ExportRecipient(f"nobody-{number * 37 % 1200:04}") for number in range(1200)]
     steps: list[tuple[int, int]] = []
     with parts_of(directory, tmp_path / "slates.parquet") as parts:
-        export_slates(
-            directory,
-            recipients,
-            WIDE,
-            parts,
-            began=0,
-            unasked=YES,
-            processes=2,
-            on_progress=lambda *step: steps.append(step),
-        )
+        export = SlateExport(directory, WIDE, unasked=YES, began=0, processes=2)
+        export_slates(export, recipients, parts, lambda *step: steps.append(step))
     written = pq.read_table(tmp_path / "slates.parquet")
     assert written["customer_id"].to_pylist() == [one.customer_id for one in recipients]
     assert steps == [(500, 1200), (1000, 1200), (1200, 1200)]

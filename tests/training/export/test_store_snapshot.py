@@ -38,9 +38,9 @@ from tests.support.shop import (
 from tests.support.store_server import KINDS as DATABASES
 from tests.support.store_server import new_store
 from training.errors import InputError
-from training.export.already_shown import NOTHING, AlreadyShown
+from training.export.already_shown import NOTHING_SHOWN, AlreadyShown
 from training.export.current_model import CurrentModel
-from training.export.store_snapshot import StoreSnapshot, as_learned, read_store_snapshot
+from training.export.store_snapshot import StoreSnapshot, empty_snapshot, read_store_snapshot
 
 LATER = moment(DAYS + 2)
 CLOCK = moment(DAYS + 3)
@@ -137,7 +137,7 @@ def now_of(
     learned: Recommender,
     folder: Path,
     unasked: int = YES,
-    shown: AlreadyShown = NOTHING,
+    shown: AlreadyShown = NOTHING_SHOWN,
 ) -> CurrentModel:
     """As a worker has it: from the folder in which the store's word was kept."""
     (folder / "live").mkdir()
@@ -223,13 +223,13 @@ def test_the_file_says_what_the_service_says(
         now = now_of(till, learned, folder, YES if unasked == "allow" else NO)
         for customer in PEOPLE:
             shop, expected = served(till, learned, customer, unasked)
-            assert told(now.since(customer)) == told(expected), customer
+            assert told(now.update_of(customer)) == told(expected), customer
             request = SlateRequest(
                 as_of=now.as_of, purpose=PERSONALIZE_EMAIL, rules=rules_in_force(now.rules, CLOCK)
             )
             asked = replace(request, rules=shop.with_rules_at(CLOCK).rules)
             slates = (
-                now.recommender.recommend(customer, request, now.since(customer)),
+                now.recommender.recommend(customer, request, now.update_of(customer)),
                 shop.model.recommender.recommend(customer, asked, expected),
             )
             assert slates[0] == slates[1], customer
@@ -262,11 +262,13 @@ def test_what_the_last_mails_showed_counts_in_the_file_as_in_the_service(
             lambda connection, customer=customer: campaigns.recent(connection, customer)
         )
         before = mail_of(sent[campaign], b"", history, CLOCK).before
-        assert {ids[item] for item in now.seen(customer, now.since(customer))} == {*before} - {
-            "nonsense"
-        }
+        assert {ids[item] for item in now.shown_items(customer, now.update_of(customer))} == {
+            *before
+        } - {"nonsense"}
         assert bool(before) == (mails > 0 and customer != "nobody")
-    assert [now.seen(customer, now.since(customer)) for customer in (NO_EMAIL, "cold")] == [(), ()]
+    assert [
+        now.shown_items(customer, now.update_of(customer)) for customer in (NO_EMAIL, "cold")
+    ] == [(), ()]
 
 
 def test_the_slate_of_who_was_erased_follows_nothing_that_earlier_files_showed_them(
@@ -277,7 +279,9 @@ def test_the_slate_of_who_was_erased_follows_nothing_that_earlier_files_showed_t
     till.forgets(REGULAR)
     now = now_of(till, learned, tmp_path, shown=AlreadyShown([earlier]))
     bread = now.recommender.catalogue.ids.find("bread")
-    assert [now.seen(customer, now.since(customer)) for customer in ("c00", REGULAR)] == [
+    assert [
+        now.shown_items(customer, now.update_of(customer)) for customer in ("c00", REGULAR)
+    ] == [
         (bread,),
         (),
     ]
@@ -332,21 +336,23 @@ def test_an_order_is_found_in_what_was_learned_and_in_what_was_told(
     till.tells("purchase", "c01", "hose", order_id="7/a")
     now = now_of(till, learned, tmp_path)
     ids = now.recommender.catalogue.ids
-    assert [ids[item] for item in now.about("c00", now.since("c00"), "7/a", None).order] == [
+    assert [
+        ids[item] for item in now.facts_for("c00", now.update_of("c00"), "7/a", None).order
+    ] == [
         "kite",
         "mug",
     ]
-    assert now.about("c00", now.since("c00"), "8", None).order == ()
-    assert now.about("nobody", now.since("nobody"), "7/a", None).order == ()
-    assert now.about("c00", now.since("c00"), None, None) is now.facts
+    assert now.facts_for("c00", now.update_of("c00"), "8", None).order == ()
+    assert now.facts_for("nobody", now.update_of("nobody"), "7/a", None).order == ()
+    assert now.facts_for("c00", now.update_of("c00"), None, None) is now.facts
 
 
 def test_without_a_store_nothing_has_happened(learned: Recommender) -> None:
-    now = CurrentModel.of(learned, as_learned(learned.manifest), YES)
+    now = CurrentModel.of(learned, empty_snapshot(learned.manifest), YES)
     assert (now.as_of, now.rules, now.facts.restocked) == (learned.manifest.data_as_of, (), {})
     expected: list[Slate] = [learned.recommend(customer, SlateRequest()) for customer in PEOPLE]
     assert [
-        now.recommender.recommend(one, SlateRequest(), now.since(one)) for one in PEOPLE
+        now.recommender.recommend(one, SlateRequest(), now.update_of(one)) for one in PEOPLE
     ] == expected
 
 

@@ -23,7 +23,7 @@ from models.rules.filters import Repeat
 from models.settings import FactorSettings, ModelSettings, RankerSettings, TreeSettings
 from models.slate import SlateRequest
 from tests.support.shop import SMALL, Line, moment, small_purchases, trained
-from training.parallel import spread
+from training.parallel import map_with_recommender
 from training.progress import Reporter
 from training.ranker.basket_examples import BasketExample, BasketRows, draw_basket_examples
 from training.ranker.train_ranker import (
@@ -162,7 +162,7 @@ def test_two_processes_find_what_one_finds(shop: Purchases) -> None:
     work = partial(any_rows, window, SETTINGS)
     with fitted_before(shop, window, SETTINGS, quiet(), name="test") as directory:
         one, two = (
-            list(spread(directory, work, asked, chunk=20, processes=processes))
+            list(map_with_recommender(directory, work, asked, chunk=20, processes=processes))
             for processes in (1, 2)
         )
     assert [type(part) for part in one] == [RankerRows] * 3 + [BasketRows] * (len(one) - 3)

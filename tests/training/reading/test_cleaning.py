@@ -10,7 +10,7 @@ import pytest
 from models.data.events import DAY, KINDS, order_code
 from training.reading.cleaning import ROW_REASONS, YEAR_2100, checked_rows
 from training.reading.duckdb import open_workspace
-from training.reading.file_tables import open_sources
+from training.reading.file_tables import open_file_tables
 from training.reading.order_lines import CODES
 
 NOW = 1_500_000_000  # 2017-07-14T02:40:00Z
@@ -30,7 +30,7 @@ def clean(folder: Path, rows: list[dict[str, str]]) -> list[dict[str, Any]]:
         writer.writerows(GOOD | row for row in rows)
     with open_workspace() as workspace:
         workspace.in_file_order(True)
-        (source,) = open_sources(workspace, [path], {})
+        (source,) = open_file_tables(workspace, [path], {})
         return list(workspace.connection.to_pyarrow(checked_rows(source, NOW, None)).to_pylist())
 
 

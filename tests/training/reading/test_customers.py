@@ -7,7 +7,7 @@ import pytest
 from training.errors import InputError
 from training.reading.customers import NEVER_ASKED, NO, PURPOSES, YES, CustomerTable, read_customers
 from training.reading.duckdb import open_workspace
-from training.reading.file_tables import open_sources
+from training.reading.file_tables import open_file_tables
 
 
 def read(folder: Path, *lines: str) -> tuple[dict[str, tuple[int, ...]], CustomerTable]:
@@ -18,7 +18,7 @@ def read(folder: Path, *lines: str) -> tuple[dict[str, tuple[int, ...]], Custome
 
 def customers_of(path: Path) -> tuple[dict[str, tuple[int, ...]], CustomerTable]:
     with open_workspace() as workspace:
-        customers = read_customers(workspace, open_sources(workspace, [path], {}, whole=True))
+        customers = read_customers(workspace, open_file_tables(workspace, [path], {}, whole=True))
         rows = workspace.connection.to_pyarrow(customers.table).to_pylist()
     return {
         row["customer_id"]: tuple(row[purpose] for purpose in PURPOSES) for row in rows

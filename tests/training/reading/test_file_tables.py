@@ -13,7 +13,7 @@ import pytest
 
 from training.errors import InputError
 from training.reading.duckdb import open_workspace
-from training.reading.file_tables import open_sources, read_whole, unreadable_rows
+from training.reading.file_tables import open_file_tables, read_whole, unreadable_rows
 
 
 def read(
@@ -21,7 +21,7 @@ def read(
 ) -> tuple[list[dict[str, Any]], int]:
     """Rows of all sources under (product_id, quantity, market) as text, sorted; and how many could not be read."""
     with open_workspace() as workspace:
-        sources = open_sources(workspace, paths, columns or {})
+        sources = open_file_tables(workspace, paths, columns or {})
         rows: list[dict[str, Any]] = []
         for source in sources:
             names = ("product_id", "quantity", "market")
@@ -43,7 +43,7 @@ def _everything(source: Any) -> Any:
 def whole(*paths: Path) -> None:
     """Read the products of files of which nothing may be lost."""
     with open_workspace() as workspace:
-        for source in open_sources(workspace, paths, {}, whole=True):
+        for source in open_file_tables(workspace, paths, {}, whole=True):
             read_whole(workspace, source, source.table.select("product_id"))
 
 
@@ -118,7 +118,7 @@ def test_lines_that_are_read_more_than_once_are_counted_once(tmp_path: Path) -> 
     (tmp_path / "a.csv").write_text("product_id,quantity\n1\n2,2\n")
     (tmp_path / "b.csv").write_text("product_id,quantity\n3,3,3\n4\n")
     with open_workspace() as workspace:
-        (source,) = sources = open_sources(workspace, [tmp_path], {})
+        (source,) = sources = open_file_tables(workspace, [tmp_path], {})
         for name in source.columns:
             assert workspace.count(source.table[name]) == 1
         assert unreadable_rows(workspace, sources) == 3

@@ -8,13 +8,13 @@ import pytest
 
 from training.errors import InputError
 from training.reading.duckdb import open_workspace
-from training.reading.file_tables import open_sources
+from training.reading.file_tables import open_file_tables
 from training.reading.products import ProductTable, market_list, read_products
 
 
 def read(path: Path) -> tuple[dict[str, dict[str, Any]], ProductTable]:
     with open_workspace() as workspace:
-        products = read_products(workspace, open_sources(workspace, [path], {}))
+        products = read_products(workspace, open_file_tables(workspace, [path], {}))
         rows = workspace.connection.to_pyarrow(products.table).to_pylist()
     return {row["product_id"]: row for row in rows}, products
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 from collections.abc import Callable, Iterator
@@ -10,7 +11,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import Engine, create_engine, event, insert, make_url, text
+from sqlalchemy import (
+    Engine,
+    TableClause,
+    create_engine,
+    event,
+    insert,
+    inspect,
+    make_url,
+    text,
+)
 
 from models.artifact.registry import Registry
 from models.data.customers import NEVER_ASKED, NO, PERSONALIZE_EMAIL, PERSONALIZE_WEB, TRAIN, YES
@@ -29,6 +39,7 @@ from training.fitting import counts
 from training.reading import service_store
 from training.reading.purchases import Purchases, read_purchases
 
+ROOT = Path(__file__).parents[3]
 NOON = 1_767_182_400  # 31 December 2025
 DAY = 86_400
 
@@ -355,7 +366,7 @@ def test_nothing_after_until_is_learned_and_the_position_lies_below_it(till: Til
 
 
 def test_more_events_than_are_held_at_once_are_all_there(till: Till) -> None:
-    many = service_store.ROWS + 7
+    many = service_store.BATCH_ROWS + 7
     till.tells_at_once(many)
     shop = read(till.url)
     assert (len(shop), len(shop.product_ids), shop.event_position) == (many, many, many)
@@ -417,6 +428,34 @@ def test_the_code_of_an_order_is_part_of_its_md5(name: str) -> None:
 
 def test_the_schema_that_is_read_is_the_one_that_the_service_makes() -> None:
     assert service_store.SCHEMA == SCHEMA
+
+
+@pytest.mark.parametrize("table", service_store.TABLES_READ, ids=str)
+def test_every_table_and_column_that_is_read_is_one_of_the_service(table: TableClause) -> None:
+    assert set(table.c.keys()) <= set(metadata.tables[table.name].c.keys())
+
+
+@pytest.mark.parametrize("kind", DATABASES)
+def test_every_view_that_is_read_is_in_a_store_with_the_columns_that_are_read(
+    kind: str, tmp_path: Path
+) -> None:
+    with service_store.open_store(new_store(kind, tmp_path), "--store") as store:
+        for view in service_store.VIEWS_READ:
+            columns = inspect(store.connection).get_columns(view.name)
+            assert {column["name"] for column in columns} == set(view.c.keys())
+
+
+def test_no_other_file_of_training_names_a_table_or_writes_sql() -> None:
+    namers = {"table", "column", "text", "literal_column", "Table", "MetaData", "TextClause"}
+    files = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "training").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom)
+        and (node.module or "").partition(".")[0] == "sqlalchemy"
+        and namers & {alias.name for alias in node.names}
+    }
+    assert files == {"training/reading/service_store.py"}
 
 
 def refused(url: str) -> str:

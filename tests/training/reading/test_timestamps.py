@@ -1,11 +1,12 @@
-"""Moments that a caller writes down."""
+"""Timestamps as callers write them."""
 
 from datetime import UTC, datetime
 
 import pytest
 
-from training.reading.timestamps import moment_of
+from training.reading.timestamps import format_date, parse_optional_timestamp
 
+DAY = 86_400
 NOON = int(datetime(2025, 12, 1, 12, tzinfo=UTC).timestamp())
 
 
@@ -24,12 +25,12 @@ NOON = int(datetime(2025, 12, 1, 12, tzinfo=UTC).timestamp())
     ],
 )
 def test_a_date_is_its_midnight_and_without_a_zone_it_is_utc(text: str, moment: int) -> None:
-    assert moment_of(text) == moment
+    assert parse_optional_timestamp(text) == moment
 
 
 @pytest.mark.parametrize("text", [None, ""])
 def test_nothing_is_no_moment(text: str | None) -> None:
-    assert moment_of(text) is None
+    assert parse_optional_timestamp(text) is None
 
 
 @pytest.mark.parametrize(
@@ -37,4 +38,12 @@ def test_nothing_is_no_moment(text: str | None) -> None:
 )
 def test_what_is_no_date_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
-        moment_of(text)
+        parse_optional_timestamp(text)
+
+
+def test_days_are_told_in_utc() -> None:
+    assert [format_date(0), format_date(DAY - 1), format_date(-1)] == [
+        "1970-01-01",
+        "1970-01-01",
+        "1969-12-31",
+    ]
