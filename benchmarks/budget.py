@@ -23,8 +23,8 @@ from models.slate import SlateRequest
 from training.config import EvaluationConfig
 from training.evaluation.evaluate import evaluate
 from training.evaluation.methods import SERVED
-from training.evaluation.split import Split, cut_of, split
-from training.fitting.counts import only
+from training.evaluation.split import Split, find_cut, split_history
+from training.fitting.counts import select_lines
 from training.fitting.fit import fit
 from training.parallel import cores
 from training.progress import Reporter, ignore
@@ -67,7 +67,9 @@ def _inner(folder: Path) -> Split:
         [folder / "purchases.parquet"], products=folder / "products.parquet", now=int(time.time())
     )
     config = EvaluationConfig()
-    parts = split(only(purchases, purchases.time < cut_of(purchases, config.test_days)), config)
+    parts = split_history(
+        select_lines(purchases, purchases.time < find_cut(purchases, config.test_days)), config
+    )
     assert parts is not None, f"{folder}: too little to measure on"
     return parts
 

@@ -17,12 +17,12 @@ import numpy as np
 
 from models.data.events import DAY
 from training.config import Config, read_config
-from training.evaluation.evaluate import Evaluation, Slates
+from training.evaluation.evaluate import Evaluation, ReferenceSlates
 from training.evaluation.methods import SERVED
-from training.evaluation.reference_methods import rival_slates
-from training.evaluation.split import Split, cut_of, split
-from training.fitting.counts import only
-from training.pipeline import measured
+from training.evaluation.reference_methods import build_reference_slates
+from training.evaluation.split import Split, find_cut, split_history
+from training.fitting.counts import select_lines
+from training.pipeline import measure_twin
 from training.progress import Reporter
 from training.reading.purchases import Purchases, read_purchases
 
@@ -52,13 +52,17 @@ def report(name: str, folder: Path, config: Config, seeds: int, inner: bool) -> 
         [folder / "purchases.parquet"], products=folder / "products.parquet", now=int(time.time())
     )
     if inner:
-        purchases = only(purchases, purchases.time < cut_of(purchases, config.evaluation.test_days))
-    parts = split(purchases, config.evaluation)
+        purchases = select_lines(
+            purchases, purchases.time < find_cut(purchases, config.evaluation.test_days)
+        )
+    parts = split_history(purchases, config.evaluation)
     if parts is None:
         raise SystemExit(f"{folder}: too little to measure on")
-    rivals = rival_slates(parts, config.evaluation.k)
+    rivals = build_reference_slates(parts, config.evaluation.k)
     fresh = [measure(parts, config, seed, rivals) for seed in range(seeds)]
-    week_old = replace(parts, past=only(parts.past, parts.past.time < parts.cut - STALE_DAYS * DAY))
+    week_old = replace(
+        parts, past=select_lines(parts.past, parts.past.time < parts.cut - STALE_DAYS * DAY)
+    )
     stale = {
         "nothing reported since": [
             measure(week_old, config, seed) for seed in range(min(seeds, STALE_SEEDS))
@@ -75,7 +79,7 @@ def measure(
     parts: Split,
     config: Config,
     seed: int,
-    rivals: Slates | None = None,
+    rivals: ReferenceSlates | None = None,
     reported: Purchases | None = None,
 ) -> Evaluation:
     """What a model that learned from the past of a split would have answered at the cut, with what was reported."""
@@ -83,7 +87,7 @@ def measure(
     seeded = config.model_copy(
         update={"evaluation": config.evaluation.model_copy(update={"seed": seed})}
     )
-    twin = measured(
+    twin = measure_twin(
         parts, seeded, settings, Reporter(), name=f"seed {seed}", rivals=rivals, reported=reported
     )
     return twin.evaluation

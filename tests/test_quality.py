@@ -16,7 +16,7 @@ from training.evaluation.evaluate import Evaluation, evaluate
 from training.evaluation.evaluate_customers import METRICS
 from training.evaluation.methods import AUTO, BLEND, POPULARITY, RECENT_POPULARITY, SERVED
 from training.evaluation.metrics import Mean, mean
-from training.evaluation.split import split
+from training.evaluation.split import split_history
 from training.fitting.fit import fit
 from training.progress import Reporter, ignore
 from training.publishing import write_twin
@@ -47,7 +47,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
         [folder / "purchases.parquet"], products=folder / "products.parquet", now=END_OF_2026
     )
     config = EvaluationConfig()
-    parts = split(purchases, config)
+    parts = split_history(purchases, config)
     assert parts is not None
     taught = train_ranker(parts.past, SETTINGS, Reporter(StringIO()), processes=1)
     assert taught.note is None

@@ -14,7 +14,7 @@ from models.settings import FactorSettings, ModelSettings
 from models.slate import Slate, SlateRequest
 from training.fitting.fit import fit
 from training.progress import Reporter
-from training.publishing import manifest_of
+from training.publishing import build_manifest
 from training.reading.purchases import read_purchases
 from training.synthetic.shop import SyntheticShop
 from training.synthetic.write import write_shop
@@ -82,7 +82,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> TwoHemispheres:
     truth = SyntheticShop.of(**SIZE)
     peak = truth.peak_day[truth.category]
     return TwoHemispheres(
-        Recommender(manifest_of(purchases, model, SETTINGS, {}, 0), model, SETTINGS),
+        Recommender(build_manifest(purchases, model, SETTINGS, {}, 0), model, SETTINGS),
         {"winter": (peak > 0) & (peak < 90), "summer": peak > 90},
     )
 

@@ -18,23 +18,23 @@ from models.settings import ModelSettings, settings_of
 from training.config import Config
 from training.errors import InputError
 from training.evaluation.bundles import evaluate_bundles
-from training.evaluation.evaluate import Evaluation, Slates, evaluate
-from training.evaluation.figures import figures
+from training.evaluation.evaluate import Evaluation, ReferenceSlates, evaluate
+from training.evaluation.figures import figures_as_json
 from training.evaluation.gate import GateComparison, compare
 from training.evaluation.new_products import evaluate_new_products
-from training.evaluation.reference_methods import notes as rival_notes
-from training.evaluation.reference_methods import rival_slates
-from training.evaluation.split import Split, split
-from training.fitting.counts import daily_sales, histories
+from training.evaluation.reference_methods import build_reference_slates
+from training.evaluation.reference_methods import list_limits as rival_notes
+from training.evaluation.split import Split, split_history
+from training.fitting.counts import build_histories, count_daily_sales
 from training.fitting.fit import fit
 from training.parallel import cores
 from training.progress import Reporter
-from training.publishing import manifest_of, publish, write_twin
+from training.publishing import build_manifest, publish, write_twin
 from training.ranker.train_ranker import RankerTraining, train_ranker
 from training.reading.purchases import Purchases
 from training.report.build import build_report
 from training.report.data import ExampleCustomer, Report, Verdict
-from training.report.example_customers import example_customers
+from training.report.example_customers import draw_example_customers
 
 TOO_LITTLE = (
     "the history is too short or has too few returning customers to measure slates on its last days"
@@ -42,7 +42,7 @@ TOO_LITTLE = (
 
 
 @dataclass(frozen=True, eq=False)
-class Twin:
+class MeasuredTwin:
     """What a model that learned from what precedes the cut would have answered."""
 
     evaluation: Evaluation
@@ -66,8 +66,8 @@ def train(
         raise InputError(
             f"None of the {len(purchases)} lines that were read is a purchase; nothing can be learned"
         )
-    parts = split(purchases, config.evaluation)
-    twin: Twin | None = None
+    parts = split_history(purchases, config.evaluation)
+    twin: MeasuredTwin | None = None
     compared: list[GateComparison] = []
     refusals: tuple[str, ...] = ()
     if parts is None and _was_measured(registry):
@@ -77,11 +77,11 @@ def train(
     elif parts is None:
         reporter.console.print(f"Published without figures: {TOO_LITTLE}.")
     else:
-        twin = measured(parts, config, config.model, reporter, name="Test twin")
+        twin = measure_twin(parts, config, config.model, reporter, name="Test twin")
         rival = _active_settings(registry)
         active = None
         if rival is not None and rival != config.model:
-            active = evaluate_twin(
+            active = evaluate_settings(
                 parts, config, rival, reporter, name="Twin of the active version"
             )
         compared = compare(twin.evaluation, active, config.evaluation.seed)
@@ -117,17 +117,17 @@ def _published(
     config: Config,
     registry: Registry,
     reporter: Reporter,
-    twin: Twin | None,
+    twin: MeasuredTwin | None,
     taught: RankerTraining,
     *,
     now: int,
 ) -> Manifest:
     # The lesson that was measured is the one that serves; the sources learn from everything.
     model = fit(purchases, config.model, reporter, name="Everything", lesson=taught.lesson)
-    metrics = figures(twin.evaluation if twin else None)
+    metrics = figures_as_json(twin.evaluation if twin else None)
     with reporter.step("Publishing"):
         manifest = publish(
-            registry, model, manifest_of(purchases, model, config.model, metrics, now)
+            registry, model, build_manifest(purchases, model, config.model, metrics, now)
         )
         reporter.outcome = f"{manifest.version} was published and is active"
     try:
@@ -151,14 +151,14 @@ def evaluate_history(
     rules: tuple[ShopRule, ...] = (),
 ) -> Outcome:
     """The figures alone, of published methods too. Raises InputError where there is too little to measure on."""
-    parts = split(purchases, config.evaluation)
+    parts = split_history(purchases, config.evaluation)
     if parts is None:
         raise InputError(
             f"Nothing can be measured: {TOO_LITTLE} ({config.evaluation.test_days} days)"
         )
     with reporter.step("EASE and TIFU-KNN") as advance:
-        slates = rival_slates(parts, config.evaluation.k, on_progress=advance)
-    twin = measured(
+        slates = build_reference_slates(parts, config.evaluation.k, on_progress=advance)
+    twin = measure_twin(
         parts, config, config.model, reporter, name="Test twin", rivals=slates, rules=rules
     )
     report = build_report(
@@ -177,30 +177,32 @@ def evaluate_history(
     return Outcome(None, twin.evaluation, (), report)
 
 
-def evaluate_twin(
+def evaluate_settings(
     parts: Split, config: Config, settings: ModelSettings, reporter: Reporter, *, name: str
 ) -> Evaluation:
     """Learn from what precedes the cut, and measure what a service would answer from it."""
-    return measured(parts, config, settings, reporter, name=name).evaluation
+    return measure_twin(parts, config, settings, reporter, name=name).evaluation
 
 
-def measured(
+def measure_twin(
     parts: Split,
     config: Config,
     settings: ModelSettings,
     reporter: Reporter,
     *,
     name: str,
-    rivals: Slates | None = None,
+    rivals: ReferenceSlates | None = None,
     rules: tuple[ShopRule, ...] = (),
     reported: Purchases | None = None,
-) -> Twin:
+) -> MeasuredTwin:
     """What a fit of the past would have answered at the cut; `reported`: to the store, until then."""
     processes = config.processes or cores()
     taught = train_ranker(parts.past, settings, reporter, processes=processes)
     model = fit(parts.past, settings, reporter, name=name, lesson=taught.lesson)
     if reported is not None:
-        model = replace(model, histories=histories(reported), sales=daily_sales(reported))
+        model = replace(
+            model, histories=build_histories(reported), sales=count_daily_sales(reported)
+        )
     with tempfile.TemporaryDirectory(prefix="regulars-twin-") as folder:
         directory = write_twin(Path(folder), model, parts.past, settings)
         del model
@@ -224,8 +226,8 @@ def measured(
             threadpool_limits(limits=1, user_api="blas"),
         ):
             new = evaluate_new_products(directory, parts, config.evaluation)
-            customers = example_customers(directory, parts, config.evaluation)
-    return Twin(replace(evaluation, new_products=new), taught, customers)
+            customers = draw_example_customers(directory, parts, config.evaluation)
+    return MeasuredTwin(replace(evaluation, new_products=new), taught, customers)
 
 
 def _was_measured(registry: Registry) -> bool:

@@ -16,7 +16,7 @@ from training.reading.purchases import Purchases
 
 def write_twin(folder: Path, model: Model, purchases: Purchases, settings: ModelSettings) -> Path:
     """For this run: it need not outlast a power cut."""
-    registry, manifest = Registry(folder), manifest_of(purchases, model, settings, {}, 0)
+    registry, manifest = Registry(folder), build_manifest(purchases, model, settings, {}, 0)
     return registry.path(publish(registry, model, manifest, durable=False).version)
 
 
@@ -33,7 +33,7 @@ def publish(
         ) from error
 
 
-def manifest_of(
+def build_manifest(
     purchases: Purchases, model: Model, settings: ModelSettings, metrics: dict[str, Any], now: int
 ) -> Manifest:
     counts = {

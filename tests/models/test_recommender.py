@@ -35,7 +35,7 @@ from tests.support.shop import (
     small_shop_purchases,
     trained,
 )
-from training.fitting.counts import only
+from training.fitting.counts import select_lines
 
 EMAIL = SlateRequest(purpose=PERSONALIZE_EMAIL)
 ALL = SlateRequest(n=100, repeat=Repeat.INCLUDE)
@@ -295,7 +295,7 @@ def test_at_an_earlier_moment_customers_and_shop_are_as_if_the_rest_had_not_happ
 ) -> None:
     day = 90
     purchases = small_shop_purchases()
-    past = trained(only(purchases, purchases.time < moment(day)))
+    past = trained(select_lines(purchases, purchases.time < moment(day)))
     at = SlateRequest(n=40, as_of=moment(day))
     for user in range(len(purchases.customer_ids)):
         then, now = shop.build_context(user, at), past.build_context(user, at)

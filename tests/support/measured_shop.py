@@ -15,18 +15,18 @@ from training.evaluation.results import (
     SourceHits,
 )
 from training.report.data import (
-    BundleMethod,
-    Bundles,
+    BundleFigures,
+    BundleMethodFigures,
     ComparisonRow,
     ExampleCustomer,
     ExampleProduct,
     ExampleSlot,
     Importance,
-    Method,
+    MethodFigures,
     OwnedProduct,
     ReadingFigures,
     Report,
-    Task,
+    TaskFigures,
     Verdict,
 )
 
@@ -52,11 +52,11 @@ def near(value: float, half: float = 0.012) -> Mean:
     return Mean(value, max(value - half, 0.0), value + half)
 
 
-def method(name: str, role: Role, recall: float, ndcg: float) -> Method:
-    return Method(name, role, near(recall), near(ndcg), 8.4 * recall)
+def method(name: str, role: Role, recall: float, ndcg: float) -> MethodFigures:
+    return MethodFigures(name, role, near(recall), near(ndcg), 8.4 * recall)
 
 
-EVERYTHING = Task(
+EVERYTHING = TaskFigures(
     name="all",
     customers=1983,
     methods=(
@@ -200,14 +200,14 @@ SHOP = Report(
     importance=tuple(
         Importance(f"feature_{number}", 0.5**number / 2 + 0.008) for number in range(26)
     ),
-    bundles=Bundles(
+    bundles=BundleFigures(
         3000,
         (
-            BundleMethod("ranker", Role.SERVED, 0.160, 0.080, 0.171, 0.083),
-            BundleMethod("damped lift", Role.OTHER, 0.137, 0.057, 0.142, 0.060),
-            BundleMethod("cosine", Role.OTHER, 0.117, 0.044, 0.121, 0.046),
-            BundleMethod("pair counts", Role.BASELINE, 0.089, 0.074, 0.093, 0.075),
-            BundleMethod("popularity", Role.BASELINE, 0.045, 0.045, 0.047, 0.047),
+            BundleMethodFigures("ranker", Role.SERVED, 0.160, 0.080, 0.171, 0.083),
+            BundleMethodFigures("damped lift", Role.OTHER, 0.137, 0.057, 0.142, 0.060),
+            BundleMethodFigures("cosine", Role.OTHER, 0.117, 0.044, 0.121, 0.046),
+            BundleMethodFigures("pair counts", Role.BASELINE, 0.089, 0.074, 0.093, 0.075),
+            BundleMethodFigures("popularity", Role.BASELINE, 0.045, 0.045, 0.047, 0.047),
         ),
     ),
     new_products=NewProducts(412, 370, 1_210, 0.121, 0.024),

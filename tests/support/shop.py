@@ -23,7 +23,7 @@ from models.settings import FactorSettings, ModelSettings
 from models.slate import Slate
 from training.fitting.fit import fit
 from training.progress import Reporter
-from training.publishing import manifest_of
+from training.publishing import build_manifest
 from training.reading.purchases import ARRAYS, Purchases, ReadingReport
 
 OPENING: Final = 1_735_689_600  # midnight of 1 January 2025, UTC: day 0 of every shop here
@@ -210,7 +210,7 @@ def trained(
 ) -> Recommender:
     """A model of these purchases, never written to disk."""
     model = fit(purchases, settings, Reporter(StringIO()), name="test", lesson=lesson)
-    return Recommender(manifest_of(purchases, model, settings, {}, 0), model, settings)
+    return Recommender(build_manifest(purchases, model, settings, {}, 0), model, settings)
 
 
 def open_shop(registry: Registry) -> Recommender:

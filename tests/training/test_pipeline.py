@@ -20,7 +20,7 @@ from models.slate import SlateRequest, Source
 from tests.support.shop import SMALL, Line, moment, open_shop, small_purchases, small_shop_purchases
 from training.config import Config, EvaluationConfig
 from training.errors import InputError
-from training.evaluation.split import split
+from training.evaluation.split import split_history
 from training.fitting.fit import fit
 from training.pipeline import TOO_LITTLE, Outcome, evaluate_history, train
 from training.progress import Reporter
@@ -320,7 +320,7 @@ def test_the_lesson_that_serves_is_the_one_that_was_measured(
     learned: tuple[Outcome, Recommender],
 ) -> None:
     outcome, shop = learned
-    parts = split(SHOP, EvaluationConfig())
+    parts = split_history(SHOP, EvaluationConfig())
     assert parts is not None
     assert outcome.evaluation is not None
     assert outcome.evaluation.cut == parts.cut

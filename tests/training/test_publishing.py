@@ -14,7 +14,7 @@ from models.settings import DiversitySettings, PlacementSettings, RankerSettings
 from models.trees import Trees, TreeSplit
 from tests.support.shop import SMALL, Line, Product, moment, small_purchases, trained
 from training.errors import InputError
-from training.publishing import manifest_of, publish, write_twin
+from training.publishing import build_manifest, publish, write_twin
 
 PURCHASES = small_purchases(
     [
@@ -55,7 +55,7 @@ def test_a_twin_is_read_back_as_it_was_with_its_lesson_and_its_settings(tmp_path
 
 
 def test_a_manifest_counts_what_was_learned_from() -> None:
-    manifest = manifest_of(PURCHASES, SHOP.model, SMALL, {"cut": 7}, moment(20))
+    manifest = build_manifest(PURCHASES, SHOP.model, SMALL, {"cut": 7}, moment(20))
     assert (manifest.created, manifest.data_from, manifest.data_as_of) == (
         moment(20),
         moment(0),

@@ -34,7 +34,7 @@ from training.reading.timestamps import parse_optional_timestamp
 from training.report.data import Report, Verdict
 from training.report.render import write_report
 from training.synthetic import write
-from training.tuning.tune import Plan, print_tuned, tune
+from training.tuning.tune import TuningPlan, print_tuned, tune
 
 
 def main(arguments: Sequence[str], *, now: int) -> int:
@@ -384,7 +384,7 @@ def _write_report(path: Path, report: Report, reporter: Reporter) -> None:
 def _tune(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     started = reporter.clock()
     study = options.study or options.output.with_name(f"{options.output.name}.study")
-    plan = Plan(
+    plan = TuningPlan(
         options.output, study, options.config, options.trials, options.minutes, options.seed
     )
     plan.check()

@@ -16,8 +16,8 @@ from scipy.sparse import csr_matrix
 from models.data.events import DAY, PURCHASE
 from training.reading.purchases import Purchases
 
-LARGEST: Final = 12_000  # rows of the matrix that is inverted
-BLOCK: Final = 512  # rows of a matrix at a time
+MAX_PRODUCTS: Final = 12_000  # rows of the matrix that is inverted
+BLOCK_ROWS: Final = 512  # rows of a matrix at a time
 
 
 @dataclass(frozen=True)
@@ -58,14 +58,14 @@ def fit_ease(
     past: Purchases, countable: NDArray[np.bool_], as_of: int, settings: EaseSettings
 ) -> Ease:
     """Learn from the purchases of the products that `kept_products` names."""
-    kept = kept_products(past, countable)
+    kept = select_products(past, countable)
     bought = csr_matrix(_interest(past, as_of, settings)[:, kept])
     if _by_customer(bought):
         inverse = _inverse(bought, settings.regularization)
         # diag(P) = (1 - diag(Xᵀ (XXᵀ + λI)⁻¹ X)) / λ
         explained = np.zeros(len(kept))
-        for start in range(0, bought.shape[0], BLOCK):
-            rows = np.arange(start, min(start + BLOCK, bought.shape[0]))
+        for start in range(0, bought.shape[0], BLOCK_ROWS):
+            rows = np.arange(start, min(start + BLOCK_ROWS, bought.shape[0]))
             explained += np.asarray(
                 bought[rows].multiply(_projected(bought, inverse, rows)).sum(axis=0)
             ).ravel()
@@ -76,13 +76,13 @@ def fit_ease(
     return Ease(bought, kept, inverse, diagonal, len(countable))
 
 
-def kept_products(past: Purchases, countable: NDArray[np.bool_]) -> NDArray[np.int64]:
+def select_products(past: Purchases, countable: NDArray[np.bool_]) -> NDArray[np.int64]:
     """The countable products; where neither they nor the customers are few, the `LARGEST` most bought of them."""
     items = np.flatnonzero(countable)
-    if min(len(items), len(past.customer_ids)) <= LARGEST:
+    if min(len(items), len(past.customer_ids)) <= MAX_PRODUCTS:
         return items
     lines = np.bincount(past.item[past.kind == PURCHASE], minlength=len(countable))[items]
-    return np.sort(items[np.argsort(-lines, kind="stable")[:LARGEST]])
+    return np.sort(items[np.argsort(-lines, kind="stable")[:MAX_PRODUCTS]])
 
 
 def _interest(past: Purchases, as_of: int, settings: EaseSettings) -> csr_matrix:
@@ -116,8 +116,10 @@ def _inverse(matrix: csr_matrix, regularization: float) -> NDArray[np.float32]:
     """(AAᵀ + λI)⁻¹, in the memory of one such matrix."""
     n = matrix.shape[0]
     gram = np.empty((n, n), np.float32, order="F")
-    for start in range(0, n, BLOCK):
-        gram[:, start : start + BLOCK] = (matrix @ matrix[start : start + BLOCK].T).toarray()
+    for start in range(0, n, BLOCK_ROWS):
+        gram[:, start : start + BLOCK_ROWS] = (
+            matrix @ matrix[start : start + BLOCK_ROWS].T
+        ).toarray()
     gram[np.diag_indices(n)] += regularization
     factor, _ = cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
     inverse, _ = lapack.spotri(factor, lower=True, overwrite_c=True)

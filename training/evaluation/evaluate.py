@@ -21,8 +21,8 @@ from training.evaluation.evaluate_customers import (
     PROPOSERS,
     TASKS,
     Observations,
-    figures,
-    observe,
+    measure_slate,
+    observe_customers,
 )
 from training.evaluation.methods import DIVERSITIES, METHODS, SERVED
 from training.evaluation.metrics import Mean
@@ -51,7 +51,7 @@ ACTIVITIES: Final = (
 ACTIVE_DAYS: Final = 28
 ALL_SOURCES: Final = "all together"
 
-Slates = Mapping[
+ReferenceSlates = Mapping[
     str, tuple[NDArray[np.int64], NDArray[np.int64]]
 ]  # method -> (customers, k) of each task, -1 padded
 
@@ -93,7 +93,7 @@ def evaluate(
     processes: int,
     on_progress: Advance,
     as_of: int | None = None,
-    rivals: Slates | None = None,
+    rivals: ReferenceSlates | None = None,
     rules: tuple[ShopRule, ...] = (),
 ) -> Evaluation:
     """Evaluate the artifact in `directory` for the customers of a split, at the cut unless `as_of` says later.
@@ -103,7 +103,7 @@ def evaluate(
     moment = split.cut if as_of is None else as_of
     customers = list(zip(split.users.tolist(), split.targets, split.discoveries, strict=True))
     parts = []
-    work = partial(observe, moment, config.k, rules)
+    work = partial(observe_customers, moment, config.k, rules)
     for part in map_with_recommender(directory, work, customers, chunk=CHUNK, processes=processes):
         parts.append(part)
         on_progress(min(len(parts) * CHUNK, len(customers)), len(customers))
@@ -121,7 +121,7 @@ def _summed(
     config: EvaluationConfig,
     diversity: tuple[Diversity, ...],
     bundles: dict[str, dict[str, float]],
-    rivals: Slates,
+    rivals: ReferenceSlates,
 ) -> Evaluation:
     bought = split.past.kind == PURCHASE
     lines = np.bincount(split.past.item[bought], minlength=len(split.countable)).astype(np.float64)
@@ -174,7 +174,7 @@ def _rival(
 ) -> NDArray[np.float64]:
     targets = (split.targets, split.discoveries)[task]
     rows = np.flatnonzero(scored).tolist()
-    return np.array([figures(slates[row][slates[row] >= 0], targets[row], k) for row in rows])
+    return np.array([measure_slate(slates[row][slates[row] >= 0], targets[row], k) for row in rows])
 
 
 def _orders_lately(split: Split) -> NDArray[np.int64]:

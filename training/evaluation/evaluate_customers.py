@@ -13,7 +13,13 @@ from models.ranking.ranker import probability
 from models.recommender import Recommender
 from models.rules.shop_rules import ShopRule
 from training.evaluation import metrics
-from training.evaluation.methods import DIVERSITIES, METHODS, SERVED, MethodSlates, answers
+from training.evaluation.methods import (
+    DIVERSITIES,
+    METHODS,
+    SERVED,
+    MethodSlates,
+    build_method_slates,
+)
 
 TASKS: Final = ("all", "discovery")
 METRICS: Final = ("recall", "ndcg", "hits")
@@ -58,7 +64,7 @@ class Observations:
         )
 
 
-def observe(
+def observe_customers(
     as_of: int,
     k: int,
     rules: tuple[ShopRule, ...],
@@ -78,7 +84,7 @@ def observe(
     )
     learned = recommender.model.lesson.learned
     for place, (user, *targets) in enumerate(customers):
-        slates = answers(recommender, user, as_of, k, rules)
+        slates = build_method_slates(recommender, user, as_of, k, rules)
         for task, (answer, wanted) in enumerate(zip(slates, targets, strict=True)):
             if wanted:
                 _note(seen, (task, place), answer, wanted, k, learned)
@@ -94,7 +100,7 @@ def _note(
     learned: bool,
 ) -> None:
     for method, slate in answer.items.items():
-        seen.values[(*at, METHODS.index(method))] = figures(slate, wanted, k)
+        seen.values[(*at, METHODS.index(method))] = measure_slate(slate, wanted, k)
     served = answer.items[SERVED]
     seen.items[at][: len(served)] = served
     seen.filled[at] = answer.filled
@@ -121,7 +127,9 @@ def _note(
             seen.scores[at][:, column] = np.bincount(bins, weights, len(BINS) - 1)
 
 
-def figures(slate: NDArray[np.int64], wanted: frozenset[int], k: int) -> tuple[float, float, float]:
+def measure_slate(
+    slate: NDArray[np.int64], wanted: frozenset[int], k: int
+) -> tuple[float, float, float]:
     """METRICS of one slate."""
     recall = metrics.recall(slate, wanted, k)
     return recall, metrics.ndcg(slate, wanted, k), recall * min(k, len(wanted))

@@ -1,4 +1,4 @@
-"""The figures of an evaluation as JSON, for the manifest and for files."""
+"""Figures of an evaluation as JSON, for the manifest and for files."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ import orjson
 from training.evaluation.evaluate import Evaluation
 
 
-def figures(evaluation: Evaluation | None) -> dict[str, Any]:
-    """Everything but the values per customer, ready for JSON; empty without an evaluation."""
+def figures_as_json(evaluation: Evaluation | None) -> dict[str, Any]:
+    """Return everything but the values per customer, ready for JSON; empty without an evaluation."""
     if evaluation is None:
         return {}
-    content = {name: value for name, value in vars(evaluation).items() if name != "values"}
-    customers = {task: evaluation.customers(task) for task in evaluation.values}
-    figures: dict[str, Any] = orjson.loads(orjson.dumps({**content, "customers": customers}))
-    return figures
+    fields = {name: value for name, value in vars(evaluation).items() if name != "values"}
+    fields["customers"] = {task: evaluation.customers(task) for task in evaluation.values}
+    content: dict[str, Any] = orjson.loads(orjson.dumps(fields))
+    return content
 
 
 def write_json(path: Path, evaluation: Evaluation) -> None:
+    """Write the figures of an evaluation to a file, and its folder with it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(orjson.dumps(figures(evaluation), option=orjson.OPT_INDENT_2))
+    path.write_bytes(orjson.dumps(figures_as_json(evaluation), option=orjson.OPT_INDENT_2))

@@ -11,7 +11,7 @@ from training.evaluation import metrics
 from training.evaluation.evaluate import Evaluation
 from training.evaluation.methods import BASELINES, SERVED
 from training.evaluation.metrics import Mean
-from training.evaluation.split import ENOUGH_CUSTOMERS
+from training.evaluation.split import MIN_CUSTOMERS
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def compare(candidate: Evaluation, active: Evaluation | None, seed: int) -> list
     """
     differences: dict[tuple[str, str], NDArray[np.float64]] = {}
     for task, values in candidate.values.items():
-        if candidate.customers(task) < ENOUGH_CUSTOMERS:
+        if candidate.customers(task) < MIN_CUSTOMERS:
             continue
         rivals = {name: values[name] for name in BASELINES}
         if active is not None:

@@ -56,7 +56,7 @@ class MethodSlates:
     varied: tuple[Items, ...]  # the first k with each of DIVERSITIES
 
 
-def answers(
+def build_method_slates(
     recommender: Recommender, user: int, as_of: int, k: int, rules: tuple[ShopRule, ...] = ()
 ) -> tuple[MethodSlates, MethodSlates]:
     """Every method's slates for one customer: of anything, and of what they never bought."""

@@ -17,7 +17,7 @@ from training.config import EvaluationConfig
 from training.evaluation.results import NewProducts
 from training.evaluation.split import Split
 
-MOST_CUSTOMERS: Final = 1_000
+MAX_CUSTOMERS: Final = 1_000
 
 
 def evaluate_new_products(
@@ -39,9 +39,9 @@ def evaluate_new_products(
     users = np.unique(pairs[0])
     if len(users) == 0:
         return None
-    if len(users) > MOST_CUSTOMERS:
+    if len(users) > MAX_CUSTOMERS:
         users = np.sort(
-            np.random.default_rng(config.seed).choice(users, MOST_CUSTOMERS, replace=False)
+            np.random.default_rng(config.seed).choice(users, MAX_CUSTOMERS, replace=False)
         )
     caught = targets = 0
     for user in users.tolist():

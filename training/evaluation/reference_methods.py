@@ -9,19 +9,19 @@ from numpy.typing import NDArray
 
 from models.data.events import PURCHASE
 from models.sources.scores import best
-from training.evaluation.ease import EaseSettings, fit_ease, kept_products
+from training.evaluation.ease import EaseSettings, fit_ease, select_products
 from training.evaluation.split import Split
 from training.evaluation.tifu_knn import (
-    MOST_CANDIDATES,
+    MAX_CANDIDATES,
     TifuKnnSettings,
     fit_tifu_knn,
-    possible_neighbours,
+    select_candidates,
 )
 from training.progress import Advance, ignore
 
 EASE: Final = "EASE"
 TIFU_KNN: Final = "TIFU-KNN"
-RIVALS: Final = (EASE, TIFU_KNN)
+REFERENCE_METHODS: Final = (EASE, TIFU_KNN)
 CHUNK: Final = 256  # customers scored at a time
 
 Items = NDArray[np.int64]
@@ -33,7 +33,7 @@ class Scorer(Protocol):
         ...
 
 
-def rival_slates(
+def build_reference_slates(
     split: Split, k: int, *, on_progress: Advance = ignore
 ) -> dict[str, tuple[Items, Items]]:
     """Of each method what it shows the customers of a split, of anything and of what they never bought.
@@ -41,23 +41,23 @@ def rival_slates(
     Slates are (customers, k), -1 where there is no product; they hold countable products alone.
     """
     slates = {}
-    for number, method in enumerate(RIVALS):
+    for number, method in enumerate(REFERENCE_METHODS):
 
         def advance(done: int, total: int, before: int = number) -> None:
-            on_progress(before * total + done, len(RIVALS) * total)
+            on_progress(before * total + done, len(REFERENCE_METHODS) * total)
 
         slates[method] = _slates(_fitted(method, split), split, k, advance)
     return slates
 
 
-def notes(split: Split) -> dict[str, str]:
+def list_limits(split: Split) -> dict[str, str]:
     """What bounded memory and time left out, by method; empty where nothing was."""
     told = {}
-    kept = len(kept_products(split.past, split.countable))
+    kept = len(select_products(split.past, split.countable))
     if kept < np.count_nonzero(split.countable):
         told[EASE] = f"the {kept:,} most bought products alone"
-    if len(possible_neighbours(split.past, split.countable)) == MOST_CANDIDATES:
-        told[TIFU_KNN] = f"neighbours from {MOST_CANDIDATES:,} customers"
+    if len(select_candidates(split.past, split.countable)) == MAX_CANDIDATES:
+        told[TIFU_KNN] = f"neighbours from {MAX_CANDIDATES:,} customers"
     return told
 
 

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from models.data.events import DAY, PURCHASE
 from training.config import EvaluationConfig
-from training.fitting.counts import only
+from training.fitting.counts import select_lines
 from training.reading.purchases import Purchases
 
-ENOUGH_LINES = 3  # before the cut, for a product to count
-ENOUGH_CUSTOMERS = 20  # with targets, for a mean to say something
+MIN_LINES = 3  # before the cut, for a product to count
+MIN_CUSTOMERS = 20  # with targets, for a mean to say something
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,18 +29,21 @@ class Split:
     discoveries: list[frozenset[int]]  # the targets that were never bought before
 
 
-def split(purchases: Purchases, config: EvaluationConfig) -> Split | None:
+def split_history(purchases: Purchases, config: EvaluationConfig) -> Split | None:
     """Keep the last `test_days` back; None where too little would be left on either side."""
-    cut = cut_of(purchases, config.test_days)
+    cut = find_cut(purchases, config.test_days)
     before = purchases.time < cut
-    past, future = as_it_was(only(purchases, before)), only(purchases, ~before)
+    past, future = (
+        hide_current_catalogue(select_lines(purchases, before)),
+        select_lines(purchases, ~before),
+    )
     bought = past.kind == PURCHASE
-    countable = np.bincount(past.item[bought], minlength=len(purchases.product_ids)) >= ENOUGH_LINES
+    countable = np.bincount(past.item[bought], minlength=len(purchases.product_ids)) >= MIN_LINES
     known = np.unique(past.user[bought & (past.user >= 0)])
 
     counts = (future.kind == PURCHASE) & countable[future.item] & np.isin(future.user, known)
     scored = np.unique(future.user[counts])
-    if len(scored) < ENOUGH_CUSTOMERS:
+    if len(scored) < MIN_CUSTOMERS:
         return None
     if len(scored) > config.max_customers:
         chosen = np.random.default_rng(config.seed).choice(
@@ -53,12 +56,12 @@ def split(purchases: Purchases, config: EvaluationConfig) -> Split | None:
     return Split(cut, past, future, countable, scored, targets, discoveries)
 
 
-def cut_of(purchases: Purchases, test_days: int) -> int:
+def find_cut(purchases: Purchases, test_days: int) -> int:
     """So many days before the last purchase: visits may be told more often than orders, and nobody asks for them."""
     return int(purchases.time[purchases.kind == PURCHASE].max(initial=0)) - test_days * DAY
 
 
-def as_it_was(purchases: Purchases) -> Purchases:
+def hide_current_catalogue(purchases: Purchases) -> Purchases:
     """The same shop at the end of these lines: what is sold out today was in stock, what was not sold had no price."""
     sold = np.zeros(len(purchases.catalogue), np.bool_)
     sold[purchases.item] = True

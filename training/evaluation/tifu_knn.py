@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags
 
 from models.data.events import PURCHASE
-from training.fitting.counts import orders
+from training.fitting.counts import build_order_matrix
 from training.reading.purchases import Purchases
 
-MOST_CANDIDATES: Final = 50_000  # customers among whom neighbours are looked for
+MAX_CANDIDATES: Final = 50_000  # customers among whom neighbours are looked for
 SEED: Final = 0  # of their choice
 
 
@@ -68,28 +68,28 @@ class TifuKnn:
 def fit_tifu_knn(
     past: Purchases, countable: NDArray[np.bool_], settings: TifuKnnSettings
 ) -> TifuKnn:
-    vectors = basket_vectors(past, countable, settings)
-    candidates = possible_neighbours(past, countable)
+    vectors = build_basket_vectors(past, countable, settings)
+    candidates = select_candidates(past, countable)
     theirs = vectors[candidates]
     length = np.sqrt(np.asarray(theirs.multiply(theirs).sum(axis=1)).ravel())
     return TifuKnn(vectors, candidates, theirs, (diags(1 / length) @ theirs).T.tocsr(), settings)
 
 
-def possible_neighbours(past: Purchases, countable: NDArray[np.bool_]) -> NDArray[np.int64]:
+def select_candidates(past: Purchases, countable: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Users who bought countable products, ascending; a seeded sample of `MOST_CANDIDATES` where they are more."""
     bought = (past.kind == PURCHASE) & (past.user >= 0) & countable[past.item]
     users = np.unique(past.user[bought]).astype(np.int64)
-    if len(users) <= MOST_CANDIDATES:
+    if len(users) <= MAX_CANDIDATES:
         return users
-    return np.sort(np.random.default_rng(SEED).choice(users, MOST_CANDIDATES, replace=False))
+    return np.sort(np.random.default_rng(SEED).choice(users, MAX_CANDIDATES, replace=False))
 
 
-def basket_vectors(
+def build_basket_vectors(
     past: Purchases, countable: NDArray[np.bool_], settings: TifuKnnSettings
 ) -> csr_matrix:
     """How often and how lately each customer's orders held each countable product: (customers, items) float32."""
     bought = (past.kind == PURCHASE) & (past.user >= 0)
-    baskets = orders(past, countable)
+    baskets = build_order_matrix(past, countable)
     customer = np.full(baskets.shape[0], -1, np.int64)
     customer[past.order[bought]] = past.user[bought]
     order = np.argsort(customer, kind="stable")  # by customer, and of each by time

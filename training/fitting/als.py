@@ -54,7 +54,7 @@ def fit_item_factors(
     return ItemFactors(factors, gram.astype(np.float32), items.astype(np.int32), row)
 
 
-def nearest(user_items: csr_matrix, k: int) -> csr_matrix:
+def find_nearest(user_items: csr_matrix, k: int) -> csr_matrix:
     """The k largest inner products of every item's column with all columns: (items, items).
 
     Which of several equal ones make the last places is up to implicit; the same matrix gives the same ones.

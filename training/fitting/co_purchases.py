@@ -39,7 +39,7 @@ class PairCounts:
         )
 
 
-def fit_order_pairs(
+def fit_co_purchases(
     orders: csr_matrix,
     order_time: NDArray[np.int64],
     as_of: int,

@@ -14,7 +14,7 @@ from models.data.history import Histories
 from training.reading.purchases import Purchases
 
 # The arrays of Purchases that have a row a line.
-LINES = (
+LINE_ARRAYS = (
     "user",
     "item",
     "order",
@@ -28,14 +28,14 @@ LINES = (
 )
 
 
-def only(purchases: Purchases, rows: NDArray[np.bool_]) -> Purchases:
+def select_lines(purchases: Purchases, rows: NDArray[np.bool_]) -> Purchases:
     """The same shop with these lines alone; products and customers keep their indices."""
     return dataclasses.replace(
-        purchases, **{name: getattr(purchases, name)[rows] for name in LINES}
+        purchases, **{name: getattr(purchases, name)[rows] for name in LINE_ARRAYS}
     )
 
 
-def histories(purchases: Purchases) -> Histories:
+def build_histories(purchases: Purchases) -> Histories:
     known = slice(int(np.searchsorted(purchases.user, 0)), None)  # guests come first
     counts = np.bincount(purchases.user[known], minlength=len(purchases.customer_ids))
     indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
@@ -45,7 +45,7 @@ def histories(purchases: Purchases) -> Histories:
     return Histories(indptr, events.at(known))
 
 
-def daily_sales(purchases: Purchases) -> DailySales:
+def count_daily_sales(purchases: Purchases) -> DailySales:
     """Purchase lines a day, market and product; guests count too."""
     bought = purchases.kind == PURCHASE
     day = purchases.time[bought] // DAY
@@ -67,7 +67,7 @@ def daily_sales(purchases: Purchases) -> DailySales:
     )
 
 
-def learned(purchases: Purchases, min_lines: int) -> NDArray[np.bool_]:
+def find_learned(purchases: Purchases, min_lines: int) -> NDArray[np.bool_]:
     """Products bought often enough to learn from: bool (items,)."""
     lines = np.bincount(
         purchases.item[purchases.kind == PURCHASE], minlength=len(purchases.product_ids)
@@ -75,7 +75,7 @@ def learned(purchases: Purchases, min_lines: int) -> NDArray[np.bool_]:
     return lines >= min_lines
 
 
-def orders(purchases: Purchases, learned: NDArray[np.bool_]) -> csr_matrix:
+def build_order_matrix(purchases: Purchases, learned: NDArray[np.bool_]) -> csr_matrix:
     """Which learned products an order holds: (orders, items) of ones, float32; guests' orders too.
 
     An order of nothing but products that are not learned from is an empty row: it counts as an order.

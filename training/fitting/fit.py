@@ -13,10 +13,10 @@ from models.model import LearnedRanker, Model
 from models.settings import ModelSettings
 from training.fitting import counts
 from training.fitting.als import fit_item_factors
-from training.fitting.co_purchases import fit_order_pairs
-from training.fitting.item_neighbours import fit_neighbours
-from training.fitting.product_stats import fit_traits
-from training.fitting.repurchase import fit_repeats
+from training.fitting.co_purchases import fit_co_purchases
+from training.fitting.item_neighbours import fit_item_neighbours
+from training.fitting.product_stats import fit_product_stats
+from training.fitting.repurchase import fit_repurchases
 from training.fitting.substitutes import fit_substitutes
 from training.progress import Reporter
 from training.reading.purchases import Purchases
@@ -35,9 +35,9 @@ def fit(
     The lesson, what the ranker has learned, is given: training.ranker.train_ranker learns it from earlier fits.
     """
     as_of = int(purchases.time.max())
-    histories = counts.histories(purchases)
-    learned = counts.learned(purchases, settings.history.min_lines)
-    pairs = Pairs(histories, learned, as_of, settings)
+    histories = counts.build_histories(purchases)
+    learned = counts.find_learned(purchases, settings.history.min_lines)
+    pairs = CustomerProductPairs(histories, learned, as_of, settings)
     with reporter.step(f"{name}: factors") as advance:
         confidence = pairs.interest(settings.factors.half_life_days)
         confidence.data = 1 + np.float32(settings.factors.alpha) * confidence.data
@@ -47,23 +47,23 @@ def fit(
         )
         factors = factors.longest_first()
     with reporter.step(f"{name}: neighbours"):
-        neighbours = fit_neighbours(
+        neighbours = fit_item_neighbours(
             pairs.interest(settings.neighbours.half_life_days), settings.neighbours
         )
     with reporter.step(f"{name}: bundles") as advance:
-        orders = counts.orders(purchases, learned)
-        times = order_times(purchases, orders.shape[0])
-        order_pairs = fit_order_pairs(orders, times, as_of, settings.bundles, on_progress=advance)
+        orders = counts.build_order_matrix(purchases, learned)
+        times = find_order_times(purchases, orders.shape[0])
+        order_pairs = fit_co_purchases(orders, times, as_of, settings.bundles, on_progress=advance)
     with reporter.step(f"{name}: substitutes"):
-        customers = order_customers(purchases, orders.shape[0])
+        customers = find_order_customers(purchases, orders.shape[0])
         substitutes = fit_substitutes(
             orders, customers, order_pairs, neighbours, purchases.catalogue, settings.bundles
         )
     with reporter.step(f"{name}: sales and repeats"):
-        sales = counts.daily_sales(purchases)
+        sales = counts.count_daily_sales(purchases)
         everyone = interactions(histories.events, pairs.starts, as_of, settings.history)
-        traits = fit_traits(purchases)
-        repeats = fit_repeats(everyone, traits.category, settings.repeats)
+        traits = fit_product_stats(purchases)
+        repeats = fit_repurchases(everyone, traits.category, settings.repeats)
     people = Customers(
         purchases.customer_ids,
         purchases.consent,
@@ -86,7 +86,7 @@ def fit(
     )
 
 
-class Pairs:
+class CustomerProductPairs:
     """The pairs of all customers with the products that are learned from, as a matrix of decayed interest."""
 
     def __init__(
@@ -112,7 +112,7 @@ class Pairs:
         )
 
 
-def order_times(purchases: Purchases, n_orders: int) -> NDArray[np.int64]:
+def find_order_times(purchases: Purchases, n_orders: int) -> NDArray[np.int64]:
     """When each order was placed, seconds since 1970: int64 (orders,)."""
     bought = purchases.kind == PURCHASE
     times = np.zeros(n_orders, np.int64)
@@ -120,7 +120,7 @@ def order_times(purchases: Purchases, n_orders: int) -> NDArray[np.int64]:
     return times
 
 
-def order_customers(purchases: Purchases, n_orders: int) -> NDArray[np.int32]:
+def find_order_customers(purchases: Purchases, n_orders: int) -> NDArray[np.int32]:
     """Who placed each order, -1 a guest: int32 (orders,)."""
     bought = purchases.kind == PURCHASE
     customers = np.full(n_orders, -1, np.int32)

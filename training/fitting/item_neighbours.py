@@ -7,10 +7,10 @@ from scipy.sparse import csr_matrix, diags
 
 from models.settings import NeighbourSettings
 from models.sources.item_neighbours import ItemNeighbours
-from training.fitting.als import nearest
+from training.fitting.als import find_nearest
 
 
-def fit_neighbours(interest: csr_matrix, settings: NeighbourSettings) -> ItemNeighbours:
+def fit_item_neighbours(interest: csr_matrix, settings: NeighbourSettings) -> ItemNeighbours:
     """Neighbours of every product from decayed interest (users, items).
 
     sim(i, j) = Σ_u w_ui w_uj / size_u^customer_norm / |i|^(2 · item_norm) / |j|^(2 · neighbour_norm),
@@ -25,7 +25,7 @@ def fit_neighbours(interest: csr_matrix, settings: NeighbourSettings) -> ItemNei
         @ weights
         @ diags(square**-settings.neighbour_norm)
     )
-    similar = nearest(csr_matrix(normed), settings.neighbours + 1)
+    similar = find_nearest(csr_matrix(normed), settings.neighbours + 1)
     # Within a row the discount of the history's product changes no order, so it is made up for afterwards.
     similar = csr_matrix(diags(square ** (settings.neighbour_norm - settings.item_norm)) @ similar)
     similar.setdiag(0)

@@ -16,12 +16,14 @@ from models.data.history import NEVER
 from models.data.product_stats import ProductStats
 from training.reading.purchases import Purchases
 
-FEWEST: Final = 3  # products that share a word, for it to stand for a category
-LARGEST: Final = 0.1  # part of all products that share a word, up to which it tells anything
+MIN_SHARING_PRODUCTS: Final = 3  # products that share a word, for it to stand for a category
+MAX_SHARING_PART: Final = (
+    0.1  # part of all products that share a word, up to which it tells anything
+)
 WORD: Final = re.compile(r"[^\W\d_]{3,}")  # letters of any script; sizes and numbers are left out
 
 
-def fit_traits(purchases: Purchases) -> ProductStats:
+def fit_product_stats(purchases: Purchases) -> ProductStats:
     catalogue, n_items = purchases.catalogue, len(purchases.product_ids)
     bought, returned = purchases.kind == PURCHASE, purchases.kind == RETURN
     titles = [tuple(WORD.findall(title.lower())) for title in catalogue.title]
@@ -46,11 +48,11 @@ def fit_traits(purchases: Purchases) -> ProductStats:
 def _by_words(titles: Sequence[tuple[str, ...]]) -> NDArray[np.int32]:
     """The word of each title that most other titles share, unless nearly all do: (items,) codes."""
     shared = Counter(word for words in titles for word in set(words))
-    limit = max(LARGEST * len(titles), FEWEST)
+    limit = max(MAX_SHARING_PART * len(titles), MIN_SHARING_PRODUCTS)
     codes: dict[str, int] = {}
     category = np.full(len(titles), -1, np.int32)
     for item, words in enumerate(titles):
-        known = [word for word in words if FEWEST <= shared[word] <= limit]
+        known = [word for word in words if MIN_SHARING_PRODUCTS <= shared[word] <= limit]
         if known:
             word = max(known, key=lambda word: (shared[word], word))
             category[item] = codes.setdefault(word, len(codes))

@@ -17,7 +17,7 @@ NEVER_AGAIN_DAYS: Final = (
 )
 
 
-def fit_repeats(
+def fit_repurchases(
     pairs: Interactions, category: NDArray[np.int32], settings: RepeatSettings
 ) -> Repurchases:
     """From the pairs of all customers. A product bought by few leans on its category (items,), and that on the shop."""

@@ -15,8 +15,8 @@ from models.sources.item_neighbours import ItemNeighbours
 from models.sources.substitutes import Substitutes
 from training.fitting.product_stats import WORD
 
-BLOCK: Final = 5_000_000  # cells of columns multiplied at a time
-MOST: Final = 400_000_000  # cells multiplied in all; of more, a part of the customers tells
+BLOCK_CELLS: Final = 5_000_000  # cells of columns multiplied at a time
+MAX_CELLS: Final = 400_000_000  # cells multiplied in all; of more, a part of the customers tells
 
 
 def fit_substitutes(
@@ -79,7 +79,7 @@ def _alike(catalogue: Catalogue, a: NDArray[np.int32], b: NDArray[np.int32]) -> 
     unknown = np.flatnonzero((category[a] < 0) | (category[b] < 0))
     words = _words(catalogue)
     count = np.diff(words.indptr)
-    for part in np.array_split(unknown, len(unknown) // BLOCK + 1):
+    for part in np.array_split(unknown, len(unknown) // BLOCK_CELLS + 1):
         left, right = a[part], b[part]
         both = np.asarray(words[left].multiply(words[right]).sum(axis=1)).ravel()
         alike[part] = (both > 0) & (both >= np.minimum(count[left], count[right]) / 2)
@@ -103,7 +103,7 @@ def _words(catalogue: Catalogue) -> csr_matrix:
 def _stride(orders: csr_matrix, a: NDArray[np.int32], b: NDArray[np.int32]) -> int:
     """One customer in how many is looked at, so that a large shop takes no longer."""
     cells = np.bincount(orders.indices, minlength=orders.shape[1])
-    return max(1, -(-int(cells[a].sum() + cells[b].sum()) // MOST))
+    return max(1, -(-int(cells[a].sum() + cells[b].sum()) // MAX_CELLS))
 
 
 def _products(
@@ -113,7 +113,7 @@ def _products(
     matrix.sort_indices()
     cells = np.diff(matrix.indptr)
     cost = np.cumsum(cells[a] + cells[b])
-    cuts = np.searchsorted(cost, np.arange(BLOCK, cost[-1] if len(cost) else 0, BLOCK))
+    cuts = np.searchsorted(cost, np.arange(BLOCK_CELLS, cost[-1] if len(cost) else 0, BLOCK_CELLS))
     parts = [
         np.asarray(matrix[:, left].multiply(matrix[:, right]).sum(axis=0), np.float64).ravel()
         for left, right in zip(np.split(a, cuts), np.split(b, cuts), strict=True)

@@ -15,15 +15,13 @@ from models.recommender import Recommender
 from models.settings import BundleSettings
 from models.trees import Trees
 from training.progress import Advance, ignore
-from training.ranker.boosting import Boosted, fit_trees
+from training.ranker.boosting import BoostedTrees, fit_trees
 from training.ranker.windows import Window
 from training.reading.purchases import Purchases
 
-LARGEST_BASKET: Final = (
-    60  # products; of more, so many by lot, because every one of them costs time
-)
-ENOUGH_FOUND: Final = 1_000  # hidden products among the candidates, for trees to tell something
-CHECKED: Final = 0.15  # of the orders, that are not learned from: they tell when to stop
+MAX_BASKET: Final = 60  # products; of more, so many by lot, because every one of them costs time
+MIN_HITS: Final = 1_000  # hidden products among the candidates, for trees to tell something
+VALIDATION_SHARE: Final = 0.15  # of the orders, that are not learned from: they tell when to stop
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ def draw_basket_examples(
     asked = []
     for number, products in orders:
         for hidden in products[: max(most // len(orders), 1)].tolist():
-            rest = random.permutation(products[products != hidden])[:LARGEST_BASKET]
+            rest = random.permutation(products[products != hidden])[:MAX_BASKET]
             sizes = len(rest), 1, int(random.integers(1, len(rest), endpoint=True))
             asked += [
                 BasketExample(number, tuple(sorted(rest[:size].tolist())), hidden) for size in sizes
@@ -88,7 +86,7 @@ def draw_basket_examples(
     return asked
 
 
-def rows_of(recommender: Recommender, asked: Sequence[BasketExample]) -> BasketRows:
+def build_basket_rows(recommender: Recommender, asked: Sequence[BasketExample]) -> BasketRows:
     """The candidates of the questions that have the hidden product among them."""
     baskets = recommender.baskets
     everything = np.ones(len(recommender.catalogue), np.bool_)
@@ -102,20 +100,20 @@ def rows_of(recommender: Recommender, asked: Sequence[BasketExample]) -> BasketR
     return BasketRows.of(parts)
 
 
-def learn(
+def train_basket_ranker(
     rows: BasketRows,
     settings: BundleSettings,
     *,
     seed: int,
     threads: int = 1,
     on_progress: Advance = ignore,
-) -> Boosted:
+) -> BoostedTrees:
     """Trees that tell the hidden product; none where too few were found."""
-    if np.count_nonzero(rows.hit) < ENOUGH_FOUND:
-        return Boosted(Trees.none(), {})
+    if np.count_nonzero(rows.hit) < MIN_HITS:
+        return BoostedTrees(Trees.none(), {})
     orders = np.unique(rows.order)
     chosen = np.random.default_rng(seed).choice(
-        orders, int(np.ceil(CHECKED * len(orders))), replace=False
+        orders, int(np.ceil(VALIDATION_SHARE * len(orders))), replace=False
     )
     return fit_trees(
         rows.values,

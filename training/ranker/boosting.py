@@ -16,7 +16,7 @@ from training.progress import Advance, ignore
 
 
 @dataclass(frozen=True, eq=False)
-class Boosted:
+class BoostedTrees:
     trees: Trees
     importance: dict[str, float]  # each feature's share of what all splits gained
 
@@ -33,7 +33,7 @@ def fit_trees(
     start: NDArray[np.float32] | None = None,
     checked: NDArray[np.bool_] | None = None,
     on_progress: Advance = ignore,
-) -> Boosted:
+) -> BoostedTrees:
     """Trees that tell labels (r,) 0 or 1 from rows (r, names), a row counting by its weight.
 
     What they learn adds to the log odds `start` (r,). Nothing is learned from rows that are `checked` (r,): trees after
@@ -77,7 +77,7 @@ def fit_trees(
     best = booster.best_iteration if checked is not None else -1
     gain = booster.feature_importance("gain", iteration=best)
     shares = (gain / max(gain.sum(), np.finfo(np.float64).tiny)).tolist()
-    return Boosted(trees_of(booster), dict(zip(names, shares, strict=True)))
+    return BoostedTrees(convert_trees(booster), dict(zip(names, shares, strict=True)))
 
 
 def _parameters(settings: TreeSettings, seed: int, threads: int) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def _parameters(settings: TreeSettings, seed: int, threads: int) -> dict[str, An
     }
 
 
-def trees_of(booster: lightgbm.Booster) -> Trees:
+def convert_trees(booster: lightgbm.Booster) -> Trees:
     """The trees of a booster that knows numbers only, all of them present."""
     splits: list[TreeSplit] = []
     values: list[list[float]] = []

@@ -25,8 +25,8 @@ from models.rules.filters import Repeat
 from models.settings import ModelSettings, RankerSettings
 from models.slate import SlateRequest
 from models.trees import Trees
-from training.evaluation.split import ENOUGH_CUSTOMERS, as_it_was
-from training.fitting.counts import only
+from training.evaluation.split import MIN_CUSTOMERS, hide_current_catalogue
+from training.fitting.counts import select_lines
 from training.fitting.fit import fit
 from training.parallel import Input, Output, RecommenderWork, map_with_recommender
 from training.progress import Advance, Reporter
@@ -34,13 +34,13 @@ from training.publishing import write_twin
 from training.ranker import basket_examples
 from training.ranker.basket_examples import BasketExample, BasketRows, draw_basket_examples
 from training.ranker.boosting import fit_trees
-from training.ranker.windows import Example, Window, examples, windows
+from training.ranker.windows import Example, Window, draw_examples, place_windows
 from training.reading.purchases import Purchases
 
 CHUNK: Final = 64  # examples a worker takes at a time
-ENOUGH_HITS: Final = 500  # purchases of candidates, for trees to tell something
-CHECKED: Final = 0.1  # of the customers, that are not learned from: they tell when to stop
-DEAREST: Final = 10.0  # times the usual price, above which a purchase weighs no more
+MIN_HITS: Final = 500  # purchases of candidates, for trees to tell something
+VALIDATION_SHARE: Final = 0.1  # of the customers, that are not learned from: they tell when to stop
+MAX_PRICE_RATIO: Final = 10.0  # times the usual price, above which a purchase weighs no more
 
 
 class LeakError(Exception):
@@ -77,8 +77,8 @@ def train_ranker(
     sold = purchases.time[
         purchases.kind == PURCHASE
     ]  # days on which nothing but visits was told teach nothing
-    found = windows(int(sold.min()), int(sold.max()) + 1, settings.ranker)
-    asked = [examples(purchases, window, settings.seed) for window in found]
+    found = place_windows(int(sold.min()), int(sold.max()) + 1, settings.ranker)
+    asked = [draw_examples(purchases, window, settings.seed) for window in found]
     if not any(asked):
         why = (
             "the history is too short for windows to learn from"
@@ -91,10 +91,14 @@ def train_ranker(
     baskets: list[BasketRows] = []
     for number, (window, part) in enumerate(zip(found, chosen, strict=True), start=1):
         name = f"Window {number} of {len(found)}"
-        with fitted_before(purchases, window, settings, reporter, name=name) as directory:
+        with fit_before(purchases, window, settings, reporter, name=name) as directory:
             with reporter.step(f"{name}: slates") as advance:
                 parts += _spread(
-                    directory, partial(rows_of, window, settings), part, processes, advance
+                    directory,
+                    partial(build_ranker_rows, window, settings),
+                    part,
+                    processes,
+                    advance,
                 )
             if number == 1:  # the newest orders tell enough about what belongs together
                 hidden = draw_basket_examples(
@@ -102,7 +106,11 @@ def train_ranker(
                 )
                 with reporter.step(f"{name}: baskets") as advance:
                     baskets += _spread(
-                        directory, partial(basket_rows, window), hidden, processes, advance
+                        directory,
+                        partial(build_window_basket_rows, window),
+                        hidden,
+                        processes,
+                        advance,
                     )
     rows = RankerRows(
         *(
@@ -111,13 +119,13 @@ def train_ranker(
         )
     )
     hits, customers = int(rows.hit.sum()), len(np.unique(rows.user))
-    if hits < ENOUGH_HITS or customers < ENOUGH_CUSTOMERS:
+    if hits < MIN_HITS or customers < MIN_CUSTOMERS:
         few = f"{hits} hits of {customers} customers are too few to learn from"
         return RankerTraining(LearnedRanker.none(), note=f"The blend ranks alone: {few}.")
     with reporter.step("Ranker") as advance:
         lesson, importance = _learned(rows, settings, advance)
     with reporter.step("Basket ranker") as advance:
-        trees = basket_examples.learn(
+        trees = basket_examples.train_basket_ranker(
             BasketRows.of(baskets), settings.bundles, seed=settings.seed, on_progress=advance
         )
     lesson = replace(lesson, baskets=trees.trees)
@@ -125,11 +133,11 @@ def train_ranker(
 
 
 @contextmanager
-def fitted_before(
+def fit_before(
     purchases: Purchases, window: Window, settings: ModelSettings, reporter: Reporter, *, name: str
 ) -> Iterator[Path]:
     """An artifact of what was known before the window, as long as it is asked."""
-    past = as_it_was(only(purchases, purchases.time < window.until))
+    past = hide_current_catalogue(select_lines(purchases, purchases.time < window.until))
     with tempfile.TemporaryDirectory(prefix="regulars-window-") as folder:
         yield write_twin(Path(folder), fit(past, settings, reporter, name=name), past, settings)
 
@@ -148,7 +156,7 @@ def _spread(
     return parts
 
 
-def no_leak(window: Window, recommender: Recommender) -> None:
+def check_no_leak(window: Window, recommender: Recommender) -> None:
     """Raises LeakError where a model knows what came after the beginning of a window."""
     newest = recommender.manifest.data_as_of
     if newest >= window.until:
@@ -157,19 +165,19 @@ def no_leak(window: Window, recommender: Recommender) -> None:
         )
 
 
-def basket_rows(
+def build_window_basket_rows(
     window: Window, recommender: Recommender, asked: Sequence[BasketExample]
 ) -> BasketRows:
     """The candidates of baskets in which a product is missing. Raises LeakError."""
-    no_leak(window, recommender)
-    return basket_examples.rows_of(recommender, asked)
+    check_no_leak(window, recommender)
+    return basket_examples.build_basket_rows(recommender, asked)
 
 
-def rows_of(
+def build_ranker_rows(
     window: Window, settings: ModelSettings, recommender: Recommender, asked: Sequence[Example]
 ) -> RankerRows:
     """The candidates of some examples: all hits, and a seeded share of the rest. Raises LeakError."""
-    no_leak(window, recommender)
+    check_no_leak(window, recommender)
     ranker = settings.ranker
     share = np.array([ranker.new_share, ranker.bought_share])
     parts: list[tuple[NDArray[Any], ...]] = []
@@ -199,7 +207,7 @@ def _worth(
     if settings.objective == "purchases":
         return np.ones(len(items), np.float32)
     price = np.exp(np.nan_to_num(recommender.model.traits.log_price[items]))
-    return np.clip(price, 1 / DEAREST, DEAREST).astype(np.float32)
+    return np.clip(price, 1 / MAX_PRICE_RATIO, MAX_PRICE_RATIO).astype(np.float32)
 
 
 def _chosen(asked: list[list[Example]], settings: ModelSettings) -> list[list[Example]]:
@@ -224,7 +232,7 @@ def _learned(
     plain = Ranker(settings.blend, LearnedRanker.none())
     blend = plain.blend(rows.values, rows.bought)
     fitted = [
-        logistic(blend[kind], rows.hit[kind], rows.weight[kind])
+        fit_logistic(blend[kind], rows.hit[kind], rows.weight[kind])
         for kind in (~rows.bought, rows.bought)
     ]
     slope, level = np.array(fitted, np.float32).T
@@ -233,7 +241,9 @@ def _learned(
     )
     users = np.unique(rows.user)
     random = np.random.default_rng(settings.seed)
-    checked = np.isin(rows.user, random.choice(users, ceil(CHECKED * len(users)), replace=False))
+    checked = np.isin(
+        rows.user, random.choice(users, ceil(VALIDATION_SHARE * len(users)), replace=False)
+    )
     boosted = fit_trees(
         rows.values,
         rows.hit,
@@ -248,7 +258,7 @@ def _learned(
     return LearnedRanker(slope, level, boosted.trees), boosted.importance
 
 
-def logistic(
+def fit_logistic(
     scores: NDArray[np.float32], hit: NDArray[np.bool_], weight: NDArray[np.float32]
 ) -> tuple[float, float]:
     """Slope and level that turn scores into log odds; where all or none are hits, a slope of 1.

@@ -10,7 +10,7 @@ from models.data.events import DAY, PURCHASE
 from models.settings import SHORTEST_HORIZON_DAYS, RankerSettings
 from training.reading.purchases import Purchases
 
-HORIZONS = 5  # that a history must span, one of them for the hits
+MIN_HORIZONS = 5  # that a history must span, one of them for the hits
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,10 @@ class Example:
     targets: frozenset[int]
 
 
-def windows(first: int, end: int, settings: RankerSettings) -> list[Window]:
+def place_windows(first: int, end: int, settings: RankerSettings) -> list[Window]:
     """Windows between the first line and the end, newest first; shorter ones, and fewer, where the data are short."""
     span = (end - first) / DAY
-    horizon_days = min(settings.horizon_days, span / HORIZONS)
+    horizon_days = min(settings.horizon_days, span / MIN_HORIZONS)
     if horizon_days < SHORTEST_HORIZON_DAYS:
         return []
     lags = [int(lag * DAY * horizon_days / settings.horizon_days) for lag in settings.lags_days]
@@ -47,7 +47,7 @@ def windows(first: int, end: int, settings: RankerSettings) -> list[Window]:
     ]
 
 
-def examples(purchases: Purchases, window: Window, seed: int) -> list[Example]:
+def draw_examples(purchases: Purchases, window: Window, seed: int) -> list[Example]:
     """Everyone who had bought before the window and within the horizon of their moment, by moment and customer.
 
     Each customer is asked about one moment, drawn by lot: the same weeks twice would tell little more.

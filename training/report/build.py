@@ -10,24 +10,26 @@ from training.config import Config
 from training.evaluation.evaluate import Evaluation
 from training.evaluation.gate import GateComparison
 from training.evaluation.methods import AUTO, BASELINES, SERVED
-from training.evaluation.reference_methods import RIVALS
+from training.evaluation.reference_methods import REFERENCE_METHODS
 from training.evaluation.results import Role
 from training.ranker.train_ranker import RankerTraining
 from training.reading.purchases import Purchases, ReadingReport
 from training.report.data import (
-    BundleMethod,
-    Bundles,
+    BundleFigures,
+    BundleMethodFigures,
     ExampleCustomer,
     Importance,
-    Method,
+    MethodFigures,
     ReadingFigures,
     Report,
-    Task,
+    TaskFigures,
     Verdict,
 )
 from training.report.data import ComparisonRow as Compared
 
-FEWEST_ROWS: Final = 200  # candidates of about the same score, for their share of hits to be shown
+MIN_BIN_CANDIDATES: Final = (
+    200  # candidates of about the same score, for their share of hits to be shown
+)
 
 
 def build_report(
@@ -78,13 +80,13 @@ def build_report(
     )
 
 
-def _task(evaluation: Evaluation, task: str) -> Task:
+def _task(evaluation: Evaluation, task: str) -> TaskFigures:
     methods = tuple(
-        Method(name, _role(name), scores["recall"], scores["ndcg"], scores["hits"].value)
+        MethodFigures(name, _role(name), scores["recall"], scores["ndcg"], scores["hits"].value)
         for name, scores in evaluation.scores[task].items()
         if name != AUTO or task == "all"
     )
-    return Task(
+    return TaskFigures(
         name=task,
         customers=evaluation.customers(task),
         methods=methods,
@@ -95,7 +97,9 @@ def _task(evaluation: Evaluation, task: str) -> Task:
         by_activity=evaluation.by_activity[task],
         candidates=evaluation.candidates[task],
         calibration=tuple(
-            found for found in evaluation.calibration[task] if found.candidates >= FEWEST_ROWS
+            found
+            for found in evaluation.calibration[task]
+            if found.candidates >= MIN_BIN_CANDIDATES
         ),
     )
 
@@ -103,14 +107,14 @@ def _task(evaluation: Evaluation, task: str) -> Task:
 def _role(method: str) -> Role:
     if method == SERVED:
         return Role.SERVED
-    return Role.BASELINE if method in (*BASELINES, *RIVALS) else Role.OTHER
+    return Role.BASELINE if method in (*BASELINES, *REFERENCE_METHODS) else Role.OTHER
 
 
-def _bundles(evaluation: Evaluation | None) -> Bundles | None:
+def _bundles(evaluation: Evaluation | None) -> BundleFigures | None:
     if evaluation is None or not evaluation.bundles:
         return None
     basket, one = evaluation.bundles["basket"], evaluation.bundles["one product"]
-    served = BundleMethod(
+    served = BundleMethodFigures(
         "served",
         Role.SERVED,
         basket["per order"],
@@ -118,7 +122,7 @@ def _bundles(evaluation: Evaluation | None) -> Bundles | None:
         basket["per product"],
         one["per product"],
     )
-    return Bundles(int(basket["orders"]), (served,))
+    return BundleFigures(int(basket["orders"]), (served,))
 
 
 def _reading(report: ReadingReport) -> ReadingFigures:

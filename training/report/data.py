@@ -20,7 +20,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class Method:
+class MethodFigures:
     """One way to fill a slate, mean over the customers of a task."""
 
     name: str
@@ -31,12 +31,12 @@ class Method:
 
 
 @dataclass(frozen=True)
-class Task:
+class TaskFigures:
     """One question that was asked of every method: "all" products, or "discovery" of those never bought before."""
 
     name: str
     customers: int
-    methods: tuple[Method, ...]
+    methods: tuple[MethodFigures, ...]
     coverage: float  # share of countable products in anyone's slate
     novelty: float  # mean of -log2(share of lines) of what was shown
     filled: float  # share of slots
@@ -46,15 +46,15 @@ class Task:
     calibration: tuple[Bin, ...] = ()
 
     @property
-    def best_first(self) -> list[Method]:
+    def best_first(self) -> list[MethodFigures]:
         return sorted(self.methods, key=lambda method: -method.recall.value)
 
     @property
-    def served(self) -> Method:
+    def served(self) -> MethodFigures:
         return next(method for method in self.methods if method.role is Role.SERVED)
 
     @property
-    def best_baseline(self) -> Method | None:
+    def best_baseline(self) -> MethodFigures | None:
         """The simple method of the highest Recall."""
         baselines = [method for method in self.methods if method.role is Role.BASELINE]
         return max(baselines, key=lambda method: method.recall.value, default=None)
@@ -67,7 +67,7 @@ class Importance:
 
 
 @dataclass(frozen=True)
-class BundleMethod:
+class BundleMethodFigures:
     """Hit rate at k of one way to complete an order, given the rest of it and given one product of it."""
 
     name: str
@@ -79,12 +79,12 @@ class BundleMethod:
 
 
 @dataclass(frozen=True)
-class Bundles:
+class BundleFigures:
     orders: int
-    methods: tuple[BundleMethod, ...]
+    methods: tuple[BundleMethodFigures, ...]
 
     @property
-    def served(self) -> BundleMethod:
+    def served(self) -> BundleMethodFigures:
         return next(method for method in self.methods if method.role is Role.SERVED)
 
 
@@ -176,10 +176,10 @@ class Report:
     k: int
     test_days: int
     reading: ReadingFigures
-    tasks: tuple[Task, ...] = ()
+    tasks: tuple[TaskFigures, ...] = ()
     comparisons: tuple[ComparisonRow, ...] = ()
     importance: tuple[Importance, ...] = ()  # most first
-    bundles: Bundles | None = None
+    bundles: BundleFigures | None = None
     new_products: NewProducts | None = None
     diversity: tuple[Diversity, ...] = ()
     customers: tuple[ExampleCustomer, ...] = ()

@@ -16,15 +16,15 @@ from training.config import EvaluationConfig
 from training.evaluation.split import Split
 from training.report.data import ExampleCustomer, ExampleProduct, ExampleSlot, OwnedProduct
 
-CUSTOMERS: Final = 20
+EXAMPLE_CUSTOMERS: Final = 20
 
 
-def example_customers(
+def draw_example_customers(
     directory: Path, split: Split, config: EvaluationConfig
 ) -> tuple[ExampleCustomer, ...]:
     """Drawn by lot among the scored customers, with the slates that they would have been served at the cut."""
     recommender = Recommender.load(directory)
-    count = min(CUSTOMERS, len(split.users))
+    count = min(EXAMPLE_CUSTOMERS, len(split.users))
     places = np.sort(
         np.random.default_rng(config.seed).choice(len(split.users), count, replace=False)
     )

@@ -14,7 +14,7 @@ from typing import Final
 
 from training.evaluation.metrics import Mean
 from training.evaluation.results import CandidateFigures, Group, Role
-from training.report.data import BundleMethod, ComparisonRow, Importance, Task
+from training.report.data import BundleMethodFigures, ComparisonRow, Importance, TaskFigures
 
 WIDTH: Final = 400.0  # units, a pixel each where the page is about as wide as a telephone
 ROW: Final = 23.0
@@ -133,7 +133,7 @@ class Scale:
         return [step * number for number in range(first, last + 1)]
 
 
-def ladder(task: Task, k: int) -> Drawing:
+def ladder(task: TaskFigures, k: int) -> Drawing:
     """Draw Recall and NDCG of every method, the best first."""
     methods = task.best_first
     rows = [Row(method.name, COLOURS[method.role]) for method in methods]
@@ -173,7 +173,7 @@ def importance(features: Sequence[Importance]) -> Drawing:
     return _bars(alt, rows, [Panel("share of gain", gains, ".1%")])
 
 
-def bundles(methods: Sequence[BundleMethod]) -> Drawing:
+def bundles(methods: Sequence[BundleMethodFigures]) -> Drawing:
     """Draw how often each way to complete an order finds the product that is missing."""
     rows = [Row(method.name, COLOURS[method.role]) for method in methods]
     panels = [
@@ -209,7 +209,7 @@ def differences(comparisons: Sequence[ComparisonRow]) -> Drawing:
     return drawing
 
 
-def calibration(task: Task) -> Drawing:
+def calibration(task: TaskFigures) -> Drawing:
     """Draw predicted probabilities against shares that were bought.
 
     Both axes are logarithmic where the shares span more than a factor of LOGARITHMIC_FROM.

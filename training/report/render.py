@@ -14,7 +14,7 @@ from models.artifact.atomic import atomic_write
 from training.errors import InputError
 from training.reading.timestamps import format_date
 from training.report import plots
-from training.report.data import ComparisonRow, Report, Task, Verdict
+from training.report.data import ComparisonRow, Report, TaskFigures, Verdict
 
 NUMERALS: Final = (
     "none",
@@ -84,7 +84,7 @@ def write_report(path: Path, report: Report) -> None:
 def render(report: Report) -> str:
     """Equal reports are equal pages. Titles and ids are text wherever they stand, whatever is in them."""
     return (
-        environment()
+        template_environment()
         .get_template("report.html.j2")
         .render(
             report=report,
@@ -97,7 +97,7 @@ def render(report: Report) -> str:
     )
 
 
-def environment() -> Environment:
+def template_environment() -> Environment:
     """Return the templates of the report, with their filters."""
     templates = Environment(
         loader=PackageLoader("training.report"),
@@ -115,7 +115,7 @@ def summary(report: Report) -> list[str]:
     return [*(_bought(report, task) for task in report.tasks), _verdict(report)]
 
 
-def _bought(report: Report, task: Task) -> str:
+def _bought(report: Report, task: TaskFigures) -> str:
     of = (
         "products new to them"
         if task.name == "discovery"

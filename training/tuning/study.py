@@ -150,12 +150,13 @@ class Study:
         }
 
 
-def changed(settings: Any, values: Mapping[str, float]) -> Any:
+def apply_values(settings: Any, values: Mapping[str, float]) -> Any:
     """The settings with other values, by their dotted names."""
     for name, value in values.items():
         first, _, rest = name.partition(".")
         settings = replace(
-            settings, **{first: changed(getattr(settings, first), {rest: value}) if rest else value}
+            settings,
+            **{first: apply_values(getattr(settings, first), {rest: value}) if rest else value},
         )
     return settings
 

@@ -26,22 +26,22 @@ from training.evaluation import metrics
 from training.evaluation.evaluate_customers import TASKS
 from training.evaluation.methods import SERVED
 from training.evaluation.metrics import Mean
-from training.evaluation.split import ENOUGH_CUSTOMERS, Split, cut_of, split
-from training.fitting.counts import LINES, only
-from training.pipeline import TOO_LITTLE, evaluate_twin
+from training.evaluation.split import MIN_CUSTOMERS, Split, find_cut, split_history
+from training.fitting.counts import LINE_ARRAYS, select_lines
+from training.pipeline import TOO_LITTLE, evaluate_settings
 from training.progress import Reporter
 from training.reading.purchases import Purchases
 from training.reading.timestamps import format_date
-from training.tuning.study import RANGES, Recall, Study, Trial, Values, changed
+from training.tuning.study import RANGES, Recall, Study, Trial, Values, apply_values
 
-Askers = dict[
+TaskCustomers = dict[
     str, NDArray[np.bool_]
 ]  # task -> (customers of the split,), whether it asks about them
-TRIALS: Final = 50  # where neither trials nor minutes are given
+DEFAULT_TRIALS: Final = 50  # where neither trials nor minutes are given
 
 
 @dataclass(frozen=True)
-class Plan:
+class TuningPlan:
     """What a search is told. Trials are those of the study, so that the same command again does what is left."""
 
     output: Path
@@ -53,7 +53,7 @@ class Plan:
 
     @property
     def limit(self) -> float:
-        return self.trials or (TRIALS if self.minutes is None else math.inf)
+        return self.trials or (DEFAULT_TRIALS if self.minutes is None else math.inf)
 
     def check(self) -> None:
         """Raises InputError now for what would end a long search without a result."""
@@ -75,7 +75,7 @@ class Plan:
 
 
 @dataclass(frozen=True, eq=False)
-class Tuned:
+class TuningResult:
     base: Trial
     best: Trial
     trials: int
@@ -107,8 +107,8 @@ class Tuned:
 
 
 def tune(
-    purchases: Purchases, config: Config, plan: Plan, reporter: Reporter, *, started: float
-) -> Tuned:
+    purchases: Purchases, config: Config, plan: TuningPlan, reporter: Reporter, *, started: float
+) -> TuningResult:
     """Search until the plan's trials are done or its minutes since `started` are over; write the best settings.
 
     The last test days are left out before anything is looked at. Ctrl-C ends the search and keeps what is done.
@@ -119,12 +119,12 @@ def tune(
         update={"evaluation": config.evaluation.model_copy(update={"max_orders": 1})}
     )
     seen = before_last_window(purchases, config.evaluation.test_days)
-    parts = split(seen, config.evaluation)
+    parts = split_history(seen, config.evaluation)
     if parts is None:
         raise InputError(
             f"Nothing can be tuned: {TOO_LITTLE}, twice {config.evaluation.test_days} days"
         )
-    study = Study(plan.study, identity(seen, config), config.model, plan.seed)
+    study = Study(plan.study, identify_study(seen, config), config.model, plan.seed)
     ends = math.inf if plan.minutes is None else started + 60 * plan.minutes
     stopped = False
     try:
@@ -136,7 +136,7 @@ def tune(
             raise
         stopped = True
     tuned = _tuned(study.trials, parts, config, seen, stopped)
-    settings_text = settings_file(told, tuned)
+    settings_text = render_settings_file(told, tuned)
     with _unwritable_output(plan.output), atomic_write(plan.output, durable=False) as stream:
         stream.write(settings_text.encode())
     return tuned
@@ -144,7 +144,7 @@ def tune(
 
 def before_last_window(purchases: Purchases, test_days: int) -> Purchases:
     """What precedes the days that figures are reported for."""
-    seen = only(purchases, purchases.time < cut_of(purchases, test_days))
+    seen = select_lines(purchases, purchases.time < find_cut(purchases, test_days))
     if not (seen.kind == PURCHASE).any():
         raise InputError(
             f"Nothing can be tuned: no purchase is older than the last {test_days} days"
@@ -152,11 +152,11 @@ def before_last_window(purchases: Purchases, test_days: int) -> Purchases:
     return seen
 
 
-def identity(seen: Purchases, config: Config) -> dict[str, str]:
+def identify_study(seen: Purchases, config: Config) -> dict[str, str]:
     """What the trials of one study have in common."""
     digest = hashlib.sha256()
     for array in (
-        *(getattr(seen, name) for name in LINES),
+        *(getattr(seen, name) for name in LINE_ARRAYS),
         seen.product_ids.blob,
         seen.catalogue.category,
     ):
@@ -169,26 +169,26 @@ def identity(seen: Purchases, config: Config) -> dict[str, str]:
     }
 
 
-def worth(recall: Recall, base: Recall, askers: Askers) -> NDArray[np.float64]:
+def value_of_customers(recall: Recall, base: Recall, askers: TaskCustomers) -> NDArray[np.float64]:
     """What each customer of the split adds to the value of a trial, which is their mean: 1 for the base settings.
 
     value = 1/tasks · Σ_task Recall / Recall of the base, so that every task weighs the same.
     """
     # A task counts with enough customers, and a Recall that a better one can be divided by.
     tasks = [
-        task for task, of_base in base.items() if len(of_base) >= ENOUGH_CUSTOMERS and of_base.any()
+        task for task, of_base in base.items() if len(of_base) >= MIN_CUSTOMERS and of_base.any()
     ]
     if not tasks:
         raise InputError("Nothing can be tuned: the base settings find nothing of what was bought")
-    worth = np.zeros(len(askers[tasks[0]]))
+    values = np.zeros(len(askers[tasks[0]]))
     for task in tasks:
         # The mean over a task's customers as one over those of the split.
-        share = len(worth) / len(recall[task]) / len(tasks)
-        worth[askers[task]] += share * recall[task] / base[task].mean()
-    return worth
+        share = len(values) / len(recall[task]) / len(tasks)
+        values[askers[task]] += share * recall[task] / base[task].mean()
+    return values
 
 
-def _askers(parts: Split) -> Askers:
+def _askers(parts: Split) -> TaskCustomers:
     wanted = zip(TASKS, (parts.targets, parts.discoveries), strict=True)
     return {task: np.array([bool(items) for items in each]) for task, each in wanted}
 
@@ -211,10 +211,12 @@ def _try(study: Study, parts: Split, config: Config, reporter: Reporter) -> None
     name, started = f"Trial {len(study.trials) + 1}", reporter.clock()
     with reporter.step(name):
         steps = Reporter(io.StringIO())  # they would bury what the trials found
-        evaluation = evaluate_twin(parts, config, changed(config.model, values), steps, name=name)
+        evaluation = evaluate_settings(
+            parts, config, apply_values(config.model, values), steps, name=name
+        )
     recall = {task: methods[SERVED][:, 0] for task, methods in evaluation.values.items()}
     base = study.trials[0].recall if study.trials else recall
-    value = float(worth(recall, base, _askers(parts)).mean())
+    value = float(value_of_customers(recall, base, _askers(parts)).mean())
     study.tell(asked, Trial(values, recall, value, reporter.clock() - started))
 
 
@@ -229,10 +231,12 @@ def _tell(trials: list[Trial], limit: float, ends: float, reporter: Reporter) ->
 
 def _tuned(
     trials: list[Trial], parts: Split, config: Config, seen: Purchases, stopped: bool
-) -> Tuned:
+) -> TuningResult:
     base, best, seed = trials[0], trials[_best(trials)], config.evaluation.seed
-    of_base, of_best = (worth(trial.recall, base.recall, _askers(parts)) for trial in (base, best))
-    return Tuned(
+    of_base, of_best = (
+        value_of_customers(trial.recall, base.recall, _askers(parts)) for trial in (base, best)
+    )
+    return TuningResult(
         base,
         best,
         len(trials),
@@ -247,7 +251,7 @@ def _tuned(
     )
 
 
-def settings_file(told: dict[str, Any], tuned: Tuned) -> str:
+def render_settings_file(told: dict[str, Any], tuned: TuningResult) -> str:
     """TOML for `train --config`: what the base file told, and above it what is better."""
     for name, value in tuned.changes.items():
         *sections, key = "model", *name.split(".")
@@ -273,7 +277,7 @@ def _unwritable_output(path: Path) -> Iterator[None]:
         raise InputError(f"--output {path}: {error.strerror or error}") from error
 
 
-def print_tuned(console: Console, tuned: Tuned, plan: Plan) -> None:
+def print_tuned(console: Console, tuned: TuningResult, plan: TuningPlan) -> None:
     table = Table("", "base", "best", "difference, 95 %", title="What was found")
     for name, value in tuned.changes.items():
         table.add_row(name, f"{tuned.base.values[name]:g}", f"{value:g}")

@@ -20,14 +20,14 @@ from models.recommender import Recommender
 from models.settings import HistorySettings
 from models.slate import Reason, ReasonKind, SlateRequest, Source
 from tests.support.shop import SMALL, Line, Product, moment, small_purchases, trained
-from training.fitting.counts import histories
+from training.fitting.counts import build_histories
 
 
 def bread(*days: float, returned: float = 0) -> Interactions:
     lines = [Line("ann", "bread", day) for day in days]
     if returned:
         lines.append(Line("ann", "bread", max(days), kind="return", quantity=returned))
-    events = histories(small_purchases(lines)).of(0)
+    events = build_histories(small_purchases(lines)).of(0)
     return interactions(events, pair_starts(events), moment(max(days)), HistorySettings())
 
 

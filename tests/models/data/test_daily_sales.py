@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from models.data.daily_sales import DailySales, Popularity
 from models.settings import PopularSettings
 from tests.support.shop import Line, Product, moment, small_purchases
-from training.fitting.counts import daily_sales
+from training.fitting.counts import count_daily_sales
 
 BREAD, MILK = 0, 1
 WEEK = [
@@ -26,7 +26,7 @@ NORTH = 0
 
 @pytest.fixture(scope="module")
 def sales() -> DailySales:
-    return daily_sales(small_purchases(WEEK))
+    return count_daily_sales(small_purchases(WEEK))
 
 
 def window(sales: DailySales, day: float, days: int, market: int | None = None) -> list[float]:
@@ -90,7 +90,7 @@ SOUTH, ELSEWHERE = 1, 2
 def clothes(day: float, market: int | None = None, prior: float = 1e-9) -> Popularity:
     """Before that day, in windows of ten days, in each of which the shop sells ten lines or thirty."""
     settings = PopularSettings(window_days=10, market_prior=prior)
-    return daily_sales(small_purchases(CLOTHES)).popularity(moment(day), 3, settings, market)
+    return count_daily_sales(small_purchases(CLOTHES)).popularity(moment(day), 3, settings, market)
 
 
 def test_the_season_is_what_sold_from_this_day_on_a_year_ago() -> None:
@@ -177,7 +177,10 @@ def test_any_window_is_counted_as_if_by_hand(
     for item, time, code in zip(purchases.item, purchases.time, purchases.market, strict=True):
         if end - days * 86_400 <= time < end and (market is None or code == market):
             expected[item] += 1
-    assert daily_sales(purchases).window(moment(day), days, 3, market).tolist() == expected.tolist()
+    assert (
+        count_daily_sales(purchases).window(moment(day), days, 3, market).tolist()
+        == expected.tolist()
+    )
 
 
 SHELF = [Product(name) for name in ("bread", "milk", "tea")]
@@ -207,7 +210,7 @@ def test_popularity_is_counted_as_if_by_hand(
         shares: list[float] = (counts / max(counts.sum(), 1)).tolist()
         return shares
 
-    popularity = daily_sales(purchases).popularity(
+    popularity = count_daily_sales(purchases).popularity(
         moment(day), 3, PopularSettings(market_prior=1e-9), market
     )
     expected = {
@@ -229,7 +232,7 @@ def test_popularity_is_counted_as_if_by_hand(
 def test_nothing_that_came_later_is_known(lines: list[Line], day: int, market: int | None) -> None:
     changed = [line if line.day <= day else replace(line, product="tea") for line in lines]
     before, after = (
-        daily_sales(small_purchases(shop, SHELF)).popularity(
+        count_daily_sales(small_purchases(shop, SHELF)).popularity(
             moment(day), 3, PopularSettings(), market
         )
         for shop in (lines, changed)
@@ -264,7 +267,7 @@ def counted(lines: list[tuple[int, int, int]]) -> DailySales:
         Line("x", name, 0, market=market, order=name)
         for name, market in (("a", "north"), ("b", "south"), ("c", ""))
     ]
-    return daily_sales(small_purchases(known + sold))
+    return count_daily_sales(small_purchases(known + sold))
 
 
 @given(LINES, st.integers(1, 60), st.integers(0, 40), st.sampled_from([None, 0, 1]))

@@ -11,7 +11,7 @@ from models.data.events import DAY, KINDS, Events
 from models.data.history import NEVER, Interactions, before, interactions, pair_starts, with_session
 from models.settings import HistorySettings
 from tests.support.shop import Line, moment, small_purchases
-from training.fitting.counts import histories
+from training.fitting.counts import build_histories
 
 SETTINGS = HistorySettings(
     long_half_life_days=20.0,
@@ -141,7 +141,7 @@ def test_everyone_finds_their_own_events_and_guests_none() -> None:
         Line("ann", "milk", 3),
         Line("", "bread", 1),
     ]
-    found = histories(small_purchases(lines))
+    found = build_histories(small_purchases(lines))
     ann, bob = found.of(0), found.of(1)
     assert (ann.item.tolist(), ann.time.tolist()) == ([0, 1], [moment(1), moment(3)])
     assert (bob.item.tolist(), bob.time.tolist()) == ([1], [moment(2)])

@@ -17,8 +17,8 @@ from models.ranking.customer_profile import (
 )
 from models.settings import HistorySettings
 from tests.support.shop import Line, Product, moment, small_purchases
-from training.fitting.counts import histories
-from training.fitting.product_stats import fit_traits
+from training.fitting.counts import build_histories
+from training.fitting.product_stats import fit_product_stats
 
 HALVED_WEEKLY = HistorySettings(long_half_life_days=7.0, short_half_life_days=3.5)
 # Zoe bought one of each: the median price is 4. Jam stands in no aisle, has no brand and no price.
@@ -37,12 +37,14 @@ ASHBY, HARTLEY = range(2)
 def profile(*lines: Line, as_of: float, session: tuple[int, ...] = ()) -> CustomerProfile:
     """Of Ann, whose name comes first."""
     purchases = small_purchases([*lines, *(Line("zoe", product.id, 0) for product in SHELF)], SHELF)
-    mine = histories(purchases).of(0) if lines else histories(purchases).none()
+    mine = build_histories(purchases).of(0) if lines else build_histories(purchases).none()
     events = before(mine, moment(as_of))
     pairs = interactions(events, pair_starts(events), moment(as_of), HALVED_WEEKLY)
     pairs = with_session(pairs, np.array(session, np.int32)) if session else pairs
     brand, brands = purchases.catalogue.brand, len(purchases.catalogue.brand_names)
-    return customer_profile(events, pairs, fit_traits(purchases), brand, brands, moment(as_of))
+    return customer_profile(
+        events, pairs, fit_product_stats(purchases), brand, brands, moment(as_of)
+    )
 
 
 def ann(as_of: float = 14) -> CustomerProfile:

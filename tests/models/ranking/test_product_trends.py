@@ -18,8 +18,8 @@ from models.ranking.product_trends import (
 from models.settings import ArrivalSettings, ModelSettings, PopularSettings
 from models.sources.repurchase import Repurchases
 from tests.support.shop import Line, Product, moment, small_purchases
-from training.fitting.counts import daily_sales
-from training.fitting.product_stats import fit_traits
+from training.fitting.counts import count_daily_sales
+from training.fitting.product_stats import fit_product_stats
 
 # A day counts as much as the next; the window is four weeks.
 SETTINGS = ModelSettings(
@@ -50,8 +50,10 @@ def demand(
     count = np.arange(len(purchases.catalogue), dtype=np.float32)
     repeats = Repurchases(rate=count / 10, average=np.array([0.1], np.float32), interval=count + 7)
     place = purchases.market_names.find(market) if market else None
-    traits = fit_traits(purchases)
-    return product_trends(daily_sales(purchases), traits, repeats, SETTINGS, moment(day), place)
+    traits = fit_product_stats(purchases)
+    return product_trends(
+        count_daily_sales(purchases), traits, repeats, SETTINGS, moment(day), place
+    )
 
 
 def column(found: ProductTrends, name: str) -> list[float]:
@@ -194,7 +196,9 @@ def arriving(*days: float | None) -> list[Product]:
 
 def arrived(*lines: Line, day: float, products: list[Product]) -> list[str]:
     purchases = small_purchases(lines, products)
-    items = recent_arrivals(daily_sales(purchases), purchases.catalogue, SETTINGS, moment(day))
+    items = recent_arrivals(
+        count_daily_sales(purchases), purchases.catalogue, SETTINGS, moment(day)
+    )
     return [products[item].id for item in items.tolist()]
 
 

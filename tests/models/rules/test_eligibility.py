@@ -15,7 +15,7 @@ from models.rules.filters import Filters, Repeat
 from models.settings import HistorySettings, RepeatSettings
 from models.sources.repurchase import Repurchases, repurchase_clocks
 from tests.support.shop import Line, Product, catalogue_of, moment, small_purchases
-from training.fitting.counts import histories
+from training.fitting.counts import build_histories
 
 CATALOGUE = catalogue_of(
     [
@@ -113,7 +113,7 @@ REPEATS = Repurchases(
 
 
 def own(repeat: Repeat, lines: list[Line] = HISTORY) -> dict[str, str]:
-    events = histories(small_purchases(lines)).of(0)
+    events = build_histories(small_purchases(lines)).of(0)
     pairs = interactions(events, pair_starts(events), NOW, HistorySettings())
     settings = RepeatSettings(rare=0.2, too_soon=0.15)
     removed = remove_bought(

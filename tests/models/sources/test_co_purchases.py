@@ -13,7 +13,7 @@ from models.data.events import DAY
 from models.settings import BundleSettings
 from models.sources.co_purchases import CoPurchases
 from tests.support.shop import moment
-from training.fitting.co_purchases import fit_order_pairs
+from training.fitting.co_purchases import fit_co_purchases
 
 BREAD, BUTTER, MILK, TEA = range(4)
 BASKETS = [{BREAD, BUTTER}, {BREAD, BUTTER, MILK}, {BREAD, MILK}, {MILK, TEA}, {BREAD, BUTTER}]
@@ -28,7 +28,7 @@ def pairs_of(
     for row, basket in enumerate(baskets):
         orders[row, list(basket)] = 1
     times = np.array([NOW - round(age * DAY) for age in ages or [0.0] * len(baskets)], np.int64)
-    return fit_order_pairs(csr_matrix(orders), times, NOW, settings)
+    return fit_co_purchases(csr_matrix(orders), times, NOW, settings)
 
 
 def figures(pairs: CoPurchases, anchor: int, other: int) -> tuple[int, float]:

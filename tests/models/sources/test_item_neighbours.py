@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 
 from models.settings import NeighbourSettings
 from models.sources.item_neighbours import ItemNeighbours
-from training.fitting.item_neighbours import fit_neighbours
+from training.fitting.item_neighbours import fit_item_neighbours
 
 # Product 0 is tied to 1 (0.5) and 3 (0.25), 1 to 0 (1.0), 2 to nothing, 3 to 0 (0.125) and 1 (2.0).
 TIES = {(0, 1): 0.5, (0, 3): 0.25, (1, 0): 1.0, (3, 0): 0.125, (3, 1): 2.0}
@@ -66,7 +66,7 @@ def test_similarity_is_what_the_formula_says() -> None:
         min_customers=1, power=0.5, customer_norm=1.0, item_norm=0.75, neighbour_norm=0.5
     )
     interest = np.array([[4, 1, 0], [1, 0, 9], [1, 4, 0], [0, 16, 0]], np.float32)
-    found = fit_neighbours(csr_matrix(interest), settings)
+    found = fit_item_neighbours(csr_matrix(interest), settings)
     weight = interest**0.5
     size, square = weight.sum(axis=1), (weight**2).sum(axis=0)
     for one, other in itertools.permutations(range(3), 2):
@@ -76,7 +76,7 @@ def test_similarity_is_what_the_formula_says() -> None:
 
 
 def test_no_product_is_its_own_neighbour_and_strangers_are_none() -> None:
-    found = fit_neighbours(
+    found = fit_item_neighbours(
         csr_matrix(np.array([[1, 1, 0], [0, 0, 1]], np.float32)), NeighbourSettings(min_customers=1)
     )
     assert [np.flatnonzero(found.similar(item)).tolist() for item in range(3)] == [[1], [0], []]
@@ -84,5 +84,7 @@ def test_no_product_is_its_own_neighbour_and_strangers_are_none() -> None:
 
 def test_only_the_nearest_are_kept_in_the_order_of_the_products() -> None:
     bought = np.array([[1, 1, 1, 1], [1, 0, 1, 1], [1, 0, 1, 0], [0, 1, 0, 0]], np.float32)
-    found = fit_neighbours(csr_matrix(bought), NeighbourSettings(min_customers=1, neighbours=2))
+    found = fit_item_neighbours(
+        csr_matrix(bought), NeighbourSettings(min_customers=1, neighbours=2)
+    )
     assert found.item[found.indptr[0] : found.indptr[1]].tolist() == [2, 3]

@@ -8,8 +8,8 @@ from models.data.history import NEVER, Interactions, interactions, pair_starts
 from models.settings import HistorySettings, RepeatSettings
 from models.sources.repurchase import Repurchases, repurchase_clocks
 from tests.support.shop import Line, moment, small_purchases
-from training.fitting.counts import histories
-from training.fitting.repurchase import fit_repeats
+from training.fitting.counts import build_histories
+from training.fitting.repurchase import fit_repurchases
 
 BREAD, SOFA = 0, 1
 NOWHERE = np.full(2, -1, np.int32)  # bread and sofas stand in no category
@@ -19,7 +19,7 @@ PLAIN = RepeatSettings(
 
 
 def everyone(lines: list[Line], as_of: float) -> Interactions:
-    found = histories(small_purchases(lines))
+    found = build_histories(small_purchases(lines))
     user = np.repeat(np.arange(len(found.indptr) - 1, dtype=np.int32), np.diff(found.indptr))
     return interactions(
         found.events, pair_starts(found.events, user), moment(as_of), HistorySettings()
@@ -38,7 +38,7 @@ LINES = [
 
 def test_two_of_three_customers_bought_bread_again_after_nine_days_and_a_third() -> None:
     with np.errstate(invalid="ignore"):  # without a prior nothing is known of a sofa's interval
-        repeats = fit_repeats(everyone(LINES, 20), NOWHERE, PLAIN)
+        repeats = fit_repurchases(everyone(LINES, 20), NOWHERE, PLAIN)
     assert repeats.rate.tolist() == pytest.approx([2 / 3, 0])
     assert repeats.average.tolist() == pytest.approx([2 / 5])
     # 14 + 14 days over 2 + 1 gaps
@@ -46,7 +46,7 @@ def test_two_of_three_customers_bought_bread_again_after_nine_days_and_a_third()
 
 
 def test_a_product_bought_by_few_leans_on_the_average_of_the_shop() -> None:
-    repeats = fit_repeats(
+    repeats = fit_repurchases(
         everyone(LINES, 20), NOWHERE, RepeatSettings(rate_prior=10.0, interval_prior=5.0)
     )
     assert repeats.rate.tolist() == pytest.approx([(2 + 10 * 0.4) / 13, (0 + 10 * 0.4) / 12])
@@ -74,7 +74,7 @@ MORE = [
 
 def test_a_product_that_one_customer_tried_is_judged_by_its_category() -> None:
     settings = RepeatSettings(category_prior=2.0, rate_prior=3.0, interval_prior=1.0)
-    found = fit_repeats(everyone(MORE, 20), np.array(list(SHELF.values()), np.int32), settings)
+    found = fit_repurchases(everyone(MORE, 20), np.array(list(SHELF.values()), np.int32), settings)
     rate, interval = (
         dict(zip(SHELF, values.tolist(), strict=True)) for values in (found.rate, found.interval)
     )
@@ -103,7 +103,7 @@ def test_a_product_that_one_customer_tried_is_judged_by_its_category() -> None:
 def test_products_without_a_category_lean_on_each_other() -> None:
     """What stands in no category is judged by what else does, not by the food."""
     category = np.array([FOOD if name == "rolls" else -1 for name in SHELF], np.int32)
-    found = fit_repeats(
+    found = fit_repurchases(
         everyone(MORE, 20), category, RepeatSettings(category_prior=2.0, rate_prior=3.0)
     )
     rate = dict(zip(SHELF, found.rate.tolist(), strict=True))
@@ -113,10 +113,10 @@ def test_products_without_a_category_lean_on_each_other() -> None:
 
 def test_what_was_sent_back_is_neither_bought_nor_bought_again() -> None:
     returned = [Line("dora", "bread", 1), Line("dora", "bread", 2, kind="return")]
-    one = fit_repeats(everyone([*LINES, *returned], 20), NOWHERE, RepeatSettings())
+    one = fit_repurchases(everyone([*LINES, *returned], 20), NOWHERE, RepeatSettings())
     assert (
         one.rate.tolist()
-        == fit_repeats(everyone(LINES, 20), NOWHERE, RepeatSettings()).rate.tolist()
+        == fit_repurchases(everyone(LINES, 20), NOWHERE, RepeatSettings()).rate.tolist()
     )
 
 
@@ -126,7 +126,7 @@ REPEATS = Repurchases(
 
 
 def of_one(lines: list[Line], as_of: float) -> Interactions:
-    found = histories(small_purchases([*lines, Line("zoe", "sofa", 0)])).of(0)
+    found = build_histories(small_purchases([*lines, Line("zoe", "sofa", 0)])).of(0)
     return interactions(found, pair_starts(found), moment(as_of), HistorySettings())
 
 

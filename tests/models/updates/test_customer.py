@@ -23,7 +23,7 @@ from tests.support.shop import (
     small_shop_purchases,
     trained,
 )
-from training.fitting.counts import histories
+from training.fitting.counts import build_histories
 
 ALL = SlateRequest(n=100)
 
@@ -113,8 +113,8 @@ def test_a_product_that_was_struck_out_says_nothing_whenever_it_was_bought() -> 
 def test_what_was_done_later_is_the_same_as_if_it_had_been_learned() -> None:
     lines = [Line("ann", "bread", 1), Line("ann", "milk", 2), Line("ann", "milk", 3, kind="view")]
     whole, learned = (
-        histories(small_purchases(lines)).of(0),
-        histories(small_purchases(lines[:2])).of(0),
+        build_histories(small_purchases(lines)).of(0),
+        build_histories(small_purchases(lines[:2])).of(0),
     )
     both = updated_history(
         learned, CustomerUpdate(rows(("milk", "view", 3), ids=["bread", "milk"]))

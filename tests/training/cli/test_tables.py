@@ -11,7 +11,7 @@ from models.artifact.files import Manifest
 from tests.support.shop import moment, small_shop_purchases
 from training.cli.tables import print_evaluation, print_reading, print_versions
 from training.evaluation.evaluate import Evaluation
-from training.evaluation.figures import figures, write_json
+from training.evaluation.figures import figures_as_json, write_json
 from training.evaluation.methods import POPULARITY, SERVED
 from training.evaluation.metrics import Mean
 from training.evaluation.results import Group
@@ -70,7 +70,7 @@ def test_what_was_scored_is_told_by_method_with_intervals() -> None:
 
 def test_versions_are_listed_with_the_active_one_and_what_they_scored() -> None:
     counts = {"customers": 1000, "products": 20, "lines": 30_000}
-    scored = Manifest(moment(1), 0, moment(0), counts, metrics=figures(EVALUATION))
+    scored = Manifest(moment(1), 0, moment(0), counts, metrics=figures_as_json(EVALUATION))
     unscored = Manifest(moment(2), 0, moment(0), counts)
     text = printed(print_versions, [unscored, scored], unscored.version)
     assert f"active {unscored.version} 2025-01-01 1,000 20 30,000 – –" in text
@@ -89,4 +89,4 @@ def test_the_file_of_figures_holds_everything_but_the_customers(tmp_path: Path) 
 
 
 def test_without_an_evaluation_there_are_no_figures() -> None:
-    assert figures(None) == {}
+    assert figures_as_json(None) == {}

@@ -7,7 +7,7 @@ import pytest
 from tests.support.shop import SMALL, Line, Product, small_purchases, trained
 from training.config import EvaluationConfig
 from training.evaluation.bundles import evaluate_bundles
-from training.evaluation.split import split
+from training.evaluation.split import split_history
 from training.progress import ignore
 from training.publishing import write_twin
 
@@ -45,7 +45,7 @@ def rates(
         for number, basket in enumerate(baskets)
         for line in order(f"guest {number}", basket, 59)
     ]
-    parts = split(small_purchases(lines, SHELF), config)
+    parts = split_history(small_purchases(lines, SHELF), config)
     assert parts is not None
     twin = write_twin(root, trained(parts.past).model, parts.past, SMALL)
     return evaluate_bundles(twin, parts, config, processes=1, on_progress=ignore)

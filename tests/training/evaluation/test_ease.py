@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from models.data.ids import Ids
 from tests.support.shop import Line, moment, small_purchases
-from training.evaluation.ease import LARGEST, Ease, EaseSettings, fit_ease, kept_products
-from training.fitting.counts import only
+from training.evaluation.ease import MAX_PRODUCTS, Ease, EaseSettings, fit_ease, select_products
+from training.fitting.counts import select_lines
 from training.reading.purchases import Purchases
 
 PLAIN = EaseSettings(half_life_days=10, power=0.5, regularization=1.0)
@@ -105,28 +105,28 @@ def crowd(customers: int, products: int) -> Purchases:
     items = np.append(np.arange(n) % products, products - 1).astype(np.int32)
     names = [Ids.of([f"{number:05}" for number in range(count)]) for count in (customers, products)]
     user = np.sort(np.arange(n + 1) % customers).astype(np.int32)
-    lines = only(one, np.zeros(n + 1, np.int64))
+    lines = select_lines(one, np.zeros(n + 1, np.int64))
     return replace(lines, user=user, item=items, customer_ids=names[0], product_ids=names[1])
 
 
 def test_of_too_many_products_the_most_bought_are_kept() -> None:
-    shop = crowd(LARGEST + 1, LARGEST + 1)
-    kept = kept_products(shop, everything(shop))
-    assert kept.tolist() == [*range(LARGEST - 1), LARGEST]
+    shop = crowd(MAX_PRODUCTS + 1, MAX_PRODUCTS + 1)
+    kept = select_products(shop, everything(shop))
+    assert kept.tolist() == [*range(MAX_PRODUCTS - 1), MAX_PRODUCTS]
 
 
 @pytest.mark.parametrize(
-    ("customers", "products"), [(LARGEST, LARGEST + 1), (LARGEST + 1, LARGEST)]
+    ("customers", "products"), [(MAX_PRODUCTS, MAX_PRODUCTS + 1), (MAX_PRODUCTS + 1, MAX_PRODUCTS)]
 )
 def test_all_products_are_kept_where_they_or_the_customers_are_few_enough(
     customers: int, products: int
 ) -> None:
     shop = crowd(customers, products)
-    assert len(kept_products(shop, everything(shop))) == products
+    assert len(select_products(shop, everything(shop))) == products
 
 
 def test_products_that_do_not_count_take_no_place() -> None:
-    shop = crowd(LARGEST + 1, LARGEST + 1)
+    shop = crowd(MAX_PRODUCTS + 1, MAX_PRODUCTS + 1)
     countable = everything(shop)
     countable[0] = False
-    assert kept_products(shop, countable).tolist() == [*range(1, LARGEST + 1)]
+    assert select_products(shop, countable).tolist() == [*range(1, MAX_PRODUCTS + 1)]

@@ -30,7 +30,7 @@ from training.evaluation.evaluate import Evaluation, evaluate
 from training.evaluation.evaluate_customers import PROPOSERS
 from training.evaluation.methods import RULED, SERVED
 from training.evaluation.results import Group
-from training.evaluation.split import Split, split
+from training.evaluation.split import Split, split_history
 from training.progress import ignore
 from training.publishing import write_twin
 from training.reading.purchases import Purchases
@@ -41,7 +41,7 @@ Evaluated = Callable[..., Evaluation]
 
 
 def parts_of(purchases: Purchases, config: EvaluationConfig = CONFIG) -> Split:
-    parts = split(purchases, config)
+    parts = split_history(purchases, config)
     assert parts is not None
     return parts
 

@@ -34,7 +34,7 @@ from training.evaluation.methods import (
     SERVED,
     SOURCES,
     MethodSlates,
-    answers,
+    build_method_slates,
 )
 
 SHOP = trained(small_shop_purchases())
@@ -61,7 +61,9 @@ def told(method: str, answer: MethodSlates, shop: Recommender = CORNER) -> list[
 
 def of_anna(k: int = 10, as_of: int | None = None) -> tuple[MethodSlates, MethodSlates]:
     user = CORNER.model.customers.ids.find("anna")
-    return answers(CORNER, user, CORNER.manifest.data_as_of if as_of is None else as_of, k)
+    return build_method_slates(
+        CORNER, user, CORNER.manifest.data_as_of if as_of is None else as_of, k
+    )
 
 
 def test_popularity_is_what_sold_most_and_recent_popularity_what_sold_lately() -> None:
@@ -85,7 +87,7 @@ def test_equal_own_purchases_stand_in_the_order_of_what_sells() -> None:
     shop = trained(
         small_purchases([*lines, *(Line(f"c{number}", "pear", 2) for number in range(3))])
     )
-    everything, _ = answers(shop, 0, moment(2), 10)
+    everything, _ = build_method_slates(shop, 0, moment(2), 10)
     assert told(OWN_PURCHASES, everything, shop) == ["pear", "apple"]
 
 
@@ -118,7 +120,7 @@ def test_what_is_measured_is_what_a_customer_is_served(
     task: int, repeat: Repeat, method: str
 ) -> None:
     for user in range(0, 54, 5):
-        answer = answers(SHOP, user, END, 10)[task]
+        answer = build_method_slates(SHOP, user, END, 10)[task]
         served = SHOP.recommend(SHOP.model.customers.ids[user], SlateRequest(repeat=repeat))
         assert told(method, answer, SHOP) == names(SHOP, served)
 
@@ -138,7 +140,7 @@ def test_each_source_alone_is_its_candidates_in_the_order_of_what_it_says() -> N
             ).tolist(),
             "source: recent sales": case.demand.popularity.recent.tolist(),
         }
-        for answer in answers(SHOP, user, END, 5):
+        for answer in build_method_slates(SHOP, user, END, 5):
             for method, scores in says.items():
                 shown = answer.items[method].tolist()
                 assert shown == sorted(
@@ -167,7 +169,9 @@ def test_the_blend_is_what_would_be_served_had_nothing_been_learned_and_were_not
     taught = Recommender(SHOP.manifest, replace(SHOP.model, lesson=backwards), settings)
     for user in range(0, 54, 5):
         for learned, blended in zip(
-            answers(taught, user, END, 5), answers(plain, user, END, 5), strict=True
+            build_method_slates(taught, user, END, 5),
+            build_method_slates(plain, user, END, 5),
+            strict=True,
         ):
             assert (
                 told(BLEND, learned, SHOP)
@@ -180,7 +184,7 @@ def test_the_blend_is_what_would_be_served_had_nothing_been_learned_and_were_not
 def test_the_lower_the_limit_the_fewer_of_a_category_are_shown_while_there_are_others() -> None:
     category = SHOP.catalogue.category
     for user in range(0, 54, 5):
-        for answer in answers(SHOP, user, END, 10):
+        for answer in build_method_slates(SHOP, user, END, 10):
             proposed = {item for items in answer.proposed.values() for item in items.tolist()}
             assert set(answer.ranked.items.tolist()) == proposed
             for slate, limit in zip(answer.varied, DIVERSITIES, strict=True):

@@ -9,11 +9,18 @@ from numpy.typing import NDArray
 from models.data.ids import Ids
 from tests.support.shop import Line, small_purchases, small_shop_purchases
 from training.config import EvaluationConfig
-from training.evaluation.ease import LARGEST
-from training.evaluation.reference_methods import CHUNK, EASE, RIVALS, TIFU_KNN, notes, rival_slates
-from training.evaluation.split import Split, split
-from training.evaluation.tifu_knn import MOST_CANDIDATES
-from training.fitting.counts import only
+from training.evaluation.ease import MAX_PRODUCTS
+from training.evaluation.reference_methods import (
+    CHUNK,
+    EASE,
+    REFERENCE_METHODS,
+    TIFU_KNN,
+    build_reference_slates,
+    list_limits,
+)
+from training.evaluation.split import Split, split_history
+from training.evaluation.tifu_knn import MAX_CANDIDATES
+from training.fitting.counts import select_lines
 from training.reading.purchases import Purchases
 
 CROWD = [f"crowd {number:02}" for number in range(20)]
@@ -28,7 +35,7 @@ def corner_shop(*lines: Line) -> tuple[Split, Purchases]:
 
 
 def cut(purchases: Purchases, days: int) -> tuple[Split, Purchases]:
-    parts = split(purchases, EvaluationConfig(test_days=days))
+    parts = split_history(purchases, EvaluationConfig(test_days=days))
     assert parts is not None
     return parts, purchases
 
@@ -41,10 +48,10 @@ def shown(
     return [purchases.product_ids[item] for item in slate if item >= 0]
 
 
-@pytest.mark.parametrize("method", RIVALS)
+@pytest.mark.parametrize("method", REFERENCE_METHODS)
 def test_what_goes_together_is_shown_to_who_has_half_of_it(method: str) -> None:
     parts, purchases = corner_shop(Line("anna", "milk", 20), Line("anna", "bread", 95))
-    everything, new = rival_slates(parts, 5)[method]
+    everything, new = build_reference_slates(parts, 5)[method]
     assert "bread" in shown(everything, parts, purchases, "anna")
     assert shown(new, parts, purchases, "anna")[0] == "bread"
     assert "milk" not in shown(new, parts, purchases, "anna")
@@ -52,18 +59,18 @@ def test_what_goes_together_is_shown_to_who_has_half_of_it(method: str) -> None:
 
 def test_own_purchases_come_first_in_tifu_knn() -> None:
     parts, purchases = corner_shop(Line("anna", "jam", 20), Line("anna", "bread", 95))
-    everything, new = rival_slates(parts, 5)[TIFU_KNN]
+    everything, new = build_reference_slates(parts, 5)[TIFU_KNN]
     assert shown(everything, parts, purchases, "anna")[0] == "jam"
     assert shown(new, parts, purchases, "anna") == ["bread", "milk"]
 
 
-@pytest.mark.parametrize("method", RIVALS)
+@pytest.mark.parametrize("method", REFERENCE_METHODS)
 def test_a_product_bought_twice_is_not_shown_and_a_slate_without_products_is_empty(
     method: str,
 ) -> None:
     rare = [Line("anna", "rare", 20), Line("ben", "rare", 20), Line("ben", "milk", 20)]
     parts, purchases = corner_shop(*rare, Line("anna", "milk", 95), Line("ben", "milk", 95))
-    everything, new = rival_slates(parts, 5)[method]
+    everything, new = build_reference_slates(parts, 5)[method]
     assert everything.shape == new.shape == (22, 5)
     assert shown(everything, parts, purchases, "anna") == shown(new, parts, purchases, "anna") == []
     assert purchases.product_ids.find("rare") not in everything
@@ -71,10 +78,10 @@ def test_a_product_bought_twice_is_not_shown_and_a_slate_without_products_is_emp
     assert -1 in everything
 
 
-@pytest.mark.parametrize("method", RIVALS)
+@pytest.mark.parametrize("method", REFERENCE_METHODS)
 def test_nobody_is_shown_as_new_what_they_bought_and_no_product_twice(method: str) -> None:
     parts, _ = cut(small_shop_purchases(), 28)
-    everything, new = rival_slates(parts, 10)[method]
+    everything, new = build_reference_slates(parts, 10)[method]
     for user, anything, unknown in zip(parts.users, everything, new, strict=True):
         bought = set(parts.past.item[parts.past.user == user].tolist())
         assert not bought & set(unknown.tolist())
@@ -83,18 +90,24 @@ def test_nobody_is_shown_as_new_what_they_bought_and_no_product_twice(method: st
             assert parts.countable[slate].all()
 
 
-@pytest.mark.parametrize("method", RIVALS)
+@pytest.mark.parametrize("method", REFERENCE_METHODS)
 def test_what_was_only_looked_at_is_new(method: str) -> None:
     looked = Line("anna", "bread", 20, kind="view")
     parts, purchases = corner_shop(Line("anna", "milk", 20), looked, Line("anna", "bread", 95))
-    assert shown(rival_slates(parts, 5)[method][1], parts, purchases, "anna")[0] == "bread"
+    assert (
+        shown(build_reference_slates(parts, 5)[method][1], parts, purchases, "anna")[0] == "bread"
+    )
 
 
 def test_what_was_bought_after_the_cut_changes_no_slate() -> None:
     parts, _ = cut(small_shop_purchases(), 28)
-    nothing = replace(parts, future=only(parts.future, np.zeros(len(parts.future), np.bool_)))
+    nothing = replace(
+        parts, future=select_lines(parts.future, np.zeros(len(parts.future), np.bool_))
+    )
     for found, expected in zip(
-        rival_slates(nothing, 10).values(), rival_slates(parts, 10).values(), strict=True
+        build_reference_slates(nothing, 10).values(),
+        build_reference_slates(parts, 10).values(),
+        strict=True,
     ):
         np.testing.assert_array_equal(found, expected)
 
@@ -112,43 +125,47 @@ def test_a_slate_does_not_depend_on_who_else_is_asked_about() -> None:
     parts, _ = cut(small_purchases([*lines, *(Line(one, "p0", 100) for one in customers)]), 7)
     last = replace(parts, users=parts.users[CHUNK - 1 :])
     for alone, together in zip(
-        rival_slates(last, 3).values(), rival_slates(parts, 3).values(), strict=True
+        build_reference_slates(last, 3).values(),
+        build_reference_slates(parts, 3).values(),
+        strict=True,
     ):
         for found, expected in zip(alone, together, strict=True):
             np.testing.assert_array_equal(found, expected[CHUNK - 1 :])
 
 
-@pytest.mark.parametrize("method", RIVALS)
+@pytest.mark.parametrize("method", REFERENCE_METHODS)
 def test_a_shop_whose_customers_bought_nothing_that_counts_has_empty_slates(method: str) -> None:
     lines = [Line("", "milk", day, f"guest {day}") for day in range(3)]
     lines += [Line(customer, customer, 10) for customer in CROWD]
     parts, _ = cut(
         small_purchases([*lines, *(Line(customer, "milk", 100) for customer in CROWD)]), 7
     )
-    everything, new = rival_slates(parts, 3)[method]
+    everything, new = build_reference_slates(parts, 3)[method]
     assert everything.tolist() == new.tolist() == [[-1, -1, -1]] * 20
 
 
 def test_progress_counts_the_customers_of_both_methods() -> None:
     told: list[tuple[int, int]] = []
     parts, _ = corner_shop()
-    rival_slates(parts, 5, on_progress=lambda *step: told.append(step))
+    build_reference_slates(parts, 5, on_progress=lambda *step: told.append(step))
     assert told == [(20, 40), (40, 40)]
 
 
 def test_of_a_small_shop_nothing_is_left_out() -> None:
-    assert notes(corner_shop()[0]) == {}
+    assert list_limits(corner_shop()[0]) == {}
 
 
 def test_of_a_very_large_shop_it_is_said_what_was_left_out() -> None:
     parts, purchases = corner_shop()
-    n = MOST_CANDIDATES + 1
-    item = (np.arange(n) % (LARGEST + 1)).astype(np.int32)
+    n = MAX_CANDIDATES + 1
+    item = (np.arange(n) % (MAX_PRODUCTS + 1)).astype(np.int32)
     past = replace(
-        only(purchases, np.zeros(n, np.int64)), user=np.arange(n, dtype=np.int32), item=item
+        select_lines(purchases, np.zeros(n, np.int64)), user=np.arange(n, dtype=np.int32), item=item
     )
     past = replace(past, customer_ids=Ids.of([f"{number:05}" for number in range(n)]))
-    assert notes(replace(parts, past=past, countable=np.ones(LARGEST + 1, np.bool_))) == {
+    assert list_limits(
+        replace(parts, past=past, countable=np.ones(MAX_PRODUCTS + 1, np.bool_))
+    ) == {
         EASE: "the 12,000 most bought products alone",
         TIFU_KNN: "neighbours from 50,000 customers",
     }

@@ -9,7 +9,7 @@ from models.data.events import DAY
 from models.slate import SlateRequest
 from tests.support.shop import Line, Product, moment, names, small_purchases, trained
 from training.config import EvaluationConfig
-from training.evaluation.split import Split, split
+from training.evaluation.split import Split, split_history
 from training.reading.purchases import Purchases
 
 LAST_WEEK = EvaluationConfig(test_days=7)
@@ -23,7 +23,7 @@ def crowd() -> list[Line]:
 
 def cut(*lines: Line, config: EvaluationConfig = LAST_WEEK) -> tuple[Split, Purchases]:
     purchases = small_purchases([*crowd(), *lines])
-    parts = split(purchases, config)
+    parts = split_history(purchases, config)
     assert parts is not None
     return parts, purchases
 
@@ -145,12 +145,12 @@ def test_targets_of_a_sample_belong_to_its_customers() -> None:
     ids=["guests alone", "one customer", "nobody twice", "nineteen customers", "one line"],
 )
 def test_too_little_to_measure_on_is_no_split(lines: list[Line]) -> None:
-    assert split(small_purchases(lines), LAST_WEEK) is None
+    assert split_history(small_purchases(lines), LAST_WEEK) is None
 
 
 def test_what_was_not_sold_before_the_cut_had_no_price_that_was_paid_later() -> None:
     products = [Product("jam", price=2.5), Product("milk", price=1.5)]
-    parts = split(
+    parts = split_history(
         small_purchases([*crowd(), Line("anna", "milk", 5), Line("anna", "jam", 95)], products),
         LAST_WEEK,
     )
@@ -166,7 +166,7 @@ def test_what_is_sold_out_today_was_there_at_the_cut() -> None:
     purchases = small_purchases(
         lines, [Product("jam", in_stock=False), Product("milk", in_stock=False)]
     )
-    parts = split(purchases, LAST_WEEK)
+    parts = split_history(purchases, LAST_WEEK)
     assert parts is not None
     assert expected(parts, purchases, "anna") == ({"jam"}, {"jam"})
     assert parts.past.catalogue.in_stock.all()
@@ -186,4 +186,4 @@ def test_what_is_sold_out_today_was_there_at_the_cut() -> None:
 
 
 def test_a_test_window_longer_than_the_history_is_no_split() -> None:
-    assert split(small_purchases(crowd()), EvaluationConfig(test_days=365)) is None
+    assert split_history(small_purchases(crowd()), EvaluationConfig(test_days=365)) is None

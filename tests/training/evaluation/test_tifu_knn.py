@@ -9,13 +9,13 @@ from scipy.sparse import csr_matrix
 
 from tests.support.shop import Line, small_purchases
 from training.evaluation.tifu_knn import (
-    MOST_CANDIDATES,
+    MAX_CANDIDATES,
     TifuKnnSettings,
-    basket_vectors,
+    build_basket_vectors,
     fit_tifu_knn,
-    possible_neighbours,
+    select_candidates,
 )
-from training.fitting.counts import only
+from training.fitting.counts import select_lines
 from training.reading.purchases import Purchases
 
 TWO_GROUPS = TifuKnnSettings(
@@ -39,7 +39,7 @@ def vector(
     """Anna's."""
     purchases = small_purchases(lines)
     countable = np.array([name != without for name in purchases.product_ids])
-    return row(basket_vectors(purchases, countable, settings), purchases, "anna")
+    return row(build_basket_vectors(purchases, countable, settings), purchases, "anna")
 
 
 def scores(
@@ -159,18 +159,18 @@ def test_who_bought_nothing_has_no_scores() -> None:
 
 def crowd(customers: int) -> Purchases:
     """Everybody bought milk once."""
-    lines = only(small_purchases([Line("anna", "milk", 5)]), np.zeros(customers, np.int64))
+    lines = select_lines(small_purchases([Line("anna", "milk", 5)]), np.zeros(customers, np.int64))
     return replace(lines, user=np.arange(customers, dtype=np.int32))
 
 
 def test_of_very_many_customers_a_sample_may_be_neighbours_and_it_is_always_the_same() -> None:
-    shops = [crowd(MOST_CANDIDATES + 100) for _ in range(2)]
-    one, again = (possible_neighbours(shop, everything(shop)).tolist() for shop in shops)
+    shops = [crowd(MAX_CANDIDATES + 100) for _ in range(2)]
+    one, again = (select_candidates(shop, everything(shop)).tolist() for shop in shops)
     assert one == again == sorted(set(one))
-    assert len(one) == MOST_CANDIDATES
+    assert len(one) == MAX_CANDIDATES
 
 
 def test_nobody_is_left_out_of_a_smaller_crowd_but_who_bought_nothing_that_counts() -> None:
-    shop = crowd(MOST_CANDIDATES)
-    assert possible_neighbours(shop, everything(shop)).tolist() == list(range(MOST_CANDIDATES))
-    assert len(possible_neighbours(shop, ~everything(shop))) == 0
+    shop = crowd(MAX_CANDIDATES)
+    assert select_candidates(shop, everything(shop)).tolist() == list(range(MAX_CANDIDATES))
+    assert len(select_candidates(shop, ~everything(shop))) == 0

@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 from models.data.events import DAY
 from models.settings import BundleSettings
 from models.sources.co_purchases import CoPurchases
-from training.fitting.co_purchases import fit_order_pairs
+from training.fitting.co_purchases import fit_co_purchases
 
 SETTINGS = BundleSettings(min_support=1)
 NOW = 1000 * DAY
@@ -23,7 +23,7 @@ def fit(
     for row, order in enumerate(orders):
         matrix[row, list(order)] = 1
     times = np.array([NOW - round(days * DAY) for days in days_ago], np.int64)
-    return fit_order_pairs(csr_matrix(matrix), times, NOW, settings)
+    return fit_co_purchases(csr_matrix(matrix), times, NOW, settings)
 
 
 def partners(pairs: CoPurchases, item: int) -> dict[int, tuple[float, float, int]]:
@@ -135,7 +135,7 @@ def test_a_shop_that_never_sold_two_things_at_once_has_no_pairs(orders: list[set
 def test_progress_ends_with_the_last_product() -> None:
     told: list[tuple[int, int]] = []
     orders = csr_matrix(np.ones((1, 3), np.float32))
-    fit_order_pairs(
+    fit_co_purchases(
         orders, np.array([NOW]), NOW, SETTINGS, on_progress=lambda *step: told.append(step)
     )
     assert told[-1] == (3, 3)

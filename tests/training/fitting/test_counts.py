@@ -20,7 +20,7 @@ BREAD, JAM, MILK = range(3)
 
 
 def test_a_history_holds_everything_a_customer_did_and_nothing_of_guests() -> None:
-    histories = counts.histories(WEEK)
+    histories = counts.build_histories(WEEK)
     anna, bert = histories.of(0), histories.of(1)
     assert anna.item.tolist() == [MILK, MILK, MILK]
     assert anna.weight.tolist() == [1, 1, -1]
@@ -29,11 +29,13 @@ def test_a_history_holds_everything_a_customer_did_and_nothing_of_guests() -> No
 
 
 def test_a_shop_of_guests_has_no_histories() -> None:
-    assert counts.histories(small_purchases([Line("", "milk", 1, "guest")])).indptr.tolist() == [0]
+    assert counts.build_histories(
+        small_purchases([Line("", "milk", 1, "guest")])
+    ).indptr.tolist() == [0]
 
 
 def test_sales_are_counted_a_day_and_a_market_with_guests_and_without_returns() -> None:
-    sales = counts.daily_sales(WEEK)
+    sales = counts.count_daily_sales(WEEK)
     found = [
         (day, int(item), WEEK.market_names[market] if market >= 0 else "", float(lines))
         for day in range(len(sales.indptr) - 1)
@@ -57,25 +59,25 @@ def test_sales_are_counted_a_day_and_a_market_with_guests_and_without_returns() 
 def test_a_product_is_learned_from_once_it_was_bought_often_enough_and_a_return_is_no_purchase() -> (
     None
 ):
-    assert counts.learned(WEEK, 4).tolist() == [False, False, True]
-    assert counts.learned(WEEK, 5).tolist() == [False, False, False]
-    assert counts.learned(WEEK, 1).tolist() == [True, True, True]
+    assert counts.find_learned(WEEK, 4).tolist() == [False, False, True]
+    assert counts.find_learned(WEEK, 5).tolist() == [False, False, False]
+    assert counts.find_learned(WEEK, 1).tolist() == [True, True, True]
 
 
 def test_an_order_holds_a_product_once_however_often_it_was_scanned() -> None:
     shop = small_purchases(
         [Line("anna", "milk", 1, "a"), Line("anna", "milk", 1, "a"), Line("anna", "jam", 1, "a")]
     )
-    assert counts.orders(shop, np.ones(2, bool)).toarray().tolist() == [[1, 1]]
+    assert counts.build_order_matrix(shop, np.ones(2, bool)).toarray().tolist() == [[1, 1]]
 
 
 def test_an_order_of_nothing_but_rare_products_still_counts_as_an_order() -> None:
-    matrix = counts.orders(WEEK, counts.learned(WEEK, 4))
+    matrix = counts.build_order_matrix(WEEK, counts.find_learned(WEEK, 4))
     assert matrix.toarray().tolist() == [[0, 0, 1], [0, 0, 1], [0, 0, 1], [0, 0, 1], [0, 0, 0]]
 
 
 def test_a_part_of_the_lines_keeps_the_numbers_of_products_and_customers() -> None:
-    later = counts.only(WEEK, WEEK.time > moment(4))
+    later = counts.select_lines(WEEK, WEEK.time > moment(4))
     assert later.item.tolist() == [JAM]
     assert list(later.product_ids) == ["bread", "jam", "milk"]
     assert len(later.price) == len(later.market) == len(later) == 1
@@ -83,4 +85,4 @@ def test_a_part_of_the_lines_keeps_the_numbers_of_products_and_customers() -> No
 
 def test_a_product_that_was_never_sold_has_no_sales() -> None:
     shop = small_purchases([Line("anna", "milk", 1)], [Product("kettle")])
-    assert counts.daily_sales(shop).window(moment(1), 28, 2).tolist() == [0, 1]
+    assert counts.count_daily_sales(shop).window(moment(1), 28, 2).tolist() == [0, 1]

@@ -12,9 +12,9 @@ from models.settings import ModelSettings
 from models.trees import Trees
 from tests.support.shop import SMALL, Line, Product, moment, small_purchases, small_shop_purchases
 from training.config import EvaluationConfig
-from training.evaluation.split import split
+from training.evaluation.split import split_history
 from training.fitting import counts
-from training.fitting.fit import Pairs, fit, order_times
+from training.fitting.fit import CustomerProductPairs, find_order_times, fit
 from training.progress import Reporter
 from training.reading.purchases import Purchases
 
@@ -27,7 +27,7 @@ def learn(purchases: Purchases, settings: ModelSettings = SMALL) -> dict[str, by
 
 
 def past_of(purchases: Purchases) -> Purchases:
-    parts = split(purchases, EvaluationConfig(test_days=28))
+    parts = split_history(purchases, EvaluationConfig(test_days=28))
     assert parts is not None
     return parts.past
 
@@ -86,7 +86,9 @@ def test_interest_is_the_decayed_sum_of_purchases_less_returns() -> None:
     ]
     lines += [Line("bert", "milk", 20), Line("bert", "jam", 10, kind="view")]
     purchases = small_purchases(lines)
-    pairs = Pairs(counts.histories(purchases), np.array([True, True]), moment(20), ModelSettings())
+    pairs = CustomerProductPairs(
+        counts.build_histories(purchases), np.array([True, True]), moment(20), ModelSettings()
+    )
     # Half-life of 10 days: a purchase of 20 days ago counts a quarter, of 10 days ago a half; half a line came back.
     # What was looked at 10 days ago weighs a twentieth of a purchase.
     assert pairs.interest(10).toarray().tolist() == [[0, 0.25], [pytest.approx(0.025), 1]]
@@ -99,7 +101,9 @@ def test_what_was_sent_back_or_is_not_learned_from_is_no_interest() -> None:
         Line("anna", "jam", 1),
     ]
     purchases = small_purchases(lines)
-    pairs = Pairs(counts.histories(purchases), np.array([False, True]), moment(1), ModelSettings())
+    pairs = CustomerProductPairs(
+        counts.build_histories(purchases), np.array([False, True]), moment(1), ModelSettings()
+    )
     assert pairs.interest(10).nnz == 0
 
 
@@ -111,7 +115,7 @@ def test_an_order_has_the_time_of_its_purchases() -> None:
             Line("bert", "jam", 2, kind="view"),
         ]
     )
-    assert order_times(purchases, 2).tolist() == [moment(1), moment(3)]
+    assert find_order_times(purchases, 2).tolist() == [moment(1), moment(3)]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from scipy.sparse import csr_matrix
 
 from models.settings import NeighbourSettings
 from models.sources.item_neighbours import ItemNeighbours
-from training.fitting.item_neighbours import fit_neighbours
+from training.fitting.item_neighbours import fit_item_neighbours
 
 
 def literal(interest: np.ndarray, settings: NeighbourSettings, i: int, j: int) -> float:
@@ -44,7 +44,7 @@ def random_interest() -> np.ndarray:
 )
 def test_every_similarity_is_the_formula(settings: NeighbourSettings) -> None:
     interest = random_interest()
-    neighbours = fit_neighbours(csr_matrix(interest), settings)
+    neighbours = fit_item_neighbours(csr_matrix(interest), settings)
     for i in range(12):
         wanted = {j: literal(interest, settings, i, j) for j in range(12) if j != i}
         assert row(neighbours, i) == pytest.approx(
@@ -54,7 +54,7 @@ def test_every_similarity_is_the_formula(settings: NeighbourSettings) -> None:
 
 def test_only_the_nearest_are_kept() -> None:
     interest, settings = random_interest(), NeighbourSettings(min_customers=1, neighbours=3)
-    neighbours = fit_neighbours(csr_matrix(interest), settings)
+    neighbours = fit_item_neighbours(csr_matrix(interest), settings)
     for i in range(12):
         wanted = sorted(
             (j for j in range(12) if j != i), key=lambda j: -literal(interest, settings, i, j)
@@ -65,7 +65,9 @@ def test_only_the_nearest_are_kept() -> None:
 def test_of_equal_neighbours_no_more_than_asked_for_are_kept_and_the_same_every_time() -> None:
     everyone_buys_everything = csr_matrix(np.ones((4, 9), np.float32))
     kept = [
-        fit_neighbours(everyone_buys_everything, NeighbourSettings(min_customers=1, neighbours=3))
+        fit_item_neighbours(
+            everyone_buys_everything, NeighbourSettings(min_customers=1, neighbours=3)
+        )
         for _ in range(2)
     ]
     assert [len(row(kept[0], item)) for item in range(9)] == [3] * 9
@@ -73,7 +75,7 @@ def test_of_equal_neighbours_no_more_than_asked_for_are_kept_and_the_same_every_
 
 
 def test_products_without_a_common_customer_are_no_neighbours() -> None:
-    neighbours = fit_neighbours(
+    neighbours = fit_item_neighbours(
         csr_matrix(np.eye(3, dtype=np.float32)), NeighbourSettings(min_customers=1)
     )
     assert [row(neighbours, item) for item in range(3)] == [{}, {}, {}]
@@ -81,14 +83,14 @@ def test_products_without_a_common_customer_are_no_neighbours() -> None:
 
 def test_two_products_of_one_customer_by_hand() -> None:
     # w = 2 and 3 (roots of 4 and 9); size 5; |i|² = 4, |j|² = 9
-    neighbours = fit_neighbours(
+    neighbours = fit_item_neighbours(
         csr_matrix(np.array([[4, 9]], np.float32)), NeighbourSettings(min_customers=1)
     )
     assert row(neighbours, 0)[1] == pytest.approx(2 * 3 / 5 / 4**0.75 / math.sqrt(9))
 
 
 def test_a_shop_without_customers_has_no_neighbours() -> None:
-    neighbours = fit_neighbours(
+    neighbours = fit_item_neighbours(
         csr_matrix((0, 3), dtype=np.float32), NeighbourSettings(min_customers=1)
     )
     assert neighbours.indptr.tolist() == [0, 0, 0, 0]

@@ -9,12 +9,12 @@ import pytest
 from models.data.history import NEVER
 from models.data.product_stats import ProductStats
 from tests.support.shop import Line, Product, moment, small_purchases
-from training.fitting.counts import only
-from training.fitting.product_stats import fit_traits
+from training.fitting.counts import select_lines
+from training.fitting.product_stats import fit_product_stats
 
 
 def traits(*lines: Line, products: Sequence[Product] = ()) -> ProductStats:
-    return fit_traits(small_purchases(lines, products))
+    return fit_product_stats(small_purchases(lines, products))
 
 
 def titled(*titles: str) -> ProductStats:
@@ -122,7 +122,7 @@ def test_what_is_first_sold_later_does_not_move_the_prices_of_before() -> None:
     pearls = [Line("anna", f"pearls {number}", 50, price=1_000.0) for number in range(5)]
     shelf = [Product(f"pearls {number}", price=1_000.0) for number in range(5)]
     shop = small_purchases([*lines, *pearls], shelf)
-    past = fit_traits(only(shop, shop.time < moment(2)))
+    past = fit_product_stats(select_lines(shop, shop.time < moment(2)))
     assert past.log_price[:2].tolist() == traits(*lines).log_price.tolist()
 
 

@@ -11,13 +11,13 @@ from models.data.events import DAY
 from models.settings import BundleSettings, HistorySettings, TreeSettings
 from tests.support.shop import SMALL, Line, moment, small_purchases, trained
 from training.ranker.basket_examples import (
-    ENOUGH_FOUND,
-    LARGEST_BASKET,
+    MAX_BASKET,
+    MIN_HITS,
     BasketExample,
     BasketRows,
+    build_basket_rows,
     draw_basket_examples,
-    learn,
-    rows_of,
+    train_basket_ranker,
 )
 from training.ranker.windows import Window
 from training.reading.purchases import Purchases
@@ -74,9 +74,9 @@ def test_a_seed_asks_the_same_and_another_one_something_else() -> None:
 
 
 def test_of_a_very_large_order_only_a_part_is_given() -> None:
-    many = tuple(f"p{number:03}" for number in range(LARGEST_BASKET + 20))
+    many = tuple(f"p{number:03}" for number in range(MAX_BASKET + 20))
     asked = draw_basket_examples(placed({"within": 12}, many), WINDOW, 2, seed=0)
-    assert [len(question.basket) for question in asked[::3]] == [LARGEST_BASKET] * 2
+    assert [len(question.basket) for question in asked[::3]] == [MAX_BASKET] * 2
 
 
 def test_orders_of_one_product_ask_nothing() -> None:
@@ -94,7 +94,7 @@ def test_rows_are_the_candidates_of_questions_whose_answer_is_among_them() -> No
     lines += [Line("", thing, 1, f"wash {n}") for n in range(5) for thing in ("soap", "towel")]
     shop = trained(small_purchases(lines), replace(SMALL, history=HistorySettings(min_lines=1)))
     bread, butter, jam, soap, _ = range(5)
-    rows = rows_of(
+    rows = build_basket_rows(
         shop,
         [
             BasketExample(7, (bread,), jam),
@@ -107,8 +107,8 @@ def test_rows_are_the_candidates_of_questions_whose_answer_is_among_them() -> No
     assert rows.values.shape == (3, len(FEATURES))
     assert np.isfinite(rows.values).all()
     assert (
-        len(rows_of(shop, []).hit)
-        == len(rows_of(shop, [BasketExample(8, (bread,), soap)]).hit)
+        len(build_basket_rows(shop, []).hit)
+        == len(build_basket_rows(shop, [BasketExample(8, (bread,), soap)]).hit)
         == 0
     )
 
@@ -129,17 +129,17 @@ def test_a_window_of_which_nothing_was_asked_has_no_rows() -> None:
 FEW_TREES = BundleSettings(trees=TreeSettings(trees=10, patience=5, min_rows=20, learning_rate=0.3))
 
 
-@pytest.mark.parametrize("found", [0, ENOUGH_FOUND - 1])
+@pytest.mark.parametrize("found", [0, MIN_HITS - 1])
 def test_too_few_that_were_found_teach_nothing(found: int) -> None:
-    assert len(learn(taught(found), FEW_TREES, seed=0).trees) == 0
+    assert len(train_basket_ranker(taught(found), FEW_TREES, seed=0).trees) == 0
 
 
 def test_enough_that_were_found_teach_trees_that_put_them_first() -> None:
-    rows = taught(ENOUGH_FOUND)
-    learned = learn(rows, FEW_TREES, seed=0)
+    rows = taught(MIN_HITS)
+    learned = train_basket_ranker(rows, FEW_TREES, seed=0)
     assert 0 < len(learned.trees) <= 10
     scores = learned.trees.scores(rows.values)
     assert scores[rows.hit].min() > scores[~rows.hit].mean()
     assert max(learned.importance, key=lambda name: learned.importance[name]) == FEATURES[0]
-    again = learn(rows, FEW_TREES, seed=0, threads=1)
+    again = train_basket_ranker(rows, FEW_TREES, seed=0, threads=1)
     assert again.trees.scores(rows.values).tolist() == scores.tolist()

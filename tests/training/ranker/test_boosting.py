@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from models.settings import TreeSettings
-from training.ranker.boosting import Boosted, fit_trees, trees_of
+from training.ranker.boosting import BoostedTrees, convert_trees, fit_trees
 
 SETTINGS = TreeSettings(trees=20, leaves=15, min_rows=20, learning_rate=0.1)
 NAMES = ("own_long", "own_short", "affinity", "price", "shelf", "constant")
@@ -35,7 +35,7 @@ def windows(
     return rows, bought.astype(np.float32)
 
 
-def boosted(**changes: Any) -> Boosted:
+def boosted(**changes: Any) -> BoostedTrees:
     """Trees of the windows above, with some arguments of `fit_trees` changed."""
     rows, labels = windows()
     given = {"rows": rows, "labels": labels, "weights": None, "settings": SETTINGS}
@@ -61,7 +61,7 @@ def lightgbm_trees(
 def test_trees_score_as_lightgbm_does_on_candidates_it_never_saw(leaves: int) -> None:
     booster = lightgbm_trees(*windows(), num_leaves=leaves)
     rows, _ = windows(seed=1)
-    trees = trees_of(booster)
+    trees = convert_trees(booster)
     assert trees.leaves.shape == (30, leaves)
     np.testing.assert_allclose(
         trees.scores(rows), booster.predict(rows, raw_score=True), rtol=0, atol=1e-5
@@ -72,7 +72,7 @@ def test_trees_score_as_lightgbm_does_on_candidates_it_never_saw(leaves: int) ->
 
 def test_trees_score_as_lightgbm_does_on_every_threshold_and_beside_it() -> None:
     booster = lightgbm_trees(*windows())
-    trees = trees_of(booster)
+    trees = convert_trees(booster)
     cuts = trees.thresholds[np.isfinite(trees.thresholds)]
     numbers = np.concatenate(
         [cuts, np.nextafter(cuts, np.float32(-np.inf)), np.nextafter(cuts, np.float32(np.inf))]

@@ -30,13 +30,13 @@ from training.ranker.train_ranker import (
     LeakError,
     RankerRows,
     RankerTraining,
-    basket_rows,
-    fitted_before,
-    logistic,
-    rows_of,
+    build_ranker_rows,
+    build_window_basket_rows,
+    fit_before,
+    fit_logistic,
     train_ranker,
 )
-from training.ranker.windows import Example, Window, examples, windows
+from training.ranker.windows import Example, Window, draw_examples, place_windows
 from training.reading.purchases import Purchases, read_purchases
 from training.synthetic.write import write_shop
 
@@ -74,8 +74,8 @@ def same(one: RankerRows | BasketRows, other: RankerRows | BasketRows) -> bool:
 def told(
     purchases: Purchases, window: Window, settings: ModelSettings, asked: Sequence[Example]
 ) -> RankerRows:
-    with fitted_before(purchases, window, settings, quiet(), name="test") as directory:
-        return rows_of(window, settings, Recommender.load(directory), asked)
+    with fit_before(purchases, window, settings, quiet(), name="test") as directory:
+        return build_ranker_rows(window, settings, Recommender.load(directory), asked)
 
 
 def with_ranker(**changes: object) -> ModelSettings:
@@ -107,7 +107,7 @@ def taught(shop: Purchases) -> RankerTraining:
 
 
 def windows_of(shop: Purchases, ranker: RankerSettings = RANKER) -> list[Window]:
-    return windows(int(shop.time.min()), int(shop.time.max()) + 1, ranker)
+    return place_windows(int(shop.time.min()), int(shop.time.max()) + 1, ranker)
 
 
 def any_rows(
@@ -118,8 +118,8 @@ def any_rows(
 ) -> RankerRows | BasketRows:
     """Of slates or of baskets, whichever is asked about."""
     if isinstance(asked[0], Example):
-        return rows_of(window, settings, recommender, asked)  # type: ignore[arg-type]
-    return basket_rows(window, recommender, asked)  # type: ignore[arg-type]
+        return build_ranker_rows(window, settings, recommender, asked)  # type: ignore[arg-type]
+    return build_window_basket_rows(window, recommender, asked)  # type: ignore[arg-type]
 
 
 def test_a_shop_with_a_year_of_history_teaches_a_ranker(taught: RankerTraining) -> None:
@@ -138,7 +138,7 @@ def test_a_shop_with_a_year_of_history_teaches_a_ranker(taught: RankerTraining) 
 
 def test_no_more_customers_teach_than_are_allowed(shop: Purchases, taught: RankerTraining) -> None:
     assert (
-        sum(len(examples(shop, window, seed=0)) for window in windows_of(shop))
+        sum(len(draw_examples(shop, window, seed=0)) for window in windows_of(shop))
         > 250
         == taught.examples
     )
@@ -158,9 +158,12 @@ def test_the_same_purchases_and_seed_teach_the_same(
 
 def test_two_processes_find_what_one_finds(shop: Purchases) -> None:
     window = windows_of(shop)[0]
-    asked = [*examples(shop, window, seed=0)[:60], *draw_basket_examples(shop, window, 60, seed=0)]
+    asked = [
+        *draw_examples(shop, window, seed=0)[:60],
+        *draw_basket_examples(shop, window, 60, seed=0),
+    ]
     work = partial(any_rows, window, SETTINGS)
-    with fitted_before(shop, window, SETTINGS, quiet(), name="test") as directory:
+    with fit_before(shop, window, SETTINGS, quiet(), name="test") as directory:
         one, two = (
             list(map_with_recommender(directory, work, asked, chunk=20, processes=processes))
             for processes in (1, 2)
@@ -180,7 +183,7 @@ def test_a_customer_who_said_no_to_training_teaches_nothing(shop: Purchases) -> 
     refused = set(np.flatnonzero(shop.consent[:, 0] == NO).tolist())
     assert refused
     for window in windows_of(shop):
-        asked = {example.user for example in examples(shop, window, seed=0)}
+        asked = {example.user for example in draw_examples(shop, window, seed=0)}
         assert len(asked) > 50
         assert asked.isdisjoint(refused)
 
@@ -191,7 +194,7 @@ def test_what_is_told_of_a_window_is_the_same_whatever_came_after_it(
     """Sources, features and the price of a purchase: bit for bit, from files with and without the later lines."""
     settings = with_ranker(objective="revenue")
     for window in windows_of(shop):
-        asked = examples(shop, window, seed=0)[::5]
+        asked = draw_examples(shop, window, seed=0)[::5]
         past = read(files, until=window.until)
         assert len(past) < len(shop)
         now, then = (told(lines, window, settings, asked) for lines in (shop, past))
@@ -203,15 +206,15 @@ def test_a_planted_leak_is_caught(shop: Purchases) -> None:
     """A model of everything, asked about a moment that it has long seen."""
     window = windows_of(shop)[0]
     everything = trained(shop, SETTINGS)
-    asked = examples(shop, window, seed=0)[:1]
+    asked = draw_examples(shop, window, seed=0)[:1]
     with pytest.raises(
         LeakError, match=f"until {everything.manifest.data_as_of}, and its window begins at"
     ):
-        rows_of(window, SETTINGS, everything, asked)
+        build_ranker_rows(window, SETTINGS, everything, asked)
     with pytest.raises(
         LeakError, match=f"until {everything.manifest.data_as_of}, and its window begins at"
     ):
-        basket_rows(window, everything, draw_basket_examples(shop, window, 1, seed=0))
+        build_window_basket_rows(window, everything, draw_basket_examples(shop, window, 1, seed=0))
 
 
 def test_one_line_of_the_first_second_of_a_window_is_a_leak_and_one_of_the_second_before_is_not() -> (
@@ -223,10 +226,10 @@ def test_one_line_of_the_first_second_of_a_window_is_a_leak_and_one_of_the_secon
         Example(0, moment(4), frozenset({0})),
     )
     with pytest.raises(LeakError):
-        rows_of(window, SMALL, shop, [example])
-    assert rows_of(replace(window, until=moment(3) + 1), SMALL, shop, [example]).hit.tolist() == [
-        True
-    ]
+        build_ranker_rows(window, SMALL, shop, [example])
+    assert build_ranker_rows(
+        replace(window, until=moment(3) + 1), SMALL, shop, [example]
+    ).hit.tolist() == [True]
 
 
 # What customers c0 to c9 have bought until day 20: milk each, and one of them honey, jam and pearls.
@@ -244,7 +247,7 @@ def corner(ranker: RankerSettings, *targets: str) -> tuple[Recommender, RankerRo
     """The rows of c0, who bought all there is, when they bought these products again."""
     shop = trained(small_purchases(CORNER), replace(SMALL, ranker=ranker))
     bought = frozenset(shop.catalogue.ids.find(name) for name in targets)
-    return shop, rows_of(AFTER, shop.settings, shop, [Example(0, moment(21), bought)])
+    return shop, build_ranker_rows(AFTER, shop.settings, shop, [Example(0, moment(21), bought)])
 
 
 def test_the_rows_are_the_candidates_and_what_the_customer_then_bought_of_them_are_hits() -> None:
@@ -265,12 +268,12 @@ def test_a_part_of_what_was_not_bought_stands_for_all_of_it() -> None:
     )
     window = Window(moment(61), (moment(61),), 7 * DAY)
     asked = [Example(user, moment(61), frozenset({1, 2})) for user in range(8)]
-    rows = rows_of(window, shop.settings, shop, asked)
+    rows = build_ranker_rows(window, shop.settings, shop, asked)
     assert rows.hit.sum() == 16
     assert set(rows.weight[rows.hit].tolist()) == {1}
     assert set(rows.weight[~rows.hit].tolist()) == {4}
     assert 0.75 < rows.weight[~rows.hit].sum() / (8 * 58) < 1.25
-    one = rows_of(window, shop.settings, shop, asked[3:4])
+    one = build_ranker_rows(window, shop.settings, shop, asked[3:4])
     # Whose rows are kept does not hang on who else is asked about.
     assert one.values.tobytes() == rows.values[rows.user == 3].tobytes()
 
@@ -419,11 +422,11 @@ def test_scores_become_the_log_odds_that_were_counted_and_half_a_hit_and_half_a_
     """Of products with score 0 one in four was bought, of those with score 2 three in four."""
     scores = np.float32([0, 0, 0, 0, 2, 2, 2, 2])
     hit = np.array([1, 0, 0, 0, 1, 1, 1, 0], bool)
-    slope, level = logistic(scores, hit, np.ones(8, np.float32))
+    slope, level = fit_logistic(scores, hit, np.ones(8, np.float32))
     assert (level, level + 2 * slope) == pytest.approx((log(1.5 / 3.5), log(3.5 / 1.5)), abs=1e-4)
     # A purchase that counts twice.
     weight = np.float32([2, 1, 1, 1, 1, 1, 1, 1])
-    slope, level = logistic(scores, hit, weight)
+    slope, level = fit_logistic(scores, hit, weight)
     assert (level, level + 2 * slope) == pytest.approx((log(2.5 / 3.5), log(3.5 / 1.5)), abs=1e-4)
 
 
@@ -444,7 +447,7 @@ def test_what_is_expected_adds_up_to_what_was_bought_whatever_the_size_of_scores
     """What the likeliest slope and level fulfil: Σ w (hit - p) and Σ w (hit - p) z vanish but for the two rows more."""
     scores, hit = sampled(scale, shift * scale, tails)
     weight = np.where(hit, 1, 3).astype(np.float32)
-    slope, level = logistic(scores, hit, weight)
+    slope, level = fit_logistic(scores, hit, weight)
     exact = scores.astype(np.float64)
     error, z = weight * (hit - expit(slope * exact + level)), (exact - exact.mean()) / exact.std()
     more = 0.5 - expit(slope * (exact.mean() + np.array([-1, 1]) * exact.std()) + level)
@@ -456,20 +459,22 @@ def test_where_all_or_nothing_was_bought_the_order_stays_and_the_level_is_that_o
     None
 ):
     scores, weight = np.float32([1, 2, 3]), np.float32([1, 10, 10])
-    assert logistic(scores, np.zeros(3, bool), weight) == pytest.approx((1, log(0.5 / 21.5) - 2))
-    assert logistic(scores, np.ones(3, bool), weight) == pytest.approx((1, log(21.5 / 0.5) - 2))
-    assert logistic(scores[:0], np.zeros(0, bool), weight[:0]) == (1, 0)
+    assert fit_logistic(scores, np.zeros(3, bool), weight) == pytest.approx(
+        (1, log(0.5 / 21.5) - 2)
+    )
+    assert fit_logistic(scores, np.ones(3, bool), weight) == pytest.approx((1, log(21.5 / 0.5) - 2))
+    assert fit_logistic(scores[:0], np.zeros(0, bool), weight[:0]) == (1, 0)
 
 
 def test_equal_scores_tell_nothing_and_the_level_is_what_is_usual() -> None:
     hit = np.arange(1_000) < 200
-    slope, level = logistic(np.full(1_000, 7, np.float32), hit, np.ones(1_000, np.float32))
+    slope, level = fit_logistic(np.full(1_000, 7, np.float32), hit, np.ones(1_000, np.float32))
     assert slope == pytest.approx(0, abs=0.01)
     assert 7 * slope + level == pytest.approx(log(201 / 801), abs=0.01)
 
 
 def test_scores_that_tell_every_hit_do_not_make_them_certain() -> None:
     scores = np.linspace(-1, 1, 100, dtype=np.float32)
-    slope, level = logistic(scores, scores > 0, np.ones(100, np.float32))
+    slope, level = fit_logistic(scores, scores > 0, np.ones(100, np.float32))
     assert 5 < slope < 20
     assert level == pytest.approx(0, abs=0.01)

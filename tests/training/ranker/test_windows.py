@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from models.data.events import DAY
 from models.settings import SHORTEST_HORIZON_DAYS, RankerSettings
 from tests.support.shop import Line, moment, small_purchases
-from training.ranker.windows import HORIZONS, Window, examples, windows
+from training.ranker.windows import MIN_HORIZONS, Window, draw_examples, place_windows
 
 DEFAULT = RankerSettings(windows=2, horizon_days=28, lags_days=(0, 7, 14))
 
@@ -20,36 +20,36 @@ def days_of(window: Window) -> tuple[float, list[float], float]:
 
 
 def test_windows_end_with_the_data_and_begin_a_horizon_apart() -> None:
-    newest, older = windows(0, 300 * DAY, DEFAULT)
+    newest, older = place_windows(0, 300 * DAY, DEFAULT)
     # The last moment is 28 days before the end, and the fit 14 days before that.
     assert days_of(newest) == (258, [258, 265, 272], 28)
     assert days_of(older) == (230, [230, 237, 244], 28)
 
 
 def test_the_lags_are_how_old_the_fit_is_when_it_is_asked() -> None:
-    (window,) = windows(0, 300 * DAY, RankerSettings(windows=1, lags_days=(3, 0, 10)))
+    (window,) = place_windows(0, 300 * DAY, RankerSettings(windows=1, lags_days=(3, 0, 10)))
     assert [(at - window.until) / DAY for at in window.moments] == [3, 0, 10]
 
 
 def test_a_short_history_is_asked_about_fewer_days_at_younger_moments() -> None:
-    (window, *_) = windows(0, 70 * DAY, DEFAULT)
+    (window, *_) = place_windows(0, 70 * DAY, DEFAULT)
     assert days_of(window) == (49, [49, 52.5, 56], 14)
 
 
 def test_a_short_history_has_fewer_windows_for_each_needs_two_horizons_before_it() -> None:
     many = replace(DEFAULT, windows=20)
-    assert [days_of(window)[0] for window in windows(0, 70 * DAY, many)] == [49, 35]
-    assert len(windows(0, 300 * DAY, many)) == 8
-    assert len(windows(0, 3_000 * DAY, many)) == 20
+    assert [days_of(window)[0] for window in place_windows(0, 70 * DAY, many)] == [49, 35]
+    assert len(place_windows(0, 300 * DAY, many)) == 8
+    assert len(place_windows(0, 3_000 * DAY, many)) == 20
 
 
 @pytest.mark.parametrize(("days", "expected"), [(3, 0), (30, 0), (34.9, 0), (35, 2)])
 def test_a_history_of_about_a_month_teaches_nothing(days: float, expected: int) -> None:
-    assert len(windows(0, int(days * DAY), DEFAULT)) == expected
+    assert len(place_windows(0, int(days * DAY), DEFAULT)) == expected
 
 
 def test_no_windows_are_looked_for_where_none_are_asked_for() -> None:
-    assert windows(0, 3_000 * DAY, replace(DEFAULT, windows=0)) == []
+    assert place_windows(0, 3_000 * DAY, replace(DEFAULT, windows=0)) == []
 
 
 @given(
@@ -63,7 +63,7 @@ def test_whatever_the_history_nothing_is_asked_about_days_that_it_does_not_have(
     first: int, span: int, number: int, horizon_days: int, lags_days: tuple[int, ...]
 ) -> None:
     settings = RankerSettings(windows=number, horizon_days=horizon_days, lags_days=lags_days)
-    found = windows(first, first + span, settings)
+    found = place_windows(first, first + span, settings)
     assert len(found) <= number
     assert [window.until for window in found] == sorted(
         {window.until for window in found}, reverse=True
@@ -72,7 +72,7 @@ def test_whatever_the_history_nothing_is_asked_about_days_that_it_does_not_have(
         assert max(window.moments) + window.horizon <= first + span
         assert min(window.moments) >= window.until >= first + 2 * window.horizon
         assert SHORTEST_HORIZON_DAYS * DAY <= window.horizon <= horizon_days * DAY
-        assert window.horizon * HORIZONS <= span
+        assert window.horizon * MIN_HORIZONS <= span
 
 
 # A fit of day 50, asked about that very day or, four days old, about the week that then begins.
@@ -106,7 +106,7 @@ def told(window: Window) -> list[tuple[str, float, set[str]]]:
     """(customer, moment, what they bought) of every example."""
     return [
         (SHOP.customer_ids[one.user], one.as_of, {SHOP.product_ids[item] for item in one.targets})
-        for one in examples(SHOP, window, seed=0)
+        for one in draw_examples(SHOP, window, seed=0)
     ]
 
 
@@ -132,7 +132,7 @@ BOTH = Window(moment(50), (moment(50), moment(57)), 7 * DAY)
 
 
 def test_a_customer_is_asked_about_one_moment_drawn_by_lot() -> None:
-    found = examples(LOYAL, BOTH, seed=0)
+    found = draw_examples(LOYAL, BOTH, seed=0)
     assert sorted(one.user for one in found) == list(range(100))
     assert {one.as_of for one in found} == set(BOTH.moments)
     assert 30 < sum(one.as_of == moment(50) for one in found) < 70
@@ -144,12 +144,18 @@ def test_a_customer_is_asked_about_one_moment_drawn_by_lot() -> None:
 
 
 def test_the_lots_are_drawn_again_for_another_seed_and_another_window() -> None:
-    drawn = [one.as_of for one in sorted(examples(LOYAL, BOTH, seed=0), key=lambda one: one.user)]
-    again = [one.as_of for one in sorted(examples(LOYAL, BOTH, seed=0), key=lambda one: one.user)]
-    other = [one.as_of for one in sorted(examples(LOYAL, BOTH, seed=1), key=lambda one: one.user)]
+    drawn = [
+        one.as_of for one in sorted(draw_examples(LOYAL, BOTH, seed=0), key=lambda one: one.user)
+    ]
+    again = [
+        one.as_of for one in sorted(draw_examples(LOYAL, BOTH, seed=0), key=lambda one: one.user)
+    ]
+    other = [
+        one.as_of for one in sorted(draw_examples(LOYAL, BOTH, seed=1), key=lambda one: one.user)
+    ]
     earlier = Window(moment(49), BOTH.moments, 7 * DAY)
     before = [
-        one.as_of for one in sorted(examples(LOYAL, earlier, seed=0), key=lambda one: one.user)
+        one.as_of for one in sorted(draw_examples(LOYAL, earlier, seed=0), key=lambda one: one.user)
     ]
     assert drawn == again
     assert drawn != other

@@ -416,7 +416,7 @@ def test_what_the_shop_says_about_a_product_goes_over_the_products_file(
 def test_a_model_keeps_the_codes_of_its_orders(till: Till, tmp_path: Path) -> None:
     till.sells("anna", "milk", order="Bestellung-ä7")
     file = orders(tmp_path, "anna,jam,2025-12-30,😀,1", "anna,bread,2025-12-30,,1")
-    history = counts.histories(read(till.url, file)).of(0)
+    history = counts.build_histories(read(till.url, file)).of(0)
     assert history.order.tolist() == [0, order_code("😀"), order_code("Bestellung-ä7")]
     assert history.order.dtype == np.uint32
 

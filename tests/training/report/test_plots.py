@@ -11,16 +11,22 @@ import pytest
 from training.evaluation.metrics import Mean
 from training.evaluation.results import Bin, CandidateFigures, Group, Role, SourceHits
 from training.report import plots
-from training.report.data import BundleMethod, ComparisonRow, Importance, Method, Task
-from training.report.render import environment
+from training.report.data import (
+    BundleMethodFigures,
+    ComparisonRow,
+    Importance,
+    MethodFigures,
+    TaskFigures,
+)
+from training.report.render import template_environment
 
 GOOD, BAD = Mean(0.4, 0.38, 0.42), Mean(0.1, 0.09, 0.11)
-TASK = Task(
+TASK = TaskFigures(
     name="all",
     customers=2,
     methods=(
-        Method("popularity", Role.BASELINE, BAD, BAD, 0.5),
-        Method("ranker", Role.SERVED, GOOD, GOOD, 3.0),
+        MethodFigures("popularity", Role.BASELINE, BAD, BAD, 0.5),
+        MethodFigures("ranker", Role.SERVED, GOOD, GOOD, 3.0),
     ),
     coverage=0.5,
     novelty=8.0,
@@ -40,7 +46,9 @@ DRAWN = {
     "importance": lambda: plots.importance(
         [Importance(f"f{number}", 1 / 32) for number in range(32)]
     ),
-    "bundles": lambda: plots.bundles([BundleMethod("lift", Role.SERVED, 0.2, 0.1, 0.2, 0.1)]),
+    "bundles": lambda: plots.bundles(
+        [BundleMethodFigures("lift", Role.SERVED, 0.2, 0.1, 0.2, 0.1)]
+    ),
     "calibration": lambda: plots.calibration(TASK),
     "differences": lambda: plots.differences([LOST, WON]),
 }
@@ -48,7 +56,7 @@ DRAWN = {
 
 def svg(drawing: plots.Drawing) -> str:
     """The chart as it stands in the page."""
-    return str(environment().get_template("drawing.html.j2").module.draw(drawing)).strip()
+    return str(template_environment().get_template("drawing.html.j2").module.draw(drawing)).strip()
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +152,7 @@ def test_a_lost_comparison_has_the_colour_of_a_refusal(drawn: dict[str, str]) ->
 
 
 def test_a_label_is_text_even_where_it_looks_like_markup_or_mathematics() -> None:
-    named = replace(TASK, methods=(Method("<b>$x^2$ & 'y'", Role.SERVED, GOOD, GOOD, 1.0),))
+    named = replace(TASK, methods=(MethodFigures("<b>$x^2$ & 'y'", Role.SERVED, GOOD, GOOD, 1.0),))
     page = svg(plots.ladder(named, 10))
     assert "<b>$x^2$ & 'y'" in texts(page)
     assert "<b>" not in page
@@ -157,5 +165,5 @@ def test_a_label_too_long_for_the_plot_ends_in_dots() -> None:
 
 def test_a_method_that_finds_nothing_is_drawn_too() -> None:
     nothing = Mean(0.0, 0.0, 0.0)
-    empty = replace(TASK, methods=(Method("ranker", Role.SERVED, nothing, nothing, 0.0),))
+    empty = replace(TASK, methods=(MethodFigures("ranker", Role.SERVED, nothing, nothing, 0.0),))
     assert "0.000" in texts(svg(plots.ladder(empty, 10)))

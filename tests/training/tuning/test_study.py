@@ -16,7 +16,7 @@ import pytest
 from models.settings import ModelSettings
 from training.config import Config
 from training.errors import InputError
-from training.tuning.study import RANGES, Study, Trial, Values, changed
+from training.tuning.study import RANGES, Study, Trial, Values, apply_values
 
 BASE = ModelSettings()
 IDENTITY = {"purchases": "of 2025", "base settings": "ours"}
@@ -54,13 +54,13 @@ def test_a_setting_can_stand_alone_in_a_file(name: str) -> None:
     content: Any = 99
     for part in ("model", *name.split("."))[::-1]:
         content = {part: content}
-    assert Config.model_validate(content).model == changed(BASE, {name: 99})
+    assert Config.model_validate(content).model == apply_values(BASE, {name: 99})
 
 
 def test_the_first_trial_has_the_base_settings_even_beyond_the_ranges(tmp_path: Path) -> None:
     factors = replace(BASE.factors, factors=7, regularization=1234.5678, alpha=0.0)
     _, values = study(tmp_path / "study", replace(BASE, factors=factors)).ask()
-    assert changed(BASE, values) == replace(BASE, factors=factors)
+    assert apply_values(BASE, values) == replace(BASE, factors=factors)
 
 
 @contextmanager

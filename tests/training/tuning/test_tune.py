@@ -20,11 +20,18 @@ from tests.support.shop import SMALL, open_shop, small_shop_purchases
 from training.config import Config, EvaluationConfig, read_config
 from training.errors import InputError
 from training.evaluation.metrics import Mean
-from training.fitting.counts import only
+from training.fitting.counts import select_lines
 from training.progress import Reporter
 from training.reading.purchases import Purchases
-from training.tuning.study import Study, Trial, changed
-from training.tuning.tune import Plan, Tuned, print_tuned, settings_file, tune, worth
+from training.tuning.study import Study, Trial, apply_values
+from training.tuning.tune import (
+    TuningPlan,
+    TuningResult,
+    print_tuned,
+    render_settings_file,
+    tune,
+    value_of_customers,
+)
 
 Said = pytest.CaptureFixture[str]
 BLEND = replace(
@@ -48,23 +55,23 @@ class Clock:
         return self.now
 
 
-def plan(folder: Path, **told: Any) -> Plan:
-    return Plan(folder / "best.toml", folder / "study", **told)
+def plan(folder: Path, **told: Any) -> TuningPlan:
+    return TuningPlan(folder / "best.toml", folder / "study", **told)
 
 
 def searched(
-    purchases: Purchases, plan: Plan, config: Config = CONFIG, stream: StringIO | None = None
-) -> Tuned:
+    purchases: Purchases, plan: TuningPlan, config: Config = CONFIG, stream: StringIO | None = None
+) -> TuningResult:
     plan.check()
     return tune(purchases, config, plan, Reporter(stream or StringIO(), Clock()), started=0)
 
 
-def trials(plan: Plan) -> list[Trial]:
+def trials(plan: TuningPlan) -> list[Trial]:
     """Those that the study keeps."""
     return Study(plan.study, {}, BLEND, 0).trials
 
 
-def found(plan: Plan) -> list[tuple[dict[str, float], float]]:
+def found(plan: TuningPlan) -> list[tuple[dict[str, float], float]]:
     return [(trial.values, trial.value) for trial in trials(plan)]
 
 
@@ -77,7 +84,7 @@ def test_the_best_of_the_trials_is_written_and_none_is_worse_than_the_base(
     assert values[0] == pytest.approx(1)
     assert tuned.base.value == values[0] <= max(values) == tuned.best.value
     assert tuned.gain.value == pytest.approx(tuned.best.value - 1)
-    assert read_config(tmp_path / "best.toml").model == changed(Config().model, tuned.changes)
+    assert read_config(tmp_path / "best.toml").model == apply_values(Config().model, tuned.changes)
 
 
 def test_the_days_that_are_reported_change_nothing(tmp_path: Path, purchases: Purchases) -> None:
@@ -85,7 +92,7 @@ def test_the_days_that_are_reported_change_nothing(tmp_path: Path, purchases: Pu
     last = purchases.time >= purchases.time.max() - CONFIG.evaluation.test_days * DAY
     shuffled[last] = np.random.default_rng(0).permutation(shuffled[last])
     kept = ~last | (purchases.time == purchases.time.max()) | (purchases.user % 2 == 0)
-    other = only(replace(purchases, item=shuffled), kept)
+    other = select_lines(replace(purchases, item=shuffled), kept)
     assert 0 < len(other) < len(purchases)
     one, two = (plan(tmp_path / name, trials=2) for name in ("one", "two"))
     taught = CONFIG.model_copy(update={"model": replace(SMALL, ranker=RankerSettings(windows=1))})
@@ -98,7 +105,7 @@ def test_the_days_that_are_reported_change_nothing(tmp_path: Path, purchases: Pu
 def test_the_days_before_them_do(tmp_path: Path, purchases: Purchases) -> None:
     cut = purchases.time.max() - CONFIG.evaluation.test_days * DAY
     asked = (purchases.time < cut) & (purchases.time >= cut - CONFIG.evaluation.test_days * DAY)
-    other = only(purchases, ~asked | (purchases.user % 2 == 0))
+    other = select_lines(purchases, ~asked | (purchases.user % 2 == 0))
     searched(purchases, plan(tmp_path, trials=1))
     with pytest.raises(
         InputError, match=r"study: was made with other purchases; remove it or name another"
@@ -177,19 +184,21 @@ def test_a_customer_of_both_tasks_weighs_in_both_and_every_task_the_same() -> No
         "rare": np.arange(40) < 2,
     }
     base = {"all": np.full(40, 0.5), "discovery": np.full(20, 0.1), "rare": np.full(2, 1.0)}
-    assert worth(base, base, askers).tolist() == pytest.approx([1.5] * 20 + [0.5] * 20)
+    assert value_of_customers(base, base, askers).tolist() == pytest.approx([1.5] * 20 + [0.5] * 20)
     better = base | {"all": np.full(40, 0.6), "rare": np.zeros(2)}
-    assert worth(better, base, askers).mean() == pytest.approx((0.6 / 0.5 + 1) / 2)
+    assert value_of_customers(better, base, askers).mean() == pytest.approx((0.6 / 0.5 + 1) / 2)
     nothing = {task: np.zeros(len(found)) for task, found in base.items()}
-    assert worth(nothing, base, askers).mean() == 0
+    assert value_of_customers(nothing, base, askers).mean() == 0
     with pytest.raises(InputError, match="the base settings find nothing of what was bought"):
-        worth(base, nothing, askers)
+        value_of_customers(base, nothing, askers)
 
 
-def tuned(gain: Mean, values: dict[str, float]) -> Tuned:
+def tuned(gain: Mean, values: dict[str, float]) -> TuningResult:
     base = Trial(dict.fromkeys(values, 0.0), {"all": np.array([0.5])}, 1.0, 1.0)
     best = Trial(values, {"all": np.array([0.6])}, 1 + gain.value, 1.0)
-    return Tuned(base, best, 7, gain, {"all": gain}, 10, (0, 50 * DAY, 78 * DAY), stopped=False)
+    return TuningResult(
+        base, best, 7, gain, {"all": gain}, 10, (0, 50 * DAY, 78 * DAY), stopped=False
+    )
 
 
 def test_a_gain_within_chance_is_called_so() -> None:
@@ -216,8 +225,12 @@ def test_everything_of_the_base_file_stays_but_what_is_better(tmp_path: Path, ba
     path = tmp_path / "base.toml"
     path.write_text(base)
     before = read_config(path)
-    path.write_text(settings_file(tomllib.loads(base), tuned(Mean(0.02, 0.01, 0.03), changes)))
-    assert read_config(path) == before.model_copy(update={"model": changed(before.model, changes)})
+    path.write_text(
+        render_settings_file(tomllib.loads(base), tuned(Mean(0.02, 0.01, 0.03), changes))
+    )
+    assert read_config(path) == before.model_copy(
+        update={"model": apply_values(before.model, changes)}
+    )
     heading = path.read_text().splitlines()[:3]
     assert heading[1].startswith(
         "# Learned from purchases of 1970-01-01 to 1970-02-20, measured on those until 1970-03"
