@@ -172,7 +172,7 @@ def test_every_training_command_in_the_documents_is_understood(document: Path) -
     for line in commands_in(document):
         _, found, arguments = line.partition("python -m training ")
         if found:
-            commands.parser().parse_args(shlex.split(arguments))
+            commands.build_parser().parse_args(shlex.split(arguments))
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -198,7 +198,7 @@ EXPORTS = [
     ("document", "line"), EXPORTS, ids=lambda part: getattr(part, "stem", "export")
 )
 def test_every_export_is_understood(document: Path, line: list[str]) -> None:
-    commands.parser().parse_args(line[3:])
+    commands.build_parser().parse_args(line[3:])
 
 
 @pytest.mark.parametrize("of_a_kind", [False, True])
