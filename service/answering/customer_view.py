@@ -68,7 +68,7 @@ def person(
     placement: str | None = None,
     order_id: str | None = None,
 ) -> CustomerView:
-    """In a thread: a customer as an answer would see them now. Raises StoreAway and NoModel."""
+    """In a thread: a customer as an answer would see them now. Raises StoreUnavailable and NoModel."""
     looked_up = responder.computer.look_up(responder.model(), customer_id, order_id)
     if looked_up is None:
         raise StoreUnavailable
