@@ -1,4 +1,4 @@
-"""From a question to its answer. No clock and no request in here: the same question, the same bytes."""
+"""Answers to queries. No clock and no request in here: the same query gives the same bytes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from models.recommender import Recommender
 from models.slate import Bundle, FallbackReason, Slate, Strategy
 from models.updates.customer import CustomerUpdate
-from service.answering.bundle_body import unit_of
+from service.answering.bundle_body import render_bundle
 from service.answering.query import (
     AS_LEARNED,
     AWAY,
@@ -17,119 +17,115 @@ from service.answering.query import (
     StoreKnowledge,
     resolve_query,
 )
-from service.answering.render import AnswerRenderer, RenderedAnswer, content_of
+from service.answering.render import AnswerRenderer, RenderedAnswer, slate_content
 from service.model.live_catalogue import LiveCatalogue
 from service.signing.click_links import ClickLinks
 
 
-def answer(
-    shop: LiveCatalogue,
-    question: RecommendationQuery,
+def build_answer(
+    live: LiveCatalogue,
+    query: RecommendationQuery,
     links: ClickLinks,
-    known: StoreKnowledge = AS_LEARNED,
+    knowledge: StoreKnowledge = AS_LEARNED,
 ) -> RenderedAnswer:
-    """The answer, computed: milliseconds of numpy."""
-    resolved, writer = opened(shop, question, links, known)
-    if question.kind in (QueryKind.BUNDLES, QueryKind.BASKET):
-        return _bundles(writer, resolved, known)
-    slate = _slate(shop.model.recommender, question, resolved, known.since)
-    if known.away:
-        why = (
-            None if shop.nobody_known else slate.fallback_reason
-        )  # who is known to nobody may be known to the store
-        slate = replace(slate, fallback_reason=why or FallbackReason.STORE_UNAVAILABLE)
-    return _write(writer, slate)
+    """Return the answer, computed: milliseconds of numpy."""
+    resolved, renderer = prepare_answer(live, query, links, knowledge)
+    if query.kind in (QueryKind.BUNDLES, QueryKind.BASKET):
+        return _build_bundles(renderer, resolved, knowledge)
+    slate = _build_slate(live.model.recommender, query, resolved, knowledge.update)
+    if knowledge.away:
+        # A customer whom nobody knows here may be known to the store.
+        reason = None if live.nobody_known else slate.fallback_reason
+        slate = replace(slate, fallback_reason=reason or FallbackReason.STORE_UNAVAILABLE)
+    return _render_slate(renderer, slate)
 
 
-def popular_answer(
-    shop: LiveCatalogue, question: RecommendationQuery, reason: FallbackReason, links: ClickLinks
+def build_popular_answer(
+    live: LiveCatalogue, query: RecommendationQuery, reason: FallbackReason, links: ClickLinks
 ) -> RenderedAnswer:
-    """The ready answer to any question: what is popular, within the limits that were asked for. A millisecond.
+    """Return the ready answer: popular products within the limits of the query. A millisecond.
 
-    Where bundles were asked for it is none: popular products belong to nothing.
+    To a query for bundles it is empty: popular products belong to nothing.
     """
-    resolved, writer = opened(shop, question, links, AWAY)
-    if question.kind in (QueryKind.BUNDLES, QueryKind.BASKET, QueryKind.ORDER):
-        return writer.answer(Strategy.BUNDLES, reason, [], [])
-    recommender, request = shop.model.recommender, resolved.request
-    customer_id = None if shop.is_forgotten(question.customer_id) else question.customer_id
-    if customer_id is not None:
-        user = recommender.model.customers.ids.find(customer_id)
+    resolved, renderer = prepare_answer(live, query, links, AWAY)
+    if query.kind in (QueryKind.BUNDLES, QueryKind.BASKET, QueryKind.ORDER):
+        return renderer.render(Strategy.BUNDLES, reason, [], [])
+    recommender, request = live.model.recommender, resolved.request
+    if query.customer_id is not None and not live.is_forgotten(query.customer_id):
+        user = recommender.model.customers.ids.find(query.customer_id)
         request = recommender.at_home(user, request)
     slate = recommender.popular(request)
-    return _write(writer, replace(slate, fallback_reason=reason))
+    return _render_slate(renderer, replace(slate, fallback_reason=reason))
 
 
-def opened(
-    shop: LiveCatalogue,
-    question: RecommendationQuery,
+def prepare_answer(
+    live: LiveCatalogue,
+    query: RecommendationQuery,
     links: ClickLinks,
-    known: StoreKnowledge,
+    knowledge: StoreKnowledge,
     moment: int | None = None,
 ) -> tuple[ResolvedQuery, AnswerRenderer]:
-    """The question in the words of the catalogue, and who writes its answer; for the newest event, or for `moment`."""
-    now = (
-        max(shop.model.recommender.manifest.data_as_of, known.newest or 0)
-        if moment is None
-        else moment
-    )
-    resolved = resolve_query(
-        question, shop.model.recommender.catalogue, shop.rules, now, known.unwanted
-    )
-    return resolved, AnswerRenderer(shop.model, question, resolved.missing_ids, now, links)
+    """Return the query in the words of the catalogue, and the renderer of its answer.
+
+    `moment`: the moment to answer for, seconds since 1970; by default that of the newest event.
+    """
+    recommender = live.model.recommender
+    if moment is None:
+        moment = max(recommender.manifest.data_as_of, knowledge.newest or 0)
+    resolved = resolve_query(query, recommender.catalogue, live.rules, moment, knowledge.unwanted)
+    return resolved, AnswerRenderer(live.model, query, resolved.missing_ids, moment, links)
 
 
-def _slate(
+def _build_slate(
     recommender: Recommender,
-    question: RecommendationQuery,
+    query: RecommendationQuery,
     resolved: ResolvedQuery,
-    since: CustomerUpdate,
+    update: CustomerUpdate,
 ) -> Slate:
     request = resolved.request
-    if question.kind is QueryKind.POPULAR:
-        return recommender.popular(request, question.window_days)
-    if question.kind is QueryKind.ORDER:
+    if query.kind is QueryKind.POPULAR:
+        return recommender.popular(request, query.window_days)
+    if query.kind is QueryKind.ORDER:
         return recommender.follow_up(request.basket, request)
-    if question.kind is QueryKind.CUSTOMER:
-        return recommender.recommend(question.customer_id, request, since)
+    if query.kind is QueryKind.CUSTOMER:
+        return recommender.recommend(query.customer_id, request, update)
     if resolved.item < 0:
         return replace(recommender.popular(request), fallback_reason=FallbackReason.UNKNOWN_PRODUCT)
     return recommender.similar(resolved.item, request)
 
 
-def _write(writer: AnswerRenderer, slate: Slate) -> RenderedAnswer:
-    products = [writer.slot(slot) for slot in slate.slots]
-    return writer.answer(slate.strategy, slate.fallback_reason, products, content_of(products))
+def _render_slate(renderer: AnswerRenderer, slate: Slate) -> RenderedAnswer:
+    products = [renderer.render_slot(slot) for slot in slate.slots]
+    content = slate_content(products)
+    return renderer.render(slate.strategy, slate.fallback_reason, products, content)
 
 
-def _bundles(
-    writer: AnswerRenderer, resolved: ResolvedQuery, known: StoreKnowledge
+def _build_bundles(
+    renderer: AnswerRenderer, resolved: ResolvedQuery, knowledge: StoreKnowledge
 ) -> RenderedAnswer:
-    """Bundles, or none and the reason why: what is popular is no bundle."""
-    units = [unit_of(writer, bundle) for bundle in _find(writer, resolved)]
-    content = [
-        part for unit in units for part in (unit["anchor_id"], *content_of(unit["products"]))
-    ]
-    reason = FallbackReason.STORE_UNAVAILABLE if known.away else None
-    return writer.answer(
-        Strategy.BUNDLES, reason if units else _why_none(writer.question, resolved), units, content
-    )
+    """Return bundles, or none and the reason why: popular products are no bundle."""
+    units = [render_bundle(renderer, bundle) for bundle in _find_bundles(renderer, resolved)]
+    content: list[str] = []
+    for unit in units:
+        content += [unit["anchor_id"], *slate_content(unit["products"])]
+    reason = FallbackReason.STORE_UNAVAILABLE if knowledge.away else None
+    if not units:
+        reason = _why_no_bundles(renderer.query, resolved)
+    return renderer.render(Strategy.BUNDLES, reason, units, content)
 
 
-def _find(writer: AnswerRenderer, resolved: ResolvedQuery) -> tuple[Bundle, ...]:
-    recommender, request = writer.model.recommender, resolved.request
-    if writer.question.kind is QueryKind.BASKET:
+def _find_bundles(renderer: AnswerRenderer, resolved: ResolvedQuery) -> tuple[Bundle, ...]:
+    recommender, request = renderer.model.recommender, resolved.request
+    if renderer.query.kind is QueryKind.BASKET:
         return recommender.complete(request) if request.basket else ()
     if resolved.item < 0:
         return ()
-    return recommender.bundles(resolved.item, request, writer.question.size)
+    return recommender.bundles(resolved.item, request, renderer.query.size)
 
 
-def _why_none(question: RecommendationQuery, resolved: ResolvedQuery) -> FallbackReason:
+def _why_no_bundles(query: RecommendationQuery, resolved: ResolvedQuery) -> FallbackReason:
     if resolved.item >= 0 or resolved.request.basket:
         return FallbackReason.NO_CANDIDATES
-    return (
-        FallbackReason.UNKNOWN_PRODUCT
-        if question.product_id or question.basket
-        else FallbackReason.NO_HISTORY
-    )
+    if query.product_id or query.basket:
+        return FallbackReason.UNKNOWN_PRODUCT
+    return FallbackReason.NO_HISTORY

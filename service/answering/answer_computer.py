@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 from models.slate import FallbackReason
 from models.updates.customer import NO_UPDATE
-from service.answering.answer import answer, popular_answer
+from service.answering.answer import build_answer, build_popular_answer
 from service.answering.query import QueryKind, RecommendationQuery, StoreKnowledge
 from service.answering.render import RenderedAnswer
 from service.errors import NotFound, StoreUnavailable
@@ -62,7 +62,7 @@ class AnswerComputer:
             return self.compute_without_store(model, query)
         knowledge = self.knowledge_of(live, query.customer_id, records)
         with self.computing:
-            return ComputedAnswer(answer(live, query, self.links, knowledge), records.stamp)
+            return ComputedAnswer(build_answer(live, query, self.links, knowledge), records.stamp)
 
     def compute_without_store(
         self, model: LoadedModel, query: RecommendationQuery
@@ -73,7 +73,7 @@ class AnswerComputer:
         live = catalogue_for(query, self.catalogues.as_known(model))
         if self._may_have_refused(model, query.customer_id):
             reason = FallbackReason.STORE_UNAVAILABLE
-            return ComputedAnswer(popular_answer(live, query, reason, self.links), None)
+            return ComputedAnswer(build_popular_answer(live, query, reason, self.links), None)
         update = replace(
             NO_UPDATE,
             unasked=self.catalogues.unasked,
@@ -81,7 +81,7 @@ class AnswerComputer:
         )
         knowledge = StoreKnowledge(update, None, away=True)
         with self.computing:
-            return ComputedAnswer(answer(live, query, self.links, knowledge), None)
+            return ComputedAnswer(build_answer(live, query, self.links, knowledge), None)
 
     def look_up(
         self, model: LoadedModel, customer_id: str | None, order_id: str | None = None

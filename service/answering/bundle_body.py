@@ -12,23 +12,23 @@ from models.slate import Bundle, Slot, Source
 from service.answering.render import AnswerRenderer
 
 
-def unit_of(writer: AnswerRenderer, bundle: Bundle) -> dict[str, Any]:
-    """What was bought together, with the figures of the anchor and the first product."""
-    catalogue = writer.model.recommender.catalogue
-    why = goes_with(catalogue, bundle.anchor)
-    slots = [Slot(item, bundle.score, Source.BOUGHT_TOGETHER, why) for item in bundle.items]
+def render_bundle(renderer: AnswerRenderer, bundle: Bundle) -> dict[str, Any]:
+    """Return the unit of a bundle, with the figures of its anchor and its first product."""
+    catalogue = renderer.model.recommender.catalogue
+    reason = goes_with(catalogue, bundle.anchor)
+    slots = [Slot(item, bundle.score, Source.BOUGHT_TOGETHER, reason) for item in bundle.items]
     return {
         "anchor_id": catalogue.ids[bundle.anchor],
-        "products": [writer.slot(slot) for slot in slots],
+        "products": [renderer.render_slot(slot) for slot in slots],
         "support": int(bundle.support),
         "rule_confidence": round(float(bundle.rule_confidence), 6),
         "lift": round(float(bundle.lift), 6),
-        **_total(catalogue, (bundle.anchor, *bundle.items), writer.question.locale),
+        **_total_price(catalogue, (bundle.anchor, *bundle.items), renderer.query.locale),
     }
 
 
-def _total(catalogue: Catalogue, items: Sequence[int], locale: str) -> dict[str, Any]:
-    """One price for all; nothing is guessed, so one unknown price or a second currency makes it unknown."""
+def _total_price(catalogue: Catalogue, items: Sequence[int], locale: str) -> dict[str, Any]:
+    """Return one price for all; one unknown price or a second currency makes it unknown."""
     prices = [price_of(catalogue, item) for item in items]
     known = [price for price in prices if price is not None]
     currencies = {catalogue.currency[item] or None for item in items}

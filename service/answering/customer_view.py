@@ -74,7 +74,7 @@ def person(
         raise StoreUnavailable
     shop, visitor = looked_up
     recommender = shop.model.recommender
-    told = responder.computer.knowledge_of(shop, customer_id, visitor).since
+    told = responder.computer.knowledge_of(shop, customer_id, visitor).update
     newest = max(recommender.manifest.data_as_of, visitor.position.newest or 0)
     user = (
         NOBODY

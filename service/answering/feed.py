@@ -1,4 +1,4 @@
-"""Documents for everybody: what is popular, and what is new in the shop."""
+"""Feeds, one document for everybody: popular products, and products that are new in the shop."""
 
 from __future__ import annotations
 
@@ -15,74 +15,79 @@ from models.data.timestamps import format_timestamp
 from models.recommender import NOBODY, Recommender
 from models.rules.eligibility import ExclusionRule
 from models.slate import SlateRequest, Slot, Source
-from service.answering.answer import opened
+from service.answering.answer import prepare_answer
 from service.answering.query import RecommendationQuery, StoreKnowledge
 from service.answering.render import AnswerRenderer
 from service.model.live_catalogue import LiveCatalogue
 from service.signing.click_links import ClickLinks
 
-MOST_BYTES: Final = 3_300_000  # that the systems which fetch it take
-AROUND: Final = 1_000  # bytes of it besides the products
+MAX_FEED_BYTES: Final = 3_300_000  # the systems that fetch a feed take no more
+FRAME_BYTES: Final = 1_000  # of a feed besides its products
 NEW_DAYS: Final = 30  # since a product came on sale
 
 
-def popular(recommender: Recommender, request: SlateRequest) -> tuple[Slot, ...]:
-    """What sells, best first."""
+def popular_products(recommender: Recommender, request: SlateRequest) -> tuple[Slot, ...]:
+    """Return the products that sell, best first."""
     return recommender.popular(request).slots
 
 
-def new(recommender: Recommender, request: SlateRequest) -> tuple[Slot, ...]:
-    """What came on sale lately, the newest first. The score is what is left of the time that it is new, 0 to 1."""
+def new_products(recommender: Recommender, request: SlateRequest) -> tuple[Slot, ...]:
+    """Return the products that came on sale in the last 30 days, newest first.
+
+    The score is the part that is left of these days, 0 to 1.
+    """
     catalogue, as_of = recommender.catalogue, request.as_of or recommender.manifest.data_as_of
-    came, since = catalogue.available_from, as_of - NEW_DAYS * DAY
+    available, since = catalogue.available_from, as_of - NEW_DAYS * DAY
     removed = recommender.find_removed(recommender.build_context(NOBODY, request), request)
-    items = np.flatnonzero((removed == ExclusionRule.NONE) & (came > since) & (came <= as_of))
-    items = items[np.argsort(-came[items], kind="stable")][: request.n]
-    return tuple(
-        Slot(
-            item, float(came[item] - since) / (NEW_DAYS * DAY), Source.NEW, arrival(catalogue, item)
-        )
-        for item in items.tolist()
-    )
+    is_new = (removed == ExclusionRule.NONE) & (available > since) & (available <= as_of)
+    items = np.flatnonzero(is_new)
+    items = items[np.argsort(-available[items], kind="stable")][: request.n]
+    slots = []
+    for item in items.tolist():
+        score = float(available[item] - since) / (NEW_DAYS * DAY)
+        slots.append(Slot(item, score, Source.NEW, arrival(catalogue, item)))
+    return tuple(slots)
 
 
 FEEDS: Final[Mapping[str, Callable[[Recommender, SlateRequest], tuple[Slot, ...]]]] = {
-    "popular": popular,
-    "new": new,
+    "popular": popular_products,
+    "new": new_products,
 }
 
 
-def feed(
+def build_feed(
     name: str,
     n: int,
-    shop: LiveCatalogue,
-    question: RecommendationQuery,
+    live: LiveCatalogue,
+    query: RecommendationQuery,
     links: ClickLinks,
-    known: StoreKnowledge,
+    knowledge: StoreKnowledge,
 ) -> bytes:
-    """The document; `question` says what may stand in it. It ends with the last product that fits into 3.3 MB."""
-    resolved, writer = opened(shop, question, links, known)
-    slots = FEEDS[name](shop.model.recommender, replace(resolved.request, n=n))
-    products = _fitting(writer, slots)
-    return orjson.dumps(
-        {
-            "feed": name,
-            "data_as_of": format_timestamp(writer.now),
-            "requested": n,
-            "count": len(products),
-            "complete": len(products) == n,
-            "recommendations": [orjson.Fragment(product) for product in products],
-        }
-    )
+    """Return the document, of n products at most within the limits of the query.
+
+    It ends with the last product that fits into 3.3 MB.
+    """
+    resolved, renderer = prepare_answer(live, query, links, knowledge)
+    slots = FEEDS[name](live.model.recommender, replace(resolved.request, n=n))
+    products = _render_fitting(renderer, slots)
+    document = {
+        "feed": name,
+        "data_as_of": format_timestamp(renderer.data_as_of),
+        "requested": n,
+        "count": len(products),
+        "complete": len(products) == n,
+        "recommendations": [orjson.Fragment(product) for product in products],
+    }
+    return orjson.dumps(document)
 
 
-def _fitting(writer: AnswerRenderer, slots: tuple[Slot, ...]) -> list[bytes]:
+def _render_fitting(renderer: AnswerRenderer, slots: tuple[Slot, ...]) -> list[bytes]:
     products: list[bytes] = []
-    room = MOST_BYTES - AROUND
+    free_bytes = MAX_FEED_BYTES - FRAME_BYTES
     for slot in slots:
-        product = orjson.dumps(writer.slot(slot))
-        room -= len(product) + 1  # a comma
-        if room < 0:
+        product = orjson.dumps(renderer.render_slot(slot))
+        free_bytes -= len(product) + 1  # a comma
+        if free_bytes < 0:
             break
         products.append(product)
     return products

@@ -121,7 +121,7 @@ class RecommendationQuery:
 class StoreKnowledge:
     """Hold what the store knows at the moment of the answer and the model does not."""
 
-    since: CustomerUpdate
+    update: CustomerUpdate
     newest: int | None  # time of the store's newest event
     number: int = 0  # of the newest change that is in it
     away: bool = False  # the store does not answer: this is as far as this process knows

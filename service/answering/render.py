@@ -1,4 +1,4 @@
-"""The body of an answer, field by field as DESIGN.md section 7 orders them."""
+"""Bodies of answers, field by field in the order that the API documents."""
 
 from __future__ import annotations
 
@@ -16,22 +16,30 @@ from service.model.loaded_model import LoadedModel
 from service.signing import recommendation_ids
 from service.signing.click_links import ClickLinks, LinkedSlate
 
-NOBODY: Final = b'"customer_id":null'
+NO_CUSTOMER: Final = b'"customer_id":null'
 
 
 @dataclass(frozen=True)
 class RenderedAnswer:
-    """A finished body with the two words that are counted. Nothing in it names the customer, so it may be cached."""
+    """Hold a finished body with the two words that are counted.
+
+    Nothing in it names the customer, so it may be cached.
+    """
 
     strategy: str
     fallback_reason: str  # "none" where there is none
     body: bytes  # with null for the customer's id
 
     def body_for(self, customer_id: str | None) -> bytes:
-        """The body with the customer's id in its place: only the recommendation id, free of quotes, comes before."""
-        return self.body.replace(NOBODY, b'"customer_id":' + orjson.dumps(customer_id), 1)
+        """Return the body with the customer's id in its place.
+
+        Only the recommendation id, which is free of quotes, comes before it.
+        """
+        name = b'"customer_id":' + orjson.dumps(customer_id)
+        return self.body.replace(NO_CUSTOMER, name, 1)
 
     def pack(self) -> bytes:
+        """Return it as bytes, which `unpack` reads."""
         return f"{self.strategy} {self.fallback_reason}\n".encode() + self.body
 
     @classmethod
@@ -43,19 +51,17 @@ class RenderedAnswer:
 
 @dataclass(frozen=True)
 class AnswerRenderer:
-    """Writes the answer to one question from one model."""
+    """A renderer of the answer to one query from one model."""
 
     model: LoadedModel
-    question: RecommendationQuery
+    query: RecommendationQuery
     missing_ids: tuple[str, ...]
-    now: int  # the newest event of the model and the store
+    data_as_of: int  # time of the newest event, seconds since 1970
     links: ClickLinks
     ref: bytes = b""  # names the record of this slate in the store
-    expires: int = (
-        0  # when the links of a mail end, seconds since 1970; 0: the slate is kept nowhere
-    )
+    expires: int = 0  # end of the links of a mail, seconds since 1970; 0: no slate is kept
 
-    def answer(
+    def render(
         self,
         strategy: Strategy,
         fallback_reason: FallbackReason | None,
@@ -63,8 +69,11 @@ class AnswerRenderer:
         content: list[str],
         occasion: Mapping[str, Any] | None = None,
     ) -> RenderedAnswer:
-        """`content`: ids and reasons in their order, for the recommendation id."""
-        query, count = self.question, len(recommendations)
+        """Return the answer.
+
+        `content`: ids and reasons in their order, for the recommendation id.
+        """
+        query, count = self.query, len(recommendations)
         token = recommendation_ids.RecommendationId(
             self.model.version,
             query.placement,
@@ -73,7 +82,7 @@ class AnswerRenderer:
         )
         recommendation_id = recommendation_ids.sign(self.links.secret, token)
         if query.with_cards and query.mailed:
-            self._link(recommendations, recommendation_id)
+            self._add_links(recommendations, recommendation_id)
         body = {
             "recommendation_id": recommendation_id,
             "customer_id": None,  # put in when it is served
@@ -82,7 +91,7 @@ class AnswerRenderer:
             "fallback": fallback_reason is not None,
             "fallback_reason": fallback_reason,
             "model_version": self.model.version,
-            "data_as_of": format_timestamp(self.now),
+            "data_as_of": format_timestamp(self.data_as_of),
             "requested": query.n,
             "count": count,
             "complete": count == query.n,
@@ -92,8 +101,8 @@ class AnswerRenderer:
         }
         return RenderedAnswer(strategy, fallback_reason or "none", orjson.dumps(body))
 
-    def slot(self, slot: Slot) -> dict[str, Any]:
-        """One recommended product."""
+    def render_slot(self, slot: Slot) -> dict[str, Any]:
+        """Return one recommended product."""
         catalogue = self.model.recommender.catalogue
         product = {
             "id": catalogue.ids[slot.item],
@@ -105,21 +114,25 @@ class AnswerRenderer:
                 "text": slot.reason.text,
             },
         }
-        if self.question.with_cards:
+        if self.query.with_cards:
             product.update(
-                card(catalogue, slot.item, self.question.locale, self.links.shop_url),
+                card(catalogue, slot.item, self.query.locale, self.links.shop_url),
                 click_url=None,
             )
         return product
 
-    def _link(self, recommendations: Sequence[dict[str, Any]], recommendation_id: str) -> None:
-        """Gives the products, which may stand in units, the links of a mail."""
-        slate = LinkedSlate(recommendation_id, self.question.campaign, self.ref, self.expires)
-        for recommended in recommendations:
-            for product in recommended.get("products", (recommended,)):
+    def _add_links(self, recommendations: Sequence[dict[str, Any]], recommendation_id: str) -> None:
+        """Give the products, which may stand in units, the links of a mail."""
+        slate = LinkedSlate(recommendation_id, self.query.campaign, self.ref, self.expires)
+        for recommendation in recommendations:
+            for product in recommendation.get("products", (recommendation,)):
                 url, product_id = product["url"], product["id"]
                 product["click_url"] = self.links.click_url(url, product_id, slate)
 
 
-def content_of(slots: Sequence[Mapping[str, Any]]) -> list[str]:
-    return [part for slot in slots for part in (slot["id"], slot["source"], slot["reason"]["kind"])]
+def slate_content(products: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what tells one slate from another: id, source and reason of each product."""
+    content: list[str] = []
+    for product in products:
+        content += product["id"], product["source"], product["reason"]["kind"]
+    return content

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Final
 
 from models.slate import FallbackReason
-from service.answering.answer import popular_answer
+from service.answering.answer import build_popular_answer
 from service.answering.answer_computer import AnswerComputer, ComputedAnswer, catalogue_for
 from service.answering.query import RecommendationQuery
 from service.answering.render import RenderedAnswer
@@ -112,7 +112,7 @@ class Responder:
         # Not shared with callers from before the newest change: their answer may not hold it.
         newest = self.store.revisions.newest(counters_of(query))
         try:
-            computed = await self.scoring.answer(
+            computed = await self.scoring.compute(
                 (key, newest),
                 partial(compute, model, query),
                 partial(self._keep, None if query.recorded else key),
@@ -126,8 +126,8 @@ class Responder:
         self, model: LoadedModel, query: RecommendationQuery, reason: FallbackReason
     ) -> ServedAnswer:
         live = catalogue_for(query, self.catalogues.as_known(model))
-        popular = partial(popular_answer, live, query, reason, self.links)
-        return self._serve(query, await self.scoring.popular(popular), degraded=True)
+        popular = partial(build_popular_answer, live, query, reason, self.links)
+        return self._serve(query, await self.scoring.compute_popular(popular), degraded=True)
 
     def _keep(self, key: bytes | None, computed: ComputedAnswer) -> None:
         if key is not None and computed.stamp is not None:

@@ -1,11 +1,11 @@
-"""The first answers of a model, made before anyone asks."""
+"""First answers of a model, made before anyone asks."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from models.slate import SlateRequest
-from service.answering.answer import answer
+from service.answering.answer import build_answer
 from service.answering.query import QueryKind, RecommendationQuery
 from service.model.live_catalogue import LiveCatalogue
 from service.model.loaded_model import LoadedModel
@@ -13,7 +13,8 @@ from service.signing.click_links import ClickLinks
 
 
 def warm_up(model: LoadedModel, locale: str) -> None:
-    """Answers of each kind, so that the first caller does not wait for pages, windows and words of a locale."""
+    """Make answers of each kind, so that no caller waits for pages, windows and words of a locale."""
+    live, links = LiveCatalogue(model, model), ClickLinks(b"")
     recommender = model.recommender
     for slot in recommender.popular(SlateRequest(n=3)).slots:
         product = recommender.catalogue.ids[slot.item]
@@ -21,9 +22,5 @@ def warm_up(model: LoadedModel, locale: str) -> None:
             QueryKind.CUSTOMER, locale, recent=(product,), basket=(product,)
         )
         for kind in QueryKind:
-            answer(
-                LiveCatalogue(model, model),
-                replace(visit, kind=kind, product_id=product),
-                ClickLinks(b""),
-            )
+            build_answer(live, replace(visit, kind=kind, product_id=product), links)
     recommender.sales_trends.warm(len(recommender.model.customers.market_names))

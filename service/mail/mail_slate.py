@@ -26,9 +26,9 @@ from models.rules.eligibility import ExclusionRule
 from models.rules.rule_effects import CapCounter
 from models.slate import FallbackReason, Reason, ReasonKind, SlateRequest, Slot, Source, Strategy
 from models.updates.customer import allows
-from service.answering.answer import opened
+from service.answering.answer import prepare_answer
 from service.answering.query import RecommendationQuery, StoreKnowledge
-from service.answering.render import RenderedAnswer, content_of
+from service.answering.render import RenderedAnswer, slate_content
 from service.model.live_catalogue import LiveCatalogue
 from service.signing.click_links import ClickLinks
 from service.store.campaigns import Campaign, Record
@@ -117,18 +117,18 @@ def made(
     `handled`: products that the customer bought, returned, dismissed or rated low since the mail was made.
     """
     recommender, customer_id = shop.model.recommender, question.customer_id or ""
-    resolved, writer = opened(shop, question, links, known, moment)
-    user = NOBODY if known.since.forgotten else recommender.model.customers.ids.find(customer_id)
+    resolved, writer = prepare_answer(shop, question, links, known, moment)
+    user = NOBODY if known.update.forgotten else recommender.model.customers.ids.find(customer_id)
     request = recommender.at_home(user, resolved.request)
     # Who does not want to be known gets what everyone gets.
-    allowed = allows(recommender.model.customers, user, request.purpose, known.since)
+    allowed = allows(recommender.model.customers, user, request.purpose, known.update)
     record = sent.record if allowed else None
     facts = _facts(shop, question, sent.kind, known)
     before = _items(recommender, sent.before) if allowed else ()
 
     def letter(request: SlateRequest) -> CustomerMail:
         return CustomerMail(
-            recommender, sent.kind, customer_id, request, known.since, facts, before
+            recommender, sent.kind, customer_id, request, known.update, facts, before
         )
 
     if record:
@@ -139,11 +139,11 @@ def made(
         request.as_of if question.as_of is not None else max(moment, known.newest or 0)
     ) or moment
     unwanted = (
-        [*_items(recommender, handled), *_handled_since(known.since.events, shown.as_of, now)]
+        [*_items(recommender, handled), *_handled_since(known.update.events, shown.as_of, now)]
         if allowed
         else []
     )
-    struck_out = set(known.since.unused.tolist()) if allowed else set()
+    struck_out = set(known.update.unused.tolist()) if allowed else set()
     slots = _presentable(recommender, shown, request, now, unwanted, struck_out, letter)
     occasion = shown.occasion
     if record and occasion and (unwanted or slots != shown.slots):  # it may be over
@@ -152,17 +152,17 @@ def made(
         replace(shop.model, version=shown.model_version),
         sent.campaign.closes + keep_days * DAY,
     )
-    writer = replace(writer, model=maker, now=shown.as_of, ref=sent.ref, expires=expires)
-    products = [writer.slot(slot) for slot in slots]
-    answer = writer.answer(
-        shown.strategy, shown.fallback_reason, products, content_of(products), occasion
+    writer = replace(writer, model=maker, data_as_of=shown.as_of, ref=sent.ref, expires=expires)
+    products = [writer.render_slot(slot) for slot in slots]
+    answer = writer.render(
+        shown.strategy, shown.fallback_reason, products, slate_content(products), occasion
     )
     if record:
         held = products_of(record)
         return ComposedMail(
             answer, also=tuple(product["id"] for product in products if product["id"] not in held)
         )
-    if not allowed or known.since.forgotten or (sent.kind.triggered and not shown.occasion):
+    if not allowed or known.update.forgotten or (sent.kind.triggered and not shown.occasion):
         return ComposedMail(answer)
     document = _document(
         replace(shown, slots=slots), recommender.catalogue, known.number, sent.before

@@ -10,7 +10,7 @@ from pydantic import WithJsonSchema
 
 from models.updates.customer import NO_UPDATE
 from service.answering.answer_computer import catalogue_for
-from service.answering.feed import FEEDS, feed
+from service.answering.feed import FEEDS, build_feed
 from service.answering.query import AWAY, QueryKind, RecommendationQuery, StoreKnowledge
 from service.answering.responder import SHARED_COUNTERS, Responder
 from service.errors import PROBLEMS, NotFound, problem_schema
@@ -76,7 +76,7 @@ def _compute(
         stamp = records.stamp
         knowledge = StoreKnowledge(NO_UPDATE, records.position.newest)
     live = catalogue_for(query, live)
-    return ComputedFeed(stamp, feed(name, n, live, query, responder.links, knowledge))
+    return ComputedFeed(stamp, build_feed(name, n, live, query, responder.links, knowledge))
 
 
 UNKNOWN_FEED: Final = {404: problem_schema("There is no feed of that name.")}

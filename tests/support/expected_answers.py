@@ -16,7 +16,7 @@ from urllib.parse import quote
 from models.artifact.files import MANIFEST, read_manifest
 from models.artifact.registry import Registry
 from models.slate import FallbackReason
-from service.answering.answer import answer, popular_answer
+from service.answering.answer import build_answer, build_popular_answer
 from service.answering.query import QueryKind, RecommendationQuery
 from service.model.live_catalogue import LiveCatalogue
 from service.model.loaded_model import LoadedModel
@@ -31,7 +31,7 @@ def truth(model: LoadedModel, customers: Sequence[str]) -> Truth:
     """What each of them is to be answered, computed here, without a cache."""
     links = ClickLinks(Settings().signing_secret())
     return {
-        name: answer(LiveCatalogue(model, model), question_of(name), links).body_for(name)
+        name: build_answer(LiveCatalogue(model, model), question_of(name), links).body_for(name)
         for name in customers
     }
 
@@ -41,7 +41,7 @@ def popular_truth(model: LoadedModel, customers: Sequence[str]) -> Truth:
     links, reason = ClickLinks(Settings().signing_secret()), FallbackReason.DEADLINE
     shop = LiveCatalogue(model, model)
     return {
-        name: popular_answer(shop, question_of(name), reason, links).body_for(name)
+        name: build_popular_answer(shop, question_of(name), reason, links).body_for(name)
         for name in customers
     }
 

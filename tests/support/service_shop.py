@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 
 from models.artifact.registry import Registry
 from models.recommender import Recommender
-from service.model.live_catalogue import LiveCatalogue as Now
+from service.model.live_catalogue import LiveCatalogue
 from service.model.loaded_model import LoadedModel
 
 Browse = Callable[..., TestClient]
@@ -32,9 +32,9 @@ class Shop:
     product: str = "bread"
 
     @property
-    def now(self) -> Now:
+    def now(self) -> LiveCatalogue:
         """As its model has learned it."""
-        return Now(self.model, self.model)
+        return LiveCatalogue(self.model, self.model)
 
 
 def open_shop(registry: Registry) -> Shop:

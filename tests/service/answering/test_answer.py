@@ -1,4 +1,4 @@
-"""From a question to the bytes of its answer, with a real small model."""
+"""From a query to the bytes of its answer, with a real small model."""
 
 from dataclasses import replace
 from typing import Any
@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from models.slate import FallbackReason
-from service.answering.answer import answer, popular_answer
+from service.answering.answer import build_answer, build_popular_answer
 from service.answering.query import QueryKind, RecommendationQuery
 from service.answering.render import RenderedAnswer
 from service.signing.click_links import ClickLinks
@@ -18,9 +18,9 @@ LINKS = ClickLinks(b"secret")
 
 
 def ask(shop: Shop, kind: QueryKind, n: int = 3, **values: Any) -> dict[str, Any]:
-    question = RecommendationQuery(kind, "en_US", n=n, **values)
+    query = RecommendationQuery(kind, "en_US", n=n, **values)
     body: dict[str, Any] = orjson.loads(
-        answer(shop.now, question, LINKS).body_for(question.customer_id)
+        build_answer(shop.now, query, LINKS).body_for(query.customer_id)
     )
     return body
 
@@ -118,13 +118,13 @@ def test_two_strangers_see_the_same_slate_under_the_same_id(shop: Shop) -> None:
 
 
 def test_the_same_question_gets_the_same_bytes(shop: Shop) -> None:
-    question = RecommendationQuery(QueryKind.CUSTOMER, "en_US", customer_id=shop.customer)
-    assert answer(shop.now, question, LINKS) == answer(shop.now, question, LINKS)
+    query = RecommendationQuery(QueryKind.CUSTOMER, "en_US", customer_id=shop.customer)
+    assert build_answer(shop.now, query, LINKS) == build_answer(shop.now, query, LINKS)
 
 
 @pytest.mark.parametrize("kind", list(QueryKind))
 def test_every_question_has_a_ready_answer(shop: Shop, kind: QueryKind) -> None:
-    question = RecommendationQuery(
+    query = RecommendationQuery(
         kind,
         "en_US",
         n=2,
@@ -132,7 +132,7 @@ def test_every_question_has_a_ready_answer(shop: Shop, kind: QueryKind) -> None:
         product_id=shop.product,
         basket=(shop.product,),
     )
-    body = orjson.loads(popular_answer(shop.now, question, FallbackReason.DEADLINE, LINKS).body)
+    body = orjson.loads(build_popular_answer(shop.now, query, FallbackReason.DEADLINE, LINKS).body)
     expected = (
         ("bundles", 0)
         if kind in (QueryKind.BUNDLES, QueryKind.BASKET, QueryKind.ORDER)
@@ -148,14 +148,14 @@ def test_a_packed_answer_is_unpacked_byte_by_byte() -> None:
 
 @pytest.mark.parametrize("name", [None, "anna", '"', "\\", '"customer_id":null', "ü\n", "null"])
 def test_an_answer_names_its_customer_only_when_it_is_served(shop: Shop, name: str | None) -> None:
-    question = RecommendationQuery(
+    query = RecommendationQuery(
         QueryKind.CUSTOMER,
         "en_US",
         exclude=('"customer_id":null',),
         campaign='"customer_id":null',
         customer_id=name,
     )
-    anonymous = answer(shop.now, question, LINKS)
+    anonymous = build_answer(shop.now, query, LINKS)
     served = orjson.loads(anonymous.body_for(name))
     assert served == {**orjson.loads(anonymous.body), "customer_id": name}
     assert orjson.loads(anonymous.body)["customer_id"] is None
@@ -173,9 +173,9 @@ def test_a_product_that_goes_with_nothing_is_in_no_bundle(shop: Shop) -> None:
 
 
 def test_prices_are_written_as_people_write_them_there(shop: Shop) -> None:
-    question = RecommendationQuery(QueryKind.POPULAR, "en_US", n=1)
-    english = orjson.loads(answer(shop.now, question, LINKS).body)["recommendations"][0]
-    german = orjson.loads(answer(shop.now, replace(question, locale="de_DE"), LINKS).body)[
+    query = RecommendationQuery(QueryKind.POPULAR, "en_US", n=1)
+    english = orjson.loads(build_answer(shop.now, query, LINKS).body)["recommendations"][0]
+    german = orjson.loads(build_answer(shop.now, replace(query, locale="de_DE"), LINKS).body)[
         "recommendations"
     ][0]
     assert english["price"] == german["price"]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from models.slate import Bundle
-from service.answering.bundle_body import unit_of
+from service.answering.bundle_body import render_bundle
 from service.answering.query import QueryKind, RecommendationQuery
 from service.answering.render import AnswerRenderer
 from service.signing.click_links import ClickLinks
@@ -15,8 +15,8 @@ from tests.support.service_shop import Shop
 
 
 def unit(shop: Shop, bundle: Bundle) -> dict[str, Any]:
-    question = RecommendationQuery(QueryKind.BUNDLES, "en_US")
-    return unit_of(AnswerRenderer(shop.model, question, (), 0, ClickLinks(b"secret")), bundle)
+    query = RecommendationQuery(QueryKind.BUNDLES, "en_US")
+    return render_bundle(AnswerRenderer(shop.model, query, (), 0, ClickLinks(b"secret")), bundle)
 
 
 def with_prices(shop: Shop, prices: list[float]) -> Shop:

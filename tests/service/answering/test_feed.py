@@ -9,9 +9,9 @@ import orjson
 from models.data.events import DAY
 from models.data.ids import Strings
 from models.recommender import Recommender
-from service.answering.feed import MOST_BYTES, NEW_DAYS, feed
+from service.answering.feed import MAX_FEED_BYTES, NEW_DAYS, build_feed
 from service.answering.query import AS_LEARNED, QueryKind, RecommendationQuery
-from service.model.live_catalogue import LiveCatalogue as Now
+from service.model.live_catalogue import LiveCatalogue
 from service.model.loaded_model import LoadedModel
 from service.schemas.answers import Feed
 from service.signing.click_links import ClickLinks
@@ -34,8 +34,8 @@ def changed(shop: Shop, **columns: Any) -> LoadedModel:
 def read(
     model: LoadedModel, name: str, n: int = 100, **options: Any
 ) -> tuple[dict[str, Any], bytes]:
-    question = RecommendationQuery(QueryKind.POPULAR, "en_US", **options)
-    body = feed(name, n, Now(model, model), question, LINKS, AS_LEARNED)
+    query = RecommendationQuery(QueryKind.POPULAR, "en_US", **options)
+    body = build_feed(name, n, LiveCatalogue(model, model), query, LINKS, AS_LEARNED)
     Feed.model_validate_json(body)
     return orjson.loads(body), body
 
@@ -95,7 +95,7 @@ def test_a_feed_ends_before_it_is_too_large(shop: Shop) -> None:
     huge = Strings.of([orjson.dumps({"text": "é" * 100_000}).decode()] * n)
     whole = read(shop.model, "popular", n)[0]
     document, body = read(changed(shop, attributes=huge), "popular", n)
-    assert MOST_BYTES - 202_000 < len(body) <= MOST_BYTES
+    assert MAX_FEED_BYTES - 202_000 < len(body) <= MAX_FEED_BYTES
     assert (document["count"], document["complete"]) == (16, False)
     assert ids(document) == ids(whole)[:16]
 

@@ -1,4 +1,4 @@
-"""A question in the words of a catalogue, and the key under which its answer is kept."""
+"""A query in the words of a catalogue, and the key under which its answer is kept."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from models.rules.filters import Repeat
 from service.answering.query import QueryKind, RecommendationQuery, resolve_query
 from tests.support.service_shop import Shop
 
-ASKED = RecommendationQuery(QueryKind.CUSTOMER, "en_US", customer_id="c1")
+QUERY = RecommendationQuery(QueryKind.CUSTOMER, "en_US", customer_id="c1")
 
 
 def items(shop: Shop, *names: str) -> tuple[int, ...]:
@@ -17,7 +17,7 @@ def items(shop: Shop, *names: str) -> tuple[int, ...]:
 
 
 def test_products_that_nobody_knows_are_named_once_in_their_order(shop: Shop) -> None:
-    question = RecommendationQuery(
+    query = RecommendationQuery(
         QueryKind.SIMILAR,
         "en_US",
         exclude=("x4", "x2"),
@@ -25,7 +25,7 @@ def test_products_that_nobody_knows_are_named_once_in_their_order(shop: Shop) ->
         recent=("x2", "x3"),
         basket=("x1",),
     )
-    assert resolve_query(question, shop.model.recommender.catalogue, (), 0).missing_ids == (
+    assert resolve_query(query, shop.model.recommender.catalogue, (), 0).missing_ids == (
         "x1",
         "x2",
         "x3",
@@ -35,10 +35,10 @@ def test_products_that_nobody_knows_are_named_once_in_their_order(shop: Shop) ->
 
 def test_the_basket_and_the_product_asked_for_are_never_recommended(shop: Shop) -> None:
     one, two, three = shop.products[:3]
-    question = RecommendationQuery(
+    query = RecommendationQuery(
         QueryKind.SIMILAR, "en_US", exclude=(three,), product_id=one, basket=(two, two)
     )
-    resolved = resolve_query(question, shop.model.recommender.catalogue, (), 0)
+    resolved = resolve_query(query, shop.model.recommender.catalogue, (), 0)
     assert resolved.request.filters.exclude == items(shop, one, two, three)
     assert resolved.request.basket == items(shop, two)
     assert (resolved.item,) == items(shop, one)
@@ -57,55 +57,53 @@ def test_the_basket_and_the_product_asked_for_are_never_recommended(shop: Shop) 
 def test_a_mail_needs_the_consent_for_mails(
     shop: Shop, placement: str | None, purpose: int
 ) -> None:
-    question = replace(ASKED, placement=placement)
-    assert (
-        resolve_query(question, shop.model.recommender.catalogue, (), 0).request.purpose == purpose
-    )
+    query = replace(QUERY, placement=placement)
+    assert resolve_query(query, shop.model.recommender.catalogue, (), 0).request.purpose == purpose
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        replace(ASKED, kind=QueryKind.POPULAR),
-        replace(ASKED, customer_id="c2"),
-        replace(ASKED, customer_id=None),
-        replace(ASKED, locale="de_DE"),
-        replace(ASKED, n=9),
-        replace(ASKED, exclude=("1",)),
-        replace(ASKED, campaign="spring"),
-        replace(ASKED, recent=("1",)),
-        replace(ASKED, basket=("1",)),
-        replace(ASKED, product_id="1"),
-        replace(ASKED, window_days=7),
-        replace(ASKED, size=3),
-        replace(ASKED, with_cards=False),
-        replace(ASKED, as_of=0),
-        replace(ASKED, session_id="c1"),
-        replace(ASKED, order_id="c1"),
-        replace(ASKED, placement="home"),
-        replace(ASKED, repeat=Repeat.INCLUDE),
+        replace(QUERY, kind=QueryKind.POPULAR),
+        replace(QUERY, customer_id="c2"),
+        replace(QUERY, customer_id=None),
+        replace(QUERY, locale="de_DE"),
+        replace(QUERY, n=9),
+        replace(QUERY, exclude=("1",)),
+        replace(QUERY, campaign="spring"),
+        replace(QUERY, recent=("1",)),
+        replace(QUERY, basket=("1",)),
+        replace(QUERY, product_id="1"),
+        replace(QUERY, window_days=7),
+        replace(QUERY, size=3),
+        replace(QUERY, with_cards=False),
+        replace(QUERY, as_of=0),
+        replace(QUERY, session_id="c1"),
+        replace(QUERY, order_id="c1"),
+        replace(QUERY, placement="home"),
+        replace(QUERY, repeat=Repeat.INCLUDE),
     ],
 )
 def test_another_question_has_another_key(other: RecommendationQuery) -> None:
-    assert other.key("v1", b"secret") != ASKED.key("v1", b"secret")
+    assert other.key("v1", b"secret") != QUERY.key("v1", b"secret")
 
 
 def test_another_model_has_another_key() -> None:
-    assert ASKED.key("v1", b"secret") != ASKED.key("v2", b"secret")
+    assert QUERY.key("v1", b"secret") != QUERY.key("v2", b"secret")
 
 
 def test_how_long_may_be_waited_does_not_change_the_key() -> None:
-    assert replace(ASKED, deadline_ms=50).key("v1", b"secret") == ASKED.key("v1", b"secret")
+    assert replace(QUERY, deadline_ms=50).key("v1", b"secret") == QUERY.key("v1", b"secret")
 
 
 def test_a_key_shows_nobodys_id_and_cannot_be_guessed() -> None:
-    question = replace(ASKED, customer_id="anna@shop.example")
-    assert b"anna" not in question.key("v1", b"secret")
-    assert question.key("v1", b"secret") != question.key("v1", b"another")
+    query = replace(QUERY, customer_id="anna@shop.example")
+    assert b"anna" not in query.key("v1", b"secret")
+    assert query.key("v1", b"secret") != query.key("v1", b"another")
 
 
 # Refs that version 0.1.0 gave to the records of its campaigns.
-IN_A_CAMPAIGN = replace(ASKED, campaign="spring")
+IN_A_CAMPAIGN = replace(QUERY, campaign="spring")
 WITH_EVERYTHING = RecommendationQuery(
     QueryKind.CUSTOMER,
     "en_US",

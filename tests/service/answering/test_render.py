@@ -9,10 +9,10 @@ import pytest
 from models.data.ids import Strings
 from models.recommender import Recommender
 from models.slate import Reason, ReasonKind, Slot, Source, Strategy
-from service.answering.answer import answer
+from service.answering.answer import build_answer
 from service.answering.query import QueryKind, RecommendationQuery
 from service.answering.render import AnswerRenderer
-from service.model.live_catalogue import LiveCatalogue as Now
+from service.model.live_catalogue import LiveCatalogue
 from service.model.loaded_model import LoadedModel
 from service.schemas.answers import SlateAnswer
 from service.signing.click_links import ClickLinks
@@ -22,7 +22,7 @@ LINKS = ClickLinks(b"secret", "https://shop.example", "https://mails.shop.exampl
 REASON = Reason(ReasonKind.POPULAR, (), "Popular right now")
 
 
-def question(**options: Any) -> RecommendationQuery:
+def query(**options: Any) -> RecommendationQuery:
     return RecommendationQuery(QueryKind.CUSTOMER, "en_US", customer_id="c00", **options)
 
 
@@ -54,8 +54,8 @@ def test_what_is_no_address_is_no_link_in_any_answer(
 ) -> None:
     model = linked_to(shop, url)
     for options in ({}, {"placement": "email"}, {"campaign": "spring"}):
-        body = answer(
-            Now(model, model), question(**options), replace(LINKS, shop_url=shop_url)
+        body = build_answer(
+            LiveCatalogue(model, model), query(**options), replace(LINKS, shop_url=shop_url)
         ).body
         for product in orjson.loads(body)["recommendations"]:
             assert (product["url"], product["image_url"], product["click_url"]) == (
@@ -67,26 +67,26 @@ def test_what_is_no_address_is_no_link_in_any_answer(
 
 def test_a_relative_address_leads_from_a_mail_where_it_is_known_whose_it_is(shop: Shop) -> None:
     model = linked_to(shop, "/bread")
-    known = answer(Now(model, model), question(placement="email", n=1), LINKS).body
+    known = build_answer(LiveCatalogue(model, model), query(placement="email", n=1), LINKS).body
     (product,) = orjson.loads(known)["recommendations"]
     assert product["click_url"].startswith(
         "https://shop.example/bread?utm_source=regulars&utm_medium=email"
     )
-    unknown = answer(
-        Now(model, model), question(placement="email", n=1), replace(LINKS, shop_url=None)
+    unknown = build_answer(
+        LiveCatalogue(model, model), query(placement="email", n=1), replace(LINKS, shop_url=None)
     ).body
     (product,) = orjson.loads(unknown)["recommendations"]
     assert (product["url"], product["click_url"]) == ("/bread", None)
 
 
-def written(shop: Shop, **options: Any) -> dict[str, Any]:
-    writer = AnswerRenderer(
-        shop.model, question(**options), (), 1_750_000_000, LINKS, b"r" * 16, 1_800_000_000
+def rendered(shop: Shop, **options: Any) -> dict[str, Any]:
+    renderer = AnswerRenderer(
+        shop.model, query(**options), (), 1_750_000_000, LINKS, b"r" * 16, 1_800_000_000
     )
-    products = [writer.slot(Slot(item, 1.0, Source.POPULAR, REASON)) for item in range(3)]
+    products = [renderer.render_slot(Slot(item, 1.0, Source.POPULAR, REASON)) for item in range(3)]
     occasion = {"kind": "welcome", "text": "You are new here", "until": "2026-01-01T00:00:00Z"}
     body: dict[str, Any] = orjson.loads(
-        writer.answer(Strategy.POPULAR, None, products, [], occasion).body
+        renderer.render(Strategy.POPULAR, None, products, [], occasion).body
     )
     return body
 
@@ -94,7 +94,7 @@ def written(shop: Shop, **options: Any) -> dict[str, Any]:
 def test_a_mail_says_why_it_is_sent_and_each_link_says_which_product_of_which_slate_it_is(
     shop: Shop,
 ) -> None:
-    body = written(shop, campaign="welcome")
+    body = rendered(shop, campaign="welcome")
     assert SlateAnswer.model_validate_json(orjson.dumps(body)).occasion is not None
     assert list(body).index("occasion") == list(body).index("missing_ids") + 1
     for product in body["recommendations"]:
@@ -106,11 +106,11 @@ def test_a_mail_says_why_it_is_sent_and_each_link_says_which_product_of_which_sl
 
 @pytest.mark.parametrize("options", [{}, {"placement": "home"}, {"placement": "product-email"}])
 def test_a_page_has_no_links_of_a_mail(shop: Shop, options: dict[str, str]) -> None:
-    assert {product["click_url"] for product in written(shop, **options)["recommendations"]} == {
+    assert {product["click_url"] for product in rendered(shop, **options)["recommendations"]} == {
         None
     }
 
 
 def test_who_asks_for_ids_gets_no_link(shop: Shop) -> None:
-    for product in written(shop, campaign="welcome", with_cards=False)["recommendations"]:
+    for product in rendered(shop, campaign="welcome", with_cards=False)["recommendations"]:
         assert set(product) == {"id", "score", "source", "reason"}

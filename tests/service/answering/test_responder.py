@@ -25,7 +25,7 @@ from tests.support.redis_server import RedisServer
 from tests.support.service_shop import Shop
 from tests.support.shop import NO_EMAIL, REGULAR
 
-ASKED = RecommendationQuery(QueryKind.CUSTOMER, "en_US", n=3, customer_id="c00")
+QUERY = RecommendationQuery(QueryKind.CUSTOMER, "en_US", n=3, customer_id="c00")
 
 
 class SlowRecommender(Recommender):
@@ -76,7 +76,7 @@ def test_a_second_question_is_answered_from_the_cache_byte_by_byte(
     shop: Shop, tmp_path: Path
 ) -> None:
     async def play(responder: Responder) -> None:
-        first, second = await responder.respond(ASKED), await responder.respond(ASKED)
+        first, second = await responder.respond(QUERY), await responder.respond(QUERY)
         assert first == second
         assert (
             'regulars_cache_lookups_total{result="hit"} 1.0' in responder.metrics.render().decode()
@@ -91,7 +91,7 @@ def test_past_the_deadline_the_popular_slate_goes_out_and_is_not_kept(
     async def play(responder: Responder) -> None:
         slow_down(responder)
         started = time.monotonic()
-        late = await responder.respond(replace(ASKED, n=3, deadline_ms=30))
+        late = await responder.respond(replace(QUERY, n=3, deadline_ms=30))
         assert time.monotonic() - started < 0.25
         body = orjson.loads(late.body)
         assert (late.degraded, body["strategy"], body["fallback_reason"]) == (
@@ -100,7 +100,7 @@ def test_past_the_deadline_the_popular_slate_goes_out_and_is_not_kept(
             "deadline",
         )
         await asyncio.sleep(0.5)
-        personal = await responder.respond(replace(ASKED, n=3, deadline_ms=30))
+        personal = await responder.respond(replace(QUERY, n=3, deadline_ms=30))
         assert (personal.degraded, orjson.loads(personal.body)["strategy"]) == (False, "personal")
 
     scene(shop, play, tmp_path)
@@ -109,7 +109,7 @@ def test_past_the_deadline_the_popular_slate_goes_out_and_is_not_kept(
 def test_the_popular_slate_in_place_keeps_to_what_was_asked(shop: Shop, tmp_path: Path) -> None:
     async def play(responder: Responder) -> None:
         slow_down(responder)
-        dairy = replace(ASKED, deadline_ms=1, category="dairy", exclude=("butter",))
+        dairy = replace(QUERY, deadline_ms=1, category="dairy", exclude=("butter",))
         body = orjson.loads((await responder.respond(dairy)).body)
         assert body["fallback_reason"] == "deadline"
         assert {product["category"] for product in body["recommendations"]} == {"dairy"}
@@ -120,11 +120,11 @@ def test_the_popular_slate_in_place_keeps_to_what_was_asked(shop: Shop, tmp_path
 
 def test_while_popular_slates_are_made_the_cached_ones_go_out(shop: Shop, tmp_path: Path) -> None:
     async def play(responder: Responder) -> None:
-        await responder.respond(ASKED)
+        await responder.respond(QUERY)
         slow_down(responder, SlowEverywhere)
-        late = asyncio.create_task(responder.respond(replace(ASKED, n=4, deadline_ms=1)))
+        late = asyncio.create_task(responder.respond(replace(QUERY, n=4, deadline_ms=1)))
         await asyncio.sleep(0.05)
-        assert not (await responder.respond(ASKED)).degraded
+        assert not (await responder.respond(QUERY)).degraded
         assert not late.done()
         assert (await late).degraded
 
@@ -137,12 +137,12 @@ def test_whoever_reads_the_whole_redis_finds_nobody(
     names = [REGULAR, NO_EMAIL, "anna@shop.example", 'a "quoted" stranger']
 
     async def play(responder: Responder) -> None:
-        crowd = [replace(ASKED, customer_id=name) for name in names]
-        computed = [await responder.respond(question) for question in crowd]
+        queries = [replace(QUERY, customer_id=name) for name in names]
+        computed = [await responder.respond(query) for query in queries]
         with Redis.from_url(redis_server.url) as redis:
             while redis.dbsize() < len(names):
                 await asyncio.sleep(0.01)
-            assert [await responder.respond(question) for question in crowd] == computed
+            assert [await responder.respond(query) for query in queries] == computed
             held = b"".join(key + redis.get(key) for key in redis.scan_iter())
         assert [orjson.loads(served.body)["customer_id"] for served in computed] == names
         assert b"recommendations" in held
@@ -157,22 +157,22 @@ def test_when_everyone_comes_at_once_everyone_is_answered_in_time(
 ) -> None:
     async def play(responder: Responder) -> None:
         slow_down(responder)
-        crowd = [replace(ASKED, customer_id=f"c{number:02}") for number in range(50)]
+        queries = [replace(QUERY, customer_id=f"c{number:02}") for number in range(50)]
         started = time.monotonic()
-        served = await asyncio.gather(*(responder.respond(question) for question in crowd))
+        served = await asyncio.gather(*(responder.respond(query) for query in queries))
         assert time.monotonic() - started < 1.0
-        assert all(one.degraded for one in served)
+        assert all(answer.degraded for answer in served)
 
     scene(shop, play, tmp_path, scoring_threads=1, scoring_queue=4, deadline_ms=100)
 
 
 def test_a_new_model_never_gets_the_old_ones_cached_answers(own_shop: Shop, tmp_path: Path) -> None:
     async def play(responder: Responder) -> None:
-        before = await responder.respond(ASKED)
+        before = await responder.respond(QUERY)
         later = another_version(own_shop.root)
         responder.active.registry.activate(later)
         responder.active.refresh()
-        after = await responder.respond(ASKED)
+        after = await responder.respond(QUERY)
         assert orjson.loads(before.body)["model_version"] == own_shop.model.version
         assert orjson.loads(after.body)["model_version"] == later
 
@@ -182,6 +182,6 @@ def test_a_new_model_never_gets_the_old_ones_cached_answers(own_shop: Shop, tmp_
 def test_without_a_model_the_training_command_is_named(tmp_path: Path, shop: Shop) -> None:
     async def play(responder: Responder) -> None:
         with pytest.raises(NoModel, match="python -m training train"):
-            await responder.respond(ASKED)
+            await responder.respond(QUERY)
 
     scene(replace(shop, root=tmp_path / "nothing"), play, tmp_path)

@@ -49,7 +49,7 @@ def test_an_answer_in_time_is_given_and_kept() -> None:
     kept: list[RenderedAnswer] = []
 
     async def play(scoring: ScoringPool) -> None:
-        assert await scoring.answer(b"a", lambda: ANSWER, kept.append, 1.0) is ANSWER
+        assert await scoring.compute(b"a", lambda: ANSWER, kept.append, 1.0) is ANSWER
 
     scene(play)
     assert kept == [ANSWER]
@@ -62,7 +62,7 @@ def test_a_late_answer_is_not_waited_for_but_kept() -> None:
         slow = Slow()
         started = time.monotonic()
         with pytest.raises(LateError):
-            await scoring.answer(b"a", slow, kept.append, 0.05)
+            await scoring.compute(b"a", slow, kept.append, 0.05)
         assert time.monotonic() - started < 1.0
         slow.may.set()
         while not kept:
@@ -74,7 +74,7 @@ def test_a_late_answer_is_not_waited_for_but_kept() -> None:
 def test_the_same_question_at_the_same_time_is_answered_once() -> None:
     async def play(scoring: ScoringPool) -> None:
         slow = Slow()
-        waiting = [asyncio.create_task(scoring.answer(b"a", slow, ignore, 5.0)) for _ in range(20)]
+        waiting = [asyncio.create_task(scoring.compute(b"a", slow, ignore, 5.0)) for _ in range(20)]
         await asyncio.sleep(0.05)
         slow.may.set()
         assert await asyncio.gather(*waiting) == [ANSWER] * 20
@@ -87,15 +87,15 @@ def test_when_too_many_wait_already_nobody_joins_them() -> None:
     async def play(scoring: ScoringPool) -> None:
         slow = Slow()
         first = [
-            asyncio.create_task(scoring.answer(b"%d" % number, slow, ignore, 5.0))
+            asyncio.create_task(scoring.compute(b"%d" % number, slow, ignore, 5.0))
             for number in range(3)
         ]
         await asyncio.sleep(0.05)
         with pytest.raises(LateError):
-            await scoring.answer(b"another", slow, ignore, 5.0)
+            await scoring.compute(b"another", slow, ignore, 5.0)
         slow.may.set()
         await asyncio.gather(*first)
-        assert await scoring.answer(b"another", slow, ignore, 5.0) is ANSWER
+        assert await scoring.compute(b"another", slow, ignore, 5.0) is ANSWER
 
     scene(play, threads=1, queue=2)
 
@@ -106,8 +106,8 @@ def test_an_error_reaches_everyone_who_waits_and_nobody_after() -> None:
 
     async def play(scoring: ScoringPool) -> None:
         with pytest.raises(ZeroDivisionError):
-            await scoring.answer(b"a", broken, ignore, 1.0)
-        assert await scoring.answer(b"a", lambda: ANSWER, ignore, 1.0) is ANSWER
+            await scoring.compute(b"a", broken, ignore, 1.0)
+        assert await scoring.compute(b"a", lambda: ANSWER, ignore, 1.0) is ANSWER
 
     scene(play)
 
@@ -121,7 +121,7 @@ def test_an_error_that_nobody_waits_for_is_quiet() -> None:
 
     async def play(scoring: ScoringPool) -> None:
         with pytest.raises(LateError):
-            await scoring.answer(b"a", broken, ignore, 0.01)
+            await scoring.compute(b"a", broken, ignore, 0.01)
         may.set()
         await asyncio.sleep(0.05)
 

@@ -14,7 +14,7 @@ import pytest
 from models.artifact.registry import Registry
 from models.assembly.cards import price_text
 from models.slate import FallbackReason
-from service.answering.answer import answer, popular_answer
+from service.answering.answer import build_answer, build_popular_answer
 from service.answering.query import QueryKind, RecommendationQuery
 from service.answering.warm_up import warm_up
 from service.model.active_model import ActiveModel
@@ -183,8 +183,8 @@ def test_the_first_caller_finds_everything_counted(active: ActiveModel, own_shop
     counted = trends.product_trends.cache_info().misses, trends.bestsellers.cache_info().misses
     for customer in ("c00", "c01", "c02", "stranger"):
         question = RecommendationQuery(QueryKind.CUSTOMER, "en_US", customer_id=customer)
-        answer(LiveCatalogue(active.current, active.current), question, ClickLinks(b"secret"))
-        popular_answer(
+        build_answer(LiveCatalogue(active.current, active.current), question, ClickLinks(b"secret"))
+        build_popular_answer(
             LiveCatalogue(active.current, active.current),
             question,
             FallbackReason.DEADLINE,
@@ -195,7 +195,7 @@ def test_the_first_caller_finds_everything_counted(active: ActiveModel, own_shop
         trends.bestsellers.cache_info().misses,
     ) == counted
     prices = price_text.cache_info().misses
-    answer(
+    build_answer(
         LiveCatalogue(active.current, active.current),
         RecommendationQuery(QueryKind.POPULAR, "en_US"),
         ClickLinks(b"secret"),
