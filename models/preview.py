@@ -1,4 +1,4 @@
-"""What the shop's rules do to a slate: all of them together, and each of them alone."""
+"""Previews of the shop's rules on one slate: all rules together, and each of them alone."""
 
 from __future__ import annotations
 
@@ -10,30 +10,28 @@ from numpy.typing import NDArray
 
 from models.data.catalogue import Catalogue
 from models.recommender import Recommender
-from models.rules.shop_rules import RuleKind, ShopRule, active_rules
+from models.rules.shop_rules import BoostRule, BuryRule, PinRule, ShopRule, active_rules
 from models.slate import Slate, SlateRequest
-
-MOVING = (RuleKind.BOOST, RuleKind.BURY, RuleKind.PIN)
 
 
 @dataclass(frozen=True)
-class Effect:
-    """What one rule alone changes in the slate without rules; products as item indices."""
+class RuleChanges:
+    """Changes by one rule alone to the slate without rules; products as item indices."""
 
     rule_id: str
     removed: tuple[int, ...]  # of the slate without rules, in its order: what is gone
     added: tuple[int, ...]  # what is shown instead, in its order
-    moved: tuple[
-        int, ...
-    ]  # of what the rule boosts, buries or pins: shown before and now, at another place
+    moved: tuple[int, ...]  # boosted, buried or pinned, shown before and now at another position
     kept_out: int  # products of the catalogue for sale that it removes from every slate
 
 
 @dataclass(frozen=True)
 class Preview:
+    """The slate of a request without its rules and with them."""
+
     without: Slate
     with_rules: Slate
-    effects: tuple[Effect, ...]  # of the rules that hold for this slate, by their ids
+    effects: tuple[RuleChanges, ...]  # of the rules that hold for this slate, by their ids
 
 
 def preview(
@@ -41,34 +39,37 @@ def preview(
 ) -> Preview:
     """Compare the slates of a request with and without its rules.
 
-    `answer` makes one, such as `partial(recommender.recommend, customer_id)`; `request` names the market the customer
-    is in (Recommender.at_home), as the rules of one market are told from it.
+    `answer` makes one, such as `partial(recommender.recommend, customer_id)`; `request` names the
+    market of the customer (Recommender.at_home), which decides about the rules of one market.
     """
-    as_of = recommender.manifest.data_as_of if request.as_of is None else request.as_of
-    rules = active_rules(request.rules, request.placement, request.filters.market, as_of)
-    plain = answer(replace(request, rules=()))
-    for_sale = recommender.catalogue.sellable(as_of, request.filters.market)
-    effects = tuple(
-        _effect(
-            rule, plain, answer(replace(request, rules=(rule,))), recommender.catalogue, for_sale
-        )
-        for rule in rules
-    )
-    return Preview(plain, answer(request), effects)
+    as_of, market = recommender.moment_of(request), request.filters.market
+    without = answer(replace(request, rules=()))
+    for_sale = recommender.catalogue.sellable(as_of, market)
+    changes = []
+    for rule in active_rules(request.rules, request.placement, market, as_of):
+        alone = answer(replace(request, rules=(rule,)))
+        changes.append(_compare(rule, without, alone, recommender.catalogue, for_sale))
+    return Preview(without, answer(request), tuple(changes))
 
 
-def _effect(
-    rule: ShopRule, plain: Slate, alone: Slate, catalogue: Catalogue, for_sale: NDArray[np.bool_]
-) -> Effect:
-    before, after = ([slot.item for slot in slate.slots] for slate in (plain, alone))
-    named = rule.which.matches(catalogue) & (rule.kind in MOVING)
-    kept = [item for item in after if item in before]
-    return Effect(
+def _compare(
+    rule: ShopRule,
+    without: Slate,
+    alone: Slate,
+    catalogue: Catalogue,
+    for_sale: NDArray[np.bool_],
+) -> RuleChanges:
+    before = [slot.item for slot in without.slots]
+    after = [slot.item for slot in alone.slots]
+    moved: list[int] = []
+    if isinstance(rule, BoostRule | BuryRule | PinRule):
+        matched = rule.matches(catalogue)
+        kept = [item for item in after if item in before and matched[item]]
+        moved = [item for item in kept if before.index(item) != after.index(item)]
+    return RuleChanges(
         rule.id,
         removed=tuple(item for item in before if item not in after),
         added=tuple(item for item in after if item not in before),
-        moved=tuple(
-            item for item in kept if named[item] and before.index(item) != after.index(item)
-        ),
+        moved=tuple(moved),
         kept_out=int((for_sale & rule.keeps_out(catalogue)).sum()),
     )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.data.catalogue import Catalogue
 from models.rules.eligibility import ExclusionRule, Removed, remove_unsellable
-from models.rules.shop_rules import CapBy, RuleKind, ShopRule
+from models.rules.shop_rules import BoostRule, BuryRule, CapRule, PinRule, ShopRule
 from models.sources.scores import best
 
 T = TypeVar("T")
@@ -20,10 +20,10 @@ Floats = NDArray[np.float32]
 
 CAP_SPAN: Final = 10  # products that the maximum of a cap is counted in
 MOST_BOOSTED: Final = 20  # products that a customer's slate may take from the shop's boosts
-EXCLUSION_OF: Final = {
-    RuleKind.FILTER: ExclusionRule.SHOP_FILTER,
-    RuleKind.EXCLUDE: ExclusionRule.SHOP_EXCLUDED,
-    RuleKind.MINIMUM: ExclusionRule.SHOP_MINIMUM,
+EXCLUSION_OF: Final[Mapping[str, ExclusionRule]] = {
+    "filter": ExclusionRule.SHOP_FILTER,
+    "exclude": ExclusionRule.SHOP_EXCLUDED,
+    "minimum": ExclusionRule.SHOP_MINIMUM,
 }
 
 
@@ -137,20 +137,20 @@ def build_rule_effects(rules: Sequence[ShopRule], catalogue: Catalogue) -> RuleE
     pins: list[tuple[int, int]] = []
     caps = []
     for rule in rules:
-        matched = rule.which.matches(catalogue)
-        if rule.kind in EXCLUSION_OF:
+        matched = rule.matches(catalogue)
+        if isinstance(rule, BoostRule):
+            log_odds[matched] += np.log(rule.strength)
+        elif isinstance(rule, BuryRule):
+            log_odds[matched] -= np.log(rule.strength)
+        elif isinstance(rule, PinRule):
+            items = catalogue.ids.find_all(rule.which.product_ids or ()).tolist()
+            pins += [(rule.position - 1, item) for item in items if item >= 0 and matched[item]]
+        elif isinstance(rule, CapRule):
+            codes = catalogue.category if rule.by == "category" else catalogue.brand
+            caps.append(Cap(np.where(matched, codes, np.int32(-1)), rule.most))
+        else:
             kept_out = rule.keeps_out(catalogue)
             removed[(removed == ExclusionRule.NONE) & kept_out] = EXCLUSION_OF[rule.kind]
-        elif rule.kind is RuleKind.BOOST:
-            log_odds[matched] += np.log(rule.strength)
-        elif rule.kind is RuleKind.BURY:
-            log_odds[matched] -= np.log(rule.strength)
-        elif rule.kind is RuleKind.PIN:
-            items = catalogue.ids.find_all(rule.which.product_ids).tolist()
-            pins += [(rule.position - 1, item) for item in items if item >= 0 and matched[item]]
-        else:
-            codes = catalogue.category if rule.by is CapBy.CATEGORY else catalogue.brand
-            caps.append(Cap(np.where(matched, codes, np.int32(-1)), rule.most))
     return RuleEffects(removed, log_odds, np.flatnonzero(log_odds > 0), tuple(pins), tuple(caps))
 
 

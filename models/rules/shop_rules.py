@@ -1,90 +1,188 @@
-"""The shop's own rules: what may be shown, what moves up or down, what stands where, how many of a kind.
+"""The shop's own rules: what is shown, what moves up or down, what is pinned, how many of a kind.
 
-A rule is data. What rules do to a catalogue and to a slate stands in models/rules/rule_effects.py, their
-JSON in models/rules/shop_rule_json.py.
+A rule is data. What rules do to a catalogue and to a slate stands in models/rules/rule_effects.py.
+The types of the fields say what a rule may hold; service and training check JSON against them with
+pydantic, which this package never loads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias, TypeVar
 
 import numpy as np
+from annotated_types import Interval, MinLen
 from numpy.typing import NDArray
 
 from models.data.catalogue import Catalogue
 
-
-class RuleKind(StrEnum):
-    FILTER = "filter"  # nothing but what matches is shown
-    EXCLUDE = "exclude"  # what matches is not shown
-    BOOST = "boost"  # what matches moves up
-    BURY = "bury"  # what matches moves down
-    PIN = "pin"  # a product stands at a position
-    CAP = "cap"  # of what matches, at most so many of one category or brand
-    MINIMUM = "minimum"  # of what matches, nothing below a price or a margin is shown
+Mask = NDArray[np.bool_]
 
 
-class CapBy(StrEnum):
-    CATEGORY = "category"
-    BRAND = "brand"
+class RuleError(ValueError):
+    """A rule whose fields do not fit together: which field is wrong, and what is expected of it."""
+
+    def __init__(self, field: str, expected: str) -> None:
+        super().__init__(expected)
+        self.field = field
 
 
-class MinimumOf(StrEnum):
-    PRICE = "price"
-    MARGIN = "margin"
+@dataclass(frozen=True, eq=False)
+class JsonStep:
+    """Tell pydantic about a step before or after it checks the type of a value from JSON."""
+
+    type: Literal["function-before", "function-after"]
+    function: Callable[[Any], Any]  # returns the value; raises ValueError with what it should be
+    json_schema: Mapping[str, Any] = field(default_factory=dict)  # added to that of the type
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: Callable[[Any], Any]
+    ) -> dict[str, Any]:
+        function = {"type": "no-info", "function": self.function}
+        return {"type": self.type, "function": function, "schema": handler(source)}
+
+    def __get_pydantic_json_schema__(
+        self, core: Any, handler: Callable[[Any], dict[str, Any]]
+    ) -> dict[str, Any]:
+        return {**handler(core), **self.json_schema}
+
+
+def read_whole(value: Any) -> Any:
+    """Return 10 for 10.0, which is the same number in JSON, and anything else as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def read_moment(value: Any) -> int:
+    """Return seconds since 1970. Raises ValueError for what is no ISO 8601 time with a zone."""
+    try:
+        moment = datetime.fromisoformat(value)
+        if moment.tzinfo is not None:
+            return math.floor(moment.astimezone(UTC).timestamp())
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise ValueError("should be a date and time with its zone, such as 2026-11-27T00:00:00+01:00")
+
+
+def require_products(which: ProductSelector) -> ProductSelector:
+    if not which:
+        raise ValueError("should select products by one part at least, such as `category`")
+    return which
+
+
+def require_product_ids(which: ProductSelector) -> ProductSelector:
+    if not which.product_ids:
+        raise ValueError("should hold `product_ids` with what the pin shows")
+    return which
+
+
+Text = Annotated[str, MinLen(1)]
+Texts = tuple[Text, ...]
+Price = Annotated[float, Interval(ge=0, le=1e12)]
+Strength = Annotated[float, Interval(ge=1, le=1e6)]  # 1 has no effect
+WHOLE: Final = JsonStep("function-before", read_whole)
+Position = Annotated[int, Interval(ge=1, le=100), WHOLE]
+CapMaximum = Annotated[int, Interval(ge=1, le=10), WHOLE]
+MOMENT_SCHEMA: Final = {"type": "string", "format": "date-time"}
+Moment = Annotated[int, JsonStep("function-before", read_moment, MOMENT_SCHEMA)]
+
+SOME_IDS: Final = {
+    "required": ["product_ids"],
+    "properties": {"product_ids": {"type": "array", "minItems": 1}},
+}
+SOME_PRODUCTS: Final = [
+    SOME_IDS,
+    *(
+        {"required": [name], "properties": {name: {"not": {"type": "null"}}}}
+        for name in ("category", "brand", "min_price", "max_price")
+    ),
+]
+
+# Settings of pydantic: nothing is converted, a field that a class does not have is refused
+STRICT: Final = {"extra": "forbid", "strict": True}
 
 
 @dataclass(frozen=True)
 class ProductSelector:
-    """The products that meet every part that is given; without any, all. An unknown price is within no limit."""
+    """The products that meet every part that is set; all products where none is.
 
-    product_ids: tuple[str, ...] = ()
-    category: str | None = None
-    brand: str | None = None
-    min_price: float | None = None
-    max_price: float | None = None
+    An unknown price is within no limit.
+    """
 
-    def matches(self, catalogue: Catalogue) -> NDArray[np.bool_]:
-        """bool (n,). A product, category or brand that the catalogue does not know matches nothing."""
-        found = np.ones(len(catalogue), np.bool_)
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
+    product_ids: Texts | None = None
+    category: Text | None = None
+    brand: Text | None = None
+    min_price: Price | None = None
+    max_price: Price | None = None
+
+    def __post_init__(self) -> None:
+        low, high = self.min_price, self.max_price
+        if low is not None and high is not None and high < low:
+            raise RuleError("max_price", "should be a price that is not below `min_price`")
+
+    def __bool__(self) -> bool:
+        return any(value not in (None, ()) for value in vars(self).values())
+
+    def matches(self, catalogue: Catalogue) -> Mask:
+        """Return a mask (items,). Ids and names that the catalogue does not know match nothing."""
+        matched = np.ones(len(catalogue), np.bool_)
         if self.product_ids:
-            found &= np.isin(np.arange(len(catalogue)), catalogue.ids.find_all(self.product_ids))
-        for name, codes, names in (
-            (self.category, catalogue.category, catalogue.category_names),
-            (self.brand, catalogue.brand, catalogue.brand_names),
-        ):
-            if name is not None:
-                code = names.find(name)
-                found &= (codes == code) & (code >= 0)
+            items = catalogue.ids.find_all(self.product_ids)
+            matched &= np.isin(np.arange(len(catalogue)), items)
+        if self.category is not None:
+            code = catalogue.category_names.find(self.category)
+            matched &= (catalogue.category == code) & (code >= 0)
+        if self.brand is not None:
+            code = catalogue.brand_names.find(self.brand)
+            matched &= (catalogue.brand == code) & (code >= 0)
         if self.min_price is not None:
-            found &= catalogue.price >= self.min_price
+            matched &= catalogue.price >= self.min_price
         if self.max_price is not None:
-            found &= catalogue.price <= self.max_price
-        return found
+            matched &= catalogue.price <= self.max_price
+        return matched
+
+
+SomeProducts = Annotated[
+    ProductSelector, JsonStep("function-after", require_products, {"anyOf": SOME_PRODUCTS})
+]
+NamedProducts = Annotated[
+    ProductSelector, JsonStep("function-after", require_product_ids, {"anyOf": [SOME_IDS]})
+]
 
 
 @dataclass(frozen=True)
 class ShopRule:
-    """One rule. Of the numbers at the end, a kind reads its own alone."""
+    """A rule for some placements, one market and some time, or for all of them.
 
-    id: str
-    kind: RuleKind
-    which: ProductSelector = ProductSelector()
-    placements: tuple[str, ...] = ()  # empty: all
-    market: str | None = None  # None: all
-    starts: int | None = None  # seconds since 1970, UTC; the first second at which it holds
-    ends: int | None = None  # the first second at which it no longer does
-    strength: float = 1.0  # boost multiplies the odds of what matches by it, bury divides them
-    position: int = 1  # of a pin, from 1; of several products the next ones follow
-    by: CapBy = CapBy.BRAND  # what a cap counts
-    most: int = 10  # of one category or brand among ten products, as the limits of the settings
-    of: MinimumOf = MinimumOf.PRICE  # what a minimum is held against
-    minimum: float = 0.0  # in the catalogue's currency, or a share: .2 is a margin of 20 %
+    Two rules that are equal have the same id, so a rule hashes like its id.
+    """
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT
+    id: Text
+    which: ProductSelector | None = None  # None: every product
+    placements: Texts | None = None  # None or empty: all
+    market: Text | None = None  # None: all
+    starts: Moment | None = None  # seconds since 1970, UTC: the first second in force
+    ends: Moment | None = None  # the first second that is no longer in force
+    kind: str = field(kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.starts is not None and self.ends is not None and self.ends <= self.starts:
+            raise RuleError("ends", "should be a moment after `starts`")
 
     def __hash__(self) -> int:
-        return hash(self.id)  # equal rules have it in common, and every slate asks for it
+        return hash(self.id)
+
+    def matches(self, catalogue: Catalogue) -> Mask:
+        """Return which products the rule is about: a mask (items,)."""
+        return (self.which or ProductSelector()).matches(catalogue)
+
+    def keeps_out(self, catalogue: Catalogue) -> Mask:
+        """Return which products the rule removes from every slate: a mask (items,)."""
+        return np.zeros(len(catalogue), np.bool_)
 
     def holds(self, placement: str | None, market: str | None, as_of: int) -> bool:
         return (
@@ -94,36 +192,139 @@ class ShopRule:
             and (self.ends is None or as_of < self.ends)
         )
 
-    def keeps_out(self, catalogue: Catalogue) -> NDArray[np.bool_]:
-        """Products that this rule removes from every slate: bool (n,)."""
-        if self.kind is RuleKind.FILTER:
-            return ~self.which.matches(catalogue)
-        if self.kind is RuleKind.EXCLUDE:
-            return self.which.matches(catalogue)
-        if self.kind is RuleKind.MINIMUM:
-            values = catalogue.price if self.of is MinimumOf.PRICE else catalogue.margin
-            # What is unknown is not above a minimum.
-            return self.which.matches(catalogue) & ~(values >= self.minimum)
-        return np.zeros(len(catalogue), np.bool_)
+    def document(self) -> dict[str, Any]:
+        """Return the rule as JSON values, without what is not set."""
+        which = {} if self.which is None else vars(self.which)
+        document: dict[str, Any] = {
+            "id": self.id,
+            "kind": self.kind,
+            "which": {name: _plain(part) for name, part in which.items() if part not in (None, ())},
+            "placements": list(self.placements or ()),
+            "market": self.market,
+            "starts": _utc(self.starts),
+            "ends": _utc(self.ends),
+        }
+        document |= {name: value for name, value in vars(self).items() if name not in document}
+        return {name: value for name, value in document.items() if value not in (None, [], {})}
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _utc(moment: int | None) -> str | None:
+    return None if moment is None else datetime.fromtimestamp(moment, UTC).isoformat()
+
+
+@dataclass(frozen=True)
+class FilterRule(ShopRule):
+    """Only matching products are shown."""
+
+    which: SomeProducts = field()
+    kind: Literal["filter"] = field(default="filter", kw_only=True)
+    __hash__ = ShopRule.__hash__
+
+    def keeps_out(self, catalogue: Catalogue) -> Mask:
+        return ~self.matches(catalogue)
+
+
+@dataclass(frozen=True)
+class ExcludeRule(ShopRule):
+    """Matching products are not shown."""
+
+    which: SomeProducts = field()
+    kind: Literal["exclude"] = field(default="exclude", kw_only=True)
+    __hash__ = ShopRule.__hash__
+
+    def keeps_out(self, catalogue: Catalogue) -> Mask:
+        return self.matches(catalogue)
+
+
+@dataclass(frozen=True)
+class BoostRule(ShopRule):
+    """Matching products rank higher."""
+
+    strength: Strength = field(kw_only=True)
+    kind: Literal["boost"] = field(default="boost", kw_only=True)
+    __hash__ = ShopRule.__hash__
+
+
+@dataclass(frozen=True)
+class BuryRule(ShopRule):
+    """Matching products rank lower."""
+
+    strength: Strength = field(kw_only=True)
+    kind: Literal["bury"] = field(default="bury", kw_only=True)
+    __hash__ = ShopRule.__hash__
+
+
+@dataclass(frozen=True)
+class PinRule(ShopRule):
+    """The products stand from a position on."""
+
+    which: NamedProducts = field()
+    position: Position = field(kw_only=True)
+    kind: Literal["pin"] = field(default="pin", kw_only=True)
+    __hash__ = ShopRule.__hash__
+
+
+@dataclass(frozen=True)
+class CapRule(ShopRule):
+    """At most a number of the matching products of one category or brand are shown."""
+
+    by: Literal["category", "brand"] = field(kw_only=True)
+    most: CapMaximum = field(kw_only=True)
+    kind: Literal["cap"] = field(default="cap", kw_only=True)
+    __hash__ = ShopRule.__hash__
+
+
+@dataclass(frozen=True)
+class MinimumRule(ShopRule):
+    """Matching products below a price or margin, or without one, are not shown."""
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT | {
+        "json_schema_extra": {
+            "anyOf": [
+                {"required": ["of"], "properties": {"of": {"const": "price"}}},
+                {"required": ["minimum"], "properties": {"minimum": {"exclusiveMaximum": 1}}},
+            ]
+        }
+    }
+    of: Literal["price", "margin"] = field(kw_only=True)
+    minimum: Price = field(kw_only=True)  # in the catalogue's currency; 0.2 is a margin of 20 %
+    kind: Literal["minimum"] = field(default="minimum", kw_only=True)
+    __hash__ = ShopRule.__hash__
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.of == "margin" and self.minimum >= 1:
+            raise RuleError("minimum", "should be a margin below 1, such as 0.2 for 20 %")
+
+    def keeps_out(self, catalogue: Catalogue) -> Mask:
+        values = catalogue.price if self.of == "price" else catalogue.margin
+        return self.matches(catalogue) & ~(values >= self.minimum)  # an unknown one is below
+
+
+# Told apart by `kind`
+AnyShopRule: TypeAlias = (
+    FilterRule | ExcludeRule | BoostRule | BuryRule | PinRule | CapRule | MinimumRule
+)
+Rule = TypeVar("Rule", bound=ShopRule)
 
 
 def active_rules(
-    rules: Sequence[ShopRule], placement: str | None, market: str | None, as_of: int
-) -> tuple[ShopRule, ...]:
-    """The rules that hold for a slate, by their ids."""
-    return tuple(
-        sorted(
-            (rule for rule in rules if rule.holds(placement, market, as_of)),
-            key=lambda rule: rule.id,
-        )
-    )
+    rules: Sequence[Rule], placement: str | None, market: str | None, as_of: int
+) -> tuple[Rule, ...]:
+    """Return the rules that hold for a slate, by their ids."""
+    active = [rule for rule in rules if rule.holds(placement, market, as_of)]
+    return tuple(sorted(active, key=lambda rule: rule.id))
 
 
-def rules_in_force(rules: Sequence[ShopRule], clock: int) -> tuple[ShopRule, ...]:
-    """Those that hold at a moment of the clock, for slates of whatever moment."""
-    held = (
+def rules_in_force(rules: Sequence[Rule], clock: int) -> tuple[Rule, ...]:
+    """Return the rules in force at a moment of the clock, for slates of whatever moment."""
+    in_force = (
         rule
         for rule in rules
         if (rule.starts or 0) <= clock and (rule.ends is None or clock < rule.ends)
     )
-    return tuple(replace(rule, starts=None, ends=None) for rule in held)
+    return tuple(replace(rule, starts=None, ends=None) for rule in in_force)

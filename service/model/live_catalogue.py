@@ -14,10 +14,10 @@ from sqlalchemy import Connection, select
 
 from models.data.customers import NO, YES
 from models.data.events import DAY
-from models.rules.shop_rule_json import rule_of
 from models.rules.shop_rules import ShopRule, rules_in_force
 from models.updates.catalogue import product_update_of, update_catalogue
 from service.model.loaded_model import LoadedModel
+from service.schemas.rules import SHOP_RULE
 from service.store import events
 from service.store.events import tombstone, tombstone_key
 from service.store.products import restocked
@@ -173,7 +173,7 @@ def _with_products(
 def _with_rules(live: LiveCatalogue, connection: Connection, position: Position) -> LiveCatalogue:
     statement = select(rules.c.document).where(rules.c.document.isnot(None))
     documents = connection.execute(statement).scalars()
-    shop_rules = [rule_of(orjson.loads(document)) for document in documents]
+    shop_rules = list(map(SHOP_RULE.validate_json, documents))
     shop_rules.sort(key=lambda rule: rule.id)
     starts = [rule.starts for rule in shop_rules if rule.starts is not None]
     ends = [rule.ends for rule in shop_rules if rule.ends is not None]

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import re
+import json
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, Final
 
-import orjson
 from fastapi import Body, Path, Request, Response
+from pydantic import ValidationError
 
 from models.preview import Preview, preview
 from models.recommender import Recommender
-from models.rules.shop_rule_json import RuleError, mapping_of, rule_of
-from models.rules.shop_rules import ShopRule, rules_in_force
+from models.rules.rule_problems import RuleProblem, rule_problems
+from models.rules.shop_rules import AnyShopRule, ShopRule, rules_in_force
 from models.slate import Slate
 from service.answering import customer_view
 from service.answering.query import QueryKind, resolve_query
@@ -28,7 +28,14 @@ from service.routes.route_classes import BareRoute
 from service.routes.state import get_responder
 from service.routes.store_calls import actor_of, read_store, write_store
 from service.schemas.parameters import Id
-from service.schemas.rules import PreviewAnswer, PreviewOptions, RuleBody, RuleDocument, RulesAnswer
+from service.schemas.rules import (
+    SHOP_RULE,
+    PreviewAnswer,
+    PreviewOptions,
+    RuleBody,
+    RuleDocument,
+    RulesAnswer,
+)
 from service.store import rules
 from service.store.rules import Document
 from service.store.writer import Change
@@ -38,7 +45,7 @@ RuleId = Annotated[
     Path(description="Id of the rule, which you choose. Unique in the shop.", examples=["no-milk"]),
 ]
 MAX_RULES: Final = 200
-FIELD: Final = re.compile(r"`(\w+)`")  # the sentence about what is wrong with a rule begins with it
+MAX_PROBLEMS: Final = 100  # that are told of one rule
 
 
 async def get_rules(request: Request) -> Response:
@@ -74,16 +81,27 @@ async def delete_rule(request: Request, rule_id: RuleId) -> Response:
 
 def _normalize(rule_id: str, content: Mapping[str, Any]) -> dict[str, Any]:
     """Return the document of a valid rule. Raises Invalid."""
+    if content.get("id", rule_id) != rule_id:
+        raise _invalid([RuleProblem("id", "is another one than in the address; leave it out")])
+    return _parse({**content, "id": rule_id}).document()
+
+
+def _parse(content: Mapping[str, Any], place: str = "") -> AnyShopRule:
+    """Return the rule that stands at a place of the body. Raises Invalid."""
     try:
-        if content.get("id", rule_id) != rule_id:
-            raise RuleError("`id` is another one than in the address")
-        document = mapping_of(rule_of({**content, "id": rule_id}))
-        orjson.dumps(document)  # a half of a surrogate pair is no text
-    except (ValueError, TypeError) as error:
-        match = FIELD.match(str(error))
-        problem = {"field": match[1] if match else "body", "problem": str(error)}
-        raise Invalid(str(error), errors=[problem]) from None
-    return document
+        # json and not orjson, which writes null, a field that is not set, for NaN
+        return SHOP_RULE.validate_json(json.dumps(content))
+    except ValidationError as error:
+        raise _invalid(rule_problems(error.errors()), place) from None
+
+
+def _invalid(problems: Sequence[RuleProblem], place: str = "") -> Invalid:
+    errors = []
+    for problem in problems[:MAX_PROBLEMS]:
+        field = f"{place}.{problem.field}".strip(".") or "body"
+        errors.append({"field": field, "problem": problem.sentence})
+    detail = "; ".join(f"{error['field']}: {error['problem']}" for error in errors[:5])
+    return Invalid(detail, errors=errors)
 
 
 async def _write(request: Request, rule_id: str, document: Document | None) -> Document | None:
@@ -130,11 +148,8 @@ def _preview(responder: Responder, options: PreviewOptions) -> dict[str, Any]:
 
 def _parse_tried(contents: Sequence[Mapping[str, Any]], as_of: int | None) -> tuple[ShopRule, ...]:
     """Return the rules that hold now, or all where a moment is named. Raises Invalid."""
-    try:
-        tried = tuple(map(rule_of, contents))
-    except ValueError as error:
-        raise Invalid(str(error), errors=[{"field": "rules", "problem": str(error)}]) from None
-    return rules_in_force(tried, int(time.time())) if as_of is None else tried
+    tried = [_parse(content, f"rules[{number}]") for number, content in enumerate(contents)]
+    return rules_in_force(tried, int(time.time())) if as_of is None else tuple(tried)
 
 
 def _format_preview(recommender: Recommender, previewed: Preview) -> dict[str, Any]:

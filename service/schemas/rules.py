@@ -1,94 +1,47 @@
-"""Rules of the shop as they are documented, tried and shown.
+"""Rules of the shop as they are read, documented, tried and shown.
 
-`models/rules/shop_rule_json.py` validates them.
+`models/rules/shop_rules.py` says what a rule may hold.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
-from pydantic import ConfigDict, Field, WithJsonSchema
+from pydantic import ConfigDict, Field, TypeAdapter, WithJsonSchema
 
-from models.rules.shop_rules import CapBy, RuleKind
+from models.rules.shop_rules import AnyShopRule
 from service.schemas.base import AnswerModel, examples
 from service.schemas.parameters import CustomerOptions, Id
 
+SHOP_RULE: Final[TypeAdapter[AnyShopRule]] = TypeAdapter(
+    Annotated[AnyShopRule, Field(discriminator="kind")]
+)
 MAX_TRIED_RULES: Final = 20
 JsonSchema = dict[str, Any]
 
-TEXT: Final[JsonSchema] = {"type": "string", "minLength": 1}
-TEXTS: Final[JsonSchema] = {"type": "array", "items": TEXT}
-ZONED_TIME: Final[JsonSchema] = {"type": "string", "format": "date-time"}
-PRICE: Final[JsonSchema] = {"type": "number", "minimum": 0, "maximum": 1e12}
-MARGIN: Final[JsonSchema] = {"type": "number", "minimum": 0, "exclusiveMaximum": 1}
-STRENGTH: Final[JsonSchema] = {
-    "type": "number",
-    "minimum": 1,
-    "maximum": 1e6,
-    "description": "Factor by which the odds of a purchase are multiplied or divided.",
-    "examples": [2],
-}
-POSITION: Final[JsonSchema] = {
-    "type": "integer",
-    "minimum": 1,
-    "maximum": 100,
-    "description": "Position of the first product. The others follow.",
-    "examples": [1],
-}
-MOST: Final[JsonSchema] = {
-    "type": "integer",
-    "minimum": 1,
-    "maximum": 10,
-    "description": "Most products of one category or brand among ten.",
-    "examples": [3],
-}
-CAP_BY: Final[JsonSchema] = {
-    "enum": [by.value for by in CapBy],
-    "description": "Whether products of one category or of one brand are counted.",
-    "examples": ["brand"],
-}
-SELECTORS: Final[dict[str, JsonSchema]] = {
-    "product_ids": TEXTS,
-    "category": TEXT,
-    "brand": TEXT,
-    "min_price": PRICE,
-    "max_price": PRICE,
-}
-
-
-def _described(schema: JsonSchema, description: str, example: object) -> JsonSchema:
-    return {**schema, "description": description, "examples": [example]}
-
-
-def _or_null(schema: JsonSchema) -> JsonSchema:
-    return {"anyOf": [schema, {"type": "null"}]}
-
-
-SELECTED: Final[JsonSchema] = {
-    "product_ids": _described(_or_null(TEXTS), "Only these products.", ["1082185"]),
-    "category": _described(_or_null(TEXT), "Only products of this category.", "MILK"),
-    "brand": _described(_or_null(TEXT), "Only products of this brand.", "National"),
-    "min_price": _described(_or_null(PRICE), "Only products at this price or above.", 1),
-    "max_price": _described(_or_null(PRICE), "Only products at this price or below.", 20),
-}
-SELECTOR: Final[JsonSchema] = {
-    "type": "object",
-    "properties": SELECTED,
-    "additionalProperties": False,
-}
-WHICH: Final = "Products that the rule is about: they match all of it. Without any, every product."
-CONDITIONS: Final[JsonSchema] = {
-    "placements": _described(
-        _or_null(TEXTS), "Placements where the rule holds. By default all.", ["home"]
+# What each field is for, and an example
+FIELDS: Final[dict[str, tuple[str, Any]]] = {
+    "id": ("Id of the rule.", "no-milk"),
+    "kind": ("Kind of the rule.", "exclude"),
+    "which": (
+        "Products that the rule is about: they match all of it. Without any, every product.",
+        {"product_ids": ["1082185"]},
     ),
-    "market": _described(_or_null(TEXT), "Market where the rule holds. By default all.", "north"),
-    "starts": _described(
-        _or_null(ZONED_TIME), "When the rule begins, with its zone.", "2026-12-01T00:00:00+01:00"
-    ),
-    "ends": _described(
-        _or_null(ZONED_TIME), "When the rule ends, with its zone.", "2026-12-25T00:00:00+01:00"
-    ),
+    "placements": ("Placements where the rule holds. By default all.", ["home"]),
+    "market": ("Market where the rule holds. By default all.", "north"),
+    "starts": ("When the rule begins, with its zone.", "2026-12-01T00:00:00+01:00"),
+    "ends": ("When the rule ends, with its zone.", "2026-12-25T00:00:00+01:00"),
+    "strength": ("Factor by which the odds of a purchase are multiplied or divided.", 2),
+    "position": ("Position of the first product. The others follow.", 1),
+    "by": ("Whether products of one category or of one brand are counted.", "brand"),
+    "most": ("Most products of one category or brand among ten.", 3),
+    "of": ("Whether the minimum is of price or margin.", "margin"),
+    "minimum": ("Lowest price that is shown, or lowest margin, a share below 1.", 0.2),
+    "product_ids": ("Only these products.", ["1082185"]),
+    "category": ("Only products of this category.", "MILK"),
+    "brand": ("Only products of this brand.", "National"),
+    "min_price": ("Only products at this price or above.", 1),
+    "max_price": ("Only products at this price or below.", 20),
 }
 RULE_EXAMPLES: Final[list[dict[str, Any]]] = [
     {"kind": "filter", "which": {"category": "MILK"}, "placements": ["milk-page"]},
@@ -110,89 +63,45 @@ RULE_EXAMPLES: Final[list[dict[str, Any]]] = [
 ]
 
 
-def _requiring(selector: str) -> JsonSchema:
-    schema = SELECTORS[selector]
-    if schema is TEXTS:
-        schema = {**schema, "minItems": 1}
-    return {"properties": {selector: schema}, "required": [selector]}
-
-
-def _kind(
-    kind: RuleKind, effect: str, *, by_one_of: Sequence[str] = (), **numbers: JsonSchema
-) -> JsonSchema:
-    """Return the schema of the rules of one kind.
-
-    Such a rule needs one of the selectors `by_one_of`, or none where that is empty.
-    """
-    which = _or_null(SELECTOR)
-    required = ["kind", *numbers]
-    if by_one_of:
-        which = {**SELECTOR, "anyOf": [_requiring(selector) for selector in by_one_of]}
-        required.append("which")
+def _describe_rule(*, with_id: bool) -> JsonSchema:
+    """Return the schema of a rule without references, as it stands within other schemas."""
+    kinds = SHOP_RULE.json_schema()["$defs"]
+    selector = _describe_fields(kinds.pop("ProductSelector"))
+    for kind in kinds.values():
+        properties = kind["properties"]
+        properties["which"] = _inline(properties["which"], selector)
+        kind["title"] = properties["kind"]["const"]
+        kind["required"] = [*kind["required"], "kind"]
+        if not with_id:
+            del properties["id"]
+            kind["required"].remove("id")
+        _describe_fields(kind)
     return {
-        "type": "object",
-        "title": kind.value,
-        "description": effect,
-        "properties": {
-            "kind": _described({"const": kind.value}, "Kind of the rule.", kind.value),
-            "which": _described(which, WHICH, {"product_ids": ["1082185"]}),
-            **CONDITIONS,
-            **numbers,
-        },
-        "required": required,
-        "additionalProperties": False,
+        "title": "Rule",
+        "description": "A rule of one kind. "
+        "It may hold for some placements, one market and some time.",
+        "oneOf": list(kinds.values()),
     }
 
 
-def _minimum(measure: str, schema: JsonSchema, example: float) -> JsonSchema:
-    return _kind(
-        RuleKind.MINIMUM,
-        f"Matching products with a {measure} below the minimum, or without one, are not shown.",
-        of=_described({"const": measure}, "Whether the minimum is of price or margin.", measure),
-        minimum=_described(schema, f"Lowest {measure} that is shown.", example),
-    )
+def _inline(which: JsonSchema, selector: JsonSchema) -> JsonSchema:
+    if "anyOf" in which and "$ref" not in which:
+        return {"anyOf": [selector, {"type": "null"}]}
+    return {**selector, **{name: value for name, value in which.items() if name != "$ref"}}
 
 
-ANY_SELECTOR: Final = tuple(SELECTORS)
-RULE: Final[JsonSchema] = {
-    "title": "Rule",
-    "description": "A rule of one kind. It may hold for some placements, one market and some time.",
-    "oneOf": [
-        _kind(RuleKind.FILTER, "Only matching products are shown.", by_one_of=ANY_SELECTOR),
-        _kind(RuleKind.EXCLUDE, "Matching products are not shown.", by_one_of=ANY_SELECTOR),
-        _kind(RuleKind.BOOST, "Matching products rank higher.", strength=STRENGTH),
-        _kind(RuleKind.BURY, "Matching products rank lower.", strength=STRENGTH),
-        _kind(
-            RuleKind.PIN,
-            "The products stand from a position on.",
-            by_one_of=("product_ids",),
-            position=POSITION,
-        ),
-        _kind(
-            RuleKind.CAP,
-            "At most a number of the matching products of one category or brand are shown.",
-            by=CAP_BY,
-            most=MOST,
-        ),
-        _minimum("price", PRICE, 2.5),
-        _minimum("margin", MARGIN, 0.2),
-    ],
-    "examples": RULE_EXAMPLES,
-}
+def _describe_fields(schema: JsonSchema) -> JsonSchema:
+    for name, field in schema["properties"].items():
+        description, example = FIELDS[name]
+        field.pop("title", None)
+        field.pop("default", None)
+        field |= {"description": description, "examples": [field.get("const", example)]}
+    return schema
 
 
-def _with_id(kind: JsonSchema) -> JsonSchema:
-    rule_id = _described(TEXT, "Id of the rule.", "no-milk")
-    return {
-        **kind,
-        "properties": {"id": rule_id, **kind["properties"]},
-        "required": ["id", *kind["required"]],
-    }
-
-
-TRIED_RULE: Final[JsonSchema] = {
-    **RULE,
-    "oneOf": [_with_id(kind) for kind in RULE["oneOf"]],
+RULE: Final = {**_describe_rule(with_id=False), "examples": RULE_EXAMPLES}
+TRIED_RULE: Final = {
+    **_describe_rule(with_id=True),
     "examples": [
         {"id": f"rule-{number}", **example} for number, example in enumerate(RULE_EXAMPLES)
     ],

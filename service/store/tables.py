@@ -130,7 +130,7 @@ rules: Final = Table(
     Column("rule_id", Text, primary_key=True),
     Column(
         "document", Text
-    ),  # JSON, as models.merchandising.rule_of takes it; NULL where the rule was deleted
+    ),  # JSON of a models.rules.shop_rules.ShopRule; NULL where the rule was deleted
     Column("number", Number, nullable=False, index=True),
 )
 

@@ -5,7 +5,14 @@ from functools import partial
 
 from models.preview import Preview, preview
 from models.recommender import NOBODY, Recommender
-from models.rules.shop_rules import CapBy, ProductSelector, RuleKind, ShopRule
+from models.rules.shop_rules import (
+    BoostRule,
+    CapRule,
+    ExcludeRule,
+    PinRule,
+    ProductSelector,
+    ShopRule,
+)
 from models.slate import Slate, SlateRequest
 from tests.support.shop import AISLES, names
 
@@ -33,10 +40,10 @@ def test_the_preview_says_what_each_rule_does_alone_and_all_of_them_together(
     plain = shop.recommend("c03", REQUEST)
     first, last = at(shop, plain, 1), at(shop, plain, 6)
     rules = (
-        ShopRule("hide", RuleKind.EXCLUDE, ProductSelector((first,))),
-        ShopRule("last first", RuleKind.PIN, ProductSelector((last,)), position=1),
-        ShopRule("mail", RuleKind.EXCLUDE, placements=("email",)),
-        ShopRule("push", RuleKind.BOOST, ProductSelector(("bread",)), strength=1e6),
+        ExcludeRule("hide", ProductSelector((first,))),
+        PinRule("last first", ProductSelector((last,)), position=1),
+        ExcludeRule("mail", ProductSelector(("bread",)), placements=("email",)),
+        BoostRule("push", ProductSelector(("bread",)), strength=1e6),
     )
     found = seen(shop, "c03", *rules)
     assert (found.without, found.with_rules) == (
@@ -58,7 +65,7 @@ def test_the_preview_says_what_each_rule_does_alone_and_all_of_them_together(
 
 
 def test_a_rule_that_changes_nothing_is_listed_with_nothing(shop: Recommender) -> None:
-    generous = ShopRule("mix", RuleKind.CAP, by=CapBy.BRAND, most=10)
+    generous = CapRule("mix", by="brand", most=10)
     found = seen(shop, "c03", generous)
     (effect,) = found.effects
     assert (effect.removed, effect.added, effect.moved, effect.kept_out) == ((), (), (), 0)
@@ -66,7 +73,7 @@ def test_a_rule_that_changes_nothing_is_listed_with_nothing(shop: Recommender) -
 
 
 def test_the_preview_counts_what_is_for_sale_where_the_customer_lives(shop: Recommender) -> None:
-    dairy = ShopRule("no dairy", RuleKind.EXCLUDE, ProductSelector(category="dairy"))
+    dairy = ExcludeRule("no dairy", ProductSelector(category="dairy"))
     kept_out = {
         customer: seen(shop, customer, dairy).effects[0].kept_out
         for customer in ("c00", "c01", None)

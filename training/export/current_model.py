@@ -15,11 +15,11 @@ from models.data.events import DAY, PURCHASE, Events, order_code
 from models.mail.recipient import StoreFacts
 from models.model import Model
 from models.recommender import NOBODY, Recommender
-from models.rules.shop_rule_json import rule_of
 from models.rules.shop_rules import ShopRule
 from models.updates.catalogue import product_update_of, update_catalogue
 from models.updates.customer import NO_UPDATE, CustomerUpdate, allows, updated_history
 from training.export.store_snapshot import ReportedProducts, StoreSnapshot, UnlearnedSales
+from training.reading.rules_file import SHOP_RULE
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ class CurrentModel:
             snapshot=snapshot,
             unasked=unasked,
             as_of=max(learned.manifest.data_as_of, int(snapshot.newest[0])),
-            rules=tuple(rule_of(orjson.loads(document)) for document in snapshot.rules),
+            rules=tuple(map(SHOP_RULE.validate_json, snapshot.rules)),
             facts=StoreFacts(restocked=_restocked(model, snapshot.reported)),
             items=items,
         )

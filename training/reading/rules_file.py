@@ -5,16 +5,25 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Annotated, Final
 
 import orjson
+from pydantic import Field, TypeAdapter, ValidationError
 
-from models.rules.shop_rule_json import RuleError, rule_of
-from models.rules.shop_rules import ShopRule
+from models.rules.rule_problems import rule_problems
+from models.rules.shop_rules import AnyShopRule
 from training.errors import InputError
 
+SHOP_RULE: Final[TypeAdapter[AnyShopRule]] = TypeAdapter(
+    Annotated[AnyShopRule, Field(discriminator="kind")]
+)
 
-def read_rules(path: Path) -> tuple[ShopRule, ...]:
-    """The rules of a JSON list as if they held everywhere and always: the days that are measured lie behind them."""
+
+def read_rules(path: Path) -> tuple[AnyShopRule, ...]:
+    """Read a JSON list of rules as if they held everywhere and always.
+
+    The days that are measured lie behind the rules. Raises InputError.
+    """
     try:
         content = orjson.loads(path.read_bytes())
     except orjson.JSONDecodeError as error:
@@ -22,12 +31,15 @@ def read_rules(path: Path) -> tuple[ShopRule, ...]:
     if not isinstance(content, list) or not all(isinstance(rule, dict) for rule in content):
         raise InputError(f"{path}: expected a list of rules, each a JSON object")
     rules = []
-    for number, rule in enumerate(content, 1):
+    for number, document in enumerate(content, 1):
         try:
-            rules.append(replace(rule_of(rule), placements=(), starts=None, ends=None))
-        except RuleError as error:
-            raise InputError(f"{path}: rule {number}: {error}") from None
-    for name, times in Counter(rule.id for rule in rules).items():
-        if times > 1:
-            raise InputError(f"{path}: {times} rules have the id {name!r}; give each its own")
+            rule = SHOP_RULE.validate_json(orjson.dumps(document))
+        except ValidationError as error:
+            problem = rule_problems(error.errors())[0]
+            message = f"{path}: rule {number}: `{problem.field}` {problem.sentence}"
+            raise InputError(message) from None
+        rules.append(replace(rule, placements=None, starts=None, ends=None))
+    for rule_id, count in Counter(rule.id for rule in rules).items():
+        if count > 1:
+            raise InputError(f"{path}: {count} rules have the id {rule_id!r}; give each its own")
     return tuple(rules)

@@ -5,7 +5,7 @@ import numpy as np
 from models.assembly.popular import Bestsellers, rank_bestsellers
 from models.rules.eligibility import ExclusionRule
 from models.rules.rule_effects import CapCounter, build_rule_effects
-from models.rules.shop_rules import ProductSelector, RuleKind, ShopRule
+from models.rules.shop_rules import BoostRule, ProductSelector, ShopRule
 from models.slate import ReasonKind, Source
 from tests.support.shop import Line, moment, small_purchases, trained
 
@@ -42,14 +42,10 @@ def test_the_market_comes_first_then_the_whole_shop_then_all_time() -> None:
 
 def test_a_boost_counts_like_so_many_times_the_lines_and_one() -> None:
     boosts = [
-        ShopRule("up", RuleKind.BOOST, ProductSelector(("at home",)), strength=strength)
-        for strength in (1.9, 2.1)
+        BoostRule("up", ProductSelector(("at home",)), strength=strength) for strength in (1.9, 2.1)
     ]
     assert [shown(found(boost))[0] for boost in boosts] == ["north hit", "at home"]
-    assert (
-        shown(found(ShopRule("old", RuleKind.BOOST, ProductSelector(("old",)), strength=2.5)))[1]
-        == "old"
-    )
+    assert shown(found(BoostRule("old", ProductSelector(("old",)), strength=2.5)))[1] == "old"
 
 
 def test_slots_tell_the_lines_and_whether_there_were_any() -> None:

@@ -17,7 +17,7 @@ from models.mail.occasions import MailOccasion
 from models.mail.recipient import StoreFacts
 from models.recommender import Recommender
 from models.rules.filters import Filters, Repeat
-from models.rules.shop_rules import CapBy, ProductSelector, RuleKind, ShopRule
+from models.rules.shop_rules import CapRule, PinRule, ProductSelector
 from models.slate import FallbackReason, Slate, SlateRequest, Source, Strategy
 from models.updates.customer import CustomerUpdate
 from tests.support.shop import (
@@ -165,7 +165,7 @@ def test_the_mail_about_a_basket_alone_shows_what_is_in_it(shop: Recommender) ->
 
 
 def test_what_the_shop_pins_keeps_its_spot_and_the_mail_is_led_around_it(shop: Recommender) -> None:
-    pin = ShopRule("pin", RuleKind.PIN, ProductSelector(("twine",)), position=2)
+    pin = PinRule("pin", ProductSelector(("twine",)), position=2)
     slate, _ = mail(shop, MailKind.REPLENISHMENT, REGULAR, replace(LATER, rules=(pin,)))
     assert names(shop, slate)[:2] == [MONTHLY, "twine"]
     assert slate.slots[1].source is Source.PINNED
@@ -179,7 +179,7 @@ def test_what_the_shop_pins_keeps_its_spot_and_the_mail_is_led_around_it(shop: R
 def test_a_mail_full_of_what_it_is_about_keeps_the_spots_of_the_shop_free(
     shop: Recommender,
 ) -> None:
-    pin = ShopRule("pin", RuleKind.PIN, ProductSelector(("twine",)), position=1)
+    pin = PinRule("pin", ProductSelector(("twine",)), position=1)
     plain = replace(PLAIN, n=2, as_of=moment(DAYS))
     for number in range(54):
         slate, why = mail(shop, MailKind.REPLENISHMENT, f"c{number:02}", plain)
@@ -214,7 +214,7 @@ HAPPENED = st.lists(
     max_size=8,
 )
 DAIRY = sorted(AISLES).index("dairy")
-CAPS = ShopRule("cap", RuleKind.CAP, by=CapBy.CATEGORY, most=3)
+CAPS = CapRule("cap", by="category", most=3)
 REQUESTS = st.builds(
     SlateRequest,
     n=st.integers(1, 12),
@@ -229,7 +229,7 @@ REQUESTS = st.builds(
     ),
     placement=st.just("email"),
     rules=st.sampled_from(
-        [(), (CAPS,), (CAPS, ShopRule("pin", RuleKind.PIN, ProductSelector(("ball",)), position=3))]
+        [(), (CAPS,), (CAPS, PinRule("pin", ProductSelector(("ball",)), position=3))]
     ),
     purpose=st.just(PERSONALIZE_EMAIL),
 )

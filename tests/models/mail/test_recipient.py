@@ -10,7 +10,7 @@ from models.data.ids import Strings
 from models.mail.recipient import NO_STORE_FACTS, MailRecipient
 from models.recommender import Recommender
 from models.rules.filters import Filters, Repeat
-from models.rules.shop_rules import CapBy, RuleKind, ShopRule
+from models.rules.shop_rules import CapRule
 from models.slate import Reason, ReasonKind, SlateRequest, Slot, Source
 from models.updates.customer import NO_UPDATE
 from tests.support.shop import DAYS, ONLY_RETURNED, REGULAR, moment, small_shop_purchases, trained
@@ -88,6 +88,6 @@ def test_leading_products_differ_and_keep_to_the_caps_of_the_shop(shop: Recommen
         items[0],
         items[2],
     ]
-    one_an_aisle = ShopRule("cap", RuleKind.CAP, by=CapBy.CATEGORY, most=1)
+    one_an_aisle = CapRule("cap", by="category", most=1)
     capped = addressee(shop, "c00", SlateRequest(n=10, rules=(one_an_aisle,)))
     assert [slot.item for slot in capped.leading(slots)] == [items[0], items[4]]

@@ -17,10 +17,14 @@ from models.rules.eligibility import ExclusionRule
 from models.rules.filters import Filters, Repeat
 from models.rules.rule_effects import MOST_BOOSTED, Cap, CapCounter, insert_pinned
 from models.rules.shop_rules import (
-    CapBy,
-    MinimumOf,
+    BoostRule,
+    BuryRule,
+    CapRule,
+    ExcludeRule,
+    FilterRule,
+    MinimumRule,
+    PinRule,
     ProductSelector,
-    RuleKind,
     ShopRule,
     active_rules,
 )
@@ -46,7 +50,7 @@ TOYS = ProductSelector(category="toys")
 
 
 def pin(product: str, position: int, name: str = "pin") -> ShopRule:
-    return ShopRule(name, RuleKind.PIN, ProductSelector((product,)), position=position)
+    return PinRule(name, ProductSelector((product,)), position=position)
 
 
 def with_rules(*rules: ShopRule, request: SlateRequest = ALL) -> SlateRequest:
@@ -98,9 +102,7 @@ def test_of_two_pins_for_one_place_the_second_has_the_next_that_is_free(shop: Re
 
 
 def test_one_pin_may_show_several_products_from_its_place_on(shop: Recommender) -> None:
-    several = ShopRule(
-        "launch", RuleKind.PIN, ProductSelector(("kite", SOLD_OUT, "beans", "doll")), position=2
-    )
+    several = PinRule("launch", ProductSelector(("kite", SOLD_OUT, "beans", "doll")), position=2)
     for slate in slates(shop, with_rules(several)):
         assert names(shop, slate)[1:4] == ["kite", "beans", "doll"]
 
@@ -122,12 +124,12 @@ def test_what_may_not_be_shown_is_not_shown_for_being_pinned(shop: Recommender) 
     assert "rake" not in names(
         shop, shop.recommend(None, replace(rake, basket=(shop.catalogue.ids.find("rake"),)))
     )
-    hidden = ShopRule("no toys", RuleKind.EXCLUDE, TOYS)
+    hidden = ExcludeRule("no toys", TOYS)
     assert "kite" not in names(shop, shop.recommend("c03", with_rules(pin("kite", 1), hidden)))
 
 
 def test_a_pin_stands_last_where_there_is_too_little_before_it(shop: Recommender) -> None:
-    two = ShopRule("two", RuleKind.FILTER, ProductSelector(("ball", "bread", "kite")))
+    two = FilterRule("two", ProductSelector(("ball", "bread", "kite")))
     assert names(shop, shop.popular(with_rules(two, pin("kite", 9))))[-1] == "kite"
     assert len(shop.popular(with_rules(two, pin("kite", 9))).slots) == 3
 
@@ -144,10 +146,10 @@ def test_an_ended_campaign_stops_at_its_second(shop: Recommender) -> None:
 
 
 def test_a_filter_leaves_only_what_matches_in_the_fill_too(shop: Recommender) -> None:
-    toys = ShopRule("toys", RuleKind.FILTER, TOYS)
+    toys = FilterRule("toys", TOYS)
     for slate in slates(shop, with_rules(toys)):
         assert set(names(shop, slate)) <= set(AISLES["toys"].split())
-    few = ShopRule("two", RuleKind.FILTER, ProductSelector(("beans", "kite")))
+    few = FilterRule("two", ProductSelector(("beans", "kite")))
     filled = shop.similar(
         shop.catalogue.ids.find(NEVER_SOLD), with_rules(few)
     )  # like nothing: coffee fills it
@@ -186,8 +188,8 @@ def test_a_boost_moves_up_and_a_bury_moves_down_and_neither_changes_what_a_produ
 ) -> None:
     for boost, buried in ((1.0, 1.0), (50.0, 1e6)):
         rules = (
-            ShopRule("up", RuleKind.BOOST, ProductSelector(("spade",)), strength=boost),
-            ShopRule("down", RuleKind.BURY, ProductSelector(("bread",)), strength=buried),
+            BoostRule("up", ProductSelector(("spade",)), strength=boost),
+            BuryRule("down", ProductSelector(("bread",)), strength=buried),
         )
         for plain, moved in zip(slates(shop, ALL), slates(shop, with_rules(*rules)), strict=True):
             if boost == 1:
@@ -203,7 +205,7 @@ def test_a_boost_moves_up_and_a_bury_moves_down_and_neither_changes_what_a_produ
             for slot in moved.slots:
                 if slot.item in worth and slot.source is not Source.FILL:
                     assert slot.score == pytest.approx(worth[slot.item], abs=1e-6)
-    first = with_rules(ShopRule("up", RuleKind.BOOST, ProductSelector(("spade",)), strength=1e6))
+    first = with_rules(BoostRule("up", ProductSelector(("spade",)), strength=1e6))
     assert (
         names(shop, shop.recommend("c03", first))[0]
         == names(shop, shop.popular(first))[0]
@@ -212,7 +214,7 @@ def test_a_boost_moves_up_and_a_bury_moves_down_and_neither_changes_what_a_produ
 
 
 def test_a_boost_never_stands_above_a_pin(shop: Recommender) -> None:
-    boost = ShopRule("up", RuleKind.BOOST, ProductSelector(("kite",)), strength=1e6)
+    boost = BoostRule("up", ProductSelector(("kite",)), strength=1e6)
     for customer in ("c00", "c03", "unknown"):
         assert names(shop, shop.recommend(customer, with_rules(boost, pin("spade", 1))))[:2] == [
             "spade",
@@ -223,7 +225,7 @@ def test_a_boost_never_stands_above_a_pin(shop: Recommender) -> None:
 def test_a_boosted_product_that_nothing_speaks_for_has_its_chance_and_says_who_chose_it(
     shop: Recommender,
 ) -> None:
-    boost = ShopRule("launch", RuleKind.BOOST, ProductSelector((NEVER_SOLD,)), strength=1e6)
+    boost = BoostRule("launch", ProductSelector((NEVER_SOLD,)), strength=1e6)
     user = shop.model.customers.ids.find("c00")
     case, request = shop.build_context(user, ALL), with_rules(boost)
     removed = shop.find_removed(case, request)
@@ -242,16 +244,16 @@ def test_a_boost_of_everything_brings_in_the_few_that_sell_best() -> None:
         small_purchases([*lines, Line("ann", "p59", 3)], [Product(name) for name in shelf])
     )
     none = np.zeros(60, np.uint8)
-    offers = shop.rule_effects(
-        with_rules(ShopRule("all", RuleKind.BOOST, strength=2.0))
-    ).shop_candidates(none, shop.model.sales.window(moment(9), 28, 60), {})
+    offers = shop.rule_effects(with_rules(BoostRule("all", strength=2.0))).shop_candidates(
+        none, shop.model.sales.window(moment(9), 28, 60), {}
+    )
     assert sorted(offers.tolist()) == list(range(MOST_BOOSTED))
 
 
 def test_a_cap_is_two_of_a_brand_in_ten_and_one_in_five_even_where_nothing_else_is_left(
     shop: Recommender,
 ) -> None:
-    cap = ShopRule("mix", RuleKind.CAP, by=CapBy.BRAND, most=2)
+    cap = CapRule("mix", by="brand", most=2)
     for n, most in ((10, 2), (5, 1), (4, 1)):
         for slate in slates(
             shop, with_rules(cap, request=SlateRequest(n=n, repeat=Repeat.INCLUDE))
@@ -264,7 +266,7 @@ def test_a_cap_is_two_of_a_brand_in_ten_and_one_in_five_even_where_nothing_else_
 def test_a_cap_counts_the_products_that_it_names_and_the_pinned_ones_first(
     shop: Recommender,
 ) -> None:
-    cap = ShopRule("few toys", RuleKind.CAP, TOYS, by=CapBy.CATEGORY, most=1)
+    cap = CapRule("few toys", TOYS, by="category", most=1)
     request = with_rules(cap, pin("doll", 4, "a"), pin("kite", 2, "b"), request=SlateRequest(n=10))
     for slate in slates(shop, request):
         assert set(names(shop, slate)) & set(AISLES["toys"].split()) == {"doll"}
@@ -273,7 +275,7 @@ def test_a_cap_counts_the_products_that_it_names_and_the_pinned_ones_first(
 def test_a_slate_of_nothing_but_pins_and_fill_is_less_than_what_was_asked_for(
     shop: Recommender,
 ) -> None:
-    only = ShopRule("only", RuleKind.FILTER, ProductSelector(("spade",)))
+    only = FilterRule("only", ProductSelector(("spade",)))
     slate = shop.recommend("unknown", with_rules(only, pin("spade", 1)))
     assert [slot.source for slot in slate.slots] == [Source.PINNED]
     assert slate.fallback_reason is FallbackReason.UNKNOWN_CUSTOMER
@@ -285,9 +287,7 @@ def test_a_slate_of_nothing_but_pins_and_fill_is_less_than_what_was_asked_for(
 
 def test_bundles_hold_nothing_that_the_shop_keeps_out(shop: Recommender) -> None:
     bread, butter = shop.catalogue.ids.find_all(["bread", "butter"]).tolist()
-    hide = ShopRule(
-        "no butter", RuleKind.EXCLUDE, ProductSelector(("butter",)), placements=("basket",)
-    )
+    hide = ExcludeRule("no butter", ProductSelector(("butter",)), placements=("basket",))
     for placement, is_shown in (("basket", False), ("product", True)):
         request = SlateRequest(n=40, placement=placement, rules=(hide,))
         completed = shop.complete(replace(request, basket=(bread,)))
@@ -299,8 +299,8 @@ def test_bundles_hold_nothing_that_the_shop_keeps_out(shop: Recommender) -> None
 def test_rules_sent_to_another_process_make_the_same_slates_there(
     shop: Recommender, registry: Registry
 ) -> None:
-    hide = ShopRule("no toys", RuleKind.EXCLUDE, TOYS)
-    cap = ShopRule("mix", RuleKind.CAP, by=CapBy.BRAND, most=3)
+    hide = ExcludeRule("no toys", TOYS)
+    cap = CapRule("mix", by="brand", most=3)
     request, there = (
         with_rules(hide, cap, pin("spade", 2), request=SlateRequest()),
         open_shop(registry),
@@ -335,26 +335,29 @@ WHICH = st.builds(
     min_price=st.sampled_from([None, None, 5.0]),
     max_price=st.sampled_from([None, None, 30.0]),
 )
-RULES = st.lists(
+NUMBERS = {
+    FilterRule: {},
+    ExcludeRule: {},
+    BoostRule: {"strength": st.floats(1, 1e6)},
+    BuryRule: {"strength": st.floats(1, 1e6)},
+    PinRule: {"position": st.integers(1, 12)},
+    CapRule: {"by": st.sampled_from(["category", "brand"]), "most": st.integers(1, 10)},
+    MinimumRule: {"of": st.just("price"), "minimum": st.floats(0, 30)},
+}
+KINDS = [
     st.builds(
-        ShopRule,
+        kind,
         id=st.text("abcdef", min_size=1, max_size=3),
-        kind=st.sampled_from(RuleKind),
         which=WHICH,
         placements=st.sampled_from([(), (), ("home",), ("email", "basket")]),
         market=st.sampled_from([None, None, "north"]),
         starts=st.sampled_from([None, None, moment(100)]),
         ends=st.sampled_from([None, None, moment(150)]),
-        strength=st.floats(1, 1e6),
-        position=st.integers(1, 12),
-        by=st.sampled_from(CapBy),
-        most=st.integers(1, 10),
-        of=st.just(MinimumOf.PRICE),
-        minimum=st.floats(0, 30),
-    ),
-    max_size=5,
-    unique_by=lambda rule: rule.id,
-).map(tuple)
+        **numbers,
+    )
+    for kind, numbers in NUMBERS.items()
+]
+RULES = st.lists(st.one_of(KINDS), max_size=5, unique_by=lambda rule: rule.id).map(tuple)
 REQUESTS = st.builds(
     SlateRequest,
     n=st.integers(1, 40),
@@ -391,15 +394,16 @@ def check(
     assert shop.catalogue.ids.find(SOLD_OUT) not in items
     for rule in held:
         assert not rule.keeps_out(shop.catalogue)[items].any()
-        if rule.kind is RuleKind.CAP:
-            counted = [item for item in items if rule.which.matches(shop.catalogue)[item]]
-            codes = shop.catalogue.category if rule.by is CapBy.CATEGORY else shop.catalogue.brand
+        if isinstance(rule, CapRule):
+            counted = [item for item in items if rule.matches(shop.catalogue)[item]]
+            codes = shop.catalogue.category if rule.by == "category" else shop.catalogue.brand
             assert all(
                 number <= ceil(request.n * rule.most / 10)
                 for number in Counter(codes[counted]).values()
             )
-    pinned = {name for rule in held if rule.kind is RuleKind.PIN for name in rule.which.product_ids}
-    boosts = any(rule.kind is RuleKind.BOOST for rule in held)
+    pins = [rule for rule in held if isinstance(rule, PinRule)]
+    pinned = {name for rule in pins for name in rule.which.product_ids}
+    boosts = any(isinstance(rule, BoostRule) for rule in held)
     for slot in slots:
         chosen = slot.source is Source.PINNED
         assert chosen == (slot.reason.kind is ReasonKind.CHOSEN_BY_SHOP)

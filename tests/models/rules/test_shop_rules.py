@@ -1,9 +1,22 @@
 """A rule of the shop names products, a place and a time, and keeps to them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from models.rules.shop_rules import MinimumOf, ProductSelector, RuleKind, ShopRule, active_rules
+from models.rules.shop_rules import (
+    BoostRule,
+    BuryRule,
+    CapRule,
+    ExcludeRule,
+    FilterRule,
+    MinimumRule,
+    PinRule,
+    ProductSelector,
+    ShopRule,
+    active_rules,
+)
 from tests.support.shop import Product, catalogue_of
 
 CATALOGUE = catalogue_of(
@@ -26,7 +39,6 @@ CATALOGUE = catalogue_of(
 )
 NAMES = list(CATALOGUE.ids)
 NOON = 1_700_000_000
-EVERYTHING = ProductSelector()
 
 
 def named(found: np.ndarray) -> list[str]:
@@ -37,8 +49,8 @@ def matched(**parts: object) -> list[str]:
     return named(ProductSelector(**parts).matches(CATALOGUE))
 
 
-def kept_out(kind: RuleKind, which: ProductSelector = EVERYTHING, **numbers: object) -> list[str]:
-    return named(ShopRule("rule", kind, which, **numbers).keeps_out(CATALOGUE))
+def kept_out(rule: ShopRule) -> list[str]:
+    return named(rule.keeps_out(CATALOGUE))
 
 
 def test_every_part_that_is_given_has_to_match() -> None:
@@ -57,37 +69,48 @@ def test_what_the_catalogue_does_not_know_matches_nothing() -> None:
 
 def test_a_filter_keeps_out_all_that_does_not_match_and_an_exclusion_all_that_does() -> None:
     bakery = ProductSelector(category="bakery")
-    assert kept_out(RuleKind.EXCLUDE, bakery) == ["bread", "cake"]
-    assert kept_out(RuleKind.FILTER, bakery) == ["apple", "enigma", "flan", "gift"]
+    assert kept_out(ExcludeRule("rule", bakery)) == ["bread", "cake"]
+    assert kept_out(FilterRule("rule", bakery)) == ["apple", "enigma", "flan", "gift"]
 
 
 def test_a_minimum_price_keeps_out_what_is_cheaper_and_what_has_no_price() -> None:
-    assert kept_out(RuleKind.MINIMUM, minimum=3.0) == ["apple", "enigma", "flan", "gift"]
-    assert kept_out(RuleKind.MINIMUM, ProductSelector(brand="Ashby"), minimum=3.0) == ["apple"]
+    ashby = ProductSelector(brand="Ashby")
+    of_all = MinimumRule("rule", of="price", minimum=3.0)
+    assert kept_out(of_all) == ["apple", "enigma", "flan", "gift"]
+    assert kept_out(replace(of_all, which=ashby)) == ["apple"]
 
 
 def test_a_minimum_margin_keeps_out_what_earns_less_and_what_nobody_knows_the_cost_of() -> None:
     assert CATALOGUE.margin[:2].tolist() == pytest.approx([0.5, 0.1])
     assert np.isnan(CATALOGUE.margin[2:]).all()
-    margin = {"of": MinimumOf.MARGIN, "minimum": 0.3}
-    assert kept_out(RuleKind.MINIMUM, **margin) == ["bread", "cake", "enigma", "flan", "gift"]
-    assert kept_out(RuleKind.MINIMUM, ProductSelector(category="fruit"), **margin) == []
+    margin = MinimumRule("rule", of="margin", minimum=0.3)
+    assert kept_out(margin) == ["bread", "cake", "enigma", "flan", "gift"]
+    assert kept_out(replace(margin, which=ProductSelector(category="fruit"))) == []
 
 
-@pytest.mark.parametrize("kind", [RuleKind.BOOST, RuleKind.BURY, RuleKind.PIN, RuleKind.CAP])
-def test_what_moves_and_counts_products_keeps_none_out(kind: RuleKind) -> None:
-    assert kept_out(kind) == []
+@pytest.mark.parametrize(
+    "rule",
+    [
+        BoostRule("rule", strength=2.0),
+        BuryRule("rule", strength=2.0),
+        PinRule("rule", ProductSelector(("cake",)), position=1),
+        CapRule("rule", by="brand", most=1),
+    ],
+    ids=lambda rule: rule.kind,
+)
+def test_what_moves_and_counts_products_keeps_none_out(rule: ShopRule) -> None:
+    assert kept_out(rule) == []
 
 
 def test_a_campaign_begins_with_its_first_second_and_is_over_with_its_last() -> None:
-    campaign = ShopRule("sale", RuleKind.BOOST, starts=NOON, ends=NOON + 60)
+    campaign = BoostRule("sale", starts=NOON, ends=NOON + 60, strength=2.0)
     held = [campaign.holds(None, None, NOON + second) for second in (-1, 0, 59, 60)]
     assert held == [False, True, True, False]
 
 
 def test_a_rule_holds_in_its_placements_and_its_market_alone() -> None:
-    home = ShopRule("home", RuleKind.BOOST, placements=("home", "basket"))
-    north = ShopRule("north", RuleKind.BOOST, market="north")
+    home = BoostRule("home", placements=("home", "basket"), strength=2.0)
+    north = BoostRule("north", market="north", strength=2.0)
     assert [home.holds(placement, "north", NOON) for placement in ("home", "email", None)] == [
         True,
         False,
@@ -102,7 +125,7 @@ def test_a_rule_holds_in_its_placements_and_its_market_alone() -> None:
 
 def test_the_rules_that_hold_come_in_the_order_of_their_ids() -> None:
     rules = [
-        ShopRule(name, RuleKind.BOOST, ends=ends)
+        BoostRule(name, ends=ends, strength=2.0)
         for name, ends in (("c", None), ("a", None), ("b", NOON))
     ]
     assert [rule.id for rule in active_rules(rules, "home", None, NOON)] == ["a", "c"]

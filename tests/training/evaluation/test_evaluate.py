@@ -13,7 +13,7 @@ from models.ranking.candidates import proposals
 from models.recommender import Recommender
 from models.rules.eligibility import find_allowed
 from models.rules.filters import Repeat
-from models.rules.shop_rules import ProductSelector, RuleKind, ShopRule
+from models.rules.shop_rules import ExcludeRule, PinRule, ProductSelector
 from models.slate import SlateRequest, Source
 from models.trees import Trees
 from tests.support.shop import (
@@ -98,8 +98,8 @@ def test_what_the_rules_of_the_shop_cost_is_measured_beside_what_is_served_witho
 ) -> None:
     assert RULED not in evaluated.values["all"]
     rules = (
-        ShopRule("toys", RuleKind.PIN, ProductSelector(("kite",))),
-        ShopRule("no bread", RuleKind.EXCLUDE, ProductSelector(category="bakery")),
+        PinRule("toys", ProductSelector(("kite",)), position=1),
+        ExcludeRule("no bread", ProductSelector(category="bakery")),
     )
     ruled = evaluate(
         twin, shop[0], CONFIG, bundles={}, processes=1, on_progress=ignore, rules=rules

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from models.rules.shop_rules import ProductSelector, RuleKind, ShopRule
+from models.rules.shop_rules import ExcludeRule, ProductSelector
 from training.errors import InputError
 from training.reading.rules_file import read_rules
 
@@ -15,7 +15,7 @@ def test_rules_are_read_as_if_they_held_everywhere_and_always(tmp_path: Path) ->
     path = tmp_path / "rules.json"
     path.write_text(f'[{SALE}, "placements": ["home"], "starts": "2026-11-27T00:00:00Z"}}]')
     assert read_rules(path) == (
-        ShopRule("sale", RuleKind.EXCLUDE, ProductSelector(brand="Ashby"), market="north"),
+        ExcludeRule("sale", ProductSelector(brand="Ashby"), market="north"),
     )
 
 
@@ -25,7 +25,7 @@ def test_rules_are_read_as_if_they_held_everywhere_and_always(tmp_path: Path) ->
         ("[", "is not JSON"),
         ("{}", "expected a list of rules, each a JSON object"),
         ("[1]", "expected a list of rules, each a JSON object"),
-        (f'[{SALE}}}, {{"id": "x"}}]', "rule 2: `kind` is missing; expected one of"),
+        (f'[{SALE}}}, {{"id": "x"}}]', "rule 2: `kind` is missing; it should be one of"),
         (f"[{SALE}}}, {SALE}}}]", "2 rules have the id 'sale'; give each its own"),
     ],
 )
