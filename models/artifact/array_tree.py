@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import typing
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,22 +18,36 @@ T = TypeVar("T")
 
 
 def flatten(tree: Any, prefix: str = "") -> Iterator[tuple[str, Array]]:
-    """Every array of the tree with its name, in the order of the fields."""
+    """Yield every array of the tree with its name, in the order of the fields.
+
+    Raises TypeError where a part is neither a dataclass nor an array.
+    """
     for field in dataclasses.fields(tree):
-        leaf = getattr(tree, field.name)
-        if dataclasses.is_dataclass(leaf):
-            yield from flatten(leaf, f"{prefix}{field.name}.")
+        name, part = prefix + field.name, getattr(tree, field.name)
+        if dataclasses.is_dataclass(part):
+            yield from flatten(part, f"{name}.")
+        elif hasattr(part, "__array__"):
+            yield name, np.asarray(part)
         else:
-            yield prefix + field.name, np.asarray(leaf)
+            raise TypeError(f"{name}: {type(part).__name__} has no arrays that could be written")
 
 
 def build(kind: type[T], arrays: Mapping[str, Array], prefix: str = "") -> T:
-    """The inverse of `flatten`; a missing array raises KeyError with its name, unless its field has a default."""
-    hints = typing.get_type_hints(kind)
+    """Build a tree from what `flatten` yields of one.
+
+    A field `Annotated[Protocol, Class]` is built as the class. A missing array raises KeyError
+    with its name, unless its field has a default.
+    """
+    hints = typing.get_type_hints(kind, include_extras=True)
     parts: dict[str, Any] = {}
     for field in dataclasses.fields(kind):  # type: ignore[arg-type]
-        name, hint = prefix + field.name, hints[field.name]
-        nested = isinstance(hint, type) and dataclasses.is_dataclass(hint)
-        if nested or name in arrays or field.default_factory is dataclasses.MISSING:
-            parts[field.name] = build(hint, arrays, f"{name}.") if nested else arrays[name]
+        name, part_kind = prefix + field.name, _kind_of(hints[field.name])
+        if isinstance(part_kind, type) and dataclasses.is_dataclass(part_kind):
+            parts[field.name] = build(part_kind, arrays, f"{name}.")
+        elif name in arrays or field.default_factory is dataclasses.MISSING:
+            parts[field.name] = arrays[name]
     return kind(**parts)
+
+
+def _kind_of(hint: Any) -> Any:
+    return hint.__metadata__[0] if typing.get_origin(hint) is Annotated else hint

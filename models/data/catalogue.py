@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from models.data.ids import Ids, Strings
+from models.data.ids import StoredIds, StoredStrings
 
 ALWAYS_FROM = np.iinfo(np.int64).min
 ALWAYS_UNTIL = np.iinfo(np.int64).max
@@ -21,23 +21,23 @@ COST = "cost"  # the attribute that says what a product costs the shop, in the c
 class Catalogue:
     """n products, c categories, b brands, m markets. An empty string, a code of -1 and a NaN mean: not known."""
 
-    ids: Ids
-    title: Strings
+    ids: StoredIds
+    title: StoredStrings
     category: NDArray[np.int32]  # (n,) code in category_names, -1 where unknown
-    category_names: Ids  # (c,)
+    category_names: StoredIds  # (c,)
     brand: NDArray[np.int32]  # (n,) code in brand_names, -1 where unknown
-    brand_names: Ids  # (b,)
+    brand_names: StoredIds  # (b,)
     price: NDArray[np.float64]  # (n,) NaN where unknown
-    currency: Strings  # (n,) ISO 4217 code or empty
-    url: Strings  # (n,)
-    image_url: Strings  # (n,)
+    currency: StoredStrings  # (n,) ISO 4217 code or empty
+    url: StoredStrings  # (n,)
+    image_url: StoredStrings  # (n,)
     in_stock: NDArray[np.bool_]  # (n,)
-    market_names: Ids  # (m,) markets that any product is limited to
+    market_names: StoredIds  # (m,) markets that any product is limited to
     limited: NDArray[np.bool_]  # (n,) sold in the markets of `sold_in` alone; elsewhere everywhere
     sold_in: NDArray[np.bool_]  # (n, m)
     available_from: NDArray[np.int64]  # (n,) seconds since 1970, UTC; ALWAYS_FROM where open
     available_until: NDArray[np.int64]  # (n,) first second after the sale; ALWAYS_UNTIL where open
-    attributes: Strings  # (n,) a JSON object of every other column, or empty
+    attributes: StoredStrings  # (n,) a JSON object of every other column, or empty
 
     def __len__(self) -> int:
         return len(self.ids)

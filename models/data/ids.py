@@ -1,6 +1,7 @@
 """Many strings as two arrays, so that an artifact can be mapped instead of read.
 
-A string i is the bytes `blob[offsets[i]:offsets[i + 1]]`, UTF-8.
+A string i is the bytes `blob[offsets[i]:offsets[i + 1]]`, UTF-8. Readers of a catalogue see strings
+through a protocol: behind it the shop may have replaced some since the artifact was written.
 """
 
 from __future__ import annotations
@@ -9,17 +10,39 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, Self
+from typing import Annotated, Final, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-STEP: Final = 64
+BLOCK_IDS: Final = 64  # between two of those that a search keeps as Python objects
+
+
+class StringSequence(Protocol):
+    """n strings, read by index."""
+
+    def bytes_at(self, index: int) -> bytes: ...
+
+    def __getitem__(self, index: int) -> str: ...
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[str]: ...
+
+
+class IdIndex(StringSequence, Protocol):
+    """n distinct strings, read by index and found by name."""
+
+    def find(self, name: str) -> int:
+        """Return the index of an id, or -1."""
+
+    def find_all(self, names: Sequence[str]) -> NDArray[np.int32]:
+        """Return the index of each id, -1 where there is none: int32 (len(names),)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Strings:
-    """n strings: `blob` uint8 (bytes,), `offsets` int64 (n + 1,)."""
+    """Hold n strings: `blob` uint8 (bytes,), `offsets` int64 (n + 1,)."""
 
     blob: NDArray[np.uint8]
     offsets: NDArray[np.int64]
@@ -45,29 +68,33 @@ class Strings:
 
 
 class Ids(Strings):
-    """Strictly increasing by bytes: the index order is the order in which ties are broken."""
+    """Hold n ids, strictly increasing by bytes: ties are broken in the order of the indices."""
 
     def find(self, name: str) -> int:
-        """The index of an id, or -1. Needs no dictionary of all: log2(n) comparisons."""
-        # A lone surrogate cannot be written as UTF-8, so its bytes are those of no id that was ever stored.
+        """Return the index of an id, or -1, after log2(n) comparisons; there is no dictionary."""
+        # UTF-8 cannot hold a lone surrogate, so no id that was ever stored has its bytes.
         wanted = name.encode(errors="surrogatepass")
-        start = STEP * (bisect_right(self._steps, wanted) - 1)
+        start = BLOCK_IDS * (bisect_right(self._block_starts, wanted) - 1)
         if start < 0:
             return -1
-        ends = self.offsets[start : start + STEP + 1].tolist()
+        ends = self.offsets[start : start + BLOCK_IDS + 1].tolist()
         first, block = ends[0], self.blob[ends[0] : ends[-1]].tobytes()
 
-        def at(place: int) -> bytes:
-            return block[ends[place] - first : ends[place + 1] - first]
+        def bytes_in_block(row: int) -> bytes:
+            return block[ends[row] - first : ends[row + 1] - first]
 
-        place = bisect_right(range(len(ends) - 1), wanted, key=at) - 1
-        return start + place if at(place) == wanted else -1
+        row = bisect_right(range(len(ends) - 1), wanted, key=bytes_in_block) - 1
+        return start + row if bytes_in_block(row) == wanted else -1
 
     @cached_property
-    def _steps(self) -> list[bytes]:
-        """One in so many, at hand: the others are looked for between two of them."""
-        return [self.bytes_at(index) for index in range(0, len(self), STEP)]
+    def _block_starts(self) -> list[bytes]:
+        return [self.bytes_at(index) for index in range(0, len(self), BLOCK_IDS)]
 
     def find_all(self, names: Sequence[str]) -> NDArray[np.int32]:
-        """The index of each id, -1 where there is none: int32 (len(names),)."""
+        """Return the index of each id, -1 where there is none: int32 (len(names),)."""
         return np.array([self.find(name) for name in names], np.int32)
+
+
+# Fields of a model that are written as arrays, and may be patched in memory once they were read.
+StoredStrings = Annotated[StringSequence, Strings]
+StoredIds = Annotated[IdIndex, Ids]

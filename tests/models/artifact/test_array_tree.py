@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from models.artifact.array_tree import build, flatten
-from models.data.ids import Ids
+from models.data.ids import Ids, StoredIds
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,3 +54,22 @@ def test_an_array_that_older_artifacts_do_not_have_is_its_default() -> None:
         ceiling: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
 
     assert build(Grown, {"floor": np.array([3], np.int32)}).ceiling.tolist() == []
+
+
+def test_a_field_that_is_read_through_a_protocol_is_built_as_the_class_it_names() -> None:
+    @dataclass(frozen=True, eq=False)
+    class Labels:
+        name: StoredIds
+
+    labels = build(Labels, dict(flatten(Labels(Ids.of(["a", "b"])))))
+    assert type(labels.name) is Ids
+    assert labels.name.find("b") == 1
+
+
+def test_what_is_no_array_is_not_written() -> None:
+    @dataclass(frozen=True, eq=False)
+    class Listed:
+        names: list[str]
+
+    with pytest.raises(TypeError, match="names: list has no arrays"):
+        list(flatten(Listed(["apple"])))

@@ -9,11 +9,10 @@ from hypothesis import strategies as st
 
 from models.data.catalogue import ALWAYS_UNTIL
 from models.data.events import DAY
-from models.data.ids import Ids, Strings
 from models.recommender import Recommender
 from models.rules.filters import Filters
 from models.slate import Slate, SlateRequest, Source
-from models.updates.catalogue import PatchedStrings, ProductUpdate, update_catalogue
+from models.updates.catalogue import ProductUpdate, update_catalogue
 from tests.support.shop import (
     AISLES,
     NO_WEB,
@@ -35,7 +34,7 @@ def shop() -> Recommender:
 
 
 def told(product_id: str, **fields: object) -> ProductUpdate:
-    return ProductUpdate(id=product_id, given=frozenset(fields), **fields)  # type: ignore[arg-type]
+    return ProductUpdate(id=product_id, fields=frozenset(fields), **fields)  # type: ignore[arg-type]
 
 
 def after(
@@ -344,25 +343,3 @@ def _as_it_is(shop: Recommender, product_id: str) -> ProductUpdate:
         hidden=False,
         markets=tuple(sold_in) if limited else None,
     )
-
-
-def test_amended_ids_are_found_where_they_are() -> None:
-    ids = PatchedStrings(PatchedStrings(Ids.of(["a", "c"]), {}, ["b"]), {}, ["d", "aa"])
-    assert list(ids) == ["a", "c", "b", "d", "aa"]
-    assert ids.find_all(["aa", "a", "b", "c", "d", "e"]).tolist() == [4, 0, 2, 1, 3, -1]
-
-
-def test_amended_ids_stand_between_those_that_came_before() -> None:
-    ids = PatchedStrings(
-        PatchedStrings(Ids.of(["m"]), {}, ["b", "d"]), {}, ["a", "c", "e"], np.array([1, 2, 3])
-    )
-    assert list(ids) == ["m", "a", "b", "c", "d", "e"]
-    assert ids.find_all(["a", "b", "c", "d", "e", "m", "n"]).tolist() == [1, 2, 3, 4, 5, 0, -1]
-
-
-def test_amended_texts_change_in_place_and_go_on() -> None:
-    texts = PatchedStrings(
-        PatchedStrings(Strings.of(["one", "two"]), {0: "eins"}, ["three"]), {2: "drei"}, [""]
-    )
-    assert list(texts) == ["eins", "two", "drei", ""]
-    assert texts.find("one") == -1

@@ -236,13 +236,13 @@ def test_a_product_is_what_was_given_of_it() -> None:
     product = product_update_of(
         "bagel", {"price": None, "available_from": "2025-01-02", "available_until": None}
     )
-    assert product.given == {"price", "available_from", "available_until"}
+    assert product.fields == {"price", "available_from", "available_until"}
     assert (product.price, product.available_from, product.available_until) == (
         None,
         moment(1),
         None,
     )
-    assert product_update_of("bagel", {}).given == frozenset()
+    assert product_update_of("bagel", {}).fields == frozenset()
 
 
 def test_a_whole_product_gives_all_that_can_be_given() -> None:
@@ -250,6 +250,6 @@ def test_a_whole_product_gives_all_that_can_be_given() -> None:
         product_id="bagel", markets=("north",), attributes={"cost": 2, "organic": True}
     )
     product = product_update_of("bagel", orjson.loads(orjson.dumps(body.document())))
-    assert product.given == set(ProductBody.model_fields) - {"product_id"}
+    assert product.fields == set(ProductBody.model_fields) - {"product_id"}
     assert product.markets == ("north",)
     assert orjson.loads(product.attributes) == {"cost": 2, "organic": True}
