@@ -1,40 +1,33 @@
-"""One person: what is known of them, in words that they understand."""
+"""Views of one customer: what is known of them and how it is used, in words they understand."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
-import orjson
-from sqlalchemy import Connection, select
 
-from models.artifact.files import Manifest
-from models.artifact.registry import Registry
 from models.assembly.cards import card
 from models.assembly.reasons import buy_again
-from models.data.customers import NO, PERSONALIZE_EMAIL, PERSONALIZE_WEB, TRAIN, YES
-from models.data.events import DAY, KINDS
-from models.data.history import NEVER
+from models.data.customers import PERSONALIZE_EMAIL, PERSONALIZE_WEB, TRAIN
+from models.data.events import KINDS
+from models.data.history import NEVER, Interactions
 from models.data.timestamps import format_timestamp
-from models.errors import ArtifactError
 from models.ranking.context import RankingContext
-from models.ranking.replenishment import due
+from models.ranking.replenishment import DueProduct, due
 from models.recommender import NOBODY, Recommender
 from models.rules.filters import Repeat
 from models.slate import Slate, SlateRequest
 from models.updates.customer import CustomerUpdate, allows
+from service.answering.answer_computer import AnswerComputer
 from service.answering.query import EMAIL
-from service.answering.responder import Responder
-from service.errors import Gone, StoreUnavailable
-from service.store import consents, events
-from service.store.tables import events as rows
-from service.store.tables import sessions, slates
+from service.errors import StoreUnavailable
+from service.model.loaded_model import LoadedModel
+from service.store.consents import PURPOSES
+from service.store.customer_export import ANSWERS, describe_consents
 
-MAX_AGE_DAYS: Final = 30  # training removes older versions, unless one is served
-ANSWERS: Final = {YES: True, NO: False}
 USED_FOR: Final = {
     TRAIN: "To learn, together with what all customers bought, which products go together",
     PERSONALIZE_WEB: "To choose the products that the shop's pages show you",
@@ -44,307 +37,204 @@ USED_FOR: Final = {
 
 @dataclass(frozen=True)
 class CustomerView:
+    """Hold a customer as an answer would see them."""
+
     customer_id: str | None
     recommender: Recommender
     request: SlateRequest
-    since: CustomerUpdate
-    consent: Mapping[int, tuple[int, int]]  # what the store holds
+    update: CustomerUpdate
+    consents: Mapping[int, tuple[int, int]]  # what the store holds
     data_as_of: int  # the newest event of the model and the store, seconds since 1970
     user: int  # -1: the model has not learned of them
-    order: tuple[str, ...] = ()  # products of the order asked about
+    order: tuple[str, ...] = ()  # products of the order in the query
 
-    @property
-    def case(self) -> RankingContext:
-        return self.recommender.build_context(self.user, self.request, self.since)
+    def build_context(self) -> RankingContext:
+        """Return where the customer stands with the products, at the moment of the request."""
+        return self.recommender.build_context(self.user, self.request, self.update)
 
     def allows(self, purpose: int) -> bool:
-        return allows(self.recommender.model.customers, self.user, purpose, self.since)
+        """Tell whether the customer allows a purpose."""
+        return allows(self.recommender.model.customers, self.user, purpose, self.update)
 
 
-def person(
-    responder: Responder,
+def view_customer(
+    computer: AnswerComputer,
+    model: LoadedModel,
     customer_id: str | None,
     as_of: int | None,
     placement: str | None = None,
     order_id: str | None = None,
 ) -> CustomerView:
-    """In a thread: a customer as an answer would see them now. Raises StoreUnavailable and NoModel."""
-    looked_up = responder.computer.look_up(responder.model(), customer_id, order_id)
-    if looked_up is None:
+    """Return a customer as an answer would see them now, in a thread. Raises StoreUnavailable."""
+    known = computer.look_up(model, customer_id, order_id)
+    if known is None:
         raise StoreUnavailable
-    shop, visitor = looked_up
-    recommender = shop.model.recommender
-    told = responder.computer.knowledge_of(shop, customer_id, visitor).update
-    newest = max(recommender.manifest.data_as_of, visitor.position.newest or 0)
-    user = (
-        NOBODY
-        if customer_id is None or told.forgotten
-        else recommender.model.customers.ids.find(customer_id)
-    )
-    rules = shop.with_rules_at(int(time.time())).rules if as_of is None else shop.rules
+    live, records = known
+    recommender = live.model.recommender
+    knowledge = computer.knowledge_of(live, customer_id, records)
+    newest = max(recommender.manifest.data_as_of, knowledge.newest or 0)
+    user = NOBODY
+    if customer_id is not None and not knowledge.update.forgotten:
+        user = recommender.model.customers.ids.find(customer_id)
+    if as_of is None:
+        live = live.with_rules_at(int(time.time()))
+    in_mail = (placement or "").startswith(EMAIL)
     request = SlateRequest(
         as_of=newest if as_of is None else as_of,
         placement=placement,
-        purpose=PERSONALIZE_EMAIL if (placement or "").startswith(EMAIL) else PERSONALIZE_WEB,
-        rules=rules,
+        purpose=PERSONALIZE_EMAIL if in_mail else PERSONALIZE_WEB,
+        rules=live.rules,
     )
     return CustomerView(
         customer_id=customer_id,
         recommender=recommender,
         request=recommender.at_home(user, request),
-        since=told,
-        consent=visitor.consents,
+        update=knowledge.update,
+        consents=records.consents,
         data_as_of=newest,
         user=user,
-        order=tuple(visitor.order),
+        order=knowledge.order,
     )
 
 
-def due_told(
-    person: CustomerView, n: int, ahead_days: float, locale: str, shop_url: str | None = None
+def describe_due(
+    view: CustomerView, n: int, ahead_days: float, locale: str, shop_url: str | None = None
 ) -> dict[str, Any]:
-    """What is due; nothing for who does not want to be personalised there."""
-    found = (
-        _due(person, n, ahead_days, locale, shop_url)
-        if person.allows(person.request.purpose)
-        else []
-    )
+    """Return at most n products that are due; none where the customer refuses the purpose."""
+    recommendations: list[dict[str, Any]] = []
+    if view.allows(view.request.purpose):
+        context, recommender = view.build_context(), view.recommender
+        request = replace(view.request, repeat=Repeat.INCLUDE)
+        removed = recommender.find_removed(context, request)
+        for product in due(context, removed, recommender.model, n, ahead_days):
+            details = card(recommender.catalogue, product.item, locale, shop_url)
+            recommendations.append(_describe_due_product(recommender, context, product) | details)
     return {
-        "customer_id": person.customer_id,
-        "data_as_of": format_timestamp(person.data_as_of),
-        "count": len(found),
-        "recommendations": found,
+        "customer_id": view.customer_id,
+        "data_as_of": format_timestamp(view.data_as_of),
+        "count": len(recommendations),
+        "recommendations": recommendations,
     }
 
 
-def _due(
-    person: CustomerView, n: int, ahead_days: float, locale: str, shop_url: str | None
-) -> list[dict[str, Any]]:
-    case, recommender = person.case, person.recommender
-    removed = recommender.find_removed(case, replace(person.request, repeat=Repeat.INCLUDE))
-    return [
-        {
-            "id": recommender.catalogue.ids[one.item],
-            "purchases": one.lines,
-            "last_purchase": format_timestamp(one.last),
-            "interval_days": round(one.interval_days, 1),
-            "due": format_timestamp(one.due),
-            "reason": buy_again(case.pairs, one.item, case.as_of).text,
-            **card(recommender.catalogue, one.item, locale, shop_url),
-        }
-        for one in due(case, removed, recommender.model, n, ahead_days)
-    ]
-
-
-def profile(person: CustomerView, n: int) -> dict[str, Any]:
-    """What is known, what it is used for, and why the slate of now is what it is."""
-    case, recommender = person.case, person.recommender
-    pairs, catalogue = case.pairs, recommender.catalogue
-    bought = pairs.last != NEVER
-    order = np.lexsort((pairs.item, -(pairs.long + pairs.recent)))[:n]
-    slate = recommender.recommend(person.customer_id, person.request, person.since)
-    known = len(recommender.find_events(person.user, person.request, person.since))
+def _describe_due_product(
+    recommender: Recommender, context: RankingContext, product: DueProduct
+) -> dict[str, Any]:
     return {
-        "customer_id": person.customer_id,
-        "consent": _consent(person),
-        "used_for": [
-            text for purpose, text in USED_FOR.items() if known and person.allows(purpose)
-        ],
+        "id": recommender.catalogue.ids[product.item],
+        "purchases": product.lines,
+        "last_purchase": format_timestamp(product.last),
+        "interval_days": round(product.interval_days, 1),
+        "due": format_timestamp(product.due),
+        "reason": buy_again(context.pairs, product.item, context.as_of).text,
+    }
+
+
+def describe_profile(view: CustomerView, n: int) -> dict[str, Any]:
+    """Return what is known, what it is used for, and why the present slate is what it is.
+
+    Of the products, the n that count most.
+    """
+    recommender, update = view.recommender, view.update
+    context, catalogue = view.build_context(), view.recommender.catalogue
+    pairs = context.pairs
+    slate = recommender.recommend(view.customer_id, view.request, update)
+    known = len(recommender.find_events(view.user, view.request, update))
+    purposes = [purpose for purpose in USED_FOR if known and view.allows(purpose)]
+    order = np.lexsort((pairs.item, -(pairs.long + pairs.recent)))[:n]
+    products = []
+    for pair in order.tolist():
+        item = int(pairs.item[pair])
+        product = {
+            "id": catalogue.ids[item],
+            "title": catalogue.title[item] or None,
+            "purchases": int(pairs.lines[pair]),
+            "text": _explain_pair(context, pair),
+        }
+        products.append(product)
+    return {
+        "customer_id": view.customer_id,
+        "consent": _describe_consents(view),
+        "used_for": [USED_FOR[purpose] for purpose in purposes],
         "known": {
             "events": known,
-            "products_bought": int(bought.sum()),
-            "first_purchase": format_timestamp(int(pairs.first[bought].min()))
-            if bought.any()
-            else None,
-            "last_purchase": format_timestamp(int(pairs.last[bought].max()))
-            if bought.any()
-            else None,
-            "market": person.request.filters.market,
-            "products_not_used": [catalogue.ids[item] for item in person.since.unused.tolist()],
+            **_describe_purchases(pairs),
+            "market": view.request.filters.market,
+            "products_not_used": [catalogue.ids[item] for item in update.unused.tolist()],
         },
-        "products": [
-            {
-                "id": catalogue.ids[item],
-                "title": catalogue.title[item] or None,
-                "purchases": int(pairs.lines[place]),
-                "text": _known_of(case, place),
-            }
-            for place, item in zip(order.tolist(), pairs.item[order].tolist(), strict=True)
-        ],
-        "slate": _slate_told(recommender, slate),
+        "products": products,
+        "slate": _describe_slate(recommender, slate),
     }
 
 
-def _known_of(case: RankingContext, place: int) -> str:
-    """What is known of a customer and the product of one of their pairs."""
-    pairs = case.pairs
-    if pairs.refused[place]:
+def _describe_purchases(pairs: Interactions) -> dict[str, Any]:
+    bought = pairs.last != NEVER
+    first = last = None
+    if bought.any():
+        first = format_timestamp(int(pairs.first[bought].min()))
+        last = format_timestamp(int(pairs.last[bought].max()))
+    return {"products_bought": int(bought.sum()), "first_purchase": first, "last_purchase": last}
+
+
+def _explain_pair(context: RankingContext, pair: int) -> str:
+    """Return what is known of a customer and a product, in a sentence."""
+    pairs = context.pairs
+    if pairs.refused[pair]:
         return "You do not want to see this"
-    if pairs.in_cart[place]:
+    if pairs.in_cart[pair]:
         return "This is in your cart"
-    if pairs.last[place] == NEVER:
+    if pairs.last[pair] == NEVER:
         return "You looked at this"
-    return buy_again(pairs, int(pairs.item[place]), case.as_of).text
+    return buy_again(pairs, int(pairs.item[pair]), context.as_of).text
 
 
-def _slate_told(recommender: Recommender, slate: Slate) -> dict[str, Any]:
+def _describe_slate(recommender: Recommender, slate: Slate) -> dict[str, Any]:
     catalogue = recommender.catalogue
+    recommendations = []
+    for slot in slate.slots:
+        recommendation = {
+            "id": catalogue.ids[slot.item],
+            "title": catalogue.title[slot.item] or None,
+            "why": slot.reason.text,
+            "because_of": [catalogue.ids[item] for item in slot.reason.items],
+        }
+        recommendations.append(recommendation)
     return {
         "strategy": slate.strategy,
         "fallback_reason": slate.fallback_reason,
-        "recommendations": [
-            {
-                "id": catalogue.ids[slot.item],
-                "title": catalogue.title[slot.item] or None,
-                "why": slot.reason.text,
-                "because_of": [catalogue.ids[item] for item in slot.reason.items],
-            }
-            for slot in slate.slots
-        ],
+        "recommendations": recommendations,
     }
 
 
-def _consent(person: CustomerView) -> dict[str, Any]:
-    told = consent_told(person.consent)
-    return {
-        name: {**told[name], "holds": person.allows(purpose) and not person.since.forgotten}
-        for purpose, name in enumerate(consents.PURPOSES)
-    }
+def _describe_consents(view: CustomerView) -> dict[str, Any]:
+    described = describe_consents(view.consents)
+    for purpose, name in enumerate(PURPOSES):
+        described[name]["holds"] = view.allows(purpose) and not view.update.forgotten
+    return described
 
 
-def consent_told(now: Mapping[int, tuple[int, int]]) -> dict[str, Any]:
-    """By purpose: true, false or null where the store holds no answer, and when it was given."""
-    told = {}
-    for purpose, name in enumerate(consents.PURPOSES):
-        value, said = now.get(purpose, (0, 0))
-        told[name] = {
-            "given": ANSWERS.get(value),
-            "time": format_timestamp(said) if value else None,
-        }
-    return told
-
-
-def learned_told(person: CustomerView) -> dict[str, Any]:
-    """What the served model holds of a person."""
-    recommender = person.recommender
-    version = recommender.manifest.version
-    if person.user == NOBODY:
+def describe_learned(view: CustomerView) -> dict[str, Any]:
+    """Return what the served model holds of a customer."""
+    model, catalogue = view.recommender.model, view.recommender.catalogue
+    version = view.recommender.manifest.version
+    if view.user == NOBODY:
         return {"model_version": version, "events": []}
-    customers = recommender.model.customers
-    history, ids = recommender.model.histories.of(person.user), recommender.catalogue.ids
-    columns = (
-        history.item.tolist(),
-        history.time.tolist(),
-        history.kind.tolist(),
-        history.weight.tolist(),
-    )
+    answers = model.customers.consent[view.user].tolist()
+    history = model.histories.of(view.user)
+    events = []
+    for index in range(len(history)):
+        event = {
+            "product_id": catalogue.ids[history.item[index]],
+            "time": format_timestamp(int(history.time[index])),
+            "kind": KINDS[history.kind[index]],
+            "weight": round(float(history.weight[index]), 4),
+        }
+        events.append(event)
     return {
         "model_version": version,
-        "market": person.request.filters.market,
+        "market": view.request.filters.market,
         "consent": {
-            name: ANSWERS.get(value)
-            for name, value in zip(
-                consents.PURPOSES, customers.consent[person.user].tolist(), strict=True
-            )
+            name: ANSWERS.get(answer) for name, answer in zip(PURPOSES, answers, strict=True)
         },
-        "events": [
-            {
-                "product_id": ids[item],
-                "time": format_timestamp(when),
-                "kind": KINDS[kind],
-                "weight": round(weight, 4),
-            }
-            for item, when, kind, weight in zip(*columns, strict=True)
-        ],
-    }
-
-
-def held(connection: Connection, customer_id: str) -> dict[str, Any]:
-    """Everything that the store holds under an id."""
-    visits = (
-        connection.execute(
-            select(sessions.c.session_id).where(sessions.c.customer_id == customer_id)
-        )
-        .scalars()
-        .all()
-    )
-    theirs = (rows.c.customer_id == customer_id) | (
-        rows.c.customer_id.is_(None) & rows.c.session_id.in_(visits)
-    )
-    found = connection.execute(
-        select(*rows.columns).where(theirs).order_by(rows.c.number)
-    ).mappings()
-    mails = select(slates.c.campaign_id, slates.c.time, slates.c.document).where(
-        slates.c.customer_id == customer_id
-    )
-    return {
-        "consent": consent_told(consents.of(connection, customer_id)),
-        "products_not_used": events.unused_of(connection, customer_id),
-        "sessions": list(visits),
-        "events": [_event_told(dict(row)) for row in found],
-        "mails": [
-            {
-                "campaign": campaign,
-                "time": format_timestamp(time),
-                **_showed(orjson.loads(document)),
-            }
-            for campaign, time, document in connection.execute(mails.order_by(slates.c.time))
-        ],
-    }
-
-
-def _showed(facts: Mapping[str, Any]) -> dict[str, Any]:
-    return {"showed": facts["products"], "showed_also": facts["also"]}
-
-
-def _event_told(row: Mapping[str, Any]) -> dict[str, Any]:
-    given = {
-        str(name): value
-        for name, value in row.items()
-        if value is not None and name not in ("number", "line")
-    }
-    return {**given, "kind": KINDS[row["kind"]], "time": format_timestamp(row["time"])}
-
-
-def refuse_forgotten(connection: Connection, customer_id: str) -> None:
-    """Raises Gone."""
-    if events.is_erased(connection, customer_id):
-        raise Gone
-
-
-def versions_with(registry: Registry, customer_id: str) -> list[Manifest]:
-    """The versions on disk whose history knows the id, newest first."""
-    found = []
-    for manifest in registry.versions():
-        try:
-            customers = Recommender.load(registry.path(manifest.version)).model.customers
-        except ArtifactError:
-            continue  # damaged: it will not be served, and it is pruned like the others
-        if customers.ids.find(customer_id) >= 0:
-            found.append(manifest)
-    return found
-
-
-def receipt(
-    counts: Mapping[str, int], versions: Iterable[Manifest], now: int, ttl_seconds: int
-) -> dict[str, Any]:
-    """What was deleted, and what goes when."""
-    holding = [
-        {
-            "version": manifest.version,
-            "pruned_by": format_timestamp(max(manifest.created + MAX_AGE_DAYS * DAY, now)),
-        }
-        for manifest in versions
-    ]
-    last = max((one["pruned_by"] for one in holding), default=None)
-    return {
-        "deleted": dict(counts),
-        "forgotten": format_timestamp(now),
-        "versions_with_history": holding,
-        "last_pruned_by": last,
-        "text": (
-            "No answer uses what these versions hold from now on. Cached answers are void now and gone in "
-            f"{ttl_seconds} seconds. Training leaves this customer out whatever file they come from, and removes "
-            f"versions that are older than {MAX_AGE_DAYS} days when it publishes."
-        ),
+        "events": events,
     }

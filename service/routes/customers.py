@@ -9,10 +9,18 @@ from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import Body, Query, Request, Response
+from sqlalchemy import Connection
 
 from models.data.events import DAY
-from service.answering import customer_view
-from service.errors import PROBLEMS, TOO_LARGE, Invalid, problem_schema
+from service.answering.customer_view import (
+    CustomerView,
+    describe_due,
+    describe_learned,
+    describe_profile,
+    view_customer,
+)
+from service.errors import PROBLEMS, TOO_LARGE, Gone, Invalid, problem_schema
+from service.model.erasure_receipt import build_receipt, find_versions_with
 from service.routes.registration import Operation, Tag
 from service.routes.responses import uncached_json
 from service.routes.route_classes import BareRoute, CustomerId
@@ -30,6 +38,8 @@ from service.schemas.customers import (
     UnusedBody,
 )
 from service.store import consents
+from service.store.customer_export import describe_consents, export_records
+from service.store.events import is_erased
 from service.store.writer import Change
 
 MAX_PAIR_BYTES: Final = 2600  # of two ids that an index of PostgreSQL takes together
@@ -50,9 +60,7 @@ async def put_consent(
     # could replace it.
     work = partial(_give_consent, customer_id, options.values(), min(answered, now))
     consent = await write_store(request, work)
-    return uncached_json(
-        {"customer_id": customer_id, "consent": customer_view.consent_told(consent)}
-    )
+    return uncached_json({"customer_id": customer_id, "consent": describe_consents(consent)})
 
 
 async def put_unused(
@@ -77,8 +85,8 @@ async def get_profile(
 
     Everything is in plain words that the customer may read.
     """
-    person = await _view(request, customer_id, options.as_of)
-    return uncached_json(await asyncio.to_thread(customer_view.profile, person, options.n))
+    view = await _view(request, customer_id, options.as_of)
+    return uncached_json(await asyncio.to_thread(describe_profile, view, options.n))
 
 
 async def get_replenishment(
@@ -87,10 +95,10 @@ async def get_replenishment(
     """Return products that a customer buys at intervals and is due to buy again."""
     responder = get_responder(request)
     locale = options.locale or responder.settings.default_locale
-    person = await _view(request, customer_id, options.as_of, options.placement)
+    view = await _view(request, customer_id, options.as_of, options.placement)
     due = await asyncio.to_thread(
-        customer_view.due_told,
-        person,
+        describe_due,
+        view,
         options.n,
         options.ahead_days,
         locale,
@@ -101,9 +109,8 @@ async def get_replenishment(
 
 async def export_customer(request: Request, customer_id: CustomerId) -> Response:
     """Return everything that is stored about a person."""
-    stored = await read_store(request, partial(customer_view.held, customer_id=customer_id))
-    person = await _view(request, customer_id, None)
-    learned = customer_view.learned_told(person)
+    stored = await read_store(request, partial(export_records, customer_id=customer_id))
+    learned = describe_learned(await _view(request, customer_id, None))
     return uncached_json({"customer_id": customer_id, **stored, "learned": learned})
 
 
@@ -115,32 +122,37 @@ async def forget_customer(request: Request, customer_id: CustomerId) -> Response
     responder = get_responder(request)
     now = int(time.time())
     counts = await write_store(request, partial(consents.forget, customer_id=customer_id, time=now))
-    versions = await asyncio.to_thread(
-        customer_view.versions_with, responder.active.registry, customer_id
-    )
+    registry = responder.active.registry
+    versions = await asyncio.to_thread(find_versions_with, registry, customer_id)
     ttl_seconds = responder.settings.cache_ttl_seconds
-    return uncached_json(customer_view.receipt(counts, versions, now, ttl_seconds))
+    return uncached_json(build_receipt(counts, versions, now, ttl_seconds))
 
 
 def _invalid(field: str, problem: str) -> Invalid:
     return Invalid(f"{field}: {problem}", errors=[{"field": field, "problem": problem}])
 
 
+def _refuse_forgotten(connection: Connection, customer_id: str) -> None:
+    if is_erased(connection, customer_id):
+        raise Gone
+
+
 def _give_consent(customer_id: str, values: Mapping[int, int], time: int, change: Change) -> Any:
-    customer_view.refuse_forgotten(change.connection, customer_id)
+    _refuse_forgotten(change.connection, customer_id)
     return consents.give(change, customer_id, values, time)
 
 
 def _strike_out(customer_id: str, product_id: str, time: int, change: Change) -> None:
-    customer_view.refuse_forgotten(change.connection, customer_id)
+    _refuse_forgotten(change.connection, customer_id)
     consents.strike_out(change, customer_id, product_id, time)
 
 
 async def _view(
     request: Request, customer_id: str, as_of: int | None, placement: str | None = None
-) -> customer_view.CustomerView:
+) -> CustomerView:
+    responder = get_responder(request)
     return await asyncio.to_thread(
-        customer_view.person, get_responder(request), customer_id, as_of, placement
+        view_customer, responder.computer, responder.model(), customer_id, as_of, placement
     )
 
 

@@ -17,7 +17,7 @@ from models.recommender import Recommender
 from models.rules.rule_problems import RuleProblem, rule_problems
 from models.rules.shop_rules import AnyShopRule, ShopRule, rules_in_force
 from models.slate import Slate
-from service.answering import customer_view
+from service.answering.customer_view import view_customer
 from service.answering.query import QueryKind, resolve_query
 from service.answering.responder import Responder
 from service.errors import PROBLEMS, TOO_LARGE, Conflict, Invalid, NotFound, problem_schema
@@ -128,21 +128,25 @@ async def preview_rules(request: Request, options: Annotated[PreviewOptions, Bod
 
 
 def _preview(responder: Responder, options: PreviewOptions) -> dict[str, Any]:
-    person = customer_view.person(
-        responder, options.customer_id, options.as_of, order_id=options.order_id
+    view = view_customer(
+        responder.computer,
+        responder.model(),
+        options.customer_id,
+        options.as_of,
+        order_id=options.order_id,
     )
-    recommender = person.recommender
-    tried = person.request.rules
+    recommender = view.recommender
+    tried = view.request.rules
     if options.rules is not None:
         tried = _parse_tried(options.rules, options.as_of)
     query = build_query(
         QueryKind.CUSTOMER, options, "", customer_id=options.customer_id, repeat=options.repeat
     )
     resolved = resolve_query(
-        query, recommender.catalogue, tried, person.request.as_of or 0, person.order
+        query, recommender.catalogue, tried, view.request.as_of or 0, view.order
     )
-    slate_request = recommender.at_home(person.user, resolved.request)
-    recommend = partial(recommender.recommend, options.customer_id, update=person.since)
+    slate_request = recommender.at_home(view.user, resolved.request)
+    recommend = partial(recommender.recommend, options.customer_id, update=view.update)
     return _format_preview(recommender, preview(recommender, slate_request, recommend))
 
 
