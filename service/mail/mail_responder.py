@@ -11,7 +11,7 @@ from functools import partial
 from typing import Final
 
 from models.mail.mailings import MailKind
-from models.updates.customer import STARS
+from models.updates.customer import MIDDLE_RATING
 from service.answering.answer_computer import AnswerComputer, ComputedAnswer
 from service.answering.query import RecommendationQuery
 from service.mail.campaigns import OpenCampaigns
@@ -33,7 +33,7 @@ from service.store.campaigns import Record
 from service.store.change_counters import counter_of
 from service.store.writer import Change
 
-LIKED: Final = STARS[0]  # stars; a customer who gives fewer does not want to see the product
+LIKED: Final = MIDDLE_RATING  # stars; a customer who gives fewer does not want to see the product
 log: Final = logging.getLogger("regulars.store")
 
 
