@@ -25,7 +25,7 @@ from models.bundles import bundles
 from models.bundles.basket_ranker import BasketRanker
 from models.data.catalogue import Catalogue
 from models.data.events import DAY, Events
-from models.data.history import before
+from models.data.history import select_before
 from models.model import Model
 from models.ranking.context import CONTEXTS_AT_ONCE, ContextInputs, RankingContext, build_contexts
 from models.ranking.product_trends import recent_arrivals
@@ -39,7 +39,7 @@ from models.rules.eligibility import (
 )
 from models.rules.rule_effects import RuleEffects, build_rule_effects, remove_unavailable
 from models.rules.shop_rules import active_rules
-from models.settings import ModelSettings, settings_of
+from models.settings import ModelSettings, read_settings
 from models.slate import (
     Bundle,
     FallbackReason,
@@ -49,7 +49,7 @@ from models.slate import (
     Strategy,
     fallback_reason_of,
 )
-from models.updates.customer import NO_UPDATE, CustomerUpdate, allows, updated_history
+from models.updates.customer import NO_UPDATE, CustomerUpdate, allows, update_history
 
 NOBODY: Final = -1  # the user index of a customer the model does not know
 PLAIN_REQUEST: Final = SlateRequest()
@@ -101,7 +101,7 @@ class Recommender:
     def load(cls, directory: Path) -> Self:
         """Map an artifact. Check manifest, sizes and headers; raise ArtifactError with the file."""
         manifest, model = files.load_artifact(directory, Model)
-        return cls(manifest, model, settings_of(manifest.config, directory))
+        return cls(manifest, model, read_settings(manifest.config, directory))
 
     def with_model(self, model: Model) -> Self:
         """Return a recommender with other products or sales; unchanged trends are kept."""
@@ -130,8 +130,8 @@ class Recommender:
         histories = self.model.histories
         history = histories.none() if user == NOBODY else histories.of(user)
         if update is not NO_UPDATE:
-            history = updated_history(history, update)
-        return before(history, self.moment_of(request))
+            history = update_history(history, update)
+        return select_before(history, self.moment_of(request))
 
     def find_arrivals(self, as_of: int) -> NDArray[np.int64]:
         """Return items that came on sale lately by then and are not learned about yet."""

@@ -254,7 +254,7 @@ class ModelSettings:
     bundles: BundleSettings = field(default_factory=BundleSettings)
 
 
-def settings_of(config: Mapping[str, Any], place: Path) -> ModelSettings:
+def read_settings(config: Mapping[str, Any], place: Path) -> ModelSettings:
     """The settings that a manifest recorded. Raises ArtifactError where they are not this version's."""
     try:
         settings: ModelSettings = _settings(ModelSettings, config)

@@ -14,7 +14,7 @@ from models.data.events import PURCHASE
 from models.errors import ArtifactError
 from models.model import LearnedRanker
 from models.rules.shop_rules import ShopRule
-from models.settings import ModelSettings, settings_of
+from models.settings import ModelSettings, read_settings
 from training.config import Config
 from training.errors import InputError
 from training.evaluation.bundles import evaluate_bundles
@@ -246,6 +246,6 @@ def _active_settings(registry: Registry) -> ModelSettings | None:
         return None
     directory = registry.path(version)
     try:
-        return settings_of(read_manifest(directory).config, directory)
+        return read_settings(read_manifest(directory).config, directory)
     except ArtifactError:
         return None

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.assembly import reasons
-from models.data.ragged import RowGroups, among
+from models.data.ragged import RowGroups, is_among
 from models.model import Model
 from models.ranking.candidates import candidates, proposals
 from models.ranking.context import RankingContext
@@ -76,7 +76,9 @@ def rank_each(
     ):
         mine = scores[span]
         order = np.argsort(-(mine + shelf.log_odds[items]), kind="stable")
-        chosen = np.zeros(len(items), np.bool_) if items is known else ~among(items[order], known)
+        chosen = (
+            np.zeros(len(items), np.bool_) if items is known else ~is_among(items[order], known)
+        )
         ranked.append(
             RankedCandidates(
                 items[order], mine[order], bought[span][order], chosen, seats, rows[span], order
@@ -117,7 +119,7 @@ def slots_of_each(
 def _sources(found: list[Source], shown: RankedCandidates, case: RankingContext) -> list[Source]:
     """The same, except for what has just come on sale and what the shop itself put there."""
     if len(case.arrivals):
-        new = among(shown.items, case.arrivals).tolist()
+        new = is_among(shown.items, case.arrivals).tolist()
         found = [Source.NEW if fresh else source for fresh, source in zip(new, found, strict=True)]
     if shown.pins or shown.chosen.any():
         ours = (shown.chosen & ~shown.bought) | np.isin(shown.items, list(shown.pins.values()))

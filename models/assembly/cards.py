@@ -12,7 +12,7 @@ from babel.core import UnknownLocaleError
 from babel.numbers import format_currency
 
 from models.data.catalogue import Catalogue
-from models.data.urls import absolute
+from models.data.urls import make_absolute
 
 
 def card(
@@ -39,8 +39,8 @@ def offer(
         "price": price,
         "currency": currency,
         "price_text": price_text(price, currency, locale),
-        "url": absolute(catalogue.url[item], shop_url),
-        "image_url": absolute(catalogue.image_url[item], shop_url),
+        "url": make_absolute(catalogue.url[item], shop_url),
+        "image_url": make_absolute(catalogue.image_url[item], shop_url),
     }
 
 

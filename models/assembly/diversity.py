@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data.ragged import among
+from models.data.ragged import is_among
 from models.model import Model
 from models.ranking.context import RankingContext
 from models.ranking.customer_profile import AISLES
@@ -136,7 +136,7 @@ def _arrivals(
     limit = min(int(n * settings.share), n - len(pinned))
     if limit == 0 or len(context.arrivals) == 0:
         return []
-    new = among(ranked, context.arrivals)
+    new = is_among(ranked, context.arrivals)
     new[pinned] = False
     n -= len(pinned)
     below = n + np.flatnonzero(new[n:])

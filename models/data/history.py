@@ -93,7 +93,7 @@ class Interactions:
         return len(self.item)
 
 
-def joined(histories: Sequence[Events]) -> tuple[Events, RowGroups]:
+def join_histories(histories: Sequence[Events]) -> tuple[Events, RowGroups]:
     """The events of many customers, one customer's after another's."""
     if len(histories) == 1:
         return histories[0], RowGroups.of([len(histories[0])])
@@ -103,14 +103,16 @@ def joined(histories: Sequence[Events]) -> tuple[Events, RowGroups]:
     return Events(*map(np.concatenate, columns)), RowGroups.of(map(len, histories))
 
 
-def before(events: Events, as_of: int) -> Events:
+def select_before(events: Events, as_of: int) -> Events:
     """The events that had happened at `as_of` (seconds since 1970)."""
     if len(events) == 0 or events.time.max() <= as_of:
         return events
     return events.at(events.time <= as_of)
 
 
-def pair_starts(events: Events, user: NDArray[np.integer[Any]] | None = None) -> NDArray[np.int64]:
+def find_pair_starts(
+    events: Events, user: NDArray[np.integer[Any]] | None = None
+) -> NDArray[np.int64]:
     """Where each pair begins: int64 (pairs,). Events are sorted by (user, item, time); one user when `user` is None."""
     if len(events) == 0:
         return np.zeros(0, np.int64)
@@ -122,13 +124,13 @@ def pair_starts(events: Events, user: NDArray[np.integer[Any]] | None = None) ->
     return np.flatnonzero(new)
 
 
-def interactions(
+def build_interactions(
     events: Events,
     starts: NDArray[np.int64],
     as_of: int | NDArray[np.int64],
     settings: HistorySettings,
 ) -> Interactions:
-    """Sum the events of each pair up at `as_of`, or at a moment for each event; `starts` from `pair_starts`."""
+    """Sum the events of each pair up at `as_of`, or at a moment for each event; `starts` from `find_pair_starts`."""
     if len(starts) == 0:
         none, no = np.zeros(0, np.float32), np.zeros(0, np.bool_)
         return Interactions(
@@ -155,7 +157,7 @@ def interactions(
         ),
         *(settings.taste_half_life_days, settings.recent_half_life_days),
     )
-    decayed = decay(events, as_of, half_lives)
+    decayed = weigh_by_age(events, as_of, half_lives)
     decayed[:3] *= lines
     decayed[3:] *= _interest(events, as_of, settings)
     long, middle, short, taste, recent = _sum(decayed, starts)
@@ -177,7 +179,7 @@ def interactions(
     )
 
 
-def with_session(pairs: Interactions, items: NDArray[np.int32]) -> Interactions:
+def add_session(pairs: Interactions, items: NDArray[np.int32]) -> Interactions:
     """The same history with the products of this session: each adds 1 to the interest, none is bought."""
     new = np.setdiff1d(items, pairs.item).astype(np.int32)
     item = np.concatenate([pairs.item, new])
@@ -204,7 +206,7 @@ def with_session(pairs: Interactions, items: NDArray[np.int32]) -> Interactions:
     )
 
 
-def interest(
+def sum_interest(
     events: Events,
     starts: NDArray[np.int64],
     as_of: int,
@@ -213,7 +215,8 @@ def interest(
 ) -> Floats:
     """Events of every kind by their weight, decayed, summed up to pairs: (pairs,)."""
     return _sum(
-        _interest(events, as_of, settings) * decay(events, as_of, (half_life_days,))[0], starts
+        _interest(events, as_of, settings) * weigh_by_age(events, as_of, (half_life_days,))[0],
+        starts,
     )
 
 
@@ -228,7 +231,7 @@ def _interest(events: Events, as_of: int | NDArray[np.int64], settings: HistoryS
     visit = VISIT[events.kind]
     if visit.any():
         # w = kind + (1 - kind) · 2^(-age / half-life of a visit)
-        (now,) = decay(events, as_of, (settings.visit_half_life_days,))
+        (now,) = weigh_by_age(events, as_of, (settings.visit_half_life_days,))
         weights = np.where(visit, weights + (1 - weights) * now, weights)
     return events.weight * weights
 
@@ -258,7 +261,7 @@ def _wishes(
     )
 
 
-def decay(
+def weigh_by_age(
     events: Events, as_of: int | NDArray[np.int64], half_lives_days: tuple[float, ...]
 ) -> Floats:
     """2^(-age / half-life) of each event: (half-lives, events)."""

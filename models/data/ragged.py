@@ -38,7 +38,7 @@ class RowGroups:
         """Those of each customer: (m,)."""
         return [slice(start, stop) for start, stop in pairwise(self.bounds.tolist())]
 
-    def apart(self, values: NDArray[np.integer[Any]], span: int = SPAN) -> NDArray[np.integer[Any]]:
+    def keys(self, values: NDArray[np.integer[Any]], span: int = SPAN) -> NDArray[np.integer[Any]]:
         """Values (…, rows) within a span, `span` higher for each customer: by customer and value, one number."""
         return values + self.owner * span if len(self) > 1 else values
 
@@ -54,7 +54,7 @@ class RowGroups:
         sums = np.add.reduceat(padded, self.bounds[:-1] + np.arange(len(self)), axis=1)
         return sums
 
-    def only(self, kept: NDArray[np.bool_]) -> RowGroups:
+    def select(self, kept: NDArray[np.bool_]) -> RowGroups:
         """Those of some rows."""
         return RowGroups(kept.nonzero()[0].searchsorted(self.bounds))
 
@@ -62,7 +62,7 @@ class RowGroups:
         return len(self.bounds) - 1
 
 
-def stored(
+def find_stored(
     indptr: NDArray[np.int64], item: NDArray[np.integer[Any]], rows: RowGroups
 ) -> tuple[Items, Items, RowGroups]:
     """Where what is stored of several items stands, one item's after another's, how much of each, and whose it is.
@@ -77,7 +77,9 @@ def stored(
     return places, counts, RowGroups(ends[rows.bounds])
 
 
-def among(items: NDArray[np.integer[Any]], members: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
+def is_among(
+    items: NDArray[np.integer[Any]], members: NDArray[np.integer[Any]]
+) -> NDArray[np.bool_]:
     """Which of some products (c,) are among others, which are sorted: (c,)."""
     if len(members) == 0:
         return np.zeros(len(items), np.bool_)
@@ -85,13 +87,13 @@ def among(items: NDArray[np.integer[Any]], members: NDArray[np.integer[Any]]) ->
     return found
 
 
-def distinct(values: NDArray[Any]) -> NDArray[Any]:
+def sort_distinct(values: NDArray[Any]) -> NDArray[Any]:
     """Each value once, sorted. Of a few hundred in a quarter of the time that np.unique takes."""
     values = np.sort(values)
-    return values[firsts(values)]
+    return values[mark_firsts(values)]
 
 
-def firsts(values: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
+def mark_firsts(values: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
     """Of sorted values, whether each is the first of its kind."""
     first = np.ones(len(values), np.bool_)
     np.not_equal(values[1:], values[:-1], out=first[1:])

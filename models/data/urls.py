@@ -14,7 +14,7 @@ RELATIVE: Final = re.compile(rf"(?![A-Za-z][A-Za-z0-9+.-]*:|///|[?#]){PLAIN}+")
 ESCAPES: Final = str.maketrans({mark: f"%{ord(mark):02X}" for mark in ' "<>^`{|}'})
 
 
-def absolute(url: str, shop_url: str | None) -> str | None:
+def make_absolute(url: str, shop_url: str | None) -> str | None:
     """The address of a page or a picture as a mail can use it, None where it is none.
 
     With the shop's own address it is absolute https: relative ones are joined to it, `http:` on the shop's own host is
@@ -50,7 +50,7 @@ def is_absolute(url: str) -> bool:
     return ABSOLUTE.fullmatch(url) is not None
 
 
-def tagged(url: str, source: str, campaign: str | None, product_id: str) -> str:
+def add_utm_parameters(url: str, source: str, campaign: str | None, product_id: str) -> str:
     """An address with utm parameters; those that it has already stay as they are."""
     page, mark, fragment = url.partition("#")
     path, _, query = page.partition("?")

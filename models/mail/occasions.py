@@ -10,7 +10,7 @@ import numpy as np
 
 from models.assembly import reasons
 from models.data.events import CART, DAY, EXPOSURE, KINDS, PURCHASE
-from models.data.history import NEVER, interactions, pair_starts
+from models.data.history import NEVER, build_interactions, find_pair_starts
 from models.data.ragged import RowGroups
 from models.mail.recipient import MailRecipient
 from models.ranking.customer_profile import customer_profile
@@ -218,7 +218,7 @@ def basket(one: MailRecipient) -> MailOccasion | None:
         return None
     # Of an ordinary slate it is kept out while the visit lasts.
     settings = replace(one.recommender.settings.history, cart_days=float(BASKET_DAYS))
-    pairs = interactions(one.events, pair_starts(one.events), one.as_of, settings)
+    pairs = build_interactions(one.events, find_pair_starts(one.events), one.as_of, settings)
     put = np.where(one.events.kind == CART, one.events.time, NEVER)
     left = {
         item: int(put[one.events.item == item].max()) for item in pairs.item[pairs.in_cart].tolist()

@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data.events import DAY, PURCHASE, Events
-from models.data.history import NEVER, Interactions, interactions, pair_starts
+from models.data.history import NEVER, Interactions, build_interactions, find_pair_starts
 from models.ranking.context import RankingContext
 from models.recommender import Recommender
 from models.rules.eligibility import Removed, remove_bought, remove_named
 from models.rules.filters import Repeat
 from models.rules.rule_effects import CapCounter
 from models.slate import SlateRequest, Slot
-from models.sources.repurchase import RepurchaseClocks, repurchase_clocks
+from models.sources.repurchase import RepurchaseClocks, build_repurchase_clocks
 from models.updates.customer import CustomerUpdate
 
 
@@ -62,13 +62,16 @@ class MailRecipient:
 
     @cached_property
     def pairs(self) -> Interactions:
-        return interactions(
-            self.events, pair_starts(self.events), self.as_of, self.recommender.settings.history
+        return build_interactions(
+            self.events,
+            find_pair_starts(self.events),
+            self.as_of,
+            self.recommender.settings.history,
         )
 
     @cached_property
     def clocks(self) -> RepurchaseClocks:
-        return repurchase_clocks(
+        return build_repurchase_clocks(
             self.pairs,
             self.recommender.model.repeats,
             self.as_of,

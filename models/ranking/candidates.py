@@ -7,12 +7,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data.ragged import distinct
+from models.data.ragged import sort_distinct
 from models.model import Model
 from models.ranking.context import RankingContext
 from models.ranking.customer_profile import AISLES, CustomerProfile
 from models.settings import ModelSettings
-from models.sources.scores import best
+from models.sources.scores import rank_best
 
 Floats = NDArray[np.float32]
 Items = NDArray[np.int64]
@@ -30,7 +30,7 @@ def proposals(
     kept = np.flatnonzero(owned & allowed[pairs.item])
     due = kept[(clocks.passed[kept] >= DUE[0]) & (clocks.passed[kept] <= DUE[1])]
     habits = (
-        kept[best(pairs.long[kept] + pairs.short[kept], limits.bought)]
+        kept[rank_best(pairs.long[kept] + pairs.short[kept], limits.bought)]
         if len(kept) > limits.bought
         else kept
     )
@@ -49,7 +49,7 @@ def proposals(
 
 def candidates(proposed: dict[str, Items]) -> Items:
     """Every product that a source proposed: sorted items (c,)."""
-    return distinct(np.concatenate(list(proposed.values())))
+    return sort_distinct(np.concatenate(list(proposed.values())))
 
 
 def by_attributes(items: Items, profile: CustomerProfile, model: Model) -> Floats:
@@ -70,7 +70,9 @@ def arrivals(case: RankingContext, allowed: NDArray[np.bool_], model: Model) -> 
     """New arrivals that suit a customer, best first."""
     items = case.arrivals[allowed[case.arrivals]]
     return (
-        items[best(by_attributes(items, case.profile, model), len(items))] if len(items) else items
+        items[rank_best(by_attributes(items, case.profile, model), len(items))]
+        if len(items)
+        else items
     )
 
 
@@ -86,11 +88,11 @@ def _of_categories(
 ) -> Items:
     """What sells in the categories that a customer knows."""
     limits, demand, profile = settings.candidates, case.demand, case.profile
-    known = best(profile.category_lines, limits.categories)
+    known = rank_best(profile.category_lines, limits.categories)
     starts = demand.sellers_of[known]
     stops = np.minimum(demand.sellers_of[known + 1], starts + limits.category)
     sellers = [demand.sellers[a:b] for a, b in zip(starts.tolist(), stops.tolist(), strict=True)]
     items: Items = np.concatenate([demand.sellers[:0], *sellers])
     items = items[allowed[items]].astype(np.int64)
     share = demand.popularity.recent[items] * profile.category_lines[model.traits.category[items]]
-    return items[best(share, limits.category)]
+    return items[rank_best(share, limits.category)]

@@ -10,14 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data.events import Events
-from models.data.history import Interactions, interactions, joined, pair_starts, with_session
-from models.data.ragged import RowGroups, among
+from models.data.history import (
+    Interactions,
+    add_session,
+    build_interactions,
+    find_pair_starts,
+    join_histories,
+)
+from models.data.ragged import RowGroups, is_among
 from models.model import Model
 from models.ranking.customer_profile import CustomerProfile, customer_profiles
 from models.ranking.product_trends import ProductTrends
 from models.settings import ModelSettings
 from models.sources.als import FactorScores, ObservedProducts
-from models.sources.repurchase import RepurchaseClocks, repurchase_clocks
+from models.sources.repurchase import RepurchaseClocks, build_repurchase_clocks
 from models.sources.scores import Scores
 
 Floats = NDArray[np.float32]
@@ -70,27 +76,27 @@ def build_contexts(
     if not asked:
         return []
     catalogue, lift_weight = model.catalogue, settings.bundles.lift_weight
-    events, of_events = joined([one.events for one in asked])
+    events, of_events = join_histories([one.events for one in asked])
     as_of = np.array([one.as_of for one in asked], np.int64)
-    starts = pair_starts(events, of_events.owner if len(asked) > 1 else None)
-    pairs = interactions(events, starts, as_of[of_events.owner], settings.history)
+    starts = find_pair_starts(events, of_events.owner if len(asked) > 1 else None)
+    pairs = build_interactions(events, starts, as_of[of_events.owner], settings.history)
     pairs, rows = _with_sessions(pairs, RowGroups(starts.searchsorted(of_events.bounds)), asked)
     brand, brands = catalogue.brand, len(catalogue.brand_names)
     profiles = customer_profiles(events, pairs, of_events, rows, model.traits, brand, brands, as_of)
     tasted, recent = pairs.taste > 0, pairs.recent > 0
-    seen = model.factors.observed_each(*observed(pairs, settings), rows.only(tasted))
+    seen = model.factors.observed_each(*observed(pairs, settings), rows.select(tasted))
     baskets = _baskets(pairs, rows, asked)
     together = model.orders.basket_scores_each(
         [*baskets, *(one.last_basket for one in profiles)], lift_weight
     )
     evidence = zip(
         FactorScores.each(model.factors, [one.folded_in() for one in seen]),
-        model.neighbours.scores_each(pairs.item[recent], pairs.recent[recent], rows.only(recent)),
+        model.neighbours.scores_each(pairs.item[recent], pairs.recent[recent], rows.select(recent)),
         together[: len(asked)],
         together[len(asked) :],
         strict=True,
     )
-    times = repurchase_clocks(pairs, model.repeats, as_of[rows.owner], settings.repeats)
+    times = build_repurchase_clocks(pairs, model.repeats, as_of[rows.owner], settings.repeats)
     parts = (
         [(pairs.at(span), times.at(span)) for span in rows.slices]
         if len(rows) > 1
@@ -107,7 +113,7 @@ def build_contexts(
             observed=history,
             evidence=SourceScores(*told),
             basket=basket,
-            arrivals=one.arrivals[~among(one.arrivals, theirs.item[theirs.owned])],
+            arrivals=one.arrivals[~is_among(one.arrivals, theirs.item[theirs.owned])],
         )
         for one, (theirs, since), profile, history, told, basket in zip(
             asked, parts, profiles, seen, evidence, baskets, strict=True
@@ -123,7 +129,7 @@ def _with_sessions(
         return pairs, rows
     sessions = [np.array(sorted({*one.recent, *one.basket}), np.int32) for one in asked]
     parts = [
-        with_session(pairs.at(span), session)
+        add_session(pairs.at(span), session)
         for span, session in zip(rows.slices, sessions, strict=True)
     ]
     columns = ([getattr(part, field.name) for part in parts] for field in fields(Interactions))
@@ -134,7 +140,7 @@ def _baskets(
     pairs: Interactions, rows: RowGroups, asked: Sequence[ContextInputs]
 ) -> list[list[int]]:
     """What lies in each customer's basket, sorted: of the request and of their cart."""
-    carts = rows.only(pairs.in_cart).slices
+    carts = rows.select(pairs.in_cart).slices
     item = pairs.item[pairs.in_cart].tolist()
     return [sorted({*one.basket, *item[cart]}) for one, cart in zip(asked, carts, strict=True)]
 

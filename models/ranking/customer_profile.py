@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from models.data.events import DAY, PURCHASE, Events
 from models.data.history import Interactions
 from models.data.product_stats import ProductStats
-from models.data.ragged import SPAN, RowGroups, distinct
+from models.data.ragged import SPAN, RowGroups, sort_distinct
 
 Floats = NDArray[np.float32]
 
@@ -95,16 +95,16 @@ def customer_profiles(
 ) -> list[CustomerProfile]:
     """Of m customers, each at a moment of their own (m,)."""
     bought = events.kind == PURCHASE
-    of_bought = of_events.only(bought)
-    visits = distinct(of_bought.apart(events.time[bought] // DAY))
+    of_bought = of_events.select(bought)
+    visits = sort_distinct(of_bought.keys(events.time[bought] // DAY))
     customer = np.arange(len(as_of) + 1)
     starts = visits.searchsorted(customer * SPAN - SPAN // 2)
 
-    owned, of_owned = pairs.owned.nonzero()[0], of_pairs.only(pairs.owned)
+    owned, of_owned = pairs.owned.nonzero()[0], of_pairs.select(pairs.owned)
     item, last, lines = pairs.item[owned], pairs.last[owned], pairs.lines[owned]
     # How many visits there were from the first purchase of each product on, and from the last one on.
     from_first, from_last = starts[1:][of_owned.owner] - visits.searchsorted(
-        of_owned.apart(np.array([pairs.first[owned], last]) // DAY)
+        of_owned.keys(np.array([pairs.first[owned], last]) // DAY)
     )
     visits_since = np.full(len(pairs), NEVER_DAYS, np.float32)
     visits_since[owned] = from_last - 1
@@ -125,7 +125,7 @@ def customer_profiles(
     told = zip(
         np.array(habits, np.float32),
         of_pairs.slices,
-        of_owned.only(in_last).slices,
+        of_owned.select(in_last).slices,
         *_likes(of_owned, item, pairs.long[owned], pairs.short[owned], days, traits, brand, brands),
         strict=True,
     )
@@ -169,7 +169,7 @@ def _likes(
 
 def _cells(rows: RowGroups, codes: NDArray[np.int32], kinds: int) -> NDArray[np.integer[Any]]:
     """Places in a table of customers and kinds (m, kinds + 1); what has no code stands in the last column."""
-    return rows.apart(codes % (kinds + 1), kinds + 1)
+    return rows.keys(codes % (kinds + 1), kinds + 1)
 
 
 def _sums(

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data.ragged import RowGroups, among
+from models.data.ragged import RowGroups, is_among
 from models.model import Model
 from models.ranking.context import RankingContext
 from models.ranking.customer_profile import AISLES, CUSTOMER_FEATURES, NEVER_DAYS, CustomerProfile
@@ -168,10 +168,10 @@ def _habits(
     clocks = _columns([case.clocks for case in cases], "since", "since_first", "interval", "passed")
     visits = _columns([case.profile for case in cases], "visits_since", "visit_share")
     keys, theirs = (
-        of.apart(items),
-        RowGroups.of(len(case.pairs) for case in cases).apart(pairs["item"]),
+        of.keys(items),
+        RowGroups.of(len(case.pairs) for case in cases).keys(pairs["item"]),
     )
-    owned = np.flatnonzero(pairs["owned"] & among(theirs, keys))
+    owned = np.flatnonzero(pairs["owned"] & is_among(theirs, keys))
     place = keys.searchsorted(theirs[owned])
     bought = np.zeros(len(items), np.bool_)
     bought[place] = True

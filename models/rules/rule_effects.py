@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from models.data.catalogue import Catalogue
 from models.rules.eligibility import ExclusionRule, Removed, remove_unsellable
 from models.rules.shop_rules import BoostRule, BuryRule, CapRule, PinRule, ShopRule
-from models.sources.scores import best
+from models.sources.scores import rank_best
 
 T = TypeVar("T")
 Floats = NDArray[np.float32]
@@ -52,7 +52,7 @@ class RuleEffects:
         if len(self.boosted) == 0 and not pinned:
             return self.boosted
         boosted = self.boosted[removed[self.boosted] == ExclusionRule.NONE]
-        bestsellers = boosted[best(1 + sales[boosted], MOST_BOOSTED)]
+        bestsellers = boosted[rank_best(1 + sales[boosted], MOST_BOOSTED)]
         return np.append(bestsellers, np.array(list(pinned.values()), np.int64))
 
     def pinned_positions(self, removed: Removed, n: int) -> dict[int, int]:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data.ragged import RowGroups
-from models.sources.scores import Items, best
+from models.sources.scores import Items, rank_best
 
 Floats = NDArray[np.float32]
 FIRST: Final = 1024  # of the longest factors, that are looked at first
@@ -63,7 +63,7 @@ class ItemFactors:
         item, factors, confidence = item[known], self.factors.T[places[known]], confidence[known]
         return [
             ObservedProducts(self, item[one], factors[one], confidence[one])
-            for one in rows.only(known).slices
+            for one in rows.select(known).slices
         ]
 
     @cached_property
@@ -168,7 +168,7 @@ class FactorScores:
         likely = np.flatnonzero(scores >= max(floor, TINY))
         likely = likely[allowed[item[likely]]]
         likely = likely[np.argsort(item[likely])]
-        return item[likely[best(scores[likely], n)]].astype(np.int64)
+        return item[likely[rank_best(scores[likely], n)]].astype(np.int64)
 
     @cached_property
     def _known(self) -> Floats:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data.ragged import RowGroups, among, stored
+from models.data.ragged import RowGroups, find_stored, is_among
 from models.sources.scores import SparseScores
 
 
@@ -63,9 +63,9 @@ class CoPurchases:
             return []
         rows = RowGroups.of(map(len, baskets))
         anchors = np.array([anchor for basket in baskets for anchor in basket], np.int64)
-        at, _, spans = stored(self.indptr, anchors, rows)
-        other = ~among(spans.apart(self.item[at]), np.sort(rows.apart(anchors)))
-        at, spans = at[other], spans.only(other)
+        at, _, spans = find_stored(self.indptr, anchors, rows)
+        other = ~is_among(spans.keys(self.item[at]), np.sort(rows.keys(anchors)))
+        at, spans = at[other], spans.select(other)
         exponents = np.array([_exponent(basket, lift_weight) for basket in baskets], np.float32)
         exponents = exponents[spans.owner] if len(rows) > 1 else exponents
         return SparseScores.summed_each(

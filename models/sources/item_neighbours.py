@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data.ragged import RowGroups, stored
+from models.data.ragged import RowGroups, find_stored
 from models.sources.scores import SparseScores
 
 
@@ -30,7 +30,7 @@ class ItemNeighbours:
         self, item: NDArray[np.int32], weight: NDArray[np.float32], rows: RowGroups
     ) -> list[SparseScores]:
         """The same for m customers, whose histories are `rows`."""
-        at, counts, spans = stored(self.indptr, item, rows)
+        at, counts, spans = find_stored(self.indptr, item, rows)
         return SparseScores.summed_each(
             self.item[at], self.similarity[at] * weight.repeat(counts), spans
         )
@@ -46,7 +46,7 @@ class ItemNeighbours:
         self, item: NDArray[np.int32], weight: NDArray[np.float32], neighbours: list[int]
     ) -> list[int]:
         """For each neighbour the place in the history whose weight · similarity is largest; first of equals."""
-        at, counts, _ = stored(self.indptr, item, RowGroups.of([len(item)]))
+        at, counts, _ = find_stored(self.indptr, item, RowGroups.of([len(item)]))
         owner, other = np.repeat(np.arange(len(item)), counts), self.item[at]
         ties = self.similarity[at] * weight[owner]
         found = (np.flatnonzero(other == neighbour) for neighbour in neighbours)

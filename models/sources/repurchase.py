@@ -37,7 +37,7 @@ class RepurchaseClocks:
         )
 
 
-def repurchase_clocks(
+def build_repurchase_clocks(
     pairs: Interactions,
     repeats: Repurchases,
     as_of: int | NDArray[np.int64],

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data.ragged import SPAN, RowGroups, firsts
+from models.data.ragged import SPAN, RowGroups, mark_firsts
 
 Floats = NDArray[np.float32]
 Items = NDArray[np.int64]
@@ -57,7 +57,7 @@ class SparseScores:
         """The same for m customers, whose parts are `rows`."""
         if len(rows) <= 1 or len(item) > MANY * len(rows):
             return [cls.summed(item[span], parts[span]) for span in rows.slices]
-        keys, scores = _added_up(rows.apart(item), parts)
+        keys, scores = _added_up(rows.keys(item), parts)
         items = (keys % SPAN).astype(np.int32)
         spans = RowGroups(keys.searchsorted(np.arange(len(rows) + 1) * SPAN)).slices
         return [cls(items[span], scores[span]) for span in spans]
@@ -77,18 +77,18 @@ class SparseScores:
         if len(self.item) == 0:
             return np.zeros(0, np.int64)
         here = allowed[self.item]
-        return self.item[here][best(self.score[here], n)].astype(np.int64)
+        return self.item[here][rank_best(self.score[here], n)].astype(np.int64)
 
 
 def _added_up(keys: NDArray[np.integer[Any]], parts: Floats) -> tuple[NDArray[Any], Floats]:
     """Each key once, sorted, and the sum of its parts."""
     order = keys.argsort(kind="stable")
     keys = keys[order]
-    first = firsts(keys)
+    first = mark_firsts(keys)
     return keys[first], np.bincount(first.cumsum() - 1, parts[order]).astype(np.float32)
 
 
-def best(scores: Floats, n: int) -> Items:
+def rank_best(scores: Floats, n: int) -> Items:
     """The n highest positive scores, best first, ties in the order of the items."""
     if len(scores) < FEW:
         order = (-scores).argsort(kind="stable")[:n]

@@ -85,7 +85,7 @@ class CatalogueUpdate:
         ]
 
 
-def product_update_of(product_id: str, document: Mapping[str, Any]) -> ProductUpdate:
+def read_product_update(product_id: str, document: Mapping[str, Any]) -> ProductUpdate:
     """Read an update from the document that the store holds: a JSON object of the fields."""
     values = {name: value for name, value in document.items() if name in FIELDS}
     for name in ("available_from", "available_until"):

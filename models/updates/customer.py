@@ -59,7 +59,7 @@ def allows(customers: Customers, user: int, purpose: int, update: CustomerUpdate
     return (update.unasked if answer == NEVER_ASKED else answer) == YES
 
 
-def event_weights(
+def weigh_events(
     pair: NDArray[np.integer],
     kind: NDArray[np.uint8],
     quantity: NDArray[np.float64],
@@ -86,7 +86,7 @@ def event_weights(
     return weight.astype(np.float32)
 
 
-def updated_history(learned: Events, update: CustomerUpdate) -> Events:
+def update_history(learned: Events, update: CustomerUpdate) -> Events:
     """Return the learned and the later events together, sorted by (item, time).
 
     A purchase known by its order and product is there once; struck out items are not.

@@ -10,7 +10,7 @@ import numpy as np
 from models.data.catalogue import Catalogue
 from models.data.customers import NEVER_ASKED
 from models.data.events import Events, order_code
-from models.updates.customer import NO_UPDATE, CustomerUpdate, event_weights
+from models.updates.customer import NO_UPDATE, CustomerUpdate, weigh_events
 from service.store.events import EventRow
 from service.store.store import CustomerRecords
 
@@ -44,7 +44,7 @@ def _build_events(reported: Sequence[EventRow], catalogue: Catalogue) -> Events:
     quantity = np.array([row.quantity for row in rows], np.float64)
     rating = np.array([row.rating for row in rows], np.float64)
     orders = [order_code(row.order_id) if row.order_id else 0 for row in rows]
-    weight = event_weights(item, kind, quantity, rating)
+    weight = weigh_events(item, kind, quantity, rating)
     return Events(item, time, kind, weight, np.array(orders, np.uint32))
 
 

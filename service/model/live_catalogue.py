@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select
 from models.data.customers import NO, YES
 from models.data.events import DAY
 from models.rules.shop_rules import ShopRule, rules_in_force
-from models.updates.catalogue import product_update_of, update_catalogue
+from models.updates.catalogue import read_product_update, update_catalogue
 from service.model.loaded_model import LoadedModel
 from service.schemas.rules import SHOP_RULE
 from service.store import events
@@ -158,7 +158,7 @@ def _with_products(
         .order_by(products.c.product_id)
     )
     updates = [
-        product_update_of(product_id, orjson.loads(document)) for product_id, document in rows
+        read_product_update(product_id, orjson.loads(document)) for product_id, document in rows
     ]
     recommender, learned = live.model.recommender, live.artifact.recommender
     model = update_catalogue(recommender.model, updates, learned.model, learned.manifest.data_as_of)

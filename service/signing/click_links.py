@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import Final, Self
 
-from models.data.urls import is_absolute, tagged
+from models.data.urls import add_utm_parameters, is_absolute
 from service.settings import Settings
 from service.signing import recommendation_ids, signature
 from service.signing.signature import Purpose
@@ -74,7 +74,7 @@ class ClickLinks:
         if url is None or not is_absolute(url):
             return None
         if self.public_url is None or slate.expires == 0:
-            return tagged(url, self.utm_source, slate.campaign, product_id)
+            return add_utm_parameters(url, self.utm_source, slate.campaign, product_id)
         click = Click(url, product_id, slate.recommendation_id, slate.expires, slate.ref)
         return f"{self.public_url}/r/{self.sign(click)}"
 
@@ -107,4 +107,4 @@ class ClickLinks:
         """Return the address of the product's page, with the slate's campaign as a parameter."""
         slate = recommendation_ids.read(self.secret, click.recommendation_id)
         campaign = slate.campaign if slate else None
-        return tagged(click.url, self.utm_source, campaign, click.product_id)
+        return add_utm_parameters(click.url, self.utm_source, campaign, click.product_id)

@@ -20,7 +20,7 @@ from models.settings import (
     RankerSettings,
     TreeSettings,
     Weights,
-    settings_of,
+    read_settings,
 )
 
 PLACE = Path("registry/versions/v1")
@@ -38,10 +38,10 @@ def test_settings_survive_the_manifest() -> None:
             placements=(PlacementSettings("home", category=3), PlacementSettings("email", 2, 4)),
         ),
     )
-    kept = settings_of(json.loads(json.dumps(asdict(settings))), PLACE)
+    kept = read_settings(json.loads(json.dumps(asdict(settings))), PLACE)
     assert kept == settings
     assert hash(kept) == hash(settings)  # tuples all the way down
-    assert settings_of({}, PLACE) == ModelSettings()
+    assert read_settings({}, PLACE) == ModelSettings()
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_setting_of_another_version_is_refused_with_the_artifact_and_its_name(
     with pytest.raises(
         ArtifactError, match=r"registry/versions/v1: has settings that this version does not know"
     ):
-        settings_of(config, PLACE)
+        read_settings(config, PLACE)
 
 
 def test_every_feature_of_the_blend_has_its_weight_in_the_same_place() -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models.assembly.assemble import RankedCandidates
 from models.assembly.diversity import diversify
 from models.assembly.popular import EVERYWHERE
-from models.data.history import before, interest, pair_starts
+from models.data.history import find_pair_starts, select_before, sum_interest
 from models.ranking.candidates import proposals
 from models.ranking.context import RankingContext
 from models.ranking.features import FEATURES
@@ -21,7 +21,7 @@ from models.rules.filters import Repeat
 from models.rules.shop_rules import ShopRule
 from models.settings import DiversitySettings
 from models.slate import SlateRequest
-from models.sources.scores import best
+from models.sources.scores import rank_best
 
 SERVED: Final = "served"
 AUTO: Final = "served, repeat=auto"
@@ -135,10 +135,10 @@ def _baselines(
     recommender: Recommender, user: int, case: RankingContext, removed: Removed, k: int
 ) -> dict[str, Items]:
     model, allowed = recommender.model, removed == ExclusionRule.NONE
-    events = before(model.histories.of(user), case.as_of)
-    starts = pair_starts(events)
+    events = select_before(model.histories.of(user), case.as_of)
+    starts = find_pair_starts(events)
     own = np.zeros(len(allowed), np.float32)
-    own[events.item[starts]] = interest(
+    own[events.item[starts]] = sum_interest(
         events, starts, case.as_of, OWN_HALF_LIFE_DAYS, recommender.settings.history
     )
     sales_until = recommender.sales_until(case.as_of)
@@ -148,5 +148,6 @@ def _baselines(
     own = np.where(own > 0, own + recent * np.float32(1e-6), 0)
     scores = {POPULARITY: total, RECENT_POPULARITY: recent, OWN_PURCHASES: own}
     return {
-        name: best(np.where(allowed, values, np.float32(0)), k) for name, values in scores.items()
+        name: rank_best(np.where(allowed, values, np.float32(0)), k)
+        for name, values in scores.items()
     }

@@ -12,7 +12,7 @@ from models.data.events import PURCHASE
 from models.ranking.candidates import by_attributes
 from models.recommender import Recommender
 from models.slate import SlateRequest
-from models.sources.scores import best
+from models.sources.scores import rank_best
 from training.config import EvaluationConfig
 from training.evaluation.results import NewProducts
 from training.evaluation.split import Split
@@ -57,4 +57,4 @@ def _slate(
     recommender: Recommender, user: int, items: NDArray[np.int64], as_of: int, k: int
 ) -> NDArray[np.int64]:
     case = recommender.build_context(user, SlateRequest(as_of=as_of))
-    return items[best(by_attributes(items, case.profile, recommender.model), k)]
+    return items[rank_best(by_attributes(items, case.profile, recommender.model), k)]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data.events import PURCHASE
-from models.sources.scores import best
+from models.sources.scores import rank_best
 from training.evaluation.ease import EaseSettings, fit_ease, select_products
 from training.evaluation.split import Split
 from training.evaluation.tifu_knn import (
@@ -73,10 +73,10 @@ def _slates(scorer: Scorer, split: Split, k: int, on_progress: Advance) -> tuple
     for start in range(0, len(split.users), CHUNK):
         users = split.users[start : start + CHUNK]
         for place, scores in enumerate(scorer.scores(users), start):
-            found = best(scores, k)
+            found = rank_best(scores, k)
             everything[place, : len(found)] = found
             scores[bought[place]] = 0
-            found = best(scores, k)
+            found = rank_best(scores, k)
             new[place, : len(found)] = found
         on_progress(start + len(users), len(split.users))
     return everything, new

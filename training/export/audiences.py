@@ -157,7 +157,7 @@ def _pair_key(first: NDArray[np.int32], second: NDArray[np.integer]) -> NDArray[
 def _unknown_to(learned: BoughtLines, reported: BoughtLines) -> Flags:
     """Which reported lines are new: of one customer, order and product one line counts.
 
-    So does models.updates.customer.updated_history.
+    So does models.updates.customer.update_history.
     """
     same_customers = learned.at(np.isin(learned.row, reported.row))
     lines = same_customers.followed_by(reported)

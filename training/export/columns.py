@@ -14,7 +14,7 @@ import pyarrow as pa
 from models.assembly.cards import offer
 from models.data.catalogue import Catalogue
 from models.data.timestamps import format_timestamp
-from models.data.urls import tagged
+from models.data.urls import add_utm_parameters
 from models.mail.mailings import MailKind
 from models.mail.occasions import MailOccasion
 from models.rules.filters import Repeat
@@ -190,5 +190,7 @@ def _product_cells(catalogue: Catalogue, item: int, cards: Cards | None) -> dict
         return {"id": product_id}
     cells = offer(catalogue, item, cards.locale, cards.shop_url)
     if cards.campaign is not None and cells["url"] is not None:
-        cells["url"] = tagged(cells["url"], cards.utm_source, cards.campaign, product_id)
+        cells["url"] = add_utm_parameters(
+            cells["url"], cards.utm_source, cards.campaign, product_id
+        )
     return {"id": product_id, "title": catalogue.title[item] or None, **cells}

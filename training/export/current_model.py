@@ -16,8 +16,8 @@ from models.mail.recipient import StoreFacts
 from models.model import Model
 from models.recommender import NOBODY, Recommender
 from models.rules.shop_rules import ShopRule
-from models.updates.catalogue import product_update_of, update_catalogue
-from models.updates.customer import NO_UPDATE, CustomerUpdate, allows, updated_history
+from models.updates.catalogue import read_product_update, update_catalogue
+from models.updates.customer import NO_UPDATE, CustomerUpdate, allows, update_history
 from training.export.store_snapshot import ReportedProducts, StoreSnapshot, UnlearnedSales
 from training.reading.rules_file import SHOP_RULE
 
@@ -99,7 +99,7 @@ class CurrentModel:
             return facts
         histories, user = self.recommender.model.histories, self._user(customer_id, update)
         history = histories.none() if user == NOBODY else histories.of(user)
-        events = updated_history(history, update)
+        events = update_history(history, update)
         in_order = (events.kind == PURCHASE) & (events.order == order_code(order_id))
         return replace(facts, order=tuple(np.unique(events.item[in_order]).tolist()))
 
@@ -121,7 +121,7 @@ class CurrentModel:
 
 def _with_reported_products(learned: Recommender, reported: ReportedProducts) -> Model:
     updates = [
-        product_update_of(product_id, orjson.loads(document))
+        read_product_update(product_id, orjson.loads(document))
         for product_id, document in zip(reported.ids, reported.document, strict=True)
     ]
     return update_catalogue(learned.model, updates, learned.model, learned.manifest.data_as_of)

@@ -24,7 +24,7 @@ from models.data.customers import NEVER_ASKED, Customers
 from models.data.events import EXPOSURE, PURCHASE, Events, order_code
 from models.data.history import NEVER, Histories
 from models.data.ids import Ids, Strings
-from models.updates.customer import event_weights
+from models.updates.customer import weigh_events
 from training.errors import InputError
 from training.export.already_shown import NOTHING_SHOWN, AlreadyShown
 from training.reading import service_store
@@ -288,7 +288,7 @@ def _histories(
     rating = numbers(lines["rating"], np.float64, np.nan)
     order = numbers(lines["order"], np.uint32, 0)
     pair = customer.astype(np.int64) << 32 | product
-    weight = event_weights(pair, kind, quantity, rating)
+    weight = weigh_events(pair, kind, quantity, rating)
     guest_lines = np.count_nonzero(customer < 0)
     rows = np.lexsort((numbers(lines["number"], np.int64, 0), customer))[guest_lines:]
     indptr = np.searchsorted(customer[rows], np.arange(customers + 1))

@@ -8,7 +8,7 @@ from scipy.sparse import csr_matrix
 
 from models.data.customers import Customers
 from models.data.events import PURCHASE
-from models.data.history import Histories, interactions, interest, pair_starts
+from models.data.history import Histories, build_interactions, find_pair_starts, sum_interest
 from models.model import LearnedRanker, Model
 from models.settings import ModelSettings
 from training.fitting import counts
@@ -61,7 +61,7 @@ def fit(
         )
     with reporter.step(f"{name}: sales and repeats"):
         sales = counts.count_daily_sales(purchases)
-        everyone = interactions(histories.events, pairs.starts, as_of, settings.history)
+        everyone = build_interactions(histories.events, pairs.starts, as_of, settings.history)
         traits = fit_product_stats(purchases)
         repeats = fit_repurchases(everyone, traits.category, settings.repeats)
     people = Customers(
@@ -95,7 +95,7 @@ class CustomerProductPairs:
         self.events = histories.events
         n_users = len(histories.indptr) - 1
         user = np.repeat(np.arange(n_users, dtype=np.int32), np.diff(histories.indptr))
-        self.starts = pair_starts(self.events, user)
+        self.starts = find_pair_starts(self.events, user)
         self.user = user[self.starts]
         self.learned = learned
         self.shape = (n_users, len(learned))
@@ -104,7 +104,7 @@ class CustomerProductPairs:
 
     def interest(self, half_life_days: float) -> csr_matrix:
         """Decayed interest above 0: (users, items) float32."""
-        values = interest(self.events, self.starts, self.as_of, half_life_days, self.history)
+        values = sum_interest(self.events, self.starts, self.as_of, half_life_days, self.history)
         columns = self.events.item[self.starts]
         shown = (values > 0) & self.learned[columns]
         return csr_matrix(

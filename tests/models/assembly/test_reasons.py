@@ -14,7 +14,7 @@ from models.assembly.reasons import (
     similar_customers,
     similar_to,
 )
-from models.data.history import Interactions, interactions, pair_starts, with_session
+from models.data.history import Interactions, add_session, build_interactions, find_pair_starts
 from models.ranking.context import observed
 from models.recommender import Recommender
 from models.settings import HistorySettings
@@ -28,7 +28,9 @@ def bread(*days: float, returned: float = 0) -> Interactions:
     if returned:
         lines.append(Line("ann", "bread", max(days), kind="return", quantity=returned))
     events = build_histories(small_purchases(lines)).of(0)
-    return interactions(events, pair_starts(events), moment(max(days)), HistorySettings())
+    return build_interactions(
+        events, find_pair_starts(events), moment(max(days)), HistorySettings()
+    )
 
 
 @pytest.mark.parametrize(
@@ -98,7 +100,7 @@ def shop() -> Recommender:
 
 def ann(shop: Recommender, as_of: float = 14) -> Interactions:
     events = shop.model.histories.of(0)
-    return interactions(events, pair_starts(events), moment(as_of), SMALL.history)
+    return build_interactions(events, find_pair_starts(events), moment(as_of), SMALL.history)
 
 
 def test_because_you_bought_names_the_product_whose_tie_weighs_most(shop: Recommender) -> None:
@@ -114,7 +116,7 @@ def test_because_you_bought_names_the_product_whose_tie_weighs_most(shop: Recomm
 
 
 def test_a_product_without_a_title_is_not_named_by_its_number(shop: Recommender) -> None:
-    only_jam = interactions(*_only(shop, JAM), moment(14), SMALL.history)
+    only_jam = build_interactions(*_only(shop, JAM), moment(14), SMALL.history)
     reason = neighbours_of(shop.catalogue, shop.model.neighbours, only_jam, [BUTTER], [])[BUTTER]
     assert (reason.items, reason.text) == ((JAM,), "Because of what you bought before")
 
@@ -122,12 +124,13 @@ def test_a_product_without_a_title_is_not_named_by_its_number(shop: Recommender)
 def _only(shop: Recommender, item: int):
     events = shop.model.histories.of(0)
     kept = events.at(events.item == item)
-    return kept, pair_starts(kept)
+    return kept, find_pair_starts(kept)
 
 
 def test_what_was_looked_at_was_not_bought(shop: Recommender) -> None:
-    visit = with_session(
-        interactions(*_only(shop, TEA), moment(14), SMALL.history), np.array([BREAD, JAM], np.int32)
+    visit = add_session(
+        build_interactions(*_only(shop, TEA), moment(14), SMALL.history),
+        np.array([BREAD, JAM], np.int32),
     )
     found = neighbours_of(shop.catalogue, shop.model.neighbours, visit, [TEA, BUTTER], [])
     assert found[TEA].kind is ReasonKind.BECAUSE_YOU_VIEWED
@@ -135,8 +138,9 @@ def test_what_was_looked_at_was_not_bought(shop: Recommender) -> None:
 
 
 def test_what_lies_in_the_basket_was_not_looked_at(shop: Recommender) -> None:
-    visit = with_session(
-        interactions(*_only(shop, TEA), moment(14), SMALL.history), np.array([BREAD, JAM], np.int32)
+    visit = add_session(
+        build_interactions(*_only(shop, TEA), moment(14), SMALL.history),
+        np.array([BREAD, JAM], np.int32),
     )
     found = neighbours_of(shop.catalogue, shop.model.neighbours, visit, [TEA], [BREAD])
     assert found[TEA].kind is ReasonKind.BECAUSE_OF_BASKET
@@ -146,7 +150,7 @@ def test_what_lies_in_the_basket_was_not_looked_at(shop: Recommender) -> None:
 def test_customers_like_you_are_told_by_what_you_share(shop: Recommender) -> None:
     catalogue, factors = shop.catalogue, shop.model.factors
     bought, looked = (
-        interactions(*_only(shop, BREAD), moment(14), SMALL.history),
+        build_interactions(*_only(shop, BREAD), moment(14), SMALL.history),
         np.array([BREAD], np.int32),
     )
     reason = similar_customers(
@@ -154,7 +158,7 @@ def test_customers_like_you_are_told_by_what_you_share(shop: Recommender) -> Non
     )[BUTTER]
     assert (reason.kind, reason.items) == (ReasonKind.SIMILAR_CUSTOMERS, (BREAD,))
     assert reason.text == "Customers who buy Rye loaf, like you, chose this"
-    visit = with_session(interactions(*_only(shop, TEA), moment(14), SMALL.history), looked)
+    visit = add_session(build_interactions(*_only(shop, TEA), moment(14), SMALL.history), looked)
     reason = similar_customers(
         catalogue, visit, factors.observed(*observed(visit, SMALL)), [BUTTER]
     )[BUTTER]

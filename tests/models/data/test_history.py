@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.data.events import DAY, KINDS, Events
-from models.data.history import NEVER, Interactions, before, interactions, pair_starts, with_session
+from models.data.history import (
+    NEVER,
+    Interactions,
+    add_session,
+    build_interactions,
+    find_pair_starts,
+    select_before,
+)
 from models.settings import HistorySettings
 from tests.support.shop import Line, moment, small_purchases
 from training.fitting.counts import build_histories
@@ -36,8 +43,8 @@ def events_of(*rows: tuple[int, float, str, float]) -> Events:
 
 
 def at(day: float, *rows: tuple[int, float, str, float]) -> Interactions:
-    events = before(events_of(*rows), moment(day))
-    return interactions(events, pair_starts(events), moment(day), SETTINGS)
+    events = select_before(events_of(*rows), moment(day))
+    return build_interactions(events, find_pair_starts(events), moment(day), SETTINGS)
 
 
 def test_a_purchase_counts_half_after_its_half_life() -> None:
@@ -85,7 +92,7 @@ def test_looking_is_interest_and_no_purchase() -> None:
 def test_what_is_looked_at_counts_like_the_products_of_a_visit_while_it_lasts_and_fades_to_little() -> (
     None
 ):
-    seen, named = at(1, (BREAD, 1, "view", 1)), with_session(at(1), np.array([BREAD], np.int32))
+    seen, named = at(1, (BREAD, 1, "view", 1)), add_session(at(1), np.array([BREAD], np.int32))
     assert seen.recent.tolist() == named.recent.tolist() == [1]
     assert at(3, (BREAD, 1, "view", 1)).recent.tolist() == pytest.approx(
         [0.05 * 0.5 ** (2 / 20)], rel=0.1
@@ -118,8 +125,8 @@ def test_what_was_dismissed_or_rated_low_is_refused_until_it_is_bought_or_rated_
 
 def test_what_happened_at_the_moment_itself_counts() -> None:
     events = events_of((BREAD, 3, "purchase", 1))
-    assert len(before(events, moment(3))) == 1
-    assert len(before(events, moment(3) - 1)) == 0
+    assert len(select_before(events, moment(3))) == 1
+    assert len(select_before(events, moment(3) - 1)) == 0
 
 
 def test_someone_without_events_has_no_pairs() -> None:
@@ -127,7 +134,7 @@ def test_someone_without_events_has_no_pairs() -> None:
 
 
 def test_products_of_this_visit_add_interest_and_are_not_bought() -> None:
-    pairs = with_session(at(3, (BUTTER, 3, "purchase", 1)), np.array([BREAD, BUTTER], np.int32))
+    pairs = add_session(at(3, (BUTTER, 3, "purchase", 1)), np.array([BREAD, BUTTER], np.int32))
     assert pairs.item.tolist() == [BREAD, BUTTER]
     assert pairs.taste.tolist() == pairs.recent.tolist() == [1, 2]
     assert pairs.count.tolist() == [0, 1]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.data.urls import absolute, is_absolute, tagged
+from models.data.urls import add_utm_parameters, is_absolute, make_absolute
 
 SHOP = "https://shop.example"
 NO_LINK = [
@@ -45,7 +45,7 @@ NO_LINK = [
 @pytest.mark.parametrize("shop_url", [None, SHOP])
 @pytest.mark.parametrize("url", NO_LINK)
 def test_what_is_no_address_of_a_page_is_no_link(url: str, shop_url: str | None) -> None:
-    assert absolute(url, shop_url) is None
+    assert make_absolute(url, shop_url) is None
 
 
 @pytest.mark.parametrize(
@@ -71,30 +71,30 @@ def test_what_is_no_address_of_a_page_is_no_link(url: str, shop_url: str | None)
     ],
 )
 def test_with_the_shops_address_every_link_is_absolute_https(url: str, mended: str | None) -> None:
-    assert absolute(url, SHOP) == mended
+    assert make_absolute(url, SHOP) == mended
 
 
 @pytest.mark.parametrize(
     "url", ["/bread", "bread", "//pictures.example/a.jpg", "http://other.example/bread"]
 )
 def test_without_the_shops_address_a_link_stays_as_the_catalogue_has_it(url: str) -> None:
-    assert absolute(url, None) == url
+    assert make_absolute(url, None) == url
 
 
 def test_relative_addresses_begin_in_the_shops_folder() -> None:
-    assert absolute("bread", "https://shop.example/de") == "https://shop.example/de/bread"
-    assert absolute("/bread", "https://shop.example/de") == "https://shop.example/bread"
+    assert make_absolute("bread", "https://shop.example/de") == "https://shop.example/de/bread"
+    assert make_absolute("/bread", "https://shop.example/de") == "https://shop.example/bread"
 
 
 def test_a_shop_on_this_machine_is_linked_as_it_is() -> None:
-    assert absolute("/bread", "http://127.0.0.1:8000") == "http://127.0.0.1:8000/bread"
+    assert make_absolute("/bread", "http://127.0.0.1:8000") == "http://127.0.0.1:8000/bread"
 
 
 @given(st.text(max_size=30) | st.text("htps:/\\.@[]?#%\n\t xe", max_size=20))
 def test_whatever_the_catalogue_holds_a_link_is_https_or_none(url: str) -> None:
-    found = absolute(url, SHOP)
+    found = make_absolute(url, SHOP)
     assert found is None or (found.lower().startswith("https://") and is_absolute(found))
-    kept = absolute(url, None)
+    kept = make_absolute(url, None)
     assert kept is None or not set(kept) & set('\r\n\\"<>')
 
 
@@ -103,7 +103,9 @@ def parameters(url: str) -> dict[str, str]:
 
 
 def test_a_link_tells_the_shop_where_it_comes_from() -> None:
-    assert parameters(tagged("https://shop.example/bread", "regulars", "spring sale", "a&b=c")) == {
+    assert parameters(
+        add_utm_parameters("https://shop.example/bread", "regulars", "spring sale", "a&b=c")
+    ) == {
         "utm_source": "regulars",
         "utm_medium": "email",
         "utm_campaign": "spring sale",
@@ -112,21 +114,23 @@ def test_a_link_tells_the_shop_where_it_comes_from() -> None:
 
 
 def test_what_a_link_says_already_stays() -> None:
-    url = tagged(
+    url = add_utm_parameters(
         "https://shop.example/bread?size=2&utm_source=feed&flag#reviews", "regulars", None, "bread"
     )
     assert url == (
         "https://shop.example/bread?size=2&utm_source=feed&flag&utm_medium=email&utm_content=bread#reviews"
     )
-    assert tagged(url, "regulars", None, "bread") == url
+    assert add_utm_parameters(url, "regulars", None, "bread") == url
 
 
 def test_without_a_campaign_no_link_names_one() -> None:
-    assert "utm_campaign" not in tagged("https://shop.example/bread?", "regulars", None, "bread")
+    assert "utm_campaign" not in add_utm_parameters(
+        "https://shop.example/bread?", "regulars", None, "bread"
+    )
 
 
 @given(st.text(max_size=20), st.text(max_size=20))
 def test_no_name_breaks_out_of_its_parameter(campaign: str, product_id: str) -> None:
-    url = tagged("https://shop.example/bread?a=b", "regulars", campaign, product_id)
+    url = add_utm_parameters("https://shop.example/bread?a=b", "regulars", campaign, product_id)
     assert is_absolute(url)
     assert set(parameters(url)) <= {"a", "utm_source", "utm_medium", "utm_campaign", "utm_content"}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.data.history import before, interactions, pair_starts, with_session
+from models.data.history import add_session, build_interactions, find_pair_starts, select_before
 from models.ranking.customer_profile import (
     CUSTOMER_FEATURES,
     NEVER_DAYS,
@@ -38,9 +38,9 @@ def profile(*lines: Line, as_of: float, session: tuple[int, ...] = ()) -> Custom
     """Of Ann, whose name comes first."""
     purchases = small_purchases([*lines, *(Line("zoe", product.id, 0) for product in SHELF)], SHELF)
     mine = build_histories(purchases).of(0) if lines else build_histories(purchases).none()
-    events = before(mine, moment(as_of))
-    pairs = interactions(events, pair_starts(events), moment(as_of), HALVED_WEEKLY)
-    pairs = with_session(pairs, np.array(session, np.int32)) if session else pairs
+    events = select_before(mine, moment(as_of))
+    pairs = build_interactions(events, find_pair_starts(events), moment(as_of), HALVED_WEEKLY)
+    pairs = add_session(pairs, np.array(session, np.int32)) if session else pairs
     brand, brands = purchases.catalogue.brand, len(purchases.catalogue.brand_names)
     return customer_profile(
         events, pairs, fit_product_stats(purchases), brand, brands, moment(as_of)

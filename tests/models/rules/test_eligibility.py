@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.data.history import interactions, pair_starts
+from models.data.history import build_interactions, find_pair_starts
 from models.rules.eligibility import (
     ExclusionRule,
     remove_bought,
@@ -13,7 +13,7 @@ from models.rules.eligibility import (
 )
 from models.rules.filters import Filters, Repeat
 from models.settings import HistorySettings, RepeatSettings
-from models.sources.repurchase import Repurchases, repurchase_clocks
+from models.sources.repurchase import Repurchases, build_repurchase_clocks
 from tests.support.shop import Line, Product, catalogue_of, moment, small_purchases
 from training.fitting.counts import build_histories
 
@@ -114,12 +114,12 @@ REPEATS = Repurchases(
 
 def own(repeat: Repeat, lines: list[Line] = HISTORY) -> dict[str, str]:
     events = build_histories(small_purchases(lines)).of(0)
-    pairs = interactions(events, pair_starts(events), NOW, HistorySettings())
+    pairs = build_interactions(events, find_pair_starts(events), NOW, HistorySettings())
     settings = RepeatSettings(rare=0.2, too_soon=0.15)
     removed = remove_bought(
         np.zeros(5, np.uint8),
         pairs,
-        repurchase_clocks(pairs, REPEATS, NOW, settings),
+        build_repurchase_clocks(pairs, REPEATS, NOW, settings),
         REPEATS,
         repeat,
         settings,

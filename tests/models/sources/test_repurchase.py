@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from models.data.events import DAY
-from models.data.history import NEVER, Interactions, interactions, pair_starts
+from models.data.history import NEVER, Interactions, build_interactions, find_pair_starts
 from models.settings import HistorySettings, RepeatSettings
-from models.sources.repurchase import Repurchases, repurchase_clocks
+from models.sources.repurchase import Repurchases, build_repurchase_clocks
 from tests.support.shop import Line, moment, small_purchases
 from training.fitting.counts import build_histories
 from training.fitting.repurchase import fit_repurchases
@@ -21,8 +21,8 @@ PLAIN = RepeatSettings(
 def everyone(lines: list[Line], as_of: float) -> Interactions:
     found = build_histories(small_purchases(lines))
     user = np.repeat(np.arange(len(found.indptr) - 1, dtype=np.int32), np.diff(found.indptr))
-    return interactions(
-        found.events, pair_starts(found.events, user), moment(as_of), HistorySettings()
+    return build_interactions(
+        found.events, find_pair_starts(found.events, user), moment(as_of), HistorySettings()
     )
 
 
@@ -127,11 +127,11 @@ REPEATS = Repurchases(
 
 def of_one(lines: list[Line], as_of: float) -> Interactions:
     found = build_histories(small_purchases([*lines, Line("zoe", "sofa", 0)])).of(0)
-    return interactions(found, pair_starts(found), moment(as_of), HistorySettings())
+    return build_interactions(found, find_pair_starts(found), moment(as_of), HistorySettings())
 
 
 def test_a_customers_own_rhythm_is_drawn_towards_the_products() -> None:
-    found = repurchase_clocks(
+    found = build_repurchase_clocks(
         of_one([Line("ann", "bread", day) for day in (0, 6, 12)], 15), REPEATS, moment(15), PLAIN
     )
     assert (found.since.tolist(), found.since_first.tolist()) == ([3], [15])
@@ -141,13 +141,13 @@ def test_a_customers_own_rhythm_is_drawn_towards_the_products() -> None:
 
 
 def test_who_bought_once_has_the_rhythm_of_the_product() -> None:
-    found = repurchase_clocks(of_one([Line("ann", "bread", 0)], 5), REPEATS, moment(5), PLAIN)
+    found = build_repurchase_clocks(of_one([Line("ann", "bread", 0)], 5), REPEATS, moment(5), PLAIN)
     assert (found.interval.tolist(), found.passed.tolist()) == ([10], [0.5])
 
 
 def test_a_clock_runs_on_while_the_history_stands_still() -> None:
     pairs = of_one([Line("ann", "bread", 0)], 5)
-    assert repurchase_clocks(pairs, REPEATS, moment(5) + DAY, PLAIN).since.tolist() == [6]
+    assert build_repurchase_clocks(pairs, REPEATS, moment(5) + DAY, PLAIN).since.tolist() == [6]
 
 
 def test_what_was_only_looked_at_is_never_too_soon_even_in_a_shop_where_nobody_buys_twice() -> None:
@@ -156,6 +156,8 @@ def test_what_was_only_looked_at_is_never_too_soon_even_in_a_shop_where_nobody_b
     )
     pairs = of_one([Line("ann", "bread", 1, kind="view")], 5)
     assert pairs.last.tolist() == [NEVER]
-    assert repurchase_clocks(pairs, nobody, moment(5), PLAIN).passed.tolist() == [np.inf]
-    assert repurchase_clocks(pairs, REPEATS, moment(5), PLAIN).since_first.tolist() == [np.inf]
-    assert repurchase_clocks(pairs, REPEATS, moment(5), PLAIN).passed.tolist() == [np.inf]
+    assert build_repurchase_clocks(pairs, nobody, moment(5), PLAIN).passed.tolist() == [np.inf]
+    assert build_repurchase_clocks(pairs, REPEATS, moment(5), PLAIN).since_first.tolist() == [
+        np.inf
+    ]
+    assert build_repurchase_clocks(pairs, REPEATS, moment(5), PLAIN).passed.tolist() == [np.inf]

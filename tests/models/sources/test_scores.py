@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.data.ragged import RowGroups, stored
-from models.sources.scores import SparseScores, best
+from models.data.ragged import RowGroups, find_stored
+from models.sources.scores import SparseScores, rank_best
 
 EVERYTHING = np.ones(6, np.bool_)
 
@@ -40,7 +40,7 @@ def test_the_best_are_allowed_and_equal_ones_stand_in_the_order_of_the_product_i
 
 
 def test_equal_scores_stand_in_the_order_of_the_product_ids() -> None:
-    assert best(np.array([1, 0, 1, 2, 1], np.float32), 3).tolist() == [3, 0, 2]
+    assert rank_best(np.array([1, 0, 1, 2, 1], np.float32), 3).tolist() == [3, 0, 2]
 
 
 @given(st.lists(st.integers(-2, 3), max_size=30), st.integers(1, 12))
@@ -49,7 +49,7 @@ def test_the_best_are_those_of_a_full_sort(scores: list[int], n: int) -> None:
         (item for item, score in enumerate(scores) if score > 0),
         key=lambda item: (-scores[item], item),
     )
-    assert best(np.array(scores, np.float32), n).tolist() == expected[:n]
+    assert rank_best(np.array(scores, np.float32), n).tolist() == expected[:n]
 
 
 @pytest.mark.parametrize("n", [1, 10, 100])
@@ -64,7 +64,7 @@ def test_the_best_of_a_large_shop_are_those_of_a_full_sort(
     )
     positive = np.flatnonzero(scores > 0)
     expected = positive[np.lexsort((positive, -scores[positive]))][:n]
-    assert best(scores, n).tolist() == expected.tolist()
+    assert rank_best(scores, n).tolist() == expected.tolist()
 
 
 # Of the first of three customers two rows, of the second none.
@@ -74,7 +74,7 @@ TWO_NONE_THREE = RowGroups.of([2, 0, 3])
 def test_rows_know_whose_they_are() -> None:
     assert (len(TWO_NONE_THREE), TWO_NONE_THREE.owner.tolist()) == (3, [0, 0, 2, 2, 2])
     assert TWO_NONE_THREE.slices == [slice(0, 2), slice(2, 2), slice(2, 5)]
-    assert TWO_NONE_THREE.only(np.array([True, False, False, True, True])).slices == [
+    assert TWO_NONE_THREE.select(np.array([True, False, False, True, True])).slices == [
         *(slice(0, 1), slice(1, 1), slice(1, 3)),
     ]
 
@@ -85,7 +85,9 @@ def test_who_has_no_rows_has_a_sum_of_0() -> None:
 
 
 def test_what_is_stored_of_some_items_is_found_with_whose_it_is() -> None:
-    places, counts, rows = stored(np.array([0, 2, 2, 5]), np.array([2, 0, 1, 0, 2]), TWO_NONE_THREE)
+    places, counts, rows = find_stored(
+        np.array([0, 2, 2, 5]), np.array([2, 0, 1, 0, 2]), TWO_NONE_THREE
+    )
     assert (places.tolist(), counts.tolist()) == ([2, 3, 4, 0, 1, 0, 1, 2, 3, 4], [3, 2, 0, 2, 3])
     assert rows.bounds.tolist() == [0, 5, 5, 10]
 

@@ -9,7 +9,7 @@ from models.data.customers import NEVER_ASKED, NO
 from models.data.events import DAY, KINDS, Events, order_code
 from models.recommender import Recommender
 from models.slate import FallbackReason, ReasonKind, SlateRequest, Strategy
-from models.updates.customer import NO_UPDATE, CustomerUpdate, event_weights, updated_history
+from models.updates.customer import NO_UPDATE, CustomerUpdate, update_history, weigh_events
 from tests.support.shop import (
     AISLES,
     DAYS,
@@ -60,7 +60,7 @@ def told(events: Events) -> list[tuple[int, int, str]]:
 def test_what_was_done_since_stands_by_product_and_time_among_what_was_learned() -> None:
     learned = rows(("bread", "purchase", 1), ("milk", "purchase", 2))
     since = CustomerUpdate(rows(("milk", "view", 1), ("butter", "cart", 9), ("bread", "view", 0)))
-    assert told(updated_history(learned, since)) == [
+    assert told(update_history(learned, since)) == [
         (0, moment(0), "view"),
         (0, moment(1), "purchase"),
         (1, moment(9), "cart"),
@@ -74,7 +74,7 @@ def test_a_purchase_that_came_by_file_and_by_event_is_one() -> None:
     since = CustomerUpdate(
         rows(("bread", "purchase", 1.5, "o1"), ("butter", "purchase", 1.5, "o1"))
     )
-    assert told(updated_history(learned, since)) == [
+    assert told(update_history(learned, since)) == [
         (0, moment(1), "purchase"),
         (1, moment(1.5), "purchase"),
     ]
@@ -88,7 +88,7 @@ def test_two_events_of_one_order_and_product_are_one_purchase_the_first_that_was
             ("bread", "purchase", 3, "o2"),
         )
     )
-    assert told(updated_history(rows(), since)) == [
+    assert told(update_history(rows(), since)) == [
         (0, moment(3), "purchase"),
         (0, moment(3), "purchase"),
     ]
@@ -96,18 +96,18 @@ def test_two_events_of_one_order_and_product_are_one_purchase_the_first_that_was
 
 def test_purchases_of_no_known_order_and_views_count_each() -> None:
     events = rows(("bread", "purchase", 1), ("bread", "view", 1), ("bread", "view", 1))
-    assert len(updated_history(events, CustomerUpdate(events))) == 6
+    assert len(update_history(events, CustomerUpdate(events))) == 6
 
 
 def test_a_return_of_the_same_order_is_no_repetition() -> None:
     learned = rows(("bread", "purchase", 1, "o1"))
-    assert len(updated_history(learned, CustomerUpdate(rows(("bread", "return", 2, "o1"))))) == 2
+    assert len(update_history(learned, CustomerUpdate(rows(("bread", "return", 2, "o1"))))) == 2
 
 
 def test_a_product_that_was_struck_out_says_nothing_whenever_it_was_bought() -> None:
     learned = rows(("bread", "purchase", 1), ("milk", "purchase", 2))
     since = CustomerUpdate(rows(("bread", "view", 3)), unused=np.array([0], np.int32))
-    assert told(updated_history(learned, since)) == [(2, moment(2), "purchase")]
+    assert told(update_history(learned, since)) == [(2, moment(2), "purchase")]
 
 
 def test_what_was_done_later_is_the_same_as_if_it_had_been_learned() -> None:
@@ -116,9 +116,7 @@ def test_what_was_done_later_is_the_same_as_if_it_had_been_learned() -> None:
         build_histories(small_purchases(lines)).of(0),
         build_histories(small_purchases(lines[:2])).of(0),
     )
-    both = updated_history(
-        learned, CustomerUpdate(rows(("milk", "view", 3), ids=["bread", "milk"]))
-    )
+    both = update_history(learned, CustomerUpdate(rows(("milk", "view", 3), ids=["bread", "milk"])))
     assert told(both) == told(whole)
 
 
@@ -261,14 +259,14 @@ def test_each_event_weighs_as_training_would_weigh_it(
     products = np.array([len(product) for _, product, _ in lines], np.int32)
     quantities = np.array([quantity for _, _, quantity in lines], np.float64)
     assert (
-        event_weights(products, kinds, quantities, np.full(len(lines), UNTOLD)).tolist() == expected
+        weigh_events(products, kinds, quantities, np.full(len(lines), UNTOLD)).tolist() == expected
     )
 
 
 def test_three_stars_say_nothing_and_one_says_as_much_as_five() -> None:
     stars = np.array([1, 2, 3, 4, 5, UNTOLD])
     ratings = np.full(6, KINDS.index("rating"), np.uint8)
-    assert event_weights(np.zeros(6, np.int32), ratings, np.full(6, UNTOLD), stars).tolist() == [
+    assert weigh_events(np.zeros(6, np.int32), ratings, np.full(6, UNTOLD), stars).tolist() == [
         -1,
         -0.5,
         0,

@@ -12,7 +12,7 @@ from models.data.customers import NO, YES
 from models.data.events import PURCHASE
 from models.recommender import Recommender
 from models.slate import SlateRequest
-from models.updates.catalogue import product_update_of
+from models.updates.catalogue import read_product_update
 from service.model.live_catalogue import CatalogueFollower, LiveCatalogue
 from service.model.loaded_model import LoadedModel
 from service.schemas.products import ProductBody
@@ -233,7 +233,7 @@ def test_what_holds_for_the_unasked_is_the_shops_to_say(
 
 
 def test_a_product_is_what_was_given_of_it() -> None:
-    product = product_update_of(
+    product = read_product_update(
         "bagel", {"price": None, "available_from": "2025-01-02", "available_until": None}
     )
     assert product.fields == {"price", "available_from", "available_until"}
@@ -242,14 +242,14 @@ def test_a_product_is_what_was_given_of_it() -> None:
         moment(1),
         None,
     )
-    assert product_update_of("bagel", {}).fields == frozenset()
+    assert read_product_update("bagel", {}).fields == frozenset()
 
 
 def test_a_whole_product_gives_all_that_can_be_given() -> None:
     body = ProductBody(
         product_id="bagel", markets=("north",), attributes={"cost": 2, "organic": True}
     )
-    product = product_update_of("bagel", orjson.loads(orjson.dumps(body.document())))
+    product = read_product_update("bagel", orjson.loads(orjson.dumps(body.document())))
     assert product.fields == set(ProductBody.model_fields) - {"product_id"}
     assert product.markets == ("north",)
     assert orjson.loads(product.attributes) == {"cost": 2, "organic": True}

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from models.data.urls import tagged
+from models.data.urls import add_utm_parameters
 from service.settings import Settings
 from service.signing import customer_tokens, recommendation_ids
 from service.signing.click_links import Click, ClickLinks, LinkedSlate
@@ -51,7 +51,9 @@ def test_a_link_in_a_mail_that_was_sent_long_ago_still_leads_to_its_product(
 
 
 def test_a_click_leads_to_the_product_and_says_where_it_comes_from() -> None:
-    assert LINKS.target(CLICK) == tagged(CLICK.url, "regulars", SLATE.campaign, CLICK.product_id)
+    assert LINKS.target(CLICK) == add_utm_parameters(
+        CLICK.url, "regulars", SLATE.campaign, CLICK.product_id
+    )
 
 
 def test_a_link_ends_when_it_says() -> None:
@@ -118,7 +120,7 @@ def test_a_link_of_a_mail_is_signed_where_the_slate_is_kept() -> None:
 def test_otherwise_it_leads_straight_to_the_shop(public_url: str | None, expires: int) -> None:
     links = replace(LINKS, public_url=public_url, utm_source="diner")
     url = links.click_url(CLICK.url, "bread", LinkedSlate(ID, "spring", expires=expires))
-    assert url == tagged(CLICK.url, "diner", "spring", "bread")
+    assert url == add_utm_parameters(CLICK.url, "diner", "spring", "bread")
 
 
 @pytest.mark.parametrize(

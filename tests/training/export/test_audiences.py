@@ -12,7 +12,7 @@ from models.data.events import DAY, KINDS, PURCHASE
 from models.data.history import NEVER
 from models.data.ids import Ids, Strings
 from models.recommender import Recommender
-from models.updates.customer import allows, updated_history
+from models.updates.customer import allows, update_history
 from service.store import consents
 from service.store.events import Event, write
 from service.store.events import EventLine as Sold
@@ -220,7 +220,7 @@ def test_what_counts_as_bought_is_what_slates_are_made_from(
     user, place = learned.customers.ids.find_all(names), live.customers.ids.find_all(names)
     found = CustomerBatch(told_twice, user, place, np.full(len(names), moment(day))).buying_times
     for row, name in enumerate(names):
-        events = updated_history(learned.histories.of(user[row]), told_twice.update_of(name))
+        events = update_history(learned.histories.of(user[row]), told_twice.update_of(name))
         times = events.time[(events.kind == PURCHASE) & (events.time <= moment(day))]
         expected = (
             (times.min(), times.max(), len(np.unique(times // DAY)))
