@@ -1,4 +1,4 @@
-"""What open campaigns are pinned to, at hand for every mail: read once, and again when the store tells of a change."""
+"""Open campaigns and what they are pinned to, at hand for every mail."""
 
 from __future__ import annotations
 
@@ -19,39 +19,48 @@ from service.store.database import WAIT_SECONDS, StoreDownError
 from service.store.store import Store
 from service.store.writer import Change
 
-MOST: Final = 1000  # campaigns held here
-NO_CHANGE: Final[Mapping[str, Any]] = MappingProxyType({})
+MAX_CACHED_CAMPAIGNS: Final = 1000
+NO_CHANGES: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class OpenCampaigns:
-    """Of one process; another host's change shows as soon as it is followed."""
+    """The open campaigns of one process, read again when the store tells of a change.
+
+    Another host's change shows as soon as it is followed.
+    """
 
     def __init__(self, store: Store, active: ActiveModel, settings: Settings) -> None:
         self._store = store
         self._active = active
         self._settings = settings
-        self._held: dict[
-            str, tuple[int, Campaign]
-        ] = {}  # by id, with the number of the change it was read after
+        # By id, with the number of the change it was read after.
+        self._cached: dict[str, tuple[int, Campaign]] = {}
 
-    def of(self, campaign_id: str, model: LoadedModel, clock: int) -> Campaign:
-        """In a thread: a campaign, opened and pinned to `model` where it is not open. Raises StoreDownError."""
+    def find_or_open(self, campaign_id: str, model: LoadedModel, clock: int) -> Campaign:
+        """Return a campaign, opened and pinned to `model` where it is not open; in a thread.
+
+        Raises StoreDownError.
+        """
         number = self._store.revisions[counter_of("campaign", campaign_id)]
-        held = self._held.get(campaign_id)
-        if held is not None and held[0] == number and clock < held[1].closes:
-            return held[1]
-        found = self._store.read(partial(campaigns.of, campaign_id=campaign_id))
-        if found is None or clock >= found.closes:
-            return self._opened(campaign_id, model, clock)
-        if len(self._held) >= MOST:
-            self._held.clear()
-        self._held[campaign_id] = (number, found)
-        return found
+        cached = self._cached.get(campaign_id)
+        if cached is not None and cached[0] == number and clock < cached[1].closes:
+            return cached[1]
+        campaign = self._store.read(partial(campaigns.of, campaign_id=campaign_id))
+        if campaign is None or clock >= campaign.closes:
+            return self._open(campaign_id, model, clock)
+        if len(self._cached) >= MAX_CACHED_CAMPAIGNS:
+            self._cached.clear()
+        self._cached[campaign_id] = (number, campaign)
+        return campaign
 
-    def _opened(self, campaign_id: str, model: LoadedModel, clock: int) -> Campaign:
-        """Durable, before anyone gets a slate of it."""
+    def _open(self, campaign_id: str, model: LoadedModel, clock: int) -> Campaign:
+        """Open a campaign durably, before anyone gets a slate of it."""
         work = partial(
-            put, campaign_id=campaign_id, model=model, settings=self._settings, clock=clock
+            put_campaign,
+            campaign_id=campaign_id,
+            model=model,
+            settings=self._settings,
+            clock=clock,
         )
         try:
             campaign = self._store.write(work).result(WAIT_SECONDS)
@@ -61,32 +70,34 @@ class OpenCampaigns:
         return campaign
 
 
-def put(
+def put_campaign(
     change: Change,
     campaign_id: str,
     model: LoadedModel,
     settings: Settings,
     clock: int,
-    given: Mapping[str, Any] = NO_CHANGE,
+    changes: Mapping[str, Any] = NO_CHANGES,
 ) -> Campaign:
-    """The campaign with what is `given`. Where it is not open it is pinned: the first to ask decides to what."""
-    before = campaigns.of(change.connection, campaign_id)
-    campaign = before
-    if campaign is None or clock >= campaign.closes:
-        newest = max(model.recommender.manifest.data_as_of, change.newest or 0)
-        pins: dict[str, Any] = {"model_version": model.version, "as_of": newest, "opened": clock}
-        said: dict[str, Any] = {
-            "kind": kind_of(campaign_id),
-            "window_hours": settings.campaign_hours,
-            "not_twice": settings.campaign_not_twice,
-        }
-        campaign = replace(before, **pins) if before else Campaign(campaign_id, **said, **pins)
-    changed = replace(campaign, **given)
+    """Store a campaign with its changes. Where it is not open, pin it to a model and to now."""
+    before = campaign = campaigns.of(change.connection, campaign_id)
+    newest = max(model.recommender.manifest.data_as_of, change.newest or 0)
+    if campaign is None:
+        campaign = Campaign(
+            campaign_id,
+            kind=kind_of(campaign_id),
+            model_version=model.version,
+            as_of=newest,
+            opened=clock,
+            window_hours=settings.campaign_hours,
+            not_twice=settings.campaign_not_twice,
+        )
+    elif clock >= campaign.closes:
+        campaign = replace(campaign, model_version=model.version, as_of=newest, opened=clock)
+    changed = replace(campaign, **changes)
     return changed if changed == before else campaigns.put(change, changed)
 
 
 def kind_of(campaign_id: str) -> MailKind:
-    """A campaign that nobody has said more about is of the kind that it is named after, else a newsletter."""
-    return next(
-        (kind for kind in MailKind if kind == campaign_id.replace("-", "_")), MailKind.NEWSLETTER
-    )
+    """Return the kind that a campaign is named after, else a newsletter."""
+    kinds = {kind.value: kind for kind in MailKind}
+    return kinds.get(campaign_id.replace("-", "_"), MailKind.NEWSLETTER)

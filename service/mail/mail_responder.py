@@ -15,14 +15,13 @@ from models.updates.customer import MIDDLE_RATING
 from service.answering.answer_computer import AnswerComputer, ComputedAnswer
 from service.answering.query import RecommendationQuery
 from service.mail.campaigns import OpenCampaigns
+from service.mail.mail_record import CampaignMail, find_mail, window_start
 from service.mail.mail_slate import (
-    HANDLED,
-    CampaignMail,
+    HANDLED_KINDS,
     ComposedMail,
-    began,
-    learned_since,
-    made,
-    mail_of,
+    MailInputs,
+    compose_mail,
+    find_handled_since,
 )
 from service.model.active_model import ActiveModel
 from service.model.live_catalogue import CatalogueFollower, LiveCatalogue
@@ -51,7 +50,9 @@ class MailResponder:
     def compute(self, model: LoadedModel, query: RecommendationQuery) -> ComputedAnswer:
         """Return the slate of a campaign, and have what it shows for the first time recorded."""
         computer, clock = self.computer, int(time.time())
-        open_campaign = partial(self.open_campaigns.of, query.campaign or "", model, clock)
+        open_campaign = partial(
+            self.open_campaigns.find_or_open, query.campaign or "", model, clock
+        )
         campaign = computer.ask_store(open_campaign)
         if campaign is None:
             return computer.compute_without_store(model, query)
@@ -60,7 +61,7 @@ class MailResponder:
         records = computer.read_customer(pinned, query)
         if records is None:
             return computer.compute_without_store(model, query)
-        mail = mail_of(campaign, query.ref(computer.store.identity), records.mails, clock)
+        mail = find_mail(campaign, query.ref(computer.store.identity), records.mails, clock)
         catalogues = computer.catalogues if triggered else self.pinned_catalogues
         live = computer.read_catalogue(catalogues, pinned, query, records.position)
         handled = self._handled(model, pinned, mail, query.customer_id or "")
@@ -70,10 +71,11 @@ class MailResponder:
         moment = campaign.as_of
         if triggered:
             moment = max(pinned.recommender.manifest.data_as_of, knowledge.newest or 0)
+        inputs = MailInputs(
+            live, query, computer.links, knowledge, mail, handled, moment, self.keep_days
+        )
         with computer.computing:
-            composed = made(
-                live, query, computer.links, knowledge, mail, handled, moment, self.keep_days
-            )
+            composed = compose_mail(inputs)
         self._record(composed, mail, query.customer_id or "", live, clock)
         return ComputedAnswer(composed.answer, records.stamp)
 
@@ -90,14 +92,14 @@ class MailResponder:
         handled = [
             row.product_id
             for row in reported
-            if row.kind in HANDLED or (row.rating or LIKED) < LIKED
+            if row.kind in HANDLED_KINDS or (row.rating or LIKED) < LIKED
         ]
         version, as_of = pinned.version, mail.campaign.as_of
         if mail.record:
             version, as_of = mail.record["model_version"], mail.record["as_of"]
         if version == model.version:
             return handled
-        return handled + learned_since(model.recommender, customer_id, as_of)
+        return handled + find_handled_since(model.recommender, customer_id, as_of)
 
     def _reported_since(self, mail: CampaignMail, customer_id: str) -> list[events.EventRow] | None:
         """Return the customer's events since a mail was recorded; None while the store is away."""
@@ -123,7 +125,7 @@ class MailResponder:
             # No host's clock puts it before the mailing that it is of.
             when = max(clock, campaign.opened)
             record = Record(mail.ref, campaign.campaign_id, customer_id, when, composed.document)
-            after = began(campaign, clock)
+            after = window_start(campaign, clock)
             self._write(
                 partial(campaigns.keep, made=record, valid_after=after, erased=live.erased_number)
             )

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from models.data.timestamps import format_timestamp
 from service.answering.responder import Responder
 from service.errors import PROBLEMS, TOO_LARGE, DamagedVersion, NotFound, problem_schema
-from service.mail.campaigns import put
+from service.mail.campaigns import put_campaign as store_campaign
 from service.model.loaded_model import LoadedModel
 from service.routes.registration import Operation, Tag
 from service.routes.responses import uncached_json
@@ -59,12 +59,12 @@ async def put_campaign(
     responder = get_responder(request)
     model = await asyncio.to_thread(_find_model, responder, content.model_version)
     work = partial(
-        put,
+        store_campaign,
         campaign_id=campaign_id,
         model=model,
         settings=responder.settings,
         clock=int(time.time()),
-        given=content.model_dump(exclude_none=True),
+        changes=content.model_dump(exclude_none=True),
     )
     campaign = await write_store(request, work)
     await asyncio.to_thread(responder.active.pin, campaign.model_version, campaign.closes)

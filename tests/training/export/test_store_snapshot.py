@@ -16,7 +16,7 @@ from models.recommender import Recommender
 from models.rules.shop_rules import rules_in_force
 from models.slate import Slate, SlateRequest
 from models.updates.customer import CustomerUpdate
-from service.mail.mail_slate import mail_of
+from service.mail.mail_record import find_mail
 from service.model.customer_updates import build_customer_update
 from service.model.live_catalogue import CatalogueFollower
 from service.model.live_catalogue import LiveCatalogue as Served
@@ -261,7 +261,7 @@ def test_what_the_last_mails_showed_counts_in_the_file_as_in_the_service(
         history = till.store.read(
             lambda connection, customer=customer: campaigns.recent(connection, customer)
         )
-        before = mail_of(sent[campaign], b"", history, CLOCK).before
+        before = find_mail(sent[campaign], b"", history, CLOCK).shown_before
         assert {ids[item] for item in now.shown_items(customer, now.update_of(customer))} == {
             *before
         } - {"nonsense"}

@@ -9,7 +9,7 @@ import pytest
 from models.data.events import HOUR
 from models.mail.mailings import MailKind
 from service.mail.campaigns import kind_of
-from service.mail.mail_slate import mail_of
+from service.mail.mail_record import find_mail
 from service.store.campaigns import Campaign, Record
 
 NOW = 10 * HOUR
@@ -36,9 +36,9 @@ def test_a_mail_shows_what_it_has_shown_within_its_window() -> None:
         shown("r", "monday", "bread", hours_ago=0.5),
         shown("r", "monday", "bread", hours_ago=1),
     )
-    assert (mail_of(MONDAY, b"r", [young], NOW).record or {})["products"] == [["bread", 0.5]]
-    assert mail_of(MONDAY, b"r", [old], NOW).record is None
-    assert mail_of(MONDAY, b"another block", [young], NOW).record is None
+    assert (find_mail(MONDAY, b"r", [young], NOW).record or {})["products"] == [["bread", 0.5]]
+    assert find_mail(MONDAY, b"r", [old], NOW).record is None
+    assert find_mail(MONDAY, b"another block", [young], NOW).record is None
 
 
 def test_the_last_campaigns_count_with_all_their_blocks_and_those_before_them_do_not() -> None:
@@ -48,34 +48,37 @@ def test_the_last_campaigns_count_with_all_their_blocks_and_those_before_them_do
         shown("3", "thursday", "rice"),
         shown("4", "wednesday", "salt"),
     ]
-    assert mail_of(MONDAY, b"r", history, NOW).before == ("bread", "milk", "tea", "rice")
+    assert find_mail(MONDAY, b"r", history, NOW).shown_before == ("bread", "milk", "tea", "rice")
 
 
 def test_a_campaign_may_repeat_what_it_shows_itself_but_not_what_it_showed_last_week() -> None:
-    assert mail_of(MONDAY, b"r", [shown("2", "monday", "bread", hours_ago=0.5)], NOW).before == ()
-    assert mail_of(MONDAY, b"r", [shown("2", "monday", "bread")], NOW).before == ("bread",)
+    assert (
+        find_mail(MONDAY, b"r", [shown("2", "monday", "bread", hours_ago=0.5)], NOW).shown_before
+        == ()
+    )
+    assert find_mail(MONDAY, b"r", [shown("2", "monday", "bread")], NOW).shown_before == ("bread",)
 
 
 def test_what_was_shown_before_the_mailing_began_anew_is_of_last_week_however_late_it_was_fetched() -> (
     None
 ):
     late = shown("r", "monday", "bread", hours_ago=0.6)
-    assert mail_of(MONDAY, b"r", [late], NOW).record is None
-    assert mail_of(MONDAY, b"r", [late], NOW).before == ("bread",)
+    assert find_mail(MONDAY, b"r", [late], NOW).record is None
+    assert find_mail(MONDAY, b"r", [late], NOW).shown_before == ("bread",)
     basket = replace(MONDAY, kind="basket")  # each recipient's first call is its own beginning
-    assert mail_of(basket, b"r", [late], NOW).record is not None
+    assert find_mail(basket, b"r", [late], NOW).record is not None
 
 
 def test_what_stood_in_for_another_product_was_shown_too() -> None:
     history = [shown("1", "friday", "bread", also=["tea"])]
-    assert mail_of(MONDAY, b"r", history, NOW).before == ("bread", "tea")
+    assert find_mail(MONDAY, b"r", history, NOW).shown_before == ("bread", "tea")
 
 
 def test_every_part_of_a_mail_leaves_out_the_same() -> None:
     this_week = shown(
         "1", "monday", "milk", hours_ago=0.1, before=["bread"]
     )  # in place of last week's record
-    assert mail_of(MONDAY, b"another part", [this_week], NOW).before == ("bread",)
+    assert find_mail(MONDAY, b"another part", [this_week], NOW).shown_before == ("bread",)
 
 
 @pytest.mark.parametrize(

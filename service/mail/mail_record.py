@@ -1,0 +1,126 @@
+"""Records of what mails showed: found in a customer's history, read and written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from models.data.catalogue import Catalogue
+from models.data.events import HOUR
+from models.mail.mailings import MailKind, products_of
+from models.slate import FallbackReason, Reason, ReasonKind, Slot, Source, Strategy
+from service.store.campaigns import Campaign, Record
+
+
+@dataclass(frozen=True)
+class CampaignMail:
+    """Hold what the store knows of one mail."""
+
+    campaign: Campaign
+    ref: bytes  # names its record
+    record: Mapping[str, Any] | None  # what it has shown already
+    shown_before: tuple[str, ...]  # products of the mails before it
+
+    @property
+    def kind(self) -> MailKind:
+        return MailKind(self.campaign.kind)
+
+
+@dataclass(frozen=True)
+class ShownMail:
+    """Hold what a mail shows, as its record does, in the words of one catalogue."""
+
+    strategy: Strategy
+    fallback_reason: FallbackReason | None
+    slots: tuple[Slot | None, ...]  # None: the catalogue does not know the product any more
+    model_version: str
+    as_of: int  # seconds since 1970, UTC
+    occasion: Mapping[str, Any] | None
+
+
+def window_start(campaign: Campaign, clock: int) -> int:
+    """Return the moment up to which records are of a mailing before.
+
+    The window of a mail ends with that of its campaign, unless each recipient's first call begins
+    one.
+    """
+    start = clock - campaign.window_hours * HOUR
+    return start if MailKind(campaign.kind).triggered else max(start, campaign.opened - 1)
+
+
+def find_mail(
+    campaign: Campaign, ref: bytes, history: Sequence[Record], clock: int
+) -> CampaignMail:
+    """Return a mail as the store knows it.
+
+    `history`: what campaigns showed the customer, newest first.
+    """
+    start, own_record = window_start(campaign, clock), None
+    shown_before: list[str] = []
+    earlier: dict[str, list[Record]] = {}  # by campaign, the newest first
+    for record in history:
+        # Products that this campaign shows now do not count; those it showed last week do.
+        if record.campaign_id == campaign.campaign_id and record.time > start:
+            facts = orjson.loads(record.document)
+            shown_before += facts["before"]
+            if record.ref == ref:
+                own_record = facts
+        else:
+            earlier.setdefault(record.campaign_id, []).append(record)
+    for records in list(earlier.values())[: campaign.not_twice]:
+        for record in records:
+            shown_before += products_of(orjson.loads(record.document))
+    return CampaignMail(campaign, ref, own_record, tuple(dict.fromkeys(shown_before)))
+
+
+def write_record(
+    shown: ShownMail, catalogue: Catalogue, number: int, shown_before: Sequence[str]
+) -> str:
+    """Return the document of a record. `number`: every change of the store up to it was known."""
+    products = []
+    for slot in shown.slots:
+        if slot is None:
+            continue
+        product = (
+            catalogue.ids[slot.item],
+            round(float(slot.score), 6),
+            slot.source,
+            slot.reason.kind,
+            [catalogue.ids[item] for item in slot.reason.items],
+            slot.reason.text,
+        )
+        products.append(product)
+    facts = {
+        "strategy": shown.strategy,
+        "fallback_reason": shown.fallback_reason,
+        "model_version": shown.model_version,
+        "as_of": shown.as_of,
+        "number": number,
+        "occasion": shown.occasion,
+        "products": products,
+        "also": (),  # products that stood in for one of them later
+        "before": shown_before,  # products that were not to be shown again
+    }
+    return orjson.dumps(facts).decode()
+
+
+def read_record(facts: Mapping[str, Any], catalogue: Catalogue) -> ShownMail:
+    """Return what a record holds, in the words of a catalogue."""
+    slots: list[Slot | None] = []
+    for product_id, score, source, kind, evidence, text in facts["products"]:
+        item, *evidence_items = catalogue.ids.find_all([product_id, *evidence]).tolist()
+        known = tuple(other for other in evidence_items if other >= 0)
+        reason = Reason(ReasonKind(kind), known, text)
+        slots.append(Slot(item, score, Source(source), reason) if item >= 0 else None)
+    fallback_reason = facts["fallback_reason"]
+    return ShownMail(
+        Strategy(facts["strategy"]),
+        FallbackReason(fallback_reason) if fallback_reason else None,
+        tuple(slots),
+        facts["model_version"],
+        facts["as_of"],
+        facts["occasion"],
+    )
