@@ -79,7 +79,7 @@ def _measure(parts: Split, model: Model, settings: ModelSettings, trees: int) ->
     with tempfile.TemporaryDirectory() as folder:
         directory = write_twin(Path(folder), replace(model, lesson=lesson), parts.past, settings)
         found = evaluate(
-            directory, parts, EvaluationConfig(), bundles={}, processes=cores(), on_progress=ignore
+            directory, parts, EvaluationConfig(), processes=cores(), on_progress=ignore
         )
         recall = [found.scores[task][SERVED]["recall"].value for task in found.scores]
         recommender = Recommender.load(directory)

@@ -17,7 +17,7 @@ import numpy as np
 
 from models.data.events import DAY
 from training.config import Config, read_config
-from training.evaluation.evaluate import Evaluation, ReferenceSlates
+from training.evaluation.evaluate import Evaluation, ExtraMethods, ReferenceSlates
 from training.evaluation.methods import SERVED
 from training.evaluation.reference_methods import build_reference_slates
 from training.evaluation.split import Split, find_cut, split_history
@@ -58,8 +58,8 @@ def report(name: str, folder: Path, config: Config, seeds: int, inner: bool) -> 
     parts = split_history(purchases, config.evaluation)
     if parts is None:
         raise SystemExit(f"{folder}: too little to measure on")
-    rivals = build_reference_slates(parts, config.evaluation.k)
-    fresh = [measure(parts, config, seed, rivals) for seed in range(seeds)]
+    references = build_reference_slates(parts, config.evaluation.k)
+    fresh = [measure(parts, config, seed, references) for seed in range(seeds)]
     week_old = replace(
         parts, past=select_lines(parts.past, parts.past.time < parts.cut - STALE_DAYS * DAY)
     )
@@ -79,16 +79,16 @@ def measure(
     parts: Split,
     config: Config,
     seed: int,
-    rivals: ReferenceSlates | None = None,
+    references: ReferenceSlates | None = None,
     reported: Purchases | None = None,
 ) -> Evaluation:
     """What a model that learned from the past of a split would have answered at the cut, with what was reported."""
-    settings = type(config.model)(**{**vars(config.model), "seed": seed})
-    seeded = config.model_copy(
-        update={"evaluation": config.evaluation.model_copy(update={"seed": seed})}
-    )
+    settings = replace(config.model, seed=seed)
+    evaluation = config.evaluation.model_copy(update={"seed": seed})
+    seeded = config.model_copy(update={"model": settings, "evaluation": evaluation})
+    extras = ExtraMethods(references or {})
     twin = measure_twin(
-        parts, seeded, settings, Reporter(), name=f"seed {seed}", rivals=rivals, reported=reported
+        parts, seeded, Reporter(), name=f"seed {seed}", extras=extras, reported=reported
     )
     return twin.evaluation
 

@@ -58,7 +58,6 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
             directory,
             parts,
             config,
-            bundles={},
             processes=1,
             on_progress=ignore,
             as_of=parts.cut + days * DAY,

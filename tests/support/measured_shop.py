@@ -4,6 +4,7 @@ import random
 from dataclasses import replace
 
 from tests.support.shop import moment
+from training.evaluation.gate import GateComparison
 from training.evaluation.metrics import Mean
 from training.evaluation.results import (
     Bin,
@@ -14,17 +15,16 @@ from training.evaluation.results import (
     Role,
     SourceHits,
 )
+from training.reading.purchases import ReadingReport
 from training.report.data import (
     BundleFigures,
     BundleMethodFigures,
-    ComparisonRow,
     ExampleCustomer,
     ExampleProduct,
     ExampleSlot,
     Importance,
     MethodFigures,
     OwnedProduct,
-    ReadingFigures,
     Report,
     TaskFigures,
     Verdict,
@@ -135,6 +135,35 @@ DISCOVERY = replace(
 )
 
 
+def reading_report(
+    *,
+    rows: int,
+    lines: int,
+    customers: int,
+    products: int,
+    orders: int,
+    merged_rows: int = 0,
+    dropped: dict[str, int] | None = None,
+    product_problems: dict[str, int] | None = None,
+) -> ReadingReport:
+    return ReadingReport(
+        rows=rows,
+        lines=lines,
+        merged_rows=merged_rows,
+        dropped=dropped or {},
+        customers=customers,
+        products=products,
+        orders=orders,
+        guest_lines=0,
+        first_time=moment(0),
+        last_time=moment(1),
+        product_rows=products,
+        product_problems=product_problems or {},
+        customer_rows=customers,
+        customer_problems={},
+    )
+
+
 def customer(number: int) -> ExampleCustomer:
     lots = random.Random(number)
     history = lots.sample(SHELF, 4 + number)
@@ -168,12 +197,11 @@ SHOP = Report(
     data_as_of=moment(364),
     k=10,
     test_days=28,
-    reading=ReadingFigures(
+    reading=reading_report(
         rows=1_469_307,
         lines=1_427_303,
         merged_rows=5_180,
         dropped={"duplicate_row": 30_012, "bad_price": 6_800, "missing_timestamp": 12},
-        guest_lines=0,
         customers=2_469,
         products=68_509,
         orders=155_848,
@@ -181,13 +209,7 @@ SHOP = Report(
     ),
     tasks=(EVERYTHING, DISCOVERY),
     comparisons=tuple(
-        ComparisonRow(
-            task,
-            "Recall@10",
-            against,
-            Mean(difference, difference - 0.006, difference + 0.006),
-            passed=True,
-        )
+        GateComparison(task, against, Mean(difference, difference - 0.006, difference + 0.006))
         for task, rows in (
             ("all", (("popularity", 0.28), ("own purchases, decayed", 0.027), (ACTIVE, 0.004))),
             (
@@ -234,7 +256,5 @@ YOUNG = Report(
     data_as_of=moment(2),
     k=10,
     test_days=28,
-    reading=ReadingFigures(
-        rows=3, lines=3, merged_rows=0, dropped={}, guest_lines=0, customers=2, products=1, orders=3
-    ),
+    reading=reading_report(rows=3, lines=3, customers=2, products=1, orders=3),
 )

@@ -1,9 +1,9 @@
-"""Slates against what customers really bought next, on two tasks: everything, and what was new to them."""
+"""Slates against what customers really bought next, on two tasks: all products, and those new to them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -21,6 +21,7 @@ from training.evaluation.evaluate_customers import (
     PROPOSERS,
     TASKS,
     Observations,
+    ScoredCustomer,
     measure_slate,
     observe_customers,
 )
@@ -41,47 +42,62 @@ from training.progress import Advance
 
 CHUNK: Final = 64  # customers a worker takes at a time
 LENGTHS: Final = (1, 5, 20, 100)  # purchase lines from which a history counts as longer
-ACTIVITIES: Final = (
-    0,
-    1,
-    2,
-    4,
-    8,
-)  # orders in the days before the cut from which a customer counts as more active
-ACTIVE_DAYS: Final = 28
-ALL_SOURCES: Final = "all together"
+ACTIVE_DAYS: Final = 28  # before the cut
+ACTIVITIES: Final = (0, 1, 2, 4, 8)  # orders in them from which a customer counts as more active
 
-ReferenceSlates = Mapping[
-    str, tuple[NDArray[np.int64], NDArray[np.int64]]
-]  # method -> (customers, k) of each task, -1 padded
+# method -> (customers, k) of each task, -1 padded
+ReferenceSlates = Mapping[str, tuple[NDArray[np.int64], NDArray[np.int64]]]
+
+
+@dataclass(frozen=True, eq=False)
+class ExtraMethods:
+    """Hold what is measured beside the methods of the model itself."""
+
+    references: ReferenceSlates = field(default_factory=dict)
+    rules: tuple[ShopRule, ...] = ()  # the shop's; what is served with them is one more method
+
+
+NO_EXTRAS: Final = ExtraMethods()
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Figures of one model on one split. `values` keeps them per customer, for paired comparisons."""
+    """Hold the figures of one model on one split, by task.
+
+    `values` has a row for every customer of a task and a column for each of METRICS, for paired comparisons.
+    """
 
     cut: int
     as_of: int
     k: int
-    values: dict[
-        str, dict[str, NDArray[np.float64]]
-    ]  # task -> method -> (customers of the task, METRICS)
-    scores: dict[str, dict[str, dict[str, Mean]]]  # task -> method -> metric
-    coverage: dict[str, float]  # task -> share of countable products that anyone was shown
-    novelty: dict[str, float]  # task -> mean of -log2(share of lines) of what was shown
-    filled: dict[str, float]  # task -> share of slots that had to be filled
-    by_length: dict[str, tuple[Group, ...]]  # task -> by purchase lines before the cut
-    by_activity: dict[str, tuple[Group, ...]]  # task -> by orders in the 28 days before the cut
-    candidates: dict[str, CandidateFigures]  # task -> what each source found
-    calibration: dict[
-        str, tuple[Bin, ...]
-    ]  # task -> scores against purchases, where the ranker has learned
-    diversity: tuple[Diversity, ...]  # what limits to a category cost
-    bundles: dict[str, dict[str, float]]  # "basket", "one product" -> hit rates
+    values: dict[str, dict[str, NDArray[np.float64]]] = field(default_factory=dict)  # by method
+    scores: dict[str, dict[str, dict[str, Mean]]] = field(default_factory=dict)  # method -> metric
+    coverage: dict[str, float] = field(default_factory=dict)  # share of countable products shown
+    novelty: dict[str, float] = field(default_factory=dict)  # mean -log2(share of lines) of shown
+    filled: dict[str, float] = field(default_factory=dict)  # share of slots that were filled
+    by_length: dict[str, tuple[Group, ...]] = field(default_factory=dict)  # by LENGTHS
+    by_activity: dict[str, tuple[Group, ...]] = field(default_factory=dict)  # by ACTIVITIES
+    candidates: dict[str, CandidateFigures] = field(default_factory=dict)
+    # Scores against purchases, where the ranker has learned
+    calibration: dict[str, tuple[Bin, ...]] = field(default_factory=dict)
+    diversity: tuple[Diversity, ...] = ()  # what limits to a category cost
+    # "basket", "one product" -> hit rates
+    bundles: dict[str, dict[str, float]] = field(default_factory=dict)
     new_products: NewProducts | None = None
 
     def customers(self, task: str) -> int:
+        """Return how many customers a task is about."""
         return len(self.values[task][SERVED])
+
+
+@dataclass(frozen=True, eq=False)
+class PastFigures:
+    """Hold what the days before the cut say of products and of the c customers of a split."""
+
+    surprise: NDArray[np.float64]  # (items,) -log2(share of lines)
+    countable: int  # products
+    lines: NDArray[np.int64]  # (c,) of purchases
+    recent_orders: NDArray[np.int64]  # (c,) in the ACTIVE_DAYS
 
 
 def evaluate(
@@ -89,87 +105,71 @@ def evaluate(
     split: Split,
     config: EvaluationConfig,
     *,
-    bundles: dict[str, dict[str, float]],
     processes: int,
     on_progress: Advance,
     as_of: int | None = None,
-    rivals: ReferenceSlates | None = None,
-    rules: tuple[ShopRule, ...] = (),
+    extras: ExtraMethods = NO_EXTRAS,
 ) -> Evaluation:
     """Evaluate the artifact in `directory` for the customers of a split, at the cut unless `as_of` says later.
 
-    With the shop's rules, the slates that they make are one more method, beside what is served without them.
+    Bundles and new products are measured elsewhere.
     """
     moment = split.cut if as_of is None else as_of
-    customers = list(zip(split.users.tolist(), split.targets, split.discoveries, strict=True))
+    columns = zip(split.users.tolist(), split.targets, split.discoveries, strict=True)
+    customers = [ScoredCustomer(*row) for row in columns]
+    work = partial(observe_customers, moment, config.k, extras.rules)
     parts = []
-    work = partial(observe_customers, moment, config.k, rules)
     for part in map_with_recommender(directory, work, customers, chunk=CHUNK, processes=processes):
         parts.append(part)
         on_progress(min(len(parts) * CHUNK, len(customers)), len(customers))
-    seen = Observations.of(parts)
-    diversity = _diversity(
-        seen, Recommender.load(directory), config.seed, int(split.countable.sum())
-    )
-    return _summed(seen, split, moment, config, diversity, bundles, rivals or {})
-
-
-def _summed(
-    seen: Observations,
-    split: Split,
-    as_of: int,
-    config: EvaluationConfig,
-    diversity: tuple[Diversity, ...],
-    bundles: dict[str, dict[str, float]],
-    rivals: ReferenceSlates,
-) -> Evaluation:
-    bought = split.past.kind == PURCHASE
-    lines = np.bincount(split.past.item[bought], minlength=len(split.countable)).astype(np.float64)
-    surprise = -np.log2((lines + 1) / (lines.sum() + len(lines)))
-    countable = max(int(split.countable.sum()), 1)
-    user = split.past.user[bought]
-    length = np.bincount(user[user >= 0], minlength=int(split.users.max()) + 1)[split.users]
-    activity = _orders_lately(split)
-    found = Evaluation(
-        split.cut, as_of, config.k, {}, {}, {}, {}, {}, {}, {}, {}, {}, diversity, bundles
-    )
+    observations = Observations.concatenate(parts)
+    past = _count_past(split)
+    recommender = Recommender.load(directory)
+    diversity = _measure_diversity(observations, recommender, config.seed, past.countable)
+    evaluation = Evaluation(split.cut, moment, config.k, diversity=diversity)
     for task, name in enumerate(TASKS):
-        scored = seen.targets[task] > 0
-        if not scored.any():
-            continue
-        values = {
-            method: seen.values[task, scored, index]
-            for index, method in enumerate(METHODS)
-            if not np.isnan(seen.values[task, scored, index]).any()
-        }
-        values |= {
-            method: _rival(slates[task], split, task, scored, config.k)
-            for method, slates in rivals.items()
-        }
-        found.values[name] = values
-        found.scores[name] = {
-            method: {
-                metric: metrics.mean(column, config.seed)
-                for metric, column in zip(METRICS, rows.T, strict=True)
-            }
-            for method, rows in values.items()
-        }
-        items = seen.items[task, scored]
-        shown = items[items >= 0]
-        found.coverage[name] = len(np.unique(shown)) / countable
-        found.novelty[name] = float(surprise[shown].sum() / max(len(shown), 1))
-        found.filled[name] = float(seen.filled[task, scored].sum() / max(len(shown), 1))
-        recall = values[SERVED][:, 0]
-        found.by_length[name] = _groups(recall, length[scored], LENGTHS, "line", config.seed)
-        found.by_activity[name] = _groups(
-            recall, activity[scored], ACTIVITIES, "order", config.seed
-        )
-        found.candidates[name] = _candidates(seen, task, scored)
-        found.calibration[name] = _calibration(seen.scores[task, scored].sum(axis=0))
-    return found
+        scored = observations.targets[task] > 0
+        if scored.any():
+            values = _model_values(observations, task, scored)
+            for method, slates in extras.references.items():
+                values[method] = _reference_values(slates[task], split, task, scored, config.k)
+            evaluation.values[name] = values
+            _add_means(evaluation, name, config.seed)
+            _add_reach(evaluation, name, observations, scored, past)
+            _add_groups(evaluation, name, scored, past, config.seed)
+            evaluation.candidates[name] = _measure_candidates(observations, task, scored)
+            bins = observations.scores[task, scored].sum(axis=0)
+            evaluation.calibration[name] = _calibrate(bins)
+    return evaluation
 
 
-def _rival(
+def _count_past(split: Split) -> PastFigures:
+    past = split.past
+    bought = past.kind == PURCHASE
+    lines = np.bincount(past.item[bought], minlength=len(split.countable)).astype(np.float64)
+    user = past.user[bought]
+    lines_of_user = np.bincount(user[user >= 0], minlength=int(split.users.max()) + 1)
+    return PastFigures(
+        surprise=-np.log2((lines + 1) / (lines.sum() + len(lines))),
+        countable=int(split.countable.sum()),
+        lines=lines_of_user[split.users],
+        recent_orders=_count_recent_orders(split),
+    )
+
+
+def _model_values(
+    observations: Observations, task: int, scored: NDArray[np.bool_]
+) -> dict[str, NDArray[np.float64]]:
+    """Figures of each method that has a slate for every customer of a task."""
+    values = {}
+    for index, method in enumerate(METHODS):
+        rows = observations.values[task, scored, index]
+        if not np.isnan(rows).any():
+            values[method] = rows
+    return values
+
+
+def _reference_values(
     slates: NDArray[np.int64], split: Split, task: int, scored: NDArray[np.bool_], k: int
 ) -> NDArray[np.float64]:
     targets = (split.targets, split.discoveries)[task]
@@ -177,20 +177,52 @@ def _rival(
     return np.array([measure_slate(slates[row][slates[row] >= 0], targets[row], k) for row in rows])
 
 
-def _orders_lately(split: Split) -> NDArray[np.int64]:
-    """Orders of each scored customer in the days before the cut: (customers,)."""
+def _add_means(evaluation: Evaluation, name: str, seed: int) -> None:
+    evaluation.scores[name] = {}
+    for method, rows in evaluation.values[name].items():
+        evaluation.scores[name][method] = {
+            metric: metrics.mean(column, seed)
+            for metric, column in zip(METRICS, rows.T, strict=True)
+        }
+
+
+def _add_reach(
+    evaluation: Evaluation,
+    name: str,
+    observations: Observations,
+    scored: NDArray[np.bool_],
+    past: PastFigures,
+) -> None:
+    """Add how much of the shop is shown to the customers of a task."""
+    task = TASKS.index(name)
+    items = observations.items[task, scored]
+    shown = items[items >= 0]
+    slots = max(len(shown), 1)
+    evaluation.coverage[name] = len(np.unique(shown)) / max(past.countable, 1)
+    evaluation.novelty[name] = float(past.surprise[shown].sum() / slots)
+    evaluation.filled[name] = float(observations.filled[task, scored].sum() / slots)
+
+
+def _add_groups(
+    evaluation: Evaluation, name: str, scored: NDArray[np.bool_], past: PastFigures, seed: int
+) -> None:
+    recall = evaluation.values[name][SERVED][:, 0]
+    lines, orders = past.lines[scored], past.recent_orders[scored]
+    evaluation.by_length[name] = _group(recall, lines, LENGTHS, "line", seed)
+    evaluation.by_activity[name] = _group(recall, orders, ACTIVITIES, "order", seed)
+
+
+def _count_recent_orders(split: Split) -> NDArray[np.int64]:
+    """Orders of each customer of the split in the days before the cut: (customers,)."""
     past = split.past
-    lately = (
-        (past.kind == PURCHASE) & (past.user >= 0) & (past.time >= split.cut - ACTIVE_DAYS * DAY)
-    )
-    orders = np.unique(np.stack([past.user[lately], past.order[lately]]), axis=1)[0]
-    counted: NDArray[np.int64] = np.bincount(orders, minlength=int(split.users.max()) + 1)[
-        split.users
-    ]
-    return counted
+    recent = past.time >= split.cut - ACTIVE_DAYS * DAY
+    recent &= (past.kind == PURCHASE) & (past.user >= 0)
+    orders = np.unique(np.stack([past.user[recent], past.order[recent]]), axis=1)
+    counts: NDArray[np.int64] = np.bincount(orders[0], minlength=int(split.users.max()) + 1)
+    return counts[split.users]
 
 
-def _groups(
+def _group(
     recall: NDArray[np.float64],
     size: NDArray[np.int64],
     bounds: tuple[int, ...],
@@ -200,16 +232,14 @@ def _groups(
     groups = []
     for low, high in zip(bounds, (*bounds[1:], None), strict=True):
         inside = (size >= low) & (size < high if high else True)
-        if inside.sum() >= 2:
-            groups.append(
-                Group(
-                    _range(low, high, unit), int(inside.sum()), metrics.mean(recall[inside], seed)
-                )
-            )
+        customers = int(inside.sum())
+        if customers >= 2:
+            mean = metrics.mean(recall[inside], seed)
+            groups.append(Group(_range_name(low, high, unit), customers, mean))
     return tuple(groups)
 
 
-def _range(low: int, high: int | None, unit: str) -> str:
+def _range_name(low: int, high: int | None, unit: str) -> str:
     if high is None:
         return f"{low} {unit}s and more"
     if high - 1 == low:
@@ -217,16 +247,20 @@ def _range(low: int, high: int | None, unit: str) -> str:
     return f"{low} to {high - 1} {unit}s"
 
 
-def _candidates(seen: Observations, task: int, scored: NDArray[np.bool_]) -> CandidateFigures:
-    """What each source found, mean over customers of the share of their targets."""
-    counts, targets = seen.proposed[task, scored].astype(np.float64), seen.targets[task, scored]
+def _measure_candidates(
+    observations: Observations, task: int, scored: NDArray[np.bool_]
+) -> CandidateFigures:
+    """Mean over customers of the share of their targets that each source proposed."""
+    counts = observations.proposed[task, scored].astype(np.float64)
+    targets = observations.targets[task, scored]
     counts[:, :, 1:] /= targets[:, None, None]
     means = counts.mean(axis=0).tolist()
     sources = tuple(SourceHits(name, *row) for name, row in zip(PROPOSERS, means, strict=False))
-    return CandidateFigures(sources, means[-1][0], means[-1][1])
+    together = means[-1]
+    return CandidateFigures(sources, per_customer=together[0], recall=together[1])
 
 
-def _calibration(bins: NDArray[np.float64]) -> tuple[Bin, ...]:
+def _calibrate(bins: NDArray[np.float64]) -> tuple[Bin, ...]:
     return tuple(
         Bin(chance / count, bought / count, int(count))
         for count, chance, bought in bins.tolist()
@@ -234,23 +268,31 @@ def _calibration(bins: NDArray[np.float64]) -> tuple[Bin, ...]:
     )
 
 
-def _diversity(
-    seen: Observations, recommender: Recommender, seed: int, countable: int
+def _measure_diversity(
+    observations: Observations, recommender: Recommender, seed: int, countable: int
 ) -> tuple[Diversity, ...]:
-    """What limits to the products of one category cost on the task of all products."""
-    scored = seen.targets[0] > 0
-    found = []
-    for row, limit in enumerate(DIVERSITIES):
-        slates = seen.varied[0, scored, row]
-        category = np.where(slates >= 0, recommender.model.traits.category[slates], -1)
-        different = (
-            np.mean([len(np.unique(known[known >= 0])) for known in category])
-            if len(category)
-            else 0.0
+    """Measure, on the task of all products, what limits to the products of one category cost."""
+    scored = observations.targets[0] > 0
+    served_limit = recommender.settings.diversity.category
+    rows = []
+    for index, limit in enumerate(DIVERSITIES):
+        slates = observations.varied[0, scored, index]
+        ndcg = metrics.mean(observations.varied_ndcg[0, scored, index], seed)
+        rows.append(
+            Diversity(
+                name="no limit" if limit == DIVERSITIES[0] else f"at most {limit} of a category",
+                role=Role.SERVED if limit == served_limit else Role.OTHER,
+                ndcg=ndcg,
+                coverage=len(np.unique(slates[slates >= 0])) / max(countable, 1),
+                categories=_mean_categories(slates, recommender.model.traits.category),
+            )
         )
-        name = "no limit" if limit == DIVERSITIES[0] else f"at most {limit} of a category"
-        ndcg = metrics.mean(seen.varied_ndcg[0, scored, row], seed)
-        coverage = len(np.unique(slates[slates >= 0])) / max(countable, 1)
-        role = Role.SERVED if limit == recommender.settings.diversity.category else Role.OTHER
-        found.append(Diversity(name, role, ndcg, coverage, float(different)))
-    return tuple(found)
+    return tuple(rows)
+
+
+def _mean_categories(slates: NDArray[np.int64], category: NDArray[np.int32]) -> float:
+    """Different categories in a slate, mean over slates (s, k), -1 padded."""
+    if not len(slates):
+        return 0.0
+    categories = np.where(slates >= 0, category[slates], -1)
+    return float(np.mean([len(np.unique(row[row >= 0])) for row in categories]))

@@ -1,10 +1,10 @@
-"""What comes out for some customers of a split: hits of every method, of every source, of every score."""
+"""Hits of every method, every source and every score, customer by customer."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,12 +38,18 @@ PROPOSERS: Final = (
 PROPOSED: Final = ("candidates", "caught", "unique")  # counts of a source
 BINS: Final = np.concatenate([[0], np.geomspace(0.001, 1, 16)])  # of predicted probabilities
 
-Customer = tuple[int, frozenset[int], frozenset[int]]  # user, targets, discoveries
+
+class ScoredCustomer(NamedTuple):
+    """A customer of a split and the products to be found, for each of TASKS."""
+
+    user: int
+    targets: frozenset[int]
+    discoveries: frozenset[int]
 
 
 @dataclass(frozen=True, eq=False)
 class Observations:
-    """c customers; NaN and -1 where a customer has no targets of a task."""
+    """Hold what was measured of c customers; NaN and -1 where one has no targets of a task."""
 
     values: NDArray[np.float64]  # (tasks, c, METHODS, METRICS)
     items: NDArray[np.int64]  # (tasks, c, k) what is served, -1 where the slate was shorter
@@ -55,13 +61,12 @@ class Observations:
     scores: NDArray[np.float64]  # (tasks, c, BINS - 1, 3) candidates, sum of probabilities, bought
 
     @classmethod
-    def of(cls, parts: Sequence[Self]) -> Self:
-        return cls(
-            *(
-                np.concatenate([getattr(part, name) for part in parts], axis=1)
-                for name in cls.__annotations__
-            )
-        )
+    def concatenate(cls, parts: Sequence[Self]) -> Self:
+        """Join the customers of the parts, in their order."""
+        arrays = {}
+        for name in cls.__annotations__:
+            arrays[name] = np.concatenate([getattr(part, name) for part in parts], axis=1)
+        return cls(**arrays)
 
 
 def observe_customers(
@@ -69,10 +74,11 @@ def observe_customers(
     k: int,
     rules: tuple[ShopRule, ...],
     recommender: Recommender,
-    customers: Sequence[Customer],
+    customers: Sequence[ScoredCustomer],
 ) -> Observations:
+    """Build every method's slates for some customers, and measure them on both tasks."""
     shape = (len(TASKS), len(customers))
-    seen = Observations(
+    observations = Observations(
         values=np.full((*shape, len(METHODS), len(METRICS)), np.nan),
         items=np.full((*shape, k), -1, np.int64),
         filled=np.zeros(shape, np.int64),
@@ -83,53 +89,70 @@ def observe_customers(
         scores=np.zeros((*shape, len(BINS) - 1, 3)),
     )
     learned = recommender.model.lesson.learned
-    for place, (user, *targets) in enumerate(customers):
-        slates = build_method_slates(recommender, user, as_of, k, rules)
-        for task, (answer, wanted) in enumerate(zip(slates, targets, strict=True)):
-            if wanted:
-                _note(seen, (task, place), answer, wanted, k, learned)
-    return seen
+    for row, customer in enumerate(customers):
+        slates = build_method_slates(recommender, customer.user, as_of, k, rules)
+        wanted = (customer.targets, customer.discoveries)
+        for task, targets in enumerate(wanted):
+            if targets:
+                at = (task, row)
+                _record_slates(observations, at, slates[task], targets, k)
+                _record_sources(observations, at, slates[task], targets)
+                if learned:
+                    _record_scores(observations, at, slates[task], targets)
+    return observations
 
 
-def _note(
-    seen: Observations,
+def _record_slates(
+    observations: Observations,
     at: tuple[int, int],
-    answer: MethodSlates,
-    wanted: frozenset[int],
+    slates: MethodSlates,
+    targets: frozenset[int],
     k: int,
-    learned: bool,
 ) -> None:
-    for method, slate in answer.items.items():
-        seen.values[(*at, METHODS.index(method))] = measure_slate(slate, wanted, k)
-    served = answer.items[SERVED]
-    seen.items[at][: len(served)] = served
-    seen.filled[at] = answer.filled
-    seen.targets[at] = len(wanted)
-    targets = np.array(sorted(wanted))
-    caught = np.array([np.isin(targets, answer.proposed[name]) for name in PROPOSERS])
-    times = caught.sum(axis=0)
+    for method, slate in slates.items.items():
+        observations.values[(*at, METHODS.index(method))] = measure_slate(slate, targets, k)
+    served = slates.items[SERVED]
+    observations.items[at][: len(served)] = served
+    observations.filled[at] = slates.filled
+    observations.targets[at] = len(targets)
+    for row, slate in enumerate(slates.varied):
+        observations.varied[at][row, : len(slate)] = slate
+        observations.varied_ndcg[(*at, row)] = metrics.ndcg(slate, targets, k)
+
+
+def _record_sources(
+    observations: Observations,
+    at: tuple[int, int],
+    slates: MethodSlates,
+    targets: frozenset[int],
+) -> None:
+    items = np.array(sorted(targets))
+    caught = np.array([np.isin(items, slates.proposed[name]) for name in PROPOSERS])
+    sources = caught.sum(axis=0)  # of each target
     for row, name in enumerate(PROPOSERS):
-        unique = np.count_nonzero(caught[row] & (times == 1))
-        seen.proposed[(*at, row)] = (
-            len(answer.proposed[name]),
-            np.count_nonzero(caught[row]),
-            unique,
-        )
-    seen.proposed[(*at, -1)] = len(answer.ranked.items), np.count_nonzero(times), 0
-    for row, slate in enumerate(answer.varied):
-        seen.varied[at][row, : len(slate)] = slate
-        seen.varied_ndcg[(*at, row)] = metrics.ndcg(slate, wanted, k)
-    if learned:
-        chance = probability(answer.ranked.scores).astype(np.float64)
-        bins = np.clip(np.searchsorted(BINS, chance, side="right") - 1, 0, len(BINS) - 2)
-        hit = np.isin(answer.ranked.items, targets)
-        for column, weights in enumerate((None, chance, hit.astype(np.float64))):
-            seen.scores[at][:, column] = np.bincount(bins, weights, len(BINS) - 1)
+        hits = np.count_nonzero(caught[row])
+        unique = np.count_nonzero(caught[row] & (sources == 1))
+        observations.proposed[(*at, row)] = len(slates.proposed[name]), hits, unique
+    candidates = len(slates.ranked.items)
+    observations.proposed[(*at, -1)] = candidates, np.count_nonzero(sources), 0
+
+
+def _record_scores(
+    observations: Observations,
+    at: tuple[int, int],
+    slates: MethodSlates,
+    targets: frozenset[int],
+) -> None:
+    chance = probability(slates.ranked.scores).astype(np.float64)
+    bins = np.clip(np.searchsorted(BINS, chance, side="right") - 1, 0, len(BINS) - 2)
+    hits = np.isin(slates.ranked.items, np.array(sorted(targets)))
+    for column, weights in enumerate((None, chance, hits.astype(np.float64))):
+        observations.scores[at][:, column] = np.bincount(bins, weights, len(BINS) - 1)
 
 
 def measure_slate(
-    slate: NDArray[np.int64], wanted: frozenset[int], k: int
+    slate: NDArray[np.int64], targets: frozenset[int], k: int
 ) -> tuple[float, float, float]:
-    """METRICS of one slate."""
-    recall = metrics.recall(slate, wanted, k)
-    return recall, metrics.ndcg(slate, wanted, k), recall * min(k, len(wanted))
+    """Return METRICS of one slate."""
+    recall = metrics.recall(slate, targets, k)
+    return recall, metrics.ndcg(slate, targets, k), recall * min(k, len(targets))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 from training.config import Config
@@ -13,79 +13,91 @@ from training.evaluation.methods import AUTO, BASELINES, SERVED
 from training.evaluation.reference_methods import REFERENCE_METHODS
 from training.evaluation.results import Role
 from training.ranker.train_ranker import RankerTraining
-from training.reading.purchases import Purchases, ReadingReport
+from training.reading.purchases import Purchases
 from training.report.data import (
     BundleFigures,
     BundleMethodFigures,
     ExampleCustomer,
     Importance,
     MethodFigures,
-    ReadingFigures,
     Report,
     TaskFigures,
     Verdict,
 )
-from training.report.data import ComparisonRow as Compared
 
-MIN_BIN_CANDIDATES: Final = (
-    200  # candidates of about the same score, for their share of hits to be shown
-)
+MIN_BIN_CANDIDATES: Final = 200  # of about the same score, for their share of hits to be shown
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredTwin:
+    """Hold what a model of the days before the cut would have answered, and how its ranker learned."""
+
+    evaluation: Evaluation
+    ranker: RankerTraining
+    customers: tuple[ExampleCustomer, ...]
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """Hold what came of a run, besides what was measured."""
+
+    verdict: Verdict
+    version: str | None  # that was published
+    created: int  # seconds since 1970
+    seconds: Mapping[str, float]  # step -> how long it took
+    comparisons: tuple[GateComparison, ...]
+    notes: tuple[str, ...]
 
 
 def build_report(
-    verdict: Verdict,
-    version: str | None,
-    purchases: Purchases,
-    config: Config,
-    *,
-    created: int,
-    evaluation: Evaluation | None,
-    comparisons: list[GateComparison],
-    taught: RankerTraining,
-    customers: tuple[ExampleCustomer, ...],
-    seconds: Mapping[str, float],
-    notes: tuple[str, ...],
+    purchases: Purchases, config: Config, twin: MeasuredTwin | None, record: RunRecord
 ) -> Report:
-    last = int(purchases.time.max())
-    importance = sorted((taught.importance or {}).items(), key=lambda entry: -entry[1])
-    return Report(
-        verdict=verdict,
-        version=version,
-        created=created,
+    """Build the report of a run; without a twin, one of what was read."""
+    last_line = int(purchases.time.max())
+    report = Report(
+        verdict=record.verdict,
+        version=record.version,
+        created=record.created,
         data_from=int(purchases.time.min()),
-        cut=evaluation.cut if evaluation else last,
-        data_as_of=last,
+        cut=twin.evaluation.cut if twin else last_line,
+        data_as_of=last_line,
         k=config.evaluation.k,
         test_days=config.evaluation.test_days,
-        reading=_reading(purchases.report),
-        tasks=tuple(_task(evaluation, task) for task in evaluation.scores) if evaluation else (),
-        comparisons=tuple(
-            Compared(
-                found.task,
-                f"Recall@{config.evaluation.k}",
-                found.against,
-                found.difference,
-                not found.worse,
-            )
-            for found in comparisons
-        ),
-        importance=tuple(Importance(feature, gain) for feature, gain in importance if gain > 0),
-        bundles=_bundles(evaluation),
-        new_products=evaluation.new_products if evaluation else None,
-        diversity=evaluation.diversity if evaluation else (),
-        customers=customers,
+        reading=purchases.report,
+        comparisons=record.comparisons,
         settings=asdict(config.model),
-        seconds=seconds,
-        notes=(*notes, *([taught.note] if taught.note else [])),
+        seconds=record.seconds,
+        notes=record.notes,
+    )
+    return _add_figures(report, twin) if twin else report
+
+
+def _add_figures(report: Report, twin: MeasuredTwin) -> Report:
+    evaluation = twin.evaluation
+    return replace(
+        report,
+        tasks=tuple(_summarize_task(evaluation, task) for task in evaluation.scores),
+        importance=_sort_importance(twin.ranker),
+        bundles=_summarize_bundles(evaluation),
+        new_products=evaluation.new_products,
+        diversity=evaluation.diversity,
+        customers=twin.customers,
     )
 
 
-def _task(evaluation: Evaluation, task: str) -> TaskFigures:
+def _sort_importance(ranker: RankerTraining) -> tuple[Importance, ...]:
+    """Features that the ranker splits on, those that gained most first."""
+    gains = sorted((ranker.importance or {}).items(), key=lambda gain: -gain[1])
+    return tuple(Importance(feature, gain) for feature, gain in gains if gain > 0)
+
+
+def _summarize_task(evaluation: Evaluation, task: str) -> TaskFigures:
     methods = tuple(
         MethodFigures(name, _role(name), scores["recall"], scores["ndcg"], scores["hits"].value)
         for name, scores in evaluation.scores[task].items()
         if name != AUTO or task == "all"
     )
+    bins = evaluation.calibration[task]
     return TaskFigures(
         name=task,
         customers=evaluation.customers(task),
@@ -96,11 +108,7 @@ def _task(evaluation: Evaluation, task: str) -> TaskFigures:
         by_length=evaluation.by_length[task],
         by_activity=evaluation.by_activity[task],
         candidates=evaluation.candidates[task],
-        calibration=tuple(
-            found
-            for found in evaluation.calibration[task]
-            if found.candidates >= MIN_BIN_CANDIDATES
-        ),
+        calibration=tuple(each for each in bins if each.candidates >= MIN_BIN_CANDIDATES),
     )
 
 
@@ -110,21 +118,16 @@ def _role(method: str) -> Role:
     return Role.BASELINE if method in (*BASELINES, *REFERENCE_METHODS) else Role.OTHER
 
 
-def _bundles(evaluation: Evaluation | None) -> BundleFigures | None:
-    if evaluation is None or not evaluation.bundles:
+def _summarize_bundles(evaluation: Evaluation) -> BundleFigures | None:
+    if not evaluation.bundles:
         return None
-    basket, one = evaluation.bundles["basket"], evaluation.bundles["one product"]
+    basket, one_product = evaluation.bundles["basket"], evaluation.bundles["one product"]
     served = BundleMethodFigures(
-        "served",
-        Role.SERVED,
-        basket["per order"],
-        one["per order"],
-        basket["per product"],
-        one["per product"],
+        name="served",
+        role=Role.SERVED,
+        basket=basket["per order"],
+        one_product=one_product["per order"],
+        basket_per_product=basket["per product"],
+        one_product_per_product=one_product["per product"],
     )
     return BundleFigures(int(basket["orders"]), (served,))
-
-
-def _reading(report: ReadingReport) -> ReadingFigures:
-    names = ReadingFigures.__dataclass_fields__
-    return ReadingFigures(**{name: getattr(report, name) for name in names})

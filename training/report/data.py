@@ -1,4 +1,4 @@
-"""What a training report shows, part by part. A part that is None or empty was not measured, and the page says so."""
+"""Contents of a training report. A part that is None or empty was not measured, and the page says so."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from training.evaluation.gate import GateComparison
 from training.evaluation.metrics import Mean
 from training.evaluation.results import Bin, CandidateFigures, Diversity, Group, NewProducts, Role
+from training.reading.purchases import ReadingReport
 
 
 class Verdict(StrEnum):
-    """What came of the run."""
+    """Tell what came of a run."""
 
     PUBLISHED = "published"
     REFUSED = "refused"
@@ -21,7 +23,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class MethodFigures:
-    """One way to fill a slate, mean over the customers of a task."""
+    """Hold the figures of one way to fill a slate, mean over the customers of a task."""
 
     name: str
     role: Role
@@ -32,7 +34,7 @@ class MethodFigures:
 
 @dataclass(frozen=True)
 class TaskFigures:
-    """One question that was asked of every method: "all" products, or "discovery" of those never bought before."""
+    """Hold the figures of one task: "all" products, or "discovery" of those never bought before."""
 
     name: str
     customers: int
@@ -55,7 +57,7 @@ class TaskFigures:
 
     @property
     def best_baseline(self) -> MethodFigures | None:
-        """The simple method of the highest Recall."""
+        """Return the simple method of the highest Recall."""
         baselines = [method for method in self.methods if method.role is Role.BASELINE]
         return max(baselines, key=lambda method: method.recall.value, default=None)
 
@@ -68,7 +70,7 @@ class Importance:
 
 @dataclass(frozen=True)
 class BundleMethodFigures:
-    """Hit rate at k of one way to complete an order, given the rest of it and given one product of it."""
+    """Hold the hit rate at k of one way to complete an order, given its rest and given one product of it."""
 
     name: str
     role: Role
@@ -96,7 +98,7 @@ class ExampleProduct:
 
 @dataclass(frozen=True)
 class OwnedProduct:
-    """A product of a customer's history."""
+    """Hold a product of a customer's history."""
 
     product: ExampleProduct
     lines: int
@@ -105,7 +107,7 @@ class OwnedProduct:
 
 @dataclass(frozen=True)
 class ExampleSlot:
-    """A slot of a customer's slate."""
+    """Hold a slot of a customer's slate."""
 
     product: ExampleProduct
     reason: str
@@ -114,7 +116,7 @@ class ExampleSlot:
 
 @dataclass(frozen=True)
 class ExampleCustomer:
-    """A real customer before and after the cut."""
+    """Hold a real customer before and after the cut."""
 
     customer_id: str
     history: tuple[OwnedProduct, ...]  # in the order to be shown
@@ -135,37 +137,8 @@ class ExampleCustomer:
 
 
 @dataclass(frozen=True)
-class ReadingFigures:
-    """What was read and what became of it: rows == merged_rows + lines + sum(dropped.values())."""
-
-    rows: int
-    lines: int
-    merged_rows: int
-    dropped: Mapping[str, int]  # reason -> rows, most first
-    guest_lines: int
-    customers: int
-    products: int
-    orders: int
-    product_problems: Mapping[str, int] = field(
-        default_factory=dict
-    )  # rows left out and cells not understood
-    customer_problems: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class ComparisonRow:
-    """One question of the gate: the served method's metric less that of a rival, paired by customer."""
-
-    task: str
-    metric: str  # "Recall@10"
-    against: str
-    difference: Mean
-    passed: bool
-
-
-@dataclass(frozen=True)
 class Report:
-    """Times in seconds since 1970, UTC."""
+    """Hold all that the page shows; times in seconds since 1970, UTC."""
 
     verdict: Verdict
     version: str | None  # what was published
@@ -175,9 +148,9 @@ class Report:
     data_as_of: int
     k: int
     test_days: int
-    reading: ReadingFigures
+    reading: ReadingReport
     tasks: tuple[TaskFigures, ...] = ()
-    comparisons: tuple[ComparisonRow, ...] = ()
+    comparisons: tuple[GateComparison, ...] = ()
     importance: tuple[Importance, ...] = ()  # most first
     bundles: BundleFigures | None = None
     new_products: NewProducts | None = None

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Final
 
+from training.evaluation.gate import GateComparison
 from training.evaluation.metrics import Mean
 from training.evaluation.results import CandidateFigures, Group, Role
-from training.report.data import BundleMethodFigures, ComparisonRow, Importance, TaskFigures
+from training.report.data import BundleMethodFigures, Importance, TaskFigures
 
 WIDTH: Final = 400.0  # units, a pixel each where the page is about as wide as a telephone
 ROW: Final = 23.0
@@ -183,7 +184,7 @@ def bundles(methods: Sequence[BundleMethodFigures]) -> Drawing:
     return _bars(f"Hit rates of {len(methods)} ways to complete an order", rows, panels)
 
 
-def differences(comparisons: Sequence[ComparisonRow]) -> Drawing:
+def differences(comparisons: Sequence[GateComparison]) -> Drawing:
     """Draw where each interval lies: left of 0 the version is worse than its rival."""
     names = [comparison.against for comparison in comparisons]
     alt = f"Differences to {len(comparisons)} rivals with their intervals; right of 0 is better"
@@ -195,7 +196,7 @@ def differences(comparisons: Sequence[ComparisonRow]) -> Drawing:
     bottom = 6 + ROW * len(comparisons)
     drawing.lines.append(Line(scale(0), 6, scale(0), bottom, MUTED))
     for number, comparison in enumerate(comparisons):
-        gap, colour = comparison.difference, SERVED if comparison.passed else REFUSED
+        gap, colour = comparison.difference, REFUSED if comparison.worse else SERVED
         y = 6 + ROW * (number + 0.5)
         drawing.labels.append(_row_label(comparison.against, scale.start, y))
         drawing.lines.append(Line(scale(gap.low), y, scale(gap.high), y, colour, 3, 0.45))

@@ -1,4 +1,4 @@
-"""The report of a training run: one HTML page that asks nothing of a network and can be mailed, printed and kept."""
+"""The report of a training run: one HTML page that loads nothing and can be mailed, printed and kept."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from models.artifact.atomic import atomic_write
 from training.errors import InputError
 from training.reading.timestamps import format_date
 from training.report import plots
-from training.report.data import ComparisonRow, Report, TaskFigures, Verdict
+from training.report.data import Report, TaskFigures, Verdict
 
 NUMERALS: Final = (
     "none",
@@ -34,7 +34,7 @@ TASKS: Final[dict[str, str]] = {"all": "Any product", "discovery": "New to the c
 
 @dataclass(frozen=True)
 class ReportSection:
-    """A part of the page; `name` is its anchor and its template. It is left out where `measured` finds nothing."""
+    """A part of the page that is left out where `measured` finds nothing; `name` is its anchor and template."""
 
     name: str
     title: str
@@ -69,7 +69,7 @@ SECTIONS: Final = (
 
 
 def write_report(path: Path, report: Report) -> None:
-    """The file appears whole or not at all, its folder with it. Raises InputError naming the path."""
+    """Write the page, whole or not at all, and its folder with it. Raises InputError naming the path."""
     page = render(report)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -82,7 +82,10 @@ def write_report(path: Path, report: Report) -> None:
 
 
 def render(report: Report) -> str:
-    """Equal reports are equal pages. Titles and ids are text wherever they stand, whatever is in them."""
+    """Return the page of a report: equal ones for equal reports.
+
+    Titles and ids are text wherever they stand, whatever is in them.
+    """
     return (
         template_environment()
         .get_template("report.html.j2")
@@ -111,47 +114,49 @@ def template_environment() -> Environment:
 
 
 def summary(report: Report) -> list[str]:
-    """The whole report in a few sentences."""
-    return [*(_bought(report, task) for task in report.tasks), _verdict(report)]
+    """Return the whole report in a few sentences."""
+    return [*(_summarize_task(report, task) for task in report.tasks), _summarize_verdict(report)]
 
 
-def _bought(report: Report, task: TaskFigures) -> str:
-    of = (
-        "products new to them"
-        if task.name == "discovery"
-        else "products shown to a returning customer"
-    )
-    within = "" if task.name == "discovery" else f" bought within the next {report.test_days} days"
-    best = task.best_baseline
-    rival = f"; the best simple method ({best.name}) gets {best.hits:.1f}" if best else ""
-    return f"Of {numeral(report.k)} {of}, {task.served.hits:.1f} were{within}{rival}."
+def _summarize_task(report: Report, task: TaskFigures) -> str:
+    if task.name == "discovery":
+        products, within = "products new to them", ""
+    else:
+        products = "products shown to a returning customer"
+        within = f" bought within the next {report.test_days} days"
+    baseline = task.best_baseline
+    comparison = ""
+    if baseline:
+        comparison = f"; the best simple method ({baseline.name}) gets {baseline.hits:.1f}"
+    hits = f"{task.served.hits:.1f} were{within}"
+    return f"Of {numeral(report.k)} {products}, {hits}{comparison}."
 
 
-def _verdict(report: Report) -> str:
-    failed = [comparison for comparison in report.comparisons if not comparison.passed]
+def _summarize_verdict(report: Report) -> str:
     if report.verdict is Verdict.MEASURED:
         return "This was a measurement: nothing was published."
     if report.verdict is Verdict.REFUSED:
-        return " ".join(
-            (
-                "This version was refused.",
-                *(map(_shortfall, failed[:1]) if failed else report.notes[:1]),
-            )
-        )
+        return f"This version was refused. {_refusal(report)}".rstrip()
     if not report.tasks:
         return "This version was published without being measured."
-    rivals = len(report.comparisons)
-    why = f": in none of {numeral(rivals)} comparisons did it fall behind" if rivals else ""
-    return f"This version was published{why}."
+    comparisons = len(report.comparisons)
+    reason = ""
+    if comparisons:
+        reason = f": in none of {numeral(comparisons)} comparisons did it fall behind"
+    return f"This version was published{reason}."
 
 
-def _shortfall(comparison: ComparisonRow) -> str:
-    asked, missing = task_title(comparison.task).lower(), -comparison.difference.value
-    return f"Its {comparison.metric} ({asked}) is {missing:.3f} below that of {comparison.against}."
+def _refusal(report: Report) -> str:
+    """The first comparison that was lost, or else the first note."""
+    for comparison in report.comparisons:
+        if comparison.worse:
+            task, missing = task_title(comparison.task).lower(), -comparison.difference.value
+            return f"Its Recall@{report.k} ({task}) is {missing:.3f} below that of {comparison.against}."
+    return report.notes[0] if report.notes else ""
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """("factors.alpha", "40"), as a configuration file would name it."""
+    """Yield settings as a configuration file would name them: ("factors.alpha", "40")."""
     for name, value in settings.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{name}.")

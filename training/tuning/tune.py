@@ -28,21 +28,23 @@ from training.evaluation.methods import SERVED
 from training.evaluation.metrics import Mean
 from training.evaluation.split import MIN_CUSTOMERS, Split, find_cut, split_history
 from training.fitting.counts import LINE_ARRAYS, select_lines
-from training.pipeline import TOO_LITTLE, evaluate_settings
+from training.pipeline import TOO_LITTLE, measure_twin
 from training.progress import Reporter
 from training.reading.purchases import Purchases
 from training.reading.timestamps import format_date
 from training.tuning.study import RANGES, Recall, Study, Trial, Values, apply_values
 
-TaskCustomers = dict[
-    str, NDArray[np.bool_]
-]  # task -> (customers of the split,), whether it asks about them
+# task -> (customers of the split,), whether they are customers of the task
+TaskCustomers = dict[str, NDArray[np.bool_]]
 DEFAULT_TRIALS: Final = 50  # where neither trials nor minutes are given
 
 
 @dataclass(frozen=True)
 class TuningPlan:
-    """What a search is told. Trials are those of the study, so that the same command again does what is left."""
+    """Hold the options of a search.
+
+    Trials are those of the study, so that the same command again does what is left.
+    """
 
     output: Path
     study: Path
@@ -53,18 +55,19 @@ class TuningPlan:
 
     @property
     def limit(self) -> float:
+        """Return after how many trials the search ends."""
         return self.trials or (DEFAULT_TRIALS if self.minutes is None else math.inf)
 
     def check(self) -> None:
-        """Raises InputError now for what would end a long search without a result."""
+        """Raise InputError now for what would end a long search without a result."""
         if self.trials is not None and self.trials < 1:
             raise InputError(f"--trials {self.trials}: expected at least 1")
         if self.minutes is not None and not 0 < self.minutes < math.inf:
             raise InputError(f"--minutes {self.minutes:g}: expected more than 0")
         if self.seed < 0:
             raise InputError(f"--seed {self.seed}: expected at least 0")
-        places = {path.resolve() for path in (self.output, self.study, self.config) if path}
-        if len(places) < (3 if self.config else 2):
+        files = {path.resolve() for path in (self.output, self.study, self.config) if path}
+        if len(files) < (3 if self.config else 2):
             raise InputError(
                 f"--output {self.output}: expected another file than --study and --config"
             )
@@ -76,6 +79,8 @@ class TuningPlan:
 
 @dataclass(frozen=True, eq=False)
 class TuningResult:
+    """Hold what a search found: its first trial, which has the base settings, and its best."""
+
     base: Trial
     best: Trial
     trials: int
@@ -87,23 +92,53 @@ class TuningResult:
 
     @property
     def changes(self) -> Values:
-        return {
-            name: value
-            for name, value in self.best.values.items()
-            if value != self.base.values[name]
-        }
+        """Return the settings in which the best trial differs from the base."""
+        base = self.base.values
+        return {name: value for name, value in self.best.values.items() if value != base[name]}
 
     @property
     def verdict(self) -> str:
+        """Return in one sentence what the best settings gain."""
         if not self.changes:
             return f"Best of {self.trials} trials: the base settings; nothing better was found."
-        gain = f"{self.gain.value:+.1%} Recall@{self.k} (95 %: {self.gain.low:+.1%} to {self.gain.high:+.1%})"
-        chance = (
-            "; this is within chance, the base settings may serve as well"
-            if self.gain.low <= 0
-            else ""
-        )
-        return f"Best of {self.trials} trials: {gain} against the base settings{chance}."
+        gain, low, high = self.gain.value, self.gain.low, self.gain.high
+        text = f"{gain:+.1%} Recall@{self.k} (95 %: {low:+.1%} to {high:+.1%})"
+        chance = ""
+        if low <= 0:
+            chance = "; this is within chance, the base settings may serve as well"
+        return f"Best of {self.trials} trials: {text} against the base settings{chance}."
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """Hold what every trial of a search needs."""
+
+    study: Study
+    history: Split  # of what precedes the days that figures are reported for
+    config: Config
+    reporter: Reporter
+    limit: float  # trials
+    ends: float  # on the reporter's clock
+
+    @property
+    def customers(self) -> TaskCustomers:
+        """Return for each task which customers of the split it is about."""
+        targets = dict(zip(TASKS, (self.history.targets, self.history.discoveries), strict=True))
+        return {task: np.array([bool(items) for items in each]) for task, each in targets.items()}
+
+    @property
+    def mean_seconds(self) -> float:
+        """Return how long a trial takes."""
+        trials = self.study.trials
+        return sum(trial.seconds for trial in trials) / len(trials)
+
+    @property
+    def goes_on(self) -> bool:
+        """Return whether there is a trial to be made, and time for it; the first is always made."""
+        if not self.study.trials:
+            return True
+        seconds_left = self.ends - self.reporter.clock()
+        return len(self.study.trials) < self.limit and self.mean_seconds <= seconds_left
 
 
 def tune(
@@ -113,37 +148,39 @@ def tune(
 
     The last test days are left out before anything is looked at. Ctrl-C ends the search and keeps what is done.
     """
-    told: dict[str, Any] = tomllib.loads(plan.config.read_text("utf-8")) if plan.config else {}
+    base_file: dict[str, Any] = {}
+    if plan.config:
+        base_file = tomllib.loads(plan.config.read_text("utf-8"))
     # Bundles are not part of a trial's value.
-    config = config.model_copy(
-        update={"evaluation": config.evaluation.model_copy(update={"max_orders": 1})}
-    )
+    evaluation = config.evaluation.model_copy(update={"max_orders": 1})
+    config = config.model_copy(update={"evaluation": evaluation})
     seen = before_last_window(purchases, config.evaluation.test_days)
-    parts = split_history(seen, config.evaluation)
-    if parts is None:
+    history = split_history(seen, config.evaluation)
+    if history is None:
         raise InputError(
             f"Nothing can be tuned: {TOO_LITTLE}, twice {config.evaluation.test_days} days"
         )
     study = Study(plan.study, identify_study(seen, config), config.model, plan.seed)
     ends = math.inf if plan.minutes is None else started + 60 * plan.minutes
+    search = Search(study, history, config, reporter, plan.limit, ends)
     stopped = False
     try:
-        while _goes_on(study.trials, plan.limit, ends - reporter.clock()):
-            _try(study, parts, config, reporter)
-            _tell(study.trials, plan.limit, ends, reporter)
+        while search.goes_on:
+            _run_trial(search)
+            _print_progress(search)
     except KeyboardInterrupt:
         if not study.trials:
             raise
         stopped = True
-    tuned = _tuned(study.trials, parts, config, seen, stopped)
-    settings_text = render_settings_file(told, tuned)
+    result = _summarize(search, seen, stopped=stopped)
+    settings_text = render_settings_file(base_file, result)
     with _unwritable_output(plan.output), atomic_write(plan.output, durable=False) as stream:
         stream.write(settings_text.encode())
-    return tuned
+    return result
 
 
 def before_last_window(purchases: Purchases, test_days: int) -> Purchases:
-    """What precedes the days that figures are reported for."""
+    """Return what precedes the days that figures are reported for."""
     seen = select_lines(purchases, purchases.time < find_cut(purchases, test_days))
     if not (seen.kind == PURCHASE).any():
         raise InputError(
@@ -153,13 +190,11 @@ def before_last_window(purchases: Purchases, test_days: int) -> Purchases:
 
 
 def identify_study(seen: Purchases, config: Config) -> dict[str, str]:
-    """What the trials of one study have in common."""
+    """Return what the trials of one study have in common, by name."""
+    arrays = [getattr(seen, name) for name in LINE_ARRAYS]
+    arrays += [seen.product_ids.blob, seen.catalogue.category]
     digest = hashlib.sha256()
-    for array in (
-        *(getattr(seen, name) for name in LINE_ARRAYS),
-        seen.product_ids.blob,
-        seen.catalogue.category,
-    ):
+    for array in arrays:
         digest.update(np.ascontiguousarray(array).data)
     return {
         "purchases": digest.hexdigest(),
@@ -169,103 +204,97 @@ def identify_study(seen: Purchases, config: Config) -> dict[str, str]:
     }
 
 
-def value_of_customers(recall: Recall, base: Recall, askers: TaskCustomers) -> NDArray[np.float64]:
-    """What each customer of the split adds to the value of a trial, which is their mean: 1 for the base settings.
+def value_of_customers(
+    recall: Recall, base: Recall, customers: TaskCustomers
+) -> NDArray[np.float64]:
+    """Return what each customer of the split adds to the value of a trial: 1 on average for the base settings.
 
     value = 1/tasks · Σ_task Recall / Recall of the base, so that every task weighs the same.
     """
     # A task counts with enough customers, and a Recall that a better one can be divided by.
     tasks = [
-        task for task, of_base in base.items() if len(of_base) >= MIN_CUSTOMERS and of_base.any()
+        task
+        for task, base_recall in base.items()
+        if len(base_recall) >= MIN_CUSTOMERS and base_recall.any()
     ]
     if not tasks:
         raise InputError("Nothing can be tuned: the base settings find nothing of what was bought")
-    values = np.zeros(len(askers[tasks[0]]))
+    values = np.zeros(len(customers[tasks[0]]))
     for task in tasks:
         # The mean over a task's customers as one over those of the split.
         share = len(values) / len(recall[task]) / len(tasks)
-        values[askers[task]] += share * recall[task] / base[task].mean()
+        values[customers[task]] += share * recall[task] / base[task].mean()
     return values
 
 
-def _askers(parts: Split) -> TaskCustomers:
-    wanted = zip(TASKS, (parts.targets, parts.discoveries), strict=True)
-    return {task: np.array([bool(items) for items in each]) for task, each in wanted}
-
-
-def _goes_on(trials: list[Trial], limit: float, seconds_left: float) -> bool:
-    return not trials or (len(trials) < limit and _mean_seconds(trials) <= seconds_left)
-
-
-def _mean_seconds(trials: list[Trial]) -> float:
-    return sum(trial.seconds for trial in trials) / len(trials)
-
-
-def _best(trials: list[Trial]) -> int:
-    """The first of the highest value."""
+def _best_index(trials: list[Trial]) -> int:
+    """The first trial of the highest value."""
     return int(np.argmax([trial.value for trial in trials]))
 
 
-def _try(study: Study, parts: Split, config: Config, reporter: Reporter) -> None:
-    asked, values = study.ask()
+def _run_trial(search: Search) -> None:
+    study, reporter = search.study, search.reporter
+    proposal, values = study.ask()
     name, started = f"Trial {len(study.trials) + 1}", reporter.clock()
+    settings = apply_values(search.config.model, values)
+    config = search.config.model_copy(update={"model": settings})
     with reporter.step(name):
         steps = Reporter(io.StringIO())  # they would bury what the trials found
-        evaluation = evaluate_settings(
-            parts, config, apply_values(config.model, values), steps, name=name
-        )
+        evaluation = measure_twin(search.history, config, steps, name=name).evaluation
     recall = {task: methods[SERVED][:, 0] for task, methods in evaluation.values.items()}
     base = study.trials[0].recall if study.trials else recall
-    value = float(value_of_customers(recall, base, _askers(parts)).mean())
-    study.tell(asked, Trial(values, recall, value, reporter.clock() - started))
+    value = float(value_of_customers(recall, base, search.customers).mean())
+    study.tell(proposal, Trial(values, recall, value, reporter.clock() - started))
 
 
-def _tell(trials: list[Trial], limit: float, ends: float, reporter: Reporter) -> None:
-    best = _best(trials)
-    left = max(min((limit - len(trials)) * _mean_seconds(trials), ends - reporter.clock()), 0)
-    reporter.console.print(
-        f"  {trials[-1].value:.4f} times the base settings' Recall, best so far {trials[best].value:.4f} "
-        f"(trial {best + 1}), about {left / 60:.1f} min left"
+def _print_progress(search: Search) -> None:
+    trials = search.study.trials
+    best = _best_index(trials)
+    seconds_of_trials = (search.limit - len(trials)) * search.mean_seconds
+    left = max(min(seconds_of_trials, search.ends - search.reporter.clock()), 0)
+    search.reporter.console.print(
+        f"  {trials[-1].value:.4f} times the base settings' Recall, "
+        f"best so far {trials[best].value:.4f} (trial {best + 1}), about {left / 60:.1f} min left"
     )
 
 
-def _tuned(
-    trials: list[Trial], parts: Split, config: Config, seen: Purchases, stopped: bool
-) -> TuningResult:
-    base, best, seed = trials[0], trials[_best(trials)], config.evaluation.seed
-    of_base, of_best = (
-        value_of_customers(trial.recall, base.recall, _askers(parts)) for trial in (base, best)
-    )
+def _summarize(search: Search, seen: Purchases, *, stopped: bool) -> TuningResult:
+    trials, seed = search.study.trials, search.config.evaluation.seed
+    base, best = trials[0], trials[_best_index(trials)]
+    base_values = value_of_customers(base.recall, base.recall, search.customers)
+    best_values = value_of_customers(best.recall, base.recall, search.customers)
+    differences = {
+        task: metrics.mean(best.recall[task] - recall, seed) for task, recall in base.recall.items()
+    }
     return TuningResult(
-        base,
-        best,
-        len(trials),
-        metrics.mean(of_best - of_base, seed),
-        {
-            task: metrics.mean(best.recall[task] - recall, seed)
-            for task, recall in base.recall.items()
-        },
-        config.evaluation.k,
-        (int(seen.time.min()), parts.cut, int(seen.time.max())),
-        stopped,
+        base=base,
+        best=best,
+        trials=len(trials),
+        gain=metrics.mean(best_values - base_values, seed),
+        differences=differences,
+        k=search.config.evaluation.k,
+        window=(int(seen.time.min()), search.history.cut, int(seen.time.max())),
+        stopped=stopped,
     )
 
 
-def render_settings_file(told: dict[str, Any], tuned: TuningResult) -> str:
-    """TOML for `train --config`: what the base file told, and above it what is better."""
-    for name, value in tuned.changes.items():
+def render_settings_file(base_file: dict[str, Any], result: TuningResult) -> str:
+    """Return TOML for `train --config`: the base file with the better settings in it."""
+    for name, value in result.changes.items():
         *sections, key = "model", *name.split(".")
-        section = told
+        section = base_file
         for inner in sections:
             section = section.setdefault(inner, {})
         section[key] = value
-    first, cut, last = map(format_date, tuned.window)
+    first, cut, last = map(format_date, result.window)
     heading = (
         "Written by python -m training tune.",
-        f"Learned from purchases of {first} to {cut}, measured on those until {last}; later ones were not looked at.",
-        tuned.verdict,
+        f"Learned from purchases of {first} to {cut}, measured on those until {last}; "
+        "later ones were not looked at.",
+        result.verdict,
     )
-    return "".join(f"# {line}\n" for line in heading) + "\n" + tomli_w.dumps(told)
+    comments = "".join(f"# {line}\n" for line in heading)
+    return f"{comments}\n{tomli_w.dumps(base_file)}"
 
 
 @contextmanager
@@ -277,22 +306,26 @@ def _unwritable_output(path: Path) -> Iterator[None]:
         raise InputError(f"--output {path}: {error.strerror or error}") from error
 
 
-def print_tuned(console: Console, tuned: TuningResult, plan: TuningPlan) -> None:
+def print_tuned(console: Console, result: TuningResult, plan: TuningPlan) -> None:
+    """Print what was found, what it is worth, and where it is kept."""
+    base, best = result.base, result.best
     table = Table("", "base", "best", "difference, 95 %", title="What was found")
-    for name, value in tuned.changes.items():
-        table.add_row(name, f"{tuned.base.values[name]:g}", f"{value:g}")
-    for task, gap in tuned.differences.items():
-        means = [f"{trial.recall[task].mean():.4f}" for trial in (tuned.base, tuned.best)]
+    for name, value in result.changes.items():
+        table.add_row(name, f"{base.values[name]:g}", f"{value:g}")
+    for task, gap in result.differences.items():
         table.add_row(
-            f"Recall@{tuned.k}, {task}",
-            *means,
+            f"Recall@{result.k}, {task}",
+            f"{base.recall[task].mean():.4f}",
+            f"{best.recall[task].mean():.4f}",
             f"{gap.value:+.4f}, {gap.low:+.4f} to {gap.high:+.4f}",
         )
     console.print(table)
+    trials = "Stopped; the trials" if result.stopped else "The trials"
+    more = " with a higher --trials." if result.trials >= plan.limit else "."
     for line in (
-        tuned.verdict,
-        f"Written to {plan.output}, for train --config; what it is worth on the last days, evaluate --config tells.",
-        f"{'Stopped; the' if tuned.stopped else 'The'} trials are kept in {plan.study}: the same command goes on"
-        + (" with a higher --trials." if tuned.trials >= plan.limit else "."),
+        result.verdict,
+        f"Written to {plan.output}, for train --config; "
+        "what it is worth on the last days, evaluate --config tells.",
+        f"{trials} are kept in {plan.study}: the same command goes on{more}",
     ):
         console.print(line, markup=False, soft_wrap=True)

@@ -26,7 +26,7 @@ from tests.support.shop import (
     trained,
 )
 from training.config import EvaluationConfig
-from training.evaluation.evaluate import Evaluation, evaluate
+from training.evaluation.evaluate import Evaluation, ExtraMethods, evaluate
 from training.evaluation.evaluate_customers import PROPOSERS
 from training.evaluation.methods import RULED, SERVED
 from training.evaluation.results import Group
@@ -65,7 +65,7 @@ def twin(shop: tuple[Split, Recommender], tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="module")
 def evaluated(shop: tuple[Split, Recommender], twin: Path) -> Evaluation:
-    return evaluate(twin, shop[0], CONFIG, bundles={}, processes=1, on_progress=ignore)
+    return evaluate(twin, shop[0], CONFIG, processes=1, on_progress=ignore)
 
 
 def shown(
@@ -102,7 +102,7 @@ def test_what_the_rules_of_the_shop_cost_is_measured_beside_what_is_served_witho
         ExcludeRule("no bread", ProductSelector(category="bakery")),
     )
     ruled = evaluate(
-        twin, shop[0], CONFIG, bundles={}, processes=1, on_progress=ignore, rules=rules
+        twin, shop[0], CONFIG, processes=1, on_progress=ignore, extras=ExtraMethods(rules=rules)
     )
     recommender = shop[1]
     for task in ("all", "discovery"):
@@ -294,9 +294,9 @@ def test_slates_of_other_methods_are_measured_beside_ours(
         for wanted in (parts.targets, parts.discoveries)
     )
     nothing = np.full((len(parts.users), 5), -1)
-    rivals = {"clairvoyant": (clairvoyant[0], clairvoyant[1]), "beginner": (nothing, nothing)}
+    references = {"clairvoyant": (clairvoyant[0], clairvoyant[1]), "beginner": (nothing, nothing)}
     found = evaluate(
-        twin, parts, CONFIG, bundles={}, processes=1, on_progress=ignore, rivals=rivals
+        twin, parts, CONFIG, processes=1, on_progress=ignore, extras=ExtraMethods(references)
     )
     for task in ("all", "discovery"):
         targets = [wanted for _, _, wanted in asked(shop, task)]
@@ -329,7 +329,6 @@ def test_two_processes_count_what_one_counts(
         twin,
         threefold,
         CONFIG,
-        bundles={},
         processes=2,
         on_progress=lambda *step: steps.append(step),
     )
@@ -344,9 +343,7 @@ def test_a_model_that_is_a_week_old_is_measured_at_the_later_moment(
     shop: tuple[Split, Recommender], twin: Path, evaluated: Evaluation
 ) -> None:
     later = shop[0].cut + 7 * 86_400
-    stale = evaluate(
-        twin, shop[0], CONFIG, bundles={}, processes=1, on_progress=ignore, as_of=later
-    )
+    stale = evaluate(twin, shop[0], CONFIG, processes=1, on_progress=ignore, as_of=later)
     assert (stale.as_of, stale.cut) == (later, shop[0].cut)
     assert stale.customers("all") == evaluated.customers("all")
 
@@ -367,7 +364,7 @@ def loyal_shop(in_stock: bool = True, until_day: float | None = None) -> Purchas
 def measured(purchases: Purchases, root: Path) -> Evaluation:
     parts = parts_of(purchases)
     twin = write_twin(root, trained(parts.past).model, parts.past, SMALL)
-    return evaluate(twin, parts, CONFIG, bundles={}, processes=1, on_progress=ignore)
+    return evaluate(twin, parts, CONFIG, processes=1, on_progress=ignore)
 
 
 def test_customers_who_buy_nothing_new_make_no_task_of_discovery(tmp_path: Path) -> None:

@@ -8,12 +8,12 @@ from xml.etree import ElementTree
 
 import pytest
 
+from training.evaluation.gate import GateComparison
 from training.evaluation.metrics import Mean
 from training.evaluation.results import Bin, CandidateFigures, Group, Role, SourceHits
 from training.report import plots
 from training.report.data import (
     BundleMethodFigures,
-    ComparisonRow,
     Importance,
     MethodFigures,
     TaskFigures,
@@ -36,8 +36,8 @@ TASK = TaskFigures(
 FOUND = CandidateFigures(
     (SourceHits("factors", 100, 0.5, 0.125), SourceHits("new", 5, 0.0, 0.0)), 103, 0.75
 )
-LOST = ComparisonRow("all", "Recall@10", "popularity", Mean(-0.02, -0.03, -0.01), passed=False)
-WON = ComparisonRow("all", "Recall@10", "own purchases", Mean(0.02, 0.01, 0.03), passed=True)
+LOST = GateComparison("all", "popularity", Mean(-0.02, -0.03, -0.01))
+WON = GateComparison("all", "own purchases", Mean(0.02, 0.01, 0.03))
 
 DRAWN = {
     "ladder": lambda: plots.ladder(TASK, 10),

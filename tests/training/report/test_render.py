@@ -10,10 +10,10 @@ import pytest
 
 from tests.support.measured_shop import ACTIVE, EVERYTHING, SHOP, YOUNG, method
 from training.errors import InputError
+from training.evaluation.gate import GateComparison
 from training.evaluation.metrics import Mean
 from training.evaluation.results import Role
 from training.report.data import (
-    ComparisonRow,
     ExampleCustomer,
     ExampleProduct,
     ExampleSlot,
@@ -79,9 +79,7 @@ def test_the_page_opens_with_what_a_shopkeeper_wants_to_know(page: str) -> None:
 
 
 def test_a_refused_version_says_against_what_and_by_how_much() -> None:
-    lost = ComparisonRow(
-        "discovery", "Recall@10", ACTIVE, Mean(-0.0212, -0.03, -0.012), passed=False
-    )
+    lost = GateComparison("discovery", ACTIVE, Mean(-0.0212, -0.03, -0.012))
     refused = replace(
         SHOP, verdict=Verdict.REFUSED, version=None, comparisons=(*SHOP.comparisons, lost)
     )
