@@ -16,68 +16,84 @@ from training.progress import Advance, ignore
 
 
 @dataclass(frozen=True, eq=False)
+class TreeRows:
+    """Hold r rows to learn from."""
+
+    values: NDArray[np.float32]  # (r, features) finite numbers
+    labels: NDArray[Any]  # (r,) 0 or 1
+    weight: NDArray[np.float32] | None = None  # (r,) how much each counts
+    start: NDArray[np.float32] | None = None  # (r,) log odds that the trees add to
+    # (r,) rows from which nothing is learned: they tell after which tree to stop
+    held_back: NDArray[np.bool_] | None = None
+
+    def dataset(
+        self, chosen: NDArray[np.bool_], parameters: dict[str, Any], like: Any = None
+    ) -> lightgbm.Dataset:
+        """Return some rows as LightGBM reads them, binned as those of another dataset."""
+        return lightgbm.Dataset(
+            self.values[chosen],
+            self.labels[chosen],
+            weight=None if self.weight is None else self.weight[chosen],
+            init_score=None if self.start is None else self.start[chosen],
+            reference=like,
+            params=parameters,
+        )
+
+
+@dataclass(frozen=True, eq=False)
 class BoostedTrees:
+    """Hold trees, and how much each feature did for them."""
+
     trees: Trees
     importance: dict[str, float]  # each feature's share of what all splits gained
 
 
 def fit_trees(
-    rows: NDArray[np.float32],
-    labels: NDArray[Any],
-    weights: NDArray[np.float32] | None,
+    rows: TreeRows,
     settings: TreeSettings,
     *,
     names: Sequence[str],
     seed: int,
     threads: int = 1,
-    start: NDArray[np.float32] | None = None,
-    checked: NDArray[np.bool_] | None = None,
     on_progress: Advance = ignore,
 ) -> BoostedTrees:
-    """Trees that tell labels (r,) 0 or 1 from rows (r, names), a row counting by its weight.
+    """Learn trees that predict the labels of rows from features with these names.
 
-    What they learn adds to the log odds `start` (r,). Nothing is learned from rows that are `checked` (r,): trees after
-    the one with which those are told best are left out. The same seed gives the same trees on any number of threads.
-    Raises ValueError where a row holds something that is not a finite number.
+    Where rows are held back, trees after the one that predicts them best are left out. The same seed gives the same
+    trees on any number of threads. Raises ValueError where a row holds something that is not a finite number.
     """
-    if settings.leaves > MOST_LEAVES:
-        raise ValueError(f"leaves is {settings.leaves}, at most {MOST_LEAVES} can be evaluated")
-    wrong = [names[column] for column in np.flatnonzero(~np.isfinite(rows).all(axis=0)).tolist()]
-    if wrong:
-        raise ValueError(
-            f"rows to learn from must be finite numbers, which these features are not: {', '.join(wrong)}"
-        )
+    _check(rows, settings, names)
     parameters = _parameters(settings, seed, threads)
-    taught = np.ones(len(rows), np.bool_) if checked is None else ~checked
-
-    def data(
-        chosen: NDArray[np.bool_], reference: lightgbm.Dataset | None = None
-    ) -> lightgbm.Dataset:
-        weight, init = (None if values is None else values[chosen] for values in (weights, start))
-        return lightgbm.Dataset(
-            rows[chosen],
-            labels[chosen],
-            weight=weight,
-            init_score=init,
-            reference=reference,
-            params=parameters,
-        )
-
-    learned = data(taught)
     callbacks: list[Any] = [lambda state: on_progress(state.iteration + 1, state.end_iteration)]
-    if checked is not None:
+    if rows.held_back is None:
+        everything = np.ones(len(rows.values), np.bool_)
+        learned, validation = rows.dataset(everything, parameters), None
+    else:
+        learned = rows.dataset(~rows.held_back, parameters)
+        validation = [rows.dataset(rows.held_back, parameters, learned)]
         callbacks.append(lightgbm.early_stopping(settings.patience, verbose=False))
     booster = lightgbm.train(
         parameters,
         learned,
         num_boost_round=settings.trees,
-        valid_sets=None if checked is None else [data(checked, learned)],
+        valid_sets=validation,
         callbacks=callbacks,
     )
-    best = booster.best_iteration if checked is not None else -1
+    best = -1 if validation is None else booster.best_iteration
     gain = booster.feature_importance("gain", iteration=best)
     shares = (gain / max(gain.sum(), np.finfo(np.float64).tiny)).tolist()
     return BoostedTrees(convert_trees(booster), dict(zip(names, shares, strict=True)))
+
+
+def _check(rows: TreeRows, settings: TreeSettings, names: Sequence[str]) -> None:
+    if settings.leaves > MOST_LEAVES:
+        raise ValueError(f"leaves is {settings.leaves}, at most {MOST_LEAVES} can be evaluated")
+    bad_columns = np.flatnonzero(~np.isfinite(rows.values).all(axis=0)).tolist()
+    if bad_columns:
+        features = ", ".join(names[column] for column in bad_columns)
+        raise ValueError(
+            f"rows to learn from must be finite numbers, which these features are not: {features}"
+        )
 
 
 def _parameters(settings: TreeSettings, seed: int, threads: int) -> dict[str, Any]:
@@ -102,7 +118,7 @@ def _parameters(settings: TreeSettings, seed: int, threads: int) -> dict[str, An
 
 
 def convert_trees(booster: lightgbm.Booster) -> Trees:
-    """The trees of a booster that knows numbers only, all of them present."""
+    """Return the trees of a booster of numbers, none of which was missing."""
     splits: list[TreeSplit] = []
     values: list[list[float]] = []
     for tree in booster.dump_model(num_iteration=booster.best_iteration)["tree_info"]:

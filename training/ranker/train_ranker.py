@@ -1,7 +1,8 @@
-"""The ranker's lesson: what customers bought after earlier moments, told from what was known at those moments."""
+"""Train the ranker on what customers bought after earlier moments, from what was known at those moments."""
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from math import ceil
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,23 +34,23 @@ from training.progress import Advance, Reporter
 from training.publishing import write_twin
 from training.ranker import basket_examples
 from training.ranker.basket_examples import BasketExample, BasketRows, draw_basket_examples
-from training.ranker.boosting import fit_trees
+from training.ranker.boosting import TreeRows, fit_trees
 from training.ranker.windows import Example, Window, draw_examples, place_windows
 from training.reading.purchases import Purchases
 
 CHUNK: Final = 64  # examples a worker takes at a time
-MIN_HITS: Final = 500  # purchases of candidates, for trees to tell something
-VALIDATION_SHARE: Final = 0.1  # of the customers, that are not learned from: they tell when to stop
-MAX_PRICE_RATIO: Final = 10.0  # times the usual price, above which a purchase weighs no more
+MIN_HITS: Final = 500  # purchases of candidates, for trees to learn anything
+VALIDATION_SHARE: Final = 0.1  # of the customers, on whom it is checked when to stop
+MAX_PRICE_RATIO: Final = 10.0  # to the usual price, above which a purchase weighs no more
 
 
 class LeakError(Exception):
-    """A window was about to be shown what came after it."""
+    """A model knows what came after the beginning of a window."""
 
 
 @dataclass(frozen=True, eq=False)
 class RankerRows:
-    """r candidates of examples."""
+    """Hold r candidates of examples."""
 
     values: NDArray[np.float32]  # (r, FEATURES)
     bought: NDArray[np.bool_]  # (r,) before
@@ -57,10 +58,21 @@ class RankerRows:
     weight: NDArray[np.float32]  # (r,) how many rows it stands for
     user: NDArray[np.int32]  # (r,)
 
+    @classmethod
+    def concatenate(cls, parts: Sequence[RankerRows]) -> RankerRows:
+        """Join the rows of one part or more, in their order."""
+        return cls(
+            values=np.concatenate([part.values for part in parts]),
+            bought=np.concatenate([part.bought for part in parts]),
+            hit=np.concatenate([part.hit for part in parts]),
+            weight=np.concatenate([part.weight for part in parts]),
+            user=np.concatenate([part.user for part in parts]),
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class RankerTraining:
-    """A lesson and how it came about. Without one, `note` says why the blend serves alone."""
+    """Hold what was learned and from how much. Where it is nothing, `note` says why the blend serves alone."""
 
     lesson: LearnedRanker
     windows: tuple[Window, ...] = ()
@@ -69,95 +81,110 @@ class RankerTraining:
     importance: dict[str, float] | None = None  # feature -> share of the gain of all splits
     note: str | None = None
 
+    @classmethod
+    def nothing(cls, reason: str) -> RankerTraining:
+        """Return the result of a training that could not learn for this reason."""
+        return cls(LearnedRanker.none(), note=f"The blend ranks alone: {reason}.")
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingRows:
+    """Hold what the windows of a history yield to learn from."""
+
+    slates: RankerRows
+    baskets: BasketRows
+
 
 def train_ranker(
     purchases: Purchases, settings: ModelSettings, reporter: Reporter, *, processes: int
 ) -> RankerTraining:
     """Learn from the windows of a history; nothing that came after a window is known in it."""
-    sold = purchases.time[
-        purchases.kind == PURCHASE
-    ]  # days on which nothing but visits was told teach nothing
-    found = place_windows(int(sold.min()), int(sold.max()) + 1, settings.ranker)
-    asked = [draw_examples(purchases, window, settings.seed) for window in found]
-    if not any(asked):
-        why = (
-            "the history is too short for windows to learn from"
-            if settings.ranker.windows
-            else "no windows are set"
+    # Days on which nothing but visits was reported teach nothing.
+    sold = purchases.time[purchases.kind == PURCHASE]
+    windows = place_windows(int(sold.min()), int(sold.max()) + 1, settings.ranker)
+    examples = [draw_examples(purchases, window, settings.seed) for window in windows]
+    if not any(examples):
+        too_short = "the history is too short for windows to learn from"
+        return RankerTraining.nothing(
+            too_short if settings.ranker.windows else "no windows are set"
         )
-        return RankerTraining(LearnedRanker.none(), note=f"The blend ranks alone: {why}.")
-    chosen = _chosen(asked, settings)
-    parts: list[RankerRows] = []
+    examples = _sample(examples, settings)
+    rows = _collect_rows(
+        purchases, list(zip(windows, examples, strict=True)), settings, reporter, processes
+    )
+    hits, customers = int(rows.slates.hit.sum()), len(np.unique(rows.slates.user))
+    if hits < MIN_HITS or customers < MIN_CUSTOMERS:
+        return RankerTraining.nothing(
+            f"{hits} hits of {customers} customers are too few to learn from"
+        )
+    with reporter.step("Ranker") as advance:
+        ranker, importance = _learn(rows.slates, settings, advance)
+    with reporter.step("Basket ranker") as advance:
+        baskets = basket_examples.train_basket_ranker(
+            rows.baskets, settings.bundles, seed=settings.seed, on_progress=advance
+        )
+    return RankerTraining(
+        replace(ranker, baskets=baskets.trees),
+        tuple(windows),
+        examples=sum(map(len, examples)),
+        rows=len(rows.slates.hit),
+        importance=importance,
+    )
+
+
+def _collect_rows(
+    purchases: Purchases,
+    examples: Sequence[tuple[Window, Sequence[Example]]],
+    settings: ModelSettings,
+    reporter: Reporter,
+    processes: int,
+) -> TrainingRows:
+    """Fit a model before each window, and keep what it proposes for the window's examples."""
+    slates: list[RankerRows] = []
     baskets: list[BasketRows] = []
-    for number, (window, part) in enumerate(zip(found, chosen, strict=True), start=1):
-        name = f"Window {number} of {len(found)}"
+    for number, (window, of_window) in enumerate(examples, start=1):
+        name = f"Window {number} of {len(examples)}"
         with fit_before(purchases, window, settings, reporter, name=name) as directory:
             with reporter.step(f"{name}: slates") as advance:
-                parts += _spread(
-                    directory,
-                    partial(build_ranker_rows, window, settings),
-                    part,
-                    processes,
-                    advance,
-                )
+                work = partial(build_ranker_rows, window, settings)
+                slates += _work_on(directory, work, of_window, processes, advance)
             if number == 1:  # the newest orders tell enough about what belongs together
                 hidden = draw_basket_examples(
                     purchases, window, settings.bundles.questions, settings.seed
                 )
                 with reporter.step(f"{name}: baskets") as advance:
-                    baskets += _spread(
-                        directory,
-                        partial(build_window_basket_rows, window),
-                        hidden,
-                        processes,
-                        advance,
-                    )
-    rows = RankerRows(
-        *(
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in RankerRows.__dataclass_fields__
-        )
-    )
-    hits, customers = int(rows.hit.sum()), len(np.unique(rows.user))
-    if hits < MIN_HITS or customers < MIN_CUSTOMERS:
-        few = f"{hits} hits of {customers} customers are too few to learn from"
-        return RankerTraining(LearnedRanker.none(), note=f"The blend ranks alone: {few}.")
-    with reporter.step("Ranker") as advance:
-        lesson, importance = _learned(rows, settings, advance)
-    with reporter.step("Basket ranker") as advance:
-        trees = basket_examples.train_basket_ranker(
-            BasketRows.of(baskets), settings.bundles, seed=settings.seed, on_progress=advance
-        )
-    lesson = replace(lesson, baskets=trees.trees)
-    return RankerTraining(lesson, tuple(found), sum(map(len, chosen)), len(rows.hit), importance)
+                    basket_work = partial(build_window_basket_rows, window)
+                    baskets += _work_on(directory, basket_work, hidden, processes, advance)
+    return TrainingRows(RankerRows.concatenate(slates), BasketRows.concatenate(baskets))
 
 
 @contextmanager
 def fit_before(
     purchases: Purchases, window: Window, settings: ModelSettings, reporter: Reporter, *, name: str
 ) -> Iterator[Path]:
-    """An artifact of what was known before the window, as long as it is asked."""
+    """Write an artifact of what was known before the window; it is removed at the end of the context."""
     past = hide_current_catalogue(select_lines(purchases, purchases.time < window.until))
     with tempfile.TemporaryDirectory(prefix="regulars-window-") as folder:
-        yield write_twin(Path(folder), fit(past, settings, reporter, name=name), past, settings)
+        model = fit(past, settings, reporter, name=name)
+        yield write_twin(Path(folder), model, past, settings)
 
 
-def _spread(
+def _work_on(
     directory: Path,
     work: RecommenderWork[Input, Output],
-    asked: Sequence[Input],
+    examples: Sequence[Input],
     processes: int,
     advance: Advance,
 ) -> list[Output]:
     parts = []
-    for part in map_with_recommender(directory, work, asked, chunk=CHUNK, processes=processes):
+    for part in map_with_recommender(directory, work, examples, chunk=CHUNK, processes=processes):
         parts.append(part)
-        advance(min(len(parts) * CHUNK, len(asked)), len(asked))
+        advance(min(len(parts) * CHUNK, len(examples)), len(examples))
     return parts
 
 
 def check_no_leak(window: Window, recommender: Recommender) -> None:
-    """Raises LeakError where a model knows what came after the beginning of a window."""
+    """Raise LeakError where a model knows what came after the beginning of a window."""
     newest = recommender.manifest.data_as_of
     if newest >= window.until:
         raise LeakError(
@@ -166,93 +193,100 @@ def check_no_leak(window: Window, recommender: Recommender) -> None:
 
 
 def build_window_basket_rows(
-    window: Window, recommender: Recommender, asked: Sequence[BasketExample]
+    window: Window, recommender: Recommender, examples: Sequence[BasketExample]
 ) -> BasketRows:
-    """The candidates of baskets in which a product is missing. Raises LeakError."""
+    """Return the candidates of baskets in which a product is missing. Raises LeakError."""
     check_no_leak(window, recommender)
-    return basket_examples.build_basket_rows(recommender, asked)
+    return basket_examples.build_basket_rows(recommender, examples)
 
 
 def build_ranker_rows(
-    window: Window, settings: ModelSettings, recommender: Recommender, asked: Sequence[Example]
+    window: Window, settings: ModelSettings, recommender: Recommender, examples: Sequence[Example]
 ) -> RankerRows:
-    """The candidates of some examples: all hits, and a seeded share of the rest. Raises LeakError."""
+    """Return the candidates of some examples: all hits, and a seeded share of the rest. Raises LeakError."""
     check_no_leak(window, recommender)
-    ranker = settings.ranker
-    share = np.array([ranker.new_share, ranker.bought_share])
-    parts: list[tuple[NDArray[Any], ...]] = []
-    for example in asked:
-        request = SlateRequest(as_of=example.as_of, repeat=Repeat.INCLUDE)
-        request = recommender.at_home(example.user, request)
-        case = recommender.build_context(example.user, request)
-        ranked = recommender.rank(case, recommender.find_removed(case, request))
-        hit = np.isin(ranked.items, list(example.targets))
-        chance = np.random.default_rng([settings.seed, example.user, example.as_of]).random(
-            len(hit)
-        )
-        part = share[ranked.bought.astype(np.intp)]
-        kept = hit | (chance < part)
-        weight = np.where(hit, _worth(recommender, ranked.items, ranker), 1 / part)[kept]
-        user = np.full(len(weight), example.user, np.int32)
-        parts.append(
-            (ranked.rows[kept], ranked.bought[kept], hit[kept], weight.astype(np.float32), user)
-        )
-    return RankerRows(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    return RankerRows.concatenate(
+        [_rows_of_example(settings, recommender, example) for example in examples]
+    )
 
 
-def _worth(
+def _rows_of_example(
+    settings: ModelSettings, recommender: Recommender, example: Example
+) -> RankerRows:
+    request = SlateRequest(as_of=example.as_of, repeat=Repeat.INCLUDE)
+    request = recommender.at_home(example.user, request)
+    context = recommender.build_context(example.user, request)
+    ranked = recommender.rank(context, recommender.find_removed(context, request))
+    hit = np.isin(ranked.items, list(example.targets))
+    shares = np.array([settings.ranker.new_share, settings.ranker.bought_share])
+    share = shares[ranked.bought.astype(np.intp)]
+    random = np.random.default_rng([settings.seed, example.user, example.as_of])
+    kept = hit | (random.random(len(hit)) < share)
+    value = _value_purchases(recommender, ranked.items, settings.ranker)
+    weight = np.where(hit, value, 1 / share)[kept]
+    return RankerRows(
+        ranked.rows[kept],
+        ranked.bought[kept],
+        hit[kept],
+        weight.astype(np.float32),
+        np.full(len(weight), example.user, np.int32),
+    )
+
+
+def _value_purchases(
     recommender: Recommender, items: NDArray[np.int64], settings: RankerSettings
 ) -> NDArray[np.float32]:
-    """What a purchase of each item counts."""
+    """How much a purchase of each item weighs."""
     if settings.objective == "purchases":
         return np.ones(len(items), np.float32)
     price = np.exp(np.nan_to_num(recommender.model.traits.log_price[items]))
     return np.clip(price, 1 / MAX_PRICE_RATIO, MAX_PRICE_RATIO).astype(np.float32)
 
 
-def _chosen(asked: list[list[Example]], settings: ModelSettings) -> list[list[Example]]:
-    """At most as many examples as are allowed, by lot, in their order."""
-    total = sum(map(len, asked))
-    if total <= settings.ranker.customers:
-        return asked
-    drawn = np.zeros(total, np.bool_)
-    drawn[
-        np.random.default_rng(settings.seed).choice(total, settings.ranker.customers, replace=False)
-    ] = True
-    ends = np.cumsum([len(part) for part in asked])[:-1]
+def _sample(examples: list[list[Example]], settings: ModelSettings) -> list[list[Example]]:
+    """At most as many examples as the settings allow, by lot, in their order."""
+    total = sum(map(len, examples))
+    limit = settings.ranker.customers
+    if total <= limit:
+        return examples
+    kept = np.zeros(total, np.bool_)
+    kept[np.random.default_rng(settings.seed).choice(total, limit, replace=False)] = True
+    ends = np.cumsum([len(of_window) for of_window in examples])[:-1]
+    masks = np.split(kept, ends)
     return [
-        [example for example, kept in zip(part, keep.tolist(), strict=True) if kept]
-        for part, keep in zip(asked, np.split(drawn, ends), strict=True)
+        list(itertools.compress(of_window, mask.tolist()))
+        for of_window, mask in zip(examples, masks, strict=True)
     ]
 
 
-def _learned(
+def _learn(
     rows: RankerRows, settings: ModelSettings, advance: Advance
 ) -> tuple[LearnedRanker, dict[str, float]]:
-    plain = Ranker(settings.blend, LearnedRanker.none())
-    blend = plain.blend(rows.values, rows.bought)
-    fitted = [
-        fit_logistic(blend[kind], rows.hit[kind], rows.weight[kind])
-        for kind in (~rows.bought, rows.bought)
-    ]
-    slope, level = np.array(fitted, np.float32).T
-    start = Ranker(settings.blend, LearnedRanker(slope, level, Trees.none())).start(
-        rows.values, rows.bought
-    )
+    """Turn the blend into log odds, and let trees learn what it misses."""
+    blend = Ranker(settings.blend, LearnedRanker.none()).blend(rows.values, rows.bought)
+    slope, level = np.array(
+        [
+            fit_logistic(blend[part], rows.hit[part], rows.weight[part])
+            for part in (~rows.bought, rows.bought)
+        ],
+        np.float32,
+    ).T
+    unadjusted = Ranker(settings.blend, LearnedRanker(slope, level, Trees.none()))
     users = np.unique(rows.user)
-    random = np.random.default_rng(settings.seed)
-    checked = np.isin(
-        rows.user, random.choice(users, ceil(VALIDATION_SHARE * len(users)), replace=False)
+    held_back = np.random.default_rng(settings.seed).choice(
+        users, ceil(VALIDATION_SHARE * len(users)), replace=False
     )
     boosted = fit_trees(
-        rows.values,
-        rows.hit,
-        rows.weight,
+        TreeRows(
+            rows.values,
+            rows.hit,
+            rows.weight,
+            start=unadjusted.start(rows.values, rows.bought),
+            held_back=np.isin(rows.user, held_back),
+        ),
         settings.ranker.trees,
         names=FEATURES,
         seed=settings.seed,
-        start=start,
-        checked=checked,
         on_progress=advance,
     )
     return LearnedRanker(slope, level, boosted.trees), boosted.importance
@@ -261,7 +295,7 @@ def _learned(
 def fit_logistic(
     scores: NDArray[np.float32], hit: NDArray[np.bool_], weight: NDArray[np.float32]
 ) -> tuple[float, float]:
-    """Slope and level that turn scores into log odds; where all or none are hits, a slope of 1.
+    """Return the slope and level that turn scores into log odds; where all or none are hits, a slope of 1.
 
     They are the likeliest had there been two rows more, a width above the mean score and below it, each half a hit: so
     a shop in which the scores tell every hit does not make them certain.
@@ -272,18 +306,16 @@ def fit_logistic(
     if hit.all() or not hit.any():
         odds = (weight @ hit + 0.5) / (weight @ ~hit + 0.5)
         return 1.0, float(np.log(odds) - middle)
-    inputs = np.stack(
-        [np.append((scores - middle) / width, [-1, 1]), np.ones(len(scores) + 2)], axis=1
-    )
+    centred = np.append((scores - middle) / width, [-1, 1])
+    inputs = np.stack([centred, np.ones(len(scores) + 2)], axis=1)
     hits, share = np.append(hit, [0.5, 0.5]), np.append(weight, [1, 1])
     share = share / share.sum(dtype=np.float64)
 
-    def loss(found: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         # Σ weight · (ln(1 + e^odds) - hit · odds), and its gradient
-        odds = inputs @ found
-        return float(share @ (np.logaddexp(0, odds) - hits * odds)), inputs.T @ (
-            share * (expit(odds) - hits)
-        )
+        odds = inputs @ parameters
+        value = float(share @ (np.logaddexp(0, odds) - hits * odds))
+        return value, inputs.T @ (share * (expit(odds) - hits))
 
     slope, level = minimize(loss, np.zeros(2), jac=True, method="BFGS", options={"gtol": 1e-10}).x
     return float(slope / width), float(level - slope * middle / width)

@@ -135,9 +135,9 @@ class Search:
     @property
     def goes_on(self) -> bool:
         """Return whether there is a trial to be made, and time for it; the first is always made."""
+        seconds_left = self.ends - self.reporter.clock()
         if not self.study.trials:
             return True
-        seconds_left = self.ends - self.reporter.clock()
         return len(self.study.trials) < self.limit and self.mean_seconds <= seconds_left
 
 

@@ -38,15 +38,16 @@ def placed(days: dict[str, float], things: tuple[str, ...] = KIT) -> Purchases:
 def test_only_orders_of_the_window_are_asked_about() -> None:
     # Orders are numbered by their time: 1 is the first of these, after the soap of day 0.
     purchases = placed({"before": 9.99, "at once": 10, "within": 14.9, "after": 15, "late": 20})
-    assert {
-        question.order for question in draw_basket_examples(purchases, WINDOW, 100, seed=0)
-    } == {2, 3}
+    assert {example.order for example in draw_basket_examples(purchases, WINDOW, 100, seed=0)} == {
+        2,
+        3,
+    }
 
 
 def test_one_product_is_hidden_from_the_rest_one_of_it_and_a_part_of_it() -> None:
-    asked = draw_basket_examples(placed({"within": 12}), WINDOW, 100, seed=0)
-    assert Counter(question.hidden for question in asked) == {BREAD: 3, BUTTER: 3, JAM: 3, MILK: 3}
-    for whole, one, part in zip(asked[::3], asked[1::3], asked[2::3], strict=True):
+    examples = draw_basket_examples(placed({"within": 12}), WINDOW, 100, seed=0)
+    assert Counter(example.hidden for example in examples) == {BREAD: 3, BUTTER: 3, JAM: 3, MILK: 3}
+    for whole, one, part in zip(examples[::3], examples[1::3], examples[2::3], strict=True):
         assert whole.hidden == one.hidden == part.hidden
         assert sorted((*whole.basket, whole.hidden)) == [BREAD, BUTTER, JAM, MILK]
         assert len(one.basket) == 1
@@ -57,26 +58,26 @@ def test_one_product_is_hidden_from_the_rest_one_of_it_and_a_part_of_it() -> Non
 def test_no_more_products_are_hidden_than_asked_for() -> None:
     purchases = placed({f"order {number}": 10 + number / 10 for number in range(20)})
     for most, orders in ((1, 1), (7, 7), (20, 20), (50, 20), (1_000, 20)):
-        asked = draw_basket_examples(purchases, WINDOW, most, seed=0)
+        examples = draw_basket_examples(purchases, WINDOW, most, seed=0)
         assert (
-            len({(question.order, question.hidden) for question in asked})
+            len({(example.order, example.hidden) for example in examples})
             == min(most // orders, 4) * orders
             <= most
         )
-        assert len({question.order for question in asked}) == orders
+        assert len({example.order for example in examples}) == orders
 
 
 def test_a_seed_asks_the_same_and_another_one_something_else() -> None:
     purchases = placed({f"order {number}": 10 + number / 10 for number in range(20)})
-    asked = draw_basket_examples(purchases, WINDOW, 10, seed=3)
-    assert draw_basket_examples(purchases, WINDOW, 10, seed=3) == asked
-    assert draw_basket_examples(purchases, WINDOW, 10, seed=4) != asked
+    examples = draw_basket_examples(purchases, WINDOW, 10, seed=3)
+    assert draw_basket_examples(purchases, WINDOW, 10, seed=3) == examples
+    assert draw_basket_examples(purchases, WINDOW, 10, seed=4) != examples
 
 
 def test_of_a_very_large_order_only_a_part_is_given() -> None:
     many = tuple(f"p{number:03}" for number in range(MAX_BASKET + 20))
-    asked = draw_basket_examples(placed({"within": 12}, many), WINDOW, 2, seed=0)
-    assert [len(question.basket) for question in asked[::3]] == [MAX_BASKET] * 2
+    examples = draw_basket_examples(placed({"within": 12}, many), WINDOW, 2, seed=0)
+    assert [len(example.basket) for example in examples[::3]] == [MAX_BASKET] * 2
 
 
 def test_orders_of_one_product_ask_nothing() -> None:
@@ -114,7 +115,7 @@ def test_rows_are_the_candidates_of_questions_whose_answer_is_among_them() -> No
 
 
 def taught(found: int) -> BasketRows:
-    """Two candidates a question; the hidden one is the one with the higher score."""
+    """Two candidates an example; the hidden one is the one with the higher score."""
     random = np.random.default_rng(0)
     values = random.normal(size=(2 * found, len(FEATURES))).astype(np.float32)
     hit = np.arange(2 * found) % 2 == 0
@@ -123,7 +124,7 @@ def taught(found: int) -> BasketRows:
 
 
 def test_a_window_of_which_nothing_was_asked_has_no_rows() -> None:
-    assert BasketRows.of([]).values.shape == (0, len(FEATURES))
+    assert BasketRows.concatenate([]).values.shape == (0, len(FEATURES))
 
 
 FEW_TREES = BundleSettings(trees=TreeSettings(trees=10, patience=5, min_rows=20, learning_rate=0.3))

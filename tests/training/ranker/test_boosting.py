@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from models.settings import TreeSettings
-from training.ranker.boosting import BoostedTrees, convert_trees, fit_trees
+from training.ranker.boosting import BoostedTrees, TreeRows, convert_trees, fit_trees
 
 SETTINGS = TreeSettings(trees=20, leaves=15, min_rows=20, learning_rate=0.1)
 NAMES = ("own_long", "own_short", "affinity", "price", "shelf", "constant")
@@ -36,10 +36,14 @@ def windows(
 
 
 def boosted(**changes: Any) -> BoostedTrees:
-    """Trees of the windows above, with some arguments of `fit_trees` changed."""
-    rows, labels = windows()
-    given = {"rows": rows, "labels": labels, "weights": None, "settings": SETTINGS}
-    return fit_trees(**{**given, "names": NAMES, "seed": 0, "threads": 1, **changes})
+    """Trees of the windows above, with some of the rows or of the arguments of `fit_trees` changed."""
+    values, labels = windows()
+    content = {"values": values, "labels": labels}
+    for name in TreeRows.__dataclass_fields__:
+        if name in changes:
+            content[name] = changes.pop(name)
+    arguments = {"settings": SETTINGS, "names": NAMES, "seed": 0, "threads": 1, **changes}
+    return fit_trees(TreeRows(**content), **arguments)
 
 
 def lightgbm_trees(
@@ -88,10 +92,10 @@ def test_where_no_feature_tells_anything_everyone_gets_the_weighted_odds_of_what
     None
 ):
     rows, labels = np.ones((400, 6), np.float32), np.repeat(np.float32([0, 1]), [300, 100])
-    flat = boosted(rows=rows, labels=labels)
+    flat = boosted(values=rows, labels=labels)
     np.testing.assert_allclose(flat.trees.scores(rows[:2]), np.log(100 / 300), atol=1e-5)
     assert set(flat.importance.values()) == {0.0}
-    weighted = boosted(rows=rows, labels=labels, weights=1 + labels)
+    weighted = boosted(values=rows, labels=labels, weight=1 + labels)
     np.testing.assert_allclose(weighted.trees.scores(rows[:2]), np.log(200 / 300), atol=1e-5)
 
 
@@ -115,7 +119,7 @@ def test_trees_add_to_what_was_known_before_them() -> None:
     rows = np.repeat(np.float32([0, 1]), 2000)[:, None]
     start = np.where(rows[:, 0] == 1, np.log(0.45 / 0.55), np.log(0.05 / 0.95)).astype(np.float32)
     labels = random.random(4000) < 1 / (1 + np.exp(-start))
-    given = {"rows": rows, "labels": labels, "names": ("promoted",)}
+    given = {"values": rows, "labels": labels, "names": ("promoted",)}
     informed, ignorant = boosted(**given, start=start).trees, boosted(**given).trees
     ends = np.float32([[0], [1]])
     assert np.abs(informed.scores(ends)).max() < 0.2
@@ -127,35 +131,35 @@ def halved(seed: int = 5) -> NDArray[np.bool_]:
     return np.random.default_rng(seed).random(3000) < 0.5
 
 
-def test_nothing_is_learned_from_rows_that_are_checked() -> None:
+def test_nothing_is_learned_from_rows_that_are_held_back() -> None:
     """Neither what they are nor whether they were bought is told to a tree, only how many trees there are."""
-    checked = halved()
+    held_back = halved()
     shop, other = windows(), windows(seed=9)
     rows, labels = (
-        np.where(checked.reshape(-1, *[1] * (mine.ndim - 1)), theirs, mine)
+        np.where(held_back.reshape(-1, *[1] * (mine.ndim - 1)), theirs, mine)
         for mine, theirs in zip(shop, other, strict=True)
     )
     one, two = (
-        boosted(checked=checked).trees,
-        boosted(rows=rows, labels=labels, checked=checked).trees,
+        boosted(held_back=held_back).trees,
+        boosted(values=rows, labels=labels, held_back=held_back).trees,
     )
     shared = min(len(one), len(two))
     assert shared > 10
     assert one.first(shared).leaves.tobytes() == two.first(shared).leaves.tobytes()
 
 
-def test_trees_after_the_one_that_tells_the_checked_rows_best_are_left_out() -> None:
+def test_trees_after_the_one_that_predicts_the_held_back_rows_best_are_left_out() -> None:
     rows, labels = windows()
-    checked = halved()
+    held_back = halved()
     patient = TreeSettings(trees=300, leaves=15, min_rows=20, learning_rate=0.2, patience=10)
-    kept = boosted(checked=checked, settings=patient).trees
+    kept = boosted(held_back=held_back, settings=patient).trees
     assert 1 < len(kept) < 290
     every = boosted(
-        checked=checked, settings=replace(patient, patience=300, trees=len(kept) + 10)
+        held_back=held_back, settings=replace(patient, patience=300, trees=len(kept) + 10)
     ).trees
     assert every.leaves.tobytes() == kept.leaves.tobytes()
     losses = [
-        loss(kept.first(trees).scores(rows[checked]), labels[checked])
+        loss(kept.first(trees).scores(rows[held_back]), labels[held_back])
         for trees in range(1, len(kept) + 1)
     ]
     assert int(np.argmin(losses)) == len(kept) - 1
@@ -166,11 +170,11 @@ def loss(odds: NDArray[np.float32], labels: NDArray[np.float32]) -> float:
     return float(np.mean(np.logaddexp(0, odds) - labels * odds))
 
 
-def test_where_the_checked_rows_say_that_trees_only_learn_noise_few_are_kept() -> None:
+def test_where_the_held_back_rows_say_that_trees_only_learn_noise_few_are_kept() -> None:
     noise = np.random.default_rng(2).permutation(windows()[1])
     settings = TreeSettings(trees=300, leaves=15, min_rows=20, patience=10)
-    assert len(boosted(labels=noise, checked=halved(), settings=settings).trees) < 15
-    assert len(boosted(checked=halved(), settings=settings).trees) > 30
+    assert len(boosted(labels=noise, held_back=halved(), settings=settings).trees) < 15
+    assert len(boosted(held_back=halved(), settings=settings).trees) > 30
 
 
 def test_the_same_seed_gives_the_same_trees_on_one_thread_and_on_two() -> None:
@@ -182,9 +186,9 @@ def test_the_same_seed_gives_the_same_trees_on_one_thread_and_on_two() -> None:
     labels = own[:, 0] + own[:, 2] * own[:, 3] + random.normal(size=60_000) > 1
     weights = random.random(60_000).astype(np.float32)
     given = {
-        "rows": rows,
+        "values": rows,
         "labels": labels,
-        "weights": weights,
+        "weight": weights,
         "names": tuple(map(str, range(20))),
     }
     given["settings"] = TreeSettings(trees=5, leaves=64)
@@ -208,7 +212,7 @@ def test_a_feature_that_is_not_a_finite_number_is_refused_by_name(number: float)
     rows, labels = windows()
     rows[7, 3] = number
     with pytest.raises(ValueError, match="are not: price"):
-        boosted(rows=rows, labels=labels)
+        boosted(values=rows, labels=labels)
 
 
 def test_more_leaves_than_can_be_evaluated_are_refused_before_anything_is_learned() -> None:
@@ -217,6 +221,6 @@ def test_more_leaves_than_can_be_evaluated_are_refused_before_anything_is_learne
 
 
 def test_learning_says_nothing_on_the_console(capfd: pytest.CaptureFixture[str]) -> None:
-    boosted(rows=np.ones((10, 6), np.float32), labels=np.zeros(10, np.float32))
+    boosted(values=np.ones((10, 6), np.float32), labels=np.zeros(10, np.float32))
     boosted()
     assert capfd.readouterr() == ("", "")

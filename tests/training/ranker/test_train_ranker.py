@@ -59,11 +59,11 @@ def quiet() -> Reporter:
     return Reporter(StringIO())
 
 
-def lesson_of(taught: RankerTraining) -> dict[str, bytes]:
-    return {name: array.tobytes() for name, array in flatten(taught.lesson)}
+def lesson_of(training: RankerTraining) -> dict[str, bytes]:
+    return {name: array.tobytes() for name, array in flatten(training.lesson)}
 
 
-def same(one: RankerRows | BasketRows, other: RankerRows | BasketRows) -> bool:
+def equal(one: RankerRows | BasketRows, other: RankerRows | BasketRows) -> bool:
     """Bit for bit."""
     return all(
         getattr(one, name).tobytes() == getattr(other, name).tobytes()
@@ -71,11 +71,11 @@ def same(one: RankerRows | BasketRows, other: RankerRows | BasketRows) -> bool:
     )
 
 
-def told(
-    purchases: Purchases, window: Window, settings: ModelSettings, asked: Sequence[Example]
+def rows_before(
+    purchases: Purchases, window: Window, settings: ModelSettings, examples: Sequence[Example]
 ) -> RankerRows:
     with fit_before(purchases, window, settings, quiet(), name="test") as directory:
-        return build_ranker_rows(window, settings, Recommender.load(directory), asked)
+        return build_ranker_rows(window, settings, Recommender.load(directory), examples)
 
 
 def with_ranker(**changes: object) -> ModelSettings:
@@ -102,7 +102,7 @@ def shop(files: Path) -> Purchases:
 
 
 @pytest.fixture(scope="module")
-def taught(shop: Purchases) -> RankerTraining:
+def training(shop: Purchases) -> RankerTraining:
     return train_ranker(shop, SETTINGS, quiet(), processes=1)
 
 
@@ -114,78 +114,80 @@ def any_rows(
     window: Window,
     settings: ModelSettings,
     recommender: Recommender,
-    asked: Sequence[Example | BasketExample],
+    examples: Sequence[Example | BasketExample],
 ) -> RankerRows | BasketRows:
     """Of slates or of baskets, whichever is asked about."""
-    if isinstance(asked[0], Example):
-        return build_ranker_rows(window, settings, recommender, asked)  # type: ignore[arg-type]
-    return build_window_basket_rows(window, recommender, asked)  # type: ignore[arg-type]
+    if isinstance(examples[0], Example):
+        return build_ranker_rows(window, settings, recommender, examples)  # type: ignore[arg-type]
+    return build_window_basket_rows(window, recommender, examples)  # type: ignore[arg-type]
 
 
-def test_a_shop_with_a_year_of_history_teaches_a_ranker(taught: RankerTraining) -> None:
-    assert taught.note is None
-    assert taught.lesson.learned
-    assert 0 < len(taught.lesson.trees) <= 15
-    assert len(taught.lesson.baskets) > 0
-    assert len(taught.windows) == 2
-    assert taught.rows > 1_000
+def test_a_shop_with_a_year_of_history_teaches_a_ranker(training: RankerTraining) -> None:
+    assert training.note is None
+    assert training.lesson.learned
+    assert 0 < len(training.lesson.trees) <= 15
+    assert len(training.lesson.baskets) > 0
+    assert len(training.windows) == 2
+    assert training.rows > 1_000
     # The better the blend, the likelier the purchase, of new products and of bought ones.
-    assert (taught.lesson.slope > 0).all()
-    assert taught.importance is not None
-    assert list(taught.importance) == list(FEATURES)
-    assert sum(taught.importance.values()) == pytest.approx(1)
+    assert (training.lesson.slope > 0).all()
+    assert training.importance is not None
+    assert list(training.importance) == list(FEATURES)
+    assert sum(training.importance.values()) == pytest.approx(1)
 
 
-def test_no_more_customers_teach_than_are_allowed(shop: Purchases, taught: RankerTraining) -> None:
+def test_no_more_customers_teach_than_are_allowed(
+    shop: Purchases, training: RankerTraining
+) -> None:
     assert (
         sum(len(draw_examples(shop, window, seed=0)) for window in windows_of(shop))
         > 250
-        == taught.examples
+        == training.examples
     )
 
 
 def test_the_same_purchases_and_seed_teach_the_same(
-    shop: Purchases, taught: RankerTraining
+    shop: Purchases, training: RankerTraining
 ) -> None:
     again = train_ranker(shop, SETTINGS, quiet(), processes=1)
-    assert lesson_of(again) == lesson_of(taught)
+    assert lesson_of(again) == lesson_of(training)
     assert (again.importance, again.examples, again.rows) == (
-        taught.importance,
-        taught.examples,
-        taught.rows,
+        training.importance,
+        training.examples,
+        training.rows,
     )
 
 
 def test_two_processes_find_what_one_finds(shop: Purchases) -> None:
     window = windows_of(shop)[0]
-    asked = [
+    examples = [
         *draw_examples(shop, window, seed=0)[:60],
         *draw_basket_examples(shop, window, 60, seed=0),
     ]
     work = partial(any_rows, window, SETTINGS)
     with fit_before(shop, window, SETTINGS, quiet(), name="test") as directory:
         one, two = (
-            list(map_with_recommender(directory, work, asked, chunk=20, processes=processes))
+            list(map_with_recommender(directory, work, examples, chunk=20, processes=processes))
             for processes in (1, 2)
         )
     assert [type(part) for part in one] == [RankerRows] * 3 + [BasketRows] * (len(one) - 3)
     assert len(one) > 5
-    assert [same(*both) for both in zip(one, two, strict=True)] == [True] * len(one)
+    assert [equal(*both) for both in zip(one, two, strict=True)] == [True] * len(one)
 
 
-def test_another_seed_teaches_something_else(shop: Purchases, taught: RankerTraining) -> None:
+def test_another_seed_teaches_something_else(shop: Purchases, training: RankerTraining) -> None:
     other = train_ranker(shop, replace(with_ranker(windows=1), seed=1), quiet(), processes=1)
     assert other.lesson.learned
-    assert lesson_of(other) != lesson_of(taught)
+    assert lesson_of(other) != lesson_of(training)
 
 
 def test_a_customer_who_said_no_to_training_teaches_nothing(shop: Purchases) -> None:
     refused = set(np.flatnonzero(shop.consent[:, 0] == NO).tolist())
     assert refused
     for window in windows_of(shop):
-        asked = {example.user for example in draw_examples(shop, window, seed=0)}
-        assert len(asked) > 50
-        assert asked.isdisjoint(refused)
+        examples = {example.user for example in draw_examples(shop, window, seed=0)}
+        assert len(examples) > 50
+        assert examples.isdisjoint(refused)
 
 
 def test_what_is_told_of_a_window_is_the_same_whatever_came_after_it(
@@ -194,11 +196,11 @@ def test_what_is_told_of_a_window_is_the_same_whatever_came_after_it(
     """Sources, features and the price of a purchase: bit for bit, from files with and without the later lines."""
     settings = with_ranker(objective="revenue")
     for window in windows_of(shop):
-        asked = draw_examples(shop, window, seed=0)[::5]
+        examples = draw_examples(shop, window, seed=0)[::5]
         past = read(files, until=window.until)
         assert len(past) < len(shop)
-        now, then = (told(lines, window, settings, asked) for lines in (shop, past))
-        assert same(now, then)
+        now, then = (rows_before(lines, window, settings, examples) for lines in (shop, past))
+        assert equal(now, then)
         assert len(now.hit) > 100
 
 
@@ -206,11 +208,11 @@ def test_a_planted_leak_is_caught(shop: Purchases) -> None:
     """A model of everything, asked about a moment that it has long seen."""
     window = windows_of(shop)[0]
     everything = trained(shop, SETTINGS)
-    asked = draw_examples(shop, window, seed=0)[:1]
+    examples = draw_examples(shop, window, seed=0)[:1]
     with pytest.raises(
         LeakError, match=f"until {everything.manifest.data_as_of}, and its window begins at"
     ):
-        build_ranker_rows(window, SETTINGS, everything, asked)
+        build_ranker_rows(window, SETTINGS, everything, examples)
     with pytest.raises(
         LeakError, match=f"until {everything.manifest.data_as_of}, and its window begins at"
     ):
@@ -267,13 +269,13 @@ def test_a_part_of_what_was_not_bought_stands_for_all_of_it() -> None:
         small_purchases(lines), replace(SMALL, ranker=replace(EVERY_ROW, bought_share=0.25))
     )
     window = Window(moment(61), (moment(61),), 7 * DAY)
-    asked = [Example(user, moment(61), frozenset({1, 2})) for user in range(8)]
-    rows = build_ranker_rows(window, shop.settings, shop, asked)
+    examples = [Example(user, moment(61), frozenset({1, 2})) for user in range(8)]
+    rows = build_ranker_rows(window, shop.settings, shop, examples)
     assert rows.hit.sum() == 16
     assert set(rows.weight[rows.hit].tolist()) == {1}
     assert set(rows.weight[~rows.hit].tolist()) == {4}
     assert 0.75 < rows.weight[~rows.hit].sum() / (8 * 58) < 1.25
-    one = build_ranker_rows(window, shop.settings, shop, asked[3:4])
+    one = build_ranker_rows(window, shop.settings, shop, examples[3:4])
     # Whose rows are kept does not hang on who else is asked about.
     assert one.values.tobytes() == rows.values[rows.user == 3].tobytes()
 
@@ -298,21 +300,21 @@ def test_what_was_not_bought_has_no_price() -> None:
 
 
 def test_a_ranker_that_learns_from_revenue_shows_dearer_products(
-    shop: Purchases, taught: RankerTraining
+    shop: Purchases, training: RankerTraining
 ) -> None:
     dear = train_ranker(shop, with_ranker(objective="revenue"), quiet(), processes=1)
     served = trained(shop, SETTINGS)
     price = np.exp(served.model.traits.log_price)
 
     def shown(lesson: LearnedRanker) -> list[float]:
-        teller = Recommender(served.manifest, replace(served.model, lesson=lesson), SETTINGS)
+        ranked = Recommender(served.manifest, replace(served.model, lesson=lesson), SETTINGS)
         slates = [
-            teller.recommend(customer, SlateRequest(n=5))
-            for customer in list(teller.model.customers.ids)[::2]
+            ranked.recommend(customer, SlateRequest(n=5))
+            for customer in list(ranked.model.customers.ids)[::2]
         ]
         return [float(price[slot.item]) for slate in slates for slot in slate.slots]
 
-    assert np.mean(shown(dear.lesson)) > 1.02 * np.mean(shown(taught.lesson))
+    assert np.mean(shown(dear.lesson)) > 1.02 * np.mean(shown(training.lesson))
 
 
 def test_in_a_shop_of_strict_habits_they_come_first_and_nothing_new_is_promised() -> None:
@@ -324,10 +326,12 @@ def test_in_a_shop_of_strict_habits_they_come_first_and_nothing_new_is_promised(
         for day in (range(0, 190, 7) if place < 3 else (3,))
     ]
     purchases, settings = small_purchases(lines), replace(SMALL, ranker=replace(RANKER, windows=3))
-    taught = train_ranker(purchases, settings, quiet(), processes=1)
-    assert taught.lesson.learned
-    untaught = trained(purchases, settings)
-    served = Recommender(untaught.manifest, replace(untaught.model, lesson=taught.lesson), settings)
+    training = train_ranker(purchases, settings, quiet(), processes=1)
+    assert training.lesson.learned
+    unranked = trained(purchases, settings)
+    served = Recommender(
+        unranked.manifest, replace(unranked.model, lesson=training.lesson), settings
+    )
     slots = served.recommend("c05", SlateRequest(as_of=moment(193), repeat=Repeat.INCLUDE)).slots
     assert {served.catalogue.ids[slot.item] for slot in slots[:3]} == {"p05", "p06", "p07"}
     assert min(slot.score for slot in slots[:3]) > 0.9
@@ -335,13 +339,16 @@ def test_in_a_shop_of_strict_habits_they_come_first_and_nothing_new_is_promised(
 
 
 def test_the_windows_are_told_while_they_are_learned_from(shop: Purchases) -> None:
-    told = StringIO()
+    stream = StringIO()
     few = with_ranker(windows=1, trees=TreeSettings(trees=1))
-    train_ranker(shop, few, Reporter(told), processes=1)
-    assert [
-        step
-        for step in ("Window 1 of 1: factors", "Window 1 of 1: slates", "Ranker")
-        if step in told.getvalue()
+    train_ranker(shop, few, Reporter(stream), processes=1)
+    steps = [line.rpartition(":")[0].strip() for line in stream.getvalue().splitlines()]
+    of_window = ("factors", "neighbours", "bundles", "substitutes", "sales and repeats")
+    of_window = (*of_window, "slates", "baskets")
+    assert steps == [
+        *(f"Window 1 of 1: {step}" for step in of_window),
+        "Ranker",
+        "Basket ranker",
     ]
 
 
@@ -365,10 +372,10 @@ def test_where_there_is_too_little_to_learn_from_the_blend_ranks_alone_and_says_
         for day in range(0, days + 1, 7)
     ]
     two = replace(SMALL, ranker=RankerSettings(windows=2))
-    taught = train_ranker(small_purchases(lines), two, quiet(), processes=1)
-    assert taught.note == f"The blend ranks alone: {note}."
-    assert not taught.lesson.learned
-    assert lesson_of(taught) == lesson_of(RankerTraining(LearnedRanker.none()))
+    training = train_ranker(small_purchases(lines), two, quiet(), processes=1)
+    assert training.note == f"The blend ranks alone: {note}."
+    assert not training.lesson.learned
+    assert lesson_of(training) == lesson_of(RankerTraining(LearnedRanker.none()))
 
 
 def test_a_shop_whose_orders_hold_one_product_each_learns_of_slates_and_nothing_of_baskets() -> (
@@ -381,8 +388,8 @@ def test_a_shop_whose_orders_hold_one_product_each_learns_of_slates_and_nothing_
         for day in range(0, 141, 7)
     ]
     settings = replace(SMALL, ranker=RankerSettings(windows=2, trees=TreeSettings(trees=1)))
-    taught = train_ranker(small_purchases(lines), settings, quiet(), processes=1)
-    assert (taught.note, len(taught.lesson.baskets)) == (None, 0)
+    training = train_ranker(small_purchases(lines), settings, quiet(), processes=1)
+    assert (training.note, len(training.lesson.baskets)) == (None, 0)
 
 
 def test_a_shop_whose_visits_were_counted_before_and_after_it_sold_learns_from_the_days_on_which_it_sold() -> (
@@ -400,17 +407,17 @@ def test_a_shop_whose_visits_were_counted_before_and_after_it_sold_learns_from_t
         for day in range(0, 600, 20)
     ]
     settings = replace(SMALL, ranker=RankerSettings(windows=9, trees=TreeSettings(trees=1)))
-    taught = train_ranker(small_purchases([*visits, *sold]), settings, quiet(), processes=1)
+    training = train_ranker(small_purchases([*visits, *sold]), settings, quiet(), processes=1)
     assert (
-        taught.windows
+        training.windows
         == train_ranker(small_purchases(sold), settings, quiet(), processes=1).windows
     )
-    assert taught.lesson.learned
+    assert training.lesson.learned
 
 
 def test_a_ranker_without_windows_learns_nothing_and_says_so(shop: Purchases) -> None:
-    taught = train_ranker(shop, with_ranker(windows=0), quiet(), processes=1)
-    assert (taught.lesson.learned, taught.note) == (
+    training = train_ranker(shop, with_ranker(windows=0), quiet(), processes=1)
+    assert (training.lesson.learned, training.note) == (
         False,
         "The blend ranks alone: no windows are set.",
     )
