@@ -22,7 +22,7 @@ from models.data.customers import PERSONALIZE_EMAIL
 from models.model import LearnedRanker
 from models.recommender import CustomerRequest, Recommender
 from models.slate import SlateRequest
-from training.export.slates import PART
+from training.export.slates import PART_RECIPIENTS
 from training.parallel import cores
 
 REQUEST = SlateRequest(n=8, purpose=PERSONALIZE_EMAIL)
@@ -82,8 +82,8 @@ def asked(registry: Path, ranker: bool, customers: Sequence[str]) -> tuple[float
     requests = [CustomerRequest(customer, REQUEST) for customer in customers]
     recommender.recommend_each(requests[:WARMING])
     started, worked = time.perf_counter(), time.process_time()
-    for start in range(0, len(requests), PART):
-        recommender.recommend_each(requests[start : start + PART])
+    for start in range(0, len(requests), PART_RECIPIENTS):
+        recommender.recommend_each(requests[start : start + PART_RECIPIENTS])
     return time.perf_counter() - started, time.process_time() - worked
 
 

@@ -109,15 +109,16 @@ def print_tables(name: str, fresh: list[Evaluation], stale: dict[str, list[Evalu
         cells = " | ".join(_cell(runs, task, SERVED) for task in tasks)
         print(f"| {SERVED}, model {STALE_DAYS} days old, {told} | {cells} |")
     print(
-        "\n| at most so many of a category among ten | NDCG@10 | coverage | categories in a slate |\n|---|---|---|---|"
+        "\n| limit per category among ten products | NDCG@10 | coverage | categories in a slate |"
+        "\n|---|---|---|---|"
     )
-    for rows in zip(*(run.diversity for run in fresh), strict=True):
+    for degrees in zip(*(run.diversity for run in fresh), strict=True):
         figures = [
-            np.mean([row.ndcg.value for row in rows]),
-            np.mean([row.coverage for row in rows]),
+            np.mean([row.ndcg.value for row in degrees]),
+            np.mean([row.coverage for row in degrees]),
         ]
-        categories = np.mean([row.categories for row in rows])
-        print(f"| {rows[0].name} | {figures[0]:.4f} | {figures[1]:.3f} | {categories:.1f} |")
+        categories = np.mean([row.categories for row in degrees])
+        print(f"| {degrees[0].name} | {figures[0]:.4f} | {figures[1]:.3f} | {categories:.1f} |")
     print(f"\nNew products: {fresh[0].new_products}")
     for task, found in fresh[0].candidates.items():
         print(
@@ -131,11 +132,11 @@ def print_tables(name: str, fresh: list[Evaluation], stale: dict[str, list[Evalu
         print(f"| all together | {found.per_customer:.0f} | {found.recall:.3f} | |")
     print("\n| bundles, hit@10 | basket | one product |\n|---|---|---|")
     for scale in ("per order", "per product"):
-        cells = [
+        rates = [
             f"{np.mean([run.bundles[mode][scale] for run in fresh]):.4f}"
             for mode in fresh[0].bundles
         ]
-        print(f"| {scale} | {' | '.join(cells)} |")
+        print(f"| {scale} | {' | '.join(rates)} |")
 
 
 def _cell(runs: list[Evaluation], task: str, method: str) -> str:

