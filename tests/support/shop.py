@@ -24,7 +24,7 @@ from models.slate import Slate
 from training.fitting.fit import fit
 from training.progress import Reporter
 from training.publishing import build_manifest
-from training.reading.purchases import ARRAYS, Purchases, ReadingReport
+from training.reading.purchases import ARRAY_TYPES, Purchases, ReadingReport
 
 OPENING: Final = 1_735_689_600  # midnight of 1 January 2025, UTC: day 0 of every shop here
 SMALL: Final = ModelSettings(factors=FactorSettings(factors=8, regularization=1.0, iterations=5))
@@ -145,7 +145,7 @@ def small_purchases(
         key=lambda row: [row[name] for name in ("user", "item", "time", "order", "kind")],
     )
     arrays: dict[str, Any] = {
-        name: np.array([row[name] for row in rows], dtype) for name, dtype in ARRAYS.items()
+        name: np.array([row[name] for row in rows], dtype) for name, dtype in ARRAY_TYPES.items()
     }
     return Purchases(
         customer_ids=customer_ids,

@@ -19,7 +19,7 @@ from models.data.ids import Ids, Strings
 from training.errors import InputError
 from training.export.current_model import CurrentModel
 from training.export.recipients import NO_TIME, Recipients
-from training.reading.arrow import numbers, texts
+from training.reading.arrow import to_arrow, to_numbers
 
 BATCH_CUSTOMERS: Final = 50_000
 NEW_DAYS: Final = 30  # since the first purchase
@@ -204,7 +204,7 @@ def choose(recipients: Recipients, filters: Sequence[Filter], current: CurrentMo
 
 
 def _find_all(names: Strings, ids: Ids) -> NDArray[np.int32]:
-    return numbers(pc.index_in(texts(names), value_set=texts(ids)), np.int32, -1)
+    return to_numbers(pc.index_in(to_arrow(names), value_set=to_arrow(ids)), np.int32, -1)
 
 
 def _bought_filter(value: str) -> Filter:

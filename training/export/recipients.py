@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from models.data.ids import Ids, Strings
 from training.errors import InputError
 from training.export.store_snapshot import StoreSnapshot
-from training.reading.arrow import numbers, strings, texts
-from training.reading.columns import require
+from training.reading.arrow import to_arrow, to_numbers, to_strings
+from training.reading.columns import require_columns
 from training.reading.duckdb import open_workspace
 from training.reading.file_tables import FileTable, open_file_tables, read_whole
 from training.reading.timestamps import parse_optional_timestamp
@@ -74,8 +74,8 @@ def everyone(customer_ids: Ids, snapshot: StoreSnapshot | None = None) -> Recipi
     """Return the customers of a model and of a store, by their ids, without the erased."""
     if snapshot is None:
         return Recipients.of(customer_ids)
-    both = pc.unique(pa.chunked_array([texts(customer_ids), texts(snapshot.customers.ids)]))
-    recipients = Recipients.of(strings(both.take(pc.sort_indices(both)), Ids))
+    both = pc.unique(pa.chunked_array([to_arrow(customer_ids), to_arrow(snapshot.customers.ids)]))
+    recipients = Recipients.of(to_strings(both.take(pc.sort_indices(both)), Ids))
     if len(snapshot.erased) == 0:
         return recipients
     kept = [not snapshot.forgotten(customer_id) for customer_id in recipients.ids]
@@ -93,7 +93,7 @@ def read_recipients(path: Path) -> Recipients:
         parts = []
         for source in open_file_tables(workspace, [path], {}, whole=True):
             names = dict.fromkeys(source.columns, "")
-            require(source.label, ["customer_id"], names, source.columns)
+            require_columns(source.label, ["customer_id"], names, source.columns)
             cells = {name: _cells(source, name) for name in COLUMNS}
             parts.append(read_whole(workspace, source, source.table.select(**cells)))
     rows = pa.concat_tables(parts)
@@ -102,9 +102,9 @@ def read_recipients(path: Path) -> Recipients:
         raise InputError(f"{path}: names no customer_id in {len(rows)} rows")
     row = _distinct_rows(with_id["customer_id"])
     return Recipients(
-        strings(with_id["customer_id"].take(row.first), Strings),
+        to_strings(with_id["customer_id"].take(row.first), Strings),
         _timestamps(path, with_id["as_of"])[row.last],
-        strings(with_id["order_id"].take(row.last), Strings),
+        to_strings(with_id["order_id"].take(row.last), Strings),
     )
 
 
@@ -135,7 +135,7 @@ def _timestamps(path: Path, column: Any) -> NDArray[np.int64]:
     """Seconds since 1970, or NO_TIME. Each distinct text is parsed once."""
     encoded = column.combine_chunks().dictionary_encode()
     parsed = [_timestamp(path, text) for text in encoded.dictionary.to_pylist()]
-    codes = numbers(encoded.indices, np.int64, -1)
+    codes = to_numbers(encoded.indices, np.int64, -1)
     times: NDArray[np.int64] = np.array([*parsed, NO_TIME], np.int64)[codes]
     return times
 
@@ -149,4 +149,4 @@ def _timestamp(path: Path, text: str) -> int:
 
 
 def _take(values: Strings, rows: NDArray[np.int64]) -> Strings:
-    return strings(texts(values).take(pa.array(rows)), Strings)
+    return to_strings(to_arrow(values).take(pa.array(rows)), Strings)

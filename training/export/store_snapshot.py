@@ -28,7 +28,7 @@ from models.updates.customer import weigh_events
 from training.errors import InputError
 from training.export.already_shown import NOTHING_SHOWN, AlreadyShown
 from training.reading import service_store
-from training.reading.arrow import codes, numbers, strings
+from training.reading.arrow import to_codes, to_numbers, to_strings
 from training.reading.customers import CONSENT_TIMES, PURPOSES
 from training.reading.service_store import (
     CONSENT_TYPES,
@@ -246,11 +246,11 @@ def _snapshot(rows: _StoreRows, learned: Manifest) -> StoreSnapshot:
         mailed=mailed,
         shown=_sorted_pairs(shown_customer, shown_product),
         reported=ReportedProducts(
-            strings(products["product_id"], Ids),
-            strings(products["document"], Strings),
-            numbers(products["restocked"], np.int64, NEVER),
+            to_strings(products["product_id"], Ids),
+            to_strings(products["document"], Strings),
+            to_numbers(products["restocked"], np.int64, NEVER),
         ),
-        rules=strings(rules["document"].drop_null(), Strings),
+        rules=to_strings(rules["document"].drop_null(), Strings),
         sold=_unlearned_sales(rows.lines, customer, product, learned),
         erased=np.frombuffer(b"".join(hashes), np.uint8).reshape(len(hashes), HASH_BYTES),
         key=np.frombuffer(rows.tombstones.key, np.uint8),
@@ -266,15 +266,15 @@ def _number(name: str, *tables: pa.Table) -> tuple[Ids, list[NDArray[np.int32]]]
     distinct = pc.unique(pa.chunked_array(chunks, pa.string())).drop_null()
     distinct = distinct.take(pc.sort_indices(distinct))
     indices = [pc.index_in(table[name], value_set=distinct) for table in tables]
-    return strings(distinct, Ids), [numbers(index, np.int32, -1) for index in indices]
+    return to_strings(distinct, Ids), [to_numbers(index, np.int32, -1) for index in indices]
 
 
 def _customers(ids: Ids, consents: pa.Table, row: NDArray[np.int32]) -> Customers:
     values = np.full((len(ids), len(PURPOSES)), NEVER_ASKED, np.uint8)
     times = np.zeros((len(ids), len(PURPOSES)), np.int64)
     for purpose, (value, time) in enumerate(zip(PURPOSES, CONSENT_TIMES, strict=True)):
-        values[row, purpose] = numbers(consents[value], np.uint8, NEVER_ASKED)
-        times[row, purpose] = numbers(consents[time], np.int64, 0)
+        values[row, purpose] = to_numbers(consents[value], np.uint8, NEVER_ASKED)
+        times[row, purpose] = to_numbers(consents[time], np.int64, 0)
     return Customers(ids, values, times, np.full(len(ids), -1, np.int32), Ids.of([]))
 
 
@@ -282,15 +282,15 @@ def _histories(
     lines: pa.Table, customer: NDArray[np.int32], product: NDArray[np.int32], customers: int
 ) -> Histories:
     """The lines of each customer in the order of arrival; those of guests are left out."""
-    time = numbers(lines["time"], np.int64, 0)
-    kind = numbers(lines["kind"], np.uint8, 0)
-    quantity = numbers(lines["quantity"], np.float64, np.nan)
-    rating = numbers(lines["rating"], np.float64, np.nan)
-    order = numbers(lines["order"], np.uint32, 0)
+    time = to_numbers(lines["time"], np.int64, 0)
+    kind = to_numbers(lines["kind"], np.uint8, 0)
+    quantity = to_numbers(lines["quantity"], np.float64, np.nan)
+    rating = to_numbers(lines["rating"], np.float64, np.nan)
+    order = to_numbers(lines["order"], np.uint32, 0)
     pair = customer.astype(np.int64) << 32 | product
     weight = weigh_events(pair, kind, quantity, rating)
     guest_lines = np.count_nonzero(customer < 0)
-    rows = np.lexsort((numbers(lines["number"], np.int64, 0), customer))[guest_lines:]
+    rows = np.lexsort((to_numbers(lines["number"], np.int64, 0), customer))[guest_lines:]
     indptr = np.searchsorted(customer[rows], np.arange(customers + 1))
     return Histories(indptr, Events(product, time, kind, weight, order).at(rows))
 
@@ -298,19 +298,19 @@ def _histories(
 def _unlearned_sales(
     lines: pa.Table, customer: NDArray[np.int32], product: NDArray[np.int32], learned: Manifest
 ) -> UnlearnedSales:
-    number = numbers(lines["number"], np.int64, 0)
-    time = numbers(lines["time"], np.int64, 0)
-    order = numbers(lines["order"], np.int64, 0)
+    number = to_numbers(lines["number"], np.int64, 0)
+    time = to_numbers(lines["time"], np.int64, 0)
+    order = to_numbers(lines["order"], np.int64, 0)
     # Of a model that did not read the store it is known only up to when it has learned.
     read_store = learned.event_position > 0
     new = number > learned.event_position if read_store else time > learned.data_as_of
-    rows = np.flatnonzero(new & (numbers(lines["kind"], np.uint8, 0) == PURCHASE))
+    rows = np.flatnonzero(new & (to_numbers(lines["kind"], np.uint8, 0) == PURCHASE))
     rows = rows[np.lexsort((number[rows], product[rows], order[rows], customer[rows]))]
     # Of several events about one line of an order the last one counts.
     line = np.stack([column[rows] for column in (customer, order, product)])
     is_last = np.append((line[:, 1:] != line[:, :-1]).any(axis=0), True)[: len(rows)]
     rows = rows[is_last]
-    market, market_names = codes(lines["market"])
+    market, market_names = to_codes(lines["market"])
     return UnlearnedSales(product[rows], time[rows], market[rows], market_names)
 
 

@@ -1,26 +1,26 @@
-"""From text to typed cells, and the named reason for which a row is left out."""
+"""Typed cells made of texts, and the named reason to leave a row out."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import ibis
 import ibis.expr.datatypes as dt
 
 from models.data.events import DAY, EXPOSURE, KINDS, PURCHASE, RATING, RETURN
-from training.reading.duckdb import character, hash_of
+from training.reading.duckdb import Workspace, character, hash_of
 from training.reading.file_tables import FileTable
 from training.reading.timestamps import timestamp_cells
 
 LONGEST_ID: Final = 500  # characters
-SMALLEST_QUANTITY: Final = (
-    1e-6  # less is nothing, and would make a return of one piece one of millions
-)
+# Less is nothing, and would make a return of one piece one of millions.
+SMALLEST_QUANTITY: Final = 1e-6
 LARGEST_QUANTITY: Final = 1e6
 LARGEST_PRICE: Final = 1e9
-YEAR_2100: Final = 4_102_444_800
+YEAR_2100: Final = 4_102_444_800  # seconds since 1970
 
-# The code of a reason is its position. A row with several problems is counted under the first.
+# The code of a reason is its index. A row with several problems is counted under the first.
 ROW_REASONS: Final = (
     "unreadable_row",
     "missing_product_id",
@@ -51,124 +51,132 @@ ROW_REASONS: Final = (
 )
 
 
-def checked_rows(source: FileTable, now: int, until: int | None) -> Any:
-    """Every row of a source with typed cells, `reason` (code in ROW_REASONS, NULL to keep) and
-    `row_hash` of all its cells (NULL where the row is unreadable, or an event, which is never another's copy).
+def check_rows(source: FileTable, now: int, until: int | None) -> Any:
+    """Return every row of a source with typed cells.
 
-    `order_key` is a hash of the order id, or the day where there is none. `quantity` is positive, of a rating its
-    stars; `kind` tells returns. `price` is of one piece, NULL where unknown. `timestamp_in_future`: more than a day
-    after `now`. Rows of a store also have `number` and `event`.
+    `reason`: code in ROW_REASONS, NULL to keep; "timestamp_in_future" is more than a day after `now`.
+    `row_hash`: of all cells; NULL where the row is unreadable, or an event, which is never another's
+    copy. `order_key`: a hash of the order id, or the day where there is none. `quantity`: positive,
+    of a rating its stars; `kind` tells returns. `price`: of one piece, NULL where unknown. Rows of a
+    store also have `number` and `event`.
     """
-    of_store = (
-        {"number": source.table.number, "event": hash_of(source.table.event_id)}
-        if source.from_store
-        else {}
-    )
-    texts = source.table.select(
-        *(source.text(name) for name in ("customer_id", "product_id", "order_id", "market")),
-        currency=currency(source.text("currency")),
-        stamp=source.text("timestamp").strip(),
-        time=timestamp_cells(source.text("timestamp")),
-        kind_code=kind_code(source),
-        pieces=number(source.text("quantity")),
-        quantity_text=source.text("quantity"),
-        piece_text=source.text("unit_price"),
-        piece=number(source.text("unit_price")),
-        amount_text=source.text("amount"),
-        amount=number(source.text("amount")),
-        stars=number(source.text("rating")),
-        unreadable=_all_empty(source),
-        row_hash=ibis.ifelse(
-            _all_empty(source) | source.from_store, ibis.null("uint64"), _hash_of_all(source)
-        ),
-        stored=ibis.literal(source.from_store),
-        **of_store,
-    )
-    rows = _with_price(_with_quantity(texts))
+    rows = _with_price(_with_quantity(_parse_cells(source)))
+    day = (rows.time // DAY).try_cast("uint64")
+    order_key = ibis.ifelse(rows.order_id.isnull(), day, md5_of(rows.order_id))
     return rows.select(
-        *(
-            "customer_id",
-            "product_id",
-            "market",
-            "currency",
-            "time",
-            "kind",
-            "quantity",
-            "price",
-            "row_hash",
-        ),
-        *("stored", *of_store),
-        order_key=ibis.ifelse(
-            rows.order_id.isnull(), (rows.time // DAY).try_cast("uint64"), md5_of(rows.order_id)
-        ),
+        "customer_id",
+        "product_id",
+        "market",
+        "currency",
+        "time",
+        "kind",
+        "quantity",
+        "price",
+        "row_hash",
+        "stored",
+        *(("number", "event") if source.from_store else ()),
+        order_key=order_key,
         reason=_reason(rows, now, until),
     )
 
 
-def _hash_of_all(source: FileTable) -> Any:
+def _parse_cells(source: FileTable) -> Any:
+    is_empty = _all_empty(source)
+    no_hash = ibis.null("uint64")
+    of_store = {}
+    if source.from_store:
+        of_store = {"number": source.table.number, "event": hash_of(source.table.event_id)}
+    return source.table.select(
+        source.text("customer_id"),
+        source.text("product_id"),
+        source.text("order_id"),
+        source.text("market"),
+        currency=parse_currency(source.text("currency")),
+        timestamp_text=source.text("timestamp").strip(),
+        time=timestamp_cells(source.text("timestamp")),
+        kind_code=parse_kind(source.text("kind")),
+        quantity_text=source.text("quantity"),
+        quantity_cell=parse_number(source.text("quantity")),
+        unit_price_text=source.text("unit_price"),
+        unit_price=parse_number(source.text("unit_price")),
+        amount_text=source.text("amount"),
+        amount=parse_number(source.text("amount")),
+        stars=parse_number(source.text("rating")),
+        unreadable=is_empty,
+        row_hash=ibis.ifelse(is_empty | source.from_store, no_hash, _hash_of_row(source)),
+        stored=ibis.literal(source.from_store),
+        **of_store,
+    )
+
+
+def _hash_of_row(source: FileTable) -> Any:
     return hash_of(ibis.struct({name: source.table[name] for name in source.columns}))
 
 
 def _all_empty(source: FileTable) -> Any:
-    """A JSON line that is no object comes as a row of nothing; a CSV line that is none is refused by DuckDB itself."""
-    return ibis.and_(*(source.table[name].isnull() for name in source.columns))
+    """Whether a row has no cell. A JSON line that is no object comes so; DuckDB itself refuses a
+    CSV line that is none."""
+    return ibis.and_(*[source.table[name].isnull() for name in source.columns])
 
 
 def _with_quantity(rows: Any) -> Any:
-    given = ibis.ifelse(rows.quantity_text.isnull(), 1.0, rows.pieces)
-    buys = rows.kind_code.isin((PURCHASE, RETURN))
-    comes_back = (rows.kind_code == PURCHASE) & (given < 0) & ~given.isnan()
+    signed = ibis.ifelse(rows.quantity_text.isnull(), 1.0, rows.quantity_cell)
+    has_quantity = rows.kind_code.isin((PURCHASE, RETURN))
+    is_return = (rows.kind_code == PURCHASE) & (signed < 0) & ~signed.isnan()
     return rows.mutate(
         # Only what is bought or brought back has a quantity; a view often says 0.
-        given=ibis.ifelse(buys, given, 1.0),
-        quantity=ibis.cases((buys, given.abs()), (rows.kind_code == RATING, rows.stars), else_=1.0),
-        kind=ibis.ifelse(comes_back, RETURN, rows.kind_code).cast("uint8"),
+        signed_quantity=ibis.ifelse(has_quantity, signed, 1.0),
+        quantity=ibis.cases(
+            (has_quantity, signed.abs()), (rows.kind_code == RATING, rows.stars), else_=1.0
+        ),
+        kind=ibis.ifelse(is_return, RETURN, rows.kind_code).cast("uint8"),
     )
 
 
 def _with_price(rows: Any) -> Any:
     """The price of one piece: `unit_price`, or else the amount of the line divided by its quantity."""
-    from_amount = ibis.ifelse(
-        rows.kind == RETURN,
-        rows.amount.abs() / rows.quantity,
-        rows.amount / rows.quantity.nullif(0),
-    )
-    has_piece, has_amount = rows.piece_text.notnull(), rows.amount_text.notnull()
+    of_return = rows.amount.abs() / rows.quantity
+    of_purchase = rows.amount / rows.quantity.nullif(0)
+    from_amount = ibis.ifelse(rows.kind == RETURN, of_return, of_purchase)
+    has_unit_price, has_amount = rows.unit_price_text.notnull(), rows.amount_text.notnull()
     return rows.mutate(
-        priced=has_piece | has_amount, price=ibis.ifelse(has_piece, rows.piece, from_amount)
+        has_price=has_unit_price | has_amount,
+        price=ibis.ifelse(has_unit_price, rows.unit_price, from_amount),
     )
 
 
 def _reason(rows: Any, now: int, until: int | None) -> Any:
+    """The code of the first problem, NULL for none."""
     ids = (rows.customer_id, rows.product_id, rows.order_id)
-    guest = rows.customer_id.isnull()
-    tests = {
+    is_guest = rows.customer_id.isnull()
+    stars_out_of_range = is_unknown(rows.stars) | (rows.stars < 1) | (rows.stars > 5)
+    problems = {
         "unreadable_row": rows.unreadable,
         "missing_product_id": rows.product_id.isnull(),
-        "id_too_long": ibis.or_(*(too_long(one) for one in ids)),
-        "bad_id": ibis.or_(*(has_nul(one) for one in ids)),
-        "missing_timestamp": rows.stamp.isnull() | (rows.stamp == ""),
+        "id_too_long": ibis.or_(*map(is_too_long, ids)),
+        "bad_id": ibis.or_(*map(has_nul, ids)),
+        "missing_timestamp": rows.timestamp_text.isnull() | (rows.timestamp_text == ""),
         "bad_timestamp": rows.time.isnull(),
         "timestamp_out_of_range": (rows.time < 0) | (rows.time >= YEAR_2100),
         "timestamp_in_future": rows.time > now + DAY,
         "after_until": ibis.literal(False) if until is None else rows.time >= until,
         "unknown_kind": rows.kind_code.isnull(),
         "exposure": rows.kind == EXPOSURE,
-        "bad_rating": (rows.kind == RATING)
-        & (unknown(rows.stars) | (rows.stars < 1) | (rows.stars > 5)),
-        "bad_quantity": unknown(rows.given),
-        "zero_quantity": rows.given.abs() < SMALLEST_QUANTITY,
+        "bad_rating": (rows.kind == RATING) & stars_out_of_range,
+        "bad_quantity": is_unknown(rows.signed_quantity),
+        "zero_quantity": rows.signed_quantity.abs() < SMALLEST_QUANTITY,
         "quantity_out_of_range": rows.quantity > LARGEST_QUANTITY,
-        "bad_price": rows.priced & (unknown(rows.price) | (rows.price < 0)),
-        "price_out_of_range": rows.priced & (rows.price > LARGEST_PRICE),
-        "guest_without_order": guest & rows.order_id.isnull(),
-        "guest_return": guest & (rows.kind == RETURN),
+        "bad_price": rows.has_price & (is_unknown(rows.price) | (rows.price < 0)),
+        "price_out_of_range": rows.has_price & (rows.price > LARGEST_PRICE),
+        "guest_without_order": is_guest & rows.order_id.isnull(),
+        "guest_return": is_guest & (rows.kind == RETURN),
     }
-    first, *rest = ((test, reason_code(reason)) for reason, test in tests.items())
-    return ibis.cases(first, *rest, else_=ibis.null("int8"))
+    branches = [(problem, reason_code(reason)) for reason, problem in problems.items()]
+    return ibis.cases(*branches, else_=ibis.null("int8"))
 
 
 def reason_code(reason: str) -> Any:
+    """Return the code of a reason, as a literal."""
     return ibis.literal(ROW_REASONS.index(reason), "int8")
 
 
@@ -177,37 +185,59 @@ def md5_of(text: str) -> dt.uint64:
     """64 bits of a text's MD5; the low 32 of them are models.data.events.order_code."""
 
 
-def kind_code(source: FileTable) -> Any:
-    """Code in KINDS, letter case aside; purchase where nothing is said; NULL for a kind we do not know."""
-    kind = source.text("kind").strip().lower().nullif("")
-    first, *rest = ((kind == name, ibis.literal(code, "int8")) for code, name in enumerate(KINDS))
-    return ibis.ifelse(
-        kind.isnull(),
-        ibis.literal(PURCHASE, "int8"),
-        ibis.cases(first, *rest, else_=ibis.null("int8")),
-    )
+def parse_kind(text: Any) -> Any:
+    """Return the code in KINDS, letter case aside.
+
+    PURCHASE where the cell is empty; NULL for a kind that is not known.
+    """
+    kind = text.strip().lower().nullif("")
+    branches = [(kind == name, ibis.literal(code, "int8")) for code, name in enumerate(KINDS)]
+    known = ibis.cases(*branches, else_=ibis.null("int8"))
+    return ibis.ifelse(kind.isnull(), ibis.literal(PURCHASE, "int8"), known)
 
 
-def too_long(text: Any) -> Any:
-    """An empty cell is not too long: false, never NULL."""
+def parse_number(text: Any) -> Any:
+    """Return float64; NULL where the text is no number. Infinite and NaN pass, see is_unknown."""
+    return text.strip().try_cast("float64")
+
+
+def parse_currency(text: Any) -> Any:
+    """Return three capital letters (ISO 4217), or NULL."""
+    code = text.strip().upper()
+    return ibis.ifelse(code.re_search("^[A-Z]{3}$"), code, ibis.null("string"))
+
+
+def is_unknown(number: Any) -> Any:
+    """Return whether there is no number, or NaN, or infinite."""
+    return number.isnull() | number.isnan() | number.isinf()
+
+
+def is_too_long(text: Any) -> Any:
+    """Return whether an id is too long; false for NULL."""
     return (text.length() > LONGEST_ID).fill_null(False)
 
 
 def has_nul(text: Any) -> Any:
+    """Return whether an id has a NUL character; false for NULL."""
     return text.contains(character(0)).fill_null(False)
 
 
-def number(text: Any) -> Any:
-    """float64; NULL where the text is no number. Infinite and NaN pass, see `unknown`."""
-    return text.strip().try_cast("float64")
+def count_problems(
+    workspace: Workspace, rows: Any, kept: Any, cell_problems: Sequence[str], duplicate: str
+) -> dict[str, int]:
+    """Count the rows left out and the cells not understood, by name.
 
-
-def unknown(value: Any) -> Any:
-    """No number, or NaN, or infinite."""
-    return value.isnull() | value.isnan() | value.isinf()
-
-
-def currency(text: Any) -> Any:
-    """Three capital letters (ISO 4217), or NULL."""
-    code = text.strip().upper()
-    return ibis.ifelse(code.re_search("^[A-Z]{3}$"), code, ibis.null("string"))
+    `rows`: `problem` is the reason to leave a row out, NULL for none; each of `cell_problems` counts
+    cells of the others. `kept`: the rows without a problem but for replaced ones, which count as
+    `duplicate`.
+    """
+    cells = {name: rows[name].sum() for name in cell_problems}
+    counts = rows.group_by("problem").agg(rows=rows.count(), **cells)
+    problems: dict[str, int] = {}
+    for row in workspace.connection.to_pyarrow(counts).to_pylist():
+        if row["problem"] is None:
+            problems |= {name: row[name] for name in cell_problems}
+            problems[duplicate] = row["rows"] - workspace.count(kept)
+        else:
+            problems[row["problem"]] = row["rows"]
+    return {name: count for name, count in problems.items() if count}

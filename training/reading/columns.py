@@ -1,4 +1,4 @@
-"""The columns that have a meaning, and what the shop calls them."""
+"""The columns that have a meaning, and the names that the shop gives them."""
 
 from __future__ import annotations
 
@@ -36,52 +36,71 @@ PRODUCT_COLUMNS: Final = (
     "available_until",
 )
 CUSTOMER_COLUMNS: Final = (
-    *("customer_id", "market", "train", "personalize_web", "personalize_email"),
-    *("consent_time", "train_time", "personalize_web_time", "personalize_email_time"),
+    "customer_id",
+    "market",
+    "train",
+    "personalize_web",
+    "personalize_email",
+    "consent_time",
+    "train_time",
+    "personalize_web_time",
+    "personalize_email_time",
 )
-KNOWN: Final = tuple(dict.fromkeys((*PURCHASE_COLUMNS, *PRODUCT_COLUMNS, *CUSTOMER_COLUMNS)))
+KNOWN_COLUMNS: Final = tuple(
+    dict.fromkeys((*PURCHASE_COLUMNS, *PRODUCT_COLUMNS, *CUSTOMER_COLUMNS))
+)
 REQUIRED_OF_PURCHASES: Final = ("product_id", "timestamp", "customer_id")
 
 
 def check_mapping(columns: Mapping[str, str], existing: Iterable[str]) -> None:
-    """Every left side is a name of ours, every right side a column of some file; else InputError."""
-    theirs = sorted(set(existing))
-    for ours, name in columns.items():
-        if ours not in KNOWN:
+    """Check a mapping of our names to columns, given the columns of all files.
+
+    Raises InputError for a name that is none of KNOWN_COLUMNS, and for a column that no file has.
+    """
+    their_names = sorted(set(existing))
+    for our_name, their_name in columns.items():
+        option = f"--column {our_name}={their_name}"
+        if our_name not in KNOWN_COLUMNS:
             raise InputError(
-                f"--column {ours}={name}: there is no column {ours!r} to fill"
-                f"{did_you_mean(ours, KNOWN)}; known are: {', '.join(KNOWN)}."
+                f"{option}: there is no column {our_name!r} to fill"
+                f"{did_you_mean(our_name, KNOWN_COLUMNS)}; known are: {', '.join(KNOWN_COLUMNS)}."
             )
-        if name not in theirs:
+        if their_name not in their_names:
             raise InputError(
-                f"--column {ours}={name}: no file has a column {name!r}"
-                f"{did_you_mean(name, theirs)}; the {len(theirs)} columns there are: {', '.join(theirs)}."
+                f"{option}: no file has a column {their_name!r}"
+                f"{did_you_mean(their_name, their_names)}; "
+                f"the {len(their_names)} columns there are: {', '.join(their_names)}."
             )
 
 
-def named(existing: Iterable[str], columns: Mapping[str, str]) -> dict[str, str]:
-    """Our name -> the column of one file. A mapped name comes first, and counts only where the file has that column."""
-    there = set(existing)
-    own = {name: name for name in KNOWN if name in there}
-    return own | {ours: theirs for ours, theirs in columns.items() if theirs in there}
+def map_columns(existing: Iterable[str], columns: Mapping[str, str]) -> dict[str, str]:
+    """Return our name -> the column of one file.
+
+    A mapped name comes first, and counts only where the file has that column.
+    """
+    their_names = set(existing)
+    own = {name: name for name in KNOWN_COLUMNS if name in their_names}
+    mapped = {ours: theirs for ours, theirs in columns.items() if theirs in their_names}
+    return own | mapped
 
 
-def require(
-    file: str, wanted: Iterable[str], names: Mapping[str, str], existing: Iterable[str]
+def require_columns(
+    file: str, required: Iterable[str], names: Mapping[str, str], existing: Iterable[str]
 ) -> None:
-    """InputError if the file lacks a required column."""
-    there = list(existing)
-    missing = [name for name in wanted if name not in names]
+    """Raise InputError if the file lacks a required column."""
+    their_names = list(existing)
+    missing = [name for name in required if name not in names]
     if missing:
         raise InputError(
-            f"{file} lacks {len(missing)} required column{'s' * (len(missing) > 1)}: {', '.join(missing)}"
-            f"{did_you_mean(missing[0], there)}; it has {len(there)}: {', '.join(there)} "
+            f"{file} lacks {len(missing)} required column{'s' * (len(missing) > 1)}: "
+            f"{', '.join(missing)}{did_you_mean(missing[0], their_names)}; "
+            f"it has {len(their_names)}: {', '.join(their_names)} "
             f"(another name is given by --column {missing[0]}=NAME)."
         )
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A hint to the nearest name, letter case aside, or nothing."""
+    """Return a hint to the nearest name, letter case aside, or nothing."""
     by_lower = {other.lower(): other for other in known}
     close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
     return f" (did you mean {by_lower[close[0]]!r}?)" if close else ""

@@ -1,4 +1,4 @@
-"""An embedded DuckDB with a folder of its own, and the functions of DuckDB that Ibis has no word for."""
+"""An embedded DuckDB with a folder of its own, and the functions of DuckDB that Ibis lacks."""
 
 from __future__ import annotations
 
@@ -22,45 +22,51 @@ DEFAULT_MEMORY_LIMIT = "4GB"
 
 @dataclass(frozen=True, eq=False)
 class Workspace:
-    """A connection, and a folder for what does not fit into memory; the folder goes when the workspace is left."""
+    """A connection, and a folder for what does not fit into memory.
+
+    The folder is removed when the workspace is left.
+    """
 
     connection: Backend
     folder: Path
 
     def keep(self, name: str, table: Any) -> Any:
-        """Compute a table once and hold it under a name."""
+        """Compute a table once, hold it under a name, and return it."""
         return self.connection.create_table(name, table, temp=True)
 
     def drop(self, *names: str) -> None:
+        """Remove held tables, if they are there."""
         for name in names:
             self.connection.raw_sql(f'DROP TABLE IF EXISTS "{name}"')
 
     def in_file_order(self, wanted: bool) -> None:
-        """Whether row numbers must follow the lines of the files; reading is faster and smaller without."""
+        """Say whether row numbers must follow the lines of the files.
+
+        Reading is faster and smaller without.
+        """
         self.connection.raw_sql(f"SET preserve_insertion_order = {str(wanted).lower()}")
 
     def batches(self, table: Any, rows: int) -> Any:
-        """Arrow record batches. Ibis 12 asks DuckDB for a method that version 2.0 no longer has."""
+        """Return a reader of Arrow record batches."""
+        # Ibis 12 asks DuckDB for a method that version 2.0 no longer has.
         return self.connection.con.sql(self.connection.compile(table)).to_arrow_reader(rows)
 
     def count(self, table: Any) -> int:
+        """Return the number of rows."""
         return self.total(table.count())
 
     def total(self, number: Any) -> int:
-        """The value of an aggregate; 0 over no rows."""
-        return int(
-            self.connection.to_pyarrow(
-                number if number.op().shape.is_scalar() else number.sum()
-            ).as_py()
-            or 0
-        )
+        """Return the value of an aggregate, or the sum of a column; 0 over no rows."""
+        aggregate = number if number.op().shape.is_scalar() else number.sum()
+        return int(self.connection.to_pyarrow(aggregate).as_py() or 0)
 
 
 @contextmanager
 def open_workspace(memory_limit: str | None = None) -> Iterator[Workspace]:
-    """`memory_limit` is DuckDB's, for example "4GB"; what exceeds it goes to disk. No extension is ever downloaded.
+    """Open a workspace; no extension of DuckDB is ever downloaded.
 
-    InputError where neither has room for what is read.
+    `memory_limit` is DuckDB's, for example "4GB"; what exceeds it goes to disk. Raises InputError
+    where neither has room for what is read.
     """
     memory_limit = memory_limit or DEFAULT_MEMORY_LIMIT
     with tempfile.TemporaryDirectory(prefix="regulars-") as folder:
@@ -74,32 +80,37 @@ def open_workspace(memory_limit: str | None = None) -> Iterator[Workspace]:
         )
         try:
             with warnings.catch_warnings():
-                # Ibis 12 calls it, DuckDB 2.0 deprecates it; nobody who reads a file can do anything about it.
+                # Ibis 12 calls what DuckDB 2.0 deprecates; nobody who reads a file can change that.
                 warnings.filterwarnings(
                     "ignore", r"fetch_arrow_table\(\) is deprecated", DeprecationWarning
                 )
                 yield Workspace(connection, Path(folder))
         except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
             room = f"memory_limit {memory_limit} and what is free in {Path(folder).parent}"
-            raise InputError(f"There is no room to read in, with {room}: {_said(error)}") from error
+            raise InputError(
+                f"There is no room to read in, with {room}: {_first_line(error)}"
+            ) from error
         finally:
             connection.disconnect()
 
 
 @contextmanager
-def reading(files: str) -> Iterator[None]:
-    """Whatever DuckDB says about the content of these files becomes one sentence."""
+def reading_errors(files: str) -> Iterator[None]:
+    """Turn errors of DuckDB about the content of these files into one sentence."""
     try:
         yield
     except (duckdb.IOException, duckdb.InvalidInputException, duckdb.DataError) as error:
-        raise InputError(f"{files} cannot be read: {_said(error)}") from error
+        raise InputError(f"{files} cannot be read: {_first_line(error)}") from error
 
 
-def _said(error: duckdb.Error) -> str:
-    said = str(error).strip().splitlines()[0]
-    if "CSV Parser state machine" in said:  # which names no line
-        return f"some of its lines end in CR LF and some in LF, or a CR stands in a cell without quotes ({said})"
-    return said
+def _first_line(error: duckdb.Error) -> str:
+    line = str(error).strip().splitlines()[0]
+    if "CSV Parser state machine" in line:  # which names no line
+        return (
+            "some of its lines end in CR LF and some in LF, "
+            f"or a CR stands in a cell without quotes ({line})"
+        )
+    return line
 
 
 @ibis.udf.scalar.builtin(name="hash")  # type: ignore[untyped-decorator]

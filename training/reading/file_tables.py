@@ -1,11 +1,10 @@
-"""Files of one format and the same columns become one Ibis table, every column text."""
+"""Files of one format and the same columns as one Ibis table, in which every column is text."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,95 +13,128 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from training.errors import InputError
-from training.reading.columns import named
-from training.reading.duckdb import Workspace, json_keys, reading
-from training.reading.files import Header, InputFile, csv_header, find_files, one_case
+from training.reading.columns import map_columns
+from training.reading.duckdb import Workspace, json_keys, reading_errors
+from training.reading.files import (
+    Header,
+    InputFile,
+    check_letter_case,
+    find_files,
+    read_csv_header,
+)
 
-IDS: Final = ("customer_id", "product_id", "order_id")
-NUMBERS: Final = ("quantity", "unit_price", "amount", "price")
-EXACT: Final = 2.0**53  # whole numbers above it are not exact as floats
-CUT_LINE: Final = 10_000  # characters of a refused line that DuckDB keeps
+ID_COLUMNS: Final = ("customer_id", "product_id", "order_id")
+NUMBER_COLUMNS: Final = ("quantity", "unit_price", "amount", "price")
+EXACT_BELOW: Final = 2.0**53  # whole numbers from there on are not exact as floats
+KEPT_CHARACTERS: Final = 10_000  # of a refused line that DuckDB keeps
 
 
 @dataclass(frozen=True, eq=False)
 class FileTable:
     """Files with the same columns. `table` holds their columns as text; empty cells are NULL.
 
-    Whole numbers keep their decimal text. A float that is a whole number loses its ".0" (pandas makes 12345.0 of an
-    integer column with gaps), and a NaN among ids is an empty cell. That is seen by the type of a Parquet column:
-    "12345.0" in a CSV file is text and stays what it is. In a file separated by semicolons, "1,50" is one and a half.
+    Whole numbers keep their decimal text. A float that is a whole number loses its ".0" (pandas
+    makes 12345.0 of an integer column with gaps), and a NaN among ids is an empty cell. That is seen
+    by the type of a Parquet column: "12345.0" in a CSV file is text and stays what it is. In a file
+    separated by semicolons, "1,50" is one and a half.
     """
 
     files: tuple[InputFile, ...]
     table: Any
     names: dict[str, str]  # our name -> column
     decimal_comma: bool
-    rejects: str | None  # what DuckDB's tables of lines it could not take apart are called after
+    rejects: str | None  # suffix of DuckDB's tables of lines it could not take apart
     from_store: bool = False  # with the number of each row, and the event that it is a line of
 
     @property
     def label(self) -> str:
+        """The name of the first file, and how many there are."""
         more = len(self.files) - 1
         return self.files[0].name + (f" (and {more} more like it)" if more else "")
 
     @property
     def columns(self) -> tuple[str, ...]:
+        """The names of all columns."""
         return tuple(self.table.columns)
 
     def text(self, name: str) -> Any:
-        """The cells under one of our names; NULL where the file has no such column."""
+        """Return the cells under one of our names; NULL where the file has no such column."""
         if name not in self.names:
             return ibis.null("string").name(name)
         cells = self.table[self.names[name]]
-        if self.decimal_comma and name in NUMBERS:
+        if self.decimal_comma and name in NUMBER_COLUMNS:
             cells = cells.replace(",", ".")
         return cells.name(name)
 
 
+@dataclass(frozen=True)
+class RefusedLine:
+    """A record that DuckDB could not take apart."""
+
+    file: str
+    line: int
+    reason: str
+    rows: int  # that it swallowed
+
+
+@dataclass(frozen=True)
+class _FileGroup:
+    """Files of one format with the same columns."""
+
+    files: tuple[InputFile, ...]
+    columns: Any  # Header of CSV, names of JSON, names and types of Parquet
+    key: str  # in the names of DuckDB's tables
+
+    @property
+    def patterns(self) -> list[str]:
+        return [file.pattern for file in self.files]
+
+
 def open_file_tables(
     workspace: Workspace,
-    given: Sequence[str | Path],
+    paths: Sequence[str | Path],
     columns: Mapping[str, str],
     *,
     whole: bool = False,
 ) -> list[FileTable]:
-    """Files, folders and globs as sources, one for each format and set of columns; `whole`: for `read_whole`."""
+    """Open files, folders and globs, as one table for each format and set of columns.
+
+    `columns`: our name -> theirs. `whole`: for `read_whole` and `require_whole`.
+    """
     folder = workspace.folder / f"unpacked{len(list(workspace.folder.iterdir()))}"
     folder.mkdir()
     groups: dict[tuple[str, Hashable], list[InputFile]] = {}
-    for file in find_files(given, folder):
-        groups.setdefault((file.format, _signature(workspace, file)), []).append(file)
-    readers: dict[str, Callable[..., FileTable]] = {
-        "csv": _read_csv,
-        "json": partial(_read_json, whole=whole),
-        "parquet": _read_parquet,
-    }
-    return [
-        readers[format_](workspace, tuple(files), signature, columns, f"{folder.name}_{number}")
-        for number, ((format_, signature), files) in enumerate(groups.items())
-    ]
+    for file in find_files(paths, folder):
+        groups.setdefault((file.format, _columns_of(workspace, file)), []).append(file)
+    tables = []
+    for number, ((format_, file_columns), files) in enumerate(groups.items()):
+        group = _FileGroup(tuple(files), file_columns, f"{folder.name}_{number}")
+        if format_ == "csv":
+            table = _open_csv(workspace, group, columns)
+        elif format_ == "json":
+            table = _open_json(workspace, group, columns, whole=whole)
+        else:
+            table = _open_parquet(workspace, group, columns)
+        tables.append(table)
+    return tables
 
 
-def _signature(workspace: Workspace, file: InputFile) -> Hashable:
+def _columns_of(workspace: Workspace, file: InputFile) -> Hashable:
+    """What files of one table have in common."""
     if file.format == "csv":
-        return csv_header(file)
+        return read_csv_header(file)
     if file.format == "parquet":
         return _parquet_columns(file)
-    return one_case(file.name, _json_columns(workspace, file))
+    return check_letter_case(file.name, _json_columns(workspace, file))
 
 
-def _read_csv(
-    workspace: Workspace,
-    files: tuple[InputFile, ...],
-    header: Any,
-    columns: Mapping[str, str],
-    key: str,
-) -> FileTable:
-    assert isinstance(header, Header)  # noqa: S101
-    # Nothing is guessed by DuckDB: its sniffer looks at the beginning and takes what comes later at its word.
+def _open_csv(workspace: Workspace, group: _FileGroup, columns: Mapping[str, str]) -> FileTable:
+    header: Header = group.columns
+    # Nothing is guessed by DuckDB: its sniffer looks at the beginning and takes what comes later at
+    # its word.
     table = workspace.connection.read_csv(
-        [file.pattern for file in files],
-        table_name=f"csv_{key}",
+        group.patterns,
+        table_name=f"csv_{group.key}",
         auto_detect=False,
         header=True,
         delim=header.delimiter,
@@ -111,154 +143,170 @@ def _read_csv(
         columns=dict.fromkeys(header.names, "VARCHAR"),
         ignore_errors=True,
         store_rejects=True,
-        rejects_table=f"rejects_{key}",
-        rejects_scan=f"scans_{key}",
+        rejects_table=f"rejects_{group.key}",
+        rejects_scan=f"scans_{group.key}",
         rejects_limit=0,
     )
-    cells = table.select(**{name: table[name].nullif("") for name in table.columns})
-    return FileTable(files, cells, named(header.names, columns), header.delimiter == ";", key)
+    return FileTable(
+        group.files,
+        _empty_to_null(table),
+        map_columns(header.names, columns),
+        decimal_comma=header.delimiter == ";",
+        rejects=group.key,
+    )
 
 
-def _read_json(
-    workspace: Workspace,
-    files: tuple[InputFile, ...],
-    names: Any,
-    columns: Mapping[str, str],
-    key: str,
-    *,
-    whole: bool,
+def _open_json(
+    workspace: Workspace, group: _FileGroup, columns: Mapping[str, str], *, whole: bool
 ) -> FileTable:
-    with reading(files[0].name):
+    with reading_errors(group.files[0].name):
         table = workspace.connection.read_json(
-            [file.pattern for file in files],
-            table_name=f"json_{key}",
-            columns=dict.fromkeys(names, "VARCHAR"),
+            group.patterns,
+            table_name=f"json_{group.key}",
+            columns=dict.fromkeys(group.columns, "VARCHAR"),
             records="true",
-            **_json_shape(files[0], whole=whole),
+            **_json_layout(group.files[0], whole=whole),
         )
-    cells = table.select(**{name: table[name].nullif("") for name in table.columns})
-    return FileTable(files, cells, named(names, columns), False, None)
+    return FileTable(
+        group.files,
+        _empty_to_null(table),
+        map_columns(group.columns, columns),
+        decimal_comma=False,
+        rejects=None,
+    )
+
+
+def _empty_to_null(table: Any) -> Any:
+    return table.select(**{name: table[name].nullif("") for name in table.columns})
 
 
 def _json_columns(workspace: Workspace, file: InputFile) -> list[str]:
     """Every name in any object of the file, sorted."""
-    with reading(file.name):
+    with reading_errors(file.name):
         rows = workspace.connection.read_json(
-            file.pattern, columns={"row": "JSON"}, records="false", **_json_shape(file)
+            file.pattern, columns={"row": "JSON"}, records="false", **_json_layout(file)
         )
-        names = rows.select(name=json_keys(rows["row"]).unnest()).distinct()
-        found = [
-            name for name in workspace.connection.to_pyarrow(names)["name"].to_pylist() if name
-        ]
-    if not found:
+        keys = rows.select(name=json_keys(rows["row"]).unnest()).distinct()
+        names = workspace.connection.to_pyarrow(keys)["name"].to_pylist()
+    columns = sorted(name for name in names if name)
+    if not columns:
         raise InputError(f"{file.name} holds no JSON object (0 rows, 0 columns).")
-    return sorted(found)
+    return columns
 
 
-def _json_shape(file: InputFile, *, whole: bool = False) -> dict[str, Any]:
+def _json_layout(file: InputFile, *, whole: bool = False) -> dict[str, Any]:
+    """Options of DuckDB for one array of objects, or one object a line."""
     with file.content.open("rb") as content:
-        array = re.match(rb"\s*\[\s*(\{|\])", content.read(4096)) is not None
-    return (
-        {"format": "array"}
-        if array
-        else {"format": "newline_delimited", "ignore_errors": not whole}
-    )
+        is_array = re.match(rb"\s*\[\s*(\{|\])", content.read(4096)) is not None
+    if is_array:
+        return {"format": "array"}
+    return {"format": "newline_delimited", "ignore_errors": not whole}
 
 
 def _parquet_columns(file: InputFile) -> tuple[tuple[str, str], ...]:
     try:
         schema = pq.read_schema(file.content)
     except (pa.ArrowException, OSError) as error:
-        raise InputError(
-            f"{file.name} cannot be read as Parquet: {str(error).splitlines()[0]}"
-        ) from error
-    names = one_case(file.name, schema.names)
-    return tuple((name, str(field.type)) for name, field in zip(names, schema, strict=True))
+        cause = str(error).splitlines()[0]
+        raise InputError(f"{file.name} cannot be read as Parquet: {cause}") from error
+    names = check_letter_case(file.name, schema.names)
+    types = map(str, schema.types)
+    return tuple(zip(names, types, strict=True))
 
 
-def _read_parquet(
-    workspace: Workspace, files: tuple[InputFile, ...], _: Any, columns: Mapping[str, str], key: str
-) -> FileTable:
-    with reading(files[0].name):
+def _open_parquet(workspace: Workspace, group: _FileGroup, columns: Mapping[str, str]) -> FileTable:
+    with reading_errors(group.files[0].name):
         table = workspace.connection.read_parquet(
-            [file.pattern for file in files],
-            table_name=f"parquet_{key}",
+            group.patterns,
+            table_name=f"parquet_{group.key}",
             binary_as_string=True,
             hive_partitioning=False,
         )
-    names = named(table.columns, columns)
-    ids = {names[name] for name in IDS if name in names}
-    cells = table.select(**{name: _as_text(table[name], name in ids) for name in table.columns})
-    return FileTable(files, cells, names, False, None)
+    names = map_columns(table.columns, columns)
+    ids = {names[name] for name in ID_COLUMNS if name in names}
+    texts = {name: _as_text(table[name], name in ids) for name in table.columns}
+    cells = table.select(**texts)
+    return FileTable(group.files, cells, names, decimal_comma=False, rejects=None)
 
 
 def _as_text(cell: Any, is_id: bool) -> Any:
+    """A typed cell as text; see FileTable."""
     kind = cell.type()
     if kind.is_floating():
         integer = cell.try_cast("int64")  # rounded; NULL for NaN and infinite
-        whole = (integer.cast("float64") == cell) & (cell.abs() < EXACT)
-        known = (
-            ibis.ifelse(cell.isnan(), ibis.null("string"), cell.cast("string"))
-            if is_id
-            else cell.cast("string")
-        )
-        return ibis.ifelse(whole, integer.cast("string"), known)
+        is_whole = (integer.cast("float64") == cell) & (cell.abs() < EXACT_BELOW)
+        text = cell.cast("string")
+        if is_id:
+            text = ibis.ifelse(cell.isnan(), ibis.null("string"), text)
+        return ibis.ifelse(is_whole, integer.cast("string"), text)
     if kind.is_array():
-        return cell.map(lambda one: one.cast("string")).join("|")
+        return cell.map(lambda element: element.cast("string")).join("|")
     return cell.cast("string").nullif("")
 
 
-def unreadable_rows(workspace: Workspace, sources: Sequence[FileTable]) -> int:
-    """Lines that DuckDB could not take apart, once they have been read. InputError for a quote that never closes."""
-    return sum(lost["rows"] for source in sources for lost in _unreadable(workspace, source))
+def count_unreadable_rows(workspace: Workspace, sources: Sequence[FileTable]) -> int:
+    """Count the rows that DuckDB could not take apart, once the sources have been read.
+
+    Raises InputError for a quote that never closes.
+    """
+    return sum(line.rows for source in sources for line in _refused_lines(workspace, source))
 
 
 def read_whole(workspace: Workspace, source: FileTable, cells: Any) -> pa.Table:
-    """These cells of a source that was opened `whole`. InputError where lines of a file cannot be read: how many."""
-    with reading(source.label):
+    """Read these cells of a source that was opened `whole`.
+
+    Raises InputError where lines of a file cannot be read, with their count.
+    """
+    with reading_errors(source.label):
         table = workspace.connection.to_pyarrow(cells)
     require_whole(workspace, source)
     return table
 
 
 def require_whole(workspace: Workspace, source: FileTable) -> None:
-    """Of a source that was opened `whole` and has been read. InputError where lines of a file could not be."""
-    lost = _unreadable(workspace, source)
-    if lost:
-        file, line, why = (lost[0][name] for name in ("file", "line", "why"))
-        count = sum(one["rows"] for one in lost if one["file"] == file)
+    """Raise InputError where lines of a file could not be read, once the source has been.
+
+    The source must have been opened `whole`.
+    """
+    refused = _refused_lines(workspace, source)
+    if refused:
+        first = refused[0]
+        count = sum(line.rows for line in refused if line.file == first.file)
         raise InputError(
-            f"{file}, line {line}: {why.rstrip('.')}; {count} of its lines cannot be read."
+            f"{first.file}, line {first.line}: {first.reason.rstrip('.')}; "
+            f"{count} of its lines cannot be read."
         )
 
 
-def _unreadable(workspace: Workspace, source: FileTable) -> list[dict[str, Any]]:
-    """What was refused, in the order of the lines; each once, however often it was read."""
+def _refused_lines(workspace: Workspace, source: FileTable) -> list[RefusedLine]:
+    """The lines in their order; each once, however often it was read."""
     if source.rejects is None:
         return []
-    rejects, scans = (
-        workspace.connection.table(f"{name}_{source.rejects}") for name in ("rejects", "scans")
-    )
-    line = rejects.csv_line
+    rejects = workspace.connection.table(f"rejects_{source.rejects}")
+    scans = workspace.connection.table(f"scans_{source.rejects}")
+    text = rejects.csv_line
     # A refused record over several lines has swallowed as many rows as it has line ends.
-    ends = line.strip().length() - line.strip().replace("\n", "").length()
+    line_ends = text.strip().length() - text.strip().replace("\n", "").length()
     lines = rejects.select(
-        "scan_id", "file_id", "line", why="error_message", length=line.length(), ends=ends
+        "scan_id", "file_id", "line", reason="error_message", length=text.length(), ends=line_ends
     )
     lines = lines.join(scans.select("scan_id", "file_id", "file_path"), ["scan_id", "file_id"])
     lines = lines.group_by("file_path", "line").agg(
-        why=lines.why.min(), length=lines.length.max(), rows=(lines.ends.max() + 1).coalesce(1)
+        reason=lines.reason.min(),
+        length=lines.length.max(),
+        rows=(lines.ends.max() + 1).coalesce(1),
     )
-    found: list[dict[str, Any]] = workspace.connection.to_pyarrow(
-        lines.order_by("file_path", "line")
-    ).to_pylist()
+    rows = workspace.connection.to_pyarrow(lines.order_by("file_path", "line")).to_pylist()
     names = {file.content.resolve(): file.name for file in source.files}
-    files = {path: names[Path(path).resolve()] for path in {row["file_path"] for row in found}}
-    for row in found:
-        row["file"] = files[row["file_path"]]
-        if (row["length"] or 0) >= CUT_LINE:
+    paths = {row["file_path"] for row in rows}
+    files = {path: names[Path(path).resolve()] for path in paths}
+    refused = []
+    for row in rows:
+        file = files[row["file_path"]]
+        if (row["length"] or 0) >= KEPT_CHARACTERS:
             raise InputError(
-                f"{row['file']}, line {row['line']}: a quote opens and swallows more than {CUT_LINE} characters, "
-                "so that the rows after it cannot be told apart."
+                f"{file}, line {row['line']}: a quote opens and swallows more than "
+                f"{KEPT_CHARACTERS} characters, so that the rows after it cannot be told apart."
             )
-    return found
+        refused.append(RefusedLine(file, row["line"], row["reason"], row["rows"]))
+    return refused

@@ -1,4 +1,4 @@
-"""From what the shop names (files, folders, globs) to the files that DuckDB reads."""
+"""The files that a shop names by paths, folders and globs, unpacked for DuckDB."""
 
 from __future__ import annotations
 
@@ -25,21 +25,22 @@ FORMATS: Final = {
     ".pq": "parquet",
 }
 DELIMITERS: Final = ",;\t|"
-LONGEST_HEADER: Final = 1 << 20  # bytes
-MARK: Final = b"\xef\xbb\xbf"  # of UTF-8, which some programs write first
+HEADER_BYTES: Final = 1 << 20
+COPY_BYTES: Final = 1 << 20
+BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"  # of UTF-8, which some programs write first
 
 
 @dataclass(frozen=True)
 class InputFile:
-    """`name` is what the shop calls it, `content` where its uncompressed bytes are."""
+    """A file under the name that the shop gives it."""
 
     name: str
-    content: Path
-    format: str
+    content: Path  # of its uncompressed bytes
+    format: str  # one of FORMATS
 
     @property
     def pattern(self) -> str:
-        """The path as DuckDB wants it: brackets, stars and question marks in a file's name are no glob."""
+        """The path as DuckDB wants it: brackets, stars and question marks in it are no glob."""
         return re.sub(r"([*?\[])", r"[\1]", str(self.content))
 
 
@@ -51,14 +52,17 @@ class Header:
     names: tuple[str, ...]
 
 
-def find_files(given: Sequence[str | Path], folder: Path) -> list[InputFile]:
-    """Every file named, in sorted order by name given; .gz files are unpacked into `folder`, proving them whole.
+def find_files(names: Sequence[str | Path], folder: Path) -> list[InputFile]:
+    """Find the files that paths, folders and globs name, each once, in sorted order by name.
 
+    A folder stands for all files below it whose ending is known; hidden files and marks such as
+    _SUCCESS are left out. Files ending in .gz are unpacked into `folder`, which proves them whole.
     So is JSON that begins with a byte order mark, with which DuckDB takes its first line for none.
-
-    A folder stands for all files below it whose ending we know; hidden files and marks such as _SUCCESS are left out.
+    Raises InputError for a name without files, and a file that cannot be read.
     """
-    paths = [path for name in given for path in _expand(str(name))]
+    paths: list[Path] = []
+    for name in names:
+        paths += _expand(str(name))
     return [
         _open(path, folder / f"{number}.unpacked")
         for number, path in enumerate(dict.fromkeys(paths))
@@ -68,31 +72,27 @@ def find_files(given: Sequence[str | Path], folder: Path) -> list[InputFile]:
 def _expand(name: str) -> list[Path]:
     path = Path(name)
     if path.is_dir():
-        found = sorted(
-            below
-            for below in path.rglob("*")
-            if below.is_file() and _is_data(below.relative_to(path))
-        )
+        paths = sorted(below for below in path.rglob("*") if _is_data(below, path))
+        problem = "no file with a known ending"
     elif path.exists():
         return [path]
     else:
-        found = sorted(
-            Path(match) for match in glob.glob(name, recursive=True) if Path(match).is_file()
-        )
-    if not found:
-        what = (
-            "no file with a known ending"
-            if path.is_dir()
-            else "no such file, and no file matches it"
-        )
+        matches = map(Path, glob.glob(name, recursive=True))
+        paths = sorted(match for match in matches if match.is_file())
+        problem = "no such file, and no file matches it"
+    if not paths:
+        endings = ", ".join(FORMATS)
         raise InputError(
-            f"{name}: {what} (0 files; endings known: {', '.join(FORMATS)}, .gz after those of text)."
+            f"{name}: {problem} (0 files; endings known: {endings}, .gz after those of text)."
         )
-    return found
+    return paths
 
 
-def _is_data(path: Path) -> bool:
-    return _format(path) is not None and not any(part.startswith((".", "_")) for part in path.parts)
+def _is_data(path: Path, folder: Path) -> bool:
+    if not path.is_file() or _format(path) is None:
+        return False
+    parts = path.relative_to(folder).parts
+    return not any(part.startswith((".", "_")) for part in parts)
 
 
 def _format(path: Path) -> str | None:
@@ -106,47 +106,54 @@ def _format(path: Path) -> str | None:
 def _open(path: Path, unpacked: Path) -> InputFile:
     format_ = _format(path)
     if format_ is None:
+        endings = ", ".join(FORMATS)
         raise InputError(
-            f"{path}: not a kind of file that can be read (endings known: {', '.join(FORMATS)}, .gz)."
+            f"{path}: not a kind of file that can be read (endings known: {endings}, .gz)."
         )
     try:
-        packed = path.suffix.lower() == ".gz"
-        content = (
-            _unpack(path, unpacked, packed)
-            if packed or (format_ == "json" and _is_marked(path))
-            else path
-        )
-        empty = content.stat().st_size == 0
+        content = path
+        if path.suffix.lower() == ".gz":
+            content = _unpack(path, unpacked, packed=True)
+        elif format_ == "json" and _has_byte_order_mark(path):
+            content = _unpack(path, unpacked, packed=False)
+        is_empty = content.stat().st_size == 0
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path} cannot be read: {str(error) or type(error).__name__}.") from error
-    if empty:
+    if is_empty:
         raise InputError(f"{path} is empty (0 rows).")
     return InputFile(str(path), content, format_)
 
 
-def _is_marked(path: Path) -> bool:
+def _has_byte_order_mark(path: Path) -> bool:
     with path.open("rb") as content:
-        return content.read(len(MARK)) == MARK
+        return content.read(len(BYTE_ORDER_MARK)) == BYTE_ORDER_MARK
 
 
-def _unpack(path: Path, unpacked: Path, packed: bool) -> Path:
-    """Unpacked here and not by DuckDB, which takes a file damaged in its middle for a shorter one (measured, 2.0)."""
-    with gzip.open(path) if packed else path.open("rb") as given, unpacked.open("wb") as content:
-        content.write(given.read(len(MARK)).removeprefix(MARK))
-        shutil.copyfileobj(given, content, 1 << 20)
+def _unpack(path: Path, unpacked: Path, *, packed: bool) -> Path:
+    """Copy without compression and byte order mark.
+
+    DuckDB could read .gz itself, but takes a file damaged in its middle for a shorter one (measured,
+    2.0).
+    """
+    with gzip.open(path) if packed else path.open("rb") as source, unpacked.open("wb") as content:
+        content.write(source.read(len(BYTE_ORDER_MARK)).removeprefix(BYTE_ORDER_MARK))
+        shutil.copyfileobj(source, content, COPY_BYTES)
     return unpacked
 
 
-def csv_header(file: InputFile) -> Header:
-    """The names, and the delimiter (comma, semicolon, tab, bar) the first line holds most of, quoted text aside.
+def read_csv_header(file: InputFile) -> Header:
+    """Read the names and the delimiter of a CSV file from its first line.
 
-    A column without a name, such as the row numbers that pandas writes, is called by its place.
+    The delimiter is the one of comma, semicolon, tab and bar that the line holds most of, quoted text
+    aside. A column without a name, such as the row numbers that pandas writes, is called by its
+    position. Raises InputError for a line without names, and for text that is not UTF-8.
     """
     with file.content.open("rb") as content:
-        line = content.readline(LONGEST_HEADER)
+        line = content.readline(HEADER_BYTES)
     try:
         text = line.decode("utf-8-sig").rstrip("\r\n")
-        delimiter = max(DELIMITERS, key=re.sub(r'"[^"]*"', "", text).count)
+        unquoted = re.sub(r'"[^"]*"', "", text)
+        delimiter = max(DELIMITERS, key=unquoted.count)
         names = next(csv.reader([text], delimiter=delimiter), [])
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(
@@ -156,17 +163,20 @@ def csv_header(file: InputFile) -> Header:
         raise InputError(
             f"{file.name} begins with an empty line where the column names should be (0 columns)."
         )
-    names = [name or f"column {place}" for place, name in enumerate(names, 1)]
-    return Header(delimiter, one_case(file.name, names))
+    names = [name or f"column {position}" for position, name in enumerate(names, 1)]
+    return Header(delimiter, check_letter_case(file.name, names))
 
 
-def one_case(file: str, names: Sequence[str]) -> tuple[str, ...]:
-    """The names, unless two of them differ in nothing but letter case (DuckDB could not tell them apart)."""
-    seen: dict[str, str] = {}
+def check_letter_case(file: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names. Raises InputError where DuckDB could not tell two of them apart.
+
+    They differ in nothing but letter case, or not at all.
+    """
+    by_lower: dict[str, str] = {}
     for name in names:
-        if other := seen.get(name.lower()):
+        if other := by_lower.get(name.lower()):
             raise InputError(
                 f"{file} has 2 columns that DuckDB cannot tell apart: {other!r} and {name!r}."
             )
-        seen[name.lower()] = name
+        by_lower[name.lower()] = name
     return tuple(names)

@@ -1,9 +1,13 @@
-"""What training learns from: the purchases of a shop, cleaned, as arrays."""
+"""The purchases of a shop, read from files and the service's store and cleaned, as arrays.
+
+Open files, map their columns, clean their cells, make order lines of the rows, number customers,
+products and orders, and fetch arrays.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,18 +21,25 @@ from models.data.ids import Ids
 from training.errors import InputError
 from training.progress import Advance, ignore
 from training.reading import order_lines
-from training.reading.arrow import numbers
-from training.reading.cleaning import ROW_REASONS, checked_rows
-from training.reading.columns import REQUIRED_OF_PURCHASES, check_mapping, require
+from training.reading.arrow import to_numbers
+from training.reading.cleaning import ROW_REASONS, check_rows
+from training.reading.columns import REQUIRED_OF_PURCHASES, check_mapping, require_columns
 from training.reading.customers import CustomerTable, Unasked, read_customers
-from training.reading.duckdb import Workspace, open_workspace, reading
-from training.reading.file_tables import FileTable, open_file_tables, unreadable_rows
-from training.reading.numbering import Numbering, fetch_numbering
+from training.reading.duckdb import Workspace, open_workspace, reading_errors
+from training.reading.file_tables import FileTable, count_unreadable_rows, open_file_tables
+from training.reading.numbering import (
+    NameTables,
+    Numbering,
+    code_names,
+    code_rows,
+    code_struck_out,
+    fetch_numbering,
+)
 from training.reading.products import ProductTable, read_products
 from training.reading.service_store import StoreTables, is_store, read_store
 
-BATCH: Final = 1_000_000  # lines fetched at a time
-ARRAYS: Final[dict[str, type[Any]]] = {
+BATCH_LINES: Final = 1_000_000  # fetched at a time
+ARRAY_TYPES: Final[dict[str, type[Any]]] = {
     "user": np.int32,
     "item": np.int32,
     "order": np.int32,
@@ -49,12 +60,11 @@ STEPS: Final = (
     "merging rows of the same line",
     "sorting lines",
 )
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class ReadingReport:
-    """What was read and what became of it: rows == merged_rows + lines + sum(dropped.values())."""
+    """Counts of what was read: rows == merged_rows + lines + sum(dropped.values())."""
 
     rows: int
     lines: int
@@ -73,10 +83,50 @@ class ReadingReport:
 
 
 @dataclass(frozen=True, eq=False)
-class OpenedFiles:
-    """What was opened, before the rows of the purchases are looked at."""
+class Purchases:
+    """n cleaned lines, sorted by (user, item, time, order); guests (user -1) first.
 
-    sources: list[FileTable]
+    u customers, i products.
+    """
+
+    customer_ids: Ids  # (u,) everyone with a line, and everyone in the customers file
+    product_ids: Ids  # (i,) everything with a line, and everything in the products file
+    market_names: Ids  # of lines, customers and products
+    user: NDArray[np.int32]  # (n,) -1 is a guest
+    item: NDArray[np.int32]  # (n,)
+    order: NDArray[np.int32]  # (n,) 0, 1, … by the time of its first line; -1: no purchase
+    order_code: NDArray[np.uint32]  # (n,) models.data.events.order_code, 0 without an order id
+    time: NDArray[np.int64]  # (n,) seconds since 1970, UTC
+    kind: NDArray[np.uint8]  # (n,) code in models.data.events.KINDS
+    weight: NDArray[np.float32]  # (n,) as in models.data.events.Events
+    quantity: NDArray[np.float32]  # (n,) positive, of returns too
+    price: NDArray[np.float32]  # (n,) of one piece, NaN unknown
+    market: NDArray[np.int32]  # (n,) code in market_names, -1 unknown
+    consent: NDArray[np.uint8]  # (u, 3) in the order of PURPOSES: codes of models.data.customers
+    consent_time: NDArray[np.int64]  # (u, 3) when it was given, seconds since 1970; 0 unknown
+    customer_market: NDArray[np.int32]  # (u,) code in market_names, -1 unknown
+    catalogue: Catalogue  # in the order of product_ids
+    report: ReadingReport
+    event_position: int = 0  # the store's changes up to this number are in it; 0 without a store
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+
+@dataclass(frozen=True, eq=False)
+class _Files:
+    """Opened files with mapped columns, and the address of a store."""
+
+    purchases: list[FileTable]
+    products: list[FileTable]
+    customers: list[FileTable]
+    store_url: str | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Shop:
+    """What is known of products and customers beside the purchases."""
+
     products: ProductTable
     customers: CustomerTable
     store: StoreTables | None
@@ -84,35 +134,12 @@ class OpenedFiles:
 
 
 @dataclass(frozen=True, eq=False)
-class Purchases:
-    """n cleaned lines, sorted by (user, item, time, order); guests (user -1) first. u customers, i products."""
+class _Lines:
+    """Lines with codes; `returns` of what was bought stand in both tables."""
 
-    customer_ids: Ids  # (u,) everyone with a line, and everyone in the customers file
-    product_ids: Ids  # (i,) everything with a line, and everything in the products file
-    market_names: Ids  # of lines, customers and products
-    user: NDArray[np.int32]  # (n,) -1 is a guest
-    item: NDArray[np.int32]  # (n,)
-    order: NDArray[
-        np.int32
-    ]  # (n,) 0, 1, … by the time of its first line; -1 for what is no purchase
-    order_code: NDArray[np.uint32]  # (n,) models.events.order_code, 0 without an order id
-    time: NDArray[np.int64]  # (n,) seconds since 1970, UTC
-    kind: NDArray[np.uint8]  # (n,) code in models.events.KINDS
-    weight: NDArray[np.float32]  # (n,) as in models.events.Events
-    quantity: NDArray[np.float32]  # (n,) positive, of returns too
-    price: NDArray[np.float32]  # (n,) of one piece, NaN unknown
-    market: NDArray[np.int32]  # (n,) code in market_names, -1 unknown
-    consent: NDArray[
-        np.uint8
-    ]  # (u, 3) train, personalize_web, personalize_email: 0 never asked, 1 yes, 2 no
-    consent_time: NDArray[np.int64]  # (u, 3) when they said so, seconds since 1970; 0 unknown
-    customer_market: NDArray[np.int32]  # (u,) code in market_names, -1 unknown
-    catalogue: Catalogue  # in the order of product_ids
-    report: ReadingReport
-    event_position: int = 0  # what the store had numbered up to here is in it; 0 without a store
-
-    def __len__(self) -> int:
-        return len(self.user)
+    merged: Any
+    returns: Any  # with `weight`
+    count: int  # of merged, without returns of what was never bought
 
 
 def read_purchases(
@@ -127,181 +154,196 @@ def read_purchases(
     unasked: Unasked = "allow",
     on_progress: Advance = ignore,
 ) -> Purchases:
-    """Read and clean a shop's files and its store. InputError for what no training can be built on.
+    """Read and clean a shop's files and its store.
 
-    `columns`: our name -> theirs, used in whichever file has that column. `now` and `until` in seconds since 1970: rows
-    more than a day after `now`, and rows at or after `until`, are left out. `memory_limit` of DuckDB, such as "4GB";
-    the arrays come on top. `unasked`: whether to learn from customers who never answered. `on_progress` is told which
-    of the STEPS are done.
+    `columns`: our name -> theirs, used in whichever file has that column. `now` and `until` in
+    seconds since 1970: rows more than a day after `now`, and rows at or after `until`, are left out.
+    `memory_limit` of DuckDB, such as "4GB"; the arrays come on top. `unasked`: whether to learn from
+    customers who never answered. `on_progress` counts the STEPS that are done. Raises InputError for
+    files that no training can be built on.
     """
 
-    def tell(step: str) -> None:
+    def begin(step: str) -> None:
         on_progress(STEPS.index(step), len(STEPS))
 
-    mapping = dict(columns or {})
+    dropped: Counter[str] = Counter()
     with open_workspace(memory_limit) as workspace:
-        tell("opening files")
-        stores = [str(name) for name in purchases if is_store(name)]
-        sources = open_file_tables(
-            workspace, [name for name in purchases if not is_store(name)], mapping
+        begin("opening files")
+        files = _open_files(workspace, purchases, products, customers, columns or {})
+        begin("reading the store")
+        store = read_store(workspace, files.store_url, until) if files.store_url else None
+        begin("reading products and customers")
+        shop = _Shop(
+            read_products(workspace, files.products, store),
+            read_customers(workspace, files.customers, store),
+            store,
+            unasked,
         )
-        product_sources = open_file_tables(workspace, [products], mapping) if products else []
-        customer_sources = (
-            open_file_tables(workspace, [customers], mapping, whole=True) if customers else []
-        )
-        every = [*sources, *product_sources, *customer_sources]
-        check_mapping(mapping, (column for source in every for column in source.columns))
-        for source in sources:
-            require(source.label, REQUIRED_OF_PURCHASES, source.names, source.columns)
-        tell("reading the store")
-        store = read_store(workspace, _only(stores), until) if stores else None
-        sources += [store.events] if store else []
-        tell("reading products and customers")
-        shop_products = read_products(workspace, product_sources, store)
-        shop_customers = read_customers(workspace, customer_sources, store)
-        tell("reading purchases")
-        rows, dropped = _checked(workspace, sources, now, until)
+        begin("reading purchases")
+        sources = [*files.purchases, store.events] if store else files.purchases
+        rows = _clean_rows(workspace, sources, now, until, dropped)
         total = workspace.count(rows) + dropped["unreadable_row"]
-        if total == 0:
-            what = "holds no events" if sources[0].from_store else "has column names but no rows"
-            raise InputError(f"{sources[0].label} {what} (0 rows).")
-        read = OpenedFiles(sources, shop_products, shop_customers, store, unasked)
-        return _assembled(workspace, read, rows, total, dropped, tell)
-
-
-def _only(stores: list[str]) -> str:
-    if len(stores) > 1:
-        raise InputError(
-            f"--purchases: {len(stores)} stores are named; the position of one can be kept."
+        _require_rows(sources[0], total)
+        begin("comparing rows")
+        names = _code_names(workspace, rows, shop)
+        coded = _code_distinct_rows(workspace, rows, names, store, dropped)
+        begin("merging rows of the same line")
+        lines = _merge_lines(workspace, coded, dropped)
+        if lines.count == 0:
+            raise InputError(_nothing_left(sources, total, dropped))
+        orders = workspace.keep("orders", order_lines.number_orders(lines.merged))
+        begin("sorting lines")
+        sorted_lines = order_lines.sort_lines(lines.merged, orders, lines.returns)
+        arrays = _fetch_arrays(workspace, sorted_lines, lines.count)
+        latest_prices = order_lines.find_latest_prices(lines.merged)
+        numbering = fetch_numbering(
+            workspace, names, shop.products, shop.customers, latest_prices, arrays
         )
-    return stores[0]
+    return Purchases(
+        **numbering.fields(),
+        **arrays,
+        report=_report(arrays, numbering, total, dropped, shop),
+        event_position=store.position if store else 0,
+    )
 
 
-def _checked(
-    workspace: Workspace, sources: list[FileTable], now: int, until: int | None
-) -> tuple[Any, Counter[str]]:
-    """The rows, held, and how many lines were refused by DuckDB."""
-    with reading(", ".join(source.label for source in sources)):
-        checked = [_rows_of(workspace, source, now, until) for source in sources]
-        rows = workspace.keep("rows", ibis.union(*checked) if len(checked) > 1 else checked[0])
-    workspace.drop("events", "training_events")
-    return rows, Counter(unreadable_row=unreadable_rows(workspace, sources))
-
-
-def _rows_of(workspace: Workspace, source: FileTable, now: int, until: int | None) -> Any:
-    rows = checked_rows(source, now, until)
-    return order_lines.newest_told(workspace.keep("events", rows)) if source.from_store else rows
-
-
-def _assembled(
+def _open_files(
     workspace: Workspace,
-    read: OpenedFiles,
-    rows: Any,
-    total: int,
+    purchases: Sequence[str | Path],
+    products: Path | None,
+    customers: Path | None,
+    columns: Mapping[str, str],
+) -> _Files:
+    urls = [str(name) for name in purchases if is_store(name)]
+    paths = [name for name in purchases if not is_store(name)]
+    files = _Files(
+        purchases=open_file_tables(workspace, paths, columns),
+        products=open_file_tables(workspace, [products], columns) if products else [],
+        customers=(
+            open_file_tables(workspace, [customers], columns, whole=True) if customers else []
+        ),
+        store_url=urls[0] if urls else None,
+    )
+    existing: list[str] = []
+    for source in (*files.purchases, *files.products, *files.customers):
+        existing += source.columns
+    check_mapping(columns, existing)
+    for source in files.purchases:
+        require_columns(source.label, REQUIRED_OF_PURCHASES, source.names, source.columns)
+    if len(urls) > 1:
+        raise InputError(
+            f"--purchases: {len(urls)} stores are named; the position of one can be kept."
+        )
+    return files
+
+
+def _clean_rows(
+    workspace: Workspace,
+    sources: Sequence[FileTable],
+    now: int,
+    until: int | None,
     dropped: Counter[str],
-    tell: Tell,
-) -> Purchases:
-    products, customers = read.products, read.customers
-    tell("comparing rows")
-    single, dropped["duplicate_row"] = order_lines.without_duplicates(workspace, rows)
-    dropped.update(_counted_reasons(workspace, single))
-    good = single.filter(single.reason.isnull())
-    names = _names(workspace, rows.filter(rows.reason.isnull()), read)
-    numbered = _numbered(workspace, good, names, read.store)
-    workspace.drop("rows", "single_of_twice", "twice")
-    dropped.update(_counted_reasons(workspace, numbered))
-    tell("merging rows of the same line")
-    merged = workspace.keep("merged", order_lines.merged(numbered.filter(numbered.reason.isnull())))
-    workspace.drop("numbered")
-    returns = workspace.keep("returns", order_lines.return_weights(merged))
-    baseless = returns.filter(returns.weight.isnull())
-    dropped["return_without_purchase"] = workspace.total(baseless["rows"])
-    length = workspace.count(merged) - workspace.count(baseless)
-    if length == 0:
-        raise InputError(_nothing_left(read.sources, total, dropped))
-    orders = workspace.keep("orders", order_lines.order_numbers(merged))
-    tell("sorting lines")
-    arrays = _fetch(
-        workspace,
-        order_lines.finished(merged, orders, returns.filter(returns.weight.notnull())),
-        length,
-    )
-    shop = fetch_numbering(
-        workspace, names, products, customers, order_lines.latest_prices(merged), arrays
-    )
-    report = _report(arrays, shop, total, dropped, products, customers)
-    position = read.store.position if read.store else 0
-    return Purchases(**shop.identities(), **arrays, report=report, event_position=position)
+) -> Any:
+    """All rows with typed cells and the reason to leave one out, held. Counts the unreadable."""
+    with reading_errors(", ".join(source.label for source in sources)):
+        tables = [_check_source(workspace, source, now, until) for source in sources]
+        rows = workspace.keep("rows", ibis.union(*tables) if len(tables) > 1 else tables[0])
+    workspace.drop("events", "training_events")
+    dropped["unreadable_row"] = count_unreadable_rows(workspace, sources)
+    return rows
 
 
-def _counted_reasons(workspace: Workspace, rows: Any) -> dict[str, int]:
+def _check_source(workspace: Workspace, source: FileTable, now: int, until: int | None) -> Any:
+    rows = check_rows(source, now, until)
+    if source.from_store:
+        return order_lines.mark_replaced_events(workspace.keep("events", rows))
+    return rows
+
+
+def _require_rows(source: FileTable, total: int) -> None:
+    if total == 0:
+        problem = "holds no events" if source.from_store else "has column names but no rows"
+        raise InputError(f"{source.label} {problem} (0 rows).")
+
+
+def _code_names(workspace: Workspace, rows: Any, shop: _Shop) -> NameTables:
+    usable = rows.filter(rows.reason.isnull())
+    names = code_names(workspace, usable, shop.products.table, shop.customers.table)
+    if shop.store:
+        erased = shop.store.erased_of(workspace, names.customers)
+    else:
+        erased = names.customers.select("customer_id").limit(0)
+    return names.with_refusals(workspace, shop.customers.table, erased, shop.unasked)
+
+
+def _code_distinct_rows(
+    workspace: Workspace,
+    rows: Any,
+    names: NameTables,
+    store: StoreTables | None,
+    dropped: Counter[str],
+) -> Any:
+    """The rows to learn from, with codes instead of texts, held. Counts the others."""
+    distinct, dropped["duplicate_row"] = order_lines.drop_duplicates(workspace, rows)
+    dropped.update(_count_reasons(workspace, distinct))
+    coded = code_rows(distinct.filter(distinct.reason.isnull()), names)
+    if store:
+        struck_out = code_struck_out(store.unused, names)
+        marked = order_lines.mark_rows(coded, struck_out, "struck_out")
+        marked = workspace.keep("struck", marked)
+        in_store = order_lines.select_stored_lines(marked)
+        coded = order_lines.mark_rows(marked, in_store, "in_store_too", ~marked.stored)
+    coded = workspace.keep("coded", coded)
+    workspace.drop("struck", "rows", "single_of_twice", "twice")
+    dropped.update(_count_reasons(workspace, coded))
+    return coded.filter(coded.reason.isnull())
+
+
+def _merge_lines(workspace: Workspace, coded: Any, dropped: Counter[str]) -> _Lines:
+    """The lines of which the rows are parts, held. Counts returns of what was never bought."""
+    merged = workspace.keep("merged", order_lines.merge_rows(coded))
+    workspace.drop("coded")
+    returns = workspace.keep("returns", order_lines.weigh_returns(merged))
+    of_nothing = returns.filter(returns.weight.isnull())
+    dropped["return_without_purchase"] = workspace.total(of_nothing["rows"])
+    return _Lines(
+        merged,
+        returns.filter(returns.weight.notnull()),
+        workspace.count(merged) - workspace.count(of_nothing),
+    )
+
+
+def _count_reasons(workspace: Workspace, rows: Any) -> dict[str, int]:
     left_out = rows.filter(rows.reason.notnull())
     counts = workspace.connection.to_pyarrow(left_out.group_by("reason").agg(rows=left_out.count()))
     return {ROW_REASONS[row["reason"]]: row["rows"] for row in counts.to_pylist()}
 
 
-def _names(workspace: Workspace, rows: Any, read: OpenedFiles) -> dict[str, Any]:
-    products, customers = read.products, read.customers
-    people = order_lines.name_table(
-        workspace, "customer_id", rows.customer_id, customers.table.customer_id
-    )
-    erased = (
-        read.store.erased_of(workspace, people)
-        if read.store
-        else people.select("customer_id").limit(0)
-    )
-    with_refusal = order_lines.with_refusal(people, customers.table, erased, read.unasked)
-    return {
-        "customer_id": workspace.keep("customer_refusals", with_refusal),
-        "product_id": order_lines.name_table(
-            workspace, "product_id", rows.product_id, products.table.product_id
-        ),
-        "market": order_lines.name_table(workspace, "market", rows.market),
-        "currency": order_lines.name_table(workspace, "currency", rows.currency),
-    }
-
-
-def _numbered(
-    workspace: Workspace, rows: Any, names: dict[str, Any], store: StoreTables | None
-) -> Any:
-    """Rows with codes, and the reason for which one may not be learned from; held."""
-    numbered = order_lines.coded(rows, names)
-    if store is None:
-        return workspace.keep("numbered", numbered)
-    struck = order_lines.struck_pairs(store.unused, names)
-    numbered = workspace.keep("struck", order_lines.marked(numbered, struck, "struck_out"))
-    told = order_lines.stored_lines(numbered)
-    numbered = workspace.keep(
-        "numbered", order_lines.marked(numbered, told, "in_store_too", ~numbered.stored)
-    )
-    workspace.drop("struck")
-    return numbered
-
-
-def _fetch(workspace: Workspace, lines: Any, length: int) -> dict[str, Any]:
-    """The arrays of ARRAYS, filled batch by batch."""
-    arrays = {name: np.empty(length, dtype) for name, dtype in ARRAYS.items()}
+def _fetch_arrays(workspace: Workspace, lines: Any, length: int) -> dict[str, Any]:
+    """The arrays of ARRAY_TYPES, filled batch by batch."""
+    arrays = {name: np.empty(length, dtype) for name, dtype in ARRAY_TYPES.items()}
     start = 0
-    for batch in workspace.batches(lines, BATCH):
-        for name, dtype in ARRAYS.items():
+    for batch in workspace.batches(lines, BATCH_LINES):
+        end = start + len(batch)
+        for name, dtype in ARRAY_TYPES.items():
             unknown = np.nan if name == "price" else -1
-            arrays[name][start : start + len(batch)] = numbers(batch[name], dtype, unknown)
-        start += len(batch)
+            arrays[name][start:end] = to_numbers(batch[name], dtype, unknown)
+        start = end
     return arrays
 
 
-def _nothing_left(sources: list[FileTable], total: int, dropped: Counter[str]) -> str:
+def _nothing_left(sources: Sequence[FileTable], total: int, dropped: Counter[str]) -> str:
+    labels = ", ".join(source.label for source in sources)
     reasons = ", ".join(f"{count} {reason}" for reason, count in dropped.most_common() if count)
-    return f"{', '.join(source.label for source in sources)}: none of {total} rows is left after cleaning ({reasons})."
+    return f"{labels}: none of {total} rows is left after cleaning ({reasons})."
 
 
 def _report(
     arrays: dict[str, NDArray[Any]],
-    shop: Numbering,
+    numbering: Numbering,
     total: int,
     dropped: Counter[str],
-    products: ProductTable,
-    customers: CustomerTable,
+    shop: _Shop,
 ) -> ReadingReport:
     length = len(arrays["user"])
     return ReadingReport(
@@ -309,14 +351,14 @@ def _report(
         lines=length,
         merged_rows=total - length - dropped.total(),
         dropped={reason: count for reason, count in dropped.most_common() if count},
-        customers=len(shop.customer_ids),
-        products=len(shop.catalogue),
+        customers=len(numbering.customer_ids),
+        products=len(numbering.catalogue),
         orders=int(arrays["order"].max()) + 1,
         guest_lines=int(np.count_nonzero(arrays["user"] < 0)),
         first_time=int(arrays["time"].min()),
         last_time=int(arrays["time"].max()),
-        product_rows=products.rows,
-        product_problems=products.problems,
-        customer_rows=customers.rows,
-        customer_problems=customers.problems,
+        product_rows=shop.products.rows,
+        product_problems=shop.products.problems,
+        customer_rows=shop.customers.rows,
+        customer_problems=shop.customers.problems,
     )

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from models.data.events import DAY, KINDS, order_code
-from training.reading.cleaning import ROW_REASONS, YEAR_2100, checked_rows
+from training.reading.cleaning import ROW_REASONS, YEAR_2100, check_rows
 from training.reading.duckdb import open_workspace
 from training.reading.file_tables import open_file_tables
-from training.reading.order_lines import CODES
+from training.reading.order_lines import ORDER_CODES
 
 NOW = 1_500_000_000  # 2017-07-14T02:40:00Z
 GOOD = {"customer_id": "anna", "product_id": "milk", "timestamp": "2017-01-01", "order_id": "1"}
@@ -31,7 +31,7 @@ def clean(folder: Path, rows: list[dict[str, str]]) -> list[dict[str, Any]]:
     with open_workspace() as workspace:
         workspace.in_file_order(True)
         (source,) = open_file_tables(workspace, [path], {})
-        return list(workspace.connection.to_pyarrow(checked_rows(source, NOW, None)).to_pylist())
+        return list(workspace.connection.to_pyarrow(check_rows(source, NOW, None)).to_pylist())
 
 
 def reasons(folder: Path, rows: list[dict[str, str]]) -> list[str | None]:
@@ -147,7 +147,7 @@ def test_the_key_of_an_order_tells_its_code_and_every_day_lies_below_any_of_them
 ) -> None:
     ids = ["1", "Bestellung-ä7", "注文😀", " ", "0" * 500]
     rows = clean(tmp_path, [{"order_id": one} for one in ids])
-    assert [row["order_key"] % CODES for row in rows] == [order_code(one) for one in ids]
+    assert [row["order_key"] % ORDER_CODES for row in rows] == [order_code(one) for one in ids]
     assert all(row["order_key"] > YEAR_2100 // DAY for row in rows)
 
 

@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 
 from training.errors import InputError
-from training.reading.columns import check_mapping, did_you_mean, named, require
+from training.reading.columns import check_mapping, did_you_mean, map_columns, require_columns
 
 
 def test_a_mapped_name_comes_before_a_column_of_our_name() -> None:
-    assert named(["product_id", "sku", "till"], {"product_id": "sku", "title": "absent"}) == {
+    assert map_columns(["product_id", "sku", "till"], {"product_id": "sku", "title": "absent"}) == {
         "product_id": "sku"
     }
 
@@ -34,7 +34,7 @@ def test_a_wrong_mapping_says_what_there_is(columns: dict[str, str], sentence: s
 def test_all_missing_columns_are_counted_in_one_sentence() -> None:
     sentence = r"a\.csv lacks 2 required columns: product_id, timestamp \(did you mean 'Product ID'\?\); it has 1: Prod"
     with pytest.raises(InputError, match=sentence):
-        require("a.csv", ["product_id", "timestamp"], {}, ["Product ID"])
+        require_columns("a.csv", ["product_id", "timestamp"], {}, ["Product ID"])
 
 
 def test_nothing_near_means_no_hint() -> None:

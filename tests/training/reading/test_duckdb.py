@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from training.errors import InputError
-from training.reading.duckdb import open_workspace, reading
+from training.reading.duckdb import open_workspace, reading_errors
 
 
 def test_the_scratch_folder_goes_with_the_workspace() -> None:
@@ -30,5 +30,8 @@ def test_the_sum_of_nothing_is_zero() -> None:
 
 
 def test_what_duckdb_says_becomes_one_line() -> None:
-    with pytest.raises(InputError, match=r"^a\.csv cannot be read: bad news$"), reading("a.csv"):
+    with (
+        pytest.raises(InputError, match=r"^a\.csv cannot be read: bad news$"),
+        reading_errors("a.csv"),
+    ):
         raise duckdb.IOException("bad news\n\nLINE 1: SELECT")

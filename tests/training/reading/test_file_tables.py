@@ -13,7 +13,7 @@ import pytest
 
 from training.errors import InputError
 from training.reading.duckdb import open_workspace
-from training.reading.file_tables import open_file_tables, read_whole, unreadable_rows
+from training.reading.file_tables import count_unreadable_rows, open_file_tables, read_whole
 
 
 def read(
@@ -31,7 +31,7 @@ def read(
                 .drop_columns("all")
                 .to_pylist()
             )
-        return sorted(rows, key=lambda row: str(row["product_id"])), unreadable_rows(
+        return sorted(rows, key=lambda row: str(row["product_id"])), count_unreadable_rows(
             workspace, sources
         )
 
@@ -121,7 +121,7 @@ def test_lines_that_are_read_more_than_once_are_counted_once(tmp_path: Path) -> 
         (source,) = sources = open_file_tables(workspace, [tmp_path], {})
         for name in source.columns:
             assert workspace.count(source.table[name]) == 1
-        assert unreadable_rows(workspace, sources) == 3
+        assert count_unreadable_rows(workspace, sources) == 3
 
 
 def test_a_gz_is_read_like_the_file_in_it(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from training.errors import InputError
-from training.reading.files import InputFile, csv_header, find_files, one_case
+from training.reading.files import InputFile, check_letter_case, find_files, read_csv_header
 
 
 def found(*given: Path | str, scratch: Path) -> list[str]:
@@ -106,7 +106,7 @@ def test_the_delimiter_is_what_the_first_line_holds_most_of(
 ) -> None:
     path = tmp_path / "a.csv"
     path.write_text(text, encoding="utf-8", newline="")
-    header = csv_header(InputFile("a.csv", path, "csv"))
+    header = read_csv_header(InputFile("a.csv", path, "csv"))
     assert (header.delimiter, header.names) == (delimiter, names)
 
 
@@ -117,9 +117,9 @@ def test_a_first_line_without_names_is_an_error(tmp_path: Path, content: bytes, 
     path = tmp_path / "a.csv"
     path.write_bytes(content)
     with pytest.raises(InputError, match=rf"a\.csv .*{what}"):
-        csv_header(InputFile("a.csv", path, "csv"))
+        read_csv_header(InputFile("a.csv", path, "csv"))
 
 
 def test_names_that_differ_in_letter_case_alone_are_an_error() -> None:
     with pytest.raises(InputError, match=r"a\.csv has 2 columns .* 'Price' and 'price'"):
-        one_case("a.csv", ["Price", "title", "price"])
+        check_letter_case("a.csv", ["Price", "title", "price"])

@@ -10,8 +10,7 @@ import pytest
 
 from training.reading.customers import read_customers
 from training.reading.duckdb import Workspace, open_workspace
-from training.reading.numbering import Numbering, fetch_numbering
-from training.reading.order_lines import name_table
+from training.reading.numbering import NameTables, Numbering, code_texts, fetch_numbering
 from training.reading.products import read_products
 
 
@@ -26,7 +25,12 @@ def fetch(workspace: Workspace, arrays: dict[str, Any]) -> Numbering:
     texts = {"customer_id": ["a", "b", "c"], "product_id": ["x", "y", "z"]}
     texts |= {"market": ["DE"] * 3, "currency": ["EUR"] * 3}
     rows = ibis.memtable(pa.table(texts))
-    names = {name: name_table(workspace, name, rows[name]) for name in texts}
+    names = NameTables(
+        customers=code_texts(workspace, "customer_id", rows.customer_id),
+        products=code_texts(workspace, "product_id", rows.product_id),
+        markets=code_texts(workspace, "market", rows.market),
+        currencies=code_texts(workspace, "currency", rows.currency),
+    )
     price = {
         "item": pa.array([2], pa.int32()),
         "price": [1.5],
@@ -41,6 +45,16 @@ def fetch(workspace: Workspace, arrays: dict[str, Any]) -> Numbering:
         latest,
         arrays,
     )
+
+
+def test_names_get_codes_in_the_order_of_their_bytes(workspace: Workspace) -> None:
+    texts = ibis.memtable(pa.table({"name": ["é", "z", None, "Z", "z"]}))
+    codes = code_texts(workspace, "name", texts.name).order_by("code")
+    assert workspace.connection.to_pyarrow(codes).to_pylist() == [
+        {"name": "Z", "code": 0},
+        {"name": "z", "code": 1},
+        {"name": "é", "code": 2},
+    ]
 
 
 def test_customers_and_products_without_a_kept_line_are_left_out_and_the_rest_moves_up(

@@ -40,21 +40,13 @@ def test_rows_with_one_hash_but_other_cells_are_no_copies(workspace: Workspace) 
     rows = ibis.memtable(
         pa.table({"row_hash": [1, 1, 1, 2, None, None], "cell": ["a", "a", "b", "a", None, None]})
     )
-    single, copies = order_lines.without_duplicates(workspace, rows)
+    single, copies = order_lines.drop_duplicates(workspace, rows)
     assert (workspace.count(single), copies) == (5, 1)
-
-
-def test_names_get_codes_in_the_order_of_their_bytes(workspace: Workspace) -> None:
-    texts = ibis.memtable(pa.table({"name": ["é", "z", None, "Z", "z"]}))
-    codes = rows_of(
-        workspace, order_lines.name_table(workspace, "name", texts.name).order_by("code")
-    )
-    assert codes == [{"name": "Z", "code": 0}, {"name": "z", "code": 1}, {"name": "é", "code": 2}]
 
 
 def test_an_unknown_price_does_not_dilute_the_mean(workspace: Workspace) -> None:
     (line,) = rows_of(
-        workspace, order_lines.merged(table({"price": 2.0, "quantity": 3.0}, {"price": None}))
+        workspace, order_lines.merge_rows(table({"price": 2.0, "quantity": 3.0}, {"price": None}))
     )
     assert (line["quantity"], line["price"], line["rows"]) == (4.0, 2.0, 2)
 
@@ -65,7 +57,7 @@ def test_orders_are_numbered_by_their_first_moment(workspace: Workspace) -> None
         {"order_key": 3, "time": 60},
         {"order_key": 3, "time": 40, "item": 1},
     )
-    numbers = rows_of(workspace, order_lines.order_numbers(rows).order_by("order"))
+    numbers = rows_of(workspace, order_lines.number_orders(rows).order_by("order"))
     assert [(row["order_key"], row["order"]) for row in numbers] == [(3, 0), (9, 1)]
 
 
@@ -78,7 +70,7 @@ def test_only_what_was_bought_until_then_counts(
         {"quantity": 2.0, "time": bought_at},
         {"user": 1, "quantity": 9.0},
     )
-    assert [row["weight"] for row in rows_of(workspace, order_lines.return_weights(rows))] == [
+    assert [row["weight"] for row in rows_of(workspace, order_lines.weigh_returns(rows))] == [
         weight
     ]
 
@@ -90,6 +82,6 @@ def test_the_latest_price_is_not_that_of_a_gift(workspace: Workspace) -> None:
         {"price": 4.0, "time": 200},
         {"price": 0.0, "time": 300},
     )
-    assert rows_of(workspace, order_lines.latest_prices(rows)) == [
+    assert rows_of(workspace, order_lines.find_latest_prices(rows)) == [
         {"item": 0, "price": 4.0, "currency": -1}
     ]

@@ -9,7 +9,7 @@ import pytest
 from training.errors import InputError
 from training.reading.duckdb import open_workspace
 from training.reading.file_tables import open_file_tables
-from training.reading.products import ProductTable, market_list, read_products
+from training.reading.products import ProductTable, read_products, split_markets
 
 
 def read(path: Path) -> tuple[dict[str, dict[str, Any]], ProductTable]:
@@ -104,4 +104,4 @@ def test_a_products_file_without_ids_is_refused(tmp_path: Path) -> None:
     "cell", ["DE|New Zealand", "DE, New Zealand", "DE;New Zealand;", '["DE", "New Zealand"]']
 )
 def test_markets_may_be_separated_in_any_usual_way(cell: str) -> None:
-    assert market_list(cell) == ["DE", "New Zealand"]
+    assert split_markets(cell) == ["DE", "New Zealand"]
