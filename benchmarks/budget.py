@@ -49,7 +49,8 @@ def main() -> None:
         taught = train_ranker(parts.past, settings, Reporter(), processes=cores())
         model = fit(parts.past, settings, Reporter(), name=name, lesson=taught.lesson)
         print(
-            f"\n| {name}: candidates of a source | trees | Recall@10 all | discovery | a slate, p50 |"
+            f"\n| {name}: candidates of a source | trees | Recall@10 all | discovery "
+            "| a slate, p50 |"
         )
         print("|---|---|---|---|---|")
         for new in CANDIDATES:
@@ -87,7 +88,8 @@ def _measure(parts: Split, model: Model, settings: ModelSettings, trees: int) ->
         with threadpool_limits(limits=1, user_api="blas"):
             took = [_took(recommender, ids[user]) for user in parts.users[:TIMED].tolist()]
     print(
-        f"| {settings.candidates.new} | {trees} | {recall[0]:.4f} | {recall[1]:.4f} | {np.median(took) * 1e3:.1f} ms |"
+        f"| {settings.candidates.new} | {trees} | {recall[0]:.4f} | {recall[1]:.4f} "
+        f"| {np.median(took) * 1e3:.1f} ms |"
     )
 
 

@@ -1,10 +1,10 @@
-"""Real purchases under Regulars' column names: `purchases.parquet` and `products.parquet` in a folder.
+"""Write real purchases under Regulars' column names, as two Parquet files in a folder.
 
     python -m benchmarks.datasets complete_journey --output data/complete_journey
-    python -m benchmarks.datasets online_retail_ii --source online_retail_ii.parquet --output data/online_retail_ii
+    python -m benchmarks.datasets online_retail_ii --source FILE --output data/online_retail_ii
 
-A product is listed where a line of it was kept. Its price is the median unit price of its lines in the last 90 days of
-the data, or of all its lines where there is none.
+A product is listed where a line of it was kept. Its price is the median unit price of its lines in
+the last 90 days of the data, or of all its lines where there is none.
 """
 
 from __future__ import annotations
@@ -30,25 +30,30 @@ COMPLETE_JOURNEY_LINES: Final = f"""
     SELECT household_id::VARCHAR AS customer_id, product_id::VARCHAR AS product_id,
            transaction_timestamp AS timestamp, basket_id::VARCHAR AS order_id, quantity,
            sales_value / quantity AS unit_price
-    FROM read_parquet($transactions) AS line JOIN read_parquet($products) AS product USING (product_id)
+    FROM read_parquet($transactions) AS line
+        JOIN read_parquet($products) AS product USING (product_id)
     WHERE quantity > 0 AND sales_value > 0 AND department NOT IN {LEFT_OUT}
 """
 
 COMPLETE_JOURNEY_PRODUCTS: Final = """
-    SELECT product_id, product_type, product_category, package_size, department, brand, manufacturer_id, price
-    FROM (SELECT * REPLACE (product_id::VARCHAR AS product_id) FROM read_parquet($products)) AS product
+    SELECT product_id, product_type, product_category, package_size, department, brand,
+        manufacturer_id, price
+    FROM (SELECT * REPLACE (product_id::VARCHAR AS product_id)
+        FROM read_parquet($products)) AS product
     JOIN prices USING (product_id) ORDER BY product_id
 """
 
 ONLINE_RETAIL_LINES: Final = """
-    SELECT coalesce(customer_id::VARCHAR, '') AS customer_id, stock_code AS product_id, invoice_date AS timestamp,
+    SELECT coalesce(customer_id::VARCHAR, '') AS customer_id, stock_code AS product_id,
+        invoice_date AS timestamp,
            invoice AS order_id, quantity, unit_price, country AS market
     FROM read_parquet($source)
 """
 
 # Cancellations are invoices C…, adjustments of bad debts A…
 ONLINE_RETAIL_CLEAN: Final = r"""
-    WHERE customer_id IS NOT NULL AND NOT regexp_matches(invoice, '^[CA]') AND quantity > 0 AND unit_price > 0
+    WHERE customer_id IS NOT NULL AND NOT regexp_matches(invoice, '^[CA]') AND quantity > 0
+        AND unit_price > 0
       AND regexp_matches(stock_code, '^\d{5}')
 """
 
@@ -60,9 +65,11 @@ ONLINE_RETAIL_PRODUCTS: Final = """
         FROM read_parquet($source) WHERE trim(description) <> '' GROUP BY ALL
     ), called AS (
         SELECT product_id, title FROM named
-        QUALIFY row_number() OVER (PARTITION BY product_id ORDER BY sold DESC, lines DESC, title) = 1
+        QUALIFY row_number() OVER (PARTITION BY product_id ORDER BY sold DESC, lines DESC,
+            title) = 1
     )
-    SELECT product_id, title, price FROM prices LEFT JOIN called USING (product_id) ORDER BY product_id
+    SELECT product_id, title, price FROM prices LEFT
+        JOIN called USING (product_id) ORDER BY product_id
 """
 
 PRICES: Final = """
@@ -104,7 +111,8 @@ def complete_journey(output: Path) -> str:
             for number, kind, category, size in zip(ids, types, categories, sizes, strict=True)
         ],
         "category": [readable.get(category) for category in categories],
-        # The makers are numbers here; what is sold under the shop's own name is one brand to its customers
+        # The makers are numbers here; what is sold under the shop's own name is one brand to its
+        # customers
         "brand": [
             "Private label" if brand == "Private" else f"Manufacturer {maker}"
             for brand, maker in zip(brands, makers, strict=True)
@@ -119,7 +127,9 @@ def complete_journey(output: Path) -> str:
 
 
 def online_retail_ii(source: Path, output: Path, *, raw: bool = False) -> str:
-    """Two years of a gift shop. `raw` keeps guests, cancellations, adjustments and service codes as they are."""
+    """Two years of a gift shop. `raw` keeps guests, cancellations, adjustments and service codes as
+    they are.
+    """
     if not source.is_file():
         raise DatasetError(
             f"there is no file {source}: --source is the path of online_retail_ii.parquet"
@@ -158,7 +168,10 @@ def _write_purchases(
     target = str(output / "purchases.parquet").replace("'", "''")
     connection.execute(f"COPY lines TO '{target}' (FORMAT parquet)")
     connection.execute(PRICES)
-    counts = "SELECT count(*), count(DISTINCT nullif(customer_id, '')), count(DISTINCT product_id) FROM lines"
+    counts = (
+        "SELECT count(*), count(DISTINCT nullif(customer_id, '')), "
+        "count(DISTINCT product_id) FROM lines"
+    )
     lines, customers, products = connection.execute(counts).fetchall()[0]
     return f"{lines:,} lines of {customers:,} customers and {products:,} products in {output}"
 

@@ -1,7 +1,7 @@
 """How many slates a file gets a second: `python -m benchmarks.export --registry DIR`.
 
-Asks for distinct customers, in one process and in one a core, and writes nothing. The numbers of record are in
-benchmarks/README.md.
+Asks for distinct customers, in one process and in one a core, and writes nothing. The numbers of
+record are in benchmarks/README.md.
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ def in_order(recommender: Recommender, customers: int) -> list[str]:
 
 
 def step_by_step(recommender: Recommender, customers: Sequence[str]) -> None:
-    """What the steps of a slate take that is asked for alone, of those who have a history: ms, p50 and p99."""
+    """What the steps of a slate take that is asked for alone, of those who have a history: ms, p50
+    and p99.
+    """
     taken = []
     for customer in customers:
         user = recommender.model.customers.ids.find(customer)
@@ -113,7 +115,8 @@ def main() -> None:
             seconds[:, 1].sum() / len(customers) * 1000,
         )
         print(
-            f"{processes} processes: {slates:.0f} slates a second, {work:.2f} ms of a processor each"
+            f"{processes} processes: {slates:.0f} slates a second, "
+            f"{work:.2f} ms of a processor each"
         )
 
 

@@ -1,9 +1,12 @@
-"""Is every answer right, whatever happens? `python -m benchmarks.faults --registry DIR [--seconds 60]`.
+"""Check that every answer is right, whatever happens.
 
-Several callers ask a service of two workers on 127.0.0.1 without a pause, while its Redis is flushed, killed, stopped
-and brought back and new versions of the model are activated (on a copy of the registry). Each answer is compared byte
-by byte with what the model itself gives: the slate, or past the default deadline the popular one, flagged, which is
-counted as late. The tests hold a short version.
+    python -m benchmarks.faults --registry DIR [--seconds 60]
+
+Several callers ask a service of two workers on 127.0.0.1 without a pause, while its Redis is
+flushed, killed, stopped and brought back and new versions of the model are activated (on a copy of
+the registry). Each answer is compared byte by byte with what the model itself gives: the slate, or
+past the default deadline the popular one, flagged, which is counted as late. The tests hold a short
+version.
 """
 
 from __future__ import annotations

@@ -1,14 +1,20 @@
-"""A mailing at nine in the morning: `python -m benchmarks.mails --registry DIR [--recipients 100000] [load same late]`.
+"""A mailing at nine in the morning: `python -m benchmarks.mails --registry DIR [--recipients
+100000] [load same late]`.
 
-    load   every recipient fetched one by one over 64 connections, at a fixed rate: 60 % of what is possible, measured
-           before; one in five unknown, one in ten said no to mails; Redis is killed and comes back, another model is
+    load   every recipient fetched one by one over 64 connections, at a fixed rate: 60 % of what is
+    possible, measured
+           before; one in five unknown, one in ten said no to mails; Redis is killed and comes back,
+           another model is
            published
-    same   the same call again and again in a campaign: at once, apart, at both workers, after the service was ended,
+    same   the same call again and again in a campaign: at once, apart, at both workers, after the
+    service was ended,
            after it was killed (SIGKILL), after another model was published
-    late   the store stopped (SIGSTOP) and killed, Redis stopped, more asked than can be computed: by how much the
+    late   the store stopped (SIGSTOP) and killed, Redis stopped, more asked than can be computed:
+    by how much the
            answers pass the deadline
 
-Works on a copy of the registry and talks to 127.0.0.1 alone. Exit status 1 where an answer was not as promised.
+Works on a copy of the registry and talks to 127.0.0.1 alone. Exit status 1 where an answer was not
+as promised.
 """
 
 from __future__ import annotations
@@ -47,14 +53,17 @@ from tests.support.store_clients import Caller
 SHARE_OF_CAPACITY: Final = 0.6
 UNKNOWN, REFUSING = 0.2, 0.1  # of the recipients
 DEADLINE_MS, GRACE_MS = 200, 20
-PROBE: Final = 30_000  # calls that tell how many are possible: the speed of a shared machine changes within seconds
+# calls that tell how many are possible: the speed of a shared machine changes within seconds
+PROBE: Final = 30_000
 LATE_DEADLINE_MS: Final = 100
 PEOPLE: Final = 200  # who are asked for again and again
 PARTS: Final = ("load", "same", "late")
 
 
 def names_of(registry: Path) -> list[str]:
-    """The customers that the active model knows and who have not said no to mails, in an order of chance."""
+    """The customers that the active model knows and who have not said no to mails, in an order of
+    chance.
+    """
     version = Registry(registry).active()
     assert version is not None, f"{registry} holds no active version"
     customers = Recommender.load(Registry(registry).path(version)).model.customers
@@ -132,7 +141,9 @@ def load(root: Path, run_dir: Path, redis: RedisServer, recipients: int) -> bool
 
 
 def stolen() -> float:
-    """Seconds of processors that the host of this machine gave to others meanwhile; 0 where it does not say."""
+    """Seconds of processors that the host of this machine gave to others meanwhile; 0 where it does
+    not say.
+    """
     return float(getattr(psutil.cpu_times(), "steal", 0.0))
 
 
@@ -184,7 +195,8 @@ def same(root: Path, run_dir: Path) -> bool:
     with server(root, **settings) as (port, _, _):
         ask(port, "started again with the other model")
     print(
-        f"  {sum(len(told) == 1 for told in seen.values())} of {len(calls)} told the same every time"
+        f"  {sum(len(told) == 1 for told in seen.values())} of {len(calls)} "
+        "told the same every time"
     )
     return all(len(told) == 1 for told in seen.values())
 

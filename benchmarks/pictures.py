@@ -31,12 +31,13 @@ SLATE = """
   body { margin: 0; padding: 28px; width: {{ width - 56 }}px; background: #fdfcfa; color: #20262e;
     font: 15px/1.4 system-ui, "DejaVu Sans", sans-serif; }
   h1 { font-size: 19px; margin: 0 0 12px; }
-  ol { display: grid; grid-template-columns: repeat(4, 1fr); gap: 14px; margin: 0 0 22px; padding: 0;
-    list-style: none; }
+  ol { display: grid; grid-template-columns: repeat(4, 1fr); gap: 14px; margin: 0 0 22px;
+    padding: 0;    list-style: none; }
   li { background: #fff; border: 1px solid #d8d5ce; border-radius: 10px; padding: 14px;
     display: flex; flex-direction: column; }
   .tile { border-radius: 7px; height: 54px; color: #fff; font-weight: 600; font-size: 13px;
-    display: flex; align-items: center; justify-content: center; text-align: center; padding: 0 8px; }
+    display: flex; align-items: center; justify-content: center; text-align: center;
+    padding: 0 8px; }
   b { margin: 10px 0 2px; font-size: 14px; min-height: 40px; } .price { color: #20262e; }
   .why { margin-top: auto; padding-top: 10px; color: #0f6f78; font-size: 13.5px; }
   code { color: #828c99; font-size: 12px; }

@@ -1,9 +1,10 @@
-"""How good the slates and bundles are on real purchases: three seeds, and a model that is a week old.
+"""How good the slates and bundles are on real purchases: three seeds, and a model that is a week
+old.
 
     python -m benchmarks.quality complete_journey=DIR online_retail_ii=DIR
 
-Each DIR holds what `python -m benchmarks.datasets` wrote. `--inner` looks at the 28 days before the last 28, which is
-where settings are chosen; `--config` tries other settings.
+Each DIR holds what `python -m benchmarks.datasets` wrote. `--inner` looks at the 28 days before the
+last 28, which is where settings are chosen; `--config` tries other settings.
 """
 
 from __future__ import annotations
@@ -82,7 +83,9 @@ def measure(
     references: ReferenceSlates | None = None,
     reported: Purchases | None = None,
 ) -> Evaluation:
-    """What a model that learned from the past of a split would have answered at the cut, with what was reported."""
+    """What a model that learned from the past of a split would have answered at the cut, with what
+    was reported.
+    """
     settings = replace(config.model, seed=seed)
     evaluation = config.evaluation.model_copy(update={"seed": seed})
     seeded = config.model_copy(update={"model": settings, "evaluation": evaluation})
@@ -122,12 +125,14 @@ def print_tables(name: str, fresh: list[Evaluation], stale: dict[str, list[Evalu
     print(f"\nNew products: {fresh[0].new_products}")
     for task, found in fresh[0].candidates.items():
         print(
-            f"\n| source, {task} | candidates a customer | share of the targets | of no other source |"
+            f"\n| source, {task} | candidates a customer | share of the targets "
+            "| of no other source |"
         )
         print("|---|---|---|---|")
         for source in found.sources:
             print(
-                f"| {source.name} | {source.candidates:.0f} | {source.recall:.3f} | {source.unique:.3f} |"
+                f"| {source.name} | {source.candidates:.0f} | {source.recall:.3f} "
+                f"| {source.unique:.3f} |"
             )
         print(f"| all together | {found.per_customer:.0f} | {found.recall:.3f} | |")
     print("\n| bundles, hit@10 | basket | one product |\n|---|---|---|")

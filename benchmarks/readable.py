@@ -1,4 +1,6 @@
-"""Names that a till prints in capitals, made readable. Only what a word stands for anywhere is spelled out."""
+"""Names that a till prints in capitals, made readable. Only what a word stands for anywhere is
+spelled out.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +14,26 @@ WORDS: Final[dict[str, str]] = dict(
     re.findall(
         r"(\w+)=(\S+)",
         """
-    BG=bag BKD=baked BN=bean BRD=bread BRKFST=breakfast BTL=bottle BTR=butter CHIX=chicken CHOC=chocolate
-    CKTLS=cocktails CKYS=cookies CLEANG=cleaning CND=candy CNDY=candy CNTRL=control CONC=concentrate CRBNTD=carbonated
-    CRKR=crackers CRMD=creamed CRYSTL=crystal DISPOSIBLE=disposable DNR=dinner DNRS=dinners DRNK=drink DRNKNG=drinking
-    DRNKS=drinks DRSNG=dressing DSH=dish ELECT=electrical FD=food FDS=foods FEM=feminine FLV=flavor FLVR=flavor
-    FLVRD=flavored FRD=fried FRSH=fresh FRZ=frozen FRZN=frozen GDS=goods GRND=ground HYGN=hygiene INCL=including
-    JCE=juice LIQ=liquid MEMORABLILIA=memorabilia MFG=manufacturer MISC=miscellaneous MIXS=mixes MLK=milk MNRL=mineral
-    MX=mix MXS=mixes NDAIRY=non-dairy PCKGD=packaged PKG=packaged PKGD=packaged PKLD=pickled PLSTC=plastic PNCH=punch
-    PNT=peanut PREP=prepared PRPCK=prepacked PWDR=powder PWDRS=powders REFRGRATD=refrigerated REFRIG=refrigerated
-    SALD=salad SEASNL=seasonal SFT=soft SGL=single SHERBTS=sherbets SNDWCH=sandwich SNGL=single SNKS=snacks SOD=soda
-    SPLY=supplies SPRD=spread SRV=serve STK=stick SUP=supplies SUPPPLIES=supplies SWEETNERS=sweeteners SWT=sweet
+    BG=bag BKD=baked BN=bean BRD=bread BRKFST=breakfast BTL=bottle BTR=butter CHIX=chicken
+    CHOC=chocolate
+    CKTLS=cocktails CKYS=cookies CLEANG=cleaning CND=candy CNDY=candy CNTRL=control
+    CONC=concentrate CRBNTD=carbonated
+    CRKR=crackers CRMD=creamed CRYSTL=crystal DISPOSIBLE=disposable DNR=dinner DNRS=dinners
+    DRNK=drink DRNKNG=drinking
+    DRNKS=drinks DRSNG=dressing DSH=dish ELECT=electrical FD=food FDS=foods FEM=feminine
+    FLV=flavor FLVR=flavor
+    FLVRD=flavored FRD=fried FRSH=fresh FRZ=frozen FRZN=frozen GDS=goods GRND=ground HYGN=hygiene
+    INCL=including
+    JCE=juice LIQ=liquid MEMORABLILIA=memorabilia MFG=manufacturer MISC=miscellaneous MIXS=mixes
+    MLK=milk MNRL=mineral
+    MX=mix MXS=mixes NDAIRY=non-dairy PCKGD=packaged PKG=packaged PKGD=packaged PKLD=pickled
+    PLSTC=plastic PNCH=punch
+    PNT=peanut PREP=prepared PRPCK=prepacked PWDR=powder PWDRS=powders REFRGRATD=refrigerated
+    REFRIG=refrigerated
+    SALD=salad SEASNL=seasonal SFT=soft SGL=single SHERBTS=sherbets SNDWCH=sandwich SNGL=single
+    SNKS=snacks SOD=soda
+    SPLY=supplies SPRD=spread SRV=serve STK=stick SUP=supplies SUPPPLIES=supplies
+    SWEETNERS=sweeteners SWT=sweet
     TISS=tissue TRSH=trash VEG=vegetable WHL=whole WHLSM=wholesome WHS=warehouse WT=weight WTR=water
     """,
     )
@@ -29,7 +41,9 @@ WORDS: Final[dict[str, str]] = dict(
 
 
 def plain(name: str) -> str:
-    """'FRZN VEGETABLE/VEG DSH' is 'Frozen Vegetable/Vegetable Dish'. A bracket that was cut off goes."""
+    """'FRZN VEGETABLE/VEG DSH' is 'Frozen Vegetable/Vegetable Dish'. A bracket that was cut off
+    goes.
+    """
     name = re.sub(r"\([^()]*$", "", name)
     name = re.sub(r"\s*&\s*", " & ", name)
     name = re.sub(r":\s*", ": ", name)
@@ -46,7 +60,9 @@ def _spelled(word: str, dot: str) -> str:
 
 @cache
 def package_size(size: str | None) -> str:
-    """'119639 1 GA' is '1 gal'; empty where nothing is known. Numbers of five digits and more are codes."""
+    """'119639 1 GA' is '1 gal'; empty where nothing is known. Numbers of five digits and more are
+    codes.
+    """
     size = re.sub(r"\b\d{5,}\b", "", size or "")
     return " ".join(UNITS.get(word.strip("."), word.lower()) for word in size.split())
 

@@ -1,6 +1,7 @@
 """How fast the service answers: `python -m benchmarks.service --registry DIR`.
 
-Asks 127.0.0.1 alone, a few thousand times. Prints a table; the numbers of record are in benchmarks/README.md.
+Asks 127.0.0.1 alone, a few thousand times. Prints a table; the numbers of record are in
+benchmarks/README.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,10 @@
-"""The live shop under load: `python -m benchmarks.store --registry DIR`. What is acknowledged is seen and survives.
+"""The live shop under load: `python -m benchmarks.store --registry DIR`. What is acknowledged is
+seen and survives.
 
-    seen     an event acknowledged by one worker, then a slate by another one: it must reflect the event
-    killed   the service killed (SIGKILL) under a write load: acknowledged events must be there, each once
+    seen     an event acknowledged by one worker, then a slate by another one: it must reflect the
+    event
+    killed   the service killed (SIGKILL) under a write load: acknowledged events must be there,
+    each once
     speed    durable events a second in calls of 100, one worker
 
 Talks to 127.0.0.1 alone, and ends by itself.
@@ -29,7 +32,9 @@ LATER = 3600  # seconds after the newest event that the model knows
 
 
 def seen(registry: Path, tries: int, **settings: object) -> None:
-    """The first product of a slate is dismissed at one worker; the next slate of another one must be without it."""
+    """The first product of a slate is dismissed at one worker; the next slate of another one must
+    be without it.
+    """
     version = Registry(registry).active()
     assert version is not None
     recommender = Recommender.load(Registry(registry).path(version))
@@ -58,7 +63,8 @@ def seen(registry: Path, tries: int, **settings: object) -> None:
     tail = statistics.quantiles(taken, n=100)[98]
     middle = statistics.median(taken)
     print(
-        f"seen: {len(taken)} tries, missed {missed}; acknowledged to slate p50 {middle:.1f}, p99 {tail:.1f} ms"
+        f"seen: {len(taken)} tries, missed {missed}; "
+        f"acknowledged to slate p50 {middle:.1f}, p99 {tail:.1f} ms"
     )
 
 
@@ -75,7 +81,8 @@ def killed(registry: Path, url: str, kills: int) -> None:
         acknowledged += writers.acknowledged
     missing, doubled = audit(url, acknowledged)
     print(
-        f"killed {kills} times: {len(acknowledged)} acknowledged, {missing} missing, {doubled} doubled"
+        f"killed {kills} times: {len(acknowledged)} acknowledged, "
+        f"{missing} missing, {doubled} doubled"
     )
 
 

@@ -11,8 +11,9 @@ from hypothesis import settings
 
 from tests.support.redis_server import MISSING, RedisServer, find_redis
 
-# Tests look at what is left in the folder for temporary files: where they run side by side, each side has its own. It
-# has a core of its own too, and the threads of its numbers would wait on those of the other side.
+# Tests look at what is left in the folder for temporary files: where they run side by side, each
+# side has its own. It has a core of its own too, and the threads of its numbers would wait on those
+# of the other side.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ |= {"OMP_WAIT_POLICY": "passive", "OPENBLAS_NUM_THREADS": "1"}
     own = (
@@ -32,7 +33,9 @@ settings.load_profile("regulars")
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """One sentence instead of an error a test, where tests that need a Redis were collected and there is none."""
+    """One sentence instead of an error a test, where tests that need a Redis were collected and
+    there is none.
+    """
     if (
         any("redis_server" in getattr(item, "fixturenames", ()) for item in session.items)
         and find_redis() is None

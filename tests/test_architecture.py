@@ -96,10 +96,13 @@ import json, pkgutil, sys, threading
 from importlib import import_module
 
 deeds = []
-WATCHED = {"socket.connect", "socket.bind", "subprocess.Popen", "os.fork", "os.remove", "os.mkdir", "os.rename"}
+WATCHED = {
+    "socket.connect", "socket.bind", "subprocess.Popen", "os.fork", "os.remove", "os.mkdir", "os.rename"
+}
 
 def watch(event, arguments):
-    if event in WATCHED or (event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+")):
+    mode = arguments[1] if event == "open" else ""
+    if event in WATCHED or (isinstance(mode, str) and set(mode) & set("wax+")):
         if not str(arguments[0]).endswith(".pyc") and "__pycache__" not in str(arguments[0]):
             deeds.append([event, str(arguments[0])])
 
@@ -109,7 +112,8 @@ modules = [found.name for found in pkgutil.walk_packages(package.__path__, packa
 for name in modules:
     import_module(name)
 loaded = sorted({name.partition(".")[0] for name in sys.modules})
-print(json.dumps({"modules": modules, "loaded": loaded, "deeds": deeds, "threads": threading.active_count()}))
+threads = threading.active_count()
+print(json.dumps({"modules": modules, "loaded": loaded, "deeds": deeds, "threads": threads}))
 """
 
 

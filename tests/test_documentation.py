@@ -1,4 +1,6 @@
-"""The documents say what the code does: tables against enums, routes, settings, options; commands against parsers."""
+"""The documents say what the code does: tables against enums, routes, settings, options; commands
+against parsers.
+"""
 
 import ast
 import re

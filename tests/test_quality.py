@@ -1,4 +1,6 @@
-"""A floor under the quality of slates and bundles, on a small shop whose truth is known by construction."""
+"""A floor under the quality of slates and bundles, on a small shop whose truth is known by
+construction.
+"""
 
 from dataclasses import dataclass
 from io import StringIO
@@ -77,9 +79,9 @@ def learned(measured: Measured, task: str, metric: str) -> Mean:
     return mean(values[SERVED][:, column] - values[BLEND][:, column], seed=0)
 
 
-# Recall@10 measured for seeds 1 to 5: of everything bought next 0.67 to 0.71, popular products 0.14 to 0.18; of what
-# was new to the customer 0.26 to 0.33 against 0.13 to 0.17. 97 to 99 % of the products have their complement first
-# among their bundles.
+# Recall@10 measured for seeds 1 to 5: of everything bought next 0.67 to 0.71, popular products 0.14
+# to 0.18; of what was new to the customer 0.26 to 0.33 against 0.13 to 0.17. 97 to 99 % of the
+# products have their complement first among their bundles.
 
 
 def test_slates_find_far_more_of_what_is_bought_next_than_popular_products_do(

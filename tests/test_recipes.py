@@ -1,8 +1,10 @@
-"""The recipes for email platforms do what they say: their requests are sent to the service, their exports are made.
+"""The recipes for email platforms do what they say: their requests are sent to the service, their
+exports are made.
 
-What counts as a request: every `https://recs.example/…` in a document, once what the platform puts in for a recipient
-(PERSONAL) is replaced by a customer of the small shop; a line that begins with `curl` is parsed as a whole. What counts
-as a field: `slate.count`, `product.title` or `this.title`, `Field(@product, "title")`; of a file: `rec_1_title`.
+What counts as a request: every `https://recs.example/…` in a document, once what the platform puts
+in for a recipient (PERSONAL) is replaced by a customer of the small shop; a line that begins with
+`curl` is parsed as a whole. What counts as a field: `slate.count`, `product.title` or `this.title`,
+`Field(@product, "title")`; of a file: `rec_1_title`.
 """
 
 from __future__ import annotations
@@ -125,7 +127,10 @@ def test_the_fields_that_a_recipe_shows_are_in_the_answer(document: Path) -> Non
 
 @recipes
 def test_the_guard_knows_a_list_that_is_too_short(client: TestClient, document: Path) -> None:
-    guards = r"count < 4|count >= 4|slate\.count 4|RECCOUNT >= 4|RowCount\(@products\) < 4|'<tr'\) >= 4|default:0 >= 4"
+    guards = (
+        r"count < 4|count >= 4|slate\.count 4|RECCOUNT >= 4"
+        r"|RowCount\(@products\) < 4|'<tr'\) >= 4|default:0 >= 4"
+    )
     assert re.search(guards, text(document))
     for address in addresses(document):
         if "/feeds/" in address:

@@ -1,4 +1,6 @@
-"""Coats here while shorts there: a shop in two hemispheres, whose seasons are known by construction."""
+"""Coats here while shorts there: a shop in two hemispheres, whose seasons are known by
+construction.
+"""
 
 from dataclasses import dataclass
 from io import StringIO
@@ -57,7 +59,9 @@ class TwoHemispheres:
         return float(lines[self.of[season]].sum())
 
     def winter_share(self, market: str, date: str) -> float:
-        """Of the products of a season in everyone's slates of what they never bought, the part that is winter's."""
+        """Of the products of a season in everyone's slates of what they never bought, the part that
+        is winter's.
+        """
         model = self.recommender.model
         people = np.flatnonzero(
             model.customers.market == model.customers.market_names.find(market)

@@ -15,17 +15,23 @@ from benchmarks.readable import package_size, plain, title_case
 
 NEWEST = datetime(2011, 12, 9, 12, 50)
 
-# Customers with a line before the cut, products with three lines before it, customers scored in "all" and "discovery".
-# A line is a row of the file: Online Retail II repeats 22,108 rows of a customer, an order and a product.
+# Customers with a line before the cut, products with three lines before it, customers scored in
+# "all" and "discovery". A line is a row of the file: Online Retail II repeats 22,108 rows of a
+# customer, an order and a product.
 COUNTS = """
-    WITH line AS (SELECT *, timestamp > (SELECT max(timestamp) FROM p) - INTERVAL 28 DAY AS after_cut FROM p),
+    WITH line AS (SELECT *, timestamp > (SELECT max(timestamp)
+        FROM p) - INTERVAL 28 DAY AS after_cut FROM p),
     product AS (SELECT product_id FROM line WHERE NOT after_cut GROUP BY ALL HAVING count(*) >= 3),
-    old AS (SELECT DISTINCT customer_id, product_id FROM line SEMI JOIN product USING (product_id) WHERE NOT after_cut),
-    new AS (SELECT DISTINCT customer_id, product_id FROM line SEMI JOIN product USING (product_id) WHERE after_cut),
+    old AS (SELECT DISTINCT customer_id, product_id
+        FROM line SEMI JOIN product USING (product_id) WHERE NOT after_cut),
+    new AS (SELECT DISTINCT customer_id, product_id
+        FROM line SEMI JOIN product USING (product_id) WHERE after_cut),
     target AS (FROM new SEMI JOIN old USING (customer_id))
-    SELECT (SELECT count(DISTINCT customer_id) FROM line WHERE NOT after_cut), (SELECT count(*) FROM product),
+    SELECT (SELECT count(DISTINCT customer_id)
+        FROM line WHERE NOT after_cut), (SELECT count(*) FROM product),
            (SELECT count(DISTINCT customer_id) FROM target),
-           (SELECT count(DISTINCT customer_id) FROM (FROM target ANTI JOIN old USING (customer_id, product_id)))
+           (SELECT count(DISTINCT customer_id)
+               FROM (FROM target ANTI JOIN old USING (customer_id, product_id)))
 """
 
 

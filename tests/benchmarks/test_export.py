@@ -1,4 +1,6 @@
-"""How fast slates for a file are made: for whom they are made, and with or without what the ranker learned."""
+"""How fast slates for a file are made: for whom they are made, and with or without what the ranker
+learned.
+"""
 
 from dataclasses import replace
 from pathlib import Path

@@ -10,8 +10,8 @@ from training.cli.commands import main
 
 NOW: Final = 1_767_225_600  # 1 January 2026
 HEADER: Final = "customer_id,product_id,timestamp,order_id,quantity,unit_price"
-# One process, and few factors: no test here is about how good they are. Two products of six are asked for, and 30
-# customers are too few for a ranker to learn from.
+# One process, and few factors: no test here is about how good they are. Two products of six are
+# asked for, and 30 customers are too few for a ranker to learn from.
 SETTINGS: Final = (
     "processes = 1\n[evaluation]\nk = 2\n[model.factors]\nfactors = 8\nregularization = 1.0\niterations = 2\n"
     "[model.ranker]\nwindows = 0\n"
@@ -67,5 +67,7 @@ def train(
 
 
 def unmeasured() -> dict[str, str]:
-    """For a process that gets Ctrl-C: coverage would hold its lock for ever where that comes while it has it."""
+    """For a process that gets Ctrl-C: coverage would hold its lock for ever where that comes while
+    it has it.
+    """
     return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}

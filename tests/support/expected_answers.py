@@ -67,8 +67,8 @@ def another_version(root: Path, seconds_later: int = 60) -> str:
 class Load:
     """Callers that ask without a pause.
 
-    An answer is right when one of the truths holds it, and late when one of the popular ones does: without any, none
-    may be.
+    An answer is right when one of the truths holds it, and late when one of the popular ones does:
+    without any, none may be.
     """
 
     port: int

@@ -1,7 +1,8 @@
-"""Calls over keep-alive connections, as fast as they are answered or at a fixed rate, and what came back.
+"""Calls over keep-alive connections, as fast as they are answered or at a fixed rate, and what came
+back.
 
-At a fixed rate the schedule does not wait for slow answers: a call counts from the moment when it was due. Sockets
-without a client: the cores are shared with the service that is measured.
+At a fixed rate the schedule does not wait for slow answers: a call counts from the moment when it
+was due. Sockets without a client: the cores are shared with the service that is measured.
 """
 
 from __future__ import annotations
@@ -121,7 +122,8 @@ async def fetch(
     connections: int = CONNECTIONS,
     rate: float | None = None,
 ) -> float:
-    """Seconds until all were answered. `rate`: calls a second; without one as fast as connections are free.
+    """Seconds until all were answered. `rate`: calls a second; without one as fast as connections
+    are free.
 
     A connection rests longest before it is used again, so all take part.
     """

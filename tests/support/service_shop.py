@@ -56,7 +56,9 @@ def damage(root: Path, version: str) -> str:
 
 @contextmanager
 def process(root: Path, runtime: Path, **settings: object) -> Iterator[int]:
-    """`python -m service` in a process of its own; gives the port once it is ready. It may leave nothing in `tmp`."""
+    """`python -m service` in a process of its own; gives the port once it is ready. It may leave
+    nothing in `tmp`.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -103,7 +103,9 @@ class Writers:
 
 
 def audit(url: str, acknowledged: Sequence[str]) -> tuple[int, int]:
-    """How many acknowledged events are missing in the store, and how many of any are there more than once."""
+    """How many acknowledged events are missing in the store, and how many of any are there more
+    than once.
+    """
     engine = connect(url)
     with reading(engine) as connection:
         found = Counter(connection.execute(select(events.c.event_id)).scalars())

@@ -1,4 +1,6 @@
-"""Real databases for tests: SQLite in a file, and one PostgreSQL for all tests with a new database for each."""
+"""Real databases for tests: SQLite in a file, and one PostgreSQL for all tests with a new database
+for each.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ def postgresql() -> str:
 
 
 def empty_database(kind: str, folder: Path) -> str:
-    """The URL of a new database of one of the KINDS; that of SQLite is in `folder`, and not there yet."""
+    """The URL of a new database of one of the KINDS; that of SQLite is in `folder`, and not there
+    yet.
+    """
     if kind == "sqlite":
         return f"sqlite:///{folder}/store{next(NUMBERS)}.db"
     server, name = (

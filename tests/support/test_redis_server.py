@@ -1,4 +1,6 @@
-"""The Redis of the tests can be killed, stopped, resumed and flushed, and is missed in one sentence."""
+"""The Redis of the tests can be killed, stopped, resumed and flushed, and is missed in one
+sentence.
+"""
 
 import os
 import subprocess

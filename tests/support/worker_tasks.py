@@ -1,4 +1,6 @@
-"""Work that tests give to other processes: a module of its own, so that they load nothing but the model."""
+"""Work that tests give to other processes: a module of its own, so that they load nothing but the
+model.
+"""
 
 from __future__ import annotations
 
