@@ -1,4 +1,4 @@
-"""What kind of mail a campaign is: whom it is for now, why, until when, and which products lead its slate."""
+"""Kinds of mail: for which customers each is due now, why, until when, and what leads its slate."""
 
 from __future__ import annotations
 
@@ -28,104 +28,114 @@ class MailKind(StrEnum):
     BASKET = "basket"
     NEW_FOR_YOU = "new_for_you"
 
-    @property
-    def triggered(self) -> bool:
-        """Whether it is mailed when something happens to one customer; the others go to all at once."""
-        return self not in (MailKind.NEWSLETTER, MailKind.NEW_FOR_YOU)
+
+@dataclass(frozen=True)
+class Mailing:
+    """One kind of mail. To add one, write its occasion and register it in MAILINGS."""
+
+    kind: MailKind
+    # Finds when it is due for a recipient, with its products and its text; None: always, for anyone
+    find_occasion: Callable[[MailRecipient], MailOccasion | None] | None = None
+    triggered: bool = True  # mailed when something happens to one customer, not to all at once
+    repeat: Repeat | None = None  # of its slate, whatever the request says
+    reads_restocked: bool = False  # its occasion depends on what came back into stock
 
 
-def products_of(record: Mapping[str, Any]) -> list[str]:
-    """The ids of all that a mail showed, from its record in the store."""
+REGISTERED: Final = (
+    Mailing(MailKind.NEWSLETTER, triggered=False),
+    # A customer who came to know a few products should come to know the shop
+    Mailing(MailKind.WELCOME, occasions.welcome, repeat=Repeat.EXCLUDE),
+    Mailing(MailKind.POST_PURCHASE, occasions.post_purchase),
+    Mailing(MailKind.REPLENISHMENT, occasions.replenishment),
+    Mailing(MailKind.WIN_BACK, occasions.win_back),
+    Mailing(MailKind.BACK_IN_STOCK, occasions.back_in_stock, reads_restocked=True),
+    Mailing(MailKind.BASKET, occasions.basket),
+    Mailing(MailKind.NEW_FOR_YOU, occasions.new_for_you, triggered=False),
+)
+MAILINGS: Final[Mapping[str, Mailing]] = {mailing.kind: mailing for mailing in REGISTERED}
+
+
+def shown_products(record: Mapping[str, Any]) -> list[str]:
+    """Return the ids of all that a mail showed, from its record in the store."""
     return [*(product[0] for product in record["products"]), *record["also"]]
-
-
-# A newsletter needs none: it is for anyone, at any time.
-OCCASIONS: Final[Mapping[MailKind, Callable[[MailRecipient], MailOccasion | None]]] = {
-    MailKind.WELCOME: occasions.welcome,
-    MailKind.POST_PURCHASE: occasions.post_purchase,
-    MailKind.REPLENISHMENT: occasions.replenishment,
-    MailKind.WIN_BACK: occasions.win_back,
-    MailKind.BACK_IN_STOCK: occasions.back_in_stock,
-    MailKind.BASKET: occasions.basket,
-    MailKind.NEW_FOR_YOU: occasions.new_for_you,
-}
 
 
 @dataclass(frozen=True, eq=False)
 class CustomerMail:
-    """One mail to one customer. Nothing is computed before it is asked for, and nothing twice."""
+    """One mail to one customer. Nothing is computed before it is needed, and nothing twice."""
 
     recommender: Recommender
-    mailing: MailKind
+    mailing: Mailing
     customer_id: str
     request: SlateRequest
-    since: CustomerUpdate = NO_UPDATE
+    update: CustomerUpdate = NO_UPDATE
     facts: StoreFacts = NO_STORE_FACTS
-    before: tuple[int, ...] = ()  # shown by earlier mails: not again, unless the mail is about it
+    already_shown: tuple[int, ...] = ()  # by earlier mails: not again, unless the mail is about it
 
     @cached_property
     def occasion(self) -> MailOccasion | None:
-        """None where it is not due for this customer, or consent refuses. A newsletter has none and goes to all."""
-        one, find = self._addressee, OCCASIONS.get(self.mailing)
-        if find is None or not allows(
-            self.recommender.model.customers, one.user, one.request.purpose, self.since
-        ):
+        """Return None where the mail is not due for this customer, or consent refuses it.
+
+        A newsletter has none and goes to all.
+        """
+        recipient, find_occasion = self._recipient, self.mailing.find_occasion
+        if find_occasion is None:
             return None
-        return find(one)
+        customers, purpose = self.recommender.model.customers, recipient.request.purpose
+        if not allows(customers, recipient.user, purpose, self.update):
+            return None
+        return find_occasion(recipient)
 
     @cached_property
     def slate(self) -> Slate:
-        """The products of the occasion, then the ordinary ones; `strict`: the former alone.
+        """Return the products of the occasion, then the ordinary ones; `strict`: the former alone.
 
-        Where there is no occasion it is the ordinary slate. Nothing of `facts.order` stands in either.
+        Where there is no occasion it is the ordinary slate. Nothing of `facts.order` is in either.
         """
-        recommender, one = self.recommender, self._addressee
+        recommender, recipient = self.recommender, self._recipient
         if self.occasion is None:
-            return recommender.recommend(self.customer_id, self.ordinary, self.since)
-        lead, pins = self.occasion.slots, recommender.rule_effects(one.request).pins
+            return recommender.recommend(self.customer_id, self.ordinary, self.update)
+        lead, pins = self.occasion.slots, recommender.rule_effects(recipient.request).pins
         if self.request.strict or (len(lead) == self.request.n and not pins):
             return Slate(Strategy.PERSONAL, fallback_reason_of(lead), lead)
-        rest = one.request.without([*(slot.item for slot in lead), *self.before])
-        # Who is not known by anything but the order is not known by a case.
-        known = len(one.events) > 0
-        slate = (
-            recommender.build_slate(one.case, rest)
-            if known
-            else recommender.recommend(self.customer_id, rest, self.since)
-        )
-        return _led(recommender, one.request, lead, slate) if lead else slate
+        rest = recipient.request.without([*(slot.item for slot in lead), *self.already_shown])
+        # Without events there is no context: the order may be all that is known of the customer
+        if len(recipient.events):
+            slate = recommender.build_slate(recipient.context, rest)
+        else:
+            slate = recommender.recommend(self.customer_id, rest, self.update)
+        return _lead_slate(recommender, recipient.request, lead, slate) if lead else slate
 
     @property
     def ordinary(self) -> SlateRequest:
-        """What is asked for without an occasion."""
-        return self.request.without([*self.facts.order, *self.before])
+        """Return the request that is answered without an occasion."""
+        return self.request.without([*self.facts.order, *self.already_shown])
 
     @cached_property
-    def _addressee(self) -> MailRecipient:
-        user = (
-            NOBODY
-            if self.since.forgotten
-            else self.recommender.model.customers.ids.find(self.customer_id)
+    def _recipient(self) -> MailRecipient:
+        recommender, user = self.recommender, NOBODY
+        if not self.update.forgotten:
+            user = recommender.model.customers.ids.find(self.customer_id)
+        request = recommender.at_home(user, self.request).without(self.facts.order)
+        if self.mailing.repeat is not None:
+            request = replace(request, repeat=self.mailing.repeat)
+        return MailRecipient(
+            recommender, user, request, self.update, self.facts, self.already_shown
         )
-        request = self.recommender.at_home(user, self.request).without(self.facts.order)
-        if self.mailing is MailKind.WELCOME:
-            # Who came to know a few products should come to know the shop.
-            request = replace(request, repeat=Repeat.EXCLUDE)
-        return MailRecipient(self.recommender, user, request, self.since, self.facts, self.before)
 
 
-def _led(
+def _lead_slate(
     recommender: Recommender, request: SlateRequest, lead: tuple[Slot, ...], slate: Slate
 ) -> Slate:
-    """The leading products and those of a slate without them, around what the shop pins, as its caps allow."""
-    shelf = recommender.rule_effects(request)
-    pinned = {item for _, item in shelf.pins}
-    seats = {
-        spot: slot
-        for spot, slot in enumerate(slate.slots)
-        if slot.source is Source.PINNED and slot.item in pinned
+    """Put leading products before those of a slate, around what the shop pins, under its caps."""
+    effects = recommender.rule_effects(request)
+    pinned_items = {item for _, item in effects.pins}
+    pinned = {
+        position: slot
+        for position, slot in enumerate(slate.slots)
+        if slot.source is Source.PINNED and slot.item in pinned_items
     }
-    room = CapCounter(shelf.caps, request.n, [slot.item for slot in seats.values()])
-    rest = [slot for slot in (*lead, *slate.slots) if room.take(slot.item)]
-    slots = tuple(insert_pinned(rest[: request.n - len(seats)], seats))
+    counter = CapCounter(effects.caps, request.n, [slot.item for slot in pinned.values()])
+    rest = [slot for slot in (*lead, *slate.slots) if counter.take(slot.item)]
+    slots = tuple(insert_pinned(rest[: request.n - len(pinned)], pinned))
     return Slate(Strategy.PERSONAL, fallback_reason_of(slots), slots)

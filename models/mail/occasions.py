@@ -1,4 +1,4 @@
-"""What may happen to a customer that a shop mails them about, and which products each of it is about."""
+"""Occasions on which a shop mails one customer, and the products that each of them is about."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from models.slate import Reason, ReasonKind, Slot, Source
 WELCOME_DAYS: Final = 14  # after two weeks nobody is new any more
 FOLLOW_UP_DAYS: Final = 14  # what goes with an order is bought while the order is new
 AHEAD_DAYS: Final = 3  # a mail is read, and its order delivered, a few days later
-SILENT: Final = 2.0  # usual times between orders; one order that is late is no farewell
-SILENT_DAYS: Final = 30  # at least: who comes every other day may be on holiday
-SILENT_AFTER_ONE_DAYS: Final = 90  # where one order tells no usual time
+SILENT_INTERVALS: Final = 2.0  # usual times between orders; one order that is late is no farewell
+MIN_SILENT_DAYS: Final = 30  # a customer who comes every other day may be on holiday
+SILENT_AFTER_ONE_ORDER_DAYS: Final = 90  # one order tells no usual time
 GONE_DAYS: Final = 365  # after a year without an order the customer belongs to somebody else
-BACK_DAYS: Final = 14  # what came back is news for two weeks
-INTEREST_DAYS: Final = 365  # what was looked at longer ago is forgotten
+RESTOCKED_DAYS: Final = 14  # a product that came back is news for two weeks
+INTEREST_DAYS: Final = 365  # an older look at a product is forgotten
 BASKET_DAYS: Final = 7  # after a week the basket was left on purpose
-LEFT_SECONDS: Final = 3_600  # before that the customer may be at the checkout still
-# What tells that a customer wants a product, the strongest first, in words
+CHECKOUT_SECONDS: Final = 3_600  # for so long the customer may be at the checkout still
+# Events that tell that a customer wants a product, the strongest first, in words
 INTEREST: Final = {
     "wishlist": "You wished for this",
     "cart": "You had this in your basket",
@@ -43,254 +43,269 @@ INTEREST: Final = {
 
 @dataclass(frozen=True)
 class MailOccasion:
-    """Why this customer gets this mail now."""
+    """An occasion to send one customer a mail now."""
 
     slots: tuple[Slot, ...]  # the products that it is about, best first; there may be none
     text: str  # for the marketer and the recipient
     until: int  # the last second at which the mail makes sense, seconds since 1970
 
 
-def welcome(one: MailRecipient) -> MailOccasion | None:
-    """For who ordered first, or came first and ordered nothing, in the last two weeks: what goes with that order."""
-    ordered = len(one.bought_at) > 0
-    began = one.bought_at if ordered else one.events.time[one.events.kind != EXPOSURE]
-    if len(began) == 0:
+def welcome(recipient: MailRecipient) -> MailOccasion | None:
+    """Find what goes with the first order of a customer of the last two weeks.
+
+    A customer who came first in these weeks and ordered nothing is welcomed without products.
+    """
+    events, ordered = recipient.events, len(recipient.purchase_times) > 0
+    times = recipient.purchase_times if ordered else events.time[events.kind != EXPOSURE]
+    if len(times) == 0:
         return None
-    first = int(began.min())
+    first = int(times.min())
     until = first + WELCOME_DAYS * DAY
-    if one.as_of > until:
+    if recipient.as_of > until:
         return None
-    slots = _goes_with(one, one.ordered_on(first // DAY)) if ordered else ()
-    did = "Your first order with us was" if ordered else "You first looked around here"
-    return MailOccasion(slots, f"Welcome! {did} {one.ago(first)}", until)
+    slots: tuple[Slot, ...] = ()
+    if ordered:
+        slots = _companions(recipient, recipient.ordered_on(first // DAY))
+    beginning = "Your first order with us was" if ordered else "You first looked around here"
+    return MailOccasion(slots, f"Welcome! {beginning} {recipient.ago(first)}", until)
 
 
-def post_purchase(one: MailRecipient) -> MailOccasion | None:
-    """For who ordered in the last two weeks, and kept some of it: what goes with it.
+def post_purchase(recipient: MailRecipient) -> MailOccasion | None:
+    """Find what goes with an order of the last two weeks, where some of it was kept.
 
     An order that the history does not hold yet was made this moment.
     """
-    if one.facts.order:
-        lines = (one.events.kind == PURCHASE) & np.isin(one.events.item, one.facts.order)
-        when = int(one.events.time[lines].max(initial=NEVER)) if lines.any() else one.as_of
-    elif len(one.bought_at):
-        when = int(one.bought_at.max())
+    named_order = recipient.facts.order
+    if named_order:
+        time = _time_of(recipient, named_order)
+    elif len(recipient.purchase_times):
+        time = int(recipient.purchase_times.max())
     else:
         return None
-    until = when + FOLLOW_UP_DAYS * DAY
-    if one.as_of > until:
+    until = time + FOLLOW_UP_DAYS * DAY
+    if recipient.as_of > until:
         return None
-    order = (
-        np.setdiff1d(one.facts.order, one.sent_back).tolist()
-        if one.facts.order
-        else one.ordered_on(when // DAY)
-    )
+    if named_order:
+        order = np.setdiff1d(named_order, recipient.sent_back).tolist()
+    else:
+        order = recipient.ordered_on(time // DAY)
     if not order:
         return None
-    slots = _goes_with(one, order)
-    return MailOccasion(slots, f"You ordered {one.titles(order)} {one.ago(when)}", until)
+    slots = _companions(recipient, order)
+    text = f"You ordered {recipient.titles(order)} {recipient.ago(time)}"
+    return MailOccasion(slots, text, until)
 
 
-def _goes_with(one: MailRecipient, items: Sequence[int]) -> tuple[Slot, ...]:
-    """What completes these products, without them and what the customer is not to see."""
+def _time_of(recipient: MailRecipient, order: Sequence[int]) -> int:
+    events = recipient.events
+    lines = (events.kind == PURCHASE) & np.isin(events.item, order)
+    return int(events.time[lines].max()) if lines.any() else recipient.as_of
+
+
+def _companions(recipient: MailRecipient, items: Sequence[int]) -> tuple[Slot, ...]:
+    """Find what completes these products, without them and what the customer is not to see."""
     if not items:
         return ()
-    request = one.request
-    removed = one.removed(request.repeat)
-    own = one.pairs.item[removed[one.pairs.item] != ExclusionRule.NONE].tolist()
-    kept_out = (*request.filters.exclude, *own, *request.recent, *request.basket, *one.before)
-    filters = replace(request.filters, exclude=kept_out)
-    return one.leading(one.recommender.follow_up(items, replace(request, filters=filters)).slots)
+    request, pairs = recipient.request, recipient.pairs
+    removed = recipient.find_removed(request.repeat)
+    own = pairs.item[removed[pairs.item] != ExclusionRule.NONE].tolist()
+    request = request.without([*own, *request.recent, *request.basket, *recipient.already_shown])
+    return recipient.take_first(recipient.recommender.follow_up(items, request).slots)
 
 
-def replenishment(one: MailRecipient) -> MailOccasion | None:
-    """For who is due to buy something again: that. Until the first of it counts as given up.
+def replenishment(recipient: MailRecipient) -> MailOccasion | None:
+    """Find what the customer is due to buy again, until the first of it counts as given up.
 
-    First what they did buy again, then what others do.
+    Products that the customer did buy again come first, then those that others do.
     """
-    if len(one.bought_at) == 0:
+    if len(recipient.purchase_times) == 0:
         return None
-    again = due(
-        one,
-        one.removed(Repeat.INCLUDE, again=True),
-        one.recommender.model,
-        len(one.pairs),
-        AHEAD_DAYS,
-    )
-    found = {
-        product.item: product for product in sorted(again, key=lambda product: product.lines < 2)
-    }
-    slots = one.leading(
-        _own(one, item, _near(one.as_of, product.due)) for item, product in found.items()
+    removed = recipient.find_removed(Repeat.INCLUDE, again=True)
+    most = len(recipient.pairs)
+    candidates = due(recipient, removed, recipient.recommender.model, most, AHEAD_DAYS)
+    candidates.sort(key=lambda product: product.lines < 2)
+    slots = recipient.take_first(
+        _own_slot(recipient, product.item, _nearness(recipient.as_of, product.due))
+        for product in candidates
     )
     if not slots:
         return None
-    given_up = (
-        found[slot.item].last + LAPSED * found[slot.item].interval_days * DAY for slot in slots
-    )
-    return MailOccasion(slots, one.told(slots[0]), int(min(given_up)))
+    due_products = {product.item: product for product in candidates}
+    given_up = []
+    for slot in slots:
+        product = due_products[slot.item]
+        given_up.append(product.last + LAPSED * product.interval_days * DAY)
+    return MailOccasion(slots, recipient.explain(slots[0]), int(min(given_up)))
 
 
-def win_back(one: MailRecipient) -> MailOccasion | None:
-    """For who bought nothing for twice their usual time: their own favourites, then what is new and suits them."""
-    if len(one.bought_at) == 0:
+def win_back(recipient: MailRecipient) -> MailOccasion | None:
+    """Find favourites and suitable new products of a customer silent for twice their usual time."""
+    if len(recipient.purchase_times) == 0:
         return None
-    last, days = int(one.bought_at.max()), np.unique(one.bought_at // DAY)
-    usual = (days[-1] - days[0]) / (len(days) - 1) if len(days) > 1 else None
-    silent = SILENT_AFTER_ONE_DAYS if usual is None else max(SILENT * usual, SILENT_DAYS)
+    last = int(recipient.purchase_times.max())
     until = last + GONE_DAYS * DAY
-    if not last + silent * DAY < one.as_of <= until:
+    if not last + _silent_days(recipient) * DAY < recipient.as_of <= until:
         return None
-    pairs, removed = one.pairs, one.removed(Repeat.AUTO)
-    again = (
-        (pairs.last != NEVER)
-        & (one.clocks.passed >= 1)
-        & (removed[pairs.item] == ExclusionRule.NONE)
-    )
+    pairs, removed = recipient.pairs, recipient.find_removed(Repeat.AUTO)
+    allowed = removed[pairs.item] == ExclusionRule.NONE
+    again = (pairs.last != NEVER) & (recipient.clocks.passed >= 1) & allowed
     favourites = np.flatnonzero(again)[np.argsort(-pairs.long[again], kind="stable")]
-    # At most half of the mail: the rest tells what else there is.
+    half = (recipient.request.n + 1) // 2  # the rest of the mail tells what else there is
     own = [
-        _own(one, int(pairs.item[at]), float(pairs.long[at]))
-        for at in favourites[: (one.request.n + 1) // 2]
+        _own_slot(recipient, int(pairs.item[index]), float(pairs.long[index]))
+        for index in favourites[:half]
     ]
-    slots = one.leading([*own, *_arrivals(one)])
-    return MailOccasion(
-        slots, f"It has been {(one.as_of - last) // DAY} days since your last order", until
-    )
+    slots = recipient.take_first([*own, *_arrivals(recipient)])
+    days = (recipient.as_of - last) // DAY
+    return MailOccasion(slots, f"It has been {days} days since your last order", until)
 
 
-def back_in_stock(one: MailRecipient) -> MailOccasion | None:
-    """For who wanted what was sold out and is there again, and did not buy it since: that."""
-    came = {
-        item: when
-        for item in (np.unique(one.events.item).tolist() if one.facts.restocked else ())
-        if (when := one.facts.restocked.get(item)) is not None
-        and one.as_of - when <= BACK_DAYS * DAY
-    }
-    why = {
-        item: reason
-        for item, when in came.items()
-        if (reason := _wanted(one, item, when)) is not None
-    }
-    if not why:
+def _silent_days(recipient: MailRecipient) -> float:
+    """Return after how many days without an order a customer is silent."""
+    days = np.unique(recipient.purchase_times // DAY)
+    if len(days) == 1:
+        return SILENT_AFTER_ONE_ORDER_DAYS
+    usual: float = (days[-1] - days[0]) / (len(days) - 1)
+    return max(SILENT_INTERVALS * usual, MIN_SILENT_DAYS)
+
+
+def back_in_stock(recipient: MailRecipient) -> MailOccasion | None:
+    """Find what the customer wanted, was sold out, is there again, and was not bought since."""
+    restocked = _recently_restocked(recipient)
+    interest: dict[int, Reason] = {}
+    for item, time in restocked.items():
+        reason = _interest_before(recipient, item, time)
+        if reason is not None:
+            interest[item] = reason
+    if not interest:
         return None
-    removed, pairs = one.removed(Repeat.AUTO, again=True), one.pairs
+    removed, pairs = recipient.find_removed(Repeat.AUTO, again=True), recipient.pairs
     order = np.argsort(-pairs.taste, kind="stable")
-    slots = one.leading(
-        Slot(item, taste, _source(why[item]), why[item])
-        for item, taste in zip(pairs.item[order].tolist(), pairs.taste[order].tolist(), strict=True)
-        if item in why and removed[item] == ExclusionRule.NONE
+    tastes = zip(pairs.item[order].tolist(), pairs.taste[order].tolist(), strict=True)
+    slots = recipient.take_first(
+        Slot(item, taste, _source_of(interest[item]), interest[item])
+        for item, taste in tastes
+        if item in interest and removed[item] == ExclusionRule.NONE
     )
     if not slots:
         return None
-    return MailOccasion(
-        slots, one.told(slots[0]), min(came[slot.item] for slot in slots) + BACK_DAYS * DAY
-    )
+    until = min(restocked[slot.item] for slot in slots) + RESTOCKED_DAYS * DAY
+    return MailOccasion(slots, recipient.explain(slots[0]), until)
 
 
-def _wanted(one: MailRecipient, item: int, came: int) -> Reason | None:
-    """What the customer did with a product before it came back; None: nothing, or they have bought it since."""
-    mine = one.events.item == item
-    kinds, times = one.events.kind[mine], one.events.time[mine]
-    if ((kinds == PURCHASE) & (times >= came)).any():
+def _recently_restocked(recipient: MailRecipient) -> dict[int, int]:
+    """Map items of the customer's events that came back of late to the moments."""
+    facts = recipient.facts
+    items = np.unique(recipient.events.item).tolist() if facts.restocked else ()
+    restocked = {}
+    for item in items:
+        time = facts.restocked.get(item)
+        if time is not None and recipient.as_of - time <= RESTOCKED_DAYS * DAY:
+            restocked[item] = time
+    return restocked
+
+
+def _interest_before(recipient: MailRecipient, item: int, restocked: int) -> Reason | None:
+    """Return what a customer did with an item before it came back; None if they bought it since."""
+    of_item = recipient.events.item == item
+    kinds, times = recipient.events.kind[of_item], recipient.events.time[of_item]
+    if ((kinds == PURCHASE) & (times >= restocked)).any():
         return None
-    before = kinds[(times < came) & (times > came - INTEREST_DAYS * DAY)]
+    before = kinds[(times < restocked) & (times > restocked - INTEREST_DAYS * DAY)]
     if (before == PURCHASE).any():
-        again = reasons.buy_again(one.pairs, item, one.as_of)
+        again = reasons.buy_again(recipient.pairs, item, recipient.as_of)
         return replace(again, text=f"{again.text}, and it is back")
-    did = next(
-        (text for kind, text in INTEREST.items() if (before == KINDS.index(kind)).any()), None
-    )
-    return (
-        None
-        if did is None
-        else Reason(ReasonKind.BECAUSE_YOU_VIEWED, (item,), f"{did}, and it is back")
-    )
+    for kind, text in INTEREST.items():
+        if (before == KINDS.index(kind)).any():
+            text = f"{text}, and it is back"
+            return Reason(ReasonKind.BECAUSE_YOU_VIEWED, (item,), text)
+    return None
 
 
-def _source(reason: Reason) -> Source:
+def _source_of(reason: Reason) -> Source:
     return Source.OWN_PURCHASES if reason.kind is ReasonKind.BUY_AGAIN else Source.NEIGHBOURS
 
 
-def basket(one: MailRecipient) -> MailOccasion | None:
-    """For who left something in the cart: that, then what completes it."""
-    if not ((one.events.kind == CART) & (one.events.time > one.as_of - BASKET_DAYS * DAY)).any():
+def basket(recipient: MailRecipient) -> MailOccasion | None:
+    """Find what the customer left in the cart, then what completes it."""
+    events, as_of = recipient.events, recipient.as_of
+    in_cart = events.kind == CART
+    if not (in_cart & (events.time > as_of - BASKET_DAYS * DAY)).any():
         return None
-    # Of an ordinary slate it is kept out while the visit lasts.
-    settings = replace(one.recommender.settings.history, cart_days=float(BASKET_DAYS))
-    pairs = build_interactions(one.events, find_pair_starts(one.events), one.as_of, settings)
-    put = np.where(one.events.kind == CART, one.events.time, NEVER)
+    # An ordinary slate keeps it out while the visit lasts
+    settings = replace(recipient.recommender.settings.history, cart_days=float(BASKET_DAYS))
+    pairs = build_interactions(events, find_pair_starts(events), as_of, settings)
+    cart_times = np.where(in_cart, events.time, NEVER)
     left = {
-        item: int(put[one.events.item == item].max()) for item in pairs.item[pairs.in_cart].tolist()
+        item: int(cart_times[events.item == item].max())
+        for item in pairs.item[pairs.in_cart].tolist()
     }
-    removed = one.removed(Repeat.INCLUDE, again=True)
-    shown = [item for item in left if removed[item] in (ExclusionRule.NONE, ExclusionRule.IN_CART)]
-    if not shown or max(left.values()) > one.as_of - LEFT_SECONDS:
+    removed = recipient.find_removed(Repeat.INCLUDE, again=True)
+    allowed = (ExclusionRule.NONE, ExclusionRule.IN_CART)
+    items = [item for item in left if removed[item] in allowed]
+    if not items or max(left.values()) > as_of - CHECKOUT_SECONDS:
         return None
-    shown.sort(key=lambda item: (-left[item], item))
-    why = {
-        item: Reason(ReasonKind.BECAUSE_OF_BASKET, (item,), "This is in your basket")
-        for item in shown
-    }
-    theirs = [
-        Slot(item, _near(one.as_of, left[item]), Source.NEIGHBOURS, why[item]) for item in shown
-    ]
-    slots = one.leading([*theirs, *_goes_with(one, shown)])
-    until = max(left[item] for item in shown) + BASKET_DAYS * DAY - 1
-    return MailOccasion(slots, f"You left {one.titles(shown)} in your basket", until)
+    items.sort(key=lambda item: (-left[item], item))
+    own = []
+    for item in items:
+        reason = Reason(ReasonKind.BECAUSE_OF_BASKET, (item,), "This is in your basket")
+        own.append(Slot(item, _nearness(as_of, left[item]), Source.NEIGHBOURS, reason))
+    slots = recipient.take_first([*own, *_companions(recipient, items)])
+    until = max(left[item] for item in items) + BASKET_DAYS * DAY - 1
+    return MailOccasion(slots, f"You left {recipient.titles(items)} in your basket", until)
 
 
-def new_for_you(one: MailRecipient) -> MailOccasion | None:
-    """For whom something of what they buy has just come on sale: that. Until the first of it is new no more."""
-    slots = one.leading(_arrivals(one))
+def new_for_you(recipient: MailRecipient) -> MailOccasion | None:
+    """Find what came on sale in what the customer buys, until the first of it is new no more."""
+    slots = recipient.take_first(_arrivals(recipient))
     if not slots:
         return None
-    recommender = one.recommender
-    came = int(recommender.catalogue.available_from[[slot.item for slot in slots]].min())
-    return MailOccasion(
-        slots, slots[0].reason.text, came + recommender.settings.arrivals.days * DAY
-    )
+    recommender = recipient.recommender
+    first = int(recommender.catalogue.available_from[[slot.item for slot in slots]].min())
+    until = first + recommender.settings.arrivals.days * DAY
+    return MailOccasion(slots, slots[0].reason.text, until)
 
 
-def _arrivals(one: MailRecipient) -> list[Slot]:
-    """What has just come on sale in the categories and brands of a customer, as the recommender ranks it."""
-    recommender, model, settings = one.recommender, one.recommender.model, one.recommender.settings
-    new = recommender.find_arrivals(one.as_of)
-    if len(new) == 0 or len(one.bought_at) == 0:
+def _arrivals(recipient: MailRecipient) -> list[Slot]:
+    """Rank what came on sale lately in the categories and brands of a customer."""
+    recommender, as_of = recipient.recommender, recipient.as_of
+    model, settings, catalogue = recommender.model, recommender.settings, recommender.catalogue
+    new = recommender.find_arrivals(as_of)
+    if len(new) == 0 or len(recipient.purchase_times) == 0:
         return []
-    catalogue, brands = recommender.catalogue, len(recommender.catalogue.brand_names)
-    # A model that is some weeks old takes for new what was so when it learned.
-    young = catalogue.available_from[new] >= one.as_of - settings.arrivals.days * DAY
-    new = new[young & (one.removed(Repeat.EXCLUDE)[new] == ExclusionRule.NONE)]
+    # A model that is some weeks old takes for new what was so when it learned
+    young = catalogue.available_from[new] >= as_of - settings.arrivals.days * DAY
+    removed = recipient.find_removed(Repeat.EXCLUDE)
+    new = new[young & (removed[new] == ExclusionRule.NONE)]
+    brand, brands = catalogue.brand, len(catalogue.brand_names)
     profile = customer_profile(
-        one.events, one.pairs, model.traits, catalogue.brand, brands, one.as_of
+        recipient.events, recipient.pairs, model.traits, brand, brands, as_of
     )
+    # What is in no category or of no brand, code -1, reads the share 0 at the end
+    category_share = np.append(profile.category_share, np.float32(0))[model.traits.category[new]]
+    brand_share = np.append(profile.brand_share, np.float32(0))[brand[new]]
     least = settings.arrivals.category_share
-    suits = np.append(profile.category_share, np.float32(0))[model.traits.category[new]] >= least
-    suits |= np.append(profile.brand_share, np.float32(0))[catalogue.brand[new]] >= least
-    items = new[suits]
+    items = new[(category_share >= least) | (brand_share >= least)]
     if len(items) == 0:
         return []
-    rows, bought = features(items, one.case, model, settings)
-    scores = recommender.ranker.cascade(
-        rows, bought, RowGroups.of([len(items)]), settings.candidates.ranked
-    )
-    order = np.argsort(
-        -(scores + recommender.rule_effects(one.request).log_odds[items]), kind="stable"
-    )
-    told = probability(scores) if model.lesson.learned else scores
-    return [
-        Slot(
-            int(items[at]), float(told[at]), Source.NEW, reasons.arrival(catalogue, int(items[at]))
-        )
-        for at in order
-    ]
+    rows, bought = features(items, recipient.context, model, settings)
+    groups = RowGroups.of([len(items)])
+    scores = recommender.ranker.cascade(rows, bought, groups, settings.candidates.ranked)
+    log_odds = recommender.rule_effects(recipient.request).log_odds[items]
+    order = np.argsort(-(scores + log_odds), kind="stable")
+    shown_scores = probability(scores) if model.lesson.learned else scores
+    slots = []
+    for index in order.tolist():
+        item, score = int(items[index]), float(shown_scores[index])
+        slots.append(Slot(item, score, Source.NEW, reasons.arrival(catalogue, item)))
+    return slots
 
 
-def _own(one: MailRecipient, item: int, score: float) -> Slot:
-    return Slot(item, score, Source.OWN_PURCHASES, reasons.buy_again(one.pairs, item, one.as_of))
+def _own_slot(recipient: MailRecipient, item: int, score: float) -> Slot:
+    reason = reasons.buy_again(recipient.pairs, item, recipient.as_of)
+    return Slot(item, score, Source.OWN_PURCHASES, reason)
 
 
-def _near(as_of: int, when: int) -> float:
-    """1 at a moment, 1/2 a day before and after it."""
-    return 1 / (1 + abs(as_of - when) / DAY)
+def _nearness(as_of: int, moment: int) -> float:
+    """Return 1 at a moment, 1/2 a day before and after it."""
+    return 1 / (1 + abs(as_of - moment) / DAY)

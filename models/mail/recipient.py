@@ -1,4 +1,4 @@
-"""Whom a mail may go to: one customer at one moment, with what the shop's store knows beside their history."""
+"""The recipient of a mail: one customer at one moment, with what the store knows beside them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from models.updates.customer import CustomerUpdate
 
 @dataclass(frozen=True, eq=False)
 class StoreFacts:
-    """What the shop's store knows beside the customer's own history; products as item indices."""
+    """Facts that the shop's store holds beside the customer's history; products as item indices."""
 
     order: tuple[int, ...] = ()  # of the order that triggers the mail
     # item -> when it came back, seconds since 1970; that may be after the newest event
@@ -37,14 +37,14 @@ NO_STORE_FACTS: Final = StoreFacts()
 
 @dataclass(frozen=True, eq=False)
 class MailRecipient:
-    """Whom a mail may go to, at the moment of the request. What takes long is computed when it is needed."""
+    """One customer at the moment of a request. What takes long is computed when it is needed."""
 
     recommender: Recommender
     user: int  # -1: the model has not learned of them
     request: SlateRequest  # in their market
-    since: CustomerUpdate
+    update: CustomerUpdate
     facts: StoreFacts
-    before: tuple[int, ...] = ()  # shown by earlier mails
+    already_shown: tuple[int, ...] = ()  # by earlier mails
 
     @property
     def as_of(self) -> int:
@@ -52,44 +52,35 @@ class MailRecipient:
 
     @cached_property
     def events(self) -> Events:
-        return self.recommender.find_events(self.user, self.request, self.since)
+        return self.recommender.find_events(self.user, self.request, self.update)
 
     @cached_property
-    def bought_at(self) -> NDArray[np.int64]:
-        """When each line was bought, in no order."""
+    def purchase_times(self) -> NDArray[np.int64]:
+        """Return when each line was bought, in no order."""
         times: NDArray[np.int64] = self.events.time[self.events.kind == PURCHASE]
         return times
 
     @cached_property
     def pairs(self) -> Interactions:
-        return build_interactions(
-            self.events,
-            find_pair_starts(self.events),
-            self.as_of,
-            self.recommender.settings.history,
-        )
+        settings = self.recommender.settings.history
+        return build_interactions(self.events, find_pair_starts(self.events), self.as_of, settings)
 
     @cached_property
     def clocks(self) -> RepurchaseClocks:
-        return build_repurchase_clocks(
-            self.pairs,
-            self.recommender.model.repeats,
-            self.as_of,
-            self.recommender.settings.repeats,
-        )
+        repeats, settings = self.recommender.model.repeats, self.recommender.settings.repeats
+        return build_repurchase_clocks(self.pairs, repeats, self.as_of, settings)
 
     @cached_property
-    def case(self) -> RankingContext:
-        return self.recommender.build_context(self.user, self.request, self.since)
+    def context(self) -> RankingContext:
+        return self.recommender.build_context(self.user, self.request, self.update)
 
-    def removed(self, repeat: Repeat, *, again: bool = False) -> Removed:
-        """What neither the catalogue nor the shop, the request or the customer lets stand in the mail.
+    def find_removed(self, repeat: Repeat, *, again: bool = False) -> Removed:
+        """Find what the catalogue, the shop, the request or the customer keeps out of the mail.
 
-        `again`: the mail is about a product, which earlier mails may have shown.
+        With `again`, products that earlier mails have shown stay: the mail is about them.
         """
-        recommender, request = self.recommender, self.request
-        if not again:
-            request = request.without(self.before)
+        recommender = self.recommender
+        request = self.request if again else self.request.without(self.already_shown)
         return remove_bought(
             remove_named(recommender.find_filtered(request), request.named_items),
             self.pairs,
@@ -99,37 +90,37 @@ class MailRecipient:
             recommender.settings.repeats,
         )
 
-    def leading(self, slots: Iterable[Slot]) -> tuple[Slot, ...]:
-        """The first n that differ and keep to the caps of the shop."""
-        room = CapCounter(self.recommender.rule_effects(self.request).caps, self.request.n)
-        return tuple(islice((slot for slot in slots if room.take(slot.item)), self.request.n))
+    def take_first(self, slots: Iterable[Slot]) -> tuple[Slot, ...]:
+        """Return the first n slots that differ and keep to the caps of the shop."""
+        n, caps = self.request.n, self.recommender.rule_effects(self.request).caps
+        counter = CapCounter(caps, n)
+        return tuple(islice((slot for slot in slots if counter.take(slot.item)), n))
 
     def ordered_on(self, day: int) -> list[int]:
-        """What was bought on a day (since 1970) and not sent back, sorted."""
-        bought = self.events.item[(self.events.kind == PURCHASE) & (self.events.time // DAY == day)]
-        kept: list[int] = np.setdiff1d(bought, self.sent_back).tolist()
+        """Return what was bought on a day (since 1970) and not sent back, sorted."""
+        lines = (self.events.kind == PURCHASE) & (self.events.time // DAY == day)
+        kept: list[int] = np.setdiff1d(self.events.item[lines], self.sent_back).tolist()
         return kept
 
     @property
     def sent_back(self) -> NDArray[np.int32]:
-        """What was bought and came back, all of it: items."""
-        items: NDArray[np.int32] = self.pairs.item[
-            (self.pairs.last != NEVER) & (self.pairs.count <= 0)
-        ]
+        """Return the items that were bought and came back, all of them."""
+        pairs = self.pairs
+        items: NDArray[np.int32] = pairs.item[(pairs.last != NEVER) & (pairs.count <= 0)]
         return items
 
     def titles(self, items: Sequence[int]) -> str:
-        """The first by its name, the others by their number."""
+        """Name the first item by its title, and the others by their number."""
         title = self.recommender.catalogue.title[items[0]]
         if not title:
             return "a product" if len(items) == 1 else f"{len(items)} products"
         return title if len(items) == 1 else f"{title} and {len(items) - 1} more"
 
-    def told(self, slot: Slot) -> str:
-        """The reason of a product with its title."""
+    def explain(self, slot: Slot) -> str:
+        """Return the reason for a product with its title."""
         title = self.recommender.catalogue.title[slot.item]
         return slot.reason.text.replace("this", title, 1) if title else slot.reason.text
 
-    def ago(self, when: int) -> str:
-        days = self.as_of // DAY - when // DAY
+    def ago(self, moment: int) -> str:
+        days = self.as_of // DAY - moment // DAY
         return {0: "today", 1: "yesterday"}.get(days, f"{days} days ago")

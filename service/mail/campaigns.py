@@ -8,7 +8,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
-from models.mail.mailings import MailKind
+from models.mail.mailings import MAILINGS, MailKind
 from service.model.active_model import ActiveModel
 from service.model.loaded_model import LoadedModel
 from service.settings import Settings
@@ -99,5 +99,5 @@ def put_campaign(
 
 def kind_of(campaign_id: str) -> MailKind:
     """Return the kind that a campaign is named after, else a newsletter."""
-    kinds = {kind.value: kind for kind in MailKind}
-    return kinds.get(campaign_id.replace("-", "_"), MailKind.NEWSLETTER)
+    mailing = MAILINGS.get(campaign_id.replace("-", "_"))
+    return MailKind.NEWSLETTER if mailing is None else mailing.kind

@@ -10,7 +10,7 @@ import orjson
 
 from models.data.catalogue import Catalogue
 from models.data.events import HOUR
-from models.mail.mailings import MailKind, products_of
+from models.mail.mailings import MAILINGS, Mailing, shown_products
 from models.slate import FallbackReason, Reason, ReasonKind, Slot, Source, Strategy
 from service.store.campaigns import Campaign, Record
 
@@ -25,8 +25,8 @@ class CampaignMail:
     shown_before: tuple[str, ...]  # products of the mails before it
 
     @property
-    def kind(self) -> MailKind:
-        return MailKind(self.campaign.kind)
+    def mailing(self) -> Mailing:
+        return MAILINGS[self.campaign.kind]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def window_start(campaign: Campaign, clock: int) -> int:
     one.
     """
     start = clock - campaign.window_hours * HOUR
-    return start if MailKind(campaign.kind).triggered else max(start, campaign.opened - 1)
+    return start if MAILINGS[campaign.kind].triggered else max(start, campaign.opened - 1)
 
 
 def find_mail(
@@ -72,7 +72,7 @@ def find_mail(
             earlier.setdefault(record.campaign_id, []).append(record)
     for records in list(earlier.values())[: campaign.not_twice]:
         for record in records:
-            shown_before += products_of(orjson.loads(record.document))
+            shown_before += shown_products(orjson.loads(record.document))
     return CampaignMail(campaign, ref, own_record, tuple(dict.fromkeys(shown_before)))
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from models.mail.mailings import MailKind
+from models.mail.mailings import MAILINGS
 from models.updates.customer import MIDDLE_RATING
 from service.answering.answer_computer import AnswerComputer, ComputedAnswer
 from service.answering.query import RecommendationQuery
@@ -56,7 +56,7 @@ class MailResponder:
         campaign = computer.ask_store(open_campaign)
         if campaign is None:
             return computer.compute_without_store(model, query)
-        triggered = MailKind(campaign.kind).triggered
+        triggered = MAILINGS[campaign.kind].triggered
         pinned = model if triggered else self.active.pinned(campaign.model_version) or model
         records = computer.read_customer(pinned, query)
         if records is None:

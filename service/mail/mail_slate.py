@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from models.data.events import DAY, DISMISS, PURCHASE, RATING, RETURN, Events
 from models.data.timestamps import format_timestamp
-from models.mail.mailings import CustomerMail, MailKind, products_of
+from models.mail.mailings import CustomerMail, MailKind, shown_products
 from models.mail.occasions import MailOccasion
 from models.mail.recipient import StoreFacts
 from models.recommender import NOBODY, Recommender
@@ -71,7 +71,7 @@ def compose_mail(inputs: MailInputs) -> ComposedMail:
     record = mail.record if allowed else None
     before = _find_items(recommender, mail.shown_before) if allowed else ()
     facts = _store_facts(inputs)
-    draft = CustomerMail(recommender, mail.kind, customer_id, request, update, facts, before)
+    draft = CustomerMail(recommender, mail.mailing, customer_id, request, update, facts, before)
     if record:
         shown = read_record(record, recommender.catalogue)
     else:
@@ -88,15 +88,15 @@ def compose_mail(inputs: MailInputs) -> ComposedMail:
     occasion = shown.occasion
     if record and occasion and (unwanted or slots != shown.slots):  # it may be over
         changed = replace(draft, request=request.without(unwanted))
-        occasion = _describe_occasion(mail.kind, changed.occasion)
+        occasion = _describe_occasion(mail.mailing.kind, changed.occasion)
     presented = replace(shown, slots=slots, occasion=occasion)
     products = [renderer.render_slot(slot) for slot in slots]
     answer = _render(renderer, inputs, presented, products)
     if record:
-        recorded = products_of(record)
+        recorded = shown_products(record)
         stand_ins = [product["id"] for product in products if product["id"] not in recorded]
         return ComposedMail(answer, also=tuple(stand_ins))
-    if not allowed or update.forgotten or (mail.kind.triggered and not shown.occasion):
+    if not allowed or update.forgotten or (mail.mailing.triggered and not shown.occasion):
         return ComposedMail(answer)
     document = write_record(presented, recommender.catalogue, knowledge.number, mail.shown_before)
     return ComposedMail(answer, document)
@@ -123,7 +123,7 @@ def _shown_first(draft: CustomerMail, model_version: str, moment: int) -> ShownM
         slate.slots,
         model_version,
         draft.request.as_of or moment,
-        _describe_occasion(draft.mailing, draft.occasion),
+        _describe_occasion(draft.mailing.kind, draft.occasion),
     )
 
 
@@ -186,7 +186,7 @@ def _render(
 def _store_facts(inputs: MailInputs) -> StoreFacts:
     ids, until = inputs.live.model.recommender.catalogue.ids, inputs.query.as_of
     restocked: dict[int, int] = {}
-    if inputs.mail.kind is MailKind.BACK_IN_STOCK:
+    if inputs.mail.mailing.reads_restocked:
         for product_id, time in inputs.live.restocked.items():
             item = ids.find(product_id)
             if item >= 0 and (until is None or time <= until):

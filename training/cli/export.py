@@ -15,7 +15,7 @@ from models.artifact.files import Manifest, verify_artifact
 from models.assembly.cards import is_locale
 from models.data.customers import NO, YES
 from models.data.urls import is_absolute
-from models.mail.mailings import MailKind
+from models.mail.mailings import MAILINGS, MailKind
 from models.recommender import Recommender
 from models.rules.filters import Repeat
 from training.cli.arguments import DONE, STOPPED, add_config, add_registry, registry_at
@@ -168,7 +168,7 @@ def _add_cards(command: argparse.ArgumentParser) -> None:
 def _export(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     _check(options)
     mailing = _mailing(options.audience)
-    filters = [filter_of(text) for text in options.audience if text not in list(MailKind)]
+    filters = [filter_of(text) for text in options.audience if text not in MAILINGS]
     config = read_config(options.config)
     directory = _active_artifact(options.registry)
     learned = Recommender.load(directory)
@@ -219,7 +219,7 @@ def _active_artifact(root: Path) -> Path:
 def _mailing(audience: Sequence[str]) -> MailKind | None:
     """The kind of mail among the filters. None for a newsletter too: it is due for all customers
     and has no occasion."""
-    kinds = {MailKind(text) for text in audience if text in list(MailKind)}
+    kinds = {MAILINGS[text].kind for text in audience if text in MAILINGS}
     if len(kinds) > 1:
         raise InputError(
             "--audience: a file is for one kind of mail, and these are "

@@ -14,7 +14,7 @@ import orjson
 import pyarrow as pa
 from sqlalchemy import Select, or_, select
 
-from models.mail.mailings import products_of
+from models.mail.mailings import shown_products
 from training.errors import InputError
 from training.reading.duckdb import Workspace, open_workspace
 from training.reading.file_tables import FileTable, open_file_tables, read_whole
@@ -88,7 +88,7 @@ class AlreadyShown:
             if record.campaign_id not in counted and len(counted) == self.campaigns:
                 continue  # an older record may still be of a campaign that counts
             counted.add(record.campaign_id)
-            yield from products_of(orjson.loads(record.document))
+            yield from shown_products(orjson.loads(record.document))
 
 
 NOTHING_SHOWN: Final = AlreadyShown()

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from models.artifact.atomic import atomic_write
 from models.data.customers import PERSONALIZE_EMAIL
-from models.mail.mailings import CustomerMail, MailKind
+from models.mail.mailings import MAILINGS, CustomerMail, MailKind
 from models.recommender import CustomerRequest, Recommender
 from models.rules.shop_rules import ShopRule, rules_in_force
 from models.slate import SlateRequest
@@ -109,7 +109,7 @@ def _recipient_slates(
     rules = rules_in_force(current.rules, export.began)
     mails = [_mail(export.options, rules, current, recipient) for recipient in recipients]
     if export.options.mailing is None:
-        requests = [CustomerRequest(mail.customer_id, mail.ordinary, mail.since) for mail in mails]
+        requests = [CustomerRequest(mail.customer_id, mail.ordinary, mail.update) for mail in mails]
         slates = current.recommender.recommend_each(requests)
         return [
             RecipientSlate(mail.customer_id, slate)
@@ -143,7 +143,7 @@ def _mail(
     )
     return CustomerMail(
         current.recommender,
-        options.mailing or MailKind.NEWSLETTER,
+        MAILINGS[options.mailing or MailKind.NEWSLETTER],
         customer_id,
         request,
         update,

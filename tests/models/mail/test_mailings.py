@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from models.data.customers import NO, PERSONALIZE_EMAIL
 from models.data.events import DAY, KINDS, Events
-from models.mail.mailings import CustomerMail, MailKind
+from models.mail.mailings import MAILINGS, CustomerMail, MailKind
 from models.mail.occasions import MailOccasion
 from models.mail.recipient import StoreFacts
 from models.recommender import Recommender
@@ -49,9 +49,11 @@ def told(shop: Recommender, *happened: tuple[str, str, float]) -> CustomerUpdate
     )
 
 
-def mail(shop: Recommender, *asked: Any, **more: Any) -> tuple[Slate, MailOccasion | None]:
-    letter = CustomerMail(shop, *asked, **more)
-    return letter.slate, letter.occasion
+def mail(
+    shop: Recommender, kind: MailKind, *details: Any, **more: Any
+) -> tuple[Slate, MailOccasion | None]:
+    customer_mail = CustomerMail(shop, MAILINGS[kind], *details, **more)
+    return customer_mail.slate, customer_mail.occasion
 
 
 def places(shop: Recommender, *products: str) -> tuple[int, ...]:
@@ -69,10 +71,13 @@ def sent(
 
 
 def test_newsletters_and_what_is_new_go_to_all_and_the_others_to_one(shop: Recommender) -> None:
-    assert [mailing.value for mailing in MailKind if not mailing.triggered] == [
-        "newsletter",
-        "new_for_you",
-    ]
+    to_all = [kind for kind, mailing in MAILINGS.items() if not mailing.triggered]
+    assert to_all == ["newsletter", "new_for_you"]
+
+
+def test_every_kind_of_mail_is_registered_once() -> None:
+    assert list(MAILINGS) == list(MailKind)
+    assert [mailing.kind for mailing in MAILINGS.values()] == list(MailKind)
 
 
 @pytest.mark.parametrize("customer_id", SPECIAL)
@@ -293,8 +298,6 @@ def test_every_kind_is_documented() -> None:
         for line in document.splitlines()
         if line.startswith("## ")
     ]
-    assert [section for section in sections if section in set(MailKind)] == [
-        mailing.value for mailing in MailKind
-    ]
-    for mailing in MailKind:
-        assert f"campaign={mailing.value}" in document
+    assert [section for section in sections if section in MAILINGS] == list(MAILINGS)
+    for kind in MAILINGS:
+        assert f"campaign={kind}" in document

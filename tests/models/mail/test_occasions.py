@@ -9,7 +9,7 @@ import pytest
 from models.data.catalogue import Catalogue
 from models.data.customers import NEVER_ASKED, PERSONALIZE_EMAIL
 from models.data.events import DAY, KINDS, Events
-from models.mail.mailings import CustomerMail, MailKind
+from models.mail.mailings import MAILINGS, CustomerMail, MailKind
 from models.mail.occasions import MailOccasion
 from models.mail.recipient import NO_STORE_FACTS, StoreFacts
 from models.recommender import Recommender
@@ -66,7 +66,8 @@ def why(
     request = SlateRequest(
         n=n, as_of=moment(day), filters=filters, placement="email", purpose=PERSONALIZE_EMAIL
     )
-    return CustomerMail(shop, mailing, customer_id, request, told(shop, *happened), facts).occasion
+    update = told(shop, *happened)
+    return CustomerMail(shop, MAILINGS[mailing], customer_id, request, update, facts).occasion
 
 
 def found(occasion: MailOccasion | None) -> MailOccasion:
@@ -437,4 +438,4 @@ def test_who_said_no_to_mails_and_who_is_unknown_gets_none(
 def test_who_was_never_asked_gets_none_where_asking_comes_first(shop: Recommender) -> None:
     since = replace(told(shop, ("bread", "purchase", DAYS)), unasked=NEVER_ASKED)
     request = SlateRequest(as_of=moment(DAYS + 1), purpose=PERSONALIZE_EMAIL)
-    assert CustomerMail(shop, MailKind.WELCOME, NEWCOMER, request, since).occasion is None
+    assert CustomerMail(shop, MAILINGS[MailKind.WELCOME], NEWCOMER, request, since).occasion is None

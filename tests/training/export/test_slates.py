@@ -16,7 +16,7 @@ import pytest
 from models.artifact.files import read_manifest
 from models.artifact.registry import Registry
 from models.data.customers import NO, PERSONALIZE_EMAIL, YES
-from models.mail.mailings import CustomerMail, MailKind
+from models.mail.mailings import MAILINGS, CustomerMail, MailKind
 from models.recommender import Recommender
 from models.rules.filters import Repeat
 from models.slate import SlateRequest, Strategy
@@ -243,7 +243,9 @@ def test_a_file_of_a_mailing_holds_those_for_whom_it_is_due_why_and_until_when(
     request = SlateRequest(
         n=3, as_of=moment(DAYS + 20), placement="email", purpose=PERSONALIZE_EMAIL
     )
-    letters = [CustomerMail(recommender, mailing, one.customer_id, request) for one in everyone]
+    letters = [
+        CustomerMail(recommender, MAILINGS[mailing], one.customer_id, request) for one in everyone
+    ]
     due = {
         letter.customer_id: (letter.slate, letter.occasion) for letter in letters if letter.occasion
     }
