@@ -1,4 +1,7 @@
-"""Item factors by alternating least squares, and inner products of items. The one file that imports `implicit`."""
+"""Fit item factors by alternating least squares, and find inner products of items.
+
+The one file that imports `implicit`.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ def fit_item_factors(
     seed: int,
     on_progress: Advance = ignore,
 ) -> ItemFactors:
-    """Factors of the `items` from confidences c_ui ≥ 1 of the pairs observed: (users, all items) float32.
+    """Fit factors of the `items` to the confidences c_ui ≥ 1 of observed pairs: (users, all items) float32.
 
     The same seed gives the same factors on any number of threads.
     """
@@ -55,8 +58,8 @@ def fit_item_factors(
 
 
 def find_nearest(user_items: csr_matrix, k: int) -> csr_matrix:
-    """The k largest inner products of every item's column with all columns: (items, items).
+    """Return the k largest inner products of every item's column with all columns: (items, items).
 
-    Which of several equal ones make the last places is up to implicit; the same matrix gives the same ones.
+    Which of several equal ones come last is up to implicit; the same matrix gives the same ones.
     """
     return all_pairs_knn(user_items, k, show_progress=False).tocsr()

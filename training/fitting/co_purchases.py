@@ -1,4 +1,4 @@
-"""Which products stand in the same orders, counted in blocks that fit into memory."""
+"""Count which products stand in the same orders, in blocks that fit into memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BLOCK_PAIRS: Final = 10_000_000  # pairs counted at a time
 
 @dataclass(frozen=True, eq=False)
 class PairCounts:
-    """Pairs (row, item) with the weighted and the plain number of orders that hold both."""
+    """Hold pairs (row, item) with the weighted and the plain number of orders that hold both."""
 
     row: NDArray[np.int32]
     item: NDArray[np.int32]
@@ -29,7 +29,8 @@ class PairCounts:
     lift: NDArray[np.float64]
     together: NDArray[np.int32]
 
-    def only(self, keep: NDArray[np.bool_]) -> PairCounts:
+    def select(self, keep: NDArray[np.bool_]) -> PairCounts:
+        """Return some of the pairs."""
         return PairCounts(
             self.row[keep],
             self.item[keep],
@@ -47,7 +48,10 @@ def fit_co_purchases(
     *,
     on_progress: Advance = ignore,
 ) -> CoPurchases:
-    """Partners of every product from (orders, items) of ones and the orders' times (seconds since 1970)."""
+    """Find the partners of every product.
+
+    `orders` is (orders, items) of ones, `order_time` in seconds since 1970.
+    """
     size = np.diff(orders.indptr)
     # An order of age t with s products: d = 2^(-t / half-life), and each of its pairs counts q = d (s - 1)^-power
     decay = np.exp2(-np.maximum(as_of - order_time, 0) / (DAY * settings.half_life_days))
@@ -56,21 +60,21 @@ def fit_co_purchases(
     degree = orders.T @ (pair_weight * (size - 1.0))  # Σ over an item's pairs
 
     kept = []
-    for start, stop, links in _blocks(orders, pair_weight, degree, settings):
-        links = links.only(links.together >= settings.min_support)
-        kept.append(links.only(_strongest(links, start, stop, settings.neighbours)))
+    for start, stop, pairs in _blocks(orders, pair_weight, degree, settings):
+        pairs = pairs.select(pairs.together >= settings.min_support)
+        kept.append(pairs.select(_strongest(pairs, start, stop, settings.neighbours)))
         on_progress(stop, orders.shape[1])
-    links = _concatenate(kept)
+    pairs = _concatenate(kept)
 
     # P(b|a) = w_ab / (n_a + damping), then normed so that a product with many partners says no more than another
-    confidence = links.weighted / ((orders.T @ decay)[links.row] + settings.confidence_damping)
-    total = np.bincount(links.row, confidence * links.lift**settings.lift_weight, orders.shape[1])
+    confidence = pairs.weighted / ((orders.T @ decay)[pairs.row] + settings.confidence_damping)
+    total = np.bincount(pairs.row, confidence * pairs.lift**settings.lift_weight, orders.shape[1])
     return CoPurchases(
-        indptr=np.searchsorted(links.row, np.arange(orders.shape[1] + 1)).astype(np.int64),
-        item=links.item,
-        strength=(confidence / np.sqrt(total[links.row])).astype(np.float32),
-        log_lift=np.log(links.lift).astype(np.float32),
-        together=links.together,
+        indptr=np.searchsorted(pairs.row, np.arange(orders.shape[1] + 1)).astype(np.int64),
+        item=pairs.item,
+        strength=(confidence / np.sqrt(total[pairs.row])).astype(np.float32),
+        log_lift=np.log(pairs.lift).astype(np.float32),
+        together=pairs.together,
         orders=np.bincount(orders.indices, minlength=orders.shape[1]).astype(np.int32),
         total=np.array([orders.shape[0]], np.int64),
     )
@@ -82,17 +86,14 @@ def _blocks(
     degree: NDArray[np.float64],
     settings: BundleSettings,
 ) -> Iterator[tuple[int, int, PairCounts]]:
-    """All pairs of a range of items at a time: (first item, last item + 1, links sorted by row and item)."""
+    """Yield all pairs of a range of items: (first item, last item + 1, pairs sorted by row and item)."""
     used = csr_matrix(orders[np.flatnonzero(pair_weight)])
     weights = pair_weight[pair_weight > 0]
     # One product of matrices gives both: the real part adds up the weights, the imaginary part counts the orders.
     by_item = used.T.tocsr().astype(np.complex64)
     by_item.data = (weights[by_item.indices] + 1j).astype(np.complex64)
-    cost = np.cumsum(
-        np.bincount(
-            used.indices, np.repeat(np.diff(used.indptr), np.diff(used.indptr)), orders.shape[1]
-        )
-    )
+    size = np.diff(used.indptr)
+    cost = np.cumsum(np.bincount(used.indices, np.repeat(size, size), orders.shape[1]))
     cuts = np.searchsorted(cost, np.arange(BLOCK_PAIRS, cost[-1] if len(cost) else 0, BLOCK_PAIRS))
     bounds = np.unique(np.concatenate([[0], cuts, [orders.shape[1]]])).tolist()
     for start, stop in itertools.pairwise(bounds):
@@ -105,18 +106,15 @@ def _blocks(
         # lift = (w_ab + damping) / (deg_a deg_b / Σ deg + damping)
         expected = degree[row] * degree[item] / degree.sum()
         lift = (weighted + settings.lift_damping) / (expected + settings.lift_damping)
-        yield (
-            start,
-            stop,
-            PairCounts(row, item, weighted, lift, np.rint(value.imag).astype(np.int32)),
-        )
+        together = np.rint(value.imag).astype(np.int32)
+        yield start, stop, PairCounts(row, item, weighted, lift, together)
 
 
-def _strongest(links: PairCounts, start: int, stop: int, k: int) -> NDArray[np.bool_]:
-    """Which links are among the k strongest of their row."""
-    score = links.weighted * np.sqrt(links.lift)
+def _strongest(pairs: PairCounts, start: int, stop: int, k: int) -> NDArray[np.bool_]:
+    """Mark the pairs that are among the k strongest of their row."""
+    score = pairs.weighted * np.sqrt(pairs.lift)
     keep = np.ones(len(score), np.bool_)
-    indptr = np.searchsorted(links.row, np.arange(start, stop + 1))
+    indptr = np.searchsorted(pairs.row, np.arange(start, stop + 1))
     for row in np.flatnonzero(np.diff(indptr) > k):
         first, last = indptr[row], indptr[row + 1]
         # A stable sort, so that equal partners are kept in the order of the product ids.

@@ -1,8 +1,9 @@
-"""Purchases counted into what a model keeps: histories of customers, sales a day, orders."""
+"""Count purchases into what a model keeps: histories of customers, sales a day, orders."""
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,7 @@ from models.data.events import DAY, PURCHASE, Events
 from models.data.history import Histories
 from training.reading.purchases import Purchases
 
-# The arrays of Purchases that have a row a line.
-LINE_ARRAYS = (
+LINE_ARRAYS: Final = (  # of Purchases, those with a row a line
     "user",
     "item",
     "order",
@@ -29,13 +29,13 @@ LINE_ARRAYS = (
 
 
 def select_lines(purchases: Purchases, rows: NDArray[np.bool_]) -> Purchases:
-    """The same shop with these lines alone; products and customers keep their indices."""
-    return dataclasses.replace(
-        purchases, **{name: getattr(purchases, name)[rows] for name in LINE_ARRAYS}
-    )
+    """Return the shop with these lines alone; products and customers keep their indices."""
+    arrays = {name: getattr(purchases, name)[rows] for name in LINE_ARRAYS}
+    return replace(purchases, **arrays)
 
 
 def build_histories(purchases: Purchases) -> Histories:
+    """Collect the lines of each customer; guests have no history."""
     known = slice(int(np.searchsorted(purchases.user, 0)), None)  # guests come first
     counts = np.bincount(purchases.user[known], minlength=len(purchases.customer_ids))
     indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
@@ -46,14 +46,13 @@ def build_histories(purchases: Purchases) -> Histories:
 
 
 def count_daily_sales(purchases: Purchases) -> DailySales:
-    """Purchase lines a day, market and product; guests count too."""
+    """Count purchase lines by day, market and product; guests count too."""
     bought = purchases.kind == PURCHASE
     day = purchases.time[bought] // DAY
     first, days = int(day.min()), int(day.max() - day.min()) + 1
     n_items, n_markets = len(purchases.product_ids), len(purchases.market_names) + 1
-    key = ((day - first) * n_markets + purchases.market[bought] + 1) * n_items + purchases.item[
-        bought
-    ]
+    market, item = purchases.market[bought] + 1, purchases.item[bought]
+    key = ((day - first) * n_markets + market) * n_items + item
     key, lines = np.unique(key, return_counts=True)
     row_day, rest = np.divmod(key, n_markets * n_items)
     market, item = np.divmod(rest, n_items)
@@ -68,15 +67,14 @@ def count_daily_sales(purchases: Purchases) -> DailySales:
 
 
 def find_learned(purchases: Purchases, min_lines: int) -> NDArray[np.bool_]:
-    """Products bought often enough to learn from: bool (items,)."""
-    lines = np.bincount(
-        purchases.item[purchases.kind == PURCHASE], minlength=len(purchases.product_ids)
-    )
+    """Find the products that were bought often enough to learn from: bool (items,)."""
+    bought = purchases.item[purchases.kind == PURCHASE]
+    lines = np.bincount(bought, minlength=len(purchases.product_ids))
     return lines >= min_lines
 
 
 def build_order_matrix(purchases: Purchases, learned: NDArray[np.bool_]) -> csr_matrix:
-    """Which learned products an order holds: (orders, items) of ones, float32; guests' orders too.
+    """Mark the learned products of each order: (orders, items) of ones, float32; guests' orders too.
 
     An order of nothing but products that are not learned from is an empty row: it counts as an order.
     """

@@ -1,4 +1,4 @@
-"""Purchases in, everything that a model keeps out."""
+"""Fit all parts of a model to purchases."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from models.data.events import PURCHASE
 from models.data.history import Histories, build_interactions, find_pair_starts, sum_interest
 from models.model import LearnedRanker, Model
 from models.settings import ModelSettings
+from models.sources.als import ItemFactors
 from training.fitting import counts
 from training.fitting.als import fit_item_factors
 from training.fitting.co_purchases import fit_co_purchases
@@ -18,7 +19,7 @@ from training.fitting.item_neighbours import fit_item_neighbours
 from training.fitting.product_stats import fit_product_stats
 from training.fitting.repurchase import fit_repurchases
 from training.fitting.substitutes import fit_substitutes
-from training.progress import Reporter
+from training.progress import Advance, Reporter
 from training.reading.purchases import Purchases
 
 
@@ -30,64 +31,73 @@ def fit(
     name: str,
     lesson: LearnedRanker | None = None,
 ) -> Model:
-    """Learn every source as of the newest line; `name` tells one fit from another in the progress.
+    """Learn every source as of the newest line; `name` distinguishes fits in the progress.
 
-    The lesson, what the ranker has learned, is given: training.ranker.train_ranker learns it from earlier fits.
+    The lesson, what the ranker has learned, is an argument: training.ranker.train_ranker learns it from earlier fits.
     """
     as_of = int(purchases.time.max())
     histories = counts.build_histories(purchases)
     learned = counts.find_learned(purchases, settings.history.min_lines)
     pairs = CustomerProductPairs(histories, learned, as_of, settings)
     with reporter.step(f"{name}: factors") as advance:
-        confidence = pairs.interest(settings.factors.half_life_days)
-        confidence.data = 1 + np.float32(settings.factors.alpha) * confidence.data
-        items = np.flatnonzero(learned).astype(np.int32)
-        factors = fit_item_factors(
-            confidence, items, settings.factors, seed=settings.seed, on_progress=advance
-        )
-        factors = factors.longest_first()
+        factors = _fit_factors(pairs, settings, advance)
     with reporter.step(f"{name}: neighbours"):
-        neighbours = fit_item_neighbours(
-            pairs.interest(settings.neighbours.half_life_days), settings.neighbours
-        )
+        interest = pairs.interest(settings.neighbours.half_life_days)
+        neighbours = fit_item_neighbours(interest, settings.neighbours)
     with reporter.step(f"{name}: bundles") as advance:
         orders = counts.build_order_matrix(purchases, learned)
         times = find_order_times(purchases, orders.shape[0])
-        order_pairs = fit_co_purchases(orders, times, as_of, settings.bundles, on_progress=advance)
+        co_purchases = fit_co_purchases(orders, times, as_of, settings.bundles, on_progress=advance)
     with reporter.step(f"{name}: substitutes"):
         customers = find_order_customers(purchases, orders.shape[0])
         substitutes = fit_substitutes(
-            orders, customers, order_pairs, neighbours, purchases.catalogue, settings.bundles
+            orders, customers, co_purchases, neighbours, purchases.catalogue, settings.bundles
         )
     with reporter.step(f"{name}: sales and repeats"):
         sales = counts.count_daily_sales(purchases)
         everyone = build_interactions(histories.events, pairs.starts, as_of, settings.history)
-        traits = fit_product_stats(purchases)
-        repeats = fit_repurchases(everyone, traits.category, settings.repeats)
-    people = Customers(
+        stats = fit_product_stats(purchases)
+        repurchases = fit_repurchases(everyone, stats.category, settings.repeats)
+    return Model(
+        customers=_customers(purchases),
+        catalogue=purchases.catalogue,
+        traits=stats,
+        histories=histories,
+        factors=factors,
+        neighbours=neighbours,
+        orders=co_purchases,
+        substitutes=substitutes,
+        sales=sales,
+        repeats=repurchases,
+        lesson=lesson or LearnedRanker.none(),
+    )
+
+
+def _fit_factors(
+    pairs: CustomerProductPairs, settings: ModelSettings, advance: Advance
+) -> ItemFactors:
+    # c = 1 + α · interest
+    confidence = pairs.interest(settings.factors.half_life_days)
+    confidence.data = 1 + np.float32(settings.factors.alpha) * confidence.data
+    items = np.flatnonzero(pairs.learned).astype(np.int32)
+    factors = fit_item_factors(
+        confidence, items, settings.factors, seed=settings.seed, on_progress=advance
+    )
+    return factors.longest_first()
+
+
+def _customers(purchases: Purchases) -> Customers:
+    return Customers(
         purchases.customer_ids,
         purchases.consent,
         purchases.consent_time,
         purchases.customer_market,
         purchases.market_names,
     )
-    return Model(
-        people,
-        purchases.catalogue,
-        traits,
-        histories,
-        factors,
-        neighbours,
-        order_pairs,
-        substitutes,
-        sales,
-        repeats,
-        lesson or LearnedRanker.none(),
-    )
 
 
 class CustomerProductPairs:
-    """The pairs of all customers with the products that are learned from, as a matrix of decayed interest."""
+    """All pairs of a customer and a product that was learned from."""
 
     def __init__(
         self, histories: Histories, learned: NDArray[np.bool_], as_of: int, settings: ModelSettings
@@ -103,17 +113,16 @@ class CustomerProductPairs:
         self.history = settings.history
 
     def interest(self, half_life_days: float) -> csr_matrix:
-        """Decayed interest above 0: (users, items) float32."""
+        """Return the decayed interest above 0: (users, items) float32."""
         values = sum_interest(self.events, self.starts, self.as_of, half_life_days, self.history)
         columns = self.events.item[self.starts]
-        shown = (values > 0) & self.learned[columns]
-        return csr_matrix(
-            (values[shown], (self.user[shown], columns[shown])), self.shape, dtype=np.float32
-        )
+        kept = (values > 0) & self.learned[columns]
+        cells = (values[kept], (self.user[kept], columns[kept]))
+        return csr_matrix(cells, self.shape, dtype=np.float32)
 
 
 def find_order_times(purchases: Purchases, n_orders: int) -> NDArray[np.int64]:
-    """When each order was placed, seconds since 1970: int64 (orders,)."""
+    """Return when each order was placed, seconds since 1970: int64 (orders,)."""
     bought = purchases.kind == PURCHASE
     times = np.zeros(n_orders, np.int64)
     times[purchases.order[bought]] = purchases.time[bought]
@@ -121,7 +130,7 @@ def find_order_times(purchases: Purchases, n_orders: int) -> NDArray[np.int64]:
 
 
 def find_order_customers(purchases: Purchases, n_orders: int) -> NDArray[np.int32]:
-    """Who placed each order, -1 a guest: int32 (orders,)."""
+    """Return who placed each order, -1 a guest: int32 (orders,)."""
     bought = purchases.kind == PURCHASE
     customers = np.full(n_orders, -1, np.int32)
     customers[purchases.order[bought]] = purchases.user[bought]

@@ -11,7 +11,7 @@ from training.fitting.als import find_nearest
 
 
 def fit_item_neighbours(interest: csr_matrix, settings: NeighbourSettings) -> ItemNeighbours:
-    """Neighbours of every product from decayed interest (users, items).
+    """Find the neighbours of every product from decayed interest (users, items).
 
     sim(i, j) = Σ_u w_ui w_uj / size_u^customer_norm / |i|^(2 · item_norm) / |j|^(2 · neighbour_norm),
     with w = interest^power and |i|² = Σ_u w_ui². The best are kept.
@@ -31,8 +31,8 @@ def fit_item_neighbours(interest: csr_matrix, settings: NeighbourSettings) -> It
     similar.setdiag(0)
     similar.eliminate_zeros()
     similar.sort_indices()
-    _forget_what_few_share(interest, similar, settings.min_customers)
-    similar = _at_most(similar, settings.neighbours)
+    _remove_rarely_shared(interest, similar, settings.min_customers)
+    similar = _limit_rows(similar, settings.neighbours)
     return ItemNeighbours(
         similar.indptr.astype(np.int64),
         similar.indices.astype(np.int32),
@@ -40,7 +40,7 @@ def fit_item_neighbours(interest: csr_matrix, settings: NeighbourSettings) -> It
     )
 
 
-def _forget_what_few_share(interest: csr_matrix, similar: csr_matrix, min_customers: int) -> None:
+def _remove_rarely_shared(interest: csr_matrix, similar: csr_matrix, min_customers: int) -> None:
     """Remove neighbours that fewer customers share: one or two are no taste."""
     by_item = interest.T.tocsr()
     for item in np.flatnonzero(np.diff(similar.indptr)):
@@ -51,8 +51,8 @@ def _forget_what_few_share(interest: csr_matrix, similar: csr_matrix, min_custom
     similar.eliminate_zeros()
 
 
-def _at_most(similar: csr_matrix, k: int) -> csr_matrix:
-    """Rows of at most k, from rows of at most k + 1: a product need not be among its own nearest."""
+def _limit_rows(similar: csr_matrix, k: int) -> csr_matrix:
+    """Cut rows of at most k + 1 to k: a product need not be among its own nearest."""
     for row in np.flatnonzero(np.diff(similar.indptr) > k):
         last = similar.indptr[row + 1] - 1
         similar.data[last - np.argmin(similar.data[similar.indptr[row] : last + 1][::-1])] = 0

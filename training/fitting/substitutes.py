@@ -1,4 +1,4 @@
-"""Substitutes, told from complements: what the same customers buy, but not in one order."""
+"""Find substitutes: similar products that the same customers buy, but not in one order."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from models.sources.substitutes import Substitutes
 from training.fitting.product_stats import WORD
 
 BLOCK_CELLS: Final = 5_000_000  # cells of columns multiplied at a time
-MAX_CELLS: Final = 400_000_000  # cells multiplied in all; of more, a part of the customers tells
+MAX_CELLS: Final = (
+    400_000_000  # cells multiplied in all; of more, a part of the customers is counted
+)
 
 
 def fit_substitutes(
@@ -27,57 +29,57 @@ def fit_substitutes(
     catalogue: Catalogue,
     settings: BundleSettings,
 ) -> Substitutes:
-    """From (orders, items) of ones, and who placed each order (orders,), -1 a guest."""
-    a, b = _asked(pairs, neighbours)
-    alike = _alike(catalogue, a, b)
+    """Learn from (orders, items) of ones, and who placed each order (orders,), -1 a guest."""
+    a, b = _find_candidates(pairs, neighbours)
+    alike = _compare_products(catalogue, a, b)
     a, b = a[alike], b[alike]
     size = np.diff(orders.indptr)
     counted = (customer >= 0) & (size > 0)
     counted &= customer % _stride(orders[np.flatnonzero(counted)], a, b) == 0
     orders, size = csr_matrix(orders[np.flatnonzero(counted)]), size[counted].astype(np.float64)
-    users, who = np.unique(customer[counted], return_inverse=True)
-    of_customer = csr_matrix(
-        (np.ones(len(who), np.float32), (who, np.arange(len(who)))), (len(users), len(who))
-    )
+    users, row = np.unique(customer[counted], return_inverse=True)
+    n_users, n_orders = len(users), len(row)
+    ones = np.ones(n_orders, np.float32)
+    of_customer = csr_matrix((ones, (row, np.arange(n_orders))), (n_users, n_orders))
     # Were a customer's products spread over their orders by chance and the orders' sizes s,
     # Σ_o P(a in o) P(b in o) = n_a n_b Σ s² / (Σ s)² of the orders would hold both
-    spread = (
-        np.bincount(who, size**2, len(users))
-        / np.maximum(np.bincount(who, size, len(users)), 1) ** 2
-    )
+    lines = np.maximum(np.bincount(row, size, n_users), 1)
+    spread = np.bincount(row, size**2, n_users) / lines**2
     bought = csc_matrix(diags(np.sqrt(spread).astype(np.float32)) @ of_customer @ orders)
-    expected, together = _products(bought, a, b), _products(csc_matrix(orders), a, b)
+    expected = _multiply_columns(bought, a, b)
+    together = _multiply_columns(csc_matrix(orders), a, b)
     damping = settings.substitute_damping
-    rivals = (together + damping) < settings.substitute_ratio * (expected + damping)
-    a, b = np.concatenate([a[rivals], b[rivals]]), np.concatenate([b[rivals], a[rivals]])
+    apart = (together + damping) < settings.substitute_ratio * (expected + damping)
+    a, b = np.concatenate([a[apart], b[apart]]), np.concatenate([b[apart], a[apart]])
     order = np.lexsort((b, a))
-    return Substitutes(
-        np.searchsorted(a[order], np.arange(len(catalogue) + 1)).astype(np.int64), b[order]
-    )
+    indptr = np.searchsorted(a[order], np.arange(len(catalogue) + 1)).astype(np.int64)
+    return Substitutes(indptr, b[order])
 
 
-def _asked(
+def _find_candidates(
     pairs: CoPurchases, neighbours: ItemNeighbours
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Pairs that orders or customers tie, each once, the smaller item first."""
+    """Return the pairs that orders or customers have in common, each once, the smaller item first."""
     n_items = len(pairs.orders)
     keys = []
-    for links in (pairs, neighbours):
-        row = np.repeat(np.arange(n_items), np.diff(links.indptr))
-        keys.append(np.minimum(row, links.item) * n_items + np.maximum(row, links.item))
+    for groups in (pairs, neighbours):
+        row = np.repeat(np.arange(n_items), np.diff(groups.indptr))
+        keys.append(np.minimum(row, groups.item) * n_items + np.maximum(row, groups.item))
     smaller, larger = np.divmod(np.unique(np.concatenate(keys)), n_items)
     return smaller.astype(np.int32), larger.astype(np.int32)
 
 
-def _alike(catalogue: Catalogue, a: NDArray[np.int32], b: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Pairs of one category; where that is unknown, with half of the shorter title's words in both titles.
+def _compare_products(
+    catalogue: Catalogue, a: NDArray[np.int32], b: NDArray[np.int32]
+) -> NDArray[np.bool_]:
+    """Mark pairs of one category; where that is unknown, with half of the shorter title's words in both titles.
 
-    Where a title is unknown too, none: orders alone do not tell milk from a hammer.
+    Without a title none is marked: orders alone cannot distinguish milk from a hammer.
     """
     category = catalogue.category
     alike: NDArray[np.bool_] = category[a] == category[b]
     unknown = np.flatnonzero((category[a] < 0) | (category[b] < 0))
-    words = _words(catalogue)
+    words = _mark_words(catalogue)
     count = np.diff(words.indptr)
     for part in np.array_split(unknown, len(unknown) // BLOCK_CELLS + 1):
         left, right = a[part], b[part]
@@ -86,27 +88,27 @@ def _alike(catalogue: Catalogue, a: NDArray[np.int32], b: NDArray[np.int32]) -> 
     return alike
 
 
-def _words(catalogue: Catalogue) -> csr_matrix:
-    """Which words a title has: (items, words) of ones."""
+def _mark_words(catalogue: Catalogue) -> csr_matrix:
+    """Mark the words of each title: (items, words) of ones."""
     codes: dict[str, int] = {}
-    titles = [
-        sorted({codes.setdefault(word, len(codes)) for word in WORD.findall(title.lower())})
-        for title in catalogue.title
-    ]
-    indptr = np.cumsum([0, *map(len, titles)])
-    indices = np.fromiter((code for title in titles for code in title), np.int32, indptr[-1])
-    return csr_matrix(
-        (np.ones(len(indices), np.float32), indices, indptr), (len(titles), len(codes))
-    )
+    indices: list[int] = []
+    indptr = [0]
+    for title in catalogue.title:
+        words = WORD.findall(title.lower())
+        indices += sorted({codes.setdefault(word, len(codes)) for word in words})
+        indptr.append(len(indices))
+    ones = np.ones(len(indices), np.float32)
+    shape = (len(catalogue), len(codes))
+    return csr_matrix((ones, np.array(indices, np.int32), np.array(indptr)), shape)
 
 
 def _stride(orders: csr_matrix, a: NDArray[np.int32], b: NDArray[np.int32]) -> int:
-    """One customer in how many is looked at, so that a large shop takes no longer."""
+    """Return one customer in how many is counted, so that a large shop takes no longer."""
     cells = np.bincount(orders.indices, minlength=orders.shape[1])
     return max(1, -(-int(cells[a].sum() + cells[b].sum()) // MAX_CELLS))
 
 
-def _products(
+def _multiply_columns(
     matrix: csc_matrix, a: NDArray[np.int32], b: NDArray[np.int32]
 ) -> NDArray[np.float64]:
     """Σ over the rows of matrix[:, a] · matrix[:, b], for pairs of columns (p,)."""
