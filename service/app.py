@@ -1,4 +1,4 @@
-"""Puts the service together. Importing this does nothing; `create` builds it, its lifespan starts and ends it."""
+"""The application: `create` puts it together, its lifespan starts and ends what it needs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Set
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from typing import Final
+from typing import Final, NamedTuple
 
 from fastapi import FastAPI
 
@@ -41,12 +41,22 @@ from service.store.campaigns import forget, pinned
 from service.store.database import StoreDownError
 from service.store.store import Store
 
-DESCRIPTION = "Product recommendations for shops: what a customer needs next, with the reason, in milliseconds."
+DESCRIPTION: Final = (
+    "Product recommendations for shops: what a customer needs next, with the reason, "
+    "in milliseconds."
+)
 log: Final = logging.getLogger("regulars.service")
 
 
+class PeriodicWork(NamedTuple):
+    """Work that is done again and again behind the answers."""
+
+    work: Callable[[], object]
+    seconds: float  # between the end of one time and the begin of the next
+
+
 def create(settings: Settings | None = None) -> FastAPI:
-    """The ASGI application; settings come from the environment where none are given."""
+    """Return the ASGI application; without settings they come from the environment."""
     settings = settings or Settings.from_environment(os.environ)
     metrics, balance = Metrics(), ConnectionBalance(os.environ.get(DIRECTORY_VARIABLE))
 
@@ -78,124 +88,79 @@ def create(settings: Settings | None = None) -> FastAPI:
 
 @contextlib.asynccontextmanager
 async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Responder]:
-    """Everything that lives as long as the process: the model, the threads, the cache."""
-    gc.freeze()  # what was imported is no garbage, and looking through it would stop every thread for 100 ms
+    """Run what lives as long as the process: the model, the store, the cache and the threads."""
+    # Imported modules are no garbage; looking through them would stop every thread for 100 ms.
+    gc.freeze()
     forget_dead_workers()
+    directory, connections = settings.runtime_directory(), settings.thread_count() + 2
     active = ActiveModel(
         Registry(settings.registry),
-        settings.runtime_directory(),
+        directory,
         metrics,
         partial(warm_up, locale=settings.default_locale),
     )
     await asyncio.to_thread(active.refresh)
-    store = await asyncio.to_thread(
-        Store,
-        settings.store_url(),
-        settings.runtime_directory(),
-        settings.thread_count() + 2,
-        later=True,
-    )
-    scoring = ScoringPool(settings.thread_count(), settings.scoring_queue, metrics)
-    cache = _cache(settings, metrics)
-    links = ClickLinks.from_settings(settings)
-    catalogues = CatalogueFollower(store, settings.unasked or "allow")
+    store = await asyncio.to_thread(Store, settings.store_url(), directory, connections, later=True)
     pinned_catalogues = CatalogueFollower(store, settings.unasked or "allow")
-    breaker = CircuitBreaker(settings.breaker_failures, settings.breaker_seconds)
-    computer = AnswerComputer(links, store, catalogues, breaker)
-    mail_responder = MailResponder(
-        computer,
-        active,
-        OpenCampaigns(store, active, settings),
-        pinned_catalogues,
-        metrics,
-        settings.mail_days,
-    )
+    responder = _build_responder(settings, metrics, active, store, pinned_catalogues)
     with contextlib.suppress(StoreDownError):  # it is followed as soon as it answers
         await asyncio.to_thread(keep_pinned, store, active)
-    works: list[tuple[Callable[[], object], float]] = [
-        (partial(follow, store, active, catalogues, pinned_catalogues), settings.follow_seconds),
-        (partial(count_sales, active, catalogues), settings.sales_seconds),
-        (partial(sweep_mails, store, settings.mail_days), HOUR),
+    works = [
+        PeriodicWork(partial(follow, responder, pinned_catalogues), settings.follow_seconds),
+        PeriodicWork(partial(count_sales, responder), settings.sales_seconds),
+        PeriodicWork(partial(remove_old_mails, store, settings.mail_days), HOUR),
     ]
-    behind = ThreadPoolExecutor(len(works), "behind")
-    tasks = [asyncio.create_task(run_periodically(behind, *work)) for work in works]
+    threads = ThreadPoolExecutor(len(works), "behind")
+    tasks = [asyncio.create_task(run_periodically(threads, *work)) for work in works]
     tasks.append(asyncio.create_task(active.watch(settings.poll_seconds)))
     try:
-        yield Responder(
-            settings=settings,
-            links=links,
-            metrics=metrics,
-            active=active,
-            scoring=scoring,
-            cache=cache,
-            store=store,
-            catalogues=catalogues,
-            computer=computer,
-            compute_recorded=mail_responder.compute,
-        )
+        yield responder
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.to_thread(
-            behind.shutdown, cancel_futures=True
-        )  # what it has borrowed of the store is given back
-        scoring.close()
-        await cache.close()
+        # Connections that they have borrowed of the store are given back.
+        await asyncio.to_thread(threads.shutdown, cancel_futures=True)
+        responder.scoring.close()
+        await responder.cache.close()
         await asyncio.to_thread(store.close)
         gc.unfreeze()
 
 
-async def run_periodically(threads: Executor, work: Callable[[], object], seconds: float) -> None:
-    """Until cancelled, in one of the threads. What fails is told once and tried again: news is never old for long."""
-    told = ""
-    while True:
-        try:
-            await asyncio.get_running_loop().run_in_executor(threads, work)
-            told = ""
-        except StoreDownError:
-            pass  # whoever asks the store for an answer says so
-        except Exception as error:
-            if repr(error) != told:
-                log.exception("what is done behind the answers failed and is tried again")
-            told = repr(error)
-        await asyncio.sleep(seconds)
+def _build_responder(
+    settings: Settings,
+    metrics: Metrics,
+    active: ActiveModel,
+    store: Store,
+    pinned_catalogues: CatalogueFollower,
+) -> Responder:
+    links = ClickLinks.from_settings(settings)
+    catalogues = CatalogueFollower(store, settings.unasked or "allow")
+    breaker = CircuitBreaker(settings.breaker_failures, settings.breaker_seconds)
+    computer = AnswerComputer(links, store, catalogues, breaker)
+    mail_responder = MailResponder(
+        computer=computer,
+        active=active,
+        open_campaigns=OpenCampaigns(store, active, settings),
+        pinned_catalogues=pinned_catalogues,
+        metrics=metrics,
+        keep_days=settings.mail_days,
+    )
+    return Responder(
+        settings=settings,
+        links=links,
+        metrics=metrics,
+        active=active,
+        scoring=ScoringPool(settings.thread_count(), settings.scoring_queue, metrics),
+        cache=_build_cache(settings, metrics),
+        store=store,
+        catalogues=catalogues,
+        computer=computer,
+        compute_recorded=mail_responder.compute,
+    )
 
 
-def follow(
-    store: Store, active: ActiveModel, live: CatalogueFollower, mails: CatalogueFollower
-) -> None:
-    """What other hosts change shows here too, and is at hand before anyone asks; what nobody needs any more is not."""
-    now = store.follow()
-    needed, model = (
-        keep_pinned(store, active),
-        active.current,
-    )  # once: it may be another one in a moment
-    if model is not None:
-        live.at(model, now)
-        live.keep_only({model.version})
-        mails.keep_only({model.version, *needed})
-
-
-def keep_pinned(store: Store, active: ActiveModel) -> Set[str]:
-    """Have at hand what open campaigns are pinned to. Raises StoreDownError."""
-    needed = store.read(partial(pinned, now=int(time.time())))
-    active.keep(needed)
-    return needed
-
-
-def sweep_mails(store: Store, days: int) -> None:
-    """What mails showed is forgotten after so many days."""
-    store.write(partial(forget, before=int(time.time()) - days * DAY)).result()
-
-
-def count_sales(active: ActiveModel, live: CatalogueFollower) -> None:
-    """What sells now is popular now."""
-    if active.current is not None:
-        live.count_sales(active.current)
-
-
-def _cache(settings: Settings, metrics: Metrics) -> Cache:
+def _build_cache(settings: Settings, metrics: Metrics) -> Cache:
     if settings.redis_url is None:
         return MemoryCache(settings.cache_bytes, settings.cache_ttl_seconds, time.monotonic)
     return RedisCache(
@@ -206,6 +171,55 @@ def _cache(settings: Settings, metrics: Metrics) -> Cache:
         breaker=CircuitBreaker(settings.breaker_failures, settings.breaker_seconds),
         metrics=metrics,
     )
+
+
+async def run_periodically(threads: Executor, work: Callable[[], object], seconds: float) -> None:
+    """Do work again and again in one of the threads, until cancelled.
+
+    An error is logged once and the work is tried again.
+    """
+    logged = ""
+    while True:
+        try:
+            await asyncio.get_running_loop().run_in_executor(threads, work)
+            logged = ""
+        except StoreDownError:
+            pass  # whoever asks the store for an answer says so
+        except Exception as error:
+            if repr(error) != logged:
+                log.exception("what is done behind the answers failed and is tried again")
+            logged = repr(error)
+        await asyncio.sleep(seconds)
+
+
+def follow(responder: Responder, pinned_catalogues: CatalogueFollower) -> None:
+    """Read what other hosts have changed before anyone asks, and let go of what nobody needs."""
+    position = responder.store.follow()
+    needed = keep_pinned(responder.store, responder.active)
+    model = responder.active.current  # once: it may be another one in a moment
+    if model is not None:
+        responder.catalogues.at(model, position)
+        responder.catalogues.keep_only({model.version})
+        pinned_catalogues.keep_only({model.version, *needed})
+
+
+def keep_pinned(store: Store, active: ActiveModel) -> Set[str]:
+    """Have the models of open campaigns loaded; return their versions. Raises StoreDownError."""
+    versions = store.read(partial(pinned, now=int(time.time())))
+    active.keep(versions)
+    return versions
+
+
+def remove_old_mails(store: Store, days: int) -> None:
+    """Remove the records of what mails showed more than so many days ago."""
+    store.write(partial(forget, before=int(time.time()) - days * DAY)).result()
+
+
+def count_sales(responder: Responder) -> None:
+    """Add the purchases since training to the trends of the model in service."""
+    model = responder.active.current
+    if model is not None:
+        responder.catalogues.count_sales(model)
 
 
 def _version() -> str:

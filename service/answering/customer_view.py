@@ -66,10 +66,10 @@ def view_customer(
     order_id: str | None = None,
 ) -> CustomerView:
     """Return a customer as an answer would see them now, in a thread. Raises StoreUnavailable."""
-    known = computer.look_up(model, customer_id, order_id)
-    if known is None:
+    looked_up = computer.look_up(model, customer_id, order_id)
+    if looked_up is None:
         raise StoreUnavailable
-    live, records = known
+    live, records = looked_up
     recommender = live.model.recommender
     knowledge = computer.knowledge_of(live, customer_id, records)
     newest = max(recommender.manifest.data_as_of, knowledge.newest or 0)
@@ -139,8 +139,8 @@ def describe_profile(view: CustomerView, n: int) -> dict[str, Any]:
     context, catalogue = view.build_context(), view.recommender.catalogue
     pairs = context.pairs
     slate = recommender.recommend(view.customer_id, view.request, update)
-    known = len(recommender.find_events(view.user, view.request, update))
-    purposes = [purpose for purpose in USED_FOR if known and view.allows(purpose)]
+    event_count = len(recommender.find_events(view.user, view.request, update))
+    purposes = [purpose for purpose in USED_FOR if event_count and view.allows(purpose)]
     order = np.lexsort((pairs.item, -(pairs.long + pairs.recent)))[:n]
     products = []
     for pair in order.tolist():
@@ -157,7 +157,7 @@ def describe_profile(view: CustomerView, n: int) -> dict[str, Any]:
         "consent": _describe_consents(view),
         "used_for": [USED_FOR[purpose] for purpose in purposes],
         "known": {
-            "events": known,
+            "events": event_count,
             **_describe_purchases(pairs),
             "market": view.request.filters.market,
             "products_not_used": [catalogue.ids[item] for item in update.unused.tolist()],

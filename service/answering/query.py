@@ -61,12 +61,12 @@ class RecommendationQuery:
 
     @property
     def recorded(self) -> bool:
-        """Whether the store keeps what is shown, so that no cache has to."""
+        """Tell whether the store keeps what is shown, so that no cache has to."""
         return self.customer_id is not None and self.campaign is not None
 
     @property
     def mailed(self) -> bool:
-        """Whether the answer goes into a mail: then the consent for mails must hold."""
+        """Tell whether the answer goes into a mail: then the consent for mails must hold."""
         return self.campaign is not None or (self.placement or "").startswith(EMAIL)
 
     def key(self, version: str, secret: bytes) -> bytes:

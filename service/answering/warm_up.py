@@ -13,7 +13,7 @@ from service.signing.click_links import ClickLinks
 
 
 def warm_up(model: LoadedModel, locale: str) -> None:
-    """Make answers of each kind, so that no caller waits for pages, windows and words of a locale."""
+    """Make answers of each kind: no caller then waits for pages, windows and words of a locale."""
     live, links = LiveCatalogue(model, model), ClickLinks(b"")
     recommender = model.recommender
     for slot in recommender.popular(SlateRequest(n=3)).slots:

@@ -40,7 +40,7 @@ class MemoryCache:
 
     @property
     def size_bytes(self) -> float:
-        """The bytes of all entries that are still alive."""
+        """Bytes of all entries that are still alive."""
         return self._entries.currsize
 
     async def get(self, key: bytes) -> bytes | None:

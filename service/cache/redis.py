@@ -1,4 +1,4 @@
-"""The cache that all workers and hosts share: Redis, waited for a few milliseconds at most."""
+"""A cache that all workers and hosts share: Redis, waited for a few milliseconds at most."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from service.runtime.circuit_breaker import BreakerState, CircuitBreaker, Circui
 from service.runtime.metrics import Metrics
 from service.runtime.redis_client import connect
 
-WAITING_WRITES: Final = 256
+MAX_WAITING_WRITES: Final = 256
 T = TypeVar("T")
 log: Final = logging.getLogger("regulars.cache")
-SEAL: Final = 16  # bytes in front of a value
+SEAL_BYTES: Final = 16  # in front of a value
 
 
 class RedisCache:
-    """Every key has a TTL. A value is sealed together with its key, so a mixed-up, cut or forged value is no hit.
+    """A cache in Redis, where every key has a TTL.
 
-    Writes wait in a bounded queue and are made one after another; when it is full they are dropped.
+    A value is sealed together with its key, so a mixed-up, cut or forged value is no hit. Writes
+    wait in a bounded queue and are made one after another; when it is full they are dropped.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class RedisCache:
         self._breaker = breaker
         self._metrics = metrics
         self._reported: BreakerState | None = None
-        self._writes: asyncio.Queue[tuple[bytes, bytes]] = asyncio.Queue(WAITING_WRITES)
+        self._writes: asyncio.Queue[tuple[bytes, bytes]] = asyncio.Queue(MAX_WAITING_WRITES)
         self._closed = False
         self._writer = asyncio.create_task(self._write())
 
@@ -104,18 +105,20 @@ class RedisCache:
 
 
 def seal(secret: bytes, key: bytes, value: bytes) -> bytes:
-    """The value behind a code that only who holds the secret can make, for this key alone."""
+    """Return the value behind a code that only a holder of the secret can make, for this key."""
     return _code(secret, key, value) + value
 
 
 def unseal(secret: bytes, key: bytes, sealed: bytes) -> bytes | None:
-    """The value, or None when it is not what was put under this key."""
-    value = sealed[SEAL:]
-    return value if hmac.compare_digest(_code(secret, key, value), sealed[:SEAL]) else None
+    """Return the value, or None when it is not what was put under this key."""
+    value = sealed[SEAL_BYTES:]
+    code = _code(secret, key, value)
+    return value if hmac.compare_digest(code, sealed[:SEAL_BYTES]) else None
 
 
 def _code(secret: bytes, key: bytes, value: bytes) -> bytes:
-    code = hashlib.blake2b(b"%d " % len(key), digest_size=SEAL, key=secret, person=b"seal")
+    length = b"%d " % len(key)
+    code = hashlib.blake2b(length, digest_size=SEAL_BYTES, key=secret, person=b"seal")
     code.update(key)
     code.update(value)
     return code.digest()

@@ -24,7 +24,7 @@ NO_CHANGES: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class OpenCampaigns:
-    """The open campaigns of one process, read again when the store tells of a change.
+    """A cache of the open campaigns, read again when the store tells of a change.
 
     Another host's change shows as soon as it is followed.
     """

@@ -1,4 +1,4 @@
-"""The model in service: follows the registry's pointer, never gives up a good model for a bad one."""
+"""The model in service: the registry's active one, unless that is damaged."""
 
 from __future__ import annotations
 
@@ -34,9 +34,10 @@ class Refusal:
 
 
 class ActiveModel:
-    """The model in service and those of open campaigns.
+    """A follower of the registry that never gives up a good model for a bad one.
 
-    `current` is replaced by one assignment, so an answer is made by one model from beginning to end.
+    It holds the model in service and those of open campaigns. `current` is replaced by one
+    assignment, so an answer is made by one model from beginning to end.
     """
 
     def __init__(

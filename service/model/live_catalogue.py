@@ -1,4 +1,4 @@
-"""The model in service with what the shop has said since: products, rules, erased customers."""
+"""Models with the shop's changes since training: products, rules, sales, erased customers."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class LiveCatalogue:
 
     @property
     def sales_lines(self) -> int:
-        """The rows that trends are counted from: more, once reported purchases are among them."""
+        """Rows that trends are counted from: more, once reported purchases are among them."""
         return len(self.model.recommender.model.sales.item)
 
     def is_behind(self, position: Position) -> bool:
@@ -109,7 +109,7 @@ class CatalogueFollower:
         return 0 if clock is None else live.rule_period(clock), live.sales_lines
 
     def count_sales(self, model: LoadedModel) -> None:
-        """Add to the trends what was sold since they were counted, and warm what depends on them."""
+        """Add the purchases since the last count to the trends, and warm what depends on them."""
         with self._renewing:
             self._keep(self._store.read(partial(_count_sales, self._find(model))))
 

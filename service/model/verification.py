@@ -38,7 +38,7 @@ def _facts(status: os.stat_result) -> tuple[int, int, int]:
 
 
 def verify_once(directory: Path, runtime: Path) -> None:
-    """Raise ArtifactError with the file that is damaged; where no marker can be kept, always read."""
+    """Raise ArtifactError with the file that is damaged; without a marker it reads every time."""
     with _locked_marker(directory, runtime) as marker:
         if marker is None:
             verify_artifact(directory)

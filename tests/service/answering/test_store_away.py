@@ -16,7 +16,10 @@ from tests.support.mail_client import patch
 from tests.support.service_shop import Browse, wait_until
 from tests.support.store_server import new_store
 
-WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+WAITING = (
+    "SELECT pid FROM pg_stat_activity"
+    " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+)
 
 
 @contextmanager
@@ -30,7 +33,10 @@ def operator(url: str) -> Iterator[Connection]:
 def away(url: str) -> Iterator[None]:
     """The database takes no connection, and ends those that it has as soon as they rest."""
     name = make_url(url).database
-    rest = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = :name AND state = 'idle'"
+    rest = (
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+        " WHERE datname = :name AND state = 'idle'"
+    )
     left = "SELECT count(*) FROM pg_stat_activity WHERE datname = :name"
 
     with operator(

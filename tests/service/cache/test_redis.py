@@ -1,4 +1,4 @@
-"""Redis away, slow, flushed or full of nonsense: the cache finds nothing, soon, and comes back by itself."""
+"""Redis away, slow, flushed or full of nonsense: the cache finds nothing and comes back by itself."""
 
 import asyncio
 import time
@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from redis import Redis
 
-from service.cache.redis import WAITING_WRITES, RedisCache, seal, unseal
+from service.cache.redis import MAX_WAITING_WRITES, RedisCache, seal, unseal
 from service.runtime.circuit_breaker import BreakerState, CircuitBreaker
 from service.runtime.metrics import Metrics
 from tests.support.redis_server import RedisServer
@@ -122,7 +122,7 @@ def test_a_value_somebody_else_wrote_is_no_answer(redis_server: RedisServer) -> 
 def test_writes_that_find_no_room_are_dropped(redis_server: RedisServer) -> None:
     async def play(cache: RedisCache, breaker: CircuitBreaker) -> None:
         started = time.monotonic()
-        for number in range(WAITING_WRITES * 4):
+        for number in range(MAX_WAITING_WRITES * 4):
             cache.put(b"%d" % number, b"x" * 5000)
         assert time.monotonic() - started < 1.0
 

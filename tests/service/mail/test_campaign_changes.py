@@ -1,4 +1,4 @@
-"""A mail is never about what is over: bought, rated low, sold out again; and nothing in it was shown already."""
+"""A mail is never about what is over (bought, rated low, sold out), and repeats no earlier mail."""
 
 import time
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A campaign keeps to the model that it began with: through new ones, restarts, deaths and pruning."""
+"""A campaign keeps to its first model: through new ones, restarts, deaths and pruning."""
 
 import gc
 import time
@@ -52,7 +52,8 @@ def test_once_its_campaigns_are_over_a_model_leaves_the_memory(
 ) -> None:
     client = browse(own_shop.root, poll_seconds=0.05, follow_seconds=0.05)
     mail(client, "c01", "autumn")
-    before = weakref.ref(client.app.state.responder.model().recommender)  # type: ignore[attr-defined]
+    responder = client.app.state.responder  # type: ignore[attr-defined]
+    before = weakref.ref(responder.model().recommender)
     wait_for_model(client, publish_other_tastes(own_shop))
     mail(client, "c02", "autumn")
     gc.disable()  # nobody has to look for it

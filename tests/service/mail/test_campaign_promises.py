@@ -1,4 +1,4 @@
-"""A mail is asked for many times and says the same each time; it changes where it would embarrass the shop alone."""
+"""A mail is fetched many times and says the same; it changes only where it would embarrass."""
 
 from collections.abc import Iterator
 

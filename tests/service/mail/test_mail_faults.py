@@ -1,6 +1,7 @@
-"""While a mail is rendered, the store stops, Redis freezes or scoring is slow: every recipient is answered in time.
+"""The store stops, Redis freezes or scoring is slow: every recipient of a mail is answered in time.
 
-How much later than its deadline an answer is: `python -m benchmarks.mails --registry DIR late`, on a quiet machine.
+`python -m benchmarks.mails --registry DIR late` measures how much later than its deadline an
+answer is, on a quiet machine.
 """
 
 import itertools
@@ -46,7 +47,7 @@ def asked(
 def in_time(
     port: int, campaign: str, beside: list[bytes] | None = None, deadline_ms: int = DEADLINE_MS
 ) -> Counter[str]:
-    """Why the answers are less than what was asked for, when all were whole, and came by the deadline."""
+    """Return the fallback reasons of the answers, once all were whole and came by the deadline."""
     tally: Tally = run(watched(port, asked(campaign, deadline_ms=deadline_ms), beside or []))
     assert tally.unusable == []
     assert tally.at(0.9) < deadline_ms + GRACE_MS + BUSY_MS

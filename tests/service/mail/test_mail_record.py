@@ -59,9 +59,7 @@ def test_a_campaign_may_repeat_what_it_shows_itself_but_not_what_it_showed_last_
     assert find_mail(MONDAY, b"r", [shown("2", "monday", "bread")], NOW).shown_before == ("bread",)
 
 
-def test_what_was_shown_before_the_mailing_began_anew_is_of_last_week_however_late_it_was_fetched() -> (
-    None
-):
+def test_what_was_shown_before_the_mailing_began_anew_is_of_last_week_however_late() -> None:
     late = shown("r", "monday", "bread", hours_ago=0.6)
     assert find_mail(MONDAY, b"r", [late], NOW).record is None
     assert find_mail(MONDAY, b"r", [late], NOW).shown_before == ("bread",)

@@ -159,7 +159,8 @@ def test_a_model_of_a_campaign_that_cannot_be_loaded_stops_nothing(
     active.keep({own_shop.model.version})
     assert active.pinned(own_shop.model.version) is None
     assert [record.getMessage() for record in caplog.records] == [
-        f"a campaign needs model {own_shop.model.version}: OSError: [Errno 28] No space left on device"
+        f"a campaign needs model {own_shop.model.version}: "
+        "OSError: [Errno 28] No space left on device"
     ]
     active.keep({own_shop.model.version})
     assert active.pinned(own_shop.model.version) is not None

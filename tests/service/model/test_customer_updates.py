@@ -1,4 +1,4 @@
-"""Whose events are whose, and what they say of a customer in the words of a catalogue; on both databases."""
+"""Whose events are whose, and what they say of a customer, on both databases."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -250,7 +250,8 @@ def test_of_what_was_not_said_nothing_is_known() -> None:
 def report(client: TestClient, kind: str, product_id: str, hour: int = 10, **more: Any) -> None:
     about = {"product_id": product_id}
     if kind in ("purchase", "return"):
-        about = {"order_id": more.pop("order_id", f"o{next(NUMBERS)}"), "lines": [about]}  # type: ignore[dict-item]
+        order_id = more.pop("order_id", f"o{next(NUMBERS)}")
+        about = {"order_id": order_id, "lines": [about]}  # type: ignore[dict-item]
     if "session_id" not in more:
         about["customer_id"] = "c00"
     event = {

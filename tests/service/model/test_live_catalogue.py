@@ -1,4 +1,4 @@
-"""The shop follows what the store says: products, rules and who was forgotten, over whatever model is served."""
+"""The catalogue follows the store: products, rules, sales and who was forgotten."""
 
 from collections.abc import Iterator
 from pathlib import Path
