@@ -1,7 +1,7 @@
-"""What customers did, and one customer's history at one moment.
+"""The events of customers, and one customer's history at one moment.
 
-The artifact keeps the events themselves, so that a history can be taken at any moment, earlier ones included, and a
-new event is one more row. Training, export and service all take it here.
+The artifact keeps the events themselves, so that a history can be taken at any moment, earlier ones
+included, and a new event is one more row. Training, export and service all take it here.
 """
 
 from __future__ import annotations
@@ -14,22 +14,37 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data.events import CART, DAY, DISMISS, KINDS, PURCHASE, RATING, REMOVED, RETURN, Events
+from models.data.events import (
+    CART,
+    DAY,
+    DISMISS,
+    KINDS,
+    PURCHASE,
+    RATING,
+    REMOVED,
+    RETURN,
+    Events,
+    concatenate_events,
+)
 from models.data.ragged import RowGroups
 from models.settings import HistorySettings
 
 NEVER = np.iinfo(np.int64).min
 LATEST = np.iinfo(np.int64).max
-# What a customer does on a visit: tells most while it lasts.
-VISIT = np.array(
-    [kind in ("view", "cart", "wishlist", "remove_from_cart", "click") for kind in KINDS]
-)
+# Kinds of events on a visit, which tell most while it lasts.
+VISIT_KINDS = ("view", "cart", "wishlist", "remove_from_cart", "click")
+IS_ON_VISIT = np.array([kind in VISIT_KINDS for kind in KINDS])  # (kinds,)
 Floats = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+Times = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
 class Histories:
-    """The events of every user: those of user u are `indptr[u]:indptr[u + 1]`, sorted by (item, time)."""
+    """Hold the events of every user.
+
+    Those of user u are `indptr[u]:indptr[u + 1]`, sorted by (item, time).
+    """
 
     indptr: NDArray[np.int64]  # (users + 1,)
     events: Events
@@ -38,16 +53,17 @@ class Histories:
         return self.events.at(slice(self.indptr[user], self.indptr[user + 1]))
 
     def none(self) -> Events:
-        """The history of someone unknown."""
+        """Return the history of someone unknown."""
         return self.events.at(slice(0))
 
 
 @dataclass(frozen=True, eq=False)
 class Interactions:
-    """p pairs of a customer and a product at one moment, sorted by item.
+    """Hold p pairs of a customer and a product at one moment, sorted by item.
 
-    A purchase line counts 1, a return subtracts the share of a line that came back; sums never fall below 0. Decayed
-    sums halve every half-life of HistorySettings. Interest counts every kind of event by its weight.
+    A purchase line counts 1, a return subtracts the share of a line that came back; sums never fall
+    below 0. Decayed sums halve every half-life of HistorySettings. Interest counts every kind of
+    event by its weight.
     """
 
     item: NDArray[np.int32]  # (p,)
@@ -64,29 +80,26 @@ class Interactions:
     in_cart: NDArray[np.bool_]  # (p,) put there on this visit, not taken out and not bought since
 
     def at(self, rows: slice) -> Interactions:
-        """A part of them."""
+        """Return the pairs in some rows."""
         return Interactions(
-            *(
-                self.item[rows],
-                self.lines[rows],
-                self.count[rows],
-                self.first[rows],
-                self.last[rows],
-            ),
-            *(
-                self.long[rows],
-                self.middle[rows],
-                self.short[rows],
-                self.taste[rows],
-                self.recent[rows],
-            ),
-            *(self.refused[rows], self.in_cart[rows]),
+            item=self.item[rows],
+            lines=self.lines[rows],
+            count=self.count[rows],
+            first=self.first[rows],
+            last=self.last[rows],
+            long=self.long[rows],
+            middle=self.middle[rows],
+            short=self.short[rows],
+            taste=self.taste[rows],
+            recent=self.recent[rows],
+            refused=self.refused[rows],
+            in_cart=self.in_cart[rows],
         )
 
     @cached_property
-    def owned(self) -> NDArray[np.bool_]:
-        """(p,) what was ever bought."""
-        owned: NDArray[np.bool_] = self.last != NEVER
+    def owned(self) -> Bools:
+        """Tell which products were ever bought: (p,)."""
+        owned: Bools = self.last != NEVER
         return owned
 
     def __len__(self) -> int:
@@ -94,80 +107,66 @@ class Interactions:
 
 
 def join_histories(histories: Sequence[Events]) -> tuple[Events, RowGroups]:
-    """The events of many customers, one customer's after another's."""
-    if len(histories) == 1:
-        return histories[0], RowGroups.of([len(histories[0])])
-    columns = zip(
-        *((one.item, one.time, one.kind, one.weight, one.order) for one in histories), strict=True
-    )
-    return Events(*map(np.concatenate, columns)), RowGroups.of(map(len, histories))
+    """Put the events of many customers one after another, and tell whose each row is."""
+    rows = RowGroups.of(map(len, histories))
+    events = histories[0] if len(histories) == 1 else concatenate_events(histories)
+    return events, rows
 
 
 def select_before(events: Events, as_of: int) -> Events:
-    """The events that had happened at `as_of` (seconds since 1970)."""
+    """Return the events that had happened at `as_of` (seconds since 1970)."""
     if len(events) == 0 or events.time.max() <= as_of:
         return events
     return events.at(events.time <= as_of)
 
 
-def find_pair_starts(
-    events: Events, user: NDArray[np.integer[Any]] | None = None
-) -> NDArray[np.int64]:
-    """Where each pair begins: int64 (pairs,). Events are sorted by (user, item, time); one user when `user` is None."""
+def find_pair_starts(events: Events, user: NDArray[np.integer[Any]] | None = None) -> Times:
+    """Find the row where each pair of a customer and a product begins: int64 (pairs,).
+
+    Events are sorted by (user, item, time); they are one customer's where `user` is None.
+    """
     if len(events) == 0:
         return np.zeros(0, np.int64)
-    new = np.empty(len(events), np.bool_)
-    new[0] = True
-    np.not_equal(events.item[1:], events.item[:-1], out=new[1:])
+    is_first = np.empty(len(events), np.bool_)
+    is_first[0] = True
+    np.not_equal(events.item[1:], events.item[:-1], out=is_first[1:])
     if user is not None:
-        new[1:] |= user[1:] != user[:-1]
-    return np.flatnonzero(new)
+        is_first[1:] |= user[1:] != user[:-1]
+    return np.flatnonzero(is_first)
 
 
 def build_interactions(
     events: Events,
-    starts: NDArray[np.int64],
-    as_of: int | NDArray[np.int64],
+    starts: Times,
+    as_of: int | Times,
     settings: HistorySettings,
 ) -> Interactions:
-    """Sum the events of each pair up at `as_of`, or at a moment for each event; `starts` from `find_pair_starts`."""
+    """Sum up the events of each pair at `as_of`, or at a moment for each event.
+
+    `starts`: as `find_pair_starts` returns them.
+    """
     if len(starts) == 0:
-        none, no = np.zeros(0, np.float32), np.zeros(0, np.bool_)
-        return Interactions(
-            events.item[:0],
-            none,
-            none,
-            events.time[:0],
-            events.time[:0],
-            none,
-            none,
-            none,
-            none,
-            none,
-            no,
-            no,
-        )
+        return _no_pairs(np.zeros(0, np.int32))
     bought = events.kind == PURCHASE
     lines = np.where(bought | (events.kind == RETURN), events.weight, np.float32(0))
     half_lives = (
-        *(
-            settings.long_half_life_days,
-            settings.middle_half_life_days,
-            settings.short_half_life_days,
-        ),
-        *(settings.taste_half_life_days, settings.recent_half_life_days),
+        settings.long_half_life_days,
+        settings.middle_half_life_days,
+        settings.short_half_life_days,
+        settings.taste_half_life_days,
+        settings.recent_half_life_days,
     )
     decayed = weigh_by_age(events, as_of, half_lives)
     decayed[:3] *= lines
     decayed[3:] *= _interest(events, as_of, settings)
     long, middle, short, taste, recent = _sum(decayed, starts)
     last = np.maximum.reduceat(np.where(bought, events.time, NEVER), starts)
-    refused, in_cart = _wishes(events, starts, last, as_of, settings)
+    refused, in_cart = _find_refused_and_in_cart(events, starts, last, as_of, settings)
     return Interactions(
         item=events.item[starts],
         lines=np.add.reduceat(bought.astype(np.float32), starts),
         count=_sum(lines, starts).round(3),  # a tenth and nine tenths sent back are all of it
-        first=_first(events.time, bought, starts),
+        first=_find_first(events.time, bought, starts),
         last=last,
         long=long,
         middle=middle,
@@ -180,104 +179,117 @@ def build_interactions(
 
 
 def add_session(pairs: Interactions, items: NDArray[np.int32]) -> Interactions:
-    """The same history with the products of this session: each adds 1 to the interest, none is bought."""
-    new = np.setdiff1d(items, pairs.item).astype(np.int32)
-    item = np.concatenate([pairs.item, new])
+    """Add the products of a session to a history: 1 to the interest in each, none is bought."""
+    new = _no_pairs(np.setdiff1d(items, pairs.item).astype(np.int32))
+    item = np.concatenate([pairs.item, new.item])
     order = np.argsort(item)
-    touched = np.isin(item, items).astype(np.float32)
-    nothing, never, no = (
-        np.zeros(len(new), np.float32),
-        np.full(len(new), NEVER),
-        np.zeros(len(new), np.bool_),
-    )
+    in_session = np.isin(item, items).astype(np.float32)
     return Interactions(
         item=item[order],
-        lines=np.concatenate([pairs.lines, nothing])[order],
-        count=np.concatenate([pairs.count, nothing])[order],
-        first=np.concatenate([pairs.first, never])[order],
-        last=np.concatenate([pairs.last, never])[order],
-        long=np.concatenate([pairs.long, nothing])[order],
-        middle=np.concatenate([pairs.middle, nothing])[order],
-        short=np.concatenate([pairs.short, nothing])[order],
-        taste=(np.concatenate([pairs.taste, nothing]) + touched)[order],
-        recent=(np.concatenate([pairs.recent, nothing]) + touched)[order],
-        refused=np.concatenate([pairs.refused, no])[order],
-        in_cart=np.concatenate([pairs.in_cart, no])[order],
+        lines=np.concatenate([pairs.lines, new.lines])[order],
+        count=np.concatenate([pairs.count, new.count])[order],
+        first=np.concatenate([pairs.first, new.first])[order],
+        last=np.concatenate([pairs.last, new.last])[order],
+        long=np.concatenate([pairs.long, new.long])[order],
+        middle=np.concatenate([pairs.middle, new.middle])[order],
+        short=np.concatenate([pairs.short, new.short])[order],
+        taste=(np.concatenate([pairs.taste, new.taste]) + in_session)[order],
+        recent=(np.concatenate([pairs.recent, new.recent]) + in_session)[order],
+        refused=np.concatenate([pairs.refused, new.refused])[order],
+        in_cart=np.concatenate([pairs.in_cart, new.in_cart])[order],
+    )
+
+
+def _no_pairs(item: NDArray[np.int32]) -> Interactions:
+    """Return pairs of products with which nothing was ever done."""
+    never = np.full(len(item), NEVER)
+    zero, no = np.zeros(len(item), np.float32), np.zeros(len(item), np.bool_)
+    return Interactions(
+        item=item,
+        lines=zero,
+        count=zero,
+        first=never,
+        last=never,
+        long=zero,
+        middle=zero,
+        short=zero,
+        taste=zero,
+        recent=zero,
+        refused=no,
+        in_cart=no,
     )
 
 
 def sum_interest(
     events: Events,
-    starts: NDArray[np.int64],
+    starts: Times,
     as_of: int,
     half_life_days: float,
     settings: HistorySettings,
 ) -> Floats:
-    """Events of every kind by their weight, decayed, summed up to pairs: (pairs,)."""
-    return _sum(
-        _interest(events, as_of, settings) * weigh_by_age(events, as_of, (half_life_days,))[0],
-        starts,
-    )
+    """Sum up the decayed weights of events of every kind for each pair: (pairs,)."""
+    (decay,) = weigh_by_age(events, as_of, (half_life_days,))
+    return _sum(_interest(events, as_of, settings) * decay, starts)
 
 
-def _interest(events: Events, as_of: int | NDArray[np.int64], settings: HistorySettings) -> Floats:
-    """What each event weighs before it is decayed: (events,).
+def _interest(events: Events, as_of: int | Times, settings: HistorySettings) -> Floats:
+    """Weigh each event without its decay: (events,).
 
-    What is done on a visit weighs 1 while it lasts, as the products of a session do, and fades to the weight of its
-    kind.
+    Events of a visit weigh 1 while it lasts, as the products of a session do, and fade to the
+    weight of their kind.
     """
-    kinds = np.array(settings.kind_weights, np.float32)
-    weights = kinds[events.kind]
-    visit = VISIT[events.kind]
-    if visit.any():
+    kind_weights = np.array(settings.kind_weights, np.float32)
+    weights = kind_weights[events.kind]
+    on_visit = IS_ON_VISIT[events.kind]
+    if on_visit.any():
         # w = kind + (1 - kind) · 2^(-age / half-life of a visit)
-        (now,) = weigh_by_age(events, as_of, (settings.visit_half_life_days,))
-        weights = np.where(visit, weights + (1 - weights) * now, weights)
+        (freshness,) = weigh_by_age(events, as_of, (settings.visit_half_life_days,))
+        weights = np.where(on_visit, weights + (1 - weights) * freshness, weights)
     return events.weight * weights
 
 
-def _wishes(
+def _find_refused_and_in_cart(
     events: Events,
-    starts: NDArray[np.int64],
-    bought: NDArray[np.int64],
-    as_of: int | NDArray[np.int64],
+    starts: Times,
+    bought: Times,
+    as_of: int | Times,
     settings: HistorySettings,
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which products the customer does not want to see, and which are in the cart: (pairs,) each."""
+) -> tuple[Bools, Bools]:
+    """Tell which products the customer refuses, and which are in the cart: (pairs,) each.
+
+    `bought`: when each pair was bought last.
+    """
     if not (events.kind >= CART).any():
         return np.zeros(len(starts), np.bool_), np.zeros(len(starts), np.bool_)
 
-    def last(which: NDArray[np.bool_]) -> NDArray[np.int64]:
-        return np.maximum.reduceat(np.where(which, events.time, NEVER), starts)
+    def find_last(selected: Bools) -> Times:
+        return np.maximum.reduceat(np.where(selected, events.time, NEVER), starts)
 
-    low = (events.kind == RATING) & (events.weight < 0)
-    high = (events.kind == RATING) & ~low
-    refused = np.maximum(last(events.kind == DISMISS), last(low))
-    put, taken = last(events.kind == CART), last(events.kind == REMOVED)
+    low_rating = (events.kind == RATING) & (events.weight < 0)
+    high_rating = (events.kind == RATING) & ~low_rating
+    disliked = np.maximum(find_last(events.kind == DISMISS), find_last(low_rating))
+    liked = find_last(high_rating)
+    refused = (disliked != NEVER) & (disliked > bought) & (disliked >= liked)
+    added, removed = find_last(events.kind == CART), find_last(events.kind == REMOVED)
     now = as_of if isinstance(as_of, int) else as_of[starts]
-    return (
-        (refused != NEVER) & (refused > bought) & (refused >= last(high)),
-        (put != NEVER) & (put > bought) & (put > taken) & (put > now - settings.cart_days * DAY),
-    )
+    fresh = added > now - settings.cart_days * DAY
+    in_cart = (added != NEVER) & (added > bought) & (added > removed) & fresh
+    return refused, in_cart
 
 
-def weigh_by_age(
-    events: Events, as_of: int | NDArray[np.int64], half_lives_days: tuple[float, ...]
-) -> Floats:
-    """2^(-age / half-life) of each event: (half-lives, events)."""
+def weigh_by_age(events: Events, as_of: int | Times, half_lives_days: tuple[float, ...]) -> Floats:
+    """Compute 2^(-age / half-life) of each event: (half-lives, events)."""
     age = np.maximum(as_of - events.time, 0).astype(np.float32)
     rates = np.array([-1 / (DAY * days) for days in half_lives_days], np.float32)
     weights: Floats = np.exp2(age * rates[:, None])
     return weights
 
 
-def _sum(values: Floats, starts: NDArray[np.int64]) -> Floats:
-    """Of each pair, never below 0: (…, events) -> (…, pairs)."""
+def _sum(values: Floats, starts: Times) -> Floats:
+    """Sum up for each pair, never below 0: (…, events) -> (…, pairs)."""
     return np.maximum(np.add.reduceat(values, starts, axis=-1), np.float32(0))
 
 
-def _first(
-    time: NDArray[np.int64], bought: NDArray[np.bool_], starts: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def _find_first(time: Times, bought: Bools, starts: Times) -> Times:
     first = np.minimum.reduceat(np.where(bought, time, LATEST), starts)
     return np.where(first == LATEST, NEVER, first)
