@@ -1,4 +1,4 @@
-"""What is for sale: one row a product, in the order of the product ids."""
+"""Products for sale: one row a product, in the order of the product ids."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from models.data.ids import StoredIds, StoredStrings
 
 ALWAYS_FROM = np.iinfo(np.int64).min
 ALWAYS_UNTIL = np.iinfo(np.int64).max
-COST = "cost"  # the attribute that says what a product costs the shop, in the currency of its price
+COST = "cost"  # the attribute with what a product costs the shop, in the currency of its price
 
 
 @dataclass(frozen=True, eq=False)
 class Catalogue:
-    """n products, c categories, b brands, m markets. An empty string, a code of -1 and a NaN mean: not known."""
+    """Hold n products, c categories, b brands and m markets.
+
+    An empty string, a code of -1 and a NaN mean: not known.
+    """
 
     ids: StoredIds
     title: StoredStrings
@@ -44,15 +47,17 @@ class Catalogue:
 
     @cached_property
     def margin(self) -> NDArray[np.float64]:
-        """(price - cost) / price: (n,), NaN where price or cost is not known. Read once, as it reads all attributes."""
+        """Return the margin of each product: (n,), NaN where price or cost is not known.
+
+        It is computed once, as it reads all attributes.
+        """
+        # margin = (price - cost) / price
         price = np.where(self.price > 0, self.price, nan)
-        cost = np.array(
-            [_cost(self.attributes.bytes_at(item)) for item in range(len(self))], np.float64
-        )
-        return (price - cost) / price
+        costs = [_read_cost(self.attributes.bytes_at(item)) for item in range(len(self))]
+        return (price - np.array(costs, np.float64)) / price
 
     def sellable(self, as_of: int, market: str | None) -> NDArray[np.bool_]:
-        """Products that may be shown at `as_of` (seconds since 1970) in a market: bool (n,)."""
+        """Tell which products may be shown at `as_of` (seconds since 1970) in a market: (n,)."""
         now = self.in_stock & (self.available_from <= as_of) & (as_of < self.available_until)
         if market is not None:
             column = self.market_names.find(market)
@@ -60,8 +65,8 @@ class Catalogue:
         return now
 
 
-def _cost(attributes: bytes) -> float:
-    """What the attributes of a product say it costs, NaN where they say nothing that is an amount."""
+def _read_cost(attributes: bytes) -> float:
+    """Return what a product costs the shop, NaN where its attributes name no amount."""
     if COST.encode() not in attributes:
         return nan
     try:

@@ -1,4 +1,4 @@
-"""Who is known: one row a customer, in the order of the customer ids."""
+"""Customers: one row each, in the order of the customer ids."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ NO: Final = 2
 
 @dataclass(frozen=True, eq=False)
 class Customers:
-    """n customers, m markets. There are no factors here: a customer is folded in from their history."""
+    """Hold n customers and m markets, but no factors: customers are folded in from their history."""
 
     ids: Ids
     consent: NDArray[np.uint8]  # (n, 3) per purpose
-    consent_time: NDArray[np.int64]  # (n, 3) when they said so, seconds since 1970; 0 unknown
+    consent_time: NDArray[np.int64]  # (n, 3) when they answered, seconds since 1970; 0 unknown
     market: NDArray[np.int32]  # (n,) code in market_names, -1 where unknown
     market_names: Ids  # (m,) markets of sales and customers
 

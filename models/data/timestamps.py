@@ -1,4 +1,4 @@
-"""Moments as people write them down."""
+"""Times in ISO 8601."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ LOST_PLUS: Final = re.compile(r"(?<=:\d\d) (?=\d\d:?\d\d$)|(?<=\.\d{3}) (?=\d\d:
 
 
 def parse_timestamp(text: str) -> int:
-    """Since 1970, of an ISO 8601 date or time; without a zone it is UTC. Raises ValueError and OverflowError.
+    """Return the seconds since 1970 of an ISO 8601 date or time, UTC where it names no zone.
 
-    In UTC it lies in the years 1 to 9999 as well, so that it can be written down again.
+    Raises ValueError, and OverflowError where the year in UTC is not 1 to 9999, so that every time
+    can be written down again.
     """
-    moment = datetime.fromisoformat(LOST_PLUS.sub("+", text))
-    return int(
-        (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).timestamp()
-    )
+    time = datetime.fromisoformat(LOST_PLUS.sub("+", text))
+    if time.tzinfo is None:
+        time = time.replace(tzinfo=UTC)
+    return int(time.astimezone(UTC).timestamp())
 
 
 def format_timestamp(seconds: int) -> str:
-    """Seconds since 1970 as `2017-11-30T09:00:00Z`."""
+    """Write seconds since 1970 as `2017-11-30T09:00:00Z`."""
     return datetime.fromtimestamp(seconds, UTC).isoformat().removesuffix("+00:00") + "Z"

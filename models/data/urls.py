@@ -1,4 +1,4 @@
-"""Addresses of products: where a link may lead, and what it tells the shop's web analytics."""
+"""Addresses of products and pictures: made absolute, and tagged for the shop's web analytics."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import urlencode, urljoin, urlsplit
 
-# As it may stand in a page, a mail and a header. Browsers take a backslash for a slash and read over line ends.
+# A character that may stand in a page, a mail and a header. Browsers take a backslash for a slash
+# and skip line ends.
 PLAIN: Final = r"[^\s\x00-\x20\x7f-\x9f\\\"<>^`{|}]"
 ABSOLUTE: Final = re.compile(rf"(?i:https?)://[\w.-]+(?::[0-9]+)?(?:[/?#]{PLAIN}*)?")
 RELATIVE: Final = re.compile(rf"(?![A-Za-z][A-Za-z0-9+.-]*:|///|[?#]){PLAIN}+")
@@ -15,16 +16,17 @@ ESCAPES: Final = str.maketrans({mark: f"%{ord(mark):02X}" for mark in ' "<>^`{|}
 
 
 def make_absolute(url: str, shop_url: str | None) -> str | None:
-    """The address of a page or a picture as a mail can use it, None where it is none.
+    """Return the address of a page or a picture as a mail can use it, None where it is none.
 
-    With the shop's own address it is absolute https: relative ones are joined to it, `http:` on the shop's own host is
-    made what the shop's address says. Without one an address stays as it is, relative or http.
+    With the shop's own address the result is absolute https: relative addresses are joined to it,
+    and those with `http:` on the shop's own host get the scheme and host of the shop's address.
+    Without the shop's address they stay as they are, relative or http.
     """
-    return url if url.startswith("https://") and is_absolute(url) else _mended(url, shop_url)
+    return url if url.startswith("https://") and is_absolute(url) else _repair(url, shop_url)
 
 
 @lru_cache(maxsize=65_536)
-def _mended(url: str, shop_url: str | None) -> str | None:
+def _repair(url: str, shop_url: str | None) -> str | None:
     plain = url.strip().translate(ESCAPES)
     if shop_url is None:
         return plain if is_absolute(plain) or RELATIVE.fullmatch(plain) else None
@@ -35,10 +37,10 @@ def _mended(url: str, shop_url: str | None) -> str | None:
             return None
     if not is_absolute(plain):
         return None
-    return plain if plain[:8].lower() == "https://" else _as_the_shop(plain, shop_url)
+    return plain if plain[:8].lower() == "https://" else _on_shop_host(plain, shop_url)
 
 
-def _as_the_shop(url: str, shop_url: str) -> str | None:
+def _on_shop_host(url: str, shop_url: str) -> str | None:
     parts, shop = urlsplit(url), urlsplit(shop_url)
     if parts.netloc.lower().removesuffix(":80") != shop.netloc.lower().removesuffix(":80"):
         return None
@@ -46,21 +48,21 @@ def _as_the_shop(url: str, shop_url: str) -> str | None:
 
 
 def is_absolute(url: str) -> bool:
-    """Whether it is http or https with a host, and holds nothing that must not stand in a link."""
+    """Tell whether an address is http or https with a host, and may stand in a link as it is."""
     return ABSOLUTE.fullmatch(url) is not None
 
 
 def add_utm_parameters(url: str, source: str, campaign: str | None, product_id: str) -> str:
-    """An address with utm parameters; those that it has already stay as they are."""
+    """Return an address with utm parameters; those that it has already stay as they are."""
     page, mark, fragment = url.partition("#")
     path, _, query = page.partition("?")
-    held = {parameter.partition("=")[0] for parameter in query.split("&")}
-    wanted = {
+    present = {parameter.partition("=")[0] for parameter in query.split("&")}
+    utm = {
         "utm_source": source,
         "utm_medium": "email",
         "utm_campaign": campaign,
         "utm_content": product_id,
     }
-    told = {name: value for name, value in wanted.items() if value and name not in held}
-    parameters = "&".join(part for part in (query, urlencode(told, errors="replace")) if part)
+    added = {name: value for name, value in utm.items() if value and name not in present}
+    parameters = "&".join(filter(None, (query, urlencode(added, errors="replace"))))
     return f"{path}?{parameters}{mark}{fragment}"

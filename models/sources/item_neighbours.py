@@ -16,27 +16,27 @@ from models.sources.scores import SparseScores
 
 @dataclass(frozen=True, eq=False)
 class ItemNeighbours:
-    """The neighbours of item i are `indptr[i]:indptr[i + 1]`, sorted by item."""
+    """Hold the neighbours of item i in the entries `indptr[i]:indptr[i + 1]`, sorted by item."""
 
     indptr: NDArray[np.int64]  # (items + 1,)
     item: NDArray[np.int32]  # (neighbours,)
     similarity: NDArray[np.float32]  # (neighbours,) above 0
 
     def scores(self, item: NDArray[np.int32], weight: NDArray[np.float32]) -> SparseScores:
-        """Σ weight · similarity over a history."""
+        """Score the neighbours of a history."""
+        # score(b) = Σ_{a in history} weight(a) · similarity(a, b)
         return self.scores_each(item, weight, RowGroups.of([len(item)]))[0]
 
     def scores_each(
         self, item: NDArray[np.int32], weight: NDArray[np.float32], rows: RowGroups
     ) -> list[SparseScores]:
-        """The same for m customers, whose histories are `rows`."""
-        at, counts, spans = find_stored(self.indptr, item, rows)
-        return SparseScores.summed_each(
-            self.item[at], self.similarity[at] * weight.repeat(counts), spans
-        )
+        """Score the neighbours of m customers, whose histories are grouped by `rows`."""
+        entries, counts, owners = find_stored(self.indptr, item, rows)
+        parts = self.similarity[entries] * weight.repeat(counts)
+        return SparseScores.summed_each(self.item[entries], parts, owners)
 
     def similar(self, item: int) -> NDArray[np.float32]:
-        """Similarity of every product to one: (items,)."""
+        """Return the similarity of every product to one: (items,)."""
         row = slice(self.indptr[item], self.indptr[item + 1])
         similar = np.zeros(len(self.indptr) - 1, np.float32)
         similar[self.item[row]] = self.similarity[row]
@@ -45,9 +45,17 @@ class ItemNeighbours:
     def strongest(
         self, item: NDArray[np.int32], weight: NDArray[np.float32], neighbours: list[int]
     ) -> list[int]:
-        """For each neighbour the place in the history whose weight · similarity is largest; first of equals."""
-        at, counts, _ = find_stored(self.indptr, item, RowGroups.of([len(item)]))
-        owner, other = np.repeat(np.arange(len(item)), counts), self.item[at]
-        ties = self.similarity[at] * weight[owner]
-        found = (np.flatnonzero(other == neighbour) for neighbour in neighbours)
-        return [int(owner[places[np.argmax(ties[places])]]) for places in found]
+        """Find for each neighbour the row of the history that adds most to its score.
+
+        Of equal ones it is the first. Every neighbour has one at least.
+        """
+        entries, counts, _ = find_stored(self.indptr, item, RowGroups.of([len(item)]))
+        history_row = np.repeat(np.arange(len(item)), counts)
+        other = self.item[entries]
+        parts = self.similarity[entries] * weight[history_row]
+        strongest = []
+        for neighbour in neighbours:
+            candidates = np.flatnonzero(other == neighbour)
+            winner = candidates[np.argmax(parts[candidates])]
+            strongest.append(int(history_row[winner]))
+        return strongest

@@ -1,4 +1,4 @@
-"""How a product is bought again: how likely, and after how many days."""
+"""Repeat purchases: how likely a product is bought again, and after how many days."""
 
 from __future__ import annotations
 
@@ -11,27 +11,30 @@ from models.data.events import DAY
 from models.data.history import Interactions
 from models.settings import RepeatSettings
 
+Floats = NDArray[np.float32]
+
 
 @dataclass(frozen=True, eq=False)
 class Repurchases:
-    rate: NDArray[np.float32]  # (items,) share of a product's customers who bought it again
-    average: NDArray[np.float32]  # (1,) the same over all products
-    interval: NDArray[np.float32]  # (items,) days between two purchases
+    rate: Floats  # (items,) share of a product's customers who bought it again
+    average: Floats  # (1,) that share over all products
+    interval: Floats  # (items,) days between two purchases
 
 
 @dataclass(frozen=True, eq=False)
 class RepurchaseClocks:
-    """Where a customer stands with each product they bought: (p,) each, in days."""
+    """Measure how long ago a customer bought each product, and when it is due: (p,) each, in days.
 
-    since: NDArray[np.float32]  # since the last purchase
-    since_first: NDArray[np.float32]  # since the first one
-    interval: NDArray[np.float32]  # expected between two purchases
-    passed: NDArray[
-        np.float32
-    ]  # the share of the interval that has passed; infinite for what was never bought
+    Products that were never bought are infinitely long ago.
+    """
+
+    since: Floats  # the last purchase
+    since_first: Floats  # the first purchase
+    interval: Floats  # expected between two purchases
+    passed: Floats  # share of the interval that has passed
 
     def at(self, rows: slice) -> RepurchaseClocks:
-        """A part of them."""
+        """Return the clocks in some rows."""
         return RepurchaseClocks(
             self.since[rows], self.since_first[rows], self.interval[rows], self.passed[rows]
         )
@@ -43,7 +46,10 @@ def build_repurchase_clocks(
     as_of: int | NDArray[np.int64],
     settings: RepeatSettings,
 ) -> RepurchaseClocks:
-    """The customer's own interval, drawn towards the product's while they bought it few times."""
+    """Build the clocks of pairs at `as_of`, or at a moment for each pair.
+
+    The customer's own interval is drawn towards the product's while they bought it few times.
+    """
     bought = pairs.owned
     since = np.where(bought, (as_of - pairs.last) / DAY, np.inf)
     since_first = np.where(bought, (as_of - pairs.first) / DAY, np.inf)

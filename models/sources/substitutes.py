@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, eq=False)
 class Substitutes:
-    """The substitutes of item a are `item[indptr[a]:indptr[a + 1]]`, by item; each has the other."""
+    """Hold the substitutes of item a in `item[indptr[a]:indptr[a + 1]]`, sorted; each has the other."""
 
     indptr: NDArray[np.int64]  # (items + 1,)
     item: NDArray[np.int32]  # (substitutes,)
 
     def of(self, items: Sequence[int]) -> NDArray[np.int32]:
-        """The substitutes of any of these items; the same one may come twice."""
+        """Return the substitutes of any of these items; one may come twice."""
         rows = [self.item[self.indptr[item] : self.indptr[item + 1]] for item in items]
         return np.concatenate([self.item[:0], *rows])

@@ -201,7 +201,7 @@ def _count_sales(live: LiveCatalogue, connection: Connection) -> LiveCatalogue:
     markets = recommender.model.customers.market_names
     times = np.array([line.time for line in lines], np.int64)[known]
     market = [markets.find(line.market) if line.market else -1 for line in lines]
-    continued = sales.continued(
+    continued = sales.add_lines(
         times // DAY, np.array(market, np.int32)[known], items[known], int(times.max())
     )
     if continued is sales:

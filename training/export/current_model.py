@@ -144,5 +144,5 @@ def _with_sales(model: Model, sold: UnlearnedSales, items: NDArray[np.int32]) ->
     market_codes = model.customers.market_names.find_all(list(sold.market_names))
     market = np.append(market_codes, np.int32(-1))[sold.market]  # the last one is for code -1
     time = sold.time[known]
-    sales = model.sales.continued(time // DAY, market[known], item[known], int(time.max()))
+    sales = model.sales.add_lines(time // DAY, market[known], item[known], int(time.max()))
     return replace(model, sales=sales)

@@ -275,7 +275,7 @@ def test_what_was_reported_since_counts_as_if_it_had_been_learned(
     lines: list[tuple[int, int, int]], days: int, as_of: int, market: int | None
 ) -> None:
     half = len(lines) // 2
-    continued, whole = counted(lines[:half]).continued(*reported(lines[half:])), counted(lines)
+    continued, whole = counted(lines[:half]).add_lines(*reported(lines[half:])), counted(lines)
     if len(continued.indptr) == len(whole.indptr):
         here, there = (
             sales.window(moment(as_of), days, 3, market).tolist() for sales in (continued, whole)
@@ -290,8 +290,8 @@ def test_what_was_reported_since_counts_as_if_it_had_been_learned(
 
 def test_a_trickle_of_reports_is_not_taken_for_all_that_is_sold() -> None:
     daily = counted([(day, 0, day % 3) for day in range(28) for _ in range(5)])
-    assert daily.continued(*reported([(40, 0, 1)])) is daily
-    assert daily.continued(*reported([])) is daily
-    busy = daily.continued(*reported([(28 + day, 0, 1) for day in range(3) for _ in range(4)]))
+    assert daily.add_lines(*reported([(40, 0, 1)])) is daily
+    assert daily.add_lines(*reported([])) is daily
+    busy = daily.add_lines(*reported([(28 + day, 0, 1) for day in range(3) for _ in range(4)]))
     assert busy.window(moment(31), 3, 3).tolist() == [0, 12, 0]
     assert busy.newest[0] > daily.newest[0]
