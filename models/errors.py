@@ -1,5 +1,5 @@
-"""What can be wrong with a model on disk."""
+"""Errors of a model on disk."""
 
 
 class ArtifactError(Exception):
-    """An artifact or a registry that is damaged, incomplete or foreign; the message names the file."""
+    """An artifact or a registry is damaged, incomplete or foreign; the message names the file."""

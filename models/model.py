@@ -1,4 +1,4 @@
-"""All that was learned: the arrays of an artifact."""
+"""A trained model: the arrays of an artifact."""
 
 from __future__ import annotations
 
@@ -25,18 +25,21 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class LearnedRanker:
-    """On top of the blend: how its scores become log odds of a purchase, and trees that add to them."""
+    """Hold what ranks on top of the blend.
 
-    slope: Floats  # (2,) of the blend's score in the log odds of a purchase, for new products and bought ones
+    A line turns the blend's scores into log odds of a purchase, for new products and for products
+    that the customer bought before, and trees add to them.
+    """
+
+    slope: Floats  # (2,) new, bought
     level: Floats  # (2,)
     trees: Trees  # add to the log odds
-    baskets: Trees = field(
-        default_factory=Trees.none
-    )  # log odds that a candidate is what a basket lacks
+    # Log odds that a candidate is what a basket lacks
+    baskets: Trees = field(default_factory=Trees.none)
 
     @classmethod
     def none(cls) -> Self:
-        """Nothing: the blend ranks alone."""
+        """Return a ranker that has learned nothing: the blend ranks alone."""
         return cls(np.ones(2, np.float32), np.zeros(2, np.float32), Trees.none())
 
     @property
@@ -46,6 +49,8 @@ class LearnedRanker:
 
 @dataclass(frozen=True, eq=False)
 class Model:
+    """Hold everything that was learned; the names of the fields are names of arrays in artifacts."""
+
     customers: Customers
     catalogue: Catalogue
     traits: ProductStats

@@ -11,42 +11,50 @@ from typing import Any, Literal
 
 from models.errors import ArtifactError
 
-SHORTEST_HORIZON_DAYS = 7  # in which a purchase can count as a hit; shorter data teach nothing
+SHORTEST_HORIZON_DAYS = 7  # within which a purchase counts as a hit; shorter data teach nothing
 
 
 @dataclass(frozen=True)
 class HistorySettings:
-    """How a customer's events are summed up."""
+    """Settings of a history, in which a customer's events are summed up."""
 
-    min_lines: int = 3  # purchase lines of a product from which it is learned from
+    min_lines: int = 3  # purchase lines that a product needs to be learned from
     long_half_life_days: float = 240.0  # what they always buy
     middle_half_life_days: float = 60.0  # what they buy this season
     short_half_life_days: float = 15.0  # what they buy now
     taste_half_life_days: float = 30.0  # events that fold the customer in
-    recent_half_life_days: float = 20.0  # events whose neighbours are looked at
-    visit_half_life_days: float = 0.25  # what is done on a visit weighs 1 at first, and fades to:
-    cart_days: float = 1.0  # what was put into the cart is in it
-    # A weight for each of models.events.KINDS, in their order
+    recent_half_life_days: float = 20.0  # events whose neighbours are candidates
+    visit_half_life_days: float = 0.25  # an event of a visit weighs 1 at first, and fades to:
+    cart_days: float = 1.0  # a product stays in the cart
+    # A weight for each of models.data.events.KINDS, in their order
     kind_weights: tuple[float, float, float, float, float, float, float, float, float, float] = (
-        *(1.0, 1.0, 0.05, 0.2, 0.2),
-        *(0.2, 0.0, 0.0, 0.05, 0.5),
+        1.0,
+        1.0,
+        0.05,
+        0.2,
+        0.2,
+        0.2,
+        0.0,
+        0.0,
+        0.05,
+        0.5,
     )
 
 
 @dataclass(frozen=True)
 class FactorSettings:
-    """Alternating least squares."""
+    """Settings of alternating least squares."""
 
     factors: int = 128
     regularization: float = 40.0
     iterations: int = 10
     alpha: float = 6.0  # confidence = 1 + alpha · interest
-    half_life_days: float = 60.0  # events that the item factors are learned from
+    half_life_days: float = 60.0  # of the events that the item factors are learned from
 
 
 @dataclass(frozen=True)
 class NeighbourSettings:
-    """Item neighbours over customers."""
+    """Settings of item neighbours over customers."""
 
     half_life_days: float = 180.0
     power: float = 0.5  # interest^power, so that the hundredth purchase tells less than the first
@@ -54,11 +62,13 @@ class NeighbourSettings:
     item_norm: float = 0.75  # how far a popular product in the history is discounted
     neighbour_norm: float = 0.5  # how far a popular neighbour is discounted
     neighbours: int = 100  # kept a product
-    min_customers: int = 2  # who bought both, for a neighbour to say something
+    min_customers: int = 2  # who bought both, for a product to be a neighbour
 
 
 @dataclass(frozen=True)
 class PopularSettings:
+    """Settings of popularity."""
+
     half_life_days: float = 10.0
     window_days: int = 28  # the popular slate; the scale of recent sales
     market_prior: float = 200.0  # lines of the whole shop, mixed into those of a market
@@ -66,84 +76,78 @@ class PopularSettings:
 
 @dataclass(frozen=True)
 class RepeatSettings:
-    """How often a product is bought again, and after how long."""
+    """Settings of repeat purchases: how often a product is bought again, and after how long."""
 
     category_prior: float = 50.0  # customers, or gaps, of the whole shop, mixed into a category's
     rate_prior: float = 10.0  # customers of the category, mixed into a product's repeat rate
     interval_prior: float = 5.0  # gaps of the category, mixed into a product's interval
     own_interval_prior: float = 2.0  # gaps of the product, mixed into a customer's interval
-    overdue_purchases: int = 3  # purchases from which a customer's clock is trusted
-    rare: float = 0.2  # repeat=auto leaves out what is bought again less often than this share of the shop's average
-    too_soon: float = (
-        0.02  # repeat=auto leaves out what was bought less than this share of its interval ago
-    )
+    overdue_purchases: int = 3  # purchases from which a customer's own interval is trusted
+    # repeat=auto leaves out products that are bought again less often than this share of the
+    # shop's average, and those bought less than this share of their interval ago
+    rare: float = 0.2
+    too_soon: float = 0.02
 
 
 @dataclass(frozen=True)
 class CandidateSettings:
-    """How many products of each source are ranked."""
+    """Numbers of products that each source proposes for ranking."""
 
-    bought: int = 200  # bought before, and whatever is due
+    bought: int = 200  # bought before, besides all that are due
     new: int = 50  # of factors, neighbours, orders and sales, each
     category: int = 50  # of the customer's categories
-    categories: int = 15  # that are looked into
+    categories: int = 15  # of the customer, that are searched
     arrivals: int = 10
-    ranked: int = (
-        100  # of all of them, by the blend, that the trees look at: as many as a slate may hold
-    )
+    # Products with the best blend that the trees rank: as many as a slate may hold
+    ranked: int = 100
 
 
 @dataclass(frozen=True)
 class ArrivalSettings:
-    """Products that have just come on sale, of which purchases tell nothing yet."""
+    """Settings of arrivals: products just come on sale, without purchases to learn from."""
 
     days: int = 28  # since `available_from`
     share: float = 0.1  # of a slate, at most
-    category_share: float = (
-        0.05  # of the customer's purchases in its category, from which a product gets its chance
-    )
+    # Of the customer's purchases, that its category needs for a product to get its chance
+    category_share: float = 0.05
 
 
 @dataclass(frozen=True)
 class TreeSettings:
-    """Gradient-boosted trees."""
+    """Settings of gradient-boosted trees."""
 
     trees: int = 200  # at most
-    patience: int = (
-        20  # trees without a gain on customers that are not learned from, after which it ends
-    )
+    # Trees without a gain on customers that are not learned from, after which learning ends
+    patience: int = 20
     leaves: int = 31  # of a tree, at most 64
     learning_rate: float = 0.05
     min_rows: int = 100  # rows in a leaf
     l2: float = 5.0  # pulls the value of a leaf with few rows to 0
-    feature_share: float = 0.7  # features that a tree may look at
-    row_share: float = 0.8  # rows that a tree learns from
-    max_bins: int = 255  # values that are told apart in a feature
+    feature_share: float = 0.7  # of the features, that a tree may split on
+    row_share: float = 0.8  # of the rows, that a tree learns from
+    max_bins: int = 255  # distinct values of a feature
 
 
 @dataclass(frozen=True)
 class RankerSettings:
-    """What is learned on top of the blend, from what customers bought after earlier moments."""
+    """Settings of the ranker, which learns from what customers bought after earlier moments."""
 
     objective: Literal["purchases", "revenue"] = "purchases"  # revenue: a purchase weighs its price
-    customers: int = 30_000  # that teach it at most, each at one moment
-    windows: int = 3  # fits of the past, a horizon apart; fewer where the data are short, 0 for the blend alone
-    horizon_days: int = 28  # in which a purchase counts as a hit
-    lags_days: tuple[int, ...] = (
-        0,
-        7,
-        14,
-    )  # between a fit and the moments it is asked about; one a customer
-    bought_share: float = (
-        0.25  # of the bought candidates that were not bought again, that are learned from
-    )
-    new_share: float = 0.1  # of the new candidates that were not bought
+    customers: int = 30_000  # to learn from, at most, each at one moment
+    # Fits of the past, a horizon apart; fewer where the data are short, 0 for the blend alone
+    windows: int = 3
+    horizon_days: int = 28  # within which a purchase counts as a hit
+    # Between a fit and the moment at which a customer is ranked; one for each customer
+    lags_days: tuple[int, ...] = (0, 7, 14)
+    # Of the candidates without a purchase, that are learned from: bought before, and new
+    bought_share: float = 0.25
+    new_share: float = 0.1
     trees: TreeSettings = field(default_factory=TreeSettings)
 
 
 @dataclass(frozen=True)
 class PlacementSettings:
-    """Limits for one placement; None: those for all."""
+    """Limits of one placement; None stands for the limit of all placements."""
 
     name: str
     category: int | None = None
@@ -152,22 +156,31 @@ class PlacementSettings:
 
 @dataclass(frozen=True)
 class DiversitySettings:
-    """Of ten products, how many may be alike. Those that differ in size alone do not stand side by side."""
+    """Limits on how many of ten products may be alike.
+
+    Products that differ in size alone never stand side by side.
+    """
 
     category: int = 5
     brand: int = 10
     placements: tuple[PlacementSettings, ...] = ()
 
     def at(self, placement: str | None) -> DiversitySettings:
-        found = next((limits for limits in self.placements if limits.name == placement), None)
-        if found is None:
-            return self
-        return DiversitySettings(found.category or self.category, found.brand or self.brand)
+        """Return the limits that hold for a placement."""
+        for limits in self.placements:
+            if limits.name == placement:
+                category, brand = limits.category or self.category, limits.brand or self.brand
+                return DiversitySettings(category, brand)
+        return self
 
 
 @dataclass(frozen=True)
 class Scales:
-    """A feature x enters the blend as ln(1 + x / scale): a doubling adds the same wherever x is far above the scale."""
+    """Scales of the features of the blend.
+
+    A feature x enters it as ln(1 + x / scale): a doubling adds the same wherever x is far above the
+    scale.
+    """
 
     affinity: float = 0.002
     neighbours: float = 0.005
@@ -180,7 +193,10 @@ class Scales:
 
 @dataclass(frozen=True)
 class Weights:
-    """What each feature adds to the score of a candidate; features are 0 where there is no evidence."""
+    """Weights of the features in the score of a candidate.
+
+    Features are 0 where there is no evidence.
+    """
 
     constant: float = 0.0
     affinity: float = 0.0
@@ -196,13 +212,14 @@ class Weights:
 
 @dataclass(frozen=True)
 class BlendSettings:
-    """A log-linear blend, with weights of its own for products that the customer bought before."""
+    """Settings of a log-linear blend, for new products and for those that were bought before."""
 
     new: Weights = Weights(
         affinity=0.8, neighbours=0.65, basket=1.0, recent_sales=0.6, all_sales=-0.55
     )
     bought: Weights = Weights(
-        constant=3.04,  # makes both kinds comparable: the logarithms of the scales of their features
+        # The logarithms of the scales of their features make both kinds comparable
+        constant=3.04,
         affinity=0.3,
         basket=1.0,
         recent_sales=0.35,
@@ -216,21 +233,21 @@ class BlendSettings:
 
 @dataclass(frozen=True)
 class BundleSettings:
+    """Settings of bundles and of what completes a basket."""
+
     half_life_days: float = 180.0  # an order's age at which it counts half
     size_power: float = 0.4  # a pair in an order of s products counts (s - 1)^-size_power
-    largest_order: int = (
-        1000  # products; larger orders tell nothing about pairs and cost the square
-    )
+    largest_order: int = 1000  # products; larger orders tell nothing of pairs, and cost the square
     neighbours: int = 100  # partners kept a product
     lift_damping: float = 0.15  # pseudo pairs
     confidence_damping: float = 2.0  # pseudo orders
     lift_weight: float = 0.95  # exponent of the lift in a large basket
-    min_support: int = 3  # orders with both products, for a pair to say something
+    min_support: int = 3  # orders with both products that a pair needs
     unit_lift_weight: float = 0.2  # exponent of the lift among the partners of one product
-    coherence: float = 0.25  # a further product joins a unit with ties of at least this part of the first; a choice
-    substitute_ratio: float = (
-        0.67  # of the orders with both that chance makes, below which alike products are rivals
-    )
+    # A further product joins a bundle with ties of at least this part of the first one: a choice
+    coherence: float = 0.25
+    # Like products are substitutes with fewer than this part of the common orders that chance makes
+    substitute_ratio: float = 0.67
     substitute_damping: float = 5.0  # pseudo orders on both sides of that ratio
     candidates: int = 100  # products with the strongest ties to a basket that are ranked
     questions: int = 5_000  # products hidden from orders for the ranker to find, at most
@@ -239,6 +256,8 @@ class BundleSettings:
 
 @dataclass(frozen=True)
 class ModelSettings:
+    """All hyperparameters of a model."""
+
     seed: int = 0
     history: HistorySettings = field(default_factory=HistorySettings)
     factors: FactorSettings = field(default_factory=FactorSettings)
@@ -254,23 +273,23 @@ class ModelSettings:
     bundles: BundleSettings = field(default_factory=BundleSettings)
 
 
-def read_settings(config: Mapping[str, Any], place: Path) -> ModelSettings:
-    """The settings that a manifest recorded. Raises ArtifactError where they are not this version's."""
+def read_settings(config: Mapping[str, Any], artifact: Path) -> ModelSettings:
+    """Build the settings that a manifest recorded. Raises ArtifactError where some are unknown."""
     try:
-        settings: ModelSettings = _settings(ModelSettings, config)
+        settings: ModelSettings = _build(ModelSettings, config)
     except (TypeError, AttributeError, LookupError) as error:
         raise ArtifactError(
-            f"{place}: has settings that this version does not know ({error})"
+            f"{artifact}: has settings that this version does not know ({error})"
         ) from error
     return settings
 
 
-def _settings(kind: Any, content: Mapping[str, Any]) -> Any:
+def _build(kind: Any, content: Mapping[str, Any]) -> Any:
     hints = typing.get_type_hints(kind)
-    return kind(**{name: _value(hints[name], value) for name, value in content.items()})
+    return kind(**{name: _build_value(hints[name], value) for name, value in content.items()})
 
 
-def _value(hint: Any, value: Any) -> Any:
+def _build_value(hint: Any, value: Any) -> Any:
     if isinstance(value, list):
-        return tuple(_value(typing.get_args(hint)[0], part) for part in value)
-    return _settings(hint, value) if dataclasses.is_dataclass(hint) else value
+        return tuple(_build_value(typing.get_args(hint)[0], part) for part in value)
+    return _build(hint, value) if dataclasses.is_dataclass(hint) else value

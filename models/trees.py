@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 Float = NDArray[np.float32]
 Masks = NDArray[np.unsignedinteger[Any]]
 
-MOST_LEAVES: Final = 64  # the bits of the widest integer
+MAX_LEAVES: Final = 64  # the bits of the widest integer
 BLOCK: Final = 1 << 15  # masks worked on at once, so that they stay in the processor's cache
 
 
 class TreeSplit(NamedTuple):
-    """An inner node: a row goes left, to the leaves [first, last) of the tree, where x <= threshold."""
+    """An inner node: rows with x <= threshold go left, to the leaves [first, last) of the tree."""
 
     tree: int
     feature: int
@@ -36,6 +36,8 @@ class TreeSplit(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Trees:
+    """Hold t thresholds of u features, and the masks and leaves of the trees that ask for them."""
+
     feature: NDArray[np.int32]  # the features that are split on (u,), ascending
     indptr: NDArray[np.int64]  # where the thresholds of each begin: (u + 1,)
     thresholds: Float  # sorted for each feature, +inf at the end: (t,)
@@ -44,72 +46,66 @@ class Trees:
 
     @classmethod
     def of(cls, splits: Sequence[TreeSplit], values: Sequence[Sequence[float]]) -> Trees:
-        """Trees with these splits, in any order, and for each tree the values of its leaves from left to right."""
-        most = max(map(len, values), default=0)
-        if most > MOST_LEAVES:
-            raise ValueError(f"a tree has {most} leaves, at most {MOST_LEAVES} can be evaluated")
-        leaves = np.zeros((len(values), most), np.float32)
-        for row, found in zip(leaves, values, strict=True):
-            row[: len(found)] = found
-        kind = np.dtype(next(f"uint{bits}" for bits in (8, 16, 32, 64) if most <= bits))
-        every = np.iinfo(kind).max
+        """Build trees from their splits, in any order, and from the values of their leaves.
 
-        asked: dict[int, list[TreeSplit]] = {}
+        `values`: for each tree those of its leaves from left to right.
+        """
+        n_leaves = max(map(len, values), default=0)
+        if n_leaves > MAX_LEAVES:
+            raise ValueError(f"a tree has {n_leaves} leaves, at most {MAX_LEAVES} can be evaluated")
+        leaves = np.zeros((len(values), n_leaves), np.float32)
+        for row, leaf_values in zip(leaves, values, strict=True):
+            row[: len(leaf_values)] = leaf_values
+        dtype = np.dtype(next(f"uint{bits}" for bits in (8, 16, 32, 64) if n_leaves <= bits))
+
+        splits_by_feature: dict[int, list[TreeSplit]] = {}
         for split in splits:
-            asked.setdefault(split.feature, []).append(split)
-        feature = sorted(asked)
-        thresholds, masks = [np.empty(0, np.float32)], [np.empty((0, len(values)), kind)]
-        for column in feature:
-            cuts, place = np.unique(
-                _round_down([split.threshold for split in asked[column]]), return_inverse=True
-            )
-            left = np.full((len(cuts) + 1, len(values)), every, kind)
-            for row, split in zip(place.tolist(), asked[column], strict=True):
-                # bits first to last - 1
-                left[row + 1, split.tree] &= every - (1 << split.last) + (1 << split.first)
-            thresholds.append(np.append(cuts, np.float32(np.inf)))
-            masks.append(np.bitwise_and.accumulate(left, axis=0))
-        indptr = np.cumsum([len(part) for part in thresholds], dtype=np.int64)
+            splits_by_feature.setdefault(split.feature, []).append(split)
+        features = sorted(splits_by_feature)
+        thresholds, masks = [np.empty(0, np.float32)], [np.empty((0, len(values)), dtype)]
+        for feature in features:
+            bounds, left = _build_masks(splits_by_feature[feature], len(values), dtype)
+            thresholds.append(bounds)
+            masks.append(left)
         return cls(
-            np.array(feature, np.int32),
-            indptr,
-            np.concatenate(thresholds),
-            np.concatenate(masks),
-            leaves,
+            feature=np.array(features, np.int32),
+            indptr=np.cumsum([len(part) for part in thresholds], dtype=np.int64),
+            thresholds=np.concatenate(thresholds),
+            masks=np.concatenate(masks),
+            leaves=leaves,
         )
 
     @classmethod
     def none(cls) -> Trees:
-        """No trees, which score every row 0."""
+        """Return no trees, which score every row 0."""
         return cls.of([], [])
 
     def __len__(self) -> int:
         return len(self.leaves)
 
     def first(self, trees: int) -> Trees:
-        """The trees that were learned first, without the thresholds that only later ones ask for."""
+        """Return the trees that were learned first, without the thresholds of the others."""
         masks = self.masks[:, :trees]
-        asked = np.ones(len(masks), np.bool_)
-        asked[:-1] = np.any(masks[1:] != masks[:-1], axis=1)
-        asked[self.indptr[1:] - 1] = True  # +inf
-        indptr = np.append(0, np.cumsum(asked))[self.indptr]
-        return Trees(
-            self.feature, indptr, self.thresholds[asked], masks[asked], self.leaves[:trees]
-        )
+        used = np.ones(len(masks), np.bool_)
+        used[:-1] = np.any(masks[1:] != masks[:-1], axis=1)
+        used[self.indptr[1:] - 1] = True  # +inf
+        indptr = np.append(0, np.cumsum(used))[self.indptr]
+        return Trees(self.feature, indptr, self.thresholds[used], masks[used], self.leaves[:trees])
 
     @cached_property
-    def _asked(self) -> list[tuple[int, Float, Masks]]:
-        """Of each feature its column, thresholds and masks."""
-        parts = pairwise(self.indptr.tolist())
+    def _tables(self) -> list[tuple[int, Float, Masks]]:
+        """Return the column, thresholds and masks of each feature."""
+        bounds = pairwise(self.indptr.tolist())
         return [
             (column, self.thresholds[start:end], self.masks[start:end])
-            for column, (start, end) in zip(self.feature.tolist(), parts, strict=True)
+            for column, (start, end) in zip(self.feature.tolist(), bounds, strict=True)
         ]
 
     def scores(self, rows: Float) -> Float:
-        """The sum over trees, log odds where they were learned with log loss: finite rows (c, features) -> (c,).
+        """Sum the trees up, to log odds where they were learned with log loss.
 
-        A row's score does not depend on the rows beside it. Columns that are contiguous are read faster.
+        Rows (c, features) are finite -> (c,). A row's score does not depend on the other rows.
+        Columns that are contiguous are read faster.
         """
         scores = np.empty(len(rows), np.float32)
         block = max(1, BLOCK // max(1, len(self)))
@@ -121,7 +117,7 @@ class Trees:
 
     def _scores(self, rows: Float, left: Masks, more: Masks) -> Float:
         left.fill(np.iinfo(left.dtype).max)
-        for column, thresholds, masks in self._asked:
+        for column, thresholds, masks in self._tables:
             # `clip` spares numpy a copy of `more`; nothing is clipped, as every finite x lies below +inf
             masks.take(thresholds.searchsorted(rows[:, column]), 0, more, "clip")
             np.bitwise_and(left, more, left)
@@ -134,8 +130,23 @@ class Trees:
         return total
 
 
+def _build_masks(
+    splits: Sequence[TreeSplit], trees: int, dtype: np.dtype[Any]
+) -> tuple[Float, Masks]:
+    """Return the thresholds of one feature, +inf last, and the leaves left above each of them."""
+    all_leaves = np.iinfo(dtype).max
+    rounded = _round_down([split.threshold for split in splits])
+    thresholds, rows = np.unique(rounded, return_inverse=True)
+    left = np.full((len(thresholds) + 1, trees), all_leaves, dtype)
+    for row, split in zip(rows.tolist(), splits, strict=True):
+        # without the bits first to last - 1
+        left[row + 1, split.tree] &= all_leaves - (1 << split.last) + (1 << split.first)
+    masks = np.bitwise_and.accumulate(left, axis=0)
+    return np.append(thresholds, np.float32(np.inf)), masks
+
+
 def _round_down(thresholds: Sequence[float]) -> Float:
-    """The largest float32 t' <= t of each: for every float32 x, x <= t' just where x <= t."""
+    """Return the largest float32 t' <= t of each: for every float32 x, x <= t' where x <= t."""
     exact = np.array(thresholds, np.float64)
     rounded = exact.astype(np.float32)
     return np.where(rounded > exact, np.nextafter(rounded, np.float32(-np.inf)), rounded)

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from models.settings import SHORTEST_HORIZON_DAYS, ModelSettings
-from models.trees import MOST_LEAVES
+from models.trees import MAX_LEAVES
 from training.errors import InputError
 from training.reading.customers import Unasked
 from training.reading.duckdb import DEFAULT_MEMORY_LIMIT
@@ -23,7 +23,7 @@ LARGEST_SEED: Final = 2**32 - 1
 RULES: Final[tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...]] = (
     (("blend.*",), lambda _: True, "finite"),
     (("seed",), lambda value: 0 <= value <= LARGEST_SEED, f"from 0 to {LARGEST_SEED}"),
-    (("*.leaves",), lambda value: 2 <= value <= MOST_LEAVES, f"from 2 to {MOST_LEAVES}"),
+    (("*.leaves",), lambda value: 2 <= value <= MAX_LEAVES, f"from 2 to {MAX_LEAVES}"),
     (("*.max_bins",), lambda value: value >= 2, "at least 2"),
     (
         ("*.horizon_days",),

@@ -1,7 +1,7 @@
-"""One trained version on disk: a directory with `manifest.json` and one `.npy` an array. Nothing in it is code.
+"""One trained version on disk: a directory with `manifest.json` and one `.npy` for each array.
 
-The version's name ends with a digest of the manifest, and the manifest holds the digest of every file, so the name
-alone vouches for every byte.
+Nothing in it is code. The version's name ends with a digest of the manifest, and the manifest holds
+the digest of every file, so the name alone vouches for every byte.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from models.errors import ArtifactError
 
 SCHEMA: Final = 3
 MANIFEST: Final = "manifest.json"
-MOMENT: Final = "%Y%m%dT%H%M%SZ"  # with it a version's name begins, so names sort by time
+# The beginning of a version's name, so that names sort by time
+TIME_FORMAT: Final = "%Y%m%dT%H%M%SZ"
 T = TypeVar("T")
 
 
@@ -37,9 +38,11 @@ class FileEntry:
 
 @dataclass(frozen=True)
 class Manifest:
-    created: int  # seconds since 1970, UTC
+    """Hold the facts about a version; times are in seconds since 1970, UTC."""
+
+    created: int
     data_from: int  # the oldest event that was learned from
-    data_as_of: int  # the newest
+    data_as_of: int  # the newest event
     counts: Mapping[str, int] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
@@ -49,38 +52,40 @@ class Manifest:
 
     @property
     def version(self) -> str:
-        moment = datetime.fromtimestamp(self.created, UTC).strftime(MOMENT)
-        return f"{moment}-{hashlib.sha256(self.to_json()).hexdigest()[:12]}"
+        time = datetime.fromtimestamp(self.created, UTC).strftime(TIME_FORMAT)
+        return f"{time}-{hashlib.sha256(self.to_json()).hexdigest()[:12]}"
 
     def to_json(self) -> bytes:
         return json.dumps(asdict(self), indent=1, sort_keys=True, allow_nan=False).encode()
 
 
 def created_of(version: str) -> int:
-    """When a version was made, from its name alone: seconds since 1970."""
-    return int(datetime.strptime(version.partition("-")[0], MOMENT).replace(tzinfo=UTC).timestamp())
+    """Return when a version was created, from its name alone: seconds since 1970."""
+    time = datetime.strptime(version.partition("-")[0], TIME_FORMAT)
+    return int(time.replace(tzinfo=UTC).timestamp())
 
 
 def is_version(name: str) -> bool:
+    if re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{12}", name) is None:
+        return False
     try:
-        return (
-            re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{12}", name) is not None and created_of(name) >= 0
-        )
+        return created_of(name) >= 0
     except ValueError:
-        return False  # the digits are no moment
+        return False  # the digits are no time
 
 
 def write_artifact(
     directory: Path, model: Any, manifest: Manifest, *, durable: bool = True
 ) -> Manifest:
-    """Write every array of a model into an existing directory, the manifest last. `durable`: each with an fsync.
+    """Write every array of a model into an existing directory, the manifest last.
 
-    Returns the manifest with its files. Raises OSError when the disk is full; the caller removes the directory.
+    `durable`: with an fsync of each file and of the directory. Returns the manifest with its files.
+    Raises OSError when the disk is full; the caller removes the directory.
     """
-    files = {
-        f"{name}.npy": _write_array(directory / f"{name}.npy", array, durable)
-        for name, array in flatten(model)
-    }
+    files: dict[str, FileEntry] = {}
+    for name, array in flatten(model):
+        file_name = f"{name}.npy"
+        files[file_name] = _write_array(directory / file_name, array, durable)
     manifest = replace(manifest, files=files)
     with (directory / MANIFEST).open("wb") as stream:
         stream.write(manifest.to_json())
@@ -103,14 +108,15 @@ def _write_array(path: Path, array: Array, durable: bool) -> FileEntry:
 
 
 def read_manifest(directory: Path) -> Manifest:
-    """The manifest of an artifact, checked against the name of its directory. Raises ArtifactError."""
+    """Read a manifest and check it against the name of its directory. Raises ArtifactError."""
     path = directory / MANIFEST
     try:
         text = path.read_bytes()
         content = json.loads(text)
         if content["schema"] != SCHEMA:
             raise ArtifactError(
-                f"{path}: schema {content['schema']}, this version reads schema {SCHEMA}; train again to replace it"
+                f"{path}: schema {content['schema']}, this version reads schema {SCHEMA}; "
+                "train again to replace it"
             )
         files = {
             name: FileEntry(**{**file, "shape": tuple(file["shape"])})
@@ -129,7 +135,10 @@ def read_manifest(directory: Path) -> Manifest:
 
 
 def load_artifact(directory: Path, kind: type[T]) -> tuple[Manifest, T]:
-    """Map the arrays of an artifact; checks manifest, sizes and headers, not the bytes. Raises ArtifactError."""
+    """Map the arrays of an artifact into memory.
+
+    Manifest, sizes and headers are checked, the bytes are not. Raises ArtifactError.
+    """
     manifest = read_manifest(directory)
     arrays = {
         name.removesuffix(".npy"): _map(directory / name, file)
@@ -159,7 +168,10 @@ def _map(path: Path, file: FileEntry) -> Array:
 
 
 def verify_artifact(directory: Path) -> None:
-    """Read every byte and compare digests. Raises ArtifactError with the name of the first file that differs."""
+    """Read every byte and compare digests.
+
+    Raises ArtifactError with the name of the first file that differs.
+    """
     for name, file in read_manifest(directory).files.items():
         path = directory / name
         try:

@@ -1,4 +1,4 @@
-"""All versions in one directory, and which of them is active.
+"""A directory of all versions, one of which is active.
 
 registry/active               the active version, then the ones before it, a line each
 registry/versions/VERSION/    an artifact, immutable
@@ -9,7 +9,7 @@ registry/staging-…/           a version being written; swept up when its write
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,11 +28,12 @@ from models.errors import ArtifactError
 
 ACTIVE: Final = "active"
 PINS: Final = "pins"
-HISTORY: Final = 50  # lines kept in the pointer
+DAY_SECONDS: Final = 86_400
+MAX_POINTERS: Final = 50  # versions kept in the file `active`
 
 
 class Registry:
-    """Safe for several processes: who changes it holds a lock that ends with the process."""
+    """A registry that several processes may use at once: changes are made under a lock."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -41,12 +42,15 @@ class Registry:
         return self.root / "versions" / version
 
     def active(self) -> str | None:
-        """The active version's name, or None before the first. Raises ArtifactError."""
+        """Return the active version's name, or None before the first. Raises ArtifactError."""
         pointers = self.pointers()
         return pointers[0] if pointers else None
 
     def pointers(self) -> list[str]:
-        """The active version, then the ones that were active before it, newest first. Raises ArtifactError."""
+        """Return the active version, then those that were active before it, newest first.
+
+        Raises ArtifactError.
+        """
         try:
             lines = (self.root / ACTIVE).read_text("utf-8").split()
         except FileNotFoundError:
@@ -58,27 +62,38 @@ class Registry:
         return lines
 
     def names(self) -> list[str]:
-        """Every version, readable or not, newest first; what has another name is none."""
-        found = (path.name for path in self.root.glob("versions/*") if path.is_dir())
-        return sorted((name for name in found if is_version(name)), reverse=True)
+        """Return every version, readable or not, newest first.
+
+        Other directories are ignored.
+        """
+        directories = (path.name for path in self.root.glob("versions/*") if path.is_dir())
+        return sorted(filter(is_version, directories), reverse=True)
 
     def versions(self) -> list[Manifest]:
-        """Manifests of the versions that can be read, newest first; `damaged` names the others."""
-        return [
-            manifest for manifest in map(self._read, self.names()) if isinstance(manifest, Manifest)
-        ]
+        """Return the manifests that can be read, newest first; `damaged` names the others."""
+        manifests = []
+        for name in self.names():
+            with suppress(ArtifactError):
+                manifests.append(read_manifest(self.path(name)))
+        return manifests
 
     def damaged(self) -> list[ArtifactError]:
-        """What is wrong with the versions that are not whole, after reading every byte of all of them."""
-        return [error for error in map(self._damage, self.names()) if error is not None]
+        """Read every byte of all versions and return an error for each that is not whole."""
+        errors = []
+        for name in self.names():
+            try:
+                verify_artifact(self.path(name))
+            except ArtifactError as error:
+                errors.append(error)
+        return errors
 
     def publish(
         self, model: Any, manifest: Manifest, *, activate: bool = True, durable: bool = True
     ) -> Manifest:
-        """Write a version beside the others, check it, rename it into place and make it active.
+        """Write a version beside the others, rename it into place and make it active.
 
-        Until the rename nothing has changed; a killed process leaves a staging directory that the next call sweeps up.
-        Raises OSError (disk full, no permission) with nothing published.
+        Until the rename nothing has changed; a killed process leaves a staging directory that the
+        next call removes. Raises OSError (disk full, no permission) with nothing published.
         """
         (self.root / "versions").mkdir(parents=True, exist_ok=True)
         with scratch_directory(self.root, "staging-") as staging:
@@ -93,9 +108,10 @@ class Registry:
         return manifest
 
     def activate(self, version: str) -> None:
-        """Make an existing version the active one, after reading every byte of it. Raises ArtifactError.
+        """Make an existing version the active one, after reading every byte of it.
 
-        Where the pointer itself is damaged, what was active before is not known any more.
+        Where the file `active` is damaged, the versions that were active before are not known any
+        more. Raises ArtifactError.
         """
         if not self.root.is_dir():
             raise ArtifactError(f"{self.root}: no such registry")
@@ -110,21 +126,21 @@ class Registry:
             self._point([version, *earlier])
 
     def rollback(self) -> str:
-        """Make the last version active that was so before and is whole. Raises ArtifactError where there is none."""
+        """Make the last version active that was so before and is whole.
+
+        Raises ArtifactError where there is none.
+        """
         with self._locked():
             earlier = self.pointers()[1:]
-            while earlier:
-                try:
-                    verify_artifact(self.path(earlier[0]))
-                except ArtifactError:
-                    earlier = earlier[1:]  # pruned or damaged
-                else:
-                    self._point(earlier)
-                    return earlier[0]
+            for rank, version in enumerate(earlier):
+                with suppress(ArtifactError):  # pruned or damaged
+                    verify_artifact(self.path(version))
+                    self._point(earlier[rank:])
+                    return version
         raise ArtifactError(f"{self.root}: no earlier version to go back to")
 
     def pin(self, version: str, until: int) -> None:
-        """Keep a version until a moment, in seconds since 1970, whatever is published. A later moment counts."""
+        """Keep a version until a time in seconds since 1970, or until a later one it has already."""
         if not is_version(version) or self.pinned(version) >= until:
             return
         pin = self.root / PINS / version
@@ -133,43 +149,37 @@ class Registry:
             stream.write(str(until).encode())
 
     def pinned(self, version: str) -> int:
-        """Until when a version is kept, 0 where nothing asks for it."""
+        """Return until when a version is kept, 0 where nothing asks for it."""
         try:
             return int((self.root / PINS / version).read_text())
         except (FileNotFoundError, ValueError):
             return 0
 
     def prune(self, *, now: int, keep: int, max_age_days: int) -> list[str]:
-        """Remove versions beyond the newest `keep` or older than `max_age_days`, never the active or a pinned one."""
+        """Remove versions beyond the newest `keep` or older than `max_age_days`.
+
+        The active version and pinned ones stay. Returns the removed ones, newest first.
+        """
         removed = []
         with self._locked():
             active = self.active()
             for rank, version in enumerate(self.names()):
-                too_old = now - created_of(version) > max_age_days * 86_400
-                if version != active and self.pinned(version) <= now and (rank >= keep or too_old):
-                    # Renamed first: a reader sees the version whole or not at all.
-                    doomed = self.root / f"staging-pruned-{version}"
-                    self.path(version).rename(doomed)
-                    remove(doomed)
-                    (self.root / PINS / version).unlink(missing_ok=True)
+                too_old = now - created_of(version) > max_age_days * DAY_SECONDS
+                in_use = version == active or self.pinned(version) > now
+                if not in_use and (rank >= keep or too_old):
+                    self._remove(version)
                     removed.append(version)
         return removed
 
-    def _read(self, version: str) -> Manifest | ArtifactError:
-        try:
-            return read_manifest(self.path(version))
-        except ArtifactError as error:
-            return error
-
-    def _damage(self, version: str) -> ArtifactError | None:
-        try:
-            verify_artifact(self.path(version))
-        except ArtifactError as error:
-            return error
-        return None
+    def _remove(self, version: str) -> None:
+        # Renamed first: a reader sees the version whole or not at all.
+        pruned = self.root / f"staging-pruned-{version}"
+        self.path(version).rename(pruned)
+        remove(pruned)
+        (self.root / PINS / version).unlink(missing_ok=True)
 
     def _point(self, versions: list[str]) -> None:
-        unique = list(dict.fromkeys(versions))[:HISTORY]
+        unique = list(dict.fromkeys(versions))[:MAX_POINTERS]
         with atomic_write(self.root / ACTIVE, durable=True) as stream:
             stream.write("".join(f"{version}\n" for version in unique).encode())
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models.artifact.array_tree import build, flatten
-from models.trees import MOST_LEAVES, Trees, TreeSplit
+from models.trees import MAX_LEAVES, Trees, TreeSplit
 
 FEATURES = 4
 NUMBERS = st.sampled_from([-1e30, -2.5, -1e-35, 0.0, 0.1, 0.3, 1 / 3, 1.0, 7.0, 1e30])
@@ -76,9 +76,9 @@ def candidates(rows: list[list[float]]) -> NDArray[np.float32]:
 def test_every_candidate_gets_the_sum_of_the_leaves_it_walks_to(
     roots: list[Node | float], rows: list[list[float]]
 ) -> None:
-    asked = candidates(rows)
-    assert forest(roots).scores(asked).tolist() == [
-        sum(walked(root, row) for root in roots) for row in asked
+    table = candidates(rows)
+    assert forest(roots).scores(table).tolist() == [
+        sum(walked(root, row) for root in roots) for row in table
     ]
 
 
@@ -86,10 +86,10 @@ def test_every_candidate_gets_the_sum_of_the_leaves_it_walks_to(
 def test_the_first_trees_are_the_trees_that_were_learned_first(
     roots: list[Node | float], rows: list[list[float]], trees: int
 ) -> None:
-    asked = candidates(rows)
+    table = candidates(rows)
     first, alone = forest(roots).first(trees), forest(roots[:trees])
     assert len(first) == len(alone) == min(trees, len(roots))
-    assert first.scores(asked).tolist() == alone.scores(asked).tolist()
+    assert first.scores(table).tolist() == alone.scores(table).tolist()
     assert len(first.thresholds) <= len(alone.thresholds) + FEATURES
 
 
@@ -113,7 +113,7 @@ def test_each_leaf_of_a_tree_can_be_reached(leaves: int) -> None:
 
 def test_a_tree_of_more_leaves_than_bits_is_refused() -> None:
     with pytest.raises(ValueError, match="65 leaves, at most 64"):
-        forest([staircase(MOST_LEAVES + 1)])
+        forest([staircase(MAX_LEAVES + 1)])
 
 
 def shop_trees() -> Trees:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.settings import TreeSettings
-from models.trees import MOST_LEAVES, Trees, TreeSplit
+from models.trees import MAX_LEAVES, Trees, TreeSplit
 from training.progress import Advance, ignore
 
 
@@ -86,8 +86,8 @@ def fit_trees(
 
 
 def _check(rows: TreeRows, settings: TreeSettings, names: Sequence[str]) -> None:
-    if settings.leaves > MOST_LEAVES:
-        raise ValueError(f"leaves is {settings.leaves}, at most {MOST_LEAVES} can be evaluated")
+    if settings.leaves > MAX_LEAVES:
+        raise ValueError(f"leaves is {settings.leaves}, at most {MAX_LEAVES} can be evaluated")
     bad_columns = np.flatnonzero(~np.isfinite(rows.values).all(axis=0)).tolist()
     if bad_columns:
         features = ", ".join(names[column] for column in bad_columns)
