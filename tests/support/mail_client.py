@@ -55,7 +55,7 @@ def shown(body: Body) -> list[str]:
     return [slot["id"] for slot in body["recommendations"]]
 
 
-def told(body: Body) -> tuple[Any, ...]:
+def agreed_content(body: Body) -> tuple[Any, ...]:
     """What every part of a mail has to agree about."""
     slots = [(slot["id"], slot["source"], slot["reason"]) for slot in body["recommendations"]]
     return body["recommendation_id"], body["strategy"], slots

@@ -97,8 +97,8 @@ def test_only_ids_means_id_score_source_and_reason(shop: Shop) -> None:
 
 
 def test_the_recommendation_id_says_which_model_made_the_slate_and_for_what(shop: Shop) -> None:
-    place = {"placement": "email", "campaign": "spring"}
-    body = ask(shop, QueryKind.CUSTOMER, customer_id=shop.customer, **place)
+    values = {"placement": "email", "campaign": "spring"}
+    body = ask(shop, QueryKind.CUSTOMER, customer_id=shop.customer, **values)
     token = read(LINKS.secret, body["recommendation_id"])
     assert token is not None
     assert (token.model_version, token.placement, token.campaign) == (

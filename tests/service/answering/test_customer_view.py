@@ -1,4 +1,4 @@
-"""What is known of one person, in words that they understand."""
+"""Profiles and lists of what is due, in words that the customer understands."""
 
 from typing import Any
 
@@ -84,10 +84,10 @@ def test_what_is_in_the_cart_now_is_said_to_be_there(shop: Shop) -> None:
 
 
 def test_a_profile_shows_the_slate_of_now_and_why_it_is_what_it_is(shop: Shop) -> None:
-    known = view(shop, "c00", row("view", "kite"))
-    described = describe_profile(known, 5)["slate"]
-    slate = known.recommender.recommend("c00", known.request, known.update)
-    ids = known.recommender.catalogue.ids
+    customer = view(shop, "c00", row("view", "kite"))
+    described = describe_profile(customer, 5)["slate"]
+    slate = customer.recommender.recommend("c00", customer.request, customer.update)
+    ids = customer.recommender.catalogue.ids
     assert [product["id"] for product in described["recommendations"]] == [
         ids[slot.item] for slot in slate.slots
     ]
@@ -95,7 +95,7 @@ def test_a_profile_shows_the_slate_of_now_and_why_it_is_what_it_is(shop: Shop) -
         slot.reason.text for slot in slate.slots
     ]
     assert described["strategy"] == "personal"
-    assert len(describe_profile(known, 5)["products"]) == 5
+    assert len(describe_profile(customer, 5)["products"]) == 5
 
 
 @pytest.mark.parametrize("forgotten", [False, True], ids=["a stranger", "forgotten"])
@@ -199,7 +199,7 @@ def test_what_is_in_the_cart_is_not_due(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "purpose", "expected"),
+    ("consents", "purpose", "expected"),
     [
         ({PERSONALIZE_WEB: (NO, 1)}, PERSONALIZE_WEB, []),
         ({PERSONALIZE_WEB: (NO, 1)}, PERSONALIZE_EMAIL, [MONTHLY]),
@@ -209,10 +209,12 @@ def test_what_is_in_the_cart_is_not_due(shop: Shop) -> None:
     ],
 )
 def test_nothing_is_due_for_who_said_no_to_it(
-    shop: Shop, said: dict[int, tuple[int, int]], purpose: int, expected: list[str]
+    shop: Shop, consents: dict[int, tuple[int, int]], purpose: int, expected: list[str]
 ) -> None:
     assert (
-        due_ids(describe_due(view(shop, REGULAR, consents=said, purpose=purpose), 10, 0, "en_US"))
+        due_ids(
+            describe_due(view(shop, REGULAR, consents=consents, purpose=purpose), 10, 0, "en_US")
+        )
         == expected
     )
 

@@ -1,4 +1,4 @@
-"""What a slate's products show, and where they lead from a mail."""
+"""Cards of recommended products, and where they lead from a mail."""
 
 from dataclasses import replace
 from typing import Any
@@ -67,8 +67,8 @@ def test_what_is_no_address_is_no_link_in_any_answer(
 
 def test_a_relative_address_leads_from_a_mail_where_it_is_known_whose_it_is(shop: Shop) -> None:
     model = linked_to(shop, "/bread")
-    known = build_answer(LiveCatalogue(model, model), query(placement="email", n=1), LINKS).body
-    (product,) = orjson.loads(known)["recommendations"]
+    body = build_answer(LiveCatalogue(model, model), query(placement="email", n=1), LINKS).body
+    (product,) = orjson.loads(body)["recommendations"]
     assert product["click_url"].startswith(
         "https://shop.example/bread?utm_source=regulars&utm_medium=email"
     )

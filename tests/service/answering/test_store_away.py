@@ -47,9 +47,9 @@ def away(url: str) -> Iterator[None]:
             answered = outside.execute(
                 text(sentence), {"name": name} if ":name" in sentence else {}
             )
-            told: int = answered.scalar_one() if answered.returns_rows else 0
+            count: int = answered.scalar_one() if answered.returns_rows else 0
             outside.commit()
-            return told
+            return count
 
         say(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
         wait_until(lambda: say(rest) == say(left) == 0)
@@ -126,12 +126,14 @@ def test_who_has_said_no_is_not_personalised_while_the_store_is_away(
     }
     here.post("/v1/events", json={"events": [{**viewed, "customer_id": "c01"}]})
 
-    def told(client: TestClient, customer_id: str, asked: str = "") -> tuple[str, str | None]:
-        answer = client.get(f"/v1/customers/{customer_id}/recommendations{asked}").json()
+    def read_slate(
+        client: TestClient, customer_id: str, options: str = ""
+    ) -> tuple[str, str | None]:
+        answer = client.get(f"/v1/customers/{customer_id}/recommendations{options}").json()
         return answer["strategy"], answer["fallback_reason"]
 
     for client in (here, elsewhere):
-        wait_until(lambda: told(client, "c00") == ("not_personalized", "no_consent"))  # noqa: B023
+        wait_until(lambda: read_slate(client, "c00") == ("not_personalized", "no_consent"))  # noqa: B023
     with away(url):
         # What was said nobody can tell now; of who said nothing all that counts is in the model.
         for client in (here, elsewhere):
@@ -140,5 +142,8 @@ def test_who_has_said_no_is_not_personalised_while_the_store_is_away(
                 ("c01", "personal"),
                 ("c02", "personal"),
             ):
-                for asked in ("?n=9", "?n=9&placement=email", "?campaign=spring"):
-                    assert told(client, customer_id, asked) == (strategy, "store_unavailable")
+                for options in ("?n=9", "?n=9&placement=email", "?campaign=spring"):
+                    assert read_slate(client, customer_id, options) == (
+                        strategy,
+                        "store_unavailable",
+                    )

@@ -12,6 +12,7 @@ from tests.support.mail_client import (
     CUSTOMERS,
     JUNE,
     agree,
+    agreed_content,
     changed,
     kept,
     let_pass,
@@ -21,7 +22,6 @@ from tests.support.mail_client import (
     records,
     report,
     shown,
-    told,
     wait_for_model,
 )
 from tests.support.service_shop import Browse, Shop, wait_until
@@ -73,8 +73,8 @@ def test_a_basket_is_left_behind_whatever_the_newsletter_showed(client: TestClie
     basket = mail(client, "c03", "basket")
     assert basket["occasion"] is not None
     assert shown(basket)[0] == product
-    others = set(shown(mail(client, "c03", "newsletter-1"))) - {product}
-    assert others.isdisjoint(shown(basket)[1:])
+    other_products = set(shown(mail(client, "c03", "newsletter-1"))) - {product}
+    assert other_products.isdisjoint(shown(basket)[1:])
 
 
 def test_a_weekly_newsletter_that_keeps_its_name_is_a_new_one_for_everyone(
@@ -87,18 +87,22 @@ def test_a_weekly_newsletter_that_keeps_its_name_is_a_new_one_for_everyone(
     mail(client, "c01", "weekly")
     this_week = mail(client, "c00", "weekly")
     assert set(shown(last_week)).isdisjoint(shown(this_week))
-    wait_until(lambda: told(mail(client, "c00", "weekly", n=4)) == told(this_week))
+    wait_until(
+        lambda: agreed_content(mail(client, "c00", "weekly", n=4)) == agreed_content(this_week)
+    )
     assert set(shown(last_week)).isdisjoint(shown(mail(client, "c00", "weekly", n=2)))
 
 
 def test_parts_that_ask_for_another_number_keep_their_own_answer(client: TestClient) -> None:
     first = {
-        (name, n): told(mail(client, name, "parts", n=n))
+        (name, n): agreed_content(mail(client, name, "parts", n=n))
         for name in CUSTOMERS[:20]
         for n in (5, 10)
     }
     wait_until(lambda: all(len(records(client, name, "parts")) == 2 for name in CUSTOMERS[:20]))
-    assert {(name, n): told(mail(client, name, "parts", n=n)) for name, n in first} == first
+    assert {
+        (name, n): agreed_content(mail(client, name, "parts", n=n)) for name, n in first
+    } == first
     agree(client, "next", not_twice=1)
     for name in CUSTOMERS[:3]:
         both = {product for n in (5, 10) for product in shown(mail(client, name, "parts", n=n))}
@@ -108,13 +112,13 @@ def test_parts_that_ask_for_another_number_keep_their_own_answer(client: TestCli
 def test_what_stood_in_for_a_product_is_not_shown_again_either(client: TestClient) -> None:
     before = kept(client, "c08", "week-1")
     patch(client, shown(before)[0], in_stock=False)
-    sent = mail(client, "c08", "week-1")
-    assert changed(before, sent) == [0]
+    changed_mail = mail(client, "c08", "week-1")
+    assert changed(before, changed_mail) == [0]
     wait_until(lambda: shown_also(client, "c08", "week-1"))
     agree(client, "week-2", not_twice=1)
-    assert {*shown(before), *shown(sent)}.isdisjoint(shown(mail(client, "c08", "week-2")))
+    assert {*shown(before), *shown(changed_mail)}.isdisjoint(shown(mail(client, "c08", "week-2")))
     (record,) = client.get("/v1/customers/c08/export").json()["mails"][:1]
-    assert record["showed_also"] == [shown(sent)[0]]
+    assert record["showed_also"] == [shown(changed_mail)[0]]
 
 
 def test_what_stands_in_keeps_to_the_caps_of_the_shop(client: TestClient) -> None:
@@ -153,7 +157,7 @@ def test_a_product_that_was_rated_low_gives_up_its_place(client: TestClient) -> 
     agree(client, "rated", as_of=JUNE)
     before = kept(client, "c30", "rated")
     happened(client, "c30", "rating", shown(before)[1], rating=4)
-    assert told(mail(client, "c30", "rated")) == told(before)
+    assert agreed_content(mail(client, "c30", "rated")) == agreed_content(before)
     happened(client, "c30", "rating", shown(before)[0], rating=2)
     assert changed(before, mail(client, "c30", "rated")) == [0]
 

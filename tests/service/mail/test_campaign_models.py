@@ -12,12 +12,12 @@ from tests.support.load_client import fetched, mail_call
 from tests.support.mail_client import (
     CUSTOMERS,
     agree,
+    agreed_content,
     kept,
     let_pass,
     mail,
     publish_other_tastes,
     shown,
-    told,
     wait_for_model,
 )
 from tests.support.mailing import essence
@@ -34,7 +34,7 @@ def test_a_new_model_leaves_an_open_campaign_alone_and_the_next_one_has_it(
     others_before = shown(mail(client, "c01", None))
     newer = publish_other_tastes(own_shop)
     wait_for_model(client, newer)
-    assert told(mail(client, REGULAR, "autumn")) == told(fetched_before)
+    assert agreed_content(mail(client, REGULAR, "autumn")) == agreed_content(fetched_before)
     for_another = mail(client, "c01", "autumn")
     assert shown(for_another) == others_before
     assert for_another["model_version"] == fetched_before["model_version"] != newer
@@ -83,7 +83,7 @@ def test_a_model_that_a_campaign_needs_is_not_pruned(browse: Browse, own_shop: S
     wait_until(lambda: Registry(own_shop.root).pinned(own_shop.model.version) > time.time())
     assert Registry(own_shop.root).prune(now=int(time.time()), keep=1, max_age_days=100_000) == []
     again = browse(own_shop.root, poll_seconds=0.05)  # started anew
-    assert told(mail(again, "c00", "autumn")) == told(before)
+    assert agreed_content(mail(again, "c00", "autumn")) == agreed_content(before)
     assert mail(again, "c01", "autumn")["model_version"] == own_shop.model.version
 
 

@@ -35,7 +35,7 @@ def store() -> Iterator[PostgresServer]:
         server.close()
 
 
-def asked(
+def mail_calls(
     campaign: str, count: int = 40, deadline_ms: int = DEADLINE_MS, n: int = 4
 ) -> list[bytes]:
     return [
@@ -48,7 +48,7 @@ def in_time(
     port: int, campaign: str, beside: list[bytes] | None = None, deadline_ms: int = DEADLINE_MS
 ) -> Counter[str]:
     """Return the fallback reasons of the answers, once all were whole and came by the deadline."""
-    tally: Tally = run(watched(port, asked(campaign, deadline_ms=deadline_ms), beside or []))
+    tally: Tally = run(watched(port, mail_calls(campaign, deadline_ms=deadline_ms), beside or []))
     assert tally.unusable == []
     assert tally.at(0.9) < deadline_ms + GRACE_MS + BUSY_MS
     assert tally.at(1.0) < deadline_ms + 1000
@@ -58,7 +58,8 @@ def in_time(
 
 def slates(port: int, campaign: str) -> list[dict[str, Any]]:
     return [
-        orjson.loads(answer.body) for answer in fetched(port, asked(campaign, 54, UNHURRIED_MS), 8)
+        orjson.loads(answer.body)
+        for answer in fetched(port, mail_calls(campaign, 54, UNHURRIED_MS), 8)
     ]
 
 
@@ -92,8 +93,8 @@ def test_a_frozen_redis_costs_no_recipient_their_slate(
 def test_while_scoring_is_slow_mails_are_answered_by_their_deadline(
     own_shop: Shop, tmp_path: Path
 ) -> None:
-    crowd = [call for n in range(8, 41) for call in asked("crowd", 54, UNHURRIED_MS, n)]
+    calls = [call for n in range(8, 41) for call in mail_calls("crowd", 54, UNHURRIED_MS, n)]
     with process(own_shop.root, tmp_path / "run", scoring_threads=1) as port:
-        reasons = in_time(port, "slow", crowd)
+        reasons = in_time(port, "slow", calls)
         assert reasons["deadline"] > 0
         assert reasons.keys() <= {"none", "deadline"}

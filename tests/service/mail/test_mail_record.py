@@ -1,4 +1,4 @@
-"""What a mail shows, from what the store tells of the mails before it."""
+"""A mail as the store knows it: its record, and the products of the mails before it."""
 
 from collections.abc import Sequence
 from dataclasses import replace

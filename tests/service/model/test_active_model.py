@@ -255,9 +255,9 @@ def test_a_campaign_can_be_pinned_to_a_version_that_is_not_in_service(
     active: ActiveModel, own_shop: Opened
 ) -> None:
     later = another_version(own_shop.root)
-    found = active.pinned(later)
-    assert found is not None
-    assert found.version == later
+    pinned = active.pinned(later)
+    assert pinned is not None
+    assert pinned.version == later
     assert active.pinned("20200101T000000Z-000000000000") is None
 
 

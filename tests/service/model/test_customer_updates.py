@@ -208,8 +208,8 @@ def test_a_later_answer_wins_whatever_the_order_of_arrival(store: Store) -> None
 
 
 def row(kind: str, product_id: str = "bread", **more: Any) -> EventRow:
-    told = {"order_id": None, "quantity": None, "rating": None, "time": 1000, **more}
-    return EventRow(product_id, KINDS.index(kind), **told)
+    values = {"order_id": None, "quantity": None, "rating": None, "time": 1000, **more}
+    return EventRow(product_id, KINDS.index(kind), **values)
 
 
 def visitor(*rows: EventRow, **more: Any) -> CustomerRecords:
@@ -227,21 +227,21 @@ def test_products_that_the_catalogue_does_not_know_are_left_out() -> None:
         row("purchase", "milk", order_id="7", quantity=4.0),
         row("return", "milk", quantity=1.0),
     )
-    seen = visitor(*rows, row("rating", "bread", rating=5.0), unused=["butter", "nonsense"])
-    told = build_customer_update(seen, CATALOGUE, unasked=NO, forgotten=True)
-    assert told.events.item.tolist() == [2, 2, 0]
-    assert told.events.weight.tolist() == [1, -0.25, 1]
-    assert told.events.order.tolist() == [order_code("7"), 0, 0]
-    assert told.unused.tolist() == [1]
-    assert (told.unasked, told.forgotten) == (NO, True)
+    records = visitor(*rows, row("rating", "bread", rating=5.0), unused=["butter", "nonsense"])
+    update = build_customer_update(records, CATALOGUE, unasked=NO, forgotten=True)
+    assert update.events.item.tolist() == [2, 2, 0]
+    assert update.events.weight.tolist() == [1, -0.25, 1]
+    assert update.events.order.tolist() == [order_code("7"), 0, 0]
+    assert update.unused.tolist() == [1]
+    assert (update.unasked, update.forgotten) == (NO, True)
 
 
 def test_of_what_was_not_said_nothing_is_known() -> None:
-    told = build_customer_update(
+    update = build_customer_update(
         visitor(consents={PERSONALIZE_WEB: (NO, 77)}), CATALOGUE, unasked=YES, forgotten=False
     )
-    assert told.consent == ((NEVER_ASKED, 0), (NO, 77), (NEVER_ASKED, 0))
-    assert len(told.events) == 0
+    assert update.consent == ((NEVER_ASKED, 0), (NO, 77), (NEVER_ASKED, 0))
+    assert len(update.events) == 0
 
 
 # In front of the service
@@ -264,9 +264,9 @@ def report(client: TestClient, kind: str, product_id: str, hour: int = 10, **mor
     assert client.post("/v1/events", json={"events": [event]}).json()["accepted"] == 1
 
 
-def shown(client: TestClient, **asked: Any) -> list[str]:
+def shown(client: TestClient, **options: Any) -> list[str]:
     """Asked twice, so that the answer to the next one would come from the cache."""
-    body = {"n": 40, "customer_id": "c00", **asked}
+    body = {"n": 40, "customer_id": "c00", **options}
     first, second = (client.post("/v1/recommendations", json=body) for _ in range(2))
     assert first.content == second.content
     return [product["id"] for product in first.json()["recommendations"]]
@@ -320,11 +320,11 @@ def test_what_is_in_the_cart_is_not_recommended_until_it_is_taken_out(client: Te
 
 
 def test_a_view_moves_the_slate_of_a_session(client: TestClient) -> None:
-    asked = {"customer_id": None, "session_id": "s", "n": 5}
-    slates = [shown(client, **asked)]
+    options = {"customer_id": None, "session_id": "s", "n": 5}
+    slates = [shown(client, **options)]
     for product_id in ("kite", "compost"):
         report(client, "view", product_id, session_id="s")
-        slates.append(shown(client, **asked))
+        slates.append(shown(client, **options))
     assert len({tuple(slate) for slate in slates}) == 3
 
 
@@ -332,20 +332,22 @@ def test_a_purchase_by_file_and_by_event_counts_once_and_two_events_of_it_too(
     browse: Browse, tmp_path: Path
 ) -> None:
     lines = [Bought("c00", "bread", day, f"{day}") for day in (170, 180)]
-    others = [Bought(name, "bread", day, f"{name}{day}") for name in "abc" for day in range(5)]
-    recommender = trained(small_purchases([*lines, *others], [Product("bread"), Product("milk")]))
+    other_lines = [Bought(name, "bread", day, f"{name}{day}") for name in "abc" for day in range(5)]
+    recommender = trained(
+        small_purchases([*lines, *other_lines], [Product("bread"), Product("milk")])
+    )
     Registry(tmp_path / "registry").publish(recommender.model, recommender.manifest)
     client = browse(tmp_path / "registry")
 
-    def known() -> dict[str, int]:
-        told = client.get("/v1/customers/c00/profile").json()["products"]
-        return {one["id"]: one["purchases"] for one in told}
+    def purchases() -> dict[str, int]:
+        products = client.get("/v1/customers/c00/profile").json()["products"]
+        return {product["id"]: product["purchases"] for product in products}
 
-    assert known() == {"bread": 2}
+    assert purchases() == {"bread": 2}
     report(client, "purchase", "bread", order_id="180")
-    assert known() == {"bread": 2}
+    assert purchases() == {"bread": 2}
     report(client, "purchase", "milk", order_id="180")
     report(client, "purchase", "milk", 11, order_id="180")
-    assert known() == {"bread": 2, "milk": 1}
+    assert purchases() == {"bread": 2, "milk": 1}
     report(client, "purchase", "bread", order_id="another")
-    assert known() == {"bread": 3, "milk": 1}
+    assert purchases() == {"bread": 3, "milk": 1}

@@ -50,19 +50,19 @@ def forget(store: Store, customer_id: str) -> None:
     store.write(work).result(10)
 
 
-def sell(store: Store, product_id: str, told: str = "", **more: Any) -> None:
+def sell(store: Store, product_id: str, prefix: str = "", **more: Any) -> None:
     """300 orders of a product."""
     lines = (EventLine(product_id),)
     orders = [
         Event(
-            f"{told} {product_id} {place}",
+            f"{prefix} {product_id} {number}",
             PURCHASE,
             moment(180),
             lines,
-            order_id=f"{place}",
+            order_id=f"{number}",
             **more,
         )
-        for place in range(300)
+        for number in range(300)
     ]
     store.write(lambda change: events.write(change, orders)).result(10)
 
@@ -77,9 +77,9 @@ def now(store: Store) -> Position:
     return store.read(position_of)
 
 
-def told(shop: LiveCatalogue) -> tuple[Any, ...]:
-    recommender = shop.model.recommender
-    slate = recommender.recommend("c00", SlateRequest(n=100, strict=True, rules=shop.rules))
+def slate_of(live: LiveCatalogue) -> tuple[Any, ...]:
+    recommender = live.model.recommender
+    slate = recommender.recommend("c00", SlateRequest(n=100, strict=True, rules=live.rules))
     return names(recommender, slate), [slot.score for slot in slate.slots]
 
 
@@ -116,9 +116,9 @@ def test_a_worker_that_saw_every_change_and_one_that_starts_now_answer_alike(
     ]
     for change in changes:
         say(store, change)
-        seen = followed.at(shop.model, now(store))
-    fresh = told(CatalogueFollower(store, "allow").at(shop.model, now(store)))
-    assert fresh == told(seen)
+        at_position = followed.at(shop.model, now(store))
+    fresh = slate_of(CatalogueFollower(store, "allow").at(shop.model, now(store)))
+    assert fresh == slate_of(at_position)
     assert {"bagel", "brioche", "crepe"} <= set(fresh[0])
     assert fresh[0].index("baba") < fresh[0].index("brioche")  # alike in all but their ids
 
@@ -131,8 +131,8 @@ def test_what_was_sold_of_a_new_product_stays_its_own_when_others_come(
     live.at(shop.model, now(store))
     sell(store, "brioche")
     live.count_sales(shop.model)
-    for others in ({}, {"baba": {"category": "bakery"}}, {"crepe": {}, "aebleskiver": {}}):
-        say(store, others)
+    for changes in ({}, {"baba": {"category": "bakery"}}, {"crepe": {}, "aebleskiver": {}}):
+        say(store, changes)
         recommender = live.at(shop.model, now(store)).model.recommender
         assert (
             names(recommender, recommender.popular(SlateRequest(n=3, as_of=moment(181))))[0]
@@ -146,8 +146,8 @@ def test_an_order_that_is_told_again_is_not_sold_again_whenever_it_is_counted(
 ) -> None:
     live = CatalogueFollower(store, "allow")
     before = sold(shop.model.recommender, "kite")
-    for told in ("paid", "packed", "packed again"):
-        sell(store, "kite", told)
+    for prefix in ("paid", "packed", "packed again"):
+        sell(store, "kite", prefix)
         live.count_sales(shop.model)
         recommender = live.at(shop.model, now(store)).model.recommender
         assert sold(recommender, "kite") == before + 300
@@ -193,11 +193,11 @@ def test_who_is_forgotten_is_forgotten_and_their_name_is_not_kept(
 ) -> None:
     live = CatalogueFollower(store, "allow")
     forget(store, "c00")
-    seen = live.at(shop.model, now(store))
-    assert seen.is_forgotten("c00")
-    assert not seen.is_forgotten("c01")
-    assert not seen.is_forgotten(None)
-    assert all(b"c00" not in mark for mark in seen.erased)
+    at_position = live.at(shop.model, now(store))
+    assert at_position.is_forgotten("c00")
+    assert not at_position.is_forgotten("c01")
+    assert not at_position.is_forgotten(None)
+    assert all(b"c00" not in mark for mark in at_position.erased)
 
 
 def test_another_model_is_served_with_all_that_was_said(own_shop: Premises, store: Store) -> None:
@@ -211,8 +211,8 @@ def test_another_model_is_served_with_all_that_was_said(own_shop: Premises, stor
     )
     second = live.at(other, now(store))
     assert (second.artifact, second.is_forgotten("c00"), len(second.rules)) == (other, True, 1)
-    assert told(second) == told(first)
-    assert told(live.at(own_shop.model, now(store))) == told(first)
+    assert slate_of(second) == slate_of(first)
+    assert slate_of(live.at(own_shop.model, now(store))) == slate_of(first)
 
 
 def test_where_the_store_is_away_the_shop_is_as_it_was_last_known(
@@ -221,8 +221,8 @@ def test_where_the_store_is_away_the_shop_is_as_it_was_last_known(
     live = CatalogueFollower(store, "allow")
     assert live.as_known(shop.model).model is shop.model
     say(store, {"bagel": {"price": 9.0}})
-    seen = live.at(shop.model, now(store))
-    assert live.as_known(shop.model) is seen
+    at_position = live.at(shop.model, now(store))
+    assert live.as_known(shop.model) is at_position
 
 
 @pytest.mark.parametrize(("setting", "expected"), [("allow", YES), ("refuse", NO)])
