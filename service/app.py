@@ -37,7 +37,7 @@ from service.runtime.circuit_breaker import CircuitBreaker
 from service.runtime.metrics import DIRECTORY_VARIABLE, Metrics, forget_dead_workers
 from service.settings import Settings
 from service.signing.click_links import ClickLinks
-from service.store.campaigns import forget, pinned
+from service.store.campaigns import forget_mails, pinned_versions
 from service.store.database import StoreDownError
 from service.store.store import Store
 
@@ -205,14 +205,14 @@ def follow(responder: Responder, pinned_catalogues: CatalogueFollower) -> None:
 
 def keep_pinned(store: Store, active: ActiveModel) -> Set[str]:
     """Have the models of open campaigns loaded; return their versions. Raises StoreDownError."""
-    versions = store.read(partial(pinned, now=int(time.time())))
+    versions = store.read(partial(pinned_versions, now=int(time.time())))
     active.keep(versions)
     return versions
 
 
 def remove_old_mails(store: Store, days: int) -> None:
     """Remove the records of what mails showed more than so many days ago."""
-    store.write(partial(forget, before=int(time.time()) - days * DAY)).result()
+    store.write(partial(forget_mails, before=int(time.time()) - days * DAY)).result()
 
 
 def count_sales(responder: Responder) -> None:

@@ -149,7 +149,7 @@ def _create_key(settings: Settings, options: argparse.Namespace) -> None:
 
 def _list_keys(settings: Settings, _: argparse.Namespace) -> None:
     with _open_store(settings) as store:
-        stored_keys = store.read(keys.listed)
+        stored_keys = store.read(keys.list_all)
     rows = [HEADINGS, *map(_cells, stored_keys)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:

@@ -112,10 +112,10 @@ class AnswerComputer:
 
         def read() -> CustomerRecords:
             if brief and query.order_id is None:
-                news = self.store.news(*customer, mailed=mailed)
+                news = self.store.read_if_unchanged(*customer, mailed=mailed)
                 if news is not None:
                     return news
-            return self.store.visitor(*customer, query.order_id, mailed=mailed)
+            return self.store.read_records(*customer, query.order_id, mailed=mailed)
 
         return self.ask_store(read)
 
@@ -160,7 +160,7 @@ class AnswerComputer:
         """Tell whether a customer may have said no since the model learned."""
         if customer_id is None:
             return False
-        changed = self.store.revisions[counter_of("consent", customer_id)]
+        changed = self.store.counters[counter_of("consent", customer_id)]
         return changed > model.recommender.manifest.event_position
 
 

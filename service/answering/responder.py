@@ -99,7 +99,7 @@ class Responder:
         if stamped is None:
             return None
         stamp = int.from_bytes(stamped[:STAMP_BYTES], "little")
-        return stamped[STAMP_BYTES:] if stamp >= self.store.revisions.newest(counters) else None
+        return stamped[STAMP_BYTES:] if stamp >= self.store.counters.newest(counters) else None
 
     def cache_value(self, key: bytes, stamp: int, value: bytes) -> None:
         """Have a value cached that was made at a position of the store."""
@@ -110,7 +110,7 @@ class Responder:
     ) -> ServedAnswer:
         compute = self.compute_recorded if query.recorded else self.computer.compute
         # Not shared with callers from before the newest change: their answer may not hold it.
-        newest = self.store.revisions.newest(counters_of(query))
+        newest = self.store.counters.newest(counters_of(query))
         try:
             computed = await self.scoring.compute(
                 (key, newest),

@@ -90,7 +90,7 @@ class ApiKeys:
         return self._keys
 
     def _is_outdated(self) -> bool:
-        return self._revision != self._store.revisions[KEYS]
+        return self._revision != self._store.counters[KEYS]
 
     async def _renew(self) -> None:
         until = time.monotonic() + READ_TIMEOUT_SECONDS
@@ -104,10 +104,10 @@ class ApiKeys:
 
     async def _read(self) -> bool:
         """Return whether the keys were read, in a thread."""
-        revision = self._store.revisions[KEYS]  # before the keys: they are as new, or newer
+        revision = self._store.counters[KEYS]  # before the keys: they are as new, or newer
         try:
             with self._breaker:
-                stored = await asyncio.to_thread(self._store.read, table.listed)
+                stored = await asyncio.to_thread(self._store.read, table.list_all)
         except CircuitOpenError:
             return False
         except Exception as error:  # whatever it is, the keys that are known hold until it is over

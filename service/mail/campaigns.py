@@ -41,11 +41,11 @@ class OpenCampaigns:
 
         Raises StoreDownError.
         """
-        number = self._store.revisions[counter_of("campaign", campaign_id)]
+        number = self._store.counters[counter_of("campaign", campaign_id)]
         cached = self._cached.get(campaign_id)
         if cached is not None and cached[0] == number and clock < cached[1].closes:
             return cached[1]
-        campaign = self._store.read(partial(campaigns.of, campaign_id=campaign_id))
+        campaign = self._store.read(partial(campaigns.find, campaign_id=campaign_id))
         if campaign is None or clock >= campaign.closes:
             return self._open(campaign_id, model, clock)
         if len(self._cached) >= MAX_CACHED_CAMPAIGNS:
@@ -79,7 +79,7 @@ def put_campaign(
     changes: Mapping[str, Any] = NO_CHANGES,
 ) -> Campaign:
     """Store a campaign with its changes. Where it is not open, pin it to a model and to now."""
-    before = campaign = campaigns.of(change.connection, campaign_id)
+    before = campaign = campaigns.find(change.connection, campaign_id)
     newest = max(model.recommender.manifest.data_as_of, change.newest or 0)
     if campaign is None:
         campaign = Campaign(

@@ -12,7 +12,7 @@ from models.data.catalogue import Catalogue
 from models.data.events import HOUR
 from models.mail.mailings import MAILINGS, Mailing, shown_products
 from models.slate import FallbackReason, Reason, ReasonKind, Slot, Source, Strategy
-from service.store.campaigns import Campaign, Record
+from service.store.campaigns import Campaign, MailRecord
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def window_start(campaign: Campaign, clock: int) -> int:
 
 
 def find_mail(
-    campaign: Campaign, ref: bytes, history: Sequence[Record], clock: int
+    campaign: Campaign, ref: bytes, history: Sequence[MailRecord], clock: int
 ) -> CampaignMail:
     """Return a mail as the store knows it.
 
@@ -60,7 +60,7 @@ def find_mail(
     """
     start, own_record = window_start(campaign, clock), None
     shown_before: list[str] = []
-    earlier: dict[str, list[Record]] = {}  # by campaign, the newest first
+    earlier: dict[str, list[MailRecord]] = {}  # by campaign, the newest first
     for record in history:
         # Products that this campaign shows now do not count; those it showed last week do.
         if record.campaign_id == campaign.campaign_id and record.time > start:

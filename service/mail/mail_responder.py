@@ -28,7 +28,7 @@ from service.model.live_catalogue import CatalogueFollower, LiveCatalogue
 from service.model.loaded_model import LoadedModel
 from service.runtime.metrics import Metrics
 from service.store import campaigns, events
-from service.store.campaigns import Record
+from service.store.campaigns import MailRecord
 from service.store.change_counters import counter_of
 from service.store.writer import Change
 
@@ -107,9 +107,9 @@ class MailResponder:
         if not mail.record:
             return []
         recorded = mail.record["number"]
-        if store.revisions[counter_of("customer", customer_id)] <= recorded:
+        if store.counters[counter_of("customer", customer_id)] <= recorded:
             return []
-        read = partial(events.of_customer, customer_id=customer_id, above=recorded)
+        read = partial(events.read_customer, customer_id=customer_id, above=recorded)
         return self.computer.ask_store(partial(store.read, read))
 
     def _record(
@@ -124,13 +124,19 @@ class MailResponder:
         if composed.document is not None:
             # No host's clock puts it before the mailing that it is of.
             when = max(clock, campaign.opened)
-            record = Record(mail.ref, campaign.campaign_id, customer_id, when, composed.document)
+            record = MailRecord(
+                mail.ref, campaign.campaign_id, customer_id, when, composed.document
+            )
             after = window_start(campaign, clock)
             self._write(
-                partial(campaigns.keep, made=record, valid_after=after, erased=live.erased_number)
+                partial(
+                    campaigns.record_mail, made=record, valid_after=after, erased=live.erased_number
+                )
             )
         elif composed.also:
-            self._write(partial(campaigns.show_also, ref=mail.ref, products=composed.also))
+            self._write(
+                partial(campaigns.record_replacements, ref=mail.ref, products=composed.also)
+            )
 
     def _write(self, work: Callable[[Change], bool]) -> None:
         written = self.computer.store.write(work, awaited=False)

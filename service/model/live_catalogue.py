@@ -19,11 +19,11 @@ from models.updates.catalogue import read_product_update, update_catalogue
 from service.model.loaded_model import LoadedModel
 from service.schemas.rules import SHOP_RULE
 from service.store import events
-from service.store.events import tombstone, tombstone_key
-from service.store.products import restocked
+from service.store.events import make_tombstone, read_tombstone_key
+from service.store.products import read_restocked
 from service.store.store import Store
 from service.store.tables import erased, products, rules
-from service.store.writer import Position, position_of
+from service.store.writer import Position, read_position
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class LiveCatalogue:
         """Tell whether nothing that was learned of a customer may be used."""
         if customer_id is None or self.nobody_known:
             return self.nobody_known
-        return bool(self.erased) and tombstone(self.tombstone_key, customer_id) in self.erased
+        return bool(self.erased) and make_tombstone(self.tombstone_key, customer_id) in self.erased
 
     def with_rules_at(self, clock: int) -> LiveCatalogue:
         """Return it with the rules that hold at a moment of the clock alone."""
@@ -135,7 +135,7 @@ class CatalogueFollower:
 
 
 def _renew(live: LiveCatalogue, connection: Connection) -> LiveCatalogue:
-    position = position_of(connection)  # first: what is read after it holds all that it counts
+    position = read_position(connection)  # first: what is read after it holds all that it counts
     if live.catalogue_number < position.catalogue:
         live = _with_products(live, connection, position)
     if live.rules_number < position.rules:
@@ -145,7 +145,7 @@ def _renew(live: LiveCatalogue, connection: Connection) -> LiveCatalogue:
         marks = frozenset(map(bytes, tombstones))
         live = replace(live, erased=marks, erased_number=position.erased)
     if not live.tombstone_key:
-        live = replace(live, tombstone_key=tombstone_key(connection))
+        live = replace(live, tombstone_key=read_tombstone_key(connection))
     return live
 
 
@@ -166,7 +166,7 @@ def _with_products(
         live,
         model=replace(live.model, recommender=recommender.with_model(model)),
         catalogue_number=position.catalogue,
-        restocked=restocked(connection),
+        restocked=read_restocked(connection),
     )
 
 
@@ -186,12 +186,14 @@ def _with_rules(live: LiveCatalogue, connection: Connection, position: Position)
 
 
 def _count_sales(live: LiveCatalogue, connection: Connection) -> LiveCatalogue:
-    number = position_of(connection).number
+    number = read_position(connection).number
     recommender = live.model.recommender
     learned, sales = recommender.manifest.event_position, recommender.model.sales
     # Of a model that did not read the store it is known only up to when it has learned.
     after = recommender.manifest.data_as_of if learned == 0 else -1
-    lines = events.sold(connection, learned, max(live.sales_number, learned), number, after)
+    lines = events.read_sold_lines(
+        connection, learned, max(live.sales_number, learned), number, after
+    )
     product_ids = [line.product_id for line in lines]
     item_of = {name: recommender.catalogue.ids.find(name) for name in set(product_ids)}
     items = np.array([item_of[name] for name in product_ids], np.int32)

@@ -38,7 +38,7 @@ CampaignId = Annotated[
 
 async def get_campaigns(request: Request) -> Response:
     """Return every campaign there was, newest first."""
-    listed = await read_store(request, campaigns.listed)
+    listed = await read_store(request, campaigns.list_all)
     return uncached_json({"campaigns": [_format(campaign) for campaign in listed]})
 
 
@@ -97,7 +97,7 @@ def _find_model(responder: Responder, version: str | None) -> LoadedModel:
 
 
 def _read(campaign_id: str, connection: Connection) -> Campaign:
-    campaign = campaigns.of(connection, campaign_id)
+    campaign = campaigns.find(connection, campaign_id)
     if campaign is None:
         raise NotFound(
             "There is no campaign of that name; the first call with it, or a PUT, opens one."

@@ -18,7 +18,7 @@ from service.answering.responder import Responder
 from service.routes.state import get_responder
 from service.signing import recommendation_ids
 from service.signing.click_links import Click
-from service.store.campaigns import customer_of
+from service.store.campaigns import find_customer
 from service.store.events import Event, EventLine, write
 from service.store.writer import Change
 
@@ -77,5 +77,5 @@ def _record(responder: Responder, click: Click, name: str, now: int) -> None:
 
 
 def _write(ref: bytes, event: Event, change: Change) -> None:
-    customer_id = customer_of(change.connection, ref) if ref else None
+    customer_id = find_customer(change.connection, ref) if ref else None
     write(change, [replace(event, customer_id=customer_id)])

@@ -27,7 +27,7 @@ from service.schemas.events import (
     ValidatedEvents,
     validate_events,
 )
-from service.store.events import Written, ratings_of, write
+from service.store.events import Written, read_ratings, write
 
 NOTHING_WRITTEN: Final = Written(frozenset(), frozenset())
 ERASED: Final = {
@@ -77,7 +77,7 @@ async def product_ratings(
     request: Request, product_id: ProductId, options: Annotated[RatingsOptions, Query()]
 ) -> Response:
     """Return how many customers rated a product, the mean, and what they wrote."""
-    ratings = await read_store(request, partial(ratings_of, product_id=product_id))
+    ratings = await read_store(request, partial(read_ratings, product_id=product_id))
     with_words = [
         {"time": format_timestamp(rating.time), "rating": rating.stars, "words": rating.words}
         for rating in ratings

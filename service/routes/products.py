@@ -60,14 +60,14 @@ def _put(documents: Mapping[str, Document], change: Change) -> None:
 
 
 def _patch(product_id: str, fields: dict[str, Any], learned: bool, change: Change) -> Document:
-    if not learned and product_id not in products.of(change.connection, [product_id]):
+    if not learned and product_id not in products.read(change.connection, [product_id]):
         raise NotFound("There is no product of that id; PUT /v1/products makes new ones.")
     documents = products.put(change, {product_id: fields}, whole=False, time=int(time.time()))
     return documents[product_id]
 
 
 def _read(product_id: str, connection: Connection) -> Document:
-    document = products.of(connection, [product_id]).get(product_id)
+    document = products.read(connection, [product_id]).get(product_id)
     if document is None:
         raise NotFound("Nothing was said of this product here.")
     return document

@@ -50,13 +50,13 @@ MAX_PROBLEMS: Final = 100  # that are told of one rule
 
 async def get_rules(request: Request) -> Response:
     """Return every rule of the shop, ordered by id."""
-    documents = await read_store(request, rules.of)
+    documents = await read_store(request, rules.read_all)
     return uncached_json({"rules": list(documents.values())})
 
 
 async def get_rule(request: Request, rule_id: RuleId) -> Response:
     """Return one rule of the shop."""
-    documents = await read_store(request, rules.of)
+    documents = await read_store(request, rules.read_all)
     if rule_id not in documents:
         raise NotFound("There is no rule of that id.")
     return uncached_json({"rule": documents[rule_id]})
@@ -113,7 +113,10 @@ async def _write(request: Request, rule_id: str, document: Document | None) -> D
 def _put(
     rule_id: str, document: Document | None, now: int, actor: str, change: Change
 ) -> Document | None:
-    if document is not None and len(rules.of(change.connection).keys() | {rule_id}) > MAX_RULES:
+    if (
+        document is not None
+        and len(rules.read_all(change.connection).keys() | {rule_id}) > MAX_RULES
+    ):
         raise Conflict(f"A shop may have {MAX_RULES} rules at most; delete one that has ended.")
     return rules.put(change, rule_id, document, time=now, actor=actor)
 

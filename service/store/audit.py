@@ -11,7 +11,7 @@ from service.store.tables import audit
 from service.store.writer import Change
 
 
-def note(
+def record_change(
     change: Change,
     *,
     time: int,
@@ -36,7 +36,7 @@ def note(
     )
 
 
-def newest(connection: Connection, most: int, below: int | None) -> list[dict[str, Any]]:
+def list_newest(connection: Connection, most: int, below: int | None) -> list[dict[str, Any]]:
     """The changes numbered below one, newest first."""
     rows = select(*audit.columns).order_by(audit.c.number.desc()).limit(most)
     if below is not None:

@@ -14,9 +14,9 @@ from models.data.events import HOUR
 from service.store.change_counters import counter_of
 from service.store.events import is_erased
 from service.store.tables import campaigns, position, slates
-from service.store.writer import COUNTED, Change, Position
+from service.store.writer import POSITION_COLUMNS, Change, Position
 
-LOOKED_AT: Final = 100  # records of a customer: of more the oldest are not known
+MAX_MAILS: Final = 100  # records of a customer: of more the oldest are not known
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Campaign:
 
 
 @dataclass(frozen=True)
-class Record:
+class MailRecord:
     """What a mail showed a customer."""
 
     ref: bytes
@@ -45,15 +45,17 @@ class Record:
     document: str
 
 
-def of(connection: Connection, campaign_id: str) -> Campaign | None:
-    row = connection.execute(select(*COLUMNS).where(campaigns.c.campaign_id == campaign_id)).first()
+def find(connection: Connection, campaign_id: str) -> Campaign | None:
+    row = connection.execute(
+        select(*CAMPAIGN_COLUMNS).where(campaigns.c.campaign_id == campaign_id)
+    ).first()
     return Campaign(*row) if row else None
 
 
-def listed(connection: Connection) -> list[Campaign]:
+def list_all(connection: Connection) -> list[Campaign]:
     """Every campaign, the newest first."""
     rows = connection.execute(
-        select(*COLUMNS).order_by(campaigns.c.opened.desc(), campaigns.c.campaign_id)
+        select(*CAMPAIGN_COLUMNS).order_by(campaigns.c.opened.desc(), campaigns.c.campaign_id)
     )
     return [Campaign(*row) for row in rows]
 
@@ -69,7 +71,7 @@ def put(change: Change, campaign: Campaign) -> Campaign:
     return campaign
 
 
-def pinned(connection: Connection, now: int) -> frozenset[str]:
+def pinned_versions(connection: Connection, now: int) -> frozenset[str]:
     """The models that open campaigns need."""
     closes = campaigns.c.opened + campaigns.c.window_hours * HOUR
     return frozenset(
@@ -77,21 +79,23 @@ def pinned(connection: Connection, now: int) -> frozenset[str]:
     )
 
 
-def recent(connection: Connection, customer_id: str) -> list[Record]:
+def read_mails(connection: Connection, customer_id: str) -> list[MailRecord]:
     """What mails showed a customer, newest first."""
-    _, mails = shown(connection.execute(RECENT, {"customer_id": customer_id}).all())
+    _, mails = parse_mails(
+        connection.execute(MAILS_OF_CUSTOMER, {"customer_id": customer_id}).all()
+    )
     return mails
 
 
-def shown(rows: Sequence[Sequence[Any]]) -> tuple[Position, list[Record]]:
+def parse_mails(rows: Sequence[Sequence[Any]]) -> tuple[Position, list[MailRecord]]:
     """How far the store is, and what mails showed a customer, newest first: from the rows of RECENT."""
-    mails = (row[len(COUNTED) :] for row in rows)
-    return Position(*rows[0][: len(COUNTED)]), [
-        Record(bytes(ref), *more) for ref, *more in mails if ref is not None
+    mails = (row[len(POSITION_COLUMNS) :] for row in rows)
+    return Position(*rows[0][: len(POSITION_COLUMNS)]), [
+        MailRecord(bytes(ref), *more) for ref, *more in mails if ref is not None
     ]
 
 
-def keep(change: Change, made: Record, *, valid_after: int, erased: int) -> bool:
+def record_mail(change: Change, made: MailRecord, *, valid_after: int, erased: int) -> bool:
     """Whether it became the record: it does not where there is one younger than that, or the customer was forgotten.
 
     `erased`: up to this number it was known, when it was made, who was.
@@ -105,7 +109,7 @@ def keep(change: Change, made: Record, *, valid_after: int, erased: int) -> bool
     )
 
 
-def show_also(change: Change, ref: bytes, products: Sequence[str]) -> bool:
+def record_replacements(change: Change, ref: bytes, products: Sequence[str]) -> bool:
     """The mail of that record has shown these in the place of others; False where there is no record any more."""
     mine = slates.c.ref == ref
     document = change.connection.execute(select(slates.c.document).where(mine)).scalar()
@@ -119,32 +123,32 @@ def show_also(change: Change, ref: bytes, products: Sequence[str]) -> bool:
     return True
 
 
-def customer_of(connection: Connection, ref: bytes) -> str | None:
+def find_customer(connection: Connection, ref: bytes) -> str | None:
     """Whom a record concerns."""
     return connection.execute(select(slates.c.customer_id).where(slates.c.ref == ref)).scalar()
 
 
-def forget(change: Change, before: int) -> None:
+def forget_mails(change: Change, before: int) -> None:
     """Forget what mails showed before that time, seconds since 1970."""
     change.connection.execute(delete(slates).where(slates.c.time < before))
 
 
 def _upsert(statement: Any) -> Any:
     """Keeps a record where there is none, or none younger than `valid_after`."""
-    values = {name: statement.excluded[name] for name in Record.__dataclass_fields__}
+    values = {name: statement.excluded[name] for name in MailRecord.__dataclass_fields__}
     upsert = statement.on_conflict_do_update(
         index_elements=[slates.c.ref], set_=values, where=slates.c.time <= bindparam("valid_after")
     )
     return upsert.returning(slates.c.ref)
 
 
-COLUMNS: Final = tuple(campaigns.c[name] for name in Campaign.__dataclass_fields__)
-RECENT: Final = (
-    select(*COUNTED, *slates.columns)
+CAMPAIGN_COLUMNS: Final = tuple(campaigns.c[name] for name in Campaign.__dataclass_fields__)
+MAILS_OF_CUSTOMER: Final = (
+    select(*POSITION_COLUMNS, *slates.columns)
     .select_from(position.outerjoin(slates, slates.c.customer_id == bindparam("customer_id")))
     .where(position.c.id == 1)
     .order_by(slates.c.time.desc(), slates.c.ref)
-    .limit(LOOKED_AT)
+    .limit(MAX_MAILS)
 )
 UPSERTS: Final = {
     "sqlite": _upsert(sqlite.insert(slates)),

@@ -25,11 +25,11 @@ RULES: Final = 2
 KEYS: Final = 3
 ERASED: Final = 4
 SHARED: Final = {"catalogue": CATALOGUE, "rules": RULES, "keys": KEYS, "erased": ERASED}
-FIRST: Final = 8
-SLOTS: Final = (
+FIRST_HASHED: Final = 8
+HASHED_COUNTERS: Final = (
     1 << 16
 )  # of customers and the like; those that share one cost each other an answer, no more
-BYTES: Final = 8 * (FIRST + SLOTS)
+FILE_BYTES: Final = 8 * (FIRST_HASHED + HASHED_COUNTERS)
 
 
 def _opened(path: Path) -> int:
@@ -45,7 +45,7 @@ def _nameless() -> int:
 def counter_of(kind: str, name: str) -> int:
     """The slot of a "customer", their "consent", a "session", an "order" or a "campaign"."""
     digest = hashlib.blake2b(f"{kind} {name}".encode(), digest_size=4).digest()
-    return FIRST + int.from_bytes(digest, "little") % SLOTS
+    return FIRST_HASHED + int.from_bytes(digest, "little") % HASHED_COUNTERS
 
 
 class ChangeCounters:
@@ -56,9 +56,9 @@ class ChangeCounters:
         self._threads = Lock()  # which share the opened file, and so its lock
         self._file = _opened(path) if path else _nameless()
         with self._locked():
-            if os.fstat(self._file).st_size < BYTES:
-                os.ftruncate(self._file, BYTES)
-        self._map = mmap.mmap(self._file, BYTES)
+            if os.fstat(self._file).st_size < FILE_BYTES:
+                os.ftruncate(self._file, FILE_BYTES)
+        self._map = mmap.mmap(self._file, FILE_BYTES)
         self._slots = memoryview(self._map).cast("Q")
 
     def __getitem__(self, slot: int) -> int:
@@ -77,9 +77,9 @@ class ChangeCounters:
     def begin_at(self, number: int) -> None:
         """Nothing that was made before `number` is good: where it is not known what has changed."""
         with self._locked():
-            self._slots[:] = memoryview(bytes(number.to_bytes(8, "little")) * (FIRST + SLOTS)).cast(
-                "Q"
-            )
+            self._slots[:] = memoryview(
+                bytes(number.to_bytes(8, "little")) * (FIRST_HASHED + HASHED_COUNTERS)
+            ).cast("Q")
 
     def close(self) -> None:
         self._slots.release()

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from models.data.customers import PERSONALIZE_EMAIL, PERSONALIZE_WEB, TRAIN
 from service.store.change_counters import ERASED, counter_of
-from service.store.events import tombstone, tombstone_key
+from service.store.events import make_tombstone, read_tombstone_key
 from service.store.tables import consents, erased, events, sessions, slates, unused
 from service.store.writer import Change
 
@@ -21,7 +21,7 @@ PURPOSES = (
 assert (TRAIN, PERSONALIZE_WEB, PERSONALIZE_EMAIL) == (0, 1, 2)  # noqa: S101
 
 
-def of(connection: Connection, customer_id: str) -> dict[int, tuple[int, int]]:
+def read(connection: Connection, customer_id: str) -> dict[int, tuple[int, int]]:
     """purpose -> (YES or NO, when they said so)."""
     found = select(consents.c.purpose, consents.c.value, consents.c.time).where(
         consents.c.customer_id == customer_id
@@ -33,7 +33,7 @@ def give(
     change: Change, customer_id: str, values: Mapping[int, int], time: int
 ) -> dict[int, tuple[int, int]]:
     """Note each answer unless a later one is known; what holds then."""
-    now = of(change.connection, customer_id)
+    now = read(change.connection, customer_id)
     for purpose, value in values.items():
         if purpose in now and now[purpose][1] > time:
             continue
@@ -87,7 +87,7 @@ def forget(change: Change, customer_id: str, time: int) -> dict[str, int]:
     ).rowcount  # by itself: PostgreSQL reads every event for one or the other
     counts = {name: int(connection.execute(statement).rowcount) for name, statement in gone.items()}
     counts["events"] += before
-    mark = tombstone(tombstone_key(connection), customer_id)
+    mark = make_tombstone(read_tombstone_key(connection), customer_id)
     if connection.execute(select(erased.c.number).where(erased.c.customer == mark)).first() is None:
         (number,) = change.numbers(1)
         connection.execute(insert(erased).values(customer=mark, time=time, number=number))

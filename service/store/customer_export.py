@@ -12,7 +12,7 @@ from models.data.customers import NO, YES
 from models.data.events import KINDS
 from models.data.timestamps import format_timestamp
 from service.store import consents
-from service.store.events import unused_of
+from service.store.events import read_unused
 from service.store.tables import events, sessions, slates
 
 ANSWERS: Final = {YES: True, NO: False}
@@ -42,8 +42,8 @@ def export_records(connection: Connection, customer_id: str) -> dict[str, Any]:
         }
         mails.append(mail)
     return {
-        "consent": describe_consents(consents.of(connection, customer_id)),
-        "products_not_used": unused_of(connection, customer_id),
+        "consent": describe_consents(consents.read(connection, customer_id)),
+        "products_not_used": read_unused(connection, customer_id),
         "sessions": list(session_ids),
         "events": exported_events,
         "mails": mails,

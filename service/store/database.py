@@ -24,8 +24,8 @@ WAIT_SECONDS: Final = 5.0  # for a lock, a connection of the pool, or a server t
 SILENCE_SECONDS: Final = (
     WAIT_SECONDS + 1
 )  # after them the server itself should have given up, and said so
-MIGRATING: Final = 7203  # the lock of those who migrate
-COMMAND: Final = "python -m service migrate"
+MIGRATION_LOCK: Final = 7203  # the lock of those who migrate
+MIGRATE_COMMAND: Final = "python -m service migrate"
 
 
 class StoreDownError(Exception):
@@ -59,14 +59,18 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
     PostgreSQL takes it back from who does nothing for WAIT_SECONDS.
     """
-    with told(), engine.connect().execution_options(writes=True) as connection, connection.begin():
+    with (
+        translate_errors(),
+        engine.connect().execution_options(writes=True) as connection,
+        connection.begin(),
+    ):
         yield connection
 
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """A transaction that only reads. What is numbered up to the position read first is there. Raises StoreDownError."""
-    with told(), engine.connect() as connection, connection.begin():
+    with translate_errors(), engine.connect() as connection, connection.begin():
         yield connection
 
 
@@ -87,7 +91,7 @@ class SnapshotRead:
         """All rows. Raises StoreDownError."""
         given = self._values | values
         try:
-            with told(), closing(self._engine.raw_connection()) as lent:
+            with translate_errors(), closing(self._engine.raw_connection()) as lent:
                 cursor = lent.cursor()
                 cursor.execute(
                     self._text,
@@ -99,7 +103,7 @@ class SnapshotRead:
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """What the database says, as one of our errors."""
     try:
         yield
@@ -109,7 +113,7 @@ def told() -> Iterator[None]:
         raise StoreDownError(type(error).__name__) from error
 
 
-def version(engine: Engine) -> str | None:
+def read_schema_version(engine: Engine) -> str | None:
     """The schema that the database has; None where there is none. Raises StoreDownError."""
     with reading(engine) as connection:
         if not inspect(connection).has_table("alembic_version"):
@@ -120,21 +124,21 @@ def version(engine: Engine) -> str | None:
         return found
 
 
-def check(engine: Engine) -> None:
+def check_schema(engine: Engine) -> None:
     """Raises StoreError where the schema is not this version's."""
-    found = version(engine)
+    found = read_schema_version(engine)
     if found != SCHEMA:
         state = f"has schema {found}" if found else "is empty"
-        raise StoreError(f"the database {state}, and {SCHEMA} is needed. Run: {COMMAND}")
+        raise StoreError(f"the database {state}, and {SCHEMA} is needed. Run: {MIGRATE_COMMAND}")
 
 
 def prepare(url: str) -> None:
     """A SQLite file that is not there yet is made; everything else is checked. Raises StoreDownError."""
     engine = connect(url)
     try:
-        if engine.dialect.name == "sqlite" and version(engine) is None:
+        if engine.dialect.name == "sqlite" and read_schema_version(engine) is None:
             migrate(engine)
-        check(engine)
+        check_schema(engine)
     finally:
         engine.dispose()
 
@@ -149,7 +153,7 @@ def migrate(engine: Engine) -> None:
     with writing(engine) as connection:
         if engine.dialect.name == "postgresql":
             _unhurried(connection)
-            connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATING})"))
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
@@ -178,7 +182,11 @@ def _sqlite(address: Any, connections: int) -> Engine:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         assert_durable(
-            {name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in SQLITE}, SQLITE
+            {
+                name: connection.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in SQLITE_DURABILITY
+            },
+            SQLITE_DURABILITY,
         )
 
     @event.listens_for(engine, "begin")
@@ -209,7 +217,10 @@ def _postgresql(address: Any, connections: int) -> Engine:
             connection = ConnectionWithSilenceTimeout.connect(*arguments, **named)
             refused.callback(connection.close)
             connection.silence_seconds = SILENCE_SECONDS
-            assert_durable({name: _shown(connection, name) for name in POSTGRESQL}, POSTGRESQL)
+            assert_durable(
+                {name: _shown(connection, name) for name in POSTGRESQL_DURABILITY},
+                POSTGRESQL_DURABILITY,
+            )
             connection.rollback()
             refused.pop_all()
         return connection
@@ -231,8 +242,8 @@ def _shown(connection: Any, name: str) -> Any:
 
 
 # What must hold on every connection.
-SQLITE: Final[dict[str, object]] = {"journal_mode": "wal", "synchronous": 2}
-POSTGRESQL: Final[dict[str, object]] = {"synchronous_commit": "on", "fsync": "on"}
+SQLITE_DURABILITY: Final[dict[str, object]] = {"journal_mode": "wal", "synchronous": 2}
+POSTGRESQL_DURABILITY: Final[dict[str, object]] = {"synchronous_commit": "on", "fsync": "on"}
 
 
 def assert_durable(found: dict[str, Any], wanted: dict[str, object]) -> None:

@@ -15,7 +15,7 @@ from service.store.change_counters import counter_of
 from service.store.tables import erased, events, secrets, sessions, unused
 from service.store.writer import Change
 
-TOMBSTONES: Final = "tombstones"  # name of their key in `secrets`
+TOMBSTONE_KEY: Final = "tombstones"  # name of their key in `secrets`
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,8 @@ def _known(connection: Connection, event_ids: set[str]) -> set[str]:
 def _erased(connection: Connection, customer_ids: set[str]) -> set[str]:
     if not customer_ids:
         return set()
-    key = tombstone_key(connection)
-    hashes = {tombstone(key, customer_id): customer_id for customer_id in customer_ids}
+    key = read_tombstone_key(connection)
+    hashes = {make_tombstone(key, customer_id): customer_id for customer_id in customer_ids}
     found = connection.execute(
         select(erased.c.customer).where(erased.c.customer.in_(hashes))
     ).scalars()
@@ -182,7 +182,7 @@ def _link(change: Change, kept: Iterable[Event]) -> None:
         change.connection.execute(insert(sessions), rows)
 
 
-def of_customer(connection: Connection, customer_id: str, above: int) -> list[EventRow]:
+def read_customer(connection: Connection, customer_id: str, above: int) -> list[EventRow]:
     """Their events with a number above that one, and those of sessions that turned out to be theirs above it."""
     own = _rows(events.c.customer_id == customer_id, events.c.number > above)
     before_login = _rows(
@@ -195,14 +195,14 @@ def of_customer(connection: Connection, customer_id: str, above: int) -> list[Ev
     return [EventRow(*row) for _, *row in found]
 
 
-def of_session(connection: Connection, session_id: str) -> list[EventRow]:
+def read_session(connection: Connection, session_id: str) -> list[EventRow]:
     """What was done in it while nobody has logged in; from then on it is the customer's, told under their id alone."""
     login = select(sessions.c.session_id).where(sessions.c.session_id == session_id).exists()
     rows = _rows(events.c.session_id == session_id, events.c.customer_id.is_(None), ~login)
     return [EventRow(*row) for _, *row in connection.execute(rows.order_by("number"))]
 
 
-def of_order(connection: Connection, order_id: str) -> list[str]:
+def read_order(connection: Connection, order_id: str) -> list[str]:
     """The products of an order."""
     bought = (events.c.order_id == order_id) & (events.c.kind == PURCHASE)
     return list(connection.execute(select(events.c.product_id).where(bought).distinct()).scalars())
@@ -216,7 +216,7 @@ class Rating(NamedTuple):
     words: str | None
 
 
-def ratings_of(connection: Connection, product_id: str) -> list[Rating]:
+def read_ratings(connection: Connection, product_id: str) -> list[Rating]:
     """Return the newest rating of each customer, or of each visit of nobody, newest first."""
     customer = func.coalesce(events.c.customer_id, sessions.c.customer_id)
     columns = (customer, events.c.session_id, events.c.time, events.c.rating, events.c.words)
@@ -247,7 +247,7 @@ class SoldLine(NamedTuple):
     time: int
 
 
-def sold(
+def read_sold_lines(
     connection: Connection, learned: int, above: int, until: int, after: int
 ) -> list[SoldLine]:
     """Lines numbered above one and up to the other, bought after a time, each once and none told since `learned`."""
@@ -284,7 +284,7 @@ def sold(
     return list(lines.values())
 
 
-def unused_of(connection: Connection, customer_id: str) -> list[str]:
+def read_unused(connection: Connection, customer_id: str) -> list[str]:
     """Products that the customer struck out of their profile."""
     return list(
         connection.execute(
@@ -299,13 +299,13 @@ def _rows(*conditions: ColumnElement[bool]) -> Select[Any]:
     return select(*columns).where(events.c.kind != EXPOSURE, *conditions)
 
 
-def tombstone_key(connection: Connection) -> bytes:
+def read_tombstone_key(connection: Connection) -> bytes:
     key: bytes = connection.execute(
-        select(secrets.c.value).where(secrets.c.name == TOMBSTONES)
+        select(secrets.c.value).where(secrets.c.name == TOMBSTONE_KEY)
     ).scalar_one()
     return bytes(key)
 
 
-def tombstone(key: bytes, customer_id: str) -> bytes:
+def make_tombstone(key: bytes, customer_id: str) -> bytes:
     """What is kept of an erased customer: enough to know the id when it comes again, and not to tell it."""
     return hmac.digest(key, customer_id.encode(), hashlib.sha256)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert, select, update
 
-from service.store.audit import note
+from service.store.audit import record_change
 from service.store.change_counters import KEYS
 from service.store.tables import keys
 from service.store.writer import Change
@@ -23,7 +23,7 @@ class StoredKey:
     revoked: int | None = None
 
 
-def listed(connection: Connection) -> list[StoredKey]:
+def list_all(connection: Connection) -> list[StoredKey]:
     """Every key there ever was, oldest first."""
     columns = (keys.c[name] for name in StoredKey.__dataclass_fields__)
     found = connection.execute(select(*columns).order_by(keys.c.created, keys.c.key_id))
@@ -38,7 +38,7 @@ def add(change: Change, key: StoredKey, actor: str) -> None:
     (number,) = change.numbers(1)
     change.connection.execute(insert(keys).values(**{**vars(key), "scopes": scopes}, number=number))
     facts = {"name": key.name, "scopes": scopes, "calls_a_minute": key.calls_a_minute}
-    note(
+    record_change(
         change, time=key.created, actor=actor, action="key created", subject=key.key_id, after=facts
     )
     change.touch(KEYS)
@@ -54,6 +54,6 @@ def revoke(change: Change, key_id: str, actor: str, time: int) -> bool:
         change.connection.execute(
             update(keys).where(keys.c.key_id == key_id).values(revoked=time, number=number)
         )
-        note(change, time=time, actor=actor, action="key revoked", subject=key_id)
+        record_change(change, time=time, actor=actor, action="key revoked", subject=key_id)
         change.touch(KEYS)
     return True

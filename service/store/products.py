@@ -15,7 +15,7 @@ from service.store.writer import Change
 Document = Mapping[str, Any]
 
 
-def of(connection: Connection, product_ids: list[str]) -> dict[str, Document]:
+def read(connection: Connection, product_ids: list[str]) -> dict[str, Document]:
     """The documents of those that the store knows."""
     found = select(products.c.product_id, products.c.document).where(
         products.c.product_id.in_(product_ids)
@@ -25,7 +25,7 @@ def of(connection: Connection, product_ids: list[str]) -> dict[str, Document]:
     }
 
 
-def restocked(connection: Connection) -> dict[str, int]:
+def read_restocked(connection: Connection) -> dict[str, int]:
     """When each product came back that ever did, seconds since 1970."""
     back = select(products.c.product_id, products.c.restocked).where(
         products.c.restocked.isnot(None)
@@ -40,7 +40,7 @@ def put(
 
     A product that was out of stock and is not any more came back at `time`, seconds since 1970.
     """
-    before = of(change.connection, list(documents))
+    before = read(change.connection, list(documents))
     now: dict[str, Document] = {
         product_id: dict(document) if whole else {**before.get(product_id, {}), **document}
         for product_id, document in documents.items()

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, insert, select, update
 
-from service.store.audit import note
+from service.store.audit import record_change
 from service.store.change_counters import RULES
 from service.store.tables import rules
 from service.store.writer import Change
@@ -16,7 +16,7 @@ from service.store.writer import Change
 Document = Mapping[str, Any]
 
 
-def of(connection: Connection) -> dict[str, Document]:
+def read_all(connection: Connection) -> dict[str, Document]:
     """Every rule that is not deleted, by id."""
     found = (
         select(rules.c.rule_id, rules.c.document)
@@ -49,7 +49,7 @@ def put(
             insert(rules).values(rule_id=rule_id, document=text, number=number)
         )
     action = "deleted" if document is None else "changed" if before else "made"
-    note(
+    record_change(
         change,
         time=time,
         actor=actor,

@@ -24,13 +24,13 @@ from service.store.database import (
     reading,
 )
 from service.store.tables import metadata
-from service.store.writer import POSITION, Change, Position, Writer, position_of
+from service.store.writer import READ_POSITION, Change, Position, Writer, read_position
 
 T = TypeVar("T")
 EVENTS, SESSIONS, SECRETS, CAMPAIGNS = (
     metadata.tables[name] for name in ("events", "sessions", "secrets", "campaigns")
 )
-NAMED: Final = (  # whom a row of which table concerns
+CONCERNED_COLUMNS: Final = (  # whom a row of which table concerns
     *(
         ("customer", metadata.tables[name].c.customer_id)
         for name in ("events", "consents", "unused", "sessions")
@@ -40,7 +40,7 @@ NAMED: Final = (  # whom a row of which table concerns
     ("order", EVENTS.c.order_id),
     ("campaign", CAMPAIGNS.c.campaign_id),
 )
-MOST_FOLLOWED: Final = 100_000  # changes that are followed one by one
+MAX_FOLLOWED_CHANGES: Final = 100_000  # changes that are followed one by one
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class CustomerRecords:
     consents: dict[int, tuple[int, int]]  # purpose -> (YES or NO, when)
     unused: list[str]  # product ids
     order: list[str]  # product ids of the order asked about
-    mails: list[campaigns.Record] = field(
+    mails: list[campaigns.MailRecord] = field(
         default_factory=list
     )  # what they showed the customer, newest first
 
@@ -70,12 +70,12 @@ class Store:
         self._url, self._runtime = url, runtime
         self._engine = connect(url, connections)
         self._now, self._recent = (
-            SnapshotRead(self._engine, POSITION),
-            SnapshotRead(self._engine, campaigns.RECENT),
+            SnapshotRead(self._engine, READ_POSITION),
+            SnapshotRead(self._engine, campaigns.MAILS_OF_CUSTOMER),
         )
         self.backend = self._engine.dialect.name
         self.identity = os.urandom(32)  # no store's: what is cached under it is found by nobody
-        self.revisions = ChangeCounters()
+        self.counters = ChangeCounters()
         self._writer: Writer | None = None  # until it is open
         self._why = ""  # it is not
         try:
@@ -96,7 +96,7 @@ class Store:
         with self._reading() as connection:
             return work(connection)
 
-    def news(
+    def read_if_unchanged(
         self, customer_id: str | None, session_id: str | None, above: int, *, mailed: bool = False
     ) -> CustomerRecords | None:
         """The same as `visitor` at a fifth of its cost, where nothing above that number concerns them; else None.
@@ -106,19 +106,19 @@ class Store:
         if self._writer is None:
             raise StoreDownError(self._why)
         named = (("customer", customer_id), ("session", session_id))
-        followed = self.revisions[FOLLOWED]
+        followed = self.counters[FOLLOWED]
         if any(
-            name is not None and self.revisions[counter_of(kind, name)] > above
+            name is not None and self.counters[counter_of(kind, name)] > above
             for kind, name in named
         ):
             return None
         if mailed and customer_id is not None:
-            now, mails = campaigns.shown(self._recent(customer_id=customer_id))
+            now, mails = campaigns.parse_mails(self._recent(customer_id=customer_id))
         else:
             now, mails = Position(*self._now()[0]), []
         return CustomerRecords(now, min(now.number, followed), [], {}, [], [], mails)
 
-    def visitor(
+    def read_records(
         self,
         customer_id: str | None,
         session_id: str | None,
@@ -129,19 +129,19 @@ class Store:
     ) -> CustomerRecords:
         """What a model that has learned up to the number `above` does not know of them yet. `mailed`: with `mails`."""
         with self._reading() as connection:
-            now = position_of(connection)  # first: what is read after it holds all that it counts
+            now = read_position(connection)  # first: what is read after it holds all that it counts
             rows: list[events.EventRow] = []
             said: dict[int, tuple[int, int]] = {}
             struck: list[str] = []
-            mails: list[campaigns.Record] = []
+            mails: list[campaigns.MailRecord] = []
             if customer_id is not None:
-                rows += events.of_customer(connection, customer_id, above)
-                said = consents.of(connection, customer_id)
-                struck = events.unused_of(connection, customer_id)
-                mails = campaigns.recent(connection, customer_id) if mailed else []
+                rows += events.read_customer(connection, customer_id, above)
+                said = consents.read(connection, customer_id)
+                struck = events.read_unused(connection, customer_id)
+                mails = campaigns.read_mails(connection, customer_id) if mailed else []
             if session_id is not None:
-                rows += events.of_session(connection, session_id)
-            order = events.of_order(connection, order_id) if order_id is not None else []
+                rows += events.read_session(connection, session_id)
+            order = events.read_order(connection, order_id) if order_id is not None else []
             return CustomerRecords(now, now.number, rows, said, struck, order, mails)
 
     def follow(self) -> Position:
@@ -149,12 +149,12 @@ class Store:
         if self._writer is None:
             self._open()
         with self._reading() as connection:
-            return _followed(connection, self.revisions)
+            return _followed(connection, self.counters)
 
     def close(self) -> None:
         if self._writer is not None:
             self._writer.close()
-        self.revisions.close()
+        self.counters.close()
         self._engine.dispose()
 
     def _open(self) -> None:
@@ -165,17 +165,17 @@ class Store:
                     select(SECRETS.c.value).where(SECRETS.c.name == "store")
                 ).scalar_one()
                 name = self._named(bytes(secret))
-                revisions = ChangeCounters(self._runtime / f"revisions-{name}")
+                counters = ChangeCounters(self._runtime / f"revisions-{name}")
                 try:
-                    _caught_up(connection, revisions)
+                    _caught_up(connection, counters)
                 except BaseException:
-                    revisions.close()
+                    counters.close()
                     raise
         except StoreDownError as error:
             self._why = str(error)
             raise
-        self.identity, self.revisions = bytes(secret), revisions
-        self._writer = Writer(self._engine, revisions, self._runtime / f"writing-{name}")
+        self.identity, self.counters = bytes(secret), counters
+        self._writer = Writer(self._engine, counters, self._runtime / f"writing-{name}")
 
     def _named(self, identity: bytes) -> str:
         """What workers of a host share is found under it: of this database at this address."""
@@ -190,28 +190,28 @@ class Store:
             yield connection
 
 
-def _caught_up(connection: Connection, revisions: ChangeCounters) -> None:
+def _caught_up(connection: Connection, counters: ChangeCounters) -> None:
     """After a rest, or with another database, it is not known what has changed."""
-    number, seen = position_of(connection).number, revisions[FOLLOWED]
-    if number < seen or number - seen > MOST_FOLLOWED:
-        revisions.begin_at(number)
+    number, seen = read_position(connection).number, counters[FOLLOWED]
+    if number < seen or number - seen > MAX_FOLLOWED_CHANGES:
+        counters.begin_at(number)
     else:
-        _followed(connection, revisions)
+        _followed(connection, counters)
 
 
-def _followed(connection: Connection, revisions: ChangeCounters) -> Position:
-    now = position_of(connection)
-    seen = revisions[FOLLOWED]
+def _followed(connection: Connection, counters: ChangeCounters) -> Position:
+    now = read_position(connection)
+    seen = counters[FOLLOWED]
     if now.number > seen:
         shared = [(slot, getattr(now, name)) for name, slot in SHARED.items()]
-        revisions.raise_to([*shared, *_changes(connection, seen, now.number)], followed=now.number)
+        counters.raise_to([*shared, *_changes(connection, seen, now.number)], followed=now.number)
     return now
 
 
 def _changes(connection: Connection, above: int, until: int) -> list[tuple[int, int]]:
     """(slot, number) of the customers and sessions of everything numbered above one and up to the other."""
     found: list[tuple[int, int]] = []
-    for kind, column in NAMED:
+    for kind, column in CONCERNED_COLUMNS:
         names = select(column).where(_between(column.table, above, until)).distinct()
         found += [
             (counter_of(kind, name), until)

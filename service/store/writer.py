@@ -19,9 +19,9 @@ from service.store.database import StoreDownError, writing
 from service.store.tables import position
 
 T = TypeVar("T")
-TOGETHER: Final = 64  # jobs in a commit
-WAITING: Final = 512  # jobs; more find the store busy
-MOMENT_SECONDS: Final = 0.05  # how long jobs that nobody waits for are collected
+MAX_JOBS_IN_COMMIT: Final = 64  # jobs in a commit
+MAX_WAITING_JOBS: Final = 512  # jobs; more find the store busy
+COLLECT_SECONDS: Final = 0.05  # how long jobs that nobody waits for are collected
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,13 @@ class Position:
 
 
 # A statement that is made once costs a third less each time: every answer begins with this one.
-COUNTED: Final = tuple(position.c[name] for name in Position.__dataclass_fields__)
-POSITION: Final = select(*COUNTED).where(position.c.id == 1)
-LOCKED: Final = POSITION.with_for_update()
+POSITION_COLUMNS: Final = tuple(position.c[name] for name in Position.__dataclass_fields__)
+READ_POSITION: Final = select(*POSITION_COLUMNS).where(position.c.id == 1)
+LOCK_POSITION: Final = READ_POSITION.with_for_update()
 
 
-def position_of(connection: Connection, *, for_update: bool = False) -> Position:
-    return Position(*connection.execute(LOCKED if for_update else POSITION).one())
+def read_position(connection: Connection, *, for_update: bool = False) -> Position:
+    return Position(*connection.execute(LOCK_POSITION if for_update else READ_POSITION).one())
 
 
 @dataclass
@@ -78,13 +78,13 @@ class Job:
 
 
 class Writer:
-    def __init__(self, engine: Engine, revisions: ChangeCounters, turn: Path) -> None:
+    def __init__(self, engine: Engine, counters: ChangeCounters, turn: Path) -> None:
         # The writers of a host lock this file in turn. SQLite gives its own lock to whichever of them
         # happens to ask next: of two workers that write all the time one would starve.
         self._turn = turn.open("ab")
         self._engine = engine
-        self._revisions = revisions
-        self._jobs: queue.Queue[Job | None] = queue.Queue(WAITING)
+        self._counters = counters
+        self._jobs: queue.Queue[Job | None] = queue.Queue(MAX_WAITING_JOBS)
         self._thread = Thread(target=self._run, name="store", daemon=True)
         self._thread.start()
 
@@ -108,8 +108,8 @@ class Writer:
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
-            group, last, until = [job], False, time.monotonic() + MOMENT_SECONDS
-            while len(group) < TOGETHER and not last:
+            group, last, until = [job], False, time.monotonic() + COLLECT_SECONDS
+            while len(group) < MAX_JOBS_IN_COMMIT and not last:
                 hurried = any(one.awaited for one in group)
                 try:
                     more = self._jobs.get(
@@ -143,7 +143,7 @@ class Writer:
 
     def _commit(self, group: list[Job]) -> list[Any]:
         with lock(self._turn), writing(self._engine) as connection:
-            now = position_of(connection, for_update=True)
+            now = read_position(connection, for_update=True)
             change = Change(connection, now.number, now.newest, now.erased)
             results = [job.work(change) for job in group]
             if change.number > now.number:
@@ -155,5 +155,5 @@ class Writer:
                 connection.execute(
                     update(position).values(number=change.number, newest=change.newest, **shared)
                 )
-        self._revisions.raise_to(change.touched.items())
+        self._counters.raise_to(change.touched.items())
         return results

@@ -104,7 +104,7 @@ def let_pass(client: TestClient, campaign: str, hours: int) -> None:
     """So many hours have passed since the campaign was opened and its mails were rendered."""
 
     def work(change: Change) -> None:
-        found = campaigns.of(change.connection, campaign)
+        found = campaigns.find(change.connection, campaign)
         assert found is not None
         campaigns.put(change, replace(found, opened=found.opened - hours * HOUR))
         theirs = slates.c.campaign_id == campaign

@@ -78,7 +78,10 @@ def test_a_key_that_is_nearly_right_opens_nothing(store: Store) -> None:
 def test_the_store_does_not_hold_the_key(store: Store) -> None:
     _, key_id, secret = make_key(store).text.split("_", 2)
     rows = store.read(
-        lambda connection: [*connection.execute(select(keys)), *audit.newest(connection, 9, None)]
+        lambda connection: [
+            *connection.execute(select(keys)),
+            *audit.list_newest(connection, 9, None),
+        ]
     )
     assert key_id in str(rows)
     assert secret not in str(rows)
@@ -133,9 +136,9 @@ def test_what_nobody_made_cannot_be_revoked_and_twice_changes_nothing(store: Sto
     assert not revoke(store, "nobody")
     assert revoke(store, key.stored.key_id)
     assert revoke(store, key.stored.key_id)
-    (listed,) = store.read(table.listed)
+    (listed,) = store.read(table.list_all)
     assert (listed.name, listed.scopes, listed.revoked) == ("the mailer", ("read",), 1_800_000_100)
-    noted = store.read(partial(audit.newest, most=10, below=None))
+    noted = store.read(partial(audit.list_newest, most=10, below=None))
     assert [(note["action"], note["subject"]) for note in noted] == [
         ("key revoked", key.stored.key_id),
         ("key created", key.stored.key_id),

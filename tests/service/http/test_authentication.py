@@ -142,7 +142,7 @@ def test_a_browser_reports_its_own_customers_events_only(service: KeyedService) 
     assert report(service, "token", {"event_id": "b-3", "session_id": "v1"})[0] == 403
     assert report(service, "visit", {"event_id": "b-3"}) == (202, 1)
     assert report(service, "read", {"event_id": "b-4", "customer_id": ANNA})[0] == 403
-    rows = service.store.visitor(BERT, None, 0).rows
+    rows = service.store.read_records(BERT, None, 0).rows
     assert rows == []
 
 

@@ -10,7 +10,7 @@ from models.data.events import HOUR
 from models.mail.mailings import MailKind
 from service.mail.campaigns import kind_of
 from service.mail.mail_record import find_mail
-from service.store.campaigns import Campaign, Record
+from service.store.campaigns import Campaign, MailRecord
 
 NOW = 10 * HOUR
 MONDAY = Campaign(
@@ -25,10 +25,10 @@ def shown(
     hours_ago: float = 5,
     also: Sequence[str] = (),
     before: Sequence[str] = (),
-) -> Record:
+) -> MailRecord:
     facts = {"products": [[product, 0.5] for product in products], "also": also, "before": before}
     document = orjson.dumps(facts).decode()
-    return Record(ref.encode(), campaign, "ann", NOW - round(hours_ago * HOUR), document)
+    return MailRecord(ref.encode(), campaign, "ann", NOW - round(hours_ago * HOUR), document)
 
 
 def test_a_mail_shows_what_it_has_shown_within_its_window() -> None:

@@ -14,7 +14,7 @@ from models.data.customers import NEVER_ASKED, NO, PERSONALIZE_EMAIL, PERSONALIZ
 from models.data.events import KINDS, order_code
 from service.model.customer_updates import build_customer_update
 from service.store import consents
-from service.store.events import Event, EventLine, EventRow, Written, ratings_of, write
+from service.store.events import Event, EventLine, EventRow, Written, read_ratings, write
 from service.store.store import CustomerRecords, Store
 from service.store.writer import Change, Position
 from tests.support.service_shop import Browse, Shop
@@ -53,11 +53,11 @@ def forget(store: Store, customer_id: str) -> dict[str, int]:
 def products(
     store: Store, customer_id: str | None = None, session_id: str | None = None, above: int = 0
 ) -> list[str]:
-    return [row.product_id for row in store.visitor(customer_id, session_id, above).rows]
+    return [row.product_id for row in store.read_records(customer_id, session_id, above).rows]
 
 
 def ratings(store: Store) -> list[tuple[int, float, str | None]]:
-    return store.read(partial(ratings_of, product_id="bread"))
+    return store.read(partial(read_ratings, product_id="bread"))
 
 
 def test_what_was_done_in_a_session_becomes_the_customers_at_login(store: Store) -> None:
@@ -104,11 +104,11 @@ def test_a_login_after_training_brings_what_was_done_before_it(store: Store) -> 
         happened("view", "bread", session_id="s"),
         happened("view", "milk", customer_id="ann"),
     )
-    learned = store.visitor("ann", None, 0).position.number
+    learned = store.read_records("ann", None, 0).position.number
     assert products(store, "ann", above=learned) == []
     tell(store, happened("view", "butter", session_id="s", customer_id="ann"))
     assert products(store, "ann", above=learned) == ["bread", "butter"]
-    assert products(store, "ann", above=store.visitor("ann", None, 0).position.number) == []
+    assert products(store, "ann", above=store.read_records("ann", None, 0).position.number) == []
 
 
 def test_what_was_only_shown_says_nothing_of_a_customer(store: Store) -> None:
@@ -146,8 +146,8 @@ def test_an_order_is_found_by_its_id_with_each_product_once(store: Store) -> Non
         happened("purchase", "bread", customer_id="ann", order_id="1/a"),
         happened("return", "butter", customer_id="ann", order_id="1/a"),
     )
-    assert sorted(store.visitor(None, None, 0, "1/a").order) == ["bread", "milk"]
-    assert store.visitor(None, None, 0, "1").order == []
+    assert sorted(store.read_records(None, None, 0, "1/a").order) == ["bread", "milk"]
+    assert store.read_records(None, None, 0, "1").order == []
 
 
 def test_who_is_forgotten_takes_their_sessions_along_and_nothing_of_another_customer(
@@ -203,7 +203,7 @@ def test_a_later_answer_wins_whatever_the_order_of_arrival(store: Store) -> None
         YES,
         50,
     )  # the second word of the same second
-    assert give({PERSONALIZE_WEB: NO}, 60) == store.visitor("ann", None, 0).consents
+    assert give({PERSONALIZE_WEB: NO}, 60) == store.read_records("ann", None, 0).consents
     assert give({}, 70) == {PERSONALIZE_WEB: (NO, 60), PERSONALIZE_EMAIL: (YES, 50)}
 
 

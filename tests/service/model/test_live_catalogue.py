@@ -19,7 +19,7 @@ from service.schemas.products import ProductBody
 from service.store import consents, events, products, rules
 from service.store.events import Event, EventLine
 from service.store.store import Store
-from service.store.writer import Change, Position, position_of
+from service.store.writer import Change, Position, read_position
 from tests.support.expected_answers import another_version
 from tests.support.service_shop import Shop as Premises
 from tests.support.shop import moment, names
@@ -74,7 +74,7 @@ def sold(recommender: Recommender, product_id: str) -> float:
 
 
 def now(store: Store) -> Position:
-    return store.read(position_of)
+    return store.read(read_position)
 
 
 def slate_of(live: LiveCatalogue) -> tuple[Any, ...]:

@@ -16,7 +16,7 @@ from service.app import create
 from service.settings import Settings
 from service.signing import recommendation_ids
 from service.signing.click_links import Click, ClickLinks
-from service.store.writer import TOGETHER, WAITING
+from service.store.writer import MAX_JOBS_IN_COMMIT, MAX_WAITING_JOBS
 from tests.support.keyed_service import token
 from tests.support.service_process import UNHURRIED_MS
 from tests.support.service_shop import Shop, wait_until
@@ -213,7 +213,7 @@ def test_while_the_store_is_busy_every_click_leads_on_at_once_and_none_is_forgot
     with TestClient(create(settings(shop, tmp_path))) as client:
         urls = [
             f"/r/{good(client, product_id=str(number))}"
-            for number in range(WAITING + TOGETHER + 50)
+            for number in range(MAX_WAITING_JOBS + MAX_JOBS_IN_COMMIT + 50)
         ]
         busy = sqlite3.connect(tmp_path / "store.db", isolation_level=None)
         busy.execute("BEGIN IMMEDIATE")
@@ -225,5 +225,5 @@ def test_while_the_store_is_busy_every_click_leads_on_at_once_and_none_is_forgot
         busy.execute("ROLLBACK")
         busy.close()
         wait_until(lambda: counted(client, "recorded") + counted(client, "lost") == len(urls))
-        assert counted(client, "recorded") >= WAITING - TOGETHER
+        assert counted(client, "recorded") >= MAX_WAITING_JOBS - MAX_JOBS_IN_COMMIT
         assert counted(client, "lost") > 0

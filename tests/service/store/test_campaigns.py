@@ -9,7 +9,7 @@ import pytest
 
 from models.data.events import HOUR
 from service.store import campaigns, consents
-from service.store.campaigns import Campaign, Record
+from service.store.campaigns import Campaign, MailRecord
 from service.store.store import Store
 from service.store.writer import Change
 from tests.support.store_server import KINDS, new_store
@@ -28,27 +28,27 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 
 def shown(
     ref: str, campaign: str, *products: str, time: int = 1000, customer: str = "ann"
-) -> Record:
-    return Record(
+) -> MailRecord:
+    return MailRecord(
         ref.encode(), campaign, customer, time, orjson.dumps({"products": products}).decode()
     )
 
 
-def keep(store: Store, made: Record, valid_after: int = 0) -> bool:
+def keep(store: Store, made: MailRecord, valid_after: int = 0) -> bool:
     return store.write(
-        lambda change: campaigns.keep(change, made, valid_after=valid_after, erased=0)
+        lambda change: campaigns.record_mail(change, made, valid_after=valid_after, erased=0)
     ).result(10)
 
 
-def recent(store: Store) -> list[Record]:
-    return store.read(lambda connection: campaigns.recent(connection, "ann"))
+def recent(store: Store) -> list[MailRecord]:
+    return store.read(lambda connection: campaigns.read_mails(connection, "ann"))
 
 
 def test_a_campaign_is_what_was_last_said_of_it(store: Store) -> None:
     for campaign in (MONDAY, replace(MONDAY, kind="basket")):
         store.write(lambda change, said=campaign: campaigns.put(change, said)).result(10)
-    assert store.read(campaigns.listed) == [replace(MONDAY, kind="basket")]
-    assert store.read(lambda connection: campaigns.of(connection, "tuesday")) is None
+    assert store.read(campaigns.list_all) == [replace(MONDAY, kind="basket")]
+    assert store.read(lambda connection: campaigns.find(connection, "tuesday")) is None
 
 
 def test_the_first_worker_to_record_a_mail_decides_what_it_shows(store: Store) -> None:
@@ -78,15 +78,15 @@ def test_of_who_was_forgotten_nothing_is_recorded_any_more(store: Store) -> None
 
     assert store.write(forget).result(10)["mails"] == 1
     assert not keep(store, shown("r", "monday", "bread"))
-    assert store.read(lambda connection: campaigns.customer_of(connection, b"r")) is None
+    assert store.read(lambda connection: campaigns.find_customer(connection, b"r")) is None
 
 
 def test_a_link_finds_whose_mail_it_was_in_until_that_is_swept(store: Store) -> None:
     keep(store, shown("old", "monday", "bread", time=1000))
     keep(store, shown("new", "monday", "bread", time=2000, customer="bob"))
-    store.write(lambda change: campaigns.forget(change, 2000)).result(10)
+    store.write(lambda change: campaigns.forget_mails(change, 2000)).result(10)
     found = [
-        store.read(lambda connection, r=ref: campaigns.customer_of(connection, r))
+        store.read(lambda connection, r=ref: campaigns.find_customer(connection, r))
         for ref in (b"old", b"new")
     ]
     assert found == [None, "bob"]
@@ -97,7 +97,7 @@ def test_models_are_needed_until_the_last_campaign_pinned_to_them_closes(store: 
         campaign = replace(MONDAY, campaign_id=name, model_version=version, window_hours=hours)
         store.write(lambda change, said=campaign: campaigns.put(change, said)).result(10)
     needed = [
-        store.read(lambda connection, at=at: campaigns.pinned(connection, at))
+        store.read(lambda connection, at=at: campaigns.pinned_versions(connection, at))
         for at in (1001, 1000 + 2 * HOUR)
     ]
     assert needed == [{"v1", "v2"}, {"v1"}]

@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from service.store.change_counters import CATALOGUE, FIRST, SLOTS, ChangeCounters, counter_of
+from service.store.change_counters import (
+    CATALOGUE,
+    FIRST_HASHED,
+    HASHED_COUNTERS,
+    ChangeCounters,
+    counter_of,
+)
 
 
 @pytest.fixture
@@ -34,14 +40,17 @@ def test_a_number_that_comes_late_does_not_bring_an_old_answer_back(page: Change
 def test_a_customer_and_a_session_of_the_same_name_are_two() -> None:
     assert counter_of("customer", "1") != counter_of("session", "1")
     assert all(
-        FIRST <= counter_of("customer", str(number)) < FIRST + SLOTS for number in range(1000)
+        FIRST_HASHED <= counter_of("customer", str(number)) < FIRST_HASHED + HASHED_COUNTERS
+        for number in range(1000)
     )
 
 
 def test_where_it_is_not_known_what_changed_everything_before_is_old(page: ChangeCounters) -> None:
     page.raise_to([(CATALOGUE, 3)])
     page.begin_at(50)
-    assert {page[slot] for slot in (0, CATALOGUE, FIRST, FIRST + SLOTS - 1)} == {50}
+    assert {
+        page[slot] for slot in (0, CATALOGUE, FIRST_HASHED, FIRST_HASHED + HASHED_COUNTERS - 1)
+    } == {50}
 
 
 RAISES = """

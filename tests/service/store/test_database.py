@@ -8,18 +8,18 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect, text
 
 from service.store.database import (
-    COMMAND,
+    MIGRATE_COMMAND,
     SCHEMA,
-    SQLITE,
+    SQLITE_DURABILITY,
     StoreDownError,
     StoreError,
     assert_durable,
-    check,
+    check_schema,
     connect,
     migrate,
     prepare,
+    read_schema_version,
     reading,
-    version,
 )
 from service.store.tables import metadata
 from tests.support.store_server import KINDS, empty_database, new_store
@@ -44,13 +44,13 @@ def test_every_connection_waits_until_the_disk_has_it(kind: str, tmp_path: Path)
 
 def test_a_database_that_does_not_wait_for_the_disk_is_refused() -> None:
     with pytest.raises(StoreError, match="synchronous = 1, and acknowledged events need 2"):
-        assert_durable({"journal_mode": "wal", "synchronous": 1}, SQLITE)
+        assert_durable({"journal_mode": "wal", "synchronous": 1}, SQLITE_DURABILITY)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_migrations_make_the_tables_that_the_service_uses(kind: str, tmp_path: Path) -> None:
     engine = connect(new_store(kind, tmp_path))
-    assert version(engine) == SCHEMA
+    assert read_schema_version(engine) == SCHEMA
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
         assert set(inspect(connection).get_view_names()) == {
@@ -64,7 +64,7 @@ def test_the_migrations_make_the_tables_that_the_service_uses(kind: str, tmp_pat
 def test_migrating_twice_changes_nothing(kind: str, tmp_path: Path) -> None:
     engine = connect(new_store(kind, tmp_path))
     migrate(engine)
-    check(engine)
+    check_schema(engine)
     engine.dispose()
 
 
@@ -75,7 +75,7 @@ def test_another_schema_is_refused_with_the_command_that_helps(kind: str, tmp_pa
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
     with pytest.raises(
-        StoreError, match=f"has schema 0000, and {SCHEMA} is needed. Run: {COMMAND}"
+        StoreError, match=f"has schema 0000, and {SCHEMA} is needed. Run: {MIGRATE_COMMAND}"
     ):
         prepare(url)
     engine.dispose()
@@ -85,7 +85,7 @@ def test_the_embedded_store_makes_itself_and_an_empty_postgresql_waits_for_the_c
     tmp_path: Path,
 ) -> None:
     prepare(f"sqlite:///{tmp_path}/deeper/store.db")
-    with pytest.raises(StoreError, match=f"the database is empty.* Run: {COMMAND}"):
+    with pytest.raises(StoreError, match=f"the database is empty.* Run: {MIGRATE_COMMAND}"):
         prepare(empty_database("postgresql", tmp_path))
 
 

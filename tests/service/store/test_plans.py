@@ -24,15 +24,15 @@ FILLED: Final = (
     "ANALYZE",
 )
 WORKS: Final[dict[str, Callable[[Change], object]]] = {
-    "a customer": lambda change: events.of_customer(change.connection, "7", 0),
-    "a session": lambda change: events.of_session(change.connection, "7"),
-    "an order": lambda change: events.of_order(change.connection, "7"),
-    "ratings": lambda change: events.ratings_of(change.connection, "7"),
-    "mails": lambda change: campaigns.recent(change.connection, "7"),
+    "a customer": lambda change: events.read_customer(change.connection, "7", 0),
+    "a session": lambda change: events.read_session(change.connection, "7"),
+    "an order": lambda change: events.read_order(change.connection, "7"),
+    "ratings": lambda change: events.read_ratings(change.connection, "7"),
+    "mails": lambda change: campaigns.read_mails(change.connection, "7"),
     "changes": lambda change: _changes(change.connection, MUCH - 5, MUCH),
     "an event": lambda change: events.write(change, [told()]),
     "being forgotten": lambda change: consents.forget(change, "7", 1),
-    "old mails": lambda change: campaigns.forget(change, 5),
+    "old mails": lambda change: campaigns.forget_mails(change, 5),
 }
 
 

@@ -18,7 +18,7 @@ from sqlalchemy.pool import NullPool
 from starlette.testclient import TestClient
 
 from service.routes.store_calls import WRITE_SECONDS
-from service.store.database import MIGRATING, SILENCE_SECONDS, StoreDownError, connect, migrate
+from service.store.database import MIGRATION_LOCK, SILENCE_SECONDS, StoreDownError, connect, migrate
 from service.store.store import Store
 from service.store.writer import Change
 from tests.support.postgres_server import PostgresServer
@@ -194,9 +194,9 @@ def test_a_migration_takes_the_time_it_needs(server: PostgresServer) -> None:
     engine = connect(server.url)
     waits = "SELECT EXTRACT(EPOCH FROM now() - query_start) FROM pg_stat_activity WHERE wait_event = 'advisory'"
     with operator(server) as run, ThreadPoolExecutor(1) as migrating:
-        run(f"SELECT pg_advisory_lock({MIGRATING})")
+        run(f"SELECT pg_advisory_lock({MIGRATION_LOCK})")
         migrated = migrating.submit(migrate, engine)
         wait_until(lambda: migrated.done() or (run(waits).scalar() or 0) > SILENCE_SECONDS + 1)
-        run(f"SELECT pg_advisory_unlock({MIGRATING})")
+        run(f"SELECT pg_advisory_unlock({MIGRATION_LOCK})")
         migrated.result(10)
     engine.dispose()

@@ -15,7 +15,7 @@ from service.store.change_counters import counter_of
 from service.store.events import Event, EventLine, write
 from service.store.store import Store
 from service.store.tables import events
-from service.store.writer import Change, position_of
+from service.store.writer import Change, read_position
 from tests.support.store_server import KINDS, new_store
 
 
@@ -54,18 +54,18 @@ def test_what_is_acknowledged_is_there_and_seen_by_every_worker_of_the_host(
 ) -> None:
     other = Store(url, tmp_path / "run")
     store.write(reported("e1")).result(10)
-    assert other.revisions[counter_of("customer", "ann")] == 1
-    assert len(other.visitor("ann", None, 0).rows) == 1
+    assert other.counters[counter_of("customer", "ann")] == 1
+    assert len(other.read_records("ann", None, 0).rows) == 1
     other.close()
 
 
 def test_another_host_sees_it_when_it_looks(url: str, store: Store, tmp_path: Path) -> None:
     elsewhere = Store(url, tmp_path / "another host")
     store.write(reported("e1")).result(10)
-    assert elsewhere.revisions[counter_of("customer", "ann")] == 0
+    assert elsewhere.counters[counter_of("customer", "ann")] == 0
     elsewhere.follow()
-    assert elsewhere.revisions[counter_of("customer", "ann")] >= 1
-    assert elsewhere.revisions[counter_of("customer", "bob")] == 0
+    assert elsewhere.counters[counter_of("customer", "ann")] >= 1
+    assert elsewhere.counters[counter_of("customer", "bob")] == 0
     elsewhere.close()
 
 
@@ -75,7 +75,7 @@ def test_a_host_that_was_away_catches_up_before_it_answers(
     Store(url, tmp_path / "another host").close()
     store.write(reported("e1")).result(10)
     again = Store(url, tmp_path / "another host")
-    assert again.revisions[counter_of("customer", "ann")] >= 1
+    assert again.counters[counter_of("customer", "ann")] >= 1
     again.close()
 
 
@@ -117,7 +117,7 @@ def test_whoever_sees_a_number_sees_all_below_it(url: str, store: Store, tmp_pat
 
 
 def _seen(connection: Connection) -> tuple[int, list[int]]:
-    now = position_of(connection)
+    now = read_position(connection)
     return now.number, list(connection.execute(select(events.c.number)).scalars())
 
 
@@ -172,11 +172,11 @@ def test_another_database_at_the_same_place_starts_without_old_answers(tmp_path:
 
 
 def test_who_did_nothing_since_the_training_is_not_looked_up(store: Store) -> None:
-    assert store.news("ann", "s1", 0) is not None
+    assert store.read_if_unchanged("ann", "s1", 0) is not None
     store.write(reported("e1")).result(10)
-    assert store.news("ann", None, 0) is None
-    assert store.news("bob", None, 0) is not None
-    assert store.news("ann", None, 1) is not None  # a model that has learned it knows
+    assert store.read_if_unchanged("ann", None, 0) is None
+    assert store.read_if_unchanged("bob", None, 0) is not None
+    assert store.read_if_unchanged("ann", None, 1) is not None  # a model that has learned it knows
 
 
 def test_what_another_host_has_not_told_yet_makes_no_answer_look_newer_than_it_is(
@@ -184,10 +184,10 @@ def test_what_another_host_has_not_told_yet_makes_no_answer_look_newer_than_it_i
 ) -> None:
     elsewhere = Store(url, tmp_path / "another host")
     store.write(reported("e1")).result(10)
-    seen = elsewhere.news("ann", None, 0)
+    seen = elsewhere.read_if_unchanged("ann", None, 0)
     assert seen is not None
     elsewhere.follow()
-    assert seen.stamp < elsewhere.revisions[counter_of("customer", "ann")]
+    assert seen.stamp < elsewhere.counters[counter_of("customer", "ann")]
     elsewhere.close()
 
 

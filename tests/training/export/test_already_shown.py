@@ -10,7 +10,7 @@ import pytest
 
 from models.data.events import HOUR
 from service.store import campaigns
-from service.store.campaigns import Campaign, Record
+from service.store.campaigns import Campaign, MailRecord
 from service.store.store import Store
 from tests.support.store_server import KINDS, new_store
 from training.errors import InputError
@@ -107,10 +107,10 @@ def mailed(
         campaign = Campaign(name, "newsletter", "v1", time, time, window_hours=24, not_twice=3)
         told = [[product, 0.5, "popular", "popular", [], ""] for product in products[:-1]]
         document = json.dumps({"products": told, "also": products[-1:], "before": ["milk"]})
-        made = Record(f"r{number}".encode(), name, customer, time, document)
+        made = MailRecord(f"r{number}".encode(), name, customer, time, document)
         store.write(lambda change, campaign=campaign: campaigns.put(change, campaign)).result(10)
         store.write(
-            lambda change, made=made: campaigns.keep(change, made, valid_after=0, erased=0)
+            lambda change, made=made: campaigns.record_mail(change, made, valid_after=0, erased=0)
         ).result(10)
     yield url
     store.close()

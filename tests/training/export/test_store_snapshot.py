@@ -22,7 +22,7 @@ from service.model.live_catalogue import CatalogueFollower
 from service.model.live_catalogue import LiveCatalogue as Served
 from service.model.loaded_model import LoadedModel
 from service.store import campaigns, consents, products, rules
-from service.store.campaigns import Campaign, Record
+from service.store.campaigns import Campaign, MailRecord
 from service.store.events import Event, EventLine, write
 from service.store.store import Store
 from service.store.writer import Change
@@ -100,11 +100,13 @@ class Till:
             "before": [],
         }
         document = json.dumps(facts)
-        made = Record(f"r{next(NUMBERS)}".encode(), campaign.campaign_id, customer, time, document)
+        made = MailRecord(
+            f"r{next(NUMBERS)}".encode(), campaign.campaign_id, customer, time, document
+        )
 
         def work(change: Change) -> None:
             campaigns.put(change, campaign)
-            campaigns.keep(change, made, valid_after=0, erased=0)
+            campaigns.record_mail(change, made, valid_after=0, erased=0)
 
         self.store.write(work).result(10)
 
@@ -150,7 +152,7 @@ def served(
 ) -> tuple[Served, CustomerUpdate]:
     """What the service answers a customer from."""
     shop = CatalogueFollower(till.store, unasked)
-    visitor = till.store.visitor(customer, None, learned.manifest.event_position)
+    visitor = till.store.read_records(customer, None, learned.manifest.event_position)
     at = shop.at(LoadedModel.of(learned), visitor.position)
     catalogue = at.model.recommender.catalogue
     return at, build_customer_update(
@@ -259,7 +261,7 @@ def test_what_the_last_mails_showed_counts_in_the_file_as_in_the_service(
     ids = learned.catalogue.ids
     for customer in ("c00", "ann", "nobody"):
         history = till.store.read(
-            lambda connection, customer=customer: campaigns.recent(connection, customer)
+            lambda connection, customer=customer: campaigns.read_mails(connection, customer)
         )
         before = find_mail(sent[campaign], b"", history, CLOCK).shown_before
         assert {ids[item] for item in now.shown_items(customer, now.update_of(customer))} == {
