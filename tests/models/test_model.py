@@ -1,4 +1,4 @@
-"""What was learned is kept beside the blend, and nothing is a lesson too."""
+"""A ranker that has learned is kept beside the blend, and so is one that has not."""
 
 import dataclasses
 
@@ -12,7 +12,7 @@ from models.trees import Trees, TreeSplit
 
 TREES = Trees.of([TreeSplit(0, FEATURES.index("days_since"), 7.0, 0, 1)], [[-1.0, 1.0]])
 BASKETS = Trees.of([TreeSplit(0, basket_ranker.FEATURES.index("share"), -2.0, 0, 1)], [[0.5, -0.5]])
-LESSON = LearnedRanker(np.array([2, 3], np.float32), np.array([-1, 0], np.float32), TREES, BASKETS)
+LEARNED = LearnedRanker(np.array([2, 3], np.float32), np.array([-1, 0], np.float32), TREES, BASKETS)
 
 
 def test_a_shop_of_which_nothing_was_learned_takes_every_score_as_it_is() -> None:
@@ -22,33 +22,33 @@ def test_a_shop_of_which_nothing_was_learned_takes_every_score_as_it_is() -> Non
 
 
 def test_trees_are_what_makes_a_lesson() -> None:
-    assert LESSON.learned
+    assert LEARNED.learned
     assert not LearnedRanker.none().learned
-    assert not dataclasses.replace(LESSON, trees=Trees.none()).learned
+    assert not dataclasses.replace(LEARNED, trees=Trees.none()).learned
 
 
 def test_a_lesson_is_arrays_from_which_the_same_one_is_built() -> None:
     rows = np.zeros((2, len(FEATURES)), np.float32)
     rows[1, FEATURES.index("days_since")] = 8
-    for lesson in (LESSON, LearnedRanker.none()):
-        again = build(LearnedRanker, dict(flatten(lesson)))
+    for ranker in (LEARNED, LearnedRanker.none()):
+        again = build(LearnedRanker, dict(flatten(ranker)))
         assert (again.slope.tolist(), again.level.tolist()) == (
-            lesson.slope.tolist(),
-            lesson.level.tolist(),
+            ranker.slope.tolist(),
+            ranker.level.tolist(),
         )
-        assert again.trees.scores(rows).tolist() == lesson.trees.scores(rows).tolist()
-        assert again.learned == lesson.learned
-    assert LESSON.trees.scores(rows).tolist() == [-1, 1]
+        assert again.trees.scores(rows).tolist() == ranker.trees.scores(rows).tolist()
+        assert again.learned == ranker.learned
+    assert LEARNED.trees.scores(rows).tolist() == [-1, 1]
 
 
 def test_what_was_learned_of_baskets_is_kept_and_nothing_of_them_is_kept_as_nothing() -> None:
     rows = np.zeros((2, len(basket_ranker.FEATURES)), np.float32)
     rows[1, basket_ranker.FEATURES.index("share")] = -3
-    again = build(LearnedRanker, dict(flatten(LESSON)))
+    again = build(LearnedRanker, dict(flatten(LEARNED)))
     assert (
-        again.baskets.scores(rows).tolist() == LESSON.baskets.scores(rows).tolist() == [-0.5, 0.5]
+        again.baskets.scores(rows).tolist() == LEARNED.baskets.scores(rows).tolist() == [-0.5, 0.5]
     )
-    untaught = build(
-        LearnedRanker, dict(flatten(dataclasses.replace(LESSON, baskets=Trees.none())))
+    without_baskets = build(
+        LearnedRanker, dict(flatten(dataclasses.replace(LEARNED, baskets=Trees.none())))
     )
-    assert (len(untaught.baskets), len(untaught.trees)) == (0, 1)
+    assert (len(without_baskets.baskets), len(without_baskets.trees)) == (0, 1)

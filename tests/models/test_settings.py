@@ -1,4 +1,4 @@
-"""What a manifest recorded is what the model is run with."""
+"""A model runs with the settings that its manifest recorded."""
 
 import dataclasses
 import json
@@ -23,7 +23,7 @@ from models.settings import (
     read_settings,
 )
 
-PLACE = Path("registry/versions/v1")
+ARTIFACT = Path("registry/versions/v1")
 
 
 def test_settings_survive_the_manifest() -> None:
@@ -38,10 +38,10 @@ def test_settings_survive_the_manifest() -> None:
             placements=(PlacementSettings("home", category=3), PlacementSettings("email", 2, 4)),
         ),
     )
-    kept = read_settings(json.loads(json.dumps(asdict(settings))), PLACE)
+    kept = read_settings(json.loads(json.dumps(asdict(settings))), ARTIFACT)
     assert kept == settings
     assert hash(kept) == hash(settings)  # tuples all the way down
-    assert read_settings({}, PLACE) == ModelSettings()
+    assert read_settings({}, ARTIFACT) == ModelSettings()
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_setting_of_another_version_is_refused_with_the_artifact_and_its_name(
     with pytest.raises(
         ArtifactError, match=r"registry/versions/v1: has settings that this version does not know"
     ):
-        read_settings(config, PLACE)
+        read_settings(config, ARTIFACT)
 
 
 def test_every_feature_of_the_blend_has_its_weight_in_the_same_place() -> None:

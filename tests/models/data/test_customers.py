@@ -29,14 +29,16 @@ CUSTOMERS = Customers(
 
 def allows(
     user: int,
-    said: tuple[int, int] = (NEVER_ASKED, 0),
+    answer: tuple[int, int] = (NEVER_ASKED, 0),
     unasked: int = YES,
     *,
     forgotten: bool = False,
 ) -> bool:
-    silent = (NEVER_ASKED, 0)
-    told = replace(NO_UPDATE, consent=(silent, said, silent), unasked=unasked, forgotten=forgotten)
-    return permitted(CUSTOMERS, user, PERSONALIZE_WEB, told)
+    no_answer = (NEVER_ASKED, 0)
+    update = replace(
+        NO_UPDATE, consent=(no_answer, answer, no_answer), unasked=unasked, forgotten=forgotten
+    )
+    return permitted(CUSTOMERS, user, PERSONALIZE_WEB, update)
 
 
 @pytest.mark.parametrize("user", [ANN, STRANGER])
@@ -65,8 +67,8 @@ def test_of_the_file_and_the_store_the_later_word_counts_and_the_stores_where_bo
 
 
 def test_what_was_said_of_one_purpose_says_nothing_of_another() -> None:
-    told = replace(NO_UPDATE, consent=((NO, 5), (NO, 5), (NEVER_ASKED, 0)))
-    assert permitted(CUSTOMERS, BOB, PERSONALIZE_EMAIL, told)
+    update = replace(NO_UPDATE, consent=((NO, 5), (NO, 5), (NEVER_ASKED, 0)))
+    assert permitted(CUSTOMERS, BOB, PERSONALIZE_EMAIL, update)
 
 
 def test_the_answer_of_an_erased_customer_is_erased_too() -> None:

@@ -138,18 +138,18 @@ def test_a_small_market_leans_on_the_whole_shop() -> None:
 
 
 def test_a_market_without_a_sale_is_the_whole_shop() -> None:
-    for there, everywhere in zip(
+    for local, everywhere in zip(
         vars(clothes(400, ELSEWHERE)).values(), vars(clothes(400)).values(), strict=True
     ):
-        assert there.tolist() == pytest.approx(everywhere.tolist())
+        assert local.tolist() == pytest.approx(everywhere.tolist())
 
 
 @pytest.mark.parametrize("market", [NORTH, SOUTH])
 def test_a_market_is_stretched_to_the_size_of_the_whole_shop(market: int) -> None:
-    for here, everywhere in zip(
+    for local, everywhere in zip(
         vars(clothes(400, market, 5)).values(), vars(clothes(400)).values(), strict=True
     ):
-        assert here.sum() == pytest.approx(everywhere.sum())
+        assert local.sum() == pytest.approx(everywhere.sum())
 
 
 SALE = st.builds(
@@ -205,8 +205,8 @@ def test_popularity_is_counted_as_if_by_hand(
     def share(first: int, last: int) -> list[float]:
         """Of each product among the lines of these days in the market; everywhere, where the market has none."""
         sold = (first <= days) & (days < last)
-        here = sold & ((purchases.market == market) | (market is None))
-        counts = np.bincount(purchases.item[here if here.any() else sold], minlength=3)
+        local = sold & ((purchases.market == market) | (market is None))
+        counts = np.bincount(purchases.item[local if local.any() else sold], minlength=3)
         shares: list[float] = (counts / max(counts.sum(), 1)).tolist()
         return shares
 
@@ -277,15 +277,15 @@ def test_what_was_reported_since_counts_as_if_it_had_been_learned(
     half = len(lines) // 2
     continued, whole = counted(lines[:half]).add_lines(*reported(lines[half:])), counted(lines)
     if len(continued.indptr) == len(whole.indptr):
-        here, there = (
+        counts, expected_counts = (
             sales.window(moment(as_of), days, 3, market).tolist() for sales in (continued, whole)
         )
-        assert here == there
-        one, other = (
+        assert counts == expected_counts
+        popularity, expected = (
             sales.popularity(moment(as_of), 3, PopularSettings(), market)
             for sales in (continued, whole)
         )
-        assert one.recent.tolist() == pytest.approx(other.recent.tolist())
+        assert popularity.recent.tolist() == pytest.approx(expected.recent.tolist())
 
 
 def test_a_trickle_of_reports_is_not_taken_for_all_that_is_sold() -> None:

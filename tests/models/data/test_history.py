@@ -116,9 +116,9 @@ def test_what_was_dismissed_or_rated_low_is_refused_until_it_is_bought_or_rated_
         (BREAD, 1, "rating", -1.0),
         (BREAD, 2, "rating", 1.0),
     )
-    for no in (dismissed, low):
-        assert at(3, no).refused.tolist() == [True]
-        assert at(3, no, (BREAD, 2, "purchase", 1)).refused.tolist() == [False]
+    for event in (dismissed, low):
+        assert at(3, event).refused.tolist() == [True]
+        assert at(3, event, (BREAD, 2, "purchase", 1)).refused.tolist() == [False]
     assert at(3, low, high).refused.tolist() == [False]
     assert at(3, high).refused.tolist() == [False]
 
@@ -148,11 +148,11 @@ def test_everyone_finds_their_own_events_and_guests_none() -> None:
         Line("ann", "milk", 3),
         Line("", "bread", 1),
     ]
-    found = build_histories(small_purchases(lines))
-    ann, bob = found.of(0), found.of(1)
+    histories = build_histories(small_purchases(lines))
+    ann, bob = histories.of(0), histories.of(1)
     assert (ann.item.tolist(), ann.time.tolist()) == ([0, 1], [moment(1), moment(3)])
     assert (bob.item.tolist(), bob.time.tolist()) == ([1], [moment(2)])
-    assert len(found.none()) == 0
+    assert len(histories.none()) == 0
 
 
 EVENT = st.tuples(
@@ -167,16 +167,16 @@ def test_any_history_is_summed_as_if_by_hand(
     pairs, as_of = at(day, *rows), moment(day)
     seen = [row for row in rows if moment(row[1]) <= as_of]
     assert pairs.item.tolist() == sorted({item for item, *_ in seen})
-    for place, item in enumerate(pairs.item.tolist()):
+    for row, item in enumerate(pairs.item.tolist()):
         mine = [(moment(then), kind, weight) for of, then, kind, weight in seen if of == item]
         bought = [then for then, kind, _ in mine if kind == "purchase"]
-        assert pairs.first[place] == min(bought, default=NEVER)
-        assert pairs.last[place] == max(bought, default=NEVER)
+        assert pairs.first[row] == min(bought, default=NEVER)
+        assert pairs.last[row] == max(bought, default=NEVER)
         for field in dataclasses.fields(Interactions):
             if field.name in ("item", "first", "last", "refused", "in_cart"):
                 continue
             expected = max(sum(_adds(field.name, *event, as_of) for event in mine), 0)
-            assert getattr(pairs, field.name)[place] == pytest.approx(expected, abs=1e-5)
+            assert getattr(pairs, field.name)[row] == pytest.approx(expected, abs=1e-5)
 
 
 def _adds(name: str, then: int, kind: str, weight: float, as_of: int) -> float:

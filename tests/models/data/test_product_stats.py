@@ -1,4 +1,4 @@
-"""What is known of products without looking at a single day."""
+"""Facts about products that no single day tells."""
 
 import dataclasses
 
@@ -9,25 +9,25 @@ from tests.support.shop import Line, Product, small_purchases
 from training.fitting.product_stats import fit_product_stats
 
 
-def traits(*products: Product) -> ProductStats:
+def stats_of(*products: Product) -> ProductStats:
     return fit_product_stats(small_purchases([Line("ann", products[0].id, 1)], products))
 
 
 def test_the_categories_are_those_that_a_product_stands_in() -> None:
-    found = traits(
+    stats = stats_of(
         Product("bread", category="bakery"), Product("jam"), Product("milk", category="dairy")
     )
-    assert found.category.tolist() == [0, -1, 1]
-    assert found.categories == 2
+    assert stats.category.tolist() == [0, -1, 1]
+    assert stats.categories == 2
 
 
 def test_a_shop_without_categories_or_titles_has_none() -> None:
-    found = traits(Product("4711"), Product("4712"))
-    assert found.category.tolist() == found.family.tolist() == [-1, -1]
-    assert found.categories == 0
+    stats = stats_of(Product("4711"), Product("4712"))
+    assert stats.category.tolist() == stats.family.tolist() == [-1, -1]
+    assert stats.categories == 0
 
 
 def test_a_shop_without_products_has_no_categories() -> None:
-    found = traits(Product("bread", category="bakery"))
-    nothing = dataclasses.replace(found, category=np.zeros(0, np.int32))
+    stats = stats_of(Product("bread", category="bakery"))
+    nothing = dataclasses.replace(stats, category=np.zeros(0, np.int32))
     assert nothing.categories == 0

@@ -92,8 +92,8 @@ def test_a_shop_on_this_machine_is_linked_as_it_is() -> None:
 
 @given(st.text(max_size=30) | st.text("htps:/\\.@[]?#%\n\t xe", max_size=20))
 def test_whatever_the_catalogue_holds_a_link_is_https_or_none(url: str) -> None:
-    found = make_absolute(url, SHOP)
-    assert found is None or (found.lower().startswith("https://") and is_absolute(found))
+    address = make_absolute(url, SHOP)
+    assert address is None or (address.lower().startswith("https://") and is_absolute(address))
     kept = make_absolute(url, None)
     assert kept is None or not set(kept) & set('\r\n\\"<>')
 

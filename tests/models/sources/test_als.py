@@ -1,4 +1,4 @@
-"""A customer folded in from their history is the customer that training would have found."""
+"""A customer folded in from their history is the customer that training would have learned."""
 
 import numpy as np
 import pytest
@@ -51,8 +51,12 @@ def folded_in_by_implicit(item: list[int], confidence: list[float]) -> np.ndarra
 )
 def test_fold_in_solves_the_equations_of_training(history: dict[int, float]) -> None:
     item, confidence = list(history), list(history.values())
-    ours = FACTORS.observed(np.array(item, np.int32), np.array(confidence, np.float32)).folded_in()
-    np.testing.assert_allclose(ours, folded_in_by_implicit(item, confidence), rtol=1e-4, atol=1e-4)
+    vector = FACTORS.observed(
+        np.array(item, np.int32), np.array(confidence, np.float32)
+    ).folded_in()
+    np.testing.assert_allclose(
+        vector, folded_in_by_implicit(item, confidence), rtol=1e-4, atol=1e-4
+    )
 
 
 @given(
@@ -65,8 +69,8 @@ def test_the_strongest_reason_adds_most_to_the_score(history: dict[int, float]) 
         np.array(list(history), np.int32),
         np.array(list(history.values()), np.float32),
     )
-    seen = FACTORS.observed(item, confidence)
-    affinity = scores(FACTORS, seen.folded_in())
+    observed = FACTORS.observed(item, confidence)
+    affinity = scores(FACTORS, observed.folded_in())
     wanted = np.flatnonzero(affinity > 1e-3)
     known = [
         (i, c, FACTORS.factors[:, FACTORS.row[i]].astype(float))
@@ -74,11 +78,11 @@ def test_the_strongest_reason_adds_most_to_the_score(history: dict[int, float]) 
         if i % 2 == 0
     ]
     left = FACTORS.gram.astype(float) + sum((c - 1) * np.outer(y, y) for _, c, y in known)
-    for because, other in zip(seen.strongest(wanted), wanted, strict=True):
-        turned = np.linalg.inv(left) @ FACTORS.factors[:, FACTORS.row[other]].astype(float)
-        parts = {i: c * float(y @ turned) for i, c, y in known}
+    for strongest, other in zip(observed.strongest(wanted), wanted, strict=True):
+        projected = np.linalg.inv(left) @ FACTORS.factors[:, FACTORS.row[other]].astype(float)
+        parts = {i: c * float(y @ projected) for i, c, y in known}
         assert sum(parts.values()) == pytest.approx(affinity[other], abs=1e-4)
-        assert parts[because] == pytest.approx(max(parts.values()), abs=1e-4)
+        assert parts[strongest] == pytest.approx(max(parts.values()), abs=1e-4)
 
 
 def test_a_product_that_nothing_was_learned_about_changes_nobodys_taste() -> None:
@@ -103,10 +107,10 @@ def test_who_bought_nothing_that_is_known_has_no_taste(item: list[int]) -> None:
 
 def test_a_score_is_the_inner_product_never_below_0_and_0_where_nothing_was_learned() -> None:
     for vector in (np.arange(6, dtype=np.float32), -np.arange(6, dtype=np.float32)):
-        found = scores(FACTORS, vector)
+        affinity = scores(FACTORS, vector)
         product = sum(a * b for a, b in zip(FACTORS.factors[:, 2], vector, strict=True))
-        assert found[4] == pytest.approx(max(product, 0), rel=1e-5)
-        assert found[1::2].tolist() == [0] * (N_ITEMS // 2)
+        assert affinity[4] == pytest.approx(max(product, 0), rel=1e-5)
+        assert affinity[1::2].tolist() == [0] * (N_ITEMS // 2)
 
 
 def test_the_longest_factors_come_first_and_belong_to_the_same_products() -> None:
@@ -128,7 +132,7 @@ def test_the_longest_factors_come_first_and_belong_to_the_same_products() -> Non
 def test_the_best_of_a_large_shop_are_those_of_everything(
     ordered: bool, n: int, share: float
 ) -> None:
-    """A few products are far longer than most, every third is there twice, and most need not be looked at."""
+    """A few factors are far longer than most, every third is there twice, most need no score."""
     random = np.random.default_rng(3)
     factors = random.normal(size=(8, 12_000)).astype(np.float32) * random.pareto(2, 12_000).astype(
         np.float32
@@ -140,17 +144,17 @@ def test_the_best_of_a_large_shop_are_those_of_everything(
         large.longest_first() if ordered else large, random.normal(size=8).astype(np.float32)
     )
     allowed = random.random(12_000) < share
-    said = taste.of(everything.astype(np.int64))
-    expected = np.lexsort((everything, -np.where(allowed, said, 0)))
-    expected = expected[allowed[expected] & (said[expected] > 0)][:n]
-    found = taste.best(allowed, n)
-    assert said[found].tolist() == pytest.approx(said[expected].tolist(), rel=1e-5)
-    assert sorted(found.tolist()) == sorted(set(found.tolist()))
-    assert taste.highest == pytest.approx(said.max(), rel=1e-5)
+    preference = taste.of(everything.astype(np.int64))
+    expected = np.lexsort((everything, -np.where(allowed, preference, 0)))
+    expected = expected[allowed[expected] & (preference[expected] > 0)][:n]
+    best = taste.best(allowed, n)
+    assert preference[best].tolist() == pytest.approx(preference[expected].tolist(), rel=1e-5)
+    assert sorted(best.tolist()) == sorted(set(best.tolist()))
+    assert taste.highest == pytest.approx(preference.max(), rel=1e-5)
 
 
 def test_the_tastes_of_many_are_those_of_each() -> None:
-    """Some look at more products than what is looked at for all at once."""
+    """Some customers need scores of more products than are scored for all at once."""
     random = np.random.default_rng(4)
     everything = np.arange(9_000, dtype=np.int32)
     large = ItemFactors(
@@ -164,8 +168,9 @@ def test_the_tastes_of_many_are_those_of_each() -> None:
         alone = FactorScores(large, vector)
         for n in (3, 50, 5_000):
             allowed = random.random(9_000) < 0.7
-            found, expected = (alone.of(one.best(allowed, n)).tolist() for one in (taste, alone))
-            assert found == pytest.approx(expected, rel=1e-5)
+            best = alone.of(taste.best(allowed, n))
+            expected = alone.of(alone.best(allowed, n))
+            assert best.tolist() == pytest.approx(expected.tolist(), rel=1e-5)
         assert taste.highest == pytest.approx(alone.highest, rel=1e-6)
     assert FactorScores.each(large, []) == []
 

@@ -34,8 +34,8 @@ def pairs_of(
 def figures(pairs: CoPurchases, anchor: int, other: int) -> tuple[int, float]:
     """Orders with both, and the lift."""
     row = pairs.row(anchor)
-    place = row.start + pairs.item[row].tolist().index(other)
-    return int(pairs.together[place]), float(pairs.lifts(anchor, slice(place, place + 1))[0])
+    entry = row.start + pairs.item[row].tolist().index(other)
+    return int(pairs.together[entry]), float(pairs.lifts(anchor, slice(entry, entry + 1))[0])
 
 
 def test_bread_and_butter_are_counted_from_five_orders() -> None:
@@ -64,10 +64,10 @@ def test_any_orders_are_counted_as_if_by_hand(baskets: list[set[int]]) -> None:
     both = Counter(pair for basket in baskets for pair in itertools.permutations(basket, 2))
     alone = Counter(item for basket in baskets for item in basket)
     assert pairs.orders.tolist() == [alone[item] for item in range(4)]
-    found = {
+    counted = {
         (a, int(b)): figures(pairs, a, int(b)) for a in range(4) for b in pairs.item[pairs.row(a)]
     }
-    assert found == {
+    assert counted == {
         (a, b): (count, pytest.approx(count * len(baskets) / alone[a] / alone[b]))
         for (a, b), count in both.items()
     }
@@ -117,10 +117,10 @@ def test_a_basket_is_completed_by_the_sum_of_its_ties(
     pairs = pairs_of(baskets)
     expected = [0.0] * 4
     for anchor in basket:
-        for place in range(*pairs.row(anchor).indices(len(pairs.item))):
-            lift = np.exp(float(pairs.log_lift[place]))
-            tie = float(pairs.strength[place]) * lift ** (lift_weight * (1 - 1 / len(basket)))
-            expected[int(pairs.item[place])] += tie
+        for entry in range(*pairs.row(anchor).indices(len(pairs.item))):
+            lift = np.exp(float(pairs.log_lift[entry]))
+            tie = float(pairs.strength[entry]) * lift ** (lift_weight * (1 - 1 / len(basket)))
+            expected[int(pairs.item[entry])] += tie
     expected = [0.0 if item in basket else score for item, score in enumerate(expected)]
     assert pairs.basket_scores(sorted(basket), lift_weight).of(
         np.arange(4)
@@ -133,7 +133,7 @@ def test_an_empty_basket_is_completed_by_nothing() -> None:
 
 def test_the_strongest_tie_names_its_product_and_its_place() -> None:
     pairs = pairs_of(BASKETS)
-    ((anchor, place),) = pairs.strongest([BREAD, TEA], [MILK], 0.9)
+    ((anchor, entry),) = pairs.strongest([BREAD, TEA], [MILK], 0.9)
     ties = {  # of two products: half the weight of the lift
         a: float(
             pairs.link_scores(pairs.row(a), 0.45)[pairs.item[pairs.row(a)].tolist().index(MILK)]
@@ -141,5 +141,5 @@ def test_the_strongest_tie_names_its_product_and_its_place() -> None:
         for a in (BREAD, TEA)
     }
     assert anchor == max(ties, key=ties.__getitem__)
-    assert pairs.item[place] == MILK
-    assert pairs.row(anchor).start <= place < pairs.row(anchor).stop
+    assert pairs.item[entry] == MILK
+    assert pairs.row(anchor).start <= entry < pairs.row(anchor).stop

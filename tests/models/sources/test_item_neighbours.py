@@ -22,10 +22,10 @@ NEIGHBOURS = ItemNeighbours(
 
 
 def scores(history: dict[int, float]) -> list[float]:
-    found = NEIGHBOURS.scores(
+    scores_of_all = NEIGHBOURS.scores(
         np.array(list(history), np.int32), np.array(list(history.values()), np.float32)
     )
-    return found.of(np.arange(4)).tolist()
+    return scores_of_all.of(np.arange(4)).tolist()
 
 
 def test_every_product_of_the_history_speaks_for_its_neighbours() -> None:
@@ -66,25 +66,29 @@ def test_similarity_is_what_the_formula_says() -> None:
         min_customers=1, power=0.5, customer_norm=1.0, item_norm=0.75, neighbour_norm=0.5
     )
     interest = np.array([[4, 1, 0], [1, 0, 9], [1, 4, 0], [0, 16, 0]], np.float32)
-    found = fit_item_neighbours(csr_matrix(interest), settings)
+    neighbours = fit_item_neighbours(csr_matrix(interest), settings)
     weight = interest**0.5
     size, square = weight.sum(axis=1), (weight**2).sum(axis=0)
-    for one, other in itertools.permutations(range(3), 2):
-        together = sum(weight[user, one] * weight[user, other] / size[user] for user in range(4))
-        expected = together / square[one] ** 0.75 / square[other] ** 0.5
-        assert found.similar(one)[other] == pytest.approx(expected, rel=1e-5)
+    for item, other in itertools.permutations(range(3), 2):
+        together = sum(weight[user, item] * weight[user, other] / size[user] for user in range(4))
+        expected = together / square[item] ** 0.75 / square[other] ** 0.5
+        assert neighbours.similar(item)[other] == pytest.approx(expected, rel=1e-5)
 
 
 def test_no_product_is_its_own_neighbour_and_strangers_are_none() -> None:
-    found = fit_item_neighbours(
+    neighbours = fit_item_neighbours(
         csr_matrix(np.array([[1, 1, 0], [0, 0, 1]], np.float32)), NeighbourSettings(min_customers=1)
     )
-    assert [np.flatnonzero(found.similar(item)).tolist() for item in range(3)] == [[1], [0], []]
+    assert [np.flatnonzero(neighbours.similar(item)).tolist() for item in range(3)] == [
+        [1],
+        [0],
+        [],
+    ]
 
 
 def test_only_the_nearest_are_kept_in_the_order_of_the_products() -> None:
     bought = np.array([[1, 1, 1, 1], [1, 0, 1, 1], [1, 0, 1, 0], [0, 1, 0, 0]], np.float32)
-    found = fit_item_neighbours(
+    neighbours = fit_item_neighbours(
         csr_matrix(bought), NeighbourSettings(min_customers=1, neighbours=2)
     )
-    assert found.item[found.indptr[0] : found.indptr[1]].tolist() == [2, 3]
+    assert neighbours.item[neighbours.indptr[0] : neighbours.indptr[1]].tolist() == [2, 3]

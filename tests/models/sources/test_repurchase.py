@@ -19,10 +19,12 @@ PLAIN = RepeatSettings(
 
 
 def everyone(lines: list[Line], as_of: float) -> Interactions:
-    found = build_histories(small_purchases(lines))
-    user = np.repeat(np.arange(len(found.indptr) - 1, dtype=np.int32), np.diff(found.indptr))
+    histories = build_histories(small_purchases(lines))
+    user = np.repeat(
+        np.arange(len(histories.indptr) - 1, dtype=np.int32), np.diff(histories.indptr)
+    )
     return build_interactions(
-        found.events, find_pair_starts(found.events, user), moment(as_of), HistorySettings()
+        histories.events, find_pair_starts(histories.events, user), moment(as_of), HistorySettings()
     )
 
 
@@ -74,13 +76,16 @@ MORE = [
 
 def test_a_product_that_one_customer_tried_is_judged_by_its_category() -> None:
     settings = RepeatSettings(category_prior=2.0, rate_prior=3.0, interval_prior=1.0)
-    found = fit_repurchases(everyone(MORE, 20), np.array(list(SHELF.values()), np.int32), settings)
+    repeats = fit_repurchases(
+        everyone(MORE, 20), np.array(list(SHELF.values()), np.int32), settings
+    )
     rate, interval = (
-        dict(zip(SHELF, values.tolist(), strict=True)) for values in (found.rate, found.interval)
+        dict(zip(SHELF, values.tolist(), strict=True))
+        for values in (repeats.rate, repeats.interval)
     )
     # Of ten customers with a product three bought it again: three of five with food, none of five with furniture.
     average, food, furniture = 3 / 10, (3 + 2 * 0.3) / (5 + 2), (0 + 2 * 0.3) / (5 + 2)
-    assert found.average.tolist() == pytest.approx([average])
+    assert repeats.average.tolist() == pytest.approx([average])
     assert rate == pytest.approx(
         {
             "bed": 3 * furniture / (2 + 3),
@@ -103,10 +108,10 @@ def test_a_product_that_one_customer_tried_is_judged_by_its_category() -> None:
 def test_products_without_a_category_lean_on_each_other() -> None:
     """What stands in no category is judged by what else does, not by the food."""
     category = np.array([FOOD if name == "rolls" else -1 for name in SHELF], np.int32)
-    found = fit_repurchases(
+    repeats = fit_repurchases(
         everyone(MORE, 20), category, RepeatSettings(category_prior=2.0, rate_prior=3.0)
     )
-    rate = dict(zip(SHELF, found.rate.tolist(), strict=True))
+    rate = dict(zip(SHELF, repeats.rate.tolist(), strict=True))
     without = (2 + 2 * 0.3) / (9 + 2)
     assert rate["rye"] == rate["lamp"] == pytest.approx(3 * without / (1 + 3))
 
@@ -126,23 +131,25 @@ REPEATS = Repurchases(
 
 
 def of_one(lines: list[Line], as_of: float) -> Interactions:
-    found = build_histories(small_purchases([*lines, Line("zoe", "sofa", 0)])).of(0)
-    return build_interactions(found, find_pair_starts(found), moment(as_of), HistorySettings())
+    events = build_histories(small_purchases([*lines, Line("zoe", "sofa", 0)])).of(0)
+    return build_interactions(events, find_pair_starts(events), moment(as_of), HistorySettings())
 
 
 def test_a_customers_own_rhythm_is_drawn_towards_the_products() -> None:
-    found = build_repurchase_clocks(
+    clocks = build_repurchase_clocks(
         of_one([Line("ann", "bread", day) for day in (0, 6, 12)], 15), REPEATS, moment(15), PLAIN
     )
-    assert (found.since.tolist(), found.since_first.tolist()) == ([3], [15])
+    assert (clocks.since.tolist(), clocks.since_first.tolist()) == ([3], [15])
     # 12 days over 2 gaps, and 2 pseudo gaps of 10 days
-    assert found.interval.tolist() == [(12 + 20) / 4]
-    assert found.passed.tolist() == pytest.approx([3 / 8])
+    assert clocks.interval.tolist() == [(12 + 20) / 4]
+    assert clocks.passed.tolist() == pytest.approx([3 / 8])
 
 
 def test_who_bought_once_has_the_rhythm_of_the_product() -> None:
-    found = build_repurchase_clocks(of_one([Line("ann", "bread", 0)], 5), REPEATS, moment(5), PLAIN)
-    assert (found.interval.tolist(), found.passed.tolist()) == ([10], [0.5])
+    clocks = build_repurchase_clocks(
+        of_one([Line("ann", "bread", 0)], 5), REPEATS, moment(5), PLAIN
+    )
+    assert (clocks.interval.tolist(), clocks.passed.tolist()) == ([10], [0.5])
 
 
 def test_a_clock_runs_on_while_the_history_stands_still() -> None:

@@ -1,4 +1,4 @@
-"""The products as they are now: what the shop says of them shows, and nothing else moves."""
+"""A shop whose products have changed: the changes show, and nothing else does."""
 
 from dataclasses import replace
 
@@ -33,7 +33,7 @@ def shop() -> Recommender:
     return trained(small_shop_purchases())
 
 
-def told(product_id: str, **fields: object) -> ProductUpdate:
+def changed(product_id: str, **fields: object) -> ProductUpdate:
     return ProductUpdate(id=product_id, fields=frozenset(fields), **fields)  # type: ignore[arg-type]
 
 
@@ -41,19 +41,21 @@ def after(
     shop: Recommender, *changes: ProductUpdate, learned: Recommender | None = None
 ) -> Recommender:
     """The shop after these changes, one after the other; `learned`: as it was trained, where it has changed since."""
-    now = shop
+    updated = shop
     for change in changes:
-        now = now.with_model(
-            update_catalogue(now.model, [change], (learned or shop).model, shop.manifest.data_as_of)
+        updated = updated.with_model(
+            update_catalogue(
+                updated.model, [change], (learned or shop).model, shop.manifest.data_as_of
+            )
         )
-    return now
+    return updated
 
 
 def shown(shop: Recommender, customer_id: str = "c00", request: SlateRequest = ALL) -> list[str]:
     return names(shop, shop.recommend(customer_id, request))
 
 
-def told_of(slate: Slate) -> list[tuple[int, float, str, str]]:
+def slots_of(slate: Slate) -> list[tuple[int, float, str, str]]:
     return [(slot.item, slot.score, slot.source, slot.reason.text) for slot in slate.slots]
 
 
@@ -63,10 +65,10 @@ def test_a_shop_that_says_nothing_keeps_its_model(shop: Recommender) -> None:
 
 def test_what_is_sold_out_is_gone_and_what_is_back_is_back(shop: Recommender) -> None:
     first = shown(shop)[0]
-    gone = after(shop, told(first, in_stock=False))
+    gone = after(shop, changed(first, in_stock=False))
     assert first not in shown(gone)
-    assert shown(after(gone, told(first, in_stock=True))) == shown(shop)
-    assert SOLD_OUT in shown(after(shop, told(SOLD_OUT, in_stock=True)))
+    assert shown(after(gone, changed(first, in_stock=True))) == shown(shop)
+    assert SOLD_OUT in shown(after(shop, changed(SOLD_OUT, in_stock=True)))
 
 
 def test_what_was_hidden_comes_back_with_the_end_it_had(shop: Recommender) -> None:
@@ -78,46 +80,48 @@ def test_what_was_hidden_comes_back_with_the_end_it_had(shop: Recommender) -> No
         replace(shop.model, catalogue=replace(shop.catalogue, available_until=until)),
         shop.settings,
     )
-    hidden = after(ending, told("bagel", hidden=True))
+    hidden = after(ending, changed("bagel", hidden=True))
     assert "bagel" not in shown(hidden)
-    back = after(ending, told("bagel", hidden=True), told("bagel", hidden=False))
+    back = after(ending, changed("bagel", hidden=True), changed("bagel", hidden=False))
     assert shown(back) == shown(ending)
     assert "bagel" in shown(back, request=replace(ALL, as_of=end - 1))
     assert "bagel" not in shown(back, request=replace(ALL, as_of=end))
 
 
 def test_a_hidden_product_that_gets_an_end_stays_hidden(shop: Recommender) -> None:
-    now = after(
-        shop, told("bagel", hidden=True), told("bagel", hidden=True, available_until=ALWAYS_UNTIL)
+    updated = after(
+        shop,
+        changed("bagel", hidden=True),
+        changed("bagel", hidden=True, available_until=ALWAYS_UNTIL),
     )
-    assert "bagel" not in shown(now)
+    assert "bagel" not in shown(updated)
 
 
 def test_a_product_is_shown_from_its_beginning_until_its_end(shop: Recommender) -> None:
-    now = shop.manifest.data_as_of
+    data_as_of = shop.manifest.data_as_of
     for change, there in (
-        ({"available_until": now}, False),
-        ({"available_until": now + 1}, True),
-        ({"available_from": now + 1}, False),
-        ({"available_from": now}, True),
+        ({"available_until": data_as_of}, False),
+        ({"available_until": data_as_of + 1}, True),
+        ({"available_from": data_as_of + 1}, False),
+        ({"available_from": data_as_of}, True),
         ({"available_from": None, "available_until": None}, True),
     ):
-        assert ("bagel" in shown(after(shop, told("bagel", **change)))) == there, change
+        assert ("bagel" in shown(after(shop, changed("bagel", **change)))) == there, change
 
 
 def test_a_product_is_shown_in_its_markets_alone(shop: Recommender) -> None:
-    def in_market(now: Recommender, market: str) -> bool:
-        return "bagel" in shown(now, request=replace(ALL, filters=Filters(market=market)))
+    def in_market(shop: Recommender, market: str) -> bool:
+        return "bagel" in shown(shop, request=replace(ALL, filters=Filters(market=market)))
 
-    western = after(shop, told("bagel", markets=("west", "south")))
+    western = after(shop, changed("bagel", markets=("west", "south")))
     assert [in_market(western, market) for market in ("west", "south", "north")] == [
         True,
         True,
         False,
     ]
-    nowhere = after(western, told("bagel", markets=()))
+    nowhere = after(western, changed("bagel", markets=()))
     assert [in_market(nowhere, market) for market in ("west", "south", "north")] == [False] * 3
-    everywhere = after(nowhere, told("bagel", markets=None))
+    everywhere = after(nowhere, changed("bagel", markets=None))
     assert [in_market(everywhere, market) for market in ("west", "south", "north")] == [True] * 3
     assert in_market(western, "south") == in_market(shop, "south")
     feta = replace(ALL, filters=Filters(market="north"))
@@ -125,39 +129,43 @@ def test_a_product_is_shown_in_its_markets_alone(shop: Recommender) -> None:
 
 
 def test_a_product_that_moves_to_another_aisle_is_found_there(shop: Recommender) -> None:
-    now = after(shop, told("bagel", category="breakfast", brand="Morning"))
+    updated = after(shop, changed("bagel", category="breakfast", brand="Morning"))
     for filters in (Filters(category="breakfast"), Filters(brand="Morning")):
-        assert shown(now, request=SlateRequest(strict=True, filters=filters)) == ["bagel"]
-    assert "bagel" not in shown(now, request=replace(ALL, filters=Filters(category="bakery")))
-    lost = after(now, told("bagel", category=None, brand=None))
+        assert shown(updated, request=SlateRequest(strict=True, filters=filters)) == ["bagel"]
+    assert "bagel" not in shown(updated, request=replace(ALL, filters=Filters(category="bakery")))
+    lost = after(updated, changed("bagel", category=None, brand=None))
     assert shown(lost, request=replace(ALL, filters=Filters(category="breakfast"))) == []
 
 
 def test_a_new_product_finds_the_customers_of_its_aisle_at_once(shop: Recommender) -> None:
-    now = after(shop, told("brioche", title="Brioche", category="bakery", brand="Ashby", price=3.0))
+    updated = after(
+        shop, changed("brioche", title="Brioche", category="bakery", brand="Ashby", price=3.0)
+    )
     new = {
         customer: slot.source
         for customer in ("c00", "c03")
-        for slot in now.recommend(customer, SlateRequest()).slots
-        if now.catalogue.ids[slot.item] == "brioche"
+        for slot in updated.recommend(customer, SlateRequest()).slots
+        if updated.catalogue.ids[slot.item] == "brioche"
     }
     assert new == {"c00": Source.NEW}  # who loves the garden does not see it
     before = SlateRequest(n=100, as_of=shop.manifest.data_as_of - DAY)
-    assert "brioche" not in shown(now, request=before)
+    assert "brioche" not in shown(updated, request=before)
 
 
 def test_a_product_that_comes_on_sale_after_the_model_learned_is_new_from_then_on(
     shop: Recommender,
 ) -> None:
     newest = shop.manifest.data_as_of
-    now = after(
+    updated = after(
         shop,
-        told("brioche", category="bakery", brand="Ashby", price=3.0, available_from=newest + DAY),
+        changed(
+            "brioche", category="bakery", brand="Ashby", price=3.0, available_from=newest + DAY
+        ),
     )
 
     def sources(as_of: int) -> list[Source]:
-        slots = now.recommend("c00", SlateRequest(as_of=as_of)).slots
-        return [slot.source for slot in slots if now.catalogue.ids[slot.item] == "brioche"]
+        slots = updated.recommend("c00", SlateRequest(as_of=as_of)).slots
+        return [slot.source for slot in slots if updated.catalogue.ids[slot.item] == "brioche"]
 
     assert [sources(newest + seconds) for seconds in (0, DAY - 1, DAY, 9 * DAY)] == [
         [],
@@ -168,35 +176,37 @@ def test_a_product_that_comes_on_sale_after_the_model_learned_is_new_from_then_o
 
 
 def test_a_new_product_is_no_stranger_to_any_question(shop: Recommender) -> None:
-    now = after(shop, told("brioche", category="bakery"), told("blini"), told("brioche", price=2.0))
-    brioche, blini = (now.catalogue.ids.find(name) for name in ("brioche", "blini"))
-    assert now.catalogue.ids[brioche] == "brioche"
-    assert now.catalogue.price[brioche] == 2.0
+    updated = after(
+        shop, changed("brioche", category="bakery"), changed("blini"), changed("brioche", price=2.0)
+    )
+    brioche, blini = (updated.catalogue.ids.find(name) for name in ("brioche", "blini"))
+    assert updated.catalogue.ids[brioche] == "brioche"
+    assert updated.catalogue.price[brioche] == 2.0
     assert {
-        now.catalogue.ids[slot.item] for slot in now.similar(brioche, SlateRequest()).slots
+        updated.catalogue.ids[slot.item] for slot in updated.similar(brioche, SlateRequest()).slots
     } <= set(AISLES["bakery"].split())
-    assert now.similar(blini, SlateRequest()).slots
-    assert now.bundles(brioche, SlateRequest()) == ()
-    assert now.complete(SlateRequest(basket=(brioche, blini))) == ()
-    assert now.follow_up([brioche, blini], SlateRequest()).slots == ()
+    assert updated.similar(blini, SlateRequest()).slots
+    assert updated.bundles(brioche, SlateRequest()) == ()
+    assert updated.complete(SlateRequest(basket=(brioche, blini))) == ()
+    assert updated.follow_up([brioche, blini], SlateRequest()).slots == ()
     visit = SlateRequest(recent=(brioche,), basket=(blini,))
-    assert {brioche, blini}.isdisjoint(slot.item for slot in now.recommend("c00", visit).slots)
+    assert {brioche, blini}.isdisjoint(slot.item for slot in updated.recommend("c00", visit).slots)
 
 
 def test_a_new_product_is_bought_again_as_its_aisle_is(shop: Recommender) -> None:
-    now = after(shop, told("brioche", category="bakery"), told("mystery"))
+    updated = after(shop, changed("brioche", category="bakery"), changed("mystery"))
     bakery = shop.catalogue.category == shop.catalogue.category_names.find("bakery")
-    brioche, mystery = now.catalogue.ids.find("brioche"), now.catalogue.ids.find("mystery")
+    brioche, mystery = updated.catalogue.ids.find("brioche"), updated.catalogue.ids.find("mystery")
     repeats = shop.model.repeats
-    assert now.model.repeats.rate[brioche] == pytest.approx(repeats.rate[bakery].mean())
-    assert now.model.repeats.interval[mystery] == pytest.approx(repeats.interval.mean())
+    assert updated.model.repeats.rate[brioche] == pytest.approx(repeats.rate[bakery].mean())
+    assert updated.model.repeats.interval[mystery] == pytest.approx(repeats.interval.mean())
 
 
 def test_a_new_product_is_as_dear_as_its_price_says(shop: Recommender) -> None:
     twins = after(
         shop,
-        told("twin", category="bakery", price=2.29),
-        told("dear", category="bakery", price=22.9),
+        changed("twin", category="bakery", price=2.29),
+        changed("dear", category="bakery", price=22.9),
     )
     traits, ids = twins.model.traits, twins.catalogue.ids
     bagel, twin, dear = (ids.find(name) for name in ("bagel", "twin", "dear"))
@@ -211,18 +221,18 @@ def test_a_new_product_is_as_dear_as_its_price_says(shop: Recommender) -> None:
 
 def test_many_changes_at_once_are_the_same_as_one_after_the_other(shop: Recommender) -> None:
     changes = [
-        told("bagel", price=9.0, markets=("west",)),
-        told("brioche", category="bakery", price=3.0, title="Brioche"),
-        told("butter", category="bakery"),
-        told("crepe", brand="Ashby", url="https://shop.example/crepe"),
-        told("blini", category="bakery", price=3.0),
-        told("Éclair", category="bakery", price=3.0),
-        told("brioche", markets=("west",), in_stock=False),
-        told("baba", category="bakery", price=3.0, title="Baba"),
-        told("brioche", markets=None, in_stock=True),
+        changed("bagel", price=9.0, markets=("west",)),
+        changed("brioche", category="bakery", price=3.0, title="Brioche"),
+        changed("butter", category="bakery"),
+        changed("crepe", brand="Ashby", url="https://shop.example/crepe"),
+        changed("blini", category="bakery", price=3.0),
+        changed("Éclair", category="bakery", price=3.0),
+        changed("brioche", markets=("west",), in_stock=False),
+        changed("baba", category="bakery", price=3.0, title="Baba"),
+        changed("brioche", markets=None, in_stock=True),
     ]
     last = {change.id: change for change in changes}
-    last["brioche"] = told(
+    last["brioche"] = changed(
         "brioche", category="bakery", price=3.0, title="Brioche", markets=None, in_stock=True
     )
     together = update_catalogue(shop.model, last.values(), shop.model, shop.manifest.data_as_of)
@@ -233,7 +243,7 @@ def test_many_changes_at_once_are_the_same_as_one_after_the_other(shop: Recommen
     for texts in ("title", "url", "attributes"):
         assert list(getattr(at_once.catalogue, texts)) == list(getattr(piled_up.catalogue, texts))
     for customer in CUSTOMERS:
-        assert told_of(at_once.recommend(customer, ALL)) == told_of(
+        assert slots_of(at_once.recommend(customer, ALL)) == slots_of(
             piled_up.recommend(customer, ALL)
         )
 
@@ -252,30 +262,34 @@ def test_many_changes_at_once_are_the_same_as_one_after_the_other(shop: Recommen
 def test_what_sells_is_not_counted_again_where_a_product_is_offered_otherwise(
     shop: Recommender, change: dict[str, object]
 ) -> None:
-    now = after(shop, told("bagel", **change))
-    assert now.sales_trends is shop.sales_trends
-    anew = Recommender(shop.manifest, now.model, shop.settings)
+    updated = after(shop, changed("bagel", **change))
+    assert updated.sales_trends is shop.sales_trends
+    anew = Recommender(shop.manifest, updated.model, shop.settings)
     for customer in CUSTOMERS:
-        assert told_of(now.recommend(customer, ALL)) == told_of(anew.recommend(customer, ALL))
+        assert slots_of(updated.recommend(customer, ALL)) == slots_of(anew.recommend(customer, ALL))
 
 
 def test_what_sells_is_counted_again_where_products_are_others(shop: Recommender) -> None:
-    new = after(shop, told("brioche", category="bakery", price=3.0))
+    new = after(shop, changed("brioche", category="bakery", price=3.0))
     assert new.sales_trends is not shop.sales_trends
     assert (
-        after(new, told("brioche", in_stock=False), learned=shop).sales_trends is new.sales_trends
+        after(new, changed("brioche", in_stock=False), learned=shop).sales_trends
+        is new.sales_trends
     )
-    for change in (told("brioche", price=4.0), told("butter", category="bakery")):
+    for change in (changed("brioche", price=4.0), changed("butter", category="bakery")):
         assert after(new, change, learned=shop).sales_trends is not new.sales_trends
 
 
 def test_what_is_not_given_stays(shop: Recommender) -> None:
-    now, item = after(shop, told("bagel", price=9.0)).catalogue, shop.catalogue.ids.find("bagel")
-    assert now.price[item] == 9.0
+    updated, item = (
+        after(shop, changed("bagel", price=9.0)).catalogue,
+        shop.catalogue.ids.find("bagel"),
+    )
+    assert updated.price[item] == 9.0
     assert shop.catalogue.price[item] != 9.0  # the artifact is as it was
     for texts in ("title", "currency", "url", "image_url", "attributes"):
-        assert getattr(now, texts)[item] == getattr(shop.catalogue, texts)[item]
-    assert now.category[item] == shop.catalogue.category[item]
+        assert getattr(updated, texts)[item] == getattr(shop.catalogue, texts)[item]
+    assert updated.category[item] == shop.catalogue.category[item]
 
 
 FIELDS = st.fixed_dictionaries(
@@ -299,11 +313,11 @@ FIELDS = st.fixed_dictionaries(
 def test_whatever_is_said_nothing_breaks_and_what_is_shown_is_for_sale(
     shop: Recommender, changes: list[tuple[str, dict[str, object]]]
 ) -> None:
-    now = after(shop, *(told(name, **fields) for name, fields in changes if name))
+    updated = after(shop, *(changed(name, **fields) for name, fields in changes if name))
     for customer in CUSTOMERS:
-        slate = now.recommend(customer, ALL)
-        market = now.at_home(now.model.customers.ids.find(customer), ALL).filters.market
-        sellable = now.catalogue.sellable(shop.manifest.data_as_of, market)
+        slate = updated.recommend(customer, ALL)
+        market = updated.at_home(updated.model.customers.ids.find(customer), ALL).filters.market
+        sellable = updated.catalogue.sellable(shop.manifest.data_as_of, market)
         items = [slot.item for slot in slate.slots]
         assert sellable[items].all()
         assert len(set(items)) == len(items)
@@ -317,9 +331,9 @@ def test_what_the_shop_says_again_changes_no_answer(
     shop: Recommender, products: set[str], customer: str
 ) -> None:
     as_they_are = [_as_it_is(shop, name) for name in sorted(products)]
-    now = after(shop, *as_they_are)
+    updated = after(shop, *as_they_are)
     for request in (ALL, SlateRequest(n=5, as_of=shop.manifest.data_as_of + 20 * DAY)):
-        assert told_of(now.recommend(customer, request)) == told_of(
+        assert slots_of(updated.recommend(customer, request)) == slots_of(
             shop.recommend(customer, request)
         )
 
@@ -333,7 +347,7 @@ def _as_it_is(shop: Recommender, product_id: str) -> ProductUpdate:
         for name, sold in zip(catalogue.market_names, catalogue.sold_in[item], strict=True)
         if sold
     ]
-    return told(
+    return changed(
         product_id,
         title=catalogue.title[item],
         category=catalogue.category_names[int(catalogue.category[item])],

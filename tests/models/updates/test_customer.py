@@ -34,11 +34,11 @@ def shop() -> Recommender:
 
 
 def rows(
-    *told: tuple[str, str, float] | tuple[str, str, float, str], ids: list[str] | None = None
+    *lines: tuple[str, str, float] | tuple[str, str, float, str], ids: list[str] | None = None
 ) -> Events:
-    """(product, kind, day, order) in any order; a product is its place in `ids`."""
+    """(product, kind, day, order) in any order; a product is its index in `ids`."""
     named = ids or ["bread", "butter", "milk"]
-    full = [(*one, "")[:4] for one in told]
+    full = [(*line, "")[:4] for line in lines]
     return Events(
         np.array([named.index(product) for product, *_ in full], np.int32),
         np.array([moment(float(day)) for _, _, day, _ in full], np.int64),
@@ -48,7 +48,7 @@ def rows(
     )
 
 
-def told(events: Events) -> list[tuple[int, int, str]]:
+def item_time_kind(events: Events) -> list[tuple[int, int, str]]:
     return [
         (item, time, KINDS[kind])
         for item, time, kind in zip(
@@ -59,8 +59,8 @@ def told(events: Events) -> list[tuple[int, int, str]]:
 
 def test_what_was_done_since_stands_by_product_and_time_among_what_was_learned() -> None:
     learned = rows(("bread", "purchase", 1), ("milk", "purchase", 2))
-    since = CustomerUpdate(rows(("milk", "view", 1), ("butter", "cart", 9), ("bread", "view", 0)))
-    assert told(update_history(learned, since)) == [
+    update = CustomerUpdate(rows(("milk", "view", 1), ("butter", "cart", 9), ("bread", "view", 0)))
+    assert item_time_kind(update_history(learned, update)) == [
         (0, moment(0), "view"),
         (0, moment(1), "purchase"),
         (1, moment(9), "cart"),
@@ -71,24 +71,24 @@ def test_what_was_done_since_stands_by_product_and_time_among_what_was_learned()
 
 def test_a_purchase_that_came_by_file_and_by_event_is_one() -> None:
     learned = rows(("bread", "purchase", 1, "o1"))
-    since = CustomerUpdate(
+    update = CustomerUpdate(
         rows(("bread", "purchase", 1.5, "o1"), ("butter", "purchase", 1.5, "o1"))
     )
-    assert told(update_history(learned, since)) == [
+    assert item_time_kind(update_history(learned, update)) == [
         (0, moment(1), "purchase"),
         (1, moment(1.5), "purchase"),
     ]
 
 
 def test_two_events_of_one_order_and_product_are_one_purchase_the_first_that_was_told() -> None:
-    since = CustomerUpdate(
+    update = CustomerUpdate(
         rows(
             ("bread", "purchase", 3, "o1"),
             ("bread", "purchase", 2, "o1"),
             ("bread", "purchase", 3, "o2"),
         )
     )
-    assert told(update_history(rows(), since)) == [
+    assert item_time_kind(update_history(rows(), update)) == [
         (0, moment(3), "purchase"),
         (0, moment(3), "purchase"),
     ]
@@ -106,8 +106,8 @@ def test_a_return_of_the_same_order_is_no_repetition() -> None:
 
 def test_a_product_that_was_struck_out_says_nothing_whenever_it_was_bought() -> None:
     learned = rows(("bread", "purchase", 1), ("milk", "purchase", 2))
-    since = CustomerUpdate(rows(("bread", "view", 3)), unused=np.array([0], np.int32))
-    assert told(update_history(learned, since)) == [(2, moment(2), "purchase")]
+    update = CustomerUpdate(rows(("bread", "view", 3)), unused=np.array([0], np.int32))
+    assert item_time_kind(update_history(learned, update)) == [(2, moment(2), "purchase")]
 
 
 def test_what_was_done_later_is_the_same_as_if_it_had_been_learned() -> None:
@@ -117,7 +117,7 @@ def test_what_was_done_later_is_the_same_as_if_it_had_been_learned() -> None:
         build_histories(small_purchases(lines[:2])).of(0),
     )
     both = update_history(learned, CustomerUpdate(rows(("milk", "view", 3), ids=["bread", "milk"])))
-    assert told(both) == told(whole)
+    assert item_time_kind(both) == item_time_kind(whole)
 
 
 def done(shop: Recommender, *happened: tuple[str, str, float], **said: object) -> CustomerUpdate:
@@ -125,10 +125,10 @@ def done(shop: Recommender, *happened: tuple[str, str, float], **said: object) -
 
 
 def slate(
-    shop: Recommender, since: CustomerUpdate, customer_id: str | None = "c00", **asked: object
+    shop: Recommender, update: CustomerUpdate, customer_id: str | None = "c00", **asked: object
 ) -> list[str]:
     request = replace(ALL, as_of=moment(DAYS), **asked)  # type: ignore[arg-type]
-    return names(shop, shop.recommend(customer_id, request, since))
+    return names(shop, shop.recommend(customer_id, request, update))
 
 
 def test_who_has_done_nothing_since_gets_the_same_slate(shop: Recommender) -> None:
@@ -145,13 +145,13 @@ def test_a_product_just_bought_is_not_recommended_and_what_is_bought_once_never_
 
 def test_what_is_in_the_cart_is_not_recommended_and_what_goes_with_it_is(shop: Recommender) -> None:
     # c03 loves the garden.
-    since = done(shop, ("bread", "cart", DAYS - 0.1))
-    found = shop.recommend("c03", replace(ALL, as_of=moment(DAYS)), since)
-    before, now = slate(shop, NO_UPDATE, "c03"), names(shop, found)
+    update = done(shop, ("bread", "cart", DAYS - 0.1))
+    result = shop.recommend("c03", replace(ALL, as_of=moment(DAYS)), update)
+    before, now = slate(shop, NO_UPDATE, "c03"), names(shop, result)
     assert "bread" in before
     assert "bread" not in now
     assert now.index("butter") < before.index("butter")
-    butter = found.slots[now.index("butter")]
+    butter = result.slots[now.index("butter")]
     assert (butter.reason.kind, butter.reason.items) == (
         ReasonKind.BOUGHT_TOGETHER,
         (shop.catalogue.ids.find("bread"),),
@@ -172,47 +172,47 @@ def test_a_session_is_a_customer_whom_its_views_tell_apart(shop: Recommender) ->
 
 
 def test_what_is_still_to_come_at_the_moment_asked_for_says_nothing(shop: Recommender) -> None:
-    since = done(shop, ("bread", "dismiss", DAYS + 1))
-    assert "bread" in slate(shop, since)
+    update = done(shop, ("bread", "dismiss", DAYS + 1))
+    assert "bread" in slate(shop, update)
     later = replace(ALL, as_of=moment(DAYS + 1))
-    assert "bread" not in names(shop, shop.recommend("c00", later, since))
+    assert "bread" not in names(shop, shop.recommend("c00", later, update))
 
 
 def test_an_erased_customer_is_a_stranger(shop: Recommender) -> None:
     erased = replace(NO_UPDATE, forgotten=True)
-    found = shop.recommend("c00", ALL, erased)
-    assert (found.strategy, found.fallback_reason) == (
+    result = shop.recommend("c00", ALL, erased)
+    assert (result.strategy, result.fallback_reason) == (
         Strategy.POPULAR,
         FallbackReason.UNKNOWN_CUSTOMER,
     )
-    assert found == shop.recommend("nobody", ALL)
+    assert result == shop.recommend("nobody", ALL)
 
 
 def test_who_said_no_since_gets_what_everyone_gets(shop: Recommender) -> None:
     silent = (NEVER_ASKED, 0)
-    found = shop.recommend("c00", ALL, done(shop, consent=(silent, (NO, moment(DAYS)), silent)))
-    assert (found.strategy, found.fallback_reason) == (
+    result = shop.recommend("c00", ALL, done(shop, consent=(silent, (NO, moment(DAYS)), silent)))
+    assert (result.strategy, result.fallback_reason) == (
         Strategy.NOT_PERSONALIZED,
         FallbackReason.NO_CONSENT,
     )
     assert (
-        found.slots == shop.popular(shop.at_home(shop.model.customers.ids.find("c00"), ALL)).slots
+        result.slots == shop.popular(shop.at_home(shop.model.customers.ids.find("c00"), ALL)).slots
     )
 
 
 def test_a_customer_who_struck_out_all_they_bought_has_no_history(shop: Recommender) -> None:
     user = shop.model.customers.ids.find(REGULAR)
     everything = np.unique(shop.model.histories.of(user).item)
-    found = shop.recommend(REGULAR, ALL, replace(NO_UPDATE, unused=everything))
-    assert found.fallback_reason is FallbackReason.NO_HISTORY
+    result = shop.recommend(REGULAR, ALL, replace(NO_UPDATE, unused=everything))
+    assert result.fallback_reason is FallbackReason.NO_HISTORY
 
 
 def test_a_view_fades(shop: Recommender) -> None:
     viewed = done(shop, ("kite", "view", DAYS))
     shares = []
     for days in (0, 60):
-        case = shop.build_context(-1, replace(ALL, as_of=moment(DAYS) + days * DAY), viewed)
-        shares.append(float(case.pairs.taste[0]))
+        context = shop.build_context(-1, replace(ALL, as_of=moment(DAYS) + days * DAY), viewed)
+        shares.append(float(context.pairs.taste[0]))
     assert shares[0] == 1
     assert shares[1] < 0.05
 
