@@ -1,4 +1,4 @@
-"""From a fitted model to a version on disk."""
+"""Write a fitted model to disk as a version."""
 
 from __future__ import annotations
 
@@ -15,15 +15,19 @@ from training.reading.purchases import Purchases
 
 
 def write_twin(folder: Path, model: Model, purchases: Purchases, settings: ModelSettings) -> Path:
-    """For this run: it need not outlast a power cut."""
-    registry, manifest = Registry(folder), build_manifest(purchases, model, settings, {}, 0)
+    """Write a version that serves this run alone, and need not outlast a power cut."""
+    registry = Registry(folder)
+    manifest = build_manifest(purchases, model, settings, metrics={}, now=0)
     return registry.path(publish(registry, model, manifest, durable=False).version)
 
 
 def publish(
     registry: Registry, model: Model, manifest: Manifest, *, durable: bool = True
 ) -> Manifest:
-    """Raises InputError naming the folder where the disk is full or may not be written to."""
+    """Publish a version and make it the active one.
+
+    Raises InputError naming the folder where the disk is full or may not be written to.
+    """
     try:
         return registry.publish(model, manifest, durable=durable)
     except OSError as error:
@@ -36,6 +40,7 @@ def publish(
 def build_manifest(
     purchases: Purchases, model: Model, settings: ModelSettings, metrics: dict[str, Any], now: int
 ) -> Manifest:
+    """Describe a model: its data, counts, settings and figures."""
     counts = {
         "customers": len(purchases.customer_ids),
         "products": len(purchases.product_ids),

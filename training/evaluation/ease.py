@@ -1,4 +1,4 @@
-"""EASE, every product told from all others by one linear model, to compare with.
+"""Fit EASE, one linear model that predicts every product from all others, to compare with.
 
 H. Steck: Embarrassingly Shallow Autoencoders for Sparse Data, 2019.
 """
@@ -22,16 +22,19 @@ BLOCK_ROWS: Final = 512  # rows of a matrix at a time
 
 @dataclass(frozen=True)
 class EaseSettings:
-    """Chosen on Complete Journey and Online Retail II together, in the 28 days before their last 28."""
+    """Hold settings that suit Complete Journey and Online Retail II.
+
+    They were chosen on the 28 days before the last 28 of both.
+    """
 
     half_life_days: float = 60.0
-    power: float = 0.5  # x = interest^power: the hundredth purchase tells less than the first
+    power: float = 0.5  # x = interest^power: the hundredth purchase counts less than the first
     regularization: float = 100.0
 
 
 @dataclass(frozen=True, eq=False)
 class Ease:
-    """X holds what customers bought and P = (XᵀX + λI)⁻¹.
+    """Hold X, what customers bought, and P = (XᵀX + λI)⁻¹.
 
     XP = (XXᵀ + λI)⁻¹ X, so where customers are fewer than products the smaller matrix is inverted.
     """
@@ -43,12 +46,10 @@ class Ease:
     n_items: int
 
     def scores(self, users: NDArray[np.int32]) -> NDArray[np.float32]:
-        """What each user is expected to buy: (users, items), 0 for products that are not kept."""
+        """Return what each user is expected to buy: (users, items), 0 for products that are not kept."""
         # S = XB with B = I - P / diag(P), whose diagonal is 0: no product speaks for itself
-        expected = (
-            self.bought[users].toarray()
-            - _projected(self.bought, self.inverse, users) / self.diagonal
-        )
+        projected = _project(self.bought, self.inverse, users)
+        expected = self.bought[users].toarray() - projected / self.diagonal
         scores = np.zeros((len(users), self.n_items), np.float32)
         scores[:, self.kept] = expected
         return scores
@@ -57,27 +58,26 @@ class Ease:
 def fit_ease(
     past: Purchases, countable: NDArray[np.bool_], as_of: int, settings: EaseSettings
 ) -> Ease:
-    """Learn from the purchases of the products that `kept_products` names."""
+    """Learn from the purchases of the products that `select_products` returns."""
     kept = select_products(past, countable)
-    bought = csr_matrix(_interest(past, as_of, settings)[:, kept])
+    bought = csr_matrix(_sum_interest(past, as_of, settings)[:, kept])
     if _by_customer(bought):
-        inverse = _inverse(bought, settings.regularization)
+        inverse = _invert(bought, settings.regularization)
         # diag(P) = (1 - diag(Xᵀ (XXᵀ + λI)⁻¹ X)) / λ
         explained = np.zeros(len(kept))
         for start in range(0, bought.shape[0], BLOCK_ROWS):
             rows = np.arange(start, min(start + BLOCK_ROWS, bought.shape[0]))
-            explained += np.asarray(
-                bought[rows].multiply(_projected(bought, inverse, rows)).sum(axis=0)
-            ).ravel()
+            projected = _project(bought, inverse, rows)
+            explained += np.asarray(bought[rows].multiply(projected).sum(axis=0)).ravel()
         diagonal = ((1 - explained) / settings.regularization).astype(np.float32)
     else:
-        inverse = _inverse(bought.T.tocsr(), settings.regularization)
+        inverse = _invert(bought.T.tocsr(), settings.regularization)
         diagonal = inverse.diagonal()
     return Ease(bought, kept, inverse, diagonal, len(countable))
 
 
 def select_products(past: Purchases, countable: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """The countable products; where neither they nor the customers are few, the `LARGEST` most bought of them."""
+    """Return the countable products; where neither they nor the customers are few, the most bought of them."""
     items = np.flatnonzero(countable)
     if min(len(items), len(past.customer_ids)) <= MAX_PRODUCTS:
         return items
@@ -85,13 +85,12 @@ def select_products(past: Purchases, countable: NDArray[np.bool_]) -> NDArray[np
     return np.sort(items[np.argsort(-lines, kind="stable")[:MAX_PRODUCTS]])
 
 
-def _interest(past: Purchases, as_of: int, settings: EaseSettings) -> csr_matrix:
-    """What customers bought, old purchases less: (customers, items) float32."""
+def _sum_interest(past: Purchases, as_of: int, settings: EaseSettings) -> csr_matrix:
+    """Return what customers bought, old purchases less: (customers, items) float32."""
     bought = (past.kind == PURCHASE) & (past.user >= 0)
     # x = (Σ 2^(-age / half-life) over the purchase lines)^power
-    decay = np.exp2((past.time[bought] - as_of) / (DAY * settings.half_life_days)).astype(
-        np.float32
-    )
+    half_lives = (past.time[bought] - as_of) / (DAY * settings.half_life_days)
+    decay = np.exp2(half_lives).astype(np.float32)
     shape = (len(past.customer_ids), len(past.product_ids))
     interest = csr_matrix((decay, (past.user[bought], past.item[bought])), shape)
     interest.data **= settings.power
@@ -102,7 +101,7 @@ def _by_customer(bought: csr_matrix) -> bool:
     return bool(bought.shape[0] < bought.shape[1])
 
 
-def _projected(
+def _project(
     bought: csr_matrix, inverse: NDArray[np.float32], rows: NDArray[np.integer]
 ) -> NDArray[np.float32]:
     """XP of some customers: (rows, products kept)."""
@@ -112,7 +111,7 @@ def _projected(
     return projected
 
 
-def _inverse(matrix: csr_matrix, regularization: float) -> NDArray[np.float32]:
+def _invert(matrix: csr_matrix, regularization: float) -> NDArray[np.float32]:
     """(AAᵀ + λI)⁻¹, in the memory of one such matrix."""
     n = matrix.shape[0]
     gram = np.empty((n, n), np.float32, order="F")
@@ -125,7 +124,6 @@ def _inverse(matrix: csr_matrix, regularization: float) -> NDArray[np.float32]:
     inverse, _ = lapack.spotri(factor, lower=True, overwrite_c=True)
     for column in range(n):  # LAPACK leaves the upper half to us
         inverse[column, column + 1 :] = inverse[column + 1 :, column]
-    symmetric: NDArray[np.float32] = (
-        inverse.T
-    )  # its rows lie together, as sparse products read them
+    # The rows of the transpose lie together, as sparse products read them.
+    symmetric: NDArray[np.float32] = inverse.T
     return symmetric

@@ -1,4 +1,4 @@
-"""Whether a version is good enough to be published."""
+"""Compare a candidate with what it must not fall behind before it is published."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from training.evaluation.split import MIN_CUSTOMERS
 
 @dataclass(frozen=True)
 class GateComparison:
-    """What is served, its Recall less that of something it must not fall behind, customer by customer."""
+    """Hold the Recall of what is served less that of another method, paired by customer."""
 
     task: str
     against: str
@@ -24,7 +24,7 @@ class GateComparison:
 
     @property
     def worse(self) -> bool:
-        """Worse beyond chance: the whole interval of the paired difference lies below 0."""
+        """Return whether it is worse beyond chance: the whole interval of the difference lies below 0."""
         return self.difference.high < 0
 
     def __str__(self) -> str:
@@ -36,7 +36,7 @@ class GateComparison:
 
 
 def compare(candidate: Evaluation, active: Evaluation | None, seed: int) -> list[GateComparison]:
-    """Every comparison of a candidate's twin with the baselines and with the twin of the active version's settings.
+    """Compare a candidate's twin with the baselines and with the twin of the active version's settings.
 
     A task of too few customers is left out: an interval over three of them is no interval.
     """
@@ -44,15 +44,16 @@ def compare(candidate: Evaluation, active: Evaluation | None, seed: int) -> list
     for task, values in candidate.values.items():
         if candidate.customers(task) < MIN_CUSTOMERS:
             continue
-        rivals = {name: values[name] for name in BASELINES}
+        references = {name: values[name] for name in BASELINES}
         if active is not None:
-            rivals["the active version's settings"] = active.values[task][SERVED]
+            references["the active version's settings"] = active.values[task][SERVED]
         differences |= {
-            (task, name): values[SERVED][:, 0] - rival[:, 0] for name, rival in rivals.items()
+            (task, name): values[SERVED][:, 0] - reference[:, 0]
+            for name, reference in references.items()
         }
     # Bonferroni: one chance in twenty to refuse a good version, over all comparisons together.
     confidence = 1 - 0.05 / max(len(differences), 1)
     return [
-        GateComparison(*names, metrics.mean(lost, seed, confidence))
-        for names, lost in differences.items()
+        GateComparison(task, name, metrics.mean(difference, seed, confidence))
+        for (task, name), difference in differences.items()
     ]

@@ -1,4 +1,4 @@
-"""The slates that are compared: the one that is served, the blend, each source alone, and simple baselines."""
+"""Build the slates that are compared: the one that is served, the blend, each source alone, baselines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from models.recommender import Recommender
 from models.rules.eligibility import ExclusionRule, Removed, find_allowed
 from models.rules.filters import Repeat
 from models.rules.shop_rules import ShopRule
-from models.settings import DiversitySettings
 from models.slate import SlateRequest
 from models.sources.scores import rank_best
 
@@ -47,7 +46,7 @@ Items = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class MethodSlates:
-    """What every method shows one customer."""
+    """Hold what every method shows one customer."""
 
     items: dict[str, Items]  # method -> its first k products
     filled: int  # slots of what is served that had to be filled
@@ -59,95 +58,98 @@ class MethodSlates:
 def build_method_slates(
     recommender: Recommender, user: int, as_of: int, k: int, rules: tuple[ShopRule, ...] = ()
 ) -> tuple[MethodSlates, MethodSlates]:
-    """Every method's slates for one customer: of anything, and of what they never bought."""
+    """Build every method's slates for one customer: of all products, and of those they never bought."""
     request = recommender.at_home(user, SlateRequest(n=k, as_of=as_of))
-    case = recommender.build_context(user, request)
-    everything, new = (
-        _answer(recommender, user, case, replace(request, repeat=repeat))
-        for repeat in (Repeat.INCLUDE, Repeat.EXCLUDE)
-    )
-    everything.items[AUTO] = _slate(recommender, case, replace(request, repeat=Repeat.AUTO))
+    context = recommender.build_context(user, request)
+    any_product = replace(request, repeat=Repeat.INCLUDE)
+    new_to_them = replace(request, repeat=Repeat.EXCLUDE)
+    everything = _fill_slates(recommender, user, context, any_product)
+    new = _fill_slates(recommender, user, context, new_to_them)
+    automatic = replace(request, repeat=Repeat.AUTO)
+    everything.items[AUTO] = _serve_with_rules(recommender, context, automatic)
     if rules:
-        for answer, repeat in ((everything, Repeat.INCLUDE), (new, Repeat.EXCLUDE)):
-            answer.items[RULED] = _slate(
-                recommender, case, replace(request, repeat=repeat, rules=rules)
-            )
+        for slates, unruled in ((everything, any_product), (new, new_to_them)):
+            ruled = replace(unruled, rules=rules)
+            slates.items[RULED] = _serve_with_rules(recommender, context, ruled)
     return everything, new
 
 
-def _answer(
-    recommender: Recommender, user: int, case: RankingContext, request: SlateRequest
+def _fill_slates(
+    recommender: Recommender, user: int, context: RankingContext, request: SlateRequest
 ) -> MethodSlates:
-    removed = recommender.find_removed(case, request)
-    ranked = recommender.rank(case, removed)
-    served, filled = _served(recommender, case, request, ranked)
+    removed = recommender.find_removed(context, request)
+    ranked = recommender.rank(context, removed)
+    served, filled = _serve(recommender, context, request, ranked)
     items = {SERVED: served}
-    rows = ranked.rows
-    blended = np.lexsort((ranked.items, -recommender.ranker.blend(rows, ranked.bought)))
-    items[BLEND] = ranked.items[blended[: request.n]]
+    blend = recommender.ranker.blend(ranked.rows, ranked.bought)
+    items[BLEND] = ranked.items[np.lexsort((ranked.items, -blend))[: request.n]]
     for name, feature in SOURCES.items():
-        items[name] = ranked.items[
-            _highest(rows[:, FEATURES.index(feature)], ranked.items, request.n)
-        ]
-    items |= _baselines(recommender, user, case, removed, request.n)
-    limits = (
-        replace(recommender.settings.diversity, category=limit, placements=())
-        for limit in DIVERSITIES
-    )
-    return MethodSlates(
-        items,
-        filled,
-        ranked,
-        proposals(case, recommender.model, find_allowed(removed), recommender.settings),
-        tuple(_varied(recommender, ranked, request.n, diversity) for diversity in limits),
-    )
+        column = ranked.rows[:, FEATURES.index(feature)]
+        items[name] = ranked.items[_highest(column, ranked.items, request.n)]
+    items |= _rank_baselines(recommender, user, context, removed, request.n)
+    proposed = proposals(context, recommender.model, find_allowed(removed), recommender.settings)
+    return MethodSlates(items, filled, ranked, proposed, _vary(recommender, ranked, request.n))
 
 
-def _slate(recommender: Recommender, case: RankingContext, request: SlateRequest) -> Items:
-    ranked = recommender.rank(case, recommender.find_removed(case, request), request)
-    return _served(recommender, case, request, ranked)[0]
-
-
-def _served(
-    recommender: Recommender, case: RankingContext, request: SlateRequest, ranked: RankedCandidates
-) -> tuple[Items, int]:
-    """What a slate would hold, without the cost of its reasons, and how much of it is filling."""
-    places = recommender.arrange(case, request, ranked)
-    if len(places) == request.n:
-        return ranked.items[places], 0
-    slots = recommender.build_slate(case, request).slots
-    return np.array([slot.item for slot in slots], np.int64), len(slots) - len(places)
-
-
-def _varied(
-    recommender: Recommender, ranked: RankedCandidates, k: int, diversity: DiversitySettings
+def _serve_with_rules(
+    recommender: Recommender, context: RankingContext, request: SlateRequest
 ) -> Items:
-    return ranked.items[diversify(ranked.items, k, recommender.model, diversity)]
+    ranked = recommender.rank(context, recommender.find_removed(context, request), request)
+    return _serve(recommender, context, request, ranked)[0]
+
+
+def _serve(
+    recommender: Recommender,
+    context: RankingContext,
+    request: SlateRequest,
+    ranked: RankedCandidates,
+) -> tuple[Items, int]:
+    """Return the products of a slate and how many of them fill it, without the cost of its reasons."""
+    indices = recommender.arrange(context, request, ranked)
+    if len(indices) == request.n:
+        return ranked.items[indices], 0
+    slots = recommender.build_slate(context, request).slots
+    return np.array([slot.item for slot in slots], np.int64), len(slots) - len(indices)
+
+
+def _vary(recommender: Recommender, ranked: RankedCandidates, k: int) -> tuple[Items, ...]:
+    slates = []
+    for limit in DIVERSITIES:
+        diversity = replace(recommender.settings.diversity, category=limit, placements=())
+        slates.append(ranked.items[diversify(ranked.items, k, recommender.model, diversity)])
+    return tuple(slates)
 
 
 def _highest(scores: NDArray[np.float32], items: Items, k: int) -> NDArray[np.int64]:
-    """Places of the k highest positive scores, ties by item."""
+    """Indices of the k highest positive scores, ties by item."""
     order = np.lexsort((items, -scores))[:k]
     return order[scores[order] > 0]
 
 
-def _baselines(
-    recommender: Recommender, user: int, case: RankingContext, removed: Removed, k: int
+def _rank_baselines(
+    recommender: Recommender, user: int, context: RankingContext, removed: Removed, k: int
 ) -> dict[str, Items]:
-    model, allowed = recommender.model, removed == ExclusionRule.NONE
-    events = select_before(model.histories.of(user), case.as_of)
-    starts = find_pair_starts(events)
-    own = np.zeros(len(allowed), np.float32)
-    own[events.item[starts]] = sum_interest(
-        events, starts, case.as_of, OWN_HALF_LIFE_DAYS, recommender.settings.history
-    )
-    sales_until = recommender.sales_until(case.as_of)
+    sales_until = recommender.sales_until(context.as_of)
     recent = recommender.sales_trends.bestsellers(sales_until, RECENT_DAYS, EVERYWHERE).lines
     total = recommender.sales_trends.product_trends(sales_until, EVERYWHERE).popularity.total
+    own = _sum_own_purchases(recommender, user, context.as_of)
     # Equal counts, such as those of a first order, in the order of what sells; nothing beyond what they bought.
     own = np.where(own > 0, own + recent * np.float32(1e-6), 0)
+    allowed = removed == ExclusionRule.NONE
     scores = {POPULARITY: total, RECENT_POPULARITY: recent, OWN_PURCHASES: own}
     return {
         name: rank_best(np.where(allowed, values, np.float32(0)), k)
         for name, values in scores.items()
     }
+
+
+def _sum_own_purchases(recommender: Recommender, user: int, as_of: int) -> NDArray[np.float32]:
+    """How often a customer bought each product, old purchases less: (items,)."""
+    model = recommender.model
+    events = select_before(model.histories.of(user), as_of)
+    starts = find_pair_starts(events)
+    own = np.zeros(len(model.catalogue), np.float32)
+    own[events.item[starts]] = sum_interest(
+        events, starts, as_of, OWN_HALF_LIFE_DAYS, recommender.settings.history
+    )
+    return own

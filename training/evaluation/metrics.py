@@ -1,4 +1,4 @@
-"""How good slates are, customer by customer, and how sure we are of the mean."""
+"""Measure how good slates are, customer by customer, and how certain their mean is."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ CONFIDENCE: Final = 0.95  # of an interval that is reported
 
 
 def recall(slate: NDArray[np.integer], targets: frozenset[int], k: int) -> float:
-    """Hits in the first k over min(k, targets)."""
+    """Return hits in the first k over min(k, targets)."""
     return len(targets.intersection(slate[:k].tolist())) / min(k, len(targets))
 
 
 def ndcg(slate: NDArray[np.integer], targets: frozenset[int], k: int) -> float:
-    """Binary gain, discount 1 / log2(rank + 1), against the best slate of k that could be made."""
+    """Return the NDCG: binary gain, discount 1 / log2(rank + 1), against the best possible slate of k."""
     gains = np.array([item in targets for item in slate[:k].tolist()], np.float64)
     discounts = 1 / np.log2(np.arange(2, k + 2))
     return float(gains @ discounts[: len(gains)] / discounts[: min(k, len(targets))].sum())
@@ -38,7 +38,7 @@ class Mean:
 
 
 def mean(values: NDArray[np.float64], seed: int, confidence: float = CONFIDENCE) -> Mean:
-    """Mean of (customers,) values with its bootstrap interval. B. Efron: Bootstrap Methods, 1979."""
+    """Return the mean of (customers,) values with its bootstrap interval. B. Efron: Bootstrap Methods, 1979."""
     resampled = np.concatenate(
         [values[picks].mean(axis=1) for picks in _resamples(len(values), seed)]
     )
@@ -47,6 +47,6 @@ def mean(values: NDArray[np.float64], seed: int, confidence: float = CONFIDENCE)
 
 
 def _resamples(n: int, seed: int) -> Iterator[NDArray[np.int64]]:
-    """Rows of customers drawn with replacement, in blocks that stay small."""
+    """Draw rows of customers with replacement, in blocks that stay small."""
     random = np.random.default_rng(seed)
     return (random.integers(0, n, (RESAMPLES // 20, n)) for _ in range(20))

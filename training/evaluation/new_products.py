@@ -1,4 +1,4 @@
-"""Products first sold after the cut: what their category, brand and price alone tell of who will buy them."""
+"""Measure how well category, brand and price alone predict who buys products first sold after the cut."""
 
 from __future__ import annotations
 
@@ -28,33 +28,39 @@ def evaluate_new_products(
     None where there is no such product with a known category.
     """
     recommender = Recommender.load(directory)
+    past, future = split.past, split.future
+    bought_before = past.kind == PURCHASE
     sold = np.zeros(len(split.countable), np.bool_)
-    sold[split.past.item[split.past.kind == PURCHASE]] = True
-    bought = (split.future.kind == PURCHASE) & (split.future.user >= 0) & ~sold[split.future.item]
-    items = np.unique(split.future.item[bought]).astype(np.int64)
+    sold[past.item[bought_before]] = True
+    bought = (future.kind == PURCHASE) & (future.user >= 0) & ~sold[future.item]
+    items = np.unique(future.item[bought]).astype(np.int64)
     items = items[recommender.model.traits.category[items] >= 0]
-    known = np.unique(split.past.user[(split.past.kind == PURCHASE) & (split.past.user >= 0)])
-    rows = bought & np.isin(split.future.item, items) & np.isin(split.future.user, known)
-    pairs = np.unique(np.stack([split.future.user[rows], split.future.item[rows]]), axis=1)
-    users = np.unique(pairs[0])
+    known = np.unique(past.user[bought_before & (past.user >= 0)])
+    rows = bought & np.isin(future.item, items) & np.isin(future.user, known)
+    user, item = np.unique(np.stack([future.user[rows], future.item[rows]]), axis=1)
+    users = np.unique(user)
     if len(users) == 0:
         return None
     if len(users) > MAX_CUSTOMERS:
-        users = np.sort(
-            np.random.default_rng(config.seed).choice(users, MAX_CUSTOMERS, replace=False)
-        )
+        random = np.random.default_rng(config.seed)
+        users = np.sort(random.choice(users, MAX_CUSTOMERS, replace=False))
     caught = targets = 0
-    for user in users.tolist():
-        wanted = pairs[1][pairs[0] == user]
-        caught += int(np.isin(_slate(recommender, user, items, split.cut, config.k), wanted).sum())
+    for customer in users.tolist():
+        wanted = item[user == customer]
+        slate = _rank(recommender, customer, items, split.cut, config.k)
+        caught += int(np.isin(slate, wanted).sum())
         targets += len(wanted)
     return NewProducts(
-        len(items), len(users), targets, caught / targets, min(config.k / len(items), 1.0)
+        products=len(items),
+        customers=len(users),
+        targets=targets,
+        caught=caught / targets,
+        by_chance=min(config.k / len(items), 1.0),
     )
 
 
-def _slate(
+def _rank(
     recommender: Recommender, user: int, items: NDArray[np.int64], as_of: int, k: int
 ) -> NDArray[np.int64]:
-    case = recommender.build_context(user, SlateRequest(as_of=as_of))
-    return items[rank_best(by_attributes(items, case.profile, recommender.model), k)]
+    context = recommender.build_context(user, SlateRequest(as_of=as_of))
+    return items[rank_best(by_attributes(items, context.profile, recommender.model), k)]

@@ -1,4 +1,4 @@
-"""Slates of published methods, run here on the same past and for the same customers."""
+"""Build slates of published methods, from the same past and for the same customers."""
 
 from __future__ import annotations
 
@@ -28,15 +28,17 @@ Items = NDArray[np.int64]
 
 
 class Scorer(Protocol):
+    """A fitted method."""
+
     def scores(self, users: NDArray[np.int32]) -> NDArray[np.float32]:
-        """How likely each user is to buy each product: (users, items)."""
+        """Score each product for each user: (users, items), 0 for what is not to be shown."""
         ...
 
 
 def build_reference_slates(
     split: Split, k: int, *, on_progress: Advance = ignore
 ) -> dict[str, tuple[Items, Items]]:
-    """Of each method what it shows the customers of a split, of anything and of what they never bought.
+    """Build each method's slates for the customers of a split: of all products, and of those they never bought.
 
     Slates are (customers, k), -1 where there is no product; they hold countable products alone.
     """
@@ -46,48 +48,47 @@ def build_reference_slates(
         def advance(done: int, total: int, before: int = number) -> None:
             on_progress(before * total + done, len(REFERENCE_METHODS) * total)
 
-        slates[method] = _slates(_fitted(method, split), split, k, advance)
+        slates[method] = _fill_slates(_fit(method, split), split, k, advance)
     return slates
 
 
 def list_limits(split: Split) -> dict[str, str]:
-    """What bounded memory and time left out, by method; empty where nothing was."""
-    told = {}
+    """Return what bounded memory and time left out, by method; empty where nothing was."""
+    limits = {}
     kept = len(select_products(split.past, split.countable))
     if kept < np.count_nonzero(split.countable):
-        told[EASE] = f"the {kept:,} most bought products alone"
+        limits[EASE] = f"the {kept:,} most bought products alone"
     if len(select_candidates(split.past, split.countable)) == MAX_CANDIDATES:
-        told[TIFU_KNN] = f"neighbours from {MAX_CANDIDATES:,} customers"
-    return told
+        limits[TIFU_KNN] = f"neighbours from {MAX_CANDIDATES:,} customers"
+    return limits
 
 
-def _fitted(method: str, split: Split) -> Scorer:
+def _fit(method: str, split: Split) -> Scorer:
     if method == EASE:
         return fit_ease(split.past, split.countable, split.cut, EaseSettings())
     return fit_tifu_knn(split.past, split.countable, TifuKnnSettings())
 
 
-def _slates(scorer: Scorer, split: Split, k: int, on_progress: Advance) -> tuple[Items, Items]:
-    everything, new = (np.full((len(split.users), k), -1, np.int64) for _ in range(2))
-    bought = _bought(split)
+def _fill_slates(scorer: Scorer, split: Split, k: int, on_progress: Advance) -> tuple[Items, Items]:
+    shape = (len(split.users), k)
+    everything, new = np.full(shape, -1, np.int64), np.full(shape, -1, np.int64)
+    bought = _collect_bought(split)
     for start in range(0, len(split.users), CHUNK):
         users = split.users[start : start + CHUNK]
-        for place, scores in enumerate(scorer.scores(users), start):
-            found = rank_best(scores, k)
-            everything[place, : len(found)] = found
-            scores[bought[place]] = 0
-            found = rank_best(scores, k)
-            new[place, : len(found)] = found
+        for row, scores in enumerate(scorer.scores(users), start):
+            slate = rank_best(scores, k)
+            everything[row, : len(slate)] = slate
+            scores[bought[row]] = 0
+            slate = rank_best(scores, k)
+            new[row, : len(slate)] = slate
         on_progress(start + len(users), len(split.users))
     return everything, new
 
 
-def _bought(split: Split) -> list[NDArray[np.int32]]:
-    """What each customer of the split bought before the cut."""
+def _collect_bought(split: Split) -> list[NDArray[np.int32]]:
+    """Return what each customer of the split bought before the cut."""
     rows = split.past.kind == PURCHASE
     user, item = split.past.user[rows], split.past.item[rows]
-    starts, stops = (
-        np.searchsorted(user, split.users),
-        np.searchsorted(user, split.users, side="right"),
-    )
+    starts = np.searchsorted(user, split.users)
+    stops = np.searchsorted(user, split.users, side="right")
     return [item[start:stop] for start, stop in zip(starts, stops, strict=True)]

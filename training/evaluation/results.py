@@ -1,4 +1,4 @@
-"""What an evaluation measures besides the figures of the slates themselves."""
+"""Results of an evaluation besides the figures of the slates themselves."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from training.evaluation.metrics import Mean
 
 
 class Role(StrEnum):
-    """What a method is in a comparison."""
+    """Tell what a method is in a comparison."""
 
     SERVED = "served"  # what customers get; one a task
     BASELINE = "baseline"  # a simple method
@@ -18,7 +18,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class Group:
-    """Some customers of a task, and what is served to them."""
+    """Hold how good slates are for some customers of a task."""
 
     name: str  # "5 to 19 lines", "2 orders"
     customers: int
@@ -27,7 +27,7 @@ class Group:
 
 @dataclass(frozen=True)
 class SourceHits:
-    """What one source proposes. A target is a product that a customer bought in the test window."""
+    """Hold what one source proposes. A target is a product that a customer bought in the test window."""
 
     name: str
     candidates: float  # a customer
@@ -37,7 +37,7 @@ class SourceHits:
 
 @dataclass(frozen=True)
 class CandidateFigures:
-    """All that the ranker may choose from."""
+    """Hold what the ranker may choose from."""
 
     sources: tuple[SourceHits, ...]
     per_customer: float  # different products of all sources together
@@ -46,7 +46,7 @@ class CandidateFigures:
 
 @dataclass(frozen=True)
 class Bin:
-    """Candidates of about the same score."""
+    """Hold candidates of about the same score."""
 
     predicted: float  # mean probability, 0 to 1
     bought: float  # share of them that were bought
@@ -55,7 +55,7 @@ class Bin:
 
 @dataclass(frozen=True)
 class NewProducts:
-    """Products first sold in the test window, with nothing but their attributes known."""
+    """Hold how products first sold in the test window are ranked by their attributes alone."""
 
     products: int
     customers: int  # who bought one of them, and something before
@@ -66,7 +66,7 @@ class NewProducts:
 
 @dataclass(frozen=True)
 class Diversity:
-    """What one degree of diversity costs and gains."""
+    """Hold what one degree of diversity costs and gains."""
 
     name: str  # "none", "at most 2 a category"
     role: Role

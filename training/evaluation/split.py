@@ -1,8 +1,9 @@
-"""The history cut in two: what a model may see, and what its customers bought afterwards."""
+"""Cut a history in two: what a model may see, and what its customers bought afterwards."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,18 +13,18 @@ from training.config import EvaluationConfig
 from training.fitting.counts import select_lines
 from training.reading.purchases import Purchases
 
-MIN_LINES = 3  # before the cut, for a product to count
-MIN_CUSTOMERS = 20  # with targets, for a mean to say something
+MIN_LINES: Final = 3  # before the cut, for a product to count
+MIN_CUSTOMERS: Final = 20  # with targets, for a mean to say something
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
+    """Hold a history before and after the cut, and the customers who are scored."""
+
     cut: int  # seconds since 1970; the past is before it
     past: Purchases
     future: Purchases
-    countable: NDArray[
-        np.bool_
-    ]  # (items,) bought often enough before the cut to be expected of a model
+    countable: NDArray[np.bool_]  # (items,) bought often enough before the cut to be targets
     users: NDArray[np.int32]  # customers with a purchase before the cut and a target after it
     targets: list[frozenset[int]]  # of each of them: countable products bought after the cut
     discoveries: list[frozenset[int]]  # the targets that were never bought before
@@ -46,23 +47,25 @@ def split_history(purchases: Purchases, config: EvaluationConfig) -> Split | Non
     if len(scored) < MIN_CUSTOMERS:
         return None
     if len(scored) > config.max_customers:
-        chosen = np.random.default_rng(config.seed).choice(
-            len(scored), config.max_customers, replace=False
-        )
+        random = np.random.default_rng(config.seed)
+        chosen = random.choice(len(scored), config.max_customers, replace=False)
         scored = scored[np.sort(chosen)]
     targets = _products_of(future, counts, scored)
     before_cut = _products_of(past, bought & (past.user >= 0), scored)
-    discoveries = [now - old for now, old in zip(targets, before_cut, strict=True)]
+    discoveries = [wanted - owned for wanted, owned in zip(targets, before_cut, strict=True)]
     return Split(cut, past, future, countable, scored, targets, discoveries)
 
 
 def find_cut(purchases: Purchases, test_days: int) -> int:
-    """So many days before the last purchase: visits may be told more often than orders, and nobody asks for them."""
+    """Return the time so many days before the last purchase; visits after it do not count."""
     return int(purchases.time[purchases.kind == PURCHASE].max(initial=0)) - test_days * DAY
 
 
 def hide_current_catalogue(purchases: Purchases) -> Purchases:
-    """The same shop at the end of these lines: what is sold out today was in stock, what was not sold had no price."""
+    """Return the shop as it was at the end of these lines.
+
+    Everything is in stock, whatever is sold out today, and what was not sold has no price.
+    """
     sold = np.zeros(len(purchases.catalogue), np.bool_)
     sold[purchases.item] = True
     price = np.where(sold, purchases.catalogue.price, np.nan)  # it may be what was paid later

@@ -1,4 +1,4 @@
-"""TIFU-KNN, a customer's own decayed baskets mixed with those of similar customers, to compare with.
+"""Fit TIFU-KNN, a customer's own decayed baskets mixed with those of similar customers, to compare with.
 
 H. Hu, X. He, J. Gao, Z.-L. Zhang: Modeling Personalized Item Frequency Information for Next-basket Recommendation,
 2020.
@@ -23,7 +23,10 @@ SEED: Final = 0  # of their choice
 
 @dataclass(frozen=True)
 class TifuKnnSettings:
-    """Chosen on Complete Journey and Online Retail II together, in the 28 days before their last 28."""
+    """Hold settings that suit Complete Journey and Online Retail II.
+
+    They were chosen on the 28 days before the last 28 of both.
+    """
 
     basket_decay: float = 0.95  # r_b, from one basket of a group to the one before
     group_decay: float = 0.6  # r_g, from one group to the one before
@@ -34,24 +37,30 @@ class TifuKnnSettings:
 
 @dataclass(frozen=True, eq=False)
 class TifuKnn:
-    """Neighbours are nearest by cosine, which found better ones on both data sets than the paper's distance."""
+    """Hold vectors of customers, whose neighbours are nearest by cosine.
+
+    On both data sets it gives better neighbours than the paper's distance.
+    """
 
     vectors: csr_matrix  # v of every customer: (customers, items) float32
     candidates: NDArray[np.int64]  # users
-    theirs: csr_matrix  # v of the candidates: (candidates, items)
+    candidate_vectors: csr_matrix  # v of the candidates: (candidates, items)
     directions: csr_matrix  # v / |v| of the candidates: (items, candidates)
     settings: TifuKnnSettings
 
     def scores(self, users: NDArray[np.int32]) -> NDArray[np.float32]:
-        """α v + (1 - α) mean of the k nearest v': (users, items). Who has nothing in common is no neighbour."""
+        """Return α v + (1 - α) mean of the k nearest v': (users, items).
+
+        A customer with nothing in common is no neighbour.
+        """
         own, alpha = self.vectors[users], self.settings.own_weight
         scores: NDArray[np.float32] = (
-            alpha * own + (1 - alpha) * self._near(users) @ self.theirs
+            alpha * own + (1 - alpha) * self._neighbour_shares(users) @ self.candidate_vectors
         ).toarray()
         return scores
 
-    def _near(self, users: NDArray[np.int32]) -> csr_matrix:
-        """Which candidates are the neighbours of each user, as shares that sum to 1: (users, candidates)."""
+    def _neighbour_shares(self, users: NDArray[np.int32]) -> csr_matrix:
+        """Shares that sum to 1 over the neighbours of each user: (users, candidates)."""
         similar = (self.vectors[users] @ self.directions).toarray()
         similar[users[:, None] == self.candidates] = 0
         k = min(self.settings.neighbours, len(self.candidates))
@@ -60,23 +69,27 @@ class TifuKnn:
         nearest = np.argpartition(-similar, k - 1, axis=1)[:, :k]
         near = np.take_along_axis(similar, nearest, axis=1) > 0
         share = near / np.maximum(near.sum(axis=1, keepdims=True), 1, dtype=np.float32)
-        return csr_matrix(
-            (share.ravel(), nearest.ravel(), np.arange(len(users) + 1) * k), similar.shape
-        )
+        indptr = np.arange(len(users) + 1) * k
+        return csr_matrix((share.ravel(), nearest.ravel(), indptr), similar.shape)
 
 
 def fit_tifu_knn(
     past: Purchases, countable: NDArray[np.bool_], settings: TifuKnnSettings
 ) -> TifuKnn:
+    """Collect the vectors of all customers and choose among whom neighbours are looked for."""
     vectors = build_basket_vectors(past, countable, settings)
     candidates = select_candidates(past, countable)
-    theirs = vectors[candidates]
-    length = np.sqrt(np.asarray(theirs.multiply(theirs).sum(axis=1)).ravel())
-    return TifuKnn(vectors, candidates, theirs, (diags(1 / length) @ theirs).T.tocsr(), settings)
+    chosen = vectors[candidates]
+    length = np.sqrt(np.asarray(chosen.multiply(chosen).sum(axis=1)).ravel())
+    directions = (diags(1 / length) @ chosen).T.tocsr()
+    return TifuKnn(vectors, candidates, chosen, directions, settings)
 
 
 def select_candidates(past: Purchases, countable: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Users who bought countable products, ascending; a seeded sample of `MOST_CANDIDATES` where they are more."""
+    """Return users who bought countable products, ascending.
+
+    Where they are more than MAX_CANDIDATES, a seeded sample of them.
+    """
     bought = (past.kind == PURCHASE) & (past.user >= 0) & countable[past.item]
     users = np.unique(past.user[bought]).astype(np.int64)
     if len(users) <= MAX_CANDIDATES:
@@ -87,20 +100,23 @@ def select_candidates(past: Purchases, countable: NDArray[np.bool_]) -> NDArray[
 def build_basket_vectors(
     past: Purchases, countable: NDArray[np.bool_], settings: TifuKnnSettings
 ) -> csr_matrix:
-    """How often and how lately each customer's orders held each countable product: (customers, items) float32."""
+    """Sum each customer's orders into how often and how lately they held each countable product.
+
+    (customers, items) float32
+    """
     bought = (past.kind == PURCHASE) & (past.user >= 0)
     baskets = build_order_matrix(past, countable)
     customer = np.full(baskets.shape[0], -1, np.int64)
     customer[past.order[bought]] = past.user[bought]
     order = np.argsort(customer, kind="stable")  # by customer, and of each by time
     order = order[np.searchsorted(customer[order], 0) :]
-    weights = _weights(customer[order], settings)
+    weights = _weigh_baskets(customer[order], settings)
     shape = (len(past.customer_ids), len(customer))
     return csr_matrix((weights, (customer[order], order)), shape) @ baskets
 
 
-def _weights(user: NDArray[np.int64], settings: TifuKnnSettings) -> NDArray[np.float32]:
-    """What each basket counts: (baskets,), sorted by user and time.
+def _weigh_baskets(user: NDArray[np.int64], settings: TifuKnnSettings) -> NDArray[np.float32]:
+    """Weigh baskets that are sorted by user and time: (baskets,).
 
     A customer's baskets fall into m groups in their order, alike in size or the later ones larger by one; with fewer
     than m baskets each is a group.

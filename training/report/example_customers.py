@@ -1,4 +1,4 @@
-"""Twenty real customers: what they had bought, what they would have been shown, and what they then bought."""
+"""Draw real customers: what they had bought, what they would have been shown, and what they then bought."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from models.data.events import DAY
-from models.data.history import NEVER
+from models.data.history import NEVER, Interactions
 from models.recommender import Recommender
 from models.rules.filters import Repeat
 from models.slate import SlateRequest
@@ -22,47 +22,47 @@ EXAMPLE_CUSTOMERS: Final = 20
 def draw_example_customers(
     directory: Path, split: Split, config: EvaluationConfig
 ) -> tuple[ExampleCustomer, ...]:
-    """Drawn by lot among the scored customers, with the slates that they would have been served at the cut."""
+    """Draw some of the scored customers by lot, with the slates they would have been served at the cut."""
     recommender = Recommender.load(directory)
     count = min(EXAMPLE_CUSTOMERS, len(split.users))
-    places = np.sort(
-        np.random.default_rng(config.seed).choice(len(split.users), count, replace=False)
-    )
-    return tuple(
-        _customer(recommender, int(split.users[place]), split.targets[place], split.cut, config.k)
-        for place in places.tolist()
-    )
+    random = np.random.default_rng(config.seed)
+    chosen = np.sort(random.choice(len(split.users), count, replace=False))
+    return tuple(_build_example(recommender, split, index, config.k) for index in chosen.tolist())
 
 
-def _customer(
-    recommender: Recommender, user: int, targets: frozenset[int], cut: int, k: int
-) -> ExampleCustomer:
-    request = recommender.at_home(user, SlateRequest(n=k, as_of=cut, repeat=Repeat.INCLUDE))
-    case = recommender.build_context(user, request)
-    pairs = case.pairs
-    owned = np.flatnonzero(pairs.last != NEVER)
-    order = owned[np.lexsort((-pairs.last[owned], -pairs.lines[owned]))].tolist()
-    history = tuple(
-        OwnedProduct(
-            _product(recommender, int(pairs.item[place])),
-            int(pairs.lines[place]),
-            (cut - int(pairs.last[place])) / DAY,
-        )
-        for place in order
-    )
-    slots = recommender.build_slate(case, request).slots
+def _build_example(recommender: Recommender, split: Split, index: int, k: int) -> ExampleCustomer:
+    user = int(split.users[index])
+    request = SlateRequest(n=k, as_of=split.cut, repeat=Repeat.INCLUDE)
+    request = recommender.at_home(user, request)
+    context = recommender.build_context(user, request)
+    slots = recommender.build_slate(context, request).slots
     return ExampleCustomer(
         customer_id=recommender.model.customers.ids[user],
-        history=history,
+        history=_list_owned(recommender, context.pairs, split.cut),
         slate=tuple(
             ExampleSlot(_product(recommender, slot.item), slot.reason.text, slot.source)
             for slot in slots
         ),
-        bought=tuple(_product(recommender, item) for item in sorted(targets)),
+        bought=tuple(_product(recommender, item) for item in sorted(split.targets[index])),
+    )
+
+
+def _list_owned(
+    recommender: Recommender, pairs: Interactions, cut: int
+) -> tuple[OwnedProduct, ...]:
+    """Products that a customer bought, those bought most often first."""
+    owned = np.flatnonzero(pairs.last != NEVER)
+    order = owned[np.lexsort((-pairs.last[owned], -pairs.lines[owned]))]
+    return tuple(
+        OwnedProduct(
+            product=_product(recommender, int(pairs.item[index])),
+            lines=int(pairs.lines[index]),
+            days_since=(cut - int(pairs.last[index])) / DAY,
+        )
+        for index in order.tolist()
     )
 
 
 def _product(recommender: Recommender, item: int) -> ExampleProduct:
-    return ExampleProduct(
-        recommender.catalogue.ids[item], recommender.catalogue.title[item] or None
-    )
+    catalogue = recommender.catalogue
+    return ExampleProduct(catalogue.ids[item], catalogue.title[item] or None)

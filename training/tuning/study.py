@@ -1,4 +1,7 @@
-"""The trials of a search, kept in a file as they come, and what to try next. Optuna is loaded here alone."""
+"""Keep the trials of a search in a file as they come, and propose what to try next.
+
+Optuna is loaded here alone.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ Values = dict[str, float]  # dotted name of a setting -> value
 
 @dataclass(frozen=True)
 class Range:
-    """Where a setting is looked for, both ends included; whole numbers where the ends are."""
+    """A range in which a setting is searched, both ends included; whole numbers where the ends are."""
 
     name: str  # below [model] in a TOML file
     low: float
@@ -36,7 +39,7 @@ class Range:
     log: bool = True
 
 
-STOPS: Final = (signal.SIGINT, signal.SIGTERM)
+STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 RANDOM_TRIALS: Final = 5  # before the sampler learns from them
 # What moved a trial's value by more than a hundredth on either of two shops. Wider ranges waste trials.
 RANGES: Final = (
@@ -55,6 +58,8 @@ RANGES: Final = (
 
 @dataclass(frozen=True, eq=False)
 class Trial:
+    """Hold the settings of a trial and what they gave."""
+
     values: Values
     recall: Recall
     value: float  # what is maximised
@@ -63,49 +68,54 @@ class Trial:
 
 @contextmanager
 def _interrupts_after() -> Iterator[None]:
-    """Ctrl-C counts when this is over: Optuna fails or leaves its lock behind where one comes while it writes."""
-    came: list[int] = []
-    before = {
-        number: signal.signal(number, lambda number, _: came.append(number)) for number in STOPS
+    """Hold Ctrl-C back until the end: Optuna fails or leaves its lock behind where one comes while it writes."""
+    received: list[int] = []
+    handlers = {
+        number: signal.signal(number, lambda number, _: received.append(number))
+        for number in STOP_SIGNALS
     }
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)
-        if came:
-            signal.raise_signal(came[0])
+        if received:
+            signal.raise_signal(received[0])
 
 
 class Study:
     """Every trial that came to its end, in order, those of earlier calls too; the first has the base settings.
 
-    InputError for a file that is no study, is damaged, or was made with another `identity`.
+    Raises InputError for a file that is no study, is damaged, or was made with another `identity`.
     """
 
     @_interrupts_after()
     def __init__(
         self, path: Path, identity: Mapping[str, str], base: ModelSettings, seed: int
     ) -> None:
-        self.base: Values = {given.name: attrgetter(given.name)(base) for given in RANGES}
+        self.base: Values = {each.name: attrgetter(each.name)(base) for each in RANGES}
         self.seed = seed
         with _reading(path):
             self._study = _open(path)
-            known = self._study.user_attrs
+            attributes = self._study.user_attrs
             self.trials = [self._trial(trial) for trial in _complete(self._study)]
-        if differing := [
-            name for name, value in identity.items() if known.get(name, value) != value
-        ]:
-            problem = (
-                f"was made with other {' and other '.join(differing)}; remove it or name another"
+        differing = [
+            name for name, value in identity.items() if attributes.get(name, value) != value
+        ]
+        if differing:
+            names = " and other ".join(differing)
+            raise InputError(
+                f"--study {path}: was made with other {names}; remove it or name another"
             )
-            raise InputError(f"--study {path}: {problem}")
-        for name in sorted(identity.keys() - known.keys()):
+        for name in sorted(identity.keys() - attributes.keys()):
             self._study.set_user_attr(name, identity[name])
 
     @_interrupts_after()
     def ask(self) -> tuple[optuna.Trial, Values]:
-        """The next settings. A trial that is never told of stays unfinished in the file, and is asked for again."""
+        """Propose the next settings.
+
+        A trial whose result never comes stays unfinished in the file, and is proposed again.
+        """
         from optuna.samplers import TPESampler
 
         # Seeded by what is done, so that a search that was interrupted goes on as if it had not been.
@@ -115,58 +125,49 @@ class Study:
         )
         if not self.trials:
             self._study.enqueue_trial(self.base)
-        trial = self._study.ask(
-            {given.name: _distribution(given, self.base[given.name]) for given in RANGES}
-        )
+        distributions = {each.name: _distribution(each, self.base[each.name]) for each in RANGES}
+        trial = self._study.ask(distributions)
         return trial, self._values(trial.params)
 
     @_interrupts_after()
-    def tell(self, asked: optuna.Trial, trial: Trial) -> None:
-        asked.set_user_attr(
-            "recall", {task: found.tolist() for task, found in trial.recall.items()}
-        )
-        asked.set_user_attr("seconds", trial.seconds)
-        self._study.tell(asked, trial.value)
+    def tell(self, proposal: optuna.Trial, trial: Trial) -> None:
+        """Keep what the proposed settings gave."""
+        recall = {task: values.tolist() for task, values in trial.recall.items()}
+        proposal.set_user_attr("recall", recall)
+        proposal.set_user_attr("seconds", trial.seconds)
+        self._study.tell(proposal, trial.value)
         self.trials.append(trial)
 
     def _trial(self, trial: optuna.trial.FrozenTrial) -> Trial:
-        recall = {
-            task: np.array(found, np.float64) for task, found in trial.user_attrs["recall"].items()
-        }
-        return Trial(
-            self._values(trial.params),
-            recall,
-            float(trial.values[0]),
-            float(trial.user_attrs["seconds"]),
-        )
+        recorded = trial.user_attrs
+        recall = {task: np.array(values, np.float64) for task, values in recorded["recall"].items()}
+        value, seconds = float(trial.values[0]), float(recorded["seconds"])
+        return Trial(self._values(trial.params), recall, value, seconds)
 
     def _values(self, params: Mapping[str, float]) -> Values:
-        """With the three digits that a person would write; the base settings as they are."""
-        return {
-            name: value
-            if isinstance(value, int) or value == self.base[name]
-            else float(f"{value:.3g}")
-            for name, value in params.items()
-        }
+        """Values with the three digits that a person would write; the base settings as they are."""
+        values: Values = {}
+        for name, value in params.items():
+            exact = isinstance(value, int) or value == self.base[name]
+            values[name] = value if exact else float(f"{value:.3g}")
+        return values
 
 
 def apply_values(settings: Any, values: Mapping[str, float]) -> Any:
-    """The settings with other values, by their dotted names."""
+    """Return the settings with other values, by their dotted names."""
     for name, value in values.items():
         first, _, rest = name.partition(".")
-        settings = replace(
-            settings,
-            **{first: apply_values(getattr(settings, first), {rest: value}) if rest else value},
-        )
+        part = apply_values(getattr(settings, first), {rest: value}) if rest else value
+        settings = replace(settings, **{first: part})
     return settings
 
 
-def _distribution(given: Range, base: float) -> BaseDistribution:
+def _distribution(limits: Range, base: float) -> BaseDistribution:
     """The range, made wide enough for the base settings."""
     from optuna.distributions import FloatDistribution, IntDistribution
 
-    low, high = min(given.low, base), max(given.high, base)
-    log = given.log and low > 0
+    low, high = min(limits.low, base), max(limits.high, base)
+    log = limits.log and low > 0
     if isinstance(low, int) and isinstance(high, int):
         return IntDistribution(low, high, log)
     return FloatDistribution(low, high, log)
@@ -204,6 +205,7 @@ def _complete(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
+    """Raise InputError for a file that cannot be read as a study."""
     try:
         yield
     except OSError as error:
