@@ -140,7 +140,7 @@ def measure_twin(
 ) -> MeasuredTwin:
     """Fit the past of a history, and measure what a service would have answered from it at the cut.
 
-    `reported` are the lines that the service's store holds until then; without them, those of the past.
+    `reported` are the lines in the service's store at the cut, unless they are those of the past.
     """
     past, settings = history.past, config.model
     processes = config.processes or cores()

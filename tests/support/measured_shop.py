@@ -1,4 +1,6 @@
-"""A report of a shop with everything measured, and of one too young to be: figures a reader can find again."""
+"""A report of a shop with everything measured, and of one too young to be: figures a reader can
+find again.
+"""
 
 import random
 from dataclasses import replace

@@ -1,4 +1,6 @@
-"""Shops made by hand for tests: a list of lines a reader can count, and one small shop with a trained model."""
+"""Shops made by hand for tests: a list of lines a reader can count, and one small shop with a
+trained model.
+"""
 
 from __future__ import annotations
 
@@ -115,7 +117,9 @@ def catalogue_of(products: Sequence[Product]) -> Catalogue:
 def small_purchases(
     lines: Sequence[Line], products: Sequence[Product] = (), customers: Sequence[Customer] = ()
 ) -> Purchases:
-    """What reading files with these rows would give; products and customers are added to those of the lines."""
+    """What reading files with these rows would give; products and customers are added to those of
+    the lines.
+    """
     known = {product.id for product in products}
     products = [*products, *(Product(name) for name in {line.product for line in lines} - known)]
     people = {customer.id: customer for customer in customers}
@@ -191,7 +195,9 @@ def _order_numbers(lines: Sequence[Line]) -> dict[tuple[str, str], int]:
 
 
 def _weight(line: Line, lines: Sequence[Line]) -> float:
-    """1; of a return minus the quantity, in mean lines of what this customer bought of the product until then."""
+    """1; of a return minus the quantity, in mean lines of what this customer bought of the product
+    until then.
+    """
     if line.kind in ("remove_from_cart", "rating"):
         return -1.0 if line.kind == "remove_from_cart" else (line.stars - 3) / 2
     if line.kind != "return":
@@ -261,7 +267,9 @@ SPECIAL: Final = (
 
 
 def small_shop(root: Path, lesson: LearnedRanker | None = None) -> Registry:
-    """A registry in `root` with one active version: 60 customers with orders, 40 products, two markets, guests."""
+    """A registry in `root` with one active version: 60 customers with orders, 40 products, two
+    markets, guests.
+    """
     purchases = small_shop_purchases()
     recommender = trained(purchases, lesson=lesson)
     registry = Registry(root)
@@ -307,7 +315,9 @@ def _market(number: int) -> str:
 
 
 def _regular_lines() -> Iterator[Line]:
-    """An order every one to two weeks: mostly from the favourite aisle, and butter whenever there is bread."""
+    """An order every one to two weeks: mostly from the favourite aisle, and butter whenever there
+    is bread.
+    """
     chance = random.Random(7)
     aisles = [things.split() for things in AISLES.values()]
     people = [(f"c{number:02}", number) for number in range(54)] + [(NO_WEB, 0), (NO_EMAIL, 1)]

@@ -62,7 +62,9 @@ def run(registry: Registry, config: Config = GOOD, *, now: int = NOW) -> tuple[O
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Registry, Outcome, str]:
-    """The first training of a shop: its registry, which nobody changes, what became of it, and what it said."""
+    """The first training of a shop: its registry, which nobody changes, what became of it, and what
+    it said.
+    """
     registry = Registry(tmp_path_factory.mktemp("first") / "registry")
     return registry, *run(registry)
 
@@ -105,7 +107,8 @@ def test_what_is_published_was_learned_from_everything_and_carries_the_figures_o
         "bundle_pairs": len(arrays["orders.item"]),
         "days_of_sales": len(arrays["sales.indptr"]) - 1,
     }
-    # The kettle was never sold and the grinder once; sales are counted from the first day to the last.
+    # The kettle was never sold and the grinder once; sales are counted from the first day to the
+    # last.
     assert 30 < shop.manifest.counts["learned_products"] < 40
     assert (
         shop.manifest.counts["days_of_sales"] == SHOP.time.max() // DAY - SHOP.time.min() // DAY + 1

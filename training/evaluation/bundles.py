@@ -1,4 +1,4 @@
-"""Bundles against real orders: one product is hidden, and looked for from the others or from one of them."""
+"""Bundles against real orders, in which one product is hidden and looked for from the others."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ def evaluate_bundles(
 ) -> dict[str, dict[str, float]]:
     """Measure the hit rate at k in orders placed after the cut, every product hidden once.
 
-    `per order` is the mean over orders of their share of hits, so that each order weighs the same, as when one product
-    an order is hidden; `per product` is the share of all hidden products, in which large orders weigh more.
+    `per order` is the mean over orders of their share of hits, so that each order weighs the same,
+    as when one product an order is hidden; `per product` is the share of all hidden products, in
+    which large orders weigh more.
     """
     orders = list(enumerate(_draw_orders(split, config)))
     if not orders:
@@ -89,7 +90,7 @@ def _is_proposed(
     k: int,
     random: np.random.Generator,
 ) -> tuple[bool, bool]:
-    """Whether the hidden product is proposed for all the others, and for one of them, as the service would."""
+    """Return whether the hidden product is proposed for all others, and for one of them."""
     rest = np.delete(order, hidden).tolist()
     product = rest[int(random.integers(len(rest)))]
     of_basket = recommender.complete(SlateRequest(n=k, basket=tuple(rest)))

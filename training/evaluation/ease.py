@@ -1,4 +1,4 @@
-"""Fit EASE, one linear model that predicts every product from all others, to compare with.
+"""Fit EASE: one linear model that predicts every product from all others.
 
 H. Steck: Embarrassingly Shallow Autoencoders for Sparse Data, 2019.
 """
@@ -46,7 +46,7 @@ class Ease:
     n_items: int
 
     def scores(self, users: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Return what each user is expected to buy: (users, items), 0 for products that are not kept."""
+        """Return what users are expected to buy: (users, items), 0 for products not kept."""
         # S = XB with B = I - P / diag(P), whose diagonal is 0: no product speaks for itself
         projected = _project(self.bought, self.inverse, users)
         expected = self.bought[users].toarray() - projected / self.diagonal
@@ -77,7 +77,7 @@ def fit_ease(
 
 
 def select_products(past: Purchases, countable: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return the countable products; where neither they nor the customers are few, the most bought of them."""
+    """Return the countable products, or the most bought where both they and customers are many."""
     items = np.flatnonzero(countable)
     if min(len(items), len(past.customer_ids)) <= MAX_PRODUCTS:
         return items

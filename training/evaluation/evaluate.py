@@ -1,4 +1,4 @@
-"""Slates against what customers really bought next, on two tasks: all products, and those new to them."""
+"""Compare slates with what customers bought next, of all products and of those new to them."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ NO_EXTRAS: Final = ExtraMethods()
 class Evaluation:
     """Hold the figures of one model on one split, by task.
 
-    `values` has a row for every customer of a task and a column for each of METRICS, for paired comparisons.
+    `values` has a row for every customer of a task and a column for each of METRICS.
     """
 
     cut: int
@@ -110,7 +110,7 @@ def evaluate(
     as_of: int | None = None,
     extras: ExtraMethods = NO_EXTRAS,
 ) -> Evaluation:
-    """Evaluate the artifact in `directory` for the customers of a split, at the cut unless `as_of` says later.
+    """Evaluate the artifact in `directory` for the customers of a split, at the cut or at `as_of`.
 
     Bundles and new products are measured elsewhere.
     """

@@ -24,7 +24,7 @@ class GateComparison:
 
     @property
     def worse(self) -> bool:
-        """Return whether it is worse beyond chance: the whole interval of the difference lies below 0."""
+        """Return whether it is worse beyond chance: the whole interval lies below 0."""
         return self.difference.high < 0
 
     def __str__(self) -> str:
@@ -36,7 +36,7 @@ class GateComparison:
 
 
 def compare(candidate: Evaluation, active: Evaluation | None, seed: int) -> list[GateComparison]:
-    """Compare a candidate's twin with the baselines and with the twin of the active version's settings.
+    """Compare a candidate's twin with the baselines and with a twin of the active settings.
 
     A task of too few customers is left out: an interval over three of them is no interval.
     """

@@ -1,4 +1,4 @@
-"""Build the slates that are compared: the one that is served, the blend, each source alone, baselines."""
+"""Build the slates that are compared: what is served, the blend, sources alone, baselines."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class MethodSlates:
 def build_method_slates(
     recommender: Recommender, user: int, as_of: int, k: int, rules: tuple[ShopRule, ...] = ()
 ) -> tuple[MethodSlates, MethodSlates]:
-    """Build every method's slates for one customer: of all products, and of those they never bought."""
+    """Build a customer's slates by every method: of all products, and of those new to them."""
     request = recommender.at_home(user, SlateRequest(n=k, as_of=as_of))
     context = recommender.build_context(user, request)
     any_product = replace(request, repeat=Repeat.INCLUDE)
@@ -133,7 +133,8 @@ def _rank_baselines(
     recent = recommender.sales_trends.bestsellers(sales_until, RECENT_DAYS, EVERYWHERE).lines
     total = recommender.sales_trends.product_trends(sales_until, EVERYWHERE).popularity.total
     own = _sum_own_purchases(recommender, user, context.as_of)
-    # Equal counts, such as those of a first order, in the order of what sells; nothing beyond what they bought.
+    # Equal counts, such as those of a first order, in the order of what sells; nothing beyond what
+    # they bought.
     own = np.where(own > 0, own + recent * np.float32(1e-6), 0)
     allowed = removed == ExclusionRule.NONE
     scores = {POPULARITY: total, RECENT_POPULARITY: recent, OWN_PURCHASES: own}

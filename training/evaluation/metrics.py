@@ -19,7 +19,7 @@ def recall(slate: NDArray[np.integer], targets: frozenset[int], k: int) -> float
 
 
 def ndcg(slate: NDArray[np.integer], targets: frozenset[int], k: int) -> float:
-    """Return the NDCG: binary gain, discount 1 / log2(rank + 1), against the best possible slate of k."""
+    """Return the NDCG: binary gain, discount 1 / log2(rank + 1), against the best slate of k."""
     gains = np.array([item in targets for item in slate[:k].tolist()], np.float64)
     discounts = 1 / np.log2(np.arange(2, k + 2))
     return float(gains @ discounts[: len(gains)] / discounts[: min(k, len(targets))].sum())
@@ -38,7 +38,10 @@ class Mean:
 
 
 def mean(values: NDArray[np.float64], seed: int, confidence: float = CONFIDENCE) -> Mean:
-    """Return the mean of (customers,) values with its bootstrap interval. B. Efron: Bootstrap Methods, 1979."""
+    """Return the mean of (customers,) values with its bootstrap interval.
+
+    B. Efron: Bootstrap Methods, 1979.
+    """
     resampled = np.concatenate(
         [values[picks].mean(axis=1) for picks in _resamples(len(values), seed)]
     )

@@ -1,4 +1,4 @@
-"""Measure how well category, brand and price alone predict who buys products first sold after the cut."""
+"""Measure how well attributes alone predict who buys products first sold after the cut."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_CUSTOMERS: Final = 1_000
 def evaluate_new_products(
     directory: Path, split: Split, config: EvaluationConfig
 ) -> NewProducts | None:
-    """Rank the products that nobody had bought among themselves, for customers who then bought one of them.
+    """Rank products that nobody had bought, for customers who then bought one of them.
 
     None where there is no such product with a known category.
     """

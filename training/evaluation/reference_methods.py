@@ -38,7 +38,7 @@ class Scorer(Protocol):
 def build_reference_slates(
     split: Split, k: int, *, on_progress: Advance = ignore
 ) -> dict[str, tuple[Items, Items]]:
-    """Build each method's slates for the customers of a split: of all products, and of those they never bought.
+    """Build each method's slates of all products, and of those new to the customer.
 
     Slates are (customers, k), -1 where there is no product; they hold countable products alone.
     """

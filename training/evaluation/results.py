@@ -27,7 +27,10 @@ class Group:
 
 @dataclass(frozen=True)
 class SourceHits:
-    """Hold what one source proposes. A target is a product that a customer bought in the test window."""
+    """Hold what one source proposes.
+
+    A target is a product that a customer bought in the test window.
+    """
 
     name: str
     candidates: float  # a customer

@@ -1,7 +1,7 @@
-"""Fit TIFU-KNN, a customer's own decayed baskets mixed with those of similar customers, to compare with.
+"""Fit TIFU-KNN: a customer's own decayed baskets mixed with those of similar customers.
 
-H. Hu, X. He, J. Gao, Z.-L. Zhang: Modeling Personalized Item Frequency Information for Next-basket Recommendation,
-2020.
+H. Hu, X. He, J. Gao, Z.-L. Zhang: Modeling Personalized Item Frequency Information for Next-basket
+Recommendation, 2020.
 """
 
 from __future__ import annotations
@@ -118,8 +118,8 @@ def build_basket_vectors(
 def _weigh_baskets(user: NDArray[np.int64], settings: TifuKnnSettings) -> NDArray[np.float32]:
     """Weigh baskets that are sorted by user and time: (baskets,).
 
-    A customer's baskets fall into m groups in their order, alike in size or the later ones larger by one; with fewer
-    than m baskets each is a group.
+    A customer's baskets fall into m groups in their order, alike in size or the later ones larger
+    by one; with fewer than m baskets each is a group.
     """
     _, first, count = np.unique(user, return_index=True, return_counts=True)
     baskets = np.repeat(count, count)

@@ -30,7 +30,7 @@ def fit_item_factors(
     seed: int,
     on_progress: Advance = ignore,
 ) -> ItemFactors:
-    """Fit factors of the `items` to the confidences c_ui ≥ 1 of observed pairs: (users, all items) float32.
+    """Fit factors of the `items` to confidences c_ui ≥ 1, (users, all items) float32.
 
     The same seed gives the same factors on any number of threads.
     """

@@ -53,7 +53,8 @@ def fit_co_purchases(
     `orders` is (orders, items) of ones, `order_time` in seconds since 1970.
     """
     size = np.diff(orders.indptr)
-    # An order of age t with s products: d = 2^(-t / half-life), and each of its pairs counts q = d (s - 1)^-power
+    # An order of age t with s products: d = 2^(-t / half-life),
+    # and each of its pairs counts q = d (s - 1)^-power
     decay = np.exp2(-np.maximum(as_of - order_time, 0) / (DAY * settings.half_life_days))
     counts = (size > 1) & (size <= settings.largest_order)
     pair_weight = np.where(counts, decay * np.maximum(size - 1.0, 1.0) ** -settings.size_power, 0)
@@ -66,7 +67,8 @@ def fit_co_purchases(
         on_progress(stop, orders.shape[1])
     pairs = _concatenate(kept)
 
-    # P(b|a) = w_ab / (n_a + damping), then normed so that a product with many partners says no more than another
+    # P(b|a) = w_ab / (n_a + damping), then normed so that a product with many partners says no more
+    # than another
     confidence = pairs.weighted / ((orders.T @ decay)[pairs.row] + settings.confidence_damping)
     total = np.bincount(pairs.row, confidence * pairs.lift**settings.lift_weight, orders.shape[1])
     return CoPurchases(
@@ -86,10 +88,11 @@ def _blocks(
     degree: NDArray[np.float64],
     settings: BundleSettings,
 ) -> Iterator[tuple[int, int, PairCounts]]:
-    """Yield all pairs of a range of items: (first item, last item + 1, pairs sorted by row and item)."""
+    """Yield the pairs of a range of items: (first item, last item + 1, pairs by row and item)."""
     used = csr_matrix(orders[np.flatnonzero(pair_weight)])
     weights = pair_weight[pair_weight > 0]
-    # One product of matrices gives both: the real part adds up the weights, the imaginary part counts the orders.
+    # One product of matrices gives both: the real part adds up the weights, the imaginary part
+    # counts the orders.
     by_item = used.T.tocsr().astype(np.complex64)
     by_item.data = (weights[by_item.indices] + 1j).astype(np.complex64)
     size = np.diff(used.indptr)

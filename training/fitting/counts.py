@@ -74,9 +74,9 @@ def find_learned(purchases: Purchases, min_lines: int) -> NDArray[np.bool_]:
 
 
 def build_order_matrix(purchases: Purchases, learned: NDArray[np.bool_]) -> csr_matrix:
-    """Mark the learned products of each order: (orders, items) of ones, float32; guests' orders too.
+    """Mark the learned products of each order, guests' too: (orders, items) of ones, float32.
 
-    An order of nothing but products that are not learned from is an empty row: it counts as an order.
+    An order without a learned product is an empty row: it counts as an order.
     """
     bought = (purchases.kind == PURCHASE) & learned[purchases.item]
     order, item = purchases.order[bought], purchases.item[bought]

@@ -33,7 +33,7 @@ def fit(
 ) -> Model:
     """Learn every source as of the newest line; `name` distinguishes fits in the progress.
 
-    The lesson, what the ranker has learned, is an argument: training.ranker.train_ranker learns it from earlier fits.
+    `lesson` is what training.ranker.train_ranker has learned from earlier fits.
     """
     as_of = int(purchases.time.max())
     histories = counts.build_histories(purchases)

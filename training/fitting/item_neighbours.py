@@ -13,7 +13,8 @@ from training.fitting.als import find_nearest
 def fit_item_neighbours(interest: csr_matrix, settings: NeighbourSettings) -> ItemNeighbours:
     """Find the neighbours of every product from decayed interest (users, items).
 
-    sim(i, j) = Σ_u w_ui w_uj / size_u^customer_norm / |i|^(2 · item_norm) / |j|^(2 · neighbour_norm),
+    sim(i, j) = Σ_u w_ui w_uj / size_u^customer_norm / |i|^(2 · item_norm) / |j|^(2 · neighbour_norm)
+
     with w = interest^power and |i|² = Σ_u w_ui². The best are kept.
     """
     weights = csr_matrix(interest, dtype=np.float64)
@@ -26,7 +27,7 @@ def fit_item_neighbours(interest: csr_matrix, settings: NeighbourSettings) -> It
         @ diags(square**-settings.neighbour_norm)
     )
     similar = find_nearest(csr_matrix(normed), settings.neighbours + 1)
-    # Within a row the discount of the history's product changes no order, so it is made up for afterwards.
+    # Within a row the discount of the history's product changes no order, so it comes afterwards.
     similar = csr_matrix(diags(square ** (settings.neighbour_norm - settings.item_norm)) @ similar)
     similar.setdiag(0)
     similar.eliminate_zeros()

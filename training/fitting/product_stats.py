@@ -47,7 +47,7 @@ def fit_product_stats(purchases: Purchases) -> ProductStats:
 
 
 def _categories_of_words(titles: Sequence[tuple[str, ...]]) -> NDArray[np.int32]:
-    """Number the products by the word of their title that most other titles share, unless nearly all do."""
+    """Number products by the most common word of their title that is not in nearly all titles."""
     shared = Counter(word for words in titles for word in set(words))
     limit = max(MAX_SHARING_PART * len(titles), MIN_SHARING_PRODUCTS)
     codes: dict[str, int] = {}
@@ -61,7 +61,7 @@ def _categories_of_words(titles: Sequence[tuple[str, ...]]) -> NDArray[np.int32]
 
 
 def _families(titles: Sequence[tuple[str, ...]], category: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Number the products of one category whose titles have the same words: (items,) codes, -1 untitled."""
+    """Number families, which share category and title words: (items,) codes, -1 untitled."""
     codes: dict[tuple[int, tuple[str, ...]], int] = {}
     families = np.full(len(titles), -1, np.int32)
     for item, words in enumerate(titles):

@@ -28,7 +28,10 @@ class PairRatios:
     def shrunk(
         self, code: NDArray[np.int32], prior_mean: NDArray[np.float64], prior: float
     ) -> NDArray[np.float64]:
-        """Return (Σ amount + prior · prior_mean) / (Σ count + prior) of each code: that of its pairs' items."""
+        """Return (Σ amount + prior · prior_mean) / (Σ count + prior) of each code: (codes,).
+
+        `code` is that of each item, `prior_mean` that of each code.
+        """
         code_of_pair = code[self.item]
         amount = np.bincount(code_of_pair, self.amount, len(prior_mean))
         count = np.bincount(code_of_pair, self.count, len(prior_mean))

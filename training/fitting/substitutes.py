@@ -72,7 +72,7 @@ def _find_candidates(
 def _compare_products(
     catalogue: Catalogue, a: NDArray[np.int32], b: NDArray[np.int32]
 ) -> NDArray[np.bool_]:
-    """Mark pairs of one category; where that is unknown, with half of the shorter title's words in both titles.
+    """Mark pairs of one category; where it is unknown, with half of the shorter title in common.
 
     Without a title none is marked: orders alone cannot distinguish milk from a hammer.
     """

@@ -61,10 +61,10 @@ class BasketRows:
 def draw_basket_examples(
     purchases: Purchases, window: Window, limit: int, seed: int
 ) -> list[BasketExample]:
-    """Hide `limit` products in the orders of a window's first horizon, in every order as often as in the next.
+    """Hide `limit` products in the orders of a window's first horizon, in each as many.
 
-    Each is looked for three times, as pages do: from all the rest of its order, from one product of it, and from a
-    part of it by lot.
+    Each is looked for three times, as pages do: from all the rest of its order, from one product of
+    it, and from a part of it by lot.
     """
     random = np.random.default_rng(seed)
     orders = _draw_orders(purchases, window, limit, random)

@@ -1,4 +1,7 @@
-"""Gradient-boosted trees. The one file that imports `lightgbm`; the service evaluates its trees as models.trees."""
+"""Gradient-boosted trees.
+
+The one file that imports `lightgbm`; the service evaluates its trees as models.trees.
+"""
 
 from __future__ import annotations
 
@@ -59,8 +62,9 @@ def fit_trees(
 ) -> BoostedTrees:
     """Learn trees that predict the labels of rows from features with these names.
 
-    Where rows are held back, trees after the one that predicts them best are left out. The same seed gives the same
-    trees on any number of threads. Raises ValueError where a row holds something that is not a finite number.
+    Where rows are held back, trees after the one that predicts them best are left out. The same
+    seed gives the same trees on any number of threads. Raises ValueError where a row holds
+    something that is not a finite number.
     """
     _check(rows, settings, names)
     parameters = _parameters(settings, seed, threads)
@@ -111,7 +115,8 @@ def _parameters(settings: TreeSettings, seed: int, threads: int) -> dict[str, An
         "seed": seed,
         "num_threads": threads,
         "deterministic": True,
-        # By rows, each thread sums a part of the rows, and equal gains are told apart by how the sums were rounded
+        # By rows, each thread sums a part of the rows, and equal gains are told apart by how the
+        # sums were rounded
         "force_col_wise": True,
         "verbosity": -1,
     }

@@ -1,4 +1,4 @@
-"""Train the ranker on what customers bought after earlier moments, from what was known at those moments."""
+"""Train the ranker on what customers bought after earlier moments, from what was known then."""
 
 from __future__ import annotations
 
@@ -72,7 +72,10 @@ class RankerRows:
 
 @dataclass(frozen=True, eq=False)
 class RankerTraining:
-    """Hold what was learned and from how much. Where it is nothing, `note` says why the blend serves alone."""
+    """Hold what was learned and from how much.
+
+    Where it is nothing, `note` says why the blend serves alone.
+    """
 
     lesson: LearnedRanker
     windows: tuple[Window, ...] = ()
@@ -162,7 +165,7 @@ def _collect_rows(
 def fit_before(
     purchases: Purchases, window: Window, settings: ModelSettings, reporter: Reporter, *, name: str
 ) -> Iterator[Path]:
-    """Write an artifact of what was known before the window; it is removed at the end of the context."""
+    """Write an artifact of what was known before the window, and remove it at the end."""
     past = hide_current_catalogue(select_lines(purchases, purchases.time < window.until))
     with tempfile.TemporaryDirectory(prefix="regulars-window-") as folder:
         model = fit(past, settings, reporter, name=name)
@@ -203,7 +206,10 @@ def build_window_basket_rows(
 def build_ranker_rows(
     window: Window, settings: ModelSettings, recommender: Recommender, examples: Sequence[Example]
 ) -> RankerRows:
-    """Return the candidates of some examples: all hits, and a seeded share of the rest. Raises LeakError."""
+    """Return the candidates of some examples: all hits, and a seeded share of the rest.
+
+    Raises LeakError.
+    """
     check_no_leak(window, recommender)
     return RankerRows.concatenate(
         [_rows_of_example(settings, recommender, example) for example in examples]
@@ -295,10 +301,10 @@ def _learn(
 def fit_logistic(
     scores: NDArray[np.float32], hit: NDArray[np.bool_], weight: NDArray[np.float32]
 ) -> tuple[float, float]:
-    """Return the slope and level that turn scores into log odds; where all or none are hits, a slope of 1.
+    """Return slope and level that turn scores into log odds; slope 1 where all or none are hits.
 
-    They are the likeliest had there been two rows more, a width above the mean score and below it, each half a hit: so
-    a shop in which the scores tell every hit does not make them certain.
+    They are the likeliest had there been two rows more, a width above the mean score and below it,
+    each half a hit: so a shop in which the scores tell every hit does not make them certain.
     """
     if len(scores) == 0:
         return 1.0, 0.0

@@ -1,4 +1,4 @@
-"""Earlier moments of a history: models are fitted before them, and ranked against what was bought after."""
+"""Earlier moments of a history: models are fitted before them, to rank what was bought after."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def place_windows(first: int, end: int, settings: RankerSettings) -> list[Window
 
 
 def draw_examples(purchases: Purchases, window: Window, seed: int) -> list[Example]:
-    """Return everyone who had bought before the window and within the horizon of their moment, by moment and customer.
+    """Return who bought before the window and within the horizon of a moment, by moment.
 
     Each customer has one moment, drawn by lot: the same weeks twice would tell little more.
     """

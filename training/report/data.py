@@ -1,4 +1,7 @@
-"""Contents of a training report. A part that is None or empty was not measured, and the page says so."""
+"""Contents of a training report.
+
+A part that is None or empty was not measured, and the page says so.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +73,7 @@ class Importance:
 
 @dataclass(frozen=True)
 class BundleMethodFigures:
-    """Hold the hit rate at k of one way to complete an order, given its rest and given one product of it."""
+    """Hold the hit rate at k of one way to complete an order, from its rest and from one product."""
 
     name: str
     role: Role

@@ -1,4 +1,4 @@
-"""Draw real customers: what they had bought, what they would have been shown, and what they then bought."""
+"""Draw real customers: what they had bought, would have been shown, and then bought."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EXAMPLE_CUSTOMERS: Final = 20
 def draw_example_customers(
     directory: Path, split: Split, config: EvaluationConfig
 ) -> tuple[ExampleCustomer, ...]:
-    """Draw some of the scored customers by lot, with the slates they would have been served at the cut."""
+    """Draw scored customers by lot, with the slates they would have been served at the cut."""
     recommender = Recommender.load(directory)
     count = min(EXAMPLE_CUSTOMERS, len(split.users))
     random = np.random.default_rng(config.seed)

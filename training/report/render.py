@@ -1,4 +1,4 @@
-"""The report of a training run: one HTML page that loads nothing and can be mailed, printed and kept."""
+"""The report of a training run: one HTML page that loads nothing and can be mailed and kept."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TASKS: Final[dict[str, str]] = {"all": "Any product", "discovery": "New to the c
 
 @dataclass(frozen=True)
 class ReportSection:
-    """A part of the page that is left out where `measured` finds nothing; `name` is its anchor and template."""
+    """A part of the page, left out where `measured` is empty; `name` is its anchor and template."""
 
     name: str
     title: str
@@ -69,7 +69,10 @@ SECTIONS: Final = (
 
 
 def write_report(path: Path, report: Report) -> None:
-    """Write the page, whole or not at all, and its folder with it. Raises InputError naming the path."""
+    """Write the page, whole or not at all, and its folder with it.
+
+    Raises InputError naming the path.
+    """
     page = render(report)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,8 @@ from models.settings import ModelSettings
 from training.errors import InputError
 
 if TYPE_CHECKING:
-    # Loaded where it is used: it takes a quarter of a second, and loads Redis' client where that is installed.
+    # Loaded where it is used: it takes a quarter of a second, and loads Redis' client where that is
+    # installed.
     import optuna
     from optuna.distributions import BaseDistribution
 
@@ -41,7 +42,8 @@ class Range:
 
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 RANDOM_TRIALS: Final = 5  # before the sampler learns from them
-# What moved a trial's value by more than a hundredth on either of two shops. Wider ranges waste trials.
+# What moved a trial's value by more than a hundredth on either of two shops. Wider ranges waste
+# trials.
 RANGES: Final = (
     Range("history.long_half_life_days", 90.0, 720.0),
     Range("history.taste_half_life_days", 10.0, 120.0),
@@ -68,7 +70,7 @@ class Trial:
 
 @contextmanager
 def _interrupts_after() -> Iterator[None]:
-    """Hold Ctrl-C back until the end: Optuna fails or leaves its lock behind where one comes while it writes."""
+    """Hold Ctrl-C back until the end: Optuna cannot bear one while it writes."""
     received: list[int] = []
     handlers = {
         number: signal.signal(number, lambda number, _: received.append(number))
@@ -84,7 +86,8 @@ def _interrupts_after() -> Iterator[None]:
 
 
 class Study:
-    """Every trial that came to its end, in order, those of earlier calls too; the first has the base settings.
+    """Every trial that came to its end, in order, those of earlier calls too; the first has the
+    base settings.
 
     Raises InputError for a file that is no study, is damaged, or was made with another `identity`.
     """
@@ -118,7 +121,8 @@ class Study:
         """
         from optuna.samplers import TPESampler
 
-        # Seeded by what is done, so that a search that was interrupted goes on as if it had not been.
+        # Seeded by what is done, so that a search that was interrupted goes on as if it had not
+        # been.
         seed = int(np.random.SeedSequence([self.seed, len(self.trials)]).generate_state(1)[0])
         self._study.sampler = TPESampler(
             n_startup_trials=RANDOM_TRIALS, seed=seed, constant_liar=False

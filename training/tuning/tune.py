@@ -1,4 +1,4 @@
-"""A search for the settings that suit one shop, on days before those that its reported figures are measured on."""
+"""Search the settings that suit a shop, on days before those that figures are reported for."""
 
 from __future__ import annotations
 
@@ -144,9 +144,11 @@ class Search:
 def tune(
     purchases: Purchases, config: Config, plan: TuningPlan, reporter: Reporter, *, started: float
 ) -> TuningResult:
-    """Search until the plan's trials are done or its minutes since `started` are over; write the best settings.
+    """Search until the plan's trials are done or its minutes since `started` are over; write the
+    best settings.
 
-    The last test days are left out before anything is looked at. Ctrl-C ends the search and keeps what is done.
+    The last test days are left out before anything is looked at. Ctrl-C ends the search and keeps
+    what is done.
     """
     base_file: dict[str, Any] = {}
     if plan.config:
@@ -207,7 +209,8 @@ def identify_study(seen: Purchases, config: Config) -> dict[str, str]:
 def value_of_customers(
     recall: Recall, base: Recall, customers: TaskCustomers
 ) -> NDArray[np.float64]:
-    """Return what each customer of the split adds to the value of a trial: 1 on average for the base settings.
+    """Return what each customer of the split adds to the value of a trial: 1 on average for the
+    base settings.
 
     value = 1/tasks · Σ_task Recall / Recall of the base, so that every task weighs the same.
     """

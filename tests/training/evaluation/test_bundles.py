@@ -25,7 +25,8 @@ def order(customer: str, products: tuple[str, ...], day: float) -> list[Line]:
 def rates(
     root: Path, *baskets: tuple[str, ...], always: tuple[str, ...] = (), **options: int
 ) -> Rates:
-    """Hit rates for these orders, placed after the cut in a shop that sold breakfasts and tools before it.
+    """Hit rates for these orders, placed after the cut in a shop that sold breakfasts and tools
+    before it.
 
     `always`: what stood in every order before the cut.
     """
@@ -57,7 +58,8 @@ def test_a_basket_that_is_always_bought_together_is_completed(tmp_path: Path) ->
 
 
 def test_a_product_that_never_stood_with_the_others_is_a_miss(tmp_path: Path) -> None:
-    # Breakfast is completed three times; of bread with three tools, bread is missed and the tools are found.
+    # Breakfast is completed three times; of bread with three tools, bread is missed and the tools
+    # are found.
     found = rates(tmp_path, BREAKFAST, ("bread", *TOOLS))
     assert found["basket"] == {
         "per order": pytest.approx((1 + 3 / 4) / 2),
@@ -70,13 +72,15 @@ def test_a_product_that_never_stood_with_the_others_is_a_miss(tmp_path: Path) ->
 def test_a_product_of_every_order_completes_no_basket_and_makes_no_bundle(tmp_path: Path) -> None:
     # As it is served: only what is bought with a product more often than chance would have it.
     found = rates(tmp_path, *[("bread", "butter", "bag")] * 12, always=("bag",))
-    # The bag is never proposed; bread and butter are, where the other is in the basket, or is the one that is given.
+    # The bag is never proposed; bread and butter are, where the other is in the basket, or is the
+    # one that is given.
     assert found["basket"]["per product"] == pytest.approx(2 / 3)
     assert 0 < found["one product"]["per product"] < 2 / 3
 
 
 def test_only_the_first_k_count(tmp_path: Path) -> None:
-    # Given bread and hammer, four products are tied alike; the two that are hidden in turn are not both the first.
+    # Given bread and hammer, four products are tied alike; the two that are hidden in turn are not
+    # both the first.
     assert (
         rates(tmp_path, ("bread", "hammer", "butter", "nails"), k=4)["basket"]["per product"] == 1
     )

@@ -1,4 +1,6 @@
-"""Every figure of an evaluation against a slow and literal count over what customers would be shown."""
+"""Every figure of an evaluation against a slow and literal count over what customers would be
+shown.
+"""
 
 import math
 from collections.abc import Callable
@@ -147,7 +149,8 @@ def test_coverage_novelty_and_fills_are_the_literal_ones(
         lines[item] += kind == 0
     slates = shown(shop, task)
     every = [item for _, slate, _, _ in slates for item in slate]
-    # One line more for each product, so that a product without a line surprises most and not without end.
+    # One line more for each product, so that a product without a line surprises most and not
+    # without end.
     surprise = [-math.log2((lines[item] + 1) / (sum(lines) + len(lines))) for item in every]
     assert evaluated.coverage[task] == len(set(every)) / sum(parts.countable.tolist())
     assert evaluated.novelty[task] == pytest.approx(sum(surprise) / len(surprise))
@@ -194,7 +197,9 @@ def check_groups(
     names: dict[int, str],
     sizes: dict[int, int],
 ) -> None:
-    """The recall of customers by how large they are; `names` of groups begin with the smallest size in them."""
+    """The recall of customers by how large they are; `names` of groups begin with the smallest size
+    in them.
+    """
     groups: dict[str, list[float]] = {name: [] for name in names.values()}
     recalls = evaluated.values["all"][SERVED][:, 0].tolist()
     for (user, *_), recall in zip(asked(shop, "all"), recalls, strict=True):

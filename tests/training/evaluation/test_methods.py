@@ -1,4 +1,6 @@
-"""The slates that are compared, for customers whose slates can be told by hand and for a whole small shop."""
+"""The slates that are compared, for customers whose slates can be told by hand and for a whole
+small shop.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -40,7 +42,8 @@ from training.evaluation.methods import (
 SHOP = trained(small_shop_purchases())
 END = SHOP.manifest.data_as_of
 
-# Anna bought milk three times long ago and bread once yesterday; the others bought jam often, honey lately.
+# Anna bought milk three times long ago and bread once yesterday; the others bought jam often, honey
+# lately.
 CORNER = trained(
     small_purchases(
         [

@@ -27,7 +27,9 @@ CROWD = [f"crowd {number:02}" for number in range(20)]
 
 
 def corner_shop(*lines: Line) -> tuple[Split, Purchases]:
-    """Twenty customers buy milk and bread on day 10, three of them jam too, all of them milk on day 100."""
+    """Twenty customers buy milk and bread on day 10, three of them jam too, all of them milk on day
+    100.
+    """
     crowd = [Line(customer, product, 10) for customer in CROWD for product in ("milk", "bread")]
     crowd += [Line(customer, "milk", 100) for customer in CROWD]
     crowd += [Line(customer, "jam", 10) for customer in CROWD[:3]]

@@ -170,7 +170,8 @@ def test_what_is_sold_out_today_was_there_at_the_cut() -> None:
     assert parts is not None
     assert expected(parts, purchases, "anna") == ({"jam"}, {"jam"})
     assert parts.past.catalogue.in_stock.all()
-    # The twin shows what the model of today leaves out, and nothing else about the products has changed.
+    # The twin shows what the model of today leaves out, and nothing else about the products has
+    # changed.
     twin, today = trained(parts.past), trained(purchases)
     assert "jam" in names(twin, twin.recommend("anna", SlateRequest()))
     assert names(today, today.recommend("anna", SlateRequest())) == []

@@ -57,7 +57,8 @@ ANNA = [Line("anna", product, day) for day, basket in enumerate(FIVE) for produc
 
 
 def test_baskets_fall_into_groups_that_decay_of_baskets_that_decay() -> None:
-    # Older group: (.5 milk + bread) / 2. Newer, larger by one: (.25 milk + .5 jam + milk + bread) / 3.
+    # Older group: (.5 milk + bread) / 2. Newer, larger by one: (.25 milk + .5 jam + milk + bread) /
+    # 3.
     assert vector(ANNA) == pytest.approx(
         {
             "milk": (1.25 / 3 + 0.1 * 0.5 / 2) / 2,

@@ -1,4 +1,6 @@
-"""Pairs of products in orders: plain counts by hand, strength and lift against their formulas, written out slowly."""
+"""Pairs of products in orders: plain counts by hand, strength and lift against their formulas,
+written out slowly.
+"""
 
 import itertools
 import math

@@ -1,4 +1,6 @@
-"""A model of a shop: everything learned as of the newest line, from nothing that came later, the same every time."""
+"""A model of a shop: everything learned as of the newest line, from nothing that came later, the
+same every time.
+"""
 
 import dataclasses
 from io import StringIO
@@ -89,8 +91,8 @@ def test_interest_is_the_decayed_sum_of_purchases_less_returns() -> None:
     pairs = CustomerProductPairs(
         counts.build_histories(purchases), np.array([True, True]), moment(20), ModelSettings()
     )
-    # Half-life of 10 days: a purchase of 20 days ago counts a quarter, of 10 days ago a half; half a line came back.
-    # What was looked at 10 days ago weighs a twentieth of a purchase.
+    # Half-life of 10 days: a purchase of 20 days ago counts a quarter, of 10 days ago a half; half
+    # a line came back. What was looked at 10 days ago weighs a twentieth of a purchase.
     assert pairs.interest(10).toarray().tolist() == [[0, 0.25], [pytest.approx(0.025), 1]]
 
 

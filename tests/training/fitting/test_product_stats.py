@@ -1,4 +1,6 @@
-"""What is learned of products without looking at a single day: aisles, families, prices, how many buy and send back."""
+"""What is learned of products without looking at a single day: aisles, families, prices, how many
+buy and send back.
+"""
 
 from collections.abc import Sequence
 from math import log
@@ -85,7 +87,8 @@ def test_a_price_is_what_was_paid_on_average_over_the_usual_price_of_the_shop() 
         *lines,
         products=[Product("bread", price=99.0), Product("honey", price=2.0), Product("kettle")],
     )
-    # Bread cost 1 and 4, 2 in the geometric mean; jam 8, and once it was a gift; the usual price is their middle, 4.
+    # Bread cost 1 and 4, 2 in the geometric mean; jam 8, and once it was a gift; the usual price is
+    # their middle, 4.
     expected = {
         "bread": log(2 / 4),
         "honey": log(2 / 4),

@@ -39,7 +39,9 @@ def test_a_purchase_that_was_sent_back_was_not_bought_again() -> None:
 
 
 def test_a_purchase_that_was_sent_back_still_tells_how_long_it_took_to_come_again() -> None:
-    """Bought on days 0, 10 and 20, the last sent back: two gaps of 10 days, and bought again, for two remain."""
+    """Bought on days 0, 10 and 20, the last sent back: two gaps of 10 days, and bought again, for
+    two remain.
+    """
     milk = [
         *(Line("anna", "milk", day) for day in (0, 10, 20)),
         Line("anna", "milk", 21, kind="return"),
@@ -85,7 +87,9 @@ def test_a_customer_who_looked_and_never_bought_still_gets_a_slate() -> None:
 
 
 def test_a_product_that_few_have_bought_leans_on_its_category_before_the_shop() -> None:
-    """The priors are the defaults: 50 customers and gaps of the shop to a category, 10 customers and 5 gaps to it."""
+    """The priors are the defaults: 50 customers and gaps of the shop to a category, 10 customers
+    and 5 gaps to it.
+    """
     people = [f"c{number}" for number in range(4)]
     bread = [Line(name, "bread", day) for name in people for day in (0, 10)]
     lines = [

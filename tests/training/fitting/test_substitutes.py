@@ -1,4 +1,6 @@
-"""Substitutes told from complements: what one customer buys again and again, but hardly ever in one order."""
+"""Substitutes told from complements: what one customer buys again and again, but hardly ever in one
+order.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,6 @@
-"""What the basket ranker learns from: orders after a window's beginning, each with a product hidden."""
+"""What the basket ranker learns from: orders after a window's beginning, each with a product
+hidden.
+"""
 
 from collections import Counter
 from dataclasses import replace

@@ -114,7 +114,9 @@ def test_the_features_that_tell_share_the_gain() -> None:
 
 
 def test_trees_add_to_what_was_known_before_them() -> None:
-    """Half the candidates are known to be bought nine times as often: nothing is left for trees to say of them."""
+    """Half the candidates are known to be bought nine times as often: nothing is left for trees to
+    say of them.
+    """
     random = np.random.default_rng(1)
     rows = np.repeat(np.float32([0, 1]), 2000)[:, None]
     start = np.where(rows[:, 0] == 1, np.log(0.45 / 0.55), np.log(0.05 / 0.95)).astype(np.float32)
@@ -132,7 +134,9 @@ def halved(seed: int = 5) -> NDArray[np.bool_]:
 
 
 def test_nothing_is_learned_from_rows_that_are_held_back() -> None:
-    """Neither what they are nor whether they were bought is told to a tree, only how many trees there are."""
+    """Neither what they are nor whether they were bought is told to a tree, only how many trees
+    there are.
+    """
     held_back = halved()
     shop, other = windows(), windows(seed=9)
     rows, labels = (
@@ -181,7 +185,8 @@ def test_the_same_seed_gives_the_same_trees_on_one_thread_and_on_two() -> None:
     random = np.random.default_rng(3)
     own = random.normal(size=(60_000, 5)).astype(np.float32)
     own[:, :2] *= random.random((60_000, 2)) >= 0.7
-    # Features in the order of others: splits on either gain the same, but for how the sums were rounded
+    # Features in the order of others: splits on either gain the same, but for how the sums were
+    # rounded
     rows = np.hstack([own, np.exp(own), own**3, np.round(own * 3)])[:, random.permutation(20)]
     labels = own[:, 0] + own[:, 2] * own[:, 3] + random.normal(size=60_000) > 1
     weights = random.random(60_000).astype(np.float32)

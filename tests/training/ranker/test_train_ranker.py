@@ -1,4 +1,6 @@
-"""The ranker's lesson: learned from what customers bought after earlier moments, and from nothing that came later."""
+"""The ranker's lesson: learned from what customers bought after earlier moments, and from nothing
+that came later.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -193,7 +195,9 @@ def test_a_customer_who_said_no_to_training_teaches_nothing(shop: Purchases) -> 
 def test_what_is_told_of_a_window_is_the_same_whatever_came_after_it(
     files: Path, shop: Purchases
 ) -> None:
-    """Sources, features and the price of a purchase: bit for bit, from files with and without the later lines."""
+    """Sources, features and the price of a purchase: bit for bit, from files with and without the
+    later lines.
+    """
     settings = with_ranker(objective="revenue")
     for window in windows_of(shop):
         examples = draw_examples(shop, window, seed=0)[::5]
@@ -234,7 +238,8 @@ def test_one_line_of_the_first_second_of_a_window_is_a_leak_and_one_of_the_secon
     ).hit.tolist() == [True]
 
 
-# What customers c0 to c9 have bought until day 20: milk each, and one of them honey, jam and pearls.
+# What customers c0 to c9 have bought until day 20: milk each, and one of them honey, jam and
+# pearls.
 CORNER = [
     *(Line(f"c{number}", "milk", day, price=2.0) for number in range(10) for day in (0, 10, 20)),
     *(Line("c0", "honey", day, price=8.0) for day in (1, 11, 19)),
@@ -318,7 +323,9 @@ def test_a_ranker_that_learns_from_revenue_shows_dearer_products(
 
 
 def test_in_a_shop_of_strict_habits_they_come_first_and_nothing_new_is_promised() -> None:
-    """Everyone buys the same three products every week, tried three others once, and never anything else."""
+    """Everyone buys the same three products every week, tried three others once, and never anything
+    else.
+    """
     lines = [
         Line(f"c{number:02}", f"p{(number + place) % 20:02}", day)
         for number in range(60)
@@ -451,7 +458,9 @@ def sampled(
 def test_what_is_expected_adds_up_to_what_was_bought_whatever_the_size_of_scores(
     scale: float, shift: float, tails: float
 ) -> None:
-    """What the likeliest slope and level fulfil: Σ w (hit - p) and Σ w (hit - p) z vanish but for the two rows more."""
+    """What the likeliest slope and level fulfil: Σ w (hit - p) and Σ w (hit - p) z vanish but for
+    the two rows more.
+    """
     scores, hit = sampled(scale, shift * scale, tails)
     weight = np.where(hit, 1, 3).astype(np.float32)
     slope, level = fit_logistic(scores, hit, weight)

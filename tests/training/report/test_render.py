@@ -1,4 +1,6 @@
-"""The page that a training run leaves behind, for a shop with everything measured and for one with next to nothing."""
+"""The page that a training run leaves behind, for a shop with everything measured and for one with
+next to nothing.
+"""
 
 import re
 from dataclasses import replace
