@@ -21,8 +21,8 @@ from models.assembly.diversity import SlateLimits, arrange
 from models.assembly.draft import SlateDraft
 from models.assembly.popular import Bestsellers, SalesTrends
 from models.assembly.similar import add_similar, remove_other_categories
-from models.bundles import bundles
 from models.bundles.basket_ranker import BasketRanker
+from models.bundles.bundles import complete_basket, find_bundles, follow_order
 from models.data.catalogue import Catalogue
 from models.data.events import DAY, Events
 from models.data.history import select_before
@@ -309,18 +309,18 @@ class Recommender:
     def bundles(self, item: int, request: SlateRequest, size: int = 2) -> tuple[Bundle, ...]:
         """Return at most n units of `size` products around one product."""
         allowed = find_allowed(self.find_filtered(request))
-        return bundles.around(self.baskets, item, allowed, request.n, size)
+        return find_bundles(self.baskets, item, allowed, request.n, size)
 
     def complete(self, request: SlateRequest) -> tuple[Bundle, ...]:
         """Return at most n units that complete the request's basket, each with a product of it."""
         allowed = find_allowed(self.find_filtered(request))
         basket = sorted(set(request.basket))
-        return bundles.complete(self.baskets, basket, allowed, request.n)
+        return complete_basket(self.baskets, basket, allowed, request.n)
 
     def follow_up(self, order: Sequence[int], request: SlateRequest) -> Slate:
         """Return what goes with an order and is not of a category that is not needed twice."""
         allowed = find_allowed(self.find_filtered(request))
-        slots = bundles.after(self.baskets, order, allowed, request.n, self.settings.repeats.rare)
+        slots = follow_order(self.baskets, order, allowed, request.n, self.settings.repeats.rare)
         return Slate(Strategy.BUNDLES, fallback_reason_of(slots), slots)
 
     def _finish(self, draft: SlateDraft, strategy: Strategy) -> Slate:

@@ -1,13 +1,13 @@
-"""What may join a basket: candidates from the pairs, a row of features each, and their ranking.
+"""The ranking of what may join a basket: candidates from pairs, a row of features each, a score.
 
-The service and training take the same path, so what was learned is what is asked.
+Service and training take the same path, so what is served is what was learned.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from models.settings import BundleSettings
 from models.sources.als import ItemFactors
 
 Floats = NDArray[np.float32]
+Items = NDArray[np.int32]
 
 # The columns of a row; docs/ranking.md says what each one means.
 FEATURES: Final = (
@@ -40,46 +41,57 @@ FEATURES: Final = (
     "same_category",
     "same_brand",
 )
-
-
 RECENT_DAYS: Final = 28
-TINY: Final = np.float32(1e-9)
+MIN_NORM: Final = np.float32(1e-9)  # so that a vector of zeros stays one
 
 
 @dataclass(frozen=True, eq=False)
 class Ties:
-    """Pairs (product of the basket, candidate), the candidates' by item: (t,) each."""
+    """Pairs of a product of the basket and a candidate, sorted by candidate: (t,) each."""
 
-    anchor: NDArray[np.int32]  # the basket's product
-    place: NDArray[np.int64]  # in the arrays of OrderPairs
+    anchor: Items  # the basket's product
+    pair: NDArray[np.int64]  # index in the arrays of CoPurchases
     score: Floats  # what the pair adds to the formula
     lift: NDArray[np.float64]  # from plain counts
 
-    def only(self, keep: NDArray[np.bool_]) -> Ties:
-        return Ties(self.anchor[keep], self.place[keep], self.score[keep], self.lift[keep])
+    def only(self, kept: NDArray[np.bool_]) -> Ties:
+        return Ties(self.anchor[kept], self.pair[kept], self.score[kept], self.lift[kept])
 
 
 @dataclass(frozen=True, eq=False)
 class BasketCandidates:
     """Products that may join a basket, by item: (c,) each. The ties of c begin at `starts[c]`."""
 
-    item: NDArray[np.int32]
+    item: Items
     score: Floats  # of the formula
     ties: Ties
     starts: NDArray[np.int64]
 
-    def strongest(self, candidate: int) -> int:
-        """The place in `ties` of the strongest one above chance; the first of equals. Every candidate has one."""
-        stop = (
-            self.starts[candidate + 1] if candidate + 1 < len(self.starts) else len(self.ties.place)
-        )
-        ties = slice(self.starts[candidate], stop)
-        above = np.where(self.ties.lift[ties] > 1, self.ties.score[ties], -1)
-        return int(self.starts[candidate] + np.argmax(above))
+    def strongest_tie(self, candidate: int) -> int:
+        """Return the index in `ties` of a candidate's strongest tie above chance, the first of equals.
+
+        Every candidate has one.
+        """
+        start, stop = self.starts[candidate], len(self.ties.pair)
+        if candidate + 1 < len(self.starts):
+            stop = self.starts[candidate + 1]
+        lift, score = self.ties.lift[start:stop], self.ties.score[start:stop]
+        return int(start + np.argmax(np.where(lift > 1, score, -1)))
+
+
+class RankedBasket(NamedTuple):
+    """Candidates of a basket with their scores.
+
+    Once trees were learned a score is the probability that this candidate is what is missing.
+    """
+
+    candidates: BasketCandidates
+    scores: Floats  # (c,)
+    order: NDArray[np.int64]  # (c,) best first, ties by item
 
 
 class BasketRanker:
-    """Ranks what may join a basket: by what was learned from orders, by a formula where nothing was."""
+    """A ranker of what may join a basket, by trees learned from orders or else by a formula."""
 
     def __init__(self, model: Model, settings: BundleSettings) -> None:
         self.model = model
@@ -87,21 +99,18 @@ class BasketRanker:
         self.trees = model.lesson.baskets
         self.trend = _trend(model)
 
-    def ranked(
-        self, basket: Sequence[int], allowed: NDArray[np.bool_]
-    ) -> tuple[BasketCandidates, Floats, NDArray[np.int64]]:
-        """The candidates, their scores (c,), and the order of these, best first, ties by item.
-
-        Once something was learned a score is a chance: that this candidate is the one that is missing.
-        """
-        found = self.candidates(basket, allowed)
-        scores = found.score
+    def rank(self, basket: Sequence[int], allowed: NDArray[np.bool_]) -> RankedBasket:
+        """Rank the products allowed (items,) that are tied to a basket of different products."""
+        candidates = self.find_candidates(basket, allowed)
+        scores = candidates.score
         if len(self.trees) and len(scores):
-            scores = probability(self.trees.scores(self.rows(basket, found)))
-        return found, scores, np.argsort(-scores, kind="stable")
+            scores = probability(self.trees.scores(self.build_rows(basket, candidates)))
+        return RankedBasket(candidates, scores, np.argsort(-scores, kind="stable"))
 
-    def candidates(self, basket: Sequence[int], allowed: NDArray[np.bool_]) -> BasketCandidates:
-        """The products allowed (items,) with the strongest ties to a basket of different products.
+    def find_candidates(
+        self, basket: Sequence[int], allowed: NDArray[np.bool_]
+    ) -> BasketCandidates:
+        """Find the products allowed (items,) with the strongest ties to a basket.
 
         One of the ties is above chance; nothing is a substitute of what is in the basket.
         """
@@ -110,68 +119,69 @@ class BasketRanker:
         allowed[list(basket)] = False
         allowed[self.model.substitutes.of(basket)] = False
         rows = [pairs.row(anchor) for anchor in basket]
-        place = np.concatenate(
+        pair = np.concatenate(
             [np.zeros(0, np.int64), *(np.arange(row.start, row.stop) for row in rows)]
         )
         anchor = np.repeat(np.array(basket, np.int32), [row.stop - row.start for row in rows])
-        kept = allowed[pairs.item[place]]
-        place, anchor = place[kept], anchor[kept]
-        order = np.argsort(pairs.item[place], kind="stable")
-        place, anchor = place[order], anchor[order]
-        item = pairs.item[place]
+        kept = allowed[pairs.item[pair]]
+        pair, anchor = pair[kept], anchor[kept]
+        order = np.argsort(pairs.item[pair], kind="stable")
+        pair, anchor = pair[order], anchor[order]
+        item = pairs.item[pair]
         expected = pairs.orders[anchor] * pairs.orders[item].astype(np.float64) / pairs.total[0]
         # The lift counts more the larger the basket m is: γ (1 - 1/m), and a little for one product
-        exponent = max(
-            settings.unit_lift_weight, settings.lift_weight * (1 - 1 / max(len(basket), 1))
-        )
+        lift_weight = settings.lift_weight * (1 - 1 / max(len(basket), 1))
+        exponent = np.float32(max(settings.unit_lift_weight, lift_weight))
         ties = Ties(
             anchor,
-            place,
-            score=pairs.strength[place] * np.exp(np.float32(exponent) * pairs.log_lift[place]),
-            lift=pairs.together[place] / expected,
+            pair,
+            score=pairs.strength[pair] * np.exp(exponent * pairs.log_lift[pair]),
+            lift=pairs.together[pair] / expected,
         )
-        return _strongest(item, ties, settings.candidates)
+        return _select_strongest(item, ties, settings.candidates)
 
-    def rows(self, basket: Sequence[int], found: BasketCandidates) -> Floats:
-        """A row of features for every candidate: (c, FEATURES)."""
-        model, pairs, starts = self.model, self.model.orders, found.starts
-        within, item = np.array(basket, np.int32), found.item
-        ties = found.ties
-        together = pairs.together[ties.place].astype(np.float32)
+    def build_rows(self, basket: Sequence[int], candidates: BasketCandidates) -> Floats:
+        """Return a row of features for every candidate: (c, FEATURES)."""
+        model, pairs = self.model, self.model.orders
+        starts, item, ties = candidates.starts, candidates.item, candidates.ties
+        within = np.array(basket, np.int32)
+        together = pairs.together[ties.pair].astype(np.float32)
         tied = np.diff(starts, append=len(together))
         with_anchor, with_item = pairs.orders[ties.anchor], np.repeat(pairs.orders[item], tied)
-        log_lift, confidence = pairs.log_lift[ties.place], together / with_anchor
+        log_lift, confidence = pairs.log_lift[ties.pair], together / with_anchor
         cosine = together / np.sqrt(with_anchor * with_item.astype(np.float32))
         size = np.float32(len(basket))
         category, brand = model.traits.category, model.catalogue.brand
         lift_sum = np.add.reduceat(log_lift, starts)
-        columns = (
-            np.log(found.score / found.score.max(initial=0)),
-            np.log(np.maximum.reduceat(ties.score, starts)),
-            lift_sum,
-            np.maximum.reduceat(log_lift, starts),
-            lift_sum / tied,
-            tied / size,
-            np.maximum.reduceat(confidence, starts),
-            np.add.reduceat(confidence, starts) / size,
-            np.maximum.reduceat(together / with_item, starts),
-            np.maximum.reduceat(cosine, starts),
-            np.add.reduceat(cosine, starts) / size,
-            np.full(len(item), size),
-            np.log(pairs.orders[item] / np.float32(pairs.total[0])),
-            self.trend[item],
-            _taste(model.factors, within, item),
-            model.neighbours.scores(within, np.ones(len(within), np.float32)).of(
-                item.astype(np.int64)
-            ),
-            _share_alike(category[within], category[item]),
-            _share_alike(brand[within], brand[item]),
-        )
-        return np.stack(columns).astype(np.float32).T
+        neighbours = model.neighbours.scores(within, np.ones(len(within), np.float32))
+        columns = {
+            "score": np.log(candidates.score / candidates.score.max(initial=0)),
+            "strongest_tie": np.log(np.maximum.reduceat(ties.score, starts)),
+            "lift_sum": lift_sum,
+            "lift_max": np.maximum.reduceat(log_lift, starts),
+            "lift_mean": lift_sum / tied,
+            "tied": tied / size,
+            "confidence_max": np.maximum.reduceat(confidence, starts),
+            "confidence_mean": np.add.reduceat(confidence, starts) / size,
+            "reverse_confidence_max": np.maximum.reduceat(together / with_item, starts),
+            "cosine_max": np.maximum.reduceat(cosine, starts),
+            "cosine_mean": np.add.reduceat(cosine, starts) / size,
+            "basket_size": np.full(len(item), size),
+            "share": np.log(pairs.orders[item] / np.float32(pairs.total[0])),
+            "trend": self.trend[item],
+            "taste": _taste(model.factors, within, item),
+            "neighbours": neighbours.of(item.astype(np.int64)),
+            "same_category": _share_alike(category[within], category[item]),
+            "same_brand": _share_alike(brand[within], brand[item]),
+        }
+        return np.stack([columns[name] for name in FEATURES]).astype(np.float32).T
 
 
-def _strongest(item: NDArray[np.int32], ties: Ties, n: int) -> BasketCandidates:
-    """The n products with the highest scores among those with a tie above chance; `item` of each tie, sorted."""
+def _select_strongest(item: Items, ties: Ties, n: int) -> BasketCandidates:
+    """Select the n products with the highest scores among those with a tie above chance.
+
+    `item`: the candidate of each tie, sorted.
+    """
     starts = np.flatnonzero(np.diff(item, prepend=-1))
     if not len(starts):
         return BasketCandidates(item, ties.score, ties, starts)
@@ -191,7 +201,7 @@ def _strongest(item: NDArray[np.int32], ties: Ties, n: int) -> BasketCandidates:
 
 
 def _trend(model: Model) -> Floats:
-    """ln of what every product sold lately over its part in all orders: (items,)."""
+    """Compute ln of what every product sold lately over its part in all orders: (items,)."""
     orders, sales = model.orders.orders, model.sales
     recent = sales.window(int(sales.newest[0]), RECENT_DAYS, len(orders))
     expected = orders * (recent.sum() / max(int(orders.sum()), 1))
@@ -199,8 +209,11 @@ def _trend(model: Model) -> Floats:
     return trend
 
 
-def _taste(factors: ItemFactors, basket: NDArray[np.int32], item: NDArray[np.int32]) -> Floats:
-    """Cosine of each candidate with the basket's mean direction among the factors, 0 without any: (c,)."""
+def _taste(factors: ItemFactors, basket: Items, item: Items) -> Floats:
+    """Compute each candidate's cosine with the basket's mean direction among the factors: (c,).
+
+    It is 0 without factors.
+    """
     within = factors.row[basket]
     direction = _unit(factors.factors[:, within[within >= 0]]).sum(axis=1, keepdims=True)
     cosine: Floats = _unit(direction)[:, 0] @ _unit(factors.factors[:, factors.row[item]])
@@ -208,11 +221,11 @@ def _taste(factors: ItemFactors, basket: NDArray[np.int32], item: NDArray[np.int
 
 
 def _unit(columns: Floats) -> Floats:
-    unit: Floats = columns / np.maximum(np.linalg.norm(columns, axis=0), TINY)
+    unit: Floats = columns / np.maximum(np.linalg.norm(columns, axis=0), MIN_NORM)
     return unit
 
 
-def _share_alike(basket: NDArray[np.int32], item: NDArray[np.int32]) -> Floats:
-    """Share of the basket with the candidate's code; what is unknown (-1) is like nothing: (c,)."""
+def _share_alike(basket: Items, item: Items) -> Floats:
+    """Compute the share of the basket with each candidate's code; -1 is like nothing: (c,)."""
     alike: Floats = (basket[None] == item[:, None]).mean(axis=1, dtype=np.float32)
     return np.where(item >= 0, alike, np.float32(0))

@@ -15,126 +15,134 @@ from models.slate import Bundle, Slot, Source
 from models.sources.co_purchases import CoPurchases
 from models.sources.substitutes import Substitutes
 
+Mask = NDArray[np.bool_]
+
 
 @dataclass(frozen=True)
-class Grower:
-    """Adds to a pair what holds to all of it."""
+class UnitGrower:
+    """Adds to a pair of products what holds to both."""
 
     pairs: CoPurchases
     substitutes: Substitutes
     settings: BundleSettings
 
-    def links(self, anchor: int) -> dict[int, float]:
-        """Partners that may stand in a unit with a product, by the strength of their tie."""
+    def find_links(self, anchor: int) -> dict[int, float]:
+        """Map the partners that may be in a unit with a product to the strength of their tie."""
         row = self.pairs.row(anchor)
         above_chance = self.pairs.lifts(anchor, row) > 1
-        scores = self.pairs.link_scores(row, self.settings.unit_lift_weight)
-        links = dict(
-            zip(
-                self.pairs.item[row][above_chance].tolist(),
-                scores[above_chance].tolist(),
-                strict=True,
-            )
-        )
-        for rival in self.substitutes.of([anchor]).tolist():
-            links.pop(rival, None)
+        items = self.pairs.item[row][above_chance].tolist()
+        scores = self.pairs.link_scores(row, self.settings.unit_lift_weight)[above_chance].tolist()
+        links = dict(zip(items, scores, strict=True))
+        for substitute in self.substitutes.of([anchor]).tolist():
+            links.pop(substitute, None)
         return links
 
     def grow(
         self, members: list[int], links: dict[int, float], partners: Sequence[int], size: int
     ) -> list[int]:
-        """Add the partner whose weakest tie to the members is strongest, until the unit is full or nothing holds."""
+        """Add the partner with the strongest weakest tie, until the unit is full or none holds.
+
+        `members`: a product with these links and a partner of it.
+        """
         floor = self.settings.coherence * links[members[1]]
-        ties = [links]
+        links_of_members = [links]
         while len(members) < size:
-            ties.append(self.links(members[-1]))
-            weakest = {
-                b: min(tie[b] for tie in ties)
-                for b in partners
-                if b not in members and all(b in tie for tie in ties)
-            }
-            joining = min(weakest, key=lambda b: (-weakest[b], b), default=None)
+            links_of_members.append(self.find_links(members[-1]))
+            weakest = _weakest_ties(links_of_members, partners, members)
+            joining = min(weakest, key=lambda partner: (-weakest[partner], partner), default=None)
             if joining is None or weakest[joining] < floor:
                 break
             members.append(joining)
         return members
 
 
-def around(
-    baskets: BasketRanker, item: int, allowed: NDArray[np.bool_], n: int, size: int
-) -> tuple[Bundle, ...]:
-    """At most n units of `size` products around one product, best first.
+def _weakest_ties(
+    links_of_members: Sequence[dict[int, float]], partners: Sequence[int], members: Sequence[int]
+) -> dict[int, float]:
+    """Map partners that are tied to all members to the weakest of these ties."""
+    weakest = {}
+    for partner in partners:
+        if partner not in members and all(partner in links for links in links_of_members):
+            weakest[partner] = min(links[partner] for links in links_of_members)
+    return weakest
 
-    Every two products of a unit were ordered together often enough and more often than chance would have it, and none
-    stands in for another; where no third one holds to both, the unit stays smaller.
+
+def find_bundles(
+    baskets: BasketRanker, item: int, allowed: Mask, n: int, size: int
+) -> tuple[Bundle, ...]:
+    """Return at most n units of `size` products around one product, best first.
+
+    Every two products of a unit were ordered together often enough and more often than by chance,
+    and none is a substitute of another; where no third one holds to both, the unit is smaller.
     """
-    found, scores, order = baskets.ranked([item], allowed)
-    grower = Grower(baskets.model.orders, baskets.model.substitutes, baskets.settings)
-    links, partners = grower.links(item), found.item[order].tolist()
+    candidates, scores, order = baskets.rank([item], allowed)
+    grower = UnitGrower(baskets.model.orders, baskets.model.substitutes, baskets.settings)
+    links, partners = grower.find_links(item), candidates.item[order].tolist()
     bundles: dict[frozenset[int], Bundle] = {}
     for candidate in order.tolist():
-        members = grower.grow([item, int(found.item[candidate])], links, partners, size)
-        tie = int(found.starts[candidate])  # the only one, as the basket is one product
-        bundle = _bundle(
-            baskets, item, tuple(members[1:]), float(scores[candidate]), int(found.ties.place[tie])
-        )
+        members = grower.grow([item, int(candidates.item[candidate])], links, partners, size)
+        tie = int(candidates.starts[candidate])  # the only one, as the basket is one product
+        pair, score = int(candidates.ties.pair[tie]), float(scores[candidate])
+        bundle = _bundle(baskets, item, tuple(members[1:]), score, pair)
         bundles.setdefault(frozenset(members), bundle)
         if len(bundles) == n:
             break
     return tuple(bundles.values())
 
 
-def complete(
-    baskets: BasketRanker, basket: Sequence[int], allowed: NDArray[np.bool_], n: int
+def complete_basket(
+    baskets: BasketRanker, basket: Sequence[int], allowed: Mask, n: int
 ) -> tuple[Bundle, ...]:
-    """At most n single products that complete a basket, best first, each with the basket's product it is tied to."""
-    found, scores, order = baskets.ranked(basket, allowed)
+    """Return at most n products that complete a basket, best first.
+
+    Each is a unit with the product of the basket that it has its strongest tie to.
+    """
+    candidates, scores, order = baskets.rank(basket, allowed)
     bundles = []
     for candidate in order[:n].tolist():
-        tie = found.strongest(candidate)
-        anchor, place = int(found.ties.anchor[tie]), int(found.ties.place[tie])
-        bundles.append(
-            _bundle(baskets, anchor, (int(found.item[candidate]),), float(scores[candidate]), place)
-        )
+        tie = candidates.strongest_tie(candidate)
+        anchor, pair = int(candidates.ties.anchor[tie]), int(candidates.ties.pair[tie])
+        items = (int(candidates.item[candidate]),)
+        bundles.append(_bundle(baskets, anchor, items, float(scores[candidate]), pair))
     return tuple(bundles)
 
 
 def _bundle(
-    baskets: BasketRanker, anchor: int, items: tuple[int, ...], score: float, place: int
+    baskets: BasketRanker, anchor: int, items: tuple[int, ...], score: float, pair: int
 ) -> Bundle:
-    """With the figures of the pair at `place`, from plain counts."""
+    """Build a unit with the figures of a pair, from plain counts."""
     pairs = baskets.model.orders
-    together = int(pairs.together[place])
-    lift = float(pairs.lifts(anchor, slice(place, place + 1))[0])
+    together = int(pairs.together[pair])
+    lift = float(pairs.lifts(anchor, slice(pair, pair + 1))[0])
     return Bundle(anchor, items, score, together, together / int(pairs.orders[anchor]), lift)
 
 
-def after(
-    baskets: BasketRanker, order: Sequence[int], allowed: NDArray[np.bool_], n: int, rare: float
+def follow_order(
+    baskets: BasketRanker, order: Sequence[int], allowed: Mask, n: int, rare: float
 ) -> tuple[Slot, ...]:
-    """What may follow an order and goes with it."""
-    units = complete(baskets, sorted(set(order)), follow_up(baskets, order, allowed, rare), n)
+    """Return at most n products that go with an order and may follow it, best first."""
+    allowed = allowed & ~find_not_needed(baskets, order, rare)
     catalogue = baskets.model.catalogue
-    return tuple(
-        Slot(unit.items[0], unit.score, Source.BOUGHT_TOGETHER, goes_with(catalogue, unit.anchor))
-        for unit in units
-    )
+    slots = []
+    for unit in complete_basket(baskets, sorted(set(order)), allowed, n):
+        reason = goes_with(catalogue, unit.anchor)
+        slots.append(Slot(unit.items[0], unit.score, Source.BOUGHT_TOGETHER, reason))
+    return tuple(slots)
 
 
-def follow_up(
-    baskets: BasketRanker, order: Sequence[int], allowed: NDArray[np.bool_], rare: float
-) -> NDArray[np.bool_]:
-    """What may follow an order: nothing of it, and nothing of a category of it that is not needed twice: (items,).
+def find_not_needed(baskets: BasketRanker, order: Sequence[int], rare: float) -> Mask:
+    """Return what is of an order, or of a category of it that is not needed twice: (items,).
 
-    A category is not needed twice where less than `rare` of the shop's average share of customers buy it again.
+    A category is not needed twice where fewer than `rare` of the shop's average share of customers
+    buy it again.
     """
     model = baskets.model
     category, repeats = model.traits.category, model.repeats
-    known = category[np.asarray(order, np.intp)]
-    known = known[known >= 0]
+    items = np.asarray(order, np.intp)
     lines = np.bincount(category + 1, minlength=model.traits.categories + 1)[1:]
     again = np.bincount(category + 1, repeats.rate, len(lines) + 1)[1:] / np.maximum(lines, 1)
-    once = known[again[known] < rare * repeats.average[0]]
-    result = allowed & ~np.isin(category, once)
-    result[np.asarray(order, np.intp)] = False
-    return result
+    categories = category[items][category[items] >= 0]
+    once = categories[again[categories] < rare * repeats.average[0]]
+    not_needed = np.isin(category, once)
+    not_needed[items] = True
+    return not_needed

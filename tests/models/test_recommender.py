@@ -280,7 +280,7 @@ def test_what_completes_a_basket_comes_in_the_order_of_its_scores_without_what_i
     shop: Recommender,
 ) -> None:
     basket = items(shop, "bread", "milk", "bread")
-    tied = shop.baskets.candidates(
+    tied = shop.baskets.find_candidates(
         sorted(set(basket)), np.ones(len(shop.catalogue), np.bool_)
     ).item.tolist()
     found = shop.complete(SlateRequest(n=100, basket=basket))

@@ -104,11 +104,11 @@ def build_basket_rows(recommender: Recommender, examples: Sequence[BasketExample
     everything = np.ones(len(recommender.catalogue), np.bool_)
     parts = []
     for example in examples:
-        candidates = baskets.candidates(example.basket, everything)
+        candidates = baskets.find_candidates(example.basket, everything)
         hit = candidates.item == example.hidden
         if hit.any():
             order = np.full(len(hit), example.order, np.int32)
-            parts.append(BasketRows(baskets.rows(example.basket, candidates), hit, order))
+            parts.append(BasketRows(baskets.build_rows(example.basket, candidates), hit, order))
     return BasketRows.concatenate(parts)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.artifact.registry import Registry
 from models.bundles.basket_ranker import FEATURES, BasketRanker
-from models.bundles.bundles import around, complete
+from models.bundles.bundles import complete_basket, find_bundles
 from models.model import LearnedRanker
 from models.recommender import Recommender
 from models.settings import BundleSettings, HistorySettings
@@ -52,11 +52,11 @@ def baskets() -> BasketRanker:
 def items(
     baskets: BasketRanker, *basket: int, allowed: NDArray[np.bool_] = EVERYTHING
 ) -> list[int]:
-    return baskets.candidates(basket, allowed).item.tolist()
+    return baskets.find_candidates(basket, allowed).item.tolist()
 
 
 def columns(baskets: BasketRanker, *basket: int) -> dict[str, list[float]]:
-    rows = baskets.rows(basket, baskets.candidates(basket, EVERYTHING))
+    rows = baskets.build_rows(basket, baskets.find_candidates(basket, EVERYTHING))
     assert rows.dtype == np.float32
     assert rows.shape[1] == len(FEATURES)
     assert np.isfinite(rows).all()
@@ -77,13 +77,13 @@ def test_what_may_not_be_shown_is_no_candidate(baskets: BasketRanker) -> None:
 
 
 def test_an_empty_basket_has_no_candidates(baskets: BasketRanker) -> None:
-    found, scores, order = baskets.ranked([], EVERYTHING)
+    found, scores, order = baskets.rank([], EVERYTHING)
     assert (len(found.item), len(scores), len(order)) == (0, 0, 0)
 
 
 def test_a_product_that_never_stood_with_another_has_no_candidates() -> None:
     alone = shop_of([*ORDERS, (TOWEL,)], min_support=4).baskets
-    found, scores, order = alone.ranked([TOWEL], EVERYTHING)
+    found, scores, order = alone.rank([TOWEL], EVERYTHING)
     assert (len(found.item), len(scores), len(order)) == (0, 0, 0)
 
 
@@ -93,16 +93,16 @@ def test_ties_that_chance_would_make_are_not_enough_and_one_above_it_is() -> Non
     orders = [(BREAD, TOWEL)] * 2 + [(SOAP, TOWEL)] * 2 + [(BREAD, JAM)] * 4 + [(SOAP,)]
     shop = shop_of(orders, min_support=2).baskets
     assert items(shop, BREAD) == [JAM]
-    found = shop.candidates([BREAD, SOAP], EVERYTHING)
+    found = shop.find_candidates([BREAD, SOAP], EVERYTHING)
     assert found.item.tolist() == [JAM, TOWEL]
-    tie = found.strongest(1)
+    tie = found.strongest_tie(1)
     assert (found.ties.anchor[tie], found.ties.lift[tie]) == (SOAP, pytest.approx(2 / (3 * 4 / 9)))
 
 
 def test_no_more_are_ranked_than_is_set_and_those_with_the_highest_scores() -> None:
     few = shop_of(ORDERS, candidates=2).baskets
-    everyone = shop_of(ORDERS).baskets.candidates([BREAD, SOAP], EVERYTHING)
-    kept = few.candidates([BREAD, SOAP], EVERYTHING)
+    everyone = shop_of(ORDERS).baskets.find_candidates([BREAD, SOAP], EVERYTHING)
+    kept = few.find_candidates([BREAD, SOAP], EVERYTHING)
     best = np.sort(np.argsort(-everyone.score, kind="stable")[:2])
     assert kept.item.tolist() == everyone.item[best].tolist()
     assert kept.score.tolist() == everyone.score[best].tolist()
@@ -125,7 +125,7 @@ def test_the_formula_is_strength_times_a_power_of_lift_that_grows_with_the_baske
             row = pairs.row(anchor)
             place = row.start + pairs.item[row].tolist().index(JAM)
             expected += float(pairs.strength[place]) * exp(exponent * float(pairs.log_lift[place]))
-        found, scores, order = baskets.ranked(basket, EVERYTHING)
+        found, scores, order = baskets.rank(basket, EVERYTHING)
         assert scores[found.item.tolist().index(JAM)] == pytest.approx(expected, rel=1e-5)
         assert sorted(scores, reverse=True) == scores[order].tolist()
 
@@ -136,10 +136,7 @@ def test_the_rows_of_one_product_can_be_counted(baskets: BasketRanker) -> None:
     for name, expected in {
         "score": [
             0,
-            log(
-                baskets.ranked([BREAD], EVERYTHING)[1][1]
-                / baskets.ranked([BREAD], EVERYTHING)[1][0]
-            ),
+            log(baskets.rank([BREAD], EVERYTHING)[1][1] / baskets.rank([BREAD], EVERYTHING)[1][0]),
         ],
         "tied": [1, 1],
         "confidence_max": [6 / 7, 4 / 7],
@@ -178,7 +175,7 @@ def test_the_rows_of_a_whole_basket_can_be_counted(baskets: BasketRanker) -> Non
     assert found["lift_sum"] == pytest.approx(2 * found["lift_mean"])
     assert found["lift_max"] >= found["lift_mean"]
     assert found["strongest_tie"] < log(
-        baskets.candidates([BREAD, BUTTER, SOAP], EVERYTHING).score[0]
+        baskets.find_candidates([BREAD, BUTTER, SOAP], EVERYTHING).score[0]
     )
 
 
@@ -199,13 +196,13 @@ def test_once_something_was_learned_the_order_is_that_of_the_trees_and_the_score
     baskets: BasketRanker,
 ) -> None:
     learned = taught().baskets
-    assert [bundle.items for bundle in complete(baskets, [BREAD], EVERYTHING, 9)] == [
+    assert [bundle.items for bundle in complete_basket(baskets, [BREAD], EVERYTHING, 9)] == [
         (BUTTER,),
         (JAM,),
     ]
     for found in (
-        complete(learned, [BREAD], EVERYTHING, 9),
-        around(learned, BREAD, EVERYTHING, 9, 2),
+        complete_basket(learned, [BREAD], EVERYTHING, 9),
+        find_bundles(learned, BREAD, EVERYTHING, 9, 2),
     ):
         assert [bundle.items for bundle in found] == [(JAM,), (BUTTER,)]
         assert [bundle.score for bundle in found] == pytest.approx(
@@ -213,7 +210,7 @@ def test_once_something_was_learned_the_order_is_that_of_the_trees_and_the_score
         )
         assert [bundle.support for bundle in found] == [4, 6]
     # Of equal chances the first by id.
-    assert [bundle.items for bundle in complete(learned, [BREAD, SOAP], EVERYTHING, 9)] == [
+    assert [bundle.items for bundle in complete_basket(learned, [BREAD, SOAP], EVERYTHING, 9)] == [
         (JAM,),
         (TOWEL,),
         (BUTTER,),
@@ -221,7 +218,7 @@ def test_once_something_was_learned_the_order_is_that_of_the_trees_and_the_score
 
 
 def test_trees_learned_from_orders_find_nothing_for_an_empty_basket() -> None:
-    assert complete(taught().baskets, [], EVERYTHING, 9) == ()
+    assert complete_basket(taught().baskets, [], EVERYTHING, 9) == ()
 
 
 def test_what_was_learned_of_baskets_is_served_from_the_files_as_well(tmp_path: Path) -> None:
@@ -230,6 +227,6 @@ def test_what_was_learned_of_baskets_is_served_from_the_files_as_well(tmp_path: 
     registry.publish(shop.model, shop.manifest)
     served = open_shop(registry).baskets
     for basket in ([BREAD], [BREAD, SOAP]):
-        assert complete(served, basket, EVERYTHING, 9) == complete(
+        assert complete_basket(served, basket, EVERYTHING, 9) == complete_basket(
             shop.baskets, basket, EVERYTHING, 9
         )

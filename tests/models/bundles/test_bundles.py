@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.bundles.basket_ranker import BasketRanker
-from models.bundles.bundles import around, complete, follow_up
+from models.bundles.bundles import complete_basket, find_bundles, find_not_needed
 from models.settings import BundleSettings, HistorySettings
 from models.slate import Bundle
 from tests.support.shop import SMALL, Line, Product, small_purchases, trained
@@ -47,50 +47,50 @@ def items(bundles: tuple[Bundle, ...]) -> list[tuple[int, ...]]:
 
 
 def test_bread_goes_with_butter_and_the_figures_say_so(baskets: BasketRanker) -> None:
-    first = around(baskets, BREAD, EVERYTHING, 3, 2)[0]
+    first = find_bundles(baskets, BREAD, EVERYTHING, 3, 2)[0]
     assert (first.anchor, first.items, first.support) == (BREAD, (BUTTER,), 6)
     assert first.rule_confidence == pytest.approx(6 / 7)
     assert first.lift == pytest.approx((6 / 10) / (7 / 10 * 6 / 10))
 
 
 def test_one_order_is_no_bundle(baskets: BasketRanker) -> None:
-    assert items(around(baskets, BREAD, EVERYTHING, 9, 2)) == [(BUTTER,), (JAM,)]
+    assert items(find_bundles(baskets, BREAD, EVERYTHING, 9, 2)) == [(BUTTER,), (JAM,)]
 
 
 def test_bundles_come_strongest_first_and_no_more_than_asked_for(baskets: BasketRanker) -> None:
-    found = around(baskets, BREAD, EVERYTHING, 9, 2)
+    found = find_bundles(baskets, BREAD, EVERYTHING, 9, 2)
     assert [bundle.score for bundle in found] == sorted(
         (bundle.score for bundle in found), reverse=True
     )
-    assert around(baskets, BREAD, EVERYTHING, 1, 2) == found[:1]
+    assert find_bundles(baskets, BREAD, EVERYTHING, 1, 2) == found[:1]
 
 
 def test_three_products_that_are_bought_together_are_one_unit_and_not_two(
     baskets: BasketRanker,
 ) -> None:
-    assert items(around(baskets, BREAD, EVERYTHING, 9, 3)) == [(BUTTER, JAM)]
+    assert items(find_bundles(baskets, BREAD, EVERYTHING, 9, 3)) == [(BUTTER, JAM)]
 
 
 def test_a_unit_stays_smaller_where_no_third_product_holds_to_both(baskets: BasketRanker) -> None:
-    assert items(around(baskets, SOAP, EVERYTHING, 9, 3)) == [(TOWEL,)]
+    assert items(find_bundles(baskets, SOAP, EVERYTHING, 9, 3)) == [(TOWEL,)]
 
 
 def test_a_product_that_may_not_be_shown_is_in_no_unit(baskets: BasketRanker) -> None:
     without_butter = EVERYTHING.copy()
     without_butter[BUTTER] = False
-    assert items(around(baskets, BREAD, without_butter, 9, 3)) == [(JAM,)]
-    assert items(complete(baskets, [BREAD], without_butter, 9)) == [(JAM,)]
+    assert items(find_bundles(baskets, BREAD, without_butter, 9, 3)) == [(JAM,)]
+    assert items(complete_basket(baskets, [BREAD], without_butter, 9)) == [(JAM,)]
 
 
 def test_products_rarely_ordered_together_are_no_unit() -> None:
     six = counted(ORDERS_OF_GUESTS, min_support=6)
-    assert items(around(six, BREAD, EVERYTHING, 9, 2)) == [(BUTTER,)]
+    assert items(find_bundles(six, BREAD, EVERYTHING, 9, 2)) == [(BUTTER,)]
 
 
 def test_what_completes_a_basket_is_not_in_it_and_names_what_it_goes_with(
     baskets: BasketRanker,
 ) -> None:
-    found = complete(baskets, [BREAD, SOAP], EVERYTHING, 9)
+    found = complete_basket(baskets, [BREAD, SOAP], EVERYTHING, 9)
     assert sorted(items(found)) == [(BUTTER,), (JAM,), (TOWEL,)]
     tied = {bundle.items[0]: (bundle.anchor, bundle.support) for bundle in found}
     assert tied == {BUTTER: (BREAD, 6), JAM: (BREAD, 4), TOWEL: (SOAP, 3)}
@@ -100,7 +100,7 @@ def test_what_completes_a_basket_is_not_in_it_and_names_what_it_goes_with(
 
 
 def test_an_empty_basket_is_completed_by_nothing(baskets: BasketRanker) -> None:
-    assert complete(baskets, [], EVERYTHING, 9) == ()
+    assert complete_basket(baskets, [], EVERYTHING, 9) == ()
 
 
 def test_a_weak_third_product_does_not_join_a_strong_pair() -> None:
@@ -120,8 +120,8 @@ def test_a_weak_third_product_does_not_join_a_strong_pair() -> None:
         )
     )
     assert score[spoon] < settings.coherence * score[saucer]
-    assert items(around(baskets, cup, everything, 9, 2)) == [(saucer,), (spoon,)]
-    assert items(around(baskets, cup, everything, 1, 3)) == [(saucer,)]
+    assert items(find_bundles(baskets, cup, everything, 9, 2)) == [(saucer,), (spoon,)]
+    assert items(find_bundles(baskets, cup, everything, 1, 3)) == [(saucer,)]
 
 
 # Six customers come ten times, for bread, butter and one milk or the other in turn; four of them once take both milks.
@@ -171,19 +171,19 @@ def named(baskets: BasketRanker, *names: str) -> list[int]:
 def test_bread_goes_with_milk_and_the_other_milk_does_not(milks: BasketRanker) -> None:
     everything = np.ones(6, np.bool_)
     bread, blue, red = named(milks, "bread", "blue milk", "red milk")
-    assert sorted(items(around(milks, blue, everything, 9, 2))) == [
+    assert sorted(items(find_bundles(milks, blue, everything, 9, 2))) == [
         (bread,),
         tuple(named(milks, "butter")),
     ]
-    assert {(blue,), (red,)} < set(items(around(milks, bread, everything, 9, 2)))
+    assert {(blue,), (red,)} < set(items(find_bundles(milks, bread, everything, 9, 2)))
 
 
 def test_the_other_milk_completes_no_basket_that_holds_milk(milks: BasketRanker) -> None:
     everything = np.ones(6, np.bool_)
-    assert sets(milks, complete(milks, named(milks, "blue milk", "bread"), everything, 9)) == [
-        {"butter"}
-    ]
-    assert sets(milks, complete(milks, named(milks, "bread", "butter"), everything, 9)) == [
+    assert sets(
+        milks, complete_basket(milks, named(milks, "blue milk", "bread"), everything, 9)
+    ) == [{"butter"}]
+    assert sets(milks, complete_basket(milks, named(milks, "bread", "butter"), everything, 9)) == [
         {"red milk"},
         {"blue milk"},
     ]
@@ -192,13 +192,13 @@ def test_the_other_milk_completes_no_basket_that_holds_milk(milks: BasketRanker)
 def test_no_unit_of_three_or_four_holds_both_milks(milks: BasketRanker) -> None:
     everything = np.ones(6, np.bool_)
     for size in (3, 4):
-        found = sets(milks, around(milks, *named(milks, "bread"), everything, 9, size))
+        found = sets(milks, find_bundles(milks, *named(milks, "bread"), everything, 9, size))
         assert sorted(map(sorted, found)) == [["blue milk", "butter"], ["butter", "red milk"]]
 
 
 def test_were_they_all_guests_nobody_could_tell_that_the_milks_stand_in_for_each_other() -> None:
     strangers = two_milks(guests=True)
-    found = around(strangers, *named(strangers, "blue milk"), np.ones(6, np.bool_), 9, 2)
+    found = find_bundles(strangers, *named(strangers, "blue milk"), np.ones(6, np.bool_), 9, 2)
     assert sorted(sets(strangers, found), key=sorted) == [{"bread"}, {"butter"}, {"red milk"}]
 
 
@@ -231,8 +231,8 @@ def pantry() -> BasketRanker:
 def may_follow(baskets: BasketRanker, *order: str, without: tuple[str, ...] = ()) -> set[str]:
     ids = baskets.model.catalogue.ids
     allowed = np.array([name not in without for name in ids])
-    found = follow_up(baskets, ids.find_all(order).tolist(), allowed, 0.5)
-    return {ids[item] for item in np.flatnonzero(found).tolist()}
+    allowed &= ~find_not_needed(baskets, ids.find_all(order).tolist(), 0.5)
+    return {ids[item] for item in np.flatnonzero(allowed).tolist()}
 
 
 def test_nothing_of_an_order_follows_it_nor_another_tool_where_nobody_needs_a_second(
