@@ -27,7 +27,7 @@ class RuleChanges:
 
 @dataclass(frozen=True)
 class Preview:
-    """The slate of a request without its rules and with them."""
+    """Slates of a request without its rules and with them."""
 
     without: Slate
     with_rules: Slate

@@ -1,6 +1,6 @@
-"""The one path to a slate: candidates, features, ranking, rules, fill.
+"""One path to a slate for service, evaluation and export.
 
-Service, evaluation and export all take it.
+It leads from candidates over features, ranking and rules to what fills a slate.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ class Recommender:
     def recommend(
         self, customer_id: str | None, request: SlateRequest, update: CustomerUpdate = NO_UPDATE
     ) -> Slate:
-        """Return a slate for a customer, a session, or both. There is one for whoever they are."""
+        """Return a slate for a customer, a session, or both. Strangers get one, too."""
         return self.recommend_each([CustomerRequest(customer_id, request, update)])[0]
 
     def recommend_each(self, requests: Sequence[CustomerRequest]) -> list[Slate]:
@@ -178,16 +178,17 @@ class Recommender:
 
     def _recommend_together(self, requests: Sequence[CustomerRequest]) -> list[Slate]:
         prepared = [self._prepare(*request) for request in requests]
-        personal = [one for one in prepared if isinstance(one, PersonalRequest)]
-        contexts = build_contexts([one.inputs for one in personal], self.model, self.settings)
+        personal = [answer for answer in prepared if isinstance(answer, PersonalRequest)]
+        inputs = [request.inputs for request in personal]
+        contexts = build_contexts(inputs, self.model, self.settings)
         slates = iter(
             self._build_slates(
                 contexts,
-                [one.request for one in personal],
-                [one.strategy for one in personal],
+                [request.request for request in personal],
+                [request.strategy for request in personal],
             )
         )
-        return [one if isinstance(one, Slate) else next(slates) for one in prepared]
+        return [answer if isinstance(answer, Slate) else next(slates) for answer in prepared]
 
     def _prepare(
         self, customer_id: str | None, request: SlateRequest, update: CustomerUpdate

@@ -25,7 +25,7 @@ class Strategy(StrEnum):
 
 
 class Source(StrEnum):
-    """The recommender that put a product into the slate: the one with most of its score."""
+    """A recommender that puts products into a slate: the one with most of their score."""
 
     OWN_PURCHASES = "own_purchases"
     FACTORS = "factors"
@@ -51,7 +51,7 @@ class ReasonKind(StrEnum):
 
 
 class FallbackReason(StrEnum):
-    """The reason why an answer is less than what was requested."""
+    """A reason why an answer is less than what was requested."""
 
     UNKNOWN_CUSTOMER = "unknown_customer"
     UNKNOWN_PRODUCT = "unknown_product"

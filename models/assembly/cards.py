@@ -1,4 +1,4 @@
-"""A product as a page or a mail shows it."""
+"""Cards of products, as pages and mails show them."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from models.data.catalogue import Catalogue
 from models.data.urls import make_absolute
 
 
-def card(
+def build_card(
     catalogue: Catalogue, item: int, locale: str, shop_url: str | None = None
 ) -> dict[str, Any]:
-    """What is known of a product, ready to show; None where nothing is known."""
+    """Return what is known of a product, ready to show; None where nothing is known."""
     attributes = catalogue.attributes.bytes_at(item)
     return {
         "title": catalogue.title[item] or None,
         "category": _name(catalogue.category_names, int(catalogue.category[item])),
         "brand": _name(catalogue.brand_names, int(catalogue.brand[item])),
-        **offer(catalogue, item, locale, shop_url),
+        **build_offer(catalogue, item, locale, shop_url),
         "in_stock": bool(catalogue.in_stock[item]),
         "attributes": orjson.loads(attributes) if attributes else {},
     }
 
 
-def offer(
+def build_offer(
     catalogue: Catalogue, item: int, locale: str, shop_url: str | None = None
 ) -> dict[str, Any]:
-    """The part of a card with the price and the addresses, without anything that has to be parsed."""
-    price, currency = price_of(catalogue, item), catalogue.currency[item] or None
+    """Return the price and the addresses of a card, which takes no parsing."""
+    price, currency = read_price(catalogue, item), catalogue.currency[item] or None
     return {
         "price": price,
         "currency": currency,
-        "price_text": price_text(price, currency, locale),
+        "price_text": format_price(price, currency, locale),
         "url": make_absolute(catalogue.url[item], shop_url),
         "image_url": make_absolute(catalogue.image_url[item], shop_url),
     }
@@ -48,14 +48,14 @@ def _name(names: Any, code: int) -> str | None:
     return names[code] if code >= 0 else None
 
 
-def price_of(catalogue: Catalogue, item: int) -> float | None:
+def read_price(catalogue: Catalogue, item: int) -> float | None:
     price = float(catalogue.price[item])
     return None if math.isnan(price) else round(price, 4)
 
 
 @lru_cache(maxsize=65_536)
-def price_text(price: float | None, currency: str | None, locale: str) -> str | None:
-    """A price as people write it there: 1.29 USD is "$1.29" in en_US and "1,29 $" in de_DE."""
+def format_price(price: float | None, currency: str | None, locale: str) -> str | None:
+    """Write a price as people do there: 1.29 USD is "$1.29" in en_US and "1,29 $" in de_DE."""
     if price is None or currency is None:
         return None
     return format_currency(price, currency, locale=_locale(locale))
@@ -67,7 +67,7 @@ def _locale(name: str) -> Locale:
 
 
 def is_locale(name: str) -> bool:
-    """Whether prices can be written for this locale, "en_US" or "en-US"."""
+    """Return whether prices can be written for this locale, "en_US" or "en-US"."""
     try:
         _locale(name)
     except (UnknownLocaleError, ValueError):

@@ -1,4 +1,4 @@
-"""The order of a slate: best first, not ten of a kind, and a chance for what is new on sale."""
+"""Order of a slate: best first, not ten of a kind, and a chance for what is new on sale."""
 
 from __future__ import annotations
 

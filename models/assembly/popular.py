@@ -1,4 +1,4 @@
-"""What sells most, for popular slates and to fill others, and the sales trends of each market."""
+"""Bestsellers, for popular slates and to fill others, and the sales trends of each market."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ EVERYWHERE: Final = -1
 
 @dataclass(frozen=True, eq=False)
 class Bestsellers:
-    """The products of a shop in the order of what they sold in a window."""
+    """Products of a shop in the order of what they sold in a window."""
 
     order: NDArray[np.int32]  # products that were ever sold, best first
     lines: Floats  # (items,) that were sold in the window, in the market

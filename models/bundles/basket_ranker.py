@@ -1,4 +1,4 @@
-"""The ranking of what may join a basket: candidates from pairs, a row of features each, a score.
+"""Ranking of what may join a basket: candidates from pairs, a row of features each, a score.
 
 Service and training take the same path, so what is served is what was learned.
 """
@@ -68,9 +68,9 @@ class BasketCandidates:
     starts: NDArray[np.int64]
 
     def strongest_tie(self, candidate: int) -> int:
-        """Return the index in `ties` of a candidate's strongest tie above chance, the first of equals.
+        """Return the index in `ties` of a candidate's strongest tie above chance.
 
-        Every candidate has one.
+        Every candidate has one. The first of equal ones is taken.
         """
         start, stop = self.starts[candidate], len(self.ties.pair)
         if candidate + 1 < len(self.starts):

@@ -1,4 +1,4 @@
-"""The recipient of a mail: one customer at one moment, with what the store knows beside them."""
+"""Recipients of mails: one customer at one moment, with what the store knows beside them."""
 
 from __future__ import annotations
 

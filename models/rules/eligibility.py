@@ -1,4 +1,4 @@
-"""Which products may enter a slate. What is removed is removed by a rule with a name."""
+"""Products that may enter a slate. Every one that is removed is removed by a rule with a name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from models.rules.filters import Filters, Repeat
 from models.settings import RepeatSettings
 from models.sources.repurchase import RepurchaseClocks, Repurchases
 
-Removed = NDArray[np.uint8]  # (items,) the first Rule that removes each product
+Removed = NDArray[np.uint8]  # (items,) the first ExclusionRule that removes each product
 
 
 class ExclusionRule(IntEnum):
@@ -36,14 +36,14 @@ class ExclusionRule(IntEnum):
 
 
 def remove_unsellable(catalogue: Catalogue, as_of: int, market: str | None) -> Removed:
-    """What the catalogue rules out for everyone."""
-    return np.where(
-        catalogue.sellable(as_of, market), ExclusionRule.NONE, ExclusionRule.NOT_FOR_SALE
-    ).astype(np.uint8)
+    """Remove what the catalogue keeps from everyone."""
+    sellable = catalogue.sellable(as_of, market)
+    removed = np.where(sellable, ExclusionRule.NONE, ExclusionRule.NOT_FOR_SALE)
+    return removed.astype(np.uint8)
 
 
 def remove_filtered(removed: Removed, catalogue: Catalogue, filters: Filters) -> Removed:
-    """The same with what the request rules out."""
+    """Remove what the filters of a request keep out as well."""
     if filters == Filters(market=filters.market):
         return removed
     removed = removed.copy()
@@ -70,16 +70,15 @@ def remove_bought(
     repeat: Repeat,
     settings: RepeatSettings,
 ) -> Removed:
-    """The same with what this customer's own purchases rule out."""
+    """Remove what this customer's own purchases keep out as well."""
     owned, item = pairs.owned, pairs.item
     own = np.zeros(len(pairs), np.uint8)  # of several rules the one that is written last
     if repeat is Repeat.EXCLUDE:
         own[owned] = ExclusionRule.BOUGHT_BEFORE
     elif repeat is Repeat.AUTO:
         own[owned & (clocks.passed < settings.too_soon)] = ExclusionRule.NOT_YET_DUE
-        own[owned & (repeats.rate[item] < settings.rare * repeats.average[0])] = (
-            ExclusionRule.BOUGHT_ONCE
-        )
+        bought_once = owned & (repeats.rate[item] < settings.rare * repeats.average[0])
+        own[bought_once] = ExclusionRule.BOUGHT_ONCE
     own[pairs.in_cart] = ExclusionRule.IN_CART
     own[pairs.refused] = ExclusionRule.DISMISSED
     own[owned & (pairs.count <= 0)] = ExclusionRule.RETURNED
@@ -90,7 +89,7 @@ def remove_bought(
 
 
 def remove_named(removed: Removed, items: NDArray[np.int32]) -> Removed:
-    """The same without the products that the request itself names."""
+    """Remove the products that the request itself names as well."""
     if len(items) == 0:
         return removed
     removed = removed.copy()
@@ -99,15 +98,14 @@ def remove_named(removed: Removed, items: NDArray[np.int32]) -> Removed:
 
 
 def find_allowed(removed: Removed) -> NDArray[np.bool_]:
-    """What no rule removes: (items,)."""
-    free: NDArray[np.bool_] = removed == int(
-        ExclusionRule.NONE
-    )  # NumPy takes an enum's member for 64 bits, which is slow
-    return free
+    """Return what no rule removes: a mask (items,)."""
+    # NumPy takes a member of an enum for 64 bits, which is slow
+    allowed: NDArray[np.bool_] = removed == int(ExclusionRule.NONE)
+    return allowed
 
 
-def _remove(removed: Removed, which: NDArray[np.bool_], rule: ExclusionRule) -> None:
-    removed[which & (removed == ExclusionRule.NONE)] = rule
+def _remove(removed: Removed, mask: NDArray[np.bool_], rule: ExclusionRule) -> None:
+    removed[mask & (removed == ExclusionRule.NONE)] = rule
 
 
 def _remove_items(removed: Removed, items: NDArray[np.int32], rule: ExclusionRule) -> None:

@@ -1,4 +1,4 @@
-"""Limits that a caller sets: which products may be shown, and whether what was bought before may be."""
+"""Limits that a caller sets: the products that may be shown, and those bought before."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 
 class Repeat(StrEnum):
-    """What happens to products that the customer bought before."""
+    """A choice about products that the customer bought before."""
 
     AUTO = "auto"  # shown where this shop's customers buy again, and not before it is time
     INCLUDE = "include"
@@ -17,7 +17,7 @@ class Repeat(StrEnum):
 
 @dataclass(frozen=True)
 class Filters:
-    """Which products may be shown at all; None and empty mean: no limit."""
+    """Limits on the products that may be shown; None and empty mean: no limit."""
 
     exclude: tuple[int, ...] = ()
     category: str | None = None

@@ -1,4 +1,4 @@
-"""What the shop's rules do to a catalogue and to the order of a slate."""
+"""Effects of the shop's rules on a catalogue and on the order of a slate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shop's own rules: what is shown, what moves up or down, what is pinned, how many of a kind.
+"""Rules of the shop: what is shown, what moves up or down, what is pinned, how many of a kind.
 
 A rule is data. What rules do to a catalogue and to a slate stands in models/rules/rule_effects.py.
 The types of the fields say what a rule may hold; service and training check JSON against them with
@@ -106,7 +106,7 @@ STRICT: Final = {"extra": "forbid", "strict": True}
 
 @dataclass(frozen=True)
 class ProductSelector:
-    """The products that meet every part that is set; all products where none is.
+    """A choice of the products that meet every part that is set; all products where none is.
 
     An unknown price is within no limit.
     """
@@ -260,7 +260,7 @@ class BuryRule(ShopRule):
 
 @dataclass(frozen=True)
 class PinRule(ShopRule):
-    """The products stand from a position on."""
+    """Products stand from a position on, in the order of their ids in the rule."""
 
     which: NamedProducts = field()
     position: Position = field(kw_only=True)

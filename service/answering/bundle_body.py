@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from models.assembly.cards import price_of, price_text
+from models.assembly.cards import format_price, read_price
 from models.assembly.reasons import goes_with
 from models.data.catalogue import Catalogue
 from models.slate import Bundle, Slot, Source
@@ -29,13 +29,13 @@ def render_bundle(renderer: AnswerRenderer, bundle: Bundle) -> dict[str, Any]:
 
 def _total_price(catalogue: Catalogue, items: Sequence[int], locale: str) -> dict[str, Any]:
     """Return one price for all; one unknown price or a second currency makes it unknown."""
-    prices = [price_of(catalogue, item) for item in items]
+    prices = [read_price(catalogue, item) for item in items]
     known = [price for price in prices if price is not None]
     currencies = {catalogue.currency[item] or None for item in items}
     currency = currencies.pop() if len(currencies) == 1 else None
     total = round(sum(known), 4) if len(known) == len(prices) and currency else None
     return {
         "total_price": total,
-        "total_price_text": price_text(total, currency, locale),
+        "total_price_text": format_price(total, currency, locale),
         "currency": currency if total is not None else None,
     }

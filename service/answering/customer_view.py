@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from models.assembly.cards import card
+from models.assembly.cards import build_card
 from models.assembly.reasons import buy_again
 from models.data.customers import PERSONALIZE_EMAIL, PERSONALIZE_WEB, TRAIN
 from models.data.events import KINDS
@@ -107,7 +107,7 @@ def describe_due(
         request = replace(view.request, repeat=Repeat.INCLUDE)
         removed = recommender.find_removed(context, request)
         for product in due(context, removed, recommender.model, n, ahead_days):
-            details = card(recommender.catalogue, product.item, locale, shop_url)
+            details = build_card(recommender.catalogue, product.item, locale, shop_url)
             recommendations.append(_describe_due_product(recommender, context, product) | details)
     return {
         "customer_id": view.customer_id,

@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 
 import orjson
 
-from models.assembly.cards import card
+from models.assembly.cards import build_card
 from models.data.timestamps import format_timestamp
 from models.slate import FallbackReason, Slot, Strategy
 from service.answering.query import RecommendationQuery
@@ -116,7 +116,7 @@ class AnswerRenderer:
         }
         if self.query.with_cards:
             product.update(
-                card(catalogue, slot.item, self.query.locale, self.links.shop_url),
+                build_card(catalogue, slot.item, self.query.locale, self.links.shop_url),
                 click_url=None,
             )
         return product

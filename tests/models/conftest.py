@@ -11,8 +11,8 @@ from models.recommender import Recommender
 from models.trees import Trees, TreeSplit
 from tests.support.shop import open_shop, small_shop
 
-# What might have been learned: new things from the aisles that a customer knows, and again what is due again;
-# in a basket what is often bought with it, and rather what is rare.
+# What might have been learned: new things from the aisles that a customer knows, and again what is
+# due again; in a basket what is often bought with it, and rather what is rare.
 LESSON = LearnedRanker(
     slope=np.array([1.2, 0.9], np.float32),
     level=np.array([-4, -3], np.float32),

@@ -90,7 +90,7 @@ def test_whatever_is_asked_the_promises_hold(
 
 
 def _names_what_there_is(shop: Recommender, user: int, request: SlateRequest, slot: Slot) -> None:
-    """A product that a reason names was bought, or lies in the basket or the session, and is tied to what is shown."""
+    """A reason names products of the history, basket or session that are tied to what is shown."""
     case = shop.build_context(user, shop.at_home(user, request))
     kept = set(case.pairs.item[case.pairs.count > 0].tolist())
     for because in slot.reason.items:
@@ -194,7 +194,7 @@ def test_whatever_is_in_a_basket_is_not_what_completes_it(
 def test_every_product_that_is_missing_is_kept_out_by_a_rule(
     shop: Recommender, customer: str, request: SlateRequest
 ) -> None:
-    """Whoever asks for 100 and lets it be filled sees all that was ever sold and no rule keeps out."""
+    """A filled slate of 100 holds all that was ever sold and no rule keeps out."""
     request = replace(
         request, n=100, strict=False, filters=replace(request.filters, market="south")
     )

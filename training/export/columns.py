@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from models.assembly.cards import offer
+from models.assembly.cards import build_offer
 from models.data.catalogue import Catalogue
 from models.data.timestamps import format_timestamp
 from models.data.urls import add_utm_parameters
@@ -188,7 +188,7 @@ def _product_cells(catalogue: Catalogue, item: int, cards: Cards | None) -> dict
     product_id = catalogue.ids[item]
     if cards is None:
         return {"id": product_id}
-    cells = offer(catalogue, item, cards.locale, cards.shop_url)
+    cells = build_offer(catalogue, item, cards.locale, cards.shop_url)
     if cards.campaign is not None and cells["url"] is not None:
         cells["url"] = add_utm_parameters(
             cells["url"], cards.utm_source, cards.campaign, product_id

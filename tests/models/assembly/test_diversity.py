@@ -17,7 +17,8 @@ from models.settings import ArrivalSettings, DiversitySettings, PlacementSetting
 from models.slate import ReasonKind, SlateRequest, Source
 from tests.support.shop import SMALL, Line, Product, moment, names, small_purchases, trained
 
-# Three sizes of milk and two of cream are families; the brands go round; a gift card stands in no category.
+# Three sizes of milk and two of cream are families; the brands go round; a gift card stands in no
+# category.
 SHELF = [
     *(Product(f"milk {size}", f"Milk {size}", "dairy", "Ashby") for size in (1, 2, 3)),
     *(Product(f"cream {size}", f"Cream {size}", "dairy", "Hartley") for size in (1, 2)),
@@ -41,7 +42,7 @@ ANYTHING = DiversitySettings(category=10, brand=10)
 
 @pytest.fixture(scope="module")
 def shop() -> Recommender:
-    """Ann lives on milk; everybody else bought everything that is not new; Bob lives on loaves and tried skyr."""
+    """Ann lives on milk, Bob on loaves and tried skyr; everybody else bought all that is old."""
     old = [product.id for product in SHELF if product.from_day is None]
     crowd = [Line(f"c{n}", name, n) for n in range(5) for name in old]
     ann = [Line("ann", name, day) for name in MILKS for day in (10, 20, 27)]

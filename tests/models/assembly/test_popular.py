@@ -1,4 +1,4 @@
-"""What sells best where the customer is comes first, then what sells elsewhere, then what ever sold."""
+"""What sells best in the market comes first, then what sells elsewhere, then what ever sold."""
 
 import numpy as np
 

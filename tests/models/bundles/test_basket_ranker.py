@@ -25,7 +25,8 @@ SHELF = (
     Product("soap", category="bath"),
     Product("towel", category="bath"),
 )
-# Bread, butter and jam four times, bread and butter twice more, soap and towel thrice, bread and soap once.
+# Bread, butter and jam four times, bread and butter twice more, soap and towel thrice, bread and
+# soap once.
 ORDERS = [(BREAD, BUTTER, JAM)] * 4 + [(BREAD, BUTTER)] * 2 + [(SOAP, TOWEL)] * 3 + [(BREAD, SOAP)]
 EVERYTHING = np.ones(5, np.bool_)
 
@@ -88,7 +89,7 @@ def test_a_product_that_never_stood_with_another_has_no_candidates() -> None:
 
 
 def test_ties_that_chance_would_make_are_not_enough_and_one_above_it_is() -> None:
-    # Bread stands in 6 of 9 orders, towel in 4: chance makes 6 · 4 / 9 = 2.67 with both, and there are 2.
+    # Bread stands in 6 of 9 orders, towel in 4: chance makes 6 · 4 / 9 = 2.67 with both, not 2.
     # Soap stands in 3, and with towel in 2 where chance makes 1.33.
     orders = [(BREAD, TOWEL)] * 2 + [(SOAP, TOWEL)] * 2 + [(BREAD, JAM)] * 4 + [(SOAP,)]
     shop = shop_of(orders, min_support=2).baskets
@@ -131,7 +132,8 @@ def test_the_formula_is_strength_times_a_power_of_lift_that_grows_with_the_baske
 
 
 def test_the_rows_of_one_product_can_be_counted(baskets: BasketRanker) -> None:
-    # Of 10 orders bread stands in 7, butter in 6, jam in 4; bread and butter in 6, bread and jam in 4.
+    # Of 10 orders bread stands in 7, butter in 6, jam in 4; bread and butter in 6, bread and jam
+    # in 4.
     found = columns(baskets, BREAD)
     for name, expected in {
         "score": [

@@ -15,7 +15,8 @@ BREAD, BUTTER, JAM, SOAP, TOWEL = range(5)
 NAMES = ["bread", "butter", "jam", "soap", "towel"]
 EVERYTHING = np.ones(5, np.bool_)
 
-# 10 orders: bread, butter and jam four times, bread and butter twice more, soap and towel thrice, bread and soap once.
+# 10 orders: bread, butter and jam four times, bread and butter twice more, soap and towel thrice,
+# bread and soap once.
 ORDERS = [[BREAD, BUTTER, JAM]] * 4 + [[BREAD, BUTTER]] * 2 + [[SOAP, TOWEL]] * 3 + [[BREAD, SOAP]]
 
 
@@ -104,7 +105,7 @@ def test_an_empty_basket_is_completed_by_nothing(baskets: BasketRanker) -> None:
 
 
 def test_a_weak_third_product_does_not_join_a_strong_pair() -> None:
-    # 40 orders of cup and saucer, 3 with a spoon as well, 3 of a spoon and a fork, and 150 of other things.
+    # 40 orders of cup and saucer, 3 with a spoon as well, 3 of a spoon and a fork, and 150 others.
     orders = [["cup", "saucer"]] * 40 + [["cup", "saucer", "spoon"]] * 3 + [["spoon", "fork"]] * 3
     orders += [[f"pot {n}", f"lid {n}"] for n in range(150)]
     baskets = counted(by_guests(orders))
@@ -124,7 +125,8 @@ def test_a_weak_third_product_does_not_join_a_strong_pair() -> None:
     assert items(find_bundles(baskets, cup, everything, 1, 3)) == [(saucer,)]
 
 
-# Six customers come ten times, for bread, butter and one milk or the other in turn; four of them once take both milks.
+# Six customers come ten times, for bread, butter and one milk or the other in turn; four of them
+# once take both milks.
 MILKS = {f"{brand} milk" for brand in ("blue", "red")}
 BREAKFASTS = [
     (
@@ -143,7 +145,7 @@ SHELF = tuple(
 
 
 def two_milks(*, guests: bool) -> BasketRanker:
-    """So many others wash that even the two milks stand together more often than chance would have it."""
+    """So many others wash that even the two milks stand together more often than by chance."""
     lines = [
         Line("", thing, 1, f"wash {number}") for number in range(400) for thing in ("soap", "towel")
     ]
@@ -202,7 +204,8 @@ def test_were_they_all_guests_nobody_could_tell_that_the_milks_stand_in_for_each
     assert sorted(sets(strangers, found), key=sorted) == [{"bread"}, {"butter"}, {"red milk"}]
 
 
-# Everyone buys bread again and again, and a kettle once; a whisk is a tool like the kettle, salt is of no aisle.
+# Everyone buys bread again and again, and a kettle once; a whisk is a tool like the kettle, salt is
+# of no aisle.
 PANTRY = (
     *(Product(name, category="bakery") for name in ("bread", "rolls")),
     *(Product(name, category="tools") for name in ("kettle", "whisk")),

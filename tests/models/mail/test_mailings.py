@@ -1,4 +1,4 @@
-"""The slate of a mail: what it is about comes first, and everything else that is promised of a slate holds."""
+"""The slate of a mail: what it is about comes first, and all promises of a slate hold."""
 
 from dataclasses import replace
 from math import ceil

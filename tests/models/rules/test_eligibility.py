@@ -11,7 +11,7 @@ from models.rules.eligibility import (
     remove_named,
     remove_unsellable,
 )
-from models.rules.filters import Filters, Repeat
+from models.rules.filters import NO_FILTERS, Filters, Repeat
 from models.settings import HistorySettings, RepeatSettings
 from models.sources.repurchase import Repurchases, build_repurchase_clocks
 from tests.support.shop import Line, Product, catalogue_of, moment, small_purchases
@@ -30,7 +30,7 @@ NAMES = list(CATALOGUE.ids)
 NOW = moment(50)
 
 
-def kept_out(filters: Filters = Filters(), market: str | None = None) -> dict[str, str]:  # noqa: B008
+def kept_out(filters: Filters = NO_FILTERS, market: str | None = None) -> dict[str, str]:
     return named(remove_filtered(remove_unsellable(CATALOGUE, NOW, market), CATALOGUE, filters))
 
 
@@ -95,7 +95,8 @@ def test_what_is_asked_about_is_no_answer() -> None:
     assert named(removed) == {"dates": "NOT_FOR_SALE"}  # the array that came in is as it was
 
 
-# Ann bought bread 40 and 10 days ago, an apple yesterday, a cake 20 days ago, and sent the enigma back.
+# Ann bought bread 40 and 10 days ago, an apple yesterday, a cake 20 days ago, and sent the enigma
+# back.
 HISTORY = [
     *(Line("ann", "bread", day) for day in (10, 40)),
     Line("ann", "apple", 49),
@@ -141,7 +142,8 @@ def test_what_was_sent_back_stays_away_even_when_repeats_are_wanted() -> None:
     assert own(Repeat.INCLUDE) == {"enigma": "RETURNED"}
 
 
-# Bob dismissed bread, has an apple in his cart, rated the cake low and bought it again, and rated the enigma low.
+# Bob dismissed bread, has an apple in his cart, rated the cake low and bought it again, and rated
+# the enigma low.
 WISHES = [
     Line("bob", "bread", 49, kind="dismiss"),
     Line("bob", "apple", 49.9, kind="cart"),

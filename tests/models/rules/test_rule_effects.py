@@ -1,4 +1,4 @@
-"""The rules of a shop on every kind of slate: what they show, what they hide, and what stays true beside them."""
+"""The rules of a shop on every kind of slate: what they show and hide, and what stays true."""
 
 import pickle
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Rules come from people and programs: what is right is read as it stands, what is wrong is told."""
+"""Rules come from people and programs: what is right is read, what is wrong is told."""
 
 import json
 from typing import Any

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from models.artifact.registry import Registry
-from models.assembly.cards import price_text
+from models.assembly.cards import format_price
 from models.slate import FallbackReason
 from service.answering.answer import build_answer, build_popular_answer
 from service.answering.query import QueryKind, RecommendationQuery
@@ -195,13 +195,13 @@ def test_the_first_caller_finds_everything_counted(active: ActiveModel, own_shop
         trends.product_trends.cache_info().misses,
         trends.bestsellers.cache_info().misses,
     ) == counted
-    prices = price_text.cache_info().misses
+    prices = format_price.cache_info().misses
     build_answer(
         LiveCatalogue(active.current, active.current),
         RecommendationQuery(QueryKind.POPULAR, "en_US"),
         ClickLinks(b"secret"),
     )
-    assert price_text.cache_info().misses == prices
+    assert format_price.cache_info().misses == prices
 
 
 @pytest.mark.parametrize("pointer", ["", "../../etc", "no-such-version", "\x00\xff"])
