@@ -260,7 +260,7 @@ class BuryRule(ShopRule):
 
 @dataclass(frozen=True)
 class PinRule(ShopRule):
-    """Products stand from a position on, in the order of their ids in the rule."""
+    """Products stand from a position on, in the order of `product_ids`."""
 
     which: NamedProducts = field()
     position: Position = field(kw_only=True)

@@ -22,7 +22,7 @@ MAX_MAILS: Final = 100  # records of a customer: of more the oldest are not know
 @dataclass(frozen=True)
 class Campaign:
     campaign_id: str
-    kind: str  # models.mailings.Mailing
+    kind: str  # models.mail.mailings.MailKind
     model_version: str
     as_of: int  # seconds since 1970, like `opened`
     opened: int

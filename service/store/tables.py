@@ -139,7 +139,7 @@ campaigns: Final = Table(
     "campaigns",
     metadata,
     Column("campaign_id", Text, primary_key=True),
-    Column("kind", Text, nullable=False),  # models.mailings.Mailing
+    Column("kind", Text, nullable=False),  # models.mail.mailings.MailKind
     Column("model_version", Text, nullable=False),
     Column("as_of", BigInteger, nullable=False),  # seconds since 1970, like the next one
     Column("opened", BigInteger, nullable=False),  # by the clock
