@@ -49,7 +49,10 @@ class LearnedRanker:
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """Hold everything that was learned; the names of the fields are names of arrays in artifacts."""
+    """Hold everything that was learned.
+
+    Fields are never renamed: their names are those of the arrays in artifacts.
+    """
 
     customers: Customers
     catalogue: Catalogue

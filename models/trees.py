@@ -1,9 +1,10 @@
 """Gradient-boosted trees evaluated from arrays, by QuickScorer (Lucchese et al. 2015) as a table.
 
-The leaves of a tree are numbered from left to right, and a row carries one bit a leaf, for the leaves that it may
-still reach. A split that the row fails, x > threshold, rules out the leaves to its left, in whatever order the splits
-are looked at. So the splits of one feature over all trees are known by how many of their thresholds lie below x: one
-search in a sorted list, one row of a table. Once every feature has spoken, the lowest bit left is the leaf.
+The leaves of a tree are numbered from left to right, and a row carries one bit a leaf, for the
+leaves that it may still reach. A split that the row fails, x > threshold, rules out the leaves to
+its left, in whatever order the splits are looked at. So the splits of one feature over all trees
+are known by how many of their thresholds lie below x: one search in a sorted list, one row of a
+table. After all features the lowest bit left is the leaf.
 """
 
 from __future__ import annotations
@@ -118,7 +119,7 @@ class Trees:
     def _scores(self, rows: Float, left: Masks, more: Masks) -> Float:
         left.fill(np.iinfo(left.dtype).max)
         for column, thresholds, masks in self._tables:
-            # `clip` spares numpy a copy of `more`; nothing is clipped, as every finite x lies below +inf
+            # `clip` spares numpy a copy of `more`; nothing is clipped: every finite x is below +inf
             masks.take(thresholds.searchsorted(rows[:, column]), 0, more, "clip")
             np.bitwise_and(left, more, left)
         # The number of zeros below the lowest bit of b: popcount(~b & (b - 1))

@@ -2,7 +2,8 @@
 
 registry/active               the active version, then the ones before it, a line each
 registry/versions/VERSION/    an artifact, immutable
-registry/pins/VERSION         until when mails are made from it, seconds since 1970: it is not pruned before
+registry/pins/VERSION         seconds since 1970 until when mails are made from a version, which is
+                              not pruned before
 registry/staging-…/           a version being written; swept up when its writer is gone
 """
 
@@ -140,7 +141,7 @@ class Registry:
         raise ArtifactError(f"{self.root}: no earlier version to go back to")
 
     def pin(self, version: str, until: int) -> None:
-        """Keep a version until a time in seconds since 1970, or until a later one it has already."""
+        """Keep a version until a time in seconds since 1970, or until the later one it has."""
         if not is_version(version) or self.pinned(version) >= until:
             return
         pin = self.root / PINS / version

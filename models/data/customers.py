@@ -23,7 +23,10 @@ NO: Final = 2
 
 @dataclass(frozen=True, eq=False)
 class Customers:
-    """Hold n customers and m markets, but no factors: customers are folded in from their history."""
+    """Hold n customers and m markets.
+
+    There are no factors: customers are folded in from their history.
+    """
 
     ids: Ids
     consent: NDArray[np.uint8]  # (n, 3) per purpose

@@ -129,8 +129,8 @@ class DailySales:
         if market is None:
             return Popularity(*everywhere.astype(np.float32))
         local, prior = self._counts(end, n_items, settings, market), settings.market_prior
-        # share = (lines in the market + prior · share everywhere) / (all lines in the market + prior),
-        # times the lines everywhere
+        # share = (lines in the market + prior · share everywhere)
+        #         / (all lines in the market + prior), times the lines everywhere
         drawn = local * everywhere.sum(axis=1, keepdims=True) + prior * everywhere
         scale = np.maximum(local.sum(axis=1, keepdims=True) + prior, 1e-9)
         return Popularity(*(drawn / scale).astype(np.float32))

@@ -58,7 +58,7 @@ class RankingContext:
 
 @dataclass(frozen=True, eq=False)
 class ContextInputs:
-    """What a case is made from."""
+    """Hold the inputs of a customer's context."""
 
     events: Events  # before `as_of`
     as_of: int  # seconds since 1970, UTC

@@ -41,7 +41,7 @@ SPEAKS: Final = np.array(
 
 class Ranker:
     """score = slope · w · x + level + Σ trees(x), with one w, slope and level for products bought before and one for
-    new ones. Where a lesson was learned, the score is the log odds of a purchase."""
+    new ones. Where the ranker was trained, the score is the log odds of a purchase."""
 
     def __init__(self, settings: BlendSettings, lesson: LearnedRanker) -> None:
         self.lesson = lesson

@@ -1,6 +1,7 @@
 """Products bought by the same customers.
 
-G. Linden, B. Smith, J. York: Amazon.com Recommendations, Item-to-Item Collaborative Filtering, 2003.
+G. Linden, B. Smith, J. York: Amazon.com Recommendations, Item-to-Item Collaborative Filtering,
+2003.
 """
 
 from __future__ import annotations

@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, eq=False)
 class Substitutes:
-    """Hold the substitutes of item a in `item[indptr[a]:indptr[a + 1]]`, sorted; each has the other."""
+    """Hold the substitutes of item a in `item[indptr[a]:indptr[a + 1]]`, sorted.
+
+    Each has the other.
+    """
 
     indptr: NDArray[np.int64]  # (items + 1,)
     item: NDArray[np.int32]  # (substitutes,)

@@ -1,4 +1,4 @@
-"""A directory for as long as whoever made it lives."""
+"""A scratch directory exists no longer than the process that made it."""
 
 import subprocess
 import sys
@@ -23,14 +23,15 @@ def test_those_that_begin_and_end_at_once_are_in_nobodys_way(tmp_path: Path) -> 
 
 
 def test_what_a_killed_process_left_goes_and_what_a_link_leads_to_stays(tmp_path: Path) -> None:
-    elsewhere, place = tmp_path / "elsewhere", tmp_path / "place"
+    elsewhere, parent = tmp_path / "elsewhere", tmp_path / "parent"
     elsewhere.mkdir()
-    place.mkdir()
-    (place / "mine-link").symlink_to(elsewhere)
-    killed = "import os, sys; from pathlib import Path; from models.artifact.scratch import scratch_directory\n"
+    parent.mkdir()
+    (parent / "mine-link").symlink_to(elsewhere)
+    killed = "import os, sys; from pathlib import Path\n"
+    killed += "from models.artifact.scratch import scratch_directory\n"
     killed += "with scratch_directory(Path(sys.argv[1]), 'mine-'): os.kill(os.getpid(), 9)"
-    assert subprocess.run([sys.executable, "-c", killed, str(place)], check=False).returncode == -9
-    assert len(list(place.iterdir())) == 1
-    with scratch_directory(place, "mine-") as directory:
-        assert list(place.iterdir()) == [directory]
+    assert subprocess.run([sys.executable, "-c", killed, str(parent)], check=False).returncode == -9
+    assert len(list(parent.iterdir())) == 1
+    with scratch_directory(parent, "mine-") as directory:
+        assert list(parent.iterdir()) == [directory]
     assert elsewhere.is_dir()

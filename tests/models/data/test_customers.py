@@ -1,4 +1,4 @@
-"""Whether a purpose is allowed: the later of what the artifact and the store hold, else what the shop has set."""
+"""A purpose is allowed by the later answer of artifact and store, else as the shop has set."""
 
 from dataclasses import replace
 

@@ -69,7 +69,8 @@ def test_popularity_halves_every_half_life_and_adds_up_to_what_the_window_sold(
     popularity = sales.popularity(
         moment(4.4), 2, PopularSettings(half_life_days=2.0, window_days=3)
     )
-    # Bread sold twice on day 0 and once on day 2, milk on days 2 and 4; the newest day is half a day old on average.
+    # Bread sold twice on day 0 and once on day 2, milk on days 2 and 4; the newest day is half a
+    # day old on average.
     bread, milk = 2 * 0.5 ** (4.5 / 2) + 0.5 ** (2.5 / 2), 0.5 ** (2.5 / 2) + 0.5 ** (0.5 / 2)
     assert popularity.recent.tolist() == pytest.approx(
         [3 * bread / (bread + milk), 3 * milk / (bread + milk)]
@@ -77,7 +78,8 @@ def test_popularity_halves_every_half_life_and_adds_up_to_what_the_window_sold(
     assert popularity.total.tolist() == [3, 2]
 
 
-# Sixty days on which the north buys a coat a day and the south a pair of shorts; shirts sell every day, in the north.
+# Sixty days on which the north buys a coat a day and the south a pair of shorts; shirts sell
+# every day, in the north.
 COAT, SHIRT, SHORTS = range(3)
 CLOTHES = [
     *(Line("", "coat", day + 0.5, market="north") for day in range(60)),
@@ -88,7 +90,7 @@ SOUTH, ELSEWHERE = 1, 2
 
 
 def clothes(day: float, market: int | None = None, prior: float = 1e-9) -> Popularity:
-    """Before that day, in windows of ten days, in each of which the shop sells ten lines or thirty."""
+    """Count before that day, in windows of ten days with ten lines or thirty each."""
     settings = PopularSettings(window_days=10, market_prior=prior)
     return count_daily_sales(small_purchases(CLOTHES)).popularity(moment(day), 3, settings, market)
 
@@ -203,7 +205,7 @@ def test_popularity_is_counted_as_if_by_hand(
     end = days.max() + 1 if moment(day) >= purchases.time.max() else moment(day) // 86_400
 
     def share(first: int, last: int) -> list[float]:
-        """Of each product among the lines of these days in the market; everywhere, where the market has none."""
+        """Return the share of each product in these days in the market, or everywhere without any."""
         sold = (first <= days) & (days < last)
         local = sold & ((purchases.market == market) | (market is None))
         counts = np.bincount(purchases.item[local if local.any() else sold], minlength=3)

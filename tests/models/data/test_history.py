@@ -89,9 +89,7 @@ def test_looking_is_interest_and_no_purchase() -> None:
     assert (pairs.first.tolist(), pairs.last.tolist()) == ([NEVER], [NEVER])
 
 
-def test_what_is_looked_at_counts_like_the_products_of_a_visit_while_it_lasts_and_fades_to_little() -> (
-    None
-):
+def test_what_is_looked_at_counts_like_products_of_a_session_and_fades_to_little() -> None:
     seen, named = at(1, (BREAD, 1, "view", 1)), add_session(at(1), np.array([BREAD], np.int32))
     assert seen.recent.tolist() == named.recent.tolist() == [1]
     assert at(3, (BREAD, 1, "view", 1)).recent.tolist() == pytest.approx(

@@ -118,7 +118,8 @@ def test_what_a_link_says_already_stays() -> None:
         "https://shop.example/bread?size=2&utm_source=feed&flag#reviews", "regulars", None, "bread"
     )
     assert url == (
-        "https://shop.example/bread?size=2&utm_source=feed&flag&utm_medium=email&utm_content=bread#reviews"
+        "https://shop.example/bread?size=2&utm_source=feed&flag"
+        "&utm_medium=email&utm_content=bread#reviews"
     )
     assert add_utm_parameters(url, "regulars", None, "bread") == url
 

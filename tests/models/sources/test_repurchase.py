@@ -55,7 +55,8 @@ def test_a_product_bought_by_few_leans_on_the_average_of_the_shop() -> None:
     assert repeats.interval.tolist() == pytest.approx([(28 + 5 * 28 / 3) / 8, 28 / 3])
 
 
-# Bread and rolls are bought again after a week or two, sofas and beds are not; one customer each tried rye and a lamp.
+# Bread and rolls are bought again after a week or two, sofas and beds are not; one customer each
+# tried rye and a lamp.
 FOOD, FURNITURE = 0, 1
 SHELF = {
     "bed": FURNITURE,
@@ -83,7 +84,8 @@ def test_a_product_that_one_customer_tried_is_judged_by_its_category() -> None:
         dict(zip(SHELF, values.tolist(), strict=True))
         for values in (repeats.rate, repeats.interval)
     )
-    # Of ten customers with a product three bought it again: three of five with food, none of five with furniture.
+    # Of ten customers with a product three bought it again: three of five with food, none of five
+    # with furniture.
     average, food, furniture = 3 / 10, (3 + 2 * 0.3) / (5 + 2), (0 + 2 * 0.3) / (5 + 2)
     assert repeats.average.tolist() == pytest.approx([average])
     assert rate == pytest.approx(

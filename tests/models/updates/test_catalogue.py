@@ -34,13 +34,17 @@ def shop() -> Recommender:
 
 
 def changed(product_id: str, **fields: object) -> ProductUpdate:
-    return ProductUpdate(id=product_id, fields=frozenset(fields), **fields)  # type: ignore[arg-type]
+    names = frozenset(fields)
+    return ProductUpdate(id=product_id, fields=names, **fields)  # type: ignore[arg-type]
 
 
 def after(
     shop: Recommender, *changes: ProductUpdate, learned: Recommender | None = None
 ) -> Recommender:
-    """The shop after these changes, one after the other; `learned`: as it was trained, where it has changed since."""
+    """Change a shop, one change after the other.
+
+    `learned`: the shop as it was trained, where it has changed since.
+    """
     updated = shop
     for change in changes:
         updated = updated.with_model(

@@ -120,8 +120,9 @@ def test_what_was_done_later_is_the_same_as_if_it_had_been_learned() -> None:
     assert item_time_kind(both) == item_time_kind(whole)
 
 
-def done(shop: Recommender, *happened: tuple[str, str, float], **said: object) -> CustomerUpdate:
-    return CustomerUpdate(rows(*happened, ids=list(shop.catalogue.ids)), **said)  # type: ignore[arg-type]
+def done(shop: Recommender, *happened: tuple[str, str, float], **answers: object) -> CustomerUpdate:
+    events = rows(*happened, ids=list(shop.catalogue.ids))
+    return CustomerUpdate(events, **answers)  # type: ignore[arg-type]
 
 
 def slate(
