@@ -1,4 +1,4 @@
-"""The events of customers, and one customer's history at one moment.
+"""Events of customers, and one customer's history at one moment.
 
 The artifact keeps the events themselves, so that a history can be taken at any moment, earlier ones
 included, and a new event is one more row. Training, export and service all take it here.

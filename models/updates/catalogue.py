@@ -58,7 +58,7 @@ FIELDS: Final = frozenset(ProductUpdate.__dataclass_fields__) - {"id", "fields"}
 
 
 class ItemUpdate(NamedTuple):
-    """The update of a product that has its item index in the new catalogue."""
+    """An update, and the index of its product in the new catalogue."""
 
     item: int
     product: ProductUpdate
