@@ -97,7 +97,7 @@ def test_at_two_workers_after_death_and_with_a_new_model_every_mail_is_the_same(
             essence(answer) for answer in fetched(port, [call for call in calls for _ in range(5)])
         ]
         kill(pid)
-    assert at_once == [told_ for told_ in at_once[::5] for _ in range(5)]
+    assert at_once == [mail_content for mail_content in at_once[::5] for _ in range(5)]
     newer = publish_other_tastes(own_shop)
     with server(own_shop.root, **settings) as (port, _, _):
         assert [essence(answer) for answer in fetched(port, calls)] == at_once[::5]
