@@ -19,7 +19,7 @@ from tests.support.shop import AISLES, names
 REQUEST = SlateRequest(n=6, placement="home")
 
 
-def seen(shop: Recommender, customer: str | None, *rules: ShopRule) -> Preview:
+def preview_for(shop: Recommender, customer: str | None, *rules: ShopRule) -> Preview:
     """The preview of a customer's slate, in their own market."""
     user = NOBODY if customer is None else shop.model.customers.ids.find(customer)
     request = shop.at_home(user, replace(REQUEST, rules=rules))
@@ -30,8 +30,8 @@ def ids(shop: Recommender, items: tuple[int, ...]) -> list[str]:
     return [shop.catalogue.ids[item] for item in items]
 
 
-def at(shop: Recommender, slate: Slate, place: int) -> str:
-    return names(shop, slate)[place - 1]
+def at(shop: Recommender, slate: Slate, position: int) -> str:
+    return names(shop, slate)[position - 1]
 
 
 def test_the_preview_says_what_each_rule_does_alone_and_all_of_them_together(
@@ -45,15 +45,15 @@ def test_the_preview_says_what_each_rule_does_alone_and_all_of_them_together(
         ExcludeRule("mail", ProductSelector(("bread",)), placements=("email",)),
         BoostRule("push", ProductSelector(("bread",)), strength=1e6),
     )
-    found = seen(shop, "c03", *rules)
-    assert (found.without, found.with_rules) == (
+    previewed = preview_for(shop, "c03", *rules)
+    assert (previewed.without, previewed.with_rules) == (
         plain,
         shop.recommend("c03", replace(REQUEST, rules=rules)),
     )
-    assert names(shop, found.with_rules)[:2] == [last, "bread"]
-    assert first not in names(shop, found.with_rules)
-    hide, pin, push = found.effects
-    assert [effect.rule_id for effect in found.effects] == ["hide", "last first", "push"]
+    assert names(shop, previewed.with_rules)[:2] == [last, "bread"]
+    assert first not in names(shop, previewed.with_rules)
+    hide, pin, push = previewed.effects
+    assert [effect.rule_id for effect in previewed.effects] == ["hide", "last first", "push"]
     assert (ids(shop, hide.removed), len(hide.added), hide.moved, hide.kept_out) == (
         [first],
         1,
@@ -66,16 +66,16 @@ def test_the_preview_says_what_each_rule_does_alone_and_all_of_them_together(
 
 def test_a_rule_that_changes_nothing_is_listed_with_nothing(shop: Recommender) -> None:
     generous = CapRule("mix", by="brand", most=10)
-    found = seen(shop, "c03", generous)
-    (effect,) = found.effects
+    previewed = preview_for(shop, "c03", generous)
+    (effect,) = previewed.effects
     assert (effect.removed, effect.added, effect.moved, effect.kept_out) == ((), (), (), 0)
-    assert found.without == found.with_rules
+    assert previewed.without == previewed.with_rules
 
 
 def test_the_preview_counts_what_is_for_sale_where_the_customer_lives(shop: Recommender) -> None:
     dairy = ExcludeRule("no dairy", ProductSelector(category="dairy"))
     kept_out = {
-        customer: seen(shop, customer, dairy).effects[0].kept_out
+        customer: preview_for(shop, customer, dairy).effects[0].kept_out
         for customer in ("c00", "c01", None)
     }
     # One of them is sold in the south alone; who names no market sees all.

@@ -59,7 +59,7 @@ def ranked(*products: str) -> np.ndarray:
 def shown(
     shop: Recommender, n: int, *products: str, diversity: DiversitySettings = ANYTHING
 ) -> list[str]:
-    return [products[place] for place in diversify(ranked(*products), n, shop.model, diversity)]
+    return [products[index] for index in diversify(ranked(*products), n, shop.model, diversity)]
 
 
 def test_the_best_come_first_where_nothing_is_alike(shop: Recommender) -> None:
@@ -156,8 +156,8 @@ def test_whatever_is_ranked_limits_are_kept_while_anything_else_is_left(
             assert not any(
                 fits(shop, slate, name, n, category, brand) for name in set(order) - set(slate)
             )
-    for one, other in pairwise(ranked(*slate).tolist()):
-        if traits.family[one] == traits.family[other]:
+    for item, other in pairwise(ranked(*slate).tolist()):
+        if traits.family[item] == traits.family[other]:
             assert not any(
                 fits(shop, slate, name, n, category, brand) for name in set(order) - set(slate)
             )
@@ -177,14 +177,14 @@ def with_arrivals(
     shop: Recommender, n: int, *products: str, customer: str = "ann", **diversity: int
 ) -> list[str]:
     """Of at least nine ranked products."""
-    case = shop.build_context(
+    context = shop.build_context(
         shop.model.customers.ids.find(customer), SlateRequest(as_of=moment(28))
     )
     settings = replace(
         SMALL, diversity=replace(ANYTHING, **diversity), arrivals=ArrivalSettings(share=0.2)
     )
-    places = arrange(ranked(*products), case, SlateLimits(n), shop.model, settings)
-    return [products[place] for place in places]
+    order_shown = arrange(ranked(*products), context, SlateLimits(n), shop.model, settings)
+    return [products[index] for index in order_shown]
 
 
 TEN = [
@@ -217,8 +217,8 @@ def test_a_category_that_is_hardly_bought_is_none_for_arrivals(shop: Recommender
     for least, slate in ((0.2, TEN), (0.05, [*TEN[:9], "new feta"])):
         arrivals = ArrivalSettings(share=0.2, category_share=least)
         settings = replace(SMALL, diversity=ANYTHING, arrivals=arrivals)
-        places = arrange(ranked(*order), bob, SlateLimits(10), shop.model, settings)
-        assert [order[place] for place in places] == slate
+        order_shown = arrange(ranked(*order), bob, SlateLimits(10), shop.model, settings)
+        assert [order[index] for index in order_shown] == slate
 
 
 def test_an_arrival_that_earned_its_place_takes_one_of_the_last_ones(shop: Recommender) -> None:
@@ -247,19 +247,19 @@ def test_an_arrival_counts_to_the_limit_of_its_category(shop: Recommender) -> No
 
 
 def test_a_new_size_does_not_stand_beside_the_old_ones() -> None:
-    shelf = [*SHELF, Product("milk 4", "Milk 4", "dairy", "Ashby", from_day=25)]
+    products = [*SHELF, Product("milk 4", "Milk 4", "dairy", "Ashby", from_day=25)]
     lines = [Line(f"c{n}", product.id, n) for n in range(5) for product in SHELF] + [
         Line("ann", "milk 1", 27)
     ]
-    shop = trained(small_purchases(lines, shelf))
+    shop = trained(small_purchases(lines, products))
     order = ["rye loaf", "oat loaf", "gift card", "corn loaf", "milk 1", "key ring", "milk 4"]
-    case = shop.build_context(shop.model.customers.ids.find("ann"), SlateRequest())
+    context = shop.build_context(shop.model.customers.ids.find("ann"), SlateRequest())
     settings = replace(SMALL, diversity=ANYTHING, arrivals=ArrivalSettings(share=0.2))
     items = np.array([shop.catalogue.ids.find(name) for name in order])
     beside_none = ["rye loaf", "oat loaf", "gift card", "milk 4", "corn loaf", "milk 1"]
     for n, slate in ((5, [*order[:4], "milk 4"]), (6, beside_none)):
-        places = arrange(items, case, SlateLimits(n), shop.model, settings)
-        assert [order[place] for place in places] == slate
+        order_shown = arrange(items, context, SlateLimits(n), shop.model, settings)
+        assert [order[index] for index in order_shown] == slate
 
 
 def test_a_placement_has_its_own_limits(shop: Recommender) -> None:

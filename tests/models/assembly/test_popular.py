@@ -22,7 +22,7 @@ SHOP = trained(
 NAMES = list(SHOP.catalogue.ids)
 
 
-def found(*rules: ShopRule, market: str = "north") -> Bestsellers:
+def bestsellers_under(*rules: ShopRule, market: str = "north") -> Bestsellers:
     sales = SHOP.model.sales
     total = sales.popularity(moment(56), len(NAMES), SHOP.settings.popular).total
     code = SHOP.model.customers.market_names.find(market)
@@ -36,22 +36,30 @@ def shown(sellers: Bestsellers) -> list[str]:
 
 
 def test_the_market_comes_first_then_the_whole_shop_then_all_time() -> None:
-    assert shown(found()) == ["north hit", "at home", "south hit", "old"]
-    assert shown(found(market="nowhere")) == ["south hit", "north hit", "at home", "old"]
+    assert shown(bestsellers_under()) == ["north hit", "at home", "south hit", "old"]
+    assert shown(bestsellers_under(market="nowhere")) == [
+        "south hit",
+        "north hit",
+        "at home",
+        "old",
+    ]
 
 
 def test_a_boost_counts_like_so_many_times_the_lines_and_one() -> None:
     boosts = [
         BoostRule("up", ProductSelector(("at home",)), strength=strength) for strength in (1.9, 2.1)
     ]
-    assert [shown(found(boost))[0] for boost in boosts] == ["north hit", "at home"]
-    assert shown(found(BoostRule("old", ProductSelector(("old",)), strength=2.5)))[1] == "old"
+    assert [shown(bestsellers_under(boost))[0] for boost in boosts] == ["north hit", "at home"]
+    assert (
+        shown(bestsellers_under(BoostRule("old", ProductSelector(("old",)), strength=2.5)))[1]
+        == "old"
+    )
 
 
 def test_slots_tell_the_lines_and_whether_there_were_any() -> None:
     removed = np.zeros(len(NAMES), np.uint8)
     removed[NAMES.index("at home")] = ExclusionRule.NOT_FOR_SALE
-    slots = found().slots(removed, CapCounter([], 10), 3, Source.FILL)
+    slots = bestsellers_under().slots(removed, CapCounter([], 10), 3, Source.FILL)
     assert [(NAMES[slot.item], slot.score) for slot in slots] == [
         ("north hit", 3),
         ("south hit", 0),

@@ -78,14 +78,14 @@ def test_what_may_not_be_shown_is_no_candidate(baskets: BasketRanker) -> None:
 
 
 def test_an_empty_basket_has_no_candidates(baskets: BasketRanker) -> None:
-    found, scores, order = baskets.rank([], EVERYTHING)
-    assert (len(found.item), len(scores), len(order)) == (0, 0, 0)
+    candidates, scores, order = baskets.rank([], EVERYTHING)
+    assert (len(candidates.item), len(scores), len(order)) == (0, 0, 0)
 
 
 def test_a_product_that_never_stood_with_another_has_no_candidates() -> None:
     alone = shop_of([*ORDERS, (TOWEL,)], min_support=4).baskets
-    found, scores, order = alone.rank([TOWEL], EVERYTHING)
-    assert (len(found.item), len(scores), len(order)) == (0, 0, 0)
+    candidates, scores, order = alone.rank([TOWEL], EVERYTHING)
+    assert (len(candidates.item), len(scores), len(order)) == (0, 0, 0)
 
 
 def test_ties_that_chance_would_make_are_not_enough_and_one_above_it_is() -> None:
@@ -94,10 +94,13 @@ def test_ties_that_chance_would_make_are_not_enough_and_one_above_it_is() -> Non
     orders = [(BREAD, TOWEL)] * 2 + [(SOAP, TOWEL)] * 2 + [(BREAD, JAM)] * 4 + [(SOAP,)]
     shop = shop_of(orders, min_support=2).baskets
     assert items(shop, BREAD) == [JAM]
-    found = shop.find_candidates([BREAD, SOAP], EVERYTHING)
-    assert found.item.tolist() == [JAM, TOWEL]
-    tie = found.strongest_tie(1)
-    assert (found.ties.anchor[tie], found.ties.lift[tie]) == (SOAP, pytest.approx(2 / (3 * 4 / 9)))
+    candidates = shop.find_candidates([BREAD, SOAP], EVERYTHING)
+    assert candidates.item.tolist() == [JAM, TOWEL]
+    tie = candidates.strongest_tie(1)
+    assert (candidates.ties.anchor[tie], candidates.ties.lift[tie]) == (
+        SOAP,
+        pytest.approx(2 / (3 * 4 / 9)),
+    )
 
 
 def test_no_more_are_ranked_than_is_set_and_those_with_the_highest_scores() -> None:
@@ -124,17 +127,17 @@ def test_the_formula_is_strength_times_a_power_of_lift_that_grows_with_the_baske
         expected = 0.0
         for anchor in basket:
             row = pairs.row(anchor)
-            place = row.start + pairs.item[row].tolist().index(JAM)
-            expected += float(pairs.strength[place]) * exp(exponent * float(pairs.log_lift[place]))
-        found, scores, order = baskets.rank(basket, EVERYTHING)
-        assert scores[found.item.tolist().index(JAM)] == pytest.approx(expected, rel=1e-5)
+            pair = row.start + pairs.item[row].tolist().index(JAM)
+            expected += float(pairs.strength[pair]) * exp(exponent * float(pairs.log_lift[pair]))
+        candidates, scores, order = baskets.rank(basket, EVERYTHING)
+        assert scores[candidates.item.tolist().index(JAM)] == pytest.approx(expected, rel=1e-5)
         assert sorted(scores, reverse=True) == scores[order].tolist()
 
 
 def test_the_rows_of_one_product_can_be_counted(baskets: BasketRanker) -> None:
     # Of 10 orders bread stands in 7, butter in 6, jam in 4; bread and butter in 6, bread and jam
     # in 4.
-    found = columns(baskets, BREAD)
+    features = columns(baskets, BREAD)
     for name, expected in {
         "score": [
             0,
@@ -154,13 +157,13 @@ def test_the_rows_of_one_product_can_be_counted(baskets: BasketRanker) -> None:
         "same_category": [0, 0],
         "same_brand": [1, 0],
     }.items():
-        assert found[name] == pytest.approx(expected, abs=1e-6), name
-    assert found["lift_sum"] == found["lift_max"] == found["lift_mean"]
+        assert features[name] == pytest.approx(expected, abs=1e-6), name
+    assert features["lift_sum"] == features["lift_max"] == features["lift_mean"]
 
 
 def test_the_rows_of_a_whole_basket_can_be_counted(baskets: BasketRanker) -> None:
     # Jam stood with bread in 4 of its 7 orders, and with butter in 4 of 6; nothing ties it to soap.
-    found = {name: values[0] for name, values in columns(baskets, BREAD, BUTTER, SOAP).items()}
+    features = {name: values[0] for name, values in columns(baskets, BREAD, BUTTER, SOAP).items()}
     for name, expected in {
         "tied": 2 / 3,
         "confidence_max": 4 / 6,
@@ -173,10 +176,10 @@ def test_the_rows_of_a_whole_basket_can_be_counted(baskets: BasketRanker) -> Non
         "same_category": 1 / 3,
         "same_brand": 0,
     }.items():
-        assert found[name] == pytest.approx(expected, abs=1e-6), name
-    assert found["lift_sum"] == pytest.approx(2 * found["lift_mean"])
-    assert found["lift_max"] >= found["lift_mean"]
-    assert found["strongest_tie"] < log(
+        assert features[name] == pytest.approx(expected, abs=1e-6), name
+    assert features["lift_sum"] == pytest.approx(2 * features["lift_mean"])
+    assert features["lift_max"] >= features["lift_mean"]
+    assert features["strongest_tie"] < log(
         baskets.find_candidates([BREAD, BUTTER, SOAP], EVERYTHING).score[0]
     )
 
@@ -190,27 +193,27 @@ def test_a_product_without_brand_is_of_no_ones_brand(baskets: BasketRanker) -> N
 RARE_FIRST = Trees.of([TreeSplit(0, FEATURES.index("share"), -0.7, 0, 1)], [[0.5, -0.5]])
 
 
-def taught() -> Recommender:
+def shop_with_trees() -> Recommender:
     return shop_of(ORDERS, replace(LearnedRanker.none(), baskets=RARE_FIRST))
 
 
 def test_once_something_was_learned_the_order_is_that_of_the_trees_and_the_score_a_chance(
     baskets: BasketRanker,
 ) -> None:
-    learned = taught().baskets
+    learned = shop_with_trees().baskets
     assert [bundle.items for bundle in complete_basket(baskets, [BREAD], EVERYTHING, 9)] == [
         (BUTTER,),
         (JAM,),
     ]
-    for found in (
+    for bundles in (
         complete_basket(learned, [BREAD], EVERYTHING, 9),
         find_bundles(learned, BREAD, EVERYTHING, 9, 2),
     ):
-        assert [bundle.items for bundle in found] == [(JAM,), (BUTTER,)]
-        assert [bundle.score for bundle in found] == pytest.approx(
+        assert [bundle.items for bundle in bundles] == [(JAM,), (BUTTER,)]
+        assert [bundle.score for bundle in bundles] == pytest.approx(
             [1 / (1 + exp(-0.5)), 1 / (1 + exp(0.5))]
         )
-        assert [bundle.support for bundle in found] == [4, 6]
+        assert [bundle.support for bundle in bundles] == [4, 6]
     # Of equal chances the first by id.
     assert [bundle.items for bundle in complete_basket(learned, [BREAD, SOAP], EVERYTHING, 9)] == [
         (JAM,),
@@ -220,11 +223,11 @@ def test_once_something_was_learned_the_order_is_that_of_the_trees_and_the_score
 
 
 def test_trees_learned_from_orders_find_nothing_for_an_empty_basket() -> None:
-    assert complete_basket(taught().baskets, [], EVERYTHING, 9) == ()
+    assert complete_basket(shop_with_trees().baskets, [], EVERYTHING, 9) == ()
 
 
 def test_what_was_learned_of_baskets_is_served_from_the_files_as_well(tmp_path: Path) -> None:
-    shop = taught()
+    shop = shop_with_trees()
     registry = Registry(tmp_path)
     registry.publish(shop.model, shop.manifest)
     served = open_shop(registry).baskets

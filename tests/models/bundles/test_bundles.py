@@ -59,11 +59,11 @@ def test_one_order_is_no_bundle(baskets: BasketRanker) -> None:
 
 
 def test_bundles_come_strongest_first_and_no_more_than_asked_for(baskets: BasketRanker) -> None:
-    found = find_bundles(baskets, BREAD, EVERYTHING, 9, 2)
-    assert [bundle.score for bundle in found] == sorted(
-        (bundle.score for bundle in found), reverse=True
+    bundles = find_bundles(baskets, BREAD, EVERYTHING, 9, 2)
+    assert [bundle.score for bundle in bundles] == sorted(
+        (bundle.score for bundle in bundles), reverse=True
     )
-    assert find_bundles(baskets, BREAD, EVERYTHING, 1, 2) == found[:1]
+    assert find_bundles(baskets, BREAD, EVERYTHING, 1, 2) == bundles[:1]
 
 
 def test_three_products_that_are_bought_together_are_one_unit_and_not_two(
@@ -91,12 +91,12 @@ def test_products_rarely_ordered_together_are_no_unit() -> None:
 def test_what_completes_a_basket_is_not_in_it_and_names_what_it_goes_with(
     baskets: BasketRanker,
 ) -> None:
-    found = complete_basket(baskets, [BREAD, SOAP], EVERYTHING, 9)
-    assert sorted(items(found)) == [(BUTTER,), (JAM,), (TOWEL,)]
-    tied = {bundle.items[0]: (bundle.anchor, bundle.support) for bundle in found}
+    bundles = complete_basket(baskets, [BREAD, SOAP], EVERYTHING, 9)
+    assert sorted(items(bundles)) == [(BUTTER,), (JAM,), (TOWEL,)]
+    tied = {bundle.items[0]: (bundle.anchor, bundle.support) for bundle in bundles}
     assert tied == {BUTTER: (BREAD, 6), JAM: (BREAD, 4), TOWEL: (SOAP, 3)}
-    assert [bundle.score for bundle in found] == sorted(
-        (bundle.score for bundle in found), reverse=True
+    assert [bundle.score for bundle in bundles] == sorted(
+        (bundle.score for bundle in bundles), reverse=True
     )
 
 
@@ -194,14 +194,14 @@ def test_the_other_milk_completes_no_basket_that_holds_milk(milks: BasketRanker)
 def test_no_unit_of_three_or_four_holds_both_milks(milks: BasketRanker) -> None:
     everything = np.ones(6, np.bool_)
     for size in (3, 4):
-        found = sets(milks, find_bundles(milks, *named(milks, "bread"), everything, 9, size))
-        assert sorted(map(sorted, found)) == [["blue milk", "butter"], ["butter", "red milk"]]
+        bundles = sets(milks, find_bundles(milks, *named(milks, "bread"), everything, 9, size))
+        assert sorted(map(sorted, bundles)) == [["blue milk", "butter"], ["butter", "red milk"]]
 
 
 def test_were_they_all_guests_nobody_could_tell_that_the_milks_stand_in_for_each_other() -> None:
     strangers = two_milks(guests=True)
-    found = find_bundles(strangers, *named(strangers, "blue milk"), np.ones(6, np.bool_), 9, 2)
-    assert sorted(sets(strangers, found), key=sorted) == [{"bread"}, {"butter"}, {"red milk"}]
+    bundles = find_bundles(strangers, *named(strangers, "blue milk"), np.ones(6, np.bool_), 9, 2)
+    assert sorted(sets(strangers, bundles), key=sorted) == [{"bread"}, {"butter"}, {"red milk"}]
 
 
 # Everyone buys bread again and again, and a kettle once; a whisk is a tool like the kettle, salt is

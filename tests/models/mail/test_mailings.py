@@ -37,14 +37,14 @@ PLAIN = SlateRequest(n=6, placement="email", purpose=PERSONALIZE_EMAIL)
 LATER = replace(PLAIN, as_of=moment(200.5))  # 40 days after REGULAR bought MONTHLY last
 
 
-def told(shop: Recommender, *happened: tuple[str, str, float]) -> CustomerUpdate:
+def update_of(shop: Recommender, *events: tuple[str, str, float]) -> CustomerUpdate:
     return CustomerUpdate(
         Events(
-            shop.catalogue.ids.find_all([product for product, _, _ in happened]).astype(np.int32),
-            np.array([moment(day) for *_, day in happened], np.int64),
-            np.array([KINDS.index(kind) for _, kind, _ in happened], np.uint8),
-            np.ones(len(happened), np.float32),
-            np.zeros(len(happened), np.uint32),
+            shop.catalogue.ids.find_all([product for product, _, _ in events]).astype(np.int32),
+            np.array([moment(day) for *_, day in events], np.int64),
+            np.array([KINDS.index(kind) for _, kind, _ in events], np.uint8),
+            np.ones(len(events), np.float32),
+            np.zeros(len(events), np.uint32),
         )
     )
 
@@ -56,17 +56,17 @@ def mail(
     return customer_mail.slate, customer_mail.occasion
 
 
-def places(shop: Recommender, *products: str) -> tuple[int, ...]:
+def items_of(shop: Recommender, *products: str) -> tuple[int, ...]:
     return tuple(shop.catalogue.ids.find_all(products).tolist())
 
 
 def sent(
-    shop: Recommender, mailing: MailKind, *happened: tuple[str, str, float], **asked: object
+    shop: Recommender, mailing: MailKind, *events: tuple[str, str, float], **options: object
 ) -> Slate:
     """The mail to someone new, a day after the shop's last one."""
-    request = replace(PLAIN, as_of=moment(DAYS + 1), **asked)  # type: ignore[arg-type]
-    slate, why = mail(shop, mailing, "newcomer", request, told(shop, *happened))
-    assert why is not None
+    request = replace(PLAIN, as_of=moment(DAYS + 1), **options)  # type: ignore[arg-type]
+    slate, occasion = mail(shop, mailing, "newcomer", request, update_of(shop, *events))
+    assert occasion is not None
     return slate
 
 
@@ -90,44 +90,44 @@ def test_a_newsletter_is_the_ordinary_slate(shop: Recommender, customer_id: str)
 
 @pytest.mark.parametrize("mailing", MailKind)
 def test_who_said_no_gets_what_is_popular(shop: Recommender, mailing: MailKind) -> None:
-    since = told(shop, ("bread", "cart", DAYS), ("butter", "purchase", DAYS))
-    slate, why = mail(shop, mailing, NO_EMAIL, replace(PLAIN, as_of=moment(DAYS + 1)), since)
+    update = update_of(shop, ("bread", "cart", DAYS), ("butter", "purchase", DAYS))
+    slate, occasion = mail(shop, mailing, NO_EMAIL, replace(PLAIN, as_of=moment(DAYS + 1)), update)
     assert (slate.strategy, slate.fallback_reason) == (
         Strategy.NOT_PERSONALIZED,
         FallbackReason.NO_CONSENT,
     )
-    assert why is None
+    assert occasion is None
 
 
 def test_the_rest_of_a_mail_is_the_ordinary_slate_without_what_leads(shop: Recommender) -> None:
-    slate, why = mail(shop, MailKind.REPLENISHMENT, REGULAR, LATER)
-    assert why is not None
+    slate, occasion = mail(shop, MailKind.REPLENISHMENT, REGULAR, LATER)
+    assert occasion is not None
     assert names(shop, slate)[0] == MONTHLY
-    assert slate.slots[:1] == why.slots
-    without = replace(LATER, filters=Filters(exclude=places(shop, MONTHLY)))
+    assert slate.slots[:1] == occasion.slots
+    without = replace(LATER, filters=Filters(exclude=items_of(shop, MONTHLY)))
     assert slate.slots[1:] == shop.recommend(REGULAR, without).slots[:5]
     assert (slate.strategy, slate.fallback_reason) == (Strategy.PERSONAL, None)
 
 
 def test_a_strict_mail_is_what_it_is_about_alone(shop: Recommender) -> None:
-    slate, why = mail(shop, MailKind.REPLENISHMENT, REGULAR, replace(LATER, strict=True))
-    assert why is not None
-    assert (names(shop, slate), slate.slots) == ([MONTHLY], why.slots)
+    slate, occasion = mail(shop, MailKind.REPLENISHMENT, REGULAR, replace(LATER, strict=True))
+    assert occasion is not None
+    assert (names(shop, slate), slate.slots) == ([MONTHLY], occasion.slots)
 
 
 def test_who_is_known_by_an_order_alone_gets_what_goes_with_it_and_what_is_popular(
     shop: Recommender,
 ) -> None:
     request = replace(PLAIN, n=40, as_of=moment(DAYS))
-    slate, why = mail(
+    slate, occasion = mail(
         shop,
         MailKind.POST_PURCHASE,
         "stranger",
         request,
-        facts=StoreFacts(order=places(shop, "bread")),
+        facts=StoreFacts(order=items_of(shop, "bread")),
     )
-    assert why is not None
-    assert "butter" in names(shop, slate)[: len(why.slots)]
+    assert occasion is not None
+    assert "butter" in names(shop, slate)[: len(occasion.slots)]
     assert (slate.strategy, slate.fallback_reason) == (Strategy.PERSONAL, None)
     assert {slot.source for slot in slate.slots} == {Source.BOUGHT_TOGETHER, Source.POPULAR}
     assert "bread" not in names(shop, slate)
@@ -159,14 +159,14 @@ def test_a_welcome_shows_nothing_that_was_bought_and_an_ordinary_slate_may(
 
 
 def test_the_mail_about_a_basket_alone_shows_what_is_in_it(shop: Recommender) -> None:
-    happened = [
+    events = [
         ("bread", "cart", DAYS + 0.8),
         ("mug", "purchase", DAYS + 0.8),
         (SOLD_OUT, "cart", DAYS + 0.8),
     ]
-    assert names(shop, sent(shop, MailKind.BASKET, *happened))[0] == "bread"
-    assert SOLD_OUT not in names(shop, sent(shop, MailKind.BASKET, *happened, n=40))
-    assert "bread" not in names(shop, sent(shop, MailKind.WELCOME, *happened, n=40))
+    assert names(shop, sent(shop, MailKind.BASKET, *events))[0] == "bread"
+    assert SOLD_OUT not in names(shop, sent(shop, MailKind.BASKET, *events, n=40))
+    assert "bread" not in names(shop, sent(shop, MailKind.WELCOME, *events, n=40))
 
 
 def test_what_the_shop_pins_keeps_its_spot_and_the_mail_is_led_around_it(shop: Recommender) -> None:
@@ -175,8 +175,8 @@ def test_what_the_shop_pins_keeps_its_spot_and_the_mail_is_led_around_it(shop: R
     assert names(shop, slate)[:2] == [MONTHLY, "twine"]
     assert slate.slots[1].source is Source.PINNED
     assert len(slate.slots) == 6
-    theirs = replace(pin, which=ProductSelector((MONTHLY,)))
-    slate, _ = mail(shop, MailKind.REPLENISHMENT, REGULAR, replace(LATER, rules=(theirs,)))
+    own_pin = replace(pin, which=ProductSelector((MONTHLY,)))
+    slate, _ = mail(shop, MailKind.REPLENISHMENT, REGULAR, replace(LATER, rules=(own_pin,)))
     assert names(shop, slate)[0] == MONTHLY
     assert slate.slots[0].source is Source.OWN_PURCHASES
 
@@ -187,8 +187,8 @@ def test_a_mail_full_of_what_it_is_about_keeps_the_spots_of_the_shop_free(
     pin = PinRule("pin", ProductSelector(("twine",)), position=1)
     plain = replace(PLAIN, n=2, as_of=moment(DAYS))
     for number in range(54):
-        slate, why = mail(shop, MailKind.REPLENISHMENT, f"c{number:02}", plain)
-        if why is not None and len(why.slots) == 2 and "twine" not in names(shop, slate):
+        slate, occasion = mail(shop, MailKind.REPLENISHMENT, f"c{number:02}", plain)
+        if occasion is not None and len(occasion.slots) == 2 and "twine" not in names(shop, slate):
             pinned, _ = mail(
                 shop, MailKind.REPLENISHMENT, f"c{number:02}", replace(plain, rules=(pin,))
             )
@@ -254,16 +254,16 @@ def test_whatever_happened_the_promises_of_a_mail_hold(
     mailing: MailKind,
     customer: str,
     request: SlateRequest,
-    happened: list[tuple[int, str, float]],
+    events: list[tuple[int, str, float]],
     order: tuple[int, ...],
     restocked: dict[int, int],
 ) -> None:
     ids = shop.catalogue.ids
-    since = told(shop, *((ids[item], kind, day) for item, kind, day in happened))
+    update = update_of(shop, *((ids[item], kind, day) for item, kind, day in events))
     facts = StoreFacts(order, restocked)
-    slate, why = mail(shop, mailing, customer, request, since, facts)
+    slate, occasion = mail(shop, mailing, customer, request, update, facts)
     shown = [slot.item for slot in slate.slots]
-    assert (slate, why) == mail(shop, mailing, customer, request, since, facts)
+    assert (slate, occasion) == mail(shop, mailing, customer, request, update, facts)
     assert len(shown) == len(set(shown)) <= request.n
     assert not set(shown) & {*order, *request.filters.exclude}
     assert SOLD_OUT not in names(shop, slate)
@@ -272,23 +272,23 @@ def test_whatever_happened_the_promises_of_a_mail_hold(
     if request.rules:
         counts = np.bincount(shop.catalogue.category[shown]) if shown else [0]
         assert max(counts) <= ceil(request.n * 3 / 10)
-    if why is None:
+    if occasion is None:
         return
     user = shop.model.customers.ids.find(customer)
     as_of = shop.manifest.data_as_of if request.as_of is None else request.as_of
-    pairs = shop.build_context(user, request, since).pairs
+    pairs = shop.build_context(user, request, update).pairs
     assert user < 0 or shop.model.customers.consent[user, PERSONALIZE_EMAIL] != NO
     assert not set(shown) & set(pairs.item[pairs.refused].tolist())
     assert mailing is MailKind.BASKET or not set(shown) & set(pairs.item[pairs.in_cart].tolist())
-    assert as_of <= why.until <= as_of + 400 * DAY
-    assert why.text
-    if why.slots:
+    assert as_of <= occasion.until <= as_of + 400 * DAY
+    assert occasion.text
+    if occasion.slots:
         assert slate.strategy is Strategy.PERSONAL
         assert slate.fallback_reason is None or not shown
     if request.strict:
-        assert slate.slots == why.slots
+        assert slate.slots == occasion.slots
     elif len(slate.slots) == request.n and not request.rules:
-        assert slate.slots[: len(why.slots)] == why.slots
+        assert slate.slots[: len(occasion.slots)] == occasion.slots
 
 
 def test_every_kind_is_documented() -> None:

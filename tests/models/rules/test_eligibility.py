@@ -158,9 +158,9 @@ WISHES = [
 @pytest.mark.parametrize("repeat", Repeat)
 def test_what_is_dismissed_or_rated_low_or_in_the_cart_is_not_recommended(repeat: Repeat) -> None:
     expected = {"bread": "DISMISSED", "apple": "IN_CART", "enigma": "DISMISSED"}
-    found = own(repeat, WISHES)
-    assert {name: rule for name, rule in found.items() if name != "cake"} == expected
-    assert found.get("cake") == {Repeat.AUTO: "BOUGHT_ONCE", Repeat.EXCLUDE: "BOUGHT_BEFORE"}.get(
+    removed = own(repeat, WISHES)
+    assert {name: rule for name, rule in removed.items() if name != "cake"} == expected
+    assert removed.get("cake") == {Repeat.AUTO: "BOUGHT_ONCE", Repeat.EXCLUDE: "BOUGHT_BEFORE"}.get(
         repeat
     )
 

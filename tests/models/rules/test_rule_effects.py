@@ -69,8 +69,8 @@ def slates(shop: Recommender, request: SlateRequest) -> Iterator[Slate]:
     yield shop.similar(shop.catalogue.ids.find("espresso"), request)
 
 
-def places(shop: Recommender, slate: Slate, product: str) -> list[int]:
-    return [place for place, name in enumerate(names(shop, slate), 1) if name == product]
+def positions(shop: Recommender, slate: Slate, product: str) -> list[int]:
+    return [position for position, name in enumerate(names(shop, slate), 1) if name == product]
 
 
 @pytest.mark.parametrize("position", [1, 3, 10])
@@ -80,10 +80,10 @@ def test_a_pinned_product_stands_at_its_place_once_and_says_who_chose_it(
     for n in (10, 40):
         for slate in slates(shop, with_rules(pin("spade", position), request=SlateRequest(n=n))):
             if len(slate.slots) >= position:
-                assert places(shop, slate, "spade") == [position]
-                told = slate.slots[position - 1]
-                assert (told.source, told.reason.kind) == (Source.PINNED, ReasonKind.CHOSEN_BY_SHOP)
-                assert (told.reason.items, told.reason.text) == ((), "Chosen by our shop")
+                assert positions(shop, slate, "spade") == [position]
+                slot = slate.slots[position - 1]
+                assert (slot.source, slot.reason.kind) == (Source.PINNED, ReasonKind.CHOSEN_BY_SHOP)
+                assert (slot.reason.items, slot.reason.text) == ((), "Chosen by our shop")
 
 
 def test_a_pin_moves_the_rest_down_and_the_slate_keeps_its_length(shop: Recommender) -> None:
@@ -98,7 +98,7 @@ def test_of_two_pins_for_one_place_the_second_has_the_next_that_is_free(shop: Re
     rules = (pin("kite", 1, "b"), pin("rake", 2, "c"), pin("spade", 1, "a"), pin("rake", 7, "d"))
     for slate in slates(shop, with_rules(*rules)):
         assert names(shop, slate)[:3] == ["spade", "rake", "kite"]
-        assert places(shop, slate, "rake") == [2]
+        assert positions(shop, slate, "rake") == [2]
 
 
 def test_one_pin_may_show_several_products_from_its_place_on(shop: Recommender) -> None:
@@ -137,12 +137,12 @@ def test_a_pin_stands_last_where_there_is_too_little_before_it(shop: Recommender
 def test_an_ended_campaign_stops_at_its_second(shop: Recommender) -> None:
     end = moment(DAYS + 3)
     campaign = replace(pin("spade", 1), starts=end - 60, ends=end)
-    held = [
+    active = [
         names(shop, shop.recommend("c00", replace(with_rules(campaign), as_of=end + seconds)))[0]
         == "spade"
         for seconds in (-61, -60, -1, 0)
     ]
-    assert held == [False, True, True, False]
+    assert active == [False, True, True, False]
 
 
 def test_a_filter_leaves_only_what_matches_in_the_fill_too(shop: Recommender) -> None:
@@ -196,7 +196,7 @@ def test_a_boost_moves_up_and_a_bury_moves_down_and_neither_changes_what_a_produ
                 assert plain == moved
             for product, up in (("spade", True), ("bread", False)):
                 for before, after in zip(
-                    places(shop, plain, product), places(shop, moved, product), strict=False
+                    positions(shop, plain, product), positions(shop, moved, product), strict=False
                 ):
                     assert after <= before if up else after >= before
             worth = {
@@ -227,21 +227,21 @@ def test_a_boosted_product_that_nothing_speaks_for_has_its_chance_and_says_who_c
 ) -> None:
     boost = BoostRule("launch", ProductSelector((NEVER_SOLD,)), strength=1e6)
     user = shop.model.customers.ids.find("c00")
-    case, request = shop.build_context(user, ALL), with_rules(boost)
-    removed = shop.find_removed(case, request)
-    assert shop.catalogue.ids.find(NEVER_SOLD) not in shop.rank(case, removed).items
-    told = shop.recommend("c00", request).slots[0]
-    assert shop.catalogue.ids[told.item] == NEVER_SOLD
-    assert (told.source, told.reason.kind) == (Source.PINNED, ReasonKind.CHOSEN_BY_SHOP)
+    context, request = shop.build_context(user, ALL), with_rules(boost)
+    removed = shop.find_removed(context, request)
+    assert shop.catalogue.ids.find(NEVER_SOLD) not in shop.rank(context, removed).items
+    slot = shop.recommend("c00", request).slots[0]
+    assert shop.catalogue.ids[slot.item] == NEVER_SOLD
+    assert (slot.source, slot.reason.kind) == (Source.PINNED, ReasonKind.CHOSEN_BY_SHOP)
     known = with_rules(replace(boost, which=ProductSelector(("butter",))))
     assert shop.recommend("c00", known).slots[0].source is not Source.PINNED
 
 
 def test_a_boost_of_everything_brings_in_the_few_that_sell_best() -> None:
-    shelf = [f"p{number:02}" for number in range(60)]
-    lines = [Line(f"c{n}", name, n) for n in range(4) for name in shelf[: 20 + 10 * n]]
+    product_ids = [f"p{number:02}" for number in range(60)]
+    lines = [Line(f"c{n}", name, n) for n in range(4) for name in product_ids[: 20 + 10 * n]]
     shop = trained(
-        small_purchases([*lines, Line("ann", "p59", 3)], [Product(name) for name in shelf])
+        small_purchases([*lines, Line("ann", "p59", 3)], [Product(name) for name in product_ids])
     )
     none = np.zeros(60, np.uint8)
     offers = shop.rule_effects(with_rules(BoostRule("all", strength=2.0))).shop_candidates(
@@ -377,22 +377,22 @@ def test_whatever_the_rules_no_slate_shows_what_they_remove(
 ) -> None:
     request = shop.at_home(shop.model.customers.ids.find(customer), request)
     as_of = shop.manifest.data_as_of if request.as_of is None else request.as_of
-    held = active_rules(request.rules, request.placement, request.filters.market, as_of)
+    active = active_rules(request.rules, request.placement, request.filters.market, as_of)
     for slate in (
         shop.recommend(customer, request),
         shop.popular(request),
         shop.similar(item, request),
     ):
-        check(shop, slate.slots, request, held)
+        check(shop, slate.slots, request, active)
 
 
 def check(
-    shop: Recommender, slots: tuple[Slot, ...], request: SlateRequest, held: tuple[ShopRule, ...]
+    shop: Recommender, slots: tuple[Slot, ...], request: SlateRequest, active: tuple[ShopRule, ...]
 ) -> None:
     items = [slot.item for slot in slots]
     assert len(items) == len(set(items)) <= request.n
     assert shop.catalogue.ids.find(SOLD_OUT) not in items
-    for rule in held:
+    for rule in active:
         assert not rule.keeps_out(shop.catalogue)[items].any()
         if isinstance(rule, CapRule):
             counted = [item for item in items if rule.matches(shop.catalogue)[item]]
@@ -401,9 +401,9 @@ def check(
                 number <= ceil(request.n * rule.most / 10)
                 for number in Counter(codes[counted]).values()
             )
-    pins = [rule for rule in held if isinstance(rule, PinRule)]
+    pins = [rule for rule in active if isinstance(rule, PinRule)]
     pinned = {name for rule in pins for name in rule.which.product_ids}
-    boosts = any(isinstance(rule, BoostRule) for rule in held)
+    boosts = any(isinstance(rule, BoostRule) for rule in active)
     for slot in slots:
         chosen = slot.source is Source.PINNED
         assert chosen == (slot.reason.kind is ReasonKind.CHOSEN_BY_SHOP)

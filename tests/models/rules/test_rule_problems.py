@@ -224,8 +224,8 @@ def test_every_kind_is_held_to_its_numbers(
 
 
 def test_every_field_that_is_wrong_is_told() -> None:
-    told = problems({**PIN, "position": 0, "market": "", "strength": 3})
-    assert {field for field, _ in told} == {"position", "market", "strength"}
+    wrong = problems({**PIN, "position": 0, "market": "", "strength": 3})
+    assert {field for field, _ in wrong} == {"position", "market", "strength"}
 
 
 def test_half_a_surrogate_pair_is_no_text() -> None:

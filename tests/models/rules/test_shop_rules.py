@@ -41,8 +41,8 @@ NAMES = list(CATALOGUE.ids)
 NOON = 1_700_000_000
 
 
-def named(found: np.ndarray) -> list[str]:
-    return [name for name, yes in zip(NAMES, found, strict=True) if yes]
+def named(mask: np.ndarray) -> list[str]:
+    return [name for name, matches in zip(NAMES, mask, strict=True) if matches]
 
 
 def matched(**parts: object) -> list[str]:
@@ -104,8 +104,8 @@ def test_what_moves_and_counts_products_keeps_none_out(rule: ShopRule) -> None:
 
 def test_a_campaign_begins_with_its_first_second_and_is_over_with_its_last() -> None:
     campaign = BoostRule("sale", starts=NOON, ends=NOON + 60, strength=2.0)
-    held = [campaign.holds(None, None, NOON + second) for second in (-1, 0, 59, 60)]
-    assert held == [False, True, True, False]
+    active = [campaign.holds(None, None, NOON + second) for second in (-1, 0, 59, 60)]
+    assert active == [False, True, True, False]
 
 
 def test_a_rule_holds_in_its_placements_and_its_market_alone() -> None:
