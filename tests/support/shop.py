@@ -127,7 +127,11 @@ def small_purchases(
     customer_ids, product_ids = ids_of(people), ids_of(product.id for product in products)
     sold_in = (market for product in products for market in product.markets)
     markets = ids_of(
-        [*(line.market for line in lines), *(one.market for one in people.values()), *sold_in]
+        [
+            *(line.market for line in lines),
+            *(customer.market for customer in people.values()),
+            *sold_in,
+        ]
     )
     orders = _order_numbers(lines)
     rows = sorted(
@@ -288,15 +292,15 @@ def _products() -> list[Product]:
             id=thing,
             title=thing.capitalize(),
             category=aisle,
-            brand=("Ashby", "Corner & Co", "Hartley")[place % 3],
-            price=1.29 + place,
+            brand=("Ashby", "Corner & Co", "Hartley")[number % 3],
+            price=1.29 + number,
             currency="EUR",
             url=f"https://shop.example/products/{thing}",
             in_stock=thing != SOLD_OUT,
             markets=("south",) if thing == SOUTHERN else (),
-            attributes=orjson.dumps({"shelf": str(place)}).decode(),
+            attributes=orjson.dumps({"shelf": str(number)}).decode(),
         )
-        for place, (aisle, thing) in enumerate(shelf)
+        for number, (aisle, thing) in enumerate(shelf)
     ]
 
 

@@ -58,7 +58,7 @@ CORNER = trained(
 )
 
 
-def told(method: str, answer: MethodSlates, shop: Recommender = CORNER) -> list[str]:
+def shown_by(method: str, answer: MethodSlates, shop: Recommender = CORNER) -> list[str]:
     return [shop.catalogue.ids[item] for item in answer.items[method]]
 
 
@@ -71,18 +71,18 @@ def of_anna(k: int = 10, as_of: int | None = None) -> tuple[MethodSlates, Method
 
 def test_popularity_is_what_sold_most_and_recent_popularity_what_sold_lately() -> None:
     everything, new = of_anna()
-    assert told(POPULARITY, everything) == ["jam", "honey", "milk", "bread"]
-    assert told(RECENT_POPULARITY, everything) == ["honey", "bread"]
-    assert told(POPULARITY, new) == ["jam", "honey"]
-    assert told(RECENT_POPULARITY, new) == ["honey"]
+    assert shown_by(POPULARITY, everything) == ["jam", "honey", "milk", "bread"]
+    assert shown_by(RECENT_POPULARITY, everything) == ["honey", "bread"]
+    assert shown_by(POPULARITY, new) == ["jam", "honey"]
+    assert shown_by(RECENT_POPULARITY, new) == ["honey"]
 
 
 def test_own_purchases_are_what_they_bought_most_and_lately_and_nothing_else() -> None:
     everything, new = of_anna()
     # Half-life of 90 days: three of about 98 days ago count 1.4, one of yesterday 1.
-    assert told(OWN_PURCHASES, everything) == ["milk", "bread"]
-    assert told("source: own purchases", everything) == ["milk", "bread"]
-    assert told(OWN_PURCHASES, new) == told("source: own purchases", new) == []
+    assert shown_by(OWN_PURCHASES, everything) == ["milk", "bread"]
+    assert shown_by("source: own purchases", everything) == ["milk", "bread"]
+    assert shown_by(OWN_PURCHASES, new) == shown_by("source: own purchases", new) == []
 
 
 def test_equal_own_purchases_stand_in_the_order_of_what_sells() -> None:
@@ -91,28 +91,34 @@ def test_equal_own_purchases_stand_in_the_order_of_what_sells() -> None:
         small_purchases([*lines, *(Line(f"c{number}", "pear", 2) for number in range(3))])
     )
     everything, _ = build_method_slates(shop, 0, moment(2), 10)
-    assert told(OWN_PURCHASES, everything, shop) == ["pear", "apple"]
+    assert shown_by(OWN_PURCHASES, everything, shop) == ["pear", "apple"]
 
 
 def test_an_earlier_moment_sees_nothing_that_came_after_it() -> None:
     everything, _ = of_anna(as_of=moment(50))
-    assert told(POPULARITY, everything) == ["jam", "milk"]
-    assert told(OWN_PURCHASES, everything) == ["milk"]
+    assert shown_by(POPULARITY, everything) == ["jam", "milk"]
+    assert shown_by(OWN_PURCHASES, everything) == ["milk"]
 
 
 def test_no_method_shows_more_than_k_or_what_cannot_be_bought() -> None:
     for answer in of_anna(k=1):
         for method in answer.items:
-            assert len(told(method, answer)) <= 1
-            assert "soldout" not in told(method, answer)
+            assert len(shown_by(method, answer)) <= 1
+            assert "soldout" not in shown_by(method, answer)
 
 
 def test_slots_that_only_popularity_of_old_could_fill_are_counted() -> None:
     # Jam was last sold more than 80 days ago, and to nobody who bought what anna bought.
     everything, new = of_anna()
-    assert (told(SERVED, everything), everything.filled) == (["milk", "bread", "honey", "jam"], 1)
-    assert (told(SERVED, new), new.filled) == (["honey", "jam"], 1)
-    assert (told(BLEND, everything), told(BLEND, new)) == (["milk", "bread", "honey"], ["honey"])
+    assert (shown_by(SERVED, everything), everything.filled) == (
+        ["milk", "bread", "honey", "jam"],
+        1,
+    )
+    assert (shown_by(SERVED, new), new.filled) == (["honey", "jam"], 1)
+    assert (shown_by(BLEND, everything), shown_by(BLEND, new)) == (
+        ["milk", "bread", "honey"],
+        ["honey"],
+    )
 
 
 @pytest.mark.parametrize(
@@ -125,31 +131,32 @@ def test_what_is_measured_is_what_a_customer_is_served(
     for user in range(0, 54, 5):
         answer = build_method_slates(SHOP, user, END, 10)[task]
         served = SHOP.recommend(SHOP.model.customers.ids[user], SlateRequest(repeat=repeat))
-        assert told(method, answer, SHOP) == names(SHOP, served)
+        assert shown_by(method, answer, SHOP) == names(SHOP, served)
 
 
 def test_each_source_alone_is_its_candidates_in_the_order_of_what_it_says() -> None:
+    everything = np.arange(len(SHOP.catalogue))
+    methods_with_slates = set()
     for user in range(0, 54, 3):
-        case = SHOP.build_context(user, SHOP.at_home(user, SlateRequest(as_of=END)))
+        context = SHOP.build_context(user, SHOP.at_home(user, SlateRequest(as_of=END)))
         own = np.zeros(len(SHOP.catalogue), np.float32)
-        own[case.pairs.item] = case.pairs.long
-        says: dict[str, Sequence[float]] = {
+        own[context.pairs.item] = context.pairs.long
+        scores_of: dict[str, Sequence[float]] = {
             "source: own purchases": own.tolist(),
-            "source: factors (ALS)": case.evidence.affinity.of(
-                np.arange(len(SHOP.catalogue))
-            ).tolist(),
-            "source: item neighbours": case.evidence.neighbours.of(
-                np.arange(len(SHOP.catalogue))
-            ).tolist(),
-            "source: recent sales": case.demand.popularity.recent.tolist(),
+            "source: factors (ALS)": context.evidence.affinity.of(everything).tolist(),
+            "source: item neighbours": context.evidence.neighbours.of(everything).tolist(),
+            "source: recent sales": context.demand.popularity.recent.tolist(),
         }
         for answer in build_method_slates(SHOP, user, END, 5):
-            for method, scores in says.items():
+            for method, scores in scores_of.items():
                 shown = answer.items[method].tolist()
                 assert shown == sorted(
                     shown, key=lambda item: (-np.float32(np.log1p(scores[item] / 0.01)), item)
                 )
                 assert all(scores[item] > 0 for item in shown)
+                if len(shown) > 1:
+                    methods_with_slates.add(method)
+    assert methods_with_slates == set(SOURCES)
 
 
 def test_only_the_task_of_everything_asks_what_is_served_with_repeats_in_their_time() -> None:
@@ -169,19 +176,19 @@ def test_the_blend_is_what_would_be_served_had_nothing_been_learned_and_were_not
     backwards = LearnedRanker(np.float32([-1, -1]), np.float32([0, 0]), Trees.of([], [[0.0]]))
     settings = replace(SHOP.settings, diversity=DiversitySettings(category=10))
     plain = Recommender(SHOP.manifest, SHOP.model, settings)
-    taught = Recommender(SHOP.manifest, replace(SHOP.model, lesson=backwards), settings)
+    reversed_shop = Recommender(SHOP.manifest, replace(SHOP.model, lesson=backwards), settings)
     for user in range(0, 54, 5):
         for learned, blended in zip(
-            build_method_slates(taught, user, END, 5),
+            build_method_slates(reversed_shop, user, END, 5),
             build_method_slates(plain, user, END, 5),
             strict=True,
         ):
             assert (
-                told(BLEND, learned, SHOP)
-                == told(BLEND, blended, SHOP)
-                == told(SERVED, blended, SHOP)
+                shown_by(BLEND, learned, SHOP)
+                == shown_by(BLEND, blended, SHOP)
+                == shown_by(SERVED, blended, SHOP)
             )
-            assert told(SERVED, learned, SHOP) != told(BLEND, learned, SHOP)
+            assert shown_by(SERVED, learned, SHOP) != shown_by(BLEND, learned, SHOP)
 
 
 def test_the_lower_the_limit_the_fewer_of_a_category_are_shown_while_there_are_others() -> None:
