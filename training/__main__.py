@@ -1,16 +1,16 @@
-"""python -m training …"""
+"""Run a command of training: python -m training."""
 
 import signal
 import sys
 import time
 
 if __name__ == "__main__":
-    # Whoever ends it, a person or a supervisor, nothing of the customers stays behind in a temporary folder.
+    # A supervisor's SIGTERM ends it like Ctrl-C, so that temporary folders with customers' data are
+    # removed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        from training.cli.commands import (
-            main,  # takes a second, in which somebody may change their mind
-        )
+        # This takes a second, in which Ctrl-C may be pressed.
+        from training.cli.commands import main
     except KeyboardInterrupt:
         sys.exit(130)
     sys.exit(main(sys.argv[1:], now=int(time.time())))

@@ -1,4 +1,4 @@
-"""What a training run is told: a TOML file, then the command line over it."""
+"""The settings of a training run: a TOML file, then the command line over it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -19,58 +19,60 @@ from training.reading.customers import Unasked
 from training.reading.duckdb import DEFAULT_MEMORY_LIMIT
 
 LARGEST_SEED: Final = 2**32 - 1
-# What the numbers of a model must be, by the first pattern that the name matches.
-RULES: Final[tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...]] = (
-    (("blend.*",), lambda _: True, "finite"),
-    (("seed",), lambda value: 0 <= value <= LARGEST_SEED, f"from 0 to {LARGEST_SEED}"),
-    (("*.leaves",), lambda value: 2 <= value <= MAX_LEAVES, f"from 2 to {MAX_LEAVES}"),
-    (("*.max_bins",), lambda value: value >= 2, "at least 2"),
-    (
+
+
+class NumberRule(NamedTuple):
+    """A condition on the numbers whose names match one of some patterns."""
+
+    patterns: tuple[str, ...]
+    holds: Callable[[float], bool]
+    condition: str  # in words
+
+
+POSITIVE: Final = (
+    "*half_life_days",
+    "*.window_days",
+    "*_prior",
+    "*.regularization",
+    "*.factors",
+    "*.iterations",
+    "*.neighbours",
+    "*.largest_order",
+    "*.customers",
+    "*.trees",
+    "*.patience",
+    "*.learning_rate",
+    "*.min_rows",
+    "scales.*",
+    "diversity.*",
+    "bundles.candidates",
+)
+# The first rule with a pattern that matches counts.
+NUMBER_RULES: Final = (
+    NumberRule(("blend.*",), lambda _: True, "finite"),
+    NumberRule(("seed",), lambda seed: 0 <= seed <= LARGEST_SEED, f"from 0 to {LARGEST_SEED}"),
+    NumberRule(("*.leaves",), lambda leaves: 2 <= leaves <= MAX_LEAVES, f"from 2 to {MAX_LEAVES}"),
+    NumberRule(("*.max_bins",), lambda bins: bins >= 2, "at least 2"),
+    NumberRule(
         ("*.horizon_days",),
-        lambda value: value >= SHORTEST_HORIZON_DAYS,
+        lambda days: days >= SHORTEST_HORIZON_DAYS,
         f"at least {SHORTEST_HORIZON_DAYS}",
     ),
-    (("arrivals.*share",), lambda value: 0 <= value <= 1, "from 0 to 1"),
-    (("*_share",), lambda value: 0 < value <= 1, "above 0 and at most 1"),
-    (
-        (
-            *(
-                "*half_life_days",
-                "*.window_days",
-                "*_prior",
-                "*.regularization",
-                "*.factors",
-                "*.iterations",
-            ),
-            *(
-                "*.neighbours",
-                "*.largest_order",
-                "*.customers",
-                "*.trees",
-                "*.patience",
-                "*.learning_rate",
-            ),
-            *("*.min_rows", "scales.*", "diversity.*", "bundles.candidates"),
-        ),
-        lambda value: value > 0,
-        "above 0",
-    ),
-    (("*",), lambda value: value >= 0, "at least 0"),
+    NumberRule(("arrivals.*share",), lambda share: 0 <= share <= 1, "from 0 to 1"),
+    NumberRule(("*_share",), lambda share: 0 < share <= 1, "above 0 and at most 1"),
+    NumberRule(POSITIVE, lambda value: value > 0, "above 0"),
+    NumberRule(("*",), lambda value: value >= 0, "at least 0"),
 )
 
 
-def sensible(settings: ModelSettings) -> ModelSettings:
-    """The settings, unless one of them has no meaning: ValueError naming it."""
+def check_settings(settings: ModelSettings) -> ModelSettings:
+    """Return the settings. Raises ValueError naming one that has no meaning."""
     for name, value in _numbers(settings):
-        holds, rule = next(
-            (holds, rule)
-            for patterns, holds, rule in RULES
-            if any(fnmatchcase(name, pattern) for pattern in patterns)
-        )
-        if not (math.isfinite(value) and holds(value)):
-            raise ValueError(
-                f"{name} = {value}: must be {rule if math.isfinite(value) else 'finite'}"
-            )
+        if not math.isfinite(value):
+            raise ValueError(f"{name} = {value}: must be finite")
+        rule = _rule_of(name)
+        if not rule.holds(value):
+            raise ValueError(f"{name} = {value}: must be {rule.condition}")
     if not settings.ranker.lags_days:
         raise ValueError(
             "ranker.lags_days is empty: a ranker learns from at least one lag, 0 for none"
@@ -78,62 +80,83 @@ def sensible(settings: ModelSettings) -> ModelSettings:
     return settings
 
 
+def _rule_of(name: str) -> NumberRule:
+    for rule in NUMBER_RULES:
+        if any(fnmatchcase(name, pattern) for pattern in rule.patterns):
+            return rule
+    raise AssertionError(name)  # the last rule matches every name
+
+
 def _numbers(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
-    """Every number under its name, such as `diversity.placements.0.category`; texts are checked by their type."""
+    """Every number under its name, such as `diversity.placements.0.category`; texts are checked by
+    their type."""
     if dataclasses.is_dataclass(value):
         for field in dataclasses.fields(value):
-            yield from _numbers(
-                getattr(value, field.name), f"{name}.{field.name}".removeprefix(".")
-            )
+            path = f"{name}.{field.name}".removeprefix(".")
+            yield from _numbers(getattr(value, field.name), path)
     elif isinstance(value, tuple):
-        for place, part in enumerate(value):
-            yield from _numbers(part, f"{name}.{place}")
+        for index, part in enumerate(value):
+            yield from _numbers(part, f"{name}.{index}")
     elif value is not None and not isinstance(value, str):
         yield name, value
 
 
 class ConfigSection(BaseModel):
+    """A section that refuses unknown names."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class EvaluationConfig(ConfigSection):
+    """`[evaluation]`: the days and customers on which slates are measured."""
+
     test_days: Annotated[int, Field(ge=1, le=365)] = 28  # days kept back
     max_customers: Annotated[int, Field(ge=1)] = 20_000
     k: Annotated[int, Field(ge=1, le=100)] = 10  # products in a slate that is scored
     max_orders: Annotated[int, Field(ge=1)] = 1_000  # for bundles
-    largest_order: Annotated[int, Field(ge=3)] = 30  # products; larger orders are not asked about
+    largest_order: Annotated[int, Field(ge=3)] = 30  # products; larger orders are not measured
     seed: Annotated[int, Field(ge=0)] = 0
 
 
 class RegistryConfig(ConfigSection):
+    """`[registry]`: the versions that are kept."""
+
     keep: Annotated[int, Field(ge=1)] = 3  # versions
     max_age_days: Annotated[int, Field(ge=1)] = 30
 
 
 class TrainingConfig(ConfigSection):
+    """`[training]`: the customers who are learned from."""
+
     unasked: Unasked = "allow"  # whether to learn from customers who never answered
 
 
 class Config(ConfigSection):
+    """All settings of a file."""
+
     columns: dict[str, str] = {}  # our name = the file's name
-    model: Annotated[ModelSettings, AfterValidator(sensible)] = ModelSettings()
+    model: Annotated[ModelSettings, AfterValidator(check_settings)] = ModelSettings()
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     registry: RegistryConfig = RegistryConfig()
     processes: Annotated[int, Field(ge=1)] | None = None  # None: one a core
-    memory_limit: Annotated[str, Field(pattern=r"^[0-9]+ ?[KMGT]i?B$")] = (
-        DEFAULT_MEMORY_LIMIT  # of the reader; more goes to disk
-    )
+    # Of the reader; more goes to disk.
+    memory_limit: Annotated[str, Field(pattern=r"^[0-9]+ ?[KMGT]i?B$")] = DEFAULT_MEMORY_LIMIT
 
 
 def read_config(path: Path | None, columns: Sequence[str] = ()) -> Config:
-    """The file's settings with `--column A=B` over them. Raises InputError naming the setting."""
+    """Read the file's settings, with `--column A=B` over them.
+
+    Raises InputError naming the setting.
+    """
     content = _read_toml(path) if path else {}
     try:
         config = Config.model_validate(content)
     except ValidationError as error:
-        raise InputError(f"{path}: {'; '.join(map(_describe, error.errors()))}") from None
-    return config.model_copy(update={"columns": {**config.columns, **dict(map(_column, columns))}})
+        problems = "; ".join(map(_describe, error.errors()))
+        raise InputError(f"{path}: {problems}") from None
+    mapped = dict(map(_parse_column, columns))
+    return config.model_copy(update={"columns": config.columns | mapped})
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -148,10 +171,11 @@ def _read_toml(path: Path) -> dict[str, Any]:
 def _describe(error: Any) -> str:
     unknown = error["type"] in ("extra_forbidden", "unexpected_keyword_argument")
     problem = "there is no such setting" if unknown else error["msg"].removeprefix("Value error, ")
-    return f"{'.'.join(map(str, error['loc']))}: {problem}"
+    setting = ".".join(map(str, error["loc"]))
+    return f"{setting}: {problem}"
 
 
-def _column(mapping: str) -> tuple[str, str]:
+def _parse_column(mapping: str) -> tuple[str, str]:
     ours, separator, theirs = mapping.partition("=")
     if not separator or not ours or not theirs:
         raise InputError(

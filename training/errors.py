@@ -1,7 +1,10 @@
-"""What can be wrong with the files a shop gives us."""
+"""Errors in what a user gives to training."""
 
 from __future__ import annotations
 
 
 class InputError(Exception):
-    """One clear sentence that names the file, the column and the count; the command line exits with status 2."""
+    """A sentence that names the file or option, the problem and the count.
+
+    The command line prints it and exits with status 2.
+    """

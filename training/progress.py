@@ -1,4 +1,4 @@
-"""What is being done and how long is left: a live line on a terminal, plain lines when piped."""
+"""Progress of long commands: a live line on a terminal, plain lines when piped."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ PLAIN_WIDTH: Final = 160  # of tables in a pipe, so that no column is cut
 
 
 def ignore(done: int, total: int) -> None:
-    """Progress that nobody looks at."""
+    """Do nothing, where nobody looks at progress."""
 
 
 class Reporter:
-    """Steps of a long command, told on standard error so that standard output stays a result."""
+    """A reporter of steps on standard error, so that standard output stays a result."""
 
     def __init__(
         self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic
@@ -39,17 +39,17 @@ class Reporter:
             self.console.width = PLAIN_WIDTH
         self.clock = clock
         self.seconds: dict[str, float] = {}  # how long each step took
-        self.outcome = "nothing was published"  # so far, for whoever ends it
+        self.outcome = "nothing was published"  # so far, printed when the command is stopped
 
     @contextmanager
     def step(self, name: str, each: str = "") -> Iterator[Advance]:
-        """One step; what it yields is told (done, total), as often as it likes. `each` names what is counted."""
+        """Time a step, and yield a function that is called with (done, total) as often as wanted.
+
+        `each` names what is counted.
+        """
         started = self.clock()
-        with (
-            self._live(name, each)
-            if self.console.is_terminal
-            else self._plain(name, each) as advance
-        ):
+        show = self._live if self.console.is_terminal else self._plain
+        with show(name, each) as advance:
             yield advance
         self.seconds[name] = self.clock() - started
         self.console.print(f"{name}: {self.seconds[name]:.1f} s")
@@ -68,22 +68,22 @@ class Reporter:
         with Progress(*columns, console=self.console, transient=True) as progress:
             started = self.clock()
             task = progress.add_task(name, total=None)
-            yield lambda done, total: progress.update(
-                task,
-                completed=done,
-                total=total,
-                description=name + _rate(done, self.clock() - started, each),
-            )
+
+            def advance(done: int, total: int) -> None:
+                description = name + _rate(done, self.clock() - started, each)
+                progress.update(task, completed=done, total=total, description=description)
+
+            yield advance
 
     @contextmanager
     def _plain(self, name: str, each: str) -> Iterator[Advance]:
-        started = told = self.clock()
+        started = printed = self.clock()
 
         def advance(done: int, total: int) -> None:
-            nonlocal told
+            nonlocal printed
             now = self.clock()
-            if 0 < done < total and now - told >= PLAIN_SECONDS:
-                told = now
+            if 0 < done < total and now - printed >= PLAIN_SECONDS:
+                printed = now
                 left = (now - started) / done * (total - done)
                 rate = _rate(done, now - started, each)
                 self.console.print(f"{name}: {done:,} of {total:,}{rate}, about {left:.0f} s left")

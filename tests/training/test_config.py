@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from models.settings import FactorSettings, ModelSettings, Weights
-from training.config import Config, read_config, sensible
+from training.config import Config, check_settings, read_config
 from training.errors import InputError
 
 
@@ -167,11 +167,11 @@ def test_a_number_that_means_nothing_is_refused_before_the_work(
 
 def test_a_half_of_the_blend_may_be_turned_off() -> None:
     off = replace(ModelSettings(), blend=replace(ModelSettings().blend, new=Weights()))
-    assert sensible(off) == off
+    assert check_settings(off) == off
 
 
 def test_every_default_makes_sense() -> None:
-    assert sensible(ModelSettings()) == ModelSettings()
+    assert check_settings(ModelSettings()) == ModelSettings()
 
 
 def test_a_ranker_may_be_left_out_and_may_learn_from_all_rows_at_once(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.random import Generator
@@ -14,8 +14,8 @@ from training.synthetic.shop import (
     END,
     FAVOURITES,
     REGULARS,
-    SOUTHERN,
-    YEAR,
+    SOUTHERN_SHARE,
+    YEAR_DAYS,
     Floats,
     Ints,
     SyntheticShop,
@@ -25,24 +25,27 @@ from training.synthetic.shop import (
 Flags = NDArray[np.bool_]
 
 DAY: Final = 86_400  # seconds
-OPEN, CLOSED = 7 * 3600, 22 * 3600  # seconds of the day
-TASTE: Final = (0.5, 0.3, 0.2)  # how a customer's wishes divide among the favourite categories
-FAITHFUL: Final = 0.8  # wishes from a favourite category
-REGULAR_SHARE, RUN_AT_LEAST, STILL_GOING = 0.4, 3, 0.8
-NEW_VISIT, PAIRED = (
-    0.25,
-    1 / 3,
-)  # chance that a line opens a visit; that a later one is the pair of the line before
-PROMOTED, RETURNED, GUESTS = 0.1, 0.02, 0.05
-CHUNK: Final = 1_000_000  # lines made at a time; another number is another shop
+OPENS: Final = 7 * 3600  # seconds of the day
+CLOSES: Final = 22 * 3600
+TASTE_SHARES: Final = (0.5, 0.3, 0.2)  # of a customer's wishes, for each favourite category
+FAVOURITE_SHARE: Final = 0.8  # of wishes, from a favourite category
+REGULAR_SHARE: Final = 0.4  # of a customer's lines, at most
+SHORTEST_RUN: Final = 3  # purchases of a regular product
+ALIVE_SHARE: Final = 0.8  # of runs that still go on at the end
+NEW_VISIT_CHANCE: Final = 0.25  # that a line opens a visit
+PAIR_CHANCE: Final = 1 / 3  # that a later line of a visit is the pair of the line before
+PROMOTED_SHARE: Final = 0.1
+RETURNED_SHARE: Final = 0.02
+GUEST_SHARE: Final = 0.05
+CHUNK_LINES: Final = 1_000_000  # made at a time; another number is another shop
 
 
 @dataclass(frozen=True, eq=False)
 class Lines:
-    """n order lines. `customer` is -1 for guests, `visitor` tells customers and guests of the chunk apart."""
+    """n order lines."""
 
-    visitor: Ints
-    customer: Ints
+    visitor: Ints  # tells customers and guests of the chunk apart
+    customer: Ints  # -1 for guests
     market: Ints
     product: Ints
     time: Ints  # seconds since 1970
@@ -51,177 +54,192 @@ class Lines:
     unit_price: Floats
 
 
+class _Visitors(NamedTuple):
+    """Customers and guests of a chunk."""
+
+    customer: Ints  # -1 for guests
+    market: Ints
+
+
+class _Wishes(NamedTuple):
+    """What is bought on which day, sorted by visitor and day."""
+
+    visitor: Ints  # row of the visitors
+    product: Ints
+    day: Ints
+
+
 def order_lines(
-    shop: SyntheticShop, purchases: int, seed: int, chunk: int = CHUNK
+    shop: SyntheticShop, purchases: int, seed: int, chunk: int = CHUNK_LINES
 ) -> Iterator[Lines]:
-    """All lines, customer by customer, then the guests; about `chunk` at a time, which is part of the seed."""
-    guest_lines = round(purchases * GUESTS)
+    """Yield all lines, customer by customer, then the guests.
+
+    They come about `chunk` at a time, which is part of the seed.
+    """
+    guest_lines = round(purchases * GUEST_SHARE)
+    customer_lines = purchases - guest_lines
     # Rounded running totals: whole numbers of lines, in proportion to activity, with the exact sum
-    bounds = np.concatenate(
-        [[0], np.rint(np.cumsum(shop.activity) * (purchases - guest_lines)).astype(np.int64)]
-    )
-    bounds[-1] = purchases - guest_lines
-    order, number, first = 1, 3, 0
+    totals = np.rint(np.cumsum(shop.activity) * customer_lines).astype(np.int64)
+    bounds = np.concatenate([[0], totals])
+    bounds[-1] = customer_lines
+    order, stream, first = 1, 3, 0
     while first < len(shop.market):
-        last = max(first + 1, int(np.searchsorted(bounds, bounds[first] + chunk, side="right")) - 1)
-        rng = np.random.default_rng([seed, number])
-        members = np.arange(first, last)
-        lines = _customer_lines(shop, members, np.diff(bounds[first : last + 1]), order, rng)
+        end = int(np.searchsorted(bounds, bounds[first] + chunk, side="right")) - 1
+        end = max(first + 1, end)
+        rng = np.random.default_rng([seed, stream])
+        counts = np.diff(bounds[first : end + 1])
+        lines = _customer_lines(shop, np.arange(first, end), counts, order, rng)
         yield lines
-        order, number, first = order + len(lines.order), number + 1, last
-    for done in range(0, guest_lines, chunk):
-        rng = np.random.default_rng([seed, number])
-        yield _guest_lines(shop, min(chunk, guest_lines - done), order, rng)
-        order, number = order + chunk, number + 1
+        order, stream, first = order + len(lines.order), stream + 1, end
+    for start in range(0, guest_lines, chunk):
+        rng = np.random.default_rng([seed, stream])
+        yield _guest_lines(shop, min(chunk, guest_lines - start), order, rng)
+        order, stream = order + chunk, stream + 1
 
 
 def _customer_lines(
     shop: SyntheticShop, members: Ints, counts: Ints, order: int, rng: Generator
 ) -> Lines:
     """`counts` lines of each member: runs of regulars, lines by taste, and returns of both."""
-    returned = np.minimum(rng.binomial(counts, RETURNED), counts // 2)
+    returned = np.minimum(rng.binomial(counts, RETURNED_SHARE), counts // 2)
     bought = counts - returned
     runs = _runs(shop, members, bought)
-    owner, product, day = _regular_lines(shop, members, runs, rng)
-    free = np.repeat(np.arange(len(members)), bought - runs.sum(axis=1))
-    free_day, free_pair = _visits(free, shop.days, rng)
-    free_product = _choices(
-        shop, shop.favourites[members[free]], shop.market[members[free]], free_day, free_pair, rng
-    )
-    visitor = np.concatenate([owner, free])
-    product, day = np.concatenate([product, free_product]), np.concatenate([day, free_day])
-    by_visit = np.lexsort((product, day, visitor))
-    lines = _priced(
-        shop,
-        visitor[by_visit],
-        members,
-        shop.market[members],
-        product[by_visit],
-        day[by_visit],
-        order,
-        rng,
-    )
+    regular = _regular_wishes(shop, members, runs, rng)
+    visitor = np.repeat(np.arange(len(members)), bought - runs.sum(axis=1))
+    day, is_paired = _visits(visitor, shop.days, rng)
+    tastes, market = shop.favourites[members[visitor]], shop.market[members[visitor]]
+    product = _choices(shop, tastes, market, day, is_paired, rng)
+    wishes = _sorted_wishes(regular, _Wishes(visitor, product, day))
+    lines = _priced(shop, _Visitors(members, shop.market[members]), wishes, order, rng)
     return _with_returns(lines, returned, rng)
 
 
 def _guest_lines(shop: SyntheticShop, count: int, order: int, rng: Generator) -> Lines:
     """Orders of guests: one visit each, by a taste of the moment."""
-    visitor = np.cumsum(rng.random(count) < NEW_VISIT).astype(np.int64)
+    visitor = np.cumsum(rng.random(count) < NEW_VISIT_CHANCE).astype(np.int64)
     guests = int(visitor[-1]) + 1
-    market = (rng.random(guests) < SOUTHERN).astype(np.int64)
+    market = (rng.random(guests) < SOUTHERN_SHARE).astype(np.int64)
     tastes = rng.choice(len(shop.category_share), (guests, FAVOURITES), p=shop.category_share)
     day = rng.integers(0, shop.days, guests)[visitor]
-    paired = _pairable(np.diff(visitor, prepend=-1) > 0, rng)
-    product = _choices(shop, tastes[visitor], market[visitor], day, paired, rng)
-    return _priced(shop, visitor, np.full(guests, -1), market, product, day, order, rng)
+    is_paired = _pairable(np.diff(visitor, prepend=-1) > 0, rng)
+    product = _choices(shop, tastes[visitor], market[visitor], day, is_paired, rng)
+    visitors = _Visitors(np.full(guests, -1), market)
+    return _priced(shop, visitors, _Wishes(visitor, product, day), order, rng)
 
 
 def _runs(shop: SyntheticShop, members: Ints, bought: Ints) -> Ints:
-    """Purchases of each regular of each member: (members, 3), 0 or at least RUN_AT_LEAST."""
+    """Purchases of each regular of each member: (members, 3), 0 or at least SHORTEST_RUN."""
     left = (bought * REGULAR_SHARE).astype(np.int64)
     runs = np.zeros((len(members), REGULARS), np.int64)
     for slot in range(REGULARS):
         regular = shop.regulars[members, slot]
-        fits = np.where(regular >= 0, shop.days // np.maximum(1, shop.interval_days[regular]), 0)
-        run = np.minimum(fits, left)
-        runs[:, slot] = np.where(run >= RUN_AT_LEAST, run, 0)
+        possible = shop.days // np.maximum(1, shop.interval_days[regular])
+        run = np.minimum(np.where(regular >= 0, possible, 0), left)
+        runs[:, slot] = np.where(run >= SHORTEST_RUN, run, 0)
         left -= runs[:, slot]
     return runs
 
 
-def _regular_lines(
-    shop: SyntheticShop, members: Ints, runs: Ints, rng: Generator
-) -> tuple[Ints, Ints, Ints]:
-    """Row in `members`, product and day of every purchase of a run."""
+def _regular_wishes(shop: SyntheticShop, members: Ints, runs: Ints, rng: Generator) -> _Wishes:
+    """Every purchase of a run."""
     row, slot = np.nonzero(runs)
     length, product = runs[row, slot], shop.regulars[members[row], slot]
     interval = shop.interval_days[product]
-    alive = rng.random(len(row)) < STILL_GOING
+    is_alive = rng.random(len(row)) < ALIVE_SHARE
     days = shop.days
-    last = np.where(
-        alive, rng.integers(days - interval, days), rng.integers((length - 1) * interval, days)
-    )
+    alive_last = rng.integers(days - interval, days)
+    lapsed_last = rng.integers((length - 1) * interval, days)
+    last = np.where(is_alive, alive_last, lapsed_last)
     run = np.repeat(np.arange(len(row)), length)
     before_last = np.repeat(np.cumsum(length), length) - 1 - np.arange(len(run))
     late = np.rint(interval[run] * rng.uniform(-0.1, 0.1, len(run))).astype(np.int64)
     day = np.clip(last[run] - before_last * interval[run] + late, 0, days - 1)
-    return row[run], product[run], day
+    return _Wishes(row[run], product[run], day)
+
+
+def _sorted_wishes(first: _Wishes, second: _Wishes) -> _Wishes:
+    visitor = np.concatenate([first.visitor, second.visitor])
+    product = np.concatenate([first.product, second.product])
+    day = np.concatenate([first.day, second.day])
+    order = np.lexsort((product, day, visitor))
+    return _Wishes(visitor[order], product[order], day[order])
 
 
 def _visits(owner: Ints, days: int, rng: Generator) -> tuple[Ints, Flags]:
-    """Split lines, sorted by owner, into visits: the day of each line, and which are to be pairs of the line before."""
-    opens = (rng.random(len(owner)) < NEW_VISIT) | (np.diff(owner, prepend=-1) > 0)
+    """Split lines, sorted by owner, into visits: the day of each line, and which are to be pairs of
+    the line before."""
+    opens = (rng.random(len(owner)) < NEW_VISIT_CHANCE) | (np.diff(owner, prepend=-1) > 0)
     visit = np.cumsum(opens) - 1
     day = rng.integers(0, days, len(owner))[visit]
     return day, _pairable(opens, rng)
 
 
 def _pairable(opens: Flags, rng: Generator) -> Flags:
-    """Lines that follow another in their visit, drawn with PAIRED, and never two in a row."""
-    drawn = ~opens & (rng.random(len(opens)) < PAIRED)
+    """Lines that follow another in their visit, drawn with PAIR_CHANCE, and never two in a row."""
+    drawn = ~opens & (rng.random(len(opens)) < PAIR_CHANCE)
     drawn[1:] &= ~drawn[:-1]
     return drawn
 
 
 def _choices(
-    shop: SyntheticShop, tastes: Ints, market: Ints, day: Ints, paired: Flags, rng: Generator
+    shop: SyntheticShop, tastes: Ints, market: Ints, day: Ints, is_paired: Flags, rng: Generator
 ) -> Ints:
-    """The product of each line, from the tastes of its customer (n, 3), in season, or the pair of the line before."""
+    """The product of each line, from the tastes of its customer (n, 3), in season, or the pair of
+    the line before."""
     n, k = len(day), len(shop.category_share)
-    taste = np.searchsorted(np.cumsum(TASTE)[:-1], rng.random(n))
+    taste = np.searchsorted(np.cumsum(TASTE_SHARES)[:-1], rng.random(n))
     category = tastes[np.arange(n), taste]
-    elsewhere = rng.random(n) >= FAITHFUL
+    elsewhere = rng.random(n) >= FAVOURITE_SHARE
     category[elsewhere] = rng.choice(k, int(elsewhere.sum()), p=shop.category_share)
     off_season = rng.random(n) >= in_season(shop.peak_day[category], market, day)
     evergreen = (shop.peak_day == 0) * shop.category_share
-    instead = shares(
-        evergreen if evergreen.any() else shop.category_share
-    )  # a tiny shop has seasons alone
+    # A tiny shop has seasonal categories alone.
+    instead = shares(evergreen if evergreen.any() else shop.category_share)
     category[off_season] = rng.choice(k, int(off_season.sum()), p=instead)
     product = shop.choose(category, rng)
-    follows = np.flatnonzero(paired)
-    pair = shop.pair[product[follows - 1]]
-    product[follows] = np.where(pair >= 0, pair, product[follows])
+    paired = np.flatnonzero(is_paired)
+    pair = shop.pair[product[paired - 1]]
+    product[paired] = np.where(pair >= 0, pair, product[paired])
     return product
 
 
 def in_season(peak: Ints, market: Ints, day: Ints) -> Floats:
-    """Chance that a wish is bought that day: 1 without season, else 0.05 to 1, in the south half a year later."""
-    angle = 2 * np.pi * (day - peak - market * YEAR / 2) / YEAR
+    """Return the chance that a wish is bought that day.
+
+    1 without season, else 0.05 to 1, in the south half a year later.
+    """
+    angle = 2 * np.pi * (day - peak - market * YEAR_DAYS / 2) / YEAR_DAYS
     return np.where(peak > 0, 0.525 + 0.475 * np.cos(angle), 1.0)
 
 
 def _priced(
-    shop: SyntheticShop,
-    visitor: Ints,
-    customer: Ints,
-    market: Ints,
-    product: Ints,
-    day: Ints,
-    order: int,
-    rng: Generator,
+    shop: SyntheticShop, visitors: _Visitors, wishes: _Wishes, order: int, rng: Generator
 ) -> Lines:
-    """Lines, sorted by visitor and day, become orders with times and prices. `customer` and `market` are by visitor."""
+    """Lines of orders with times, quantities and prices; `order`: the number of the first order."""
+    visitor, product, day = wishes
     n = len(visitor)
     opens = (np.diff(visitor, prepend=-1) != 0) | (np.diff(day, prepend=-1) != 0)
-    number = np.cumsum(opens) - 1
-    # Between 7 and 22 o'clock, so that a return can follow on the same day
-    time = END + (day - shop.days) * DAY + rng.integers(OPEN, CLOSED, n)[number]
-    discount = np.where(rng.random(n) < PROMOTED, 0.8, 1.0)
+    visit = np.cumsum(opens) - 1
+    # Between opening and closing, so that a return can follow on the same day
+    time = END + (day - shop.days) * DAY + rng.integers(OPENS, CLOSES, n)[visit]
+    discount = np.where(rng.random(n) < PROMOTED_SHARE, 0.8, 1.0)
     return Lines(
         visitor=visitor,
-        customer=customer[visitor],
-        market=market[visitor],
+        customer=visitors.customer[visitor],
+        market=visitors.market[visitor],
         product=product,
         time=time,
-        order=order + number,
+        order=order + visit,
         quantity=np.minimum(rng.geometric(0.75, n), 6),
         unit_price=np.maximum(0.01, np.round(shop.price[product] * discount, 2)),
     )
 
 
 def _with_returns(lines: Lines, returned: Ints, rng: Generator) -> Lines:
-    """Append `returned` lines of each visitor, each undoing another purchase, 3 to 20 days later, within the data."""
+    """Append `returned` lines of each visitor.
+
+    Each undoes another purchase, 3 to 20 days later, within the data.
+    """
     n = len(lines.visitor)
     shuffled = np.lexsort((rng.random(n), lines.visitor))
     first = np.searchsorted(lines.visitor, np.arange(len(returned)))

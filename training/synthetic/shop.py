@@ -1,4 +1,4 @@
-"""The truth about a seeded shop: what it sells, and who likes what."""
+"""The products, tastes and prices of a seeded shop."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 MARKETS: Final = ("north", "south")
-SOUTHERN: Final = 0.4  # share of the customers
+SOUTHERN_SHARE: Final = 0.4  # of the customers
 FAVOURITES: Final = 3  # categories a customer
 REGULARS: Final = FAVOURITES  # products a customer, at most: one from each
-PRODUCTS_A_CATEGORY: Final = 20  # at least, before another category opens
-YEAR: Final = 365  # days
+CATEGORY_PRODUCTS: Final = 20  # at least, before another category opens
+YEAR_DAYS: Final = 365
+CUSTOMERS_AT_ONCE: Final = 100_000  # part of the seed
 END: Final = int(np.datetime64("2026-01-01", "s").astype(np.int64))  # of the data
 
 
 class Category(NamedTuple):
-    """`interval_days` 0: not bought again. `peak_day`: of the year, in the north; 0: no season."""
+    """A kind of products."""
 
     name: str
-    things: str
-    price: float
-    interval_days: int
-    peak_day: int
+    titles: str  # of its products, separated by commas
+    price: float  # the usual one
+    interval_days: int  # 0: not bought again
+    peak_day: int  # of the year, in the north; 0: no season
 
 
 CATEGORIES: Final = (
@@ -112,7 +113,7 @@ BRANDS: Final = (
 
 @dataclass(frozen=True, eq=False)
 class SyntheticShop:
-    """c customers, p products, k categories. Customers, products and categories are row numbers everywhere."""
+    """A shop of c customers, p products and k categories, all of which are row numbers everywhere."""
 
     days: int  # of data, to the end of 2025
     categories: tuple[Category, ...]  # (k,)
@@ -121,15 +122,12 @@ class SyntheticShop:
     interval_days: Ints  # (p,) 0 where it is not bought again
     pair: Ints  # (p,) the complement, -1 where there is none
     price: Floats  # (p,)
-    shelf: Ints  # (p,) products by category, then by popularity
-    cumulative: (
-        Floats  # (p,) probability up to a place on the shelf; category j fills (j / k, (j + 1) / k]
-    )
+    ranked: Ints  # (p,) products by category, then by popularity
+    # (p,) probability up to an index of `ranked`; category j fills (j / k, (j + 1) / k]
+    cumulative: Floats
     category_share: Floats  # (k,)
     market: Ints  # (c,) position in MARKETS
-    favourites: (
-        Ints  # (c, 3) categories, the strongest first, all different in a shop that has three
-    )
+    favourites: Ints  # (c, 3) categories, the strongest first, different in a shop that has three
     regulars: Ints  # (c, 3) products bought at their interval, -1 for none
     activity: Floats  # (c,) share of all lines
 
@@ -137,71 +135,71 @@ class SyntheticShop:
     def of(
         cls, *, customers: int, products: int, seed: int = 0, hemispheres: bool = False
     ) -> SyntheticShop:
-        """The shop of a seed: of everything for a year, or of clothes in two `hemispheres` for two years.
+        """Return the shop of a seed.
 
-        At least one customer and two products, else ValueError.
+        It sells everything for a year, or clothes in two `hemispheres` for two years. Raises
+        ValueError for less than one customer and two products.
         """
         if customers < 1 or products < 2:
             raise ValueError(
                 f"a shop needs 1 customer and 2 products, not {customers} and {products}"
             )
         rng = np.random.default_rng([seed, 0])
-        categories = (CLOTHES if hemispheres else CATEGORIES)[
-            : max(1, products // PRODUCTS_A_CATEGORY)
-        ]
-        _, _, prices, intervals, peaks = (
-            np.array(column) for column in zip(*categories, strict=True)
-        )
+        all_categories = CLOTHES if hemispheres else CATEGORIES
+        categories = all_categories[: max(1, products // CATEGORY_PRODUCTS)]
+        prices = np.array([category.price for category in categories])
+        intervals = np.array([category.interval_days for category in categories])
+        peaks = np.array([category.peak_day for category in categories])
         k = len(categories)
-        shelf = rng.permutation(products)
+        ranked = rng.permutation(products)
         start = np.arange(k + 1) * products // k
         category = np.empty(products, np.int64)
-        category[shelf] = np.repeat(np.arange(k), np.diff(start))
+        category[ranked] = np.repeat(np.arange(k), np.diff(start))
         interval = np.rint(intervals[category] * rng.uniform(0.8, 1.2, products)).astype(np.int64)
         price = np.round(prices[category] * rng.lognormal(0.0, 0.35, products), 2)
-        cumulative, share = _along_shelf(start), zipf(k)
+        cumulative, share = _cumulative(start), zipf(k)
         favourites = _favourites(share, customers, rng)
-        regulars = pick(favourites, shelf, cumulative, k, rng)
+        regulars = pick(favourites, ranked, cumulative, k, rng)
         return cls(
-            days=2 * YEAR if hemispheres else YEAR,
+            days=2 * YEAR_DAYS if hemispheres else YEAR_DAYS,
             categories=categories,
             peak_day=peaks,
             category=category,
             interval_days=interval,
-            pair=_pairs(shelf, start),
+            pair=_pairs(ranked, start),
             price=np.maximum(0.05, price),
-            shelf=shelf,
+            ranked=ranked,
             cumulative=cumulative,
             category_share=share,
-            market=(rng.random(customers) < SOUTHERN).astype(np.int64),
+            market=(rng.random(customers) < SOUTHERN_SHARE).astype(np.int64),
             favourites=favourites,
             regulars=_bought_again(regulars, (interval > 0) & (peaks[category] == 0)),
             activity=shares(rng.lognormal(0.0, 1.0, customers)),
         )
 
     def choose(self, category: Ints, rng: Generator) -> Ints:
-        """A product of each category, by popularity."""
-        return pick(category, self.shelf, self.cumulative, len(self.category_share), rng)
+        """Draw a product of each category, by popularity."""
+        return pick(category, self.ranked, self.cumulative, len(self.category_share), rng)
 
 
 def zipf(n: int) -> Floats:
-    """Zipf's law, softened at the head: the share of rank r is proportional to 1 / (r + 3)^0.9, r from 0."""
+    """Return shares by Zipf's law, softened at the head: 1 / (r + 3)^0.9 of rank r, from 0."""
     return shares((np.arange(n) + 3.0) ** -0.9)
 
 
 def shares(weights: NDArray[np.floating[Any]]) -> Floats:
-    """Weights that sum to 1."""
+    """Return weights that sum to 1."""
     return np.asarray(weights / weights.sum(), np.float64)
 
 
-def pick(category: Ints, shelf: Ints, cumulative: Floats, k: int, rng: Generator) -> Ints:
-    """A product of each given category, by popularity; the same shape as `category`."""
-    at = np.searchsorted(cumulative, (category + rng.random(category.shape)) / k)
-    return np.asarray(shelf[np.minimum(at, len(shelf) - 1)], np.int64)
+def pick(category: Ints, ranked: Ints, cumulative: Floats, k: int, rng: Generator) -> Ints:
+    """Draw a product of each category, by popularity; the result has the shape of `category`."""
+    index = np.searchsorted(cumulative, (category + rng.random(category.shape)) / k)
+    return np.asarray(ranked[np.minimum(index, len(ranked) - 1)], np.int64)
 
 
-def _along_shelf(start: Ints) -> Floats:
-    """Cumulative probability along the shelf, every category filling an equal part of (0, 1]."""
+def _cumulative(start: Ints) -> Floats:
+    """Cumulative probability of ranked products, every category filling an equal part of (0, 1]."""
     k = len(start) - 1
     parts = [(row + np.cumsum(zipf(int(size)))) / k for row, size in enumerate(np.diff(start))]
     for row, part in enumerate(parts):
@@ -209,32 +207,34 @@ def _along_shelf(start: Ints) -> Floats:
     return np.concatenate(parts)
 
 
-def _pairs(shelf: Ints, start: Ints) -> Ints:
-    """Neighbours on the shelf, two by two from the head of each category; -1 for an odd one at its end."""
-    pair = np.full(len(shelf), -1, np.int64)
+def _pairs(ranked: Ints, start: Ints) -> Ints:
+    """Neighbours by rank, two by two from the head of each category; -1 for an odd one at its end."""
+    pair = np.full(len(ranked), -1, np.int64)
     for first, end in pairwise(start):
-        even = shelf[first : end - (end - first) % 2]
-        pair[even[0::2]], pair[even[1::2]] = even[1::2], even[0::2]
+        paired = ranked[first : end - (end - first) % 2]
+        pair[paired[0::2]] = paired[1::2]
+        pair[paired[1::2]] = paired[0::2]
     return pair
 
 
 def _favourites(share: Floats, customers: int, rng: Generator) -> Ints:
     """Categories of each customer: (customers, 3). A shop with fewer than three repeats the first."""
-    found = np.empty((customers, FAVOURITES), np.int64)
-    wanted = min(FAVOURITES, len(share))
-    for first in range(0, customers, 100_000):
-        rows = found[first : first + 100_000]
-        # The largest of log share + Gumbel noise are a draw by share without putting back (Vieira 2014)
+    favourites = np.empty((customers, FAVOURITES), np.int64)
+    distinct = min(FAVOURITES, len(share))
+    for first in range(0, customers, CUSTOMERS_AT_ONCE):
+        rows = favourites[first : first + CUSTOMERS_AT_ONCE]
+        # The largest of log share + Gumbel noise are a draw by share without putting back
+        # (Vieira 2014)
         noisy = np.log(share) + rng.gumbel(size=(len(rows), len(share)))
-        rows[:, :wanted] = np.argsort(-noisy, axis=1)[:, :wanted]
-        rows[:, wanted:] = rows[:, :1]
-    return found
+        rows[:, :distinct] = np.argsort(-noisy, axis=1)[:, :distinct]
+        rows[:, distinct:] = rows[:, :1]
+    return favourites
 
 
 def _bought_again(regulars: Ints, steady: NDArray[np.bool_]) -> Ints:
-    """Only products that are bought again and in any season, each once: the rest becomes -1."""
+    """Keep products that are bought again and in any season, each once; the rest becomes -1."""
     kept = np.where(steady[regulars], regulars, -1)
     for slot in range(1, REGULARS):
-        known = (kept[:, :slot] == kept[:, slot : slot + 1]).any(axis=1)
-        kept[known, slot] = -1
+        is_repeated = (kept[:, :slot] == kept[:, slot : slot + 1]).any(axis=1)
+        kept[is_repeated, slot] = -1
     return kept

@@ -1,6 +1,6 @@
 """A seeded shop with known tastes: data whose answer is known by construction, in any size.
 
-What is true of every shop written here, and what `Shop` says about this one:
+This holds for every shop written here, and `SyntheticShop` tells the details of one:
 
 - **Tastes.** A customer has three favourite categories and wishes four of five lines from them (shares 5 : 3 : 2).
 - **Regulars.** At most one product of each favourite category, none of a seasonal one, is bought in a run,
@@ -23,7 +23,7 @@ swimwear summer's, the rest has no season. So there is a last year, and what it 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,17 +33,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.random import Generator
 
+from training.progress import Advance, ignore
 from training.synthetic.lines import Lines, order_lines
 from training.synthetic.shop import BRANDS, MARKETS, STYLES, SyntheticShop
 
 CURRENCY: Final = "EUR"
-REFUSALS: Final = {
-    "train": 0.02,
-    "personalize_web": 0.03,
-    "personalize_email": 0.05,
-}  # customers who say no
+IN_STOCK_SHARE: Final = 0.97
+# Shares of customers who say no.
+REFUSAL_SHARES: Final = {"train": 0.02, "personalize_web": 0.03, "personalize_email": 0.05}
 
-PURCHASES: Final = pa.schema(
+PURCHASE_SCHEMA: Final = pa.schema(
     [
         ("customer_id", pa.string()),
         ("product_id", pa.string()),
@@ -64,11 +63,12 @@ def write_shop(
     purchases: int,
     seed: int = 0,
     hemispheres: bool = False,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: Advance = ignore,
 ) -> None:
-    """Write `purchases.parquet` (exactly that many lines), `products.parquet` and `customers.parquet` into a folder.
+    """Write `purchases.parquet`, `products.parquet` and `customers.parquet` into a folder.
 
-    `on_progress` is told lines written and lines in all, after each chunk. ValueError for a shop of no size.
+    `purchases`: the exact number of lines. `on_progress` gets lines written and lines in all, after
+    each chunk. Raises ValueError for a shop of no size.
     """
     if purchases < 1:
         raise ValueError(f"a shop needs at least 1 purchase, not {purchases}")
@@ -77,33 +77,29 @@ def write_shop(
     )
     output.mkdir(parents=True, exist_ok=True)
     product_ids, customer_ids = _ids("P", products), _ids("C", customers)
-    pq.write_table(
-        _products(shop, product_ids, np.random.default_rng([seed, 1])), output / "products.parquet"
-    )
-    pq.write_table(
-        _customers(shop, customer_ids, np.random.default_rng([seed, 2])),
-        output / "customers.parquet",
-    )
+    product_table = _products(shop, product_ids, np.random.default_rng([seed, 1]))
+    customer_table = _customers(shop, customer_ids, np.random.default_rng([seed, 2]))
+    pq.write_table(product_table, output / "products.parquet")
+    pq.write_table(customer_table, output / "customers.parquet")
     written = 0
-    with pq.ParquetWriter(output / "purchases.parquet", PURCHASES) as writer:
+    with pq.ParquetWriter(output / "purchases.parquet", PURCHASE_SCHEMA) as writer:
         for lines in order_lines(shop, purchases, seed):
             writer.write_table(_table(lines, customer_ids, product_ids))
             written += len(lines.product)
-            if on_progress is not None:
-                on_progress(written, purchases)
+            on_progress(written, purchases)
 
 
 def _ids(letter: str, count: int) -> Any:
-    """C0000, C0001… as wide as the last one needs: the order of the ids is the order of the rows."""
+    """C0000, C0001, … as wide as the last one needs, so that ids sort like rows."""
     width = len(str(count - 1))
     return pa.array([f"{letter}{number:0{width}}" for number in range(count)], pa.string())
 
 
 def _table(lines: Lines, customer_ids: Any, product_ids: Any) -> Any:
-    customer = pc.fill_null(
-        customer_ids.take(pa.array(lines.customer, mask=lines.customer < 0)), ""
-    )
-    prefix = pa.array(["", "R"]).take(pa.array((lines.quantity < 0).astype(np.int8)))
+    customer_rows = pa.array(lines.customer, mask=lines.customer < 0)
+    customer = pc.fill_null(customer_ids.take(customer_rows), "")
+    is_return = pa.array((lines.quantity < 0).astype(np.int8))
+    prefix = pa.array(["", "R"]).take(is_return)
     order = pc.binary_join_element_wise(prefix, pa.array(lines.order).cast(pa.string()), "")
     columns = [
         customer,
@@ -114,44 +110,47 @@ def _table(lines: Lines, customer_ids: Any, product_ids: Any) -> Any:
         pa.array(lines.unit_price),
         pa.array(MARKETS).take(pa.array(lines.market)),
     ]
-    return pa.Table.from_arrays(columns, schema=PURCHASES)
+    return pa.Table.from_arrays(columns, schema=PURCHASE_SCHEMA)
 
 
 def _products(shop: SyntheticShop, ids: Any, rng: Generator) -> Any:
-    names = [shop.categories[category].name for category in shop.category]
+    count = len(shop.category)
+    names = ids.to_pylist()
+    titles = _titles(shop, rng)
+    brands = rng.integers(0, len(BRANDS), count)
     return pa.table(
         {
             "product_id": ids,
-            "title": _titles(shop, rng),
-            "category": names,
-            "brand": [BRANDS[brand] for brand in rng.integers(0, len(BRANDS), len(names))],
+            "title": titles,
+            "category": [shop.categories[category].name for category in shop.category],
+            "brand": [BRANDS[brand] for brand in brands],
             "price": shop.price,
-            "currency": [CURRENCY] * len(names),
-            "url": [f"https://shop.example/products/{product}" for product in ids.to_pylist()],
-            "image_url": [
-                f"https://shop.example/images/{product}.jpg" for product in ids.to_pylist()
-            ],
-            "in_stock": rng.random(len(names)) < 0.97,
+            "currency": [CURRENCY] * count,
+            "url": [f"https://shop.example/products/{name}" for name in names],
+            "image_url": [f"https://shop.example/images/{name}.jpg" for name in names],
+            "in_stock": rng.random(count) < IN_STOCK_SHARE,
         }
     )
 
 
 def _titles(shop: SyntheticShop, rng: Generator) -> list[str]:
-    """'Organic oat flakes 3': a style and a thing by chance, numbered from the second of that name on."""
-    seen: dict[str, int] = {}
+    """'Organic oat flakes 3': a style and a title by chance, numbered from the second on."""
+    counts: Counter[str] = Counter()
     titles = []
     styles = rng.integers(0, len(STYLES), len(shop.category))
-    for row, style, draw in zip(shop.category, styles, rng.random(len(shop.category)), strict=True):
-        things = shop.categories[row].things.split(", ")
-        name = f"{STYLES[style]} {things[int(draw * len(things))]}"
-        seen[name] = seen.get(name, 0) + 1
-        titles.append(name if seen[name] == 1 else f"{name} {seen[name]}")
+    draws = rng.random(len(shop.category))
+    for category, style, draw in zip(shop.category, styles, draws, strict=True):
+        choices = shop.categories[category].titles.split(", ")
+        title = f"{STYLES[style]} {choices[int(draw * len(choices))]}"
+        counts[title] += 1
+        titles.append(title if counts[title] == 1 else f"{title} {counts[title]}")
     return titles
 
 
 def _customers(shop: SyntheticShop, ids: Any, rng: Generator) -> Any:
     """A few in a hundred say no: to training, to the web, to email, each on its own."""
-    yes = {purpose: rng.random(len(ids)) >= no for purpose, no in REFUSALS.items()}
-    return pa.table(
-        {"customer_id": ids, "market": pa.array(MARKETS).take(pa.array(shop.market)), **yes}
-    )
+    consents = {
+        purpose: rng.random(len(ids)) >= refusals for purpose, refusals in REFUSAL_SHARES.items()
+    }
+    markets = pa.array(MARKETS).take(pa.array(shop.market))
+    return pa.table({"customer_id": ids, "market": markets, **consents})

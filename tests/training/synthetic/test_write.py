@@ -32,11 +32,13 @@ def shop():
 def lines(folder):
     """Columns as arrays; customer and product also as row numbers (-1 for guests), the day of the year as `day`."""
     table = pq.read_table(folder / "purchases.parquet")
-    found = {name: table[name].to_numpy() for name in COLUMNS}
-    found["customer"] = np.array([int(name[1:]) if name else -1 for name in found["customer_id"]])
-    found["product"] = np.array([int(name[1:]) for name in found["product_id"]])
-    found["day"] = (found["timestamp"] - np.datetime64("2025-01-01")) // np.timedelta64(1, "D")
-    return found
+    columns = {name: table[name].to_numpy() for name in COLUMNS}
+    columns["customer"] = np.array(
+        [int(name[1:]) if name else -1 for name in columns["customer_id"]]
+    )
+    columns["product"] = np.array([int(name[1:]) for name in columns["product_id"]])
+    columns["day"] = (columns["timestamp"] - np.datetime64("2025-01-01")) // np.timedelta64(1, "D")
+    return columns
 
 
 def test_the_files_have_the_columns_that_training_reads(folder):
@@ -175,18 +177,18 @@ def test_pairs_are_bought_in_the_same_order_more_often_than_others_of_their_cate
         shop.pair[product] in basket for basket in baskets.values() for product in basket
     )
     # a control: the product two places along the shelf is about as popular, and nobody's pair
-    beyond = dict(zip(shop.shelf[:-2].tolist(), shop.shelf[2:].tolist(), strict=True))
+    beyond = dict(zip(shop.ranked[:-2].tolist(), shop.ranked[2:].tolist(), strict=True))
     with_control = sum(
         beyond.get(product) in basket for basket in baskets.values() for product in basket
     )
     assert with_pair > 5 * with_control
 
 
-def test_popularity_falls_along_the_shelf(shop, lines):
+def test_popularity_falls_along_the_ranks_of_a_category(shop, lines):
     counts = np.bincount(lines["product"], minlength=SIZE["products"])
-    start = np.flatnonzero(np.diff(shop.category[shop.shelf], prepend=-1))
-    head = np.concatenate([counts[shop.shelf[first : first + 4]] for first in start])
-    tail = np.concatenate([counts[shop.shelf[end - 4 : end]] for end in start[1:]])
+    start = np.flatnonzero(np.diff(shop.category[shop.ranked], prepend=-1))
+    head = np.concatenate([counts[shop.ranked[first : first + 4]] for first in start])
+    tail = np.concatenate([counts[shop.ranked[end - 4 : end]] for end in start[1:]])
     assert head.mean() > 2.5 * tail.mean()
 
 
