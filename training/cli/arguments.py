@@ -1,4 +1,4 @@
-"""Options that several commands take, and the exit statuses."""
+"""Add options that several commands take, and name the exit statuses."""
 
 from __future__ import annotations
 

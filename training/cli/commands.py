@@ -1,4 +1,4 @@
-"""The commands of `python -m training`.
+"""Run the commands of `python -m training`.
 
 Exit status 0: done; 1: refused by the quality gate; 2: bad input; 130: stopped.
 """

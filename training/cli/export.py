@@ -1,4 +1,4 @@
-"""The command `export`, which writes slates for whole audiences to a file."""
+"""Run the command `export`, which writes slates for whole audiences to a file."""
 
 from __future__ import annotations
 
@@ -217,8 +217,10 @@ def _active_artifact(root: Path) -> Path:
 
 
 def _mailing(audience: Sequence[str]) -> MailKind | None:
-    """The kind of mail among the filters. None for a newsletter too: it is due for all customers
-    and has no occasion."""
+    """Return the kind of mail among the filters.
+
+    None for a newsletter too: it is due for all customers and has no occasion.
+    """
     kinds = {MAILINGS[text].kind for text in audience if text in MAILINGS}
     if len(kinds) > 1:
         raise InputError(
@@ -238,7 +240,7 @@ def _export_options(options: argparse.Namespace, mailing: MailKind | None) -> Ex
 def _snapshot(
     options: argparse.Namespace, learned: Recommender, parts: Parts, reporter: Reporter, clock: int
 ) -> StoreSnapshot:
-    """The content of the store when this export began, which a resumed export reads again."""
+    """Load the content of the store when this export began, which it reads when it is resumed."""
     if not parts.begun:
         snapshot = _read_snapshot(options, learned.manifest, reporter, clock)
         parts.snapshot.mkdir()
@@ -263,7 +265,7 @@ def _about(
     recipients: Recipients,
     unasked: Unasked,
 ) -> dict[str, Any]:
-    """The facts that must be the same for an export to be resumed, by the names that a user knows."""
+    """Name the facts that must be the same for an export to be resumed, as a user knows them."""
     digest = hashlib.sha256()
     for _, array in flatten(recipients):
         digest.update(np.ascontiguousarray(array).data)
@@ -293,7 +295,7 @@ def _print_finished(parts: Parts, recipients: int, reporter: Reporter) -> None:
 
 
 def _remarks(tally: Tally, n: int) -> list[str]:
-    """What a marketer should know of the file before it is sent."""
+    """Say what a marketer should know of the file before it is sent."""
     remarks = [f"{tally.short:,} with fewer than {n} products"] if tally.short else []
     remarks += [f"{count:,} {reason}" for reason, count in sorted(tally.fallbacks.items())]
     return remarks + ([f"not due for {tally.not_due:,}"] if tally.not_due else [])

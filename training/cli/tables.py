@@ -1,4 +1,4 @@
-"""Tables of what was read, learned and measured."""
+"""Print tables of what was read, learned and measured."""
 
 from __future__ import annotations
 

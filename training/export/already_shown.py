@@ -1,4 +1,4 @@
-"""Products that mails have shown already, so that a file shows none of them again."""
+"""Find the products that mails have shown, so that a file shows none of them again."""
 
 from __future__ import annotations
 
@@ -37,7 +37,10 @@ class MailRecord(NamedTuple):
 
 @dataclass(frozen=True)
 class AlreadyShown:
-    """The mails that count: earlier files, and in the store the last campaigns of each customer."""
+    """A choice of mails that count: earlier files, and each customer's last campaigns.
+
+    The campaigns are those of the service's store.
+    """
 
     files: Sequence[Path] = ()
     campaigns: int = 0
@@ -72,7 +75,10 @@ class AlreadyShown:
         return _shown_table(customers, products)
 
     def _records_that_count(self) -> Select[Any]:
-        """Newest first. What this campaign shows now does not count; what it showed before does."""
+        """Select records, newest first.
+
+        What this campaign shows now does not count; what it showed before does.
+        """
         window_begins = self.clock - campaigns.c.window_hours * HOUR
         return (
             select(*[slates.c[name] for name in RECORD_TYPES])
@@ -82,7 +88,7 @@ class AlreadyShown:
         )
 
     def _last_products(self, records: Iterable[MailRecord]) -> Iterator[str]:
-        """The products of a customer's last campaigns, from records with the newest first."""
+        """Yield the products of a customer's last campaigns, from records with the newest first."""
         counted: set[str] = set()
         for record in records:
             if record.campaign_id not in counted and len(counted) == self.campaigns:

@@ -1,4 +1,4 @@
-"""Filters that choose the customers of a file. A customer must meet all of them."""
+"""Choose the customers of a file by filters, all of which they must meet."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Filter = Callable[[CurrentModel], Test]
 
 
 class Activity(StrEnum):
-    """The classes of customers who have bought, by how long ago they last did."""
+    """A class of customers who have bought, by how long ago they last did."""
 
     NEW = "new"  # bought for the first time in the last NEW_DAYS
     ACTIVE = "active"  # within ACTIVE_INTERVALS
@@ -48,7 +48,7 @@ class Activity(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class BuyingTimes:
-    """When r customers have bought: (r,) each, seconds since 1970 or NEVER."""
+    """Hold when r customers have bought: (r,) each, seconds since 1970 or NEVER."""
 
     first: NDArray[np.int64]
     last: NDArray[np.int64]
@@ -56,7 +56,7 @@ class BuyingTimes:
 
     @property
     def interval_days(self) -> NDArray[np.float64]:
-        """Mean days between days with a purchase: (last - first) / (days - 1)."""
+        """Return mean days between days with a purchase: (last - first) / (days - 1)."""
         span = self.last // DAY - self.first // DAY
         interval: NDArray[np.float64] = span / np.maximum(self.days - 1, 1)
         return interval
@@ -64,7 +64,7 @@ class BuyingTimes:
 
 @dataclass(frozen=True, eq=False)
 class BoughtLines:
-    """p lines that customers of a batch bought."""
+    """Hold p lines that customers of a batch bought."""
 
     row: NDArray[np.int64]  # (p,) of the customer in the batch
     time: NDArray[np.int64]  # (p,) seconds since 1970
@@ -90,7 +90,7 @@ class BoughtLines:
 
 @dataclass(frozen=True, eq=False)
 class CustomerBatch:
-    """r customers, each at a moment."""
+    """A batch of r customers, each at a moment."""
 
     current: CurrentModel
     user: NDArray[np.int32]  # (r,) in the model, -1 for customers it does not know
@@ -102,7 +102,7 @@ class CustomerBatch:
 
     @cached_property
     def buying_times(self) -> BuyingTimes:
-        """When each has bought, each at their moment."""
+        """Find when each has bought, up to their moment."""
         learned = self._bought_lines(self.current.recommender.model.histories, self.user)
         reported = self._bought_lines(
             self.current.snapshot.histories, self.store_row, self.current.items
@@ -124,7 +124,7 @@ class CustomerBatch:
         history_rows: NDArray[np.int32],
         items: NDArray[np.int32] | None = None,
     ) -> BoughtLines:
-        """All purchases of the batch. `items`: those of the products that the events index."""
+        """Find all purchases of the batch. `items`: those of the products that events index."""
         starts = histories.indptr[history_rows]  # of -1: the end of all, and of no length
         sizes = np.where(history_rows < 0, 0, histories.indptr[history_rows + 1] - starts)
         row = np.repeat(np.arange(len(history_rows)), sizes)
@@ -139,7 +139,7 @@ class CustomerBatch:
         return lines.at(item >= 0)
 
     def _counts(self, lines: BoughtLines) -> Flags:
-        """Which lines were bought by the moment of their customer and are not struck out."""
+        """Return which lines were bought by their customer's moment and are not struck out."""
         counts: Flags = lines.time <= self.as_of[lines.row]
         struck = self.current.snapshot.struck
         if len(struck):
@@ -155,9 +155,9 @@ def _pair_key(first: NDArray[np.int32], second: NDArray[np.integer]) -> NDArray[
 
 
 def _unknown_to(learned: BoughtLines, reported: BoughtLines) -> Flags:
-    """Which reported lines are new: of one customer, order and product one line counts.
+    """Return which reported lines are new: of one customer, order and product one line counts.
 
-    So does models.updates.customer.update_history.
+    models.updates.customer.update_history does the same for one customer.
     """
     same_customers = learned.at(np.isin(learned.row, reported.row))
     lines = same_customers.followed_by(reported)
@@ -230,7 +230,7 @@ def _consent_filter(value: str) -> Filter:
 
 
 def _allows(purpose: int, unasked: int, batch: CustomerBatch) -> Flags:
-    """Whether the later of both answers is a yes, as models.updates.customer.allows."""
+    """Return whether the later answer is a yes, as models.updates.customer.allows does for one."""
     customers = batch.current.recommender.model.customers
     learned, learned_time = _answers(customers, purpose, batch.user)
     reported, reported_time = _answers(batch.current.snapshot.customers, purpose, batch.store_row)
@@ -243,7 +243,7 @@ def _allows(purpose: int, unasked: int, batch: CustomerBatch) -> Flags:
 def _answers(
     customers: Customers, purpose: int, rows: NDArray[np.int32]
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """The consent of each of these rows and its time; NEVER_ASKED at 0 for row -1."""
+    """Return the consent of each of these rows and its time; NEVER_ASKED at 0 for row -1."""
     known = rows >= 0
     answers = np.full(len(rows), NEVER_ASKED, np.uint8)
     times = np.zeros(len(rows), np.int64)

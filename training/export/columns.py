@@ -1,4 +1,4 @@
-"""The columns of a file of slates."""
+"""Lay out slates in the columns of a file."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ CARDS_CACHED: Final = 65_536
 
 
 class Layout(StrEnum):
-    """The rows of a file."""
+    """A choice of rows."""
 
     LONG = "long"  # a row a product: customer_id, rank, product_id, score, source
     WIDE = "wide"  # a row a customer: customer_id, rec_1_id, … rec_n_id
@@ -48,7 +48,7 @@ class Layout(StrEnum):
 
 @dataclass(frozen=True)
 class Cards:
-    """Options of the columns that show a product."""
+    """Hold options of the columns that show a product."""
 
     locale: str = "en_US"
     shop_url: str | None = None  # to which relative addresses are joined
@@ -58,7 +58,7 @@ class Cards:
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """Options that all slates of an export share."""
+    """Hold options that all slates of an export share."""
 
     n: int
     repeat: Repeat
@@ -68,7 +68,7 @@ class ExportOptions:
 
     @property
     def schema(self) -> pa.Schema:
-        """The columns of the file with their types."""
+        """Return the columns of the file with their types."""
         types = {"customer_id": pa.string()}
         occasion = OCCASION_TYPES if self.mailing else {}
         if self.layout is Layout.LONG:
@@ -87,7 +87,7 @@ class ExportOptions:
 
     @property
     def ranks(self) -> range:
-        """1 to n."""
+        """Return 1 to n."""
         return range(1, self.n + 1)
 
 
@@ -163,7 +163,7 @@ def _slate_columns(slates: Sequence[RecipientSlate]) -> dict[str, Any]:
 
 
 class _ProductCells:
-    """The cells of some products; each product is looked up once however many slates show it."""
+    """Hold cells of products, each looked up once however many slates show it."""
 
     def __init__(self, catalogue: Catalogue, items: Iterable[int], cards: Cards | None) -> None:
         self._items = np.array(sorted(set(items)), np.int64)

@@ -1,4 +1,4 @@
-"""A model with what the service's store holds beyond it: the shop as it is now."""
+"""Bring a model up to date with what the service's store holds beyond it."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class CurrentModel:
         return self.recommender.model.customers.ids.find(customer_id)
 
     def _items_of(self, pairs: NDArray[np.int32], row: int) -> NDArray[np.int32]:
-        """The second of each of the sorted `pairs` whose first is `row`, where the catalogue has it."""
+        """Return the items beside `row` in sorted pairs, where the catalogue has them."""
         first, end = np.searchsorted(pairs[:, 0], (row, row + 1))
         items = self.items[pairs[first:end, 1]]
         return items[items >= 0]
@@ -128,7 +128,7 @@ def _with_reported_products(learned: Recommender, reported: ReportedProducts) ->
 
 
 def _restocked(model: Model, reported: ReportedProducts) -> dict[int, int]:
-    """The item of each product that came back into stock, and when in seconds since 1970."""
+    """Return the item of each product that came back into stock, and when: seconds since 1970."""
     rows = np.flatnonzero(reported.restocked > 0)
     product_ids = [reported.ids[row] for row in rows.tolist()]
     items = model.catalogue.ids.find_all(product_ids).tolist()

@@ -1,4 +1,4 @@
-"""The formats of a file of slates.
+"""Write parts of a file of slates in its format, and join them.
 
 Parts are written by many processes and joined by one, so the work is in the parts: those of a text
 are its lines.

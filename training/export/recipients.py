@@ -1,4 +1,4 @@
-"""The customers for whom a file is made."""
+"""Read or choose the customers for whom a file is made."""
 
 from __future__ import annotations
 
@@ -109,12 +109,12 @@ def read_recipients(path: Path) -> Recipients:
 
 
 def _cells(source: FileTable, name: str) -> Any:
-    """The file's own column, since no --column maps it here; NULL without one."""
+    """Return the file's own column, since no --column maps it here; NULL without one."""
     return source.table[name] if name in source.columns else source.text(name)
 
 
 class _DistinctRows(NamedTuple):
-    """The rows in which each text of a column stands first, rising, and stands last."""
+    """Hold the rows in which each text of a column stands first, rising, and stands last."""
 
     first: NDArray[np.int64]
     last: NDArray[np.int64]
@@ -132,7 +132,7 @@ def _distinct_rows(column: Any) -> _DistinctRows:
 
 
 def _timestamps(path: Path, column: Any) -> NDArray[np.int64]:
-    """Seconds since 1970, or NO_TIME. Each distinct text is parsed once."""
+    """Return seconds since 1970, or NO_TIME. Each distinct text is parsed once."""
     encoded = column.combine_chunks().dictionary_encode()
     parsed = [_timestamp(path, text) for text in encoded.dictionary.to_pylist()]
     codes = to_numbers(encoded.indices, np.int64, -1)

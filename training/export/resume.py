@@ -1,4 +1,4 @@
-"""The finished parts of an export, kept beside its file, so that a killed export can be continued.
+"""Keep the finished parts of an export beside its file, so that it can be continued when killed.
 
 .FILE.parts/about      what is exported, written once everything that it is made from is there
 .FILE.parts/snapshot/  the content of the store when it was begun
@@ -27,7 +27,7 @@ from training.errors import InputError
 
 @dataclass(frozen=True)
 class Tally:
-    """Counts of what some rows hold."""
+    """Hold counts of some rows."""
 
     rows: int = 0
     recipients: int = 0  # with a slate
@@ -47,7 +47,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Parts:
-    """The parts of one file, by their numbers."""
+    """A folder with the parts of one file, by their numbers."""
 
     output: Path
     folder: Path
@@ -62,7 +62,7 @@ class Parts:
 
     @property
     def begun(self) -> bool:
-        """Whether there is an export to continue."""
+        """Return whether there is an export to continue."""
         return self._about.exists()
 
     def begin(self, about: Mapping[str, Any], now: int) -> int:

@@ -1,4 +1,4 @@
-"""Slates for many customers in a file, for systems that load one."""
+"""Write slates for many customers to a file, for systems that load one."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ EMAIL_PLACEMENT: Final = "email"
 
 @dataclass(frozen=True)
 class SlateExport:
-    """What an export is made from, and how. Each process gets a copy."""
+    """Hold what an export is made from, and how. Each process gets a copy."""
 
     directory: Path  # of the artifact
     options: ExportOptions
@@ -52,8 +52,8 @@ def export_slates(
 ) -> Tally:
     """Write a slate for each recipient, in their order, into the file of `parts`.
 
-    The file appears whole or not at all. Finished parts are not made again, and `on_progress` counts
-    the recipients of the others. Raises InputError where a process was killed.
+    The file appears whole or not at all. Finished parts are not made again, and `on_progress`
+    counts the recipients of the others. Raises InputError where a process was killed.
     """
     starts = range(0, len(recipients), PART_RECIPIENTS)
     tallies = parts.finished()
@@ -105,7 +105,7 @@ def _write_part(export: SlateExport, suffix: str, current: CurrentModel, part: E
 def _recipient_slates(
     export: SlateExport, current: CurrentModel, recipients: Sequence[ExportRecipient]
 ) -> list[RecipientSlate]:
-    """The slates of those recipients for whom the mail is due."""
+    """Return the slates of those recipients for whom the mail is due."""
     rules = rules_in_force(current.rules, export.began)
     mails = [_mail(export.options, rules, current, recipient) for recipient in recipients]
     if export.options.mailing is None:

@@ -1,6 +1,6 @@
-"""The content of the service's store beyond what a model has learned, as arrays.
+"""Read what the service's store holds beyond what a model has learned, as arrays.
 
-With it a file answers what the service would answer.
+So a file answers what the service would answer.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ HASH_BYTES: Final = 32
 
 @dataclass(frozen=True, eq=False)
 class UnlearnedSales:
-    """s order lines that the model has not learned of, each once; guests' too."""
+    """Hold s order lines that the model has not learned of, each once; guests' too."""
 
     product: NDArray[np.int32]  # (s,) index in StoreSnapshot.products
     time: NDArray[np.int64]  # (s,) seconds since 1970
@@ -71,7 +71,7 @@ class UnlearnedSales:
 
 @dataclass(frozen=True, eq=False)
 class ReportedProducts:
-    """p products as the shop has reported them to the store, in the order of their ids."""
+    """Hold p products as the shop has reported them to the store, in the order of their ids."""
 
     ids: Ids
     document: Strings  # JSON objects of the fields that were given
@@ -80,7 +80,7 @@ class ReportedProducts:
 
 @dataclass(frozen=True, eq=False)
 class StoreSnapshot:
-    """The content of a store at one moment, in arrays that every worker maps from one folder."""
+    """Hold the content of a store at one moment, in arrays that every worker maps."""
 
     customers: Customers  # (c,) with their consents; their markets are not known here
     products: Ids  # of events, of what was struck out and of what mails have shown
@@ -129,7 +129,7 @@ class StoreSnapshot:
 
 @dataclass(frozen=True, eq=False)
 class _StoreRows:
-    """The rows of which a snapshot is made, as Arrow tables."""
+    """Hold the rows of which a snapshot is made, as Arrow tables."""
 
     lines: pa.Table  # CODED_LINE_TYPES
     consents: pa.Table  # CONSENT_TYPES
@@ -192,8 +192,10 @@ def empty_snapshot(learned: Manifest, shown: AlreadyShown = NOTHING_SHOWN) -> St
 
 
 def _unlearned_lines(learned: int) -> CompoundSelect[tuple[object, ...]]:
-    """Select the events above the number `learned`, and earlier ones of sessions that turned out
-    above it to be a customer's."""
+    """Select the events above the number `learned`.
+
+    Earlier events of a session count too, if it turned out above that number to be a customer's.
+    """
     events, sessions = service_store.events, service_store.sessions
     same_session = sessions.c.session_id == events.c.session_id
     names = [name for name in LINE_TYPES if name not in ("number", "customer_id")]
@@ -230,7 +232,7 @@ def _with_order_codes(lines: pa.Table) -> pa.Table:
 
 
 def _snapshot(rows: _StoreRows, learned: Manifest) -> StoreSnapshot:
-    """The arrays of a snapshot; customers and products are numbered in the order of their ids."""
+    """Make arrays; customers and products are numbered in the order of their ids."""
     customer_tables = (rows.lines, rows.consents, rows.unused)
     customer_ids, (customer, consenting, striking) = _number("customer_id", *customer_tables)
     product_tables = (rows.lines, rows.unused, rows.shown)
@@ -259,7 +261,7 @@ def _snapshot(rows: _StoreRows, learned: Manifest) -> StoreSnapshot:
 
 
 def _number(name: str, *tables: pa.Table) -> tuple[Ids, list[NDArray[np.int32]]]:
-    """The distinct texts of a column of several tables, sorted, and its codes in each; -1 for NULL."""
+    """Return the sorted distinct texts of a column, and its codes in each table; -1 for NULL."""
     chunks: list[pa.Array] = []
     for table in tables:
         chunks += table[name].chunks
@@ -281,7 +283,7 @@ def _customers(ids: Ids, consents: pa.Table, row: NDArray[np.int32]) -> Customer
 def _histories(
     lines: pa.Table, customer: NDArray[np.int32], product: NDArray[np.int32], customers: int
 ) -> Histories:
-    """The lines of each customer in the order of arrival; those of guests are left out."""
+    """Build histories of customers in the order of arrival; guests have none."""
     time = to_numbers(lines["time"], np.int64, 0)
     kind = to_numbers(lines["kind"], np.uint8, 0)
     quantity = to_numbers(lines["quantity"], np.float64, np.nan)
@@ -315,6 +317,6 @@ def _unlearned_sales(
 
 
 def _sorted_pairs(first: NDArray[np.int32], second: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Rows (first, second), sorted."""
+    """Return rows (first, second), sorted."""
     rows = np.lexsort((second, first))
     return np.stack([first[rows], second[rows]], axis=1)

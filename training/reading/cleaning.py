@@ -1,4 +1,4 @@
-"""Typed cells made of texts, and the named reason to leave a row out."""
+"""Parse cells of text, and name the reason to leave a row out."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ ROW_REASONS: Final = (
 def check_rows(source: FileTable, now: int, until: int | None) -> Any:
     """Return every row of a source with typed cells.
 
-    `reason`: code in ROW_REASONS, NULL to keep; "timestamp_in_future" is more than a day after `now`.
-    `row_hash`: of all cells; NULL where the row is unreadable, or an event, which is never another's
-    copy. `order_key`: a hash of the order id, or the day where there is none. `quantity`: positive,
-    of a rating its stars; `kind` tells returns. `price`: of one piece, NULL where unknown. Rows of a
-    store also have `number` and `event`.
+    `reason`: code in ROW_REASONS, NULL to keep; "timestamp_in_future" is more than a day after
+    `now`. `row_hash`: of all cells; NULL where the row is unreadable, or an event, which is never
+    another's copy. `order_key`: a hash of the order id, or the day where there is none. `quantity`:
+    positive, of a rating its stars; `kind` tells returns. `price`: of one piece, NULL where
+    unknown. Rows of a store also have `number` and `event`.
     """
     rows = _with_price(_with_quantity(_parse_cells(source)))
     day = (rows.time // DAY).try_cast("uint64")
@@ -114,8 +114,10 @@ def _hash_of_row(source: FileTable) -> Any:
 
 
 def _all_empty(source: FileTable) -> Any:
-    """Whether a row has no cell. A JSON line that is no object comes so; DuckDB itself refuses a
-    CSV line that is none."""
+    """Return whether a row has no cell.
+
+    So comes a JSON line that is no object; DuckDB itself refuses a CSV line that is none.
+    """
     return ibis.and_(*[source.table[name].isnull() for name in source.columns])
 
 
@@ -134,7 +136,7 @@ def _with_quantity(rows: Any) -> Any:
 
 
 def _with_price(rows: Any) -> Any:
-    """The price of one piece: `unit_price`, or else the amount of the line divided by its quantity."""
+    """Add the price of one piece: `unit_price`, or else the amount divided by the quantity."""
     of_return = rows.amount.abs() / rows.quantity
     of_purchase = rows.amount / rows.quantity.nullif(0)
     from_amount = ibis.ifelse(rows.kind == RETURN, of_return, of_purchase)
@@ -146,7 +148,7 @@ def _with_price(rows: Any) -> Any:
 
 
 def _reason(rows: Any, now: int, until: int | None) -> Any:
-    """The code of the first problem, NULL for none."""
+    """Return the code of the first problem, NULL for none."""
     ids = (rows.customer_id, rows.product_id, rows.order_id)
     is_guest = rows.customer_id.isnull()
     stars_out_of_range = is_unknown(rows.stars) | (rows.stars < 1) | (rows.stars > 5)
@@ -182,7 +184,7 @@ def reason_code(reason: str) -> Any:
 
 @ibis.udf.scalar.builtin(name="md5_number_lower")  # type: ignore[untyped-decorator]
 def md5_of(text: str) -> dt.uint64:
-    """64 bits of a text's MD5; the low 32 of them are models.data.events.order_code."""
+    """Return 64 bits of a text's MD5; the low 32 of them are models.data.events.order_code."""
 
 
 def parse_kind(text: Any) -> Any:
@@ -227,9 +229,9 @@ def count_problems(
 ) -> dict[str, int]:
     """Count the rows left out and the cells not understood, by name.
 
-    `rows`: `problem` is the reason to leave a row out, NULL for none; each of `cell_problems` counts
-    cells of the others. `kept`: the rows without a problem but for replaced ones, which count as
-    `duplicate`.
+    `rows`: `problem` is the reason to leave a row out, NULL for none; each of `cell_problems`
+    counts cells of the others. `kept`: the rows without a problem but for replaced ones, which
+    count as `duplicate`.
     """
     cells = {name: rows[name].sum() for name in cell_problems}
     counts = rows.group_by("problem").agg(rows=rows.count(), **cells)

@@ -1,4 +1,4 @@
-"""The columns that have a meaning, and the names that the shop gives them."""
+"""Map the shop's column names to the columns that have a meaning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The customers of the customers file and of the store: consents and market of each."""
+"""Read consents and markets of customers from the customers file and the store."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ Unasked = Literal["allow", "refuse"]  # whether to learn from customers who neve
 
 @dataclass(frozen=True, eq=False)
 class CustomerTable:
-    """The customers that files and a store describe."""
+    """Hold the customers that files and a store describe."""
 
-    # One row a customer: customer_id, market (NULL unknown), and for each purpose a consent code and
-    # its time (NULL unknown).
+    # One row a customer: customer_id, market (NULL unknown), and for each purpose a consent code
+    # and its time (NULL unknown).
     table: Any
     rows: int  # that were read
     problems: dict[str, int]  # rows left out and cells not understood, by name
@@ -40,9 +40,9 @@ def read_customers(
     """Read the customers of files and of a store.
 
     The last row of a customer wins. A consent that cannot be read is a no, and counted as
-    bad_consent. Of a file and the store the later consent wins, for each purpose; one without a date
-    is older than any with one. Raises InputError for a line that cannot be taken apart: it may hold
-    a no, and nobody could tell whose.
+    bad_consent. Of a file and the store the later consent wins, for each purpose; one without a
+    date is older than any with one. Raises InputError for a line that cannot be taken apart: it may
+    hold a no, and nobody could tell whose.
     """
     nobody = CustomerTable(_empty_table(), 0, {})
     customers = _read_files(workspace, sources, store) if sources else nobody
@@ -83,7 +83,7 @@ def _empty_table() -> Any:
 
 
 def _parse_cells(source: FileTable) -> Any:
-    """Typed cells, counts under each name of CELL_PROBLEMS, and the `problem` of a row."""
+    """Return typed cells, counts of CELL_PROBLEMS, and the `problem` of a row, NULL for none."""
     customer_id = source.text("customer_id")
     consents = {purpose: _parse_consent(source.text(purpose)) for purpose in PURPOSES}
     known = {name: consent.fill_null(NO).cast("uint8") for name, consent in consents.items()}
@@ -108,7 +108,7 @@ def _parse_cells(source: FileTable) -> Any:
 
 
 def _time_text(source: FileTable, name: str) -> Any:
-    """The cells of this column, or else of `consent_time`; NULL where both are empty."""
+    """Return the cells of this column, or else of `consent_time`; NULL where both are empty."""
     own, shared = source.text(name), source.text("consent_time")
     return ibis.coalesce(own.strip().nullif(""), shared.strip().nullif(""))
 
@@ -121,7 +121,7 @@ def _count(flags: list[Any]) -> Any:
 
 
 def _parse_consent(text: Any) -> Any:
-    """YES, NO or NEVER_ASKED; NULL for a text that is not understood."""
+    """Return YES, NO or NEVER_ASKED; NULL for a text that is not understood."""
     word = text.strip().lower()
     return ibis.cases(
         (word.isnull() | (word == ""), NEVER_ASKED),
@@ -132,7 +132,7 @@ def _parse_consent(text: Any) -> Any:
 
 
 def _later_consents(files: Any, store: Any) -> Any:
-    """Everyone in either, with the later consent of the two for each purpose."""
+    """Return everyone in either, with the later consent of the two for each purpose."""
     both = files.outer_join(store, "customer_id", rname="{name}_stored")
     cells = {}
     for purpose, time in zip(PURPOSES, CONSENT_TIMES, strict=True):

@@ -1,4 +1,4 @@
-"""An embedded DuckDB with a folder of its own, and the functions of DuckDB that Ibis lacks."""
+"""Run an embedded DuckDB with a folder of its own, and name functions of it that Ibis lacks."""
 
 from __future__ import annotations
 
@@ -115,24 +115,24 @@ def _first_line(error: duckdb.Error) -> str:
 
 @ibis.udf.scalar.builtin(name="hash")  # type: ignore[untyped-decorator]
 def hash_of(value) -> dt.uint64:  # type: ignore[no-untyped-def]
-    """64 bits of any value, structs too."""
+    """Return 64 bits of any value, structs too."""
 
 
 @ibis.udf.scalar.builtin(name="chr")  # type: ignore[untyped-decorator]
 def character(code: int) -> str:  # type: ignore[empty-body]
-    """The character of a code point; a NUL cannot be written into a statement."""
+    """Return the character of a code point; a NUL cannot be written into a statement."""
 
 
 @ibis.udf.scalar.builtin(name="epoch_us")  # type: ignore[untyped-decorator]
 def microseconds(moment: dt.Timestamp("UTC")) -> dt.int64:  # type: ignore[valid-type]
-    """Microseconds since 1970; Ibis's own `epoch_seconds` is an int32 that ends in 2038."""
+    """Return microseconds since 1970; Ibis's `epoch_seconds` is an int32 that ends in 2038."""
 
 
 @ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
 def json_keys(value: dt.json) -> dt.Array(dt.string):  # type: ignore[valid-type]
-    """The names in a JSON object."""
+    """Return the names in a JSON object."""
 
 
 @ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
 def json_merge_patch(target: dt.json, patch: dt.json) -> dt.json:
-    """RFC 7396; merged into an empty object, it leaves out what is null."""
+    """Merge by RFC 7396; a patch merged into an empty object leaves out what is null."""

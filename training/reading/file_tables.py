@@ -1,4 +1,4 @@
-"""Files of one format and the same columns as one Ibis table, in which every column is text."""
+"""Open files of one format and the same columns as one Ibis table of texts."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ KEPT_CHARACTERS: Final = 10_000  # of a refused line that DuckDB keeps
 
 @dataclass(frozen=True, eq=False)
 class FileTable:
-    """Files with the same columns. `table` holds their columns as text; empty cells are NULL.
+    """A table of files with the same columns, which are text; empty cells are NULL.
 
     Whole numbers keep their decimal text. A float that is a whole number loses its ".0" (pandas
-    makes 12345.0 of an integer column with gaps), and a NaN among ids is an empty cell. That is seen
-    by the type of a Parquet column: "12345.0" in a CSV file is text and stays what it is. In a file
+    makes 12345.0 of an integer column with gaps), and a NaN among ids is an empty cell. The type of
+    a Parquet column decides: "12345.0" in a CSV file is text and stays as it is. In a file
     separated by semicolons, "1,50" is one and a half.
     """
 
@@ -48,13 +48,13 @@ class FileTable:
 
     @property
     def label(self) -> str:
-        """The name of the first file, and how many there are."""
+        """Name the first file, and how many more there are."""
         more = len(self.files) - 1
         return self.files[0].name + (f" (and {more} more like it)" if more else "")
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The names of all columns."""
+        """Return the names of all columns."""
         return tuple(self.table.columns)
 
     def text(self, name: str) -> Any:
@@ -79,7 +79,7 @@ class RefusedLine:
 
 @dataclass(frozen=True)
 class _FileGroup:
-    """Files of one format with the same columns."""
+    """A group of files of one format with the same columns."""
 
     files: tuple[InputFile, ...]
     columns: Any  # Header of CSV, names of JSON, names and types of Parquet
@@ -120,7 +120,7 @@ def open_file_tables(
 
 
 def _columns_of(workspace: Workspace, file: InputFile) -> Hashable:
-    """What files of one table have in common."""
+    """Return the columns, which files of one table share."""
     if file.format == "csv":
         return read_csv_header(file)
     if file.format == "parquet":
@@ -181,7 +181,7 @@ def _empty_to_null(table: Any) -> Any:
 
 
 def _json_columns(workspace: Workspace, file: InputFile) -> list[str]:
-    """Every name in any object of the file, sorted."""
+    """Return every name in any object of the file, sorted."""
     with reading_errors(file.name):
         rows = workspace.connection.read_json(
             file.pattern, columns={"row": "JSON"}, records="false", **_json_layout(file)
@@ -195,7 +195,7 @@ def _json_columns(workspace: Workspace, file: InputFile) -> list[str]:
 
 
 def _json_layout(file: InputFile, *, whole: bool = False) -> dict[str, Any]:
-    """Options of DuckDB for one array of objects, or one object a line."""
+    """Return options of DuckDB for one array of objects, or for one object a line."""
     with file.content.open("rb") as content:
         is_array = re.match(rb"\s*\[\s*(\{|\])", content.read(4096)) is not None
     if is_array:
@@ -230,7 +230,7 @@ def _open_parquet(workspace: Workspace, group: _FileGroup, columns: Mapping[str,
 
 
 def _as_text(cell: Any, is_id: bool) -> Any:
-    """A typed cell as text; see FileTable."""
+    """Return a typed cell as text; see FileTable."""
     kind = cell.type()
     if kind.is_floating():
         integer = cell.try_cast("int64")  # rounded; NULL for NaN and infinite
@@ -279,7 +279,7 @@ def require_whole(workspace: Workspace, source: FileTable) -> None:
 
 
 def _refused_lines(workspace: Workspace, source: FileTable) -> list[RefusedLine]:
-    """The lines in their order; each once, however often it was read."""
+    """Return the lines in their order; each once, however often it was read."""
     if source.rejects is None:
         return []
     rejects = workspace.connection.table(f"rejects_{source.rejects}")

@@ -1,4 +1,4 @@
-"""The files that a shop names by paths, folders and globs, unpacked for DuckDB."""
+"""Find the files that a shop names by paths, folders and globs, and unpack them for DuckDB."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ class InputFile:
 
     @property
     def pattern(self) -> str:
-        """The path as DuckDB wants it: brackets, stars and question marks in it are no glob."""
+        """Return the path with brackets, stars and question marks escaped, which are no glob."""
         return re.sub(r"([*?\[])", r"[\1]", str(self.content))
 
 
 @dataclass(frozen=True)
 class Header:
-    """The first line of a CSV file."""
+    """Names and delimiter in the first line of a CSV file."""
 
     delimiter: str
     names: tuple[str, ...]
@@ -132,8 +132,8 @@ def _has_byte_order_mark(path: Path) -> bool:
 def _unpack(path: Path, unpacked: Path, *, packed: bool) -> Path:
     """Copy without compression and byte order mark.
 
-    DuckDB could read .gz itself, but takes a file damaged in its middle for a shorter one (measured,
-    2.0).
+    DuckDB could read .gz itself, but takes a file damaged in its middle for a shorter one
+    (measured, 2.0).
     """
     with gzip.open(path) if packed else path.open("rb") as source, unpacked.open("wb") as content:
         content.write(source.read(len(BYTE_ORDER_MARK)).removeprefix(BYTE_ORDER_MARK))
@@ -144,9 +144,9 @@ def _unpack(path: Path, unpacked: Path, *, packed: bool) -> Path:
 def read_csv_header(file: InputFile) -> Header:
     """Read the names and the delimiter of a CSV file from its first line.
 
-    The delimiter is the one of comma, semicolon, tab and bar that the line holds most of, quoted text
-    aside. A column without a name, such as the row numbers that pandas writes, is called by its
-    position. Raises InputError for a line without names, and for text that is not UTF-8.
+    The delimiter is the one of comma, semicolon, tab and bar that the line holds most of, quoted
+    text aside. A column without a name, such as the row numbers that pandas writes, is called by
+    its position. Raises InputError for a line without names, and for text that is not UTF-8.
     """
     with file.content.open("rb") as content:
         line = content.readline(HEADER_BYTES)

@@ -1,4 +1,4 @@
-"""Customers, products, markets and currencies as whole numbers.
+"""Number customers, products, markets and currencies.
 
 Texts get codes in the order of their bytes, so that rows are compared and merged as numbers. At the
 end what no kept line and no file names is left out, and the rest is numbered without gaps.
@@ -29,7 +29,7 @@ IN_FILE: Final = "in_file"
 
 @dataclass(frozen=True, eq=False)
 class NameTables:
-    """Tables with every distinct text and its `code`, held."""
+    """Hold tables with every distinct text and its `code`."""
 
     customers: Any  # (customer_id, code), and `refusal`: why not to learn from them, or NULL
     products: Any  # (product_id, code)
@@ -51,7 +51,7 @@ class NameTables:
 
 @dataclass(frozen=True, eq=False)
 class Numbering:
-    """The fields of `Purchases` beside its lines, under their final numbers."""
+    """Hold the fields of `Purchases` beside its lines, under their final numbers."""
 
     customer_ids: Ids
     product_ids: Ids
@@ -189,13 +189,13 @@ def fetch_numbering(
 
 
 def _fetch_with_file(workspace: Workspace, coded: Any, file: Any, name: str) -> Any:
-    """Every coded name in the order of the codes, with the cells of the file, as Arrow."""
+    """Return every name in the order of the codes, with the cells of the file, as Arrow."""
     cells = file.mutate(**{IN_FILE: ibis.literal(True)})
     return workspace.connection.to_pyarrow(coded.left_join(cells, name).order_by("code"))
 
 
 def _fetch_prices(workspace: Workspace, names: NameTables, latest_prices: Any) -> Any:
-    """`price` and `currency` of every product in the order of the codes, as Arrow."""
+    """Return `price` and `currency` of every product in the order of the codes, as Arrow."""
     currencies = names.currencies.select(currency_code="code", currency_text="currency")
     prices = latest_prices.left_join(currencies, latest_prices.currency == currencies.currency_code)
     prices = prices.select("item", "price", currency="currency_text")
@@ -212,7 +212,7 @@ def _fetch_texts(workspace: Workspace, coded: Any, name: str) -> list[str]:
 
 
 def _used(codes_of_lines: NDArray[Any], coded_rows: Any) -> NDArray[np.bool_]:
-    """Which codes a line or a file has."""
+    """Return which codes a line or a file has."""
     in_file: NDArray[np.bool_] = to_numbers(coded_rows[IN_FILE], np.bool_, False)
     used = in_file.copy()
     used[codes_of_lines[codes_of_lines >= 0]] = True
@@ -231,7 +231,7 @@ def _merge_names(*names: Any) -> Ids:
 
 
 def _recode(codes: NDArray[Any], texts: list[str], names: Ids) -> NDArray[np.int32]:
-    """Codes in `texts` as codes in `names`; -1 stays."""
+    """Replace codes in `texts` by codes in `names`; -1 stays."""
     final = np.append(names.find_all(texts), np.int32(-1))
     recoded: NDArray[np.int32] = final[codes].astype(np.int32)
     return recoded

@@ -1,4 +1,4 @@
-"""Order lines made of checked rows: duplicates, merging, numbers of orders, returns, weights.
+"""Make order lines of checked rows: duplicates, merging, numbers of orders, returns, weights.
 
 Everything here is Ibis; a table that is held under a name is computed once.
 """
@@ -136,8 +136,10 @@ def sort_lines(lines: Any, orders: Any, returns: Any) -> Any:
 
 
 def _weight(lines: Any) -> Any:
-    """Of a rating (stars - 3) / 2, by the mean of its rows; -1 of what was taken out of the cart;
-    1 of the rest."""
+    """Weigh a rating (stars - 3) / 2, by the mean of its rows.
+
+    What was taken out of the cart weighs -1, the rest 1.
+    """
     stars = lines.quantity / lines["rows"]
     return ibis.cases(
         (lines.kind == RATING, (stars - 3) / 2), (lines.kind == REMOVED, -1.0), else_=1.0

@@ -1,4 +1,4 @@
-"""The products of the products file and of the store, and the catalogue made of them."""
+"""Read products from the products file and the store, and build the catalogue."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ CELL_PROBLEMS: Final = ("bad_price", "bad_currency", "bad_url", "bad_in_stock", 
 
 @dataclass(frozen=True, eq=False)
 class ProductTable:
-    """The products that files and a store describe."""
+    """Hold the products that files and a store describe."""
 
     table: Any  # SCHEMA: one row a product, unknown cells NULL
     rows: int  # that were read
@@ -121,7 +121,7 @@ def _with_reported(workspace: Workspace, files: ProductTable, store: StoreTables
 
 
 def _parse_documents(products: Any) -> Any:
-    """Parsed cells of the store's JSON objects; `given` are the names in each, `hidden` a text."""
+    """Parse the cells of JSON objects; adds the names in each as `given`, and `hidden` as text."""
     documents = products.mutate(document=products.document.cast("json"))
     texts = {}
     for name in (*FIELDS, "attributes", "hidden"):
@@ -138,7 +138,7 @@ def _parse_documents(products: Any) -> Any:
 
 
 def _parse_cells(source: FileTable, attributes: Any, **more: Any) -> Any:
-    """Typed cells, 1 under each name of CELL_PROBLEMS, and the `problem` of a row, NULL for none."""
+    """Return typed cells, counts of CELL_PROBLEMS, and the `problem` of a row, NULL for none."""
     product_id = source.text("product_id")
     price = parse_number(source.text("price"))
     is_bad_price = is_unknown(price) | (price < 0) | (price > LARGEST_PRICE)
@@ -176,13 +176,13 @@ def _parse_cells(source: FileTable, attributes: Any, **more: Any) -> Any:
 
 
 def _count_lost(text: Any, cell: Any) -> Any:
-    """1 where a text was not understood."""
+    """Return 1 where a text was not understood."""
     is_written = (text.strip().length() > 0).fill_null(False)
     return (is_written & cell.isnull()).cast("int64")
 
 
 def _parse_url(text: Any) -> Any:
-    """http and https alone: a javascript: address would run in the shop's page."""
+    """Accept http and https alone: a javascript: address would run in the shop's page."""
     url = text.strip()
     is_web = url.re_search(r"^(?i:https?)://[^\s\x00-\x20]+$")
     return ibis.ifelse(is_web, url, ibis.null("string"))
@@ -196,7 +196,7 @@ def _parse_stock(text: Any) -> Any:
 
 
 def _attributes(source: FileTable) -> Any:
-    """Every other column that is not empty, as the text of a JSON object; NULL where there is none."""
+    """Return every other cell as the text of a JSON object; NULL where all are empty."""
     mapped = {source.names[name] for name in PRODUCT_COLUMNS if name in source.names}
     known = mapped.union(PRODUCT_COLUMNS)
     unknown = {name: source.table[name] for name in source.columns if name not in known}
@@ -208,7 +208,7 @@ def _attributes(source: FileTable) -> Any:
 
 @ibis.udf.scalar.builtin(name="json_extract_string")  # type: ignore[untyped-decorator]
 def json_text(value: dt.json, path: str) -> str:  # type: ignore[empty-body]
-    """The text at a path, without its quotes; NULL for null."""
+    """Return the text at a path, without its quotes; NULL for null."""
 
 
 def build_catalogue(
@@ -250,7 +250,7 @@ def build_catalogue(
 
 
 def _markets(column: Any) -> tuple[Ids, NDArray[np.bool_]]:
-    """Names sorted by bytes, and bool (n, m). Each distinct cell is split once."""
+    """Return names sorted by bytes, and bool (n, m). Each distinct cell is split once."""
     code, cells = to_codes(column)
     lists = [split_markets(cell) for cell in cells]
     distinct: set[str] = set().union(*lists)

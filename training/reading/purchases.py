@@ -1,7 +1,7 @@
-"""The purchases of a shop, read from files and the service's store and cleaned, as arrays.
+"""Read and clean the purchases of a shop, from files and the service's store, as arrays.
 
-Open files, map their columns, clean their cells, make order lines of the rows, number customers,
-products and orders, and fetch arrays.
+The stages: open files, map their columns, clean their cells, make order lines of the rows, number
+customers, products and orders, fetch arrays.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class ReadingReport:
 
 @dataclass(frozen=True, eq=False)
 class Purchases:
-    """n cleaned lines, sorted by (user, item, time, order); guests (user -1) first.
+    """Hold n cleaned lines, sorted by (user, item, time, order); guests (user -1) first.
 
     u customers, i products.
     """
@@ -115,7 +115,7 @@ class Purchases:
 
 @dataclass(frozen=True, eq=False)
 class _Files:
-    """Opened files with mapped columns, and the address of a store."""
+    """Hold opened files with mapped columns, and the address of a store."""
 
     purchases: list[FileTable]
     products: list[FileTable]
@@ -125,7 +125,7 @@ class _Files:
 
 @dataclass(frozen=True, eq=False)
 class _Shop:
-    """What is known of products and customers beside the purchases."""
+    """Hold what is known of products and customers beside the purchases."""
 
     products: ProductTable
     customers: CustomerTable
@@ -135,7 +135,7 @@ class _Shop:
 
 @dataclass(frozen=True, eq=False)
 class _Lines:
-    """Lines with codes; `returns` of what was bought stand in both tables."""
+    """Hold lines with codes; `returns` of what was bought stand in both tables."""
 
     merged: Any
     returns: Any  # with `weight`
@@ -157,10 +157,10 @@ def read_purchases(
     """Read and clean a shop's files and its store.
 
     `columns`: our name -> theirs, used in whichever file has that column. `now` and `until` in
-    seconds since 1970: rows more than a day after `now`, and rows at or after `until`, are left out.
-    `memory_limit` of DuckDB, such as "4GB"; the arrays come on top. `unasked`: whether to learn from
-    customers who never answered. `on_progress` counts the STEPS that are done. Raises InputError for
-    files that no training can be built on.
+    seconds since 1970: rows more than a day after `now`, and rows at or after `until`, are left
+    out. `memory_limit` of DuckDB, such as "4GB"; the arrays come on top. `unasked`: whether to
+    learn from customers who never answered. `on_progress` counts the STEPS that are done. Raises
+    InputError for files that no training can be built on.
     """
 
     def begin(step: str) -> None:
@@ -244,7 +244,7 @@ def _clean_rows(
     until: int | None,
     dropped: Counter[str],
 ) -> Any:
-    """All rows with typed cells and the reason to leave one out, held. Counts the unreadable."""
+    """Parse all cells, and note the reason to leave a row out. Counts the unreadable."""
     with reading_errors(", ".join(source.label for source in sources)):
         tables = [_check_source(workspace, source, now, until) for source in sources]
         rows = workspace.keep("rows", ibis.union(*tables) if len(tables) > 1 else tables[0])
@@ -283,7 +283,7 @@ def _code_distinct_rows(
     store: StoreTables | None,
     dropped: Counter[str],
 ) -> Any:
-    """The rows to learn from, with codes instead of texts, held. Counts the others."""
+    """Select the rows to learn from, with codes instead of texts. Counts the others."""
     distinct, dropped["duplicate_row"] = order_lines.drop_duplicates(workspace, rows)
     dropped.update(_count_reasons(workspace, distinct))
     coded = code_rows(distinct.filter(distinct.reason.isnull()), names)
@@ -300,7 +300,7 @@ def _code_distinct_rows(
 
 
 def _merge_lines(workspace: Workspace, coded: Any, dropped: Counter[str]) -> _Lines:
-    """The lines of which the rows are parts, held. Counts returns of what was never bought."""
+    """Merge the rows of each line. Counts returns of what was never bought."""
     merged = workspace.keep("merged", order_lines.merge_rows(coded))
     workspace.drop("coded")
     returns = workspace.keep("returns", order_lines.weigh_returns(merged))
@@ -320,7 +320,7 @@ def _count_reasons(workspace: Workspace, rows: Any) -> dict[str, int]:
 
 
 def _fetch_arrays(workspace: Workspace, lines: Any, length: int) -> dict[str, Any]:
-    """The arrays of ARRAY_TYPES, filled batch by batch."""
+    """Fill the arrays of ARRAY_TYPES batch by batch."""
     arrays = {name: np.empty(length, dtype) for name, dtype in ARRAY_TYPES.items()}
     start = 0
     for batch in workspace.batches(lines, BATCH_LINES):

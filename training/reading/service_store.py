@@ -1,4 +1,4 @@
-"""The service's own store: all that training and export read of it. Nothing is written to it.
+"""Read the service's own store, for training and export. Nothing is written to it.
 
 The tables below are everything that this package knows of the store; service/store makes them.
 """
@@ -125,7 +125,7 @@ alembic_version: Final = table("alembic_version", column("version_num"))
 
 @dataclass(frozen=True)
 class Tombstones:
-    """Keyed hashes of erased customers, from which no id can be read."""
+    """Hold keyed hashes of erased customers, from which no id can be read."""
 
     key: bytes
     hashes: frozenset[bytes]
@@ -185,7 +185,7 @@ class StoreReader:
 
 @dataclass(frozen=True, eq=False)
 class StoreTables:
-    """The content of a store at one moment, held in the workspace."""
+    """Hold the content of a store at one moment, in the workspace."""
 
     events: FileTable
     position: int  # every change up to this number is in it, and no event above
@@ -286,7 +286,7 @@ def _copy(
 
 
 def _as_file(label: str, rows: Any) -> FileTable:
-    """Events as a file would have them: every column is text."""
+    """Return events as a file would have them: every column is text."""
     typed = ("number", "kind", "time")
     texts = {
         name: rows[name].cast("string").nullif("") for name in EVENT_TYPES if name not in typed
@@ -311,7 +311,7 @@ def _as_file(label: str, rows: Any) -> FileTable:
 
 
 def _engine(address: URL) -> Engine:
-    """An engine whose transactions each read of one moment."""
+    """Create an engine whose transactions each read of one moment."""
     if address.get_backend_name() == "sqlite" and address.database:
         # A plain connection would create a file that is missing; one that may only read leaves its
         # journal behind.

@@ -1,4 +1,4 @@
-"""Timestamps as people and files write them.
+"""Parse timestamps as people and files write them.
 
 Options of the command line and columns of recipients follow models.data.timestamps; cells of files
 of purchases, products and customers are parsed by DuckDB, which accepts other texts.
@@ -37,8 +37,8 @@ def timestamp_cells(text: Any) -> Any:
     """
     stripped = text.strip()
     begins_with_digit = stripped[:1].isin(list("0123456789"))
-    # Never to a TIMESTAMP without zone: DuckDB 2.0 reads "…T23:55:00+02:00" so, and drops the offset
-    # without a word.
+    # Never to a TIMESTAMP without zone: DuckDB 2.0 reads "…T23:55:00+02:00" so, and drops the
+    # offset without a word.
     moment = ibis.ifelse(begins_with_digit, stripped, ibis.null("string")).try_cast(
         dt.Timestamp("UTC")
     )

@@ -1,4 +1,4 @@
-"""The order lines of a seeded shop, a chunk of customers at a time."""
+"""Draw the order lines of a seeded shop, a chunk of customers at a time."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ CHUNK_LINES: Final = 1_000_000  # made at a time; another number is another shop
 
 @dataclass(frozen=True, eq=False)
 class Lines:
-    """n order lines."""
+    """Hold n order lines."""
 
     visitor: Ints  # tells customers and guests of the chunk apart
     customer: Ints  # -1 for guests
@@ -55,14 +55,14 @@ class Lines:
 
 
 class _Visitors(NamedTuple):
-    """Customers and guests of a chunk."""
+    """Hold customers and guests of a chunk."""
 
     customer: Ints  # -1 for guests
     market: Ints
 
 
 class _Wishes(NamedTuple):
-    """What is bought on which day, sorted by visitor and day."""
+    """Hold what is bought on which day, sorted by visitor and day."""
 
     visitor: Ints  # row of the visitors
     product: Ints
@@ -100,7 +100,7 @@ def order_lines(
 def _customer_lines(
     shop: SyntheticShop, members: Ints, counts: Ints, order: int, rng: Generator
 ) -> Lines:
-    """`counts` lines of each member: runs of regulars, lines by taste, and returns of both."""
+    """Draw `counts` lines of each member: runs of regulars, lines by taste, and returns of both."""
     returned = np.minimum(rng.binomial(counts, RETURNED_SHARE), counts // 2)
     bought = counts - returned
     runs = _runs(shop, members, bought)
@@ -115,7 +115,7 @@ def _customer_lines(
 
 
 def _guest_lines(shop: SyntheticShop, count: int, order: int, rng: Generator) -> Lines:
-    """Orders of guests: one visit each, by a taste of the moment."""
+    """Draw orders of guests: one visit each, by a taste of the moment."""
     visitor = np.cumsum(rng.random(count) < NEW_VISIT_CHANCE).astype(np.int64)
     guests = int(visitor[-1]) + 1
     market = (rng.random(guests) < SOUTHERN_SHARE).astype(np.int64)
@@ -128,7 +128,7 @@ def _guest_lines(shop: SyntheticShop, count: int, order: int, rng: Generator) ->
 
 
 def _runs(shop: SyntheticShop, members: Ints, bought: Ints) -> Ints:
-    """Purchases of each regular of each member: (members, 3), 0 or at least SHORTEST_RUN."""
+    """Count purchases of each regular of each member: (members, 3), 0 or at least SHORTEST_RUN."""
     left = (bought * REGULAR_SHARE).astype(np.int64)
     runs = np.zeros((len(members), REGULARS), np.int64)
     for slot in range(REGULARS):
@@ -141,7 +141,7 @@ def _runs(shop: SyntheticShop, members: Ints, bought: Ints) -> Ints:
 
 
 def _regular_wishes(shop: SyntheticShop, members: Ints, runs: Ints, rng: Generator) -> _Wishes:
-    """Every purchase of a run."""
+    """Draw every purchase of a run."""
     row, slot = np.nonzero(runs)
     length, product = runs[row, slot], shop.regulars[members[row], slot]
     interval = shop.interval_days[product]
@@ -166,8 +166,10 @@ def _sorted_wishes(first: _Wishes, second: _Wishes) -> _Wishes:
 
 
 def _visits(owner: Ints, days: int, rng: Generator) -> tuple[Ints, Flags]:
-    """Split lines, sorted by owner, into visits: the day of each line, and which are to be pairs of
-    the line before."""
+    """Split lines, sorted by owner, into visits.
+
+    Returns the day of each line, and which lines are to be the pair of the line before.
+    """
     opens = (rng.random(len(owner)) < NEW_VISIT_CHANCE) | (np.diff(owner, prepend=-1) > 0)
     visit = np.cumsum(opens) - 1
     day = rng.integers(0, days, len(owner))[visit]
@@ -175,7 +177,7 @@ def _visits(owner: Ints, days: int, rng: Generator) -> tuple[Ints, Flags]:
 
 
 def _pairable(opens: Flags, rng: Generator) -> Flags:
-    """Lines that follow another in their visit, drawn with PAIR_CHANCE, and never two in a row."""
+    """Draw lines that follow another in their visit, with PAIR_CHANCE, and never two in a row."""
     drawn = ~opens & (rng.random(len(opens)) < PAIR_CHANCE)
     drawn[1:] &= ~drawn[:-1]
     return drawn
@@ -184,8 +186,10 @@ def _pairable(opens: Flags, rng: Generator) -> Flags:
 def _choices(
     shop: SyntheticShop, tastes: Ints, market: Ints, day: Ints, is_paired: Flags, rng: Generator
 ) -> Ints:
-    """The product of each line, from the tastes of its customer (n, 3), in season, or the pair of
-    the line before."""
+    """Draw the product of each line.
+
+    It is of the tastes of its customer (n, 3), in season, or the pair of the line before.
+    """
     n, k = len(day), len(shop.category_share)
     taste = np.searchsorted(np.cumsum(TASTE_SHARES)[:-1], rng.random(n))
     category = tastes[np.arange(n), taste]
@@ -215,7 +219,7 @@ def in_season(peak: Ints, market: Ints, day: Ints) -> Floats:
 def _priced(
     shop: SyntheticShop, visitors: _Visitors, wishes: _Wishes, order: int, rng: Generator
 ) -> Lines:
-    """Lines of orders with times, quantities and prices; `order`: the number of the first order."""
+    """Make orders with times, quantities and prices; `order`: the number of the first."""
     visitor, product, day = wishes
     n = len(visitor)
     opens = (np.diff(visitor, prepend=-1) != 0) | (np.diff(day, prepend=-1) != 0)

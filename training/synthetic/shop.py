@@ -1,4 +1,4 @@
-"""The products, tastes and prices of a seeded shop."""
+"""Draw the products, tastes and prices of a seeded shop."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ BRANDS: Final = (
 
 @dataclass(frozen=True, eq=False)
 class SyntheticShop:
-    """A shop of c customers, p products and k categories, all of which are row numbers everywhere."""
+    """A shop of c customers, p products and k categories, all of which are row numbers."""
 
     days: int  # of data, to the end of 2025
     categories: tuple[Category, ...]  # (k,)
@@ -199,7 +199,7 @@ def pick(category: Ints, ranked: Ints, cumulative: Floats, k: int, rng: Generato
 
 
 def _cumulative(start: Ints) -> Floats:
-    """Cumulative probability of ranked products, every category filling an equal part of (0, 1]."""
+    """Return cumulative probabilities; each category fills an equal part of (0, 1]."""
     k = len(start) - 1
     parts = [(row + np.cumsum(zipf(int(size)))) / k for row, size in enumerate(np.diff(start))]
     for row, part in enumerate(parts):
@@ -208,7 +208,7 @@ def _cumulative(start: Ints) -> Floats:
 
 
 def _pairs(ranked: Ints, start: Ints) -> Ints:
-    """Neighbours by rank, two by two from the head of each category; -1 for an odd one at its end."""
+    """Pair neighbours by rank, from the head of each category; -1 for an odd one at its end."""
     pair = np.full(len(ranked), -1, np.int64)
     for first, end in pairwise(start):
         paired = ranked[first : end - (end - first) % 2]
@@ -218,7 +218,10 @@ def _pairs(ranked: Ints, start: Ints) -> Ints:
 
 
 def _favourites(share: Floats, customers: int, rng: Generator) -> Ints:
-    """Categories of each customer: (customers, 3). A shop with fewer than three repeats the first."""
+    """Draw categories of each customer: (customers, 3).
+
+    A shop with fewer than three repeats the first.
+    """
     favourites = np.empty((customers, FAVOURITES), np.int64)
     distinct = min(FAVOURITES, len(share))
     for first in range(0, customers, CUSTOMERS_AT_ONCE):

@@ -1,24 +1,27 @@
-"""A seeded shop with known tastes: data whose answer is known by construction, in any size.
+"""Write a seeded shop with known tastes: data whose answer is known by construction.
 
 This holds for every shop written here, and `SyntheticShop` tells the details of one:
 
-- **Tastes.** A customer has three favourite categories and wishes four of five lines from them (shares 5 : 3 : 2).
-- **Regulars.** At most one product of each favourite category, none of a seasonal one, is bought in a run,
-  `interval_days` apart (a tenth either way). Runs have at least three purchases and take at most two fifths of a
-  customer's lines, so a customer with few lines has none. Four of five runs still go on when the year ends; the others
-  lapsed at any time.
-- **Complements.** Products of a category come in pairs. One line in three that follows another in an order is drawn to
-  be the pair of that line, never two in a row.
+- **Tastes.** A customer has three favourite categories and wishes four of five lines from them
+  (shares 5 : 3 : 2).
+- **Regulars.** At most one product of each favourite category, none of a seasonal one, is bought in
+  a run, `interval_days` apart (a tenth either way). Runs have at least three purchases and take at
+  most two fifths of a customer's lines, so a customer with few lines has none. Four of five runs
+  still go on when the year ends; the others lapsed at any time.
+- **Complements.** Products of a category come in pairs. One line in three that follows another in
+  an order is drawn to be the pair of that line, never two in a row.
 - **Popularity.** Categories, and products within a category, follow Zipf's law.
-- **Seasons.** Some categories peak once a year, in the market "south" half a year after "north". A line that is out of
-  season goes to a category without one.
-- **Dirt.** Two in a hundred of the customers' lines are returns (negative quantity, order id with an R before it, later
-  than the purchase); five in a hundred of all lines belong to guests (empty customer id, one order each).
+- **Seasons.** Some categories peak once a year, in the market "south" half a year after "north". A
+  line that is out of season goes to a category without one.
+- **Dirt.** Two in a hundred of the customers' lines are returns (negative quantity, order id with
+  an R before it, later than the purchase); five in a hundred of all lines belong to guests (empty
+  customer id, one order each).
 
 The year is 2025, times are UTC. A customer's day is one order. Equal arguments give equal files.
 
-With `hemispheres` the shop sells clothes in 2024 and 2025: coats, gloves and boots are winter's, shorts, sandals and
-swimwear summer's, the rest has no season. So there is a last year, and what it says differs from market to market.
+With `hemispheres` the shop sells clothes in 2024 and 2025: coats, gloves and boots are winter's,
+shorts, sandals and swimwear summer's, the rest has no season. So there is a last year, and what it
+says differs from market to market.
 """
 
 from __future__ import annotations
