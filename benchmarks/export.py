@@ -71,7 +71,7 @@ def step_by_step(recommender: Recommender, customers: Sequence[str]) -> None:
         ranked = recommender.rank(case, removed, request)
         moments.append(time.perf_counter())
         chosen = ranked.at(recommender.arrange(case, request, ranked))
-        slots_of_each([chosen], [case], recommender.model, recommender.ranker, recommender.settings)
+        slots_of_each([chosen], [case], recommender.ranker)
         moments.append(time.perf_counter())
         taken.append(np.diff(moments) * 1000)
     for name, times in zip(STEPS, np.transpose(taken), strict=True):

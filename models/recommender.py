@@ -28,8 +28,9 @@ from models.data.events import DAY, Events
 from models.data.history import select_before
 from models.model import Model
 from models.ranking.context import CONTEXTS_AT_ONCE, ContextInputs, RankingContext, build_contexts
-from models.ranking.product_trends import recent_arrivals
+from models.ranking.product_trends import find_recent_arrivals
 from models.ranking.ranker import Ranker
+from models.ranking.sources import SOURCES, CandidateSource
 from models.rules.eligibility import (
     Removed,
     find_allowed,
@@ -80,16 +81,17 @@ class Recommender:
         model: Model,
         settings: ModelSettings,
         sales_trends: SalesTrends | None = None,
+        sources: Sequence[CandidateSource] = SOURCES,
     ) -> None:
         self.manifest = manifest
         self.model = model
         self.settings = settings
-        self.ranker = Ranker(settings.blend, model.lesson)
+        self.ranker = Ranker(settings.blend, model.lesson, sources)
         self.baskets = BasketRanker(model, settings.bundles)
         self.sales_trends = sales_trends or SalesTrends(model, settings)
         # A cache of its own methods would keep it in memory until Python looks for cycles
         self._arrivals = lru_cache(maxsize=16)(
-            partial(recent_arrivals, model.sales, model.catalogue, settings)
+            partial(find_recent_arrivals, model.sales, model.catalogue, settings)
         )
         self._effects = lru_cache(maxsize=16)(
             partial(build_rule_effects, catalogue=model.catalogue)
@@ -98,14 +100,16 @@ class Recommender:
         self._ordered_bestsellers = lru_cache(maxsize=32)(partial(_bestsellers, self.sales_trends))
 
     @classmethod
-    def load(cls, directory: Path) -> Self:
+    def load(cls, directory: Path, sources: Sequence[CandidateSource] = SOURCES) -> Self:
         """Map an artifact. Check manifest, sizes and headers; raise ArtifactError with the file."""
         manifest, model = files.load_artifact(directory, Model)
-        return cls(manifest, model, read_settings(manifest.config, directory))
+        settings = read_settings(manifest.config, directory)
+        return cls(manifest, model, settings, sources=sources)
 
     def with_model(self, model: Model) -> Self:
         """Return a recommender with other products or sales; unchanged trends are kept."""
-        return type(self)(self.manifest, model, self.settings, self.sales_trends.following(model))
+        trends = self.sales_trends.following(model)
+        return type(self)(self.manifest, model, self.settings, trends, self.ranker.sources)
 
     @property
     def catalogue(self) -> Catalogue:
@@ -226,7 +230,7 @@ class Recommender:
             events,
             as_of,
             lag_days=max(as_of - self.manifest.data_as_of, 0) / DAY,
-            demand=self.sales_trends.product_trends(
+            trends=self.sales_trends.product_trends(
                 self.sales_until(as_of), self._market_code(request)
             ),
             arrivals=self.find_arrivals(as_of),
@@ -247,9 +251,7 @@ class Recommender:
         requests: Sequence[SlateRequest],
         effects: Sequence[RuleEffects],
     ) -> list[RankedCandidates]:
-        return rank_each(
-            contexts, removed, requests, effects, self.model, self.ranker, self.settings
-        )
+        return rank_each(contexts, removed, requests, effects, self.ranker)
 
     def arrange(
         self, context: RankingContext, request: SlateRequest, ranked: RankedCandidates
@@ -278,7 +280,7 @@ class Recommender:
         ranked_each = self._rank_each(contexts, removed, requests, effects)
         for context, request, ranked in zip(contexts, requests, ranked_each, strict=True):
             chosen.append(ranked.at(self.arrange(context, request, ranked)))
-        slots_each = slots_of_each(chosen, contexts, self.model, self.ranker, self.settings)
+        slots_each = slots_of_each(chosen, contexts, self.ranker)
         slates = []
         for index, request in enumerate(requests):
             rest = {slot.item: slot for slot in slots_each[index]}

@@ -76,7 +76,7 @@ class Reason:
 class Slot:
     item: int
     score: float
-    source: Source
+    source: str  # a Source, or the name of a source that the shop has added
     reason: Reason
 
 

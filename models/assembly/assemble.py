@@ -1,4 +1,4 @@
-"""Candidates in the order in which they are worth showing, of one customer or of many at once, and their slots."""
+"""Candidates in the order in which they are worth showing, and the slots of those chosen."""
 
 from __future__ import annotations
 
@@ -8,123 +8,143 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.assembly import reasons
 from models.data.ragged import RowGroups, is_among
-from models.model import Model
-from models.ranking.candidates import candidates, proposals
 from models.ranking.context import RankingContext
-from models.ranking.features import features_each
+from models.ranking.features import build_rows_each
 from models.ranking.ranker import Ranker, probability
-from models.rules import eligibility
-from models.rules.eligibility import Removed
+from models.ranking.reasons import CHOSEN_BY_SHOP
+from models.ranking.sources import merge_candidates, propose_candidates
+from models.rules.eligibility import Removed, find_allowed
 from models.rules.rule_effects import RuleEffects
-from models.settings import ModelSettings
-from models.slate import SlateRequest, Slot, Source
+from models.slate import Reason, SlateRequest, Slot, Source
 
 
 @dataclass(frozen=True, eq=False)
 class RankedCandidates:
-    """Candidates, best first: by score, as the rules of the shop move them."""
+    """Candidates of one customer, best first: by score, as the rules of the shop move them."""
 
     items: NDArray[np.int64]  # (c,)
     scores: NDArray[np.float32]  # (c,) before anything was moved
     bought: NDArray[np.bool_]  # (c,) before
     chosen: NDArray[np.bool_]  # (c,) by a rule of the shop alone: no source proposed it
-    pins: dict[int, int]  # spot from 0 -> the item that the shop shows there
-    all_rows: NDArray[np.float32]  # (all candidates, FEATURES) by item
-    places: NDArray[np.int64]  # (c,) the row of each
+    pins: dict[int, int]  # position from 0 -> the item that the shop shows there
+    all_rows: NDArray[np.float32]  # (all candidates, columns) by item
+    row_index: NDArray[np.int64]  # (c,) the row of each
 
     @property
     def rows(self) -> NDArray[np.float32]:
-        """(c, FEATURES)"""
-        return self.all_rows[self.places]
+        """Return the feature rows: (c, columns)."""
+        return self.all_rows[self.row_index]
 
-    def at(self, places: NDArray[np.int64]) -> RankedCandidates:
-        """Some of them."""
+    def at(self, indices: NDArray[np.int64]) -> RankedCandidates:
+        """Return some of the candidates, in the order of the indices."""
         return RankedCandidates(
-            *(self.items[places], self.scores[places], self.bought[places], self.chosen[places]),
+            self.items[indices],
+            self.scores[indices],
+            self.bought[indices],
+            self.chosen[indices],
             self.pins,
             self.all_rows,
-            self.places[places],
+            self.row_index[indices],
         )
 
 
 def rank_each(
-    cases: Sequence[RankingContext],
+    contexts: Sequence[RankingContext],
     removed: Sequence[Removed],
     requests: Sequence[SlateRequest],
-    shelves: Sequence[RuleEffects],
-    model: Model,
+    effects: Sequence[RuleEffects],
     ranker: Ranker,
-    settings: ModelSettings,
 ) -> list[RankedCandidates]:
-    """For m customers every candidate that the rules leave, best first; ties by item."""
-    proposed, offered, pins = [], [], []
-    for case, barred, request, shelf in zip(cases, removed, requests, shelves, strict=True):
-        pins.append(shelf.pinned_positions(barred, request.n))
-        proposed.append(
-            candidates(proposals(case, model, eligibility.find_allowed(barred), settings))
-        )
-        ours = shelf.shop_candidates(barred, case.demand.popularity.recent, pins[-1])
-        offered.append(np.union1d(proposed[-1], ours) if len(ours) else proposed[-1])
-    of = RowGroups.of(map(len, offered))
-    rows, bought = features_each(np.concatenate(offered), of, cases, model, settings)
-    scores = ranker.cascade(rows, bought, of, settings.candidates.ranked)
+    """Rank every candidate that the rules leave, for m customers, best first; ties by item."""
+    proposed_each, candidates_each, pins_each = [], [], []
+    for index, context in enumerate(contexts):
+        allowed = find_allowed(removed[index])
+        proposals = propose_candidates(ranker.sources, context, allowed)
+        proposed = merge_candidates(proposals)
+        pins = effects[index].pinned_positions(removed[index], requests[index].n)
+        recent = context.trends.popularity.recent
+        by_shop = effects[index].shop_candidates(removed[index], recent, pins)
+        proposed_each.append(proposed)
+        candidates_each.append(np.union1d(proposed, by_shop) if len(by_shop) else proposed)
+        pins_each.append(pins)
+    groups = RowGroups.of(map(len, candidates_each))
+    rows, bought = build_rows_each(
+        np.concatenate(candidates_each), groups, contexts, ranker.sources
+    )
+    most = contexts[0].settings.candidates.ranked
+    scores = ranker.score_cascade(rows, bought, groups, most)
     ranked = []
-    for span, items, known, shelf, seats in zip(
-        of.slices, offered, proposed, shelves, pins, strict=True
-    ):
-        mine = scores[span]
-        order = np.argsort(-(mine + shelf.log_odds[items]), kind="stable")
-        chosen = (
-            np.zeros(len(items), np.bool_) if items is known else ~is_among(items[order], known)
-        )
+    for index, span in enumerate(groups.slices):
+        items, proposed, own_scores = candidates_each[index], proposed_each[index], scores[span]
+        order = np.argsort(-(own_scores + effects[index].log_odds[items]), kind="stable")
+        chosen = np.zeros(len(items), np.bool_)
+        if items is not proposed:
+            chosen = ~is_among(items[order], proposed)
         ranked.append(
             RankedCandidates(
-                items[order], mine[order], bought[span][order], chosen, seats, rows[span], order
+                items[order],
+                own_scores[order],
+                bought[span][order],
+                chosen,
+                pins_each[index],
+                rows[span],
+                order,
             )
         )
     return ranked
 
 
 def slots_of_each(
-    shown: Sequence[RankedCandidates],
-    cases: Sequence[RankingContext],
-    model: Model,
-    ranker: Ranker,
-    settings: ModelSettings,
+    chosen_each: Sequence[RankedCandidates], contexts: Sequence[RankingContext], ranker: Ranker
 ) -> list[tuple[Slot, ...]]:
-    """What m customers are shown, in its order, each with its source and reason."""
-    of = RowGroups.of(len(one.items) for one in shown)
-    rows, bought, scores = (
-        np.concatenate([getattr(one, name) for one in shown])
-        for name in ("rows", "bought", "scores")
-    )
-    found = ranker.sources(rows, bought, scores)
-    told = (probability(scores) if model.lesson.learned else scores).tolist()
-    slots = []
-    for span, one, case in zip(of.slices, shown, cases, strict=True):
-        sources = _sources(found[span], one, case)
-        items = one.items.tolist()
-        why = reasons.of_slate(items, sources, case, case.basket, model, settings)
-        slots.append(
-            tuple(
-                Slot(item, score, source, why[item])
-                for item, score, source in zip(items, told[span], sources, strict=True)
-            )
-        )
-    return slots
+    """Return the slots of what m customers are shown, in its order, with sources and reasons."""
+    groups = RowGroups.of(len(chosen.items) for chosen in chosen_each)
+    rows = np.concatenate([chosen.rows for chosen in chosen_each])
+    bought = np.concatenate([chosen.bought for chosen in chosen_each])
+    scores = np.concatenate([chosen.scores for chosen in chosen_each])
+    names_each = ranker.name_sources(rows, bought, scores)
+    shown_each = (probability(scores) if ranker.lesson.learned else scores).tolist()
+    slots_each = []
+    for span, chosen, context in zip(groups.slices, chosen_each, contexts, strict=True):
+        names = _override_sources(names_each[span], chosen, context, ranker)
+        items, shown_scores = chosen.items.tolist(), shown_each[span]
+        reasons = explain(items, names, context, ranker)
+        slots = []
+        for index, item in enumerate(items):
+            slots.append(Slot(item, shown_scores[index], names[index], reasons[item]))
+        slots_each.append(tuple(slots))
+    return slots_each
 
 
-def _sources(found: list[Source], shown: RankedCandidates, case: RankingContext) -> list[Source]:
-    """The same, except for what has just come on sale and what the shop itself put there."""
-    if len(case.arrivals):
-        new = is_among(shown.items, case.arrivals).tolist()
-        found = [Source.NEW if fresh else source for fresh, source in zip(new, found, strict=True)]
-    if shown.pins or shown.chosen.any():
-        ours = (shown.chosen & ~shown.bought) | np.isin(shown.items, list(shown.pins.values()))
-        found = [
-            Source.PINNED if chosen else source
-            for chosen, source in zip(ours.tolist(), found, strict=True)
-        ]
-    return found
+def _override_sources(
+    names: list[str], chosen: RankedCandidates, context: RankingContext, ranker: Ranker
+) -> list[str]:
+    """Return the names where sources claim products, and the shop what it chose itself."""
+    for source in ranker.sources:
+        claimed = source.claims(chosen.items, context)
+        if claimed is not None:
+            names = _replace(names, claimed, source.shown_as)
+    if chosen.pins or chosen.chosen.any():
+        pinned = np.isin(chosen.items, list(chosen.pins.values()))
+        by_shop = (chosen.chosen & ~chosen.bought) | pinned
+        names = _replace(names, by_shop, Source.PINNED)
+    return names
+
+
+def _replace(names: list[str], where: NDArray[np.bool_], name: str) -> list[str]:
+    return [name if replaced else old for replaced, old in zip(where.tolist(), names, strict=True)]
+
+
+def explain(
+    items: list[int], names: list[str], context: RankingContext, ranker: Ranker
+) -> dict[int, Reason]:
+    """Return a reason for each item, from the evidence of the source that it is shown for."""
+    items_of: dict[str, list[int]] = {}
+    for item, name in zip(items, names, strict=True):
+        items_of.setdefault(name, []).append(item)
+    reasons = dict.fromkeys(items_of.pop(Source.PINNED, []), CHOSEN_BY_SHOP)
+    for name, group in items_of.items():
+        explained = ranker.source_of[name].reasons(group, context)
+        reasons.update(zip(group, explained, strict=True))
+    return reasons

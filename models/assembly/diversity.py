@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models.data.ragged import is_among
 from models.model import Model
 from models.ranking.context import RankingContext
-from models.ranking.customer_profile import AISLES
+from models.ranking.customer_profile import CATEGORY_FEATURES
 from models.rules.rule_effects import Cap, CapCounter, insert_pinned
 from models.settings import ArrivalSettings, DiversitySettings, ModelSettings
 
@@ -141,7 +141,7 @@ def _arrivals(
     n -= len(pinned)
     below = n + np.flatnonzero(new[n:])
     category = model.traits.category[ranked[below]]
-    share = context.profile.aisles[AISLES.index("category_share"), category]
+    share = context.profile.by_category[CATEGORY_FEATURES.index("category_share"), category]
     missing = max(limit - int(np.count_nonzero(new[:n])), 0)
     chosen: list[int] = below[share >= settings.category_share][:missing].tolist()
     return chosen

@@ -8,8 +8,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from models.assembly import reasons
 from models.assembly.popular import Bestsellers
+from models.ranking.reasons import CHOSEN_BY_SHOP
 from models.rules.eligibility import Removed
 from models.rules.rule_effects import CapCounter, RuleEffects, insert_pinned
 from models.slate import Slate, SlateRequest, Slot, Source, Strategy, fallback_reason_of
@@ -35,7 +35,7 @@ class SlateDraft:
     ) -> Self:
         """Return a draft of what the shop pins alone, with the scores (items,) of its slate."""
         pinned = {
-            position: Slot(item, float(scores[item]), Source.PINNED, reasons.CHOSEN_BY_SHOP)
+            position: Slot(item, float(scores[item]), Source.PINNED, CHOSEN_BY_SHOP)
             for position, item in effects.pinned_positions(removed, request.n).items()
         }
         return cls(request, effects, removed, pinned)

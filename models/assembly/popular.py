@@ -10,12 +10,11 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from models.assembly import reasons
 from models.data.daily_sales import DailySales
 from models.data.product_stats import ProductStats
 from models.model import Model
-from models.ranking import product_trends
-from models.ranking.product_trends import ProductTrends
+from models.ranking import reasons
+from models.ranking.product_trends import ProductTrends, build_trends
 from models.rules.eligibility import Removed, find_allowed
 from models.rules.rule_effects import CapCounter, RuleEffects
 from models.settings import ModelSettings
@@ -100,9 +99,7 @@ def _product_trends(
     as_of: int,
     market: int,
 ) -> ProductTrends:
-    return product_trends.product_trends(
-        sales, traits, repeats, settings, as_of, market if market >= 0 else None
-    )
+    return build_trends(sales, traits, repeats, settings, as_of, market if market >= 0 else None)
 
 
 def _bestsellers(

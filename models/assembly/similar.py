@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from models.assembly import reasons
 from models.assembly.draft import SlateDraft
 from models.data.catalogue import Catalogue
+from models.ranking.reasons import ALSO_BOUGHT
 from models.rules.eligibility import ExclusionRule, Removed, find_allowed
 from models.slate import Slot, Source
 
@@ -20,7 +20,7 @@ def add_similar(
     log_scores = np.log(scores[near], dtype=np.float64) + draft.effects.log_odds[near]
     near = near[np.argsort(-log_scores, kind="stable")]
     items = draft.cap_counter().take_first(near, draft.missing)
-    reason = reasons.similar_to(catalogue, item)
+    reason = ALSO_BOUGHT.about(catalogue, item)
     draft.rest += [Slot(other, float(scores[other]), Source.NEIGHBOURS, reason) for other in items]
 
 

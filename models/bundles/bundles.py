@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.assembly.reasons import goes_with
 from models.bundles.basket_ranker import BasketRanker
+from models.ranking.reasons import BOUGHT_TOGETHER
 from models.settings import BundleSettings
 from models.slate import Bundle, Slot, Source
 from models.sources.co_purchases import CoPurchases
@@ -125,7 +125,7 @@ def follow_order(
     catalogue = baskets.model.catalogue
     slots = []
     for unit in complete_basket(baskets, sorted(set(order)), allowed, n):
-        reason = goes_with(catalogue, unit.anchor)
+        reason = BOUGHT_TOGETHER.about(catalogue, unit.anchor)
         slots.append(Slot(unit.items[0], unit.score, Source.BOUGHT_TOGETHER, reason))
     return tuple(slots)
 

@@ -133,7 +133,7 @@ def _lead_slate(
     pinned = {
         position: slot
         for position, slot in enumerate(slate.slots)
-        if slot.source is Source.PINNED and slot.item in pinned_items
+        if slot.source == Source.PINNED and slot.item in pinned_items
     }
     counter = CapCounter(effects.caps, request.n, [slot.item for slot in pinned.values()])
     rest = [slot for slot in (*lead, *slate.slots) if counter.take(slot.item)]

@@ -8,13 +8,13 @@ from typing import Final
 
 import numpy as np
 
-from models.assembly import reasons
 from models.data.events import CART, DAY, EXPOSURE, KINDS, PURCHASE
 from models.data.history import NEVER, build_interactions, find_pair_starts
 from models.data.ragged import RowGroups
 from models.mail.recipient import MailRecipient
-from models.ranking.customer_profile import customer_profile
-from models.ranking.features import features
+from models.ranking import reasons
+from models.ranking.customer_profile import build_profile
+from models.ranking.features import build_rows
 from models.ranking.ranker import probability
 from models.ranking.replenishment import LAPSED, due
 from models.rules.eligibility import ExclusionRule
@@ -277,27 +277,24 @@ def _arrivals(recipient: MailRecipient) -> list[Slot]:
     young = catalogue.available_from[new] >= as_of - settings.arrivals.days * DAY
     removed = recipient.find_removed(Repeat.EXCLUDE)
     new = new[young & (removed[new] == ExclusionRule.NONE)]
-    brand, brands = catalogue.brand, len(catalogue.brand_names)
-    profile = customer_profile(
-        recipient.events, recipient.pairs, model.traits, brand, brands, as_of
-    )
+    profile = build_profile(recipient.events, recipient.pairs, model.traits, catalogue, as_of)
     # What is in no category or of no brand, code -1, reads the share 0 at the end
     category_share = np.append(profile.category_share, np.float32(0))[model.traits.category[new]]
-    brand_share = np.append(profile.brand_share, np.float32(0))[brand[new]]
+    brand_share = np.append(profile.brand_share, np.float32(0))[catalogue.brand[new]]
     least = settings.arrivals.category_share
     items = new[(category_share >= least) | (brand_share >= least)]
     if len(items) == 0:
         return []
-    rows, bought = features(items, recipient.context, model, settings)
+    rows, bought = build_rows(items, recipient.context, recommender.ranker.sources)
     groups = RowGroups.of([len(items)])
-    scores = recommender.ranker.cascade(rows, bought, groups, settings.candidates.ranked)
+    scores = recommender.ranker.score_cascade(rows, bought, groups, settings.candidates.ranked)
     log_odds = recommender.rule_effects(recipient.request).log_odds[items]
     order = np.argsort(-(scores + log_odds), kind="stable")
     shown_scores = probability(scores) if model.lesson.learned else scores
     slots = []
     for index in order.tolist():
         item, score = int(items[index]), float(shown_scores[index])
-        slots.append(Slot(item, score, Source.NEW, reasons.arrival(catalogue, item)))
+        slots.append(Slot(item, score, Source.NEW, reasons.new_arrival(catalogue, item)))
     return slots
 
 

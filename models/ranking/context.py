@@ -1,4 +1,4 @@
-"""One customer at one moment, with what every source says: all that a slate is made from."""
+"""One customer at one moment, with the scores of every source: all that a slate is made from."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from models.data.history import (
 )
 from models.data.ragged import RowGroups, is_among
 from models.model import Model
-from models.ranking.customer_profile import CustomerProfile, customer_profiles
+from models.ranking.customer_profile import CustomerProfile, build_profiles
 from models.ranking.product_trends import ProductTrends
 from models.settings import ModelSettings
 from models.sources.als import FactorScores, ObservedProducts
@@ -27,14 +27,12 @@ from models.sources.repurchase import RepurchaseClocks, build_repurchase_clocks
 from models.sources.scores import Scores
 
 Floats = NDArray[np.float32]
-CONTEXTS_AT_ONCE: Final = (
-    128  # customers who are looked at at once: more take memory, and no less time
-)
+CONTEXTS_AT_ONCE: Final = 128  # more at once take more memory and no less time
 
 
 @dataclass(frozen=True, eq=False)
 class SourceScores:
-    """What each source says about products."""
+    """Scores of products by what was learned."""
 
     affinity: Scores  # factors: predicted preference
     neighbours: Scores
@@ -44,108 +42,129 @@ class SourceScores:
 
 @dataclass(frozen=True, eq=False)
 class RankingContext:
+    """A customer at one moment, seen by one model with its settings."""
+
+    model: Model
+    settings: ModelSettings
     as_of: int  # seconds since 1970, UTC
     lag_days: float  # between the newest event the model has learned from and `as_of`
     pairs: Interactions
     clocks: RepurchaseClocks
     profile: CustomerProfile
-    demand: ProductTrends
+    trends: ProductTrends
     observed: ObservedProducts  # what the customer is folded in from
-    evidence: SourceScores
+    scores: SourceScores
     basket: list[int]  # of the request and of the customer's cart, sorted
     arrivals: NDArray[np.int64]  # what has just come on sale and this customer never bought
 
 
 @dataclass(frozen=True, eq=False)
 class ContextInputs:
-    """Hold the inputs of a customer's context."""
+    """Inputs of a ranking context."""
 
     events: Events  # before `as_of`
     as_of: int  # seconds since 1970, UTC
     lag_days: float
-    demand: ProductTrends
+    trends: ProductTrends
     arrivals: NDArray[np.int64]  # items that have just come on sale
     recent: tuple[int, ...] = ()  # products of the session
     basket: tuple[int, ...] = ()
 
 
 def build_contexts(
-    asked: Sequence[ContextInputs], model: Model, settings: ModelSettings
+    inputs: Sequence[ContextInputs], model: Model, settings: ModelSettings
 ) -> list[RankingContext]:
-    """Ask every source about every product, for m customers: most steps take hardly longer for many than for one."""
-    if not asked:
+    """Build the contexts of m customers. Most steps take hardly longer for many than for one."""
+    if not inputs:
         return []
-    catalogue, lift_weight = model.catalogue, settings.bundles.lift_weight
-    events, of_events = join_histories([one.events for one in asked])
-    as_of = np.array([one.as_of for one in asked], np.int64)
-    starts = find_pair_starts(events, of_events.owner if len(asked) > 1 else None)
-    pairs = build_interactions(events, starts, as_of[of_events.owner], settings.history)
-    pairs, rows = _with_sessions(pairs, RowGroups(starts.searchsorted(of_events.bounds)), asked)
-    brand, brands = catalogue.brand, len(catalogue.brand_names)
-    profiles = customer_profiles(events, pairs, of_events, rows, model.traits, brand, brands, as_of)
-    tasted, recent = pairs.taste > 0, pairs.recent > 0
-    seen = model.factors.observed_each(*observed(pairs, settings), rows.select(tasted))
-    baskets = _baskets(pairs, rows, asked)
-    together = model.orders.basket_scores_each(
-        [*baskets, *(one.last_basket for one in profiles)], lift_weight
+    events, event_rows = join_histories([one.events for one in inputs])
+    as_of = np.array([one.as_of for one in inputs], np.int64)
+    starts = find_pair_starts(events, event_rows.owner if len(inputs) > 1 else None)
+    pairs = build_interactions(events, starts, as_of[event_rows.owner], settings.history)
+    pair_rows = RowGroups(starts.searchsorted(event_rows.bounds))
+    pairs, pair_rows = _add_sessions(pairs, pair_rows, inputs)
+    profiles = build_profiles(
+        events, pairs, event_rows, pair_rows, model.traits, model.catalogue, as_of
     )
-    evidence = zip(
-        FactorScores.each(model.factors, [one.folded_in() for one in seen]),
-        model.neighbours.scores_each(pairs.item[recent], pairs.recent[recent], rows.select(recent)),
-        together[: len(asked)],
-        together[len(asked) :],
-        strict=True,
+    items, confidence = observed(pairs, settings)
+    observed_each = model.factors.observed_each(
+        items, confidence, pair_rows.select(pairs.taste > 0)
     )
-    times = build_repurchase_clocks(pairs, model.repeats, as_of[rows.owner], settings.repeats)
-    parts = (
-        [(pairs.at(span), times.at(span)) for span in rows.slices]
-        if len(rows) > 1
-        else [(pairs, times)]
+    baskets = _baskets(pairs, pair_rows, inputs)
+    last_baskets = [profile.last_basket for profile in profiles]
+    scores = _score_each(
+        model, settings, pairs, pair_rows, observed_each, [*baskets, *last_baskets]
     )
-    return [
-        RankingContext(
-            as_of=one.as_of,
-            lag_days=one.lag_days,
-            pairs=theirs,
-            clocks=since,
-            profile=profile,
-            demand=one.demand,
-            observed=history,
-            evidence=SourceScores(*told),
-            basket=basket,
-            arrivals=one.arrivals[~is_among(one.arrivals, theirs.item[theirs.owned])],
+    clocks = build_repurchase_clocks(pairs, model.repeats, as_of[pair_rows.owner], settings.repeats)
+    contexts = []
+    for index, (one, rows) in enumerate(zip(inputs, pair_rows.slices, strict=True)):
+        own_pairs = pairs.at(rows) if len(inputs) > 1 else pairs
+        bought = own_pairs.item[own_pairs.owned]
+        contexts.append(
+            RankingContext(
+                model=model,
+                settings=settings,
+                as_of=one.as_of,
+                lag_days=one.lag_days,
+                pairs=own_pairs,
+                clocks=clocks.at(rows) if len(inputs) > 1 else clocks,
+                profile=profiles[index],
+                trends=one.trends,
+                observed=observed_each[index],
+                scores=scores[index],
+                basket=baskets[index],
+                arrivals=one.arrivals[~is_among(one.arrivals, bought)],
+            )
         )
-        for one, (theirs, since), profile, history, told, basket in zip(
-            asked, parts, profiles, seen, evidence, baskets, strict=True
-        )
-    ]
+    return contexts
 
 
-def _with_sessions(
-    pairs: Interactions, rows: RowGroups, asked: Sequence[ContextInputs]
+def _add_sessions(
+    pairs: Interactions, rows: RowGroups, inputs: Sequence[ContextInputs]
 ) -> tuple[Interactions, RowGroups]:
-    """The pairs of m customers with the products of their sessions."""
-    if not any(one.recent or one.basket for one in asked):
+    """Add the products of their sessions to the pairs of m customers."""
+    if not any(one.recent or one.basket for one in inputs):
         return pairs, rows
-    sessions = [np.array(sorted({*one.recent, *one.basket}), np.int32) for one in asked]
-    parts = [
-        add_session(pairs.at(span), session)
-        for span, session in zip(rows.slices, sessions, strict=True)
-    ]
-    columns = ([getattr(part, field.name) for part in parts] for field in fields(Interactions))
-    return Interactions(*map(np.concatenate, columns)), RowGroups.of(map(len, parts))
+    parts = []
+    for one, own_rows in zip(inputs, rows.slices, strict=True):
+        session = np.array(sorted({*one.recent, *one.basket}), np.int32)
+        parts.append(add_session(pairs.at(own_rows), session))
+    columns = {}
+    for field in fields(Interactions):
+        columns[field.name] = np.concatenate([getattr(part, field.name) for part in parts])
+    return Interactions(**columns), RowGroups.of(map(len, parts))
 
 
 def _baskets(
-    pairs: Interactions, rows: RowGroups, asked: Sequence[ContextInputs]
+    pairs: Interactions, rows: RowGroups, inputs: Sequence[ContextInputs]
 ) -> list[list[int]]:
-    """What lies in each customer's basket, sorted: of the request and of their cart."""
+    """Return each customer's basket, sorted: that of the request and their cart."""
     carts = rows.select(pairs.in_cart).slices
-    item = pairs.item[pairs.in_cart].tolist()
-    return [sorted({*one.basket, *item[cart]}) for one, cart in zip(asked, carts, strict=True)]
+    items = pairs.item[pairs.in_cart].tolist()
+    return [sorted({*one.basket, *items[cart]}) for one, cart in zip(inputs, carts, strict=True)]
 
 
 def observed(pairs: Interactions, settings: ModelSettings) -> tuple[NDArray[np.int32], Floats]:
-    """The products that fold a customer in, and the confidence c = 1 + α · taste of each."""
+    """Return the products that fold a customer in, and the confidence c = 1 + α · taste of each."""
     tasted = pairs.taste > 0
     return pairs.item[tasted], 1 + np.float32(settings.factors.alpha) * pairs.taste[tasted]
+
+
+def _score_each(
+    model: Model,
+    settings: ModelSettings,
+    pairs: Interactions,
+    rows: RowGroups,
+    observed_each: Sequence[ObservedProducts],
+    baskets: Sequence[Sequence[int]],
+) -> list[SourceScores]:
+    """Score products for m customers; `baskets`: of each, then the last basket of each."""
+    vectors = [products.folded_in() for products in observed_each]
+    affinity = FactorScores.each(model.factors, vectors)
+    recent = pairs.recent > 0
+    neighbours = model.neighbours.scores_each(
+        pairs.item[recent], pairs.recent[recent], rows.select(recent)
+    )
+    ties = model.orders.basket_scores_each(baskets, settings.bundles.lift_weight)
+    last_baskets = ties[len(vectors) :]
+    return list(map(SourceScores, affinity, neighbours, ties, last_baskets))

@@ -1,4 +1,4 @@
-"""What the shop's customers want at one moment, in one market: the part of every feature that is the same for all."""
+"""Trends of products at one moment in one market: the features that are alike for all customers."""
 
 from __future__ import annotations
 
@@ -36,12 +36,14 @@ PRODUCT_FEATURES: Final = (
     "return_rate",
     "price",
 )
-LONGEST_AGE_DAYS: Final = 1000.0
-SMOOTHING: Final = 2.0  # lines, so that one sale is no trend
+MAX_AGE_DAYS: Final = 1000.0
+SMOOTHING_LINES: Final = 2.0  # so that one sale is no trend
 
 
 @dataclass(frozen=True, eq=False)
 class ProductTrends:
+    """Sales of every product, as features and as lists of bestsellers."""
+
     popularity: Popularity
     columns: Floats  # (PRODUCT_FEATURES, items), a product's side by side
     sellers: NDArray[np.int32]  # items that sold lately, by category, best first
@@ -49,12 +51,12 @@ class ProductTrends:
 
     @cached_property
     def bestsellers(self) -> NDArray[np.int64]:
-        """Items that sold lately, best first, ties by item."""
+        """Return items that sold lately, best first, ties by item."""
         recent = self.popularity.recent
         return np.argsort(-recent, kind="stable")[: np.count_nonzero(recent > 0)]
 
 
-def product_trends(
+def build_trends(
     sales: DailySales,
     traits: ProductStats,
     repeats: Repurchases,
@@ -62,62 +64,65 @@ def product_trends(
     as_of: int,
     market: int | None,
 ) -> ProductTrends:
-    """At a moment for which sales are held (seconds since 1970); `market` is a code in sales, None everywhere."""
+    """Compute trends at a moment for which sales are held, in seconds since 1970.
+
+    `market` is a code in sales; None is everywhere.
+    """
     n_items = len(traits.category)
     popularity = sales.popularity(as_of, n_items, settings.popular, market)
     recent, category = popularity.recent, traits.category
-    in_category = by_category(recent, category)
+    category_sales = sum_by_category(recent, category)
+    category_season = sum_by_category(popularity.season, category)
+    category_year = sum_by_category(popularity.year, category)
+    share = np.where(category >= 0, recent / np.maximum(category_sales, 1), 0)
     age = np.where(traits.first_sold == NEVER, 0, (as_of - traits.first_sold) / DAY)
     columns = {
         "recent_sales": np.log1p(recent / settings.scales.recent_sales),
         "all_sales": np.log1p(popularity.total / settings.scales.all_sales),
-        "trend": ratio(recent, popularity.earlier),
-        "week_trend": ratio(popularity.week, recent),
-        "season": ratio(popularity.season, popularity.year),
-        "category_season": ratio(
-            by_category(popularity.season, category), by_category(popularity.year, category)
-        ),
-        "category_sales": np.log1p(in_category),
-        "share_of_category": np.where(category >= 0, recent / np.maximum(in_category, 1), 0),
+        "trend": log_ratio(recent, popularity.earlier),
+        "week_trend": log_ratio(popularity.week, recent),
+        "season": log_ratio(popularity.season, popularity.year),
+        "category_season": log_ratio(category_season, category_year),
+        "category_sales": np.log1p(category_sales),
+        "share_of_category": share,
         "again_rate": repeats.rate,
         "again_days": repeats.interval,
         "customers": np.log1p(traits.customers),
-        "age_days": np.clip(age, 0, LONGEST_AGE_DAYS),
+        "age_days": np.clip(age, 0, MAX_AGE_DAYS),
         "return_rate": traits.return_rate,
         "price": np.nan_to_num(traits.log_price),
     }
     selling = np.flatnonzero((recent > 0) & (category >= 0))
     sellers = selling[np.lexsort((-recent[selling], category[selling]))].astype(np.int32)
+    sellers_of = np.searchsorted(category[sellers], np.arange(traits.categories + 1))
+    rows = [columns[name] for name in PRODUCT_FEATURES]
     return ProductTrends(
         popularity=popularity,
-        columns=np.array([columns[name] for name in PRODUCT_FEATURES], np.float32, order="F"),
+        columns=np.array(rows, np.float32, order="F"),
         sellers=sellers,
-        sellers_of=np.searchsorted(category[sellers], np.arange(traits.categories + 1)).astype(
-            np.int64
-        ),
+        sellers_of=sellers_of.astype(np.int64),
     )
 
 
-def ratio(lines: Floats, before: Floats) -> Floats:
-    """ln of how many times more: 0 where nothing is known."""
-    result: Floats = np.log((lines + np.float32(SMOOTHING)) / (before + np.float32(SMOOTHING)))
+def log_ratio(lines: Floats, before: Floats) -> Floats:
+    """Return ln of how many times more lines were sold than before: 0 where nothing is known."""
+    smoothing = np.float32(SMOOTHING_LINES)
+    result: Floats = np.log((lines + smoothing) / (before + smoothing))
     return result
 
 
-def by_category(lines: Floats, category: NDArray[np.int32]) -> Floats:
-    """What the whole category of each product sold: (items,), 0 where it is unknown."""
+def sum_by_category(lines: Floats, category: NDArray[np.int32]) -> Floats:
+    """Return what the whole category of each product sold: (items,), 0 where it is unknown."""
     total = np.bincount(category + 1, lines)
     total[0] = 0
     return total[category + 1].astype(np.float32)
 
 
-def recent_arrivals(
+def find_recent_arrivals(
     sales: DailySales, catalogue: Catalogue, settings: ModelSettings, as_of: int
 ) -> NDArray[np.int64]:
-    """Items that have just come on sale, or will only later, and are not learned about yet."""
+    """Find items that came on sale lately or will later, and are not learned about yet."""
     new = np.flatnonzero(catalogue.available_from > as_of - settings.arrivals.days * DAY)
-    return (
-        new[sales.total(as_of, len(catalogue))[new] < settings.history.min_lines]
-        if len(new)
-        else new
-    )
+    if len(new) == 0:
+        return new
+    return new[sales.total(as_of, len(catalogue))[new] < settings.history.min_lines]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from models.assembly.cards import format_price, read_price
-from models.assembly.reasons import goes_with
 from models.data.catalogue import Catalogue
+from models.ranking.reasons import BOUGHT_TOGETHER
 from models.slate import Bundle, Slot, Source
 from service.answering.render import AnswerRenderer
 
@@ -15,7 +15,7 @@ from service.answering.render import AnswerRenderer
 def render_bundle(renderer: AnswerRenderer, bundle: Bundle) -> dict[str, Any]:
     """Return the unit of a bundle, with the figures of its anchor and its first product."""
     catalogue = renderer.model.recommender.catalogue
-    reason = goes_with(catalogue, bundle.anchor)
+    reason = BOUGHT_TOGETHER.about(catalogue, bundle.anchor)
     slots = [Slot(item, bundle.score, Source.BOUGHT_TOGETHER, reason) for item in bundle.items]
     return {
         "anchor_id": catalogue.ids[bundle.anchor],

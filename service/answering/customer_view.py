@@ -10,12 +10,12 @@ from typing import Any, Final
 import numpy as np
 
 from models.assembly.cards import build_card
-from models.assembly.reasons import buy_again
 from models.data.customers import PERSONALIZE_EMAIL, PERSONALIZE_WEB, TRAIN
 from models.data.events import KINDS
 from models.data.history import NEVER, Interactions
 from models.data.timestamps import format_timestamp
 from models.ranking.context import RankingContext
+from models.ranking.reasons import buy_again
 from models.ranking.replenishment import DueProduct, due
 from models.recommender import NOBODY, Recommender
 from models.rules.filters import Repeat

@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 import orjson
 
-from models.assembly.reasons import arrival
 from models.data.events import DAY
 from models.data.timestamps import format_timestamp
+from models.ranking.reasons import new_arrival
 from models.recommender import NOBODY, Recommender
 from models.rules.eligibility import ExclusionRule
 from models.slate import SlateRequest, Slot, Source
@@ -45,7 +45,7 @@ def new_products(recommender: Recommender, request: SlateRequest) -> tuple[Slot,
     slots = []
     for item in items.tolist():
         score = float(available[item] - since) / (NEW_DAYS * DAY)
-        slots.append(Slot(item, score, Source.NEW, arrival(catalogue, item)))
+        slots.append(Slot(item, score, Source.NEW, new_arrival(catalogue, item)))
     return tuple(slots)
 
 

@@ -11,7 +11,7 @@ import orjson
 from models.data.catalogue import Catalogue
 from models.data.events import HOUR
 from models.mail.mailings import MAILINGS, Mailing, shown_products
-from models.slate import FallbackReason, Reason, ReasonKind, Slot, Source, Strategy
+from models.slate import FallbackReason, Reason, ReasonKind, Slot, Strategy
 from service.store.campaigns import Campaign, MailRecord
 
 
@@ -114,7 +114,7 @@ def read_record(facts: Mapping[str, Any], catalogue: Catalogue) -> ShownMail:
         item, *evidence_items = catalogue.ids.find_all([product_id, *evidence]).tolist()
         known = tuple(other for other in evidence_items if other >= 0)
         reason = Reason(ReasonKind(kind), known, text)
-        slots.append(Slot(item, score, Source(source), reason) if item >= 0 else None)
+        slots.append(Slot(item, score, source, reason) if item >= 0 else None)
     fallback_reason = facts["fallback_reason"]
     return ShownMail(
         Strategy(facts["strategy"]),

@@ -103,7 +103,7 @@ def _names_what_there_is(shop: Recommender, user: int, request: SlateRequest, sl
         elif slot.source is Source.BOUGHT_TOGETHER:
             assert because in (
                 request.basket
-                if case.evidence.basket.of(np.array([slot.item])) > 0
+                if case.scores.basket.of(np.array([slot.item])) > 0
                 else case.profile.last_basket
             )
             assert slot.item in shop.model.orders.item[shop.model.orders.row(because)]
@@ -202,6 +202,6 @@ def test_every_product_that_is_missing_is_kept_out_by_a_rule(
     if slate.strategy in (Strategy.PERSONAL, Strategy.SESSION):
         case = shop.build_context(shop.model.customers.ids.find(customer), request)
         allowed = (shop.find_removed(case, request) == ExclusionRule.NONE) & (
-            case.demand.popularity.total > 0
+            case.trends.popularity.total > 0
         )
         assert {slot.item for slot in slate.slots} >= set(np.flatnonzero(allowed).tolist())

@@ -301,7 +301,7 @@ def test_at_an_earlier_moment_customers_and_shop_are_as_if_the_rest_had_not_happ
         then, now = shop.build_context(user, at), past.build_context(user, at)
         assert vars_of(then.pairs) == vars_of(now.pairs)
         assert then.clocks.since.tolist() == now.clocks.since.tolist()
-        assert vars_of(then.demand.popularity) == vars_of(now.demand.popularity)
+        assert vars_of(then.trends.popularity) == vars_of(now.trends.popularity)
     for market in (None, "north", "south"):
         there = replace(at, filters=Filters(market=market))
         assert shop.popular(there) == past.popular(there)
@@ -330,7 +330,7 @@ def test_a_later_moment_moves_a_customers_clocks_and_nothing_of_the_shop(shop: R
     )
     assert later.clocks.interval.tolist() == now.clocks.interval.tolist()
     assert later.pairs.count.tolist() == now.pairs.count.tolist()
-    assert vars_of(later.demand.popularity) == vars_of(now.demand.popularity)
+    assert vars_of(later.trends.popularity) == vars_of(now.trends.popularity)
     week = SlateRequest(as_of=newest + 7 * DAY, n=40)
     assert shop.popular(week) == shop.popular(replace(week, as_of=None))
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.ranking.ranker import probability
+from models.ranking.sources import SOURCES
 from models.recommender import Recommender
 from models.rules.shop_rules import ShopRule
 from training.evaluation import metrics
@@ -23,18 +24,7 @@ from training.evaluation.methods import (
 
 TASKS: Final = ("all", "discovery")
 METRICS: Final = ("recall", "ndcg", "hits")
-PROPOSERS: Final = (
-    *(
-        "own_purchases",
-        "due",
-        "factors",
-        "neighbours",
-        "bought_together",
-        "category",
-        "popular",
-        "new",
-    ),
-)
+PROPOSERS: Final = tuple(str(source.name) for source in SOURCES if source.evaluated)
 PROPOSED: Final = ("candidates", "caught", "unique")  # counts of a source
 BINS: Final = np.concatenate([[0], np.geomspace(0.001, 1, 16)])  # of predicted probabilities
 

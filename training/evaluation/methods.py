@@ -12,9 +12,8 @@ from models.assembly.assemble import RankedCandidates
 from models.assembly.diversity import diversify
 from models.assembly.popular import EVERYWHERE
 from models.data.history import find_pair_starts, select_before, sum_interest
-from models.ranking.candidates import proposals
 from models.ranking.context import RankingContext
-from models.ranking.features import FEATURES
+from models.ranking.sources import SOURCES, propose_candidates
 from models.recommender import Recommender
 from models.rules.eligibility import ExclusionRule, Removed, find_allowed
 from models.rules.filters import Repeat
@@ -26,17 +25,14 @@ SERVED: Final = "served"
 AUTO: Final = "served, repeat=auto"
 RULED: Final = "served, with the shop's rules"
 BLEND: Final = "blend"  # without what the ranker has learned
-SOURCES: Final = {  # a source alone: its candidates in the order of its feature
-    "source: own purchases": "own_long",
-    "source: factors (ALS)": "affinity",
-    "source: item neighbours": "neighbours",
-    "source: recent sales": "recent_sales",
+SINGLE_SOURCES: Final = {  # a source alone: its candidates in the order of its feature
+    f"source: {source.title}": source.ranked_by for source in SOURCES if source.ranked_by
 }
 POPULARITY: Final = "popularity"
 RECENT_POPULARITY: Final = "popularity, 28 days"
 OWN_PURCHASES: Final = "own purchases, decayed"
 BASELINES: Final = (POPULARITY, RECENT_POPULARITY, OWN_PURCHASES)
-METHODS: Final = (SERVED, AUTO, RULED, BLEND, *SOURCES, *BASELINES)
+METHODS: Final = (SERVED, AUTO, RULED, BLEND, *SINGLE_SOURCES, *BASELINES)
 DIVERSITIES: Final = (10, 5, 3, 2)  # products of a category among ten
 RECENT_DAYS: Final = 28
 OWN_HALF_LIFE_DAYS: Final = 90.0
@@ -83,11 +79,11 @@ def _fill_slates(
     items = {SERVED: served}
     blend = recommender.ranker.blend(ranked.rows, ranked.bought)
     items[BLEND] = ranked.items[np.lexsort((ranked.items, -blend))[: request.n]]
-    for name, feature in SOURCES.items():
-        column = ranked.rows[:, FEATURES.index(feature)]
+    for name, feature in SINGLE_SOURCES.items():
+        column = ranked.rows[:, recommender.ranker.columns.index(feature)]
         items[name] = ranked.items[_highest(column, ranked.items, request.n)]
     items |= _rank_baselines(recommender, user, context, removed, request.n)
-    proposed = proposals(context, recommender.model, find_allowed(removed), recommender.settings)
+    proposed = propose_candidates(recommender.ranker.sources, context, find_allowed(removed))
     return MethodSlates(items, filled, ranked, proposed, _vary(recommender, ranked, request.n))
 
 

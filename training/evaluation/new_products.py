@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data.events import PURCHASE
-from models.ranking.candidates import by_attributes
+from models.ranking.sources import score_by_attributes
 from models.recommender import Recommender
 from models.slate import SlateRequest
 from models.sources.scores import rank_best
@@ -63,4 +63,4 @@ def _rank(
     recommender: Recommender, user: int, items: NDArray[np.int64], as_of: int, k: int
 ) -> NDArray[np.int64]:
     context = recommender.build_context(user, SlateRequest(as_of=as_of))
-    return items[rank_best(by_attributes(items, context.profile, recommender.model), k)]
+    return items[rank_best(score_by_attributes(items, context.profile, recommender.model), k)]

@@ -19,7 +19,6 @@ from scipy.special import expit
 
 from models.data.events import PURCHASE
 from models.model import LearnedRanker
-from models.ranking.features import FEATURES
 from models.ranking.ranker import Ranker
 from models.recommender import Recommender
 from models.rules.filters import Repeat
@@ -52,7 +51,7 @@ class LeakError(Exception):
 class RankerRows:
     """Hold r candidates of examples."""
 
-    values: NDArray[np.float32]  # (r, FEATURES)
+    values: NDArray[np.float32]  # (r, columns)
     bought: NDArray[np.bool_]  # (r,) before
     hit: NDArray[np.bool_]  # (r,) bought within the horizon
     weight: NDArray[np.float32]  # (r,) how many rows it stands for
@@ -291,7 +290,7 @@ def _learn(
             held_back=np.isin(rows.user, held_back),
         ),
         settings.ranker.trees,
-        names=FEATURES,
+        names=unadjusted.columns,
         seed=settings.seed,
         on_progress=advance,
     )

@@ -52,7 +52,7 @@ def spoken(scores: Scores) -> list[int]:
 
 
 def test_every_source_says_what_it_knows_about_every_product(shop: Recommender) -> None:
-    evidence = case(shop).evidence
+    evidence = case(shop).scores
     assert spoken(evidence.affinity) == [
         BREAD,
         BUTTER,
@@ -72,40 +72,40 @@ def test_what_a_customer_is_unlikely_to_want_is_no_evidence_against_anything() -
     factors = shop.model.factors
     affinity = asked.observed.folded_in() @ factors.factors
     assert affinity.min() < 0
-    assert asked.evidence.affinity.of(factors.item).tolist() == pytest.approx(
+    assert asked.scores.affinity.of(factors.item).tolist() == pytest.approx(
         np.maximum(affinity, 0).tolist(), abs=1e-6
     )
 
 
 def test_the_basket_is_completed_apart_from_what_was_bought(shop: Recommender) -> None:
-    evidence = case(shop, basket=(MILK,)).evidence
+    evidence = case(shop, basket=(MILK,)).scores
     assert spoken(evidence.basket) == [TEA]
     assert spoken(evidence.together) == [BUTTER]
 
 
 def test_what_lies_in_the_basket_twice_completes_it_like_once(shop: Recommender) -> None:
     once, twice = (
-        case(shop, basket=basket).evidence.basket for basket in ((MILK, JAM), (JAM, MILK, JAM))
+        case(shop, basket=basket).scores.basket for basket in ((MILK, JAM), (JAM, MILK, JAM))
     )
     assert said(once).tolist() == said(twice).tolist()
 
 
 def test_what_was_sent_back_leads_to_nothing(shop: Recommender) -> None:
-    assert spoken(case(shop, BOB, as_of=moment(9)).evidence.together) == [MILK]
-    after = case(shop, BOB).evidence
+    assert spoken(case(shop, BOB, as_of=moment(9)).scores.together) == [MILK]
+    after = case(shop, BOB).scores
     assert (spoken(after.together), spoken(after.neighbours)) == ([], [])
 
 
 def test_a_visit_is_asked_about_like_a_purchase_and_is_none(shop: Recommender) -> None:
     visit = case(shop, NOBODY, recent=(TEA,))
-    assert spoken(visit.evidence.neighbours) == [MILK]
-    assert spoken(visit.evidence.together) == []
+    assert spoken(visit.scores.neighbours) == [MILK]
+    assert spoken(visit.scores.together) == []
     assert (visit.pairs.item.tolist(), visit.pairs.last.tolist()) == ([TEA], [NEVER])
     assert visit.clocks.passed.tolist() == [np.inf]
 
 
 def test_somebody_of_whom_nothing_is_known_is_no_reason_for_anything(shop: Recommender) -> None:
-    nothing = case(shop, NOBODY).evidence
+    nothing = case(shop, NOBODY).scores
     for evidence in (nothing.affinity, nothing.neighbours, nothing.basket, nothing.together):
         assert spoken(evidence) == []
 

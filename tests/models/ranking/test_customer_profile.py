@@ -13,7 +13,7 @@ from models.ranking.customer_profile import (
     CUSTOMER_FEATURES,
     NEVER_DAYS,
     CustomerProfile,
-    customer_profile,
+    build_profile,
 )
 from models.settings import HistorySettings
 from tests.support.shop import Line, Product, moment, small_purchases
@@ -41,10 +41,8 @@ def profile(*lines: Line, as_of: float, session: tuple[int, ...] = ()) -> Custom
     events = select_before(mine, moment(as_of))
     pairs = build_interactions(events, find_pair_starts(events), moment(as_of), HALVED_WEEKLY)
     pairs = add_session(pairs, np.array(session, np.int32)) if session else pairs
-    brand, brands = purchases.catalogue.brand, len(purchases.catalogue.brand_names)
-    return customer_profile(
-        events, pairs, fit_product_stats(purchases), brand, brands, moment(as_of)
-    )
+    traits, catalogue = fit_product_stats(purchases), purchases.catalogue
+    return build_profile(events, pairs, traits, catalogue, moment(as_of))
 
 
 def ann(as_of: float = 14) -> CustomerProfile:

@@ -11,8 +11,16 @@ from hypothesis import strategies as st
 from models.data.ragged import RowGroups
 from models.ranking.context import RankingContext, SourceScores
 from models.ranking.customer_profile import CUSTOMER_FEATURES, NEVER_DAYS
-from models.ranking.features import BLENDED, FEATURES, MOST_INTERVALS, OWN, features, features_each
+from models.ranking.features import (
+    BLENDED,
+    FEATURES,
+    MAX_INTERVALS,
+    OWN,
+    build_rows,
+    build_rows_each,
+)
 from models.ranking.product_trends import PRODUCT_FEATURES
+from models.ranking.sources import SOURCES
 from models.recommender import NOBODY, Recommender
 from models.rules.filters import Filters
 from models.settings import FactorSettings, PopularSettings
@@ -61,7 +69,7 @@ def rows(shop: Recommender, asked: RankingContext, *products: str) -> dict[str, 
     """The rows of these products, or of all, by the names of the columns."""
     names = products or tuple(NAMES)
     items = np.array([NAMES.index(name) for name in names], np.int64)
-    found, _ = features(items, asked, shop.model, shop.settings)
+    found, _ = build_rows(items, asked, SOURCES)
     return {
         name: dict(zip(FEATURES, row, strict=True))
         for name, row in zip(names, found.tolist(), strict=True)
@@ -82,7 +90,7 @@ def saying(asked: RankingContext, **said: float) -> RankingContext:
     spoken = {
         name: SparseScores.summed(items, shares * np.float32(score)) for name, score in said.items()
     }
-    return replace(asked, evidence=SourceScores(**(nothing | spoken)))
+    return replace(asked, scores=SourceScores(**(nothing | spoken)))
 
 
 def test_every_column_has_one_name_and_those_of_the_blend_come_first() -> None:
@@ -164,7 +172,7 @@ def test_what_was_never_bought_has_no_history_and_is_infinitely_far_away(shop: R
         found = row(shop, case(shop), product)
         assert {found[name] for name in nothing} == {0}
         assert {found[name] for name in days} == {NEVER_DAYS}
-        assert found["intervals_passed"] == MOST_INTERVALS
+        assert found["intervals_passed"] == MAX_INTERVALS
 
 
 def test_which_candidates_were_bought_before_is_told_beside_the_rows(shop: Recommender) -> None:
@@ -173,7 +181,7 @@ def test_which_candidates_were_bought_before_is_told_beside_the_rows(shop: Recom
         (("butter", "milk", "rolls"), [False, True, False]),
     ):
         items = np.array([NAMES.index(name) for name in names])
-        found, bought = features(items, case(shop), shop.model, shop.settings)
+        found, bought = build_rows(items, case(shop), SOURCES)
         assert bought.tolist() == found[:, FEATURES.index("bought")].tolist() == expected
 
 
@@ -276,7 +284,7 @@ def test_the_habits_of_the_customer_stand_in_every_row(shop: Recommender) -> Non
 
 def test_what_the_shop_knows_of_a_product_stands_in_its_row(shop: Recommender) -> None:
     asked = case(shop)
-    for name, column in zip(PRODUCT_FEATURES, asked.demand.columns.tolist(), strict=True):
+    for name, column in zip(PRODUCT_FEATURES, asked.trends.columns.tolist(), strict=True):
         assert [found[name] for found in rows(shop, asked).values()] == column
     jam, bread = row(shop, asked, "jam"), row(shop, asked, "bread")
     assert (jam["customers"], bread["customers"]) == pytest.approx((log1p(5), log1p(2)))
@@ -307,7 +315,7 @@ def test_a_row_does_not_depend_on_the_rows_beside_it(shop: Recommender) -> None:
 
 
 def test_no_candidates_are_no_rows(shop: Recommender) -> None:
-    found, bought = features(np.zeros(0, np.int64), case(shop), shop.model, shop.settings)
+    found, bought = build_rows(np.zeros(0, np.int64), case(shop), SOURCES)
     assert (found.shape, bought.shape) == ((0, len(FEATURES)), (0,))
 
 
@@ -360,7 +368,7 @@ def test_in_any_shop_and_at_any_moment_every_number_is_finite(
     for customer in (NOBODY, *range(len(shop.model.customers))):
         request = SlateRequest(as_of=moment(day), recent=session, filters=Filters(market=market))
         items = np.arange(len(products))
-        found, _ = features(items, shop.build_context(customer, request), shop.model, shop.settings)
+        found, _ = build_rows(items, shop.build_context(customer, request), SOURCES)
         wrong = ~np.isfinite(found).all(axis=0)
         assert [name for name, column in zip(FEATURES, wrong.tolist(), strict=True) if column] == []
 
@@ -371,13 +379,10 @@ def test_the_rows_of_many_customers_are_those_of_each() -> None:
     items = [
         np.arange(start, len(shop.catalogue), 3, dtype=np.int64) for start in range(len(cases))
     ]
-    together, bought = features_each(
-        np.concatenate(items), RowGroups.of(map(len, items)), cases, shop.model, shop.settings
+    together, bought = build_rows_each(
+        np.concatenate(items), RowGroups.of(map(len, items)), cases, SOURCES
     )
-    alone = [
-        features(some, case, shop.model, shop.settings)
-        for some, case in zip(items, cases, strict=True)
-    ]
+    alone = [build_rows(some, case, SOURCES) for some, case in zip(items, cases, strict=True)]
     assert together.tolist() == np.concatenate([rows for rows, _ in alone]).tolist()
     assert bought.tolist() == np.concatenate([mine for _, mine in alone]).tolist()
     assert bought.any()

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from models.ranking.product_trends import (
-    LONGEST_AGE_DAYS,
+    MAX_AGE_DAYS,
     PRODUCT_FEATURES,
     ProductTrends,
-    by_category,
-    product_trends,
-    ratio,
-    recent_arrivals,
+    build_trends,
+    find_recent_arrivals,
+    log_ratio,
+    sum_by_category,
 )
 from models.settings import ArrivalSettings, ModelSettings, PopularSettings
 from models.sources.repurchase import Repurchases
@@ -43,7 +43,7 @@ def sold(product: str, *days: float, market: str = "") -> list[Line]:
     ]
 
 
-def demand(
+def trends(
     *lines: Line, day: float, market: str = "", products: list[Product] = SHELF
 ) -> ProductTrends:
     purchases = small_purchases(lines, products)
@@ -51,9 +51,7 @@ def demand(
     repeats = Repurchases(rate=count / 10, average=np.array([0.1], np.float32), interval=count + 7)
     place = purchases.market_names.find(market) if market else None
     traits = fit_product_stats(purchases)
-    return product_trends(
-        count_daily_sales(purchases), traits, repeats, SETTINGS, moment(day), place
-    )
+    return build_trends(count_daily_sales(purchases), traits, repeats, SETTINGS, moment(day), place)
 
 
 def column(found: ProductTrends, name: str) -> list[float]:
@@ -71,7 +69,7 @@ FEW = [
 
 def test_lines_of_the_window_and_of_all_days_enter_as_logarithms() -> None:
     scales = SETTINGS.scales
-    found = demand(*FEW, day=100)
+    found = trends(*FEW, day=100)
     assert column(found, "all_sales") == pytest.approx(
         [log1p(lines / scales.all_sales) for lines in (14, 2, 6, 0)]
     )
@@ -85,7 +83,7 @@ def test_lines_of_the_window_and_of_all_days_enter_as_logarithms() -> None:
 
 def test_a_category_sells_what_its_products_sell_and_they_share_it() -> None:
     lines = [*sold("bread", 1, 2, 3), *sold("rolls", 1), *sold("butter", 2, 2), *sold("jam", 3)]
-    found = demand(*lines, day=4)
+    found = trends(*lines, day=4)
     assert column(found, "category_sales") == pytest.approx([log1p(4), log1p(2), 0, log1p(4)])
     assert column(found, "share_of_category") == pytest.approx(
         [3 / 4, 1, 0, 1 / 4]
@@ -95,15 +93,15 @@ def test_a_category_sells_what_its_products_sell_and_they_share_it() -> None:
 def test_what_sells_more_this_week_than_the_weeks_before_is_rising() -> None:
     """Bread makes up half of the sales of every week, butter the rest of the last one."""
     lines = [*sold("bread", *range(28)), *sold("jam", *range(21)), *sold("butter", *range(21, 28))]
-    week = column(demand(*lines, day=28), "week_trend")
+    week = column(trends(*lines, day=28), "week_trend")
     # In a window's worth of 56 lines: as many as this week's share of them, and as there were.
     assert week == pytest.approx([0, log((28 + 2) / (7 + 2)), log((0 + 2) / (21 + 2)), 0], abs=1e-6)
 
 
-def test_what_sells_more_than_in_the_eight_weeks_before_is_in_demand() -> None:
+def test_what_sells_more_than_in_the_eight_weeks_before_is_in_trends() -> None:
     """Twelve weeks of a loaf a day; jam in the first eight, butter in the last four."""
     lines = [*sold("bread", *range(84)), *sold("jam", *range(56)), *sold("butter", *range(56, 84))]
-    trend = column(demand(*lines, day=84), "trend")
+    trend = column(trends(*lines, day=84), "trend")
     # Of 56 lines, what a window holds: 28 loaves then as now, a third of them for butter, two thirds for jam.
     butter, jam = log((28 / 3 + 2) / (0 + 2)), log((2 * 28 / 3 + 2) / (28 + 2))
     assert trend == pytest.approx([0, butter, jam, 0], abs=1e-6)
@@ -117,14 +115,14 @@ def test_a_season_returns_where_the_data_reach_back_a_year() -> None:
         *sold("jam", *range(1, 28)),
         *sold("rolls", *range(180, 208)),
     ]
-    found = demand(*lines, *sold("butter", 364), day=365)
+    found = trends(*lines, *sold("butter", 364), day=365)
     season = column(found, "season")
     assert season[JAM] > 0 > season[ROLLS]
     assert season[JAM] > season[BREAD]
     of_category = column(found, "category_season")
     assert of_category[BREAD] == of_category[ROLLS] < 0  # the bakery's season is the other one
     assert of_category[JAM] == 0  # it is in none
-    half_a_year = demand(*[line for line in lines if line.day < 180], day=180)
+    half_a_year = trends(*[line for line in lines if line.day < 180], day=180)
     assert column(half_a_year, "season") == column(half_a_year, "category_season") == [0, 0, 0, 0]
 
 
@@ -135,21 +133,21 @@ def test_a_trend_of_a_market_is_its_own() -> None:
         *sold("butter", *range(7), market="north"),
     ]
     south = [replace(line, day=27 - line.day, market="south") for line in north * 9]
-    bread, butter, *_ = column(demand(*north, *south, day=28, market="north"), "week_trend")
+    bread, butter, *_ = column(trends(*north, *south, day=28, market="north"), "week_trend")
     assert bread > 0 > butter
-    bread, butter, *_ = column(demand(*north, *south, day=28, market="south"), "week_trend")
+    bread, butter, *_ = column(trends(*north, *south, day=28, market="south"), "week_trend")
     assert bread < 0 < butter
 
 
 def test_a_trend_is_drawn_to_nothing_while_little_is_sold() -> None:
     one, many = np.array([1, 100], np.float32), np.array([0, 50], np.float32)
-    assert ratio(one, many).tolist() == pytest.approx([log(3 / 2), log(102 / 52)])
-    assert ratio(np.zeros(1, np.float32), np.zeros(1, np.float32)).tolist() == [0]
+    assert log_ratio(one, many).tolist() == pytest.approx([log(3 / 2), log(102 / 52)])
+    assert log_ratio(np.zeros(1, np.float32), np.zeros(1, np.float32)).tolist() == [0]
 
 
 def test_a_product_without_a_category_shares_no_sales_with_others_like_it() -> None:
     lines, category = np.array([1, 2, 4, 8], np.float32), np.array([1, -1, -1, 1], np.int32)
-    assert by_category(lines, category).tolist() == [9, 0, 0, 9]
+    assert sum_by_category(lines, category).tolist() == [9, 0, 0, 9]
 
 
 def test_products_bring_their_own_age_price_customers_and_returns() -> None:
@@ -158,7 +156,7 @@ def test_products_bring_their_own_age_price_customers_and_returns() -> None:
         *sold("butter", 6),
         Line("butter  0", "butter", 7, kind="return"),
     ]
-    found = demand(*lines, Line("bread  0", "bread", 8), day=10)
+    found = trends(*lines, Line("bread  0", "bread", 8), day=10)
     assert column(found, "age_days") == [10, 4, 0, 0]
     assert column(found, "customers") == pytest.approx([log1p(3), log1p(1), 0, 0])
     assert column(found, "return_rate") == [0, 1, 0, 0]
@@ -170,18 +168,18 @@ def test_products_bring_their_own_age_price_customers_and_returns() -> None:
 
 
 def test_nothing_is_older_than_a_shop_remembers() -> None:
-    assert column(demand(*sold("bread", 0, 2000), day=2001), "age_days")[BREAD] == LONGEST_AGE_DAYS
+    assert column(trends(*sold("bread", 0, 2000), day=2001), "age_days")[BREAD] == MAX_AGE_DAYS
 
 
 def test_sellers_stand_by_category_and_the_best_first() -> None:
     lines = [*sold("bread", 1), *sold("rolls", 1, 2), *sold("butter", 3), *sold("jam", *range(9))]
-    found = demand(*lines, day=9)
+    found = trends(*lines, day=9)
     assert found.sellers.tolist() == [ROLLS, BREAD, BUTTER]  # jam is in no category
     assert found.sellers_of.tolist() == [0, 2, 3]
 
 
 def test_a_shop_without_categories_has_sellers_in_none() -> None:
-    found = demand(*sold("bread", 1, 2), day=3, products=[Product("bread")])
+    found = trends(*sold("bread", 1, 2), day=3, products=[Product("bread")])
     assert (found.sellers.tolist(), found.sellers_of.tolist()) == ([], [0])
     assert np.isfinite(found.columns).all()
 
@@ -196,7 +194,7 @@ def arriving(*days: float | None) -> list[Product]:
 
 def arrived(*lines: Line, day: float, products: list[Product]) -> list[str]:
     purchases = small_purchases(lines, products)
-    items = recent_arrivals(
+    items = find_recent_arrivals(
         count_daily_sales(purchases), purchases.catalogue, SETTINGS, moment(day)
     )
     return [products[item].id for item in items.tolist()]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from models.data.ragged import RowGroups
 from models.model import LearnedRanker
 from models.ranking.features import BLENDED, FEATURES
-from models.ranking.ranker import NEW_SOURCES, SPEAKS, SPEAKS_FOR, Ranker, probability
+from models.ranking.ranker import Ranker, probability
 from models.settings import BlendSettings, Weights
 from models.slate import Source
 from models.trees import Trees, TreeSplit
@@ -20,6 +20,25 @@ SETTINGS = BlendSettings(
     bought=Weights(constant=3, affinity=1, own_long=2),
 )
 BLEND = Ranker(SETTINGS, LearnedRanker.none())
+
+
+# Which features speak for which source of a new product
+SPEAKS_FOR = {
+    "affinity": Source.FACTORS,
+    "affinity_share": Source.FACTORS,
+    "neighbours": Source.NEIGHBOURS,
+    "neighbours_share": Source.NEIGHBOURS,
+    "basket": Source.BOUGHT_TOGETHER,
+    "together": Source.BOUGHT_TOGETHER,
+    "category_share": Source.CATEGORY,
+    "category_recent": Source.CATEGORY,
+    "category_lines": Source.CATEGORY,
+    "brand_share": Source.CATEGORY,
+    "recent_sales": Source.POPULAR,
+    "all_sales": Source.POPULAR,
+    "category_sales": Source.POPULAR,
+    "share_of_category": Source.POPULAR,
+}
 
 
 def stump(tree: int, feature: str, threshold: float) -> TreeSplit:
@@ -48,12 +67,12 @@ def row(**values: float) -> np.ndarray:
 
 
 def score(ranker: Ranker, bought: bool, **values: float) -> float:
-    return float(ranker.scores(row(**values)[None], np.array([bought]))[0])
+    return float(ranker.score(row(**values)[None], np.array([bought]))[0])
 
 
 def source(ranker: Ranker, bought: bool = False, **values: float) -> Source:
     rows = row(**values)[None]
-    (found,) = ranker.sources(rows, np.array([bought]), ranker.scores(rows, np.array([bought])))
+    (found,) = ranker.name_sources(rows, np.array([bought]), ranker.score(rows, np.array([bought])))
     return found
 
 
@@ -78,7 +97,7 @@ def test_where_nothing_was_learned_the_blend_ranks_alone() -> None:
         np.random.default_rng(0).random((9, len(FEATURES)), np.float32),
         np.arange(9) % 2 == 0,
     )
-    assert BLEND.scores(rows, bought).tolist() == BLEND.blend(rows, bought).tolist()
+    assert BLEND.score(rows, bought).tolist() == BLEND.blend(rows, bought).tolist()
 
 
 def test_what_was_learned_starts_from_the_blend_of_its_kind_and_adds_its_trees() -> None:
@@ -92,10 +111,10 @@ def test_scores_do_not_depend_on_the_rows_beside_them() -> None:
     rows = np.random.default_rng(0).normal(0, 2, (50, len(FEATURES))).astype(np.float32)
     bought = np.arange(50) % 3 == 0
     alone = [
-        float(LEARNED.scores(rows[place : place + 1], bought[place : place + 1])[0])
+        float(LEARNED.score(rows[place : place + 1], bought[place : place + 1])[0])
         for place in range(50)
     ]
-    assert LEARNED.scores(rows, bought).tolist() == pytest.approx(alone, rel=1e-6)
+    assert LEARNED.score(rows, bought).tolist() == pytest.approx(alone, rel=1e-6)
 
 
 def test_the_trees_look_at_the_best_of_the_blend_and_what_they_do_not_look_at_stays_below() -> None:
@@ -107,17 +126,19 @@ def test_the_trees_look_at_the_best_of_the_blend_and_what_they_do_not_look_at_st
         ]
     )
     bought, alone = np.zeros(20, np.bool_), RowGroups.of([20])
-    every, some = LEARNED.scores(rows, bought), LEARNED.cascade(rows, bought, alone, 6)
+    every, some = LEARNED.score(rows, bought), LEARNED.score_cascade(rows, bought, alone, 6)
     best = np.argsort(-affinity)[:6]
     rest = np.setdiff1d(np.arange(20), best)
     assert some[best].tolist() == every[best].tolist()
     assert (some[rest] <= some[best].min()).all()
     for same in (
-        LEARNED.cascade(rows, bought, alone, 20),
-        LEARNED.cascade(rows, bought, alone, 99),
+        LEARNED.score_cascade(rows, bought, alone, 20),
+        LEARNED.score_cascade(rows, bought, alone, 99),
     ):
         assert same.tolist() == every.tolist()
-    assert BLEND.cascade(rows, bought, alone, 6).tolist() == BLEND.scores(rows, bought).tolist()
+    assert (
+        BLEND.score_cascade(rows, bought, alone, 6).tolist() == BLEND.score(rows, bought).tolist()
+    )
 
 
 @pytest.mark.parametrize(
@@ -177,24 +198,24 @@ def test_every_source_is_told_as_if_each_had_been_silenced_by_hand(
 ) -> None:
     rows = np.stack([row(**of) for of in values])
     bought = np.array([bool(kinds >> place & 1) for place in range(len(rows))])
-    found = ranker.sources(rows, bought, ranker.scores(rows, bought))
+    found = ranker.name_sources(rows, bought, ranker.score(rows, bought))
     for of, old, named in zip(values, bought.tolist(), found, strict=True):
         if old:
             assert named is Source.OWN_PURCHASES
             continue
         silenced = {
             quiet: score(
-                ranker, False, **{name: 0 if SPEAKS_FOR[name] is quiet else of[name] for name in of}
+                ranker, False, **{name: 0 if SPEAKS_FOR[name] == quiet else of[name] for name in of}
             )
-            for quiet in NEW_SOURCES
-            if any(of[name] for name in of if SPEAKS_FOR[name] is quiet)
+            for quiet in BLEND.speaking
+            if any(of[name] for name in of if SPEAKS_FOR[name] == quiet)
         }
         assert silenced[named] == pytest.approx(min(silenced.values()), abs=1e-5)
 
 
 def test_nothing_to_rank_has_no_source() -> None:
     nothing = np.zeros((0, len(FEATURES)), np.float32)
-    assert LEARNED.sources(nothing, np.zeros(0, np.bool_), np.zeros(0, np.float32)) == []
+    assert LEARNED.name_sources(nothing, np.zeros(0, np.bool_), np.zeros(0, np.float32)) == []
 
 
 def test_every_part_of_a_new_products_score_has_a_source() -> None:
@@ -202,7 +223,8 @@ def test_every_part_of_a_new_products_score_has_a_source() -> None:
     assert weighed <= {*SPEAKS_FOR}
     assert {*SPEAKS_FOR} <= {*FEATURES}
     spoken = {
-        FEATURES[column]: NEW_SOURCES[place] for place, column in np.argwhere(SPEAKS).tolist()
+        FEATURES[column]: BLEND.speaking[source]
+        for source, column in np.argwhere(BLEND.speaks).tolist()
     }
     assert spoken == SPEAKS_FOR
 

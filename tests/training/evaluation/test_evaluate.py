@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from models.model import LearnedRanker
-from models.ranking.candidates import proposals
+from models.ranking.sources import SOURCES, propose_candidates
 from models.recommender import Recommender
 from models.rules.eligibility import find_allowed
 from models.rules.filters import Repeat
@@ -221,11 +221,8 @@ def test_what_each_source_found_is_counted(
     together = []
     for user, request, targets in customers:
         case = recommender.build_context(user, request)
-        proposed = proposals(
-            case,
-            recommender.model,
-            find_allowed(recommender.find_removed(case, request)),
-            recommender.settings,
+        proposed = propose_candidates(
+            SOURCES, case, find_allowed(recommender.find_removed(case, request))
         )
         sets = {name: set(proposed[name].tolist()) for name in PROPOSERS}
         for name, items in sets.items():

@@ -34,7 +34,7 @@ from training.evaluation.methods import (
     RECENT_POPULARITY,
     RULED,
     SERVED,
-    SOURCES,
+    SINGLE_SOURCES,
     MethodSlates,
     build_method_slates,
 )
@@ -143,9 +143,9 @@ def test_each_source_alone_is_its_candidates_in_the_order_of_what_it_says() -> N
         own[context.pairs.item] = context.pairs.long
         scores_of: dict[str, Sequence[float]] = {
             "source: own purchases": own.tolist(),
-            "source: factors (ALS)": context.evidence.affinity.of(everything).tolist(),
-            "source: item neighbours": context.evidence.neighbours.of(everything).tolist(),
-            "source: recent sales": context.demand.popularity.recent.tolist(),
+            "source: factors (ALS)": context.scores.affinity.of(everything).tolist(),
+            "source: item neighbours": context.scores.neighbours.of(everything).tolist(),
+            "source: recent sales": context.trends.popularity.recent.tolist(),
         }
         for answer in build_method_slates(SHOP, user, END, 5):
             for method, scores in scores_of.items():
@@ -156,7 +156,7 @@ def test_each_source_alone_is_its_candidates_in_the_order_of_what_it_says() -> N
                 assert all(scores[item] > 0 for item in shown)
                 if len(shown) > 1:
                     methods_with_slates.add(method)
-    assert methods_with_slates == set(SOURCES)
+    assert methods_with_slates == set(SINGLE_SOURCES)
 
 
 def test_only_the_task_of_everything_asks_what_is_served_with_repeats_in_their_time() -> None:
@@ -164,7 +164,7 @@ def test_only_the_task_of_everything_asks_what_is_served_with_repeats_in_their_t
     assert (
         set(everything.items)
         == set(METHODS) - {RULED}
-        == {SERVED, AUTO, BLEND, *SOURCES, *BASELINES}
+        == {SERVED, AUTO, BLEND, *SINGLE_SOURCES, *BASELINES}
     )
     assert set(new.items) == set(METHODS) - {AUTO, RULED}
 

@@ -262,7 +262,7 @@ def test_the_rows_are_the_candidates_and_what_the_customer_then_bought_of_them_a
     assert rows.values.shape == (5, len(FEATURES))
     assert (rows.bought.all(), rows.hit.sum(), set(rows.user.tolist())) == (True, 2, {0})
     assert rows.weight.tolist() == [1] * 5
-    scores = Ranker(shop.settings.blend, LearnedRanker.none()).scores(rows.values, rows.bought)
+    scores = Ranker(shop.settings.blend, LearnedRanker.none()).score(rows.values, rows.bought)
     assert scores.tolist() == sorted(scores.tolist(), reverse=True)
 
 

@@ -1,24 +1,18 @@
 """The sentence under a product is true."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from models.assembly.reasons import (
-    arrival,
-    buy_again,
-    goes_with,
-    neighbours_of,
-    of_category,
-    of_slate,
-    popular,
-    similar_customers,
-    similar_to,
-)
+from models.assembly.assemble import explain
 from models.data.history import Interactions, add_session, build_interactions, find_pair_starts
-from models.ranking.context import observed
+from models.ranking.context import RankingContext, observed
+from models.ranking.reasons import ALSO_BOUGHT, BOUGHT_TOGETHER, buy_again, new_arrival, popular
+from models.ranking.sources import Factors, KnownCategories, Neighbours
 from models.recommender import Recommender
 from models.settings import HistorySettings
-from models.slate import Reason, ReasonKind, SlateRequest, Source
+from models.slate import Reason, ReasonKind, SlateRequest
 from tests.support.shop import SMALL, Line, Product, moment, small_purchases, trained
 from training.fitting.counts import build_histories
 
@@ -103,6 +97,13 @@ def ann(shop: Recommender, as_of: float = 14) -> Interactions:
     return build_interactions(events, find_pair_starts(events), moment(as_of), SMALL.history)
 
 
+def knowing(shop: Recommender, pairs: Interactions, *basket: int) -> RankingContext:
+    """Ann's context with these pairs and this basket instead of hers."""
+    context = shop.build_context(0, SlateRequest())
+    seen = shop.model.factors.observed(*observed(pairs, SMALL))
+    return replace(context, pairs=pairs, observed=seen, basket=list(basket))
+
+
 def test_because_you_bought_names_the_product_whose_tie_weighs_most(shop: Recommender) -> None:
     pairs, neighbours = ann(shop), shop.model.neighbours
     weight = {
@@ -110,14 +111,14 @@ def test_because_you_bought_names_the_product_whose_tie_weighs_most(shop: Recomm
         for item, interest in zip(pairs.item, pairs.recent, strict=True)
     }
     assert weight[BREAD] > weight[JAM] > 0
-    reason = neighbours_of(shop.catalogue, neighbours, pairs, [BUTTER], [])[BUTTER]
+    (reason,) = Neighbours().reasons([BUTTER], knowing(shop, pairs))
     assert (reason.kind, reason.items) == (ReasonKind.BECAUSE_YOU_BOUGHT, (BREAD,))
     assert reason.text == "Because you bought Rye loaf"
 
 
 def test_a_product_without_a_title_is_not_named_by_its_number(shop: Recommender) -> None:
     only_jam = build_interactions(*_only(shop, JAM), moment(14), SMALL.history)
-    reason = neighbours_of(shop.catalogue, shop.model.neighbours, only_jam, [BUTTER], [])[BUTTER]
+    (reason,) = Neighbours().reasons([BUTTER], knowing(shop, only_jam))
     assert (reason.items, reason.text) == ((JAM,), "Because of what you bought before")
 
 
@@ -132,9 +133,9 @@ def test_what_was_looked_at_was_not_bought(shop: Recommender) -> None:
         build_interactions(*_only(shop, TEA), moment(14), SMALL.history),
         np.array([BREAD, JAM], np.int32),
     )
-    found = neighbours_of(shop.catalogue, shop.model.neighbours, visit, [TEA, BUTTER], [])
-    assert found[TEA].kind is ReasonKind.BECAUSE_YOU_VIEWED
-    assert found[TEA].text == "Because you looked at Rye loaf"
+    reason, _ = Neighbours().reasons([TEA, BUTTER], knowing(shop, visit))
+    assert reason.kind is ReasonKind.BECAUSE_YOU_VIEWED
+    assert reason.text == "Because you looked at Rye loaf"
 
 
 def test_what_lies_in_the_basket_was_not_looked_at(shop: Recommender) -> None:
@@ -142,41 +143,24 @@ def test_what_lies_in_the_basket_was_not_looked_at(shop: Recommender) -> None:
         build_interactions(*_only(shop, TEA), moment(14), SMALL.history),
         np.array([BREAD, JAM], np.int32),
     )
-    found = neighbours_of(shop.catalogue, shop.model.neighbours, visit, [TEA], [BREAD])
-    assert found[TEA].kind is ReasonKind.BECAUSE_OF_BASKET
-    assert found[TEA].text == "Because Rye loaf is in your basket"
+    (reason,) = Neighbours().reasons([TEA], knowing(shop, visit, BREAD))
+    assert reason.kind is ReasonKind.BECAUSE_OF_BASKET
+    assert reason.text == "Because Rye loaf is in your basket"
 
 
 def test_customers_like_you_are_told_by_what_you_share(shop: Recommender) -> None:
-    catalogue, factors = shop.catalogue, shop.model.factors
-    bought, looked = (
-        build_interactions(*_only(shop, BREAD), moment(14), SMALL.history),
-        np.array([BREAD], np.int32),
-    )
-    reason = similar_customers(
-        catalogue, bought, factors.observed(*observed(bought, SMALL)), [BUTTER]
-    )[BUTTER]
+    bought = build_interactions(*_only(shop, BREAD), moment(14), SMALL.history)
+    (reason,) = Factors().reasons([BUTTER], knowing(shop, bought))
     assert (reason.kind, reason.items) == (ReasonKind.SIMILAR_CUSTOMERS, (BREAD,))
     assert reason.text == "Customers who buy Rye loaf, like you, chose this"
-    visit = add_session(build_interactions(*_only(shop, TEA), moment(14), SMALL.history), looked)
-    reason = similar_customers(
-        catalogue, visit, factors.observed(*observed(visit, SMALL)), [BUTTER]
-    )[BUTTER]
+    tea = build_interactions(*_only(shop, TEA), moment(14), SMALL.history)
+    visit = add_session(tea, np.array([BREAD], np.int32))
+    (reason,) = Factors().reasons([BUTTER], knowing(shop, visit))
     assert reason.text == "Customers who like Rye loaf chose this"
 
 
-def test_nothing_to_explain_needs_no_reason(shop: Recommender) -> None:
-    assert (
-        similar_customers(
-            shop.catalogue, ann(shop), shop.model.factors.observed(*observed(ann(shop), SMALL)), []
-        )
-        == {}
-    )
-    assert neighbours_of(shop.catalogue, shop.model.neighbours, ann(shop), [], []) == {}
-
-
 def test_a_bundle_names_the_product_it_goes_with(shop: Recommender) -> None:
-    reason = goes_with(shop.catalogue, BREAD)
+    reason = BOUGHT_TOGETHER.about(shop.catalogue, BREAD)
     assert (reason.kind, reason.items) == (ReasonKind.BOUGHT_TOGETHER, (BREAD,))
     assert reason.text == "Often bought together with Rye loaf"
 
@@ -209,8 +193,9 @@ def tea_shop() -> Recommender:
 
 
 def because(shop: Recommender, customer: str, item: int) -> Reason:
-    pairs = shop.build_context(shop.model.customers.ids.find(customer), SlateRequest()).pairs
-    return of_category(shop.catalogue, shop.model.traits, pairs, item)
+    context = shop.build_context(shop.model.customers.ids.find(customer), SlateRequest())
+    (reason,) = KnownCategories().reasons([item], context)
+    return reason
 
 
 def test_an_aisle_is_known_by_what_was_bought_there_most(tea_shop: Recommender) -> None:
@@ -242,16 +227,17 @@ def test_what_has_neither_category_nor_brand_is_like_nothing_that_was_bought(
 
 
 def test_an_arrival_is_new_in_its_category(tea_shop: Recommender) -> None:
-    assert arrival(tea_shop.catalogue, FUDGE) == Reason(ReasonKind.NEW, (), "New in cakes")
-    assert arrival(tea_shop.catalogue, HONEY) == Reason(ReasonKind.NEW, (), "New in our shop")
+    assert new_arrival(tea_shop.catalogue, FUDGE) == Reason(ReasonKind.NEW, (), "New in cakes")
+    assert new_arrival(tea_shop.catalogue, HONEY) == Reason(ReasonKind.NEW, (), "New in our shop")
 
 
-def of(shop: Recommender, customer: str, basket: list[int], **sources: int) -> dict[int, Reason]:
-    case = shop.build_context(
-        shop.model.customers.ids.find(customer), SlateRequest(basket=tuple(basket))
-    )
-    named = [Source(source) for source in sources]
-    return of_slate(list(sources.values()), named, case, basket, shop.model, shop.settings)
+def explained(
+    shop: Recommender, customer: str, basket: tuple[int, ...] = (), **sources: int
+) -> dict[int, Reason]:
+    """The reasons of products, each shown for the source that it is given by."""
+    user = shop.model.customers.ids.find(customer)
+    context = shop.build_context(user, SlateRequest(basket=basket))
+    return explain(list(sources.values()), list(sources), context, shop.ranker)
 
 
 def test_every_product_of_a_slate_is_explained_by_the_source_that_put_it_there(
@@ -263,31 +249,41 @@ def test_every_product_of_a_slate_is_explained_by_the_source_that_put_it_there(
         "factors": CEYLON,
         "neighbours": DARJEELING,
         "new": FUDGE,
+        "pinned": HONEY,
     }
-    why = of(tea_shop, "ann", [], **everything)
+    why = explained(tea_shop, "ann", **everything)
     assert {source: why[item].kind.value for source, item in everything.items()} == {
         "own_purchases": "buy_again",
         "category": "because_you_bought",
         "factors": "similar_customers",
         "neighbours": "because_you_bought",
         "new": "new",
+        "pinned": "chosen_by_shop",
     }
     assert why[DARJEELING].items == (CEYLON,)
-    assert of(tea_shop, "ann", [], popular=BISCUIT)[BISCUIT].text == "Popular right now"
+    assert explained(tea_shop, "ann", popular=BISCUIT)[BISCUIT].text == "Popular right now"
+
+
+def test_nothing_to_explain_needs_no_reason(tea_shop: Recommender) -> None:
+    assert explained(tea_shop, "ann") == {}
 
 
 def test_bought_together_names_what_lies_in_the_basket_before_what_was_bought_last(
     tea_shop: Recommender,
 ) -> None:
     """On her last visit Ann bought Ceylon; Assam lies in her basket."""
-    why = of(tea_shop, "ann", [ASSAM], bought_together=BISCUIT)
+    why = explained(tea_shop, "ann", (ASSAM,), bought_together=BISCUIT)
     assert (why[BISCUIT].kind, why[BISCUIT].items) == (ReasonKind.BOUGHT_TOGETHER, (ASSAM,))
-    for basket in ([], [ASSAM]):
-        assert of(tea_shop, "ann", basket, bought_together=DARJEELING)[DARJEELING].items == (
-            CEYLON,
-        )
+    for basket in ((), (ASSAM,)):
+        why = explained(tea_shop, "ann", basket, bought_together=DARJEELING)
+        assert why[DARJEELING].items == (CEYLON,)
 
 
 def test_what_is_like_a_product_names_it(shop: Recommender) -> None:
-    assert similar_to(shop.catalogue, BREAD).text == "Customers who buy Rye loaf also buy this"
-    assert similar_to(shop.catalogue, JAM).text == "Customers who buy this product also buy this"
+    assert (
+        ALSO_BOUGHT.about(shop.catalogue, BREAD).text == "Customers who buy Rye loaf also buy this"
+    )
+    assert (
+        ALSO_BOUGHT.about(shop.catalogue, JAM).text
+        == "Customers who buy this product also buy this"
+    )

@@ -9,8 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.data.history import NEVER
-from models.ranking.candidates import by_attributes, candidates, proposals
 from models.ranking.context import RankingContext, SourceScores
+from models.ranking.sources import (
+    SOURCES,
+    merge_candidates,
+    propose_candidates,
+    score_by_attributes,
+)
 from models.recommender import NOBODY, Recommender
 from models.settings import ArrivalSettings, CandidateSettings
 from models.slate import SlateRequest
@@ -65,10 +70,10 @@ def case(
 
 
 def proposed(
-    shop: Recommender, asked: RankingContext, allowed: np.ndarray = EVERYTHING, **limits: int
+    asked: RankingContext, allowed: np.ndarray = EVERYTHING, **limits: int
 ) -> dict[str, list[str]]:
     settings = replace(SETTINGS, candidates=CandidateSettings(**limits))
-    found = proposals(asked, shop.model, allowed, settings)
+    found = propose_candidates(SOURCES, replace(asked, settings=settings), allowed)
     return {source: [NAMES[item] for item in items.tolist()] for source, items in found.items()}
 
 
@@ -78,7 +83,7 @@ def saying(asked: RankingContext, **said: dict[str, float]) -> RankingContext:
     for source, scores in said.items():
         items = np.array([NAMES.index(product) for product in scores], np.int32)
         evidence[source] = SparseScores.summed(items, np.array(list(scores.values()), np.float32))
-    return replace(asked, evidence=SourceScores(**evidence))
+    return replace(asked, scores=SourceScores(**evidence))
 
 
 def without(*products: str) -> np.ndarray:
@@ -88,13 +93,13 @@ def without(*products: str) -> np.ndarray:
 
 
 def test_everything_that_was_bought_before_is_proposed(shop: Recommender) -> None:
-    assert proposed(shop, case(shop))["own_purchases"] == ["bread", "butter"]
+    assert proposed(case(shop))["own_purchases"] == ["bread", "butter"]
 
 
 def test_of_too_many_habits_the_strongest_are_proposed_and_whatever_is_due(
     shop: Recommender,
 ) -> None:
-    found = proposed(shop, case(shop), bought=1)
+    found = proposed(case(shop), bought=1)
     assert found["own_purchases"] == ["bread"]
     assert found["due"] == ["bread", "butter"]
 
@@ -107,7 +112,7 @@ def test_a_product_is_due_about_an_interval_after_its_last_purchase(
     shop: Recommender, day: float, due: list[str]
 ) -> None:
     """A week after it, give or take: from 5.25 to 10.5 days; bread was last bought on day 21, butter on day 20."""
-    assert proposed(shop, case(shop, day))["due"] == due
+    assert proposed(case(shop, day))["due"] == due
 
 
 @pytest.mark.parametrize(
@@ -123,7 +128,7 @@ def test_each_source_proposes_its_best_new_products(
     shop: Recommender, evidence: str, source: str
 ) -> None:
     asked = saying(case(shop), **{evidence: {"bread": 9, "milk": 1, "rake": 3, "rolls": 2}})
-    found = proposed(shop, asked, new=2)
+    found = proposed(asked, new=2)
     assert found[source] == ["rake", "rolls"]
     others = {"factors", "neighbours", "basket", "bought_together"} - {source}
     assert not any(found[other] for other in others)
@@ -133,7 +138,7 @@ def test_what_the_rules_removed_is_not_proposed_and_the_next_best_takes_its_plac
     shop: Recommender,
 ) -> None:
     asked = saying(case(shop), affinity={"milk": 1, "rake": 3, "rolls": 2})
-    found = proposed(shop, asked, without("rake", "bread", "loaf"), new=2)
+    found = proposed(asked, without("rake", "bread", "loaf"), new=2)
     assert found["factors"] == ["rolls", "milk"]
     assert found["own_purchases"] == found["due"] == ["butter"]
     assert found["new"] == ["kaiser"]
@@ -142,46 +147,42 @@ def test_what_the_rules_removed_is_not_proposed_and_the_next_best_takes_its_plac
 def test_what_goes_with_the_last_purchase_is_proposed(shop: Recommender) -> None:
     bought_butter_last = case(shop, day=20.5)
     assert bought_butter_last.profile.last_basket == [NAMES.index("butter")]
-    assert proposed(shop, bought_butter_last)["bought_together"] == ["jam"]
-    assert (
-        proposed(shop, case(shop, day=28))["bought_together"] == []
-    )  # bread was always bought alone
+    assert proposed(bought_butter_last)["bought_together"] == ["jam"]
+    assert proposed(case(shop, day=28))["bought_together"] == []  # bread was always bought alone
 
 
 def test_what_completes_the_basket_is_proposed(shop: Recommender) -> None:
-    assert proposed(shop, case(shop, basket=("jam",)))["basket"] == []  # Ann knows butter already
-    assert proposed(shop, case(shop, customer="bob", basket=("jam",)))["basket"] == ["butter"]
+    assert proposed(case(shop, basket=("jam",)))["basket"] == []  # Ann knows butter already
+    assert proposed(case(shop, customer="bob", basket=("jam",)))["basket"] == ["butter"]
 
 
 def test_what_sells_best_in_the_aisles_that_a_customer_knows_is_proposed(shop: Recommender) -> None:
     """Ann bought more bread than butter; rakes sell better than bagels, in an aisle she does not know."""
-    assert proposed(shop, case(shop))["category"] == ["rolls", "bagel", "milk"]
-    assert proposed(shop, case(shop), categories=1)["category"] == ["rolls", "bagel"]
+    assert proposed(case(shop))["category"] == ["rolls", "bagel", "milk"]
+    assert proposed(case(shop), categories=1)["category"] == ["rolls", "bagel"]
     # Of an aisle so many are looked at, what she knows among them
-    assert proposed(shop, case(shop), category=2)["category"] == ["rolls", "milk"]
-    assert (
-        proposed(shop, case(shop, customer="rake 1"))["category"] == []
-    )  # one rake is all there is
+    assert proposed(case(shop), category=2)["category"] == ["rolls", "milk"]
+    assert proposed(case(shop, customer="rake 1"))["category"] == []  # one rake is all there is
 
 
 def test_a_customer_whose_purchases_stand_in_no_aisle_is_proposed_none(shop: Recommender) -> None:
-    found = proposed(shop, case(shop, customer="jam 1"))
+    found = proposed(case(shop, customer="jam 1"))
     assert (found["own_purchases"], found["category"], found["new"]) == (["jam"], [], [])
 
 
 def test_what_everybody_buys_is_proposed_to_who_does_not_know_it(shop: Recommender) -> None:
-    assert proposed(shop, case(shop), new=3)["popular"] == ["jam", "rolls", "rake"]
-    assert "jam" not in proposed(shop, case(shop, customer="jam 1"), new=3)["popular"]
+    assert proposed(case(shop), new=3)["popular"] == ["jam", "rolls", "rake"]
+    assert "jam" not in proposed(case(shop, customer="jam 1"), new=3)["popular"]
 
 
 def test_arrivals_are_proposed_in_the_aisles_that_a_customer_knows_the_best_suited_first(
     shop: Recommender,
 ) -> None:
     """Loaf is of the brand of her bread; hoes are nothing to her."""
-    assert proposed(shop, case(shop))["new"] == ["loaf", "kaiser"]
-    assert proposed(shop, case(shop), arrivals=1)["new"] == ["loaf"]
-    assert proposed(shop, case(shop, customer="rake 1"))["new"] == ["hoe"]
-    assert proposed(shop, case(shop, day=19))["new"] == []
+    assert proposed(case(shop))["new"] == ["loaf", "kaiser"]
+    assert proposed(case(shop), arrivals=1)["new"] == ["loaf"]
+    assert proposed(case(shop, customer="rake 1"))["new"] == ["hoe"]
+    assert proposed(case(shop, day=19))["new"] == []
 
 
 def test_products_suit_by_category_then_brand_and_a_usual_price(shop: Recommender) -> None:
@@ -193,7 +194,7 @@ def test_products_suit_by_category_then_brand_and_a_usual_price(shop: Recommende
         (1, 1)
     )
     dearer = (model.traits.price_in_category[items] - asked.profile.price_in_category).tolist()
-    assert by_attributes(items, asked.profile, model).tolist() == pytest.approx(
+    assert score_by_attributes(items, asked.profile, model).tolist() == pytest.approx(
         [
             bakery * (1 + 4 * ashby) * exp(-abs(dearer[0])),
             bakery * (1 + 4 * hartley) * exp(-abs(dearer[1])),
@@ -203,8 +204,8 @@ def test_products_suit_by_category_then_brand_and_a_usual_price(shop: Recommende
         ]
     )
     assert (
-        by_attributes(items, asked.profile, model)[1]
-        > by_attributes(items, asked.profile, model)[2]
+        score_by_attributes(items, asked.profile, model)[1]
+        > score_by_attributes(items, asked.profile, model)[2]
     )  # too dear
 
 
@@ -214,17 +215,17 @@ def test_a_product_without_a_price_suits_like_one_of_the_usual_price() -> None:
         Product("rolls", category="bakery", from_day=1),
     ]
     shop = trained(small_purchases([Line("ann", "bread", 2), Line("bob", "bread", 2)], shelf))
-    assert by_attributes(np.array([1]), case(shop, 2).profile, shop.model).tolist() == [1]
+    assert score_by_attributes(np.array([1]), case(shop, 2).profile, shop.model).tolist() == [1]
 
 
 def test_a_stranger_is_proposed_what_is_popular_and_nothing_else(shop: Recommender) -> None:
-    found = proposed(shop, shop.build_context(NOBODY, SlateRequest()))
+    found = proposed(shop.build_context(NOBODY, SlateRequest()))
     assert {source for source, names in found.items() if names} == {"popular"}
 
 
 def test_candidates_are_what_any_source_proposed_each_once(shop: Recommender) -> None:
     found = {"popular": np.array([4, 2]), "factors": np.array([2, 9]), "new": np.zeros(0, np.int64)}
-    assert candidates(found).tolist() == [2, 4, 9]
+    assert merge_candidates(found).tolist() == [2, 4, 9]
 
 
 @given(
@@ -238,6 +239,6 @@ def test_whatever_the_rules_leave_no_source_proposes_anything_else(
     asked = case(shop, day, basket=(visited,))
     owned = {NAMES[item] for item in asked.pairs.item[asked.pairs.last != NEVER].tolist()}
     left = {name for name, kept in zip(NAMES, allowed, strict=True) if kept}
-    for source, names in proposed(shop, asked, np.array(allowed)).items():
+    for source, names in proposed(asked, np.array(allowed)).items():
         assert len(names) == len(set(names))
         assert set(names) <= (left & owned if source in ("own_purchases", "due") else left - owned)

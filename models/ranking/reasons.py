@@ -1,0 +1,122 @@
+"""Reasons for showing a product: each kind with its evidence and a sentence for the customer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from models.data.catalogue import Catalogue
+from models.data.events import DAY
+from models.data.history import Interactions
+from models.slate import Reason, ReasonKind
+
+DAYS_IN_MONTH: Final = 30.4
+MIN_RHYTHM_LINES: Final = 3  # purchases that make a rhythm
+MIN_RHYTHM_DAYS: Final = 0.5
+RHYTHM_LAPSES_AFTER: Final = 3  # intervals without a purchase
+
+
+@dataclass(frozen=True)
+class ReasonTemplate:
+    """A reason whose evidence is one product, as a sentence with its title and one without."""
+
+    kind: ReasonKind
+    titled: str
+    untitled: str
+
+    def about(self, catalogue: Catalogue, item: int) -> Reason:
+        """Return the reason with this product as evidence."""
+        title = catalogue.title[item]
+        text = self.titled.format(title) if title else self.untitled
+        return Reason(self.kind, (item,), text)
+
+
+BECAUSE_YOU_BOUGHT: Final = ReasonTemplate(
+    ReasonKind.BECAUSE_YOU_BOUGHT,
+    "Because you bought {}",
+    "Because of what you bought before",
+)
+BECAUSE_YOU_VIEWED: Final = ReasonTemplate(
+    ReasonKind.BECAUSE_YOU_VIEWED,
+    "Because you looked at {}",
+    "Because of what you looked at",
+)
+BECAUSE_OF_BASKET: Final = ReasonTemplate(
+    ReasonKind.BECAUSE_OF_BASKET,
+    "Because {} is in your basket",
+    "Because of what is in your basket",
+)
+BOUGHT_TOGETHER: Final = ReasonTemplate(
+    ReasonKind.BOUGHT_TOGETHER,
+    "Often bought together with {}",
+    "Often bought together with this",
+)
+CUSTOMERS_WHO_BUY: Final = ReasonTemplate(
+    ReasonKind.SIMILAR_CUSTOMERS,
+    "Customers who buy {}, like you, chose this",
+    "Customers who buy what you buy chose this",
+)
+CUSTOMERS_WHO_LIKE: Final = ReasonTemplate(
+    ReasonKind.SIMILAR_CUSTOMERS,
+    "Customers who like {} chose this",
+    "Customers of the same taste chose this",
+)
+ALSO_BOUGHT: Final = ReasonTemplate(
+    ReasonKind.SIMILAR_CUSTOMERS,
+    "Customers who buy {} also buy this",
+    "Customers who buy this product also buy this",
+)
+POPULAR_NOW: Final = Reason(ReasonKind.POPULAR, (), "Popular right now")
+BOUGHT_BY_OTHERS: Final = Reason(ReasonKind.POPULAR, (), "Bought by other customers")
+CHOSEN_BY_SHOP: Final = Reason(ReasonKind.CHOSEN_BY_SHOP, (), "Chosen by our shop")
+
+
+def popular(lines: float) -> Reason:
+    """Return the reason for a popular product that sold so many lines in the window."""
+    return POPULAR_NOW if lines > 0 else BOUGHT_BY_OTHERS
+
+
+def new_arrival(catalogue: Catalogue, item: int) -> Reason:
+    """Return the reason for a product that has just come on sale."""
+    category = int(catalogue.category[item])
+    place = catalogue.category_names[category] if category >= 0 else "our shop"
+    return Reason(ReasonKind.NEW, (), f"New in {place}")
+
+
+def buy_again(pairs: Interactions, item: int, as_of: int) -> Reason:
+    """Return the reason for a product that the customer bought, returned purchases included."""
+    return buy_again_each(pairs, [item], as_of)[0]
+
+
+def buy_again_each(pairs: Interactions, items: list[int], as_of: int) -> list[Reason]:
+    """Return how often each was bought; its rhythm where the customer keeps to one."""
+    rows = pairs.item.searchsorted(np.array(items, np.int32))
+    lines, first, last = (pairs.lines[rows].tolist(), pairs.first[rows], pairs.last[rows])
+    spans, silences = (last - first).tolist(), (as_of - last).tolist()
+    reasons = []
+    for index, item in enumerate(items):
+        count = int(lines[index])
+        days = spans[index] / DAY / max(count - 1, 1)
+        lapsed = silences[index] / DAY > RHYTHM_LAPSES_AFTER * days
+        has_rhythm = count >= MIN_RHYTHM_LINES and days >= MIN_RHYTHM_DAYS and not lapsed
+        text = _rhythm(days) if has_rhythm else _times(count)
+        reasons.append(Reason(ReasonKind.BUY_AGAIN, (item,), text))
+    return reasons
+
+
+def _rhythm(days: float) -> str:
+    if days < 1.5:
+        return "You buy this about every day"
+    if days < 60:
+        return f"You buy this about every {round(days)} days"
+    return f"You buy this about every {round(days / DAYS_IN_MONTH)} months"
+
+
+def _times(count: int) -> str:
+    if count == 1:
+        return "You bought this before"
+    if count == 2:
+        return "You bought this twice"
+    return f"You bought this {count} times"
