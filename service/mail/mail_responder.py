@@ -130,7 +130,10 @@ class MailResponder:
             after = window_start(campaign, clock)
             self._write(
                 partial(
-                    campaigns.record_mail, made=record, valid_after=after, erased=live.erased_number
+                    campaigns.record_mail,
+                    record=record,
+                    valid_after=after,
+                    erased=live.erased_number,
                 )
             )
         elif composed.also:

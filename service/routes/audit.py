@@ -17,7 +17,7 @@ from service.store import audit
 async def get_audit(request: Request, options: Annotated[AuditOptions, Query()]) -> Response:
     """Return who changed which rule or key, and when, newest first."""
     changes = await read_store(
-        request, partial(audit.list_newest, most=options.n, below=options.below)
+        request, partial(audit.list_newest, limit=options.n, below=options.below)
     )
     return uncached_json({"changes": changes})
 

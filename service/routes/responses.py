@@ -22,7 +22,7 @@ def uncached_json(content: Any, status: int = 200) -> Response:
 def slate_response(
     request: Request, responder: Responder, served: ServedAnswer, media_type: str = JSON
 ) -> Response:
-    """Return a slate that its caller may keep for a while, or not at all where it is less than was asked for."""
+    """Return a slate. Its caller may keep it for a while, but not one that is degraded."""
     if served.degraded:
         return Response(served.body, headers=NO_STORE, media_type=media_type)
     cache_control = f"private, max-age={responder.settings.max_age_seconds}"

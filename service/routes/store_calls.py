@@ -1,4 +1,4 @@
-"""Reads and writes of the store on behalf of a request. Nothing is answered before it is durable."""
+"""Reads and writes of the store for a request. No write is answered before it is durable."""
 
 from __future__ import annotations
 

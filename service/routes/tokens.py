@@ -25,7 +25,8 @@ async def make_token(request: Request, options: Annotated[TokenBody, Body()]) ->
     secret = settings.token_secret()
     if secret is None:
         raise Conflict(
-            "Customer tokens need REGULARS_SIGNING_KEY to be set, so that nobody else can make them."
+            "Customer tokens need REGULARS_SIGNING_KEY to be set, "
+            "so that nobody else can make them."
         )
     expires = int(time.time()) + 60 * (options.minutes or settings.token_minutes)
     token = sign(secret, CustomerToken(options.customer_id, options.session_id, expires))

@@ -47,7 +47,10 @@ class ParameterModel(BaseModel):
     def __get_pydantic_json_schema__(
         cls, core: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        """Return the schema of a body. Parameters of a query are marked as possibly empty in /docs."""
+        """Return the schema of a body, in which every optional field may be empty.
+
+        The parameters of a query are marked by `service.routes.docs_page`.
+        """
         reference = handler(core)
         schema = handler.resolve_ref_schema(reference)
         required = schema.get("required", ())

@@ -36,7 +36,8 @@ class CampaignBody(ParameterModel):
         MailKind | None,
         Field(
             strict=False,
-            description="Kind of the mailing. By default the kind it is named after, or newsletter.",
+            description="Kind of the mailing. By default the kind it is named after, or "
+            "newsletter.",
             examples=["replenishment"],
         ),
     ] = None

@@ -1,1 +1,1 @@
-"""What the shop told the service: events, consents, catalogue changes, rules and keys. The store is the truth."""
+"""The store: events, consents, the catalogue, rules, keys and mails. It holds the truth."""

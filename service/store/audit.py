@@ -1,4 +1,4 @@
-"""Who changed what. The subject of a change is a rule, a key or a product, never a customer."""
+"""The audit log: who changed which rule or key. No customer is the subject of a change."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def record_change(
     before: Any = None,
     after: Any = None,
 ) -> None:
-    """`before` and `after` as JSON can hold them; no secret."""
-    (number,) = change.numbers(1)
+    """Add a change to the log. `before` and `after` are what JSON can hold, and no secret."""
+    (number,) = change.take_numbers(1)
     change.connection.execute(
         insert(audit).values(
             number=number,
@@ -30,23 +30,34 @@ def record_change(
             actor=actor,
             action=action,
             subject=subject,
-            before=None if before is None else orjson.dumps(before).decode(),
-            after=None if after is None else orjson.dumps(after).decode(),
+            before=_encode(before),
+            after=_encode(after),
         )
     )
 
 
-def list_newest(connection: Connection, most: int, below: int | None) -> list[dict[str, Any]]:
-    """The changes numbered below one, newest first."""
-    rows = select(*audit.columns).order_by(audit.c.number.desc()).limit(most)
+def list_newest(connection: Connection, limit: int, below: int | None) -> list[dict[str, Any]]:
+    """Return the changes, newest first, or those numbered below `below`."""
+    query = select(*audit.columns).order_by(audit.c.number.desc()).limit(limit)
     if below is not None:
-        rows = rows.where(audit.c.number < below)
+        query = query.where(audit.c.number < below)
     return [
-        {"number": number, "time": time, "actor": actor, "action": action, "subject": subject}
-        | {"before": _read(before), "after": _read(after)}
-        for number, time, actor, action, subject, before, after in connection.execute(rows)
+        {
+            "number": row.number,
+            "time": row.time,
+            "actor": row.actor,
+            "action": row.action,
+            "subject": row.subject,
+            "before": _decode(row.before),
+            "after": _decode(row.after),
+        }
+        for row in connection.execute(query)
     ]
 
 
-def _read(text: str | None) -> Any:
+def _encode(content: Any) -> str | None:
+    return None if content is None else orjson.dumps(content).decode()
+
+
+def _decode(text: str | None) -> Any:
     return None if text is None else orjson.loads(text)

@@ -1,4 +1,7 @@
-"""Campaigns and what their mails showed: one record a customer and question, which the first writer makes."""
+"""Campaigns, and what their mails showed: one record for each customer and query.
+
+The first writer makes a record; later ones find it made.
+"""
 
 from __future__ import annotations
 
@@ -16,18 +19,20 @@ from service.store.events import is_erased
 from service.store.tables import campaigns, position, slates
 from service.store.writer import POSITION_COLUMNS, Change, Position
 
-MAX_MAILS: Final = 100  # records of a customer: of more the oldest are not known
+MAX_MAILS: Final = 100  # records of a customer that are read; older ones count as forgotten
 
 
 @dataclass(frozen=True)
 class Campaign:
+    """A mailing, and what it is pinned to."""
+
     campaign_id: str
-    kind: str  # models.mail.mailings.MailKind
+    kind: str  # a value of models.mail.mailings.MailKind
     model_version: str
     as_of: int  # seconds since 1970, like `opened`
     opened: int
     window_hours: int
-    not_twice: int  # how many campaigns before it, whose products it does not show again
+    not_twice: int  # number of earlier campaigns whose products it does not show again
 
     @property
     def closes(self) -> int:
@@ -45,103 +50,6 @@ class MailRecord:
     document: str
 
 
-def find(connection: Connection, campaign_id: str) -> Campaign | None:
-    row = connection.execute(
-        select(*CAMPAIGN_COLUMNS).where(campaigns.c.campaign_id == campaign_id)
-    ).first()
-    return Campaign(*row) if row else None
-
-
-def list_all(connection: Connection) -> list[Campaign]:
-    """Every campaign, the newest first."""
-    rows = connection.execute(
-        select(*CAMPAIGN_COLUMNS).order_by(campaigns.c.opened.desc(), campaigns.c.campaign_id)
-    )
-    return [Campaign(*row) for row in rows]
-
-
-def put(change: Change, campaign: Campaign) -> Campaign:
-    """From now on the campaign is as given."""
-    (number,) = change.numbers(1)
-    values = {**vars(campaign), "number": number}
-    same = campaigns.c.campaign_id == campaign.campaign_id
-    if not change.connection.execute(update(campaigns).where(same).values(**values)).rowcount:
-        change.connection.execute(insert(campaigns).values(**values))
-    change.touch(counter_of("campaign", campaign.campaign_id))
-    return campaign
-
-
-def pinned_versions(connection: Connection, now: int) -> frozenset[str]:
-    """The models that open campaigns need."""
-    closes = campaigns.c.opened + campaigns.c.window_hours * HOUR
-    return frozenset(
-        connection.execute(select(campaigns.c.model_version).where(closes > now)).scalars()
-    )
-
-
-def read_mails(connection: Connection, customer_id: str) -> list[MailRecord]:
-    """What mails showed a customer, newest first."""
-    _, mails = parse_mails(
-        connection.execute(MAILS_OF_CUSTOMER, {"customer_id": customer_id}).all()
-    )
-    return mails
-
-
-def parse_mails(rows: Sequence[Sequence[Any]]) -> tuple[Position, list[MailRecord]]:
-    """How far the store is, and what mails showed a customer, newest first: from the rows of RECENT."""
-    mails = (row[len(POSITION_COLUMNS) :] for row in rows)
-    return Position(*rows[0][: len(POSITION_COLUMNS)]), [
-        MailRecord(bytes(ref), *more) for ref, *more in mails if ref is not None
-    ]
-
-
-def record_mail(change: Change, made: MailRecord, *, valid_after: int, erased: int) -> bool:
-    """Whether it became the record: it does not where there is one younger than that, or the customer was forgotten.
-
-    `erased`: up to this number it was known, when it was made, who was.
-    """
-    if change.erased > erased and is_erased(change.connection, made.customer_id):
-        return False
-    upsert = UPSERTS[change.connection.dialect.name]
-    return (
-        change.connection.execute(upsert, {**vars(made), "valid_after": valid_after}).first()
-        is not None
-    )
-
-
-def record_replacements(change: Change, ref: bytes, products: Sequence[str]) -> bool:
-    """The mail of that record has shown these in the place of others; False where there is no record any more."""
-    mine = slates.c.ref == ref
-    document = change.connection.execute(select(slates.c.document).where(mine)).scalar()
-    if document is None:
-        return False
-    facts = orjson.loads(document)
-    facts["also"] = list(dict.fromkeys([*facts["also"], *products]))
-    change.connection.execute(
-        update(slates).where(mine).values(document=orjson.dumps(facts).decode())
-    )
-    return True
-
-
-def find_customer(connection: Connection, ref: bytes) -> str | None:
-    """Whom a record concerns."""
-    return connection.execute(select(slates.c.customer_id).where(slates.c.ref == ref)).scalar()
-
-
-def forget_mails(change: Change, before: int) -> None:
-    """Forget what mails showed before that time, seconds since 1970."""
-    change.connection.execute(delete(slates).where(slates.c.time < before))
-
-
-def _upsert(statement: Any) -> Any:
-    """Keeps a record where there is none, or none younger than `valid_after`."""
-    values = {name: statement.excluded[name] for name in MailRecord.__dataclass_fields__}
-    upsert = statement.on_conflict_do_update(
-        index_elements=[slates.c.ref], set_=values, where=slates.c.time <= bindparam("valid_after")
-    )
-    return upsert.returning(slates.c.ref)
-
-
 CAMPAIGN_COLUMNS: Final = tuple(campaigns.c[name] for name in Campaign.__dataclass_fields__)
 MAILS_OF_CUSTOMER: Final = (
     select(*POSITION_COLUMNS, *slates.columns)
@@ -150,6 +58,103 @@ MAILS_OF_CUSTOMER: Final = (
     .order_by(slates.c.time.desc(), slates.c.ref)
     .limit(MAX_MAILS)
 )
+
+
+def find(connection: Connection, campaign_id: str) -> Campaign | None:
+    """Return a campaign, open or closed; None if there never was one of that name."""
+    query = select(*CAMPAIGN_COLUMNS).where(campaigns.c.campaign_id == campaign_id)
+    row = connection.execute(query).first()
+    return Campaign(*row) if row else None
+
+
+def list_all(connection: Connection) -> list[Campaign]:
+    """Return every campaign, the newest first."""
+    query = select(*CAMPAIGN_COLUMNS).order_by(campaigns.c.opened.desc(), campaigns.c.campaign_id)
+    return [Campaign(*row) for row in connection.execute(query)]
+
+
+def put(change: Change, campaign: Campaign) -> Campaign:
+    """Create a campaign, or replace the one of its name."""
+    (number,) = change.take_numbers(1)
+    values = {**vars(campaign), "number": number}
+    replace = update(campaigns).where(campaigns.c.campaign_id == campaign.campaign_id)
+    if not change.connection.execute(replace.values(**values)).rowcount:
+        change.connection.execute(insert(campaigns).values(**values))
+    change.touch(counter_of("campaign", campaign.campaign_id))
+    return campaign
+
+
+def pinned_versions(connection: Connection, now: int) -> frozenset[str]:
+    """Return the models that open campaigns need. `now`: seconds since 1970."""
+    closes = campaigns.c.opened + campaigns.c.window_hours * HOUR
+    query = select(campaigns.c.model_version).where(closes > now)
+    return frozenset(connection.execute(query).scalars())
+
+
+def read_mails(connection: Connection, customer_id: str) -> list[MailRecord]:
+    """Return what mails showed a customer, newest first."""
+    rows = connection.execute(MAILS_OF_CUSTOMER, {"customer_id": customer_id}).all()
+    _, mails = parse_mails(rows)
+    return mails
+
+
+def parse_mails(rows: Sequence[Sequence[Any]]) -> tuple[Position, list[MailRecord]]:
+    """Return the position and the records in the rows of MAILS_OF_CUSTOMER, newest first."""
+    width = len(POSITION_COLUMNS)
+    mails = []
+    for row in rows:
+        ref, *values = row[width:]
+        if ref is not None:
+            mails.append(MailRecord(bytes(ref), *values))
+    return Position(*rows[0][:width]), mails
+
+
+def record_mail(change: Change, record: MailRecord, *, valid_after: int, erased: int) -> bool:
+    """Keep a record; return False where there is one younger than `valid_after` or no customer.
+
+    `erased`: number of the newest erasure that was known when the record was made. A customer who
+    was erased since gets no record.
+    """
+    if change.erased > erased and is_erased(change.connection, record.customer_id):
+        return False
+    upsert = UPSERTS[change.connection.dialect.name]
+    values = {**vars(record), "valid_after": valid_after}
+    return change.connection.execute(upsert, values).first() is not None
+
+
+def record_replacements(change: Change, ref: bytes, products: Sequence[str]) -> bool:
+    """Add products that a mail showed in the place of others; return False without a record."""
+    is_record = slates.c.ref == ref
+    document = change.connection.execute(select(slates.c.document).where(is_record)).scalar()
+    if document is None:
+        return False
+    content = orjson.loads(document)
+    content["also"] = list(dict.fromkeys([*content["also"], *products]))
+    extended = orjson.dumps(content).decode()
+    change.connection.execute(update(slates).where(is_record).values(document=extended))
+    return True
+
+
+def find_customer(connection: Connection, ref: bytes) -> str | None:
+    """Return the customer of a record, None where there is no record."""
+    return connection.execute(select(slates.c.customer_id).where(slates.c.ref == ref)).scalar()
+
+
+def forget_mails(change: Change, before: int) -> None:
+    """Delete what mails showed before a time, seconds since 1970."""
+    change.connection.execute(delete(slates).where(slates.c.time < before))
+
+
+def _upsert(statement: Any) -> Any:
+    """Return a statement that keeps a record unless there is one younger than `valid_after`."""
+    upsert = statement.on_conflict_do_update(
+        index_elements=[slates.c.ref],
+        set_={name: statement.excluded[name] for name in MailRecord.__dataclass_fields__},
+        where=slates.c.time <= bindparam("valid_after"),
+    )
+    return upsert.returning(slates.c.ref)
+
+
 UPSERTS: Final = {
     "sqlite": _upsert(sqlite.insert(slates)),
     "postgresql": _upsert(postgresql.insert(slates)),

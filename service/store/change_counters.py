@@ -1,8 +1,8 @@
-"""A page of numbers that all workers of a host share: how far the changes have come, for whom.
+"""A page of counters that all workers of a host share: how far the changes have come, for whom.
 
-Every slot holds the number of the newest change of those it stands for. An answer that was made from everything up to
-number p is as good as new while its slots hold p or less: nothing has to be deleted, and a slow writer cannot bring
-an old answer back.
+Every counter holds the number of the newest change of those it stands for. An answer that was
+made from everything up to number p is up to date while its counters hold p or less: nothing has to
+be deleted, and a slow writer cannot bring an old answer back.
 """
 
 from __future__ import annotations
@@ -19,70 +19,64 @@ from typing import Final
 
 from models.artifact.locks import lock
 
-FOLLOWED: Final = 0  # up to here every change is in the slots
+FOLLOWED: Final = 0  # up to this number every change is in the counters
 CATALOGUE: Final = 1
 RULES: Final = 2
 KEYS: Final = 3
 ERASED: Final = 4
 SHARED: Final = {"catalogue": CATALOGUE, "rules": RULES, "keys": KEYS, "erased": ERASED}
 FIRST_HASHED: Final = 8
-HASHED_COUNTERS: Final = (
-    1 << 16
-)  # of customers and the like; those that share one cost each other an answer, no more
-FILE_BYTES: Final = 8 * (FIRST_HASHED + HASHED_COUNTERS)
-
-
-def _opened(path: Path) -> int:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-
-
-def _nameless() -> int:
-    with tempfile.TemporaryFile() as file:
-        return os.dup(file.fileno())
+# Of customers and the like. Two that share one cost each other an answer from the cache, no more.
+HASHED_COUNTERS: Final = 1 << 16
+COUNTERS: Final = FIRST_HASHED + HASHED_COUNTERS
+COUNTER_BYTES: Final = 8
+FILE_BYTES: Final = COUNTER_BYTES * COUNTERS
 
 
 def counter_of(kind: str, name: str) -> int:
-    """The slot of a "customer", their "consent", a "session", an "order" or a "campaign"."""
+    """Return the counter of a "customer", their "consent", a "session", "order" or "campaign"."""
     digest = hashlib.blake2b(f"{kind} {name}".encode(), digest_size=4).digest()
     return FIRST_HASHED + int.from_bytes(digest, "little") % HASHED_COUNTERS
 
 
 class ChangeCounters:
-    """A mapped file. Reading takes no lock: a slot is eight aligned bytes, and it only grows."""
+    """Counters in a mapped file.
+
+    Reading takes no lock: a counter is eight aligned bytes, and it only grows.
+    """
 
     def __init__(self, path: Path | None = None) -> None:
-        """Without a path nobody else sees them."""
+        """Map the file at `path`; without one, no other process sees the counters."""
         self._threads = Lock()  # which share the opened file, and so its lock
-        self._file = _opened(path) if path else _nameless()
+        self._file = _open(path) if path else _open_temporary()
         with self._locked():
             if os.fstat(self._file).st_size < FILE_BYTES:
                 os.ftruncate(self._file, FILE_BYTES)
         self._map = mmap.mmap(self._file, FILE_BYTES)
-        self._slots = memoryview(self._map).cast("Q")
+        self._numbers = memoryview(self._map).cast("Q")
 
-    def __getitem__(self, slot: int) -> int:
-        return self._slots[slot]
+    def __getitem__(self, counter: int) -> int:
+        return self._numbers[counter]
 
-    def newest(self, slots: Iterable[int]) -> int:
-        return max(map(self._slots.__getitem__, slots))
+    def newest(self, counters: Iterable[int]) -> int:
+        """Return the largest number of some counters."""
+        return max(map(self._numbers.__getitem__, counters))
 
     def raise_to(self, changes: Iterable[tuple[int, int]], followed: int = 0) -> None:
-        """Each (slot, number), where that is more than it holds."""
+        """Raise each counter of (counter, number) that holds less than the number."""
         with self._locked():
-            for slot, number in (*changes, (FOLLOWED, followed)):
-                if number > self._slots[slot]:
-                    self._slots[slot] = number
+            for counter, number in (*changes, (FOLLOWED, followed)):
+                if number > self._numbers[counter]:
+                    self._numbers[counter] = number
 
     def begin_at(self, number: int) -> None:
-        """Nothing that was made before `number` is good: where it is not known what has changed."""
+        """Set every counter to a number, where it is not known what has changed before it."""
+        content = number.to_bytes(COUNTER_BYTES, "little") * COUNTERS
         with self._locked():
-            self._slots[:] = memoryview(
-                bytes(number.to_bytes(8, "little")) * (FIRST_HASHED + HASHED_COUNTERS)
-            ).cast("Q")
+            self._numbers[:] = memoryview(content).cast("Q")
 
     def close(self) -> None:
-        self._slots.release()
+        self._numbers.release()
         self._map.close()
         os.close(self._file)
 
@@ -90,3 +84,13 @@ class ChangeCounters:
     def _locked(self) -> Iterator[None]:
         with self._threads, lock(self._file):
             yield
+
+
+def _open(path: Path) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+
+
+def _open_temporary() -> int:
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())

@@ -1,9 +1,9 @@
-"""What customers allow, by purpose; what they struck out; and being forgotten."""
+"""Consents of customers, products they struck out of their profile, and erasure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, delete, insert, select, update
 
@@ -13,88 +13,92 @@ from service.store.events import make_tombstone, read_tombstone_key
 from service.store.tables import consents, erased, events, sessions, slates, unused
 from service.store.writer import Change
 
-PURPOSES = (
-    "train",
-    "personalize_web",
-    "personalize_email",
-)  # TRAIN, PERSONALIZE_WEB, PERSONALIZE_EMAIL
-assert (TRAIN, PERSONALIZE_WEB, PERSONALIZE_EMAIL) == (0, 1, 2)  # noqa: S101
+PURPOSES: Final = ("train", "personalize_web", "personalize_email")
+assert (TRAIN, PERSONALIZE_WEB, PERSONALIZE_EMAIL) == (0, 1, 2)  # noqa: S101  # as in PURPOSES
 
 
-def read(connection: Connection, customer_id: str) -> dict[int, tuple[int, int]]:
-    """purpose -> (YES or NO, when they said so)."""
-    found = select(consents.c.purpose, consents.c.value, consents.c.time).where(
+class Consent(NamedTuple):
+    """A customer's answer about one purpose."""
+
+    value: int  # YES or NO
+    time: int  # when they gave it, seconds since 1970
+
+
+def read(connection: Connection, customer_id: str) -> dict[int, Consent]:
+    """Return a customer's answers by purpose."""
+    query = select(consents.c.purpose, consents.c.value, consents.c.time).where(
         consents.c.customer_id == customer_id
     )
-    return {purpose: (value, time) for purpose, value, time in connection.execute(found)}
+    return {row.purpose: Consent(row.value, row.time) for row in connection.execute(query)}
 
 
 def give(
     change: Change, customer_id: str, values: Mapping[int, int], time: int
-) -> dict[int, tuple[int, int]]:
-    """Note each answer unless a later one is known; what holds then."""
-    now = read(change.connection, customer_id)
+) -> dict[int, Consent]:
+    """Keep each answer unless a later one is known; return the answers that hold then."""
+    answers = read(change.connection, customer_id)
     for purpose, value in values.items():
-        if purpose in now and now[purpose][1] > time:
+        earlier = answers.get(purpose)
+        if earlier is not None and earlier.time > time:
             continue
-        (number,) = change.numbers(1)
+        (number,) = change.take_numbers(1)
         columns = {"value": value, "time": time, "number": number}
-        same = (consents.c.customer_id == customer_id) & (consents.c.purpose == purpose)
-        if purpose in now:
-            change.connection.execute(update(consents).where(same).values(**columns))
+        row = {"customer_id": customer_id, "purpose": purpose}
+        if earlier is None:
+            change.connection.execute(insert(consents).values(**row, **columns))
         else:
-            change.connection.execute(
-                insert(consents).values(customer_id=customer_id, purpose=purpose, **columns)
-            )
-        now[purpose] = (value, time)
+            change.connection.execute(update(consents).filter_by(**row).values(**columns))
+        answers[purpose] = Consent(value, time)
         change.touch(counter_of("customer", customer_id))
         change.touch(counter_of("consent", customer_id))
-    return now
+    return answers
 
 
 def strike_out(change: Change, customer_id: str, product_id: str, time: int) -> None:
-    """From now on the product says nothing about this customer."""
-    row = (unused.c.customer_id == customer_id) & (unused.c.product_id == product_id)
-    if change.connection.execute(select(unused.c.number).where(row)).first() is None:
-        (number,) = change.numbers(1)
-        values = {
-            "customer_id": customer_id,
-            "product_id": product_id,
-            "time": time,
-            "number": number,
-        }
-        change.connection.execute(insert(unused).values(**values))
-        change.touch(counter_of("customer", customer_id))
+    """Stop using a product: it says nothing about this customer any more."""
+    row = {"customer_id": customer_id, "product_id": product_id}
+    if change.connection.execute(select(unused.c.number).filter_by(**row)).first() is not None:
+        return
+    (number,) = change.take_numbers(1)
+    change.connection.execute(insert(unused).values(**row, time=time, number=number))
+    change.touch(counter_of("customer", customer_id))
 
 
 def forget(change: Change, customer_id: str, time: int) -> dict[str, int]:
-    """Delete everything under this id and leave a tombstone; how many rows of what went."""
+    """Delete everything under an id, leave a tombstone, and return the number of rows by kind."""
     connection = change.connection
-    theirs = select(sessions.c.session_id).where(sessions.c.customer_id == customer_id)
-    visits = connection.execute(theirs).scalars().all()
+    own_sessions = select(sessions.c.session_id).where(sessions.c.customer_id == customer_id)
+    session_ids = connection.execute(own_sessions).scalars().all()
+    # On its own: PostgreSQL would read every event for one or the other condition.
     before_login = delete(events).where(
-        events.c.customer_id.is_(None), events.c.session_id.in_(theirs)
+        events.c.customer_id.is_(None), events.c.session_id.in_(own_sessions)
     )
-    gone: dict[str, Any] = {
+    deletions: dict[str, Any] = {
         "events": delete(events).where(events.c.customer_id == customer_id),
         "sessions": delete(sessions).where(sessions.c.customer_id == customer_id),
         "consents": delete(consents).where(consents.c.customer_id == customer_id),
         "struck_out": delete(unused).where(unused.c.customer_id == customer_id),
         "mails": delete(slates).where(slates.c.customer_id == customer_id),
     }
-    before = connection.execute(
-        before_login
-    ).rowcount  # by itself: PostgreSQL reads every event for one or the other
-    counts = {name: int(connection.execute(statement).rowcount) for name, statement in gone.items()}
-    counts["events"] += before
-    mark = make_tombstone(read_tombstone_key(connection), customer_id)
-    if connection.execute(select(erased.c.number).where(erased.c.customer == mark)).first() is None:
-        (number,) = change.numbers(1)
-        connection.execute(insert(erased).values(customer=mark, time=time, number=number))
-    else:
-        change.numbers(1)  # what was deleted now must be seen too
+    events_before_login = connection.execute(before_login).rowcount
+    counts = {
+        name: int(connection.execute(deletion).rowcount) for name, deletion in deletions.items()
+    }
+    counts["events"] += events_before_login
+    _bury(change, customer_id, time)
     change.touch(counter_of("customer", customer_id))
     change.touch(ERASED)
-    for session_id in visits:
+    for session_id in session_ids:
         change.touch(counter_of("session", session_id))
     return counts
+
+
+def _bury(change: Change, customer_id: str, time: int) -> None:
+    """Leave a tombstone, unless there is one already."""
+    tombstone = make_tombstone(read_tombstone_key(change.connection), customer_id)
+    (number,) = change.take_numbers(1)  # in any case: what was deleted now must be seen too
+    query = select(erased.c.number).where(erased.c.customer == tombstone)
+    if change.connection.execute(query).first() is None:
+        change.connection.execute(
+            insert(erased).values(customer=tombstone, time=time, number=number)
+        )

@@ -1,4 +1,7 @@
-"""The database of the store: SQLite in a file, or PostgreSQL. What is committed there survives a lost power line."""
+"""The database of the store: SQLite in a file, or PostgreSQL.
+
+What is committed there survives a power failure.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +24,7 @@ from sqlalchemy.pool import QueuePool
 
 SCHEMA: Final = "0003"  # the newest of migrations/versions
 WAIT_SECONDS: Final = 5.0  # for a lock, a connection of the pool, or a server that does not answer
-SILENCE_SECONDS: Final = (
-    WAIT_SECONDS + 1
-)  # after them the server itself should have given up, and said so
+SILENCE_SECONDS: Final = WAIT_SECONDS + 1  # the server itself should have given up before
 MIGRATION_LOCK: Final = 7203  # the lock of those who migrate
 MIGRATE_COMMAND: Final = "python -m service migrate"
 
@@ -37,7 +38,10 @@ class StoreError(StoreDownError):
 
 
 def connect(url: str, connections: int = 4) -> Engine:
-    """An engine that checks every connection for durability. Raises StoreError for an address it cannot use."""
+    """Return an engine that checks every connection for durability.
+
+    Raises StoreError for an address it cannot use.
+    """
     try:
         address = make_url(url)
         if address.get_backend_name() == "sqlite":
@@ -55,9 +59,10 @@ def connect(url: str, connections: int = 4) -> Engine:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """One transaction that will write: SQLite takes its lock at the beginning, so that it need not fail later.
+    """Open a transaction that will write. Raises StoreDownError.
 
-    PostgreSQL takes it back from who does nothing for WAIT_SECONDS.
+    SQLite takes its lock at the beginning, so that the transaction need not fail later. PostgreSQL
+    ends a transaction in which nothing happens for WAIT_SECONDS.
     """
     with (
         translate_errors(),
@@ -69,15 +74,19 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """A transaction that only reads. What is numbered up to the position read first is there. Raises StoreDownError."""
+    """Open a transaction that only reads. Raises StoreDownError.
+
+    Every change that is numbered up to the position is there, if the position is read first.
+    """
     with translate_errors(), engine.connect() as connection, connection.begin():
         yield connection
 
 
 class SnapshotRead:
-    """One statement that every answer begins with, which sees one moment by itself.
+    """A statement that every answer begins with, and that sees one moment by itself.
 
-    SQLAlchemy writes it once and lends the connection: what it does about each execution costs more than SQLite does.
+    SQLAlchemy compiles it once and lends the connection: what it does about each execution costs
+    more than SQLite does.
     """
 
     def __init__(self, engine: Engine, statement: Select[Any]) -> None:
@@ -88,15 +97,13 @@ class SnapshotRead:
         self._errors: type[Exception] = engine.dialect.loaded_dbapi.Error
 
     def __call__(self, **values: str) -> Sequence[Sequence[Any]]:
-        """All rows. Raises StoreDownError."""
-        given = self._values | values
+        """Return all rows. Raises StoreDownError."""
+        named = self._values | values
+        parameters = named if self._order is None else [named[name] for name in self._order]
         try:
-            with translate_errors(), closing(self._engine.raw_connection()) as lent:
-                cursor = lent.cursor()
-                cursor.execute(
-                    self._text,
-                    given if self._order is None else [given[name] for name in self._order],
-                )
+            with translate_errors(), closing(self._engine.raw_connection()) as connection:
+                cursor = connection.cursor()
+                cursor.execute(self._text, parameters)
                 return cursor.fetchall()
         except self._errors as error:
             raise StoreDownError(type(error).__name__) from error
@@ -104,36 +111,35 @@ class SnapshotRead:
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """What the database says, as one of our errors."""
+    """Raise StoreDownError where the database does not answer."""
     try:
         yield
     except (IntegrityError, DataError):
-        raise  # what was given cannot be kept; a table that is missing is being restored
+        raise  # the values cannot be stored; a missing table, however, is being restored
     except (SQLAlchemyError, sqlite3.Error) as error:
         raise StoreDownError(type(error).__name__) from error
 
 
 def read_schema_version(engine: Engine) -> str | None:
-    """The schema that the database has; None where there is none. Raises StoreDownError."""
+    """Return the schema that the database has, None where it is empty. Raises StoreDownError."""
     with reading(engine) as connection:
         if not inspect(connection).has_table("alembic_version"):
             return None
-        found: str | None = connection.execute(
-            text("SELECT version_num FROM alembic_version")
-        ).scalar()
-        return found
+        query = text("SELECT version_num FROM alembic_version")
+        schema: str | None = connection.execute(query).scalar()
+        return schema
 
 
 def check_schema(engine: Engine) -> None:
-    """Raises StoreError where the schema is not this version's."""
-    found = read_schema_version(engine)
-    if found != SCHEMA:
-        state = f"has schema {found}" if found else "is empty"
+    """Raise StoreError where the schema is not this version's."""
+    schema = read_schema_version(engine)
+    if schema != SCHEMA:
+        state = f"has schema {schema}" if schema else "is empty"
         raise StoreError(f"the database {state}, and {SCHEMA} is needed. Run: {MIGRATE_COMMAND}")
 
 
 def prepare(url: str) -> None:
-    """A SQLite file that is not there yet is made; everything else is checked. Raises StoreDownError."""
+    """Make a SQLite file that is not there yet, and check anything else. Raises StoreDownError."""
     engine = connect(url)
     try:
         if engine.dialect.name == "sqlite" and read_schema_version(engine) is None:
@@ -144,24 +150,38 @@ def prepare(url: str) -> None:
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the schema to this version's. Two that do it at once wait for each other."""
-    from alembic import command  # a quarter of a second to load, for one command
+    """Bring the schema to this version's. Two processes that do it at once wait for each other."""
+    from alembic import command  # takes a quarter of a second to load, for one command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
     with writing(engine) as connection:
         if engine.dialect.name == "postgresql":
-            _unhurried(connection)
+            _lift_time_limits(connection)
             connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
 
-def _unhurried(connection: Connection) -> None:
-    """An index of a large table takes its time, and so does another migration."""
+def _lift_time_limits(connection: Connection) -> None:
+    """Wait for the index of a large table, and for another migration, as long as they take."""
     connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
     connection.connection.driver_connection.silence_seconds = math.inf  # type: ignore[union-attr]
+
+
+# What must hold on every connection.
+SQLITE_DURABILITY: Final[dict[str, object]] = {"journal_mode": "wal", "synchronous": 2}
+POSTGRESQL_DURABILITY: Final[dict[str, object]] = {"synchronous_commit": "on", "fsync": "on"}
+
+
+def assert_durable(settings: dict[str, Any], required: dict[str, object]) -> None:
+    """Raise StoreError where a commit could be lost."""
+    for name, value in required.items():
+        if settings[name] != value:
+            raise StoreError(
+                f"the database has {name} = {settings[name]}, and acknowledged events need {value}"
+            )
 
 
 def _sqlite(address: Any, connections: int) -> Engine:
@@ -177,22 +197,18 @@ def _sqlite(address: Any, connections: int) -> Engine:
     )
 
     @event.listens_for(engine, "connect")
-    def durable(connection: sqlite3.Connection, _: object) -> None:
+    def make_durable(connection: sqlite3.Connection, _: object) -> None:
         connection.isolation_level = None  # transactions begin where we say so
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        assert_durable(
-            {
-                name: connection.execute(f"PRAGMA {name}").fetchone()[0]
-                for name in SQLITE_DURABILITY
-            },
-            SQLITE_DURABILITY,
-        )
+        settings = {
+            name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in SQLITE_DURABILITY
+        }
+        assert_durable(settings, SQLITE_DURABILITY)
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if _writes(connection) else "BEGIN")
 
     return engine
 
@@ -200,6 +216,7 @@ def _sqlite(address: Any, connections: int) -> Engine:
 def _postgresql(address: Any, connections: int) -> Engine:
     from service.store.postgres_timeout import ConnectionWithSilenceTimeout  # needs the driver
 
+    wait_ms = round(WAIT_SECONDS * 1000)
     engine = create_engine(
         address,
         pool_size=connections,
@@ -207,49 +224,33 @@ def _postgresql(address: Any, connections: int) -> Engine:
         pool_pre_ping=True,
         connect_args={
             "connect_timeout": max(2, round(WAIT_SECONDS)),
-            "options": f"-c synchronous_commit=on -c statement_timeout={round(WAIT_SECONDS * 1000)}",
+            "options": f"-c synchronous_commit=on -c statement_timeout={wait_ms}",
         },
     )
 
     @event.listens_for(engine, "do_connect")
-    def durable(_: object, __: object, arguments: Any, named: Any) -> Any:
-        with ExitStack() as refused:
+    def connect_durably(_: object, __: object, arguments: Any, named: Any) -> Any:
+        with ExitStack() as on_refusal:
             connection = ConnectionWithSilenceTimeout.connect(*arguments, **named)
-            refused.callback(connection.close)
+            on_refusal.callback(connection.close)
             connection.silence_seconds = SILENCE_SECONDS
-            assert_durable(
-                {name: _shown(connection, name) for name in POSTGRESQL_DURABILITY},
-                POSTGRESQL_DURABILITY,
-            )
+            settings = {name: _show(connection, name) for name in POSTGRESQL_DURABILITY}
+            assert_durable(settings, POSTGRESQL_DURABILITY)
             connection.rollback()
-            refused.pop_all()
+            on_refusal.pop_all()
         return connection
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        if connection.get_execution_options().get(
-            "writes", False
-        ):  # a host that is lost now leaves its lock behind
-            connection.exec_driver_sql(
-                f"SET LOCAL idle_in_transaction_session_timeout = {round(WAIT_SECONDS * 1000)}"
-            )
+        if _writes(connection):  # a host that is lost now would leave its lock behind
+            connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {wait_ms}")
 
     return engine
 
 
-def _shown(connection: Any, name: str) -> Any:
+def _writes(connection: Connection) -> bool:
+    return bool(connection.get_execution_options().get("writes", False))
+
+
+def _show(connection: Any, name: str) -> Any:
     return connection.execute(f"SHOW {name}").fetchone()[0]
-
-
-# What must hold on every connection.
-SQLITE_DURABILITY: Final[dict[str, object]] = {"journal_mode": "wal", "synchronous": 2}
-POSTGRESQL_DURABILITY: Final[dict[str, object]] = {"synchronous_commit": "on", "fsync": "on"}
-
-
-def assert_durable(found: dict[str, Any], wanted: dict[str, object]) -> None:
-    """Raises StoreError where a commit could be lost."""
-    for name, value in wanted.items():
-        if found[name] != value:
-            raise StoreError(
-                f"the database has {name} = {found[name]}, and acknowledged events need {value}"
-            )

@@ -1,4 +1,4 @@
-"""Events on their way into the store, and a customer's events on their way out."""
+"""Events: how they are written, and how those of a customer, a session or a product are read."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from service.store.change_counters import counter_of
 from service.store.tables import erased, events, secrets, sessions, unused
 from service.store.writer import Change
 
-TOMBSTONE_KEY: Final = "tombstones"  # name of their key in `secrets`
+TOMBSTONE_KEY: Final = "tombstones"  # name in the table `secrets`
 
 
 @dataclass(frozen=True)
 class EventLine:
+    """A product of an event, with quantity and price where it is an order."""
+
     product_id: str
     quantity: float | None = None
     unit_price: float | None = None
@@ -27,10 +29,10 @@ class EventLine:
 
 @dataclass(frozen=True)
 class Event:
-    """What a caller reported, understood: one thing that happened, with one line a product."""
+    """One thing that happened, with one line for each product."""
 
     event_id: str
-    kind: int  # code in models.events.KINDS
+    kind: int  # index in models.data.events.KINDS
     time: int  # seconds since 1970, UTC
     lines: tuple[EventLine, ...]
     customer_id: str | None = None
@@ -45,7 +47,7 @@ class Event:
 
 
 class EventRow(NamedTuple):
-    """One line of what a customer did, as it comes out of the store."""
+    """One line of an event, as it is read."""
 
     product_id: str
     kind: int
@@ -57,133 +59,135 @@ class EventRow(NamedTuple):
 
 @dataclass(frozen=True)
 class Written:
-    """Places in what was given."""
+    """The events that were not written, by their index among those that were reported."""
 
-    repeated: frozenset[int]
-    of_erased: frozenset[int]  # refused: the customer asked to be forgotten
+    repeated: frozenset[int]  # known already
+    of_erased: frozenset[int]  # of customers who asked to be forgotten
 
 
 def write(change: Change, reported: Sequence[Event]) -> Written:
-    """All that is neither known nor of an erased customer; a session is linked to whoever logs into it first."""
+    """Write the events that are neither known nor of an erased customer.
+
+    A session is linked to the first customer who logs into it.
+    """
     connection = change.connection
-    known = _known(connection, {event.event_id for event in reported})
-    gone = _erased(
-        connection, {event.customer_id for event in reported if event.customer_id is not None}
-    )
-    repeated, refused, kept = set(), set(), []
-    for place, event in enumerate(reported):
-        if event.customer_id in gone:
-            refused.add(place)
-        elif event.event_id in known:
-            repeated.add(place)
+    known_ids = _find_known(connection, {event.event_id for event in reported})
+    customer_ids = {event.customer_id for event in reported if event.customer_id is not None}
+    erased_ids = _find_erased(connection, customer_ids)
+    repeated, of_erased = set(), set()
+    new_events = []
+    for index, event in enumerate(reported):
+        if event.customer_id in erased_ids:
+            of_erased.add(index)
+        elif event.event_id in known_ids:
+            repeated.add(index)
         else:
-            known.add(event.event_id)
-            kept.append(event)
-    if kept:
-        _insert(change, kept)
-        _link(change, kept)
-    return Written(frozenset(repeated), frozenset(refused))
+            known_ids.add(event.event_id)
+            new_events.append(event)
+    if new_events:
+        _insert(change, new_events)
+        _link_sessions(change, new_events)
+    return Written(frozenset(repeated), frozenset(of_erased))
 
 
-def _known(connection: Connection, event_ids: set[str]) -> set[str]:
-    found = connection.execute(
-        select(events.c.event_id).where(events.c.event_id.in_(event_ids), events.c.line == 0)
-    )
-    return set(found.scalars())
+def _find_known(connection: Connection, event_ids: set[str]) -> set[str]:
+    query = select(events.c.event_id).where(events.c.event_id.in_(event_ids), events.c.line == 0)
+    return set(connection.execute(query).scalars())
 
 
-def _erased(connection: Connection, customer_ids: set[str]) -> set[str]:
+def _find_erased(connection: Connection, customer_ids: set[str]) -> set[str]:
     if not customer_ids:
         return set()
     key = read_tombstone_key(connection)
-    hashes = {make_tombstone(key, customer_id): customer_id for customer_id in customer_ids}
-    found = connection.execute(
-        select(erased.c.customer).where(erased.c.customer.in_(hashes))
-    ).scalars()
-    return {hashes[bytes(one)] for one in found}
+    tombstones = {make_tombstone(key, customer_id): customer_id for customer_id in customer_ids}
+    query = select(erased.c.customer).where(erased.c.customer.in_(tombstones))
+    return {tombstones[bytes(tombstone)] for tombstone in connection.execute(query).scalars()}
 
 
 def is_erased(connection: Connection, customer_id: str) -> bool:
-    return bool(_erased(connection, {customer_id}))
+    return bool(_find_erased(connection, {customer_id}))
 
 
-def _insert(change: Change, kept: Sequence[Event]) -> None:
+def _insert(change: Change, new_events: Sequence[Event]) -> None:
     rows = []
-    for event in kept:
-        common = {
-            "event_id": event.event_id,
-            "kind": event.kind,
-            "time": event.time,
-            "customer_id": event.customer_id,
-            "session_id": event.session_id,
-            "order_id": event.order_id,
-            "currency": event.currency,
-            "market": event.market,
-            "placement": event.placement,
-            "recommendation_id": event.recommendation_id,
-            "rating": event.rating,
-            "words": event.words,
-        }
-        for place, (number, line) in enumerate(
-            zip(change.numbers(len(event.lines)), event.lines, strict=True)
-        ):
-            rows.append(
-                {
-                    **common,
-                    "number": number,
-                    "line": place,
-                    "product_id": line.product_id,
-                    "quantity": line.quantity,
-                    "unit_price": line.unit_price,
-                }
-            )
-        named = (
+    for event in new_events:
+        numbers = change.take_numbers(len(event.lines))
+        rows += [_row(event, line_index, number) for line_index, number in enumerate(numbers)]
+        for kind, name in (
             ("customer", event.customer_id),
             ("session", event.session_id),
             ("order", event.order_id),
-        )
-        for kind, name in named:
+        ):
             if name is not None:
                 change.touch(counter_of(kind, name))
     change.connection.execute(insert(events), rows)
-    newest = max(event.time for event in kept)
+    newest = max(event.time for event in new_events)
     change.newest = newest if change.newest is None else max(change.newest, newest)
 
 
-def _link(change: Change, kept: Iterable[Event]) -> None:
-    """A session belongs to the first who logs in; what is done in it without an id is theirs too."""
-    visits = {event.session_id: event.customer_id for event in kept if event.session_id is not None}
-    visits |= {
-        event.session_id: event.customer_id
-        for event in reversed(list(kept))
-        if event.session_id is not None and event.customer_id is not None
+def _row(event: Event, line_index: int, number: int) -> dict[str, Any]:
+    line = event.lines[line_index]
+    return {
+        "number": number,
+        "event_id": event.event_id,
+        "line": line_index,
+        "kind": event.kind,
+        "time": event.time,
+        "customer_id": event.customer_id,
+        "session_id": event.session_id,
+        "product_id": line.product_id,
+        "order_id": event.order_id,
+        "quantity": line.quantity,
+        "unit_price": line.unit_price,
+        "currency": event.currency,
+        "market": event.market,
+        "placement": event.placement,
+        "recommendation_id": event.recommendation_id,
+        "rating": event.rating,
+        "words": event.words,
     }
-    if not visits:
+
+
+def _link_sessions(change: Change, new_events: Iterable[Event]) -> None:
+    """Link each session to the first customer who logs in.
+
+    Events in it without a customer are theirs too.
+    """
+    logins = _first_logins(new_events)
+    if not logins:
         return
-    owners = select(sessions.c.session_id, sessions.c.customer_id).where(
-        sessions.c.session_id.in_(visits)
+    linked = select(sessions.c.session_id, sessions.c.customer_id).where(
+        sessions.c.session_id.in_(logins)
     )
-    for session_id, customer_id in change.connection.execute(owners):
-        del visits[session_id]
+    for session_id, customer_id in change.connection.execute(linked):
+        del logins[session_id]
         change.touch(counter_of("customer", customer_id))
-    logins = {
-        session_id: customer_id
-        for session_id, customer_id in visits.items()
-        if customer_id is not None
-    }
     rows = []
-    for number, (session_id, customer_id) in zip(
-        change.numbers(len(logins)), logins.items(), strict=True
-    ):
-        rows.append({"session_id": session_id, "customer_id": customer_id, "number": number})
-        change.touch(counter_of("customer", customer_id))
-        change.touch(counter_of("session", session_id))
+    for session_id, login in logins.items():
+        if login is not None:
+            (number,) = change.take_numbers(1)
+            rows.append({"session_id": session_id, "customer_id": login, "number": number})
+            change.touch(counter_of("customer", login))
+            change.touch(counter_of("session", session_id))
     if rows:
         change.connection.execute(insert(sessions), rows)
 
 
+def _first_logins(new_events: Iterable[Event]) -> dict[str, str | None]:
+    """Return each session with the first customer who logs in, None where nobody does."""
+    logins: dict[str, str | None] = {}
+    for event in new_events:
+        session_id = event.session_id
+        if session_id is not None and logins.get(session_id) is None:
+            logins[session_id] = event.customer_id
+    return logins
+
+
 def read_customer(connection: Connection, customer_id: str, above: int) -> list[EventRow]:
-    """Their events with a number above that one, and those of sessions that turned out to be theirs above it."""
+    """Return a customer's events with a number above one, ordered by number.
+
+    Events of a session are among them where the customer logged in above that number.
+    """
     own = _rows(events.c.customer_id == customer_id, events.c.number > above)
     before_login = _rows(
         events.c.customer_id.is_(None), or_(events.c.number > above, sessions.c.number > above)
@@ -191,21 +195,25 @@ def read_customer(connection: Connection, customer_id: str, above: int) -> list[
         sessions,
         and_(sessions.c.session_id == events.c.session_id, sessions.c.customer_id == customer_id),
     )
-    found = connection.execute(union_all(own, before_login).order_by("number"))
-    return [EventRow(*row) for _, *row in found]
+    rows = connection.execute(union_all(own, before_login).order_by("number"))
+    return [EventRow(*row) for _, *row in rows]
 
 
 def read_session(connection: Connection, session_id: str) -> list[EventRow]:
-    """What was done in it while nobody has logged in; from then on it is the customer's, told under their id alone."""
+    """Return what was done in a session that nobody has logged into.
+
+    From a login on, its events are the customer's and read under their id alone.
+    """
     login = select(sessions.c.session_id).where(sessions.c.session_id == session_id).exists()
     rows = _rows(events.c.session_id == session_id, events.c.customer_id.is_(None), ~login)
     return [EventRow(*row) for _, *row in connection.execute(rows.order_by("number"))]
 
 
 def read_order(connection: Connection, order_id: str) -> list[str]:
-    """The products of an order."""
-    bought = (events.c.order_id == order_id) & (events.c.kind == PURCHASE)
-    return list(connection.execute(select(events.c.product_id).where(bought).distinct()).scalars())
+    """Return the products of an order."""
+    is_line = (events.c.order_id == order_id) & (events.c.kind == PURCHASE)
+    query = select(events.c.product_id).where(is_line).distinct()
+    return list(connection.execute(query).scalars())
 
 
 class Rating(NamedTuple):
@@ -250,7 +258,11 @@ class SoldLine(NamedTuple):
 def read_sold_lines(
     connection: Connection, learned: int, above: int, until: int, after: int
 ) -> list[SoldLine]:
-    """Lines numbered above one and up to the other, bought after a time, each once and none told since `learned`."""
+    """Return lines of orders that were bought after a time, each once.
+
+    Their numbers are above one and up to another. A line that was also reported between `learned`
+    and `above` is not among them.
+    """
     columns = (
         events.c.customer_id,
         events.c.order_id,
@@ -258,54 +270,52 @@ def read_sold_lines(
         events.c.market,
         events.c.time,
     )
-    which = (
+    is_line = (
         events.c.kind == PURCHASE,
         events.c.number > above,
         events.c.number <= until,
         events.c.time > after,
     )
-    before = events.alias("before")
-    same = [func.coalesce(row.c.customer_id, "") for row in (events, before)]
-    told = (
-        select(before.c.number)
-        .where(before.c.order_id == events.c.order_id, before.c.product_id == events.c.product_id)
+    earlier = events.alias("before")
+    customer = func.coalesce(events.c.customer_id, "")
+    reported_earlier = (
+        select(earlier.c.number)
+        .where(earlier.c.order_id == events.c.order_id, earlier.c.product_id == events.c.product_id)
         .where(
-            before.c.kind == PURCHASE,
-            before.c.number > learned,
-            before.c.number <= above,
-            same[0] == same[1],
+            earlier.c.kind == PURCHASE,
+            earlier.c.number > learned,
+            earlier.c.number <= above,
+            customer == func.coalesce(earlier.c.customer_id, ""),
         )
         .exists()
     )
-    lines = {
-        row[:3]: SoldLine(*row[2:])
-        for row in connection.execute(select(*columns).where(*which, ~told))
-    }
+    lines: dict[tuple[str | None, str | None, str], SoldLine] = {}
+    for row in connection.execute(select(*columns).where(*is_line, ~reported_earlier)):
+        key = (row.customer_id, row.order_id, row.product_id)
+        lines[key] = SoldLine(row.product_id, row.market, row.time)
     return list(lines.values())
 
 
 def read_unused(connection: Connection, customer_id: str) -> list[str]:
-    """Products that the customer struck out of their profile."""
-    return list(
-        connection.execute(
-            select(unused.c.product_id).where(unused.c.customer_id == customer_id)
-        ).scalars()
-    )
+    """Return the products that a customer struck out of their profile."""
+    query = select(unused.c.product_id).where(unused.c.customer_id == customer_id)
+    return list(connection.execute(query).scalars())
 
 
 def _rows(*conditions: ColumnElement[bool]) -> Select[Any]:
-    """As Row, behind its number."""
+    """Return a query of event rows, each after its number."""
     columns = (events.c[name] for name in ("number", *EventRow._fields))
     return select(*columns).where(events.c.kind != EXPOSURE, *conditions)
 
 
 def read_tombstone_key(connection: Connection) -> bytes:
-    key: bytes = connection.execute(
-        select(secrets.c.value).where(secrets.c.name == TOMBSTONE_KEY)
-    ).scalar_one()
-    return bytes(key)
+    query = select(secrets.c.value).where(secrets.c.name == TOMBSTONE_KEY)
+    return bytes(connection.execute(query).scalar_one())
 
 
 def make_tombstone(key: bytes, customer_id: str) -> bytes:
-    """What is kept of an erased customer: enough to know the id when it comes again, and not to tell it."""
+    """Return what is kept of an erased customer.
+
+    It is enough to recognise the id when it comes again, and not enough to tell it.
+    """
     return hmac.digest(key, customer_id.encode(), hashlib.sha256)

@@ -1,4 +1,4 @@
-"""Keys, as the store holds them: never the key, only its hash. A revoked key keeps its row."""
+"""API keys: never the key itself, only its hash. A revoked key keeps its row."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from service.store.writer import Change
 
 @dataclass(frozen=True)
 class StoredKey:
+    """An API key as the store holds it."""
+
     key_id: str
     name: str
     hash: bytes
@@ -24,36 +26,44 @@ class StoredKey:
 
 
 def list_all(connection: Connection) -> list[StoredKey]:
-    """Every key there ever was, oldest first."""
+    """Return every key there ever was, oldest first."""
     columns = (keys.c[name] for name in StoredKey.__dataclass_fields__)
-    found = connection.execute(select(*columns).order_by(keys.c.created, keys.c.key_id))
+    query = select(*columns).order_by(keys.c.created, keys.c.key_id)
     return [
         StoredKey(key_id, name, bytes(digest), tuple(scopes.split()), *rest)
-        for key_id, name, digest, scopes, *rest in found
+        for key_id, name, digest, scopes, *rest in connection.execute(query)
     ]
 
 
 def add(change: Change, key: StoredKey, actor: str) -> None:
+    """Keep a new key."""
     scopes = " ".join(key.scopes)
-    (number,) = change.numbers(1)
-    change.connection.execute(insert(keys).values(**{**vars(key), "scopes": scopes}, number=number))
-    facts = {"name": key.name, "scopes": scopes, "calls_a_minute": key.calls_a_minute}
+    (number,) = change.take_numbers(1)
+    values = {**vars(key), "scopes": scopes, "number": number}
+    change.connection.execute(insert(keys).values(**values))
     record_change(
-        change, time=key.created, actor=actor, action="key created", subject=key.key_id, after=facts
+        change,
+        time=key.created,
+        actor=actor,
+        action="key created",
+        subject=key.key_id,
+        after={"name": key.name, "scopes": scopes, "calls_a_minute": key.calls_a_minute},
     )
     change.touch(KEYS)
 
 
 def revoke(change: Change, key_id: str, actor: str, time: int) -> bool:
-    """From the next call on it opens nothing; False where there is no such key. A second time changes nothing."""
-    row = change.connection.execute(select(keys.c.revoked).where(keys.c.key_id == key_id)).first()
+    """Revoke a key from the next call on; return False where there is no such key.
+
+    Revoking it a second time changes nothing.
+    """
+    is_key = keys.c.key_id == key_id
+    row = change.connection.execute(select(keys.c.revoked).where(is_key)).first()
     if row is None:
         return False
     if row.revoked is None:
-        (number,) = change.numbers(1)
-        change.connection.execute(
-            update(keys).where(keys.c.key_id == key_id).values(revoked=time, number=number)
-        )
+        (number,) = change.take_numbers(1)
+        change.connection.execute(update(keys).where(is_key).values(revoked=time, number=number))
         record_change(change, time=time, actor=actor, action="key revoked", subject=key_id)
         change.touch(KEYS)
     return True

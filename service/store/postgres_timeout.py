@@ -1,4 +1,4 @@
-"""Connections to a server that may freeze: whoever waits for it gets an error, and does not wait until it goes on."""
+"""Connections to a server that may freeze: waiting for it ends with an error."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ INTERVAL: Final = 0.1  # seconds between two looks at the clock
 
 
 class ConnectionWithSilenceTimeout(Connection[Any]):
-    """Closed when its server says nothing for `silence_seconds`: it has stopped, or the way to it is cut."""
+    """A connection that closes when its server says nothing for `silence_seconds`.
+
+    The server has stopped, or the way to it is cut.
+    """
 
     silence_seconds: float
 
     def wait(self, gen: PQGen[T], interval: float = INTERVAL, timeout: float | None = None) -> T:
-        return super().wait(self._heard(gen), interval, timeout)
+        return super().wait(self._watch_silence(gen), interval, timeout)
 
-    def _heard(self, gen: PQGen[T]) -> PQGen[T]:
+    def _watch_silence(self, gen: PQGen[T]) -> PQGen[T]:
         heard = time.monotonic()
         try:
             wanted = next(gen)
@@ -33,5 +36,5 @@ class ConnectionWithSilenceTimeout(Connection[Any]):
                     raise OperationalError("the server says nothing")
                 wanted = gen.send(ready)
         except StopIteration as done:
-            found: T = done.value
-            return found
+            result: T = done.value
+            return result

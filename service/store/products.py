@@ -1,4 +1,4 @@
-"""What the shop says about its products: whole, or a few fields of one."""
+"""Products as the shop reports them: whole, or a few fields of one."""
 
 from __future__ import annotations
 
@@ -16,55 +16,45 @@ Document = Mapping[str, Any]
 
 
 def read(connection: Connection, product_ids: list[str]) -> dict[str, Document]:
-    """The documents of those that the store knows."""
-    found = select(products.c.product_id, products.c.document).where(
+    """Return the documents of those products that the store knows."""
+    query = select(products.c.product_id, products.c.document).where(
         products.c.product_id.in_(product_ids)
     )
-    return {
-        product_id: orjson.loads(document) for product_id, document in connection.execute(found)
-    }
+    return {row.product_id: orjson.loads(row.document) for row in connection.execute(query)}
 
 
 def read_restocked(connection: Connection) -> dict[str, int]:
-    """When each product came back that ever did, seconds since 1970."""
-    back = select(products.c.product_id, products.c.restocked).where(
+    """Return when each product that ever came back into stock did so, seconds since 1970."""
+    query = select(products.c.product_id, products.c.restocked).where(
         products.c.restocked.isnot(None)
     )
-    return {row.product_id: row.restocked for row in connection.execute(back)}
+    return {row.product_id: row.restocked for row in connection.execute(query)}
 
 
 def put(
     change: Change, documents: Mapping[str, Document], *, whole: bool, time: int
 ) -> dict[str, Document]:
-    """Each document in the place of what was there, or its fields over what was there; what is there now.
+    """Replace the products, or their fields where not `whole`; return the documents that hold then.
 
     A product that was out of stock and is not any more came back at `time`, seconds since 1970.
     """
     before = read(change.connection, list(documents))
-    now: dict[str, Document] = {
-        product_id: dict(document) if whole else {**before.get(product_id, {}), **document}
-        for product_id, document in documents.items()
-    }
-    changed = {
-        product_id: document
-        for product_id, document in now.items()
-        if before.get(product_id) != document
-    }
-    for number, (product_id, document) in zip(
-        change.numbers(len(changed)), changed.items(), strict=True
-    ):
-        values = {
-            "document": orjson.dumps(document, option=orjson.OPT_SORT_KEYS).decode(),
-            "number": number,
-        }
+    after: dict[str, Document] = {}
+    for product_id, document in documents.items():
+        after[product_id] = document if whole else {**before.get(product_id, {}), **document}
+    changed = [product_id for product_id in after if before.get(product_id) != after[product_id]]
+    numbers = change.take_numbers(len(changed))
+    for number, product_id in zip(numbers, changed, strict=True):
+        document = after[product_id]
+        text = orjson.dumps(document, option=orjson.OPT_SORT_KEYS).decode()
+        values: dict[str, Any] = {"document": text, "number": number}
         if document.get("in_stock") and before.get(product_id, {}).get("in_stock") is False:
             values["restocked"] = time
         if product_id in before:
-            change.connection.execute(
-                update(products).where(products.c.product_id == product_id).values(**values)
-            )
+            is_product = products.c.product_id == product_id
+            change.connection.execute(update(products).where(is_product).values(**values))
         else:
             change.connection.execute(insert(products).values(product_id=product_id, **values))
     if changed:
         change.touch(CATALOGUE)
-    return now
+    return after

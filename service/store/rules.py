@@ -1,4 +1,4 @@
-"""The shop's rules. A deleted one keeps its row without a document, so that its end has a number."""
+"""Rules of the shop. A deleted one keeps its row without a document, so its end is numbered."""
 
 from __future__ import annotations
 
@@ -17,37 +17,33 @@ Document = Mapping[str, Any]
 
 
 def read_all(connection: Connection) -> dict[str, Document]:
-    """Every rule that is not deleted, by id."""
-    found = (
+    """Return every rule that is not deleted, ordered by id."""
+    query = (
         select(rules.c.rule_id, rules.c.document)
         .where(rules.c.document.isnot(None))
         .order_by(rules.c.rule_id)
     )
-    return {rule_id: orjson.loads(document) for rule_id, document in connection.execute(found)}
+    return {row.rule_id: orjson.loads(row.document) for row in connection.execute(query)}
 
 
 def put(
     change: Change, rule_id: str, document: Document | None, *, time: int, actor: str
 ) -> Document | None:
-    """A rule as it is from now on, None to delete it; what it was before."""
-    row = change.connection.execute(
-        select(rules.c.document).where(rules.c.rule_id == rule_id)
-    ).first()
-    before: Document | None = orjson.loads(row[0]) if row and row[0] else None
+    """Replace a rule, or delete it where the document is None; return the document before."""
+    is_rule = rules.c.rule_id == rule_id
+    row = change.connection.execute(select(rules.c.document).where(is_rule)).first()
+    before: Document | None = orjson.loads(row.document) if row and row.document else None
     if before == document:
         return before
-    text = (
-        None if document is None else orjson.dumps(document, option=orjson.OPT_SORT_KEYS).decode()
-    )
-    (number,) = change.numbers(1)
+    text = None
+    if document is not None:
+        text = orjson.dumps(document, option=orjson.OPT_SORT_KEYS).decode()
+    (number,) = change.take_numbers(1)
+    values = {"document": text, "number": number}
     if row:
-        change.connection.execute(
-            update(rules).where(rules.c.rule_id == rule_id).values(document=text, number=number)
-        )
+        change.connection.execute(update(rules).where(is_rule).values(**values))
     else:
-        change.connection.execute(
-            insert(rules).values(rule_id=rule_id, document=text, number=number)
-        )
+        change.connection.execute(insert(rules).values(rule_id=rule_id, **values))
     action = "deleted" if document is None else "changed" if before else "made"
     record_change(
         change,

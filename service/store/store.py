@@ -1,4 +1,4 @@
-"""The store of one process: opened once, read by many threads, written by one."""
+"""The store as a process uses it: reads, writes, and the counters of what has changed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, FromClause, make_url, select
 
-from service.store import campaigns, consents, events
+from service.store import campaigns, consents, events, tables
 from service.store.change_counters import FOLLOWED, SHARED, ChangeCounters, counter_of
 from service.store.database import (
     SnapshotRead,
@@ -23,45 +23,42 @@ from service.store.database import (
     prepare,
     reading,
 )
-from service.store.tables import metadata
 from service.store.writer import READ_POSITION, Change, Position, Writer, read_position
 
 T = TypeVar("T")
-EVENTS, SESSIONS, SECRETS, CAMPAIGNS = (
-    metadata.tables[name] for name in ("events", "sessions", "secrets", "campaigns")
+# The columns that name whom a row concerns, and the kind of the counter.
+CONCERNED_COLUMNS: Final = (
+    ("customer", tables.events.c.customer_id),
+    ("customer", tables.consents.c.customer_id),
+    ("customer", tables.unused.c.customer_id),
+    ("customer", tables.sessions.c.customer_id),
+    ("consent", tables.consents.c.customer_id),
+    ("session", tables.events.c.session_id),
+    ("session", tables.sessions.c.session_id),
+    ("order", tables.events.c.order_id),
+    ("campaign", tables.campaigns.c.campaign_id),
 )
-CONCERNED_COLUMNS: Final = (  # whom a row of which table concerns
-    *(
-        ("customer", metadata.tables[name].c.customer_id)
-        for name in ("events", "consents", "unused", "sessions")
-    ),
-    ("consent", metadata.tables["consents"].c.customer_id),
-    *(("session", table.c.session_id) for table in (EVENTS, SESSIONS)),
-    ("order", EVENTS.c.order_id),
-    ("campaign", CAMPAIGNS.c.campaign_id),
-)
-MAX_FOLLOWED_CHANGES: Final = 100_000  # changes that are followed one by one
+MAX_FOLLOWED_CHANGES: Final = 100_000  # with more of them every counter is raised
 
 
 @dataclass(frozen=True)
 class CustomerRecords:
-    """What the store says of a customer, a session, or both; everything up to the number `stamp` is in it."""
+    """What the store holds of a customer, a session, or both, up to the number `stamp`."""
 
     position: Position
     stamp: int
     rows: list[events.EventRow]
-    consents: dict[int, tuple[int, int]]  # purpose -> (YES or NO, when)
+    consents: dict[int, consents.Consent]  # by purpose
     unused: list[str]  # product ids
-    order: list[str]  # product ids of the order asked about
-    mails: list[campaigns.MailRecord] = field(
-        default_factory=list
-    )  # what they showed the customer, newest first
+    order: list[str]  # product ids of the order that was asked about
+    mails: list[campaigns.MailRecord] = field(default_factory=list)  # newest first
 
 
 class Store:
-    """Raises StoreError where it cannot be used as it is, StoreDownError where it does not answer.
+    """The store of one process: opened once, read by many threads, written by one.
 
-    `later`: where it does not answer yet it is opened by `follow`, and is away until then.
+    Raises StoreError where it cannot be used as it is, StoreDownError where it does not answer.
+    `later`: a store that does not answer yet is opened by `follow`, and is down until then.
     """
 
     def __init__(
@@ -69,15 +66,13 @@ class Store:
     ) -> None:
         self._url, self._runtime = url, runtime
         self._engine = connect(url, connections)
-        self._now, self._recent = (
-            SnapshotRead(self._engine, READ_POSITION),
-            SnapshotRead(self._engine, campaigns.MAILS_OF_CUSTOMER),
-        )
+        self._read_position = SnapshotRead(self._engine, READ_POSITION)
+        self._read_mails = SnapshotRead(self._engine, campaigns.MAILS_OF_CUSTOMER)
         self.backend = self._engine.dialect.name
-        self.identity = os.urandom(32)  # no store's: what is cached under it is found by nobody
+        self.identity = os.urandom(32)  # until it is open: nobody finds what is cached under it
         self.counters = ChangeCounters()
         self._writer: Writer | None = None  # until it is open
-        self._why = ""  # it is not
+        self._down_reason = ""
         try:
             self._open()
         except StoreDownError as error:
@@ -85,38 +80,39 @@ class Store:
                 raise
 
     def write(self, work: Callable[[Change], T], *, awaited: bool = True) -> Future[T]:
-        """What `work` gives, once it is durable and all workers of this host see it. `awaited`: somebody waits."""
+        """Return a future of what `work` returns: see `Writer.submit`."""
         if self._writer is None:
-            away: Future[T] = Future()
-            away.set_exception(StoreDownError(self._why))
-            return away
+            down: Future[T] = Future()
+            down.set_exception(StoreDownError(self._down_reason))
+            return down
         return self._writer.submit(work, awaited=awaited)
 
     def read(self, work: Callable[[Connection], T]) -> T:
+        """Return what `work` reads in one transaction. Raises StoreDownError."""
         with self._reading() as connection:
             return work(connection)
 
     def read_if_unchanged(
         self, customer_id: str | None, session_id: str | None, above: int, *, mailed: bool = False
     ) -> CustomerRecords | None:
-        """The same as `visitor` at a fifth of its cost, where nothing above that number concerns them; else None.
+        """Return what `read_records` would at five times the cost, or None where it has news.
 
-        What another host has just changed may not have been followed yet: hence the stamp.
+        It has where a change above that number concerns the customer or the session. A change
+        that another host has just made may not have been followed yet: hence the stamp.
         """
         if self._writer is None:
-            raise StoreDownError(self._why)
-        named = (("customer", customer_id), ("session", session_id))
+            raise StoreDownError(self._down_reason)
         followed = self.counters[FOLLOWED]
-        if any(
-            name is not None and self.counters[counter_of(kind, name)] > above
-            for kind, name in named
-        ):
+        if self._is_above("customer", customer_id, above):
             return None
+        if self._is_above("session", session_id, above):
+            return None
+        mails: list[campaigns.MailRecord] = []
         if mailed and customer_id is not None:
-            now, mails = campaigns.parse_mails(self._recent(customer_id=customer_id))
+            position, mails = campaigns.parse_mails(self._read_mails(customer_id=customer_id))
         else:
-            now, mails = Position(*self._now()[0]), []
-        return CustomerRecords(now, min(now.number, followed), [], {}, [], [], mails)
+            position = Position(*self._read_position()[0])
+        return CustomerRecords(position, min(position.number, followed), [], {}, [], [], mails)
 
     def read_records(
         self,
@@ -127,29 +123,32 @@ class Store:
         *,
         mailed: bool = False,
     ) -> CustomerRecords:
-        """What a model that has learned up to the number `above` does not know of them yet. `mailed`: with `mails`."""
+        """Return what a model that has learned up to the number `above` does not know of them yet.
+
+        `mailed`: with what mails showed the customer.
+        """
         with self._reading() as connection:
-            now = read_position(connection)  # first: what is read after it holds all that it counts
-            rows: list[events.EventRow] = []
-            said: dict[int, tuple[int, int]] = {}
-            struck: list[str] = []
-            mails: list[campaigns.MailRecord] = []
+            # First: what is read after it holds all that it counts.
+            position = read_position(connection)
+            records = CustomerRecords(position, position.number, [], {}, [], [])
             if customer_id is not None:
-                rows += events.read_customer(connection, customer_id, above)
-                said = consents.read(connection, customer_id)
-                struck = events.read_unused(connection, customer_id)
-                mails = campaigns.read_mails(connection, customer_id) if mailed else []
+                records.rows.extend(events.read_customer(connection, customer_id, above))
+                records.consents.update(consents.read(connection, customer_id))
+                records.unused.extend(events.read_unused(connection, customer_id))
+                if mailed:
+                    records.mails.extend(campaigns.read_mails(connection, customer_id))
             if session_id is not None:
-                rows += events.read_session(connection, session_id)
-            order = events.read_order(connection, order_id) if order_id is not None else []
-            return CustomerRecords(now, now.number, rows, said, struck, order, mails)
+                records.rows.extend(events.read_session(connection, session_id))
+            if order_id is not None:
+                records.order.extend(events.read_order(connection, order_id))
+            return records
 
     def follow(self) -> Position:
-        """Raise the slots of what other hosts, or workers that died, have changed."""
+        """Raise the counters of what other hosts, or workers that died, have changed."""
         if self._writer is None:
             self._open()
         with self._reading() as connection:
-            return _followed(connection, self.counters)
+            return _follow(connection, self.counters)
 
     def close(self) -> None:
         if self._writer is not None:
@@ -161,73 +160,77 @@ class Store:
         try:
             prepare(self._url)
             with reading(self._engine) as connection:
-                secret = connection.execute(
-                    select(SECRETS.c.value).where(SECRETS.c.name == "store")
-                ).scalar_one()
-                name = self._named(bytes(secret))
+                identity = _read_identity(connection)
+                name = self._shared_name(identity)
                 counters = ChangeCounters(self._runtime / f"revisions-{name}")
                 try:
-                    _caught_up(connection, counters)
+                    _catch_up(connection, counters)
                 except BaseException:
                     counters.close()
                     raise
         except StoreDownError as error:
-            self._why = str(error)
+            self._down_reason = str(error)
             raise
-        self.identity, self.counters = bytes(secret), counters
+        self.identity, self.counters = identity, counters
         self._writer = Writer(self._engine, counters, self._runtime / f"writing-{name}")
 
-    def _named(self, identity: bytes) -> str:
-        """What workers of a host share is found under it: of this database at this address."""
+    def _shared_name(self, identity: bytes) -> str:
+        """Return the name under which workers of a host share files about this database."""
         address = make_url(self._url).render_as_string(hide_password=True).encode()
         return hashlib.sha256(address + identity).hexdigest()[:16]
+
+    def _is_above(self, kind: str, name: str | None, number: int) -> bool:
+        return name is not None and self.counters[counter_of(kind, name)] > number
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
         if self._writer is None:
-            raise StoreDownError(self._why)
+            raise StoreDownError(self._down_reason)
         with reading(self._engine) as connection:
             yield connection
 
 
-def _caught_up(connection: Connection, counters: ChangeCounters) -> None:
-    """After a rest, or with another database, it is not known what has changed."""
-    number, seen = read_position(connection).number, counters[FOLLOWED]
-    if number < seen or number - seen > MAX_FOLLOWED_CHANGES:
+def _read_identity(connection: Connection) -> bytes:
+    query = select(tables.secrets.c.value).where(tables.secrets.c.name == "store")
+    return bytes(connection.execute(query).scalar_one())
+
+
+def _catch_up(connection: Connection, counters: ChangeCounters) -> None:
+    """Follow the changes, or begin anew after a rest or with another database."""
+    number, followed = read_position(connection).number, counters[FOLLOWED]
+    if number < followed or number - followed > MAX_FOLLOWED_CHANGES:
         counters.begin_at(number)
     else:
-        _followed(connection, counters)
+        _follow(connection, counters)
 
 
-def _followed(connection: Connection, counters: ChangeCounters) -> Position:
-    now = read_position(connection)
-    seen = counters[FOLLOWED]
-    if now.number > seen:
-        shared = [(slot, getattr(now, name)) for name, slot in SHARED.items()]
-        counters.raise_to([*shared, *_changes(connection, seen, now.number)], followed=now.number)
-    return now
+def _follow(connection: Connection, counters: ChangeCounters) -> Position:
+    position = read_position(connection)
+    followed = counters[FOLLOWED]
+    if position.number > followed:
+        shared = [(counter, getattr(position, name)) for name, counter in SHARED.items()]
+        changed = _changed_counters(connection, followed, position.number)
+        changes = [(counter, position.number) for counter in changed]
+        counters.raise_to([*shared, *changes], followed=position.number)
+    return position
 
 
-def _changes(connection: Connection, above: int, until: int) -> list[tuple[int, int]]:
-    """(slot, number) of the customers and sessions of everything numbered above one and up to the other."""
-    found: list[tuple[int, int]] = []
+def _changed_counters(connection: Connection, above: int, until: int) -> Iterator[int]:
+    """Yield the counters of whom rows numbered above one and up to the other number concern."""
     for kind, column in CONCERNED_COLUMNS:
-        names = select(column).where(_between(column.table, above, until)).distinct()
-        found += [
-            (counter_of(kind, name), until)
-            for name in connection.execute(names).scalars()
-            if name is not None
-        ]
+        query = select(column).where(_between(column.table, above, until)).distinct()
+        for name in connection.execute(query).scalars():
+            if name is not None:
+                yield counter_of(kind, name)
+    # An event of a session concerns the customer who logged into it.
     owners = (
-        select(SESSIONS.c.customer_id)
-        .join(EVENTS, EVENTS.c.session_id == SESSIONS.c.session_id)
-        .where(_between(EVENTS, above, until))
+        select(tables.sessions.c.customer_id)
+        .join(tables.events, tables.events.c.session_id == tables.sessions.c.session_id)
+        .where(_between(tables.events, above, until))
         .distinct()
     )
-    return [
-        *found,
-        *((counter_of("customer", name), until) for name in connection.execute(owners).scalars()),
-    ]
+    for customer_id in connection.execute(owners).scalars():
+        yield counter_of("customer", customer_id)
 
 
 def _between(table: FromClause, above: int, until: int) -> ColumnElement[bool]:

@@ -1,4 +1,8 @@
-"""The tables. What changes an answer carries the number of its change; numbers are given under one row's lock."""
+"""The tables of the store.
+
+A row that changes an answer carries the number of its change. Numbers are taken under the lock of
+one row.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +23,11 @@ from sqlalchemy import (
 )
 
 metadata: Final = MetaData()
-Number: Final = BigInteger().with_variant(
-    Integer(), "sqlite"
-)  # there a row's own number, without an index besides
+# In SQLite an Integer key is a row's own number, and needs no index besides.
+Number: Final = BigInteger().with_variant(Integer(), "sqlite")
 
-# One row. Whoever changes anything takes numbers here first, and its lock is held until the commit: so numbers are
-# committed in their order, and all up to the one that is seen are there.
+# One row. Every change takes numbers here first, and holds the lock of the row until the commit.
+# So numbers are committed in their order, and all up to the one that is seen are there.
 position: Final = Table(
     "position",
     metadata,
@@ -42,7 +45,7 @@ events: Final = Table(
     Column("number", Number, primary_key=True, autoincrement=False),
     Column("event_id", Text, nullable=False),
     Column("line", SmallInteger, nullable=False),
-    Column("kind", SmallInteger, nullable=False),  # code in models.events.KINDS
+    Column("kind", SmallInteger, nullable=False),  # index in models.data.events.KINDS
     Column("time", BigInteger, nullable=False),  # seconds since 1970, UTC
     Column("customer_id", Text),  # NULL: a guest, or a session that nobody has logged into
     Column("session_id", Text),
@@ -87,9 +90,8 @@ consents: Final = Table(
     "consents",
     metadata,
     Column("customer_id", Text, primary_key=True),
-    Column(
-        "purpose", SmallInteger, primary_key=True, autoincrement=False
-    ),  # column of models.customers.Customers
+    # Index in service.store.consents.PURPOSES
+    Column("purpose", SmallInteger, primary_key=True, autoincrement=False),
     Column("value", SmallInteger, nullable=False),  # YES or NO
     Column("time", BigInteger, nullable=False),
     Column("number", Number, nullable=False, index=True),
@@ -128,9 +130,8 @@ rules: Final = Table(
     "rules",
     metadata,
     Column("rule_id", Text, primary_key=True),
-    Column(
-        "document", Text
-    ),  # JSON of a models.rules.shop_rules.ShopRule; NULL where the rule was deleted
+    # JSON of a models.rules.shop_rules.ShopRule; NULL where the rule was deleted
+    Column("document", Text),
     Column("number", Number, nullable=False, index=True),
 )
 
@@ -144,21 +145,20 @@ campaigns: Final = Table(
     Column("as_of", BigInteger, nullable=False),  # seconds since 1970, like the next one
     Column("opened", BigInteger, nullable=False),  # by the clock
     Column("window_hours", Integer, nullable=False),
-    Column(
-        "not_twice", SmallInteger, nullable=False
-    ),  # campaigns before it whose products it does not show again
+    # Number of earlier campaigns whose products it does not show again
+    Column("not_twice", SmallInteger, nullable=False),
     Column("number", Number, nullable=False, index=True),
 )
 
-# What a mail showed whom. Nothing that is cached hangs on it before it was read once, so it needs no number.
+# What a mail showed whom. No cached answer depends on it before it was read once: so no number.
 slates: Final = Table(
     "slates",
     metadata,
-    Column("ref", LargeBinary, primary_key=True),  # keyed hash of campaign, customer and question
+    Column("ref", LargeBinary, primary_key=True),  # keyed hash of campaign, customer and query
     Column("campaign_id", Text, nullable=False),
     Column("customer_id", Text, nullable=False),
     Column("time", BigInteger, nullable=False),  # by the clock
-    Column("document", Text, nullable=False),  # JSON, as service.campaigns writes it
+    Column("document", Text, nullable=False),  # JSON, as service.mail writes it
 )
 Index("slates_customer", slates.c.customer_id, slates.c.time)
 Index("slates_time", slates.c.time)

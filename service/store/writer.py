@@ -1,4 +1,7 @@
-"""One thread a process writes: what waits is committed together, and nobody is told before the commit returned."""
+"""The writer of a process: one thread, which commits waiting jobs together.
+
+Nobody is answered before the commit returned.
+"""
 
 from __future__ import annotations
 
@@ -19,25 +22,25 @@ from service.store.database import StoreDownError, writing
 from service.store.tables import position
 
 T = TypeVar("T")
-MAX_JOBS_IN_COMMIT: Final = 64  # jobs in a commit
-MAX_WAITING_JOBS: Final = 512  # jobs; more find the store busy
+MAX_JOBS_IN_COMMIT: Final = 64
+MAX_WAITING_JOBS: Final = 512  # with more the store is busy
 COLLECT_SECONDS: Final = 0.05  # how long jobs that nobody waits for are collected
 
 
 @dataclass(frozen=True)
 class Position:
-    """How far the store is: whatever is numbered up to `number` is there."""
+    """How far the store is: every change numbered up to `number` is in it."""
 
     number: int
     newest: int | None  # time of the newest event, seconds since 1970
-    # number of the newest change of each
+    # Number of the newest change of each of these
     catalogue: int
     rules: int
     keys: int
     erased: int
 
 
-# A statement that is made once costs a third less each time: every answer begins with this one.
+# A statement that is built once costs a third less each time, and every answer begins with this.
 POSITION_COLUMNS: Final = tuple(position.c[name] for name in Position.__dataclass_fields__)
 READ_POSITION: Final = select(*POSITION_COLUMNS).where(position.c.id == 1)
 LOCK_POSITION: Final = READ_POSITION.with_for_update()
@@ -52,108 +55,120 @@ class Change:
     """A transaction that holds the lock of the position, and so the next numbers."""
 
     connection: Connection
-    number: int  # the newest that was given
+    number: int  # the newest that was taken
     newest: int | None  # time of the newest event
     erased: int  # number of the newest erasure
-    touched: dict[int, int] = field(default_factory=dict)  # slot -> number
+    touched: dict[int, int] = field(default_factory=dict)  # counter -> number
 
-    def numbers(self, count: int) -> range:
-        """The next numbers, to be given to what is written."""
+    def take_numbers(self, count: int) -> range:
+        """Return the next numbers, for what is written."""
         first = self.number + 1
         self.number += count
         return range(first, first + count)
 
-    def touch(self, slot: int) -> None:
-        """The newest number concerns this slot."""
-        self.touched[slot] = self.number
-        if slot == ERASED:
+    def touch(self, counter: int) -> None:
+        """Note that the newest number concerns a counter."""
+        self.touched[counter] = self.number
+        if counter == ERASED:
             self.erased = self.number
 
 
 @dataclass(frozen=True)
 class Job:
+    """Work for the writer, and the future that gets its result."""
+
     work: Callable[[Change], Any]
     awaited: bool
-    done: Future[Any]
+    result: Future[Any]
 
 
 class Writer:
+    """A thread that runs jobs in transactions, many jobs in each."""
+
     def __init__(self, engine: Engine, counters: ChangeCounters, turn: Path) -> None:
-        # The writers of a host lock this file in turn. SQLite gives its own lock to whichever of them
-        # happens to ask next: of two workers that write all the time one would starve.
+        # The writers of a host lock this file in turn. SQLite gives its own lock to whichever of
+        # them happens to ask next: of two workers that write all the time one would starve.
         self._turn = turn.open("ab")
         self._engine = engine
         self._counters = counters
-        self._jobs: queue.Queue[Job | None] = queue.Queue(MAX_WAITING_JOBS)
+        self._jobs: queue.Queue[Job | None] = queue.Queue(MAX_WAITING_JOBS)  # None: the end
         self._thread = Thread(target=self._run, name="store", daemon=True)
         self._thread.start()
 
     def submit(self, work: Callable[[Change], T], *, awaited: bool = True) -> Future[T]:
-        """What `work` gives, once it is durable and every worker of this host can see it. StoreDownError if not.
+        """Return a future of what `work` returns.
 
-        `awaited`: somebody waits for it. What nobody waits for is committed with what comes in the next moment.
+        It is done once the work is durable and every worker of this host can see it, or with a
+        StoreDownError. `awaited`: somebody waits for it. Work that nobody waits for is committed
+        together with the work of the next moment.
         """
-        done: Future[T] = Future()
+        result: Future[T] = Future()
         try:
-            self._jobs.put_nowait(Job(work, awaited, done))
+            self._jobs.put_nowait(Job(work, awaited, result))
         except queue.Full:
-            done.set_exception(StoreDownError("busy"))
-        return done
+            result.set_exception(StoreDownError("busy"))
+        return result
 
     def close(self) -> None:
-        """After what waits."""
+        """End the thread, after the jobs that wait."""
         self._jobs.put(None)
         self._thread.join()
         self._turn.close()
 
     def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            group, last, until = [job], False, time.monotonic() + COLLECT_SECONDS
-            while len(group) < MAX_JOBS_IN_COMMIT and not last:
-                hurried = any(one.awaited for one in group)
-                try:
-                    more = self._jobs.get(
-                        timeout=0.0 if hurried else max(until - time.monotonic(), 0.0)
-                    )
-                except queue.Empty:
-                    break
-                if more is None:
-                    last = True
-                else:
-                    group.append(more)
-            self._answer([one for one in group if one.done.set_running_or_notify_cancel()])
-            if last:
-                break
+        is_last = False
+        while not is_last and (job := self._jobs.get()) is not None:
+            jobs, is_last = self._collect(job)
+            self._finish([job for job in jobs if job.result.set_running_or_notify_cancel()])
 
-    def _answer(self, group: list[Job]) -> None:
-        if not group:
+    def _collect(self, first: Job) -> tuple[list[Job], bool]:
+        """Return the jobs of the next commit, and whether they are the last of all."""
+        jobs, end = [first], time.monotonic() + COLLECT_SECONDS
+        while len(jobs) < MAX_JOBS_IN_COMMIT:
+            awaited = any(job.awaited for job in jobs)
+            wait_seconds = 0.0 if awaited else max(end - time.monotonic(), 0.0)
+            try:
+                job = self._jobs.get(timeout=wait_seconds)
+            except queue.Empty:
+                break
+            if job is None:
+                return jobs, True
+            jobs.append(job)
+        return jobs, False
+
+    def _finish(self, jobs: list[Job]) -> None:
+        if not jobs:
             return
         try:
-            results = self._commit(group)
-        except Exception as error:  # whatever it is, the thread must go on, and who waits is told
-            if len(group) > 1 and not isinstance(error, StoreDownError):
-                for job in group:  # one must not take the others down
-                    self._answer([job])
-            else:
-                for job in group:
-                    job.done.set_exception(error)
+            values = self._commit(jobs)
+        except Exception as error:  # of any kind: the thread must go on
+            self._fail(jobs, error)
             return
-        for job, result in zip(group, results, strict=True):
-            job.done.set_result(result)
+        for job, value in zip(jobs, values, strict=True):
+            job.result.set_result(value)
 
-    def _commit(self, group: list[Job]) -> list[Any]:
+    def _fail(self, jobs: list[Job], error: Exception) -> None:
+        """Run jobs one by one where one may have failed the others."""
+        if len(jobs) == 1 or isinstance(error, StoreDownError):
+            for job in jobs:
+                job.result.set_exception(error)
+        else:
+            for job in jobs:
+                self._finish([job])
+
+    def _commit(self, jobs: list[Job]) -> list[Any]:
         with lock(self._turn), writing(self._engine) as connection:
-            now = read_position(connection, for_update=True)
-            change = Change(connection, now.number, now.newest, now.erased)
-            results = [job.work(change) for job in group]
-            if change.number > now.number:
+            before = read_position(connection, for_update=True)
+            change = Change(connection, before.number, before.newest, before.erased)
+            values = [job.work(change) for job in jobs]
+            if change.number > before.number:
                 shared = {
-                    name: change.touched[slot]
-                    for name, slot in SHARED.items()
-                    if slot in change.touched
+                    name: change.touched[counter]
+                    for name, counter in SHARED.items()
+                    if counter in change.touched
                 }
                 connection.execute(
                     update(position).values(number=change.number, newest=change.newest, **shared)
                 )
         self._counters.raise_to(change.touched.items())
-        return results
+        return values

@@ -138,7 +138,7 @@ def test_what_nobody_made_cannot_be_revoked_and_twice_changes_nothing(store: Sto
     assert revoke(store, key.stored.key_id)
     (listed,) = store.read(table.list_all)
     assert (listed.name, listed.scopes, listed.revoked) == ("the mailer", ("read",), 1_800_000_100)
-    noted = store.read(partial(audit.list_newest, most=10, below=None))
+    noted = store.read(partial(audit.list_newest, limit=10, below=None))
     assert [(note["action"], note["subject"]) for note in noted] == [
         ("key revoked", key.stored.key_id),
         ("key created", key.stored.key_id),

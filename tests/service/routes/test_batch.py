@@ -1,4 +1,4 @@
-"""A batch answers every recipient as a call of their own would, and one bad recipient costs no other."""
+"""A batch answers each recipient as a call of their own would; a bad one costs no other."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def test_over_the_limit_of_calls_everybody_gets_what_is_popular(
     browse: Browse, own_shop: Shop
 ) -> None:
     client = browse(own_shop.root, api_key="first")
-    key = make_key(client.app.state.responder.store, Scope.READ, calls_a_minute=1)  # type: ignore[attr-defined]
+    key = make_key(client.app.state.responder.store, Scope.READ, calls_a_minute=1)
     asked = {"recipients": [{"customer_id": "c00"}, {}]}
     told = [
         client.post(BATCH, json=asked, headers={"x-api-key": key}).json()["answers"]
@@ -279,7 +279,7 @@ def test_who_goes_away_is_not_worked_for_any_longer(client: TestClient) -> None:
 
 
 def test_a_single_slate_does_not_wait_for_a_batch(client: TestClient) -> None:
-    """While many slates are made, those asked for one by one are answered within their deadline, unflagged."""
+    """While a batch is computed, single slates come within their deadline, unflagged."""
 
     async def beside() -> list[Any]:
         batch = asyncio.create_task(

@@ -1,4 +1,4 @@
-"""What a shop reports shows in the very next answer, on every worker, and is there after any death."""
+"""Reported events show in the very next answer, on every worker, and survive any death."""
 
 import os
 import time

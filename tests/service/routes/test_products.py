@@ -1,4 +1,4 @@
-"""What a shop says of its products shows in the very next answer; what is wrong is named, nothing written."""
+"""Reported products show in the very next answer; of a bad call nothing is written."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A rule holds in the very next answer, and what a preview says of it before is what it does then."""
+"""A rule holds in the very next answer, and does then what its preview said before."""
 
 import json
 from typing import Any

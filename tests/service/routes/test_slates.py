@@ -79,7 +79,7 @@ def test_the_fields_stand_in_the_documented_order(client: TestClient) -> None:
     assert [*body["recommendations"][0]] == [*Recommendation.model_fields]
 
 
-# "%2F" and "." are asked of a real server in test_start.py: the client used here changes them on the way.
+# "%2F" and "." are sent to a real server in test_workers.py: the client used here changes them.
 IDS = [
     "a/b",
     "a b",
@@ -306,8 +306,8 @@ def test_a_wrong_method_is_told_the_right_one(client: TestClient) -> None:
 
 
 def test_a_path_belongs_to_one_address_alone(client: TestClient) -> None:
-    """However its ids read: who takes back the consent of "x" does not forget a customer named "x/consent"."""
-    routes = [route for route in client.app.routes if isinstance(route, APIRoute)]  # type: ignore[attr-defined]
+    """Consent of "x" that is withdrawn does not erase a customer named "x/consent"."""
+    routes = [route for route in client.app.routes if isinstance(route, APIRoute)]
     for route in routes:
         for name in ("x", "x/y", "consent", "bundles"):
             path = re.sub(r"{\w+}", name, route.path_format)

@@ -1,4 +1,4 @@
-"""However much a shop has reported: what concerns one customer, product or moment reads no whole PostgreSQL table."""
+"""However much a shop has reported: no query about one customer reads a whole PostgreSQL table."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,34 +9,36 @@ from sqlalchemy import Connection, Engine, event, text
 
 from service.store import campaigns, consents, events
 from service.store.database import connect, writing
-from service.store.store import _changes
+from service.store.store import _changed_counters
 from service.store.writer import Change
 from tests.support.store_server import new_store
 
-MUCH: Final = 20_000
-FILLED: Final = (
-    f"INSERT INTO events (number, event_id, line, kind, time, customer_id, session_id, product_id, order_id) "
+NUMBERS: Final = 20_000
+INSERTS: Final = (
+    f"INSERT INTO events (number, event_id, line, kind, time, customer_id, session_id, product_id, "
+    f"order_id) "
     f"SELECT i, i, 0, i % 3, i, CASE WHEN i % 2 = 0 THEN i % 5000 END, i % 7000, i % 3000, i "
-    f"FROM generate_series(1, {MUCH}) AS i",
-    f"INSERT INTO sessions SELECT i, i % 5000, i FROM generate_series(1, {MUCH}) AS i",
-    f"INSERT INTO slates SELECT sha256(i::text::bytea), 'c', i % 5000, i, '{{}}' FROM generate_series(1, {MUCH}) AS i",
-    f"UPDATE position SET number = {MUCH}",
+    f"FROM generate_series(1, {NUMBERS}) AS i",
+    f"INSERT INTO sessions SELECT i, i % 5000, i FROM generate_series(1, {NUMBERS}) AS i",
+    f"INSERT INTO slates SELECT sha256(i::text::bytea), 'c', i % 5000, i, '{{}}' "
+    f"FROM generate_series(1, {NUMBERS}) AS i",
+    f"UPDATE position SET number = {NUMBERS}",
     "ANALYZE",
 )
-WORKS: Final[dict[str, Callable[[Change], object]]] = {
+QUERIES: Final[dict[str, Callable[[Change], object]]] = {
     "a customer": lambda change: events.read_customer(change.connection, "7", 0),
     "a session": lambda change: events.read_session(change.connection, "7"),
     "an order": lambda change: events.read_order(change.connection, "7"),
     "ratings": lambda change: events.read_ratings(change.connection, "7"),
     "mails": lambda change: campaigns.read_mails(change.connection, "7"),
-    "changes": lambda change: _changes(change.connection, MUCH - 5, MUCH),
-    "an event": lambda change: events.write(change, [told()]),
+    "changes": lambda change: list(_changed_counters(change.connection, NUMBERS - 5, NUMBERS)),
+    "an event": lambda change: events.write(change, [view()]),
     "being forgotten": lambda change: consents.forget(change, "7", 1),
     "old mails": lambda change: campaigns.forget_mails(change, 5),
 }
 
 
-def told() -> events.Event:
+def view() -> events.Event:
     return events.Event("new", 0, 1, (events.EventLine("7"),), customer_id="7", session_id="new")
 
 
@@ -44,26 +46,26 @@ def told() -> events.Event:
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     engine = connect(new_store("postgresql", Path(tmp_path_factory.mktemp("plans"))))
     with writing(engine) as connection:
-        for statement in FILLED:
+        for statement in INSERTS:
             connection.execute(text(statement))
     yield engine
     engine.dispose()
 
 
-@pytest.mark.parametrize("name", WORKS)
+@pytest.mark.parametrize("name", QUERIES)
 def test_no_whole_table_is_read(filled: Engine, name: str) -> None:
-    asked: list[tuple[str, Any]] = []
+    statements: list[tuple[str, Any]] = []
 
     def note(_: object, __: object, statement: str, values: Any, ___: object, many: bool) -> None:
         if not many and not statement.startswith(("INSERT", "SET")):
-            asked.append((statement, values))
+            statements.append((statement, values))
 
     event.listen(filled, "before_cursor_execute", note)
     with writing(filled) as connection:
-        WORKS[name](Change(connection, MUCH, None, 0))
+        QUERIES[name](Change(connection, NUMBERS, None, 0))
         event.remove(filled, "before_cursor_execute", note)
-        assert asked
-        for statement, values in asked:
+        assert statements
+        for statement, values in statements:
             assert [line for line in plan(connection, statement, values) if is_whole(line)] == [], (
                 statement
             )

@@ -1,4 +1,4 @@
-"""PostgreSQL freezes, is restored or would lose a commit: callers are told in time, and it goes on by itself."""
+"""PostgreSQL freezes, is restored or would lose a commit: callers learn it in time."""
 
 import os
 import signal
@@ -48,7 +48,8 @@ def operator(server: PostgresServer) -> Iterator[Callable[[str], Any]]:
 def cut(run: Callable[[str], Any]) -> None:
     """Every connection but this one."""
     run(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname IS NOT NULL"
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE pid <> pg_backend_pid() AND datname IS NOT NULL"
     )
 
 
@@ -140,11 +141,11 @@ def test_a_host_that_is_lost_while_it_writes_does_not_stop_the_others(
     def freeze(change: Change) -> None:
         writing.set()
         found.wait(30)
-        change.numbers(1)
+        change.take_numbers(1)
 
     frozen = lost.write(freeze)
     assert writing.wait(10)
-    wait_until(lambda: other.write(lambda change: change.numbers(1)).exception() is None)
+    wait_until(lambda: other.write(lambda change: change.take_numbers(1)).exception() is None)
     found.set()
     assert isinstance(frozen.exception(), StoreDownError)
     for store in (lost, other):
@@ -192,7 +193,10 @@ def workers_at(port: int) -> set[int]:
 
 def test_a_migration_takes_the_time_it_needs(server: PostgresServer) -> None:
     engine = connect(server.url)
-    waits = "SELECT EXTRACT(EPOCH FROM now() - query_start) FROM pg_stat_activity WHERE wait_event = 'advisory'"
+    waits = (
+        "SELECT EXTRACT(EPOCH FROM now() - query_start) FROM pg_stat_activity "
+        "WHERE wait_event = 'advisory'"
+    )
     with operator(server) as run, ThreadPoolExecutor(1) as migrating:
         run(f"SELECT pg_advisory_lock({MIGRATION_LOCK})")
         migrated = migrating.submit(migrate, engine)
