@@ -97,7 +97,9 @@ class Recommender:
             partial(build_rule_effects, catalogue=model.catalogue)
         )
         self._unavailable = lru_cache(maxsize=16)(partial(remove_unavailable, model.catalogue))
-        self._ordered_bestsellers = lru_cache(maxsize=32)(partial(_bestsellers, self.sales_trends))
+        self._ordered_bestsellers = lru_cache(maxsize=32)(
+            partial(_order_bestsellers, self.sales_trends)
+        )
 
     @classmethod
     def load(cls, directory: Path, sources: Sequence[CandidateSource] = SOURCES) -> Self:
@@ -121,10 +123,11 @@ class Recommender:
 
     def at_home(self, user: int, request: SlateRequest) -> SlateRequest:
         """Return the request in the customer's own market where it names none."""
-        customers = self.model.customers
-        if user == NOBODY or request.filters.market is not None or customers.market[user] < 0:
+        if user == NOBODY or request.filters.market is not None:
             return request
-        market = customers.market_names[int(customers.market[user])]
+        market = self.model.customers.market_of(user)
+        if market is None:
+            return request
         return replace(request, filters=replace(request.filters, market=market))
 
     def find_events(
@@ -139,7 +142,7 @@ class Recommender:
 
     def find_arrivals(self, as_of: int) -> NDArray[np.int64]:
         """Return items that came on sale lately by then and are not learned about yet."""
-        new = self._arrivals(self.sales_until(as_of))
+        new = self._arrivals(self.model.sales.window_end(as_of))
         return new[self.catalogue.available_from[new] <= as_of]
 
     def rule_effects(self, request: SlateRequest) -> RuleEffects:
@@ -156,16 +159,13 @@ class Recommender:
     def find_removed(self, context: RankingContext, request: SlateRequest) -> Removed:
         """Find what keeps products out of this customer's slate, the first rule for each."""
         return remove_bought(
-            self._removed_for_all(request),
+            remove_named(self.find_filtered(request), request.named_items),
             context.pairs,
             context.clocks,
             self.model.repeats,
             request.repeat,
             self.settings.repeats,
         )
-
-    def _removed_for_all(self, request: SlateRequest) -> Removed:
-        return remove_named(self.find_filtered(request), request.named_items)
 
     def recommend(
         self, customer_id: str | None, request: SlateRequest, update: CustomerUpdate = NO_UPDATE
@@ -226,13 +226,13 @@ class Recommender:
 
     def _inputs(self, events: Events, request: SlateRequest) -> ContextInputs:
         as_of = self.moment_of(request)
+        sales_until = self.model.sales.window_end(as_of)
+        market = self.model.customers.market_code(request.filters.market)
         return ContextInputs(
             events,
             as_of,
             lag_days=max(as_of - self.manifest.data_as_of, 0) / DAY,
-            trends=self.sales_trends.product_trends(
-                self.sales_until(as_of), self._market_code(request)
-            ),
+            trends=self.sales_trends.product_trends(sales_until, market),
             arrivals=self.find_arrivals(as_of),
             recent=request.recent,
             basket=request.basket,
@@ -242,16 +242,8 @@ class Recommender:
         self, context: RankingContext, removed: Removed, request: SlateRequest = PLAIN_REQUEST
     ) -> RankedCandidates:
         """Rank every candidate that the rules leave, best first; ties by item."""
-        return self._rank_each([context], [removed], [request], [self.rule_effects(request)])[0]
-
-    def _rank_each(
-        self,
-        contexts: Sequence[RankingContext],
-        removed: Sequence[Removed],
-        requests: Sequence[SlateRequest],
-        effects: Sequence[RuleEffects],
-    ) -> list[RankedCandidates]:
-        return rank_each(contexts, removed, requests, effects, self.ranker)
+        effects = self.rule_effects(request)
+        return rank_each([context], [removed], [request], [effects], self.ranker)[0]
 
     def arrange(
         self, context: RankingContext, request: SlateRequest, ranked: RankedCandidates
@@ -277,7 +269,7 @@ class Recommender:
         removed, chosen = [], []
         for context, request in zip(contexts, requests, strict=True):
             removed.append(self.find_removed(context, request))
-        ranked_each = self._rank_each(contexts, removed, requests, effects)
+        ranked_each = rank_each(contexts, removed, requests, effects, self.ranker)
         for context, request, ranked in zip(contexts, requests, ranked_each, strict=True):
             chosen.append(ranked.at(self.arrange(context, request, ranked)))
         slots_each = slots_of_each(chosen, contexts, self.ranker)
@@ -294,7 +286,7 @@ class Recommender:
         """Return what sold most in a window, first in the request's market, for anyone."""
         days = window_days or self.settings.popular.window_days
         bestsellers = self._bestsellers(request, days)
-        removed = self._removed_for_all(request)
+        removed = remove_named(self.find_filtered(request), request.named_items)
         draft = SlateDraft.start(request, self.rule_effects(request), removed, bestsellers.lines)
         draft.add_bestsellers(bestsellers, Source.POPULAR)
         return self._finish(draft, Strategy.POPULAR)
@@ -334,20 +326,12 @@ class Recommender:
         return draft.finish(strategy)
 
     def _bestsellers(self, request: SlateRequest, days: int) -> Bestsellers:
-        until = self.sales_until(self.moment_of(request))
-        market, effects = self._market_code(request), self.rule_effects(request)
-        return self._ordered_bestsellers(until, days, market, effects)
-
-    def _market_code(self, request: SlateRequest) -> int:
-        return self.model.customers.market_names.find(request.filters.market or "")
-
-    def sales_until(self, as_of: int) -> int:
-        """Return when windows of sales end: the newest sale, or the start of an earlier day."""
-        newest = int(self.model.sales.newest[0])
-        return newest if as_of >= newest else as_of // DAY * DAY
+        sales_until = self.model.sales.window_end(self.moment_of(request))
+        market = self.model.customers.market_code(request.filters.market)
+        return self._ordered_bestsellers(sales_until, days, market, self.rule_effects(request))
 
 
-def _bestsellers(
+def _order_bestsellers(
     sales_trends: SalesTrends, as_of: int, days: int, market: int, effects: RuleEffects
 ) -> Bestsellers:
     return sales_trends.bestsellers(as_of, days, market).under(effects)

@@ -36,3 +36,12 @@ class Customers:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def market_of(self, user: int) -> str | None:
+        """Return the name of a customer's own market, None where it is unknown."""
+        code = int(self.market[user])
+        return self.market_names[code] if code >= 0 else None
+
+    def market_code(self, name: str | None) -> int:
+        """Return the code of a market, -1 for one that is unknown and for all markets, None."""
+        return self.market_names.find(name or "")

@@ -60,6 +60,11 @@ class DailySales:
     market: NDArray[np.int32]  # (r,) -1 where unknown
     lines: NDArray[np.float32]  # (r,) purchase lines
 
+    def window_end(self, as_of: int) -> int:
+        """Return when windows of sales end: at the newest event, or where an earlier day begins."""
+        newest = int(self.newest[0])
+        return newest if as_of >= newest else as_of // DAY * DAY
+
     def add_lines(
         self,
         day: NDArray[np.int64],

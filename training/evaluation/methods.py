@@ -125,7 +125,7 @@ def _highest(scores: NDArray[np.float32], items: Items, k: int) -> NDArray[np.in
 def _rank_baselines(
     recommender: Recommender, user: int, context: RankingContext, removed: Removed, k: int
 ) -> dict[str, Items]:
-    sales_until = recommender.sales_until(context.as_of)
+    sales_until = recommender.model.sales.window_end(context.as_of)
     recent = recommender.sales_trends.bestsellers(sales_until, RECENT_DAYS, EVERYWHERE).lines
     total = recommender.sales_trends.product_trends(sales_until, EVERYWHERE).popularity.total
     own = _sum_own_purchases(recommender, user, context.as_of)

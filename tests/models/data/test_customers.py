@@ -75,3 +75,13 @@ def test_the_answer_of_an_erased_customer_is_erased_too() -> None:
     assert allows(BOB, unasked=NO)
     assert not allows(BOB, unasked=NO, forgotten=True)
     assert allows(CAT, unasked=YES, forgotten=True)
+
+
+def test_a_market_has_a_name_and_a_code_where_it_is_known() -> None:
+    customers = replace(
+        CUSTOMERS,
+        market=np.array([1, -1, *[0] * (len(CUSTOMERS) - 2)], np.int32),
+        market_names=Ids.of(["north", "south"]),
+    )
+    assert [customers.market_of(user) for user in range(2)] == ["south", None]
+    assert [customers.market_code(name) for name in ("north", "moon", None)] == [0, -1, -1]

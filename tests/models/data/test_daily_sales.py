@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.data.daily_sales import DailySales, Popularity
+from models.data.events import DAY
 from models.settings import PopularSettings
 from tests.support.shop import Line, Product, moment, small_purchases
 from training.fitting.counts import count_daily_sales
@@ -297,3 +298,10 @@ def test_a_trickle_of_reports_is_not_taken_for_all_that_is_sold() -> None:
     busy = daily.add_lines(*reported([(28 + day, 0, 1) for day in range(3) for _ in range(4)]))
     assert busy.window(moment(31), 3, 3).tolist() == [0, 12, 0]
     assert busy.newest[0] > daily.newest[0]
+
+
+def test_windows_end_at_the_newest_event_or_where_an_earlier_day_begins() -> None:
+    daily = counted([(0, 0, 1), (9, 0, 2)])
+    newest = int(daily.newest[0])
+    assert [daily.window_end(newest + later) for later in (0, 1, 99 * DAY)] == [newest] * 3
+    assert daily.window_end(moment(5.7)) == moment(5)
