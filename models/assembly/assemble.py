@@ -21,7 +21,7 @@ from models.slate import Reason, SlateRequest, Slot, Source
 
 @dataclass(frozen=True, eq=False)
 class RankedCandidates:
-    """Candidates of one customer, best first: by score, as the rules of the shop move them."""
+    """Hold one customer's candidates, best first: by score, as the shop's rules move them."""
 
     items: NDArray[np.int64]  # (c,)
     scores: NDArray[np.float32]  # (c,) before anything was moved
@@ -109,7 +109,7 @@ def slots_of_each(
     for span, chosen, context in zip(groups.slices, chosen_each, contexts, strict=True):
         names = _override_sources(names_each[span], chosen, context, ranker)
         items, shown_scores = chosen.items.tolist(), shown_each[span]
-        reasons = explain(items, names, context, ranker)
+        reasons = explain_items(items, names, context, ranker)
         slots = []
         for index, item in enumerate(items):
             slots.append(Slot(item, shown_scores[index], names[index], reasons[item]))
@@ -136,7 +136,7 @@ def _replace(names: list[str], where: NDArray[np.bool_], name: str) -> list[str]
     return [name if replaced else old for replaced, old in zip(where.tolist(), names, strict=True)]
 
 
-def explain(
+def explain_items(
     items: list[int], names: list[str], context: RankingContext, ranker: Ranker
 ) -> dict[int, Reason]:
     """Return a reason for each item, from the evidence of the source that it is shown for."""
@@ -145,6 +145,6 @@ def explain(
         items_of.setdefault(name, []).append(item)
     reasons = dict.fromkeys(items_of.pop(Source.PINNED, []), CHOSEN_BY_SHOP)
     for name, group in items_of.items():
-        explained = ranker.source_of[name].reasons(group, context)
+        explained = ranker.source_of[name].explain(group, context)
         reasons.update(zip(group, explained, strict=True))
     return reasons

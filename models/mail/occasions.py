@@ -16,7 +16,7 @@ from models.ranking import reasons
 from models.ranking.customer_profile import build_profile
 from models.ranking.features import build_rows
 from models.ranking.ranker import probability
-from models.ranking.replenishment import LAPSED, due
+from models.ranking.replenishment import LAPSED_INTERVALS, find_due
 from models.rules.eligibility import ExclusionRule
 from models.rules.filters import Repeat
 from models.slate import Reason, ReasonKind, Slot, Source
@@ -122,7 +122,7 @@ def replenishment(recipient: MailRecipient) -> MailOccasion | None:
         return None
     removed = recipient.find_removed(Repeat.INCLUDE, again=True)
     most = len(recipient.pairs)
-    candidates = due(recipient, removed, recipient.recommender.model, most, AHEAD_DAYS)
+    candidates = find_due(recipient, removed, recipient.recommender.model, most, AHEAD_DAYS)
     candidates.sort(key=lambda product: product.lines < 2)
     slots = recipient.take_first(
         _own_slot(recipient, product.item, _nearness(recipient.as_of, product.due))
@@ -134,7 +134,7 @@ def replenishment(recipient: MailRecipient) -> MailOccasion | None:
     given_up = []
     for slot in slots:
         product = due_products[slot.item]
-        given_up.append(product.last + LAPSED * product.interval_days * DAY)
+        given_up.append(product.last + LAPSED_INTERVALS * product.interval_days * DAY)
     return MailOccasion(slots, recipient.explain(slots[0]), int(min(given_up)))
 
 

@@ -32,7 +32,7 @@ CONTEXTS_AT_ONCE: Final = 128  # more at once take more memory and no less time
 
 @dataclass(frozen=True, eq=False)
 class SourceScores:
-    """Scores of products by what was learned."""
+    """Hold scores of products by what was learned."""
 
     affinity: Scores  # factors: predicted preference
     neighbours: Scores
@@ -42,7 +42,7 @@ class SourceScores:
 
 @dataclass(frozen=True, eq=False)
 class RankingContext:
-    """A customer at one moment, seen by one model with its settings."""
+    """Hold a customer at one moment, as one model with its settings sees them."""
 
     model: Model
     settings: ModelSettings
@@ -60,7 +60,7 @@ class RankingContext:
 
 @dataclass(frozen=True, eq=False)
 class ContextInputs:
-    """Inputs of a ranking context."""
+    """Hold the inputs of a customer's context."""
 
     events: Events  # before `as_of`
     as_of: int  # seconds since 1970, UTC

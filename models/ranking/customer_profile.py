@@ -41,7 +41,7 @@ MIN_WEIGHT: Final = 1e-6  # so that a customer without purchases has shares of 0
 
 @dataclass(frozen=True, eq=False)
 class CustomerProfile:
-    """A customer's habits. p pairs of the history, c categories, b brands.
+    """Hold a customer's habits. p pairs of the history, c categories, b brands.
 
     A visit is a day with a purchase. The last column by category and by brand is what holds where
     that is unknown, so that a code of -1 finds it.
@@ -83,7 +83,7 @@ class CustomerProfile:
 
 
 class _OwnedRows(NamedTuple):
-    """What m customers own, one customer's after another's."""
+    """Hold what m customers own, one customer's rows after another's."""
 
     groups: RowGroups
     item: Items
@@ -93,7 +93,7 @@ class _OwnedRows(NamedTuple):
 
 
 class _Tastes(NamedTuple):
-    """Categories, brands and prices of m customers."""
+    """Hold the categories, brands and prices of m customers."""
 
     by_category: Floats  # (m, CATEGORY_FEATURES, c + 1)
     brands: Floats  # (m, b + 1)

@@ -99,7 +99,7 @@ NO_HABIT: Final = np.array(list(HABITS.values()), np.float32)[:, None]
 
 
 class FeatureRows(NamedTuple):
-    """Features of candidates."""
+    """Hold the features of candidates."""
 
     values: Floats  # (c, columns)
     bought: Bools  # (c,) before

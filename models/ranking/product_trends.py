@@ -42,7 +42,7 @@ SMOOTHING_LINES: Final = 2.0  # so that one sale is no trend
 
 @dataclass(frozen=True, eq=False)
 class ProductTrends:
-    """Sales of every product, as features and as lists of bestsellers."""
+    """Hold the sales of every product, as features and as lists of bestsellers."""
 
     popularity: Popularity
     columns: Floats  # (PRODUCT_FEATURES, items), a product's side by side

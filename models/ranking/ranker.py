@@ -19,7 +19,7 @@ Floats = NDArray[np.float32]
 
 
 class Ranker:
-    """Scores candidates and names the source of each.
+    """A scorer of candidates that names the source of each.
 
     score = slope · w · x + level + Σ trees(x), with one w, slope and level for products bought
     before and one for new ones. Where something was learned, the score is the log odds of a

@@ -10,12 +10,12 @@ import numpy as np
 from models.data.catalogue import Catalogue
 from models.data.events import DAY
 from models.data.history import Interactions
+from models.ranking.replenishment import LAPSED_INTERVALS
 from models.slate import Reason, ReasonKind
 
 DAYS_IN_MONTH: Final = 30.4
 MIN_RHYTHM_LINES: Final = 3  # purchases that make a rhythm
 MIN_RHYTHM_DAYS: Final = 0.5
-RHYTHM_LAPSES_AFTER: Final = 3  # intervals without a purchase
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def buy_again_each(pairs: Interactions, items: list[int], as_of: int) -> list[Re
     for index, item in enumerate(items):
         count = int(lines[index])
         days = spans[index] / DAY / max(count - 1, 1)
-        lapsed = silences[index] / DAY > RHYTHM_LAPSES_AFTER * days
+        lapsed = silences[index] / DAY > LAPSED_INTERVALS * days
         has_rhythm = count >= MIN_RHYTHM_LINES and days >= MIN_RHYTHM_DAYS and not lapsed
         text = _rhythm(days) if has_rhythm else _times(count)
         reasons.append(Reason(ReasonKind.BUY_AGAIN, (item,), text))

@@ -1,4 +1,4 @@
-"""What a customer buys at intervals, and when the next purchase is due."""
+"""Products that a customer buys at intervals, and when the next purchase is due."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from typing import Final, Protocol
 import numpy as np
 
 from models.data.events import DAY
-from models.data.history import NEVER, Interactions
+from models.data.history import Interactions
 from models.model import Model
-from models.rules.eligibility import ExclusionRule, Removed
+from models.rules.eligibility import Removed, find_allowed
 from models.sources.repurchase import RepurchaseClocks
 
-LAPSED: Final = 3.0  # intervals without a purchase after which a rhythm is none
+LAPSED_INTERVALS: Final = 3.0  # without a purchase, after which a rhythm is none
 
 
 @dataclass(frozen=True)
 class DueProduct:
+    """A product that is due to be bought again."""
+
     item: int
     lines: int  # purchases
     last: int  # seconds since 1970
-    interval_days: (
-        float  # the customer's own, drawn towards the product's while they bought it few times
-    )
+    interval_days: float  # the customer's, drawn to the product's while they bought it few times
     due: int  # seconds since 1970
 
 
-class Standing(Protocol):
-    """Where a customer stands with what they bought, at one moment: a part of models.ranking.ranker.context.Case."""
+class PurchaseState(Protocol):
+    """A customer's purchases and their clocks at one moment: a part of a RankingContext."""
 
     @property
     def as_of(self) -> int: ...
@@ -38,28 +38,30 @@ class Standing(Protocol):
     def clocks(self) -> RepurchaseClocks: ...
 
 
-def due(
-    case: Standing, removed: Removed, model: Model, n: int, ahead_days: float
+def find_due(
+    state: PurchaseState, removed: Removed, model: Model, n: int, ahead_days: float
 ) -> list[DueProduct]:
-    """At most n products that are due, or will be in `ahead_days`: the one whose day is nearest first; ties by item.
+    """Find at most n products due by `ahead_days` from now, nearest day first; ties by item.
 
-    Bought twice at least, or bought once and bought again by more of its customers than is usual in the shop; and not
-    left behind for LAPSED intervals.
+    A product counts if it was bought twice, or once and its customers buy it again more often than
+    is usual in the shop. One that was left for LAPSED_INTERVALS does not.
     """
-    pairs, clocks = case.pairs, case.clocks
-    again = (pairs.lines >= 2) | (model.repeats.rate[pairs.item] > model.repeats.average[0])
-    owned = (pairs.last != NEVER) & again & (removed[pairs.item] == ExclusionRule.NONE)
-    day = pairs.last[owned] + clocks.interval[owned].astype(np.float64) * DAY
-    known = np.flatnonzero(owned)
-    soon = (day <= case.as_of + ahead_days * DAY) & (clocks.passed[known] <= LAPSED)
-    order = np.argsort(np.abs(day[soon] - case.as_of), kind="stable")[:n]
-    return [
-        DueProduct(
-            item=int(pairs.item[place]),
-            lines=int(pairs.lines[place]),
-            last=int(pairs.last[place]),
-            interval_days=float(clocks.interval[place]),
-            due=int(when),
+    pairs, clocks, repeats = state.pairs, state.clocks, model.repeats
+    is_repeated = (pairs.lines >= 2) | (repeats.rate[pairs.item] > repeats.average[0])
+    rows = np.flatnonzero(pairs.owned & is_repeated & find_allowed(removed[pairs.item]))
+    day = pairs.last[rows] + clocks.interval[rows].astype(np.float64) * DAY
+    is_soon = (day <= state.as_of + ahead_days * DAY) & (clocks.passed[rows] <= LAPSED_INTERVALS)
+    rows, day = rows[is_soon], day[is_soon]
+    order = np.argsort(np.abs(day - state.as_of), kind="stable")[:n]
+    products = []
+    for row, moment in zip(rows[order].tolist(), day[order].tolist(), strict=True):
+        products.append(
+            DueProduct(
+                item=int(pairs.item[row]),
+                lines=int(pairs.lines[row]),
+                last=int(pairs.last[row]),
+                interval_days=float(clocks.interval[row]),
+                due=int(moment),
+            )
         )
-        for place, when in zip(known[soon][order].tolist(), day[soon][order].tolist(), strict=True)
-    ]
+    return products

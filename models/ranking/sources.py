@@ -73,7 +73,7 @@ class CandidateSource(ABC):
         """Return at most n different items of those allowed (items,)."""
 
     @abstractmethod
-    def reasons(self, items: list[int], context: RankingContext) -> list[Reason]:
+    def explain(self, items: list[int], context: RankingContext) -> list[Reason]:
         """Return why each of these items, shown for this source, is shown."""
 
     def own_values(self, items: Items, context: RankingContext) -> Floats:
@@ -85,7 +85,7 @@ class CandidateSource(ABC):
 
 
 class OwnPurchases(CandidateSource):
-    """What the customer bought before, the strongest habits first."""
+    """Propose what the customer bought before, the strongest habits first."""
 
     name: str = Source.OWN_PURCHASES
     limit: str | None = "bought"
@@ -100,12 +100,12 @@ class OwnPurchases(CandidateSource):
             rows = rows[rank_best(pairs.long[rows] + pairs.short[rows], n)]
         return pairs.item[rows].astype(np.int64)
 
-    def reasons(self, items: list[int], context: RankingContext) -> list[Reason]:
+    def explain(self, items: list[int], context: RankingContext) -> list[Reason]:
         return reasons.buy_again_each(context.pairs, items, context.as_of)
 
 
 class DuePurchases(OwnPurchases):
-    """All that the customer is due to buy again about now."""
+    """Propose all that the customer is due to buy again about now."""
 
     name: str = "due"
     shown_as = Source.OWN_PURCHASES
@@ -119,7 +119,7 @@ class DuePurchases(OwnPurchases):
 
 
 class Factors(CandidateSource):
-    """What customers of the same taste buy, by the factors of models/sources/als.py."""
+    """Propose what customers of the same taste buy, by the factors of models/sources/als.py."""
 
     name = Source.FACTORS
     features = ("affinity", "affinity_share")
@@ -129,7 +129,7 @@ class Factors(CandidateSource):
     def propose(self, context: RankingContext, allowed: Bools, n: int) -> Items:
         return context.scores.affinity.best(allowed, n)
 
-    def reasons(self, items: list[int], context: RankingContext) -> list[Reason]:
+    def explain(self, items: list[int], context: RankingContext) -> list[Reason]:
         catalogue, pairs = context.model.catalogue, context.pairs
         found = []
         for evidence in context.observed.strongest(np.array(items)):
@@ -140,7 +140,7 @@ class Factors(CandidateSource):
 
 
 class Neighbours(CandidateSource):
-    """What the customers of the products in a history also buy."""
+    """Propose what those who buy the products of the history also buy."""
 
     name = Source.NEIGHBOURS
     features = ("neighbours", "neighbours_share")
@@ -150,7 +150,7 @@ class Neighbours(CandidateSource):
     def propose(self, context: RankingContext, allowed: Bools, n: int) -> Items:
         return context.scores.neighbours.best(allowed, n)
 
-    def reasons(self, items: list[int], context: RankingContext) -> list[Reason]:
+    def explain(self, items: list[int], context: RankingContext) -> list[Reason]:
         catalogue, pairs = context.model.catalogue, context.pairs
         rows = context.model.neighbours.strongest(pairs.item, pairs.recent, items)
         found = []
@@ -167,7 +167,7 @@ class Neighbours(CandidateSource):
 
 
 class BoughtTogether(CandidateSource):
-    """What is ordered together with the customer's last purchase."""
+    """Propose what is ordered together with the customer's last purchase."""
 
     name: str = Source.BOUGHT_TOGETHER
     features = ("basket", "together")
@@ -175,7 +175,7 @@ class BoughtTogether(CandidateSource):
     def propose(self, context: RankingContext, allowed: Bools, n: int) -> Items:
         return context.scores.together.best(allowed, n)
 
-    def reasons(self, items: list[int], context: RankingContext) -> list[Reason]:
+    def explain(self, items: list[int], context: RankingContext) -> list[Reason]:
         """Name a product of the basket where there is a tie to it, else of the last purchase."""
         in_basket = context.scores.basket.of(np.array(items, np.int64)) > 0
         tied_to_basket: list[int] = []
@@ -189,7 +189,7 @@ class BoughtTogether(CandidateSource):
 
 
 class CompletesBasket(BoughtTogether):
-    """What is ordered together with the products in the basket."""
+    """Propose what is ordered together with the products in the basket."""
 
     name: str = "basket"
     shown_as = Source.BOUGHT_TOGETHER
@@ -200,7 +200,7 @@ class CompletesBasket(BoughtTogether):
 
 
 class KnownCategories(CandidateSource):
-    """What sells best in the categories that the customer buys from."""
+    """Propose what sells best in the categories that the customer buys from."""
 
     name = Source.CATEGORY
     features = ("category_share", "category_recent", "category_lines", "brand_share")
@@ -219,12 +219,12 @@ class KnownCategories(CandidateSource):
         category = context.model.traits.category[items]
         return items[rank_best(trends.popularity.recent[items] * lines[category], n)]
 
-    def reasons(self, items: list[int], context: RankingContext) -> list[Reason]:
+    def explain(self, items: list[int], context: RankingContext) -> list[Reason]:
         return [_of_known_category(item, context) for item in items]
 
 
 class Popular(CandidateSource):
-    """What sold best lately, for everyone."""
+    """Propose what sold best lately, in the same order to everyone."""
 
     name = Source.POPULAR
     features = ("recent_sales", "all_sales", "category_sales", "share_of_category")
@@ -239,13 +239,13 @@ class Popular(CandidateSource):
             items = bestsellers[allowed[bestsellers]][:n]
         return items
 
-    def reasons(self, items: list[int], context: RankingContext) -> list[Reason]:
+    def explain(self, items: list[int], context: RankingContext) -> list[Reason]:
         recent = context.trends.popularity.recent
         return [reasons.popular(recent[item]) for item in items]
 
 
 class NewArrivals(CandidateSource):
-    """What has just come on sale and suits the customer, best suited first."""
+    """Propose what has just come on sale, best suited to the customer first."""
 
     name = Source.NEW
     limit = "arrivals"
@@ -257,7 +257,7 @@ class NewArrivals(CandidateSource):
         scores = score_by_attributes(items, context.profile, context.model)
         return items[rank_best(scores, n)]
 
-    def reasons(self, items: list[int], context: RankingContext) -> list[Reason]:
+    def explain(self, items: list[int], context: RankingContext) -> list[Reason]:
         catalogue = context.model.catalogue
         return [reasons.new_arrival(catalogue, item) for item in items]
 

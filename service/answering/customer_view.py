@@ -16,7 +16,7 @@ from models.data.history import NEVER, Interactions
 from models.data.timestamps import format_timestamp
 from models.ranking.context import RankingContext
 from models.ranking.reasons import buy_again
-from models.ranking.replenishment import DueProduct, due
+from models.ranking.replenishment import DueProduct, find_due
 from models.recommender import NOBODY, Recommender
 from models.rules.filters import Repeat
 from models.slate import Slate, SlateRequest
@@ -106,7 +106,7 @@ def describe_due(
         context, recommender = view.build_context(), view.recommender
         request = replace(view.request, repeat=Repeat.INCLUDE)
         removed = recommender.find_removed(context, request)
-        for product in due(context, removed, recommender.model, n, ahead_days):
+        for product in find_due(context, removed, recommender.model, n, ahead_days):
             details = build_card(recommender.catalogue, product.item, locale, shop_url)
             recommendations.append(_describe_due_product(recommender, context, product) | details)
     return {

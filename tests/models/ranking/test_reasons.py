@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.assembly.assemble import explain
+from models.assembly.assemble import explain_items
 from models.data.history import Interactions, add_session, build_interactions, find_pair_starts
 from models.ranking.context import RankingContext, observed
 from models.ranking.reasons import ALSO_BOUGHT, BOUGHT_TOGETHER, buy_again, new_arrival, popular
@@ -111,14 +111,14 @@ def test_because_you_bought_names_the_product_whose_tie_weighs_most(shop: Recomm
         for item, interest in zip(pairs.item, pairs.recent, strict=True)
     }
     assert weight[BREAD] > weight[JAM] > 0
-    (reason,) = Neighbours().reasons([BUTTER], knowing(shop, pairs))
+    (reason,) = Neighbours().explain([BUTTER], knowing(shop, pairs))
     assert (reason.kind, reason.items) == (ReasonKind.BECAUSE_YOU_BOUGHT, (BREAD,))
     assert reason.text == "Because you bought Rye loaf"
 
 
 def test_a_product_without_a_title_is_not_named_by_its_number(shop: Recommender) -> None:
     only_jam = build_interactions(*_only(shop, JAM), moment(14), SMALL.history)
-    (reason,) = Neighbours().reasons([BUTTER], knowing(shop, only_jam))
+    (reason,) = Neighbours().explain([BUTTER], knowing(shop, only_jam))
     assert (reason.items, reason.text) == ((JAM,), "Because of what you bought before")
 
 
@@ -133,7 +133,7 @@ def test_what_was_looked_at_was_not_bought(shop: Recommender) -> None:
         build_interactions(*_only(shop, TEA), moment(14), SMALL.history),
         np.array([BREAD, JAM], np.int32),
     )
-    reason, _ = Neighbours().reasons([TEA, BUTTER], knowing(shop, visit))
+    reason, _ = Neighbours().explain([TEA, BUTTER], knowing(shop, visit))
     assert reason.kind is ReasonKind.BECAUSE_YOU_VIEWED
     assert reason.text == "Because you looked at Rye loaf"
 
@@ -143,19 +143,19 @@ def test_what_lies_in_the_basket_was_not_looked_at(shop: Recommender) -> None:
         build_interactions(*_only(shop, TEA), moment(14), SMALL.history),
         np.array([BREAD, JAM], np.int32),
     )
-    (reason,) = Neighbours().reasons([TEA], knowing(shop, visit, BREAD))
+    (reason,) = Neighbours().explain([TEA], knowing(shop, visit, BREAD))
     assert reason.kind is ReasonKind.BECAUSE_OF_BASKET
     assert reason.text == "Because Rye loaf is in your basket"
 
 
 def test_customers_like_you_are_told_by_what_you_share(shop: Recommender) -> None:
     bought = build_interactions(*_only(shop, BREAD), moment(14), SMALL.history)
-    (reason,) = Factors().reasons([BUTTER], knowing(shop, bought))
+    (reason,) = Factors().explain([BUTTER], knowing(shop, bought))
     assert (reason.kind, reason.items) == (ReasonKind.SIMILAR_CUSTOMERS, (BREAD,))
     assert reason.text == "Customers who buy Rye loaf, like you, chose this"
     tea = build_interactions(*_only(shop, TEA), moment(14), SMALL.history)
     visit = add_session(tea, np.array([BREAD], np.int32))
-    (reason,) = Factors().reasons([BUTTER], knowing(shop, visit))
+    (reason,) = Factors().explain([BUTTER], knowing(shop, visit))
     assert reason.text == "Customers who like Rye loaf chose this"
 
 
@@ -194,7 +194,7 @@ def tea_shop() -> Recommender:
 
 def because(shop: Recommender, customer: str, item: int) -> Reason:
     context = shop.build_context(shop.model.customers.ids.find(customer), SlateRequest())
-    (reason,) = KnownCategories().reasons([item], context)
+    (reason,) = KnownCategories().explain([item], context)
     return reason
 
 
@@ -237,7 +237,7 @@ def explained(
     """The reasons of products, each shown for the source that it is given by."""
     user = shop.model.customers.ids.find(customer)
     context = shop.build_context(user, SlateRequest(basket=basket))
-    return explain(list(sources.values()), list(sources), context, shop.ranker)
+    return explain_items(list(sources.values()), list(sources), context, shop.ranker)
 
 
 def test_every_product_of_a_slate_is_explained_by_the_source_that_put_it_there(

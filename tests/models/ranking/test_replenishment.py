@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.data.events import DAY
-from models.ranking.replenishment import DueProduct, due
+from models.ranking.replenishment import DueProduct, find_due
 from models.recommender import Recommender
 from models.rules.filters import Filters, Repeat
 from models.slate import SlateRequest
@@ -41,7 +41,7 @@ def due_at(
 ) -> list[DueProduct]:
     request = SlateRequest(as_of=moment(day), repeat=Repeat.INCLUDE, filters=filters)
     case = shop.build_context(shop.model.customers.ids.find(customer_id), request)
-    return due(case, shop.find_removed(case, request), shop.model, n, ahead_days)
+    return find_due(case, shop.find_removed(case, request), shop.model, n, ahead_days)
 
 
 def test_what_is_bought_every_month_is_due_a_month_after_the_last_time(shop: Recommender) -> None:
