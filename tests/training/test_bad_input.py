@@ -1,4 +1,4 @@
-"""What a shop can hand us that is wrong, and what can happen while we work: one sentence, and nothing is published."""
+"""Wrong input, and accidents while training runs: one sentence, and nothing is published."""
 
 import os
 import resource
@@ -30,7 +30,7 @@ from tests.support.corner_shop import (
 )
 from tests.support.shop import open_shop
 
-Said = pytest.CaptureFixture[str]
+Capture = pytest.CaptureFixture[str]
 DAYS = [f"2025-{1 + day // 28:02}-{1 + day % 28:02}" for day in range(300)]
 FEW = rows()[:90]  # of four customers: too few to be measured
 
@@ -49,8 +49,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def sentence(capsys: Said) -> str:
-    """The last line that was said, which must be about an error."""
+def sentence(capsys: Capture) -> str:
+    """The last message, which must be about an error."""
     *_, last = capsys.readouterr().err.splitlines()
     assert last.startswith("Error: ")
     return last.removeprefix("Error: ")
@@ -61,7 +61,7 @@ def published(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("header", "lines", "said"),
+    ("header", "lines", "message"),
     [
         (
             "customer_id,sku,timestamp",
@@ -106,16 +106,16 @@ def published(folder: Path) -> list[str]:
     ],
 )
 def test_purchases_that_teach_nothing_are_refused_with_file_reason_and_count(
-    tmp_path: Path, capsys: Said, header: str, lines: Sequence[str], said: str
+    tmp_path: Path, capsys: Capture, header: str, lines: Sequence[str], message: str
 ) -> None:
     orders = write(tmp_path, lines, header=header)
     assert run("train", "--purchases", orders, "--registry", tmp_path / "registry") == 2
-    assert said in sentence(capsys)
+    assert message in sentence(capsys)
     assert not (tmp_path / "registry").exists()
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         ("orders.csv", b"", "orders.csv is empty (0 rows)"),
         (
@@ -127,11 +127,11 @@ def test_purchases_that_teach_nothing_are_refused_with_file_reason_and_count(
     ],
 )
 def test_files_that_cannot_be_read_are_named(
-    tmp_path: Path, capsys: Said, name: str, content: bytes, said: str
+    tmp_path: Path, capsys: Capture, name: str, content: bytes, message: str
 ) -> None:
     (tmp_path / name).write_bytes(content)
     assert run("train", "--purchases", tmp_path / name, "--registry", tmp_path / "registry") == 2
-    assert said in sentence(capsys)
+    assert message in sentence(capsys)
     assert not (tmp_path / "registry").exists()
 
 
@@ -150,8 +150,16 @@ def test_files_that_cannot_be_read_are_named(
         [f"anna,p{number},2025-01-01,1,1,1" for number in range(1500)],
     ],
     ids=[
-        *("one line", "one customer", "one product", "each customer one purchase", "each product once", "guests alone"),
-        *("all returned", "no order ids", "a line of 1970", "one order of 1,500 products"),
+        "one line",
+        "one customer",
+        "one product",
+        "each customer one purchase",
+        "each product once",
+        "guests alone",
+        "all returned",
+        "no order ids",
+        "a line of 1970",
+        "one order of 1,500 products",
     ],
 )  # fmt: skip
 def test_the_strangest_shops_are_trained_published_and_exported(
@@ -172,13 +180,13 @@ def test_the_strangest_shops_are_trained_published_and_exported(
     ]
 
 
-def test_duplicate_lines_are_counted_and_learned_from_once(tmp_path: Path, capsys: Said) -> None:
+def test_duplicate_lines_are_counted_and_learned_from_once(tmp_path: Path, capsys: Capture) -> None:
     assert train(tmp_path, lines=FEW * 2) == 0
     assert f"dropped: duplicate_row                  │ {len(FEW):>24}" in capsys.readouterr().err
     assert open_shop(Registry(tmp_path / "registry")).manifest.counts["lines"] == len(FEW)
 
 
-def test_good_lines_among_bad_ones_are_learned_from(tmp_path: Path, capsys: Said) -> None:
+def test_good_lines_among_bad_ones_are_learned_from(tmp_path: Path, capsys: Capture) -> None:
     bad = [
         "a,p,2025-01-01,1,many,1",
         "a,p,2025-01-01,2,-inf,1",
@@ -187,9 +195,9 @@ def test_good_lines_among_bad_ones_are_learned_from(tmp_path: Path, capsys: Said
     ]
     zoned = ["c00,p0,2025-08-01T01:30:00+02:00,z,1,1"]  # 23:30 of 31 July in UTC
     assert train(tmp_path, "--until", "2025-08-01", lines=[*FEW, *bad, *zoned]) == 0
-    told = capsys.readouterr().err
+    err = capsys.readouterr().err
     assert all(
-        f"dropped: {reason} " in told
+        f"dropped: {reason} " in err
         for reason in ("bad_quantity", "bad_price", "timestamp_out_of_range")
     )
     assert open_shop(Registry(tmp_path / "registry")).manifest.data_as_of == 1_754_004_600
@@ -226,7 +234,7 @@ def test_ids_of_every_kind_survive_from_the_file_to_the_export(tmp_path: Path) -
 
 
 def test_a_setting_that_does_not_exist_is_named_before_anything_is_read(
-    tmp_path: Path, capsys: Said
+    tmp_path: Path, capsys: Capture
 ) -> None:
     typo = settings(tmp_path, "[model.factors]\nfactor = 8\n")
     assert (
@@ -245,7 +253,7 @@ def test_a_setting_that_does_not_exist_is_named_before_anything_is_read(
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (["--until", "soon"], "--until soon: expected a date such as 2025-12-31"),
         (["--until", "1990-01-01"], "rows is left after cleaning ("),
@@ -254,10 +262,10 @@ def test_a_setting_that_does_not_exist_is_named_before_anything_is_read(
     ],
 )
 def test_options_that_cannot_be_followed_are_named(
-    tmp_path: Path, capsys: Said, options: list[str], said: str
+    tmp_path: Path, capsys: Capture, options: list[str], message: str
 ) -> None:
     assert train(tmp_path, *options) == 2
-    assert said in sentence(capsys)
+    assert message in sentence(capsys)
     assert published(tmp_path) == []
 
 
@@ -265,34 +273,34 @@ def test_options_that_cannot_be_followed_are_named(
     ("command", "option"), [("train", "--report"), ("evaluate", "--report"), ("evaluate", "--json")]
 )
 @pytest.mark.parametrize(
-    ("place", "said"),
+    ("output", "message"),
     [("orders.csv/out", "orders.csv is a file, expected a folder"), (".", "expected a file")],
 )
 def test_results_that_could_not_be_written_are_refused_before_the_work(
-    tmp_path: Path, capsys: Said, command: str, option: str, place: str, said: str
+    tmp_path: Path, capsys: Capture, command: str, option: str, output: str, message: str
 ) -> None:
     where = ["--registry", tmp_path / "registry"] if command == "train" else []
-    assert run(command, "--purchases", write(tmp_path, FEW), *where, option, tmp_path / place) == 2
-    told = capsys.readouterr().err
-    assert told.startswith(f"Error: {option} {tmp_path / place}: ")
-    assert told.endswith(f"{said}\n")
+    assert run(command, "--purchases", write(tmp_path, FEW), *where, option, tmp_path / output) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"Error: {option} {tmp_path / output}: ")
+    assert err.endswith(f"{message}\n")
     assert published(tmp_path) == []
 
 
-def test_what_was_published_stands_without_a_report(tmp_path: Path, capsys: Said) -> None:
+def test_what_was_published_stands_without_a_report(tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "registry").mkdir()
     (tmp_path / "registry" / "reports").write_text("a shopping list")
     assert train(tmp_path, lines=FEW) == 0
     (version,) = published(tmp_path)
-    told = capsys.readouterr().err
+    err = capsys.readouterr().err
     assert (
-        f"The report {tmp_path / 'registry' / 'reports' / version}.html cannot be written: " in told
+        f"The report {tmp_path / 'registry' / 'reports' / version}.html cannot be written: " in err
     )
-    assert told.endswith(f"Published {version}, now active in {tmp_path / 'registry'}\n")
+    assert err.endswith(f"Published {version}, now active in {tmp_path / 'registry'}\n")
 
 
 @pytest.mark.parametrize("days", ["0", "-1", "366"])
-def test_a_test_window_of_no_length_is_refused(tmp_path: Path, capsys: Said, days: str) -> None:
+def test_a_test_window_of_no_length_is_refused(tmp_path: Path, capsys: Capture, days: str) -> None:
     assert run("evaluate", "--purchases", write(tmp_path, rows()), f"--test-days={days}") == 2
     assert sentence(capsys) == f"--test-days {days}: expected 1 to 365"
 
@@ -301,7 +309,7 @@ def test_a_test_window_of_no_length_is_refused(tmp_path: Path, capsys: Said, day
     "command", [["versions"], ["rollback"], ["activate", "v"], ["export", "--output", "x.csv"]]
 )
 def test_a_registry_that_is_not_there_is_named(
-    tmp_path: Path, capsys: Said, command: list[str]
+    tmp_path: Path, capsys: Capture, command: list[str]
 ) -> None:
     assert run(*command, "--registry", tmp_path / "registry") == 2
     assert (
@@ -310,29 +318,31 @@ def test_a_registry_that_is_not_there_is_named(
     )
 
 
-def test_a_registry_that_is_a_file_is_refused_before_the_work(tmp_path: Path, capsys: Said) -> None:
+def test_a_registry_that_is_a_file_is_refused_before_the_work(
+    tmp_path: Path, capsys: Capture
+) -> None:
     (tmp_path / "registry").write_text("a shopping list")
     assert train(tmp_path) == 2
-    told = capsys.readouterr().err
-    assert f"--registry {tmp_path / 'registry'}: is a file, expected a folder" in told
-    assert "Reading" not in told
+    err = capsys.readouterr().err
+    assert f"--registry {tmp_path / 'registry'}: is a file, expected a folder" in err
+    assert "Reading" not in err
     assert (tmp_path / "registry").read_text() == "a shopping list"
 
 
-def test_a_damaged_pointer_is_named_before_the_work(tmp_path: Path, capsys: Said) -> None:
+def test_a_damaged_pointer_is_named_before_the_work(tmp_path: Path, capsys: Capture) -> None:
     assert train(tmp_path, lines=FEW) == 0
     before = published(tmp_path)
     (tmp_path / "registry" / "active").write_bytes(b"../elsewhere\n")
     capsys.readouterr()
     assert train(tmp_path, now=NOW + 60) == 2
-    told = capsys.readouterr().err
-    assert f"{tmp_path / 'registry' / 'active'}: names no version" in told
-    assert "Reading" not in told
+    err = capsys.readouterr().err
+    assert f"{tmp_path / 'registry' / 'active'}: names no version" in err
+    assert "Reading" not in err
     assert published(tmp_path) == before
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (
             ["--output", "slates.xlsx"],
@@ -347,11 +357,11 @@ def test_a_damaged_pointer_is_named_before_the_work(tmp_path: Path, capsys: Said
     ],
 )
 def test_exports_that_cannot_be_written_are_refused(
-    trained: Path, capsys: Said, options: list[str], said: str
+    trained: Path, capsys: Capture, options: list[str], message: str
 ) -> None:
     capsys.readouterr()
     assert run("export", "--registry", trained / "registry", *options) == 2
-    assert sentence(capsys).startswith(said)
+    assert sentence(capsys).startswith(message)
 
 
 def begin(command: list[str], **environment: str) -> "subprocess.Popen[str]":
@@ -368,7 +378,7 @@ def wait_for(training: "subprocess.Popen[str]", words: str) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_or_a_supervisor_ends_it_with_one_sentence_and_leaves_nothing_of_the_customers_behind(
+def test_ctrl_c_or_a_supervisor_ends_it_with_one_sentence_and_leaves_no_data_of_customers_behind(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     command, scratch = arguments(tmp_path), tmp_path / "scratch"
@@ -379,10 +389,10 @@ def test_ctrl_c_or_a_supervisor_ends_it_with_one_sentence_and_leaves_nothing_of_
         while training.poll() is None and not list(scratch.iterdir()):
             time.sleep(0.1)
         training.send_signal(number)
-        _, told = training.communicate()
+        _, err = training.communicate()
     assert training.returncode == 130
-    assert "Traceback" not in told
-    assert told.endswith("Stopped; nothing was published\n")
+    assert "Traceback" not in err
+    assert err.endswith("Stopped; nothing was published\n")
     assert published(tmp_path) == []
     assert list(scratch.iterdir()) == []
 
@@ -393,10 +403,10 @@ def test_ctrl_c_after_a_version_was_published_says_so(tmp_path: Path) -> None:
         os.mkfifo(tmp_path / f".report.html.{training.pid}")
         wait_for(training, "Publishing: ")
         training.send_signal(signal.SIGINT)
-        _, told = training.communicate()
+        _, err = training.communicate()
     assert training.returncode == 130
     (version,) = published(tmp_path)
-    assert told.endswith(f"Stopped; {version} was published and is active\n")
+    assert err.endswith(f"Stopped; {version} was published and is active\n")
 
 
 def test_a_killed_training_leaves_the_registry_whole_and_the_next_one_works(tmp_path: Path) -> None:
@@ -425,15 +435,15 @@ def test_two_trainings_at_once_both_publish(tmp_path: Path) -> None:
     for reader in readers:
         reader.join()
     assert [training.returncode for training in both] == [0, 0]
-    found = published(tmp_path)
-    assert len(found) == 2
-    assert Registry(tmp_path / "registry").active() in found
-    for version in found:
+    versions = published(tmp_path)
+    assert len(versions) == 2
+    assert Registry(tmp_path / "registry").active() in versions
+    for version in versions:
         files.verify_artifact(Registry(tmp_path / "registry").path(version))
 
 
 def with_little_room(command: Sequence[str]) -> "subprocess.CompletedProcess[str]":
-    """Run on a disk that takes files of 4 KB; coverage, which would write larger ones, is left out."""
+    """Run on a disk that takes files of 4 KB, without coverage, which would write larger ones."""
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")
     }
@@ -448,7 +458,7 @@ def with_little_room(command: Sequence[str]) -> "subprocess.CompletedProcess[str
 
 
 def test_purchases_that_do_not_fit_into_memory_or_the_disk_are_refused_in_one_sentence(
-    tmp_path: Path, capsys: Said
+    tmp_path: Path, capsys: Capture
 ) -> None:
     command = arguments(
         tmp_path, lines=[f"c{number},p{number},2025-01-01,{number},1,1" for number in range(9_000)]

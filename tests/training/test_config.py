@@ -1,4 +1,4 @@
-"""What a TOML file may say, and what is said about what it may not."""
+"""Settings of a TOML file, and the messages about wrong ones."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -194,7 +194,10 @@ def test_a_ranker_without_a_lag_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_placement_has_limits_of_its_own(tmp_path: Path) -> None:
-    text = '[model.diversity]\ncategory = 5\n[[model.diversity.placements]]\nname = "email"\ncategory = 2\n'
+    text = (
+        "[model.diversity]\ncategory = 5\n"
+        '[[model.diversity.placements]]\nname = "email"\ncategory = 2\n'
+    )
     diversity = read(
         tmp_path, text + '[[model.diversity.placements]]\nname = "home"\nbrand = 3\n'
     ).model.diversity

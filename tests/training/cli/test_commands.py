@@ -34,7 +34,7 @@ from tests.support.corner_shop import (
 from tests.support.shop import names, open_shop
 from training.cli.commands import build_parser
 
-Said = pytest.CaptureFixture[str]
+Capture = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(scope="module")
@@ -73,13 +73,13 @@ def again(folder: Path, minutes: int) -> str:
 
 
 def test_training_publishes_a_version_and_tells_what_was_read_learned_and_scored(
-    tmp_path: Path, capsys: Said
+    tmp_path: Path, capsys: Capture
 ) -> None:
     assert train(tmp_path) == 0
-    out, told = capsys.readouterr()
+    out, err = capsys.readouterr()
     (version,) = versions(tmp_path)
-    assert f"Published {version}, now active in {tmp_path / 'registry'}" in told
-    assert "Test twin: slates" in told
+    assert f"Published {version}, now active in {tmp_path / 'registry'}" in err
+    assert "Test twin: slates" in err
     # The tables come at the end, when nothing scrolls by any more.
     ends = (
         "Publishing: ",
@@ -88,13 +88,13 @@ def test_training_publishes_a_version_and_tells_what_was_read_learned_and_scored
         "Next purchases, all: 30 customers",
         "Published ",
     )
-    assert [told.count(heading) for heading in ends] == [1] * 5
-    assert [told.index(heading) for heading in ends] == sorted(
-        told.index(heading) for heading in ends
+    assert [err.count(heading) for heading in ends] == [1] * 5
+    assert [err.index(heading) for heading in ends] == sorted(
+        err.index(heading) for heading in ends
     )
-    assert told.rindex(" s\n") < told.index("What was read")
+    assert err.rindex(" s\n") < err.index("What was read")
     counts = open_shop(registry(tmp_path)).manifest.counts
-    learned = told[told.index("What was learned") : told.index("Next purchases")]
+    learned = err[err.index("What was learned") : err.index("Next purchases")]
     cells = [
         [cell.strip() for cell in line.split("│")[1:3]]
         for line in learned.splitlines()
@@ -110,7 +110,7 @@ def test_training_publishes_a_version_and_tells_what_was_read_learned_and_scored
     assert out == ""
 
 
-def test_versions_come_and_go(folder: Path, capsys: Said) -> None:
+def test_versions_come_and_go(folder: Path, capsys: Capture) -> None:
     assert train(folder, now=NOW + 60) == 0
     second, first = versions(folder)
     assert registry(folder).active() == second
@@ -120,21 +120,21 @@ def test_versions_come_and_go(folder: Path, capsys: Said) -> None:
     assert registry(folder).active() == second
     capsys.readouterr()
     assert run("versions", *at(folder)) == 0
-    told = capsys.readouterr().err
-    assert first in told
-    assert told.index("active") < told.index(second) < told.index(first)
+    err = capsys.readouterr().err
+    assert first in err
+    assert err.index("active") < err.index(second) < err.index(first)
 
 
 def test_old_versions_are_removed_on_request_and_the_active_one_stays(
-    folder: Path, capsys: Said
+    folder: Path, capsys: Capture
 ) -> None:
     for minutes in range(1, 4):
         again(folder, minutes)
     oldest = versions(folder)[-1]
     assert run("activate", oldest, *at(folder)) == 0
-    one = folder / "one.toml"
-    one.write_text("[registry]\nkeep = 1\n")
-    assert run("versions", "--prune", *at(folder), "--config", one) == 0
+    config = folder / "one.toml"
+    config.write_text("[registry]\nkeep = 1\n")
+    assert run("versions", "--prune", *at(folder), "--config", config) == 0
     newest, active = versions(folder)
     assert active == oldest == registry(folder).active()
     assert f"Removed {newest}" not in capsys.readouterr().err
@@ -146,15 +146,15 @@ def test_slates_are_exported_for_everyone_in_any_format(folder: Path, ending: st
     assert run("export", *at(folder), "-n", "3", "--repeat", "include", "--output", output) == 0
     shop = open_shop(registry(folder))
     if ending == "parquet":
-        found = pq.read_table(output).to_pylist()
+        rows_written = pq.read_table(output).to_pylist()
     elif ending == "csv":
-        found = list(csv.DictReader(output.read_text("utf-8").splitlines()))
+        rows_written = list(csv.DictReader(output.read_text("utf-8").splitlines()))
     else:
-        found = [json.loads(line) for line in output.read_text("utf-8").splitlines()]
-    assert len(found) == 30 * 3
-    assert [row["customer_id"] for row in found[::3]] == list(shop.model.customers.ids)
+        rows_written = [json.loads(line) for line in output.read_text("utf-8").splitlines()]
+    assert len(rows_written) == 30 * 3
+    assert [row["customer_id"] for row in rows_written[::3]] == list(shop.model.customers.ids)
     # What c07 buys every week comes first.
-    assert next(row["product_id"] for row in found if row["customer_id"] == "c07") == "p1"
+    assert next(row["product_id"] for row in rows_written if row["customer_id"] == "c07") == "p1"
 
 
 def test_a_mailing_gets_its_slates_in_its_own_order_and_strangers_get_what_is_popular(
@@ -170,9 +170,9 @@ def test_a_mailing_gets_its_slates_in_its_own_order_and_strangers_get_what_is_po
     assert run("export", *at(folder), *options) == 0
     shop = open_shop(registry(folder))
     moments = [datetime(2025, 8, 20, tzinfo=UTC), None, None, datetime(2025, 7, 1, 6, tzinfo=UTC)]
-    found = list(csv.reader(output.read_text("utf-8").splitlines()))[1:]
-    assert [row[0] for row in found] == ["c09", "nobody", "c01", "c20"]
-    for (customer, *products), moment in zip(found, moments, strict=True):
+    rows_written = list(csv.reader(output.read_text("utf-8").splitlines()))[1:]
+    assert [row[0] for row in rows_written] == ["c09", "nobody", "c01", "c20"]
+    for (customer, *products), moment in zip(rows_written, moments, strict=True):
         as_of = None if moment is None else int(moment.timestamp())
         slate = shop.recommend(customer, SlateRequest(n=4, as_of=as_of))
         assert [name for name in products if name] == names(shop, slate)
@@ -180,7 +180,7 @@ def test_a_mailing_gets_its_slates_in_its_own_order_and_strangers_get_what_is_po
 
 
 def test_an_evaluation_writes_every_figure_and_publishes_nothing(
-    folder: Path, capsys: Said
+    folder: Path, capsys: Capture
 ) -> None:
     before = versions(folder)
     figures = folder / "figures.json"
@@ -204,7 +204,7 @@ def test_an_evaluation_writes_every_figure_and_publishes_nothing(
     assert versions(folder) == before
 
 
-def test_an_evaluation_tells_what_the_rules_of_the_shop_cost(folder: Path, capsys: Said) -> None:
+def test_an_evaluation_tells_what_the_rules_of_the_shop_cost(folder: Path, capsys: Capture) -> None:
     history = (
         "--purchases",
         folder / "orders.csv",
@@ -216,7 +216,8 @@ def test_an_evaluation_tells_what_the_rules_of_the_shop_cost(folder: Path, capsy
     files = ("--report", folder / "report.html", "--json", folder / "figures.json")
     rules = folder / "rules.json"
     rules.write_text(
-        '[{"id": "no p1", "kind": "exclude", "which": {"product_ids": ["p1"]}, "placements": ["home"]}]'
+        '[{"id": "no p1", "kind": "exclude", "which": {"product_ids": ["p1"]}, '
+        '"placements": ["home"]}]'
     )
     assert run("evaluate", *history, *files, "--rules", rules) == 0
     assert "served, with the shop's" in capsys.readouterr().err
@@ -234,65 +235,63 @@ def test_an_evaluation_tells_what_the_rules_of_the_shop_cost(folder: Path, capsy
 
 
 def test_a_worse_model_is_refused_with_exit_status_1_and_what_was_active_stays(
-    folder: Path, capsys: Said
+    folder: Path, capsys: Capture
 ) -> None:
     before = versions(folder)
     worse = folder / "worse.toml"
     worse.write_text(SETTINGS + UPSIDE_DOWN)
     assert train(folder, "--config", worse) == 1
-    told = capsys.readouterr().err
-    assert "Refused, all: Recall 0." in told
-    assert "below the active version's settings (interval of the difference -" in told
-    assert (
-        told.index("What was read") < told.index("Next purchases, all") < told.index("Refused, all")
-    )
-    assert "What was learned" not in told
-    assert told.endswith("Nothing was published; what was active stays active.\n")
+    err = capsys.readouterr().err
+    assert "Refused, all: Recall 0." in err
+    assert "below the active version's settings (interval of the difference -" in err
+    assert err.index("What was read") < err.index("Next purchases, all") < err.index("Refused, all")
+    assert "What was learned" not in err
+    assert err.endswith("Nothing was published; what was active stays active.\n")
     assert versions(folder) == before == [registry(folder).active()]
 
 
 def test_half_a_file_is_refused_with_exit_status_1_where_the_whole_one_was_measured(
-    folder: Path, capsys: Said
+    folder: Path, capsys: Capture
 ) -> None:
     before = versions(folder)
     assert train(folder, lines=rows()[:9], now=NOW + 60) == 1
-    told = capsys.readouterr().err
-    assert "What was read" in told
-    assert "though they sufficed for the active version: is the history complete?\n" in told
-    assert told.endswith("Nothing was published; what was active stays active.\n")
+    err = capsys.readouterr().err
+    assert "What was read" in err
+    assert "though they sufficed for the active version: is the history complete?\n" in err
+    assert err.endswith("Nothing was published; what was active stays active.\n")
     assert versions(folder) == before == [registry(folder).active()]
 
 
 def test_a_first_version_may_be_too_small_to_be_measured_and_so_may_the_next(
-    tmp_path: Path, capsys: Said
+    tmp_path: Path, capsys: Capture
 ) -> None:
     for minute in range(2):
         assert train(tmp_path, lines=rows()[:9], now=NOW + 60 * minute) == 0
-        told = capsys.readouterr().err
-        assert "Published without figures" in " ".join(told.split())
-        assert told.index("What was read") < told.index("What was learned")
-        assert "Next purchases" not in told
+        err = capsys.readouterr().err
+        assert "Published without figures" in " ".join(err.split())
+        assert err.index("What was read") < err.index("What was learned")
+        assert "Next purchases" not in err
     assert len(versions(tmp_path)) == 2
 
 
-def test_damaged_versions_are_named_below_the_others(folder: Path, capsys: Said) -> None:
+def test_damaged_versions_are_named_below_the_others(folder: Path, capsys: Capture) -> None:
     again(folder, 1)
     newest, oldest = versions(folder)
     manifest = registry(folder).path(oldest) / files.MANIFEST
     manifest.write_text("{")
     capsys.readouterr()
     assert run("versions", *at(folder)) == 0
-    told = capsys.readouterr().err
-    *table, damaged = told.splitlines()
+    err = capsys.readouterr().err
+    *table, damaged = err.splitlines()
     assert damaged.startswith(f"Damaged: {manifest}")
     assert sum(newest in line for line in table) == 1
     assert not any(oldest in line for line in table)
-    one = folder / "one.toml"
-    one.write_text("[registry]\nkeep = 1\n")
-    assert run("versions", "--prune", *at(folder), "--config", one) == 0
-    told = capsys.readouterr().err
-    assert f"Removed {oldest}" in told
-    assert "Damaged" not in told
+    config = folder / "one.toml"
+    config.write_text("[registry]\nkeep = 1\n")
+    assert run("versions", "--prune", *at(folder), "--config", config) == 0
+    err = capsys.readouterr().err
+    assert f"Removed {oldest}" in err
+    assert "Damaged" not in err
     assert registry(folder).names() == [newest]
 
 
@@ -324,7 +323,7 @@ def test_what_happened_on_a_day_and_after_can_be_left_out(tmp_path: Path) -> Non
 
 
 def test_a_synthetic_shop_can_be_written_and_a_shop_of_nothing_cannot(
-    tmp_path: Path, capsys: Said
+    tmp_path: Path, capsys: Capture
 ) -> None:
     size = ("--customers", "5", "--products", "4", "--output", tmp_path / "shop")
     assert run("synthetic", *size, "--purchases", "20") == 0
@@ -337,7 +336,7 @@ def test_a_synthetic_shop_can_be_written_and_a_shop_of_nothing_cannot(
     "arguments", [[], ["tarin"], ["train"], ["export", "--registry", "r", "--layout", "tall"]]
 )
 def test_a_mistyped_command_ends_with_2_and_how_it_is_used(
-    arguments: list[str], capsys: Said
+    arguments: list[str], capsys: Capture
 ) -> None:
     with pytest.raises(SystemExit) as ended:
         run(*arguments)
@@ -387,19 +386,21 @@ def test_a_pipe_gets_plain_lines(tmp_path: Path) -> None:
 
 
 def test_a_terminal_shows_live_progress_and_ends_with_a_table(tmp_path: Path) -> None:
-    ours, theirs = pty.openpty()
+    terminal, program_side = pty.openpty()
     environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "120"}
     command = [sys.executable, "-m", "training", *arguments(tmp_path)]
-    with Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as training:
-        os.close(theirs)
-        seen = b"".join(iter(lambda: _read(ours), b"")).decode()
-    os.close(ours)
+    with Popen(
+        command, stdin=program_side, stdout=program_side, stderr=program_side, env=environment
+    ) as training:
+        os.close(program_side)
+        screen = b"".join(iter(lambda: _read(terminal), b"")).decode()
+    os.close(terminal)
     assert training.returncode == 0
-    assert "\x1b[?25l" in seen  # the cursor is hidden while a step is drawn
-    assert "━" in seen
-    assert "What was read" in seen
-    assert "Next purchases, all: 30 customers" in seen
-    assert f"Published {versions(tmp_path)[0]}" in seen
+    assert "\x1b[?25l" in screen  # the cursor is hidden while a step is drawn
+    assert "━" in screen
+    assert "What was read" in screen
+    assert "Next purchases, all: 30 customers" in screen
+    assert f"Published {versions(tmp_path)[0]}" in screen
 
 
 def _read(terminal: int) -> bytes:

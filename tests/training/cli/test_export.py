@@ -1,4 +1,4 @@
-"""`export` as a shop's engineer types it: a whole audience, killed and continued, told and refused."""
+"""`export` as a shop's engineer types it: a whole audience, killed, continued and refused."""
 
 import csv
 import signal
@@ -20,7 +20,7 @@ from service.store.store import Store
 from tests.support.corner_shop import NOW, SETTINGS, run, settings, train, unmeasured, write
 from tests.support.store_server import new_store
 
-Said = pytest.CaptureFixture[str]
+Capture = pytest.CaptureFixture[str]
 PEOPLE = [f"c{number % 60:02}{number // 60 or ''}" for number in range(4_000)]  # eight parts
 NUMBERS = count()
 
@@ -42,14 +42,14 @@ class Till:
         self.store = Store(self.url, folder / "run")
 
     def sells(self, customer: str, product: str) -> None:
-        told = Event(
+        event = Event(
             f"e{next(NUMBERS)}",
             KINDS.index("purchase"),
             NOW,
             (EventLine(product),),
             customer_id=customer,
         )
-        self.store.write(lambda change: write_events(change, [told])).result(10)
+        self.store.write(lambda change: write_events(change, [event])).result(10)
 
 
 @pytest.fixture
@@ -81,25 +81,25 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
         return list(csv.DictReader(stream))
 
 
-def last_line(capsys: Said) -> str:
+def last_line(capsys: Capture) -> str:
     return capsys.readouterr().err.splitlines()[-1]
 
 
 def stopped(command: list[str], part: Path, how: signal.Signals) -> tuple[int, str]:
-    """Run a command until one part is finished and the next one written: its exit status, and what it said."""
+    """Run a command until a part is written: its exit status, and its messages."""
     whole = [sys.executable, "-m", "training", *command]
     with subprocess.Popen(whole, stderr=subprocess.PIPE, text=True, env=unmeasured()) as process:
         deadline = time.monotonic() + 60
         while not part.exists() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.002)
         process.send_signal(how)
-        _, said = process.communicate()
-    return process.returncode, said
+        _, message = process.communicate()
+    return process.returncode, message
 
 
 @pytest.mark.parametrize("ending", ["csv", "ndjson", "parquet"])
 def test_a_killed_export_that_goes_on_writes_the_file_of_one_that_nothing_happened_to(
-    shop: Path, till: Till, tmp_path: Path, capsys: Said, ending: str
+    shop: Path, till: Till, tmp_path: Path, capsys: Capture, ending: str
 ) -> None:
     options = ("--recipients", shop / "all.csv", "--cards", "--store", till.url)
     folder = tmp_path / "files"
@@ -123,7 +123,7 @@ def test_a_killed_export_that_goes_on_writes_the_file_of_one_that_nothing_happen
 
 
 def test_what_was_sold_since_the_training_is_in_the_file_of_who_names_the_store(
-    shop: Path, till: Till, tmp_path: Path, capsys: Said
+    shop: Path, till: Till, tmp_path: Path, capsys: Capture
 ) -> None:
     output, list_ = (
         tmp_path / "slates.csv",
@@ -134,9 +134,9 @@ def test_what_was_sold_since_the_training_is_in_the_file_of_who_names_the_store(
     assert [row["strategy"] for row in rows_of(output)] == ["popular", "personal", "popular"]
     assert run(*export(shop, output, *cards, "--store", till.url)) == 0
     assert [row["strategy"] for row in rows_of(output)] == ["personal", "personal", "popular"]
-    told = capsys.readouterr().err
-    assert "Reading the store: " in told
-    assert told.endswith("; 3 with fewer than 8 products; 1 unknown_customer\n")
+    err = capsys.readouterr().err
+    assert "Reading the store: " in err
+    assert err.endswith("; 3 with fewer than 8 products; 1 unknown_customer\n")
 
 
 def test_cards_are_shown_as_the_shop_asks(shop: Path, tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_cards_are_shown_as_the_shop_asks(shop: Path, tmp_path: Path) -> None:
 
 
 def test_a_file_shows_nothing_of_the_files_before_it(
-    shop: Path, tmp_path: Path, capsys: Said
+    shop: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     list_ = write(tmp_path, ["c01", "c02", "nobody"], header="customer_id")
     names = ("monday.csv", "tuesday.csv", "wednesday.csv")
@@ -188,7 +188,7 @@ def test_a_file_shows_nothing_of_the_files_before_it(
 
 
 def test_a_file_is_for_those_who_meet_every_filter(
-    shop: Path, tmp_path: Path, capsys: Said
+    shop: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     output = tmp_path / "slates.csv"
     filters = ("--audience", "bought:1", "--audience", "consent:email")
@@ -198,7 +198,7 @@ def test_a_file_is_for_those_who_meet_every_filter(
     assert f"{len(newest)} rows for {len(newest)} customers" in capsys.readouterr().err
 
 
-def test_a_mailing_tells_who_it_is_not_due_for(shop: Path, tmp_path: Path, capsys: Said) -> None:
+def test_a_mailing_tells_who_it_is_not_due_for(shop: Path, tmp_path: Path, capsys: Capture) -> None:
     output = tmp_path / "slates.csv"
     later = [f"c{number:02},{'2025-10-10' if number < 10 else ''}" for number in range(30)]
     list_ = write(tmp_path, later, header="customer_id,as_of")
@@ -210,7 +210,7 @@ def test_a_mailing_tells_who_it_is_not_due_for(shop: Path, tmp_path: Path, capsy
     assert all(row["occasion_text"] and row["occasion_until"] for row in rows)
 
 
-def test_a_newsletter_is_for_all(shop: Path, tmp_path: Path, capsys: Said) -> None:
+def test_a_newsletter_is_for_all(shop: Path, tmp_path: Path, capsys: Capture) -> None:
     newsletter, ordinary = tmp_path / "newsletter.csv", tmp_path / "ordinary.csv"
     assert run(*export(shop, newsletter, "--audience", "newsletter", "--audience", "bought:9")) == 0
     assert run(*export(shop, ordinary, "--audience", "bought:9")) == 0
@@ -239,13 +239,13 @@ def test_nothing_of_the_order_that_a_mail_is_about_is_shown(shop: Path, tmp_path
 
 
 def test_an_export_goes_on_only_as_what_it_was_begun(
-    shop: Path, tmp_path: Path, capsys: Said
+    shop: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     output = tmp_path / "slates.csv"
     options = ("--recipients", shop / "all.csv")
     part = tmp_path / ".slates.csv.parts" / "000001"
-    said = "Stopped; the same command with --resume goes on\n"
-    assert stopped(export(shop, output, *options), part, signal.SIGINT) == (130, said)
+    message = "Stopped; the same command with --resume goes on\n"
+    assert stopped(export(shop, output, *options), part, signal.SIGINT) == (130, message)
     for other, named in (
         (("--recipients", shop / "all.csv", "--cards"), "--cards"),
         (("--recipients", write(tmp_path, PEOPLE[1:], header="customer_id")), "recipients"),
@@ -259,9 +259,9 @@ def test_an_export_goes_on_only_as_what_it_was_begun(
         ),
     ):
         assert run(*export(shop, output, *other, "--resume")) == 2
-        said = last_line(capsys)
-        assert said.startswith(f"Error: --resume: {output} was begun with {named} ")
-        assert said.endswith("; without --resume it begins again")
+        message = last_line(capsys)
+        assert message.startswith(f"Error: --resume: {output} was begun with {named} ")
+        assert message.endswith("; without --resume it begins again")
     assert run(*export(shop, output, *options, "--resume", "--store", "store.db")) == 2
     assert "--store: the store's address cannot be read" in last_line(capsys)
     assert run(*export(shop, output)) == 0
@@ -269,7 +269,7 @@ def test_an_export_goes_on_only_as_what_it_was_begun(
 
 
 def test_a_folder_is_no_output_and_that_is_said_before_anything_is_made(
-    shop: Path, tmp_path: Path, capsys: Said
+    shop: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     output = tmp_path / "slates.csv"
     output.mkdir()
@@ -279,7 +279,7 @@ def test_a_folder_is_no_output_and_that_is_said_before_anything_is_made(
 
 
 def test_a_list_of_which_somebody_would_be_lost_writes_nothing(
-    shop: Path, tmp_path: Path, capsys: Said
+    shop: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     list_ = write(tmp_path, ["c01", '"c02', "c03"], header="customer_id")
     assert run(*export(shop, tmp_path / "slates.csv", "--recipients", list_)) == 2
@@ -288,7 +288,7 @@ def test_a_list_of_which_somebody_would_be_lost_writes_nothing(
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (
             ["--output", "slates.xlsx"],
@@ -313,10 +313,10 @@ def test_a_list_of_which_somebody_would_be_lost_writes_nothing(
     ],
 )
 def test_what_cannot_be_exported_is_refused_in_a_sentence(
-    shop: Path, tmp_path: Path, capsys: Said, options: list[str], said: str
+    shop: Path, tmp_path: Path, capsys: Capture, options: list[str], message: str
 ) -> None:
     assert run(*export(shop, tmp_path / "slates.csv"), *options) == 2
-    assert said in last_line(capsys)
+    assert message in last_line(capsys)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -29,7 +29,8 @@ def pairs(table: pa.Table) -> Pairs:
 def test_files_of_every_layout_and_format_say_what_they_showed(tmp_path: Path) -> None:
     wide, long, parquet = tmp_path / "wide.csv", tmp_path / "long.ndjson", tmp_path / "wide.parquet"
     wide.write_text(
-        '"customer_id","count","rec_1_id","rec_1_title","rec_2_id"\n"007",1,"1.0","Bread",\n"ann",2,"2","x","3"\n'
+        '"customer_id","count","rec_1_id","rec_1_title","rec_2_id"\n'
+        '"007",1,"1.0","Bread",\n"ann",2,"2","x","3"\n'
     )
     long.write_text(
         json.dumps({"customer_id": "ann", "rank": 1, "product_id": "milk", "score": 0.5}) + "\n"
@@ -61,7 +62,7 @@ def test_a_file_that_was_made_for_nobody_showed_nothing(tmp_path: Path, name: st
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "sentence"),
     [
         (
             "monday.csv",
@@ -81,10 +82,10 @@ def test_a_file_that_was_made_for_nobody_showed_nothing(tmp_path: Path, name: st
     ],
 )
 def test_a_file_that_cannot_be_read_whole_is_refused_and_nothing_of_it_is_shown_again(
-    tmp_path: Path, name: str, content: str, said: str
+    tmp_path: Path, name: str, content: str, sentence: str
 ) -> None:
     (tmp_path / name).write_text(content)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=sentence):
         AlreadyShown([tmp_path / name]).in_files()
 
 
@@ -105,12 +106,14 @@ def mailed(
     ]
     for number, (name, time, customer, products) in enumerate(sent):
         campaign = Campaign(name, "newsletter", "v1", time, time, window_hours=24, not_twice=3)
-        told = [[product, 0.5, "popular", "popular", [], ""] for product in products[:-1]]
-        document = json.dumps({"products": told, "also": products[-1:], "before": ["milk"]})
-        made = MailRecord(f"r{number}".encode(), name, customer, time, document)
+        cards = [[product, 0.5, "popular", "popular", [], ""] for product in products[:-1]]
+        document = json.dumps({"products": cards, "also": products[-1:], "before": ["milk"]})
+        record = MailRecord(f"r{number}".encode(), name, customer, time, document)
         store.write(lambda change, campaign=campaign: campaigns.put(change, campaign)).result(10)
         store.write(
-            lambda change, made=made: campaigns.record_mail(change, made, valid_after=0, erased=0)
+            lambda change, record=record: campaigns.record_mail(
+                change, record, valid_after=0, erased=0
+            )
         ).result(10)
     yield url
     store.close()
@@ -120,9 +123,11 @@ def shown(
     url: str, count: int, campaign: str = "", clock: int = WEDNESDAY + 1
 ) -> dict[str, set[str]]:
     with open_store(url, "--store") as store, store.connection.begin():
-        found = pairs(AlreadyShown(campaigns=count, campaign=campaign, clock=clock).in_store(store))
+        shown_pairs = pairs(
+            AlreadyShown(campaigns=count, campaign=campaign, clock=clock).in_store(store)
+        )
     return {
-        name: {product for customer, product in found if customer == name}
+        name: {product for customer, product in shown_pairs if customer == name}
         for name in ("ann", "bob")
     }
 

@@ -33,8 +33,8 @@ from training.export.recipients import Recipients, everyone
 from training.export.store_snapshot import empty_snapshot, read_store_snapshot
 
 ANSWERS = (NEVER_ASKED, YES, NO)
-# Mails: what the model has learned and what the store says, and which of them came last
-SAID = list(product(ANSWERS, ANSWERS, ("store", "model", "same")))
+# Mails: the answer that the model has learned, the one in the store, and which came last
+CONSENTS = list(product(ANSWERS, ANSWERS, ("store", "model", "same")))
 
 
 def lines(customer: str, *days: float, thing: str = "bread") -> list[Line]:
@@ -59,8 +59,8 @@ LINES = [
 @pytest.fixture(scope="module")
 def learned() -> Recommender:
     people = [
-        Customer(f"said{place}", "", (NEVER_ASKED, NEVER_ASKED, one[0]))
-        for place, one in enumerate(SAID)
+        Customer(f"said{number}", "", (NEVER_ASKED, NEVER_ASKED, learned))
+        for number, (learned, _, _) in enumerate(CONSENTS)
     ]
     people += [Customer("weekly", "north"), Customer("gone", "south"), Customer("silent", "south")]
     return trained(small_purchases(LINES, (), people))
@@ -73,30 +73,21 @@ def now(learned: Recommender, tmp_path_factory: pytest.TempPathFactory) -> Itera
     store = Store(url, folder / "run")
 
     def happened(change: Change) -> None:
-        told = [
+        sales = [
             ("back", "bread", 98.0),
             ("newcomer", "bread", 99.0),
             ("stranger", "nonsense", 99.0),
         ]
-        for place, (customer, thing, day) in enumerate(told):
-            write(
-                change,
-                [
-                    Event(
-                        f"e{place}", KINDS.index("purchase"), moment(day), (Sold(thing),), customer
-                    )
-                ],
-            )
+        for number, (customer, thing, day) in enumerate(sales):
+            sold = (Sold(thing),)
+            event = Event(f"e{number}", KINDS.index("purchase"), moment(day), sold, customer)
+            write(change, [event])
         write(change, [Event("v", KINDS.index("view"), moment(99), (Sold("bread"),), "looker")])
         consents.strike_out(change, "struck", "bread", moment(99))
-        for place, (_, answer, last) in enumerate(SAID):
+        for number, (_, answer, last) in enumerate(CONSENTS):
             if answer != NEVER_ASKED:
-                consents.give(
-                    change,
-                    f"said{place}",
-                    {PERSONALIZE_EMAIL: answer},
-                    {"store": 9, "model": -9, "same": 0}[last],
-                )
+                time = {"store": 9, "model": -9, "same": 0}[last]
+                consents.give(change, f"said{number}", {PERSONALIZE_EMAIL: answer}, time)
         consents.forget(change, "once", moment(99))
 
     store.write(happened).result(10)
@@ -106,9 +97,8 @@ def now(learned: Recommender, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 def those(now: CurrentModel, *filters: str) -> set[str]:
     recipients = everyone(now.recommender.model.customers.ids, now.snapshot)
-    return {
-        one.customer_id for one in choose(recipients, [filter_of(text) for text in filters], now)
-    }
+    chosen = choose(recipients, [filter_of(text) for text in filters], now)
+    return {recipient.customer_id for recipient in chosen}
 
 
 def test_who_bought_in_the_last_days_is_found_in_the_model_and_in_the_store(
@@ -139,11 +129,11 @@ def test_in_a_shop_where_nobody_bought_twice_a_month_is_usual() -> None:
     bought = [*lines("a", 0), *lines("b", 60), *lines("c", 99), Line("", "bread", 100)]
     recommender = trained(small_purchases(bought))
     quiet = CurrentModel.of(recommender, empty_snapshot(recommender.manifest), YES)
-    found = {
+    customers = {
         activity: those(quiet, f"activity:{activity}")
         for activity in ("new", "active", "cooling", "lapsed")
     }
-    assert found == {"new": {"c"}, "active": {"b"}, "cooling": set(), "lapsed": {"a"}}
+    assert customers == {"new": {"c"}, "active": {"b"}, "cooling": set(), "lapsed": {"a"}}
 
 
 @pytest.mark.parametrize("unasked", [YES, NO])
@@ -152,21 +142,21 @@ def test_consent_is_what_the_service_would_hold(now: CurrentModel, unasked: int)
         now.recommender, now.snapshot, unasked, now.as_of, now.rules, now.facts, now.items
     )
     customers = now.recommender.model.customers
-    everybody = {one.customer_id for one in everyone(customers.ids, now.snapshot)}
-    for name, purpose in (("email", PERSONALIZE_EMAIL), ("web", PERSONALIZE_WEB)):
+    everybody = {recipient.customer_id for recipient in everyone(customers.ids, now.snapshot)}
+    for channel, purpose in (("email", PERSONALIZE_EMAIL), ("web", PERSONALIZE_WEB)):
         allowed = {
-            one
-            for one in everybody
-            if allows(customers, customers.ids.find(one), purpose, shop.update_of(one))
+            name
+            for name in everybody
+            if allows(customers, customers.ids.find(name), purpose, shop.update_of(name))
         }
-        assert those(shop, f"consent:{name}") == allowed
+        assert those(shop, f"consent:{channel}") == allowed
     refused = everybody - those(shop, "consent:email")
     assert ("silent" in refused, "newcomer" in refused) == (unasked == NO, unasked == NO)
 
 
 @pytest.fixture(scope="module")
-def told_twice(tmp_path_factory: pytest.TempPathFactory) -> CurrentModel:
-    """A shop whose file has the orders of local days, and whose service was told of them in UTC, some of them twice."""
+def reported_twice(tmp_path_factory: pytest.TempPathFactory) -> CurrentModel:
+    """A shop whose file has the orders of local days; its service got them in UTC, some twice."""
     dice, folder = random.Random(7), tmp_path_factory.mktemp("twice")
     bought = [Line("monthly", "bread", 10 + 30 * month, f"m{month}") for month in range(4)]
     orders = [
@@ -180,62 +170,60 @@ def told_twice(tmp_path_factory: pytest.TempPathFactory) -> CurrentModel:
     store = Store(new_store("sqlite", folder), folder / "run")
 
     def happened(change: Change) -> None:
-        for place, line in enumerate([*bought, *bought[::3], *bought[::5]]):
-            thing = "bread" if place % 7 == 6 else line.product
-            sold = (Sold(thing),)
-            time = moment(line.day - dice.choice([0.1, 1, 1]))
-            write(
-                change,
-                [
-                    Event(
-                        f"e{place}",
-                        KINDS.index("purchase"),
-                        time,
-                        sold,
-                        line.customer,
-                        order_id=line.order or None,
-                    )
-                ],
+        for number, line in enumerate([*bought, *bought[::3], *bought[::5]]):
+            thing = "bread" if number % 7 == 6 else line.product
+            event = Event(
+                f"e{number}",
+                KINDS.index("purchase"),
+                moment(line.day - dice.choice([0.1, 1, 1])),
+                (Sold(thing),),
+                line.customer,
+                order_id=line.order or None,
             )
+            write(change, [event])
         consents.strike_out(change, "k3", "bread", moment(142))
 
     store.write(happened).result(10)
-    live = read_store_snapshot(f"sqlite:///{next(folder.glob('*.db'))}", recommender.manifest)
+    snapshot = read_store_snapshot(f"sqlite:///{next(folder.glob('*.db'))}", recommender.manifest)
     store.close()
-    return CurrentModel.of(recommender, live, YES)
+    return CurrentModel.of(recommender, snapshot, YES)
 
 
 def test_an_order_that_the_file_and_the_store_date_differently_is_one(
-    told_twice: CurrentModel,
+    reported_twice: CurrentModel,
 ) -> None:
-    assert "monthly" in those(told_twice, "activity:active")  # 42 days are not 1.5 times 30
+    assert "monthly" in those(reported_twice, "activity:active")  # 42 days are not 1.5 times 30
 
 
 @pytest.mark.parametrize("day", [30, 70, 142])
 def test_what_counts_as_bought_is_what_slates_are_made_from(
-    told_twice: CurrentModel, day: float
+    reported_twice: CurrentModel, day: float
 ) -> None:
-    learned, live = told_twice.recommender.model, told_twice.snapshot
-    names = list(live.customers.ids)
-    user, place = learned.customers.ids.find_all(names), live.customers.ids.find_all(names)
-    found = CustomerBatch(told_twice, user, place, np.full(len(names), moment(day))).buying_times
+    learned, snapshot = reported_twice.recommender.model, reported_twice.snapshot
+    names = list(snapshot.customers.ids)
+    user = learned.customers.ids.find_all(names)
+    store_row = snapshot.customers.ids.find_all(names)
+    batch = CustomerBatch(reported_twice, user, store_row, np.full(len(names), moment(day)))
+    bought = batch.buying_times
     for row, name in enumerate(names):
-        events = update_history(learned.histories.of(user[row]), told_twice.update_of(name))
+        events = update_history(learned.histories.of(user[row]), reported_twice.update_of(name))
         times = events.time[(events.kind == PURCHASE) & (events.time <= moment(day))]
         expected = (
             (times.min(), times.max(), len(np.unique(times // DAY)))
             if len(times)
             else (NEVER, NEVER, 0)
         )
-        assert (found.first[row], found.last[row], found.days[row]) == expected, name
+        assert (bought.first[row], bought.last[row], bought.days[row]) == expected, name
 
 
 def test_consent_given_is_a_yes_that_was_said(now: CurrentModel) -> None:
     given = {
-        f"said{place}"
-        for place, (learned, told, last) in enumerate(SAID)
+        f"said{number}"
+        for number, (learned, stored, last) in enumerate(CONSENTS)
         if (
-            learned if told == NEVER_ASKED or (learned != NEVER_ASKED and last == "model") else told
+            learned
+            if stored == NEVER_ASKED or (learned != NEVER_ASKED and last == "model")
+            else stored
         )
         == YES
     }
@@ -262,7 +250,7 @@ def test_each_recipient_is_looked_at_at_the_moment_of_their_mail_and_keeps_their
     moments = [moment(100), moment(100), moment(15), moment(0), moment(61)]
     recipients = Recipients(Strings.of(names), np.array(moments), Strings.of([""] * 5))
     kept = choose(recipients, [filter_of("bought:30")], now)
-    assert [(one.customer_id, one.as_of) for one in kept] == [
+    assert [(recipient.customer_id, recipient.as_of) for recipient in kept] == [
         ("weekly", moment(100)),
         ("gone", moment(15)),
     ]  # once: erased
@@ -271,7 +259,10 @@ def test_each_recipient_is_looked_at_at_the_moment_of_their_mail_and_keeps_their
 def test_more_recipients_than_are_looked_at_together_are_all_looked_at(now: CurrentModel) -> None:
     recipients = Recipients.of(Strings.of(["gone", "weekly"] * BATCH_CUSTOMERS))
     kept = choose(recipients, [filter_of("bought:30")], now)
-    assert (len(kept), {one.customer_id for one in kept[-3:]}) == (BATCH_CUSTOMERS, {"weekly"})
+    assert (len(kept), {recipient.customer_id for recipient in kept[-3:]}) == (
+        BATCH_CUSTOMERS,
+        {"weekly"},
+    )
 
 
 def test_nobody_is_chosen_of_nobody(now: CurrentModel) -> None:

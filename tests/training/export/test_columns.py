@@ -107,8 +107,8 @@ def test_links_of_a_campaign_tell_the_shop_where_a_visitor_comes_from(catalogue:
         Cards(shop_url=HERE, utm_source="news", campaign="spring sale"),
         mail(catalogue, "anna", "bread"),
     )
-    told = "utm_source=news&utm_medium=email&utm_campaign=spring+sale&utm_content=bread"
-    assert row["rec_1_url"] == f"{HERE}/p/bread?size=2&{told}"
+    parameters = "utm_source=news&utm_medium=email&utm_campaign=spring+sale&utm_content=bread"
+    assert row["rec_1_url"] == f"{HERE}/p/bread?size=2&{parameters}"
 
 
 def test_a_row_a_product_holds_the_same_card(catalogue: Catalogue) -> None:
@@ -134,9 +134,9 @@ def test_why_a_mail_is_due_and_until_when_stands_in_every_row(
     catalogue: Catalogue, layout: Layout
 ) -> None:
     because = MailOccasion((), "You buy bread about every 9 days", moment(3.5))
-    one = mail(catalogue, "anna", "bread", occasion=because)
-    order = ExportOptions(1, Repeat.AUTO, layout, mailing=MailKind.REPLENISHMENT)
-    (row,) = slate_table([one], order, catalogue).to_pylist()
+    slate = mail(catalogue, "anna", "bread", occasion=because)
+    options = ExportOptions(1, Repeat.AUTO, layout, mailing=MailKind.REPLENISHMENT)
+    (row,) = slate_table([slate], options, catalogue).to_pylist()
     assert (row["occasion_text"], row["occasion_until"]) == (because.text, "2025-01-04T12:00:00Z")
 
 
@@ -145,6 +145,6 @@ def test_why_a_mail_is_due_and_until_when_stands_in_every_row(
 def test_nobody_has_the_columns_of_everybody(
     catalogue: Catalogue, layout: Layout, cards: Cards | None
 ) -> None:
-    order = ExportOptions(3, Repeat.AUTO, layout, cards)
-    assert slate_table([], order, catalogue).schema == order.schema
-    assert order.schema.field("customer_id").type == pa.string()
+    options = ExportOptions(3, Repeat.AUTO, layout, cards)
+    assert slate_table([], options, catalogue).schema == options.schema
+    assert options.schema.field("customer_id").type == pa.string()

@@ -35,9 +35,9 @@ def table(titles: list[str | None], price: float | None = 1.29) -> pa.Table:
 
 def joined(folder: Path, ending: str, tables: list[pa.Table]) -> Path:
     parts = [folder / f"{number:06}" for number in range(len(tables))]
-    for part, one in zip(parts, tables, strict=True):
+    for part, table in zip(parts, tables, strict=True):
         with atomic_write(part, durable=True) as stream:
-            FORMATS[ending].write(one, stream)
+            FORMATS[ending].write(table, stream)
     with atomic_write(folder / f"slates{ending}", durable=True) as stream:
         FORMATS[ending].join(parts, SCHEMA, stream)
     return folder / f"slates{ending}"

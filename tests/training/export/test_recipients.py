@@ -31,7 +31,9 @@ def read(folder: Path, text: str) -> list[ExportRecipient]:
 
 def test_recipients_keep_the_order_of_the_file(tmp_path: Path) -> None:
     ids = [f"{number * 7919 % 5000:05}" for number in range(5000)]
-    assert [one.customer_id for one in read(tmp_path, "\n".join(["customer_id", *ids]))] == ids
+    assert [
+        recipient.customer_id for recipient in read(tmp_path, "\n".join(["customer_id", *ids]))
+    ] == ids
 
 
 def test_a_customer_who_is_named_twice_gets_one_slate(tmp_path: Path) -> None:
@@ -81,7 +83,7 @@ def test_a_file_without_customers_is_refused_by_name_and_count(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"),
+    ("rows", "sentence"),
     [
         (
             "customer_id,as_of\nanna\nbert,\n",
@@ -98,9 +100,9 @@ def test_a_file_without_customers_is_refused_by_name_and_count(tmp_path: Path) -
     ],
 )
 def test_a_list_of_which_somebody_would_be_lost_is_refused(
-    tmp_path: Path, rows: str, said: str
+    tmp_path: Path, rows: str, sentence: str
 ) -> None:
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=sentence):
         read(tmp_path, rows)
 
 
@@ -155,10 +157,12 @@ def test_everyone_is_who_the_store_knows_too_without_those_who_were_erased(tmp_p
 
     store.write(happened).result(10)
     store.close()
-    live = read_store_snapshot(
+    snapshot = read_store_snapshot(
         f"sqlite:///{next(tmp_path.glob('*.db'))}", Manifest(created=0, data_from=0, data_as_of=0)
     )
-    assert [one.customer_id for one in everyone(Ids.of(["anna", "bert", "carl"]), live)] == [
+    assert [
+        recipient.customer_id for recipient in everyone(Ids.of(["anna", "bert", "carl"]), snapshot)
+    ] == [
         "ann",
         "bert",
         "carl",

@@ -42,7 +42,7 @@ def test_without_resume_it_begins_again_and_sweeps_up(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "sentence"),
     [
         ("-n", 10, "was begun with -n 8 and not with 10; without --resume it begins again"),
         ("version", "B", "was begun with version A and not with B; without"),
@@ -50,11 +50,11 @@ def test_without_resume_it_begins_again_and_sweeps_up(tmp_path: Path) -> None:
     ],
 )
 def test_an_export_of_something_else_is_refused_by_the_name_of_what_differs(
-    tmp_path: Path, name: str, value: object, said: str
+    tmp_path: Path, name: str, value: object, sentence: str
 ) -> None:
     interrupted(tmp_path / "slates.csv")
     with (
-        pytest.raises(InputError, match=f"--resume: .*slates.csv {said}"),
+        pytest.raises(InputError, match=f"--resume: .*slates.csv {sentence}"),
         open_parts(tmp_path / "slates.csv", resume=True) as parts,
     ):
         parts.begin({**ABOUT, name: value}, now=900)

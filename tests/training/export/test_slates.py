@@ -93,7 +93,7 @@ def test_every_row_is_a_slot_of_the_slate_that_would_be_served(
     directory: Path, recommender: Recommender, tmp_path: Path, ending: str
 ) -> None:
     tally = export(directory, tmp_path / f"slates{ending}", LONG)
-    wanted = [
+    expected = [
         (
             customer,
             rank,
@@ -104,7 +104,7 @@ def test_every_row_is_a_slot_of_the_slate_that_would_be_served(
         for customer in CUSTOMERS
         for rank, slot in enumerate(recommender.recommend(customer, SlateRequest(n=5)).slots, 1)
     ]
-    found = [
+    exported_rows = [
         (
             row["customer_id"],
             int(row["rank"]),
@@ -114,8 +114,8 @@ def test_every_row_is_a_slot_of_the_slate_that_would_be_served(
         )
         for row in rows_of(tmp_path / f"slates{ending}")
     ]
-    assert found == wanted
-    assert tally.rows == len(wanted) == 4 * 5
+    assert exported_rows == expected
+    assert tally.rows == len(expected) == 4 * 5
 
 
 @ENDINGS
@@ -191,11 +191,11 @@ def test_a_mail_that_goes_out_later_finds_the_customer_later(
     for day in (60, 200):
         recipient = ExportRecipient("c03", moment(day))
         export(directory, tmp_path / "slates.ndjson", LONG, [recipient])
-        wanted = recommender.recommend("c03", SlateRequest(n=5, as_of=moment(day))).slots
+        expected = recommender.recommend("c03", SlateRequest(n=5, as_of=moment(day))).slots
         rows = rows_of(tmp_path / "slates.ndjson")
-        assert [row["score"] for row in rows] == pytest.approx([slot.score for slot in wanted])
+        assert [row["score"] for row in rows] == pytest.approx([slot.score for slot in expected])
         assert [row["product_id"] for row in rows] == [
-            recommender.catalogue.ids[slot.item] for slot in wanted
+            recommender.catalogue.ids[slot.item] for slot in expected
         ]
 
 
@@ -208,7 +208,7 @@ def test_more_recipients_than_one_worker_takes_at_a_time_keep_their_order(
         export = SlateExport(directory, WIDE, unasked=YES, began=0, processes=2)
         export_slates(export, recipients, parts, lambda *step: steps.append(step))
     written = pq.read_table(tmp_path / "slates.parquet")
-    assert written["customer_id"].to_pylist() == [one.customer_id for one in recipients]
+    assert written["customer_id"].to_pylist() == [recipient.customer_id for recipient in recipients]
     assert steps == [(500, 1200), (1000, 1200), (1200, 1200)]
     assert [path.name for path in tmp_path.iterdir()] == ["slates.parquet"]
 
@@ -243,12 +243,11 @@ def test_a_file_of_a_mailing_holds_those_for_whom_it_is_due_why_and_until_when(
     request = SlateRequest(
         n=3, as_of=moment(DAYS + 20), placement="email", purpose=PERSONALIZE_EMAIL
     )
-    letters = [
-        CustomerMail(recommender, MAILINGS[mailing], one.customer_id, request) for one in everyone
+    mails = [
+        CustomerMail(recommender, MAILINGS[mailing], recipient.customer_id, request)
+        for recipient in everyone
     ]
-    due = {
-        letter.customer_id: (letter.slate, letter.occasion) for letter in letters if letter.occasion
-    }
+    due = {mail.customer_id: (mail.slate, mail.occasion) for mail in mails if mail.occasion}
     assert 0 < len(due) < len(everyone)
     tally = export(
         directory,
@@ -270,14 +269,14 @@ def test_a_file_of_a_mailing_holds_those_for_whom_it_is_due_why_and_until_when(
 
 
 @pytest.fixture(scope="module")
-def asked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def consented(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small shop, where c00 allows the web alone and c01 mails alone."""
     purchases = small_shop_purchases()
     consent = purchases.consent.copy()
     consent[purchases.customer_ids.find("c00")] = (YES, YES, NO)
     consent[purchases.customer_ids.find("c01")] = (YES, NO, YES)
     shop = trained(replace(purchases, consent=consent))
-    registry = Registry(tmp_path_factory.mktemp("asked"))
+    registry = Registry(tmp_path_factory.mktemp("consented"))
     return registry.path(registry.publish(shop.model, shop.manifest).version)
 
 
@@ -287,12 +286,12 @@ def exported(directory: Path, output: Path, customer: str) -> list[tuple[str, st
 
 
 def test_who_said_no_to_mails_gets_what_is_popular_in_the_file_though_the_web_is_personal(
-    asked: Path, tmp_path: Path
+    consented: Path, tmp_path: Path
 ) -> None:
-    shop = Recommender.load(asked)
+    shop = Recommender.load(consented)
     at_home = shop.at_home(shop.model.customers.ids.find("c00"), SlateRequest(n=5))
     popular = shop.popular(at_home)
-    assert exported(asked, tmp_path / "slates.csv", "c00") == [
+    assert exported(consented, tmp_path / "slates.csv", "c00") == [
         (name, "popular") for name in names(shop, popular)
     ]
     on_the_web = shop.recommend("c00", SlateRequest(n=5))
@@ -301,18 +300,18 @@ def test_who_said_no_to_mails_gets_what_is_popular_in_the_file_though_the_web_is
 
 
 def test_who_said_yes_to_mails_gets_their_own_slate_in_the_file_though_the_web_is_not(
-    asked: Path, tmp_path: Path
+    consented: Path, tmp_path: Path
 ) -> None:
-    shop = Recommender.load(asked)
+    shop = Recommender.load(consented)
     assert shop.recommend("c01", SlateRequest(n=5)).strategy is Strategy.NOT_PERSONALIZED
     mail = shop.recommend("c01", SlateRequest(n=5, purpose=PERSONALIZE_EMAIL))
     assert mail.strategy is Strategy.PERSONAL
-    wanted = [
+    expected = [
         (name, slot.source.value) for name, slot in zip(names(shop, mail), mail.slots, strict=True)
     ]
-    found = exported(asked, tmp_path / "slates.csv", "c01")
-    assert found == wanted
-    assert "own_purchases" in {source for _, source in found}
+    exported_rows = exported(consented, tmp_path / "slates.csv", "c01")
+    assert exported_rows == expected
+    assert "own_purchases" in {source for _, source in exported_rows}
 
 
 @ENDINGS

@@ -55,7 +55,7 @@ class Till:
         self.url = url
         self.store = Store(url, folder / "run")
 
-    def tells(
+    def reports(
         self,
         kind: str,
         customer: str | None,
@@ -63,13 +63,15 @@ class Till:
         time: int = LATER,
         **more: Any,
     ) -> None:
-        told = tuple(line if isinstance(line, EventLine) else EventLine(line) for line in lines)
+        event_lines = tuple(
+            line if isinstance(line, EventLine) else EventLine(line) for line in lines
+        )
         event = Event(
-            f"e{next(NUMBERS)}", KINDS.index(kind), time, told, customer_id=customer, **more
+            f"e{next(NUMBERS)}", KINDS.index(kind), time, event_lines, customer_id=customer, **more
         )
         self.store.write(lambda change: write(change, [event])).result(10)
 
-    def hears(self, customer: str, values: dict[int, int], time: int = LATER) -> None:
+    def records_consent(self, customer: str, values: dict[int, int], time: int = LATER) -> None:
         self.store.write(lambda change: consents.give(change, customer, values, time)).result(10)
 
     def strikes_out(self, customer: str, product: str) -> None:
@@ -100,13 +102,13 @@ class Till:
             "before": [],
         }
         document = json.dumps(facts)
-        made = MailRecord(
+        record = MailRecord(
             f"r{next(NUMBERS)}".encode(), campaign.campaign_id, customer, time, document
         )
 
         def work(change: Change) -> None:
             campaigns.put(change, campaign)
-            campaigns.record_mail(change, made, valid_after=0, erased=0)
+            campaigns.record_mail(change, record, valid_after=0, erased=0)
 
         self.store.write(work).result(10)
 
@@ -160,42 +162,42 @@ def served(
     )
 
 
-def told(one: CustomerUpdate) -> tuple[Any, ...]:
+def as_plain_values(update: CustomerUpdate) -> tuple[Any, ...]:
     events = [
         column.tolist()
         for column in (
-            one.events.item,
-            one.events.time,
-            one.events.kind,
-            one.events.weight,
-            one.events.order,
+            update.events.item,
+            update.events.time,
+            update.events.kind,
+            update.events.weight,
+            update.events.order,
         )
     ]
-    return events, one.consent, one.unasked, one.unused.tolist(), one.forgotten
+    return events, update.consent, update.unasked, update.unused.tolist(), update.forgotten
 
 
 def a_busy_day(till: Till) -> None:
-    till.tells("purchase", "c00", EventLine("bagel", 6.0), EventLine("bread", 2.0), order_id="1")
-    till.tells("return", "c00", EventLine("bagel", 3.0), time=LATER + 5, order_id="1")
-    till.tells("purchase", "c00", "bread", order_id="1")  # told twice
-    till.tells("view", None, "kite", session_id="s")
-    till.tells("view", "c01", "compost", session_id="s")
-    till.tells("rating", "c01", "hose", rating=1)
-    till.tells("cart", "c02", "milk", "nonsense")
-    till.tells("exposure", "c02", "mug", time=LATER + 60)
-    till.tells("purchase", "ann", "espresso", "beans", order_id="2")
-    till.tells("purchase", None, "bread", order_id="3", market="north")
-    till.tells("purchase", "c03", "puzzle", order_id="4")
-    till.hears("c02", {PERSONALIZE_EMAIL: NO})
-    till.hears("c04", {TRAIN: NO, PERSONALIZE_EMAIL: YES})
-    till.tells("view", "c04", "yoghurt")  # not to be learned from, and still theirs
+    till.reports("purchase", "c00", EventLine("bagel", 6.0), EventLine("bread", 2.0), order_id="1")
+    till.reports("return", "c00", EventLine("bagel", 3.0), time=LATER + 5, order_id="1")
+    till.reports("purchase", "c00", "bread", order_id="1")  # told twice
+    till.reports("view", None, "kite", session_id="s")
+    till.reports("view", "c01", "compost", session_id="s")
+    till.reports("rating", "c01", "hose", rating=1)
+    till.reports("cart", "c02", "milk", "nonsense")
+    till.reports("exposure", "c02", "mug", time=LATER + 60)
+    till.reports("purchase", "ann", "espresso", "beans", order_id="2")
+    till.reports("purchase", None, "bread", order_id="3", market="north")
+    till.reports("purchase", "c03", "puzzle", order_id="4")
+    till.records_consent("c02", {PERSONALIZE_EMAIL: NO})
+    till.records_consent("c04", {TRAIN: NO, PERSONALIZE_EMAIL: YES})
+    till.reports("view", "c04", "yoghurt")  # not to be learned from, and still theirs
     till.strikes_out("c05", "bread")
     till.strikes_out("c05", "nonsense")
     till.forgets("c03")
     till.forgets(REGULAR)
     till.lists("kite", price=99.0, in_stock=False)
     till.lists("novelty", title="Novelty", category="toys", price=3.0, markets=["north"])
-    till.tells("view", "c06", "novelty")
+    till.reports("view", "c06", "novelty")
     till.rules(
         "loud", {"kind": "boost", "id": "loud", "which": {"category": "toys"}, "strength": 50}
     )
@@ -225,7 +227,7 @@ def test_the_file_says_what_the_service_says(
         now = now_of(till, learned, folder, YES if unasked == "allow" else NO)
         for customer in PEOPLE:
             shop, expected = served(till, learned, customer, unasked)
-            assert told(now.update_of(customer)) == told(expected), customer
+            assert as_plain_values(now.update_of(customer)) == as_plain_values(expected), customer
             request = SlateRequest(
                 as_of=now.as_of, purpose=PERSONALIZE_EMAIL, rules=rules_in_force(now.rules, CLOCK)
             )
@@ -254,7 +256,7 @@ def test_what_the_last_mails_showed_counts_in_the_file_as_in_the_service(
                 time=CLOCK - 5 + day,
             )
         till.mails(customer, sent["c"], "bagel", time=CLOCK - HOUR)
-    till.hears("cold", {PERSONALIZE_EMAIL: NO})
+    till.records_consent("cold", {PERSONALIZE_EMAIL: NO})
     now = now_of(
         till, learned, tmp_path, shown=AlreadyShown(campaigns=mails, campaign=campaign, clock=CLOCK)
     )
@@ -294,7 +296,7 @@ def test_what_was_sold_since_is_popular_in_the_file_as_in_the_service(
 ) -> None:
     for number in range(40):
         buyer = None if number % 3 == 0 else f"c{number:02}"
-        till.tells(
+        till.reports(
             "purchase",
             buyer,
             "mug",
@@ -302,8 +304,8 @@ def test_what_was_sold_since_is_popular_in_the_file_as_in_the_service(
             order_id=f"{number}",
             market="north" if number % 2 else None,
         )
-        till.tells("purchase", buyer, "mug", order_id=f"{number}", time=LATER + 1)
-    till.tells("purchase", "c00", "hose", time=moment(1))  # of before the training
+        till.reports("purchase", buyer, "mug", order_id=f"{number}", time=LATER + 1)
+    till.reports("purchase", "c00", "hose", time=moment(1))  # of before the training
     till.lists("novelty", title="Novelty")
     for position in (0, 20):
         shop = CatalogueFollower(till.store, "allow")
@@ -334,8 +336,8 @@ def test_a_product_that_came_back_is_known_with_when(
 def test_an_order_is_found_in_what_was_learned_and_in_what_was_told(
     till: Till, learned: Recommender, tmp_path: Path
 ) -> None:
-    till.tells("purchase", "c00", "mug", "kite", order_id="7/a")
-    till.tells("purchase", "c01", "hose", order_id="7/a")
+    till.reports("purchase", "c00", "mug", "kite", order_id="7/a")
+    till.reports("purchase", "c01", "hose", order_id="7/a")
     now = now_of(till, learned, tmp_path)
     ids = now.recommender.catalogue.ids
     assert [
@@ -354,7 +356,8 @@ def test_without_a_store_nothing_has_happened(learned: Recommender) -> None:
     assert (now.as_of, now.rules, now.facts.restocked) == (learned.manifest.data_as_of, (), {})
     expected: list[Slate] = [learned.recommend(customer, SlateRequest()) for customer in PEOPLE]
     assert [
-        now.recommender.recommend(one, SlateRequest(), now.update_of(one)) for one in PEOPLE
+        now.recommender.recommend(customer, SlateRequest(), now.update_of(customer))
+        for customer in PEOPLE
     ] == expected
 
 

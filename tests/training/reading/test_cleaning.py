@@ -22,7 +22,7 @@ COLUMNS = (
 
 
 def clean(folder: Path, rows: list[dict[str, str]]) -> list[dict[str, Any]]:
-    """The checked rows, in the order of `rows`: the file has a price to tell them by where the test does not."""
+    """The checked rows, in the order of `rows`."""
     path = folder / "orders.csv"
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS)
@@ -115,8 +115,8 @@ def test_moments_are_read_to_the_second_with_their_zone(tmp_path: Path) -> None:
         "999999999999": "2001-09-09T01:46:39",
     }
     rows = clean(tmp_path, [{"timestamp": text} for text in cases])
-    found = [datetime.fromtimestamp(row["time"], UTC).strftime("%Y-%m-%dT%H:%M:%S") for row in rows]
-    assert found == list(cases.values())
+    times = [datetime.fromtimestamp(row["time"], UTC).strftime("%Y-%m-%dT%H:%M:%S") for row in rows]
+    assert times == list(cases.values())
     assert {row["reason"] for row in rows} == {None}
 
 
@@ -146,8 +146,10 @@ def test_the_key_of_an_order_tells_its_code_and_every_day_lies_below_any_of_them
     tmp_path: Path,
 ) -> None:
     ids = ["1", "Bestellung-ä7", "注文😀", " ", "0" * 500]
-    rows = clean(tmp_path, [{"order_id": one} for one in ids])
-    assert [row["order_key"] % ORDER_CODES for row in rows] == [order_code(one) for one in ids]
+    rows = clean(tmp_path, [{"order_id": order_id} for order_id in ids])
+    assert [row["order_key"] % ORDER_CODES for row in rows] == [
+        order_code(order_id) for order_id in ids
+    ]
     assert all(row["order_key"] > YEAR_2100 // DAY for row in rows)
 
 

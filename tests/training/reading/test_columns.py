@@ -32,7 +32,10 @@ def test_a_wrong_mapping_says_what_there_is(columns: dict[str, str], sentence: s
 
 
 def test_all_missing_columns_are_counted_in_one_sentence() -> None:
-    sentence = r"a\.csv lacks 2 required columns: product_id, timestamp \(did you mean 'Product ID'\?\); it has 1: Prod"
+    sentence = (
+        r"a\.csv lacks 2 required columns: product_id, timestamp \(did you mean 'Product ID'\?\); "
+        r"it has 1: Prod"
+    )
     with pytest.raises(InputError, match=sentence):
         require_columns("a.csv", ["product_id", "timestamp"], {}, ["Product ID"])
 

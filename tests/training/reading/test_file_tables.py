@@ -19,7 +19,7 @@ from training.reading.file_tables import count_unreadable_rows, open_file_tables
 def read(
     *paths: Path, columns: Mapping[str, str] | None = None
 ) -> tuple[list[dict[str, Any]], int]:
-    """Rows of all sources under (product_id, quantity, market) as text, sorted; and how many could not be read."""
+    """Rows as (product_id, quantity, market), sorted, and the count of unreadable ones."""
     with open_workspace() as workspace:
         sources = open_file_tables(workspace, paths, columns or {})
         rows: list[dict[str, Any]] = []
@@ -168,7 +168,7 @@ def test_a_byte_order_mark_does_not_cost_the_first_line_of_json(
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "sentence"),
     [
         (
             "a.csv",
@@ -206,11 +206,11 @@ def test_a_byte_order_mark_does_not_cost_the_first_line_of_json(
     ],
 )
 def test_a_file_that_must_be_whole_is_refused_by_the_line_that_cannot_be_read(
-    tmp_path: Path, name: str, content: bytes, said: str
+    tmp_path: Path, name: str, content: bytes, sentence: str
 ) -> None:
     path = tmp_path / name
     path.write_bytes(content)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=sentence):
         whole(path)
 
 

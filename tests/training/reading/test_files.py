@@ -9,9 +9,9 @@ from training.errors import InputError
 from training.reading.files import InputFile, check_letter_case, find_files, read_csv_header
 
 
-def found(*given: Path | str, scratch: Path) -> list[str]:
+def find_names(*names: Path | str, scratch: Path) -> list[str]:
     scratch.mkdir(exist_ok=True)
-    return [Path(file.name).name for file in find_files(given, scratch)]
+    return [Path(file.name).name for file in find_files(names, scratch)]
 
 
 def test_a_folder_stands_for_its_data_files_in_sorted_order(tmp_path: Path) -> None:
@@ -27,7 +27,7 @@ def test_a_folder_stands_for_its_data_files_in_sorted_order(tmp_path: Path) -> N
         "e.csv.GZ",
     ):
         (shop / name).write_bytes(gzip.compress(b"x", mtime=0) if name.endswith("GZ") else b"x")
-    assert found(shop, scratch=tmp_path / "scratch") == [
+    assert find_names(shop, scratch=tmp_path / "scratch") == [
         "c.parquet",
         "a.jsonl",
         "b.csv",
@@ -39,12 +39,12 @@ def test_a_glob_is_expanded_and_a_file_named_twice_is_read_once(tmp_path: Path) 
     for name in ("a.csv", "b.csv", "c[1].csv"):
         (tmp_path / name).write_text("x")
     scratch = tmp_path / "scratch"
-    assert found(tmp_path / "*.csv", tmp_path / "a.csv", scratch=scratch) == [
+    assert find_names(tmp_path / "*.csv", tmp_path / "a.csv", scratch=scratch) == [
         "a.csv",
         "b.csv",
         "c[1].csv",
     ]
-    assert found(tmp_path / "c[1].csv", scratch=scratch) == ["c[1].csv"]
+    assert find_names(tmp_path / "c[1].csv", scratch=scratch) == ["c[1].csv"]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_file_that_cannot_be_read_is_named(
 ) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=sentence):
-        found(tmp_path / name, scratch=tmp_path / "scratch")
+        find_names(tmp_path / name, scratch=tmp_path / "scratch")
 
 
 def test_a_gz_damaged_in_its_middle_is_not_taken_for_a_shorter_one(tmp_path: Path) -> None:
@@ -75,19 +75,19 @@ def test_a_gz_damaged_in_its_middle_is_not_taken_for_a_shorter_one(tmp_path: Pat
     content[len(content) // 2] ^= 0xFF
     (tmp_path / "orders.csv.gz").write_bytes(content)
     with pytest.raises(InputError, match=r"orders\.csv\.gz cannot be read"):
-        found(tmp_path / "orders.csv.gz", scratch=tmp_path / "scratch")
+        find_names(tmp_path / "orders.csv.gz", scratch=tmp_path / "scratch")
 
 
 @pytest.mark.parametrize("name", ["nothing", "*.csv", "s3://bucket/orders.csv"])
 def test_a_name_that_matches_nothing_is_an_error(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match=r"no such file.*\(0 files"):
-        found(f"{tmp_path}/{name}", scratch=tmp_path / "scratch")
+        find_names(f"{tmp_path}/{name}", scratch=tmp_path / "scratch")
 
 
 def test_a_folder_without_data_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "readme.txt").write_text("x")
     with pytest.raises(InputError, match=r"no file with a known ending \(0 files"):
-        found(tmp_path, scratch=tmp_path)
+        find_names(tmp_path, scratch=tmp_path)
 
 
 @pytest.mark.parametrize(

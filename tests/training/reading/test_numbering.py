@@ -21,7 +21,7 @@ def workspace() -> Iterator[Workspace]:
 
 
 def fetch(workspace: Workspace, arrays: dict[str, Any]) -> Numbering:
-    """A shop whose rows named customers a, b, c, products x, y, z and market DE; a price is known of z alone."""
+    """A shop with customers a, b, c, products x, y, z and market DE; z alone has a price."""
     texts = {"customer_id": ["a", "b", "c"], "product_id": ["x", "y", "z"]}
     texts |= {"market": ["DE"] * 3, "currency": ["EUR"] * 3}
     rows = ibis.memtable(pa.table(texts))

@@ -260,10 +260,10 @@ def test_views_alone_can_be_read(tmp_path: Path) -> None:
 
 def test_ids_are_kept_exactly_as_given(tmp_path: Path) -> None:
     ids = ["007", "a/b", " spaced ", "😀", "Milk", "milk", "nan", "NULL", "12345.0"]
-    shop = read(write(tmp_path, *(f'"{one}","{one}",2017-01-01,1,1,,,' for one in ids)))
+    shop = read(write(tmp_path, *(f'"{name}","{name}",2017-01-01,1,1,,,' for name in ids)))
     assert list(shop.product_ids) == sorted(ids, key=str.encode)
     assert list(shop.customer_ids) == sorted(ids, key=str.encode)
-    assert all(shop.product_ids.find(one) >= 0 for one in ids)
+    assert all(shop.product_ids.find(name) >= 0 for name in ids)
 
 
 def test_rows_from_the_until_date_on_are_left_out(tmp_path: Path) -> None:
@@ -399,7 +399,10 @@ def test_the_amount_of_a_line_gives_the_price_of_a_piece(tmp_path: Path) -> None
 
 def test_json_lines_of_a_shop_with_two_bad_lines(tmp_path: Path) -> None:
     path = tmp_path / "orders.jsonl"
-    good = '{"customer_id": "anna", "product_id": 7, "timestamp": 1483272000, "quantity": %d, "unit_price": 1.5}'
+    good = (
+        '{"customer_id": "anna", "product_id": 7, "timestamp": 1483272000, '
+        '"quantity": %d, "unit_price": 1.5}'
+    )
     path.write_text("\n".join((good % 1, "oops", "oops", good % 1, good % 2)))
     shop = read(path)
     assert lines(shop) == [("anna", "7", 0, "purchase", 3.0, 1.0)]
@@ -466,11 +469,11 @@ def test_reading_twice_gives_the_same_arrays_and_leaves_no_file_behind(tmp_path:
 
 
 def test_progress_counts_the_steps_that_are_done(tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
+    steps: list[tuple[int, int]] = []
     read(
-        write(tmp_path, "anna,milk,2017-01-01,1,1,,,"), on_progress=lambda *step: told.append(step)
+        write(tmp_path, "anna,milk,2017-01-01,1,1,,,"), on_progress=lambda *step: steps.append(step)
     )
-    assert told == [(done, len(STEPS)) for done in range(len(STEPS))]
+    assert steps == [(done, len(STEPS)) for done in range(len(STEPS))]
 
 
 def test_the_dirt_of_a_real_gift_shop_costs_only_the_dirty_rows(tmp_path: Path) -> None:
@@ -542,7 +545,7 @@ def test_the_dirt_of_a_real_gift_shop_costs_only_the_dirty_rows(tmp_path: Path) 
         "customer_id",
         "country",
     )
-    table = pa.table({name: [row[place] for row in rows] for place, name in enumerate(names)})
+    table = pa.table({name: [row[index] for row in rows] for index, name in enumerate(names)})
     table = table.set_column(3, "invoice_date", table["invoice_date"].cast(pa.timestamp("us")))
     path = tmp_path / "online_retail.parquet"
     pq.write_table(table, path)

@@ -59,7 +59,7 @@ class Till:
     def sells(
         self, customer: str | None, *products: str, order: str | None = None, **more: Any
     ) -> None:
-        self.tells(
+        self.reports(
             "purchase",
             customer,
             *(EventLine(product, **_taken(more)) for product in products),
@@ -67,7 +67,7 @@ class Till:
             **more,
         )
 
-    def tells(
+    def reports(
         self,
         kind: str,
         customer: str | None,
@@ -77,7 +77,7 @@ class Till:
         **more: Any,
     ) -> None:
         self._events += 1
-        told = Event(
+        reported = Event(
             f"e{self._events}",
             KINDS.index(kind),
             time,
@@ -86,9 +86,9 @@ class Till:
             order_id=order,
             **more,
         )
-        self._write(lambda change: write(change, [told]))
+        self._write(lambda change: write(change, [reported]))
 
-    def hears(self, customer: str, values: dict[int, int], time: int = NOON) -> None:
+    def records_consent(self, customer: str, values: dict[int, int], time: int = NOON) -> None:
         self._write(lambda change: consents.give(change, customer, values, time))
 
     def strikes_out(self, customer: str, product: str) -> None:
@@ -105,7 +105,7 @@ class Till:
 
         self._write(work)
 
-    def tells_at_once(self, count: int) -> None:
+    def reports_at_once(self, count: int) -> None:
         """As many purchases, each of another product."""
         numbers = (
             f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) "
@@ -171,8 +171,8 @@ def lines(shop: Purchases) -> list[tuple[str | None, str, str, float]]:
 
 
 def consent(shop: Purchases, customer: str) -> list[int]:
-    found: list[int] = shop.consent[shop.customer_ids.find(customer)].tolist()
-    return found
+    values: list[int] = shop.consent[shop.customer_ids.find(customer)].tolist()
+    return values
 
 
 def test_an_event_of_today_is_in_tonights_model(till: Till, tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_an_event_of_today_is_in_tonights_model(till: Till, tmp_path: Path) -> N
 def test_every_kind_of_event_is_learned_from_but_what_was_only_shown(till: Till) -> None:
     till.sells("anna", "milk", order="1", quantity=2.0, unit_price=1.5, currency="EUR", market="DE")
     for kind in KINDS[1:]:
-        till.tells(
+        till.reports(
             kind, "anna", EventLine("milk"), order="1", rating=2.0 if kind == "rating" else None
         )
     shop = read(till.url)
@@ -214,15 +214,15 @@ def test_every_kind_of_event_is_learned_from_but_what_was_only_shown(till: Till)
 
 def test_a_guests_order_counts_and_a_visit_without_a_name_does_not(till: Till) -> None:
     till.sells(None, "milk", order="1")
-    till.tells("view", None, EventLine("milk"), session_id="s")
+    till.reports("view", None, EventLine("milk"), session_id="s")
     shop = read(till.url)
     assert lines(shop) == [(None, "milk", "purchase", 1.0)]
     assert shop.report.dropped == {"guest_without_order": 1}
 
 
 def test_what_was_looked_at_before_the_login_belongs_to_the_customer(till: Till) -> None:
-    till.tells("view", None, EventLine("milk"), session_id="s")
-    till.tells("view", "anna", EventLine("bread"), session_id="s")
+    till.reports("view", None, EventLine("milk"), session_id="s")
+    till.reports("view", "anna", EventLine("bread"), session_id="s")
     assert lines(read(till.url)) == [("anna", "bread", "view", 1.0), ("anna", "milk", "view", 1.0)]
 
 
@@ -246,7 +246,7 @@ def test_a_purchase_that_was_sent_twice_under_two_names_counts_once_as_it_was_to
     till: Till,
 ) -> None:
     till.sells("anna", "milk", order="7", quantity=3.0)
-    till.tells("purchase", "anna", EventLine("milk", 1.0), EventLine("milk", 1.0), order="7")
+    till.reports("purchase", "anna", EventLine("milk", 1.0), EventLine("milk", 1.0), order="7")
     shop = read(till.url)
     assert lines(shop) == [("anna", "milk", "purchase", 2.0)]
     assert shop.report.dropped == {"told_again": 1}
@@ -256,7 +256,7 @@ def test_a_purchase_that_was_sent_twice_under_two_names_counts_once_as_it_was_to
 def test_what_is_sent_back_in_two_parts_is_sent_back_whole(till: Till) -> None:
     till.sells("anna", "milk", order="7", quantity=4.0)
     for _ in range(2):
-        till.tells("return", "anna", EventLine("milk", 2.0), order="7")
+        till.reports("return", "anna", EventLine("milk", 2.0), order="7")
     shop = read(till.url)
     assert lines(shop)[1] == ("anna", "milk", "return", 4.0)
     assert sorted(shop.weight.tolist()) == [-1, 1]
@@ -267,7 +267,10 @@ def test_an_erased_customers_file_rows_are_not_learned_from(till: Till, tmp_path
     till.sells("anna", "milk", order="8")
     till.forgets("önne")
     file = orders(
-        tmp_path, "önne,milk,2025-12-30,7,2", "önne,bread,2025-12-30,9,2", "anna,jam,2025-12-30,6,2"
+        tmp_path,
+        "önne,milk,2025-12-30,7,2",
+        "önne,bread,2025-12-30,9,2",
+        "anna,jam,2025-12-30,6,2",
     )
     known = people(tmp_path, "önne,yes", "anna,yes", header="customer_id,train")
     shop = read(file, till.url, customers=known)
@@ -289,8 +292,8 @@ def test_what_a_customer_struck_out_is_not_learned_from_wherever_it_stands(
 def test_the_later_consent_wins(till: Till, tmp_path: Path) -> None:
     yesterday, noon, tomorrow = "2025-12-30T12:00:00Z", "2025-12-31T12:00:00Z", "2026-01-01"
     for customer in ("earlier", "same", "later", "undated"):
-        till.hears(customer, {TRAIN: YES, PERSONALIZE_WEB: NO})
-    till.hears("store-only", {PERSONALIZE_EMAIL: YES})
+        till.records_consent(customer, {TRAIN: YES, PERSONALIZE_WEB: NO})
+    till.records_consent("store-only", {PERSONALIZE_EMAIL: YES})
     rows = [
         f"earlier,no,yes,{yesterday}",
         f"same,no,yes,{noon}",
@@ -322,8 +325,11 @@ def test_the_later_consent_wins(till: Till, tmp_path: Path) -> None:
 
 def test_each_purpose_has_a_date_of_its_own(till: Till, tmp_path: Path) -> None:
     till.sells("anna", "milk", order="1")
-    till.hears("anna", {TRAIN: YES, PERSONALIZE_WEB: YES, PERSONALIZE_EMAIL: YES})
-    header = "customer_id,train,personalize_web,personalize_email,train_time,personalize_web_time,consent_time"
+    till.records_consent("anna", {TRAIN: YES, PERSONALIZE_WEB: YES, PERSONALIZE_EMAIL: YES})
+    header = (
+        "customer_id,train,personalize_web,personalize_email,"
+        "train_time,personalize_web_time,consent_time"
+    )
     file = people(tmp_path, "anna,no,no,no,2025-12-30,2026-01-01,1767312000", header=header)
     assert consent(read(till.url, customers=file), "anna") == [YES, NO, NO]
 
@@ -331,7 +337,7 @@ def test_each_purpose_has_a_date_of_its_own(till: Till, tmp_path: Path) -> None:
 def test_who_said_no_in_the_store_is_not_learned_from_in_the_file(
     till: Till, tmp_path: Path
 ) -> None:
-    till.hears("anna", {TRAIN: NO})
+    till.records_consent("anna", {TRAIN: NO})
     shop = read(orders(tmp_path, "anna,milk,2025-12-30,1,1", "bert,milk,2025-12-30,2,1"), till.url)
     assert lines(shop) == [("bert", "milk", "purchase", 1.0)]
     assert shop.report.dropped == {"no_consent_to_train": 1}
@@ -345,7 +351,7 @@ def test_the_position_lies_below_what_came_while_reading(till: Till) -> None:
         if "FROM position" in about[2] and not came:
             came.append(True)
             till.sells("anna", "bread", order="2")
-            till.hears("carl", {TRAIN: NO})
+            till.records_consent("carl", {TRAIN: NO})
 
     event.listen(Engine, "after_cursor_execute", meanwhile)
     try:
@@ -367,7 +373,7 @@ def test_nothing_after_until_is_learned_and_the_position_lies_below_it(till: Til
 
 def test_more_events_than_are_held_at_once_are_all_there(till: Till) -> None:
     many = service_store.BATCH_ROWS + 7
-    till.tells_at_once(many)
+    till.reports_at_once(many)
     shop = read(till.url)
     assert (len(shop), len(shop.product_ids), shop.event_position) == (many, many, many)
 
@@ -392,22 +398,22 @@ def test_what_the_shop_says_about_a_product_goes_over_the_products_file(
     till.lists("soap", title="Soap", hidden=True)
     till.sells("anna", "milk", "bread", order="1")
     shop = read(till.url, products=file)
-    found = shop.catalogue
-    assert list(found.ids) == ["bread", "jam", "milk", "soap"]
-    assert list(found.title) == ["Bread", "Jam", "Milk", "Soap"]
-    assert [found.category_names[code] if code >= 0 else None for code in found.category] == [
-        *("bakery", None, "dairy", None)
-    ]
-    assert found.brand.tolist() == [0, -1, -1, -1]
-    np.testing.assert_array_equal(found.price, [2, np.nan, 1.75, np.nan])
-    assert list(found.currency) == ["", "", "EUR", ""]
-    assert found.in_stock.tolist() == [True, True, False, True]
-    assert found.limited.tolist() == [False, False, True, False]
-    assert list(found.market_names) == ["AT", "DE"]
-    assert found.available_from[1] == 1_764_547_200
-    assert found.available_until[2] == 1_769_904_000
-    assert found.available_until[3] < 0
-    assert [json.loads(text) if text else None for text in found.attributes] == [
+    catalogue = shop.catalogue
+    assert list(catalogue.ids) == ["bread", "jam", "milk", "soap"]
+    assert list(catalogue.title) == ["Bread", "Jam", "Milk", "Soap"]
+    assert [
+        catalogue.category_names[code] if code >= 0 else None for code in catalogue.category
+    ] == [*("bakery", None, "dairy", None)]
+    assert catalogue.brand.tolist() == [0, -1, -1, -1]
+    np.testing.assert_array_equal(catalogue.price, [2, np.nan, 1.75, np.nan])
+    assert list(catalogue.currency) == ["", "", "EUR", ""]
+    assert catalogue.in_stock.tolist() == [True, True, False, True]
+    assert catalogue.limited.tolist() == [False, False, True, False]
+    assert list(catalogue.market_names) == ["AT", "DE"]
+    assert catalogue.available_from[1] == 1_764_547_200
+    assert catalogue.available_until[2] == 1_769_904_000
+    assert catalogue.available_until[3] < 0
+    assert [json.loads(text) if text else None for text in catalogue.attributes] == [
         *(None, attributes, {"shelf": "3", "rating": "4.5"}, None)
     ]
     assert (shop.report.product_rows, shop.report.product_problems) == (5, {"bad_url": 1})

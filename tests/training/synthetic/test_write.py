@@ -30,7 +30,7 @@ def shop():
 
 @pytest.fixture(scope="module")
 def lines(folder):
-    """Columns as arrays; customer and product also as row numbers (-1 for guests), the day of the year as `day`."""
+    """Columns as arrays, with row numbers `customer` (-1 for guests) and `product`, and `day`."""
     table = pq.read_table(folder / "purchases.parquet")
     columns = {name: table[name].to_numpy() for name in COLUMNS}
     columns["customer"] = np.array(
@@ -94,11 +94,11 @@ def test_a_shop_larger_than_a_chunk_counts_its_lines_and_orders_on(shop):
 
 
 def test_progress_ends_with_all_lines(tmp_path):
-    told = []
+    steps = []
     write_shop(
-        tmp_path, **SIZE, purchases=500, on_progress=lambda done, total: told.append((done, total))
+        tmp_path, **SIZE, purchases=500, on_progress=lambda done, total: steps.append((done, total))
     )
-    assert told == [(475, 500), (500, 500)]
+    assert steps == [(475, 500), (500, 500)]
 
 
 @pytest.mark.parametrize("size", [{"customers": 0}, {"products": 1}, {"purchases": 0}])
@@ -222,7 +222,8 @@ def test_a_shop_in_two_hemispheres_sells_its_seasons_twice(tmp_path):
         for year in (-1, 0):
             sold = (category == row) & (day // 365 == year)
             chance = in_season(shop.peak_day[row], market[sold] == "south", day[sold])
-            # Of what was sold, the mean of chance² over the mean of chance: (0.525² + 0.475² / 2) / 0.525 = 0.74
+            # Of what was sold, the mean of chance² over the mean of chance:
+            # (0.525² + 0.475² / 2) / 0.525 = 0.74
             assert chance.mean() == pytest.approx(0.74, abs=0.06), (
                 f"{shop.categories[row].name} in year {year}"
             )
