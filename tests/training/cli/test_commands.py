@@ -229,7 +229,7 @@ def test_an_evaluation_tells_what_the_rules_of_the_shop_cost(folder: Path, capsy
     rules.write_text('[{"id": "no p1", "kind": "hide"}]')
     assert run("evaluate", *history, "--rules", rules) == 2
     assert (
-        f"Error: {rules}: rule 1: `kind` is 'hide'; expected one of filter"
+        f"Error: {rules}: rule 1: `kind` is 'hide'; it should be one of filter"
         in capsys.readouterr().err
     )
 
