@@ -364,3 +364,12 @@ def test_without_a_store_nothing_has_happened(learned: Recommender) -> None:
 def test_a_store_of_another_kind_is_refused_without_its_password(learned: Recommender) -> None:
     with pytest.raises(InputError, match="--store: the store's address cannot be read"):
         read_store_snapshot("mysql://anna:secret@localhost/shop", learned.manifest)
+
+
+def test_a_snapshot_of_another_version_is_refused_with_what_to_do(
+    learned: Recommender, tmp_path: Path
+) -> None:
+    empty_snapshot(learned.manifest).save(tmp_path)
+    (tmp_path / "rules.blob.npy").unlink()
+    with pytest.raises(InputError, match=r"--resume: .* without --resume the export begins again"):
+        StoreSnapshot.load(tmp_path)
