@@ -1,4 +1,4 @@
-"""The audit log: who changed which rule or key."""
+"""Audit log: who changed which rule or key."""
 
 from __future__ import annotations
 

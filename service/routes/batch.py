@@ -40,7 +40,7 @@ log: Final = logging.getLogger("regulars.batch")
 
 
 class RecipientAnswer(NamedTuple):
-    """The body of one answer, and whether it is a slate or a problem."""
+    """One answer of a batch: a slate or a problem."""
 
     body: bytes
     is_slate: bool

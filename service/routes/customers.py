@@ -1,4 +1,4 @@
-"""What a customer may ask for: consent, profile, export, erasure, and what is due again."""
+"""Calls about one customer: consent, profile, export, erasure, and what is due again."""
 
 from __future__ import annotations
 

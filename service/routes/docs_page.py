@@ -1,4 +1,4 @@
-"""The documentation: Swagger UI from our own address, and the OpenAPI description it shows.
+"""Documentation: Swagger UI from our own address, and the OpenAPI description it shows.
 
 FastAPI's own page loads Swagger UI from a CDN: broken offline, and a leak.
 """

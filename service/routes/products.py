@@ -1,4 +1,4 @@
-"""The catalogue as the shop reports it."""
+"""Catalogue calls: products as the shop reports them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a call of the API is stated: where it is, what answers it, and how it is documented."""
+"""Statements of the calls of the API: address, endpoint, answer and documentation."""
 
 from __future__ import annotations
 

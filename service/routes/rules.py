@@ -1,4 +1,4 @@
-"""The shop's rules for what is shown where, and what rules would do before they are made."""
+"""Rules of the shop for what is shown where, and previews of what rules would do."""
 
 from __future__ import annotations
 

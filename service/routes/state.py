@@ -1,4 +1,4 @@
-"""What the application holds for its routes."""
+"""State that the application holds for its routes."""
 
 from __future__ import annotations
 

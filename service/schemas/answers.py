@@ -137,7 +137,7 @@ class Occasion(AnswerModel):
 
 
 class AnswerBody(AnswerModel):
-    """What every slate says of itself."""
+    """Facts that every slate states about itself."""
 
     recommendation_id: str = Field(
         description="Signed id of this slate. Send it with events that the slate led to. Equal "

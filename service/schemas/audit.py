@@ -1,4 +1,4 @@
-"""The audit log as it is asked for and shown."""
+"""Audit log: its options and its answer."""
 
 from __future__ import annotations
 

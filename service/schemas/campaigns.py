@@ -23,7 +23,7 @@ CAMPAIGN_EXAMPLE: Final[dict[str, Any]] = {
 
 
 class CampaignBody(ParameterModel):
-    """What a campaign is pinned to. Fields that are left out keep their value.
+    """Pins of a campaign. Fields that are left out keep their value.
 
     A new campaign, or one that has closed, takes the defaults in their place.
     """

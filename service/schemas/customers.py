@@ -1,4 +1,4 @@
-"""What customers may ask for and say about themselves."""
+"""Consent, profile, export and erasure of customers."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ Consent = Annotated[
 
 
 class ConsentBody(BaseModel):
-    """What a customer allows, by purpose. Purposes that are left out keep their answer."""
+    """A customer's consent by purpose. Purposes that are left out keep their answer."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -126,7 +126,7 @@ class DueOptions(PersonOptions):
 
 
 class ConsentAnswer(AnswerModel):
-    """What a customer allows now."""
+    """A customer's consent now."""
 
     model_config = ConfigDict(
         json_schema_extra=examples({"customer_id": "2034", "consent": GIVEN_CONSENT})
@@ -158,7 +158,7 @@ class DueAnswer(AnswerModel):
 
 
 class ProfileAnswer(AnswerModel):
-    """What is known about a customer, in words that they understand."""
+    """A profile of a customer, in words that they understand."""
 
     model_config = ConfigDict(
         json_schema_extra=examples(
@@ -263,7 +263,7 @@ class ExportAnswer(AnswerModel):
 
 
 class Receipt(AnswerModel):
-    """What the erasure of a customer deleted, and what will be deleted when."""
+    """A receipt of what the erasure of a customer deleted, and what will be deleted when."""
 
     model_config = ConfigDict(
         json_schema_extra=examples(

@@ -314,7 +314,7 @@ class RatingsOptions(ParameterModel):
 
 
 class EventProblem(AnswerModel):
-    """What is wrong with one field of an event."""
+    """A problem with one field of an event."""
 
     model_config = ConfigDict(
         json_schema_extra=examples({"field": "time", "problem": "lies before 1970"})
@@ -333,7 +333,7 @@ class Rejected(AnswerModel):
 
 
 class EventsAnswer(AnswerModel):
-    """What became of the events. Each is accepted, repeated or rejected."""
+    """An account of the events. Each is accepted, repeated or rejected."""
 
     model_config = ConfigDict(
         json_schema_extra=examples({"accepted": 1, "repeated": [], "rejected": [REJECTED_EXAMPLE]})

@@ -64,7 +64,7 @@ class Refused(AnswerModel):
 
 
 class Ready(AnswerModel):
-    """Whether the service can answer, and with what."""
+    """Readiness of the service: whether it can answer, and with what."""
 
     model_config = ConfigDict(
         json_schema_extra=examples(

@@ -115,7 +115,7 @@ Basket = Annotated[
 
 
 class Fields(StrEnum):
-    """How much an answer says of each product."""
+    """Amount of detail about each product in an answer."""
 
     IDS = "ids"  # id, score, source and reason
     CARD = "card"  # also what a page or a mail shows

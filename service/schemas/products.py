@@ -147,7 +147,7 @@ class ProductsAnswer(AnswerModel):
 
 
 class ProductDocument(AnswerModel):
-    """What the shop reported about a product."""
+    """A product as the shop reported it."""
 
     model_config = ConfigDict(
         json_schema_extra=examples(

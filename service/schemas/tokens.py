@@ -16,7 +16,7 @@ def _require(name: str) -> JsonValue:
 
 
 class TokenBody(BaseModel):
-    """The customer who is logged in, the visit, or both."""
+    """A customer who is logged in, a visit, or both."""
 
     model_config = ConfigDict(
         frozen=True,

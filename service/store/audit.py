@@ -1,4 +1,4 @@
-"""The audit log: who changed which rule or key. No customer is the subject of a change."""
+"""Audit log: who changed which rule or key. No customer is the subject of a change."""
 
 from __future__ import annotations
 

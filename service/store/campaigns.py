@@ -41,7 +41,7 @@ class Campaign:
 
 @dataclass(frozen=True)
 class MailRecord:
-    """What a mail showed a customer."""
+    """A record of what a mail showed a customer."""
 
     ref: bytes
     campaign_id: str

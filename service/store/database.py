@@ -1,4 +1,4 @@
-"""The database of the store: SQLite in a file, or PostgreSQL.
+"""Database of the store: SQLite in a file, or PostgreSQL.
 
 What is committed there survives a power failure.
 """
@@ -30,11 +30,14 @@ MIGRATE_COMMAND: Final = "python -m service migrate"
 
 
 class StoreDownError(Exception):
-    """The store does not answer now. It may later."""
+    """Raised where the store does not answer now. It may later."""
 
 
 class StoreError(StoreDownError):
-    """The store cannot be used as it is; the message says what to do, never a secret."""
+    """Raised where the store cannot be used as it is.
+
+    The message says what to do, and never a secret.
+    """
 
 
 def connect(url: str, connections: int = 4) -> Engine:

@@ -59,7 +59,7 @@ class EventRow(NamedTuple):
 
 @dataclass(frozen=True)
 class Written:
-    """The events that were not written, by their index among those that were reported."""
+    """Hold the events that were not written, by their index among those that were reported."""
 
     repeated: frozenset[int]  # known already
     of_erased: frozenset[int]  # of customers who asked to be forgotten

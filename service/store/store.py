@@ -43,7 +43,7 @@ MAX_FOLLOWED_CHANGES: Final = 100_000  # with more of them every counter is rais
 
 @dataclass(frozen=True)
 class CustomerRecords:
-    """What the store holds of a customer, a session, or both, up to the number `stamp`."""
+    """Hold what the store knows of a customer, a session, or both, up to the number `stamp`."""
 
     position: Position
     stamp: int
@@ -55,7 +55,7 @@ class CustomerRecords:
 
 
 class Store:
-    """The store of one process: opened once, read by many threads, written by one.
+    """A store of one process: opened once, read by many threads, written by one.
 
     Raises StoreError where it cannot be used as it is, StoreDownError where it does not answer.
     `later`: a store that does not answer yet is opened by `follow`, and is down until then.

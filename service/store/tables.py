@@ -1,4 +1,4 @@
-"""The tables of the store.
+"""Tables of the store.
 
 A row that changes an answer carries the number of its change. Numbers are taken under the lock of
 one row.

@@ -1,4 +1,4 @@
-"""The writer of a process: one thread, which commits waiting jobs together.
+"""Writer of a process: one thread, which commits waiting jobs together.
 
 Nobody is answered before the commit returned.
 """
@@ -29,7 +29,7 @@ COLLECT_SECONDS: Final = 0.05  # how long jobs that nobody waits for are collect
 
 @dataclass(frozen=True)
 class Position:
-    """How far the store is: every change numbered up to `number` is in it."""
+    """A position of the store: every change numbered up to `number` is in it."""
 
     number: int
     newest: int | None  # time of the newest event, seconds since 1970

@@ -15,20 +15,20 @@ EVERYWHERE = (
 
 
 def slate(
-    client: TestClient, path: str = "/v1/customers/c00/recommendations", **asked: Any
+    client: TestClient, path: str = "/v1/customers/c00/recommendations", **options: Any
 ) -> list[dict[str, Any]]:
     """Asked twice, so that the answer to the next one would come from the cache."""
-    first, second = (client.get(path, params={"n": 40, **asked}) for _ in range(2))
+    first, second = (client.get(path, params={"n": 40, **options}) for _ in range(2))
     assert first.status_code == 200
     assert first.content == second.content
-    found: list[dict[str, Any]] = first.json()["recommendations"]
-    return found
+    recommendations: list[dict[str, Any]] = first.json()["recommendations"]
+    return recommendations
 
 
 def shown(
-    client: TestClient, path: str = "/v1/customers/c00/recommendations", **asked: Any
+    client: TestClient, path: str = "/v1/customers/c00/recommendations", **options: Any
 ) -> list[str]:
-    return [product["id"] for product in slate(client, path, **asked)]
+    return [product["id"] for product in slate(client, path, **options)]
 
 
 def refused(answered: Any, status: int = 422) -> list[str]:

@@ -21,13 +21,13 @@ def test_who_changed_which_rule_is_noted_with_before_and_after(client: TestClien
     client.delete("/v1/rules/r")
     changes = client.get("/v1/audit").json()["changes"]
     first, second = {"id": "r", **NO_BAKERY}, {"id": "r", **cap}
-    assert [(one["action"], one["before"], one["after"]) for one in changes] == [
+    assert [(entry["action"], entry["before"], entry["after"]) for entry in changes] == [
         ("rule deleted", second, None),
         ("rule changed", first, second),
         ("rule made", None, first),
     ]
-    assert {(one["actor"], one["subject"]) for one in changes} == {("no key", "r")}
-    assert all(isinstance(one["time"], int) for one in changes)
+    assert {(entry["actor"], entry["subject"]) for entry in changes} == {("no key", "r")}
+    assert all(isinstance(entry["time"], int) for entry in changes)
     below = changes[0]["number"]
     assert (
         client.get("/v1/audit", params={"n": 1, "below": below}).json()["changes"] == changes[1:2]

@@ -27,16 +27,16 @@ GOOD = [{"customer_id": name} for name in EVERYBODY]
 
 
 def single(client: TestClient, name: str, **options: Any) -> bytes:
-    answered = client.post("/v1/recommendations", json={"customer_id": name, **options})
-    assert answered.status_code == 200
-    return answered.content
+    response = client.post("/v1/recommendations", json={"customer_id": name, **options})
+    assert response.status_code == 200
+    return response.content
 
 
 def lines(client: TestClient, recipients: list[Any], **options: Any) -> list[bytes]:
-    answered = client.post(BATCH, json={"recipients": recipients, **options}, headers=LINES)
-    assert (answered.status_code, answered.headers["content-type"]) == (200, "application/x-ndjson")
-    assert answered.content.endswith(b"\n")
-    return answered.content[:-1].split(b"\n")
+    response = client.post(BATCH, json={"recipients": recipients, **options}, headers=LINES)
+    assert (response.status_code, response.headers["content-type"]) == (200, "application/x-ndjson")
+    assert response.content.endswith(b"\n")
+    return response.content[:-1].split(b"\n")
 
 
 @pytest.mark.parametrize(
@@ -58,10 +58,10 @@ def lines(client: TestClient, recipients: list[Any], **options: Any) -> list[byt
 def test_every_recipient_gets_the_bytes_of_a_call_of_their_own(
     client: TestClient, options: dict[str, Any]
 ) -> None:
-    told = lines(client, GOOD, **options)
-    assert told == [single(client, name, **options) for name in EVERYBODY]
+    answers = lines(client, GOOD, **options)
+    assert answers == [single(client, name, **options) for name in EVERYBODY]
     whole = client.post(BATCH, json={"recipients": GOOD, **options})
-    assert whole.content == b'{"answers":[' + b",".join(told) + b'],"count":9,"failed":0}'
+    assert whole.content == b'{"answers":[' + b",".join(answers) + b'],"count":9,"failed":0}'
     BatchAnswer.model_validate_json(whole.content)
 
 
@@ -75,7 +75,7 @@ def test_a_campaign_is_the_same_slate_by_address_and_in_a_batch(
         client.get(f"/v1/customers/{name}/recommendations", params=options)
         for name in EVERYBODY[:4]
     ]
-    assert first == second == [answered.content for answered in by_address]
+    assert first == second == [response.content for response in by_address]
     assert {json.loads(line)["placement"] for line in first} == {"email"}
 
 
@@ -83,13 +83,13 @@ def test_a_recipient_has_a_market_a_language_and_exclusions_of_their_own(
     client: TestClient,
 ) -> None:
     both = {"n": 40, "locale": "en_US", "exclude": ["bread"]}
-    told = lines(
+    answers = lines(
         client,
         [{"customer_id": "c00"}, {"customer_id": "c00", "exclude": ["butter"], "locale": "de_DE"}],
         **both,
     )
-    assert told[0] == single(client, "c00", **both)
-    assert told[1] == single(client, "c00", n=40, locale="de_DE", exclude=["bread", "butter"])
+    assert answers[0] == single(client, "c00", **both)
+    assert answers[1] == single(client, "c00", n=40, locale="de_DE", exclude=["bread", "butter"])
     assert lines(client, [{"customer_id": "c01", "market": "south"}], market="north", n=40) == [
         single(client, "c01", market="south", n=40)
     ]
@@ -119,14 +119,14 @@ def test_a_bad_recipient_gets_a_problem_in_its_place_and_costs_no_other(
     body = json.dumps(
         {"recipients": [GOOD[0], bad, GOOD[1]], "n": 3}
     )  # as callers send it: half a character too
-    answered = client.post(
+    response = client.post(
         BATCH, content=body, headers={"content-type": "application/json", **LINES}
     )
-    first, problem, last = answered.content.splitlines()
+    first, problem, last = response.content.splitlines()
     assert [first, last] == [single(client, "c00", n=3), single(client, "c01", n=3)]
-    told = RecipientProblem.model_validate_json(problem)
-    assert (told.index, told.problem.status) == (1, 422)
-    assert told.problem.errors
+    problem_answer = RecipientProblem.model_validate_json(problem)
+    assert (problem_answer.index, problem_answer.problem.status) == (1, 422)
+    assert problem_answer.problem.errors
     whole = client.post(BATCH, content=body, headers={"content-type": "application/json"}).json()
     assert (whole["count"], whole["failed"]) == (2, 1)
     assert whole["answers"][1] == orjson.loads(problem)
@@ -146,14 +146,14 @@ def test_a_bad_recipient_gets_a_problem_in_its_place_and_costs_no_other(
 def test_what_is_wrong_for_all_is_refused_for_all(
     client: TestClient, body: Any, field: str
 ) -> None:
-    answered = client.post(BATCH, json=body)
-    assert answered.status_code == 422
-    assert [error["field"] for error in answered.json()["errors"]] == [field]
+    response = client.post(BATCH, json=body)
+    assert response.status_code == 422
+    assert [error["field"] for error in response.json()["errors"]] == [field]
 
 
 def test_a_thousand_recipients_with_the_longest_ids_fit_into_a_call(client: TestClient) -> None:
-    told = lines(client, [{"customer_id": "x" * 500}] * 1000, n=2, fields="ids")
-    assert [SlateAnswer.model_validate_json(line).customer_id for line in told] == [
+    answers = lines(client, [{"customer_id": "x" * 500}] * 1000, n=2, fields="ids")
+    assert [SlateAnswer.model_validate_json(line).customer_id for line in answers] == [
         "x" * 500
     ] * 1000
 
@@ -163,8 +163,8 @@ def test_before_there_is_a_model_a_batch_says_so_as_everything_does(
 ) -> None:
     client = browse(tmp_path / "empty")
     for recipients in ([{"customer_id": "c00"}], [None]):
-        answered = client.post(BATCH, json={"recipients": recipients})
-        assert (answered.status_code, answered.headers["retry-after"]) == (503, "5")
+        response = client.post(BATCH, json={"recipients": recipients})
+        assert (response.status_code, response.headers["retry-after"]) == (503, "5")
 
 
 def test_over_the_limit_of_calls_everybody_gets_what_is_popular(
@@ -172,12 +172,12 @@ def test_over_the_limit_of_calls_everybody_gets_what_is_popular(
 ) -> None:
     client = browse(own_shop.root, api_key="first")
     key = make_key(client.app.state.responder.store, Scope.READ, calls_a_minute=1)
-    asked = {"recipients": [{"customer_id": "c00"}, {}]}
-    told = [
-        client.post(BATCH, json=asked, headers={"x-api-key": key}).json()["answers"]
+    batch = {"recipients": [{"customer_id": "c00"}, {}]}
+    documents = [
+        client.post(BATCH, json=batch, headers={"x-api-key": key}).json()["answers"]
         for _ in range(2)
     ]
-    assert [[answer.get("fallback_reason") for answer in answers] for answers in told] == [
+    assert [[answer.get("fallback_reason") for answer in answers] for answers in documents] == [
         [None, None],
         ["rate_limited", None],
     ]
@@ -192,14 +192,14 @@ def test_answers_come_in_order_and_no_more_are_held_than_may_be() -> None:
         return number
 
     async def taken() -> list[int]:
-        found = []
+        numbers = []
         async for number in run_in_order(
             ((lambda number=number: answer(number)) for number in range(20)), 4
         ):
             await asyncio.sleep(0.02)  # a caller who reads slowly
-            found.append(number)
+            numbers.append(number)
             assert len(begun) <= number + 4
-        return found
+        return numbers
 
     assert asyncio.run(taken()) == list(range(20))
 

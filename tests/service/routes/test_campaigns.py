@@ -30,33 +30,33 @@ def client(shop: Shop, tmp_path: Path) -> Iterator[TestClient]:
 def test_a_campaign_is_pinned_to_the_model_in_service_and_the_newest_event(
     client: TestClient, shop: Shop
 ) -> None:
-    made = client.put(ADDRESS, json={}).json()
-    assert (made["campaign"], made["kind"], made["model_version"]) == (
+    opened = client.put(ADDRESS, json={}).json()
+    assert (opened["campaign"], opened["kind"], opened["model_version"]) == (
         "spring",
         "newsletter",
         shop.model.version,
     )
-    assert (made["as_of"], made["window_hours"], made["not_twice"]) == (
+    assert (opened["as_of"], opened["window_hours"], opened["not_twice"]) == (
         shop.model.data_as_of,
         72,
         3,
     )
-    assert client.get(ADDRESS).json() == made
-    assert client.get("/v1/campaigns").json() == {"campaigns": [made]}
+    assert client.get(ADDRESS).json() == opened
+    assert client.get("/v1/campaigns").json() == {"campaigns": [opened]}
 
 
 def test_what_is_left_out_stays_as_it_was_and_the_pins_do(client: TestClient) -> None:
-    made = client.put(ADDRESS, json={"kind": "win_back", "window_hours": 24}).json()
-    again = client.put(ADDRESS, json={"not_twice": 0}).json()
-    assert again == {**made, "not_twice": 0}
+    opened = client.put(ADDRESS, json={"kind": "win_back", "window_hours": 24}).json()
+    changed = client.put(ADDRESS, json={"not_twice": 0}).json()
+    assert changed == {**opened, "not_twice": 0}
 
 
 def test_a_campaign_can_be_made_for_a_moment_of_its_own(client: TestClient, shop: Shop) -> None:
     pins = {"as_of": "2024-01-01T00:00:00Z", "model_version": shop.model.version}
-    made = client.put(ADDRESS, json=pins).json()
-    assert {name: made[name] for name in pins} == pins
-    asked = f"/v1/customers/{shop.customer}/recommendations?campaign=spring&placement=email"
-    assert client.get(asked).json()["data_as_of"] == pins["as_of"]
+    opened = client.put(ADDRESS, json=pins).json()
+    assert {name: opened[name] for name in pins} == pins
+    slate_path = f"/v1/customers/{shop.customer}/recommendations?campaign=spring&placement=email"
+    assert client.get(slate_path).json()["data_as_of"] == pins["as_of"]
 
 
 def test_the_first_mail_opens_a_campaign_and_its_name_may_say_what_it_is(

@@ -26,7 +26,7 @@ ANNA = "c00"
 
 
 def settings(shop: Shop, folder: Path, **more: object) -> Settings:
-    given: dict[str, object] = {
+    values: dict[str, object] = {
         "registry": shop.root,
         "deadline_ms": UNHURRIED_MS,
         "runtime_dir": folder / "run",
@@ -35,7 +35,7 @@ def settings(shop: Shop, folder: Path, **more: object) -> Settings:
         "shop_url": SHOP,
         "public_url": MAILS,
     }
-    return Settings.model_validate(given | more)
+    return Settings.model_validate(values | more)
 
 
 @pytest.fixture(scope="module")
@@ -50,14 +50,14 @@ def client(shop: Shop, folder: Path) -> Iterator[TestClient]:
 
 
 def links(client: TestClient) -> ClickLinks:
-    found: ClickLinks = client.app.state.responder.links  # type: ignore[attr-defined]
-    return found
+    click_links: ClickLinks = client.app.state.responder.links  # type: ignore[attr-defined]
+    return click_links
 
 
 def mail(client: TestClient, campaign: str, **options: Any) -> dict[str, Any]:
-    asked = {"campaign": campaign, "placement": "email", "n": 4, **options}
+    params = {"campaign": campaign, "placement": "email", "n": 4, **options}
     answer: dict[str, Any] = client.get(
-        f"/v1/customers/{ANNA}/recommendations", params=asked
+        f"/v1/customers/{ANNA}/recommendations", params=params
     ).json()
     return answer
 
@@ -69,13 +69,13 @@ def follow(client: TestClient, url: str, method: str = "GET", **headers: str) ->
 
 def counted(client: TestClient, result: str) -> int:
     text = client.app.state.responder.metrics.render().decode()  # type: ignore[attr-defined]
-    found = re.search(rf'regulars_clicks_total{{result="{result}"}} (\d+)', text)
-    return int(found[1]) if found else 0
+    match = re.search(rf'regulars_clicks_total{{result="{result}"}} (\d+)', text)
+    return int(match[1]) if match else 0
 
 
 def clicks(client: TestClient, customer_id: str = ANNA) -> list[dict[str, Any]]:
-    told = client.get(f"/v1/customers/{customer_id}/export").json()
-    return [event for event in told["events"] if event["kind"] == "click"]
+    export = client.get(f"/v1/customers/{customer_id}/export").json()
+    return [event for event in export["events"] if event["kind"] == "click"]
 
 
 def test_a_click_leads_to_the_product_and_is_recorded_once_an_hour(client: TestClient) -> None:
@@ -83,12 +83,12 @@ def test_a_click_leads_to_the_product_and_is_recorded_once_an_hour(client: TestC
     product = slate["recommendations"][0]
     wait_until(lambda: bool(client.get(f"/v1/customers/{ANNA}/export").json()["mails"]))
     for _ in range(2):
-        answered = follow(client, product["click_url"])
-        assert (answered.status_code, answered.headers["cache-control"]) == (302, "no-store")
+        response = follow(client, product["click_url"])
+        assert (response.status_code, response.headers["cache-control"]) == (302, "no-store")
         utm = (
             f"utm_source=regulars&utm_medium=email&utm_campaign=spring&utm_content={product['id']}"
         )
-        assert answered.headers["location"] == f"{product['url']}?{utm}"
+        assert response.headers["location"] == f"{product['url']}?{utm}"
     wait_until(lambda: counted(client, "recorded") == 2)
     (click,) = clicks(client)
     assert (click["product_id"], click["placement"]) == (product["id"], "email")
@@ -98,12 +98,12 @@ def test_a_click_leads_to_the_product_and_is_recorded_once_an_hour(client: TestC
 def test_a_look_ahead_leads_there_too_and_is_no_click(client: TestClient) -> None:
     product = mail(client, "looked at")["recommendations"][1]
     before = clicks(client)
-    for answered in (
+    for response in (
         follow(client, product["click_url"], "HEAD"),
         follow(client, product["click_url"], **{"Sec-Purpose": "prefetch;prerender"}),
     ):
-        assert answered.status_code == 302
-        assert answered.headers["location"].startswith(product["url"])
+        assert response.status_code == 302
+        assert response.headers["location"].startswith(product["url"])
     assert clicks(client) == before
 
 
@@ -120,28 +120,30 @@ def test_every_product_of_a_mail_has_a_link_and_no_page_has_one(client: TestClie
 
 
 def test_a_mail_that_is_not_kept_links_straight_to_the_shop(client: TestClient) -> None:
-    asked = {"placement": "email", "n": 4}
-    for product in client.get("/v1/customers/c01/recommendations", params=asked).json()[
+    params = {"placement": "email", "n": 4}
+    for product in client.get("/v1/customers/c01/recommendations", params=params).json()[
         "recommendations"
     ]:
         assert product["click_url"] == (
             f"{product['url']}?utm_source=regulars&utm_medium=email&utm_content={product['id']}"
         )
-    units = client.get("/v1/products/bread/bundles", params=asked).json()["recommendations"]
+    units = client.get("/v1/products/bread/bundles", params=params).json()["recommendations"]
     assert all(
         product["click_url"].startswith(SHOP) for unit in units for product in unit["products"]
     )
 
 
 def good(client: TestClient, **more: Any) -> str:
-    made = links(client)
+    click_links = links(client)
     slate = recommendation_ids.sign(
-        made.secret,
+        click_links.secret,
         recommendation_ids.RecommendationId(
             "v", "email", "spring", recommendation_ids.digest_slate([])
         ),
     )
-    return made.sign(replace(Click(f"{SHOP}/bread", "bread", slate, int(time.time()) + 60), **more))
+    return click_links.sign(
+        replace(Click(f"{SHOP}/bread", "bread", slate, int(time.time()) + 60), **more)
+    )
 
 
 def bad_tokens(client: TestClient) -> list[str]:
@@ -149,8 +151,8 @@ def bad_tokens(client: TestClient) -> list[str]:
     foreign = replace(links(client), secret=b"of another shop")
     return [
         *(
-            whole[:place] + ("A" if whole[place] != "A" else "B") + whole[place + 1 :]
-            for place in range(len(whole))
+            whole[:index] + ("A" if whole[index] != "A" else "B") + whole[index + 1 :]
+            for index in range(len(whole))
         ),
         *(whole[:length] for length in range(0, len(whole), 7)),
         f"{whole}=",
@@ -178,9 +180,9 @@ def bad_tokens(client: TestClient) -> list[str]:
 def test_whatever_was_not_signed_here_leads_to_the_shops_own_page(client: TestClient) -> None:
     assert follow(client, f"/r/{good(client)}").headers["location"].startswith(f"{SHOP}/bread")
     for bad in bad_tokens(client):
-        answered = follow(client, f"/r/{bad}")
-        assert (answered.status_code, answered.headers["location"]) == (302, SHOP), bad
-        assert set(answered.headers) == {
+        response = follow(client, f"/r/{bad}")
+        assert (response.status_code, response.headers["location"]) == (302, SHOP), bad
+        assert set(response.headers) == {
             "location",
             "cache-control",
             "referrer-policy",
@@ -191,17 +193,17 @@ def test_whatever_was_not_signed_here_leads_to_the_shops_own_page(client: TestCl
 def test_without_a_page_to_fall_back_to_it_leads_nowhere(shop: Shop, tmp_path: Path) -> None:
     with TestClient(create(settings(shop, tmp_path, shop_url=None))) as client:
         for bad in bad_tokens(client):
-            answered = follow(client, f"/r/{bad}")
-            assert (answered.status_code, "location" in answered.headers) == (404, False)
-            assert "evil" not in answered.text
-            assert "refresh" not in answered.text
+            response = follow(client, f"/r/{bad}")
+            assert (response.status_code, "location" in response.headers) == (404, False)
+            assert "evil" not in response.text
+            assert "refresh" not in response.text
 
 
 def test_a_link_in_letters_of_the_world_travels_in_a_header(client: TestClient) -> None:
-    answered = follow(
+    response = follow(
         client, f"/r/{good(client, url='https://shop.example/brötchen?a=%20b', product_id='ü')}"
     )
-    assert answered.headers["location"].startswith(
+    assert response.headers["location"].startswith(
         "https://shop.example/br%C3%B6tchen?a=%20b&utm_source="
     )
 

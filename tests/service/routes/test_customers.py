@@ -24,39 +24,41 @@ def client(browse: Browse, own_shop: Shop) -> TestClient:
     return browse(own_shop.root)
 
 
-def slate(client: TestClient, customer_id: str = "c00", **asked: Any) -> dict[str, Any]:
+def slate(client: TestClient, customer_id: str = "c00", **options: Any) -> dict[str, Any]:
     """Asked twice, so that the answer to the next one would come from the cache."""
     path = f"/v1/customers/{customer_id}/recommendations"
-    first, second = (client.get(path, params={"n": 40, "fields": "ids", **asked}) for _ in range(2))
+    first, second = (
+        client.get(path, params={"n": 40, "fields": "ids", **options}) for _ in range(2)
+    )
     assert first.content == second.content
-    found: dict[str, Any] = first.json()
-    return found
+    answer: dict[str, Any] = first.json()
+    return answer
 
 
 def ids(answer: dict[str, Any]) -> list[str]:
-    return [one["id"] for one in answer["recommendations"]]
+    return [product["id"] for product in answer["recommendations"]]
 
 
 def report(client: TestClient, *events: dict[str, Any]) -> dict[str, Any]:
-    told = [{"event_id": f"e{number}", **event} for number, event in enumerate(events)]
-    answered = client.post("/v1/events", json={"events": told})
-    assert answered.status_code == 202
-    found: dict[str, Any] = answered.json()
-    return found
+    numbered = [{"event_id": f"e{number}", **event} for number, event in enumerate(events)]
+    response = client.post("/v1/events", json={"events": numbered})
+    assert response.status_code == 202
+    answer: dict[str, Any] = response.json()
+    return answer
 
 
-def say(client: TestClient, customer_id: str = "c00", **said: Any) -> dict[str, Any]:
-    answered = client.put(f"/v1/customers/{customer_id}/consent", json=said)
-    assert answered.status_code == 200, answered.text
-    found: dict[str, Any] = answered.json()["consent"]
-    return found
+def say(client: TestClient, customer_id: str = "c00", **answers: Any) -> dict[str, Any]:
+    response = client.put(f"/v1/customers/{customer_id}/consent", json=answers)
+    assert response.status_code == 200, response.text
+    answer: dict[str, Any] = response.json()["consent"]
+    return answer
 
 
-def get(client: TestClient, customer_id: str, what: str, **asked: Any) -> dict[str, Any]:
-    answered = client.get(f"/v1/customers/{customer_id}/{what}", params=asked)
-    assert (answered.status_code, answered.headers["cache-control"]) == (200, "no-store")
-    found: dict[str, Any] = answered.json()
-    return found
+def get(client: TestClient, customer_id: str, what: str, **options: Any) -> dict[str, Any]:
+    response = client.get(f"/v1/customers/{customer_id}/{what}", params=options)
+    assert (response.status_code, response.headers["cache-control"]) == (200, "no-store")
+    answer: dict[str, Any] = response.json()
+    return answer
 
 
 # Consent
@@ -68,7 +70,7 @@ def test_consent_withdrawn_shows_in_the_next_answer_of_its_purpose_and_no_other(
     before = {
         placement: slate(client, placement=placement) for placement in ("home", "email-weekly")
     }
-    assert {one["strategy"] for one in before.values()} == {"personal"}
+    assert {answer["strategy"] for answer in before.values()} == {"personal"}
     say(client, personalize_web=False)
     assert (slate(client)["strategy"], slate(client)["fallback_reason"]) == (
         "not_personalized",
@@ -82,9 +84,9 @@ def test_consent_withdrawn_shows_in_the_next_answer_of_its_purpose_and_no_other(
 
 def test_the_later_answer_wins_whatever_the_order_of_arrival(client: TestClient) -> None:
     say(client, personalize_web=False, time="2025-06-02T00:00:00Z")
-    told = say(client, personalize_web=True, train=True, time="2025-06-01T00:00:00+00:00")
-    assert told["personalize_web"] == {"given": False, "time": "2025-06-02T00:00:00Z"}
-    assert told["train"] == {"given": True, "time": "2025-06-01T00:00:00Z"}
+    consent = say(client, personalize_web=True, train=True, time="2025-06-01T00:00:00+00:00")
+    assert consent["personalize_web"] == {"given": False, "time": "2025-06-02T00:00:00Z"}
+    assert consent["train"] == {"given": True, "time": "2025-06-01T00:00:00Z"}
     assert slate(client)["strategy"] == "not_personalized"
     say(client, personalize_web=True, time="2025-06-02T02:00:01+02:00")
     assert slate(client)["strategy"] == "personal"
@@ -98,8 +100,11 @@ def test_a_no_counts_at_once_also_after_a_yes_that_a_clock_ahead_dated(client: T
         ]
         is True
     )
-    told = say(client, personalize_web=False)
-    assert (told["personalize_web"]["given"], told["personalize_email"]["given"]) == (False, False)
+    consent = say(client, personalize_web=False)
+    assert (consent["personalize_web"]["given"], consent["personalize_email"]["given"]) == (
+        False,
+        False,
+    )
     assert slate(client)["strategy"] == "not_personalized"
     assert say(client, personalize_email=True)["personalize_email"]["given"] is True
 
@@ -113,9 +118,9 @@ def test_what_was_said_here_is_later_than_what_a_file_without_dates_said(
 
 
 def test_saying_nothing_changes_nothing_and_tells_what_holds(client: TestClient) -> None:
-    told = say(client, personalize_email=False)
+    consent = say(client, personalize_email=False)
     before = slate(client)
-    assert say(client) == say(client, time=WHEN) == told
+    assert say(client) == say(client, time=WHEN) == consent
     assert slate(client) == before
 
 
@@ -139,8 +144,8 @@ def test_where_the_unasked_are_refused_nobody_is_personalized_before_a_yes(
 def test_in_a_session_nobody_has_said_no(browse: Browse, own_shop: Shop) -> None:
     client = browse(own_shop.root, unasked="refuse")
     report(client, {"kind": "view", "time": WHEN, "product_id": "kite", "session_id": "s"})
-    answered = client.post("/v1/recommendations", json={"session_id": "s"}).json()
-    assert (answered["strategy"], answered["fallback"]) == ("session", False)
+    response = client.post("/v1/recommendations", json={"session_id": "s"}).json()
+    assert (response["strategy"], response["fallback"]) == ("session", False)
 
 
 # Do not use this
@@ -148,11 +153,15 @@ def test_in_a_session_nobody_has_said_no(browse: Browse, own_shop: Shop) -> None
 
 def test_a_struck_out_product_says_nothing_from_the_next_answer_on(client: TestClient) -> None:
     assert MONTHLY in ids(slate(client, REGULAR, n=1))
-    answered = client.put(f"/v1/customers/{REGULAR}/unused", json={"product_id": MONTHLY})
-    assert answered.json() == {"product_id": MONTHLY}
+    response = client.put(f"/v1/customers/{REGULAR}/unused", json={"product_id": MONTHLY})
+    assert response.json() == {"product_id": MONTHLY}
     assert slate(client, REGULAR)["fallback_reason"] == "no_history"
-    told = get(client, REGULAR, "profile")
-    assert (told["known"]["events"], told["known"]["products_not_used"], told["products"]) == (
+    profile = get(client, REGULAR, "profile")
+    assert (
+        profile["known"]["events"],
+        profile["known"]["products_not_used"],
+        profile["products"],
+    ) == (
         0,
         [MONTHLY],
         [],
@@ -167,8 +176,10 @@ def test_a_struck_out_product_says_nothing_from_the_next_answer_on(client: TestC
 
 def test_what_is_due_is_asked_for_ahead_and_in_its_language(client: TestClient) -> None:
     assert get(client, REGULAR, "replenishment")["count"] == 0
-    (one,) = get(client, REGULAR, "replenishment", ahead_days=20, locale="de_DE")["recommendations"]
-    assert (one["id"], one["price_text"]) == (MONTHLY, "19,29\xa0€")
+    (product,) = get(client, REGULAR, "replenishment", ahead_days=20, locale="de_DE")[
+        "recommendations"
+    ]
+    assert (product["id"], product["price_text"]) == (MONTHLY, "19,29\xa0€")
     assert get(client, REGULAR, "replenishment", as_of="2025-08-01")["count"] == 1
 
 
@@ -190,8 +201,8 @@ def test_a_purchase_starts_the_clock_of_a_product_anew(client: TestClient) -> No
         {"kind": "purchase", "time": WHEN, "customer_id": REGULAR, "order_id": "1", "lines": lines},
     )
     assert get(client, REGULAR, "replenishment", ahead_days=20)["count"] == 0
-    (one,) = get(client, REGULAR, "replenishment", ahead_days=40)["recommendations"]
-    assert (one["purchases"], one["last_purchase"]) == (7, WHEN)
+    (product,) = get(client, REGULAR, "replenishment", ahead_days=40)["recommendations"]
+    assert (product["purchases"], product["last_purchase"]) == (7, WHEN)
 
 
 # What goes with an order
@@ -203,10 +214,10 @@ def test_what_follows_an_order_is_nothing_of_it_and_goes_with_it(client: TestCli
         client,
         {"kind": "purchase", "time": WHEN, "customer_id": "c00", "order_id": "A/1", "lines": lines},
     )
-    found = client.get("/v1/orders/A%2F1/follow-up", params={"n": 5}).json()
-    assert found["recommendations"][0]["id"] == "butter"
-    assert found["recommendations"][0]["reason"]["product_ids"] == ["bread"]
-    assert {"bread", "ball"}.isdisjoint(ids(found))
+    follow_up = client.get("/v1/orders/A%2F1/follow-up", params={"n": 5}).json()
+    assert follow_up["recommendations"][0]["id"] == "butter"
+    assert follow_up["recommendations"][0]["reason"]["product_ids"] == ["bread"]
+    assert {"bread", "ball"}.isdisjoint(ids(follow_up))
     assert client.patch("/v1/products/butter", json={"in_stock": False}).status_code == 200
     assert "butter" not in ids(client.get("/v1/orders/A%2F1/follow-up", params={"n": 5}).json())
 
@@ -218,8 +229,8 @@ def test_an_order_that_nobody_reported_is_not_found_until_it_is(client: TestClie
         client,
         {"kind": "purchase", "time": WHEN, "order_id": "B", "lines": [{"product_id": "nonsense"}]},
     )
-    answered = client.get("/v1/orders/B/follow-up")
-    assert (answered.status_code, answered.json()["count"]) == (200, 0)
+    response = client.get("/v1/orders/B/follow-up")
+    assert (response.status_code, response.json()["count"]) == (200, 0)
 
 
 def test_the_order_of_who_was_forgotten_is_not_found_either(client: TestClient) -> None:
@@ -252,18 +263,18 @@ def test_an_export_holds_everything_and_nothing_afterwards(
     )
     say(client, REGULAR, personalize_email=False)
     client.put(f"/v1/customers/{REGULAR}/unused", json={"product_id": "doll"})
-    told = get(client, REGULAR, "export")
-    assert [(one["kind"], one["product_id"]) for one in told["events"]] == [
+    export = get(client, REGULAR, "export")
+    assert [(event["kind"], event["product_id"]) for event in export["events"]] == [
         ("view", "kite"),
         ("purchase", "kite"),
         ("rating", "kite"),
         ("exposure", "ball"),
         ("exposure", "doll"),
     ]
-    assert (told["events"][2]["rating"], told["events"][2]["words"]) == (5.0, "Flies!")
-    assert (told["sessions"], told["products_not_used"]) == (["s"], ["doll"])
-    assert told["consent"]["personalize_email"]["given"] is False
-    assert len(told["learned"]["events"]) == 6
+    assert (export["events"][2]["rating"], export["events"][2]["words"]) == (5.0, "Flies!")
+    assert (export["sessions"], export["products_not_used"]) == (["s"], ["doll"])
+    assert export["consent"]["personalize_email"]["given"] is False
+    assert len(export["learned"]["events"]) == 6
     client.delete(f"/v1/customers/{REGULAR}")
     silent = {"given": None, "time": None}
     assert get(client, REGULAR, "export") == {
@@ -279,9 +290,9 @@ def test_an_export_holds_everything_and_nothing_afterwards(
 
 def test_a_profile_is_as_new_as_the_last_event(client: TestClient) -> None:
     report(client, {"kind": "view", "time": WHEN, "customer_id": REGULAR, "product_id": "kite"})
-    told = get(client, REGULAR, "profile")
-    assert {one["id"] for one in told["products"]} == {MONTHLY, "kite"}
-    assert [one["id"] for one in told["slate"]["recommendations"]] == ids(
+    profile = get(client, REGULAR, "profile")
+    assert {product["id"] for product in profile["products"]} == {MONTHLY, "kite"}
+    assert [product["id"] for product in profile["slate"]["recommendations"]] == ids(
         slate(client, REGULAR, n=10)
     )
     before = get(client, REGULAR, "profile", as_of="2025-01-20")
@@ -296,9 +307,9 @@ def test_a_forgotten_customer_is_a_stranger_in_every_answer(client: TestClient) 
     assert slate(client)["strategy"] == "personal"
     client.delete("/v1/customers/c00")
     stranger = slate(client, "someone")
-    for asked in ({}, {"placement": "email"}, {"repeat": "include"}):
-        told = slate(client, **asked)
-        assert (told["strategy"], told["fallback_reason"]) == ("popular", "unknown_customer")
+    for options in ({}, {"placement": "email"}, {"repeat": "include"}):
+        answer = slate(client, **options)
+        assert (answer["strategy"], answer["fallback_reason"]) == ("popular", "unknown_customer")
     assert slate(client)["recommendations"] == stranger["recommendations"]
     visit = client.post(
         "/v1/recommendations", json={"customer_id": "c00", "recent": ["kite"]}
@@ -313,18 +324,20 @@ def test_a_receipt_names_what_was_deleted_and_the_versions_that_still_hold_histo
 ) -> None:
     report(client, {**BOUGHT, "customer_id": "c00", "session_id": "s", "order_id": "1"})
     say(client, train=True, personalize_web=True)
-    told = client.delete("/v1/customers/c00").json()
-    assert told["deleted"] == {
+    receipt = client.delete("/v1/customers/c00").json()
+    assert receipt["deleted"] == {
         "events": 1,
         "sessions": 1,
         "consents": 2,
         "mails": 0,
         "struck_out": 0,
     }
-    assert [one["version"] for one in told["versions_with_history"]] == [own_shop.model.version]
-    assert told["last_pruned_by"] >= told["forgotten"]
-    again = client.delete("/v1/customers/c00").json()
-    assert again["deleted"] == {
+    assert [version["version"] for version in receipt["versions_with_history"]] == [
+        own_shop.model.version
+    ]
+    assert receipt["last_pruned_by"] >= receipt["forgotten"]
+    second = client.delete("/v1/customers/c00").json()
+    assert second["deleted"] == {
         "events": 0,
         "sessions": 0,
         "consents": 0,
@@ -339,12 +352,12 @@ def test_a_forgotten_customer_stays_one_whichever_model_is_activated(
 ) -> None:
     client = browse(own_shop.root)
     first, later = own_shop.model.version, another_version(own_shop.root)
-    told = client.delete("/v1/customers/c00").json()
-    assert [one["version"] for one in told["versions_with_history"]] == [later, first]
+    receipt = client.delete("/v1/customers/c00").json()
+    assert [version["version"] for version in receipt["versions_with_history"]] == [later, first]
     for version in (later, first):
         assert client.post(f"/v1/models/{version}/activate").status_code == 200
-        answered = slate(client)
-        assert (answered["model_version"], answered["fallback_reason"]) == (
+        response = slate(client)
+        assert (response["model_version"], response["fallback_reason"]) == (
             version,
             "unknown_customer",
         )
@@ -354,24 +367,27 @@ def test_a_forgotten_customer_stays_one_whichever_model_is_activated(
 
 def test_nothing_more_is_taken_of_who_was_forgotten(client: TestClient) -> None:
     client.delete("/v1/customers/c00")
-    told = report(
+    report_answer = report(
         client,
         {"kind": "view", "time": WHEN, "customer_id": "c01", "product_id": "kite"},
         {"kind": "view", "time": WHEN, "customer_id": "c00", "product_id": "kite"},
     )
-    assert (told["accepted"], [one["index"] for one in told["rejected"]]) == (1, [1])
-    assert told["rejected"][0]["errors"][0]["field"] == "customer_id"
+    assert (
+        report_answer["accepted"],
+        [rejected["index"] for rejected in report_answer["rejected"]],
+    ) == (1, [1])
+    assert report_answer["rejected"][0]["errors"][0]["field"] == "customer_id"
     for what, body in (
         ("consent", {"personalize_web": True}),
         ("consent", {}),
         ("unused", {"product_id": "kite"}),
     ):
-        answered = client.put(f"/v1/customers/c00/{what}", json=body)
-        assert (answered.status_code, answered.json()["type"]) == (
+        response = client.put(f"/v1/customers/c00/{what}", json=body)
+        assert (response.status_code, response.json()["type"]) == (
             410,
             "urn:regulars:problem:forgotten",
         )
-        assert "c00" not in answered.text
+        assert "c00" not in response.text
     assert get(client, "c00", "export")["events"] == []
 
 
@@ -408,15 +424,15 @@ def test_bad_input_is_refused_by_the_name_of_its_field_and_nothing_is_written(
         if body is None
         else {"content": json.dumps(body), "headers": {"content-type": "application/json"}}
     )
-    answered = client.request(method, f"/v1/customers/c00/{path}", **sent)
-    assert (answered.status_code, answered.headers["content-type"]) == (
+    response = client.request(method, f"/v1/customers/c00/{path}", **sent)
+    assert (response.status_code, response.headers["content-type"]) == (
         422,
         "application/problem+json",
     )
-    assert [error["field"] for error in answered.json()["errors"]] == fields
-    told = get(client, "c00", "export")
-    assert {one["given"] for one in told["consent"].values()} == {None}
-    assert told["products_not_used"] == []
+    assert [error["field"] for error in response.json()["errors"]] == fields
+    export = get(client, "c00", "export")
+    assert {consent["given"] for consent in export["consent"].values()} == {None}
+    assert export["products_not_used"] == []
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -24,10 +24,10 @@ def open_shop(browse: Browse, own_shop: Shop) -> TestClient:
 
 
 def report(client: TestClient, *events: dict[str, Any]) -> dict[str, Any]:
-    answered = client.post("/v1/events", json={"events": list(events)})
-    assert answered.status_code == 202
-    told: dict[str, Any] = answered.json()
-    return told
+    response = client.post("/v1/events", json={"events": list(events)})
+    assert response.status_code == 202
+    answer: dict[str, Any] = response.json()
+    return answer
 
 
 def happened(name: str, kind: str, product_id: str, **more: Any) -> dict[str, Any]:
@@ -35,10 +35,10 @@ def happened(name: str, kind: str, product_id: str, **more: Any) -> dict[str, An
 
 
 def shown(client: TestClient, customer_id: str, **options: Any) -> list[str]:
-    answered = client.get(
+    response = client.get(
         f"/v1/customers/{customer_id}/recommendations", params={"n": 20, **options}
     )
-    return [slot["id"] for slot in answered.json()["recommendations"]]
+    return [slot["id"] for slot in response.json()["recommendations"]]
 
 
 def test_a_dismissed_product_is_gone_from_the_next_answer_though_it_was_cached(
@@ -56,27 +56,30 @@ def test_the_same_event_again_is_accepted_and_changes_nothing(open_shop: TestCli
     assert report(open_shop, view, view) == {"accepted": 1, "repeated": [1], "rejected": []}
     assert report(open_shop, view) == {"accepted": 0, "repeated": [0], "rejected": []}
     held = open_shop.get("/v1/customers/c00/export").json()["events"]
-    assert [one["event_id"] for one in held] == ["e1"]
+    assert [event["event_id"] for event in held] == ["e1"]
 
 
 def test_good_events_are_kept_and_bad_ones_named_by_their_place(open_shop: TestClient) -> None:
-    told = report(
+    answer = report(
         open_shop,
         happened("e1", "view", "bread", customer_id="c00"),
         happened("e2", "view", "bread"),
         {"kind": "x"},
     )
-    assert told["accepted"] == 1
-    assert [(one["index"], one["event_id"]) for one in told["rejected"]] == [(1, "e2"), (2, None)]
-    assert "customer_id" in told["rejected"][0]["errors"][0]["problem"]
+    assert answer["accepted"] == 1
+    assert [(event["index"], event["event_id"]) for event in answer["rejected"]] == [
+        (1, "e2"),
+        (2, None),
+    ]
+    assert "customer_id" in answer["rejected"][0]["errors"][0]["problem"]
 
 
 @pytest.mark.parametrize("body", [{}, {"events": []}, {"events": "e"}, {"events": [{}] * 1001}, []])
 def test_a_call_without_events_or_with_too_many_is_refused_whole(
     open_shop: TestClient, body: object
 ) -> None:
-    answered = open_shop.post("/v1/events", json=body)
-    assert (answered.status_code, answered.headers["content-type"]) == (
+    response = open_shop.post("/v1/events", json=body)
+    assert (response.status_code, response.headers["content-type"]) == (
         422,
         "application/problem+json",
     )
@@ -86,11 +89,11 @@ def test_an_id_that_is_no_text_is_refused_and_told_as_far_as_it_can_be(
     open_shop: TestClient,
 ) -> None:
     body = b'{"events": [{"event_id": "\\ud800", "kind": "view"}]}'
-    answered = open_shop.post(
+    response = open_shop.post(
         "/v1/events", content=body, headers={"Content-Type": "application/json"}
     )
-    assert answered.status_code == 202
-    assert [one["event_id"] for one in answered.json()["rejected"]] == ["?"]
+    assert response.status_code == 202
+    assert [event["event_id"] for event in response.json()["rejected"]] == ["?"]
 
 
 def test_who_was_a_stranger_is_known_by_their_first_purchase(open_shop: TestClient) -> None:
@@ -108,15 +111,15 @@ def test_who_was_a_stranger_is_known_by_their_first_purchase(open_shop: TestClie
 
 
 def test_a_session_is_a_customer_too_and_becomes_the_one_who_logs_in(open_shop: TestClient) -> None:
-    asked = {"session_id": "s1", "n": 5, "fields": "ids"}
-    before = open_shop.post("/v1/recommendations", json=asked).json()
+    visit = {"session_id": "s1", "n": 5, "fields": "ids"}
+    before = open_shop.post("/v1/recommendations", json=visit).json()
     assert before["strategy"] == "popular"
     report(open_shop, happened("e1", "view", "bread", session_id="s1"))
-    assert open_shop.post("/v1/recommendations", json=asked).json()["strategy"] == "session"
+    assert open_shop.post("/v1/recommendations", json=visit).json()["strategy"] == "session"
     assert open_shop.get("/v1/customers/newcomer/recommendations").json()["strategy"] == "popular"
     report(open_shop, happened("e2", "view", "butter", session_id="s1", customer_id="newcomer"))
     held = open_shop.get("/v1/customers/newcomer/export").json()
-    assert {one["event_id"] for one in held["events"]} == {"e1", "e2"}
+    assert {event["event_id"] for event in held["events"]} == {"e1", "e2"}
     report(open_shop, happened("e3", "dismiss", "baguette", session_id="s1"))
     assert "baguette" not in shown(open_shop, "newcomer")
 
@@ -134,19 +137,19 @@ def test_what_is_reported_as_sold_is_popular_within_the_time_that_is_set(
         """Asked again and again: what is cached counts no longer than that either."""
         return bool(client.get(f"/v1/{path}").json()["recommendations"][0]["id"] == last)
 
-    asked = (
+    paths = (
         "popular",
         "popular?as_of=2026-01-01",
         "feeds/popular.json",
         "customers/stranger/recommendations",
     )
-    assert not any(map(leads, asked))
+    assert not any(map(leads, paths))
     bought = {"kind": "purchase", "time": WHEN, "lines": [{"product_id": last}]}
     report(
         client,
-        *({**bought, "event_id": f"e{place}", "order_id": f"o{place}"} for place in range(900)),
+        *({**bought, "event_id": f"e{number}", "order_id": f"o{number}"} for number in range(900)),
     )
-    for path in asked:
+    for path in paths:
         wait_until(partial(leads, path))
 
 
@@ -156,10 +159,10 @@ def test_what_one_worker_acknowledged_the_next_one_shows(
 ) -> None:
     cache = {"redis_url": redis_server.url} if redis else {}
     with shared(own_shop.root, **cache) as callers:
-        asked = "/v1/customers/c00/recommendations?fields=ids&n=5"
+        path = "/v1/customers/c00/recommendations?fields=ids&n=5"
         for number in range(12):
             writer, reader = callers[number % 2], callers[1 - number % 2]
-            first = reader("GET", asked)[1]["recommendations"][0]["id"]  # type: ignore[index]
+            first = reader("GET", path)[1]["recommendations"][0]["id"]  # type: ignore[index]
             assert (
                 writer(
                     "POST",
@@ -168,7 +171,7 @@ def test_what_one_worker_acknowledged_the_next_one_shows(
                 )[0]
                 == 202
             )
-            slate = reader("GET", asked)[1]["recommendations"]
+            slate = reader("GET", path)[1]["recommendations"]
             assert first not in [slot["id"] for slot in slate]  # type: ignore[attr-defined]
 
 

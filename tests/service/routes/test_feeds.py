@@ -20,17 +20,17 @@ def service(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ke
 
 
 def ids(client: TestClient, name: str, **options: Any) -> list[str]:
-    answered = client.get(f"/v1/feeds/{name}.json", params=options)
-    assert answered.status_code == 200
-    return [product["id"] for product in answered.json()["recommendations"]]
+    response = client.get(f"/v1/feeds/{name}.json", params=options)
+    assert response.status_code == 200
+    return [product["id"] for product in response.json()["recommendations"]]
 
 
 def test_who_has_a_feed_already_is_told_so(client: TestClient) -> None:
     first = client.get("/v1/feeds/popular.json")
     assert first.headers["cache-control"] == "public, max-age=300"
     assert client.get("/v1/feeds/popular.json").content == first.content
-    again = client.get("/v1/feeds/popular.json", headers={"If-None-Match": first.headers["etag"]})
-    assert (again.status_code, again.content) == (304, b"")
+    second = client.get("/v1/feeds/popular.json", headers={"If-None-Match": first.headers["etag"]})
+    assert (second.status_code, second.content) == (304, b"")
     assert client.get("/v1/feeds/new.json").headers["etag"] != first.headers["etag"]
     assert (
         client.get("/v1/feeds/popular.json?locale=de_DE").headers["etag"] != first.headers["etag"]
@@ -67,13 +67,13 @@ def test_a_feed_holds_up_to_a_thousand_products(client: TestClient, shop: Shop, 
     "options", [{"n": 0}, {"n": 1001}, {"locale": "?"}, {"campaign": "spring"}]
 )
 def test_what_cannot_be_asked_is_named(client: TestClient, options: dict[str, Any]) -> None:
-    answered = client.get("/v1/feeds/popular.json", params=options)
-    assert (answered.status_code, answered.json()["errors"][0]["field"]) == (422, *options)
+    response = client.get("/v1/feeds/popular.json", params=options)
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (422, *options)
 
 
 def test_a_feed_that_there_is_not_is_not_found(client: TestClient) -> None:
-    answered = client.get("/v1/feeds/cheap.json")
-    assert (answered.status_code, answered.json()["detail"]) == (
+    response = client.get("/v1/feeds/cheap.json")
+    assert (response.status_code, response.json()["detail"]) == (
         404,
         "There is no such feed; there are: popular, new.",
     )
@@ -83,8 +83,8 @@ def test_systems_that_know_only_basic_auth_get_it_and_never_a_429(service: Keyed
     store = service.client.app.state.responder.store  # type: ignore[attr-defined]
     key = make_key(store, Scope.READ, calls_a_minute=1)
     for _ in range(4):
-        answered = service.client.get(
+        response = service.client.get(
             "/v1/feeds/popular.json", auth=("klaviyo", key), follow_redirects=False
         )
-        assert answered.status_code == 200
+        assert response.status_code == 200
     assert service.client.get("/v1/feeds/popular.json").status_code == 401

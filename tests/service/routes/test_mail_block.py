@@ -26,7 +26,7 @@ HOSTILE = (
 @pytest.fixture(scope="module")
 def client(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     folder = tmp_path_factory.mktemp("mails")
-    given = {
+    values = {
         "registry": shop.root,
         "deadline_ms": UNHURRIED_MS,
         "runtime_dir": folder / "run",
@@ -36,7 +36,7 @@ def client(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tes
         "public_url": "https://mails.shop.example",
     }
     with TestClient(
-        create(Settings.model_validate(given)), raise_server_exceptions=False
+        create(Settings.model_validate(values)), raise_server_exceptions=False
     ) as opened:
         yield opened
 
@@ -61,7 +61,7 @@ class Seen(HTMLParser):
 
 
 def product(**more: Any) -> dict[str, Any]:
-    known = {
+    product = {
         "id": "bread",
         "title": "Rye loaf",
         "price_text": "€3.20",
@@ -70,7 +70,7 @@ def product(**more: Any) -> dict[str, Any]:
         "click_url": "https://mails.shop.example/r/x",
         "reason": {"text": "You buy this about every 9 days"},
     }
-    return {**known, **more}
+    return {**product, **more}
 
 
 def rendered(*products: dict[str, Any]) -> Seen:
@@ -80,14 +80,14 @@ def rendered(*products: dict[str, Any]) -> Seen:
 def test_a_customers_slate_is_a_block_with_title_price_reason_picture_and_link(
     client: TestClient,
 ) -> None:
-    asked = {"placement": "email", "campaign": "spring", "n": 4}
-    slate = client.get("/v1/customers/c00/recommendations", params=asked).json()["recommendations"]
-    answered = client.get("/v1/customers/c00/recommendations.html", params=asked)
-    assert (answered.status_code, answered.headers["content-type"]) == (
+    params = {"placement": "email", "campaign": "spring", "n": 4}
+    slate = client.get("/v1/customers/c00/recommendations", params=params).json()["recommendations"]
+    response = client.get("/v1/customers/c00/recommendations.html", params=params)
+    assert (response.status_code, response.headers["content-type"]) == (
         200,
         "text/html; charset=utf-8",
     )
-    seen = Seen(answered.text)
+    seen = Seen(response.text)
     for shown in slate:
         assert {shown["title"], shown["price_text"], shown["reason"]["text"]} <= set(
             seen.text.split("\n")
@@ -109,21 +109,21 @@ def test_who_has_it_already_is_told_so(client: TestClient) -> None:
 
 @pytest.mark.parametrize("customer_id", ["nobody", "a/b", "x.html", "c00/recommendations"])
 def test_every_recipient_gets_a_block(client: TestClient, customer_id: str) -> None:
-    answered = client.get(
+    response = client.get(
         f"/v1/customers/{customer_id}/recommendations.html", params={"fields": "ids", "n": 2}
     )
-    assert answered.status_code == 200
-    assert len(Seen(answered.text).all("img", "src")) == 2
+    assert response.status_code == 200
+    assert len(Seen(response.text).all("img", "src")) == 2
 
 
 def test_an_empty_slate_is_an_empty_body(client: TestClient) -> None:
-    answered = client.get("/v1/customers/c00/recommendations.html", params={"category": "none"})
-    assert (answered.status_code, answered.content) == (200, b"")
+    response = client.get("/v1/customers/c00/recommendations.html", params={"category": "none"})
+    assert (response.status_code, response.content) == (200, b"")
 
 
 def test_what_cannot_be_asked_is_a_problem(client: TestClient) -> None:
-    answered = client.get("/v1/customers/c00/recommendations.html", params={"n": 0})
-    assert (answered.status_code, answered.headers["content-type"]) == (
+    response = client.get("/v1/customers/c00/recommendations.html", params={"n": 0})
+    assert (response.status_code, response.headers["content-type"]) == (
         422,
         "application/problem+json",
     )

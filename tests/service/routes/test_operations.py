@@ -20,9 +20,9 @@ def test_without_a_model_it_runs_and_says_what_to_do(browse: Browse, tmp_path: P
     client = browse(tmp_path / "nothing")
     assert client.get("/healthz").status_code == 200
     assert client.get("/readyz").status_code == 503
-    answered = client.get("/v1/popular")
-    assert (answered.status_code, answered.headers["retry-after"]) == (503, "5")
-    assert "python -m training train" in answered.json()["detail"]
+    response = client.get("/v1/popular")
+    assert (response.status_code, response.headers["retry-after"]) == (503, "5")
+    assert "python -m training train" in response.json()["detail"]
     assert client.get("/v1/models").json() == {"active": None, "loaded": None, "models": []}
 
 

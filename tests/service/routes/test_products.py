@@ -19,8 +19,8 @@ def client(browse: Browse, own_shop: Shop) -> TestClient:
 
 
 def patch(client: TestClient, product_id: str, **fields: Any) -> None:
-    answered = client.patch(f"/v1/products/{product_id}", json=fields)
-    assert answered.status_code == 200, answered.text
+    response = client.patch(f"/v1/products/{product_id}", json=fields)
+    assert response.status_code == 200, response.text
 
 
 def put(client: TestClient, *products: dict[str, Any]) -> None:
@@ -90,13 +90,15 @@ def test_a_new_product_is_recommended_at_once_with_its_title_its_address_and_its
     )
     similar = client.get("/v1/products/br%2Foche/similar").json()
     assert similar["missing_ids"] == []
-    assert {one["id"] for one in similar["recommendations"]} <= set(AISLES["bakery"].split())
+    assert {product["id"] for product in similar["recommendations"]} <= set(
+        AISLES["bakery"].split()
+    )
     assert client.get("/v1/products/br%2Foche/bundles").json()["recommendations"] == []
     in_cart = client.post(
         "/v1/recommendations", json={"basket": ["br/oche", "bread"], "n": 40}
     ).json()
     assert in_cart["missing_ids"] == []
-    assert {"br/oche", "bread"}.isdisjoint(one["id"] for one in in_cart["recommendations"])
+    assert {"br/oche", "bread"}.isdisjoint(product["id"] for product in in_cart["recommendations"])
 
 
 def test_a_new_product_is_bought_dismissed_and_asked_about_like_any_other(
@@ -130,11 +132,11 @@ def test_what_was_said_of_products_stays_with_the_next_model_and_the_next_start(
     put(client, {"product_id": "brioche", "category": "bakery"})
     later = another_version(own_shop.root)
     assert client.post(f"/v1/models/{later}/activate").status_code == 200
-    again = browse(own_shop.root)
-    for one in (client, again):
-        answered = one.get("/v1/customers/c00/recommendations", params={"n": 40})
-        ids = [product["id"] for product in answered.json()["recommendations"]]
-        assert answered.json()["model_version"] == later
+    restarted = browse(own_shop.root)
+    for each_client in (client, restarted):
+        response = each_client.get("/v1/customers/c00/recommendations", params={"n": 40})
+        ids = [product["id"] for product in response.json()["recommendations"]]
+        assert response.json()["model_version"] == later
         assert "bagel" not in ids
         assert "brioche" in ids
 

@@ -20,9 +20,9 @@ def test_another_tag_is_not(header: str | None) -> None:
 
 def test_who_has_the_answer_gets_no_body(client: TestClient) -> None:
     first = client.get(ADDRESS)
-    again = client.get(ADDRESS, headers={"If-None-Match": first.headers["etag"]})
-    assert (again.status_code, again.content) == (304, b"")
-    assert again.headers["etag"] == first.headers["etag"]
+    second = client.get(ADDRESS, headers={"If-None-Match": first.headers["etag"]})
+    assert (second.status_code, second.content) == (304, b"")
+    assert second.headers["etag"] == first.headers["etag"]
     assert client.get(ADDRESS, headers={"If-None-Match": '"old"'}).content == first.content
 
 
@@ -32,7 +32,7 @@ def test_only_the_caller_may_keep_an_answer(client: TestClient) -> None:
 
 def test_a_post_is_answered_in_full(client: TestClient) -> None:
     first = client.post("/v1/recommendations", json={"recent": ["bread"]})
-    again = client.post(
+    second = client.post(
         "/v1/recommendations", json={"recent": ["bread"]}, headers={"If-None-Match": "*"}
     )
-    assert (again.status_code, again.content) == (200, first.content)
+    assert (second.status_code, second.content) == (200, first.content)

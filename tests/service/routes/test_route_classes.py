@@ -15,7 +15,7 @@ from service.schemas.parameters import CustomerOptions
 register_url_convertor("id", IdConvertor())
 
 
-async def asked(
+async def echo_options(
     request: Request, customer_id: CustomerId, options: Annotated[CustomerOptions, Query()]
 ) -> Response:
     return Response(f"{customer_id} {options!r}")
@@ -24,7 +24,7 @@ async def asked(
 def opened(route: type[APIRoute]) -> TestClient:
     app = FastAPI()
     add_handlers(app)
-    app.router.add_api_route("/{customer_id:id}/slate", asked, route_class_override=route)
+    app.router.add_api_route("/{customer_id:id}/slate", echo_options, route_class_override=route)
     return TestClient(app)
 
 
@@ -48,8 +48,8 @@ OURS, FRAMEWORK = opened(QueryRoute), opened(APIRoute)
     ],
 )
 def test_a_query_is_read_as_the_framework_would_read_it(customer_id: str, query: str) -> None:
-    ours, theirs = (client.get(f"/{customer_id}/slate?{query}") for client in (OURS, FRAMEWORK))
-    assert (ours.status_code, ours.text) == (theirs.status_code, theirs.text)
+    ours, framework = (client.get(f"/{customer_id}/slate?{query}") for client in (OURS, FRAMEWORK))
+    assert (ours.status_code, ours.text) == (framework.status_code, framework.text)
     assert ours.status_code in (200, 422)
 
 

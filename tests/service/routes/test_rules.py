@@ -21,13 +21,13 @@ def client(browse: Browse, own_shop: Shop) -> TestClient:
 
 def test_a_rule_holds_in_the_next_answer_and_until_it_is_deleted(client: TestClient) -> None:
     before = {path: shown(client, path) for path in EVERYWHERE}
-    made = client.put("/v1/rules/no%2Fbread", json=NO_BAKERY)
-    assert made.json() == {"rule": {"id": "no/bread", **NO_BAKERY}}
+    created = client.put("/v1/rules/no%2Fbread", json=NO_BAKERY)
+    assert created.json() == {"rule": {"id": "no/bread", **NO_BAKERY}}
     for path in EVERYWHERE:
         assert set(AISLES["bakery"].split()).isdisjoint(shown(client, path))
-    assert client.get("/v1/rules").json() == {"rules": [made.json()["rule"]]}
-    assert client.get("/v1/rules/no%2Fbread").json() == made.json()
-    assert client.delete("/v1/rules/no%2Fbread").json() == made.json()
+    assert client.get("/v1/rules").json() == {"rules": [created.json()["rule"]]}
+    assert client.get("/v1/rules/no%2Fbread").json() == created.json()
+    assert client.delete("/v1/rules/no%2Fbread").json() == created.json()
     assert {path: shown(client, path) for path in EVERYWHERE} == before
     assert client.get("/v1/rules").json() == {"rules": []}
 
@@ -87,9 +87,9 @@ def test_a_bad_rule_is_refused_by_the_name_of_its_field(
 def test_more_rules_than_a_shop_may_have_are_refused(client: TestClient) -> None:
     for number in range(MAX_RULES):
         assert client.put(f"/v1/rules/{number}", json=NO_BAKERY).status_code == 200
-    answered = client.put("/v1/rules/one-more", json=NO_BAKERY)
-    refused(answered, 409)
-    assert "200 rules at most" in answered.json()["detail"]
+    response = client.put("/v1/rules/one-more", json=NO_BAKERY)
+    refused(response, 409)
+    assert "200 rules at most" in response.json()["detail"]
     assert (
         client.put("/v1/rules/7", json={"kind": "cap", "by": "brand", "most": 2}).status_code == 200
     )
@@ -121,20 +121,20 @@ PAST, COMING = (
 )  # the shop's newest event is of June 2025
 
 
-def previewed(client: TestClient, *rules: dict[str, Any], **asked: Any) -> dict[str, Any]:
+def previewed(client: TestClient, *rules: dict[str, Any], **options: Any) -> dict[str, Any]:
     tried = (
-        {"rules": [{"id": f"r{place}", **rule} for place, rule in enumerate(rules)]}
+        {"rules": [{"id": f"r{number}", **rule} for number, rule in enumerate(rules)]}
         if rules
         else {}
     )
-    answered = client.post("/v1/rules/preview", json={"customer_id": "c00", **asked, **tried})
-    assert answered.status_code == 200, answered.text
-    found: dict[str, Any] = answered.json()
-    return found
+    response = client.post("/v1/rules/preview", json={"customer_id": "c00", **options, **tried})
+    assert response.status_code == 200, response.text
+    preview: dict[str, Any] = response.json()
+    return preview
 
 
-def visit_slate(client: TestClient, **asked: Any) -> list[str]:
-    slate = client.post("/v1/recommendations", json={"customer_id": "c00", **asked}).json()
+def visit_slate(client: TestClient, **options: Any) -> list[str]:
+    slate = client.post("/v1/recommendations", json={"customer_id": "c00", **options}).json()
     return [product["id"] for product in slate["recommendations"]]
 
 
@@ -143,7 +143,7 @@ def ids(slate: list[dict[str, Any]]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("dates", "asked", "holds"),
+    ("dates", "options", "holds"),
     [
         ({}, {}, True),
         ({"starts": PAST}, {}, True),
@@ -155,14 +155,14 @@ def ids(slate: list[dict[str, Any]]) -> list[str]:
     ],
 )
 def test_a_preview_shows_what_a_rule_does_once_it_is_made_whenever_it_holds(
-    client: TestClient, dates: dict[str, str], asked: dict[str, str], holds: bool
+    client: TestClient, dates: dict[str, str], options: dict[str, str], holds: bool
 ) -> None:
-    found = previewed(client, {**NO_BAKERY, **dates}, **asked)
-    assert ids(found["without"]) == visit_slate(client, **asked)
-    assert [effect["rule_id"] for effect in found["effects"]] == ["r0"] * holds
+    preview = previewed(client, {**NO_BAKERY, **dates}, **options)
+    assert ids(preview["without"]) == visit_slate(client, **options)
+    assert [effect["rule_id"] for effect in preview["effects"]] == ["r0"] * holds
     client.put("/v1/rules/r0", json={**NO_BAKERY, **dates})
-    assert ids(found["with_rules"]) == visit_slate(client, **asked)
-    assert previewed(client, **asked) == found
+    assert ids(preview["with_rules"]) == visit_slate(client, **options)
+    assert previewed(client, **options) == preview
 
 
 def test_nothing_of_the_order_that_is_named_is_in_a_preview(client: TestClient) -> None:
@@ -175,11 +175,11 @@ def test_nothing_of_the_order_that_is_named_is_in_a_preview(client: TestClient) 
         "customer_id": "c01",
     }
     client.post("/v1/events", json={"events": [{**order, "lines": [{"product_id": bought}]}]})
-    found = previewed(client, NO_BAKERY, order_id="o")
-    assert bought not in ids(found["without"]) + ids(found["with_rules"])
-    assert ids(found["without"]) == visit_slate(client, order_id="o")
+    preview = previewed(client, NO_BAKERY, order_id="o")
+    assert bought not in ids(preview["without"]) + ids(preview["with_rules"])
+    assert ids(preview["without"]) == visit_slate(client, order_id="o")
 
 
 def test_a_rule_that_cannot_be_is_refused_by_its_field(client: TestClient) -> None:
-    answered = client.post("/v1/rules/preview", json={"rules": [{"id": "r", "kind": "exclude"}]})
-    assert refused(answered) == ["rules[0].which"]
+    response = client.post("/v1/rules/preview", json={"rules": [{"id": "r", "kind": "exclude"}]})
+    assert refused(response) == ["rules[0].which"]

@@ -56,9 +56,9 @@ def test_an_answer_is_what_its_schema_says(client: TestClient, address: str) -> 
         {"fields": "ids", "n": 100},
         {"strict": True, "category": "no such aisle"},
     ):
-        answered = client.get(address, params=options)
-        assert answered.status_code == 200
-        GETS[address].model_validate_json(answered.content, strict=False)
+        response = client.get(address, params=options)
+        assert response.status_code == 200
+        GETS[address].model_validate_json(response.content, strict=False)
 
 
 @pytest.mark.parametrize("address", POSTS)
@@ -68,9 +68,9 @@ def test_an_answer_is_what_its_schema_says(client: TestClient, address: str) -> 
 def test_a_posted_question_gets_what_its_schema_says(
     client: TestClient, address: str, body: dict[str, Any]
 ) -> None:
-    answered = client.post(address, json=body)
-    assert answered.status_code == 200
-    POSTS[address].model_validate_json(answered.content)
+    response = client.post(address, json=body)
+    assert response.status_code == 200
+    POSTS[address].model_validate_json(response.content)
 
 
 def test_the_fields_stand_in_the_documented_order(client: TestClient) -> None:
@@ -102,9 +102,9 @@ IDS = [
     "name", [*IDS, "a/recommendations", "/v1/customers/x/recommendations", "a/similar"]
 )
 def test_an_id_may_hold_any_character(client: TestClient, name: str) -> None:
-    answered = client.get(CUSTOMERS.format(quote(name, safe="")))
-    assert answered.status_code == 200
-    assert answered.json()["customer_id"] == name
+    response = client.get(CUSTOMERS.format(quote(name, safe="")))
+    assert response.status_code == 200
+    assert response.json()["customer_id"] == name
 
 
 @settings(
@@ -116,9 +116,9 @@ def test_an_id_may_hold_any_character(client: TestClient, name: str) -> None:
     )
 )
 def test_whatever_the_id_the_answer_is_about_it(client: TestClient, name: str) -> None:
-    answered = client.get(CUSTOMERS.format(quote(name, safe="")))
-    assert answered.status_code == 200
-    assert answered.json()["customer_id"] == name
+    response = client.get(CUSTOMERS.format(quote(name, safe="")))
+    assert response.status_code == 200
+    assert response.json()["customer_id"] == name
 
 
 @pytest.mark.parametrize("name", ["", "x" * 501])
@@ -148,12 +148,12 @@ WRONG = {
 
 @pytest.mark.parametrize("query", WRONG)
 def test_a_wrong_parameter_is_named_with_what_is_wrong(client: TestClient, query: str) -> None:
-    answered = client.get(f"{CUSTOMERS.format('c00')}?{query}")
-    assert (answered.status_code, answered.headers["content-type"]) == (
+    response = client.get(f"{CUSTOMERS.format('c00')}?{query}")
+    assert (response.status_code, response.headers["content-type"]) == (
         422,
         "application/problem+json",
     )
-    problem = ProblemBody.model_validate_json(answered.content)
+    problem = ProblemBody.model_validate_json(response.content)
     assert [(error.field, error.problem) for error in problem.errors] == [WRONG[query]]
 
 
@@ -187,17 +187,17 @@ BODIES += [
 def test_a_wrong_body_is_refused_with_a_problem(
     client: TestClient, address: str, body: bytes
 ) -> None:
-    answered = client.post(address, content=body, headers={"content-type": "application/json"})
-    assert (answered.status_code, answered.headers["content-type"]) == (
+    response = client.post(address, content=body, headers={"content-type": "application/json"})
+    assert (response.status_code, response.headers["content-type"]) == (
         422,
         "application/problem+json",
     )
-    assert ProblemBody.model_validate_json(answered.content).errors
+    assert ProblemBody.model_validate_json(response.content).errors
 
 
 def test_the_longest_wrong_name_is_not_repeated_in_full(client: TestClient) -> None:
-    answered = client.get(f"{CUSTOMERS.format('c00')}?{'x' * 5000}=1")
-    assert len(answered.content) < 1000
+    response = client.get(f"{CUSTOMERS.format('c00')}?{'x' * 5000}=1")
+    assert len(response.content) < 1000
 
 
 def test_a_visit_of_a_known_customer_is_answered_like_the_customer(client: TestClient) -> None:
@@ -247,9 +247,9 @@ def test_a_no_is_heard_where_it_was_said(
 
 
 def test_what_was_bought_before_comes_back_or_not_as_asked(client: TestClient) -> None:
-    asked = CUSTOMERS.format(REGULAR) + "?n=40&repeat="
-    assert "decaf" in products_of(client.get(asked + "include").json())
-    assert "decaf" not in products_of(client.get(asked + "exclude").json())
+    path = CUSTOMERS.format(REGULAR) + "?n=40&repeat="
+    assert "decaf" in products_of(client.get(path + "include").json())
+    assert "decaf" not in products_of(client.get(path + "exclude").json())
 
 
 def test_bundles_are_units_of_at_most_the_size_asked_for(client: TestClient) -> None:
@@ -275,34 +275,36 @@ def test_popular_counts_the_days_that_the_model_counts(client: TestClient, shop:
 
 
 def test_between_two_prices_the_wrong_way_round_there_is_nothing(client: TestClient) -> None:
-    answered = client.get("/v1/popular?min_price=9&max_price=1").json()
-    assert (answered["recommendations"], answered["fallback_reason"]) == ([], "no_candidates")
+    response = client.get("/v1/popular?min_price=9&max_price=1").json()
+    assert (response["recommendations"], response["fallback_reason"]) == ([], "no_candidates")
 
 
 def test_what_was_looked_at_in_another_order_is_the_same_visit(client: TestClient) -> None:
-    one, other = ({"recent": list(names)} for names in (["bread", "butter"], ["butter", "bread"]))
-    answers = [client.post("/v1/recommendations", json=body).content for body in (one, other)]
+    first, second = (
+        {"recent": list(names)} for names in (["bread", "butter"], ["butter", "bread"])
+    )
+    answers = [client.post("/v1/recommendations", json=body).content for body in (first, second)]
     assert answers[0] == answers[1]
 
 
 def test_an_answer_tells_nobody_the_way_to_another_address(client: TestClient) -> None:
     for address in ("/v1/popular/", "/v1/", "//v1/popular"):
-        answered = client.get(address, follow_redirects=False)
-        assert (answered.status_code, answered.headers["content-type"]) == (
+        response = client.get(address, follow_redirects=False)
+        assert (response.status_code, response.headers["content-type"]) == (
             404,
             "application/problem+json",
         )
 
 
 def test_who_opens_the_bare_address_is_shown_the_documentation(client: TestClient) -> None:
-    answered = client.get("/", follow_redirects=False)
-    assert (answered.status_code, answered.headers["location"]) == (307, "/docs")
+    response = client.get("/", follow_redirects=False)
+    assert (response.status_code, response.headers["location"]) == (307, "/docs")
 
 
 def test_a_wrong_method_is_told_the_right_one(client: TestClient) -> None:
-    answered = client.post("/v1/popular")
-    assert (answered.status_code, answered.headers["allow"]) == (405, "GET")
-    assert re.search(r"method", answered.json()["title"])
+    response = client.post("/v1/popular")
+    assert (response.status_code, response.headers["allow"]) == (405, "GET")
+    assert re.search(r"method", response.json()["title"])
 
 
 def test_a_path_belongs_to_one_address_alone(client: TestClient) -> None:
@@ -330,5 +332,5 @@ def test_an_unfinished_call_never_falls_on_a_whole_customer_or_product(client: T
         ("OPTIONS", "/v1/rules/x", "DELETE, GET, PUT"),
         ("TRACE", "/healthz", "GET"),
     ]:
-        answered = client.request(method, address)
-        assert (answered.status_code, answered.headers["allow"]) == (405, allowed), address
+        response = client.request(method, address)
+        assert (response.status_code, response.headers["allow"]) == (405, allowed), address

@@ -29,11 +29,11 @@ ORDER = {
 
 def problem(**changes: Any) -> tuple[str, str]:
     """What is wrong with a view that was changed so; None takes a field away."""
-    given = {name: value for name, value in {**VIEW, **changes}.items() if value is not None}
-    validated = validate_events([given], NOW)
+    event = {name: value for name, value in {**VIEW, **changes}.items() if value is not None}
+    validated = validate_events([event], NOW)
     assert validated.events == []
-    (told,) = field_problems(validated.rejected[0])
-    return told["field"], told["problem"]
+    (rejected,) = field_problems(validated.rejected[0])
+    return rejected["field"], rejected["problem"]
 
 
 def test_an_order_is_a_line_for_each_product_at_the_moment_of_its_zone() -> None:
@@ -64,10 +64,10 @@ def test_what_was_shown_is_a_line_for_each_product_once() -> None:
     assert validate_events([shown], NOW).events[0].lines == (EventLine("a"), EventLine("b"))
 
 
-@pytest.mark.parametrize(("given", "stars"), [("up", 5), ("down", 1), (4, 4), (2.5, 2.5)])
-def test_thumbs_are_stars(given: object, stars: float) -> None:
+@pytest.mark.parametrize(("rating", "stars"), [("up", 5), ("down", 1), (4, 4), (2.5, 2.5)])
+def test_thumbs_are_stars(rating: object, stars: float) -> None:
     assert (
-        validate_events([{**VIEW, "kind": "rating", "rating": given}], NOW).events[0].rating
+        validate_events([{**VIEW, "kind": "rating", "rating": rating}], NOW).events[0].rating
         == stars
     )
 
@@ -115,9 +115,9 @@ def test_thumbs_are_stars(given: object, stars: float) -> None:
 def test_what_is_wrong_is_told_with_its_field(
     changes: dict[str, Any], field: str, sentence: str
 ) -> None:
-    told = problem(**changes)
-    assert told[0] == field
-    assert sentence in told[1]
+    found_problem = problem(**changes)
+    assert found_problem[0] == field
+    assert sentence in found_problem[1]
 
 
 def test_a_bad_one_costs_no_other() -> None:

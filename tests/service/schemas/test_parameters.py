@@ -101,13 +101,13 @@ def test_a_locale_may_be_written_either_way() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "meant"),
+    ("given", "expected"),
     [("zh-Hant-TW", "zh_Hant_TW"), ("de_XX", "de"), ("de_Egyp_002_moon1", "de"), ("xx_XX", None)],
 )
 def test_where_a_locale_is_unknown_its_language_counts_else_the_default(
-    given: str, meant: str | None
+    given: str, expected: str | None
 ) -> None:
-    assert Options.model_validate({"locale": given}).locale == meant
+    assert Options.model_validate({"locale": given}).locale == expected
 
 
 @pytest.mark.parametrize("field", ["recent", "basket"])

@@ -34,9 +34,9 @@ def shown(
     )
 
 
-def keep(store: Store, made: MailRecord, valid_after: int = 0) -> bool:
+def keep(store: Store, record: MailRecord, valid_after: int = 0) -> bool:
     return store.write(
-        lambda change: campaigns.record_mail(change, made, valid_after=valid_after, erased=0)
+        lambda change: campaigns.record_mail(change, record, valid_after=valid_after, erased=0)
     ).result(10)
 
 
@@ -46,7 +46,7 @@ def recent(store: Store) -> list[MailRecord]:
 
 def test_a_campaign_is_what_was_last_said_of_it(store: Store) -> None:
     for campaign in (MONDAY, replace(MONDAY, kind="basket")):
-        store.write(lambda change, said=campaign: campaigns.put(change, said)).result(10)
+        store.write(lambda change, campaign=campaign: campaigns.put(change, campaign)).result(10)
     assert store.read(campaigns.list_all) == [replace(MONDAY, kind="basket")]
     assert store.read(lambda connection: campaigns.find(connection, "tuesday")) is None
 
@@ -85,17 +85,17 @@ def test_a_link_finds_whose_mail_it_was_in_until_that_is_swept(store: Store) -> 
     keep(store, shown("old", "monday", "bread", time=1000))
     keep(store, shown("new", "monday", "bread", time=2000, customer="bob"))
     store.write(lambda change: campaigns.forget_mails(change, 2000)).result(10)
-    found = [
+    customers = [
         store.read(lambda connection, r=ref: campaigns.find_customer(connection, r))
         for ref in (b"old", b"new")
     ]
-    assert found == [None, "bob"]
+    assert customers == [None, "bob"]
 
 
 def test_models_are_needed_until_the_last_campaign_pinned_to_them_closes(store: Store) -> None:
     for name, version, hours in (("a", "v1", 1), ("b", "v1", 3), ("c", "v2", 1)):
         campaign = replace(MONDAY, campaign_id=name, model_version=version, window_hours=hours)
-        store.write(lambda change, said=campaign: campaigns.put(change, said)).result(10)
+        store.write(lambda change, campaign=campaign: campaigns.put(change, campaign)).result(10)
     needed = [
         store.read(lambda connection, at=at: campaigns.pinned_versions(connection, at))
         for at in (1001, 1000 + 2 * HOUR)

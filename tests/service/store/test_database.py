@@ -33,12 +33,12 @@ DURABLE = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_connection_waits_until_the_disk_has_it(kind: str, tmp_path: Path) -> None:
     engine = connect(new_store(kind, tmp_path))
-    with reading(engine) as one, reading(engine) as other:
-        for connection in (one, other):
-            found = {
+    with reading(engine) as first, reading(engine) as second:
+        for connection in (first, second):
+            settings = {
                 question: connection.execute(text(question)).scalar() for question in DURABLE[kind]
             }
-            assert found == DURABLE[kind]
+            assert settings == DURABLE[kind]
     engine.dispose()
 
 
@@ -100,16 +100,16 @@ def test_the_embedded_store_makes_itself_and_an_empty_postgresql_waits_for_the_c
 def test_an_address_that_cannot_be_used_is_told_without_the_password(
     url: str, sentence: str
 ) -> None:
-    with pytest.raises(StoreError, match=sentence) as told:
+    with pytest.raises(StoreError, match=sentence) as refused:
         connect(url)
-    assert "secret" not in str(told.value)
+    assert "secret" not in str(refused.value)
 
 
 def test_a_server_that_is_not_there_is_down_and_not_broken() -> None:
     engine = connect("postgresql://nobody:secret@127.0.0.1:1/none")
-    with pytest.raises(StoreDownError) as told, reading(engine):
+    with pytest.raises(StoreDownError) as refused, reading(engine):
         pass
-    assert "secret" not in str(told.value)
+    assert "secret" not in str(refused.value)
     engine.dispose()
 
 

@@ -14,7 +14,7 @@ from service.store.writer import Change
 from tests.support.store_server import new_store
 
 NUMBERS: Final = 20_000
-INSERTS: Final = (
+STATEMENTS: Final = (
     f"INSERT INTO events (number, event_id, line, kind, time, customer_id, session_id, product_id, "
     f"order_id) "
     f"SELECT i, i, 0, i % 3, i, CASE WHEN i % 2 = 0 THEN i % 5000 END, i % 7000, i % 3000, i "
@@ -46,7 +46,7 @@ def view() -> events.Event:
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     engine = connect(new_store("postgresql", Path(tmp_path_factory.mktemp("plans"))))
     with writing(engine) as connection:
-        for statement in INSERTS:
+        for statement in STATEMENTS:
             connection.execute(text(statement))
     yield engine
     engine.dispose()

@@ -100,12 +100,12 @@ def test_a_database_that_would_lose_a_commit_now_is_away_until_it_would_not(
     client = browse(database_url=server.url, **SETTINGS)
     assert_back(client)  # so that it is known who may call
     with operator(server) as run:
-        for statement, told in (("SET fsync = off", "off"), ("RESET fsync", "on")):
+        for statement, setting in (("SET fsync = off", "off"), ("RESET fsync", "on")):
             run(f"ALTER SYSTEM {statement}")
             run("SELECT pg_reload_conf()")
-            wait_until(lambda told=told: run("SHOW fsync").scalar() == told)  # type: ignore[misc]
+            wait_until(lambda setting=setting: run("SHOW fsync").scalar() == setting)
             cut(run)
-            (assert_away if told == "off" else assert_back)(client)
+            (assert_away if setting == "off" else assert_back)(client)
 
 
 def test_a_frozen_database_keeps_no_caller_waiting_for_long(
@@ -136,17 +136,17 @@ def test_a_host_that_is_lost_while_it_writes_does_not_stop_the_others(
     server: PostgresServer, tmp_path: Path
 ) -> None:
     lost, other = (Store(server.url, tmp_path / host) for host in ("lost", "other"))
-    writing, found = Signal(), Signal()
+    writing, reached = Signal(), Signal()
 
     def freeze(change: Change) -> None:
         writing.set()
-        found.wait(30)
+        reached.wait(30)
         change.take_numbers(1)
 
     frozen = lost.write(freeze)
     assert writing.wait(10)
     wait_until(lambda: other.write(lambda change: change.take_numbers(1)).exception() is None)
-    found.set()
+    reached.set()
     assert isinstance(frozen.exception(), StoreDownError)
     for store in (lost, other):
         store.close()
@@ -185,9 +185,11 @@ def test_a_worker_that_ends_while_the_database_is_away_stops_no_other(
 
 def workers_at(port: int) -> set[int]:
     """The processes that listen there."""
-    found = psutil.net_connections("tcp")
+    connections = psutil.net_connections("tcp")
     return {
-        at.pid for at in found if at.pid and at.status == psutil.CONN_LISTEN and at.laddr[1] == port
+        at.pid
+        for at in connections
+        if at.pid and at.status == psutil.CONN_LISTEN and at.laddr[1] == port
     }
 
 

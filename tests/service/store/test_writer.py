@@ -39,8 +39,8 @@ def reported(*names: str, customer_id: str = "ann") -> partial[object]:
     return partial(_reported, [view(name, customer_id) for name in names])
 
 
-def _reported(given: list[Event], change: Change) -> object:
-    return write(change, given)
+def _reported(batch: list[Event], change: Change) -> object:
+    return write(change, batch)
 
 
 def numbers(store: Store) -> list[int]:
@@ -74,9 +74,9 @@ def test_a_host_that_was_away_catches_up_before_it_answers(
 ) -> None:
     Store(url, tmp_path / "another host").close()
     store.write(reported("e1")).result(10)
-    again = Store(url, tmp_path / "another host")
-    assert again.counters[counter_of("customer", "ann")] >= 1
-    again.close()
+    restarted = Store(url, tmp_path / "another host")
+    assert restarted.counters[counter_of("customer", "ann")] >= 1
+    restarted.close()
 
 
 def test_numbers_have_no_gap_however_many_write(url: str, store: Store, tmp_path: Path) -> None:
@@ -84,10 +84,10 @@ def test_numbers_have_no_gap_however_many_write(url: str, store: Store, tmp_path
     with ThreadPoolExecutor(8) as callers:
         waits = [
             callers.submit(
-                lambda place: (store, other)[place % 2].write(reported(f"e{place}")).result(20),
-                place,
+                lambda number: (store, other)[number % 2].write(reported(f"e{number}")).result(20),
+                number,
             )
-            for place in range(60)
+            for number in range(60)
         ]
         assert all(wait.result(30) for wait in waits)
     assert sorted(numbers(store)) == list(range(1, 61))
@@ -107,9 +107,9 @@ def test_whoever_sees_a_number_sees_all_below_it(url: str, store: Store, tmp_pat
 
     with ThreadPoolExecutor(3) as threads:
         reading = threads.submit(read)
-        for place in range(40):
-            first = store.write(reported(f"a{place}", f"b{place}"))
-            other.write(reported(f"c{place}")).result(10)
+        for number in range(40):
+            first = store.write(reported(f"a{number}", f"b{number}"))
+            other.write(reported(f"c{number}")).result(10)
             first.result(10)
         over.set()
         assert reading.result(10)
