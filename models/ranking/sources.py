@@ -65,7 +65,7 @@ class CandidateSource(ABC):
 
     @property
     def shown_as(self) -> str:
-        """Return the `source` that slots name; sources that share one share features and reasons."""
+        """Return the `source` that slots name. Those that share it share features and reasons."""
         return self.name
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""One customer at one moment: every source is asked, about every product."""
+"""One customer at one moment: every source is context, about every product."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ NOW = 10.0
 
 @pytest.fixture(scope="module")
 def shop() -> Recommender:
-    """Bread and butter in one order and tea and milk in another, six times; jam is bought alone, oats are new.
+    """Sell bread with butter and tea with milk, six times each; jam is bought alone, oats are new.
 
     Ann bought tea, then bread; Bob sent back the tea he had bought.
     """
@@ -38,86 +38,88 @@ def shop() -> Recommender:
     return trained(small_purchases([*pairs, *alone, *ann, *bob], shelf))
 
 
-def case(shop: Recommender, user: int = ANN, **asked: object) -> RankingContext:
-    return shop.build_context(user, SlateRequest(**asked))  # type: ignore[arg-type]
+def context_of(shop: Recommender, user: int = ANN, **options: object) -> RankingContext:
+    return shop.build_context(user, SlateRequest(**options))  # type: ignore[arg-type]
 
 
-def said(scores: Scores) -> np.ndarray:
-    """About every product of the shop."""
+def all_scores(scores: Scores) -> np.ndarray:
+    """Return the scores of every product of the shop."""
     return scores.of(np.arange(6))
 
 
-def spoken(scores: Scores) -> list[int]:
-    return np.flatnonzero(said(scores)).tolist()
+def scored_items(scores: Scores) -> list[int]:
+    return np.flatnonzero(all_scores(scores)).tolist()
 
 
 def test_every_source_says_what_it_knows_about_every_product(shop: Recommender) -> None:
-    evidence = case(shop).scores
-    assert spoken(evidence.affinity) == [
+    scores = context_of(shop).scores
+    assert scored_items(scores.affinity) == [
         BREAD,
         BUTTER,
         JAM,
         MILK,
         TEA,
     ]  # of oats nothing was learned
-    assert said(evidence.affinity)[BREAD] > said(evidence.affinity)[BUTTER]
-    assert spoken(evidence.neighbours) == [BUTTER, MILK]  # of bread and of tea
-    assert spoken(evidence.together) == [BUTTER]  # the last thing that Ann bought was bread
-    assert spoken(evidence.basket) == []  # her basket is empty
+    assert all_scores(scores.affinity)[BREAD] > all_scores(scores.affinity)[BUTTER]
+    assert scored_items(scores.neighbours) == [BUTTER, MILK]  # of bread and of tea
+    assert scored_items(scores.together) == [BUTTER]  # the last thing that Ann bought was bread
+    assert scored_items(scores.basket) == []  # her basket is empty
 
 
 def test_what_a_customer_is_unlikely_to_want_is_no_evidence_against_anything() -> None:
     shop = trained(small_shop_purchases())
-    asked = case(shop, shop.model.customers.ids.find("c03"))
+    context = context_of(shop, shop.model.customers.ids.find("c03"))
     factors = shop.model.factors
-    affinity = asked.observed.folded_in() @ factors.factors
+    affinity = context.observed.folded_in() @ factors.factors
     assert affinity.min() < 0
-    assert asked.scores.affinity.of(factors.item).tolist() == pytest.approx(
+    assert context.scores.affinity.of(factors.item).tolist() == pytest.approx(
         np.maximum(affinity, 0).tolist(), abs=1e-6
     )
 
 
 def test_the_basket_is_completed_apart_from_what_was_bought(shop: Recommender) -> None:
-    evidence = case(shop, basket=(MILK,)).scores
-    assert spoken(evidence.basket) == [TEA]
-    assert spoken(evidence.together) == [BUTTER]
+    scores = context_of(shop, basket=(MILK,)).scores
+    assert scored_items(scores.basket) == [TEA]
+    assert scored_items(scores.together) == [BUTTER]
 
 
 def test_what_lies_in_the_basket_twice_completes_it_like_once(shop: Recommender) -> None:
     once, twice = (
-        case(shop, basket=basket).scores.basket for basket in ((MILK, JAM), (JAM, MILK, JAM))
+        context_of(shop, basket=basket).scores.basket for basket in ((MILK, JAM), (JAM, MILK, JAM))
     )
-    assert said(once).tolist() == said(twice).tolist()
+    assert all_scores(once).tolist() == all_scores(twice).tolist()
 
 
 def test_what_was_sent_back_leads_to_nothing(shop: Recommender) -> None:
-    assert spoken(case(shop, BOB, as_of=moment(9)).scores.together) == [MILK]
-    after = case(shop, BOB).scores
-    assert (spoken(after.together), spoken(after.neighbours)) == ([], [])
+    assert scored_items(context_of(shop, BOB, as_of=moment(9)).scores.together) == [MILK]
+    later = context_of(shop, BOB).scores
+    assert (scored_items(later.together), scored_items(later.neighbours)) == ([], [])
 
 
 def test_a_visit_is_asked_about_like_a_purchase_and_is_none(shop: Recommender) -> None:
-    visit = case(shop, NOBODY, recent=(TEA,))
-    assert spoken(visit.scores.neighbours) == [MILK]
-    assert spoken(visit.scores.together) == []
+    visit = context_of(shop, NOBODY, recent=(TEA,))
+    assert scored_items(visit.scores.neighbours) == [MILK]
+    assert scored_items(visit.scores.together) == []
     assert (visit.pairs.item.tolist(), visit.pairs.last.tolist()) == ([TEA], [NEVER])
     assert visit.clocks.passed.tolist() == [np.inf]
 
 
 def test_somebody_of_whom_nothing_is_known_is_no_reason_for_anything(shop: Recommender) -> None:
-    nothing = case(shop, NOBODY).scores
-    for evidence in (nothing.affinity, nothing.neighbours, nothing.basket, nothing.together):
-        assert spoken(evidence) == []
+    none = context_of(shop, NOBODY).scores
+    for scores in (none.affinity, none.neighbours, none.basket, none.together):
+        assert scored_items(scores) == []
 
 
 def test_a_model_is_as_old_as_the_newest_line_it_has_learned_from(shop: Recommender) -> None:
-    assert [case(shop, as_of=moment(day)).lag_days for day in (3, NOW, NOW + 0.5, NOW + 7)] == [
+    assert [
+        context_of(shop, as_of=moment(day)).lag_days for day in (3, NOW, NOW + 0.5, NOW + 7)
+    ] == [
         0,
         0,
         0.5,
         7,
     ]
-    assert case(shop).as_of == moment(NOW)
+    assert context_of(shop).as_of == moment(NOW)
 
 
 def test_an_arrival_is_one_until_the_customer_has_bought_it() -> None:
@@ -125,14 +127,14 @@ def test_an_arrival_is_one_until_the_customer_has_bought_it() -> None:
     shop = trained(small_purchases([*crowd, Line("ann", "jam", 8)], [Product("jam", from_day=7)]))
     jam = shop.catalogue.ids.find("jam")
     ann, someone = (shop.model.customers.ids.find(name) for name in ("ann", "c0"))
-    assert case(shop, someone).arrivals.tolist() == [jam]
-    assert case(shop, ann).arrivals.tolist() == []
+    assert context_of(shop, someone).arrivals.tolist() == [jam]
+    assert context_of(shop, ann).arrivals.tolist() == []
 
 
 def test_confidence_grows_with_interest_and_what_was_only_looked_at_is_observed_too(
     shop: Recommender,
 ) -> None:
-    pairs = case(shop).pairs
+    pairs = context_of(shop).pairs
     items, confidence = observed(pairs, SMALL)
     half_life, alpha = SMALL.history.taste_half_life_days, SMALL.factors.alpha
     assert items.tolist() == [BREAD, JAM, TEA]
@@ -142,5 +144,5 @@ def test_confidence_grows_with_interest_and_what_was_only_looked_at_is_observed_
 
 
 def test_what_was_sent_back_is_not_observed(shop: Recommender) -> None:
-    items, confidence = observed(case(shop, BOB).pairs, SMALL)
+    items, confidence = observed(context_of(shop, BOB).pairs, SMALL)
     assert (items.tolist(), confidence.tolist()) == ([], [])

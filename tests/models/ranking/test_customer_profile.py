@@ -34,11 +34,11 @@ BAKERY, DAIRY = range(2)
 ASHBY, HARTLEY = range(2)
 
 
-def profile(*lines: Line, as_of: float, session: tuple[int, ...] = ()) -> CustomerProfile:
-    """Of Ann, whose name comes first."""
+def profile_of(*lines: Line, as_of: float, session: tuple[int, ...] = ()) -> CustomerProfile:
+    """Build the profile of Ann, whose name comes first."""
     purchases = small_purchases([*lines, *(Line("zoe", product.id, 0) for product in SHELF)], SHELF)
-    mine = build_histories(purchases).of(0) if lines else build_histories(purchases).none()
-    events = select_before(mine, moment(as_of))
+    history = build_histories(purchases).of(0) if lines else build_histories(purchases).none()
+    events = select_before(history, moment(as_of))
     pairs = build_interactions(events, find_pair_starts(events), moment(as_of), HALVED_WEEKLY)
     pairs = add_session(pairs, np.array(session, np.int32)) if session else pairs
     traits, catalogue = fit_product_stats(purchases), purchases.catalogue
@@ -46,13 +46,13 @@ def profile(*lines: Line, as_of: float, session: tuple[int, ...] = ()) -> Custom
 
 
 def ann(as_of: float = 14) -> CustomerProfile:
-    """Bread on three Wednesdays, jam on the second, butter on the third."""
+    """Buy bread on three Wednesdays, jam on the second, butter on the third."""
     bread = [Line("ann", "bread", day) for day in (0, 7, 14)]
-    return profile(*bread, Line("ann", "jam", 7), Line("ann", "butter", 14), as_of=as_of)
+    return profile_of(*bread, Line("ann", "jam", 7), Line("ann", "butter", 14), as_of=as_of)
 
 
-def habits(found: CustomerProfile) -> dict[str, float]:
-    return dict(zip(CUSTOMER_FEATURES, found.customer.tolist(), strict=True))
+def habits(profile: CustomerProfile) -> dict[str, float]:
+    return dict(zip(CUSTOMER_FEATURES, profile.customer.tolist(), strict=True))
 
 
 def test_habits_are_counted_in_days_on_which_something_was_bought() -> None:
@@ -74,14 +74,14 @@ def test_visits_of_the_last_four_weeks_are_recent() -> None:
 
 
 def test_whoever_came_once_has_no_rhythm() -> None:
-    once = habits(profile(Line("ann", "bread", 3.2), Line("ann", "bread", 3.7), as_of=4))
+    once = habits(profile_of(Line("ann", "bread", 3.2), Line("ann", "bread", 3.7), as_of=4))
     assert (once["visits"], once["basket_size"], once["visit_gap"]) == (1, 2, NEVER_DAYS)
 
 
 def test_a_product_is_known_by_the_visits_since_it_was_last_bought() -> None:
-    found = ann()
-    assert found.visits_since.tolist() == [0, 0, 1]  # bread, butter, jam
-    assert found.visit_share.tolist() == [
+    profile = ann()
+    assert profile.visits_since.tolist() == [0, 0, 1]  # bread, butter, jam
+    assert profile.visit_share.tolist() == [
         1,
         1,
         0.5,
@@ -99,27 +99,27 @@ def test_what_was_sent_back_is_not_in_the_last_basket() -> None:
         Line("ann", "butter", 3),
         Line("ann", "butter", 5, kind="return"),
     ]
-    assert profile(*lines, as_of=4).last_basket == [BREAD, BUTTER]
-    assert profile(*lines, as_of=6).last_basket == [BREAD]
+    assert profile_of(*lines, as_of=4).last_basket == [BREAD, BUTTER]
+    assert profile_of(*lines, as_of=6).last_basket == [BREAD]
 
 
 def test_categories_share_what_is_bought_and_newer_purchases_count_more() -> None:
-    found = ann()
+    profile = ann()
     # Halved weekly: bread 1/4 + 1/2 + 1, butter 1, jam 1/2, which stands in no aisle.
-    assert found.category_lines.tolist() == [1.75, 1]
-    assert found.category_share.tolist() == pytest.approx([1.75 / 3.25, 1 / 3.25])
+    assert profile.category_lines.tolist() == [1.75, 1]
+    assert profile.category_share.tolist() == pytest.approx([1.75 / 3.25, 1 / 3.25])
     # Halved twice a week: bread 1/16 + 1/4 + 1, butter 1, jam 1/4.
-    assert found.category_recent.tolist() == pytest.approx([1.3125 / 2.5625, 1 / 2.5625])
-    assert found.brand_share.tolist() == pytest.approx([2.75 / 3.25, 0])
+    assert profile.category_recent.tolist() == pytest.approx([1.3125 / 2.5625, 1 / 2.5625])
+    assert profile.brand_share.tolist() == pytest.approx([2.75 / 3.25, 0])
 
 
 def test_an_aisle_remembers_the_last_purchase_in_it_and_one_never_visited_none() -> None:
-    found = profile(Line("ann", "bread", 1), Line("ann", "rolls", 5), as_of=8.5)
-    assert found.category_days.tolist() == [3.5, NEVER_DAYS]
+    profile = profile_of(Line("ann", "bread", 1), Line("ann", "rolls", 5), as_of=8.5)
+    assert profile.category_days.tolist() == [3.5, NEVER_DAYS]
 
 
 def test_the_usual_price_is_the_mean_of_what_is_bought_where_a_price_is_known() -> None:
-    # Bread at half the median price counts 1.75, butter at the median 1; nobody knows what jam costs.
+    # Bread at half the median price counts 1.75, butter at the median 1; jam has no price
     assert ann().price == pytest.approx(1.75 * log(0.5) / 2.75)
     # Bread is sqrt(2) cheaper than the bakery on the whole, butter sqrt(2) cheaper than the dairy.
     assert ann().price_in_category == pytest.approx(log(0.5) / 2)
@@ -127,23 +127,23 @@ def test_the_usual_price_is_the_mean_of_what_is_bought_where_a_price_is_known() 
 
 @pytest.mark.parametrize("session", [(), (BREAD, JAM)])
 def test_who_never_bought_anything_has_no_habits(session: tuple[int, ...]) -> None:
-    found = profile(as_of=5, session=session)
-    assert habits(found) == {
+    profile = profile_of(as_of=5, session=session)
+    assert habits(profile) == {
         **dict.fromkeys(CUSTOMER_FEATURES, 0),
         "visit_gap": NEVER_DAYS,
         "since_visit": NEVER_DAYS,
     }
-    assert found.last_basket == []
-    assert found.visits_since.tolist() == [NEVER_DAYS] * len(session)
-    assert found.visit_share.tolist() == [0] * len(session)
-    assert found.category_share.tolist() == found.brand_share.tolist() == [0, 0]
-    assert found.category_days.tolist() == [NEVER_DAYS, NEVER_DAYS]
-    assert (found.price, found.price_in_category) == (0, 0)
+    assert profile.last_basket == []
+    assert profile.visits_since.tolist() == [NEVER_DAYS] * len(session)
+    assert profile.visit_share.tolist() == [0] * len(session)
+    assert profile.category_share.tolist() == profile.brand_share.tolist() == [0, 0]
+    assert profile.category_days.tolist() == [NEVER_DAYS, NEVER_DAYS]
+    assert (profile.price, profile.price_in_category) == (0, 0)
 
 
 def test_looking_and_what_lies_in_the_session_make_no_habit() -> None:
-    bought = profile(Line("ann", "bread", 1), as_of=5)
-    looked = profile(
+    bought = profile_of(Line("ann", "bread", 1), as_of=5)
+    looked = profile_of(
         Line("ann", "bread", 1), Line("ann", "cheese", 4, kind="view"), as_of=5, session=(ROLLS,)
     )
     for name in (
@@ -170,11 +170,11 @@ LINES = st.builds(
 
 @given(st.lists(LINES, max_size=12), st.floats(0, 2000))
 def test_any_history_has_a_profile_of_finite_numbers(lines: list[Line], as_of: float) -> None:
-    found = profile(*lines, as_of=as_of)
+    profile = profile_of(*lines, as_of=as_of)
     for field in fields(CustomerProfile):
-        assert np.isfinite(np.asarray(getattr(found, field.name), np.float64)).all()
-    for share in (found.category_share, found.category_recent, found.brand_share):
+        assert np.isfinite(np.asarray(getattr(profile, field.name), np.float64)).all()
+    for share in (profile.category_share, profile.category_recent, profile.brand_share):
         assert share.min() >= 0
         assert share.sum() <= 1 + 1e-5
-    assert (found.visits_since >= 0).all()
-    assert len(found.last_basket) <= habits(found)["products"]
+    assert (profile.visits_since >= 0).all()
+    assert len(profile.last_basket) <= habits(profile)["products"]

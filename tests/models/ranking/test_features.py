@@ -51,46 +51,44 @@ NOW = 28
 
 @pytest.fixture(scope="module")
 def shop() -> Recommender:
-    """Ann buys bread on days 0, 7 and 14, milk on the second of them; on day 26 she looks at butter."""
+    """Sell bread to Ann on days 0, 7 and 14, milk on day 7; on day 26 she looks at butter."""
     ann = [Line("ann", "bread", day) for day in (0, 7, 14)]
     ann += [Line("ann", "milk", 7), Line("ann", "butter", 26, kind="view")]
     crowd = [Line(f"c{n}", name, 20 + n) for n in range(5) for name in ("jam", "milk", "rolls")]
     return trained(small_purchases([*ann, *crowd, Line("bob", "bread", NOW)], SHELF), SETTINGS)
 
 
-def case(
-    shop: Recommender, day: float = NOW, customer: str = "ann", **asked: object
+def context_of(
+    shop: Recommender, day: float = NOW, customer: str = "ann", **options: object
 ) -> RankingContext:
     user = shop.model.customers.ids.find(customer)
-    return shop.build_context(user, SlateRequest(as_of=moment(day), **asked))  # type: ignore[arg-type]
+    request = SlateRequest(as_of=moment(day), **options)  # type: ignore[arg-type]
+    return shop.build_context(user, request)
 
 
-def rows(shop: Recommender, asked: RankingContext, *products: str) -> dict[str, dict[str, float]]:
-    """The rows of these products, or of all, by the names of the columns."""
+def rows(shop: Recommender, context: RankingContext, *products: str) -> dict[str, dict[str, float]]:
+    """Return the rows of these products, or of all, by the names of the columns."""
     names = products or tuple(NAMES)
     items = np.array([NAMES.index(name) for name in names], np.int64)
-    found, _ = build_rows(items, asked, SOURCES)
+    table, _ = build_rows(items, context, SOURCES)
     return {
         name: dict(zip(FEATURES, row, strict=True))
-        for name, row in zip(names, found.tolist(), strict=True)
+        for name, row in zip(names, table.tolist(), strict=True)
     }
 
 
-def row(shop: Recommender, asked: RankingContext, product: str) -> dict[str, float]:
-    return rows(shop, asked, product)[product]
+def row(shop: Recommender, context: RankingContext, product: str) -> dict[str, float]:
+    return rows(shop, context, product)[product]
 
 
-def saying(asked: RankingContext, **said: float) -> RankingContext:
-    """The same case where the sources say this about jam, half of it about milk, and nothing of the rest."""
-    items, shares = (
-        np.array([NAMES.index("jam"), NAMES.index("milk")], np.int32),
-        np.array([1, 0.5], np.float32),
-    )
-    nothing = dict.fromkeys(SourceScores.__dataclass_fields__, SparseScores.none())
-    spoken = {
-        name: SparseScores.summed(items, shares * np.float32(score)) for name, score in said.items()
-    }
-    return replace(asked, scores=SourceScores(**(nothing | spoken)))
+def with_scores(context: RankingContext, **scores: float) -> RankingContext:
+    """Return the context with these scores for jam, half of them for milk, and no others."""
+    items = np.array([NAMES.index("jam"), NAMES.index("milk")], np.int32)
+    shares = np.array([1, 0.5], np.float32)
+    learned = dict.fromkeys(SourceScores.__dataclass_fields__, SparseScores.none())
+    for name, score in scores.items():
+        learned[name] = SparseScores.summed(items, shares * np.float32(score))
+    return replace(context, scores=SourceScores(**learned))
 
 
 def test_every_column_has_one_name_and_those_of_the_blend_come_first() -> None:
@@ -101,8 +99,9 @@ def test_every_column_has_one_name_and_those_of_the_blend_come_first() -> None:
 
 def test_evidence_enters_as_the_logarithm_of_itself_over_its_scale(shop: Recommender) -> None:
     scales = SETTINGS.scales
-    found = rows(
-        shop, saying(case(shop), affinity=0.004, neighbours=0.01, basket=0.02, together=0.03)
+    table = rows(
+        shop,
+        with_scores(context_of(shop), affinity=0.004, neighbours=0.01, basket=0.02, together=0.03),
     )
     expected = {
         "affinity": log1p(0.004 / scales.affinity),
@@ -110,18 +109,18 @@ def test_evidence_enters_as_the_logarithm_of_itself_over_its_scale(shop: Recomme
         "basket": log1p(0.02 / scales.basket),
         "together": log1p(0.03 / scales.basket),
     }
-    assert {name: found["jam"][name] for name in expected} == pytest.approx(expected, rel=1e-5)
-    assert {found["rolls"][name] for name in expected} == {0}
+    assert {name: table["jam"][name] for name in expected} == pytest.approx(expected, rel=1e-5)
+    assert {table["rolls"][name] for name in expected} == {0}
 
 
 def test_evidence_is_also_compared_with_the_strongest_there_is(shop: Recommender) -> None:
-    found = rows(shop, saying(case(shop), affinity=0.004, neighbours=0.01))
+    table = rows(shop, with_scores(context_of(shop), affinity=0.004, neighbours=0.01))
     for name in ("affinity_share", "neighbours_share"):
-        assert [found[product][name] for product in ("jam", "milk", "rolls")] == [1, 0.5, 0]
+        assert [table[product][name] for product in ("jam", "milk", "rolls")] == [1, 0.5, 0]
 
 
 def test_what_was_bought_before_brings_its_own_numbers(shop: Recommender) -> None:
-    asked, history = case(shop), SETTINGS.history
+    context, history = context_of(shop), SETTINGS.history
     long, middle, short = (
         sum(2 ** (-(NOW - day) / half_life) for day in (0, 7, 14))
         for half_life in (
@@ -132,7 +131,7 @@ def test_what_was_bought_before_brings_its_own_numbers(shop: Recommender) -> Non
     )
     repeats = shop.model.repeats
     interval = (14 + 2 * float(repeats.interval[0])) / (2 + 2)
-    bread = row(shop, asked, "bread")
+    bread = row(shop, context, "bread")
     assert {
         name: bread[name] for name in ("own_long", "own_short", "repeat_rate", "overdue", *OWN)
     } == pytest.approx(
@@ -153,7 +152,7 @@ def test_what_was_bought_before_brings_its_own_numbers(shop: Recommender) -> Non
         },
         rel=1e-5,
     )
-    milk = row(shop, asked, "milk")
+    milk = row(shop, context, "milk")
     assert (milk["own_lines"], milk["days_since"], milk["visits_since"], milk["visit_share"]) == (
         1,
         21,
@@ -169,10 +168,10 @@ def test_what_was_never_bought_has_no_history_and_is_infinitely_far_away(shop: R
         "intervals_passed",
     }
     for product in ("jam", "butter"):  # butter was looked at
-        found = row(shop, case(shop), product)
-        assert {found[name] for name in nothing} == {0}
-        assert {found[name] for name in days} == {NEVER_DAYS}
-        assert found["intervals_passed"] == MAX_INTERVALS
+        table = row(shop, context_of(shop), product)
+        assert {table[name] for name in nothing} == {0}
+        assert {table[name] for name in days} == {NEVER_DAYS}
+        assert table["intervals_passed"] == MAX_INTERVALS
 
 
 def test_which_candidates_were_bought_before_is_told_beside_the_rows(shop: Recommender) -> None:
@@ -181,31 +180,31 @@ def test_which_candidates_were_bought_before_is_told_beside_the_rows(shop: Recom
         (("butter", "milk", "rolls"), [False, True, False]),
     ):
         items = np.array([NAMES.index(name) for name in names])
-        found, bought = build_rows(items, case(shop), SOURCES)
-        assert bought.tolist() == found[:, FEATURES.index("bought")].tolist() == expected
+        table, bought = build_rows(items, context_of(shop), SOURCES)
+        assert bought.tolist() == table[:, FEATURES.index("bought")].tolist() == expected
 
 
 def test_a_product_is_overdue_once_more_than_an_interval_has_passed(shop: Recommender) -> None:
-    overdue = [row(shop, case(shop, day), "bread")["overdue"] for day in (15, 20, 60)]
-    interval = row(shop, case(shop), "bread")["interval_days"]
+    overdue = [row(shop, context_of(shop, day), "bread")["overdue"] for day in (15, 20, 60)]
+    interval = row(shop, context_of(shop), "bread")["interval_days"]
     assert overdue == pytest.approx([0, 0, log((60 - 14 + 2) / (interval + 2))], rel=1e-5)
 
 
 def test_two_purchases_are_too_few_to_be_overdue(shop: Recommender) -> None:
     """On day 13.9 she has bought bread twice."""
-    early = case(shop, 13.9)
+    early = context_of(shop, 13.9)
     assert early.pairs.lines.tolist() == [2, 1]
     long_ago = replace(early.clocks, since=early.clocks.since + 300)
     assert row(shop, replace(early, clocks=long_ago), "bread")["overdue"] == 0
 
 
 def test_a_clock_that_stands_still_for_ever_stays_a_number(shop: Recommender) -> None:
-    asked = case(shop)
+    context = context_of(shop)
     never = replace(
-        asked.clocks, interval=np.full(3, np.inf, np.float32), passed=np.zeros(3, np.float32)
+        context.clocks, interval=np.full(3, np.inf, np.float32), passed=np.zeros(3, np.float32)
     )
-    found = row(shop, replace(asked, clocks=never), "bread")
-    assert (found["interval_days"], found["intervals_passed"], found["overdue"]) == (
+    table = row(shop, replace(context, clocks=never), "bread")
+    assert (table["interval_days"], table["intervals_passed"], table["overdue"]) == (
         NEVER_DAYS,
         0,
         0,
@@ -213,36 +212,36 @@ def test_a_clock_that_stands_still_for_ever_stays_a_number(shop: Recommender) ->
 
 
 def test_known_aisles_and_brands_speak_for_what_stands_in_them(shop: Recommender) -> None:
-    asked = case(shop)
+    context = context_of(shop)
     bakery, dairy = 0, 1
-    found = rows(shop, asked)
+    table = rows(shop, context)
     for product, category, days in (
         ("bread", bakery, 14),
         ("rolls", bakery, 14),
         ("milk", dairy, 21),
         ("butter", dairy, 21),
     ):
-        assert found[product]["category_share"] == pytest.approx(
-            asked.profile.category_share[category]
+        assert table[product]["category_share"] == pytest.approx(
+            context.profile.category_share[category]
         )
-        assert found[product]["category_recent"] == pytest.approx(
-            asked.profile.category_recent[category]
+        assert table[product]["category_recent"] == pytest.approx(
+            context.profile.category_recent[category]
         )
-        assert found[product]["category_lines"] == pytest.approx(
-            asked.profile.category_lines[category]
+        assert table[product]["category_lines"] == pytest.approx(
+            context.profile.category_lines[category]
         )
-        assert found[product]["category_days"] == days
-    assert found["rolls"]["category_share"] > found["butter"]["category_share"] > 0
-    ashby, hartley = asked.profile.brand_share.tolist()
+        assert table[product]["category_days"] == days
+    assert table["rolls"]["category_share"] > table["butter"]["category_share"] > 0
+    ashby, hartley = context.profile.brand_share.tolist()
     assert ashby > hartley > 0
     brands = [
-        found[product]["brand_share"] for product in ("bread", "butter", "milk", "rolls", "jam")
+        table[product]["brand_share"] for product in ("bread", "butter", "milk", "rolls", "jam")
     ]
     assert brands == pytest.approx([ashby, ashby, hartley, hartley, 0])
 
 
 def test_a_product_without_category_brand_and_price_is_near_nothing(shop: Recommender) -> None:
-    jam = row(shop, case(shop), "jam")
+    jam = row(shop, context_of(shop), "jam")
     of_category = (
         "category_share",
         "category_recent",
@@ -257,50 +256,53 @@ def test_a_product_without_category_brand_and_price_is_near_nothing(shop: Recomm
 
 
 def test_prices_are_compared_with_what_the_customer_usually_pays(shop: Recommender) -> None:
-    found = rows(shop, case(shop))
-    traits, profile = shop.model.traits, case(shop).profile
-    assert found["rolls"]["dearer"] == pytest.approx(
+    table = rows(shop, context_of(shop))
+    traits, profile = shop.model.traits, context_of(shop).profile
+    assert table["rolls"]["dearer"] == pytest.approx(
         log(8) - log(2) + float(traits.log_price[0]) - profile.price
     )
-    assert found["rolls"]["dearer"] - found["bread"]["dearer"] == pytest.approx(log(4))
+    assert table["rolls"]["dearer"] - table["bread"]["dearer"] == pytest.approx(log(4))
     # Rolls are twice as dear as the bakery's mean, bread half as dear.
-    assert found["rolls"]["dearer_in_category"] == pytest.approx(log(2) - profile.price_in_category)
-    assert found["bread"]["dearer_in_category"] == pytest.approx(
+    assert table["rolls"]["dearer_in_category"] == pytest.approx(log(2) - profile.price_in_category)
+    assert table["bread"]["dearer_in_category"] == pytest.approx(
         -log(2) - profile.price_in_category
     )
 
 
 def test_a_customer_of_unknown_taste_finds_nothing_dear(shop: Recommender) -> None:
-    found = row(shop, case(shop, customer="c1", day=1), "rolls")
-    assert found["dearer"] == pytest.approx(float(shop.model.traits.log_price[4]))
+    table = row(shop, context_of(shop, customer="c1", day=1), "rolls")
+    assert table["dearer"] == pytest.approx(float(shop.model.traits.log_price[4]))
 
 
 def test_the_habits_of_the_customer_stand_in_every_row(shop: Recommender) -> None:
-    asked = case(shop)
-    for found in rows(shop, asked).values():
-        assert [found[name] for name in CUSTOMER_FEATURES] == asked.profile.customer.tolist()
-    assert (row(shop, asked, "jam")["visits"], row(shop, asked, "jam")["since_visit"]) == (3, 14)
+    context = context_of(shop)
+    for table in rows(shop, context).values():
+        assert [table[name] for name in CUSTOMER_FEATURES] == context.profile.customer.tolist()
+    assert (row(shop, context, "jam")["visits"], row(shop, context, "jam")["since_visit"]) == (
+        3,
+        14,
+    )
 
 
 def test_what_the_shop_knows_of_a_product_stands_in_its_row(shop: Recommender) -> None:
-    asked = case(shop)
-    for name, column in zip(PRODUCT_FEATURES, asked.trends.columns.tolist(), strict=True):
-        assert [found[name] for found in rows(shop, asked).values()] == column
-    jam, bread = row(shop, asked, "jam"), row(shop, asked, "bread")
+    context = context_of(shop)
+    for name, column in zip(PRODUCT_FEATURES, context.trends.columns.tolist(), strict=True):
+        assert [table[name] for table in rows(shop, context).values()] == column
+    jam, bread = row(shop, context, "jam"), row(shop, context, "bread")
     assert (jam["customers"], bread["customers"]) == pytest.approx((log1p(5), log1p(2)))
-    assert jam["recent_sales"] > row(shop, asked, "bread")["recent_sales"] > 0
+    assert jam["recent_sales"] > row(shop, context, "bread")["recent_sales"] > 0
 
 
 def test_the_age_of_the_model_stands_in_every_row(shop: Recommender) -> None:
-    assert {found["lag_days"] for found in rows(shop, case(shop, NOW + 7)).values()} == {7}
-    assert {found["lag_days"] for found in rows(shop, case(shop, NOW - 7)).values()} == {0}
+    assert {table["lag_days"] for table in rows(shop, context_of(shop, NOW + 7)).values()} == {7}
+    assert {table["lag_days"] for table in rows(shop, context_of(shop, NOW - 7)).values()} == {0}
 
 
 def test_a_visitor_brings_the_visit_and_no_habit(shop: Recommender) -> None:
     visit = shop.build_context(NOBODY, SlateRequest(recent=(NAMES.index("milk"),)))
-    found = rows(shop, visit)
-    assert found["jam"]["neighbours"] > found["bread"]["neighbours"] == 0  # who buys milk buys jam
-    for one in found.values():
+    table = rows(shop, visit)
+    assert table["jam"]["neighbours"] > table["bread"]["neighbours"] == 0  # who buys milk buys jam
+    for one in table.values():
         assert {
             one[name] for name in ("bought", "visits", "category_share", "brand_share", "own_long")
         } == {0}
@@ -308,15 +310,15 @@ def test_a_visitor_brings_the_visit_and_no_habit(shop: Recommender) -> None:
 
 
 def test_a_row_does_not_depend_on_the_rows_beside_it(shop: Recommender) -> None:
-    asked = case(shop, basket=(NAMES.index("milk"),))
-    together = rows(shop, asked)
+    context = context_of(shop, basket=(NAMES.index("milk"),))
+    together = rows(shop, context)
     for product in NAMES:
-        assert row(shop, asked, product) == together[product]
+        assert row(shop, context, product) == together[product]
 
 
 def test_no_candidates_are_no_rows(shop: Recommender) -> None:
-    found, bought = build_rows(np.zeros(0, np.int64), case(shop), SOURCES)
-    assert (found.shape, bought.shape) == ((0, len(FEATURES)), (0,))
+    table, bought = build_rows(np.zeros(0, np.int64), context_of(shop), SOURCES)
+    assert (table.shape, bought.shape) == ((0, len(FEATURES)), (0,))
 
 
 SHOPS = st.lists(
@@ -368,21 +370,23 @@ def test_in_any_shop_and_at_any_moment_every_number_is_finite(
     for customer in (NOBODY, *range(len(shop.model.customers))):
         request = SlateRequest(as_of=moment(day), recent=session, filters=Filters(market=market))
         items = np.arange(len(products))
-        found, _ = build_rows(items, shop.build_context(customer, request), SOURCES)
-        wrong = ~np.isfinite(found).all(axis=0)
-        assert [name for name, column in zip(FEATURES, wrong.tolist(), strict=True) if column] == []
+        table, _ = build_rows(items, shop.build_context(customer, request), SOURCES)
+        finite = np.isfinite(table).all(axis=0)
+        assert np.array(FEATURES)[~finite].tolist() == []
 
 
 def test_the_rows_of_many_customers_are_those_of_each() -> None:
     shop = trained(small_shop_purchases())
-    cases = [shop.build_context(user, SlateRequest()) for user in (0, 5, NOBODY, 9)]
-    items = [
-        np.arange(start, len(shop.catalogue), 3, dtype=np.int64) for start in range(len(cases))
-    ]
-    together, bought = build_rows_each(
-        np.concatenate(items), RowGroups.of(map(len, items)), cases, SOURCES
-    )
-    alone = [build_rows(some, case, SOURCES) for some, case in zip(items, cases, strict=True)]
-    assert together.tolist() == np.concatenate([rows for rows, _ in alone]).tolist()
-    assert bought.tolist() == np.concatenate([mine for _, mine in alone]).tolist()
-    assert bought.any()
+    contexts = [shop.build_context(user, SlateRequest()) for user in (0, 5, NOBODY, 9)]
+    items_each, values, bought = [], [], []
+    for start, context in enumerate(contexts):
+        items = np.arange(start, len(shop.catalogue), 3, dtype=np.int64)
+        alone = build_rows(items, context, SOURCES)
+        items_each.append(items)
+        values += alone.values.tolist()
+        bought += alone.bought.tolist()
+    groups = RowGroups.of(map(len, items_each))
+    together = build_rows_each(np.concatenate(items_each), groups, contexts, SOURCES)
+    assert together.values.tolist() == values
+    assert together.bought.tolist() == bought
+    assert any(bought)

@@ -22,7 +22,7 @@ STRONG = 100.0  # a weight beyond everything that the other sources say
 
 
 class Seasonal(CandidateSource):
-    """What the shop calls seasonal: a product that nobody has bought yet."""
+    """Propose what the shop calls seasonal: a product that nobody has bought yet."""
 
     name = "seasonal"
     own_features = (OwnFeature("in_season", STRONG),)
@@ -42,7 +42,7 @@ class Seasonal(CandidateSource):
 
 
 class Trending(CandidateSource):
-    """What sells more than it did: a feature that is there already speaks for it."""
+    """Propose what sells more than it did; a feature that is there already speaks for it."""
 
     name = "trending"
     features = ("trend",)
@@ -107,7 +107,7 @@ def test_the_other_products_are_shown_as_without_it(plain: Recommender, shop: Re
 
 
 def test_a_source_may_explain_products_by_a_feature_that_is_there(plain: Recommender) -> None:
-    """Where customers were seen to buy what is on the rise, that is what puts it there."""
+    """Customers were seen to buy what is on the rise, so that is what puts it there."""
     rising = Trees.of([TreeSplit(0, FEATURES.index("trend"), 0.2, 0, 1)], [[-9.0, 9.0]])
     lesson = LearnedRanker(np.ones(2, np.float32), np.zeros(2, np.float32), rising)
     shop = Recommender(

@@ -1,4 +1,4 @@
-"""What the shop's customers want at one moment, counted by hand."""
+"""Trends of products at one moment, counted by hand."""
 
 from dataclasses import replace
 from math import log, log1p
@@ -43,22 +43,24 @@ def sold(product: str, *days: float, market: str = "") -> list[Line]:
     ]
 
 
-def trends(
+def trends_of(
     *lines: Line, day: float, market: str = "", products: list[Product] = SHELF
 ) -> ProductTrends:
     purchases = small_purchases(lines, products)
     count = np.arange(len(purchases.catalogue), dtype=np.float32)
     repeats = Repurchases(rate=count / 10, average=np.array([0.1], np.float32), interval=count + 7)
-    place = purchases.market_names.find(market) if market else None
+    market_code = purchases.market_names.find(market) if market else None
     traits = fit_product_stats(purchases)
-    return build_trends(count_daily_sales(purchases), traits, repeats, SETTINGS, moment(day), place)
+    return build_trends(
+        count_daily_sales(purchases), traits, repeats, SETTINGS, moment(day), market_code
+    )
 
 
-def column(found: ProductTrends, name: str) -> list[float]:
-    return found.columns[PRODUCT_FEATURES.index(name)].tolist()
+def column(trends: ProductTrends, name: str) -> list[float]:
+    return trends.columns[PRODUCT_FEATURES.index(name)].tolist()
 
 
-# 10 loaves and 2 pats of butter in the last four weeks of a hundred days, 4 loaves and 6 jams long ago.
+# Of a hundred days: 10 loaves and 2 butter in the last four weeks, 4 loaves and 6 jams long ago
 FEW = [
     *sold("bread", *range(90, 100)),
     *sold("butter", 80, 81),
@@ -69,23 +71,23 @@ FEW = [
 
 def test_lines_of_the_window_and_of_all_days_enter_as_logarithms() -> None:
     scales = SETTINGS.scales
-    found = trends(*FEW, day=100)
-    assert column(found, "all_sales") == pytest.approx(
+    trends = trends_of(*FEW, day=100)
+    assert column(trends, "all_sales") == pytest.approx(
         [log1p(lines / scales.all_sales) for lines in (14, 2, 6, 0)]
     )
     # A window's worth of the 22 lines: as many as were sold in the window.
     recent = [lines * 12 / 22 for lines in (14, 2, 6, 0)]
-    assert found.popularity.recent.tolist() == pytest.approx(recent)
-    assert column(found, "recent_sales") == pytest.approx(
+    assert trends.popularity.recent.tolist() == pytest.approx(recent)
+    assert column(trends, "recent_sales") == pytest.approx(
         [log1p(lines / scales.recent_sales) for lines in recent]
     )
 
 
 def test_a_category_sells_what_its_products_sell_and_they_share_it() -> None:
     lines = [*sold("bread", 1, 2, 3), *sold("rolls", 1), *sold("butter", 2, 2), *sold("jam", 3)]
-    found = trends(*lines, day=4)
-    assert column(found, "category_sales") == pytest.approx([log1p(4), log1p(2), 0, log1p(4)])
-    assert column(found, "share_of_category") == pytest.approx(
+    trends = trends_of(*lines, day=4)
+    assert column(trends, "category_sales") == pytest.approx([log1p(4), log1p(2), 0, log1p(4)])
+    assert column(trends, "share_of_category") == pytest.approx(
         [3 / 4, 1, 0, 1 / 4]
     )  # jam is in none
 
@@ -93,7 +95,7 @@ def test_a_category_sells_what_its_products_sell_and_they_share_it() -> None:
 def test_what_sells_more_this_week_than_the_weeks_before_is_rising() -> None:
     """Bread makes up half of the sales of every week, butter the rest of the last one."""
     lines = [*sold("bread", *range(28)), *sold("jam", *range(21)), *sold("butter", *range(21, 28))]
-    week = column(trends(*lines, day=28), "week_trend")
+    week = column(trends_of(*lines, day=28), "week_trend")
     # In a window's worth of 56 lines: as many as this week's share of them, and as there were.
     assert week == pytest.approx([0, log((28 + 2) / (7 + 2)), log((0 + 2) / (21 + 2)), 0], abs=1e-6)
 
@@ -101,41 +103,43 @@ def test_what_sells_more_this_week_than_the_weeks_before_is_rising() -> None:
 def test_what_sells_more_than_in_the_eight_weeks_before_is_in_trends() -> None:
     """Twelve weeks of a loaf a day; jam in the first eight, butter in the last four."""
     lines = [*sold("bread", *range(84)), *sold("jam", *range(56)), *sold("butter", *range(56, 84))]
-    trend = column(trends(*lines, day=84), "trend")
-    # Of 56 lines, what a window holds: 28 loaves then as now, a third of them for butter, two thirds for jam.
+    trend = column(trends_of(*lines, day=84), "trend")
+    # A window holds 28 loaves then as now, a third of them for butter, two thirds for jam
     butter, jam = log((28 / 3 + 2) / (0 + 2)), log((2 * 28 / 3 + 2) / (28 + 2))
     assert trend == pytest.approx([0, butter, jam, 0], abs=1e-6)
 
 
 def test_a_season_returns_where_the_data_reach_back_a_year() -> None:
-    """Jam was bought in the four weeks that follow, a year ago; rolls, bread's neighbours, in the other season."""
+    """Sell jam in the four weeks that follow, a year ago, and rolls in the other season."""
     every_week = range(0, 365, 7)
     lines = [
         *sold("bread", *every_week),
         *sold("jam", *range(1, 28)),
         *sold("rolls", *range(180, 208)),
     ]
-    found = trends(*lines, *sold("butter", 364), day=365)
-    season = column(found, "season")
+    trends = trends_of(*lines, *sold("butter", 364), day=365)
+    season = column(trends, "season")
     assert season[JAM] > 0 > season[ROLLS]
     assert season[JAM] > season[BREAD]
-    of_category = column(found, "category_season")
-    assert of_category[BREAD] == of_category[ROLLS] < 0  # the bakery's season is the other one
-    assert of_category[JAM] == 0  # it is in none
-    half_a_year = trends(*[line for line in lines if line.day < 180], day=180)
+    category_season = column(trends, "category_season")
+    assert (
+        category_season[BREAD] == category_season[ROLLS] < 0
+    )  # the bakery's season is the other one
+    assert category_season[JAM] == 0  # it is in none
+    half_a_year = trends_of(*[line for line in lines if line.day < 180], day=180)
     assert column(half_a_year, "season") == column(half_a_year, "category_season") == [0, 0, 0, 0]
 
 
 def test_a_trend_of_a_market_is_its_own() -> None:
-    """In the north bread comes and butter goes, in the much larger south it is the other way round."""
+    """Bread comes and butter goes in the north, and the reverse in the much larger south."""
     north = [
         *sold("bread", *range(21, 28), market="north"),
         *sold("butter", *range(7), market="north"),
     ]
     south = [replace(line, day=27 - line.day, market="south") for line in north * 9]
-    bread, butter, *_ = column(trends(*north, *south, day=28, market="north"), "week_trend")
+    bread, butter, *_ = column(trends_of(*north, *south, day=28, market="north"), "week_trend")
     assert bread > 0 > butter
-    bread, butter, *_ = column(trends(*north, *south, day=28, market="south"), "week_trend")
+    bread, butter, *_ = column(trends_of(*north, *south, day=28, market="south"), "week_trend")
     assert bread < 0 < butter
 
 
@@ -156,32 +160,32 @@ def test_products_bring_their_own_age_price_customers_and_returns() -> None:
         *sold("butter", 6),
         Line("butter  0", "butter", 7, kind="return"),
     ]
-    found = trends(*lines, Line("bread  0", "bread", 8), day=10)
-    assert column(found, "age_days") == [10, 4, 0, 0]
-    assert column(found, "customers") == pytest.approx([log1p(3), log1p(1), 0, 0])
-    assert column(found, "return_rate") == [0, 1, 0, 0]
-    assert column(found, "price") == pytest.approx(
+    trends = trends_of(*lines, Line("bread  0", "bread", 8), day=10)
+    assert column(trends, "age_days") == [10, 4, 0, 0]
+    assert column(trends, "customers") == pytest.approx([log1p(3), log1p(1), 0, 0])
+    assert column(trends, "return_rate") == [0, 1, 0, 0]
+    assert column(trends, "price") == pytest.approx(
         [log(2 / 4), log(8 / 4), 0, 0]
     )  # over the median; jam has none
-    assert column(found, "again_rate") == pytest.approx([0, 0.1, 0.2, 0.3])
-    assert column(found, "again_days") == [7, 8, 9, 10]
+    assert column(trends, "again_rate") == pytest.approx([0, 0.1, 0.2, 0.3])
+    assert column(trends, "again_days") == [7, 8, 9, 10]
 
 
 def test_nothing_is_older_than_a_shop_remembers() -> None:
-    assert column(trends(*sold("bread", 0, 2000), day=2001), "age_days")[BREAD] == MAX_AGE_DAYS
+    assert column(trends_of(*sold("bread", 0, 2000), day=2001), "age_days")[BREAD] == MAX_AGE_DAYS
 
 
 def test_sellers_stand_by_category_and_the_best_first() -> None:
     lines = [*sold("bread", 1), *sold("rolls", 1, 2), *sold("butter", 3), *sold("jam", *range(9))]
-    found = trends(*lines, day=9)
-    assert found.sellers.tolist() == [ROLLS, BREAD, BUTTER]  # jam is in no category
-    assert found.sellers_of.tolist() == [0, 2, 3]
+    trends = trends_of(*lines, day=9)
+    assert trends.sellers.tolist() == [ROLLS, BREAD, BUTTER]  # jam is in no category
+    assert trends.sellers_of.tolist() == [0, 2, 3]
 
 
 def test_a_shop_without_categories_has_sellers_in_none() -> None:
-    found = trends(*sold("bread", 1, 2), day=3, products=[Product("bread")])
-    assert (found.sellers.tolist(), found.sellers_of.tolist()) == ([], [0])
-    assert np.isfinite(found.columns).all()
+    trends = trends_of(*sold("bread", 1, 2), day=3, products=[Product("bread")])
+    assert (trends.sellers.tolist(), trends.sellers_of.tolist()) == ([], [0])
+    assert np.isfinite(trends.columns).all()
 
 
 def arriving(*days: float | None) -> list[Product]:

@@ -1,4 +1,4 @@
-"""A score is a sum of weighted features and of what was learned, and the largest part names the source."""
+"""A score adds weighted features and what was learned; its largest part names the source."""
 
 from dataclasses import asdict
 
@@ -46,7 +46,7 @@ def stump(tree: int, feature: str, threshold: float) -> TreeSplit:
     return TreeSplit(tree, FEATURES.index(feature), threshold, 0, 1)
 
 
-# Customers were seen to buy from the aisles they know, and to leave what is too dear or known to their neighbours.
+# Customers buy from the aisles they know, and leave what is too dear or known to their neighbours
 LESSON = LearnedRanker(
     slope=np.array([0.5, 2], np.float32),
     level=np.array([-4, -1], np.float32),
@@ -72,8 +72,8 @@ def score(ranker: Ranker, bought: bool, **values: float) -> float:
 
 def source(ranker: Ranker, bought: bool = False, **values: float) -> Source:
     rows = row(**values)[None]
-    (found,) = ranker.name_sources(rows, np.array([bought]), ranker.score(rows, np.array([bought])))
-    return found
+    (name,) = ranker.name_sources(rows, np.array([bought]), ranker.score(rows, np.array([bought])))
+    return name
 
 
 def test_new_products_and_those_bought_before_are_weighed_differently() -> None:
@@ -83,7 +83,7 @@ def test_new_products_and_those_bought_before_are_weighed_differently() -> None:
 
 @pytest.mark.parametrize("ranker", [BLEND, LEARNED])
 def test_any_row_blends_to_the_sum_over_the_names_of_its_features(ranker: Ranker) -> None:
-    values = {name: float(place + 1) for place, name in enumerate(FEATURES)}
+    values = {name: float(index + 1) for index, name in enumerate(FEATURES)}
     rows = np.stack([row(**values)] * 2)
     expected = [
         sum(weight * values[name] for name, weight in asdict(weights).items())
@@ -111,8 +111,8 @@ def test_scores_do_not_depend_on_the_rows_beside_them() -> None:
     rows = np.random.default_rng(0).normal(0, 2, (50, len(FEATURES))).astype(np.float32)
     bought = np.arange(50) % 3 == 0
     alone = [
-        float(LEARNED.score(rows[place : place + 1], bought[place : place + 1])[0])
-        for place in range(50)
+        float(LEARNED.score(rows[index : index + 1], bought[index : index + 1])[0])
+        for index in range(50)
     ]
     assert LEARNED.score(rows, bought).tolist() == pytest.approx(alone, rel=1e-6)
 
@@ -121,8 +121,8 @@ def test_the_trees_look_at_the_best_of_the_blend_and_what_they_do_not_look_at_st
     affinity = np.random.default_rng(3).random(20).astype(np.float32)
     rows = np.stack(
         [
-            row(affinity=float(value), category_share=0.5 * (place % 2))
-            for place, value in enumerate(affinity)
+            row(affinity=float(value), category_share=0.5 * (index % 2))
+            for index, value in enumerate(affinity)
         ]
     )
     bought, alone = np.zeros(20, np.bool_), RowGroups.of([20])
@@ -176,7 +176,7 @@ def test_what_was_bought_before_is_there_because_it_was() -> None:
         )
 
 
-def test_a_source_that_says_nothing_is_never_named_even_where_the_only_one_that_speaks_speaks_against() -> (
+def test_a_source_that_says_nothing_is_never_named_even_where_the_only_other_speaks_against() -> (
     None
 ):
     assert source(BLEND, recent_sales=1, all_sales=9) is Source.POPULAR
@@ -196,21 +196,20 @@ ROWS = st.lists(
 def test_every_source_is_told_as_if_each_had_been_silenced_by_hand(
     values: list[dict[str, float]], kinds: int, ranker: Ranker
 ) -> None:
-    rows = np.stack([row(**of) for of in values])
-    bought = np.array([bool(kinds >> place & 1) for place in range(len(rows))])
-    found = ranker.name_sources(rows, bought, ranker.score(rows, bought))
-    for of, old, named in zip(values, bought.tolist(), found, strict=True):
-        if old:
+    rows = np.stack([row(**row_values) for row_values in values])
+    bought = np.array([bool(kinds >> index & 1) for index in range(len(rows))])
+    names = ranker.name_sources(rows, bought, ranker.score(rows, bought))
+    for row_values, was_bought, named in zip(values, bought.tolist(), names, strict=True):
+        if was_bought:
             assert named is Source.OWN_PURCHASES
             continue
-        silenced = {
-            quiet: score(
-                ranker, False, **{name: 0 if SPEAKS_FOR[name] == quiet else of[name] for name in of}
-            )
-            for quiet in BLEND.speaking
-            if any(of[name] for name in of if SPEAKS_FOR[name] == quiet)
-        }
-        assert silenced[named] == pytest.approx(min(silenced.values()), abs=1e-5)
+        scores = {}
+        for source in ranker.speaking:
+            spoken = [name for name in row_values if SPEAKS_FOR[name] == source]
+            if any(row_values[name] for name in spoken):
+                silenced = row_values | dict.fromkeys(spoken, 0)
+                scores[source] = score(ranker, False, **silenced)
+        assert scores[named] == pytest.approx(min(scores.values()), abs=1e-5)
 
 
 def test_nothing_to_rank_has_no_source() -> None:

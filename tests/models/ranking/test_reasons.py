@@ -1,4 +1,4 @@
-"""The sentence under a product is true."""
+"""Sentences under products are true."""
 
 from dataclasses import replace
 
@@ -79,7 +79,7 @@ BREAD, BUTTER, JAM, TEA = range(4)
 
 @pytest.fixture(scope="module")
 def shop() -> Recommender:
-    """Bread and butter in six orders, bread and tea in three, butter and jam in four, tea and jam in one each."""
+    """Sell bread with butter 6 times, bread with tea 3, butter with jam 4, tea and jam alone."""
     baskets = (
         [("bread", "butter")] * 6
         + [("bread", "tea")] * 3
@@ -234,7 +234,7 @@ def test_an_arrival_is_new_in_its_category(tea_shop: Recommender) -> None:
 def explained(
     shop: Recommender, customer: str, basket: tuple[int, ...] = (), **sources: int
 ) -> dict[int, Reason]:
-    """The reasons of products, each shown for the source that it is given by."""
+    """Return the reasons of products, each given by the source that it is shown for."""
     user = shop.model.customers.ids.find(customer)
     context = shop.build_context(user, SlateRequest(basket=basket))
     return explain_items(list(sources.values()), list(sources), context, shop.ranker)

@@ -1,4 +1,4 @@
-"""What each source proposes to one customer of a shop with three aisles."""
+"""Each source proposes to one customer of a shop with three aisles."""
 
 from dataclasses import replace
 from math import exp
@@ -41,13 +41,13 @@ EVERYTHING = np.ones(len(SHELF), np.bool_)
 
 
 def sold(product: str, times: int) -> list[Line]:
-    """In orders of their own, on the last days."""
+    """Sell a product in orders of their own, on the last days."""
     return [Line(f"{product} {number}", product, 27 - number / 10) for number in range(times)]
 
 
 @pytest.fixture(scope="module")
 def shop() -> Recommender:
-    """Every gap between two purchases is a week. Ann buys bread every week, and once she bought butter."""
+    """Sell bread to Ann every week, and butter once. Every gap between two purchases is a week."""
     weekly = [Line(who, "bread", day) for who in ("ann", "bob", "cleo") for day in (0, 7, 14, 21)]
     crowd = [
         *sold("rolls", 6),
@@ -62,28 +62,28 @@ def shop() -> Recommender:
     )
 
 
-def case(
+def context_of(
     shop: Recommender, day: float = 28, customer: str = "ann", basket: tuple[str, ...] = ()
 ) -> RankingContext:
     request = SlateRequest(as_of=moment(day), basket=tuple(map(NAMES.index, basket)))
     return shop.build_context(shop.model.customers.ids.find(customer), request)
 
 
-def proposed(
-    asked: RankingContext, allowed: np.ndarray = EVERYTHING, **limits: int
+def propose(
+    context: RankingContext, allowed: np.ndarray = EVERYTHING, **limits: int
 ) -> dict[str, list[str]]:
     settings = replace(SETTINGS, candidates=CandidateSettings(**limits))
-    found = propose_candidates(SOURCES, replace(asked, settings=settings), allowed)
-    return {source: [NAMES[item] for item in items.tolist()] for source, items in found.items()}
+    proposals = propose_candidates(SOURCES, replace(context, settings=settings), allowed)
+    return {source: [NAMES[item] for item in items.tolist()] for source, items in proposals.items()}
 
 
-def saying(asked: RankingContext, **said: dict[str, float]) -> RankingContext:
-    """The same case where the sources say this and nothing else."""
-    evidence = dict.fromkeys(SourceScores.__dataclass_fields__, SparseScores.none())
-    for source, scores in said.items():
+def with_scores(context: RankingContext, **scores_of: dict[str, float]) -> RankingContext:
+    """Return the context with these scores and no others."""
+    learned = dict.fromkeys(SourceScores.__dataclass_fields__, SparseScores.none())
+    for source, scores in scores_of.items():
         items = np.array([NAMES.index(product) for product in scores], np.int32)
-        evidence[source] = SparseScores.summed(items, np.array(list(scores.values()), np.float32))
-    return replace(asked, scores=SourceScores(**evidence))
+        learned[source] = SparseScores.summed(items, np.array(list(scores.values()), np.float32))
+    return replace(context, scores=SourceScores(**learned))
 
 
 def without(*products: str) -> np.ndarray:
@@ -93,15 +93,15 @@ def without(*products: str) -> np.ndarray:
 
 
 def test_everything_that_was_bought_before_is_proposed(shop: Recommender) -> None:
-    assert proposed(case(shop))["own_purchases"] == ["bread", "butter"]
+    assert propose(context_of(shop))["own_purchases"] == ["bread", "butter"]
 
 
 def test_of_too_many_habits_the_strongest_are_proposed_and_whatever_is_due(
     shop: Recommender,
 ) -> None:
-    found = proposed(case(shop), bought=1)
-    assert found["own_purchases"] == ["bread"]
-    assert found["due"] == ["bread", "butter"]
+    proposals = propose(context_of(shop), bought=1)
+    assert proposals["own_purchases"] == ["bread"]
+    assert proposals["due"] == ["bread", "butter"]
 
 
 @pytest.mark.parametrize(
@@ -111,12 +111,12 @@ def test_of_too_many_habits_the_strongest_are_proposed_and_whatever_is_due(
 def test_a_product_is_due_about_an_interval_after_its_last_purchase(
     shop: Recommender, day: float, due: list[str]
 ) -> None:
-    """A week after it, give or take: from 5.25 to 10.5 days; bread was last bought on day 21, butter on day 20."""
-    assert proposed(case(shop, day))["due"] == due
+    """Products are due 5.25 to 10.5 days later; bread was last bought on day 21, butter on 20."""
+    assert propose(context_of(shop, day))["due"] == due
 
 
 @pytest.mark.parametrize(
-    ("evidence", "source"),
+    ("learned", "source"),
     [
         ("affinity", "factors"),
         ("neighbours", "neighbours"),
@@ -125,76 +125,86 @@ def test_a_product_is_due_about_an_interval_after_its_last_purchase(
     ],
 )
 def test_each_source_proposes_its_best_new_products(
-    shop: Recommender, evidence: str, source: str
+    shop: Recommender, learned: str, source: str
 ) -> None:
-    asked = saying(case(shop), **{evidence: {"bread": 9, "milk": 1, "rake": 3, "rolls": 2}})
-    found = proposed(asked, new=2)
-    assert found[source] == ["rake", "rolls"]
+    context = with_scores(
+        context_of(shop), **{learned: {"bread": 9, "milk": 1, "rake": 3, "rolls": 2}}
+    )
+    proposals = propose(context, new=2)
+    assert proposals[source] == ["rake", "rolls"]
     others = {"factors", "neighbours", "basket", "bought_together"} - {source}
-    assert not any(found[other] for other in others)
+    assert not any(proposals[other] for other in others)
 
 
 def test_what_the_rules_removed_is_not_proposed_and_the_next_best_takes_its_place(
     shop: Recommender,
 ) -> None:
-    asked = saying(case(shop), affinity={"milk": 1, "rake": 3, "rolls": 2})
-    found = proposed(asked, without("rake", "bread", "loaf"), new=2)
-    assert found["factors"] == ["rolls", "milk"]
-    assert found["own_purchases"] == found["due"] == ["butter"]
-    assert found["new"] == ["kaiser"]
+    context = with_scores(context_of(shop), affinity={"milk": 1, "rake": 3, "rolls": 2})
+    proposals = propose(context, without("rake", "bread", "loaf"), new=2)
+    assert proposals["factors"] == ["rolls", "milk"]
+    assert proposals["own_purchases"] == proposals["due"] == ["butter"]
+    assert proposals["new"] == ["kaiser"]
 
 
 def test_what_goes_with_the_last_purchase_is_proposed(shop: Recommender) -> None:
-    bought_butter_last = case(shop, day=20.5)
-    assert bought_butter_last.profile.last_basket == [NAMES.index("butter")]
-    assert proposed(bought_butter_last)["bought_together"] == ["jam"]
-    assert proposed(case(shop, day=28))["bought_together"] == []  # bread was always bought alone
+    after_butter = context_of(shop, day=20.5)
+    assert after_butter.profile.last_basket == [NAMES.index("butter")]
+    assert propose(after_butter)["bought_together"] == ["jam"]
+    assert (
+        propose(context_of(shop, day=28))["bought_together"] == []
+    )  # bread was always bought alone
 
 
 def test_what_completes_the_basket_is_proposed(shop: Recommender) -> None:
-    assert proposed(case(shop, basket=("jam",)))["basket"] == []  # Ann knows butter already
-    assert proposed(case(shop, customer="bob", basket=("jam",)))["basket"] == ["butter"]
+    assert propose(context_of(shop, basket=("jam",)))["basket"] == []  # Ann knows butter already
+    assert propose(context_of(shop, customer="bob", basket=("jam",)))["basket"] == ["butter"]
 
 
 def test_what_sells_best_in_the_aisles_that_a_customer_knows_is_proposed(shop: Recommender) -> None:
-    """Ann bought more bread than butter; rakes sell better than bagels, in an aisle she does not know."""
-    assert proposed(case(shop))["category"] == ["rolls", "bagel", "milk"]
-    assert proposed(case(shop), categories=1)["category"] == ["rolls", "bagel"]
+    """Ann bought more bread than butter; rakes sell better than bagels, but not in her aisles."""
+    assert propose(context_of(shop))["category"] == ["rolls", "bagel", "milk"]
+    assert propose(context_of(shop), categories=1)["category"] == ["rolls", "bagel"]
     # Of an aisle so many are looked at, what she knows among them
-    assert proposed(case(shop), category=2)["category"] == ["rolls", "milk"]
-    assert proposed(case(shop, customer="rake 1"))["category"] == []  # one rake is all there is
+    assert propose(context_of(shop), category=2)["category"] == ["rolls", "milk"]
+    assert (
+        propose(context_of(shop, customer="rake 1"))["category"] == []
+    )  # one rake is all there is
 
 
 def test_a_customer_whose_purchases_stand_in_no_aisle_is_proposed_none(shop: Recommender) -> None:
-    found = proposed(case(shop, customer="jam 1"))
-    assert (found["own_purchases"], found["category"], found["new"]) == (["jam"], [], [])
+    proposals = propose(context_of(shop, customer="jam 1"))
+    assert (proposals["own_purchases"], proposals["category"], proposals["new"]) == (
+        ["jam"],
+        [],
+        [],
+    )
 
 
 def test_what_everybody_buys_is_proposed_to_who_does_not_know_it(shop: Recommender) -> None:
-    assert proposed(case(shop), new=3)["popular"] == ["jam", "rolls", "rake"]
-    assert "jam" not in proposed(case(shop, customer="jam 1"), new=3)["popular"]
+    assert propose(context_of(shop), new=3)["popular"] == ["jam", "rolls", "rake"]
+    assert "jam" not in propose(context_of(shop, customer="jam 1"), new=3)["popular"]
 
 
 def test_arrivals_are_proposed_in_the_aisles_that_a_customer_knows_the_best_suited_first(
     shop: Recommender,
 ) -> None:
     """Loaf is of the brand of her bread; hoes are nothing to her."""
-    assert proposed(case(shop))["new"] == ["loaf", "kaiser"]
-    assert proposed(case(shop), arrivals=1)["new"] == ["loaf"]
-    assert proposed(case(shop, customer="rake 1"))["new"] == ["hoe"]
-    assert proposed(case(shop, day=19))["new"] == []
+    assert propose(context_of(shop))["new"] == ["loaf", "kaiser"]
+    assert propose(context_of(shop), arrivals=1)["new"] == ["loaf"]
+    assert propose(context_of(shop, customer="rake 1"))["new"] == ["hoe"]
+    assert propose(context_of(shop, day=19))["new"] == []
 
 
 def test_products_suit_by_category_then_brand_and_a_usual_price(shop: Recommender) -> None:
-    asked, model = case(shop), shop.model
+    context, model = context_of(shop), shop.model
     items = np.array([NAMES.index(name) for name in ("loaf", "kaiser", "rolls", "rake", "jam")])
-    bakery = float(asked.profile.category_share[0])
-    ashby, hartley = asked.profile.brand_share.tolist()
-    assert (bakery + float(asked.profile.category_share[1]), ashby + hartley) == pytest.approx(
+    bakery = float(context.profile.category_share[0])
+    ashby, hartley = context.profile.brand_share.tolist()
+    assert (bakery + float(context.profile.category_share[1]), ashby + hartley) == pytest.approx(
         (1, 1)
     )
-    dearer = (model.traits.price_in_category[items] - asked.profile.price_in_category).tolist()
-    assert score_by_attributes(items, asked.profile, model).tolist() == pytest.approx(
+    dearer = (model.traits.price_in_category[items] - context.profile.price_in_category).tolist()
+    assert score_by_attributes(items, context.profile, model).tolist() == pytest.approx(
         [
             bakery * (1 + 4 * ashby) * exp(-abs(dearer[0])),
             bakery * (1 + 4 * hartley) * exp(-abs(dearer[1])),
@@ -204,8 +214,8 @@ def test_products_suit_by_category_then_brand_and_a_usual_price(shop: Recommende
         ]
     )
     assert (
-        score_by_attributes(items, asked.profile, model)[1]
-        > score_by_attributes(items, asked.profile, model)[2]
+        score_by_attributes(items, context.profile, model)[1]
+        > score_by_attributes(items, context.profile, model)[2]
     )  # too dear
 
 
@@ -215,17 +225,23 @@ def test_a_product_without_a_price_suits_like_one_of_the_usual_price() -> None:
         Product("rolls", category="bakery", from_day=1),
     ]
     shop = trained(small_purchases([Line("ann", "bread", 2), Line("bob", "bread", 2)], shelf))
-    assert score_by_attributes(np.array([1]), case(shop, 2).profile, shop.model).tolist() == [1]
+    assert score_by_attributes(np.array([1]), context_of(shop, 2).profile, shop.model).tolist() == [
+        1
+    ]
 
 
 def test_a_stranger_is_proposed_what_is_popular_and_nothing_else(shop: Recommender) -> None:
-    found = proposed(shop.build_context(NOBODY, SlateRequest()))
-    assert {source for source, names in found.items() if names} == {"popular"}
+    proposals = propose(shop.build_context(NOBODY, SlateRequest()))
+    assert {source for source, names in proposals.items() if names} == {"popular"}
 
 
 def test_candidates_are_what_any_source_proposed_each_once(shop: Recommender) -> None:
-    found = {"popular": np.array([4, 2]), "factors": np.array([2, 9]), "new": np.zeros(0, np.int64)}
-    assert merge_candidates(found).tolist() == [2, 4, 9]
+    proposals = {
+        "popular": np.array([4, 2]),
+        "factors": np.array([2, 9]),
+        "new": np.zeros(0, np.int64),
+    }
+    assert merge_candidates(proposals).tolist() == [2, 4, 9]
 
 
 @given(
@@ -236,9 +252,9 @@ def test_candidates_are_what_any_source_proposed_each_once(shop: Recommender) ->
 def test_whatever_the_rules_leave_no_source_proposes_anything_else(
     shop: Recommender, allowed: list[bool], day: float, visited: str
 ) -> None:
-    asked = case(shop, day, basket=(visited,))
-    owned = {NAMES[item] for item in asked.pairs.item[asked.pairs.last != NEVER].tolist()}
+    context = context_of(shop, day, basket=(visited,))
+    owned = {NAMES[item] for item in context.pairs.item[context.pairs.last != NEVER].tolist()}
     left = {name for name, kept in zip(NAMES, allowed, strict=True) if kept}
-    for source, names in proposed(asked, np.array(allowed)).items():
+    for source, names in propose(context, np.array(allowed)).items():
         assert len(names) == len(set(names))
         assert set(names) <= (left & owned if source in ("own_purchases", "due") else left - owned)
