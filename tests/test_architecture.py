@@ -223,6 +223,29 @@ def test_no_file_imports_in_a_circle(package: str) -> None:
     TopologicalSorter(arrows(package)).prepare()  # raises CycleError, which names the files
 
 
+def test_tests_of_models_and_their_support_import_no_training() -> None:
+    importers = {module: imports(tree) for module, tree in parse_tests().items()}
+    wanted = {module for module in importers if module.startswith("tests.models.")}
+    reached: set[str] = set()
+    while wanted:
+        module = wanted.pop()
+        reached.add(module)
+        wanted |= (importers[module] & importers.keys()) - reached
+    assert "tests.support.literal_fit" in reached
+    offenders = {
+        module
+        for module in reached
+        for name in importers[module]
+        if name.partition(".")[0] == "training"
+    }
+    assert offenders == set()
+
+
+def parse_tests() -> dict[str, ast.Module]:
+    """Return what is written in every file under tests, by the name of its module."""
+    return {module_of(path): tree for path, tree in trees("tests")}
+
+
 def test_models_read_no_clock_and_draw_no_lots() -> None:
     found = {
         f"{path.name}: {deed}" for path, tree in trees("models") for deed in reads_the_world(tree)

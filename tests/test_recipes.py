@@ -26,7 +26,7 @@ from service.app import create
 from service.schemas.answers import Feed, Recommendation, SlateAnswer
 from service.settings import Settings
 from tests.support.service_process import UNHURRIED_MS
-from tests.support.shop import small_shop
+from tests.support.training_shop import small_shop
 from training.cli import commands
 
 FOLDER = Path(__file__).parent.parent / "docs/email"

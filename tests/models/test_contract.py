@@ -1,14 +1,9 @@
 """What every model of Regulars promises, whoever asks and whatever for."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
-import orjson
-import pytest
-from threadpoolctl import threadpool_limits
 
-from models.artifact.array_tree import flatten
 from models.artifact.registry import Registry
 from models.data.customers import PERSONALIZE_EMAIL
 from models.data.events import DAY
@@ -17,6 +12,7 @@ from models.recommender import CustomerRequest, Recommender
 from models.rules.filters import Filters, Repeat
 from models.settings import DiversitySettings
 from models.slate import FallbackReason, Slate, SlateRequest, Source, Strategy
+from tests.support.fitted_shop import fit_shop
 from tests.support.shop import (
     NEVER_SOLD,
     ONLY_RETURNED,
@@ -24,15 +20,12 @@ from tests.support.shop import (
     SOLD_OUT,
     SPECIAL,
     Line,
+    ShopRecords,
     names,
     open_shop,
-    small_purchases,
-    small_shop_purchases,
-    trained,
+    small_shop_records,
 )
 from tests.support.worker_tasks import slates_of
-from training.cli.commands import main
-from training.parallel import map_with_recommender
 
 ALL = SlateRequest(n=100, repeat=Repeat.INCLUDE)
 
@@ -103,11 +96,11 @@ def test_the_same_question_has_the_same_answer(registry: Registry, shop: Recomme
 def test_what_was_saved_and_loaded_answers_like_the_original(
     shop: Recommender, lesson: LearnedRanker
 ) -> None:
-    assert slates(trained(small_shop_purchases(), lesson=lesson)) == slates(shop)
+    assert slates(fit_shop(small_shop_records(), lesson=lesson)) == slates(shop)
 
 
 def test_what_was_learned_changes_what_is_shown(shop: Recommender, lesson: LearnedRanker) -> None:
-    unlearned = slates(trained(small_shop_purchases()))
+    unlearned = slates(fit_shop(small_shop_records()))
     assert (slates(shop) != unlearned) == lesson.learned
 
 
@@ -122,13 +115,6 @@ def test_what_was_learned_is_told_as_the_chance_of_a_purchase(
     ]
     chances = [0 < score < 1 for score in scores]
     assert all(chances) == lesson.learned
-
-
-def test_many_at_once_are_answered_like_one_by_one(registry: Registry, shop: Recommender) -> None:
-    customers = list(shop.model.customers.ids)
-    directory = registry.path(shop.manifest.version)
-    parts = map_with_recommender(directory, slates_of, customers, chunk=23, processes=2)
-    assert [pair for part in parts for pair in part] == list(slates(shop).items())
 
 
 def test_who_is_looked_at_with_others_gets_what_they_get_alone(shop: Recommender) -> None:
@@ -150,39 +136,11 @@ def test_who_is_looked_at_with_others_gets_what_they_get_alone(shop: Recommender
     assert shop.recommend_each([]) == []
 
 
-def test_an_export_holds_what_the_service_answers(
-    registry: Registry, shop: Recommender, tmp_path: Path
-) -> None:
-    output = tmp_path / "slates.ndjson"
-    assert main(["export", "--registry", str(registry.root), "--output", str(output)], now=0) == 0
-    expected = [
-        (customer, rank, shop.catalogue.ids[slot.item], slot.score, slot.source)
-        for customer in shop.model.customers.ids
-        for rank, slot in enumerate(
-            shop.recommend(customer, SlateRequest(purpose=PERSONALIZE_EMAIL)).slots, 1
-        )
-    ]
-    rows = [tuple(orjson.loads(line).values()) for line in output.read_bytes().splitlines()]
-    assert [(*row[:3], pytest.approx(row[3]), row[4]) for row in rows] == expected
-
-
-def test_a_seed_gives_the_same_model_on_one_thread_and_on_two(
-    shop: Recommender, lesson: LearnedRanker
-) -> None:
-    models = []
-    for threads in (1, 2):
-        with threadpool_limits(limits=threads):
-            models.append(dict(flatten(trained(small_shop_purchases(), lesson=lesson).model)))
-    for name, array in flatten(shop.model):
-        np.testing.assert_array_equal(models[0][name], models[1][name], err_msg=name)
-        np.testing.assert_array_equal(models[0][name], array, err_msg=name)
-
-
 def test_products_that_are_equal_in_everything_stand_in_the_order_of_their_ids() -> None:
     shelf = ["pear", "apple", "fig", "date"]
     alone = [Line(f"d{n}", "tea", 4) for n in range(3)]
-    shop = trained(
-        small_purchases([*alone, *(Line(f"c{n}", name, n) for n in range(6) for name in shelf)])
+    shop = fit_shop(
+        ShopRecords([*alone, *(Line(f"c{n}", name, n) for n in range(6) for name in shelf)])
     )
     assert names(shop, shop.popular(SlateRequest())) == [*sorted(shelf), "tea"]
     assert names(shop, shop.similar(0, SlateRequest(strict=True))) == ["date", "fig", "pear"]

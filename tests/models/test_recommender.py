@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from models.data.customers import PERSONALIZE_EMAIL
-from models.data.events import DAY
+from models.data.events import DAY, PURCHASE
 from models.recommender import Recommender
 from models.rules.filters import Filters, Repeat
 from models.settings import BlendSettings, RepeatSettings, Weights
 from models.slate import FallbackReason, ReasonKind, Slate, SlateRequest, Source, Strategy
+from tests.support.fitted_shop import fit_shop, small_shop
 from tests.support.shop import (
     AISLES,
     MONTHLY,
@@ -27,15 +28,12 @@ from tests.support.shop import (
     SOUTHERN,
     Line,
     Product,
+    ShopRecords,
     moment,
     names,
     open_shop,
-    small_purchases,
-    small_shop,
-    small_shop_purchases,
-    trained,
+    small_shop_records,
 )
-from training.fitting.counts import select_lines
 
 EMAIL = SlateRequest(purpose=PERSONALIZE_EMAIL)
 ALL = SlateRequest(n=100, repeat=Repeat.INCLUDE)
@@ -69,7 +67,7 @@ def test_what_is_bought_every_month_is_recommended_with_its_rhythm(shop: Recomme
 
 
 def test_a_product_bought_yesterday_is_not_recommended() -> None:
-    shop = trained(small_shop_purchases(), replace(SMALL, repeats=RepeatSettings(too_soon=0.15)))
+    shop = fit_shop(small_shop_records(), replace(SMALL, repeats=RepeatSettings(too_soon=0.15)))
     day_after = SlateRequest(n=100, as_of=moment(10.5 + 5 * 30 + 1))
     assert MONTHLY not in names(shop, shop.recommend(REGULAR, day_after))
     assert MONTHLY in names(
@@ -150,11 +148,12 @@ def test_a_request_is_brought_to_the_customers_own_market(shop: Recommender) -> 
 
 
 def test_popular_counts_the_lines_of_the_last_four_weeks_in_the_market(shop: Recommender) -> None:
-    purchases = small_shop_purchases()
-    end = (int(purchases.time.max()) // DAY + 1) * DAY
-    counted = (purchases.kind == 0) & (purchases.time >= end - 28 * DAY)
-    counted &= purchases.market == purchases.market_names.find("south")
-    lines = np.bincount(purchases.item[counted], minlength=40)
+    records = small_shop_records()
+    newest, south = max(line.day for line in records.lines), records.market_names.find("south")
+    lines = np.zeros(40, np.int64)
+    for row in records.coded_lines:
+        lately = row.time >= moment(int(newest) + 1 - 28)
+        lines[row.item] += row.kind == PURCHASE and lately and row.market == south
     slots = shop.popular(SlateRequest(n=12, filters=Filters(market="south"))).slots
     assert [slot.score for slot in slots] == [lines[slot.item] for slot in slots]
     assert [slot.score for slot in slots] == sorted(
@@ -188,8 +187,8 @@ def test_a_visit_is_added_to_what_is_known(shop: Recommender) -> None:
 
 
 def test_bread_in_the_basket_brings_butter_and_the_reason_says_so() -> None:
-    shop = trained(
-        small_shop_purchases(),
+    shop = fit_shop(
+        small_shop_records(),
         replace(SMALL, blend=BlendSettings(new=Weights(affinity=0.1, basket=1.0))),
     )
     slots = shop.recommend(None, SlateRequest(basket=items(shop, "bread"))).slots
@@ -265,15 +264,14 @@ def test_a_product_like_no_other_is_filled_up_from_its_category_or_not_at_all(
 def test_bread_and_butter_are_a_bundle_with_their_figures(shop: Recommender) -> None:
     bread, butter = items(shop, "bread", "butter")
     first = shop.bundles(bread, SlateRequest(n=3))[0]
-    purchases = small_shop_purchases()
-    orders = {
-        item: set(purchases.order[(purchases.item == item) & (purchases.order >= 0)].tolist())
-        for item in (bread, butter)
-    }
-    both, total = len(orders[bread] & orders[butter]), int(purchases.order.max()) + 1
+    bought = [row for row in small_shop_records().coded_lines if row.kind == PURCHASE]
+    with_bread, with_butter = (
+        {row.order for row in bought if row.item == item} for item in (bread, butter)
+    )
+    both, total = len(with_bread & with_butter), len({row.order for row in bought})
     assert (first.anchor, first.items, first.support) == (bread, (butter,), both)
-    assert first.rule_confidence == pytest.approx(both / len(orders[bread]))
-    assert first.lift == pytest.approx(both * total / len(orders[bread]) / len(orders[butter]))
+    assert first.rule_confidence == pytest.approx(both / len(with_bread))
+    assert first.lift == pytest.approx(both * total / len(with_bread) / len(with_butter))
 
 
 def test_what_completes_a_basket_comes_in_the_order_of_its_scores_without_what_is_sold_out(
@@ -294,10 +292,12 @@ def test_at_an_earlier_moment_customers_and_shop_are_as_if_the_rest_had_not_happ
     shop: Recommender,
 ) -> None:
     day = 90
-    purchases = small_shop_purchases()
-    past = trained(select_lines(purchases, purchases.time < moment(day)))
+    records = small_shop_records()
+    customers = list(records.all_customers.values())
+    earlier = [line for line in records.lines if moment(line.day) < moment(day)]
+    past = fit_shop(ShopRecords(earlier, records.products, customers))
     at = SlateRequest(n=40, as_of=moment(day))
-    for user in range(len(purchases.customer_ids)):
+    for user in range(len(records.customer_ids)):
         then, now = shop.build_context(user, at), past.build_context(user, at)
         assert vars_of(then.pairs) == vars_of(now.pairs)
         assert then.clocks.since.tolist() == now.clocks.since.tolist()
@@ -342,7 +342,7 @@ def test_a_shop_where_nobody_buys_twice_recommends_without_a_warning() -> None:
         for name in ("bed", "lamp", "sofa")
         if name != "sofa" or n % 2
     ]
-    shop = trained(small_purchases(lines))
+    shop = fit_shop(ShopRecords(lines))
     assert names(shop, shop.recommend("c0", SlateRequest())) == ["sofa"]
     assert names(shop, shop.recommend("c0", replace(ALL, recent=items(shop, "sofa")))) == [
         "bed",
@@ -351,8 +351,8 @@ def test_a_shop_where_nobody_buys_twice_recommends_without_a_warning() -> None:
 
 
 def test_a_shop_that_nothing_can_be_learned_from_still_answers() -> None:
-    shop = trained(
-        small_purchases([Line("ann", "bread", 1), Line("bob", "milk", 2)], [Product("unseen")])
+    shop = fit_shop(
+        ShopRecords([Line("ann", "bread", 1), Line("bob", "milk", 2)], [Product("unseen")])
     )
     assert names(shop, shop.recommend("ann", ALL)) == ["bread", "milk"]
     assert names(shop, shop.recommend("nobody", ALL)) == ["bread", "milk"]  # sold equally often

@@ -15,7 +15,7 @@ from service.app import create
 from service.settings import Settings
 from tests.support.service_process import UNHURRIED_MS
 from tests.support.service_shop import Browse, Shop, open_shop
-from tests.support.shop import small_shop
+from tests.support.training_shop import small_shop
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,8 @@ from service.store.store import Store
 from service.store.tables import slates
 from service.store.writer import Change
 from tests.support.service_shop import Shop, wait_until
-from tests.support.shop import AISLES, DAYS, Line, moment, small_purchases, trained
+from tests.support.shop import AISLES, DAYS, Line, moment
+from tests.support.training_shop import small_purchases, trained
 
 Body = dict[str, Any]
 JUNE = "2025-06-28T12:00:00Z"  # about the newest event that the model of the small shop has learned

@@ -6,27 +6,21 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from io import StringIO
-from pathlib import Path
-from typing import Any, Final
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
 
 import numpy as np
 import orjson
 
 from models.artifact.registry import Registry
 from models.data.catalogue import ALWAYS_FROM, ALWAYS_UNTIL, Catalogue
-from models.data.customers import NEVER_ASKED, NO
+from models.data.customers import NEVER_ASKED, NO, Customers
 from models.data.events import DAY, KINDS, order_code
 from models.data.ids import Ids, Strings
-from models.model import LearnedRanker
 from models.recommender import Recommender
 from models.settings import FactorSettings, ModelSettings
 from models.slate import Slate
-from training.fitting.fit import fit
-from training.progress import Reporter
-from training.publishing import build_manifest
-from training.reading.purchases import ARRAY_TYPES, Purchases, ReadingReport
 
 OPENING: Final = 1_735_689_600  # midnight of 1 January 2025, UTC: day 0 of every shop here
 SMALL: Final = ModelSettings(factors=FactorSettings(factors=8, regularization=1.0, iterations=5))
@@ -114,73 +108,93 @@ def catalogue_of(products: Sequence[Product]) -> Catalogue:
     )
 
 
-def small_purchases(
-    lines: Sequence[Line], products: Sequence[Product] = (), customers: Sequence[Customer] = ()
-) -> Purchases:
-    """What reading files with these rows would give; products and customers are added to those of
-    the lines.
-    """
-    known = {product.id for product in products}
-    products = [*products, *(Product(name) for name in {line.product for line in lines} - known)]
-    people = {customer.id: customer for customer in customers}
-    people = {line.customer: Customer(line.customer) for line in lines if line.customer} | people
-    customer_ids, product_ids = ids_of(people), ids_of(product.id for product in products)
-    sold_in = (market for product in products for market in product.markets)
-    markets = ids_of(
-        [
-            *(line.market for line in lines),
-            *(customer.market for customer in people.values()),
-            *sold_in,
-        ]
-    )
-    orders = _order_numbers(lines)
-    rows = sorted(
-        (
-            {
-                "user": customer_ids.find(line.customer),
-                "item": product_ids.find(line.product),
-                "order_code": order_code(line.order) if line.order else 0,
-                "time": moment(line.day),
-                "order": orders[_order(line)] if line.kind == "purchase" else -1,
-                "kind": KINDS.index(line.kind),
-                "weight": _weight(line, lines),
-                "quantity": line.quantity,
-                "price": line.price,
-                "market": markets.find(line.market),
-            }
-            for line in lines
-        ),
-        key=lambda row: [row[name] for name in ("user", "item", "time", "order", "kind")],
-    )
-    arrays: dict[str, Any] = {
-        name: np.array([row[name] for row in rows], dtype) for name, dtype in ARRAY_TYPES.items()
-    }
-    return Purchases(
-        customer_ids=customer_ids,
-        product_ids=product_ids,
-        market_names=markets,
-        consent=np.array([people[name].consent for name in customer_ids], np.uint8).reshape(-1, 3),
-        consent_time=np.zeros((len(customer_ids), 3), np.int64),
-        customer_market=markets.find_all([people[name].market for name in customer_ids]),
-        catalogue=catalogue_of(products),
-        report=ReadingReport(
-            rows=len(rows),
-            lines=len(rows),
-            merged_rows=0,
-            dropped={},
-            customers=len(customer_ids),
-            products=len(product_ids),
-            orders=len(orders),
-            guest_lines=sum(not line.customer for line in lines),
-            first_time=min(row["time"] for row in rows),
-            last_time=max(row["time"] for row in rows),
-            product_rows=len(products),
-            product_problems={},
-            customer_rows=len(customers),
-            customer_problems={},
-        ),
-        **arrays,
-    )
+@dataclass(frozen=True)
+class CodedLine:
+    """A line with its products, customers and markets as indices: a row of training's Purchases."""
+
+    user: int  # -1 is a guest
+    item: int
+    time: int  # seconds since 1970
+    order: int  # by the time of its first line; -1 of what is no purchase
+    kind: int  # code in KINDS
+    weight: float
+    order_code: int
+    quantity: float
+    price: float
+    market: int  # -1 unknown
+
+
+@dataclass(frozen=True)
+class ShopRecords:
+    """What a shop's files say. Products and customers of the lines need not be listed."""
+
+    lines: Sequence[Line]
+    products: Sequence[Product] = ()
+    customers: Sequence[Customer] = ()
+
+    @cached_property
+    def all_products(self) -> list[Product]:
+        listed = {product.id for product in self.products}
+        return [*self.products, *(Product(name) for name in self._sold - listed)]
+
+    @cached_property
+    def all_customers(self) -> dict[str, Customer]:
+        buyers = {line.customer: Customer(line.customer) for line in self.lines if line.customer}
+        return buyers | {customer.id: customer for customer in self.customers}
+
+    @cached_property
+    def product_ids(self) -> Ids:
+        return ids_of(product.id for product in self.all_products)
+
+    @cached_property
+    def customer_ids(self) -> Ids:
+        return ids_of(self.all_customers)
+
+    @cached_property
+    def market_names(self) -> Ids:
+        names = {market for product in self.products for market in product.markets}
+        names |= {line.market for line in self.lines}
+        return ids_of(names | {customer.market for customer in self.customers})
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        return catalogue_of(self.all_products)
+
+    def build_customers(self) -> Customers:
+        records = [self.all_customers[name] for name in self.customer_ids]
+        consent = np.array([record.consent for record in records], np.uint8)
+        return Customers(
+            ids=self.customer_ids,
+            consent=consent.reshape(-1, 3),
+            consent_time=np.zeros((len(records), 3), np.int64),
+            market=self.market_names.find_all([record.market for record in records]),
+            market_names=self.market_names,
+        )
+
+    @cached_property
+    def coded_lines(self) -> list[CodedLine]:
+        """Sorted by customer, product, time, order and kind."""
+        orders = _order_numbers(self.lines)
+        coded = [self._code(line, orders) for line in self.lines]
+        return sorted(coded, key=lambda row: (row.user, row.item, row.time, row.order, row.kind))
+
+    @cached_property
+    def _sold(self) -> set[str]:
+        return {line.product for line in self.lines}
+
+    def _code(self, line: Line, orders: dict[tuple[str, str], int]) -> CodedLine:
+        return CodedLine(
+            user=self.customer_ids.find(line.customer),
+            item=self.product_ids.find(line.product),
+            time=moment(line.day),
+            order=orders[_order(line)] if line.kind == "purchase" else -1,
+            kind=KINDS.index(line.kind),
+            weight=_weight(line, self.lines),
+            order_code=order_code(line.order) if line.order else 0,
+            quantity=line.quantity,
+            price=line.price,
+            market=self.market_names.find(line.market),
+        )
 
 
 def _order(line: Line) -> tuple[str, str]:
@@ -213,14 +227,6 @@ def _weight(line: Line, lines: Sequence[Line]) -> float:
         if (other.customer, other.product, other.kind) == pair and other.day <= line.day
     ]
     return -line.quantity * len(bought) / sum(bought)
-
-
-def trained(
-    purchases: Purchases, settings: ModelSettings = SMALL, lesson: LearnedRanker | None = None
-) -> Recommender:
-    """A model of these purchases, never written to disk."""
-    model = fit(purchases, settings, Reporter(StringIO()), name="test", lesson=lesson)
-    return Recommender(build_manifest(purchases, model, settings, {}, 0), model, settings)
 
 
 def open_shop(registry: Registry) -> Recommender:
@@ -270,19 +276,9 @@ SPECIAL: Final = (
 )
 
 
-def small_shop(root: Path, lesson: LearnedRanker | None = None) -> Registry:
-    """A registry in `root` with one active version: 60 customers with orders, 40 products, two
-    markets, guests.
-    """
-    purchases = small_shop_purchases()
-    recommender = trained(purchases, lesson=lesson)
-    registry = Registry(root)
-    registry.publish(recommender.model, replace(recommender.manifest, created=moment(DAYS)))
-    return registry
-
-
-def small_shop_purchases(*more: Line) -> Purchases:
-    return small_purchases([*_regular_lines(), *_special_lines(), *more], _products(), _customers())
+def small_shop_records(*more: Line) -> ShopRecords:
+    """60 customers with orders, 40 products, two markets, guests."""
+    return ShopRecords([*_regular_lines(), *_special_lines(), *more], _products(), _customers())
 
 
 def _products() -> list[Product]:

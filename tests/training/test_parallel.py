@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from models.artifact.registry import Registry
-from tests.support.shop import small_shop
+from tests.support.training_shop import small_shop
 from tests.support.worker_tasks import double, end_at_ten, find, waits_for_ctrl_c
 from training.errors import InputError
 from training.parallel import PARTS_AHEAD, cores, map_in_processes, map_with_recommender

@@ -17,7 +17,8 @@ from models.data.events import DAY
 from models.recommender import Recommender
 from models.settings import BlendSettings, ModelSettings, RankerSettings, TreeSettings, Weights
 from models.slate import SlateRequest, Source
-from tests.support.shop import SMALL, Line, moment, open_shop, small_purchases, small_shop_purchases
+from tests.support.shop import SMALL, Line, moment, open_shop
+from tests.support.training_shop import small_purchases, small_shop_purchases
 from training.config import Config, EvaluationConfig
 from training.errors import InputError
 from training.evaluation.split import split_history

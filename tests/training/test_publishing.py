@@ -12,7 +12,8 @@ from models.model import LearnedRanker
 from models.recommender import Recommender
 from models.settings import DiversitySettings, PlacementSettings, RankerSettings
 from models.trees import Trees, TreeSplit
-from tests.support.shop import SMALL, Line, Product, moment, small_purchases, trained
+from tests.support.shop import SMALL, Line, Product, moment
+from tests.support.training_shop import small_purchases, trained
 from training.errors import InputError
 from training.publishing import build_manifest, publish, write_twin
 

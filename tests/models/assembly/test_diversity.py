@@ -15,7 +15,8 @@ from models.recommender import Recommender
 from models.rules.filters import Repeat
 from models.settings import ArrivalSettings, DiversitySettings, PlacementSettings
 from models.slate import ReasonKind, SlateRequest, Source
-from tests.support.shop import SMALL, Line, Product, moment, names, small_purchases, trained
+from tests.support.fitted_shop import fit_shop
+from tests.support.shop import SMALL, Line, Product, ShopRecords, moment, names
 
 # Three sizes of milk and two of cream are families; the brands go round; a gift card stands in no
 # category.
@@ -49,7 +50,7 @@ def shop() -> Recommender:
     bob = [Line("bob", name, day) for name in LOAVES for day in (10, 20)] + [
         Line("bob", "new skyr", 27)
     ]
-    return trained(small_purchases([*crowd, *ann, *bob], SHELF))
+    return fit_shop(ShopRecords([*crowd, *ann, *bob], SHELF))
 
 
 def ranked(*products: str) -> np.ndarray:
@@ -251,7 +252,7 @@ def test_a_new_size_does_not_stand_beside_the_old_ones() -> None:
     lines = [Line(f"c{n}", product.id, n) for n in range(5) for product in SHELF] + [
         Line("ann", "milk 1", 27)
     ]
-    shop = trained(small_purchases(lines, products))
+    shop = fit_shop(ShopRecords(lines, products))
     order = ["rye loaf", "oat loaf", "gift card", "corn loaf", "milk 1", "key ring", "milk 4"]
     context = shop.build_context(shop.model.customers.ids.find("ann"), SlateRequest())
     settings = replace(SMALL, diversity=ANYTHING, arrivals=ArrivalSettings(share=0.2))

@@ -7,10 +7,11 @@ from models.rules.eligibility import ExclusionRule
 from models.rules.rule_effects import CapCounter, build_rule_effects
 from models.rules.shop_rules import BoostRule, ProductSelector, ShopRule
 from models.slate import ReasonKind, Source
-from tests.support.shop import Line, moment, small_purchases, trained
+from tests.support.fitted_shop import fit_shop
+from tests.support.shop import Line, ShopRecords, moment
 
-SHOP = trained(
-    small_purchases(
+SHOP = fit_shop(
+    ShopRecords(
         [
             *(Line(f"n{n}", "north hit", 50 + n, market="north") for n in range(3)),
             *(Line(f"s{n}", "south hit", 50 + n, market="south") for n in range(5)),

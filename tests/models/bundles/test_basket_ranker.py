@@ -15,7 +15,8 @@ from models.model import LearnedRanker
 from models.recommender import Recommender
 from models.settings import BundleSettings, HistorySettings
 from models.trees import Trees, TreeSplit
-from tests.support.shop import SMALL, Line, Product, open_shop, small_purchases, trained
+from tests.support.fitted_shop import fit_shop
+from tests.support.shop import SMALL, Line, Product, ShopRecords, open_shop
 
 BREAD, BUTTER, JAM, SOAP, TOWEL = range(5)
 SHELF = (
@@ -42,7 +43,7 @@ def shop_of(
     settings = replace(
         SMALL, history=HistorySettings(min_lines=1), bundles=BundleSettings(**changes)
     )
-    return trained(small_purchases(lines, SHELF), settings, lesson)
+    return fit_shop(ShopRecords(lines, SHELF), settings, lesson)
 
 
 @pytest.fixture(scope="module")

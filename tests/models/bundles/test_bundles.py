@@ -9,7 +9,8 @@ from models.bundles.basket_ranker import BasketRanker
 from models.bundles.bundles import complete_basket, find_bundles, find_not_needed
 from models.settings import BundleSettings, HistorySettings
 from models.slate import Bundle
-from tests.support.shop import SMALL, Line, Product, small_purchases, trained
+from tests.support.fitted_shop import fit_shop
+from tests.support.shop import SMALL, Line, Product, ShopRecords
 
 BREAD, BUTTER, JAM, SOAP, TOWEL = range(5)
 NAMES = ["bread", "butter", "jam", "soap", "towel"]
@@ -40,7 +41,7 @@ def counted(lines: list[Line], products: tuple[Product, ...] = (), **changes: in
     settings = replace(
         SMALL, history=HistorySettings(min_lines=1), bundles=BundleSettings(**changes)
     )
-    return trained(small_purchases(lines, products), settings).baskets
+    return fit_shop(ShopRecords(lines, products), settings).baskets
 
 
 def items(bundles: tuple[Bundle, ...]) -> list[tuple[int, ...]]:

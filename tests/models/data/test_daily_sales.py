@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from models.data.daily_sales import DailySales, Popularity
 from models.data.events import DAY
 from models.settings import PopularSettings
-from tests.support.shop import Line, Product, moment, small_purchases
-from training.fitting.counts import count_daily_sales
+from tests.support.literal_fit import count_daily_sales
+from tests.support.shop import Line, Product, ShopRecords, moment
 
 BREAD, MILK = 0, 1
 WEEK = [
@@ -27,7 +27,7 @@ NORTH = 0
 
 @pytest.fixture(scope="module")
 def sales() -> DailySales:
-    return count_daily_sales(small_purchases(WEEK))
+    return count_daily_sales(ShopRecords(WEEK))
 
 
 def window(sales: DailySales, day: float, days: int, market: int | None = None) -> list[float]:
@@ -93,7 +93,7 @@ SOUTH, ELSEWHERE = 1, 2
 def clothes(day: float, market: int | None = None, prior: float = 1e-9) -> Popularity:
     """Count before that day, in windows of ten days with ten lines or thirty each."""
     settings = PopularSettings(window_days=10, market_prior=prior)
-    return count_daily_sales(small_purchases(CLOTHES)).popularity(moment(day), 3, settings, market)
+    return count_daily_sales(ShopRecords(CLOTHES)).popularity(moment(day), 3, settings, market)
 
 
 def test_the_season_is_what_sold_from_this_day_on_a_year_ago() -> None:
@@ -173,15 +173,15 @@ SALE = st.builds(
 def test_any_window_is_counted_as_if_by_hand(
     lines: list[Line], day: int, days: int, market: int | None
 ) -> None:
-    purchases = small_purchases(lines)
-    newest = int(purchases.time.max())
+    records = ShopRecords(lines)
+    newest = max(row.time for row in records.coded_lines)
     end = (newest // 86_400 + 1) * 86_400 if moment(day) >= newest else moment(day)
     expected = np.zeros(3)
-    for item, time, code in zip(purchases.item, purchases.time, purchases.market, strict=True):
-        if end - days * 86_400 <= time < end and (market is None or code == market):
-            expected[item] += 1
+    for row in records.coded_lines:
+        if end - days * 86_400 <= row.time < end and (market is None or row.market == market):
+            expected[row.item] += 1
     assert (
-        count_daily_sales(purchases).window(moment(day), days, 3, market).tolist()
+        count_daily_sales(records).window(moment(day), days, 3, market).tolist()
         == expected.tolist()
     )
 
@@ -201,19 +201,22 @@ MARKET = st.sampled_from([None, 0, 1])
 def test_popularity_is_counted_as_if_by_hand(
     lines: list[Line], day: int, market: int | None
 ) -> None:
-    purchases = small_purchases(lines, SHELF)
-    days = purchases.time // 86_400
-    end = days.max() + 1 if moment(day) >= purchases.time.max() else moment(day) // 86_400
+    records = ShopRecords(lines, SHELF)
+    times = np.array([row.time for row in records.coded_lines])
+    items = np.array([row.item for row in records.coded_lines])
+    markets = np.array([row.market for row in records.coded_lines])
+    days = times // 86_400
+    end = days.max() + 1 if moment(day) >= times.max() else moment(day) // 86_400
 
     def share(first: int, last: int) -> list[float]:
         """Return the share of each product in these days in the market, or everywhere without any."""
         sold = (first <= days) & (days < last)
-        local = sold & ((purchases.market == market) | (market is None))
-        counts = np.bincount(purchases.item[local if local.any() else sold], minlength=3)
+        local = sold & ((markets == market) | (market is None))
+        counts = np.bincount(items[local if local.any() else sold], minlength=3)
         shares: list[float] = (counts / max(counts.sum(), 1)).tolist()
         return shares
 
-    popularity = count_daily_sales(purchases).popularity(
+    popularity = count_daily_sales(records).popularity(
         moment(day), 3, PopularSettings(market_prior=1e-9), market
     )
     expected = {
@@ -235,7 +238,7 @@ def test_popularity_is_counted_as_if_by_hand(
 def test_nothing_that_came_later_is_known(lines: list[Line], day: int, market: int | None) -> None:
     changed = [line if line.day <= day else replace(line, product="tea") for line in lines]
     before, after = (
-        count_daily_sales(small_purchases(shop, SHELF)).popularity(
+        count_daily_sales(ShopRecords(shop, SHELF)).popularity(
             moment(day), 3, PopularSettings(), market
         )
         for shop in (lines, changed)
@@ -270,7 +273,7 @@ def counted(lines: list[tuple[int, int, int]]) -> DailySales:
         Line("x", name, 0, market=market, order=name)
         for name, market in (("a", "north"), ("b", "south"), ("c", ""))
     ]
-    return count_daily_sales(small_purchases(known + sold))
+    return count_daily_sales(ShopRecords(known + sold))
 
 
 @given(LINES, st.integers(1, 60), st.integers(0, 40), st.sampled_from([None, 0, 1]))

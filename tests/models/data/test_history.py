@@ -17,8 +17,8 @@ from models.data.history import (
     select_before,
 )
 from models.settings import HistorySettings
-from tests.support.shop import Line, moment, small_purchases
-from training.fitting.counts import build_histories
+from tests.support.literal_fit import build_histories
+from tests.support.shop import Line, ShopRecords, moment
 
 SETTINGS = HistorySettings(
     long_half_life_days=20.0,
@@ -146,7 +146,7 @@ def test_everyone_finds_their_own_events_and_guests_none() -> None:
         Line("ann", "milk", 3),
         Line("", "bread", 1),
     ]
-    histories = build_histories(small_purchases(lines))
+    histories = build_histories(ShopRecords(lines))
     ann, bob = histories.of(0), histories.of(1)
     assert (ann.item.tolist(), ann.time.tolist()) == ([0, 1], [moment(1), moment(3)])
     assert (bob.item.tolist(), bob.time.tolist()) == ([1], [moment(2)])

@@ -5,12 +5,12 @@ import dataclasses
 import numpy as np
 
 from models.data.product_stats import ProductStats
-from tests.support.shop import Line, Product, small_purchases
-from training.fitting.product_stats import fit_product_stats
+from tests.support.literal_fit import fit_product_stats
+from tests.support.shop import Line, Product, ShopRecords
 
 
 def stats_of(*products: Product) -> ProductStats:
-    return fit_product_stats(small_purchases([Line("ann", products[0].id, 1)], products))
+    return fit_product_stats(ShopRecords([Line("ann", products[0].id, 1)], products))
 
 
 def test_the_categories_are_those_that_a_product_stands_in() -> None:

@@ -16,6 +16,7 @@ from models.recommender import Recommender
 from models.rules.filters import Filters
 from models.slate import ReasonKind, SlateRequest, Source
 from models.updates.customer import CustomerUpdate
+from tests.support.fitted_shop import fit_shop
 from tests.support.shop import (
     DAYS,
     MONTHLY,
@@ -25,8 +26,7 @@ from tests.support.shop import (
     REGULAR,
     SOLD_OUT,
     moment,
-    small_shop_purchases,
-    trained,
+    small_shop_records,
 )
 
 NEWCOMER = "newcomer"  # the model has not learned of them
@@ -36,7 +36,7 @@ ReportedEvent = tuple[str, str, float]  # product, kind, day
 
 @pytest.fixture(scope="module")
 def shop() -> Recommender:
-    return trained(small_shop_purchases())
+    return fit_shop(small_shop_records())
 
 
 def update_of(shop: Recommender, *events: ReportedEvent) -> CustomerUpdate:

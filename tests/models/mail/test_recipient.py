@@ -13,12 +13,13 @@ from models.rules.filters import Filters, Repeat
 from models.rules.shop_rules import CapRule
 from models.slate import Reason, ReasonKind, SlateRequest, Slot, Source
 from models.updates.customer import NO_UPDATE
-from tests.support.shop import DAYS, ONLY_RETURNED, REGULAR, moment, small_shop_purchases, trained
+from tests.support.fitted_shop import fit_shop
+from tests.support.shop import DAYS, ONLY_RETURNED, REGULAR, moment, small_shop_records
 
 
 @pytest.fixture(scope="module")
 def shop() -> Recommender:
-    return trained(small_shop_purchases())
+    return fit_shop(small_shop_records())
 
 
 def recipient_of(

@@ -8,15 +8,8 @@ from models.ranking.context import RankingContext, observed
 from models.recommender import NOBODY, Recommender
 from models.slate import SlateRequest
 from models.sources.scores import Scores
-from tests.support.shop import (
-    SMALL,
-    Line,
-    Product,
-    moment,
-    small_purchases,
-    small_shop_purchases,
-    trained,
-)
+from tests.support.fitted_shop import fit_shop
+from tests.support.shop import SMALL, Line, Product, ShopRecords, moment, small_shop_records
 
 BREAD, BUTTER, JAM, MILK, OATS, TEA = range(6)
 ANN, BOB = range(2)
@@ -35,7 +28,7 @@ def shop() -> Recommender:
     ann = [Line("ann", "tea", 2), Line("ann", "bread", 5), Line("ann", "jam", 6, kind="view")]
     bob = [Line("bob", "tea", 5), Line("bob", "tea", NOW, kind="return")]
     shelf = [Product("bread"), Product("oats", from_day=8)]
-    return trained(small_purchases([*pairs, *alone, *ann, *bob], shelf))
+    return fit_shop(ShopRecords([*pairs, *alone, *ann, *bob], shelf))
 
 
 def context_of(shop: Recommender, user: int = ANN, **options: object) -> RankingContext:
@@ -67,7 +60,7 @@ def test_every_source_says_what_it_knows_about_every_product(shop: Recommender) 
 
 
 def test_what_a_customer_is_unlikely_to_want_is_no_evidence_against_anything() -> None:
-    shop = trained(small_shop_purchases())
+    shop = fit_shop(small_shop_records())
     context = context_of(shop, shop.model.customers.ids.find("c03"))
     factors = shop.model.factors
     affinity = context.observed.folded_in() @ factors.factors
@@ -124,7 +117,7 @@ def test_a_model_is_as_old_as_the_newest_line_it_has_learned_from(shop: Recommen
 
 def test_an_arrival_is_one_until_the_customer_has_bought_it() -> None:
     crowd = [Line(f"c{n}", "bread", n) for n in range(9)]
-    shop = trained(small_purchases([*crowd, Line("ann", "jam", 8)], [Product("jam", from_day=7)]))
+    shop = fit_shop(ShopRecords([*crowd, Line("ann", "jam", 8)], [Product("jam", from_day=7)]))
     jam = shop.catalogue.ids.find("jam")
     ann, someone = (shop.model.customers.ids.find(name) for name in ("ann", "c0"))
     assert context_of(shop, someone).arrivals.tolist() == [jam]

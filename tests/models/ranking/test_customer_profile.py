@@ -16,9 +16,8 @@ from models.ranking.customer_profile import (
     build_profile,
 )
 from models.settings import HistorySettings
-from tests.support.shop import Line, Product, moment, small_purchases
-from training.fitting.counts import build_histories
-from training.fitting.product_stats import fit_product_stats
+from tests.support.literal_fit import build_histories, fit_product_stats
+from tests.support.shop import Line, Product, ShopRecords, moment
 
 HALVED_WEEKLY = HistorySettings(long_half_life_days=7.0, short_half_life_days=3.5)
 # Zoe bought one of each: the median price is 4. Jam stands in no aisle, has no brand and no price.
@@ -36,12 +35,12 @@ ASHBY, HARTLEY = range(2)
 
 def profile_of(*lines: Line, as_of: float, session: tuple[int, ...] = ()) -> CustomerProfile:
     """Build the profile of Ann, whose name comes first."""
-    purchases = small_purchases([*lines, *(Line("zoe", product.id, 0) for product in SHELF)], SHELF)
-    history = build_histories(purchases).of(0) if lines else build_histories(purchases).none()
+    records = ShopRecords([*lines, *(Line("zoe", product.id, 0) for product in SHELF)], SHELF)
+    history = build_histories(records).of(0) if lines else build_histories(records).none()
     events = select_before(history, moment(as_of))
     pairs = build_interactions(events, find_pair_starts(events), moment(as_of), HALVED_WEEKLY)
     pairs = add_session(pairs, np.array(session, np.int32)) if session else pairs
-    traits, catalogue = fit_product_stats(purchases), purchases.catalogue
+    traits, catalogue = fit_product_stats(records), records.catalogue
     return build_profile(events, pairs, traits, catalogue, moment(as_of))
 
 

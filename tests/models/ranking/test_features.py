@@ -26,15 +26,8 @@ from models.rules.filters import Filters
 from models.settings import FactorSettings, PopularSettings
 from models.slate import SlateRequest
 from models.sources.scores import SparseScores
-from tests.support.shop import (
-    SMALL,
-    Line,
-    Product,
-    moment,
-    small_purchases,
-    small_shop_purchases,
-    trained,
-)
+from tests.support.fitted_shop import fit_shop
+from tests.support.shop import SMALL, Line, Product, ShopRecords, moment, small_shop_records
 
 # Every day of the window counts alike; jam stands in no aisle, has no brand and no price.
 SHELF = [
@@ -55,7 +48,7 @@ def shop() -> Recommender:
     ann = [Line("ann", "bread", day) for day in (0, 7, 14)]
     ann += [Line("ann", "milk", 7), Line("ann", "butter", 26, kind="view")]
     crowd = [Line(f"c{n}", name, 20 + n) for n in range(5) for name in ("jam", "milk", "rolls")]
-    return trained(small_purchases([*ann, *crowd, Line("bob", "bread", NOW)], SHELF), SETTINGS)
+    return fit_shop(ShopRecords([*ann, *crowd, Line("bob", "bread", NOW)], SHELF), SETTINGS)
 
 
 def context_of(
@@ -366,7 +359,7 @@ def test_in_any_shop_and_at_any_moment_every_number_is_finite(
     market: str | None,
 ) -> None:
     quick = replace(SMALL, factors=FactorSettings(factors=2, iterations=1))
-    shop = trained(small_purchases(lines, products), quick)
+    shop = fit_shop(ShopRecords(lines, products), quick)
     for customer in (NOBODY, *range(len(shop.model.customers))):
         request = SlateRequest(as_of=moment(day), recent=session, filters=Filters(market=market))
         items = np.arange(len(products))
@@ -376,7 +369,7 @@ def test_in_any_shop_and_at_any_moment_every_number_is_finite(
 
 
 def test_the_rows_of_many_customers_are_those_of_each() -> None:
-    shop = trained(small_shop_purchases())
+    shop = fit_shop(small_shop_records())
     contexts = [shop.build_context(user, SlateRequest()) for user in (0, 5, NOBODY, 9)]
     items_each, values, bought = [], [], []
     for start, context in enumerate(contexts):

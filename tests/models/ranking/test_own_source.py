@@ -15,7 +15,8 @@ from models.recommender import CustomerRequest, Recommender
 from models.settings import BlendSettings
 from models.slate import Reason, ReasonKind, SlateRequest
 from models.trees import Trees, TreeSplit
-from tests.support.shop import NEVER_SOLD, names, small_shop_purchases, trained
+from tests.support.fitted_shop import fit_shop
+from tests.support.shop import NEVER_SOLD, names, small_shop_records
 
 CUSTOMER = "c00"
 STRONG = 100.0  # a weight beyond everything that the other sources say
@@ -65,7 +66,7 @@ def trend(context: RankingContext) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def plain() -> Recommender:
-    return trained(small_shop_purchases())
+    return fit_shop(small_shop_records())
 
 
 @pytest.fixture(scope="module")

@@ -17,9 +17,8 @@ from models.ranking.product_trends import (
 )
 from models.settings import ArrivalSettings, ModelSettings, PopularSettings
 from models.sources.repurchase import Repurchases
-from tests.support.shop import Line, Product, moment, small_purchases
-from training.fitting.counts import count_daily_sales
-from training.fitting.product_stats import fit_product_stats
+from tests.support.literal_fit import count_daily_sales, fit_product_stats
+from tests.support.shop import Line, Product, ShopRecords, moment
 
 # A day counts as much as the next; the window is four weeks.
 SETTINGS = ModelSettings(
@@ -46,13 +45,13 @@ def sold(product: str, *days: float, market: str = "") -> list[Line]:
 def trends_of(
     *lines: Line, day: float, market: str = "", products: list[Product] = SHELF
 ) -> ProductTrends:
-    purchases = small_purchases(lines, products)
-    count = np.arange(len(purchases.catalogue), dtype=np.float32)
+    records = ShopRecords(lines, products)
+    count = np.arange(len(records.catalogue), dtype=np.float32)
     repeats = Repurchases(rate=count / 10, average=np.array([0.1], np.float32), interval=count + 7)
-    market_code = purchases.market_names.find(market) if market else None
-    traits = fit_product_stats(purchases)
+    market_code = records.market_names.find(market) if market else None
+    traits = fit_product_stats(records)
     return build_trends(
-        count_daily_sales(purchases), traits, repeats, SETTINGS, moment(day), market_code
+        count_daily_sales(records), traits, repeats, SETTINGS, moment(day), market_code
     )
 
 
@@ -197,9 +196,9 @@ def arriving(*days: float | None) -> list[Product]:
 
 
 def arrived(*lines: Line, day: float, products: list[Product]) -> list[str]:
-    purchases = small_purchases(lines, products)
+    records = ShopRecords(lines, products)
     items = find_recent_arrivals(
-        count_daily_sales(purchases), purchases.catalogue, SETTINGS, moment(day)
+        count_daily_sales(records), records.catalogue, SETTINGS, moment(day)
     )
     return [products[item].id for item in items.tolist()]
 

@@ -13,15 +13,16 @@ from models.ranking.sources import Factors, KnownCategories, Neighbours
 from models.recommender import Recommender
 from models.settings import HistorySettings
 from models.slate import Reason, ReasonKind, SlateRequest
-from tests.support.shop import SMALL, Line, Product, moment, small_purchases, trained
-from training.fitting.counts import build_histories
+from tests.support.fitted_shop import fit_shop
+from tests.support.literal_fit import build_histories
+from tests.support.shop import SMALL, Line, Product, ShopRecords, moment
 
 
 def bread(*days: float, returned: float = 0) -> Interactions:
     lines = [Line("ann", "bread", day) for day in days]
     if returned:
         lines.append(Line("ann", "bread", max(days), kind="return", quantity=returned))
-    events = build_histories(small_purchases(lines)).of(0)
+    events = build_histories(ShopRecords(lines)).of(0)
     return build_interactions(
         events, find_pair_starts(events), moment(max(days)), HistorySettings()
     )
@@ -87,9 +88,7 @@ def shop() -> Recommender:
         + [("tea",), ("jam",)]
     )
     lines = [Line(f"c{n:02}", name, n) for n, basket in enumerate(baskets) for name in basket]
-    return trained(
-        small_purchases([*lines, Line("ann", "bread", 14), Line("ann", "jam", 2)], TITLES)
-    )
+    return fit_shop(ShopRecords([*lines, Line("ann", "bread", 14), Line("ann", "jam", 2)], TITLES))
 
 
 def ann(shop: Recommender, as_of: float = 14) -> Interactions:
@@ -189,7 +188,7 @@ def tea_shop() -> Recommender:
     ]
     crowd = [Line(f"c{n}", name, 9, f"{n}") for n in range(5) for name in ("assam", "biscuit")]
     crowd += [Line(f"d{n}", name, 9, f"{n}") for n in range(5) for name in ("ceylon", "darjeeling")]
-    return trained(small_purchases([*ann, *bob, *crowd], TEAS))
+    return fit_shop(ShopRecords([*ann, *bob, *crowd], TEAS))
 
 
 def because(shop: Recommender, customer: str, item: int) -> Reason:

@@ -10,6 +10,7 @@ from models.ranking.replenishment import DueProduct, find_due
 from models.recommender import Recommender
 from models.rules.filters import Filters, Repeat
 from models.slate import SlateRequest
+from tests.support.fitted_shop import fit_shop
 from tests.support.shop import (
     DAYS,
     MONTHLY,
@@ -18,8 +19,7 @@ from tests.support.shop import (
     ONLY_RETURNED,
     REGULAR,
     moment,
-    small_shop_purchases,
-    trained,
+    small_shop_records,
 )
 
 LAST = 160.5  # the day on which REGULAR bought MONTHLY last
@@ -27,7 +27,7 @@ LAST = 160.5  # the day on which REGULAR bought MONTHLY last
 
 @pytest.fixture(scope="module")
 def shop() -> Recommender:
-    return trained(small_shop_purchases())
+    return fit_shop(small_shop_records())
 
 
 def due_at(

@@ -20,7 +20,8 @@ from models.recommender import NOBODY, Recommender
 from models.settings import ArrivalSettings, CandidateSettings
 from models.slate import SlateRequest
 from models.sources.scores import SparseScores
-from tests.support.shop import SMALL, Line, Product, moment, small_purchases, trained
+from tests.support.fitted_shop import fit_shop
+from tests.support.shop import SMALL, Line, Product, ShopRecords, moment
 
 SHELF = [
     Product("bagel", category="bakery", brand="Ashby", price=2),
@@ -57,8 +58,8 @@ def shop() -> Recommender:
         *sold("jam", 7),
     ]
     together = [Line(f"d{number}", name, 27) for number in range(4) for name in ("butter", "jam")]
-    return trained(
-        small_purchases([*weekly, *crowd, *together, Line("ann", "butter", 20)], SHELF), SETTINGS
+    return fit_shop(
+        ShopRecords([*weekly, *crowd, *together, Line("ann", "butter", 20)], SHELF), SETTINGS
     )
 
 
@@ -224,7 +225,7 @@ def test_a_product_without_a_price_suits_like_one_of_the_usual_price() -> None:
         Product("bread", category="bakery", price=2),
         Product("rolls", category="bakery", from_day=1),
     ]
-    shop = trained(small_purchases([Line("ann", "bread", 2), Line("bob", "bread", 2)], shelf))
+    shop = fit_shop(ShopRecords([Line("ann", "bread", 2), Line("bob", "bread", 2)], shelf))
     assert score_by_attributes(np.array([1]), context_of(shop, 2).profile, shop.model).tolist() == [
         1
     ]

@@ -14,8 +14,8 @@ from models.rules.eligibility import (
 from models.rules.filters import NO_FILTERS, Filters, Repeat
 from models.settings import HistorySettings, RepeatSettings
 from models.sources.repurchase import Repurchases, build_repurchase_clocks
-from tests.support.shop import Line, Product, catalogue_of, moment, small_purchases
-from training.fitting.counts import build_histories
+from tests.support.literal_fit import build_histories
+from tests.support.shop import Line, Product, ShopRecords, catalogue_of, moment
 
 CATALOGUE = catalogue_of(
     [
@@ -114,7 +114,7 @@ REPEATS = Repurchases(
 
 
 def own(repeat: Repeat, lines: list[Line] = HISTORY) -> dict[str, str]:
-    events = build_histories(small_purchases(lines)).of(0)
+    events = build_histories(ShopRecords(lines)).of(0)
     pairs = build_interactions(events, find_pair_starts(events), NOW, HistorySettings())
     settings = RepeatSettings(rare=0.2, too_soon=0.15)
     removed = remove_bought(

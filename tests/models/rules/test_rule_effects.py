@@ -29,6 +29,7 @@ from models.rules.shop_rules import (
     active_rules,
 )
 from models.slate import FallbackReason, ReasonKind, Slate, SlateRequest, Slot, Source
+from tests.support.fitted_shop import fit_shop
 from tests.support.shop import (
     AISLES,
     DAYS,
@@ -37,11 +38,10 @@ from tests.support.shop import (
     SPECIAL,
     Line,
     Product,
+    ShopRecords,
     moment,
     names,
     open_shop,
-    small_purchases,
-    trained,
 )
 
 ALL = SlateRequest(n=40, repeat=Repeat.INCLUDE)
@@ -240,8 +240,8 @@ def test_a_boosted_product_that_nothing_speaks_for_has_its_chance_and_says_who_c
 def test_a_boost_of_everything_brings_in_the_few_that_sell_best() -> None:
     product_ids = [f"p{number:02}" for number in range(60)]
     lines = [Line(f"c{n}", name, n) for n in range(4) for name in product_ids[: 20 + 10 * n]]
-    shop = trained(
-        small_purchases([*lines, Line("ann", "p59", 3)], [Product(name) for name in product_ids])
+    shop = fit_shop(
+        ShopRecords([*lines, Line("ann", "p59", 3)], [Product(name) for name in product_ids])
     )
     none = np.zeros(60, np.uint8)
     offers = shop.rule_effects(with_rules(BoostRule("all", strength=2.0))).shop_candidates(

@@ -4,12 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.sparse import csr_matrix
-from threadpoolctl import threadpool_limits
 
 from models.settings import FactorSettings
 from models.sources.als import FactorScores, ItemFactors
-from training.fitting.als import AlternatingLeastSquares, fit_item_factors
+from tests.support.literal_fit import fit_item_factors, solve_factors
 
 N_ITEMS = 30
 LEARNED = np.arange(0, N_ITEMS, 2, dtype=np.int32)
@@ -18,10 +16,14 @@ SETTINGS = FactorSettings(factors=6, regularization=2.0, iterations=3)
 
 def learn(seed: int = 0) -> ItemFactors:
     random = np.random.default_rng(5)
-    confidence = np.where(
-        random.random((50, N_ITEMS)) < 0.2, 1 + random.exponential(6, (50, N_ITEMS)), 0
-    )
-    return fit_item_factors(csr_matrix(confidence.astype(np.float32)), LEARNED, SETTINGS, seed=seed)
+    shape, learned = (50, N_ITEMS), set(LEARNED.tolist())
+    confidence = np.where(random.random(shape) < 0.2, 1 + random.exponential(6, shape), 0)
+    observed = {
+        (user, item): float(confidence[user, item])
+        for user, item in np.argwhere(confidence).tolist()
+        if item in learned
+    }
+    return fit_item_factors(observed, shape, learned, SETTINGS, seed)
 
 
 FACTORS = learn()
@@ -29,16 +31,6 @@ FACTORS = learn()
 
 def scores(factors: ItemFactors, vector: np.ndarray) -> np.ndarray:
     return FactorScores(factors, vector).of(np.arange(N_ITEMS))
-
-
-def folded_in_by_implicit(item: list[int], confidence: list[float]) -> np.ndarray:
-    with threadpool_limits(limits=1, user_api="blas"):
-        model = AlternatingLeastSquares(factors=6, regularization=2.0, alpha=1.0)
-    model.item_factors = np.ascontiguousarray(FACTORS.factors.T)
-    rows = FACTORS.row[item]
-    return model.recalculate_user(
-        0, csr_matrix((confidence, ([0] * len(rows), rows)), (1, len(LEARNED)), np.float32)
-    )
 
 
 @given(
@@ -54,9 +46,10 @@ def test_fold_in_solves_the_equations_of_training(history: dict[int, float]) -> 
     vector = FACTORS.observed(
         np.array(item, np.int32), np.array(confidence, np.float32)
     ).folded_in()
-    np.testing.assert_allclose(
-        vector, folded_in_by_implicit(item, confidence), rtol=1e-4, atol=1e-4
-    )
+    observed = dict(zip(FACTORS.row[item].tolist(), confidence, strict=True))
+    factors = FACTORS.factors.T.astype(np.float64)
+    (exact,) = solve_factors([observed], factors, SETTINGS.regularization)
+    np.testing.assert_allclose(vector, exact, rtol=1e-4, atol=1e-4)
 
 
 @given(
@@ -178,12 +171,3 @@ def test_the_tastes_of_many_are_those_of_each() -> None:
 def test_the_gram_matrix_belongs_to_the_factors() -> None:
     expected = FACTORS.factors @ FACTORS.factors.T + 2 * np.eye(6)
     np.testing.assert_allclose(FACTORS.gram, expected, rtol=1e-5)
-
-
-def test_a_seed_gives_the_same_factors_on_one_thread_and_on_two() -> None:
-    with threadpool_limits(limits=1, user_api="openmp"):
-        alone = learn(seed=3)
-    with threadpool_limits(limits=2, user_api="openmp"):
-        together = learn(seed=3)
-    assert alone.factors.tolist() == together.factors.tolist()
-    assert alone.factors.tolist() != learn(seed=4).factors.tolist()

@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.sparse import csr_matrix
 
 from models.data.events import DAY
 from models.settings import BundleSettings
 from models.sources.co_purchases import CoPurchases
+from tests.support.literal_fit import Order, fit_co_purchases
 from tests.support.shop import moment
-from training.fitting.co_purchases import fit_co_purchases
 
 BREAD, BUTTER, MILK, TEA = range(4)
 BASKETS = [{BREAD, BUTTER}, {BREAD, BUTTER, MILK}, {BREAD, MILK}, {MILK, TEA}, {BREAD, BUTTER}]
@@ -24,11 +23,11 @@ DEFAULTS = BundleSettings(min_support=1)
 def pairs_of(
     baskets: list[set[int]], ages: list[float] | None = None, settings: BundleSettings = DEFAULTS
 ) -> CoPurchases:
-    orders = np.zeros((len(baskets), 4), np.float32)
-    for row, basket in enumerate(baskets):
-        orders[row, list(basket)] = 1
-    times = np.array([NOW - round(age * DAY) for age in ages or [0.0] * len(baskets)], np.int64)
-    return fit_co_purchases(csr_matrix(orders), times, NOW, settings)
+    orders = [
+        Order(basket, time=NOW - round(age * DAY))
+        for basket, age in zip(baskets, ages or [0.0] * len(baskets), strict=True)
+    ]
+    return fit_co_purchases(orders, 4, NOW, settings)
 
 
 def figures(pairs: CoPurchases, anchor: int, other: int) -> tuple[int, float]:

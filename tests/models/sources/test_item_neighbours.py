@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.sparse import csr_matrix
 
 from models.settings import NeighbourSettings
 from models.sources.item_neighbours import ItemNeighbours
-from training.fitting.item_neighbours import fit_item_neighbours
+from tests.support.literal_fit import fit_item_neighbours
 
 # Product 0 is tied to 1 (0.5) and 3 (0.25), 1 to 0 (1.0), 2 to nothing, 3 to 0 (0.125) and 1 (2.0).
 TIES = {(0, 1): 0.5, (0, 3): 0.25, (1, 0): 1.0, (3, 0): 0.125, (3, 1): 2.0}
@@ -61,12 +60,19 @@ def test_the_strongest_evidence_is_the_heaviest_tie_times_its_weight() -> None:
     assert strongest({0: 4.0, 3: 1.0}) == 0  # equal: the first
 
 
+def neighbours_of(interest: np.ndarray, settings: NeighbourSettings) -> ItemNeighbours:
+    observed = {
+        (user, item): float(interest[user, item]) for user, item in np.argwhere(interest).tolist()
+    }
+    return fit_item_neighbours(observed, interest.shape[1], settings)
+
+
 def test_similarity_is_what_the_formula_says() -> None:
     settings = NeighbourSettings(
         min_customers=1, power=0.5, customer_norm=1.0, item_norm=0.75, neighbour_norm=0.5
     )
     interest = np.array([[4, 1, 0], [1, 0, 9], [1, 4, 0], [0, 16, 0]], np.float32)
-    neighbours = fit_item_neighbours(csr_matrix(interest), settings)
+    neighbours = neighbours_of(interest, settings)
     weight = interest**0.5
     size, square = weight.sum(axis=1), (weight**2).sum(axis=0)
     for item, other in itertools.permutations(range(3), 2):
@@ -76,8 +82,8 @@ def test_similarity_is_what_the_formula_says() -> None:
 
 
 def test_no_product_is_its_own_neighbour_and_strangers_are_none() -> None:
-    neighbours = fit_item_neighbours(
-        csr_matrix(np.array([[1, 1, 0], [0, 0, 1]], np.float32)), NeighbourSettings(min_customers=1)
+    neighbours = neighbours_of(
+        np.array([[1, 1, 0], [0, 0, 1]], np.float32), NeighbourSettings(min_customers=1)
     )
     assert [np.flatnonzero(neighbours.similar(item)).tolist() for item in range(3)] == [
         [1],
@@ -88,7 +94,5 @@ def test_no_product_is_its_own_neighbour_and_strangers_are_none() -> None:
 
 def test_only_the_nearest_are_kept_in_the_order_of_the_products() -> None:
     bought = np.array([[1, 1, 1, 1], [1, 0, 1, 1], [1, 0, 1, 0], [0, 1, 0, 0]], np.float32)
-    neighbours = fit_item_neighbours(
-        csr_matrix(bought), NeighbourSettings(min_customers=1, neighbours=2)
-    )
+    neighbours = neighbours_of(bought, NeighbourSettings(min_customers=1, neighbours=2))
     assert neighbours.item[neighbours.indptr[0] : neighbours.indptr[1]].tolist() == [2, 3]

@@ -7,25 +7,24 @@ from models.data.events import DAY
 from models.data.history import NEVER, Interactions, build_interactions, find_pair_starts
 from models.settings import HistorySettings, RepeatSettings
 from models.sources.repurchase import Repurchases, build_repurchase_clocks
-from tests.support.shop import Line, moment, small_purchases
-from training.fitting.counts import build_histories
-from training.fitting.repurchase import fit_repurchases
+from tests.support.literal_fit import (
+    Habit,
+    Pair,
+    build_histories,
+    collect_habits,
+    fit_repurchases,
+)
+from tests.support.shop import Line, ShopRecords, moment
 
 BREAD, SOFA = 0, 1
-NOWHERE = np.full(2, -1, np.int32)  # bread and sofas stand in no category
+NOWHERE = [-1, -1]  # bread and sofas stand in no category
 PLAIN = RepeatSettings(
     category_prior=1.0, rate_prior=0.0, interval_prior=0.0, own_interval_prior=2.0
 )
 
 
-def everyone(lines: list[Line], as_of: float) -> Interactions:
-    histories = build_histories(small_purchases(lines))
-    user = np.repeat(
-        np.arange(len(histories.indptr) - 1, dtype=np.int32), np.diff(histories.indptr)
-    )
-    return build_interactions(
-        histories.events, find_pair_starts(histories.events, user), moment(as_of), HistorySettings()
-    )
+def habits(lines: list[Line]) -> dict[Pair, Habit]:
+    return collect_habits(ShopRecords(lines).coded_lines)
 
 
 # Ann buys bread every 7 days, Bob after 14 days, Carl once; two of them buy a sofa, once.
@@ -39,8 +38,7 @@ LINES = [
 
 
 def test_two_of_three_customers_bought_bread_again_after_nine_days_and_a_third() -> None:
-    with np.errstate(invalid="ignore"):  # without a prior nothing is known of a sofa's interval
-        repeats = fit_repurchases(everyone(LINES, 20), NOWHERE, PLAIN)
+    repeats = fit_repurchases(habits(LINES), NOWHERE, PLAIN)
     assert repeats.rate.tolist() == pytest.approx([2 / 3, 0])
     assert repeats.average.tolist() == pytest.approx([2 / 5])
     # 14 + 14 days over 2 + 1 gaps
@@ -49,7 +47,7 @@ def test_two_of_three_customers_bought_bread_again_after_nine_days_and_a_third()
 
 def test_a_product_bought_by_few_leans_on_the_average_of_the_shop() -> None:
     repeats = fit_repurchases(
-        everyone(LINES, 20), NOWHERE, RepeatSettings(rate_prior=10.0, interval_prior=5.0)
+        habits(LINES), NOWHERE, RepeatSettings(rate_prior=10.0, interval_prior=5.0)
     )
     assert repeats.rate.tolist() == pytest.approx([(2 + 10 * 0.4) / 13, (0 + 10 * 0.4) / 12])
     assert repeats.interval.tolist() == pytest.approx([(28 + 5 * 28 / 3) / 8, 28 / 3])
@@ -77,9 +75,7 @@ MORE = [
 
 def test_a_product_that_one_customer_tried_is_judged_by_its_category() -> None:
     settings = RepeatSettings(category_prior=2.0, rate_prior=3.0, interval_prior=1.0)
-    repeats = fit_repurchases(
-        everyone(MORE, 20), np.array(list(SHELF.values()), np.int32), settings
-    )
+    repeats = fit_repurchases(habits(MORE), list(SHELF.values()), settings)
     rate, interval = (
         dict(zip(SHELF, values.tolist(), strict=True))
         for values in (repeats.rate, repeats.interval)
@@ -109,9 +105,9 @@ def test_a_product_that_one_customer_tried_is_judged_by_its_category() -> None:
 
 def test_products_without_a_category_lean_on_each_other() -> None:
     """What stands in no category is judged by what else does, not by the food."""
-    category = np.array([FOOD if name == "rolls" else -1 for name in SHELF], np.int32)
+    category = [FOOD if name == "rolls" else -1 for name in SHELF]
     repeats = fit_repurchases(
-        everyone(MORE, 20), category, RepeatSettings(category_prior=2.0, rate_prior=3.0)
+        habits(MORE), category, RepeatSettings(category_prior=2.0, rate_prior=3.0)
     )
     rate = dict(zip(SHELF, repeats.rate.tolist(), strict=True))
     without = (2 + 2 * 0.3) / (9 + 2)
@@ -120,10 +116,9 @@ def test_products_without_a_category_lean_on_each_other() -> None:
 
 def test_what_was_sent_back_is_neither_bought_nor_bought_again() -> None:
     returned = [Line("dora", "bread", 1), Line("dora", "bread", 2, kind="return")]
-    one = fit_repurchases(everyone([*LINES, *returned], 20), NOWHERE, RepeatSettings())
+    one = fit_repurchases(habits([*LINES, *returned]), NOWHERE, RepeatSettings())
     assert (
-        one.rate.tolist()
-        == fit_repurchases(everyone(LINES, 20), NOWHERE, RepeatSettings()).rate.tolist()
+        one.rate.tolist() == fit_repurchases(habits(LINES), NOWHERE, RepeatSettings()).rate.tolist()
     )
 
 
@@ -133,7 +128,7 @@ REPEATS = Repurchases(
 
 
 def of_one(lines: list[Line], as_of: float) -> Interactions:
-    events = build_histories(small_purchases([*lines, Line("zoe", "sofa", 0)])).of(0)
+    events = build_histories(ShopRecords([*lines, Line("zoe", "sofa", 0)])).of(0)
     return build_interactions(events, find_pair_starts(events), moment(as_of), HistorySettings())
 
 

@@ -13,6 +13,7 @@ from models.recommender import Recommender
 from models.rules.filters import Filters
 from models.slate import Slate, SlateRequest, Source
 from models.updates.catalogue import ProductUpdate, update_catalogue
+from tests.support.fitted_shop import fit_shop
 from tests.support.shop import (
     AISLES,
     NO_WEB,
@@ -20,8 +21,7 @@ from tests.support.shop import (
     SOLD_OUT,
     SOUTHERN,
     names,
-    small_shop_purchases,
-    trained,
+    small_shop_records,
 )
 
 ALL = SlateRequest(n=100)
@@ -30,7 +30,7 @@ CUSTOMERS = ("c00", "c07", REGULAR, NO_WEB, "stranger")
 
 @pytest.fixture(scope="module")
 def shop() -> Recommender:
-    return trained(small_shop_purchases())
+    return fit_shop(small_shop_records())
 
 
 def changed(product_id: str, **fields: object) -> ProductUpdate:

@@ -10,6 +10,8 @@ from models.data.events import DAY, KINDS, Events, order_code
 from models.recommender import Recommender
 from models.slate import FallbackReason, ReasonKind, SlateRequest, Strategy
 from models.updates.customer import NO_UPDATE, CustomerUpdate, update_history, weigh_events
+from tests.support.fitted_shop import fit_shop
+from tests.support.literal_fit import build_histories
 from tests.support.shop import (
     AISLES,
     DAYS,
@@ -17,20 +19,18 @@ from tests.support.shop import (
     REGULAR,
     Line,
     Product,
+    ShopRecords,
     moment,
     names,
-    small_purchases,
-    small_shop_purchases,
-    trained,
+    small_shop_records,
 )
-from training.fitting.counts import build_histories
 
 ALL = SlateRequest(n=100)
 
 
 @pytest.fixture(scope="module")
 def shop() -> Recommender:
-    return trained(small_shop_purchases())
+    return fit_shop(small_shop_records())
 
 
 def rows(
@@ -113,8 +113,8 @@ def test_a_product_that_was_struck_out_says_nothing_whenever_it_was_bought() -> 
 def test_what_was_done_later_is_the_same_as_if_it_had_been_learned() -> None:
     lines = [Line("ann", "bread", 1), Line("ann", "milk", 2), Line("ann", "milk", 3, kind="view")]
     whole, learned = (
-        build_histories(small_purchases(lines)).of(0),
-        build_histories(small_purchases(lines[:2])).of(0),
+        build_histories(ShopRecords(lines)).of(0),
+        build_histories(ShopRecords(lines[:2])).of(0),
     )
     both = update_history(learned, CustomerUpdate(rows(("milk", "view", 3), ids=["bread", "milk"])))
     assert item_time_kind(both) == item_time_kind(whole)
@@ -223,7 +223,7 @@ def test_what_is_bought_once_stays_away_after_it_was_bought() -> None:
     lines = [Line(customer, "bread", 10 * visit) for customer in customers for visit in range(6)]
     lines += [Line(customer, "kettle", 5) for customer in customers[1:]]
     shelf = [Product("bread", category="bakery"), Product("kettle", category="tools")]
-    kitchen = trained(small_purchases(lines, shelf))
+    kitchen = fit_shop(ShopRecords(lines, shelf))
     later = SlateRequest(as_of=moment(400))
     bought = done(kitchen, ("kettle", "purchase", 60))
     assert "kettle" in names(kitchen, kitchen.recommend("c0", later))

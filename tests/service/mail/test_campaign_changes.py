@@ -25,15 +25,8 @@ from tests.support.mail_client import (
     wait_for_model,
 )
 from tests.support.service_shop import Browse, Shop, wait_until
-from tests.support.shop import (
-    DAYS,
-    NEVER_SOLD,
-    NO_EMAIL,
-    Line,
-    moment,
-    small_shop_purchases,
-    trained,
-)
+from tests.support.shop import DAYS, NEVER_SOLD, NO_EMAIL, Line, moment
+from tests.support.training_shop import small_shop_purchases, trained
 from training.reading.purchases import Purchases
 
 

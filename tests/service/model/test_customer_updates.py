@@ -19,9 +19,10 @@ from service.store.store import CustomerRecords, Store
 from service.store.writer import Change, Position
 from tests.support.service_shop import Browse, Shop
 from tests.support.shop import Line as Bought
-from tests.support.shop import Product, catalogue_of, small_purchases, trained
+from tests.support.shop import Product, catalogue_of
 from tests.support.store_server import KINDS as DATABASES
 from tests.support.store_server import new_store
+from tests.support.training_shop import small_purchases, trained
 
 CATALOGUE = catalogue_of([Product("bread"), Product("butter"), Product("milk")])
 NUMBERS = count()

@@ -8,7 +8,8 @@ import numpy as np
 from rich.console import Console
 
 from models.artifact.files import Manifest
-from tests.support.shop import moment, small_shop_purchases
+from tests.support.shop import moment
+from tests.support.training_shop import small_shop_purchases
 from training.cli.tables import print_evaluation, print_reading, print_versions
 from training.evaluation.evaluate import Evaluation
 from training.evaluation.figures import figures_as_json, write_json

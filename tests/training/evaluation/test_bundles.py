@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.shop import SMALL, Line, Product, small_purchases, trained
+from tests.support.shop import SMALL, Line, Product
+from tests.support.training_shop import small_purchases, trained
 from training.config import EvaluationConfig
 from training.evaluation.bundles import evaluate_bundles
 from training.evaluation.split import split_history

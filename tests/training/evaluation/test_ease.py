@@ -7,7 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from models.data.ids import Ids
-from tests.support.shop import Line, moment, small_purchases
+from tests.support.shop import Line, moment
+from tests.support.training_shop import small_purchases
 from training.evaluation.ease import MAX_PRODUCTS, Ease, EaseSettings, fit_ease, select_products
 from training.fitting.counts import select_lines
 from training.reading.purchases import Purchases

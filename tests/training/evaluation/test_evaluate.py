@@ -18,15 +18,8 @@ from models.rules.filters import Repeat
 from models.rules.shop_rules import ExcludeRule, PinRule, ProductSelector
 from models.slate import SlateRequest, Source
 from models.trees import Trees
-from tests.support.shop import (
-    SMALL,
-    Line,
-    Product,
-    moment,
-    small_purchases,
-    small_shop_purchases,
-    trained,
-)
+from tests.support.shop import SMALL, Line, Product, moment
+from tests.support.training_shop import small_purchases, small_shop_purchases, trained
 from training.config import EvaluationConfig
 from training.evaluation.evaluate import Evaluation, ExtraMethods, evaluate
 from training.evaluation.evaluate_customers import PROPOSERS

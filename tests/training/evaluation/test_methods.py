@@ -14,15 +14,8 @@ from models.rules.filters import Repeat
 from models.settings import DiversitySettings
 from models.slate import SlateRequest
 from models.trees import Trees
-from tests.support.shop import (
-    Line,
-    Product,
-    moment,
-    names,
-    small_purchases,
-    small_shop_purchases,
-    trained,
-)
+from tests.support.shop import Line, Product, moment, names
+from tests.support.training_shop import small_purchases, small_shop_purchases, trained
 from training.evaluation.methods import (
     AUTO,
     BASELINES,

@@ -7,7 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from models.data.ids import Ids
-from tests.support.shop import Line, small_purchases, small_shop_purchases
+from tests.support.shop import Line
+from tests.support.training_shop import small_purchases, small_shop_purchases
 from training.config import EvaluationConfig
 from training.evaluation.ease import MAX_PRODUCTS
 from training.evaluation.reference_methods import (

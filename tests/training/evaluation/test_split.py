@@ -7,7 +7,8 @@ import pytest
 
 from models.data.events import DAY
 from models.slate import SlateRequest
-from tests.support.shop import Line, Product, moment, names, small_purchases, trained
+from tests.support.shop import Line, Product, moment, names
+from tests.support.training_shop import small_purchases, trained
 from training.config import EvaluationConfig
 from training.evaluation.split import Split, split_history
 from training.reading.purchases import Purchases

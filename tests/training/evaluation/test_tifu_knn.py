@@ -7,7 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from tests.support.shop import Line, small_purchases
+from tests.support.shop import Line
+from tests.support.training_shop import small_purchases
 from training.evaluation.tifu_knn import (
     MAX_CANDIDATES,
     TifuKnnSettings,

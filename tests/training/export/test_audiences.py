@@ -18,8 +18,9 @@ from service.store.events import Event, write
 from service.store.events import EventLine as Sold
 from service.store.store import Store
 from service.store.writer import Change
-from tests.support.shop import Customer, Line, moment, small_purchases, trained
+from tests.support.shop import Customer, Line, moment
 from tests.support.store_server import new_store
+from tests.support.training_shop import small_purchases, trained
 from training.errors import InputError
 from training.export.audiences import (
     BATCH_CUSTOMERS,

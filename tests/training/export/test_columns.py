@@ -11,7 +11,8 @@ from models.mail.mailings import MailKind
 from models.mail.occasions import MailOccasion
 from models.rules.filters import Repeat
 from models.slate import FallbackReason, Reason, ReasonKind, Slate, Slot, Source, Strategy
-from tests.support.shop import Line, Product, moment, small_purchases, trained
+from tests.support.shop import Line, Product, moment
+from tests.support.training_shop import small_purchases, trained
 from training.export.columns import Cards, ExportOptions, Layout, RecipientSlate, slate_table
 
 HERE = "https://shop.example"

@@ -20,16 +20,8 @@ from models.mail.mailings import MAILINGS, CustomerMail, MailKind
 from models.recommender import Recommender
 from models.rules.filters import Repeat
 from models.slate import SlateRequest, Strategy
-from tests.support.shop import (
-    DAYS,
-    NEVER_BOUGHT,
-    NO_EMAIL,
-    moment,
-    names,
-    small_shop,
-    small_shop_purchases,
-    trained,
-)
+from tests.support.shop import DAYS, NEVER_BOUGHT, NO_EMAIL, moment, names
+from tests.support.training_shop import small_shop, small_shop_purchases, trained
 from training.export.columns import ExportOptions, Layout
 from training.export.recipients import ExportRecipient
 from training.export.resume import Parts, Tally, open_parts

@@ -26,17 +26,10 @@ from service.store.campaigns import Campaign, MailRecord
 from service.store.events import Event, EventLine, write
 from service.store.store import Store
 from service.store.writer import Change
-from tests.support.shop import (
-    DAYS,
-    NO_EMAIL,
-    REGULAR,
-    SOLD_OUT,
-    moment,
-    small_shop_purchases,
-    trained,
-)
+from tests.support.shop import DAYS, NO_EMAIL, REGULAR, SOLD_OUT, moment
 from tests.support.store_server import KINDS as DATABASES
 from tests.support.store_server import new_store
+from tests.support.training_shop import small_shop_purchases, trained
 from training.errors import InputError
 from training.export.already_shown import NOTHING_SHOWN, AlreadyShown
 from training.export.current_model import CurrentModel

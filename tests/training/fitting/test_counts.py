@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from tests.support.shop import Line, Product, moment, small_purchases
+from tests.support.shop import Line, Product, moment
+from tests.support.training_shop import small_purchases
 from training.fitting import counts
 
 WEEK = small_purchases(

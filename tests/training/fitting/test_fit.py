@@ -7,12 +7,14 @@ from io import StringIO
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from models.artifact.array_tree import flatten
 from models.model import LearnedRanker, Model
 from models.settings import ModelSettings
 from models.trees import Trees
-from tests.support.shop import SMALL, Line, Product, moment, small_purchases, small_shop_purchases
+from tests.support.shop import SMALL, Line, Product, moment
+from tests.support.training_shop import small_purchases, small_shop_purchases
 from training.config import EvaluationConfig
 from training.evaluation.split import split_history
 from training.fitting import counts
@@ -159,3 +161,10 @@ def test_a_lesson_is_kept_as_it_was_given_and_changes_nothing_else() -> None:
     assert taught["lesson.level"].tolist() == [4, 5]
     changed = {name for name in taught if taught[name].tobytes() != untaught[name].tobytes()}
     assert {name.partition(".")[0] for name in changed} == {"lesson"}
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_seed_gives_the_same_model_on_any_number_of_threads(threads: int) -> None:
+    with threadpool_limits(limits=threads):
+        limited = learn(SHOP)
+    assert limited == learn(SHOP)

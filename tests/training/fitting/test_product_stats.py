@@ -10,7 +10,8 @@ import pytest
 
 from models.data.history import NEVER
 from models.data.product_stats import ProductStats
-from tests.support.shop import Line, Product, moment, small_purchases
+from tests.support.shop import Line, Product, moment
+from tests.support.training_shop import small_purchases
 from training.fitting.counts import select_lines
 from training.fitting.product_stats import fit_product_stats
 

@@ -7,7 +7,8 @@ import pytest
 
 from models.slate import SlateRequest
 from models.sources.repurchase import Repurchases
-from tests.support.shop import Line, Product, moment, small_purchases, trained
+from tests.support.shop import Line, Product, moment
+from tests.support.training_shop import small_purchases, trained
 
 
 def repeats(*lines: Line, products: Sequence[Product] = ()) -> Repurchases:

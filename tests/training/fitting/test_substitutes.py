@@ -9,7 +9,8 @@ from itertools import combinations
 import pytest
 
 from models.settings import BundleSettings, HistorySettings
-from tests.support.shop import SMALL, Line, Product, small_purchases, trained
+from tests.support.shop import SMALL, Line, Product
+from tests.support.training_shop import small_purchases, trained
 
 DAIRY = (
     Product("blue milk", category="milk"),

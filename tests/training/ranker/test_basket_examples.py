@@ -11,7 +11,8 @@ import pytest
 from models.bundles.basket_ranker import FEATURES
 from models.data.events import DAY
 from models.settings import BundleSettings, HistorySettings, TreeSettings
-from tests.support.shop import SMALL, Line, moment, small_purchases, trained
+from tests.support.shop import SMALL, Line, moment
+from tests.support.training_shop import small_purchases, trained
 from training.ranker.basket_examples import (
     MAX_BASKET,
     MIN_HITS,

@@ -24,7 +24,8 @@ from models.recommender import Recommender
 from models.rules.filters import Repeat
 from models.settings import FactorSettings, ModelSettings, RankerSettings, TreeSettings
 from models.slate import SlateRequest
-from tests.support.shop import SMALL, Line, moment, small_purchases, trained
+from tests.support.shop import SMALL, Line, moment
+from tests.support.training_shop import small_purchases, trained
 from training.parallel import map_with_recommender
 from training.progress import Reporter
 from training.ranker.basket_examples import BasketExample, BasketRows, draw_basket_examples

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from models.data.events import DAY
 from models.settings import SHORTEST_HORIZON_DAYS, RankerSettings
-from tests.support.shop import Line, moment, small_purchases
+from tests.support.shop import Line, moment
+from tests.support.training_shop import small_purchases
 from training.ranker.windows import MIN_HORIZONS, Window, draw_examples, place_windows
 
 DEFAULT = RankerSettings(windows=2, horizon_days=28, lags_days=(0, 7, 14))

@@ -5,10 +5,15 @@ from pathlib import Path
 import pytest
 
 from models.rules.shop_rules import ExcludeRule, ProductSelector
+from service.schemas import rules
 from training.errors import InputError
-from training.reading.rules_file import read_rules
+from training.reading.rules_file import SHOP_RULE, read_rules
 
 SALE = '{"id": "sale", "kind": "exclude", "which": {"brand": "Ashby"}, "market": "north"'
+
+
+def test_service_and_training_read_the_same_rules() -> None:
+    assert SHOP_RULE.json_schema() == rules.SHOP_RULE.json_schema()
 
 
 def test_rules_are_read_as_if_they_held_everywhere_and_always(tmp_path: Path) -> None:

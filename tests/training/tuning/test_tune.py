@@ -16,7 +16,8 @@ from models.artifact.registry import Registry
 from models.data.events import DAY
 from models.settings import RankerSettings
 from tests.support.corner_shop import SETTINGS, rows, run, settings, unmeasured, write
-from tests.support.shop import SMALL, open_shop, small_shop_purchases
+from tests.support.shop import SMALL, open_shop
+from tests.support.training_shop import small_shop_purchases
 from training.config import Config, EvaluationConfig, read_config
 from training.errors import InputError
 from training.evaluation.metrics import Mean
