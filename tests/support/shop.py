@@ -1,6 +1,4 @@
-"""Shops made by hand for tests: a list of lines a reader can count, and one small shop with a
-trained model.
-"""
+"""Shops made by hand for tests: lines that a reader can count, and the lines of one small shop."""
 
 from __future__ import annotations
 
