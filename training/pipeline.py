@@ -1,4 +1,4 @@
-"""A training run: fit a twin before the cut, measure it, pass the gate, fit on everything, publish."""
+"""A training run: fit and measure a twin, pass the gate, fit on everything, publish."""
 
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ def train(
     """Publish a new version, unless the gate refuses its twin of the days before the cut."""
     if not (purchases.kind == PURCHASE).any():
         raise InputError(
-            f"None of the {len(purchases)} lines that were read is a purchase; nothing can be learned"
+            f"None of the {len(purchases)} lines that were read is a purchase; "
+            "nothing can be learned"
         )
     history = split_history(purchases, config.evaluation)
     twin: MeasuredTwin | None = None
@@ -177,7 +178,7 @@ def measure_twin(
 
 
 def _pass_unmeasured(registry: Registry, reporter: Reporter) -> tuple[str, ...]:
-    """Return why a history on which nothing can be measured is refused; nothing where it may pass."""
+    """Return why a history that cannot be measured is refused; nothing where it may pass."""
     if _was_measured(registry):
         problem = "though they sufficed for the active version: is the history complete?"
         return (f"{TOO_LITTLE}, {problem}",)

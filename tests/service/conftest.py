@@ -1,4 +1,6 @@
-"""A small shop with a trained model, and the service in front of it: in this process or as a process of its own."""
+"""A small shop with a trained model, and the service in front of it: in this process or as a
+process of its own.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def own_shop(shop: Shop, tmp_path: Path) -> Shop:
 
 @pytest.fixture
 def browse(shop: Shop, tmp_path: Path) -> Iterator[Browse]:
-    """Opens a service with settings of its own, in this process; a busy machine makes no answer of it late."""
+    """Opens a service with settings of its own, in this process; a busy machine makes no answer of
+    it late.
+    """
     with ExitStack() as stack:
 
         def opened(root: Path = shop.root, **settings: object) -> TestClient:

@@ -55,7 +55,7 @@ def _find_hits(
     recommender: Recommender,
     orders: Sequence[tuple[int, NDArray[np.int32]]],
 ) -> list[NDArray[np.bool_]]:
-    """Hide every product of every order, and mark where it is proposed: (products, MODES) an order."""
+    """Hide every product of every order, and mark whether it is found: (products, MODES)."""
     hits = []
     for number, order in orders:
         random = np.random.default_rng([config.seed, number])

@@ -11,7 +11,7 @@ from training.evaluation.evaluate import Evaluation
 
 
 def figures_as_json(evaluation: Evaluation | None) -> dict[str, Any]:
-    """Return everything but the values per customer, ready for JSON; empty without an evaluation."""
+    """Return all but the values per customer, ready for JSON; empty without an evaluation."""
     if evaluation is None:
         return {}
     fields = {name: value for name, value in vars(evaluation).items() if name != "values"}

@@ -100,7 +100,7 @@ def _serve(
     request: SlateRequest,
     ranked: RankedCandidates,
 ) -> tuple[Items, int]:
-    """Return the products of a slate and how many of them fill it, without the cost of its reasons."""
+    """Return the products of a slate and how many of them fill it, without its reasons."""
     indices = recommender.arrange(context, request, ranked)
     if len(indices) == request.n:
         return ranked.items[indices], 0

@@ -27,7 +27,7 @@ PRODUCT_COLUMN: Final = re.compile(r"product_id|rec_[0-9]+_id")  # of both layou
 HOUR: Final = 3600  # seconds
 
 
-class MailRecord(NamedTuple):
+class ShownRecord(NamedTuple):
     """A mail that the service rendered."""
 
     customer_id: str
@@ -87,7 +87,7 @@ class AlreadyShown:
             .order_by(slates.c.customer_id, slates.c.time.desc(), slates.c.ref)
         )
 
-    def _last_products(self, records: Iterable[MailRecord]) -> Iterator[str]:
+    def _last_products(self, records: Iterable[ShownRecord]) -> Iterator[str]:
         """Yield the products of a customer's last campaigns, from records with the newest first."""
         counted: set[str] = set()
         for record in records:
@@ -117,10 +117,10 @@ def _shown_in(workspace: Workspace, source: FileTable) -> Iterator[pa.Table]:
         yield read_whole(workspace, source, cells.drop_null())
 
 
-def _records(store: StoreReader, statement: Select[Any]) -> Iterator[MailRecord]:
+def _records(store: StoreReader, statement: Select[Any]) -> Iterator[ShownRecord]:
     for table in store.fetch(statement, RECORD_TYPES):
         columns = table.to_pydict()
-        yield from map(MailRecord, *[columns[name] for name in MailRecord._fields])
+        yield from map(ShownRecord, *[columns[name] for name in ShownRecord._fields])
 
 
 def _shown_table(customers: Sequence[str], products: Sequence[str]) -> pa.Table:

@@ -13,7 +13,8 @@ from training.fitting.als import find_nearest
 def fit_item_neighbours(interest: csr_matrix, settings: NeighbourSettings) -> ItemNeighbours:
     """Find the neighbours of every product from decayed interest (users, items).
 
-    sim(i, j) = Σ_u w_ui w_uj / size_u^customer_norm / |i|^(2 · item_norm) / |j|^(2 · neighbour_norm)
+    sim(i, j) = Σ_u w_ui w_uj / size_u^customer_norm / |i|^(2 · item_norm) / |j|^(2 ·
+    neighbour_norm)
 
     with w = interest^power and |i|² = Σ_u w_ui². The best are kept.
     """

@@ -59,7 +59,7 @@ def fit_substitutes(
 def _find_candidates(
     pairs: CoPurchases, neighbours: ItemNeighbours
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Return the pairs that orders or customers have in common, each once, the smaller item first."""
+    """Return the pairs that orders or customers tie, each once, the smaller item first."""
     n_items = len(pairs.orders)
     keys = []
     for groups in (pairs, neighbours):

@@ -30,7 +30,7 @@ MIN_BIN_CANDIDATES: Final = 200  # of about the same score, for their share of h
 
 @dataclass(frozen=True, eq=False)
 class MeasuredTwin:
-    """Hold what a model of the days before the cut would have answered, and how its ranker learned."""
+    """Hold what the twin would have answered, and how its ranker learned."""
 
     evaluation: Evaluation
     ranker: RankerTraining

@@ -73,7 +73,7 @@ class Importance:
 
 @dataclass(frozen=True)
 class BundleMethodFigures:
-    """Hold the hit rate at k of one way to complete an order, from its rest and from one product."""
+    """Hold the hit rates at k of one way to complete an order."""
 
     name: str
     role: Role

@@ -154,7 +154,8 @@ def _refusal(report: Report) -> str:
     for comparison in report.comparisons:
         if comparison.worse:
             task, missing = task_title(comparison.task).lower(), -comparison.difference.value
-            return f"Its Recall@{report.k} ({task}) is {missing:.3f} below that of {comparison.against}."
+            shortfall = f"is {missing:.3f} below that of {comparison.against}"
+            return f"Its Recall@{report.k} ({task}) {shortfall}."
     return report.notes[0] if report.notes else ""
 
 

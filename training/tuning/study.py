@@ -32,7 +32,7 @@ Values = dict[str, float]  # dotted name of a setting -> value
 
 @dataclass(frozen=True)
 class Range:
-    """A range in which a setting is searched, both ends included; whole numbers where the ends are."""
+    """A range in which a setting is searched, ends included; whole numbers where the ends are."""
 
     name: str  # below [model] in a TOML file
     low: float
