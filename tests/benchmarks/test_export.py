@@ -11,7 +11,7 @@ from benchmarks.export import STEPS, asked, in_order, loaded, step_by_step
 from models.artifact.registry import Registry
 from models.model import LearnedRanker
 from models.trees import Trees, TreeSplit
-from tests.support.training_shop import small_shop
+from tests.support.fitted_shop import small_shop
 
 ONE_TREE = Trees.of([TreeSplit(tree=0, feature=1, threshold=0.1, first=0, last=1)], [[-0.1, 0.1]])
 

@@ -99,7 +99,7 @@ class Till:
 
     def lists(self, product: str, **document: Any) -> None:
         def work(change: Change) -> None:
-            (number,) = change.numbers(1)
+            (number,) = change.take_numbers(1)
             row = {"product_id": product, "document": json.dumps(document), "number": number}
             change.connection.execute(insert(metadata.tables["products"]).values(row))
 
@@ -114,7 +114,7 @@ class Till:
         values = f"SELECT i, 'e' || i, 0, 0, {NOON}, 'anna', 'p' || i FROM n"
 
         def work(change: Change) -> None:
-            change.numbers(count)
+            change.take_numbers(count)
             change.connection.execute(text(f"INSERT INTO events ({columns}) {numbers}{values}"))
 
         self._write(work)
