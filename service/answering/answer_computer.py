@@ -115,7 +115,10 @@ class AnswerComputer:
                 news = self.store.read_if_unchanged(*customer, mailed=mailed)
                 if news is not None:
                     return news
-            return self.store.read_records(*customer, query.order_id, mailed=mailed)
+            owner = query.order_owner
+            return self.store.read_records(
+                *customer, query.order_id, order_owner=owner, mailed=mailed
+            )
 
         return self.ask_store(read)
 

@@ -142,11 +142,14 @@ class Responder:
 
 def counters_of(query: RecommendationQuery) -> tuple[int, ...]:
     """Return the counters whose change makes an answer old."""
-    names = (
-        ("customer", query.customer_id),
-        ("session", query.session_id),
-        ("order", query.order_id),
-        ("campaign", query.campaign),
-    )
+    names = [("customer", query.customer_id), ("session", query.session_id)]
+    owner = query.order_owner
+    if owner is None:
+        names.append(("order", query.order_id))
+    else:
+        # An order of the owner changes with the owner. One of a stranger, under the same id, must
+        # not show, not even by an answer that is made anew.
+        names += [("customer", owner.customer_id), ("session", owner.session_id)]
+    names.append(("campaign", query.campaign))
     own = tuple(counter_of(kind, name) for kind, name in names if name is not None)
     return SHARED_COUNTERS + own

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from fastapi import Request
 from starlette.routing import BaseRoute
 
 from service.errors import Forbidden
+from service.store.events import Event, OrderOwner
 
 
 class Scope(StrEnum):
@@ -74,6 +75,22 @@ class Caller:
         if self.is_customer and campaign is not None:
             raise Forbidden("Campaigns are the shop's: a customer's token opens none.")
 
+    def order_owner(self, order_id: str | None) -> OrderOwner | None:
+        """Return whose an order must be so that the caller may know it, None for anybody's."""
+        if not self.is_customer or order_id is None:
+            return None
+        return OrderOwner(self.customer_id, self.session_id)
+
+    def own_order(self, event: Event) -> Event:
+        """Return an event with its order in the caller's own namespace, if a token names one.
+
+        So a browser changes no order of the shop or of another customer, whatever id it sends.
+        """
+        owner = self.order_owner(event.order_id)
+        if owner is None or event.order_id is None:
+            return event
+        return replace(event, order_id=owner.own_order_id(event.order_id))
+
     def own_event(self, event: Any) -> Any:
         """Return an event of a body with the customer and the session of a token.
 
@@ -117,7 +134,7 @@ POLICY: Final[Mapping[str, Access]] = {
     "POST /v1/baskets/bundles": SLATE,
     "GET /v1/popular": SLATE,
     "GET /v1/feeds/{name}.json": Access(Scope.READ, feed=True, slate=True),
-    "GET /v1/orders/{order_id}/follow-up": SLATE,
+    "GET /v1/orders/{order_id}/follow-up": OWN_SLATE,
     "GET /v1/customers/{customer_id}/replenishment": Access(Scope.READ, customer=True),
     "GET /v1/customers/{customer_id}/profile": Access(Scope.ADMIN, customer=True),
     "GET /v1/products/{product_id}": READ,

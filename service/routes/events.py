@@ -48,7 +48,8 @@ async def post_events(request: Request, options: Annotated[EventsBody, Body()]) 
     validated = await asyncio.to_thread(validate_events, bodies, int(time.time()))
     written = NOTHING_WRITTEN
     if validated.events:
-        written = await write_store(request, partial(write, reported=validated.events))
+        reported = [caller.own_order(event) for event in validated.events]
+        written = await write_store(request, partial(write, reported=reported))
     answer = _summarize(options.events, validated, written)
     return Response(orjson.dumps(answer), 202, media_type=JSON)
 

@@ -40,7 +40,6 @@ def customer_query(
     request: Request, customer_id: str, options: CustomerOptions
 ) -> RecommendationQuery:
     """Return the query for a customer: by address, in a batch, as a block. Raises Forbidden."""
-    get_caller(request).check_campaign(options.campaign)
     return _query(
         request,
         QueryKind.CUSTOMER,
@@ -59,7 +58,6 @@ async def session_recommendations(
     It works with or without a known customer.
     """
     caller = get_caller(request)
-    caller.check_campaign(options.campaign)
     customer_id, session_id = caller.own_ids(options.customer_id, options.session_id)
     query = _query(
         request,
@@ -120,9 +118,19 @@ async def order_follow_up(
     return await _answer(request, query)
 
 
-def _query(request: Request, kind: QueryKind, options: Options, **more: Any) -> RecommendationQuery:
+def _query(
+    request: Request,
+    kind: QueryKind,
+    options: Options,
+    order_id: str | None = None,
+    **more: Any,
+) -> RecommendationQuery:
+    """Return a query of the caller. Raises Forbidden."""
+    caller = get_caller(request)
+    caller.check_campaign(options.campaign)
+    owner = caller.order_owner(order_id)
     default_locale = get_responder(request).settings.default_locale
-    return build_query(kind, options, default_locale, **more)
+    return build_query(kind, options, default_locale, order_id=order_id, order_owner=owner, **more)
 
 
 async def _answer(request: Request, query: RecommendationQuery) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -44,6 +45,28 @@ class Event:
     recommendation_id: str | None = None
     rating: float | None = None
     words: str | None = None
+
+
+@dataclass(frozen=True)
+class OrderOwner:
+    """A customer, a session, or both, as a token names them: only their orders are known to it."""
+
+    customer_id: str | None
+    session_id: str | None
+
+    def own_order_id(self, order_id: str) -> str:
+        """Return the id under which an order that the owner reports is kept.
+
+        It is hashed with the customer, or else with the session, so it is nobody else's order.
+        """
+        if self.customer_id is not None:
+            return _hash_order_id("customer", self.customer_id, order_id)
+        return _hash_order_id("session", self.session_id or "", order_id)
+
+
+def _hash_order_id(kind: str, owner_id: str, order_id: str) -> str:
+    full_name = json.dumps(["order", kind, owner_id, order_id])
+    return hashlib.blake2b(full_name.encode(), digest_size=16).hexdigest()
 
 
 class EventRow(NamedTuple):
@@ -204,16 +227,42 @@ def read_session(connection: Connection, session_id: str) -> list[EventRow]:
 
     From a login on, its events are the customer's and read under their id alone.
     """
-    login = select(sessions.c.session_id).where(sessions.c.session_id == session_id).exists()
-    rows = _rows(events.c.session_id == session_id, events.c.customer_id.is_(None), ~login)
+    rows = _rows(_is_before_login(session_id))
     return [EventRow(*row) for _, *row in connection.execute(rows.order_by("number"))]
 
 
-def read_order(connection: Connection, order_id: str) -> list[str]:
-    """Return the products of an order."""
-    is_line = (events.c.order_id == order_id) & (events.c.kind == PURCHASE)
-    query = select(events.c.product_id).where(is_line).distinct()
+def read_order(connection: Connection, order_id: str, owner: OrderOwner | None = None) -> list[str]:
+    """Return the products of an order; with an owner, only what is theirs of it.
+
+    It is an order that the shop reported of them, or that they reported themselves.
+    """
+    is_order = events.c.order_id == order_id
+    if owner is not None:
+        is_order = _is_own_order(connection, order_id, owner)
+    query = select(events.c.product_id).where(is_order, events.c.kind == PURCHASE).distinct()
     return list(connection.execute(query).scalars())
+
+
+def _is_before_login(session_id: str) -> ColumnElement[bool]:
+    login = select(sessions.c.session_id).where(sessions.c.session_id == session_id).exists()
+    return and_(events.c.session_id == session_id, events.c.customer_id.is_(None), ~login)
+
+
+def _is_own_order(connection: Connection, order_id: str, owner: OrderOwner) -> ColumnElement[bool]:
+    customer_id, session_id = owner.customer_id, owner.session_id
+    order_ids = {order_id}
+    is_own = []
+    if customer_id is not None:
+        logins = select(sessions.c.session_id).where(sessions.c.customer_id == customer_id)
+        visits = list(connection.execute(logins).scalars())
+        order_ids.add(_hash_order_id("customer", customer_id, order_id))
+        order_ids |= {_hash_order_id("session", visit, order_id) for visit in visits}
+        is_own.append(events.c.customer_id == customer_id)
+        is_own.append(events.c.customer_id.is_(None) & events.c.session_id.in_(logins))
+    if session_id is not None:
+        order_ids.add(_hash_order_id("session", session_id, order_id))
+        is_own.append(_is_before_login(session_id))
+    return events.c.order_id.in_(order_ids) & or_(*is_own)
 
 
 class Rating(NamedTuple):

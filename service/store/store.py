@@ -121,11 +121,13 @@ class Store:
         above: int,
         order_id: str | None = None,
         *,
+        order_owner: events.OrderOwner | None = None,
         mailed: bool = False,
     ) -> CustomerRecords:
         """Return what a model that has learned up to the number `above` does not know of them yet.
 
-        `mailed`: with what mails showed the customer.
+        `order_owner`: whose the order must be, None for anybody's. `mailed`: with what mails showed
+        the customer.
         """
         with self._reading() as connection:
             # First: what is read after it holds all that it counts.
@@ -140,7 +142,8 @@ class Store:
             if session_id is not None:
                 records.rows.extend(events.read_session(connection, session_id))
             if order_id is not None:
-                records.order.extend(events.read_order(connection, order_id))
+                order = events.read_order(connection, order_id, order_owner)
+                records.order.extend(order)
             return records
 
     def follow(self) -> Position:

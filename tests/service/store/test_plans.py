@@ -29,6 +29,9 @@ QUERIES: Final[dict[str, Callable[[Change], object]]] = {
     "a customer": lambda change: events.read_customer(change.connection, "7", 0),
     "a session": lambda change: events.read_session(change.connection, "7"),
     "an order": lambda change: events.read_order(change.connection, "7"),
+    "an order of its owner": lambda change: events.read_order(
+        change.connection, "7", events.OrderOwner("7", "8")
+    ),
     "ratings": lambda change: events.read_ratings(change.connection, "7"),
     "mails": lambda change: campaigns.read_mails(change.connection, "7"),
     "changes": lambda change: list(_changed_counters(change.connection, NUMBERS - 5, NUMBERS)),
