@@ -28,7 +28,7 @@ class Access:
     """A description of who may call an address."""
 
     scope: Scope | None  # None: everyone
-    customer: bool = False  # a customer's token opens it too, for that customer alone
+    customer: bool = False  # a customer's token opens it too: of customers, that customer alone
     feed: bool = False  # the shop may open it to everyone
     slate: bool = False  # over the rate limit it answers with what is popular
 
@@ -49,8 +49,8 @@ class Caller:
         if self.is_customer:
             if not access.customer:
                 raise Forbidden(
-                    "A customer's token opens that customer's own slate and events, "
-                    "and nothing else."
+                    "A customer's token opens what is recommended to that customer or beside a "
+                    "product, and that customer's own events and consent, and nothing else."
                 )
             if "customer_id" in path and path["customer_id"] != self.customer_id:
                 raise Forbidden("This token belongs to another customer.")
@@ -114,7 +114,7 @@ READ: Final = Access(Scope.READ)
 SLATE: Final = Access(Scope.READ, slate=True)
 WRITE: Final = Access(Scope.WRITE)
 ADMIN: Final = Access(Scope.ADMIN)
-OWN_SLATE: Final = Access(Scope.READ, customer=True, slate=True)
+CUSTOMER_SLATE: Final = Access(Scope.READ, customer=True, slate=True)
 
 # Every other address is open to admin alone.
 POLICY: Final[Mapping[str, Access]] = {
@@ -125,16 +125,16 @@ POLICY: Final[Mapping[str, Access]] = {
     "GET /docs/assets/{path}": OPEN,
     "GET /openapi.json": OPEN,
     "GET /r/{token}": OPEN,  # whoever reads a mail
-    "GET /v1/customers/{customer_id}/recommendations": OWN_SLATE,
-    "GET /v1/customers/{customer_id}/recommendations.html": OWN_SLATE,
-    "POST /v1/recommendations": OWN_SLATE,
+    "GET /v1/customers/{customer_id}/recommendations": CUSTOMER_SLATE,
+    "GET /v1/customers/{customer_id}/recommendations.html": CUSTOMER_SLATE,
+    "POST /v1/recommendations": CUSTOMER_SLATE,
     "POST /v1/recommendations/batch": SLATE,
-    "GET /v1/products/{product_id}/similar": SLATE,
-    "GET /v1/products/{product_id}/bundles": SLATE,
-    "POST /v1/baskets/bundles": SLATE,
-    "GET /v1/popular": SLATE,
+    "GET /v1/products/{product_id}/similar": CUSTOMER_SLATE,
+    "GET /v1/products/{product_id}/bundles": CUSTOMER_SLATE,
+    "POST /v1/baskets/bundles": CUSTOMER_SLATE,
+    "GET /v1/popular": CUSTOMER_SLATE,
     "GET /v1/feeds/{name}.json": Access(Scope.READ, feed=True, slate=True),
-    "GET /v1/orders/{order_id}/follow-up": OWN_SLATE,
+    "GET /v1/orders/{order_id}/follow-up": CUSTOMER_SLATE,
     "GET /v1/customers/{customer_id}/replenishment": Access(Scope.READ, customer=True),
     "GET /v1/customers/{customer_id}/profile": Access(Scope.ADMIN, customer=True),
     "GET /v1/products/{product_id}": READ,

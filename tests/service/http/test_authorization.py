@@ -85,6 +85,47 @@ def test_a_customer_token_opens_what_is_the_customers_own(
     assert service.call(method, path, "token", ANNA, json=body) in answered
 
 
+MAIL = {"campaign": "autumn"}
+BASKET = {"basket": ["bread"]}
+PRODUCT_PAGE = [
+    ("GET", "/v1/products/bread/similar", {}, {"params": MAIL}),
+    ("GET", "/v1/products/bread/bundles", {}, {"params": MAIL}),
+    ("POST", "/v1/baskets/bundles", {"json": BASKET}, {"json": BASKET | MAIL}),
+    ("GET", "/v1/popular", {}, {"params": MAIL}),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "sent", "sent_for_mail"), PRODUCT_PAGE)
+@pytest.mark.parametrize("who", ["token", "visit"])
+def test_a_browser_shows_what_goes_with_a_product_or_a_basket(
+    service: KeyedService,
+    method: str,
+    path: str,
+    sent: dict[str, object],
+    sent_for_mail: dict[str, object],
+    who: str,
+) -> None:
+    assert service.call(method, path, who, **sent) == 200
+    assert service.call(method, path, who, **sent_for_mail) == 403
+    assert service.call(method, path, "read", **sent_for_mail) == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/feeds/popular.json"),
+        ("GET", "/v1/products/bread"),
+        ("GET", "/v1/products/bread/ratings"),
+        ("POST", "/v1/recommendations/batch"),
+        ("GET", "/v1/models"),
+    ],
+)
+def test_a_browser_opens_nothing_of_the_shops_own(
+    service: KeyedService, method: str, path: str
+) -> None:
+    assert service.call(method, path, "token") == service.call(method, path, "visit") == 403
+
+
 def test_a_browser_opens_no_campaign(service: KeyedService) -> None:
     mail = {"campaign": "autumn", "placement": "email"}
     for path in (
