@@ -172,7 +172,8 @@ def _print_token(settings: Settings, options: argparse.Namespace) -> None:
     if secret is None:
         raise CommandError("customer tokens need REGULARS_SIGNING_KEY to be set")
     expires = int(time.time()) + 60 * (options.minutes or settings.token_minutes)
-    print(sign(secret, CustomerToken(options.customer_id, None, expires)))  # noqa: T201
+    token = CustomerToken(options.customer_id, None, expires)
+    print(sign(secret, token, settings.token_audience))  # noqa: T201
 
 
 @contextmanager

@@ -110,6 +110,16 @@ class Settings(BaseModel):
             description="Minutes for which a customer token is valid by default.",
         ),
     ] = 15
+    token_audience: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            description=(
+                "Name of this service that a customer token must carry as `aud`. Default: a token "
+                "with an `aud` is refused."
+            ),
+        ),
+    ] = None
     cors_origins: Annotated[
         str,
         Field(

@@ -32,6 +32,7 @@ class Authentication:
     limits: RateLimits
     first_key: bytes | None  # hash of REGULARS_API_KEY
     token_secret: bytes | None  # None: the shop has no secret, so no token can be trusted
+    token_audience: str | None  # that a token must name; None: it must name none
     calls_a_minute: int | None  # for keys without a limit of their own
     customer_calls_a_minute: int
     open_feeds: bool
@@ -90,7 +91,8 @@ class Authentication:
         if self.token_secret is None:
             raise Unauthorized("Customer tokens need REGULARS_SIGNING_KEY to be set.")
         try:
-            token = customer_tokens.read(self.token_secret, credentials, int(time.time()))
+            now = int(time.time())
+            token = customer_tokens.read(self.token_secret, credentials, now, self.token_audience)
         except customer_tokens.TokenError as error:
             raise Unauthorized(str(error)) from None
         return Caller(None, frozenset(), None, True, token.customer_id, token.session_id)
@@ -129,6 +131,7 @@ async def open_authentication(settings: Settings, store: Store) -> AsyncIterator
             limits=limits,
             first_key=hash_key(first_key) if first_key is not None else None,
             token_secret=settings.token_secret(),
+            token_audience=settings.token_audience,
             calls_a_minute=settings.calls_a_minute,
             customer_calls_a_minute=settings.customer_calls_a_minute,
             open_feeds=settings.open_feeds,

@@ -30,7 +30,8 @@ async def make_token(request: Request, options: Annotated[TokenBody, Body()]) ->
             "so that nobody else can make them."
         )
     expires = int(time.time()) + 60 * (options.minutes or settings.token_minutes)
-    token = sign(secret, CustomerToken(options.customer_id, options.session_id, expires))
+    claims = CustomerToken(options.customer_id, options.session_id, expires)
+    token = sign(secret, claims, settings.token_audience)
     return uncached_json({"token": token, "expires": format_timestamp(expires)})
 
 

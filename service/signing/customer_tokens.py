@@ -19,7 +19,7 @@ ALGORITHM: Final = "HS256"
 BLOCK_BYTES: Final = 64  # of SHA-256
 MAX_LIFE_SECONDS: Final = 24 * 3600  # whoever made the token
 MAX_ID_CHARACTERS: Final = 500
-# `exp` is compared with the caller's clock, and the claims that name nobody are not read.
+# `exp` and `nbf` are compared with the caller's clock; claims that name nobody are not read.
 OPTIONS: Final[Options] = {
     "verify_exp": False,
     "verify_iat": False,
@@ -43,9 +43,14 @@ class CustomerToken:
     expires: int  # seconds since 1970
 
 
-def sign(secret: bytes, token: CustomerToken) -> str:
-    """Return a token as text."""
-    claims = {"sub": token.customer_id, "sid": token.session_id, "exp": token.expires}
+def sign(secret: bytes, token: CustomerToken, audience: str | None = None) -> str:
+    """Return a token as text. `audience`: the service it is for, None where none is named."""
+    claims = {
+        "sub": token.customer_id,
+        "sid": token.session_id,
+        "exp": token.expires,
+        "aud": audience,
+    }
     payload = {name: value for name, value in claims.items() if value is not None}
     return jwt.encode(payload, _hmac_key(secret), ALGORITHM)
 
@@ -55,21 +60,28 @@ def is_token(credentials: bytes) -> bool:
     return credentials.count(b".") == 2
 
 
-def read(secret: bytes, text: bytes, now: int) -> CustomerToken:
-    """Return what a token says. `now`: seconds since 1970. Raises TokenError."""
+def read(secret: bytes, text: bytes, now: int, audience: str | None = None) -> CustomerToken:
+    """Return what a token says. `now`: seconds since 1970. Raises TokenError.
+
+    `audience`: the one that its `aud` must name; None: it must name none.
+    """
     try:
-        claims = jwt.decode(text, _hmac_key(secret), [ALGORITHM], OPTIONS)
+        claims = jwt.decode(text, _hmac_key(secret), [ALGORITHM], OPTIONS, audience=audience)
     except jwt.InvalidAlgorithmError:
         raise TokenError("The customer token is not signed with HS256.") from None
     except jwt.InvalidSignatureError:
         raise TokenError("The customer token was not signed with this service's secret.") from None
-    except jwt.InvalidAudienceError:
-        raise TokenError(
-            "The customer token has an 'aud': it was made for another service."
-        ) from None
+    except (jwt.InvalidAudienceError, jwt.MissingRequiredClaimError):  # no other is required
+        raise TokenError(_describe_audience(audience)) from None
     except jwt.InvalidTokenError:
         raise TokenError("The customer token cannot be read.") from None
     return _check_claims(claims, now)
+
+
+def _describe_audience(audience: str | None) -> str:
+    if audience is None:
+        return "The customer token has an 'aud': it was made for another service."
+    return "The customer token lacks the 'aud' of this service: it was made for another one."
 
 
 def _check_claims(claims: Mapping[str, Any], now: int) -> CustomerToken:
@@ -78,6 +90,7 @@ def _check_claims(claims: Mapping[str, Any], now: int) -> CustomerToken:
         raise TokenError("The customer token has no 'exp', the time at which it ends.")
     if not now < expires:
         raise TokenError("The customer token has expired; the shop's server makes a new one.")
+    _check_start(claims.get("nbf"), now)
     if expires > now + MAX_LIFE_SECONDS:
         raise TokenError("The customer token lives longer than a day.")
     if customer_id is session_id is None or not (_is_id(customer_id) and _is_id(session_id)):
@@ -85,6 +98,15 @@ def _check_claims(claims: Mapping[str, Any], now: int) -> CustomerToken:
             "The customer token names neither a customer in 'sub' nor a session in 'sid', as text."
         )
     return CustomerToken(customer_id, session_id, int(expires))
+
+
+def _check_start(start: Any, now: int) -> None:
+    if start is None:
+        return
+    if isinstance(start, bool) or not isinstance(start, int | float):
+        raise TokenError("The customer token has an 'nbf' that is no time.")
+    if not start <= now:  # NaN, which JSON can write, is never reached
+        raise TokenError("The customer token is not valid yet: its 'nbf' lies in the future.")
 
 
 def _is_id(value: Any) -> bool:

@@ -95,6 +95,12 @@ def test_a_token_to_try_out_is_of_that_customer_for_so_many_minutes(terminal: Te
     assert now + 240 < token.expires <= now + 300
 
 
+def test_a_token_to_try_out_carries_the_audience(terminal: Terminal) -> None:
+    about = {"REGULARS_SIGNING_KEY": "s", "REGULARS_TOKEN_AUDIENCE": "regulars"}
+    text, _ = terminal.run("token", "anna", **about)
+    assert read(b"s", text.encode(), int(time.time()), "regulars").customer_id == "anna"
+
+
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [

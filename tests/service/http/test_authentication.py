@@ -196,6 +196,22 @@ def test_over_the_limit_a_slate_is_popular_and_everything_else_waits(service: Ke
     )
 
 
+def test_a_shop_with_an_audience_opens_to_tokens_that_carry_it(
+    browse: Browse, tmp_path: Path
+) -> None:
+    client = browse(
+        api_key=FIRST_KEY,
+        signing_key=SIGNING_KEY,
+        token_audience="regulars",
+        database_url=f"sqlite:///{tmp_path / 'store.db'}",
+    )
+    key = {"X-API-Key": FIRST_KEY}
+    made_here = client.post("/v1/tokens", json={"customer_id": ANNA}, headers=key).json()["token"]
+    for sent, status in ((made_here, 200), (token(ANNA), 401)):
+        headers = {"Authorization": f"Bearer {sent}"}
+        assert client.get(f"/v1/customers/{ANNA}/profile", headers=headers).status_code == status
+
+
 def test_every_customer_has_a_limit_of_their_own(browse: Browse, tmp_path: Path) -> None:
     client = browse(
         api_key=FIRST_KEY,

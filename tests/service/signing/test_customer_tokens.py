@@ -3,6 +3,7 @@
 import base64
 import hmac
 import json
+import math
 from typing import Any
 
 import pytest
@@ -80,8 +81,48 @@ def test_an_audience_that_names_no_service_refuses_nobody(audience: Any) -> None
     assert read(SECRET, token, NOW) == ANNA
 
 
+@pytest.mark.parametrize("audience", ["regulars", ["another", "regulars"]])
+def test_a_shop_with_an_audience_reads_the_tokens_that_carry_it(audience: Any) -> None:
+    claims = {"sub": "anna", "sid": "visit-1", "exp": NOW + 60, "aud": audience}
+    assert read(SECRET, make_token(claims), NOW, "regulars") == ANNA
+
+
+@pytest.mark.parametrize(
+    "audience", ["another", "Regulars", "", [], None, ["regular", "s"], 7, [7]]
+)
+def test_a_shop_with_an_audience_reads_no_token_without_it(audience: Any) -> None:
+    claims = {"sub": "anna", "exp": NOW + 60}
+    for token in (make_token(claims), make_token({**claims, "aud": audience})):
+        with pytest.raises(TokenError, match="'aud'"):
+            read(SECRET, token, NOW, "regulars")
+
+
+def test_a_token_that_is_made_here_carries_the_audience() -> None:
+    assert read(SECRET, sign(SECRET, ANNA, "regulars").encode(), NOW, "regulars") == ANNA
+    with pytest.raises(TokenError, match="has an 'aud'"):
+        read(SECRET, sign(SECRET, ANNA, "regulars").encode(), NOW)
+
+
+@pytest.mark.parametrize("start", [NOW, NOW - 1, NOW - 0.5, 0, None])
+def test_a_token_is_good_from_its_start_on(start: Any) -> None:
+    token = make_token({"sub": "anna", "sid": "visit-1", "exp": NOW + 60, "nbf": start})
+    assert read(SECRET, token, NOW) == ANNA
+
+
+@pytest.mark.parametrize("start", [NOW + 1, NOW + 0.5, NOW + 10**6, math.nan, math.inf])
+def test_before_its_start_a_token_opens_nothing(start: float) -> None:
+    with pytest.raises(TokenError, match="not valid yet"):
+        read(SECRET, make_token({"sub": "anna", "exp": NOW + 60, "nbf": start}), NOW)
+
+
+@pytest.mark.parametrize("start", ["", "2020", [NOW], {}, True])
+def test_a_start_that_is_no_time_opens_nothing(start: Any) -> None:
+    with pytest.raises(TokenError, match="'nbf' that is no time"):
+        read(SECRET, make_token({"sub": "anna", "exp": NOW + 60, "nbf": start}), NOW)
+
+
 def test_claims_that_say_nothing_about_the_customer_are_not_read() -> None:
-    claims = {"iss": 7, "iat": NOW + 10**6, "nbf": NOW + 10**6, "jti": 7}
+    claims = {"iss": 7, "iat": NOW + 10**6, "jti": 7}
     token = make_token({"sub": "anna", "sid": "visit-1", "exp": NOW + 60, **claims})
     assert read(SECRET, token, NOW) == ANNA
 
