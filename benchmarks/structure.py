@@ -57,7 +57,7 @@ def files_of_one_answer(registry: Path) -> list[str]:
     passed.install()
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(registry=registry, runtime_dir=Path(folder), deadline_ms=10_000)
-        with TestClient(create(settings)) as client:
+        with TestClient(create(settings), base_url="http://localhost") as client:
             client.get(f"/v1/customers/{first}/recommendations").raise_for_status()
             passed.recording = True
             client.get(f"/v1/customers/{second}/recommendations").raise_for_status()

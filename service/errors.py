@@ -75,6 +75,17 @@ class Forbidden(Problem):
     status, name, title = 403, "forbidden", "The key or token does not open this"
 
 
+class ForeignHost(Problem):
+    status, name, title = 403, "foreign_host", "Without a key, only this machine may call"
+
+    def __init__(self, header: str) -> None:
+        super().__init__(
+            f"While there is no key, the {header} header must name this machine. Set "
+            "REGULARS_API_KEY, or add the host to REGULARS_ALLOWED_HOSTS if you trust every page "
+            "and every caller there."
+        )
+
+
 class NotFound(Problem):
     status, name, title = 404, "not_found", "There is nothing at this address"
 

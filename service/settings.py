@@ -28,6 +28,7 @@ from models.assembly.cards import is_locale
 from models.data.urls import is_absolute
 
 PREFIX: Final = "REGULARS_"
+HOST_PATTERN: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::[0-9]*)?")
 ORIGIN_PATTERN: Final = re.compile(r"https?://[^/\s*]+")
 MAX_CALLS_A_MINUTE: Final = 1_000_000
 MAX_TOKEN_MINUTES: Final = 1440
@@ -125,6 +126,15 @@ class Settings(BaseModel):
         Field(
             description=(
                 "Origins whose pages may call, like https://shop.example, separated by commas."
+            )
+        ),
+    ] = ""
+    allowed_hosts: Annotated[
+        str,
+        Field(
+            description=(
+                "Hosts, like shop.internal, separated by commas, that may stand in `Host` and "
+                "`Origin` beside localhost and loopback addresses while there is no key."
             )
         ),
     ] = ""
@@ -295,6 +305,16 @@ class Settings(BaseModel):
                 )
         return value
 
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _check_hosts(cls, value: str) -> str:
+        for host in _split_list(value):
+            if _parse_allowed_host(host) is None:
+                raise ValueError(
+                    f"{host} is no host; write it like shop.internal or 10.0.0.5, without a port"
+                )
+        return value
+
     @field_validator("shop_url", "public_url")
     @classmethod
     def _check_address(cls, value: str | None) -> str | None:
@@ -382,6 +402,11 @@ class Settings(BaseModel):
         """Return the origins whose pages may call."""
         return _split_list(self.cors_origins)
 
+    def hosts(self) -> list[str]:
+        """Return the hosts that may be named while there is no key, as `parse_host` writes them."""
+        hosts = map(_parse_allowed_host, _split_list(self.allowed_hosts))
+        return [host for host in hosts if host is not None]
+
     def store_url(self) -> str:
         """Return the address of the store."""
         if self.database_url is not None:
@@ -422,6 +447,34 @@ def _check_owner(directory: Path) -> None:
 
 def _split_list(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def parse_host(text: str) -> str | None:
+    """Return the host of a header, without its port, as it is compared; None if it is none.
+
+    An IPv6 address stands in brackets.
+    """
+    match = HOST_PATTERN.fullmatch(text)
+    if match is None:
+        return None
+    address, name = match.groups()
+    if name is None:
+        return _normalize_address(address)
+    return _normalize_address(name) or name.lower().removesuffix(".")
+
+
+def _parse_allowed_host(text: str) -> str | None:
+    address = _normalize_address(text.removeprefix("[").removesuffix("]"))
+    if address is not None:
+        return address
+    return None if ":" in text else parse_host(text)
+
+
+def _normalize_address(text: str) -> str | None:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return None
 
 
 def is_loopback(host: str) -> bool:

@@ -15,6 +15,7 @@ from starlette.datastructures import Headers
 from service.errors import TooManyCalls, Unauthorized
 from service.http.api_keys import PREFIX, ApiKeys, hash_key
 from service.http.authorization import LOCAL_CALLER, Access, Caller, Scope
+from service.http.local_access import LocalAccess
 from service.http.rate_limits import MemoryRateLimits, RateLimits, RedisRateLimits
 from service.runtime.circuit_breaker import CircuitBreaker
 from service.settings import Settings
@@ -30,6 +31,7 @@ class Authentication:
 
     keys: ApiKeys
     limits: RateLimits
+    local_access: LocalAccess
     first_key: bytes | None  # hash of REGULARS_API_KEY
     token_secret: bytes | None  # None: the shop has no secret, so no token can be trusted
     token_audience: str | None  # that a token must name; None: it must name none
@@ -42,7 +44,7 @@ class Authentication:
         return access is None or not (access.scope is None or (access.feed and self.open_feeds))
 
     async def identify(self, headers: Headers) -> Caller:
-        """Return who is calling. Raises Unauthorized."""
+        """Return who is calling. Raises Unauthorized or ForeignHost."""
         credentials = read_credentials(headers)
         if credentials and self._is_first_key(credentials):
             return Caller("REGULARS_API_KEY", EVERY_SCOPE)
@@ -53,6 +55,7 @@ class Authentication:
             if caller is not None:
                 return caller
         if await self.is_open():
+            self.local_access.check(headers)
             return LOCAL_CALLER
         raise Unauthorized("The key is not valid here." if credentials else "No key was sent.")
 
@@ -129,6 +132,7 @@ async def open_authentication(settings: Settings, store: Store) -> AsyncIterator
         yield Authentication(
             keys=ApiKeys(store),
             limits=limits,
+            local_access=LocalAccess.from_settings(settings),
             first_key=hash_key(first_key) if first_key is not None else None,
             token_secret=settings.token_secret(),
             token_audience=settings.token_audience,

@@ -92,7 +92,8 @@ async def _authorize(scope: Scope, headers: Headers) -> None:
     """Put `caller` and `limited` into the request's state.
 
     The route is found as the router will find it, by the same routes in the same order, so the
-    address that is checked is the one that answers. Raises Unauthorized, Forbidden or TooManyCalls.
+    address that is checked is the one that answers. Raises Unauthorized, ForeignHost, Forbidden or
+    TooManyCalls.
     """
     route, path = _find_route(scope)
     access = find_access(route, scope["method"]) if route else None

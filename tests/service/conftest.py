@@ -50,7 +50,11 @@ def browse(shop: Shop, tmp_path: Path) -> Iterator[Browse]:
                     **settings,
                 }
             )
-            return stack.enter_context(TestClient(create(chosen), raise_server_exceptions=False))
+            return stack.enter_context(
+                TestClient(
+                    create(chosen), base_url="http://localhost", raise_server_exceptions=False
+                )
+            )
 
         yield opened
 
@@ -63,5 +67,7 @@ def client(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tes
         runtime_dir=tmp_path_factory.mktemp("run") / "own",
         deadline_ms=UNHURRIED_MS,
     )
-    with TestClient(create(settings), raise_server_exceptions=False) as opened:
+    with TestClient(
+        create(settings), base_url="http://localhost", raise_server_exceptions=False
+    ) as opened:
         yield opened

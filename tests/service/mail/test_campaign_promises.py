@@ -39,7 +39,9 @@ def client(
     settings = Settings(
         registry=shop.root, runtime_dir=folder / "run", database_url=url, deadline_ms=UNHURRIED_MS
     )
-    with TestClient(create(settings), raise_server_exceptions=False) as opened:
+    with TestClient(
+        create(settings), base_url="http://localhost", raise_server_exceptions=False
+    ) as opened:
         yield opened
 
 

@@ -23,7 +23,7 @@ def client(shop: Shop, tmp_path: Path) -> Iterator[TestClient]:
             "database_url": f"sqlite:///{tmp_path / 'store.db'}",
         }
     )
-    with TestClient(create(settings)) as opened:
+    with TestClient(create(settings), base_url="http://localhost") as opened:
         yield opened
 
 

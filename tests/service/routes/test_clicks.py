@@ -45,7 +45,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def client(shop: Shop, folder: Path) -> Iterator[TestClient]:
-    with TestClient(create(settings(shop, folder)), raise_server_exceptions=False) as opened:
+    with TestClient(
+        create(settings(shop, folder)), base_url="http://localhost", raise_server_exceptions=False
+    ) as opened:
         yield opened
 
 
@@ -191,7 +193,9 @@ def test_whatever_was_not_signed_here_leads_to_the_shops_own_page(client: TestCl
 
 
 def test_without_a_page_to_fall_back_to_it_leads_nowhere(shop: Shop, tmp_path: Path) -> None:
-    with TestClient(create(settings(shop, tmp_path, shop_url=None))) as client:
+    with TestClient(
+        create(settings(shop, tmp_path, shop_url=None)), base_url="http://localhost"
+    ) as client:
         for bad in bad_tokens(client):
             response = follow(client, f"/r/{bad}")
             assert (response.status_code, "location" in response.headers) == (404, False)
@@ -212,7 +216,7 @@ def test_while_the_store_is_busy_every_click_leads_on_at_once_and_none_is_forgot
     shop: Shop, tmp_path: Path
 ) -> None:
     """More of them than may wait for the store: the rest is counted as lost."""
-    with TestClient(create(settings(shop, tmp_path))) as client:
+    with TestClient(create(settings(shop, tmp_path)), base_url="http://localhost") as client:
         urls = [
             f"/r/{good(client, product_id=str(number))}"
             for number in range(MAX_WAITING_JOBS + MAX_JOBS_IN_COMMIT + 50)

@@ -36,7 +36,9 @@ def client(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tes
         "public_url": "https://mails.shop.example",
     }
     with TestClient(
-        create(Settings.model_validate(values)), raise_server_exceptions=False
+        create(Settings.model_validate(values)),
+        base_url="http://localhost",
+        raise_server_exceptions=False,
     ) as opened:
         yield opened
 
