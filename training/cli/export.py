@@ -25,7 +25,7 @@ from training.export.already_shown import AlreadyShown
 from training.export.audiences import choose, filter_of
 from training.export.columns import Cards, ExportOptions, Layout
 from training.export.current_model import CurrentModel
-from training.export.formats import FORMATS
+from training.export.formats import CSV, FORMATS
 from training.export.recipients import Recipients, everyone, read_recipients
 from training.export.resume import Parts, Tally, open_parts
 from training.export.slates import SlateExport, export_slates
@@ -55,6 +55,12 @@ def add_export(commands: Any) -> None:
         required=True,
         metavar="FILE",
         help="The file to write, whose name ends in .parquet, .csv or .ndjson. Required.",
+    )
+    command.add_argument(
+        "--spreadsheet-safe",
+        action="store_true",
+        help="With a .csv file: put ' before texts that begin with =, +, -, @, a tab or a carriage "
+        "return, which a spreadsheet would take for formulas. Default: texts stay as they are.",
     )
     command.add_argument(
         "--resume",
@@ -190,6 +196,7 @@ def _export(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
             unasked=unasked,
             began=parts.begin(about, now),
             processes=config.processes or cores(),
+            spreadsheet_safe=options.spreadsheet_safe,
         )
         _print_finished(parts, len(recipients), reporter)
         try:
@@ -280,6 +287,8 @@ def _about(
         "--shop-url": options.shop_url,
         "--campaign": options.campaign,
         "--utm-source": options.utm_source,
+        # None: an export that an older version has begun can be resumed.
+        "--spreadsheet-safe": options.spreadsheet_safe or None,
         "--not-again": [str(path) for path in options.not_again],
         "--not-twice": options.not_twice,
         "--store": without_password(options.store, "--store") if options.store else None,
@@ -311,6 +320,8 @@ def _check(options: argparse.Namespace) -> None:
         raise InputError(
             f"--output {options.output}: expected a name ending in {', '.join(FORMATS)}"
         )
+    if options.spreadsheet_safe and options.output.suffix != CSV:
+        raise InputError(f"--spreadsheet-safe: is for files that end in {CSV}")
     if options.output.is_dir():
         raise InputError(f"--output {options.output}: is a folder, expected a file")
     if not options.output.parent.is_dir():

@@ -16,6 +16,7 @@ from sqlalchemy import Select, or_, select
 
 from models.mail.mailings import shown_products
 from training.errors import InputError
+from training.export.formats import undo_spreadsheet_safe
 from training.reading.duckdb import Workspace, open_workspace
 from training.reading.file_tables import FileTable, open_file_tables, read_whole
 from training.reading.service_store import StoreReader, campaigns, slates
@@ -114,7 +115,12 @@ def _shown_in(workspace: Workspace, source: FileTable) -> Iterator[pa.Table]:
         )
     for name in product_columns:
         cells = source.table.select("customer_id", product_id=source.table[name])
-        yield read_whole(workspace, source, cells.drop_null())
+        shown = read_whole(workspace, source, cells.drop_null())
+        yield shown
+        # Whether a file was made safe for spreadsheets is not written in it.
+        as_it_was = undo_spreadsheet_safe(shown)
+        if as_it_was != shown:
+            yield as_it_was
 
 
 def _records(store: StoreReader, statement: Select[Any]) -> Iterator[ShownRecord]:

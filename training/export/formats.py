@@ -14,11 +14,13 @@ from typing import BinaryIO, Final
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 ROW_GROUP_PARTS: Final = 32  # of Parquet
 COPY_BYTES: Final = 1 << 20
+FORMULA_BEGINS: Final = r"[=+\-@\t\r]"  # with these a spreadsheet takes a cell for a formula
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,27 @@ class Format:
 
     write: Callable[[pa.Table, BinaryIO], None]
     join: Callable[[Sequence[Path], pa.Schema, BinaryIO], None]
+
+
+def make_spreadsheet_safe(table: pa.Table) -> pa.Table:
+    """Return a table in which no text is a formula to a spreadsheet: ' stands before it.
+
+    Numbers stay as they are.
+    """
+    return _replace_in_texts(table, rf"\A({FORMULA_BEGINS})", r"'\1")
+
+
+def undo_spreadsheet_safe(table: pa.Table) -> pa.Table:
+    """Return a table as it was before it was made safe."""
+    return _replace_in_texts(table, rf"\A'({FORMULA_BEGINS})", r"\1")
+
+
+def _replace_in_texts(table: pa.Table, pattern: str, replacement: str) -> pa.Table:
+    for index, column in enumerate(table.schema):
+        if pa.types.is_string(column.type):
+            texts = pc.replace_substring_regex(table[index], pattern, replacement)
+            table = table.set_column(index, column, texts)
+    return table
 
 
 def _write_csv(table: pa.Table, stream: BinaryIO) -> None:
@@ -64,8 +87,9 @@ def _join_parquet(parts: Sequence[Path], schema: pa.Schema, stream: BinaryIO) ->
             writer.write_table(pa.concat_tables(tables))
 
 
+CSV: Final = ".csv"
 FORMATS: Final = {
     ".parquet": Format(_write_arrow, _join_parquet),
-    ".csv": Format(_write_csv, _join_csv),
+    CSV: Format(_write_csv, _join_csv),
     ".ndjson": Format(_write_ndjson, _join_lines),
 }

@@ -17,7 +17,7 @@ from models.rules.shop_rules import ShopRule, rules_in_force
 from models.slate import SlateRequest
 from training.export.columns import ExportOptions, RecipientSlate, slate_table
 from training.export.current_model import CurrentModel
-from training.export.formats import FORMATS
+from training.export.formats import FORMATS, make_spreadsheet_safe
 from training.export.recipients import ExportRecipient
 from training.export.resume import Parts, Tally
 from training.export.store_snapshot import StoreSnapshot
@@ -38,6 +38,7 @@ class SlateExport:
     unasked: int  # for customers who never answered: YES or NO of models.data.customers
     began: int  # the clock by which rules of the shop hold, seconds since 1970
     processes: int
+    spreadsheet_safe: bool = False  # no text may be a formula to a spreadsheet
 
 
 class ExportPart(NamedTuple):
@@ -90,6 +91,8 @@ def _load_current_model(export: SlateExport, snapshot: Path) -> CurrentModel:
 def _write_part(export: SlateExport, suffix: str, current: CurrentModel, part: ExportPart) -> Tally:
     slates = _recipient_slates(export, current, part.recipients)
     table = slate_table(slates, export.options, current.recommender.catalogue)
+    if export.spreadsheet_safe:
+        table = make_spreadsheet_safe(table)
     with atomic_write(part.path, durable=True) as stream:
         FORMATS[suffix].write(table, stream)
     reasons = [slate.slate.fallback_reason for slate in slates]

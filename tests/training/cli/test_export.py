@@ -122,6 +122,25 @@ def test_a_killed_export_that_goes_on_writes_the_file_of_one_that_nothing_happen
     assert [path.name for path in folder.iterdir()] == [output.name]
 
 
+def test_a_file_for_a_spreadsheet_holds_no_formula(
+    shop: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    output, plain = tmp_path / "slates.csv", tmp_path / "plain.csv"
+    ids = ["=HYPERLINK(1)", "-7", "c01"]
+    recipients = ("--cards", "--recipients", write(tmp_path, ids, header="customer_id"))
+    assert run(*export(shop, plain, *recipients)) == 0
+    assert [row["customer_id"] for row in rows_of(plain)] == ids
+    assert run(*export(shop, output, *recipients, "--spreadsheet-safe")) == 0
+    assert [row["customer_id"] for row in rows_of(output)] == ["'=HYPERLINK(1)", "'-7", "c01"]
+    for safe, row in zip(rows_of(output), rows_of(plain), strict=True):
+        assert safe | {"customer_id": ""} == row | {"customer_id": ""}
+    for ending in ("ndjson", "parquet"):
+        other = tmp_path / f"slates.{ending}"
+        assert run(*export(shop, other, *recipients, "--spreadsheet-safe")) == 2
+        assert "--spreadsheet-safe: is for files that end in .csv" in last_line(capsys)
+        assert not other.exists()
+
+
 def test_what_was_sold_since_the_training_is_in_the_file_of_who_names_the_store(
     shop: Path, till: Till, tmp_path: Path, capsys: Capture
 ) -> None:
@@ -248,6 +267,7 @@ def test_an_export_goes_on_only_as_what_it_was_begun(
     assert stopped(export(shop, output, *options), part, signal.SIGINT) == (130, message)
     for other, named in (
         (("--recipients", shop / "all.csv", "--cards"), "--cards"),
+        ((*options, "--spreadsheet-safe"), "--spreadsheet-safe"),
         (("--recipients", write(tmp_path, PEOPLE[1:], header="customer_id")), "recipients"),
         (
             (

@@ -41,6 +41,14 @@ def test_files_of_every_layout_and_format_say_what_they_showed(tmp_path: Path) -
     assert pairs(AlreadyShown().in_files()) == set()
 
 
+def test_a_file_that_was_made_safe_for_spreadsheets_says_what_it_showed(tmp_path: Path) -> None:
+    path = tmp_path / "safe.csv"
+    path.write_text("""customer_id,rec_1_id,rec_2_id\n"'-7","'=1","2"\n"ann","'s","'+3"\n""")
+    shown = pairs(AlreadyShown([path]).in_files())
+    assert shown >= {("-7", "=1"), ("-7", "2"), ("ann", "'s"), ("ann", "+3")}
+    assert shown >= {("'-7", "'=1"), ("ann", "'+3")}  # ids may also be so in a file as it is
+
+
 @pytest.mark.parametrize(
     "content", ["customer_id,title\nann,Bread\n", "name,rec_1_id\nann,bread\n"]
 )

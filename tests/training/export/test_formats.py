@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from models.artifact.atomic import atomic_write
-from training.export.formats import FORMATS, ROW_GROUP_PARTS
+from training.export.formats import FORMATS, ROW_GROUP_PARTS, make_spreadsheet_safe
 
 AWKWARD = [
     'Sea salt, "coarse"',
@@ -50,6 +50,18 @@ def test_titles_of_any_letters_survive_in_csv_as_the_shop_wrote_them(tmp_path: P
     assert header == ["customer_id", "rec_1_title", "rec_1_price"]
     assert [title for _, title, _ in rows] == AWKWARD
     assert path.read_bytes()[:3] != b"\xef\xbb\xbf"
+
+
+def test_a_spreadsheet_takes_no_cell_that_was_made_safe_for_a_formula(tmp_path: Path) -> None:
+    formulas = ['=HYPERLINK("http://evil.example")', "+49 30", "-5 °C", "@home", "\t=1", "\r=1"]
+    harmless = ["'", "", "a=1", " =1", "'=1", "\n=1", "Käse 🧀"]
+    made_safe = make_spreadsheet_safe(table([*formulas, *harmless], price=-1.5))
+    path = joined(tmp_path, ".csv", [made_safe, make_spreadsheet_safe(table([]))])
+    with path.open(encoding="utf-8", newline="") as stream:
+        _, *rows = csv.reader(stream)
+    assert [title for _, title, _ in rows] == [f"'{text}" for text in formulas] + harmless
+    assert {price for _, _, price in rows} == {"-1.5"}
+    assert make_spreadsheet_safe(table([None])).equals(table([None]))
 
 
 def test_what_is_missing_is_an_empty_cell_in_csv_and_null_in_json_lines(tmp_path: Path) -> None:
