@@ -60,6 +60,7 @@ class RecommendationQuery:
     repeat: Repeat = Repeat.AUTO
     window_days: int | None = None  # None: the model's own
     size: int = 2  # most products in a bundle
+    in_mail: bool = False  # shown in a mail, whatever its placement
 
     @property
     def recorded(self) -> bool:
@@ -69,15 +70,16 @@ class RecommendationQuery:
     @property
     def mailed(self) -> bool:
         """Tell whether the answer goes into a mail: then the consent for mails must hold."""
-        return self.campaign is not None or (self.placement or "").startswith(EMAIL)
+        named = self.campaign is not None or (self.placement or "").startswith(EMAIL)
+        return named or self.in_mail
 
     def key(self, version: str, secret: bytes) -> bytes:
         """Return the key of its answer in the cache.
 
         It is a keyed hash, so nobody who reads the cache learns whose answer it is.
         """
-        # How long a caller waits changes no answer.
-        values = {**vars(self), "deadline_ms": None}
+        # How long a caller waits changes no answer, nor does what tells that it is for a mail.
+        values = {**vars(self), "deadline_ms": None, "in_mail": self.mailed}
         content = orjson.dumps((LAYOUT, version, values))
         digest = hashlib.blake2b(content, digest_size=24, key=secret)
         return b"regulars:" + digest.hexdigest().encode()

@@ -67,6 +67,7 @@ async def show_docs() -> Response:
         swagger_ui_parameters={"validatorUrl": None},
     )
     page.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    page.headers["X-Content-Type-Options"] = "nosniff"
     return page
 
 

@@ -60,6 +60,7 @@ def test_the_page_loads_nothing_from_anywhere_else(client: TestClient) -> None:
     page = client.get("/docs")
     assert not re.search(r"""(?:src|href)=["'](?:https?:)?//""", page.text)
     assert "default-src 'self'" in page.headers["content-security-policy"]
+    assert page.headers["x-content-type-options"] == "nosniff"
     for address in re.findall(r'(?:src|href)="(/[^"]+)"', page.text):
         assert client.get(address).status_code == 200
 

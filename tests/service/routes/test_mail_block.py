@@ -16,6 +16,7 @@ from service.routes.mail_block import render_block
 from service.settings import Settings
 from tests.support.service_process import UNHURRIED_MS
 from tests.support.service_shop import Shop
+from tests.support.shop import NO_EMAIL, NO_WEB
 
 CLIPPED_AT = 102_000  # bytes of a mail, by inboxes
 HOSTILE = (
@@ -107,6 +108,63 @@ def test_who_has_it_already_is_told_so(client: TestClient) -> None:
     assert first.headers["cache-control"].startswith("private")
     assert client.get(address, headers={"If-None-Match": first.headers["etag"]}).status_code == 304
     assert client.get(address.replace("c00", "c01")).headers["etag"] != first.headers["etag"]
+
+
+@pytest.mark.parametrize("placement", ["", "home", "email-weekly"])
+def test_who_refused_mails_gets_what_everyone_gets_wherever_the_block_stands(
+    client: TestClient, placement: str
+) -> None:
+    address = f"/v1/customers/{NO_EMAIL}/recommendations"
+    in_mail, on_page = (
+        client.get(address, params={"placement": where, "n": 3}).json()
+        for where in ("email", "home")
+    )
+    assert (in_mail["strategy"], on_page["strategy"]) == ("not_personalized", "personal")
+    block = client.get(f"{address}.html", params={"placement": placement, "n": 3})
+    everyones, own = (
+        [product["title"] for product in slate["recommendations"]] for slate in (in_mail, on_page)
+    )
+    assert Seen(block.text).all("img", "alt") == everyones != own
+
+
+def test_who_refused_pages_alone_has_a_block_of_their_own(client: TestClient) -> None:
+    address = f"/v1/customers/{NO_WEB}/recommendations"
+    mail = client.get(address, params={"placement": "email", "n": 3}).json()
+    assert mail["strategy"] == "personal"
+    block = client.get(f"{address}.html", params={"placement": "home", "n": 3})
+    titles = [product["title"] for product in mail["recommendations"]]
+    assert Seen(block.text).all("img", "alt") == titles
+
+
+def test_a_block_has_the_links_of_mails_wherever_it_stands(client: TestClient) -> None:
+    asked = {"placement": "home", "n": 3}
+    block = client.get("/v1/customers/c00/recommendations.html", params=asked)
+    links = Seen(block.text).all("a", "href")
+    assert len(links) == 6
+    assert all("utm_medium=email" in (link or "") for link in links)
+
+
+def test_a_browser_that_opens_a_block_runs_nothing_in_it_and_guesses_no_other_type(
+    client: TestClient,
+) -> None:
+    address = "/v1/customers/c00/recommendations.html"
+    first = client.get(address)
+    again = client.get(address, headers={"If-None-Match": first.headers["etag"]})
+    empty = client.get(address, params={"category": "none"})
+    assert [first.status_code, again.status_code, empty.content] == [200, 304, b""]
+    for answered in (first, again, empty):
+        assert answered.headers["x-content-type-options"] == "nosniff"
+        policy = dict(
+            directive.split(" ", 1)
+            for directive in answered.headers["content-security-policy"].split("; ")
+        )
+        assert policy == {
+            "default-src": "'none'",
+            "img-src": "*",
+            "style-src": "'unsafe-inline'",
+            "base-uri": "'none'",
+            "form-action": "'none'",
+        }
 
 
 @pytest.mark.parametrize("customer_id", ["nobody", "a/b", "x.html", "c00/recommendations"])
