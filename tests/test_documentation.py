@@ -30,6 +30,7 @@ from service.signing.customer_tokens import read
 from training.cli import commands
 from training.reading.cleaning import ROW_REASONS
 from training.reading.columns import CUSTOMER_COLUMNS, PRODUCT_COLUMNS, PURCHASE_COLUMNS
+from training.reading.customers import CELL_PROBLEMS
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [
@@ -142,6 +143,18 @@ def test_every_reason_to_leave_a_row_out_is_explained() -> None:
         "duplicate_row",
         "no_consent_to_train",
         "return_without_purchase",
+    }
+
+
+def test_every_problem_of_the_customers_file_is_explained() -> None:
+    explained = named(first_cells("docs/data.md", "problem of the customers file"))
+    assert explained == {
+        *CELL_PROBLEMS,
+        "missing_customer_id",
+        "id_too_long",
+        "bad_id",
+        "duplicate_customer",
+        "erased_customer",
     }
 
 

@@ -19,7 +19,8 @@ from training.reading.timestamps import timestamp_cells
 # The columns of models.data.customers.Customers.consent.
 PURPOSES: Final = ("train", "personalize_web", "personalize_email")
 CONSENT_TIMES: Final = tuple(f"{purpose}_time" for purpose in PURPOSES)
-CELL_PROBLEMS: Final = ("bad_consent", "bad_consent_time")  # cells of a row that stays
+# Of cells in a row that stays.
+CELL_PROBLEMS: Final = ("bad_consent", "bad_consent_time", "consent_time_ahead")
 Unasked = Literal["allow", "refuse"]  # whether to learn from customers who never answered
 
 
@@ -35,28 +36,33 @@ class CustomerTable:
 
 
 def read_customers(
-    workspace: Workspace, sources: Sequence[FileTable], store: StoreTables | None = None
+    workspace: Workspace,
+    sources: Sequence[FileTable],
+    store: StoreTables | None = None,
+    *,
+    now: int,
 ) -> CustomerTable:
     """Read the customers of files and of a store.
 
     The last row of a customer wins. A consent that cannot be read is a no, and counted as
     bad_consent. Of a file and the store the later consent wins, for each purpose; one without a
-    date is older than any with one. Raises InputError for a line that cannot be taken apart: it may
-    hold a no, and nobody could tell whose.
+    date is older than any with one. No date after `now` (seconds since 1970) is believed, and each
+    is counted as consent_time_ahead: a no is then of this moment, a yes has no date. Raises
+    InputError for a line that cannot be taken apart: it may hold a no, and nobody could tell whose.
     """
     nobody = CustomerTable(_empty_table(), 0, {})
-    customers = _read_files(workspace, sources, store) if sources else nobody
+    customers = _read_files(workspace, sources, store, now) if sources else nobody
     table = _later_consents(customers.table, store.consents) if store else customers.table
     return replace(customers, table=workspace.keep("customers", table))
 
 
 def _read_files(
-    workspace: Workspace, sources: Sequence[FileTable], store: StoreTables | None
+    workspace: Workspace, sources: Sequence[FileTable], store: StoreTables | None, now: int
 ) -> CustomerTable:
     for source in sources:
         require_columns(source.label, ["customer_id"], source.names, source.columns)
     workspace.in_file_order(True)
-    tables = [_parse_cells(source) for source in sources]
+    tables = [_parse_cells(source, now) for source in sources]
     with reading_errors(sources[0].label):
         every = ibis.union(*tables) if len(tables) > 1 else tables[0]
         rows = workspace.keep("customer_rows", every)
@@ -82,22 +88,29 @@ def _empty_table() -> Any:
     return ibis.memtable(ibis.schema(columns).to_pyarrow().empty_table())
 
 
-def _parse_cells(source: FileTable) -> Any:
+def _parse_cells(source: FileTable, now: int) -> Any:
     """Return typed cells, counts of CELL_PROBLEMS, and the `problem` of a row, NULL for none."""
     customer_id = source.text("customer_id")
     consents = {purpose: _parse_consent(source.text(purpose)) for purpose in PURPOSES}
-    known = {name: consent.fill_null(NO).cast("uint8") for name, consent in consents.items()}
     time_texts = {name: _time_text(source, name) for name in CONSENT_TIMES}
     times = {name: timestamp_cells(text) for name, text in time_texts.items()}
     bad_consents = [consent.isnull() for consent in consents.values()]
     bad_times = [text.notnull() & times[name].isnull() for name, text in time_texts.items()]
+    times_ahead = []
+    for purpose, time_name in zip(PURPOSES, CONSENT_TIMES, strict=True):
+        consents[purpose] = consents[purpose].fill_null(NO).cast("uint8")
+        consent, time = consents[purpose], times[time_name]
+        is_ahead = (time > now).fill_null(False)
+        times[time_name] = ibis.ifelse(is_ahead, _time_of_reading(consent, now), time)
+        times_ahead.append(is_ahead & (consent != NEVER_ASKED))
     return source.table.select(
         customer_id,
         source.text("market"),
-        **known,
+        **consents,
         **times,
         bad_consent=_count(bad_consents),
         bad_consent_time=_count(bad_times),
+        consent_time_ahead=_count(times_ahead),
         problem=ibis.cases(
             (customer_id.isnull(), "missing_customer_id"),
             (is_too_long(customer_id), "id_too_long"),
@@ -111,6 +124,14 @@ def _time_text(source: FileTable, name: str) -> Any:
     """Return the cells of this column, or else of `consent_time`; NULL where both are empty."""
     own, shared = source.text(name), source.text("consent_time")
     return ibis.coalesce(own.strip().nullif(""), shared.strip().nullif(""))
+
+
+def _time_of_reading(consent: Any, now: int) -> Any:
+    """Return what stands for a date ahead: `now` for a no, NULL for any other answer.
+
+    A yes dated `now` would be later at every training than a no that was given before it.
+    """
+    return ibis.ifelse(consent == NO, ibis.literal(now, "int64"), ibis.null("int64"))
 
 
 def _count(flags: list[Any]) -> Any:

@@ -175,7 +175,7 @@ def read_purchases(
         begin("reading products and customers")
         shop = _Shop(
             read_products(workspace, files.products, store),
-            read_customers(workspace, files.customers, store),
+            read_customers(workspace, files.customers, store, now=now),
             store,
             unasked,
         )

@@ -9,6 +9,8 @@ from training.reading.customers import NEVER_ASKED, NO, PURPOSES, YES, CustomerT
 from training.reading.duckdb import open_workspace
 from training.reading.file_tables import open_file_tables
 
+NOW = 1_767_225_600  # midnight of 1 January 2026, UTC
+
 
 def read(folder: Path, *lines: str) -> tuple[dict[str, tuple[int, ...]], CustomerTable]:
     path = folder / "people.csv"
@@ -18,7 +20,8 @@ def read(folder: Path, *lines: str) -> tuple[dict[str, tuple[int, ...]], Custome
 
 def customers_of(path: Path) -> tuple[dict[str, tuple[int, ...]], CustomerTable]:
     with open_workspace() as workspace:
-        customers = read_customers(workspace, open_file_tables(workspace, [path], {}, whole=True))
+        files = open_file_tables(workspace, [path], {}, whole=True)
+        customers = read_customers(workspace, files, now=NOW)
         rows = workspace.connection.to_pyarrow(customers.table).to_pylist()
     return {
         row["customer_id"]: tuple(row[purpose] for purpose in PURPOSES) for row in rows
@@ -74,6 +77,24 @@ def test_a_date_of_consent_that_cannot_be_read_is_none_and_counted(tmp_path: Pat
     )
     assert consents == {"anna": (YES, 0, 0), "bert": (YES, 0, 0)}
     assert customers.problems == {"bad_consent_time": 1}
+
+
+def test_no_yes_is_dated_ahead_and_a_no_is_dated_no_later_than_it_was_read(tmp_path: Path) -> None:
+    path = tmp_path / "people.csv"
+    lines = (
+        "customer_id,train,personalize_web,personalize_email,train_time,consent_time",
+        "anna,yes,no,,2099-01-01,2026-01-03",  # both answers are dated ahead
+        "bert,yes,perhaps,no,2026-01-01T00:00:01Z,2026-01-01",  # the yes alone, by a second
+        "carl,yes,yes,no,,",
+    )
+    path.write_text("\n".join(lines) + "\n")
+    with open_workspace() as workspace:
+        files = open_file_tables(workspace, [path], {}, whole=True)
+        customers = read_customers(workspace, files, now=NOW)
+        rows = workspace.connection.to_pyarrow(customers.table).to_pylist()
+    times = {row["customer_id"]: tuple(row[f"{name}_time"] for name in PURPOSES) for row in rows}
+    assert times == {"anna": (None, NOW, None), "bert": (None, NOW, NOW), "carl": (None,) * 3}
+    assert customers.problems == {"bad_consent": 1, "consent_time_ahead": 3}
 
 
 def test_a_customers_file_without_ids_is_refused(tmp_path: Path) -> None:

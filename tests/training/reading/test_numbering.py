@@ -41,7 +41,7 @@ def fetch(workspace: Workspace, arrays: dict[str, Any]) -> Numbering:
         workspace,
         names,
         read_products(workspace, []),
-        read_customers(workspace, []),
+        read_customers(workspace, [], now=0),
         latest,
         arrays,
     )

@@ -323,6 +323,24 @@ def test_the_later_consent_wins(till: Till, tmp_path: Path) -> None:
     assert shop.report.dropped == {"no_consent_to_train": 1}
 
 
+def test_a_yes_in_a_file_that_is_dated_ahead_takes_no_no_back(till: Till, tmp_path: Path) -> None:
+    till.records_consent("anna", {TRAIN: NO, PERSONALIZE_WEB: NO})
+    till.records_consent("bert", {TRAIN: YES, PERSONALIZE_WEB: YES})
+    rows = ["anna,yes,yes,2099-01-01", "bert,no,no,2026-01-03", "carl,yes,yes,2026-01-03"]
+    header = "customer_id,train,personalize_web,consent_time"
+    file = people(tmp_path, *rows, header=header)
+    lines = (f"{name},milk,2025-12-30,{name},1" for name in ("anna", "bert", "carl"))
+    shop = read(orders(tmp_path, *lines), till.url, customers=file)
+    assert {name: consent(shop, name) for name in shop.customer_ids} == {
+        "anna": [NO, NO, NEVER_ASKED],
+        "bert": [NO, NO, NEVER_ASKED],
+        "carl": [YES, YES, NEVER_ASKED],
+    }
+    # Told without this store, a service takes any no of its own for the later one.
+    assert shop.consent_time[shop.customer_ids.find("carl")].tolist() == [0, 0, 0]
+    assert shop.report.customer_problems == {"consent_time_ahead": 6}
+
+
 def test_each_purpose_has_a_date_of_its_own(till: Till, tmp_path: Path) -> None:
     till.sells("anna", "milk", order="1")
     till.records_consent("anna", {TRAIN: YES, PERSONALIZE_WEB: YES, PERSONALIZE_EMAIL: YES})
