@@ -20,6 +20,7 @@ from training.config import Config
 from training.errors import InputError
 from training.evaluation.bundles import evaluate_bundles
 from training.evaluation.evaluate import NO_EXTRAS, Evaluation, ExtraMethods, evaluate
+from training.evaluation.extent import find_losses, measure_purchases, measure_version
 from training.evaluation.figures import figures_as_json
 from training.evaluation.gate import GateComparison, compare
 from training.evaluation.new_products import evaluate_new_products
@@ -52,14 +53,28 @@ class Outcome:
 
 
 def train(
-    purchases: Purchases, config: Config, registry: Registry, reporter: Reporter, *, now: int
+    purchases: Purchases,
+    config: Config,
+    registry: Registry,
+    reporter: Reporter,
+    *,
+    now: int,
+    until: int | None = None,
+    accept_smaller: bool = False,
 ) -> Outcome:
-    """Publish a new version, unless the gate refuses its twin of the days before the cut."""
+    """Publish a new version, unless the gate refuses its history or its twin.
+
+    The history is refused where it is much smaller than the active version's, unless
+    `accept_smaller`; the twin of the days before the cut where it is worse. `until`: where the
+    history was told to end, in seconds since 1970.
+    """
     if not (purchases.kind == PURCHASE).any():
         raise InputError(
             f"None of the {len(purchases)} lines that were read is a purchase; "
             "nothing can be learned"
         )
+    if not accept_smaller and (loss := _describe_loss(purchases, registry, until)):
+        return _refuse(loss, purchases, config, reporter, now=now)
     history = split_history(purchases, config.evaluation)
     twin: MeasuredTwin | None = None
     comparisons: list[GateComparison] = []
@@ -92,6 +107,39 @@ def train(
     )
     report = build_report(purchases, config, twin, record)
     return Outcome(manifest, twin.evaluation if twin else None, refusals, report)
+
+
+def _describe_loss(purchases: Purchases, registry: Registry, until: int | None) -> str | None:
+    """Return why a history is taken for the stump of another one; None where it is not."""
+    version = registry.active()
+    if version is None:
+        return None
+    try:
+        active = measure_version(registry.path(version))
+    except ArtifactError:
+        return None  # how much it has learned from is not known any more
+    losses = find_losses(measure_purchases(purchases), active, until)
+    if not losses:
+        return None
+    return (
+        f"much less was read than the active version {version} has learned from (in brackets): "
+        f"{', '.join(losses)}. Is the history complete? If so, add --accept-smaller"
+    )
+
+
+def _refuse(
+    refusal: str, purchases: Purchases, config: Config, reporter: Reporter, *, now: int
+) -> Outcome:
+    """Return the outcome of a run that ends before anything is learned."""
+    record = RunRecord(
+        verdict=Verdict.REFUSED,
+        version=None,
+        created=now,
+        seconds=reporter.seconds,
+        comparisons=(),
+        notes=(refusal,),
+    )
+    return Outcome(None, None, (refusal,), build_report(purchases, config, None, record))
 
 
 def evaluate_history(

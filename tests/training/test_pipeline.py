@@ -77,11 +77,18 @@ def trained(first: tuple[Registry, Outcome, str], registry: Registry) -> Registr
     return registry
 
 
-def run_short(registry: Registry, *, now: int = NOW) -> tuple[Outcome, str]:
+def run_short(
+    registry: Registry, *, now: int = NOW, accept_smaller: bool = True
+) -> tuple[Outcome, str]:
     """With a history of one line. The console of a pipe is 80 wide; the words are what counts."""
     stream = StringIO()
     outcome = train(
-        small_purchases([Line("anna", "milk", 1)]), GOOD, registry, Reporter(stream), now=now
+        small_purchases([Line("anna", "milk", 1)]),
+        GOOD,
+        registry,
+        Reporter(stream),
+        now=now,
+        accept_smaller=accept_smaller,
     )
     return outcome, " ".join(stream.getvalue().split())
 
@@ -257,6 +264,20 @@ def test_a_history_too_short_to_be_measured_does_not_replace_a_version_that_was_
     assert trained.names() == before == [trained.active()]
     assert "without figures" not in told
     assert "Everything" not in told
+
+
+def test_a_stump_of_the_history_is_refused_before_anything_is_learned(trained: Registry) -> None:
+    before = trained.active()
+    outcome, told = run_short(trained, now=NOW + 60, accept_smaller=False)
+    assert (outcome.published, outcome.evaluation) == (None, None)
+    (refusal,) = outcome.refusals
+    assert f"the active version {before} has learned from" in refusal
+    assert f": 1 customers (60), 1 products (40), 1 lines ({len(SHOP):,}), 1 days (" in refusal
+    assert refusal.endswith("Is the history complete? If so, add --accept-smaller")
+    assert outcome.report.verdict is Verdict.REFUSED
+    assert outcome.report.notes == outcome.refusals
+    assert trained.active() == before
+    assert told == ""
 
 
 def test_only_the_active_version_says_whether_there_was_enough_to_measure(

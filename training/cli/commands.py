@@ -91,6 +91,13 @@ def _add_train(commands: Any) -> None:
         metavar="FILE",
         help="The HTML report to write. Default: reports/VERSION.html in the registry.",
     )
+    command.add_argument(
+        "--accept-smaller",
+        action="store_true",
+        help="Publish also what was read from much less than the active version: less than half "
+        "of its customers, products, lines or days, or sales that end more than 7 days earlier. "
+        "Default: that is refused.",
+    )
     command.set_defaults(run=_train)
 
 
@@ -325,7 +332,15 @@ def _train(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
         check_output("--report", options.report)
     purchases = _read(options, config, reporter, now)
     try:
-        outcome = train(purchases, config, registry, reporter, now=now)
+        outcome = train(
+            purchases,
+            config,
+            registry,
+            reporter,
+            now=now,
+            until=_until(options.until),
+            accept_smaller=options.accept_smaller,
+        )
     finally:
         print_reading(reporter.console, purchases)
     if outcome.published is not None:

@@ -254,7 +254,7 @@ def test_half_a_file_is_refused_with_exit_status_1_where_the_whole_one_was_measu
     folder: Path, capsys: Capture
 ) -> None:
     before = versions(folder)
-    assert train(folder, lines=rows()[:9], now=NOW + 60) == 1
+    assert train(folder, "--accept-smaller", lines=rows()[:9], now=NOW + 60) == 1
     err = capsys.readouterr().err
     assert "What was read" in err
     assert "though they sufficed for the active version: is the history complete?\n" in err
@@ -413,3 +413,26 @@ def _read(terminal: int) -> bytes:
 def test_everything_that_is_published_is_whole(folder: Path) -> None:
     for version in versions(folder):
         files.verify_artifact(registry(folder).path(version))
+
+
+def test_a_history_without_its_end_is_refused_unless_it_was_asked_for(
+    folder: Path, capsys: Capture
+) -> None:
+    first = registry(folder).active()
+    stump = [row for row in rows() if row.split(",")[2] < "2025-06-01"]
+    assert train(folder, lines=stump, now=NOW + 60) == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert f"Refused, much less was read than the active version {first} has learned from" in told
+    assert f"{len(stump)} lines ({len(rows())})" in told
+    assert "the newest sale of 2025-05-31 (2025-08-13)" in told
+    assert "Nothing was published; what was active stays active." in told
+    assert registry(folder).active() == first
+    assert train(folder, "--until", "2025-06-01", now=NOW + 60) == 1  # it was measured before
+    assert "much less" not in capsys.readouterr().err
+    assert train(folder, "--accept-smaller", lines=stump, now=NOW + 60) == 1
+    assert "much less" not in capsys.readouterr().err
+    half = [row for row in rows() if row.split(",")[2] < "2025-08-01"]
+    assert train(folder, lines=half, now=NOW + 120) == 1
+    assert "the newest sale of 2025-07-31 (2025-08-13)" in capsys.readouterr().err
+    assert train(folder, "--accept-smaller", lines=half, now=NOW + 120) == 0
+    assert registry(folder).active() != first
