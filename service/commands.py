@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import logging
+import logging.config
 import os
 import sys
 import time
@@ -10,12 +12,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from service.http.api_keys import create_key
 from service.http.authorization import Scope
+from service.runtime.logs import log_config
 from service.runtime.workers import serve
-from service.settings import MAX_CALLS_A_MINUTE, MAX_TOKEN_MINUTES, Settings, SettingsError
+from service.settings import (
+    MAX_CALLS_A_MINUTE,
+    MAX_TOKEN_MINUTES,
+    Settings,
+    SettingsError,
+    find_service_links,
+)
 from service.signing.customer_tokens import CustomerToken, sign
 from service.store import keys
 from service.store.database import StoreDownError, StoreError, connect, migrate, prepare
@@ -24,6 +33,7 @@ from service.store.store import Store
 
 ACTOR = "command line"
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+log: Final = logging.getLogger("regulars.service")
 HEADINGS = ("key_id", "name", "scopes", "calls_a_minute", "created", "revoked")
 
 
@@ -121,6 +131,9 @@ def _number(text: str, maximum: int) -> int:
 
 
 def _serve(settings: Settings, _: argparse.Namespace) -> None:
+    logging.config.dictConfig(log_config(settings.log_level))
+    if links := find_service_links(os.environ):
+        log.warning("not settings but links to services, ignored: %s", ", ".join(sorted(links)))
     try:
         prepare(settings.store_url())
     except StoreError:

@@ -29,6 +29,14 @@ from models.data.urls import is_absolute
 
 PREFIX: Final = "REGULARS_"
 HOST_PATTERN: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::[0-9]*)?")
+# Variables that Kubernetes and old Docker set for each service whose name begins with `regulars`:
+# REGULARS_SERVICE_HOST, REGULARS_REDIS_PORT_6379_TCP_ADDR, REGULARS_PORT=tcp://…
+LINK_PROTOCOL: Final = "(?:TCP|UDP|SCTP)"
+LINK_NAME_PATTERN: Final = re.compile(
+    rf"(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_{LINK_PROTOCOL}(?:_(?:PROTO|PORT|ADDR))?)"
+)
+LINK_PORT_PATTERN: Final = re.compile(r"(?:\w+_)?PORT")
+LINK_ADDRESS_PATTERN: Final = re.compile(rf"{LINK_PROTOCOL}://\S+:\d+", re.IGNORECASE)
 ORIGIN_PATTERN: Final = re.compile(r"https?://[^/\s*]+")
 MAX_CALLS_A_MINUTE: Final = 1_000_000
 MAX_TOKEN_MINUTES: Final = 1440
@@ -370,11 +378,12 @@ class Settings(BaseModel):
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """Return the settings of `REGULARS_…` variables. An empty variable counts as not set.
 
-        Raises SettingsError.
+        Variables that `find_service_links` names are no settings. Raises SettingsError.
         """
+        links = find_service_links(environment)
         variables = {}
         for name, value in environment.items():
-            if name.startswith(PREFIX):
+            if name.startswith(PREFIX) and name not in links:
                 variables[name.removeprefix(PREFIX)] = value
         for name in variables:
             if name not in _variable_names():
@@ -436,6 +445,25 @@ class Settings(BaseModel):
         directory = Path(base) / f"regulars-{os.getuid()}"
         _check_owner(directory)
         return directory
+
+
+def find_service_links(environment: Mapping[str, str]) -> list[str]:
+    """Return the variables that an orchestrator has set for a service named like this one.
+
+    REGULARS_PORT is one of them where its value is an address, such as tcp://10.0.0.1:8000.
+    """
+    return [
+        name
+        for name, value in environment.items()
+        if name.startswith(PREFIX) and _is_service_link(name.removeprefix(PREFIX), value)
+    ]
+
+
+def _is_service_link(name: str, value: str) -> bool:
+    if LINK_NAME_PATTERN.fullmatch(name):
+        return True
+    is_port = LINK_PORT_PATTERN.fullmatch(name) is not None
+    return is_port and LINK_ADDRESS_PATTERN.fullmatch(value) is not None
 
 
 def _check_owner(directory: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service.settings import SHARED_MEMORY, Settings, SettingsError
+from service.settings import SHARED_MEMORY, Settings, SettingsError, find_service_links
 
 
 def test_without_any_variable_it_listens_on_loopback_alone() -> None:
@@ -37,6 +37,51 @@ def test_a_misspelt_variable_is_refused_with_the_name_that_was_meant() -> None:
         match=r"REGULARS_REDIS_URI is not a setting; did you mean REGULARS_REDIS_URL\?",
     ):
         Settings.from_environment({"REGULARS_REDIS_URI": "redis://cache"})
+
+
+KUBERNETES = {
+    "REGULARS_SERVICE_HOST": "10.0.0.1",
+    "REGULARS_SERVICE_PORT": "8000",
+    "REGULARS_SERVICE_PORT_HTTP": "8000",
+    "REGULARS_PORT": "tcp://10.0.0.1:8000",
+    "REGULARS_PORT_8000_TCP": "tcp://10.0.0.1:8000",
+    "REGULARS_PORT_8000_TCP_PROTO": "tcp",
+    "REGULARS_PORT_8000_TCP_PORT": "8000",
+    "REGULARS_PORT_8000_TCP_ADDR": "10.0.0.1",
+    "REGULARS_REDIS_SERVICE_HOST": "10.0.0.2",
+    "REGULARS_REDIS_PORT": "tcp://10.0.0.2:6379",
+    "REGULARS_REDIS_PORT_6379_TCP_ADDR": "10.0.0.2",
+}
+
+
+def test_what_kubernetes_says_of_services_of_our_name_is_no_setting() -> None:
+    assert Settings.from_environment(KUBERNETES) == Settings()
+    assert find_service_links(KUBERNETES) == list(KUBERNETES)
+    with_port = {**KUBERNETES, "REGULARS_PORT": "8001"}
+    assert Settings.from_environment(with_port).port == 8001
+    assert "REGULARS_PORT" not in find_service_links(with_port)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REGULARS_SERVICE_HOTS", "10.0.0.1"),
+        ("REGULARS_PORT_8000", "tcp://10.0.0.1:8000"),
+        ("REGULARS_PROT", "8001"),
+        ("REGULARS_PORT", "80O1"),
+        ("REGULARS_PORT", "http://10.0.0.1:8000"),
+        ("REGULARS_REDIS_PORT", "6379"),
+        ("REGULARS_REDIS_URI", "tcp://10.0.0.2:6379"),
+    ],
+)
+def test_what_only_looks_like_a_link_to_a_service_is_refused(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        Settings.from_environment({name: value})
+
+
+def test_every_setting_is_told_from_a_link_to_a_service() -> None:
+    names = [f"REGULARS_{name.upper()}" for name in Settings.model_fields]
+    assert find_service_links(dict.fromkeys(names, "8000")) == []
 
 
 @pytest.mark.parametrize(

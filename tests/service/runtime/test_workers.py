@@ -41,6 +41,18 @@ def test_a_misspelt_setting_stops_it() -> None:
     assert "did you mean REGULARS_REGISTRY?" in start(expect=2, REGULARS_REGISTRI="x")
 
 
+def test_in_kubernetes_it_starts_and_its_log_names_what_it_ignores(
+    shop: Shop, tmp_path: Path
+) -> None:
+    links = {"service_host": "10.0.0.1", "port_8000_tcp": "tcp://10.0.0.1:8000"}
+    with process(shop.root, tmp_path / "run", **links):
+        pass
+    lines = (tmp_path / "service.log").read_text().splitlines()
+    messages = [json.loads(line)["message"] for line in lines]
+    ignored = "REGULARS_PORT_8000_TCP, REGULARS_SERVICE_HOST"
+    assert messages.count(f"not settings but links to services, ignored: {ignored}") == 1
+
+
 def test_a_store_of_another_version_stops_it_and_one_command_helps(tmp_path: Path) -> None:
     variables = {"REGULARS_REGISTRY": str(tmp_path), "REGULARS_RUNTIME_DIR": str(tmp_path / "run")}
     with sqlite3.connect(tmp_path / "store.db") as connection:
