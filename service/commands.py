@@ -24,6 +24,8 @@ from service.settings import (
     Settings,
     SettingsError,
     find_service_links,
+    prepare_registry,
+    prepare_runtime_directory,
 )
 from service.signing.customer_tokens import CustomerToken, sign
 from service.store import keys
@@ -134,6 +136,8 @@ def _serve(settings: Settings, _: argparse.Namespace) -> None:
     logging.config.dictConfig(log_config(settings.log_level))
     if links := find_service_links(os.environ):
         log.warning("not settings but links to services, ignored: %s", ", ".join(sorted(links)))
+    prepare_registry(settings)
+    prepare_runtime_directory(settings)
     try:
         prepare(settings.store_url())
     except StoreError:
@@ -144,6 +148,7 @@ def _serve(settings: Settings, _: argparse.Namespace) -> None:
 
 
 def _migrate(settings: Settings, _: argparse.Namespace) -> None:
+    _prepare_store_directory(settings)
     engine = connect(settings.store_url())
     try:
         migrate(engine)
@@ -191,11 +196,18 @@ def _print_token(settings: Settings, options: argparse.Namespace) -> None:
 
 @contextmanager
 def _open_store(settings: Settings) -> Iterator[Store]:
+    _prepare_store_directory(settings)
+    prepare_runtime_directory(settings)
     store = Store(settings.store_url(), settings.runtime_directory())
     try:
         yield store
     finally:
         store.close()
+
+
+def _prepare_store_directory(settings: Settings) -> None:
+    if settings.database_url is None:
+        prepare_registry(settings)
 
 
 def _cells(key: StoredKey) -> tuple[str, ...]:

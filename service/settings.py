@@ -24,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from models.artifact.atomic import check_writable
 from models.assembly.cards import is_locale
 from models.data.urls import is_absolute
 
@@ -61,6 +62,15 @@ class Settings(BaseModel):
     registry: Annotated[
         Path, Field(description="Directory that `training train` publishes to.")
     ] = Path("registry")
+    create_registry: Annotated[
+        bool,
+        Field(
+            description=(
+                "Whether to make the directory of the registry if it is not there, to start before "
+                "the first training."
+            )
+        ),
+    ] = False
     database_url: Annotated[
         SecretStr | None,
         Field(
@@ -445,6 +455,41 @@ class Settings(BaseModel):
         directory = Path(base) / f"regulars-{os.getuid()}"
         _check_owner(directory)
         return directory
+
+
+def prepare_registry(settings: Settings) -> None:
+    """Raise SettingsError where the registry is no directory and is not to be made.
+
+    A path that was mistyped would serve nothing, and begin a store without anybody's consents.
+    """
+    directory = settings.registry.absolute()
+    variable = f"{PREFIX}REGISTRY: {directory}"
+    if directory.is_dir():
+        return
+    if directory.exists():
+        raise SettingsError(f"{variable} is a file, expected a directory")
+    if not settings.create_registry:
+        raise SettingsError(
+            f"{variable} does not exist. The first training makes it; "
+            f"set {PREFIX}CREATE_REGISTRY=true to start before"
+        )
+    try:
+        directory.mkdir(parents=True)
+    except OSError as error:
+        raise SettingsError(f"{variable} cannot be made: {error.strerror}") from None
+
+
+def prepare_runtime_directory(settings: Settings) -> None:
+    """Raise SettingsError where the directory of what workers share cannot be written to."""
+    directory = settings.runtime_directory()
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        check_writable(directory / "writable")
+    except OSError as error:
+        raise SettingsError(
+            f"{directory} cannot be written to: {error.strerror}; "
+            f"{PREFIX}RUNTIME_DIR says where to go instead"
+        ) from None
 
 
 def find_service_links(environment: Mapping[str, str]) -> list[str]:

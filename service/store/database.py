@@ -190,7 +190,9 @@ def assert_durable(settings: dict[str, Any], required: dict[str, object]) -> Non
 def _sqlite(address: Any, connections: int) -> Engine:
     if address.database in (None, "", ":memory:"):
         raise StoreError("a store in memory would not survive; name a file: sqlite:///store.db")
-    Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+    directory = Path(address.database).absolute().parent
+    if not directory.is_dir():
+        raise StoreError(f"the store is to be in {directory}, which is no directory; make it first")
     engine = create_engine(
         address,
         poolclass=QueuePool,

@@ -161,6 +161,7 @@ def test_a_thousand_recipients_with_the_longest_ids_fit_into_a_call(client: Test
 def test_before_there_is_a_model_a_batch_says_so_as_everything_does(
     browse: Browse, tmp_path: Path
 ) -> None:
+    (tmp_path / "empty").mkdir()
     client = browse(tmp_path / "empty")
     for recipients in ([{"customer_id": "c00"}], [None]):
         response = client.post(BATCH, json={"recipients": recipients})

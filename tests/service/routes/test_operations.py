@@ -17,6 +17,7 @@ def test_it_is_alive_and_ready(client: TestClient, shop: Shop) -> None:
 
 
 def test_without_a_model_it_runs_and_says_what_to_do(browse: Browse, tmp_path: Path) -> None:
+    (tmp_path / "nothing").mkdir()
     client = browse(tmp_path / "nothing")
     assert client.get("/healthz").status_code == 200
     assert client.get("/readyz").status_code == 503

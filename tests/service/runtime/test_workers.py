@@ -17,19 +17,27 @@ import psutil
 import pytest
 
 from service.runtime.workers import share_processors
+from tests.support.permissions import obey_permissions
 from tests.support.service_shop import Shop, process, status, wait_until
 
 
-def start(*, expect: int, **variables: str) -> str:
+def start(*arguments: str, expect: int, **variables: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "service"],
+        [sys.executable, "-m", "service", *arguments],
         env=os.environ | variables,
         capture_output=True,
         text=True,
         timeout=30,
+        preexec_fn=obey_permissions,
     )
-    assert done.returncode == expect
+    assert done.returncode == expect, done.stderr
     return done.stderr
+
+
+def refusal(*arguments: str, **variables: str) -> str:
+    """Return the one sentence with which it does not start."""
+    (sentence,) = start(*arguments, expect=2, **variables).splitlines()
+    return sentence.removeprefix("service: ")
 
 
 def test_it_does_not_listen_to_strangers_without_a_key() -> None:
@@ -51,6 +59,66 @@ def test_in_kubernetes_it_starts_and_its_log_names_what_it_ignores(
     messages = [json.loads(line)["message"] for line in lines]
     ignored = "REGULARS_PORT_8000_TCP, REGULARS_SERVICE_HOST"
     assert messages.count(f"not settings but links to services, ignored: {ignored}") == 1
+
+
+@pytest.mark.parametrize("command", [[], ["migrate"], ["keys", "list"]])
+def test_a_mistyped_registry_is_not_made(tmp_path: Path, command: list[str]) -> None:
+    runtime, mistyped = str(tmp_path / "run"), tmp_path / "regsitry"
+    variables = {"REGULARS_REGISTRY": str(mistyped), "REGULARS_RUNTIME_DIR": runtime}
+    assert refusal(*command, **variables) == (
+        f"REGULARS_REGISTRY: {mistyped} does not exist. The first training makes it; "
+        "set REGULARS_CREATE_REGISTRY=true to start before"
+    )
+    assert not mistyped.exists()
+    mistyped.write_text("a shopping list")
+    sentence = refusal(*command, **variables)
+    assert sentence == f"REGULARS_REGISTRY: {mistyped} is a file, expected a directory"
+
+
+def test_a_registry_is_made_where_that_is_asked_for(tmp_path: Path) -> None:
+    new = tmp_path / "deep" / "registry"
+    variables = {
+        "REGULARS_REGISTRY": str(new),
+        "REGULARS_RUNTIME_DIR": str(tmp_path / "run"),
+        "REGULARS_CREATE_REGISTRY": "true",
+    }
+    start("keys", "list", expect=0, **variables)
+    assert (new / "store.db").is_file()
+    (tmp_path / "sealed").mkdir(mode=0o500)
+    variables["REGULARS_REGISTRY"] = f"{tmp_path}/sealed/registry"
+    assert refusal(**variables).endswith("/sealed/registry cannot be made: Permission denied")
+
+
+def test_a_store_in_a_mistyped_directory_is_not_made(tmp_path: Path) -> None:
+    sentence = refusal(
+        REGULARS_REGISTRY=str(tmp_path),
+        REGULARS_RUNTIME_DIR=str(tmp_path / "run"),
+        REGULARS_DATABASE_URL=f"sqlite:///{tmp_path}/strore/store.db",
+    )
+    assert sentence.startswith(f"the store is to be in {tmp_path}/strore, which is no directory")
+    assert not (tmp_path / "strore").exists()
+
+
+@pytest.mark.parametrize("command", [[], ["keys", "list"]])
+def test_what_workers_share_needs_a_directory_that_can_be_written_to(
+    tmp_path: Path, command: list[str]
+) -> None:
+    (tmp_path / "sealed").mkdir(mode=0o500)
+    (tmp_path / "list").write_text("a shopping list")
+    for runtime, cause in (
+        ("sealed", "Permission denied"),
+        ("sealed/run", "Permission denied"),
+        ("list", "File exists"),
+    ):
+        sentence = refusal(
+            *command,
+            REGULARS_REGISTRY=str(tmp_path),
+            REGULARS_RUNTIME_DIR=f"{tmp_path}/{runtime}",
+        )
+        assert sentence == (
+            f"{tmp_path}/{runtime} cannot be written to: {cause}; "
+            "REGULARS_RUNTIME_DIR says where to go instead"
+        )
 
 
 def test_a_store_of_another_version_stops_it_and_one_command_helps(tmp_path: Path) -> None:

@@ -84,7 +84,9 @@ def test_another_schema_is_refused_with_the_command_that_helps(kind: str, tmp_pa
 def test_the_embedded_store_makes_itself_and_an_empty_postgresql_waits_for_the_command(
     tmp_path: Path,
 ) -> None:
-    prepare(f"sqlite:///{tmp_path}/deeper/store.db")
+    prepare(f"sqlite:///{tmp_path}/store.db")
+    with pytest.raises(StoreError, match=f"the store is to be in {tmp_path}/deeper, which is no"):
+        prepare(f"sqlite:///{tmp_path}/deeper/store.db")
     with pytest.raises(StoreError, match=f"the database is empty.* Run: {MIGRATE_COMMAND}"):
         prepare(empty_database("postgresql", tmp_path))
 
