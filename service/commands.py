@@ -29,7 +29,14 @@ from service.settings import (
 )
 from service.signing.customer_tokens import CustomerToken, sign
 from service.store import keys
-from service.store.database import StoreDownError, StoreError, connect, migrate, prepare
+from service.store.database import (
+    StoreBrokenError,
+    StoreDownError,
+    StoreError,
+    connect,
+    migrate,
+    prepare,
+)
 from service.store.keys import StoredKey
 from service.store.store import Store
 
@@ -49,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command: Callable[[Settings, argparse.Namespace], None] = options.command
     try:
         command(Settings.from_environment(os.environ), options)
-    except (SettingsError, StoreError, CommandError) as error:
+    except (SettingsError, StoreError, StoreBrokenError, CommandError) as error:
         print(f"service: {error}", file=sys.stderr)  # noqa: T201
         return 2
     except StoreDownError:
@@ -139,8 +146,8 @@ def _serve(settings: Settings, _: argparse.Namespace) -> None:
     prepare_registry(settings)
     prepare_runtime_directory(settings)
     try:
-        prepare(settings.store_url())
-    except StoreError:
+        prepare(settings.store_url(), to_write=True)
+    except (StoreError, StoreBrokenError):
         raise
     except StoreDownError:
         pass  # the service tries again until it answers

@@ -35,21 +35,25 @@ async def get_health() -> Response:
 
 
 async def get_readiness(request: Request) -> Response:
-    """Return a 200 once a model is served, a 503 before.
+    """Return a 200 once a model is served, a 503 before and while the store is broken.
 
     The answer names a newer version that was refused, and the state of the store and the cache.
     """
     responder = get_responder(request)
-    model = responder.active.current
+    model, fault = responder.active.current, responder.store.fault
+    is_ready = model is not None and fault is None
+    store_state = f"breaker {responder.computer.breaker.state}"
+    if fault:
+        store_state = f"cannot be used: {fault}"
     body = {
-        "ready": model is not None,
+        "ready": is_ready,
         "model_version": model.version if model else None,
         "data_as_of": model.data_as_of if model else None,
         "refused": _format_refusal(responder.active.refusal),
-        "store": f"{responder.store.backend}, breaker {responder.computer.breaker.state}",
+        "store": f"{responder.store.backend}, {store_state}",
         "cache": responder.cache.state(),
     }
-    return uncached_json(body, 200 if model else 503)
+    return uncached_json(body, 200 if is_ready else 503)
 
 
 async def get_metrics(request: Request) -> Response:

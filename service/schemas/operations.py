@@ -78,7 +78,7 @@ class Ready(AnswerModel):
             }
         )
     )
-    ready: bool = Field(description="Whether a model is served.")
+    ready: bool = Field(description="Whether a model is served, and the store is not broken.")
     model_version: str | None = Field(description="Version that is served.")
     data_as_of: datetime | None = Field(description="Time of the newest event it learned from.")
     refused: Refused | None = Field(
@@ -86,7 +86,8 @@ class Ready(AnswerModel):
         "or the newest whole one is served."
     )
     store: str = Field(
-        description="Kind of the store, and whether it answers: breaker closed, half_open or open."
+        description="Kind of the store, and whether it answers: breaker closed, half_open or open, "
+        "or why it cannot be used."
     )
     cache: str = Field(description="Kind of the cache, and whether it answers.")
 

@@ -60,6 +60,30 @@ def connect(url: str, connections: int = 4) -> Engine:
     raise StoreError(f"{address.get_backend_name()} is not known; SQLite and PostgreSQL are")
 
 
+# Errors of SQLite that no waiting mends: what is wrong is the file, its place or its permissions.
+BROKEN_CODES: Final = frozenset(
+    {
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+PRIMARY_CODE: Final = 0xFF  # the bits of an extended error code that hold the code itself
+
+
+class StoreBrokenError(StoreDownError):
+    """The store does not work until somebody mends it.
+
+    The message names the file and the cause, `cause` the cause alone.
+    """
+
+    def __init__(self, path: Path, cause: str) -> None:
+        super().__init__(f"the store {path} cannot be used: {cause}")
+        self.cause = cause
+
+
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """Open a transaction that will write. Raises StoreDownError.
@@ -68,7 +92,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
     ends a transaction in which nothing happens for WAIT_SECONDS.
     """
     with (
-        translate_errors(),
+        translate_errors(engine),
         engine.connect().execution_options(writes=True) as connection,
         connection.begin(),
     ):
@@ -81,7 +105,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
     Every change that is numbered up to the position is there, if the position is read first.
     """
-    with translate_errors(), engine.connect() as connection, connection.begin():
+    with translate_errors(engine), engine.connect() as connection, connection.begin():
         yield connection
 
 
@@ -104,7 +128,10 @@ class SnapshotRead:
         named = self._values | values
         parameters = named if self._order is None else [named[name] for name in self._order]
         try:
-            with translate_errors(), closing(self._engine.raw_connection()) as connection:
+            with (
+                translate_errors(self._engine),
+                closing(self._engine.raw_connection()) as connection,
+            ):
                 cursor = connection.cursor()
                 cursor.execute(self._text, parameters)
                 return cursor.fetchall()
@@ -113,14 +140,30 @@ class SnapshotRead:
 
 
 @contextmanager
-def translate_errors() -> Iterator[None]:
-    """Raise StoreDownError where the database does not answer."""
+def translate_errors(engine: Engine) -> Iterator[None]:
+    """Raise StoreDownError where the database does not answer.
+
+    It is StoreBrokenError where no waiting helps.
+    """
     try:
         yield
     except (IntegrityError, DataError):
         raise  # the values cannot be stored; a missing table, however, is being restored
     except (SQLAlchemyError, sqlite3.Error) as error:
+        if cause := _broken_cause(error):
+            raise _broken(engine, cause) from error
         raise StoreDownError(type(error).__name__) from error
+
+
+def _broken_cause(error: Exception) -> str | None:
+    cause = getattr(error, "orig", error)
+    code = getattr(cause, "sqlite_errorcode", None)
+    return str(cause) if code is not None and code & PRIMARY_CODE in BROKEN_CODES else None
+
+
+def _broken(engine: Engine, cause: str) -> StoreBrokenError:
+    path = Path(str(engine.url.database)).absolute()
+    return StoreBrokenError(path, "it is a directory, not a file" if path.is_dir() else cause)
 
 
 def read_schema_version(engine: Engine) -> str | None:
@@ -141,15 +184,29 @@ def check_schema(engine: Engine) -> None:
         raise StoreError(f"the database {state}, and {SCHEMA} is needed. Run: {MIGRATE_COMMAND}")
 
 
-def prepare(url: str) -> None:
-    """Make a SQLite file that is not there yet, and check anything else. Raises StoreDownError."""
+def prepare(url: str, *, to_write: bool = False) -> None:
+    """Make a SQLite file that is not there yet, and check anything else. Raises StoreDownError.
+
+    `to_write`: with a transaction that could write.
+    """
     engine = connect(url)
     try:
         if engine.dialect.name == "sqlite" and read_schema_version(engine) is None:
             migrate(engine)
         check_schema(engine)
+        if to_write:
+            with writing(engine) as connection:
+                probe_writing(connection)
     finally:
         engine.dispose()
+
+
+def probe_writing(connection: Connection) -> None:
+    """Change nothing by a statement that fails where the database may not be written to.
+
+    On a read-only file, SQLite begins a transaction that will write all the same.
+    """
+    connection.execute(text("UPDATE alembic_version SET version_num = version_num WHERE 1 = 0"))
 
 
 def migrate(engine: Engine) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -17,15 +18,18 @@ from service.store import campaigns, consents, events, tables
 from service.store.change_counters import FOLLOWED, SHARED, ChangeCounters, counter_of
 from service.store.database import (
     SnapshotRead,
+    StoreBrokenError,
     StoreDownError,
     StoreError,
     connect,
     prepare,
+    probe_writing,
     reading,
 )
 from service.store.writer import READ_POSITION, Change, Position, Writer, read_position
 
 T = TypeVar("T")
+log: Final = logging.getLogger("regulars.store")
 # The columns that name whom a row concerns, and the kind of the counter.
 CONCERNED_COLUMNS: Final = (
     ("customer", tables.events.c.customer_id),
@@ -73,6 +77,8 @@ class Store:
         self.counters = ChangeCounters()
         self._writer: Writer | None = None  # until it is open
         self._down_reason = ""
+        self._fault: StoreBrokenError | None = None  # of the last look
+        self._logged_fault = ""
         try:
             self._open()
         except StoreDownError as error:
@@ -148,10 +154,39 @@ class Store:
 
     def follow(self) -> Position:
         """Raise the counters of what other hosts, or workers that died, have changed."""
-        if self._writer is None:
-            self._open()
-        with self._reading() as connection:
-            return _follow(connection, self.counters)
+        try:
+            if self._writer is None:
+                self._open()
+            with self._reading() as connection:
+                position = _follow(connection, self.counters)
+            self._fault = None
+        except StoreBrokenError as error:
+            self._fault = error
+            raise
+        finally:
+            self._log_fault()
+        if self._writer and self._writer.fault:
+            self._writer.submit(lambda change: probe_writing(change.connection))
+        return position
+
+    @property
+    def fault(self) -> str | None:
+        """Return why the store does not work until somebody mends it, None where it may."""
+        fault = self._find_fault()
+        return fault.cause if fault else None
+
+    def _find_fault(self) -> StoreBrokenError | None:
+        return self._fault or (self._writer.fault if self._writer else None)
+
+    def _log_fault(self) -> None:
+        """Log once that the store is broken, and once that it was mended."""
+        fault = self._find_fault()
+        message = str(fault) if fault else ""
+        if message and message != self._logged_fault:
+            log.error("%s", message)
+        elif self._logged_fault and not message:
+            log.info("the store was mended")
+        self._logged_fault = message
 
     def close(self) -> None:
         if self._writer is not None:
@@ -173,6 +208,7 @@ class Store:
                     raise
         except StoreDownError as error:
             self._down_reason = str(error)
+            self._fault = error if isinstance(error, StoreBrokenError) else None
             raise
         self.identity, self.counters = identity, counters
         self._writer = Writer(self._engine, counters, self._runtime / f"writing-{name}")

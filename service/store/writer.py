@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, select, update
 
 from models.artifact.locks import lock
 from service.store.change_counters import ERASED, SHARED, ChangeCounters
-from service.store.database import StoreDownError, writing
+from service.store.database import StoreBrokenError, StoreDownError, writing
 from service.store.tables import position
 
 T = TypeVar("T")
@@ -91,6 +91,7 @@ class Writer:
         self._turn = turn.open("ab")
         self._engine = engine
         self._counters = counters
+        self.fault: StoreBrokenError | None = None  # of the last commit
         self._jobs: queue.Queue[Job | None] = queue.Queue(MAX_WAITING_JOBS)  # None: the end
         self._thread = Thread(target=self._run, name="store", daemon=True)
         self._thread.start()
@@ -141,7 +142,9 @@ class Writer:
             return
         try:
             values = self._commit(jobs)
+            self.fault = None
         except Exception as error:  # of any kind: the thread must go on
+            self.fault = error if isinstance(error, StoreBrokenError) else None
             self._fail(jobs, error)
             return
         for job, value in zip(jobs, values, strict=True):

@@ -11,6 +11,7 @@ from service.store.database import (
     MIGRATE_COMMAND,
     SCHEMA,
     SQLITE_DURABILITY,
+    StoreBrokenError,
     StoreDownError,
     StoreError,
     assert_durable,
@@ -115,9 +116,10 @@ def test_a_server_that_is_not_there_is_down_and_not_broken() -> None:
     engine.dispose()
 
 
-def test_a_file_that_is_no_database_is_down(tmp_path: Path) -> None:
+def test_a_file_that_is_no_database_is_broken(tmp_path: Path) -> None:
     (tmp_path / "store.db").write_bytes(b"this is no database, whatever its name says" * 100)
-    with pytest.raises(StoreDownError):
+    problem = f"the store {tmp_path}/store.db cannot be used: file is not a database"
+    with pytest.raises(StoreBrokenError, match=problem):
         prepare(f"sqlite:///{tmp_path}/store.db")
 
 
