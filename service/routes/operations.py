@@ -12,7 +12,7 @@ from models.artifact.files import Manifest
 from models.artifact.registry import Registry
 from models.data.timestamps import format_timestamp
 from models.errors import ArtifactError
-from service.errors import PROBLEMS, DamagedVersion, NotFound, problem_schema
+from service.errors import PROBLEMS, Conflict, DamagedVersion, NotFound, problem_schema
 from service.model.active_model import Refusal
 from service.routes.registration import Operation, Tag
 from service.routes.responses import NO_STORE, uncached_json
@@ -88,6 +88,8 @@ async def activate_model(request: Request, version: Version) -> Response:
         await asyncio.to_thread(registry.activate, version)
     except ArtifactError as error:
         raise DamagedVersion(str(error).replace(f"{registry.root}/", "")) from None
+    except OSError as error:
+        raise Conflict(f"The registry cannot be written to: {error.strerror}.") from None
     await asyncio.to_thread(responder.active.refresh)
     return await get_models(request)
 
@@ -124,7 +126,9 @@ def _format_refusal(refusal: Refusal | None) -> dict[str, str] | None:
 
 ONLY_UNAUTHORIZED: Final = {401: PROBLEMS[401]}
 UNKNOWN_VERSION: Final = {404: problem_schema("There is no such version.")}
-DAMAGED: Final = {409: problem_schema("The version is damaged.")}
+DAMAGED: Final = {
+    409: problem_schema("The version is damaged, or the registry cannot be written to.")
+}
 OPERATIONS: Final = (
     Operation(
         "GET",

@@ -55,7 +55,13 @@ def damage(root: Path, version: str) -> str:
 
 
 @contextmanager
-def process(root: Path, runtime: Path, **settings: object) -> Iterator[int]:
+def process(
+    root: Path,
+    runtime: Path,
+    *,
+    preexec_fn: Callable[[], None] | None = None,
+    **settings: object,
+) -> Iterator[int]:
     """`python -m service` in a process of its own; gives the port once it is ready. It may leave
     nothing in `tmp`.
     """
@@ -70,7 +76,9 @@ def process(root: Path, runtime: Path, **settings: object) -> Iterator[int]:
     }
     environment |= {"TMPDIR": str(temporary)}
     log = (runtime.parent / "service.log").open("w")
-    running = subprocess.Popen([sys.executable, "-m", "service"], env=environment, stderr=log)
+    running = subprocess.Popen(
+        [sys.executable, "-m", "service"], env=environment, stderr=log, preexec_fn=preexec_fn
+    )
     try:
         wait_until(lambda: status(port, "/readyz") == 200)
         yield port

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from threading import Thread
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -29,6 +30,7 @@ from tests.support.corner_shop import (
     write,
 )
 from tests.support.shop import open_shop
+from training.reading.purchases import read_purchases
 
 Capture = pytest.CaptureFixture[str]
 DAYS = [f"2025-{1 + day // 28:02}-{1 + day % 28:02}" for day in range(300)]
@@ -133,6 +135,58 @@ def test_files_that_cannot_be_read_are_named(
     assert run("train", "--purchases", tmp_path / name, "--registry", tmp_path / "registry") == 2
     assert message in sentence(capsys)
     assert not (tmp_path / "registry").exists()
+
+
+def read_refused(folder: Path, capsys: Capture, *options: str | Path) -> str:
+    orders = write(folder, FEW)
+    assert run("train", "--purchases", orders, "--registry", folder / "registry", *options) == 2
+    assert not (folder / "registry").exists()
+    return sentence(capsys)
+
+
+def test_more_columns_than_can_be_read_are_counted(tmp_path: Path, capsys: Capture) -> None:
+    wide = write(tmp_path, [], header=",".join(f"x{n}" for n in range(10_000)), name="wide.csv")
+    assert read_refused(tmp_path, capsys, "--products", wide) == (
+        f"{wide} has 10,000 columns, and at most 2,000 are read; "
+        "leave out those that are not needed."
+    )
+
+
+def test_a_thousand_columns_beside_those_that_are_read_are_in_nobodys_way(tmp_path: Path) -> None:
+    header = HEADER + "".join(f",x{number}" for number in range(1000))
+    orders = write(tmp_path, [row + "," * 1000 for row in FEW], header=header, name="wide.csv")
+    assert len(read_purchases([orders], now=NOW)) == len(FEW)
+
+
+@pytest.mark.parametrize("option", ["--purchases", "--products"])
+def test_damaged_pages_of_a_parquet_file_are_named(
+    tmp_path: Path, capsys: Capture, option: str
+) -> None:
+    damaged = tmp_path / "damaged.parquet"
+    cells = [f"p{number}" for number in range(5_000)]
+    table = pa.table(dict.fromkeys(HEADER.split(","), cells))
+    pq.write_table(table, damaged, use_dictionary=False)
+    content = bytearray(damaged.read_bytes())
+    content[4 : len(content) // 2] = bytes(byte ^ 255 for byte in content[4 : len(content) // 2])
+    damaged.write_bytes(content)
+    assert f"{damaged} cannot be read: " in read_refused(tmp_path, capsys, option, damaged)
+
+
+def test_deeply_nested_settings_are_refused(tmp_path: Path, capsys: Capture) -> None:
+    deep = settings(tmp_path, "a = " + "[" * 20_000 + "]" * 20_000)
+    problem = read_refused(tmp_path, capsys, "--config", deep)
+    assert problem == f"{deep}: its values are nested too deeply"
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9.csv", b"caf\xe9/orders.csv"])
+def test_a_file_name_that_is_not_utf_8_is_refused(
+    tmp_path: Path, capsys: Capture, name: bytes
+) -> None:
+    path = Path(os.fsdecode(bytes(tmp_path) + b"/" + name))
+    write(path.parent, FEW, name=path.name)
+    for place in (path, path.parent):
+        problem = read_refused(tmp_path, capsys, "--purchases", place)
+        assert problem.endswith("its name is not UTF-8, and DuckDB opens no such file; rename it.")
 
 
 @pytest.mark.parametrize(

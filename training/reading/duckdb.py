@@ -18,6 +18,7 @@ from ibis.backends.duckdb import Backend
 from training.errors import InputError
 
 DEFAULT_MEMORY_LIMIT = "4GB"
+UNREADABLE = (duckdb.IOException, duckdb.InvalidInputException, duckdb.DataError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +100,12 @@ def reading_errors(files: str) -> Iterator[None]:
     """Turn errors of DuckDB about the content of these files into one sentence."""
     try:
         yield
-    except (duckdb.IOException, duckdb.InvalidInputException, duckdb.DataError) as error:
+    except UNREADABLE as error:
+        raise InputError(f"{files} cannot be read: {_first_line(error)}") from error
+    except duckdb.Error as error:
+        if type(error) is not duckdb.Error:
+            raise
+        # So it says that bytes of a Parquet file are none that it has written.
         raise InputError(f"{files} cannot be read: {_first_line(error)}") from error
 
 

@@ -26,6 +26,8 @@ from training.reading.files import (
 ID_COLUMNS: Final = ("customer_id", "product_id", "order_id")
 NUMBER_COLUMNS: Final = ("quantity", "unit_price", "amount", "price")
 EXACT_BELOW: Final = 2.0**53  # whole numbers from there on are not exact as floats
+# 10,000 columns of 20 rows took 100 seconds and, as JSON lines, more than 4 GB.
+MAX_COLUMNS: Final = 2_000
 KEPT_CHARACTERS: Final = 10_000  # of a refused line that DuckDB keeps
 
 
@@ -105,7 +107,9 @@ def open_file_tables(
     folder.mkdir()
     groups: dict[tuple[str, Hashable], list[InputFile]] = {}
     for file in find_files(paths, folder):
-        groups.setdefault((file.format, _columns_of(workspace, file)), []).append(file)
+        file_columns = _columns_of(workspace, file)
+        _check_width(file, file_columns)
+        groups.setdefault((file.format, file_columns), []).append(file)
     tables = []
     for number, ((format_, file_columns), files) in enumerate(groups.items()):
         group = _FileGroup(tuple(files), file_columns, f"{folder.name}_{number}")
@@ -117,6 +121,15 @@ def open_file_tables(
             table = _open_parquet(workspace, group, columns)
         tables.append(table)
     return tables
+
+
+def _check_width(file: InputFile, columns: Any) -> None:
+    width = len(columns.names if isinstance(columns, Header) else columns)
+    if width > MAX_COLUMNS:
+        raise InputError(
+            f"{file.name} has {width:,} columns, and at most {MAX_COLUMNS:,} are read; leave out "
+            "those that are not needed."
+        )
 
 
 def _columns_of(workspace: Workspace, file: InputFile) -> Hashable:

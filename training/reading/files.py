@@ -104,6 +104,12 @@ def _format(path: Path) -> str | None:
 
 
 def _open(path: Path, unpacked: Path) -> InputFile:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise InputError(
+            f"{str(path)!a}: its name is not UTF-8, and DuckDB opens no such file; rename it."
+        ) from None
     format_ = _format(path)
     if format_ is None:
         endings = ", ".join(FORMATS)

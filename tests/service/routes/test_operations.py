@@ -1,5 +1,8 @@
 """Alive, ready, what is served, and how it is doing."""
 
+import json
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 
 from starlette.testclient import TestClient
@@ -7,7 +10,8 @@ from starlette.testclient import TestClient
 from models.artifact.registry import Registry
 from service.schemas.operations import Alive, Models, Ready
 from tests.support.expected_answers import another_version
-from tests.support.service_shop import Browse, Shop, damage, wait_until
+from tests.support.permissions import obey_permissions
+from tests.support.service_shop import Browse, Shop, damage, process, status, wait_until
 
 
 def test_it_is_alive_and_ready(client: TestClient, shop: Shop) -> None:
@@ -70,3 +74,22 @@ def test_prometheus_reads_routes_and_strategies_and_no_ids(browse: Browse) -> No
     assert 'fallback_reason="unknown_customer"' in text or 'fallback_reason="no_candidates"' in text
     assert "anna" not in text
     assert "secret" not in text
+
+
+def test_a_version_in_a_registry_that_cannot_be_written_to_is_not_activated(
+    own_shop: Shop, tmp_path: Path
+) -> None:
+    later = another_version(own_shop.root)
+    sealed = tmp_path / "sealed"
+    own_shop.root.rename(sealed)
+    sealed.chmod(0o555)
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    with process(sealed, tmp_path / "run", preexec_fn=obey_permissions, database_url=url) as port:
+        with closing(HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+            connection.request("POST", f"/v1/models/{later}/activate")
+            response = connection.getresponse()
+            problem = json.load(response)
+        assert response.status == 409
+        assert problem["detail"] == "The registry cannot be written to: Permission denied."
+        assert status(port, "/v1/popular") == 200
+    sealed.chmod(0o755)
