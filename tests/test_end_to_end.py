@@ -12,6 +12,8 @@ from models.slate import SlateRequest
 from tests.support.shop import names
 from training.cli.commands import main
 
+pytestmark = pytest.mark.slow
+
 NOW = 1_767_225_600  # 1 January 2026, a day after the year of the synthetic shop
 SETTINGS = """processes = 1
 [model.factors]

@@ -27,6 +27,8 @@ from training.reading.purchases import read_purchases
 from training.synthetic.shop import SyntheticShop
 from training.synthetic.write import write_shop
 
+pytestmark = pytest.mark.slow
+
 SIZE = {"customers": 600, "products": 300, "seed": 3}
 LINES = 15_000
 END_OF_2026 = 1_798_761_600

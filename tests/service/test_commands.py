@@ -13,6 +13,8 @@ import pytest
 from service.commands import main
 from service.signing.customer_tokens import read
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Terminal:

@@ -7,12 +7,16 @@ of the same is `python -m benchmarks.faults`.
 import time
 from pathlib import Path
 
+import pytest
+
 from models.artifact.registry import Registry
 from models.recommender import Recommender
 from service.model.loaded_model import LoadedModel
 from tests.support.expected_answers import STRANGER, Load, another_version, popular_truth, truth
 from tests.support.redis_server import RedisServer
 from tests.support.service_shop import Shop, process, wait_until
+
+pytestmark = pytest.mark.slow
 
 CALLERS = 4
 CUSTOMERS = [*(f"c{number:02}" for number in range(30)), STRANGER]

@@ -9,9 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 import schemathesis
 
 from tests.support.service_shop import Shop, process
+
+pytestmark = pytest.mark.slow
 
 HERE = Path(__file__).parent
 EXAMPLES = 6  # of an address; by hand, with the phase `coverage`, also the edges of every value

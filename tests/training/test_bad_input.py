@@ -32,6 +32,8 @@ from tests.support.corner_shop import (
 from tests.support.shop import open_shop
 from training.reading.purchases import read_purchases
 
+pytestmark = pytest.mark.slow
+
 Capture = pytest.CaptureFixture[str]
 DAYS = [f"2025-{1 + day // 28:02}-{1 + day % 28:02}" for day in range(300)]
 FEW = rows()[:90]  # of four customers: too few to be measured

@@ -28,6 +28,8 @@ from training.progress import Reporter
 from training.ranker.train_ranker import train_ranker
 from training.report.data import Verdict
 
+pytestmark = pytest.mark.slow
+
 SHOP = small_shop_purchases()
 NOW = moment(200)
 

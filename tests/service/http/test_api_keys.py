@@ -18,6 +18,8 @@ from service.store.store import Store
 from service.store.tables import keys
 from tests.support.store_server import KINDS, new_store
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=KINDS)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:

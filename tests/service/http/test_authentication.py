@@ -27,6 +27,8 @@ from tests.support.keyed_service import (
 from tests.support.redis_server import RedisServer
 from tests.support.service_shop import Browse, Shop, process, wait_until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def service(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeyedService]:

@@ -14,6 +14,8 @@ import pytest
 from service.http.connection_balance import INTERVAL_SECONDS, ConnectionBalance, find_excess
 from tests.support.service_shop import Shop, process, wait_until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("own_share", "shares", "excess"),

@@ -14,6 +14,8 @@ from models.slate import Slate, SlateRequest
 from models.updates.customer import NO_UPDATE, CustomerUpdate
 from tests.support.service_shop import Browse
 
+pytestmark = pytest.mark.slow
+
 KEY = "ein langer Schlüssel"
 
 

@@ -29,6 +29,8 @@ from tests.support.shop import DAYS, NEVER_SOLD, NO_EMAIL, Line, moment
 from tests.support.training_shop import small_shop_purchases, trained
 from training.reading.purchases import Purchases
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def client(browse: Browse, own_shop: Shop) -> TestClient:

@@ -6,6 +6,7 @@ import weakref
 from pathlib import Path
 
 import orjson
+import pytest
 
 from models.artifact.registry import Registry
 from tests.support.load_client import fetched, mail_call
@@ -24,6 +25,8 @@ from tests.support.mailing import essence
 from tests.support.service_process import UNHURRIED_MS, kill, server
 from tests.support.service_shop import Browse, Shop, wait_until
 from tests.support.shop import REGULAR
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_new_model_leaves_an_open_campaign_alone_and_the_next_one_has_it(

@@ -26,6 +26,8 @@ from tests.support.service_shop import Shop
 from tests.support.shop import AISLES, NO_EMAIL
 from tests.support.store_server import KINDS, new_store
 
+pytestmark = pytest.mark.slow
+
 BREADS, TOOLS = AISLES["bakery"].split()[:3], AISLES["garden"].split()[:5]
 
 

@@ -21,6 +21,8 @@ from tests.support.redis_server import RedisServer
 from tests.support.service_process import UNHURRIED_MS
 from tests.support.service_shop import Shop, process, wait_until
 
+pytestmark = pytest.mark.slow
+
 DEADLINE_MS, GRACE_MS = 60, 20
 BUSY_MS = 150  # what other tests at the same time may cost
 CUSTOMERS = [f"c{number:02}" for number in range(54)]

@@ -24,6 +24,8 @@ from tests.support.store_server import KINDS as DATABASES
 from tests.support.store_server import new_store
 from tests.support.training_shop import small_purchases, trained
 
+pytestmark = pytest.mark.slow
+
 CATALOGUE = catalogue_of([Product("bread"), Product("butter"), Product("milk")])
 NUMBERS = count()
 

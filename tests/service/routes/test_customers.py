@@ -15,6 +15,8 @@ from tests.support.service_shop import Browse, Shop
 from tests.support.shop import MONTHLY, NO_WEB, REGULAR
 from tests.support.store_server import KINDS, new_store
 
+pytestmark = pytest.mark.slow
+
 WHEN = "2025-06-29T10:00:00Z"
 BOUGHT = {"kind": "purchase", "time": WHEN, "lines": [{"product_id": "kite"}]}
 

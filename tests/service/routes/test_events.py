@@ -15,6 +15,8 @@ from tests.support.service_shop import Browse, Shop, wait_until
 from tests.support.store_clients import Writers, audit, event, shared
 from tests.support.store_server import KINDS, new_store
 
+pytestmark = pytest.mark.slow
+
 WHEN = "2025-06-29T10:00:00Z"
 
 

@@ -10,6 +10,8 @@ from tests.support.service_shop import Browse, Shop
 from tests.support.shop import AISLES
 from tests.support.slates import EVERYWHERE, refused, shown, slate
 
+pytestmark = pytest.mark.slow
+
 NO_BAKERY = {"kind": "exclude", "which": {"category": "bakery"}}
 
 

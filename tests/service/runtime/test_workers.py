@@ -20,6 +20,8 @@ from service.runtime.workers import share_processors
 from tests.support.permissions import obey_permissions
 from tests.support.service_shop import Shop, process, status, wait_until
 
+pytestmark = pytest.mark.slow
+
 
 def start(*arguments: str, expect: int, **variables: str) -> str:
     done = subprocess.run(

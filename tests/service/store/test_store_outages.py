@@ -24,6 +24,8 @@ from service.store.writer import Change
 from tests.support.postgres_server import PostgresServer
 from tests.support.service_shop import Browse, Shop, process, status, wait_until
 
+pytestmark = pytest.mark.slow
+
 SETTINGS: Final[dict[str, Any]] = {"breaker_failures": 1, "breaker_seconds": 0.05}
 WHEN: Final = "2025-06-28T12:00:00Z"
 

@@ -34,6 +34,8 @@ from tests.support.corner_shop import (
 from tests.support.shop import names, open_shop
 from training.cli.commands import build_parser
 
+pytestmark = pytest.mark.slow
+
 Capture = pytest.CaptureFixture[str]
 
 

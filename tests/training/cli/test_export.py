@@ -20,6 +20,8 @@ from service.store.store import Store
 from tests.support.corner_shop import NOW, SETTINGS, run, settings, train, unmeasured, write
 from tests.support.store_server import new_store
 
+pytestmark = pytest.mark.slow
+
 Capture = pytest.CaptureFixture[str]
 PEOPLE = [f"c{number % 60:02}{number // 60 or ''}" for number in range(4_000)]  # eight parts
 NUMBERS = count()

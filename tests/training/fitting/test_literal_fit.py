@@ -28,6 +28,8 @@ from training.fitting.als import fit_item_factors
 from training.fitting.fit import fit
 from training.progress import Reporter
 
+pytestmark = pytest.mark.slow
+
 FEW_PARTNERS = replace(
     SMALL,
     neighbours=NeighbourSettings(neighbours=3),

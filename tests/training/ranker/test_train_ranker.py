@@ -43,6 +43,8 @@ from training.ranker.windows import Example, Window, draw_examples, place_window
 from training.reading.purchases import Purchases, read_purchases
 from training.synthetic.write import write_shop
 
+pytestmark = pytest.mark.slow
+
 NOW = 1_767_225_600  # 1 January 2026, a day after the year of the synthetic shop
 RANKER = RankerSettings(
     windows=2,

@@ -14,6 +14,8 @@ from models.data.events import KINDS, PURCHASE, RETURN, order_code
 from training.errors import InputError
 from training.reading.purchases import STEPS, Purchases, read_purchases
 
+pytestmark = pytest.mark.slow
+
 NOON = 1_483_272_000  # 2017-01-01T12:00:00Z
 DAY = 86_400
 NOW = NOON + 30 * DAY

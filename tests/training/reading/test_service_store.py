@@ -39,6 +39,8 @@ from training.fitting import counts
 from training.reading import service_store
 from training.reading.purchases import Purchases, read_purchases
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 NOON = 1_767_182_400  # 31 December 2025
 DAY = 86_400

@@ -34,6 +34,8 @@ from training.tuning.tune import (
     value_of_customers,
 )
 
+pytestmark = pytest.mark.slow
+
 Said = pytest.CaptureFixture[str]
 BLEND = replace(
     SMALL, ranker=RankerSettings(windows=0)
