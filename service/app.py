@@ -26,7 +26,6 @@ from service.cache.memory import Cache, MemoryCache
 from service.cache.redis import RedisCache
 from service.errors import add_handlers
 from service.http.authentication import open_authentication
-from service.http.connection_balance import ConnectionBalance
 from service.http.middleware import add_middleware
 from service.mail.campaigns import OpenCampaigns
 from service.mail.mail_responder import MailResponder
@@ -34,7 +33,7 @@ from service.model.active_model import ActiveModel
 from service.model.live_catalogue import CatalogueFollower
 from service.routes.api import add_api
 from service.runtime.circuit_breaker import CircuitBreaker
-from service.runtime.metrics import DIRECTORY_VARIABLE, Metrics, forget_dead_workers
+from service.runtime.metrics import Metrics, forget_dead_workers
 from service.settings import Settings
 from service.signing.click_links import ClickLinks
 from service.store.campaigns import forget_mails, pinned_versions
@@ -58,7 +57,7 @@ class PeriodicWork(NamedTuple):
 def create(settings: Settings | None = None) -> FastAPI:
     """Return the ASGI application; without settings they come from the environment."""
     settings = settings or Settings.from_environment(os.environ)
-    metrics, balance = Metrics(), ConnectionBalance(os.environ.get(DIRECTORY_VARIABLE))
+    metrics = Metrics()
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -67,9 +66,7 @@ def create(settings: Settings | None = None) -> FastAPI:
             open_authentication(settings, responder.store) as authentication,
         ):
             app.state.responder, app.state.authentication = responder, authentication
-            watching = asyncio.create_task(balance.watch())
             yield
-            watching.cancel()
 
     app = FastAPI(
         title="Regulars",
@@ -80,7 +77,7 @@ def create(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    add_middleware(app, settings, metrics, balance)
+    add_middleware(app, settings, metrics)
     add_handlers(app)
     add_api(app, settings)
     return app

@@ -15,7 +15,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.errors import InternalError, Problem, TooLarge
 from service.http.authentication import Authentication
 from service.http.authorization import find_access
-from service.http.connection_balance import ConnectionBalance
 from service.runtime.logs import format_location
 from service.runtime.metrics import Metrics
 from service.settings import Settings
@@ -23,11 +22,9 @@ from service.settings import Settings
 log: Final = logging.getLogger("regulars.door")
 
 
-def add_middleware(
-    app: FastAPI, settings: Settings, metrics: Metrics, balance: ConnectionBalance
-) -> None:
+def add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
     """Add the middleware of requests and, outside of it, CORS for the shop's pages."""
-    app.add_middleware(RequestMiddleware, settings=settings, metrics=metrics, balance=balance)
+    app.add_middleware(RequestMiddleware, settings=settings, metrics=metrics)
     if settings.origins():
         app.add_middleware(
             CORSMiddleware,
@@ -41,13 +38,10 @@ def add_middleware(
 class RequestMiddleware:
     """An ASGI middleware around everything that is ours."""
 
-    def __init__(
-        self, app: ASGIApp, *, settings: Settings, metrics: Metrics, balance: ConnectionBalance
-    ) -> None:
+    def __init__(self, app: ASGIApp, *, settings: Settings, metrics: Metrics) -> None:
         self._app = app
         self._limit_bytes = settings.body_limit_bytes
         self._metrics = metrics
-        self._balance = balance
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -59,8 +53,6 @@ class RequestMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                if self._balance.should_close():
-                    message["headers"] = [*message["headers"], (b"connection", b"close")]
             await send(message)
 
         try:
