@@ -18,7 +18,7 @@ from models.ranking.sources import (
 )
 from models.recommender import NOBODY, Recommender
 from models.settings import ArrivalSettings, CandidateSettings
-from models.slate import SlateRequest
+from models.slate import SlateRequest, Source
 from models.sources.scores import SparseScores
 from tests.support.fitted_shop import fit_shop
 from tests.support.shop import SMALL, Line, Product, ShopRecords, moment
@@ -259,3 +259,8 @@ def test_whatever_the_rules_leave_no_source_proposes_anything_else(
     for source, names in propose(context, np.array(allowed)).items():
         assert len(names) == len(set(names))
         assert set(names) <= (left & owned if source in ("own_purchases", "due") else left - owned)
+
+
+def test_the_answer_documents_every_source_that_is_registered() -> None:
+    by_the_shop = {Source.PINNED, Source.FILL}
+    assert {source.shown_as for source in SOURCES} == set(Source) - by_the_shop
