@@ -20,7 +20,6 @@ from models.assembly.assemble import RankedCandidates, rank_each, slots_of_each
 from models.assembly.diversity import SlateLimits, arrange
 from models.assembly.draft import SlateDraft
 from models.assembly.popular import Bestsellers, SalesTrends
-from models.assembly.similar import add_similar, remove_other_categories
 from models.bundles.basket_ranker import BasketRanker
 from models.bundles.bundles import complete_basket, find_bundles, follow_order
 from models.data.catalogue import Catalogue
@@ -37,6 +36,7 @@ from models.rules.eligibility import (
     remove_bought,
     remove_filtered,
     remove_named,
+    remove_other_categories,
 )
 from models.rules.rule_effects import RuleEffects, build_rule_effects, remove_unavailable
 from models.rules.shop_rules import active_rules
@@ -296,9 +296,9 @@ class Recommender:
         removed = remove_named(self.find_filtered(request), np.array([item], np.int32))
         scores = self.model.neighbours.similar(item)
         draft = SlateDraft.start(request, self.rule_effects(request), removed, scores)
-        add_similar(draft, self.catalogue, item, scores)
+        draft.add_similar(item, scores, self.catalogue)
         if draft.missing > 0:
-            remove_other_categories(removed, self.catalogue, item)
+            draft.removed = remove_other_categories(removed, self.catalogue, item)
         return self._finish(draft, Strategy.SIMILAR)
 
     def bundles(self, item: int, request: SlateRequest, size: int = 2) -> tuple[Bundle, ...]:

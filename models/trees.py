@@ -131,6 +131,12 @@ class Trees:
         return total
 
 
+def probability(scores: Float) -> Float:
+    """Turn log odds x into probabilities 1 / (1 + e^-x), without overflow far below 0."""
+    chances: Float = np.exp(-np.logaddexp(np.float32(0), -scores))
+    return chances
+
+
 def _build_masks(
     splits: Sequence[TreeSplit], trees: int, dtype: np.dtype[Any]
 ) -> tuple[Float, Masks]:

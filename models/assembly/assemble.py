@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from models.data.ragged import RowGroups, is_among
 from models.ranking.context import RankingContext
 from models.ranking.features import build_rows_each
-from models.ranking.ranker import Ranker, probability
+from models.ranking.ranker import Ranker
 from models.ranking.reasons import CHOSEN_BY_SHOP
 from models.ranking.sources import merge_candidates, propose_candidates
 from models.rules.eligibility import Removed, find_allowed
 from models.rules.rule_effects import RuleEffects
 from models.slate import Reason, SlateRequest, Slot, Source
+from models.trees import probability
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.assembly.popular import Bestsellers
-from models.ranking.reasons import CHOSEN_BY_SHOP
-from models.rules.eligibility import Removed
+from models.data.catalogue import Catalogue
+from models.ranking.reasons import ALSO_BOUGHT, CHOSEN_BY_SHOP
+from models.rules.eligibility import Removed, find_allowed
 from models.rules.rule_effects import CapCounter, RuleEffects, insert_pinned
 from models.slate import Slate, SlateRequest, Slot, Source, Strategy, fallback_reason_of
 
@@ -52,6 +53,15 @@ class SlateDraft:
     def add_bestsellers(self, bestsellers: Bestsellers, source: Source) -> None:
         """Add what sells best until nothing is missing or nothing else may be shown."""
         self.rest += bestsellers.slots(self.removed, self.cap_counter(), self.missing, source)
+
+    def add_similar(self, item: int, scores: NDArray[np.float32], catalogue: Catalogue) -> None:
+        """Add what is most similar to an item, by similarity (items,) times the shop's odds."""
+        near = np.flatnonzero((scores > 0) & find_allowed(self.removed))
+        log_scores = np.log(scores[near], dtype=np.float64) + self.effects.log_odds[near]
+        near = near[np.argsort(-log_scores, kind="stable")]
+        reason = ALSO_BOUGHT.about(catalogue, item)
+        for other in self.cap_counter().take_first(near, self.missing):
+            self.rest.append(Slot(other, float(scores[other]), Source.NEIGHBOURS, reason))
 
     def finish(self, strategy: Strategy) -> Slate:
         slots = tuple(insert_pinned(self.rest, self.pinned))

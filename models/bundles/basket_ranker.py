@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.model import Model
-from models.ranking.ranker import probability
 from models.settings import BundleSettings
 from models.sources.als import ItemFactors
+from models.trees import probability
 
 Floats = NDArray[np.float32]
 Items = NDArray[np.int32]

@@ -15,11 +15,12 @@ from models.mail.recipient import MailRecipient
 from models.ranking import reasons
 from models.ranking.customer_profile import build_profile
 from models.ranking.features import build_rows
-from models.ranking.ranker import probability
-from models.ranking.replenishment import LAPSED_INTERVALS, find_due
+from models.ranking.replenishment import find_due
 from models.rules.eligibility import ExclusionRule
 from models.rules.filters import Repeat
 from models.slate import Reason, ReasonKind, Slot, Source
+from models.sources.repurchase import LAPSED_INTERVALS
+from models.trees import probability
 
 WELCOME_DAYS: Final = 14  # after two weeks nobody is new any more
 FOLLOW_UP_DAYS: Final = 14  # what goes with an order is bought while the order is new

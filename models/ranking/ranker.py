@@ -146,9 +146,3 @@ def _highest(scores: Floats, most: int) -> NDArray[np.int64]:
     if len(scores) <= most:
         return np.arange(len(scores))
     return np.sort(np.argsort(-scores, kind="stable")[:most])
-
-
-def probability(scores: Floats) -> Floats:
-    """Turn log odds x into probabilities 1 / (1 + e^-x), without overflow far below 0."""
-    chances: Floats = np.exp(-np.logaddexp(np.float32(0), -scores))
-    return chances

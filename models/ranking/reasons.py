@@ -10,8 +10,8 @@ import numpy as np
 from models.data.catalogue import Catalogue
 from models.data.events import DAY
 from models.data.history import Interactions
-from models.ranking.replenishment import LAPSED_INTERVALS
 from models.slate import Reason, ReasonKind
+from models.sources.repurchase import LAPSED_INTERVALS
 
 DAYS_IN_MONTH: Final = 30.4
 MIN_RHYTHM_LINES: Final = 3  # purchases that make a rhythm

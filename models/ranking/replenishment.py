@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -11,9 +11,7 @@ from models.data.events import DAY
 from models.data.history import Interactions
 from models.model import Model
 from models.rules.eligibility import Removed, find_allowed
-from models.sources.repurchase import RepurchaseClocks
-
-LAPSED_INTERVALS: Final = 3.0  # without a purchase, after which a rhythm is none
+from models.sources.repurchase import LAPSED_INTERVALS, RepurchaseClocks
 
 
 @dataclass(frozen=True)

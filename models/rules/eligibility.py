@@ -97,6 +97,16 @@ def remove_named(removed: Removed, items: NDArray[np.int32]) -> Removed:
     return removed
 
 
+def remove_other_categories(removed: Removed, catalogue: Catalogue, item: int) -> Removed:
+    """Remove what is not of the category of an item as well; nothing where that is unknown."""
+    category = catalogue.category[item]
+    if category < 0:
+        return removed
+    removed = removed.copy()
+    _remove(removed, catalogue.category != category, ExclusionRule.OTHER_CATEGORY)
+    return removed
+
+
 def find_allowed(removed: Removed) -> NDArray[np.bool_]:
     """Return what no rule removes: a mask (items,)."""
     # NumPy takes a member of an enum for 64 bits, which is slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from models.data.history import Interactions
 from models.settings import RepeatSettings
 
 Floats = NDArray[np.float32]
+LAPSED_INTERVALS: Final = 3.0  # without a purchase, after which a rhythm is none
 
 
 @dataclass(frozen=True, eq=False)

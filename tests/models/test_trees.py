@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models.artifact.array_tree import build, flatten
-from models.trees import MAX_LEAVES, Trees, TreeSplit
+from models.trees import MAX_LEAVES, Trees, TreeSplit, probability
 
 FEATURES = 4
 NUMBERS = st.sampled_from([-1e30, -2.5, -1e-35, 0.0, 0.1, 0.3, 1 / 3, 1.0, 7.0, 1e30])
@@ -162,3 +162,17 @@ def test_trees_are_arrays_and_come_back_from_them(trees: Trees) -> None:
         "leaves",
     ]
     assert again.scores(rows).tobytes() == trees.scores(rows).tobytes()
+
+
+def test_log_odds_are_told_as_the_chance_of_a_purchase() -> None:
+    odds = np.log(np.array([1, 3, 1 / 9, 1e-6], np.float32))
+    assert probability(odds).tolist() == pytest.approx([0.5, 0.75, 0.1, 1e-6], rel=1e-4)
+
+
+@given(st.lists(st.floats(-1e4, 1e4, width=32), min_size=1, max_size=9))
+def test_a_chance_is_between_never_and_always_however_sure_it_is(scores: list[float]) -> None:
+    chances = probability(np.sort(np.array(scores, np.float32)))
+    assert chances.dtype == np.float32
+    assert chances.tolist() == sorted(chances.tolist())
+    assert chances.min() >= 0
+    assert chances.max() <= 1

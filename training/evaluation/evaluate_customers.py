@@ -9,10 +9,10 @@ from typing import Final, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from models.ranking.ranker import probability
 from models.ranking.sources import SOURCES
 from models.recommender import Recommender
 from models.rules.shop_rules import ShopRule
+from models.trees import probability
 from training.evaluation import metrics
 from training.evaluation.methods import (
     DIVERSITIES,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from models.data.ragged import RowGroups
 from models.model import LearnedRanker
 from models.ranking.features import BLENDED, FEATURES
-from models.ranking.ranker import Ranker, probability
+from models.ranking.ranker import Ranker
 from models.settings import BlendSettings, Weights
 from models.slate import Source
 from models.trees import Trees, TreeSplit
@@ -230,17 +230,3 @@ def test_every_part_of_a_new_products_score_has_a_source() -> None:
 
 def test_the_blend_knows_the_weight_of_every_feature_it_reads() -> None:
     assert tuple(asdict(Weights())) == BLENDED
-
-
-def test_log_odds_are_told_as_the_chance_of_a_purchase() -> None:
-    odds = np.log(np.array([1, 3, 1 / 9, 1e-6], np.float32))
-    assert probability(odds).tolist() == pytest.approx([0.5, 0.75, 0.1, 1e-6], rel=1e-4)
-
-
-@given(st.lists(st.floats(-1e4, 1e4, width=32), min_size=1, max_size=9))
-def test_a_chance_is_between_never_and_always_however_sure_it_is(scores: list[float]) -> None:
-    chances = probability(np.sort(np.array(scores, np.float32)))
-    assert chances.dtype == np.float32
-    assert chances.tolist() == sorted(chances.tolist())
-    assert chances.min() >= 0
-    assert chances.max() <= 1
