@@ -121,6 +121,17 @@ class Recommender:
         """Return the moment that a slate is made for, in seconds since 1970."""
         return self.manifest.data_as_of if request.as_of is None else request.as_of
 
+    def find_user(self, customer_id: str | None, update: CustomerUpdate = NO_UPDATE) -> int:
+        """Return the user index of a customer; NOBODY for strangers, visits and the erased."""
+        if customer_id is None or update.forgotten:
+            return NOBODY
+        return self.model.customers.ids.find(customer_id)
+
+    def allows(self, customer_id: str | None, purpose: int, update: CustomerUpdate) -> bool:
+        """Tell whether a customer, or a visit of nobody known (None), may be personalised."""
+        user = self.find_user(customer_id, update)
+        return allows(self.model.customers, user, purpose, update)
+
     def at_home(self, user: int, request: SlateRequest) -> SlateRequest:
         """Return the request in the customer's own market where it names none."""
         if user == NOBODY or request.filters.market is not None:
@@ -198,13 +209,9 @@ class Recommender:
         self, customer_id: str | None, request: SlateRequest, update: CustomerUpdate
     ) -> Slate | PersonalRequest:
         """Return a popular slate where nothing may be used or is known, else what to rank by."""
-        user = NOBODY
-        if customer_id is not None and not update.forgotten:
-            user = self.model.customers.ids.find(customer_id)
+        user = self.find_user(customer_id, update)
         request = self.at_home(user, request)
-        if customer_id is not None and not allows(
-            self.model.customers, user, request.purpose, update
-        ):
+        if not allows(self.model.customers, user, request.purpose, update):
             slate = self.popular(request)
             reason = FallbackReason.NO_CONSENT
             return replace(slate, strategy=Strategy.NOT_PERSONALIZED, fallback_reason=reason)

@@ -98,7 +98,7 @@ async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Respond
     )
     await asyncio.to_thread(active.refresh)
     store = await asyncio.to_thread(Store, settings.store_url(), directory, connections, later=True)
-    pinned_catalogues = CatalogueFollower(store, settings.unasked or "allow")
+    pinned_catalogues = CatalogueFollower(store, settings.unasked or "allow", settings.visits)
     responder = _build_responder(settings, metrics, active, store, pinned_catalogues)
     with contextlib.suppress(StoreDownError):  # it is followed as soon as it answers
         await asyncio.to_thread(keep_pinned, store, active)
@@ -132,7 +132,7 @@ def _build_responder(
     pinned_catalogues: CatalogueFollower,
 ) -> Responder:
     links = ClickLinks.from_settings(settings)
-    catalogues = CatalogueFollower(store, settings.unasked or "allow")
+    catalogues = CatalogueFollower(store, settings.unasked or "allow", settings.visits)
     breaker = CircuitBreaker(settings.breaker_failures, settings.breaker_seconds)
     computer = AnswerComputer(links, store, catalogues, breaker)
     mail_responder = MailResponder(

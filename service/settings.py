@@ -90,6 +90,15 @@ class Settings(BaseModel):
             )
         ),
     ] = None
+    visits: Annotated[
+        Literal["allow", "refuse"] | None,
+        Field(
+            description=(
+                "Whether to personalise visits of nobody known, and what follows their orders: "
+                "`allow` or `refuse`. Default: as `REGULARS_UNASKED`."
+            )
+        ),
+    ] = None
     api_key: Annotated[
         SecretStr | None,
         Field(

@@ -27,7 +27,7 @@ class CustomerUpdate:
 
     events: Events  # in any order
     consent: tuple[Consent, ...] = (NO_ANSWER, NO_ANSWER, NO_ANSWER)  # for each purpose
-    unasked: int = YES  # the consent of customers who were never asked
+    unasked: int = YES  # the consent of a customer who was never asked, or of a visit
     # Items that the customer struck out of their history
     unused: NDArray[np.int32] = field(default_factory=_no_items)
     # The customer was erased: nothing that the artifact holds of them may be used
@@ -46,7 +46,7 @@ NO_UPDATE: Final = CustomerUpdate(
 
 
 def allows(customers: Customers, user: int, purpose: int, update: CustomerUpdate) -> bool:
-    """Tell whether a customer allows a purpose; a user of -1 is unknown to the model.
+    """Tell whether a customer allows a purpose; a user of -1 is unknown to the model, or a visit.
 
     The later answer of the artifact's and the store's counts, the store's of two at the same time.
     """

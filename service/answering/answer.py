@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from models.recommender import Recommender
-from models.slate import Bundle, FallbackReason, Slate, Strategy
-from models.updates.customer import CustomerUpdate
+from models.slate import Bundle, FallbackReason, Slate, SlateRequest, Strategy
 from service.answering.bundle_body import render_bundle
 from service.answering.query import (
     AS_LEARNED,
@@ -32,7 +31,7 @@ def build_answer(
     resolved, renderer = prepare_answer(live, query, links, knowledge)
     if query.kind in (QueryKind.BUNDLES, QueryKind.BASKET):
         return _build_bundles(renderer, resolved, knowledge)
-    slate = _build_slate(live.model.recommender, query, resolved, knowledge.update)
+    slate = _build_slate(live.model.recommender, query, resolved, knowledge)
     if knowledge.away:
         # A customer whom nobody knows here may be known to the store.
         reason = None if live.nobody_known else slate.fallback_reason
@@ -80,18 +79,28 @@ def _build_slate(
     recommender: Recommender,
     query: RecommendationQuery,
     resolved: ResolvedQuery,
-    update: CustomerUpdate,
+    knowledge: StoreKnowledge,
 ) -> Slate:
     request = resolved.request
     if query.kind is QueryKind.POPULAR:
         return recommender.popular(request, query.window_days)
     if query.kind is QueryKind.ORDER:
+        if _is_refused(recommender, request, knowledge):
+            return Slate(Strategy.NOT_PERSONALIZED, FallbackReason.NO_CONSENT, ())
         return recommender.follow_up(request.basket, request)
     if query.kind is QueryKind.CUSTOMER:
-        return recommender.recommend(query.customer_id, request, update)
+        return recommender.recommend(query.customer_id, request, knowledge.update)
     if resolved.item < 0:
         return replace(recommender.popular(request), fallback_reason=FallbackReason.UNKNOWN_PRODUCT)
     return recommender.similar(resolved.item, request)
+
+
+def _is_refused(recommender: Recommender, request: SlateRequest, knowledge: StoreKnowledge) -> bool:
+    """Tell whether one who bought the order does not want to be known by it."""
+    return not all(
+        recommender.allows(buyer, request.purpose, update)
+        for buyer, update in knowledge.buyers.items()
+    )
 
 
 def _render_slate(renderer: AnswerRenderer, slate: Slate) -> RenderedAnswer:

@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Final, TypeVar
 
 from models.slate import FallbackReason
-from models.updates.customer import NO_UPDATE
+from models.updates.customer import NO_UPDATE, CustomerUpdate
 from service.answering.answer import build_answer, build_popular_answer
 from service.answering.query import QueryKind, RecommendationQuery, StoreKnowledge
 from service.answering.render import RenderedAnswer
@@ -76,7 +76,7 @@ class AnswerComputer:
             return ComputedAnswer(build_popular_answer(live, query, reason, self.links), None)
         update = replace(
             NO_UPDATE,
-            unasked=self.catalogues.unasked,
+            unasked=self.catalogues.unasked_of(query.customer_id),
             forgotten=live.is_forgotten(query.customer_id),
         )
         knowledge = StoreKnowledge(update, None, away=True)
@@ -137,15 +137,28 @@ class AnswerComputer:
         self, live: LiveCatalogue, customer_id: str | None, records: CustomerRecords
     ) -> StoreKnowledge:
         """Return what the store says of a customer, in the words of a catalogue."""
-        update = build_customer_update(
+        order = tuple(records.order)
+        buyers = {
+            buyer: self._update_of(live, buyer, replace(records, rows=[], consents=answers))
+            for buyer, answers in records.buyers.items()
+        }
+        return StoreKnowledge(
+            self._update_of(live, customer_id, records),
+            records.position.newest,
+            records.stamp,
+            order=order,
+            unwanted=order,
+            buyers=buyers,
+        )
+
+    def _update_of(
+        self, live: LiveCatalogue, customer_id: str | None, records: CustomerRecords
+    ) -> CustomerUpdate:
+        return build_customer_update(
             records,
             live.model.recommender.catalogue,
-            unasked=self.catalogues.unasked,
+            unasked=self.catalogues.unasked_of(customer_id),
             forgotten=live.is_forgotten(customer_id),
-        )
-        order = tuple(records.order)
-        return StoreKnowledge(
-            update, records.position.newest, records.stamp, order=order, unwanted=order
         )
 
     def ask_store(self, read: Callable[[], T]) -> T | None:

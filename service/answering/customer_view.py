@@ -73,9 +73,7 @@ def view_customer(
     recommender = live.model.recommender
     knowledge = computer.knowledge_of(live, customer_id, records)
     newest = max(recommender.manifest.data_as_of, knowledge.newest or 0)
-    user = NOBODY
-    if customer_id is not None and not knowledge.update.forgotten:
-        user = recommender.model.customers.ids.find(customer_id)
+    user = recommender.find_user(customer_id, knowledge.update)
     if as_of is None:
         live = live.with_rules_at(int(time.time()))
     in_mail = (placement or "").startswith(EMAIL)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -66,6 +67,14 @@ class RecommendationQuery:
     def recorded(self) -> bool:
         """Tell whether the store keeps what is shown, so that no cache has to."""
         return self.customer_id is not None and self.campaign is not None
+
+    @property
+    def cacheable(self) -> bool:
+        """Tell whether equal queries may share an answer until a counter of theirs changes.
+
+        No counter of an order tells that its customer has taken a consent back.
+        """
+        return not self.recorded and self.kind is not QueryKind.ORDER
 
     @property
     def mailed(self) -> bool:
@@ -131,6 +140,8 @@ class StoreKnowledge:
     away: bool = False  # the store does not answer: this is as far as this process knows
     order: tuple[str, ...] = ()  # products of the order in the query
     unwanted: tuple[str, ...] = ()  # products that must not be shown
+    # What is known of each customer who bought the order; None: a guest.
+    buyers: Mapping[str | None, CustomerUpdate] = field(default_factory=dict)
 
 
 AS_LEARNED: Final = StoreKnowledge(NO_UPDATE, None)

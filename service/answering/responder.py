@@ -67,7 +67,7 @@ class Responder:
         if limited:
             return await self._respond_popular(model, query, FallbackReason.RATE_LIMITED)
         key = self.cache_key(model, query)
-        if not query.recorded:
+        if query.cacheable:
             packed = await self.find_cached(key, counters_of(query))
             if packed is not None:
                 self.metrics.cache_lookups.labels("hit").inc()
@@ -111,11 +111,12 @@ class Responder:
         compute = self.compute_recorded if query.recorded else self.computer.compute
         # Not shared with callers from before the newest change: their answer may not hold it.
         newest = self.store.counters.newest(counters_of(query))
+        is_shared = query.cacheable or query.recorded
         try:
             computed = await self.scoring.compute(
-                (key, newest),
+                (key, newest) if is_shared else object(),
                 partial(compute, model, query),
-                partial(self._keep, None if query.recorded else key),
+                partial(self._keep, key if query.cacheable else None),
                 wait_seconds - POPULAR_SECONDS,
             )
         except LateError:

@@ -75,9 +75,11 @@ class LiveCatalogue:
 class CatalogueFollower:
     """A follower of the store, which gives the catalogue of a model at a position of the store."""
 
-    def __init__(self, store: Store, unasked: str) -> None:
+    def __init__(self, store: Store, unasked: str, visits: str | None = None) -> None:
+        """Take the settings of who never answered, and of visits; by default as the former."""
         self._store = store
         self.unasked = NO if unasked == "refuse" else YES
+        self.visits = NO if (visits or unasked) == "refuse" else YES
         self._catalogues: dict[str, LiveCatalogue] = {}  # by version, the newest last
         self._renewing = Lock()
 
@@ -99,14 +101,20 @@ class CatalogueFollower:
                 version: live for version, live in self._catalogues.items() if version in kept
             }
 
-    def edition(self, model: LoadedModel, clock: int | None) -> tuple[int, int]:
-        """Return what answers depend on and no counter tells: the rules by the clock, and sales.
+    def unasked_of(self, customer_id: str | None) -> int:
+        """Return the consent of a customer who never answered, or of a visit (None)."""
+        return self.visits if customer_id is None else self.unasked
 
-        As far as this process knows; other rules are newer than what it has cached. Without a
-        clock no rule begins or ends.
+    def edition(self, model: LoadedModel, clock: int | None) -> tuple[int, int, int, int]:
+        """Return what answers depend on and no counter tells.
+
+        The rules by the clock, the sales, and the consents that the settings assume. As far as this
+        process knows; other rules are newer than what it has cached. Without a clock no rule begins
+        or ends.
         """
         live = self.as_known(model)
-        return 0 if clock is None else live.rule_period(clock), live.sales_lines
+        period = 0 if clock is None else live.rule_period(clock)
+        return period, live.sales_lines, self.unasked, self.visits
 
     def count_sales(self, model: LoadedModel) -> None:
         """Add the purchases since the last count to the trends, and warm what depends on them."""

@@ -231,14 +231,30 @@ def read_session(connection: Connection, session_id: str) -> list[EventRow]:
     return [EventRow(*row) for _, *row in connection.execute(rows.order_by("number"))]
 
 
+def read_buyers(
+    connection: Connection, order_id: str, owner: OrderOwner | None = None
+) -> list[str | None]:
+    """Return whose order it is: a customer, or None for a guest.
+
+    Of an order in a visit it is the customer who logged in there. With an owner, only who bought
+    what is theirs of it.
+    """
+    buyer = func.coalesce(events.c.customer_id, sessions.c.customer_id)
+    query = (
+        select(buyer)
+        .outerjoin_from(events, sessions, sessions.c.session_id == events.c.session_id)
+        .where(_is_order(connection, order_id, owner), events.c.kind == PURCHASE)
+        .distinct()
+    )
+    return list(connection.execute(query).scalars())
+
+
 def read_order(connection: Connection, order_id: str, owner: OrderOwner | None = None) -> list[str]:
     """Return the products of an order; with an owner, only what is theirs of it.
 
     It is an order that the shop reported of them, or that they reported themselves.
     """
-    is_order = events.c.order_id == order_id
-    if owner is not None:
-        is_order = _is_own_order(connection, order_id, owner)
+    is_order = _is_order(connection, order_id, owner)
     query = select(events.c.product_id).where(is_order, events.c.kind == PURCHASE).distinct()
     return list(connection.execute(query).scalars())
 
@@ -248,7 +264,11 @@ def _is_before_login(session_id: str) -> ColumnElement[bool]:
     return and_(events.c.session_id == session_id, events.c.customer_id.is_(None), ~login)
 
 
-def _is_own_order(connection: Connection, order_id: str, owner: OrderOwner) -> ColumnElement[bool]:
+def _is_order(
+    connection: Connection, order_id: str, owner: OrderOwner | None
+) -> ColumnElement[bool]:
+    if owner is None:
+        return events.c.order_id == order_id
     customer_id, session_id = owner.customer_id, owner.session_id
     order_ids = {order_id}
     is_own = []

@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, FromClause, make_url, select
 
 from service.store import campaigns, consents, events, tables
 from service.store.change_counters import FOLLOWED, SHARED, ChangeCounters, counter_of
+from service.store.consents import Consent
 from service.store.database import (
     SnapshotRead,
     StoreBrokenError,
@@ -52,10 +53,13 @@ class CustomerRecords:
     position: Position
     stamp: int
     rows: list[events.EventRow]
-    consents: dict[int, consents.Consent]  # by purpose
+    consents: dict[int, Consent]  # by purpose
     unused: list[str]  # product ids
     order: list[str]  # product ids of the order that was asked about
     mails: list[campaigns.MailRecord] = field(default_factory=list)  # newest first
+    # What each customer who bought the order answered, by purpose; None: a guest. Read where the
+    # order alone was asked about.
+    buyers: dict[str | None, dict[int, Consent]] = field(default_factory=dict)
 
 
 class Store:
@@ -150,6 +154,10 @@ class Store:
             if order_id is not None:
                 order = events.read_order(connection, order_id, order_owner)
                 records.order.extend(order)
+            if order_id is not None and customer_id is None:
+                for buyer in events.read_buyers(connection, order_id, order_owner):
+                    answers = consents.read(connection, buyer) if buyer is not None else {}
+                    records.buyers[buyer] = answers
             return records
 
     def follow(self) -> Position:

@@ -12,6 +12,8 @@ from tests.support.service_shop import Shop
 
 NUMBERS = itertools.count()
 UNKNOWN = "an order nobody reported"
+# One moment for every order, so that none of them moves the shop's time.
+NOW = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 @pytest.fixture
@@ -27,7 +29,7 @@ def buy(service: KeyedService, who: str, order_id: str, *products: str, **ids: o
     event = {
         "event_id": f"e{next(NUMBERS)}",
         "kind": "purchase",
-        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "time": NOW,
         "order_id": order_id,
         "lines": [{"product_id": product} for product in products],
         **ids,
@@ -147,6 +149,21 @@ def test_what_a_browser_orders_shows_in_its_very_next_answer(service: KeyedServi
     assert "bread" not in slate()
     assert order_of(service, "visit", "1001")
     assert not order_of(service, "read", "1001")
+
+
+def test_nothing_follows_from_the_order_that_a_browser_told_of_who_refused(
+    service: KeyedService,
+) -> None:
+    def strategy() -> str:
+        told = ask(service, "token", "GET", "/v1/orders/1001/follow-up").json()
+        return str(told["strategy"])
+
+    buy(service, "token", "1001", "bread")
+    assert strategy() == "bundles"
+    for personalized, expected in ((False, "not_personalized"), (True, "bundles")):
+        consent = {"personalize_web": personalized}
+        ask(service, "token", "PUT", f"/v1/customers/{ANNA}/consent", json=consent)
+        assert strategy() == expected
 
 
 def test_an_order_id_of_a_browser_is_checked_as_the_shops(service: KeyedService) -> None:

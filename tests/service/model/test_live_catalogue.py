@@ -229,7 +229,13 @@ def test_where_the_store_is_away_the_shop_is_as_it_was_last_known(
 def test_what_holds_for_the_unasked_is_the_shops_to_say(
     store: Store, setting: str, expected: int
 ) -> None:
-    assert CatalogueFollower(store, setting).unasked == expected
+    catalogues = CatalogueFollower(store, setting)
+    assert (catalogues.unasked_of("anna"), catalogues.unasked_of(None)) == (expected, expected)
+
+
+def test_what_holds_for_visits_is_the_shops_to_say_apart(store: Store) -> None:
+    catalogues = CatalogueFollower(store, "allow", "refuse")
+    assert (catalogues.unasked_of("anna"), catalogues.unasked_of(None)) == (YES, NO)
 
 
 def test_a_product_is_what_was_given_of_it() -> None:

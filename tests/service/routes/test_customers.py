@@ -4,7 +4,7 @@ import json
 import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 import pytest
@@ -143,11 +143,44 @@ def test_where_the_unasked_are_refused_nobody_is_personalized_before_a_yes(
     }
 
 
-def test_in_a_session_nobody_has_said_no(browse: Browse, own_shop: Shop) -> None:
-    client = browse(own_shop.root, unasked="refuse")
+VISITS: Final[tuple[dict[str, Any], ...]] = (
+    {"session_id": "s"},
+    {"recent": ["kite"]},
+    {"basket": ["bread"]},
+)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "personalized"),
+    [
+        ({}, True),
+        ({"unasked": "allow"}, True),
+        ({"unasked": "refuse"}, False),
+        ({"unasked": "allow", "visits": "refuse"}, False),
+        ({"unasked": "refuse", "visits": "allow"}, True),
+    ],
+)
+def test_a_visit_of_nobody_known_is_personalized_where_the_shop_lets_visits_be(
+    browse: Browse, own_shop: Shop, chosen: dict[str, str], personalized: bool
+) -> None:
+    client = browse(own_shop.root, **chosen)
     report(client, {"kind": "view", "time": WHEN, "product_id": "kite", "session_id": "s"})
-    response = client.post("/v1/recommendations", json={"session_id": "s"}).json()
-    assert (response["strategy"], response["fallback"]) == ("session", False)
+    expected = ("session", None) if personalized else ("not_personalized", "no_consent")
+    for visit in VISITS:
+        response = client.post("/v1/recommendations", json={**visit, "n": 40, "fields": "ids"})
+        told = response.json()
+        assert (told["strategy"], told["fallback_reason"]) == expected
+        sources = {product["source"] for product in told["recommendations"]}
+        assert (sources <= {"popular", "fill"}) is not personalized
+
+
+def test_a_customers_own_yes_counts_in_a_visit_too(browse: Browse, own_shop: Shop) -> None:
+    client = browse(own_shop.root, unasked="refuse")
+    say(client, "c00", personalize_web=True)
+    visit = {"customer_id": "c00", "recent": ["kite"]}
+    assert client.post("/v1/recommendations", json=visit).json()["strategy"] == "personal"
+    say(client, "c00", personalize_web=False)
+    assert client.post("/v1/recommendations", json=visit).json()["strategy"] == "not_personalized"
 
 
 # Do not use this
@@ -222,6 +255,62 @@ def test_what_follows_an_order_is_nothing_of_it_and_goes_with_it(client: TestCli
     assert {"bread", "ball"}.isdisjoint(ids(follow_up))
     assert client.patch("/v1/products/butter", json={"in_stock": False}).status_code == 200
     assert "butter" not in ids(client.get("/v1/orders/A%2F1/follow-up", params={"n": 5}).json())
+
+
+def follow_up(client: TestClient, order_id: str, **options: Any) -> tuple[str, str | None, int]:
+    response = client.get(f"/v1/orders/{order_id}/follow-up", params=options)
+    assert response.status_code == 200
+    answer = response.json()
+    return answer["strategy"], answer["fallback_reason"], answer["count"]
+
+
+REFUSED: Final = ("not_personalized", "no_consent", 0)
+
+
+def test_nothing_follows_from_the_order_of_who_refused(client: TestClient) -> None:
+    bread = [{"product_id": "bread"}]
+    report(
+        client,
+        {**BOUGHT, "customer_id": "c00", "order_id": "own", "lines": bread},
+        {**BOUGHT, "session_id": "s", "order_id": "before-login", "lines": bread},
+        {**BOUGHT, "customer_id": NO_WEB, "order_id": "refused", "lines": bread},
+        {**BOUGHT, "order_id": "guest", "lines": bread},
+    )
+    assert follow_up(client, "refused") == REFUSED
+    for order_id in ("own", "before-login", "guest"):
+        assert follow_up(client, order_id)[:2] == ("bundles", None)
+    # Whose the visit was is known from here on.
+    event = {"kind": "view", "time": WHEN, "product_id": "kite", "session_id": "s"}
+    login = {"events": [{**event, "event_id": "login", "customer_id": "c00"}]}
+    assert client.post("/v1/events", json=login).status_code == 202
+    for web in (False, True):
+        say(client, "c00", personalize_web=web)
+        for order_id in ("own", "before-login"):
+            assert (follow_up(client, order_id) == REFUSED) is not web
+    say(client, "c00", personalize_email=False)
+    assert follow_up(client, "own", placement="email") == REFUSED
+    assert follow_up(client, "own", campaign="after-the-order") == REFUSED
+    assert follow_up(client, "own", placement="home")[:2] == ("bundles", None)
+    assert follow_up(client, "guest")[:2] == ("bundles", None)
+
+
+def test_what_follows_an_order_keeps_to_what_holds_for_the_unasked_and_for_visits(
+    browse: Browse, own_shop: Shop
+) -> None:
+    client = browse(own_shop.root, unasked="refuse", visits="allow")
+    bread = [{"product_id": "bread"}]
+    report(
+        client,
+        {**BOUGHT, "customer_id": "c00", "order_id": "unasked", "lines": bread},
+        {**BOUGHT, "order_id": "guest", "lines": bread},
+    )
+    assert follow_up(client, "unasked") == REFUSED
+    assert follow_up(client, "guest")[:2] == ("bundles", None)
+    say(client, "c00", personalize_web=True)
+    assert follow_up(client, "unasked")[:2] == ("bundles", None)
+    refusing = browse(own_shop.root, unasked="allow", visits="refuse")
+    assert follow_up(refusing, "unasked")[:2] == ("bundles", None)
+    assert follow_up(refusing, "guest") == REFUSED
 
 
 def test_an_order_that_nobody_reported_is_not_found_until_it_is(client: TestClient) -> None:

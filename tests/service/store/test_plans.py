@@ -32,6 +32,7 @@ QUERIES: Final[dict[str, Callable[[Change], object]]] = {
     "an order of its owner": lambda change: events.read_order(
         change.connection, "7", events.OrderOwner("7", "8")
     ),
+    "whose order it is": lambda change: events.read_buyers(change.connection, "7"),
     "ratings": lambda change: events.read_ratings(change.connection, "7"),
     "mails": lambda change: campaigns.read_mails(change.connection, "7"),
     "changes": lambda change: list(_changed_counters(change.connection, NUMBERS - 5, NUMBERS)),
