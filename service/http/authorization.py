@@ -50,7 +50,7 @@ class Caller:
             if not access.customer:
                 raise Forbidden(
                     "A customer's token opens what is recommended to that customer or beside a "
-                    "product, and that customer's own events and consent, and nothing else."
+                    "product, and that customer's own events, data and consent, and nothing else."
                 )
             if "customer_id" in path and path["customer_id"] != self.customer_id:
                 raise Forbidden("This token belongs to another customer.")
@@ -137,6 +137,8 @@ POLICY: Final[Mapping[str, Access]] = {
     "GET /v1/orders/{order_id}/follow-up": CUSTOMER_SLATE,
     "GET /v1/customers/{customer_id}/replenishment": Access(Scope.READ, customer=True),
     "GET /v1/customers/{customer_id}/profile": Access(Scope.ADMIN, customer=True),
+    "GET /v1/customers/{customer_id}/export": Access(Scope.ADMIN, customer=True),
+    "DELETE /v1/customers/{customer_id}": Access(Scope.ADMIN, customer=True),
     "GET /v1/products/{product_id}": READ,
     "GET /v1/products/{product_id}/ratings": READ,
     "GET /v1/campaigns": READ,

@@ -66,16 +66,17 @@ async def put_consent(
 async def put_unused(
     request: Request, customer_id: CustomerId, options: Annotated[UnusedBody, Body()]
 ) -> Response:
-    """Stop using a product for a customer: it no longer says anything about them.
+    """Stop using a product for a customer, so that it says nothing about them, or use it again.
 
-    It holds from the very next answer on, and at the next training.
+    It holds from the very next answer on, and at the next training. What a model has left out is
+    used again once the next one has learned it.
     """
     if len(f"{customer_id}{options.product_id}".encode()) > MAX_PAIR_BYTES:
         problem = f"has together with the customer's id more than {MAX_PAIR_BYTES} bytes of UTF-8"
         raise _invalid("product_id", problem)
-    work = partial(_strike_out, customer_id, options.product_id, int(time.time()))
+    work = partial(_set_unused, customer_id, options, int(time.time()))
     await write_store(request, work)
-    return uncached_json({"product_id": options.product_id})
+    return uncached_json(options.model_dump())
 
 
 async def get_profile(
@@ -142,9 +143,12 @@ def _give_consent(customer_id: str, values: Mapping[int, int], time: int, change
     return consents.give(change, customer_id, values, time)
 
 
-def _strike_out(customer_id: str, product_id: str, time: int, change: Change) -> None:
+def _set_unused(customer_id: str, options: UnusedBody, time: int, change: Change) -> None:
     _refuse_forgotten(change.connection, customer_id)
-    consents.strike_out(change, customer_id, product_id, time)
+    if options.unused:
+        consents.strike_out(change, customer_id, options.product_id, time)
+    else:
+        consents.use_again(change, customer_id, options.product_id)
 
 
 async def _view(
@@ -172,7 +176,7 @@ OPERATIONS: Final = (
         "PUT",
         f"{CUSTOMER}/unused",
         put_unused,
-        summary="Stop using a product for a customer",
+        summary="Stop using a product for a customer, or use it again",
         tag=Tag.CUSTOMERS,
         answer=UnusedBody,
         responses=PROBLEMS | TOO_LARGE | GONE,

@@ -19,8 +19,8 @@ from service.signing.customer_tokens import CustomerToken, sign
 async def make_token(request: Request, options: Annotated[TokenBody, Body()]) -> Response:
     """Return a token for the browser of a customer, of a visit, or of both.
 
-    For a while it opens this customer's slates, consent and events, and what is recommended beside
-    products, and nothing else.
+    For a while it opens this customer's slates, consent, data and events, and what is
+    recommended beside products, and nothing else.
     """
     settings = get_responder(request).settings
     secret = settings.token_secret()

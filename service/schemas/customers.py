@@ -86,12 +86,23 @@ class ConsentBody(BaseModel):
 
 
 class UnusedBody(BaseModel):
-    """A product that a customer removes from their profile."""
+    """A product that a customer removes from their profile, or takes back into it."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=examples({"product_id": "1082185"}))
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra=examples({"product_id": "1082185", "unused": True}),
+    )
     product_id: Annotated[
         Id, Field(description="Product that must no longer be used.", examples=["1082185"])
     ]
+    unused: Annotated[
+        bool,
+        Field(
+            strict=True,
+            description="Whether it must not be used. False takes an earlier true back.",
+            examples=[True],
+        ),
+    ] = True
 
 
 class PersonOptions(ParameterModel):

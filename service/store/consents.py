@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from models.data.customers import PERSONALIZE_EMAIL, PERSONALIZE_WEB, TRAIN
 from service.store.change_counters import ERASED, counter_of
 from service.store.events import make_tombstone, read_tombstone_key
-from service.store.tables import consents, erased, events, sessions, slates, unused
+from service.store.tables import consents, erased, events, sessions, slates, unused, used_again
 from service.store.writer import Change
 
 PURPOSES: Final = ("train", "personalize_web", "personalize_email")
@@ -64,6 +64,19 @@ def strike_out(change: Change, customer_id: str, product_id: str, time: int) -> 
     change.touch(counter_of("customer", customer_id))
 
 
+def use_again(change: Change, customer_id: str, product_id: str) -> None:
+    """Use a product again that a customer struck out."""
+    row = {"customer_id": customer_id, "product_id": product_id}
+    if change.connection.execute(delete(unused).filter_by(**row)).rowcount == 0:
+        return
+    (number,) = change.take_numbers(1)
+    customer = {"customer_id": customer_id}
+    renewed = update(used_again).filter_by(**customer).values(number=number)
+    if change.connection.execute(renewed).rowcount == 0:
+        change.connection.execute(insert(used_again).values(**customer, number=number))
+    change.touch(counter_of("customer", customer_id))
+
+
 def forget(change: Change, customer_id: str, time: int) -> dict[str, int]:
     """Delete everything under an id, leave a tombstone, and return the number of rows by kind."""
     connection = change.connection
@@ -80,6 +93,7 @@ def forget(change: Change, customer_id: str, time: int) -> dict[str, int]:
         "struck_out": delete(unused).where(unused.c.customer_id == customer_id),
         "mails": delete(slates).where(slates.c.customer_id == customer_id),
     }
+    connection.execute(delete(used_again).where(used_again.c.customer_id == customer_id))
     events_before_login = connection.execute(before_login).rowcount
     counts = {
         name: int(connection.execute(deletion).rowcount) for name, deletion in deletions.items()

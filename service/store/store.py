@@ -36,6 +36,7 @@ CONCERNED_COLUMNS: Final = (
     ("customer", tables.events.c.customer_id),
     ("customer", tables.consents.c.customer_id),
     ("customer", tables.unused.c.customer_id),
+    ("customer", tables.used_again.c.customer_id),
     ("customer", tables.sessions.c.customer_id),
     ("consent", tables.consents.c.customer_id),
     ("session", tables.events.c.session_id),

@@ -107,6 +107,15 @@ unused: Final = Table(
     Column("number", Number, nullable=False, index=True),
 )
 
+# Customers who took a row of `unused` back, with the number of the last time: it is gone from
+# there.
+used_again: Final = Table(
+    "used_again",
+    metadata,
+    Column("customer_id", Text, primary_key=True),
+    Column("number", Number, nullable=False, index=True),
+)
+
 # A tombstone: the keyed hash of an id, never the id.
 erased: Final = Table(
     "erased",

@@ -7,7 +7,7 @@ import pytest
 from service.app import create
 from service.http.authorization import POLICY, Access, Scope
 from service.settings import Settings
-from tests.support.keyed_service import ANNA, BERT, KeyedService, open_keyed_service
+from tests.support.keyed_service import ANNA, BERT, KeyedService, open_keyed_service, token
 from tests.support.service_shop import Shop
 
 
@@ -81,8 +81,22 @@ def test_a_customer_token_opens_what_is_the_customers_own(
     service: KeyedService, method: str, path: str, access: Access
 ) -> None:
     body = None if method == "GET" else {}
+    customer = ANNA
+    if method == "DELETE":  # nothing of hers is left for other tests
+        customer = "leaver"
+        service.credentials["leaver"] = token(customer)
+    who = "token" if customer == ANNA else customer
     answered = (404,) if path == "/v1/orders/{order_id}/follow-up" else (200, 422)
-    assert service.call(method, path, "token", ANNA, json=body) in answered
+    assert service.call(method, path, who, customer, json=body) in answered
+
+
+def test_a_customer_token_opens_what_is_known_of_the_customer_and_their_erasure() -> None:
+    opened = {f"{method} {path}" for method, path, _ in OPEN_TO_CUSTOMERS}
+    assert {
+        "GET /v1/customers/{customer_id}/profile",
+        "GET /v1/customers/{customer_id}/export",
+        "DELETE /v1/customers/{customer_id}",
+    } <= opened
 
 
 MAIL = {"campaign": "autumn"}

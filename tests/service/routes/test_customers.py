@@ -11,7 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.support.expected_answers import another_version
-from tests.support.service_shop import Browse, Shop
+from tests.support.service_shop import Browse, Shop, wait_until
 from tests.support.shop import MONTHLY, NO_WEB, REGULAR
 from tests.support.store_server import KINDS, new_store
 
@@ -34,6 +34,13 @@ def slate(client: TestClient, customer_id: str = "c00", **options: Any) -> dict[
     )
     assert first.content == second.content
     answer: dict[str, Any] = first.json()
+    return answer
+
+
+def slate_now(client: TestClient, customer_id: str) -> dict[str, Any]:
+    asked = {"n": 40, "fields": "ids"}
+    response = client.get(f"/v1/customers/{customer_id}/recommendations", params=asked)
+    answer: dict[str, Any] = response.json()
     return answer
 
 
@@ -189,7 +196,7 @@ def test_a_customers_own_yes_counts_in_a_visit_too(browse: Browse, own_shop: Sho
 def test_a_struck_out_product_says_nothing_from_the_next_answer_on(client: TestClient) -> None:
     assert MONTHLY in ids(slate(client, REGULAR, n=1))
     response = client.put(f"/v1/customers/{REGULAR}/unused", json={"product_id": MONTHLY})
-    assert response.json() == {"product_id": MONTHLY}
+    assert response.json() == {"product_id": MONTHLY, "unused": True}
     assert slate(client, REGULAR)["fallback_reason"] == "no_history"
     profile = get(client, REGULAR, "profile")
     assert (
@@ -204,6 +211,35 @@ def test_a_struck_out_product_says_nothing_from_the_next_answer_on(client: TestC
     assert get(client, REGULAR, "replenishment", ahead_days=100)["count"] == 0
     assert MONTHLY in get(client, REGULAR, "export")["products_not_used"]
     assert slate(client, "c00")["strategy"] == "personal"
+
+
+def test_a_product_that_is_used_again_speaks_in_the_next_answer(client: TestClient) -> None:
+    before = slate(client, REGULAR)
+    for _ in range(2):
+        for unused in (True, True, False, False):
+            body = {"product_id": MONTHLY, "unused": unused}
+            response = client.put(f"/v1/customers/{REGULAR}/unused", json=body)
+            assert (response.status_code, response.json()) == (200, body)
+            assert (slate(client, REGULAR) == before) is not unused
+            not_used = [MONTHLY] if unused else []
+            assert get(client, REGULAR, "profile")["known"]["products_not_used"] == not_used
+            assert get(client, REGULAR, "export")["products_not_used"] == not_used
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_product_that_another_host_uses_again_speaks_here_within_a_moment(
+    browse: Browse, own_shop: Shop, kind: str, tmp_path: Path
+) -> None:
+    url = new_store(kind, tmp_path)
+    here, there = (
+        browse(own_shop.root, database_url=url, runtime_dir=tmp_path / host, follow_seconds=0.02)
+        for host in ("here", "there")
+    )
+    before = slate(here, REGULAR)
+    for unused in (True, False, True):
+        body = {"product_id": MONTHLY, "unused": unused}
+        assert there.put(f"/v1/customers/{REGULAR}/unused", json=body).status_code == 200
+        wait_until(lambda: (slate_now(here, REGULAR) == before) is not unused)  # noqa: B023
 
 
 # What is due
@@ -497,6 +533,7 @@ def test_nothing_more_is_taken_of_who_was_forgotten(client: TestClient) -> None:
         ("PUT", "consent", [], ["body"]),
         ("PUT", "unused", {}, ["product_id"]),
         ("PUT", "unused", {"product_id": ""}, ["product_id"]),
+        ("PUT", "unused", {"product_id": "kite", "unused": "no"}, ["unused"]),
         ("PUT", "unused", {"product_id": "\ud800"}, ["product_id"]),
         ("GET", "profile?n=0", None, ["n"]),
         ("GET", "profile?as_of=soon", None, ["as_of"]),
