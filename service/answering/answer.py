@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from models.recommender import Recommender
 from models.slate import Bundle, FallbackReason, Slate, SlateRequest, Strategy
-from service.answering.bundle_body import render_bundle
 from service.answering.query import (
     AS_LEARNED,
     AWAY,
@@ -113,7 +112,7 @@ def _build_bundles(
     renderer: AnswerRenderer, resolved: ResolvedQuery, knowledge: StoreKnowledge
 ) -> RenderedAnswer:
     """Return bundles, or none and the reason why: popular products are no bundle."""
-    units = [render_bundle(renderer, bundle) for bundle in _find_bundles(renderer, resolved)]
+    units = [renderer.render_bundle(bundle) for bundle in _find_bundles(renderer, resolved)]
     content: list[str] = []
     for unit in units:
         content += [unit["anchor_id"], *slate_content(unit["products"])]

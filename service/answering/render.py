@@ -8,9 +8,11 @@ from typing import Any, Final, Self
 
 import orjson
 
-from models.assembly.cards import build_card
+from models.assembly.cards import build_card, format_price, read_price
+from models.data.catalogue import Catalogue
 from models.data.timestamps import format_timestamp
-from models.slate import FallbackReason, Slot, Strategy
+from models.ranking.reasons import BOUGHT_TOGETHER
+from models.slate import Bundle, FallbackReason, Slot, Source, Strategy
 from service.answering.query import RecommendationQuery
 from service.model.loaded_model import LoadedModel
 from service.signing import recommendation_ids
@@ -121,6 +123,20 @@ class AnswerRenderer:
             )
         return product
 
+    def render_bundle(self, bundle: Bundle) -> dict[str, Any]:
+        """Return the unit of a bundle, with the figures of its anchor and its first product."""
+        catalogue = self.model.recommender.catalogue
+        reason = BOUGHT_TOGETHER.about(catalogue, bundle.anchor)
+        slots = [Slot(item, bundle.score, Source.BOUGHT_TOGETHER, reason) for item in bundle.items]
+        return {
+            "anchor_id": catalogue.ids[bundle.anchor],
+            "products": [self.render_slot(slot) for slot in slots],
+            "support": int(bundle.support),
+            "rule_confidence": round(float(bundle.rule_confidence), 6),
+            "lift": round(float(bundle.lift), 6),
+            **_total_price(catalogue, (bundle.anchor, *bundle.items), self.query.locale),
+        }
+
     def _add_links(self, recommendations: Sequence[dict[str, Any]], recommendation_id: str) -> None:
         """Give the products, which may stand in units, the links of a mail."""
         slate = LinkedSlate(recommendation_id, self.query.campaign, self.ref, self.expires)
@@ -136,3 +152,17 @@ def slate_content(products: Sequence[Mapping[str, Any]]) -> list[str]:
     for product in products:
         content += product["id"], product["source"], product["reason"]["kind"]
     return content
+
+
+def _total_price(catalogue: Catalogue, items: Sequence[int], locale: str) -> dict[str, Any]:
+    """Return one price for all; one unknown price or a second currency makes it unknown."""
+    prices = [read_price(catalogue, item) for item in items]
+    known = [price for price in prices if price is not None]
+    currencies = {catalogue.currency[item] or None for item in items}
+    currency = currencies.pop() if len(currencies) == 1 else None
+    total = round(sum(known), 4) if len(known) == len(prices) and currency else None
+    return {
+        "total_price": total,
+        "total_price_text": format_price(total, currency, locale),
+        "currency": currency if total is not None else None,
+    }

@@ -25,7 +25,6 @@ from service.routes.clicks import add_click_routes
 from service.routes.docs_page import add_docs
 from service.routes.registration import add_operations
 from service.routes.route_classes import IdConvertor
-from service.routes.state import set_batch_slots
 from service.settings import Settings
 
 OPERATIONS: Final = (
@@ -47,7 +46,7 @@ OPERATIONS: Final = (
 def add_api(app: FastAPI, settings: Settings) -> None:
     """Add every call, the links of mails and the documentation."""
     register_url_convertor("id", IdConvertor())
-    set_batch_slots(app, settings)
+    batch.set_batch_slots(app, settings)
     add_operations(app, OPERATIONS)
     add_click_routes(app)
     add_docs(app)

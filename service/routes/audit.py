@@ -8,8 +8,8 @@ from typing import Annotated, Final
 from fastapi import Query, Request, Response
 
 from service.routes.registration import Operation, Tag
+from service.routes.request_context import read_store
 from service.routes.responses import uncached_json
-from service.routes.store_calls import read_store
 from service.schemas.audit import AuditAnswer, AuditOptions
 from service.store import audit
 

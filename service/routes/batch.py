@@ -10,7 +10,7 @@ from functools import partial
 from typing import Annotated, Any, Final, NamedTuple, TypeVar
 
 import orjson
-from fastapi import Body, Request
+from fastapi import Body, FastAPI, Request
 from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
 
@@ -24,19 +24,28 @@ from service.errors import (
     field_problems,
     printable_id,
 )
+from service.routes.queries import customer_query
 from service.routes.registration import Operation, Tag
+from service.routes.request_context import get_responder
 from service.routes.responses import JSON, NO_STORE
-from service.routes.slates import customer_query
-from service.routes.state import get_batch_slots, get_responder
 from service.runtime.logs import format_location
 from service.schemas.answers import SlateAnswer
 from service.schemas.batch import BatchAnswer, BatchOptions, Recipient, RecipientProblem
 from service.schemas.parameters import CustomerOptions
+from service.settings import Settings
 
 T = TypeVar("T")
 NDJSON: Final = "application/x-ndjson"
 MAX_PENDING_ANSWERS: Final = 16  # of a call: computed, or waiting until those before them are sent
 log: Final = logging.getLogger("regulars.batch")
+
+
+def set_batch_slots(app: FastAPI, settings: Settings) -> None:
+    """Limit the slates that all batches of a process compute at once.
+
+    A single slate then waits for one of a batch at most, or has a thread of its own.
+    """
+    app.state.batch_slots = asyncio.Semaphore(max(1, settings.thread_count() - 1))
 
 
 class RecipientAnswer(NamedTuple):
@@ -95,7 +104,7 @@ async def _answer(
     responder = get_responder(request)
     try:
         recipient = _parse_recipient(body)
-        async with get_batch_slots(request):
+        async with _get_slots(request):
             query = customer_query(request, recipient.customer_id, recipient.options(common))
             served = await responder.respond(query, limited=request.state.limited)
         return RecipientAnswer(served.body, is_slate=True)
@@ -111,6 +120,11 @@ async def _answer(
         "problem": orjson.Fragment(problem.response().body),
     }
     return RecipientAnswer(orjson.dumps(answer), is_slate=False)
+
+
+def _get_slots(request: Request) -> asyncio.Semaphore:
+    slots: asyncio.Semaphore = request.app.state.batch_slots
+    return slots
 
 
 def _parse_recipient(body: Any) -> Recipient:

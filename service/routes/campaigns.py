@@ -16,9 +16,8 @@ from service.errors import PROBLEMS, TOO_LARGE, DamagedVersion, NotFound, proble
 from service.mail.campaigns import put_campaign as store_campaign
 from service.model.loaded_model import LoadedModel
 from service.routes.registration import Operation, Tag
+from service.routes.request_context import get_responder, read_store, write_store
 from service.routes.responses import uncached_json
-from service.routes.state import get_responder
-from service.routes.store_calls import read_store, write_store
 from service.schemas.campaigns import CampaignAnswer, CampaignBody, CampaignsAnswer
 from service.schemas.parameters import NO_NUL
 from service.store import campaigns

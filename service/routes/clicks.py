@@ -15,7 +15,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from models.data.events import HOUR, KINDS
 from service.answering.query import EMAIL
 from service.answering.responder import Responder
-from service.routes.state import get_responder
+from service.routes.request_context import get_responder
 from service.signing import recommendation_ids
 from service.signing.click_links import Click
 from service.store.campaigns import find_customer

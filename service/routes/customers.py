@@ -22,10 +22,9 @@ from service.answering.customer_view import (
 from service.errors import PROBLEMS, TOO_LARGE, Gone, Invalid, problem_schema
 from service.model.erasure_receipt import build_receipt, find_versions_with
 from service.routes.registration import Operation, Tag
+from service.routes.request_context import get_responder, read_store, write_store
 from service.routes.responses import uncached_json
 from service.routes.route_classes import BareRoute, CustomerId
-from service.routes.state import get_responder
-from service.routes.store_calls import read_store, write_store
 from service.schemas.customers import (
     ConsentAnswer,
     ConsentBody,

@@ -16,9 +16,9 @@ from models.data.timestamps import format_timestamp
 from service.errors import PROBLEMS, TOO_LARGE, field_problems, printable_id
 from service.http.authorization import get_caller
 from service.routes.registration import Operation, Tag
+from service.routes.request_context import read_store, write_store
 from service.routes.responses import JSON, uncached_json
 from service.routes.route_classes import ProductId
-from service.routes.store_calls import read_store, write_store
 from service.schemas.events import (
     EventsAnswer,
     EventsBody,

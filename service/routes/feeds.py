@@ -16,8 +16,8 @@ from service.answering.responder import SHARED_COUNTERS, Responder
 from service.errors import PROBLEMS, NotFound, problem_schema
 from service.model.loaded_model import LoadedModel
 from service.routes.registration import Operation, Tag
+from service.routes.request_context import get_responder
 from service.routes.responses import JSON, NO_STORE, cacheable_response
-from service.routes.state import get_responder
 from service.schemas.answers import Feed
 from service.schemas.parameters import FeedOptions
 

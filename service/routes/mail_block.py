@@ -12,11 +12,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from service.answering.query import EMAIL
 from service.errors import PROBLEMS, ResponseSchemas
+from service.routes.queries import customer_query
 from service.routes.registration import Operation, Tag
+from service.routes.request_context import get_responder
 from service.routes.responses import slate_response
 from service.routes.route_classes import CustomerId, QueryRoute
-from service.routes.slates import customer_query
-from service.routes.state import get_responder
 from service.schemas.parameters import CustomerOptions, Fields
 
 HTML: Final = "text/html"

@@ -15,9 +15,9 @@ from models.errors import ArtifactError
 from service.errors import PROBLEMS, Conflict, DamagedVersion, NotFound, problem_schema
 from service.model.active_model import Refusal
 from service.routes.registration import Operation, Tag
+from service.routes.request_context import get_responder
 from service.routes.responses import NO_STORE, uncached_json
 from service.routes.route_classes import OpenRoute
-from service.routes.state import get_responder
 from service.schemas.operations import Alive, Models, Ready
 
 Version = Annotated[

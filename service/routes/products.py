@@ -12,10 +12,9 @@ from sqlalchemy import Connection
 
 from service.errors import PROBLEMS, TOO_LARGE, NotFound, problem_schema
 from service.routes.registration import Operation, Tag
+from service.routes.request_context import get_responder, read_store, write_store
 from service.routes.responses import uncached_json
 from service.routes.route_classes import BareRoute, ProductId
-from service.routes.state import get_responder
-from service.routes.store_calls import read_store, write_store
 from service.schemas.products import ProductDocument, ProductFields, ProductsAnswer, ProductsBody
 from service.store import products
 from service.store.products import Document

@@ -4,8 +4,41 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastapi import Request
+
 from service.answering.query import QueryKind, RecommendationQuery
-from service.schemas.parameters import Fields, Options
+from service.http.authorization import get_caller
+from service.routes.request_context import get_responder
+from service.schemas.parameters import CustomerOptions, Fields, Options
+
+
+def customer_query(
+    request: Request, customer_id: str, options: CustomerOptions
+) -> RecommendationQuery:
+    """Return the query for a customer: by address, in a batch, as a block. Raises Forbidden."""
+    return caller_query(
+        request,
+        QueryKind.CUSTOMER,
+        options,
+        customer_id=customer_id,
+        order_id=options.order_id,
+        repeat=options.repeat,
+    )
+
+
+def caller_query(
+    request: Request,
+    kind: QueryKind,
+    options: Options,
+    order_id: str | None = None,
+    **more: Any,
+) -> RecommendationQuery:
+    """Return the query of the caller, in their own locale or the shop's. Raises Forbidden."""
+    caller = get_caller(request)
+    caller.check_campaign(options.campaign)
+    owner = caller.order_owner(order_id)
+    default_locale = get_responder(request).settings.default_locale
+    return build_query(kind, options, default_locale, order_id=order_id, order_owner=owner, **more)
 
 
 def build_query(

@@ -23,10 +23,9 @@ from service.answering.responder import Responder
 from service.errors import PROBLEMS, TOO_LARGE, Conflict, Invalid, NotFound, problem_schema
 from service.routes.queries import build_query
 from service.routes.registration import Operation, Tag
+from service.routes.request_context import actor_of, get_responder, read_store, write_store
 from service.routes.responses import uncached_json
 from service.routes.route_classes import BareRoute
-from service.routes.state import get_responder
-from service.routes.store_calls import actor_of, read_store, write_store
 from service.schemas.parameters import Id
 from service.schemas.rules import (
     SHOP_RULE,

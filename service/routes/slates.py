@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import Body, Query, Request, Response
 
 from service.answering.query import QueryKind, RecommendationQuery
 from service.errors import PROBLEMS, TOO_LARGE, problem_schema
 from service.http.authorization import get_caller
-from service.routes.queries import build_query
+from service.routes.queries import caller_query, customer_query
 from service.routes.registration import Operation, Tag
+from service.routes.request_context import get_responder
 from service.routes.responses import slate_response
 from service.routes.route_classes import CustomerId, OrderId, ProductId, QueryRoute
-from service.routes.state import get_responder
 from service.schemas.answers import BundleAnswer, SlateAnswer
 from service.schemas.parameters import (
     BasketOptions,
@@ -36,20 +36,6 @@ async def customer_recommendations(
     return await _answer(request, customer_query(request, customer_id, options))
 
 
-def customer_query(
-    request: Request, customer_id: str, options: CustomerOptions
-) -> RecommendationQuery:
-    """Return the query for a customer: by address, in a batch, as a block. Raises Forbidden."""
-    return _query(
-        request,
-        QueryKind.CUSTOMER,
-        options,
-        customer_id=customer_id,
-        order_id=options.order_id,
-        repeat=options.repeat,
-    )
-
-
 async def session_recommendations(
     request: Request, options: Annotated[SessionOptions, Body()]
 ) -> Response:
@@ -59,7 +45,7 @@ async def session_recommendations(
     """
     caller = get_caller(request)
     customer_id, session_id = caller.own_ids(options.customer_id, options.session_id)
-    query = _query(
+    query = caller_query(
         request,
         QueryKind.CUSTOMER,
         options,
@@ -81,7 +67,7 @@ async def similar_products(
     They are filled up with popular products of its category. An unknown product gets popular
     products, flagged.
     """
-    query = _query(request, QueryKind.SIMILAR, options, product_id=product_id)
+    query = caller_query(request, QueryKind.SIMILAR, options, product_id=product_id)
     return await _answer(request, query)
 
 
@@ -89,7 +75,7 @@ async def popular_products(
     request: Request, options: Annotated[PopularOptions, Query()]
 ) -> Response:
     """Return the best sellers of the last days, those of the market first."""
-    query = _query(request, QueryKind.POPULAR, options, window_days=options.window_days)
+    query = caller_query(request, QueryKind.POPULAR, options, window_days=options.window_days)
     return await _answer(request, query)
 
 
@@ -97,13 +83,15 @@ async def product_bundles(
     request: Request, product_id: ProductId, options: Annotated[BundleOptions, Query()]
 ) -> Response:
     """Return bundles of this product with products that are bought together with it."""
-    query = _query(request, QueryKind.BUNDLES, options, product_id=product_id, size=options.size)
+    query = caller_query(
+        request, QueryKind.BUNDLES, options, product_id=product_id, size=options.size
+    )
     return await _answer(request, query)
 
 
 async def basket_bundles(request: Request, options: Annotated[BasketOptions, Body()]) -> Response:
     """Return products that complete this basket, one in each bundle."""
-    query = _query(request, QueryKind.BASKET, options, basket=options.basket)
+    query = caller_query(request, QueryKind.BASKET, options, basket=options.basket)
     return await _answer(request, query)
 
 
@@ -114,23 +102,8 @@ async def order_follow_up(
 
     None of its own products is among them, and none of a category that nobody needs twice.
     """
-    query = _query(request, QueryKind.ORDER, options, order_id=order_id)
+    query = caller_query(request, QueryKind.ORDER, options, order_id=order_id)
     return await _answer(request, query)
-
-
-def _query(
-    request: Request,
-    kind: QueryKind,
-    options: Options,
-    order_id: str | None = None,
-    **more: Any,
-) -> RecommendationQuery:
-    """Return a query of the caller. Raises Forbidden."""
-    caller = get_caller(request)
-    caller.check_campaign(options.campaign)
-    owner = caller.order_owner(order_id)
-    default_locale = get_responder(request).settings.default_locale
-    return build_query(kind, options, default_locale, order_id=order_id, order_owner=owner, **more)
 
 
 async def _answer(request: Request, query: RecommendationQuery) -> Response:

@@ -10,8 +10,8 @@ from fastapi import Body, Request, Response
 from models.data.timestamps import format_timestamp
 from service.errors import PROBLEMS, TOO_LARGE, Conflict, problem_schema
 from service.routes.registration import Operation, Tag
+from service.routes.request_context import get_responder
 from service.routes.responses import uncached_json
-from service.routes.state import get_responder
 from service.schemas.tokens import TokenAnswer, TokenBody
 from service.signing.customer_tokens import CustomerToken, sign
 

@@ -1,14 +1,15 @@
-"""Cards of recommended products, and where they lead from a mail."""
+"""Cards of recommended products, where they lead from a mail, and what a bundle costs."""
 
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import orjson
 import pytest
 
 from models.data.ids import Strings
 from models.recommender import Recommender
-from models.slate import Reason, ReasonKind, Slot, Source, Strategy
+from models.slate import Bundle, Reason, ReasonKind, Slot, Source, Strategy
 from service.answering.answer import build_answer
 from service.answering.query import QueryKind, RecommendationQuery
 from service.answering.render import AnswerRenderer
@@ -20,6 +21,7 @@ from tests.support.service_shop import Shop
 
 LINKS = ClickLinks(b"secret", "https://shop.example", "https://mails.shop.example")
 REASON = Reason(ReasonKind.POPULAR, (), "Popular right now")
+BUNDLE = Bundle(0, (1, 2), 0.5, 12, 0.25, 3.0)
 
 
 def query(**options: Any) -> RecommendationQuery:
@@ -114,3 +116,41 @@ def test_a_page_has_no_links_of_a_mail(shop: Shop, options: dict[str, str]) -> N
 def test_who_asks_for_ids_gets_no_link(shop: Shop) -> None:
     for product in rendered(shop, campaign="welcome", with_cards=False)["recommendations"]:
         assert set(product) == {"id", "score", "source", "reason"}
+
+
+def unit(shop: Shop, bundle: Bundle) -> dict[str, Any]:
+    bundles = RecommendationQuery(QueryKind.BUNDLES, "en_US")
+    return AnswerRenderer(shop.model, bundles, (), 0, LINKS).render_bundle(bundle)
+
+
+def with_prices(shop: Shop, prices: list[float]) -> Shop:
+    recommender = shop.model.recommender
+    price = recommender.catalogue.price.copy()
+    price[: len(prices)] = prices
+    catalogue = replace(recommender.catalogue, price=price)
+    model = replace(recommender.model, catalogue=catalogue)
+    repriced = type(recommender)(recommender.manifest, model, recommender.settings)
+    return replace(shop, model=replace(shop.model, recommender=repriced))
+
+
+def test_a_unit_costs_what_its_products_cost_with_the_anchor(shop: Shop) -> None:
+    bundle = unit(with_prices(shop, [1.1, 2.2, 3.3]), BUNDLE)
+    assert bundle["total_price"] == pytest.approx(6.6)
+    assert bundle["total_price_text"] == "€6.60"
+
+
+def test_one_unknown_price_makes_the_total_unknown(shop: Shop) -> None:
+    bundle = unit(with_prices(shop, [1.0, np.nan, 3.0]), BUNDLE)
+    assert (bundle["total_price"], bundle["total_price_text"], bundle["currency"]) == (
+        None,
+        None,
+        None,
+    )
+
+
+def test_a_unit_names_its_anchor_and_its_figures(shop: Shop) -> None:
+    bundle = unit(shop, BUNDLE)
+    assert bundle["anchor_id"] == shop.products[0]
+    assert [product["id"] for product in bundle["products"]] == shop.products[1:3]
+    assert (bundle["support"], bundle["rule_confidence"], bundle["lift"]) == (12, 0.25, 3.0)
+    assert bundle["products"][0]["reason"]["product_ids"] == [shop.products[0]]

@@ -17,7 +17,7 @@ from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 from starlette.testclient import TestClient
 
-from service.routes.store_calls import WRITE_SECONDS
+from service.routes.request_context import WRITE_SECONDS
 from service.store.database import MIGRATION_LOCK, SILENCE_SECONDS, StoreDownError, connect, migrate
 from service.store.store import Store
 from service.store.writer import Change

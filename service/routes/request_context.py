@@ -1,4 +1,7 @@
-"""Reads and writes of the store for a request. No write is answered before it is durable."""
+"""What a route reaches from its request: the responder, the store, and who is calling.
+
+No write of the store is answered before it is durable.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,19 @@ from typing import Final, TypeVar
 from fastapi import Request
 from sqlalchemy import Connection
 
+from service.answering.responder import Responder
 from service.errors import StoreUnavailable
-from service.routes.state import get_responder
 from service.store.database import WAIT_SECONDS, StoreDownError
 from service.store.writer import Change
 
 T = TypeVar("T")
 WRITE_SECONDS: Final = 2 * WAIT_SECONDS  # for a turn to write, and for the database
+
+
+def get_responder(request: Request) -> Responder:
+    """Return what answers queries, as the lifespan of the application has built it."""
+    responder: Responder = request.app.state.responder
+    return responder
 
 
 async def write_store(request: Request, work: Callable[[Change], T]) -> T:
