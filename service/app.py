@@ -33,7 +33,7 @@ from service.model.active_model import ActiveModel
 from service.model.live_catalogue import CatalogueFollower
 from service.routes.api import add_api
 from service.runtime.circuit_breaker import CircuitBreaker
-from service.runtime.metrics import Metrics, forget_dead_workers
+from service.runtime.metrics import Metrics, join_workers
 from service.settings import Settings
 from service.signing.click_links import ClickLinks
 from service.store.campaigns import forget_mails, pinned_versions
@@ -57,6 +57,7 @@ class PeriodicWork(NamedTuple):
 def create(settings: Settings | None = None) -> FastAPI:
     """Return the ASGI application; without settings they come from the environment."""
     settings = settings or Settings.from_environment(os.environ)
+    join_workers()
     metrics = Metrics()
 
     @contextlib.asynccontextmanager
@@ -88,7 +89,6 @@ async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Respond
     """Run what lives as long as the process: the model, the store, the cache and the threads."""
     # Imported modules are no garbage; looking through them would stop every thread for 100 ms.
     gc.freeze()
-    forget_dead_workers()
     directory, connections = settings.runtime_directory(), settings.thread_count() + 2
     active = ActiveModel(
         Registry(settings.registry),

@@ -2,26 +2,48 @@
 
 With several workers every process writes its numbers to files in PROMETHEUS_MULTIPROC_DIR, and the
 worker that is asked adds them up. `python -m service` makes that directory before the workers
-start, in memory if possible.
+start, in memory if possible. A worker takes the first seat that is free, and goes on with the
+numbers of a dead one that sat there.
 """
 
 from __future__ import annotations
 
+import fcntl
+import itertools
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    values,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from models.artifact.scratch import scratch_directory
 from service.runtime.circuit_breaker import BreakerState
+from service.runtime.room import take_room
 
 DIRECTORY_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 DIRECTORY_PREFIX: Final = "metrics-"
+GAUGE_PREFIX: Final = "gauge"
+# Files of a worker, and their bytes: room for every route with six statuses, and for 500 versions.
+FILE_BYTES: Final = {
+    "histogram": 1 << 20,
+    "counter": 1 << 16,
+    "gauge_livemax": 1 << 16,
+    "gauge_livemin": 1 << 16,
+    "gauge_livesum": 1 << 17,
+}
 LATENCY_BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5)
+log: Final = logging.getLogger("regulars.service")
 
 
 class Metrics:
@@ -132,12 +154,52 @@ def shared_directory(runtime: Path) -> Iterator[str]:
         yield str(directory)
 
 
-def forget_dead_workers() -> None:
-    """Remove the gauges of workers that are gone. A killed worker could not do it itself."""
+def join_workers() -> None:
+    """Have this worker's numbers added to those of the others, or count alone without room."""
     directory = os.environ.get(DIRECTORY_VARIABLE)
     if directory is None:
         return
-    pids = {path.stem.rpartition("_")[2] for path in Path(directory).glob("gauge_live*.db")}
-    for pid in pids:
-        if not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
-            mark_process_dead(int(pid))  # type: ignore[no-untyped-call]
+    try:
+        seat = _take_seat(Path(directory))
+    except OSError as error:
+        log.warning(
+            "no room for what workers share in %s (%s): /metrics has the numbers of this worker "
+            "where it answers, and the others lack them",
+            Path(directory).parent,
+            error.strerror,
+        )
+        del os.environ[DIRECTORY_VARIABLE]
+        values.ValueClass = values.MutexValue
+        return
+    values.ValueClass = values.MultiProcessValue(lambda: seat)  # type: ignore[no-untyped-call]
+
+
+def _take_seat(directory: Path) -> int:
+    """Return the number of a seat that no living worker has, with room for its files."""
+    for seat in itertools.count():
+        lock_file = os.open(directory / f"seat-{seat}", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            # Held until this process ends.
+            fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock_file)
+            continue
+        for name, size_bytes in FILE_BYTES.items():
+            _reserve(directory / f"{name}_{seat}.db", size_bytes)
+        return seat
+    raise AssertionError  # numbers do not end
+
+
+def _reserve(path: Path, size_bytes: int) -> None:
+    """Take the room of a file. The gauges of a dead worker are forgotten, what it counted stays."""
+    if path.name.startswith(GAUGE_PREFIX):
+        path.unlink(missing_ok=True)
+    if path.exists():
+        return
+    beside = path.with_suffix(".new")  # no worker reads it before it has its room
+    try:
+        with beside.open("wb") as stream:
+            take_room(stream.fileno(), size_bytes)
+        beside.rename(path)
+    finally:
+        beside.unlink(missing_ok=True)

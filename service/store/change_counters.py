@@ -10,14 +10,14 @@ from __future__ import annotations
 import hashlib
 import mmap
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from threading import Lock
 from typing import Final
 
 from models.artifact.locks import lock
+from service.runtime.room import take_room
 
 FOLLOWED: Final = 0  # up to this number every change is in the counters
 CATALOGUE: Final = 1
@@ -46,13 +46,20 @@ class ChangeCounters:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        """Map the file at `path`; without one, no other process sees the counters."""
+        """Map the file at `path`; without one, no other process sees the counters.
+
+        Raises OSError where the file has no room.
+        """
         self._threads = Lock()  # which share the opened file, and so its lock
-        self._file = _open(path) if path else _open_temporary()
-        with self._locked():
-            if os.fstat(self._file).st_size < FILE_BYTES:
-                os.ftruncate(self._file, FILE_BYTES)
-        self._map = mmap.mmap(self._file, FILE_BYTES)
+        self._file: int | None = None
+        with ExitStack() as on_error:
+            if path is not None:
+                self._file = _open(path)
+                on_error.callback(os.close, self._file)
+                with self._locked():
+                    take_room(self._file, FILE_BYTES)
+            self._map = mmap.mmap(-1 if self._file is None else self._file, FILE_BYTES)
+            on_error.pop_all()
         self._numbers = memoryview(self._map).cast("Q")
 
     def __getitem__(self, counter: int) -> int:
@@ -78,19 +85,15 @@ class ChangeCounters:
     def close(self) -> None:
         self._numbers.release()
         self._map.close()
-        os.close(self._file)
+        if self._file is not None:
+            os.close(self._file)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        with self._threads, lock(self._file):
+        with self._threads, nullcontext() if self._file is None else lock(self._file):
             yield
 
 
 def _open(path: Path) -> int:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-
-
-def _open_temporary() -> int:
-    with tempfile.TemporaryFile() as file:
-        return os.dup(file.fileno())

@@ -208,8 +208,7 @@ class Store:
             prepare(self._url)
             with reading(self._engine) as connection:
                 identity = _read_identity(connection)
-                name = self._shared_name(identity)
-                counters = ChangeCounters(self._runtime / f"revisions-{name}")
+                counters, turn = self._open_shared(self._shared_name(identity))
                 try:
                     _catch_up(connection, counters)
                 except BaseException:
@@ -220,7 +219,26 @@ class Store:
             self._fault = error if isinstance(error, StoreBrokenError) else None
             raise
         self.identity, self.counters = identity, counters
-        self._writer = Writer(self._engine, counters, self._runtime / f"writing-{name}")
+        self._writer = Writer(self._engine, counters, turn)
+
+    def _open_shared(self, name: str) -> tuple[ChangeCounters, Path | None]:
+        """Return the counters and the file of turns that the processes of this host share.
+
+        Without room for them this process has counters of its own, like a host of its own.
+        """
+        turn = self._runtime / f"writing-{name}"
+        try:
+            counters = ChangeCounters(self._runtime / f"revisions-{name}")
+            turn.touch()
+        except OSError as error:
+            log.warning(
+                "no room for what workers share in %s (%s): this one follows their changes "
+                "like those of another host",
+                self._runtime,
+                error.strerror,
+            )
+            return ChangeCounters(), None
+        return counters, turn
 
     def _shared_name(self, identity: bytes) -> str:
         """Return the name under which workers of a host share files about this database."""

@@ -9,6 +9,7 @@ import queue
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
@@ -85,10 +86,10 @@ class Job:
 class Writer:
     """A thread that runs jobs in transactions, many jobs in each."""
 
-    def __init__(self, engine: Engine, counters: ChangeCounters, turn: Path) -> None:
+    def __init__(self, engine: Engine, counters: ChangeCounters, turn: Path | None) -> None:
         # The writers of a host lock this file in turn. SQLite gives its own lock to whichever of
         # them happens to ask next: of two workers that write all the time one would starve.
-        self._turn = turn.open("ab")
+        self._turn = turn.open("ab") if turn else None
         self._engine = engine
         self._counters = counters
         self.fault: StoreBrokenError | None = None  # of the last commit
@@ -114,7 +115,8 @@ class Writer:
         """End the thread, after the jobs that wait."""
         self._jobs.put(None)
         self._thread.join()
-        self._turn.close()
+        if self._turn:
+            self._turn.close()
 
     def _run(self) -> None:
         is_last = False
@@ -160,7 +162,8 @@ class Writer:
                 self._finish([job])
 
     def _commit(self, jobs: list[Job]) -> list[Any]:
-        with lock(self._turn), writing(self._engine) as connection:
+        turn = lock(self._turn) if self._turn else nullcontext()
+        with turn, writing(self._engine) as connection:
             before = read_position(connection, for_update=True)
             change = Change(connection, before.number, before.newest, before.erased)
             values = [job.work(change) for job in jobs]

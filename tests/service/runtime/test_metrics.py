@@ -8,14 +8,21 @@ from pathlib import Path
 from service.runtime.circuit_breaker import BreakerState
 from service.runtime.metrics import Metrics, shared_directory
 
-WORKER = (
-    "from service.runtime.metrics import *; m = Metrics(); "
-    "m.answers.labels('personal', 'none').inc(); m.pending.set(1)"
-)
-READER = (
-    "from service.runtime.metrics import *; "
-    "forget_dead_workers(); print(Metrics().render().decode())"
-)
+WORKER = """
+import sys
+from service.runtime.metrics import Metrics, join_workers
+join_workers()
+metrics = Metrics()
+metrics.answers.labels("personal", "none").inc()
+metrics.pending.set(1)
+print("joined", flush=True)
+sys.stdin.read()
+"""
+READER = """
+from service.runtime.metrics import Metrics, join_workers
+join_workers()
+print(Metrics().render().decode())
+"""
 
 
 def test_a_model_that_was_replaced_counts_no_more() -> None:
@@ -36,15 +43,34 @@ def test_an_open_breaker_is_seen() -> None:
     assert "regulars_breaker_open 0.0" in metrics.render().decode()
 
 
-def test_workers_are_added_up_and_the_dead_forgotten(tmp_path: Path) -> None:
+def test_workers_are_added_up_and_one_that_follows_a_dead_one_goes_on_counting(
+    tmp_path: Path,
+) -> None:
     environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
-    for _ in range(2):
-        subprocess.run([sys.executable, "-c", WORKER], env=environment, check=True)
+
+    def start() -> subprocess.Popen[bytes]:
+        worker = subprocess.Popen(
+            [sys.executable, "-c", WORKER],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == b"joined\n"
+        return worker
+
+    workers = [start(), start()]
+    workers[0].kill()
+    workers[0].wait()
+    workers.append(start())
     text = subprocess.run(
         [sys.executable, "-c", READER], env=environment, check=True, capture_output=True, text=True
     ).stdout
-    assert 'regulars_answers_total{fallback_reason="none",strategy="personal"} 2.0' in text
-    assert "regulars_scoring_pending 0.0" in text or "regulars_scoring_pending" not in text
+    for worker in workers:
+        worker.communicate()
+    assert 'regulars_answers_total{fallback_reason="none",strategy="personal"} 3.0' in text
+    assert "regulars_scoring_pending 2.0" in text
+    assert {path.stem.rpartition("_")[2] for path in tmp_path.glob("*.db")} == {"0", "1", "2"}
 
 
 KILLED = """
