@@ -1,0 +1,287 @@
+"""Run the commands that read a shop's history: `train`, `evaluate` and `tune`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from training.cli.arguments import (
+    DONE,
+    REFUSED,
+    STOPPED,
+    add_config,
+    add_registry,
+    check_output,
+    registry_at,
+)
+from training.cli.tables import print_evaluation, print_learned, print_reading
+from training.config import Config, read_config
+from training.errors import InputError
+from training.evaluation.figures import write_json
+from training.pipeline import evaluate_history, train
+from training.progress import Reporter
+from training.reading.purchases import Purchases, read_purchases
+from training.reading.rules_file import read_rules
+from training.reading.timestamps import parse_optional_timestamp
+from training.report.data import Report, Verdict
+from training.report.render import write_report
+from training.tuning.tune import TuningPlan, print_tuned, tune
+
+
+def add_train(commands: Any) -> None:
+    """Add the command `train`."""
+    command = commands.add_parser(
+        "train",
+        help="Train a model, measure it, and publish it if it is good enough.",
+        description="Train a model, measure it on the last days of the purchases, and publish it "
+        "as the active version unless the quality gate refuses it.",
+    )
+    _add_history(command)
+    add_registry(command)
+    command.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE",
+        help="The HTML report to write. Default: reports/VERSION.html in the registry.",
+    )
+    command.add_argument(
+        "--accept-smaller",
+        action="store_true",
+        help="Publish also what was read from much less than the active version: less than half "
+        "of its customers, products, lines or days, or sales that end more than 7 days earlier. "
+        "Default: that is refused.",
+    )
+    command.set_defaults(run=_train)
+
+
+def _train(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
+    config = read_config(options.config, options.column)
+    registry = registry_at(options.registry)
+    registry.active()  # raises now, and not after the work, where the registry is damaged
+    if options.report:
+        check_output("--report", options.report)
+    purchases = _read(options, config, reporter, now)
+    try:
+        outcome = train(
+            purchases,
+            config,
+            registry,
+            reporter,
+            now=now,
+            until=_until(options.until),
+            accept_smaller=options.accept_smaller,
+        )
+    finally:
+        print_reading(reporter.console, purchases)
+    if outcome.published is not None:
+        print_learned(reporter.console, outcome.published)
+    if outcome.evaluation is not None:
+        print_evaluation(reporter.console, outcome.evaluation)
+    name = outcome.published.version if outcome.published else "refused"
+    report = options.report or options.registry / "reports" / f"{name}.html"
+    _write_report(report, outcome.report, reporter)
+    if outcome.published is None:
+        for refusal in outcome.refusals:
+            reporter.console.print(f"Refused, {refusal}", markup=False, soft_wrap=True)
+        reporter.console.print("Nothing was published; what was active stays active.")
+        return REFUSED
+    reporter.console.print(
+        f"Published {outcome.published.version}, now active in {options.registry}", soft_wrap=True
+    )
+    return DONE
+
+
+def add_evaluate(commands: Any) -> None:
+    """Add the command `evaluate`."""
+    command = commands.add_parser(
+        "evaluate",
+        help="Measure a model on the last days of the purchases, and publish nothing.",
+        description="Train a model on all but the last days of the purchases, and measure it and "
+        "published methods on those days. Nothing is published.",
+    )
+    _add_history(command)
+    command.add_argument(
+        "--test-days",
+        type=int,
+        metavar="N",
+        help="The number of last days to measure on, 1 to 365. Default: 28, or test_days of the "
+        "settings.",
+    )
+    command.add_argument(
+        "--rules",
+        type=Path,
+        metavar="FILE.json",
+        help="A JSON list of shop rules, whose effect on the figures is measured. Default: none.",
+    )
+    command.add_argument(
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help="A JSON file to write every figure to. Default: no such file is written.",
+    )
+    command.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE",
+        help="The HTML report to write. Default: report.html.",
+    )
+    command.set_defaults(run=_evaluate)
+
+
+def _evaluate(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
+    config = read_config(options.config, options.column)
+    if options.test_days is not None:
+        if not 1 <= options.test_days <= 365:
+            raise InputError(f"--test-days {options.test_days}: expected 1 to 365")
+        evaluation = config.evaluation.model_copy(update={"test_days": options.test_days})
+        config = config.model_copy(update={"evaluation": evaluation})
+    report = options.report or Path("report.html")
+    check_output("--report", report)
+    if options.json:
+        check_output("--json", options.json)
+    rules = read_rules(options.rules) if options.rules else ()
+    purchases = _read(options, config, reporter, now)
+    outcome = evaluate_history(purchases, config, reporter, now=now, rules=rules)
+    print_reading(reporter.console, purchases)
+    if outcome.evaluation is not None:
+        print_evaluation(reporter.console, outcome.evaluation)
+        if options.json:
+            write_json(options.json, outcome.evaluation)
+    _write_report(report, outcome.report, reporter)
+    return DONE
+
+
+def add_tune(commands: Any) -> None:
+    """Add the command `tune`."""
+    command = commands.add_parser(
+        "tune",
+        help="Search for better settings, and publish nothing.",
+        description="Search for better settings on days before the ones that evaluate measures "
+        "on. Nothing is published. The same command again continues an interrupted search.",
+    )
+    _add_history(command)
+    command.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FILE.toml",
+        help="The file to write the best settings to, for train --config. Required.",
+    )
+    command.add_argument(
+        "--study",
+        type=Path,
+        metavar="FILE",
+        help="The file that keeps the trials. Default: the name of the output, followed by .study.",
+    )
+    command.add_argument(
+        "--minutes",
+        type=float,
+        metavar="N",
+        help="The time to search. No trial begins that would take longer. Default: no limit.",
+    )
+    command.add_argument(
+        "--trials",
+        type=int,
+        metavar="N",
+        help="The number of trials, including those the study already keeps. Default: 50, or no "
+        "limit if --minutes is given.",
+    )
+    command.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="The seed of the random choices of settings. Default: 0.",
+    )
+    command.set_defaults(run=_tune)
+
+
+def _tune(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
+    started = reporter.clock()
+    study = options.study or options.output.with_name(f"{options.output.name}.study")
+    plan = TuningPlan(
+        options.output, study, options.config, options.trials, options.minutes, options.seed
+    )
+    plan.check()
+    config = read_config(options.config, options.column)
+    purchases = _read(options, config, reporter, now)
+    print_reading(reporter.console, purchases)
+    tuned = tune(purchases, config, plan, reporter, started=started)
+    print_tuned(reporter.console, tuned, plan)
+    return STOPPED if tuned.stopped else DONE
+
+
+def _add_history(command: argparse.ArgumentParser) -> None:
+    """Add the options that say what is read."""
+    command.add_argument(
+        "--purchases",
+        nargs="+",
+        required=True,
+        metavar="PATH",
+        help="The purchases: one or more files, folders or globs, and at most one address of the "
+        "service's store, such as sqlite:///store.db. Required.",
+    )
+    command.add_argument(
+        "--products",
+        type=Path,
+        metavar="PATH",
+        help="The products, with titles, categories, prices and more. Default: the products are "
+        "known from the purchases only.",
+    )
+    command.add_argument(
+        "--customers",
+        type=Path,
+        metavar="PATH",
+        help="The customers, with their consents and markets. Default: the customers are known "
+        "from the purchases only.",
+    )
+    command.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        metavar="OURS=THEIRS",
+        help="The name of a column in your files, such as customer_id=household_id. Can be given "
+        "several times. Default: columns have the names in docs/data.md.",
+    )
+    add_config(command)
+    command.add_argument(
+        "--until",
+        metavar="DATE",
+        help="Leave out what happened at this moment or later. A date such as 2025-12-31 means its "
+        "midnight, in UTC. Default: nothing is left out.",
+    )
+
+
+def _read(options: argparse.Namespace, config: Config, reporter: Reporter, now: int) -> Purchases:
+    with reporter.step("Reading purchases") as advance:
+        return read_purchases(
+            options.purchases,
+            products=options.products,
+            customers=options.customers,
+            columns=config.columns,
+            now=now,
+            until=_until(options.until),
+            memory_limit=config.memory_limit,
+            unasked=config.training.unasked,
+            on_progress=advance,
+        )
+
+
+def _until(text: str | None) -> int | None:
+    try:
+        return parse_optional_timestamp(text)
+    except ValueError:
+        raise InputError(f"--until {text}: expected a date such as 2025-12-31") from None
+
+
+def _write_report(path: Path, report: Report, reporter: Reporter) -> None:
+    message = f"The report is in {path}"
+    try:
+        write_report(path, report)
+    except InputError as error:
+        # The version is published without a report, too: that must not look like a failed training.
+        if report.verdict is not Verdict.PUBLISHED:
+            raise
+        message = str(error)
+    reporter.console.print(message, markup=False, soft_wrap=True)
