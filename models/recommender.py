@@ -24,7 +24,7 @@ from models.bundles.basket_ranker import BasketRanker
 from models.bundles.bundles import complete_basket, find_bundles, follow_order
 from models.data.catalogue import Catalogue
 from models.data.events import DAY, Events
-from models.data.history import select_before
+from models.data.history import LATEST, select_before
 from models.model import Model
 from models.ranking.context import CONTEXTS_AT_ONCE, ContextInputs, RankingContext, build_contexts
 from models.ranking.product_trends import find_recent_arrivals
@@ -88,6 +88,7 @@ class Recommender:
         self.settings = settings
         self.ranker = Ranker(settings.blend, model.lesson, sources)
         self.baskets = BasketRanker(model, settings.bundles)
+        self._earlier_baskets = lru_cache(maxsize=4)(partial(BasketRanker, model, settings.bundles))
         self.sales_trends = sales_trends or SalesTrends(model, settings)
         # A cache of its own methods would keep it in memory until Python looks for cycles
         self._arrivals = lru_cache(maxsize=16)(
@@ -144,12 +145,15 @@ class Recommender:
     def find_events(
         self, user: int, request: SlateRequest, update: CustomerUpdate = NO_UPDATE
     ) -> Events:
-        """Return what is known of a user before the moment of a request, with an update."""
+        """Return what is known of a user and counts for a request, with an update."""
         histories = self.model.histories
         history = histories.none() if user == NOBODY else histories.of(user)
         if update is not NO_UPDATE:
             history = update_history(history, update)
-        return select_before(history, self.moment_of(request))
+        until = request.events_until
+        if until is None:
+            until = LATEST if request.as_of is None else request.as_of
+        return select_before(history, until)
 
     def find_arrivals(self, as_of: int) -> NDArray[np.int64]:
         """Return items that came on sale lately by then and are not learned about yet."""
@@ -311,19 +315,27 @@ class Recommender:
     def bundles(self, item: int, request: SlateRequest, size: int = 2) -> tuple[Bundle, ...]:
         """Return at most n units of `size` products around one product."""
         allowed = find_allowed(self.find_filtered(request))
-        return find_bundles(self.baskets, item, allowed, request.n, size)
+        return find_bundles(self.baskets_at(request), item, allowed, request.n, size)
 
     def complete(self, request: SlateRequest) -> tuple[Bundle, ...]:
         """Return at most n units that complete the request's basket, each with a product of it."""
         allowed = find_allowed(self.find_filtered(request))
         basket = sorted(set(request.basket))
-        return complete_basket(self.baskets, basket, allowed, request.n)
+        return complete_basket(self.baskets_at(request), basket, allowed, request.n)
 
     def follow_up(self, order: Sequence[int], request: SlateRequest) -> Slate:
         """Return what goes with an order and is not of a category that is not needed twice."""
         allowed = find_allowed(self.find_filtered(request))
-        slots = follow_order(self.baskets, order, allowed, request.n, self.settings.repeats.rare)
+        baskets, rare = self.baskets_at(request), self.settings.repeats.rare
+        slots = follow_order(baskets, order, allowed, request.n, rare)
         return Slate(Strategy.BUNDLES, fallback_reason_of(slots), slots)
+
+    def baskets_at(self, request: SlateRequest) -> BasketRanker:
+        """Return the ranker of baskets that knows what had sold by the moment of a request."""
+        sales = self.model.sales
+        sales_until = sales.window_end(self.moment_of(request))
+        is_newest = sales_until == sales.newest[0]
+        return self.baskets if is_newest else self._earlier_baskets(sales_until)
 
     def _finish(self, draft: SlateDraft, strategy: Strategy) -> Slate:
         """Fill what is missing with bestsellers, unless the request is strict."""

@@ -104,7 +104,10 @@ class SlateRequest:
     """A request for a slate; the products of a session and a basket as item indices."""
 
     n: int = 10
-    as_of: int | None = None  # seconds since 1970, UTC; None: the newest event the model holds
+    as_of: int | None = None  # seconds since 1970, UTC; None: shop time when the model learned
+    # The customer's own events up to it count, seconds since 1970. None: those up to `as_of`, or
+    # all where that is None
+    events_until: int | None = None
     repeat: Repeat = Repeat.AUTO
     strict: bool = False  # fewer and better: no fill
     filters: Filters = NO_FILTERS

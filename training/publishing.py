@@ -54,7 +54,7 @@ def build_manifest(
     return Manifest(
         created=now,
         data_from=int(purchases.time.min()),
-        data_as_of=int(purchases.time.max()),
+        data_as_of=purchases.shop_time,
         counts=counts,
         config=asdict(settings),
         metrics=metrics,

@@ -42,7 +42,7 @@ class Manifest:
 
     created: int
     data_from: int  # the oldest event that was learned from
-    data_as_of: int  # the newest event
+    data_as_of: int  # shop time of what was learned from
     counts: Mapping[str, int] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)

@@ -93,11 +93,14 @@ class RankedBasket(NamedTuple):
 class BasketRanker:
     """A ranker of what may join a basket, by trees learned from orders or else by a formula."""
 
-    def __init__(self, model: Model, settings: BundleSettings) -> None:
+    def __init__(
+        self, model: Model, settings: BundleSettings, sales_until: int | None = None
+    ) -> None:
+        """`sales_until`: what sold later does not count, seconds since 1970; None: all counts."""
         self.model = model
         self.settings = settings
         self.trees = model.lesson.baskets
-        self.trend = _trend(model)
+        self.trend = _trend(model, sales_until)
 
     def rank(self, basket: Sequence[int], allowed: NDArray[np.bool_]) -> RankedBasket:
         """Rank the products allowed (items,) that are tied to a basket of different products."""
@@ -200,10 +203,11 @@ def _select_strongest(item: Items, ties: Ties, n: int) -> BasketCandidates:
     )
 
 
-def _trend(model: Model) -> Floats:
+def _trend(model: Model, sales_until: int | None) -> Floats:
     """Compute ln of what every product sold lately over its part in all orders: (items,)."""
     orders, sales = model.orders.orders, model.sales
-    recent = sales.window(int(sales.newest[0]), RECENT_DAYS, len(orders))
+    end = int(sales.newest[0]) if sales_until is None else sales_until
+    recent = sales.window(end, RECENT_DAYS, len(orders))
     expected = orders * (recent.sum() / max(int(orders.sum()), 1))
     trend: Floats = np.log((recent + 1) / (expected + 1)).astype(np.float32)
     return trend

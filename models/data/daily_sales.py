@@ -54,16 +54,21 @@ class DailySales:
     """Hold r rows of (day, market, item); those of day d are `indptr[d]:indptr[d + 1]`."""
 
     first_day: NDArray[np.int64]  # (1,) days since 1970
-    newest: NDArray[np.int64]  # (1,) the newest event, seconds since 1970
+    newest: NDArray[np.int64]  # (1,) shop time when they were counted, seconds since 1970
     indptr: NDArray[np.int64]  # (days + 1,)
     item: NDArray[np.int32]  # (r,)
     market: NDArray[np.int32]  # (r,) -1 where unknown
     lines: NDArray[np.float32]  # (r,) purchase lines
 
     def window_end(self, as_of: int) -> int:
-        """Return when windows of sales end: at the newest event, or where an earlier day begins."""
+        """Return when windows of sales end: at shop time, or where an earlier day begins."""
         newest = int(self.newest[0])
         return newest if as_of >= newest else as_of // DAY * DAY
+
+    def lines_of_newest_days(self, days: int) -> list[float]:
+        """Return how many lines each of the newest days with sales sold, oldest first."""
+        rows = np.flatnonzero(np.diff(self.indptr))[-days:]
+        return [float(self.lines[self.indptr[row] : self.indptr[row + 1]].sum()) for row in rows]
 
     def add_lines(
         self,

@@ -115,7 +115,7 @@ def join_histories(histories: Sequence[Events]) -> tuple[Events, RowGroups]:
 
 def select_before(events: Events, as_of: int) -> Events:
     """Return the events that had happened at `as_of` (seconds since 1970)."""
-    if len(events) == 0 or events.time.max() <= as_of:
+    if len(events) == 0 or as_of == LATEST or events.time.max() <= as_of:
         return events
     return events.at(events.time <= as_of)
 

@@ -122,5 +122,5 @@ class MailRecipient:
         return slot.reason.text.replace("this", title, 1) if title else slot.reason.text
 
     def ago(self, moment: int) -> str:
-        days = self.as_of // DAY - moment // DAY
+        days = max(self.as_of // DAY - moment // DAY, 0)
         return {0: "today", 1: "yesterday"}.get(days, f"{days} days ago")

@@ -140,7 +140,8 @@ def build_profiles(
     last_items, last_rows = item[in_last].tolist(), groups.select(in_last)
 
     habits = _habits_each(visits, visit_bounds, purchase_rows, lines, groups, as_of)
-    days = ((as_of[groups.owner] - last) / DAY).astype(np.float32)
+    # What was bought after shop time was bought this moment
+    days = (np.maximum(as_of[groups.owner] - last, 0) / DAY).astype(np.float32)
     rows = _OwnedRows(groups, item, pairs.long[owned], pairs.short[owned], days)
     tastes = _find_tastes(rows, traits, catalogue)
     profiles = []
@@ -190,7 +191,7 @@ def _habits(visits: list[int], n_lines: int, line_counts: list[float], today: in
         len(visits),
         n_lines / len(visits),
         gap,
-        today - visits[-1],
+        max(today - visits[-1], 0),
         len(visits) - bisect_right(visits, today - RECENT_DAYS),
         len(line_counts),
         bought_again / len(line_counts),

@@ -50,11 +50,12 @@ def build_repurchase_clocks(
 ) -> RepurchaseClocks:
     """Build the clocks of pairs at `as_of`, or at a moment for each pair.
 
-    The customer's own interval is drawn towards the product's while they bought it few times.
+    The customer's own interval is drawn towards the product's while they bought it few times. What
+    was bought after shop time was bought this moment.
     """
     bought = pairs.owned
-    since = np.where(bought, (as_of - pairs.last) / DAY, np.inf)
-    since_first = np.where(bought, (as_of - pairs.first) / DAY, np.inf)
+    since = np.where(bought, np.maximum(as_of - pairs.last, 0) / DAY, np.inf)
+    since_first = np.where(bought, np.maximum(as_of - pairs.first, 0) / DAY, np.inf)
     span = np.where(bought, (pairs.last - pairs.first) / DAY, 0)
     gaps = np.maximum(pairs.lines - 1, 0)
     prior = settings.own_interval_prior

@@ -81,7 +81,8 @@ def test_whatever_is_asked_the_promises_hold(
         assert slate.fallback_reason is not None
         assert {slot.source for slot in slate.slots} <= {Source.POPULAR}
     else:
-        assert slate.fallback_reason == (None if slate.slots else FallbackReason.NO_CANDIDATES)
+        is_proposed = any(slot.source is not Source.FILL for slot in slate.slots)
+        assert slate.fallback_reason == (None if is_proposed else FallbackReason.NO_CANDIDATES)
         own = shop.build_context(user, request).pairs
         bought = set(own.item[(own.count > 0) & (own.last > 0)].tolist())
         assert {slot.item for slot in slate.slots if slot.source is Source.OWN_PURCHASES} <= bought

@@ -6,14 +6,18 @@ import numpy as np
 import pytest
 
 from models.data.customers import PERSONALIZE_EMAIL
-from models.data.events import DAY, PURCHASE
+from models.data.events import DAY, KINDS, PURCHASE, Events
+from models.data.history import LATEST
+from models.ranking.customer_profile import CUSTOMER_FEATURES
 from models.recommender import Recommender
 from models.rules.filters import Filters, Repeat
 from models.settings import BlendSettings, RepeatSettings, Weights
 from models.slate import FallbackReason, ReasonKind, Slate, SlateRequest, Source, Strategy
-from tests.support.fitted_shop import fit_shop, small_shop
+from models.updates.customer import NO_UPDATE
+from tests.support.fitted_shop import LESSON, fit_shop, small_shop
 from tests.support.shop import (
     AISLES,
+    DAYS,
     MONTHLY,
     NEVER_BOUGHT,
     NEVER_SOLD,
@@ -333,6 +337,41 @@ def test_a_later_moment_moves_a_customers_clocks_and_nothing_of_the_shop(shop: R
     assert vars_of(later.trends.popularity) == vars_of(now.trends.popularity)
     week = SlateRequest(as_of=newest + 7 * DAY, n=40)
     assert shop.popular(week) == shop.popular(replace(week, as_of=None))
+
+
+def test_what_a_customer_does_after_shop_time_counts_for_them_alone(shop: Recommender) -> None:
+    user, now = shop.model.customers.ids.find("c03"), shop.manifest.data_as_of
+    pairs = shop.build_context(user, SlateRequest()).pairs
+    tea, other = (int(item) for item in pairs.item[pairs.owned][:2])
+    later = Events(
+        item=np.array([tea, other], np.int32),
+        time=np.array([now + 3_000 * DAY, now + 3_001 * DAY]),
+        kind=np.array([PURCHASE, KINDS.index("view")], np.uint8),
+        weight=np.ones(2, np.float32),
+        order=np.zeros(2, np.uint32),
+    )
+    update = replace(NO_UPDATE, events=later)
+    service = SlateRequest(as_of=now, events_until=LATEST)
+    context = shop.build_context(user, service, update)
+    since = dict(zip(context.pairs.item.tolist(), context.clocks.since.tolist(), strict=True))
+    before = shop.build_context(user, SlateRequest()).clocks
+    expected = dict(zip(pairs.item.tolist(), before.since.tolist(), strict=True)) | {tea: 0}
+    assert since == expected  # what they bought just now, and nothing else, is bought just now
+    assert context.profile.customer[CUSTOMER_FEATURES.index("since_visit")] == 0
+    assert (context.as_of, context.lag_days) == (now, 0)
+    at_now = shop.build_context(user, SlateRequest(as_of=now), update)
+    assert vars_of(at_now.pairs) == vars_of(pairs)  # a moment that is named sees nothing later
+
+
+def test_bundles_of_an_earlier_moment_do_not_know_what_sold_later() -> None:
+    records = small_shop_records()
+    crowd = [Line(f"x{n}", "kite", DAYS - 1, f"x{n}") for n in range(60)]
+    shop = fit_shop(ShopRecords([*records.lines, *crowd], records.products), lesson=LESSON)
+    early = SlateRequest(as_of=moment(90))
+    kite = items(shop, "kite")[0]
+    assert shop.baskets.trend[kite] > shop.baskets_at(early).trend[kite]
+    assert shop.baskets_at(SlateRequest()) is shop.baskets
+    assert shop.baskets_at(SlateRequest(as_of=moment(DAYS + 300))) is shop.baskets
 
 
 def test_a_shop_where_nobody_buys_twice_recommends_without_a_warning() -> None:

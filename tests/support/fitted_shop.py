@@ -16,7 +16,7 @@ from models.ranking.features import FEATURES
 from models.recommender import Recommender
 from models.settings import ModelSettings
 from models.trees import Trees, TreeSplit
-from tests.support.literal_fit import fit_literally
+from tests.support.literal_fit import find_shop_time, fit_literally
 from tests.support.shop import DAYS, SMALL, ShopRecords, moment, small_shop_records
 
 # What might have been learned: new things from the aisles that a customer knows, and again what is
@@ -50,7 +50,10 @@ def fit_shop(
     """Fit a model to these records, never written to disk."""
     times = [row.time for row in records.coded_lines]
     manifest = Manifest(
-        created=0, data_from=min(times), data_as_of=max(times), config=asdict(settings)
+        created=0,
+        data_from=min(times),
+        data_as_of=find_shop_time(records.coded_lines),
+        config=asdict(settings),
     )
     return Recommender(manifest, fit_literally(records, settings, lesson), settings)
 

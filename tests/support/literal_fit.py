@@ -67,7 +67,7 @@ def fit_literally(
     records: ShopRecords, settings: ModelSettings, lesson: LearnedRanker | None = None
 ) -> Model:
     rows, n_items = records.coded_lines, len(records.product_ids)
-    as_of = max(row.time for row in rows)
+    as_of = find_shop_time(rows)
     learned = find_learned(rows, settings.history.min_lines)
 
     def interest(half_life_days: float) -> dict[Pair, float]:
@@ -100,6 +100,26 @@ def fit_literally(
     )
 
 
+def find_shop_time(rows: Iterable[CodedLine]) -> int:
+    """Go forward day by day; a day that few bought on waits for one on which more do."""
+    days: dict[int, list[CodedLine]] = {}
+    for row in rows:
+        if row.kind == PURCHASE:
+            days.setdefault(row.time // DAY, []).append(row)
+    passed: list[int] = []  # lines of each day before
+    waiting: list[int] = []
+    shop_time = 0
+    for day in sorted(days):
+        sold = days[day]
+        waiting.append(len(sold))
+        buyers = {row.user if row.user >= 0 else ("guest", row.order) for row in sold}
+        usual = sum(passed[-28:]) / len(passed[-28:]) if passed else 0
+        if day < min(days) + 7 or len(buyers) >= 3 or len(sold) >= usual / 10:
+            passed, waiting = passed + waiting, []
+            shop_time = max(row.time for row in sold)
+    return shop_time
+
+
 def find_learned(rows: Iterable[CodedLine], min_lines: int) -> set[int]:
     lines = Counter(row.item for row in rows if row.kind == PURCHASE)
     return {item for item, count in lines.items() if count >= min_lines}
@@ -123,7 +143,8 @@ def build_histories(records: ShopRecords) -> Histories:
 
 def count_daily_sales(records: ShopRecords) -> DailySales:
     rows = records.coded_lines
-    bought = [row for row in rows if row.kind == PURCHASE]
+    shop_time = find_shop_time(rows)
+    bought = [row for row in rows if row.kind == PURCHASE and row.time <= shop_time]
     lines = Counter((row.time // DAY, row.market, row.item) for row in bought)
     cells = sorted(lines)
     first_day, last_day = cells[0][0], cells[-1][0]
@@ -133,7 +154,7 @@ def count_daily_sales(records: ShopRecords) -> DailySales:
         indptr.append(indptr[-1] + per_day[day])
     return DailySales(
         first_day=np.array([first_day], np.int64),
-        newest=np.array([max(row.time for row in rows)], np.int64),
+        newest=np.array([shop_time], np.int64),
         indptr=np.array(indptr, np.int64),
         item=np.array([item for _, _, item in cells], np.int32),
         market=np.array([market for _, market, _ in cells], np.int32),

@@ -28,7 +28,7 @@ class Extent:
     products: int
     lines: int
     first_day: int  # of the first sale, days since 1970
-    last_day: int  # of the newest sale
+    last_day: int  # of the newest sale that others confirm
 
     @property
     def days(self) -> int:
@@ -44,7 +44,7 @@ def measure_purchases(purchases: Purchases) -> Extent:
         products=len(purchases.product_ids),
         lines=len(purchases),
         first_day=int(sold.min()) // DAY,
-        last_day=int(sold.max()) // DAY,
+        last_day=purchases.shop_time // DAY,
     )
 
 

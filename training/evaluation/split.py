@@ -57,8 +57,8 @@ def split_history(purchases: Purchases, config: EvaluationConfig) -> Split | Non
 
 
 def find_cut(purchases: Purchases, test_days: int) -> int:
-    """Return the time so many days before the last purchase; visits after it do not count."""
-    return int(purchases.time[purchases.kind == PURCHASE].max(initial=0)) - test_days * DAY
+    """Return the moment so many days before shop time."""
+    return purchases.shop_time - test_days * DAY
 
 
 def hide_current_catalogue(purchases: Purchases) -> Purchases:

@@ -46,8 +46,8 @@ def build_histories(purchases: Purchases) -> Histories:
 
 
 def count_daily_sales(purchases: Purchases) -> DailySales:
-    """Count purchase lines by day, market and product; guests count too."""
-    bought = purchases.kind == PURCHASE
+    """Count purchase lines by day, market and product up to shop time; guests count too."""
+    bought = (purchases.kind == PURCHASE) & (purchases.time <= purchases.shop_time)
     day = purchases.time[bought] // DAY
     first, days = int(day.min()), int(day.max() - day.min()) + 1
     n_items, n_markets = len(purchases.product_ids), len(purchases.market_names) + 1
@@ -58,7 +58,7 @@ def count_daily_sales(purchases: Purchases) -> DailySales:
     market, item = np.divmod(rest, n_items)
     return DailySales(
         first_day=np.array([first], np.int64),
-        newest=np.array([purchases.time.max()], np.int64),
+        newest=np.array([purchases.shop_time], np.int64),
         indptr=np.searchsorted(row_day, np.arange(days + 1)).astype(np.int64),
         item=item.astype(np.int32),
         market=(market - 1).astype(np.int32),

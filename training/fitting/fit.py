@@ -31,11 +31,11 @@ def fit(
     name: str,
     lesson: LearnedRanker | None = None,
 ) -> Model:
-    """Learn every source as of the newest line; `name` distinguishes fits in the progress.
+    """Learn every source as of shop time; `name` distinguishes fits in the progress.
 
     `lesson` is what training.ranker.train_ranker has learned from earlier fits.
     """
-    as_of = int(purchases.time.max())
+    as_of = purchases.shop_time
     histories = counts.build_histories(purchases)
     learned = counts.find_learned(purchases, settings.history.min_lines)
     pairs = CustomerProductPairs(histories, learned, as_of, settings)

@@ -102,8 +102,8 @@ def train_ranker(
 ) -> RankerTraining:
     """Learn from the windows of a history; nothing that came after a window is known in it."""
     # Days on which nothing but visits was reported teach nothing.
-    sold = purchases.time[purchases.kind == PURCHASE]
-    windows = place_windows(int(sold.min()), int(sold.max()) + 1, settings.ranker)
+    first = int(purchases.time[purchases.kind == PURCHASE].min())
+    windows = place_windows(first, purchases.shop_time + 1, settings.ranker)
     examples = [draw_examples(purchases, window, settings.seed) for window in windows]
     if not any(examples):
         too_short = "the history is too short for windows to learn from"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data.catalogue import Catalogue
+from models.data.events import PURCHASE
 from models.data.ids import Ids
+from models.data.shop_time import ShopTime, count_sales_days
 from training.errors import InputError
 from training.progress import Advance, ignore
 from training.reading import order_lines
@@ -111,6 +114,19 @@ class Purchases:
 
     def __len__(self) -> int:
         return len(self.user)
+
+    @cached_property
+    def shop_time(self) -> int:
+        """Return the newest moment that sales confirm, or the newest line where nothing was sold.
+
+        In seconds since 1970.
+        """
+        sold = self.kind == PURCHASE
+        if not sold.any():
+            return int(self.time.max(initial=0))
+        # Each order of a guest is a buyer of its own: -2, -3 and so on
+        buyer = np.where(self.user < 0, -2 - self.order, self.user)[sold]
+        return ShopTime.of(count_sales_days(self.time[sold], buyer)).moment
 
 
 @dataclass(frozen=True, eq=False)

@@ -53,14 +53,14 @@ def build_report(
     purchases: Purchases, config: Config, twin: MeasuredTwin | None, record: RunRecord
 ) -> Report:
     """Build the report of a run; without a twin, one of what was read."""
-    last_line = int(purchases.time.max())
+    shop_time = purchases.shop_time
     report = Report(
         verdict=record.verdict,
         version=record.version,
         created=record.created,
         data_from=int(purchases.time.min()),
-        cut=twin.evaluation.cut if twin else last_line,
-        data_as_of=last_line,
+        cut=twin.evaluation.cut if twin else shop_time,
+        data_as_of=shop_time,
         k=config.evaluation.k,
         test_days=config.evaluation.test_days,
         reading=purchases.report,

@@ -254,7 +254,8 @@ def test_a_new_size_does_not_stand_beside_the_old_ones() -> None:
     ]
     shop = fit_shop(ShopRecords(lines, products))
     order = ["rye loaf", "oat loaf", "gift card", "corn loaf", "milk 1", "key ring", "milk 4"]
-    context = shop.build_context(shop.model.customers.ids.find("ann"), SlateRequest())
+    ann = shop.model.customers.ids.find("ann")
+    context = shop.build_context(ann, SlateRequest(as_of=moment(27)))
     settings = replace(SMALL, diversity=ANYTHING, arrivals=ArrivalSettings(share=0.2))
     items = np.array([shop.catalogue.ids.find(name) for name in order])
     beside_none = ["rye loaf", "oat loaf", "gift card", "milk 4", "corn loaf", "milk 1"]

@@ -87,3 +87,17 @@ def test_a_part_of_the_lines_keeps_the_numbers_of_products_and_customers() -> No
 def test_a_product_that_was_never_sold_has_no_sales() -> None:
     shop = small_purchases([Line("anna", "milk", 1)], [Product("kettle")])
     assert counts.count_daily_sales(shop).window(moment(1), 28, 2).tolist() == [0, 1]
+
+
+def test_shop_time_ends_the_sales_and_one_order_or_any_click_of_today_does_not_move_it() -> None:
+    month = [Line(f"c{n:02}", "milk", day + 0.5) for day in range(30) for n in range(40)]
+    today = 3_000
+    clicks = [Line(f"c{n:02}", "milk", today, kind="click") for n in range(40)]
+    shop = small_purchases([*month, *clicks, Line("c01", "milk", today)])
+    sales = counts.count_daily_sales(shop)
+    assert shop.shop_time == sales.newest[0] == moment(29.5)
+    assert (len(sales.indptr) - 1, sales.lines.sum()) == (30, 1_200)
+    assert counts.build_histories(shop).events.time.max() == moment(today)  # it is theirs
+
+    reopened = small_purchases([*month, *(Line(f"c{n:02}", "milk", today) for n in range(3))])
+    assert reopened.shop_time == counts.count_daily_sales(reopened).newest[0] == moment(today)
