@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any, Final
 
 import numpy as np
@@ -33,6 +34,14 @@ REMOVED: Final = KINDS.index("remove_from_cart")
 DISMISS: Final = KINDS.index("dismiss")
 EXPOSURE: Final = KINDS.index("exposure")
 RATING: Final = KINDS.index("rating")
+
+
+class Standing(IntEnum):
+    """Who reported an event, and so for whom it counts. A store keeps the number."""
+
+    SHOP = 0  # the shop, with a key: it counts for everyone
+    # A customer's token, or a link in a mail: for that customer, and for others within bounds
+    CUSTOMER = 1
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ from typing import Any, Final
 from fastapi import Request
 from starlette.routing import BaseRoute
 
+from models.data.events import Standing
 from service.errors import Forbidden
 from service.store.events import Event, OrderOwner
 
@@ -86,6 +87,9 @@ class Caller:
 
         So a browser changes no order of the shop or of another customer, whatever id it sends.
         """
+        if not self.is_customer:
+            return event
+        event = replace(event, standing=Standing.CUSTOMER)
         owner = self.order_owner(event.order_id)
         if owner is None or event.order_id is None:
             return event

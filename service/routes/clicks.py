@@ -12,7 +12,7 @@ from typing import Any, Final
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from models.data.events import HOUR, KINDS
+from models.data.events import HOUR, KINDS, Standing
 from service.answering.query import EMAIL
 from service.answering.responder import Responder
 from service.routes.request_context import get_responder
@@ -66,6 +66,7 @@ def _record(responder: Responder, click: Click, name: str, now: int) -> None:
         lines=(EventLine(click.product_id),),
         placement=(slate and slate.placement) or EMAIL,
         recommendation_id=click.recommendation_id,
+        standing=Standing.CUSTOMER,
     )
 
     def count(written: Future[Any]) -> None:

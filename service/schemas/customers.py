@@ -246,6 +246,7 @@ class ExportAnswer(AnswerModel):
                         "time": "2026-11-22T09:31:00Z",
                         "session_id": "s-1",
                         "product_id": "995242",
+                        "reported_by": "customer",
                     }
                 ],
                 "mails": [

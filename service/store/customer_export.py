@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import Connection, select
 
 from models.data.customers import NO, YES
-from models.data.events import KINDS
+from models.data.events import KINDS, Standing
 from models.data.timestamps import format_timestamp
 from service.store import consents
 from service.store.events import read_unused
@@ -17,7 +17,7 @@ from service.store.tables import events, sessions, slates
 
 ANSWERS: Final = {YES: True, NO: False}
 NOT_ASKED: Final = (0, 0)
-INTERNAL_COLUMNS: Final = ("number", "line")  # of events
+INTERNAL_COLUMNS: Final = ("number", "line", "standing")  # of events
 
 
 def export_records(connection: Connection, customer_id: str) -> dict[str, Any]:
@@ -70,4 +70,9 @@ def _describe_event(row: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in row.items():
         if value is not None and name not in INTERNAL_COLUMNS:
             described[str(name)] = value
-    return {**described, "kind": KINDS[row["kind"]], "time": format_timestamp(row["time"])}
+    return {
+        **described,
+        "kind": KINDS[row["kind"]],
+        "time": format_timestamp(row["time"]),
+        "reported_by": Standing(row["standing"]).name.lower(),
+    }

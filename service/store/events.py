@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, insert, or_, select, union_all
 
-from models.data.events import EXPOSURE, PURCHASE, RATING
+from models.data.events import EXPOSURE, PURCHASE, RATING, Standing
 from service.store.change_counters import counter_of
 from service.store.tables import erased, events, secrets, sessions, unused
 from service.store.writer import Change
@@ -45,6 +45,7 @@ class Event:
     recommendation_id: str | None = None
     rating: float | None = None
     words: str | None = None
+    standing: Standing = Standing.SHOP
 
 
 @dataclass(frozen=True)
@@ -168,6 +169,7 @@ def _row(event: Event, line_index: int, number: int) -> dict[str, Any]:
         "recommendation_id": event.recommendation_id,
         "rating": event.rating,
         "words": event.words,
+        "standing": event.standing,
     }
 
 

@@ -59,6 +59,7 @@ events: Final = Table(
     Column("recommendation_id", Text),
     Column("rating", Double),  # stars, 1 to 5
     Column("words", Text),
+    Column("standing", SmallInteger, nullable=False, server_default="0"),  # models.data.events
     UniqueConstraint("event_id", "line", name="events_event_id"),
 )
 Index("events_customer", events.c.customer_id, events.c.number)

@@ -41,7 +41,7 @@ from training.reading.duckdb import Workspace
 from training.reading.file_tables import FileTable
 from training.reading.files import InputFile
 
-SCHEMA: Final = "0004"  # of the store; the newest of the service's migrations
+SCHEMA: Final = "0005"  # of the store; the newest of the service's migrations
 BATCH_ROWS: Final = 50_000  # fetched at a time
 CONNECT_TIMEOUT_SECONDS: Final = 10
 ADDRESS_EXAMPLES: Final = "sqlite:///store.db or postgresql://user@host/database"
@@ -61,6 +61,7 @@ EVENT_TYPES: Final = {
     "currency": "string",
     "market": "string",
     "rating": "float64",
+    "standing": "int16",
 }
 CONSENT_TYPES: Final = {
     "customer_id": "string",
@@ -92,6 +93,7 @@ events: Final = table(
     column("quantity"),
     column("rating"),
     column("market"),
+    column("standing"),
 )
 position: Final = table("position", column("number"), column("newest"))
 products: Final = table("products", column("product_id"), column("document"), column("restocked"))
@@ -287,7 +289,7 @@ def _copy(
 
 def _as_file(label: str, rows: Any) -> FileTable:
     """Return events as a file would have them: every column is text."""
-    typed = ("number", "kind", "time")
+    typed = ("number", "kind", "time", "standing")
     texts = {
         name: rows[name].cast("string").nullif("") for name in EVENT_TYPES if name not in typed
     }

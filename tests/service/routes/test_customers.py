@@ -399,6 +399,7 @@ def test_an_export_holds_everything_and_nothing_afterwards(
         ("exposure", "doll"),
     ]
     assert (export["events"][2]["rating"], export["events"][2]["words"]) == (5.0, "Flies!")
+    assert {event["reported_by"] for event in export["events"]} == {"shop"}
     assert (export["sessions"], export["products_not_used"]) == (["s"], ["doll"])
     assert export["consent"]["personalize_email"]["given"] is False
     assert len(export["learned"]["events"]) == 6
