@@ -13,7 +13,7 @@ from models.artifact.files import Manifest, read_manifest
 from models.artifact.registry import Registry
 from models.data.events import PURCHASE
 from models.errors import ArtifactError
-from models.model import LearnedRanker, Model
+from models.model import LearnedRanker
 from models.rules.shop_rules import ShopRule
 from models.settings import ModelSettings, read_settings
 from training.config import Config
@@ -52,6 +52,20 @@ class Outcome:
     report: Report
 
 
+@dataclass(frozen=True, eq=False)
+class _Judgement:
+    """Hold what the gate says of a history, and the ranker that was measured."""
+
+    twin: MeasuredTwin | None  # None: too little to measure
+    ranker: RankerTraining
+    comparisons: tuple[GateComparison, ...]
+    refusals: tuple[str, ...]
+
+    @property
+    def evaluation(self) -> Evaluation | None:
+        return self.twin.evaluation if self.twin else None
+
+
 def train(
     purchases: Purchases,
     config: Config,
@@ -75,38 +89,61 @@ def train(
         )
     if not accept_smaller and (loss := _describe_loss(purchases, registry, until)):
         return _refuse(loss, purchases, config, reporter, now=now)
-    history = split_history(purchases, config.evaluation)
-    twin: MeasuredTwin | None = None
-    comparisons: list[GateComparison] = []
-    if history is None:
-        refusals = _pass_unmeasured(registry, reporter)
-        ranker = RankerTraining(LearnedRanker.none(), note=f"The blend ranks alone: {TOO_LITTLE}.")
-    else:
-        twin = measure_twin(history, config, reporter, name="Test twin")
-        active = _measure_active_settings(history, config, registry, reporter)
-        comparisons = compare(twin.evaluation, active, config.evaluation.seed)
-        refusals = tuple(str(comparison) for comparison in comparisons if comparison.worse)
-        ranker = twin.ranker
-
+    judged = _judge(purchases, config, registry, reporter)
     manifest = None
-    if not refusals:
-        # The ranker that was measured is the one that serves; the sources learn from everything.
-        model = fit(purchases, config.model, reporter, name="Everything", lesson=ranker.lesson)
-        metrics = figures_as_json(twin.evaluation if twin else None)
-        manifest = build_manifest(purchases, model, config.model, metrics, now)
-        manifest = _publish(model, manifest, registry, reporter)
+    if not judged.refusals:
+        manifest = _learn_everything(purchases, judged, config, registry, reporter, now=now)
         _prune(registry, config, reporter, now=now)
-
+    refusals, note = judged.refusals, judged.ranker.note
     record = RunRecord(
         verdict=Verdict.REFUSED if manifest is None else Verdict.PUBLISHED,
         version=manifest.version if manifest else None,
         created=now,
         seconds=reporter.seconds,
-        comparisons=tuple(comparisons),
-        notes=(*refusals, ranker.note) if ranker.note else refusals,
+        comparisons=judged.comparisons,
+        notes=(*refusals, note) if note else refusals,
     )
-    report = build_report(purchases, config, twin, record)
-    return Outcome(manifest, twin.evaluation if twin else None, refusals, report)
+    report = build_report(purchases, config, judged.twin, record)
+    return Outcome(manifest, judged.evaluation, refusals, report)
+
+
+def _judge(
+    purchases: Purchases, config: Config, registry: Registry, reporter: Reporter
+) -> _Judgement:
+    """Measure the twin of a history, and have the gate compare it."""
+    history = split_history(purchases, config.evaluation)
+    if history is None:
+        refusals = _pass_unmeasured(registry, reporter)
+        ranker = RankerTraining(LearnedRanker.none(), note=f"The blend ranks alone: {TOO_LITTLE}.")
+        return _Judgement(None, ranker, (), refusals)
+    twin = measure_twin(history, config, reporter, name="Test twin")
+    active = _measure_active_settings(history, config, registry, reporter)
+    comparisons = tuple(compare(twin.evaluation, active, config.evaluation.seed))
+    refusals = tuple(str(comparison) for comparison in comparisons if comparison.worse)
+    return _Judgement(twin, twin.ranker, comparisons, refusals)
+
+
+def _learn_everything(
+    purchases: Purchases,
+    judged: _Judgement,
+    config: Config,
+    registry: Registry,
+    reporter: Reporter,
+    *,
+    now: int,
+) -> Manifest:
+    """Fit the model on the whole history and publish it.
+
+    The ranker that was measured is the one that serves; the sources learn from everything.
+    """
+    lesson = judged.ranker.lesson
+    model = fit(purchases, config.model, reporter, name="Everything", lesson=lesson)
+    metrics = figures_as_json(judged.evaluation)
+    manifest = build_manifest(purchases, model, config.model, metrics, now)
+    with reporter.step("Publishing"):
+        published = publish(registry, model, manifest)
+        reporter.outcome = f"{published.version} was published and is active"
+    return published
 
 
 def _describe_loss(purchases: Purchases, registry: Registry, until: int | None) -> str | None:
@@ -243,13 +280,6 @@ def _measure_active_settings(
         return None
     active = config.model_copy(update={"model": settings})
     return measure_twin(history, active, reporter, name="Twin of the active version").evaluation
-
-
-def _publish(model: Model, manifest: Manifest, registry: Registry, reporter: Reporter) -> Manifest:
-    with reporter.step("Publishing"):
-        published = publish(registry, model, manifest)
-        reporter.outcome = f"{published.version} was published and is active"
-    return published
 
 
 def _prune(registry: Registry, config: Config, reporter: Reporter, *, now: int) -> None:

@@ -14,6 +14,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -51,6 +52,11 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
+        counter = partial(Counter, registry=registry)
+        # Of several workers: the sum of what each holds, the largest or the smallest
+        total = partial(Gauge, registry=registry, multiprocess_mode="livesum")
+        largest = partial(Gauge, registry=registry, multiprocess_mode="livemax")
+        smallest = partial(Gauge, registry=registry, multiprocess_mode="livemin")
         self.latency = Histogram(
             "regulars_request_seconds",
             "Time to answer, by route and status",
@@ -58,71 +64,31 @@ class Metrics:
             buckets=LATENCY_BUCKETS,
             registry=registry,
         )
-        self.answers = Counter(
+        self.answers = counter(
             "regulars_answers",
             "Slates, by strategy and fallback",
             ["strategy", "fallback_reason"],
-            registry=registry,
         )
-        self.cache_lookups = Counter(
-            "regulars_cache_lookups", "Cache lookups", ["result"], registry=registry
+        self.cache_lookups = counter("regulars_cache_lookups", "Cache lookups", ["result"])
+        self.cache_errors = counter("regulars_cache_errors", "Calls to the cache that failed")
+        self.cache_drops = counter("regulars_cache_drops", "Answers not cached for want of room")
+        self.errors = counter("regulars_errors", "Requests that ended in an unexpected error")
+        self.late = counter("regulars_late", "Slates given up on", ["reason"])
+        self.mails = counter(
+            "regulars_mails", "Slates of mails, by whether they were recorded", ["state"]
         )
-        self.cache_errors = Counter(
-            "regulars_cache_errors", "Calls to the cache that failed", registry=registry
+        self.clicks = counter(
+            "regulars_clicks", "Links of mails followed, by what became of the click", ["result"]
         )
-        self.cache_drops = Counter(
-            "regulars_cache_drops", "Answers not cached for want of room", registry=registry
-        )
-        self.errors = Counter(
-            "regulars_errors", "Requests that ended in an unexpected error", registry=registry
-        )
-        self.late = Counter("regulars_late", "Slates given up on", ["reason"], registry=registry)
-        self.mails = Counter(
-            "regulars_mails",
-            "Slates of mails, by whether they were recorded",
-            ["state"],
-            registry=registry,
-        )
-        self.clicks = Counter(
-            "regulars_clicks",
-            "Links of mails followed, by what became of the click",
-            ["result"],
-            registry=registry,
-        )
-        self.refusals = Counter(
-            "regulars_models_refused", "Models that were refused", registry=registry
-        )
-        self._breaker = Gauge(
-            "regulars_breaker_open",
-            "1 where a worker leaves Redis alone",
-            multiprocess_mode="livemax",
-            registry=registry,
-        )
-        self.pending = Gauge(
-            "regulars_scoring_pending",
-            "Slates being computed or waiting",
-            multiprocess_mode="livesum",
-            registry=registry,
-        )
-        self._model = Gauge(
-            "regulars_model_loaded",
-            "Workers that serve this version",
-            ["version"],
-            multiprocess_mode="livesum",
-            registry=registry,
-        )
-        self._model_created = Gauge(
+        self.refusals = counter("regulars_models_refused", "Models that were refused")
+        self._breaker = largest("regulars_breaker_open", "1 where a worker leaves Redis alone")
+        self.pending = total("regulars_scoring_pending", "Slates being computed or waiting")
+        self._model = total("regulars_model_loaded", "Workers that serve this version", ["version"])
+        self._model_created = smallest(
             "regulars_model_created_timestamp_seconds",
             "When the oldest model in service was trained",
-            multiprocess_mode="livemin",
-            registry=registry,
         )
-        self.refused = Gauge(
-            "regulars_model_refused",
-            "1 while the active version is refused",
-            multiprocess_mode="livemax",
-            registry=registry,
-        )
+        self.refused = largest("regulars_model_refused", "1 while the active version is refused")
 
     def set_breaker_state(self, state: BreakerState) -> None:
         self._breaker.set(state is not BreakerState.CLOSED)
