@@ -34,6 +34,7 @@ from service.model.live_catalogue import CatalogueFollower
 from service.routes.api import add_api
 from service.runtime.circuit_breaker import CircuitBreaker
 from service.runtime.metrics import Metrics, join_workers
+from service.runtime.workers import end_with_supervisor
 from service.settings import Settings
 from service.signing.click_links import ClickLinks
 from service.store.campaigns import forget_mails, pinned_versions
@@ -57,6 +58,7 @@ class PeriodicWork(NamedTuple):
 def create(settings: Settings | None = None) -> FastAPI:
     """Return the ASGI application; without settings they come from the environment."""
     settings = settings or Settings.from_environment(os.environ)
+    end_with_supervisor()
     join_workers()
     metrics = Metrics()
 

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import signal
 import socket
 import sys
 from collections.abc import Sequence
+from multiprocessing import parent_process
+from multiprocessing.connection import wait
 from pathlib import Path
+from threading import Thread
 from typing import Any, Final
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors.multiprocess import Process
 
 from service.runtime.logs import log_config
 from service.runtime.metrics import DIRECTORY_VARIABLE, shared_directory
 from service.settings import Settings
 
 APP: Final = "service.app:create"
+LOOK_SECONDS: Final = 0.5  # between looks for signals; a worker that ends is noticed at once
+log: Final = logging.getLogger("regulars.service")
 
 
 def serve(settings: Settings) -> None:
@@ -28,12 +37,10 @@ def serve(settings: Settings) -> None:
         return
     with shared_directory(settings.runtime_directory()) as directory:
         os.environ[DIRECTORY_VARIABLE] = directory
-        if sys.platform == "linux":
-            config = uvicorn.Config(APP, workers=settings.workers, **options)
-            with OwnSocket.reserve(config) as address:
-                PinningSupervisor(config, sockets=[address]).run()
-        else:
-            uvicorn.run(APP, workers=settings.workers, **options)
+        config = uvicorn.Config(APP, workers=settings.workers, **options)
+        reserve = OwnSocket.reserve if sys.platform == "linux" else uvicorn.Config.bind_socket
+        with reserve(config) as address:
+            Supervisor(config, sockets=[address]).run()
 
 
 class OwnSocket(socket.socket):
@@ -63,20 +70,95 @@ class OwnSocket(socket.socket):
         return OwnSocket.bind_shared, (self.family, self.getsockname())
 
 
-class PinningSupervisor(Multiprocess):
-    """A supervisor that shares the processors out among the workers and their successors.
+class Supervisor(Multiprocess):
+    """A supervisor that replaces a worker as soon as it ends, and one that does not answer.
 
-    The threads of a worker take turns. Spread over all processors, they would wait behind those of
-    another worker on one processor while another one rests.
+    Uvicorn's own looks twice a second, and asks one worker after the other whether it still
+    answers: while it waits for one that is only starting, it does not see that another has ended.
     """
 
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
+        super().__init__(config, sockets)
+        self._answered: set[Process] = set()  # those that have, since they were started
+
+    def run(self) -> None:
+        """Run the workers until a signal ends the service."""
+        self.init_processes()
+        while not self.should_exit.is_set():
+            running = [worker.process for worker in self.processes if worker.process.is_alive()]
+            wait([process.sentinel for process in running], LOOK_SECONDS)
+            self.handle_signals()
+            self.keep_subprocess_alive()
+        self.terminate_all()
+        self.join_all()
+
     def keep_subprocess_alive(self) -> None:
-        """Replace workers that have ended, then pin every worker."""
-        super().keep_subprocess_alive()
+        """Replace workers that have ended or hang, then pin every worker."""
+        for index, worker in enumerate(self.processes):
+            if self.should_exit.is_set():
+                return
+            if not worker.process.is_alive() or self._hangs(worker):
+                self._replace(index)
+        if sys.platform == "linux":
+            self._pin()
+
+    def _hangs(self, worker: Process) -> bool:
+        """Tell whether a worker that has answered before does not do so any more."""
+        has_answered = worker in self._answered
+        wait_seconds = self.config.timeout_worker_healthcheck if has_answered else 0
+        with contextlib.suppress(OSError, EOFError):
+            worker.parent_conn.send(b"ping")
+            wait([worker.parent_conn, worker.process.sentinel], wait_seconds)
+            if worker.parent_conn.poll():
+                worker.parent_conn.recv()
+                self._answered.add(worker)
+                return False
+        return has_answered
+
+    def _replace(self, index: int) -> None:
+        """Start a worker in the place of one, which is killed if it hangs."""
+        worker = self.processes[index]
+        worker.kill()
+        worker.join()
+        if worker.exitcode == STARTUP_FAILURE:
+            # It would fail the same way again.
+            log.error("a worker failed to start, so the service ends")
+            self.should_exit.set()
+            return
+        log.error("worker %s ended with status %s and is replaced", worker.pid, worker.exitcode)
+        self._answered.discard(worker)
+        try:
+            successor = Process(self.config, self.sockets)
+            successor.start()
+        except OSError as error:
+            log.error("a worker cannot be started and is tried again: %s", error.strerror)
+            return
+        self.processes[index] = successor
+
+    def _pin(self) -> None:
+        """Share the processors out among the workers and their successors.
+
+        The threads of a worker take turns. Spread over all processors, they would wait behind those
+        of another worker on one processor while another one rests.
+        """
         shares = share_processors(sorted(os.sched_getaffinity(0)), len(self.processes))
         for worker, share in zip(self.processes, shares, strict=True):
             if worker.pid is not None:
                 pin_process(worker.pid, share)
+
+
+def end_with_supervisor() -> None:
+    """Have this worker end like after SIGTERM when the process that started it is gone."""
+    supervisor = parent_process()
+    if supervisor is None:
+        return
+
+    def follow() -> None:
+        supervisor.join()
+        log.error("the process that supervises the workers is gone, so this one ends")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    Thread(target=follow, name="supervisor", daemon=True).start()
 
 
 def share_processors(processors: Sequence[int], workers: int) -> list[set[int]]:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 from starlette.testclient import TestClient
 
 from models.artifact.registry import Registry
@@ -65,9 +66,23 @@ def process(
     """`python -m service` in a process of its own; gives the port once it is ready. It may leave
     nothing in `tmp`.
     """
+    with started(root, runtime, preexec_fn=preexec_fn, **settings) as (port, _):
+        yield port
+    assert list((runtime.parent / "tmp").iterdir()) == []
+
+
+@contextmanager
+def started(
+    root: Path,
+    runtime: Path,
+    *,
+    preexec_fn: Callable[[], None] | None = None,
+    **settings: object,
+) -> Iterator[tuple[int, psutil.Process]]:
+    """Run `python -m service`; yield the port and the process, which may be killed."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        port = int(str(settings.pop("port", free.getsockname()[1])))
     named = {"registry": root, "port": port, "runtime_dir": runtime, **settings}
     temporary = runtime.parent / "tmp"
     temporary.mkdir(exist_ok=True)
@@ -81,12 +96,11 @@ def process(
     )
     try:
         wait_until(lambda: status(port, "/readyz") == 200)
-        yield port
+        yield port, psutil.Process(running.pid)
     finally:
         running.terminate()
         running.wait(15)
         log.close()
-    assert list(temporary.iterdir()) == []
 
 
 def status(port: int, path: str) -> int:

@@ -55,7 +55,7 @@ def test_without_room_for_what_workers_share_each_goes_on_alone(
             wait_until(lambda: all(sees(port, "c00", "bread") for _ in range(8)))
     said = messages(tmp_path / "service.log")
     assert any("no room for what workers share" in message for message in said)
-    assert not any("died" in message for message in said)
+    assert not any("is replaced" in message for message in said)
 
 
 def sees(port: int, customer_id: str, product_id: str) -> bool:
@@ -74,7 +74,7 @@ def test_a_directory_that_fills_up_later_stops_nothing(own_shop: Shop, tmp_path:
                 assert status(port, path) in (200, 404)
             assert sees(port, "c00", "bread")
         (runtime / FILLER).unlink()
-    assert not any("died" in message for message in messages(tmp_path / "service.log"))
+    assert not any("is replaced" in message for message in messages(tmp_path / "service.log"))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only there the room of a file is known")

@@ -7,8 +7,9 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import quote
@@ -18,7 +19,7 @@ import pytest
 
 from service.runtime.workers import share_processors
 from tests.support.permissions import obey_permissions
-from tests.support.service_shop import Shop, process, status, wait_until
+from tests.support.service_shop import Shop, process, started, status, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -297,6 +298,80 @@ def test_when_a_worker_is_killed_the_other_answers_until_it_is_replaced(two_work
         assert status(two_workers, "/v1/popular") == 200
     # The new one has the processors of the dead one.
     wait_until(lambda: sys.platform != "linux" or are_shared_out(two_workers))
+
+
+def master_of(pids: Iterable[int]) -> psutil.Process:
+    (master,) = {psutil.Process(pid).ppid() for pid in pids}
+    return psutil.Process(master)
+
+
+def test_when_all_workers_are_killed_it_answers_again_as_soon_as_new_ones_can(
+    two_workers: int,
+) -> None:
+    wait_until(lambda: len(connections(two_workers, psutil.CONN_LISTEN)) == 2)
+    workers = [psutil.Process(pid) for pid in connections(two_workers, psutil.CONN_LISTEN)]
+    for worker in workers:
+        worker.kill()
+    began = time.monotonic()
+    psutil.wait_procs(workers)
+    wait_until(lambda: status(two_workers, "/v1/popular") == 200)
+    taken = time.monotonic() - began
+    wait_until(lambda: len(connections(two_workers, psutil.CONN_LISTEN)) == 2)
+    # On a busy machine everything takes longer: a worker's imports are most of its start.
+    began = time.monotonic()
+    imports = [sys.executable, "-c", "import service.app"]
+    for importing in [subprocess.Popen(imports) for _ in range(2)]:
+        importing.wait()
+    assert taken < max(2.0, 3 * (time.monotonic() - began))
+
+
+def test_a_worker_that_ends_while_another_starts_is_replaced_at_once(two_workers: int) -> None:
+    wait_until(lambda: len(connections(two_workers, psutil.CONN_LISTEN)) == 2)
+    first, second = (psutil.Process(pid) for pid in connections(two_workers, psutil.CONN_LISTEN))
+    master = master_of([first.pid, second.pid])
+    first.kill()
+    wait_until(lambda: not is_running(first))
+    wait_until(lambda: len(workers_of(master) - {second}) == 1)
+    (starting,) = workers_of(master) - {second}
+    starting.suspend()  # as if its start took long
+    try:
+        second.kill()
+        began = time.monotonic()
+        wait_until(lambda: len(workers_of(master) - {second}) == 2)
+        assert time.monotonic() - began < 2.0
+    finally:
+        starting.resume()
+    wait_until(lambda: len(connections(two_workers, psutil.CONN_LISTEN)) == 2)
+
+
+def is_running(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+
+
+def workers_of(master: psutil.Process) -> set[psutil.Process]:
+    """Return the workers, also those that are starting: Python has one more child, a tracker."""
+    return {
+        child
+        for child in master.children()
+        if is_running(child) and any("spawn_main" in word for word in child.cmdline())
+    }
+
+
+def test_workers_end_with_the_process_that_supervises_them_and_the_port_is_free(
+    shop: Shop, tmp_path: Path
+) -> None:
+    with started(shop.root, tmp_path / "run", workers=2) as (port, master):
+        wait_until(lambda: len(connections(port, psutil.CONN_LISTEN)) == 2)
+        workers = [psutil.Process(pid) for pid in connections(port, psutil.CONN_LISTEN)]
+        with socket.create_connection(("127.0.0.1", port)):  # which asks nothing
+            master.kill()
+            left = psutil.wait_procs(workers, timeout=10)[1]
+            for worker in left:
+                worker.kill()
+    assert left == []
+    assert listening(port) == 0
+    with process(shop.root, tmp_path / "run", workers=2, port=port) as again:
+        assert again == port
 
 
 def test_logs_hold_no_paths(shop: Shop, tmp_path: Path) -> None:
