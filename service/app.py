@@ -63,13 +63,13 @@ def create(settings: Settings | None = None) -> FastAPI:
     metrics = Metrics()
 
     @contextlib.asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Metrics]]:
         async with (
             running(settings, metrics) as responder,
             open_authentication(settings, responder.store) as authentication,
         ):
             app.state.responder, app.state.authentication = responder, authentication
-            yield
+            yield {"metrics": metrics}  # the connections of the process count in them
 
     app = FastAPI(
         title="Regulars",

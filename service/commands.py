@@ -16,6 +16,8 @@ from typing import Final, TypeAlias
 
 from service.http.api_keys import create_key
 from service.http.authorization import Scope
+from service.http.connections import bounded_protocol
+from service.runtime.descriptors import make_room
 from service.runtime.logs import log_config
 from service.runtime.workers import serve
 from service.settings import (
@@ -151,7 +153,7 @@ def _serve(settings: Settings, _: argparse.Namespace) -> None:
         raise
     except StoreDownError:
         pass  # the service tries again until it answers
-    serve(settings)
+    serve(settings, bounded_protocol(settings, make_room(settings.max_connections)))
 
 
 def _migrate(settings: Settings, _: argparse.Namespace) -> None:

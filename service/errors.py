@@ -101,6 +101,33 @@ class TooLarge(Problem):
         super().__init__(f"A body may hold {limit_bytes} bytes at most.")
 
 
+class RequestLate(Problem):
+    status, name, title = 408, "late", "The request took too long to arrive"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"This part of a request may take {seconds:g} s.")
+
+
+class AddressTooLong(Problem):
+    status, name, title = 414, "address_too_long", "The address is too long"
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(
+            f"Address and headers may hold {limit_bytes} bytes together. POST calls take lists of "
+            "ids in the body."
+        )
+
+
+class HeadersTooLarge(Problem):
+    status, name, title = 431, "headers_too_large", "The headers are too large"
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(
+            f"Address, headers and what frames the parts of a body may hold {limit_bytes} bytes "
+            "together."
+        )
+
+
 class Invalid(Problem):
     status, name, title = 422, "invalid_request", "The request cannot be understood"
 
@@ -150,6 +177,14 @@ class NoModel(Problem):
             f"{why} Train one with '{TRAIN_COMMAND}'; it is picked up without a restart.",
             headers={"Retry-After": "5"},
         )
+
+
+class TooManyConnections(Problem):
+    status, name, title = 503, "too_many_connections", "No more connections can be answered"
+
+    def __init__(self) -> None:
+        headers = {"Retry-After": "1", "Connection": "close"}
+        super().__init__("Every connection of the worker is being answered.", headers=headers)
 
 
 class StoreUnavailable(Problem):

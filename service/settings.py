@@ -248,6 +248,38 @@ class Settings(BaseModel):
     body_limit_bytes: Annotated[int, Field(ge=1, description="Largest request body, in bytes.")] = (
         1_000_000
     )
+    max_connections: Annotated[
+        int,
+        Field(
+            ge=1,
+            description=(
+                "Connections open at once, per worker. For one more, those that have kept the "
+                "worker waiting longest are closed."
+            ),
+        ),
+    ] = 1000
+    header_seconds: Annotated[
+        float, Field(gt=0, description="Longest time for the headers of a request to arrive.")
+    ] = 20.0
+    body_seconds: Annotated[
+        float, Field(gt=0, description="Longest time for the body of a request to arrive.")
+    ] = 60.0
+    write_seconds: Annotated[
+        float,
+        Field(
+            gt=0,
+            description="Longest time in which a client may take nothing of an answer it is sent.",
+        ),
+    ] = 30.0
+    shutdown_seconds: Annotated[
+        int,
+        Field(
+            ge=1,
+            description=(
+                "Longest time for answers under way to be taken, when the service is told to stop."
+            ),
+        ),
+    ] = 20
     poll_seconds: Annotated[
         float, Field(gt=0, description="Seconds between checks for a new model.")
     ] = 1.0

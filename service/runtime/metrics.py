@@ -73,6 +73,10 @@ class Metrics:
         self.cache_errors = counter("regulars_cache_errors", "Calls to the cache that failed")
         self.cache_drops = counter("regulars_cache_drops", "Answers not cached for want of room")
         self.errors = counter("regulars_errors", "Requests that ended in an unexpected error")
+        self.connections = total("regulars_connections", "Open connections")
+        self.connections_ended = counter(
+            "regulars_connections_ended", "Connections that the service has ended", ["reason"]
+        )
         self.late = counter("regulars_late", "Slates given up on", ["reason"])
         self.mails = counter(
             "regulars_mails", "Slates of mails, by whether they were recorded", ["state"]

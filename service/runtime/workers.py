@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -29,9 +30,9 @@ LOOK_SECONDS: Final = 0.5  # between looks for signals; a worker that ends is no
 log: Final = logging.getLogger("regulars.service")
 
 
-def serve(settings: Settings) -> None:
-    """Run the service until it is told to stop."""
-    options = _uvicorn_options(settings)
+def serve(settings: Settings, protocol: Callable[..., asyncio.Protocol]) -> None:
+    """Run the service until it is told to stop. `protocol` makes its connections."""
+    options = _uvicorn_options(settings, protocol)
     if settings.workers == 1:
         uvicorn.run(APP, **options)
         return
@@ -176,13 +177,15 @@ def pin_process(pid: int, processors: set[int]) -> None:
             os.sched_setaffinity(int(thread.name), processors)
 
 
-def _uvicorn_options(settings: Settings) -> dict[str, Any]:
+def _uvicorn_options(
+    settings: Settings, protocol: Callable[..., asyncio.Protocol]
+) -> dict[str, Any]:
     return {
         "factory": True,
         "host": settings.host,
         "port": settings.port,
         "loop": "uvloop",
-        "http": "httptools",
+        "http": protocol,
         "ws": "none",
         "log_config": log_config(settings.log_level),
         "log_level": settings.log_level,
@@ -190,4 +193,5 @@ def _uvicorn_options(settings: Settings) -> dict[str, Any]:
         "server_header": False,
         "proxy_headers": False,
         "timeout_keep_alive": 75,
+        "timeout_graceful_shutdown": settings.shutdown_seconds,
     }
