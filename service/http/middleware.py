@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.errors import InternalError, Problem, TooLarge
 from service.http.authentication import Authentication
 from service.http.authorization import find_access
+from service.http.paths import hide_encoded_slashes
 from service.runtime.logs import format_location
 from service.runtime.metrics import Metrics
 from service.settings import Settings
@@ -48,6 +49,7 @@ class RequestMiddleware:
             await self._app(scope, receive, send)
             return
         started, status = time.perf_counter(), 0
+        scope = hide_encoded_slashes(scope)
 
         async def observed(message: Message) -> None:
             nonlocal status

@@ -1,8 +1,8 @@
-"""Receipt of an erasure: what was deleted, and which models hold the history until when."""
+"""Receipt of an erasure: what was known, what was deleted, and which models hold it until when."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final
 
 from models.artifact.files import Manifest
@@ -11,8 +11,14 @@ from models.data.events import DAY
 from models.data.timestamps import format_timestamp
 from models.errors import ArtifactError
 from models.recommender import Recommender
+from service.store.consents import Erasure
 
 MAX_AGE_DAYS: Final = 30  # training removes older versions, unless one is served
+ERASED_TEXT: Final = (
+    "No answer uses anything of this customer from now on. Cached answers are void now and gone in "
+    "{} seconds. Training leaves this customer out whatever file they come from, and removes "
+    f"versions that are older than {MAX_AGE_DAYS} days when it publishes."
+)
 
 
 def find_versions_with(registry: Registry, customer_id: str) -> list[Manifest]:
@@ -29,23 +35,34 @@ def find_versions_with(registry: Registry, customer_id: str) -> list[Manifest]:
 
 
 def build_receipt(
-    counts: Mapping[str, int], versions: Iterable[Manifest], now: int, ttl_seconds: int
+    customer_id: str, erasure: Erasure, versions: Iterable[Manifest], now: int, ttl_seconds: int
 ) -> dict[str, Any]:
-    """Return the receipt. `counts`: rows that were deleted; `ttl_seconds`: of cached answers."""
+    """Return the receipt. `versions`: that hold the history; `ttl_seconds`: of cached answers."""
     versions_with_history = []
     for manifest in versions:
         pruned_by = format_timestamp(max(manifest.created + MAX_AGE_DAYS * DAY, now))
         versions_with_history.append({"version": manifest.version, "pruned_by": pruned_by})
     last_pruned_by = max((version["pruned_by"] for version in versions_with_history), default=None)
+    known = bool(versions_with_history) or any(erasure.counts.values())
     return {
-        "deleted": dict(counts),
-        "forgotten": format_timestamp(now),
+        "customer_id": customer_id,
+        "known": known,
+        "deleted": dict(erasure.counts),
+        "forgotten": format_timestamp(now if erasure.earlier is None else erasure.earlier),
         "versions_with_history": versions_with_history,
         "last_pruned_by": last_pruned_by,
-        "text": (
-            "No answer uses what these versions hold from now on. Cached answers are void now and "
-            f"gone in {ttl_seconds} seconds. Training leaves this customer out whatever file they "
-            f"come from, and removes versions that are older than {MAX_AGE_DAYS} days when it "
-            "publishes."
-        ),
+        "text": ERASED_TEXT.format(ttl_seconds) if known else _explain_unknown(erasure),
     }
+
+
+def _explain_unknown(erasure: Erasure) -> str:
+    if erasure.earlier is not None:
+        return (
+            "Nothing is known under this id any more: it was erased on "
+            f"{format_timestamp(erasure.earlier)}."
+        )
+    return (
+        "Nothing was known under this id, so nothing was deleted. Ids are compared character by "
+        "character: look at case, blanks and slashes. What comes in under this id from now on is "
+        "refused."
+    )

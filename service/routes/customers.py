@@ -117,15 +117,17 @@ async def export_customer(request: Request, customer_id: CustomerId) -> Response
 async def forget_customer(request: Request, customer_id: CustomerId) -> Response:
     """Erase a customer, in every answer from now on and at every training to come.
 
-    The receipt says what was deleted, and when the last model with the history is removed.
+    The receipt says whether anything was known under the id, what was deleted, and when the last
+    model with the history is removed.
     """
     responder = get_responder(request)
     now = int(time.time())
-    counts = await write_store(request, partial(consents.forget, customer_id=customer_id, time=now))
+    forget = partial(consents.forget, customer_id=customer_id, time=now)
+    erasure = await write_store(request, forget)
     registry = responder.active.registry
     versions = await asyncio.to_thread(find_versions_with, registry, customer_id)
     ttl_seconds = responder.settings.cache_ttl_seconds
-    return uncached_json(build_receipt(counts, versions, now, ttl_seconds))
+    return uncached_json(build_receipt(customer_id, erasure, versions, now, ttl_seconds))
 
 
 def _invalid(field: str, problem: str) -> Invalid:

@@ -15,6 +15,7 @@ from starlette.convertors import Convertor
 from starlette.routing import Match
 from starlette.types import Scope
 
+from service.http.paths import show_slashes
 from service.schemas.base import ParameterModel
 from service.schemas.parameters import Id
 
@@ -22,16 +23,14 @@ ID: Final[TypeAdapter[str]] = TypeAdapter(Id)
 CustomerId = Annotated[
     Id,
     Path(
-        description="Id of the customer. It may hold any character; a slash is written `%2F` or "
-        "as it is.",
+        description="Id of the customer. It may hold any character; a slash is written `%2F`.",
         examples=["2034"],
     ),
 ]
 ProductId = Annotated[
     Id,
     Path(
-        description="Id of the product. It may hold any character; a slash is written `%2F` or "
-        "as it is.",
+        description="Id of the product. It may hold any character; a slash is written `%2F`.",
         examples=["1082185"],
     ),
 ]
@@ -47,13 +46,13 @@ LONGER_PATH: Final = re.compile(
 class IdConvertor(Convertor[str]):
     """A path parameter that may hold anything, slashes and line ends too.
 
-    It ends where the rest of the path begins.
+    It ends where the rest of the path begins. An encoded slash is always part of it.
     """
 
     regex = r"[\s\S]*"
 
     def convert(self, value: str) -> str:
-        return value
+        return show_slashes(value)
 
     def to_string(self, value: str) -> str:
         return value
@@ -62,7 +61,7 @@ class IdConvertor(Convertor[str]):
 class BareRoute(APIRoute):
     """A route that ends in an id, and takes no path that is a longer address.
 
-    A customer whose id ends like one is then not erased by mistake.
+    A customer whose id ends like one is then not erased by mistake: that slash is written `%2F`.
     """
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:

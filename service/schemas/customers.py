@@ -280,11 +280,14 @@ class Receipt(AnswerModel):
     model_config = ConfigDict(
         json_schema_extra=examples(
             {
+                "customer_id": "2034",
+                "known": True,
                 "deleted": {
                     "events": 41,
                     "sessions": 3,
                     "consents": 1,
                     "struck_out": 0,
+                    "used_again": 0,
                     "mails": 2,
                 },
                 "forgotten": "2026-11-22T09:30:00Z",
@@ -295,12 +298,17 @@ class Receipt(AnswerModel):
                     }
                 ],
                 "last_pruned_by": "2026-12-21T20:00:00Z",
-                "text": "No answer uses what these versions hold from now on.",
+                "text": "No answer uses anything of this customer from now on.",
             }
         )
     )
-    deleted: dict[str, int] = Field(description="Number of rows deleted, by kind.")
-    forgotten: str = Field(description="When the customer was erased.")
+    customer_id: str = Field(description="The id, as the address was understood.")
+    known: bool = Field(
+        description="Whether anything was known under this id: rows deleted now, or history in a "
+        "model version on disk."
+    )
+    deleted: dict[str, int] = Field(description="Number of rows deleted now, by kind.")
+    forgotten: str = Field(description="When the customer was erased first.")
     versions_with_history: list[dict[str, Any]] = Field(
         description="Model versions on disk that hold the history, and when each is removed."
     )

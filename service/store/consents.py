@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -22,6 +23,14 @@ class Consent(NamedTuple):
 
     value: int  # YES or NO
     time: int  # when they gave it, seconds since 1970
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """Hold what was deleted under an id, and whether it had been erased before."""
+
+    counts: Mapping[str, int]  # number of rows by kind
+    earlier: int | None  # when it was erased first, seconds since 1970
 
 
 def read(connection: Connection, customer_id: str) -> dict[int, Consent]:
@@ -77,8 +86,8 @@ def use_again(change: Change, customer_id: str, product_id: str) -> None:
     change.touch(counter_of("customer", customer_id))
 
 
-def forget(change: Change, customer_id: str, time: int) -> dict[str, int]:
-    """Delete everything under an id, leave a tombstone, and return the number of rows by kind."""
+def forget(change: Change, customer_id: str, time: int) -> Erasure:
+    """Delete everything under an id, and leave a tombstone."""
     connection = change.connection
     own_sessions = select(sessions.c.session_id).where(sessions.c.customer_id == customer_id)
     session_ids = connection.execute(own_sessions).scalars().all()
@@ -91,28 +100,30 @@ def forget(change: Change, customer_id: str, time: int) -> dict[str, int]:
         "sessions": delete(sessions).where(sessions.c.customer_id == customer_id),
         "consents": delete(consents).where(consents.c.customer_id == customer_id),
         "struck_out": delete(unused).where(unused.c.customer_id == customer_id),
+        "used_again": delete(used_again).where(used_again.c.customer_id == customer_id),
         "mails": delete(slates).where(slates.c.customer_id == customer_id),
     }
-    connection.execute(delete(used_again).where(used_again.c.customer_id == customer_id))
     events_before_login = connection.execute(before_login).rowcount
     counts = {
         name: int(connection.execute(deletion).rowcount) for name, deletion in deletions.items()
     }
     counts["events"] += events_before_login
-    _bury(change, customer_id, time)
+    erasure = Erasure(counts, _bury(change, customer_id, time))
     change.touch(counter_of("customer", customer_id))
     change.touch(ERASED)
     for session_id in session_ids:
         change.touch(counter_of("session", session_id))
-    return counts
+    return erasure
 
 
-def _bury(change: Change, customer_id: str, time: int) -> None:
-    """Leave a tombstone, unless there is one already."""
+def _bury(change: Change, customer_id: str, time: int) -> int | None:
+    """Leave a tombstone, or return the time of the one that there is already."""
     tombstone = make_tombstone(read_tombstone_key(change.connection), customer_id)
     (number,) = change.take_numbers(1)  # in any case: what was deleted now must be seen too
-    query = select(erased.c.number).where(erased.c.customer == tombstone)
-    if change.connection.execute(query).first() is None:
+    query = select(erased.c.time).where(erased.c.customer == tombstone)
+    earlier: int | None = change.connection.execute(query).scalar()
+    if earlier is None:
         change.connection.execute(
             insert(erased).values(customer=tombstone, time=time, number=number)
         )
+    return earlier

@@ -1,6 +1,6 @@
 """Whose events are whose, and what they say of a customer, on both databases."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -46,9 +46,9 @@ def tell(store: Store, *events: Event) -> Written:
     return store.write(lambda change: write(change, events)).result(10)
 
 
-def forget(store: Store, customer_id: str) -> dict[str, int]:
-    def work(change: Change) -> dict[str, int]:
-        return consents.forget(change, customer_id, 2000)
+def forget(store: Store, customer_id: str) -> Mapping[str, int]:
+    def work(change: Change) -> Mapping[str, int]:
+        return consents.forget(change, customer_id, 2000).counts
 
     return store.write(work).result(10)
 
@@ -168,6 +168,7 @@ def test_who_is_forgotten_takes_their_sessions_along_and_nothing_of_another_cust
         "sessions": 1,
         "consents": 0,
         "struck_out": 0,
+        "used_again": 0,
         "mails": 0,
     }
     assert products(store, "ann") == products(store, session_id="s") == []
@@ -189,6 +190,7 @@ def test_of_who_was_forgotten_nothing_more_is_taken_and_of_others_in_the_call_al
         "sessions": 0,
         "consents": 0,
         "struck_out": 0,
+        "used_again": 0,
         "mails": 0,
     }
 

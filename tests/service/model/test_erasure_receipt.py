@@ -5,6 +5,7 @@ from dataclasses import replace
 from models.artifact.registry import Registry
 from models.data.timestamps import format_timestamp
 from service.model.erasure_receipt import build_receipt, find_versions_with
+from service.store.consents import Erasure
 from tests.support.expected_answers import another_version
 from tests.support.service_shop import Shop
 from tests.support.shop import REGULAR, moment
@@ -29,8 +30,10 @@ def test_versions_that_know_a_customer_are_found_and_a_damaged_one_is_passed_ove
 def test_a_receipt_says_what_went_and_when_the_last_version_goes(shop: Shop) -> None:
     manifest = shop.model.recommender.manifest
     old, new = replace(manifest, created=moment(0)), replace(manifest, created=moment(20))
-    receipt = build_receipt({"events": 3}, [new, old], moment(31), 300)
-    assert receipt["deleted"] == {"events": 3}
+    erasure = Erasure({"events": 3, "mails": 0}, None)
+    receipt = build_receipt(REGULAR, erasure, [new, old], moment(31), 300)
+    assert (receipt["customer_id"], receipt["known"]) == (REGULAR, True)
+    assert receipt["deleted"] == {"events": 3, "mails": 0}
     assert receipt["forgotten"] == format_timestamp(moment(31))
     # The older one is served still: it goes with the next training.
     assert [version["pruned_by"] for version in receipt["versions_with_history"]] == [
@@ -38,4 +41,17 @@ def test_a_receipt_says_what_went_and_when_the_last_version_goes(shop: Shop) -> 
         format_timestamp(moment(31)),
     ]
     assert receipt["last_pruned_by"] == format_timestamp(moment(50))
-    assert build_receipt({}, [], moment(31), 300)["last_pruned_by"] is None
+
+
+def test_a_receipt_for_nobody_says_that_nothing_was_known(shop: Shop) -> None:
+    manifest = shop.model.recommender.manifest
+    nothing, again = Erasure({"events": 0}, None), Erasure({"events": 0}, moment(2))
+    receipt = build_receipt("c00/", nothing, [], moment(31), 300)
+    assert (receipt["known"], receipt["last_pruned_by"]) == (False, None)
+    assert "Nothing was known under this id" in receipt["text"]
+    second = build_receipt(REGULAR, again, [], moment(31), 300)
+    assert (second["known"], second["forgotten"]) == (False, format_timestamp(moment(2)))
+    assert f"it was erased on {format_timestamp(moment(2))}" in second["text"]
+    # A row in the store or a version on disk is enough to have been known.
+    assert build_receipt(REGULAR, Erasure({"events": 1}, None), [], moment(31), 300)["known"]
+    assert build_receipt(REGULAR, again, [manifest], moment(31), 300)["known"]

@@ -5,7 +5,7 @@ import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 from starlette.testclient import TestClient
@@ -459,6 +459,7 @@ def test_a_receipt_names_what_was_deleted_and_the_versions_that_still_hold_histo
         "consents": 2,
         "mails": 0,
         "struck_out": 0,
+        "used_again": 0,
     }
     assert [version["version"] for version in receipt["versions_with_history"]] == [
         own_shop.model.version
@@ -471,8 +472,60 @@ def test_a_receipt_names_what_was_deleted_and_the_versions_that_still_hold_histo
         "consents": 0,
         "mails": 0,
         "struck_out": 0,
+        "used_again": 0,
     }
-    assert client.delete("/v1/customers/nobody").json()["versions_with_history"] == []
+    nobody = client.delete("/v1/customers/nobody").json()
+    assert (nobody["known"], nobody["versions_with_history"]) == (False, [])
+
+
+def test_a_receipt_for_a_mistaken_id_says_that_nothing_was_known(client: TestClient) -> None:
+    report(client, {**BOUGHT, "customer_id": "c00", "order_id": "1"})
+    for mistaken in ("C00", "c00/", "c00%20", "c00/history"):
+        receipt = client.delete(f"/v1/customers/{mistaken}").json()
+        assert (receipt["customer_id"], receipt["known"]) == (unquote(mistaken), False)
+        assert set(receipt["deleted"].values()) == {0}
+        assert "Nothing was known under this id" in receipt["text"]
+    receipt = client.delete("/v1/customers/c00").json()
+    assert (receipt["known"], receipt["deleted"]["events"]) == (True, 1)
+
+
+ODD_IDS: Final = (
+    "ann/consent",
+    "ann/profile",
+    "ann/recommendations",
+    "ann/recommendations.html",
+    "/",
+    "//consent",
+    "ann/",
+    "ann/consent\n",
+    "%2F",
+    "ann%2Fconsent",
+    "a b?c#d&e",
+    "önne/🍞",
+    "..",
+    "." * 499 + "/",
+)
+
+
+def test_every_customer_who_can_be_reported_can_be_erased(client: TestClient) -> None:
+    for number, customer_id in enumerate(ODD_IDS):
+        event = {**BOUGHT, "customer_id": customer_id, "order_id": "1", "event_id": f"odd {number}"}
+        told = {"events": [event]}
+        assert client.post("/v1/events", json=told).json()["accepted"] == 1
+        path = f"/v1/customers/{quote(customer_id, safe='').replace('.', '%2E')}"
+        assert client.get(f"{path}/export").json()["customer_id"] == customer_id
+        receipt = client.delete(path).json()
+        assert (receipt["customer_id"], receipt["deleted"]["events"]) == (customer_id, 1)
+        assert client.post("/v1/events", json=told).json()["accepted"] == 0
+
+
+def test_an_id_that_ends_like_an_address_is_not_taken_for_it(client: TestClient) -> None:
+    """`ann%2Fconsent` is a customer, `ann/consent` the consent of one."""
+    for method in ("PUT", "GET", "POST"):
+        answer = client.request(method, "/v1/customers/ann%2Fconsent", json={"train": False})
+        assert (answer.status_code, answer.headers["allow"]) == (405, "DELETE")
+    assert get(client, "ann", "export")["consent"]["train"]["given"] is None
+    assert client.delete("/v1/customers/ann/consent").status_code == 405
 
 
 def test_a_forgotten_customer_stays_one_whichever_model_is_activated(

@@ -73,10 +73,10 @@ def test_what_was_shown_last_is_told_first_and_of_nobody_else(store: Store) -> N
 def test_of_who_was_forgotten_nothing_is_recorded_any_more(store: Store) -> None:
     keep(store, shown("r", "monday", "bread"))
 
-    def forget(change: Change) -> dict[str, int]:
+    def forget(change: Change) -> consents.Erasure:
         return consents.forget(change, "ann", 1000)
 
-    assert store.write(forget).result(10)["mails"] == 1
+    assert store.write(forget).result(10).counts["mails"] == 1
     assert not keep(store, shown("r", "monday", "bread"))
     assert store.read(lambda connection: campaigns.find_customer(connection, b"r")) is None
 
