@@ -33,6 +33,7 @@ CART: Final = KINDS.index("cart")
 REMOVED: Final = KINDS.index("remove_from_cart")
 DISMISS: Final = KINDS.index("dismiss")
 EXPOSURE: Final = KINDS.index("exposure")
+ORDER_KINDS: Final = (PURCHASE, RETURN)
 RATING: Final = KINDS.index("rating")
 
 
@@ -42,6 +43,7 @@ class Standing(IntEnum):
     SHOP = 0  # the shop, with a key: it counts for everyone
     # A customer's token, or a link in a mail: for that customer, and for others within bounds
     CUSTOMER = 1
+    LATE = 2  # a token, of an order more than a day old: for that customer alone
 
 
 @dataclass(frozen=True, eq=False)

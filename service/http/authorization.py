@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -11,7 +12,7 @@ from typing import Any, Final
 from fastapi import Request
 from starlette.routing import BaseRoute
 
-from models.data.events import Standing
+from models.data.events import DAY, ORDER_KINDS, Standing
 from service.errors import Forbidden
 from service.store.events import Event, OrderOwner
 
@@ -82,33 +83,33 @@ class Caller:
             return None
         return OrderOwner(self.customer_id, self.session_id)
 
-    def own_order(self, event: Event) -> Event:
-        """Return an event with its order in the caller's own namespace, if a token names one.
-
-        So a browser changes no order of the shop or of another customer, whatever id it sends.
-        """
-        if not self.is_customer:
-            return event
-        event = replace(event, standing=Standing.CUSTOMER)
-        owner = self.order_owner(event.order_id)
-        if owner is None or event.order_id is None:
-            return event
-        return replace(event, order_id=owner.own_order_id(event.order_id))
-
     def own_event(self, event: Any) -> Any:
         """Return an event of a body with the customer and the session of a token.
 
-        Event ids of browsers are hashed with their customer, so they cannot take the shop's ids.
-        Raises Forbidden if the event names others than the token's.
+        Event ids of browsers are hashed with their customer, or else with their session, so they
+        can take nobody else's. Raises Forbidden if the event names others than the token's.
         """
         if not self.is_customer or not isinstance(event, dict):
             return event
         customer_id, session_id = self.own_ids(event.get("customer_id"), event.get("session_id"))
         event_id = event.get("event_id")
         if isinstance(event_id, str) and event_id:
-            full_name = f"{customer_id}\n{session_id}\n{event_id}".encode(errors="surrogatepass")
-            event_id = hashlib.blake2b(full_name, digest_size=16).hexdigest()
+            event_id = hash_event_id(customer_id, session_id, event_id)
         return {**event, "customer_id": customer_id, "session_id": session_id, "event_id": event_id}
+
+    def attest(self, event: Event, now: int) -> Event:
+        """Return an event with the standing that the caller gives it. `now`: seconds since 1970."""
+        if not self.is_customer:
+            return event
+        is_late = event.kind in ORDER_KINDS and event.time < now - DAY
+        return replace(event, standing=Standing.LATE if is_late else Standing.CUSTOMER)
+
+
+def hash_event_id(customer_id: str | None, session_id: str | None, event_id: str) -> str:
+    """Return the id under which an event is kept that a browser reports as `event_id`."""
+    owner = ["session", session_id] if customer_id is None else ["customer", customer_id]
+    full_name = json.dumps([*owner, event_id])
+    return hashlib.blake2b(full_name.encode(), digest_size=16).hexdigest()
 
 
 # On this machine only, before there is a key.

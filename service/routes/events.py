@@ -45,10 +45,11 @@ async def post_events(request: Request, options: Annotated[EventsBody, Body()]) 
     caller = get_caller(request)
     bodies = [caller.own_event(body) for body in options.events]
     # In a thread: a thousand take 20 ms.
-    validated = await asyncio.to_thread(validate_events, bodies, int(time.time()))
+    now = int(time.time())
+    validated = await asyncio.to_thread(validate_events, bodies, now)
     written = NOTHING_WRITTEN
     if validated.events:
-        reported = [caller.own_order(event) for event in validated.events]
+        reported = [caller.attest(event, now) for event in validated.events]
         written = await write_store(request, partial(write, reported=reported))
     answer = _summarize(options.events, validated, written)
     return Response(orjson.dumps(answer), 202, media_type=JSON)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, insert, or_, select, union_all
 
-from models.data.events import EXPOSURE, PURCHASE, RATING, Standing
+from models.data.events import DAY, EXPOSURE, ORDER_KINDS, PURCHASE, RATING, Standing
 from service.store.change_counters import counter_of
 from service.store.tables import erased, events, secrets, sessions, unused
 from service.store.writer import Change
@@ -55,20 +54,6 @@ class OrderOwner:
     customer_id: str | None
     session_id: str | None
 
-    def own_order_id(self, order_id: str) -> str:
-        """Return the id under which an order that the owner reports is kept.
-
-        It is hashed with the customer, or else with the session, so it is nobody else's order.
-        """
-        if self.customer_id is not None:
-            return _hash_order_id("customer", self.customer_id, order_id)
-        return _hash_order_id("session", self.session_id or "", order_id)
-
-
-def _hash_order_id(kind: str, owner_id: str, order_id: str) -> str:
-    full_name = json.dumps(["order", kind, owner_id, order_id])
-    return hashlib.blake2b(full_name.encode(), digest_size=16).hexdigest()
-
 
 class EventRow(NamedTuple):
     """One line of an event, as it is read."""
@@ -79,6 +64,17 @@ class EventRow(NamedTuple):
     order_id: str | None
     quantity: float | None
     rating: float | None
+    standing: int = Standing.SHOP
+
+    def confirms(self, claim: EventRow) -> bool:
+        """Return whether it is the shop's report of what one of the same customer claims.
+
+        It is of the same product, and of the same order or within a day.
+        """
+        if (self.product_id, self.kind) != (claim.product_id, claim.kind):
+            return False
+        is_same_order = claim.order_id is not None and self.order_id == claim.order_id
+        return is_same_order or abs(self.time - claim.time) <= DAY
 
 
 @dataclass(frozen=True)
@@ -221,7 +217,7 @@ def read_customer(connection: Connection, customer_id: str, above: int) -> list[
         and_(sessions.c.session_id == events.c.session_id, sessions.c.customer_id == customer_id),
     )
     rows = connection.execute(union_all(own, before_login).order_by("number"))
-    return [EventRow(*row) for _, *row in rows]
+    return _drop_confirmed([EventRow(*row) for _, *row in rows])
 
 
 def read_session(connection: Connection, session_id: str) -> list[EventRow]:
@@ -230,7 +226,23 @@ def read_session(connection: Connection, session_id: str) -> list[EventRow]:
     From a login on, its events are the customer's and read under their id alone.
     """
     rows = _rows(_is_before_login(session_id))
-    return [EventRow(*row) for _, *row in connection.execute(rows.order_by("number"))]
+    reported = [EventRow(*row) for _, *row in connection.execute(rows.order_by("number"))]
+    return _drop_confirmed(reported)
+
+
+def _drop_confirmed(rows: list[EventRow]) -> list[EventRow]:
+    """Return a customer's rows without the orders they reported where the shop did so too."""
+    of_shop: dict[str, list[EventRow]] = {}
+    for row in rows:
+        if row.standing == Standing.SHOP and row.kind in ORDER_KINDS:
+            of_shop.setdefault(row.product_id, []).append(row)
+
+    def is_confirmed(row: EventRow) -> bool:
+        if row.standing == Standing.SHOP or row.kind not in ORDER_KINDS:
+            return False
+        return any(line.confirms(row) for line in of_shop.get(row.product_id, ()))
+
+    return [row for row in rows if not is_confirmed(row)] if of_shop else rows
 
 
 def read_buyers(
@@ -245,7 +257,7 @@ def read_buyers(
     query = (
         select(buyer)
         .outerjoin_from(events, sessions, sessions.c.session_id == events.c.session_id)
-        .where(_is_order(connection, order_id, owner), events.c.kind == PURCHASE)
+        .where(_is_order(order_id, owner), events.c.kind == PURCHASE)
         .distinct()
     )
     return list(connection.execute(query).scalars())
@@ -254,9 +266,9 @@ def read_buyers(
 def read_order(connection: Connection, order_id: str, owner: OrderOwner | None = None) -> list[str]:
     """Return the products of an order; with an owner, only what is theirs of it.
 
-    It is an order that the shop reported of them, or that they reported themselves.
+    It is an order as the shop reported it, and to its owner also what they reported themselves.
     """
-    is_order = _is_order(connection, order_id, owner)
+    is_order = _is_order(order_id, owner)
     query = select(events.c.product_id).where(is_order, events.c.kind == PURCHASE).distinct()
     return list(connection.execute(query).scalars())
 
@@ -266,25 +278,18 @@ def _is_before_login(session_id: str) -> ColumnElement[bool]:
     return and_(events.c.session_id == session_id, events.c.customer_id.is_(None), ~login)
 
 
-def _is_order(
-    connection: Connection, order_id: str, owner: OrderOwner | None
-) -> ColumnElement[bool]:
+def _is_order(order_id: str, owner: OrderOwner | None) -> ColumnElement[bool]:
+    is_order = events.c.order_id == order_id
     if owner is None:
-        return events.c.order_id == order_id
-    customer_id, session_id = owner.customer_id, owner.session_id
-    order_ids = {order_id}
+        return is_order & (events.c.standing == Standing.SHOP)
     is_own = []
-    if customer_id is not None:
-        logins = select(sessions.c.session_id).where(sessions.c.customer_id == customer_id)
-        visits = list(connection.execute(logins).scalars())
-        order_ids.add(_hash_order_id("customer", customer_id, order_id))
-        order_ids |= {_hash_order_id("session", visit, order_id) for visit in visits}
-        is_own.append(events.c.customer_id == customer_id)
+    if owner.customer_id is not None:
+        logins = select(sessions.c.session_id).where(sessions.c.customer_id == owner.customer_id)
+        is_own.append(events.c.customer_id == owner.customer_id)
         is_own.append(events.c.customer_id.is_(None) & events.c.session_id.in_(logins))
-    if session_id is not None:
-        order_ids.add(_hash_order_id("session", session_id, order_id))
-        is_own.append(_is_before_login(session_id))
-    return events.c.order_id.in_(order_ids) & or_(*is_own)
+    if owner.session_id is not None:
+        is_own.append(_is_before_login(owner.session_id))
+    return is_order & or_(*is_own)
 
 
 class Rating(NamedTuple):
@@ -331,8 +336,9 @@ def read_sold_lines(
 ) -> list[SoldLine]:
     """Return lines of orders that were bought after a time, each once.
 
-    Their numbers are above one and up to another. A line that was also reported between `learned`
-    and `above` is not among them.
+    Their numbers are above one and up to another. Only the shop's reports count. A line that was
+    also reported up to `above` is not among them, nor one that a model has learned up to `learned`
+    as its customer reported it.
     """
     columns = (
         events.c.customer_id,
@@ -343,6 +349,7 @@ def read_sold_lines(
     )
     is_line = (
         events.c.kind == PURCHASE,
+        events.c.standing == Standing.SHOP,
         events.c.number > above,
         events.c.number <= until,
         events.c.time > after,
@@ -354,14 +361,29 @@ def read_sold_lines(
         .where(earlier.c.order_id == events.c.order_id, earlier.c.product_id == events.c.product_id)
         .where(
             earlier.c.kind == PURCHASE,
-            earlier.c.number > learned,
+            earlier.c.standing == Standing.SHOP,
             earlier.c.number <= above,
             customer == func.coalesce(earlier.c.customer_id, ""),
         )
         .exists()
     )
+    is_same_order = earlier.c.order_id == events.c.order_id
+    is_same_day = earlier.c.time.between(events.c.time - DAY, events.c.time + DAY)
+    claimed_earlier = (
+        select(earlier.c.number)
+        .where(
+            earlier.c.customer_id == events.c.customer_id,
+            earlier.c.product_id == events.c.product_id,
+            earlier.c.number <= learned,
+            earlier.c.kind == PURCHASE,
+            earlier.c.standing == Standing.CUSTOMER,
+            is_same_order | is_same_day,
+        )
+        .exists()
+    )
     lines: dict[tuple[str | None, str | None, str], SoldLine] = {}
-    for row in connection.execute(select(*columns).where(*is_line, ~reported_earlier)):
+    query = select(*columns).where(*is_line, ~reported_earlier, ~claimed_earlier)
+    for row in connection.execute(query):
         key = (row.customer_id, row.order_id, row.product_id)
         lines[key] = SoldLine(row.product_id, row.market, row.time)
     return list(lines.values())

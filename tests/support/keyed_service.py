@@ -73,7 +73,7 @@ def token(
 
 
 @contextmanager
-def open_keyed_service(shop: Shop, folder: Path) -> Iterator[KeyedService]:
+def open_keyed_service(shop: Shop, folder: Path, **more: object) -> Iterator[KeyedService]:
     settings = Settings.model_validate(
         {
             "registry": shop.root,
@@ -83,6 +83,7 @@ def open_keyed_service(shop: Shop, folder: Path) -> Iterator[KeyedService]:
             "api_key": FIRST_KEY,
             "signing_key": SIGNING_KEY,
             "customer_calls_a_minute": 100_000,
+            **more,
         }
     )
     with TestClient(create(settings), raise_server_exceptions=False) as client:

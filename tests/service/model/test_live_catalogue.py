@@ -1,6 +1,7 @@
 """The catalogue follows the store: products, rules, sales and who was forgotten."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from models.artifact.registry import Registry
 from models.data.customers import NO, YES
-from models.data.events import PURCHASE
+from models.data.events import PURCHASE, Standing
 from models.recommender import Recommender
 from models.slate import SlateRequest
 from models.updates.catalogue import read_product_update
@@ -157,6 +158,45 @@ def test_an_order_that_is_told_again_is_not_sold_again_whenever_it_is_counted(
     recommender = live.at(shop.model, now(store)).model.recommender
     assert sold(recommender, "kite") == before + 600
     assert sold(recommender, "bread") == sold(shop.model.recommender, "bread") + 300
+
+
+def test_what_only_a_customer_reported_is_not_sold_until_the_shop_reports_it(
+    shop: Premises, store: Store
+) -> None:
+    live = CatalogueFollower(store, "allow")
+    for standing in (Standing.CUSTOMER, Standing.LATE):
+        sell(store, "kite", standing.name, customer_id="ann", standing=standing)
+    live.count_sales(shop.model)
+    before = sold(shop.model.recommender, "kite")
+    assert sold(live.at(shop.model, now(store)).model.recommender, "kite") == before
+    sell(store, "kite", "the shop's", customer_id="ann")
+    live.count_sales(shop.model)
+    assert sold(live.at(shop.model, now(store)).model.recommender, "kite") == before + 300
+
+
+def test_an_order_that_a_model_has_learned_is_not_sold_again(
+    own_shop: Premises, store: Store
+) -> None:
+    """Whether the shop reports it again, or confirms what its customer had reported."""
+    sell(store, "kite", "the shop's")
+    sell(store, "bread", "ann's", customer_id="ann", standing=Standing.CUSTOMER)
+    learned = read_so_far(own_shop, store)
+    sell(store, "kite", "the shop's, again")
+    sell(store, "bread", "the shop's, of ann", customer_id="ann")
+    sell(store, "butter", "bert's", customer_id="bert")
+    live = CatalogueFollower(store, "allow")
+    live.count_sales(learned)
+    recommender = live.at(learned, now(store)).model.recommender
+    for product, lines in (("kite", 0), ("bread", 0), ("butter", 300)):
+        assert sold(recommender, product) == sold(learned.recommender, product) + lines, product
+
+
+def read_so_far(shop: Premises, store: Store) -> LoadedModel:
+    """Return the shop's model as if it had learned all that the store holds."""
+    manifest = replace(shop.model.recommender.manifest, event_position=now(store).number)
+    learned = shop.model.recommender
+    recommender = Recommender(manifest, learned.model, learned.settings)
+    return replace(shop.model, recommender=recommender)
 
 
 def test_rules_come_and_go(shop: Premises, store: Store) -> None:
