@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 from types import FrameType
 
+from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from models.artifact.registry import Registry
@@ -56,7 +57,12 @@ def files_of_one_answer(registry: Path) -> list[str]:
     passed = FilesPassed()
     passed.install()
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(registry=registry, runtime_dir=Path(folder), deadline_ms=10_000)
+        settings = Settings(
+            registry=registry,
+            database_url=SecretStr(f"sqlite:///{folder}/store.db"),
+            runtime_dir=Path(folder),
+            deadline_ms=10_000,
+        )
         with TestClient(create(settings), base_url="http://localhost") as client:
             client.get(f"/v1/customers/{first}/recommendations").raise_for_status()
             passed.recording = True
