@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final, TypeVar
 
+from redis.exceptions import ResponseError
+
 from service.runtime.circuit_breaker import BreakerState, CircuitBreaker, CircuitOpenError
 from service.runtime.metrics import Metrics
 from service.runtime.redis_client import connect
@@ -83,7 +85,7 @@ class RedisCache:
         try:
             with self._breaker:
                 async with asyncio.timeout(self._timeout_seconds):
-                    return await command()
+                    return await self._execute(command)
         except CircuitOpenError:
             return None
         except Exception:  # whatever it is, an answer is computed instead
@@ -91,6 +93,17 @@ class RedisCache:
             return None
         finally:
             self._report_state()
+
+    async def _execute(self, command: Callable[[], Awaitable[T]]) -> T | None:
+        """Return what Redis answers; None for an error, such as one about a value of another type.
+
+        It does answer, so it is not left alone: the next answer is written over such a value.
+        """
+        try:
+            return await command()
+        except ResponseError:
+            self._metrics.cache_errors.inc()
+            return None
 
     def _report_state(self) -> None:
         before, state = self._reported, self._breaker.state

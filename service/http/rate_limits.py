@@ -20,15 +20,24 @@ from service.runtime.redis_client import connect
 MINUTE_MICROSECONDS: Final = 60_000_000
 MAX_CALLERS: Final = 100_000  # remembered in a process
 
-# One step in Redis, on its clock, so that hosts with different clocks agree.
+# One step in Redis, on its clock, so that hosts with different clocks agree. Whatever else somebody
+# writes under a key, and what lies further ahead than any of ours, counts as a minute's calls made.
 COUNT_SCRIPT: Final = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local known = tonumber(redis.call('GET', KEYS[1]) or now) or now
-local arrival = math.max(known, now) + tonumber(ARGV[1])
-local wait = arrival - tonumber(ARGV[2]) - now
-if wait > 0 then return wait end
-redis.call('SET', KEYS[1], string.format('%.0f', arrival), 'PX', math.ceil((arrival - now) / 1000))
+local full = now + ARGV[2]
+local function hold(arrival)
+  local lifetime = math.ceil((arrival - now) / 1000)
+  redis.call('SET', KEYS[1], string.format('%.0f', arrival), 'PX', lifetime)
+end
+local known = tonumber(redis.pcall('GET', KEYS[1]) or now)
+if not (known and known <= full) then
+  known = full
+  hold(full)
+end
+local arrival = math.max(known, now) + ARGV[1]
+if arrival > full then return arrival - full end
+hold(arrival)
 return 0
 """
 

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
 from models.artifact.registry import Registry
 from models.recommender import Recommender
@@ -46,6 +47,26 @@ def test_whatever_happens_to_redis_every_answer_is_right(
     assert load.wrong == []
     assert load.statuses[200] > 200
     assert max(load.taken_ms) < 1000
+
+
+def test_junk_in_redis_changes_no_answer(
+    shop: Shop, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    with (
+        process(shop.root, tmp_path / "run", redis_url=redis_server.url) as port,
+        Redis.from_url(redis_server.url) as redis,
+    ):
+        load = Load(port, CUSTOMERS, [truth(shop.model, CUSTOMERS)], deadline_ms=10_000)
+        with load.running(CALLERS):
+            for junk in (b"", b"\0" * 500, b"x" * 5_000_000, None):
+                wait_until(lambda: redis.dbsize() > len(CUSTOMERS) // 2)
+                for key in list(redis.scan_iter()):
+                    redis.delete(key)
+                    redis.set(key, junk) if junk is not None else redis.rpush(key, "a list")
+            # They are written over, and found again.
+            wait_until(lambda: all(redis.type(key) == b"string" for key in redis.scan_iter()))
+    assert load.wrong == []
+    assert load.statuses[200] > 200
 
 
 def test_a_redis_that_was_never_there_is_not_missed(

@@ -119,6 +119,28 @@ def test_a_value_somebody_else_wrote_is_no_answer(redis_server: RedisServer) -> 
     scene(redis_server, play)
 
 
+def test_values_of_other_types_are_written_over_and_do_not_close_the_cache(
+    redis_server: RedisServer,
+) -> None:
+    keys = [b"%d" % number for number in range(20)]
+
+    async def play(cache: RedisCache, breaker: CircuitBreaker) -> None:
+        with Redis.from_url(redis_server.url) as redis:
+            for key in keys:
+                redis.rpush(key, "a list")
+        for key in keys:
+            assert await cache.get(key) is None
+        assert breaker.state is BreakerState.CLOSED
+        for key in keys:
+            cache.put(key, b"value of " + key)
+        until = time.monotonic() + 5
+        while await cache.get(keys[-1]) is None:
+            assert time.monotonic() < until
+        assert [await cache.get(key) for key in keys] == [b"value of " + key for key in keys]
+
+    scene(redis_server, play)
+
+
 def test_writes_that_find_no_room_are_dropped(redis_server: RedisServer) -> None:
     async def play(cache: RedisCache, breaker: CircuitBreaker) -> None:
         started = time.monotonic()

@@ -132,11 +132,42 @@ def test_without_redis_each_worker_counts_alone(redis_server: RedisServer, broke
     with_redis(redis_server.url, call, timeout_seconds=0.05)
 
 
-def test_a_value_that_is_none_of_ours_does_no_harm(redis_server: RedisServer) -> None:
+YEAR_MICROSECONDS = 365 * 24 * 3600 * 1_000_000
+JUNK = [
+    *(b"", b"tomato", b"nan", b"inf", b"-inf", b"1e300", b"-1e300", b"9" * 400, b"0x10", b"-5"),
+    b"\x00\xff",
+    b"%d" % (time.time_ns() // 1000 + YEAR_MICROSECONDS),
+    ["a list"],
+    {"a": "hash"},
+]
+
+
+def poison(client: redis.Redis, key: bytes, junk: bytes | list[str] | dict[str, str]) -> None:
+    """Write something else in the place of a value, for ever."""
+    client.delete(key)
+    if isinstance(junk, list):
+        client.rpush(key, *junk)
+    elif isinstance(junk, dict):
+        client.hset(key, mapping=junk)
+    else:
+        client.set(key, junk)
+
+
+@pytest.mark.parametrize("junk", JUNK, ids=lambda junk: str(junk)[:20])
+def test_junk_in_redis_gives_nobody_more_than_a_minutes_calls_and_refuses_nobody_for_long(
+    redis_server: RedisServer, junk: bytes | list[str] | dict[str, str]
+) -> None:
     async def call(limits: RedisRateLimits) -> None:
-        assert await calls(limits, 1) == [0.0]
+        assert await calls(limits, 1, a_minute=600) == [0.0]
         with redis.Redis.from_url(redis_server.url) as client:
-            client.set(client.keys()[0], "tomato")
-        assert await calls(limits, 1) == [0.0]
+            poison(client, client.keys()[0], junk)
+        waits = await calls(limits, 1300, a_minute=600)
+        passed = sum(wait == 0.0 for wait in waits)
+        assert passed < 700
+        assert all(0.0 <= wait <= 0.1 for wait in waits)
+        await asyncio.sleep(waits[-1])
+        assert await calls(limits, 1, a_minute=600) == [0.0]
+        with redis.Redis.from_url(redis_server.url) as client:
+            assert 0 < client.pttl(client.keys()[0]) <= 60_100
 
     with_redis(redis_server.url, call)
