@@ -186,10 +186,12 @@ def evaluate_history(
     *,
     now: int,
     rules: tuple[ShopRule, ...] = (),
+    examples: int = 0,
 ) -> Outcome:
     """Measure a twin and the reference methods, and publish nothing.
 
-    Raises InputError where there is too little to measure on.
+    `examples`: number of customers whom the report shows. Raises InputError where there is too
+    little to measure on.
     """
     history = split_history(purchases, config.evaluation)
     if history is None:
@@ -199,7 +201,9 @@ def evaluate_history(
     with reporter.step("EASE and TIFU-KNN") as advance:
         references = build_reference_slates(history, config.evaluation.k, on_progress=advance)
     extras = ExtraMethods(references, rules)
-    twin = measure_twin(history, config, reporter, name="Test twin", extras=extras)
+    twin = measure_twin(
+        history, config, reporter, name="Test twin", extras=extras, examples=examples
+    )
     notes = [f"{method}: {limit}." for method, limit in list_limits(history).items()]
     if twin.ranker.note:
         notes.append(twin.ranker.note)
@@ -223,10 +227,12 @@ def measure_twin(
     name: str,
     extras: ExtraMethods = NO_EXTRAS,
     reported: Purchases | None = None,
+    examples: int = 0,
 ) -> MeasuredTwin:
     """Fit the past of a history, and measure what a service would have answered from it at the cut.
 
     `reported` are the lines in the service's store at the cut, unless they are those of the past.
+    `examples`: number of customers to keep with their slates.
     """
     past, settings = history.past, config.model
     processes = config.processes or cores()
@@ -253,11 +259,11 @@ def measure_twin(
                 extras=extras,
             )
         with (
-            reporter.step(f"{name}: new products and examples"),
+            reporter.step(f"{name}: new products"),
             threadpool_limits(limits=1, user_api="blas"),
         ):
             new_products = evaluate_new_products(directory, history, config.evaluation)
-            customers = draw_example_customers(directory, history, config.evaluation)
+            customers = draw_example_customers(directory, history, config.evaluation, examples)
     evaluation = replace(evaluation, bundles=bundles, new_products=new_products)
     return MeasuredTwin(evaluation, ranker, customers)
 

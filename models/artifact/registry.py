@@ -4,12 +4,13 @@ registry/active               the active version, then the ones before it, a lin
 registry/versions/VERSION/    an artifact, immutable
 registry/pins/VERSION         seconds since 1970 until when mails are made from a version, which is
                               not pruned before
+registry/reports/VERSION.html   what its training has measured
 registry/staging-…/           a version being written; swept up when its writer is gone
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +25,7 @@ from models.artifact.files import (
     write_artifact,
 )
 from models.artifact.locks import lock
+from models.artifact.reports import REPORTS
 from models.artifact.scratch import remove, scratch_directory
 from models.errors import ArtifactError
 
@@ -159,7 +161,8 @@ class Registry:
     def prune(self, *, now: int, keep: int, max_age_days: int) -> list[str]:
         """Remove versions beyond the newest `keep` or older than `max_age_days`.
 
-        The active version and pinned ones stay. Returns the removed ones, newest first.
+        The active version and pinned ones stay. A report goes with its version. Returns the
+        removed ones, newest first.
         """
         removed = []
         with self._locked():
@@ -170,7 +173,14 @@ class Registry:
                 if not in_use and (rank >= keep or too_old):
                     self._remove(version)
                     removed.append(version)
+            self._remove_reports(set(self.names()))
         return removed
+
+    def _remove_reports(self, kept: Set[str]) -> None:
+        """Remove the reports of versions that are gone."""
+        for report in self.root.glob(f"{REPORTS}/*.html"):
+            if is_version(report.stem) and report.stem not in kept:
+                report.unlink(missing_ok=True)
 
     def _remove(self, version: str) -> None:
         # Renamed first: a reader sees the version whole or not at all.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from models.artifact.files import Manifest
 from models.artifact.registry import Registry
+from models.artifact.reports import ReportWithCustomer, erase_from_reports
 from models.data.events import DAY
 from models.data.timestamps import format_timestamp
 from models.errors import ArtifactError
@@ -19,6 +21,28 @@ ERASED_TEXT: Final = (
     "{} seconds. Training leaves this customer out whatever file they come from, and removes "
     f"versions that are older than {MAX_AGE_DAYS} days when it publishes."
 )
+
+
+@dataclass(frozen=True)
+class Traces:
+    """Hold what a registry has of a customer."""
+
+    # Versions whose history holds them, newest first, each with the time until when it is pinned
+    versions: Sequence[tuple[Manifest, int]]
+    reports: Sequence[ReportWithCustomer]
+
+    @property
+    def found(self) -> bool:
+        return bool(self.versions or self.reports)
+
+
+def erase_from_registry(registry: Registry, customer_id: str) -> Traces:
+    """Take a customer out of the reports of a registry; return what it has of them."""
+    manifests = find_versions_with(registry, customer_id)
+    return Traces(
+        [(manifest, registry.pinned(manifest.version)) for manifest in manifests],
+        erase_from_reports(registry.root, customer_id),
+    )
 
 
 def find_versions_with(registry: Registry, customer_id: str) -> list[Manifest]:
@@ -35,15 +59,15 @@ def find_versions_with(registry: Registry, customer_id: str) -> list[Manifest]:
 
 
 def build_receipt(
-    customer_id: str, erasure: Erasure, versions: Iterable[Manifest], now: int, ttl_seconds: int
+    customer_id: str, erasure: Erasure, traces: Traces, now: int, ttl_seconds: int
 ) -> dict[str, Any]:
-    """Return the receipt. `versions`: that hold the history; `ttl_seconds`: of cached answers."""
+    """Return the receipt. `ttl_seconds`: of cached answers."""
     versions_with_history = []
-    for manifest in versions:
-        pruned_by = format_timestamp(max(manifest.created + MAX_AGE_DAYS * DAY, now))
+    for manifest, pinned_until in traces.versions:
+        pruned_by = format_timestamp(max(manifest.created + MAX_AGE_DAYS * DAY, pinned_until, now))
         versions_with_history.append({"version": manifest.version, "pruned_by": pruned_by})
     last_pruned_by = max((version["pruned_by"] for version in versions_with_history), default=None)
-    known = bool(versions_with_history) or any(erasure.counts.values())
+    known = traces.found or any(erasure.counts.values())
     return {
         "customer_id": customer_id,
         "known": known,
@@ -51,6 +75,7 @@ def build_receipt(
         "forgotten": format_timestamp(now if erasure.earlier is None else erasure.earlier),
         "versions_with_history": versions_with_history,
         "last_pruned_by": last_pruned_by,
+        "reports": [{"report": page.name, "erased": page.erased} for page in traces.reports],
         "text": ERASED_TEXT.format(ttl_seconds) if known else _explain_unknown(erasure),
     }
 

@@ -20,7 +20,7 @@ from service.answering.customer_view import (
     view_customer,
 )
 from service.errors import PROBLEMS, TOO_LARGE, Gone, Invalid, problem_schema
-from service.model.erasure_receipt import build_receipt, find_versions_with
+from service.model.erasure_receipt import build_receipt, erase_from_registry
 from service.routes.registration import Operation, Tag
 from service.routes.request_context import get_responder, read_store, write_store
 from service.routes.responses import uncached_json
@@ -125,9 +125,9 @@ async def forget_customer(request: Request, customer_id: CustomerId) -> Response
     forget = partial(consents.forget, customer_id=customer_id, time=now)
     erasure = await write_store(request, forget)
     registry = responder.active.registry
-    versions = await asyncio.to_thread(find_versions_with, registry, customer_id)
+    traces = await asyncio.to_thread(erase_from_registry, registry, customer_id)
     ttl_seconds = responder.settings.cache_ttl_seconds
-    return uncached_json(build_receipt(customer_id, erasure, versions, now, ttl_seconds))
+    return uncached_json(build_receipt(customer_id, erasure, traces, now, ttl_seconds))
 
 
 def _invalid(field: str, problem: str) -> Invalid:

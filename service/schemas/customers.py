@@ -298,6 +298,7 @@ class Receipt(AnswerModel):
                     }
                 ],
                 "last_pruned_by": "2026-12-21T20:00:00Z",
+                "reports": [{"report": "20261121T200000Z-1f0c9a52d7be.html", "erased": True}],
                 "text": "No answer uses anything of this customer from now on.",
             }
         )
@@ -314,5 +315,9 @@ class Receipt(AnswerModel):
     )
     last_pruned_by: str | None = Field(
         description="When the last of these versions is removed, or null if there is none."
+    )
+    reports: list[dict[str, Any]] = Field(
+        description="Reports in the registry that showed the customer. `erased` is false where the "
+        "service may not write: remove that page yourself."
     )
     text: str = Field(description="The receipt in plain words.")

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from models.artifact.reports import report_path
 from training.cli.arguments import (
     DONE,
     REFUSED,
@@ -25,6 +26,7 @@ from training.reading.purchases import Purchases, read_purchases
 from training.reading.rules_file import read_rules
 from training.reading.timestamps import parse_optional_timestamp
 from training.report.data import Report, Verdict
+from training.report.example_customers import EXAMPLE_CUSTOMERS
 from training.report.render import write_report
 from training.tuning.tune import TuningPlan, print_tuned, tune
 
@@ -79,7 +81,7 @@ def _train(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     if outcome.evaluation is not None:
         print_evaluation(reporter.console, outcome.evaluation)
     name = outcome.published.version if outcome.published else "refused"
-    report = options.report or options.registry / "reports" / f"{name}.html"
+    report = options.report or report_path(options.registry, name)
     _write_report(report, outcome.report, reporter)
     if outcome.published is None:
         for refusal in outcome.refusals:
@@ -126,6 +128,12 @@ def add_evaluate(commands: Any) -> None:
         metavar="FILE",
         help="The HTML report to write. Default: report.html.",
     )
+    command.add_argument(
+        "--example-customers",
+        action="store_true",
+        help=f"Show {EXAMPLE_CUSTOMERS} customers in the report: id, purchases and slate. Keep it "
+        "then as you keep your orders. Default: the report shows no customer.",
+    )
     command.set_defaults(run=_evaluate)
 
 
@@ -142,7 +150,8 @@ def _evaluate(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
         check_output("--json", options.json)
     rules = read_rules(options.rules) if options.rules else ()
     purchases = _read(options, config, reporter, now)
-    outcome = evaluate_history(purchases, config, reporter, now=now, rules=rules)
+    examples = EXAMPLE_CUSTOMERS if options.example_customers else 0
+    outcome = evaluate_history(purchases, config, reporter, now=now, rules=rules, examples=examples)
     print_reading(reporter.console, purchases)
     if outcome.evaluation is not None:
         print_evaluation(reporter.console, outcome.evaluation)

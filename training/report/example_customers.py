@@ -20,11 +20,11 @@ EXAMPLE_CUSTOMERS: Final = 20
 
 
 def draw_example_customers(
-    directory: Path, split: Split, config: EvaluationConfig
+    directory: Path, split: Split, config: EvaluationConfig, count: int
 ) -> tuple[ExampleCustomer, ...]:
     """Draw scored customers by lot, with the slates they would have been served at the cut."""
     recommender = Recommender.load(directory)
-    count = min(EXAMPLE_CUSTOMERS, len(split.users))
+    count = min(count, len(split.users))
     random = np.random.default_rng(config.seed)
     chosen = np.sort(random.choice(len(split.users), count, replace=False))
     return tuple(_build_example(recommender, split, index, config.k) for index in chosen.tolist())

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from models.artifact import files
 from models.artifact.files import Manifest
 from models.artifact.registry import Registry
+from models.artifact.reports import report_path
 from models.errors import ArtifactError
 
 DAY = 86_400
@@ -121,6 +122,19 @@ def test_a_pruned_link_to_a_version_elsewhere_is_removed_and_the_version_stays(
     assert sorted(file.name for file in elsewhere.iterdir()) == ["manifest.json", "price.npy"]
     publish(registry.root, 3)
     assert list(registry.root.glob("staging-*")) == []
+
+
+def test_a_report_goes_with_its_version(tmp_path: Path) -> None:
+    versions = publish(tmp_path, 1, 40, 50, 60)
+    registry = Registry(tmp_path)
+    gone = "20200101T000000Z-0123456789ab"  # its report outlived it
+    names = (*versions, gone, "refused")
+    for name in names:
+        report_path(tmp_path, name).parent.mkdir(exist_ok=True)
+        report_path(tmp_path, name).write_text("<html>")
+    assert registry.prune(now=61 * DAY, keep=2, max_age_days=30) == [versions[1], versions[0]]
+    kept = {name for name in names if report_path(tmp_path, name).exists()}
+    assert kept == {versions[2], versions[3], "refused"}
 
 
 def test_a_name_whose_digits_are_no_moment_is_no_version(tmp_path: Path) -> None:

@@ -197,6 +197,7 @@ def test_an_evaluation_writes_every_figure_and_publishes_nothing(
     report = folder / "report.html"
     assert run("evaluate", *history, "--json", figures, "--report", report) == 0
     assert "<title>" in report.read_text()
+    assert 'class="card"' not in report.read_text()
     content = json.loads(figures.read_text())
     assert content["customers"]["all"] == 30
     recall = content["scores"]["all"]["served"]["recall"]["value"]
@@ -221,7 +222,8 @@ def test_an_evaluation_tells_what_the_rules_of_the_shop_cost(folder: Path, capsy
         '[{"id": "no p1", "kind": "exclude", "which": {"product_ids": ["p1"]}, '
         '"placements": ["home"]}]'
     )
-    assert run("evaluate", *history, *files, "--rules", rules) == 0
+    assert run("evaluate", *history, *files, "--rules", rules, "--example-customers") == 0
+    assert (folder / "report.html").read_text().count('class="card"') == 20
     assert "served, with the shop's" in capsys.readouterr().err
     scores = json.loads((folder / "figures.json").read_text())["scores"]["all"]
     assert (
