@@ -15,8 +15,10 @@ from starlette.testclient import TestClient
 
 from service.app import create
 from service.settings import Settings
+from service.store.store import Store
 from tests.support.service_process import UNHURRIED_MS
 from tests.support.service_shop import Browse, Shop, open_shop
+from tests.support.store_server import KINDS, new_store
 from tests.support.training_shop import small_shop
 
 
@@ -57,6 +59,19 @@ def browse(shop: Shop, tmp_path: Path) -> Iterator[Browse]:
             )
 
         yield opened
+
+
+@pytest.fixture(params=KINDS)
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind."""
+    return new_store(request.param, tmp_path)
+
+
+@pytest.fixture
+def store(store_url: str, tmp_path: Path) -> Iterator[Store]:
+    opened = Store(store_url, tmp_path / "run")
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -16,21 +15,8 @@ from service.store import audit
 from service.store import keys as table
 from service.store.store import Store
 from service.store.tables import keys
-from tests.support.store_server import KINDS, new_store
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(params=KINDS)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return new_store(request.param, tmp_path)
-
-
-@pytest.fixture
-def store(url: str, tmp_path: Path) -> Iterator[Store]:
-    opened = Store(url, tmp_path / "run")
-    yield opened
-    opened.close()
 
 
 def make_key(store: Store, *scopes: Scope, calls_a_minute: int | None = None) -> NewKey:
@@ -90,9 +76,9 @@ def test_the_store_does_not_hold_the_key(store: Store) -> None:
 
 
 def test_a_revoked_key_is_refused_in_the_next_call_of_every_worker(
-    store: Store, url: str, tmp_path: Path
+    store: Store, store_url: str, tmp_path: Path
 ) -> None:
-    other = Store(url, tmp_path / "run")
+    other = Store(store_url, tmp_path / "run")
 
     async def work() -> None:
         first, second = ApiKeys(store), ApiKeys(other)

@@ -1,6 +1,6 @@
 """Whose events are whose, and what they say of a customer, on both databases."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -20,21 +20,12 @@ from service.store.writer import Change, Position
 from tests.support.service_shop import Browse, Shop
 from tests.support.shop import Line as Bought
 from tests.support.shop import Product, catalogue_of
-from tests.support.store_server import KINDS as DATABASES
-from tests.support.store_server import new_store
 from tests.support.training_shop import small_purchases, trained
 
 pytestmark = pytest.mark.slow
 
 CATALOGUE = catalogue_of([Product("bread"), Product("butter"), Product("milk")])
 NUMBERS = count()
-
-
-@pytest.fixture(params=DATABASES)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    opened = Store(new_store(request.param, tmp_path), tmp_path / "run")
-    yield opened
-    opened.close()
 
 
 def happened(kind: str, *products: str, **more: Any) -> Event:

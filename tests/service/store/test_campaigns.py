@@ -1,29 +1,18 @@
 """What campaigns are pinned to, and what their mails showed, in a real store."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import orjson
-import pytest
 
 from models.data.events import HOUR
 from service.store import campaigns, consents
 from service.store.campaigns import Campaign, MailRecord
 from service.store.store import Store
 from service.store.writer import Change
-from tests.support.store_server import KINDS, new_store
 
 MONDAY = Campaign(
     "monday", "newsletter", "v1", as_of=900, opened=1000, window_hours=72, not_twice=3
 )
-
-
-@pytest.fixture(params=KINDS)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    opened = Store(new_store(request.param, tmp_path), tmp_path / "run")
-    yield opened
-    opened.close()
 
 
 def shown(

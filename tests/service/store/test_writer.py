@@ -1,7 +1,6 @@
 """Nobody is told before it is durable, and what is told is there once."""
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import count
@@ -16,21 +15,9 @@ from service.store.events import Event, EventLine, write
 from service.store.store import Store
 from service.store.tables import events
 from service.store.writer import Change, read_position
-from tests.support.store_server import KINDS, new_store
+from tests.support.store_server import new_store
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(params=KINDS)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return new_store(request.param, tmp_path)
-
-
-@pytest.fixture
-def store(url: str, tmp_path: Path) -> Iterator[Store]:
-    opened = Store(url, tmp_path / "run")
-    yield opened
-    opened.close()
 
 
 def view(name: str, customer_id: str = "ann") -> Event:
@@ -52,17 +39,17 @@ def numbers(store: Store) -> list[int]:
 
 
 def test_what_is_acknowledged_is_there_and_seen_by_every_worker_of_the_host(
-    url: str, store: Store, tmp_path: Path
+    store_url: str, store: Store, tmp_path: Path
 ) -> None:
-    other = Store(url, tmp_path / "run")
+    other = Store(store_url, tmp_path / "run")
     store.write(reported("e1")).result(10)
     assert other.counters[counter_of("customer", "ann")] == 1
     assert len(other.read_records("ann", None, 0).rows) == 1
     other.close()
 
 
-def test_another_host_sees_it_when_it_looks(url: str, store: Store, tmp_path: Path) -> None:
-    elsewhere = Store(url, tmp_path / "another host")
+def test_another_host_sees_it_when_it_looks(store_url: str, store: Store, tmp_path: Path) -> None:
+    elsewhere = Store(store_url, tmp_path / "another host")
     store.write(reported("e1")).result(10)
     assert elsewhere.counters[counter_of("customer", "ann")] == 0
     elsewhere.follow()
@@ -72,17 +59,19 @@ def test_another_host_sees_it_when_it_looks(url: str, store: Store, tmp_path: Pa
 
 
 def test_a_host_that_was_away_catches_up_before_it_answers(
-    url: str, store: Store, tmp_path: Path
+    store_url: str, store: Store, tmp_path: Path
 ) -> None:
-    Store(url, tmp_path / "another host").close()
+    Store(store_url, tmp_path / "another host").close()
     store.write(reported("e1")).result(10)
-    restarted = Store(url, tmp_path / "another host")
+    restarted = Store(store_url, tmp_path / "another host")
     assert restarted.counters[counter_of("customer", "ann")] >= 1
     restarted.close()
 
 
-def test_numbers_have_no_gap_however_many_write(url: str, store: Store, tmp_path: Path) -> None:
-    other = Store(url, tmp_path / "run")
+def test_numbers_have_no_gap_however_many_write(
+    store_url: str, store: Store, tmp_path: Path
+) -> None:
+    other = Store(store_url, tmp_path / "run")
     with ThreadPoolExecutor(8) as callers:
         waits = [
             callers.submit(
@@ -96,9 +85,11 @@ def test_numbers_have_no_gap_however_many_write(url: str, store: Store, tmp_path
     other.close()
 
 
-def test_whoever_sees_a_number_sees_all_below_it(url: str, store: Store, tmp_path: Path) -> None:
+def test_whoever_sees_a_number_sees_all_below_it(
+    store_url: str, store: Store, tmp_path: Path
+) -> None:
     """Training takes the position first and the rows after it: none of them may come later."""
-    other, over = Store(url, tmp_path / "run"), Signal()
+    other, over = Store(store_url, tmp_path / "run"), Signal()
 
     def read() -> bool:
         whole = True
@@ -182,9 +173,9 @@ def test_who_did_nothing_since_the_training_is_not_looked_up(store: Store) -> No
 
 
 def test_what_another_host_has_not_told_yet_makes_no_answer_look_newer_than_it_is(
-    url: str, store: Store, tmp_path: Path
+    store_url: str, store: Store, tmp_path: Path
 ) -> None:
-    elsewhere = Store(url, tmp_path / "another host")
+    elsewhere = Store(store_url, tmp_path / "another host")
     store.write(reported("e1")).result(10)
     seen = elsewhere.read_if_unchanged("ann", None, 0)
     assert seen is not None
@@ -194,9 +185,9 @@ def test_what_another_host_has_not_told_yet_makes_no_answer_look_newer_than_it_i
 
 
 def test_of_two_workers_that_write_all_the_time_neither_waits_for_long(
-    url: str, tmp_path: Path
+    store_url: str, tmp_path: Path
 ) -> None:
-    workers = [Store(url, tmp_path / "run") for _ in range(2)]
+    workers = [Store(store_url, tmp_path / "run") for _ in range(2)]
     ends, waits = time.monotonic() + 1.5, []
 
     def keep_writing(caller: int) -> None:
