@@ -60,6 +60,12 @@ def at(folder: Path) -> tuple[str, Path]:
     return "--registry", folder / "registry"
 
 
+def last_weeks(folder: Path) -> tuple[str | Path, ...]:
+    """Return the options that measure on the last two weeks."""
+    purchases, config = folder / "orders.csv", folder / "shop.toml"
+    return "--purchases", purchases, "--config", config, "--test-days", "14"
+
+
 def versions(folder: Path) -> list[str]:
     return [manifest.version for manifest in registry(folder).versions()]
 
@@ -186,16 +192,8 @@ def test_an_evaluation_writes_every_figure_and_publishes_nothing(
 ) -> None:
     before = versions(folder)
     figures = folder / "figures.json"
-    history = (
-        "--purchases",
-        folder / "orders.csv",
-        "--config",
-        folder / "shop.toml",
-        "--test-days",
-        "14",
-    )
     report = folder / "report.html"
-    assert run("evaluate", *history, "--json", figures, "--report", report) == 0
+    assert run("evaluate", *last_weeks(folder), "--json", figures, "--report", report) == 0
     assert "<title>" in report.read_text()
     assert 'class="card"' not in report.read_text()
     content = json.loads(figures.read_text())
@@ -208,21 +206,15 @@ def test_an_evaluation_writes_every_figure_and_publishes_nothing(
 
 
 def test_an_evaluation_tells_what_the_rules_of_the_shop_cost(folder: Path, capsys: Capture) -> None:
-    history = (
-        "--purchases",
-        folder / "orders.csv",
-        "--config",
-        folder / "shop.toml",
-        "--test-days",
-        "14",
-    )
     files = ("--report", folder / "report.html", "--json", folder / "figures.json")
     rules = folder / "rules.json"
     rules.write_text(
         '[{"id": "no p1", "kind": "exclude", "which": {"product_ids": ["p1"]}, '
         '"placements": ["home"]}]'
     )
-    assert run("evaluate", *history, *files, "--rules", rules, "--example-customers") == 0
+    assert (
+        run("evaluate", *last_weeks(folder), *files, "--rules", rules, "--example-customers") == 0
+    )
     assert (folder / "report.html").read_text().count('class="card"') == 20
     assert "served, with the shop's" in capsys.readouterr().err
     scores = json.loads((folder / "figures.json").read_text())["scores"]["all"]
@@ -231,7 +223,7 @@ def test_an_evaluation_tells_what_the_rules_of_the_shop_cost(folder: Path, capsy
         < scores["served"]["recall"]["value"]
     )
     rules.write_text('[{"id": "no p1", "kind": "hide"}]')
-    assert run("evaluate", *history, "--rules", rules) == 2
+    assert run("evaluate", *last_weeks(folder), "--rules", rules) == 2
     assert (
         f"Error: {rules}: rule 1: `kind` is 'hide'; it should be one of filter"
         in capsys.readouterr().err
