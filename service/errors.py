@@ -187,6 +187,13 @@ class TooManyConnections(Problem):
         super().__init__("Every connection of the worker is being answered.", headers=headers)
 
 
+class VersionUnreadable(Problem):
+    status, name, title = 503, "unreadable", "The version cannot be read now"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"{why}. Nothing was changed; try again.", headers={"Retry-After": "5"})
+
+
 class StoreUnavailable(Problem):
     status, name, title = 503, "store_unavailable", "The store does not answer"
 

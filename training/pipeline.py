@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from models.artifact.files import Manifest, read_manifest
 from models.artifact.registry import Registry
 from models.data.events import PURCHASE
-from models.errors import ArtifactError
+from models.errors import ArtifactError, UnreadableError
 from models.model import LearnedRanker
 from models.rules.shop_rules import ShopRule
 from models.settings import ModelSettings, read_settings
@@ -153,6 +153,8 @@ def _describe_loss(purchases: Purchases, registry: Registry, until: int | None) 
         return None
     try:
         active = measure_version(registry.path(version))
+    except UnreadableError:
+        raise  # the next run may be able to read it
     except ArtifactError:
         return None  # how much it has learned from is not known any more
     losses = find_losses(measure_purchases(purchases), active, until)
@@ -319,5 +321,7 @@ def _active_settings(registry: Registry) -> ModelSettings | None:
     directory = registry.path(version)
     try:
         return read_settings(read_manifest(directory).config, directory)
+    except UnreadableError:
+        raise
     except ArtifactError:
         return None

@@ -19,7 +19,7 @@ import numpy as np
 
 from models.artifact.array_tree import Array, build, flatten
 from models.artifact.atomic import sync_directory, sync_file
-from models.errors import ArtifactError
+from models.errors import ArtifactError, reading_failed
 
 SCHEMA: Final = 3
 MANIFEST: Final = "manifest.json"
@@ -124,7 +124,7 @@ def read_manifest(directory: Path) -> Manifest:
         }
         manifest = Manifest(**{**content, "files": files})
     except OSError as error:
-        raise ArtifactError(f"{path}: {error.strerror}") from error
+        raise reading_failed(path, error) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ArtifactError(f"{path}: not a manifest of Regulars ({error})") from error
     if manifest.to_json() != text or manifest.version != directory.name:
@@ -157,7 +157,7 @@ def _map(path: Path, file: FileEntry) -> Array:
             raise ArtifactError(f"{path}: {size} bytes instead of {file.size}")
         array = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
     except OSError as error:
-        raise ArtifactError(f"{path}: {error.strerror or error}") from error
+        raise reading_failed(path, error) from error
     except ValueError as error:
         raise ArtifactError(f"{path}: not an array ({error})") from error
     if (array.dtype.str, array.shape) != (file.dtype, file.shape):
@@ -178,6 +178,6 @@ def verify_artifact(directory: Path) -> None:
             with path.open("rb") as stream:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
         except OSError as error:
-            raise ArtifactError(f"{path}: {error.strerror}") from error
+            raise reading_failed(path, error) from error
         if digest != file.sha256:
             raise ArtifactError(f"{path}: damaged, its bytes are not the ones that were written")

@@ -27,7 +27,7 @@ from models.artifact.files import (
 from models.artifact.locks import lock
 from models.artifact.reports import REPORTS
 from models.artifact.scratch import remove, scratch_directory
-from models.errors import ArtifactError
+from models.errors import ArtifactError, UnreadableError, reading_failed
 
 ACTIVE: Final = "active"
 PINS: Final = "pins"
@@ -58,7 +58,9 @@ class Registry:
             lines = (self.root / ACTIVE).read_text("utf-8").split()
         except FileNotFoundError:
             return []
-        except (OSError, UnicodeDecodeError) as error:
+        except OSError as error:
+            raise reading_failed(self.root / ACTIVE, error) from error
+        except UnicodeDecodeError as error:
             raise ArtifactError(f"{self.root / ACTIVE}: unreadable ({error})") from error
         if not lines or any("/" in line or line.startswith(".") for line in lines):
             raise ArtifactError(f"{self.root / ACTIVE}: names no version")
@@ -124,6 +126,8 @@ class Registry:
             verify_artifact(self.path(version))
             try:
                 earlier = self.pointers()
+            except UnreadableError:
+                raise
             except ArtifactError:
                 earlier = []
             self._point([version, *earlier])
@@ -136,10 +140,14 @@ class Registry:
         with self._locked():
             earlier = self.pointers()[1:]
             for rank, version in enumerate(earlier):
-                with suppress(ArtifactError):  # pruned or damaged
+                try:
                     verify_artifact(self.path(version))
-                    self._point(earlier[rank:])
-                    return version
+                except UnreadableError:
+                    raise  # it may be whole
+                except ArtifactError:
+                    continue  # pruned or damaged
+                self._point(earlier[rank:])
+                return version
         raise ArtifactError(f"{self.root}: no earlier version to go back to")
 
     def pin(self, version: str, until: int) -> None:

@@ -14,7 +14,7 @@ from threading import Lock, get_native_id
 from typing import Final
 
 from models.artifact.registry import ACTIVE, Registry
-from models.errors import ArtifactError
+from models.errors import ArtifactError, UnreadableError
 from models.recommender import Recommender
 from service.model.loaded_model import LoadedModel
 from service.model.verification import Signature, signature_of, verify_once
@@ -156,7 +156,7 @@ class ActiveModel:
     def _try_to_load(self, version: str, before: Refusal | None) -> LoadedModel | Refusal:
         """Return the model, or why there is none. `before`: why there was none at the last look.
 
-        Damaged files stay refused until they are others.
+        Damaged files stay refused until they are others; what may pass is tried at every look.
         """
         directory = self.registry.path(version)
         signature = signature_of(directory)
@@ -164,6 +164,8 @@ class ActiveModel:
             return before
         try:
             return self._load(directory)
+        except UnreadableError as error:
+            return Refusal(version, self._reason_of(error))
         except ArtifactError as error:
             return Refusal(version, self._reason_of(error), signature)
         except Exception as error:  # it must not take the good model away, and it may pass

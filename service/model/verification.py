@@ -1,7 +1,7 @@
 """Verification of every byte of a model, once per host and version, however many workers load it.
 
 A marker in a private directory remembers that it was done. Its name holds path, inode, size and
-time of every file, so a file that was touched is read again. A lock makes the second worker wait
+times of every file, so a file that was touched is read again. A lock makes the second worker wait
 instead of reading too.
 """
 
@@ -21,11 +21,15 @@ from models.artifact.files import verify_artifact
 from models.artifact.locks import lock
 
 VERIFIED: Final = b"verified"
-Signature = tuple[tuple[str, int, int, int], ...]
+Signature = tuple[tuple[str, int, int, int, int], ...]
 
 
 def signature_of(directory: Path) -> Signature:
-    """Return name, inode, size and time of each file; () where there can be no such directory."""
+    """Return name, inode, size and times of each file; () where there can be no such directory.
+
+    Whoever changes bytes, permissions or the time of a file changes one of them: nobody can set
+    the time of the last change of the inode (ctime).
+    """
     try:
         entries = sorted(os.scandir(directory), key=lambda entry: entry.name)
         return tuple((entry.name, *_facts(entry.stat())) for entry in entries)
@@ -33,8 +37,8 @@ def signature_of(directory: Path) -> Signature:
         return ()
 
 
-def _facts(status: os.stat_result) -> tuple[int, int, int]:
-    return status.st_ino, status.st_size, status.st_mtime_ns
+def _facts(status: os.stat_result) -> tuple[int, int, int, int]:
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def verify_once(directory: Path, runtime: Path) -> None:

@@ -11,8 +11,15 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from models.artifact.files import Manifest
 from models.artifact.registry import Registry
 from models.data.timestamps import format_timestamp
-from models.errors import ArtifactError
-from service.errors import PROBLEMS, Conflict, DamagedVersion, NotFound, problem_schema
+from models.errors import ArtifactError, UnreadableError, may_pass
+from service.errors import (
+    PROBLEMS,
+    Conflict,
+    DamagedVersion,
+    NotFound,
+    VersionUnreadable,
+    problem_schema,
+)
 from service.model.active_model import Refusal
 from service.routes.registration import Operation, Tag
 from service.routes.request_context import get_responder
@@ -82,13 +89,17 @@ async def activate_model(request: Request, version: Version) -> Response:
     """
     responder = get_responder(request)
     registry = responder.active.registry
-    if version not in await asyncio.to_thread(registry.names):
-        raise NotFound("There is no version of that name in the registry.")
     try:
+        if version not in await asyncio.to_thread(registry.names):
+            raise NotFound("There is no version of that name in the registry.")
         await asyncio.to_thread(registry.activate, version)
+    except UnreadableError as error:
+        raise VersionUnreadable(str(error).replace(f"{registry.root}/", "")) from None
     except ArtifactError as error:
         raise DamagedVersion(str(error).replace(f"{registry.root}/", "")) from None
     except OSError as error:
+        if may_pass(error):
+            raise VersionUnreadable(str(error.strerror)) from None
         raise Conflict(f"The registry cannot be written to: {error.strerror}.") from None
     await asyncio.to_thread(responder.active.refresh)
     return await get_models(request)

@@ -18,7 +18,7 @@ from models.artifact import files
 from models.artifact.files import Manifest
 from models.artifact.registry import Registry
 from models.artifact.reports import report_path
-from models.errors import ArtifactError
+from models.errors import ArtifactError, UnreadableError
 
 DAY = 86_400
 
@@ -76,6 +76,21 @@ def test_rollback_goes_past_a_damaged_version_to_a_whole_one(tmp_path: Path) -> 
     first, second, _ = publish(tmp_path, 1, 2, 3)
     (Registry(tmp_path).path(second) / "manifest.json").write_text("{")
     assert Registry(tmp_path).rollback() == first
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a file that gives EIO is Linux's")
+def test_rollback_does_not_go_past_a_version_that_a_disk_does_not_give_just_now(
+    tmp_path: Path,
+) -> None:
+    _, second, third = publish(tmp_path, 1, 2, 3)
+    array = Registry(tmp_path).path(second) / "price.npy"
+    array.rename(tmp_path / "kept")
+    array.symlink_to("/proc/self/mem")  # whose first byte cannot be read
+    with pytest.raises(UnreadableError, match=r"price\.npy: Input/output error"):
+        Registry(tmp_path).rollback()
+    assert Registry(tmp_path).active() == third
+    (tmp_path / "kept").rename(array)
+    assert Registry(tmp_path).rollback() == second
 
 
 def test_a_damaged_version_is_named_and_hides_no_other(tmp_path: Path) -> None:
