@@ -13,7 +13,7 @@ from models.artifact.files import Manifest, read_manifest
 from models.artifact.registry import Registry
 from models.data.events import PURCHASE
 from models.errors import ArtifactError, UnreadableError
-from models.model import LearnedRanker
+from models.model import LearnedRanker, Model
 from models.rules.shop_rules import ShopRule
 from models.settings import ModelSettings, read_settings
 from training.config import Config
@@ -33,6 +33,7 @@ from training.progress import Reporter
 from training.publishing import build_manifest, publish, write_twin
 from training.ranker.train_ranker import RankerTraining, train_ranker
 from training.reading.purchases import Purchases
+from training.reading.refusals import RefusalWatch
 from training.report.build import MeasuredTwin, RunRecord, build_report
 from training.report.data import Report, Verdict
 from training.report.example_customers import draw_example_customers
@@ -75,12 +76,14 @@ def train(
     now: int,
     until: int | None = None,
     accept_smaller: bool = False,
+    watch: RefusalWatch | None = None,
 ) -> Outcome:
     """Publish a new version, unless the gate refuses its history or its twin.
 
     The history is refused where it is much smaller than the active version's, unless
     `accept_smaller`; the twin of the days before the cut where it is worse. `until`: where the
-    history was told to end, in seconds since 1970.
+    history was told to end, in seconds since 1970. `watch`: of the store that the history is from,
+    for who refuses meanwhile.
     """
     if not (purchases.kind == PURCHASE).any():
         raise InputError(
@@ -92,7 +95,8 @@ def train(
     judged = _judge(purchases, config, registry, reporter)
     manifest = None
     if not judged.refusals:
-        manifest = _learn_everything(purchases, judged, config, registry, reporter, now=now)
+        watch = watch or RefusalWatch(None)
+        manifest = _learn_everything(purchases, judged, config, registry, reporter, watch, now=now)
         _prune(registry, config, reporter, now=now)
     refusals, note = judged.refusals, judged.ranker.note
     record = RunRecord(
@@ -129,21 +133,45 @@ def _learn_everything(
     config: Config,
     registry: Registry,
     reporter: Reporter,
+    watch: RefusalWatch,
     *,
     now: int,
 ) -> Manifest:
-    """Fit the model on the whole history and publish it.
+    """Fit the model on the whole history and publish it, without who refuses meanwhile.
 
     The ranker that was measured is the one that serves; the sources learn from everything.
     """
     lesson = judged.ranker.lesson
     model = fit(purchases, config.model, reporter, name="Everything", lesson=lesson)
     metrics = figures_as_json(judged.evaluation)
-    manifest = build_manifest(purchases, model, config.model, metrics, now)
-    with reporter.step("Publishing"):
+
+    def write(model: Model) -> Manifest:
+        manifest = build_manifest(purchases, model, config.model, metrics, now)
         published = publish(registry, model, manifest)
         reporter.outcome = f"{published.version} was published and is active"
+        return published
+
+    with reporter.step("Publishing"):
+        model = watch.leave_out(model)
+        published = write(model)
+        while (rest := _look_again(watch, model, reporter)) is not model:
+            earlier, model = published, rest
+            published = write(model)
+            registry.remove(earlier.version)
     return published
+
+
+def _look_again(watch: RefusalWatch, model: Model, reporter: Reporter) -> Model:
+    """Return a published model without who refused while it was written."""
+    try:
+        return watch.leave_out(model)
+    except InputError as error:
+        reporter.console.print(
+            f"Warning: whoever refused while the version was written is still in it. {error}",
+            markup=False,
+            soft_wrap=True,
+        )
+        return model
 
 
 def _describe_loss(purchases: Purchases, registry: Registry, until: int | None) -> str | None:

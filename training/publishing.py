@@ -42,7 +42,7 @@ def build_manifest(
 ) -> Manifest:
     """Describe a model: its data, counts, settings and figures."""
     counts = {
-        "customers": len(purchases.customer_ids),
+        "customers": len(model.customers),
         "products": len(purchases.product_ids),
         "lines": len(purchases.time),
         "orders": int(purchases.order.max(initial=-1)) + 1,

@@ -184,6 +184,11 @@ class Registry:
             self._remove_reports(set(self.names()))
         return removed
 
+    def remove(self, version: str) -> None:
+        """Remove a version, whatever its age."""
+        with self._locked():
+            self._remove(version)
+
     def _remove_reports(self, kept: Set[str]) -> None:
         """Remove the reports of versions that are gone."""
         for report in self.root.glob(f"{REPORTS}/*.html"):

@@ -18,8 +18,8 @@ from service.store.consents import Erasure
 MAX_AGE_DAYS: Final = 30  # training removes older versions, unless one is served
 ERASED_TEXT: Final = (
     "No answer uses anything of this customer from now on. Cached answers are void now and gone in "
-    "{} seconds. Training leaves this customer out whatever file they come from, and removes "
-    f"versions that are older than {MAX_AGE_DAYS} days when it publishes."
+    "{} seconds. Every training that reads this store leaves this customer out, whatever file they "
+    f"come from, and removes versions that are older than {MAX_AGE_DAYS} days when it publishes."
 )
 
 

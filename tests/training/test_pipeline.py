@@ -4,20 +4,27 @@ import dataclasses
 import fcntl
 import os
 import shutil
+from collections.abc import Callable
+from functools import partial
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from models.artifact import files
 from models.artifact.array_tree import flatten
+from models.artifact.files import Manifest
 from models.artifact.registry import Registry
 from models.data.events import DAY
 from models.recommender import Recommender
 from models.settings import BlendSettings, ModelSettings, RankerSettings, TreeSettings, Weights
 from models.slate import SlateRequest, Source
+from service.store import consents
+from service.store.store import Store
 from tests.support.shop import SMALL, Line, moment, open_shop
+from tests.support.store_server import new_store
 from tests.support.training_shop import small_purchases, small_shop_purchases
 from training.config import Config, EvaluationConfig
 from training.errors import InputError
@@ -26,6 +33,7 @@ from training.fitting.fit import fit
 from training.pipeline import TOO_LITTLE, Outcome, evaluate_history, train
 from training.progress import Reporter
 from training.ranker.train_ranker import train_ranker
+from training.reading.refusals import RefusalWatch
 from training.report.data import Verdict
 
 pytestmark = pytest.mark.slow
@@ -320,6 +328,41 @@ def test_the_same_seed_gives_the_same_evaluation_and_nothing_is_published() -> N
     assert one.evaluation.scores == two.evaluation.scores
     assert one.evaluation.bundles == two.evaluation.bundles
     assert (one.published, one.refusals, one.report.verdict) == (None, (), Verdict.MEASURED)
+
+
+class BusyRegistry(Registry):
+    """A registry into which a version is written for so long that a customer is erased."""
+
+    def __init__(self, root: Path, erase: Callable[[], None]) -> None:
+        super().__init__(root)
+        self._erase = [erase]
+
+    def publish(self, model: Any, manifest: Manifest, **options: bool) -> Manifest:
+        published = super().publish(model, manifest, **options)
+        while self._erase:
+            self._erase.pop()()
+        return published
+
+
+def test_who_is_erased_during_a_training_is_in_no_version_that_it_leaves(tmp_path: Path) -> None:
+    url = new_store("sqlite", tmp_path)
+    store = Store(url, tmp_path / "run")
+
+    def erase(customer_id: str) -> None:
+        forget = partial(consents.forget, customer_id=customer_id, time=NOW)
+        store.write(forget).result(10)
+
+    watch = RefusalWatch(url)
+    erase("c00")  # while it learns
+    registry = BusyRegistry(tmp_path / "registry", lambda: erase("c01"))
+    outcome = train(SHOP, GOOD, registry, Reporter(StringIO()), now=NOW, watch=watch)
+    store.close()
+    (version,) = registry.versions()
+    assert outcome.published is not None
+    assert outcome.published.version == registry.active() == version.version
+    ids = open_shop(registry).model.customers.ids
+    assert set(SHOP.customer_ids) - set(ids) == {"c00", "c01"}
+    assert version.counts["customers"] == len(ids)
 
 
 def test_a_longer_test_window_cuts_earlier() -> None:

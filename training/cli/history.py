@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from models.artifact.files import read_manifest
+from models.artifact.registry import Registry
 from models.artifact.reports import report_path
+from models.errors import ArtifactError
 from training.cli.arguments import (
     DONE,
     REFUSED,
@@ -23,12 +26,16 @@ from training.evaluation.figures import write_json
 from training.pipeline import evaluate_history, train
 from training.progress import Reporter
 from training.reading.purchases import Purchases, read_purchases
+from training.reading.refusals import RefusalWatch
 from training.reading.rules_file import read_rules
+from training.reading.service_store import is_store
 from training.reading.timestamps import parse_optional_timestamp
 from training.report.data import Report, Verdict
 from training.report.example_customers import EXAMPLE_CUSTOMERS
 from training.report.render import write_report
 from training.tuning.tune import TuningPlan, print_tuned, tune
+
+SQLITE_STORE: Final = "store.db"  # in the registry, where the service keeps it by default
 
 
 def add_train(commands: Any) -> None:
@@ -63,6 +70,8 @@ def _train(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     registry.active()  # raises now, and not after the work, where the registry is damaged
     if options.report:
         check_output("--report", options.report)
+    options.purchases = _with_own_store(options.purchases, registry, reporter)
+    watch = RefusalWatch(next(filter(is_store, options.purchases), None))
     purchases = _read(options, config, reporter, now)
     try:
         outcome = train(
@@ -73,6 +82,7 @@ def _train(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
             now=now,
             until=_until(options.until),
             accept_smaller=options.accept_smaller,
+            watch=watch,
         )
     finally:
         print_reading(reporter.console, purchases)
@@ -92,6 +102,40 @@ def _train(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
         f"Published {outcome.published.version}, now active in {options.registry}", soft_wrap=True
     )
     return DONE
+
+
+def _with_own_store(sources: list[str], registry: Registry, reporter: Reporter) -> list[str]:
+    """Return the sources with the service's store in the registry, where none is named.
+
+    It knows who was erased and who said no: trained from files alone, they would be back.
+    """
+    if any(map(is_store, sources)):
+        return sources
+    own_store = registry.root / SQLITE_STORE
+    if own_store.exists():
+        reporter.console.print(
+            f"{own_store} is read too: the service's store, with who was erased or said no.",
+            markup=False,
+            soft_wrap=True,
+        )
+        return [*sources, f"sqlite:///{own_store}"]
+    if _has_learned_from_store(registry):
+        reporter.console.print(
+            "Warning: the active version has learned from the service's store, and none is named "
+            "now. Who was erased or said no there is learned from again: add the store's address "
+            "to --purchases",
+            style="bold red",
+            soft_wrap=True,
+        )
+    return sources
+
+
+def _has_learned_from_store(registry: Registry) -> bool:
+    version = registry.active()
+    try:
+        return version is not None and read_manifest(registry.path(version)).event_position > 0
+    except ArtifactError:
+        return False  # what is wrong with it is told where it is compared
 
 
 def add_evaluate(commands: Any) -> None:
@@ -229,7 +273,8 @@ def _add_history(command: argparse.ArgumentParser) -> None:
         required=True,
         metavar="PATH",
         help="The purchases: one or more files, folders or globs, and at most one address of the "
-        "service's store, such as sqlite:///store.db. Required.",
+        "service's store, such as sqlite:///store.db. Required. A store.db in the registry is "
+        "always read by train.",
     )
     command.add_argument(
         "--products",

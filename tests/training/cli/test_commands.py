@@ -9,6 +9,7 @@ import shutil
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from subprocess import Popen
 from subprocess import run as start
@@ -20,6 +21,8 @@ from models.artifact import files
 from models.artifact.registry import Registry
 from models.recommender import Recommender
 from models.slate import SlateRequest
+from service.store import consents
+from service.store.store import Store
 from tests.support.corner_shop import (
     NOW,
     SETTINGS,
@@ -185,6 +188,30 @@ def test_a_mailing_gets_its_slates_in_its_own_order_and_strangers_get_what_is_po
         slate = shop.recommend(customer, SlateRequest(n=4, as_of=as_of))
         assert [name for name in products if name] == names(shop, slate)
     assert shop.recommend("nobody", SlateRequest()).strategy == "popular"
+
+
+def test_a_registry_with_a_store_is_trained_with_it_and_nobody_is_back(
+    folder: Path, capsys: Capture
+) -> None:
+    registry(folder).root.joinpath("run").mkdir()
+    store = Store(f"sqlite:///{registry(folder).root}/store.db", registry(folder).root / "run")
+    store.write(partial(consents.forget, customer_id="c03", time=NOW)).result(10)
+    store.close()
+    assert "c03" in open_shop(registry(folder)).model.customers.ids
+    assert train(folder, now=NOW + 60) == 0
+    assert f"{registry(folder).root / 'store.db'} is read too" in capsys.readouterr().err
+    model = open_shop(registry(folder)).model
+    assert (model.customers.ids.find("c03"), len(model.customers)) == (-1, 29)
+
+
+def test_training_says_loudly_that_a_store_was_left_out(folder: Path, capsys: Capture) -> None:
+    shop = open_shop(registry(folder))
+    learned = replace(shop.manifest, created=NOW + 60, event_position=7)
+    registry(folder).publish(shop.model, learned)
+    assert train(folder, now=NOW + 120) == 0
+    assert "Warning: the active version has learned from the service's store" in (
+        capsys.readouterr().err
+    )
 
 
 def test_an_evaluation_writes_every_figure_and_publishes_nothing(
