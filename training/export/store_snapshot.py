@@ -16,12 +16,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from sqlalchemy import CompoundSelect, func, select
+from sqlalchemy import ColumnElement, CompoundSelect, and_, exists, func, select
 
 from models.artifact.array_tree import build, flatten
 from models.artifact.files import Manifest
 from models.data.customers import NEVER_ASKED, Customers
-from models.data.events import EXPOSURE, PURCHASE, Events, order_code
+from models.data.events import (
+    DAY,
+    EXPOSURE,
+    ORDER_KINDS,
+    PURCHASE,
+    Events,
+    Standing,
+    order_code,
+)
 from models.data.history import NEVER, Histories
 from models.data.ids import Ids, Strings
 from models.updates.customer import weigh_events
@@ -50,6 +58,8 @@ LINE_TYPES: Final = {
     "quantity": "float64",
     "rating": "float64",
     "market": "string",
+    "standing": "uint8",
+    "sold": "bool",  # a sale that a model has not learned of
 }
 CODED_LINE_TYPES: Final = {
     name: type_ for name, type_ in LINE_TYPES.items() if name != "order_id"
@@ -198,8 +208,8 @@ def _unlearned_lines(learned: int) -> CompoundSelect[tuple[object, ...]]:
     """
     events, sessions = service_store.events, service_store.sessions
     same_session = sessions.c.session_id == events.c.session_id
-    names = [name for name in LINE_TYPES if name not in ("number", "customer_id")]
-    cells = [events.c[name] for name in names]
+    names = [name for name in LINE_TYPES if name not in ("number", "customer_id", "sold")]
+    cells = [*[events.c[name] for name in names], _is_unlearned_sale(learned).label("sold")]
     customer = func.coalesce(events.c.customer_id, sessions.c.customer_id)
     new = (
         select(events.c.number, customer, *cells)
@@ -217,6 +227,38 @@ def _unlearned_lines(learned: int) -> CompoundSelect[tuple[object, ...]]:
         )
     )
     return new.union_all(identified)
+
+
+def _is_unlearned_sale(learned: int) -> ColumnElement[bool]:
+    """Tell the purchases that the shop reported, and neither it nor the customer up to `learned`.
+
+    The service counts by the same rule: service/store/events.py.
+    """
+    sale, earlier = service_store.events, service_store.events.alias("earlier")
+    is_earlier = (
+        (earlier.c.number <= learned)
+        & (earlier.c.kind == PURCHASE)
+        & (earlier.c.product_id == sale.c.product_id)
+    )
+    customer = func.coalesce(sale.c.customer_id, "")
+    is_same_order = earlier.c.order_id == sale.c.order_id
+    is_same_day = earlier.c.time.between(sale.c.time - DAY, sale.c.time + DAY)
+    reported = is_earlier & (
+        (earlier.c.standing == Standing.SHOP)
+        & is_same_order
+        & (customer == func.coalesce(earlier.c.customer_id, ""))
+    )
+    claimed = is_earlier & (
+        (earlier.c.standing == Standing.CUSTOMER)
+        & (earlier.c.customer_id == sale.c.customer_id)
+        & (is_same_order | is_same_day)
+    )
+    return and_(
+        sale.c.kind == PURCHASE,
+        sale.c.standing == Standing.SHOP,
+        ~exists().where(reported),
+        ~exists().where(claimed),
+    )
 
 
 def _concatenate(parts: Iterable[pa.Table], types: Mapping[str, str]) -> pa.Table:
@@ -290,11 +332,37 @@ def _histories(
     rating = to_numbers(lines["rating"], np.float64, np.nan)
     order = to_numbers(lines["order"], np.uint32, 0)
     pair = customer.astype(np.int64) << 32 | product
-    weight = weigh_events(pair, kind, quantity, rating)
-    guest_lines = np.count_nonzero(customer < 0)
-    rows = np.lexsort((to_numbers(lines["number"], np.int64, 0), customer))[guest_lines:]
+    rows = np.lexsort((to_numbers(lines["number"], np.int64, 0), customer))
+    rows = rows[(customer[rows] >= 0) & ~_find_confirmed(lines, pair)[rows]]
+    weight = weigh_events(pair[rows], kind[rows], quantity[rows], rating[rows])
     indptr = np.searchsorted(customer[rows], np.arange(customers + 1))
-    return Histories(indptr, Events(product, time, kind, weight, order).at(rows))
+    events = Events(product[rows], time[rows], kind[rows], weight, order[rows])
+    return Histories(indptr, events)
+
+
+def _find_confirmed(lines: pa.Table, pair: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Find the orders that customers reported where the shop did so too: (lines,).
+
+    They are of the same product, and of the same order or within a day. `pair`: a number for
+    customer and product, below 0 for guests.
+    """
+    kind = to_numbers(lines["kind"], np.uint8, 0)
+    time = to_numbers(lines["time"], np.int64, 0)
+    order = to_numbers(lines["order"], np.uint32, 0)
+    of_shop = to_numbers(lines["standing"], np.uint8, 0) == Standing.SHOP
+    confirmed = np.zeros(len(pair), np.bool_)
+    in_order = np.isin(kind, ORDER_KINDS) & (pair >= 0)
+    claims = np.flatnonzero(in_order & ~of_shop)
+    reported_of: dict[int, list[int]] = {}
+    for row in np.flatnonzero(in_order & of_shop & np.isin(pair, pair[claims])).tolist():
+        reported_of.setdefault(int(pair[row]), []).append(row)
+    for claim in claims.tolist():
+        rows = np.array(reported_of.get(int(pair[claim]), []), np.int64)
+        rows = rows[kind[rows] == kind[claim]]
+        is_same_order = (order[claim] != 0) & (order[rows] == order[claim])
+        is_same_day = np.abs(time[rows] - time[claim]) <= DAY
+        confirmed[claim] = (is_same_order | is_same_day).any()
+    return confirmed
 
 
 def _unlearned_sales(
@@ -306,7 +374,7 @@ def _unlearned_sales(
     # Of a model that did not read the store it is known only up to when it has learned.
     read_store = learned.event_position > 0
     new = number > learned.event_position if read_store else time > learned.data_as_of
-    rows = np.flatnonzero(new & (to_numbers(lines["kind"], np.uint8, 0) == PURCHASE))
+    rows = np.flatnonzero(new & to_numbers(lines["sold"], np.bool_, False))
     rows = rows[np.lexsort((number[rows], product[rows], order[rows], customer[rows]))]
     # Of several events about one line of an order the last one counts.
     line = np.stack([column[rows] for column in (customer, order, product)])

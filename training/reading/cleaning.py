@@ -8,7 +8,16 @@ from typing import Any, Final
 import ibis
 import ibis.expr.datatypes as dt
 
-from models.data.events import DAY, EXPOSURE, KINDS, PURCHASE, RATING, RETURN
+from models.data.events import (
+    DAY,
+    EXPOSURE,
+    KINDS,
+    ORDER_KINDS,
+    PURCHASE,
+    RATING,
+    RETURN,
+    Standing,
+)
 from training.reading.duckdb import Workspace, character, hash_of
 from training.reading.file_tables import FileTable
 from training.reading.timestamps import timestamp_cells
@@ -41,6 +50,8 @@ ROW_REASONS: Final = (
     "price_out_of_range",
     "guest_without_order",
     "guest_return",
+    "late_claim",
+    "claim_of_visit",
     # Those below are found when rows are compared with others.
     "erased_customer",
     "no_consent_to_train",
@@ -48,6 +59,7 @@ ROW_REASONS: Final = (
     "struck_out",
     "told_again",
     "in_store_too",
+    "confirmed_claim",
 )
 
 
@@ -56,13 +68,15 @@ def check_rows(source: FileTable, now: int, until: int | None) -> Any:
 
     `reason`: code in ROW_REASONS, NULL to keep; "timestamp_in_future" is more than a day after
     `now`. `row_hash`: of all cells; NULL where the row is unreadable, or an event, which is never
-    another's copy. `order_key`: a hash of the order id, or the day where there is none. `quantity`:
-    positive, of a rating its stars; `kind` tells returns. `price`: of one piece, NULL where
-    unknown. Rows of a store also have `number` and `event`.
+    another's copy. `order_key`: a hash of the order id, or the day of what is in no order.
+    `quantity`: positive, of a rating its stars; `kind` tells returns. `price`: of one piece, NULL
+    where unknown. `claim`: an order that its customer has reported, not the shop; its figures are
+    not believed. Rows of a store also have `number` and `event`.
     """
     rows = _with_price(_with_quantity(_parse_cells(source)))
     day = (rows.time // DAY).try_cast("uint64")
-    order_key = ibis.ifelse(rows.order_id.isnull(), day, md5_of(rows.order_id))
+    in_order = rows.kind.isin(ORDER_KINDS) & rows.order_id.notnull()
+    order_key = ibis.ifelse(in_order, md5_of(rows.order_id), day)
     return rows.select(
         "customer_id",
         "product_id",
@@ -74,6 +88,7 @@ def check_rows(source: FileTable, now: int, until: int | None) -> Any:
         "price",
         "row_hash",
         "stored",
+        "claim",
         *(("number", "event") if source.from_store else ()),
         order_key=order_key,
         reason=_reason(rows, now, until),
@@ -84,6 +99,7 @@ def _parse_cells(source: FileTable) -> Any:
     is_empty = _all_empty(source)
     no_hash = ibis.null("uint64")
     of_store = {}
+    standing = source.table.standing if source.from_store else ibis.literal(int(Standing.SHOP))
     if source.from_store:
         of_store = {"number": source.table.number, "event": hash_of(source.table.event_id)}
     return source.table.select(
@@ -105,6 +121,7 @@ def _parse_cells(source: FileTable) -> Any:
         unreadable=is_empty,
         row_hash=ibis.ifelse(is_empty | source.from_store, no_hash, _hash_of_row(source)),
         stored=ibis.literal(source.from_store),
+        standing=standing,
         **of_store,
     )
 
@@ -126,7 +143,8 @@ def _all_empty(source: FileTable) -> Any:
 
 def _with_quantity(rows: Any) -> Any:
     signed = ibis.ifelse(rows.quantity_text.isnull(), 1.0, rows.quantity_cell)
-    has_quantity = rows.kind_code.isin((PURCHASE, RETURN))
+    is_claim = rows.kind_code.isin(ORDER_KINDS) & (rows.standing != Standing.SHOP)
+    has_quantity = rows.kind_code.isin(ORDER_KINDS) & ~is_claim
     is_return = (rows.kind_code == PURCHASE) & (signed < 0) & ~signed.isnan()
     return rows.mutate(
         # Only what is bought or brought back has a quantity; a view often says 0.
@@ -135,6 +153,7 @@ def _with_quantity(rows: Any) -> Any:
             (has_quantity, signed.abs()), (rows.kind_code == RATING, rows.stars), else_=1.0
         ),
         kind=ibis.ifelse(is_return, RETURN, rows.kind_code).cast("uint8"),
+        claim=is_claim.fill_null(False),
     )
 
 
@@ -144,9 +163,10 @@ def _with_price(rows: Any) -> Any:
     of_purchase = rows.amount / rows.quantity.nullif(0)
     from_amount = ibis.ifelse(rows.kind == RETURN, of_return, of_purchase)
     has_unit_price, has_amount = rows.unit_price_text.notnull(), rows.amount_text.notnull()
+    price = ibis.ifelse(has_unit_price, rows.unit_price, from_amount)
     return rows.mutate(
-        has_price=has_unit_price | has_amount,
-        price=ibis.ifelse(has_unit_price, rows.unit_price, from_amount),
+        has_price=(has_unit_price | has_amount) & ~rows.claim,
+        price=ibis.ifelse(rows.claim, ibis.null("float64"), price),
     )
 
 
@@ -175,6 +195,8 @@ def _reason(rows: Any, now: int, until: int | None) -> Any:
         "price_out_of_range": rows.has_price & (rows.price > LARGEST_PRICE),
         "guest_without_order": is_guest & rows.order_id.isnull(),
         "guest_return": is_guest & (rows.kind == RETURN),
+        "late_claim": rows.claim & (rows.standing == Standing.LATE),
+        "claim_of_visit": rows.claim & is_guest,
     }
     branches = [(problem, reason_code(reason)) for reason, problem in problems.items()]
     return ibis.cases(*branches, else_=ibis.null("int8"))

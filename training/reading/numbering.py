@@ -125,6 +125,7 @@ def code_rows(rows: Any, names: NameTables) -> Any:
         market=rows.market_code.fill_null(-1),
         currency=rows.currency_code.fill_null(-1),
         stored="stored",
+        claim="claim",
         reason=rows.refusal,
     )
 

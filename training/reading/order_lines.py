@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import ibis
 
-from models.data.events import DAY, PURCHASE, RATING, REMOVED, RETURN
+from models.data.events import DAY, ORDER_KINDS, PURCHASE, RATING, REMOVED, RETURN
 from training.reading.cleaning import YEAR_2100, reason_code
 from training.reading.duckdb import Workspace
 
@@ -20,10 +20,11 @@ ORDER_CODES: Final = 2**32
 def mark_replaced_events(rows: Any) -> Any:
     """Return rows of a store; "told_again" is the reason of those that a newer event replaces.
 
-    Of several events about the same purchase or rating only the newest counts.
+    Of several events about the same purchase or rating only the newest counts. A customer's report
+    replaces none of the shop's.
     """
     rows = rows.mutate(buyer=rows.customer_id.fill_null(""))
-    line = ("buyer", "product_id", "order_key", "kind")
+    line = ("buyer", "product_id", "order_key", "kind", "claim")
     replaceable = rows.filter(rows.reason.isnull() & rows.kind.isin((PURCHASE, RATING)))
     events = replaceable.group_by(line).agg(
         newest=replaceable.event.argmax(replaceable.number),
@@ -57,8 +58,44 @@ def drop_duplicates(workspace: Workspace, rows: Any) -> tuple[Any, int]:
 
 
 def select_stored_lines(rows: Any) -> Any:
-    """Return the lines that the store holds."""
-    return rows.filter(rows.stored & rows.reason.isnull()).select(*LINE)
+    """Return the lines that the store holds as the shop has reported them."""
+    return rows.filter(rows.stored & ~rows.claim & rows.reason.isnull()).select(*LINE)
+
+
+def select_confirmed_claims(rows: Any) -> Any:
+    """Return the claims that the shop confirms, in a file or in the store: (LINE, time).
+
+    It reports the same customer, product and kind, with the same order id or within a day.
+    """
+    lines = rows.filter(rows.reason.isnull() & rows.kind.isin(ORDER_KINDS)).select(
+        *LINE, "time", "claim"
+    )
+    claims, reported = lines.filter(lines.claim), lines.filter(~lines.claim).view()
+    is_same_order = claims.order_key == reported.order_key
+    is_same_day = (claims.time - reported.time).abs() <= DAY
+    confirmed = claims.semi_join(
+        reported,
+        [
+            claims.user == reported.user,
+            claims.item == reported.item,
+            claims.kind == reported.kind,
+            is_same_order | is_same_day,
+        ],
+    )
+    return confirmed.select(*LINE, "time")
+
+
+def bound_claims(rows: Any) -> Any:
+    """Return rows with `order_code`, 0 without an order id. Claims are orders by the day.
+
+    So they are merged into one line a customer, product and day, however many there are.
+    """
+    has_order_id = rows.order_key > YEAR_2100 // DAY  # or else the key is a day
+    order_code = ibis.ifelse(has_order_id, rows.order_key % ORDER_CODES, 0).cast("uint32")
+    day = (rows.time // DAY).cast("uint64")
+    return rows.mutate(
+        order_code=order_code, order_key=ibis.ifelse(rows.claim, day, rows.order_key)
+    )
 
 
 def mark_rows(rows: Any, matches: Any, reason: str, where: Any = True) -> Any:
@@ -75,17 +112,18 @@ def mark_rows(rows: Any, matches: Any, reason: str, where: Any = True) -> Any:
 def merge_rows(rows: Any) -> Any:
     """Return one row a line (customer, order, product, kind).
 
-    Quantities and amounts add up, the earliest time counts. `price` is the mean of the known ones,
-    weighed by quantity; `rows` how many were merged.
+    Quantities and amounts add up, but claims are one piece together. The earliest time counts.
+    `price` is the mean of the known ones, weighed by quantity; `rows` how many were merged.
     """
     has_price = rows.price.notnull()
     lines = rows.group_by(LINE).agg(
         time=rows.time.min(),
-        quantity=rows.quantity.sum(),
+        quantity=ibis.ifelse(rows.claim.any(), 1.0, rows.quantity.sum()),
         amount=(rows.price * rows.quantity).sum(where=has_price),
         priced=rows.quantity.sum(where=has_price),
         market=rows.market.max(),
         currency=rows.currency.max(),
+        order_code=rows.order_code.max(),
         rows=rows.count(),
     )
     return lines.mutate(price=lines.amount / lines.priced).drop("amount", "priced")
@@ -147,8 +185,6 @@ def _weight(lines: Any) -> Any:
 
 
 def _finish(lines: Any, order: Any, weight: Any) -> Any:
-    has_order_id = lines.order_key > YEAR_2100 // DAY  # or else the key is a day
-    order_code = ibis.ifelse(has_order_id, lines.order_key % ORDER_CODES, 0)
     quantity = ibis.ifelse(lines.kind == RATING, 1.0, lines.quantity)
     return lines.select(
         "user",
@@ -156,8 +192,8 @@ def _finish(lines: Any, order: Any, weight: Any) -> Any:
         "time",
         "kind",
         "market",
+        "order_code",
         order=order,
-        order_code=order_code.cast("uint32"),
         weight=weight.cast("float32"),
         quantity=quantity.cast("float32"),
         price=lines.price.cast("float32"),

@@ -296,12 +296,13 @@ def _as_file(label: str, rows: Any) -> FileTable:
     kinds = [(rows.kind == code, name) for code, name in enumerate(KINDS)]
     cells = rows.select(
         "number",
+        "standing",
         **texts,
         kind=ibis.cases(*kinds, else_=rows.kind.cast("string")),
         # A number of fewer than nine digits would be read as no timestamp.
         timestamp=rows.time.cast("string").lpad(9, "0"),
     )
-    names = {name: name for name in cells.columns if name not in ("number", "event_id")}
+    names = {name: name for name in cells.columns if name not in ("number", "event_id", "standing")}
     return FileTable(
         files=(InputFile(label, Path(), "store"),),
         table=cells,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from models.data.customers import NO, PERSONALIZE_EMAIL, TRAIN, YES
-from models.data.events import HOUR, KINDS
+from models.data.events import HOUR, KINDS, Standing
 from models.recommender import Recommender
 from models.rules.shop_rules import rules_in_force
 from models.slate import Slate, SlateRequest
@@ -205,6 +205,16 @@ def a_busy_day(till: Till) -> None:
     )
     till.rules("gone", {"kind": "exclude", "id": "gone", "which": {"brand": "Hartley"}})
     till.rules("gone", None)
+    claim: dict[str, Any] = {"standing": Standing.CUSTOMER}
+    for customer in ("c00", "c01", "ann"):
+        till.reports("purchase", customer, "bagel", order_id="5", **claim)
+        till.reports("purchase", customer, "butter", order_id="6", **claim)
+        till.reports("return", customer, "bagel", order_id="5", **claim)
+    till.reports("purchase", "c01", "bagel", time=LATER + 9 * 86_400, order_id="5")
+    till.reports("return", "c01", "bagel", time=LATER + 8 * HOUR, order_id="another's")
+    till.reports("purchase", "ann", "butter", time=LATER + 5 * HOUR, order_id="another's")
+    till.reports("purchase", "ann", "bagel", time=LATER + 5 * 86_400, order_id="another's")
+    till.reports("exposure", "c02", "mug", time=LATER + 10 * 86_400)
 
 
 @pytest.mark.parametrize("till", DATABASES, indirect=True)
@@ -230,7 +240,7 @@ def test_the_file_says_what_the_service_says(
                 shop.model.recommender.recommend(customer, asked, expected),
             )
             assert slates[0] == slates[1], customer
-        assert (now.as_of, now.rules) == (LATER + 60, shop.rules)
+        assert (now.as_of, now.rules) == (LATER + 10 * 86_400, shop.rules)
 
 
 @pytest.mark.parametrize("campaign", ["c", "d"])
@@ -287,6 +297,9 @@ def test_the_slate_of_who_was_erased_follows_nothing_that_earlier_files_showed_t
 def test_what_was_sold_since_is_popular_in_the_file_as_in_the_service(
     till: Till, learned: Recommender, tmp_path: Path
 ) -> None:
+    for standing in (Standing.CUSTOMER, Standing.LATE):
+        claimed = {"order_id": f"of {standing}", "standing": standing}
+        till.reports("purchase", "c01", "mug", "kite", **claimed)
     for number in range(40):
         buyer = None if number % 3 == 0 else f"c{number:02}"
         till.reports(

@@ -27,6 +27,8 @@ def table(*rows: dict[str, Any]) -> Any:
         "time": 100,
         "quantity": 1.0,
         "price": 1.0,
+        "claim": False,
+        "order_code": 1,
     }
     full = [usual | {"market": -1, "currency": -1} | row for row in rows]
     return ibis.memtable(pa.Table.from_pylist(full))

@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from models.artifact.registry import Registry
 from models.data.customers import NEVER_ASKED, NO, PERSONALIZE_EMAIL, PERSONALIZE_WEB, TRAIN, YES
-from models.data.events import KINDS, order_code
+from models.data.events import KINDS, Standing, order_code
 from service.store import consents
 from service.store.database import SCHEMA
 from service.store.events import Event, EventLine, write
@@ -253,6 +253,87 @@ def test_a_purchase_that_was_sent_twice_under_two_names_counts_once_as_it_was_to
     assert lines(shop) == [("anna", "milk", "purchase", 2.0)]
     assert shop.report.dropped == {"told_again": 1}
     assert shop.report.merged_rows == 1
+
+
+CLAIM: dict[str, Any] = {"standing": Standing.CUSTOMER}
+
+
+def test_thousands_of_made_up_purchases_are_one_line_a_customer_product_and_day(
+    till: Till,
+) -> None:
+    till.sells("bert", "milk", order="7", quantity=3.0, unit_price=2.0)
+    for number in range(30):
+        made_up = {"quantity": 1000.0, "unit_price": 0.01, "time": NOON + number}
+        till.sells("anna", "milk", "kite", order=f"made up {number}", **made_up, **CLAIM)
+    till.sells("anna", "milk", order="the day after", time=NOON + DAY, **CLAIM)
+    shop = read(till.url)
+    assert lines(shop) == [
+        ("anna", "kite", "purchase", 1.0),
+        ("anna", "milk", "purchase", 1.0),
+        ("anna", "milk", "purchase", 1.0),
+        ("bert", "milk", "purchase", 3.0),
+    ]
+    assert shop.report.orders == 3
+    price = dict(zip(shop.product_ids, shop.catalogue.price.tolist(), strict=True))
+    assert price["milk"] == 2.0
+    assert np.isnan(price["kite"])
+
+
+def test_what_a_visit_or_late_reports_of_an_order_is_not_learned_from(till: Till) -> None:
+    till.sells("bert", "milk", order="7")
+    till.sells(None, "milk", order="8", session_id="s", **CLAIM)
+    till.sells("anna", "milk", order="9", standing=Standing.LATE)
+    till.reports("view", "anna", EventLine("milk"), **CLAIM)
+    till.reports("view", None, EventLine("milk"), session_id="login", **CLAIM)
+    till.sells(None, "bread", order="10", session_id="login", **CLAIM)
+    till.reports("view", "carl", EventLine("milk"), session_id="login", **CLAIM)
+    shop = read(till.url)
+    assert lines(shop) == [
+        ("anna", "milk", "view", 1.0),
+        ("bert", "milk", "purchase", 1.0),
+        ("carl", "bread", "purchase", 1.0),
+        ("carl", "milk", "view", 2.0),
+    ]
+    assert shop.report.dropped == {"late_claim": 1, "claim_of_visit": 1}
+
+
+@pytest.mark.parametrize("by_file", [False, True], ids=["by event", "by file"])
+@pytest.mark.parametrize("kind", ["purchase", "return"])
+def test_an_order_that_its_customer_and_the_shop_report_is_learned_once_as_the_shop_reports_it(
+    till: Till, tmp_path: Path, kind: str, by_file: bool
+) -> None:
+    sent_back = -1 if kind == "return" else 1
+    shops = [("7", NOON - 9 * DAY, 2.0), ("8", NOON, 3.0), ("9", NOON, 4.0), ("6", NOON - DAY, 5.0)]
+    till.sells("anna", "milk", order="1", time=NOON - 30 * DAY)
+    till.sells("bert", "milk", order="7")  # of the same order id, and another's
+    for order, time in (("7", NOON), ("made up", NOON - DAY // 2)):
+        till.reports(kind, "anna", EventLine("milk", 99.0), order=order, time=time, **CLAIM)
+    rows = []
+    for order, time, quantity in shops:
+        if by_file:
+            rows.append(f"anna,milk,{time},{order},{sent_back * quantity}")
+        else:
+            till.reports(kind, "anna", EventLine("milk", quantity), order=order, time=time)
+    sources = [orders(tmp_path, *rows), till.url] if by_file else [till.url]
+    shop = read(*sources)
+    expected = [("anna", "milk", kind, quantity) for _, _, quantity in shops]
+    expected += [("anna", "milk", "purchase", 1.0), ("bert", "milk", "purchase", 1.0)]
+    assert lines(shop) == sorted(expected, key=str)
+    assert shop.report.dropped == {"confirmed_claim": 2}
+
+
+def test_a_claim_keeps_the_code_of_its_order(till: Till) -> None:
+    till.sells("anna", "milk", order="7", **CLAIM)
+    assert read(till.url).order_code.tolist() == [order_code("7")]
+
+
+def test_only_orders_have_order_ids(till: Till) -> None:
+    for number in range(20):
+        till.reports("view", "anna", EventLine("milk"), order=f"{number}", **CLAIM)
+    till.sells("anna", "milk", order="7")
+    shop = read(till.url)
+    assert lines(shop) == [("anna", "milk", "purchase", 1.0), ("anna", "milk", "view", 20.0)]
+    assert shop.weight.tolist() == [1.0, 1.0]
 
 
 def test_what_is_sent_back_in_two_parts_is_sent_back_whole(till: Till) -> None:
