@@ -142,6 +142,18 @@ class TooManyCalls(Problem):
         )
 
 
+class QuotaExceeded(Problem):
+    status, name, title = 429, "quota_exceeded", "More than a customer may have stored in a day"
+
+    def __init__(self, max_lines: int, max_bytes: int, wait_seconds: int) -> None:
+        super().__init__(
+            f"A customer or visit may have {max_lines} events and {max_bytes} bytes stored in a day"
+            " (UTC), and this call would exceed it, so nothing of it was stored. The next day"
+            f" begins in {wait_seconds} s. Calls with a key have no such limit.",
+            headers={"Retry-After": str(wait_seconds)},
+        )
+
+
 class InternalError(Problem):
     status, name, title = 500, "internal_error", "Something broke here"
 

@@ -127,9 +127,32 @@ class Settings(BaseModel):
         Field(
             ge=1,
             le=MAX_CALLS_A_MINUTE,
-            description="Calls a minute by customer token, for each customer and session.",
+            description=(
+                "Calls a minute by customer token, for each customer, or visit in which nobody "
+                "logged in."
+            ),
         ),
     ] = 120
+    customer_events_a_day: Annotated[
+        int,
+        Field(
+            ge=1,
+            description=(
+                "Events a day (UTC) by customer token, for each customer or visit. An order or "
+                "exposure of several products counts once for each."
+            ),
+        ),
+    ] = 10_000
+    customer_bytes_a_day: Annotated[
+        int,
+        Field(
+            ge=1,
+            description=(
+                "Bytes a day (UTC) that customer tokens may have stored, for each customer or "
+                "visit."
+            ),
+        ),
+    ] = 4_000_000
     token_minutes: Annotated[
         int,
         Field(

@@ -17,7 +17,7 @@ from models.rules.filters import Filters, Repeat
 from models.rules.shop_rules import ShopRule
 from models.slate import SlateRequest
 from models.updates.customer import NO_UPDATE, CustomerUpdate
-from service.store.events import OrderOwner
+from service.store.quotas import TokenOwner
 
 EMAIL: Final = "email"  # placements of mails begin with it
 LAYOUT: Final = 6  # of answers and keys: answers that another layout has cached are not found
@@ -54,7 +54,7 @@ class RecommendationQuery:
     customer_id: str | None = None
     session_id: str | None = None
     order_id: str | None = None
-    order_owner: OrderOwner | None = None  # whose the order must be; None: anybody's
+    order_owner: TokenOwner | None = None  # whose the order must be; None: anybody's
     product_id: str | None = None
     recent: tuple[str, ...] = ()
     basket: tuple[str, ...] = ()

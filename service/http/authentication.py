@@ -20,6 +20,7 @@ from service.http.rate_limits import MemoryRateLimits, RateLimits, RedisRateLimi
 from service.runtime.circuit_breaker import CircuitBreaker
 from service.settings import Settings
 from service.signing import customer_tokens
+from service.store.quotas import TokenOwner
 from service.store.store import Store
 
 EVERY_SCOPE: Final = frozenset({Scope.ADMIN})
@@ -79,8 +80,8 @@ class Authentication:
 
     def _limit(self, caller: Caller) -> tuple[str, int | None]:
         if caller.is_customer:
-            name = f"customer {caller.customer_id} {caller.session_id}"
-            return name, self.customer_calls_a_minute
+            owner = TokenOwner(caller.customer_id, caller.session_id)
+            return owner.name, self.customer_calls_a_minute
         if caller.key_id is None:
             return "", None
         return f"key {caller.key_id}", caller.calls_a_minute or self.calls_a_minute

@@ -14,7 +14,9 @@ from starlette.routing import BaseRoute
 
 from models.data.events import DAY, ORDER_KINDS, Standing
 from service.errors import Forbidden
-from service.store.events import Event, OrderOwner
+from service.settings import Settings
+from service.store.events import Event
+from service.store.quotas import Quota, TokenOwner
 
 
 class Scope(StrEnum):
@@ -77,11 +79,20 @@ class Caller:
         if self.is_customer and campaign is not None:
             raise Forbidden("Campaigns are the shop's: a customer's token opens none.")
 
-    def order_owner(self, order_id: str | None) -> OrderOwner | None:
+    def order_owner(self, order_id: str | None) -> TokenOwner | None:
         """Return whose an order must be so that the caller may know it, None for anybody's."""
-        if not self.is_customer or order_id is None:
+        return None if order_id is None else self._owner()
+
+    def quota(self, settings: Settings, now: int) -> Quota | None:
+        """Return what the caller may still have stored today, None for any number."""
+        owner = self._owner()
+        if owner is None:
             return None
-        return OrderOwner(self.customer_id, self.session_id)
+        max_lines, max_bytes = settings.customer_events_a_day, settings.customer_bytes_a_day
+        return Quota(owner, max_lines, max_bytes, now)
+
+    def _owner(self) -> TokenOwner | None:
+        return TokenOwner(self.customer_id, self.session_id) if self.is_customer else None
 
     def own_event(self, event: Any) -> Any:
         """Return an event of a body with the customer and the session of a token.

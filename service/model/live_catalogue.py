@@ -19,10 +19,10 @@ from models.updates.catalogue import read_product_update, update_catalogue
 from service.model.loaded_model import LoadedModel
 from service.schemas.rules import SHOP_RULE
 from service.store import events
-from service.store.events import make_tombstone, read_tombstone_key
 from service.store.products import read_restocked
 from service.store.store import Store
 from service.store.tables import erased, products, rules
+from service.store.tombstones import make_tombstone, read_tombstone_key
 from service.store.writer import Position, read_position
 
 

@@ -19,7 +19,8 @@ from service.answering.customer_view import (
     describe_profile,
     view_customer,
 )
-from service.errors import PROBLEMS, TOO_LARGE, Gone, Invalid, problem_schema
+from service.errors import PROBLEMS, TOO_LARGE, Gone, Invalid, QuotaExceeded, problem_schema
+from service.http.authorization import get_caller
 from service.model.erasure_receipt import build_receipt, erase_from_registry
 from service.routes.registration import Operation, Tag
 from service.routes.request_context import get_responder, read_store, write_store
@@ -39,6 +40,7 @@ from service.schemas.customers import (
 from service.store import consents
 from service.store.customer_export import describe_consents, export_records
 from service.store.events import is_erased
+from service.store.quotas import Quota, spend
 from service.store.writer import Change
 
 MAX_PAIR_BYTES: Final = 2600  # of two ids that an index of PostgreSQL takes together
@@ -73,8 +75,11 @@ async def put_unused(
     if len(f"{customer_id}{options.product_id}".encode()) > MAX_PAIR_BYTES:
         problem = f"has together with the customer's id more than {MAX_PAIR_BYTES} bytes of UTF-8"
         raise _invalid("product_id", problem)
-    work = partial(_set_unused, customer_id, options, int(time.time()))
-    await write_store(request, work)
+    now = int(time.time())
+    quota = get_caller(request).quota(get_responder(request).settings, now)
+    work = partial(_set_unused, customer_id, options, now, quota)
+    if not await write_store(request, work) and quota is not None:
+        raise QuotaExceeded(quota.max_lines, quota.max_bytes, quota.wait_seconds)
     return uncached_json(options.model_dump())
 
 
@@ -144,12 +149,19 @@ def _give_consent(customer_id: str, values: Mapping[int, int], time: int, change
     return consents.give(change, customer_id, values, time)
 
 
-def _set_unused(customer_id: str, options: UnusedBody, time: int, change: Change) -> None:
+def _set_unused(
+    customer_id: str, options: UnusedBody, time: int, quota: Quota | None, change: Change
+) -> bool:
+    """Return whether the quota allows it."""
     _refuse_forgotten(change.connection, customer_id)
+    text_bytes = len(f"{customer_id}{options.product_id}".encode())
+    if quota is not None and not spend(change, quota, 1, text_bytes):
+        return False
     if options.unused:
         consents.strike_out(change, customer_id, options.product_id, time)
     else:
         consents.use_again(change, customer_id, options.product_id)
+    return True
 
 
 async def _view(

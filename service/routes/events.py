@@ -13,10 +13,10 @@ import orjson
 from fastapi import Body, Query, Request, Response
 
 from models.data.timestamps import format_timestamp
-from service.errors import PROBLEMS, TOO_LARGE, field_problems, printable_id
+from service.errors import PROBLEMS, TOO_LARGE, QuotaExceeded, field_problems, printable_id
 from service.http.authorization import get_caller
 from service.routes.registration import Operation, Tag
-from service.routes.request_context import read_store, write_store
+from service.routes.request_context import get_responder, read_store, write_store
 from service.routes.responses import JSON, uncached_json
 from service.routes.route_classes import ProductId
 from service.schemas.events import (
@@ -50,7 +50,10 @@ async def post_events(request: Request, options: Annotated[EventsBody, Body()]) 
     written = NOTHING_WRITTEN
     if validated.events:
         reported = [caller.attest(event, now) for event in validated.events]
-        written = await write_store(request, partial(write, reported=reported))
+        quota = caller.quota(get_responder(request).settings, now)
+        written = await write_store(request, partial(write, reported=reported, quota=quota))
+        if quota is not None and written.over_quota:
+            raise QuotaExceeded(quota.max_lines, quota.max_bytes, quota.wait_seconds)
     answer = _summarize(options.events, validated, written)
     return Response(orjson.dumps(answer), 202, media_type=JSON)
 

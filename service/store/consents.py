@@ -10,8 +10,8 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from models.data.customers import PERSONALIZE_EMAIL, PERSONALIZE_WEB, TRAIN
 from service.store.change_counters import ERASED, counter_of
-from service.store.events import make_tombstone, read_tombstone_key
 from service.store.tables import consents, erased, events, sessions, slates, unused, used_again
+from service.store.tombstones import make_tombstone, read_tombstone_key
 from service.store.writer import Change
 
 PURPOSES: Final = ("train", "personalize_web", "personalize_email")

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, insert, or_, select, union_all
 
 from models.data.events import DAY, EXPOSURE, ORDER_KINDS, PURCHASE, RATING, Standing
 from service.store.change_counters import counter_of
-from service.store.tables import erased, events, secrets, sessions, unused
+from service.store.quotas import Quota, TokenOwner, spend
+from service.store.tables import erased, events, sessions, unused
+from service.store.tombstones import make_tombstone, read_tombstone_key
 from service.store.writer import Change
-
-TOMBSTONE_KEY: Final = "tombstones"  # name in the table `secrets`
 
 
 @dataclass(frozen=True)
@@ -47,14 +45,6 @@ class Event:
     standing: Standing = Standing.SHOP
 
 
-@dataclass(frozen=True)
-class OrderOwner:
-    """A customer, a session, or both, as a token names them: only their orders are known to it."""
-
-    customer_id: str | None
-    session_id: str | None
-
-
 class EventRow(NamedTuple):
     """One line of an event, as it is read."""
 
@@ -83,10 +73,11 @@ class Written:
 
     repeated: frozenset[int]  # known already
     of_erased: frozenset[int]  # of customers who asked to be forgotten
+    over_quota: bool = False  # nothing was written at all
 
 
-def write(change: Change, reported: Sequence[Event]) -> Written:
-    """Write the events that are neither known nor of an erased customer.
+def write(change: Change, reported: Sequence[Event], quota: Quota | None = None) -> Written:
+    """Write the events that are neither known nor of an erased customer, if a quota allows it.
 
     A session is linked to the first customer who logs into it.
     """
@@ -105,9 +96,22 @@ def write(change: Change, reported: Sequence[Event]) -> Written:
             known_ids.add(event.event_id)
             new_events.append(event)
     if new_events:
+        if quota is not None and not spend(change, quota, *_measure(new_events)):
+            return Written(frozenset(), frozenset(), over_quota=True)
         _insert(change, new_events)
         _link_sessions(change, new_events)
     return Written(frozenset(repeated), frozenset(of_erased))
+
+
+def _measure(new_events: Iterable[Event]) -> tuple[int, int]:
+    """Return the number of lines, and the bytes of all their texts."""
+    lines = text_bytes = 0
+    for event in new_events:
+        lines += len(event.lines)
+        for index in range(len(event.lines)):
+            texts = [value for value in _row(event, index, 0).values() if isinstance(value, str)]
+            text_bytes += len("".join(texts).encode())
+    return lines, text_bytes
 
 
 def _find_known(connection: Connection, event_ids: set[str]) -> set[str]:
@@ -246,7 +250,7 @@ def _drop_confirmed(rows: list[EventRow]) -> list[EventRow]:
 
 
 def read_buyers(
-    connection: Connection, order_id: str, owner: OrderOwner | None = None
+    connection: Connection, order_id: str, owner: TokenOwner | None = None
 ) -> list[str | None]:
     """Return whose order it is: a customer, or None for a guest.
 
@@ -263,7 +267,7 @@ def read_buyers(
     return list(connection.execute(query).scalars())
 
 
-def read_order(connection: Connection, order_id: str, owner: OrderOwner | None = None) -> list[str]:
+def read_order(connection: Connection, order_id: str, owner: TokenOwner | None = None) -> list[str]:
     """Return the products of an order; with an owner, only what is theirs of it.
 
     It is an order as the shop reported it, and to its owner also what they reported themselves.
@@ -278,7 +282,7 @@ def _is_before_login(session_id: str) -> ColumnElement[bool]:
     return and_(events.c.session_id == session_id, events.c.customer_id.is_(None), ~login)
 
 
-def _is_order(order_id: str, owner: OrderOwner | None) -> ColumnElement[bool]:
+def _is_order(order_id: str, owner: TokenOwner | None) -> ColumnElement[bool]:
     is_order = events.c.order_id == order_id
     if owner is None:
         return is_order & (events.c.standing == Standing.SHOP)
@@ -399,16 +403,3 @@ def _rows(*conditions: ColumnElement[bool]) -> Select[Any]:
     """Return a query of event rows, each after its number."""
     columns = (events.c[name] for name in ("number", *EventRow._fields))
     return select(*columns).where(events.c.kind != EXPOSURE, *conditions)
-
-
-def read_tombstone_key(connection: Connection) -> bytes:
-    query = select(secrets.c.value).where(secrets.c.name == TOMBSTONE_KEY)
-    return bytes(connection.execute(query).scalar_one())
-
-
-def make_tombstone(key: bytes, customer_id: str) -> bytes:
-    """Return what is kept of an erased customer.
-
-    It is enough to recognise the id when it comes again, and not enough to tell it.
-    """
-    return hmac.digest(key, customer_id.encode(), hashlib.sha256)

@@ -27,6 +27,7 @@ from service.store.database import (
     probe_writing,
     reading,
 )
+from service.store.quotas import TokenOwner
 from service.store.writer import READ_POSITION, Change, Position, Writer, read_position
 
 T = TypeVar("T")
@@ -132,7 +133,7 @@ class Store:
         above: int,
         order_id: str | None = None,
         *,
-        order_owner: events.OrderOwner | None = None,
+        order_owner: TokenOwner | None = None,
         mailed: bool = False,
     ) -> CustomerRecords:
         """Return what a model that has learned up to the number `above` does not know of them yet.

@@ -199,6 +199,16 @@ audit: Final = Table(
     Column("after", Text),  # JSON
 )
 
+# What tokens have had stored: one row for each customer, or visit of nobody, who reported lately.
+quotas: Final = Table(
+    "quotas",
+    metadata,
+    Column("owner", LargeBinary, primary_key=True),  # a keyed hash, like a tombstone
+    Column("day", BigInteger, nullable=False, index=True),  # since 1970
+    Column("lines", BigInteger, nullable=False),  # on that day, like the next one
+    Column("bytes", BigInteger, nullable=False),
+)
+
 # Secrets that must outlive every setting: the key of the tombstones.
 secrets: Final = Table(
     "secrets",

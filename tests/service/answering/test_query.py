@@ -7,7 +7,7 @@ import pytest
 from models.data.customers import PERSONALIZE_EMAIL, PERSONALIZE_WEB
 from models.rules.filters import Repeat
 from service.answering.query import QueryKind, RecommendationQuery, resolve_query
-from service.store.events import OrderOwner
+from service.store.quotas import TokenOwner
 from tests.support.service_shop import Shop
 
 QUERY = RecommendationQuery(QueryKind.CUSTOMER, "en_US", customer_id="c1")
@@ -81,7 +81,7 @@ def test_a_mail_needs_the_consent_for_mails(
         replace(QUERY, as_of=0),
         replace(QUERY, session_id="c1"),
         replace(QUERY, order_id="c1"),
-        replace(QUERY, order_owner=OrderOwner("c1", None)),
+        replace(QUERY, order_owner=TokenOwner("c1", None)),
         replace(QUERY, placement="home"),
         replace(QUERY, repeat=Repeat.INCLUDE),
     ],

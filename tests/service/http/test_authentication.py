@@ -232,6 +232,22 @@ def test_every_customer_has_a_limit_of_their_own(browse: Browse, tmp_path: Path)
     assert statuses(ANNA) == statuses(BERT) == [200, 200, 429]
 
 
+def test_a_customer_with_two_visits_has_one_limit(browse: Browse, tmp_path: Path) -> None:
+    client = browse(
+        api_key=FIRST_KEY,
+        signing_key=SIGNING_KEY,
+        customer_calls_a_minute=2,
+        database_url=f"sqlite:///{tmp_path / 'store.db'}",
+    )
+    visits: list[str | None] = [None, "v1", "v2"]
+    statuses = []
+    for visit in visits:
+        headers = {"Authorization": f"Bearer {token(ANNA, visit)}"}
+        answer = client.get(f"/v1/customers/{ANNA}/profile", headers=headers)
+        statuses.append(answer.status_code)
+    assert statuses == [200, 200, 429]
+
+
 def test_two_hosts_with_one_redis_count_together(
     browse: Browse, redis_server: RedisServer, tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, event, text
 
 from service.store import campaigns, consents, events
 from service.store.database import connect, writing
+from service.store.quotas import Quota, TokenOwner
 from service.store.store import _changed_counters
 from service.store.writer import Change
 from tests.support.store_server import new_store
@@ -30,13 +31,16 @@ QUERIES: Final[dict[str, Callable[[Change], object]]] = {
     "a session": lambda change: events.read_session(change.connection, "7"),
     "an order": lambda change: events.read_order(change.connection, "7"),
     "an order of its owner": lambda change: events.read_order(
-        change.connection, "7", events.OrderOwner("7", "8")
+        change.connection, "7", TokenOwner("7", "8")
     ),
     "whose order it is": lambda change: events.read_buyers(change.connection, "7"),
     "ratings": lambda change: events.read_ratings(change.connection, "7"),
     "mails": lambda change: campaigns.read_mails(change.connection, "7"),
     "changes": lambda change: list(_changed_counters(change.connection, NUMBERS - 5, NUMBERS)),
     "an event": lambda change: events.write(change, [view()]),
+    "an event within a quota": lambda change: events.write(
+        change, [view()], Quota(TokenOwner("7", None), 10, 10_000, 1_000_000)
+    ),
     "being forgotten": lambda change: consents.forget(change, "7", 1),
     "old mails": lambda change: campaigns.forget_mails(change, 5),
 }
