@@ -24,6 +24,7 @@ from sqlalchemy.pool import QueuePool
 
 SCHEMA: Final = "0006"  # the newest of migrations/versions
 WAIT_SECONDS: Final = 5.0  # for a lock, a connection of the pool, or a server that does not answer
+TRUNCATE_MS: Final = 50  # for readers of an earlier moment, when the log is emptied
 SILENCE_SECONDS: Final = WAIT_SECONDS + 1  # the server itself should have given up before
 MIGRATION_LOCK: Final = 7203  # the lock of those who migrate
 MIGRATE_COMMAND: Final = "python -m service migrate"
@@ -166,6 +167,24 @@ def _broken(engine: Engine, cause: str) -> StoreBrokenError:
     return StoreBrokenError(path, "it is a directory, not a file" if path.is_dir() else cause)
 
 
+def truncate_log(engine: Engine) -> bool:
+    """Empty SQLite's write-ahead log, which holds what was there before an erasure.
+
+    Returns False where somebody reads of an earlier moment. Raises StoreDownError.
+    """
+    if engine.dialect.name != "sqlite":
+        return True
+    with translate_errors(engine), closing(engine.raw_connection()) as connection:
+        cursor = connection.cursor()
+        # Writers wait as long as this does.
+        cursor.execute(f"PRAGMA busy_timeout = {TRUNCATE_MS}")
+        try:
+            busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout = {int(WAIT_SECONDS * 1000)}")
+    return not busy
+
+
 def read_schema_version(engine: Engine) -> str | None:
     """Return the schema that the database has, None where it is empty. Raises StoreDownError."""
     with reading(engine) as connection:
@@ -263,6 +282,7 @@ def _sqlite(address: Any, connections: int) -> Engine:
         connection.isolation_level = None  # transactions begin where we say so
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")  # what is erased is overwritten
         settings = {
             name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in SQLITE_DURABILITY
         }

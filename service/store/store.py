@@ -175,6 +175,8 @@ class Store:
             raise
         finally:
             self._log_fault()
+        if self._writer:
+            self._writer.clear_log()
         if self._writer and self._writer.fault:
             self._writer.submit(lambda change: probe_writing(change.connection))
         return position

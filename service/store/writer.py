@@ -9,7 +9,7 @@ import queue
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine, select, update
 
 from models.artifact.locks import lock
 from service.store.change_counters import ERASED, SHARED, ChangeCounters
-from service.store.database import StoreBrokenError, StoreDownError, writing
+from service.store.database import StoreBrokenError, StoreDownError, truncate_log, writing
 from service.store.tables import position
 
 T = TypeVar("T")
@@ -93,6 +93,8 @@ class Writer:
         self._engine = engine
         self._counters = counters
         self.fault: StoreBrokenError | None = None  # of the last commit
+        # Whether SQLite's log may hold what was erased: also what a killed process has left there.
+        self._may_log_erased = True
         self._jobs: queue.Queue[Job | None] = queue.Queue(MAX_WAITING_JOBS)  # None: the end
         self._thread = Thread(target=self._run, name="store", daemon=True)
         self._thread.start()
@@ -110,6 +112,12 @@ class Writer:
         except queue.Full:
             result.set_exception(StoreDownError("busy"))
         return result
+
+    def clear_log(self) -> None:
+        """Have what was erased leave the files of SQLite, or try it again the next time."""
+        if self._may_log_erased:
+            with suppress(StoreDownError):
+                self._may_log_erased = not truncate_log(self._engine)
 
     def close(self) -> None:
         """End the thread, after the jobs that wait."""
@@ -145,6 +153,7 @@ class Writer:
         try:
             values = self._commit(jobs)
             self.fault = None
+            self.clear_log()
         except Exception as error:  # of any kind: the thread must go on
             self.fault = error if isinstance(error, StoreBrokenError) else None
             self._fail(jobs, error)
@@ -177,4 +186,5 @@ class Writer:
                     update(position).values(number=change.number, newest=change.newest, **shared)
                 )
         self._counters.raise_to(change.touched.items())
+        self._may_log_erased |= change.erased > before.erased
         return values
