@@ -3,8 +3,9 @@
     python -m benchmarks.structure --registry DIR
 
 The files are those whose functions run, by `sys.setprofile` in every thread, while the service
-computes a slate that no cache holds; an earlier slate has warmed it up. The chain is the longest
-path of imports from `service.app`, read from the source.
+computes a slate that no cache holds; an earlier slate has warmed it up. What not all of several
+slates pass is not counted: it may be work behind the answers. The chain is the longest path of
+imports from `service.app`, read from the source.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from service.settings import Settings
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("models", "service", "training")
 ENTRY = "service.app"
+SLATES = 20  # each of another customer
 
 
 class FilesPassed:
@@ -53,7 +55,7 @@ class FilesPassed:
 
 def files_of_one_answer(registry: Path) -> list[str]:
     """Return the files that one computed slate passes, sorted."""
-    first, second = customers_of(registry)
+    first, *customer_ids = customers_of(registry)
     passed = FilesPassed()
     passed.install()
     with tempfile.TemporaryDirectory() as folder:
@@ -65,19 +67,22 @@ def files_of_one_answer(registry: Path) -> list[str]:
         )
         with TestClient(create(settings), base_url="http://localhost") as client:
             client.get(f"/v1/customers/{first}/recommendations").raise_for_status()
-            passed.recording = True
-            client.get(f"/v1/customers/{second}/recommendations").raise_for_status()
-            passed.recording = False
-    return sorted(passed.paths)
+            passed_by_each = []
+            for customer_id in customer_ids:
+                passed.paths, passed.recording = set(), True
+                client.get(f"/v1/customers/{customer_id}/recommendations").raise_for_status()
+                passed.recording = False
+                passed_by_each.append(passed.paths)
+    return sorted(set.intersection(*passed_by_each))
 
 
-def customers_of(registry: Path) -> tuple[str, str]:
-    """Return two customers of the active version."""
+def customers_of(registry: Path) -> list[str]:
+    """Return a customer of the active version for the first slate and for each that is watched."""
     version = Registry(registry).active()
     if version is None:
         raise SystemExit(f"error: {registry} holds no active version; train one first")
     ids = Recommender.load(Registry(registry).path(version)).model.customers.ids
-    return ids[0], ids[1]
+    return [ids[number] for number in range(1 + SLATES)]
 
 
 def imports_of_ours() -> dict[str, set[str]]:
