@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Final
 
 from threadpoolctl import threadpool_limits
 
 from models.artifact.files import Manifest, read_manifest
 from models.artifact.registry import Registry
+from models.artifact.scratch import temporary_directory
 from models.data.events import PURCHASE
 from models.errors import ArtifactError, UnreadableError
 from models.model import LearnedRanker, Model
@@ -272,8 +271,8 @@ def measure_twin(
         model = replace(
             model, histories=build_histories(reported), sales=count_daily_sales(reported)
         )
-    with tempfile.TemporaryDirectory(prefix="regulars-twin-") as folder:
-        directory = write_twin(Path(folder), model, past, settings)
+    with temporary_directory() as folder:
+        directory = write_twin(folder / "twin", model, past, settings)
         del model
         with reporter.step(f"{name}: baskets") as advance:
             bundles = evaluate_bundles(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 from models.artifact.locks import lock_directory
+
+TEMPORARY_PREFIX: Final = "regulars-scratch-"
 
 
 @contextmanager
@@ -19,8 +23,7 @@ def scratch_directory(parent: Path, prefix: str) -> Iterator[Path]:
     """
     with ExitStack() as own_lock:
         with lock_directory(parent):  # so that no other process sweeps it before it is locked
-            for leftover in parent.glob(f"{prefix}*"):
-                _sweep(leftover)
+            _sweep_all(parent, prefix)
             directory = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
             own_lock.enter_context(lock_directory(directory))
         try:
@@ -30,12 +33,38 @@ def scratch_directory(parent: Path, prefix: str) -> Iterator[Path]:
             shutil.rmtree(directory, ignore_errors=True)
 
 
+def temporary_directory() -> AbstractContextManager[Path]:
+    """Make a scratch directory in the temporary folder of the system.
+
+    It is locked itself: a registry needs a folder of its own in it.
+    """
+    return scratch_directory(Path(tempfile.gettempdir()), TEMPORARY_PREFIX)
+
+
+def sweep_temporary_directories() -> None:
+    """Remove what killed processes have left of their temporary directories.
+
+    Raises OSError where it may not be removed.
+    """
+    parent = Path(tempfile.gettempdir())
+    with lock_directory(parent):
+        _sweep_all(parent, TEMPORARY_PREFIX)
+
+
 def remove(directory: Path) -> None:
     """Remove a directory with everything in it, or the link where it is one."""
     if directory.is_symlink():
         directory.unlink()
     else:
         shutil.rmtree(directory)
+
+
+def _sweep_all(parent: Path, prefix: str) -> None:
+    """Sweep what is left under a prefix by this user; what another one left is not ours."""
+    for leftover in parent.glob(f"{prefix}*"):
+        with suppress(FileNotFoundError):
+            if leftover.lstat().st_uid == os.geteuid():
+                _sweep(leftover)
 
 
 def _sweep(leftover: Path) -> None:

@@ -480,6 +480,29 @@ def test_a_killed_training_leaves_the_registry_whole_and_the_next_one_works(tmp_
     assert list((tmp_path / "registry").glob("staging-*")) == []
 
 
+def test_what_a_killed_training_left_of_customers_goes_with_the_next_command(
+    tmp_path: Path,
+) -> None:
+    assert train(tmp_path, lines=FEW) == 0
+    command, scratch = arguments(tmp_path), tmp_path / "scratch"
+    scratch.mkdir()
+    settings(tmp_path, ENDLESS)
+    look = ["versions", "--registry", str(tmp_path / "registry")]
+    with begin(command, TMPDIR=f"{scratch}") as training:
+        wait_for(training, "Reading purchases: ")
+        while training.poll() is None and not list(scratch.iterdir()):
+            time.sleep(0.1)
+        with begin(look, TMPDIR=f"{scratch}") as beside:
+            beside.communicate()
+        assert len(list(scratch.iterdir())) == 1  # it is still needed
+        training.kill()
+    assert len(list(scratch.iterdir())) == 1
+    with begin(look, TMPDIR=f"{scratch}") as after:
+        after.communicate()
+    assert (beside.returncode, after.returncode) == (0, 0)
+    assert list(scratch.iterdir()) == []
+
+
 def test_two_trainings_at_once_both_publish(tmp_path: Path) -> None:
     folders = [tmp_path / "one", tmp_path / "two"]
     commands = [arguments(folder, "--registry", tmp_path / "registry", lines=FEW[number:])

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from contextlib import suppress
 
+from models.artifact.scratch import sweep_temporary_directories
 from models.errors import ArtifactError
 from training.cli.arguments import BAD_INPUT, STOPPED
 from training.cli.export import add_export
@@ -23,6 +25,8 @@ def main(arguments: Sequence[str], *, now: int) -> int:
     options = build_parser().parse_args(arguments)
     reporter = Reporter()
     try:
+        with suppress(OSError):  # whoever needs the temporary folder says what is wrong with it
+            sweep_temporary_directories()  # a killed training left customers' histories there
         status: int = options.run(options, reporter, now)
     except (InputError, ArtifactError) as error:
         reporter.console.print(f"Error: {error}", markup=False, soft_wrap=True, style="bold red")

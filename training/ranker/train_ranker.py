@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from models.artifact.scratch import temporary_directory
 from models.data.events import PURCHASE
 from models.model import LearnedRanker
 from models.ranking.ranker import Ranker
@@ -166,9 +166,9 @@ def fit_before(
 ) -> Iterator[Path]:
     """Write an artifact of what was known before the window, and remove it at the end."""
     past = hide_current_catalogue(select_lines(purchases, purchases.time < window.until))
-    with tempfile.TemporaryDirectory(prefix="regulars-window-") as folder:
+    with temporary_directory() as folder:
         model = fit(past, settings, reporter, name=name)
-        yield write_twin(Path(folder), model, past, settings)
+        yield write_twin(folder / "twin", model, past, settings)
 
 
 def _work_on(

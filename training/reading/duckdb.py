@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import ibis
 import ibis.expr.datatypes as dt
 from ibis.backends.duckdb import Backend
 
+from models.artifact.scratch import temporary_directory
 from training.errors import InputError
 
 DEFAULT_MEMORY_LIMIT = "4GB"
@@ -70,11 +70,11 @@ def open_workspace(memory_limit: str | None = None) -> Iterator[Workspace]:
     where neither has room for what is read.
     """
     memory_limit = memory_limit or DEFAULT_MEMORY_LIMIT
-    with tempfile.TemporaryDirectory(prefix="regulars-") as folder:
+    with temporary_directory() as folder:
         connection = ibis.duckdb.connect(
             ":memory:",
             memory_limit=memory_limit,
-            temp_directory=str(Path(folder) / "spill"),
+            temp_directory=str(folder / "spill"),
             preserve_insertion_order=False,
             autoinstall_known_extensions=False,
             autoload_known_extensions=False,
@@ -85,9 +85,9 @@ def open_workspace(memory_limit: str | None = None) -> Iterator[Workspace]:
                 warnings.filterwarnings(
                     "ignore", r"fetch_arrow_table\(\) is deprecated", DeprecationWarning
                 )
-                yield Workspace(connection, Path(folder))
+                yield Workspace(connection, folder)
         except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
-            room = f"memory_limit {memory_limit} and what is free in {Path(folder).parent}"
+            room = f"memory_limit {memory_limit} and what is free in {folder.parent}"
             raise InputError(
                 f"There is no room to read in, with {room}: {_first_line(error)}"
             ) from error

@@ -457,8 +457,11 @@ def test_column_names_without_rows_are_refused(tmp_path: Path) -> None:
         read(write(tmp_path))
 
 
-def test_reading_twice_gives_the_same_arrays_and_leaves_no_file_behind(tmp_path: Path) -> None:
-    before = set(Path(tempfile.gettempdir()).glob("regulars-*"))
+def test_reading_twice_gives_the_same_arrays_and_leaves_no_file_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (temporary := tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     rows = [
         f"c{i % 97},p{i % 31},2017-01-{1 + i % 28:02d},{i % 501},{1 + i % 3},{i % 7}.5,,"
         for i in range(5000)
@@ -467,7 +470,7 @@ def test_reading_twice_gives_the_same_arrays_and_leaves_no_file_behind(tmp_path:
     first, second = read(path), read(path)
     for name in ("user", "item", "order", "time", "kind", "weight", "quantity", "price", "market"):
         np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
-    assert set(Path(tempfile.gettempdir()).glob("regulars-*")) <= before
+    assert list(temporary.iterdir()) == []
 
 
 def test_progress_counts_the_steps_that_are_done(tmp_path: Path) -> None:
