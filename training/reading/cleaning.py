@@ -60,6 +60,7 @@ ROW_REASONS: Final = (
     "told_again",
     "in_store_too",
     "confirmed_claim",
+    "product_of_customer",
 )
 
 
@@ -70,8 +71,9 @@ def check_rows(source: FileTable, now: int, until: int | None) -> Any:
     `now`. `row_hash`: of all cells; NULL where the row is unreadable, or an event, which is never
     another's copy. `order_key`: a hash of the order id, or the day of what is in no order.
     `quantity`: positive, of a rating its stars; `kind` tells returns. `price`: of one piece, NULL
-    where unknown. `claim`: an order that its customer has reported, not the shop; its figures are
-    not believed. Rows of a store also have `number` and `event`.
+    where unknown. `self_reported`: by a customer with a token, not by the shop. `claim`: such a
+    report of an order, whose figures are not believed. Rows of a store also have `number` and
+    `event`.
     """
     rows = _with_price(_with_quantity(_parse_cells(source)))
     day = (rows.time // DAY).try_cast("uint64")
@@ -88,6 +90,7 @@ def check_rows(source: FileTable, now: int, until: int | None) -> Any:
         "price",
         "row_hash",
         "stored",
+        "self_reported",
         "claim",
         *(("number", "event") if source.from_store else ()),
         order_key=order_key,
@@ -122,6 +125,7 @@ def _parse_cells(source: FileTable) -> Any:
         row_hash=ibis.ifelse(is_empty | source.from_store, no_hash, _hash_of_row(source)),
         stored=ibis.literal(source.from_store),
         standing=standing,
+        self_reported=standing != Standing.SHOP,
         **of_store,
     )
 
@@ -143,7 +147,7 @@ def _all_empty(source: FileTable) -> Any:
 
 def _with_quantity(rows: Any) -> Any:
     signed = ibis.ifelse(rows.quantity_text.isnull(), 1.0, rows.quantity_cell)
-    is_claim = rows.kind_code.isin(ORDER_KINDS) & (rows.standing != Standing.SHOP)
+    is_claim = rows.kind_code.isin(ORDER_KINDS) & rows.self_reported
     has_quantity = rows.kind_code.isin(ORDER_KINDS) & ~is_claim
     is_return = (rows.kind_code == PURCHASE) & (signed < 0) & ~signed.isnan()
     return rows.mutate(

@@ -125,6 +125,7 @@ def code_rows(rows: Any, names: NameTables) -> Any:
         market=rows.market_code.fill_null(-1),
         currency=rows.currency_code.fill_null(-1),
         stored="stored",
+        self_reported="self_reported",
         claim="claim",
         reason=rows.refusal,
     )
@@ -134,6 +135,12 @@ def _join_codes(rows: Any, text: str, table: Any) -> Any:
     renamed = table.rename(**{f"{text}_name": text, f"{text}_code": "code"})
     joined = rows.left_join(renamed, rows[text] == renamed[f"{text}_name"])
     return joined.drop(f"{text}_name")
+
+
+def code_listed_products(products: Any, names: NameTables) -> Any:
+    """Return (item) of the products that a table of `product_id` lists."""
+    codes = names.products.select("product_id", item="code")
+    return codes.semi_join(products, "product_id").select("item")
 
 
 def code_struck_out(unused: Any, names: NameTables) -> Any:

@@ -85,6 +85,17 @@ def select_confirmed_claims(rows: Any) -> Any:
     return confirmed.select(*LINE, "time")
 
 
+def select_products_of_customers(rows: Any, listed: Any) -> Any:
+    """Return (item) of products that only customers have named: who sells them is not the shop.
+
+    `listed`: (item) of those that the shop lists.
+    """
+    usable = rows.filter(rows.reason.isnull())
+    sold = usable.filter(~usable.self_reported).select("item")
+    named = usable.filter(usable.self_reported).select("item").distinct()
+    return named.anti_join(ibis.union(sold, listed), "item")
+
+
 def bound_claims(rows: Any) -> Any:
     """Return rows with `order_code`, 0 without an order id. Claims are orders by the day.
 

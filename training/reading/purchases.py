@@ -33,6 +33,7 @@ from training.reading.file_tables import FileTable, count_unreadable_rows, open_
 from training.reading.numbering import (
     NameTables,
     Numbering,
+    code_listed_products,
     code_names,
     code_rows,
     code_struck_out,
@@ -202,7 +203,7 @@ def read_purchases(
         _require_rows(sources[0], total)
         begin("comparing rows")
         names = _code_names(workspace, rows, shop)
-        coded = _code_distinct_rows(workspace, rows, names, store, dropped)
+        coded = _code_distinct_rows(workspace, rows, names, shop, dropped)
         begin("merging rows of the same line")
         lines = _merge_lines(workspace, coded, dropped)
         if lines.count == 0:
@@ -296,15 +297,15 @@ def _code_distinct_rows(
     workspace: Workspace,
     rows: Any,
     names: NameTables,
-    store: StoreTables | None,
+    shop: _Shop,
     dropped: Counter[str],
 ) -> Any:
     """Select the rows to learn from, with codes instead of texts. Counts the others."""
     distinct, dropped["duplicate_row"] = order_lines.drop_duplicates(workspace, rows)
     dropped.update(_count_reasons(workspace, distinct))
     coded = code_rows(distinct.filter(distinct.reason.isnull()), names)
-    if store:
-        struck_out = code_struck_out(store.unused, names)
+    if shop.store:
+        struck_out = code_struck_out(shop.store.unused, names)
         marked = order_lines.mark_rows(coded, struck_out, "struck_out")
         marked = workspace.keep("struck", marked)
         in_store = order_lines.select_stored_lines(marked)
@@ -312,6 +313,9 @@ def _code_distinct_rows(
         marked = workspace.keep("compared", marked)
         confirmed = order_lines.select_confirmed_claims(marked)
         coded = order_lines.mark_rows(marked, confirmed, "confirmed_claim", marked.claim)
+        listed = code_listed_products(shop.products.table, names)
+        unlisted = order_lines.select_products_of_customers(marked, listed)
+        coded = order_lines.mark_rows(coded, unlisted, "product_of_customer", coded.self_reported)
     coded = workspace.keep("coded", order_lines.bound_claims(coded))
     workspace.drop("compared", "struck", "rows", "single_of_twice", "twice")
     dropped.update(_count_reasons(workspace, coded))

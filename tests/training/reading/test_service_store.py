@@ -262,6 +262,7 @@ def test_thousands_of_made_up_purchases_are_one_line_a_customer_product_and_day(
     till: Till,
 ) -> None:
     till.sells("bert", "milk", order="7", quantity=3.0, unit_price=2.0)
+    till.lists("kite")
     for number in range(30):
         made_up = {"quantity": 1000.0, "unit_price": 0.01, "time": NOON + number}
         till.sells("anna", "milk", "kite", order=f"made up {number}", **made_up, **CLAIM)
@@ -281,6 +282,7 @@ def test_thousands_of_made_up_purchases_are_one_line_a_customer_product_and_day(
 
 def test_what_a_visit_or_late_reports_of_an_order_is_not_learned_from(till: Till) -> None:
     till.sells("bert", "milk", order="7")
+    till.lists("bread")
     till.sells(None, "milk", order="8", session_id="s", **CLAIM)
     till.sells("anna", "milk", order="9", standing=Standing.LATE)
     till.reports("view", "anna", EventLine("milk"), **CLAIM)
@@ -323,8 +325,28 @@ def test_an_order_that_its_customer_and_the_shop_report_is_learned_once_as_the_s
 
 
 def test_a_claim_keeps_the_code_of_its_order(till: Till) -> None:
+    till.lists("milk")
     till.sells("anna", "milk", order="7", **CLAIM)
     assert read(till.url).order_code.tolist() == [order_code("7")]
+
+
+def test_a_customer_adds_no_product_to_the_shop(till: Till, tmp_path: Path) -> None:
+    """Whatever a browser calls a product, it is in no slate of anybody else."""
+    till.sells("bert", "milk", order="7")
+    till.lists("kite")
+    made_up = EventLine("see example.com")
+    for number in range(5):
+        for kind in ("purchase", "view", "rating"):
+            order = f"{number}" if kind == "purchase" else None
+            time = NOON + number * DAY
+            till.reports(kind, "anna", made_up, order=order, time=time, rating=5.0, **CLAIM)
+    for product in ("bread", "milk", "kite"):
+        till.reports("view", "anna", EventLine(product), **CLAIM)
+    file = orders(tmp_path, "carl,bread,2025-12-30,8,1")
+    shop = read(file, till.url, now=NOON + 9 * DAY)
+    assert list(shop.product_ids) == ["bread", "kite", "milk"]
+    assert shop.report.dropped["product_of_customer"] == 15
+    assert ("anna", "kite", "view", 1.0) in lines(shop)
 
 
 def test_only_orders_have_order_ids(till: Till) -> None:
