@@ -32,6 +32,7 @@ from models.errors import ArtifactError, UnreadableError, reading_failed
 ACTIVE: Final = "active"
 PINS: Final = "pins"
 DAY_SECONDS: Final = 86_400
+LONGEST_PIN_SECONDS: Final = 366 * DAY_SECONDS
 MAX_POINTERS: Final = 50  # versions kept in the file `active`
 
 
@@ -150,21 +151,25 @@ class Registry:
                 return version
         raise ArtifactError(f"{self.root}: no earlier version to go back to")
 
-    def pin(self, version: str, until: int) -> None:
+    def pin(self, version: str, until: int, *, now: int) -> None:
         """Keep a version until a time in seconds since 1970, or until the later one it has."""
-        if not is_version(version) or self.pinned(version) >= until:
+        if not is_version(version) or self.pinned(version, now=now) >= until:
             return
         pin = self.root / PINS / version
         pin.parent.mkdir(exist_ok=True)
         with atomic_write(pin, durable=False) as stream:
             stream.write(str(until).encode())
 
-    def pinned(self, version: str) -> int:
-        """Return until when a version is kept, 0 where nothing asks for it."""
+    def pinned(self, version: str, *, now: int) -> int:
+        """Return until when a version is kept, 0 where nothing asks for it.
+
+        What lies further ahead than any mailing lasts was written by a clock that was ahead.
+        """
         try:
-            return int((self.root / PINS / version).read_text())
+            until = int((self.root / PINS / version).read_text())
         except (FileNotFoundError, ValueError):
             return 0
+        return until if until <= now + LONGEST_PIN_SECONDS else 0
 
     def prune(self, *, now: int, keep: int, max_age_days: int) -> list[str]:
         """Remove versions beyond the newest `keep` or older than `max_age_days`.
@@ -177,7 +182,7 @@ class Registry:
             active = self.active()
             for rank, version in enumerate(self.names()):
                 too_old = now - created_of(version) > max_age_days * DAY_SECONDS
-                in_use = version == active or self.pinned(version) > now
+                in_use = version == active or self.pinned(version, now=now) > now
                 if not in_use and (rank >= keep or too_old):
                     self._remove(version)
                     removed.append(version)

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from models.mail.mailings import MAILINGS, MailKind
+from service.errors import NotFound
 from service.model.active_model import ActiveModel
 from service.model.loaded_model import LoadedModel
 from service.settings import Settings
@@ -43,10 +44,10 @@ class OpenCampaigns:
         """
         number = self._store.counters[counter_of("campaign", campaign_id)]
         cached = self._cached.get(campaign_id)
-        if cached is not None and cached[0] == number and clock < cached[1].closes:
+        if cached is not None and cached[0] == number and cached[1].is_open(clock):
             return cached[1]
         campaign = self._store.read(partial(campaigns.find, campaign_id=campaign_id))
-        if campaign is None or clock >= campaign.closes:
+        if campaign is None or not campaign.is_open(clock):
             return self._open(campaign_id, model, clock)
         if len(self._cached) >= MAX_CACHED_CAMPAIGNS:
             self._cached.clear()
@@ -66,7 +67,7 @@ class OpenCampaigns:
             campaign = self._store.write(work).result(WAIT_SECONDS)
         except TimeoutError:
             raise StoreDownError("slow") from None
-        self._active.pin(campaign.model_version, campaign.closes)
+        self._active.pin(campaign.model_version, campaign.closes, clock)
         return campaign
 
 
@@ -77,10 +78,17 @@ def put_campaign(
     settings: Settings,
     clock: int,
     changes: Mapping[str, Any] = NO_CHANGES,
+    *,
+    closed: bool = False,
 ) -> Campaign:
-    """Store a campaign with its changes. Where it is not open, pin it to a model and to now."""
+    """Store a campaign with its changes. Where it is not open, pin it to a model and to now.
+
+    `closed`: it is closed instead. Raises NotFound where there is none to close.
+    """
     before = campaign = campaigns.find(change.connection, campaign_id)
     newest = max(model.recommender.manifest.data_as_of, change.newest or 0)
+    if campaign is None and closed:
+        raise NotFound("There is no campaign of that name to close.")
     if campaign is None:
         campaign = Campaign(
             campaign_id,
@@ -91,9 +99,13 @@ def put_campaign(
             window_hours=settings.campaign_hours,
             not_twice=settings.campaign_not_twice,
         )
-    elif clock >= campaign.closes:
+    elif clock < campaign.opened:
+        campaign = campaigns.bring_back(change, campaign, clock)
+    elif clock >= campaign.closes and not closed:
         campaign = replace(campaign, model_version=model.version, as_of=newest, opened=clock)
     changed = replace(campaign, **changes)
+    if closed:
+        changed = changed.close(clock)
     return changed if changed == before else campaigns.put(change, changed)
 
 

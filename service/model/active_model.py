@@ -94,10 +94,10 @@ class ActiveModel:
         kept = self._kept.get(version)
         return kept if isinstance(kept, LoadedModel) else None
 
-    def pin(self, version: str, until: int) -> None:
+    def pin(self, version: str, until: int, now: int) -> None:
         """Have a version kept in the registry until a moment, unless the registry is read-only."""
         try:
-            self.registry.pin(version, until)
+            self.registry.pin(version, until, now=now)
         except OSError as error:
             log.warning(
                 "model %s of a campaign cannot be marked as needed: %s", version, error.strerror

@@ -36,11 +36,11 @@ class Traces:
         return bool(self.versions or self.reports)
 
 
-def erase_from_registry(registry: Registry, customer_id: str) -> Traces:
+def erase_from_registry(registry: Registry, customer_id: str, now: int) -> Traces:
     """Take a customer out of the reports of a registry; return what it has of them."""
     manifests = find_versions_with(registry, customer_id)
     return Traces(
-        [(manifest, registry.pinned(manifest.version)) for manifest in manifests],
+        [(manifest, registry.pinned(manifest.version, now=now)) for manifest in manifests],
         erase_from_reports(registry.root, customer_id),
     )
 

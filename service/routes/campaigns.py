@@ -50,23 +50,25 @@ async def get_campaign(request: Request, campaign_id: CampaignId) -> Response:
 async def put_campaign(
     request: Request, campaign_id: CampaignId, content: Annotated[CampaignBody, Body()]
 ) -> Response:
-    """Open a campaign before its first mail, or change it.
+    """Open a campaign before its first mail, change it, or close it.
 
     Slates that were shown stay the same. Without this call, the first slate with a campaign's name
     opens it.
     """
     responder = get_responder(request)
     model = await asyncio.to_thread(_find_model, responder, content.model_version)
+    clock = int(time.time())
     work = partial(
         store_campaign,
         campaign_id=campaign_id,
         model=model,
         settings=responder.settings,
-        clock=int(time.time()),
-        changes=content.model_dump(exclude_none=True),
+        clock=clock,
+        changes=content.model_dump(exclude_none=True, exclude={"closed"}),
+        closed=content.closed,
     )
     campaign = await write_store(request, work)
-    await asyncio.to_thread(responder.active.pin, campaign.model_version, campaign.closes)
+    await asyncio.to_thread(responder.active.pin, campaign.model_version, campaign.closes, clock)
     return uncached_json(_format(campaign))
 
 

@@ -130,7 +130,7 @@ async def forget_customer(request: Request, customer_id: CustomerId) -> Response
     forget = partial(consents.forget, customer_id=customer_id, time=now)
     erasure = await write_store(request, forget)
     registry = responder.active.registry
-    traces = await asyncio.to_thread(erase_from_registry, registry, customer_id)
+    traces = await asyncio.to_thread(erase_from_registry, registry, customer_id, now)
     ttl_seconds = responder.settings.cache_ttl_seconds
     return uncached_json(build_receipt(customer_id, erasure, traces, now, ttl_seconds))
 

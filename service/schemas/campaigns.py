@@ -76,6 +76,13 @@ class CampaignBody(ParameterModel):
             examples=["2017-12-31"],
         ),
     ] = None
+    closed: Annotated[
+        bool,
+        Field(
+            description="Whether it is closed now. The next call with its name opens it again.",
+            examples=[False],
+        ),
+    ] = False
 
 
 class CampaignAnswer(AnswerModel):

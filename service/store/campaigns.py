@@ -6,7 +6,7 @@ The first writer makes a record; later ones find it made.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import orjson
@@ -37,6 +37,14 @@ class Campaign:
     @property
     def closes(self) -> int:
         return self.opened + self.window_hours * HOUR
+
+    def is_open(self, clock: int) -> bool:
+        """Tell whether it is open; one that opened ahead of the clock must be brought back."""
+        return self.opened <= clock < self.closes
+
+    def close(self, clock: int) -> Campaign:
+        """Return the campaign closed by now."""
+        return replace(self, opened=min(self.opened, clock - self.window_hours * HOUR))
 
 
 @dataclass(frozen=True)
@@ -77,17 +85,29 @@ def put(change: Change, campaign: Campaign) -> Campaign:
     """Create a campaign, or replace the one of its name."""
     (number,) = change.take_numbers(1)
     values = {**vars(campaign), "number": number}
-    replace = update(campaigns).where(campaigns.c.campaign_id == campaign.campaign_id)
-    if not change.connection.execute(replace.values(**values)).rowcount:
+    renewed = update(campaigns).where(campaigns.c.campaign_id == campaign.campaign_id)
+    if not change.connection.execute(renewed.values(**values)).rowcount:
         change.connection.execute(insert(campaigns).values(**values))
     change.touch(counter_of("campaign", campaign.campaign_id))
     return campaign
 
 
+def bring_back(change: Change, campaign: Campaign, clock: int) -> Campaign:
+    """Return a campaign that was opened by a clock ahead as if it were opened now.
+
+    What it has shown since counts as shown now: it stays the same until the campaign closes.
+    """
+    ahead = (slates.c.time > clock) & (slates.c.campaign_id == campaign.campaign_id)
+    change.connection.execute(update(slates).where(ahead).values(time=clock))
+    return replace(campaign, opened=clock)
+
+
 def pinned_versions(connection: Connection, now: int) -> frozenset[str]:
     """Return the models that open campaigns need. `now`: seconds since 1970."""
     closes = campaigns.c.opened + campaigns.c.window_hours * HOUR
-    query = select(campaigns.c.model_version).where(closes > now)
+    # One that a clock far ahead has opened needs its model again when it is brought back.
+    is_open = (closes > now) & (campaigns.c.opened <= now + HOUR)
+    query = select(campaigns.c.model_version).where(is_open)
     return frozenset(connection.execute(query).scalars())
 
 

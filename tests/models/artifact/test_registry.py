@@ -295,11 +295,13 @@ def test_two_trainings_at_once_publish_both_and_readers_always_see_a_whole_versi
 def test_a_version_that_mails_are_made_from_is_kept_until_they_are_sent(tmp_path: Path) -> None:
     first, second, third = publish(tmp_path, 1, 2, 3)
     registry = Registry(tmp_path)
-    registry.pin(first, 10 * DAY)
-    registry.pin(first, 5 * DAY)
-    registry.pin("../versions", 5 * DAY)
-    assert registry.pinned(first) == 10 * DAY
+    registry.pin(first, 400 * DAY, now=300 * DAY)  # by a clock that was ahead
+    assert registry.pinned(first, now=DAY) == 0
+    registry.pin(first, 10 * DAY, now=DAY)
+    registry.pin(first, 5 * DAY, now=DAY)
+    registry.pin("../versions", 5 * DAY, now=DAY)
+    assert registry.pinned(first, now=DAY) == 10 * DAY
     assert registry.prune(now=9 * DAY, keep=1, max_age_days=30) == [second]
     assert registry.prune(now=10 * DAY, keep=1, max_age_days=30) == [first]
     assert registry.names() == [third]
-    assert registry.pinned(first) == 0
+    assert registry.pinned(first, now=DAY) == 0

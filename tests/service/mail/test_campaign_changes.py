@@ -198,3 +198,18 @@ def publish(shop: Shop, purchases: Purchases, client: TestClient) -> None:
     newer = trained(purchases)
     manifest = replace(newer.manifest, created=moment(DAYS) + 60)
     wait_for_model(client, Registry(shop.root).publish(newer.model, manifest).version)
+
+
+def test_a_campaign_that_a_clock_ahead_has_opened_closes_like_every_other(
+    client: TestClient,
+) -> None:
+    first = kept(client, "c03", "monday")
+    let_pass(client, "monday", -20 * 8760)
+    assert mail(client, "c03", "monday") == first
+    closes = datetime.fromisoformat(client.get("/v1/campaigns/monday").json()["closes"])
+    assert closes <= datetime.now(UTC) + timedelta(hours=72)
+    assert mail(client, "c03", "monday") == first
+    let_pass(client, "monday", 73)
+    second = mail(client, "c03", "monday")
+    assert shown(second)
+    assert set(shown(second)).isdisjoint(shown(first))

@@ -83,7 +83,8 @@ def test_a_model_that_a_campaign_needs_is_not_pruned(browse: Browse, own_shop: S
     before = kept(client, "c00", "autumn")
     newer = publish_other_tastes(own_shop)
     wait_for_model(client, newer)
-    wait_until(lambda: Registry(own_shop.root).pinned(own_shop.model.version) > time.time())
+    registry, version = Registry(own_shop.root), own_shop.model.version
+    wait_until(lambda: registry.pinned(version, now=int(time.time())) > time.time())
     assert Registry(own_shop.root).prune(now=int(time.time()), keep=1, max_age_days=100_000) == []
     again = browse(own_shop.root, poll_seconds=0.05)  # started anew
     assert agreed_content(mail(again, "c00", "autumn")) == agreed_content(before)

@@ -1,11 +1,13 @@
 """A marketer says what a campaign is, before its first mail or while it runs."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
+from models.data.timestamps import format_timestamp
 from service.app import create
 from service.schemas.answers import SlateAnswer
 from service.settings import Settings
@@ -68,6 +70,23 @@ def test_the_first_mail_opens_a_campaign_and_its_name_may_say_what_it_is(
     )
     SlateAnswer.model_validate_json(answer.content)
     assert client.get("/v1/campaigns/win-back").json()["kind"] == "win_back"
+
+
+def test_a_campaign_is_closed_and_its_next_mail_opens_it_again(
+    client: TestClient, shop: Shop
+) -> None:
+    assert client.put(ADDRESS, json={"closed": True}).status_code == 404
+    pins = {"as_of": "2024-01-01T00:00:00Z", "window_hours": 24}
+    opened = client.put(ADDRESS, json=pins).json()
+    closed = client.put(ADDRESS, json={"closed": True}).json()
+    assert closed["closes"] <= format_timestamp(int(time.time())) < opened["closes"]
+    assert (closed["window_hours"], closed["as_of"]) == (24, pins["as_of"])
+    assert client.put(ADDRESS, json={"closed": True}).json() == closed
+    slate_path = f"/v1/customers/{shop.customer}/recommendations?campaign=spring&placement=email"
+    client.get(slate_path)
+    again = client.get(ADDRESS).json()
+    assert again["closes"] >= opened["closes"]
+    assert again["as_of"] == shop.model.data_as_of
 
 
 @pytest.mark.parametrize(

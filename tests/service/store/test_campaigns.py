@@ -90,3 +90,34 @@ def test_models_are_needed_until_the_last_campaign_pinned_to_them_closes(store: 
         for at in (1001, 1000 + 2 * HOUR)
     ]
     assert needed == [{"v1", "v2"}, {"v1"}]
+
+
+def test_what_a_clock_ahead_has_recorded_counts_as_shown_when_its_campaign_is_brought_back(
+    store: Store,
+) -> None:
+    ahead = replace(MONDAY, opened=9000)
+    keep(store, shown("before", "monday", "bread", time=1500))
+    keep(store, shown("ahead", "monday", "milk", time=9500))
+    keep(store, shown("other", "tuesday", "jam", time=9500))
+
+    def bring_back(change: Change) -> Campaign:
+        return campaigns.bring_back(change, ahead, 2000)
+
+    assert store.write(bring_back).result(10) == replace(MONDAY, opened=2000)
+    assert {record.ref: record.time for record in recent(store)} == {
+        b"before": 1500,
+        b"ahead": 2000,
+        b"other": 9500,
+    }
+
+
+def test_the_model_of_a_campaign_from_far_ahead_is_not_needed_until_it_is_brought_back(
+    store: Store,
+) -> None:
+    opened = replace(MONDAY, opened=10 * HOUR)
+    store.write(lambda change: campaigns.put(change, opened)).result(10)
+    needed = {
+        now: store.read(lambda connection, now=now: campaigns.pinned_versions(connection, now))
+        for now in (8 * HOUR, 9 * HOUR, 10 * HOUR, 82 * HOUR)
+    }
+    assert [set(versions) for versions in needed.values()] == [set(), {"v1"}, {"v1"}, set()]
