@@ -5,7 +5,7 @@ It leads from candidates over features, ranking and rules to what fills a slate.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from models.bundles.bundles import complete_basket, find_bundles, follow_order
 from models.data.catalogue import Catalogue
 from models.data.events import DAY, Events
 from models.data.history import LATEST, select_before
+from models.errors import ArtifactError
 from models.model import Model
 from models.ranking.context import CONTEXTS_AT_ONCE, ContextInputs, RankingContext, build_contexts
 from models.ranking.product_trends import find_recent_arrivals
@@ -54,6 +55,8 @@ from models.updates.customer import NO_UPDATE, CustomerUpdate, allows, update_hi
 
 NOBODY: Final = -1  # the user index of a customer the model does not know
 PLAIN_REQUEST: Final = SlateRequest()
+# The files of what `popular` reads
+POPULAR_FILES: Final = ("catalogue.", "sales.", "customers.market_names.")
 
 
 class CustomerRequest(NamedTuple):
@@ -108,6 +111,19 @@ class Recommender:
         manifest, model = files.load_artifact(directory, Model)
         settings = read_settings(manifest.config, directory)
         return cls(manifest, model, settings, sources=sources)
+
+    @classmethod
+    def load_popular(cls, directory: Path, damaged: Mapping[str, ArtifactError]) -> Self:
+        """Map an artifact with damaged files for its popular slates: all else of it is wrong.
+
+        `damaged`: what is wrong with each such file. Raises ArtifactError where popular slates need
+        one of them.
+        """
+        for name, error in damaged.items():
+            if name.startswith(POPULAR_FILES):
+                raise error
+        manifest, model = files.load_artifact(directory, Model, without=damaged.keys())
+        return cls(manifest, model, read_settings(manifest.config, directory))
 
     def with_model(self, model: Model) -> Self:
         """Return a recommender with other products or sales; unchanged trends are kept."""

@@ -61,6 +61,7 @@ class FallbackReason(StrEnum):
     DEADLINE = "deadline"
     RATE_LIMITED = "rate_limited"
     NO_CANDIDATES = "no_candidates"
+    MODEL_DAMAGED = "model_damaged"
 
 
 @dataclass(frozen=True)

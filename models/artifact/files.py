@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -134,14 +134,18 @@ def read_manifest(directory: Path) -> Manifest:
     return manifest
 
 
-def load_artifact(directory: Path, kind: type[T]) -> tuple[Manifest, T]:
-    """Map the arrays of an artifact into memory.
+def load_artifact(
+    directory: Path, kind: type[T], *, without: Set[str] = frozenset()
+) -> tuple[Manifest, T]:
+    """Map the arrays of an artifact into memory; those of the files `without` are zeros.
 
     Manifest, sizes and headers are checked, the bytes are not. Raises ArtifactError.
     """
     manifest = read_manifest(directory)
     arrays = {
-        name.removesuffix(".npy"): _map(directory / name, file)
+        name.removesuffix(".npy"): (
+            np.zeros(file.shape, file.dtype) if name in without else _map(directory / name, file)
+        )
         for name, file in manifest.files.items()
     }
     try:
@@ -172,12 +176,26 @@ def verify_artifact(directory: Path) -> None:
 
     Raises ArtifactError with the name of the first file that differs.
     """
+    for error in find_damaged(directory).values():
+        raise error
+
+
+def find_damaged(directory: Path) -> dict[str, ArtifactError]:
+    """Read every byte; return what is wrong with each file that is not whole, by its name.
+
+    Raises ArtifactError where the manifest is not.
+    """
+    damaged = {}
     for name, file in read_manifest(directory).files.items():
         path = directory / name
         try:
             with path.open("rb") as stream:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
         except OSError as error:
-            raise reading_failed(path, error) from error
+            damaged[name] = reading_failed(path, error)
+            continue
         if digest != file.sha256:
-            raise ArtifactError(f"{path}: damaged, its bytes are not the ones that were written")
+            damaged[name] = ArtifactError(
+                f"{path}: damaged, its bytes are not the ones that were written"
+            )
+    return damaged

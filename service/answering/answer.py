@@ -49,7 +49,11 @@ def build_popular_answer(
     if query.kind in (QueryKind.BUNDLES, QueryKind.BASKET, QueryKind.ORDER):
         return renderer.render(Strategy.BUNDLES, reason, [], [])
     recommender, request = live.model.recommender, resolved.request
-    if query.customer_id is not None and not live.is_forgotten(query.customer_id):
+    if (
+        query.customer_id is not None
+        and live.model.is_whole
+        and not live.is_forgotten(query.customer_id)
+    ):
         user = recommender.model.customers.ids.find(query.customer_id)
         request = recommender.at_home(user, request)
     slate = recommender.popular(request)

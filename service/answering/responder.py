@@ -16,7 +16,7 @@ from service.answering.query import RecommendationQuery
 from service.answering.render import RenderedAnswer
 from service.answering.scoring_pool import LateError, ScoringPool
 from service.cache.memory import Cache
-from service.errors import NoModel
+from service.errors import NoModel, Problem
 from service.model.active_model import ActiveModel
 from service.model.live_catalogue import CatalogueFollower
 from service.model.loaded_model import LoadedModel
@@ -63,9 +63,11 @@ class Responder:
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + (query.deadline_ms or self.settings.deadline_ms) / 1000
-        model = self.model()
+        model = self.active.current or self.model()
         if limited:
             return await self._respond_popular(model, query, FallbackReason.RATE_LIMITED)
+        if not model.is_whole:
+            return await self._respond_popular(model, query, FallbackReason.MODEL_DAMAGED)
         key = self.cache_key(model, query)
         if query.cacheable:
             packed = await self.find_cached(key, counters_of(query))
@@ -76,9 +78,9 @@ class Responder:
         return await self._respond_computed(model, query, key, deadline - loop.time())
 
     def model(self) -> LoadedModel:
-        """Return the model in service. Raises NoModel."""
+        """Return the whole model in service. Raises NoModel."""
         model = self.active.current
-        if model is None:
+        if model is None or not model.is_whole:
             refusal = self.active.refusal
             raise NoModel(f"{refusal.version}: {refusal.reason}" if refusal else None)
         return model
@@ -121,6 +123,12 @@ class Responder:
             )
         except LateError:
             return await self._respond_popular(model, query, FallbackReason.DEADLINE)
+        except Problem:
+            raise
+        except Exception:
+            if not await asyncio.to_thread(self.active.is_overwritten, model):
+                raise
+            return await self._respond_popular(model, query, FallbackReason.MODEL_DAMAGED)
         return self._serve(query, computed.answer, degraded=computed.stamp is None)
 
     async def _respond_popular(

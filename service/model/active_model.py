@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import sys
@@ -13,11 +14,12 @@ from pathlib import Path
 from threading import Lock, get_native_id
 from typing import Final
 
+from models.artifact.files import find_damaged
 from models.artifact.registry import ACTIVE, Registry
 from models.errors import ArtifactError, UnreadableError
 from models.recommender import Recommender
 from service.model.loaded_model import LoadedModel
-from service.model.verification import Signature, signature_of, verify_once
+from service.model.verification import Signature, is_overwritten, signature_of, verify_once
 from service.runtime.metrics import Metrics
 
 LOADER_NICENESS: Final = 10  # a tenth of the processor where the others want all of it
@@ -74,7 +76,11 @@ class ActiveModel:
             loader.shutdown(wait=False)
 
     def refresh(self) -> None:
-        """Take the active version into service if it is another one and whole. Never raises."""
+        """Take the active version into service if it is another one and whole. Never raises.
+
+        If the files of the version in service were changed, it is loaded anew, or given up for one
+        that was active before.
+        """
         try:
             self._note_refusals(self._serve_first_whole(self._find_versions()))
         except ArtifactError as error:
@@ -117,34 +123,51 @@ class ActiveModel:
         """Load a version of a campaign; without it the model in service makes the mails."""
         before = self._kept.get(version)
         if isinstance(before, LoadedModel):
-            return
+            if not self.is_overwritten(before):
+                return
+            before = None
         loaded = self._try_to_load(version, before)
         if isinstance(loaded, Refusal) and loaded != before:
             log.error("a campaign needs model %s: %s", version, loaded.reason)
         self._kept[version] = loaded
 
+    def is_overwritten(self, model: LoadedModel) -> bool:
+        """Tell whether the files of a model were changed in their place: its answers are wrong."""
+        return is_overwritten(model.signature, signature_of(self.registry.path(model.version)))
+
     def _find_versions(self) -> list[str]:
-        """Return the active version, and the existing ones before it where no model is served.
+        """Return the active version, and the existing ones before it where no whole one is served.
 
         Raises ArtifactError.
         """
         versions = self.registry.pointers()
-        earlier = [] if self.current else versions[1:]
+        current = self.current
+        is_whole = current is not None and current.is_whole and not self.is_overwritten(current)
+        earlier = [] if is_whole else versions[1:]
         existing = [version for version in earlier if signature_of(self.registry.path(version))]
         return versions[:1] + existing
 
     def _serve_first_whole(self, versions: list[str]) -> list[Refusal]:
-        """Serve the first version that is whole; return why those in front of it are refused."""
-        refusals = []
+        """Serve the first version that is whole; return why those in front of it are refused.
+
+        Without one, the popular slates of the first that has them are served.
+        """
+        refusals: list[Refusal] = []
         for version in versions:
             refusal = self._try_to_serve(version)
             if refusal is None:
-                break
+                return refusals
             refusals.append(refusal)
+        current = self.current
+        if current is None or self.is_overwritten(current):
+            self._serve_popular(versions)
         return refusals
 
     def _try_to_serve(self, version: str) -> Refusal | None:
-        if self.current and version == self.current.version:
+        """Serve a version, anew where its files were touched; return why not."""
+        current, signature = self.current, signature_of(self.registry.path(version))
+        served = current and current.is_whole and version == current.version
+        if current and served and signature == current.signature:
             return None
         before = next((refusal for refusal in self._refusals if refusal.version == version), None)
         loaded = self._try_to_load(version, before)
@@ -152,6 +175,18 @@ class ActiveModel:
             return loaded
         self._swap(loaded)
         return None
+
+    def _serve_popular(self, versions: list[str]) -> None:
+        """Serve the popular slates of a damaged version, or nothing."""
+        for version in versions:
+            directory = self.registry.path(version)
+            signature = signature_of(directory)
+            # It is refused already, with its reason; an error that may pass is met again.
+            with contextlib.suppress(Exception):
+                recommender = Recommender.load_popular(directory, find_damaged(directory))
+                self._swap(LoadedModel.of(recommender, signature, is_whole=False))
+                return
+        self.current = None
 
     def _try_to_load(self, version: str, before: Refusal | None) -> LoadedModel | Refusal:
         """Return the model, or why there is none. `before`: why there was none at the last look.
@@ -172,8 +207,9 @@ class ActiveModel:
             return Refusal(version, self._reason_of(error))
 
     def _load(self, directory: Path) -> LoadedModel:
+        signature = signature_of(directory)  # of what is checked, not of what it may become
         verify_once(directory, self._runtime)
-        model = LoadedModel.of(Recommender.load(directory))
+        model = LoadedModel.of(Recommender.load(directory), signature)
         self._warm_up(model)
         return model
 
@@ -184,7 +220,8 @@ class ActiveModel:
         self.current = model
         previous_version = previous.version if previous else None
         self._metrics.set_model(model.version, model.created, previous_version)
-        log.info("serving model %s, data as of %s", model.version, model.data_as_of)
+        what = "model" if model.is_whole else "only popular slates of damaged model"
+        log.info("serving %s %s, data as of %s", what, model.version, model.data_as_of)
 
     def _note_refusals(self, refusals: list[Refusal]) -> None:
         served = f"{self.current.version} is served" if self.current else "there is no other"

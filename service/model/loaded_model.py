@@ -7,6 +7,7 @@ from typing import Self
 
 from models.data.timestamps import format_timestamp
 from models.recommender import Recommender
+from service.model.verification import Signature
 
 
 @dataclass(frozen=True)
@@ -17,10 +18,14 @@ class LoadedModel:
     version: str
     created: int  # seconds since 1970, UTC
     data_as_of: str
+    signature: Signature = ()  # of the files when they were checked
+    is_whole: bool = True  # False: only its popular slates are right
 
     @classmethod
-    def of(cls, recommender: Recommender) -> Self:
+    def of(
+        cls, recommender: Recommender, signature: Signature = (), *, is_whole: bool = True
+    ) -> Self:
         manifest = recommender.manifest
-        return cls(
-            recommender, manifest.version, manifest.created, format_timestamp(manifest.data_as_of)
-        )
+        data_as_of = format_timestamp(manifest.data_as_of)
+        version, created = manifest.version, manifest.created
+        return cls(recommender, version, created, data_as_of, signature, is_whole)

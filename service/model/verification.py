@@ -41,6 +41,16 @@ def _facts(status: os.stat_result) -> tuple[int, int, int, int]:
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
+def is_overwritten(before: Signature, now: Signature) -> bool:
+    """Tell whether a file that may be mapped was changed in its place.
+
+    One that was removed or replaced is another file: the map shows the bytes of before.
+    """
+    changed = set(now) - set(before)
+    inodes = {inode for _, inode, *_ in before}
+    return any(inode in inodes for _, inode, *_ in changed)
+
+
 def verify_once(directory: Path, runtime: Path) -> None:
     """Raise ArtifactError with the file that is damaged; without a marker it reads every time."""
     with _locked_marker(directory, runtime) as marker:

@@ -29,7 +29,7 @@ WORKERS: Final = 2
 SOLD: Final = 1_700_000_000  # before the model learned, so that no slate moves
 TOGETHER: Final = 10  # events in a call
 GOOD: Final = frozenset({200, 202})
-BACK_SECONDS: Final = 60.0  # within which it must answer again, on a machine however busy
+BACK_SECONDS: Final = 240.0  # within which it must answer again, on a machine however busy
 STARTED_WORKER: Final = "spawn_main"  # in the command of a worker
 
 

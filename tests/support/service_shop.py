@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import psutil
 from starlette.testclient import TestClient
@@ -22,6 +23,7 @@ from service.model.live_catalogue import LiveCatalogue
 from service.model.loaded_model import LoadedModel
 
 Browse = Callable[..., TestClient]
+START_SECONDS: Final = 60.0  # on a machine however busy
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def started(
         [sys.executable, "-m", "service"], env=environment, stderr=log, preexec_fn=preexec_fn
     )
     try:
-        wait_until(lambda: status(port, "/readyz") == 200)
+        wait_until(lambda: status(port, "/readyz") == 200, START_SECONDS)
         yield port, psutil.Process(running.pid)
     finally:
         running.terminate()
