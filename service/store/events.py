@@ -6,7 +6,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, insert, or_, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    union_all,
+)
 
 from models.data.events import DAY, EXPOSURE, ORDER_KINDS, PURCHASE, RATING, Standing
 from service.store.change_counters import counter_of
@@ -379,8 +390,9 @@ def read_sold_lines(
             earlier.c.customer_id == events.c.customer_id,
             earlier.c.product_id == events.c.product_id,
             earlier.c.number <= learned,
-            earlier.c.kind == PURCHASE,
-            earlier.c.standing == Standing.CUSTOMER,
+            # In the words of their index, so that it is used
+            earlier.c.kind == literal_column(f"{PURCHASE}"),
+            earlier.c.standing == literal_column(f"{Standing.CUSTOMER}"),
             is_same_order | is_same_day,
         )
         .exists()

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 metadata: Final = MetaData()
@@ -70,6 +71,13 @@ Index(
     sqlite_where=events.c.session_id.isnot(None),
 )
 Index("events_order", events.c.order_id, sqlite_where=events.c.order_id.isnot(None))
+# Purchases that customers have reported themselves: kind 0, standing 1.
+Index(
+    "events_claims",
+    events.c.customer_id,
+    events.c.number,
+    sqlite_where=text("kind = 0 AND standing = 1"),
+)
 Index("events_ratings", events.c.product_id, sqlite_where=events.c.rating.isnot(None))
 for index in events.indexes:
     where = index.dialect_options["sqlite"]["where"]

@@ -34,6 +34,9 @@ QUERIES: Final[dict[str, Callable[[Change], object]]] = {
         change.connection, "7", TokenOwner("7", "8")
     ),
     "whose order it is": lambda change: events.read_buyers(change.connection, "7"),
+    "sold lines": lambda change: events.read_sold_lines(
+        change.connection, NUMBERS - 10, NUMBERS - 5, NUMBERS, -1
+    ),
     "ratings": lambda change: events.read_ratings(change.connection, "7"),
     "mails": lambda change: campaigns.read_mails(change.connection, "7"),
     "changes": lambda change: list(_changed_counters(change.connection, NUMBERS - 5, NUMBERS)),
