@@ -200,6 +200,7 @@ class Connection(HttpToolsProtocol):
         self._framing_bytes = 0  # of the request that is being read: all that is not its body
         self._body_room = self._limits.body_bytes
         self._refused = False
+        self._answered: RequestResponseCycle | None = None  # or last answered
         self._waits_since = 0.0
         self._last_state: object = None
 
@@ -211,12 +212,19 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._opened.remove(self)
+        if self._answered is not None:  # uvicorn tells the newest request alone
+            self._answered.disconnected = True
         super().connection_lost(exc)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._answered = cycle
+        super()._start_asgi_task(cycle, app)
 
     def data_received(self, data: bytes) -> None:
         if len(data) > PIECE_BYTES:
             for start in range(0, len(data), PIECE_BYTES):
-                self.data_received(data[start : start + PIECE_BYTES])
+                if not self.transport.is_closing():
+                    self.data_received(data[start : start + PIECE_BYTES])
         elif not self._refused:
             self._framing_bytes += len(data)
             super().data_received(data)
