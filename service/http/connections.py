@@ -280,10 +280,14 @@ class Connection(HttpToolsProtocol):
         return wait is not Wait.ANSWER
 
     def precedence(self) -> tuple[bool, float]:
-        """Return what orders connections: first who was never answered, then who waits longest."""
-        if self.timeout_keep_alive_task is not None:
-            return True, self.timeout_keep_alive_task.when() - self.timeout_keep_alive
-        return self.cycle is not None, self._waits_since
+        """Return what orders those that make room: who waits longest, kept connections last.
+
+        A kept connection has been answered, and its client owes nothing.
+        """
+        timer = self.timeout_keep_alive_task
+        if timer is not None and self.find_wait() is Wait.NEXT_REQUEST:
+            return True, timer.when() - self.timeout_keep_alive
+        return False, self._waits_since
 
     def end_if_late(self, now: float) -> None:
         """End the connection if it has waited for its client for too long."""

@@ -125,12 +125,12 @@ async def fetch(
     """Seconds until all were answered. `rate`: calls a second; without one as fast as connections
     are free.
 
-    A connection rests longest before it is used again, so all take part.
+    A connection is opened for its first call. It rests longest before it is used again, so all take
+    part.
     """
     free: asyncio.Queue[Connection] = asyncio.Queue()
     pool = [Connection(port, free) for _ in range(min(connections, len(calls)))]
     for one in pool:
-        await one.open()
         free.put_nowait(one)
     started = time.perf_counter()
     try:

@@ -230,20 +230,27 @@ def count_ended(port: int, reason: str) -> int:
     )
 
 
-def test_where_there_is_no_room_who_waits_longest_makes_it(port: int) -> None:
+@pytest.mark.parametrize(
+    "begin",
+    [b"", OPEN_HEAD, head("POST", "/v1/events", "Content-Length: 100") + b"{"],
+    ids=["silent", "half headers", "half a body"],
+)
+def test_where_there_is_no_room_a_kept_connection_goes_last(port: int, begin: bytes) -> None:
+    ended_before = count_ended(port, "no_room")
     with ExitStack() as stack:
         storefront = stack.enter_context(connected(port))
         send(storefront, head("GET", SLATE, WITH_KEY))
         assert read_answer(storefront)[0] == 200
-        for number in range(5 * MAX_CONNECTIONS):
-            silent = stack.enter_context(connected(port))
-            if number % 2:
-                send(silent, OPEN_HEAD)
+        for number in range(3 * MAX_CONNECTIONS):
+            hostile = stack.enter_context(connected(port))
+            send(hostile, begin)
+            if begin.endswith(b"{"):
+                assert read_answer(hostile)[0] == 401
             if number % 10 == 0:
                 assert status(port, "/readyz") == 200
-                send(storefront, head("GET", SLATE, WITH_KEY))
-                assert read_answer(storefront)[0] == 200
-    assert count_ended(port, "no_room") > 3 * MAX_CONNECTIONS
+        send(storefront, head("GET", SLATE, WITH_KEY))
+        assert read_answer(storefront)[0] == 200
+    assert count_ended(port, "no_room") > ended_before + MAX_CONNECTIONS
 
 
 def test_where_all_are_being_answered_probes_are_answered_too(shop: Shop, tmp_path: Path) -> None:
