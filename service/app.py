@@ -31,6 +31,7 @@ from service.mail.campaigns import OpenCampaigns
 from service.mail.mail_responder import MailResponder
 from service.model.active_model import ActiveModel
 from service.model.live_catalogue import CatalogueFollower
+from service.model.loaded_model import LoadedModel
 from service.routes.api import add_api
 from service.runtime.circuit_breaker import CircuitBreaker
 from service.runtime.metrics import Metrics, join_workers
@@ -197,9 +198,18 @@ def follow(responder: Responder, pinned_catalogues: CatalogueFollower) -> None:
     needed = keep_pinned(responder.store, responder.active)
     model = responder.active.current  # once: it may be another one in a moment
     if model is not None:
+        note_lineage(responder, model)
         responder.catalogues.at(model, position)
+        responder.catalogues.bury_again(int(time.time()))
         responder.catalogues.keep_only({model.version})
         pinned_catalogues.keep_only({model.version, *needed})
+
+
+def note_lineage(responder: Responder, model: LoadedModel) -> None:
+    """Tell where the store is not the one that a model has learned from. Raises StoreDownError."""
+    manifest, store = model.recommender.manifest, responder.store
+    store.learned_number(manifest)
+    responder.metrics.other_store.set(store.lineage_problem(manifest) is not None)
 
 
 def keep_pinned(store: Store, active: ActiveModel) -> Set[str]:

@@ -59,4 +59,5 @@ def build_manifest(
         config=asdict(settings),
         metrics=metrics,
         event_position=purchases.event_position,
+        event_mark=purchases.event_mark,
     )

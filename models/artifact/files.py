@@ -47,6 +47,9 @@ class Manifest:
     config: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     event_position: int = 0  # how far in the store's event sequence it has learned
+    # Hexadecimal mark that the store counted this position under; "" without a store, and in
+    # versions that were trained before stores had marks.
+    event_mark: str = ""
     files: Mapping[str, FileEntry] = field(default_factory=dict)
     schema: int = SCHEMA
 
@@ -56,7 +59,10 @@ class Manifest:
         return f"{time}-{hashlib.sha256(self.to_json()).hexdigest()[:12]}"
 
     def to_json(self) -> bytes:
-        return json.dumps(asdict(self), indent=1, sort_keys=True, allow_nan=False).encode()
+        facts = asdict(self)
+        if not self.event_mark:
+            del facts["event_mark"]  # as the versions without it are named
+        return json.dumps(facts, indent=1, sort_keys=True, allow_nan=False).encode()
 
 
 def created_of(version: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +20,14 @@ PERSONALIZE_EMAIL: Final = 2
 NEVER_ASKED: Final = 0
 YES: Final = 1
 NO: Final = 2
+
+CONSENT_SLOTS: Final = 1 << 16
+
+
+def consent_slot(customer_id: str) -> int:
+    """Return one of CONSENT_SLOTS, by which it is known whose consent changed or was lost."""
+    digest = hashlib.blake2b(f"consent {customer_id}".encode(), digest_size=4).digest()
+    return int.from_bytes(digest, "little") % CONSENT_SLOTS
 
 
 @dataclass(frozen=True, eq=False)

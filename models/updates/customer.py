@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data.customers import NEVER_ASKED, YES, Customers
+from models.data.customers import NEVER_ASKED, NO, YES, Customers
 from models.data.events import PURCHASE, RATING, REMOVED, RETURN, Events, concatenate_events
 
 MIDDLE_RATING: Final = 3  # stars
 RATING_SPAN: Final = 2  # stars from the middle to either end
 Consent = tuple[int, int]  # an answer of models.data.customers, and when: seconds since 1970
+AFTER_TRAINING: Final = 2**62  # later than any time of an answer that was learned
+REFUSED: Final[Consent] = (NO, AFTER_TRAINING)
 NO_ANSWER: Final[Consent] = (NEVER_ASKED, 0)
 
 
@@ -32,6 +35,8 @@ class CustomerUpdate:
     unused: NDArray[np.int32] = field(default_factory=_no_items)
     # The customer was erased: nothing that the artifact holds of them may be used
     forgotten: bool = False
+    # The model has learned from another store: it may have learned of some of these events too
+    may_repeat: bool = False
 
 
 NO_UPDATE: Final = CustomerUpdate(
@@ -93,7 +98,10 @@ def update_history(learned: Events, update: CustomerUpdate) -> Events:
     """
     if len(update.events) == 0 and len(update.unused) == 0:
         return learned
-    new = update.events.at(_find_new(update.events, learned))
+    is_new = _find_new(update.events, learned)
+    if update.may_repeat:
+        is_new &= ~_find_equal(update.events, learned)
+    new = update.events.at(is_new)
     events = concatenate_events([learned, new])
     order = np.lexsort((events.time, events.item))
     used = ~np.isin(events.item[order], update.unused)
@@ -107,6 +115,16 @@ def _find_new(events: Events, learned: Events) -> NDArray[np.bool_]:
     new[np.unique(lines, return_index=True)[1]] = True
     new &= ~np.isin(lines, learned_lines[learned_lines >= 0])
     return new
+
+
+def _find_equal(events: Events, learned: Events) -> NDArray[np.bool_]:
+    """Find the events that are equal to a learned one in product, kind and second: (n,)."""
+    learned_keys = set(_keys(learned))
+    return np.array([key in learned_keys for key in _keys(events)], np.bool_)
+
+
+def _keys(events: Events) -> Iterator[tuple[int, int, int]]:
+    return zip(events.item.tolist(), events.kind.tolist(), events.time.tolist(), strict=True)
 
 
 def _order_lines(events: Events) -> NDArray[np.int64]:

@@ -21,7 +21,6 @@ from service.model.live_catalogue import CatalogueFollower, LiveCatalogue
 from service.model.loaded_model import LoadedModel
 from service.runtime.circuit_breaker import CircuitBreaker, CircuitOpenError
 from service.signing.click_links import ClickLinks
-from service.store.change_counters import counter_of
 from service.store.database import StoreDownError
 from service.store.store import CustomerRecords, Store
 from service.store.writer import Position
@@ -106,11 +105,12 @@ class AnswerComputer:
 
         `brief`: without what the model has learned. None while the store is away.
         """
-        learned = model.recommender.manifest.event_position
-        customer = (query.customer_id, query.session_id, learned)
+        manifest = model.recommender.manifest
         mailed = query.campaign is not None
 
         def read() -> CustomerRecords:
+            learned = self.store.learned_number(manifest)
+            customer = (query.customer_id, query.session_id, learned)
             if brief and query.order_id is None:
                 news = self.store.read_if_unchanged(*customer, mailed=mailed)
                 if news is not None:
@@ -159,6 +159,7 @@ class AnswerComputer:
             live.model.recommender.catalogue,
             unasked=self.catalogues.unasked_of(customer_id),
             forgotten=live.is_forgotten(customer_id),
+            may_repeat=records.learned < live.artifact.recommender.manifest.event_position,
         )
 
     def ask_store(self, read: Callable[[], T]) -> T | None:
@@ -176,8 +177,7 @@ class AnswerComputer:
         """Tell whether a customer may have said no since the model learned."""
         if customer_id is None:
             return False
-        changed = self.store.counters[counter_of("consent", customer_id)]
-        return changed > model.recommender.manifest.event_position
+        return self.store.may_have_answered(customer_id, model.recommender.manifest)
 
 
 def catalogue_for(query: RecommendationQuery, live: LiveCatalogue) -> LiveCatalogue:

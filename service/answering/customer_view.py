@@ -88,7 +88,7 @@ def view_customer(
         recommender=recommender,
         request=recommender.at_home(user, request),
         update=knowledge.update,
-        consents=records.consents,
+        consents=records.consents.answers,
         data_as_of=newest,
         user=user,
         order=knowledge.order,

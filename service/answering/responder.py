@@ -23,7 +23,7 @@ from service.model.loaded_model import LoadedModel
 from service.runtime.metrics import Metrics
 from service.settings import Settings
 from service.signing.click_links import ClickLinks
-from service.store.change_counters import CATALOGUE, ERASED, RULES, counter_of
+from service.store.change_counters import CATALOGUE, ERASED, POINT_MARK, RULES, counter_of
 from service.store.store import Store
 
 STAMP_BYTES: Final = 8  # in front of a cached value: the position of the store it was made at
@@ -92,8 +92,10 @@ class Responder:
         """
         clock = int(time.time()) if query.as_of is None else None
         edition = self.catalogues.edition(model, clock)
+        # After a store was restored its numbers stand for other changes.
+        mark = self.store.counters[POINT_MARK]
         secret = self.links.secret + self.store.identity
-        return query.key(f"{model.version} {edition}{use}", secret)
+        return query.key(f"{model.version} {edition}{use} {mark}", secret)
 
     async def find_cached(self, key: bytes, counters: tuple[int, ...]) -> bytes | None:
         """Return a cached value, unless one of these counters has changed since it was made."""

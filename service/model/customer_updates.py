@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 
 from models.data.catalogue import Catalogue
-from models.data.customers import NEVER_ASKED
+from models.data.customers import NO
 from models.data.events import Events, order_code
-from models.updates.customer import NO_UPDATE, CustomerUpdate, weigh_events
+from models.updates.customer import (
+    NO_ANSWER,
+    NO_UPDATE,
+    REFUSED,
+    Consent,
+    CustomerUpdate,
+    weigh_events,
+)
+from service.store.consents import ConsentRecords
 from service.store.events import EventRow
 from service.store.store import CustomerRecords
 
@@ -18,19 +26,28 @@ PURPOSES: Final = 3
 
 
 def build_customer_update(
-    records: CustomerRecords, catalogue: Catalogue, *, unasked: int, forgotten: bool
+    records: CustomerRecords,
+    catalogue: Catalogue,
+    *,
+    unasked: int,
+    forgotten: bool,
+    may_repeat: bool = False,
 ) -> CustomerUpdate:
     """Return the update; products that the catalogue does not know are left out.
 
-    `unasked`: the consent of a customer who was never asked.
+    `unasked`: the consent of a customer who was never asked. `may_repeat`: the model may have
+    learned of some of the events.
     """
     unused = [item for item in catalogue.ids.find_all(records.unused) if item >= 0]
     return CustomerUpdate(
         _build_events(records.rows, catalogue) if records.rows else NO_UPDATE.events,
-        consent=_consent_by_purpose(records.consents),
+        consent=tuple(
+            _consent(records.consents, purpose, records.learned) for purpose in range(PURPOSES)
+        ),
         unasked=unasked,
         unused=np.array(unused, np.int32),
         forgotten=forgotten,
+        may_repeat=may_repeat,
     )
 
 
@@ -48,7 +65,13 @@ def _build_events(reported: Sequence[EventRow], catalogue: Catalogue) -> Events:
     return Events(item, time, kind, weight, np.array(orders, np.uint32))
 
 
-def _consent_by_purpose(
-    consents: Mapping[int, tuple[int, int]],
-) -> tuple[tuple[int, int], ...]:
-    return tuple(consents.get(purpose, (NEVER_ASKED, 0)) for purpose in range(PURPOSES))
+def _consent(given: ConsentRecords, purpose: int, learned: int) -> Consent:
+    """Return the answer about a purpose, and when it was given.
+
+    A no that came after the training is later than anything that was learned, whatever the clocks
+    said. So is an answer that the store has lost: it may have been a no.
+    """
+    answer, time = given.answers.get(purpose, NO_ANSWER)
+    number = given.numbers.get(purpose, 0)
+    is_lost = given.lost > 0 and number <= given.lost
+    return REFUSED if is_lost or (answer == NO and number > learned) else (answer, time)

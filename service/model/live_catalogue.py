@@ -18,7 +18,8 @@ from models.rules.shop_rules import ShopRule, rules_in_force
 from models.updates.catalogue import read_product_update, update_catalogue
 from service.model.loaded_model import LoadedModel
 from service.schemas.rules import SHOP_RULE
-from service.store import events
+from service.store import consents, events
+from service.store.change_counters import BEGUN
 from service.store.products import read_restocked
 from service.store.store import Store
 from service.store.tables import erased, products, rules
@@ -42,12 +43,18 @@ class LiveCatalogue:
     erased_number: int = 0
     tombstone_key: bytes = b""
     nobody_known: bool = False  # who asked to be forgotten was never read
+    # Keys and tombstones of the store as it was before it lost changes or was replaced
+    erased_before: tuple[tuple[bytes, frozenset[bytes]], ...] = ()
+    begun: int = 0  # number at which the changes of this store began: see ChangeCounters
 
     def is_forgotten(self, customer_id: str | None) -> bool:
         """Tell whether nothing that was learned of a customer may be used."""
         if customer_id is None or self.nobody_known:
             return self.nobody_known
-        return bool(self.erased) and make_tombstone(self.tombstone_key, customer_id) in self.erased
+        return any(
+            bool(tombstones) and make_tombstone(key, customer_id) in tombstones
+            for key, tombstones in ((self.tombstone_key, self.erased), *self.erased_before)
+        )
 
     def with_rules_at(self, clock: int) -> LiveCatalogue:
         """Return it with the rules that hold at a moment of the clock alone."""
@@ -82,6 +89,8 @@ class CatalogueFollower:
         self.visits = NO if (visits or unasked) == "refuse" else YES
         self._catalogues: dict[str, LiveCatalogue] = {}  # by version, the newest last
         self._renewing = Lock()
+        # Keys and tombstones that were known when the store went back
+        self._lost_tombstones: tuple[tuple[bytes, frozenset[bytes]], ...] = ()
 
     def at(self, model: LoadedModel, position: Position) -> LiveCatalogue:
         """Return the catalogue with every change up to a position. Raises StoreDownError."""
@@ -92,6 +101,16 @@ class CatalogueFollower:
                 if live.is_behind(position):
                     live = self._keep(self._store.read(partial(_renew, live)))
         return live
+
+    def bury_again(self, clock: int) -> None:
+        """Put tombstones back that the store has lost. Raises StoreDownError.
+
+        `clock`: seconds since 1970.
+        """
+        for key, tombstones in self._lost_tombstones:
+            work = partial(consents.bury_again, key=key, tombstones=tombstones, time=clock)
+            self._store.write(work).result()
+        self._lost_tombstones = ()
 
     def keep_only(self, versions: Set[str]) -> None:
         """Remove the catalogues of other models."""
@@ -119,7 +138,8 @@ class CatalogueFollower:
     def count_sales(self, model: LoadedModel) -> None:
         """Add the purchases since the last count to the trends, and warm what depends on them."""
         with self._renewing:
-            self._keep(self._store.read(partial(_count_sales, self._find(model))))
+            learned = self._store.learned_number(model.recommender.manifest)
+            self._keep(self._store.read(partial(_count_sales, self._find(model), learned)))
 
     def as_known(self, model: LoadedModel) -> LiveCatalogue:
         """Return the catalogue as far as this process knows it, without asking the store."""
@@ -131,8 +151,21 @@ class CatalogueFollower:
         return replace(live, artifact=model, model=model, catalogue_number=0)
 
     def _find(self, model: LoadedModel) -> LiveCatalogue:
+        begun = self._store.counters[BEGUN]
         live = self._catalogues.get(model.version)
-        return live if live is not None and live.artifact is model else LiveCatalogue(model, model)
+        if live is not None and live.artifact is model and live.begun == begun:
+            return live
+        return LiveCatalogue(model, model, erased_before=self._erased_before(begun), begun=begun)
+
+    def _erased_before(self, begun: int) -> tuple[tuple[bytes, frozenset[bytes]], ...]:
+        """Return who was erased in the store as it was known before it began at a number."""
+        live = next(reversed(self._catalogues.values()), None)
+        if live is None:
+            return ()
+        if live.begun == begun or not live.erased:
+            return live.erased_before
+        self._lost_tombstones = (*live.erased_before, (live.tombstone_key, live.erased))
+        return self._lost_tombstones
 
     def _keep(self, live: LiveCatalogue) -> LiveCatalogue:
         catalogues = dict(self._catalogues)
@@ -193,11 +226,11 @@ def _with_rules(live: LiveCatalogue, connection: Connection, position: Position)
     )
 
 
-def _count_sales(live: LiveCatalogue, connection: Connection) -> LiveCatalogue:
+def _count_sales(live: LiveCatalogue, learned: int, connection: Connection) -> LiveCatalogue:
     number = read_position(connection).number
     recommender = live.model.recommender
-    learned, sales = recommender.manifest.event_position, recommender.model.sales
-    # Of a model that did not read the store it is known only up to when it has learned.
+    sales = recommender.model.sales
+    # Of a model that did not read this store it is known only up to when it has learned.
     after = recommender.manifest.data_as_of if learned == 0 else -1
     lines = events.read_sold_lines(
         connection, learned, max(live.sales_number, learned), number, after

@@ -12,6 +12,7 @@ from models.artifact.files import Manifest
 from models.artifact.registry import Registry
 from models.data.timestamps import format_timestamp
 from models.errors import ArtifactError, UnreadableError, may_pass
+from service.answering.responder import Responder
 from service.errors import (
     PROBLEMS,
     Conflict,
@@ -21,6 +22,7 @@ from service.errors import (
     problem_schema,
 )
 from service.model.active_model import Refusal
+from service.model.loaded_model import LoadedModel
 from service.routes.registration import Operation, Tag
 from service.routes.request_context import get_responder
 from service.routes.responses import NO_STORE, uncached_json
@@ -58,9 +60,14 @@ async def get_readiness(request: Request) -> Response:
         "data_as_of": model.data_as_of if model else None,
         "refused": _format_refusal(responder.active.refusal),
         "store": f"{responder.store.backend}, {store_state}",
+        "store_of_model": _find_lineage_problem(responder, model),
         "cache": responder.cache.state(),
     }
     return uncached_json(body, 200 if is_ready else 503)
+
+
+def _find_lineage_problem(responder: Responder, model: LoadedModel | None) -> str | None:
+    return responder.store.lineage_problem(model.recommender.manifest) if model else None
 
 
 async def get_metrics(request: Request) -> Response:

@@ -94,6 +94,13 @@ class Metrics:
         )
         self.refused = largest("regulars_model_refused", "1 while the active version is refused")
 
+        self.other_store = Gauge(
+            "regulars_store_not_of_model",
+            "1 while the store is not the one that the served version has learned from",
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
+
     def set_breaker_state(self, state: BreakerState) -> None:
         self._breaker.set(state is not BreakerState.CLOSED)
 

@@ -74,6 +74,7 @@ class Ready(AnswerModel):
                 "data_as_of": "2017-12-31T23:55:00Z",
                 "refused": None,
                 "store": "sqlite, breaker closed",
+                "store_of_model": None,
                 "cache": "memory",
             }
         )
@@ -88,6 +89,10 @@ class Ready(AnswerModel):
     store: str = Field(
         description="Kind of the store, and whether it answers: breaker closed, half_open or open, "
         "or why it cannot be used."
+    )
+    store_of_model: str | None = Field(
+        description="Why the store is not the one that the served version has learned from, if it "
+        "is another one or an older copy: everything in it then counts beside the version."
     )
     cache: str = Field(description="Kind of the cache, and whether it answers.")
 

@@ -10,13 +10,15 @@ from __future__ import annotations
 import hashlib
 import mmap
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from threading import Lock
+from types import MappingProxyType
 from typing import Final
 
 from models.artifact.locks import lock
+from models.data.customers import CONSENT_SLOTS, consent_slot
 from service.runtime.room import take_room
 
 FOLLOWED: Final = 0  # up to this number every change is in the counters
@@ -24,19 +26,36 @@ CATALOGUE: Final = 1
 RULES: Final = 2
 KEYS: Final = 3
 ERASED: Final = 4
+# The newest point of the store's lineage that this host has seen, and where the counters began.
+POINT_NUMBER: Final = 5
+POINT_MARK: Final = 6
+BEGUN: Final = 7
 SHARED: Final = {"catalogue": CATALOGUE, "rules": RULES, "keys": KEYS, "erased": ERASED}
 FIRST_HASHED: Final = 8
 # Of customers and the like. Two that share one cost each other an answer from the cache, no more.
 HASHED_COUNTERS: Final = 1 << 16
-COUNTERS: Final = FIRST_HASHED + HASHED_COUNTERS
+# Of consents alone: it is known who may have refused, also while the store is away.
+FIRST_CONSENT: Final = FIRST_HASHED + HASHED_COUNTERS
+CONSENT_COUNTERS: Final = range(FIRST_CONSENT, FIRST_CONSENT + CONSENT_SLOTS)
+# Of consents that the store has lost: only answers with a larger number count.
+FIRST_LOST: Final = FIRST_CONSENT + CONSENT_SLOTS
+COUNTERS: Final = FIRST_LOST + CONSENT_SLOTS
 COUNTER_BYTES: Final = 8
+NO_CONSENTS: Final[Mapping[int, int]] = MappingProxyType({})
 FILE_BYTES: Final = COUNTER_BYTES * COUNTERS
 
 
 def counter_of(kind: str, name: str) -> int:
     """Return the counter of a "customer", their "consent", a "session", "order" or "campaign"."""
+    if kind == "consent":
+        return FIRST_CONSENT + consent_slot(name)
     digest = hashlib.blake2b(f"{kind} {name}".encode(), digest_size=4).digest()
     return FIRST_HASHED + int.from_bytes(digest, "little") % HASHED_COUNTERS
+
+
+def lost_consent_of(customer_id: str) -> int:
+    """Return the counter up to which a customer's consents may have been lost by the store."""
+    return FIRST_LOST + consent_slot(customer_id)
 
 
 class ChangeCounters:
@@ -76,11 +95,60 @@ class ChangeCounters:
                 if number > self._numbers[counter]:
                     self._numbers[counter] = number
 
-    def begin_at(self, number: int) -> None:
-        """Set every counter to a number, where it is not known what has changed before it."""
-        content = number.to_bytes(COUNTER_BYTES, "little") * COUNTERS
+    @property
+    def point(self) -> tuple[int, bytes]:
+        """Number and mark of the newest point that this host has seen; 0 and zeros at first."""
         with self._locked():
-            self._numbers[:] = memoryview(content).cast("Q")
+            return self._numbers[POINT_NUMBER], self.mark
+
+    @property
+    def mark(self) -> bytes:
+        return self._numbers[POINT_MARK].to_bytes(COUNTER_BYTES, "little")
+
+    def reach(self, number: int, mark: bytes) -> None:
+        """Note the newest point of the lineage, unless one with a larger number is known."""
+        with self._locked():
+            if number > self._numbers[POINT_NUMBER]:
+                self._set_point(number, mark)
+
+    def begin_at(self, number: int, mark: bytes, consents: Mapping[int, int] = NO_CONSENTS) -> None:
+        """Set every counter to a number, where it is not known what has changed before it.
+
+        `consents`: the counters of all consents, and their numbers.
+        """
+        with self._locked():
+            self._begin(number, mark, consents)
+
+    def begin_again(self, number: int, mark: bytes, consents: Mapping[int, int]) -> dict[int, int]:
+        """Begin anew with a store that has lost changes, or with another one.
+
+        `number`: larger than any that was seen. Consents that were known here and are not among
+        those of the store are noted as lost up to that number. Returns the slots of all that were
+        ever lost, with the numbers.
+        """
+        with self._locked():
+            lost = []
+            for counter in CONSENT_COUNTERS:
+                known = self._numbers[counter]
+                if known and known != consents.get(counter):
+                    lost.append(counter)
+                    self._numbers[counter - FIRST_CONSENT + FIRST_LOST] = number
+            self._begin(number, mark, dict(consents) | dict.fromkeys(lost, number))
+            numbers = self._numbers[FIRST_LOST:].tolist()
+        return {slot: number for slot, number in enumerate(numbers) if number}
+
+    def _begin(self, number: int, mark: bytes, consents: Mapping[int, int]) -> None:
+        begun = number.to_bytes(COUNTER_BYTES, "little")
+        self._numbers[FIRST_HASHED:FIRST_CONSENT] = memoryview(begun * HASHED_COUNTERS).cast("Q")
+        for counter in CONSENT_COUNTERS:
+            self._numbers[counter] = consents.get(counter, 0)
+        for counter in (FOLLOWED, *SHARED.values(), BEGUN):
+            self._numbers[counter] = number
+        self._set_point(number, mark)
+
+    def _set_point(self, number: int, mark: bytes) -> None:
+        self._numbers[POINT_NUMBER] = number
+        self._numbers[POINT_MARK] = int.from_bytes(mark, "little")
 
     def close(self) -> None:
         self._numbers.release()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from models.data.customers import PERSONALIZE_EMAIL, PERSONALIZE_WEB, TRAIN
+from models.data.customers import NO, PERSONALIZE_EMAIL, PERSONALIZE_WEB, TRAIN
 from service.store.change_counters import ERASED, counter_of
 from service.store.tables import consents, erased, events, sessions, slates, unused, used_again
 from service.store.tombstones import make_tombstone, read_tombstone_key
@@ -41,23 +41,48 @@ def read(connection: Connection, customer_id: str) -> dict[int, Consent]:
     return {row.purpose: Consent(row.value, row.time) for row in connection.execute(query)}
 
 
+@dataclass(frozen=True)
+class ConsentRecords:
+    """Hold a customer's answers by purpose, and the numbers of their changes."""
+
+    answers: dict[int, Consent] = field(default_factory=dict)
+    numbers: dict[int, int] = field(default_factory=dict)
+    lost: int = 0  # up to this number there may have been other answers that the store has lost
+
+
+def read_numbered(connection: Connection, customer_id: str, lost: int) -> ConsentRecords:
+    """Return a customer's answers with their numbers. `lost`: as in ConsentRecords."""
+    columns = (consents.c[name] for name in ("purpose", "value", "time", "number"))
+    query = select(*columns).where(consents.c.customer_id == customer_id)
+    records = ConsentRecords(lost=lost)
+    for purpose, value, time, number in connection.execute(query):
+        records.answers[purpose] = Consent(value, time)
+        records.numbers[purpose] = number
+    return records
+
+
 def give(
     change: Change, customer_id: str, values: Mapping[int, int], time: int
 ) -> dict[int, Consent]:
-    """Keep each answer unless a later one is known; return the answers that hold then."""
+    """Keep each no, and each yes unless a later no is known; return the answers that hold then.
+
+    Clocks of two hosts may lie apart, and one that was ahead may have been set right: a yes that
+    seems to be later takes no no back. The no counts as given at the time of that yes.
+    """
     answers = read(change.connection, customer_id)
     for purpose, value in values.items():
         earlier = answers.get(purpose)
-        if earlier is not None and earlier.time > time:
+        if earlier is not None and earlier.time > time and value != NO:
             continue
         (number,) = change.take_numbers(1)
-        columns = {"value": value, "time": time, "number": number}
+        given = time if earlier is None else max(time, earlier.time)
+        columns = {"value": value, "time": given, "number": number}
         row = {"customer_id": customer_id, "purpose": purpose}
         if earlier is None:
             change.connection.execute(insert(consents).values(**row, **columns))
         else:
             change.connection.execute(update(consents).filter_by(**row).values(**columns))
-        answers[purpose] = Consent(value, time)
+        answers[purpose] = Consent(value, given)
         change.touch(counter_of("customer", customer_id))
         change.touch(counter_of("consent", customer_id))
     return answers
@@ -110,6 +135,7 @@ def forget(change: Change, customer_id: str, time: int) -> Erasure:
     counts["events"] += events_before_login
     erasure = Erasure(counts, _bury(change, customer_id, time))
     change.touch(counter_of("customer", customer_id))
+    change.touch(counter_of("consent", customer_id))  # they refuse, also while the store is away
     change.touch(ERASED)
     for session_id in session_ids:
         change.touch(counter_of("session", session_id))
@@ -127,3 +153,16 @@ def _bury(change: Change, customer_id: str, time: int) -> int | None:
             insert(erased).values(customer=tombstone, time=time, number=number)
         )
     return earlier
+
+
+def bury_again(change: Change, key: bytes, tombstones: Set[bytes], time: int) -> None:
+    """Put tombstones back that a store has lost, unless their key is not the one of the store."""
+    if read_tombstone_key(change.connection) != key:
+        return
+    known = set(map(bytes, change.connection.execute(select(erased.c.customer)).scalars()))
+    for tombstone in sorted(tombstones - known):
+        (number,) = change.take_numbers(1)
+        change.connection.execute(
+            insert(erased).values(customer=tombstone, time=time, number=number)
+        )
+        change.touch(ERASED)

@@ -6,13 +6,26 @@ What is committed there survives a power failure.
 from __future__ import annotations
 
 import math
+import os
+import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, Select, create_engine, event, inspect, make_url, text
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    Select,
+    create_engine,
+    event,
+    inspect,
+    make_url,
+    text,
+)
 from sqlalchemy.exc import (
     ArgumentError,
     DataError,
@@ -22,7 +35,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.pool import QueuePool
 
-SCHEMA: Final = "0007"  # the newest of migrations/versions
+SCHEMA: Final = "0008"  # the newest of migrations/versions
 WAIT_SECONDS: Final = 5.0  # for a lock, a connection of the pool, or a server that does not answer
 TRUNCATE_MS: Final = 50  # for readers of an earlier moment, when the log is emptied
 SILENCE_SECONDS: Final = WAIT_SECONDS + 1  # the server itself should have given up before
@@ -72,16 +85,24 @@ BROKEN_CODES: Final = frozenset(
     }
 )
 PRIMARY_CODE: Final = 0xFF  # the bits of an extended error code that hold the code itself
+# What PostgreSQL says of settings that no waiting mends. It tells no code before a connection is
+# made.
+BROKEN_CAUSES: Final = re.compile(
+    r"password authentication failed|no password supplied|no pg_hba\.conf entry"
+    r"|(Peer|Ident|LDAP|GSSAPI|certificate) authentication failed"
+    r"|(role|database) \".*\" (does not exist|is not permitted to log in)"
+    r"|permission denied for (database|schema|table|view|relation)"
+)
 
 
 class StoreBrokenError(StoreDownError):
     """The store does not work until somebody mends it.
 
-    The message names the file and the cause, `cause` the cause alone.
+    The message names the place and the cause, `cause` the cause alone.
     """
 
-    def __init__(self, path: Path, cause: str) -> None:
-        super().__init__(f"the store {path} cannot be used: {cause}")
+    def __init__(self, place: str, cause: str) -> None:
+        super().__init__(f"the store {place} cannot be used: {cause}")
         self.cause = cause
 
 
@@ -159,12 +180,28 @@ def translate_errors(engine: Engine) -> Iterator[None]:
 def _broken_cause(error: Exception) -> str | None:
     cause = getattr(error, "orig", error)
     code = getattr(cause, "sqlite_errorcode", None)
-    return str(cause) if code is not None and code & PRIMARY_CODE in BROKEN_CODES else None
+    if code is not None:
+        return str(cause) if code & PRIMARY_CODE in BROKEN_CODES else None
+    reason = BROKEN_CAUSES.search(str(cause))
+    return re.sub(' ".*"', "", reason[0]) if reason else None  # names are nobody else's business
 
 
 def _broken(engine: Engine, cause: str) -> StoreBrokenError:
-    path = Path(str(engine.url.database)).absolute()
-    return StoreBrokenError(path, "it is a directory, not a file" if path.is_dir() else cause)
+    path = store_path(engine)
+    if path is None:
+        url = engine.url
+        place = URL.create("postgresql", host=url.host, port=url.port, database=url.database)
+        return StoreBrokenError(place.render_as_string(), cause)
+    if path.is_dir():
+        cause = "it is a directory, not a file"
+    return StoreBrokenError(str(path), cause)
+
+
+def store_path(engine: Engine) -> Path | None:
+    """Return the file of a SQLite store, None of PostgreSQL."""
+    if engine.dialect.name != "sqlite":
+        return None
+    return Path(str(engine.url.database)).absolute()
 
 
 def truncate_log(engine: Engine) -> bool:
@@ -210,7 +247,8 @@ def prepare(url: str, *, to_write: bool = False) -> None:
     """
     engine = connect(url)
     try:
-        if engine.dialect.name == "sqlite" and read_schema_version(engine) is None:
+        path = store_path(engine)
+        if path is not None and (not os.path.exists(path) or read_schema_version(engine) is None):
             migrate(engine)
         check_schema(engine)
         if to_write:
@@ -228,8 +266,14 @@ def probe_writing(connection: Connection) -> None:
     connection.execute(text("UPDATE alembic_version SET version_num = version_num WHERE 1 = 0"))
 
 
-def migrate(engine: Engine) -> None:
-    """Bring the schema to this version's. Two processes that do it at once wait for each other."""
+def migrate(engine: Engine, schema: str = "head") -> None:
+    """Bring the schema to this version's, or to an older one.
+
+    Two processes that do it at once wait for each other.
+    """
+    if (path := store_path(engine)) is not None:
+        with translate_errors(engine):
+            sqlite3.connect(path).close()  # an engine makes no file: see _sqlite
     from alembic import command  # takes a quarter of a second to load, for one command
     from alembic.config import Config
 
@@ -240,7 +284,7 @@ def migrate(engine: Engine) -> None:
             _lift_time_limits(connection)
             connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, schema)
 
 
 def _lift_time_limits(connection: Connection) -> None:
@@ -276,6 +320,14 @@ def _sqlite(address: Any, connections: int) -> Engine:
         pool_timeout=WAIT_SECONDS,
         connect_args={"timeout": WAIT_SECONDS, "check_same_thread": False},
     )
+
+    @event.listens_for(engine, "do_connect")
+    def open_existing(_: object, __: object, ___: object, named: Any) -> sqlite3.Connection:
+        # Of a store that was removed while it is open no empty one may take the place.
+        path = quote(str(Path(address.database).absolute()))
+        options = named | {"uri": True}
+        connection: sqlite3.Connection = sqlite3.connect(f"file:{path}?mode=rw", **options)
+        return connection
 
     @event.listens_for(engine, "connect")
     def make_durable(connection: sqlite3.Connection, _: object) -> None:

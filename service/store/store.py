@@ -14,21 +14,43 @@ from typing import Final, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, FromClause, make_url, select
 
-from service.store import campaigns, consents, events, tables
-from service.store.change_counters import FOLLOWED, SHARED, ChangeCounters, counter_of
-from service.store.consents import Consent
+from models.artifact.files import Manifest
+from service.store import campaigns, consents, events, lineage, tables
+from service.store.change_counters import (
+    BEGUN,
+    FOLLOWED,
+    POINT_NUMBER,
+    SHARED,
+    ChangeCounters,
+    counter_of,
+    lost_consent_of,
+)
+from service.store.consents import ConsentRecords
 from service.store.database import (
+    WAIT_SECONDS,
     SnapshotRead,
     StoreBrokenError,
     StoreDownError,
     StoreError,
+    check_schema,
     connect,
     prepare,
     probe_writing,
     reading,
+    store_path,
 )
+from service.store.lineage import Point
 from service.store.quotas import TokenOwner
-from service.store.writer import READ_POSITION, Change, Position, Writer, read_position
+from service.store.store_file import StoreFile
+from service.store.writer import (
+    READ_POSITION,
+    Change,
+    Position,
+    Writer,
+    read_consent_counters,
+    read_lost_counters,
+    read_position,
+)
 
 T = TypeVar("T")
 log: Final = logging.getLogger("regulars.store")
@@ -39,12 +61,12 @@ CONCERNED_COLUMNS: Final = (
     ("customer", tables.unused.c.customer_id),
     ("customer", tables.used_again.c.customer_id),
     ("customer", tables.sessions.c.customer_id),
-    ("consent", tables.consents.c.customer_id),
     ("session", tables.events.c.session_id),
     ("session", tables.sessions.c.session_id),
     ("order", tables.events.c.order_id),
     ("campaign", tables.campaigns.c.campaign_id),
 )
+NO_MARK: Final = bytes(lineage.MARK_BYTES)
 MAX_FOLLOWED_CHANGES: Final = 100_000  # with more of them every counter is raised
 
 
@@ -55,13 +77,14 @@ class CustomerRecords:
     position: Position
     stamp: int
     rows: list[events.EventRow]
-    consents: dict[int, Consent]  # by purpose
+    consents: ConsentRecords
     unused: list[str]  # product ids
     order: list[str]  # product ids of the order that was asked about
     mails: list[campaigns.MailRecord] = field(default_factory=list)  # newest first
-    # What each customer who bought the order answered, by purpose; None: a guest. Read where the
-    # order alone was asked about.
-    buyers: dict[str | None, dict[int, Consent]] = field(default_factory=dict)
+    # What each customer who bought the order answered; None: a guest. Read where the order alone
+    # was asked about.
+    buyers: dict[str | None, ConsentRecords] = field(default_factory=dict)
+    learned: int = 0  # number up to which the model has learned
 
 
 class Store:
@@ -82,6 +105,8 @@ class Store:
         self.identity = os.urandom(32)  # until it is open: nobody finds what is cached under it
         self.counters = ChangeCounters()
         self._writer: Writer | None = None  # until it is open
+        self._file: StoreFile | None = None  # of SQLite
+        self._learned: dict[tuple[Point, int], int] = {}  # by point of a model and BEGUN
         self._down_reason = ""
         self._fault: StoreBrokenError | None = None  # of the last look
         self._logged_fault = ""
@@ -114,8 +139,10 @@ class Store:
         """
         if self._writer is None:
             raise StoreDownError(self._down_reason)
-        followed = self.counters[FOLLOWED]
+        seen, followed = self.counters[POINT_NUMBER], self.counters[FOLLOWED]
         if self._is_above("customer", customer_id, above):
+            return None
+        if customer_id is not None and self.counters[lost_consent_of(customer_id)]:
             return None
         if self._is_above("session", session_id, above):
             return None
@@ -124,7 +151,9 @@ class Store:
             position, mails = campaigns.parse_mails(self._read_mails(customer_id=customer_id))
         else:
             position = Position(*self._read_position()[0])
-        return CustomerRecords(position, min(position.number, followed), [], {}, [], [], mails)
+        _require_seen(position, seen)
+        stamp = min(position.number, followed)
+        return CustomerRecords(position, stamp, [], ConsentRecords(), [], [], mails, learned=above)
 
     def read_records(
         self,
@@ -141,13 +170,15 @@ class Store:
         `order_owner`: whose the order must be, None for anybody's. `mailed`: with what mails showed
         the customer.
         """
+        seen = self.counters[POINT_NUMBER]
         with self._reading() as connection:
             # First: what is read after it holds all that it counts.
             position = read_position(connection)
-            records = CustomerRecords(position, position.number, [], {}, [], [])
+            _require_seen(position, seen)
+            given = self._read_consents(connection, customer_id)
+            records = CustomerRecords(position, position.number, [], given, [], [], learned=above)
             if customer_id is not None:
                 records.rows.extend(events.read_customer(connection, customer_id, above))
-                records.consents.update(consents.read(connection, customer_id))
                 records.unused.extend(events.read_unused(connection, customer_id))
                 if mailed:
                     records.mails.extend(campaigns.read_mails(connection, customer_id))
@@ -158,17 +189,63 @@ class Store:
                 records.order.extend(order)
             if order_id is not None and customer_id is None:
                 for buyer in events.read_buyers(connection, order_id, order_owner):
-                    answers = consents.read(connection, buyer) if buyer is not None else {}
-                    records.buyers[buyer] = answers
+                    records.buyers[buyer] = self._read_consents(connection, buyer)
             return records
+
+    def _read_consents(self, connection: Connection, customer_id: str | None) -> ConsentRecords:
+        if customer_id is None:
+            return ConsentRecords()
+        lost = self.counters[lost_consent_of(customer_id)]
+        return consents.read_numbered(connection, customer_id, lost)
+
+    def learned_number(self, manifest: Manifest) -> int:
+        """Return the number up to which a model has learned from this store; 0 for nothing.
+
+        It is 0 of a model that has learned from another store, or from changes that this one does
+        not hold: then everything in it is new. Raises StoreDownError.
+        """
+        point, begun = lineage.point_of(manifest), self.counters[BEGUN]
+        if point.number == 0:
+            return 0
+        learned = self._learned.get((point, begun))
+        if learned is None:
+            with self._reading() as connection:
+                newest = read_position(connection).number
+                learned = point.number if lineage.holds(connection, point, newest) else 0
+            self._learned[point, begun] = learned
+            if problem := self.lineage_problem(manifest):
+                log.error("model %s: %s", manifest.version, problem)
+        return learned
+
+    def lineage_problem(self, manifest: Manifest) -> str | None:
+        """Return why a model's position is none of this store, as far as this process knows."""
+        point = lineage.point_of(manifest)
+        if self._learned.get((point, self.counters[BEGUN])) != 0:
+            return None
+        if not manifest.event_mark:
+            return "the model was trained before stores had marks, and all in the store counts"
+        return (
+            f"the model has learned up to the change {point.number} of a store, which this store "
+            "does not hold: it is another one or an older copy. All in the store counts, and "
+            "train again with it"
+        )
+
+    def may_have_answered(self, customer_id: str, manifest: Manifest) -> bool:
+        """Tell, without the database, whether a customer may have answered since a model learned.
+
+        They may have been erased, too.
+        """
+        if self.counters[lost_consent_of(customer_id)]:
+            return True
+        learned = self._learned.get((lineage.point_of(manifest), self.counters[BEGUN]), 0)
+        return self.counters[counter_of("consent", customer_id)] > learned
 
     def follow(self) -> Position:
         """Raise the counters of what other hosts, or workers that died, have changed."""
         try:
             if self._writer is None:
                 self._open()
-            with self._reading() as connection:
-                position = _follow(connection, self.counters)
+            position = self._follow()
             self._fault = None
         except StoreBrokenError as error:
             self._fault = error
@@ -180,6 +257,59 @@ class Store:
         if self._writer and self._writer.fault:
             self._writer.submit(lambda change: probe_writing(change.connection))
         return position
+
+    def _follow(self) -> Position:
+        assert self._writer is not None  # noqa: S101  # it is open
+        if self._file is not None:
+            try:
+                self._file.check()
+            except StoreBrokenError:
+                if not os.path.exists(self._file.path):
+                    raise
+                self._file = self._writer.file = self._open_file_again(self._file)
+        seen = Point(*self.counters.point)
+        with self._reading() as connection:
+            newest = read_position(connection).number
+            if lineage.holds(connection, seen, newest):
+                return _follow(connection, self.counters)
+        self._begin_again()
+        with self._reading() as connection:
+            return _follow(connection, self.counters)
+
+    def _begin_again(self) -> None:
+        """Have the writer find out that the store went back. Raises StoreDownError."""
+        assert self._writer is not None  # noqa: S101  # it is open
+        try:
+            self._writer.submit(lambda _: None).result(WAIT_SECONDS)
+        except TimeoutError:
+            raise StoreDownError("slow") from None
+
+    def _open_file_again(self, before: StoreFile) -> StoreFile | None:
+        """Go on with the file that is at the path now. Raises StoreDownError without one."""
+        self._engine.dispose()  # its connections lead to the file that was there before
+        check_schema(self._engine)
+        with self._opening_file() as file, reading(self._engine) as connection:
+            self.identity = _read_identity(connection)
+        before.close()
+        log.warning("the store's file was replaced: the one at its path is used from now on")
+        return file
+
+    @contextmanager
+    def _opening_file(self) -> Iterator[StoreFile | None]:
+        """Open the file of SQLite, in which something has to be read meanwhile."""
+        path = store_path(self._engine)
+        if path is None:
+            yield None
+            return
+        file = StoreFile(path)
+        try:
+            yield file
+            file.watch_journal()
+            file.check()  # so it is the one that the connections lead to
+        except BaseException:
+            self._engine.dispose()
+            file.close()
+            raise
 
     @property
     def fault(self) -> str | None:
@@ -205,15 +335,17 @@ class Store:
             self._writer.close()
         self.counters.close()
         self._engine.dispose()
+        if self._file is not None:
+            self._file.close()
 
     def _open(self) -> None:
         try:
             prepare(self._url)
-            with reading(self._engine) as connection:
+            with self._opening_file() as file, reading(self._engine) as connection:
                 identity = _read_identity(connection)
-                counters, turn = self._open_shared(self._shared_name(identity))
+                counters, turn = self._open_shared(self._shared_name())
                 try:
-                    _catch_up(connection, counters)
+                    went_back = not _catch_up(connection, counters)
                 except BaseException:
                     counters.close()
                     raise
@@ -221,8 +353,10 @@ class Store:
             self._down_reason = str(error)
             self._fault = error if isinstance(error, StoreBrokenError) else None
             raise
-        self.identity, self.counters = identity, counters
-        self._writer = Writer(self._engine, counters, turn)
+        self.identity, self.counters, self._file = identity, counters, file
+        self._writer = Writer(self._engine, counters, turn, file)
+        if went_back:
+            self._begin_again()
 
     def _open_shared(self, name: str) -> tuple[ChangeCounters, Path | None]:
         """Return the counters and the file of turns that the processes of this host share.
@@ -231,7 +365,7 @@ class Store:
         """
         turn = self._runtime / f"writing-{name}"
         try:
-            counters = ChangeCounters(self._runtime / f"revisions-{name}")
+            counters = ChangeCounters(self._runtime / f"changes-{name}")
             turn.touch()
         except OSError as error:
             log.warning(
@@ -243,10 +377,13 @@ class Store:
             return ChangeCounters(), None
         return counters, turn
 
-    def _shared_name(self, identity: bytes) -> str:
+    def _shared_name(self) -> str:
         """Return the name under which workers of a host share files about this database."""
-        address = make_url(self._url).render_as_string(hide_password=True).encode()
-        return hashlib.sha256(address + identity).hexdigest()[:16]
+        address = make_url(self._url)
+        if path := store_path(self._engine):
+            address = address.set(database=str(path.resolve()))
+        text = address.render_as_string(hide_password=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def _is_above(self, kind: str, name: str | None, number: int) -> bool:
         return name is not None and self.counters[counter_of(kind, name)] > number
@@ -264,13 +401,28 @@ def _read_identity(connection: Connection) -> bytes:
     return bytes(connection.execute(query).scalar_one())
 
 
-def _catch_up(connection: Connection, counters: ChangeCounters) -> None:
-    """Follow the changes, or begin anew after a rest or with another database."""
-    number, followed = read_position(connection).number, counters[FOLLOWED]
-    if number < followed or number - followed > MAX_FOLLOWED_CHANGES:
-        counters.begin_at(number)
+def _require_seen(position: Position, seen: int) -> None:
+    """Raise StoreDownError where the store does not hold the number `seen`, read before it."""
+    if position.number < seen:
+        raise StoreDownError(f"it holds changes up to {position.number}, and {seen} was seen")
+
+
+def _catch_up(connection: Connection, counters: ChangeCounters) -> bool:
+    """Follow the changes, or begin at them, at first and after a rest.
+
+    Return False where the store does not hold what was seen: the writer begins again.
+    """
+    seen, number = Point(*counters.point), read_position(connection).number
+    is_first = seen.mark == NO_MARK
+    if not is_first and not lineage.holds(connection, seen, number):
+        return False
+    if is_first or number - counters[FOLLOWED] > MAX_FOLLOWED_CHANGES:
+        mark = lineage.read_mark(connection, number)
+        counters.begin_at(number, mark, read_consent_counters(connection))
+        counters.raise_to(read_lost_counters(connection).items())
     else:
         _follow(connection, counters)
+    return True
 
 
 def _follow(connection: Connection, counters: ChangeCounters) -> Position:
@@ -278,19 +430,21 @@ def _follow(connection: Connection, counters: ChangeCounters) -> Position:
     followed = counters[FOLLOWED]
     if position.number > followed:
         shared = [(counter, getattr(position, name)) for name, counter in SHARED.items()]
-        changed = _changed_counters(connection, followed, position.number)
-        changes = [(counter, position.number) for counter in changed]
+        changes = _changed_counters(connection, followed, position.number)
         counters.raise_to([*shared, *changes], followed=position.number)
+        counters.reach(position.number, lineage.read_mark(connection, position.number))
     return position
 
 
-def _changed_counters(connection: Connection, above: int, until: int) -> Iterator[int]:
-    """Yield the counters of whom rows numbered above one and up to the other number concern."""
+def _changed_counters(connection: Connection, above: int, until: int) -> Iterator[tuple[int, int]]:
+    """Yield counters and numbers of whom rows numbered above one and up to another concern."""
     for kind, column in CONCERNED_COLUMNS:
         query = select(column).where(_between(column.table, above, until)).distinct()
         for name in connection.execute(query).scalars():
             if name is not None:
-                yield counter_of(kind, name)
+                yield counter_of(kind, name), until
+    yield from read_consent_counters(connection, above, until).items()
+    yield from read_lost_counters(connection, above).items()
     # An event of a session concerns the customer who logged into it.
     owners = (
         select(tables.sessions.c.customer_id)
@@ -299,7 +453,7 @@ def _changed_counters(connection: Connection, above: int, until: int) -> Iterato
         .distinct()
     )
     for customer_id in connection.execute(owners).scalars():
-        yield counter_of("customer", customer_id)
+        yield counter_of("customer", customer_id), until
 
 
 def _between(table: FromClause, above: int, until: int) -> ColumnElement[bool]:

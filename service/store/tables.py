@@ -217,6 +217,24 @@ quotas: Final = Table(
     Column("bytes", BigInteger, nullable=False),
 )
 
+# From which change on which process wrote: see service.store.lineage.
+marks: Final = Table(
+    "marks",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=False),  # of the first change
+    Column("mark", LargeBinary, nullable=False),  # random
+)
+
+# Consents that were known when the store was found to have lost changes, and that it does not hold:
+# a customer in the slot refuses, unless they answered after the number.
+lost_consents: Final = Table(
+    "lost_consents",
+    metadata,
+    # models.data.customers.consent_slot
+    Column("slot", Integer, primary_key=True, autoincrement=False),
+    Column("number", Number, nullable=False),
+)
+
 # Secrets that must outlive every setting: the key of the tombstones.
 secrets: Final = Table(
     "secrets",

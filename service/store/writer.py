@@ -5,9 +5,10 @@ Nobody is answered before the commit returned.
 
 from __future__ import annotations
 
+import logging
 import queue
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
@@ -15,14 +16,25 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from models.artifact.locks import lock
-from service.store.change_counters import ERASED, SHARED, ChangeCounters
+from service.store import lineage
+from service.store.change_counters import (
+    ERASED,
+    FIRST_LOST,
+    FOLLOWED,
+    SHARED,
+    ChangeCounters,
+    counter_of,
+)
 from service.store.database import StoreBrokenError, StoreDownError, truncate_log, writing
-from service.store.tables import position
+from service.store.lineage import Point
+from service.store.store_file import StoreFile
+from service.store.tables import consents, lost_consents, position
 
 T = TypeVar("T")
+log: Final = logging.getLogger("regulars.store")
 MAX_JOBS_IN_COMMIT: Final = 64
 MAX_WAITING_JOBS: Final = 512  # with more the store is busy
 COLLECT_SECONDS: Final = 0.05  # how long jobs that nobody waits for are collected
@@ -86,12 +98,21 @@ class Job:
 class Writer:
     """A thread that runs jobs in transactions, many jobs in each."""
 
-    def __init__(self, engine: Engine, counters: ChangeCounters, turn: Path | None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        counters: ChangeCounters,
+        turn: Path | None,
+        file: StoreFile | None = None,
+    ) -> None:
+        """Begin to write. `file`: of a SQLite store, which is looked at after each commit."""
         # The writers of a host lock this file in turn. SQLite gives its own lock to whichever of
         # them happens to ask next: of two workers that write all the time one would starve.
         self._turn = turn.open("ab") if turn else None
         self._engine = engine
         self._counters = counters
+        self.file = file  # replaced where the store goes on with another one
+        self._has_left_mark = False
         self.fault: StoreBrokenError | None = None  # of the last commit
         # Whether SQLite's log may hold what was erased: also what a killed process has left there.
         self._may_log_erased = True
@@ -171,20 +192,95 @@ class Writer:
                 self._finish([job])
 
     def _commit(self, jobs: list[Job]) -> list[Any]:
-        turn = lock(self._turn) if self._turn else nullcontext()
-        with turn, writing(self._engine) as connection:
-            before = read_position(connection, for_update=True)
-            change = Change(connection, before.number, before.newest, before.erased)
-            values = [job.work(change) for job in jobs]
-            if change.number > before.number:
-                shared = {
-                    name: change.touched[counter]
-                    for name, counter in SHARED.items()
-                    if counter in change.touched
-                }
-                connection.execute(
-                    update(position).values(number=change.number, newest=change.newest, **shared)
-                )
+        file = self.file  # that of the connection: it may be replaced meanwhile
+        with lock(self._turn) if self._turn else nullcontext():
+            with writing(self._engine) as connection:
+                before = read_position(connection, for_update=True)
+                known = Point(*self._counters.point)
+                went_back = not lineage.holds(connection, known, before.number)
+                change = Change(connection, before.number, before.newest, before.erased)
+                if went_back:
+                    self._begin_again(change, known)
+                values = [job.work(change) for job in jobs]
+                # The newest of all: without a query where nobody else wrote since.
+                mark = known.mark
+                if went_back or known.number != before.number:
+                    mark = lineage.read_mark(connection)
+                if change.number > before.number:
+                    self._keep_position(change)
+                    if not self._has_left_mark and not went_back:
+                        mark = lineage.leave_mark(connection, before.number + 1)
+            if file is not None:
+                file.check()  # else what was committed may be in a file that nobody finds
+            self._has_left_mark |= change.number > before.number
+            self._counters.reach(change.number, mark)
         self._counters.raise_to(change.touched.items())
         self._may_log_erased |= change.erased > before.erased
         return values
+
+    def _begin_again(self, change: Change, known: Point) -> None:
+        """Count on above everything that was seen: the store has lost changes since.
+
+        It is an older copy or another store. What depends on the lost changes is read anew, and
+        consents that were lost stay noes. All this before the commit: then nobody reads the store
+        who does not know.
+        """
+        held = change.number
+        mark = lineage.leave_mark(change.connection, held + 1)
+        change.number = max(held, known.number, self._counters[FOLLOWED])
+        change.take_numbers(1)
+        for counter in SHARED.values():
+            change.touch(counter)
+        answers = read_consent_counters(change.connection)
+        # First what another host has found to be lost: it is not followed any more.
+        self._counters.raise_to(read_lost_counters(change.connection).items())
+        lost = self._counters.begin_again(change.number, mark, answers)
+        write_lost_consents(change.connection, lost)
+        log.error(
+            "the store holds changes up to %d and not the change %d that was seen: it is another "
+            "store or an older copy. Consents that it lost count as refusals until they are given "
+            "again: %d",
+            held,
+            known.number,
+            len(lost),
+        )
+
+    def _keep_position(self, change: Change) -> None:
+        shared = {
+            name: change.touched[counter]
+            for name, counter in SHARED.items()
+            if counter in change.touched
+        }
+        values = {"number": change.number, "newest": change.newest, **shared}
+        change.connection.execute(update(position).values(**values))
+
+
+def read_consent_counters(
+    connection: Connection, above: int = -1, until: int = lineage.NEWEST
+) -> Mapping[int, int]:
+    """Return the counters of consents that are numbered so, each with its newest number."""
+    newest = select(consents.c.customer_id, func.max(consents.c.number)).where(
+        consents.c.number > above, consents.c.number <= until
+    )
+    counters: dict[int, int] = {}
+    for customer_id, number in connection.execute(newest.group_by(consents.c.customer_id)):
+        counter = counter_of("consent", customer_id)
+        counters[counter] = max(number, counters.get(counter, 0))
+    return counters
+
+
+def read_lost_counters(connection: Connection, above: int = -1) -> dict[int, int]:
+    """Return the counters of consents that were lost, with the numbers above one."""
+    rows = connection.execute(select(lost_consents).where(lost_consents.c.number > above))
+    return {FIRST_LOST + slot: number for slot, number in rows}
+
+
+def write_lost_consents(connection: Connection, lost: Mapping[int, int]) -> None:
+    """Add what was lost, by slot, for other hosts, for training and for exports."""
+    known = read_lost_counters(connection)
+    for slot, number in lost.items():
+        row = {"slot": slot, "number": max(number, known.get(FIRST_LOST + slot, 0))}
+        if FIRST_LOST + slot in known:
+            connection.execute(update(lost_consents).filter_by(slot=slot).values(**row))
+        else:
+            connection.execute(insert(lost_consents).values(**row))

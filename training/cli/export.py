@@ -252,6 +252,12 @@ def _snapshot(
         snapshot = _read_snapshot(options, learned.manifest, reporter, clock)
         parts.snapshot.mkdir()
         snapshot.save(parts.snapshot)
+        if options.store and int(snapshot.learned[0]) < learned.manifest.event_position:
+            reporter.console.print(
+                f"The store is not the one that {learned.manifest.version} has learned from, or "
+                "an older copy: everything in it counts. Train again with it",
+                soft_wrap=True,
+            )
     return StoreSnapshot.load(parts.snapshot)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,7 +29,7 @@ from training.progress import Reporter
 from training.reading.purchases import Purchases, read_purchases
 from training.reading.refusals import RefusalWatch
 from training.reading.rules_file import read_rules
-from training.reading.service_store import is_store
+from training.reading.service_store import is_store, store_holds
 from training.reading.timestamps import parse_optional_timestamp
 from training.report.data import Report, Verdict
 from training.report.example_customers import EXAMPLE_CUSTOMERS
@@ -73,6 +74,7 @@ def _train(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     options.purchases = _with_own_store(options.purchases, registry, reporter)
     watch = RefusalWatch(next(filter(is_store, options.purchases), None))
     purchases = _read(options, config, reporter, now)
+    _tell_other_store(options.purchases, registry, reporter)
     try:
         outcome = train(
             purchases,
@@ -179,6 +181,25 @@ def add_evaluate(commands: Any) -> None:
         "then as you keep your orders. Default: the report shows no customer.",
     )
     command.set_defaults(run=_evaluate)
+
+
+def _tell_other_store(sources: Sequence[str], registry: Registry, reporter: Reporter) -> None:
+    """Say where the store is not the one that the active version has learned from."""
+    urls, version = list(filter(is_store, sources)), registry.active()
+    if not urls or version is None:
+        return
+    try:
+        learned = read_manifest(registry.path(version))
+    except ArtifactError:
+        return  # it is told where it is compared
+    if learned.event_mark and not store_holds(urls[0], learned.event_position, learned.event_mark):
+        reporter.console.print(
+            f"Warning: the store is not the one that the active version {version} has learned "
+            "from, or an older copy of it. Who was forgotten, or said no, in that store and is not "
+            "known here comes back.",
+            style="bold red",
+            soft_wrap=True,
+        )
 
 
 def _evaluate(options: argparse.Namespace, reporter: Reporter, now: int) -> int:

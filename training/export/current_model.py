@@ -17,7 +17,7 @@ from models.model import Model
 from models.recommender import NOBODY, Recommender
 from models.rules.shop_rules import ShopRule
 from models.updates.catalogue import read_product_update, update_catalogue
-from models.updates.customer import NO_UPDATE, CustomerUpdate, allows, update_history
+from models.updates.customer import NO_UPDATE, REFUSED, CustomerUpdate, allows, update_history
 from training.export.store_snapshot import ReportedProducts, StoreSnapshot, UnlearnedSales
 from training.reading.rules_file import SHOP_RULE
 
@@ -58,6 +58,8 @@ class CurrentModel:
             return replace(self._nothing_new, forgotten=True)
         customers = self.snapshot.customers
         row = customers.ids.find(customer_id)
+        if row < 0 and self.snapshot.has_lost_consent(customer_id):
+            return replace(self._nothing_new, consent=(REFUSED,) * len(NO_UPDATE.consent))
         if row < 0:
             return self._nothing_new
         events = self.snapshot.histories.of(row)
@@ -69,6 +71,7 @@ class CurrentModel:
             consent=tuple(zip(values, times, strict=True)),
             unasked=self.unasked,
             unused=self._items_of(self.snapshot.struck, row),
+            may_repeat=int(self.snapshot.learned[0]) < self.recommender.manifest.event_position,
         )
 
     def shown_items(self, customer_id: str, update: CustomerUpdate) -> tuple[int, ...]:

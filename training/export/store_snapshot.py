@@ -16,11 +16,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, CompoundSelect, and_, exists, func, select
+from sqlalchemy import ColumnElement, CompoundSelect, Select, and_, exists, func, select
 
 from models.artifact.array_tree import build, flatten
 from models.artifact.files import Manifest
-from models.data.customers import NEVER_ASKED, Customers
+from models.data.customers import NEVER_ASKED, NO, Customers, consent_slot
 from models.data.events import (
     DAY,
     EXPOSURE,
@@ -32,7 +32,7 @@ from models.data.events import (
 )
 from models.data.history import NEVER, Histories
 from models.data.ids import Ids, Strings
-from models.updates.customer import weigh_events
+from models.updates.customer import AFTER_TRAINING, weigh_events
 from training.errors import InputError
 from training.export.already_shown import NOTHING_SHOWN, AlreadyShown
 from training.reading import service_store
@@ -40,8 +40,10 @@ from training.reading.arrow import to_codes, to_numbers, to_strings
 from training.reading.customers import CONSENT_TIMES, PURPOSES
 from training.reading.service_store import (
     CONSENT_TYPES,
+    NOTHING_LOST,
     PRODUCT_TYPES,
     UNUSED_TYPES,
+    LostConsents,
     StoreReader,
     Tombstones,
     open_store,
@@ -64,6 +66,7 @@ LINE_TYPES: Final = {
 CODED_LINE_TYPES: Final = {
     name: type_ for name, type_ in LINE_TYPES.items() if name != "order_id"
 } | {"order": "uint32"}
+REFUSAL_TYPES: Final = {"customer_id": "string", "purpose": "uint8"}
 REPORTED_PRODUCT_TYPES: Final = PRODUCT_TYPES | {"restocked": "int64"}
 RULE_TYPES: Final = {"rule_id": "string", "document": "string"}
 HASH_BYTES: Final = 32
@@ -104,6 +107,11 @@ class StoreSnapshot:
     erased: NDArray[np.uint8]  # (e, 32) keyed hashes of customers
     key: NDArray[np.uint8]  # of the hashes
     newest: NDArray[np.int64]  # (1,) time of the newest event, seconds since 1970
+    # (1,) change up to which the model has learned from this store; 0 where it has from none or
+    # from another one, or from changes that this one does not hold
+    learned: NDArray[np.int64]
+    # (l,) slots of consents that the store has lost, sorted
+    lost: NDArray[np.int32]
 
     def save(self, folder: Path) -> None:
         """Write each array into a file of its own."""
@@ -128,6 +136,10 @@ class StoreSnapshot:
                 "without --resume the export begins again"
             ) from None
 
+    def has_lost_consent(self, customer_id: str) -> bool:
+        """Return whether answers of a customer who has none may have been lost."""
+        return bool(len(self.lost)) and consent_slot(customer_id) in self.lost
+
     def forgotten(self, customer_id: str) -> bool:
         """Return whether the customer was erased."""
         return self._tombstones.cover(customer_id)
@@ -143,16 +155,21 @@ class _StoreRows:
 
     lines: pa.Table  # CODED_LINE_TYPES
     consents: pa.Table  # CONSENT_TYPES
+    refusals: pa.Table  # REFUSAL_TYPES, that the model has not learned
     unused: pa.Table  # UNUSED_TYPES
     products: pa.Table  # REPORTED_PRODUCT_TYPES
     rules: pa.Table  # RULE_TYPES
     shown: pa.Table  # SHOWN_TYPES
     tombstones: Tombstones
     newest_event: int  # seconds since 1970; 0 for none
+    learned: int  # as in StoreSnapshot
+    lost: LostConsents
 
     @classmethod
-    def read(cls, store: StoreReader, learned: Manifest, shown: AlreadyShown) -> Self:
-        lines = store.fetch(_unlearned_lines(learned.event_position), LINE_TYPES)
+    def read(cls, store: StoreReader, model: Manifest, shown: AlreadyShown) -> Self:
+        is_of_store = store.holds(model.event_position, model.event_mark)
+        learned = model.event_position if is_of_store else 0
+        lines = store.fetch(_unlearned_lines(learned), LINE_TYPES)
         consents = select_columns(service_store.training_customers, CONSENT_TYPES)
         unused = select_columns(service_store.unused, UNUSED_TYPES)
         products = select_columns(service_store.products, REPORTED_PRODUCT_TYPES)
@@ -160,6 +177,9 @@ class _StoreRows:
         return cls(
             lines=_concatenate(map(_with_order_codes, lines), CODED_LINE_TYPES),
             consents=_concatenate(store.fetch(consents, CONSENT_TYPES), CONSENT_TYPES),
+            refusals=_concatenate(
+                store.fetch(_unlearned_refusals(learned), REFUSAL_TYPES), REFUSAL_TYPES
+            ),
             unused=_concatenate(store.fetch(unused, UNUSED_TYPES), UNUSED_TYPES),
             products=_concatenate(
                 store.fetch(products, REPORTED_PRODUCT_TYPES), REPORTED_PRODUCT_TYPES
@@ -168,6 +188,8 @@ class _StoreRows:
             shown=pa.concat_tables([shown.in_files(), shown.in_store(store)]),
             tombstones=store.tombstones(),
             newest_event=store.newest_event(),
+            learned=learned,
+            lost=store.lost_consents(),
         )
 
     @classmethod
@@ -175,12 +197,15 @@ class _StoreRows:
         return cls(
             lines=_concatenate([], CODED_LINE_TYPES),
             consents=_concatenate([], CONSENT_TYPES),
+            refusals=_concatenate([], REFUSAL_TYPES),
             unused=_concatenate([], UNUSED_TYPES),
             products=_concatenate([], REPORTED_PRODUCT_TYPES),
             rules=_concatenate([], RULE_TYPES),
             shown=shown.in_files(),
             tombstones=Tombstones(b"", frozenset()),
             newest_event=0,
+            learned=0,
+            lost=NOTHING_LOST,
         )
 
 
@@ -261,6 +286,13 @@ def _is_unlearned_sale(learned: int) -> ColumnElement[bool]:
     )
 
 
+def _unlearned_refusals(learned: int) -> Select[tuple[object, ...]]:
+    """Select the noes above the number `learned`."""
+    consents = service_store.consents
+    columns = [consents.c[name] for name in REFUSAL_TYPES]
+    return select(*columns).where(consents.c.value == NO, consents.c.number > learned)
+
+
 def _concatenate(parts: Iterable[pa.Table], types: Mapping[str, str]) -> pa.Table:
     empty = ibis.schema(dict(types)).to_pyarrow().empty_table()
     return pa.concat_tables([empty, *parts])
@@ -283,7 +315,7 @@ def _snapshot(rows: _StoreRows, learned: Manifest) -> StoreSnapshot:
     products, rules = rows.products.sort_by("product_id"), rows.rules.sort_by("rule_id")
     hashes = sorted(rows.tombstones.hashes)
     return StoreSnapshot(
-        customers=_customers(customer_ids, rows.consents, consenting),
+        customers=_customers(customer_ids, rows, consenting),
         products=product_ids,
         histories=_histories(rows.lines, customer, product, len(customer_ids)),
         struck=_sorted_pairs(striking, struck),
@@ -295,10 +327,12 @@ def _snapshot(rows: _StoreRows, learned: Manifest) -> StoreSnapshot:
             to_numbers(products["restocked"], np.int64, NEVER),
         ),
         rules=to_strings(rules["document"].drop_null(), Strings),
-        sold=_unlearned_sales(rows.lines, customer, product, learned),
+        sold=_unlearned_sales(rows, customer, product, learned),
         erased=np.frombuffer(b"".join(hashes), np.uint8).reshape(len(hashes), HASH_BYTES),
         key=np.frombuffer(rows.tombstones.key, np.uint8),
         newest=np.array([rows.newest_event]),
+        learned=np.array([rows.learned]),
+        lost=np.array(sorted(rows.lost.numbers), np.int32),
     )
 
 
@@ -313,12 +347,25 @@ def _number(name: str, *tables: pa.Table) -> tuple[Ids, list[NDArray[np.int32]]]
     return to_strings(distinct, Ids), [to_numbers(index, np.int32, -1) for index in indices]
 
 
-def _customers(ids: Ids, consents: pa.Table, row: NDArray[np.int32]) -> Customers:
+def _customers(ids: Ids, rows: _StoreRows, row: NDArray[np.int32]) -> Customers:
+    """Build the customers with their answers.
+
+    A no that came after the training is later than anything that was learned, whatever the clocks
+    of the two said.
+    """
+    consents = rows.consents
     values = np.full((len(ids), len(PURPOSES)), NEVER_ASKED, np.uint8)
     times = np.zeros((len(ids), len(PURPOSES)), np.int64)
     for purpose, (value, time) in enumerate(zip(PURPOSES, CONSENT_TIMES, strict=True)):
         values[row, purpose] = to_numbers(consents[value], np.uint8, NEVER_ASKED)
         times[row, purpose] = to_numbers(consents[time], np.int64, 0)
+    refusing = ids.find_all(rows.refusals["customer_id"].to_pylist())
+    times[refusing, to_numbers(rows.refusals["purpose"], np.int32, 0)] = AFTER_TRAINING
+    if rows.lost.numbers:
+        for index, customer_id in enumerate(ids):
+            for purpose in range(len(PURPOSES)):
+                if rows.lost.cover(customer_id, purpose):
+                    values[index, purpose], times[index, purpose] = NO, AFTER_TRAINING
     return Customers(ids, values, times, np.full(len(ids), -1, np.int32), Ids.of([]))
 
 
@@ -366,22 +413,22 @@ def _find_confirmed(lines: pa.Table, pair: NDArray[np.int64]) -> NDArray[np.bool
 
 
 def _unlearned_sales(
-    lines: pa.Table, customer: NDArray[np.int32], product: NDArray[np.int32], learned: Manifest
+    rows: _StoreRows, customer: NDArray[np.int32], product: NDArray[np.int32], model: Manifest
 ) -> UnlearnedSales:
+    lines = rows.lines
     number = to_numbers(lines["number"], np.int64, 0)
     time = to_numbers(lines["time"], np.int64, 0)
     order = to_numbers(lines["order"], np.int64, 0)
-    # Of a model that did not read the store it is known only up to when it has learned.
-    read_store = learned.event_position > 0
-    new = number > learned.event_position if read_store else time > learned.data_as_of
-    rows = np.flatnonzero(new & to_numbers(lines["sold"], np.bool_, False))
-    rows = rows[np.lexsort((number[rows], product[rows], order[rows], customer[rows]))]
+    # Of a model that did not read this store it is known only up to when it has learned.
+    new = number > rows.learned if rows.learned else time > model.data_as_of
+    sold = np.flatnonzero(new & to_numbers(lines["sold"], np.bool_, False))
+    sold = sold[np.lexsort((number[sold], product[sold], order[sold], customer[sold]))]
     # Of several events about one line of an order the last one counts.
-    line = np.stack([column[rows] for column in (customer, order, product)])
-    is_last = np.append((line[:, 1:] != line[:, :-1]).any(axis=0), True)[: len(rows)]
-    rows = rows[is_last]
+    line = np.stack([column[sold] for column in (customer, order, product)])
+    is_last = np.append((line[:, 1:] != line[:, :-1]).any(axis=0), True)[: len(sold)]
+    sold = sold[is_last]
     market, market_names = to_codes(lines["market"])
-    return UnlearnedSales(product[rows], time[rows], market[rows], market_names)
+    return UnlearnedSales(product[sold], time[sold], market[sold], market_names)
 
 
 def _sorted_pairs(first: NDArray[np.int32], second: NDArray[np.int32]) -> NDArray[np.int32]:

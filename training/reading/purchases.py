@@ -112,6 +112,7 @@ class Purchases:
     catalogue: Catalogue  # in the order of product_ids
     report: ReadingReport
     event_position: int = 0  # the store's changes up to this number are in it; 0 without a store
+    event_mark: str = ""  # under which the store counted that number
 
     def __len__(self) -> int:
         return len(self.user)
@@ -221,6 +222,7 @@ def read_purchases(
         **arrays,
         report=_report(arrays, numbering, total, dropped, shop),
         event_position=store.position if store else 0,
+        event_mark=store.mark if store else "",
     )
 
 
@@ -286,11 +288,13 @@ def _require_rows(source: FileTable, total: int) -> None:
 def _code_names(workspace: Workspace, rows: Any, shop: _Shop) -> NameTables:
     usable = rows.filter(rows.reason.isnull())
     names = code_names(workspace, usable, shop.products.table, shop.customers.table)
+    consents = shop.customers.table
     if shop.store:
         erased = shop.store.erased_of(workspace, names.customers)
+        consents = shop.store.train_consents(workspace, consents, names.customers)
     else:
         erased = names.customers.select("customer_id").limit(0)
-    return names.with_refusals(workspace, shop.customers.table, erased, shop.unasked)
+    return names.with_refusals(workspace, consents, erased, shop.unasked)
 
 
 def _code_distinct_rows(

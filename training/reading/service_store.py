@@ -35,13 +35,14 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
+from models.data.customers import NO, TRAIN, consent_slot
 from models.data.events import KINDS
 from training.errors import InputError
 from training.reading.duckdb import Workspace
 from training.reading.file_tables import FileTable
 from training.reading.files import InputFile
 
-SCHEMA: Final = "0007"  # of the store; the newest of the service's migrations
+SCHEMA: Final = "0008"  # of the store; the newest of the service's migrations
 BATCH_ROWS: Final = 50_000  # fetched at a time
 CONNECT_TIMEOUT_SECONDS: Final = 10
 ADDRESS_EXAMPLES: Final = "sqlite:///store.db or postgresql://user@host/database"
@@ -95,6 +96,11 @@ events: Final = table(
     column("market"),
     column("standing"),
 )
+consents: Final = table(
+    "consents", column("customer_id"), column("purpose"), column("value"), column("number")
+)
+lost_consents: Final = table("lost_consents", column("slot"), column("number"))
+marks: Final = table("marks", column("number"), column("mark"))
 position: Final = table("position", column("number"), column("newest"))
 products: Final = table("products", column("product_id"), column("document"), column("restocked"))
 rules: Final = table("rules", column("rule_id"), column("document"))
@@ -112,8 +118,11 @@ unused: Final = table("unused", *map(column, UNUSED_TYPES))
 VIEWS_READ: Final = (training_events, training_customers)
 TABLES_READ: Final = (
     campaigns,
+    consents,
     erased,
     events,
+    lost_consents,
+    marks,
     position,
     products,
     rules,
@@ -140,6 +149,22 @@ class Tombstones:
 
 
 @dataclass(frozen=True)
+class LostConsents:
+    """Hold what is known of answers that a store has lost: they may have been noes."""
+
+    numbers: Mapping[int, int]  # by slot: answers up to this number do not count
+    given: Mapping[tuple[str, int], int]  # numbers of the answers, by customer and purpose
+
+    def cover(self, customer_id: str, purpose: int) -> bool:
+        """Return whether a customer's answer was lost, and none was given since."""
+        lost = self.numbers.get(consent_slot(customer_id), 0)
+        return lost > 0 and self.given.get((customer_id, purpose), 0) <= lost
+
+
+NOTHING_LOST: Final = LostConsents({}, {})
+
+
+@dataclass(frozen=True)
 class StoreReader:
     """A connection to a store of the right schema. One transaction reads of one moment."""
 
@@ -159,6 +184,29 @@ class StoreReader:
         )
         later = self.connection.scalar(first_later)
         return newest if later is None else min(newest, later - 1)
+
+    def mark(self, number: int) -> str:
+        """Return the hexadecimal mark under which a number was counted."""
+        newest_first = marks.c.number.desc()
+        mark = select(marks.c.mark).where(marks.c.number <= number).order_by(newest_first).limit(1)
+        return bytes(self.connection.scalars(mark).one()).hex()
+
+    def holds(self, number: int, mark: str) -> bool:
+        """Return whether every change up to a number, counted under a mark, is in the store.
+
+        It is not in another store, nor in an older copy of the same one.
+        """
+        return number <= self.position() and self.mark(number) == mark
+
+    def lost_consents(self) -> LostConsents:
+        """Return whose answers were lost."""
+        rows = self.connection.execute(select(lost_consents.c.slot, lost_consents.c.number))
+        numbers = {row.slot: row.number for row in rows}
+        if not numbers:
+            return NOTHING_LOST
+        columns = (consents.c[name] for name in ("customer_id", "purpose", "number"))
+        answers = self.connection.execute(select(*columns))
+        return LostConsents(numbers, {(name, purpose): number for name, purpose, number in answers})
 
     def newest_event(self) -> int:
         """Return the time of the newest event in seconds since 1970; 0 where there is none."""
@@ -191,10 +239,28 @@ class StoreTables:
 
     events: FileTable
     position: int  # every change up to this number is in it, and no event above
+    mark: str  # under which that number was counted
     consents: Any  # columns of CONSENT_TYPES: codes of models.data.customers, and when given
     unused: Any  # (customer_id, product_id) that a customer struck out
     products: Any  # (product_id, document): a JSON object of the fields that the shop has given
     tombstones: Tombstones
+    lost: LostConsents
+
+    def train_consents(self, workspace: Workspace, consents: Any, customers: Any) -> Any:
+        """Return a table of `customer_id` and `train`, NO where an answer may have been lost.
+
+        `consents`: such a table. `customers`: a table of every `customer_id`.
+        """
+        given = consents.select("customer_id", "train")
+        if not self.lost.numbers:
+            return given
+        lost_ids: list[str] = []
+        for batch in workspace.batches(customers.select("customer_id"), BATCH_ROWS):
+            customer_ids = batch["customer_id"].to_pylist()
+            lost_ids += [name for name in customer_ids if self.lost.cover(name, TRAIN)]
+        refusing = ibis.memtable(pa.table({"customer_id": pa.array(lost_ids, pa.string())}))
+        refusing = refusing.mutate(train=ibis.literal(NO, "uint8"))
+        return given.anti_join(refusing, "customer_id").union(refusing)
 
     def erased_of(self, workspace: Workspace, customers: Any) -> Any:
         """Return those of a table of `customer_id` who were erased, as a table of `customer_id`."""
@@ -237,6 +303,12 @@ def open_store(url: str, option: str) -> Iterator[StoreReader]:
         yield StoreReader(connection, label)
 
 
+def store_holds(url: str, number: int, mark: str) -> bool:
+    """Return whether a store holds a change: see `StoreReader.holds`. Raises InputError."""
+    with open_store(url, "--purchases") as store, store.connection.begin():
+        return store.holds(number, mark)
+
+
 def read_store(workspace: Workspace, url: str, until: int | None) -> StoreTables:
     """Copy into the workspace what training needs of a store.
 
@@ -246,16 +318,19 @@ def read_store(workspace: Workspace, url: str, until: int | None) -> StoreTables
     with open_store(url, "--purchases") as store:
         with store.connection.begin():
             read_up_to = store.position(until)
+            mark = store.mark(read_up_to)
             learned = select(training_events).where(training_events.c.number <= read_up_to)
             event_rows = _copy(workspace, store, "training_events", learned, EVENT_TYPES)
         # A refusal that came while the events were read holds already.
         return StoreTables(
             events=_as_file(store.label, event_rows),
             position=read_up_to,
+            mark=mark,
             products=_copy_table(workspace, store, products, PRODUCT_TYPES),
             consents=_copy_table(workspace, store, training_customers, CONSENT_TYPES),
             unused=_copy_table(workspace, store, unused, UNUSED_TYPES),
             tombstones=store.tombstones(),
+            lost=store.lost_consents(),
         )
 
 

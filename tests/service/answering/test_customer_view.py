@@ -16,6 +16,7 @@ from service.answering.customer_view import (
     describe_profile,
 )
 from service.model.customer_updates import build_customer_update
+from service.store.consents import ConsentRecords
 from service.store.events import EventRow
 from service.store.store import CustomerRecords
 from service.store.writer import Position
@@ -42,7 +43,12 @@ def view(
 ) -> CustomerView:
     recommender = shop.model.recommender
     records = CustomerRecords(
-        Position(1, NEWEST, 0, 0, 0, 0), 1, list(rows), consents or {}, list(unused), []
+        Position(1, NEWEST, 0, 0, 0, 0),
+        1,
+        list(rows),
+        ConsentRecords(consents or {}),
+        list(unused),
+        [],
     )
     update = build_customer_update(records, recommender.catalogue, unasked=YES, forgotten=forgotten)
     user = NOBODY if forgotten else recommender.model.customers.ids.find(customer_id)

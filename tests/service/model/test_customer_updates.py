@@ -14,6 +14,7 @@ from models.data.customers import NEVER_ASKED, NO, PERSONALIZE_EMAIL, PERSONALIZ
 from models.data.events import KINDS, order_code
 from service.model.customer_updates import build_customer_update
 from service.store import consents
+from service.store.consents import Consent, ConsentRecords
 from service.store.events import Event, EventLine, EventRow, Written, read_ratings, write
 from service.store.store import CustomerRecords, Store
 from service.store.writer import Change, Position
@@ -199,8 +200,34 @@ def test_a_later_answer_wins_whatever_the_order_of_arrival(store: Store) -> None
         YES,
         50,
     )  # the second word of the same second
-    assert give({PERSONALIZE_WEB: NO}, 60) == store.read_records("ann", None, 0).consents
+    assert give({PERSONALIZE_WEB: NO}, 60) == store.read_records("ann", None, 0).consents.answers
     assert give({}, 70) == {PERSONALIZE_WEB: (NO, 60), PERSONALIZE_EMAIL: (YES, 50)}
+
+
+def test_a_no_that_is_given_now_replaces_a_yes_of_a_clock_that_was_ahead(store: Store) -> None:
+    def give(value: int, time: int) -> dict[int, Consent]:
+        values = {PERSONALIZE_WEB: value}
+        return store.write(lambda change: consents.give(change, "ann", values, time)).result(10)
+
+    give(YES, 9000)
+    assert give(NO, 50) == {PERSONALIZE_WEB: (NO, 9000)}
+    assert give(YES, 8000) == {PERSONALIZE_WEB: (NO, 9000)}  # which clock was ahead is not known
+    assert give(YES, 9001) == {PERSONALIZE_WEB: (YES, 9001)}
+
+
+def test_a_no_after_the_training_is_later_than_a_yes_that_was_learned_with_a_clock_ahead(
+    store: Store,
+) -> None:
+    values = {PERSONALIZE_WEB: NO}
+    store.write(lambda change: consents.give(change, "ann", values, 50)).result(10)
+
+    def consent(learned: int) -> tuple[int, int]:
+        records = store.read_records("ann", None, learned)
+        update = build_customer_update(records, CATALOGUE, unasked=YES, forgotten=False)
+        return update.consent[PERSONALIZE_WEB]
+
+    assert consent(learned=0)[1] > 4_000_000_000
+    assert consent(learned=1) == (NO, 50)  # the training has compared the two
 
 
 def row(kind: str, product_id: str = "bread", **more: Any) -> EventRow:
@@ -213,7 +240,7 @@ def visitor(*rows: EventRow, **more: Any) -> CustomerRecords:
         Position(1, 1000, 0, 0, 0, 0),
         1,
         list(rows),
-        **{"consents": {}, "unused": [], "order": [], **more},
+        **{"consents": ConsentRecords(), "unused": [], "order": [], **more},
     )
 
 
@@ -234,7 +261,10 @@ def test_products_that_the_catalogue_does_not_know_are_left_out() -> None:
 
 def test_of_what_was_not_said_nothing_is_known() -> None:
     update = build_customer_update(
-        visitor(consents={PERSONALIZE_WEB: (NO, 77)}), CATALOGUE, unasked=YES, forgotten=False
+        visitor(consents=ConsentRecords({PERSONALIZE_WEB: Consent(NO, 77)})),
+        CATALOGUE,
+        unasked=YES,
+        forgotten=False,
     )
     assert update.consent == ((NEVER_ASKED, 0), (NO, 77), (NEVER_ASKED, 0))
     assert len(update.events) == 0

@@ -19,6 +19,7 @@ from service.model.loaded_model import LoadedModel
 from service.schemas.products import ProductBody
 from service.store import consents, events, products, rules
 from service.store.events import Event, EventLine
+from service.store.lineage import read_mark
 from service.store.store import Store
 from service.store.writer import Change, Position, read_position
 from tests.support.expected_answers import another_version
@@ -193,8 +194,9 @@ def test_an_order_that_a_model_has_learned_is_not_sold_again(
 
 def read_so_far(shop: Premises, store: Store) -> LoadedModel:
     """Return the shop's model as if it had learned all that the store holds."""
-    manifest = replace(shop.model.recommender.manifest, event_position=now(store).number)
-    learned = shop.model.recommender
+    learned, mark = shop.model.recommender, store.read(read_mark).hex()
+    position = now(store).number
+    manifest = replace(learned.manifest, event_position=position, event_mark=mark)
     recommender = Recommender(manifest, learned.model, learned.settings)
     return replace(shop.model, recommender=recommender)
 

@@ -122,7 +122,7 @@ def test_a_write_tells_what_reading_does_not_and_the_next_look_finds_it_mended(
     store = Store(new_store("sqlite", tmp_path), tmp_path / "run")
 
     def refuse(_: object) -> None:
-        raise StoreBrokenError(tmp_path / "store.db", "attempt to write a readonly database")
+        raise StoreBrokenError("store.db", "attempt to write a readonly database")
 
     with pytest.raises(StoreBrokenError):
         store.write(refuse).result()

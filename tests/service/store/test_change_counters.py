@@ -47,7 +47,7 @@ def test_a_customer_and_a_session_of_the_same_name_are_two() -> None:
 
 def test_where_it_is_not_known_what_changed_everything_before_is_old(page: ChangeCounters) -> None:
     page.raise_to([(CATALOGUE, 3)])
-    page.begin_at(50)
+    page.begin_at(50, b"new mark")
     assert {
         page[slot] for slot in (0, CATALOGUE, FIRST_HASHED, FIRST_HASHED + HASHED_COUNTERS - 1)
     } == {50}

@@ -1,11 +1,13 @@
 """What is committed survives; a database that would not promise it is refused, in a sentence."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import URL, create_engine, inspect, make_url, text
+from sqlalchemy.pool import NullPool
 
 from service.store.database import (
     MIGRATE_COMMAND,
@@ -23,7 +25,8 @@ from service.store.database import (
     reading,
 )
 from service.store.tables import metadata
-from tests.support.store_server import KINDS, empty_database, new_store
+from tests.support.service_shop import wait_until
+from tests.support.store_server import KINDS, empty_database, new_store, postgresql
 
 DURABLE = {
     "sqlite": {"PRAGMA journal_mode": "wal", "PRAGMA synchronous": 2},
@@ -114,6 +117,42 @@ def test_a_server_that_is_not_there_is_down_and_not_broken() -> None:
         pass
     assert "secret" not in str(refused.value)
     engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        ({"database": "none"}, "database does not exist"),
+        ({"username": "nobody"}, "role does not exist"),
+        ({"username": "asker", "password": "wrong"}, "password authentication failed"),
+        ({"username": "asker"}, "no password supplied"),
+    ],
+)
+def test_a_server_that_lets_nobody_in_is_broken_and_not_down(
+    asked_for_passwords: URL, change: dict[str, Any], cause: str
+) -> None:
+    url = asked_for_passwords.set(**change)
+    with pytest.raises(StoreBrokenError) as refused:
+        prepare(url.render_as_string(hide_password=False))
+    assert refused.value.cause == cause
+    assert "wrong" not in str(refused.value)
+    assert "asker" not in str(refused.value)
+
+
+@pytest.fixture(scope="module")
+def asked_for_passwords() -> URL:
+    """The address of the server that all tests share, which asks one role for a password."""
+    url = make_url(postgresql()).set(drivername="postgresql+psycopg")
+    engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        rules = Path(str(connection.execute(text("SHOW hba_file")).scalar()))
+        connection.execute(text("CREATE ROLE asker LOGIN PASSWORD 'right'"))
+        rules.write_text("local all asker scram-sha-256\n" + rules.read_text())
+        loaded = connection.execute(text("SELECT pg_conf_load_time()")).scalar()
+        connection.execute(text("SELECT pg_reload_conf()"))
+        reading = text("SELECT pg_conf_load_time()")
+        wait_until(lambda: connection.execute(reading).scalar() != loaded)
+    return url.set(drivername="postgresql")
 
 
 def test_a_file_that_is_no_database_is_broken(tmp_path: Path) -> None:

@@ -4,11 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Engine, select, text
+from sqlalchemy import select, text
 
-import service.store.database
 from models.data.events import Standing
 from service.store.database import connect, migrate, reading, writing
 from service.store.tables import events
@@ -20,21 +17,12 @@ HASH = "0123456789abcdef" * 2
 CLICK, VIEW = 8, 2
 
 
-def migrate_to(engine: Engine, schema: str) -> None:
-    config = Config()
-    folder = Path(service.store.database.__file__).with_name("migrations")
-    config.set_main_option("script_location", str(folder))
-    with writing(engine) as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, schema)
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_tokens_reported_before_an_upgrade_is_known_by_its_hashed_id(
     kind: str, tmp_path: Path
 ) -> None:
     engine = connect(empty_database(kind, tmp_path))
-    migrate_to(engine, "0004")
+    migrate(engine, "0004")
     rows: list[tuple[str, int, str | None, str | None, Standing]] = [
         ("order-1001", VIEW, "c1", None, Standing.SHOP),
         (HASH.upper(), VIEW, "c1", None, Standing.SHOP),

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from service.model.loaded_model import LoadedModel
 from service.store import campaigns, consents, products, rules
 from service.store.campaigns import Campaign, MailRecord
 from service.store.events import Event, EventLine, write
+from service.store.lineage import read_mark
 from service.store.store import Store
 from service.store.writer import Change
 from tests.support.shop import DAYS, NO_EMAIL, REGULAR, SOLD_OUT, moment
@@ -122,11 +124,11 @@ def learned() -> Recommender:
     return trained(small_shop_purchases())
 
 
-def up_to(learned: Recommender, position: int) -> Recommender:
+def up_to(till: Till, learned: Recommender, position: int) -> Recommender:
     """As if the model had read the store up to a number."""
-    return Recommender(
-        replace(learned.manifest, event_position=position), learned.model, learned.settings
-    )
+    mark = till.store.read(partial(read_mark, number=position)).hex()
+    manifest = replace(learned.manifest, event_position=position, event_mark=mark)
+    return Recommender(manifest, learned.model, learned.settings)
 
 
 def now_of(
@@ -223,7 +225,7 @@ def test_the_file_says_what_the_service_says(
     till: Till, learned: Recommender, tmp_path: Path, known: int
 ) -> None:
     a_busy_day(till)
-    learned = up_to(learned, min(known, till.position))
+    learned = up_to(till, learned, min(known, till.position))
     for unasked in ("allow", "refuse"):
         folder = tmp_path / unasked
         folder.mkdir()
@@ -315,13 +317,13 @@ def test_what_was_sold_since_is_popular_in_the_file_as_in_the_service(
     till.lists("novelty", title="Novelty")
     for position in (0, 20):
         shop = CatalogueFollower(till.store, "allow")
-        model = LoadedModel.of(up_to(learned, position))
+        model = LoadedModel.of(up_to(till, learned, position))
         at = shop.at(model, till.store.read(lambda _: till.store.follow()))
         shop.count_sales(model)
         expected = shop.as_known(model).model.recommender.model.sales
         folder = tmp_path / str(position)
         folder.mkdir()
-        now = now_of(till, up_to(learned, position), folder)
+        now = now_of(till, up_to(till, learned, position), folder)
         sales = now.recommender.model.sales
         assert int(at.model.recommender.model.sales.indptr[-1]) < int(expected.indptr[-1])
         for name in ("first_day", "newest", "indptr", "lines"):

@@ -6,6 +6,7 @@ import ast
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +24,26 @@ from sqlalchemy import (
 )
 
 from models.artifact.registry import Registry
-from models.data.customers import NEVER_ASKED, NO, PERSONALIZE_EMAIL, PERSONALIZE_WEB, TRAIN, YES
+from models.data.customers import (
+    NEVER_ASKED,
+    NO,
+    PERSONALIZE_EMAIL,
+    PERSONALIZE_WEB,
+    TRAIN,
+    YES,
+    consent_slot,
+)
 from models.data.events import KINDS, Standing, order_code
 from service.store import consents
 from service.store.database import SCHEMA
 from service.store.events import Event, EventLine, write
 from service.store.store import Store
 from service.store.tables import metadata
-from service.store.writer import Change
+from service.store.writer import Change, write_lost_consents
 from tests.support import corner_shop
 from tests.support.store_server import KINDS as DATABASES
 from tests.support.store_server import empty_database, new_store
+from tests.support.training_shop import small_shop_purchases, trained
 from training.errors import InputError
 from training.fitting import counts
 from training.reading import service_store
@@ -95,6 +105,13 @@ class Till:
 
     def strikes_out(self, customer: str, product: str) -> None:
         self._write(lambda change: consents.strike_out(change, customer, product, NOON))
+
+    def has_lost_consent(self, customer: str) -> None:
+        def work(change: Change) -> None:
+            (number,) = change.take_numbers(1)
+            write_lost_consents(change.connection, {consent_slot(customer): number})
+
+        self._write(work)
 
     def forgets(self, customer: str) -> None:
         self._write(lambda change: consents.forget(change, customer, NOON))
@@ -190,6 +207,8 @@ def test_an_event_of_today_is_in_tonights_model(till: Till, tmp_path: Path) -> N
     assert version is not None
     manifest = json.loads((registry.path(version) / "manifest.json").read_text())
     assert manifest["event_position"] == till.position == 1
+    assert service_store.store_holds(till.url, 1, manifest["event_mark"])
+    assert not service_store.store_holds(till.url, 2, manifest["event_mark"])
     assert manifest["data_as_of"] == NOON
     assert manifest["counts"]["customers"] == 31
 
@@ -392,6 +411,35 @@ def test_what_a_customer_struck_out_is_not_learned_from_wherever_it_stands(
     shop = read(orders(tmp_path, "anna,milk,2025-12-30,1,1", "bert,milk,2025-12-30,2,1"), till.url)
     assert lines(shop) == [("anna", "bread", "purchase", 1.0), ("bert", "milk", "purchase", 1.0)]
     assert shop.report.dropped == {"struck_out": 1}
+
+
+def test_who_may_have_said_no_in_a_store_that_was_restored_is_not_learned_from(
+    till: Till, tmp_path: Path
+) -> None:
+    till.records_consent("anna", {TRAIN: YES})
+    for number, customer in enumerate(("anna", "bob")):
+        till.sells(customer, "milk", order=str(number))
+    till.has_lost_consent("anna")
+    file = orders(tmp_path, "anna,milk,2025-12-30,7,2", "cleo,milk,2025-12-30,8,2")
+
+    def customers() -> set[str | None]:
+        return {line[0] for line in lines(read(till.url, file))}
+
+    assert customers() == {"bob", "cleo"}
+    till.records_consent("anna", {TRAIN: YES})
+    assert customers() == {"anna", "bob", "cleo"}
+
+
+def test_training_with_another_store_than_the_active_version_tells_it(
+    till: Till, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    till.sells("anna", "p5", order="today")
+    recommender = trained(small_shop_purchases())
+    manifest = replace(recommender.manifest, event_position=1, event_mark="0123456789abcdef")
+    Registry(tmp_path / "registry").publish(recommender.model, manifest)
+    file = corner_shop.write(tmp_path, corner_shop.rows())
+    corner_shop.train(tmp_path, "--purchases", file, till.url, "--accept-smaller")
+    assert "Warning: the store is not the one that the active version" in capsys.readouterr().err
 
 
 def test_the_later_consent_wins(till: Till, tmp_path: Path) -> None:

@@ -1,0 +1,58 @@
+"""Who said no is personalised by no way to ask, whatever happens to the shop.
+
+REGULARS_REFUSALS=200 runs so many sequences of 30 steps, REGULARS_REFUSALS_STORE=postgresql on
+PostgreSQL; without them there are a few short ones.
+"""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.support.refusals import Refusals
+from tests.support.service_shop import Shop
+
+SEQUENCES = int(os.environ.get("REGULARS_REFUSALS", "0"))
+KIND = os.environ.get("REGULARS_REFUSALS_STORE", "sqlite")
+
+
+def test_nobody_who_said_no_is_personalised_whatever_happens(shop: Shop) -> None:
+    class OfShop(Refusals):
+        kind, shop_root = KIND, shop.root
+
+    chosen = settings(
+        max_examples=SEQUENCES or 4,
+        stateful_step_count=30 if SEQUENCES else 10,
+        derandomize=not SEQUENCES,
+        suppress_health_check=list(HealthCheck),
+        phases=(Phase.generate, Phase.shrink) if SEQUENCES else (Phase.generate,),
+        database=None,
+    )
+    run_state_machine_as_test(OfShop, settings=chosen)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_no_before_and_after_a_copy_a_restore_and_a_restart(shop: Shop, kind: str) -> None:
+    class OfShop(Refusals):
+        shop_root = shop.root
+
+    OfShop.kind = kind
+    machine = OfShop()
+    try:
+        machine.open()
+        machine.says_no(2, "c00", 3600)
+        machine.store_is_copied()
+        machine.says_yes(0, "c00", -3600)
+        machine.says_no(0, "c01", 0)
+        machine.is_forgotten(2, "c02")
+        machine.store_is_restored(0)
+        machine.says_no(1, "c03", 0)
+        machine.worker_is_restarted(2)
+        machine.model_is_published(500)
+        machine.says_yes(2, "c01", 86_400)
+        machine.says_no(0, "c01", 0)
+        machine.model_is_rolled_back()
+        machine.store_is_lost()
+    finally:
+        machine.teardown()
