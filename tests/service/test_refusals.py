@@ -13,6 +13,8 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.support.refusals import Refusals
 from tests.support.service_shop import Shop
 
+pytestmark = pytest.mark.slow
+
 SEQUENCES = int(os.environ.get("REGULARS_REFUSALS", "0"))
 KIND = os.environ.get("REGULARS_REFUSALS_STORE", "sqlite")
 

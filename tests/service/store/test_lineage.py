@@ -14,6 +14,8 @@ from tests.support.service_shop import Browse, Shop, wait_until
 from tests.support.store_copies import Database
 from tests.support.store_server import KINDS
 
+pytestmark = pytest.mark.slow
+
 SLATE = "/v1/customers/{}/recommendations"
 NO = {"personalize_web": False}
 SETTINGS: dict[str, Any] = {"follow_seconds": 0.05, "breaker_failures": 1, "breaker_seconds": 0.05}
