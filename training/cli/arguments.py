@@ -7,12 +7,16 @@ import os
 from pathlib import Path
 from typing import Final
 
+from models.artifact.files import read_manifest
 from models.artifact.registry import Registry
+from models.errors import ArtifactError
 from training.errors import InputError
+from training.progress import Reporter
 
 DONE: Final = 0
 REFUSED: Final = 1
 BAD_INPUT: Final = 2
+SQLITE_STORE: Final = "store.db"  # in the registry, where the service keeps it by default
 STOPPED: Final = 130  # by Ctrl-C, as a shell tells it, or by SIGTERM
 
 
@@ -44,6 +48,42 @@ def registry_at(root: Path, *, must_exist: bool = False) -> Registry:
     if root.exists() and not root.is_dir():
         raise InputError(f"--registry {root}: is a file, expected a folder")
     return Registry(root)
+
+
+def find_store(
+    registry: Registry, named: str | None, option: str, reporter: Reporter
+) -> str | None:
+    """Return the address of the service's store: the named one, or that in the registry.
+
+    None where there is none. It knows who was erased and who said no since a training: without it
+    they would be back. `option`: the one of the command line that names a store.
+    """
+    if named is not None:
+        return named
+    own_store = registry.root / SQLITE_STORE
+    if own_store.exists():
+        reporter.console.print(
+            f"{own_store} is read too: the service's store, with who was erased or said no.",
+            markup=False,
+            soft_wrap=True,
+        )
+        return f"sqlite:///{own_store}"
+    if _has_learned_from_store(registry):
+        reporter.console.print(
+            "Warning: the active version has learned from the service's store, and none is named "
+            f"now. Whoever was erased or said no there is unknown: name it with {option}",
+            style="bold red",
+            soft_wrap=True,
+        )
+    return None
+
+
+def _has_learned_from_store(registry: Registry) -> bool:
+    version = registry.active()
+    try:
+        return version is not None and read_manifest(registry.path(version)).event_position > 0
+    except ArtifactError:
+        return False  # what is wrong with it is told where it is compared
 
 
 def check_output(option: str, path: Path) -> None:

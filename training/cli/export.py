@@ -18,7 +18,14 @@ from models.data.urls import is_absolute
 from models.mail.mailings import MAILINGS, MailKind
 from models.recommender import Recommender
 from models.rules.filters import Repeat
-from training.cli.arguments import DONE, STOPPED, add_config, add_registry, registry_at
+from training.cli.arguments import (
+    DONE,
+    STOPPED,
+    add_config,
+    add_registry,
+    find_store,
+    registry_at,
+)
 from training.config import read_config
 from training.errors import InputError
 from training.export.already_shown import AlreadyShown
@@ -76,7 +83,8 @@ def _add_source(command: argparse.ArgumentParser) -> None:
         "--store",
         metavar="URL",
         help="The address of the service's store, such as sqlite:///store.db. What was reported "
-        "to the service since the training then counts too. Default: only the model counts.",
+        "to the service since the training then counts too. Default: the store.db in the registry, "
+        "if there is one.",
     )
     command.add_argument(
         "--recipients",
@@ -178,6 +186,8 @@ def _export(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     config = read_config(options.config)
     directory = _active_artifact(options.registry)
     learned = Recommender.load(directory)
+    registry = registry_at(options.registry)
+    options.store = find_store(registry, options.store, "--store", reporter)
     unasked = NO if config.training.unasked == "refuse" else YES
     export_options = _export_options(options, mailing)
     with open_parts(options.output, resume=options.resume) as parts:
@@ -205,6 +215,13 @@ def _export(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
         except KeyboardInterrupt:
             reporter.console.print("Stopped; the same command with --resume goes on")
             return STOPPED
+    if refused := _count_refused_since(options, snapshot, learned.manifest):
+        reporter.console.print(
+            f"Warning: {refused:,} customers said no or were erased while the file was written; "
+            "write it again before it is sent.",
+            style="bold red",
+            soft_wrap=True,
+        )
     summary = (
         f"{tally.rows:,} rows for {tally.recipients:,} customers "
         f"from {directory.name} in {options.output}"
@@ -258,7 +275,24 @@ def _snapshot(
                 "an older copy: everything in it counts. Train again with it",
                 soft_wrap=True,
             )
-    return StoreSnapshot.load(parts.snapshot)
+        return StoreSnapshot.load(parts.snapshot)
+    snapshot = StoreSnapshot.load(parts.snapshot)
+    if refused := _count_refused_since(options, snapshot, learned.manifest):
+        raise InputError(
+            f"--resume: {refused:,} customers said no or were erased since the export began; "
+            "without --resume it begins again"
+        )
+    return snapshot
+
+
+def _count_refused_since(
+    options: argparse.Namespace, snapshot: StoreSnapshot, learned: Manifest
+) -> int:
+    """Count the customers who were erased or refused personal mails since a snapshot."""
+    if not options.store:
+        return 0
+    now = read_store_snapshot(options.store, learned)
+    return len(now.refusals - snapshot.refusals)
 
 
 def _read_snapshot(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from models.artifact.files import read_manifest
 from models.artifact.registry import Registry
@@ -18,6 +18,7 @@ from training.cli.arguments import (
     add_config,
     add_registry,
     check_output,
+    find_store,
     registry_at,
 )
 from training.cli.tables import print_evaluation, print_learned, print_reading
@@ -35,8 +36,6 @@ from training.report.data import Report, Verdict
 from training.report.example_customers import EXAMPLE_CUSTOMERS
 from training.report.render import write_report
 from training.tuning.tune import TuningPlan, print_tuned, tune
-
-SQLITE_STORE: Final = "store.db"  # in the registry, where the service keeps it by default
 
 
 def add_train(commands: Any) -> None:
@@ -71,8 +70,11 @@ def _train(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     registry.active()  # raises now, and not after the work, where the registry is damaged
     if options.report:
         check_output("--report", options.report)
-    options.purchases = _with_own_store(options.purchases, registry, reporter)
-    watch = RefusalWatch(next(filter(is_store, options.purchases), None))
+    named = next(filter(is_store, options.purchases), None)
+    store = find_store(registry, named, "--purchases", reporter)
+    if store != named:
+        options.purchases = [*options.purchases, store]
+    watch = RefusalWatch(store)
     purchases = _read(options, config, reporter, now)
     _tell_other_store(options.purchases, registry, reporter)
     try:
@@ -104,40 +106,6 @@ def _train(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
         f"Published {outcome.published.version}, now active in {options.registry}", soft_wrap=True
     )
     return DONE
-
-
-def _with_own_store(sources: list[str], registry: Registry, reporter: Reporter) -> list[str]:
-    """Return the sources with the service's store in the registry, where none is named.
-
-    It knows who was erased and who said no: trained from files alone, they would be back.
-    """
-    if any(map(is_store, sources)):
-        return sources
-    own_store = registry.root / SQLITE_STORE
-    if own_store.exists():
-        reporter.console.print(
-            f"{own_store} is read too: the service's store, with who was erased or said no.",
-            markup=False,
-            soft_wrap=True,
-        )
-        return [*sources, f"sqlite:///{own_store}"]
-    if _has_learned_from_store(registry):
-        reporter.console.print(
-            "Warning: the active version has learned from the service's store, and none is named "
-            "now. Who was erased or said no there is learned from again: add the store's address "
-            "to --purchases",
-            style="bold red",
-            soft_wrap=True,
-        )
-    return sources
-
-
-def _has_learned_from_store(registry: Registry) -> bool:
-    version = registry.active()
-    try:
-        return version is not None and read_manifest(registry.path(version)).event_position > 0
-    except ArtifactError:
-        return False  # what is wrong with it is told where it is compared
 
 
 def add_evaluate(commands: Any) -> None:

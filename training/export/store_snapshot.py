@@ -5,7 +5,7 @@ So a file answers what the service would answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,13 @@ from sqlalchemy import ColumnElement, CompoundSelect, Select, and_, exists, func
 
 from models.artifact.array_tree import build, flatten
 from models.artifact.files import Manifest
-from models.data.customers import NEVER_ASKED, NO, Customers, consent_slot
+from models.data.customers import (
+    NEVER_ASKED,
+    NO,
+    PERSONALIZE_EMAIL,
+    Customers,
+    consent_slot,
+)
 from models.data.events import (
     DAY,
     EXPOSURE,
@@ -143,6 +149,17 @@ class StoreSnapshot:
     def forgotten(self, customer_id: str) -> bool:
         """Return whether the customer was erased."""
         return self._tombstones.cover(customer_id)
+
+    @property
+    def refusals(self) -> Set[bytes | tuple[str, int]]:
+        """Return the erased, and who refused personal mails with the time of it."""
+        answers = self.customers.consent[:, PERSONALIZE_EMAIL]
+        times = self.customers.consent_time[:, PERSONALIZE_EMAIL]
+        refused = {
+            (self.customers.ids[row], int(times[row]))
+            for row in np.flatnonzero(answers == NO).tolist()
+        }
+        return refused | self._tombstones.hashes
 
     @cached_property
     def _tombstones(self) -> Tombstones:

@@ -1,6 +1,7 @@
 """`export` as a shop's engineer types it: a whole audience, killed, continued and refused."""
 
 import csv
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from models.data.customers import NO, PERSONALIZE_EMAIL
 from models.data.events import KINDS
+from service.store import consents
 from service.store.events import Event, EventLine
 from service.store.events import write as write_events
 from service.store.store import Store
@@ -39,9 +42,18 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Till:
     """The store of the shop's service."""
 
-    def __init__(self, folder: Path) -> None:
-        self.url = new_store("sqlite", folder)
+    def __init__(self, folder: Path, url: str = "") -> None:
+        self.url = url or new_store("sqlite", folder)
         self.store = Store(self.url, folder / "run")
+
+    def hears_no(self, customer: str) -> None:
+        values = {PERSONALIZE_EMAIL: NO}
+        self.store.write(
+            lambda change: consents.give(change, customer, values, int(time.time()))
+        ).result(10)
+
+    def forgets(self, customer: str) -> None:
+        self.store.write(lambda change: consents.forget(change, customer, NOW)).result(10)
 
     def sells(self, customer: str, product: str) -> None:
         event = Event(
@@ -122,6 +134,42 @@ def test_a_killed_export_that_goes_on_writes_the_file_of_one_that_nothing_happen
     else:
         assert output.read_bytes() == undisturbed.read_bytes()
     assert [path.name for path in folder.iterdir()] == [output.name]
+
+
+@pytest.mark.parametrize("how", ["no to mails", "erasure"])
+def test_an_export_does_not_go_on_past_a_no(
+    shop: Path, till: Till, tmp_path: Path, capsys: Capture, how: str
+) -> None:
+    output = tmp_path / "slates.csv"
+    options = ("--recipients", shop / "all.csv", "--cards", "--store", till.url)
+    till.hears_no("c06")  # known when it begins
+    part = tmp_path / ".slates.csv.parts" / "000001"
+    assert stopped(export(shop, output, *options), part, signal.SIGKILL)[0] == -signal.SIGKILL
+    till.hears_no("c07") if how == "no to mails" else till.forgets("c07")
+    assert run(*export(shop, output, *options, "--resume")) == 2
+    told = "--resume: 1 customers said no or were erased since the export began"
+    assert told in last_line(capsys)
+    assert not output.exists()
+    assert run(*export(shop, output, *options)) == 0
+    strategies = {row["customer_id"]: row["strategy"] for row in rows_of(output)}
+    expected = "not_personalized" if how == "no to mails" else "popular"
+    assert (strategies["c06"], strategies["c07"]) == ("not_personalized", expected)
+
+
+def test_what_was_said_no_to_holds_in_a_file_although_nobody_named_the_store(
+    shop: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    own = Path(shutil.copytree(shop, tmp_path / "own"))
+    store = own / "registry" / "store.db"
+    till = Till(tmp_path, f"sqlite:///{store}")
+    till.hears_no("c01")
+    till.forgets("c02")
+    till.store.close()
+    output = tmp_path / "slates.csv"
+    assert run(*export(own, output, "--cards", "--recipients", shop / "all.csv")) == 0
+    assert f"{store} is read too" in capsys.readouterr().err
+    strategies = [row["strategy"] for row in rows_of(output)[:4]]
+    assert strategies == ["personal", "not_personalized", "popular", "personal"]
 
 
 def test_a_file_for_a_spreadsheet_holds_no_formula(
