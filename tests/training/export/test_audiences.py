@@ -218,12 +218,13 @@ def test_what_counts_as_bought_is_what_slates_are_made_from(
 
 
 def test_consent_given_is_a_yes_that_was_said(now: CurrentModel) -> None:
+    """A no that the model has not read is the last word, whatever its date."""
     given = {
         f"said{number}"
         for number, (learned, stored, last) in enumerate(CONSENTS)
         if (
             learned
-            if stored == NEVER_ASKED or (learned != NEVER_ASKED and last == "model")
+            if stored == NEVER_ASKED or (stored == YES and learned == NO and last == "model")
             else stored
         )
         == YES
