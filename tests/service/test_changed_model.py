@@ -74,7 +74,7 @@ def test_a_model_whose_files_are_cut_off_is_given_up(
                 return all(slate.get("model_version") == first for slate in slates)
             return all(slate.get("fallback_reason") == "model_damaged" for slate in slates)
 
-        wait_until(goes_on, 60)
+        wait_until(goes_on, 120)
         for _ in range(20):
             status, slate = ask(port, f"{SLATE}?n=5")
             assert (status, slate["strategy"]) == (200, "personal" if has_earlier else "popular")

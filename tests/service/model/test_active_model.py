@@ -269,3 +269,14 @@ def test_a_damaged_version_serves_no_campaign(
     assert active.pinned(later) is None
     assert active.pinned(later) is None
     assert [record.message for record in caplog.records if later in record.message][1:] == []
+
+
+def test_a_campaign_gives_up_a_model_that_was_overwritten(
+    active: ActiveModel, own_shop: Opened
+) -> None:
+    later = another_version(own_shop.root)
+    active.keep({later})
+    assert active.pinned(later) is not None
+    damage(own_shop.root, later)
+    active.keep({later})
+    assert active.pinned(later) is None
