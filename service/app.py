@@ -30,6 +30,7 @@ from service.http.middleware import add_middleware
 from service.mail.campaigns import OpenCampaigns
 from service.mail.mail_responder import MailResponder
 from service.model.active_model import ActiveModel
+from service.model.freshness import Freshness
 from service.model.live_catalogue import CatalogueFollower
 from service.model.loaded_model import LoadedModel
 from service.routes.api import add_api
@@ -156,6 +157,7 @@ def _build_responder(
         store=store,
         catalogues=catalogues,
         computer=computer,
+        freshness=Freshness(metrics),
         compute_recorded=mail_responder.compute,
     )
 
@@ -201,6 +203,9 @@ def follow(responder: Responder, pinned_catalogues: CatalogueFollower) -> None:
         note_lineage(responder, model)
         responder.catalogues.at(model, position)
         responder.catalogues.bury_again(int(time.time()))
+        responder.catalogues.follow_shop_time(model)
+        current = responder.catalogues.as_known(model).model
+        responder.freshness.note(current, position.newest)
         responder.catalogues.keep_only({model.version})
         pinned_catalogues.keep_only({model.version, *needed})
 

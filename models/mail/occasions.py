@@ -230,8 +230,9 @@ def _source_of(reason: Reason) -> Source:
 def basket(recipient: MailRecipient) -> MailOccasion | None:
     """Find what the customer left in the cart, then what completes it."""
     events, as_of = recipient.events, recipient.as_of
-    in_cart = events.kind == CART
-    if not (in_cart & (events.time > as_of - BASKET_DAYS * DAY)).any():
+    is_recent = recipient.ages(events.time) < BASKET_DAYS * DAY
+    in_cart = (events.kind == CART) & is_recent
+    if not in_cart.any():
         return None
     # An ordinary slate keeps it out while the visit lasts
     settings = replace(recipient.recommender.settings.history, cart_days=float(BASKET_DAYS))
@@ -240,11 +241,13 @@ def basket(recipient: MailRecipient) -> MailOccasion | None:
     left = {
         item: int(cart_times[events.item == item].max())
         for item in pairs.item[pairs.in_cart].tolist()
+        if in_cart[events.item == item].any()
     }
     removed = recipient.find_removed(Repeat.INCLUDE, again=True)
     allowed = (ExclusionRule.NONE, ExclusionRule.IN_CART)
     items = [item for item in left if removed[item] in allowed]
-    if not items or max(left.values()) > as_of - CHECKOUT_SECONDS:
+    ages = recipient.ages(np.array(list(left.values()), np.int64))
+    if not items or ages.min() < CHECKOUT_SECONDS:
         return None
     items.sort(key=lambda item: (-left[item], item))
     own = []

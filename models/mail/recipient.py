@@ -30,6 +30,7 @@ class StoreFacts:
     order: tuple[int, ...] = ()  # of the order that triggers the mail
     # item -> when it came back, seconds since 1970; that may be after the newest event
     restocked: Mapping[int, int] = field(default_factory=dict)
+    newest_event: int = 0  # of anyone and of any kind, seconds since 1970
 
 
 NO_STORE_FACTS: Final = StoreFacts()
@@ -89,6 +90,14 @@ class MailRecipient:
             repeat,
             recommender.settings.repeats,
         )
+
+    def ages(self, times: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return how many seconds have passed since some moments.
+
+        What came after shop time is as old as the newest event tells: it is at least so late.
+        """
+        now = np.where(times > self.as_of, self.facts.newest_event, self.as_of)
+        return np.maximum(now - times, 0)
 
     def take_first(self, slots: Iterable[Slot]) -> tuple[Slot, ...]:
         """Return the first n slots that differ and keep to the caps of the shop."""

@@ -9,6 +9,7 @@ from models.slate import Bundle, FallbackReason, Slate, SlateRequest, Strategy
 from service.answering.query import (
     AS_LEARNED,
     AWAY,
+    AnswerMoment,
     QueryKind,
     RecommendationQuery,
     ResolvedQuery,
@@ -65,17 +66,17 @@ def prepare_answer(
     query: RecommendationQuery,
     links: ClickLinks,
     knowledge: StoreKnowledge,
-    moment: int | None = None,
+    moment: AnswerMoment | None = None,
 ) -> tuple[ResolvedQuery, AnswerRenderer]:
     """Return the query in the words of the catalogue, and the renderer of its answer.
 
-    `moment`: the moment to answer for, seconds since 1970; by default that of the newest event.
+    `moment`: the moment to answer for where the query names none; by default shop time.
     """
-    recommender = live.model.recommender
     if moment is None:
-        moment = max(recommender.manifest.data_as_of, knowledge.newest or 0)
-    resolved = resolve_query(query, recommender.catalogue, live.rules, moment, knowledge.unwanted)
-    return resolved, AnswerRenderer(live.model, query, resolved.missing_ids, moment, links)
+        moment = AnswerMoment(live.model.shop_time.moment)
+    catalogue = live.model.recommender.catalogue
+    resolved = resolve_query(query, catalogue, live.rules, moment, knowledge.unwanted)
+    return resolved, AnswerRenderer(live.model, query, resolved.missing_ids, moment.as_of, links)
 
 
 def _build_slate(

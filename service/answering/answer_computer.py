@@ -78,7 +78,7 @@ class AnswerComputer:
             unasked=self.catalogues.unasked_of(query.customer_id),
             forgotten=live.is_forgotten(query.customer_id),
         )
-        knowledge = StoreKnowledge(update, None, away=True)
+        knowledge = StoreKnowledge(update, away=True)
         with self.computing:
             return ComputedAnswer(build_answer(live, query, self.links, knowledge), None)
 
@@ -144,7 +144,6 @@ class AnswerComputer:
         }
         return StoreKnowledge(
             self._update_of(live, customer_id, records),
-            records.position.newest,
             records.stamp,
             order=order,
             unwanted=order,

@@ -12,7 +12,7 @@ import numpy as np
 from models.assembly.cards import build_card
 from models.data.customers import PERSONALIZE_EMAIL, PERSONALIZE_WEB, TRAIN
 from models.data.events import KINDS
-from models.data.history import NEVER, Interactions
+from models.data.history import LATEST, NEVER, Interactions
 from models.data.timestamps import format_timestamp
 from models.ranking.context import RankingContext
 from models.ranking.reasons import buy_again
@@ -44,7 +44,7 @@ class CustomerView:
     request: SlateRequest
     update: CustomerUpdate
     consents: Mapping[int, tuple[int, int]]  # what the store holds
-    data_as_of: int  # the newest event of the model and the store, seconds since 1970
+    data_as_of: int  # shop time, seconds since 1970
     user: int  # -1: the model has not learned of them
     order: tuple[str, ...] = ()  # products of the order in the query
 
@@ -72,13 +72,14 @@ def view_customer(
     live, records = looked_up
     recommender = live.model.recommender
     knowledge = computer.knowledge_of(live, customer_id, records)
-    newest = max(recommender.manifest.data_as_of, knowledge.newest or 0)
+    shop_time = live.model.shop_time.moment
     user = recommender.find_user(customer_id, knowledge.update)
     if as_of is None:
         live = live.with_rules_at(int(time.time()))
     in_mail = (placement or "").startswith(EMAIL)
     request = SlateRequest(
-        as_of=newest if as_of is None else as_of,
+        as_of=shop_time if as_of is None else as_of,
+        events_until=LATEST if as_of is None else as_of,
         placement=placement,
         purpose=PERSONALIZE_EMAIL if in_mail else PERSONALIZE_WEB,
         rules=live.rules,
@@ -89,7 +90,7 @@ def view_customer(
         request=recommender.at_home(user, request),
         update=knowledge.update,
         consents=records.consents.answers,
-        data_as_of=newest,
+        data_as_of=shop_time,
         user=user,
         order=knowledge.order,
     )

@@ -6,13 +6,14 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import orjson
 
 from models.data.catalogue import Catalogue
 from models.data.customers import PERSONALIZE_EMAIL, PERSONALIZE_WEB
+from models.data.history import LATEST
 from models.rules.filters import Filters, Repeat
 from models.rules.shop_rules import ShopRule
 from models.slate import SlateRequest
@@ -20,7 +21,7 @@ from models.updates.customer import NO_UPDATE, CustomerUpdate
 from service.store.quotas import TokenOwner
 
 EMAIL: Final = "email"  # placements of mails begin with it
-LAYOUT: Final = 6  # of answers and keys: answers that another layout has cached are not found
+LAYOUT: Final = 7  # of answers and keys: answers that another layout has cached are not found
 
 
 class QueryKind(StrEnum):
@@ -48,7 +49,7 @@ class RecommendationQuery:
     market: str | None = None
     strict: bool = False  # fewer and better products: no fill
     campaign: str | None = None
-    as_of: int | None = None  # seconds since 1970; None: the newest event
+    as_of: int | None = None  # seconds since 1970; None: shop time
     deadline_ms: int | None = None  # None: the one of the settings
     with_cards: bool = True  # with all that a page or a mail shows of a product
     customer_id: str | None = None
@@ -135,7 +136,6 @@ class StoreKnowledge:
     """Hold what the store knows at the moment of the answer and the model does not."""
 
     update: CustomerUpdate
-    newest: int | None  # time of the store's newest event
     number: int = 0  # of the newest change that is in it
     away: bool = False  # the store does not answer: this is as far as this process knows
     order: tuple[str, ...] = ()  # products of the order in the query
@@ -144,8 +144,15 @@ class StoreKnowledge:
     buyers: Mapping[str | None, CustomerUpdate] = field(default_factory=dict)
 
 
-AS_LEARNED: Final = StoreKnowledge(NO_UPDATE, None)
-AWAY: Final = StoreKnowledge(NO_UPDATE, None, away=True)
+AS_LEARNED: Final = StoreKnowledge(NO_UPDATE)
+AWAY: Final = StoreKnowledge(NO_UPDATE, away=True)
+
+
+class AnswerMoment(NamedTuple):
+    """The moment that an answer is made for, in seconds since 1970."""
+
+    as_of: int
+    events_until: int = LATEST  # the customer's own events up to it count
 
 
 @dataclass(frozen=True)
@@ -161,13 +168,13 @@ def resolve_query(
     query: RecommendationQuery,
     catalogue: Catalogue,
     rules: tuple[ShopRule, ...],
-    now: int,
+    moment: AnswerMoment,
     unwanted: tuple[str, ...] = (),
 ) -> ResolvedQuery:
     """Return the query for one catalogue; unknown products are named and otherwise ignored.
 
-    Products in the basket, and the one that is asked for, are never recommended. `now`: time of
-    the newest event, seconds since 1970. `unwanted`: products that the store keeps out.
+    Products in the basket, and the one that is asked for, are never recommended. `moment`: the one
+    for which it is answered where it names none. `unwanted`: products that the store keeps out.
     """
     missing: dict[str, None] = {}
 
@@ -181,9 +188,12 @@ def resolve_query(
     basket = tuple(dict.fromkeys(find_items(query.basket)))
     kept_out = (item for item in catalogue.ids.find_all(unwanted).tolist() if item >= 0)
     exclude = tuple(sorted({*find_items(query.exclude), *basket, *product, *kept_out}))
+    if query.as_of is not None:
+        moment = AnswerMoment(query.as_of, query.as_of)
     request = SlateRequest(
         n=query.n,
-        as_of=now if query.as_of is None else query.as_of,
+        as_of=moment.as_of,
+        events_until=moment.events_until,
         repeat=query.repeat,
         strict=query.strict,
         filters=query.filters(exclude),

@@ -58,7 +58,7 @@ class AnswerRenderer:
     model: LoadedModel
     query: RecommendationQuery
     missing_ids: tuple[str, ...]
-    data_as_of: int  # time of the newest event, seconds since 1970
+    data_as_of: int  # shop time, seconds since 1970
     links: ClickLinks
     ref: bytes = b""  # names the record of this slate in the store
     expires: int = 0  # end of the links of a mail, seconds since 1970; 0: no slate is kept
@@ -94,6 +94,7 @@ class AnswerRenderer:
             "fallback_reason": fallback_reason,
             "model_version": self.model.version,
             "data_as_of": format_timestamp(self.data_as_of),
+            "model_age_days": self.model.age_days(self.data_as_of),
             "requested": query.n,
             "count": count,
             "complete": count == query.n,

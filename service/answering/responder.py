@@ -18,6 +18,7 @@ from service.answering.scoring_pool import LateError, ScoringPool
 from service.cache.memory import Cache
 from service.errors import NoModel, Problem
 from service.model.active_model import ActiveModel
+from service.model.freshness import Freshness
 from service.model.live_catalogue import CatalogueFollower
 from service.model.loaded_model import LoadedModel
 from service.runtime.metrics import Metrics
@@ -54,6 +55,7 @@ class Responder:
     store: Store
     catalogues: CatalogueFollower
     computer: AnswerComputer
+    freshness: Freshness
     compute_recorded: Compute  # for queries whose answers the store keeps
 
     async def respond(self, query: RecommendationQuery, *, limited: bool = False) -> ServedAnswer:

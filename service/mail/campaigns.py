@@ -37,7 +37,9 @@ class OpenCampaigns:
         # By id, with the number of the change it was read after.
         self._cached: dict[str, tuple[int, Campaign]] = {}
 
-    def find_or_open(self, campaign_id: str, model: LoadedModel, clock: int) -> Campaign:
+    def find_or_open(
+        self, campaign_id: str, model: LoadedModel, shop_time: int, clock: int
+    ) -> Campaign:
         """Return a campaign, opened and pinned to `model` where it is not open; in a thread.
 
         Raises StoreDownError.
@@ -48,19 +50,20 @@ class OpenCampaigns:
             return cached[1]
         campaign = self._store.read(partial(campaigns.find, campaign_id=campaign_id))
         if campaign is None or not campaign.is_open(clock):
-            return self._open(campaign_id, model, clock)
+            return self._open(campaign_id, model, shop_time, clock)
         if len(self._cached) >= MAX_CACHED_CAMPAIGNS:
             self._cached.clear()
         self._cached[campaign_id] = (number, campaign)
         return campaign
 
-    def _open(self, campaign_id: str, model: LoadedModel, clock: int) -> Campaign:
+    def _open(self, campaign_id: str, model: LoadedModel, shop_time: int, clock: int) -> Campaign:
         """Open a campaign durably, before anyone gets a slate of it."""
         work = partial(
             put_campaign,
             campaign_id=campaign_id,
             model=model,
             settings=self._settings,
+            shop_time=shop_time,
             clock=clock,
         )
         try:
@@ -76,17 +79,18 @@ def put_campaign(
     campaign_id: str,
     model: LoadedModel,
     settings: Settings,
+    shop_time: int,
     clock: int,
     changes: Mapping[str, Any] = NO_CHANGES,
     *,
     closed: bool = False,
 ) -> Campaign:
-    """Store a campaign with its changes. Where it is not open, pin it to a model and to now.
+    """Store a campaign with its changes.
 
+    Where it is not open, pin it to a model and to shop time, with what customers did by now.
     `closed`: it is closed instead. Raises NotFound where there is none to close.
     """
     before = campaign = campaigns.find(change.connection, campaign_id)
-    newest = max(model.recommender.manifest.data_as_of, change.newest or 0)
     if campaign is None and closed:
         raise NotFound("There is no campaign of that name to close.")
     if campaign is None:
@@ -94,16 +98,25 @@ def put_campaign(
             campaign_id,
             kind=kind_of(campaign_id),
             model_version=model.version,
-            as_of=newest,
+            as_of=shop_time,
             opened=clock,
+            events_until=clock,
             window_hours=settings.campaign_hours,
             not_twice=settings.campaign_not_twice,
         )
     elif clock < campaign.opened:
         campaign = campaigns.bring_back(change, campaign, clock)
     elif clock >= campaign.closes and not closed:
-        campaign = replace(campaign, model_version=model.version, as_of=newest, opened=clock)
+        campaign = replace(
+            campaign,
+            model_version=model.version,
+            as_of=shop_time,
+            opened=clock,
+            events_until=clock,
+        )
     changed = replace(campaign, **changes)
+    if "as_of" in changes:
+        changed = replace(changed, events_until=changed.as_of)
     if closed:
         changed = changed.close(clock)
     return changed if changed == before else campaigns.put(change, changed)

@@ -13,7 +13,7 @@ from typing import Final
 from models.mail.mailings import MAILINGS
 from models.updates.customer import MIDDLE_RATING
 from service.answering.answer_computer import AnswerComputer, ComputedAnswer
-from service.answering.query import RecommendationQuery
+from service.answering.query import AnswerMoment, RecommendationQuery
 from service.mail.campaigns import OpenCampaigns
 from service.mail.mail_record import CampaignMail, find_mail, window_start
 from service.mail.mail_slate import (
@@ -50,8 +50,9 @@ class MailResponder:
     def compute(self, model: LoadedModel, query: RecommendationQuery) -> ComputedAnswer:
         """Return the slate of a campaign, and have what it shows for the first time recorded."""
         computer, clock = self.computer, int(time.time())
+        shop_time = computer.catalogues.shop_time_of(model)
         open_campaign = partial(
-            self.open_campaigns.find_or_open, query.campaign or "", model, clock
+            self.open_campaigns.find_or_open, query.campaign or "", model, shop_time, clock
         )
         campaign = computer.ask_store(open_campaign)
         if campaign is None:
@@ -68,11 +69,21 @@ class MailResponder:
         if live is None or handled is None:
             return computer.compute_without_store(model, query)
         knowledge = computer.knowledge_of(live, query.customer_id, records)
-        moment = campaign.as_of
         if triggered:
-            moment = max(pinned.recommender.manifest.data_as_of, knowledge.newest or 0)
+            moment = AnswerMoment(shop_time)
+        else:
+            moment = AnswerMoment(campaign.as_of, campaign.events_until or campaign.as_of)
         inputs = MailInputs(
-            live, query, computer.links, knowledge, mail, handled, moment, self.keep_days
+            live=live,
+            query=query,
+            links=computer.links,
+            knowledge=knowledge,
+            mail=mail,
+            handled=handled,
+            moment=moment,
+            shop_time=shop_time,
+            newest_event=records.position.newest or 0,
+            keep_days=self.keep_days,
         )
         with computer.computing:
             composed = compose_mail(inputs)

@@ -25,7 +25,7 @@ from models.rules.rule_effects import CapCounter
 from models.slate import Slot
 from models.updates.customer import allows
 from service.answering.answer import prepare_answer
-from service.answering.query import RecommendationQuery, StoreKnowledge
+from service.answering.query import AnswerMoment, RecommendationQuery, StoreKnowledge
 from service.answering.render import AnswerRenderer, RenderedAnswer, slate_content
 from service.mail.mail_record import CampaignMail, ShownMail, read_record, write_record
 from service.model.live_catalogue import LiveCatalogue
@@ -45,7 +45,9 @@ class MailInputs:
     knowledge: StoreKnowledge
     mail: CampaignMail
     handled: Sequence[str]  # products the customer bought or refused since the mail was made
-    moment: int  # events after it do not count, seconds since 1970
+    moment: AnswerMoment  # of the mail, where the query names none
+    shop_time: int  # by now, seconds since 1970
+    newest_event: int  # of any kind, seconds since 1970
     keep_days: int  # how long records are kept
 
 
@@ -75,14 +77,14 @@ def compose_mail(inputs: MailInputs) -> ComposedMail:
     if record:
         shown = read_record(record, recommender.catalogue)
     else:
-        shown = _shown_first(draft, live.model.version, inputs.moment)
-    now = max(inputs.moment, knowledge.newest or 0)
-    if query.as_of is not None:
-        now = request.as_of or inputs.moment
+        shown = _shown_first(draft, live.model.version, inputs.moment.as_of)
+    now, handled_later = query.as_of, []
+    if now is None:
+        now = max(inputs.moment.as_of, inputs.shop_time)
+        handled_later = _handled_after(update.events, inputs.moment.events_until)
     unwanted: list[int] = []
     if allowed:
-        handled_since = _handled_between(update.events, shown.as_of, now)
-        unwanted = [*_find_items(recommender, inputs.handled), *handled_since]
+        unwanted = [*_find_items(recommender, inputs.handled), *handled_later]
     struck_out = set(update.unused.tolist()) if allowed else set()
     slots = _present(draft, shown, now, unwanted, struck_out)
     occasion = shown.occasion
@@ -192,7 +194,8 @@ def _store_facts(inputs: MailInputs) -> StoreFacts:
             if item >= 0 and (until is None or time <= until):
                 restocked[item] = time
     order = ids.find_all(inputs.knowledge.order).tolist()
-    return StoreFacts(tuple(item for item in order if item >= 0), restocked)
+    order_items = tuple(item for item in order if item >= 0)
+    return StoreFacts(order_items, restocked, inputs.newest_event)
 
 
 def _describe_occasion(kind: MailKind, occasion: MailOccasion | None) -> Mapping[str, Any] | None:
@@ -207,11 +210,11 @@ def _is_handled(events: Events) -> NDArray[np.bool_]:
     return handled
 
 
-def _handled_between(events: Events, after: int, until: int) -> list[int]:
-    between = (after < events.time) & (events.time <= until)
-    if not between.any():
+def _handled_after(events: Events, moment: int) -> list[int]:
+    later = events.time > moment
+    if not later.any():
         return []
-    items: list[int] = events.item[between & _is_handled(events)].tolist()
+    items: list[int] = events.item[later & _is_handled(events)].tolist()
     return items
 
 

@@ -20,6 +20,7 @@ from service.model.loaded_model import LoadedModel
 from service.schemas.rules import SHOP_RULE
 from service.store import consents, events
 from service.store.change_counters import BEGUN
+from service.store.events import SoldLine
 from service.store.products import read_restocked
 from service.store.store import Store
 from service.store.tables import erased, products, rules
@@ -39,6 +40,7 @@ class LiveCatalogue:
     rules_number: int = 0
     restocked: Mapping[str, int] = field(default_factory=dict)  # product id -> back in stock when
     sales_number: int = 0
+    unconfirmed_sales: tuple[SoldLine, ...] = ()  # after shop time: they wait to be counted
     erased: frozenset[bytes] = frozenset()  # tombstones
     erased_number: int = 0
     tombstone_key: bytes = b""
@@ -135,6 +137,14 @@ class CatalogueFollower:
         period = 0 if clock is None else live.rule_period(clock)
         return period, live.sales_lines, self.unasked, self.visits
 
+    def follow_shop_time(self, model: LoadedModel) -> None:
+        """Move shop time where sales that were reported since confirm a later moment."""
+        with self._renewing:
+            live = self._find(model)
+            moved = self._store.read(partial(_move_shop_time, live))
+            if moved is not live:
+                self._keep(moved)
+
     def count_sales(self, model: LoadedModel) -> None:
         """Add the purchases since the last count to the trends, and warm what depends on them."""
         with self._renewing:
@@ -149,6 +159,10 @@ class CatalogueFollower:
         if live.artifact is model:
             return live
         return replace(live, artifact=model, model=model, catalogue_number=0)
+
+    def shop_time_of(self, model: LoadedModel) -> int:
+        """Return the shop time of the model in service as far as this process knows it."""
+        return self.as_known(model).model.shop_time.moment
 
     def _find(self, model: LoadedModel) -> LiveCatalogue:
         begun = self._store.counters[BEGUN]
@@ -187,7 +201,16 @@ def _renew(live: LiveCatalogue, connection: Connection) -> LiveCatalogue:
         live = replace(live, erased=marks, erased_number=position.erased)
     if not live.tombstone_key:
         live = replace(live, tombstone_key=read_tombstone_key(connection))
+        live = _move_shop_time(live, connection)
     return live
+
+
+def _move_shop_time(live: LiveCatalogue, connection: Connection) -> LiveCatalogue:
+    before = live.model.shop_time
+    shop_time = before.after(events.read_sales_days(connection, before.moment))
+    if shop_time.moment == before.moment:
+        return live
+    return replace(live, model=replace(live.model, shop_time=shop_time))
 
 
 def _with_products(
@@ -228,19 +251,25 @@ def _with_rules(live: LiveCatalogue, connection: Connection, position: Position)
 
 def _count_sales(live: LiveCatalogue, learned: int, connection: Connection) -> LiveCatalogue:
     number = read_position(connection).number
+    live = _move_shop_time(live, connection)
     recommender = live.model.recommender
     sales = recommender.model.sales
     # Of a model that did not read this store it is known only up to when it has learned.
     after = recommender.manifest.data_as_of if learned == 0 else -1
-    lines = events.read_sold_lines(
+    new_lines = events.read_sold_lines(
         connection, learned, max(live.sales_number, learned), number, after
     )
+    # Windows of sales end at shop time.
+    shop_time = live.model.shop_time.moment
+    waiting = [*live.unconfirmed_sales, *new_lines]
+    lines = [line for line in waiting if line.time <= shop_time]
+    unconfirmed = tuple(line for line in waiting if line.time > shop_time)
     product_ids = [line.product_id for line in lines]
     item_of = {name: recommender.catalogue.ids.find(name) for name in set(product_ids)}
     items = np.array([item_of[name] for name in product_ids], np.int32)
     known = items >= 0
     if not known.any():
-        return replace(live, sales_number=number)
+        return replace(live, sales_number=number, unconfirmed_sales=unconfirmed)
     markets = recommender.model.customers.market_names
     times = np.array([line.time for line in lines], np.int64)[known]
     market = [markets.find(line.market) if line.market else -1 for line in lines]
@@ -252,4 +281,4 @@ def _count_sales(live: LiveCatalogue, learned: int, connection: Connection) -> L
     changed = recommender.with_model(replace(recommender.model, sales=continued))
     changed.sales_trends.warm(len(markets))
     model = replace(live.model, recommender=changed)
-    return replace(live, model=model, sales_number=number)
+    return replace(live, model=model, sales_number=number, unconfirmed_sales=unconfirmed)

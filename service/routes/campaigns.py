@@ -63,6 +63,7 @@ async def put_campaign(
         campaign_id=campaign_id,
         model=model,
         settings=responder.settings,
+        shop_time=responder.catalogues.shop_time_of(responder.model()),
         clock=clock,
         changes=content.model_dump(exclude_none=True, exclude={"closed"}),
         closed=content.closed,

@@ -6,7 +6,9 @@ FastAPI's own page loads Swagger UI from a CDN: broken offline, and a leak.
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,6 +38,10 @@ REFUSALS: Final[dict[str, Any]] = {
     "403": problem_schema("The key lacks the scope, or the token is another customer's."),
     "429": problem_schema("More calls than this key may make. `Retry-After` says when to go on."),
 }
+# Of the examples in service.schemas. They are shown as of yesterday, so that what is pasted is
+# neither old nor ahead.
+EXAMPLE_DAY: Final = date(2026, 11, 22)
+DATE: Final = re.compile(r"\b\d{4}-\d\d-\d\d(?!\d)")
 
 
 def add_docs(app: FastAPI) -> None:
@@ -90,11 +96,30 @@ def _describe(app: FastAPI) -> dict[str, Any]:
     components["schemas"] |= _problem_schemas()
     _restore_nulls(components["schemas"])
     components["securitySchemes"] = SECURITY_SCHEMES
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    schema = dict(move_examples(schema, yesterday - EXAMPLE_DAY))
     for path, operations in schema["paths"].items():
         for operation in operations.values():
             _describe_access(operation, is_open=path in OPEN_PATHS)
             _allow_empty_values(operation)
     return schema
+
+
+def move_examples(value: Any, by: timedelta, *, inside: bool = False) -> Any:
+    """Return a part of a description with the dates in its examples moved.
+
+    `inside`: it is a part of an example.
+    """
+    if isinstance(value, dict):
+        return {
+            name: move_examples(part, by, inside=inside or name in ("example", "examples"))
+            for name, part in value.items()
+        }
+    if isinstance(value, list):
+        return [move_examples(part, by, inside=inside) for part in value]
+    if inside and isinstance(value, str):
+        return DATE.sub(lambda found: str(date.fromisoformat(found[0]) + by), value)
+    return value
 
 
 def _describe_access(operation: dict[str, Any], *, is_open: bool) -> None:

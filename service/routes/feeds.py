@@ -8,10 +8,9 @@ from typing import Annotated, Final, NamedTuple
 from fastapi import Path, Query, Request, Response
 from pydantic import WithJsonSchema
 
-from models.updates.customer import NO_UPDATE
 from service.answering.answer_computer import catalogue_for
 from service.answering.feed import FEEDS, build_feed
-from service.answering.query import AWAY, QueryKind, RecommendationQuery, StoreKnowledge
+from service.answering.query import AS_LEARNED, AWAY, QueryKind, RecommendationQuery
 from service.answering.responder import SHARED_COUNTERS, Responder
 from service.errors import PROBLEMS, NotFound, problem_schema
 from service.model.loaded_model import LoadedModel
@@ -74,7 +73,7 @@ def _compute(
     if looked_up is not None:
         live, records = looked_up
         stamp = records.stamp
-        knowledge = StoreKnowledge(NO_UPDATE, records.position.newest)
+        knowledge = AS_LEARNED
     live = catalogue_for(query, live)
     return ComputedFeed(stamp, build_feed(name, n, live, query, responder.links, knowledge))
 

@@ -58,6 +58,7 @@ async def get_readiness(request: Request) -> Response:
         "ready": is_ready,
         "model_version": model.version if model else None,
         "data_as_of": model.data_as_of if model else None,
+        **_describe_freshness(responder, model),
         "refused": _format_refusal(responder.active.refusal),
         "store": f"{responder.store.backend}, {store_state}",
         "store_of_model": _find_lineage_problem(responder, model),
@@ -122,6 +123,16 @@ def _list_versions(registry: Registry) -> tuple[str | None, list[Manifest]]:
     except ArtifactError:
         active = None
     return active, registry.versions()
+
+
+def _describe_freshness(responder: Responder, model: LoadedModel | None) -> dict[str, Any]:
+    shop_time = responder.catalogues.shop_time_of(model) if model else None
+    newest_event = responder.freshness.newest_event
+    return {
+        "shop_time": None if shop_time is None else format_timestamp(shop_time),
+        "model_age_days": model.age_days(shop_time) if model and shop_time is not None else None,
+        "newest_event": None if newest_event is None else format_timestamp(newest_event),
+    }
 
 
 def _format_version(manifest: Manifest, active: str | None, loaded: str | None) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from models.rules.rule_problems import RuleProblem, rule_problems
 from models.rules.shop_rules import AnyShopRule, ShopRule, rules_in_force
 from models.slate import Slate
 from service.answering.customer_view import view_customer
-from service.answering.query import QueryKind, resolve_query
+from service.answering.query import AnswerMoment, QueryKind, resolve_query
 from service.answering.responder import Responder
 from service.errors import PROBLEMS, TOO_LARGE, Conflict, Invalid, NotFound, problem_schema
 from service.routes.queries import build_query
@@ -144,9 +144,8 @@ def _preview(responder: Responder, options: PreviewOptions) -> dict[str, Any]:
     query = build_query(
         QueryKind.CUSTOMER, options, "", customer_id=options.customer_id, repeat=options.repeat
     )
-    resolved = resolve_query(
-        query, recommender.catalogue, tried, view.request.as_of or 0, view.order
-    )
+    moment = AnswerMoment(view.data_as_of)
+    resolved = resolve_query(query, recommender.catalogue, tried, moment, view.order)
     slate_request = recommender.at_home(view.user, resolved.request)
     recommend = partial(recommender.recommend, options.customer_id, update=view.update)
     return _format_preview(recommender, preview(recommender, slate_request, recommend))

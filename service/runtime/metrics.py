@@ -92,6 +92,18 @@ class Metrics:
             "regulars_model_created_timestamp_seconds",
             "When the oldest model in service was trained",
         )
+        self._shop_time = smallest(
+            "regulars_shop_time_timestamp_seconds",
+            "The newest moment that sales confirm: answers are made for it",
+        )
+        self._model_data = smallest(
+            "regulars_model_data_timestamp_seconds",
+            "Shop time when the oldest model in service learned",
+        )
+        self._newest_event = largest(
+            "regulars_newest_event_timestamp_seconds",
+            "The newest event that was reported, of any kind",
+        )
         self.refused = largest("regulars_model_refused", "1 while the active version is refused")
 
         self.other_store = Gauge(
@@ -110,6 +122,13 @@ class Metrics:
             self._model.labels(previous).set(0)
         self._model.labels(version).set(1)
         self._model_created.set(created)
+
+    def set_freshness(self, shop_time: int, model_data: int, newest_event: int | None) -> None:
+        """Note three moments, in seconds since 1970."""
+        self._shop_time.set(shop_time)
+        self._model_data.set(model_data)
+        if newest_event is not None:
+            self._newest_event.set(newest_event)
 
     def render(self) -> bytes:
         """Return the metrics of all workers together, in the format of Prometheus."""

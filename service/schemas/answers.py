@@ -44,7 +44,8 @@ ANSWER_EXAMPLE: Final[dict[str, Any]] = {
     "fallback": False,
     "fallback_reason": None,
     "model_version": "20261121T200000Z-1f0c9a52d7be",
-    "data_as_of": "2017-12-31T23:55:00Z",
+    "data_as_of": "2026-11-21T23:55:00Z",
+    "model_age_days": 0.0,
     "requested": 1,
     "count": 1,
     "complete": True,
@@ -64,7 +65,7 @@ BUNDLE_EXAMPLE: Final[dict[str, Any]] = {
 }
 FEED_EXAMPLE: Final[dict[str, Any]] = {
     "feed": "popular",
-    "data_as_of": "2017-12-31T23:55:00Z",
+    "data_as_of": "2026-11-21T23:55:00Z",
     "requested": 1,
     "count": 1,
     "complete": True,
@@ -72,7 +73,10 @@ FEED_EXAMPLE: Final[dict[str, Any]] = {
 }
 
 DataAsOf = Annotated[
-    datetime, Field(description="Time of the newest event in the model or in the store.")
+    datetime,
+    Field(
+        description="Shop time: the newest moment that sales confirm, in the model or in the store."
+    ),
 ]
 Requested = Annotated[int, Field(description="Number of products that were asked for.")]
 Count = Annotated[int, Field(description="Number of entries in `recommendations`.")]
@@ -125,7 +129,7 @@ class Occasion(AnswerModel):
             {
                 "kind": "replenishment",
                 "text": "You may be running out of Bananas",
-                "until": "2018-01-03T00:00:00Z",
+                "until": "2026-11-24T00:00:00Z",
             }
         )
     )
@@ -154,6 +158,9 @@ class AnswerBody(AnswerModel):
     )
     model_version: str = Field(description="Version of the model that answered.")
     data_as_of: DataAsOf
+    model_age_days: float = Field(
+        description="How old what the model has learned is at `data_as_of`, in days."
+    )
     requested: Requested
     count: Count
     complete: bool = Field(description="Whether `count` is what was requested.")

@@ -14,7 +14,7 @@ CAMPAIGN_EXAMPLE: Final[dict[str, Any]] = {
     "campaign": "spring",
     "kind": "newsletter",
     "model_version": "20261121T200000Z-1f0c9a52d7be",
-    "as_of": "2017-12-31T23:55:00Z",
+    "as_of": "2026-11-21T23:55:00Z",
     "opened": "2026-11-22T09:00:00Z",
     "closes": "2026-11-25T09:00:00Z",
     "window_hours": 72,
@@ -72,8 +72,9 @@ class CampaignBody(ParameterModel):
     as_of: Annotated[
         Moment | None,
         Field(
-            description="Moment to answer for: no later event counts. By default the newest event.",
-            examples=["2017-12-31"],
+            description="Moment to answer for: no later event counts. By default shop time, with "
+            "what customers did until the campaign was opened.",
+            examples=["2026-11-21"],
         ),
     ] = None
     closed: Annotated[
@@ -97,7 +98,7 @@ class CampaignAnswer(AnswerModel):
     )
     as_of: str = Field(
         description="Moment the slates are for. Kinds that are mailed when something happens to "
-        "a customer use the newest event."
+        "a customer use shop time."
     )
     opened: str = Field(description="When it was opened.")
     closes: str = Field(description="When it closes. The next call after that opens it again.")

@@ -20,9 +20,9 @@ GIVEN_CONSENT: Final[dict[str, Any]] = {
 DUE_PRODUCT: Final[dict[str, Any]] = {
     "id": "1082185",
     "purchases": 14,
-    "last_purchase": "2017-12-24T10:12:00Z",
+    "last_purchase": "2026-11-14T10:12:00Z",
     "interval_days": 9.1,
-    "due": "2018-01-02T12:36:00Z",
+    "due": "2026-11-23T12:36:00Z",
     "reason": "You buy this about every 9 days",
     "title": "Bananas",
     "category": "TROPICAL FRUIT",
@@ -153,14 +153,16 @@ class DueAnswer(AnswerModel):
         json_schema_extra=examples(
             {
                 "customer_id": "2034",
-                "data_as_of": "2017-12-31T23:55:00Z",
+                "data_as_of": "2026-11-21T23:55:00Z",
                 "count": 1,
                 "recommendations": [DUE_PRODUCT],
             }
         )
     )
     customer_id: CustomerId
-    data_as_of: str = Field(description="Time of the newest event in the model or in the store.")
+    data_as_of: str = Field(
+        description="Shop time: the newest moment that sales confirm, in the model or in the store."
+    )
     count: int = Field(description="Number of products.")
     recommendations: list[dict[str, Any]] = Field(
         description="The products, most urgent first, each with its purchases, interval in days, "
@@ -183,8 +185,8 @@ class ProfileAnswer(AnswerModel):
                 "known": {
                     "events": 25,
                     "products_bought": 10,
-                    "first_purchase": "2017-01-05T12:48:28Z",
-                    "last_purchase": "2017-12-24T12:16:00Z",
+                    "first_purchase": "2025-11-27T12:48:28Z",
+                    "last_purchase": "2026-11-14T12:16:00Z",
                     "market": "north",
                     "products_not_used": ["1029743"],
                 },

@@ -15,8 +15,8 @@ MODEL_EXAMPLE: Final[dict[str, Any]] = {
     "active": True,
     "loaded": True,
     "created": "2026-11-21T20:00:00Z",
-    "data_from": "2017-01-01T00:03:00Z",
-    "data_as_of": "2017-12-31T23:55:00Z",
+    "data_from": "2025-11-22T00:03:00Z",
+    "data_as_of": "2026-11-21T23:55:00Z",
     "counts": {"customers": 2469, "products": 62381},
     "metrics": {"ndcg": 0.214},
 }
@@ -31,7 +31,7 @@ class ModelFacts(AnswerModel):
     loaded: bool = Field(description="Whether the worker that answered serves it.")
     created: datetime = Field(description="When it was trained.")
     data_from: datetime = Field(description="Time of the oldest event it learned from.")
-    data_as_of: datetime = Field(description="Time of the newest event it learned from.")
+    data_as_of: datetime = Field(description="Shop time when it learned.")
     counts: dict[str, int] = Field(
         description="How much it learned from: customers, products, events and more, by name."
     )
@@ -71,7 +71,10 @@ class Ready(AnswerModel):
             {
                 "ready": True,
                 "model_version": VERSION,
-                "data_as_of": "2017-12-31T23:55:00Z",
+                "data_as_of": "2026-11-21T23:55:00Z",
+                "shop_time": "2026-11-22T11:20:00Z",
+                "model_age_days": 0.48,
+                "newest_event": "2026-11-22T11:24:00Z",
                 "refused": None,
                 "store": "sqlite, breaker closed",
                 "store_of_model": None,
@@ -81,7 +84,18 @@ class Ready(AnswerModel):
     )
     ready: bool = Field(description="Whether a model is served, and the store is not broken.")
     model_version: str | None = Field(description="Version that is served.")
-    data_as_of: datetime | None = Field(description="Time of the newest event it learned from.")
+    data_as_of: datetime | None = Field(description="Shop time when it learned.")
+    shop_time: datetime | None = Field(
+        description="The newest moment that sales confirm, those since training included: answers "
+        "are made for it."
+    )
+    model_age_days: float | None = Field(
+        description="Days from `data_as_of` to `shop_time`: what was sold since is not learned."
+    )
+    newest_event: datetime | None = Field(
+        description="Time of the newest event in the store, of any kind. Where it is much later "
+        "than `shop_time`, purchases are not reported."
+    )
     refused: Refused | None = Field(
         description="The active version, if it is damaged. The one before it stays in service, "
         "or the newest whole one is served."

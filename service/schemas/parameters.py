@@ -100,8 +100,8 @@ AsOf = Annotated[
     Moment | None,
     Field(
         description="Moment to answer for, ISO 8601, UTC if it names no zone. By default the "
-        "newest event (`data_as_of`).",
-        examples=["2017-12-31"],
+        "newest moment that sales confirm (`data_as_of`).",
+        examples=["2026-11-21"],
     ),
 ]
 ExcludedFromBody = Annotated[

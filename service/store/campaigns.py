@@ -33,6 +33,7 @@ class Campaign:
     opened: int
     window_hours: int
     not_twice: int  # number of earlier campaigns whose products it does not show again
+    events_until: int | None = None  # what customers did later does not count; None: `as_of`
 
     @property
     def closes(self) -> int:

@@ -20,9 +20,10 @@ from sqlalchemy import (
 )
 
 from models.data.events import DAY, EXPOSURE, ORDER_KINDS, PURCHASE, RATING, Standing
+from models.data.shop_time import SalesDay
 from service.store.change_counters import counter_of
 from service.store.quotas import Quota, TokenOwner, spend
-from service.store.tables import erased, events, sessions, unused
+from service.store.tables import IS_SALE, erased, events, sessions, unused
 from service.store.tombstones import make_tombstone, read_tombstone_key
 from service.store.writer import Change
 
@@ -336,6 +337,19 @@ def read_ratings(connection: Connection, product_id: str) -> list[Rating]:
         rater = (customer_id, None if customer_id else session_id)
         newest.setdefault(rater, Rating(*rating))
     return list(newest.values())
+
+
+def read_sales_days(connection: Connection, after: int) -> list[SalesDay]:
+    """Return the days on which the shop says that something was bought after a time, sorted."""
+    day = events.c.time // DAY
+    buyer = func.coalesce(events.c.customer_id, events.c.session_id, events.c.order_id)
+    query = (
+        select(day, func.count(), func.count(buyer.distinct()), func.max(events.c.time))
+        .where(IS_SALE, events.c.time > after)
+        .group_by(day)
+        .order_by(day)
+    )
+    return [SalesDay(*row) for row in connection.execute(query)]
 
 
 class SoldLine(NamedTuple):

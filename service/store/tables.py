@@ -20,8 +20,12 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    and_,
+    literal,
     text,
 )
+
+from models.data.events import PURCHASE, Standing
 
 metadata: Final = MetaData()
 # In SQLite an Integer key is a row's own number, and needs no index besides.
@@ -79,6 +83,12 @@ Index(
     sqlite_where=text("kind = 0 AND standing = 1"),
 )
 Index("events_ratings", events.c.product_id, sqlite_where=events.c.rating.isnot(None))
+# What the shop sold, in the words of its index, so that it is used: with the numbers themselves.
+IS_SALE: Final = and_(
+    events.c.kind == literal(PURCHASE, SmallInteger, literal_execute=True),
+    events.c.standing == literal(Standing.SHOP, SmallInteger, literal_execute=True),
+)
+Index("events_sales", events.c.time, sqlite_where=IS_SALE)
 for index in events.indexes:
     where = index.dialect_options["sqlite"]["where"]
     if where is not None:
@@ -165,6 +175,7 @@ campaigns: Final = Table(
     Column("window_hours", Integer, nullable=False),
     # Number of earlier campaigns whose products it does not show again
     Column("not_twice", SmallInteger, nullable=False),
+    Column("events_until", BigInteger),  # seconds since 1970; NULL: `as_of`
     Column("number", Number, nullable=False, index=True),
 )
 

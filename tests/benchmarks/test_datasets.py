@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -156,6 +156,27 @@ def test_complete_journey_counts_what_the_evaluation_counts(tmp_path):
         "department": "Grocery",
         "package_size": "1 GAL",
     }
+
+
+@pytest.mark.slow
+def test_the_demo_ends_yesterday_and_every_line_keeps_its_day_of_the_week(tmp_path):
+    was, moved, today = tmp_path / "was", tmp_path / "moved", date(2026, 11, 28)
+    assert main(["complete_journey", "--output", str(was)]) == 0
+    assert main(["complete_journey", "--end-yesterday", "--output", str(moved)], today) == 0
+    with duckdb.connect() as connection:
+        for folder in (was, moved):
+            connection.execute(f"CREATE VIEW {folder.name} AS FROM '{folder}/purchases.parquet'")
+        lines, last, days = connection.execute(MOVED_LINES).fetchall()[0]
+        (all_lines,) = connection.execute("SELECT count(*) FROM was").fetchall()[0]
+    assert last == today - timedelta(days=1)
+    assert days % 7 == 0
+    assert 0.97 * all_lines < lines <= all_lines  # less than a week is left out
+
+
+MOVED_LINES = """
+    SELECT count(*), max(moved.timestamp)::DATE, min(moved.timestamp)::DATE - min(was.timestamp)::DATE
+    FROM moved JOIN was USING (order_id, product_id, customer_id)
+"""
 
 
 @pytest.mark.parametrize(

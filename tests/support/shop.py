@@ -120,6 +120,7 @@ class CodedLine:
     quantity: float
     price: float
     market: int  # -1 unknown
+    claim: bool = False  # of the customer, which the shop has not confirmed
 
 
 @dataclass(frozen=True)

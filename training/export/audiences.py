@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from models.data.customers import NEVER_ASKED, PERSONALIZE_EMAIL, PERSONALIZE_WEB, YES, Customers
 from models.data.events import DAY, PURCHASE
-from models.data.history import NEVER, Histories
+from models.data.history import LATEST, NEVER, Histories
 from models.data.ids import Ids, Strings
 from training.errors import InputError
 from training.export.current_model import CurrentModel
@@ -96,13 +96,14 @@ class CustomerBatch:
     user: NDArray[np.int32]  # (r,) in the model, -1 for customers it does not know
     store_row: NDArray[np.int32]  # (r,) in the snapshot of the store, -1 likewise
     as_of: NDArray[np.int64]  # (r,) seconds since 1970
+    events_until: NDArray[np.int64]  # (r,) what they did up to it counts
 
     def __len__(self) -> int:
         return len(self.user)
 
     @cached_property
     def buying_times(self) -> BuyingTimes:
-        """Find when each has bought, up to their moment."""
+        """Find when each has bought, as far as it counts."""
         learned = self._bought_lines(self.current.recommender.model.histories, self.user)
         reported = self._bought_lines(
             self.current.snapshot.histories, self.store_row, self.current.items
@@ -139,8 +140,8 @@ class CustomerBatch:
         return lines.at(item >= 0)
 
     def _counts(self, lines: BoughtLines) -> Flags:
-        """Return which lines were bought by their customer's moment and are not struck out."""
-        counts: Flags = lines.time <= self.as_of[lines.row]
+        """Return which lines count by their time and are not struck out."""
+        counts: Flags = lines.time <= self.events_until[lines.row]
         struck = self.current.snapshot.struck
         if len(struck):
             struck_pairs = _pair_key(struck[:, 0], self.current.items[struck[:, 1]])
@@ -193,11 +194,13 @@ def choose(recipients: Recipients, filters: Sequence[Filter], current: CurrentMo
     store_row = _find_all(recipients.ids, current.snapshot.customers.ids)
     if len(current.snapshot.erased):
         user[[current.snapshot.forgotten(customer_id) for customer_id in recipients.ids]] = -1
-    as_of = np.where(recipients.as_of == NO_TIME, current.as_of, recipients.as_of)
+    at_shop_time = recipients.as_of == NO_TIME
+    as_of = np.where(at_shop_time, current.as_of, recipients.as_of)
+    events_until = np.where(at_shop_time, LATEST, recipients.as_of)
     meets_all = np.ones(len(recipients), np.bool_)
     for start in range(0, len(recipients), BATCH_CUSTOMERS):
         rows = slice(start, start + BATCH_CUSTOMERS)
-        batch = CustomerBatch(current, user[rows], store_row[rows], as_of[rows])
+        batch = CustomerBatch(current, user[rows], store_row[rows], as_of[rows], events_until[rows])
         for test in tests:
             meets_all[rows] &= test(batch)
     return recipients.at(np.flatnonzero(meets_all))
@@ -305,7 +308,7 @@ def usual_interval_days(current: CurrentModel) -> float:
     user = np.arange(0, customers, step).astype(np.int32)
     not_in_store = np.full(len(user), -1, np.int32)
     as_of = np.full(len(user), current.recommender.manifest.data_as_of)
-    times = CustomerBatch(current, user, not_in_store, as_of).buying_times
+    times = CustomerBatch(current, user, not_in_store, as_of, as_of).buying_times
     came_again = times.days > 1
     if not came_again.any():
         return UNKNOWN_INTERVAL_DAYS

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from models.data.customers import PERSONALIZE_EMAIL
 from models.data.events import DAY, PURCHASE, Events, order_code
+from models.data.shop_time import SalesDay, ShopTime
 from models.mail.recipient import StoreFacts
 from models.model import Model
 from models.recommender import NOBODY, Recommender
@@ -32,7 +33,7 @@ class CurrentModel:
     recommender: Recommender  # products and sales as they are now
     snapshot: StoreSnapshot
     unasked: int  # for customers who never answered: YES or NO of models.data.customers
-    as_of: int  # the newest event of both, seconds since 1970
+    as_of: int  # shop time, seconds since 1970
     rules: tuple[ShopRule, ...]
     facts: StoreFacts  # what came back into stock
     items: NDArray[np.int32]  # item of each of snapshot.products, -1 where the catalogue has none
@@ -42,13 +43,18 @@ class CurrentModel:
         """Apply a snapshot to what a model has learned."""
         model = _with_reported_products(learned, snapshot.reported)
         items = model.catalogue.ids.find_all(list(snapshot.products))
+        days = [SalesDay(*row) for row in snapshot.sales_days.tolist()]
+        shop_time = ShopTime.of_sales(learned.model.sales).after(days).moment
         return cls(
-            recommender=learned.with_model(_with_sales(model, snapshot.sold, items)),
+            recommender=learned.with_model(_with_sales(model, snapshot.sold, items, shop_time)),
             snapshot=snapshot,
             unasked=unasked,
-            as_of=max(learned.manifest.data_as_of, int(snapshot.newest[0])),
+            as_of=shop_time,
             rules=tuple(map(SHOP_RULE.validate_json, snapshot.rules)),
-            facts=StoreFacts(restocked=_restocked(model, snapshot.reported)),
+            facts=StoreFacts(
+                restocked=_restocked(model, snapshot.reported),
+                newest_event=int(snapshot.newest[0]),
+            ),
             items=items,
         )
 
@@ -138,10 +144,12 @@ def _restocked(model: Model, reported: ReportedProducts) -> dict[int, int]:
     return dict(zip(items, reported.restocked[rows].tolist(), strict=True))
 
 
-def _with_sales(model: Model, sold: UnlearnedSales, items: NDArray[np.int32]) -> Model:
-    """Add what was sold since to the sales by which products are popular."""
+def _with_sales(
+    model: Model, sold: UnlearnedSales, items: NDArray[np.int32], shop_time: int
+) -> Model:
+    """Add what was sold since, up to shop time, to the sales by which products are popular."""
     item = items[sold.product]
-    known = item >= 0
+    known = (item >= 0) & (sold.time <= shop_time)
     if not known.any():
         return model
     market_codes = model.customers.market_names.find_all(list(sold.market_names))

@@ -30,7 +30,7 @@ class ExportRecipient:
     """A customer with the moment and the order that their mail is about."""
 
     customer_id: str
-    as_of: int | None = None  # when the mail goes out, seconds since 1970; None: the newest event
+    as_of: int | None = None  # when the mail goes out, seconds since 1970; None: shop time
     order_id: str | None = None
 
 
@@ -39,12 +39,12 @@ class Recipients(Sequence[ExportRecipient]):
     """A sequence of r recipients that is kept as arrays; a slice of it is another one."""
 
     ids: Strings  # (r,)
-    as_of: NDArray[np.int64]  # (r,) NO_TIME for the newest event
+    as_of: NDArray[np.int64]  # (r,) NO_TIME for shop time
     orders: Strings  # (r,) empty where the mail is about none
 
     @classmethod
     def of(cls, ids: Strings) -> Self:
-        """Return these customers, all at the newest event."""
+        """Return these customers, all at shop time."""
         no_orders = Strings(np.zeros(0, np.uint8), np.zeros(len(ids) + 1, np.int64))
         return cls(ids, np.full(len(ids), NO_TIME), no_orders)
 

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from models.artifact.atomic import atomic_write
 from models.data.customers import PERSONALIZE_EMAIL
+from models.data.history import LATEST
 from models.mail.mailings import MAILINGS, CustomerMail, MailKind
 from models.recommender import CustomerRequest, Recommender
 from models.rules.shop_rules import ShopRule, rules_in_force
@@ -138,6 +139,7 @@ def _mail(
     request = SlateRequest(
         n=options.n,
         as_of=current.as_of if recipient.as_of is None else recipient.as_of,
+        events_until=LATEST if recipient.as_of is None else recipient.as_of,
         repeat=options.repeat,
         placement=EMAIL_PLACEMENT,
         # As in the service: rules begin and end by the clock, unless the recipient names a moment.

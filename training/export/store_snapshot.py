@@ -38,6 +38,7 @@ from models.data.events import (
 )
 from models.data.history import NEVER, Histories
 from models.data.ids import Ids, Strings
+from models.data.shop_time import SalesDay
 from models.updates.customer import AFTER_TRAINING, weigh_events
 from training.errors import InputError
 from training.export.already_shown import NOTHING_SHOWN, AlreadyShown
@@ -118,6 +119,7 @@ class StoreSnapshot:
     learned: NDArray[np.int64]
     # (l,) slots of consents that the store has lost, sorted
     lost: NDArray[np.int32]
+    sales_days: NDArray[np.int64]  # (d, 4) rows of SalesDay, of what the shop sold since training
 
     def save(self, folder: Path) -> None:
         """Write each array into a file of its own."""
@@ -181,6 +183,7 @@ class _StoreRows:
     newest_event: int  # seconds since 1970; 0 for none
     learned: int  # as in StoreSnapshot
     lost: LostConsents
+    sales_days: list[SalesDay]
 
     @classmethod
     def read(cls, store: StoreReader, model: Manifest, shown: AlreadyShown) -> Self:
@@ -207,6 +210,7 @@ class _StoreRows:
             newest_event=store.newest_event(),
             learned=learned,
             lost=store.lost_consents(),
+            sales_days=store.sales_days(model.data_as_of),
         )
 
     @classmethod
@@ -223,6 +227,7 @@ class _StoreRows:
             newest_event=0,
             learned=0,
             lost=NOTHING_LOST,
+            sales_days=[],
         )
 
 
@@ -350,6 +355,7 @@ def _snapshot(rows: _StoreRows, learned: Manifest) -> StoreSnapshot:
         newest=np.array([rows.newest_event]),
         learned=np.array([rows.learned]),
         lost=np.array(sorted(rows.lost.numbers), np.int32),
+        sales_days=np.array(rows.sales_days, np.int64).reshape(-1, len(SalesDay._fields)),
     )
 
 

@@ -25,6 +25,7 @@ LINE_ARRAYS: Final = (  # of Purchases, those with a row a line
     "quantity",
     "price",
     "market",
+    "claim",
 )
 
 

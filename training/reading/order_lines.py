@@ -135,6 +135,7 @@ def merge_rows(rows: Any) -> Any:
         market=rows.market.max(),
         currency=rows.currency.max(),
         order_code=rows.order_code.max(),
+        claim=rows.claim.all(),
         rows=rows.count(),
     )
     return lines.mutate(price=lines.amount / lines.priced).drop("amount", "priced")
@@ -204,6 +205,7 @@ def _finish(lines: Any, order: Any, weight: Any) -> Any:
         "kind",
         "market",
         "order_code",
+        claim=lines.claim.cast("int8"),
         order=order,
         weight=weight.cast("float32"),
         quantity=quantity.cast("float32"),

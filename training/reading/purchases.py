@@ -54,6 +54,7 @@ ARRAY_TYPES: Final[dict[str, type[Any]]] = {
     "quantity": np.float32,
     "price": np.float32,
     "market": np.int32,
+    "claim": np.bool_,
 }
 STEPS: Final = (
     "opening files",
@@ -106,6 +107,7 @@ class Purchases:
     quantity: NDArray[np.float32]  # (n,) positive, of returns too
     price: NDArray[np.float32]  # (n,) of one piece, NaN unknown
     market: NDArray[np.int32]  # (n,) code in market_names, -1 unknown
+    claim: NDArray[np.bool_]  # (n,) its customer reported it, and the shop did not confirm it
     consent: NDArray[np.uint8]  # (u, 3) in the order of PURPOSES: codes of models.data.customers
     consent_time: NDArray[np.int64]  # (u, 3) when it was given, seconds since 1970; 0 unknown
     customer_market: NDArray[np.int32]  # (u,) code in market_names, -1 unknown
@@ -119,11 +121,11 @@ class Purchases:
 
     @cached_property
     def shop_time(self) -> int:
-        """Return the newest moment that sales confirm, or the newest line where nothing was sold.
+        """Return the newest moment that sales confirm, seconds since 1970.
 
-        In seconds since 1970.
+        It is the newest line where the shop reports no sale.
         """
-        sold = self.kind == PURCHASE
+        sold = (self.kind == PURCHASE) & ~self.claim
         if not sold.any():
             return int(self.time.max(initial=0))
         # Each order of a guest is a buyer of its own: -2, -3 and so on

@@ -36,13 +36,14 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 from sqlalchemy.pool import NullPool
 
 from models.data.customers import NO, TRAIN, consent_slot
-from models.data.events import KINDS
+from models.data.events import DAY, KINDS, PURCHASE, Standing
+from models.data.shop_time import SalesDay
 from training.errors import InputError
 from training.reading.duckdb import Workspace
 from training.reading.file_tables import FileTable
 from training.reading.files import InputFile
 
-SCHEMA: Final = "0008"  # of the store; the newest of the service's migrations
+SCHEMA: Final = "0009"  # of the store; the newest of the service's migrations
 BATCH_ROWS: Final = 50_000  # fetched at a time
 CONNECT_TIMEOUT_SECONDS: Final = 10
 ADDRESS_EXAMPLES: Final = "sqlite:///store.db or postgresql://user@host/database"
@@ -207,6 +208,22 @@ class StoreReader:
         columns = (consents.c[name] for name in ("customer_id", "purpose", "number"))
         answers = self.connection.execute(select(*columns))
         return LostConsents(numbers, {(name, purpose): number for name, purpose, number in answers})
+
+    def sales_days(self, after: int) -> list[SalesDay]:
+        """Return the days on which the shop says that something was bought after a time, sorted.
+
+        `after` in seconds since 1970.
+        """
+        day = events.c.time // DAY
+        buyer = func.coalesce(events.c.customer_id, events.c.session_id, events.c.order_id)
+        statement = (
+            select(day, func.count(), func.count(buyer.distinct()), func.max(events.c.time))
+            .where(events.c.kind == PURCHASE, events.c.standing == Standing.SHOP)
+            .where(events.c.time > after)
+            .group_by(day)
+            .order_by(day)
+        )
+        return [SalesDay(*row) for row in self.connection.execute(statement)]
 
     def newest_event(self) -> int:
         """Return the time of the newest event in seconds since 1970; 0 where there is none."""

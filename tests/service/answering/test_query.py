@@ -6,10 +6,11 @@ import pytest
 
 from models.data.customers import PERSONALIZE_EMAIL, PERSONALIZE_WEB
 from models.rules.filters import Repeat
-from service.answering.query import QueryKind, RecommendationQuery, resolve_query
+from service.answering.query import AnswerMoment, QueryKind, RecommendationQuery, resolve_query
 from service.store.quotas import TokenOwner
 from tests.support.service_shop import Shop
 
+NOW = AnswerMoment(0)
 QUERY = RecommendationQuery(QueryKind.CUSTOMER, "en_US", customer_id="c1")
 
 
@@ -26,7 +27,7 @@ def test_products_that_nobody_knows_are_named_once_in_their_order(shop: Shop) ->
         recent=("x2", "x3"),
         basket=("x1",),
     )
-    assert resolve_query(query, shop.model.recommender.catalogue, (), 0).missing_ids == (
+    assert resolve_query(query, shop.model.recommender.catalogue, (), NOW).missing_ids == (
         "x1",
         "x2",
         "x3",
@@ -39,7 +40,7 @@ def test_the_basket_and_the_product_asked_for_are_never_recommended(shop: Shop) 
     query = RecommendationQuery(
         QueryKind.SIMILAR, "en_US", exclude=(three,), product_id=one, basket=(two, two)
     )
-    resolved = resolve_query(query, shop.model.recommender.catalogue, (), 0)
+    resolved = resolve_query(query, shop.model.recommender.catalogue, (), NOW)
     assert resolved.request.filters.exclude == items(shop, one, two, three)
     assert resolved.request.basket == items(shop, two)
     assert (resolved.item,) == items(shop, one)
@@ -59,7 +60,9 @@ def test_a_mail_needs_the_consent_for_mails(
     shop: Shop, placement: str | None, purpose: int
 ) -> None:
     query = replace(QUERY, placement=placement)
-    assert resolve_query(query, shop.model.recommender.catalogue, (), 0).request.purpose == purpose
+    assert (
+        resolve_query(query, shop.model.recommender.catalogue, (), NOW).request.purpose == purpose
+    )
 
 
 @pytest.mark.parametrize(

@@ -204,7 +204,8 @@ def test_what_counts_as_bought_is_what_slates_are_made_from(
     names = list(snapshot.customers.ids)
     user = learned.customers.ids.find_all(names)
     store_row = snapshot.customers.ids.find_all(names)
-    batch = CustomerBatch(reported_twice, user, store_row, np.full(len(names), moment(day)))
+    moments = np.full(len(names), moment(day))
+    batch = CustomerBatch(reported_twice, user, store_row, moments, moments)
     bought = batch.buying_times
     for row, name in enumerate(names):
         events = update_history(learned.histories.of(user[row]), reported_twice.update_of(name))

@@ -13,6 +13,7 @@ import pytest
 
 from models.data.customers import NO, PERSONALIZE_EMAIL, TRAIN, YES
 from models.data.events import HOUR, KINDS, Standing
+from models.data.history import LATEST
 from models.recommender import Recommender
 from models.rules.shop_rules import rules_in_force
 from models.slate import Slate, SlateRequest
@@ -28,7 +29,14 @@ from service.store.events import Event, EventLine, write
 from service.store.lineage import read_mark
 from service.store.store import Store
 from service.store.writer import Change
-from tests.support.shop import DAYS, NO_EMAIL, REGULAR, SOLD_OUT, moment
+from tests.support.shop import (
+    DAYS,
+    NO_EMAIL,
+    REGULAR,
+    SOLD_OUT,
+    moment,
+    small_shop_records,
+)
 from tests.support.store_server import KINDS as DATABASES
 from tests.support.store_server import new_store
 from tests.support.training_shop import small_shop_purchases, trained
@@ -36,6 +44,7 @@ from training.errors import InputError
 from training.export.already_shown import NOTHING_SHOWN, AlreadyShown
 from training.export.current_model import CurrentModel
 from training.export.store_snapshot import StoreSnapshot, empty_snapshot, read_store_snapshot
+from training.reading.purchases import read_purchases
 
 LATER = moment(DAYS + 2)
 CLOCK = moment(DAYS + 3)
@@ -234,7 +243,10 @@ def test_the_file_says_what_the_service_says(
             shop, expected = served(till, learned, customer, unasked)
             assert as_plain_values(now.update_of(customer)) == as_plain_values(expected), customer
             request = SlateRequest(
-                as_of=now.as_of, purpose=PERSONALIZE_EMAIL, rules=rules_in_force(now.rules, CLOCK)
+                as_of=now.as_of,
+                events_until=LATEST,
+                purpose=PERSONALIZE_EMAIL,
+                rules=rules_in_force(now.rules, CLOCK),
             )
             asked = replace(request, rules=shop.with_rules_at(CLOCK).rules)
             slates = (
@@ -242,7 +254,8 @@ def test_the_file_says_what_the_service_says(
                 shop.model.recommender.recommend(customer, asked, expected),
             )
             assert slates[0] == slates[1], customer
-        assert (now.as_of, now.rules) == (LATER + 10 * 86_400, shop.rules)
+        assert now.as_of == shop.model.shop_time.moment == LATER + 5 * HOUR
+        assert now.rules == shop.rules
 
 
 @pytest.mark.parametrize("campaign", ["c", "d"])
@@ -381,3 +394,44 @@ def test_a_snapshot_of_another_version_is_refused_with_what_to_do(
     (tmp_path / "rules.blob.npy").unlink()
     with pytest.raises(InputError, match=r"--resume: .* without --resume the export begins again"):
         StoreSnapshot.load(tmp_path)
+
+
+@pytest.mark.parametrize("till", DATABASES, indirect=True)
+def test_service_file_and_training_find_the_same_shop_time(
+    till: Till, learned: Recommender, tmp_path: Path
+) -> None:
+    """Day after day more is reported; training on the store says what service and file say."""
+    served_time = LoadedModel.of(learned)
+    first = served_time.shop_time.moment
+    shop, seen = CatalogueFollower(till.store, "allow"), []
+    orders = tmp_path / "orders.csv"
+    rows = [
+        f"{line.customer},{line.product},{moment(line.day)},{line.order}"
+        for line in small_shop_records().lines
+        if line.kind == "purchase" and line.customer
+    ]
+    orders.write_text("\n".join(["customer_id,product_id,timestamp,order_id", *rows]))
+    steps: list[tuple[int, str, Standing, tuple[str, ...]]] = [
+        (400, "view", Standing.SHOP, ("c00", "c01", "c02", "c03")),
+        (401, "purchase", Standing.CUSTOMER, ("c00", "c01", "c02", "c03")),
+        (402, "purchase", Standing.SHOP, ("c00",)),
+        (403, "purchase", Standing.SHOP, ("c00", "c01", "c02")),
+        (404, "purchase", Standing.SHOP, ("c09",)),
+        (404, "purchase", Standing.LATE, ("c10", "c11")),
+        (900, "purchase", Standing.SHOP, ("c12",)),
+        (900, "purchase", Standing.SHOP, ("c13", "c14")),
+    ]
+    for number, (day, kind, standing, customers) in enumerate(steps):
+        for customer in customers:
+            till.reports(
+                kind, customer, "bread", time=moment(day), order_id=f"{number}", standing=standing
+            )
+        shop.follow_shop_time(served_time)
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        seen.append(now_of(till, learned, folder).as_of)
+        assert shop.shop_time_of(served_time) == seen[-1]
+        learned_too = read_purchases([orders, till.url], now=moment(1_000)).shop_time
+        assert learned_too == seen[-1]
+    later = [moment(403), moment(403), moment(403), moment(403), moment(900)]
+    assert seen == [first, first, first, *later]
