@@ -23,7 +23,6 @@ from uvicorn.protocols.http.httptools_impl import (
     HttpToolsProtocol,
     RequestResponseCycle,
 )
-from uvicorn.server import ServerState
 
 from service.errors import (
     AddressTooLong,
@@ -136,14 +135,13 @@ class OpenConnections:
         if metrics is not None:
             metrics.connections_ended.labels(reason).inc()
 
-    def drain(self, state: ServerState, loop: asyncio.AbstractEventLoop) -> None:
+    def drain(self, loop: asyncio.AbstractEventLoop) -> None:
         """Let every connection go once its next request is answered, or none has come.
 
         A client may have sent a request before it could see that the service ends.
         """
         if not self._drains:
             self._drains = True
-            state.default_headers = [*state.default_headers, CLOSE_HEADER]
             loop.call_later(DRAIN_SECONDS, self._close_unused, loop)
 
     def _make_room(self, newest: Connection) -> bool:
@@ -247,7 +245,7 @@ class Connection(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         if self.find_wait() in (Wait.FIRST_REQUEST, Wait.NEXT_REQUEST, Wait.HEADERS):
-            self._opened.drain(self.server_state, self.loop)
+            self._opened.drain(self.loop)
         else:
             super().shutdown()
 

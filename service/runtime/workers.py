@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
+from uvicorn.protocols.http.flow_control import CLOSE_HEADER
 from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
 
@@ -34,7 +35,10 @@ def serve(settings: Settings, protocol: Callable[..., asyncio.Protocol]) -> None
     """Run the service until it is told to stop. `protocol` makes its connections."""
     options = _uvicorn_options(settings, protocol)
     if settings.workers == 1:
-        uvicorn.run(APP, **options)
+        server = LastCallServer(uvicorn.Config(APP, **options))
+        server.run()
+        if not server.started:
+            sys.exit(STARTUP_FAILURE)
         return
     with shared_directory(settings.runtime_directory()) as directory:
         os.environ[DIRECTORY_VARIABLE] = directory
@@ -71,6 +75,51 @@ class OwnSocket(socket.socket):
         return OwnSocket.bind_shared, (self.family, self.getsockname())
 
 
+class LastCallServer(uvicorn.Server):
+    """A server whose end resets no connection that the system has accepted for it.
+
+    Their clients may have sent a request already. The socket is closed right after the last one.
+    """
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer what was sent, then end."""
+        self.server_state.default_headers = [*self.server_state.default_headers, CLOSE_HEADER]
+        loop = asyncio.get_running_loop()
+        listening = [one for server in self.servers for one in server.sockets]
+        waiting = [connection for one in listening for connection in accept_waiting(one)]
+        opened = [loop.connect_accepted_socket(self._protocol, one) for one in waiting]
+        await asyncio.gather(super().shutdown(sockets), *opened)
+
+    def _protocol(self) -> asyncio.Protocol:
+        return self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+
+
+def accept_waiting(listening: socket.socket) -> list[socket.socket]:
+    """Return the connections that wait at a socket."""
+    connections = []
+    with socket.socket(fileno=os.dup(listening.fileno())) as queue:
+        queue.setblocking(False)
+        with contextlib.suppress(OSError):  # there is none, or no descriptor for it
+            while True:
+                connections.append(queue.accept()[0])
+    for connection in connections:
+        connection.setblocking(False)
+    return connections
+
+
+class Worker(Process):
+    """A process of its own with a server."""
+
+    @property
+    def server(self) -> uvicorn.Server:
+        """Return the server, made in the process that runs it."""
+        if self._server is None:
+            self._server = LastCallServer(self.config)
+        return self._server
+
+
 class Supervisor(Multiprocess):
     """A supervisor that replaces a worker as soon as it ends, and one that does not answer.
 
@@ -92,6 +141,13 @@ class Supervisor(Multiprocess):
             self.keep_subprocess_alive()
         self.terminate_all()
         self.join_all()
+
+    def init_processes(self) -> None:
+        """Start the workers."""
+        for _ in range(self.processes_num):
+            worker = Worker(self.config, self.sockets)
+            worker.start()
+            self.processes.append(worker)
 
     def keep_subprocess_alive(self) -> None:
         """Replace workers that have ended or hang, then pin every worker."""
@@ -129,7 +185,7 @@ class Supervisor(Multiprocess):
         log.error("worker %s ended with status %s and is replaced", worker.pid, worker.exitcode)
         self._answered.discard(worker)
         try:
-            successor = Process(self.config, self.sockets)
+            successor = Worker(self.config, self.sockets)
             successor.start()
         except OSError as error:
             log.error("a worker cannot be started and is tried again: %s", error.strerror)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+import psutil
 import pytest
 
 from service.http.connections import HEADER_LIMIT_BYTES, MAX_PIPELINED
@@ -325,6 +326,35 @@ def test_what_was_sent_before_the_end_could_be_seen_is_answered(
             answer = read_to_end(connection)
             assert answer.startswith(b"HTTP/1.1 200")
             assert b"\r\nconnection: close\r\n" in answer
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_connection_that_the_system_has_accepted_is_answered_at_the_end(
+    shop: Shop, tmp_path: Path, workers: int
+) -> None:
+    settings = SETTINGS | {"runtime_dir": tmp_path / "run", "workers": workers}
+    with server(shop.root, **settings) as (port, pid, _), ExitStack() as stack:
+        service = psutil.Process(pid)
+        wait_until(lambda: status(port, "/readyz") == 200)
+        answering = workers_of(service)
+        for process in answering:
+            process.suspend()
+        waiting = [stack.enter_context(connected(port)) for _ in range(8)]
+        for connection in waiting:
+            send(connection, head("GET", SLATE, WITH_KEY))
+        for process in answering:
+            process.send_signal(signal.SIGTERM)
+        for process in answering:
+            process.resume()
+        answers = [read_answer(connection)[0] for connection in waiting]
+        service.terminate()
+        assert answers == [200] * 8
+
+
+def workers_of(service: psutil.Process) -> list[psutil.Process]:
+    """Return the processes that answer."""
+    processes = [service, *service.children()]
+    return [one for one in processes if any(c.status == "LISTEN" for c in one.net_connections())]
 
 
 def is_listening(port: int) -> bool:
