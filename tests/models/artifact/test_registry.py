@@ -7,6 +7,8 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 
 from models.artifact import files
 from models.artifact.files import Manifest
+from models.artifact.locks import lock
 from models.artifact.registry import Registry
 from models.artifact.reports import report_path
 from models.errors import ArtifactError, UnreadableError
@@ -305,3 +308,34 @@ def test_a_version_that_mails_are_made_from_is_kept_until_they_are_sent(tmp_path
     assert registry.prune(now=10 * DAY, keep=1, max_age_days=30) == [first]
     assert registry.names() == [third]
     assert registry.pinned(first, now=DAY) == 0
+
+
+@pytest.mark.parametrize("change", ["publish", "activate", "rollback", "prune", "remove"])
+def test_a_change_of_the_registry_waits_for_the_one_that_is_being_made(
+    tmp_path: Path, change: str
+) -> None:
+    first, second = publish(tmp_path, 1, 2)
+    registry = Registry(tmp_path)
+    changes: dict[str, Callable[[], object]] = {
+        "publish": lambda: publish(tmp_path, 3),
+        "activate": lambda: registry.activate(first),
+        "rollback": registry.rollback,
+        "prune": lambda: registry.prune(now=100 * DAY, keep=1, max_age_days=30),
+        "remove": lambda: registry.remove(first),
+    }
+    with ThreadPoolExecutor(1) as threads:
+        with (tmp_path / ".lock").open("w") as file, lock(file):
+            changing = threads.submit(changes[change])
+            with pytest.raises(TimeoutError):
+                changing.result(0.2)
+            assert registry.names() == [second, first]
+            assert registry.active() == second
+        changing.result(10)
+    assert (registry.names(), registry.active()) != ([second, first], second)
+
+
+def test_no_version_of_a_registry_that_is_not_there_can_be_made_active(tmp_path: Path) -> None:
+    (version,) = publish(tmp_path / "registry", 1)
+    with pytest.raises(ArtifactError, match="mistyped: no such registry"):
+        Registry(tmp_path / "mistyped").activate(version)
+    assert not (tmp_path / "mistyped").exists()

@@ -23,6 +23,7 @@ from tests.support.shop import (
     NEVER_SOLD,
     NO_EMAIL,
     ONLY_RARE,
+    RARE,
     REGULAR,
     SOLD_OUT,
     moment,
@@ -151,6 +152,13 @@ def test_a_customer_of_old_is_not_welcomed_after_another_order(
     )
 
 
+def test_the_welcome_ends_two_weeks_after_the_first_of_several_orders(shop: Recommender) -> None:
+    orders = (("bread", "purchase", DAYS), ("mug", "purchase", DAYS + 5))
+    welcome = required(occasion_of(shop, MailKind.WELCOME, DAYS + 6, *orders))
+    assert welcome.text == "Welcome! Your first order with us was 6 days ago"
+    assert welcome.until == moment(DAYS + 14)
+
+
 # post_purchase
 
 
@@ -179,6 +187,15 @@ def test_an_order_that_is_named_counts_before_it_was_reported(shop: Recommender)
         )
         is None
     )
+
+
+def test_a_named_order_of_what_was_bought_before_too_was_made_the_last_time(
+    shop: Recommender,
+) -> None:
+    facts = StoreFacts(order=tuple(items(shop, "bread")))
+    bought = (("bread", "purchase", DAYS - 30), ("bread", "purchase", DAYS))
+    after = required(occasion_of(shop, MailKind.POST_PURCHASE, DAYS + 2, *bought, facts=facts))
+    assert (after.text, after.until) == ("You ordered Bread 2 days ago", moment(DAYS + 14))
 
 
 def test_an_order_that_was_sent_back_is_followed_by_nothing(shop: Recommender) -> None:
@@ -260,6 +277,19 @@ def test_what_was_bought_again_comes_before_what_was_bought_once(shop: Recommend
         assert once == sorted(once)
 
 
+def test_a_mail_about_what_is_due_ends_when_the_first_of_it_counts_as_given_up(
+    shop: Recommender,
+) -> None:
+    bread = [("bread", "purchase", day) for day in (100.0, 110.0, 120.0, 130.0)]
+    mug = [("mug", "purchase", day) for day in (40.0, 80.0, 120.0)]
+    until = []
+    for bought in (bread, mug, bread + mug):
+        due = required(occasion_of(shop, MailKind.REPLENISHMENT, 180, *bought))
+        until.append(due.until)
+    assert {*led_by(shop, due)} == {"bread", "mug"}
+    assert until[2] == until[0] < until[1]
+
+
 # win_back
 
 
@@ -287,6 +317,13 @@ def test_who_ordered_once_is_won_back_after_ninety_days(shop: Recommender) -> No
     assert occasion_of(shop, MailKind.WIN_BACK, DAYS + 90, once) is None
     assert occasion_of(shop, MailKind.WIN_BACK, DAYS + 90.1, once) is not None
     assert occasion_of(shop, MailKind.WIN_BACK, DAYS, ("bread", "view", 1)) is None
+
+
+def test_silence_begins_with_the_last_order(shop: Recommender) -> None:
+    orders = (("bread", "purchase", DAYS - 60), ("bread", "purchase", DAYS))
+    assert occasion_of(shop, MailKind.WIN_BACK, DAYS + 120, *orders) is None
+    back = required(occasion_of(shop, MailKind.WIN_BACK, DAYS + 121, *orders))
+    assert back.text == "It has been 121 days since your last order"
 
 
 def test_favourites_take_half_of_it_and_what_is_new_comes_next(shop: Recommender) -> None:
@@ -385,6 +422,15 @@ def test_what_is_sold_out_again_is_not_back(shop: Recommender) -> None:
     )
 
 
+def test_a_mail_about_what_is_back_ends_when_the_first_of_it_is_no_news(shop: Recommender) -> None:
+    kettle, mug = items(shop, NEVER_SOLD, "mug")
+    facts = StoreFacts(restocked={kettle: moment(DAYS), mug: moment(DAYS + 3)})
+    wanted = ((NEVER_SOLD, "view", DAYS - 9), ("mug", "view", DAYS - 9))
+    mail = required(occasion_of(shop, MailKind.BACK_IN_STOCK, DAYS + 4, *wanted, facts=facts))
+    assert {*led_by(shop, mail)} == {NEVER_SOLD, "mug"}
+    assert mail.until == moment(DAYS + 14)
+
+
 # basket
 
 
@@ -409,6 +455,22 @@ def test_who_has_just_put_more_into_the_basket_has_not_left_it(shop: Recommender
     left = required(occasion_of(shop, MailKind.BASKET, DAYS + 0.6, put, more))
     assert led_by(shop, left)[:2] == ["ball", "bread"]
     assert left.text == "You left Ball and 1 more in your basket"
+    assert left.until == moment(DAYS + 7.5) - 1
+
+
+def test_who_did_other_things_too_has_left_a_basket(shop: Recommender) -> None:
+    others = (("mug", "purchase", DAYS - 20), ("ball", "cart", DAYS - 10), ("mug", "view", DAYS))
+    left = required(occasion_of(shop, MailKind.BASKET, DAYS + 1, ("bread", "cart", DAYS), *others))
+    assert left.text == "You left Bread in your basket"
+
+
+def test_who_puts_a_product_in_again_has_left_it_then(shop: Recommender) -> None:
+    left = required(
+        occasion_of(
+            shop, MailKind.BASKET, DAYS + 1, ("bread", "cart", DAYS), ("bread", "cart", DAYS + 0.5)
+        )
+    )
+    assert left.until == moment(DAYS + 7.5) - 1
 
 
 @pytest.mark.parametrize("kind", ["purchase", "remove_from_cart"])
@@ -448,6 +510,15 @@ def test_who_buys_of_the_aisle_hears_of_what_is_new_there_until_it_is_new_no_mor
     )
     assert occasion_of(new, MailKind.NEW_FOR_YOU, DAYS, customer_id="c00") is None  # loves bread
     assert occasion_of(new, MailKind.NEW_FOR_YOU, DAYS, ("mug", "view", DAYS - 1)) is None
+
+
+def test_a_mail_about_what_is_new_ends_when_the_first_of_it_is_new_no_more(
+    shop: Recommender,
+) -> None:
+    new = with_arrival(with_arrival(shop, NEVER_SOLD, DAYS - 5), RARE, DAYS - 2)
+    mail = required(occasion_of(new, MailKind.NEW_FOR_YOU, DAYS, customer_id="c02"))
+    assert {*led_by(new, mail)} == {NEVER_SOLD, RARE}
+    assert mail.until == moment(DAYS + 23)
 
 
 def test_who_buys_the_brand_hears_of_what_is_new_from_it(shop: Recommender) -> None:

@@ -70,6 +70,15 @@ def test_an_unknown_product_is_like_what_is_popular_and_in_no_bundle(
     assert body["count"] == count
 
 
+def test_the_first_product_of_the_catalogue_is_known_like_any_other(shop: Shop) -> None:
+    first, *others = sorted(shop.products)
+    similar = ask(shop, QueryKind.SIMILAR, product_id=first)
+    assert (similar["count"], similar["fallback_reason"]) == (3, None)
+    assert ask(shop, QueryKind.BUNDLES, product_id=first)["count"] > 0
+    alone = ask(shop, QueryKind.BUNDLES, product_id=first, exclude=tuple(others))
+    assert (alone["count"], alone["fallback_reason"]) == (0, "no_candidates")
+
+
 def test_more_than_there_is_means_fewer_and_none_twice(shop: Shop) -> None:
     body = ask(shop, QueryKind.CUSTOMER, 100, customer_id=shop.customer)
     assert 0 < body["count"] == len(set(ids(body))) <= len(shop.products) < 100

@@ -132,6 +132,46 @@ def test_without_redis_each_worker_counts_alone(redis_server: RedisServer, broke
     with_redis(redis_server.url, call, timeout_seconds=0.05)
 
 
+def test_a_redis_that_takes_its_time_for_each_step_costs_a_call_no_more_than_the_time_out(
+    redis_server: RedisServer,
+) -> None:
+    """A first call is several steps: the script has to be sent. Each of them is in time."""
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65_536):
+            writer.write(data)
+
+    async def delay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        port = int(redis_server.url.rpartition(":")[2].partition("/")[0])
+        from_redis, to_redis = await asyncio.open_connection("127.0.0.1", port)
+        forwarding = asyncio.create_task(forward(reader, to_redis))
+        while data := await from_redis.read(65_536):
+            await asyncio.sleep(0.4)
+            writer.write(data)
+            if forwarding.done():
+                break
+        to_redis.close()
+        writer.close()
+
+    async def run() -> float:
+        async with await asyncio.start_server(delay, "127.0.0.1", 0) as server:
+            limits = RedisRateLimits(
+                f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}",
+                secret=b"s",
+                timeout_seconds=0.5,
+                breaker=CircuitBreaker(3, 0.2),
+            )
+            began = time.monotonic()
+            assert await calls(limits, 1) == [0.0]
+            passed = time.monotonic() - began
+            await limits.close()
+            redis_server.kill()
+            await asyncio.sleep(0.5)  # until the connections have ended
+        return passed
+
+    assert asyncio.run(run()) < 0.75
+
+
 JUNK = [
     *(b"", b"tomato", b"nan", b"inf", b"-inf", b"1e300", b"-1e300", b"9" * 400, b"0x10", b"-5"),
     b"\x00\xff",

@@ -1,12 +1,16 @@
 """The catalogue follows the store: products, rules, sales and who was forgotten."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from threading import Barrier
+from threading import Event as Signal
+from typing import Any, TypeVar
 
 import orjson
 import pytest
+from sqlalchemy import Connection
 
 from models.artifact.registry import Registry
 from models.data.customers import NO, YES
@@ -26,6 +30,8 @@ from tests.support.expected_answers import another_version
 from tests.support.service_shop import Shop as Premises
 from tests.support.shop import moment, names
 from tests.support.store_server import new_store
+
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -89,6 +95,76 @@ def test_a_shop_that_nothing_was_said_of_serves_its_artifact(shop: Premises, sto
     live = CatalogueFollower(store, "allow")
     assert live.at(shop.model, now(store)).model is shop.model
     assert not live.at(shop.model, now(store)).is_forgotten("c00")
+
+
+def test_a_change_is_read_from_the_store_once_however_many_answers_wait_for_it(
+    shop: Premises, store: Store
+) -> None:
+    live, together = CatalogueFollower(store, "allow"), Barrier(6)
+    say(store, {"bagel": {"price": 9.0}})
+    position = now(store)
+
+    def answer(_: int) -> LiveCatalogue:
+        together.wait(10)
+        return live.at(shop.model, position)
+
+    with ThreadPoolExecutor(6) as threads:
+        first, *others = threads.map(answer, range(6))
+    assert all(other is first for other in others)
+
+
+class SlowStore(Store):
+    """A store whose next read waits, once it has read, until it may go on."""
+
+    def __init__(self, url: str, runtime: Path) -> None:
+        super().__init__(url, runtime)
+        self.has_read, self.may_go_on = Signal(), Signal()
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        result = super().read(work)
+        if not self.has_read.is_set():
+            self.has_read.set()
+            assert self.may_go_on.wait(10)
+        return result
+
+
+@pytest.fixture
+def slow_store(tmp_path: Path) -> Iterator[SlowStore]:
+    opened = SlowStore(new_store("sqlite", tmp_path), tmp_path / "run")
+    yield opened
+    opened.close()
+
+
+def test_a_count_of_sales_that_takes_long_does_not_bring_old_prices_back(
+    shop: Premises, slow_store: SlowStore
+) -> None:
+    live = CatalogueFollower(slow_store, "allow")
+    with ThreadPoolExecutor(2) as threads:
+        counting = threads.submit(live.count_sales, shop.model)
+        assert slow_store.has_read.wait(10)
+        say(slow_store, {"bagel": {"price": 9.0}})
+        answering = threads.submit(live.at, shop.model, now(slow_store))
+        wait([answering], timeout=0.3)
+        slow_store.may_go_on.set()
+        counting.result(10)
+        answering.result(10)
+    catalogue = live.as_known(shop.model).model.recommender.catalogue
+    assert catalogue.price[catalogue.ids.find("bagel")] == 9.0
+
+
+def test_a_count_of_sales_that_takes_long_does_not_keep_a_model_that_is_gone(
+    shop: Premises, slow_store: SlowStore
+) -> None:
+    live = CatalogueFollower(slow_store, "allow")
+    with ThreadPoolExecutor(2) as threads:
+        counting = threads.submit(live.count_sales, shop.model)
+        assert slow_store.has_read.wait(10)
+        removing = threads.submit(live.keep_only, frozenset())
+        wait([removing], timeout=0.3)
+        slow_store.may_go_on.set()
+        counting.result(10)
+        removing.result(10)
+    assert live.as_known(shop.model).nobody_known  # as at the start
 
 
 def test_whoever_answers_from_a_position_sees_all_that_was_said_until_then(

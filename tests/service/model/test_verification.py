@@ -3,13 +3,15 @@
 import os
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from models.artifact.locks import lock
 from models.artifact.registry import Registry
 from models.errors import ArtifactError
-from service.model.verification import marker_of, signature_of, verify_once
+from service.model.verification import VERIFIED, marker_of, signature_of, verify_once
 from tests.support.service_shop import Shop, damage
 
 
@@ -104,6 +106,30 @@ def test_a_marker_that_cannot_be_opened_means_reading(directory: Path, tmp_path:
     flip_unseen(directory)
     with pytest.raises(ArtifactError):
         verify_once(directory, tmp_path / "run")
+
+
+def test_where_no_directory_for_markers_can_be_made_it_is_read_every_time(
+    directory: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    verify_once(directory, tmp_path / "file" / "run")
+    flip_unseen(directory)
+    with pytest.raises(ArtifactError):
+        verify_once(directory, tmp_path / "file" / "run")
+
+
+def test_a_worker_waits_for_the_one_that_reads_and_does_not_read_too(
+    directory: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "run").mkdir(mode=0o700)
+    with ThreadPoolExecutor(1) as threads:
+        with (tmp_path / "run" / marker_of(directory)).open("wb") as marker, lock(marker):
+            waiting = threads.submit(verify_once, directory, tmp_path / "run")
+            with pytest.raises(TimeoutError):
+                waiting.result(0.2)
+            marker.write(VERIFIED)
+            marker.flush()
+        waiting.result(10)
 
 
 def test_a_version_that_is_gone_has_no_signature(directory: Path) -> None:

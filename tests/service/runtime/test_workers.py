@@ -17,7 +17,7 @@ from urllib.parse import quote
 import psutil
 import pytest
 
-from service.runtime.workers import share_processors
+from service.runtime.workers import pin_process, share_processors
 from tests.support.permissions import obey_permissions
 from tests.support.service_shop import Shop, process, started, status, wait_until
 
@@ -252,6 +252,15 @@ def are_shared_out(port: int) -> bool:
     if len(shares) != 2 or set.union(*shares) != processors:
         return False
     return len(processors) < 2 or not set.intersection(*shares)
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="elsewhere no process can be told where to stay"
+)
+def test_a_worker_that_has_just_ended_stays_nowhere_and_stops_nobody() -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+    pin_process(ended.pid, os.sched_getaffinity(0))
 
 
 @pytest.mark.skipif(

@@ -2,11 +2,14 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 
+from models.artifact.locks import lock
 from service.store.change_counters import (
     CATALOGUE,
     FIRST_HASHED,
@@ -72,3 +75,44 @@ def test_workers_that_write_at_once_leave_the_newest_number(
     ]
     assert [worker.wait(30) for worker in workers] == [0, 0]
     assert page[9] == 3999
+
+
+@pytest.mark.parametrize("change", ["raise_to", "begin_at", "another worker starts"])
+def test_a_change_waits_for_the_worker_that_is_making_one(
+    page: ChangeCounters, tmp_path: Path, change: str
+) -> None:
+    path = tmp_path / "run" / "page"
+    changes: dict[str, Callable[[], object]] = {
+        "raise_to": lambda: page.raise_to([(9, 7)]),
+        "begin_at": lambda: page.begin_at(7, b"new mark"),
+        "another worker starts": lambda: ChangeCounters(path).close(),
+    }
+    with ThreadPoolExecutor(1) as threads:
+        with path.open("r+b") as file, lock(file):
+            changing = threads.submit(changes[change])
+            with pytest.raises(TimeoutError):
+                changing.result(0.2)
+            assert page[9] == 0
+        changing.result(10)
+
+
+def test_a_change_waits_for_the_thread_of_its_worker_that_is_making_one(
+    page: ChangeCounters,
+) -> None:
+    has_begun, may_go_on = Event(), Event()
+
+    def changes() -> Iterator[tuple[int, int]]:
+        has_begun.set()
+        assert may_go_on.wait(10)
+        yield 9, 7
+
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(page.raise_to, changes())
+        assert has_begun.wait(10)
+        second = threads.submit(page.raise_to, [(9, 8)])
+        with pytest.raises(TimeoutError):
+            second.result(0.2)
+        may_go_on.set()
+        first.result(10)
+        second.result(10)
+    assert page[9] == 8

@@ -14,7 +14,7 @@ from service.store.change_counters import counter_of
 from service.store.events import Event, EventLine, write
 from service.store.store import Store
 from service.store.tables import events
-from service.store.writer import Change, read_position
+from service.store.writer import COLLECT_SECONDS, Change, read_position
 from tests.support.store_server import new_store
 
 pytestmark = pytest.mark.slow
@@ -218,3 +218,16 @@ def test_what_nobody_waits_for_is_committed_with_what_comes_in_the_next_moment(
 
 def itself(change: Change) -> Change:
     return change
+
+
+def test_who_waits_is_not_kept_waiting_by_what_came_before_and_nobody_waits_for(
+    tmp_path: Path,
+) -> None:
+    store, waits = Store(new_store("sqlite", tmp_path), tmp_path / "run"), []
+    for _ in range(30):
+        began = time.monotonic()
+        store.write(itself, awaited=False)
+        store.write(itself).result(10)
+        waits.append(time.monotonic() - began)
+    store.close()
+    assert min(waits) < COLLECT_SECONDS

@@ -42,6 +42,8 @@ def test_a_short_history_has_fewer_windows_for_each_needs_two_horizons_before_it
     assert [days_of(window)[0] for window in place_windows(0, 70 * DAY, many)] == [49, 35]
     assert len(place_windows(0, 300 * DAY, many)) == 8
     assert len(place_windows(0, 3_000 * DAY, many)) == 20
+    at_once = replace(many, lags_days=(0,))  # the third has two horizons before it to the second
+    assert [days_of(window)[0] for window in place_windows(0, 70 * DAY, at_once)] == [56, 42, 28]
 
 
 @pytest.mark.parametrize(("days", "expected"), [(3, 0), (30, 0), (34.9, 0), (35, 2)])

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -689,6 +691,18 @@ def test_a_store_that_cannot_be_reached_ends_the_command_as_bad_input(
     assert corner_shop.run("train", "--purchases", url, "--registry", tmp_path / "registry") == 2
     assert "secret" not in capsys.readouterr().out
     assert not (tmp_path / "registry").exists()
+
+
+def test_a_database_that_says_nothing_is_not_waited_for_without_end() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as threads:
+        url = f"postgresql://anna:secret@127.0.0.1:{server.getsockname()[1]}/shop"
+        reading = threads.submit(refused, url)
+        try:
+            sentence = reading.result(2 * service_store.CONNECT_TIMEOUT_SECONDS)
+        finally:
+            server.accept()[0].close()  # whoever waits still is let go
+    assert "cannot be read: " in sentence
+    assert "timeout" in sentence
 
 
 def test_two_stores_at_once_are_refused() -> None:
