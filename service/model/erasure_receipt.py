@@ -13,7 +13,7 @@ from models.data.events import DAY
 from models.data.timestamps import format_timestamp
 from models.errors import ArtifactError
 from models.recommender import Recommender
-from service.store.consents import Erasure
+from service.store.erasure import Erasure
 
 MAX_AGE_DAYS: Final = 30  # training removes older versions, unless one is served
 ERASED_TEXT: Final = (

@@ -18,7 +18,7 @@ from models.rules.shop_rules import ShopRule, rules_in_force
 from models.updates.catalogue import read_product_update, update_catalogue
 from service.model.loaded_model import LoadedModel
 from service.schemas.rules import SHOP_RULE
-from service.store import consents, events
+from service.store import erasure, events
 from service.store.change_counters import BEGUN
 from service.store.events import SoldLine
 from service.store.products import read_restocked
@@ -110,7 +110,7 @@ class CatalogueFollower:
         `clock`: seconds since 1970.
         """
         for key, tombstones in self._lost_tombstones:
-            work = partial(consents.bury_again, key=key, tombstones=tombstones, time=clock)
+            work = partial(erasure.bury_again, key=key, tombstones=tombstones, time=clock)
             self._store.write(work).result()
         self._lost_tombstones = ()
 

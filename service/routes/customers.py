@@ -37,7 +37,7 @@ from service.schemas.customers import (
     Receipt,
     UnusedBody,
 )
-from service.store import consents
+from service.store import consents, erasure
 from service.store.customer_export import describe_consents, export_records
 from service.store.events import is_erased
 from service.store.quotas import Quota, spend
@@ -127,12 +127,12 @@ async def forget_customer(request: Request, customer_id: CustomerId) -> Response
     """
     responder = get_responder(request)
     now = int(time.time())
-    forget = partial(consents.forget, customer_id=customer_id, time=now)
-    erasure = await write_store(request, forget)
+    erase = partial(erasure.erase, customer_id=customer_id, time=now)
+    erased = await write_store(request, erase)
     registry = responder.active.registry
     traces = await asyncio.to_thread(erase_from_registry, registry, customer_id, now)
     ttl_seconds = responder.settings.cache_ttl_seconds
-    return uncached_json(build_receipt(customer_id, erasure, traces, now, ttl_seconds))
+    return uncached_json(build_receipt(customer_id, erased, traces, now, ttl_seconds))
 
 
 def _invalid(field: str, problem: str) -> Invalid:

@@ -21,7 +21,7 @@ from models.data.events import DAY
 from models.recommender import Recommender
 from models.settings import BlendSettings, ModelSettings, RankerSettings, TreeSettings, Weights
 from models.slate import SlateRequest, Source
-from service.store import consents
+from service.store import erasure
 from service.store.store import Store
 from tests.support.shop import SMALL, Line, moment, open_shop
 from tests.support.store_server import new_store
@@ -349,7 +349,7 @@ def test_who_is_erased_during_a_training_is_in_no_version_that_it_leaves(tmp_pat
     store = Store(url, tmp_path / "run")
 
     def erase(customer_id: str) -> None:
-        forget = partial(consents.forget, customer_id=customer_id, time=NOW)
+        forget = partial(erasure.erase, customer_id=customer_id, time=NOW)
         store.write(forget).result(10)
 
     watch = RefusalWatch(url)

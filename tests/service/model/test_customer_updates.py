@@ -13,7 +13,7 @@ from models.artifact.registry import Registry
 from models.data.customers import NEVER_ASKED, NO, PERSONALIZE_EMAIL, PERSONALIZE_WEB, YES
 from models.data.events import KINDS, order_code
 from service.model.customer_updates import build_customer_update
-from service.store import consents
+from service.store import consents, erasure
 from service.store.consents import Consent, ConsentRecords
 from service.store.events import Event, EventLine, EventRow, Written, read_ratings, write
 from service.store.store import CustomerRecords, Store
@@ -40,7 +40,7 @@ def tell(store: Store, *events: Event) -> Written:
 
 def forget(store: Store, customer_id: str) -> Mapping[str, int]:
     def work(change: Change) -> Mapping[str, int]:
-        return consents.forget(change, customer_id, 2000).counts
+        return erasure.erase(change, customer_id, 2000).counts
 
     return store.write(work).result(10)
 

@@ -6,7 +6,7 @@ from models.artifact.registry import Registry
 from models.artifact.reports import ReportWithCustomer
 from models.data.timestamps import format_timestamp
 from service.model.erasure_receipt import Traces, build_receipt, find_versions_with
-from service.store.consents import Erasure
+from service.store.erasure import Erasure
 from tests.support.expected_answers import another_version
 from tests.support.service_shop import Shop
 from tests.support.shop import REGULAR, moment

@@ -21,7 +21,7 @@ from models.updates.catalogue import read_product_update
 from service.model.live_catalogue import CatalogueFollower, LiveCatalogue
 from service.model.loaded_model import LoadedModel
 from service.schemas.products import ProductBody
-from service.store import consents, events, products, rules
+from service.store import erasure, events, products, rules
 from service.store.events import Event, EventLine
 from service.store.lineage import read_mark
 from service.store.store import Store
@@ -53,7 +53,7 @@ def make_rule(store: Store, rule_id: str, document: dict[str, Any] | None) -> No
 
 def forget(store: Store, customer_id: str) -> None:
     def work(change: Change) -> None:
-        consents.forget(change, customer_id, 1)
+        erasure.erase(change, customer_id, 1)
 
     store.write(work).result(10)
 

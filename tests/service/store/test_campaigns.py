@@ -5,7 +5,7 @@ from dataclasses import replace
 import orjson
 
 from models.data.events import HOUR
-from service.store import campaigns, consents
+from service.store import campaigns, erasure
 from service.store.campaigns import Campaign, MailRecord
 from service.store.store import Store
 from service.store.writer import Change
@@ -62,8 +62,8 @@ def test_what_was_shown_last_is_told_first_and_of_nobody_else(store: Store) -> N
 def test_of_who_was_forgotten_nothing_is_recorded_any_more(store: Store) -> None:
     keep(store, shown("r", "monday", "bread"))
 
-    def forget(change: Change) -> consents.Erasure:
-        return consents.forget(change, "ann", 1000)
+    def forget(change: Change) -> erasure.Erasure:
+        return erasure.erase(change, "ann", 1000)
 
     assert store.write(forget).result(10).counts["mails"] == 1
     assert not keep(store, shown("r", "monday", "bread"))

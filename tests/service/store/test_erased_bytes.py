@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from models.data.events import KINDS, RATING
-from service.store import consents
+from service.store import erasure
 from service.store.events import Event, EventLine, write
 from service.store.store import Store
 
@@ -45,7 +45,7 @@ def tell_of_everybody(store: Store) -> None:
 
 
 def erase(store: Store, customer_id: str) -> None:
-    store.write(partial(consents.forget, customer_id=customer_id, time=2000)).result(10)
+    store.write(partial(erasure.erase, customer_id=customer_id, time=2000)).result(10)
 
 
 def customers_in_files(folder: Path) -> set[str]:

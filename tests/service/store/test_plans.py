@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import Connection, Engine, event, text
 
-from service.store import campaigns, consents, events
+from service.store import campaigns, erasure, events
 from service.store.database import connect, writing
 from service.store.quotas import Quota, TokenOwner
 from service.store.store import _changed_counters
@@ -44,7 +44,7 @@ QUERIES: Final[dict[str, Callable[[Change], object]]] = {
     "an event within a quota": lambda change: events.write(
         change, [view()], Quota(TokenOwner("7", None), 10, 10_000, 1_000_000)
     ),
-    "being forgotten": lambda change: consents.forget(change, "7", 1),
+    "being forgotten": lambda change: erasure.erase(change, "7", 1),
     "old mails": lambda change: campaigns.forget_mails(change, 5),
 }
 

@@ -21,7 +21,7 @@ from models.artifact import files
 from models.artifact.registry import Registry
 from models.recommender import Recommender
 from models.slate import SlateRequest
-from service.store import consents
+from service.store import erasure
 from service.store.store import Store
 from tests.support.corner_shop import (
     NOW,
@@ -195,7 +195,7 @@ def test_a_registry_with_a_store_is_trained_with_it_and_nobody_is_back(
 ) -> None:
     registry(folder).root.joinpath("run").mkdir()
     store = Store(f"sqlite:///{registry(folder).root}/store.db", registry(folder).root / "run")
-    store.write(partial(consents.forget, customer_id="c03", time=NOW)).result(10)
+    store.write(partial(erasure.erase, customer_id="c03", time=NOW)).result(10)
     store.close()
     assert "c03" in open_shop(registry(folder)).model.customers.ids
     assert train(folder, now=NOW + 60) == 0

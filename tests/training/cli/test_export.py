@@ -16,7 +16,7 @@ import pytest
 
 from models.data.customers import NO, PERSONALIZE_EMAIL
 from models.data.events import KINDS
-from service.store import consents
+from service.store import consents, erasure
 from service.store.events import Event, EventLine
 from service.store.events import write as write_events
 from service.store.store import Store
@@ -53,7 +53,7 @@ class Till:
         ).result(10)
 
     def forgets(self, customer: str) -> None:
-        self.store.write(lambda change: consents.forget(change, customer, NOW)).result(10)
+        self.store.write(lambda change: erasure.erase(change, customer, NOW)).result(10)
 
     def sells(self, customer: str, product: str) -> None:
         event = Event(

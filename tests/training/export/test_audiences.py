@@ -13,7 +13,7 @@ from models.data.history import NEVER
 from models.data.ids import Ids, Strings
 from models.recommender import Recommender
 from models.updates.customer import allows, update_history
-from service.store import consents
+from service.store import consents, erasure
 from service.store.events import Event, write
 from service.store.events import EventLine as Sold
 from service.store.store import Store
@@ -89,7 +89,7 @@ def now(learned: Recommender, tmp_path_factory: pytest.TempPathFactory) -> Itera
             if answer != NEVER_ASKED:
                 time = {"store": 9, "model": -9, "same": 0}[last]
                 consents.give(change, f"said{number}", {PERSONALIZE_EMAIL: answer}, time)
-        consents.forget(change, "once", moment(99))
+        erasure.erase(change, "once", moment(99))
 
     store.write(happened).result(10)
     store.close()

@@ -12,7 +12,7 @@ import pytest
 from models.artifact.files import Manifest
 from models.data.customers import PERSONALIZE_EMAIL, YES
 from models.data.ids import Ids
-from service.store import consents
+from service.store import consents, erasure
 from service.store.store import Store
 from service.store.writer import Change
 from tests.support.store_server import new_store
@@ -153,7 +153,7 @@ def test_everyone_is_who_the_store_knows_too_without_those_who_were_erased(tmp_p
     def happened(change: Change) -> None:
         for name in ("zoé", "bert", "ann"):
             consents.give(change, name, {PERSONALIZE_EMAIL: YES}, NOON)
-        consents.forget(change, "anna", NOON)
+        erasure.erase(change, "anna", NOON)
 
     store.write(happened).result(10)
     store.close()

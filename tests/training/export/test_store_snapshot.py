@@ -23,7 +23,7 @@ from service.model.customer_updates import build_customer_update
 from service.model.live_catalogue import CatalogueFollower
 from service.model.live_catalogue import LiveCatalogue as Served
 from service.model.loaded_model import LoadedModel
-from service.store import campaigns, consents, products, rules
+from service.store import campaigns, consents, erasure, products, rules
 from service.store.campaigns import Campaign, MailRecord
 from service.store.events import Event, EventLine, write
 from service.store.lineage import read_mark
@@ -85,7 +85,7 @@ class Till:
 
     def forgets(self, customer: str) -> None:
         def work(change: Change) -> None:
-            consents.forget(change, customer, LATER)
+            erasure.erase(change, customer, LATER)
 
         self.store.write(work).result(10)
 

@@ -10,7 +10,7 @@ import pytest
 
 from models.data.customers import NO, TRAIN, YES
 from models.model import Model
-from service.store import consents
+from service.store import consents, erasure
 from service.store.store import Store
 from service.store.writer import Change
 from tests.support.store_server import KINDS, new_store
@@ -35,7 +35,7 @@ class Desk:
         self._store.write(work).result(10)
 
     def erases(self, customer: str) -> None:
-        self._write(partial(consents.forget, customer_id=customer, time=1000))
+        self._write(partial(erasure.erase, customer_id=customer, time=1000))
 
     def hears(self, customer: str, train: int, time: int) -> None:
         def work(change: Change) -> None:

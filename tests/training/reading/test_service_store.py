@@ -36,7 +36,7 @@ from models.data.customers import (
     consent_slot,
 )
 from models.data.events import KINDS, Standing, order_code
-from service.store import consents
+from service.store import consents, erasure
 from service.store.database import SCHEMA
 from service.store.events import Event, EventLine, write
 from service.store.store import Store
@@ -116,7 +116,7 @@ class Till:
         self._write(work)
 
     def forgets(self, customer: str) -> None:
-        self._write(lambda change: consents.forget(change, customer, NOON))
+        self._write(lambda change: erasure.erase(change, customer, NOON))
 
     def lists(self, product: str, **document: Any) -> None:
         def work(change: Change) -> None:
