@@ -51,6 +51,8 @@ def test_a_damaged_version_is_named_and_the_old_one_stays(browse: Browse, own_sh
     assert ready.json()["refused"]["version"] == later
     assert name in ready.json()["refused"]["reason"]
     assert "regulars_models_refused_total 1.0" in client.get("/metrics").text
+    refused = client.post(f"/v1/models/{later}/activate")
+    assert (refused.status_code, name in refused.json()["detail"]) == (409, True)
 
 
 def test_every_version_is_listed_newest_first(browse: Browse, own_shop: Shop) -> None:

@@ -334,3 +334,28 @@ def test_an_unfinished_call_never_falls_on_a_whole_customer_or_product(client: T
     ]:
         response = client.request(method, address)
         assert (response.status_code, response.headers["allow"]) == (405, allowed), address
+
+
+def test_a_visit_is_answered_from_its_pages_its_events_and_without_its_order(
+    client: TestClient,
+) -> None:
+    def visit(**body: Any) -> tuple[str, list[str]]:
+        answer = client.post("/v1/recommendations", json={"n": 100, **body}).json()
+        return answer["strategy"], [product["id"] for product in answer["recommendations"]]
+
+    events = [
+        {"event_id": "v1", "kind": "view", "product_id": "mug", "session_id": "a visit"},
+        {
+            "event_id": "v2",
+            "kind": "purchase",
+            "lines": [{"product_id": "butter"}],
+            "order_id": "order of a visit",
+            "session_id": "another visit",
+        },
+    ]
+    timed = [{**event, "time": "2025-06-29T12:00:00Z"} for event in events]
+    assert client.post("/v1/events", json={"events": timed}).json()["rejected"] == []
+    strategy, shown = visit(recent=["bread"])
+    assert (strategy, "bread" in shown, "butter" in shown) == ("session", False, True)
+    assert visit(session_id="a visit")[0] == "session"
+    assert "butter" not in visit(recent=["bread"], order_id="order of a visit")[1]
