@@ -23,28 +23,36 @@ from models.trees import Trees
 Floats = NDArray[np.float32]
 
 
+def no_weights() -> Floats:
+    """Return the weights of a ranker that has learned none: (0, 0)."""
+    return np.zeros((0, 0), np.float32)
+
+
 @dataclass(frozen=True, eq=False)
 class LearnedRanker:
-    """Hold what ranks on top of the blend.
+    """Hold what a shop has taught about ranking.
 
-    A line turns the blend's scores into log odds of a purchase, for new products and for products
-    that the customer bought before, and trees add to them.
+    Weights blend the features; a line turns the blend into log odds of a purchase, and trees add to
+    them. There are three of each but the trees: for products new to a customer, for those bought
+    before, and for a visitor of whom no purchase is known.
     """
 
-    slope: Floats  # (2,) new, bought
-    level: Floats  # (2,)
+    slope: Floats  # (3,) new, bought, visit; versions of before have no line for visits
+    level: Floats  # (3,)
     trees: Trees  # add to the log odds
     # Log odds that a candidate is what a basket lacks
     baskets: Trees = field(default_factory=Trees.none)
+    weights: Floats = field(default_factory=no_weights)  # (3, BLENDED); (0, 0): those of settings
 
     @classmethod
     def none(cls) -> Self:
-        """Return a ranker that has learned nothing: the blend ranks alone."""
-        return cls(np.ones(2, np.float32), np.zeros(2, np.float32), Trees.none())
+        """Return a ranker that has learned nothing: the blend of the settings ranks alone."""
+        return cls(np.ones(3, np.float32), np.zeros(3, np.float32), Trees.none())
 
     @property
     def learned(self) -> bool:
-        return len(self.trees) > 0
+        """Return whether scores are log odds of a purchase."""
+        return len(self.trees) > 0 or len(self.weights) > 0
 
 
 @dataclass(frozen=True, eq=False)

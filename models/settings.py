@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from models.errors import ArtifactError
 
-SHORTEST_HORIZON_DAYS = 7  # within which a purchase counts as a hit; shorter data teach nothing
+SHORTEST_HORIZON_DAYS = 1  # within which a purchase counts as a hit; shorter data teach nothing
 
 
 @dataclass(frozen=True)
@@ -134,9 +134,13 @@ class RankerSettings:
 
     objective: Literal["purchases", "revenue"] = "purchases"  # revenue: a purchase weighs its price
     customers: int = 30_000  # to learn from, at most, each at one moment
+    visits: int = 10_000  # orders to learn from as if their customers were unknown, at most
     # Fits of the past, a horizon apart; fewer where the data are short, 0 for the blend alone
     windows: int = 3
-    horizon_days: int = 28  # within which a purchase counts as a hit
+    # Within which a purchase counts as a hit; at most a fifth of the history
+    horizon_days: int = 28
+    trees_prior: float = 5_000.0  # hits of examples, with which trees count half
+    weights_prior: float = 10.0  # how strongly the learned weights are drawn to those of the blend
     # Between a fit and the moment at which a customer is ranked; one for each customer
     lags_days: tuple[int, ...] = (0, 7, 14)
     # Of the candidates without a purchase, that are learned from: bought before, and new
@@ -212,7 +216,11 @@ class Weights:
 
 @dataclass(frozen=True)
 class BlendSettings:
-    """Settings of a log-linear blend, for new products and for those that were bought before."""
+    """Settings of a log-linear blend: what ranks before a shop has taught anything.
+
+    There are weights for products new to a customer, for those bought before, and for a visitor of
+    whom no purchase is known. What a shop teaches about them is drawn towards these.
+    """
 
     new: Weights = Weights(
         affinity=0.8, neighbours=0.65, basket=1.0, recent_sales=0.6, all_sales=-0.55
@@ -229,6 +237,8 @@ class BlendSettings:
         repeat_rate=0.45,
         overdue=-0.2,
     )
+    # What is seen or in the basket tells more than the taste of an empty history
+    visit: Weights = Weights(affinity=0.4, neighbours=1.8, basket=0.6, recent_sales=0.8)
 
 
 @dataclass(frozen=True)

@@ -294,7 +294,7 @@ def measure_twin(
             new_products = evaluate_new_products(directory, history, config.evaluation)
             customers = draw_example_customers(directory, history, config.evaluation, examples)
     evaluation = replace(evaluation, bundles=bundles, new_products=new_products)
-    return MeasuredTwin(evaluation, ranker, customers)
+    return MeasuredTwin(evaluation, ranker, history.days, customers)
 
 
 def _pass_unmeasured(registry: Registry, reporter: Reporter) -> tuple[str, ...]:

@@ -1,9 +1,10 @@
-"""From feature rows to scores: a blend by hand, and what was learned on top of it."""
+"""From feature rows to scores: a blend of features, and what trees learned on top of it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import astuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +18,17 @@ from models.settings import BlendSettings
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float32]
 
+KINDS: Final = ("new", "bought", "visit")  # of rows: fields of BlendSettings
+NEW, BOUGHT, VISIT = range(len(KINDS))
+VISITS: Final = FEATURES.index("visits")  # 0 where no purchase of a customer is known
+
 
 class Ranker:
     """A scorer of candidates that names the source of each.
 
-    score = slope · w · x + level + Σ trees(x), with one w, slope and level for products bought
-    before and one for new ones. Where something was learned, the score is the log odds of a
-    purchase.
+    score = slope · w · x + level + Σ trees(x), with w, slope and level of the row's kind: a product
+    new to the customer, one bought before, or one for a visitor without purchases. Where something
+    was learned, the score is the log odds of a purchase.
     """
 
     def __init__(
@@ -36,8 +41,13 @@ class Ranker:
         self.sources = tuple(sources)
         self.columns = columns_of(sources)
         _check(self.sources, self.columns, lesson)
-        self.weights = np.array([astuple(settings.new), astuple(settings.bought)], np.float32)
+        self.blend_weights = weights_of(settings)
+        learned = lesson.weights if len(lesson.weights) else self.blend_weights
+        slope = _of_each_kind(lesson.slope)
+        self.weights = slope[:, None] * learned
+        self.level = _of_each_kind(lesson.level)
         self.own_weights = _own_weights(self.sources)
+        self.learned_own_weights = slope[:, None] * self.own_weights
         self.source_of = {source.shown_as: source for source in reversed(self.sources)}
         speakers = _speakers(self.sources)
         self.speaking = tuple(speakers)
@@ -46,25 +56,20 @@ class Ranker:
         self.shows_bought = next(bought, None)
 
     def blend(self, rows: Floats, bought: Bools) -> Floats:
-        """Return the score before anything was learned: rows (c, columns) -> (c,)."""
-        # Added up row by row, so that no row's score depends on the rows beside it.
-        weighed = rows.T[: len(BLENDED)] * self.weights.T[:, bought.astype(np.intp)]
-        result: Floats = weighed.sum(axis=0)
-        if len(self.own_weights):
-            result += (rows.T[len(FEATURES) :] * self.own_weights[:, None]).sum(axis=0)
-        return result
+        """Return the score by the weights of the settings: rows (c, columns) -> (c,)."""
+        kind = kind_of(rows, bought)
+        own = np.tile(self.own_weights, (len(KINDS), 1))
+        return _weigh(rows, kind, self.blend_weights, own)
 
     def start(self, rows: Floats, bought: Bools) -> Floats:
         """Return the score that the trees add to: (c,)."""
-        kind = bought.astype(np.intp)
-        blend = self.blend(rows, bought)
-        result: Floats = self.lesson.slope[kind] * blend + self.lesson.level[kind]
-        return result
+        kind = kind_of(rows, bought)
+        return _weigh(rows, kind, self.weights, self.learned_own_weights) + self.level[kind]
 
     def score(self, rows: Floats, bought: Bools) -> Floats:
         """Score candidates (c, columns), higher is better: (c,)."""
         scores = self.start(rows, bought)
-        return scores + self.lesson.trees.scores(rows) if self.lesson.learned else scores
+        return scores + self.lesson.trees.scores(rows) if len(self.lesson.trees) else scores
 
     def score_cascade(self, rows: Floats, bought: Bools, groups: RowGroups, most: int) -> Floats:
         """Score the candidates of m customers, by trees only the `most` of each that start highest.
@@ -72,7 +77,7 @@ class Ranker:
         The others stay below them.
         """
         scores = self.start(rows, bought)
-        if not self.lesson.learned:
+        if not len(self.lesson.trees):
             return scores
         highest = [_highest(scores[span], most) + span.start for span in groups.slices]
         chosen = np.concatenate(highest)
@@ -122,6 +127,31 @@ def _check(
     last = int(lesson.trees.feature.max(initial=-1))
     if last >= len(columns):
         raise ValueError(f"the ranker learned from column {last}; the sources make {len(columns)}")
+
+
+def weights_of(settings: BlendSettings) -> Floats:
+    """Return the weights of settings, by kind of row: (KINDS, BLENDED)."""
+    return np.array([astuple(getattr(settings, kind)) for kind in KINDS], np.float32)
+
+
+def kind_of(rows: Floats, bought: Bools) -> NDArray[np.intp]:
+    """Return the index in KINDS of each row (c, columns): (c,)."""
+    kind = np.where(rows[:, VISITS] == 0, VISIT, NEW)
+    kind[bought] = BOUGHT
+    return kind
+
+
+def _of_each_kind(learned: Floats) -> Floats:
+    """Return a number for each of KINDS; visits were ranked as new products once."""
+    return learned if len(learned) == len(KINDS) else learned[[NEW, BOUGHT, NEW]]
+
+
+def _weigh(rows: Floats, kind: NDArray[np.intp], weights: Floats, own: Floats) -> Floats:
+    # Added up row by row, so that no row's score depends on the rows beside it.
+    result: Floats = (rows.T[: len(BLENDED)] * weights.T[:, kind]).sum(axis=0)
+    if own.shape[1]:
+        result += (rows.T[len(FEATURES) :] * own.T[:, kind]).sum(axis=0)
+    return result
 
 
 def _own_weights(sources: Sequence[CandidateSource]) -> Floats:

@@ -17,7 +17,7 @@ LEARNED = LearnedRanker(np.array([2, 3], np.float32), np.array([-1, 0], np.float
 
 def test_a_shop_of_which_nothing_was_learned_takes_every_score_as_it_is() -> None:
     nothing = LearnedRanker.none()
-    assert (nothing.slope.tolist(), nothing.level.tolist()) == ([1, 1], [0, 0])
+    assert (nothing.slope.tolist(), nothing.level.tolist()) == ([1, 1, 1], [0, 0, 0])
     assert nothing.trees.scores(np.ones((2, len(FEATURES)), np.float32)).tolist() == [0, 0]
 
 

@@ -193,7 +193,7 @@ def test_a_visit_is_added_to_what_is_known(shop: Recommender) -> None:
 def test_bread_in_the_basket_brings_butter_and_the_reason_says_so() -> None:
     shop = fit_shop(
         small_shop_records(),
-        replace(SMALL, blend=BlendSettings(new=Weights(affinity=0.1, basket=1.0))),
+        replace(SMALL, blend=BlendSettings(visit=Weights(affinity=0.1, basket=1.0))),
     )
     slots = shop.recommend(None, SlateRequest(basket=items(shop, "bread"))).slots
     (butter,) = (slot for slot in slots if slot.item == items(shop, "butter")[0])

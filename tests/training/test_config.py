@@ -118,7 +118,7 @@ def test_a_setting_that_is_not_understood_is_named_however_deep_it_stands(
         ),
         ("model.ranker", "customers = 0", "ranker.customers = 0: must be above 0"),
         ("model.ranker", "windows = -1", "ranker.windows = -1: must be at least 0"),
-        ("model.ranker", "horizon_days = 6", "ranker.horizon_days = 6: must be at least 7"),
+        ("model.ranker", "horizon_days = 0", "ranker.horizon_days = 0: must be at least 1"),
         ("model.ranker", "lags_days = [0, -7]", "ranker.lags_days.1 = -7: must be at least 0"),
         (
             "model.ranker",

@@ -95,8 +95,11 @@ def _print_task(console: Console, evaluation: Evaluation, task: str) -> None:
         f"novelty {evaluation.novelty[task]:.1f} bits, "
         f"{evaluation.filled[task]:.1%} of slots filled"
     )
-    groups = [f"{group.name} {group.recall.value:.3f}" for group in evaluation.by_length[task]]
-    console.print(f"  Recall@{k} by history: {', '.join(groups)}")
+    groups = [
+        f"{group.name} {group.recall.value:.3f}" for group in evaluation.by_length.get(task, ())
+    ]
+    if groups:
+        console.print(f"  Recall@{k} by history: {', '.join(groups)}")
 
 
 def print_versions(console: Console, manifests: list[Manifest], active: str | None) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +20,12 @@ from training.evaluation.evaluate_customers import (
     METRICS,
     PROPOSERS,
     TASKS,
+    VISIT,
     Observations,
     ScoredCustomer,
     measure_slate,
     observe_customers,
+    observe_visits,
 )
 from training.evaluation.methods import DIVERSITIES, METHODS, SERVED
 from training.evaluation.metrics import Mean
@@ -37,7 +39,7 @@ from training.evaluation.results import (
     SourceHits,
 )
 from training.evaluation.split import Split
-from training.parallel import map_with_recommender
+from training.parallel import RecommenderWork, map_with_recommender
 from training.progress import Advance
 
 CHUNK: Final = 64  # customers a worker takes at a time
@@ -110,37 +112,64 @@ def evaluate(
     as_of: int | None = None,
     extras: ExtraMethods = NO_EXTRAS,
 ) -> Evaluation:
-    """Evaluate the artifact in `directory` for the customers of a split, at the cut or at `as_of`.
+    """Evaluate the artifact in `directory` on the tasks of a split, at the cut or at `as_of`.
 
     Bundles and new products are measured elsewhere.
     """
     moment = split.cut if as_of is None else as_of
+    total = len(split.users) + len(split.visits)
+
+    def observe(
+        work: RecommenderWork[Any, Observations], inputs: Sequence[Any], before: int
+    ) -> Observations:
+        parts = []
+        for part in map_with_recommender(directory, work, inputs, chunk=CHUNK, processes=processes):
+            parts.append(part)
+            on_progress(before + min(len(parts) * CHUNK, len(inputs)), total)
+        return Observations.concatenate(parts)
+
     columns = zip(split.users.tolist(), split.targets, split.discoveries, strict=True)
     customers = [ScoredCustomer(*row) for row in columns]
-    work = partial(observe_customers, moment, config.k, extras.rules)
-    parts = []
-    for part in map_with_recommender(directory, work, customers, chunk=CHUNK, processes=processes):
-        parts.append(part)
-        on_progress(min(len(parts) * CHUNK, len(customers)), len(customers))
-    observations = Observations.concatenate(parts)
     past = _count_past(split)
-    recommender = Recommender.load(directory)
-    diversity = _measure_diversity(observations, recommender, config.seed, past.countable)
-    evaluation = Evaluation(split.cut, moment, config.k, diversity=diversity)
-    for task, name in enumerate(TASKS):
-        scored = observations.targets[task] > 0
-        if scored.any():
-            values = _model_values(observations, task, scored)
-            for method, slates in extras.references.items():
-                values[method] = _reference_values(slates[task], split, task, scored, config.k)
-            evaluation.values[name] = values
-            _add_means(evaluation, name, config.seed)
-            _add_reach(evaluation, name, observations, scored, past)
-            _add_groups(evaluation, name, scored, past, config.seed)
-            evaluation.candidates[name] = _measure_candidates(observations, task, scored)
-            bins = observations.scores[task, scored].sum(axis=0)
-            evaluation.calibration[name] = _calibrate(bins)
+    evaluation = Evaluation(split.cut, moment, config.k)
+    if customers:
+        work = partial(observe_customers, moment, config.k, extras.rules)
+        observations = observe(work, customers, 0)
+        recommender = Recommender.load(directory)
+        diversity = _measure_diversity(observations, recommender, config.seed, past.countable)
+        evaluation = replace(evaluation, diversity=diversity)
+        for task, name in enumerate(TASKS):
+            scored = observations.targets[task] > 0
+            if scored.any():
+                values = _model_values(observations, task, scored)
+                for method, slates in extras.references.items():
+                    values[method] = _reference_values(slates[task], split, task, scored, config.k)
+                _add_task(evaluation, name, observations, task, values, past, config.seed)
+                _add_groups(evaluation, name, scored, past, config.seed)
+    if split.visits:
+        visits = observe(partial(observe_visits, moment, config.k), split.visits, len(customers))
+        values = _model_values(visits, 0, visits.targets[0] > 0)
+        _add_task(evaluation, VISIT, visits, 0, values, past, config.seed)
     return evaluation
+
+
+def _add_task(
+    evaluation: Evaluation,
+    name: str,
+    observations: Observations,
+    task: int,
+    values: dict[str, NDArray[np.float64]],
+    past: PastFigures,
+    seed: int,
+) -> None:
+    """Add the figures of one task, whose `values` are known by method."""
+    scored = observations.targets[task] > 0
+    evaluation.values[name] = values
+    _add_means(evaluation, name, seed)
+    _add_reach(evaluation, name, observations, task, scored, past)
+    evaluation.candidates[name] = _measure_candidates(observations, task, scored)
+    bins = observations.scores[task, scored].sum(axis=0)
+    evaluation.calibration[name] = _calibrate(bins)
 
 
 def _count_past(split: Split) -> PastFigures:
@@ -148,7 +177,7 @@ def _count_past(split: Split) -> PastFigures:
     bought = past.kind == PURCHASE
     lines = np.bincount(past.item[bought], minlength=len(split.countable)).astype(np.float64)
     user = past.user[bought]
-    lines_of_user = np.bincount(user[user >= 0], minlength=int(split.users.max()) + 1)
+    lines_of_user = np.bincount(user[user >= 0], minlength=int(split.users.max(initial=-1)) + 1)
     return PastFigures(
         surprise=-np.log2((lines + 1) / (lines.sum() + len(lines))),
         countable=int(split.countable.sum()),
@@ -190,11 +219,11 @@ def _add_reach(
     evaluation: Evaluation,
     name: str,
     observations: Observations,
+    task: int,
     scored: NDArray[np.bool_],
     past: PastFigures,
 ) -> None:
     """Add how much of the shop is shown to the customers of a task."""
-    task = TASKS.index(name)
     items = observations.items[task, scored]
     shown = items[items >= 0]
     slots = max(len(shown), 1)
@@ -218,7 +247,9 @@ def _count_recent_orders(split: Split) -> NDArray[np.int64]:
     recent = past.time >= split.cut - ACTIVE_DAYS * DAY
     recent &= (past.kind == PURCHASE) & (past.user >= 0)
     orders = np.unique(np.stack([past.user[recent], past.order[recent]]), axis=1)
-    counts: NDArray[np.int64] = np.bincount(orders[0], minlength=int(split.users.max()) + 1)
+    counts: NDArray[np.int64] = np.bincount(
+        orders[0], minlength=int(split.users.max(initial=-1)) + 1
+    )
     return counts[split.users]
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from models.ranking.sources import SOURCES
 from models.recommender import Recommender
 from models.rules.shop_rules import ShopRule
+from models.slate import SlateRequest
 from models.trees import probability
 from training.evaluation import metrics
 from training.evaluation.methods import (
@@ -20,9 +21,12 @@ from training.evaluation.methods import (
     SERVED,
     MethodSlates,
     build_method_slates,
+    build_visit_slates,
 )
+from training.evaluation.visits import Visit
 
-TASKS: Final = ("all", "discovery")
+TASKS: Final = ("all", "discovery")  # of known customers
+VISIT: Final = "visit"  # the task of visits by someone anonymous
 METRICS: Final = ("recall", "ndcg", "hits")
 PROPOSERS: Final = tuple(str(source.name) for source in SOURCES if source.evaluated)
 PROPOSED: Final = ("candidates", "caught", "unique")  # counts of a source
@@ -67,8 +71,40 @@ def observe_customers(
     customers: Sequence[ScoredCustomer],
 ) -> Observations:
     """Build every method's slates for some customers, and measure them on both tasks."""
-    shape = (len(TASKS), len(customers))
-    observations = Observations(
+    observations = _make_room(len(TASKS), len(customers), k)
+    learned = recommender.model.lesson.learned
+    for row, customer in enumerate(customers):
+        slates = build_method_slates(recommender, customer.user, as_of, k, rules)
+        wanted = (customer.targets, customer.discoveries)
+        for task, targets in enumerate(wanted):
+            if targets:
+                _record(observations, (task, row), slates[task], targets, k, learned)
+    return observations
+
+
+def observe_visits(
+    as_of: int, k: int, recommender: Recommender, visits: Sequence[Visit]
+) -> Observations:
+    """Build every method's slates for some visits, and measure them: one task, (1, 2 · visits).
+
+    What a visit has seen was looked at, and once more, lies in the basket.
+    """
+    observations = _make_room(1, 2 * len(visits), k)
+    learned = recommender.model.lesson.learned
+    row = 0
+    for visit in visits:
+        looking = SlateRequest(n=k, as_of=as_of, recent=visit.seen)
+        buying = SlateRequest(n=k, as_of=as_of, basket=visit.seen)
+        for request in (looking, buying):
+            slates = build_visit_slates(recommender, request)
+            _record(observations, (0, row), slates, visit.targets, k, learned)
+            row += 1
+    return observations
+
+
+def _make_room(tasks: int, customers: int, k: int) -> Observations:
+    shape = (tasks, customers)
+    return Observations(
         values=np.full((*shape, len(METHODS), len(METRICS)), np.nan),
         items=np.full((*shape, k), -1, np.int64),
         filled=np.zeros(shape, np.int64),
@@ -78,18 +114,20 @@ def observe_customers(
         varied_ndcg=np.full((*shape, len(DIVERSITIES)), np.nan),
         scores=np.zeros((*shape, len(BINS) - 1, 3)),
     )
-    learned = recommender.model.lesson.learned
-    for row, customer in enumerate(customers):
-        slates = build_method_slates(recommender, customer.user, as_of, k, rules)
-        wanted = (customer.targets, customer.discoveries)
-        for task, targets in enumerate(wanted):
-            if targets:
-                at = (task, row)
-                _record_slates(observations, at, slates[task], targets, k)
-                _record_sources(observations, at, slates[task], targets)
-                if learned:
-                    _record_scores(observations, at, slates[task], targets)
-    return observations
+
+
+def _record(
+    observations: Observations,
+    at: tuple[int, int],
+    slates: MethodSlates,
+    targets: frozenset[int],
+    k: int,
+    learned: bool,
+) -> None:
+    _record_slates(observations, at, slates, targets, k)
+    _record_sources(observations, at, slates, targets)
+    if learned:
+        _record_scores(observations, at, slates, targets)
 
 
 def _record_slates(

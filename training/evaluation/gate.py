@@ -44,7 +44,9 @@ def compare(candidate: Evaluation, active: Evaluation | None, seed: int) -> list
     for task, values in candidate.values.items():
         if candidate.customers(task) < MIN_CUSTOMERS:
             continue
-        references = {name: values[name] for name in BASELINES}
+        references: dict[str, NDArray[np.float64]] = {
+            name: values[name] for name in BASELINES if name in values
+        }
         if active is not None:
             references["the active version's settings"] = active.values[task][SERVED]
         differences |= {

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from models.assembly.assemble import RankedCandidates
 from models.assembly.diversity import diversify
 from models.assembly.popular import EVERYWHERE
-from models.data.history import find_pair_starts, select_before, sum_interest
+from models.data.history import find_pair_starts, sum_interest
 from models.ranking.context import RankingContext
 from models.ranking.sources import SOURCES, propose_candidates
-from models.recommender import Recommender
+from models.recommender import NOBODY, Recommender
 from models.rules.eligibility import ExclusionRule, Removed, find_allowed
 from models.rules.filters import Repeat
 from models.rules.shop_rules import ShopRule
@@ -24,7 +24,8 @@ from models.sources.scores import rank_best
 SERVED: Final = "served"
 AUTO: Final = "served, repeat=auto"
 RULED: Final = "served, with the shop's rules"
-BLEND: Final = "blend"  # without what the ranker has learned
+BLEND: Final = "blend"  # by the weights of the settings: nothing was learned
+LEARNED_BLEND: Final = "learned blend"  # without trees
 SINGLE_SOURCES: Final = {  # a source alone: its candidates in the order of its feature
     f"source: {source.title}": source.ranked_by for source in SOURCES if source.ranked_by
 }
@@ -32,7 +33,7 @@ POPULARITY: Final = "popularity"
 RECENT_POPULARITY: Final = "popularity, 28 days"
 OWN_PURCHASES: Final = "own purchases, decayed"
 BASELINES: Final = (POPULARITY, RECENT_POPULARITY, OWN_PURCHASES)
-METHODS: Final = (SERVED, AUTO, RULED, BLEND, *SINGLE_SOURCES, *BASELINES)
+METHODS: Final = (SERVED, AUTO, RULED, BLEND, LEARNED_BLEND, *SINGLE_SOURCES, *BASELINES)
 DIVERSITIES: Final = (10, 5, 3, 2)  # products of a category among ten
 RECENT_DAYS: Final = 28
 OWN_HALF_LIFE_DAYS: Final = 90.0
@@ -70,6 +71,14 @@ def build_method_slates(
     return everything, new
 
 
+def build_visit_slates(recommender: Recommender, request: SlateRequest) -> MethodSlates:
+    """Build the slates of a visit by someone anonymous by every method."""
+    context = recommender.build_context(NOBODY, request)
+    slates = _fill_slates(recommender, NOBODY, context, request)
+    del slates.items[OWN_PURCHASES]
+    return slates
+
+
 def _fill_slates(
     recommender: Recommender, user: int, context: RankingContext, request: SlateRequest
 ) -> MethodSlates:
@@ -77,8 +86,11 @@ def _fill_slates(
     ranked = recommender.rank(context, removed)
     served, filled = _serve(recommender, context, request, ranked)
     items = {SERVED: served}
-    blend = recommender.ranker.blend(ranked.rows, ranked.bought)
-    items[BLEND] = ranked.items[np.lexsort((ranked.items, -blend))[: request.n]]
+    ranker = recommender.ranker
+    blends = {BLEND: ranker.blend, LEARNED_BLEND: ranker.start}
+    for name, blend in blends.items():
+        scores = blend(ranked.rows, ranked.bought)
+        items[name] = ranked.items[np.lexsort((ranked.items, -scores))[: request.n]]
     for name, feature in SINGLE_SOURCES.items():
         column = ranked.rows[:, recommender.ranker.columns.index(feature)]
         items[name] = ranked.items[_highest(column, ranked.items, request.n)]
@@ -143,7 +155,7 @@ def _rank_baselines(
 def _sum_own_purchases(recommender: Recommender, user: int, as_of: int) -> NDArray[np.float32]:
     """How often a customer bought each product, old purchases less: (items,)."""
     model = recommender.model
-    events = select_before(model.histories.of(user), as_of)
+    events = recommender.find_events(user, SlateRequest(as_of=as_of))
     starts = find_pair_starts(events)
     own = np.zeros(len(model.catalogue), np.float32)
     own[events.item[starts]] = sum_interest(

@@ -10,11 +10,15 @@ from numpy.typing import NDArray
 
 from models.data.events import DAY, PURCHASE
 from training.config import EvaluationConfig
+from training.evaluation.visits import Visit, draw_visits
 from training.fitting.counts import select_lines
 from training.reading.purchases import Purchases
 
 MIN_LINES: Final = 3  # before the cut, for a product to count
 MIN_CUSTOMERS: Final = 20  # with targets, for a mean to say something
+MIN_ORDERS: Final = 20  # after the cut, for anything to be measured
+MIN_SHARE: Final = 5  # the days kept back are at most one in so many of a history
+MOST_VISITS: Final = 2_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,10 +32,16 @@ class Split:
     users: NDArray[np.int32]  # customers with a purchase before the cut and a target after it
     targets: list[frozenset[int]]  # of each of them: countable products bought after the cut
     discoveries: list[frozenset[int]]  # the targets that were never bought before
+    visits: list[Visit]  # orders after the cut, as visits of someone anonymous; countable targets
+    days: int  # after the cut
 
 
 def split_history(purchases: Purchases, config: EvaluationConfig) -> Split | None:
-    """Keep the last `test_days` back; None where too little would be left on either side."""
+    """Keep the last `test_days` back, or a fifth of a short history.
+
+    None where too few orders lie in them.
+    """
+    days = days_kept_back(purchases, config.test_days)
     cut = find_cut(purchases, config.test_days)
     before = purchases.time < cut
     past, future = (
@@ -44,7 +54,8 @@ def split_history(purchases: Purchases, config: EvaluationConfig) -> Split | Non
 
     counts = (future.kind == PURCHASE) & countable[future.item] & np.isin(future.user, known)
     scored = np.unique(future.user[counts])
-    if len(scored) < MIN_CUSTOMERS:
+    sold_later = future.order[future.kind == PURCHASE]
+    if len(np.unique(sold_later)) < MIN_ORDERS or not bought.any():
         return None
     if len(scored) > config.max_customers:
         random = np.random.default_rng(config.seed)
@@ -53,12 +64,33 @@ def split_history(purchases: Purchases, config: EvaluationConfig) -> Split | Non
     targets = _products_of(future, counts, scored)
     before_cut = _products_of(past, bought & (past.user >= 0), scored)
     discoveries = [wanted - owned for wanted, owned in zip(targets, before_cut, strict=True)]
-    return Split(cut, past, future, countable, scored, targets, discoveries)
+    visits = _draw_countable_visits(future, known, countable, config.seed)
+    return Split(cut, past, future, countable, scored, targets, discoveries, visits, days)
+
+
+def _draw_countable_visits(
+    future: Purchases, known: NDArray[np.int32], countable: NDArray[np.bool_], seed: int
+) -> list[Visit]:
+    """Return visits that have a countable target left."""
+    random = np.random.default_rng(seed)
+    everything = np.ones(len(future), np.bool_)
+    visits = []
+    for visit in draw_visits(future, everything, known, MOST_VISITS, random):
+        targets = frozenset(item for item in visit.targets if countable[item])
+        if targets:
+            visits.append(replace(visit, targets=targets))
+    return visits
+
+
+def days_kept_back(purchases: Purchases, test_days: int) -> int:
+    """Return how many days are kept back: at most a fifth of the history, at least one."""
+    first = int(purchases.time[purchases.kind == PURCHASE].min(initial=purchases.shop_time))
+    return max(min(test_days, (purchases.shop_time - first) // (MIN_SHARE * DAY)), 1)
 
 
 def find_cut(purchases: Purchases, test_days: int) -> int:
     """Return the moment so many days before shop time."""
-    return purchases.shop_time - test_days * DAY
+    return purchases.shop_time - days_kept_back(purchases, test_days) * DAY
 
 
 def hide_current_catalogue(purchases: Purchases) -> Purchases:

@@ -19,7 +19,8 @@ from scipy.special import expit
 from models.artifact.scratch import temporary_directory
 from models.data.events import PURCHASE
 from models.model import LearnedRanker
-from models.ranking.ranker import Ranker
+from models.ranking.features import BLENDED
+from models.ranking.ranker import KINDS, NEW, Ranker, kind_of, weights_of
 from models.recommender import Recommender
 from models.rules.filters import Repeat
 from models.settings import ModelSettings, RankerSettings
@@ -33,12 +34,20 @@ from training.progress import Advance, Reporter
 from training.publishing import write_twin
 from training.ranker import basket_examples
 from training.ranker.basket_examples import BasketExample, BasketRows, draw_basket_examples
-from training.ranker.boosting import TreeRows, fit_trees
-from training.ranker.windows import Example, Window, draw_examples, place_windows
+from training.ranker.boosting import BoostedTrees, TreeRows, fit_trees
+from training.ranker.weights import Choices, learn_weights
+from training.ranker.windows import (
+    Example,
+    Window,
+    draw_examples,
+    draw_visit_examples,
+    place_windows,
+)
 from training.reading.purchases import Purchases
 
 CHUNK: Final = 64  # examples a worker takes at a time
 MIN_HITS: Final = 500  # purchases of candidates, for trees to learn anything
+MIN_CANDIDATES: Final = 40  # new and bought before, of an example, that are learned from
 VALIDATION_SHARE: Final = 0.1  # of the customers, on whom it is checked when to stop
 MAX_PRICE_RATIO: Final = 10.0  # to the usual price, above which a purchase weighs no more
 
@@ -55,18 +64,28 @@ class RankerRows:
     bought: NDArray[np.bool_]  # (r,) before
     hit: NDArray[np.bool_]  # (r,) bought within the horizon
     weight: NDArray[np.float32]  # (r,) how many rows it stands for
-    user: NDArray[np.int32]  # (r,)
+    user: NDArray[np.int32]  # (r,) -1 for visits
+    example: NDArray[np.int32]  # (r,) its number among those of these rows
 
     @classmethod
     def concatenate(cls, parts: Sequence[RankerRows]) -> RankerRows:
-        """Join the rows of one part or more, in their order."""
+        """Join the rows of one part or more, in their order; examples are numbered on."""
+        ends = np.cumsum([part.example.max(initial=-1) + 1 for part in parts])
         return cls(
             values=np.concatenate([part.values for part in parts]),
             bought=np.concatenate([part.bought for part in parts]),
             hit=np.concatenate([part.hit for part in parts]),
             weight=np.concatenate([part.weight for part in parts]),
             user=np.concatenate([part.user for part in parts]),
+            example=np.concatenate(
+                [part.example + before for part, before in zip(parts, [0, *ends], strict=False)]
+            ).astype(np.int32),
         )
+
+    @property
+    def customers(self) -> NDArray[np.int64]:
+        """Return a number of each row's customer: (r,). Each visit is one of its own, below 0."""
+        return np.where(self.user >= 0, self.user, -1 - self.example.astype(np.int64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,26 +130,37 @@ def train_ranker(
             too_short if settings.ranker.windows else "no windows are set"
         )
     examples = _sample(examples, settings)
+    visits = settings.ranker.visits // len(windows)
+    for window, of_window in zip(windows, examples, strict=True):
+        of_window += draw_visit_examples(purchases, window, visits, settings.seed)
     rows = _collect_rows(
         purchases, list(zip(windows, examples, strict=True)), settings, reporter, processes
     )
-    hits, customers = int(rows.slates.hit.sum()), len(np.unique(rows.slates.user))
+    hits, customers = int(rows.slates.hit.sum()), len(np.unique(rows.slates.customers))
+    if not hits:
+        return RankerTraining.nothing("no candidate was bought")
+    note = None
+    with reporter.step("Blend"):
+        blend = learn_blend(rows.slates, settings)
     if hits < MIN_HITS or customers < MIN_CUSTOMERS:
-        return RankerTraining.nothing(
-            f"{hits} hits of {customers} customers are too few to learn from"
-        )
-    with reporter.step("Ranker") as advance:
-        ranker, importance = _learn(rows.slates, settings, advance)
+        note = f"No trees were learned: {hits} hits of {customers} customers are too few."
+        trees = BoostedTrees(Trees.none(), {})
+    else:
+        with reporter.step("Trees") as advance:
+            trees = _learn_trees(rows.slates, blend, settings, advance)
+    # Few purchases teach trees what holds for these customers alone
+    trust = hits / (hits + settings.ranker.trees_prior)
     with reporter.step("Basket ranker") as advance:
         baskets = basket_examples.train_basket_ranker(
             rows.baskets, settings.bundles, seed=settings.seed, on_progress=advance
         )
     return RankerTraining(
-        replace(ranker, baskets=baskets.trees),
+        replace(blend, trees=trees.trees.scaled(trust), baskets=baskets.trees),
         tuple(windows),
         examples=sum(map(len, examples)),
         rows=len(rows.slates.hit),
-        importance=importance,
+        importance=trees.importance,
+        note=note,
     )
 
 
@@ -218,15 +248,19 @@ def build_ranker_rows(
 def _rows_of_example(
     settings: ModelSettings, recommender: Recommender, example: Example
 ) -> RankerRows:
-    request = SlateRequest(as_of=example.as_of, repeat=Repeat.INCLUDE)
+    request = SlateRequest(
+        as_of=example.as_of,
+        repeat=Repeat.INCLUDE,
+        recent=example.recent,
+        basket=example.basket,
+    )
     request = recommender.at_home(example.user, request)
     context = recommender.build_context(example.user, request)
     ranked = recommender.rank(context, recommender.find_removed(context, request))
     hit = np.isin(ranked.items, list(example.targets))
-    shares = np.array([settings.ranker.new_share, settings.ranker.bought_share])
-    share = shares[ranked.bought.astype(np.intp)]
-    random = np.random.default_rng([settings.seed, example.user, example.as_of])
-    kept = hit | (random.random(len(hit)) < share)
+    share = _shares_to_learn(ranked.bought, settings.ranker)
+    seed = [settings.seed, example.user + 1, example.as_of, *example.recent, *example.basket]
+    kept = hit | (np.random.default_rng(seed).random(len(hit)) < share)
     value = _value_purchases(recommender, ranked.items, settings.ranker)
     weight = np.where(hit, value, 1 / share)[kept]
     return RankerRows(
@@ -235,7 +269,17 @@ def _rows_of_example(
         hit[kept],
         weight.astype(np.float32),
         np.full(len(weight), example.user, np.int32),
+        np.zeros(len(weight), np.int32),
     )
+
+
+def _shares_to_learn(bought: NDArray[np.bool_], settings: RankerSettings) -> NDArray[np.float64]:
+    """Return the share of candidates like each that is learned from: all of few, (c,)."""
+    shares = np.empty(len(bought))
+    for kind, share in ((~bought, settings.new_share), (bought, settings.bought_share)):
+        count = max(int(np.count_nonzero(kind)), 1)
+        shares[kind] = min(max(share, MIN_CANDIDATES / count), 1)
+    return shares
 
 
 def _value_purchases(
@@ -264,37 +308,48 @@ def _sample(examples: list[list[Example]], settings: ModelSettings) -> list[list
     ]
 
 
-def _learn(
-    rows: RankerRows, settings: ModelSettings, advance: Advance
-) -> tuple[LearnedRanker, dict[str, float]]:
-    """Turn the blend into log odds, and let trees learn what it misses."""
-    blend = Ranker(settings.blend, LearnedRanker.none()).blend(rows.values, rows.bought)
-    slope, level = np.array(
-        [
-            fit_logistic(blend[part], rows.hit[part], rows.weight[part])
-            for part in (~rows.bought, rows.bought)
-        ],
-        np.float32,
-    ).T
-    unadjusted = Ranker(settings.blend, LearnedRanker(slope, level, Trees.none()))
-    users = np.unique(rows.user)
-    held_back = np.random.default_rng(settings.seed).choice(
-        users, ceil(VALIDATION_SHARE * len(users)), replace=False
+def learn_blend(rows: RankerRows, settings: ModelSettings) -> LearnedRanker:
+    """Learn the weights of the blend, and the lines that make log odds of it."""
+    kind = kind_of(rows.values, rows.bought)
+    choices = Choices(rows.values[:, : len(BLENDED)], kind, rows.hit, rows.weight, rows.example)
+    prior = weights_of(settings.blend)
+    weights = learn_weights(choices, prior, settings.ranker.weights_prior).astype(np.float32)
+    unlined = LearnedRanker(
+        np.ones(3, np.float32), np.zeros(3, np.float32), Trees.none(), weights=weights
     )
-    boosted = fit_trees(
+    scores = Ranker(settings.blend, unlined).start(rows.values, rows.bought)
+    lines: list[tuple[float, float]] = []
+    for number in range(len(KINDS)):
+        part = kind == number
+        line = fit_logistic(scores[part], rows.hit[part], rows.weight[part])
+        # Visits that taught nothing are ranked by the line of new products
+        lines.append(line if part.any() or not lines else lines[NEW])
+    slope, level = np.array(lines, np.float32).T
+    return replace(unlined, slope=slope, level=level)
+
+
+def _learn_trees(
+    rows: RankerRows, blend: LearnedRanker, settings: ModelSettings, advance: Advance
+) -> BoostedTrees:
+    """Learn trees that add to the log odds of the blend what it misses."""
+    ranker = Ranker(settings.blend, blend)
+    customers = np.unique(rows.customers)
+    held_back = np.random.default_rng(settings.seed).choice(
+        customers, ceil(VALIDATION_SHARE * len(customers)), replace=False
+    )
+    return fit_trees(
         TreeRows(
             rows.values,
             rows.hit,
             rows.weight,
-            start=unadjusted.start(rows.values, rows.bought),
-            held_back=np.isin(rows.user, held_back),
+            start=ranker.start(rows.values, rows.bought),
+            held_back=np.isin(rows.customers, held_back),
         ),
         settings.ranker.trees,
-        names=unadjusted.columns,
+        names=ranker.columns,
         seed=settings.seed,
         on_progress=advance,
     )
-    return LearnedRanker(slope, level, boosted.trees), boosted.importance
 
 
 def fit_logistic(

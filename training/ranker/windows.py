@@ -8,6 +8,7 @@ import numpy as np
 
 from models.data.events import DAY, PURCHASE
 from models.settings import SHORTEST_HORIZON_DAYS, RankerSettings
+from training.evaluation.visits import draw_visits
 from training.reading.purchases import Purchases
 
 MIN_HORIZONS = 5  # that a history must span, one of them for the hits
@@ -24,11 +25,13 @@ class Window:
 
 @dataclass(frozen=True)
 class Example:
-    """A customer at one moment, and what they bought within the horizon."""
+    """A customer at one moment, or a visit, and what they bought within the horizon."""
 
-    user: int
+    user: int  # of a visit -1: nobody knows them
     as_of: int
     targets: frozenset[int]
+    recent: tuple[int, ...] = ()  # products that a visit has seen
+    basket: tuple[int, ...] = ()
 
 
 def place_windows(first: int, end: int, settings: RankerSettings) -> list[Window]:
@@ -69,4 +72,24 @@ def draw_examples(purchases: Purchases, window: Window, seed: int) -> list[Examp
         baskets = np.split(item[inside], starts[1:]) if len(users) else []
         for customer, basket in zip(users.tolist(), baskets, strict=True):
             examples.append(Example(customer, as_of, frozenset(basket.tolist())))
+    return examples
+
+
+def draw_visit_examples(
+    purchases: Purchases, window: Window, limit: int, seed: int
+) -> list[Example]:
+    """Return visits within the horizon of the window's moments, at most `limit` by lot.
+
+    What each has seen was looked at, or lies in the basket, by turns.
+    """
+    random = np.random.default_rng([seed, window.until, limit])
+    bought = (purchases.kind == PURCHASE) & (purchases.time < window.until)
+    known = np.unique(purchases.user[bought & (purchases.user >= 0)])
+    share = -(-limit // len(window.moments))
+    examples = []
+    for as_of in window.moments:
+        inside = (purchases.time >= as_of) & (purchases.time < as_of + window.horizon)
+        for number, visit in enumerate(draw_visits(purchases, inside, known, share, random)):
+            kind = ("recent", "basket")[number % 2]
+            examples.append(Example(-1, as_of, visit.targets, **{kind: visit.seen}))
     return examples

@@ -34,6 +34,7 @@ class MeasuredTwin:
 
     evaluation: Evaluation
     ranker: RankerTraining
+    days: int  # after the cut
     customers: tuple[ExampleCustomer, ...]
 
 
@@ -62,7 +63,7 @@ def build_report(
         cut=twin.evaluation.cut if twin else shop_time,
         data_as_of=shop_time,
         k=config.evaluation.k,
-        test_days=config.evaluation.test_days,
+        test_days=twin.days if twin else config.evaluation.test_days,
         reading=purchases.report,
         comparisons=record.comparisons,
         settings=asdict(config.model),
@@ -105,8 +106,8 @@ def _summarize_task(evaluation: Evaluation, task: str) -> TaskFigures:
         coverage=evaluation.coverage[task],
         novelty=evaluation.novelty[task],
         filled=evaluation.filled[task],
-        by_length=evaluation.by_length[task],
-        by_activity=evaluation.by_activity[task],
+        by_length=evaluation.by_length.get(task, ()),
+        by_activity=evaluation.by_activity.get(task, ()),
         candidates=evaluation.candidates[task],
         calibration=tuple(each for each in bins if each.candidates >= MIN_BIN_CANDIDATES),
     )

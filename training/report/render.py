@@ -29,7 +29,11 @@ NUMERALS: Final = (
     "nine",
     "ten",
 )
-TASKS: Final[dict[str, str]] = {"all": "Any product", "discovery": "New to the customer"}
+TASKS: Final[dict[str, str]] = {
+    "all": "Any product",
+    "discovery": "New to the customer",
+    "visit": "Anonymous visits",
+}
 
 
 @dataclass(frozen=True)
@@ -124,6 +128,8 @@ def summary(report: Report) -> list[str]:
 def _summarize_task(report: Report, task: TaskFigures) -> str:
     if task.name == "discovery":
         products, within = "products new to them", ""
+    elif task.name == "visit":
+        products, within = "products shown to a visitor who has seen a few", " of the same order"
     else:
         products = "products shown to a returning customer"
         within = f" bought within the next {report.test_days} days"

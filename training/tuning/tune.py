@@ -26,7 +26,7 @@ from training.evaluation import metrics
 from training.evaluation.evaluate_customers import TASKS
 from training.evaluation.methods import SERVED
 from training.evaluation.metrics import Mean
-from training.evaluation.split import MIN_CUSTOMERS, Split, find_cut, split_history
+from training.evaluation.split import MIN_CUSTOMERS, Split, days_kept_back, find_cut, split_history
 from training.fitting.counts import LINE_ARRAYS, select_lines
 from training.pipeline import TOO_LITTLE, measure_twin
 from training.progress import Reporter
@@ -185,8 +185,9 @@ def before_last_window(purchases: Purchases, test_days: int) -> Purchases:
     """Return what precedes the days that figures are reported for."""
     seen = select_lines(purchases, purchases.time < find_cut(purchases, test_days))
     if not (seen.kind == PURCHASE).any():
+        days = days_kept_back(purchases, test_days)
         raise InputError(
-            f"Nothing can be tuned: no purchase is older than the last {test_days} days"
+            f"Nothing can be tuned: no purchase is older than the last days ({days}) kept back"
         )
     return seen
 
@@ -244,7 +245,9 @@ def _run_trial(search: Search) -> None:
     with reporter.step(name):
         steps = Reporter(io.StringIO())  # they would bury what the trials found
         evaluation = measure_twin(search.history, config, steps, name=name).evaluation
-    recall = {task: methods[SERVED][:, 0] for task, methods in evaluation.values.items()}
+    recall: Recall = {
+        task: methods[SERVED][:, 0] for task, methods in evaluation.values.items() if task in TASKS
+    }
     base = study.trials[0].recall if study.trials else recall
     value = float(value_of_customers(recall, base, search.customers).mean())
     study.tell(proposal, Trial(values, recall, value, reporter.clock() - started))

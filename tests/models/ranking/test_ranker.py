@@ -63,6 +63,8 @@ LEARNED = Ranker(SETTINGS, LESSON)
 
 
 def row(**values: float) -> np.ndarray:
+    """A customer who has been here, unless `visits` is 0."""
+    values = {"visits": 1.0, **values}
     return np.array([values.get(name, 0.0) for name in FEATURES], np.float32)
 
 
@@ -105,6 +107,22 @@ def test_what_was_learned_starts_from_the_blend_of_its_kind_and_adds_its_trees()
     assert score(LEARNED, False, **dear_and_known) == 0.5 * 2 - 4 + (4 - 8 + 0)
     assert score(LEARNED, True, **dear_and_known) == 2 * (1 + 6) - 1 + (4 - 8 + 0)
     assert score(LEARNED, False) == -4 + (-1 + 0.5 + 0)
+
+
+def test_a_visitor_without_purchases_is_weighed_for_what_the_visit_has_seen() -> None:
+    visit = BlendSettings(visit=Weights(neighbours=3, affinity=0.5))
+    seen = {"neighbours": 1.0, "affinity": 2.0}
+    assert score(Ranker(visit, LearnedRanker.none()), False, visits=0, **seen) == 3 + 1
+    three = np.array([1, 1, 2], np.float32)
+    weights = np.zeros((3, len(BLENDED)), np.float32)
+    weights[2, BLENDED.index("neighbours")] = 7
+    learned = Ranker(visit, LearnedRanker(three, three - 3, Trees.none(), weights=weights))
+    assert score(learned, False, visits=0, **seen) == 2 * 7 - 1
+    assert score(learned, False, **seen) == 0 - 2
+
+
+def test_a_version_of_before_ranks_visits_by_the_line_of_new_products() -> None:
+    assert score(LEARNED, False, visits=0) == -4 + (-1 + 0.5 + 0)
 
 
 def test_scores_do_not_depend_on_the_rows_beside_them() -> None:

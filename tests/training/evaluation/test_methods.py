@@ -21,6 +21,7 @@ from training.evaluation.methods import (
     BASELINES,
     BLEND,
     DIVERSITIES,
+    LEARNED_BLEND,
     METHODS,
     OWN_PURCHASES,
     POPULARITY,
@@ -157,7 +158,7 @@ def test_only_the_task_of_everything_asks_what_is_served_with_repeats_in_their_t
     assert (
         set(everything.items)
         == set(METHODS) - {RULED}
-        == {SERVED, AUTO, BLEND, *SINGLE_SOURCES, *BASELINES}
+        == {SERVED, AUTO, BLEND, LEARNED_BLEND, *SINGLE_SOURCES, *BASELINES}
     )
     assert set(new.items) == set(METHODS) - {AUTO, RULED}
 

@@ -187,5 +187,29 @@ def test_what_is_sold_out_today_was_there_at_the_cut() -> None:
     )
 
 
-def test_a_test_window_longer_than_the_history_is_no_split() -> None:
-    assert split_history(small_purchases(crowd()), EvaluationConfig(test_days=365)) is None
+@pytest.mark.parametrize(("history", "days"), [(100, 18), (20, 4), (9, 1), (4, 1)])
+def test_of_a_short_history_a_fifth_is_kept_back_and_at_least_a_day(
+    history: int, days: int
+) -> None:
+    lines = [Line(customer, "milk", day) for customer in CROWD for day in (10, 10 + history)]
+    if history == 100:
+        lines += [Line(CROWD[0], "milk", 20)]
+    parts = split_history(small_purchases(lines), EvaluationConfig(test_days=18))
+    assert parts is not None
+    assert parts.days == days
+    assert parts.cut == moment(10 + history) - days * DAY
+
+
+def test_an_order_of_a_stranger_is_a_visit_that_has_seen_a_part_of_it() -> None:
+    known = [Line(CROWD[0], product, 20) for product in ("jam", "tea", "rice") for _ in range(3)]
+    known += [
+        Line(customer, product, 21) for customer in CROWD[:3] for product in ("jam", "tea", "rice")
+    ]
+    order = [Line("zoe", product, 95, "first") for product in ("jam", "tea", "rice")]
+    parts, purchases = cut(*known, *order)
+    (visit,) = [visit for visit in parts.visits if purchases.customer_ids[visit.user] == "zoe"]
+    products = {purchases.product_ids[item] for item in (*visit.seen, *visit.targets)}
+    assert products == {"jam", "tea", "rice"}
+    assert visit.seen
+    assert visit.targets
+    assert not visit.targets & set(visit.seen)

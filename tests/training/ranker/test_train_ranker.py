@@ -39,7 +39,13 @@ from training.ranker.train_ranker import (
     fit_logistic,
     train_ranker,
 )
-from training.ranker.windows import Example, Window, draw_examples, place_windows
+from training.ranker.windows import (
+    Example,
+    Window,
+    draw_examples,
+    draw_visit_examples,
+    place_windows,
+)
 from training.reading.purchases import Purchases, read_purchases
 from training.synthetic.write import write_shop
 
@@ -50,6 +56,8 @@ RANKER = RankerSettings(
     windows=2,
     lags_days=(0, 7),
     customers=250,
+    visits=100,
+    trees_prior=0.0,
     bought_share=0.5,
     new_share=0.5,
     trees=TreeSettings(trees=15, patience=5, min_rows=20, learning_rate=0.2),
@@ -144,11 +152,10 @@ def test_a_shop_with_a_year_of_history_teaches_a_ranker(training: RankerTraining
 def test_no_more_customers_teach_than_are_allowed(
     shop: Purchases, training: RankerTraining
 ) -> None:
-    assert (
-        sum(len(draw_examples(shop, window, seed=0)) for window in windows_of(shop))
-        > 250
-        == training.examples
-    )
+    windows = windows_of(shop)
+    assert sum(len(draw_examples(shop, window, seed=0)) for window in windows) > 250
+    orders = [draw_visit_examples(shop, window, 50, seed=0) for window in windows]
+    assert training.examples == 250 + sum(map(len, orders)) <= 250 + RANKER.visits
 
 
 def test_the_same_purchases_and_seed_teach_the_same(
@@ -271,7 +278,9 @@ def test_the_rows_are_the_candidates_and_what_the_customer_then_bought_of_them_a
 
 def test_a_part_of_what_was_not_bought_stands_for_all_of_it() -> None:
     lines = [
-        Line(f"c{number:02}", f"p{place:02}", place) for number in range(8) for place in range(60)
+        Line(f"c{number:02}", f"p{place:03}", place % 60)
+        for number in range(8)
+        for place in range(200)
     ]
     shop = trained(
         small_purchases(lines), replace(SMALL, ranker=replace(EVERY_ROW, bought_share=0.25))
@@ -282,7 +291,7 @@ def test_a_part_of_what_was_not_bought_stands_for_all_of_it() -> None:
     assert rows.hit.sum() == 16
     assert set(rows.weight[rows.hit].tolist()) == {1}
     assert set(rows.weight[~rows.hit].tolist()) == {4}
-    assert 0.75 < rows.weight[~rows.hit].sum() / (8 * 58) < 1.25
+    assert 0.75 < rows.weight[~rows.hit].sum() / (8 * 198) < 1.25
     one = build_ranker_rows(window, shop.settings, shop, examples[3:4])
     # Whose rows are kept does not hang on who else is asked about.
     assert one.values.tobytes() == rows.values[rows.user == 3].tobytes()
@@ -357,7 +366,8 @@ def test_the_windows_are_told_while_they_are_learned_from(shop: Purchases) -> No
     of_window = (*of_window, "slates", "baskets")
     assert steps == [
         *(f"Window 1 of 1: {step}" for step in of_window),
-        "Ranker",
+        "Blend",
+        "Trees",
         "Basket ranker",
     ]
 
@@ -365,13 +375,12 @@ def test_the_windows_are_told_while_they_are_learned_from(shop: Purchases) -> No
 @pytest.mark.parametrize(
     ("days", "customers", "products", "note"),
     [
-        (30, 3, 3, "the history is too short for windows to learn from"),
-        (140, 3, 3, "18 hits of 3 customers are too few to learn from"),
-        (140, 3, 90, "540 hits of 3 customers are too few to learn from"),
-        (140, 19, 15, "570 hits of 19 customers are too few to learn from"),
+        (140, 3, 3, "18 hits of 3 customers"),
+        (140, 3, 90, "540 hits of 3 customers"),
+        (140, 19, 15, "570 hits of 19 customers"),
     ],
 )
-def test_where_there_is_too_little_to_learn_from_the_blend_ranks_alone_and_says_why(
+def test_where_there_is_too_little_for_trees_the_learned_blend_ranks_and_says_why(
     days: int, customers: int, products: int, note: str
 ) -> None:
     """Everyone buys everything every week, and is asked about once in each of two windows."""
@@ -381,10 +390,19 @@ def test_where_there_is_too_little_to_learn_from_the_blend_ranks_alone_and_says_
         for product in range(products)
         for day in range(0, days + 1, 7)
     ]
-    two = replace(SMALL, ranker=RankerSettings(windows=2))
+    two = replace(SMALL, ranker=RankerSettings(windows=2, visits=0))
     training = train_ranker(small_purchases(lines), two, quiet(), processes=1)
-    assert training.note == f"The blend ranks alone: {note}."
-    assert not training.lesson.learned
+    assert training.note == f"No trees were learned: {note} are too few."
+    assert training.lesson.learned
+    assert len(training.lesson.trees) == 0
+
+
+def test_a_history_of_four_days_is_ranked_by_the_blend_of_the_settings_and_says_why() -> None:
+    lines = [Line(f"c{number:02}", "milk", day) for number in range(30) for day in range(5)]
+    training = train_ranker(small_purchases(lines), SMALL, quiet(), processes=1)
+    assert training.note == (
+        "The blend ranks alone: the history is too short for windows to learn from."
+    )
     assert lesson_of(training) == lesson_of(RankerTraining(LearnedRanker.none()))
 
 

@@ -332,11 +332,11 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(
             "--study orders.csv: no study, or a damaged one (line 1); remove it or name anoth",
         ),
         (
-            ["--until", "2025-05-20"],
-            "Nothing can be tuned: no purchase is older than the last 28 days",
+            ["--until", "2025-05-02"],
+            "Nothing can be tuned: no purchase is older than the last",
         ),
         (
-            ["--until", "2025-06-20"],
+            ["--until", "2025-05-05"],
             "Nothing can be tuned: the history is too short or has too few returning cust",
         ),
     ],
