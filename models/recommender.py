@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from models.artifact import files
 from models.artifact.files import Manifest
 from models.assembly.assemble import RankedCandidates, rank_each, slots_of_each
-from models.assembly.diversity import SlateLimits, arrange
+from models.assembly.diversity import Likeness, SlateLimits, arrange
 from models.assembly.draft import SlateDraft
 from models.assembly.popular import Bestsellers, SalesTrends
 from models.bundles.basket_ranker import BasketRanker
@@ -93,6 +93,10 @@ class Recommender:
         self.baskets = BasketRanker(model, settings.bundles)
         self._earlier_baskets = lru_cache(maxsize=4)(partial(BasketRanker, model, settings.bundles))
         self.sales_trends = sales_trends or SalesTrends(model, settings)
+        diversity = settings.diversity
+        self.families = Likeness.of_families(model, diversity)
+        category = min(diversity.category, settings.popular.category)
+        self.popular_likeness = Likeness.of(model, replace(diversity, category=category))
         # A cache of its own methods would keep it in memory until Python looks for cycles
         self._arrivals = lru_cache(maxsize=16)(
             partial(find_recent_arrivals, model.sales, model.catalogue, settings)
@@ -305,7 +309,10 @@ class Recommender:
             rest = {slot.item: slot for slot in slots_each[index]}
             pins = chosen[index].pins.items()
             pinned = {position: rest.pop(item) for position, item in pins}
-            draft = SlateDraft(request, effects[index], removed[index], pinned, list(rest.values()))
+            likeness = Likeness.of(self.model, self.settings.diversity.at(request.placement))
+            draft = SlateDraft(
+                request, effects[index], removed[index], likeness, pinned, list(rest.values())
+            )
             slates.append(self._finish(draft, strategies[index]))
         return slates
 
@@ -314,7 +321,10 @@ class Recommender:
         days = window_days or self.settings.popular.window_days
         bestsellers = self._bestsellers(request, days)
         removed = remove_named(self.find_filtered(request), request.named_items)
-        draft = SlateDraft.start(request, self.rule_effects(request), removed, bestsellers.lines)
+        effects = self.rule_effects(request)
+        draft = SlateDraft.start(
+            request, effects, removed, self.popular_likeness, bestsellers.lines
+        )
         draft.add_bestsellers(bestsellers, Source.POPULAR)
         return self._finish(draft, Strategy.POPULAR)
 
@@ -322,7 +332,8 @@ class Recommender:
         """Return products that the same customers buy; filled with popular ones of its category."""
         removed = remove_named(self.find_filtered(request), np.array([item], np.int32))
         scores = self.model.neighbours.similar(item)
-        draft = SlateDraft.start(request, self.rule_effects(request), removed, scores)
+        effects = self.rule_effects(request)
+        draft = SlateDraft.start(request, effects, removed, self.families, scores)
         draft.add_similar(item, scores, self.catalogue)
         if draft.missing > 0:
             draft.removed = remove_other_categories(removed, self.catalogue, item)

@@ -71,6 +71,7 @@ class PopularSettings:
 
     half_life_days: float = 10.0
     window_days: int = 28  # the popular slate; the scale of recent sales
+    category: int = 3  # of ten popular products, while there is something else
     market_prior: float = 200.0  # lines of the whole shop, mixed into those of a market
 
 
@@ -160,13 +161,14 @@ class PlacementSettings:
 
 @dataclass(frozen=True)
 class DiversitySettings:
-    """Limits on how many of ten products may be alike.
+    """Limits on how many of ten products may be alike, while there is something else.
 
-    Products that differ in size alone never stand side by side.
+    Products of one family differ in size alone; two of them do not stand side by side.
     """
 
     category: int = 5
     brand: int = 10
+    family: int = 2
     placements: tuple[PlacementSettings, ...] = ()
 
     def at(self, placement: str | None) -> DiversitySettings:
@@ -174,7 +176,7 @@ class DiversitySettings:
         for limits in self.placements:
             if limits.name == placement:
                 category, brand = limits.category or self.category, limits.brand or self.brand
-                return DiversitySettings(category, brand)
+                return DiversitySettings(category, brand, self.family)
         return self
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,36 @@ from models.rules.rule_effects import Cap, CapCounter, insert_pinned
 from models.settings import ArrivalSettings, DiversitySettings, ModelSettings
 
 Items = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Likeness:
+    """Limits on products that are alike, which hold while there is something else."""
+
+    family: NDArray[np.int32]  # (items,) shared by products that differ in size alone, or -1
+    limits: tuple[Cap, ...]
+
+    @classmethod
+    def of(cls, model: Model, diversity: DiversitySettings) -> Self:
+        """Return the limits of settings."""
+        limits = (
+            Cap(model.traits.category, diversity.category),
+            Cap(model.catalogue.brand, diversity.brand),
+            Cap(model.traits.family, diversity.family),
+        )
+        return cls(model.traits.family, limits)
+
+    @classmethod
+    def of_families(cls, model: Model, diversity: DiversitySettings) -> Self:
+        """Return the limits of settings on families alone."""
+        return cls(model.traits.family, (Cap(model.traits.family, diversity.family),))
+
+    def are_family(self, item: int, other: int | None) -> bool:
+        """Return whether two products differ in size alone."""
+        if other is None:
+            return False
+        code: int = self.family.item(item)
+        return code >= 0 and code == self.family.item(other)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,67 +77,58 @@ def arrange(
         for index in _arrivals(ranked, n, list(pinned.values()), context, model, settings.arrivals)
         if counter.take(int(ranked[index]))
     ]
-    diversity = settings.diversity.at(limits.placement)
-    elsewhere = [*pinned.values(), *arrivals]
-    order = diversify(ranked, n, model, diversity, elsewhere, limits.caps)
+    likeness = Likeness.of(model, settings.diversity.at(limits.placement))
+    elsewhere = ranked[[*pinned.values(), *arrivals]].tolist()
+    order = diversify(ranked.tolist(), n, likeness, elsewhere, limits.caps)
     for index in arrivals:
         order.insert(_last_position(order, index, model.traits.family[ranked]), index)
     return np.array(insert_pinned(order, pinned), np.int64)
 
 
 def diversify(
-    ranked: Items,
+    items: Sequence[int],
     n: int,
-    model: Model,
-    diversity: DiversitySettings,
+    likeness: Likeness,
     elsewhere: Sequence[int] = (),
     caps: Sequence[Cap] = (),
+    before: int | None = None,
 ) -> list[int]:
-    """Return the first indices that keep to the limits; others come last, if nothing else is left.
+    """Return the indices of the first items that are not too much alike, as a slate of n has room.
 
-    Of two products of one family, those that differ in size alone, one stands next to something
-    else if it can. The indices `elsewhere` count among the n and are not returned. The shop's caps
-    hold to the end.
+    Those too much alike come last, if nothing else is left. Of two products of one family one
+    stands next to something else if it can. The items `elsewhere` in the slate count among the n
+    and are not returned; `before` is the one that stands before. The shop's caps hold to the end.
     """
-    family, items = model.traits.family[ranked].tolist(), ranked.tolist()
-    alike = [
-        Cap(model.traits.category, diversity.category),
-        Cap(model.catalogue.brand, diversity.brand),
-    ]
-    items_elsewhere = ranked[list(elsewhere)].tolist()
-    alike_counter = CapCounter(alike, n, items_elsewhere)
-    shop_counter = CapCounter(caps, n, items_elsewhere)
+    alike_counter = CapCounter(likeness.limits, n, elsewhere)
+    shop_counter = CapCounter(caps, n, elsewhere)
     wanted = n - len(elsewhere)
     chosen: list[int] = []
     waiting: list[int] = []  # for something else to stand between
     too_many: list[int] = []
+    last = before
 
     def show(index: int) -> None:
-        if len(chosen) < wanted and (not caps or shop_counter.take(items[index])):
+        nonlocal last
+        if len(chosen) < wanted and shop_counter.take(items[index]):
             alike_counter.show(items[index])
             chosen.append(index)
+            last = items[index]
 
-    def follows_its_family(index: int) -> bool:
-        return bool(chosen) and family[index] >= 0 and family[index] == family[chosen[-1]]
-
-    indices = (index for index in range(len(items)) if index not in elsewhere)
-    for index in indices:
+    for index, item in enumerate(items):
         if len(chosen) >= wanted:
             break
-        if not alike_counter.fits(items[index]):
+        if not alike_counter.fits(item):
             too_many.append(index)
-        elif follows_its_family(index):
+        elif likeness.are_family(item, last):
             waiting.append(index)
         else:
             show(index)
-            fitting = (
-                other
-                for other in waiting
-                if alike_counter.fits(items[other]) and not follows_its_family(other)
-            )
-            if (other := next(fitting, None)) is not None:
-                waiting.remove(other)
-                show(other)
+            for other in waiting:
+                fits = alike_counter.fits(items[other])
+                if fits and not likeness.are_family(items[other], last):
+                    waiting.remove(other)
+                    show(other)
+                    break
     for index in [*waiting, *too_many]:
         show(index)
     return chosen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Final, Self
@@ -15,8 +15,7 @@ from models.data.product_stats import ProductStats
 from models.model import Model
 from models.ranking import reasons
 from models.ranking.product_trends import ProductTrends, build_trends
-from models.rules.eligibility import Removed, find_allowed
-from models.rules.rule_effects import CapCounter, RuleEffects
+from models.rules.rule_effects import RuleEffects
 from models.settings import ModelSettings
 from models.slate import Slot, Source
 from models.sources.repurchase import Repurchases
@@ -41,13 +40,13 @@ class Bestsellers:
         """Return the bestsellers in the order that the shop's rules give them."""
         return replace(self, order=effects.reorder(self.order, self.lines))
 
-    def slots(self, removed: Removed, counter: CapCounter, n: int, source: Source) -> list[Slot]:
-        """Return the first n products that may be shown and fit under the caps."""
-        items: list[int] = []
-        for block in (self.order[:FIRST_BLOCK], self.order[FIRST_BLOCK:]):
-            if len(items) < n:
-                allowed = block[find_allowed(removed[block])]
-                items += counter.take_first(allowed, n - len(items))
+    @property
+    def blocks(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return the first products and the others, which are seldom needed."""
+        return self.order[:FIRST_BLOCK], self.order[FIRST_BLOCK:]
+
+    def slots(self, items: Sequence[int], source: Source) -> list[Slot]:
+        """Return the slots of some of the products."""
         lines = self.lines
         return [
             Slot(item, float(lines[item]), source, reasons.popular(lines[item])) for item in items

@@ -8,12 +8,13 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, Final
 
+from models.assembly.diversity import diversify
 from models.mail import occasions
 from models.mail.occasions import MailOccasion
 from models.mail.recipient import NO_STORE_FACTS, MailRecipient, StoreFacts
 from models.recommender import NOBODY, Recommender
 from models.rules.filters import Repeat
-from models.rules.rule_effects import CapCounter, insert_pinned
+from models.rules.rule_effects import insert_pinned
 from models.slate import Slate, SlateRequest, Slot, Source, Strategy, fallback_reason_of
 from models.updates.customer import NO_UPDATE, CustomerUpdate, allows
 
@@ -135,7 +136,13 @@ def _lead_slate(
         for position, slot in enumerate(slate.slots)
         if slot.source == Source.PINNED and slot.item in pinned_items
     }
-    counter = CapCounter(effects.caps, request.n, [slot.item for slot in pinned.values()])
-    rest = [slot for slot in (*lead, *slate.slots) if counter.take(slot.item)]
-    slots = tuple(insert_pinned(rest[: request.n - len(pinned)], pinned))
+    choice = [*lead, *slate.slots]
+    order = diversify(
+        [slot.item for slot in choice],
+        request.n,
+        recommender.families,
+        [slot.item for slot in pinned.values()],
+        effects.caps,
+    )
+    slots = tuple(insert_pinned([choice[index] for index in order], pinned))
     return Slate(Strategy.PERSONAL, fallback_reason_of(slots), slots)

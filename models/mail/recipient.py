@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import islice
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.assembly.diversity import diversify
 from models.data.events import DAY, PURCHASE, Events
 from models.data.history import NEVER, Interactions, build_interactions, find_pair_starts
 from models.ranking.context import RankingContext
 from models.recommender import Recommender
 from models.rules.eligibility import Removed, remove_bought, remove_named
 from models.rules.filters import Repeat
-from models.rules.rule_effects import CapCounter
 from models.slate import SlateRequest, Slot
 from models.sources.repurchase import RepurchaseClocks, build_repurchase_clocks
 from models.updates.customer import CustomerUpdate
@@ -100,10 +99,12 @@ class MailRecipient:
         return np.maximum(now - times, 0)
 
     def take_first(self, slots: Iterable[Slot]) -> tuple[Slot, ...]:
-        """Return the first n slots that differ and keep to the caps of the shop."""
-        n, caps = self.request.n, self.recommender.rule_effects(self.request).caps
-        counter = CapCounter(caps, n)
-        return tuple(islice((slot for slot in slots if counter.take(slot.item)), n))
+        """Return the first n slots that are not alike and keep to the caps of the shop."""
+        slots = list(slots)
+        caps = self.recommender.rule_effects(self.request).caps
+        items = [slot.item for slot in slots]
+        order = diversify(items, self.request.n, self.recommender.families, caps=caps)
+        return tuple(slots[index] for index in order)
 
     def ordered_on(self, day: int) -> list[int]:
         """Return what was bought on a day (since 1970) and not sent back, sorted."""

@@ -118,18 +118,6 @@ class CapCounter:
             self.show(item)
         return fits
 
-    def take_first(self, items: NDArray[np.int64] | NDArray[np.int32], n: int) -> list[int]:
-        """Show the first n items that fit, and return them."""
-        taken: list[int] = []
-        while len(taken) < n and len(items):
-            missing = n - len(taken)
-            taken += [item for item in items[:missing].tolist() if self.take(item)]
-            items = items[missing:]
-            for codes, most, count in self.counts:
-                full = [code for code, number in count.items() if code >= 0 and number >= most]
-                items = items[~np.isin(codes[items], full)]
-        return taken
-
 
 def build_rule_effects(rules: Sequence[ShopRule], catalogue: Catalogue) -> RuleEffects:
     """Apply rules to the products of a catalogue."""

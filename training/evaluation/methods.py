@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.assembly.assemble import RankedCandidates
-from models.assembly.diversity import diversify
+from models.assembly.diversity import Likeness, diversify
 from models.assembly.popular import EVERYWHERE
 from models.data.history import find_pair_starts, sum_interest
 from models.ranking.context import RankingContext
@@ -124,7 +124,8 @@ def _vary(recommender: Recommender, ranked: RankedCandidates, k: int) -> tuple[I
     slates = []
     for limit in DIVERSITIES:
         diversity = replace(recommender.settings.diversity, category=limit, placements=())
-        slates.append(ranked.items[diversify(ranked.items, k, recommender.model, diversity)])
+        likeness = Likeness.of(recommender.model, diversity)
+        slates.append(ranked.items[diversify(ranked.items.tolist(), k, likeness)])
     return tuple(slates)
 
 

@@ -18,14 +18,26 @@ from training.reading.purchases import Purchases
 
 MIN_SHARING_PRODUCTS: Final = 3  # for a word of their titles to stand for a category
 MAX_SHARING_PART: Final = 0.1  # of all products, above which a word they share means nothing
-WORD: Final = re.compile(r"[^\W\d_]{3,}")  # letters of any script; sizes and numbers are left out
+# Letters of any script, and no digit beside them: "500ml" is a size
+WORD: Final = re.compile(r"(?<!\w)[^\W\d_]{3,}(?!\w)")
+# Words for sizes, units and packs, in the languages that prices are written in
+SIZES: Final = frozenset(
+    """
+    gal gallon gallons qrt quart pint lbs pound pounds gram grams gramm ltr litre litres liter
+    liters pack packs pck pkg pkt packung packet paquet paquete pacco pezzi pcs piece pieces pièce
+    pièces pieza piezas stück stueck stk count cnt box case dozen ctn bottle bottles can cans bag
+    bags jar tin small medium large extra mini jumbo family big xxl size klein mittel groß gross
+    grand petit moyen grande piccolo medio mediano pequeño штук упак упаковка пачка литр литров
+    набор маленький средний большой
+    """.split()  # noqa: SIM905 as one reads it
+)
 
 
 def fit_product_stats(purchases: Purchases) -> ProductStats:
     """Collect category, family, price, buyers, first sale and rate of returns of every product."""
     catalogue, n_items = purchases.catalogue, len(purchases.product_ids)
     bought, returned = purchases.kind == PURCHASE, purchases.kind == RETURN
-    titles = [tuple(WORD.findall(title.lower())) for title in catalogue.title]
+    titles = [_words(title) for title in catalogue.title]
     category = (
         catalogue.category if (catalogue.category >= 0).any() else _categories_of_words(titles)
     )
@@ -44,6 +56,11 @@ def fit_product_stats(purchases: Purchases) -> ProductStats:
         first_sold=np.where(lines > 0, first, NEVER),
         return_rate=(back / np.maximum(lines, 1)).astype(np.float32),
     )
+
+
+def _words(title: str) -> tuple[str, ...]:
+    """Return the words of a title that are no size."""
+    return tuple(word for word in WORD.findall(title.lower()) if word not in SIZES)
 
 
 def _categories_of_words(titles: Sequence[tuple[str, ...]]) -> NDArray[np.int32]:

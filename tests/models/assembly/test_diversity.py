@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.assembly.diversity import SlateLimits, arrange, diversify
+from models.assembly.diversity import Likeness, SlateLimits, arrange, diversify
 from models.recommender import Recommender
 from models.rules.filters import Repeat
 from models.settings import ArrivalSettings, DiversitySettings, PlacementSettings
@@ -38,7 +38,7 @@ SHELF = [
 ]
 IDS = sorted(product.id for product in SHELF)
 MILKS, LOAVES = ["milk 1", "milk 2", "milk 3"], ["rye loaf", "oat loaf", "corn loaf", "nut loaf"]
-ANYTHING = DiversitySettings(category=10, brand=10)
+ANYTHING = DiversitySettings(category=10, brand=10, family=10)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,9 @@ def ranked(*products: str) -> np.ndarray:
 def shown(
     shop: Recommender, n: int, *products: str, diversity: DiversitySettings = ANYTHING
 ) -> list[str]:
-    return [products[index] for index in diversify(ranked(*products), n, shop.model, diversity)]
+    items = ranked(*products).tolist()
+    likeness = Likeness.of(shop.model, diversity)
+    return [products[index] for index in diversify(items, n, likeness)]
 
 
 def test_the_best_come_first_where_nothing_is_alike(shop: Recommender) -> None:
@@ -77,6 +79,38 @@ def test_two_sizes_of_milk_do_not_stand_side_by_side(shop: Recommender) -> None:
         "milk 3",
     ]
     assert shown(shop, 3, *MILKS, "gift card", "rye loaf") == ["milk 1", "gift card", "milk 2"]
+
+
+def test_two_of_a_family_are_enough_among_ten_while_there_is_something_else(
+    shop: Recommender,
+) -> None:
+    two = replace(ANYTHING, family=2)
+    order = [*MILKS, "gift card", "rye loaf", "oat loaf", "corn loaf", "key ring"]
+    slate = ["milk 1", "gift card", "milk 2", "rye loaf", "oat loaf", "corn loaf", "key ring"]
+    assert shown(shop, 7, *order, diversity=two) == slate
+    assert shown(shop, 10, *order, diversity=two) == [*slate, "milk 3"]
+    assert shown(shop, 5, *order, diversity=two) == [
+        "milk 1",
+        "gift card",
+        "rye loaf",
+        "oat loaf",
+        "corn loaf",
+    ]
+
+
+def test_popular_and_similar_products_and_what_fills_a_slate_are_of_many_families(
+    shop: Recommender,
+) -> None:
+    """Milk sells best by far: its sizes would stand first, and side by side."""
+    family = shop.model.traits.family
+    request = SlateRequest(n=6, as_of=moment(28))
+    milk = shop.catalogue.ids.find("milk 1")
+    slates = [shop.popular(request), shop.similar(milk, request), shop.recommend("new", request)]
+    for slate in slates:
+        codes = [int(family[slot.item]) for slot in slate.slots]
+        assert len(codes) == 6
+        assert max(Counter(code for code in codes if code >= 0).values()) <= 2
+        assert all(one != other or one < 0 for one, other in pairwise(codes))
 
 
 def test_sizes_of_one_family_stand_between_those_of_another(shop: Recommender) -> None:

@@ -1,10 +1,8 @@
 """What sells best in the market comes first, then what sells elsewhere, then what ever sold."""
 
-import numpy as np
 
 from models.assembly.popular import Bestsellers, rank_bestsellers
-from models.rules.eligibility import ExclusionRule
-from models.rules.rule_effects import CapCounter, build_rule_effects
+from models.rules.rule_effects import build_rule_effects
 from models.rules.shop_rules import BoostRule, ProductSelector, ShopRule
 from models.slate import ReasonKind, Source
 from tests.support.fitted_shop import fit_shop
@@ -58,9 +56,8 @@ def test_a_boost_counts_like_so_many_times_the_lines_and_one() -> None:
 
 
 def test_slots_tell_the_lines_and_whether_there_were_any() -> None:
-    removed = np.zeros(len(NAMES), np.uint8)
-    removed[NAMES.index("at home")] = ExclusionRule.NOT_FOR_SALE
-    slots = bestsellers_under().slots(removed, CapCounter([], 10), 3, Source.FILL)
+    items = [NAMES.index(name) for name in ("north hit", "south hit", "old")]
+    slots = bestsellers_under().slots(items, Source.FILL)
     assert [(NAMES[slot.item], slot.score) for slot in slots] == [
         ("north hit", 3),
         ("south hit", 0),

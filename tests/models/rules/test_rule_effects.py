@@ -315,11 +315,15 @@ def test_room_is_what_the_caps_leave_and_everything_is_shown_once() -> None:
         Cap(np.array([0, 0, 0, 1, 1, -1], np.int32), 2),
         Cap(np.array([0, 1, 0, 1, 0, 0], np.int32), 3),
     )
-    assert CapCounter([red], 10, [0]).take_first(np.arange(6), 6) == [1, 3, 4, 5]
-    order = np.array([0, 2, 4, 4, 1, 3, 5])
-    assert CapCounter([red, blue], 10).take_first(order, 6) == [0, 2, 4, 3]
-    assert CapCounter([red, blue], 5).take_first(order, 6) == [0, 4]
-    assert CapCounter([], 5, [2]).take_first(np.arange(6), 3) == [0, 1, 3]
+
+    def taken(counter: CapCounter, *items: int) -> list[int]:
+        return [item for item in items if counter.take(item)]
+
+    assert taken(CapCounter([red], 10, [0]), *range(6)) == [1, 3, 4, 5]
+    order = (0, 2, 4, 4, 1, 3, 5)
+    assert taken(CapCounter([red, blue], 10), *order) == [0, 2, 4, 3]
+    assert taken(CapCounter([red, blue], 5), *order) == [0, 4]
+    assert taken(CapCounter([], 5, [2]), *range(4)) == [0, 1, 3]
 
 
 def test_what_has_a_seat_keeps_it_while_there_is_something_before_it() -> None:

@@ -157,7 +157,7 @@ def test_a_lesson_is_kept_as_it_was_given_and_changes_nothing_else() -> None:
     lesson = LearnedRanker(np.float32([2, 3]), np.float32([4, 5]), Trees.of([], [[0.25]]))
     taught = dict(flatten(fit(SHOP, SMALL, Reporter(StringIO()), name="test", lesson=lesson)))
     untaught = dict(flatten(fit(SHOP, SMALL, Reporter(StringIO()), name="test")))
-    assert untaught["lesson.level"].tolist() == [0, 0]
+    assert untaught["lesson.level"].tolist() == [0, 0, 0]
     assert taught["lesson.level"].tolist() == [4, 5]
     changed = {name for name in taught if taught[name].tobytes() != untaught[name].tobytes()}
     assert {name.partition(".")[0] for name in changed} == {"lesson"}
