@@ -56,12 +56,12 @@ def test_the_future_does_not_leak_into_a_twin() -> None:
         for day in range(100)
     ]
     kettle = [
-        Line(f"c{number:02}", "kettle", 75 + day) for number in range(15) for day in range(20)
+        Line(f"c{number:02}", "kettle", 81 + day) for number in range(15) for day in range(18)
     ]
     known, told = (small_purchases(rows, [Product("kettle")]) for rows in (lines, lines + kettle))
     twin = learn(past_of(known))
     assert twin == learn(past_of(told))
-    assert len(past_of(told)) == 30 * 71
+    assert len(past_of(told)) == 30 * 80
     assert learn(known) != learn(told)
 
 
