@@ -23,6 +23,11 @@ from models.trees import Trees
 Floats = NDArray[np.float32]
 
 
+def whole_share() -> Floats:
+    """Return the share of trees that count as they are: (3,)."""
+    return np.ones(3, np.float32)
+
+
 def no_weights() -> Floats:
     """Return the weights of a ranker that has learned none: (0, 0)."""
     return np.zeros((0, 0), np.float32)
@@ -43,6 +48,7 @@ class LearnedRanker:
     # Log odds that a candidate is what a basket lacks
     baskets: Trees = field(default_factory=Trees.none)
     weights: Floats = field(default_factory=no_weights)  # (3, BLENDED); (0, 0): those of settings
+    share: Floats = field(default_factory=whole_share)  # (3,) of what trees add, that counts
 
     @classmethod
     def none(cls) -> Self:

@@ -10,7 +10,7 @@ table. After all features the lowest bit left is the leaf.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
@@ -92,10 +92,6 @@ class Trees:
         used[self.indptr[1:] - 1] = True  # +inf
         indptr = np.append(0, np.cumsum(used))[self.indptr]
         return Trees(self.feature, indptr, self.thresholds[used], masks[used], self.leaves[:trees])
-
-    def scaled(self, factor: float) -> Trees:
-        """Return trees that add so much times what these add."""
-        return replace(self, leaves=self.leaves * np.float32(factor))
 
     @cached_property
     def _tables(self) -> list[tuple[int, Float, Masks]]:

@@ -21,7 +21,7 @@ from training.evaluation.bundles import evaluate_bundles
 from training.evaluation.evaluate import NO_EXTRAS, Evaluation, ExtraMethods, evaluate
 from training.evaluation.extent import find_losses, measure_purchases, measure_version
 from training.evaluation.figures import figures_as_json
-from training.evaluation.gate import GateComparison, compare
+from training.evaluation.gate import ACTIVE_SETTINGS, GateComparison, compare
 from training.evaluation.new_products import evaluate_new_products
 from training.evaluation.reference_methods import build_reference_slates, list_limits
 from training.evaluation.split import Split, split_history
@@ -122,7 +122,9 @@ def _judge(
     twin = measure_twin(history, config, reporter, name="Test twin")
     active = _measure_active_settings(history, config, registry, reporter)
     comparisons = tuple(compare(twin.evaluation, active, config.evaluation.seed))
-    refusals = tuple(str(comparison) for comparison in comparisons if comparison.worse)
+    lost = [comparison for comparison in comparisons if comparison.worse]
+    # A shop is better served by what lost to a simple list than by nothing
+    refusals = tuple(str(loss) for loss in lost if loss.against == ACTIVE_SETTINGS)
     return _Judgement(twin, twin.ranker, comparisons, refusals)
 
 

@@ -26,9 +26,9 @@ VISITS: Final = FEATURES.index("visits")  # 0 where no purchase of a customer is
 class Ranker:
     """A scorer of candidates that names the source of each.
 
-    score = slope · w · x + level + Σ trees(x), with w, slope and level of the row's kind: a product
-    new to the customer, one bought before, or one for a visitor without purchases. Where something
-    was learned, the score is the log odds of a purchase.
+    score = slope · w · x + level + share · Σ trees(x), with w, slope, level and share of the row's
+    kind: a product new to the customer, one bought before, or one for a visitor without purchases.
+    Where something was learned, the score is the log odds of a purchase.
     """
 
     def __init__(
@@ -69,7 +69,11 @@ class Ranker:
     def score(self, rows: Floats, bought: Bools) -> Floats:
         """Score candidates (c, columns), higher is better: (c,)."""
         scores = self.start(rows, bought)
-        return scores + self.lesson.trees.scores(rows) if len(self.lesson.trees) else scores
+        return scores + self._correct(rows, bought) if len(self.lesson.trees) else scores
+
+    def _correct(self, rows: Floats, bought: Bools) -> Floats:
+        """Return what the trees add: (c,)."""
+        return self.lesson.share[kind_of(rows, bought)] * self.lesson.trees.scores(rows)
 
     def score_cascade(self, rows: Floats, bought: Bools, groups: RowGroups, most: int) -> Floats:
         """Score the candidates of m customers, by trees only the `most` of each that start highest.
@@ -81,7 +85,7 @@ class Ranker:
             return scores
         highest = [_highest(scores[span], most) + span.start for span in groups.slices]
         chosen = np.concatenate(highest)
-        learned = scores[chosen] + self.lesson.trees.scores(rows[chosen])
+        learned = scores[chosen] + self._correct(rows[chosen], bought[chosen])
         chosen_groups = RowGroups.of(map(len, highest))
         for span, part in zip(groups.slices, chosen_groups.slices, strict=True):
             if part.stop - part.start < span.stop - span.start:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,8 @@ from training.evaluation.evaluate import Evaluation
 from training.evaluation.methods import BASELINES, SERVED
 from training.evaluation.metrics import Mean
 from training.evaluation.split import MIN_CUSTOMERS
+
+ACTIVE_SETTINGS: Final = "the active version's settings"
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ def compare(candidate: Evaluation, active: Evaluation | None, seed: int) -> list
             name: values[name] for name in BASELINES if name in values
         }
         if active is not None:
-            references["the active version's settings"] = active.values[task][SERVED]
+            references[ACTIVE_SETTINGS] = active.values[task][SERVED]
         differences |= {
             (task, name): values[SERVED][:, 0] - reference[:, 0]
             for name, reference in references.items()

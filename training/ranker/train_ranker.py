@@ -7,26 +7,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from math import ceil
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.special import expit
 
 from models.artifact.scratch import temporary_directory
 from models.data.events import PURCHASE
 from models.model import LearnedRanker
-from models.ranking.features import BLENDED
-from models.ranking.ranker import KINDS, NEW, Ranker, kind_of, weights_of
 from models.recommender import Recommender
-from models.rules.filters import Repeat
-from models.settings import ModelSettings, RankerSettings
-from models.slate import SlateRequest
-from models.trees import Trees
-from training.evaluation.split import MIN_CUSTOMERS, hide_current_catalogue
+from models.settings import ModelSettings
+from training.evaluation.split import hide_current_catalogue
 from training.fitting.counts import select_lines
 from training.fitting.fit import fit
 from training.parallel import Input, Output, RecommenderWork, map_with_recommender
@@ -34,8 +25,9 @@ from training.progress import Advance, Reporter
 from training.publishing import write_twin
 from training.ranker import basket_examples
 from training.ranker.basket_examples import BasketExample, BasketRows, draw_basket_examples
-from training.ranker.boosting import BoostedTrees, TreeRows, fit_trees
-from training.ranker.weights import Choices, learn_weights
+from training.ranker.choice import Trial, choose_methods
+from training.ranker.learning import learn_ranker
+from training.ranker.rows import RankerRows, build_ranker_rows, check_no_leak
 from training.ranker.windows import (
     Example,
     Window,
@@ -52,42 +44,6 @@ VALIDATION_SHARE: Final = 0.1  # of the customers, on whom it is checked when to
 MAX_PRICE_RATIO: Final = 10.0  # to the usual price, above which a purchase weighs no more
 
 
-class LeakError(Exception):
-    """A model knows what came after the beginning of a window."""
-
-
-@dataclass(frozen=True, eq=False)
-class RankerRows:
-    """Hold r candidates of examples."""
-
-    values: NDArray[np.float32]  # (r, columns)
-    bought: NDArray[np.bool_]  # (r,) before
-    hit: NDArray[np.bool_]  # (r,) bought within the horizon
-    weight: NDArray[np.float32]  # (r,) how many rows it stands for
-    user: NDArray[np.int32]  # (r,) -1 for visits
-    example: NDArray[np.int32]  # (r,) its number among those of these rows
-
-    @classmethod
-    def concatenate(cls, parts: Sequence[RankerRows]) -> RankerRows:
-        """Join the rows of one part or more, in their order; examples are numbered on."""
-        ends = np.cumsum([part.example.max(initial=-1) + 1 for part in parts])
-        return cls(
-            values=np.concatenate([part.values for part in parts]),
-            bought=np.concatenate([part.bought for part in parts]),
-            hit=np.concatenate([part.hit for part in parts]),
-            weight=np.concatenate([part.weight for part in parts]),
-            user=np.concatenate([part.user for part in parts]),
-            example=np.concatenate(
-                [part.example + before for part, before in zip(parts, [0, *ends], strict=False)]
-            ).astype(np.int32),
-        )
-
-    @property
-    def customers(self) -> NDArray[np.int64]:
-        """Return a number of each row's customer: (r,). Each visit is one of its own, below 0."""
-        return np.where(self.user >= 0, self.user, -1 - self.example.astype(np.int64))
-
-
 @dataclass(frozen=True, eq=False)
 class RankerTraining:
     """Hold what was learned and from how much.
@@ -101,6 +57,7 @@ class RankerTraining:
     rows: int = 0
     importance: dict[str, float] | None = None  # feature -> share of the gain of all splits
     note: str | None = None
+    trials: tuple[Trial, ...] = ()  # what was held against each other, and what serves
 
     @classmethod
     def nothing(cls, reason: str) -> RankerTraining:
@@ -112,7 +69,7 @@ class RankerTraining:
 class TrainingRows:
     """Hold what the windows of a history yield to learn from."""
 
-    slates: RankerRows
+    slates: list[RankerRows]  # by window, newest first
     baskets: BasketRows
 
 
@@ -136,31 +93,25 @@ def train_ranker(
     rows = _collect_rows(
         purchases, list(zip(windows, examples, strict=True)), settings, reporter, processes
     )
-    hits, customers = int(rows.slates.hit.sum()), len(np.unique(rows.slates.customers))
-    if not hits:
+    everything = RankerRows.concatenate(rows.slates)
+    if not everything.hit.any():
         return RankerTraining.nothing("no candidate was bought")
-    note = None
-    with reporter.step("Blend"):
-        blend = learn_blend(rows.slates, settings)
-    if hits < MIN_HITS or customers < MIN_CUSTOMERS:
-        note = f"No trees were learned: {hits} hits of {customers} customers are too few."
-        trees = BoostedTrees(Trees.none(), {})
-    else:
-        with reporter.step("Trees") as advance:
-            trees = _learn_trees(rows.slates, blend, settings, advance)
-    # Few purchases teach trees what holds for these customers alone
-    trust = hits / (hits + settings.ranker.trees_prior)
+    with reporter.step("Ranker") as advance:
+        learned = learn_ranker(everything, settings, advance)
+    with reporter.step("Choice") as advance:
+        choice = choose_methods(rows.slates, learned, settings, advance)
     with reporter.step("Basket ranker") as advance:
         baskets = basket_examples.train_basket_ranker(
             rows.baskets, settings.bundles, seed=settings.seed, on_progress=advance
         )
     return RankerTraining(
-        replace(blend, trees=trees.trees.scaled(trust), baskets=baskets.trees),
+        replace(choice.ranker, baskets=baskets.trees),
         tuple(windows),
         examples=sum(map(len, examples)),
-        rows=len(rows.slates.hit),
-        importance=trees.importance,
-        note=note,
+        rows=len(everything.hit),
+        importance=learned.importance,
+        note=learned.note,
+        trials=choice.trials,
     )
 
 
@@ -179,7 +130,8 @@ def _collect_rows(
         with fit_before(purchases, window, settings, reporter, name=name) as directory:
             with reporter.step(f"{name}: slates") as advance:
                 work = partial(build_ranker_rows, window, settings)
-                slates += _work_on(directory, work, of_window, processes, advance)
+                parts = _work_on(directory, work, of_window, processes, advance)
+                slates.append(RankerRows.concatenate(parts))
             if number == 1:  # the newest orders tell enough about what belongs together
                 hidden = draw_basket_examples(
                     purchases, window, settings.bundles.questions, settings.seed
@@ -187,7 +139,7 @@ def _collect_rows(
                 with reporter.step(f"{name}: baskets") as advance:
                     basket_work = partial(build_window_basket_rows, window)
                     baskets += _work_on(directory, basket_work, hidden, processes, advance)
-    return TrainingRows(RankerRows.concatenate(slates), BasketRows.concatenate(baskets))
+    return TrainingRows(slates, BasketRows.concatenate(baskets))
 
 
 @contextmanager
@@ -215,81 +167,12 @@ def _work_on(
     return parts
 
 
-def check_no_leak(window: Window, recommender: Recommender) -> None:
-    """Raise LeakError where a model knows what came after the beginning of a window."""
-    newest = recommender.manifest.data_as_of
-    if newest >= window.until:
-        raise LeakError(
-            f"the fit knows lines until {newest}, and its window begins at {window.until}"
-        )
-
-
 def build_window_basket_rows(
     window: Window, recommender: Recommender, examples: Sequence[BasketExample]
 ) -> BasketRows:
     """Return the candidates of baskets in which a product is missing. Raises LeakError."""
     check_no_leak(window, recommender)
     return basket_examples.build_basket_rows(recommender, examples)
-
-
-def build_ranker_rows(
-    window: Window, settings: ModelSettings, recommender: Recommender, examples: Sequence[Example]
-) -> RankerRows:
-    """Return the candidates of some examples: all hits, and a seeded share of the rest.
-
-    Raises LeakError.
-    """
-    check_no_leak(window, recommender)
-    return RankerRows.concatenate(
-        [_rows_of_example(settings, recommender, example) for example in examples]
-    )
-
-
-def _rows_of_example(
-    settings: ModelSettings, recommender: Recommender, example: Example
-) -> RankerRows:
-    request = SlateRequest(
-        as_of=example.as_of,
-        repeat=Repeat.INCLUDE,
-        recent=example.recent,
-        basket=example.basket,
-    )
-    request = recommender.at_home(example.user, request)
-    context = recommender.build_context(example.user, request)
-    ranked = recommender.rank(context, recommender.find_removed(context, request))
-    hit = np.isin(ranked.items, list(example.targets))
-    share = _shares_to_learn(ranked.bought, settings.ranker)
-    seed = [settings.seed, example.user + 1, example.as_of, *example.recent, *example.basket]
-    kept = hit | (np.random.default_rng(seed).random(len(hit)) < share)
-    value = _value_purchases(recommender, ranked.items, settings.ranker)
-    weight = np.where(hit, value, 1 / share)[kept]
-    return RankerRows(
-        ranked.rows[kept],
-        ranked.bought[kept],
-        hit[kept],
-        weight.astype(np.float32),
-        np.full(len(weight), example.user, np.int32),
-        np.zeros(len(weight), np.int32),
-    )
-
-
-def _shares_to_learn(bought: NDArray[np.bool_], settings: RankerSettings) -> NDArray[np.float64]:
-    """Return the share of candidates like each that is learned from: all of few, (c,)."""
-    shares = np.empty(len(bought))
-    for kind, share in ((~bought, settings.new_share), (bought, settings.bought_share)):
-        count = max(int(np.count_nonzero(kind)), 1)
-        shares[kind] = min(max(share, MIN_CANDIDATES / count), 1)
-    return shares
-
-
-def _value_purchases(
-    recommender: Recommender, items: NDArray[np.int64], settings: RankerSettings
-) -> NDArray[np.float32]:
-    """How much a purchase of each item weighs."""
-    if settings.objective == "purchases":
-        return np.ones(len(items), np.float32)
-    price = np.exp(np.nan_to_num(recommender.model.traits.log_price[items]))
-    return np.clip(price, 1 / MAX_PRICE_RATIO, MAX_PRICE_RATIO).astype(np.float32)
 
 
 def _sample(examples: list[list[Example]], settings: ModelSettings) -> list[list[Example]]:
@@ -306,76 +189,3 @@ def _sample(examples: list[list[Example]], settings: ModelSettings) -> list[list
         list(itertools.compress(of_window, mask.tolist()))
         for of_window, mask in zip(examples, masks, strict=True)
     ]
-
-
-def learn_blend(rows: RankerRows, settings: ModelSettings) -> LearnedRanker:
-    """Learn the weights of the blend, and the lines that make log odds of it."""
-    kind = kind_of(rows.values, rows.bought)
-    choices = Choices(rows.values[:, : len(BLENDED)], kind, rows.hit, rows.weight, rows.example)
-    prior = weights_of(settings.blend)
-    weights = learn_weights(choices, prior, settings.ranker.weights_prior).astype(np.float32)
-    unlined = LearnedRanker(
-        np.ones(3, np.float32), np.zeros(3, np.float32), Trees.none(), weights=weights
-    )
-    scores = Ranker(settings.blend, unlined).start(rows.values, rows.bought)
-    lines: list[tuple[float, float]] = []
-    for number in range(len(KINDS)):
-        part = kind == number
-        line = fit_logistic(scores[part], rows.hit[part], rows.weight[part])
-        # Visits that taught nothing are ranked by the line of new products
-        lines.append(line if part.any() or not lines else lines[NEW])
-    slope, level = np.array(lines, np.float32).T
-    return replace(unlined, slope=slope, level=level)
-
-
-def _learn_trees(
-    rows: RankerRows, blend: LearnedRanker, settings: ModelSettings, advance: Advance
-) -> BoostedTrees:
-    """Learn trees that add to the log odds of the blend what it misses."""
-    ranker = Ranker(settings.blend, blend)
-    customers = np.unique(rows.customers)
-    held_back = np.random.default_rng(settings.seed).choice(
-        customers, ceil(VALIDATION_SHARE * len(customers)), replace=False
-    )
-    return fit_trees(
-        TreeRows(
-            rows.values,
-            rows.hit,
-            rows.weight,
-            start=ranker.start(rows.values, rows.bought),
-            held_back=np.isin(rows.customers, held_back),
-        ),
-        settings.ranker.trees,
-        names=ranker.columns,
-        seed=settings.seed,
-        on_progress=advance,
-    )
-
-
-def fit_logistic(
-    scores: NDArray[np.float32], hit: NDArray[np.bool_], weight: NDArray[np.float32]
-) -> tuple[float, float]:
-    """Return slope and level that turn scores into log odds; slope 1 where all or none are hits.
-
-    They are the likeliest had there been two rows more, a width above the mean score and below it,
-    each half a hit: so a shop in which the scores tell every hit does not make them certain.
-    """
-    if len(scores) == 0:
-        return 1.0, 0.0
-    middle, width = scores.mean(dtype=np.float64), scores.std(dtype=np.float64) or 1.0
-    if hit.all() or not hit.any():
-        odds = (weight @ hit + 0.5) / (weight @ ~hit + 0.5)
-        return 1.0, float(np.log(odds) - middle)
-    centred = np.append((scores - middle) / width, [-1, 1])
-    inputs = np.stack([centred, np.ones(len(scores) + 2)], axis=1)
-    hits, share = np.append(hit, [0.5, 0.5]), np.append(weight, [1, 1])
-    share = share / share.sum(dtype=np.float64)
-
-    def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        # Σ weight · (ln(1 + e^odds) - hit · odds), and its gradient
-        odds = inputs @ parameters
-        value = float(share @ (np.logaddexp(0, odds) - hits * odds))
-        return value, inputs.T @ (share * (expit(odds) - hits))
-
-    slope, level = minimize(loss, np.zeros(2), jac=True, method="BFGS", options={"gtol": 1e-10}).x
-    return float(slope / width), float(level - slope * middle / width)

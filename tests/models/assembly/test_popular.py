@@ -1,6 +1,5 @@
 """What sells best in the market comes first, then what sells elsewhere, then what ever sold."""
 
-
 from models.assembly.popular import Bestsellers, rank_bestsellers
 from models.rules.rule_effects import build_rule_effects
 from models.rules.shop_rules import BoostRule, ProductSelector, ShopRule

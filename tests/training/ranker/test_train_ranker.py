@@ -29,14 +29,12 @@ from tests.support.training_shop import small_purchases, trained
 from training.parallel import map_with_recommender
 from training.progress import Reporter
 from training.ranker.basket_examples import BasketExample, BasketRows, draw_basket_examples
+from training.ranker.learning import fit_logistic
+from training.ranker.rows import LeakError, RankerRows, build_ranker_rows
 from training.ranker.train_ranker import (
-    LeakError,
-    RankerRows,
     RankerTraining,
-    build_ranker_rows,
     build_window_basket_rows,
     fit_before,
-    fit_logistic,
     train_ranker,
 )
 from training.ranker.windows import (
@@ -366,8 +364,8 @@ def test_the_windows_are_told_while_they_are_learned_from(shop: Purchases) -> No
     of_window = (*of_window, "slates", "baskets")
     assert steps == [
         *(f"Window 1 of 1: {step}" for step in of_window),
-        "Blend",
-        "Trees",
+        "Ranker",
+        "Choice",
         "Basket ranker",
     ]
 

@@ -1,0 +1,145 @@
+"""Learn the weights of the blend and trees from rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import expit
+
+from models.model import LearnedRanker
+from models.ranking.features import BLENDED
+from models.ranking.ranker import BOUGHT, KINDS, NEW, VISIT, Ranker, kind_of, weights_of
+from models.settings import ModelSettings
+from models.trees import Trees
+from training.evaluation.split import MIN_CUSTOMERS
+from training.progress import Advance, ignore
+from training.ranker.boosting import BoostedTrees, TreeRows, fit_trees
+from training.ranker.rows import RankerRows
+from training.ranker.weights import Choices, learn_weights
+
+MIN_HITS: Final = 500  # purchases of candidates, for trees to learn anything
+EACH_KIND: Final = ((NEW,), (BOUGHT,), (VISIT,))
+VALIDATION_SHARE: Final = 0.1  # of the customers, on whom it is checked when to stop
+
+
+@dataclass(frozen=True, eq=False)
+class RankerLearning:
+    """Hold what was learned from rows; `note` says why there are no trees, where there are none."""
+
+    ranker: LearnedRanker
+    importance: dict[str, float]  # feature -> share of the gain of all splits
+    note: str | None = None
+
+
+def learn_ranker(
+    rows: RankerRows, settings: ModelSettings, on_progress: Advance = ignore
+) -> RankerLearning:
+    """Learn the weights of the blend, and trees where there is enough to learn them from."""
+    blend = learn_blend(rows, settings)
+    hits, customers = int(rows.hit.sum()), len(np.unique(rows.customers))
+    if hits < MIN_HITS or customers < MIN_CUSTOMERS:
+        note = f"No trees were learned: {hits} hits of {customers} customers are too few."
+        return RankerLearning(blend, {}, note)
+    boosted = _learn_trees(rows, blend, settings, on_progress)
+    # Few purchases teach trees what holds for these customers alone
+    trust = hits / (hits + settings.ranker.trees_prior)
+    share = np.full(len(KINDS), trust, np.float32)
+    return RankerLearning(replace(blend, trees=boosted.trees, share=share), boosted.importance)
+
+
+def learn_blend(rows: RankerRows, settings: ModelSettings) -> LearnedRanker:
+    """Learn the weights of the blend, and the lines that make log odds of it."""
+    kind = kind_of(rows.values, rows.bought)
+    choices = Choices(rows.values[:, : len(BLENDED)], kind, rows.hit, rows.weight, rows.example)
+    prior = weights_of(settings.blend)
+    weights = learn_weights(choices, prior, settings.ranker.weights_prior)
+    return rank_by(weights.astype(np.float32), rows, settings, together=EACH_KIND)
+
+
+def rank_by(
+    weights: NDArray[np.float32],
+    rows: RankerRows,
+    settings: ModelSettings,
+    *,
+    together: Sequence[tuple[int, ...]],
+) -> LearnedRanker:
+    """Return a ranker by weights (KINDS, BLENDED), without trees.
+
+    Kinds that stand together have one line that makes log odds of a purchase of the blend, so that
+    their order stays.
+    """
+    even = LearnedRanker(
+        np.ones(len(KINDS), np.float32),
+        np.zeros(len(KINDS), np.float32),
+        Trees.none(),
+        weights=weights,
+    )
+    scores = Ranker(settings.blend, even).start(rows.values, rows.bought)
+    kind = kind_of(rows.values, rows.bought)
+    slope, level = even.slope.copy(), even.level.copy()
+    for kinds in together:
+        part = np.isin(kind, kinds)
+        line = fit_logistic(scores[part], rows.hit[part], rows.weight[part])
+        # Visits that taught nothing are ranked by the line of new products
+        taught = part.any() or NEW in kinds
+        slope[list(kinds)], level[list(kinds)] = line if taught else (slope[NEW], level[NEW])
+    return replace(even, slope=slope, level=level)
+
+
+def _learn_trees(
+    rows: RankerRows, blend: LearnedRanker, settings: ModelSettings, advance: Advance
+) -> BoostedTrees:
+    """Learn trees that add to the log odds of the blend what it misses."""
+    ranker = Ranker(settings.blend, blend)
+    customers = np.unique(rows.customers)
+    held_back = np.random.default_rng(settings.seed).choice(
+        customers, ceil(VALIDATION_SHARE * len(customers)), replace=False
+    )
+    return fit_trees(
+        TreeRows(
+            rows.values,
+            rows.hit,
+            rows.weight,
+            start=ranker.start(rows.values, rows.bought),
+            held_back=np.isin(rows.customers, held_back),
+        ),
+        settings.ranker.trees,
+        names=ranker.columns,
+        seed=settings.seed,
+        on_progress=advance,
+    )
+
+
+def fit_logistic(
+    scores: NDArray[np.float32], hit: NDArray[np.bool_], weight: NDArray[np.float32]
+) -> tuple[float, float]:
+    """Return slope and level that turn scores into log odds; slope 1 where all or none are hits.
+
+    They are the likeliest had there been two rows more, a width above the mean score and below it,
+    each half a hit: so a shop in which the scores tell every hit does not make them certain.
+    """
+    if len(scores) == 0:
+        return 1.0, 0.0
+    middle, width = scores.mean(dtype=np.float64), scores.std(dtype=np.float64) or 1.0
+    if hit.all() or not hit.any():
+        odds = (weight @ hit + 0.5) / (weight @ ~hit + 0.5)
+        return 1.0, float(np.log(odds) - middle)
+    centred = np.append((scores - middle) / width, [-1, 1])
+    inputs = np.stack([centred, np.ones(len(scores) + 2)], axis=1)
+    hits, share = np.append(hit, [0.5, 0.5]), np.append(weight, [1, 1])
+    share = share / share.sum(dtype=np.float64)
+
+    def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        # Σ weight · (ln(1 + e^odds) - hit · odds), and its gradient
+        odds = inputs @ parameters
+        value = float(share @ (np.logaddexp(0, odds) - hits * odds))
+        return value, inputs.T @ (share * (expit(odds) - hits))
+
+    slope, level = minimize(loss, np.zeros(2), jac=True, method="BFGS", options={"gtol": 1e-10}).x
+    return float(slope / width), float(level - slope * middle / width)
