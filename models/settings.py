@@ -138,6 +138,7 @@ class RankerSettings:
     visits: int = 10_000  # orders to learn from as if their customers were unknown, at most
     # Fits of the past, a horizon apart; fewer where the data are short, 0 for the blend alone
     windows: int = 3
+    examples: int = 5_000  # below which there are up to four times as many windows
     # Within which a purchase counts as a hit; at most a fifth of the history
     horizon_days: int = 28
     trees_prior: float = 5_000.0  # hits of examples, with which trees count half

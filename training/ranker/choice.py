@@ -1,4 +1,4 @@
-"""Hold what was learned against simple lists on the newest window; serve what was best there."""
+"""Hold what was learned against simple lists on newer windows; serve what was best there."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from training.ranker.rows import RankerRows
 
 SLOTS: Final = 10  # of a slate, in which a purchase counts
 MIN_EXAMPLES: Final = 30  # with purchases, for methods to be held against each other
-MIN_ERRORS: Final = 2.0  # standard errors by which a simple list must be better to serve
+MIN_ERRORS: Final = 2.5  # standard errors by which another method must be better to serve
 LEARNED: Final = "blend and trees"
 LEARNED_BLEND: Final = "learned blend"
 BLEND: Final = "blend of the settings"
@@ -48,7 +48,7 @@ AUDIENCES: Final = (Audience("customers", (NEW, BOUGHT)), Audience("visits", (VI
 
 @dataclass(frozen=True)
 class Trial:
-    """Hold the Recall of one method on the newest window, learned from the windows before it."""
+    """Hold the Recall of one method on the newest windows, learned from those before them."""
 
     audience: str
     method: str
@@ -73,14 +73,13 @@ def choose_methods(
 ) -> Choice:
     """Return what was learned from all windows, or a simple list where that was clearly better.
 
-    Every method is learned from all windows but the newest, and ranks its examples. A history of
-    one window has nothing to choose by.
+    Every method is learned from all windows but the newest third, and ranks the examples of these.
+    A history of one window has nothing to choose by.
     """
-    newest, older = windows[0], windows[1:]
-    if not older or not newest.hit.any():
-        return Choice(learned.ranker)
-    before = RankerRows.concatenate(older)
-    if not before.hit.any():
+    held_back = max(len(windows) // 3, 1)
+    newest = RankerRows.concatenate(windows[:held_back])
+    before = RankerRows.concatenate(windows[held_back:] or windows)
+    if len(windows) == 1 or not (newest.hit.any() and before.hit.any()):
         return Choice(learned.ranker)
     rehearsal = learn_ranker(before, settings, on_progress).ranker
     ranker, trials = learned.ranker, []

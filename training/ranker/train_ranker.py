@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
-
-import numpy as np
 
 from models.artifact.scratch import temporary_directory
 from models.data.events import PURCHASE
@@ -28,13 +25,7 @@ from training.ranker.basket_examples import BasketExample, BasketRows, draw_bask
 from training.ranker.choice import Trial, choose_methods
 from training.ranker.learning import learn_ranker
 from training.ranker.rows import RankerRows, build_ranker_rows, check_no_leak
-from training.ranker.windows import (
-    Example,
-    Window,
-    draw_examples,
-    draw_visit_examples,
-    place_windows,
-)
+from training.ranker.windows import Example, Window, draw_all_examples
 from training.reading.purchases import Purchases
 
 CHUNK: Final = 64  # examples a worker takes at a time
@@ -79,20 +70,15 @@ def train_ranker(
     """Learn from the windows of a history; nothing that came after a window is known in it."""
     # Days on which nothing but visits was reported teach nothing.
     first = int(purchases.time[purchases.kind == PURCHASE].min())
-    windows = place_windows(first, purchases.shop_time + 1, settings.ranker)
-    examples = [draw_examples(purchases, window, settings.seed) for window in windows]
-    if not any(examples):
+    drawn = draw_all_examples(
+        purchases, first, purchases.shop_time + 1, settings.ranker, settings.seed
+    )
+    if not drawn:
         too_short = "the history is too short for windows to learn from"
         return RankerTraining.nothing(
             too_short if settings.ranker.windows else "no windows are set"
         )
-    examples = _sample(examples, settings)
-    visits = settings.ranker.visits // len(windows)
-    for window, of_window in zip(windows, examples, strict=True):
-        of_window += draw_visit_examples(purchases, window, visits, settings.seed)
-    rows = _collect_rows(
-        purchases, list(zip(windows, examples, strict=True)), settings, reporter, processes
-    )
+    rows = _collect_rows(purchases, drawn, settings, reporter, processes)
     everything = RankerRows.concatenate(rows.slates)
     if not everything.hit.any():
         return RankerTraining.nothing("no candidate was bought")
@@ -106,8 +92,8 @@ def train_ranker(
         )
     return RankerTraining(
         replace(choice.ranker, baskets=baskets.trees),
-        tuple(windows),
-        examples=sum(map(len, examples)),
+        tuple(window for window, _ in drawn),
+        examples=sum(len(examples) for _, examples in drawn),
         rows=len(everything.hit),
         importance=learned.importance,
         note=learned.note,
@@ -173,19 +159,3 @@ def build_window_basket_rows(
     """Return the candidates of baskets in which a product is missing. Raises LeakError."""
     check_no_leak(window, recommender)
     return basket_examples.build_basket_rows(recommender, examples)
-
-
-def _sample(examples: list[list[Example]], settings: ModelSettings) -> list[list[Example]]:
-    """At most as many examples as the settings allow, by lot, in their order."""
-    total = sum(map(len, examples))
-    limit = settings.ranker.customers
-    if total <= limit:
-        return examples
-    kept = np.zeros(total, np.bool_)
-    kept[np.random.default_rng(settings.seed).choice(total, limit, replace=False)] = True
-    ends = np.cumsum([len(of_window) for of_window in examples])[:-1]
-    masks = np.split(kept, ends)
-    return [
-        list(itertools.compress(of_window, mask.tolist()))
-        for of_window, mask in zip(examples, masks, strict=True)
-    ]

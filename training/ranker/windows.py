@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from training.evaluation.visits import draw_visits
 from training.reading.purchases import Purchases
 
 MIN_HORIZONS = 5  # that a history must span, one of them for the hits
+MORE_WINDOWS = 4  # times as many where examples are few
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,49 @@ def place_windows(first: int, end: int, settings: RankerSettings) -> list[Window
         Window(until, tuple(until + lag for lag in lags), horizon)
         for until in starts
         if until - first >= 2 * horizon
+    ]
+
+
+def draw_all_examples(
+    purchases: Purchases, first: int, end: int, settings: RankerSettings, seed: int
+) -> list[tuple[Window, list[Example]]]:
+    """Return the windows between the first line and the end, newest first, with their examples.
+
+    A shop of few customers looks back further. All together are customers and visits by lot, at
+    most as many as the settings allow.
+    """
+    most = replace(settings, windows=MORE_WINDOWS * settings.windows)
+    windows: list[Window] = []
+    customers: list[list[Example]] = []
+    total = 0
+    for window in place_windows(first, end, most):
+        if len(windows) >= settings.windows and total >= settings.examples:
+            break
+        windows.append(window)
+        customers.append(draw_examples(purchases, window, seed))
+        total += len(customers[-1])
+    customers = _sample(customers, settings.customers, seed)
+    limit = settings.visits // max(len(windows), 1)
+    drawn = []
+    for window, examples in zip(windows, customers, strict=True):
+        visits = draw_visit_examples(purchases, window, limit, seed)
+        if examples or visits:
+            drawn.append((window, [*examples, *visits]))
+    return drawn
+
+
+def _sample(examples: list[list[Example]], limit: int, seed: int) -> list[list[Example]]:
+    """Return at most so many examples of all windows, by lot, in their order."""
+    total = sum(map(len, examples))
+    if total <= limit:
+        return examples
+    kept = np.zeros(total, np.bool_)
+    kept[np.random.default_rng(seed).choice(total, limit, replace=False)] = True
+    ends = np.cumsum([len(of_window) for of_window in examples])[:-1]
+    masks = np.split(kept, ends)
+    return [
+        list(itertools.compress(of_window, mask.tolist()))
+        for of_window, mask in zip(examples, masks, strict=True)
     ]
 
 
