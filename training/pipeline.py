@@ -21,7 +21,7 @@ from training.evaluation.bundles import evaluate_bundles
 from training.evaluation.evaluate import NO_EXTRAS, Evaluation, ExtraMethods, evaluate
 from training.evaluation.extent import find_losses, measure_purchases, measure_version
 from training.evaluation.figures import figures_as_json
-from training.evaluation.gate import ACTIVE_SETTINGS, GateComparison, compare
+from training.evaluation.gate import GateComparison, compare
 from training.evaluation.new_products import evaluate_new_products
 from training.evaluation.reference_methods import build_reference_slates, list_limits
 from training.evaluation.split import Split, split_history
@@ -80,9 +80,9 @@ def train(
     """Publish a new version, unless the gate refuses its history or its twin.
 
     The history is refused where it is much smaller than the active version's, unless
-    `accept_smaller`; the twin of the days before the cut where it is worse. `until`: where the
-    history was told to end, in seconds since 1970. `watch`: of the store that the history is from,
-    for who refuses meanwhile.
+    `accept_smaller`; the twin of the days before the cut where it is worse than one with the active
+    version's settings. `until`: where the history was told to end, in seconds since 1970. `watch`:
+    of the store that the history is from, for who refuses meanwhile.
     """
     if not (purchases.kind == PURCHASE).any():
         raise InputError(
@@ -97,14 +97,20 @@ def train(
         watch = watch or RefusalWatch(None)
         manifest = _learn_everything(purchases, judged, config, registry, reporter, watch, now=now)
         _prune(registry, config, reporter, now=now)
-    refusals, note = judged.refusals, judged.ranker.note
+    refusals = judged.refusals
+    behind = [
+        f"Behind a simple list: {lost}."
+        for lost in judged.comparisons
+        if lost.worse and not lost.refuses
+    ]
+    notes = [*refusals, *behind, *judged.ranker.notes]
     record = RunRecord(
         verdict=Verdict.REFUSED if manifest is None else Verdict.PUBLISHED,
         version=manifest.version if manifest else None,
         created=now,
         seconds=reporter.seconds,
         comparisons=judged.comparisons,
-        notes=(*refusals, note) if note else refusals,
+        notes=tuple(notes),
     )
     report = build_report(purchases, config, judged.twin, record)
     return Outcome(manifest, judged.evaluation, refusals, report)
@@ -122,9 +128,7 @@ def _judge(
     twin = measure_twin(history, config, reporter, name="Test twin")
     active = _measure_active_settings(history, config, registry, reporter)
     comparisons = tuple(compare(twin.evaluation, active, config.evaluation.seed))
-    lost = [comparison for comparison in comparisons if comparison.worse]
-    # A shop is better served by what lost to a simple list than by nothing
-    refusals = tuple(str(loss) for loss in lost if loss.against == ACTIVE_SETTINGS)
+    refusals = tuple(str(comparison) for comparison in comparisons if comparison.refuses)
     return _Judgement(twin, twin.ranker, comparisons, refusals)
 
 
@@ -236,8 +240,7 @@ def evaluate_history(
         history, config, reporter, name="Test twin", extras=extras, examples=examples
     )
     notes = [f"{method}: {limit}." for method, limit in list_limits(history).items()]
-    if twin.ranker.note:
-        notes.append(twin.ranker.note)
+    notes += twin.ranker.notes
     record = RunRecord(
         verdict=Verdict.MEASURED,
         version=None,

@@ -30,6 +30,14 @@ class GateComparison:
         """Return whether it is worse beyond chance: the whole interval lies below 0."""
         return self.difference.high < 0
 
+    @property
+    def refuses(self) -> bool:
+        """Return whether it is worse than the version in service.
+
+        What lost to a simple list still serves a shop better than nothing.
+        """
+        return self.worse and self.against == ACTIVE_SETTINGS
+
     def __str__(self) -> str:
         gap = self.difference
         return (

@@ -56,6 +56,12 @@ class Trial:
     examples: int
     serves: bool
 
+    def __str__(self) -> str:
+        return (
+            f'{self.audience.capitalize()} are served by the method "{self.method}": in the newest '
+            "weeks it found clearly more than what was learned."
+        )
+
 
 @dataclass(frozen=True)
 class Choice:

@@ -78,6 +78,7 @@ def _add_figures(report: Report, twin: MeasuredTwin) -> Report:
     return replace(
         report,
         tasks=tuple(_summarize_task(evaluation, task) for task in evaluation.scores),
+        trials=twin.ranker.trials,
         importance=_sort_importance(twin.ranker),
         bundles=_summarize_bundles(evaluation),
         new_products=evaluation.new_products,

@@ -56,6 +56,7 @@ SECTIONS: Final = (
     ReportSection(
         "sources", "Where candidates come from", lambda r: any(task.candidates for task in r.tasks)
     ),
+    ReportSection("choice", "What serves, and why", lambda r: r.trials),
     ReportSection("importance", "What the ranker goes by", lambda r: r.importance),
     ReportSection(
         "calibration",
@@ -149,8 +150,12 @@ def _summarize_verdict(report: Report) -> str:
     if not report.tasks:
         return "This version was published without being measured."
     comparisons = len(report.comparisons)
+    behind = [comparison for comparison in report.comparisons if comparison.worse]
     reason = ""
-    if comparisons:
+    if behind:
+        lists = f"{len(behind)} of {numeral(comparisons)} comparisons"
+        reason = f", though in {lists} a simple list found more"
+    elif comparisons:
         reason = f": in none of {numeral(comparisons)} comparisons did it fall behind"
     return f"This version was published{reason}."
 
@@ -158,7 +163,7 @@ def _summarize_verdict(report: Report) -> str:
 def _refusal(report: Report) -> str:
     """The first comparison that was lost, or else the first note."""
     for comparison in report.comparisons:
-        if comparison.worse:
+        if comparison.refuses:
             task, missing = task_title(comparison.task).lower(), -comparison.difference.value
             shortfall = f"is {missing:.3f} below that of {comparison.against}"
             return f"Its Recall@{report.k} ({task}) {shortfall}."
@@ -172,6 +177,12 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield from _flat(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", str(value)
+
+
+def tile_title(name: str, k: int) -> str:
+    """Return what the hits of a task are called in the head of the page."""
+    shown = {"all": "shown", "discovery": "new to the customer", "visit": "shown to visitors"}
+    return f"of {k} {shown.get(name, name)} were bought"
 
 
 def task_title(name: str) -> str:
@@ -202,5 +213,6 @@ FILTERS: Final[dict[str, Callable[..., str]]] = {
     "share": share,
     "signed": signed,
     "task": task_title,
+    "tile": tile_title,
     "unit": "{:.2f}".format,
 }

@@ -1,4 +1,4 @@
-"""The gate: what is worse beyond chance is not published, and the refusal says by how much."""
+"""The gate: what is worse than the active version beyond chance is not published, and says by how much."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,9 @@ def test_a_version_as_good_as_all_others_passes() -> None:
     assert {found.difference for found in compare(equal, equal, seed=0)} == {Mean(0, 0, 0)}
 
 
-def test_a_version_worse_than_what_simply_sells_is_refused_and_told_by_how_much() -> None:
+def test_a_version_worse_than_what_simply_sells_is_told_by_how_much_and_not_refused() -> None:
+    lost = compare(evaluation(served=[0.25] * 40, popularity=[0.5] * 40), None, seed=0)
+    assert [found.refuses for found in lost if found.worse] == [False]
     (refusal,) = refusals(evaluation(served=[0.25] * 40, popularity=[0.5] * 40))
     assert (
         refusal
@@ -48,7 +50,10 @@ def test_a_version_worse_than_what_simply_sells_is_refused_and_told_by_how_much(
 
 
 def test_a_version_better_than_every_baseline_but_worse_than_the_active_one_is_refused() -> None:
-    (refusal,) = refusals(evaluation(served=[0.5] * 40), evaluation(served=[0.75] * 40))
+    better = evaluation(served=[0.75] * 40)
+    (refusal,) = refusals(evaluation(served=[0.5] * 40), better)
+    lost = compare(evaluation(served=[0.5] * 40), better, seed=0)
+    assert [found.against for found in lost if found.refuses] == ["the active version's settings"]
     assert "Recall 0.2500 below the active version's settings" in refusal
 
 
