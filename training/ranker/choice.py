@@ -16,11 +16,13 @@ from models.settings import ModelSettings
 from training.progress import Advance, ignore
 from training.ranker.learning import EACH_KIND, RankerLearning, learn_ranker, rank_by
 from training.ranker.rows import RankerRows
+from training.ranker.windows import Window
 
 SLOTS: Final = 10  # of a slate, in which a purchase counts
 MIN_EXAMPLES: Final = 30  # with purchases, for methods to be held against each other
 MIN_ERRORS: Final = 2.5  # standard errors by which another method must be better to serve
 LEARNED: Final = "blend and trees"
+HALF_LEARNED: Final = "blend and half of the trees"
 LEARNED_BLEND: Final = "learned blend"
 BLEND: Final = "blend of the settings"
 # Lists by one feature; of products bought before, the first weight is that of new ones
@@ -72,25 +74,31 @@ class Choice:
 
 
 def choose_methods(
-    windows: Sequence[RankerRows],
+    windows: Sequence[tuple[Window, RankerRows]],
     learned: RankerLearning,
     settings: ModelSettings,
     on_progress: Advance = ignore,
 ) -> Choice:
     """Return what was learned from all windows, or a simple list where that was clearly better.
 
-    Every method is learned from all windows but the newest third, and ranks the examples of these.
-    A history of one window has nothing to choose by.
+    Every method ranks the examples of the newest third of the windows, and is learned from windows
+    that had ended before these began: trees know products by their price and their sales, and what
+    sold in a week that both have seen would speak for them. A short history has nothing to choose
+    by.
     """
-    held_back = max(len(windows) // 3, 1)
-    newest = RankerRows.concatenate(windows[:held_back])
-    before = RankerRows.concatenate(windows[held_back:] or windows)
-    if len(windows) == 1 or not (newest.hit.any() and before.hit.any()):
+    held_back = windows[: max(len(windows) // 3, 1)]
+    begin = min(window.until for window, _ in held_back)
+    older = [rows for window, rows in windows if window.end <= begin]
+    if not older:
+        return Choice(learned.ranker)
+    newest = RankerRows.concatenate([rows for _, rows in held_back])
+    before = RankerRows.concatenate(older)
+    if not (newest.hit.any() and before.hit.any()):
         return Choice(learned.ranker)
     rehearsal = learn_ranker(before, settings, on_progress).ranker
     ranker, trials = learned.ranker, []
     methods = _methods_of(rehearsal, before, settings)
-    everything = RankerRows.concatenate(windows)
+    everything = RankerRows.concatenate([rows for _, rows in windows])
     for audience in AUDIENCES:
         recalls = {
             name: _recall_of_examples(newest, Ranker(settings.blend, method), audience)
@@ -114,6 +122,7 @@ def _methods_of(
     prior = weights_of(settings.blend)
     methods = {
         LEARNED: learned,
+        HALF_LEARNED: replace(learned, share=learned.share * np.float32(0.5)),
         LEARNED_BLEND: replace(learned, share=np.zeros_like(learned.share)),
         BLEND: _without_trees(rank_by(prior, rows, settings, together=EACH_KIND)),
     }

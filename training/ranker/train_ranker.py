@@ -93,7 +93,8 @@ def train_ranker(
     with reporter.step("Ranker") as advance:
         learned = learn_ranker(everything, settings, advance)
     with reporter.step("Choice") as advance:
-        choice = choose_methods(rows.slates, learned, settings, advance)
+        of_windows = list(zip([window for window, _ in drawn], rows.slates, strict=True))
+        choice = choose_methods(of_windows, learned, settings, advance)
     with reporter.step("Basket ranker") as advance:
         baskets = basket_examples.train_basket_ranker(
             rows.baskets, settings.bundles, seed=settings.seed, on_progress=advance

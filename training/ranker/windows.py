@@ -24,6 +24,11 @@ class Window:
     moments: tuple[int, ...]  # for which slates are made: the fit is as old as each is later
     horizon: int  # seconds after a moment in which a purchase is a hit
 
+    @property
+    def end(self) -> int:
+        """Return when the last purchase that is asked about may have been made."""
+        return max(self.moments) + self.horizon
+
 
 @dataclass(frozen=True)
 class Example:

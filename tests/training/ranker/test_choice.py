@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from models.data.events import DAY
 from models.ranking.features import FEATURES
 from models.ranking.ranker import BOUGHT, NEW, VISIT
 from models.settings import BlendSettings, ModelSettings, RankerSettings, Weights
 from training.ranker.choice import LEARNED, choose_methods
 from training.ranker.learning import learn_ranker
 from training.ranker.rows import RankerRows
+from training.ranker.windows import Window
 
 BY_TASTE = Weights(affinity=1)
 SETTINGS = ModelSettings(
@@ -42,10 +44,18 @@ def window(buys_by: str, customers: int, seed: int, *, visits: bool = False) -> 
     )
 
 
+def dated(*windows: RankerRows, days: int = 7) -> list[tuple[Window, RankerRows]]:
+    """Windows of a week, newest first; so many days apart."""
+    return [
+        (Window(-number * days * DAY, (-number * days * DAY,), 7 * DAY), rows)
+        for number, rows in enumerate(windows)
+    ]
+
+
 def chosen(*windows: RankerRows) -> tuple[dict[str, str], np.ndarray]:
     """The method that serves each audience, and the weights that are published."""
     learned = learn_ranker(RankerRows.concatenate(windows), SETTINGS)
-    choice = choose_methods(windows, learned, SETTINGS)
+    choice = choose_methods(dated(*windows), learned, SETTINGS)
     return {trial.audience: trial.method for trial in choice.trials if trial.serves}, (
         choice.ranker.weights
     )
@@ -83,12 +93,19 @@ def test_one_window_has_nothing_to_be_held_against() -> None:
     assert chosen(window("all_sales", 200, 1))[0] == {}
 
 
+def test_windows_that_have_seen_the_same_days_are_not_held_against_each_other() -> None:
+    windows = window("all_sales", 200, 1), window("all_sales", 200, 2)
+    learned = learn_ranker(RankerRows.concatenate(windows), SETTINGS)
+    assert choose_methods(dated(*windows, days=6), learned, SETTINGS).trials == ()
+    assert choose_methods(dated(*windows, days=7), learned, SETTINGS).trials != ()
+
+
 def test_left_out_candidates_count_in_the_rank_of_what_was_bought() -> None:
     """Forty products by lot stand for four hundred: what was fifth among them was about fiftieth."""
     few = window("affinity", 200, 1)
     crowded = replace(few, weight=np.where(few.hit, 1, 40).astype(np.float32))
     learned = learn_ranker(RankerRows.concatenate([few, few]), SETTINGS)
-    plenty = choose_methods([few, few], learned, SETTINGS).trials
-    scarce = choose_methods([crowded, crowded], learned, SETTINGS).trials
+    plenty = choose_methods(dated(few, few), learned, SETTINGS).trials
+    scarce = choose_methods(dated(crowded, crowded), learned, SETTINGS).trials
     recall = [{one.method: one.recall for one in trials} for trials in (plenty, scarce)]
     assert recall[0]["recent sales"] > recall[1]["recent sales"] > 0
