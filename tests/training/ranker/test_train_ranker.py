@@ -54,6 +54,7 @@ RANKER = RankerSettings(
     windows=2,
     lags_days=(0, 7),
     customers=250,
+    examples=0,
     visits=100,
     trees_prior=0.0,
     bought_share=0.5,

@@ -129,8 +129,8 @@ def test_a_shop_without_discoveries_is_told_of_the_one_task() -> None:
     assert "by orders in the 28 days before them" in text
     assert "by purchase lines before the test days" not in text
     assert (
-        "Left out, for want of something to measure: Where candidates come from; Whether scores mean"
-        in text
+        "Left out, for want of something to measure: Where candidates come from; What serves, and "
+        "why; Whether scores mean" in text
     )
 
 
