@@ -66,7 +66,7 @@ def test_junk_in_redis_changes_no_answer(
             # They are written over, and found again.
             wait_until(lambda: all(redis.type(key) == b"string" for key in redis.scan_iter()))
     assert load.wrong == []
-    assert load.statuses[200] > 200
+    assert load.statuses[200] > 50
 
 
 def test_a_redis_that_was_never_there_is_not_missed(
