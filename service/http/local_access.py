@@ -7,6 +7,7 @@ A page of any origin can send requests to this machine, and a foreign name can b
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from starlette.datastructures import Headers
 
@@ -40,5 +41,12 @@ class LocalAccess:
                 raise ForeignHost("Origin")
 
     def _is_allowed(self, text: str) -> bool:
-        host = parse_host(text)
-        return host is not None and (is_loopback(host) or host in self.allowed_hosts)
+        host, is_own = _read_host(text)
+        return is_own or host in self.allowed_hosts
+
+
+@lru_cache(maxsize=128)  # the same few are named again and again
+def _read_host(text: str) -> tuple[str | None, bool]:
+    """Return the host of a header, None if it is none, and whether it is this machine only."""
+    host = parse_host(text)
+    return host, host is not None and is_loopback(host)
