@@ -22,6 +22,8 @@ from tests.support.service_shop import Shop, open_shop, wait_until
 from tests.support.shop import REGULAR, moment, small_shop_records
 from tests.support.training_shop import small_purchases, trained
 
+pytestmark = pytest.mark.slow
+
 NUMBERS = itertools.count()
 LINK_HOST = "https://mails.shop.example"
 PEOPLE = (ANNA, "c07", "c12", REGULAR)

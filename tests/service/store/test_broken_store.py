@@ -17,6 +17,8 @@ from tests.support.permissions import obey_permissions
 from tests.support.service_shop import Browse, Shop, process, status, wait_until
 from tests.support.store_server import new_store
 
+pytestmark = pytest.mark.slow
+
 SLATE = "/v1/customers/c00/recommendations"
 GARBAGE = b"this is no database, whatever its name says" * 100
 

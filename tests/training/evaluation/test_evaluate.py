@@ -30,6 +30,8 @@ from training.progress import ignore
 from training.publishing import write_twin
 from training.reading.purchases import Purchases
 
+pytestmark = pytest.mark.slow
+
 CONFIG = EvaluationConfig(test_days=28, k=5)
 REPEATS = {"all": Repeat.INCLUDE, "discovery": Repeat.EXCLUDE}
 Evaluated = Callable[..., Evaluation]

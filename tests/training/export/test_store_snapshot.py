@@ -46,6 +46,8 @@ from training.export.current_model import CurrentModel
 from training.export.store_snapshot import StoreSnapshot, empty_snapshot, read_store_snapshot
 from training.reading.purchases import read_purchases
 
+pytestmark = pytest.mark.slow
+
 LATER = moment(DAYS + 2)
 CLOCK = moment(DAYS + 3)
 NUMBERS = count()
