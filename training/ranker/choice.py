@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from models.settings import ModelSettings
 from training.progress import Advance, ignore
 from training.ranker.learning import EACH_KIND, RankerLearning, learn_ranker, rank_by
 from training.ranker.rows import RankerRows
+from training.ranker.weights import AUDIENCES, Audience
 from training.ranker.windows import Window
 
 SLOTS: Final = 10  # of a slate, in which a purchase counts
@@ -38,18 +39,8 @@ LISTS: Final[Mapping[str, tuple[Mapping[str, float], Mapping[str, float]]]] = {
 }
 
 
-class Audience(NamedTuple):
-    """Customers who are ranked by the same weights."""
-
-    name: str
-    kinds: tuple[int, ...]
-
-
-AUDIENCES: Final = (Audience("customers", (NEW, BOUGHT)), Audience("visits", (VISIT,)))
-
-
 @dataclass(frozen=True)
-class Trial:
+class MethodTrial:
     """Hold the Recall of one method on the newest windows, learned from those before them."""
 
     audience: str
@@ -70,7 +61,7 @@ class Choice:
     """Hold a ranker that serves each audience by what was best for it."""
 
     ranker: LearnedRanker
-    trials: tuple[Trial, ...] = ()
+    trials: tuple[MethodTrial, ...] = ()
 
 
 def choose_methods(
@@ -111,7 +102,9 @@ def choose_methods(
         for name, recall in recalls.items():
             if len(recall):
                 serves = name == best
-                trials.append(Trial(audience.name, name, float(recall.mean()), len(recall), serves))
+                trials.append(
+                    MethodTrial(audience.name, name, float(recall.mean()), len(recall), serves)
+                )
     return Choice(ranker, tuple(trials))
 
 

@@ -22,7 +22,7 @@ from training.progress import Advance, Reporter
 from training.publishing import write_twin
 from training.ranker import basket_examples
 from training.ranker.basket_examples import BasketExample, BasketRows, draw_basket_examples
-from training.ranker.choice import LEARNED, Trial, choose_methods
+from training.ranker.choice import LEARNED, MethodTrial, choose_methods
 from training.ranker.learning import learn_ranker
 from training.ranker.rows import RankerRows, build_ranker_rows, check_no_leak
 from training.ranker.windows import Example, Window, draw_all_examples
@@ -48,7 +48,7 @@ class RankerTraining:
     rows: int = 0
     importance: dict[str, float] | None = None  # feature -> share of the gain of all splits
     note: str | None = None
-    trials: tuple[Trial, ...] = ()  # what was held against each other, and what serves
+    trials: tuple[MethodTrial, ...] = ()  # what was held against each other, and what serves
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -14,12 +14,20 @@ from models.ranking.ranker import BOUGHT, NEW, VISIT
 
 Floats = NDArray[np.float64]
 
-# Kinds of rows that stand together in a customer's list, and so are weighed against each other
-AUDIENCES: Final = ((NEW, BOUGHT), (VISIT,))
 MIN_SPREAD: Final = 0.02  # of a feature among candidates, so that one that never varies is not used
 SCALE_BOUNDS: Final = (0.02, 3.0)  # of all prior weights together
 SCALE_PRIOR: Final = 0.05
 MAX_ITERATIONS: Final = 100
+
+
+class Audience(NamedTuple):
+    """Customers whose lists hold these kinds of rows, which are weighed against each other."""
+
+    name: str
+    kinds: tuple[int, ...]  # indices in models.ranking.ranker.KINDS
+
+
+AUDIENCES: Final = (Audience("customers", (NEW, BOUGHT)), Audience("visits", (VISIT,)))
 
 
 class Choices(NamedTuple):
@@ -43,7 +51,7 @@ def learn_weights(
     kind without hits keeps those of the prior.
     """
     weights = prior.copy()
-    for kinds in AUDIENCES:
+    for _, kinds in AUDIENCES:
         part = _select(choices, kinds)
         if part.hit.any():
             weights[list(kinds)] = _fit(_Likelihood.of(part, prior, kinds), strength)

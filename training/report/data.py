@@ -13,7 +13,7 @@ from typing import Any
 from training.evaluation.gate import GateComparison
 from training.evaluation.metrics import Mean
 from training.evaluation.results import Bin, CandidateFigures, Diversity, Group, NewProducts, Role
-from training.ranker.choice import Trial
+from training.ranker.choice import MethodTrial
 from training.reading.purchases import ReadingReport
 
 
@@ -155,7 +155,7 @@ class Report:
     reading: ReadingReport
     tasks: tuple[TaskFigures, ...] = ()
     comparisons: tuple[GateComparison, ...] = ()
-    trials: tuple[Trial, ...] = ()  # of methods on the newest windows
+    trials: tuple[MethodTrial, ...] = ()  # of methods on the newest windows
     importance: tuple[Importance, ...] = ()  # most first
     bundles: BundleFigures | None = None
     new_products: NewProducts | None = None
