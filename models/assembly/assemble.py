@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from models.data.ragged import RowGroups, is_among
 from models.ranking.context import RankingContext
 from models.ranking.features import build_rows_each
 from models.ranking.ranker import Ranker
-from models.ranking.reasons import CHOSEN_BY_SHOP
+from models.ranking.reasons import CHOSEN_BY_SHOP, choose_reasons
 from models.ranking.sources import merge_candidates, propose_candidates
 from models.rules.eligibility import Removed, find_allowed
 from models.rules.rule_effects import RuleEffects
@@ -144,8 +144,10 @@ def explain_items(
     items_of: dict[str, list[int]] = {}
     for item, name in zip(items, names, strict=True):
         items_of.setdefault(name, []).append(item)
-    reasons = dict.fromkeys(items_of.pop(Source.PINNED, []), CHOSEN_BY_SHOP)
+    reasons: dict[int, Iterable[Reason]] = {}
+    reasons.update(dict.fromkeys(items_of.pop(Source.PINNED, []), (CHOSEN_BY_SHOP,)))
     for name, group in items_of.items():
         explained = ranker.source_of[name].explain(group, context)
         reasons.update(zip(group, explained, strict=True))
-    return reasons
+    chosen = choose_reasons([reasons[item] for item in items])
+    return dict(zip(items, chosen, strict=True))

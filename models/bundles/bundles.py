@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bundles.basket_ranker import BasketRanker
-from models.ranking.reasons import BOUGHT_TOGETHER
+from models.ranking.reasons import bought_together, choose_reasons
 from models.settings import BundleSettings
 from models.slate import Bundle, Slot, Source
 from models.sources.co_purchases import CoPurchases
@@ -122,10 +122,14 @@ def follow_order(
 ) -> tuple[Slot, ...]:
     """Return at most n products that go with an order and may follow it, best first."""
     allowed = allowed & ~find_not_needed(baskets, order, rare)
-    catalogue = baskets.model.catalogue
+    model, basket = baskets.model, sorted(set(order))
+    units = complete_basket(baskets, basket, allowed, n)
+    items = [unit.items[0] for unit in units]
+    explained = bought_together(
+        model.orders, model.catalogue, [basket], items, baskets.settings.lift_weight
+    )
     slots = []
-    for unit in complete_basket(baskets, sorted(set(order)), allowed, n):
-        reason = BOUGHT_TOGETHER.about(catalogue, unit.anchor)
+    for unit, reason in zip(units, choose_reasons(explained), strict=True):
         slots.append(Slot(unit.items[0], unit.score, Source.BOUGHT_TOGETHER, reason))
     return tuple(slots)
 

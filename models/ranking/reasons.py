@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from math import ceil
 from typing import Final
 
 import numpy as np
@@ -11,9 +15,11 @@ from models.data.catalogue import Catalogue
 from models.data.events import DAY
 from models.data.history import Interactions
 from models.slate import Reason, ReasonKind
+from models.sources.co_purchases import CoPurchases
 from models.sources.repurchase import LAPSED_INTERVALS
 
 DAYS_IN_MONTH: Final = 30.4
+MOST_NAMED: Final = 3  # of ten reasons may have the same product for evidence
 MIN_RHYTHM_LINES: Final = 3  # purchases that make a rhythm
 MIN_RHYTHM_DAYS: Final = 0.5
 
@@ -31,6 +37,11 @@ class ReasonTemplate:
         title = catalogue.title[item]
         text = self.titled.format(title) if title else self.untitled
         return Reason(self.kind, (item,), text)
+
+    @property
+    def unnamed(self) -> Reason:
+        """Return the reason without evidence: true wherever it is with some product."""
+        return Reason(self.kind, (), self.untitled)
 
 
 BECAUSE_YOU_BOUGHT: Final = ReasonTemplate(
@@ -51,7 +62,7 @@ BECAUSE_OF_BASKET: Final = ReasonTemplate(
 BOUGHT_TOGETHER: Final = ReasonTemplate(
     ReasonKind.BOUGHT_TOGETHER,
     "Often bought together with {}",
-    "Often bought together with this",
+    "Often bought together with what you chose",
 )
 CUSTOMERS_WHO_BUY: Final = ReasonTemplate(
     ReasonKind.SIMILAR_CUSTOMERS,
@@ -71,6 +82,43 @@ ALSO_BOUGHT: Final = ReasonTemplate(
 POPULAR_NOW: Final = Reason(ReasonKind.POPULAR, (), "Popular right now")
 BOUGHT_BY_OTHERS: Final = Reason(ReasonKind.POPULAR, (), "Bought by other customers")
 CHOSEN_BY_SHOP: Final = Reason(ReasonKind.CHOSEN_BY_SHOP, (), "Chosen by our shop")
+
+
+def choose_reasons(reasons_each: Sequence[Iterable[Reason]]) -> list[Reason]:
+    """Choose a reason for each product of a slate, of those that are true, the strongest first.
+
+    A product is evidence for at most MOST_NAMED of ten, where another reason is true.
+    """
+    most = ceil(len(reasons_each) * MOST_NAMED / 10)
+    named: Counter[int] = Counter()
+    chosen = []
+    for reasons in reasons_each:
+        strongest = None
+        for reason in reasons:
+            strongest = strongest or reason
+            if all(named[item] < most for item in reason.items):
+                break
+        else:
+            reason = strongest or BOUGHT_BY_OTHERS
+        named.update(reason.items)
+        chosen.append(reason)
+    return chosen
+
+
+def bought_together(
+    orders: CoPurchases,
+    catalogue: Catalogue,
+    baskets: Iterable[Sequence[int]],
+    items: Sequence[int],
+    lift_weight: float,
+) -> list[Iterator[Reason]]:
+    """Return for each item its ties to products of the first basket, then of the next, ..."""
+    evidence_of = [orders.evidence(basket, items, lift_weight) for basket in baskets]
+    reasons: list[Iterator[Reason]] = []
+    for ties in zip(*evidence_of, strict=True):
+        named = (BOUGHT_TOGETHER.about(catalogue, anchor) for anchor in chain(*ties))
+        reasons.append(chain(named, [BOUGHT_TOGETHER.unnamed]))
+    return reasons
 
 
 def popular(lines: float) -> Reason:

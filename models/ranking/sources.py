@@ -7,7 +7,7 @@ tuple, so a new source is a class with its place in it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -18,18 +18,17 @@ from models.data.ragged import is_among, sort_distinct
 from models.model import Model
 from models.ranking import reasons
 from models.ranking.context import RankingContext
-from models.ranking.customer_profile import CATEGORY_FEATURES, CustomerProfile
+from models.ranking.customer_profile import CATEGORY_FEATURES, MIN_WEIGHT, CustomerProfile
 from models.ranking.reasons import (
     BECAUSE_OF_BASKET,
     BECAUSE_YOU_BOUGHT,
     BECAUSE_YOU_VIEWED,
     BOUGHT_BY_OTHERS,
-    BOUGHT_TOGETHER,
     CUSTOMERS_WHO_BUY,
     CUSTOMERS_WHO_LIKE,
 )
 from models.slate import Reason, Source
-from models.sources.scores import rank_best
+from models.sources.scores import by_size, rank_best
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float32]
@@ -73,8 +72,8 @@ class CandidateSource(ABC):
         """Return at most n different items of those allowed (items,)."""
 
     @abstractmethod
-    def explain(self, items: list[int], context: RankingContext) -> list[Reason]:
-        """Return why each of these items, shown for this source, is shown."""
+    def explain(self, items: list[int], context: RankingContext) -> Sequence[Iterable[Reason]]:
+        """Return all true reasons to show each of these items for this source, strongest first."""
 
     def own_values(self, items: Items, context: RankingContext) -> Floats:
         """Return the values of `own_features` for candidates: (own features, c)."""
@@ -100,8 +99,8 @@ class OwnPurchases(CandidateSource):
             rows = rows[rank_best(pairs.long[rows] + pairs.short[rows], n)]
         return pairs.item[rows].astype(np.int64)
 
-    def explain(self, items: list[int], context: RankingContext) -> list[Reason]:
-        return reasons.buy_again_each(context.pairs, items, context.as_of)
+    def explain(self, items: list[int], context: RankingContext) -> Sequence[Iterable[Reason]]:
+        return [(reason,) for reason in reasons.buy_again_each(context.pairs, items, context.as_of)]
 
 
 class DuePurchases(OwnPurchases):
@@ -129,14 +128,10 @@ class Factors(CandidateSource):
     def propose(self, context: RankingContext, allowed: Bools, n: int) -> Items:
         return context.scores.affinity.best(allowed, n)
 
-    def explain(self, items: list[int], context: RankingContext) -> list[Reason]:
-        catalogue, pairs = context.model.catalogue, context.pairs
-        found = []
-        for evidence in context.observed.strongest(np.array(items)):
-            bought = pairs.last[pairs.item.searchsorted(evidence)] != NEVER
-            template = CUSTOMERS_WHO_BUY if bought else CUSTOMERS_WHO_LIKE
-            found.append(template.about(catalogue, evidence))
-        return found
+    def explain(self, items: list[int], context: RankingContext) -> Sequence[Iterable[Reason]]:
+        return [
+            _of_taste(evidence, context) for evidence in context.observed.evidence(np.array(items))
+        ]
 
 
 class Neighbours(CandidateSource):
@@ -150,20 +145,10 @@ class Neighbours(CandidateSource):
     def propose(self, context: RankingContext, allowed: Bools, n: int) -> Items:
         return context.scores.neighbours.best(allowed, n)
 
-    def explain(self, items: list[int], context: RankingContext) -> list[Reason]:
-        catalogue, pairs = context.model.catalogue, context.pairs
-        rows = context.model.neighbours.strongest(pairs.item, pairs.recent, items)
-        found = []
-        for row in rows:
-            evidence = int(pairs.item[row])
-            if evidence in context.basket:
-                template = BECAUSE_OF_BASKET
-            elif pairs.last[row] == NEVER:
-                template = BECAUSE_YOU_VIEWED
-            else:
-                template = BECAUSE_YOU_BOUGHT
-            found.append(template.about(catalogue, evidence))
-        return found
+    def explain(self, items: list[int], context: RankingContext) -> Sequence[Iterable[Reason]]:
+        pairs = context.pairs
+        rows_each = context.model.neighbours.evidence(pairs.item, pairs.recent, items)
+        return [_of_history(rows, context) for rows in rows_each]
 
 
 class BoughtTogether(CandidateSource):
@@ -175,17 +160,11 @@ class BoughtTogether(CandidateSource):
     def propose(self, context: RankingContext, allowed: Bools, n: int) -> Items:
         return context.scores.together.best(allowed, n)
 
-    def explain(self, items: list[int], context: RankingContext) -> list[Reason]:
-        """Name a product of the basket where there is a tie to it, else of the last purchase."""
-        in_basket = context.scores.basket.of(np.array(items, np.int64)) > 0
-        tied_to_basket: list[int] = []
-        tied_to_purchase: list[int] = []
-        for item, tied in zip(items, in_basket.tolist(), strict=True):
-            (tied_to_basket if tied else tied_to_purchase).append(item)
-        anchors = _anchors(context, context.basket, tied_to_basket)
-        anchors |= _anchors(context, context.profile.last_basket, tied_to_purchase)
-        catalogue = context.model.catalogue
-        return [BOUGHT_TOGETHER.about(catalogue, anchors[item]) for item in items]
+    def explain(self, items: list[int], context: RankingContext) -> Sequence[Iterable[Reason]]:
+        """Name products of the basket, then those of the last purchase."""
+        model, lift_weight = context.model, context.settings.bundles.lift_weight
+        baskets = (context.basket, context.profile.last_basket)
+        return reasons.bought_together(model.orders, model.catalogue, baskets, items, lift_weight)
 
 
 class CompletesBasket(BoughtTogether):
@@ -219,7 +198,7 @@ class KnownCategories(CandidateSource):
         category = context.model.traits.category[items]
         return items[rank_best(trends.popularity.recent[items] * lines[category], n)]
 
-    def explain(self, items: list[int], context: RankingContext) -> list[Reason]:
+    def explain(self, items: list[int], context: RankingContext) -> Sequence[Iterable[Reason]]:
         return [_of_known_category(item, context) for item in items]
 
 
@@ -239,9 +218,9 @@ class Popular(CandidateSource):
             items = bestsellers[allowed[bestsellers]][:n]
         return items
 
-    def explain(self, items: list[int], context: RankingContext) -> list[Reason]:
+    def explain(self, items: list[int], context: RankingContext) -> Sequence[Iterable[Reason]]:
         recent = context.trends.popularity.recent
-        return [reasons.popular(recent[item]) for item in items]
+        return [(reasons.popular(recent[item]),) for item in items]
 
 
 class NewArrivals(CandidateSource):
@@ -257,9 +236,9 @@ class NewArrivals(CandidateSource):
         scores = score_by_attributes(items, context.profile, context.model)
         return items[rank_best(scores, n)]
 
-    def explain(self, items: list[int], context: RankingContext) -> list[Reason]:
+    def explain(self, items: list[int], context: RankingContext) -> Sequence[Iterable[Reason]]:
         catalogue = context.model.catalogue
-        return [reasons.new_arrival(catalogue, item) for item in items]
+        return [(reasons.new_arrival(catalogue, item),) for item in items]
 
     def claims(self, items: Items, context: RankingContext) -> Bools | None:
         return is_among(items, context.arrivals) if len(context.arrivals) else None
@@ -312,21 +291,42 @@ def score_by_attributes(items: Items, profile: CustomerProfile, model: Model) ->
     return result
 
 
-def _anchors(context: RankingContext, basket: list[int], items: list[int]) -> dict[int, int]:
-    """Return the product of a basket to which each item has the strongest tie."""
-    if not items:
-        return {}
-    lift_weight = context.settings.bundles.lift_weight
-    ties = context.model.orders.strongest(basket, items, lift_weight)
-    return {item: anchor for item, (anchor, _) in zip(items, ties, strict=True)}
+def _of_taste(evidence: Iterable[int], context: RankingContext) -> Iterator[Reason]:
+    """Name products of the history as customers of the same taste buy or like them."""
+    pairs = context.pairs
+    for item in evidence:
+        bought = pairs.last[pairs.item.searchsorted(item)] != NEVER
+        template = CUSTOMERS_WHO_BUY if bought else CUSTOMERS_WHO_LIKE
+        yield template.about(context.model.catalogue, item)
+    yield CUSTOMERS_WHO_LIKE.unnamed
 
 
-def _of_known_category(item: int, context: RankingContext) -> Reason:
-    """Name the product of its category, or else brand, that the customer buys most and keeps."""
+def _of_history(rows: Iterable[int], context: RankingContext) -> Iterator[Reason]:
+    """Name the products in some rows of the history, and what the customer did with them."""
+    pairs = context.pairs
+    strongest = None
+    for row in rows:
+        item = int(pairs.item[row])
+        if item in context.basket:
+            template = BECAUSE_OF_BASKET
+        elif pairs.last[row] == NEVER:
+            template = BECAUSE_YOU_VIEWED
+        else:
+            template = BECAUSE_YOU_BOUGHT
+        strongest = strongest or template
+        yield template.about(context.model.catalogue, item)
+    if strongest is not None:
+        yield strongest.unnamed
+
+
+def _of_known_category(item: int, context: RankingContext) -> Iterator[Reason]:
+    """Name what the customer buys most and keeps of its category, then of its brand."""
     model, pairs = context.model, context.pairs
+    strength = np.where(pairs.count > 0, np.maximum(pairs.long, MIN_WEIGHT), 0)
+    known = False
     for codes in (model.traits.category, model.catalogue.brand):
-        alike = (codes[pairs.item] == codes[item]) & (codes[item] >= 0) & (pairs.count > 0)
-        if alike.any():
-            evidence = int(pairs.item[np.argmax(np.where(alike, pairs.long, -1))])
-            return BECAUSE_YOU_BOUGHT.about(model.catalogue, evidence)
-    return BOUGHT_BY_OTHERS
+        alike = (codes[pairs.item] == codes[item]) & (codes[item] >= 0) & (pairs.item != item)
+        for row in by_size(np.where(alike, strength, 0)):
+            known = True
+            yield BECAUSE_YOU_BOUGHT.about(model.catalogue, int(pairs.item[row]))
+    yield BECAUSE_YOU_BOUGHT.unnamed if known else BOUGHT_BY_OTHERS

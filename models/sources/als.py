@@ -6,7 +6,7 @@ Y. Hu, Y. Koren, C. Volinsky: Collaborative Filtering for Implicit Feedback Data
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import sqrt
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data.ragged import RowGroups
-from models.sources.scores import Items, rank_best
+from models.sources.scores import Items, by_size, rank_best
 
 Floats = NDArray[np.float32]
 FIRST_SCORED: Final = 1024  # products with the longest factors are scored first
@@ -99,10 +99,10 @@ class ObservedProducts:
         left, projected = self._small_system
         return (np.linalg.solve(left.T, self.confidence) @ projected).astype(np.float32)
 
-    def strongest(self, wanted: Items) -> list[int]:
-        """Find the product of the history that adds most to the score of each wanted product.
+    def evidence(self, wanted: Items) -> list[Iterator[int]]:
+        """Return for each wanted product what adds to its score: other products of the history.
 
-        Those have factors and a score above 0.
+        The one that adds most comes first. Wanted products have factors.
         """
         # x_uᵀ y_i = Σ_j c_uj · y_jᵀ (YᵀY + Yᵀ(Cᵘ - I)Y + λI)⁻¹ y_i, section 5 of the paper
         wanted_factors = self.learned.factors.T[self.learned.row[wanted]].T
@@ -111,9 +111,9 @@ class ObservedProducts:
         else:
             left, projected = self._small_system
             ties = np.linalg.solve(left, projected @ wanted_factors)
-        rows = np.argmax(ties * self.confidence[:, None], axis=0)
-        strongest: list[int] = self.item[rows].tolist()
-        return strongest
+        parts = (ties * self.confidence[:, None]).T
+        parts[self.item == wanted[:, None]] = 0
+        return [map(self.item.item, by_size(added)) for added in parts]
 
     @property
     def _more_than_factors(self) -> bool:

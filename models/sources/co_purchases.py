@@ -6,24 +6,16 @@ Market Basket Data, 1997.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.data.ragged import RowGroups, find_stored, is_among
-from models.sources.scores import SparseScores
+from models.sources.scores import SparseScores, by_size
 
 Floats = NDArray[np.float32]
-
-
-class StrongestTie(NamedTuple):
-    """A product of a basket, and the entry of its tie in the arrays of CoPurchases."""
-
-    anchor: int
-    entry: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,24 +78,24 @@ class CoPurchases:
         parts = self._tie_scores(entries, exponents)
         return SparseScores.summed_each(self.item[entries], parts, owners)
 
-    def strongest(
+    def evidence(
         self, basket: Sequence[int], items: Sequence[int], lift_weight: float
-    ) -> list[StrongestTie]:
-        """Find for each item the product of the basket that adds most to its score.
+    ) -> list[Iterator[int]]:
+        """Return for each item the products of the basket that add to its score.
 
-        Every item has a tie to the basket; of equal ties the first product's counts.
+        The one that adds most comes first; of equal ones the first product of the basket.
         """
         rows = [self.row(anchor) for anchor in basket]
-        entries = np.concatenate([np.arange(row.start, row.stop) for row in rows])
-        anchors = np.repeat(basket, [row.stop - row.start for row in rows])
+        entries = np.concatenate([np.zeros(0, np.int64), *(np.r_[row] for row in rows)])
+        anchors = np.repeat(np.array(basket, np.int64), [row.stop - row.start for row in rows])
         partners = self.item[entries]
         parts = self._tie_scores(entries, np.float32(_exponent(basket, lift_weight)))
-        strongest = []
+        evidence: list[Iterator[int]] = []
         for item in items:
-            candidates = np.flatnonzero(partners == item)
-            winner = candidates[np.argmax(parts[candidates])]
-            strongest.append(StrongestTie(int(anchors[winner]), int(entries[winner])))
-        return strongest
+            ties = np.flatnonzero(partners == item)
+            tied = anchors[ties]
+            evidence.append(map(tied.item, by_size(parts[ties])))
+        return evidence
 
     def lifts(self, anchor: int, row: slice) -> NDArray[np.float64]:
         """Compute P(a, b) / (P(a) P(b)) from plain counts, for the partners in the anchor's row."""

@@ -6,13 +6,14 @@ G. Linden, B. Smith, J. York: Amazon.com Recommendations, Item-to-Item Collabora
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.data.ragged import RowGroups, find_stored
-from models.sources.scores import SparseScores
+from models.sources.scores import SparseScores, by_size
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,20 +44,20 @@ class ItemNeighbours:
         similar[self.item[row]] = self.similarity[row]
         return similar
 
-    def strongest(
+    def evidence(
         self, item: NDArray[np.int32], weight: NDArray[np.float32], neighbours: list[int]
-    ) -> list[int]:
-        """Find for each neighbour the row of the history that adds most to its score.
+    ) -> list[Iterator[int]]:
+        """Return for each neighbour the rows of the history that add to its score.
 
-        Of equal ones it is the first. Every neighbour has one at least.
+        The one that adds most comes first; of equal ones the first row.
         """
         entries, counts, _ = find_stored(self.indptr, item, RowGroups.of([len(item)]))
         history_row = np.repeat(np.arange(len(item)), counts)
         other = self.item[entries]
         parts = self.similarity[entries] * weight[history_row]
-        strongest = []
+        evidence: list[Iterator[int]] = []
         for neighbour in neighbours:
-            candidates = np.flatnonzero(other == neighbour)
-            winner = candidates[np.argmax(parts[candidates])]
-            strongest.append(int(history_row[winner]))
-        return strongest
+            ties = np.flatnonzero(other == neighbour)
+            rows = history_row[ties]
+            evidence.append(map(rows.item, by_size(parts[ties])))
+        return evidence

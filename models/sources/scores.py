@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, Self
 
@@ -87,6 +88,17 @@ def _sum_by_key(keys: NDArray[np.integer[Any]], parts: Floats) -> tuple[NDArray[
     keys = keys[order]
     first = mark_firsts(keys)
     return keys[first], np.bincount(first.cumsum() - 1, parts[order]).astype(np.float32)
+
+
+def by_size(parts: Floats) -> Iterator[int]:
+    """Yield the rows of positive parts (p,), the largest first, ties in the order of the rows."""
+    parts = parts.copy()
+    while len(parts):
+        row = int(parts.argmax())
+        if parts[row] <= 0:
+            return
+        yield row
+        parts[row] = 0
 
 
 def rank_best(scores: Floats, n: int) -> Items:

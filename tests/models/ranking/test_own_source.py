@@ -35,10 +35,10 @@ class Seasonal(CandidateSource):
     def own_values(self, items: np.ndarray, context: RankingContext) -> np.ndarray:
         return (items == seasonal_item(context))[None].astype(np.float32)
 
-    def explain(self, items: list[int], context: RankingContext) -> list[Reason]:
+    def explain(self, items: list[int], context: RankingContext) -> list[list[Reason]]:
         title = context.model.catalogue.ids[items[0]]
         return [
-            Reason(ReasonKind.CHOSEN_BY_SHOP, (item,), f"{title} is in season") for item in items
+            [Reason(ReasonKind.CHOSEN_BY_SHOP, (item,), f"{title} is in season")] for item in items
         ]
 
 
@@ -52,8 +52,8 @@ class Trending(CandidateSource):
         items = np.flatnonzero(allowed)
         return items[np.argsort(-trend(context)[items], kind="stable")][:n]
 
-    def explain(self, items: list[int], context: RankingContext) -> list[Reason]:
-        return [Reason(ReasonKind.POPULAR, (), "On the rise") for _ in items]
+    def explain(self, items: list[int], context: RankingContext) -> list[list[Reason]]:
+        return [[Reason(ReasonKind.POPULAR, (), "On the rise")] for _ in items]
 
 
 def seasonal_item(context: RankingContext) -> int:

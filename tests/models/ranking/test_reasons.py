@@ -8,9 +8,17 @@ import pytest
 from models.assembly.assemble import explain_items
 from models.data.history import Interactions, add_session, build_interactions, find_pair_starts
 from models.ranking.context import RankingContext, observed
-from models.ranking.reasons import ALSO_BOUGHT, BOUGHT_TOGETHER, buy_again, new_arrival, popular
-from models.ranking.sources import Factors, KnownCategories, Neighbours
-from models.recommender import Recommender
+from models.ranking.reasons import (
+    ALSO_BOUGHT,
+    BOUGHT_TOGETHER,
+    buy_again,
+    choose_reasons,
+    new_arrival,
+    popular,
+)
+from models.ranking.sources import CandidateSource, Factors, KnownCategories, Neighbours
+from models.recommender import CustomerRequest, Recommender
+from models.rules.filters import Repeat
 from models.settings import HistorySettings
 from models.slate import Reason, ReasonKind, SlateRequest
 from tests.support.fitted_shop import fit_shop
@@ -103,6 +111,11 @@ def knowing(shop: Recommender, pairs: Interactions, *basket: int) -> RankingCont
     return replace(context, pairs=pairs, observed=seen, basket=list(basket))
 
 
+def strongest(source: CandidateSource, item: int, context: RankingContext) -> Reason:
+    (reasons,) = source.explain([item], context)
+    return next(iter(reasons))
+
+
 def test_because_you_bought_names_the_product_whose_tie_weighs_most(shop: Recommender) -> None:
     pairs, neighbours = ann(shop), shop.model.neighbours
     weight = {
@@ -110,14 +123,14 @@ def test_because_you_bought_names_the_product_whose_tie_weighs_most(shop: Recomm
         for item, interest in zip(pairs.item, pairs.recent, strict=True)
     }
     assert weight[BREAD] > weight[JAM] > 0
-    (reason,) = Neighbours().explain([BUTTER], knowing(shop, pairs))
+    reason = strongest(Neighbours(), BUTTER, knowing(shop, pairs))
     assert (reason.kind, reason.items) == (ReasonKind.BECAUSE_YOU_BOUGHT, (BREAD,))
     assert reason.text == "Because you bought Rye loaf"
 
 
 def test_a_product_without_a_title_is_not_named_by_its_number(shop: Recommender) -> None:
     only_jam = build_interactions(*_only(shop, JAM), moment(14), SMALL.history)
-    (reason,) = Neighbours().explain([BUTTER], knowing(shop, only_jam))
+    reason = strongest(Neighbours(), BUTTER, knowing(shop, only_jam))
     assert (reason.items, reason.text) == ((JAM,), "Because of what you bought before")
 
 
@@ -132,7 +145,7 @@ def test_what_was_looked_at_was_not_bought(shop: Recommender) -> None:
         build_interactions(*_only(shop, TEA), moment(14), SMALL.history),
         np.array([BREAD, JAM], np.int32),
     )
-    reason, _ = Neighbours().explain([TEA, BUTTER], knowing(shop, visit))
+    reason = strongest(Neighbours(), TEA, knowing(shop, visit))
     assert reason.kind is ReasonKind.BECAUSE_YOU_VIEWED
     assert reason.text == "Because you looked at Rye loaf"
 
@@ -142,19 +155,19 @@ def test_what_lies_in_the_basket_was_not_looked_at(shop: Recommender) -> None:
         build_interactions(*_only(shop, TEA), moment(14), SMALL.history),
         np.array([BREAD, JAM], np.int32),
     )
-    (reason,) = Neighbours().explain([TEA], knowing(shop, visit, BREAD))
+    reason = strongest(Neighbours(), TEA, knowing(shop, visit, BREAD))
     assert reason.kind is ReasonKind.BECAUSE_OF_BASKET
     assert reason.text == "Because Rye loaf is in your basket"
 
 
 def test_customers_like_you_are_told_by_what_you_share(shop: Recommender) -> None:
     bought = build_interactions(*_only(shop, BREAD), moment(14), SMALL.history)
-    (reason,) = Factors().explain([BUTTER], knowing(shop, bought))
+    reason = strongest(Factors(), BUTTER, knowing(shop, bought))
     assert (reason.kind, reason.items) == (ReasonKind.SIMILAR_CUSTOMERS, (BREAD,))
     assert reason.text == "Customers who buy Rye loaf, like you, chose this"
     tea = build_interactions(*_only(shop, TEA), moment(14), SMALL.history)
     visit = add_session(tea, np.array([BREAD], np.int32))
-    (reason,) = Factors().explain([BUTTER], knowing(shop, visit))
+    reason = strongest(Factors(), BUTTER, knowing(shop, visit))
     assert reason.text == "Customers who like Rye loaf chose this"
 
 
@@ -193,8 +206,7 @@ def tea_shop() -> Recommender:
 
 def because(shop: Recommender, customer: str, item: int) -> Reason:
     context = shop.build_context(shop.model.customers.ids.find(customer), SlateRequest())
-    (reason,) = KnownCategories().explain([item], context)
-    return reason
+    return strongest(KnownCategories(), item, context)
 
 
 def test_an_aisle_is_known_by_what_was_bought_there_most(tea_shop: Recommender) -> None:
@@ -286,3 +298,51 @@ def test_what_is_like_a_product_names_it(shop: Recommender) -> None:
         ALSO_BOUGHT.about(shop.catalogue, JAM).text
         == "Customers who buy this product also buy this"
     )
+
+
+def named(*items: int) -> list[Reason]:
+    """Return the reasons of one product: each of these items is one, strongest first."""
+    return [Reason(ReasonKind.BECAUSE_YOU_BOUGHT, (item,), f"for {item}") for item in items]
+
+
+def test_a_product_is_the_reason_for_three_of_ten_and_then_the_next_true_one_is_told() -> None:
+    chosen = choose_reasons([named(1, 2, 3, 4)] * 10)
+    assert [reason.items[0] for reason in chosen] == [1, 1, 1, 2, 2, 2, 3, 3, 3, 4]
+
+
+def test_without_another_truth_the_strongest_reason_is_told_again() -> None:
+    reasons = choose_reasons([named(1)] * 4 + [named(2, 1)])
+    assert [reason.items for reason in reasons] == [(1,), (1,), (1,), (1,), (2,)]
+
+
+def test_a_reason_that_names_nothing_is_told_as_often_as_it_is_true() -> None:
+    assert choose_reasons([[popular(1)]] * 10) == [popular(1)] * 10
+    without_name = BOUGHT_TOGETHER.unnamed
+    assert choose_reasons([[*named(1), without_name]] * 2) == [*named(1), without_name]
+
+
+def test_bananas_are_not_the_reason_for_everything() -> None:
+    """Ann bought bananas alone, with which everything is bought; Bob bought tea as well."""
+    things = [f"thing {n}" for n in range(12)]
+    crowd = [
+        Line(f"c{n}", name, n % 20, f"{n}")
+        for n in range(40)
+        for name in ("banana", "tea", *(things[(n + k) % 12] for k in range(4)))
+    ]
+    own = [Line("ann", "banana", 20), Line("bob", "banana", 20), Line("bob", "tea", 20)]
+    shop = fit_shop(ShopRecords([*crowd, *own]))
+    banana, tea = shop.catalogue.ids.find("banana"), shop.catalogue.ids.find("tea")
+    request = SlateRequest(repeat=Repeat.EXCLUDE)
+    requests = [CustomerRequest(name, request) for name in ("ann", "bob")]
+    slates = shop.recommend_each(requests)
+    for slate, bought in zip(slates, ([banana], [banana, tea]), strict=True):
+        named_items = [item for slot in slate.slots for item in slot.reason.items]
+        assert {*named_items} == {*bought}
+        assert max(named_items.count(item) for item in bought) <= 3
+    assert slates == [shop.recommend(name, request) for name in ("ann", "bob")]
+
+
+def test_what_was_looked_at_is_not_the_reason_for_itself(tea_shop: Recommender) -> None:
+    why = explained(tea_shop, "ann", factors=DARJEELING)[DARJEELING]
+    assert why.kind is ReasonKind.SIMILAR_CUSTOMERS
+    assert DARJEELING not in why.items

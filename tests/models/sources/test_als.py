@@ -57,7 +57,9 @@ def test_fold_in_solves_the_equations_of_training(history: dict[int, float]) -> 
         st.integers(0, N_ITEMS - 1), st.floats(1, 200, width=32), min_size=1, max_size=8
     ).filter(lambda history: any(item % 2 == 0 for item in history))
 )
-def test_the_strongest_reason_adds_most_to_the_score(history: dict[int, float]) -> None:
+def test_what_adds_most_to_a_score_is_named_first_and_never_the_product_itself(
+    history: dict[int, float],
+) -> None:
     item, confidence = (
         np.array(list(history), np.int32),
         np.array(list(history.values()), np.float32),
@@ -71,11 +73,16 @@ def test_the_strongest_reason_adds_most_to_the_score(history: dict[int, float]) 
         if i % 2 == 0
     ]
     left = FACTORS.gram.astype(float) + sum((c - 1) * np.outer(y, y) for _, c, y in known)
-    for strongest, other in zip(observed.strongest(wanted), wanted, strict=True):
+    for evidence, other in zip(observed.evidence(wanted), wanted, strict=True):
         projected = np.linalg.inv(left) @ FACTORS.factors[:, FACTORS.row[other]].astype(float)
         parts = {i: c * float(y @ projected) for i, c, y in known}
         assert sum(parts.values()) == pytest.approx(affinity[other], abs=1e-4)
-        assert parts[strongest] == pytest.approx(max(parts.values()), abs=1e-4)
+        named = list(evidence)
+        assert other not in named
+        parts.pop(int(other), None)
+        expected = sorted((part for part in parts.values() if part > 1e-4), reverse=True)
+        added = [parts[item] for item in named]
+        assert added[: len(expected)] == pytest.approx(expected, abs=1e-4)
 
 
 def test_a_product_that_nothing_was_learned_about_changes_nobodys_taste() -> None:

@@ -130,15 +130,18 @@ def test_an_empty_basket_is_completed_by_nothing() -> None:
     assert pairs_of(BASKETS).basket_scores([], 1.0).of(np.arange(4)).tolist() == [0, 0, 0, 0]
 
 
-def test_the_strongest_tie_names_its_product_and_its_place() -> None:
+def test_the_product_with_the_strongest_tie_is_named_first() -> None:
     pairs = pairs_of(BASKETS)
-    ((anchor, entry),) = pairs.strongest([BREAD, TEA], [MILK], 0.9)
+    (evidence,) = pairs.evidence([BREAD, TEA], [MILK], 0.9)
     ties = {  # of two products: half the weight of the lift
         a: float(
             pairs.link_scores(pairs.row(a), 0.45)[pairs.item[pairs.row(a)].tolist().index(MILK)]
         )
         for a in (BREAD, TEA)
     }
-    assert anchor == max(ties, key=ties.__getitem__)
-    assert pairs.item[entry] == MILK
-    assert pairs.row(anchor).start <= entry < pairs.row(anchor).stop
+    assert list(evidence) == sorted(ties, key=ties.__getitem__, reverse=True)
+
+
+def test_nothing_in_an_empty_basket_is_named() -> None:
+    (evidence,) = pairs_of(BASKETS).evidence([], [MILK], 0.9)
+    assert list(evidence) == []

@@ -49,15 +49,16 @@ def test_a_score_is_the_sum_over_the_history(history: dict[int, float]) -> None:
     assert scores(history) == pytest.approx(expected, rel=1e-5)
 
 
-def test_the_strongest_evidence_is_the_heaviest_tie_times_its_weight() -> None:
-    def strongest(history: dict[int, float]) -> int:
+def test_the_heaviest_tie_times_its_weight_is_named_first() -> None:
+    def evidence(history: dict[int, float]) -> list[int]:
         item = np.array(list(history), np.int32)
         weight = np.array(list(history.values()), np.float32)
-        return int(item[NEIGHBOURS.strongest(item, weight, [1])[0]])
+        (rows,) = NEIGHBOURS.evidence(item, weight, [1])
+        return [int(item[row]) for row in rows]
 
-    assert strongest({0: 1.0, 3: 1.0}) == 3
-    assert strongest({0: 9.0, 3: 1.0}) == 0
-    assert strongest({0: 4.0, 3: 1.0}) == 0  # equal: the first
+    assert evidence({0: 1.0, 2: 5.0, 3: 1.0}) == [3, 0]  # product 2 is nobody's neighbour
+    assert evidence({0: 9.0, 3: 1.0}) == [0, 3]
+    assert evidence({0: 4.0, 3: 1.0}) == [0, 3]  # equal: the first
 
 
 def neighbours_of(interest: np.ndarray, settings: NeighbourSettings) -> ItemNeighbours:
