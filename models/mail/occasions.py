@@ -115,16 +115,12 @@ def _companions(recipient: MailRecipient, items: Sequence[int]) -> tuple[Slot, .
 
 
 def replenishment(recipient: MailRecipient) -> MailOccasion | None:
-    """Find what the customer is due to buy again, until the first of it counts as given up.
-
-    Products that the customer did buy again come first, then those that others do.
-    """
+    """Find what the customer is due to buy again, until the first of it counts as given up."""
     if len(recipient.purchase_times) == 0:
         return None
     removed = recipient.find_removed(Repeat.INCLUDE, again=True)
     most = len(recipient.pairs)
-    candidates = find_due(recipient, removed, recipient.recommender.model, most, AHEAD_DAYS)
-    candidates.sort(key=lambda product: product.lines < 2)
+    candidates = find_due(recipient, removed, most, AHEAD_DAYS)
     slots = recipient.take_first(
         _own_slot(recipient, product.item, _nearness(recipient.as_of, product.due))
         for product in candidates

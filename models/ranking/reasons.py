@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from math import ceil
+from math import ceil, isnan
 from typing import Final
 
 import numpy as np
@@ -16,12 +16,10 @@ from models.data.events import DAY
 from models.data.history import Interactions
 from models.slate import Reason, ReasonKind
 from models.sources.co_purchases import CoPurchases
-from models.sources.repurchase import LAPSED_INTERVALS
+from models.sources.repurchase import LAPSED_INTERVALS, find_own_intervals
 
 DAYS_IN_MONTH: Final = 30.4
 MOST_NAMED: Final = 3  # of ten reasons may have the same product for evidence
-MIN_RHYTHM_LINES: Final = 3  # purchases that make a rhythm
-MIN_RHYTHM_DAYS: Final = 0.5
 
 
 @dataclass(frozen=True)
@@ -139,32 +137,34 @@ def buy_again(pairs: Interactions, item: int, as_of: int) -> Reason:
 
 
 def buy_again_each(pairs: Interactions, items: list[int], as_of: int) -> list[Reason]:
-    """Return how often each was bought; its rhythm where the customer keeps to one."""
+    """Return how often each was bought; at which interval where that is known."""
     rows = pairs.item.searchsorted(np.array(items, np.int32))
-    lines, first, last = (pairs.lines[rows].tolist(), pairs.first[rows], pairs.last[rows])
-    spans, silences = (last - first).tolist(), (as_of - last).tolist()
+    lines, last = pairs.lines[rows], pairs.last[rows]
+    intervals = find_own_intervals(lines, pairs.first[rows], last).tolist()
+    counts, silences = lines.tolist(), ((as_of - last) / DAY).tolist()
     reasons = []
     for index, item in enumerate(items):
-        count = int(lines[index])
-        days = spans[index] / DAY / max(count - 1, 1)
-        lapsed = silences[index] / DAY > LAPSED_INTERVALS * days
-        has_rhythm = count >= MIN_RHYTHM_LINES and days >= MIN_RHYTHM_DAYS and not lapsed
-        text = _rhythm(days) if has_rhythm else _times(count)
+        text = _buying_habit(int(counts[index]), intervals[index], silences[index])
         reasons.append(Reason(ReasonKind.BUY_AGAIN, (item,), text))
     return reasons
 
 
-def _rhythm(days: float) -> str:
-    if days < 1.5:
-        return "You buy this about every day"
-    if days < 60:
-        return f"You buy this about every {round(days)} days"
-    return f"You buy this about every {round(days / DAYS_IN_MONTH)} months"
-
-
-def _times(count: int) -> str:
+def _buying_habit(count: int, interval: float, silence: float) -> str:
+    """Say how often a product was bought, every `interval` days if known, `silence` days ago."""
     if count == 1:
         return "You bought this before"
+    is_known = not isnan(interval)
     if count == 2:
-        return "You bought this twice"
+        apart = f", {_in_days(interval, 'a day')} apart" if is_known else ""
+        return f"You bought this twice{apart}"
+    if is_known and silence <= LAPSED_INTERVALS * interval:
+        return f"You buy this about every {_in_days(interval, 'day')}"
     return f"You bought this {count} times"
+
+
+def _in_days(days: float, one_day: str) -> str:
+    if days < 1.5:
+        return one_day
+    if days < 60:
+        return f"{round(days)} days"
+    return f"{round(days / DAYS_IN_MONTH)} months"

@@ -13,6 +13,8 @@ from models.data.history import Interactions
 from models.settings import RepeatSettings
 
 Floats = NDArray[np.float32]
+Times = NDArray[np.int64]
+MIN_INTERVAL_DAYS: Final = 0.5  # purchases that are closer belong together
 LAPSED_INTERVALS: Final = 3.0  # without a purchase, after which a rhythm is none
 
 
@@ -40,6 +42,16 @@ class RepurchaseClocks:
         return RepurchaseClocks(
             self.since[rows], self.since_first[rows], self.interval[rows], self.passed[rows]
         )
+
+
+def find_own_intervals(lines: Floats, first: Times, last: Times) -> NDArray[np.float64]:
+    """Return the days between a customer's own purchases of each product, on average: (p,).
+
+    It is NaN where it is not known: never bought, bought once, or all within a few hours. This is
+    what customers are told; clocks draw it towards the product's.
+    """
+    days = (last - first) / DAY / np.maximum(lines - 1, 1)
+    return np.where(days >= MIN_INTERVAL_DAYS, days, np.nan)
 
 
 def build_repurchase_clocks(

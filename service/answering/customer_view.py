@@ -105,7 +105,7 @@ def describe_due(
         context, recommender = view.build_context(), view.recommender
         request = replace(view.request, repeat=Repeat.INCLUDE)
         removed = recommender.find_removed(context, request)
-        for product in find_due(context, removed, recommender.model, n, ahead_days):
+        for product in find_due(context, removed, n, ahead_days):
             details = build_card(recommender.catalogue, product.item, locale, shop_url)
             recommendations.append(_describe_due_product(recommender, context, product) | details)
     return {

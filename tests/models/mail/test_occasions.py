@@ -240,7 +240,7 @@ def test_what_is_bought_every_month_is_mailed_about_from_three_days_before_it_is
     assert slot.reason.kind is ReasonKind.BUY_AGAIN
     assert due.text == "You buy Decaf about every 30 days"
     interval = (due.until - moment(LAST)) / 3 / DAY
-    assert interval == pytest.approx(30, abs=5)
+    assert interval == pytest.approx(30)
     assert (
         occasion_of(shop, MailKind.REPLENISHMENT, LAST + interval - 3.1, customer_id=REGULAR)
         is None
@@ -270,11 +270,14 @@ def test_what_is_due_is_mailed_about_no_more_once_it_is_bought_or_dismissed(
         )
 
 
-def test_what_was_bought_again_comes_before_what_was_bought_once(shop: Recommender) -> None:
-    for number in range(54):
-        due = occasion_of(shop, MailKind.REPLENISHMENT, DAYS, customer_id=f"c{number:02}")
-        once = [slot.reason.text == "You bought this before" for slot in due.slots] if due else []
-        assert once == sorted(once)
+def test_what_was_bought_once_is_not_mailed_about_as_due(shop: Recommender) -> None:
+    due_of = [
+        occasion_of(shop, MailKind.REPLENISHMENT, DAYS, customer_id=f"c{number:02}")
+        for number in range(54)
+    ]
+    texts = [slot.reason.text for due in due_of if due for slot in due.slots]
+    assert texts
+    assert all("twice" in text or "every" in text for text in texts)
 
 
 def test_a_mail_about_what_is_due_ends_when_the_first_of_it_counts_as_given_up(
@@ -284,7 +287,7 @@ def test_a_mail_about_what_is_due_ends_when_the_first_of_it_counts_as_given_up(
     mug = [("mug", "purchase", day) for day in (40.0, 80.0, 120.0)]
     until = []
     for bought in (bread, mug, bread + mug):
-        due = required(occasion_of(shop, MailKind.REPLENISHMENT, 180, *bought))
+        due = required(occasion_of(shop, MailKind.REPLENISHMENT, 158, *bought))
         until.append(due.until)
     assert {*led_by(shop, due)} == {"bread", "mug"}
     assert until[2] == until[0] < until[1]

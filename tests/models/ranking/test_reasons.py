@@ -40,7 +40,9 @@ def bread(*days: float, returned: float = 0) -> Interactions:
     ("days", "sentence"),
     [
         ((3,), "You bought this before"),
-        ((3, 9), "You bought this twice"),
+        ((3, 9), "You bought this twice, 6 days apart"),
+        ((3, 4.2), "You bought this twice, a day apart"),
+        ((3, 3.2), "You bought this twice"),
         ((0, 9, 18), "You buy this about every 9 days"),
         ((0, 7, 20, 27), "You buy this about every 9 days"),
         ((1, 2, 3, 4), "You buy this about every day"),
