@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from math import ceil, isnan
+from math import isnan
 from typing import Final
 
 import numpy as np
@@ -82,15 +82,15 @@ BOUGHT_BY_OTHERS: Final = Reason(ReasonKind.POPULAR, (), "Bought by other custom
 CHOSEN_BY_SHOP: Final = Reason(ReasonKind.CHOSEN_BY_SHOP, (), "Chosen by our shop")
 
 
-def choose_reasons(reasons_each: Sequence[Iterable[Reason]]) -> list[Reason]:
+def choose_reasons(reasons_each: Iterable[Iterable[Reason]]) -> list[Reason]:
     """Choose a reason for each product of a slate, of those that are true, the strongest first.
 
     A product is evidence for at most MOST_NAMED of ten, where another reason is true.
     """
-    most = ceil(len(reasons_each) * MOST_NAMED / 10)
     named: Counter[int] = Counter()
-    chosen = []
+    chosen: list[Reason] = []
     for reasons in reasons_each:
+        most = MOST_NAMED * (len(chosen) // 10 + 1)
         strongest = None
         for reason in reasons:
             strongest = strongest or reason

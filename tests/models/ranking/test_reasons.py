@@ -320,7 +320,8 @@ def test_without_another_truth_the_strongest_reason_is_told_again() -> None:
 def test_a_reason_that_names_nothing_is_told_as_often_as_it_is_true() -> None:
     assert choose_reasons([[popular(1)]] * 10) == [popular(1)] * 10
     without_name = BOUGHT_TOGETHER.unnamed
-    assert choose_reasons([[*named(1), without_name]] * 2) == [*named(1), without_name]
+    reasons = [[*named(1), without_name]] * 11
+    assert choose_reasons(reasons) == [*named(1) * 3, *[without_name] * 7, *named(1)]
 
 
 def test_bananas_are_not_the_reason_for_everything() -> None:
