@@ -95,6 +95,11 @@ class Ids(Strings):
         return np.array([self.find(name) for name in names], np.int32)
 
 
+def find_known(ids: IdIndex, names: Sequence[str]) -> list[int]:
+    """Return the indices of the ids that there are, in the order of the names."""
+    return [index for index in ids.find_all(names).tolist() if index >= 0]
+
+
 # Fields of a model that are written as arrays, and may be patched in memory once they were read.
 StoredStrings = Annotated[StringSequence, Strings]
 StoredIds = Annotated[IdIndex, Ids]

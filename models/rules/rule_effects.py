@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data.catalogue import Catalogue
+from models.data.ids import find_known
 from models.rules.eligibility import ExclusionRule, Removed, remove_unsellable
 from models.rules.shop_rules import BoostRule, BuryRule, CapRule, PinRule, ShopRule
 from models.sources.scores import rank_best
@@ -131,8 +132,8 @@ def build_rule_effects(rules: Sequence[ShopRule], catalogue: Catalogue) -> RuleE
         elif isinstance(rule, BuryRule):
             log_odds[matched] -= np.log(rule.strength)
         elif isinstance(rule, PinRule):
-            items = catalogue.ids.find_all(rule.which.product_ids or ()).tolist()
-            pins += [(rule.position - 1, item) for item in items if item >= 0 and matched[item]]
+            items = find_known(catalogue.ids, rule.which.product_ids or ())
+            pins += [(rule.position - 1, item) for item in items if matched[item]]
         elif isinstance(rule, CapRule):
             codes = catalogue.category if rule.by == "category" else catalogue.brand
             caps.append(Cap(np.where(matched, codes, np.int32(-1)), rule.most))

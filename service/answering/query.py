@@ -14,6 +14,7 @@ import orjson
 from models.data.catalogue import Catalogue
 from models.data.customers import PERSONALIZE_EMAIL, PERSONALIZE_WEB
 from models.data.history import LATEST
+from models.data.ids import find_known
 from models.rules.filters import Filters, Repeat
 from models.rules.shop_rules import ShopRule
 from models.slate import SlateRequest
@@ -186,7 +187,7 @@ def resolve_query(
     product = find_items((query.product_id,)) if query.product_id is not None else ()
     recent = find_items(query.recent)
     basket = tuple(dict.fromkeys(find_items(query.basket)))
-    kept_out = (item for item in catalogue.ids.find_all(unwanted).tolist() if item >= 0)
+    kept_out = find_known(catalogue.ids, unwanted)
     exclude = tuple(sorted({*find_items(query.exclude), *basket, *product, *kept_out}))
     if query.as_of is not None:
         moment = AnswerMoment(query.as_of, query.as_of)

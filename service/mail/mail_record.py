@@ -10,6 +10,7 @@ import orjson
 
 from models.data.catalogue import Catalogue
 from models.data.events import HOUR
+from models.data.ids import find_known
 from models.mail.mailings import MAILINGS, Mailing, shown_products
 from models.slate import FallbackReason, Reason, ReasonKind, Slot, Strategy
 from service.store.campaigns import Campaign, MailRecord
@@ -111,10 +112,9 @@ def read_record(facts: Mapping[str, Any], catalogue: Catalogue) -> ShownMail:
     """Return what a record holds, in the words of a catalogue."""
     slots: list[Slot | None] = []
     for product_id, score, source, kind, evidence, text in facts["products"]:
-        item, *evidence_items = catalogue.ids.find_all([product_id, *evidence]).tolist()
-        known = tuple(other for other in evidence_items if other >= 0)
-        reason = Reason(ReasonKind(kind), known, text)
-        slots.append(Slot(item, score, source, reason) if item >= 0 else None)
+        reason = Reason(ReasonKind(kind), tuple(find_known(catalogue.ids, evidence)), text)
+        items = find_known(catalogue.ids, [product_id])
+        slots.append(Slot(items[0], score, source, reason) if items else None)
     fallback_reason = facts["fallback_reason"]
     return ShownMail(
         Strategy(facts["strategy"]),

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data.events import DAY, DISMISS, PURCHASE, RATING, RETURN, Events
+from models.data.ids import find_known
 from models.data.timestamps import format_timestamp
 from models.mail.mailings import CustomerMail, MailKind, shown_products
 from models.mail.occasions import MailOccasion
@@ -64,6 +65,7 @@ def compose_mail(inputs: MailInputs) -> ComposedMail:
     """Return the slate of a mail: as it was recorded, else new."""
     live, query, knowledge, mail = inputs.live, inputs.query, inputs.knowledge, inputs.mail
     recommender, update = live.model.recommender, knowledge.update
+    ids = recommender.catalogue.ids
     resolved, renderer = prepare_answer(live, query, inputs.links, knowledge, inputs.moment)
     customer_id = query.customer_id or ""
     user = NOBODY if update.forgotten else recommender.model.customers.ids.find(customer_id)
@@ -71,7 +73,7 @@ def compose_mail(inputs: MailInputs) -> ComposedMail:
     # A customer who does not want to be known gets what everyone gets.
     allowed = allows(recommender.model.customers, user, request.purpose, update)
     record = mail.record if allowed else None
-    before = _find_items(recommender, mail.shown_before) if allowed else ()
+    before = tuple(find_known(ids, mail.shown_before)) if allowed else ()
     facts = _store_facts(inputs)
     draft = CustomerMail(recommender, mail.mailing, customer_id, request, update, facts, before)
     if record:
@@ -84,7 +86,7 @@ def compose_mail(inputs: MailInputs) -> ComposedMail:
         handled_later = _handled_after(update.events, inputs.moment.events_until)
     unwanted: list[int] = []
     if allowed:
-        unwanted = [*_find_items(recommender, inputs.handled), *handled_later]
+        unwanted = [*find_known(ids, inputs.handled), *handled_later]
     struck_out = set(update.unused.tolist()) if allowed else set()
     slots = _present(draft, shown, now, unwanted, struck_out)
     occasion = shown.occasion
@@ -190,12 +192,11 @@ def _store_facts(inputs: MailInputs) -> StoreFacts:
     restocked: dict[int, int] = {}
     if inputs.mail.mailing.reads_restocked:
         for product_id, time in inputs.live.restocked.items():
-            item = ids.find(product_id)
-            if item >= 0 and (until is None or time <= until):
-                restocked[item] = time
-    order = ids.find_all(inputs.knowledge.order).tolist()
-    order_items = tuple(item for item in order if item >= 0)
-    return StoreFacts(order_items, restocked, inputs.newest_event)
+            if until is None or time <= until:
+                for item in find_known(ids, [product_id]):
+                    restocked[item] = time
+    order = find_known(ids, inputs.knowledge.order)
+    return StoreFacts(tuple(order), restocked, inputs.newest_event)
 
 
 def _describe_occasion(kind: MailKind, occasion: MailOccasion | None) -> Mapping[str, Any] | None:
@@ -216,7 +217,3 @@ def _handled_after(events: Events, moment: int) -> list[int]:
         return []
     items: list[int] = events.item[later & _is_handled(events)].tolist()
     return items
-
-
-def _find_items(recommender: Recommender, ids: Sequence[str]) -> tuple[int, ...]:
-    return tuple(item for item in recommender.catalogue.ids.find_all(ids).tolist() if item >= 0)

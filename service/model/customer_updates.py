@@ -10,6 +10,7 @@ import numpy as np
 from models.data.catalogue import Catalogue
 from models.data.customers import NO
 from models.data.events import Events, order_code
+from models.data.ids import find_known
 from models.updates.customer import (
     NO_ANSWER,
     NO_UPDATE,
@@ -38,14 +39,13 @@ def build_customer_update(
     `unasked`: the consent of a customer who was never asked. `may_repeat`: the model may have
     learned of some of the events.
     """
-    unused = [item for item in catalogue.ids.find_all(records.unused) if item >= 0]
     return CustomerUpdate(
         _build_events(records.rows, catalogue) if records.rows else NO_UPDATE.events,
         consent=tuple(
             _consent(records.consents, purpose, records.learned) for purpose in range(PURPOSES)
         ),
         unasked=unasked,
-        unused=np.array(unused, np.int32),
+        unused=np.array(find_known(catalogue.ids, records.unused), np.int32),
         forgotten=forgotten,
         may_repeat=may_repeat,
     )

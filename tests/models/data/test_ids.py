@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.data.ids import Ids, Strings
+from models.data.ids import Ids, Strings, find_known
 
 awkward = ["", "007", "7", "a/b", "a b", "Ünïcode", "🧦", "x" * 500]
 
@@ -19,6 +19,10 @@ def test_a_leading_zero_makes_another_product() -> None:
 def test_an_unknown_id_is_minus_one() -> None:
     ids = Ids.of(["b", "d"])
     assert [ids.find(name) for name in ("a", "c", "e", "", "\ud800")] == [-1, -1, -1, -1, -1]
+
+
+def test_the_first_product_of_a_catalogue_is_known_like_any_other() -> None:
+    assert find_known(Ids.of(["b", "d"]), ["d", "c", "b", "d", ""]) == [1, 0, 1]
 
 
 @given(st.sets(st.text()), st.text())
