@@ -250,14 +250,21 @@ def add_handlers(app: FastAPI) -> None:
     """Have the app answer every error with a problem document."""
     app.add_exception_handler(StarletteHTTPException, _handle)
     app.add_exception_handler(RequestValidationError, _handle)
-    app.add_exception_handler(RecursionError, _handle)
+    app.add_exception_handler(RecursionError, _handle_too_deep)
 
 
 async def _handle(request: Request, error: Exception) -> Response:
-    return problem_of(request, error).response()
+    return _problem_of(request, error).response()
 
 
-def problem_of(request: Request, error: Exception) -> Problem:
+async def _handle_too_deep(request: Request, error: Exception) -> Response:
+    """Refuse a body that the parser could read: repr() of what it holds goes deeper."""
+    if request.method in WITHOUT_BODY:
+        raise error
+    return _invalid_body(TOO_DEEP).response()
+
+
+def _problem_of(request: Request, error: Exception) -> Problem:
     """Return the problem that an exception of ours, of Starlette or of FastAPI stands for."""
     if isinstance(error, Problem):
         return error
@@ -265,8 +272,6 @@ def problem_of(request: Request, error: Exception) -> Problem:
         return _invalid_fields(error.errors(), _option_names(request))
     if isinstance(error, StarletteHTTPException):
         return _problem_of_framework(request, error)
-    if isinstance(error, RecursionError) and request.method not in WITHOUT_BODY:
-        return _invalid_body(TOO_DEEP)  # the parser could read it, and repr() goes deeper
     raise error
 
 

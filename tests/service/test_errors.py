@@ -1,0 +1,20 @@
+"""An error is told as what it is."""
+
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from service.errors import add_handlers
+
+
+def test_only_a_call_with_a_body_is_told_that_its_body_is_nested_too_deeply() -> None:
+    app = FastAPI()
+    add_handlers(app)
+
+    @app.api_route("/endless", methods=["GET", "POST"])
+    def endless() -> None:
+        raise RecursionError
+
+    client = TestClient(app, raise_server_exceptions=False)
+    assert client.get("/endless").status_code == 500
+    refused = client.post("/endless")
+    assert (refused.status_code, refused.json()["detail"]) == (422, "body: is nested too deeply")
