@@ -226,8 +226,10 @@ class Connection(HttpToolsProtocol):
         elif not self._refused:
             self._framing_bytes += len(data)
             super().data_received(data)
-            if self._framing_bytes > HEADER_LIMIT_BYTES or self.pipeline:
-                self._check_size()
+            if len(self.pipeline) > MAX_PIPELINED:
+                self.abort(End.TOO_LARGE)
+            elif self._framing_bytes > HEADER_LIMIT_BYTES:
+                self._refuse(self._find_problem(), End.TOO_LARGE)
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
@@ -314,12 +316,6 @@ class Connection(HttpToolsProtocol):
         else:
             late = End.BODY_LATE if wait is Wait.BODY else End.HEADERS_LATE
             self._refuse(RequestLate(self._limits.seconds(wait)), late)
-
-    def _check_size(self) -> None:
-        if len(self.pipeline) > MAX_PIPELINED:
-            self.abort(End.TOO_LARGE)
-        elif self._framing_bytes > HEADER_LIMIT_BYTES:
-            self._refuse(self._find_problem(), End.TOO_LARGE)
 
     def _find_problem(self) -> Problem:
         if not self._body_room:
