@@ -118,6 +118,39 @@ def test_a_value_that_cannot_be_used_is_refused_by_name(
     assert sentence in str(refused.value)
 
 
+MOST = {
+    "port": 65_535,
+    "workers": 256,
+    "calls_a_minute": 1_000_000,
+    "customer_calls_a_minute": 1_000_000,
+    "token_minutes": 1_440,
+    "redis_timeout_ms": 1_000,
+    "deadline_ms": 10_000,
+    "scoring_threads": 64,
+    "follow_seconds": 1,
+    "campaign_hours": 8_760,
+    "campaign_not_twice": 20,
+    "mail_days": 3_650,
+}
+
+
+@pytest.mark.parametrize(("name", "most"), MOST.items())
+def test_a_number_goes_as_far_as_it_makes_sense_and_no_further(name: str, most: int) -> None:
+    variable = f"REGULARS_{name.upper()}"
+    assert getattr(Settings.from_environment({variable: str(most)}), name) == most
+    with pytest.raises(SettingsError, match=f"{variable}: should be less than or equal to"):
+        Settings.from_environment({variable: str(most + 1)})
+
+
+def test_no_number_lies_below_nothing() -> None:
+    numbers = (int, float, int | None)
+    names = [name for name, of in Settings.model_fields.items() if of.annotation in numbers]
+    assert names
+    for variable in (f"REGULARS_{name.upper()}" for name in names):
+        with pytest.raises(SettingsError, match=f"{variable}: should be greater than"):
+            Settings.from_environment({variable: "-1"})
+
+
 def test_links_of_mails_are_not_signed_with_what_everyone_knows() -> None:
     address = {"REGULARS_PUBLIC_URL": "https://mails.shop.example/"}
     with pytest.raises(

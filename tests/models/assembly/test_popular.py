@@ -1,6 +1,14 @@
 """What sells best in the market comes first, then what sells elsewhere, then what ever sold."""
 
-from models.assembly.popular import Bestsellers, rank_bestsellers
+import pytest
+
+from models.assembly.popular import (
+    EVERYWHERE,
+    MIN_MARKETS,
+    Bestsellers,
+    SalesTrends,
+    rank_bestsellers,
+)
 from models.rules.rule_effects import build_rule_effects
 from models.rules.shop_rules import BoostRule, ProductSelector, ShopRule
 from models.slate import ReasonKind, Source
@@ -67,3 +75,24 @@ def test_slots_tell_the_lines_and_whether_there_were_any() -> None:
         "Popular right now",
         "Bought by other customers",
     ]
+
+
+def test_what_sells_in_a_market_counts_for_more_there() -> None:
+    trends, markets = SalesTrends(SHOP.model, SHOP.settings), SHOP.model.customers.market_names
+    north, everywhere, south = (
+        trends.product_trends(moment(56), market).popularity.recent
+        for market in (markets.find("north"), EVERYWHERE, markets.find("south"))
+    )
+    north_hit, south_hit = NAMES.index("north hit"), NAMES.index("south hit")
+    assert north[north_hit] > everywhere[north_hit] > south[north_hit]
+    assert north[south_hit] < everywhere[south_hit] < south[south_hit]
+
+
+@pytest.mark.parametrize(("markets", "counted"), [(2, 3), (MIN_MARKETS + 5, MIN_MARKETS)])
+def test_as_many_markets_are_counted_at_the_start_as_there_are_and_are_kept(
+    markets: int, counted: int
+) -> None:
+    trends = SalesTrends(SHOP.model, SHOP.settings)
+    trends.warm(markets)
+    assert trends.product_trends.cache_info().currsize == counted
+    assert trends.bestsellers.cache_info().currsize == counted

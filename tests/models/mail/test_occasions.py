@@ -434,6 +434,28 @@ def test_a_mail_about_what_is_back_ends_when_the_first_of_it_is_no_news(shop: Re
     assert mail.until == moment(DAYS + 14)
 
 
+@pytest.mark.parametrize(
+    ("kind", "day", "events"),
+    [
+        (MailKind.WELCOME, DAYS + 1, [("bread", "purchase", DAYS)]),
+        (MailKind.POST_PURCHASE, DAYS + 1, [("bread", "purchase", DAYS)]),
+        (MailKind.BACK_IN_STOCK, DAYS + 1, [(NEVER_SOLD, "view", DAYS - 9)]),
+        (MailKind.BASKET, DAYS + 1, [("bread", "cart", DAYS)]),
+    ],
+)
+def test_a_mail_is_due_until_the_last_second_that_it_names(
+    shop: Recommender, kind: MailKind, day: float, events: list[ReportedEvent]
+) -> None:
+    facts = back(shop, NEVER_SOLD, DAYS) if kind is MailKind.BACK_IN_STOCK else NO_STORE_FACTS
+    last = required(occasion_of(shop, kind, day, *events, facts=facts)).until
+    last_day = (last - moment(0)) / DAY
+    assert moment(last_day) == last
+    assert required(occasion_of(shop, kind, last_day, *events, facts=facts)).until == last
+    second_later = (last + 1 - moment(0)) / DAY
+    assert moment(second_later) == last + 1
+    assert occasion_of(shop, kind, second_later, *events, facts=facts) is None
+
+
 # basket
 
 

@@ -6,8 +6,10 @@ import logging
 import os
 import shutil
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -259,6 +261,32 @@ def test_a_campaign_can_be_pinned_to_a_version_that_is_not_in_service(
     assert pinned is not None
     assert pinned.version == later
     assert active.pinned("20200101T000000Z-000000000000") is None
+
+
+@pytest.mark.parametrize("other", ["a mail", "a look at the open campaigns"])
+def test_two_that_need_the_model_of_a_campaign_have_it_loaded_once(
+    own_shop: Opened, tmp_path: Path, other: str
+) -> None:
+    loads: list[str] = []
+    is_loading, is_loaded_twice = Event(), Event()
+
+    def warm(model: LoadedModel) -> None:
+        loads.append(model.version)
+        is_loading.set()
+        if len(loads) > 1:
+            is_loaded_twice.set()
+        is_loaded_twice.wait(0.3)
+
+    active = ActiveModel(Registry(own_shop.root), tmp_path / "run", Metrics(), warm)
+    version = own_shop.model.version
+    needs = {"a mail": partial(active.pinned, version)}
+    needs["a look at the open campaigns"] = partial(active.keep, {version})
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(active.pinned, version)
+        assert is_loading.wait(10)
+        threads.submit(needs[other]).result(10)
+        assert active.pinned(version) is first.result(10)
+    assert loads == [version]
 
 
 def test_a_damaged_version_serves_no_campaign(

@@ -35,6 +35,13 @@ def test_a_model_that_was_replaced_counts_no_more() -> None:
     assert "regulars_model_created_timestamp_seconds 200.0" in text
 
 
+def test_every_number_bears_the_name_of_the_service() -> None:
+    lines = Metrics().render().decode().splitlines()
+    described = [line.split()[2] for line in lines if line.startswith("# HELP")]
+    assert len(described) > 20
+    assert all(name.startswith("regulars_") for name in described)
+
+
 def test_an_open_breaker_is_seen() -> None:
     metrics = Metrics()
     metrics.set_breaker_state(BreakerState.OPEN)

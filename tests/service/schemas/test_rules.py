@@ -29,6 +29,15 @@ def test_every_kind_of_rule_has_an_example_that_is_one() -> None:
     assert {rule.kind for rule in rules} == set(KINDS)
 
 
+def test_what_the_documentation_shows_of_a_field_can_be_pasted() -> None:
+    for kind in TRIED_RULE["oneOf"]:
+        fields = {name: field["examples"][0] for name, field in kind["properties"].items()}
+        which = kind["properties"]["which"]
+        selector = which if "properties" in which else which["anyOf"][0]
+        which = {name: field["examples"][0] for name, field in selector["properties"].items()}
+        SHOP_RULE.validate_json(json.dumps({**fields, "which": which}))
+
+
 PARTS = {
     "which": [
         None,
