@@ -10,6 +10,7 @@ from training.cli.arguments import DONE
 from training.errors import InputError
 from training.progress import Reporter
 from training.synthetic import write
+from training.synthetic.shapes import SHAPES
 
 
 def add_synthetic(commands: Any) -> None:
@@ -46,6 +47,14 @@ def add_synthetic(commands: Any) -> None:
         "everyday goods for one year.",
     )
     command.add_argument(
+        "--shape",
+        choices=SHAPES,
+        metavar="NAME",
+        help="A shop of an unusual shape: "
+        + "; ".join(f"{name} ({shape.description})" for name, shape in SHAPES.items())
+        + ". Default: everyday goods for one year.",
+    )
+    command.add_argument(
         "--output",
         type=Path,
         required=True,
@@ -66,6 +75,7 @@ def _synthetic(options: argparse.Namespace, reporter: Reporter, now: int) -> int
                 purchases=options.purchases,
                 seed=options.seed,
                 hemispheres=options.hemispheres,
+                shape=options.shape,
                 on_progress=advance,
             )
         except ValueError as error:

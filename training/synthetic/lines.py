@@ -10,12 +10,12 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from training.synthetic.shapes import YEAR_DAYS
 from training.synthetic.shop import (
     END,
     FAVOURITES,
     REGULARS,
     SOUTHERN_SHARE,
-    YEAR_DAYS,
     Floats,
     Ints,
     SyntheticShop,
@@ -29,8 +29,8 @@ OPENS: Final = 7 * 3600  # seconds of the day
 CLOSES: Final = 22 * 3600
 TASTE_SHARES: Final = (0.5, 0.3, 0.2)  # of a customer's wishes, for each favourite category
 FAVOURITE_SHARE: Final = 0.8  # of wishes, from a favourite category
-REGULAR_SHARE: Final = 0.4  # of a customer's lines, at most
 SHORTEST_RUN: Final = 3  # purchases of a regular product
+SEASON_POWER: Final = 6  # to which the chance of a wish is taken in a shop of strong seasons
 ALIVE_SHARE: Final = 0.8  # of runs that still go on at the end
 NEW_VISIT_CHANCE: Final = 0.25  # that a line opens a visit
 PAIR_CHANCE: Final = 1 / 3  # that a later line of a visit is the pair of the line before
@@ -109,7 +109,12 @@ def _customer_lines(
     day, is_paired = _visits(visitor, shop.days, rng)
     tastes, market = shop.favourites[members[visitor]], shop.market[members[visitor]]
     product = _choices(shop, tastes, market, day, is_paired, rng)
+    if shop.shape.pantry:
+        product = shop.choose_from_pantry(members[visitor], rng)
+    if shop.shape.once:
+        product = shop.choose_once(visitor, product, rng)
     wishes = _sorted_wishes(regular, _Wishes(visitor, product, day))
+    wishes = _shaped(shop, wishes, rng)
     lines = _priced(shop, _Visitors(members, shop.market[members]), wishes, order, rng)
     return _with_returns(lines, returned, rng)
 
@@ -124,12 +129,24 @@ def _guest_lines(shop: SyntheticShop, count: int, order: int, rng: Generator) ->
     is_paired = _pairable(np.diff(visitor, prepend=-1) > 0, rng)
     product = _choices(shop, tastes[visitor], market[visitor], day, is_paired, rng)
     visitors = _Visitors(np.full(guests, -1), market)
-    return _priced(shop, visitors, _Wishes(visitor, product, day), order, rng)
+    wishes = _shaped(shop, _Wishes(visitor, product, day), rng)
+    return _priced(shop, visitors, wishes, order, rng)
+
+
+def _shaped(shop: SyntheticShop, wishes: _Wishes, rng: Generator) -> _Wishes:
+    """Return the wishes as the shape of the shop has them: of what is sold that day."""
+    product = shop.replaced(wishes.product, wishes.day)
+    if shop.shape.dominant_share:
+        opens = np.diff(wishes.visitor, prepend=-1) != 0
+        opens |= np.diff(wishes.day, prepend=-1) != 0
+        drawn = opens & (rng.random(len(product)) < shop.shape.dominant_share)
+        product = np.where(drawn, shop.ranked[0], product)
+    return wishes._replace(product=product)
 
 
 def _runs(shop: SyntheticShop, members: Ints, bought: Ints) -> Ints:
     """Count purchases of each regular of each member: (members, 3), 0 or at least SHORTEST_RUN."""
-    left = (bought * REGULAR_SHARE).astype(np.int64)
+    left = (bought * shop.shape.regular_share).astype(np.int64)
     runs = np.zeros((len(members), REGULARS), np.int64)
     for slot in range(REGULARS):
         regular = shop.regulars[members, slot]
@@ -195,16 +212,32 @@ def _choices(
     category = tastes[np.arange(n), taste]
     elsewhere = rng.random(n) >= FAVOURITE_SHARE
     category[elsewhere] = rng.choice(k, int(elsewhere.sum()), p=shop.category_share)
-    off_season = rng.random(n) >= in_season(shop.peak_day[category], market, day)
+    power = SEASON_POWER if shop.shape.seasonal else 1
+    off_season = rng.random(n) >= in_season(shop.peak_day[category], market, day) ** power
     evergreen = (shop.peak_day == 0) * shop.category_share
-    # A tiny shop has seasonal categories alone.
-    instead = shares(evergreen if evergreen.any() else shop.category_share)
-    category[off_season] = rng.choice(k, int(off_season.sum()), p=instead)
+    if evergreen.any():
+        instead = rng.choice(k, int(off_season.sum()), p=shares(evergreen))
+    else:
+        instead = _choose_in_season(shop, market[off_season], day[off_season], power, rng)
+    category[off_season] = instead
     product = shop.choose(category, rng)
     paired = np.flatnonzero(is_paired)
     pair = shop.pair[product[paired - 1]]
     product[paired] = np.where(pair >= 0, pair, product[paired])
     return product
+
+
+def _choose_in_season(
+    shop: SyntheticShop, market: Ints, day: Ints, power: int, rng: Generator
+) -> Ints:
+    """Draw a category of each line, by how much it sells that day."""
+    k, row = len(shop.category_share), 2 * day + market
+    of_row = np.arange(2 * shop.days)
+    chance = in_season(shop.peak_day, of_row[:, None] % 2, of_row[:, None] // 2) ** power
+    cumulative = np.cumsum(chance * shop.category_share, axis=1)
+    cumulative = cumulative / cumulative[:, -1:] + of_row[:, None]  # each row after the one before
+    place = np.searchsorted(cumulative.ravel(), row + rng.random(len(row)))
+    return np.minimum(place - row * k, k - 1)
 
 
 def in_season(peak: Ints, market: Ints, day: Ints) -> Floats:

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from training.synthetic.shapes import LAST_RANGE_DAYS, USUAL, YEAR_DAYS, Shape
+
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
@@ -18,7 +20,6 @@ SOUTHERN_SHARE: Final = 0.4  # of the customers
 FAVOURITES: Final = 3  # categories a customer
 REGULARS: Final = FAVOURITES  # products a customer, at most: one from each
 CATEGORY_PRODUCTS: Final = 20  # at least, before another category opens
-YEAR_DAYS: Final = 365
 CUSTOMERS_AT_ONCE: Final = 100_000  # part of the seed
 END: Final = int(np.datetime64("2026-01-01", "s").astype(np.int64))  # of the data
 
@@ -130,14 +131,22 @@ class SyntheticShop:
     favourites: Ints  # (c, 3) categories, the strongest first, different in a shop that has three
     regulars: Ints  # (c, 3) products bought at their interval, -1 for none
     activity: Floats  # (c,) share of all lines
+    shape: Shape = USUAL
 
     @classmethod
     def of(
-        cls, *, customers: int, products: int, seed: int = 0, hemispheres: bool = False
+        cls,
+        *,
+        customers: int,
+        products: int,
+        seed: int = 0,
+        hemispheres: bool = False,
+        shape: Shape = USUAL,
     ) -> SyntheticShop:
         """Return the shop of a seed.
 
-        It sells everything for a year, or clothes in two `hemispheres` for two years. Raises
+        It sells everything for a year, or clothes in two `hemispheres` for two years, or has
+        another shape. Raises
         ValueError for less than one customer and two products.
         """
         if customers < 1 or products < 2:
@@ -151,6 +160,8 @@ class SyntheticShop:
         intervals = np.array([category.interval_days for category in categories])
         peaks = np.array([category.peak_day for category in categories])
         k = len(categories)
+        if shape.seasonal:
+            peaks = 1 + np.arange(k) * YEAR_DAYS // k
         ranked = rng.permutation(products)
         start = np.arange(k + 1) * products // k
         category = np.empty(products, np.int64)
@@ -161,7 +172,7 @@ class SyntheticShop:
         favourites = _favourites(share, customers, rng)
         regulars = pick(favourites, ranked, cumulative, k, rng)
         return cls(
-            days=2 * YEAR_DAYS if hemispheres else YEAR_DAYS,
+            days=2 * YEAR_DAYS if hemispheres else shape.days,
             categories=categories,
             peak_day=peaks,
             category=category,
@@ -175,11 +186,54 @@ class SyntheticShop:
             favourites=favourites,
             regulars=_bought_again(regulars, (interval > 0) & (peaks[category] == 0)),
             activity=shares(rng.lognormal(0.0, 1.0, customers)),
+            shape=shape,
         )
 
     def choose(self, category: Ints, rng: Generator) -> Ints:
         """Draw a product of each category, by popularity."""
         return pick(category, self.ranked, self.cumulative, len(self.category_share), rng)
+
+    def choose_once(self, visitor: Ints, product: Ints, rng: Generator) -> Ints:
+        """Replace what a visitor chose before by something else; lines (n,), while there is any."""
+        product, n_products = product.copy(), len(self.category)
+        for _ in range(n_products):
+            keys = visitor * n_products + product
+            first = np.unique(keys, return_index=True)[1]
+            again = np.ones(len(keys), np.bool_)
+            again[first] = False
+            again &= np.bincount(visitor)[visitor] <= n_products
+            if not again.any():
+                break
+            product[again] = rng.integers(0, n_products, np.count_nonzero(again))
+        return product
+
+    def choose_from_pantry(self, customer: Ints, rng: Generator) -> Ints:
+        """Draw a product of each customer's own: (n,), their first ones more often."""
+        slot = np.searchsorted(np.cumsum(zipf(self.shape.pantry)), rng.random(len(customer)))
+        slot = np.minimum(slot, self.shape.pantry - 1)
+        # What lies in a slot is the same whenever it is drawn: a product of a favourite category
+        first = self.favourites[customer, slot % FAVOURITES] * len(self.ranked)
+        shelf = first // len(self.category_share) + (customer * 7 + slot * 3) % CATEGORY_PRODUCTS
+        return np.asarray(self.ranked[shelf % len(self.ranked)], np.int64)
+
+    def range_at(self, day: Ints) -> Ints:
+        """Return the number of the range that is sold on days: 0, 1 and so on."""
+        newest = self.days - LAST_RANGE_DAYS
+        since = -(-newest // self.shape.range_days) * self.shape.range_days - newest
+        return np.asarray((day + since) // self.shape.range_days, np.int64)
+
+    def replaced(self, product: Ints, day: Ints) -> Ints:
+        """Return the product that is sold in the place of another on a day: (n,) each."""
+        if not self.shape.range_days:
+            return product
+        ranges = int(self.range_at(np.array(self.days - 1))) + 1
+        position = np.empty(len(self.ranked), np.int64)
+        position[self.ranked] = np.arange(len(self.ranked))
+        place = position[product]
+        # Pairs stay pairs: of each 2 · ranges products in the order of the shelf, two are one range
+        block = place // (2 * ranges) * (2 * ranges)
+        now = block + 2 * self.range_at(day) + place % 2
+        return np.asarray(self.ranked[np.minimum(now, len(self.ranked) - 1)], np.int64)
 
 
 def zipf(n: int) -> Floats:

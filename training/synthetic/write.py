@@ -21,7 +21,8 @@ The year is 2025, times are UTC. A customer's day is one order. Equal arguments 
 
 With `hemispheres` the shop sells clothes in 2024 and 2025: coats, gloves and boots are winter's,
 shorts, sandals and swimwear summer's, the rest has no season. So there is a last year, and what it
-says differs from market to market.
+says differs from market to market. `shape` names one of `training.synthetic.shapes.SHAPES`, which
+say how each differs from the above.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from numpy.random import Generator
 
 from training.progress import Advance, ignore
 from training.synthetic.lines import Lines, order_lines
+from training.synthetic.shapes import SHAPES, USUAL
 from training.synthetic.shop import BRANDS, MARKETS, STYLES, SyntheticShop
 
 CURRENCY: Final = "EUR"
@@ -66,17 +68,24 @@ def write_shop(
     purchases: int,
     seed: int = 0,
     hemispheres: bool = False,
+    shape: str | None = None,
     on_progress: Advance = ignore,
 ) -> None:
     """Write `purchases.parquet`, `products.parquet` and `customers.parquet` into a folder.
 
     `purchases`: the exact number of lines. `on_progress` gets lines written and lines in all, after
-    each chunk. Raises ValueError for a shop of no size.
+    each chunk. Raises ValueError for a shop of no size, and for one of two shapes.
     """
+    if hemispheres and shape:
+        raise ValueError(f"a shop in two hemispheres cannot be of the shape {shape} too")
     if purchases < 1:
         raise ValueError(f"a shop needs at least 1 purchase, not {purchases}")
     shop = SyntheticShop.of(
-        customers=customers, products=products, seed=seed, hemispheres=hemispheres
+        customers=customers,
+        products=products,
+        seed=seed,
+        hemispheres=hemispheres,
+        shape=SHAPES[shape] if shape else USUAL,
     )
     output.mkdir(parents=True, exist_ok=True)
     product_ids, customer_ids = _ids("P", products), _ids("C", customers)

@@ -248,3 +248,89 @@ def test_a_shop_is_written_into_a_folder_that_is_made(tmp_path: Path):
         "products.parquet",
         "purchases.parquet",
     ]
+
+
+SHAPE_SIZE = {"customers": 400, "products": 400, "purchases": 8_000, "seed": 3}
+
+
+def shaped(tmp_path, shape):
+    """Purchases that were not sent back, and products, of a shop of this shape."""
+    write_shop(tmp_path, **SHAPE_SIZE, shape=shape)
+    bought = pq.read_table(tmp_path / "purchases.parquet", filters=pc.field("quantity") > 0)
+    rows = [row for row in bought.to_pylist() if row["customer_id"]]
+    category = pq.read_table(tmp_path / "products.parquet")["category"].to_pylist()
+    for row in rows:
+        row["category"] = category[int(row["product_id"][1:])]
+    assert pq.read_metadata(tmp_path / "purchases.parquet").num_rows == SHAPE_SIZE["purchases"]
+    return rows
+
+
+def pairs_of(rows):
+    """How often each customer bought each product."""
+    counts: dict[tuple[str, str], int] = {}
+    for row in rows:
+        pair = row["customer_id"], row["product_id"]
+        counts[pair] = counts.get(pair, 0) + 1
+    return counts
+
+
+def test_in_a_shop_without_repeats_nobody_buys_a_product_twice(tmp_path):
+    assert max(pairs_of(shaped(tmp_path, "no-repeats")).values()) == 1
+
+
+def test_in_a_shop_of_nothing_but_repeats_a_customer_buys_the_same_ten_products(tmp_path):
+    pairs = pairs_of(shaped(tmp_path, "only-repeats"))
+    of_customer: dict[str, int] = {}
+    for customer, _ in pairs:
+        of_customer[customer] = of_customer.get(customer, 0) + 1
+    assert max(of_customer.values()) == 10
+    assert np.mean([count > 1 for count in pairs.values()]) > 0.6
+
+
+def test_a_shop_of_three_weeks_has_sold_for_21_days(tmp_path):
+    days = {row["timestamp"].date() for row in shaped(tmp_path, "three-weeks")}
+    assert len(days) == (max(days) - min(days)).days + 1 == 21
+
+
+def test_in_a_shop_of_one_product_three_orders_in_five_hold_it(tmp_path):
+    orders: dict[str, set[str]] = {}
+    for row in shaped(tmp_path, "one-product"):
+        orders.setdefault(row["order_id"], set()).add(row["product_id"])
+    counts: dict[str, int] = {}
+    for products in orders.values():
+        for product in products:
+            counts[product] = counts.get(product, 0) + 1
+    first, second = sorted(counts.values())[:-3:-1]
+    assert first / len(orders) == pytest.approx(0.6, abs=0.05)
+    assert second < first / 4
+
+
+def test_in_a_shop_of_strong_seasons_half_of_a_category_sells_in_an_eighth_of_the_year(tmp_path):
+    days: dict[tuple[str, str], list[int]] = {}
+    for row in shaped(tmp_path, "strong-season"):
+        key = row["category"], row["market"]
+        days.setdefault(key, []).append(row["timestamp"].timetuple().tm_yday)
+    assert len(days) == 40  # twenty categories in two markets
+    for sold in days.values():
+        counts = np.bincount(sold, minlength=367)
+        around = np.convolve(np.tile(counts, 2), np.ones(46))  # any 46 days, over the new year too
+        assert around.max() > 0.45 * len(sold)
+    years = {row["timestamp"].year for row in shaped(tmp_path, "strong-season")}
+    assert years == {2024, 2025}
+
+
+def test_a_range_is_replaced_twice_a_year_the_last_time_sixty_days_before_the_end(tmp_path):
+    rows = shaped(tmp_path, "replaced-range")
+    newest = np.datetime64("2026-01-01") - np.timedelta64(60, "D")
+    sold: dict[int, set[str]] = {}
+    for row in rows:
+        number = (np.datetime64(row["timestamp"]) - newest) // np.timedelta64(182, "D")
+        sold.setdefault(int(number), set()).add(row["product_id"])
+    assert sorted(sold) == [-4, -3, -2, -1, 0]
+    for number in range(-3, 1):
+        assert len(sold[number] & sold[number - 1]) <= 0.1 * len(sold[number])
+
+
+def test_a_shop_in_two_hemispheres_has_no_other_shape(tmp_path):
+    with pytest.raises(ValueError, match="two hemispheres"):
+        write_shop(tmp_path, **SHAPE_SIZE, hemispheres=True, shape="no-repeats")
