@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 from threadpoolctl import threadpool_limits
@@ -22,6 +25,7 @@ from training.evaluation.evaluate import NO_EXTRAS, Evaluation, ExtraMethods, ev
 from training.evaluation.extent import find_losses, measure_purchases, measure_version
 from training.evaluation.figures import figures_as_json
 from training.evaluation.gate import GateComparison, compare
+from training.evaluation.methods import AddedMethods
 from training.evaluation.new_products import evaluate_new_products
 from training.evaluation.reference_methods import build_reference_slates, list_limits
 from training.evaluation.split import Split, split_history
@@ -235,7 +239,7 @@ def evaluate_history(
         )
     with reporter.step("EASE and TIFU-KNN") as advance:
         references = build_reference_slates(history, config.evaluation.k, on_progress=advance)
-    extras = ExtraMethods(references, rules)
+    extras = ExtraMethods(references, AddedMethods(rules))
     twin = measure_twin(
         history, config, reporter, name="Test twin", extras=extras, examples=examples
     )
@@ -268,17 +272,8 @@ def measure_twin(
     `reported` are the lines in the service's store at the cut, unless they are those of the past.
     `examples`: number of customers to keep with their slates.
     """
-    past, settings = history.past, config.model
     processes = config.processes or cores()
-    ranker = train_ranker(past, settings, reporter, processes=processes)
-    model = fit(past, settings, reporter, name=name, lesson=ranker.lesson)
-    if reported is not None:
-        model = replace(
-            model, histories=build_histories(reported), sales=count_daily_sales(reported)
-        )
-    with temporary_directory() as folder:
-        directory = write_twin(folder / "twin", model, past, settings)
-        del model
+    with fit_twin(history, config, reporter, name=name, reported=reported) as (directory, ranker):
         with reporter.step(f"{name}: baskets") as advance:
             bundles = evaluate_bundles(
                 directory, history, config.evaluation, advance, processes=processes
@@ -300,6 +295,32 @@ def measure_twin(
             customers = draw_example_customers(directory, history, config.evaluation, examples)
     evaluation = replace(evaluation, bundles=bundles, new_products=new_products)
     return MeasuredTwin(evaluation, ranker, history.days, customers)
+
+
+@contextmanager
+def fit_twin(
+    history: Split,
+    config: Config,
+    reporter: Reporter,
+    *,
+    name: str,
+    reported: Purchases | None = None,
+) -> Iterator[tuple[Path, RankerTraining]]:
+    """Write an artifact of the past of a history, and remove it at the end.
+
+    Yield its folder, and how its ranker learned. `reported`: see `measure_twin`.
+    """
+    past, settings = history.past, config.model
+    ranker = train_ranker(past, settings, reporter, processes=config.processes or cores())
+    model = fit(past, settings, reporter, name=name, lesson=ranker.lesson)
+    if reported is not None:
+        model = replace(
+            model, histories=build_histories(reported), sales=count_daily_sales(reported)
+        )
+    with temporary_directory() as folder:
+        directory = write_twin(folder / "twin", model, past, settings)
+        del model
+        yield directory, ranker
 
 
 def _pass_unmeasured(registry: Registry, reporter: Reporter) -> tuple[str, ...]:

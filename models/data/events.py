@@ -29,6 +29,7 @@ KINDS: Final = (
 )
 PURCHASE: Final = KINDS.index("purchase")
 RETURN: Final = KINDS.index("return")
+VIEW: Final = KINDS.index("view")
 CART: Final = KINDS.index("cart")
 REMOVED: Final = KINDS.index("remove_from_cart")
 DISMISS: Final = KINDS.index("dismiss")

@@ -44,14 +44,28 @@ class Ease:
     inverse: NDArray[np.float32]  # P, or (XXᵀ + λI)⁻¹ where customers are fewer
     diagonal: NDArray[np.float32]  # of P: (products kept,)
     n_items: int
+    regularization: float  # λ
 
     def scores(self, users: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return what users are expected to buy: (users, items), 0 for products not kept."""
         # S = XB with B = I - P / diag(P), whose diagonal is 0: no product speaks for itself
         projected = _project(self.bought, self.inverse, users)
-        expected = self.bought[users].toarray() - projected / self.diagonal
-        scores = np.zeros((len(users), self.n_items), np.float32)
-        scores[:, self.kept] = expected
+        return self._scores(self.bought[users], projected)
+
+    def scores_of_visits(self, seen: csr_matrix) -> NDArray[np.float32]:
+        """Return what is expected with products (visits, items): (visits, items), as `scores`."""
+        x = seen[:, self.kept]
+        if _by_customer(self.bought):
+            # xP = (x - x Xᵀ (XXᵀ + λI)⁻¹ X) / λ
+            explained = ((x @ self.bought.T) @ self.inverse) @ self.bought
+            projected = (x.toarray() - explained) / np.float32(self.regularization)
+        else:
+            projected = x @ self.inverse
+        return self._scores(x, projected)
+
+    def _scores(self, x: csr_matrix, projected: NDArray[np.float32]) -> NDArray[np.float32]:
+        scores = np.zeros((x.shape[0], self.n_items), np.float32)
+        scores[:, self.kept] = x.toarray() - projected / self.diagonal
         return scores
 
 
@@ -73,7 +87,7 @@ def fit_ease(
     else:
         inverse = _invert(bought.T.tocsr(), settings.regularization)
         diagonal = inverse.diagonal()
-    return Ease(bought, kept, inverse, diagonal, len(countable))
+    return Ease(bought, kept, inverse, diagonal, len(countable), settings.regularization)
 
 
 def select_products(past: Purchases, countable: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -13,21 +13,22 @@ from numpy.typing import NDArray
 
 from models.data.events import DAY, PURCHASE
 from models.recommender import Recommender
-from models.rules.shop_rules import ShopRule
 from training.config import EvaluationConfig
 from training.evaluation import metrics
 from training.evaluation.evaluate_customers import (
     METRICS,
+    NEXT_VIEW,
     PROPOSERS,
     TASKS,
     VISIT,
+    VISIT_FORMS,
     Observations,
     ScoredCustomer,
     measure_slate,
     observe_customers,
     observe_visits,
 )
-from training.evaluation.methods import DIVERSITIES, METHODS, SERVED
+from training.evaluation.methods import DIVERSITIES, NOTHING_ADDED, SERVED, AddedMethods
 from training.evaluation.metrics import Mean
 from training.evaluation.results import (
     Bin,
@@ -47,8 +48,8 @@ LENGTHS: Final = (1, 5, 20, 100)  # purchase lines from which a history counts a
 ACTIVE_DAYS: Final = 28  # before the cut
 ACTIVITIES: Final = (0, 1, 2, 4, 8)  # orders in them from which a customer counts as more active
 
-# method -> (customers, k) of each task, -1 padded
-ReferenceSlates = Mapping[str, tuple[NDArray[np.int64], NDArray[np.int64]]]
+# method -> task -> (customers or visits of the split, k), -1 padded
+ReferenceSlates = Mapping[str, Mapping[str, NDArray[np.int64]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +57,7 @@ class ExtraMethods:
     """Hold what is measured beside the methods of the model itself."""
 
     references: ReferenceSlates = field(default_factory=dict)
-    rules: tuple[ShopRule, ...] = ()  # the shop's; what is served with them is one more method
+    added: AddedMethods = NOTHING_ADDED
 
 
 NO_EXTRAS: Final = ExtraMethods()
@@ -66,7 +67,8 @@ NO_EXTRAS: Final = ExtraMethods()
 class Evaluation:
     """Hold the figures of one model on one split, by task.
 
-    `values` has a row for every customer of a task and a column for each of METRICS.
+    `values` has a row for every customer of a task with targets, in the order of the split, and a
+    column for each of METRICS; of a visit, a row for each of its forms.
     """
 
     cut: int
@@ -117,7 +119,8 @@ def evaluate(
     Bundles and new products are measured elsewhere.
     """
     moment = split.cut if as_of is None else as_of
-    total = len(split.users) + len(split.visits)
+    visits_of = {VISIT: split.visits, NEXT_VIEW: split.views}
+    total = len(split.users) + sum(map(len, visits_of.values()))
 
     def observe(
         work: RecommenderWork[Any, Observations], inputs: Sequence[Any], before: int
@@ -133,7 +136,7 @@ def evaluate(
     past = _count_past(split)
     evaluation = Evaluation(split.cut, moment, config.k)
     if customers:
-        work = partial(observe_customers, moment, config.k, extras.rules)
+        work = partial(observe_customers, moment, config.k, extras.added)
         observations = observe(work, customers, 0)
         recommender = Recommender.load(directory)
         diversity = _measure_diversity(observations, recommender, config.seed, past.countable)
@@ -141,15 +144,25 @@ def evaluate(
         for task, name in enumerate(TASKS):
             scored = observations.targets[task] > 0
             if scored.any():
-                values = _model_values(observations, task, scored)
-                for method, slates in extras.references.items():
-                    values[method] = _reference_values(slates[task], split, task, scored, config.k)
+                values = _model_values(observations, task, scored, extras.added)
+                targets = (split.targets, split.discoveries)[task]
+                values |= _reference_values(extras.references, name, targets, config.k)
                 _add_task(evaluation, name, observations, task, values, past, config.seed)
                 _add_groups(evaluation, name, scored, past, config.seed)
-    if split.visits:
-        visits = observe(partial(observe_visits, moment, config.k), split.visits, len(customers))
-        values = _model_values(visits, 0, visits.targets[0] > 0)
-        _add_task(evaluation, VISIT, visits, 0, values, past, config.seed)
+    done = len(customers)
+    for name, visits in visits_of.items():
+        if visits:
+            forms = VISIT_FORMS[name]
+            work = partial(observe_visits, moment, config.k, forms, extras.added)
+            observations = observe(work, visits, done)
+            values = _model_values(observations, 0, observations.targets[0] > 0, extras.added)
+            targets = [visit.targets for visit in visits]
+            for method, rows in _reference_values(
+                extras.references, name, targets, config.k
+            ).items():
+                values[method] = rows.repeat(len(forms), axis=0)
+            _add_task(evaluation, name, observations, 0, values, past, config.seed)
+            done += len(visits)
     return evaluation
 
 
@@ -187,11 +200,11 @@ def _count_past(split: Split) -> PastFigures:
 
 
 def _model_values(
-    observations: Observations, task: int, scored: NDArray[np.bool_]
+    observations: Observations, task: int, scored: NDArray[np.bool_], added: AddedMethods
 ) -> dict[str, NDArray[np.float64]]:
     """Figures of each method that has a slate for every customer of a task."""
     values = {}
-    for index, method in enumerate(METHODS):
+    for index, method in enumerate(added.names):
         rows = observations.values[task, scored, index]
         if not np.isnan(rows).any():
             values[method] = rows
@@ -199,11 +212,18 @@ def _model_values(
 
 
 def _reference_values(
-    slates: NDArray[np.int64], split: Split, task: int, scored: NDArray[np.bool_], k: int
-) -> NDArray[np.float64]:
-    targets = (split.targets, split.discoveries)[task]
-    rows = np.flatnonzero(scored).tolist()
-    return np.array([measure_slate(slates[row][slates[row] >= 0], targets[row], k) for row in rows])
+    references: ReferenceSlates, task: str, targets: Sequence[frozenset[int]], k: int
+) -> dict[str, NDArray[np.float64]]:
+    """Figures of each reference method for those who have targets."""
+    values = {}
+    for method, slates_of in references.items():
+        if task in slates_of:
+            rows = []
+            for slate, wanted in zip(slates_of[task], targets, strict=True):
+                if wanted:
+                    rows.append(measure_slate(slate[slate >= 0], wanted, k))
+            values[method] = np.array(rows)
+    return values
 
 
 def _add_means(evaluation: Evaluation, name: str, seed: int) -> None:

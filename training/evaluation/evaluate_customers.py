@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Self
@@ -11,14 +12,13 @@ from numpy.typing import NDArray
 
 from models.ranking.sources import SOURCES
 from models.recommender import Recommender
-from models.rules.shop_rules import ShopRule
 from models.slate import SlateRequest
 from models.trees import probability
 from training.evaluation import metrics
 from training.evaluation.methods import (
     DIVERSITIES,
-    METHODS,
     SERVED,
+    AddedMethods,
     MethodSlates,
     build_method_slates,
     build_visit_slates,
@@ -26,7 +26,10 @@ from training.evaluation.methods import (
 from training.evaluation.visits import Visit
 
 TASKS: Final = ("all", "discovery")  # of known customers
-VISIT: Final = "visit"  # the task of visits by someone anonymous
+VISIT: Final = "visit"  # the task of orders as visits by someone anonymous
+NEXT_VIEW: Final = "next view"  # the task of visits in which products were looked at
+RECENT, BASKET = "recent", "basket"  # where the products lie that a visit has seen
+VISIT_FORMS: Final = {VISIT: (RECENT, BASKET), NEXT_VIEW: (RECENT,)}
 METRICS: Final = ("recall", "ndcg", "hits")
 PROPOSERS: Final = tuple(str(source.name) for source in SOURCES if source.evaluated)
 PROPOSED: Final = ("candidates", "caught", "unique")  # counts of a source
@@ -45,7 +48,7 @@ class ScoredCustomer(NamedTuple):
 class Observations:
     """Hold what was measured of c customers; NaN and -1 where one has no targets of a task."""
 
-    values: NDArray[np.float64]  # (tasks, c, METHODS, METRICS)
+    values: NDArray[np.float64]  # (tasks, c, methods, METRICS)
     items: NDArray[np.int64]  # (tasks, c, k) what is served, -1 where the slate was shorter
     filled: NDArray[np.int64]  # (tasks, c)
     targets: NDArray[np.int64]  # (tasks, c)
@@ -66,46 +69,51 @@ class Observations:
 def observe_customers(
     as_of: int,
     k: int,
-    rules: tuple[ShopRule, ...],
+    added: AddedMethods,
     recommender: Recommender,
     customers: Sequence[ScoredCustomer],
 ) -> Observations:
     """Build every method's slates for some customers, and measure them on both tasks."""
-    observations = _make_room(len(TASKS), len(customers), k)
+    observations = _make_room(len(TASKS), len(customers), k, added)
     learned = recommender.model.lesson.learned
     for row, customer in enumerate(customers):
-        slates = build_method_slates(recommender, customer.user, as_of, k, rules)
+        slates = build_method_slates(recommender, customer.user, as_of, k, added)
         wanted = (customer.targets, customer.discoveries)
         for task, targets in enumerate(wanted):
             if targets:
-                _record(observations, (task, row), slates[task], targets, k, learned)
+                _record_slates(observations, (task, row), slates[task], targets, added)
+                _record_sources(observations, (task, row), slates[task], targets, learned)
     return observations
 
 
 def observe_visits(
-    as_of: int, k: int, recommender: Recommender, visits: Sequence[Visit]
+    as_of: int,
+    k: int,
+    forms: Sequence[str],
+    added: AddedMethods,
+    recommender: Recommender,
+    visits: Sequence[Visit],
 ) -> Observations:
-    """Build every method's slates for some visits, and measure them: one task, (1, 2 · visits).
+    """Build every method's slates for some visits, and measure them: (1 task, visits · forms).
 
-    What a visit has seen was looked at, and once more, lies in the basket.
+    Each visit is asked about in all forms, one after another: what it has seen was looked at, or
+    lies in the basket.
     """
-    observations = _make_room(1, 2 * len(visits), k)
+    observations = _make_room(1, len(forms) * len(visits), k, added)
     learned = recommender.model.lesson.learned
-    row = 0
-    for visit in visits:
-        looking = SlateRequest(n=k, as_of=as_of, recent=visit.seen)
-        buying = SlateRequest(n=k, as_of=as_of, basket=visit.seen)
-        for request in (looking, buying):
-            slates = build_visit_slates(recommender, request)
-            _record(observations, (0, row), slates, visit.targets, k, learned)
-            row += 1
+    for row, (visit, form) in enumerate(itertools.product(visits, forms)):
+        recent, basket = (visit.seen, ()) if form == RECENT else ((), visit.seen)
+        request = SlateRequest(n=k, as_of=as_of, recent=recent, basket=basket)
+        slates = build_visit_slates(recommender, request, added)
+        _record_slates(observations, (0, row), slates, visit.targets, added)
+        _record_sources(observations, (0, row), slates, visit.targets, learned)
     return observations
 
 
-def _make_room(tasks: int, customers: int, k: int) -> Observations:
+def _make_room(tasks: int, customers: int, k: int, added: AddedMethods) -> Observations:
     shape = (tasks, customers)
     return Observations(
-        values=np.full((*shape, len(METHODS), len(METRICS)), np.nan),
+        values=np.full((*shape, len(added.names), len(METRICS)), np.nan),
         items=np.full((*shape, k), -1, np.int64),
         filled=np.zeros(shape, np.int64),
         targets=np.zeros(shape, np.int64),
@@ -116,29 +124,16 @@ def _make_room(tasks: int, customers: int, k: int) -> Observations:
     )
 
 
-def _record(
-    observations: Observations,
-    at: tuple[int, int],
-    slates: MethodSlates,
-    targets: frozenset[int],
-    k: int,
-    learned: bool,
-) -> None:
-    _record_slates(observations, at, slates, targets, k)
-    _record_sources(observations, at, slates, targets)
-    if learned:
-        _record_scores(observations, at, slates, targets)
-
-
 def _record_slates(
     observations: Observations,
     at: tuple[int, int],
     slates: MethodSlates,
     targets: frozenset[int],
-    k: int,
+    added: AddedMethods,
 ) -> None:
+    k = observations.items.shape[-1]
     for method, slate in slates.items.items():
-        observations.values[(*at, METHODS.index(method))] = measure_slate(slate, targets, k)
+        observations.values[(*at, added.names.index(method))] = measure_slate(slate, targets, k)
     served = slates.items[SERVED]
     observations.items[at][: len(served)] = served
     observations.filled[at] = slates.filled
@@ -153,7 +148,9 @@ def _record_sources(
     at: tuple[int, int],
     slates: MethodSlates,
     targets: frozenset[int],
+    learned: bool,
 ) -> None:
+    """Record what each source proposed, and the scores, where they are log odds of a purchase."""
     items = np.array(sorted(targets))
     caught = np.array([np.isin(items, slates.proposed[name]) for name in PROPOSERS])
     sources = caught.sum(axis=0)  # of each target
@@ -163,6 +160,8 @@ def _record_sources(
         observations.proposed[(*at, row)] = len(slates.proposed[name]), hits, unique
     candidates = len(slates.ranked.items)
     observations.proposed[(*at, -1)] = candidates, np.count_nonzero(sources), 0
+    if learned:
+        _record_scores(observations, at, slates, targets)
 
 
 def _record_scores(

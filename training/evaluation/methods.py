@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -12,13 +13,15 @@ from models.assembly.assemble import RankedCandidates
 from models.assembly.diversity import Likeness, diversify
 from models.assembly.popular import EVERYWHERE
 from models.data.history import find_pair_starts, sum_interest
+from models.model import LearnedRanker
 from models.ranking.context import RankingContext
+from models.ranking.ranker import Ranker
 from models.ranking.sources import SOURCES, propose_candidates
 from models.recommender import NOBODY, Recommender
 from models.rules.eligibility import ExclusionRule, Removed, find_allowed
 from models.rules.filters import Repeat
 from models.rules.shop_rules import ShopRule
-from models.slate import SlateRequest
+from models.slate import SlateRequest, Source
 from models.sources.scores import rank_best
 
 SERVED: Final = "served"
@@ -29,16 +32,47 @@ LEARNED_BLEND: Final = "learned blend"  # without trees
 SINGLE_SOURCES: Final = {  # a source alone: its candidates in the order of its feature
     f"source: {source.title}": source.ranked_by for source in SOURCES if source.ranked_by
 }
+CATEGORIES: Final = "source: categories"  # best sellers of the customer's categories
 POPULARITY: Final = "popularity"
+WEEK_POPULARITY: Final = "popularity, 7 days"
 RECENT_POPULARITY: Final = "popularity, 28 days"
+QUARTER_POPULARITY: Final = "popularity, 91 days"
+WINDOW_DAYS: Final = {WEEK_POPULARITY: 7, RECENT_POPULARITY: 28, QUARTER_POPULARITY: 91}
 OWN_PURCHASES: Final = "own purchases, decayed"
 BASELINES: Final = (POPULARITY, RECENT_POPULARITY, OWN_PURCHASES)
-METHODS: Final = (SERVED, AUTO, RULED, BLEND, LEARNED_BLEND, *SINGLE_SOURCES, *BASELINES)
+METHODS: Final = (
+    SERVED,
+    AUTO,
+    RULED,
+    BLEND,
+    LEARNED_BLEND,
+    *SINGLE_SOURCES,
+    CATEGORIES,
+    *BASELINES,
+    WEEK_POPULARITY,
+    QUARTER_POPULARITY,
+)
 DIVERSITIES: Final = (10, 5, 3, 2)  # products of a category among ten
-RECENT_DAYS: Final = 28
 OWN_HALF_LIFE_DAYS: Final = 90.0
 
 Items = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class AddedMethods:
+    """Hold methods that are measured beside METHODS."""
+
+    rules: tuple[ShopRule, ...] = ()  # the shop's; what is served with them is one more method
+    # Rankers of the same candidates, by name
+    rankers: Mapping[str, LearnedRanker] = field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all methods, in the order of their figures."""
+        return (*METHODS, *self.rankers)
+
+
+NOTHING_ADDED: Final = AddedMethods()
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,49 +87,58 @@ class MethodSlates:
 
 
 def build_method_slates(
-    recommender: Recommender, user: int, as_of: int, k: int, rules: tuple[ShopRule, ...] = ()
+    recommender: Recommender, user: int, as_of: int, k: int, added: AddedMethods = NOTHING_ADDED
 ) -> tuple[MethodSlates, MethodSlates]:
     """Build a customer's slates by every method: of all products, and of those new to them."""
     request = recommender.at_home(user, SlateRequest(n=k, as_of=as_of))
     context = recommender.build_context(user, request)
     any_product = replace(request, repeat=Repeat.INCLUDE)
     new_to_them = replace(request, repeat=Repeat.EXCLUDE)
-    everything = _fill_slates(recommender, user, context, any_product)
-    new = _fill_slates(recommender, user, context, new_to_them)
+    everything = _fill_slates(recommender, user, context, any_product, added)
+    new = _fill_slates(recommender, user, context, new_to_them, added)
     automatic = replace(request, repeat=Repeat.AUTO)
     everything.items[AUTO] = _serve_with_rules(recommender, context, automatic)
-    if rules:
+    if added.rules:
         for slates, unruled in ((everything, any_product), (new, new_to_them)):
-            ruled = replace(unruled, rules=rules)
+            ruled = replace(unruled, rules=added.rules)
             slates.items[RULED] = _serve_with_rules(recommender, context, ruled)
     return everything, new
 
 
-def build_visit_slates(recommender: Recommender, request: SlateRequest) -> MethodSlates:
+def build_visit_slates(
+    recommender: Recommender, request: SlateRequest, added: AddedMethods = NOTHING_ADDED
+) -> MethodSlates:
     """Build the slates of a visit by someone anonymous by every method."""
     context = recommender.build_context(NOBODY, request)
-    slates = _fill_slates(recommender, NOBODY, context, request)
+    slates = _fill_slates(recommender, NOBODY, context, request, added)
     del slates.items[OWN_PURCHASES]
     return slates
 
 
 def _fill_slates(
-    recommender: Recommender, user: int, context: RankingContext, request: SlateRequest
+    recommender: Recommender,
+    user: int,
+    context: RankingContext,
+    request: SlateRequest,
+    added: AddedMethods,
 ) -> MethodSlates:
     removed = recommender.find_removed(context, request)
     ranked = recommender.rank(context, removed)
     served, filled = _serve(recommender, context, request, ranked)
     items = {SERVED: served}
-    ranker = recommender.ranker
-    blends = {BLEND: ranker.blend, LEARNED_BLEND: ranker.start}
-    for name, blend in blends.items():
-        scores = blend(ranked.rows, ranked.bought)
+    ranker, settings = recommender.ranker, recommender.settings.blend
+    scorers = {BLEND: ranker.blend, LEARNED_BLEND: ranker.start}
+    for name, lesson in added.rankers.items():
+        scorers[name] = Ranker(settings, lesson, ranker.sources).score
+    for name, score in scorers.items():
+        scores = score(ranked.rows, ranked.bought)
         items[name] = ranked.items[np.lexsort((ranked.items, -scores))[: request.n]]
     for name, feature in SINGLE_SOURCES.items():
         column = ranked.rows[:, recommender.ranker.columns.index(feature)]
         items[name] = ranked.items[_highest(column, ranked.items, request.n)]
     items |= _rank_baselines(recommender, user, context, removed, request.n)
-    proposed = propose_candidates(recommender.ranker.sources, context, find_allowed(removed))
+    proposed = propose_candidates(ranker.sources, context, find_allowed(removed))
+    items[CATEGORIES] = proposed[Source.CATEGORY][: request.n]  # best first
     return MethodSlates(items, filled, ranked, proposed, _vary(recommender, ranked, request.n))
 
 
@@ -139,14 +182,16 @@ def _rank_baselines(
     recommender: Recommender, user: int, context: RankingContext, removed: Removed, k: int
 ) -> dict[str, Items]:
     sales_until = recommender.model.sales.window_end(context.as_of)
-    recent = recommender.sales_trends.bestsellers(sales_until, RECENT_DAYS, EVERYWHERE).lines
+    windows = {}
+    for name, days in WINDOW_DAYS.items():
+        windows[name] = recommender.sales_trends.bestsellers(sales_until, days, EVERYWHERE).lines
     total = recommender.sales_trends.product_trends(sales_until, EVERYWHERE).popularity.total
     own = _sum_own_purchases(recommender, user, context.as_of)
     # Equal counts, such as those of a first order, in the order of what sells; nothing beyond what
     # they bought.
-    own = np.where(own > 0, own + recent * np.float32(1e-6), 0)
+    own = np.where(own > 0, own + windows[RECENT_POPULARITY] * np.float32(1e-6), 0)
     allowed = removed == ExclusionRule.NONE
-    scores = {POPULARITY: total, RECENT_POPULARITY: recent, OWN_PURCHASES: own}
+    scores = {POPULARITY: total, **windows, OWN_PURCHASES: own}
     return {
         name: rank_best(np.where(allowed, values, np.float32(0)), k)
         for name, values in scores.items()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from models.data.events import PURCHASE
 from models.sources.scores import rank_best
 from training.evaluation.ease import EaseSettings, fit_ease, select_products
+from training.evaluation.evaluate_customers import NEXT_VIEW, TASKS, VISIT
 from training.evaluation.split import Split
 from training.evaluation.tifu_knn import (
     MAX_CANDIDATES,
@@ -17,6 +20,7 @@ from training.evaluation.tifu_knn import (
     fit_tifu_knn,
     select_candidates,
 )
+from training.evaluation.visits import Visit
 from training.progress import Advance, ignore
 
 EASE: Final = "EASE"
@@ -34,11 +38,15 @@ class Scorer(Protocol):
         """Score each product for each user: (users, items), 0 for what is not to be shown."""
         ...
 
+    def scores_of_visits(self, seen: csr_matrix) -> NDArray[np.float32]:
+        """Score each product for visits that have seen some: (visits, items), as `scores`."""
+        ...
+
 
 def build_reference_slates(
     split: Split, k: int, *, on_progress: Advance = ignore
-) -> dict[str, tuple[Items, Items]]:
-    """Build each method's slates of all products, and of those new to the customer.
+) -> dict[str, dict[str, Items]]:
+    """Build each method's slates for the customers and visits of a split, by task.
 
     Slates are (customers, k), -1 where there is no product; they hold countable products alone.
     """
@@ -48,7 +56,11 @@ def build_reference_slates(
         def advance(done: int, total: int, before: int = number) -> None:
             on_progress(before * total + done, len(REFERENCE_METHODS) * total)
 
-        slates[method] = _fill_slates(_fit(method, split), split, k, advance)
+        scorer = _fit(method, split)
+        everything, new = _fill_slates(scorer, split, k, advance)
+        slates[method] = dict(zip(TASKS, (everything, new), strict=True))
+        for task, visits in ((VISIT, split.visits), (NEXT_VIEW, split.views)):
+            slates[method][task] = _fill_visits(scorer, visits, len(split.countable), k)
     return slates
 
 
@@ -83,6 +95,21 @@ def _fill_slates(scorer: Scorer, split: Split, k: int, on_progress: Advance) -> 
             new[row, : len(slate)] = slate
         on_progress(start + len(users), len(split.users))
     return everything, new
+
+
+def _fill_visits(scorer: Scorer, visits: Sequence[Visit], n_items: int, k: int) -> Items:
+    slates = np.full((len(visits), k), -1, np.int64)
+    for start in range(0, len(visits), CHUNK):
+        part = visits[start : start + CHUNK]
+        seen = np.zeros((len(part), n_items), np.float32)
+        for row, visit in enumerate(part):
+            seen[row, list(visit.seen)] = 1
+        scores = scorer.scores_of_visits(csr_matrix(seen))
+        scores[seen > 0] = 0
+        for row, of_visit in enumerate(scores, start):
+            slate = rank_best(of_visit, k)
+            slates[row, : len(slate)] = slate
+    return slates
 
 
 def _collect_bought(split: Split) -> list[NDArray[np.int32]]:

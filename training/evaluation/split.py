@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data.events import DAY, PURCHASE
+from models.data.events import DAY, PURCHASE, VIEW
 from training.config import EvaluationConfig
-from training.evaluation.visits import Visit, draw_visits
+from training.evaluation.visits import Visit, draw_views, draw_visits
 from training.fitting.counts import select_lines
 from training.reading.purchases import Purchases
 
@@ -34,6 +34,8 @@ class Split:
     discoveries: list[frozenset[int]]  # the targets that were never bought before
     visits: list[Visit]  # orders after the cut, as visits of someone anonymous; countable targets
     days: int  # after the cut
+    # What was looked at next in visits after the cut, where the shop reports views
+    views: list[Visit] = field(default_factory=list)
 
 
 def split_history(purchases: Purchases, config: EvaluationConfig) -> Split | None:
@@ -65,7 +67,14 @@ def split_history(purchases: Purchases, config: EvaluationConfig) -> Split | Non
     before_cut = _products_of(past, bought & (past.user >= 0), scored)
     discoveries = [wanted - owned for wanted, owned in zip(targets, before_cut, strict=True)]
     visits = _draw_countable_visits(future, known, countable, config.seed)
-    return Split(cut, past, future, countable, scored, targets, discoveries, visits, days)
+    views = draw_views(future, _count_seen(past), MOST_VISITS, np.random.default_rng(config.seed))
+    return Split(cut, past, future, countable, scored, targets, discoveries, visits, days, views)
+
+
+def _count_seen(past: Purchases) -> NDArray[np.bool_]:
+    """Tell which products were looked at or bought often enough to be looked at next: (items,)."""
+    seen = np.isin(past.kind, (VIEW, PURCHASE))
+    return np.bincount(past.item[seen], minlength=len(past.product_ids)) >= MIN_LINES
 
 
 def _draw_countable_visits(

@@ -19,6 +19,7 @@ from training.reading.purchases import Purchases
 
 MAX_CANDIDATES: Final = 50_000  # customers among whom neighbours are looked for
 SEED: Final = 0  # of their choice
+NOBODY: Final = -1  # among the customers, in a visit
 
 
 @dataclass(frozen=True)
@@ -53,15 +54,22 @@ class TifuKnn:
 
         A customer with nothing in common is no neighbour.
         """
-        own, alpha = self.vectors[users], self.settings.own_weight
+        return self._scores(self.vectors[users], users)
+
+    def scores_of_visits(self, seen: csr_matrix) -> NDArray[np.float32]:
+        """Return the same of visits that have seen products (visits, items): (visits, items)."""
+        return self._scores(seen, np.full(seen.shape[0], NOBODY))
+
+    def _scores(self, own: csr_matrix, users: NDArray[np.integer]) -> NDArray[np.float32]:
+        alpha, shares = self.settings.own_weight, self._neighbour_shares(own, users)
         scores: NDArray[np.float32] = (
-            alpha * own + (1 - alpha) * self._neighbour_shares(users) @ self.candidate_vectors
+            alpha * own + (1 - alpha) * shares @ self.candidate_vectors
         ).toarray()
         return scores
 
-    def _neighbour_shares(self, users: NDArray[np.int32]) -> csr_matrix:
-        """Shares that sum to 1 over the neighbours of each user: (users, candidates)."""
-        similar = (self.vectors[users] @ self.directions).toarray()
+    def _neighbour_shares(self, own: csr_matrix, users: NDArray[np.integer]) -> csr_matrix:
+        """Shares that sum to 1 over the neighbours of each vector: (vectors, candidates)."""
+        similar = (own @ self.directions).toarray()
         similar[users[:, None] == self.candidates] = 0
         k = min(self.settings.neighbours, len(self.candidates))
         if k == 0:

@@ -1,4 +1,4 @@
-"""Take orders for visits of someone anonymous: some products are seen, the others asked for."""
+"""Take orders and views for visits of someone anonymous: some seen, others asked for."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data.events import PURCHASE
+from models.data.events import PURCHASE, VIEW
 from training.reading.purchases import Purchases
 
 MOST_SEEN: Final = 5  # products of an order that the visit has seen
 MIN_STRANGERS: Final = 200  # orders of unknown customers, below which known ones lend theirs
+VISIT_SECONDS: Final = 30 * 60  # without a view, after which a visit has ended
 
 
 @dataclass(frozen=True)
 class Visit:
-    """Hold an order as a visit: some of its products, by lot, and what else was bought."""
+    """Hold an order as a visit: some of its products, by lot, and what else was bought.
+
+    Or views: those that came first, and the next product that was looked at.
+    """
 
     user: int  # whose order it is; guests are -1
     seen: tuple[int, ...]
@@ -49,6 +53,33 @@ def draw_visits(
         kept = np.sort(random.choice(len(chosen), limit, replace=False)).tolist()
         chosen = [chosen[index] for index in kept]
     return [_hide_part(order, random) for order in chosen]
+
+
+def draw_views(
+    purchases: Purchases, countable: NDArray[np.bool_], limit: int, random: np.random.Generator
+) -> list[Visit]:
+    """Return visits by the views of customers, at most `limit` by lot.
+
+    What each has seen are the first products that were looked at, one to MOST_SEEN by lot; asked
+    for is the next one, which is countable (items,).
+    """
+    rows = np.flatnonzero((purchases.kind == VIEW) & (purchases.user >= 0))
+    rows = rows[np.lexsort((purchases.time[rows], purchases.user[rows]))]
+    user, time = purchases.user[rows], purchases.time[rows]
+    begins = np.diff(user, prepend=-1) != 0
+    begins |= np.diff(time, prepend=0) > VISIT_SECONDS
+    drawn = []
+    for visited in np.split(rows, np.flatnonzero(begins)[1:]) if len(rows) else []:
+        items = list(dict.fromkeys(purchases.item[visited].tolist()))  # each once, in its order
+        if len(items) > 1:
+            size = int(random.integers(1, min(MOST_SEEN, len(items) - 1), endpoint=True))
+            if countable[items[size]]:
+                owner = int(purchases.user[visited[0]])
+                drawn.append(Visit(owner, tuple(items[:size]), frozenset([items[size]])))
+    if len(drawn) > limit:
+        kept = np.sort(random.choice(len(drawn), limit, replace=False)).tolist()
+        drawn = [drawn[index] for index in kept]
+    return drawn
 
 
 @dataclass(frozen=True)

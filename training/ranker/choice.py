@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -62,6 +62,8 @@ class Choice:
 
     ranker: LearnedRanker
     trials: tuple[MethodTrial, ...] = ()
+    # What could have served, by method; learned from all windows
+    methods: Mapping[str, LearnedRanker] = field(default_factory=dict)
 
 
 def choose_methods(
@@ -77,19 +79,21 @@ def choose_methods(
     sold in a week that both have seen would speak for them. A short history has nothing to choose
     by.
     """
+    everything = RankerRows.concatenate([rows for _, rows in windows])
+    learned_methods = _methods_of(learned.ranker, everything, settings)
+    unchosen = Choice(learned.ranker, methods=learned_methods)
     held_back = windows[: max(len(windows) // 3, 1)]
     begin = min(window.until for window, _ in held_back)
     older = [rows for window, rows in windows if window.end <= begin]
     if not older:
-        return Choice(learned.ranker)
+        return unchosen
     newest = RankerRows.concatenate([rows for _, rows in held_back])
     before = RankerRows.concatenate(older)
     if not (newest.hit.any() and before.hit.any()):
-        return Choice(learned.ranker)
+        return unchosen
     rehearsal = learn_ranker(before, settings, on_progress).ranker
     ranker, trials = learned.ranker, []
     methods = _methods_of(rehearsal, before, settings)
-    everything = RankerRows.concatenate([rows for _, rows in windows])
     for audience in AUDIENCES:
         recalls = {
             name: _recall_of_examples(newest, Ranker(settings.blend, method), audience)
@@ -97,15 +101,14 @@ def choose_methods(
         }
         best = _choose(recalls)
         if best != LEARNED:
-            winner = _methods_of(learned.ranker, everything, settings)[best]
-            ranker = _take_over(ranker, winner, audience)
+            ranker = _take_over(ranker, learned_methods[best], audience)
         for name, recall in recalls.items():
             if len(recall):
                 serves = name == best
                 trials.append(
                     MethodTrial(audience.name, name, float(recall.mean()), len(recall), serves)
                 )
-    return Choice(ranker, tuple(trials))
+    return Choice(ranker, tuple(trials), learned_methods)
 
 
 def _methods_of(

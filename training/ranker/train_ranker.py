@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -29,10 +29,6 @@ from training.ranker.windows import Example, Window, draw_all_examples
 from training.reading.purchases import Purchases
 
 CHUNK: Final = 64  # examples a worker takes at a time
-MIN_HITS: Final = 500  # purchases of candidates, for trees to learn anything
-MIN_CANDIDATES: Final = 40  # new and bought before, of an example, that are learned from
-VALIDATION_SHARE: Final = 0.1  # of the customers, on whom it is checked when to stop
-MAX_PRICE_RATIO: Final = 10.0  # to the usual price, above which a purchase weighs no more
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +45,7 @@ class RankerTraining:
     importance: dict[str, float] | None = None  # feature -> share of the gain of all splits
     note: str | None = None
     trials: tuple[MethodTrial, ...] = ()  # what was held against each other, and what serves
+    methods: Mapping[str, LearnedRanker] = field(default_factory=dict)  # what could serve
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -107,6 +104,7 @@ def train_ranker(
         importance=learned.importance,
         note=learned.note,
         trials=choice.trials,
+        methods=choice.methods,
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from models.data.ids import Ids
 from tests.support.shop import Line, moment
@@ -131,3 +132,17 @@ def test_products_that_do_not_count_take_no_place() -> None:
     countable = everything(shop)
     countable[0] = False
     assert select_products(shop, countable).tolist() == [*range(1, MAX_PRODUCTS + 1)]
+
+
+@pytest.mark.parametrize("customers", [3, 9])
+def test_a_visit_is_scored_like_a_customer_who_bought_what_it_has_seen(customers: int) -> None:
+    """With fewer customers than products and with more, two different matrices are inverted."""
+    random = np.random.default_rng(1)
+    bought = [sorted(random.choice(5, 3, replace=False).tolist()) for _ in range(customers)]
+    lines = [Line(f"c{row}", f"p{item}", 5) for row, own in enumerate(bought) for item in own]
+    lines += [Line("c0", f"p{item}", 5) for item in range(5)]
+    ease, shop = fitted(lines, day=5)
+    assert len(shop.product_ids) == 5
+    seen = csr_matrix(ease.bought.toarray())
+    users = np.arange(customers, dtype=np.int32)
+    np.testing.assert_allclose(ease.scores_of_visits(seen), ease.scores(users), atol=1e-5)

@@ -23,7 +23,7 @@ from tests.support.training_shop import small_purchases, small_shop_purchases, t
 from training.config import EvaluationConfig
 from training.evaluation.evaluate import Evaluation, ExtraMethods, evaluate
 from training.evaluation.evaluate_customers import PROPOSERS
-from training.evaluation.methods import RULED, SERVED
+from training.evaluation.methods import RULED, SERVED, AddedMethods
 from training.evaluation.results import Group
 from training.evaluation.split import Split, split_history
 from training.progress import ignore
@@ -99,7 +99,12 @@ def test_what_the_rules_of_the_shop_cost_is_measured_beside_what_is_served_witho
         ExcludeRule("no bread", ProductSelector(category="bakery")),
     )
     ruled = evaluate(
-        twin, shop[0], CONFIG, processes=1, on_progress=ignore, extras=ExtraMethods(rules=rules)
+        twin,
+        shop[0],
+        CONFIG,
+        processes=1,
+        on_progress=ignore,
+        extras=ExtraMethods(added=AddedMethods(rules)),
     )
     recommender = shop[1]
     for task in ("all", "discovery"):
@@ -291,7 +296,10 @@ def test_slates_of_other_methods_are_measured_beside_ours(
         for wanted in (parts.targets, parts.discoveries)
     )
     nothing = np.full((len(parts.users), 5), -1)
-    references = {"clairvoyant": (clairvoyant[0], clairvoyant[1]), "beginner": (nothing, nothing)}
+    references = {
+        "clairvoyant": {"all": clairvoyant[0], "discovery": clairvoyant[1]},
+        "beginner": {"all": nothing, "discovery": nothing},
+    }
     found = evaluate(
         twin, parts, CONFIG, processes=1, on_progress=ignore, extras=ExtraMethods(references)
     )

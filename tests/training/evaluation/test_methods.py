@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from models.model import LearnedRanker
+from models.ranking.features import BLENDED
 from models.recommender import Recommender
 from models.rules.filters import Repeat
 from models.settings import DiversitySettings
@@ -20,15 +21,20 @@ from training.evaluation.methods import (
     AUTO,
     BASELINES,
     BLEND,
+    CATEGORIES,
     DIVERSITIES,
     LEARNED_BLEND,
     METHODS,
     OWN_PURCHASES,
     POPULARITY,
+    QUARTER_POPULARITY,
     RECENT_POPULARITY,
     RULED,
     SERVED,
     SINGLE_SOURCES,
+    WEEK_POPULARITY,
+    WINDOW_DAYS,
+    AddedMethods,
     MethodSlates,
     build_method_slates,
 )
@@ -67,6 +73,8 @@ def test_popularity_is_what_sold_most_and_recent_popularity_what_sold_lately() -
     everything, new = of_anna()
     assert shown_by(POPULARITY, everything) == ["jam", "honey", "milk", "bread"]
     assert shown_by(RECENT_POPULARITY, everything) == ["honey", "bread"]
+    assert shown_by(WEEK_POPULARITY, everything) == ["honey", "bread"]
+    assert shown_by(QUARTER_POPULARITY, everything) == ["jam", "honey", "bread"]
     assert shown_by(POPULARITY, new) == ["jam", "honey"]
     assert shown_by(RECENT_POPULARITY, new) == ["honey"]
 
@@ -153,12 +161,41 @@ def test_each_source_alone_is_its_candidates_in_the_order_of_what_it_says() -> N
     assert methods_with_slates == set(SINGLE_SOURCES)
 
 
+def test_a_ranker_that_is_added_ranks_what_was_proposed_by_its_own_weights() -> None:
+    newest = np.zeros((3, len(BLENDED)), np.float32)
+    newest[:, BLENDED.index("all_sales")] = 1
+    ones, zeros = np.ones(3, np.float32), np.zeros(3, np.float32)
+    lesson = LearnedRanker(ones, zeros, Trees.none(), weights=newest)
+    added = AddedMethods(rankers={"what sold": lesson})
+    for answer in build_method_slates(SHOP, 0, END, 5, added):
+        proposed, sold = answer.ranked.items, answer.ranked.rows[:, BLENDED.index("all_sales")]
+        best = proposed[np.lexsort((proposed, -sold))][:5]
+        assert answer.items["what sold"].tolist() == best.tolist()
+    assert added.names == (*METHODS, "what sold")
+
+
+def test_best_sellers_of_their_categories_are_what_that_source_proposes() -> None:
+    for user in range(0, 54, 9):
+        for answer in build_method_slates(SHOP, user, END, 5):
+            proposed = answer.proposed["category"].tolist()
+            assert answer.items[CATEGORIES].tolist() == proposed[:5]
+
+
 def test_only_the_task_of_everything_asks_what_is_served_with_repeats_in_their_time() -> None:
     everything, new = of_anna()
     assert (
         set(everything.items)
         == set(METHODS) - {RULED}
-        == {SERVED, AUTO, BLEND, LEARNED_BLEND, *SINGLE_SOURCES, *BASELINES}
+        == {
+            SERVED,
+            AUTO,
+            BLEND,
+            LEARNED_BLEND,
+            *SINGLE_SOURCES,
+            CATEGORIES,
+            *BASELINES,
+            *WINDOW_DAYS,
+        }
     )
     assert set(new.items) == set(METHODS) - {AUTO, RULED}
 

@@ -21,6 +21,7 @@ from training.evaluation.reference_methods import (
 )
 from training.evaluation.split import Split, split_history
 from training.evaluation.tifu_knn import MAX_CANDIDATES
+from training.evaluation.visits import Visit
 from training.fitting.counts import select_lines
 from training.reading.purchases import Purchases
 
@@ -51,10 +52,30 @@ def shown(
     return [purchases.product_ids[item] for item in slate if item >= 0]
 
 
+def of_customers(parts: Split, k: int, method: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Slates of all products, and of those new to the customer."""
+    slates = build_reference_slates(parts, k)[method]
+    return slates["all"], slates["discovery"]
+
+
+@pytest.mark.parametrize("method", REFERENCE_METHODS)
+def test_a_visit_is_shown_what_goes_with_what_it_has_seen_and_not_that_again(method: str) -> None:
+    bought = [Line("anna", "milk", 20), Line("anna", "jam", 95), Line("anna", "milk", 96)]
+    parts, purchases = corner_shop(*bought)
+    milk = purchases.product_ids.find("milk")
+    seen = replace(parts, visits=[Visit(-1, (milk,), frozenset([0]))] * 2, views=[])
+    slates = build_reference_slates(seen, 5)[method]
+    assert slates["visit"].shape == (2, 5)
+    for slate in slates["visit"]:
+        assert purchases.product_ids[slate[0]] == "bread"
+        assert milk not in slate
+    assert slates["next view"].shape == (0, 5)
+
+
 @pytest.mark.parametrize("method", REFERENCE_METHODS)
 def test_what_goes_together_is_shown_to_who_has_half_of_it(method: str) -> None:
     parts, purchases = corner_shop(Line("anna", "milk", 20), Line("anna", "bread", 95))
-    everything, new = build_reference_slates(parts, 5)[method]
+    everything, new = of_customers(parts, 5, method)
     assert "bread" in shown(everything, parts, purchases, "anna")
     assert shown(new, parts, purchases, "anna")[0] == "bread"
     assert "milk" not in shown(new, parts, purchases, "anna")
@@ -62,7 +83,7 @@ def test_what_goes_together_is_shown_to_who_has_half_of_it(method: str) -> None:
 
 def test_own_purchases_come_first_in_tifu_knn() -> None:
     parts, purchases = corner_shop(Line("anna", "jam", 20), Line("anna", "bread", 95))
-    everything, new = build_reference_slates(parts, 5)[TIFU_KNN]
+    everything, new = of_customers(parts, 5, TIFU_KNN)
     assert shown(everything, parts, purchases, "anna")[0] == "jam"
     assert shown(new, parts, purchases, "anna") == ["bread", "milk"]
 
@@ -73,7 +94,7 @@ def test_a_product_bought_twice_is_not_shown_and_a_slate_without_products_is_emp
 ) -> None:
     rare = [Line("anna", "rare", 20), Line("ben", "rare", 20), Line("ben", "milk", 20)]
     parts, purchases = corner_shop(*rare, Line("anna", "milk", 95), Line("ben", "milk", 95))
-    everything, new = build_reference_slates(parts, 5)[method]
+    everything, new = of_customers(parts, 5, method)
     assert everything.shape == new.shape == (22, 5)
     assert shown(everything, parts, purchases, "anna") == shown(new, parts, purchases, "anna") == []
     assert purchases.product_ids.find("rare") not in everything
@@ -84,7 +105,7 @@ def test_a_product_bought_twice_is_not_shown_and_a_slate_without_products_is_emp
 @pytest.mark.parametrize("method", REFERENCE_METHODS)
 def test_nobody_is_shown_as_new_what_they_bought_and_no_product_twice(method: str) -> None:
     parts, _ = cut(small_shop_purchases(), 28)
-    everything, new = build_reference_slates(parts, 10)[method]
+    everything, new = of_customers(parts, 10, method)
     for user, anything, unknown in zip(parts.users, everything, new, strict=True):
         bought = set(parts.past.item[parts.past.user == user].tolist())
         assert not bought & set(unknown.tolist())
@@ -97,9 +118,7 @@ def test_nobody_is_shown_as_new_what_they_bought_and_no_product_twice(method: st
 def test_what_was_only_looked_at_is_new(method: str) -> None:
     looked = Line("anna", "bread", 20, kind="view")
     parts, purchases = corner_shop(Line("anna", "milk", 20), looked, Line("anna", "bread", 95))
-    assert (
-        shown(build_reference_slates(parts, 5)[method][1], parts, purchases, "anna")[0] == "bread"
-    )
+    assert shown(of_customers(parts, 5, method)[1], parts, purchases, "anna")[0] == "bread"
 
 
 def test_what_was_bought_after_the_cut_changes_no_slate() -> None:
@@ -107,11 +126,8 @@ def test_what_was_bought_after_the_cut_changes_no_slate() -> None:
     nothing = replace(
         parts, future=select_lines(parts.future, np.zeros(len(parts.future), np.bool_))
     )
-    for found, expected in zip(
-        build_reference_slates(nothing, 10).values(),
-        build_reference_slates(parts, 10).values(),
-        strict=True,
-    ):
+    for method in REFERENCE_METHODS:
+        found, expected = of_customers(nothing, 10, method), of_customers(parts, 10, method)
         np.testing.assert_array_equal(found, expected)
 
 
@@ -127,11 +143,8 @@ def test_a_slate_does_not_depend_on_who_else_is_asked_about() -> None:
     ]
     parts, _ = cut(small_purchases([*lines, *(Line(one, "p0", 100) for one in customers)]), 7)
     last = replace(parts, users=parts.users[CHUNK - 1 :])
-    for alone, together in zip(
-        build_reference_slates(last, 3).values(),
-        build_reference_slates(parts, 3).values(),
-        strict=True,
-    ):
+    for method in REFERENCE_METHODS:
+        alone, together = of_customers(last, 3, method), of_customers(parts, 3, method)
         for found, expected in zip(alone, together, strict=True):
             np.testing.assert_array_equal(found, expected[CHUNK - 1 :])
 
@@ -143,7 +156,7 @@ def test_a_shop_whose_customers_bought_nothing_that_counts_has_empty_slates(meth
     parts, _ = cut(
         small_purchases([*lines, *(Line(customer, "milk", 100) for customer in CROWD)]), 7
     )
-    everything, new = build_reference_slates(parts, 3)[method]
+    everything, new = of_customers(parts, 3, method)
     assert everything.tolist() == new.tolist() == [[-1, -1, -1]] * 20
 
 

@@ -4,7 +4,14 @@ import numpy as np
 
 from tests.support.shop import Line
 from tests.support.training_shop import small_purchases
-from training.evaluation.visits import MIN_STRANGERS, MOST_SEEN, Visit, draw_visits
+from training.evaluation.visits import (
+    MIN_STRANGERS,
+    MOST_SEEN,
+    VISIT_SECONDS,
+    Visit,
+    draw_views,
+    draw_visits,
+)
 from training.reading.purchases import Purchases
 
 
@@ -61,3 +68,49 @@ def test_no_more_visits_are_drawn_than_are_allowed_and_the_same_for_the_same_see
     one, again, other = (drawn(lines, [], limit=15, seed=seed)[0] for seed in (1, 1, 2))
     assert len(one) == 15
     assert one == again != other
+
+
+def views(customer: str, products: str, day: float, minutes: float = 1) -> list[Line]:
+    """A visit in which one product after another is looked at."""
+    return [
+        Line(customer, product, day + place * minutes / 1_440, kind="view")
+        for place, product in enumerate(products)
+    ]
+
+
+def viewed(lines: list[Line], limit: int = 100, without: str = "") -> set[tuple[str, str]]:
+    """What each visit has seen, and what it is asked for."""
+    purchases = small_purchases([*lines, Line("zoe", "bought", 1)])
+    countable = np.array([name not in without for name in purchases.product_ids])
+    names = purchases.product_ids
+    drawn = draw_views(purchases, countable, limit, np.random.default_rng(0))
+    return {
+        ("".join(names[item] for item in v.seen), *(names[i] for i in v.targets)) for v in drawn
+    }
+
+
+def test_the_next_product_that_is_looked_at_is_asked_for_and_the_same_one_again_is_not_next() -> (
+    None
+):
+    assert viewed(views("ann", "aabaab", 10)) == {("a", "b")}
+    many = viewed([line for number in range(50) for line in views(f"c{number}", "abcdefgh", 10)])
+    assert many == {("abcdefgh"[:seen], "abcdefgh"[seen]) for seen in range(1, MOST_SEEN + 1)}
+
+
+def test_half_an_hour_without_a_view_ends_a_visit() -> None:
+    minutes = VISIT_SECONDS / 60
+    assert viewed(views("ann", "ab", 10, minutes)) == {("a", "b")}
+    assert viewed(views("ann", "ab", 10, minutes + 1)) == set()
+    assert viewed([*views("ann", "ab", 10), *views("ben", "cd", 10)]) == {("a", "b"), ("c", "d")}
+
+
+def test_what_does_not_count_is_seen_and_not_asked_for() -> None:
+    assert viewed([*views("ann", "ab", 10), *views("ben", "bc", 10)], without="b") == {("b", "c")}
+
+
+def test_no_more_views_are_drawn_than_are_allowed_and_none_of_a_shop_without_views() -> None:
+    lines = [line for number in range(9) for line in views(f"c{number}", "ab", 10)]
+    purchases = small_purchases(lines)
+    everything = np.ones(len(purchases.product_ids), np.bool_)
+    assert len(draw_views(purchases, everything, 4, np.random.default_rng(0))) == 4
+    assert viewed([Line("ann", "a", 3)]) == set()
