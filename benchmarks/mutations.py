@@ -3,9 +3,10 @@
     python -m benchmarks.mutations --seed 1 --count 200 [--package models|service|training]
 
 Each change is made alone, in a temporary copy of the working tree. The tests nearest to it run
-first and stop at the first failure: the test file of the changed file, those that import it, those
-of its room, then all others (`--stages` ends sooner). Changes that cannot be noticed are listed
-with their reason in `benchmarks/equivalent_mutations.toml`, and not made.
+first and stop at the first failure: the test file of the changed file and those that import it,
+without slow tests and then those alone, the files of its room, then all others (`--stages` ends
+sooner). A slow test that fails has to fail twice. Changes that cannot be noticed are listed with
+their reason in `benchmarks/equivalent_mutations.toml`, and not made.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from __future__ import annotations
 import argparse
 import ast
 import copy
+import hashlib
 import os
-import random
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -27,18 +29,31 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Final
+from typing import IO, Final
+
+import pytest
 
 ROOT: Final = Path(__file__).parent.parent
 PACKAGES: Final = ("models", "service", "training")
 EQUIVALENT: Final = Path("benchmarks/equivalent_mutations.toml")
 STAGES: Final = 4
 TOO_LONG: Final = "too long"
+QUICK: Final = "not slow"  # expressions of pytest
+SLOW: Final = "slow"
 SAME_CHARACTERS: Final = 40  # shown of what is the same before and after a change
 # Tests that read the code or the documents and run neither
 NOT_RUN: Final = ("test_architecture.py", "test_container.py", "test_documentation.py")
 NOT_RUN_FOLDER: Final = "benchmarks"
-WORDS: Final = {"description", "examples", "help", "json_schema_extra", "summary", "title"}
+WORDS: Final = {
+    "description",
+    "examples",
+    "help",
+    "json_schema_extra",
+    "metavar",
+    "summary",
+    "title",
+}
+SYMMETRIC: Final = {"max", "maximum", "min", "minimum"}  # in their first two arguments
 
 BOUNDS: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
     ast.Lt: ast.LtE,
@@ -184,7 +199,8 @@ def _other_calls(node: ast.Call) -> Iterator[tuple[str, ast.AST]]:
         if keyword.arg is not None and not _is_for_readers(node, keyword):
             kept = [*node.keywords[:index], *node.keywords[index + 1 :]]
             yield "argument dropped", ast.Call(node.func, node.args, kept)
-    for index in range(len(node.args) - 1):
+    is_symmetric = ast.unparse(node.func).rpartition(".")[2] in SYMMETRIC
+    for index in range(1 if is_symmetric else 0, len(node.args) - 1):
         pair = node.args[index : index + 2]
         is_plain = not any(isinstance(argument, ast.Starred) for argument in pair)
         if is_plain and ast.dump(pair[0]) != ast.dump(pair[1]):
@@ -233,15 +249,18 @@ def _count_same(one: str, other: str) -> int:
 
 
 def draw(root: Path, packages: Sequence[str], seed: int, count: int) -> list[Mutation]:
-    """Draw changes, of each kind alike as long as there are any."""
-    lots, by_kind = random.Random(seed), dict[str, list[Mutation]]()
+    """Draw changes, of each kind alike as long as there are any.
+
+    The lot of a change depends on its own words: edits elsewhere leave most of the others drawn.
+    """
+    by_kind = dict[str, list[Mutation]]()
     for path in sorted(path for package in packages for path in (root / package).rglob("*.py")):
         relative = path.relative_to(root).as_posix()
         if "/migrations/" not in relative:
             for mutation in mutations_of(relative, path.read_text("utf-8")):
                 by_kind.setdefault(mutation.kind, []).append(mutation)
     for mutations in by_kind.values():
-        lots.shuffle(mutations)
+        mutations.sort(key=_Lots(seed))
     known, drawn = equivalent(root), list[Mutation]()
     while len(drawn) < count and any(by_kind.values()):
         for kind in sorted(by_kind):
@@ -252,11 +271,31 @@ def draw(root: Path, packages: Sequence[str], seed: int, count: int) -> list[Mut
     return drawn[:count]
 
 
+class _Lots:
+    """The lots of a seed. Equal changes of one file have different lots."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed, self._seen = seed, Counter[str]()
+
+    def __call__(self, mutation: Mutation) -> bytes:
+        words = f"{self._seed} {mutation.path} {mutation.kind} {mutation.before} {mutation.after}"
+        self._seen[words] += 1
+        return hashlib.sha256(f"{words} {self._seen[words]}".encode()).digest()
+
+
 def equivalent(root: Path) -> set[tuple[str, str, str]]:
     """Return path, code before and code after of the changes that nobody can notice."""
     file = root / EQUIVALENT
     rows = tomllib.loads(file.read_text("utf-8"))["equivalent"] if file.exists() else []
     return {(row["path"], row["before"], row["after"]) for row in rows}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Test files that run together, and which of their tests."""
+
+    files: Sequence[str]
+    marked: str = ""  # QUICK, SLOW or all
 
 
 class Tests:
@@ -269,19 +308,19 @@ class Tests:
             if path.name not in NOT_RUN and relative.parts[1] != NOT_RUN_FOLDER:
                 self._imports[relative.as_posix()] = _imported(ast.parse(path.read_text("utf-8")))
 
-    def stages(self, path: str) -> list[list[str]]:
-        """Return all test files in groups, the nearest to a file of the code first."""
+    def stages(self, path: str) -> list[Stage]:
+        """Return all tests in groups, the nearest to a file of the code first."""
         file = Path(path)
         module = path.removesuffix(".py").replace("/", ".")
         mirrored = f"tests/{file.parent}/test_{file.name}"
         importing = [test for test, names in self._imports.items() if module in names]
         room = [test for test in self._imports if test.startswith(f"tests/{file.parent}/")]
-        everything = list(self._imports)
-        stages, taken = list[list[str]](), set[str]()
-        for stage in ([mirrored], importing, room, everything):
-            stages.append([test for test in stage if test in self._imports and test not in taken])
-            taken |= set(stage)
-        return stages
+        package = [test for test in self._imports if test.startswith(f"tests/{file.parts[0]}/")]
+        near = [test for test in dict.fromkeys([mirrored, *importing]) if test in self._imports]
+        room = [test for test in room if test not in near]
+        others = [*dict.fromkeys([*package, *self._imports])]
+        others = [test for test in others if test not in {*near, *room}]
+        return [Stage(near, QUICK), Stage(near, SLOW), Stage(room), Stage(others)]
 
 
 def _imported(tree: ast.Module) -> set[str]:
@@ -296,19 +335,21 @@ def _imported(tree: ast.Module) -> set[str]:
 
 @dataclass(frozen=True)
 class Verdict:
-    """How the tests took a change: a test failed, they took too long, or it survived (None)."""
+    """How the tests took a change: a test failed or took too long, or it survived (None)."""
 
     mutation: Mutation
     noticed_by: str | None
+    seconds: float
 
     @property
     def outcome(self) -> str:
-        named = {None: "SURVIVED", TOO_LONG: "too long"}
-        return named.get(self.noticed_by, "noticed")
+        if self.noticed_by is None:
+            return "SURVIVED"
+        return TOO_LONG if self.noticed_by.startswith(TOO_LONG) else "noticed"
 
     def __str__(self) -> str:
-        by = f"  ({self.noticed_by})" if self.outcome == "noticed" else ""
-        return f"{self.outcome:8} {self.mutation}{by}"
+        by = f"  ({self.noticed_by})" if self.noticed_by else ""
+        return f"{self.outcome:8} {self.mutation}{by} {self.seconds:.0f} s"
 
 
 class Copy:
@@ -322,19 +363,19 @@ class Copy:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(root / name, target)
 
-    def judge(self, mutation: Mutation, stages: list[list[str]], limit_seconds: float) -> Verdict:
+    def judge(self, mutation: Mutation, stages: Sequence[Stage], limit_seconds: float) -> Verdict:
         """Run the tests on a change, until one of them notices it."""
+        began = time.monotonic()
         file = self.root / mutation.path
         original = file.read_text("utf-8")
         self._write(file, mutation.apply(original))
         try:
-            for tests in filter(None, stages):
-                noticed_by = run_tests(self.root, tests, limit_seconds)
-                if noticed_by is not None:
-                    return Verdict(mutation, noticed_by)
+            noticed_by = None
+            for stage in stages:
+                noticed_by = noticed_by or run_stage(self.root, stage, limit_seconds)
         finally:
             self._write(file, original)
-        return Verdict(mutation, None)
+        return Verdict(mutation, noticed_by, time.monotonic() - began)
 
     def _write(self, file: Path, source: str) -> None:
         file.write_text(source, "utf-8")
@@ -349,35 +390,64 @@ def _files_of(root: Path) -> list[str]:
     return [name for name in listed.split("\0") if name and (root / name).is_file()]
 
 
-def run_tests(root: Path, tests: Sequence[str], limit_seconds: float) -> str | None:
-    """Return the first test that fails, TOO_LONG, or None where all pass in time."""
-    options = ["-x", "-q", "--no-header", "--tb=no", "-p", "no:cacheprovider"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pytest", *options, *tests],
-        cwd=root,
-        env=os.environ | {"PYTHONPATH": str(root)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        output, _ = process.communicate(timeout=limit_seconds)
-    except subprocess.TimeoutExpired:
-        _end(process)
-        return TOO_LONG
-    if process.returncode == 0:
+def run_stage(root: Path, stage: Stage, limit_seconds: float) -> str | None:
+    """Return what notices a change: a test that takes too long or fails, twice if it is slow."""
+    passed = list[str]()  # at the second time
+    while stage.files:
+        options = ["-m", stage.marked, *(f"--deselect={test}" for test in passed)]
+        noticed_by = run_tests(root, [*options, *stage.files], limit_seconds)
+        test = (noticed_by or "").partition(" ")[2]
+        if not noticed_by or noticed_by.startswith(TOO_LONG) or stage.marked == QUICK:
+            return noticed_by
+        if run_tests(root, [test], limit_seconds):
+            return noticed_by
+        passed.append(test)
+    return None
+
+
+def run_tests(root: Path, arguments: Sequence[str], limit_seconds: float) -> str | None:
+    """Return the first test that fails or is the last to begin in time, None where all pass."""
+    options = ["-x", "-v", "--no-header", "--tb=no", "-p", "no:cacheprovider"]
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pytest", *options, *arguments],
+            cwd=root,
+            env=os.environ | {"PYTHONPATH": str(root)},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        status = _wait(process, output, limit_seconds)
+        output.seek(0)
+        lines = output.read().splitlines()
+    if status is None:
+        begun = [line.split(" ")[0] for line in lines if "::" in line]
+        return f"{TOO_LONG}: {begun[-1] if begun else 'before the first test'}"
+    if status in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         return None
-    failures = [line for line in output.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    return failures[0].split(" - ")[0] if failures else f"exit {process.returncode}"
+    failures = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
+    return failures[0].split(" - ")[0] if failures else f"exit {status}"
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _wait(process: subprocess.Popen[bytes], output: IO[str], limit_seconds: float) -> int | None:
+    """Return the status of tests that ended, or end them where none has ended for so long."""
+    size, since = 0, time.monotonic()
+    while process.poll() is None:
+        time.sleep(0.05)
+        if os.fstat(output.fileno()).st_size > size:
+            size, since = os.fstat(output.fileno()).st_size, time.monotonic()
+        elif time.monotonic() - since > limit_seconds:
+            _end(process)
+            return None
+    return process.returncode
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
     """End tests and the servers they started: by Ctrl-C, then by force."""
     for number in (signal.SIGINT, signal.SIGKILL):
         os.killpg(process.pid, number)
         try:
-            process.communicate(timeout=15)
+            process.wait(timeout=15)
         except subprocess.TimeoutExpired:
             continue
         return
@@ -412,7 +482,7 @@ def main() -> None:
     parser.add_argument("--package", choices=PACKAGES, action="append")
     parser.add_argument("--stages", type=int, default=STAGES, choices=range(1, STAGES + 1))
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--limit-seconds", type=float, default=600, help="for each stage")
+    parser.add_argument("--limit-seconds", type=float, default=120, help="in which no test ends")
     options = parser.parse_args()
     packages = options.package or PACKAGES
     mutations = draw(ROOT, packages, options.seed, options.count)[options.skip :]
