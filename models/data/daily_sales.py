@@ -20,14 +20,25 @@ MAX_CHECKPOINTS: Final = 16
 USUAL_DAYS: Final = 28  # the newest ones, which tell what the shop sells a day
 # The share of usual sales from which reported lines are taken for all that the shop sells
 MIN_REPORTED_SHARE: Final = 0.2
+EXACT_DAYS: Final = 7  # windows up to so long are counted to the second
 TOTAL: Final = 1  # the row of `total` in Popularity
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.float32]
+Times = NDArray[np.int64]
+Codes = NDArray[np.int32]
 
 
 def _not_counted() -> Counts:
     return np.zeros(0, np.float32)
+
+
+def _no_times() -> Times:
+    return np.zeros(0, np.int64)
+
+
+def _no_codes() -> Codes:
+    return np.zeros(0, np.int32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +70,10 @@ class DailySales:
     item: NDArray[np.int32]  # (r,)
     market: NDArray[np.int32]  # (r,) -1 where unknown
     lines: NDArray[np.float32]  # (r,) purchase lines
+    # The l lines of the last EXACT_DAYS, by time; in artifacts without them no window is exact
+    late_time: Times = field(default_factory=_no_times)  # (l,) seconds since 1970
+    late_item: Codes = field(default_factory=_no_codes)  # (l,)
+    late_market: Codes = field(default_factory=_no_codes)  # (l,)
 
     def window_end(self, as_of: int) -> int:
         """Return when windows of sales end: at shop time, or where an earlier day begins."""
@@ -72,19 +87,18 @@ class DailySales:
 
     def add_lines(
         self,
-        day: NDArray[np.int64],
-        market: NDArray[np.int32],
-        item: NDArray[np.int32],
-        newest: int,
+        time: Times,
+        market: Codes,
+        item: Codes,
     ) -> DailySales:
         """Return the sales with lines that were reported since.
 
-        `day` (n,) in days since 1970, `market` and `item` (n,) as in the rows held; each is one
+        `time` (n,) in seconds since 1970, `market` and `item` (n,) as in the rows held; each is one
         line. Returns the sales as they are where the lines are too few to be all that the shop
         sold: a window of them would tell nothing.
         """
-        row = day - self.first_day[0]
-        order = np.argsort(row, kind="stable")[np.count_nonzero(row < 0) :]
+        row = time // DAY - self.first_day[0]
+        order = np.argsort(time, kind="stable")[np.count_nonzero(row < 0) :]
         row = row[order]
         days = max(self._days, int(row.max(initial=-1)) + 1)
         if len(row) == 0 or not self._is_all_reported(row, days):
@@ -92,14 +106,32 @@ class DailySales:
         new_days = days - self._days
         indptr = np.append(self.indptr, np.repeat(self.indptr[-1:], new_days))
         ends = indptr[row + 1]
+        newest = np.maximum(self.newest, time.max())
+        late = self._add_late_lines(time[order], market[order], item[order], int(newest[0]))
         return DailySales(
             first_day=self.first_day,
-            newest=np.maximum(self.newest, newest),
+            newest=newest,
             indptr=indptr + np.append(0, np.cumsum(np.bincount(row, minlength=days))),
             item=np.insert(self.item, ends, item[order]),
             market=np.insert(self.market, ends, market[order]),
             lines=np.insert(self.lines, ends, np.float32(1)),
+            late_time=late[0],
+            late_market=late[1],
+            late_item=late[2],
         )
+
+    def _add_late_lines(
+        self, time: Times, market: Codes, item: Codes, newest: int
+    ) -> tuple[Times, Codes, Codes]:
+        """Add lines to those whose moments are known, of the last days before the newest."""
+        if len(self.late_time) == 0:
+            return self.late_time, self.late_market, self.late_item
+        times = np.concatenate([self.late_time, time])
+        late = np.flatnonzero(times > newest - EXACT_DAYS * DAY)
+        late = late[np.argsort(times[late], kind="stable")]
+        markets = np.concatenate([self.late_market, market])
+        items = np.concatenate([self.late_item, item])
+        return times[late], markets[late], items[late]
 
     def _is_all_reported(self, row: NDArray[np.int64], days: int) -> bool:
         """Tell whether lines of some days (n,) are about as many as the shop usually sells."""
@@ -112,11 +144,15 @@ class DailySales:
     def window(self, as_of: int, days: int, n_items: int, market: int | None = None) -> Counts:
         """Count the lines of each product in the last `days` days before `as_of`: (n_items,).
 
-        They end with the newest day held; for an earlier `as_of` with the last whole day before it,
-        because a part of the day it falls into came after.
+        They are so many times 24 hours up to EXACT_DAYS, and end at shop time; longer windows are
+        of calendar days, the newest one among them. For an earlier `as_of` they end with the last
+        whole day before it, because a part of the day it falls into came after.
         """
         end = self._days_before(as_of)
-        return self._sold(end - days, end, n_items, market).astype(np.float32)
+        sold = self._sold(end - days, end, n_items, market)
+        if end == self._days and days <= EXACT_DAYS:
+            sold += self._sold_after(int(self.newest[0]) - days * DAY, end - days, n_items, market)
+        return sold.astype(np.float32)
 
     def total(self, as_of: int, n_items: int) -> Counts:
         """Count the lines of each product since the beginning, in all markets: (n_items,)."""
@@ -187,6 +223,15 @@ class DailySales:
             item, lines = item[in_market], lines[in_market]
         counts = np.bincount(item, lines, n_items)
         return counts.astype(np.float64, copy=False)  # of no lines they are whole numbers
+
+    def _sold_after(self, time: int, day: int, n_items: int, market: int | None) -> Floats:
+        """Count the lines of each product after a moment and before a day, where it is known."""
+        midnight = (int(self.first_day[0]) + day) * DAY
+        rows = slice(*self.late_time.searchsorted([time + 1, midnight]))
+        item = self.late_item[rows]
+        if market is not None:
+            item = item[self.late_market[rows] == market]
+        return np.bincount(item, minlength=n_items).astype(np.float64)
 
     def _sold_before(self, day: int, n_items: int, market: int | None) -> Floats:
         """Count the lines of each product before a day: those of a checkpoint and since it."""

@@ -76,6 +76,7 @@ def build_feed(
         "requested": n,
         "count": len(products),
         "complete": len(products) == n,
+        "unknown_names": renderer.find_unknown_names(),
         "recommendations": [orjson.Fragment(product) for product in products],
     }
     return orjson.dumps(document)

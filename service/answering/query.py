@@ -14,7 +14,8 @@ import orjson
 from models.data.catalogue import Catalogue
 from models.data.customers import PERSONALIZE_EMAIL, PERSONALIZE_WEB
 from models.data.history import LATEST
-from models.data.ids import find_known
+from models.data.ids import StoredIds, find_known
+from models.model import Model
 from models.rules.filters import Filters, Repeat
 from models.rules.shop_rules import ShopRule
 from models.slate import SlateRequest
@@ -22,7 +23,7 @@ from models.updates.customer import NO_UPDATE, CustomerUpdate
 from service.store.quotas import TokenOwner
 
 EMAIL: Final = "email"  # placements of mails begin with it
-LAYOUT: Final = 7  # of answers and keys: answers that another layout has cached are not found
+LAYOUT: Final = 8  # of answers and keys: answers that another layout has cached are not found
 
 
 class QueryKind(StrEnum):
@@ -205,3 +206,22 @@ def resolve_query(
         purpose=PERSONALIZE_EMAIL if query.mailed else PERSONALIZE_WEB,
     )
     return ResolvedQuery(request, product[0] if product else -1, tuple(missing))
+
+
+def find_unknown_names(query: RecommendationQuery, model: Model) -> dict[str, str]:
+    """Return the category, brand and market of a query that nothing in the shop bears, by option.
+
+    An unknown market is answered like all markets; of an unknown category or brand is no product.
+    """
+    catalogue = model.catalogue
+    known_by: dict[str, tuple[StoredIds, ...]] = {
+        "category": (catalogue.category_names,),
+        "brand": (catalogue.brand_names,),
+        "market": (model.customers.market_names, catalogue.market_names),
+    }
+    unknown = {}
+    for option, name_tables in known_by.items():
+        name = getattr(query, option)
+        if name is not None and all(names.find(name) < 0 for names in name_tables):
+            unknown[option] = name
+    return unknown

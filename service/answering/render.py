@@ -13,7 +13,7 @@ from models.data.catalogue import Catalogue
 from models.data.timestamps import format_timestamp
 from models.ranking.reasons import BOUGHT_TOGETHER
 from models.slate import Bundle, FallbackReason, Slot, Source, Strategy
-from service.answering.query import RecommendationQuery
+from service.answering.query import RecommendationQuery, find_unknown_names
 from service.model.loaded_model import LoadedModel
 from service.signing import recommendation_ids
 from service.signing.click_links import ClickLinks, LinkedSlate
@@ -99,10 +99,15 @@ class AnswerRenderer:
             "count": count,
             "complete": count == query.n,
             "missing_ids": self.missing_ids,
+            "unknown_names": self.find_unknown_names(),
             "occasion": occasion,
             "recommendations": recommendations,
         }
         return RenderedAnswer(strategy, fallback_reason or "none", orjson.dumps(body))
+
+    def find_unknown_names(self) -> dict[str, str]:
+        """Return the names in the query that nothing in the shop bears, by option."""
+        return find_unknown_names(self.query, self.model.recommender.model)
 
     def render_slot(self, slot: Slot) -> dict[str, Any]:
         """Return one recommended product."""

@@ -13,7 +13,6 @@ import orjson
 from sqlalchemy import Connection, select
 
 from models.data.customers import NO, YES
-from models.data.events import DAY
 from models.rules.shop_rules import ShopRule, rules_in_force
 from models.updates.catalogue import read_product_update, update_catalogue
 from service.model.loaded_model import LoadedModel
@@ -273,9 +272,7 @@ def _count_sales(live: LiveCatalogue, learned: int, connection: Connection) -> L
     markets = recommender.model.customers.market_names
     times = np.array([line.time for line in lines], np.int64)[known]
     market = [markets.find(line.market) if line.market else -1 for line in lines]
-    continued = sales.add_lines(
-        times // DAY, np.array(market, np.int32)[known], items[known], int(times.max())
-    )
+    continued = sales.add_lines(times, np.array(market, np.int32)[known], items[known])
     if continued is sales:
         return live  # too few yet: they are counted again with those that come
     changed = recommender.with_model(replace(recommender.model, sales=continued))

@@ -50,6 +50,7 @@ ANSWER_EXAMPLE: Final[dict[str, Any]] = {
     "count": 1,
     "complete": True,
     "missing_ids": [],
+    "unknown_names": {},
     "occasion": None,
 }
 SLATE_EXAMPLE: Final = {**ANSWER_EXAMPLE, "recommendations": [RECOMMENDATION_EXAMPLE]}
@@ -69,6 +70,7 @@ FEED_EXAMPLE: Final[dict[str, Any]] = {
     "requested": 1,
     "count": 1,
     "complete": True,
+    "unknown_names": {},
     "recommendations": [RECOMMENDATION_EXAMPLE],
 }
 
@@ -140,6 +142,17 @@ class Occasion(AnswerModel):
     until: datetime = Field(description="Last moment at which the mail makes sense.")
 
 
+UnknownNames = Annotated[
+    dict[str, str],
+    Field(
+        description="The `category`, `brand` and `market` of the request that nothing in the shop "
+        "bears, by option. An unknown market is answered like all markets; an unknown category or "
+        "brand has no products.",
+        examples=[{"market": "SE"}],
+    ),
+]
+
+
 class AnswerBody(AnswerModel):
     """Facts that every slate states about itself."""
 
@@ -167,6 +180,7 @@ class AnswerBody(AnswerModel):
     missing_ids: list[str] = Field(
         description="Products in the request that the catalogue does not know."
     )
+    unknown_names: UnknownNames
     occasion: Occasion | None = Field(
         description="Why this mail is due. Null where it is not due, or the slate is for no mail."
     )
@@ -225,4 +239,5 @@ class Feed(AnswerModel):
     complete: bool = Field(
         description="Whether `count` is what was requested. A feed ends below 3.3 MB."
     )
+    unknown_names: UnknownNames
     recommendations: list[Recommendation] = Field(description="The products, best first.")

@@ -145,6 +145,8 @@ def count_daily_sales(records: ShopRecords) -> DailySales:
     rows = records.coded_lines
     shop_time = find_shop_time(rows)
     bought = [row for row in rows if row.kind == PURCHASE and row.time <= shop_time]
+    late = [row for row in bought if row.time > shop_time - 7 * DAY]
+    late.sort(key=lambda row: row.time)
     lines = Counter((row.time // DAY, row.market, row.item) for row in bought)
     cells = sorted(lines)
     first_day, last_day = cells[0][0], cells[-1][0]
@@ -159,6 +161,9 @@ def count_daily_sales(records: ShopRecords) -> DailySales:
         item=np.array([item for _, _, item in cells], np.int32),
         market=np.array([market for _, market, _ in cells], np.int32),
         lines=np.array([lines[cell] for cell in cells], np.float32),
+        late_time=np.array([row.time for row in late], np.int64),
+        late_item=np.array([row.item for row in late], np.int32),
+        late_market=np.array([row.market for row in late], np.int32),
     )
 
 

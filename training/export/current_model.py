@@ -11,7 +11,7 @@ import orjson
 from numpy.typing import NDArray
 
 from models.data.customers import PERSONALIZE_EMAIL
-from models.data.events import DAY, PURCHASE, Events, order_code
+from models.data.events import PURCHASE, Events, order_code
 from models.data.shop_time import SalesDay, ShopTime
 from models.mail.recipient import StoreFacts
 from models.model import Model
@@ -155,5 +155,5 @@ def _with_sales(
     market_codes = model.customers.market_names.find_all(list(sold.market_names))
     market = np.append(market_codes, np.int32(-1))[sold.market]  # the last one is for code -1
     time = sold.time[known]
-    sales = model.sales.add_lines(time // DAY, market[known], item[known], int(time.max()))
+    sales = model.sales.add_lines(time, market[known], item[known])
     return replace(model, sales=sales)

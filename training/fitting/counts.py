@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from models.data.daily_sales import DailySales
+from models.data.daily_sales import EXACT_DAYS, DailySales
 from models.data.events import DAY, PURCHASE, Events
 from models.data.history import Histories
 from training.reading.purchases import Purchases
@@ -49,6 +49,8 @@ def build_histories(purchases: Purchases) -> Histories:
 def count_daily_sales(purchases: Purchases) -> DailySales:
     """Count purchase lines by day, market and product up to shop time; guests count too."""
     bought = (purchases.kind == PURCHASE) & (purchases.time <= purchases.shop_time)
+    late = np.flatnonzero(bought & (purchases.time > purchases.shop_time - EXACT_DAYS * DAY))
+    late = late[np.argsort(purchases.time[late], kind="stable")]
     day = purchases.time[bought] // DAY
     first, days = int(day.min()), int(day.max() - day.min()) + 1
     n_items, n_markets = len(purchases.product_ids), len(purchases.market_names) + 1
@@ -64,6 +66,9 @@ def count_daily_sales(purchases: Purchases) -> DailySales:
         item=item.astype(np.int32),
         market=(market - 1).astype(np.int32),
         lines=lines.astype(np.float32),
+        late_time=purchases.time[late],
+        late_item=purchases.item[late],
+        late_market=purchases.market[late],
     )
 
 

@@ -23,6 +23,7 @@ WEEK = [
     Line("ann", "milk", 4.4, kind="return"),
 ]
 NORTH = 0
+ONE_LOAF = (np.full(1, -1, np.int32), np.full(1, BREAD, np.int32))
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +43,34 @@ def test_a_window_counts_lines_of_guests_too_and_no_returns(sales: DailySales) -
 def test_a_window_ends_with_the_newest_day(sales: DailySales) -> None:
     assert window(sales, 4.4, 1) == [0, 1]
     assert window(sales, 4.4, 3) == [1, 2]
+
+
+def test_a_day_has_24_hours_at_whatever_time_it_ends() -> None:
+    sold = [Line("", "bread", 0.5), Line("", "milk", 0.7), Line("ann", "milk", 1.6, market="north")]
+    daily = count_daily_sales(ShopRecords([*sold, Line("bob", "bread", 0, market="north")]))
+    assert window(daily, 1.6, 1) == window(daily, 9, 1) == [0, 2]
+    assert window(daily, 1.6, 2) == [2, 2]
+    assert window(daily, 1.6, 1, NORTH) == [0, 1]
+    assert window(daily, 1.5, 1) == [2, 1]  # an earlier moment knows whole days alone
+
+
+def test_what_is_reported_since_moves_the_24_hours() -> None:
+    daily = count_daily_sales(ShopRecords([Line("", "bread", 0.5), Line("ann", "milk", 1.6)]))
+    later = np.array([moment(2.0), moment(2.4)])
+    continued = daily.add_lines(later, np.full(2, -1, np.int32), np.full(2, BREAD, np.int32))
+    assert window(continued, 2.4, 1) == [2, 1]
+    assert window(continued.add_lines(later[1:] + DAY // 4, *ONE_LOAF), 3, 1) == [3, 0]
+
+
+def test_a_version_without_the_moments_counts_calendar_days() -> None:
+    daily = count_daily_sales(ShopRecords([Line("", "bread", 0.9), Line("ann", "milk", 1.6)]))
+    nothing = np.zeros(0, np.int32)
+    older = replace(
+        daily, late_time=nothing.astype(np.int64), late_item=nothing, late_market=nothing
+    )
+    assert window(older, 2, 1) == [0, 1]
+    continued = older.add_lines(np.array([moment(2.1)]), *ONE_LOAF)
+    assert window(continued, 3, 1) == [1, 0]
 
 
 def test_a_later_moment_sees_the_same_window(sales: DailySales) -> None:
@@ -175,7 +204,9 @@ def test_any_window_is_counted_as_if_by_hand(
 ) -> None:
     records = ShopRecords(lines)
     newest = max(row.time for row in records.coded_lines)
-    end = (newest // 86_400 + 1) * 86_400 if moment(day) >= newest else moment(day)
+    end = moment(day)
+    if moment(day) >= newest:
+        end = newest + 1 if days <= 7 else (newest // 86_400 + 1) * 86_400
     expected = np.zeros(3)
     for row in records.coded_lines:
         if end - days * 86_400 <= row.time < end and (market is None or row.market == market):
@@ -252,15 +283,9 @@ LINES = st.lists(
 )
 
 
-def reported(lines: list[tuple[int, int, int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+def reported(lines: list[tuple[int, int, int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     day, market, item = np.array(lines, np.int64).reshape(-1, 3).T
-    first = moment(0) // 86_400
-    return (
-        day + first,
-        market.astype(np.int32),
-        item.astype(np.int32),
-        moment(int(day.max(initial=0)) + 0.5),
-    )
+    return day * DAY + moment(0.5), market.astype(np.int32), item.astype(np.int32)
 
 
 def counted(lines: list[tuple[int, int, int]]) -> DailySales:

@@ -5,8 +5,15 @@ from dataclasses import replace
 import pytest
 
 from models.data.customers import PERSONALIZE_EMAIL, PERSONALIZE_WEB
+from models.data.ids import Ids
 from models.rules.filters import Repeat
-from service.answering.query import AnswerMoment, QueryKind, RecommendationQuery, resolve_query
+from service.answering.query import (
+    AnswerMoment,
+    QueryKind,
+    RecommendationQuery,
+    find_unknown_names,
+    resolve_query,
+)
 from service.store.quotas import TokenOwner
 from tests.support.service_shop import Shop
 
@@ -45,6 +52,27 @@ def test_the_basket_and_the_product_asked_for_are_never_recommended(shop: Shop) 
     assert resolved.request.basket == items(shop, two)
     assert (resolved.item,) == items(shop, one)
     assert resolved.missing_ids == ()
+
+
+def test_names_that_nothing_in_the_shop_bears_are_told_by_option(shop: Shop) -> None:
+    model = shop.model.recommender.model
+    known = {
+        "category": model.catalogue.category_names[0],
+        "brand": model.catalogue.brand_names[0],
+        "market": model.customers.market_names[0],
+    }
+    unknown = dict.fromkeys(known, "nowhere")
+    for options, told in ((known, {}), (unknown, unknown), ({}, {})):
+        query = replace(QUERY, **options)
+        assert find_unknown_names(query, model) == told
+
+
+def test_a_market_where_something_is_sold_is_known_before_anything_sells_there(shop: Shop) -> None:
+    model = shop.model.recommender.model
+    opened = replace(model.catalogue, market_names=Ids.of(["opened today"]))
+    query = replace(QUERY, market="opened today")
+    assert find_unknown_names(query, model) == {"market": "opened today"}
+    assert find_unknown_names(query, replace(model, catalogue=opened)) == {}
 
 
 @pytest.mark.parametrize(

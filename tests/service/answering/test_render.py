@@ -98,7 +98,7 @@ def test_a_mail_says_why_it_is_sent_and_each_link_says_which_product_of_which_sl
 ) -> None:
     body = rendered(shop, campaign="welcome")
     assert SlateAnswer.model_validate_json(orjson.dumps(body)).occasion is not None
-    assert list(body).index("occasion") == list(body).index("missing_ids") + 1
+    assert list(body).index("occasion") == list(body).index("unknown_names") + 1
     for product in body["recommendations"]:
         click = LINKS.read(product["click_url"].rpartition("/")[2], 1_799_999_999)
         assert click is not None

@@ -267,6 +267,15 @@ def test_a_basket_is_completed_by_what_goes_with_it(client: TestClient) -> None:
     assert body["recommendations"][0]["products"][0]["source"] == "bought_together"
 
 
+def test_a_market_that_nobody_knows_is_named_and_answered_like_all(client: TestClient) -> None:
+    everywhere = client.get("/v1/popular").json()
+    somewhere = client.get("/v1/popular?market=atlantis").json()
+    assert everywhere["unknown_names"] == {}
+    assert somewhere == {**everywhere, "unknown_names": {"market": "atlantis"}}
+    feed = client.get("/v1/feeds/popular.json?market=atlantis&category=myths").json()
+    assert feed["unknown_names"] == {"market": "atlantis", "category": "myths"}
+
+
 def test_popular_counts_the_days_that_the_model_counts(client: TestClient, shop: Shop) -> None:
     days = shop.model.recommender.settings.popular.window_days
     usual = client.get("/v1/popular?n=40&fields=ids").json()
