@@ -4,14 +4,41 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from models.errors import ArtifactError
 
 SHORTEST_HORIZON_DAYS = 1  # within which a purchase counts as a hit; shorter data teach nothing
+
+
+@dataclass(frozen=True)
+class KindWeights:
+    """Weights of events in a customer's interest in a product, by kind, once a visit is over.
+
+    A return takes away what its purchase weighs, a product taken out of the cart what it weighed
+    there. What was shown or dismissed adds nothing.
+    """
+
+    purchase: float = 1.0
+    view: float = 0.05
+    cart: float = 0.2
+    wishlist: float = 0.2
+    click: float = 0.05
+    rating: float = 0.5  # of five stars; minus this of one star
+
+    @classmethod
+    def of_list(cls, weights: Sequence[float]) -> Self:
+        """Return the weights of a list, as artifacts recorded them once: one for each kind.
+
+        Raises LookupError where two kinds that share a weight have different ones.
+        """
+        purchase, returned, view, cart, wishlist, removed, dismissed, shown, click, rating = weights
+        if (returned, removed, dismissed, shown) != (purchase, cart, 0, 0):
+            raise LookupError("kind_weights of returns, removals, dismissals or exposures")
+        return cls(purchase, view, cart, wishlist, click, rating)
 
 
 @dataclass(frozen=True)
@@ -26,19 +53,7 @@ class HistorySettings:
     recent_half_life_days: float = 20.0  # events whose neighbours are candidates
     visit_half_life_days: float = 0.25  # an event of a visit weighs 1 at first, and fades to:
     cart_days: float = 1.0  # a product stays in the cart
-    # A weight for each of models.data.events.KINDS, in their order
-    kind_weights: tuple[float, float, float, float, float, float, float, float, float, float] = (
-        1.0,
-        1.0,
-        0.05,
-        0.2,
-        0.2,
-        0.2,
-        0.0,
-        0.0,
-        0.05,
-        0.5,
-    )
+    kind_weights: KindWeights = field(default_factory=KindWeights)
 
 
 @dataclass(frozen=True)
@@ -290,7 +305,7 @@ def read_settings(config: Mapping[str, Any], artifact: Path) -> ModelSettings:
     """Build the settings that a manifest recorded. Raises ArtifactError where some are unknown."""
     try:
         settings: ModelSettings = _build(ModelSettings, config)
-    except (TypeError, AttributeError, LookupError) as error:
+    except (TypeError, ValueError, AttributeError, LookupError) as error:
         raise ArtifactError(
             f"{artifact}: has settings that this version does not know ({error})"
         ) from error
@@ -303,6 +318,8 @@ def _build(kind: Any, content: Mapping[str, Any]) -> Any:
 
 
 def _build_value(hint: Any, value: Any) -> Any:
+    if hint is KindWeights and isinstance(value, list):
+        return KindWeights.of_list(value)
     if isinstance(value, list):
         return tuple(_build_value(typing.get_args(hint)[0], part) for part in value)
     return _build(hint, value) if dataclasses.is_dataclass(hint) else value

@@ -174,6 +174,8 @@ def _describe(error: Any) -> str:
     unknown = error["type"] in ("extra_forbidden", "unexpected_keyword_argument")
     problem = "there is no such setting" if unknown else error["msg"].removeprefix("Value error, ")
     setting = ".".join(map(str, error["loc"]))
+    if error["type"] == "dataclass_type":
+        problem = f"is a table of names: [{setting}]"
     return f"{setting}: {problem}"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -27,13 +27,14 @@ from models.data.events import (
     concatenate_events,
 )
 from models.data.ragged import RowGroups
-from models.settings import HistorySettings
+from models.settings import HistorySettings, KindWeights
 
 NEVER = np.iinfo(np.int64).min
 LATEST = np.iinfo(np.int64).max
 # Kinds of events on a visit, which tell most while it lasts.
 VISIT_KINDS = ("view", "cart", "wishlist", "remove_from_cart", "click")
 IS_ON_VISIT = np.array([kind in VISIT_KINDS for kind in KINDS])  # (kinds,)
+UNDOES = {"return": "purchase", "remove_from_cart": "cart"}
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 Times = NDArray[np.int64]
@@ -238,14 +239,22 @@ def _interest(events: Events, as_of: int | Times, settings: HistorySettings) -> 
     Events of a visit weigh 1 while it lasts, as the products of a session do, and fade to the
     weight of their kind.
     """
-    kind_weights = np.array(settings.kind_weights, np.float32)
-    weights = kind_weights[events.kind]
+    weights = weigh_kinds(settings.kind_weights)[events.kind]
     on_visit = IS_ON_VISIT[events.kind]
     if on_visit.any():
         # w = kind + (1 - kind) · 2^(-age / half-life of a visit)
         (freshness,) = weigh_by_age(events, as_of, (settings.visit_half_life_days,))
         weights = np.where(on_visit, weights + (1 - weights) * freshness, weights)
     return events.weight * weights
+
+
+@lru_cache(maxsize=16)
+def weigh_kinds(weights: KindWeights) -> Floats:
+    """Return the weight of an event of each kind: (kinds,), read-only."""
+    names = [UNDOES.get(kind, kind) for kind in KINDS]
+    of_kind = np.array([getattr(weights, name, 0) for name in names], np.float32)
+    of_kind.flags.writeable = False
+    return of_kind
 
 
 def _find_refused_and_in_cart(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from models.data.events import KINDS
+from models.data.history import weigh_kinds
 from models.errors import ArtifactError
 from models.ranking.features import BLENDED
 from models.settings import (
@@ -15,6 +16,7 @@ from models.settings import (
     DiversitySettings,
     FactorSettings,
     HistorySettings,
+    KindWeights,
     ModelSettings,
     PlacementSettings,
     RankerSettings,
@@ -30,7 +32,7 @@ def test_settings_survive_the_manifest() -> None:
     settings = ModelSettings(
         seed=3,
         factors=FactorSettings(factors=64),
-        history=HistorySettings(kind_weights=(1.0, 1.0, 0.1, 0.3, 0.5, 0.2, 0.0, 0.0, 0.1, 0.5)),
+        history=HistorySettings(kind_weights=KindWeights(view=0.1, wishlist=0.5)),
         blend=BlendSettings(new=Weights(affinity=2.5)),
         ranker=RankerSettings(objective="revenue", lags_days=(0, 3), trees=TreeSettings(leaves=7)),
         diversity=DiversitySettings(
@@ -70,8 +72,33 @@ def test_every_feature_of_the_blend_has_its_weight_in_the_same_place() -> None:
     assert tuple(field.name for field in fields(Weights)) == BLENDED
 
 
-def test_every_kind_of_event_has_a_weight() -> None:
-    assert len(HistorySettings().kind_weights) == len(KINDS)
+def test_every_weight_is_that_of_a_kind_of_event() -> None:
+    weights = KindWeights(1.0, 0.1, 0.3, 0.4, 0.05, 0.6)
+    of_kind = dict(zip(KINDS, weigh_kinds(weights).tolist(), strict=True))
+    assert of_kind == pytest.approx(
+        {
+            "purchase": 1.0,
+            "return": 1.0,
+            "view": 0.1,
+            "cart": 0.3,
+            "wishlist": 0.4,
+            "remove_from_cart": 0.3,
+            "dismiss": 0.0,
+            "exposure": 0.0,
+            "click": 0.05,
+            "rating": 0.6,
+        }
+    )
+    assert {field.name for field in fields(KindWeights)} <= {*KINDS}
+
+
+def test_the_weights_of_an_older_version_are_those_that_it_was_trained_with() -> None:
+    recorded = [1.0, 1.0, 0.1, 0.3, 0.4, 0.3, 0.0, 0.0, 0.05, 0.6]
+    settings = read_settings({"history": {"kind_weights": recorded}}, ARTIFACT)
+    assert settings.history.kind_weights == KindWeights(1.0, 0.1, 0.3, 0.4, 0.05, 0.6)
+    recorded[1] = 0.5  # a return takes away half of what was bought
+    with pytest.raises(ArtifactError, match="kind_weights of returns"):
+        read_settings({"history": {"kind_weights": recorded}}, ARTIFACT)
 
 
 def test_a_placement_has_limits_of_its_own_and_every_other_those_of_the_shop() -> None:

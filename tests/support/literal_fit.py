@@ -28,6 +28,7 @@ from models.settings import (
     BundleSettings,
     FactorSettings,
     HistorySettings,
+    KindWeights,
     ModelSettings,
     NeighbourSettings,
     RepeatSettings,
@@ -167,6 +168,13 @@ def count_daily_sales(records: ShopRecords) -> DailySales:
     )
 
 
+def weight_of(kind: str, weights: KindWeights) -> float:
+    """Return the weight of an event in the interest of its customer."""
+    undone = {"return": "purchase", "remove_from_cart": "cart"}
+    weight: float = getattr(weights, undone.get(kind, kind), 0.0)
+    return weight
+
+
 def decay(age: int, half_life_days: float) -> float:
     return 2.0 ** (-max(age, 0) / (DAY * half_life_days))
 
@@ -182,7 +190,7 @@ def sum_interest(
     sums: dict[Pair, float] = defaultdict(float)
     for row in rows:
         if row.user >= 0 and row.item in learned:
-            age, weight = as_of - row.time, history.kind_weights[row.kind]
+            age, weight = as_of - row.time, weight_of(KINDS[row.kind], history.kind_weights)
             if row.kind in VISIT:
                 weight += (1 - weight) * decay(age, history.visit_half_life_days)
             sums[row.user, row.item] += row.weight * weight * decay(age, half_life_days)

@@ -64,8 +64,15 @@ def test_a_mapping_with_one_side_is_refused_with_an_example(text: str) -> None:
             '[model.factors]\nfactors = "many"',
             "model.factors.factors: Input should be a valid integer",
         ),
-        ("[model]\nfactors = 8", "model.factors: Input should be a dictionary"),
-        ("[model.history]\nkind_weights = [1.0]", "model.history.kind_weights"),
+        ("[model]\nfactors = 8", "model.factors: is a table of names: [model.factors]"),
+        (
+            "[model.history]\nkind_weights = [1, 1, 0.1, 1, 1, 1, 0, 0, 1, 1]",
+            "model.history.kind_weights: is a table of names: [model.history.kind_weights]",
+        ),
+        (
+            "[model.history.kind_weights]\nveiw = 0.1",
+            "model.history.kind_weights.veiw: there is no such setting",
+        ),
         (
             '[model.ranker]\nobjective = "clicks"',
             "model.ranker.objective: Input should be 'purchases' or 'revenue'",
@@ -112,9 +119,9 @@ def test_a_setting_that_is_not_understood_is_named_however_deep_it_stands(
         ("model.scales", "affinity = 0.0", "scales.affinity = 0.0: must be above 0"),
         ("model.candidates", "new = -1", "candidates.new = -1: must be at least 0"),
         (
-            "model.history",
-            "kind_weights = [1, 1, -1, 1, 1, 1, 1, 1, 1, 1]",
-            "history.kind_weights.2 = -1.0: must be at least 0",
+            "model.history.kind_weights",
+            "view = -1",
+            "history.kind_weights.view = -1.0: must be at least 0",
         ),
         ("model.ranker", "customers = 0", "ranker.customers = 0: must be above 0"),
         ("model.ranker", "windows = -1", "ranker.windows = -1: must be at least 0"),

@@ -180,7 +180,8 @@ def test_any_history_is_summed_as_if_by_hand(
 def _adds(name: str, then: int, kind: str, weight: float, as_of: int) -> float:
     """What one event adds to one sum of its pair."""
     of_lines = 1.0 if kind in ("purchase", "return") else 0.0
-    of_interest = dict(zip(KINDS, SETTINGS.kind_weights, strict=True))[kind]
+    same = {"return": "purchase", "remove_from_cart": "cart"}.get(kind, kind)
+    of_interest = dataclasses.asdict(SETTINGS.kind_weights).get(same, 0.0)
     if name == "lines":
         return float(kind == "purchase")
     if name == "count":

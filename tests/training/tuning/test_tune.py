@@ -220,7 +220,7 @@ def test_a_gain_within_chance_is_called_so() -> None:
         "model.factors.factors = 9\nprocesses = 1\n",
         "model = {factors = {alpha = 1.0}}\n[columns]\ncustomer_id = 'household'\n",
         "[model.factors]\nalpha = 1\n[registry]\nkeep = 2\n[model.popular]\nhalf_life_days = 3.0\n",
-        "[model]\nseed = 3\nhistory.kind_weights = [1.0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5]\n",
+        "[model]\nseed = 3\nhistory.kind_weights = {view = 0.1, cart = 0.5}\n",
     ],
 )
 def test_everything_of_the_base_file_stays_but_what_is_better(tmp_path: Path, base: str) -> None:
