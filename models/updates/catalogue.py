@@ -181,7 +181,8 @@ def _insert_empty(indptr: NDArray[np.int64], insertions: Insertions) -> NDArray[
 def _move_sales(sales: DailySales, insertions: Insertions) -> DailySales:
     if len(insertions) == 0 or int(sales.item.max(initial=-1)) < insertions.before[0]:
         return sales
-    return replace(sales, item=insertions.moved(sales.item))
+    items, late_items = insertions.moved(sales.item), insertions.moved(sales.late_item)
+    return replace(sales, item=items, late_item=late_items)
 
 
 def _update_products(

@@ -361,3 +361,19 @@ def _as_it_is(shop: Recommender, product_id: str) -> ProductUpdate:
         hidden=False,
         markets=tuple(sold_in) if limited else None,
     )
+
+
+def test_what_a_new_product_sold_stays_its_own_when_another_comes_before_it(
+    shop: Recommender,
+) -> None:
+    new = after(shop, changed("zwieback", category="bakery"))
+    sales, item = new.model.sales, np.array([new.catalogue.ids.find("zwieback")] * 999, np.int32)
+    times = int(sales.newest[0]) + np.linspace(60, 23 * 3600, len(item)).astype(np.int64)
+    sold = new.with_model(
+        replace(new.model, sales=sales.add_lines(times, np.full(len(item), -1, np.int32), item))
+    )
+    later = after(sold, changed("brioche", category="bakery"), learned=shop)
+    for days in (1, 28):
+        lines = later.model.sales.window(int(times[-1]), days, len(later.catalogue))
+        assert lines[later.catalogue.ids.find("zwieback")] == len(item)
+        assert lines[later.catalogue.ids.find("brioche")] == 0
