@@ -148,7 +148,8 @@ class TreeSettings:
 class RankerSettings:
     """Settings of the ranker, which learns from what customers bought after earlier moments."""
 
-    objective: Literal["purchases", "revenue"] = "purchases"  # revenue: a purchase weighs its price
+    # What a purchase weighs: 1, its price, or what is left of it after the product's cost
+    objective: Literal["purchases", "revenue", "margin"] = "purchases"
     customers: int = 30_000  # to learn from, at most, each at one moment
     visits: int = 10_000  # orders to learn from as if their customers were unknown, at most
     # Fits of the past, a horizon apart; fewer where the data are short, 0 for the blend alone

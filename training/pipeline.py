@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from models.artifact.files import Manifest, read_manifest
@@ -93,6 +94,7 @@ def train(
             f"None of the {len(purchases)} lines that were read is a purchase; "
             "nothing can be learned"
         )
+    check_objective(purchases, config)
     if not accept_smaller and (loss := _describe_loss(purchases, registry, until)):
         return _refuse(loss, purchases, config, reporter, now=now)
     judged = _judge(purchases, config, registry, reporter)
@@ -118,6 +120,19 @@ def train(
     )
     report = build_report(purchases, config, judged.twin, record)
     return Outcome(manifest, judged.evaluation, refusals, report)
+
+
+def check_objective(purchases: Purchases, config: Config) -> None:
+    """Raise InputError where purchases are to weigh their margin and no margin is known."""
+    bought = purchases.item[purchases.kind == PURCHASE]
+    if (
+        config.model.ranker.objective == "margin"
+        and np.isnan(purchases.catalogue.margin[bought]).all()
+    ):
+        raise InputError(
+            'model.ranker.objective = "margin" needs what products cost the shop, and of nothing '
+            "that was bought a price and a cost are known; give the products a `cost`"
+        )
 
 
 def _judge(
@@ -232,6 +247,7 @@ def evaluate_history(
     `examples`: number of customers whom the report shows. Raises InputError where there is too
     little to measure on.
     """
+    check_objective(purchases, config)
     history = split_history(purchases, config.evaluation)
     if history is None:
         raise InputError(

@@ -11,7 +11,7 @@ from babel import Locale
 from babel.core import UnknownLocaleError
 from babel.numbers import format_currency
 
-from models.data.catalogue import Catalogue
+from models.data.catalogue import COST, Catalogue
 from models.data.urls import make_absolute
 
 
@@ -26,8 +26,15 @@ def build_card(
         "brand": _name(catalogue.brand_names, int(catalogue.brand[item])),
         **build_offer(catalogue, item, locale, shop_url),
         "in_stock": bool(catalogue.in_stock[item]),
-        "attributes": orjson.loads(attributes) if attributes else {},
+        "attributes": _shown_attributes(attributes),
     }
+
+
+def _shown_attributes(attributes: bytes) -> dict[str, Any]:
+    """Return further facts that anyone may see: not what a product costs the shop."""
+    shown: dict[str, Any] = orjson.loads(attributes) if attributes else {}
+    shown.pop(COST, None)
+    return shown
 
 
 def build_offer(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf, nan
 
@@ -14,7 +14,11 @@ from models.data.ids import StoredIds, StoredStrings
 
 ALWAYS_FROM = np.iinfo(np.int64).min
 ALWAYS_UNTIL = np.iinfo(np.int64).max
-COST = "cost"  # the attribute with what a product costs the shop, in the currency of its price
+COST = "cost"  # the attribute that told it once
+
+
+def _not_kept() -> NDArray[np.float64]:
+    return np.zeros(0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,20 +45,27 @@ class Catalogue:
     available_from: NDArray[np.int64]  # (n,) seconds since 1970, UTC; ALWAYS_FROM where open
     available_until: NDArray[np.int64]  # (n,) first second after the sale; ALWAYS_UNTIL where open
     attributes: StoredStrings  # (n,) a JSON object of every other column, or empty
+    # (n,) what each costs the shop, in the currency of its price; NaN where unknown. Artifacts
+    # without it have it among the attributes. No card shows it.
+    cost: NDArray[np.float64] = field(default_factory=_not_kept)
 
     def __len__(self) -> int:
         return len(self.ids)
 
     @cached_property
-    def margin(self) -> NDArray[np.float64]:
-        """Return the margin of each product: (n,), NaN where price or cost is not known.
+    def known_costs(self) -> NDArray[np.float64]:
+        """Return what each product costs the shop: (n,), NaN where it is not known."""
+        if len(self.cost) == len(self):
+            return self.cost
+        costs = [read_cost(self.attributes.bytes_at(item)) for item in range(len(self))]
+        return np.array(costs, np.float64)
 
-        It is computed once, as it reads all attributes.
-        """
+    @cached_property
+    def margin(self) -> NDArray[np.float64]:
+        """Return the margin of each product: (n,), NaN where price or cost is not known."""
         # margin = (price - cost) / price
         price = np.where(self.price > 0, self.price, nan)
-        costs = [_read_cost(self.attributes.bytes_at(item)) for item in range(len(self))]
-        return (price - np.array(costs, np.float64)) / price
+        return (price - self.known_costs) / price
 
     def sellable(self, as_of: int, market: str | None) -> NDArray[np.bool_]:
         """Tell which products may be shown at `as_of` (seconds since 1970) in a market: (n,)."""
@@ -65,7 +76,7 @@ class Catalogue:
         return now
 
 
-def _read_cost(attributes: bytes) -> float:
+def read_cost(attributes: bytes) -> float:
     """Return what a product costs the shop, NaN where its attributes name no amount."""
     if COST.encode() not in attributes:
         return nan

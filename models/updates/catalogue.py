@@ -10,13 +10,14 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import isnan
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from models.data.catalogue import ALWAYS_FROM, ALWAYS_UNTIL, Catalogue
+from models.data.catalogue import ALWAYS_FROM, ALWAYS_UNTIL, COST, Catalogue, read_cost
 from models.data.daily_sales import DailySales
 from models.data.history import NEVER
 from models.data.ids import IdIndex, StringSequence
@@ -52,6 +53,7 @@ class ProductUpdate:
     available_from: int | None = None  # seconds since 1970
     available_until: int | None = None
     attributes: str = ""  # a JSON object
+    cost: float | None = None
 
 
 FIELDS: Final = frozenset(ProductUpdate.__dataclass_fields__) - {"id", "fields"}
@@ -96,6 +98,10 @@ def read_product_update(product_id: str, document: Mapping[str, Any]) -> Product
     if "attributes" in values:
         attributes = values["attributes"]
         values["attributes"] = orjson.dumps(attributes).decode() if attributes else ""
+        if attributes and COST in attributes:  # where shops told it once
+            earlier = read_cost(values["attributes"].encode())
+            cost = None if isnan(earlier) else earlier
+            values["cost"] = cost if values.get("cost") is None else values["cost"]
     return ProductUpdate(id=product_id, fields=frozenset(values), **values)
 
 
@@ -202,7 +208,7 @@ def _update_products(
         category_names=category_names,
         brand=brand,
         brand_names=brand_names,
-        price=_update_prices(old.price, update),
+        price=_update_amounts(old.price, update, "price"),
         currency=_update_strings(old.currency, update, "currency"),
         url=_update_strings(old.url, update, "url"),
         image_url=_update_strings(old.image_url, update, "image_url"),
@@ -213,6 +219,7 @@ def _update_products(
         available_from=_update_starts(old.available_from, update, learned, data_as_of),
         available_until=_update_ends(old.available_until, update, learned),
         attributes=_update_strings(old.attributes, update, "attributes"),
+        cost=_update_amounts(old.known_costs, update, "cost"),
     )
 
 
@@ -242,11 +249,13 @@ def _update_markets(
     return limited, sold_in, names
 
 
-def _update_prices(old: NDArray[np.float64], update: CatalogueUpdate) -> NDArray[np.float64]:
-    prices = update.insertions.extend(old, np.nan)
-    for item, price in update.values("price"):
-        prices[item] = np.nan if price is None else price
-    return prices
+def _update_amounts(
+    old: NDArray[np.float64], update: CatalogueUpdate, field: str
+) -> NDArray[np.float64]:
+    amounts = update.insertions.extend(old, np.nan)
+    for item, amount in update.values(field):
+        amounts[item] = np.nan if amount is None else amount
+    return amounts
 
 
 def _update_starts(

@@ -79,6 +79,16 @@ class ProductFields(BaseModel):
             description="Whether it can be bought now. If not, it is not shown.", examples=[True]
         ),
     ] = True
+    cost: Annotated[
+        float | None,
+        Field(
+            ge=0,
+            le=1e9,
+            allow_inf_nan=False,
+            description="What it costs the shop, in the currency of the price. No slate shows it.",
+            examples=[1.4],
+        ),
+    ] = None
     hidden: Annotated[
         bool, Field(description="Whether it must not be shown at all.", examples=[False])
     ] = False
@@ -102,8 +112,8 @@ class ProductFields(BaseModel):
         dict[AttributeName, Text | float | bool | None],
         Field(
             max_length=MAX_ATTRIBUTES,
-            description="Further facts by name. Rules about the margin use `cost`.",
-            examples=[{"cost": 1.4, "organic": True}],
+            description="Further facts by name. Cards show them, but for a `cost`.",
+            examples=[{"organic": True}],
         ),
     ] = {}
 

@@ -56,6 +56,7 @@ class Product:
     from_day: float | None = None
     until_day: float | None = None
     attributes: str = ""
+    cost: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,7 @@ def catalogue_of(products: Sequence[Product]) -> Catalogue:
             np.int64,
         ),
         attributes=Strings.of(row.attributes for row in rows),
+        cost=np.array([row.cost for row in rows], np.float64),
     )
 
 

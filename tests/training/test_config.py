@@ -75,7 +75,7 @@ def test_a_mapping_with_one_side_is_refused_with_an_example(text: str) -> None:
         ),
         (
             '[model.ranker]\nobjective = "clicks"',
-            "model.ranker.objective: Input should be 'purchases' or 'revenue'",
+            "model.ranker.objective: Input should be 'purchases', 'revenue' or 'margin'",
         ),
         (
             "[model.ranker]\nlags_days = [0.5]",

@@ -309,6 +309,22 @@ def test_a_history_too_short_to_be_measured_cannot_be_evaluated() -> None:
         )
 
 
+def test_margin_is_no_objective_where_nobody_knows_what_products_cost(registry: Registry) -> None:
+    model = dataclasses.replace(ALONE, ranker=RankerSettings(windows=0, objective="margin"))
+    config = Config(model=model, processes=1)
+    without_cost = dataclasses.replace(
+        SHOP,
+        catalogue=dataclasses.replace(SHOP.catalogue, cost=np.full(len(SHOP.catalogue), np.nan)),
+    )
+    for measure in (
+        lambda: train(without_cost, config, registry, Reporter(StringIO()), now=NOW),
+        lambda: evaluate_history(without_cost, config, Reporter(StringIO()), now=NOW),
+    ):
+        with pytest.raises(InputError, match="give the products a `cost`"):
+            measure()
+    assert list(registry.versions()) == []
+
+
 def test_a_shop_where_people_only_look_is_refused_with_a_sentence(registry: Registry) -> None:
     looks = small_purchases([Line("anna", "milk", day, kind="view") for day in range(3)])
     with pytest.raises(InputError, match="None of the 3 lines that were read is a purchase"):

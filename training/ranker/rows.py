@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.model import Model
 from models.recommender import Recommender
 from models.rules.filters import Repeat
 from models.settings import ModelSettings, RankerSettings
@@ -16,7 +18,7 @@ from models.slate import SlateRequest
 from training.ranker.windows import Example, Window
 
 MIN_CANDIDATES: Final = 40  # new and bought before, of an example, that are learned from
-MAX_PRICE_RATIO: Final = 10.0  # to the usual price, above which a purchase weighs no more
+MAX_RATIO: Final = 10.0  # to the usual price or gain, above which a purchase weighs no more
 
 
 class LeakError(Exception):
@@ -83,8 +85,8 @@ def _rows_of_example(
     hit = np.isin(ranked.items, list(example.targets))
     share = _shares_to_learn(ranked.bought, settings.ranker)
     seed = [settings.seed, example.user + 1, example.as_of, *example.recent, *example.basket]
-    kept = hit | (np.random.default_rng(seed).random(len(hit)) < share)
-    value = _value_purchases(recommender, ranked.items, settings.ranker)
+    value = value_purchases(recommender.model, settings.ranker.objective)[ranked.items]
+    kept = np.where(hit, value > 0, np.random.default_rng(seed).random(len(hit)) < share)
     weight = np.where(hit, value, 1 / share)[kept]
     return RankerRows(
         ranked.rows[kept],
@@ -105,14 +107,22 @@ def _shares_to_learn(bought: NDArray[np.bool_], settings: RankerSettings) -> NDA
     return shares
 
 
-def _value_purchases(
-    recommender: Recommender, items: NDArray[np.int64], settings: RankerSettings
-) -> NDArray[np.float32]:
-    """How much a purchase of each item weighs."""
-    if settings.objective == "purchases":
-        return np.ones(len(items), np.float32)
-    price = np.exp(np.nan_to_num(recommender.model.traits.log_price[items]))
-    return np.clip(price, 1 / MAX_PRICE_RATIO, MAX_PRICE_RATIO).astype(np.float32)
+@lru_cache(maxsize=4)
+def value_purchases(model: Model, objective: str) -> NDArray[np.float32]:
+    """Return how much a purchase of each product weighs: (items,), 0 where it is not counted.
+
+    With revenue it is the price, with margin what is left of it, relative to what is usual in the
+    shop; an unknown price is a usual one, a purchase with an unknown margin is not counted.
+    """
+    price = np.exp(np.nan_to_num(model.traits.log_price))
+    if objective == "purchases":
+        return np.ones_like(price)
+    if objective == "revenue":
+        return np.clip(price, 1 / MAX_RATIO, MAX_RATIO)
+    gain = price * model.catalogue.margin
+    usual = np.median(gain[gain > 0]) if (gain > 0).any() else 1.0
+    value = np.clip(gain / usual, 1 / MAX_RATIO, MAX_RATIO)
+    return np.nan_to_num(value).astype(np.float32)
 
 
 def check_no_leak(window: Window, recommender: Recommender) -> None:

@@ -34,6 +34,7 @@ PRODUCT_COLUMNS: Final = (
     "markets",
     "available_from",
     "available_until",
+    "cost",
 )
 CUSTOMER_COLUMNS: Final = (
     "customer_id",

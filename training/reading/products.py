@@ -48,11 +48,19 @@ SCHEMA: Final = ibis.schema(
         "markets": "string",
         "available_from": "int64",
         "available_until": "int64",
+        "cost": "float64",
         "attributes": "string",
     }
 )
 FIELDS: Final = PRODUCT_COLUMNS[1:]  # all but the id
-CELL_PROBLEMS: Final = ("bad_price", "bad_currency", "bad_url", "bad_in_stock", "bad_time")
+CELL_PROBLEMS: Final = (
+    "bad_price",
+    "bad_cost",
+    "bad_currency",
+    "bad_url",
+    "bad_in_stock",
+    "bad_time",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +134,12 @@ def _parse_documents(products: Any) -> Any:
     texts = {}
     for name in (*FIELDS, "attributes", "hidden"):
         texts[name] = json_text(documents.document, f"$.{name}")
-    cells = documents.select("product_id", given=json_keys(documents.document), **texts)
+    given = json_keys(documents.document)
+    # Shops told it among the attributes once
+    earlier_cost = json_text(documents.document, "$.attributes.cost")
+    texts["cost"] = ibis.coalesce(texts["cost"], earlier_cost)
+    given = ibis.ifelse(earlier_cost.isnull(), given, given.concat(ibis.array(["cost"])))
+    cells = documents.select("product_id", given=given, **texts)
     source = FileTable(
         files=(),
         table=cells,
@@ -140,10 +153,9 @@ def _parse_documents(products: Any) -> Any:
 def _parse_cells(source: FileTable, attributes: Any, **more: Any) -> Any:
     """Return typed cells, counts of CELL_PROBLEMS, and the `problem` of a row, NULL for none."""
     product_id = source.text("product_id")
-    price = parse_number(source.text("price"))
-    is_bad_price = is_unknown(price) | (price < 0) | (price > LARGEST_PRICE)
     cells = {
-        "price": ibis.ifelse(is_bad_price, ibis.null("float64"), price),
+        "price": _parse_amount(source.text("price")),
+        "cost": _parse_amount(source.text("cost")),
         "currency": parse_currency(source.text("currency")),
         "url": _parse_url(source.text("url")),
         "image_url": _parse_url(source.text("image_url")),
@@ -162,6 +174,7 @@ def _parse_cells(source: FileTable, attributes: Any, **more: Any) -> Any:
         attributes=attributes,
         **more,
         bad_price=lost["price"],
+        bad_cost=lost["cost"],
         bad_currency=lost["currency"],
         bad_url=lost["url"] + lost["image_url"],
         bad_in_stock=lost["in_stock"],
@@ -173,6 +186,12 @@ def _parse_cells(source: FileTable, attributes: Any, **more: Any) -> Any:
             else_=ibis.null("string"),
         ),
     )
+
+
+def _parse_amount(text: Any) -> Any:
+    amount = parse_number(text)
+    is_bad = is_unknown(amount) | (amount < 0) | (amount > LARGEST_PRICE)
+    return ibis.ifelse(is_bad, ibis.null("float64"), amount)
 
 
 def _count_lost(text: Any, cell: Any) -> Any:
@@ -246,6 +265,7 @@ def build_catalogue(
         available_from=to_numbers(cells["available_from"], np.int64, ALWAYS_FROM),
         available_until=to_numbers(cells["available_until"], np.int64, ALWAYS_UNTIL),
         attributes=to_strings(cells["attributes"], Strings),
+        cost=to_numbers(cells["cost"], np.float64, np.nan),
     )
 
 

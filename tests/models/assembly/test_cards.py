@@ -17,7 +17,8 @@ CATALOGUE = catalogue_of(
             price=1234.5,
             currency="EUR",
             url="https://shop.example/bread",
-            attributes='{"weight": "500 g"}',
+            attributes='{"weight": "500 g", "cost": 0.9}',
+            cost=0.9,
         ),
         Product("mystery", in_stock=False),
         Product("sand", price=0.1 + 0.2),
@@ -25,7 +26,7 @@ CATALOGUE = catalogue_of(
 )
 
 
-def test_a_card_holds_all_that_is_known() -> None:
+def test_a_card_holds_all_that_is_known_but_what_it_costs_the_shop() -> None:
     assert build_card(CATALOGUE, 0, "en_US") == {
         "title": "Rye loaf",
         "category": "bakery",

@@ -1,10 +1,12 @@
 """A rule of the shop names products, a place and a time, and keeps to them."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from models.data.ids import Strings
 from models.rules.shop_rules import (
     BoostRule,
     BuryRule,
@@ -21,20 +23,19 @@ from tests.support.shop import Product, catalogue_of
 
 CATALOGUE = catalogue_of(
     [
-        Product("apple", category="fruit", brand="Ashby", price=1.0, attributes='{"cost": "0.50"}'),
+        Product("apple", category="fruit", brand="Ashby", price=1.0, cost=0.5),
         Product(
             "bread",
             category="bakery",
             brand="Ashby",
             price=3.0,
-            attributes='{"cost": 2.7, "shelf": "a"}',
+            attributes='{"shelf": "a"}',
+            cost=2.7,
         ),
-        Product(
-            "cake", category="bakery", brand="Hartley", price=9.0, attributes='{"cost": "unknown"}'
-        ),
-        Product("enigma", attributes='{"cost": 1}'),
-        Product("flan", price=2.0, attributes='{"costume": "none"}'),
-        Product("gift", price=0.0, attributes='{"cost": 0}'),
+        Product("cake", category="bakery", brand="Hartley", price=9.0),
+        Product("enigma", cost=1),
+        Product("flan", price=2.0),
+        Product("gift", price=0.0, cost=0),
     ]
 )
 NAMES = list(CATALOGUE.ids)
@@ -78,6 +79,14 @@ def test_a_minimum_price_keeps_out_what_is_cheaper_and_what_has_no_price() -> No
     of_all = MinimumRule("rule", of="price", minimum=3.0)
     assert kept_out(of_all) == ["apple", "enigma", "flan", "gift"]
     assert kept_out(replace(of_all, which=ashby)) == ["apple"]
+
+
+def test_an_older_version_has_the_cost_among_the_attributes() -> None:
+    told = ["0.50", 2.7, "unknown", 1, None, 0]
+    texts = [f'{{"cost": {json.dumps(cost)}}}' if cost is not None else "" for cost in told]
+    older = replace(CATALOGUE, attributes=Strings.of(texts), cost=np.zeros(0))
+    np.testing.assert_array_equal(older.known_costs, CATALOGUE.known_costs)
+    np.testing.assert_array_equal(older.margin, CATALOGUE.margin)
 
 
 def test_a_minimum_margin_keeps_out_what_earns_less_and_what_nobody_knows_the_cost_of() -> None:

@@ -377,3 +377,18 @@ def test_what_a_new_product_sold_stays_its_own_when_another_comes_before_it(
         lines = later.model.sales.window(int(times[-1]), days, len(later.catalogue))
         assert lines[later.catalogue.ids.find("zwieback")] == len(item)
         assert lines[later.catalogue.ids.find("brioche")] == 0
+
+
+def test_a_cost_that_is_told_counts_and_one_taken_back_does_not(shop: Recommender) -> None:
+    bagel = shop.catalogue.ids.find("bagel")
+    told = after(shop, changed("bagel", price=4.0, cost=1.0), changed("brioche", cost=2.0))
+    assert told.catalogue.margin[bagel] == 0.75
+    assert told.catalogue.known_costs[told.catalogue.ids.find("brioche")] == 2.0
+    back = after(told, changed("bagel", cost=None), learned=shop)
+    assert np.isnan(back.catalogue.margin[bagel])
+    older = Recommender(
+        shop.manifest,
+        replace(shop.model, catalogue=replace(shop.catalogue, cost=np.zeros(0))),
+        shop.settings,
+    )
+    assert after(older, changed("bagel", price=4.0, cost=1.0)).catalogue.margin[bagel] == 0.75

@@ -377,3 +377,4 @@ def test_a_whole_product_gives_all_that_can_be_given() -> None:
     assert product.fields == set(ProductBody.model_fields) - {"product_id"}
     assert product.markets == ("north",)
     assert orjson.loads(product.attributes) == {"cost": 2, "organic": True}
+    assert product.cost == 2  # where shops told it once

@@ -30,7 +30,7 @@ from training.parallel import map_with_recommender
 from training.progress import Reporter
 from training.ranker.basket_examples import BasketExample, BasketRows, draw_basket_examples
 from training.ranker.learning import fit_logistic
-from training.ranker.rows import LeakError, RankerRows, build_ranker_rows
+from training.ranker.rows import LeakError, RankerRows, build_ranker_rows, value_purchases
 from training.ranker.train_ranker import (
     RankerTraining,
     build_window_basket_rows,
@@ -308,6 +308,34 @@ def test_a_purchase_weighs_its_price_where_revenue_is_wanted_and_no_price_more_t
     assert sorted(rows.weight.tolist()) == pytest.approx(sorted(expected.values()))
     assert rows.weight.tolist() == pytest.approx(np.clip(price, 0.1, 10).tolist())
     assert rows.hit.all()
+
+
+def test_a_purchase_weighs_what_the_shop_keeps_of_its_price_where_margin_is_wanted() -> None:
+    shop = trained(small_purchases(CORNER), replace(SMALL, ranker=EVERY_ROW))
+    names = ("milk", "honey", "jam", "pearls", "string")
+    # Milk earns 1 of 2, honey 2 of 8, pearls nearly all of 2,000; string is sold at a loss
+    cost = {"milk": 1.0, "honey": 6.0, "pearls": 1.0, "string": 1.0}
+    ids = list(shop.catalogue.ids)
+    catalogue = replace(
+        shop.catalogue,
+        price=np.array([{"jam": 4.0, "string": 0.002, "milk": 2.0}.get(name, 8.0) for name in ids]),
+        cost=np.array([cost.get(name, np.nan) for name in ids]),
+    )
+    margin = replace(EVERY_ROW, objective="margin")
+    shop = Recommender(
+        shop.manifest, replace(shop.model, catalogue=catalogue), replace(SMALL, ranker=margin)
+    )
+    value = value_purchases(shop.model, "margin")
+    usual = np.exp(shop.model.traits.log_price) * catalogue.margin
+    middle = np.median(usual[usual > 0])
+    for name in ("milk", "honey"):
+        item = ids.index(name)
+        assert value[item] == pytest.approx(usual[item] / middle, rel=1e-5)
+    assert (value[ids.index("pearls")], value[ids.index("jam")]) == (10, 0)
+    assert value[ids.index("string")] == pytest.approx(0.1)
+    bought = frozenset(ids.index(name) for name in names)
+    rows = build_ranker_rows(AFTER, shop.settings, shop, [Example(0, moment(21), bought)])
+    assert (len(rows.hit), rows.hit.all()) == (4, True)  # of jam nobody knows what it earns
 
 
 def test_what_was_not_bought_has_no_price() -> None:

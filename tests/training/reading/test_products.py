@@ -26,17 +26,18 @@ def write(folder: Path, header: str, *lines: str) -> Path:
 
 
 def test_a_cell_that_is_not_understood_is_unknown_and_counted(tmp_path: Path) -> None:
-    header = "product_id,price,currency,url,image_url,in_stock,available_from,available_until"
+    header = "product_id,price,currency,url,image_url,in_stock,available_from,available_until,cost"
     path = write(
         tmp_path,
         header,
-        "good,1.50,eur,https://shop/a b,HTTP://shop/1.png,yes,2017-01-01,2017-02-01T00:00:00+01:00",
-        "bad,cheap,euro,javascript:alert(1),data:image/png,maybe,soon,later",
-        "negative,-1,,ftp://shop/1,//shop/1,No,,",
+        "good,1.50,eur,https://shop/a b,HTTP://shop/1.png,yes,2017-01-01,2017-02-01T00:00:00+01:00,0.9",
+        "bad,cheap,euro,javascript:alert(1),data:image/png,maybe,soon,later,little",
+        "negative,-1,,ftp://shop/1,//shop/1,No,,,-2",
     )
     rows, products = read(path)
     assert products.problems == {
         "bad_price": 2,
+        "bad_cost": 2,
         "bad_currency": 1,
         "bad_url": 5,
         "bad_in_stock": 1,
@@ -55,6 +56,7 @@ def test_a_cell_that_is_not_understood_is_unknown_and_counted(tmp_path: Path) ->
         "markets": None,
         "available_from": 1_483_228_800,
         "available_until": 1_485_903_600,
+        "cost": 0.9,
         "attributes": None,
     }
     assert {value for name, value in rows["bad"].items() if name != "product_id"} == {None}

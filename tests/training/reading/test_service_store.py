@@ -554,8 +554,11 @@ def test_more_events_than_are_held_at_once_are_all_there(till: Till) -> None:
 def test_what_the_shop_says_about_a_product_goes_over_the_products_file(
     till: Till, tmp_path: Path
 ) -> None:
-    header = "product_id,title,category,brand,price,in_stock,available_until,shelf,rating"
-    rows = ["milk,Milk,dairy,Ashby,1.5,yes,2026-02-01,3,4.5", "bread,Bread,bakery,Ashby,2,yes,,,"]
+    header = "product_id,title,category,brand,price,in_stock,available_until,shelf,rating,cost"
+    rows = [
+        "milk,Milk,dairy,Ashby,1.5,yes,2026-02-01,3,4.5,1.1",
+        "bread,Bread,bakery,Ashby,2,yes,,,,free",
+    ]
     file = corner_shop.write(tmp_path, rows, header=header, name="products.csv")
     attributes = {"cost": "0.9"}
     till.lists(
@@ -568,7 +571,7 @@ def test_what_the_shop_says_about_a_product_goes_over_the_products_file(
         url="ftp://no",
     )
     till.lists("jam", title="Jam", available_from="2025-12-01T00:00:00Z", attributes=attributes)
-    till.lists("soap", title="Soap", hidden=True)
+    till.lists("soap", title="Soap", hidden=True, cost=0.3, attributes={"cost": 9})
     till.sells("anna", "milk", "bread", order="1")
     shop = read(till.url, products=file)
     catalogue = shop.catalogue
@@ -587,9 +590,11 @@ def test_what_the_shop_says_about_a_product_goes_over_the_products_file(
     assert catalogue.available_until[2] == 1_769_904_000
     assert catalogue.available_until[3] < 0
     assert [json.loads(text) if text else None for text in catalogue.attributes] == [
-        *(None, attributes, {"shelf": "3", "rating": "4.5"}, None)
+        *(None, attributes, {"shelf": "3", "rating": "4.5"}, {"cost": 9})
     ]
-    assert (shop.report.product_rows, shop.report.product_problems) == (5, {"bad_url": 1})
+    np.testing.assert_array_equal(catalogue.cost, [np.nan, 0.9, 1.1, 0.3])
+    assert shop.report.product_rows == 5
+    assert shop.report.product_problems == {"bad_url": 1, "bad_cost": 1}
 
 
 def test_a_model_keeps_the_codes_of_its_orders(till: Till, tmp_path: Path) -> None:
