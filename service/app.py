@@ -79,6 +79,7 @@ def create(settings: Settings | None = None) -> FastAPI:
         version=_version(),
         lifespan=lifespan,
         docs_url=None,
+        openapi_url=None,  # its own route would be the first that every call is compared with
         redoc_url=None,
         redirect_slashes=False,
     )

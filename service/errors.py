@@ -121,10 +121,11 @@ class AddressTooLong(Problem):
 class HeadersTooLarge(Problem):
     status, name, title = 431, "headers_too_large", "The headers are too large"
 
-    def __init__(self, limit_bytes: int) -> None:
+    def __init__(self, limit_bytes: int, count: int, framing_bytes: int) -> None:
         super().__init__(
-            f"Address, headers and what frames the parts of a body may hold {limit_bytes} bytes "
-            "together."
+            f"Address and headers may hold {limit_bytes} bytes together, in {count} headers. "
+            f"Trailers and the marks of chunks may hold {framing_bytes} bytes and a fourth of the "
+            "body."
         )
 
 

@@ -21,7 +21,7 @@ from service.model.active_model import ActiveModel
 from service.model.freshness import Freshness
 from service.model.live_catalogue import CatalogueFollower
 from service.model.loaded_model import LoadedModel
-from service.runtime.metrics import Metrics
+from service.runtime.metrics import Metrics, child_of
 from service.settings import Settings
 from service.signing.click_links import ClickLinks
 from service.store.change_counters import CATALOGUE, ERASED, POINT_MARK, RULES, counter_of
@@ -74,9 +74,9 @@ class Responder:
         if query.cacheable:
             packed = await self.find_cached(key, counters_of(query))
             if packed is not None:
-                self.metrics.cache_lookups.labels("hit").inc()
+                child_of(self.metrics.cache_lookups, "hit").inc()
                 return self._serve(query, RenderedAnswer.unpack(packed), degraded=False)
-            self.metrics.cache_lookups.labels("miss").inc()
+            child_of(self.metrics.cache_lookups, "miss").inc()
         return await self._respond_computed(model, query, key, deadline - loop.time())
 
     def model(self) -> LoadedModel:
@@ -149,7 +149,7 @@ class Responder:
     def _serve(
         self, query: RecommendationQuery, answer: RenderedAnswer, *, degraded: bool
     ) -> ServedAnswer:
-        self.metrics.answers.labels(answer.strategy, answer.fallback_reason).inc()
+        child_of(self.metrics.answers, answer.strategy, answer.fallback_reason).inc()
         return ServedAnswer(answer.body_for(query.customer_id), degraded)
 
 

@@ -35,9 +35,13 @@ from service.errors import (
 from service.runtime.metrics import Metrics
 from service.settings import Settings
 
-HEADER_LIMIT_BYTES: Final = 65_536  # request line, headers, and what frames the parts of a body
-PIECE_BYTES: Final = 4096  # parsed at once, then the limits are looked at
-MAX_PIPELINED: Final = 64  # requests that wait behind the one that is answered
+HEADER_LIMIT_BYTES: Final = 65_536  # request line and headers
+# What frames the parts of a body, and trailers: so much, and a fourth of the body's bytes.
+FRAMING_LIMIT_BYTES: Final = 4096
+FRAMING_SHARE: Final = 4
+PIECE_BYTES: Final = 1024  # parsed at once, then the limits are looked at
+MAX_HEADERS: Final = 256  # and as many trailers
+MAX_PIPELINED: Final = 16  # requests that wait behind the one that is answered
 ROOM_SHARE: Final = 16  # one in so many connections is closed where there is no room for another
 SWEEP_SECONDS: Final = 1.0
 LINGER_SECONDS: Final = 0.5  # so that a refusal is read before the rest of the request is dropped
@@ -195,7 +199,7 @@ class Connection(HttpToolsProtocol):
         self.metrics: Metrics | None = self.app_state.get("metrics")
         self._opened = opened
         self._limits = opened.limits
-        self._framing_bytes = 0  # of the request that is being read: all that is not its body
+        self._room_bytes = HEADER_LIMIT_BYTES  # for what is not the body of the request
         self._body_room = self._limits.body_bytes
         self._refused = False
         self._answered: RequestResponseCycle | None = None  # or last answered
@@ -224,25 +228,26 @@ class Connection(HttpToolsProtocol):
                 if not self.transport.is_closing():
                     self.data_received(data[start : start + PIECE_BYTES])
         elif not self._refused:
-            self._framing_bytes += len(data)
+            self._room_bytes -= len(data)
             super().data_received(data)
             if len(self.pipeline) > MAX_PIPELINED:
                 self.abort(End.TOO_LARGE)
-            elif self._framing_bytes > HEADER_LIMIT_BYTES:
+            elif self._room_bytes < 0 or len(self.headers) > MAX_HEADERS:
                 self._refuse(self._find_problem(), End.TOO_LARGE)
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
         self.headers = []  # trailers that follow the body are no headers of the request
+        self._room_bytes = FRAMING_LIMIT_BYTES
 
     def on_body(self, body: bytes) -> None:
         size = min(len(body), self._body_room)
         self._body_room -= size
-        self._framing_bytes -= size
+        self._room_bytes += size + size // FRAMING_SHARE
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self._framing_bytes, self._body_room = 0, self._limits.body_bytes
+        self._room_bytes, self._body_room = HEADER_LIMIT_BYTES, self._limits.body_bytes
         super().on_message_complete()
 
     def shutdown(self) -> None:
@@ -321,8 +326,9 @@ class Connection(HttpToolsProtocol):
         if not self._body_room:
             return TooLarge(self._limits.body_bytes)
         is_address = self.url is not None and len(self.url) > HEADER_LIMIT_BYTES // 2
-        problem = AddressTooLong if is_address else HeadersTooLarge
-        return problem(HEADER_LIMIT_BYTES)
+        if is_address:
+            return AddressTooLong(HEADER_LIMIT_BYTES)
+        return HeadersTooLarge(HEADER_LIMIT_BYTES, MAX_HEADERS, FRAMING_LIMIT_BYTES)
 
     def _refuse(self, problem: Problem, reason: End) -> None:
         """Read no more, say why where that is still possible, and end the connection."""

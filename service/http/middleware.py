@@ -17,7 +17,7 @@ from service.http.authentication import Authentication
 from service.http.authorization import find_access
 from service.http.paths import hide_encoded_slashes
 from service.runtime.logs import format_location
-from service.runtime.metrics import Metrics
+from service.runtime.metrics import Metrics, child_of
 from service.settings import Settings
 
 log: Final = logging.getLogger("regulars.door")
@@ -63,7 +63,8 @@ class RequestMiddleware:
                 await problem.response()(scope, receive, observed)
         finally:
             route = getattr(scope.get("route"), "path_format", "none")
-            self._metrics.latency.labels(route, str(status)).observe(time.perf_counter() - started)
+            latency = child_of(self._metrics.latency, route, str(status))
+            latency.observe(time.perf_counter() - started)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> Problem | None:
         """Return the problem that came up outside of the app's own handlers, if any."""

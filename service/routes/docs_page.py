@@ -9,20 +9,23 @@ import importlib.util
 import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 
-from fastapi import FastAPI, Response
+import orjson
+from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import RedirectResponse
-from fastapi.staticfiles import StaticFiles
 
 from service.errors import ProblemBody, problem_schema
+from service.routes.held_files import HeldFile
 from service.routes.registration import TAG_DESCRIPTIONS
 from service.schemas.base import AnswerModel
 
 ASSETS_PATH: Final = "/docs/assets"
+ASSET_TYPES: Final = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css"}
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'self'; style-src 'self' 'unsafe-inline'; "
     "script-src 'self' 'unsafe-inline'; img-src 'self' data:"
@@ -46,10 +49,34 @@ DATE: Final = re.compile(r"\b\d{4}-\d\d-\d\d(?!\d)")
 
 def add_docs(app: FastAPI) -> None:
     """Add the page, its files and the description."""
-    app.mount(ASSETS_PATH, StaticFiles(directory=find_assets()), name="docs")
-    app.add_api_route("/docs", show_docs, include_in_schema=False)
-    app.add_api_route("/", lambda: RedirectResponse("/docs"), include_in_schema=False)
-    app.openapi = lambda: _describe_once(app)  # type: ignore[method-assign]
+    directory = find_assets()
+    assets = {
+        name: HeldFile.of((directory / name).read_bytes(), media_type)
+        for name, media_type in ASSET_TYPES.items()
+    }
+
+    async def show_asset(request: Request, path: str) -> Response:
+        if path not in assets:
+            raise HTTPException(404)
+        return assets[path].answer(request)
+
+    @cache
+    def describe() -> HeldFile:
+        return HeldFile.of(orjson.dumps(app.openapi()), "application/json")
+
+    async def show_description(request: Request) -> Response:
+        return describe().answer(request)
+
+    add_page = partial(app.add_api_route, methods=["GET", "HEAD"], include_in_schema=False)
+    add_page(f"{ASSETS_PATH}/{{path}}", show_asset)
+    add_page("/openapi.json", show_description)
+    add_page("/docs", show_docs)
+    add_page("/", show_start)
+    app.openapi = lambda: _describe(app)  # type: ignore[method-assign]
+
+
+async def show_start() -> Response:
+    return RedirectResponse("/docs")
 
 
 def find_assets() -> Path:
@@ -75,12 +102,6 @@ async def show_docs() -> Response:
     page.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
     page.headers["X-Content-Type-Options"] = "nosniff"
     return page
-
-
-def _describe_once(app: FastAPI) -> dict[str, Any]:
-    if app.openapi_schema is None:
-        app.openapi_schema = _describe(app)
-    return app.openapi_schema
 
 
 def _describe(app: FastAPI) -> dict[str, Any]:

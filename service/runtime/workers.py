@@ -28,6 +28,8 @@ from service.settings import Settings
 
 APP: Final = "service.app:create"
 LOOK_SECONDS: Final = 0.5  # between looks for signals; a worker that ends is noticed at once
+UNSENT_BYTES: Final = 131_072  # of an answer that the system takes for a reader that takes nothing
+TCP_NOTSENT_LOWAT: Final = 25  # of Linux; Python names it from 3.12 on
 log: Final = logging.getLogger("regulars.service")
 
 
@@ -81,14 +83,27 @@ class LastCallServer(uvicorn.Server):
     Their clients may have sent a request already. The socket is closed right after the last one.
     """
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and bound what the system holds for a client that does not read.
+
+        Linux takes megabytes of answers for each otherwise, and the time to make them.
+        """
+        await super().startup(sockets)
+        if sys.platform == "linux":
+            for listening in self._listening():
+                with socket.socket(fileno=os.dup(listening.fileno())) as own:
+                    own.setsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer what was sent, then end."""
         self.server_state.default_headers = [*self.server_state.default_headers, CLOSE_HEADER]
         loop = asyncio.get_running_loop()
-        listening = [one for server in self.servers for one in server.sockets]
-        waiting = [connection for one in listening for connection in accept_waiting(one)]
+        waiting = [connection for one in self._listening() for connection in accept_waiting(one)]
         opened = [loop.connect_accepted_socket(self._protocol, one) for one in waiting]
         await asyncio.gather(super().shutdown(sockets), *opened)
+
+    def _listening(self) -> list[socket.socket]:
+        return [one for server in self.servers for one in server.sockets]
 
     def _protocol(self) -> asyncio.Protocol:
         return self.config.http_protocol_class(  # type: ignore[call-arg]

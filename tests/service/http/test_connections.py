@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from service.http.connections import HEADER_LIMIT_BYTES, MAX_PIPELINED
+from service.runtime.workers import UNSENT_BYTES
 from tests.support.raw_connection import (
     connected,
     head,
@@ -214,6 +215,27 @@ def test_a_client_that_goes_away_is_no_error(port: int) -> None:
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as own:
         wait_until(lambda: "regulars_connections 1.0" in read_metrics(own))
         assert "regulars_errors_total 0.0" in read_metrics(own)
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="only Linux tells what it holds")
+def test_the_system_holds_little_of_an_answer_for_who_does_not_read(port: int) -> None:
+    with connected(port, receive_bytes=4096) as connection:
+        send(connection, head("GET", "/docs/assets/swagger-ui-bundle.js") * 8)
+        wait_until(lambda: held_bytes(connection) > 0)
+        begun = time.monotonic()
+        while time.monotonic() - begun < 0.5:
+            assert held_bytes(connection) < 2 * UNSENT_BYTES
+
+
+def held_bytes(connection: socket.socket) -> int:
+    """Return how many bytes the system holds that the service has sent on a connection."""
+    ports = (connection.getpeername()[1], connection.getsockname()[1])
+    ends = [f"{port:04X}" for port in ports]
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, service, client, _, queues, *_ = line.split()
+        if [service.partition(":")[2], client.partition(":")[2]] == ends:
+            return int(queues.partition(":")[0], 16)
+    raise AssertionError("the service has no such connection")
 
 
 def metrics(port: int) -> str:
