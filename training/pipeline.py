@@ -190,10 +190,8 @@ def _look_again(watch: RefusalWatch, model: Model, reporter: Reporter) -> Model:
     try:
         return watch.leave_out(model)
     except InputError as error:
-        reporter.console.print(
+        reporter.say(
             f"Warning: whoever refused while the version was written is still in it. {error}",
-            markup=False,
-            soft_wrap=True,
         )
         return model
 
@@ -344,7 +342,7 @@ def _pass_unmeasured(registry: Registry, reporter: Reporter) -> tuple[str, ...]:
     if _was_measured(registry):
         problem = "though they sufficed for the active version: is the history complete?"
         return (f"{TOO_LITTLE}, {problem}",)
-    reporter.console.print(f"Published without figures: {TOO_LITTLE}.")
+    reporter.say(f"Published without figures: {TOO_LITTLE}.")
     return ()
 
 
@@ -365,9 +363,7 @@ def _prune(registry: Registry, config: Config, reporter: Reporter, *, now: int) 
     try:
         registry.prune(now=now, keep=limits.keep, max_age_days=limits.max_age_days)
     except OSError as error:
-        reporter.console.print(
-            f"Old versions were not removed: {error}", markup=False, soft_wrap=True
-        )
+        reporter.say(f"Old versions were not removed: {error}")
 
 
 def _was_measured(registry: Registry) -> bool:

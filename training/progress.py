@@ -34,12 +34,19 @@ class Reporter:
     def __init__(
         self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self.console = Console(file=stream or sys.stderr, highlight=False, emoji=False)
+        # Ids, names and paths are told as they are: [old] is no style, and :soon: no picture
+        self.console = Console(
+            file=stream or sys.stderr, highlight=False, emoji=False, markup=False
+        )
         if not self.console.is_terminal:
             self.console.width = PLAIN_WIDTH
         self.clock = clock
         self.seconds: dict[str, float] = {}  # how long each step took
         self.outcome = "nothing was published"  # so far, printed when the command is stopped
+
+    def say(self, text: str, *, alarming: bool = False) -> None:
+        """Print a sentence, which a pipe gets as one line."""
+        self.console.print(text, soft_wrap=True, style="bold red" if alarming else None)
 
     @contextmanager
     def step(self, name: str, each: str = "") -> Iterator[Advance]:
@@ -58,7 +65,7 @@ class Reporter:
     def _live(self, name: str, each: str) -> Iterator[Advance]:
         columns = (
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),

@@ -1,5 +1,7 @@
 from io import StringIO
 
+from rich.table import Table
+
 from training.progress import Reporter
 
 
@@ -32,7 +34,11 @@ def test_what_is_counted_is_told_with_its_rate() -> None:
     )
 
 
-def test_a_colon_in_an_id_or_a_path_is_a_colon() -> None:
+def test_an_id_or_a_path_is_told_as_it_is_and_on_one_line() -> None:
     stream = StringIO()
-    Reporter(stream).console.print("bought:soon:90", markup=False)
-    assert stream.getvalue() == "bought:soon:90\n"
+    reporter, path = Reporter(stream), "/shop/[old]/bought:soon:90" + "/deep" * 60
+    reporter.say(path)
+    reporter.say(path, alarming=True)
+    assert stream.getvalue() == f"{path}\n{path}\n"
+    reporter.console.print(Table("[old] :soon:"))
+    assert "[old] :soon:" in stream.getvalue()

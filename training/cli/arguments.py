@@ -62,18 +62,15 @@ def find_store(
         return named
     own_store = registry.root / SQLITE_STORE
     if own_store.exists():
-        reporter.console.print(
+        reporter.say(
             f"{own_store} is read too: the service's store, with who was erased or said no.",
-            markup=False,
-            soft_wrap=True,
         )
         return f"sqlite:///{own_store}"
     if _has_learned_from_store(registry):
-        reporter.console.print(
+        reporter.say(
             "Warning: the active version has learned from the service's store, and none is named "
             f"now. Whoever was erased or said no there is unknown: name it with {option}",
-            style="bold red",
-            soft_wrap=True,
+            alarming=True,
         )
     return None
 

@@ -29,15 +29,15 @@ def main(arguments: Sequence[str], *, now: int) -> int:
             sweep_temporary_directories()  # a killed training left customers' histories there
         status: int = options.run(options, reporter, now)
     except (InputError, ArtifactError) as error:
-        reporter.console.print(f"Error: {error}", markup=False, soft_wrap=True, style="bold red")
+        reporter.say(f"Error: {error}", alarming=True)
         return BAD_INPUT
     except OSError as error:
         file = f"{error.filename}: " if error.filename else ""
         text = f"Error: {file}{error.strerror or error}; {reporter.outcome}"
-        reporter.console.print(text, markup=False, soft_wrap=True, style="bold red")
+        reporter.say(text, alarming=True)
         return BAD_INPUT
     except KeyboardInterrupt:
-        reporter.console.print(f"Stopped; {reporter.outcome}")
+        reporter.say(f"Stopped; {reporter.outcome}")
         return STOPPED
     return status
 

@@ -213,21 +213,20 @@ def _export(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
             with reporter.step("Exporting", each="recipients") as advance:
                 tally = export_slates(export, recipients, parts, advance)
         except KeyboardInterrupt:
-            reporter.console.print("Stopped; the same command with --resume goes on")
+            reporter.say("Stopped; the same command with --resume goes on")
             return STOPPED
     if refused := _count_refused_since(options, snapshot, learned.manifest):
-        reporter.console.print(
+        reporter.say(
             f"Warning: {refused:,} customers said no or were erased while the file was written; "
             "write it again before it is sent.",
-            style="bold red",
-            soft_wrap=True,
+            alarming=True,
         )
     summary = (
         f"{tally.rows:,} rows for {tally.recipients:,} customers "
         f"from {directory.name} in {options.output}"
     )
     remarks = _remarks(tally, options.n)
-    reporter.console.print("; ".join([summary, *remarks]), markup=False, soft_wrap=True)
+    reporter.say("; ".join([summary, *remarks]))
     return DONE
 
 
@@ -270,10 +269,9 @@ def _snapshot(
         parts.snapshot.mkdir()
         snapshot.save(parts.snapshot)
         if options.store and int(snapshot.learned[0]) < learned.manifest.event_position:
-            reporter.console.print(
+            reporter.say(
                 f"The store is not the one that {learned.manifest.version} has learned from, or "
                 "an older copy: everything in it counts. Train again with it",
-                soft_wrap=True,
             )
         return StoreSnapshot.load(parts.snapshot)
     snapshot = StoreSnapshot.load(parts.snapshot)
@@ -340,7 +338,7 @@ def _about(
 def _print_finished(parts: Parts, recipients: int, reporter: Reporter) -> None:
     tally = sum(parts.finished().values(), Tally())
     if finished := tally.recipients + tally.not_due:
-        reporter.console.print(f"Going on: {finished:,} of {recipients:,} recipients are done")
+        reporter.say(f"Going on: {finished:,} of {recipients:,} recipients are done")
 
 
 def _remarks(tally: Tally, n: int) -> list[str]:

@@ -99,12 +99,10 @@ def _train(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     _write_report(report, outcome.report, reporter)
     if outcome.published is None:
         for refusal in outcome.refusals:
-            reporter.console.print(f"Refused, {refusal}", markup=False, soft_wrap=True)
-        reporter.console.print("Nothing was published; what was active stays active.")
+            reporter.say(f"Refused, {refusal}")
+        reporter.say("Nothing was published; what was active stays active.")
         return REFUSED
-    reporter.console.print(
-        f"Published {outcome.published.version}, now active in {options.registry}", soft_wrap=True
-    )
+    reporter.say(f"Published {outcome.published.version}, now active in {options.registry}")
     return DONE
 
 
@@ -161,12 +159,11 @@ def _tell_other_store(sources: Sequence[str], registry: Registry, reporter: Repo
     except ArtifactError:
         return  # it is told where it is compared
     if learned.event_mark and not store_holds(urls[0], learned.event_position, learned.event_mark):
-        reporter.console.print(
+        reporter.say(
             f"Warning: the store is not the one that the active version {version} has learned "
             "from, or an older copy of it. Who was forgotten, or said no, in that store and is not "
             "known here comes back.",
-            style="bold red",
-            soft_wrap=True,
+            alarming=True,
         )
 
 
@@ -327,4 +324,4 @@ def _write_report(path: Path, report: Report, reporter: Reporter) -> None:
         if report.verdict is not Verdict.PUBLISHED:
             raise
         message = str(error)
-    reporter.console.print(message, markup=False, soft_wrap=True)
+    reporter.say(message)

@@ -35,10 +35,10 @@ def _versions(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     if options.prune:
         removed = registry.prune(now=now, keep=config.keep, max_age_days=config.max_age_days)
         for version in removed:
-            reporter.console.print(f"Removed {version}")
+            reporter.say(f"Removed {version}")
     print_versions(reporter.console, registry.versions(), registry.active())
     for error in registry.damaged():
-        reporter.console.print(f"Damaged: {error}", markup=False, soft_wrap=True)
+        reporter.say(f"Damaged: {error}")
     return DONE
 
 
@@ -57,7 +57,7 @@ def add_activate(commands: Any) -> None:
 def _activate(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     del now
     registry_at(options.registry, must_exist=True).activate(options.version)
-    reporter.console.print(f"{options.version} is active")
+    reporter.say(f"{options.version} is active")
     return DONE
 
 
@@ -75,5 +75,5 @@ def add_rollback(commands: Any) -> None:
 def _rollback(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     del now
     version = registry_at(options.registry, must_exist=True).rollback()
-    reporter.console.print(f"{version} is active")
+    reporter.say(f"{version} is active")
     return DONE

@@ -80,5 +80,5 @@ def _synthetic(options: argparse.Namespace, reporter: Reporter, now: int) -> int
             )
         except ValueError as error:
             raise InputError(str(error)) from None
-    reporter.console.print(f"{options.purchases:,} purchases in {options.output}")
+    reporter.say(f"{options.purchases:,} purchases in {options.output}")
     return DONE

@@ -258,7 +258,7 @@ def _print_progress(search: Search) -> None:
     best = _best_index(trials)
     seconds_of_trials = (search.limit - len(trials)) * search.mean_seconds
     left = max(min(seconds_of_trials, search.ends - search.reporter.clock()), 0)
-    search.reporter.console.print(
+    search.reporter.say(
         f"  {trials[-1].value:.4f} times the base settings' Recall, "
         f"best so far {trials[best].value:.4f} (trial {best + 1}), about {left / 60:.1f} min left"
     )
@@ -334,4 +334,4 @@ def print_tuned(console: Console, result: TuningResult, plan: TuningPlan) -> Non
         "what it is worth on the last days, evaluate --config tells.",
         f"{trials} are kept in {plan.study}: the same command goes on{more}",
     ):
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
