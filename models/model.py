@@ -17,6 +17,7 @@ from models.sources.als import ItemFactors
 from models.sources.co_purchases import CoPurchases
 from models.sources.item_neighbours import ItemNeighbours
 from models.sources.repurchase import Repurchases
+from models.sources.similar_products import SimilarProducts
 from models.sources.substitutes import Substitutes
 from models.trees import Trees
 
@@ -79,3 +80,5 @@ class Model:
     sales: DailySales
     repeats: Repurchases
     lesson: LearnedRanker
+    # Versions of before have none: what the same customers buy stands in for it
+    similar: SimilarProducts = field(default_factory=SimilarProducts)

@@ -51,6 +51,8 @@ from models.slate import (
     Strategy,
     fallback_reason_of,
 )
+from models.sources.similar_products import Evidence, SimilarRow
+from models.trees import probability
 from models.updates.customer import NO_UPDATE, CustomerUpdate, allows, update_history
 
 NOBODY: Final = -1  # the user index of a customer the model does not know
@@ -105,6 +107,7 @@ class Recommender:
             partial(build_rule_effects, catalogue=model.catalogue)
         )
         self._unavailable = lru_cache(maxsize=16)(partial(remove_unavailable, model.catalogue))
+        self._similar_row = lru_cache(maxsize=1024)(partial(_find_similar, model))
         self._ordered_bestsellers = lru_cache(maxsize=32)(
             partial(_order_bestsellers, self.sales_trends)
         )
@@ -329,15 +332,19 @@ class Recommender:
         return self._finish(draft, Strategy.POPULAR)
 
     def similar(self, item: int, request: SlateRequest) -> Slate:
-        """Return products that the same customers buy; filled with popular ones of its category."""
+        """Return what a shopper takes in its place; filled with popular ones of its category."""
         removed = remove_named(self.find_filtered(request), np.array([item], np.int32))
-        scores = self.model.neighbours.similar(item)
+        row = self._similar_row(item)
+        scores = np.zeros(len(self.catalogue), np.float32)
+        scores[row.item] = probability(row.log_odds)
         effects = self.rule_effects(request)
         draft = SlateDraft.start(request, effects, removed, self.families, scores)
-        draft.add_similar(item, scores, self.catalogue)
-        if draft.missing > 0:
+        draft.add_similar(item, row, self.catalogue)
+        if draft.missing > 0 and not request.strict:
             draft.removed = remove_other_categories(removed, self.catalogue, item)
-        return self._finish(draft, Strategy.SIMILAR)
+            days = self.settings.popular.window_days
+            draft.fill_similar(self._bestsellers(request, days))
+        return draft.finish(Strategy.SIMILAR)
 
     def bundles(self, item: int, request: SlateRequest, size: int = 2) -> tuple[Bundle, ...]:
         """Return at most n units of `size` products around one product."""
@@ -375,6 +382,15 @@ class Recommender:
         sales_until = self.model.sales.window_end(self.moment_of(request))
         market = self.model.customers.market_code(request.filters.market)
         return self._ordered_bestsellers(sales_until, days, market, self.rule_effects(request))
+
+
+def _find_similar(model: Model, item: int) -> SimilarRow:
+    if len(model.similar):
+        return model.similar.of(item, model.catalogue, model.traits)
+    scores = model.neighbours.similar(item)
+    items = np.flatnonzero(scores)
+    evidence = np.full(len(items), Evidence.PURCHASES, np.uint8)
+    return SimilarRow(items, np.log(scores[items]), evidence)
 
 
 def _order_bestsellers(

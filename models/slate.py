@@ -28,8 +28,10 @@ class Source(StrEnum):
     """A recommender that puts products into a slate: the one with most of their score."""
 
     OWN_PURCHASES = "own_purchases"
+    OWN_INTEREST = "own_interest"  # looked at, wished for or put into the basket
     FACTORS = "factors"
     NEIGHBOURS = "neighbours"
+    SIMILAR = "similar"  # to the product asked about
     BOUGHT_TOGETHER = "bought_together"
     CATEGORY = "category"
     POPULAR = "popular"
@@ -43,8 +45,12 @@ class ReasonKind(StrEnum):
     BECAUSE_YOU_BOUGHT = "because_you_bought"
     BECAUSE_YOU_VIEWED = "because_you_viewed"
     BECAUSE_OF_BASKET = "because_of_basket"
+    LEFT_IN_BASKET = "left_in_basket"
+    BACK_IN_STOCK = "back_in_stock"
     BOUGHT_TOGETHER = "bought_together"
     SIMILAR_CUSTOMERS = "similar_customers"
+    SIMILAR = "similar"
+    ALSO_VIEWED = "also_viewed"
     POPULAR = "popular"
     NEW = "new"
     CHOSEN_BY_SHOP = "chosen_by_shop"

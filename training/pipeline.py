@@ -32,6 +32,7 @@ from training.evaluation.reference_methods import build_reference_slates, list_l
 from training.evaluation.split import Split, split_history
 from training.fitting.counts import build_histories, count_daily_sales
 from training.fitting.fit import fit
+from training.fitting.similar_products import fit_similar_products
 from training.parallel import cores
 from training.progress import Reporter
 from training.publishing import build_manifest, publish, write_twin
@@ -167,6 +168,9 @@ def _learn_everything(
     """
     lesson = judged.ranker.lesson
     model = fit(purchases, config.model, reporter, name="Everything", lesson=lesson)
+    with reporter.step("Everything: similar products"):  # the windows and the twin need none
+        similar = fit_similar_products(purchases, model.traits, model.neighbours)
+    model = replace(model, similar=similar)
     metrics = figures_as_json(judged.evaluation)
 
     def write(model: Model) -> Manifest:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Self
+from dataclasses import dataclass, field, replace
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,18 @@ from numpy.typing import NDArray
 from models.assembly.diversity import Likeness, diversify
 from models.assembly.popular import Bestsellers
 from models.data.catalogue import Catalogue
-from models.ranking.reasons import ALSO_BOUGHT, CHOSEN_BY_SHOP
+from models.ranking.reasons import ALSO_BOUGHT, ALSO_VIEWED, CHOSEN_BY_SHOP, SIMILAR_TO
 from models.rules.eligibility import Removed, find_allowed
 from models.rules.rule_effects import RuleEffects, insert_pinned
 from models.slate import Slate, SlateRequest, Slot, Source, Strategy, fallback_reason_of
+from models.sources.similar_products import Evidence, SimilarRow
+from models.trees import probability
+
+SHOWN_FOR: Final = {
+    Evidence.ATTRIBUTES: (Source.SIMILAR, SIMILAR_TO),
+    Evidence.VIEWS: (Source.SIMILAR, ALSO_VIEWED),
+    Evidence.PURCHASES: (Source.NEIGHBOURS, ALSO_BOUGHT),
+}
 
 
 @dataclass(eq=False)
@@ -64,14 +72,33 @@ class SlateDraft:
                 allowed = block[find_allowed(self.removed[block])]
                 self.rest += bestsellers.slots(self.choose(allowed.tolist()), source)
 
-    def add_similar(self, item: int, scores: NDArray[np.float32], catalogue: Catalogue) -> None:
-        """Add what is most similar to an item, by similarity (items,) times the shop's odds."""
-        near = np.flatnonzero((scores > 0) & find_allowed(self.removed))
-        log_scores = np.log(scores[near], dtype=np.float64) + self.effects.log_odds[near]
-        near = near[np.argsort(-log_scores, kind="stable")]
-        reason = ALSO_BOUGHT.about(catalogue, item)
-        for other in self.choose(near.tolist()):
-            self.rest.append(Slot(other, float(scores[other]), Source.NEIGHBOURS, reason))
+    def add_similar(self, item: int, row: SimilarRow, catalogue: Catalogue) -> None:
+        """Add what is most similar to an item, in the order of its odds times the shop's boosts.
+
+        The score is what it is without boosts, and for what makes room for another kind at most
+        that of what stands before it.
+        """
+        allowed = find_allowed(self.removed[row.item])
+        others, evidence = row.item[allowed], row.evidence[allowed]
+        log_odds = row.log_odds[allowed] + self.effects.log_odds[others]
+        order = np.lexsort((others, -log_odds))
+        index_of = {int(others[index]): index for index in order}
+        chosen = [index_of[other] for other in self.choose(others[order].tolist())]
+        falling = np.minimum.accumulate(log_odds[chosen]) - self.effects.log_odds[others[chosen]]
+        scores = probability(falling)
+        shown_for = {
+            kind: (source, template.about(catalogue, item))
+            for kind, (source, template) in SHOWN_FOR.items()
+        }
+        for index, score in zip(chosen, scores.tolist(), strict=True):
+            source, reason = shown_for[Evidence(evidence[index])]
+            self.rest.append(Slot(int(others[index]), score, source, reason))
+
+    def fill_similar(self, bestsellers: Bestsellers) -> None:
+        """Add what sells best; its score is 0, as nothing tells that it is similar."""
+        shown = len(self.rest)
+        self.add_bestsellers(bestsellers, Source.FILL)
+        self.rest[shown:] = [replace(slot, score=0.0) for slot in self.rest[shown:]]
 
     def finish(self, strategy: Strategy) -> Slate:
         slots = tuple(insert_pinned(self.rest, self.pinned))

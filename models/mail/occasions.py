@@ -215,12 +215,12 @@ def _interest_before(recipient: MailRecipient, item: int, restocked: int) -> Rea
     for kind, text in INTEREST.items():
         if (before == KINDS.index(kind)).any():
             text = f"{text}, and it is back"
-            return Reason(ReasonKind.BECAUSE_YOU_VIEWED, (item,), text)
+            return Reason(ReasonKind.BACK_IN_STOCK, (item,), text)
     return None
 
 
 def _source_of(reason: Reason) -> Source:
-    return Source.OWN_PURCHASES if reason.kind is ReasonKind.BUY_AGAIN else Source.NEIGHBOURS
+    return Source.OWN_PURCHASES if reason.kind is ReasonKind.BUY_AGAIN else Source.OWN_INTEREST
 
 
 def basket(recipient: MailRecipient) -> MailOccasion | None:
@@ -248,8 +248,8 @@ def basket(recipient: MailRecipient) -> MailOccasion | None:
     items.sort(key=lambda item: (-left[item], item))
     own = []
     for item in items:
-        reason = Reason(ReasonKind.BECAUSE_OF_BASKET, (item,), "This is in your basket")
-        own.append(Slot(item, _nearness(as_of, left[item]), Source.NEIGHBOURS, reason))
+        reason = Reason(ReasonKind.LEFT_IN_BASKET, (item,), "This is in your basket")
+        own.append(Slot(item, _nearness(as_of, left[item]), Source.OWN_INTEREST, reason))
     slots = recipient.take_first([*own, *_companions(recipient, items)])
     until = max(left[item] for item in items) + BASKET_DAYS * DAY - 1
     return MailOccasion(slots, f"You left {recipient.titles(items)} in your basket", until)

@@ -77,6 +77,12 @@ ALSO_BOUGHT: Final = ReasonTemplate(
     "Customers who buy {} also buy this",
     "Customers who buy this product also buy this",
 )
+SIMILAR_TO: Final = ReasonTemplate(ReasonKind.SIMILAR, "Similar to {}", "Similar to this product")
+ALSO_VIEWED: Final = ReasonTemplate(
+    ReasonKind.ALSO_VIEWED,
+    "Customers who look at {} also look at this",
+    "Customers who look at this product also look at this",
+)
 POPULAR_NOW: Final = Reason(ReasonKind.POPULAR, (), "Popular right now")
 BOUGHT_BY_OTHERS: Final = Reason(ReasonKind.POPULAR, (), "Bought by other customers")
 CHOSEN_BY_SHOP: Final = Reason(ReasonKind.CHOSEN_BY_SHOP, (), "Chosen by our shop")

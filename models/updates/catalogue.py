@@ -23,6 +23,7 @@ from models.data.history import NEVER
 from models.data.ids import IdIndex, StringSequence
 from models.data.product_stats import ProductStats
 from models.data.timestamps import parse_timestamp
+from models.data.title_words import code_family, find_title_words
 from models.model import Model
 from models.updates.insertions import Insertions
 from models.updates.patched_strings import PatchedIds, PatchedStrings
@@ -305,14 +306,16 @@ def _update_stats(
     prices = catalogue.price[len(learned.catalogue) :]
     old_prices = model.catalogue.price[len(learned.catalogue) :]
     same_prices = len(update.insertions) == 0 and np.array_equal(prices, old_prices, equal_nan=True)
-    if same_prices and np.array_equal(category, old.category):
+    family = _update_families(old.family, catalogue, update)
+    same_kinds = np.array_equal(category, old.category) and np.array_equal(family, old.family)
+    if same_prices and same_kinds:
         return old  # and the trends need not be counted again
     known = learned.traits
     log_price = _later_log_prices(prices, learned)
     usual = _category_means(category, known.log_price - known.price_in_category, learned)
     return ProductStats(
         category=category,
-        family=insert(old.family, -1),
+        family=family,
         log_price=np.concatenate([known.log_price, log_price]),
         price_in_category=np.concatenate([known.price_in_category, log_price - usual]),
         customers=insert(old.customers, 0),
@@ -330,6 +333,19 @@ def _update_categories(
     if of_shop or not (learned.traits.category >= 0).any():
         categories[update.items] = catalogue.category[update.items]
     return categories
+
+
+def _update_families(
+    old: NDArray[np.int32], catalogue: Catalogue, update: CatalogueUpdate
+) -> NDArray[np.int32]:
+    """Return the families of a catalogue: new titles and categories make new families."""
+    families = update.insertions.extend(old, -1)
+    for item, product in update.updates:
+        if not product.fields.isdisjoint(("title", "category")):
+            code = int(catalogue.category[item])
+            category = catalogue.category_names[code] if code >= 0 else ""
+            families[item] = code_family(category, find_title_words(catalogue.title[item]))
+    return families
 
 
 def _later_log_prices(prices: NDArray[np.float64], learned: Model) -> Floats:

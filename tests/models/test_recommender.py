@@ -247,7 +247,9 @@ def test_like_you_names_the_product_that_adds_most_to_the_affinity(shop: Recomme
     assert said > 0
 
 
-def test_products_like_espresso_are_bought_by_who_buys_espresso(shop: Recommender) -> None:
+def test_a_version_without_similar_products_tells_what_the_same_customers_buy(
+    shop: Recommender,
+) -> None:
     (espresso,) = items(shop, "espresso")
     slate = shop.similar(espresso, SlateRequest(n=5))
     assert set(names(shop, slate)) <= {
@@ -256,7 +258,10 @@ def test_products_like_espresso_are_bought_by_who_buys_espresso(shop: Recommende
         *AISLES["garden"].split(),
     }
     similar = shop.model.neighbours.similar(espresso)
-    assert [slot.score for slot in slate.slots] == [similar[slot.item] for slot in slate.slots]
+    found = [similar[slot.item] for slot in slate.slots]
+    assert found == sorted(found, reverse=True)
+    assert [slot.score for slot in slate.slots] == pytest.approx([s / (1 + s) for s in found])
+    assert {slot.source for slot in slate.slots} == {Source.NEIGHBOURS}
     assert {slot.reason.text for slot in slate.slots} == {
         "Customers who buy Espresso also buy this"
     }

@@ -23,6 +23,7 @@ from models.data.daily_sales import DailySales
 from models.data.events import DAY, KINDS, PURCHASE, RETURN, Events
 from models.data.history import NEVER, Histories
 from models.data.product_stats import ProductStats
+from models.data.title_words import code_family
 from models.model import LearnedRanker, Model
 from models.settings import (
     BundleSettings,
@@ -396,10 +397,10 @@ def fit_product_stats(records: ShopRecords) -> ProductStats:
     category = catalogue.category.tolist()
     if max(category, default=-1) < 0:
         category = find_category_words(titles)
-    families: dict[tuple[int, tuple[str, ...]], int] = {}
+    names = {-1: "", **dict(enumerate(catalogue.category_names))}
     family = [
-        families.setdefault((code, words), len(families)) if words else -1
-        for code, words in zip(category, titles, strict=True)
+        code_family(names[code], words)
+        for code, words in zip(catalogue.category.tolist(), titles, strict=True)
     ]
     log_price = find_log_prices(bought, catalogue)
     by_category: dict[int, list[float]] = defaultdict(list)

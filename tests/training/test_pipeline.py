@@ -5,6 +5,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from io import StringIO
 from pathlib import Path
@@ -30,6 +31,7 @@ from training.config import Config, EvaluationConfig
 from training.errors import InputError
 from training.evaluation.split import split_history
 from training.fitting.fit import fit
+from training.fitting.similar_products import fit_similar_products
 from training.pipeline import TOO_LITTLE, Outcome, evaluate_history, train
 from training.progress import Reporter
 from training.ranker.train_ranker import train_ranker
@@ -111,6 +113,8 @@ def test_what_is_published_was_learned_from_everything_and_carries_the_figures_o
     assert outcome.evaluation is not None
     shop = open_shop(registry)
     everything = fit(SHOP, ALONE, Reporter(StringIO()), name="test")
+    similar = fit_similar_products(SHOP, everything.traits, everything.neighbours)
+    everything = replace(everything, similar=similar)
     arrays = dict(flatten(shop.model))
     assert all(array.tobytes() == arrays[name].tobytes() for name, array in flatten(everything))
     assert shop.manifest.data_as_of == SHOP.time.max()
@@ -428,7 +432,8 @@ def test_the_sources_of_a_shop_that_learns_to_rank_have_learned_from_everything(
         bytes_of(shop.model),
     )
     assert {name.partition(".")[0] for name in taught if taught[name] != untaught[name]} == {
-        "lesson"
+        "lesson",
+        "similar",  # which is learned for what is published alone
     }
 
 

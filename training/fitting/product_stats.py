@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Final
@@ -14,30 +13,18 @@ from models.data.catalogue import Catalogue
 from models.data.events import PURCHASE, RETURN
 from models.data.history import NEVER
 from models.data.product_stats import ProductStats
+from models.data.title_words import code_family, find_title_words
 from training.reading.purchases import Purchases
 
 MIN_SHARING_PRODUCTS: Final = 3  # for a word of their titles to stand for a category
 MAX_SHARING_PART: Final = 0.1  # of all products, above which a word they share means nothing
-# Letters of any script, and no digit beside them: "500ml" is a size
-WORD: Final = re.compile(r"(?<!\w)[^\W\d_]{3,}(?!\w)")
-# Words for sizes, units and packs, in the languages that prices are written in
-SIZES: Final = frozenset(
-    """
-    gal gallon gallons qrt quart pint lbs pound pounds gram grams gramm ltr litre litres liter
-    liters pack packs pck pkg pkt packung packet paquet paquete pacco pezzi pcs piece pieces pièce
-    pièces pieza piezas stück stueck stk count cnt box case dozen ctn bottle bottles can cans bag
-    bags jar tin small medium large extra mini jumbo family big xxl size klein mittel groß gross
-    grand petit moyen grande piccolo medio mediano pequeño штук упак упаковка пачка литр литров
-    набор маленький средний большой
-    """.split()  # noqa: SIM905 as one reads it
-)
 
 
 def fit_product_stats(purchases: Purchases) -> ProductStats:
     """Collect category, family, price, buyers, first sale and rate of returns of every product."""
     catalogue, n_items = purchases.catalogue, len(purchases.product_ids)
     bought, returned = purchases.kind == PURCHASE, purchases.kind == RETURN
-    titles = [_words(title) for title in catalogue.title]
+    titles = [find_title_words(title) for title in catalogue.title]
     category = (
         catalogue.category if (catalogue.category >= 0).any() else _categories_of_words(titles)
     )
@@ -49,18 +36,13 @@ def fit_product_stats(purchases: Purchases) -> ProductStats:
     back = np.bincount(purchases.item[returned], minlength=n_items)
     return ProductStats(
         category=category,
-        family=_families(titles, category),
+        family=_families(titles, catalogue),
         log_price=log_price,
         price_in_category=_less_category(log_price, category),
         customers=np.bincount(pairs[pairs >= 0] % n_items, minlength=n_items).astype(np.float32),
         first_sold=np.where(lines > 0, first, NEVER),
         return_rate=(back / np.maximum(lines, 1)).astype(np.float32),
     )
-
-
-def _words(title: str) -> tuple[str, ...]:
-    """Return the words of a title that are no size."""
-    return tuple(word for word in WORD.findall(title.lower()) if word not in SIZES)
 
 
 def _categories_of_words(titles: Sequence[tuple[str, ...]]) -> NDArray[np.int32]:
@@ -77,14 +59,11 @@ def _categories_of_words(titles: Sequence[tuple[str, ...]]) -> NDArray[np.int32]
     return category
 
 
-def _families(titles: Sequence[tuple[str, ...]], category: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Number families, which share category and title words: (items,) codes, -1 untitled."""
-    codes: dict[tuple[int, tuple[str, ...]], int] = {}
-    families = np.full(len(titles), -1, np.int32)
-    for item, words in enumerate(titles):
-        if words:
-            families[item] = codes.setdefault((int(category[item]), words), len(codes))
-    return families
+def _families(titles: Sequence[tuple[str, ...]], catalogue: Catalogue) -> NDArray[np.int32]:
+    """Return the family of every product: (items,), -1 untitled."""
+    names = ["", *catalogue.category_names]
+    rows = zip(catalogue.category.tolist(), titles, strict=True)
+    return np.array([code_family(names[code + 1], words) for code, words in rows], np.int32)
 
 
 def _log_price(purchases: Purchases, catalogue: Catalogue) -> NDArray[np.float32]:

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from scipy.sparse import csc_matrix, csr_matrix, diags
 
 from models.data.catalogue import Catalogue
+from models.data.title_words import WORD
 from models.settings import BundleSettings
 from models.sources.co_purchases import CoPurchases
 from models.sources.item_neighbours import ItemNeighbours
 from models.sources.substitutes import Substitutes
-from training.fitting.product_stats import WORD
 
 BLOCK_CELLS: Final = 5_000_000  # cells of columns multiplied at a time
 MAX_CELLS: Final = (

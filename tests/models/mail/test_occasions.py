@@ -371,7 +371,8 @@ def test_who_wanted_what_was_sold_out_hears_that_it_is_back(
         )
     )
     assert (led_by(shop, mail), mail.text, mail.until) == ([NEVER_SOLD], text, moment(DAYS + 14))
-    assert mail.slots[0].reason.kind is ReasonKind.BECAUSE_YOU_VIEWED
+    slot = mail.slots[0]
+    assert (slot.source, slot.reason.kind) == (Source.OWN_INTEREST, ReasonKind.BACK_IN_STOCK)
 
 
 def test_who_buys_it_regularly_hears_that_it_is_back(shop: Recommender) -> None:
@@ -464,7 +465,8 @@ def test_a_basket_is_mailed_about_after_an_hour_and_for_a_week(shop: Recommender
     assert occasion_of(shop, MailKind.BASKET, DAYS + 0.9 / 24, put) is None
     left = required(occasion_of(shop, MailKind.BASKET, DAYS + 1.1 / 24, put))
     assert led_by(shop, left)[:2] == ["bread", "butter"]
-    assert left.slots[0].reason.kind is ReasonKind.BECAUSE_OF_BASKET
+    slot = left.slots[0]
+    assert (slot.source, slot.reason.kind) == (Source.OWN_INTEREST, ReasonKind.LEFT_IN_BASKET)
     assert left.slots[1].reason.kind is ReasonKind.BOUGHT_TOGETHER
     assert (left.text, left.until) == ("You left Bread in your basket", moment(DAYS + 7) - 1)
     assert led_by(shop, occasion_of(shop, MailKind.BASKET, DAYS + 6.9, put))[:2] == [

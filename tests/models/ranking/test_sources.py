@@ -262,5 +262,5 @@ def test_whatever_the_rules_leave_no_source_proposes_anything_else(
 
 
 def test_the_answer_documents_every_source_that_is_registered() -> None:
-    by_the_shop = {Source.PINNED, Source.FILL}
-    assert {source.shown_as for source in SOURCES} == set(Source) - by_the_shop
+    elsewhere = {Source.PINNED, Source.FILL, Source.SIMILAR}  # of no slate for a customer
+    assert {source.shown_as for source in SOURCES} == set(Source) - elsewhere

@@ -197,6 +197,30 @@ def test_a_new_product_is_no_stranger_to_any_question(shop: Recommender) -> None
     assert {brioche, blini}.isdisjoint(slot.item for slot in updated.recommend("c00", visit).slots)
 
 
+def test_a_new_size_is_of_the_family_of_the_old_ones(shop: Recommender) -> None:
+    updated = after(
+        shop,
+        changed("bagel-6", title="Bagel, 6 pack", category="bakery"),
+        changed("bagel-sweet", title="Bagel", category="sweets"),
+        changed("untitled", category="bakery"),
+        changed("toast", title="Pretzel 100 g"),
+    )
+    family, ids = updated.model.traits.family, updated.catalogue.ids
+    codes = {name: int(family[ids.find(name)]) for name in ("bagel-6", "bagel-sweet", "untitled")}
+    bagel = int(shop.model.traits.family[shop.catalogue.ids.find("bagel")])
+    assert codes["bagel-6"] == bagel
+    assert codes["bagel-sweet"] not in (bagel, -1)
+    assert codes["untitled"] == -1
+    assert family[ids.find("toast")] == family[ids.find("pretzel")]  # which is called so now
+    moved = after(shop, changed("bagel", category="sweets"))
+    assert moved.model.traits.family[ids.find("bagel")] == codes["bagel-sweet"]
+
+
+def test_what_is_told_again_changes_no_statistics(shop: Recommender) -> None:
+    again = after(shop, changed("bagel", title="Bagel", category="bakery"))
+    assert again.model.traits is shop.model.traits
+
+
 def test_a_new_product_is_bought_again_as_its_aisle_is(shop: Recommender) -> None:
     updated = after(shop, changed("brioche", category="bakery"), changed("mystery"))
     bakery = shop.catalogue.category == shop.catalogue.category_names.find("bakery")
