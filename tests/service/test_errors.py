@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from service.errors import add_handlers
+from service.errors import PROBLEMS, TOO_LARGE, Problem, add_handlers
 
 
 def test_only_a_call_with_a_body_is_told_that_its_body_is_nested_too_deeply() -> None:
@@ -18,3 +18,8 @@ def test_only_a_call_with_a_body_is_told_that_its_body_is_nested_too_deeply() ->
     assert client.get("/endless").status_code == 500
     refused = client.post("/endless")
     assert (refused.status_code, refused.json()["detail"]) == (422, "body: is nested too deeply")
+
+
+def test_every_status_that_is_described_is_one_that_is_answered() -> None:
+    statuses = {problem.status for problem in Problem.__subclasses__()}
+    assert {*PROBLEMS, *TOO_LARGE} <= statuses

@@ -137,6 +137,12 @@ def test_probabilities_far_apart_stand_on_logarithmic_axes(drawn: dict[str, str]
     assert len(set(steps)) == 1
 
 
+def test_the_largest_dot_stands_for_the_most_candidates() -> None:
+    radii = [dot.radius for dot in plots.calibration(TASK).dots]
+    assert radii == sorted(radii, reverse=True)  # as many candidates as TASK has in each
+    assert max(radii) == 6
+
+
 def test_a_score_that_never_came_true_is_a_hollow_dot() -> None:
     never = replace(TASK, calibration=(*TASK.calibration, Bin(0.0005, 0.0, 100)))
     assert [dot.hollow for dot in plots.calibration(never).dots] == [False, False, False, True]
