@@ -142,6 +142,39 @@ def test_a_number_goes_as_far_as_it_makes_sense_and_no_further(name: str, most: 
         Settings.from_environment({variable: str(most + 1)})
 
 
+LEAST = {
+    "port": 0,
+    "workers": 1,
+    "calls_a_minute": 1,
+    "customer_calls_a_minute": 1,
+    "customer_events_a_day": 1,
+    "customer_bytes_a_day": 1,
+    "token_minutes": 1,
+    "redis_timeout_ms": 1,
+    "breaker_failures": 1,
+    "cache_bytes": 0,
+    "cache_ttl_seconds": 1,
+    "max_age_seconds": 0,
+    "deadline_ms": 1,
+    "scoring_threads": 1,
+    "scoring_queue": 0,
+    "body_limit_bytes": 1,
+    "max_connections": 1,
+    "shutdown_seconds": 1,
+    "campaign_hours": 1,
+    "campaign_not_twice": 0,
+    "mail_days": 1,
+}
+
+
+@pytest.mark.parametrize(("name", "least"), LEAST.items())
+def test_a_number_may_be_as_small_as_makes_sense_and_no_smaller(name: str, least: int) -> None:
+    variable = f"REGULARS_{name.upper()}"
+    assert getattr(Settings.from_environment({variable: str(least)}), name) == least
+    with pytest.raises(SettingsError, match=f"{variable}: should be greater than or equal to"):
+        Settings.from_environment({variable: str(least - 1)})
+
+
 def test_no_number_lies_below_nothing() -> None:
     numbers = (int, float, int | None)
     names = [name for name, of in Settings.model_fields.items() if of.annotation in numbers]

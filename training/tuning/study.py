@@ -172,8 +172,8 @@ def _distribution(limits: Range, base: float) -> BaseDistribution:
 
     low, high = min(limits.low, base), max(limits.high, base)
     log = limits.log and low > 0
-    if isinstance(low, int) and isinstance(high, int):
-        return IntDistribution(low, high, log)
+    if isinstance(base, int):
+        return IntDistribution(int(low), int(high), log)
     return FloatDistribution(low, high, log)
 
 

@@ -214,6 +214,19 @@ def test_answers_and_problems_have_schemas_and_examples(openapi: dict[str, Any])
         assert openapi["components"]["schemas"][name]["examples"]
 
 
+def test_every_call_describes_its_answer_and_whether_its_body_may_be_too_large(
+    openapi: dict[str, Any],
+) -> None:
+    for name, operation in operations_of(openapi):
+        responses = operation["responses"]
+        (answer,) = {status for status in responses if status < "300"}
+        assert answer in ("200", "202"), name
+        media = responses[answer].get("content", {})
+        assert all(each["schema"] for kind, each in media.items() if kind != "text/html"), name
+        assert media or name == "GET /metrics", name
+        assert ("413" in responses) == ("requestBody" in operation), name
+
+
 def test_every_reference_leads_somewhere(openapi: dict[str, Any]) -> None:
     for name in re.findall(r"#/components/schemas/(\w+)", str(openapi)):
         assert name in openapi["components"]["schemas"]

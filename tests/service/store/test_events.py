@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, select
 
-from service.store.events import Event, EventLine, read_customer, write
+from models.data.events import DAY, Standing
+from service.store.events import Event, EventLine, EventRow, read_customer, write
 from service.store.store import Store
 from service.store.tables import position
 from tests.support.store_server import new_store
@@ -48,3 +49,13 @@ def test_what_a_model_has_learned_of_a_visit_is_not_told_again(
     told = store.read(partial(tell, above=before))
     assert told == (["bread"] if newest else ["tea", "milk"])  # all of a visit at its login
     assert store.read(partial(tell, above=store.read(read_number))) == []
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(0, True), (DAY, True), (DAY + 1, False)])
+def test_the_shop_confirms_what_a_customer_tells_within_a_day(seconds: int, expected: bool) -> None:
+    of_shop = EventRow("tea", 0, 10 * DAY, None, 1.0, None)
+    for claimed in (10 * DAY - seconds, 10 * DAY + seconds):
+        claim = EventRow("tea", 0, claimed, "told", 1.0, None, Standing.CUSTOMER)
+        assert of_shop.confirms(claim) == expected
+        assert of_shop._replace(order_id="told").confirms(claim)
+        assert not of_shop._replace(product_id="milk").confirms(claim)

@@ -151,6 +151,13 @@ def test_a_score_that_never_came_true_is_a_hollow_dot() -> None:
     assert "predicted" in texts(svg(plots.calibration(nothing)))
 
 
+@pytest.mark.parametrize("lost", [LOST, WON])
+def test_every_interval_and_zero_stand_within_the_plot(lost: GateComparison) -> None:
+    far = replace(lost, difference=replace(lost.difference, low=2 * lost.difference.low))
+    for line in plots.differences([lost, far]).lines:
+        assert 0 < line.x1 <= line.x2 < plots.WIDTH
+
+
 def test_a_lost_comparison_has_the_colour_of_a_refusal(drawn: dict[str, str]) -> None:
     assert "var(--refused)" in drawn["differences"]
     assert "var(--refused)" not in svg(plots.differences([WON]))
