@@ -153,7 +153,8 @@ def test_a_score_that_never_came_true_is_a_hollow_dot() -> None:
 
 @pytest.mark.parametrize("lost", [LOST, WON])
 def test_every_interval_and_zero_stand_within_the_plot(lost: GateComparison) -> None:
-    far = replace(lost, difference=replace(lost.difference, low=2 * lost.difference.low))
+    low, high = lost.difference.low, lost.difference.high
+    far = replace(lost, difference=replace(lost.difference, low=2 * low, high=2 * high))
     for line in plots.differences([lost, far]).lines:
         assert 0 < line.x1 <= line.x2 < plots.WIDTH
 
