@@ -68,7 +68,7 @@ def without_categories(shop: Recommender, purchases: Purchases) -> Recommender:
 
 def by_co_purchase(shop: Recommender) -> Recommender:
     """Return a shop whose similar products are what the same customers buy."""
-    model = replace(shop.model, similar=SimilarProducts())
+    model = replace(shop.model, similar=SimilarProducts.none())
     return Recommender(shop.manifest, model, shop.settings)
 
 

@@ -81,4 +81,4 @@ class Model:
     repeats: Repurchases
     lesson: LearnedRanker
     # Versions of before have none: what the same customers buy stands in for it
-    similar: SimilarProducts = field(default_factory=SimilarProducts)
+    similar: SimilarProducts = field(default_factory=SimilarProducts.none)

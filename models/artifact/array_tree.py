@@ -36,15 +36,18 @@ def build(kind: type[T], arrays: Mapping[str, Array], prefix: str = "") -> T:
     """Build a tree from what `flatten` yields of one.
 
     A field `Annotated[Protocol, Class]` is built as the class. A missing array raises KeyError
-    with its name, unless its field has a default.
+    with its name, unless its field has a default; a part with a default may be missing as a whole.
     """
     hints = typing.get_type_hints(kind, include_extras=True)
     parts: dict[str, Any] = {}
     for field in dataclasses.fields(kind):  # type: ignore[arg-type]
         name, part_kind = prefix + field.name, _kind_of(hints[field.name])
+        has_default = field.default_factory is not dataclasses.MISSING
+        if has_default and not any(f"{key}.".startswith(f"{name}.") for key in arrays):
+            continue
         if isinstance(part_kind, type) and dataclasses.is_dataclass(part_kind):
             parts[field.name] = build(part_kind, arrays, f"{name}.")
-        elif name in arrays or field.default_factory is dataclasses.MISSING:
+        else:
             parts[field.name] = arrays[name]
     return kind(**parts)
 

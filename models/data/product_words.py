@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
@@ -11,7 +11,7 @@ import orjson
 from numpy.typing import NDArray
 
 from models.data.catalogue import Catalogue
-from models.data.ids import Ids, StoredIds
+from models.data.ids import StoredIds
 from models.data.ragged import RowGroups, find_stored
 from models.data.title_words import find_title_words
 
@@ -29,11 +29,11 @@ class ProductWords:
     Products that came after training have no entries: their vectors are made of their words.
     """
 
-    names: StoredIds = field(default_factory=lambda: Ids.of(()))  # (words,)
-    rarity: Floats = field(default_factory=lambda: np.zeros(0, np.float32))  # (words,)
-    indptr: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
-    word: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
-    weight: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
+    names: StoredIds  # (words,)
+    rarity: Floats  # (words,)
+    indptr: NDArray[np.int64]
+    word: NDArray[np.int32]
+    weight: Floats
 
     def __len__(self) -> int:
         """Return how many products were learned about."""

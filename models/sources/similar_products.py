@@ -9,14 +9,15 @@ and 1:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.data.catalogue import Catalogue
+from models.data.ids import Ids
 from models.data.product_stats import ProductStats
 from models.data.product_words import ProductWords
 
@@ -69,12 +70,20 @@ class SimilarProducts:
     of an earlier version has no row at all.
     """
 
-    indptr: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
-    item: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
-    log_odds: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
-    evidence: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
-    sales: Floats = field(default_factory=lambda: np.zeros(0, np.float32))  # (items,) 0 to 1
-    words: ProductWords = field(default_factory=ProductWords)
+    indptr: NDArray[np.int64]
+    item: NDArray[np.int32]
+    log_odds: Floats
+    evidence: NDArray[np.uint8]
+    sales: Floats  # (items,) how well each sells, from 0 to 1
+    words: ProductWords
+
+    @classmethod
+    def none(cls) -> Self:
+        """Return those of a shop of which nothing was learned."""
+        floats, codes = np.zeros(0, np.float32), np.zeros(0, np.int32)
+        start = np.zeros(1, np.int64)
+        words = ProductWords(Ids.of(()), floats, start, codes, floats)
+        return cls(start, codes, floats, codes.astype(np.uint8), floats, words)
 
     def __len__(self) -> int:
         """Return how many products were learned about."""
@@ -131,7 +140,7 @@ class PairAttributes:
     @classmethod
     def of(
         cls, a: Items, b: Items, cosines: Floats, catalogue: Catalogue, stats: ProductStats
-    ) -> PairAttributes:
+    ) -> Self:
         """Compare pairs whose words have these cosines.
 
         Where a category is not known, the words stand in for it.

@@ -56,6 +56,18 @@ def test_an_array_that_older_artifacts_do_not_have_is_its_default() -> None:
     assert build(Grown, {"floor": np.array([3], np.int32)}).ceiling.tolist() == []
 
 
+def test_a_part_that_older_artifacts_do_not_have_is_its_default_and_never_half_of_it() -> None:
+    @dataclass(frozen=True, eq=False)
+    class Grown:
+        floor: NDArray[np.int32]
+        shelf: Shelf = field(default_factory=lambda: Shelf(Ids.of(()), np.zeros(0)))
+
+    arrays = {"floor": np.array([3], np.int32), "shelf_life": np.array([9])}
+    assert len(build(Grown, arrays).shelf.ids) == 0
+    with pytest.raises(KeyError, match=r"shelf\.ids\.blob"):
+        build(Grown, {**arrays, "shelf.price": np.zeros(1)})
+
+
 def test_a_field_that_is_read_through_a_protocol_is_built_as_the_class_it_names() -> None:
     @dataclass(frozen=True, eq=False)
     class Labels:
