@@ -104,6 +104,8 @@ def measure_shop(name: str, data: Path, results: Path, processes: int) -> None:
     evaluation, ranker = score(split, config)
     serves = [(trial.audience, trial.method) for trial in ranker.trials if trial.serves]
     content: dict[str, Any] = {"serves": np.array(serves or [("", "")])}
+    trials = [(one.audience, one.method, one.recall, one.examples) for one in ranker.trials]
+    content["trials"] = np.array(trials)
     for cell in cells_of(shop, purchases, split, evaluation):
         content[f"{cell.task}/ids"] = np.array(cell.ids)
         content[f"{cell.task}/methods"] = np.array(cell.methods)
