@@ -29,6 +29,11 @@ def whole_share() -> Floats:
     return np.ones(3, np.float32)
 
 
+def no_limits() -> NDArray[np.int32]:
+    """Return the limits of a ranker that has learned none: (2,)."""
+    return np.zeros(2, np.int32)
+
+
 def no_weights() -> Floats:
     """Return the weights of a ranker that has learned none: (0, 0)."""
     return np.zeros((0, 0), np.float32)
@@ -50,6 +55,8 @@ class LearnedRanker:
     baskets: Trees = field(default_factory=Trees.none)
     weights: Floats = field(default_factory=no_weights)  # (3, BLENDED); (0, 0): those of settings
     share: Floats = field(default_factory=whole_share)  # (3,) of what trees add, that counts
+    # (2,) products of a category among ten, for customers and for visits; 0: that of settings
+    category_limits: NDArray[np.int32] = field(default_factory=no_limits)
 
     @classmethod
     def none(cls) -> Self:

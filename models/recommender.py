@@ -312,7 +312,9 @@ class Recommender:
             rest = {slot.item: slot for slot in slots_each[index]}
             pins = chosen[index].pins.items()
             pinned = {position: rest.pop(item) for position, item in pins}
-            likeness = Likeness.of(self.model, self.settings.diversity.at(request.placement))
+            likeness = Likeness.of_slate(
+                self.model, self.settings.diversity, contexts[index], request.placement
+            )
             draft = SlateDraft(
                 request, effects[index], removed[index], likeness, pinned, list(rest.values())
             )

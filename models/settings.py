@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import typing
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -186,15 +186,20 @@ class DiversitySettings:
     category: int = 5
     brand: int = 10
     family: int = 2
+    # Of the Recall on earlier weeks, that the limit of a category may cost; where it costs more, a
+    # wider one takes its place, but never that of a placement
+    category_cost: float = 0.01
     placements: tuple[PlacementSettings, ...] = ()
 
-    def at(self, placement: str | None) -> DiversitySettings:
-        """Return the limits that hold for a placement."""
+    def at(self, placement: str | None, learned: int = 0) -> DiversitySettings:
+        """Return the limits that hold for a placement; `learned`: of a category, 0 for none."""
+        category, brand = max(self.category, learned), self.brand
         for limits in self.placements:
             if limits.name == placement:
-                category, brand = limits.category or self.category, limits.brand or self.brand
-                return DiversitySettings(category, brand, self.family)
-        return self
+                category, brand = limits.category or category, limits.brand or brand
+        if (category, brand) == (self.category, self.brand):
+            return self
+        return replace(self, category=category, brand=brand)
 
 
 @dataclass(frozen=True)

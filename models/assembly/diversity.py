@@ -37,6 +37,18 @@ class Likeness:
         return cls(model.traits.family, limits)
 
     @classmethod
+    def of_slate(
+        cls,
+        model: Model,
+        diversity: DiversitySettings,
+        context: RankingContext,
+        placement: str | None,
+    ) -> Self:
+        """Return the limits of a slate: those of settings, and what the shop taught about them."""
+        learned = int(model.lesson.category_limits[int(context.is_visit)])
+        return cls.of(model, diversity.at(placement, learned))
+
+    @classmethod
     def of_families(cls, model: Model, diversity: DiversitySettings) -> Self:
         """Return the limits of settings on families alone."""
         return cls(model.traits.family, (Cap(model.traits.family, diversity.family),))
@@ -77,7 +89,7 @@ def arrange(
         for index in _arrivals(ranked, n, list(pinned.values()), context, model, settings.arrivals)
         if counter.take(int(ranked[index]))
     ]
-    likeness = Likeness.of(model, settings.diversity.at(limits.placement))
+    likeness = Likeness.of_slate(model, settings.diversity, context, limits.placement)
     elsewhere = ranked[[*pinned.values(), *arrivals]].tolist()
     order = diversify(ranked.tolist(), n, likeness, elsewhere, limits.caps)
     for index in arrivals:

@@ -19,7 +19,7 @@ from models.data.history import (
 )
 from models.data.ragged import RowGroups, is_among
 from models.model import Model
-from models.ranking.customer_profile import CustomerProfile, build_profiles
+from models.ranking.customer_profile import CUSTOMER_FEATURES, CustomerProfile, build_profiles
 from models.ranking.product_trends import ProductTrends
 from models.settings import ModelSettings
 from models.sources.als import FactorScores, ObservedProducts
@@ -27,6 +27,7 @@ from models.sources.repurchase import RepurchaseClocks, build_repurchase_clocks
 from models.sources.scores import Scores
 
 Floats = NDArray[np.float32]
+VISITS: Final = CUSTOMER_FEATURES.index("visits")
 CONTEXTS_AT_ONCE: Final = 128  # more at once take more memory and no less time
 
 
@@ -56,6 +57,11 @@ class RankingContext:
     scores: SourceScores
     basket: list[int]  # of the request and of the customer's cart, sorted
     arrivals: NDArray[np.int64]  # what has just come on sale and this customer never bought
+
+    @property
+    def is_visit(self) -> bool:
+        """Tell whether no purchase of the customer is known, as of an anonymous visit."""
+        return bool(self.profile.customer[VISITS] == 0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -203,7 +203,7 @@ class KnownCategories(CandidateSource):
 
 
 class Popular(CandidateSource):
-    """Propose what sold best lately, in the same order to everyone."""
+    """Propose what sold best lately, and some of what sold best ever, alike to everyone."""
 
     name = Source.POPULAR
     features = ("recent_sales", "all_sales", "category_sales", "share_of_category")
@@ -211,11 +211,11 @@ class Popular(CandidateSource):
     ranked_by = "recent_sales"
 
     def propose(self, context: RankingContext, allowed: Bools, n: int) -> Items:
-        bestsellers = context.trends.bestsellers
-        first = bestsellers[: 4 * n]
+        sellers = context.trends.sellers_lately_and_ever
+        first = sellers[: 4 * n]
         items = first[allowed[first]][:n]
-        if len(items) < n and len(first) < len(bestsellers):
-            items = bestsellers[allowed[bestsellers]][:n]
+        if len(items) < n and len(first) < len(sellers):
+            items = sellers[allowed[sellers]][:n]
         return items
 
     def explain(self, items: list[int], context: RankingContext) -> Sequence[Iterable[Reason]]:

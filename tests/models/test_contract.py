@@ -10,7 +10,7 @@ from models.data.events import DAY
 from models.model import LearnedRanker
 from models.recommender import CustomerRequest, Recommender
 from models.rules.filters import Filters, Repeat
-from models.settings import DiversitySettings
+from models.settings import CandidateSettings, DiversitySettings
 from models.slate import FallbackReason, Slate, SlateRequest, Source, Strategy
 from tests.support.fitted_shop import fit_shop
 from tests.support.shop import (
@@ -66,6 +66,8 @@ def test_nothing_left_is_an_empty_slate_with_the_reason(shop: Recommender) -> No
 
 
 def test_strict_means_fewer_and_the_same_ones_first(shop: Recommender) -> None:
+    few = replace(shop.settings, candidates=CandidateSettings(new=2, category=2))
+    shop = Recommender(shop.manifest, shop.model, few)
     for customer in ("c00", "c04", REGULAR):
         full = shop.recommend(customer, ALL).slots
         strict = shop.recommend(customer, replace(ALL, strict=True)).slots

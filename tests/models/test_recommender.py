@@ -101,7 +101,7 @@ def test_who_bought_a_rare_product_alone_is_known_by_it_and_not_by_a_taste(
 def test_what_was_sent_back_is_not_recommended_again(shop: Recommender) -> None:
     slate = shop.recommend(ONLY_RETURNED, ALL)
     assert "rake" not in names(shop, slate)
-    assert {slot.source for slot in slate.slots} == {Source.POPULAR, Source.FILL}
+    assert {slot.source for slot in slate.slots} == {Source.POPULAR}
 
 
 @pytest.mark.parametrize(

@@ -414,13 +414,13 @@ def test_the_lesson_that_serves_is_the_one_that_was_measured(
     assert outcome.evaluation is not None
     assert outcome.evaluation.cut == parts.cut
     past, everything = (
-        train_ranker(purchases, LEARNED, Reporter(StringIO()), processes=1).lesson
+        train_ranker(purchases, LEARNED, Reporter(StringIO()), processes=1)
         for purchases in (parts.past, SHOP)
     )
     assert shop.model.lesson.learned
-    assert bytes_of(shop.model.lesson) == bytes_of(past) != bytes_of(everything)
+    assert bytes_of(shop.model.lesson) == bytes_of(past.lesson) != bytes_of(everything.lesson)
     assert outcome.report.importance
-    assert outcome.report.notes == ()
+    assert outcome.report.notes == past.notes
 
 
 def test_the_sources_of_a_shop_that_learns_to_rank_have_learned_from_everything(

@@ -67,7 +67,13 @@ def split_history(purchases: Purchases, config: EvaluationConfig) -> Split | Non
     before_cut = _products_of(past, bought & (past.user >= 0), scored)
     discoveries = [wanted - owned for wanted, owned in zip(targets, before_cut, strict=True)]
     visits = _draw_countable_visits(future, known, countable, config.seed)
-    views = draw_views(future, _count_seen(past), MOST_VISITS, np.random.default_rng(config.seed))
+    views = draw_views(
+        future,
+        np.ones(len(future), np.bool_),
+        _count_seen(past),
+        MOST_VISITS,
+        np.random.default_rng(config.seed),
+    )
     return Split(cut, past, future, countable, scored, targets, discoveries, visits, days, views)
 
 

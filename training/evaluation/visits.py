@@ -56,14 +56,18 @@ def draw_visits(
 
 
 def draw_views(
-    purchases: Purchases, countable: NDArray[np.bool_], limit: int, random: np.random.Generator
+    purchases: Purchases,
+    among: NDArray[np.bool_],
+    countable: NDArray[np.bool_],
+    limit: int,
+    random: np.random.Generator,
 ) -> list[Visit]:
-    """Return visits by the views of customers, at most `limit` by lot.
+    """Return visits by the views of customers `among` some rows of purchases, at most `limit`.
 
     What each has seen are the first products that were looked at, one to MOST_SEEN by lot; asked
     for is the next one, which is countable (items,).
     """
-    rows = np.flatnonzero((purchases.kind == VIEW) & (purchases.user >= 0))
+    rows = np.flatnonzero(among & (purchases.kind == VIEW) & (purchases.user >= 0))
     rows = rows[np.lexsort((purchases.time[rows], purchases.user[rows]))]
     user, time = purchases.user[rows], purchases.time[rows]
     begins = np.diff(user, prepend=-1) != 0

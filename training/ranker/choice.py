@@ -62,6 +62,8 @@ class Choice:
 
     ranker: LearnedRanker
     trials: tuple[MethodTrial, ...] = ()
+    # What would serve, had it learned from the windows before the newest ones alone
+    rehearsal: LearnedRanker | None = None
     # What could have served, by method; learned from all windows
     methods: Mapping[str, LearnedRanker] = field(default_factory=dict)
 
@@ -82,7 +84,7 @@ def choose_methods(
     everything = RankerRows.concatenate([rows for _, rows in windows])
     learned_methods = _methods_of(learned.ranker, everything, settings)
     unchosen = Choice(learned.ranker, methods=learned_methods)
-    held_back = windows[: max(len(windows) // 3, 1)]
+    held_back = windows[: count_held_back(windows)]
     begin = min(window.until for window, _ in held_back)
     older = [rows for window, rows in windows if window.end <= begin]
     if not older:
@@ -92,7 +94,7 @@ def choose_methods(
     if not (newest.hit.any() and before.hit.any()):
         return unchosen
     rehearsal = learn_ranker(before, settings, on_progress).ranker
-    ranker, trials = learned.ranker, []
+    ranker, rehearsed, trials = learned.ranker, rehearsal, []
     methods = _methods_of(rehearsal, before, settings)
     for audience in AUDIENCES:
         recalls = {
@@ -102,13 +104,19 @@ def choose_methods(
         best = _choose(recalls)
         if best != LEARNED:
             ranker = _take_over(ranker, learned_methods[best], audience)
+            rehearsed = _take_over(rehearsed, methods[best], audience)
         for name, recall in recalls.items():
             if len(recall):
                 serves = name == best
                 trials.append(
                     MethodTrial(audience.name, name, float(recall.mean()), len(recall), serves)
                 )
-    return Choice(ranker, tuple(trials), learned_methods)
+    return Choice(ranker, tuple(trials), rehearsed, learned_methods)
+
+
+def count_held_back(windows: Sequence[object]) -> int:
+    """Return how many of the newest windows methods are held against each other on."""
+    return max(len(windows) // 3, 1)
 
 
 def _methods_of(

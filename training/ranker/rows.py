@@ -70,16 +70,21 @@ def build_ranker_rows(
     )
 
 
-def _rows_of_example(
-    settings: ModelSettings, recommender: Recommender, example: Example
-) -> RankerRows:
+def request_of(recommender: Recommender, example: Example) -> SlateRequest:
+    """Return the request for a slate of any product that an example makes."""
     request = SlateRequest(
         as_of=example.as_of,
         repeat=Repeat.INCLUDE,
         recent=example.recent,
         basket=example.basket,
     )
-    request = recommender.at_home(example.user, request)
+    return recommender.at_home(example.user, request)
+
+
+def _rows_of_example(
+    settings: ModelSettings, recommender: Recommender, example: Example
+) -> RankerRows:
+    request = request_of(recommender, example)
     context = recommender.build_context(example.user, request)
     ranked = recommender.rank(context, recommender.find_removed(context, request))
     hit = np.isin(ranked.items, list(example.targets))

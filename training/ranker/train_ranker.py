@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from models.artifact.scratch import temporary_directory
 from models.data.events import PURCHASE
@@ -22,9 +25,11 @@ from training.progress import Advance, Reporter
 from training.publishing import write_twin
 from training.ranker import basket_examples
 from training.ranker.basket_examples import BasketExample, BasketRows, draw_basket_examples
-from training.ranker.choice import LEARNED, MethodTrial, choose_methods
+from training.ranker.choice import LEARNED, MethodTrial, choose_methods, count_held_back
 from training.ranker.learning import learn_ranker
 from training.ranker.rows import RankerRows, build_ranker_rows, check_no_leak
+from training.ranker.variety import choose_limit, draw_limit_examples, measure_limits
+from training.ranker.weights import AUDIENCES
 from training.ranker.windows import Example, Window, draw_all_examples
 from training.reading.purchases import Purchases
 
@@ -53,6 +58,19 @@ class RankerTraining:
         notes = [self.note] if self.note else []
         serving = [trial for trial in self.trials if trial.serves]
         notes += [str(trial) for trial in serving if trial.method != LEARNED]
+        return (*notes, *self.limit_notes)
+
+    @property
+    def limit_notes(self) -> tuple[str, ...]:
+        """Return where a slate has room for more of a category than the settings say."""
+        limits = self.lesson.category_limits.tolist()
+        notes = []
+        for audience, limit in zip(AUDIENCES, limits, strict=True):
+            if limit:
+                notes.append(
+                    f"Of ten products for {audience.name} at most {limit} are of one category: a "
+                    "stricter limit would have cost too much in the newest weeks."
+                )
         return tuple(notes)
 
     @classmethod
@@ -67,6 +85,7 @@ class TrainingRows:
 
     slates: list[RankerRows]  # by window, newest first
     baskets: BasketRows
+    fits: list[Path]  # of the newest windows, before each
 
 
 def train_ranker(
@@ -83,21 +102,25 @@ def train_ranker(
         return RankerTraining.nothing(
             too_short if settings.ranker.windows else "no windows are set"
         )
-    rows = _collect_rows(purchases, drawn, settings, reporter, processes)
-    everything = RankerRows.concatenate(rows.slates)
-    if not everything.hit.any():
-        return RankerTraining.nothing("no candidate was bought")
-    with reporter.step("Ranker") as advance:
-        learned = learn_ranker(everything, settings, advance)
-    with reporter.step("Choice") as advance:
-        of_windows = list(zip([window for window, _ in drawn], rows.slates, strict=True))
-        choice = choose_methods(of_windows, learned, settings, advance)
+    with ExitStack() as stack:
+        rows = _collect_rows(purchases, drawn, settings, reporter, processes, stack)
+        everything = RankerRows.concatenate(rows.slates)
+        if not everything.hit.any():
+            return RankerTraining.nothing("no candidate was bought")
+        with reporter.step("Ranker") as advance:
+            learned = learn_ranker(everything, settings, advance)
+        with reporter.step("Choice") as advance:
+            of_windows = list(zip([window for window, _ in drawn], rows.slates, strict=True))
+            choice = choose_methods(of_windows, learned, settings, advance)
+        with reporter.step("Variety") as advance:
+            rehearsal = choice.rehearsal or choice.ranker
+            limits = _choose_limits(drawn, rows.fits, rehearsal, settings, processes, advance)
     with reporter.step("Basket ranker") as advance:
         baskets = basket_examples.train_basket_ranker(
             rows.baskets, settings.bundles, seed=settings.seed, on_progress=advance
         )
     return RankerTraining(
-        replace(choice.ranker, baskets=baskets.trees),
+        replace(choice.ranker, baskets=baskets.trees, category_limits=limits),
         tuple(window for window, _ in drawn),
         examples=sum(len(examples) for _, examples in drawn),
         rows=len(everything.hit),
@@ -114,13 +137,24 @@ def _collect_rows(
     settings: ModelSettings,
     reporter: Reporter,
     processes: int,
+    stack: ExitStack,
 ) -> TrainingRows:
-    """Fit a model before each window, and keep what it proposes for the window's examples."""
+    """Fit a model before each window, and keep what it proposes for the window's examples.
+
+    The fits of the newest windows stay until the stack is left.
+    """
+    fits: list[Path] = []
     slates: list[RankerRows] = []
     baskets: list[BasketRows] = []
     for number, (window, of_window) in enumerate(examples, start=1):
         name = f"Window {number} of {len(examples)}"
-        with fit_before(purchases, window, settings, reporter, name=name) as directory:
+        with ExitStack() as own_stack:
+            stays = number <= count_held_back(examples)
+            directory = (stack if stays else own_stack).enter_context(
+                fit_before(purchases, window, settings, reporter, name=name)
+            )
+            if stays:
+                fits.append(directory)
             with reporter.step(f"{name}: slates") as advance:
                 work = partial(build_ranker_rows, window, settings)
                 parts = _work_on(directory, work, of_window, processes, advance)
@@ -132,7 +166,34 @@ def _collect_rows(
                 with reporter.step(f"{name}: baskets") as advance:
                     basket_work = partial(build_window_basket_rows, window)
                     baskets += _work_on(directory, basket_work, hidden, processes, advance)
-    return TrainingRows(slates, BasketRows.concatenate(baskets))
+    return TrainingRows(slates, BasketRows.concatenate(baskets), fits)
+
+
+def _choose_limits(
+    examples: Sequence[tuple[Window, Sequence[Example]]],
+    fits: Sequence[Path],
+    rehearsal: LearnedRanker,
+    settings: ModelSettings,
+    processes: int,
+    advance: Advance,
+) -> NDArray[np.int32]:
+    """Return the limits of a category for customers and visits, 0 where the settings' one holds.
+
+    What would have been served is measured on the newest windows, whose fits are given.
+    """
+    users: list[int] = []
+    recalls: list[NDArray[np.float64]] = []
+    for directory, (window, of_window) in zip(fits, examples, strict=False):
+        drawn = draw_limit_examples(of_window, settings.seed)
+        work = partial(measure_limits, window, rehearsal)
+        recalls += _work_on(directory, work, drawn, processes, advance)
+        users += [example.user for example in drawn]
+    values, is_visit = np.concatenate(recalls), np.array(users) < 0
+    limits = []
+    for ours in (~is_visit, is_visit):
+        limit = choose_limit(values[ours], settings.diversity)
+        limits.append(limit if limit != settings.diversity.category else 0)
+    return np.array(limits, np.int32)
 
 
 @contextmanager

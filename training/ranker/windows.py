@@ -9,7 +9,7 @@ import numpy as np
 
 from models.data.events import DAY, PURCHASE
 from models.settings import SHORTEST_HORIZON_DAYS, RankerSettings
-from training.evaluation.visits import draw_visits
+from training.evaluation.visits import draw_views, draw_visits
 from training.reading.purchases import Purchases
 
 MIN_HORIZONS = 5  # that a history must span, one of them for the hits
@@ -130,16 +130,20 @@ def draw_visit_examples(
 ) -> list[Example]:
     """Return visits within the horizon of the window's moments, at most `limit` by lot.
 
-    What each has seen was looked at, or lies in the basket, by turns.
+    What each has seen was looked at, or lies in the basket, by turns. Where the shop reports views,
+    as many visits are asked for what was looked at next.
     """
     random = np.random.default_rng([seed, window.until, limit])
     bought = (purchases.kind == PURCHASE) & (purchases.time < window.until)
     known = np.unique(purchases.user[bought & (purchases.user >= 0)])
     share = -(-limit // len(window.moments))
+    everything = np.ones(len(purchases.product_ids), np.bool_)
     examples = []
     for as_of in window.moments:
         inside = (purchases.time >= as_of) & (purchases.time < as_of + window.horizon)
         for number, visit in enumerate(draw_visits(purchases, inside, known, share, random)):
             kind = ("recent", "basket")[number % 2]
             examples.append(Example(-1, as_of, visit.targets, **{kind: visit.seen}))
+        views = draw_views(purchases, inside, everything, share, random)
+        examples += [Example(-1, as_of, view.targets, recent=view.seen) for view in views]
     return examples

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
 from math import ceil
+from typing import Any
 
 import numpy as np
 import pytest
@@ -296,6 +297,32 @@ def test_a_new_size_does_not_stand_beside_the_old_ones() -> None:
     for n, slate in ((5, [*order[:4], "milk 4"]), (6, beside_none)):
         order_shown = arrange(items, context, SlateLimits(n), shop.model, settings)
         assert [order[index] for index in order_shown] == slate
+
+
+def test_a_shop_may_have_taught_that_slates_need_room_for_more_of_a_category(
+    shop: Recommender,
+) -> None:
+    """Customers five of ten, visits all ten; a placement's own limit holds as it is."""
+    limits = np.array([6, 10], np.int32)
+    taught = replace(shop.model, lesson=replace(shop.model.lesson, category_limits=limits))
+    home = PlacementSettings("home", category=2)
+    settings = replace(SMALL, diversity=replace(ANYTHING, category=2, placements=(home,)))
+    untaught = Recommender(shop.manifest, shop.model, settings)
+    shop = Recommender(shop.manifest, taught, settings)
+    category = shop.catalogue.category
+    loaves = tuple(shop.catalogue.ids.find(name) for name in LOAVES[:2])
+
+    def most(recommender: Recommender, customer: str | None, **options: Any) -> int:
+        request = SlateRequest(n=4, as_of=moment(28), repeat=Repeat.INCLUDE, **options)
+        slots = recommender.recommend(customer, request).slots
+        counts = Counter(int(category[slot.item]) for slot in slots)
+        del counts[-1]
+        return max(counts.values())
+
+    assert (most(untaught, "bob"), most(shop, "bob")) == (1, 3)
+    assert most(shop, "bob", placement="home") == 1
+    assert most(untaught, None, recent=loaves) == 1
+    assert most(shop, None, recent=loaves) == 2
 
 
 def test_a_placement_has_its_own_limits(shop: Recommender) -> None:

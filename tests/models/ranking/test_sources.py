@@ -12,6 +12,7 @@ from models.data.history import NEVER
 from models.ranking.context import RankingContext, SourceScores
 from models.ranking.sources import (
     SOURCES,
+    Popular,
     merge_candidates,
     propose_candidates,
     score_by_attributes,
@@ -184,6 +185,18 @@ def test_a_customer_whose_purchases_stand_in_no_aisle_is_proposed_none(shop: Rec
 def test_what_everybody_buys_is_proposed_to_who_does_not_know_it(shop: Recommender) -> None:
     assert propose(context_of(shop), new=3)["popular"] == ["jam", "rolls", "rake"]
     assert "jam" not in propose(context_of(shop, customer="jam 1"), new=3)["popular"]
+
+
+def test_what_sold_best_ever_is_proposed_though_it_did_not_sell_lately() -> None:
+    lines = [Line(f"jam {number}", "jam", 1) for number in range(9)]
+    lines += [Line(f"{name} {number}", name, 200) for name in "abcdef" for number in range(3)]
+    shop = fit_shop(ShopRecords(lines))
+    everything = np.ones(7, np.bool_)
+    context = shop.build_context(NOBODY, SlateRequest(as_of=moment(200)))
+    for limit, proposes_jam in ((1, False), (3, True), (5, True)):
+        items = Popular().propose(context, everything, limit)
+        assert len(items) == len(set(items.tolist())) == limit
+        assert (shop.catalogue.ids.find("jam") in items) == proposes_jam
 
 
 def test_arrivals_are_proposed_in_the_aisles_that_a_customer_knows_the_best_suited_first(

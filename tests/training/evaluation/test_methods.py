@@ -12,7 +12,7 @@ from models.model import LearnedRanker
 from models.ranking.features import BLENDED
 from models.recommender import Recommender
 from models.rules.filters import Repeat
-from models.settings import DiversitySettings
+from models.settings import CandidateSettings, DiversitySettings
 from models.slate import SlateRequest
 from models.trees import Trees
 from tests.support.shop import Line, Product, moment, names
@@ -109,17 +109,20 @@ def test_no_method_shows_more_than_k_or_what_cannot_be_bought() -> None:
             assert "soldout" not in shown_by(method, answer)
 
 
-def test_slots_that_only_popularity_of_old_could_fill_are_counted() -> None:
-    # Jam was last sold more than 80 days ago, and to nobody who bought what anna bought.
-    everything, new = of_anna()
+def test_slots_that_no_source_proposed_a_product_for_are_counted() -> None:
+    # Each source proposes one product, and popular is what sold best ever: jam.
+    settings = replace(CORNER.settings, candidates=CandidateSettings(new=1, category=1))
+    sparing = Recommender(CORNER.manifest, CORNER.model, settings)
+    user = CORNER.model.customers.ids.find("anna")
+    everything, new = build_method_slates(sparing, user, CORNER.manifest.data_as_of, 10)
     assert (shown_by(SERVED, everything), everything.filled) == (
-        ["milk", "bread", "honey", "jam"],
+        ["milk", "bread", "jam", "honey"],
         1,
     )
-    assert (shown_by(SERVED, new), new.filled) == (["honey", "jam"], 1)
+    assert (shown_by(SERVED, new), new.filled) == (["jam", "honey"], 1)
     assert (shown_by(BLEND, everything), shown_by(BLEND, new)) == (
-        ["milk", "bread", "honey"],
-        ["honey"],
+        ["milk", "bread", "jam"],
+        ["jam"],
     )
 
 

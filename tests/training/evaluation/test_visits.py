@@ -83,7 +83,8 @@ def viewed(lines: list[Line], limit: int = 100, without: str = "") -> set[tuple[
     purchases = small_purchases([*lines, Line("zoe", "bought", 1)])
     countable = np.array([name not in without for name in purchases.product_ids])
     names = purchases.product_ids
-    drawn = draw_views(purchases, countable, limit, np.random.default_rng(0))
+    rows = np.ones(len(purchases), np.bool_)
+    drawn = draw_views(purchases, rows, countable, limit, np.random.default_rng(0))
     return {
         ("".join(names[item] for item in v.seen), *(names[i] for i in v.targets)) for v in drawn
     }
@@ -111,6 +112,7 @@ def test_what_does_not_count_is_seen_and_not_asked_for() -> None:
 def test_no_more_views_are_drawn_than_are_allowed_and_none_of_a_shop_without_views() -> None:
     lines = [line for number in range(9) for line in views(f"c{number}", "ab", 10)]
     purchases = small_purchases(lines)
-    everything = np.ones(len(purchases.product_ids), np.bool_)
-    assert len(draw_views(purchases, everything, 4, np.random.default_rng(0))) == 4
+    rows, everything = np.ones(len(purchases), np.bool_), np.ones(2, np.bool_)
+    assert len(draw_views(purchases, rows, everything, 4, np.random.default_rng(0))) == 4
+    assert draw_views(purchases, ~rows, everything, 4, np.random.default_rng(0)) == []
     assert viewed([Line("ann", "a", 3)]) == set()

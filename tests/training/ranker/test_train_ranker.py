@@ -395,6 +395,7 @@ def test_the_windows_are_told_while_they_are_learned_from(shop: Purchases) -> No
         *(f"Window 1 of 1: {step}" for step in of_window),
         "Ranker",
         "Choice",
+        "Variety",
         "Basket ranker",
     ]
 

@@ -10,7 +10,13 @@ from models.data.events import DAY
 from models.settings import SHORTEST_HORIZON_DAYS, RankerSettings
 from tests.support.shop import Line, moment
 from tests.support.training_shop import small_purchases
-from training.ranker.windows import MIN_HORIZONS, Window, draw_examples, place_windows
+from training.ranker.windows import (
+    MIN_HORIZONS,
+    Window,
+    draw_examples,
+    draw_visit_examples,
+    place_windows,
+)
 
 DEFAULT = RankerSettings(windows=2, horizon_days=28, lags_days=(0, 7, 14))
 
@@ -163,3 +169,20 @@ def test_the_lots_are_drawn_again_for_another_seed_and_another_window() -> None:
     assert drawn == again
     assert drawn != other
     assert drawn != before
+
+
+def test_what_was_looked_at_next_after_a_moment_teaches_how_visits_are_ranked() -> None:
+    lines = [Line("ann", "milk", 1), Line("zoe", "jam", 20)]
+    lines += [
+        Line("ben", name, 11 + at / 1_440, kind="view") for at, name in enumerate(("jam", "tea"))
+    ]
+    lines += [
+        Line("ben", name, 40 + at / 1_440, kind="view") for at, name in enumerate(("tea", "jam"))
+    ]
+    shop = small_purchases(lines)
+    window = Window(moment(10), (moment(10),), 7 * DAY)
+    (example,) = draw_visit_examples(shop, window, 10, seed=0)
+    names = shop.product_ids
+    assert (example.user, example.as_of, example.basket) == (-1, moment(10), ())
+    assert [names[item] for item in example.recent] == ["jam"]
+    assert [names[item] for item in example.targets] == ["tea"]
