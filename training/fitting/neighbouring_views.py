@@ -7,11 +7,10 @@ from typing import Final
 import numpy as np
 from scipy.sparse import csr_matrix, diags
 
-from models.data.events import KINDS
+from models.data.events import VIEW
 from training.fitting.als import find_nearest
 from training.reading.purchases import Purchases
 
-VIEW: Final = KINDS.index("view")
 VISIT_SECONDS: Final = 1_800  # without a view end a visit
 VIEWS_APART: Final = 5  # at most, of two products of a visit that tell about each other
 CUSTOMER_PART: Final = 0.05  # of a next view: one customer looked at both or bought them

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from models.data.catalogue import Catalogue
-from models.data.events import PURCHASE
+from models.data.events import PURCHASE, VIEW
 from models.data.product_stats import ProductStats
 from models.data.product_words import ProductWords
 from models.data.ragged import RowGroups, find_stored
@@ -25,7 +25,7 @@ from models.sources.similar_products import (
     SimilarRow,
 )
 from training.fitting.als import find_nearest
-from training.fitting.neighbouring_views import VIEW, count_neighbouring_views
+from training.fitting.neighbouring_views import count_neighbouring_views
 from training.fitting.product_words import fit_product_words
 from training.reading.purchases import Purchases
 
