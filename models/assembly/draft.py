@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Self
 
@@ -12,14 +12,20 @@ from numpy.typing import NDArray
 from models.assembly.diversity import Likeness, diversify
 from models.assembly.popular import Bestsellers
 from models.data.catalogue import Catalogue
-from models.ranking.reasons import ALSO_BOUGHT, ALSO_VIEWED, CHOSEN_BY_SHOP, SIMILAR_TO
+from models.ranking.reasons import (
+    ALSO_BOUGHT,
+    ALSO_VIEWED,
+    CHOSEN_BY_SHOP,
+    SIMILAR_TO,
+    ReasonTemplate,
+)
 from models.rules.eligibility import Removed, find_allowed
 from models.rules.rule_effects import RuleEffects, insert_pinned
 from models.slate import Slate, SlateRequest, Slot, Source, Strategy, fallback_reason_of
 from models.sources.similar_products import Evidence, SimilarRow
 from models.trees import probability
 
-SHOWN_FOR: Final = {
+SHOWN_FOR: Final[Mapping[int, tuple[Source, ReasonTemplate]]] = {
     Evidence.ATTRIBUTES: (Source.SIMILAR, SIMILAR_TO),
     Evidence.VIEWS: (Source.SIMILAR, ALSO_VIEWED),
     Evidence.PURCHASES: (Source.NEIGHBOURS, ALSO_BOUGHT),
@@ -81,18 +87,19 @@ class SlateDraft:
         allowed = find_allowed(self.removed[row.item])
         others, evidence = row.item[allowed], row.evidence[allowed]
         log_odds = row.log_odds[allowed] + self.effects.log_odds[others]
-        order = np.lexsort((others, -log_odds))
-        index_of = {int(others[index]): index for index in order}
-        chosen = [index_of[other] for other in self.choose(others[order].tolist())]
+        ranked = others[np.lexsort((others, -log_odds))].tolist()
+        index_of = {other: index for index, other in enumerate(others.tolist())}
+        chosen = [index_of[other] for other in self.choose(ranked)]
         falling = np.minimum.accumulate(log_odds[chosen]) - self.effects.log_odds[others[chosen]]
         scores = probability(falling)
         shown_for = {
             kind: (source, template.about(catalogue, item))
             for kind, (source, template) in SHOWN_FOR.items()
         }
-        for index, score in zip(chosen, scores.tolist(), strict=True):
-            source, reason = shown_for[Evidence(evidence[index])]
-            self.rest.append(Slot(int(others[index]), score, source, reason))
+        rows = zip(others[chosen].tolist(), scores.tolist(), evidence[chosen].tolist(), strict=True)
+        for other, score, kind in rows:
+            source, reason = shown_for[kind]
+            self.rest.append(Slot(other, score, source, reason))
 
     def fill_similar(self, bestsellers: Bestsellers) -> None:
         """Add what sells best; its score is 0, as nothing tells that it is similar."""
