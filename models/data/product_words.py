@@ -30,7 +30,7 @@ class ProductWords:
     """
 
     names: StoredIds  # (words,)
-    rarity: Floats  # (words,)
+    rarity: Floats  # (words,) how much each tells: of rare words, and of those that tell the kind
     indptr: NDArray[np.int64]
     word: NDArray[np.int32]
     weight: Floats

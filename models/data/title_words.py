@@ -24,9 +24,9 @@ SIZES: Final = frozenset(
 # They tell a size after a number alone: "6 bottles", but a lunch bag is no lunch box
 CONTAINERS: Final = frozenset(
     """
-    bag bags bottle bottles box boxes can cans case cases ctn jar jars loads pads pair pairs roll
-    rolls sheet sheets stem stems tin tins flasche flaschen dose dosen bouteille bouteilles botella
-    botellas bottiglia bottiglie листов луковиц предметов
+    bag bags btl btls bottle bottles box boxes can cans case cases ctn jar jars loads pads pair
+    pairs roll rolls sheet sheets stem stems tin tins flasche flaschen dose dosen bouteille
+    bouteilles botella botellas bottiglia bottiglie листов луковиц предметов
     """.split()  # noqa: SIM905 as one reads it
 )
 

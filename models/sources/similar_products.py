@@ -31,6 +31,7 @@ PRICE_WEIGHT: Final = 0.5
 SALES_WEIGHT: Final = 1.5  # what sells is looked for
 BOUGHT_WEIGHT: Final = 0.75  # similarity over customers, as a share of the product's highest
 VIEWED_WEIGHT: Final = 6.0  # looked at soon after the other
+BOUGHT_ALONE: Final = 3.0  # less where nothing but purchases ties the two: it comes last
 EVEN: Final = 6.0  # what makes odds of 1: one category, and some of the rest
 FARTHEST_PRICE: Final = 2.0  # ln of a ratio of prices above which both are as far apart
 UNKNOWN_PRICE: Final = 0.5  # nearness where a price is not known

@@ -16,6 +16,7 @@ from models.data.product_words import ProductWords
 from models.data.ragged import RowGroups, find_stored
 from models.sources.item_neighbours import ItemNeighbours
 from models.sources.similar_products import (
+    BOUGHT_ALONE,
     BOUGHT_WEIGHT,
     SALES_WEIGHT,
     VIEWED_WEIGHT,
@@ -32,7 +33,7 @@ from training.reading.purchases import Purchases
 VIEW_PART: Final = 0.1  # of a sale
 USUAL_VIEWS: Final = 1.0  # which make half of the most that views can tell
 MAX_WORD_PART: Final = 0.1  # of the products, above which a word finds nothing
-MIN_WORD_LIMIT: Final = 4  # products that a word may find in any shop
+MIN_WORD_LIMIT: Final = 20  # products that a word may find in any shop
 NEAREST_FAMILIES: Final = 25  # by words, that are compared
 OF_FAMILY: Final = 3  # best sold of a family that are compared, itself among them
 OF_CATEGORY: Final = 60  # best sold of a category that are compared
@@ -53,7 +54,7 @@ def fit_similar_products(
     and its neighbours over customers.
     """
     n_items = len(purchases.product_ids)
-    words = fit_product_words(purchases.catalogue)
+    words = fit_product_words(purchases.catalogue, stats.log_price)
     evidence = PairEvidence(
         catalogue=purchases.catalogue,
         stats=stats,
@@ -194,6 +195,7 @@ class PairEvidence:
         log_odds += np.float32(VIEWED_WEIGHT) * seen / (seen + np.float32(USUAL_VIEWS))
         evidence = np.where(seen > 0, Evidence.VIEWS, Evidence.PURCHASES).astype(np.uint8)
         evidence[pairs.are_alike] = Evidence.ATTRIBUTES
+        log_odds[evidence == Evidence.PURCHASES] -= np.float32(BOUGHT_ALONE)
         order = np.lexsort((b, -log_odds, a))
         order = order[(pairs.are_alike | (seen > 0) | (shared > 0))[order]]
         # The family of b among those of a: (a, family) as one number, below 2⁶³

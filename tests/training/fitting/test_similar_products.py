@@ -1,7 +1,7 @@
 """What is similar stands in for the product; what is bought with it does not."""
 
 from dataclasses import replace
-from math import log
+from math import log, sqrt
 
 import pytest
 
@@ -85,6 +85,18 @@ def test_a_similar_product_says_that_it_is_similar(shop: Recommender) -> None:
 
 def test_without_categories_the_words_of_titles_tell(shop: Recommender) -> None:
     assert similar_to(shop, "mug")[0] == "cup"
+
+
+def test_a_word_whose_products_cost_alike_tells_the_kind_and_a_colour_does_not() -> None:
+    colours = ("red", "blue", "green", "black", "white", "grey")
+    shelf = [Product(f"{colour} lamp", f"{colour} lamp", price=30) for colour in colours]
+    shelf += [Product(f"{colour} cup", f"{colour} cup", price=3) for colour in colours]
+    shop = trained(products=(*PRODUCTS, *shelf))
+    assert all("lamp" in product for product in similar_to(shop, "red lamp")[:4])
+    unpriced = tuple(replace(product, price=float("nan")) for product in (*PRODUCTS, *shelf))
+    words = trained(products=unpriced).model.similar.words
+    weights = dict(zip(words.names, words.rarity.tolist(), strict=True))
+    assert weights["lamp"] == pytest.approx(sqrt(log(20 / 6)), abs=1e-5)  # 6 of 19 products
 
 
 def test_what_is_looked_at_next_is_similar_where_nothing_else_is_known() -> None:
