@@ -78,9 +78,7 @@ def code_names(workspace: Workspace, rows: Any, products: Any, customers: Any) -
 
 def code_texts(workspace: Workspace, name: str, *columns: Any) -> Any:
     """Return every distinct text as (`name`, `code`), codes in the order of the UTF-8 bytes."""
-    tables = [_texts(name, column) for column in columns]
-    texts = ibis.union(*tables) if len(tables) > 1 else tables[0]
-    distinct = texts.distinct()
+    distinct = ibis.union(*(_texts(name, column) for column in columns)).distinct()
     rank = ibis.row_number().over(ibis.window(order_by=distinct[name]))
     return workspace.keep(f"{name}_codes", distinct.mutate(code=rank.cast("int32")))
 

@@ -322,7 +322,7 @@ def open_store(url: str, option: str) -> Iterator[StoreReader]:
 
 def store_holds(url: str, number: int, mark: str) -> bool:
     """Return whether a store holds a change: see `StoreReader.holds`. Raises InputError."""
-    with open_store(url, "--purchases") as store, store.connection.begin():
+    with open_store(url, "--purchases") as store:
         return store.holds(number, mark)
 
 
