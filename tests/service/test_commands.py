@@ -50,6 +50,7 @@ def test_a_key_is_created_shown_once_listed_and_revoked(terminal: Terminal) -> N
     assert heading.split() == ["key_id", "name", "scopes", "calls_a_minute", "created", "revoked"]
     assert row.startswith(f"{key_id}  the mailer  read write  600 ")
     assert secret not in listed
+    assert row.index("read write") == heading.index("scopes")  # columns stand below their names
     terminal.run("keys", "revoke", key_id)
     assert len(terminal.run("keys", "list")[0].splitlines()[1]) > len(row)
 

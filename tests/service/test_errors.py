@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from service.errors import PROBLEMS, TOO_LARGE, Problem, add_handlers
+from service.errors import PROBLEMS, TOO_LARGE, Problem, add_handlers, field_problems
 
 
 def test_only_a_call_with_a_body_is_told_that_its_body_is_nested_too_deeply() -> None:
@@ -23,3 +23,10 @@ def test_only_a_call_with_a_body_is_told_that_its_body_is_nested_too_deeply() ->
 def test_every_status_that_is_described_is_one_that_is_answered() -> None:
     statuses = {problem.status for problem in Problem.__subclasses__()}
     assert {*PROBLEMS, *TOO_LARGE} <= statuses
+
+
+def test_a_long_name_from_outside_is_told_by_its_beginning() -> None:
+    names = ["n" * 60, "n" * 61]
+    errors = [{"type": "missing", "loc": (name,), "msg": "Field required"} for name in names]
+    told = [problem["field"] for problem in field_problems(errors)]
+    assert told == ["n" * 60, "n" * 59 + "…"]

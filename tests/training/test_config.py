@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from models.settings import FactorSettings, ModelSettings, Weights
+from tests.support.limits import limits_of
 from training.config import Config, check_settings, read_config
 from training.errors import InputError
 
@@ -19,6 +20,23 @@ def read(folder: Path, text: str, *columns: str) -> Config:
 def test_without_a_file_everything_is_at_its_default() -> None:
     assert read_config(None) == Config()
     assert Config().model == ModelSettings()
+
+
+def test_no_limit_of_a_setting_changes_unnoticed() -> None:
+    assert set(limits_of(Config.model_json_schema())) == {
+        "k minimum 1",
+        "k maximum 100",
+        "keep minimum 1",
+        "largest_order minimum 3",  # to hide one product and name two
+        "max_age_days minimum 1",
+        "max_customers minimum 1",
+        "max_orders minimum 1",
+        "memory_limit pattern ^[0-9]+ ?[KMGT]i?B$",
+        "processes minimum 1",
+        "seed minimum 0",
+        "test_days minimum 1",
+        "test_days maximum 365",
+    }
 
 
 def test_a_file_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:

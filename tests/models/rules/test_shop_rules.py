@@ -18,6 +18,7 @@ from models.rules.shop_rules import (
     ProductSelector,
     ShopRule,
     active_rules,
+    rules_in_force,
 )
 from tests.support.shop import Product, catalogue_of
 
@@ -138,3 +139,10 @@ def test_the_rules_that_hold_come_in_the_order_of_their_ids() -> None:
         for name, ends in (("c", None), ("a", None), ("b", NOON))
     ]
     assert [rule.id for rule in active_rules(rules, "home", None, NOON)] == ["a", "c"]
+
+
+def test_a_rule_in_force_today_holds_for_a_mail_of_any_day() -> None:
+    fruit = ExcludeRule("fruit", ProductSelector(category="fruit"), starts=100, ends=200)
+    assert [len(rules_in_force([fruit], clock)) for clock in (99, 100, 199, 200)] == [0, 1, 1, 0]
+    (in_force,) = rules_in_force([fruit], 150)
+    assert all(in_force.holds("email", None, as_of) for as_of in (0, 150, 900))

@@ -10,11 +10,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from models.slate import FallbackReason, ReasonKind, Source, Strategy
+from tests.support.limits import limits_of, read_limits
 
-LIMITS = {
-    *("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum"),
-    *("minLength", "maxLength", "minItems", "maxItems", "pattern"),
-}
 OPERATION_IDS = {
     "customer_recommendations_v1_customers__customer_id__recommendations_get",
     "session_recommendations_v1_recommendations_post",
@@ -232,26 +229,9 @@ def test_every_call_describes_its_answer_and_whether_its_body_may_be_too_large(
         assert ("413" in responses) == ("requestBody" in operation), name
 
 
-def limits_of(described: Any, name: str = "") -> Iterator[str]:
-    """The limits of every field and parameter: its name, the keyword and its value."""
-    if isinstance(described, list):
-        for part in described:
-            yield from limits_of(part, part.get("name", name) if isinstance(part, dict) else name)
-    elif isinstance(described, dict):
-        fields = described.get("properties", {})
-        for field, part in fields.items():
-            yield from limits_of(part, field)
-        for key, part in described.items():
-            if key in LIMITS:
-                whole = isinstance(part, float) and part.is_integer()
-                yield f"{name} {key} {int(part) if whole else part}"
-            elif key not in ("properties", "example", "examples"):
-                yield from limits_of(part, name)
-
-
 def test_no_limit_changes_unnoticed(openapi: dict[str, Any]) -> None:
-    stored = Path(__file__).with_name("limits.txt").read_text("utf-8").splitlines()
-    assert sorted(set(limits_of(openapi))) == stored  # callers rely on them
+    stored = read_limits(Path(__file__).with_name("limits.txt"))
+    assert sorted(set(limits_of(openapi))) == stored
 
 
 def test_every_reference_leads_somewhere(openapi: dict[str, Any]) -> None:

@@ -121,3 +121,10 @@ def test_the_model_of_a_campaign_from_far_ahead_is_not_needed_until_it_is_brough
         for now in (8 * HOUR, 9 * HOUR, 10 * HOUR, 82 * HOUR)
     }
     assert [set(versions) for versions in needed.values()] == [set(), {"v1"}, {"v1"}, set()]
+
+
+def test_a_campaign_is_open_from_its_first_second_to_its_last() -> None:
+    closes = 1000 + 72 * HOUR
+    clocks = (999, 1000, closes - 1, closes)
+    assert [MONDAY.is_open(clock) for clock in clocks] == [False, True, True, False]
+    assert not MONDAY.close(5000).is_open(5000)

@@ -7,6 +7,7 @@ import os
 import pty
 import shutil
 import sys
+import tempfile
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -119,6 +120,13 @@ def test_training_publishes_a_version_and_tells_what_was_read_learned_and_scored
         ["days of sales", "105"],
     ]
     assert out == ""
+
+
+def test_versions_are_listed_where_the_temporary_folder_cannot_be_swept(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(folder / "nowhere"))
+    assert run("versions", "--registry", folder / "registry") == 0
 
 
 def test_versions_come_and_go(folder: Path, capsys: Capture) -> None:
