@@ -6,8 +6,9 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 
+from models.data.customers import consent_slot
 from service.store.change_counters import ERASED, counter_of
 from service.store.tables import consents, erased, events, sessions, slates, unused, used_again
 from service.store.tombstones import make_tombstone, read_tombstone_key
@@ -57,12 +58,13 @@ def _bury(change: Change, customer_id: str, time: int) -> int | None:
     """Leave a tombstone, or return the time of the one that there is already."""
     tombstone = make_tombstone(read_tombstone_key(change.connection), customer_id)
     (number,) = change.take_numbers(1)  # in any case: what was deleted now must be seen too
+    known = {"number": number, "slot": consent_slot(customer_id)}
     query = select(erased.c.time).where(erased.c.customer == tombstone)
     earlier: int | None = change.connection.execute(query).scalar()
     if earlier is None:
-        change.connection.execute(
-            insert(erased).values(customer=tombstone, time=time, number=number)
-        )
+        change.connection.execute(insert(erased).values(customer=tombstone, time=time, **known))
+    else:
+        change.connection.execute(update(erased).filter_by(customer=tombstone).values(**known))
     return earlier
 
 

@@ -142,6 +142,7 @@ erased: Final = Table(
     Column("customer", LargeBinary, primary_key=True),
     Column("time", BigInteger, nullable=False),
     Column("number", Number, nullable=False, index=True),
+    Column("slot", Integer),  # of the id's consents; NULL: it was erased before slots were kept
 )
 
 # What the shop says about its products now, over what the artifact has learned of them.

@@ -22,6 +22,7 @@ from models.artifact.locks import lock
 from service.store import lineage
 from service.store.change_counters import (
     ERASED,
+    FIRST_CONSENT,
     FIRST_LOST,
     FOLLOWED,
     SHARED,
@@ -31,7 +32,7 @@ from service.store.change_counters import (
 from service.store.database import StoreBrokenError, StoreDownError, truncate_log, writing
 from service.store.lineage import Point
 from service.store.store_file import StoreFile
-from service.store.tables import consents, lost_consents, position
+from service.store.tables import consents, erased, lost_consents, position
 
 T = TypeVar("T")
 log: Final = logging.getLogger("regulars.store")
@@ -258,13 +259,22 @@ class Writer:
 def read_consent_counters(
     connection: Connection, above: int = -1, until: int = lineage.NEWEST
 ) -> Mapping[int, int]:
-    """Return the counters of consents that are numbered so, each with its newest number."""
+    """Return the counters of consents that are numbered so, each with its newest number.
+
+    Who was erased refuses: their consents are gone, and a tombstone keeps their slot.
+    """
     newest = select(consents.c.customer_id, func.max(consents.c.number)).where(
         consents.c.number > above, consents.c.number <= until
     )
     counters: dict[int, int] = {}
     for customer_id, number in connection.execute(newest.group_by(consents.c.customer_id)):
         counter = counter_of("consent", customer_id)
+        counters[counter] = max(number, counters.get(counter, 0))
+    buried = select(erased.c.slot, erased.c.number).where(
+        erased.c.number > above, erased.c.number <= until, erased.c.slot.is_not(None)
+    )
+    for slot, number in connection.execute(buried):
+        counter = FIRST_CONSENT + slot
         counters[counter] = max(number, counters.get(counter, 0))
     return counters
 

@@ -58,3 +58,21 @@ def test_a_no_before_and_after_a_copy_a_restore_and_a_restart(shop: Shop, kind: 
         machine.store_is_lost()
     finally:
         machine.teardown()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_who_was_forgotten_at_another_host_stays_so_where_the_store_is_lost(
+    shop: Shop, kind: str
+) -> None:
+    class OfShop(Refusals):
+        shop_root = shop.root
+
+    OfShop.kind = kind
+    machine = OfShop()
+    try:
+        machine.open()
+        machine.is_forgotten(0, "c03")
+        machine.is_forgotten(2, "c00")
+        machine.store_is_lost()
+    finally:
+        machine.teardown()
