@@ -34,6 +34,11 @@ def no_limits() -> NDArray[np.int32]:
     return np.zeros(2, np.int32)
 
 
+def no_daring() -> Floats:
+    """Return the daring of a ranker that takes best sellers as they come: (3,)."""
+    return np.zeros(3, np.float32)
+
+
 def no_weights() -> Floats:
     """Return the weights of a ranker that has learned none: (0, 0)."""
     return np.zeros((0, 0), np.float32)
@@ -57,6 +62,7 @@ class LearnedRanker:
     share: Floats = field(default_factory=whole_share)  # (3,) of what trees add, that counts
     # (2,) products of a category among ten, for customers and for visits; 0: that of settings
     category_limits: NDArray[np.int32] = field(default_factory=no_limits)
+    daring: Floats = field(default_factory=no_daring)  # (3,) log odds off for each e-fold of sales
 
     @classmethod
     def none(cls) -> Self:

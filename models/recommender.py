@@ -91,7 +91,7 @@ class Recommender:
         self.manifest = manifest
         self.model = model
         self.settings = settings
-        self.ranker = Ranker(settings.blend, model.lesson, sources)
+        self.ranker = Ranker(settings.blend, model.lesson, sources, settings.discovery.daring)
         self.baskets = BasketRanker(model, settings.bundles)
         self._earlier_baskets = lru_cache(maxsize=4)(partial(BasketRanker, model, settings.bundles))
         self.sales_trends = sales_trends or SalesTrends(model, settings)

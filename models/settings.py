@@ -203,6 +203,15 @@ class DiversitySettings:
 
 
 @dataclass(frozen=True)
+class DiscoverySettings:
+    """Settings of how far slates look beyond best sellers for products new to a customer."""
+
+    # How far best sellers are ranked lower for customers to whom they are new: from 0, safe, to 1.
+    # None: as far as it cost next to nothing in the shop's own weeks
+    daring: float | None = None
+
+
+@dataclass(frozen=True)
 class Scales:
     """Scales of the features of the blend.
 
@@ -304,6 +313,7 @@ class ModelSettings:
     ranker: RankerSettings = field(default_factory=RankerSettings)
     arrivals: ArrivalSettings = field(default_factory=ArrivalSettings)
     diversity: DiversitySettings = field(default_factory=DiversitySettings)
+    discovery: DiscoverySettings = field(default_factory=DiscoverySettings)
     bundles: BundleSettings = field(default_factory=BundleSettings)
 
 

@@ -39,6 +39,7 @@ from training.publishing import build_manifest, publish, write_twin
 from training.ranker.train_ranker import RankerTraining, train_ranker
 from training.reading.purchases import Purchases
 from training.reading.refusals import RefusalWatch
+from training.report.anchors import draw_anchors
 from training.report.build import MeasuredTwin, RunRecord, build_report
 from training.report.data import Report, Verdict
 from training.report.example_customers import draw_example_customers
@@ -311,8 +312,9 @@ def measure_twin(
         ):
             new_products = evaluate_new_products(directory, history, config.evaluation)
             customers = draw_example_customers(directory, history, config.evaluation, examples)
+            anchors = draw_anchors(directory, history, config.evaluation.k, config.evaluation.seed)
     evaluation = replace(evaluation, bundles=bundles, new_products=new_products)
-    return MeasuredTwin(evaluation, ranker, history.days, customers)
+    return MeasuredTwin(evaluation, ranker, history.days, customers, anchors)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.assembly.discovery import prefer_rare
 from models.data.ragged import RowGroups, is_among
 from models.ranking.context import RankingContext
 from models.ranking.features import build_rows_each
@@ -78,7 +79,11 @@ def rank_each(
     ranked = []
     for index, span in enumerate(groups.slices):
         items, proposed, own_scores = candidates_each[index], proposed_each[index], scores[span]
-        order = np.argsort(-(own_scores + effects[index].log_odds[items]), kind="stable")
+        moved = own_scores + effects[index].log_odds[items]
+        order = np.argsort(-moved, kind="stable")
+        if ranker.is_daring:
+            discount = ranker.discount_bestsellers(rows[span], bought[span])
+            order = prefer_rare(order, moved, discount, ~bought[span])
         chosen = np.zeros(len(items), np.bool_)
         if items is not proposed:
             chosen = ~is_among(items[order], proposed)

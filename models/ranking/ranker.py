@@ -21,6 +21,7 @@ Floats = NDArray[np.float32]
 KINDS: Final = ("new", "bought", "visit")  # of rows: fields of BlendSettings
 NEW, BOUGHT, VISIT = range(len(KINDS))
 VISITS: Final = FEATURES.index("visits")  # 0 where no purchase of a customer is known
+RECENT_SALES: Final = FEATURES.index("recent_sales")
 
 
 class Ranker:
@@ -28,6 +29,7 @@ class Ranker:
 
     score = slope · w · x + level + share · Σ trees(x), with w, slope, level and share of the row's
     kind: a product new to the customer, one bought before, or one for a visitor without purchases.
+    `daring` in the place of what was learned of it.
     Where something was learned, the score is the log odds of a purchase.
     """
 
@@ -36,6 +38,7 @@ class Ranker:
         settings: BlendSettings,
         lesson: LearnedRanker,
         sources: Sequence[CandidateSource] = SOURCES,
+        daring: float | None = None,
     ) -> None:
         self.lesson = lesson
         self.sources = tuple(sources)
@@ -46,6 +49,9 @@ class Ranker:
         slope = _of_each_kind(lesson.slope)
         self.weights = slope[:, None] * learned
         self.level = _of_each_kind(lesson.level)
+        chosen = lesson.daring if daring is None else np.full(len(KINDS), daring, np.float32)
+        self.daring = np.where(np.arange(len(KINDS)) == BOUGHT, np.float32(0), chosen)
+        self.is_daring = bool(self.daring.any())
         self.own_weights = _own_weights(self.sources)
         self.learned_own_weights = slope[:, None] * self.own_weights
         self.source_of = {source.shown_as: source for source in reversed(self.sources)}
@@ -74,6 +80,11 @@ class Ranker:
     def _correct(self, rows: Floats, bought: Bools) -> Floats:
         """Return what the trees add: (c,)."""
         return self.lesson.share[kind_of(rows, bought)] * self.lesson.trees.scores(rows)
+
+    def discount_bestsellers(self, rows: Floats, bought: Bools) -> Floats:
+        """Return how far each candidate is ranked lower for what it sells: log odds, (c,)."""
+        discount: Floats = self.daring[kind_of(rows, bought)] * rows[:, RECENT_SALES]
+        return discount
 
     def score_cascade(self, rows: Floats, bought: Bools, groups: RowGroups, most: int) -> Floats:
         """Score the candidates of m customers, by trees only the `most` of each that start highest.

@@ -15,6 +15,7 @@ from models.data.events import DAY, PURCHASE
 from models.recommender import Recommender
 from training.config import EvaluationConfig
 from training.evaluation import metrics
+from training.evaluation.daring import measure_daring
 from training.evaluation.evaluate_customers import (
     METRICS,
     NEXT_VIEW,
@@ -33,6 +34,7 @@ from training.evaluation.metrics import Mean
 from training.evaluation.results import (
     Bin,
     CandidateFigures,
+    Daring,
     Diversity,
     Group,
     NewProducts,
@@ -85,6 +87,7 @@ class Evaluation:
     # Scores against purchases, where the ranker has learned
     calibration: dict[str, tuple[Bin, ...]] = field(default_factory=dict)
     diversity: tuple[Diversity, ...] = ()  # what limits to a category cost
+    daring: tuple[Daring, ...] = ()  # what is discovered beyond best sellers
     # "basket", "one product" -> hit rates
     bundles: dict[str, dict[str, float]] = field(default_factory=dict)
     new_products: NewProducts | None = None
@@ -140,7 +143,9 @@ def evaluate(
         observations = observe(work, customers, 0)
         recommender = Recommender.load(directory)
         diversity = _measure_diversity(observations, recommender, config.seed, past.countable)
-        evaluation = replace(evaluation, diversity=diversity)
+        discovery = observations.dared[TASKS.index("discovery")]
+        daring = measure_daring(discovery, recommender, split, config.seed)
+        evaluation = replace(evaluation, diversity=diversity, daring=daring)
         for task, name in enumerate(TASKS):
             scored = observations.targets[task] > 0
             if scored.any():

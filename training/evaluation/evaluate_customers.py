@@ -22,6 +22,7 @@ from training.evaluation.methods import (
     MethodSlates,
     build_method_slates,
     build_visit_slates,
+    degrees_of_daring,
 )
 from training.evaluation.visits import Visit
 
@@ -55,6 +56,7 @@ class Observations:
     proposed: NDArray[np.int64]  # (tasks, c, PROPOSERS + all of them together, PROPOSED)
     varied: NDArray[np.int64]  # (tasks, c, DIVERSITIES, k)
     varied_ndcg: NDArray[np.float64]  # (tasks, c, DIVERSITIES)
+    dared: NDArray[np.int64]  # (tasks, c, degrees of daring, k)
     scores: NDArray[np.float64]  # (tasks, c, BINS - 1, 3) candidates, sum of probabilities, bought
 
     @classmethod
@@ -74,7 +76,7 @@ def observe_customers(
     customers: Sequence[ScoredCustomer],
 ) -> Observations:
     """Build every method's slates for some customers, and measure them on both tasks."""
-    observations = _make_room(len(TASKS), len(customers), k, added)
+    observations = _make_room(recommender, len(TASKS), len(customers), k, added)
     learned = recommender.model.lesson.learned
     for row, customer in enumerate(customers):
         slates = build_method_slates(recommender, customer.user, as_of, k, added)
@@ -99,7 +101,7 @@ def observe_visits(
     Each visit is asked about in all forms, one after another: what it has seen was looked at, or
     lies in the basket.
     """
-    observations = _make_room(1, len(forms) * len(visits), k, added)
+    observations = _make_room(recommender, 1, len(forms) * len(visits), k, added)
     learned = recommender.model.lesson.learned
     for row, (visit, form) in enumerate(itertools.product(visits, forms)):
         recent, basket = (visit.seen, ()) if form == RECENT else ((), visit.seen)
@@ -110,8 +112,10 @@ def observe_visits(
     return observations
 
 
-def _make_room(tasks: int, customers: int, k: int, added: AddedMethods) -> Observations:
-    shape = (tasks, customers)
+def _make_room(
+    recommender: Recommender, tasks: int, customers: int, k: int, added: AddedMethods
+) -> Observations:
+    shape, degrees = (tasks, customers), len(degrees_of_daring(recommender))
     return Observations(
         values=np.full((*shape, len(added.names), len(METRICS)), np.nan),
         items=np.full((*shape, k), -1, np.int64),
@@ -120,6 +124,7 @@ def _make_room(tasks: int, customers: int, k: int, added: AddedMethods) -> Obser
         proposed=np.zeros((*shape, len(PROPOSERS) + 1, len(PROPOSED)), np.int64),
         varied=np.full((*shape, len(DIVERSITIES), k), -1, np.int64),
         varied_ndcg=np.full((*shape, len(DIVERSITIES)), np.nan),
+        dared=np.full((*shape, degrees, k), -1, np.int64),
         scores=np.zeros((*shape, len(BINS) - 1, 3)),
     )
 
@@ -141,6 +146,8 @@ def _record_slates(
     for row, slate in enumerate(slates.varied):
         observations.varied[at][row, : len(slate)] = slate
         observations.varied_ndcg[(*at, row)] = metrics.ndcg(slate, targets, k)
+    for row, slate in enumerate(slates.dared):
+        observations.dared[at][row, : len(slate)] = slate
 
 
 def _record_sources(

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.assembly.assemble import RankedCandidates
+from models.assembly.discovery import prefer_rare
 from models.assembly.diversity import Likeness, diversify
 from models.assembly.popular import EVERYWHERE
 from models.data.history import find_pair_starts, sum_interest
 from models.model import LearnedRanker
 from models.ranking.context import RankingContext
-from models.ranking.ranker import Ranker
+from models.ranking.ranker import NEW, RECENT_SALES, Ranker
 from models.ranking.sources import SOURCES, propose_candidates
 from models.recommender import NOBODY, Recommender
 from models.rules.eligibility import ExclusionRule, Removed, find_allowed
@@ -53,6 +54,7 @@ METHODS: Final = (
     QUARTER_POPULARITY,
 )
 DIVERSITIES: Final = (10, 5, 3, 2)  # products of a category among ten
+DARINGS: Final = (0.0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)  # [model.discovery] daring
 OWN_HALF_LIFE_DAYS: Final = 90.0
 
 Items = NDArray[np.int64]
@@ -84,6 +86,7 @@ class MethodSlates:
     ranked: RankedCandidates
     proposed: dict[str, Items]  # source -> its candidates
     varied: tuple[Items, ...]  # the first k with each of DIVERSITIES
+    dared: tuple[Items, ...]  # the first k by each degree of daring, of products new to them
 
 
 def build_method_slates(
@@ -139,7 +142,10 @@ def _fill_slates(
     items |= _rank_baselines(recommender, user, context, removed, request.n)
     proposed = propose_candidates(ranker.sources, context, find_allowed(removed))
     items[CATEGORIES] = proposed[Source.CATEGORY][: request.n]  # best first
-    return MethodSlates(items, filled, ranked, proposed, _vary(recommender, ranked, request.n))
+    varied = _vary(recommender, ranked, request.n)
+    is_discovery = request.repeat is Repeat.EXCLUDE
+    dared = _dare(recommender, ranked, request.n) if is_discovery else ()
+    return MethodSlates(items, filled, ranked, proposed, varied, dared)
 
 
 def _serve_with_rules(
@@ -169,6 +175,28 @@ def _vary(recommender: Recommender, ranked: RankedCandidates, k: int) -> tuple[I
         diversity = replace(recommender.settings.diversity, category=limit, placements=())
         likeness = Likeness.of(recommender.model, diversity)
         slates.append(ranked.items[diversify(ranked.items.tolist(), k, likeness)])
+    return tuple(slates)
+
+
+def degrees_of_daring(recommender: Recommender) -> tuple[float, ...]:
+    """Return the degrees that are measured: DARINGS and what is served."""
+    return tuple(sorted({*DARINGS, served_daring(recommender)}))
+
+
+def served_daring(recommender: Recommender) -> float:
+    """Return how daring slates of products new to a customer are."""
+    return round(float(recommender.ranker.daring[NEW]), 6)
+
+
+def _dare(recommender: Recommender, ranked: RankedCandidates, k: int) -> tuple[Items, ...]:
+    likeness = Likeness.of(recommender.model, recommender.settings.diversity)
+    safe = np.lexsort((ranked.items, -ranked.scores))
+    sales, new = ranked.rows[:, RECENT_SALES], ~ranked.bought
+    slates = []
+    for daring in degrees_of_daring(recommender):
+        discount = np.float32(daring) * sales
+        items = ranked.items[prefer_rare(safe, ranked.scores, discount, new)]
+        slates.append(items[diversify(items.tolist(), k, likeness)])
     return tuple(slates)
 
 

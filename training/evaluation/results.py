@@ -68,6 +68,17 @@ class NewProducts:
 
 
 @dataclass(frozen=True)
+class Daring:
+    """Hold what one degree of daring shows of the shop, and finds, of products new to customers."""
+
+    daring: float
+    role: Role
+    recall: Mean
+    rare_recall: Mean  # of products outside the best sellers
+    coverage: float  # share of countable products that at least three customers are shown
+
+
+@dataclass(frozen=True)
 class Diversity:
     """Hold what one degree of diversity costs and gains."""
 

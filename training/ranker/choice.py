@@ -156,15 +156,15 @@ def _recall_of_examples(
     scores = ranker.score(rows.values[ours], rows.bought[ours]).astype(np.float64)
     example, hit = rows.example[ours], rows.hit[ours]
     weight = np.where(hit, 1.0, rows.weight[ours])
-    everything = _recall(scores, example, hit, weight)
+    everything = estimate_recall(scores, example, hit, weight)
     new = ~rows.bought[ours]
-    discoveries = _recall(scores[new], example[new], hit[new], weight[new])
+    discoveries = estimate_recall(scores[new], example[new], hit[new], weight[new])
     both = np.array([everything, _at(discoveries, everything)])
     values: NDArray[np.float64] = np.nanmean(both, axis=0)[1]
     return values
 
 
-def _recall(
+def estimate_recall(
     scores: NDArray[np.float64],
     example: NDArray[np.int32],
     hit: NDArray[np.bool_],

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from models.artifact.scratch import temporary_directory
 from models.data.events import PURCHASE
-from models.model import LearnedRanker
+from models.model import LearnedRanker, no_daring
+from models.ranking.ranker import Ranker
 from models.recommender import Recommender
 from models.settings import ModelSettings
 from training.evaluation.split import hide_current_catalogue
@@ -25,7 +26,14 @@ from training.progress import Advance, Reporter
 from training.publishing import write_twin
 from training.ranker import basket_examples
 from training.ranker.basket_examples import BasketExample, BasketRows, draw_basket_examples
-from training.ranker.choice import LEARNED, MethodTrial, choose_methods, count_held_back
+from training.ranker.choice import (
+    LEARNED,
+    Choice,
+    MethodTrial,
+    choose_methods,
+    count_held_back,
+)
+from training.ranker.daring import learn_daring
 from training.ranker.learning import learn_ranker
 from training.ranker.rows import RankerRows, build_ranker_rows, check_no_leak
 from training.ranker.variety import choose_limit, draw_limit_examples, measure_limits
@@ -112,15 +120,16 @@ def train_ranker(
         with reporter.step("Choice") as advance:
             of_windows = list(zip([window for window, _ in drawn], rows.slates, strict=True))
             choice = choose_methods(of_windows, learned, settings, advance)
+            daring = _choose_daring(rows.slates, choice, settings)
         with reporter.step("Variety") as advance:
-            rehearsal = choice.rehearsal or choice.ranker
+            rehearsal = replace(choice.rehearsal or choice.ranker, daring=daring)
             limits = _choose_limits(drawn, rows.fits, rehearsal, settings, processes, advance)
     with reporter.step("Basket ranker") as advance:
         baskets = basket_examples.train_basket_ranker(
             rows.baskets, settings.bundles, seed=settings.seed, on_progress=advance
         )
     return RankerTraining(
-        replace(choice.ranker, baskets=baskets.trees, category_limits=limits),
+        replace(choice.ranker, baskets=baskets.trees, category_limits=limits, daring=daring),
         tuple(window for window, _ in drawn),
         examples=sum(len(examples) for _, examples in drawn),
         rows=len(everything.hit),
@@ -129,6 +138,16 @@ def train_ranker(
         trials=choice.trials,
         methods=choice.methods,
     )
+
+
+def _choose_daring(
+    slates: Sequence[RankerRows], choice: Choice, settings: ModelSettings
+) -> NDArray[np.float32]:
+    """Return how daring slates may be, by weeks that nothing was learned from: (3,)."""
+    if choice.rehearsal is None:
+        return no_daring()
+    newest = RankerRows.concatenate(slates[: count_held_back(slates)])
+    return learn_daring(newest, Ranker(settings.blend, choice.rehearsal))
 
 
 def _collect_rows(

@@ -15,6 +15,7 @@ from training.evaluation.results import Role
 from training.ranker.train_ranker import RankerTraining
 from training.reading.purchases import Purchases
 from training.report.data import (
+    Anchor,
     BundleFigures,
     BundleMethodFigures,
     ExampleCustomer,
@@ -36,6 +37,7 @@ class MeasuredTwin:
     ranker: RankerTraining
     days: int  # after the cut
     customers: tuple[ExampleCustomer, ...]
+    anchors: tuple[Anchor, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,9 @@ def _add_figures(report: Report, twin: MeasuredTwin) -> Report:
         bundles=_summarize_bundles(evaluation),
         new_products=evaluation.new_products,
         diversity=evaluation.diversity,
+        daring=evaluation.daring,
         customers=twin.customers,
+        anchors=twin.anchors,
     )
 
 

@@ -12,7 +12,15 @@ from typing import Any
 
 from training.evaluation.gate import GateComparison
 from training.evaluation.metrics import Mean
-from training.evaluation.results import Bin, CandidateFigures, Diversity, Group, NewProducts, Role
+from training.evaluation.results import (
+    Bin,
+    CandidateFigures,
+    Daring,
+    Diversity,
+    Group,
+    NewProducts,
+    Role,
+)
 from training.ranker.choice import MethodTrial
 from training.reading.purchases import ReadingReport
 
@@ -98,6 +106,34 @@ class BundleFigures:
 class ExampleProduct:
     product_id: str
     title: str | None = None
+    picture: str | None = None  # its address
+
+
+@dataclass(frozen=True)
+class ExampleUnit:
+    """Hold products bought together, with the figures that the service tells of them."""
+
+    products: tuple[ExampleProduct, ...]
+    orders: int
+    confidence: float
+    lift: float
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """Hold a product and what would stand beside it."""
+
+    product: ExampleProduct
+    similar: tuple[ExampleSlot, ...]
+    seen_next: tuple[ExampleSlot, ...]  # what a visitor is shown who has looked at it
+    units: tuple[ExampleUnit, ...]
+
+    @property
+    def pictures(self) -> bool:
+        """Tell whether any of the products has a picture."""
+        slots = (*self.similar, *self.seen_next)
+        products = [self.product, *(slot.product for slot in slots)]
+        return any(product.picture for product in products)
 
 
 @dataclass(frozen=True)
@@ -160,7 +196,9 @@ class Report:
     bundles: BundleFigures | None = None
     new_products: NewProducts | None = None
     diversity: tuple[Diversity, ...] = ()
+    daring: tuple[Daring, ...] = ()
     customers: tuple[ExampleCustomer, ...] = ()
+    anchors: tuple[Anchor, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)  # nested
     seconds: Mapping[str, float] = field(default_factory=dict)  # step -> how long it took
     notes: tuple[str, ...] = ()  # what else a reader should know, such as why the blend serves

@@ -66,6 +66,8 @@ SECTIONS: Final = (
     ReportSection("bundles", "Bought together", lambda r: r.bundles),
     ReportSection("new_products", "New products", lambda r: r.new_products),
     ReportSection("diversity", "What variety costs", lambda r: r.diversity),
+    ReportSection("daring", "Discovery beyond best sellers", lambda r: r.daring),
+    ReportSection("anchors", "What stands beside a product", lambda r: r.anchors),
     ReportSection("customers", "Real customers", lambda r: r.customers),
     ReportSection("reading", "What was read", lambda r: r.reading),
     ReportSection("gate", "Held against its rivals", lambda r: r.comparisons),

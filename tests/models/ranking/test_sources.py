@@ -275,5 +275,6 @@ def test_whatever_the_rules_leave_no_source_proposes_anything_else(
 
 
 def test_the_answer_documents_every_source_that_is_registered() -> None:
-    elsewhere = {Source.PINNED, Source.FILL, Source.SIMILAR}  # of no slate for a customer
+    # Of no slate that a customer is ranked for: of rules, fill, one product, and mails
+    elsewhere = {Source.PINNED, Source.FILL, Source.SIMILAR, Source.OWN_INTEREST}
     assert {source.shown_as for source in SOURCES} == set(Source) - elsewhere

@@ -1,0 +1,76 @@
+"""Draw products, and what would stand beside them in the shop, for a shopper's eyes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.recommender import NOBODY, Recommender
+from models.slate import Bundle, SlateRequest, Slot
+from training.evaluation.split import Split
+from training.report.data import Anchor, ExampleProduct, ExampleSlot, ExampleUnit
+
+ANCHORS: Final = 30
+UNITS: Final = 3
+# Of the products that sold, best first: where the thirds of the anchors come from
+SHARES: Final = ((0.0, 0.05), (0.05, 0.3), (0.3, 1.0))
+
+
+def draw_anchors(directory: Path, split: Split, k: int, seed: int) -> tuple[Anchor, ...]:
+    """Draw best sellers, products that sell now and then, and rare ones, a third of each."""
+    recommender = Recommender.load(directory)
+    items = draw_items(split, seed)
+    return tuple(_build_anchor(recommender, item, k, split.cut) for item in items.tolist())
+
+
+def draw_items(split: Split, seed: int) -> NDArray[np.int64]:
+    """Draw products that count, by lot within their third: best sellers first."""
+    lines = np.bincount(split.past.item, minlength=len(split.countable))
+    best_first = np.argsort(-lines, kind="stable")
+    best_first = best_first[split.countable[best_first]]
+    random = np.random.default_rng(seed)
+    drawn = []
+    for begin, end in SHARES:
+        third = best_first[int(begin * len(best_first)) : int(np.ceil(end * len(best_first)))]
+        count = min(ANCHORS // len(SHARES), len(third))
+        drawn.append(third[np.sort(random.choice(len(third), count, replace=False))])
+    chosen = np.concatenate(drawn)
+    return chosen[np.sort(np.unique(chosen, return_index=True)[1])]
+
+
+def _build_anchor(recommender: Recommender, item: int, k: int, cut: int) -> Anchor:
+    request = SlateRequest(n=k, as_of=cut)
+    visit = SlateRequest(n=k, as_of=cut, recent=(item,))
+    context = recommender.build_context(NOBODY, visit)
+    return Anchor(
+        product=_product(recommender, item),
+        similar=_slots(recommender, recommender.similar(item, request).slots),
+        seen_next=_slots(recommender, recommender.build_slate(context, visit).slots),
+        units=tuple(
+            _unit(recommender, bundle)
+            for bundle in recommender.bundles(item, SlateRequest(n=UNITS, as_of=cut), size=3)
+        ),
+    )
+
+
+def _slots(recommender: Recommender, slots: tuple[Slot, ...]) -> tuple[ExampleSlot, ...]:
+    shown = []
+    for slot in slots:
+        product = _product(recommender, slot.item)
+        shown.append(ExampleSlot(product, slot.reason.text, slot.source))
+    return tuple(shown)
+
+
+def _unit(recommender: Recommender, bundle: Bundle) -> ExampleUnit:
+    products = tuple(_product(recommender, item) for item in (bundle.anchor, *bundle.items))
+    return ExampleUnit(products, bundle.support, bundle.rule_confidence, bundle.lift)
+
+
+def _product(recommender: Recommender, item: int) -> ExampleProduct:
+    catalogue = recommender.catalogue
+    image = catalogue.image_url[item]
+    picture = image if image.startswith(("https://", "http://")) else None
+    return ExampleProduct(catalogue.ids[item], catalogue.title[item] or None, picture)
