@@ -15,6 +15,29 @@ RELATIVE: Final = re.compile(rf"(?![A-Za-z][A-Za-z0-9+.-]*:|///|[?#]){PLAIN}+")
 ESCAPES: Final = str.maketrans({mark: f"%{ord(mark):02X}" for mark in ' "<>^`{|}'})
 
 
+# Between addresses in one cell
+BETWEEN: Final = re.compile(r"""["'\]]*\s*[,;|\s]\s*["']*(?=(?:https?:)?//|/)""", re.IGNORECASE)
+
+
+def read_address(text: str) -> str | None:
+    """Return the address of a page or picture as a shop writes it, None where it is none.
+
+    It is absolute, or begins with `//` (then it is https) or with `/`, the root of the shop. Spaces
+    and what may not stand in a link are encoded. Without any of these nobody can tell the name of a
+    host from that of a folder.
+    """
+    address = text.strip().translate(ESCAPES)
+    if address.startswith("//"):
+        address = f"https:{address}"
+    is_from_root = address.startswith("/") and RELATIVE.fullmatch(address) is not None
+    return address if is_from_root or is_absolute(address) else None
+
+
+def split_addresses(text: str) -> list[str]:
+    """Return the addresses in a cell that may hold several, one at least."""
+    return BETWEEN.split(text.strip().strip("[]\"'"))
+
+
 def make_absolute(url: str, shop_url: str | None) -> str | None:
     """Return the address of a page or a picture as a mail can use it, None where it is none.
 

@@ -270,7 +270,6 @@ AWKWARD = (
     '"quoted"',
     "new\nline",
     " padded ",
-    "NULL",
     "1e5",
 )
 

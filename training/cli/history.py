@@ -15,23 +15,21 @@ from training.cli.arguments import (
     DONE,
     REFUSED,
     STOPPED,
-    add_config,
     add_registry,
     check_output,
     find_store,
     registry_at,
 )
+from training.cli.reading import add_history, parse_until, read_history
 from training.cli.tables import print_evaluation, print_learned, print_reading
-from training.config import Config, read_config
+from training.config import read_config
 from training.errors import InputError
 from training.evaluation.figures import write_json
 from training.pipeline import evaluate_history, train
 from training.progress import Reporter
-from training.reading.purchases import Purchases, read_purchases
 from training.reading.refusals import RefusalWatch
 from training.reading.rules_file import read_rules
 from training.reading.service_store import is_store, store_holds
-from training.reading.timestamps import parse_optional_timestamp
 from training.report.data import Report, Verdict
 from training.report.example_customers import EXAMPLE_CUSTOMERS
 from training.report.render import write_report
@@ -46,7 +44,7 @@ def add_train(commands: Any) -> None:
         description="Train a model, measure it on the last days of the purchases, and publish it "
         "as the active version unless the quality gate refuses it.",
     )
-    _add_history(command)
+    add_history(command)
     add_registry(command)
     command.add_argument(
         "--report",
@@ -75,7 +73,7 @@ def _train(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     if store != named:
         options.purchases = [*options.purchases, store]
     watch = RefusalWatch(store)
-    purchases = _read(options, config, reporter, now)
+    purchases = read_history(options, config, reporter, now)
     _tell_other_store(options.purchases, registry, reporter)
     try:
         outcome = train(
@@ -84,7 +82,7 @@ def _train(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
             registry,
             reporter,
             now=now,
-            until=_until(options.until),
+            until=parse_until(options.until),
             accept_smaller=options.accept_smaller,
             watch=watch,
         )
@@ -114,7 +112,7 @@ def add_evaluate(commands: Any) -> None:
         description="Train a model on all but the last days of the purchases, and measure it and "
         "published methods on those days. Nothing is published.",
     )
-    _add_history(command)
+    add_history(command)
     command.add_argument(
         "--test-days",
         type=int,
@@ -179,7 +177,7 @@ def _evaluate(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     if options.json:
         check_output("--json", options.json)
     rules = read_rules(options.rules) if options.rules else ()
-    purchases = _read(options, config, reporter, now)
+    purchases = read_history(options, config, reporter, now)
     examples = EXAMPLE_CUSTOMERS if options.example_customers else 0
     outcome = evaluate_history(purchases, config, reporter, now=now, rules=rules, examples=examples)
     print_reading(reporter.console, purchases)
@@ -199,7 +197,7 @@ def add_tune(commands: Any) -> None:
         description="Search for better settings on days before the ones that evaluate measures "
         "on. Nothing is published. The same command again continues an interrupted search.",
     )
-    _add_history(command)
+    add_history(command)
     command.add_argument(
         "--output",
         type=Path,
@@ -244,75 +242,11 @@ def _tune(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     )
     plan.check()
     config = read_config(options.config, options.column)
-    purchases = _read(options, config, reporter, now)
+    purchases = read_history(options, config, reporter, now)
     print_reading(reporter.console, purchases)
     tuned = tune(purchases, config, plan, reporter, started=started)
     print_tuned(reporter.console, tuned, plan)
     return STOPPED if tuned.stopped else DONE
-
-
-def _add_history(command: argparse.ArgumentParser) -> None:
-    """Add the options that say what is read."""
-    command.add_argument(
-        "--purchases",
-        nargs="+",
-        required=True,
-        metavar="PATH",
-        help="The purchases: one or more files, folders or globs, and at most one address of the "
-        "service's store, such as sqlite:///store.db. Required. A store.db in the registry is "
-        "always read by train.",
-    )
-    command.add_argument(
-        "--products",
-        type=Path,
-        metavar="PATH",
-        help="The products, with titles, categories, prices and more. Default: the products are "
-        "known from the purchases only.",
-    )
-    command.add_argument(
-        "--customers",
-        type=Path,
-        metavar="PATH",
-        help="The customers, with their consents and markets. Default: the customers are known "
-        "from the purchases only.",
-    )
-    command.add_argument(
-        "--column",
-        action="append",
-        default=[],
-        metavar="OURS=THEIRS",
-        help="The name of a column in your files, such as customer_id=household_id. Can be given "
-        "several times. Default: columns have the names in docs/data.md.",
-    )
-    add_config(command)
-    command.add_argument(
-        "--until",
-        metavar="DATE",
-        help="Leave out what happened at this moment or later. A date such as 2025-12-31 means its "
-        "midnight, in UTC. Default: nothing is left out.",
-    )
-
-
-def _read(options: argparse.Namespace, config: Config, reporter: Reporter, now: int) -> Purchases:
-    with reporter.step("Reading purchases") as advance:
-        return read_purchases(
-            options.purchases,
-            products=options.products,
-            customers=options.customers,
-            columns=config.columns,
-            now=now,
-            until=_until(options.until),
-            memory_limit=config.memory_limit,
-            unasked=config.training.unasked,
-            on_progress=advance,
-        )
-
-
-def _until(text: str | None) -> int | None:
-    try:
-        return parse_optional_timestamp(text)
-    except ValueError:
-        raise InputError(f"--until {text}: expected a date such as 2025-12-31") from None
 
 
 def _write_report(path: Path, report: Report, reporter: Reporter) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import ibis
@@ -18,17 +18,21 @@ from models.data.events import (
     RETURN,
     Standing,
 )
+from models.data.words import NOBODY, read_kind, read_status, squeeze
+from training.reading.cells import read_cells
 from training.reading.duckdb import Workspace, character, hash_of
 from training.reading.file_tables import FileTable
-from training.reading.timestamps import timestamp_cells
 
 LONGEST_ID: Final = 500  # characters
+LONGEST_NOBODY: Final = max(map(len, NOBODY)) + 2  # a space on either side
 # Less is nothing, and would make a return of one piece one of millions.
 SMALLEST_QUANTITY: Final = 1e-6
 LARGEST_QUANTITY: Final = 1e6
 LARGEST_PRICE: Final = 1e9
 YEAR_2100: Final = 4_102_444_800  # seconds since 1970
 
+# Cells of these may be understood once the style of their column is known.
+CELLS_WITH_STYLE: Final = ("bad_timestamp", "bad_rating", "bad_quantity", "bad_price")
 # The code of a reason is its index. A row with several problems is counted under the first.
 ROW_REASONS: Final = (
     "unreadable_row",
@@ -41,6 +45,8 @@ ROW_REASONS: Final = (
     "timestamp_in_future",
     "after_until",
     "unknown_kind",
+    "unknown_status",
+    "not_sold",
     "exposure",
     "bad_rating",
     "bad_quantity",
@@ -72,10 +78,11 @@ def check_rows(source: FileTable, now: int, until: int | None) -> Any:
     another's copy. `order_key`: a hash of the order id, or the day of what is in no order.
     `quantity`: positive, of a rating its stars; `kind` tells returns. `price`: of one piece, NULL
     where unknown. `self_reported`: by a customer with a token, not by the shop. `claim`: such a
-    report of an order, whose figures are not believed. Rows of a store also have `number` and
-    `event`.
+    report of an order, whose figures are not believed. `cell`: the text that is the reason, if any.
+    Rows of a store also have `number` and `event`.
     """
     rows = _with_price(_with_quantity(_parse_cells(source)))
+    rows = rows.mutate(reason=_reason(rows, now, until))
     day = (rows.time // DAY).try_cast("uint64")
     in_order = rows.kind.isin(ORDER_KINDS) & rows.order_id.notnull()
     order_key = ibis.ifelse(in_order, md5_of(rows.order_id), day)
@@ -93,8 +100,9 @@ def check_rows(source: FileTable, now: int, until: int | None) -> Any:
         "self_reported",
         "claim",
         *(("number", "event") if source.from_store else ()),
+        "reason",
         order_key=order_key,
-        reason=_reason(rows, now, until),
+        cell=_cell(rows),
     )
 
 
@@ -103,24 +111,31 @@ def _parse_cells(source: FileTable) -> Any:
     no_hash = ibis.null("uint64")
     of_store = {}
     standing = source.table.standing if source.from_store else ibis.literal(int(Standing.SHOP))
+    customer_id = source.text("customer_id")
     if source.from_store:
         of_store = {"number": source.table.number, "event": hash_of(source.table.event_id)}
+    else:
+        customer_id = nobody_to_null(customer_id)
     return source.table.select(
-        source.text("customer_id"),
         source.text("product_id"),
         source.text("order_id"),
         source.text("market"),
+        customer_id=customer_id,
         currency=parse_currency(source.text("currency")),
         timestamp_text=source.text("timestamp").strip(),
-        time=timestamp_cells(source.text("timestamp")),
-        kind_code=parse_kind(source.text("kind")),
+        time=source.times("timestamp"),
+        kind_text=source.text("kind"),
+        kind_code=parse_kind(source.text("kind"), source.options.kind_words),
+        status_text=source.text("status"),
+        is_sale=parse_status(source.text("status"), source.options.status_words),
         quantity_text=source.text("quantity"),
-        quantity_cell=parse_number(source.text("quantity")),
+        quantity_cell=source.numbers("quantity"),
         unit_price_text=source.text("unit_price"),
-        unit_price=parse_number(source.text("unit_price")),
+        unit_price=source.numbers("unit_price"),
         amount_text=source.text("amount"),
-        amount=parse_number(source.text("amount")),
-        stars=parse_number(source.text("rating")),
+        amount=source.numbers("amount"),
+        stars_text=source.text("rating"),
+        stars=source.numbers("rating"),
         unreadable=is_empty,
         row_hash=ibis.ifelse(is_empty | source.from_store, no_hash, _hash_of_row(source)),
         stored=ibis.literal(source.from_store),
@@ -178,6 +193,7 @@ def _reason(rows: Any, now: int, until: int | None) -> Any:
     """Return the code of the first problem, NULL for none."""
     ids = (rows.customer_id, rows.product_id, rows.order_id)
     is_guest = rows.customer_id.isnull()
+    in_order = rows.kind.isin(ORDER_KINDS)
     stars_out_of_range = is_unknown(rows.stars) | (rows.stars < 1) | (rows.stars > 5)
     problems = {
         "unreadable_row": rows.unreadable,
@@ -190,6 +206,8 @@ def _reason(rows: Any, now: int, until: int | None) -> Any:
         "timestamp_in_future": rows.time > now + DAY,
         "after_until": ibis.literal(False) if until is None else rows.time >= until,
         "unknown_kind": rows.kind_code.isnull(),
+        "unknown_status": in_order & rows.is_sale.isnull(),
+        "not_sold": in_order & ~rows.is_sale,
         "exposure": rows.kind == EXPOSURE,
         "bad_rating": (rows.kind == RATING) & stars_out_of_range,
         "bad_quantity": is_unknown(rows.signed_quantity),
@@ -206,6 +224,27 @@ def _reason(rows: Any, now: int, until: int | None) -> Any:
     return ibis.cases(*branches, else_=ibis.null("int8"))
 
 
+def _cell(rows: Any) -> Any:
+    """Return the text that is the reason to leave a row out; NULL where no single cell is."""
+    price_text = rows.unit_price_text.coalesce(rows.amount_text)
+    texts = {
+        "bad_timestamp": rows.timestamp_text,
+        "timestamp_out_of_range": rows.timestamp_text,
+        "timestamp_in_future": rows.timestamp_text,
+        "unknown_kind": rows.kind_text,
+        "unknown_status": rows.status_text,
+        "not_sold": rows.status_text,
+        "bad_rating": rows.stars_text,
+        "bad_quantity": rows.quantity_text,
+        "zero_quantity": rows.quantity_text,
+        "quantity_out_of_range": rows.quantity_text,
+        "bad_price": price_text,
+        "price_out_of_range": price_text,
+    }
+    branches = [(rows.reason == reason_code(reason), text) for reason, text in texts.items()]
+    return ibis.cases(*branches, else_=ibis.null("string"))
+
+
 def reason_code(reason: str) -> Any:
     """Return the code of a reason, as a literal."""
     return ibis.literal(ROW_REASONS.index(reason), "int8")
@@ -216,20 +255,43 @@ def md5_of(text: str) -> dt.uint64:
     """Return 64 bits of a text's MD5; the low 32 of them are models.data.events.order_code."""
 
 
-def parse_kind(text: Any) -> Any:
-    """Return the code in KINDS, letter case aside.
+def parse_kind(text: Any, words: Mapping[str, int]) -> Any:
+    """Return the code in KINDS, by the words of shops and trackers, or by the shop's own `words`.
 
     PURCHASE where the cell is empty; NULL for a kind that is not known.
     """
-    kind = text.strip().lower().nullif("")
-    branches = [(kind == name, ibis.literal(code, "int8")) for code, name in enumerate(KINDS)]
-    known = ibis.cases(*branches, else_=ibis.null("int8"))
-    return ibis.ifelse(kind.isnull(), ibis.literal(PURCHASE, "int8"), known)
+    kind = text.lower()
+    branches = [
+        (kind == name, ibis.literal(code, "int8"))
+        for code, name in enumerate(KINDS)
+        if name not in words
+    ]
+    plain = ibis.cases(*branches, else_=ibis.null("int8"))
+
+    def read(cell: str) -> int | None:
+        word = squeeze(cell)
+        return words[word] if word in words else read_kind(cell) if word else PURCHASE
+
+    known = read_cells(text, read, "int8", plain)
+    return ibis.ifelse(text.isnull(), ibis.literal(PURCHASE, "int8"), known)
 
 
-def parse_number(text: Any) -> Any:
-    """Return float64; NULL where the text is no number. Infinite and NaN pass, see is_unknown."""
-    return text.strip().try_cast("float64")
+def parse_status(text: Any, words: Mapping[str, bool]) -> Any:
+    """Return whether an order is a sale, true where the cell is empty; NULL for unknown words."""
+
+    def read(cell: str) -> bool | None:
+        word = squeeze(cell)
+        return words[word] if word in words else read_status(cell) if word else True
+
+    return ibis.ifelse(text.isnull(), True, read_cells(text, read, "boolean"))
+
+
+def nobody_to_null(customer_id: Any) -> Any:
+    """Return ids of customers, NULL where a word such as 0 or NULL stands for a guest."""
+    # Nearly all ids are longer than these words, and a length is quickly told.
+    may_be_nobody = customer_id.length() <= LONGEST_NOBODY
+    is_nobody = may_be_nobody & customer_id.strip().lower().isin(sorted(NOBODY))
+    return ibis.ifelse(is_nobody, ibis.null("string"), customer_id)
 
 
 def parse_currency(text: Any) -> Any:

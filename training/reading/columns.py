@@ -20,6 +20,7 @@ PURCHASE_COLUMNS: Final = (
     "kind",
     "market",
     "rating",
+    "status",
 )
 PRODUCT_COLUMNS: Final = (
     "product_id",

@@ -9,16 +9,19 @@ from typing import Any, Final, Literal
 import ibis
 
 from models.data.customers import NEVER_ASKED, NO, YES
+from models.data.words import read_flag
+from training.reading.cells import read_cells
 from training.reading.cleaning import count_problems, has_nul, is_too_long
 from training.reading.columns import require_columns
 from training.reading.duckdb import Workspace, reading_errors
 from training.reading.file_tables import FileTable, require_whole
 from training.reading.service_store import StoreTables
-from training.reading.timestamps import timestamp_cells
+from training.reading.styles import with_styles
 
 # The columns of models.data.customers.Customers.consent.
 PURPOSES: Final = ("train", "personalize_web", "personalize_email")
 CONSENT_TIMES: Final = tuple(f"{purpose}_time" for purpose in PURPOSES)
+DATE_COLUMNS: Final = ("consent_time", *CONSENT_TIMES)
 # Of cells in a row that stays.
 CELL_PROBLEMS: Final = ("bad_consent", "bad_consent_time", "consent_time_ahead")
 Unasked = Literal["allow", "refuse"]  # whether to learn from customers who never answered
@@ -47,7 +50,8 @@ def read_customers(
     The last row of a customer wins. A consent that cannot be read is a no, and counted as
     bad_consent. Of a file and the store the later consent wins, for each purpose; one without a
     date is older than any with one. No date after `now` (seconds since 1970) is believed, and each
-    is counted as consent_time_ahead: a no is then of this moment, a yes has no date. Raises
+    is counted as consent_time_ahead; one that nobody can read as bad_consent_time: a no is then of
+    this moment, a yes has no date. Raises
     InputError for a line that cannot be taken apart: it may hold a no, and nobody could tell whose.
     """
     nobody = CustomerTable(_empty_table(), 0, {})
@@ -62,6 +66,7 @@ def _read_files(
     for source in sources:
         require_columns(source.label, ["customer_id"], source.names, source.columns)
     workspace.in_file_order(True)
+    sources = [with_styles(workspace, source, (), DATE_COLUMNS) for source in sources]
     tables = [_parse_cells(source, now) for source in sources]
     with reading_errors(sources[0].label):
         every = ibis.union(*tables) if len(tables) > 1 else tables[0]
@@ -93,7 +98,7 @@ def _parse_cells(source: FileTable, now: int) -> Any:
     customer_id = source.text("customer_id")
     consents = {purpose: _parse_consent(source.text(purpose)) for purpose in PURPOSES}
     time_texts = {name: _time_text(source, name) for name in CONSENT_TIMES}
-    times = {name: timestamp_cells(text) for name, text in time_texts.items()}
+    times = {name: _times(source, name) for name in CONSENT_TIMES}
     bad_consents = [consent.isnull() for consent in consents.values()]
     bad_times = [text.notnull() & times[name].isnull() for name, text in time_texts.items()]
     times_ahead = []
@@ -101,7 +106,8 @@ def _parse_cells(source: FileTable, now: int) -> Any:
         consents[purpose] = consents[purpose].fill_null(NO).cast("uint8")
         consent, time = consents[purpose], times[time_name]
         is_ahead = (time > now).fill_null(False)
-        times[time_name] = ibis.ifelse(is_ahead, _time_of_reading(consent, now), time)
+        is_unread = time_texts[time_name].notnull() & time.isnull()
+        times[time_name] = ibis.ifelse(is_ahead | is_unread, _time_of_reading(consent, now), time)
         times_ahead.append(is_ahead & (consent != NEVER_ASKED))
     return source.table.select(
         customer_id,
@@ -126,10 +132,17 @@ def _time_text(source: FileTable, name: str) -> Any:
     return ibis.coalesce(own.strip().nullif(""), shared.strip().nullif(""))
 
 
-def _time_of_reading(consent: Any, now: int) -> Any:
-    """Return what stands for a date ahead: `now` for a no, NULL for any other answer.
+def _times(source: FileTable, name: str) -> Any:
+    """Return the cells of this column, or else of `consent_time`, in seconds since 1970."""
+    is_own = source.text(name).strip().nullif("").notnull()
+    return ibis.ifelse(is_own, source.times(name), source.times("consent_time"))
 
-    A yes dated `now` would be later at every training than a no that was given before it.
+
+def _time_of_reading(consent: Any, now: int) -> Any:
+    """Return what stands for a date ahead, or one that nobody can read.
+
+    It is `now` for a no, NULL for any other answer: a yes dated `now` would be later at every
+    training than a no that was given before it.
     """
     return ibis.ifelse(consent == NO, ibis.literal(now, "int64"), ibis.null("int64"))
 
@@ -143,11 +156,11 @@ def _count(flags: list[Any]) -> Any:
 
 def _parse_consent(text: Any) -> Any:
     """Return YES, NO or NEVER_ASKED; NULL for a text that is not understood."""
-    word = text.strip().lower()
+    answer = read_cells(text.strip().nullif(""), read_flag, "boolean")
     return ibis.cases(
-        (word.isnull() | (word == ""), NEVER_ASKED),
-        (word.isin(("true", "1", "yes")), YES),
-        (word.isin(("false", "0", "no")), NO),
+        (text.strip().nullif("").isnull(), NEVER_ASKED),
+        (answer, YES),
+        (~answer, NO),
         else_=ibis.null("int8"),
     )
 

@@ -134,6 +134,11 @@ def microseconds(moment: dt.Timestamp("UTC")) -> dt.int64:  # type: ignore[valid
     """Return microseconds since 1970; Ibis's `epoch_seconds` is an int32 that ends in 2038."""
 
 
+@ibis.udf.scalar.builtin(name="epoch_us")  # type: ignore[untyped-decorator]
+def plain_microseconds(moment: dt.Timestamp()) -> dt.int64:  # type: ignore[valid-type]
+    """Return microseconds since 1970 of a moment without a zone, taken for UTC."""
+
+
 @ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
 def json_keys(value: dt.json) -> dt.Array(dt.string):  # type: ignore[valid-type]
     """Return the names in a JSON object."""

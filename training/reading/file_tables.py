@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +12,10 @@ import ibis
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from models.data.numbers import Decimal
+from models.data.timestamps import DateOrder
 from training.errors import InputError
+from training.reading.cells import number_cells, time_cells
 from training.reading.columns import map_columns
 from training.reading.duckdb import Workspace, json_keys, reading_errors
 from training.reading.files import (
@@ -22,9 +25,10 @@ from training.reading.files import (
     find_files,
     read_csv_header,
 )
+from training.reading.options import AS_FILES_TELL, ReadingOptions
+from training.reading.positions import find_line, shorten
 
 ID_COLUMNS: Final = ("customer_id", "product_id", "order_id")
-NUMBER_COLUMNS: Final = ("quantity", "unit_price", "amount", "price")
 EXACT_BELOW: Final = 2.0**53  # whole numbers from there on are not exact as floats
 # 10,000 columns of 20 rows took 100 seconds and, as JSON lines, more than 4 GB.
 MAX_COLUMNS: Final = 2_000
@@ -37,16 +41,19 @@ class FileTable:
 
     Whole numbers keep their decimal text. A float that is a whole number loses its ".0" (pandas
     makes 12345.0 of an integer column with gaps), and a NaN among ids is an empty cell. The type of
-    a Parquet column decides: "12345.0" in a CSV file is text and stays as it is. In a file
-    separated by semicolons, "1,50" is one and a half.
+    a Parquet column decides: "12345.0" in a CSV file is text and stays as it is.
     """
 
     files: tuple[InputFile, ...]
     table: Any
     names: dict[str, str]  # our name -> column
-    decimal_comma: bool
     rejects: str | None  # suffix of DuckDB's tables of lines it could not take apart
+    delimiter: str | None = None  # of CSV
     from_store: bool = False  # with the number of each row, and the event that it is a line of
+    options: ReadingOptions = AS_FILES_TELL
+    # Of our columns, where it is known; see styles.py
+    decimals: Mapping[str, Decimal] = field(default_factory=dict)
+    date_orders: Mapping[str, DateOrder] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -63,10 +70,24 @@ class FileTable:
         """Return the cells under one of our names; NULL where the file has no such column."""
         if name not in self.names:
             return ibis.null("string").name(name)
-        cells = self.table[self.names[name]]
-        if self.decimal_comma and name in NUMBER_COLUMNS:
-            cells = cells.replace(",", ".")
-        return cells.name(name)
+        return self.table[self.names[name]].name(name)
+
+    def numbers(self, name: str) -> Any:
+        """Return the cells under one of our names as float64; NULL where they are no numbers."""
+        return number_cells(self.text(name), self.decimals.get(name, self.options.decimal))
+
+    def times(self, name: str) -> Any:
+        """Return the cells under one of our names in seconds since 1970; NULL for no time."""
+        return time_cells(self.text(name), self.date_orders.get(name, self.options.date_order))
+
+    def locate(self, name: str, text: str) -> str:
+        """Return where a text first stands under one of our names, and the text itself."""
+        column = self.names.get(name, "")
+        for file in self.files:
+            line = find_line(file, text, self.columns, column, self.delimiter) if column else None
+            if line is not None:
+                return f"{file.name}, line {line}, column {column!r}: {shorten(text)}"
+        return f"{self.label}, column {column!r}: {shorten(text)}"
 
 
 @dataclass(frozen=True)
@@ -86,6 +107,7 @@ class _FileGroup:
     files: tuple[InputFile, ...]
     columns: Any  # Header of CSV, names of JSON, names and types of Parquet
     key: str  # in the names of DuckDB's tables
+    options: ReadingOptions
 
     @property
     def patterns(self) -> list[str]:
@@ -97,6 +119,7 @@ def open_file_tables(
     paths: Sequence[str | Path],
     columns: Mapping[str, str],
     *,
+    options: ReadingOptions = AS_FILES_TELL,
     whole: bool = False,
 ) -> list[FileTable]:
     """Open files, folders and globs, as one table for each format and set of columns.
@@ -112,7 +135,8 @@ def open_file_tables(
         groups.setdefault((file.format, file_columns), []).append(file)
     tables = []
     for number, ((format_, file_columns), files) in enumerate(groups.items()):
-        group = _FileGroup(tuple(files), file_columns, f"{folder.name}_{number}")
+        key = f"{folder.name}_{number}"
+        group = _FileGroup(tuple(files), file_columns, key, options)
         if format_ == "csv":
             table = _open_csv(workspace, group, columns)
         elif format_ == "json":
@@ -164,8 +188,9 @@ def _open_csv(workspace: Workspace, group: _FileGroup, columns: Mapping[str, str
         group.files,
         _empty_to_null(table),
         map_columns(header.names, columns),
-        decimal_comma=header.delimiter == ";",
         rejects=group.key,
+        delimiter=header.delimiter,
+        options=group.options,
     )
 
 
@@ -184,8 +209,8 @@ def _open_json(
         group.files,
         _empty_to_null(table),
         map_columns(group.columns, columns),
-        decimal_comma=False,
         rejects=None,
+        options=group.options,
     )
 
 
@@ -239,7 +264,7 @@ def _open_parquet(workspace: Workspace, group: _FileGroup, columns: Mapping[str,
     ids = {names[name] for name in ID_COLUMNS if name in names}
     texts = {name: _as_text(table[name], name in ids) for name in table.columns}
     cells = table.select(**texts)
-    return FileTable(group.files, cells, names, decimal_comma=False, rejects=None)
+    return FileTable(group.files, cells, names, rejects=None, options=group.options)
 
 
 def _as_text(cell: Any, is_id: bool) -> Any:

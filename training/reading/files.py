@@ -37,6 +37,7 @@ class InputFile:
     name: str
     content: Path  # of its uncompressed bytes
     format: str  # one of FORMATS
+    lines_above: int = 0  # of the file, that are not in its content
 
     @property
     def pattern(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from models.data.catalogue import ALWAYS_FROM, ALWAYS_UNTIL, Catalogue
 from models.data.ids import Ids, Strings
+from models.data.words import read_stock, squeeze
 from training.reading.arrow import to_codes, to_numbers, to_strings
+from training.reading.cells import address_cells, read_cells, text_cells
 from training.reading.cleaning import (
     LARGEST_PRICE,
     count_problems,
@@ -24,16 +26,15 @@ from training.reading.cleaning import (
     is_too_long,
     is_unknown,
     parse_currency,
-    parse_number,
 )
 from training.reading.columns import PRODUCT_COLUMNS, require_columns
 from training.reading.duckdb import Workspace, json_keys, json_merge_patch, reading_errors
 from training.reading.file_tables import FileTable, count_unreadable_rows
 from training.reading.service_store import StoreTables
-from training.reading.timestamps import timestamp_cells
+from training.reading.styles import with_styles
 
-IN_STOCK: Final = ("true", "1", "yes", "in stock", "in_stock")
-SOLD_OUT: Final = ("false", "0", "no", "out of stock", "out_of_stock")
+NUMBERS: Final = ("price", "cost")  # columns
+TIMES: Final = ("available_from", "available_until")
 SCHEMA: Final = ibis.schema(
     {
         "product_id": "string",
@@ -93,6 +94,7 @@ def _read_files(workspace: Workspace, sources: Sequence[FileTable]) -> ProductTa
     for source in sources:
         require_columns(source.label, ["product_id"], source.names, source.columns)
     workspace.in_file_order(True)
+    sources = [with_styles(workspace, source, NUMBERS, TIMES) for source in sources]
     with reading_errors(sources[0].label):
         tables = [
             workspace.keep(f"product_rows{number}", _parse_cells(source, _attributes(source)))
@@ -144,7 +146,6 @@ def _parse_documents(products: Any) -> Any:
         files=(),
         table=cells,
         names={name: name for name in ("product_id", *FIELDS)},
-        decimal_comma=False,
         rejects=None,
     )
     return _parse_cells(source, cells.attributes, given=cells.given, hidden=cells.hidden)
@@ -154,22 +155,23 @@ def _parse_cells(source: FileTable, attributes: Any, **more: Any) -> Any:
     """Return typed cells, counts of CELL_PROBLEMS, and the `problem` of a row, NULL for none."""
     product_id = source.text("product_id")
     cells = {
-        "price": _parse_amount(source.text("price")),
-        "cost": _parse_amount(source.text("cost")),
+        "price": _known_amount(source.numbers("price")),
+        "cost": _known_amount(source.numbers("cost")),
         "currency": parse_currency(source.text("currency")),
-        "url": _parse_url(source.text("url")),
-        "image_url": _parse_url(source.text("image_url")),
-        "in_stock": _parse_stock(source.text("in_stock")),
-        "available_from": timestamp_cells(source.text("available_from")),
-        "available_until": timestamp_cells(source.text("available_until")),
+        "url": address_cells(source.text("url")),
+        "image_url": address_cells(source.text("image_url"), several=True),
+        "in_stock": _parse_stock(source.text("in_stock"), source.options.stock_words),
+        "available_from": source.times("available_from"),
+        "available_until": source.times("available_until"),
     }
+    texts = {name: text_cells(source.text(name)) for name in ("title", "category", "brand")}
     lost = {name: _count_lost(source.text(name), cell) for name, cell in cells.items()}
+    # Whoever writes something that nobody understands does not say that it is in stock.
+    cells["in_stock"] = ibis.ifelse(lost["in_stock"] == 1, False, cells["in_stock"])
     return source.table.select(
         product_id,
-        source.text("title"),
-        source.text("category"),
-        source.text("brand"),
         source.text("markets"),
+        **texts,
         **cells,
         attributes=attributes,
         **more,
@@ -188,8 +190,7 @@ def _parse_cells(source: FileTable, attributes: Any, **more: Any) -> Any:
     )
 
 
-def _parse_amount(text: Any) -> Any:
-    amount = parse_number(text)
+def _known_amount(amount: Any) -> Any:
     is_bad = is_unknown(amount) | (amount < 0) | (amount > LARGEST_PRICE)
     return ibis.ifelse(is_bad, ibis.null("float64"), amount)
 
@@ -200,18 +201,14 @@ def _count_lost(text: Any, cell: Any) -> Any:
     return (is_written & cell.isnull()).cast("int64")
 
 
-def _parse_url(text: Any) -> Any:
-    """Accept http and https alone: a javascript: address would run in the shop's page."""
-    url = text.strip()
-    is_web = url.re_search(r"^(?i:https?)://[^\s\x00-\x20]+$")
-    return ibis.ifelse(is_web, url, ibis.null("string"))
+def _parse_stock(text: Any, words: Mapping[str, bool]) -> Any:
+    """Return whether products are in stock; NULL for what is not understood, or empty."""
 
+    def read(cell: str) -> bool | None:
+        word = squeeze(cell)
+        return words[word] if word in words else read_stock(cell)
 
-def _parse_stock(text: Any) -> Any:
-    word = text.strip().lower()
-    return ibis.cases(
-        (word.isin(IN_STOCK), True), (word.isin(SOLD_OUT), False), else_=ibis.null("boolean")
-    )
+    return read_cells(text, read, "boolean")
 
 
 def _attributes(source: FileTable) -> Any:

@@ -25,7 +25,7 @@ from training.errors import InputError
 from training.progress import Advance, ignore
 from training.reading import order_lines
 from training.reading.arrow import to_numbers
-from training.reading.cleaning import ROW_REASONS, check_rows
+from training.reading.cleaning import CELLS_WITH_STYLE, ROW_REASONS, check_rows, reason_code
 from training.reading.columns import REQUIRED_OF_PURCHASES, check_mapping, require_columns
 from training.reading.customers import CustomerTable, Unasked, read_customers
 from training.reading.duckdb import Workspace, open_workspace, reading_errors
@@ -39,9 +39,13 @@ from training.reading.numbering import (
     code_struck_out,
     fetch_numbering,
 )
+from training.reading.options import AS_FILES_TELL, ReadingOptions
 from training.reading.products import ProductTable, read_products
 from training.reading.service_store import StoreTables, is_store, read_store
+from training.reading.styles import tell_styles, with_styles
 
+NUMBERS: Final = ("quantity", "unit_price", "amount", "rating")  # columns
+TIMES: Final = ("timestamp",)
 BATCH_LINES: Final = 1_000_000  # fetched at a time
 ARRAY_TYPES: Final[dict[str, type[Any]]] = {
     "user": np.int32,
@@ -172,6 +176,7 @@ def read_purchases(
     until: int | None = None,
     memory_limit: str | None = None,
     unasked: Unasked = "allow",
+    options: ReadingOptions = AS_FILES_TELL,
     on_progress: Advance = ignore,
 ) -> Purchases:
     """Read and clean a shop's files and its store.
@@ -189,7 +194,7 @@ def read_purchases(
     dropped: Counter[str] = Counter()
     with open_workspace(memory_limit) as workspace:
         begin("opening files")
-        files = _open_files(workspace, purchases, products, customers, columns or {})
+        files = _open_files(workspace, purchases, products, customers, columns or {}, options)
         begin("reading the store")
         store = read_store(workspace, files.store_url, until) if files.store_url else None
         begin("reading products and customers")
@@ -206,7 +211,7 @@ def read_purchases(
         _require_rows(sources[0], total)
         begin("comparing rows")
         names = _code_names(workspace, rows, shop)
-        coded = _code_distinct_rows(workspace, rows, names, shop, dropped)
+        coded = _code_distinct_rows(workspace, rows, names, shop, len(sources), dropped)
         begin("merging rows of the same line")
         lines = _merge_lines(workspace, coded, dropped)
         if lines.count == 0:
@@ -234,14 +239,19 @@ def _open_files(
     products: Path | None,
     customers: Path | None,
     columns: Mapping[str, str],
+    options: ReadingOptions,
 ) -> _Files:
     urls = [str(name) for name in purchases if is_store(name)]
     paths = [name for name in purchases if not is_store(name)]
     files = _Files(
-        purchases=open_file_tables(workspace, paths, columns),
-        products=open_file_tables(workspace, [products], columns) if products else [],
+        purchases=open_file_tables(workspace, paths, columns, options=options),
+        products=(
+            open_file_tables(workspace, [products], columns, options=options) if products else []
+        ),
         customers=(
-            open_file_tables(workspace, [customers], columns, whole=True) if customers else []
+            open_file_tables(workspace, [customers], columns, options=options, whole=True)
+            if customers
+            else []
         ),
         store_url=urls[0] if urls else None,
     )
@@ -267,17 +277,32 @@ def _clean_rows(
 ) -> Any:
     """Parse all cells, and note the reason to leave a row out. Counts the unreadable."""
     with reading_errors(", ".join(source.label for source in sources)):
-        tables = [_check_source(workspace, source, now, until) for source in sources]
-        rows = workspace.keep("rows", ibis.union(*tables) if len(tables) > 1 else tables[0])
+        tables = [
+            _check_source(workspace, source, f"rows{number}", now, until)
+            for number, source in enumerate(sources)
+        ]
     workspace.drop("events", "training_events")
     dropped["unreadable_row"] = count_unreadable_rows(workspace, sources)
-    return rows
+    return ibis.union(*tables) if len(tables) > 1 else tables[0]
 
 
-def _check_source(workspace: Workspace, source: FileTable, now: int, until: int | None) -> Any:
-    rows = check_rows(source, now, until)
+def _check_source(
+    workspace: Workspace, source: FileTable, name: str, now: int, until: int | None
+) -> Any:
+    """Hold the checked rows of a source under a name.
+
+    It is read again only where a cell that was not understood tells the style of its column.
+    """
+    rows = workspace.keep(name, check_rows(source, now, until))
     if source.from_store:
-        return order_lines.mark_replaced_events(workspace.keep("events", rows))
+        rows = workspace.keep("events", order_lines.mark_replaced_events(rows))
+        workspace.drop(name)
+        return workspace.keep(name, rows)
+    is_refused = rows.reason.isin([reason_code(reason) for reason in CELLS_WITH_STYLE])
+    if tell_styles(workspace, rows.filter(is_refused).cell):
+        styled = with_styles(workspace, source, NUMBERS, TIMES)
+        workspace.drop(name)
+        rows = workspace.keep(name, check_rows(styled, now, until))
     return rows
 
 
@@ -304,6 +329,7 @@ def _code_distinct_rows(
     rows: Any,
     names: NameTables,
     shop: _Shop,
+    sources: int,
     dropped: Counter[str],
 ) -> Any:
     """Select the rows to learn from, with codes instead of texts. Counts the others."""
@@ -323,7 +349,8 @@ def _code_distinct_rows(
         unlisted = order_lines.select_products_of_customers(marked, listed)
         coded = order_lines.mark_rows(coded, unlisted, "product_of_customer", coded.self_reported)
     coded = workspace.keep("coded", order_lines.bound_claims(coded))
-    workspace.drop("compared", "struck", "rows", "single_of_twice", "twice")
+    workspace.drop("compared", "struck", "single_of_twice", "twice")
+    workspace.drop(*(f"rows{number}" for number in range(sources)))
     dropped.update(_count_reasons(workspace, coded))
     return coded.filter(coded.reason.isnull())
 

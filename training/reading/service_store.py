@@ -399,7 +399,6 @@ def _as_file(label: str, rows: Any) -> FileTable:
         files=(InputFile(label, Path(), "store"),),
         table=cells,
         names=names,
-        decimal_comma=False,
         rejects=None,
         from_store=True,
     )

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.data.urls import add_utm_parameters, is_absolute, make_absolute
+from models.data.urls import (
+    add_utm_parameters,
+    is_absolute,
+    make_absolute,
+    read_address,
+    split_addresses,
+)
 
 SHOP = "https://shop.example"
 NO_LINK = [
@@ -135,3 +141,42 @@ def test_no_name_breaks_out_of_its_parameter(campaign: str, product_id: str) -> 
     url = add_utm_parameters("https://shop.example/bread?a=b", "regulars", campaign, product_id)
     assert is_absolute(url)
     assert set(parameters(url)) <= {"a", "utm_source", "utm_medium", "utm_campaign", "utm_content"}
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("//shop.example/p/1", "https://shop.example/p/1"),
+        ("/p/2", "/p/2"),
+        ("https://shop.example/p/green tea", "https://shop.example/p/green%20tea"),
+        ("https://shop.example/tür/ß", "https://shop.example/tür/ß"),
+        ("https://shop.example/p?a=1|2", "https://shop.example/p?a=1%7C2"),
+        ("HTTPS://shop.example/P", "HTTPS://shop.example/P"),
+        ("shop.example/p/3", None),  # a host, or a folder
+        ("", None),
+        ("javascript:alert(1)", None),
+        ("///evil.example", None),
+        ("/\\evil.example", None),
+    ],
+)
+def test_addresses_are_read_as_shops_write_them(text: str, address: str | None) -> None:
+    assert read_address(text) == address
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "https://cdn.example/1.jpg,https://cdn.example/2.jpg",
+        "https://cdn.example/1.jpg | //cdn.example/2.jpg",
+        "https://cdn.example/1.jpg https://cdn.example/2.jpg",
+        '["https://cdn.example/1.jpg", "https://cdn.example/2.jpg"]',
+    ],
+)
+def test_the_first_of_several_pictures_is_found(cell: str) -> None:
+    first, second = map(read_address, split_addresses(cell))
+    assert (first, second) == ("https://cdn.example/1.jpg", "https://cdn.example/2.jpg")
+
+
+def test_a_comma_within_an_address_parts_nothing() -> None:
+    address = "https://cdn.example/w_200,h_300/v1/a.jpg"
+    assert split_addresses(address) == [address]

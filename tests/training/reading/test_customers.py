@@ -37,7 +37,7 @@ def test_consent_is_read_in_any_usual_spelling(tmp_path: Path) -> None:
 
 def test_a_consent_that_cannot_be_read_is_a_no_and_counted(tmp_path: Path) -> None:
     consents, customers = read(
-        tmp_path, "customer_id,train,personalize_web", "anna,perhaps,ja", "bert,true,true"
+        tmp_path, "customer_id,train,personalize_web", "anna,perhaps,maybe", "bert,true,true"
     )
     assert consents == {"anna": (NO, NO, NEVER_ASKED), "bert": (YES, YES, NEVER_ASKED)}
     assert customers.problems == {"bad_consent": 2}
@@ -70,7 +70,7 @@ def test_where_somebodys_no_may_be_lost_the_file_is_refused(tmp_path: Path) -> N
         customers_of(torn)
 
 
-def test_a_date_of_consent_that_cannot_be_read_is_none_and_counted(tmp_path: Path) -> None:
+def test_a_yes_whose_date_cannot_be_read_has_none_and_is_counted(tmp_path: Path) -> None:
     header = "customer_id,train,train_time,personalize_web_time,consent_time"
     consents, customers = read(
         tmp_path, header, "anna,true,soon,2025-01-01,", "bert,true,,,2025-01-01"

@@ -58,7 +58,7 @@ def test_csv_with_bom_windows_line_ends_quotes_and_semicolons(tmp_path: Path) ->
     )
     assert read(path) == (
         [
-            {"product_id": "007", "quantity": "1.5", "market": None},
+            {"product_id": "007", "quantity": "1,5", "market": None},
             {"product_id": "8", "quantity": "2", "market": None},
         ],
         0,

@@ -1,0 +1,129 @@
+"""Take the options that say which files are read and how, and read them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Final, get_args
+
+from models.data.numbers import Decimal
+from models.data.timestamps import DateOrder
+from training.cli.arguments import add_config
+from training.config import Config
+from training.errors import InputError
+from training.progress import Reporter
+from training.reading.options import ReadingOptions, parse_kind_words, parse_words
+from training.reading.purchases import Purchases, read_purchases
+from training.reading.timestamps import parse_optional_timestamp
+
+# Whose words can be given, what for, and an example.
+WORDS: Final = (
+    ("stock", "yes|no", "'on demand=no' for a product that is not in stock"),
+    ("status", "yes|no", "'in kitchen=yes' for an order that is a sale"),
+    ("kind", "KIND", "'zoomed=view' for an event"),
+)
+
+
+def add_history(command: argparse.ArgumentParser) -> None:
+    """Add the options that say what is read."""
+    command.add_argument(
+        "--purchases",
+        nargs="+",
+        required=True,
+        metavar="PATH",
+        help="The purchases: one or more files, folders or globs, and at most one address of the "
+        "service's store, such as sqlite:///store.db. Required. A store.db in the registry is "
+        "always read by train.",
+    )
+    command.add_argument(
+        "--products",
+        type=Path,
+        metavar="PATH",
+        help="The products, with titles, categories, prices and more. Default: the products are "
+        "known from the purchases only.",
+    )
+    command.add_argument(
+        "--customers",
+        type=Path,
+        metavar="PATH",
+        help="The customers, with their consents and markets. Default: the customers are known "
+        "from the purchases only.",
+    )
+    command.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        metavar="OURS=THEIRS",
+        help="The name of a column in your files, such as customer_id=household_id. Can be given "
+        "several times. Default: columns have the names in docs/data.md.",
+    )
+    _add_reading(command)
+    add_config(command)
+    command.add_argument(
+        "--until",
+        metavar="DATE",
+        help="Leave out what happened at this moment or later. A date such as 2025-12-31 means its "
+        "midnight, in UTC. Default: nothing is left out.",
+    )
+
+
+def _add_reading(command: argparse.ArgumentParser) -> None:
+    """Add the options that say how files are read, where they do not tell it themselves."""
+    command.add_argument(
+        "--decimal",
+        choices=get_args(Decimal),
+        help="The decimal sign of numbers and prices. Default: that of at least 99 in 100 of a "
+        "column's cells.",
+    )
+    command.add_argument(
+        "--dates",
+        choices=get_args(DateOrder),
+        help="Whether 01/02/2024 is in February or in January. Default: what at least 99 in 100 of "
+        "a column's cells say, such as 31/12/2024.",
+    )
+    for name, meaning, example in WORDS:
+        command.add_argument(
+            f"--{name}-words",
+            action="append",
+            default=[],
+            metavar=f"WORD={meaning}",
+            help=f"A word of your files, such as {example}. Can be given several times. Default: "
+            "the words in docs/data.md are known.",
+        )
+
+
+def _reading_options(options: argparse.Namespace) -> ReadingOptions:
+    return ReadingOptions(
+        decimal=options.decimal,
+        date_order=options.dates,
+        stock_words=parse_words("--stock-words", options.stock_words),
+        status_words=parse_words("--status-words", options.status_words),
+        kind_words=parse_kind_words("--kind-words", options.kind_words),
+    )
+
+
+def read_history(
+    options: argparse.Namespace, config: Config, reporter: Reporter, now: int
+) -> Purchases:
+    """Read what the options of add_history name. Raises InputError."""
+    with reporter.step("Reading purchases") as advance:
+        return read_purchases(
+            options.purchases,
+            products=options.products,
+            customers=options.customers,
+            columns=config.columns,
+            now=now,
+            until=parse_until(options.until),
+            memory_limit=config.memory_limit,
+            unasked=config.training.unasked,
+            options=_reading_options(options),
+            on_progress=advance,
+        )
+
+
+def parse_until(text: str | None) -> int | None:
+    """Return the moment of --until in seconds since 1970, None without one. Raises InputError."""
+    try:
+        return parse_optional_timestamp(text)
+    except ValueError:
+        raise InputError(f"--until {text}: expected a date such as 2025-12-31") from None
