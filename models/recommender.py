@@ -343,7 +343,7 @@ class Recommender:
         draft = SlateDraft.start(request, effects, removed, self.families, scores)
         draft.add_similar(item, row, self.catalogue)
         if draft.missing > 0 and not request.strict:
-            draft.removed = remove_other_categories(removed, self.catalogue, item)
+            draft.removed = remove_other_categories(removed, self.model.traits.category, item)
             days = self.settings.popular.window_days
             draft.fill_similar(self._bestsellers(request, days))
         return draft.finish(Strategy.SIMILAR)

@@ -97,13 +97,12 @@ def remove_named(removed: Removed, items: NDArray[np.int32]) -> Removed:
     return removed
 
 
-def remove_other_categories(removed: Removed, catalogue: Catalogue, item: int) -> Removed:
-    """Remove what is not of the category of an item as well; nothing where that is unknown."""
-    category = catalogue.category[item]
-    if category < 0:
+def remove_other_categories(removed: Removed, category: NDArray[np.int32], item: int) -> Removed:
+    """Remove what is not of the category (items,) of an item; nothing where that is unknown."""
+    if category[item] < 0:
         return removed
     removed = removed.copy()
-    _remove(removed, catalogue.category != category, ExclusionRule.OTHER_CATEGORY)
+    _remove(removed, category != category[item], ExclusionRule.OTHER_CATEGORY)
     return removed
 
 

@@ -35,7 +35,7 @@ BOUGHT_ALONE: Final = 3.0  # less where nothing but purchases ties the two: it c
 EVEN: Final = 6.0  # what makes odds of 1: one category, and some of the rest
 FARTHEST_PRICE: Final = 2.0  # ln of a ratio of prices above which both are as far apart
 UNKNOWN_PRICE: Final = 0.5  # nearness where a price is not known
-ALIKE_WORDS: Final = 0.4  # cosine from which words alone make products similar
+ALIKE_WORDS: Final = 0.3  # cosine from which words alone make products similar
 MOST_LATER: Final = 50  # products that came after training and are compared
 
 

@@ -209,3 +209,13 @@ def test_the_weights_of_what_is_known_add_up_to_the_log_odds(shop: Recommender) 
     sales = similar.sales[ids.find("decaf")]
     expected = CATEGORY_WEIGHT + PRICE_WEIGHT * price + SALES_WEIGHT * sales + BOUGHT_WEIGHT * share
     assert odds == pytest.approx(expected - EVEN, abs=1e-5)
+
+
+def test_a_shop_without_categories_fills_up_with_what_shares_a_word_of_the_title() -> None:
+    """What the same customers buy is all that the version knows; seedlings sell best by far."""
+    shelf = [Product(f"{kind} kettle", f"{kind} kettle") for kind in ("steel", "copper", "glass")]
+    shelf += [Product(f"{kind} seedling", f"{kind} seedling") for kind in ("rose", "lily", "iris")]
+    lines = [Line(f"g{n}", product.id, 6) for n in range(9) for product in shelf[3:]]
+    shop = fit_shop(ShopRecords(lines=[*lines, Line("k", "steel kettle", 6)], products=shelf))
+    slate = shop.similar(shop.catalogue.ids.find("copper kettle"), SlateRequest(n=5))
+    assert names(shop, slate) == ["steel kettle"]
