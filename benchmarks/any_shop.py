@@ -32,6 +32,7 @@ from training.evaluation.visits import Visit
 from training.parallel import cores
 from training.pipeline import fit_twin
 from training.progress import Reporter, ignore
+from training.ranker.choice import MethodTrial
 from training.ranker.train_ranker import RankerTraining
 from training.reading.purchases import Purchases, read_purchases
 from training.reading.timestamps import parse_optional_timestamp
@@ -102,18 +103,8 @@ def measure_shop(name: str, data: Path, results: Path, processes: int) -> None:
         print(f"{name}: too little to measure on", flush=True)
         return
     evaluation, ranker = score(split, config)
-    serves = [(trial.audience, trial.method) for trial in ranker.trials if trial.serves]
-    content: dict[str, Any] = {"serves": np.array(serves or [("", "")])}
-    trials = [(one.audience, one.method, one.recall, one.examples) for one in ranker.trials]
-    content["trials"] = np.array(trials)
-    for cell in cells_of(shop, purchases, split, evaluation):
-        content[f"{cell.task}/ids"] = np.array(cell.ids)
-        content[f"{cell.task}/methods"] = np.array(cell.methods)
-        content[f"{cell.task}/recall"] = cell.recall
-    path = result_path(results, shop)
-    partial = path.with_suffix(".part.npz")
-    np.savez_compressed(partial, **content)
-    partial.rename(path)
+    cells = cells_of(shop, purchases, split, evaluation)
+    write_cells(result_path(results, shop), cells, ranker.trials)
     print(f"{name}: {time.monotonic() - started:.0f} s", flush=True)
 
 
@@ -165,6 +156,20 @@ def _name_visits(shop: SuiteShop, purchases: Purchases, visits: Sequence[Visit])
     return [f"{shop.data}/{name}" for name in names]
 
 
+def write_cells(path: Path, cells: Sequence[Cell], trials: Sequence[MethodTrial]) -> None:
+    """Keep the cells of a shop, and what was held against what on its inner windows."""
+    serves = [(trial.audience, trial.method) for trial in trials if trial.serves]
+    held = [(trial.audience, trial.method, trial.recall, trial.examples) for trial in trials]
+    content: dict[str, Any] = {"serves": np.array(serves or [("", "")]), "trials": np.array(held)}
+    for cell in cells:
+        content[f"{cell.task}/ids"] = np.array(cell.ids)
+        content[f"{cell.task}/methods"] = np.array(cell.methods)
+        content[f"{cell.task}/recall"] = cell.recall
+    partial = path.with_suffix(".part.npz")
+    np.savez_compressed(partial, **content)
+    partial.rename(path)
+
+
 def read_cells(shop: SuiteShop, results: Path) -> tuple[list[Cell], dict[str, str]]:
     """Return the cells of a shop that was measured, and what serves each audience."""
     cells = []
@@ -202,13 +207,11 @@ def print_table(shops: Sequence[SuiteShop], results: Path) -> None:
 
 
 def describe(cell: Cell) -> str:
-    """Return what is served over the best alternative in hindsight, and the regret without it."""
+    """Return what is served over the best alternative in hindsight, customers, and the regret."""
     means, best = cell.means, cell.best
-    chosen, alternative = measure_cell(cell)
-    return (
-        f"{means[SERVED]:.4f} / {means[best]:.4f} ({best}), {len(cell.ids)}: "
-        f"{100 * alternative[0]:+.1f} %, regret {100 * chosen[0]:.1f} %"
-    )
+    regret = measure_cell(cell)[0][0]
+    figures = f"{means[SERVED]:.3f} / {means[best]:.3f}".replace("0.", ".")
+    return f"{figures} ({best}); {len(cell.ids):,}; {100 * regret:+.1f} %"
 
 
 def print_rule(regret: Regret) -> None:
