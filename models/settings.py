@@ -188,7 +188,7 @@ class DiversitySettings:
     family: int = 2
     # Of the Recall on earlier weeks, that the limit of a category may cost; where it costs more, a
     # wider one takes its place, but never that of a placement
-    category_cost: float = 0.01
+    category_cost: float = 0.005
     placements: tuple[PlacementSettings, ...] = ()
 
     def at(self, placement: str | None, learned: int = 0) -> DiversitySettings:

@@ -35,13 +35,14 @@ def recalls(*means: float, examples: int = 40) -> np.ndarray:
 
 def test_a_limit_that_costs_nothing_stays() -> None:
     assert choose_limit(recalls(0.300, 0.299, 0.3, 0.301, 0.3), USUAL) == 5
-    assert choose_limit(recalls(0.298, 0.299, 0.3, 0.301, 0.3), USUAL) == 5
+    assert choose_limit(recalls(0.2986, 0.299, 0.3, 0.301, 0.3), USUAL) == 5
+    assert choose_limit(recalls(0.2984, 0.299, 0.3, 0.301, 0.3), USUAL) == 6
 
 
 def test_where_a_limit_costs_a_tenth_the_strictest_that_costs_next_to_nothing_takes_its_place() -> (
     None
 ):
-    assert choose_limit(recalls(0.27, 0.28, 0.298, 0.3, 0.3), USUAL) == 7
+    assert choose_limit(recalls(0.27, 0.28, 0.299, 0.3, 0.3), USUAL) == 7
     assert choose_limit(recalls(0.20, 0.22, 0.24, 0.26, 0.3), USUAL) == 10
 
 
