@@ -130,6 +130,11 @@ class Recommender:
             if name.startswith(POPULAR_FILES):
                 raise error
         manifest, model = files.load_artifact(directory, Model, without=damaged.keys())
+        # The shop's own categories stand in for learned ones; nothing is of one family
+        no_family = np.full(len(model.catalogue), -1, np.int32)
+        traits = replace(model.traits, category=model.catalogue.category, family=no_family)
+        if not damaged.keys().isdisjoint(("traits.category.npy", "traits.family.npy")):
+            model = replace(model, traits=traits)
         return cls(manifest, model, read_settings(manifest.config, directory))
 
     def with_model(self, model: Model) -> Self:
@@ -322,13 +327,15 @@ class Recommender:
         return slates
 
     def popular(self, request: SlateRequest, window_days: int | None = None) -> Slate:
-        """Return what sold most in a window, first in the request's market, for anyone."""
-        days = window_days or self.settings.popular.window_days
-        bestsellers = self._bestsellers(request, days)
+        """Return what to show anyone: the shop window, or what sold most in so many days.
+
+        Both are of the request's market, the best sellers of other markets after its own.
+        """
+        bestsellers = self._bestsellers(request, window_days)
         removed = remove_named(self.find_filtered(request), request.named_items)
         effects = self.rule_effects(request)
         draft = SlateDraft.start(
-            request, effects, removed, self.popular_likeness, bestsellers.lines
+            request, effects, removed, self.popular_likeness, bestsellers.scores
         )
         draft.add_bestsellers(bestsellers, Source.POPULAR)
         return self._finish(draft, Strategy.POPULAR)
@@ -344,8 +351,7 @@ class Recommender:
         draft.add_similar(item, row, self.catalogue)
         if draft.missing > 0 and not request.strict:
             draft.removed = remove_other_categories(removed, self.model.traits.category, item)
-            days = self.settings.popular.window_days
-            draft.fill_similar(self._bestsellers(request, days))
+            draft.fill_similar(self._bestsellers(request))
         return draft.finish(Strategy.SIMILAR)
 
     def bundles(self, item: int, request: SlateRequest, size: int = 2) -> tuple[Bundle, ...]:
@@ -374,13 +380,12 @@ class Recommender:
         return self.baskets if is_newest else self._earlier_baskets(sales_until)
 
     def _finish(self, draft: SlateDraft, strategy: Strategy) -> Slate:
-        """Fill what is missing with bestsellers, unless the request is strict."""
+        """Fill what is missing from the shop window, unless the request is strict."""
         if draft.missing > 0 and not draft.request.strict:
-            days = self.settings.popular.window_days
-            draft.add_bestsellers(self._bestsellers(draft.request, days), Source.FILL)
+            draft.add_bestsellers(self._bestsellers(draft.request), Source.FILL)
         return draft.finish(strategy)
 
-    def _bestsellers(self, request: SlateRequest, days: int) -> Bestsellers:
+    def _bestsellers(self, request: SlateRequest, days: int | None = None) -> Bestsellers:
         sales_until = self.model.sales.window_end(self.moment_of(request))
         market = self.model.customers.market_code(request.filters.market)
         return self._ordered_bestsellers(sales_until, days, market, self.rule_effects(request))
@@ -396,6 +401,8 @@ def _find_similar(model: Model, item: int) -> SimilarRow:
 
 
 def _order_bestsellers(
-    sales_trends: SalesTrends, as_of: int, days: int, market: int, effects: RuleEffects
+    sales_trends: SalesTrends, as_of: int, days: int | None, market: int, effects: RuleEffects
 ) -> Bestsellers:
+    if days is None:
+        return sales_trends.shop_window(as_of, market).under(effects)
     return sales_trends.bestsellers(as_of, days, market).under(effects)

@@ -86,6 +86,10 @@ class PopularSettings:
 
     half_life_days: float = 10.0
     window_days: int = 28  # the popular slate; the scale of recent sales
+    slow_half_life_days: float = 30.0  # of the second window of popular products
+    season_prior: float = 100.0  # lines that doubt how a category changed a year ago
+    # How far the best sellers of a category come down that are more than its share of ten
+    spread: float = 0.3
     category: int = 3  # of ten popular products, while there is something else
     market_prior: float = 200.0  # lines of the whole shop, mixed into those of a market
 

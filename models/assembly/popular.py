@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data.daily_sales import DailySales
+from models.data.daily_sales import DailySales, Popularity
 from models.data.product_stats import ProductStats
 from models.model import Model
 from models.ranking import reasons
-from models.ranking.product_trends import ProductTrends, build_trends
+from models.ranking.product_trends import ProductTrends, build_trends, sum_by_category
 from models.rules.rule_effects import RuleEffects
-from models.settings import ModelSettings
+from models.settings import ModelSettings, PopularSettings
 from models.slate import Slot, Source
 from models.sources.repurchase import Repurchases
 
@@ -27,6 +27,7 @@ MOST_TRENDS: Final = 1_600_000  # markets times products whose trends are kept, 
 MIN_MARKETS: Final = 16  # markets whose trends are kept at least, everywhere among them
 MOST_BESTSELLERS: Final = 32  # lists of bestsellers that are kept
 EVERYWHERE: Final = -1
+LIST: Final = 10  # products, of which a category has its share
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,10 +36,11 @@ class Bestsellers:
 
     order: NDArray[np.int32]  # products that were ever sold, best first
     lines: Floats  # (items,) that were sold in the window, in the market
+    scores: Floats  # (items,) by which they are ordered, in lines
 
     def under(self, effects: RuleEffects) -> Bestsellers:
         """Return the bestsellers in the order that the shop's rules give them."""
-        return replace(self, order=effects.reorder(self.order, self.lines))
+        return replace(self, order=effects.reorder(self.order, self.scores))
 
     @property
     def blocks(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -47,9 +49,9 @@ class Bestsellers:
 
     def slots(self, items: Sequence[int], source: Source) -> list[Slot]:
         """Return the slots of some of the products."""
-        lines = self.lines
+        lines, scores = self.lines, self.scores
         return [
-            Slot(item, float(lines[item]), source, reasons.popular(lines[item])) for item in items
+            Slot(item, float(scores[item]), source, reasons.popular(lines[item])) for item in items
         ]
 
 
@@ -72,6 +74,10 @@ class SalesTrends:
         self.product_trends = lru_cache(maxsize=markets)(compute_trends)
         compute_bestsellers = partial(_bestsellers, self._sales, self.product_trends)
         self.bestsellers = lru_cache(maxsize=MOST_BESTSELLERS)(compute_bestsellers)
+        compute_shop_window = partial(
+            _shop_window, self._sales, self._traits, self.product_trends, settings.popular
+        )
+        self.shop_window = lru_cache(maxsize=MOST_BESTSELLERS)(compute_shop_window)
 
     def following(self, model: Model) -> Self:
         """Return the trends of another model: these where it has the same sales and statistics."""
@@ -84,9 +90,9 @@ class SalesTrends:
 
     def warm(self, markets: int) -> None:
         """Compute what the first callers of the shop and of each market would wait for."""
-        newest, days = int(self._sales.newest[0]), self._settings.popular.window_days
+        newest = int(self._sales.newest[0])
         for market in range(EVERYWHERE, min(markets, MIN_MARKETS - 1)):
-            self.bestsellers(newest, days, market)
+            self.shop_window(newest, market)
             _ = self.product_trends(newest, market).bestsellers
 
 
@@ -119,4 +125,78 @@ def rank_bestsellers(
     everywhere = sales.window(as_of, days, len(total))
     here = sales.window(as_of, days, len(total), market) if market >= 0 else everywhere
     order = np.lexsort((-total, -everywhere, -here)).astype(np.int32)
-    return Bestsellers(order[total[order] > 0], here)
+    return Bestsellers(order[total[order] > 0], here, here)
+
+
+def _shop_window(
+    sales: DailySales,
+    traits: ProductStats,
+    product_trends: Callable[[int, int], ProductTrends],
+    settings: PopularSettings,
+    as_of: int,
+    market: int,
+) -> Bestsellers:
+    popularity = product_trends(as_of, market).popularity
+    return rank_shop_window(sales, popularity, traits.category, settings, as_of, market)
+
+
+def rank_shop_window(
+    sales: DailySales,
+    popularity: Popularity,
+    category: NDArray[np.int32],
+    settings: PopularSettings,
+    as_of: int,
+    market: int,
+) -> Bestsellers:
+    """Sort products by their score for someone of whom nothing is known, then by all sales."""
+    n_items, days, total = len(category), settings.window_days, popularity.total
+    change = sales.change_a_year_ago(as_of, days, n_items)
+    scores = score_shop_window(popularity, change, category, settings)
+    lines = sales.window(as_of, days, n_items, market if market >= 0 else None)
+    order = np.lexsort((-total, -scores)).astype(np.int32)
+    return Bestsellers(order[total[order] > 0], lines, scores)
+
+
+def score_shop_window(
+    popularity: Popularity,
+    change: tuple[Floats, Floats] | None,
+    category: NDArray[np.int32],
+    settings: PopularSettings,
+) -> Floats:
+    """Score what to show someone of whom nothing is known: (items,), in lines of a window.
+
+    The score is what sold in two windows, times the change of the season in its category, and less
+    for those beyond the places that its category has by what it sells. `change`: the lines of the
+    weeks before this day a year ago, and after it.
+    """
+    # expected = (recent + slow) / 2 · (after + prior) / (before + prior) of the category a year ago
+    expected = (popularity.recent + popularity.slow) / np.float32(2)
+    if change is not None:
+        expected *= _seasonal_factor(*change, category, settings.season_prior)
+    # score = expected / (1 + max(rank in its category - max(share of ten, 1), 0))^spread
+    share = sum_by_category(expected, category) / max(float(expected.sum()), 1)
+    over = rank_in_category(expected, category) - np.maximum(LIST * share, 1)
+    scores = expected / (1 + np.maximum(over, 0)) ** settings.spread
+    return np.where(category >= 0, scores, expected).astype(np.float32)
+
+
+def _seasonal_factor(
+    before: Floats, after: Floats, category: NDArray[np.int32], prior: float
+) -> Floats:
+    """Return how much more a category sold after than before, in a shop of the same size."""
+    growth = max(float(after.sum()), 1) / max(float(before.sum()), 1)
+    sold_before = sum_by_category(before, category) + prior
+    sold_after = sum_by_category(after, category) / growth + prior
+    return np.where(category >= 0, sold_after / sold_before, 1).astype(np.float32)
+
+
+def rank_in_category(
+    values: NDArray[np.floating[Any]], category: NDArray[np.int32]
+) -> NDArray[np.int64]:
+    """Rank products within their category, the highest value first, from 1: (items,)."""
+    order = np.lexsort((-values, category))
+    sorted_category = category[order]
+    starts = np.searchsorted(sorted_category, sorted_category)
+    ranks = np.empty(len(values), np.int64)
+    ranks[order] = np.arange(1, len(values) + 1) - starts
+    return ranks

@@ -58,6 +58,8 @@ class Popularity:
     # in the window that began a year ago, and in the whole year since; 0 where the data begin later
     season: Counts = field(default_factory=_not_counted)
     year: Counts = field(default_factory=_not_counted)
+    # as `recent`, with the slower half-life
+    slow: Counts = field(default_factory=_not_counted)
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,10 +183,24 @@ class DailySales:
         scale = np.maximum(local.sum(axis=1, keepdims=True) + prior, 1e-9)
         return Popularity(*(drawn / scale).astype(np.float32))
 
+    def change_a_year_ago(
+        self, as_of: int, days: int, n_items: int
+    ) -> tuple[Counts, Counts] | None:
+        """Count the lines of the `days` days before this day a year ago, and of those after it.
+
+        Returns None where the data begin later.
+        """
+        year_ago = self._days_before(as_of) - YEAR
+        if year_ago < days:
+            return None
+        before = self._sold(year_ago - days, year_ago, n_items, None)
+        after = self._sold(year_ago, year_ago + days, n_items, None)
+        return before.astype(np.float32), after.astype(np.float32)
+
     def _counts(
         self, end: int, n_items: int, settings: PopularSettings, market: int | None
     ) -> Floats:
-        """Count lines before day `end` as Popularity has them, not yet scaled: (6, n_items)."""
+        """Count lines before day `end` as Popularity has them, not yet scaled: (7, n_items)."""
         days, half_life = settings.window_days, settings.half_life_days
         start = end - int(HALF_LIVES_COUNTED * half_life)
         recent = self._sold(start, end, n_items, market, half_life)
@@ -198,7 +214,9 @@ class DailySales:
         if end >= YEAR:
             season = self._sold(end - YEAR, end - YEAR + min(days, YEAR), n_items, market)
             year = total - self._sold_before(end - YEAR, n_items, market)
-        return np.stack([recent, total, week, earlier, season, year])
+        start = end - int(HALF_LIVES_COUNTED * settings.slow_half_life_days)
+        slow = self._sold(start, end, n_items, market, settings.slow_half_life_days)
+        return np.stack([recent, total, week, earlier, season, year, slow])
 
     def _sold(
         self,

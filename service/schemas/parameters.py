@@ -259,8 +259,8 @@ class PopularOptions(Options):
         Field(
             ge=1,
             le=3650,
-            description="Number of days whose sales count: up to 7 of 24 hours each, more as "
-            "calendar days in UTC. By default the model's own window.",
+            description="Number of days whose best sellers are shown: up to 7 of 24 hours each, "
+            "more as calendar days in UTC. By default the shop window, as for unknown customers.",
             examples=[28],
         ),
     ] = None

@@ -9,11 +9,13 @@ from models.assembly.popular import (
     SalesTrends,
     rank_bestsellers,
 )
+from models.recommender import Recommender
+from models.rules.filters import Filters
 from models.rules.rule_effects import build_rule_effects
 from models.rules.shop_rules import BoostRule, ProductSelector, ShopRule
-from models.slate import ReasonKind, Source
+from models.slate import ReasonKind, SlateRequest, Source
 from tests.support.fitted_shop import fit_shop
-from tests.support.shop import Line, ShopRecords, moment
+from tests.support.shop import Line, Product, ShopRecords, moment
 
 SHOP = fit_shop(
     ShopRecords(
@@ -95,4 +97,73 @@ def test_as_many_markets_are_counted_at_the_start_as_there_are_and_are_kept(
     trends = SalesTrends(SHOP.model, SHOP.settings)
     trends.warm(markets)
     assert trends.product_trends.cache_info().currsize == counted
-    assert trends.bestsellers.cache_info().currsize == counted
+    assert trends.shop_window.cache_info().currsize == counted
+
+
+# The shop window
+
+
+def window_of(shop: Recommender, n: int = 10, market: str | None = None) -> list[str]:
+    request = SlateRequest(n=n, filters=Filters(market=market))
+    return [shop.catalogue.ids[slot.item] for slot in shop.popular(request).slots]
+
+
+def sales_of(lines_of: dict[str, int], day: float = 50, market: str = "") -> list[Line]:
+    """Return so many lines of each product, each of a customer of its own, on one day."""
+    return [
+        Line(f"{name} {number}", name, day, market=market)
+        for name, lines in lines_of.items()
+        for number in range(lines)
+    ]
+
+
+def shelves(**lines_of_category: list[int]) -> Recommender:
+    """Sell products of some categories so often: tea=[9, 5] are tea0 and tea1."""
+    lines_of, products = {}, []
+    for category, counts in lines_of_category.items():
+        for number, lines in enumerate(counts):
+            lines_of[f"{category}{number}"] = lines
+            products.append(Product(f"{category}{number}", category=category))
+    return fit_shop(ShopRecords(sales_of(lines_of), products))
+
+
+def test_a_category_has_places_by_what_it_sells_and_further_products_come_down() -> None:
+    """Tea sells an eighth of it all: one of ten is its own, of which three sell best."""
+    others = {f"shelf{letter}": [7] for letter in "abcdefghijklmnopqrstuvwxyzäöü"}
+    small = shelves(tea=[10, 9, 8], **others)
+    bestsellers = small.popular(SlateRequest(n=10), window_days=28).slots
+    assert [small.catalogue.ids[slot.item] for slot in bestsellers][:3] == ["tea0", "tea1", "tea2"]
+    seen = window_of(small)
+    assert (seen[:2], "tea2" in seen) == (["tea0", "tea1"], False)
+    large = shelves(tea=[10, 9, 8], milk=[7, 6], oats=[5])
+    assert window_of(large)[:3] == ["tea0", "tea1", "tea2"]
+
+
+def test_one_loud_day_counts_less_than_a_good_month() -> None:
+    rush = sales_of({"rush": 40}, 59)
+    steady = [line for day in range(20, 60) for line in sales_of({"steady": 2}, day)]
+    shop = fit_shop(ShopRecords([*rush, *steady], [Product("rush"), Product("steady")]))
+    assert window_of(shop, 2) == ["rush", "steady"]
+    week = shop.popular(SlateRequest(n=2), window_days=1).slots
+    assert week[0].score > 10 * week[1].score
+    slots = shop.popular(SlateRequest(n=2)).slots
+    assert slots[0].score < 2 * slots[1].score
+
+
+def test_a_market_sees_its_own_window() -> None:
+    lines = sales_of({"scarf": 300, "tea": 150}, 50, "north")
+    lines += sales_of({"sandal": 300, "tea": 150}, 50, "south")
+    shop = fit_shop(ShopRecords(lines))
+    assert window_of(shop, 3, "north") == ["scarf", "tea", "sandal"]
+    assert window_of(shop, 3, "south") == ["sandal", "tea", "scarf"]
+
+
+def test_what_sold_in_the_weeks_to_come_a_year_ago_comes_up() -> None:
+    """At the end of day 430 it is the time of day 65, after which ice is what everyone bought."""
+    products = [Product("ice", category="summer"), Product("soup", category="winter")]
+    lines = sales_of({"soup": 1}, 10) + sales_of({"soup": 299}, 50) + sales_of({"ice": 300}, 70)
+    lines += sales_of({"soup": 40, "ice": 30}, 430)
+    shop = fit_shop(ShopRecords(lines, products))
+    assert window_of(shop, 2) == ["ice", "soup"]
+    young = fit_shop(ShopRecords(lines[600:], products))
+    assert window_of(young, 2) == ["soup", "ice"]
