@@ -150,12 +150,13 @@ def _recall_of_examples(
     """Estimate Recall@10 of each example of an audience that has a purchase among its candidates.
 
     Of any product, and of those new to the customer: the mean of both, where there are both.
+    Purchases weigh 1, their price or their margin, as the objective of the settings has it.
     """
     kind = kind_of(rows.values, rows.bought)
     ours = np.isin(kind, audience.kinds)
     scores = ranker.score(rows.values[ours], rows.bought[ours]).astype(np.float64)
     example, hit = rows.example[ours], rows.hit[ours]
-    weight = np.where(hit, 1.0, rows.weight[ours])
+    weight = rows.weight[ours].astype(np.float64)
     everything = estimate_recall(scores, example, hit, weight)
     new = ~rows.bought[ours]
     discoveries = estimate_recall(scores[new], example[new], hit[new], weight[new])
@@ -170,18 +171,24 @@ def estimate_recall(
     hit: NDArray[np.bool_],
     weight: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Return (2, examples with a hit): their numbers, and their Recall."""
+    """Return (2, examples with a hit): their numbers, and their Recall.
+
+    `weight`: what a hit is worth, and how many rows any other stands for.
+    """
     order = np.lexsort((-scores, example))
     example, hit, weight = example[order], hit[order], weight[order]
     numbers, first = np.unique(example, return_index=True)
-    before = np.cumsum(weight) - weight  # rows that stand before each, of all examples
+    worth, rows = np.where(hit, weight, 0), np.where(hit, 1, weight)
+    before = np.cumsum(rows) - rows  # rows that stand before each, of all examples
     sizes = np.diff(np.append(first, len(example)))
     rank = before - np.repeat(before[first], sizes) if len(first) else before
     hits = np.add.reduceat(hit.astype(np.float64), first) if len(first) else np.zeros(0)
     caught = hit & (rank < SLOTS)
-    found = np.add.reduceat(caught.astype(np.float64), first) if len(first) else np.zeros(0)
+    found = np.add.reduceat(np.where(caught, worth, 0), first) if len(first) else np.zeros(0)
+    all_worth = np.add.reduceat(worth, first) if len(first) else np.zeros(0)
     has_hit = hits > 0
-    recall = found[has_hit] / np.minimum(hits[has_hit], SLOTS)
+    # Of more hits than slots as much can be found as that many of them are worth on average
+    recall = found[has_hit] / (all_worth * np.minimum(1, SLOTS / np.maximum(hits, 1)))[has_hit]
     return np.array([numbers[has_hit], recall])
 
 

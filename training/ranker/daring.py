@@ -30,7 +30,7 @@ def learn_daring(rows: RankerRows, ranker: Ranker) -> NDArray[np.float32]:
         scores = ranker.score(rows.values[ours], rows.bought[ours]).astype(np.float64)
         sales = rows.values[ours, RECENT_SALES].astype(np.float64)
         hit = rows.hit[ours]
-        weight = np.where(hit, 1.0, rows.weight[ours])
+        weight = rows.weight[ours].astype(np.float64)
         recalls = {}
         for degree in (0.0, *DEGREES):
             discounted = scores - degree * sales

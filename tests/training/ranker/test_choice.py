@@ -109,3 +109,18 @@ def test_left_out_candidates_count_in_the_rank_of_what_was_bought() -> None:
     scarce = choose_methods(dated(crowded, crowded), learned, SETTINGS).trials
     recall = [{one.method: one.recall for one in trials} for trials in (plenty, scarce)]
     assert recall[0]["recent sales"] > recall[1]["recent sales"] > 0
+
+
+def test_methods_are_held_against_each_other_by_what_the_objective_counts() -> None:
+    """Everyone buys what taste puts first and what sells best; only one of both is worth much."""
+    tasty, sold = window("affinity", 200, 1), window("all_sales", 200, 1)
+    assert (tasty.values == sold.values).all()
+    both = tasty.hit | sold.hit
+
+    def serving(dear: np.ndarray) -> dict[str, str]:
+        weight = np.where(both & dear, 10, np.where(both, 0.1, 1)).astype(np.float32)
+        rows = replace(tasty, hit=both, weight=weight)
+        return chosen(rows, rows)[0]
+
+    assert serving(tasty.hit) == {"customers": LEARNED}
+    assert serving(sold.hit) == {"customers": "all sales"}
