@@ -203,7 +203,7 @@ def look_at_bundles(shop: Recommender, purchases: Purchases) -> list[Row]:
             bundles = shop.bundles(product, SlateRequest(n=UNITS), size)
             full = [bundle for bundle in bundles if len({product, *bundle.items}) == size]
             with_unit += bool(full)
-            units += [(sorted({product, *bundle.items}), bundle.support) for bundle in full]
+            units += [(sorted({product, *bundle.items}), bundle.support or 0) for bundle in full]
         rows += _describe_units(f"units of {size}", units, orders, bestsellers)
         share = f"{with_unit / len(products):.3f}"
         rows.append(Row(f"products that have a unit of {size}, of {len(products)}", share))

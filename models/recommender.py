@@ -22,6 +22,7 @@ from models.assembly.draft import SlateDraft
 from models.assembly.popular import Bestsellers, SalesTrends
 from models.bundles.basket_ranker import BasketRanker
 from models.bundles.bundles import complete_basket, find_bundles, follow_order
+from models.bundles.offers import find_offers, put_first
 from models.data.catalogue import Catalogue
 from models.data.events import DAY, Events
 from models.data.history import LATEST, select_before
@@ -193,11 +194,14 @@ class Recommender:
         moment, market = self.moment_of(request), request.filters.market
         return self._effects(active_rules(request.rules, request.placement, market, moment))
 
+    def find_unavailable(self, request: SlateRequest) -> Removed:
+        """Find what the catalogue and the shop's rules keep out; read-only."""
+        effects = self.rule_effects(request)
+        return self._unavailable(self.moment_of(request), request.filters.market, effects)
+
     def find_filtered(self, request: SlateRequest) -> Removed:
         """Find what the catalogue, the shop's rules and the filters of a request keep out."""
-        effects = self.rule_effects(request)
-        unavailable = self._unavailable(self.moment_of(request), request.filters.market, effects)
-        return remove_filtered(unavailable, self.catalogue, request.filters)
+        return remove_filtered(self.find_unavailable(request), self.catalogue, request.filters)
 
     def find_removed(self, context: RankingContext, request: SlateRequest) -> Removed:
         """Find what keeps products out of this customer's slate, the first rule for each."""
@@ -355,15 +359,28 @@ class Recommender:
         return draft.finish(Strategy.SIMILAR)
 
     def bundles(self, item: int, request: SlateRequest, size: int = 2) -> tuple[Bundle, ...]:
-        """Return at most n units of `size` products around one product."""
-        allowed = find_allowed(self.find_filtered(request))
-        return find_bundles(self.baskets_at(request), item, allowed, request.n, size)
+        """Return at most n units around one product: the shop's own, then others of `size`."""
+        offers, allowed = self._find_offers([item], request)
+        bundles = find_bundles(self.baskets_at(request), item, allowed, request.n, size)
+        return put_first(offers, bundles, request.n)
 
     def complete(self, request: SlateRequest) -> tuple[Bundle, ...]:
         """Return at most n units that complete the request's basket, each with a product of it."""
-        allowed = find_allowed(self.find_filtered(request))
         basket = sorted(set(request.basket))
-        return complete_basket(self.baskets_at(request), basket, allowed, request.n)
+        offers, allowed = self._find_offers(basket, request)
+        bundles = complete_basket(self.baskets_at(request), basket, allowed, request.n)
+        return put_first(offers, bundles, request.n)
+
+    def _find_offers(
+        self, asked: Sequence[int], request: SlateRequest
+    ) -> tuple[list[Bundle], NDArray[np.bool_]]:
+        """Return the shop's units with a product asked for, and what is allowed: (items,)."""
+        allowed = find_allowed(self.find_filtered(request))
+        if not request.bundles:
+            return [], allowed
+        sellable = find_allowed(self.find_unavailable(request))
+        moment = self.moment_of(request)
+        return find_offers(self.model, request.bundles, moment, asked, sellable, allowed), allowed
 
     def follow_up(self, order: Sequence[int], request: SlateRequest) -> Slate:
         """Return what goes with an order and is not of a category that is not needed twice."""

@@ -291,7 +291,14 @@ class BundleSettings:
     lift_weight: float = 0.95  # exponent of the lift in a large basket
     min_support: int = 3  # orders with both products that a pair needs
     unit_lift_weight: float = 0.2  # exponent of the lift among the partners of one product
-    # A further product joins a bundle with ties of at least this part of the first one: a choice
+    min_lift: float = 1.2  # by plain counts, of every two products of a unit
+    min_unit_support: int = 5  # orders that hold all of a unit of three or more
+    # The products in most orders go with everything, and stand last: so many, of all at most a part
+    best_sellers: int = 20
+    best_seller_share: float = 0.01
+    # Exponent of P(product | partner), by which a unit stands before one with what sells anyway
+    partner_weight: float = 0.5
+    # A further product joins a unit with ties of at least this part of the first one: a choice
     coherence: float = 0.25
     # Like products are substitutes with fewer than this part of the common orders that chance makes
     substitute_ratio: float = 0.67

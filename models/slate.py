@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from models.data.customers import PERSONALIZE_WEB
 from models.rules.filters import NO_FILTERS, Filters, Repeat
+from models.rules.shop_bundles import ShopBundle
 from models.rules.shop_rules import ShopRule
 
 
@@ -95,15 +96,38 @@ class Slate:
 
 
 @dataclass(frozen=True)
+class ExpectedGain:
+    """What a unit that is shown may add to the value of an order, and its interval of 95 %.
+
+    It is an association, not an effect: docs/ranking.md says how it is estimated.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class Bundle:
-    """Products bought together. The figures are those of the pair (anchor, first product)."""
+    """A unit of products. Its figures are counted from the orders that hold all of it.
+
+    Those of a unit that the shop has put together are None where nothing is known.
+    """
 
     anchor: int  # the requested product, or the basket's product with the strongest tie
     items: tuple[int, ...]  # what goes with it, strongest first
     score: float
-    support: int  # orders that hold the anchor and the first product
-    rule_confidence: float  # P(first product | anchor)
-    lift: float  # P(anchor, first product) / (P(anchor) P(first product))
+    support: int | None  # orders that hold all of the unit
+    rule_confidence: float | None  # P(items | anchor and held)
+    lift: float | None  # P(items | anchor and held) / P(items)
+    gain: ExpectedGain | None = None  # in the currency of its products
+    held: tuple[int, ...] = ()  # what of the unit is in the basket, besides the anchor
+    offer: ShopBundle | None = None  # what the shop has put together
+
+    @property
+    def members(self) -> tuple[int, ...]:
+        """Return every product of the unit."""
+        return (self.anchor, *self.held, *self.items)
 
 
 @dataclass(frozen=True)
@@ -122,6 +146,7 @@ class SlateRequest:
     basket: tuple[int, ...] = ()
     placement: str | None = None  # where it is shown, for limits of diversity and shop rules
     rules: tuple[ShopRule, ...] = ()  # all of the shop's; the ones active here are applied
+    bundles: tuple[ShopBundle, ...] = ()  # units that the shop has put together, likewise
     purpose: int = PERSONALIZE_WEB  # which consent it takes: PERSONALIZE_WEB or PERSONALIZE_EMAIL
 
     @property

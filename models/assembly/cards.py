@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from babel import Locale
@@ -58,6 +59,23 @@ def _name(names: Any, code: int) -> str | None:
 def read_price(catalogue: Catalogue, item: int) -> float | None:
     price = float(catalogue.price[item])
     return None if math.isnan(price) else round(price, 4)
+
+
+class Price(NamedTuple):
+    """A price in a currency, ISO 4217."""
+
+    amount: float
+    currency: str
+
+
+def sum_prices(catalogue: Catalogue, items: Sequence[int]) -> Price | None:
+    """Return one price for all; None where one is unknown or there are several currencies."""
+    prices = [read_price(catalogue, item) for item in items]
+    known = [price for price in prices if price is not None]
+    currencies = {catalogue.currency[item] for item in items}
+    if len(known) < len(prices) or len(currencies) != 1 or "" in currencies:
+        return None
+    return Price(round(sum(known), 4), currencies.pop())
 
 
 @lru_cache(maxsize=65_536)

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.bundles.stand_ins import StandIns
+from models.bundles.units import UnitLimits
+from models.data.ragged import mark_firsts
 from models.model import Model
 from models.settings import BundleSettings
 from models.sources.als import ItemFactors
@@ -100,7 +104,13 @@ class BasketRanker:
         self.model = model
         self.settings = settings
         self.trees = model.lesson.baskets
+        self.stand_ins = StandIns.in_baskets(model)
         self.trend = _trend(model, sales_until)
+
+    @cached_property
+    def unit_limits(self) -> UnitLimits:
+        """Return what keeps products out of one unit."""
+        return UnitLimits.of(self.model, self.settings)
 
     def rank(self, basket: Sequence[int], allowed: NDArray[np.bool_]) -> RankedBasket:
         """Rank the products allowed (items,) that are tied to a basket of different products."""
@@ -115,12 +125,11 @@ class BasketRanker:
     ) -> BasketCandidates:
         """Find the products allowed (items,) with the strongest ties to a basket.
 
-        One of the ties is above chance; nothing is a substitute of what is in the basket.
+        One of the ties is above chance; nothing stands in for what is in the basket.
         """
         pairs, settings = self.model.orders, self.settings
         allowed = allowed.copy()
         allowed[list(basket)] = False
-        allowed[self.model.substitutes.of(basket)] = False
         rows = [pairs.row(anchor) for anchor in basket]
         pair = np.concatenate(
             [np.zeros(0, np.int64), *(np.arange(row.start, row.stop) for row in rows)]
@@ -129,6 +138,7 @@ class BasketRanker:
         kept = allowed[pairs.item[pair]]
         pair, anchor = pair[kept], anchor[kept]
         order = np.argsort(pairs.item[pair], kind="stable")
+        order = order[self._is_lacking(pairs.item[pair][order], basket)]
         pair, anchor = pair[order], anchor[order]
         item = pairs.item[pair]
         expected = pairs.orders[anchor] * pairs.orders[item].astype(np.float64) / pairs.total[0]
@@ -142,6 +152,14 @@ class BasketRanker:
             lift=pairs.together[pair] / expected,
         )
         return _select_strongest(item, ties, settings.candidates)
+
+    def _is_lacking(self, item: Items, basket: Sequence[int]) -> NDArray[np.bool_]:
+        """Mark which items (t,), sorted, stand in for nothing in a basket: (t,)."""
+        first = mark_firsts(item)
+        distinct = item[first]
+        stands_in = self.stand_ins.mark(distinct, basket)
+        lacking: NDArray[np.bool_] = ~stands_in[np.cumsum(first) - 1]
+        return lacking
 
     def build_rows(self, basket: Sequence[int], candidates: BasketCandidates) -> Floats:
         """Return a row of features for every candidate: (c, FEATURES)."""

@@ -3,88 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.bundles.basket_ranker import BasketRanker
+from models.bundles.figures import build_unit
+from models.bundles.units import Partners, UnitGrower
 from models.ranking.reasons import bought_together, choose_reasons
-from models.settings import BundleSettings
 from models.slate import Bundle, Slot, Source
-from models.sources.co_purchases import CoPurchases
-from models.sources.substitutes import Substitutes
 
 Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class UnitGrower:
-    """Adds to a pair of products what holds to both."""
-
-    pairs: CoPurchases
-    substitutes: Substitutes
-    settings: BundleSettings
-
-    def find_links(self, anchor: int) -> dict[int, float]:
-        """Map the partners that may be in a unit with a product to the strength of their tie."""
-        row = self.pairs.row(anchor)
-        above_chance = self.pairs.lifts(anchor, row) > 1
-        items = self.pairs.item[row][above_chance].tolist()
-        scores = self.pairs.link_scores(row, self.settings.unit_lift_weight)[above_chance].tolist()
-        links = dict(zip(items, scores, strict=True))
-        for substitute in self.substitutes.of([anchor]).tolist():
-            links.pop(substitute, None)
-        return links
-
-    def grow(
-        self, members: list[int], links: dict[int, float], partners: Sequence[int], size: int
-    ) -> list[int]:
-        """Add the partner with the strongest weakest tie, until the unit is full or none holds.
-
-        `members`: a product with these links and a partner of it.
-        """
-        floor = self.settings.coherence * links[members[1]]
-        links_of_members = [links]
-        while len(members) < size:
-            links_of_members.append(self.find_links(members[-1]))
-            weakest = _weakest_ties(links_of_members, partners, members)
-            joining = min(weakest, key=lambda partner: (-weakest[partner], partner), default=None)
-            if joining is None or weakest[joining] < floor:
-                break
-            members.append(joining)
-        return members
-
-
-def _weakest_ties(
-    links_of_members: Sequence[dict[int, float]], partners: Sequence[int], members: Sequence[int]
-) -> dict[int, float]:
-    """Map partners that are tied to all members to the weakest of these ties."""
-    weakest = {}
-    for partner in partners:
-        if partner not in members and all(partner in links for links in links_of_members):
-            weakest[partner] = min(links[partner] for links in links_of_members)
-    return weakest
-
-
 def find_bundles(
-    baskets: BasketRanker, item: int, allowed: Mask, n: int, size: int
+    baskets: BasketRanker, anchor: int, allowed: Mask, n: int, size: int
 ) -> tuple[Bundle, ...]:
     """Return at most n units of `size` products around one product, best first.
 
     Every two products of a unit were ordered together often enough and more often than by chance,
-    and none is a substitute of another; where no third one holds to both, the unit is smaller.
+    and none stands in for another; where no third one holds to both, the unit is smaller. Units
+    with a best seller come last.
     """
-    candidates, scores, order = baskets.rank([item], allowed)
-    grower = UnitGrower(baskets.model.orders, baskets.model.substitutes, baskets.settings)
-    links, partners = grower.find_links(item), candidates.item[order].tolist()
+    model, settings, limits = baskets.model, baskets.settings, baskets.unit_limits
+    candidates, scores, _ = baskets.rank([anchor], allowed)
+    partners = Partners.of(anchor, candidates.item, model.orders, limits.stand_ins, settings)
+    # score = P(the partner is what is missing) · P(anchor | partner)^weight
+    chance = scores[candidates.item.searchsorted(partners.items)]
+    share = partners.together / model.orders.orders[partners.items]
+    score = chance * share**settings.partner_weight
+    grower = UnitGrower(partners, model.orders, limits, settings)
     bundles: dict[frozenset[int], Bundle] = {}
-    for candidate in order.tolist():
-        members = grower.grow([item, int(candidates.item[candidate])], links, partners, size)
-        tie = int(candidates.starts[candidate])  # the only one, as the basket is one product
-        pair, score = int(candidates.ties.pair[tie]), float(scores[candidate])
-        bundle = _bundle(baskets, item, tuple(members[1:]), score, pair)
-        bundles.setdefault(frozenset(members), bundle)
+    for partner in np.lexsort((-score, limits.best_sellers[partners.items])).tolist():
+        items = tuple(partners.items[grower.grow(partner, size)].tolist())
+        if items and frozenset(items) not in bundles:
+            bundles[frozenset(items)] = build_unit(model, [anchor], items, float(score[partner]))
         if len(bundles) == n:
             break
     return tuple(bundles.values())
@@ -100,21 +53,10 @@ def complete_basket(
     candidates, scores, order = baskets.rank(basket, allowed)
     bundles = []
     for candidate in order[:n].tolist():
-        tie = candidates.strongest_tie(candidate)
-        anchor, pair = int(candidates.ties.anchor[tie]), int(candidates.ties.pair[tie])
-        items = (int(candidates.item[candidate]),)
-        bundles.append(_bundle(baskets, anchor, items, float(scores[candidate]), pair))
+        anchor = int(candidates.ties.anchor[candidates.strongest_tie(candidate)])
+        item, score = int(candidates.item[candidate]), float(scores[candidate])
+        bundles.append(build_unit(baskets.model, [anchor], [item], score))
     return tuple(bundles)
-
-
-def _bundle(
-    baskets: BasketRanker, anchor: int, items: tuple[int, ...], score: float, pair: int
-) -> Bundle:
-    """Build a unit with the figures of a pair, from plain counts."""
-    pairs = baskets.model.orders
-    together = int(pairs.together[pair])
-    lift = float(pairs.lifts(anchor, slice(pair, pair + 1))[0])
-    return Bundle(anchor, items, score, together, together / int(pairs.orders[anchor]), lift)
 
 
 def follow_order(

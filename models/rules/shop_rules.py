@@ -188,8 +188,7 @@ class ShopRule:
         return (
             (not self.placements or placement in self.placements)
             and self.market in (None, market)
-            and (self.starts is None or self.starts <= as_of)
-            and (self.ends is None or as_of < self.ends)
+            and is_in_force(self.starts, self.ends, as_of)
         )
 
     def document(self) -> dict[str, Any]:
@@ -201,18 +200,24 @@ class ShopRule:
             "which": {name: _plain(part) for name, part in which.items() if part not in (None, ())},
             "placements": list(self.placements or ()),
             "market": self.market,
-            "starts": _utc(self.starts),
-            "ends": _utc(self.ends),
+            "starts": format_moment(self.starts),
+            "ends": format_moment(self.ends),
         }
         document |= {name: value for name, value in vars(self).items() if name not in document}
         return {name: value for name, value in document.items() if value not in (None, [], {})}
+
+
+def is_in_force(starts: int | None, ends: int | None, moment: int) -> bool:
+    """Tell whether what has these first and last seconds is in force; None: it has none."""
+    return (starts is None or starts <= moment) and (ends is None or moment < ends)
 
 
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _utc(moment: int | None) -> str | None:
+def format_moment(moment: int | None) -> str | None:
+    """Return a moment as ISO 8601 in UTC, None where there is none."""
     return None if moment is None else datetime.fromtimestamp(moment, UTC).isoformat()
 
 
@@ -322,9 +327,5 @@ def active_rules(
 
 def rules_in_force(rules: Sequence[Rule], clock: int) -> tuple[Rule, ...]:
     """Return the rules in force at a moment of the clock, for slates of whatever moment."""
-    in_force = (
-        rule
-        for rule in rules
-        if (rule.starts or 0) <= clock and (rule.ends is None or clock < rule.ends)
-    )
+    in_force = (rule for rule in rules if is_in_force(rule.starts, rule.ends, clock))
     return tuple(replace(rule, starts=None, ends=None) for rule in in_force)

@@ -7,7 +7,8 @@ Market Basket Data, 1997.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +19,66 @@ from models.sources.scores import SparseScores, by_size
 Floats = NDArray[np.float32]
 
 
+def _no_indices() -> NDArray[np.int64]:
+    return np.zeros(0, np.int64)
+
+
+def _no_orders() -> NDArray[np.int32]:
+    return np.zeros(0, np.int32)
+
+
+@dataclass(frozen=True, eq=False)
+class OrderLists:
+    """Hold the orders with item a in `order[indptr[a]:indptr[a + 1]]`, sorted.
+
+    They are the orders that pairs are counted in, by numbers that stand for nothing else. A model
+    of before has no lists.
+    """
+
+    indptr: NDArray[np.int64] = field(default_factory=_no_indices)  # (items + 1,)
+    order: NDArray[np.int32] = field(default_factory=_no_orders)  # (lines,)
+    user: NDArray[np.int32] = field(default_factory=_no_orders)  # (orders,) -1 a guest
+
+    def __bool__(self) -> bool:
+        return len(self.indptr) > 0
+
+    def of(self, item: int) -> NDArray[np.int32]:
+        """Return the orders with a product, sorted."""
+        return self.order[self.indptr[item] : self.indptr[item + 1]]
+
+    def of_all(self, items: Sequence[int]) -> NDArray[np.int32]:
+        """Return the orders that hold all of these products, one at least, sorted."""
+        rarest, *others = sorted(items, key=lambda item: len(self.of(item)))
+        orders = self.of(rarest)
+        for item in others:
+            orders = self.narrow(orders, item)
+        return orders
+
+    def narrow(self, orders: NDArray[np.int32], item: int) -> NDArray[np.int32]:
+        """Return which of some orders hold a product, too."""
+        return orders[is_among(orders, self.of(item))]
+
+    def count_buyers(self, orders: NDArray[np.int32]) -> int:
+        """Count who placed some orders; each guest is another one."""
+        user = self.user[orders]
+        return len(np.unique(user[user >= 0])) + int(np.count_nonzero(user < 0))
+
+    def without(self, users: NDArray[np.bool_]) -> Self:
+        """Return the lists without the orders of some users: (users,)."""
+        left_out = np.append(users, False)[self.user]  # the last one for guests
+        kept = ~left_out[self.order]
+        before = np.concatenate([[0], np.cumsum(kept)])
+        user = np.where(left_out, np.int32(-1), self.user)
+        return replace(self, indptr=before[self.indptr], order=self.order[kept], user=user)
+
+
 @dataclass(frozen=True, eq=False)
 class CoPurchases:
     """Hold the strongest partners of item a in the entries `indptr[a]:indptr[a + 1]`, by item.
 
     `strength` and `log_lift` come from orders that count less when they are old or large, and are
-    damped; they rank. `together`, `orders` and `total` are plain counts, from which support,
-    rule_confidence and lift are computed.
+    damped; they rank. `together`, `orders`, `total` and `lists` are plain counts, from which the
+    figures of a unit are computed.
     """
 
     indptr: NDArray[np.int64]  # (items + 1,)
@@ -34,14 +88,34 @@ class CoPurchases:
     together: NDArray[np.int32]  # (pairs,) orders with both
     orders: NDArray[np.int32]  # (items,) orders with the product
     total: NDArray[np.int64]  # (1,) orders
+    lists: OrderLists = field(default_factory=OrderLists)
 
     def row(self, item: int) -> slice:
         """Return the entries of the partners of a product."""
         return slice(int(self.indptr[item]), int(self.indptr[item + 1]))
 
-    def link_scores(self, row: slice, lift_weight: float) -> Floats:
-        """Score the partners of one product by strength · lift^weight."""
-        return self._tie_scores(row, np.float32(lift_weight))
+    def count_orders(self, items: Sequence[int]) -> int | None:
+        """Count the orders that hold all of some products, one at least; None: nobody knows.
+
+        Of a product that was not bought often enough to learn from nothing is known.
+        """
+        if not all(self.orders[item] for item in items):
+            return None
+        if len(items) == 1:
+            return int(self.orders[items[0]])
+        counted = self._find_count(*items) if len(items) == 2 else None
+        if counted is None and self.lists:
+            return len(self.lists.of_all(items))
+        return counted
+
+    def _find_count(self, one: int, other: int) -> int | None:
+        """Return the orders with both where they are partners, else None."""
+        for a, b in ((one, other), (other, one)):
+            row = self.row(a)
+            entry = row.start + int(self.item[row].searchsorted(b))
+            if entry < row.stop and self.item[entry] == b:
+                return int(self.together[entry])
+        return None
 
     def _tie_scores(
         self, entries: slice | NDArray[np.int64], exponent: Floats | np.float32
@@ -96,12 +170,6 @@ class CoPurchases:
             tied = anchors[ties]
             evidence.append(map(tied.item, by_size(parts[ties])))
         return evidence
-
-    def lifts(self, anchor: int, row: slice) -> NDArray[np.float64]:
-        """Compute P(a, b) / (P(a) P(b)) from plain counts, for the partners in the anchor's row."""
-        expected = float(self.orders[anchor]) * self.orders[self.item[row]].astype(np.float64)
-        lifts: NDArray[np.float64] = self.together[row] * float(self.total[0]) / expected
-        return lifts
 
 
 def _exponent(basket: Sequence[int], lift_weight: float) -> float:

@@ -25,6 +25,7 @@ from models.data.product_stats import ProductStats
 from models.data.timestamps import parse_timestamp
 from models.data.title_words import code_family, find_title_words
 from models.model import Model
+from models.sources.co_purchases import OrderLists
 from models.updates.insertions import Insertions
 from models.updates.patched_strings import PatchedIds, PatchedStrings
 
@@ -169,6 +170,7 @@ def _insert_products(model: Model, insertions: Insertions, learned: Model) -> Mo
             orders,
             indptr=_insert_empty(orders.indptr, insertions),
             orders=insert(orders.orders, 0),
+            lists=_insert_no_orders(orders.lists, insertions),
         ),
         substitutes=replace(substitutes, indptr=_insert_empty(substitutes.indptr, insertions)),
         repeats=replace(
@@ -178,6 +180,10 @@ def _insert_products(model: Model, insertions: Insertions, learned: Model) -> Mo
         ),
         sales=_move_sales(model.sales, insertions),
     )
+
+
+def _insert_no_orders(lists: OrderLists, insertions: Insertions) -> OrderLists:
+    return replace(lists, indptr=_insert_empty(lists.indptr, insertions)) if lists else lists
 
 
 def _insert_empty(indptr: NDArray[np.int64], insertions: Insertions) -> NDArray[np.int64]:

@@ -75,7 +75,7 @@ def prepare_answer(
     if moment is None:
         moment = AnswerMoment(live.model.shop_time.moment)
     catalogue = live.model.recommender.catalogue
-    resolved = resolve_query(query, catalogue, live.rules, moment, knowledge.unwanted)
+    resolved = resolve_query(query, catalogue, live.rules, moment, knowledge.unwanted, live.bundles)
     return resolved, AnswerRenderer(live.model, query, resolved.missing_ids, moment.as_of, links)
 
 
@@ -121,6 +121,8 @@ def _build_bundles(
     content: list[str] = []
     for unit in units:
         content += [unit["anchor_id"], *slate_content(unit["products"])]
+        if unit["offer"]:
+            content.append(unit["offer"]["bundle_id"])
     reason = FallbackReason.STORE_UNAVAILABLE if knowledge.away else None
     if not units:
         reason = _why_no_bundles(renderer.query, resolved)

@@ -17,13 +17,14 @@ from models.data.history import LATEST
 from models.data.ids import StoredIds, find_known
 from models.model import Model
 from models.rules.filters import Filters, Repeat
+from models.rules.shop_bundles import ShopBundle
 from models.rules.shop_rules import ShopRule
 from models.slate import SlateRequest
 from models.updates.customer import NO_UPDATE, CustomerUpdate
 from service.store.quotas import TokenOwner
 
 EMAIL: Final = "email"  # placements of mails begin with it
-LAYOUT: Final = 8  # of answers and keys: answers that another layout has cached are not found
+LAYOUT: Final = 9  # of answers and keys: answers that another layout has cached are not found
 
 
 class QueryKind(StrEnum):
@@ -172,11 +173,13 @@ def resolve_query(
     rules: tuple[ShopRule, ...],
     moment: AnswerMoment,
     unwanted: tuple[str, ...] = (),
+    bundles: tuple[ShopBundle, ...] = (),
 ) -> ResolvedQuery:
     """Return the query for one catalogue; unknown products are named and otherwise ignored.
 
     Products in the basket, and the one that is asked for, are never recommended. `moment`: the one
     for which it is answered where it names none. `unwanted`: products that the store keeps out.
+    `bundles`: units that the shop has put together.
     """
     missing: dict[str, None] = {}
 
@@ -203,6 +206,7 @@ def resolve_query(
         basket=basket,
         placement=query.placement,
         rules=rules,
+        bundles=bundles,
         purpose=PERSONALIZE_EMAIL if query.mailed else PERSONALIZE_WEB,
     )
     return ResolvedQuery(request, product[0] if product else -1, tuple(missing))

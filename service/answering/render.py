@@ -8,11 +8,11 @@ from typing import Any, Final, Self
 
 import orjson
 
-from models.assembly.cards import build_card, format_price, read_price
-from models.data.catalogue import Catalogue
+from models.assembly.cards import Price, build_card, format_price, sum_prices
 from models.data.timestamps import format_timestamp
-from models.ranking.reasons import BOUGHT_TOGETHER
-from models.slate import Bundle, FallbackReason, Slot, Source, Strategy
+from models.ranking.reasons import BOUGHT_TOGETHER, CHOSEN_BY_SHOP
+from models.rules.shop_bundles import ShopBundle
+from models.slate import Bundle, ExpectedGain, FallbackReason, Slot, Source, Strategy
 from service.answering.query import RecommendationQuery, find_unknown_names
 from service.model.loaded_model import LoadedModel
 from service.signing import recommendation_ids
@@ -112,7 +112,7 @@ class AnswerRenderer:
     def render_slot(self, slot: Slot) -> dict[str, Any]:
         """Return one recommended product."""
         catalogue = self.model.recommender.catalogue
-        product = {
+        return {
             "id": catalogue.ids[slot.item],
             "score": round(float(slot.score), 6),
             "source": slot.source,
@@ -121,33 +121,66 @@ class AnswerRenderer:
                 "product_ids": [catalogue.ids[item] for item in slot.reason.items],
                 "text": slot.reason.text,
             },
+            **self._render_card(slot.item),
         }
-        if self.query.with_cards:
-            product.update(
-                build_card(catalogue, slot.item, self.query.locale, self.links.shop_url),
-                click_url=None,
-            )
-        return product
 
     def render_bundle(self, bundle: Bundle) -> dict[str, Any]:
-        """Return the unit of a bundle, with the figures of its anchor and its first product."""
+        """Return a unit: its products, its figures, and what it costs."""
         catalogue = self.model.recommender.catalogue
-        reason = BOUGHT_TOGETHER.about(catalogue, bundle.anchor)
-        slots = [Slot(item, bundle.score, Source.BOUGHT_TOGETHER, reason) for item in bundle.items]
+        source, reason = Source.BOUGHT_TOGETHER, BOUGHT_TOGETHER.about(catalogue, bundle.anchor)
+        if bundle.offer is not None:
+            source, reason = Source.PINNED, CHOSEN_BY_SHOP
+        slots = [Slot(item, bundle.score, source, reason) for item in bundle.items]
+        total = sum_prices(catalogue, bundle.members)
         return {
             "anchor_id": catalogue.ids[bundle.anchor],
+            "anchor": {"id": catalogue.ids[bundle.anchor], **self._render_card(bundle.anchor)},
+            "held_ids": [catalogue.ids[item] for item in bundle.held],
             "products": [self.render_slot(slot) for slot in slots],
-            "support": int(bundle.support),
-            "rule_confidence": round(float(bundle.rule_confidence), 6),
-            "lift": round(float(bundle.lift), 6),
-            **_total_price(catalogue, (bundle.anchor, *bundle.items), self.query.locale),
+            "support": bundle.support,
+            "rule_confidence": _rounded(bundle.rule_confidence),
+            "lift": _rounded(bundle.lift),
+            "total_price": total.amount if total else None,
+            "total_price_text": self._price_text(total),
+            "currency": total.currency if total else None,
+            "expected_gain": _render_gain(bundle.gain),
+            "offer": self._render_offer(bundle.offer, total),
         }
+
+    def _render_card(self, item: int) -> dict[str, Any]:
+        """Return what a page or a mail shows of a product; nothing where ids are asked for."""
+        if not self.query.with_cards:
+            return {}
+        catalogue = self.model.recommender.catalogue
+        card = build_card(catalogue, item, self.query.locale, self.links.shop_url)
+        return {**card, "click_url": None}
+
+    def _render_offer(self, offer: ShopBundle | None, total: Price | None) -> dict[str, Any] | None:
+        """Return what the shop asks for its own unit, and what that saves where it is known."""
+        if offer is None:
+            return None
+        price, saving = Price(offer.price, offer.currency), None
+        if total is not None and total.currency == offer.currency:
+            saving = Price(round(total.amount - offer.price, 4), offer.currency)
+        return {
+            "bundle_id": offer.id,
+            "title": offer.title,
+            "price": price.amount,
+            "price_text": self._price_text(price),
+            "currency": offer.currency,
+            "saving": saving.amount if saving else None,
+            "saving_text": self._price_text(saving),
+        }
+
+    def _price_text(self, price: Price | None) -> str | None:
+        return format_price(*price, self.query.locale) if price else None
 
     def _add_links(self, recommendations: Sequence[dict[str, Any]], recommendation_id: str) -> None:
         """Give the products, which may stand in units, the links of a mail."""
         slate = LinkedSlate(recommendation_id, self.query.campaign, self.ref, self.expires)
         for recommendation in recommendations:
-            for product in recommendation.get("products", (recommendation,)):
+            products = recommendation.get("products", (recommendation,))
+            for product in (*products, *filter(None, [recommendation.get("anchor")])):
                 url, product_id = product["url"], product["id"]
                 product["click_url"] = self.links.click_url(url, product_id, slate)
 
@@ -160,15 +193,9 @@ def slate_content(products: Sequence[Mapping[str, Any]]) -> list[str]:
     return content
 
 
-def _total_price(catalogue: Catalogue, items: Sequence[int], locale: str) -> dict[str, Any]:
-    """Return one price for all; one unknown price or a second currency makes it unknown."""
-    prices = [read_price(catalogue, item) for item in items]
-    known = [price for price in prices if price is not None]
-    currencies = {catalogue.currency[item] or None for item in items}
-    currency = currencies.pop() if len(currencies) == 1 else None
-    total = round(sum(known), 4) if len(known) == len(prices) and currency else None
-    return {
-        "total_price": total,
-        "total_price_text": format_price(total, currency, locale),
-        "currency": currency if total is not None else None,
-    }
+def _render_gain(gain: ExpectedGain | None) -> dict[str, float] | None:
+    return {name: round(amount, 4) for name, amount in vars(gain).items()} if gain else None
+
+
+def _rounded(figure: float | None) -> float | None:
+    return None if figure is None else round(float(figure), 6)

@@ -162,6 +162,8 @@ POLICY: Final[Mapping[str, Access]] = {
     "PUT /v1/campaigns/{campaign_id}": WRITE,
     "GET /v1/rules": READ,
     "GET /v1/rules/{rule_id}": READ,
+    "GET /v1/bundles": READ,
+    "GET /v1/bundles/{bundle_id}": READ,
     "GET /v1/models": READ,
     "POST /v1/events": Access(Scope.WRITE, customer=True),
     "PUT /v1/customers/{customer_id}/consent": Access(Scope.WRITE, customer=True),

@@ -13,16 +13,19 @@ import orjson
 from sqlalchemy import Connection, select
 
 from models.data.customers import NO, YES
+from models.rules.shop_bundles import ShopBundle, bundles_in_force
 from models.rules.shop_rules import ShopRule, rules_in_force
 from models.updates.catalogue import read_product_update, update_catalogue
 from service.model.loaded_model import LoadedModel
+from service.schemas.bundles import BundleBody
 from service.schemas.rules import SHOP_RULE
 from service.store import erasure, events
 from service.store.change_counters import BEGUN
 from service.store.events import SoldLine
 from service.store.products import read_restocked
+from service.store.shop_documents import BUNDLES, RULES
 from service.store.store import Store
-from service.store.tables import erased, products, rules
+from service.store.tables import erased, products
 from service.store.tombstones import make_tombstone, read_tombstone_key
 from service.store.writer import Position, read_position
 
@@ -35,7 +38,8 @@ class LiveCatalogue:
     model: LoadedModel  # with the products and sales of now
     catalogue_number: int = 0
     rules: tuple[ShopRule, ...] = ()
-    rule_boundaries: tuple[int, ...] = ()  # when rules begin and end, sorted
+    bundles: tuple[ShopBundle, ...] = ()  # units that the shop has put together
+    rule_boundaries: tuple[int, ...] = ()  # when rules and these units begin and end, sorted
     rules_number: int = 0
     restocked: Mapping[str, int] = field(default_factory=dict)  # product id -> back in stock when
     sales_number: int = 0
@@ -58,11 +62,14 @@ class LiveCatalogue:
         )
 
     def with_rules_at(self, clock: int) -> LiveCatalogue:
-        """Return it with the rules that hold at a moment of the clock alone."""
-        return replace(self, rules=rules_in_force(self.rules, clock)) if self.rules else self
+        """Return it with the rules and units that hold at a moment of the clock alone."""
+        if not self.rules and not self.bundles:
+            return self
+        rules, bundles = rules_in_force(self.rules, clock), bundles_in_force(self.bundles, clock)
+        return replace(self, rules=rules, bundles=bundles)
 
     def rule_period(self, clock: int) -> int:
-        """Return how many rules have begun or ended: within a period the same rules hold."""
+        """Return how many rules and units have begun or ended: within a period the same hold."""
         return bisect_right(self.rule_boundaries, clock)
 
     @property
@@ -234,16 +241,17 @@ def _with_products(
 
 
 def _with_rules(live: LiveCatalogue, connection: Connection, position: Position) -> LiveCatalogue:
-    statement = select(rules.c.document).where(rules.c.document.isnot(None))
-    documents = connection.execute(statement).scalars()
-    shop_rules = list(map(SHOP_RULE.validate_json, documents))
-    shop_rules.sort(key=lambda rule: rule.id)
-    starts = [rule.starts for rule in shop_rules if rule.starts is not None]
-    ends = [rule.ends for rule in shop_rules if rule.ends is not None]
+    rules = list(map(SHOP_RULE.validate_json, RULES.read_texts(connection).values()))
+    bundles = [
+        BundleBody.model_validate_json(text).build(bundle_id)
+        for bundle_id, text in BUNDLES.read_texts(connection).items()
+    ]
+    boundaries = [moment for timed in (*rules, *bundles) for moment in (timed.starts, timed.ends)]
     return replace(
         live,
-        rules=tuple(shop_rules),
-        rule_boundaries=tuple(sorted(starts + ends)),
+        rules=tuple(sorted(rules, key=lambda rule: rule.id)),
+        bundles=tuple(sorted(bundles, key=lambda bundle: bundle.id)),
+        rule_boundaries=tuple(sorted(moment for moment in boundaries if moment is not None)),
         rules_number=position.rules,
     )
 

@@ -10,6 +10,7 @@ from starlette.convertors import register_url_convertor
 from service.routes import (
     audit,
     batch,
+    bundles,
     campaigns,
     customers,
     events,
@@ -36,6 +37,7 @@ OPERATIONS: Final = (
     *campaigns.OPERATIONS,
     *products.OPERATIONS,
     *rules.OPERATIONS,
+    *bundles.OPERATIONS,
     *audit.OPERATIONS,
     *customers.OPERATIONS,
     *tokens.OPERATIONS,

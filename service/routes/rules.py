@@ -35,8 +35,7 @@ from service.schemas.rules import (
     RuleDocument,
     RulesAnswer,
 )
-from service.store import rules
-from service.store.rules import Document
+from service.store.shop_documents import RULES, Document
 from service.store.writer import Change
 
 RuleId = Annotated[
@@ -49,13 +48,13 @@ MAX_PROBLEMS: Final = 100  # that are told of one rule
 
 async def get_rules(request: Request) -> Response:
     """Return every rule of the shop, ordered by id."""
-    documents = await read_store(request, rules.read_all)
+    documents = await read_store(request, RULES.read_all)
     return uncached_json({"rules": list(documents.values())})
 
 
 async def get_rule(request: Request, rule_id: RuleId) -> Response:
     """Return one rule of the shop."""
-    documents = await read_store(request, rules.read_all)
+    documents = await read_store(request, RULES.read_all)
     if rule_id not in documents:
         raise NotFound("There is no rule of that id.")
     return uncached_json({"rule": documents[rule_id]})
@@ -114,10 +113,10 @@ def _put(
 ) -> Document | None:
     if (
         document is not None
-        and len(rules.read_all(change.connection).keys() | {rule_id}) > MAX_RULES
+        and len(RULES.read_all(change.connection).keys() | {rule_id}) > MAX_RULES
     ):
         raise Conflict(f"A shop may have {MAX_RULES} rules at most; delete one that has ended.")
-    return rules.put(change, rule_id, document, time=now, actor=actor)
+    return RULES.put(change, rule_id, document, time=now, actor=actor)
 
 
 async def preview_rules(request: Request, options: Annotated[PreviewOptions, Body()]) -> Response:

@@ -54,8 +54,39 @@ ANSWER_EXAMPLE: Final[dict[str, Any]] = {
     "occasion": None,
 }
 SLATE_EXAMPLE: Final = {**ANSWER_EXAMPLE, "recommendations": [RECOMMENDATION_EXAMPLE]}
+CARD_FIELDS: Final = (
+    "title",
+    "category",
+    "brand",
+    "price",
+    "currency",
+    "price_text",
+    "url",
+    "image_url",
+    "in_stock",
+    "attributes",
+    "click_url",
+)
+ANCHOR_EXAMPLE: Final[dict[str, Any]] = {
+    "id": "995242",
+    **{name: RECOMMENDATION_EXAMPLE[name] for name in CARD_FIELDS},
+    "title": "Milk",
+    "category": "MILK",
+}
+GAIN_EXAMPLE: Final[dict[str, float]] = {"value": 0.1146, "low": 0.1012, "high": 0.1279}
+OFFER_EXAMPLE: Final[dict[str, Any]] = {
+    "bundle_id": "milk-bananas",
+    "title": "Milk and bananas",
+    "price": 2.29,
+    "price_text": "$2.29",
+    "currency": "USD",
+    "saving": 0.29,
+    "saving_text": "$0.29",
+}
 BUNDLE_EXAMPLE: Final[dict[str, Any]] = {
     "anchor_id": "995242",
+    "anchor": ANCHOR_EXAMPLE,
+    "held_ids": [],
     "products": [RECOMMENDATION_EXAMPLE],
     "support": 812,
     "rule_confidence": 0.21,
@@ -63,6 +94,8 @@ BUNDLE_EXAMPLE: Final[dict[str, Any]] = {
     "total_price": 2.58,
     "total_price_text": "$2.58",
     "currency": "USD",
+    "expected_gain": GAIN_EXAMPLE,
+    "offer": OFFER_EXAMPLE,
 }
 FEED_EXAMPLE: Final[dict[str, Any]] = {
     "feed": "popular",
@@ -94,18 +127,23 @@ class ReasonBody(AnswerModel):
     text: str = Field(description="The reason in a sentence that a customer may read.")
 
 
-class Recommendation(AnswerModel):
-    """A recommended product.
+class ProductReference(AnswerModel):
+    """A product by its id."""
 
-    `id`, `score`, `source` and `reason` are always there, the other fields with `fields=card`.
-    They are null where nothing is known.
-    """
-
-    model_config = ConfigDict(json_schema_extra=examples(RECOMMENDATION_EXAMPLE))
     id: str = Field(description="Id of the product.")
+
+
+class ProposedProduct(ProductReference):
+    """A product with its place in a slate."""
+
     score: float = Field(description="Score by which the slate is ordered, before diversity.")
     source: Source = Field(description="Recommender that put the product into the slate.")
     reason: ReasonBody = Field(description="Why the product is recommended.")
+
+
+class ProductFacts(AnswerModel):
+    """What a page or a mail shows of a product."""
+
     title: str | None = Field(None, description="Title of the product.")
     category: str | None = Field(None, description="Category of the product.")
     brand: str | None = Field(None, description="Brand of the product.")
@@ -121,6 +159,25 @@ class Recommendation(AnswerModel):
         description="Link for a mail that counts the click and leads to the product. Null where "
         "the slate is not for a mail.",
     )
+
+
+class Card(ProductFacts, ProductReference):
+    """A product as a page or a mail shows it.
+
+    `id` is always there, the other fields with `fields=card`. They are null where nothing is known.
+    """
+
+    model_config = ConfigDict(json_schema_extra=examples(ANCHOR_EXAMPLE))
+
+
+class Recommendation(ProductFacts, ProposedProduct):
+    """A recommended product.
+
+    `id`, `score`, `source` and `reason` are always there, the other fields with `fields=card`.
+    They are null where nothing is known.
+    """
+
+    model_config = ConfigDict(json_schema_extra=examples(RECOMMENDATION_EXAMPLE))
 
 
 class Occasion(AnswerModel):
@@ -193,10 +250,34 @@ class SlateAnswer(AnswerBody):
     recommendations: list[Recommendation] = Field(description="The products, best first.")
 
 
-class Unit(AnswerModel):
-    """A bundle: products that are bought together.
+class GainBody(AnswerModel):
+    """What a bundle that is shown may add to the value of an order, an association."""
 
-    The figures are those of the anchor and the first product.
+    model_config = ConfigDict(json_schema_extra=examples(GAIN_EXAMPLE))
+    value: float = Field(description="Mean for an order that holds the anchor.")
+    low: float = Field(description="Lower bound of the interval of 95 %.")
+    high: float = Field(description="Upper bound of the interval of 95 %.")
+
+
+class Offer(AnswerModel):
+    """Price that the shop has set for a bundle of its own."""
+
+    model_config = ConfigDict(json_schema_extra=examples(OFFER_EXAMPLE))
+    bundle_id: str = Field(description="Id of the bundle.")
+    title: str | None = Field(description="Title of the bundle.")
+    price: float = Field(description="Price of all its products together.")
+    price_text: str | None = Field(description="The price as it is written in `locale`.")
+    currency: Currency
+    saving: float | None = Field(
+        description="How much less that is than its products cost. Null where it is unknown."
+    )
+    saving_text: str | None = Field(description="The saving as it is written in `locale`.")
+
+
+class Unit(AnswerModel):
+    """A bundle: products that are bought together, or that the shop has put together.
+
+    The figures are counted from the orders that hold all of it.
     """
 
     model_config = ConfigDict(json_schema_extra=examples(BUNDLE_EXAMPLE))
@@ -204,17 +285,30 @@ class Unit(AnswerModel):
         description="Id of the product in the address, or of the one in the basket with the "
         "strongest tie."
     )
+    anchor: Card = Field(description="The anchor itself.")
+    held_ids: list[str] = Field(
+        description="Ids of further products of the bundle that are in the basket."
+    )
     products: list[Recommendation] = Field(description="Products that go with the anchor.")
-    support: int = Field(description="Number of orders that hold both products.")
-    rule_confidence: float = Field(description="P(product | anchor).")
-    lift: float = Field(description="P(both) / (P(anchor) P(product)).")
+    support: int | None = Field(description="Number of orders that hold the whole bundle.")
+    rule_confidence: float | None = Field(
+        description="P(products | anchor and what else the basket holds of the bundle)."
+    )
+    lift: float | None = Field(description="`rule_confidence` / P(products).")
     total_price: float | None = Field(
-        description="Price of the anchor and the products together. Null where one is unknown."
+        description="Price of all products of the bundle, one by one. Null where one is unknown."
     )
     total_price_text: str | None = Field(
         description="The total price as it is written in `locale`."
     )
     currency: Currency
+    expected_gain: GainBody | None = Field(
+        description="What the bundle may add to the value of an order that holds the anchor, in "
+        "the currency of the products. Null where prices or orders are unknown."
+    )
+    offer: Offer | None = Field(
+        description="The shop's own price for this bundle. Null where it is none of the shop's."
+    )
 
 
 class BundleAnswer(AnswerBody):

@@ -1,4 +1,4 @@
-"""Audit log: who changed which rule or key. No customer is the subject of a change."""
+"""Audit log: who changed which rule, bundle or key. No customer is the subject of a change."""
 
 from __future__ import annotations
 

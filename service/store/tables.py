@@ -164,6 +164,16 @@ rules: Final = Table(
     Column("number", Number, nullable=False, index=True),
 )
 
+# Units that the shop has put together. A change of one counts as a change of the rules.
+bundles: Final = Table(
+    "bundles",
+    metadata,
+    Column("bundle_id", Text, primary_key=True),
+    # JSON of service.schemas.bundles.BundleBody with its id; NULL where the bundle was deleted
+    Column("document", Text),
+    Column("number", Number, nullable=False, index=True),
+)
+
 # A mailing: which model answers it, for which moment, and for how long a slate stays what it is.
 campaigns: Final = Table(
     "campaigns",
@@ -206,7 +216,7 @@ keys: Final = Table(
     Column("number", Number, nullable=False, index=True),
 )
 
-# Who changed which rule or key. No customer's id stands in it.
+# Who changed which rule, bundle or key. No customer's id stands in it.
 audit: Final = Table(
     "audit",
     metadata,

@@ -35,7 +35,7 @@ from models.settings import (
     RepeatSettings,
 )
 from models.sources.als import ItemFactors
-from models.sources.co_purchases import CoPurchases
+from models.sources.co_purchases import CoPurchases, OrderLists
 from models.sources.item_neighbours import ItemNeighbours
 from models.sources.repurchase import Repurchases
 from models.sources.substitutes import Substitutes
@@ -94,7 +94,12 @@ def fit_literally(
         neighbours=neighbours,
         orders=co_purchases,
         substitutes=fit_substitutes(
-            orders, co_purchases, neighbours, records.catalogue, settings.bundles
+            orders,
+            co_purchases,
+            neighbours,
+            records.catalogue,
+            stats.family.tolist(),
+            settings.bundles,
         ),
         sales=count_daily_sales(records),
         repeats=fit_repurchases(collect_habits(rows), stats.category.tolist(), settings.repeats),
@@ -327,7 +332,19 @@ def fit_co_purchases(
         together=np.array([together[pair] for pair in kept], np.int32),
         orders=np.array([counts[item] for item in range(n_items)], np.int32),
         total=np.array([len(orders)], np.int64),
+        lists=list_orders(orders, n_items, settings),
     )
+
+
+def list_orders(orders: Sequence[Order], n_items: int, settings: BundleSettings) -> OrderLists:
+    """Number the orders that pairs are counted in, and list them by product."""
+    counted = [order for order in orders if 1 < len(order.items) <= settings.largest_order]
+    lists: list[dict[int, float]] = [{} for _ in range(n_items)]
+    for number, order in enumerate(counted):
+        for item in order.items:
+            lists[item][number] = 1
+    users = np.array([order.customer for order in counted], np.int32)
+    return OrderLists(*join_rows(lists), users)
 
 
 def fit_substitutes(
@@ -335,6 +352,7 @@ def fit_substitutes(
     co_purchases: CoPurchases,
     neighbours: ItemNeighbours,
     catalogue: Catalogue,
+    family: Sequence[int],
     settings: BundleSettings,
 ) -> Substitutes:
     """Find products that are alike and stand in one order less often than chance would have it."""
@@ -357,7 +375,18 @@ def fit_substitutes(
         ratio = (together[a, b] + damping) / (expected[a, b] + damping)
         if ratio < settings.substitute_ratio and are_alike(catalogue, a, b):
             substitutes[a][b] = substitutes[b][a] = ratio
-    return Substitutes(*join_rows(substitutes))
+    groups = []
+    for codes in (catalogue.category.tolist(), family):
+        # The pairs of each category, or family, that orders hold, and would hold by chance
+        held, by_chance = (dict.fromkeys(codes, damping) for _ in range(2))
+        for pairs, sums in ((together, held), (expected, by_chance)):
+            for (a, b), count in pairs.items():
+                if codes[a] == codes[b]:
+                    sums[codes[a]] += count
+        ratio = settings.substitute_ratio
+        apart = [code for code in held if code >= 0 and held[code] < ratio * by_chance[code]]
+        groups.append(np.array(sorted(apart), np.int32))
+    return Substitutes(*join_rows(substitutes), *groups)
 
 
 def find_tied(links: CoPurchases | ItemNeighbours) -> set[Pair]:

@@ -94,7 +94,7 @@ def _is_proposed(
     rest = np.delete(order, hidden).tolist()
     product = rest[int(random.integers(len(rest)))]
     of_basket = recommender.complete(SlateRequest(n=k, basket=tuple(rest)))
-    of_product = recommender.bundles(product, SlateRequest(n=k))
+    of_product = recommender.complete(SlateRequest(n=k, basket=(product,)))
     return _holds(of_basket, order[hidden]), _holds(of_product, order[hidden])
 
 

@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix
 
 from models.data.events import DAY
 from models.settings import BundleSettings
-from models.sources.co_purchases import CoPurchases
+from models.sources.co_purchases import CoPurchases, OrderLists
 from training.progress import Advance, ignore
 
 BLOCK_PAIRS: Final = 10_000_000  # pairs counted at a time
@@ -43,6 +43,7 @@ class PairCounts:
 def fit_co_purchases(
     orders: csr_matrix,
     order_time: NDArray[np.int64],
+    order_user: NDArray[np.int32],
     as_of: int,
     settings: BundleSettings,
     *,
@@ -50,7 +51,8 @@ def fit_co_purchases(
 ) -> CoPurchases:
     """Find the partners of every product.
 
-    `orders` is (orders, items) of ones, `order_time` in seconds since 1970.
+    `orders` is (orders, items) of ones, `order_time` in seconds since 1970, `order_user` who placed
+    each, -1 a guest.
     """
     size = np.diff(orders.indptr)
     # An order of age t with s products: d = 2^(-t / half-life),
@@ -60,8 +62,9 @@ def fit_co_purchases(
     pair_weight = np.where(counts, decay * np.maximum(size - 1.0, 1.0) ** -settings.size_power, 0)
     degree = orders.T @ (pair_weight * (size - 1.0))  # Σ over an item's pairs
 
+    used = csr_matrix(orders[np.flatnonzero(pair_weight)])
     kept = []
-    for start, stop, pairs in _blocks(orders, pair_weight, degree, settings):
+    for start, stop, pairs in _blocks(used, pair_weight[pair_weight > 0], degree, settings):
         pairs = pairs.select(pairs.together >= settings.min_support)
         kept.append(pairs.select(_strongest(pairs, start, stop, settings.neighbours)))
         on_progress(stop, orders.shape[1])
@@ -79,26 +82,33 @@ def fit_co_purchases(
         together=pairs.together,
         orders=np.bincount(orders.indices, minlength=orders.shape[1]).astype(np.int32),
         total=np.array([orders.shape[0]], np.int64),
+        lists=_list_orders(used, order_user[pair_weight > 0]),
     )
 
 
+def _list_orders(used: csr_matrix, user: NDArray[np.int32]) -> OrderLists:
+    by_item = used.T.tocsr()
+    return OrderLists(by_item.indptr.astype(np.int64), by_item.indices.astype(np.int32), user)
+
+
 def _blocks(
-    orders: csr_matrix,
-    pair_weight: NDArray[np.float64],
+    used: csr_matrix,
+    weights: NDArray[np.float64],
     degree: NDArray[np.float64],
     settings: BundleSettings,
 ) -> Iterator[tuple[int, int, PairCounts]]:
-    """Yield the pairs of a range of items: (first item, last item + 1, pairs by row and item)."""
-    used = csr_matrix(orders[np.flatnonzero(pair_weight)])
-    weights = pair_weight[pair_weight > 0]
+    """Yield the pairs of a range of items: (first item, last item + 1, pairs by row and item).
+
+    `used` are the orders that count, with these weights.
+    """
     # One product of matrices gives both: the real part adds up the weights, the imaginary part
     # counts the orders.
     by_item = used.T.tocsr().astype(np.complex64)
     by_item.data = (weights[by_item.indices] + 1j).astype(np.complex64)
     size = np.diff(used.indptr)
-    cost = np.cumsum(np.bincount(used.indices, np.repeat(size, size), orders.shape[1]))
+    cost = np.cumsum(np.bincount(used.indices, np.repeat(size, size), used.shape[1]))
     cuts = np.searchsorted(cost, np.arange(BLOCK_PAIRS, cost[-1] if len(cost) else 0, BLOCK_PAIRS))
-    bounds = np.unique(np.concatenate([[0], cuts, [orders.shape[1]]])).tolist()
+    bounds = np.unique(np.concatenate([[0], cuts, [used.shape[1]]])).tolist()
     for start, stop in itertools.pairwise(bounds):
         product = (by_item[start:stop] @ used).tocsr()
         product.sort_indices()

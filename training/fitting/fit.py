@@ -47,16 +47,24 @@ def fit(
     with reporter.step(f"{name}: bundles") as advance:
         orders = counts.build_order_matrix(purchases, learned)
         times = find_order_times(purchases, orders.shape[0])
-        co_purchases = fit_co_purchases(orders, times, as_of, settings.bundles, on_progress=advance)
+        users = find_order_customers(purchases, orders.shape[0])
+        co_purchases = fit_co_purchases(
+            orders, times, users, as_of, settings.bundles, on_progress=advance
+        )
     with reporter.step(f"{name}: substitutes"):
-        customers = find_order_customers(purchases, orders.shape[0])
+        stats = fit_product_stats(purchases)
         substitutes = fit_substitutes(
-            orders, customers, co_purchases, neighbours, purchases.catalogue, settings.bundles
+            orders,
+            users,
+            co_purchases,
+            neighbours,
+            purchases.catalogue,
+            stats.family,
+            settings.bundles,
         )
     with reporter.step(f"{name}: sales and repeats"):
         sales = counts.count_daily_sales(purchases)
         everyone = build_interactions(histories.events, pairs.starts, as_of, settings.history)
-        stats = fit_product_stats(purchases)
         repurchases = fit_repurchases(everyone, stats.category, settings.repeats)
     return Model(
         customers=_customers(purchases),

@@ -27,9 +27,13 @@ def fit_substitutes(
     pairs: CoPurchases,
     neighbours: ItemNeighbours,
     catalogue: Catalogue,
+    family: NDArray[np.int32],
     settings: BundleSettings,
 ) -> Substitutes:
-    """Learn from (orders, items) of ones, and who placed each order (orders,), -1 a guest."""
+    """Learn from (orders, items) of ones, and who placed each order (orders,), -1 a guest.
+
+    `family` (items,) is shared by products that differ in size alone.
+    """
     a, b = _find_candidates(pairs, neighbours)
     alike = _compare_products(catalogue, a, b)
     a, b = a[alike], b[alike]
@@ -48,12 +52,53 @@ def fit_substitutes(
     bought = csc_matrix(diags(np.sqrt(spread).astype(np.float32)) @ of_customer @ orders)
     expected = _multiply_columns(bought, a, b)
     together = _multiply_columns(csc_matrix(orders), a, b)
-    damping = settings.substitute_damping
-    apart = (together + damping) < settings.substitute_ratio * (expected + damping)
+    apart = _are_apart(together, expected, settings)
     a, b = np.concatenate([a[apart], b[apart]]), np.concatenate([b[apart], a[apart]])
     order = np.lexsort((b, a))
     indptr = np.searchsorted(a[order], np.arange(len(catalogue) + 1)).astype(np.int64)
-    return Substitutes(indptr, b[order])
+    groups = [_number_groups(codes) for codes in (catalogue.category, family)]
+    groups_apart = [
+        codes[
+            _are_apart(
+                _count_pairs_in_groups(orders, of_group, np.ones(n_orders)),
+                _count_pairs_in_groups(of_customer @ orders, of_group, spread),
+                settings,
+            )
+        ]
+        for codes, of_group in groups
+    ]
+    return Substitutes(indptr, b[order], *groups_apart)
+
+
+def _are_apart(
+    together: NDArray[np.float64], expected: NDArray[np.float64], settings: BundleSettings
+) -> NDArray[np.bool_]:
+    """Mark where orders hold two products much less often than chance would make them."""
+    damping = settings.substitute_damping
+    apart: NDArray[np.bool_] = (together + damping) < settings.substitute_ratio * (
+        expected + damping
+    )
+    return apart
+
+
+def _number_groups(codes: NDArray[np.int32]) -> tuple[NDArray[np.int32], csr_matrix]:
+    """Return the codes in use (groups,), sorted, and which items have each: (items, groups).
+
+    A code of -1 is shared with none.
+    """
+    known = np.flatnonzero(codes >= 0)
+    used, group = np.unique(codes[known], return_inverse=True)
+    return used, csr_matrix((np.ones(len(known)), (known, group)), (len(codes), len(used)))
+
+
+def _count_pairs_in_groups(
+    counts: csr_matrix, of_group: csr_matrix, weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Add up n_a n_b over the pairs of each group in weighted rows (rows, items): (groups,)."""
+    # Σ_{a<b} n_a n_b = ((Σ n)² - Σ n²) / 2
+    counts = csr_matrix(counts, dtype=np.float64)
+    pairs = (counts @ of_group).power(2) - counts.power(2) @ of_group
+    return np.asarray(weights @ pairs, np.float64).ravel() / 2
 
 
 def _find_candidates(

@@ -14,6 +14,7 @@ from models.data.customers import NO, TRAIN, Customers
 from models.data.history import Histories
 from models.data.ids import Ids
 from models.model import Model
+from models.sources.co_purchases import CoPurchases
 from training.reading.service_store import Tombstones, open_store, training_customers
 
 NOBODY: Final = Tombstones(b"", frozenset())
@@ -46,7 +47,8 @@ class RefusalWatch:
     def leave_out(self, model: Model) -> Model:
         """Return a model without who refused since the last look; the same one where nobody did.
 
-        An erased customer is not in it at all; one who said no to training has no history in it.
+        An erased customer is not in it at all; one who said no to training has no history and no
+        order in it.
         What was summed up over all customers stays as it is. Raises InputError where the store
         cannot be read.
         """
@@ -68,6 +70,7 @@ class RefusalWatch:
             model,
             customers=_without(model.customers, erased, silent),
             histories=_without_events(model.histories, erased, silent),
+            orders=_without_orders(model.orders, erased, silent),
         )
 
 
@@ -84,6 +87,14 @@ def _without(
         market=customers.market[kept],
         market_names=customers.market_names,
     )
+
+
+def _without_orders(
+    orders: CoPurchases, erased: NDArray[np.bool_], silent: NDArray[np.bool_]
+) -> CoPurchases:
+    lists = orders.lists.without(erased | silent)
+    moved = np.append(np.cumsum(~erased) - 1, -1).astype(np.int32)  # the last one for guests
+    return replace(orders, lists=replace(lists, user=moved[lists.user]))
 
 
 def _without_events(

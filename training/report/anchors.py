@@ -66,7 +66,9 @@ def _slots(recommender: Recommender, slots: tuple[Slot, ...]) -> tuple[ExampleSl
 
 def _unit(recommender: Recommender, bundle: Bundle) -> ExampleUnit:
     products = tuple(_product(recommender, item) for item in (bundle.anchor, *bundle.items))
-    return ExampleUnit(products, bundle.support, bundle.rule_confidence, bundle.lift)
+    # Figures are unknown of the shop's own units alone, which no report holds
+    figures = bundle.support or 0, bundle.rule_confidence or 0.0, bundle.lift or 0.0
+    return ExampleUnit(products, *figures)
 
 
 def _product(recommender: Recommender, item: int) -> ExampleProduct:

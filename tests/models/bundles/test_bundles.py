@@ -23,7 +23,7 @@ ORDERS = [[BREAD, BUTTER, JAM]] * 4 + [[BREAD, BUTTER]] * 2 + [[SOAP, TOWEL]] * 
 
 @pytest.fixture(scope="module")
 def baskets() -> BasketRanker:
-    return counted(ORDERS_OF_GUESTS)
+    return counted(ORDERS_OF_GUESTS, min_unit_support=4)
 
 
 def by_guests(orders: list[list[str]]) -> list[Line]:
@@ -37,9 +37,11 @@ def by_guests(orders: list[list[str]]) -> list[Line]:
 ORDERS_OF_GUESTS = by_guests([[NAMES[item] for item in order] for order in ORDERS])
 
 
-def counted(lines: list[Line], products: tuple[Product, ...] = (), **changes: int) -> BasketRanker:
+def counted(
+    lines: list[Line], products: tuple[Product, ...] = (), **changes: float
+) -> BasketRanker:
     settings = replace(
-        SMALL, history=HistorySettings(min_lines=1), bundles=BundleSettings(**changes)
+        SMALL, history=HistorySettings(min_lines=1), bundles=replace(BundleSettings(), **changes)
     )
     return fit_shop(ShopRecords(lines, products), settings).baskets
 
@@ -107,23 +109,73 @@ def test_an_empty_basket_is_completed_by_nothing(baskets: BasketRanker) -> None:
 
 def test_a_weak_third_product_does_not_join_a_strong_pair() -> None:
     # 40 orders of cup and saucer, 3 with a spoon as well, 3 of a spoon and a fork, and 150 others.
+    # Spoon and cup: 3 / √(43 · 6) = .19, less than a quarter of what ties cup and saucer.
     orders = [["cup", "saucer"]] * 40 + [["cup", "saucer", "spoon"]] * 3 + [["spoon", "fork"]] * 3
-    orders += [[f"pot {n}", f"lid {n}"] for n in range(150)]
-    baskets = counted(by_guests(orders))
-    ids, pairs, settings = baskets.model.catalogue.ids, baskets.model.orders, baskets.settings
+    lines = by_guests([*orders, *([f"pot {n}", f"lid {n}"] for n in range(150))])
+    baskets = counted(lines, min_unit_support=3, best_sellers=0)
+    ids = baskets.model.catalogue.ids
     everything = np.ones(len(ids), np.bool_)
     cup, saucer, spoon = ids.find("cup"), ids.find("saucer"), ids.find("spoon")
-    row = pairs.row(cup)
-    score = dict(
-        zip(
-            pairs.item[row].tolist(),
-            pairs.link_scores(row, settings.unit_lift_weight).tolist(),
-            strict=True,
-        )
-    )
-    assert score[spoon] < settings.coherence * score[saucer]
     assert items(find_bundles(baskets, cup, everything, 9, 2)) == [(saucer,), (spoon,)]
     assert items(find_bundles(baskets, cup, everything, 1, 3)) == [(saucer,)]
+    loose = counted(lines, min_unit_support=3, best_sellers=0, coherence=0.1)
+    assert items(find_bundles(loose, cup, everything, 1, 3)) == [(saucer, spoon)]
+
+
+def test_the_figures_of_three_products_are_those_of_all_three(baskets: BasketRanker) -> None:
+    (unit,) = find_bundles(baskets, JAM, EVERYTHING, 9, 3)
+    assert (unit.anchor, set(unit.items), unit.support) == (JAM, {BREAD, BUTTER}, 4)
+    # All 4 orders with jam hold bread and butter; 6 of 10 hold these two
+    assert unit.rule_confidence == 1
+    assert unit.lift == pytest.approx(1 / (6 / 10))
+    assert unit.gain is None  # nothing has a price
+
+
+def test_three_products_that_too_few_orders_hold_are_two_units(baskets: BasketRanker) -> None:
+    rare = counted(ORDERS_OF_GUESTS, min_unit_support=5)
+    assert items(find_bundles(rare, BREAD, EVERYTHING, 9, 3)) == [(BUTTER,), (JAM,)]
+
+
+def test_a_pair_that_chance_would_nearly_make_is_no_unit() -> None:
+    # Bread stands in 7 of 10 orders and jam in 4, so chance makes 2.8 with both: 4 is 1.43 as many.
+    baskets = counted(ORDERS_OF_GUESTS, min_lift=1.4)
+    assert items(find_bundles(baskets, BREAD, EVERYTHING, 9, 2)) == [(BUTTER,), (JAM,)]
+    baskets = counted(ORDERS_OF_GUESTS, min_lift=1.43)
+    assert items(find_bundles(baskets, BREAD, EVERYTHING, 9, 2)) == []
+
+
+def test_what_one_customer_buys_again_and_again_is_no_unit_for_others() -> None:
+    def buys(*customers: str) -> list[tuple[int, ...]]:
+        others = by_guests([["soap", "towel"]] * 20)
+        lines = [
+            Line(customers[number % len(customers)], thing, number, f"order {number}")
+            for number in range(8)
+            for thing in ("cheese", "gin", "limes")
+        ]
+        return items(find_bundles(counted(lines + others), 0, np.ones(5, np.bool_), 9, 3))
+
+    assert buys("a") == []
+    assert buys("a", "b") == [(1,), (2,)]  # two products for two buyers
+    assert buys("a", "b", "c") == [(1, 2)]
+
+
+# In 200 orders a banana stands with whatever there is, and tea, milk and scones belong together.
+TEA_TIME = [["banana", f"thing {number % 50}"] for number in range(150)]
+TEA_TIME += [["tea", "scones", "milk", "banana"]] * 20 + [["tea", "scones"]] * 10
+TEA_TIME += [[f"soap {number % 9}", f"towel {number % 9}"] for number in range(200)]
+
+
+def test_what_goes_with_everything_stands_last_and_in_no_unit_of_three() -> None:
+    baskets = counted(by_guests(TEA_TIME), best_sellers=1, best_seller_share=0.05)
+    ids = baskets.model.catalogue.ids
+    everything = np.ones(len(ids), np.bool_)
+
+    def around(name: str, size: int) -> list[set[str]]:
+        return sets(baskets, find_bundles(baskets, ids.find(name), everything, 3, size))
+
+    assert around("tea", 2) == [{"scones"}, {"milk"}, {"banana"}]
+    assert around("tea", 3) == [{"scones", "milk"}, {"banana"}]
+    assert {"scones", "milk"} in around("banana", 3)  # around it itself there is nothing else
 
 
 # Six customers come ten times, for bread, butter and one milk or the other in turn; four of them

@@ -21,9 +21,10 @@ from models.updates.catalogue import read_product_update
 from service.model.live_catalogue import CatalogueFollower, LiveCatalogue
 from service.model.loaded_model import LoadedModel
 from service.schemas.products import ProductBody
-from service.store import erasure, events, products, rules
+from service.store import erasure, events, products
 from service.store.events import Event, EventLine
 from service.store.lineage import read_mark
+from service.store.shop_documents import BUNDLES, RULES, ShopDocuments
 from service.store.store import Store
 from service.store.writer import Change, Position, read_position
 from tests.support.expected_answers import another_version
@@ -46,7 +47,13 @@ def say(store: Store, documents: dict[str, dict[str, Any]], *, whole: bool = Fal
 
 
 def make_rule(store: Store, rule_id: str, document: dict[str, Any] | None) -> None:
-    store.write(lambda change: rules.put(change, rule_id, document, time=1, actor="test")).result(
+    write_document(store, RULES, rule_id, document)
+
+
+def write_document(
+    store: Store, documents: ShopDocuments, name: str, document: dict[str, Any] | None
+) -> None:
+    store.write(lambda change: documents.put(change, name, document, time=1, actor="test")).result(
         10
     )
 
@@ -284,6 +291,22 @@ def test_rules_come_and_go(shop: Premises, store: Store) -> None:
     assert [rule.id for rule in live.at(shop.model, now(store)).rules] == ["a", "b"]
     make_rule(store, "b", None)
     assert [rule.id for rule in live.at(shop.model, now(store)).rules] == ["a"]
+
+
+def test_a_bundle_of_the_shop_that_another_host_has_made_is_followed_like_a_rule(
+    shop: Premises, store: Store
+) -> None:
+    live = CatalogueFollower(store, "allow")
+    document = {"products": ["bread", "butter"], "price": 10.0, "currency": "EUR"}
+    times = {"starts": "2026-11-27T00:00:00+00:00", "ends": "2026-11-28T00:00:00+00:00"}
+    write_document(store, BUNDLES, "b", {**document, **times})
+    followed = live.at(shop.model, now(store))
+    start, end = followed.rule_boundaries
+    assert [bundle.products for bundle in followed.bundles] == [("bread", "butter")]
+    shown = [len(followed.with_rules_at(clock).bundles) for clock in (start - 1, start, end)]
+    assert shown == [0, 1, 0]
+    write_document(store, BUNDLES, "b", None)
+    assert live.at(shop.model, now(store)).bundles == ()
 
 
 def test_of_the_rules_those_hold_whose_time_it_is_by_the_clock(

@@ -25,7 +25,8 @@ def fit(
     for row, order in enumerate(orders):
         matrix[row, list(order)] = 1
     times = np.array([NOW - round(days * DAY) for days in days_ago], np.int64)
-    return fit_co_purchases(csr_matrix(matrix), times, NOW, settings)
+    users = np.arange(len(orders), dtype=np.int32) - 1  # the first one is a guest's
+    return fit_co_purchases(csr_matrix(matrix), times, users, NOW, settings)
 
 
 def partners(pairs: CoPurchases, item: int) -> dict[int, tuple[float, float, int]]:
@@ -90,14 +91,6 @@ def test_orders_are_counted_whatever_their_age() -> None:
     assert pairs.total.tolist() == [4]
 
 
-def test_the_lift_told_to_people_comes_from_plain_counts() -> None:
-    pairs = fit([{0, 1}, {0, 1}, {0, 2}, {3}], [0, 0, 0, 0])
-    # P(0, 1) = 2/4, P(0) = 3/4, P(1) = 2/4
-    assert pairs.lifts(0, pairs.row(0)).tolist() == pytest.approx(
-        [(2 / 4) / (3 / 4 * 2 / 4), (1 / 4) / (3 / 4 / 4)]
-    )
-
-
 def test_an_order_too_large_to_mean_anything_ties_nothing() -> None:
     pairs = fit([{0, 1, 2, 3}, {0, 1}], [0, 0], BundleSettings(min_support=1, largest_order=3))
     assert {item: list(partners(pairs, item)) for item in range(4)} == {
@@ -107,6 +100,13 @@ def test_an_order_too_large_to_mean_anything_ties_nothing() -> None:
         3: [],
     }
     assert pairs.orders.tolist()[:4] == [2, 2, 1, 1]
+    assert [pairs.lists.of(item).tolist() for item in range(4)] == [[0], [0], [], []]
+
+
+def test_every_order_of_several_products_stands_in_the_list_of_each() -> None:
+    pairs = fit([{0}, {0, 1}, {2}, {0, 1, 2}], [0, 900, 0, 0])
+    assert [pairs.lists.of(item).tolist() for item in range(4)] == [[0, 1], [0, 1], [1], []]
+    assert pairs.lists.user.tolist() == [0, 2]
 
 
 def test_only_the_strongest_partners_are_kept() -> None:
@@ -138,6 +138,11 @@ def test_progress_ends_with_the_last_product() -> None:
     told: list[tuple[int, int]] = []
     orders = csr_matrix(np.ones((1, 3), np.float32))
     fit_co_purchases(
-        orders, np.array([NOW]), NOW, SETTINGS, on_progress=lambda *step: told.append(step)
+        orders,
+        np.array([NOW]),
+        np.array([-1]),
+        NOW,
+        SETTINGS,
+        on_progress=lambda *step: told.append(step),
     )
     assert told[-1] == (3, 3)

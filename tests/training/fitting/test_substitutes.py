@@ -8,6 +8,7 @@ from itertools import combinations
 
 import pytest
 
+from models.model import Model
 from models.settings import BundleSettings, HistorySettings
 from tests.support.shop import SMALL, Line, Product
 from tests.support.training_shop import small_purchases, trained
@@ -27,13 +28,17 @@ def orders_of(customer: str, orders: Sequence[Sequence[str]]) -> list[Line]:
     ]
 
 
+def learned(lines: list[Line], products: Sequence[Product], **changes: float) -> Model:
+    bundles = replace(BundleSettings(), **changes)  # type: ignore[arg-type]
+    settings = replace(SMALL, history=HistorySettings(min_lines=1), bundles=bundles)
+    return trained(small_purchases(lines, products), settings).model
+
+
 def found(
     lines: list[Line], products: Sequence[Product] = DAIRY, **changes: float
 ) -> set[tuple[str, str]]:
     """Pairs of substitutes, told alike by either of the two."""
-    bundles = replace(BundleSettings(), **changes)  # type: ignore[arg-type]
-    settings = replace(SMALL, history=HistorySettings(min_lines=1), bundles=bundles)
-    model = trained(small_purchases(lines, products), settings).model
+    model = learned(lines, products, **changes)
     of = [set(model.substitutes.of([item]).tolist()) for item in range(len(model.catalogue))]
     pairs = [(a, b) for a, b in combinations(range(len(of)), 2) if b in of[a]]
     assert all(a not in of[a] for a in range(len(of)))
@@ -125,3 +130,44 @@ def test_where_categories_are_unknown_titles_tell_what_is_alike() -> None:
 
 def test_where_titles_are_unknown_too_nothing_is_alike() -> None:
     assert found(in_turn("p1", "p2"), ()) == set()
+
+
+YOGHURTS = (*(Product(f"yoghurt {n}", category="yoghurt") for n in range(4)), *DAIRY)
+
+
+def categories(lines: list[Line], products: Sequence[Product]) -> set[str]:
+    """Categories whose products stand in for one another."""
+    model = learned(lines, products)
+    return {model.catalogue.category_names[code] for code in model.substitutes.category.tolist()}
+
+
+def test_of_milk_nobody_takes_two_at_once_and_of_yoghurt_everybody_does() -> None:
+    milk = in_turn("blue milk", "red milk")
+    yoghurt = [
+        line
+        for n in range(6)
+        for line in orders_of(f"c{n}", [[f"yoghurt {k}" for k in range(4)], ["bread"]] * 5)
+    ]
+    assert categories(milk + yoghurt, YOGHURTS) == {"milk"}
+
+
+def test_a_category_is_judged_by_all_its_pairs_though_each_alone_is_too_rare_to_tell() -> None:
+    # Each customer takes two of twelve kinds in turn; two customers only know of a pair of kinds.
+    kinds = tuple(Product(f"milk {n:02}", category="milk") for n in range(12))
+    lines = [
+        replace(line, customer=f"{first} {line.customer}")
+        for first in range(0, 12, 2)
+        for line in in_turn(f"milk {first:02}", f"milk {first + 1:02}", customers=1)
+    ]
+    shelf = (*kinds, *DAIRY[2:])
+    assert found(lines, shelf) == set()
+    assert categories(lines, shelf) == {"milk"}
+
+
+def test_without_customers_or_categories_no_category_stands_in_for_anything() -> None:
+    guests = [
+        replace(line, customer="", order=f"{line.customer} {line.order}")
+        for line in in_turn("blue milk", "red milk")
+    ]
+    assert categories(guests, DAIRY) == set()
+    assert categories(in_turn("blue milk", "red milk"), ()) == set()
