@@ -87,6 +87,7 @@ class Mutation:
     after: str
     node: int  # its number among the nodes of the file
     variant: int  # number of the change among those of its node
+    statement: str  # that it is in, the innermost
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}: {self.kind}: {self.before}  →  {self.after}"
@@ -102,12 +103,16 @@ class Mutation:
 
 def mutations_of(path: str, source: str) -> list[Mutation]:
     """Return every change of a file, in the order of the code."""
-    found = []
-    for number, node in enumerate(_changeable(ast.parse(source))):
+    tree, found = ast.parse(source), []
+    statements = dict[ast.AST, ast.stmt]()
+    for statement in ast.walk(tree):
+        if isinstance(statement, ast.stmt):  # outer ones come first
+            statements |= dict.fromkeys(ast.walk(statement), statement)
+    for number, node in enumerate(_changeable(tree)):
         for variant, (kind, replacement) in enumerate(_changes_of(node)):
-            before, after = _without_the_same(_in_words(node), _in_words(replacement))
-            line = getattr(node, "lineno", 0)
-            found.append(Mutation(path, line, kind, before, after, number, variant))
+            words = _without_the_same(_in_words(node), _in_words(replacement))
+            line, whole = getattr(node, "lineno", 0), _in_words(statements[node])
+            found.append(Mutation(path, line, kind, *words, number, variant, whole))
     return found
 
 
@@ -266,7 +271,7 @@ def draw(root: Path, packages: Sequence[str], seed: int, count: int) -> list[Mut
         for kind in sorted(by_kind):
             if by_kind[kind]:
                 mutation = by_kind[kind].pop()
-                if (mutation.path, mutation.before, mutation.after) not in known:
+                if not any(row.items() <= vars(mutation).items() for row in known):
                     drawn.append(mutation)
     return drawn[:count]
 
@@ -283,11 +288,11 @@ class _Lots:
         return hashlib.sha256(f"{words} {self._seen[words]}".encode()).digest()
 
 
-def equivalent(root: Path) -> set[tuple[str, str, str]]:
-    """Return path, code before and code after of the changes that nobody can notice."""
+def equivalent(root: Path) -> list[dict[str, str]]:
+    """Return the changes that nobody can notice, by fields of theirs: path, before, after, …"""
     file = root / EQUIVALENT
     rows = tomllib.loads(file.read_text("utf-8"))["equivalent"] if file.exists() else []
-    return {(row["path"], row["before"], row["after"]) for row in rows}
+    return [{name: row[name] for name in row if name != "reason"} for row in rows]
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,6 @@ def test_a_loop_without_an_end_is_noticed_at_the_test_that_began_it(shop: Path) 
     )
     (shop / "tests/models/test_till.py").write_text(tests)
     endless = [one for one in mutations_of("models/till.py", till) if one.kind == "early return"]
-    (verdict,) = run(shop, endless, stages=1, jobs=1, limit_seconds=3)
+    (verdict,) = run(shop, endless, stages=1, jobs=1, limit_seconds=15)
     assert verdict.outcome == "too long"
     assert "test_three_coins" in str(verdict)

@@ -1,5 +1,6 @@
 """The documentation comes from this service alone and says what it does."""
 
+import importlib.util
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from models.slate import FallbackReason, ReasonKind, Source, Strategy
+from service.routes.docs_page import find_assets
 from tests.support.limits import limits_of, read_limits
 
 OPERATION_IDS = {
@@ -69,6 +71,12 @@ def test_the_page_loads_nothing_from_anywhere_else(client: TestClient) -> None:
     assert page.headers["x-content-type-options"] == "nosniff"
     for address in re.findall(r'(?:src|href)="(/[^"]+)"', page.text):
         assert client.get(address).status_code == 200
+
+
+def test_a_missing_page_is_told_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(RuntimeError, match="fastapi-offline is not installed; run 'make setup'"):
+        find_assets()
 
 
 def test_every_address_is_described(openapi: dict[str, Any]) -> None:
