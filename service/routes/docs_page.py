@@ -9,7 +9,7 @@ import importlib.util
 import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -60,19 +60,20 @@ def add_docs(app: FastAPI) -> None:
             raise HTTPException(404)
         return assets[path].answer(request)
 
-    @cache
-    def describe() -> HeldFile:
-        return HeldFile.of(orjson.dumps(app.openapi()), "application/json")
-
-    async def show_description(request: Request) -> Response:
-        return describe().answer(request)
-
     add_page = partial(app.add_api_route, methods=["GET", "HEAD"], include_in_schema=False)
     add_page(f"{ASSETS_PATH}/{{path}}", show_asset)
     add_page("/openapi.json", show_description)
     add_page("/docs", show_docs)
     add_page("/", show_start)
     app.openapi = lambda: _describe(app)  # type: ignore[method-assign]
+
+
+async def show_description(request: Request) -> Response:
+    # FastAPI holds the functions of routes for ever, so this one must not hold its application.
+    state = request.app.state
+    if not hasattr(state, "description"):
+        state.description = HeldFile.of(orjson.dumps(request.app.openapi()), "application/json")
+    return state.description.answer(request)  # type: ignore[no-any-return]
 
 
 async def show_start() -> Response:
