@@ -230,7 +230,7 @@ def test_an_evaluation_writes_every_figure_and_publishes_nothing(
     report = folder / "report.html"
     assert run("evaluate", *last_weeks(folder), "--json", figures, "--report", report) == 0
     assert "<title>" in report.read_text()
-    assert 'class="card"' not in report.read_text()
+    assert "Customer <bdi>" not in report.read_text()
     content = json.loads(figures.read_text())
     assert content["customers"]["all"] == 30
     recall = content["scores"]["all"]["served"]["recall"]["value"]
@@ -250,7 +250,7 @@ def test_an_evaluation_tells_what_the_rules_of_the_shop_cost(folder: Path, capsy
     assert (
         run("evaluate", *last_weeks(folder), *files, "--rules", rules, "--example-customers") == 0
     )
-    assert (folder / "report.html").read_text().count('class="card"') == 20
+    assert (folder / "report.html").read_text().count("Customer <bdi>") == 20
     assert "served, with the shop's" in capsys.readouterr().err
     scores = json.loads((folder / "figures.json").read_text())["scores"]["all"]
     assert (
