@@ -44,6 +44,7 @@ class BundleBody(BaseModel):
             max_length=MAX_PRODUCTS,
             description="Ids of the products, each once, in the order in which they are shown.",
             examples=[["995242", "1082185"]],
+            json_schema_extra={"uniqueItems": True},
         ),
         AfterValidator(_check_distinct),
     ]

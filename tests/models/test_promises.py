@@ -102,11 +102,7 @@ def _names_what_there_is(shop: Recommender, user: int, request: SlateRequest, sl
                 for codes in (shop.catalogue.category, shop.catalogue.brand)
             )
         elif slot.source is Source.BOUGHT_TOGETHER:
-            assert because in (
-                request.basket
-                if case.scores.basket.of(np.array([slot.item])) > 0
-                else case.profile.last_basket
-            )
+            assert because in {*request.basket, *case.basket, *case.profile.last_basket}
             assert slot.item in shop.model.orders.item[shop.model.orders.row(because)]
         elif slot.source is Source.OWN_PURCHASES:
             assert because == slot.item

@@ -23,10 +23,11 @@ from service.model.customer_updates import build_customer_update
 from service.model.live_catalogue import CatalogueFollower
 from service.model.live_catalogue import LiveCatalogue as Served
 from service.model.loaded_model import LoadedModel
-from service.store import campaigns, consents, erasure, products, rules
+from service.store import campaigns, consents, erasure, products
 from service.store.campaigns import Campaign, MailRecord
 from service.store.events import Event, EventLine, write
 from service.store.lineage import read_mark
+from service.store.shop_documents import RULES
 from service.store.store import Store
 from service.store.writer import Change
 from tests.support.shop import (
@@ -98,7 +99,7 @@ class Till:
 
     def rules(self, rule_id: str, document: dict[str, Any] | None) -> None:
         self.store.write(
-            lambda change: rules.put(change, rule_id, document, time=1, actor="test")
+            lambda change: RULES.put(change, rule_id, document, time=1, actor="test")
         ).result(10)
 
     def mails(self, customer: str, campaign: Campaign, *shown: str, time: int) -> None:
