@@ -57,6 +57,9 @@ PRODUCT: Final = tuple(name for name in PRODUCT_FEATURES if name not in BLENDED)
 FEATURES: Final = (*BLENDED, *OWN, *TIES, *CUSTOMER_FEATURES, *PRODUCT)
 MAX_INTERVALS: Final = 99.0
 MIN_SCORE: Final = 1e-9  # so that shares of the highest score are numbers
+# Of a share: many customers at once are scored in another order of sums than one, and a tree must
+# not tell the last digits of 1 from each other
+SHARE_STEPS: Final = np.float32(4096)
 SMOOTHING_DAYS: Final = 2  # so that the shortest intervals are not overdue the next day
 
 
@@ -157,7 +160,8 @@ def _set_scores(
     scale = np.array([scales.affinity, scales.neighbours, scales.basket, scales.basket], np.float32)
     logs = np.log1p(values / scale[:, None])
     columns[SCORES], columns[TOGETHER] = logs[:3], logs[3:]
-    columns[SHARES] = values[:2] / np.array(highest, np.float32)[groups.owner].T
+    shares = values[:2] / np.array(highest, np.float32)[groups.owner].T
+    columns[SHARES] = np.rint(shares * SHARE_STEPS) / SHARE_STEPS
 
 
 def _set_products(
