@@ -205,7 +205,11 @@ def fits(shop: Recommender, slate: list[str], name: str, n: int, category: int, 
     return all(
         codes[item] < 0
         or np.count_nonzero(codes[ranked(*slate)] == codes[item]) < ceil(n * most / 10)
-        for codes, most in ((shop.model.traits.category, category), (shop.catalogue.brand, brand))
+        for codes, most in (
+            (shop.model.traits.category, category),
+            (shop.catalogue.brand, brand),
+            (shop.model.traits.family, DiversitySettings().family),
+        )
     )
 
 
