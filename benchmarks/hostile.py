@@ -1,6 +1,7 @@
 """What a storefront feels of a client that means harm.
 
     python -m benchmarks.hostile --registry DIR [--seconds 20] [--rounds 3] [--rate 200]
+        [--workers 2]
 
 A storefront asks for slates at a fixed rate over 64 kept connections, each for another customer, so
 that all are computed. It does so alone and beside a hostile client without a key, in turn. That
@@ -13,6 +14,7 @@ Works on a copy of the registry. The tests hold a short version.
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import shutil
 import statistics
@@ -68,14 +70,21 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=20, help="of each phase")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rate", type=float, default=200, help="calls a second")
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="of the service")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="regulars-hostile-") as directory:
         root = Path(directory) / "registry"
         shutil.copytree(arguments.registry, root)
-        return measure(root, arguments.seconds, arguments.rounds, arguments.rate)
+        return measure(root, arguments)
 
 
-def measure(root: Path, seconds: float, rounds: int, rate: float) -> int:
+def cpu_seconds(pid: int) -> float:
+    """Return what a service and its workers have used of the processors, in seconds."""
+    service = psutil.Process(pid)
+    return sum(sum(one.cpu_times()[:2]) for one in (service, *service.children(recursive=True)))
+
+
+def measure(root: Path, options: argparse.Namespace) -> int:
     """Print a row for each phase of each round, and how the phases compare."""
     registry = Registry(root)
     version = registry.active()
@@ -86,15 +95,15 @@ def measure(root: Path, seconds: float, rounds: int, rate: float) -> int:
     tails = defaultdict[str, list[float]](list)
     lost = 0
     print(TITLES)
-    with server(root, api_key=KEY, cache_bytes=0) as (port, pid, _):
-        worker = psutil.Process(pid)
-        for _ in range(rounds):
+    count = int(options.seconds * options.rate)
+    with server(root, api_key=KEY, cache_bytes=0, workers=options.workers) as (port, pid, _):
+        for _ in range(options.rounds):
             for phase, kinds in PHASES.items():
-                calls = [slate_call(choices.choice(customers)) for _ in range(int(seconds * rate))]
-                before = sum(worker.cpu_times()[:2])
-                tally = ask(port, calls, rate, kinds)
-                used = sum(worker.cpu_times()[:2]) - before
-                print(f"{tally.row(phase)}  worker {used:6.2f} s CPU")
+                calls = [slate_call(choices.choice(customers)) for _ in range(count)]
+                before = cpu_seconds(pid)
+                tally = ask(port, calls, options.rate, kinds)
+                used = cpu_seconds(pid) - before
+                print(f"{tally.row(phase)}  workers {used:6.2f} s CPU", flush=True)
                 tails[phase].append(tally.at(0.99))
                 lost += len(tally.unusable)
     ratios = {}

@@ -5,6 +5,8 @@ PostgreSQL; without them there are a few short ones.
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -19,10 +21,22 @@ SEQUENCES = int(os.environ.get("REGULARS_REFUSALS", "0"))
 KIND = os.environ.get("REGULARS_REFUSALS_STORE", "sqlite")
 
 
-def test_nobody_who_said_no_is_personalised_whatever_happens(shop: Shop) -> None:
-    class OfShop(Refusals):
-        kind, shop_root = KIND, shop.root
+def of(shop: Shop, kind: str) -> type[Refusals]:
+    """Return the machine of a shop; hypothesis makes its machines without arguments."""
+    return type("OfShop", (Refusals,), {"kind": kind, "shop_root": shop.root})
 
+
+@contextmanager
+def opened(shop: Shop, kind: str) -> Iterator[Refusals]:
+    machine = of(shop, kind)()
+    try:
+        machine.open()
+        yield machine
+    finally:
+        machine.teardown()
+
+
+def test_nobody_who_said_no_is_personalised_whatever_happens(shop: Shop) -> None:
     chosen = settings(
         max_examples=SEQUENCES or 4,
         stateful_step_count=30 if SEQUENCES else 10,
@@ -31,18 +45,12 @@ def test_nobody_who_said_no_is_personalised_whatever_happens(shop: Shop) -> None
         phases=(Phase.generate, Phase.shrink) if SEQUENCES else (Phase.generate,),
         database=None,
     )
-    run_state_machine_as_test(OfShop, settings=chosen)
+    run_state_machine_as_test(of(shop, KIND), settings=chosen)
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_a_no_before_and_after_a_copy_a_restore_and_a_restart(shop: Shop, kind: str) -> None:
-    class OfShop(Refusals):
-        shop_root = shop.root
-
-    OfShop.kind = kind
-    machine = OfShop()
-    try:
-        machine.open()
+    with opened(shop, kind) as machine:
         machine.says_no(2, "c00", 3600)
         machine.store_is_copied()
         machine.says_yes(0, "c00", -3600)
@@ -56,23 +64,13 @@ def test_a_no_before_and_after_a_copy_a_restore_and_a_restart(shop: Shop, kind: 
         machine.says_no(0, "c01", 0)
         machine.model_is_rolled_back()
         machine.store_is_lost()
-    finally:
-        machine.teardown()
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_who_was_forgotten_at_another_host_stays_so_where_the_store_is_lost(
     shop: Shop, kind: str
 ) -> None:
-    class OfShop(Refusals):
-        shop_root = shop.root
-
-    OfShop.kind = kind
-    machine = OfShop()
-    try:
-        machine.open()
+    with opened(shop, kind) as machine:
         machine.is_forgotten(0, "c03")
         machine.is_forgotten(2, "c00")
         machine.store_is_lost()
-    finally:
-        machine.teardown()

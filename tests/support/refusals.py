@@ -7,6 +7,7 @@ is asked for in every way that there is, after every step.
 from __future__ import annotations
 
 import contextlib
+import gc
 import re
 import shutil
 import tempfile
@@ -79,6 +80,9 @@ class Worker:
 
     def close(self) -> None:
         self.client.__exit__()
+        # The mapped files of a model hold descriptors until Python finds the cycle of an application
+        del self.client, self._app
+        gc.collect()
 
     def follow(self) -> None:
         """Look at what other hosts did and which model is active, as each second."""
