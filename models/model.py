@@ -17,7 +17,7 @@ from models.sources.als import ItemFactors
 from models.sources.co_purchases import CoPurchases
 from models.sources.item_neighbours import ItemNeighbours
 from models.sources.repurchase import Repurchases
-from models.sources.similar_products import SimilarProducts
+from models.sources.similar_products import Evidence, SimilarProducts, SimilarRow
 from models.sources.substitutes import Substitutes
 from models.trees import Trees
 
@@ -93,5 +93,17 @@ class Model:
     sales: DailySales
     repeats: Repurchases
     lesson: LearnedRanker
-    # Versions of before have none: what the same customers buy stands in for it
+    # Versions of before have none
     similar: SimilarProducts = field(default_factory=SimilarProducts.none)
+
+    def find_similar(self, item: int) -> SimilarRow:
+        """Return what stands in for a product.
+
+        In versions that have learned none, what the same customers buy takes its place.
+        """
+        if len(self.similar):
+            return self.similar.of(item, self.catalogue, self.traits)
+        scores = self.neighbours.similar(item)
+        items = np.flatnonzero(scores)
+        evidence = np.full(len(items), Evidence.PURCHASES, np.uint8)
+        return SimilarRow(items, np.log(scores[items]), evidence)

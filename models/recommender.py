@@ -52,7 +52,6 @@ from models.slate import (
     Strategy,
     fallback_reason_of,
 )
-from models.sources.similar_products import Evidence, SimilarRow
 from models.trees import probability
 from models.updates.customer import NO_UPDATE, CustomerUpdate, allows, update_history
 
@@ -108,10 +107,7 @@ class Recommender:
             partial(build_rule_effects, catalogue=model.catalogue)
         )
         self._unavailable = lru_cache(maxsize=16)(partial(remove_unavailable, model.catalogue))
-        self._similar_row = lru_cache(maxsize=1024)(partial(_find_similar, model))
-        self._ordered_bestsellers = lru_cache(maxsize=32)(
-            partial(_order_bestsellers, self.sales_trends)
-        )
+        self._similar_row = lru_cache(maxsize=1024)(model.find_similar)
 
     @classmethod
     def load(cls, directory: Path, sources: Sequence[CandidateSource] = SOURCES) -> Self:
@@ -405,21 +401,4 @@ class Recommender:
     def _bestsellers(self, request: SlateRequest, days: int | None = None) -> Bestsellers:
         sales_until = self.model.sales.window_end(self.moment_of(request))
         market = self.model.customers.market_code(request.filters.market)
-        return self._ordered_bestsellers(sales_until, days, market, self.rule_effects(request))
-
-
-def _find_similar(model: Model, item: int) -> SimilarRow:
-    if len(model.similar):
-        return model.similar.of(item, model.catalogue, model.traits)
-    scores = model.neighbours.similar(item)
-    items = np.flatnonzero(scores)
-    evidence = np.full(len(items), Evidence.PURCHASES, np.uint8)
-    return SimilarRow(items, np.log(scores[items]), evidence)
-
-
-def _order_bestsellers(
-    sales_trends: SalesTrends, as_of: int, days: int | None, market: int, effects: RuleEffects
-) -> Bestsellers:
-    if days is None:
-        return sales_trends.shop_window(as_of, market).under(effects)
-    return sales_trends.bestsellers(as_of, days, market).under(effects)
+        return self.sales_trends.ordered(sales_until, days, market, self.rule_effects(request))

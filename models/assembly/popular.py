@@ -78,6 +78,8 @@ class SalesTrends:
             _shop_window, self._sales, self._traits, self.product_trends, settings.popular
         )
         self.shop_window = lru_cache(maxsize=MOST_BESTSELLERS)(compute_shop_window)
+        compute_ordered = partial(_under_rules, self.shop_window, self.bestsellers)
+        self.ordered = lru_cache(maxsize=MOST_BESTSELLERS)(compute_ordered)
 
     def following(self, model: Model) -> Self:
         """Return the trends of another model: these where it has the same sales and statistics."""
@@ -93,7 +95,7 @@ class SalesTrends:
         newest = int(self._sales.newest[0])
         for market in range(EVERYWHERE, min(markets, MIN_MARKETS - 1)):
             self.shop_window(newest, market)
-            _ = self.product_trends(newest, market).bestsellers
+            _ = self.product_trends(newest, market).sellers_lately_and_ever
 
 
 def _product_trends(
@@ -128,6 +130,19 @@ def rank_bestsellers(
     return Bestsellers(order[total[order] > 0], here, here)
 
 
+def _under_rules(
+    shop_window: Callable[[int, int], Bestsellers],
+    bestsellers: Callable[[int, int, int], Bestsellers],
+    as_of: int,
+    days: int | None,
+    market: int,
+    effects: RuleEffects,
+) -> Bestsellers:
+    """Order the shop window, or what sold most in so many days, as the shop's rules want it."""
+    found = shop_window(as_of, market) if days is None else bestsellers(as_of, days, market)
+    return found.under(effects)
+
+
 def _shop_window(
     sales: DailySales,
     traits: ProductStats,
@@ -150,9 +165,10 @@ def rank_shop_window(
 ) -> Bestsellers:
     """Sort products by their score for someone of whom nothing is known, then by all sales."""
     n_items, days, total = len(category), settings.window_days, popularity.total
-    change = sales.change_a_year_ago(as_of, days, n_items)
+    here = market if market >= 0 else None
+    change = sales.change_a_year_ago(as_of, days, n_items, here)
     scores = score_shop_window(popularity, change, category, settings)
-    lines = sales.window(as_of, days, n_items, market if market >= 0 else None)
+    lines = sales.window(as_of, days, n_items, here)
     order = np.lexsort((-total, -scores)).astype(np.int32)
     return Bestsellers(order[total[order] > 0], lines, scores)
 

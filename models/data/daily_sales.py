@@ -184,17 +184,18 @@ class DailySales:
         return Popularity(*(drawn / scale).astype(np.float32))
 
     def change_a_year_ago(
-        self, as_of: int, days: int, n_items: int
+        self, as_of: int, days: int, n_items: int, market: int | None = None
     ) -> tuple[Counts, Counts] | None:
         """Count the lines of the `days` days before this day a year ago, and of those after it.
 
-        Returns None where the data begin later.
+        They are those of a market where one is given: seasons differ with the climate. Returns None
+        where the data begin later.
         """
         year_ago = self._days_before(as_of) - YEAR
         if year_ago < days:
             return None
-        before = self._sold(year_ago - days, year_ago, n_items, None)
-        after = self._sold(year_ago, year_ago + days, n_items, None)
+        before = self._sold(year_ago - days, year_ago, n_items, market)
+        after = self._sold(year_ago, year_ago + days, n_items, market)
         return before.astype(np.float32), after.astype(np.float32)
 
     def _counts(

@@ -167,3 +167,17 @@ def test_what_sold_in_the_weeks_to_come_a_year_ago_comes_up() -> None:
     assert window_of(shop, 2) == ["ice", "soup"]
     young = fit_shop(ShopRecords(lines[600:], products))
     assert window_of(young, 2) == ["soup", "ice"]
+
+
+def test_a_season_turns_in_each_market_by_its_own_climate() -> None:
+    """Both sell as much of both now; a year ago ice came next in the north, and soup in the south."""
+    products = [Product("ice", category="summer"), Product("soup", category="winter")]
+    lines = []
+    for market, past, coming in (("north", "soup", "ice"), ("south", "ice", "soup")):
+        lines += sales_of({past: 1}, 10, market) + sales_of({past: 299}, 50, market)
+        lines += sales_of({coming: 300}, 70, market) + sales_of(
+            {"ice": 40, "soup": 40}, 430, market
+        )
+    shop = fit_shop(ShopRecords(lines, products))
+    assert window_of(shop, 2, "north") == ["ice", "soup"]
+    assert window_of(shop, 2, "south") == ["soup", "ice"]
