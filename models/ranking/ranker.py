@@ -29,8 +29,8 @@ class Ranker:
 
     score = slope · w · x + level + share · Σ trees(x), with w, slope, level and share of the row's
     kind: a product new to the customer, one bought before, or one for a visitor without purchases.
-    `daring` in the place of what was learned of it.
-    Where something was learned, the score is the log odds of a purchase.
+    Where something was learned, the score is the log odds of a purchase. `daring` takes the place
+    of what was learned of it.
     """
 
     def __init__(

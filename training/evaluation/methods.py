@@ -144,7 +144,7 @@ def _fill_slates(
     items[CATEGORIES] = proposed[Source.CATEGORY][: request.n]  # best first
     varied = _vary(recommender, ranked, request.n)
     is_discovery = request.repeat is Repeat.EXCLUDE
-    dared = _dare(recommender, ranked, request.n) if is_discovery else ()
+    dared = _dare(recommender, context, ranked, request.n) if is_discovery else ()
     return MethodSlates(items, filled, ranked, proposed, varied, dared)
 
 
@@ -188,8 +188,11 @@ def served_daring(recommender: Recommender) -> float:
     return round(float(recommender.ranker.daring[NEW]), 6)
 
 
-def _dare(recommender: Recommender, ranked: RankedCandidates, k: int) -> tuple[Items, ...]:
-    likeness = Likeness.of(recommender.model, recommender.settings.diversity)
+def _dare(
+    recommender: Recommender, context: RankingContext, ranked: RankedCandidates, k: int
+) -> tuple[Items, ...]:
+    diversity = recommender.settings.diversity
+    likeness = Likeness.of_slate(recommender.model, diversity, context, placement=None)
     safe = np.lexsort((ranked.items, -ranked.scores))
     sales, new = ranked.rows[:, RECENT_SALES], ~ranked.bought
     slates = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -31,24 +30,19 @@ def learn_daring(rows: RankerRows, ranker: Ranker) -> NDArray[np.float32]:
         sales = rows.values[ours, RECENT_SALES].astype(np.float64)
         hit = rows.hit[ours]
         weight = rows.weight[ours].astype(np.float64)
-        recalls = {}
-        for degree in (0.0, *DEGREES):
+        safe = estimate_recall(scores, rows.example[ours], hit, weight)[1]
+        if len(safe) < 2:
+            continue
+        for degree in DEGREES:
             discounted = scores - degree * sales
-            recalls[degree] = estimate_recall(discounted, rows.example[ours], hit, weight)[1]
-        daring[one] = _highest(recalls)
+            recall = estimate_recall(discounted, rows.example[ours], hit, weight)[1]
+            if _costs_little(safe, recall):
+                daring[one] = degree
     return daring
 
 
-def _highest(recalls: Mapping[float, NDArray[np.float64]]) -> float:
-    """Return the highest degree whose loss is small, and is not large but for luck."""
-    safe = recalls[0.0]
-    highest = 0.0
-    for degree, recall in recalls.items():
-        if len(safe) < 2 or degree == 0:
-            continue
-        losses = safe - recall
-        loss, error = losses.mean(), losses.std(ddof=1) / np.sqrt(len(losses))
-        usual = safe.mean()
-        if loss <= MAX_LOSS * usual and loss + error <= MAX_RISK * usual:
-            highest = degree
-    return highest
+def _costs_little(safe: NDArray[np.float64], daring: NDArray[np.float64]) -> bool:
+    """Return whether the loss of the same examples is small, and is not large but for luck."""
+    losses, usual = safe - daring, safe.mean()
+    loss, error = losses.mean(), losses.std(ddof=1) / np.sqrt(len(losses))
+    return bool(loss <= MAX_LOSS * usual and loss + error <= MAX_RISK * usual)

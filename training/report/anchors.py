@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.recommender import NOBODY, Recommender
-from models.slate import Bundle, SlateRequest, Slot
+from models.slate import Bundle, SlateRequest
 from training.evaluation.split import Split
-from training.report.data import Anchor, ExampleProduct, ExampleSlot, ExampleUnit
+from training.report.data import Anchor, ExampleUnit
+from training.report.example_products import show_product, show_slots
 
 ANCHORS: Final = 30
 UNITS: Final = 3
@@ -46,9 +47,9 @@ def _build_anchor(recommender: Recommender, item: int, k: int, cut: int) -> Anch
     visit = SlateRequest(n=k, as_of=cut, recent=(item,))
     context = recommender.build_context(NOBODY, visit)
     return Anchor(
-        product=_product(recommender, item),
-        similar=_slots(recommender, recommender.similar(item, request).slots),
-        seen_next=_slots(recommender, recommender.build_slate(context, visit).slots),
+        product=show_product(recommender, item),
+        similar=show_slots(recommender, recommender.similar(item, request).slots),
+        seen_next=show_slots(recommender, recommender.build_slate(context, visit).slots),
         units=tuple(
             _unit(recommender, bundle)
             for bundle in recommender.bundles(item, SlateRequest(n=UNITS, as_of=cut), size=3)
@@ -56,23 +57,8 @@ def _build_anchor(recommender: Recommender, item: int, k: int, cut: int) -> Anch
     )
 
 
-def _slots(recommender: Recommender, slots: tuple[Slot, ...]) -> tuple[ExampleSlot, ...]:
-    shown = []
-    for slot in slots:
-        product = _product(recommender, slot.item)
-        shown.append(ExampleSlot(product, slot.reason.text, slot.source))
-    return tuple(shown)
-
-
 def _unit(recommender: Recommender, bundle: Bundle) -> ExampleUnit:
-    products = tuple(_product(recommender, item) for item in (bundle.anchor, *bundle.items))
+    products = tuple(show_product(recommender, item) for item in (bundle.anchor, *bundle.items))
     # Figures are unknown of the shop's own units alone, which no report holds
     figures = bundle.support or 0, bundle.rule_confidence or 0.0, bundle.lift or 0.0
     return ExampleUnit(products, *figures)
-
-
-def _product(recommender: Recommender, item: int) -> ExampleProduct:
-    catalogue = recommender.catalogue
-    image = catalogue.image_url[item]
-    picture = image if image.startswith(("https://", "http://")) else None
-    return ExampleProduct(catalogue.ids[item], catalogue.title[item] or None, picture)

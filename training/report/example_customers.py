@@ -14,7 +14,8 @@ from models.rules.filters import Repeat
 from models.slate import SlateRequest
 from training.config import EvaluationConfig
 from training.evaluation.split import Split
-from training.report.data import ExampleCustomer, ExampleProduct, ExampleSlot, OwnedProduct
+from training.report.data import ExampleCustomer, OwnedProduct
+from training.report.example_products import show_product, show_slots
 
 EXAMPLE_CUSTOMERS: Final = 20
 
@@ -39,11 +40,8 @@ def _build_example(recommender: Recommender, split: Split, index: int, k: int) -
     return ExampleCustomer(
         customer_id=recommender.model.customers.ids[user],
         history=_list_owned(recommender, context.pairs, split.cut),
-        slate=tuple(
-            ExampleSlot(_product(recommender, slot.item), slot.reason.text, slot.source)
-            for slot in slots
-        ),
-        bought=tuple(_product(recommender, item) for item in sorted(split.targets[index])),
+        slate=show_slots(recommender, slots),
+        bought=tuple(show_product(recommender, item) for item in sorted(split.targets[index])),
     )
 
 
@@ -55,14 +53,9 @@ def _list_owned(
     order = owned[np.lexsort((-pairs.last[owned], -pairs.lines[owned]))]
     return tuple(
         OwnedProduct(
-            product=_product(recommender, int(pairs.item[index])),
+            product=show_product(recommender, int(pairs.item[index])),
             lines=int(pairs.lines[index]),
             days_since=(cut - int(pairs.last[index])) / DAY,
         )
         for index in order.tolist()
     )
-
-
-def _product(recommender: Recommender, item: int) -> ExampleProduct:
-    catalogue = recommender.catalogue
-    return ExampleProduct(catalogue.ids[item], catalogue.title[item] or None)
