@@ -81,6 +81,29 @@ def _add_reading(command: argparse.ArgumentParser) -> None:
         help="Whether 01/02/2024 is in February or in January. Default: what at least 99 in 100 of "
         "a column's cells say, such as 31/12/2024.",
     )
+    command.add_argument(
+        "--encoding",
+        metavar="NAME",
+        help="The encoding of files of text, such as cp1252 or latin-1. Default: UTF-8, UTF-16 and "
+        "Windows-1252 are told apart.",
+    )
+    command.add_argument(
+        "--skip-rows",
+        type=int,
+        metavar="N",
+        help="The number of lines above the header of CSV files. Default: as many as stand above a "
+        "line with known names.",
+    )
+    unlisted = command.add_mutually_exclusive_group()
+    for wanted, effect in (("show", "shown"), ("hide", "not shown")):
+        unlisted.add_argument(
+            f"--{wanted}-unlisted",
+            dest="unlisted",
+            action="store_const",
+            const=wanted,
+            help=f"Products that are not in the products file are {effect}. Default: they are not "
+            "shown, and files in which most of what was sold last month is not are refused.",
+        )
     for name, meaning, example in WORDS:
         command.add_argument(
             f"--{name}-words",
@@ -92,10 +115,19 @@ def _add_reading(command: argparse.ArgumentParser) -> None:
         )
 
 
+def _not_negative(option: str, number: int) -> int:
+    if number < 0:
+        raise InputError(f"{option} {number}: expected 0 or more")
+    return number
+
+
 def _reading_options(options: argparse.Namespace) -> ReadingOptions:
     return ReadingOptions(
         decimal=options.decimal,
         date_order=options.dates,
+        encoding=options.encoding,
+        skip_rows=_not_negative("--skip-rows", options.skip_rows or 0),
+        unlisted=options.unlisted,
         stock_words=parse_words("--stock-words", options.stock_words),
         status_words=parse_words("--status-words", options.status_words),
         kind_words=parse_kind_words("--kind-words", options.kind_words),

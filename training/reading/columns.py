@@ -78,12 +78,23 @@ def check_mapping(columns: Mapping[str, str], existing: Iterable[str]) -> None:
 def map_columns(existing: Iterable[str], columns: Mapping[str, str]) -> dict[str, str]:
     """Return our name -> the column of one file.
 
-    A mapped name comes first, and counts only where the file has that column.
+    A mapped name comes first, and counts only where the file has that column. Otherwise a column is
+    known by its name, in letters of any case and with spaces for underscores.
     """
-    their_names = set(existing)
-    own = {name: name for name in KNOWN_COLUMNS if name in their_names}
+    their_names = list(existing)
+    plain = {plain_name(theirs): theirs for theirs in reversed(their_names)}
+    own = {
+        name: name if name in their_names else plain[name]
+        for name in KNOWN_COLUMNS
+        if name in plain
+    }
     mapped = {ours: theirs for ours, theirs in columns.items() if theirs in their_names}
     return own | mapped
+
+
+def plain_name(name: str) -> str:
+    """Return a name of a column as ours are written."""
+    return name.strip().lower().replace(" ", "_")
 
 
 def require_columns(
@@ -97,7 +108,8 @@ def require_columns(
             f"{file} lacks {len(missing)} required column{'s' * (len(missing) > 1)}: "
             f"{', '.join(missing)}{did_you_mean(missing[0], their_names)}; "
             f"it has {len(their_names)}: {', '.join(their_names)} "
-            f"(another name is given by --column {missing[0]}=NAME)."
+            f"(another name is given by --column {missing[0]}=NAME; lines above the header are "
+            "left out by --skip-rows)."
         )
 
 

@@ -16,7 +16,7 @@ from models.data.numbers import Decimal
 from models.data.timestamps import DateOrder
 from training.errors import InputError
 from training.reading.cells import number_cells, time_cells
-from training.reading.columns import map_columns
+from training.reading.columns import KNOWN_COLUMNS, map_columns
 from training.reading.duckdb import Workspace, json_keys, reading_errors
 from training.reading.files import (
     Header,
@@ -32,6 +32,7 @@ ID_COLUMNS: Final = ("customer_id", "product_id", "order_id")
 EXACT_BELOW: Final = 2.0**53  # whole numbers from there on are not exact as floats
 # 10,000 columns of 20 rows took 100 seconds and, as JSON lines, more than 4 GB.
 MAX_COLUMNS: Final = 2_000
+LONGEST_JSON_LINE: Final = 1 << 16  # bytes at the beginning, of which one line is looked at
 KEPT_CHARACTERS: Final = 10_000  # of a refused line that DuckDB keeps
 
 
@@ -129,7 +130,8 @@ def open_file_tables(
     folder = workspace.folder / f"unpacked{len(list(workspace.folder.iterdir()))}"
     folder.mkdir()
     groups: dict[tuple[str, Hashable], list[InputFile]] = {}
-    for file in find_files(paths, folder):
+    known = {*KNOWN_COLUMNS, *columns.values()}
+    for file in find_files(paths, folder, options, known):
         file_columns = _columns_of(workspace, file)
         _check_width(file, file_columns)
         groups.setdefault((file.format, file_columns), []).append(file)
@@ -228,16 +230,23 @@ def _json_columns(workspace: Workspace, file: InputFile) -> list[str]:
         names = workspace.connection.to_pyarrow(keys)["name"].to_pylist()
     columns = sorted(name for name in names if name)
     if not columns:
-        raise InputError(f"{file.name} holds no JSON object (0 rows, 0 columns).")
+        raise InputError(
+            f"{file.name} holds no JSON object (0 rows, 0 columns): one object a line, an array of "
+            "objects, or objects one after another can be read."
+        )
     return columns
 
 
 def _json_layout(file: InputFile, *, whole: bool = False) -> dict[str, Any]:
-    """Return options of DuckDB for one array of objects, or for one object a line."""
+    """Return options of DuckDB: one array of objects, one object a line, or over many lines."""
     with file.content.open("rb") as content:
-        is_array = re.match(rb"\s*\[\s*(\{|\])", content.read(4096)) is not None
-    if is_array:
+        beginning = content.read(LONGEST_JSON_LINE)
+    if re.match(rb"\s*\[\s*(\{|\])", beginning):
         return {"format": "array"}
+    # An object that goes on in the next line, after its brace or after its first names
+    # or another one in the same line
+    if re.match(rb"\s*\{\s*(\n|\"[^\n]*(,\s*\n|\}[ \t]*\{))", beginning):
+        return {"format": "unstructured"}
     return {"format": "newline_delimited", "ignore_errors": not whole}
 
 

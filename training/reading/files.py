@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import glob
-import gzip
+import io
+import os
 import re
-import shutil
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from training.errors import InputError
+from training.reading.columns import plain_name
+from training.reading.encodings import (
+    UTF_16,
+    check_encoding,
+    find_encoding,
+    open_bytes,
+    write_as_utf8,
+)
+from training.reading.options import AS_FILES_TELL, ReadingOptions
 
 FORMATS: Final = {
     ".csv": "csv",
@@ -26,8 +37,11 @@ FORMATS: Final = {
 }
 DELIMITERS: Final = ",;\t|"
 HEADER_BYTES: Final = 1 << 20
-COPY_BYTES: Final = 1 << 20
-BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"  # of UTF-8, which some programs write first
+MOST_TITLES: Final = 30  # lines in which a header is looked for
+# Of files that are no text, or none that is read
+NOT_READ: Final = (".gz", ".xls", ".xlsx", ".xlsm", ".ods", ".zip", ".xml", ".pdf", ".avro", ".orc")
+SEPARATOR_LINE: Final = re.compile(r'"?sep=([,;|\t])"?\r?\n', re.IGNORECASE)  # of Excel
+FIRST_RECORD: Final = re.compile(rb'(?:[^"\r\n]|"[^"]*")*')
 
 
 @dataclass(frozen=True)
@@ -38,6 +52,7 @@ class InputFile:
     content: Path  # of its uncompressed bytes
     format: str  # one of FORMATS
     lines_above: int = 0  # of the file, that are not in its content
+    delimiter: str | None = None  # of a CSV file that names it in a line of its own
 
     @property
     def pattern(self) -> str:
@@ -53,19 +68,25 @@ class Header:
     names: tuple[str, ...]
 
 
-def find_files(names: Sequence[str | Path], folder: Path) -> list[InputFile]:
+def find_files(
+    names: Sequence[str | Path],
+    folder: Path,
+    options: ReadingOptions = AS_FILES_TELL,
+    known: Collection[str] = (),
+) -> list[InputFile]:
     """Find the files that paths, folders and globs name, each once, in sorted order by name.
 
     A folder stands for all files below it whose ending is known; hidden files and marks such as
     _SUCCESS are left out. Files ending in .gz are unpacked into `folder`, which proves them whole.
-    So is JSON that begins with a byte order mark, with which DuckDB takes its first line for none.
+    So is JSON that begins with a byte order mark, with which DuckDB takes its first line for none,
+    and text in another encoding, or with lines above its header, which is found by `known` names.
     Raises InputError for a name without files, and a file that cannot be read.
     """
     paths: list[Path] = []
     for name in names:
         paths += _expand(str(name))
     return [
-        _open(path, folder / f"{number}.unpacked")
+        _open(path, folder / f"{number}.unpacked", options, known)
         for number, path in enumerate(dict.fromkeys(paths))
     ]
 
@@ -104,71 +125,127 @@ def _format(path: Path) -> str | None:
     return FORMATS.get(suffixes[-1]) if suffixes else None
 
 
-def _open(path: Path, unpacked: Path) -> InputFile:
+def _open(path: Path, unpacked: Path, options: ReadingOptions, known: Collection[str]) -> InputFile:
+    name = os.fsencode(path).decode(errors="backslashreplace")
     try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        raise InputError(
-            f"{str(path)!a}: its name is not UTF-8, and DuckDB opens no such file; rename it."
-        ) from None
-    format_ = _format(path)
-    if format_ is None:
-        endings = ", ".join(FORMATS)
-        raise InputError(
-            f"{path}: not a kind of file that can be read (endings known: {endings}, .gz)."
-        )
-    try:
-        content = path
-        if path.suffix.lower() == ".gz":
-            content = _unpack(path, unpacked, packed=True)
-        elif format_ == "json" and _has_byte_order_mark(path):
-            content = _unpack(path, unpacked, packed=False)
-        is_empty = content.stat().st_size == 0
+        format_ = _format(path) or _format_of_content(path)
+        if format_ is None:
+            endings = ", ".join(FORMATS)
+            raise InputError(
+                f"{name}: not a kind of file that can be read (endings known: {endings}, .gz); "
+                "save it as CSV."
+            )
+        if format_ == "parquet":
+            file = InputFile(name, _utf8_name(path, unpacked), format_)
+        else:
+            file = _open_text(path, name, format_, unpacked, options, known)
+        is_empty = file.content.stat().st_size == 0
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path} cannot be read: {str(error) or type(error).__name__}.") from error
+        raise InputError(f"{name} cannot be read: {str(error) or type(error).__name__}.") from error
+    except UnicodeError as error:
+        raise InputError(
+            f"{name} is no text in {options.encoding or 'UTF-16'} ({error}); another encoding is "
+            "given by --encoding."
+        ) from error
     if is_empty:
-        raise InputError(f"{path} is empty (0 rows).")
-    return InputFile(str(path), content, format_)
+        raise InputError(f"{name} is empty (0 rows).")
+    return file
 
 
-def _has_byte_order_mark(path: Path) -> bool:
-    with path.open("rb") as content:
-        return content.read(len(BYTE_ORDER_MARK)) == BYTE_ORDER_MARK
-
-
-def _unpack(path: Path, unpacked: Path, *, packed: bool) -> Path:
-    """Copy without compression and byte order mark.
+def _open_text(
+    path: Path,
+    name: str,
+    format_: str,
+    unpacked: Path,
+    options: ReadingOptions,
+    known: Collection[str],
+) -> InputFile:
+    """Return a file of text as DuckDB reads it, from a copy where it is not so itself.
 
     DuckDB could read .gz itself, but takes a file damaged in its middle for a shorter one
     (measured, 2.0).
     """
-    with gzip.open(path) if packed else path.open("rb") as source, unpacked.open("wb") as content:
-        content.write(source.read(len(BYTE_ORDER_MARK)).removeprefix(BYTE_ORDER_MARK))
-        shutil.copyfileobj(source, content, COPY_BYTES)
-    return unpacked
+    packed = path.suffix.lower() == ".gz"
+    read = partial(open_bytes, path, packed=packed)
+    encoding = check_encoding(options.encoding) if options.encoding else find_encoding(read)
+    with read() as content:
+        beginning = content.read(HEADER_BYTES)
+    skipped, delimiter = options.skip_rows, None
+    if format_ == "csv":
+        text = beginning.decode(encoding, errors="replace").removeprefix("\ufeff")
+        if sep := SEPARATOR_LINE.match(text):
+            skipped, delimiter, text = skipped + 1, sep[1], text[sep.end() :]
+        if not options.skip_rows:
+            skipped += count_titles(text, known)
+    has_mark = format_ == "json" and beginning.startswith(codecs.BOM_UTF8)
+    if not (packed or skipped or has_mark or encoding != "utf-8"):
+        return InputFile(name, _utf8_name(path, unpacked), format_)
+    write_as_utf8(read, encoding, unpacked, skipped)
+    return InputFile(name, unpacked, format_, lines_above=skipped, delimiter=delimiter)
+
+
+def _utf8_name(path: Path, link: Path) -> Path:
+    """Return the path, or a link to it where its name is not UTF-8: DuckDB opens no such file."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        link.symlink_to(path.absolute())
+        return link
+    return path
+
+
+def _format_of_content(path: Path) -> str | None:
+    """Return the format of a file whose ending tells none; None for what is no text."""
+    if path.suffix.lower() in NOT_READ:
+        return None
+    with path.open("rb") as content:
+        beginning = content.read(4096)
+    if beginning.startswith(b"PAR1"):
+        return "parquet"
+    if b"\0" in beginning and not beginning.startswith(UTF_16):
+        return None
+    return "json" if beginning.lstrip()[:1] in (b"{", b"[") else "csv"
+
+
+def count_titles(text: str, known: Collection[str]) -> int:
+    """Return how many lines stand above the header of a CSV file.
+
+    The header is the first line that holds two known names of columns, unless the first line holds
+    one already.
+    """
+    known = {plain_name(name) for name in known}
+    for number, line in enumerate(text.split("\n", MOST_TITLES)[:MOST_TITLES]):
+        names = {plain_name(cell.strip(' "\r\t')) for cell in re.split(f"[{DELIMITERS}]", line)}
+        if len(names & known) >= (1 if number == 0 else 2):
+            return number
+    return 0
 
 
 def read_csv_header(file: InputFile) -> Header:
-    """Read the names and the delimiter of a CSV file from its first line.
+    """Read the names and the delimiter of a CSV file from its first record.
 
-    The delimiter is the one of comma, semicolon, tab and bar that the line holds most of, quoted
+    The delimiter is the one of comma, semicolon, tab and bar that the record holds most of, quoted
     text aside. A column without a name, such as the row numbers that pandas writes, is called by
-    its position. Raises InputError for a line without names, and for text that is not UTF-8.
+    its position. Raises InputError for a record without names, and for text that is not UTF-8.
     """
     with file.content.open("rb") as content:
-        line = content.readline(HEADER_BYTES)
+        beginning = content.read(HEADER_BYTES)
     try:
-        text = line.decode("utf-8-sig").rstrip("\r\n")
+        # A cell may hold the end of a line, in quotes.
+        record = FIRST_RECORD.match(beginning)
+        text = (record[0] if record else b"").decode("utf-8-sig")
         unquoted = re.sub(r'"[^"]*"', "", text)
-        delimiter = max(DELIMITERS, key=unquoted.count)
-        names = next(csv.reader([text], delimiter=delimiter), [])
+        delimiter = file.delimiter or max(DELIMITERS, key=unquoted.count)
+        names = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(
-            f"{file.name} cannot be read: its first line is not UTF-8 text ({error})."
+            f"{file.name} cannot be read: its first line is not UTF-8 text ({error}). Another "
+            "encoding is given by --encoding."
         ) from error
     if not any(names):
         raise InputError(
-            f"{file.name} begins with an empty line where the column names should be (0 columns)."
+            f"{file.name} begins with an empty line where the column names should be (0 columns). "
+            "Lines above the header are left out by --skip-rows."
         )
     names = [name or f"column {position}" for position, name in enumerate(names, 1)]
     return Header(delimiter, check_letter_case(file.name, names))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from models.data.catalogue import ALWAYS_FROM, ALWAYS_UNTIL, Catalogue
 from models.data.ids import Ids, Strings
 from models.data.words import read_stock, squeeze
+from training.errors import InputError
 from training.reading.arrow import to_codes, to_numbers, to_strings
 from training.reading.cells import address_cells, read_cells, text_cells
 from training.reading.cleaning import (
@@ -53,6 +54,8 @@ SCHEMA: Final = ibis.schema(
         "attributes": "string",
     }
 )
+LARGEST_UNKNOWN_STOCK: Final = 0.2  # of the cells of stock
+SHOWN_WORDS: Final = 10
 FIELDS: Final = PRODUCT_COLUMNS[1:]  # all but the id
 CELL_PROBLEMS: Final = (
     "bad_price",
@@ -106,10 +109,32 @@ def _read_files(workspace: Workspace, sources: Sequence[FileTable]) -> ProductTa
     usable = rows.filter(rows.problem.isnull())
     last = usable.group_by("product_id").agg(position=usable.position.max())
     table = workspace.keep("listed_products", usable.semi_join(last, "position").select(*SCHEMA))
+    for number, source in enumerate(sources):
+        _require_stock(workspace, source, workspace.connection.table(f"product_rows{number}"))
     unreadable = count_unreadable_rows(workspace, sources)
     problems = {"unreadable_row": unreadable} if unreadable else {}
     problems |= count_problems(workspace, rows, table, CELL_PROBLEMS, "duplicate_product")
     return ProductTable(table, workspace.count(rows) + unreadable, problems)
+
+
+def _require_stock(workspace: Workspace, source: FileTable, rows: Any) -> None:
+    """Raise InputError where too many cells of stock are not understood, with their words."""
+    if "in_stock" not in source.names:
+        return
+    unknown = workspace.total(rows.bad_in_stock.sum())
+    cells = workspace.count(rows.filter(rows.in_stock.notnull()))
+    if unknown <= LARGEST_UNKNOWN_STOCK * cells:
+        return
+    text = source.text("in_stock")
+    is_unknown_word = text.notnull() & _parse_stock(text, source.options.stock_words).isnull()
+    table = source.table.select(word=text).filter(is_unknown_word)
+    words = table.group_by("word").agg(cells=table.count()).order_by(ibis.desc("cells"), "word")
+    most = workspace.connection.to_pyarrow(words.limit(SHOWN_WORDS))["word"].to_pylist()
+    raise InputError(
+        f"{source.locate('in_stock', most[0])} and {unknown - 1:,} more of {cells:,} cells do not "
+        f"say whether a product is in stock: {', '.join(map(repr, most))}. Say what they mean by "
+        f"--stock-words {most[0]!r}=yes or =no."
+    )
 
 
 def _with_reported(workspace: Workspace, files: ProductTable, store: StoreTables) -> ProductTable:

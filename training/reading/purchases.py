@@ -6,14 +6,12 @@ customers, products and orders, fetch arrays.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final
 
-import ibis
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,31 +19,19 @@ from models.data.catalogue import Catalogue
 from models.data.events import PURCHASE
 from models.data.ids import Ids
 from models.data.shop_time import ShopTime, count_sales_days
-from training.errors import InputError
 from training.progress import Advance, ignore
 from training.reading import order_lines
 from training.reading.arrow import to_numbers
-from training.reading.cleaning import CELLS_WITH_STYLE, ROW_REASONS, check_rows, reason_code
-from training.reading.columns import REQUIRED_OF_PURCHASES, check_mapping, require_columns
 from training.reading.customers import CustomerTable, Unasked, read_customers
-from training.reading.duckdb import Workspace, open_workspace, reading_errors
-from training.reading.file_tables import FileTable, count_unreadable_rows, open_file_tables
-from training.reading.numbering import (
-    NameTables,
-    Numbering,
-    code_listed_products,
-    code_names,
-    code_rows,
-    code_struck_out,
-    fetch_numbering,
-)
+from training.reading.duckdb import Workspace, open_workspace
+from training.reading.lines_of_rows import Lines, Shop, make_lines
+from training.reading.numbering import Numbering, fetch_numbering
 from training.reading.options import AS_FILES_TELL, ReadingOptions
 from training.reading.products import ProductTable, read_products
-from training.reading.service_store import StoreTables, is_store, read_store
-from training.reading.styles import tell_styles, with_styles
+from training.reading.service_store import read_store
+from training.reading.sources import open_sources
+from training.reading.unlisted import hide_unlisted
 
-NUMBERS: Final = ("quantity", "unit_price", "amount", "rating")  # columns
-TIMES: Final = ("timestamp",)
 BATCH_LINES: Final = 1_000_000  # fetched at a time
 ARRAY_TYPES: Final[dict[str, type[Any]]] = {
     "user": np.int32,
@@ -137,35 +123,6 @@ class Purchases:
         return ShopTime.of(count_sales_days(self.time[sold], buyer)).moment
 
 
-@dataclass(frozen=True, eq=False)
-class _Files:
-    """Hold opened files with mapped columns, and the address of a store."""
-
-    purchases: list[FileTable]
-    products: list[FileTable]
-    customers: list[FileTable]
-    store_url: str | None
-
-
-@dataclass(frozen=True, eq=False)
-class _Shop:
-    """Hold what is known of products and customers beside the purchases."""
-
-    products: ProductTable
-    customers: CustomerTable
-    store: StoreTables | None
-    unasked: Unasked
-
-
-@dataclass(frozen=True, eq=False)
-class _Lines:
-    """Hold lines with codes; `returns` of what was bought stand in both tables."""
-
-    merged: Any
-    returns: Any  # with `weight`
-    count: int  # of merged, without returns of what was never bought
-
-
 def read_purchases(
     purchases: Sequence[str | Path],
     *,
@@ -187,199 +144,46 @@ def read_purchases(
     learn from customers who never answered. `on_progress` counts the STEPS that are done. Raises
     InputError for files that no training can be built on.
     """
-
-    def begin(step: str) -> None:
-        on_progress(STEPS.index(step), len(STEPS))
-
-    dropped: Counter[str] = Counter()
+    begin = partial(_begin, on_progress)
     with open_workspace(memory_limit) as workspace:
         begin("opening files")
-        files = _open_files(workspace, purchases, products, customers, columns or {}, options)
+        sources = open_sources(workspace, purchases, products, customers, columns or {}, options)
         begin("reading the store")
-        store = read_store(workspace, files.store_url, until) if files.store_url else None
+        store = read_store(workspace, sources.store_url, until) if sources.store_url else None
         begin("reading products and customers")
-        shop = _Shop(
-            read_products(workspace, files.products, store),
-            read_customers(workspace, files.customers, store, now=now),
-            store,
-            unasked,
+        listed = read_products(workspace, sources.products, store)
+        shop = Shop(
+            listed, read_customers(workspace, sources.customers, store, now=now), store, unasked
         )
-        begin("reading purchases")
-        sources = [*files.purchases, store.events] if store else files.purchases
-        rows = _clean_rows(workspace, sources, now, until, dropped)
-        total = workspace.count(rows) + dropped["unreadable_row"]
-        _require_rows(sources[0], total)
-        begin("comparing rows")
-        names = _code_names(workspace, rows, shop)
-        coded = _code_distinct_rows(workspace, rows, names, shop, len(sources), dropped)
-        begin("merging rows of the same line")
-        lines = _merge_lines(workspace, coded, dropped)
-        if lines.count == 0:
-            raise InputError(_nothing_left(sources, total, dropped))
-        orders = workspace.keep("orders", order_lines.number_orders(lines.merged))
+        events = [*sources.purchases, store.events] if store else sources.purchases
+        lines = make_lines(workspace, events, shop, now, until, begin)
         begin("sorting lines")
-        sorted_lines = order_lines.sort_lines(lines.merged, orders, lines.returns)
-        arrays = _fetch_arrays(workspace, sorted_lines, lines.count)
+        arrays = _fetch_arrays(workspace, lines)
         latest_prices = order_lines.find_latest_prices(lines.merged)
         numbering = fetch_numbering(
-            workspace, names, shop.products, shop.customers, latest_prices, arrays
+            workspace, lines.names, listed, shop.customers, latest_prices, arrays
         )
+        numbering, listed = hide_unlisted(workspace, numbering, listed, arrays, sources.products)
     return Purchases(
         **numbering.fields(),
         **arrays,
-        report=_report(arrays, numbering, total, dropped, shop),
+        report=_report(arrays, numbering, lines, listed, shop.customers),
         event_position=store.position if store else 0,
         event_mark=store.mark if store else "",
     )
 
 
-def _open_files(
-    workspace: Workspace,
-    purchases: Sequence[str | Path],
-    products: Path | None,
-    customers: Path | None,
-    columns: Mapping[str, str],
-    options: ReadingOptions,
-) -> _Files:
-    urls = [str(name) for name in purchases if is_store(name)]
-    paths = [name for name in purchases if not is_store(name)]
-    files = _Files(
-        purchases=open_file_tables(workspace, paths, columns, options=options),
-        products=(
-            open_file_tables(workspace, [products], columns, options=options) if products else []
-        ),
-        customers=(
-            open_file_tables(workspace, [customers], columns, options=options, whole=True)
-            if customers
-            else []
-        ),
-        store_url=urls[0] if urls else None,
-    )
-    existing: list[str] = []
-    for source in (*files.purchases, *files.products, *files.customers):
-        existing += source.columns
-    check_mapping(columns, existing)
-    for source in files.purchases:
-        require_columns(source.label, REQUIRED_OF_PURCHASES, source.names, source.columns)
-    if len(urls) > 1:
-        raise InputError(
-            f"--purchases: {len(urls)} stores are named; the position of one can be kept."
-        )
-    return files
+def _begin(on_progress: Advance, step: str) -> None:
+    on_progress(STEPS.index(step), len(STEPS))
 
 
-def _clean_rows(
-    workspace: Workspace,
-    sources: Sequence[FileTable],
-    now: int,
-    until: int | None,
-    dropped: Counter[str],
-) -> Any:
-    """Parse all cells, and note the reason to leave a row out. Counts the unreadable."""
-    with reading_errors(", ".join(source.label for source in sources)):
-        tables = [
-            _check_source(workspace, source, f"rows{number}", now, until)
-            for number, source in enumerate(sources)
-        ]
-    workspace.drop("events", "training_events")
-    dropped["unreadable_row"] = count_unreadable_rows(workspace, sources)
-    return ibis.union(*tables) if len(tables) > 1 else tables[0]
-
-
-def _check_source(
-    workspace: Workspace, source: FileTable, name: str, now: int, until: int | None
-) -> Any:
-    """Hold the checked rows of a source under a name.
-
-    It is read again only where a cell that was not understood tells the style of its column.
-    """
-    rows = workspace.keep(name, check_rows(source, now, until))
-    if source.from_store:
-        rows = workspace.keep("events", order_lines.mark_replaced_events(rows))
-        workspace.drop(name)
-        return workspace.keep(name, rows)
-    is_refused = rows.reason.isin([reason_code(reason) for reason in CELLS_WITH_STYLE])
-    if tell_styles(workspace, rows.filter(is_refused).cell):
-        styled = with_styles(workspace, source, NUMBERS, TIMES)
-        workspace.drop(name)
-        rows = workspace.keep(name, check_rows(styled, now, until))
-    return rows
-
-
-def _require_rows(source: FileTable, total: int) -> None:
-    if total == 0:
-        problem = "holds no events" if source.from_store else "has column names but no rows"
-        raise InputError(f"{source.label} {problem} (0 rows).")
-
-
-def _code_names(workspace: Workspace, rows: Any, shop: _Shop) -> NameTables:
-    usable = rows.filter(rows.reason.isnull())
-    names = code_names(workspace, usable, shop.products.table, shop.customers.table)
-    consents = shop.customers.table
-    if shop.store:
-        erased = shop.store.erased_of(workspace, names.customers)
-        consents = shop.store.train_consents(workspace, consents, names.customers)
-    else:
-        erased = names.customers.select("customer_id").limit(0)
-    return names.with_refusals(workspace, consents, erased, shop.unasked)
-
-
-def _code_distinct_rows(
-    workspace: Workspace,
-    rows: Any,
-    names: NameTables,
-    shop: _Shop,
-    sources: int,
-    dropped: Counter[str],
-) -> Any:
-    """Select the rows to learn from, with codes instead of texts. Counts the others."""
-    distinct, dropped["duplicate_row"] = order_lines.drop_duplicates(workspace, rows)
-    dropped.update(_count_reasons(workspace, distinct))
-    coded = code_rows(distinct.filter(distinct.reason.isnull()), names)
-    if shop.store:
-        struck_out = code_struck_out(shop.store.unused, names)
-        marked = order_lines.mark_rows(coded, struck_out, "struck_out")
-        marked = workspace.keep("struck", marked)
-        in_store = order_lines.select_stored_lines(marked)
-        marked = order_lines.mark_rows(marked, in_store, "in_store_too", ~marked.stored)
-        marked = workspace.keep("compared", marked)
-        confirmed = order_lines.select_confirmed_claims(marked)
-        coded = order_lines.mark_rows(marked, confirmed, "confirmed_claim", marked.claim)
-        listed = code_listed_products(shop.products.table, names)
-        unlisted = order_lines.select_products_of_customers(marked, listed)
-        coded = order_lines.mark_rows(coded, unlisted, "product_of_customer", coded.self_reported)
-    coded = workspace.keep("coded", order_lines.bound_claims(coded))
-    workspace.drop("compared", "struck", "single_of_twice", "twice")
-    workspace.drop(*(f"rows{number}" for number in range(sources)))
-    dropped.update(_count_reasons(workspace, coded))
-    return coded.filter(coded.reason.isnull())
-
-
-def _merge_lines(workspace: Workspace, coded: Any, dropped: Counter[str]) -> _Lines:
-    """Merge the rows of each line. Counts returns of what was never bought."""
-    merged = workspace.keep("merged", order_lines.merge_rows(coded))
-    workspace.drop("coded")
-    returns = workspace.keep("returns", order_lines.weigh_returns(merged))
-    of_nothing = returns.filter(returns.weight.isnull())
-    dropped["return_without_purchase"] = workspace.total(of_nothing["rows"])
-    return _Lines(
-        merged,
-        returns.filter(returns.weight.notnull()),
-        workspace.count(merged) - workspace.count(of_nothing),
-    )
-
-
-def _count_reasons(workspace: Workspace, rows: Any) -> dict[str, int]:
-    left_out = rows.filter(rows.reason.notnull())
-    counts = workspace.connection.to_pyarrow(left_out.group_by("reason").agg(rows=left_out.count()))
-    return {ROW_REASONS[row["reason"]]: row["rows"] for row in counts.to_pylist()}
-
-
-def _fetch_arrays(workspace: Workspace, lines: Any, length: int) -> dict[str, Any]:
-    """Fill the arrays of ARRAY_TYPES batch by batch."""
-    arrays = {name: np.empty(length, dtype) for name, dtype in ARRAY_TYPES.items()}
+def _fetch_arrays(workspace: Workspace, lines: Lines) -> dict[str, Any]:
+    """Fill the arrays of ARRAY_TYPES batch by batch, in the order of Purchases."""
+    orders = workspace.keep("orders", order_lines.number_orders(lines.merged))
+    sorted_lines = order_lines.sort_lines(lines.merged, orders, lines.returns)
+    arrays = {name: np.empty(lines.count, dtype) for name, dtype in ARRAY_TYPES.items()}
     start = 0
-    for batch in workspace.batches(lines, BATCH_LINES):
+    for batch in workspace.batches(sorted_lines, BATCH_LINES):
         end = start + len(batch)
         for name, dtype in ARRAY_TYPES.items():
             unknown = np.nan if name == "price" else -1
@@ -388,33 +192,26 @@ def _fetch_arrays(workspace: Workspace, lines: Any, length: int) -> dict[str, An
     return arrays
 
 
-def _nothing_left(sources: Sequence[FileTable], total: int, dropped: Counter[str]) -> str:
-    labels = ", ".join(source.label for source in sources)
-    reasons = ", ".join(f"{count} {reason}" for reason, count in dropped.most_common() if count)
-    return f"{labels}: none of {total} rows is left after cleaning ({reasons})."
-
-
 def _report(
     arrays: dict[str, NDArray[Any]],
     numbering: Numbering,
-    total: int,
-    dropped: Counter[str],
-    shop: _Shop,
+    lines: Lines,
+    products: ProductTable,
+    customers: CustomerTable,
 ) -> ReadingReport:
-    length = len(arrays["user"])
     return ReadingReport(
-        rows=total,
-        lines=length,
-        merged_rows=total - length - dropped.total(),
-        dropped={reason: count for reason, count in dropped.most_common() if count},
+        rows=lines.rows,
+        lines=lines.count,
+        merged_rows=lines.rows - lines.count - lines.dropped.total(),
+        dropped={reason: count for reason, count in lines.dropped.most_common() if count},
         customers=len(numbering.customer_ids),
         products=len(numbering.catalogue),
         orders=int(arrays["order"].max()) + 1,
         guest_lines=int(np.count_nonzero(arrays["user"] < 0)),
         first_time=int(arrays["time"].min()),
         last_time=int(arrays["time"].max()),
-        product_rows=shop.products.rows,
-        product_problems=shop.products.problems,
-        customer_rows=shop.customers.rows,
-        customer_problems=shop.customers.problems,
+        product_rows=products.rows,
+        product_problems=products.problems,
+        customer_rows=customers.rows,
+        customer_problems=customers.problems,
     )

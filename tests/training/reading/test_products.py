@@ -9,6 +9,7 @@ import pytest
 from training.errors import InputError
 from training.reading.duckdb import open_workspace
 from training.reading.file_tables import open_file_tables
+from training.reading.options import ReadingOptions
 from training.reading.products import ProductTable, read_products, split_markets
 
 
@@ -30,6 +31,7 @@ def test_a_cell_that_is_not_understood_is_unknown_and_counted(tmp_path: Path) ->
     path = write(
         tmp_path,
         header,
+        *(f"p{number},,,,,1,,," for number in range(3)),
         "good,1.50,eur,https://shop/a b,HTTP://shop/1.png,yes,2017-01-01,2017-02-01T00:00:00+01:00,0.9",
         "bad,cheap,euro,javascript:alert(1),data:image/png,maybe,soon,later,little",
         "negative,-1,,ftp://shop/1,//shop/1,No,,,-2",
@@ -110,3 +112,27 @@ def test_a_products_file_without_ids_is_refused(tmp_path: Path) -> None:
 )
 def test_markets_may_be_separated_in_any_usual_way(cell: str) -> None:
     assert split_markets(cell) == ["DE", "New Zealand"]
+
+
+def test_a_stock_that_nobody_understands_is_not_in_stock_and_counted(tmp_path: Path) -> None:
+    known = [f"p{number},12" for number in range(4)]
+    rows, products = read(write(tmp_path, "product_id,in_stock", *known, "odd,call us", "empty,"))
+    assert {name: row["in_stock"] for name, row in rows.items() if not row["in_stock"]} == {
+        "odd": False,
+        "empty": None,
+    }
+    assert products.problems == {"bad_in_stock": 1}
+
+
+def test_a_file_of_unknown_words_for_stock_is_refused_with_its_words(tmp_path: Path) -> None:
+    path = write(tmp_path, "product_id,in_stock", "a,1", "b,1", "c,call us", "d,soon", "e,soon")
+    with pytest.raises(
+        InputError, match=r"line 5, column 'in_stock': 'soon' and 2 more of 5 cells"
+    ):
+        read(path)
+    with open_workspace() as workspace:
+        options = ReadingOptions(stock_words={"soon": False, "callus": True})
+        files = open_file_tables(workspace, [path], {}, options=options)
+        rows = workspace.connection.to_pyarrow(read_products(workspace, files).table).to_pylist()
+    in_stock = {row["product_id"]: row["in_stock"] for row in rows}
+    assert in_stock == {"a": True, "b": True, "c": True, "d": False, "e": False}

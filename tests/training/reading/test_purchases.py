@@ -12,6 +12,7 @@ import pytest
 
 from models.data.events import KINDS, PURCHASE, RETURN, order_code
 from training.errors import InputError
+from training.reading.options import ReadingOptions
 from training.reading.purchases import STEPS, Purchases, read_purchases
 
 pytestmark = pytest.mark.slow
@@ -20,6 +21,8 @@ NOON = 1_483_272_000  # 2017-01-01T12:00:00Z
 DAY = 86_400
 NOW = NOON + 30 * DAY
 HEADER = "customer_id,product_id,timestamp,order_id,quantity,unit_price,kind,market"
+
+SHOW = ReadingOptions(unlisted="show")
 
 
 def write(folder: Path, *lines: str, name: str = "orders.csv", header: str = HEADER) -> Path:
@@ -323,7 +326,7 @@ def test_who_was_never_asked_is_left_out_where_the_shop_wants_to_be_asked(tmp_pa
 def test_products_of_the_file_and_of_the_lines_are_one_list(tmp_path: Path) -> None:
     orders = write(tmp_path, "anna,milk,2017-01-01,1,1,1.25,,")
     goods = write(tmp_path, "wine,Red wine", "apple,", name="goods.csv", header="product_id,title")
-    shop = read(orders, products=goods)
+    shop = read(orders, products=goods, options=SHOW)
     assert list(shop.product_ids) == list(shop.catalogue.ids) == ["apple", "milk", "wine"]
     assert list(shop.catalogue.title) == ["", "", "Red wine"]
     assert [shop.product_ids[item] for item in shop.item] == ["milk"]
@@ -343,7 +346,7 @@ def test_without_a_price_in_the_file_the_latest_price_paid_stands(tmp_path: Path
     goods = write(
         tmp_path, "wine,8.50,GBP", "milk,,", name="goods.csv", header="product_id,price,currency"
     )
-    catalogue = read(orders, products=goods).catalogue
+    catalogue = read(orders, products=goods, options=SHOW).catalogue
     assert list(catalogue.ids) == ["milk", "salt", "wine"]
     np.testing.assert_array_equal(catalogue.price, [1.5, np.nan, 8.5])
     assert list(catalogue.currency) == ["EUR", "", "GBP"]
@@ -360,7 +363,7 @@ def test_a_price_paid_stands_in_the_currency_it_was_paid_in(tmp_path: Path) -> N
     )
     orders = write(tmp_path, *sold, header=header)
     goods = write(tmp_path, "jam,,GBP", name="goods.csv", header="product_id,price,currency")
-    catalogue = read(orders, products=goods).catalogue
+    catalogue = read(orders, products=goods, options=SHOW).catalogue
     assert list(catalogue.ids) == ["jam", "tea"]
     assert catalogue.price.tolist() == [3, 1400]
     assert list(catalogue.currency) == ["EUR", "JPY"]
@@ -590,3 +593,27 @@ def test_one_wrong_cell_in_row_800_000_costs_that_row(tmp_path: Path) -> None:
     assert shop.report.dropped == {"bad_quantity": 1, "unreadable_row": 1}
     assert (shop.report.rows, len(shop)) == (800_003, 800_001)
     assert shop.kind.max() == PURCHASE
+
+
+def test_what_the_products_file_does_not_list_is_learned_from_and_not_shown(tmp_path: Path) -> None:
+    rows = (f"c{number},milk,2017-01-01,{number},1,,," for number in range(3))
+    orders = write(tmp_path, *rows, "anna,gone,2017-01-01,9,1,,,")
+    goods = write(tmp_path, "milk,Milk", name="goods.csv", header="product_id,title")
+    shop = read(orders, products=goods)
+    assert [shop.product_ids[item] for item in shop.item].count("gone") == 1
+    assert list(shop.catalogue.ids) == ["gone", "milk"]
+    assert shop.catalogue.sellable(NOON, None).tolist() == [False, True]
+    assert shop.report.product_problems == {"not listed and not shown, such as 'gone'": 1}
+    shown = read(orders, products=goods, options=SHOW).catalogue
+    assert shown.sellable(NOON, None).tolist() == [True, True]
+
+
+def test_a_products_file_that_would_hide_most_of_what_sells_is_refused(tmp_path: Path) -> None:
+    orders = write(tmp_path, "anna,gone,2017-01-01,9,1,,,")
+    goods = write(tmp_path, "milk,Milk", name="goods.csv", header="product_id,title")
+    with pytest.raises(
+        InputError, match=r"goods\.csv lacks 1 products .* 'gone', with 1 of 1 sales"
+    ):
+        read(orders, products=goods)
+    hidden = read(orders, products=goods, options=ReadingOptions(unlisted="hide")).catalogue
+    assert hidden.sellable(NOON, None).tolist() == [False, True]
