@@ -16,8 +16,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from models.data.events import HOUR
 from service.store.change_counters import counter_of
 from service.store.events import is_erased
+from service.store.lineage import mark_of
 from service.store.tables import campaigns, position, slates
-from service.store.writer import POSITION_COLUMNS, Change, Position
+from service.store.writer import POSITION_COLUMNS, Change
 
 MAX_MAILS: Final = 100  # records of a customer that are read; older ones count as forgotten
 
@@ -61,7 +62,7 @@ class MailRecord:
 
 CAMPAIGN_COLUMNS: Final = tuple(campaigns.c[name] for name in Campaign.__dataclass_fields__)
 MAILS_OF_CUSTOMER: Final = (
-    select(*POSITION_COLUMNS, *slates.columns)
+    select(*POSITION_COLUMNS, mark_of("seen"), *slates.columns)
     .select_from(position.outerjoin(slates, slates.c.customer_id == bindparam("customer_id")))
     .where(position.c.id == 1)
     .order_by(slates.c.time.desc(), slates.c.ref)
@@ -114,20 +115,19 @@ def pinned_versions(connection: Connection, now: int) -> frozenset[str]:
 
 def read_mails(connection: Connection, customer_id: str) -> list[MailRecord]:
     """Return what mails showed a customer, newest first."""
-    rows = connection.execute(MAILS_OF_CUSTOMER, {"customer_id": customer_id}).all()
-    _, mails = parse_mails(rows)
-    return mails
+    rows = connection.execute(MAILS_OF_CUSTOMER, {"customer_id": customer_id, "seen": 0}).all()
+    return parse_mails(rows)
 
 
-def parse_mails(rows: Sequence[Sequence[Any]]) -> tuple[Position, list[MailRecord]]:
-    """Return the position and the records in the rows of MAILS_OF_CUSTOMER, newest first."""
-    width = len(POSITION_COLUMNS)
+def parse_mails(rows: Sequence[Sequence[Any]]) -> list[MailRecord]:
+    """Return the records in the rows of MAILS_OF_CUSTOMER, which begin as those of READ_LINEAGE."""
+    width = len(POSITION_COLUMNS) + 1
     mails = []
     for row in rows:
         ref, *values = row[width:]
         if ref is not None:
             mails.append(MailRecord(bytes(ref), *values))
-    return Position(*rows[0][:width]), mails
+    return mails
 
 
 def record_mail(change: Change, record: MailRecord, *, valid_after: int, erased: int) -> bool:

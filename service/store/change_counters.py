@@ -43,6 +43,7 @@ COUNTERS: Final = FIRST_LOST + CONSENT_SLOTS
 COUNTER_BYTES: Final = 8
 NO_CONSENTS: Final[Mapping[int, int]] = MappingProxyType({})
 FILE_BYTES: Final = COUNTER_BYTES * COUNTERS
+NO_MARK: Final = bytes(COUNTER_BYTES)
 
 
 def counter_of(kind: str, name: str) -> int:
@@ -102,6 +103,14 @@ class ChangeCounters:
             return self._numbers[POINT_NUMBER], self.mark
 
     @property
+    def seen(self) -> tuple[int, bytes]:
+        """Return the same as `point`, nearly always without the lock."""
+        mark = self.mark
+        number = self._numbers[POINT_NUMBER]
+        # While a point is set there is no mark: what stands between two equal ones is of one point
+        return (number, mark) if mark == self.mark != NO_MARK else self.point
+
+    @property
     def mark(self) -> bytes:
         return self._numbers[POINT_MARK].to_bytes(COUNTER_BYTES, "little")
 
@@ -147,6 +156,7 @@ class ChangeCounters:
         self._set_point(number, mark)
 
     def _set_point(self, number: int, mark: bytes) -> None:
+        self._numbers[POINT_MARK] = 0
         self._numbers[POINT_NUMBER] = number
         self._numbers[POINT_MARK] = int.from_bytes(mark, "little")
 

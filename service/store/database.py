@@ -145,7 +145,7 @@ class SnapshotRead:
         self._order = compiled.positiontup  # of the values; None where the text names them
         self._errors: type[Exception] = engine.dialect.loaded_dbapi.Error
 
-    def __call__(self, **values: str) -> Sequence[Sequence[Any]]:
+    def __call__(self, **values: str | int) -> Sequence[Sequence[Any]]:
         """Return all rows. Raises StoreDownError."""
         named = self._values | values
         parameters = named if self._order is None else [named[name] for name in self._order]

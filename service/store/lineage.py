@@ -11,19 +11,22 @@ from __future__ import annotations
 import os
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import BigInteger, Connection, ScalarSelect, bindparam, insert, select
 
 from models.artifact.files import Manifest
 from service.store.tables import marks
 
 MARK_BYTES: Final = 8
 NEWEST: Final = 2**63 - 1  # no number is above
-READ_MARK: Final = (
-    select(marks.c.mark)
-    .where(marks.c.number <= bindparam("number"))
-    .order_by(marks.c.number.desc())
-    .limit(1)
-)
+
+
+def mark_of(name: str) -> ScalarSelect[bytes]:
+    """Return the query for the mark under which a number was counted, a parameter of this name."""
+    earlier = select(marks.c.mark).where(marks.c.number <= bindparam(name, type_=BigInteger))
+    return earlier.order_by(marks.c.number.desc()).limit(1).scalar_subquery()
+
+
+READ_MARK: Final = select(mark_of("number"))
 
 
 class Point(NamedTuple):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, FromClause, make_url, select
 
@@ -19,7 +19,7 @@ from service.store import campaigns, consents, events, lineage, tables
 from service.store.change_counters import (
     BEGUN,
     FOLLOWED,
-    POINT_NUMBER,
+    NO_MARK,
     SHARED,
     ChangeCounters,
     counter_of,
@@ -43,7 +43,8 @@ from service.store.lineage import Point
 from service.store.quotas import TokenOwner
 from service.store.store_file import StoreFile
 from service.store.writer import (
-    READ_POSITION,
+    POSITION_COLUMNS,
+    READ_LINEAGE,
     Change,
     Position,
     Writer,
@@ -66,7 +67,6 @@ CONCERNED_COLUMNS: Final = (
     ("order", tables.events.c.order_id),
     ("campaign", tables.campaigns.c.campaign_id),
 )
-NO_MARK: Final = bytes(lineage.MARK_BYTES)
 MAX_FOLLOWED_CHANGES: Final = 100_000  # with more of them every counter is raised
 
 
@@ -99,7 +99,7 @@ class Store:
     ) -> None:
         self._url, self._runtime = url, runtime
         self._engine = connect(url, connections)
-        self._read_position = SnapshotRead(self._engine, READ_POSITION)
+        self._read_lineage = SnapshotRead(self._engine, READ_LINEAGE)
         self._read_mails = SnapshotRead(self._engine, campaigns.MAILS_OF_CUSTOMER)
         self.backend = self._engine.dialect.name
         self.identity = os.urandom(32)  # until it is open: nobody finds what is cached under it
@@ -139,7 +139,7 @@ class Store:
         """
         if self._writer is None:
             raise StoreDownError(self._down_reason)
-        seen, followed = self.counters[POINT_NUMBER], self.counters[FOLLOWED]
+        seen, followed = Point(*self.counters.seen), self.counters[FOLLOWED]
         if self._is_above("customer", customer_id, above):
             return None
         if customer_id is not None and self.counters[lost_consent_of(customer_id)]:
@@ -148,10 +148,11 @@ class Store:
             return None
         mails: list[campaigns.MailRecord] = []
         if mailed and customer_id is not None:
-            position, mails = campaigns.parse_mails(self._read_mails(customer_id=customer_id))
+            rows = self._read_mails(customer_id=customer_id, seen=seen.number)
+            mails = campaigns.parse_mails(rows)
         else:
-            position = Position(*self._read_position()[0])
-        _require_seen(position, seen)
+            rows = self._read_lineage(seen=seen.number)
+        position = _require_held(rows[0], seen)
         stamp = min(position.number, followed)
         return CustomerRecords(position, stamp, [], ConsentRecords(), [], [], mails, learned=above)
 
@@ -170,11 +171,11 @@ class Store:
         `order_owner`: whose the order must be, None for anybody's. `mailed`: with what mails showed
         the customer.
         """
-        seen = self.counters[POINT_NUMBER]
+        seen = Point(*self.counters.seen)
         with self._reading() as connection:
             # First: what is read after it holds all that it counts.
-            position = read_position(connection)
-            _require_seen(position, seen)
+            row = connection.execute(READ_LINEAGE, {"seen": seen.number}).one()
+            position = _require_held(row, seen)
             given = self._read_consents(connection, customer_id)
             records = CustomerRecords(position, position.number, [], given, [], [], learned=above)
             if customer_id is not None:
@@ -401,10 +402,16 @@ def _read_identity(connection: Connection) -> bytes:
     return bytes(connection.execute(query).scalar_one())
 
 
-def _require_seen(position: Position, seen: int) -> None:
-    """Raise StoreDownError where the store does not hold the number `seen`, read before it."""
-    if position.number < seen:
-        raise StoreDownError(f"it holds changes up to {position.number}, and {seen} was seen")
+def _require_held(row: Sequence[Any], seen: Point) -> Position:
+    """Return the position in a row of READ_LINEAGE.
+
+    Raises StoreDownError where the store does not hold the point `seen`, known before it was read.
+    Another host may have gone on with an older copy already, and beyond the number.
+    """
+    position, mark = Position(*row[: len(POSITION_COLUMNS)]), row[len(POSITION_COLUMNS)]
+    if position.number < seen.number or bytes(mark) != seen.mark:
+        raise StoreDownError(f"it does not hold the change {seen.number}, which was seen")
+    return position
 
 
 def _catch_up(connection: Connection, counters: ChangeCounters) -> bool:

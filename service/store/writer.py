@@ -58,6 +58,8 @@ class Position:
 POSITION_COLUMNS: Final = tuple(position.c[name] for name in Position.__dataclass_fields__)
 READ_POSITION: Final = select(*POSITION_COLUMNS).where(position.c.id == 1)
 LOCK_POSITION: Final = READ_POSITION.with_for_update()
+# With the mark of the number `seen`, of which the reader knows the mark that it had
+READ_LINEAGE: Final = select(*POSITION_COLUMNS, lineage.mark_of("seen")).where(position.c.id == 1)
 
 
 def read_position(connection: Connection, *, for_update: bool = False) -> Position:

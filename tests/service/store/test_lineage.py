@@ -3,6 +3,7 @@
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,12 @@ import pytest
 from starlette.testclient import TestClient
 
 from models.artifact.registry import Registry
+from models.data.customers import NO as NOT
+from models.data.customers import PERSONALIZE_WEB
+from service.store import consents
+from service.store.change_counters import POINT_NUMBER
+from service.store.database import StoreDownError
+from service.store.store import Store
 from tests.support.service_shop import Browse, Shop, wait_until
 from tests.support.store_copies import Database
 from tests.support.store_server import KINDS
@@ -31,6 +38,20 @@ def strategy(client: TestClient, customer_id: str = "c00") -> str:
 
 def say(client: TestClient, answer: dict[str, object] = NO, customer_id: str = "c00") -> int:
     return client.put(f"/v1/customers/{customer_id}/consent", json=answer).status_code
+
+
+def refuses(store: Store, customer_id: str = "c00") -> bool:
+    """Whether a no is kept; it is not while connections to a store that was copied are gone."""
+    work = partial(consents.give, customer_id=customer_id, values={PERSONALIZE_WEB: NOT}, time=1)
+    return store.write(lambda change: work(change)).exception(10) is None
+
+
+def follows(store: Store) -> bool:
+    try:
+        store.follow()
+    except StoreDownError:
+        return False
+    return True
 
 
 def report(client: TestClient, kind: str, event_id: str, customer_id: str = "c00") -> int:
@@ -167,6 +188,29 @@ def test_a_no_that_the_restored_store_has_lost_stays_a_no_until_they_answer_agai
     assert [strategy(client), strategy(client, "c03")] == ["not_personalized", "personal"]
     assert say(client, {"personalize_web": True}) == 200
     assert strategy(client) == "personal"
+
+
+def test_nothing_is_read_of_an_older_copy_that_another_host_goes_on_with(
+    tmp_path: Path,
+) -> None:
+    database = Database("postgresql", tmp_path)  # which two hosts may share
+    here, there = (Store(database.url, tmp_path / host) for host in ("here", "there"))
+    copied = database.copy()
+    wait_until(lambda: refuses(here))
+    database.restore(copied)
+    wait_until(lambda: refuses(there, "c01"))
+    for number in range(3):
+        refuses(there, f"c{number + 2:02}")
+    assert there.read_records("c00", None, 0).position.number > here.counters[POINT_NUMBER]
+    for _ in range(2):
+        with pytest.raises(StoreDownError, match="does not hold"):
+            here.read_records("c00", None, 0)
+        with pytest.raises(StoreDownError, match="does not hold"):
+            here.read_if_unchanged("c05", None, 0)
+    wait_until(lambda: follows(here))
+    assert here.read_records("c00", None, 0).consents.lost > 0
+    here.close()
+    there.close()
 
 
 def test_who_was_forgotten_after_the_copy_stays_forgotten(
