@@ -24,7 +24,7 @@ from training.config import EvaluationConfig
 from training.evaluation.evaluate import Evaluation, ExtraMethods, evaluate
 from training.evaluation.evaluate_customers import PROPOSERS
 from training.evaluation.methods import RULED, SERVED, AddedMethods
-from training.evaluation.results import Group
+from training.evaluation.results import Group, Role
 from training.evaluation.split import Split, split_history
 from training.progress import ignore
 from training.publishing import write_twin
@@ -284,6 +284,27 @@ def test_what_a_limit_to_a_category_costs_is_measured_on_slates_that_keep_to_it(
     assert free.categories < 3 < limited[-1].categories <= 5
     assert limited[-1].ndcg.value < free.ndcg.value
     assert all(0 < found.coverage <= 1 for found in evaluated.diversity)
+
+
+def test_the_categories_in_a_slate_are_the_literal_ones(
+    shop: tuple[Split, Recommender], evaluated: Evaluation
+) -> None:
+    category = shop[1].model.traits.category
+    assert category.min() == 0  # all products have one, the first product too
+    of_slates = [len({*category[slate].tolist()}) for _, slate, *_ in shown(shop, "all")]
+    (served,) = (found for found in evaluated.diversity if found.role is Role.SERVED)
+    assert served.categories == pytest.approx(np.mean(of_slates))
+
+
+def test_customers_of_a_hundred_lines_are_the_last_group(tmp_path: Path) -> None:
+    lines = [
+        Line(f"c{number:02}", f"p{product}", 10 * time)
+        for number in range(25)
+        for product in range(13)
+        for time in range(11)
+    ]
+    (group,) = measured(small_purchases(lines), tmp_path).by_length["all"]
+    assert (group.name, group.customers) == ("100 lines and more", 25)
 
 
 def test_slates_of_other_methods_are_measured_beside_ours(
