@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.routing import Match
 
+from service.patterns import PATTERN_SENTENCES
+
 MEDIA_TYPE: Final = "application/problem+json"
 MAX_ID_CHARACTERS: Final = 500  # of an id that came from outside and is shown again
 MAX_NAME_CHARACTERS: Final = 60  # of a name that came from outside and is shown again
@@ -126,6 +128,16 @@ class HeadersTooLarge(Problem):
             f"Address and headers may hold {limit_bytes} bytes together, in {count} headers. "
             f"Trailers and the marks of chunks may hold {framing_bytes} bytes and a fourth of the "
             "body."
+        )
+
+
+class UnsupportedMediaType(Problem):
+    status, name, title = 415, "unsupported_media_type", "The body is not sent as JSON"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Send JSON, with the header 'Content-Type: application/json'.",
+            headers={"Accept": "application/json"},
         )
 
 
@@ -270,6 +282,8 @@ def _problem_of(request: Request, error: Exception) -> Problem:
     if isinstance(error, Problem):
         return error
     if isinstance(error, RequestValidationError):
+        if error.body and isinstance(error.body, bytes):  # FastAPI parses JSON alone
+            return UnsupportedMediaType()
         return _invalid_fields(error.errors(), _option_names(request))
     if isinstance(error, StarletteHTTPException):
         return _problem_of_framework(request, error)
@@ -297,7 +311,7 @@ def _allowed_methods(request: Request) -> list[str]:
     for route in request.app.routes:
         if route.matches(request.scope)[0] is not Match.NONE:
             methods.update(getattr(route, "methods", None) or ())
-    return sorted(methods)
+    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
 
 
 def _option_names(request: Request) -> Sequence[str]:
@@ -340,8 +354,10 @@ def _sentence(error: Mapping[str, Any], option_names: Sequence[str]) -> str:
         return f"is not known here{hint}"
     if error["type"] == "json_invalid":
         return f"is not JSON (at character {error['loc'][-1]})"
-    if error["type"] == "model_attributes_type":
-        return "should be a JSON object, sent as application/json"
+    if error["type"] in ("model_attributes_type", "dict_type"):
+        return "should be a JSON object"
+    if error["type"] == "string_pattern_mismatch":
+        return PATTERN_SENTENCES[error["ctx"]["pattern"]]
     text = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ")
     return text[:1].lower() + text[1:]
 

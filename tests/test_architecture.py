@@ -69,6 +69,7 @@ ROOMS = {
         "runtime",
         "signing",
         "settings",
+        "patterns",
     ],
     "training": [
         "__main__",

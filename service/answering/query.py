@@ -192,7 +192,8 @@ def resolve_query(
     recent = find_items(query.recent)
     basket = tuple(dict.fromkeys(find_items(query.basket)))
     kept_out = find_known(catalogue.ids, unwanted)
-    exclude = tuple(sorted({*find_items(query.exclude), *basket, *product, *kept_out}))
+    excluded_ids = _split_lists(query.exclude, catalogue.ids)
+    exclude = tuple(sorted({*find_items(excluded_ids), *basket, *product, *kept_out}))
     if query.as_of is not None:
         moment = AnswerMoment(query.as_of, query.as_of)
     request = SlateRequest(
@@ -210,6 +211,17 @@ def resolve_query(
         purpose=PERSONALIZE_EMAIL if query.mailed else PERSONALIZE_WEB,
     )
     return ResolvedQuery(request, product[0] if product else -1, tuple(missing))
+
+
+def _split_lists(ids: tuple[str, ...], known_ids: StoredIds) -> tuple[str, ...]:
+    """Return the ids, those of a list `a,b` in place of one that nothing in the shop bears."""
+    if not any("," in listed for listed in ids):
+        return ids
+    split: dict[str, None] = {}
+    for listed in ids:
+        parts = [listed] if known_ids.find(listed) >= 0 else listed.split(",")
+        split |= dict.fromkeys(part for part in parts if part)
+    return tuple(split)
 
 
 def find_unknown_names(query: RecommendationQuery, model: Model) -> dict[str, str]:

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.errors import InternalError, Problem, TooLarge
 from service.http.authentication import Authentication
 from service.http.authorization import find_access
-from service.http.paths import hide_encoded_slashes
+from service.http.paths import check_end, hide_encoded_slashes
 from service.runtime.logs import format_location
 from service.runtime.metrics import Metrics, child_of
 from service.settings import Settings
@@ -30,7 +30,7 @@ def add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.origins(),
-            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "If-None-Match"],
             expose_headers=["ETag", "Retry-After"],
         )
@@ -50,6 +50,8 @@ class RequestMiddleware:
             return
         started, status = time.perf_counter(), 0
         scope = hide_encoded_slashes(scope)
+        if scope["method"] == "HEAD":
+            scope, send = _get_without_body(scope, send)
 
         async def observed(message: Message) -> None:
             nonlocal status
@@ -70,6 +72,7 @@ class RequestMiddleware:
         """Return the problem that came up outside of the app's own handlers, if any."""
         headers = Headers(scope=scope)
         try:
+            check_end(scope)
             await _authorize(scope, headers)
             if _declared_bytes(headers) > self._limit_bytes:
                 return TooLarge(self._limit_bytes)
@@ -110,6 +113,21 @@ def _find_route(scope: Scope) -> tuple[BaseRoute | None, dict[str, Any]]:
         if match is Match.FULL:
             return route, matched_scope["path_params"]
     return None, {}
+
+
+def _get_without_body(scope: Scope, send: Send) -> tuple[Scope, Send]:
+    """Return a HEAD as the GET of its address, and a `send` that leaves the body out.
+
+    So every address answers HEAD that answers GET, with the same headers (RFC 9110, 9.3.2).
+    """
+
+    async def send_headers(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            message = {**message, "body": b""}
+        await send(message)
+
+    state = {**scope.get("state", {}), "without_body": True}
+    return {**scope, "method": "GET", "state": state}, send_headers
 
 
 def _declared_bytes(headers: Headers) -> int:

@@ -10,6 +10,7 @@ from fastapi import Query, Request, Response
 from service.routes.registration import Operation, Tag
 from service.routes.request_context import read_store
 from service.routes.responses import uncached_json
+from service.routes.route_classes import QueryRoute
 from service.schemas.audit import AuditAnswer, AuditOptions
 from service.store import audit
 
@@ -30,5 +31,6 @@ OPERATIONS: Final = (
         summary="List changes of rules and keys",
         tag=Tag.RULES,
         answer=AuditAnswer,
+        route_class=QueryRoute,
     ),
 )

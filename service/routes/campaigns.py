@@ -15,11 +15,11 @@ from service.answering.responder import Responder
 from service.errors import PROBLEMS, TOO_LARGE, DamagedVersion, NotFound, problem_schema
 from service.mail.campaigns import put_campaign as store_campaign
 from service.model.loaded_model import LoadedModel
+from service.patterns import NO_NUL
 from service.routes.registration import Operation, Tag
 from service.routes.request_context import get_responder, read_store, write_store
 from service.routes.responses import uncached_json
 from service.schemas.campaigns import CampaignAnswer, CampaignBody, CampaignsAnswer
-from service.schemas.parameters import NO_NUL
 from service.store import campaigns
 from service.store.campaigns import Campaign
 

@@ -15,7 +15,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from models.data.events import HOUR, KINDS, Standing
 from service.answering.query import EMAIL
 from service.answering.responder import Responder
-from service.routes.request_context import get_responder
+from service.routes.request_context import get_responder, is_head
 from service.signing import recommendation_ids
 from service.signing.click_links import Click
 from service.store.campaigns import find_customer
@@ -30,9 +30,7 @@ LINK_ENDED: Final = (
 
 
 def add_click_routes(app: FastAPI) -> None:
-    app.add_api_route(
-        "/r/{token:id}", follow_link, methods=["GET", "HEAD"], include_in_schema=False
-    )
+    app.add_api_route("/r/{token:id}", follow_link, methods=["GET"], include_in_schema=False)
 
 
 async def follow_link(request: Request, token: str) -> Response:
@@ -44,7 +42,7 @@ async def follow_link(request: Request, token: str) -> Response:
         responder.metrics.clicks.labels("refused").inc()
         return _redirect_to_shop(responder)
     # The same link counts once an hour.
-    if request.method == "GET" and "prefetch" not in request.headers.get("sec-purpose", ""):
+    if not is_head(request) and "prefetch" not in request.headers.get("sec-purpose", ""):
         _record(responder, click, f"{now // HOUR} {token}", now)
     return RedirectResponse(responder.links.target(click), 302, HEADERS)
 

@@ -25,7 +25,7 @@ from service.model.erasure_receipt import build_receipt, erase_from_registry
 from service.routes.registration import Operation, Tag
 from service.routes.request_context import get_responder, read_store, write_store
 from service.routes.responses import uncached_json
-from service.routes.route_classes import BareRoute, CustomerId
+from service.routes.route_classes import BareRoute, CustomerId, QueryRoute
 from service.schemas.customers import (
     ConsentAnswer,
     ConsentBody,
@@ -201,6 +201,7 @@ OPERATIONS: Final = (
         summary="Show what is known about a customer",
         tag=Tag.CUSTOMERS,
         answer=ProfileAnswer,
+        route_class=QueryRoute,
         name="profile",
     ),
     Operation(
@@ -219,6 +220,7 @@ OPERATIONS: Final = (
         summary="List products a customer is due to buy again",
         tag=Tag.CUSTOMERS,
         answer=DueAnswer,
+        route_class=QueryRoute,
         name="replenishment",
     ),
     Operation(

@@ -1,6 +1,7 @@
 """Documentation: Swagger UI from our own address, and the OpenAPI description it shows.
 
-FastAPI's own page loads Swagger UI from a CDN: broken offline, and a leak.
+Its addresses are relative, so they hold under any prefix that a proxy or `root_path` puts in
+front. FastAPI's own page loads Swagger UI from a CDN: broken offline, and a leak.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ SECURITY_SCHEMES: Final[dict[str, Any]] = {
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "A key."},
     "basic": {"type": "http", "scheme": "basic", "description": "A key as the password."},
 }
+# Relative to the address of the description
+SERVER: Final = {"url": ".", "description": "The service that sent this description."}
 REFUSALS: Final[dict[str, Any]] = {
     "401": problem_schema("No key or token was sent, or it is not valid."),
     "403": problem_schema("The key lacks the scope, or the token is another customer's."),
@@ -60,7 +63,7 @@ def add_docs(app: FastAPI) -> None:
             raise HTTPException(404)
         return assets[path].answer(request)
 
-    add_page = partial(app.add_api_route, methods=["GET", "HEAD"], include_in_schema=False)
+    add_page = partial(app.add_api_route, methods=["GET"], include_in_schema=False)
     add_page(f"{ASSETS_PATH}/{{path}}", show_asset)
     add_page("/openapi.json", show_description)
     add_page("/docs", show_docs)
@@ -77,7 +80,7 @@ async def show_description(request: Request) -> Response:
 
 
 async def show_start() -> Response:
-    return RedirectResponse("/docs")
+    return RedirectResponse("docs")
 
 
 def find_assets() -> Path:
@@ -93,10 +96,10 @@ def find_assets() -> Path:
 
 async def show_docs() -> Response:
     page = get_swagger_ui_html(
-        openapi_url="/openapi.json",
+        openapi_url="openapi.json",
         title="Regulars",
-        swagger_js_url=f"{ASSETS_PATH}/swagger-ui-bundle.js",
-        swagger_css_url=f"{ASSETS_PATH}/swagger-ui.css",
+        swagger_js_url="docs/assets/swagger-ui-bundle.js",
+        swagger_css_url="docs/assets/swagger-ui.css",
         swagger_favicon_url="data:,",
         swagger_ui_parameters={"validatorUrl": None},
     )
@@ -114,6 +117,7 @@ def _describe(app: FastAPI) -> dict[str, Any]:
         routes=app.routes,
         tags=[{"name": tag, "description": text} for tag, text in TAG_DESCRIPTIONS.items()],
     )
+    schema["servers"] = [SERVER]
     components = schema.setdefault("components", {})
     components["schemas"] |= _problem_schemas()
     _restore_nulls(components["schemas"])

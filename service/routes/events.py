@@ -18,7 +18,7 @@ from service.http.authorization import get_caller
 from service.routes.registration import Operation, Tag
 from service.routes.request_context import get_responder, read_store, write_store
 from service.routes.responses import JSON, uncached_json
-from service.routes.route_classes import ProductId
+from service.routes.route_classes import ProductId, QueryRoute
 from service.schemas.events import (
     EventsAnswer,
     EventsBody,
@@ -107,6 +107,7 @@ OPERATIONS: Final = (
         summary="Read the ratings of a product",
         tag=Tag.EVENTS,
         answer=RatingsAnswer,
+        route_class=QueryRoute,
     ),
     Operation(
         "POST",

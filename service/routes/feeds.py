@@ -17,6 +17,7 @@ from service.model.loaded_model import LoadedModel
 from service.routes.registration import Operation, Tag
 from service.routes.request_context import get_responder
 from service.routes.responses import JSON, NO_STORE, cacheable_response
+from service.routes.route_classes import QueryRoute
 from service.schemas.answers import Feed
 from service.schemas.parameters import FeedOptions
 
@@ -87,6 +88,7 @@ OPERATIONS: Final = (
         summary="Fetch a feed of popular or new products",
         tag=Tag.MAILS,
         answer=Feed,
+        route_class=QueryRoute,
         responses=PROBLEMS | UNKNOWN_FEED,
     ),
 )

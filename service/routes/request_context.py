@@ -27,6 +27,11 @@ def get_responder(request: Request) -> Responder:
     return responder
 
 
+def is_head(request: Request) -> bool:
+    """Return whether the caller sent HEAD; the middleware has made it the GET of its address."""
+    return getattr(request.state, "without_body", False)
+
+
 async def write_store(request: Request, work: Callable[[Change], T]) -> T:
     """Return what `work` returns, once a power cut could not undo it. Raises StoreUnavailable."""
     written = asyncio.wrap_future(get_responder(request).store.write(work))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import typing
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator, Set
 from typing import Annotated, Any, Final
 
 from fastapi import Path, Request, Response
@@ -12,14 +12,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter, ValidationError
 from starlette.convertors import Convertor
+from starlette.datastructures import QueryParams
 from starlette.routing import Match
 from starlette.types import Scope
 
-from service.http.paths import show_slashes
+from service.http.paths import get_path, show_slashes
 from service.schemas.base import ParameterModel
 from service.schemas.parameters import Id
 
-ID: Final[TypeAdapter[str]] = TypeAdapter(Id)
 CustomerId = Annotated[
     Id,
     Path(
@@ -65,7 +65,8 @@ class BareRoute(APIRoute):
     """
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        return (Match.NONE, {}) if LONGER_PATH.match(scope["path"]) else super().matches(scope)
+        is_longer = LONGER_PATH.match(get_path(scope))
+        return (Match.NONE, {}) if is_longer else super().matches(scope)
 
 
 class OpenRoute(APIRoute):
@@ -85,17 +86,21 @@ class QueryRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         endpoint: Callable[..., Coroutine[Any, Any, Response]] = self.endpoint
-        model: type[ParameterModel] = typing.get_type_hints(endpoint)["options"]
+        hints = typing.get_type_hints(endpoint, include_extras=True)
+        model: type[ParameterModel] = typing.get_args(hints["options"])[0]
+        readers = {name: TypeAdapter(hints[name]) for name in self.param_convertors}
         fields = model.model_fields.items()
         repeated = {name for name, field in fields if typing.get_origin(field.annotation) is tuple}
 
         async def handle(request: Request) -> Response:
             errors: list[Any] = []
             ids = {
-                name: _validate(ID.validate_python, value, errors, "path", name)
+                name: _validate(readers[name].validate_python, value, errors, "path", name)
                 for name, value in request.path_params.items()
             }
             query = request.query_params
+            if len(query) != len(query.multi_items()):
+                errors += _find_repeated(query, repeated & query.keys())
             values = {
                 name: query.getlist(name) if name in repeated else query[name] for name in query
             }
@@ -105,6 +110,15 @@ class QueryRoute(APIRoute):
             return await endpoint(request, **ids, options=options)
 
         return handle
+
+
+def _find_repeated(query: QueryParams, repeatable: Set[str]) -> Iterator[dict[str, Any]]:
+    """Yield an error for each option that is given more than once and stands for one value."""
+    for name in query.keys() - repeatable:
+        count = len(query.getlist(name))
+        if count > 1:
+            message = f"is given {count} times, and takes one value"
+            yield {"type": "value_error", "loc": ("query", name), "msg": message}
 
 
 def _validate(validate: Callable[[Any], Any], value: Any, errors: list[Any], *location: str) -> Any:

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from models.rules.shop_bundles import ShopBundle
 from models.rules.shop_rules import Moment, format_moment
+from service.patterns import CURRENCY
 from service.schemas.answers import BUNDLE_EXAMPLE, Unit
 from service.schemas.base import AnswerModel, examples
 from service.schemas.parameters import Id
@@ -60,9 +61,7 @@ class BundleBody(BaseModel):
     ]
     currency: Annotated[
         str,
-        Field(
-            pattern="^[A-Z]{3}$", description="Currency of the price, ISO 4217.", examples=["USD"]
-        ),
+        Field(pattern=CURRENCY, description="Currency of the price, ISO 4217.", examples=["USD"]),
     ]
     title: Annotated[
         str | None,

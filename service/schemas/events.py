@@ -23,8 +23,9 @@ from pydantic import (
 )
 
 from models.data.events import DAY, KINDS
+from service.patterns import CURRENCY, NO_NUL, PLACEMENT
 from service.schemas.base import AnswerModel, ParameterModel, examples
-from service.schemas.parameters import NO_NUL, PLACEMENT, Id
+from service.schemas.parameters import Id
 from service.store.events import Event, EventLine
 
 MAX_EVENTS: Final = 1000  # in a call
@@ -191,9 +192,7 @@ class EventBody(BaseModel):
     ] = None
     currency: Annotated[
         str | None,
-        Field(
-            pattern="^[A-Z]{3}$", description="Currency of the prices, ISO 4217.", examples=["USD"]
-        ),
+        Field(pattern=CURRENCY, description="Currency of the prices, ISO 4217.", examples=["USD"]),
     ] = None
     market: Annotated[
         Id | None, Field(description="Market in which it happened.", examples=["north"])

@@ -11,13 +11,12 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJso
 from models.assembly.cards import is_locale
 from models.data.timestamps import parse_timestamp
 from models.rules.filters import Repeat
+from service.patterns import NO_NUL, PLACEMENT
 from service.schemas.base import ParameterModel, examples
 
 MAX_EXCLUDED_IDS: Final = 1000
 # Of a visit or a basket, where every product costs time; and of a query, where all have to fit.
 MAX_PRODUCT_IDS: Final = 100
-NO_NUL: Final = r"^[^\x00]*$"  # no database takes it in a text
-PLACEMENT: Final = "^[a-z0-9_-]{1,50}$"
 # Language, script, region, variant.
 LOCALE: Final = re.compile(
     "[A-Za-z]{2,3}([_-][A-Za-z]{4})?([_-]([A-Za-z]{2}|[0-9]{3}))?([_-][A-Za-z0-9]{5,8})?"

@@ -6,13 +6,13 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
+from service.patterns import ADDRESS, CURRENCY
 from service.schemas.base import AnswerModel, examples
 from service.schemas.parameters import DATE_OR_TIME, Id, parse_moment
 
 MAX_PRODUCTS: Final = 1000  # in a call
 MAX_ATTRIBUTES: Final = 100
 # Absolute, or from the root of the shop. Every engine reads it alike, unlike \s.
-ADDRESS: Final = r"^(https?:/)?/[^\x00-\x20\"<>\x7f-\xa0]+$"
 PRODUCT_EXAMPLE: Final[dict[str, Any]] = {
     "product_id": "p-1",
     "title": "Oat milk",
@@ -55,9 +55,7 @@ class ProductFields(BaseModel):
     ] = None
     currency: Annotated[
         str | None,
-        Field(
-            pattern="^[A-Z]{3}$", description="Currency of the price, ISO 4217.", examples=["USD"]
-        ),
+        Field(pattern=CURRENCY, description="Currency of the price, ISO 4217.", examples=["USD"]),
     ] = None
     url: Annotated[
         Address | None,

@@ -97,7 +97,8 @@ def test_a_body_in_small_chunks_is_read(port: int) -> None:
     text = b'{"events": [], "note": "' + b"x" * 5000 + b'"}'
     chunks = [b"%x\r\n%s\r\n" % (10, text[start : start + 10]) for start in range(0, 5000, 10)]
     with connected(port) as connection:
-        send(connection, POST_IN_CHUNKS + b"".join(chunks))
+        call = head("POST", "/v1/events", WITH_KEY, CHUNKED, "Content-Type: application/json")
+        send(connection, call + b"".join(chunks))
         send(connection, b"%x\r\n%s\r\n0\r\n\r\n" % (len(text) - 5000, text[5000:]))
         assert read_answer(connection)[0] == 422
 

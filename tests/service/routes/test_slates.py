@@ -320,12 +320,12 @@ def test_an_answer_tells_nobody_the_way_to_another_address(client: TestClient) -
 
 def test_who_opens_the_bare_address_is_shown_the_documentation(client: TestClient) -> None:
     response = client.get("/", follow_redirects=False)
-    assert (response.status_code, response.headers["location"]) == (307, "/docs")
+    assert (response.status_code, response.headers["location"]) == (307, "docs")
 
 
 def test_a_wrong_method_is_told_the_right_one(client: TestClient) -> None:
     response = client.post("/v1/popular")
-    assert (response.status_code, response.headers["allow"]) == (405, "GET")
+    assert (response.status_code, response.headers["allow"]) == (405, "GET, HEAD")
     assert re.search(r"method", response.json()["title"])
 
 
@@ -349,12 +349,12 @@ def test_a_path_belongs_to_one_address_alone(client: TestClient) -> None:
 def test_an_unfinished_call_never_falls_on_a_whole_customer_or_product(client: TestClient) -> None:
     for method, address, allowed in [
         ("DELETE", "/v1/customers/x/consent", "PUT"),
-        ("DELETE", "/v1/customers/a%2Fb/profile", "GET"),
-        ("PATCH", "/v1/products/x/ratings", "GET"),
+        ("DELETE", "/v1/customers/a%2Fb/profile", "GET, HEAD"),
+        ("PATCH", "/v1/products/x/ratings", "GET, HEAD"),
         ("DELETE", "/v1/rules/preview", "POST"),
         ("OPTIONS", "/v1/customers/x", "DELETE"),
-        ("OPTIONS", "/v1/rules/x", "DELETE, GET, PUT"),
-        ("TRACE", "/healthz", "GET"),
+        ("OPTIONS", "/v1/rules/x", "DELETE, GET, HEAD, PUT"),
+        ("TRACE", "/healthz", "GET, HEAD"),
     ]:
         response = client.request(method, address)
         assert (response.status_code, response.headers["allow"]) == (405, allowed), address
