@@ -103,7 +103,7 @@ class UnitGrower:
     """Grows units from an anchor and a partner.
 
     A unit has as many buyers as products. Of three and more, so many orders hold all of it that it
-    is none by chance, and none of the others is a best seller, which would go with everything.
+    is none by chance, and none of them is a best seller, which would go with everything.
     """
 
     partners: Partners
@@ -153,7 +153,9 @@ class UnitGrower:
     def _may_grow(self) -> Mask:
         """Mark the partners that units of three and more may hold: (m,)."""
         often = self.partners.together >= self.settings.min_unit_support
-        marks: Mask = often & ~self.limits.best_sellers[self.partners.items]
+        best_sellers = self.limits.best_sellers
+        held = best_sellers[self.partners.items] | best_sellers[self.partners.anchor]
+        marks: Mask = often & ~held
         return marks
 
     @cached_property

@@ -175,7 +175,7 @@ def test_what_goes_with_everything_stands_last_and_in_no_unit_of_three() -> None
 
     assert around("tea", 2) == [{"scones"}, {"milk"}, {"banana"}]
     assert around("tea", 3) == [{"scones", "milk"}, {"banana"}]
-    assert {"scones", "milk"} in around("banana", 3)  # around it itself there is nothing else
+    assert around("banana", 3) == [{"milk"}, {"scones"}, {"tea"}]  # around it itself neither
 
 
 # Six customers come ten times, for bread, butter and one milk or the other in turn; four of them
