@@ -126,7 +126,7 @@ def _shown_first(draft: CustomerMail, model_version: str, moment: int) -> ShownM
         slate.fallback_reason,
         slate.slots,
         model_version,
-        draft.request.as_of or moment,
+        moment,
         _describe_occasion(draft.mailing.kind, draft.occasion),
     )
 

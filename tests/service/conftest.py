@@ -4,11 +4,14 @@ process of its own.
 
 from __future__ import annotations
 
+import gc
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import pytest
 from starlette.testclient import TestClient
@@ -20,6 +23,19 @@ from tests.support.service_process import UNHURRIED_MS
 from tests.support.service_shop import Browse, Shop, open_shop
 from tests.support.store_server import KINDS, new_store
 from tests.support.training_shop import small_shop
+
+MANY_DESCRIPTORS: Final = 2_000
+
+
+@pytest.fixture(autouse=True)
+def descriptors() -> Iterator[None]:
+    """Close the files of services that have ended, which Python does when it looks for cycles.
+
+    Each holds a hundred files of its model, and hundreds of services run in this process.
+    """
+    yield
+    if len(os.listdir("/proc/self/fd")) > MANY_DESCRIPTORS:
+        gc.collect()
 
 
 @pytest.fixture(scope="session")

@@ -30,3 +30,8 @@ def test_a_long_name_from_outside_is_told_by_its_beginning() -> None:
     errors = [{"type": "missing", "loc": (name,), "msg": "Field required"} for name in names]
     told = [problem["field"] for problem in field_problems(errors)]
     assert told == ["n" * 60, "n" * 59 + "…"]
+
+
+def test_a_body_that_is_no_json_is_told_with_the_place() -> None:
+    error = {"type": "json_invalid", "loc": ("body", 17), "msg": "JSON decode error"}
+    assert field_problems([error])[0]["problem"] == "is not JSON (at character 17)"

@@ -71,6 +71,11 @@ class Database:
         self.remove()
         os.replace(copied, self.path)
 
+    def close(self) -> None:
+        """PostgreSQL takes no connection to it any more, and those that there are end."""
+        name = make_url(self.url).database
+        self._run(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false", DISCONNECT.format(name))
+
     def lose(self) -> None:
         """An empty one is in its place. Nobody may have it open."""
         if self.path is not None:

@@ -574,3 +574,12 @@ def test_an_export_that_does_not_fit_on_the_disk_leaves_the_file_of_yesterday(
     assert "File too large" in done.stderr
     assert output.read_text() == "yesterday's"
     assert list(tmp_path.glob(".slates*")) == []
+
+
+def test_a_parquet_file_without_columns_is_refused_in_a_sentence(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    path = tmp_path / "empty.parquet"
+    pq.write_table(pa.table({}), path)
+    problem = read_refused(tmp_path, capsys, "--purchases", path)
+    assert problem.startswith(f"{path} cannot be read: ")

@@ -11,7 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.assembly.diversity import Likeness, SlateLimits, arrange, diversify
+from models.assembly.diversity import (
+    Likeness,
+    SlateLimits,
+    _last_position,
+    arrange,
+    diversify,
+)
 from models.recommender import Recommender
 from models.rules.filters import Repeat
 from models.settings import ArrivalSettings, DiversitySettings, PlacementSettings
@@ -350,3 +356,7 @@ def test_an_arrival_that_a_customer_bought_is_theirs_and_not_new(shop: Recommend
     slots = shop.recommend("bob", SlateRequest(n=10, as_of=moment(40), repeat=Repeat.INCLUDE)).slots
     (skyr,) = (slot for slot in slots if shop.catalogue.ids[slot.item] == "new skyr")
     assert (skyr.source, skyr.reason.kind) == (Source.OWN_PURCHASES, ReasonKind.BUY_AGAIN)
+
+
+def test_an_arrival_of_no_family_comes_last_also_behind_others_of_none() -> None:
+    assert _last_position([0, 1, 2], 3, np.array([5, 6, -1, -1])) == 3

@@ -125,6 +125,20 @@ def test_a_restart_with_a_damaged_version_serves_the_one_before(
     assert "regulars_model_refused 0.0" in metrics.render().decode()
 
 
+def test_popular_slates_are_those_of_the_first_version_that_has_any(
+    own_shop: Opened, tmp_path: Path
+) -> None:
+    registry, first = Registry(own_shop.root), own_shop.model.version
+    second = another_version(own_shop.root)
+    damage(own_shop.root, first)
+    for file in registry.path(second).glob("catalogue.*.npy"):
+        file.write_bytes(file.read_bytes()[:-1] + b"!")
+    (own_shop.root / "active").write_text(f"{second}\n{first}\n")
+    active = ActiveModel(registry, tmp_path / "run", Metrics(), WARM)
+    active.refresh()
+    assert (version_of(active), active.current and active.current.is_whole) == (first, False)
+
+
 def test_a_version_that_was_pruned_is_not_tried(own_shop: Opened, tmp_path: Path) -> None:
     (own_shop.root / "active").write_text(f"gone\nlong-gone\n{own_shop.model.version}\n")
     active = ActiveModel(Registry(own_shop.root), tmp_path / "run", metrics := Metrics(), WARM)

@@ -213,6 +213,17 @@ def test_nothing_is_read_of_an_older_copy_that_another_host_goes_on_with(
     there.close()
 
 
+def test_a_database_that_takes_no_connection_is_one_that_does_not_answer(tmp_path: Path) -> None:
+    database = Database("postgresql", tmp_path)
+    store = Store(database.url, tmp_path)
+    assert store.read_if_unchanged("c00", None, 0) is not None
+    database.close()
+    for _ in range(3):  # a connection that was cut, and then none
+        with pytest.raises(StoreDownError):
+            store.read_if_unchanged("c00", None, 0)
+    store.close()
+
+
 def test_who_was_forgotten_after_the_copy_stays_forgotten(
     browse: Browse, database: Database, shop: Shop
 ) -> None:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from dataclasses import replace
 from datetime import UTC, datetime
+from enum import Enum
 from functools import partial
 from pathlib import Path
 from subprocess import Popen
@@ -359,6 +360,9 @@ def test_a_synthetic_shop_can_be_written_and_a_shop_of_nothing_cannot(
     size = ("--customers", "5", "--products", "4", "--output", tmp_path / "shop")
     assert run("synthetic", *size, "--purchases", "20") == 0
     assert pq.read_metadata(tmp_path / "shop" / "purchases.parquet").num_rows == 20
+    assert run("synthetic", *size, "--purchases", "20", "--shape", "three-weeks") == 0
+    times = pq.read_table(tmp_path / "shop" / "purchases.parquet")["timestamp"].to_pylist()
+    assert (max(times) - min(times)).days < 21
     assert run("synthetic", *size, "--purchases", "0") == 2
     assert "Error: a shop needs at least 1 purchase, not 0" in capsys.readouterr().err
 
@@ -396,6 +400,8 @@ def test_help_tells_of_every_option_what_it_means_and_its_default(
         help_ = action.help or ""
         assert help_.endswith("."), action.dest
         if action.option_strings:
+            if isinstance(action.type, type) and issubclass(action.type, Enum):
+                assert action.choices == list(action.type), action.dest
             ending = "Required." if action.required else "Default: "
             assert ending in help_, action.dest
             if isinstance(action.default, int | str) and action.nargs != 0:

@@ -23,12 +23,14 @@ from tests.support.training_shop import small_purchases, small_shop_purchases, t
 from training.config import EvaluationConfig
 from training.evaluation.evaluate import Evaluation, ExtraMethods, evaluate
 from training.evaluation.evaluate_customers import PROPOSERS
-from training.evaluation.methods import RULED, SERVED, AddedMethods
+from training.evaluation.methods import BLEND, POPULARITY, RULED, SERVED, AddedMethods
 from training.evaluation.results import Group, Role
 from training.evaluation.split import Split, split_history
 from training.progress import ignore
 from training.publishing import write_twin
 from training.reading.purchases import Purchases
+from training.report.build import _role
+from training.report.example_customers import draw_example_customers
 
 pytestmark = pytest.mark.slow
 
@@ -422,3 +424,15 @@ def test_a_shop_that_had_closed_before_the_cut_shows_nothing_and_has_figures_all
         {"all": 0},
     )
     assert evaluation.cut == moment(100) - 20 * 86_400
+
+
+def test_examples_show_as_many_products_as_are_measured(
+    shop: tuple[Split, Recommender], twin: Path
+) -> None:
+    (example,) = draw_example_customers(twin, shop[0], CONFIG, 1)
+    assert len(example.slate) == CONFIG.k
+
+
+def test_what_is_served_stands_out_from_baselines_and_others() -> None:
+    roles = [_role(method) for method in (SERVED, POPULARITY, BLEND)]
+    assert roles == [Role.SERVED, Role.BASELINE, Role.OTHER]

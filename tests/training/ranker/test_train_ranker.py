@@ -543,3 +543,10 @@ def test_scores_that_tell_every_hit_do_not_make_them_certain() -> None:
     slope, level = fit_logistic(scores, scores > 0, np.ones(100, np.float32))
     assert 5 < slope < 20
     assert level == pytest.approx(0, abs=0.01)
+
+
+def test_a_shop_that_sells_each_product_once_learns_nothing_and_says_so() -> None:
+    lines = [Line(f"c{n}", f"p{n}-{time}", 5 * time) for n in range(40) for time in range(30)]
+    nothing = train_ranker(small_purchases(lines), SETTINGS, quiet(), processes=1)
+    assert nothing.lesson.learned is False
+    assert "no candidate was bought" in nothing.note

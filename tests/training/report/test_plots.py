@@ -181,3 +181,11 @@ def test_a_method_that_finds_nothing_is_drawn_too() -> None:
     nothing = Mean(0.0, 0.0, 0.0)
     empty = replace(TASK, methods=(MethodFigures("ranker", Role.SERVED, nothing, nothing, 0.0),))
     assert "0.000" in texts(svg(plots.ladder(empty, 10)))
+
+
+def test_bars_are_pale_behind_intervals_alone() -> None:
+    exact = replace(GOOD, low=GOOD.value, high=GOOD.value)
+    drawings = [
+        plots.groups("history", [Group("1 to 4 lines", 9, mean)], 10) for mean in (GOOD, exact)
+    ]
+    assert [drawing.rectangles[0].opacity for drawing in drawings] == [0.3, 1.0]

@@ -180,6 +180,15 @@ def test_each_trial_is_told_with_the_best_so_far_and_the_time_left(
     assert told[5].endswith("about 0.0 min left")
 
 
+def test_the_time_left_is_that_of_the_trials_or_of_the_minutes_whichever_ends_first(
+    tmp_path: Path, purchases: Purchases
+) -> None:
+    stream = StringIO()
+    searched(purchases, plan(tmp_path, trials=2, minutes=60), stream=stream)
+    told = stream.getvalue().splitlines()
+    assert told[3].endswith("about 0.0 min left")
+
+
 def test_a_customer_of_both_tasks_weighs_in_both_and_every_task_the_same() -> None:
     askers = {
         "all": np.ones(40, np.bool_),
