@@ -3,6 +3,7 @@ find again.
 """
 
 import random
+from collections import Counter
 from dataclasses import replace
 
 from tests.support.shop import moment
@@ -17,6 +18,7 @@ from training.evaluation.results import (
     Role,
     SourceHits,
 )
+from training.reading.problems import Problems
 from training.reading.purchases import ReadingReport
 from training.report.data import (
     BundleFigures,
@@ -152,7 +154,7 @@ def reading_report(
         rows=rows,
         lines=lines,
         merged_rows=merged_rows,
-        dropped=dropped or {},
+        dropped=Problems(Counter(dropped or {})),
         customers=customers,
         products=products,
         orders=orders,
@@ -160,9 +162,9 @@ def reading_report(
         first_time=moment(0),
         last_time=moment(1),
         product_rows=products,
-        product_problems=product_problems or {},
+        product_problems=Problems(Counter(product_problems or {})),
         customer_rows=customers,
-        customer_problems={},
+        customer_problems=Problems(),
     )
 
 

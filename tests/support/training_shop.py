@@ -27,6 +27,7 @@ from tests.support.shop import (
 from training.fitting.fit import fit
 from training.progress import Reporter
 from training.publishing import build_manifest
+from training.reading.problems import Problems
 from training.reading.purchases import ARRAY_TYPES, Purchases, ReadingReport
 
 
@@ -67,7 +68,7 @@ def _report(records: ShopRecords) -> ReadingReport:
         rows=len(rows),
         lines=len(rows),
         merged_rows=0,
-        dropped={},
+        dropped=Problems(),
         customers=len(records.customer_ids),
         products=len(records.product_ids),
         orders=1 + max(row.order for row in rows),
@@ -75,9 +76,9 @@ def _report(records: ShopRecords) -> ReadingReport:
         first_time=min(times),
         last_time=max(times),
         product_rows=len(records.all_products),
-        product_problems={},
+        product_problems=Problems(),
         customer_rows=len(records.customers),
-        customer_problems={},
+        customer_problems=Problems(),
     )
 
 

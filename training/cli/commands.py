@@ -12,6 +12,7 @@ from contextlib import suppress
 from models.artifact.scratch import sweep_temporary_directories
 from models.errors import ArtifactError
 from training.cli.arguments import BAD_INPUT, STOPPED
+from training.cli.check import add_check
 from training.cli.export import add_export
 from training.cli.history import add_evaluate, add_train, add_tune
 from training.cli.registry import add_activate, add_rollback, add_versions
@@ -50,6 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog="Each command explains its options with --help.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    add_check(commands)
     add_train(commands)
     add_evaluate(commands)
     add_tune(commands)

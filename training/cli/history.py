@@ -87,7 +87,7 @@ def _train(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
             watch=watch,
         )
     finally:
-        print_reading(reporter.console, purchases)
+        print_reading(reporter.console, purchases, now)
     if outcome.published is not None:
         print_learned(reporter.console, outcome.published)
     if outcome.evaluation is not None:
@@ -180,7 +180,7 @@ def _evaluate(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     purchases = read_history(options, config, reporter, now)
     examples = EXAMPLE_CUSTOMERS if options.example_customers else 0
     outcome = evaluate_history(purchases, config, reporter, now=now, rules=rules, examples=examples)
-    print_reading(reporter.console, purchases)
+    print_reading(reporter.console, purchases, now)
     if outcome.evaluation is not None:
         print_evaluation(reporter.console, outcome.evaluation)
         if options.json:
@@ -243,7 +243,7 @@ def _tune(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     plan.check()
     config = read_config(options.config, options.column)
     purchases = read_history(options, config, reporter, now)
-    print_reading(reporter.console, purchases)
+    print_reading(reporter.console, purchases, now)
     tuned = tune(purchases, config, plan, reporter, started=started)
     print_tuned(reporter.console, tuned, plan)
     return STOPPED if tuned.stopped else DONE

@@ -104,6 +104,16 @@ def _add_reading(command: argparse.ArgumentParser) -> None:
             help=f"Products that are not in the products file are {effect}. Default: they are not "
             "shown, and files in which most of what was sold last month is not are refused.",
         )
+    _add_words(command)
+    command.add_argument(
+        "--strict",
+        action="store_true",
+        help="Refuse files in which a row is left out that was probably meant, or a cell is not "
+        "understood. Default: it is counted, with an example.",
+    )
+
+
+def _add_words(command: argparse.ArgumentParser) -> None:
     for name, meaning, example in WORDS:
         command.add_argument(
             f"--{name}-words",
@@ -131,6 +141,7 @@ def _reading_options(options: argparse.Namespace) -> ReadingOptions:
         stock_words=parse_words("--stock-words", options.stock_words),
         status_words=parse_words("--status-words", options.status_words),
         kind_words=parse_kind_words("--kind-words", options.kind_words),
+        strict=options.strict,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from rich.console import Console
@@ -11,14 +11,16 @@ from rich.table import Table
 from models.artifact.files import Manifest
 from training.evaluation.evaluate import Evaluation
 from training.evaluation.methods import SERVED
-from training.reading.purchases import Purchases
+from training.reading.oddities import find_oddities
+from training.reading.problems import Problems
+from training.reading.purchases import Purchases, ReadingReport
 from training.reading.timestamps import format_date
 
 VERSION_WIDTH: Final = len("20250101T000000Z-0123456789ab")
 
 
-def print_reading(console: Console, purchases: Purchases) -> None:
-    """Print what was read and left out."""
+def print_reading(console: Console, purchases: Purchases, now: int) -> None:
+    """Print what was read, left out and looks odd, with examples. `now`: seconds since 1970."""
     report = purchases.report
     table = _count_table("Read", title="What was read")
     counts = {
@@ -31,12 +33,26 @@ def print_reading(console: Console, purchases: Purchases) -> None:
         "orders": report.orders,
     }
     _add_counts(table, counts.items())
-    _add_counts(table, _prefixed("dropped", report.dropped))
-    _add_counts(table, _prefixed("products file", report.product_problems))
-    _add_counts(table, _prefixed("customers file", report.customer_problems))
+    for prefix, problems in problems_of(report).items():
+        _add_counts(table, _prefixed(prefix, problems.counts))
     first, last = format_date(report.first_time), format_date(report.last_time)
     table.add_row("first and last purchase", f"{first} to {last}")
     console.print(table)
+    for prefix, problems in problems_of(report).items():
+        for name in problems.counts:
+            if name in problems.refused or name in problems.examples:
+                console.print(f"{prefix}: {name}: {problems.explain(name)}", soft_wrap=True)
+    for oddity in find_oddities(purchases, now):
+        console.print(f"Odd: {oddity}", soft_wrap=True)
+
+
+def problems_of(report: ReadingReport) -> dict[str, Problems]:
+    """Return the problems of each kind of file."""
+    return {
+        "dropped": report.dropped,
+        "products file": report.product_problems,
+        "customers file": report.customer_problems,
+    }
 
 
 def print_learned(console: Console, manifest: Manifest) -> None:
@@ -59,7 +75,7 @@ def _count_table(heading: str, title: str) -> Table:
     return table
 
 
-def _prefixed(prefix: str, counts: dict[str, int]) -> Iterable[tuple[str, int]]:
+def _prefixed(prefix: str, counts: Mapping[str, int]) -> Iterable[tuple[str, int]]:
     return ((f"{prefix}: {name}", count) for name, count in counts.items())
 
 

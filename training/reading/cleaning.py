@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 import ibis
@@ -20,7 +20,7 @@ from models.data.events import (
 )
 from models.data.words import NOBODY, read_kind, read_status, squeeze
 from training.reading.cells import read_cells
-from training.reading.duckdb import Workspace, character, hash_of
+from training.reading.duckdb import character, hash_of
 from training.reading.file_tables import FileTable
 
 LONGEST_ID: Final = 500  # characters
@@ -33,6 +33,22 @@ YEAR_2100: Final = 4_102_444_800  # seconds since 1970
 
 # Cells of these may be understood once the style of their column is known.
 CELLS_WITH_STYLE: Final = ("bad_timestamp", "bad_rating", "bad_quantity", "bad_price")
+# Of which column a cell is the reason to leave a row out
+PRICES: Final = ("unit_price", "amount")
+COLUMNS_OF_REASON: Final[Mapping[str, tuple[str, ...]]] = {
+    "bad_timestamp": ("timestamp",),
+    "timestamp_out_of_range": ("timestamp",),
+    "timestamp_in_future": ("timestamp",),
+    "unknown_kind": ("kind",),
+    "unknown_status": ("status",),
+    "not_sold": ("status",),
+    "bad_rating": ("rating",),
+    "bad_quantity": ("quantity",),
+    "zero_quantity": ("quantity",),
+    "quantity_out_of_range": ("quantity",),
+    "bad_price": PRICES,
+    "price_out_of_range": PRICES,
+}
 # The code of a reason is its index. A row with several problems is counted under the first.
 ROW_REASONS: Final = (
     "unreadable_row",
@@ -228,20 +244,17 @@ def _cell(rows: Any) -> Any:
     """Return the text that is the reason to leave a row out; NULL where no single cell is."""
     price_text = rows.unit_price_text.coalesce(rows.amount_text)
     texts = {
-        "bad_timestamp": rows.timestamp_text,
-        "timestamp_out_of_range": rows.timestamp_text,
-        "timestamp_in_future": rows.timestamp_text,
-        "unknown_kind": rows.kind_text,
-        "unknown_status": rows.status_text,
-        "not_sold": rows.status_text,
-        "bad_rating": rows.stars_text,
-        "bad_quantity": rows.quantity_text,
-        "zero_quantity": rows.quantity_text,
-        "quantity_out_of_range": rows.quantity_text,
-        "bad_price": price_text,
-        "price_out_of_range": price_text,
+        "timestamp": rows.timestamp_text,
+        "kind": rows.kind_text,
+        "status": rows.status_text,
+        "rating": rows.stars_text,
+        "quantity": rows.quantity_text,
+        "unit_price": price_text,
     }
-    branches = [(rows.reason == reason_code(reason), text) for reason, text in texts.items()]
+    branches = [
+        (rows.reason == reason_code(reason), texts[columns[0]])
+        for reason, columns in COLUMNS_OF_REASON.items()
+    ]
     return ibis.cases(*branches, else_=ibis.null("string"))
 
 
@@ -313,24 +326,3 @@ def is_too_long(text: Any) -> Any:
 def has_nul(text: Any) -> Any:
     """Return whether an id has a NUL character; false for NULL."""
     return text.contains(character(0)).fill_null(False)
-
-
-def count_problems(
-    workspace: Workspace, rows: Any, kept: Any, cell_problems: Sequence[str], duplicate: str
-) -> dict[str, int]:
-    """Count the rows left out and the cells not understood, by name.
-
-    `rows`: `problem` is the reason to leave a row out, NULL for none; each of `cell_problems`
-    counts cells of the others. `kept`: the rows without a problem but for replaced ones, which
-    count as `duplicate`.
-    """
-    cells = {name: rows[name].sum() for name in cell_problems}
-    counts = rows.group_by("problem").agg(rows=rows.count(), **cells)
-    problems: dict[str, int] = {}
-    for row in workspace.connection.to_pyarrow(counts).to_pylist():
-        if row["problem"] is None:
-            problems |= {name: row[name] for name in cell_problems}
-            problems[duplicate] = row["rows"] - workspace.count(kept)
-        else:
-            problems[row["problem"]] = row["rows"]
-    return {name: count for name, count in problems.items() if count}

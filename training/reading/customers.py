@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
@@ -11,10 +11,11 @@ import ibis
 from models.data.customers import NEVER_ASKED, NO, YES
 from models.data.words import read_flag
 from training.reading.cells import read_cells
-from training.reading.cleaning import count_problems, has_nul, is_too_long
+from training.reading.cleaning import has_nul, is_too_long
 from training.reading.columns import require_columns
 from training.reading.duckdb import Workspace, reading_errors
 from training.reading.file_tables import FileTable, require_whole
+from training.reading.problems import Problems, count_problems, lost_column
 from training.reading.service_store import StoreTables
 from training.reading.styles import with_styles
 
@@ -23,7 +24,11 @@ PURPOSES: Final = ("train", "personalize_web", "personalize_email")
 CONSENT_TIMES: Final = tuple(f"{purpose}_time" for purpose in PURPOSES)
 DATE_COLUMNS: Final = ("consent_time", *CONSENT_TIMES)
 # Of cells in a row that stays.
-CELL_PROBLEMS: Final = ("bad_consent", "bad_consent_time", "consent_time_ahead")
+CELL_PROBLEMS: Final[Mapping[str, tuple[str, ...]]] = {
+    "bad_consent": PURPOSES,
+    "bad_consent_time": CONSENT_TIMES,
+    "consent_time_ahead": CONSENT_TIMES,
+}
 Unasked = Literal["allow", "refuse"]  # whether to learn from customers who never answered
 
 
@@ -35,7 +40,7 @@ class CustomerTable:
     # and its time (NULL unknown).
     table: Any
     rows: int  # that were read
-    problems: dict[str, int]  # rows left out and cells not understood, by name
+    problems: Problems  # rows left out and cells not understood
 
 
 def read_customers(
@@ -54,7 +59,7 @@ def read_customers(
     this moment, a yes has no date. Raises
     InputError for a line that cannot be taken apart: it may hold a no, and nobody could tell whose.
     """
-    nobody = CustomerTable(_empty_table(), 0, {})
+    nobody = CustomerTable(_empty_table(), 0, Problems())
     customers = _read_files(workspace, sources, store, now) if sources else nobody
     table = _later_consents(customers.table, store.consents) if store else customers.table
     return replace(customers, table=workspace.keep("customers", table))
@@ -81,9 +86,9 @@ def _read_files(
         rows = workspace.keep("customers_left", rows.mutate(problem=problem))
     usable = rows.filter(rows.problem.isnull())
     last = usable.group_by("customer_id").agg(position=usable.position.max())
-    table = usable.semi_join(last, "position").drop("position", "problem", *CELL_PROBLEMS)
+    table = usable.semi_join(last, "position").select(*_empty_table().columns)
     table = workspace.keep("listed_customers", table)
-    problems = count_problems(workspace, rows, table, CELL_PROBLEMS, "duplicate_customer")
+    problems = count_problems(workspace, rows, table, CELL_PROBLEMS, "duplicate_customer", sources)
     return CustomerTable(table, workspace.count(rows), problems)
 
 
@@ -94,29 +99,28 @@ def _empty_table() -> Any:
 
 
 def _parse_cells(source: FileTable, now: int) -> Any:
-    """Return typed cells, counts of CELL_PROBLEMS, and the `problem` of a row, NULL for none."""
+    """Return typed cells, the texts of CELL_PROBLEMS, and the `problem` of a row, NULL for none."""
     customer_id = source.text("customer_id")
     consents = {purpose: _parse_consent(source.text(purpose)) for purpose in PURPOSES}
     time_texts = {name: _time_text(source, name) for name in CONSENT_TIMES}
     times = {name: _times(source, name) for name in CONSENT_TIMES}
-    bad_consents = [consent.isnull() for consent in consents.values()]
-    bad_times = [text.notnull() & times[name].isnull() for name, text in time_texts.items()]
-    times_ahead = []
+    lost: dict[str, Any] = {}
     for purpose, time_name in zip(PURPOSES, CONSENT_TIMES, strict=True):
-        consents[purpose] = consents[purpose].fill_null(NO).cast("uint8")
-        consent, time = consents[purpose], times[time_name]
+        text, time_text, time = source.text(purpose), time_texts[time_name], times[time_name]
+        lost[lost_column("bad_consent", purpose)] = _where(consents[purpose].isnull(), text)
+        consent = consents[purpose] = consents[purpose].fill_null(NO).cast("uint8")
         is_ahead = (time > now).fill_null(False)
-        is_unread = time_texts[time_name].notnull() & time.isnull()
+        is_unread = time_text.notnull() & time.isnull()
         times[time_name] = ibis.ifelse(is_ahead | is_unread, _time_of_reading(consent, now), time)
-        times_ahead.append(is_ahead & (consent != NEVER_ASKED))
+        lost[lost_column("bad_consent_time", time_name)] = _where(is_unread, time_text)
+        is_told = is_ahead & (consent != NEVER_ASKED)
+        lost[lost_column("consent_time_ahead", time_name)] = _where(is_told, time_text)
     return source.table.select(
         customer_id,
         source.text("market"),
         **consents,
         **times,
-        bad_consent=_count(bad_consents),
-        bad_consent_time=_count(bad_times),
-        consent_time_ahead=_count(times_ahead),
+        **lost,
         problem=ibis.cases(
             (customer_id.isnull(), "missing_customer_id"),
             (is_too_long(customer_id), "id_too_long"),
@@ -147,11 +151,8 @@ def _time_of_reading(consent: Any, now: int) -> Any:
     return ibis.ifelse(consent == NO, ibis.literal(now, "int64"), ibis.null("int64"))
 
 
-def _count(flags: list[Any]) -> Any:
-    count = flags[0].cast("int64")
-    for flag in flags[1:]:
-        count += flag.cast("int64")
-    return count
+def _where(condition: Any, text: Any) -> Any:
+    return ibis.ifelse(condition, text, ibis.null("string"))
 
 
 def _parse_consent(text: Any) -> Any:

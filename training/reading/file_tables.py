@@ -81,14 +81,20 @@ class FileTable:
         """Return the cells under one of our names in seconds since 1970; NULL for no time."""
         return time_cells(self.text(name), self.date_orders.get(name, self.options.date_order))
 
-    def locate(self, name: str, text: str) -> str:
-        """Return where a text first stands under one of our names, and the text itself."""
+    def find(self, name: str, text: str) -> str | None:
+        """Return where a text first stands under one of our names, and the text; None for none."""
         column = self.names.get(name, "")
         for file in self.files:
             line = find_line(file, text, self.columns, column, self.delimiter) if column else None
             if line is not None:
                 return f"{file.name}, line {line}, column {column!r}: {shorten(text)}"
-        return f"{self.label}, column {column!r}: {shorten(text)}"
+        return None
+
+    def locate(self, name: str, text: str) -> str:
+        """Return where a text stands as `find` does, or the first file where no line is known."""
+        return self.find(name, text) or (
+            f"{self.label}, column {self.names.get(name, '')!r}: {shorten(text)}"
+        )
 
 
 @dataclass(frozen=True)
@@ -291,12 +297,22 @@ def _as_text(cell: Any, is_id: bool) -> Any:
     return cell.cast("string").nullif("")
 
 
-def count_unreadable_rows(workspace: Workspace, sources: Sequence[FileTable]) -> int:
+def find_unreadable_rows(
+    workspace: Workspace, sources: Sequence[FileTable]
+) -> tuple[int, str | None]:
     """Count the rows that DuckDB could not take apart, once the sources have been read.
 
-    Raises InputError for a quote that never closes.
+    Returns where the first one stands, too. Raises InputError for a stray quote.
     """
-    return sum(line.rows for source in sources for line in _refused_lines(workspace, source))
+    lines = [line for source in sources for line in _refused_lines(workspace, source)]
+    for line in lines:
+        if line.rows > 1 and "unterminated quote" in line.reason:
+            raise InputError(
+                f"{line.file}, line {line.line}: a quote opens and does not close where its cell "
+                f"ends, so that {line.rows:,} rows cannot be told apart. Double it, or take it out."
+            )
+    first = f"{lines[0].file}, line {lines[0].line}: {lines[0].reason}" if lines else None
+    return sum(line.rows for line in lines), first
 
 
 def read_whole(workspace: Workspace, source: FileTable, cells: Any) -> pa.Table:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,10 +10,16 @@ import ibis
 
 from training.errors import InputError
 from training.reading import order_lines
-from training.reading.cleaning import CELLS_WITH_STYLE, ROW_REASONS, check_rows, reason_code
+from training.reading.cleaning import (
+    CELLS_WITH_STYLE,
+    COLUMNS_OF_REASON,
+    ROW_REASONS,
+    check_rows,
+    reason_code,
+)
 from training.reading.customers import CustomerTable, Unasked
 from training.reading.duckdb import Workspace, reading_errors
-from training.reading.file_tables import FileTable, count_unreadable_rows
+from training.reading.file_tables import FileTable, find_unreadable_rows
 from training.reading.numbering import (
     NameTables,
     code_listed_products,
@@ -22,6 +27,7 @@ from training.reading.numbering import (
     code_rows,
     code_struck_out,
 )
+from training.reading.problems import ADVICE, Problems, find_example
 from training.reading.products import ProductTable
 from training.reading.service_store import StoreTables
 from training.reading.styles import tell_styles, with_styles
@@ -49,7 +55,7 @@ class Lines:
     returns: Any  # with `weight`
     count: int  # of merged, without returns of what was never bought
     rows: int  # that were read
-    dropped: Counter[str]  # reason -> rows left out
+    dropped: Problems  # rows left out
 
 
 def make_lines(
@@ -65,21 +71,21 @@ def make_lines(
     `now` and `until`: see read_purchases. Raises InputError where no line is left.
     """
     begin("reading purchases")
-    dropped: Counter[str] = Counter()
+    dropped = Problems()
     rows = _clean_rows(workspace, sources, now, until, dropped)
-    total = workspace.count(rows) + dropped["unreadable_row"]
+    total = workspace.count(rows) + dropped.counts["unreadable_row"]
     if total == 0:
         problem = "holds no events" if sources[0].from_store else "has column names but no rows"
         raise InputError(f"{sources[0].label} {problem} (0 rows).")
     begin("comparing rows")
     names = _code_names(workspace, rows, shop)
-    coded = _code_distinct_rows(workspace, rows, names, shop, len(sources), dropped)
+    coded = _code_distinct_rows(workspace, rows, names, shop, sources, dropped)
     begin("merging rows of the same line")
     merged = workspace.keep("merged", order_lines.merge_rows(coded))
     workspace.drop("coded")
     returns = workspace.keep("returns", order_lines.weigh_returns(merged))
     of_nothing = returns.filter(returns.weight.isnull())
-    dropped["return_without_purchase"] = workspace.total(of_nothing["rows"])
+    dropped.add("return_without_purchase", workspace.total(of_nothing["rows"]))
     count = workspace.count(merged) - workspace.count(of_nothing)
     if count == 0:
         raise InputError(_nothing_left(sources, total, dropped))
@@ -92,7 +98,7 @@ def _clean_rows(
     sources: Sequence[FileTable],
     now: int,
     until: int | None,
-    dropped: Counter[str],
+    dropped: Problems,
 ) -> Any:
     """Parse all cells, and note the reason to leave a row out. Counts the unreadable."""
     with reading_errors(", ".join(source.label for source in sources)):
@@ -101,7 +107,7 @@ def _clean_rows(
             for number, source in enumerate(sources)
         ]
     workspace.drop("events", "training_events")
-    dropped["unreadable_row"] = count_unreadable_rows(workspace, sources)
+    dropped.add("unreadable_row", *find_unreadable_rows(workspace, sources))
     return ibis.union(*tables) if len(tables) > 1 else tables[0]
 
 
@@ -142,12 +148,13 @@ def _code_distinct_rows(
     rows: Any,
     names: NameTables,
     shop: Shop,
-    sources: int,
-    dropped: Counter[str],
+    sources: Sequence[FileTable],
+    dropped: Problems,
 ) -> Any:
     """Select the rows to learn from, with codes instead of texts. Counts the others."""
-    distinct, dropped["duplicate_row"] = order_lines.drop_duplicates(workspace, rows)
-    dropped.update(_count_reasons(workspace, distinct))
+    distinct, duplicates = order_lines.drop_duplicates(workspace, rows)
+    dropped.add("duplicate_row", duplicates)
+    _count_reasons(workspace, distinct, sources, dropped)
     coded = code_rows(distinct.filter(distinct.reason.isnull()), names)
     if shop.store:
         struck_out = code_struck_out(shop.store.unused, names)
@@ -163,18 +170,30 @@ def _code_distinct_rows(
         coded = order_lines.mark_rows(coded, unlisted, "product_of_customer", coded.self_reported)
     coded = workspace.keep("coded", order_lines.bound_claims(coded))
     workspace.drop("compared", "struck", "single_of_twice", "twice")
-    workspace.drop(*(f"rows{number}" for number in range(sources)))
-    dropped.update(_count_reasons(workspace, coded))
+    workspace.drop(*(f"rows{number}" for number in range(len(sources))))
+    _count_reasons(workspace, coded.mutate(cell=ibis.null("string")), sources, dropped)
     return coded.filter(coded.reason.isnull())
 
 
-def _count_reasons(workspace: Workspace, rows: Any) -> dict[str, int]:
+def _count_reasons(
+    workspace: Workspace, rows: Any, sources: Sequence[FileTable], dropped: Problems
+) -> None:
+    """Count the rows by their reason, with the cell of one as an example."""
     left_out = rows.filter(rows.reason.notnull())
-    counts = workspace.connection.to_pyarrow(left_out.group_by("reason").agg(rows=left_out.count()))
-    return {ROW_REASONS[row["reason"]]: row["rows"] for row in counts.to_pylist()}
+    counts = left_out.group_by("reason").agg(rows=left_out.count(), cell=left_out.cell.min())
+    for row in workspace.connection.to_pyarrow(counts.order_by("reason")).to_pylist():
+        reason, cell = ROW_REASONS[row["reason"]], row["cell"]
+        files = [source for source in sources if not source.from_store]
+        columns: Sequence[str] = COLUMNS_OF_REASON.get(reason, ())
+        if reason.startswith("missing_"):
+            columns, cell = (reason.removeprefix("missing_"),), ""
+        is_told = reason in ADVICE and cell is not None
+        example = find_example(files, columns, cell) if is_told else None
+        dropped.add(reason, row["rows"], example)
 
 
-def _nothing_left(sources: Sequence[FileTable], total: int, dropped: Counter[str]) -> str:
+def _nothing_left(sources: Sequence[FileTable], total: int, dropped: Problems) -> str:
     labels = ", ".join(source.label for source in sources)
-    reasons = ", ".join(f"{count} {reason}" for reason, count in dropped.most_common() if count)
-    return f"{labels}: none of {total} rows is left after cleaning ({reasons})."
+    reasons = ", ".join(f"{count} {reason}" for reason, count in dropped.counts.most_common())
+    hints = "".join(f" {name}: {dropped.explain(name)}." for name in dropped.refused[:1])
+    return f"{labels}: none of {total} rows is left after cleaning ({reasons}).{hints}"

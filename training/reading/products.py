@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -22,7 +21,6 @@ from training.reading.arrow import to_codes, to_numbers, to_strings
 from training.reading.cells import address_cells, read_cells, text_cells
 from training.reading.cleaning import (
     LARGEST_PRICE,
-    count_problems,
     has_nul,
     is_too_long,
     is_unknown,
@@ -30,7 +28,8 @@ from training.reading.cleaning import (
 )
 from training.reading.columns import PRODUCT_COLUMNS, require_columns
 from training.reading.duckdb import Workspace, json_keys, json_merge_patch, reading_errors
-from training.reading.file_tables import FileTable, count_unreadable_rows
+from training.reading.file_tables import FileTable, find_unreadable_rows
+from training.reading.problems import Problems, count_problems, lost_column
 from training.reading.service_store import StoreTables
 from training.reading.styles import with_styles
 
@@ -57,14 +56,14 @@ SCHEMA: Final = ibis.schema(
 LARGEST_UNKNOWN_STOCK: Final = 0.2  # of the cells of stock
 SHOWN_WORDS: Final = 10
 FIELDS: Final = PRODUCT_COLUMNS[1:]  # all but the id
-CELL_PROBLEMS: Final = (
-    "bad_price",
-    "bad_cost",
-    "bad_currency",
-    "bad_url",
-    "bad_in_stock",
-    "bad_time",
-)
+CELL_PROBLEMS: Final[Mapping[str, tuple[str, ...]]] = {
+    "bad_price": ("price",),
+    "bad_cost": ("cost",),
+    "bad_currency": ("currency",),
+    "bad_url": ("url", "image_url"),
+    "bad_in_stock": ("in_stock",),
+    "bad_time": TIMES,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +72,7 @@ class ProductTable:
 
     table: Any  # SCHEMA: one row a product, unknown cells NULL
     rows: int  # that were read
-    problems: dict[str, int]  # rows left out and cells not understood, by name
+    problems: Problems  # rows left out and cells not understood
 
 
 def read_products(
@@ -86,7 +85,7 @@ def read_products(
     (UTC). A field that the shop has reported to the store replaces the cell of the file, by an
     unknown value too.
     """
-    nothing = ProductTable(ibis.memtable(SCHEMA.to_pyarrow().empty_table()), 0, {})
+    nothing = ProductTable(ibis.memtable(SCHEMA.to_pyarrow().empty_table()), 0, Problems())
     products = _read_files(workspace, sources) if sources else nothing
     if store:
         products = _with_reported(workspace, products, store)
@@ -111,9 +110,9 @@ def _read_files(workspace: Workspace, sources: Sequence[FileTable]) -> ProductTa
     table = workspace.keep("listed_products", usable.semi_join(last, "position").select(*SCHEMA))
     for number, source in enumerate(sources):
         _require_stock(workspace, source, workspace.connection.table(f"product_rows{number}"))
-    unreadable = count_unreadable_rows(workspace, sources)
-    problems = {"unreadable_row": unreadable} if unreadable else {}
-    problems |= count_problems(workspace, rows, table, CELL_PROBLEMS, "duplicate_product")
+    unreadable, example = find_unreadable_rows(workspace, sources)
+    problems = count_problems(workspace, rows, table, CELL_PROBLEMS, "duplicate_product", sources)
+    problems.add("unreadable_row", unreadable, example)
     return ProductTable(table, workspace.count(rows) + unreadable, problems)
 
 
@@ -121,7 +120,7 @@ def _require_stock(workspace: Workspace, source: FileTable, rows: Any) -> None:
     """Raise InputError where too many cells of stock are not understood, with their words."""
     if "in_stock" not in source.names:
         return
-    unknown = workspace.total(rows.bad_in_stock.sum())
+    unknown = workspace.total(rows[lost_column("bad_in_stock", "in_stock")].count())
     cells = workspace.count(rows.filter(rows.in_stock.notnull()))
     if unknown <= LARGEST_UNKNOWN_STOCK * cells:
         return
@@ -150,9 +149,9 @@ def _with_reported(workspace: Workspace, files: ProductTable, store: StoreTables
     cells["available_until"] = ibis.ifelse(is_hidden, ALWAYS_FROM, cells["available_until"])
     product_id = ibis.coalesce(both.product_id, both.product_id_reported)
     table = both.select(product_id=product_id, **cells).select(*SCHEMA)
-    reported_problems = count_problems(workspace, rows, usable, CELL_PROBLEMS, "duplicate_product")
-    problems = Counter(files.problems) + Counter(reported_problems)
-    return ProductTable(table, files.rows + workspace.count(rows), dict(problems))
+    problems = count_problems(workspace, rows, usable, CELL_PROBLEMS, "duplicate_product")
+    problems.update(files.problems)
+    return ProductTable(table, files.rows + workspace.count(rows), problems)
 
 
 def _parse_documents(products: Any) -> Any:
@@ -177,7 +176,7 @@ def _parse_documents(products: Any) -> Any:
 
 
 def _parse_cells(source: FileTable, attributes: Any, **more: Any) -> Any:
-    """Return typed cells, counts of CELL_PROBLEMS, and the `problem` of a row, NULL for none."""
+    """Return typed cells, the texts of CELL_PROBLEMS, and the `problem` of a row, NULL for none."""
     product_id = source.text("product_id")
     cells = {
         "price": _known_amount(source.numbers("price")),
@@ -190,9 +189,10 @@ def _parse_cells(source: FileTable, attributes: Any, **more: Any) -> Any:
         "available_until": source.times("available_until"),
     }
     texts = {name: text_cells(source.text(name)) for name in ("title", "category", "brand")}
-    lost = {name: _count_lost(source.text(name), cell) for name, cell in cells.items()}
+    lost = {name: _lost(source.text(name), cell) for name, cell in cells.items()}
     # Whoever writes something that nobody understands does not say that it is in stock.
-    cells["in_stock"] = ibis.ifelse(lost["in_stock"] == 1, False, cells["in_stock"])
+    is_unknown_word = lost["in_stock"].notnull()
+    cells["in_stock"] = ibis.ifelse(is_unknown_word, False, cells["in_stock"])
     return source.table.select(
         product_id,
         source.text("markets"),
@@ -200,12 +200,11 @@ def _parse_cells(source: FileTable, attributes: Any, **more: Any) -> Any:
         **cells,
         attributes=attributes,
         **more,
-        bad_price=lost["price"],
-        bad_cost=lost["cost"],
-        bad_currency=lost["currency"],
-        bad_url=lost["url"] + lost["image_url"],
-        bad_in_stock=lost["in_stock"],
-        bad_time=lost["available_from"] + lost["available_until"],
+        **{
+            lost_column(problem, name): lost[name]
+            for problem, names in CELL_PROBLEMS.items()
+            for name in names
+        },
         problem=ibis.cases(
             (product_id.isnull(), "missing_product_id"),
             (is_too_long(product_id), "id_too_long"),
@@ -220,10 +219,9 @@ def _known_amount(amount: Any) -> Any:
     return ibis.ifelse(is_bad, ibis.null("float64"), amount)
 
 
-def _count_lost(text: Any, cell: Any) -> Any:
-    """Return 1 where a text was not understood."""
-    is_written = (text.strip().length() > 0).fill_null(False)
-    return (is_written & cell.isnull()).cast("int64")
+def _lost(text: Any, cell: Any) -> Any:
+    """Return a text that was not understood, NULL for others."""
+    return ibis.ifelse(cell.isnull(), text.strip().nullif(""), ibis.null("string"))
 
 
 def _parse_stock(text: Any, words: Mapping[str, bool]) -> Any:

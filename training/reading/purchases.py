@@ -27,6 +27,7 @@ from training.reading.duckdb import Workspace, open_workspace
 from training.reading.lines_of_rows import Lines, Shop, make_lines
 from training.reading.numbering import Numbering, fetch_numbering
 from training.reading.options import AS_FILES_TELL, ReadingOptions
+from training.reading.problems import Problems, require_none
 from training.reading.products import ProductTable, read_products
 from training.reading.service_store import read_store
 from training.reading.sources import open_sources
@@ -59,12 +60,12 @@ STEPS: Final = (
 
 @dataclass(frozen=True)
 class ReadingReport:
-    """Counts of what was read: rows == merged_rows + lines + sum(dropped.values())."""
+    """Counts of what was read: rows == merged_rows + lines + dropped.counts.total()."""
 
     rows: int
     lines: int
     merged_rows: int  # rows that were added to another row of the same line
-    dropped: dict[str, int]  # reason -> rows, most first
+    dropped: Problems  # rows
     customers: int
     products: int
     orders: int
@@ -72,9 +73,14 @@ class ReadingReport:
     first_time: int  # seconds since 1970, UTC
     last_time: int
     product_rows: int
-    product_problems: dict[str, int]  # rows left out and cells not understood
+    product_problems: Problems  # rows left out and cells not understood
     customer_rows: int
-    customer_problems: dict[str, int]
+    customer_problems: Problems
+
+    @property
+    def problems(self) -> tuple[Problems, ...]:
+        """Return the problems of purchases, products and customers."""
+        return self.dropped, self.product_problems, self.customer_problems
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,10 +170,12 @@ def read_purchases(
             workspace, lines.names, listed, shop.customers, latest_prices, arrays
         )
         numbering, listed = hide_unlisted(workspace, numbering, listed, arrays, sources.products)
+    report = _report(arrays, numbering, lines, listed, shop.customers)
+    require_none(report.problems, options)
     return Purchases(
         **numbering.fields(),
         **arrays,
-        report=_report(arrays, numbering, lines, listed, shop.customers),
+        report=report,
         event_position=store.position if store else 0,
         event_mark=store.mark if store else "",
     )
@@ -202,8 +210,8 @@ def _report(
     return ReadingReport(
         rows=lines.rows,
         lines=lines.count,
-        merged_rows=lines.rows - lines.count - lines.dropped.total(),
-        dropped={reason: count for reason, count in lines.dropped.most_common() if count},
+        merged_rows=lines.rows - lines.count - lines.dropped.counts.total(),
+        dropped=lines.dropped,
         customers=len(numbering.customer_ids),
         products=len(numbering.catalogue),
         orders=int(arrays["order"].max()) + 1,

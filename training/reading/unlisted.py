@@ -43,10 +43,8 @@ def hide_unlisted(
     if not unlisted.any():
         return numbering, products
     examples = check_unlisted(lines, catalogue, unlisted, wanted, files[0].label)
-    problems = dict(products.problems)
-    problems[f"not listed and not shown, such as {examples}"] = int(unlisted.sum())
-    numbering = replace(numbering, catalogue=hide(catalogue, unlisted))
-    return numbering, replace(products, problems=problems)
+    products.problems.add("not_listed", int(unlisted.sum()), examples)
+    return replace(numbering, catalogue=hide(catalogue, unlisted)), products
 
 
 def find_unlisted(catalogue: Catalogue, listed: list[str]) -> NDArray[np.bool_]:

@@ -51,8 +51,8 @@ def printed(*what: object) -> str:
 
 def test_what_was_read_is_told_with_every_reason_for_a_dropped_row() -> None:
     purchases = small_shop_purchases()
-    purchases.report.dropped["bad_quantity"] = 1234
-    text = printed(print_reading, purchases)
+    purchases.report.dropped.counts["bad_quantity"] = 1234
+    text = printed(print_reading, purchases, moment(400))
     assert "dropped: bad_quantity 1,234" in text
     assert f"customers {len(purchases.customer_ids)} products 40" in text
     assert "first and last purchase 2025-01-01 to 2025-06-28" in text

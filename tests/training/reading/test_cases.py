@@ -108,7 +108,7 @@ def test_moments_are_read_as_what_they_are_or_refused(tmp_path: Path) -> None:
     shop = read(tmp_path, "\n".join((HEADER, *rows)))
     right = {f"c{number}": moment for number, moment in enumerate(MOMENTS.values()) if moment}
     assert times(shop) == right
-    assert shop.report.dropped == {"bad_timestamp": len(MOMENTS) - len(right)}
+    assert shop.report.dropped.counts == {"bad_timestamp": len(MOMENTS) - len(right)}
 
 
 def test_twelve_digits_are_a_date_and_no_day_of_1976(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_later_no_of_twelve_digits_counts(tmp_path: Path) -> None:
     email = CONSENT_TIMES[2]
     said = {row["customer_id"]: (row["personalize_email"], row[email]) for row in found}
     assert said == {"c1": (NO, 1_759_830_600), "c2": (NO, NOW), "c3": (YES, None)}
-    assert customers.problems["bad_consent_time"] == 6  # three consents each
+    assert customers.problems.counts["bad_consent_time"] == 6  # three consents each
 
 
 def test_cancelled_and_refunded_orders_are_no_sales(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_cancelled_and_refunded_orders_are_no_sales(tmp_path: Path) -> None:
     rows = [f"c{number},p,2024-01-01,o{number},{word}" for number, word in enumerate(words)]
     shop = read(tmp_path, "\n".join((f"{HEADER},order_id,status", *rows)))
     assert lines(shop) == {("c0", "p"), ("c5", "p"), ("c6", "p")}
-    assert shop.report.dropped == {"not_sold": 4}
+    assert shop.report.dropped.counts == {"not_sold": 4}
 
 
 def test_kinds_of_trackers_are_known(tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_kinds_of_trackers_are_known(tmp_path: Path) -> None:
         for user, kind in zip(shop.user.tolist(), shop.kind.tolist(), strict=True)
     }
     assert found == {f"c{number}": kind for number, kind in enumerate(kinds.values())}
-    assert shop.report.dropped == {"unknown_kind": 1}
+    assert shop.report.dropped.counts == {"unknown_kind": 1}
 
 
 STOCK = {
@@ -274,7 +274,7 @@ def test_decimal_commas_are_read_where_the_column_says_so(tmp_path: Path) -> Non
     }
     right = {f"p{number}": price for number, price in enumerate(PRICES.values()) if price}
     assert found == right
-    assert shop.report.dropped == {"bad_price": 1}
+    assert shop.report.dropped.counts == {"bad_price": 1}
 
 
 def test_a_column_with_points_and_commas_alike_is_refused_with_line_cell_and_option(
@@ -325,7 +325,7 @@ ONE = {("Müller", "p1")}
 def test_one_order_is_read_from_a_file_of_any_shape(tmp_path: Path, content: str | bytes) -> None:
     shop = read(tmp_path, content)
     assert lines(shop) == ONE
-    assert shop.report.dropped == {}
+    assert shop.report.dropped.counts == {}
 
 
 @pytest.mark.parametrize("nobody", ["0", "NULL", r"\N", "nan", "None", "N/A", " 0 ", "guest"])

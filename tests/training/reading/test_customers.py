@@ -32,7 +32,7 @@ def test_consent_is_read_in_any_usual_spelling(tmp_path: Path) -> None:
     header = "customer_id,train,personalize_web,personalize_email"
     consents, customers = read(tmp_path, header, "anna,true,YES,1", "bert,False,no,0", "carl,,  ,")
     assert consents == {"anna": (YES, YES, YES), "bert": (NO, NO, NO), "carl": (NEVER_ASKED,) * 3}
-    assert (customers.rows, customers.problems) == (3, {})
+    assert (customers.rows, customers.problems.counts) == (3, {})
 
 
 def test_a_consent_that_cannot_be_read_is_a_no_and_counted(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_a_consent_that_cannot_be_read_is_a_no_and_counted(tmp_path: Path) -> No
         tmp_path, "customer_id,train,personalize_web", "anna,perhaps,maybe", "bert,true,true"
     )
     assert consents == {"anna": (NO, NO, NEVER_ASKED), "bert": (YES, YES, NEVER_ASKED)}
-    assert customers.problems == {"bad_consent": 2}
+    assert customers.problems.counts == {"bad_consent": 2}
 
 
 def test_the_last_row_of_a_customer_wins(tmp_path: Path) -> None:
@@ -48,14 +48,14 @@ def test_the_last_row_of_a_customer_wins(tmp_path: Path) -> None:
         tmp_path, "customer_id,train", "anna,true", "bert,true", "anna,false"
     )
     assert consents == {"anna": (NO, 0, 0), "bert": (YES, 0, 0)}
-    assert customers.problems == {"duplicate_customer": 1}
+    assert customers.problems.counts == {"duplicate_customer": 1}
 
 
 def test_rows_without_a_usable_id_are_left_out_by_name(tmp_path: Path) -> None:
     rows = (",true", f"{'x' * 501},true", "a\0b,true", "bert,1")
     consents, customers = read(tmp_path, "customer_id,train", *rows)
     assert list(consents) == ["bert"]
-    assert customers.problems == {"missing_customer_id": 1, "id_too_long": 1, "bad_id": 1}
+    assert customers.problems.counts == {"missing_customer_id": 1, "id_too_long": 1, "bad_id": 1}
     assert customers.rows == 4
 
 
@@ -76,7 +76,7 @@ def test_a_yes_whose_date_cannot_be_read_has_none_and_is_counted(tmp_path: Path)
         tmp_path, header, "anna,true,soon,2025-01-01,", "bert,true,,,2025-01-01"
     )
     assert consents == {"anna": (YES, 0, 0), "bert": (YES, 0, 0)}
-    assert customers.problems == {"bad_consent_time": 1}
+    assert customers.problems.counts == {"bad_consent_time": 1}
 
 
 def test_no_yes_is_dated_ahead_and_a_no_is_dated_no_later_than_it_was_read(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_no_yes_is_dated_ahead_and_a_no_is_dated_no_later_than_it_was_read(tmp_p
         rows = workspace.connection.to_pyarrow(customers.table).to_pylist()
     times = {row["customer_id"]: tuple(row[f"{name}_time"] for name in PURPOSES) for row in rows}
     assert times == {"anna": (None, NOW, None), "bert": (None, NOW, NOW), "carl": (None,) * 3}
-    assert customers.problems == {"bad_consent": 1, "consent_time_ahead": 3}
+    assert customers.problems.counts == {"bad_consent": 1, "consent_time_ahead": 3}
 
 
 def test_a_customers_file_without_ids_is_refused(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from training.errors import InputError
 from training.reading.duckdb import open_workspace
-from training.reading.file_tables import count_unreadable_rows, open_file_tables, read_whole
+from training.reading.file_tables import find_unreadable_rows, open_file_tables, read_whole
 
 
 def read(
@@ -31,9 +31,8 @@ def read(
                 .drop_columns("all")
                 .to_pylist()
             )
-        return sorted(rows, key=lambda row: str(row["product_id"])), count_unreadable_rows(
-            workspace, sources
-        )
+        unreadable, _ = find_unreadable_rows(workspace, sources)
+        return sorted(rows, key=lambda row: str(row["product_id"])), unreadable
 
 
 def _everything(source: Any) -> Any:
@@ -108,10 +107,11 @@ def test_a_quote_that_never_closes_does_not_swallow_the_file_in_silence(tmp_path
         read(path)
 
 
-def test_a_small_swallowed_piece_is_counted_by_its_lines(tmp_path: Path) -> None:
+def test_a_small_swallowed_piece_is_refused_with_its_lines(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text('product_id,quantity\n1,1\n2,"oh\n3,1\n4,1\n')
-    assert read(path)[1] == 3
+    with pytest.raises(InputError, match=r"a\.csv, line 3: a quote opens .* 3 rows"):
+        read(path)
 
 
 def test_lines_that_are_read_more_than_once_are_counted_once(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_lines_that_are_read_more_than_once_are_counted_once(tmp_path: Path) -> 
         (source,) = sources = open_file_tables(workspace, [tmp_path], {})
         for name in source.columns:
             assert workspace.count(source.table[name]) == 1
-        assert count_unreadable_rows(workspace, sources) == 3
+        assert find_unreadable_rows(workspace, sources)[0] == 3
 
 
 def test_a_gz_is_read_like_the_file_in_it(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def test_a_cell_that_is_not_understood_is_unknown_and_counted(tmp_path: Path) ->
         "negative,-1,,ftp://shop/1,//shop/1,No,,,-2",
     )
     rows, products = read(path)
-    assert products.problems == {
+    assert products.problems.counts == {
         "bad_price": 2,
         "bad_cost": 2,
         "bad_currency": 1,
@@ -73,7 +73,7 @@ def test_the_last_row_of_a_product_wins(tmp_path: Path) -> None:
         write(tmp_path, "product_id,title", "1,old", "2,other", "1,older", "1,new")
     )
     assert (rows["1"]["title"], rows["2"]["title"]) == ("new", "other")
-    assert (products.rows, products.problems) == (4, {"duplicate_product": 2})
+    assert (products.rows, products.problems.counts) == (4, {"duplicate_product": 2})
 
 
 def test_the_last_row_wins_in_a_large_file_too(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_rows_without_a_usable_id_are_left_out_by_name(tmp_path: Path) -> None:
         write(tmp_path, "product_id,title", ",a", "x\0,b", f"{'x' * 501},c", "1,2,3", "ok,d")
     )
     assert list(rows) == ["ok"]
-    assert products.problems == {
+    assert products.problems.counts == {
         "unreadable_row": 1,
         "missing_product_id": 1,
         "bad_id": 1,
@@ -121,7 +121,7 @@ def test_a_stock_that_nobody_understands_is_not_in_stock_and_counted(tmp_path: P
         "odd": False,
         "empty": None,
     }
-    assert products.problems == {"bad_in_stock": 1}
+    assert products.problems.counts == {"bad_in_stock": 1}
 
 
 def test_a_file_of_unknown_words_for_stock_is_refused_with_its_words(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def lines(purchases: Purchases) -> list[tuple[Any, ...]]:
 
 def add_up(purchases: Purchases) -> bool:
     report = purchases.report
-    return report.rows == report.lines + report.merged_rows + sum(report.dropped.values())
+    return report.rows == report.lines + report.merged_rows + report.dropped.counts.total()
 
 
 def test_one_customer_buys_one_product_once(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_guests_need_an_order(tmp_path: Path) -> None:
         )
     )
     assert lines(shop) == [(None, "milk", 0, "purchase", 1.0, 1.0)]
-    assert shop.report.dropped == {"guest_without_order": 1, "guest_return": 1}
+    assert shop.report.dropped.counts == {"guest_without_order": 1, "guest_return": 1}
     assert len(shop.customer_ids) == 0
 
 
@@ -175,7 +175,7 @@ def test_rows_of_the_same_line_are_added_up(tmp_path: Path) -> None:
 def test_exact_copies_of_a_row_count_once(tmp_path: Path) -> None:
     row = "anna,milk,2017-01-01,1,1,1.00,,"
     shop = read(write(tmp_path, row, row, row, "anna,milk,2017-01-01,1,2,1.00,,"))
-    assert shop.report.dropped == {"duplicate_row": 2}
+    assert shop.report.dropped.counts == {"duplicate_row": 2}
     assert shop.quantity.tolist() == [3.0]
     assert add_up(shop)
 
@@ -184,7 +184,7 @@ def test_a_row_that_differs_in_a_column_we_do_not_know_is_no_copy(tmp_path: Path
     header = "customer_id,product_id,timestamp,till"
     shop = read(write(tmp_path, "anna,milk,2017-01-01,1", "anna,milk,2017-01-01,2", header=header))
     assert shop.quantity.tolist() == [2.0]
-    assert shop.report.dropped == {}
+    assert shop.report.dropped.counts == {}
 
 
 def test_a_rating_weighs_by_its_stars_and_what_was_taken_out_of_the_cart_weighs_minus_one(
@@ -244,7 +244,7 @@ def test_a_return_of_what_was_never_bought_is_left_out_with_its_customer(tmp_pat
             "anna,wine,2017-01-03,5,1,,,",
         )
     )
-    assert shop.report.dropped == {"return_without_purchase": 3}
+    assert shop.report.dropped.counts == {"return_without_purchase": 3}
     assert list(shop.customer_ids) == ["anna"]
     assert list(shop.product_ids) == ["milk", "wine"]
     assert [line[:2] for line in lines(shop)] == [("anna", "milk"), ("anna", "wine")]
@@ -276,7 +276,7 @@ def test_rows_from_the_until_date_on_are_left_out(tmp_path: Path) -> None:
         tmp_path, "anna,milk,2017-01-01T11:59:59,1,1,,,", "anna,milk,2017-01-01T12:00:00,2,1,,,"
     )
     shop = read(path, until=NOON)
-    assert shop.report.dropped == {"after_until": 1}
+    assert shop.report.dropped.counts == {"after_until": 1}
     assert shop.report.last_time == NOON - 1
 
 
@@ -284,7 +284,7 @@ def test_rows_more_than_a_day_ahead_of_now_are_left_out(tmp_path: Path) -> None:
     path = write(
         tmp_path, "anna,milk,2017-01-02T12:00:00,1,1,,,", "anna,milk,2017-01-02T12:00:01,2,1,,,"
     )
-    assert read(path, now=NOON).report.dropped == {"timestamp_in_future": 1}
+    assert read(path, now=NOON).report.dropped.counts == {"timestamp_in_future": 1}
 
 
 def test_a_customer_who_said_no_to_training_stays_known_without_a_history(tmp_path: Path) -> None:
@@ -296,7 +296,7 @@ def test_a_customer_who_said_no_to_training_stays_known_without_a_history(tmp_pa
     orders = write(tmp_path, *rows)
     people = write(tmp_path, "bert,no", "carl,", name="people.csv", header="customer_id,train")
     shop = read(orders, customers=people)
-    assert shop.report.dropped == {"no_consent_to_train": 2}
+    assert shop.report.dropped.counts == {"no_consent_to_train": 2}
     assert list(shop.customer_ids) == ["anna", "bert", "carl"]
     assert list(shop.product_ids) == ["milk"]
     assert shop.consent[:, 0].tolist() == [0, 2, 0]
@@ -313,7 +313,7 @@ def test_who_was_never_asked_is_left_out_where_the_shop_wants_to_be_asked(tmp_pa
         tmp_path, "anna,yes", "bert,no", "carl,", name="people.csv", header="customer_id,train"
     )
     shop = read(orders, customers=people, unasked="refuse")
-    assert shop.report.dropped == {
+    assert shop.report.dropped.counts == {
         "never_asked": 2,
         "no_consent_to_train": 1,
         "guest_without_order": 1,
@@ -399,7 +399,7 @@ def test_the_amount_of_a_line_gives_the_price_of_a_piece(tmp_path: Path) -> None
     )
     shop = read(write(tmp_path, *rows, header=header))
     assert shop.price.tolist() == [1.5, 1.5]
-    assert shop.report.dropped == {"bad_price": 1}
+    assert shop.report.dropped.counts == {"bad_price": 1}
 
 
 def test_json_lines_of_a_shop_with_two_bad_lines(tmp_path: Path) -> None:
@@ -411,7 +411,7 @@ def test_json_lines_of_a_shop_with_two_bad_lines(tmp_path: Path) -> None:
     path.write_text("\n".join((good % 1, "oops", "oops", good % 1, good % 2)))
     shop = read(path)
     assert lines(shop) == [("anna", "7", 0, "purchase", 3.0, 1.0)]
-    assert shop.report.dropped == {"unreadable_row": 2, "duplicate_row": 1}
+    assert shop.report.dropped.counts == {"unreadable_row": 2, "duplicate_row": 1}
     assert add_up(shop)
 
 
@@ -564,7 +564,7 @@ def test_the_dirt_of_a_real_gift_shop_costs_only_the_dirty_rows(tmp_path: Path) 
         "market": "country",
     }
     shop = read(path, columns=columns)
-    assert shop.report.dropped == {
+    assert shop.report.dropped.counts == {
         "duplicate_row": 1,
         "return_without_purchase": 1,
         "guest_return": 1,
@@ -590,7 +590,7 @@ def test_one_wrong_cell_in_row_800_000_costs_that_row(tmp_path: Path) -> None:
         file.write("c1,p1,2017-01-01T00:00:00\n")
         file.write("c1,p1,2017-01-01T00:00:00,very last,1\n")
     shop = read(path)
-    assert shop.report.dropped == {"bad_quantity": 1, "unreadable_row": 1}
+    assert shop.report.dropped.counts == {"bad_quantity": 1, "unreadable_row": 1}
     assert (shop.report.rows, len(shop)) == (800_003, 800_001)
     assert shop.kind.max() == PURCHASE
 
@@ -603,7 +603,8 @@ def test_what_the_products_file_does_not_list_is_learned_from_and_not_shown(tmp_
     assert [shop.product_ids[item] for item in shop.item].count("gone") == 1
     assert list(shop.catalogue.ids) == ["gone", "milk"]
     assert shop.catalogue.sellable(NOON, None).tolist() == [False, True]
-    assert shop.report.product_problems == {"not listed and not shown, such as 'gone'": 1}
+    problems = shop.report.product_problems
+    assert (problems.counts, problems.examples) == ({"not_listed": 1}, {"not_listed": "'gone'"})
     shown = read(orders, products=goods, options=SHOW).catalogue
     assert shown.sellable(NOON, None).tolist() == [True, True]
 

@@ -240,7 +240,7 @@ def test_a_guests_order_counts_and_a_visit_without_a_name_does_not(till: Till) -
     till.reports("view", None, EventLine("milk"), session_id="s")
     shop = read(till.url)
     assert lines(shop) == [(None, "milk", "purchase", 1.0)]
-    assert shop.report.dropped == {"guest_without_order": 1}
+    assert shop.report.dropped.counts == {"guest_without_order": 1}
 
 
 def test_what_was_looked_at_before_the_login_belongs_to_the_customer(till: Till) -> None:
@@ -261,7 +261,7 @@ def test_a_purchase_that_came_by_file_and_by_event_counts_once(till: Till, tmp_p
         ("anna", "milk", "purchase", 3.0),
         (None, "milk", "purchase", 1.0),
     ]
-    assert shop.report.dropped == {"in_store_too": 2}
+    assert shop.report.dropped.counts == {"in_store_too": 2}
     assert shop.report.orders == 2
 
 
@@ -272,7 +272,7 @@ def test_a_purchase_that_was_sent_twice_under_two_names_counts_once_as_it_was_to
     till.reports("purchase", "anna", EventLine("milk", 1.0), EventLine("milk", 1.0), order="7")
     shop = read(till.url)
     assert lines(shop) == [("anna", "milk", "purchase", 2.0)]
-    assert shop.report.dropped == {"told_again": 1}
+    assert shop.report.dropped.counts == {"told_again": 1}
     assert shop.report.merged_rows == 1
 
 
@@ -317,7 +317,7 @@ def test_what_a_visit_or_late_reports_of_an_order_is_not_learned_from(till: Till
         ("carl", "bread", "purchase", 1.0),
         ("carl", "milk", "view", 2.0),
     ]
-    assert shop.report.dropped == {"late_claim": 1, "claim_of_visit": 1}
+    assert shop.report.dropped.counts == {"late_claim": 1, "claim_of_visit": 1}
 
 
 @pytest.mark.parametrize("by_file", [False, True], ids=["by event", "by file"])
@@ -342,7 +342,7 @@ def test_an_order_that_its_customer_and_the_shop_report_is_learned_once_as_the_s
     expected = [("anna", "milk", kind, quantity) for _, _, quantity in shops]
     expected += [("anna", "milk", "purchase", 1.0), ("bert", "milk", "purchase", 1.0)]
     assert lines(shop) == sorted(expected, key=str)
-    assert shop.report.dropped == {"confirmed_claim": 2}
+    assert shop.report.dropped.counts == {"confirmed_claim": 2}
 
 
 def test_a_claim_keeps_the_code_of_its_order(till: Till) -> None:
@@ -366,7 +366,7 @@ def test_a_customer_adds_no_product_to_the_shop(till: Till, tmp_path: Path) -> N
     file = orders(tmp_path, "carl,bread,2025-12-30,8,1")
     shop = read(file, till.url, now=NOON + 9 * DAY)
     assert list(shop.product_ids) == ["bread", "kite", "milk"]
-    assert shop.report.dropped["product_of_customer"] == 15
+    assert shop.report.dropped.counts["product_of_customer"] == 15
     assert ("anna", "kite", "view", 1.0) in lines(shop)
 
 
@@ -401,8 +401,8 @@ def test_an_erased_customers_file_rows_are_not_learned_from(till: Till, tmp_path
     known = people(tmp_path, "önne,yes", "anna,yes", header="customer_id,train")
     shop = read(file, till.url, customers=known)
     assert (list(shop.customer_ids), list(shop.product_ids)) == (["anna"], ["jam", "milk"])
-    assert shop.report.dropped == {"erased_customer": 2}
-    assert shop.report.customer_problems == {"erased_customer": 1}
+    assert shop.report.dropped.counts == {"erased_customer": 2}
+    assert shop.report.customer_problems.counts == {"erased_customer": 1}
 
 
 def test_what_a_customer_struck_out_is_not_learned_from_wherever_it_stands(
@@ -412,7 +412,7 @@ def test_what_a_customer_struck_out_is_not_learned_from_wherever_it_stands(
     till.strikes_out("anna", "milk")
     shop = read(orders(tmp_path, "anna,milk,2025-12-30,1,1", "bert,milk,2025-12-30,2,1"), till.url)
     assert lines(shop) == [("anna", "bread", "purchase", 1.0), ("bert", "milk", "purchase", 1.0)]
-    assert shop.report.dropped == {"struck_out": 1}
+    assert shop.report.dropped.counts == {"struck_out": 1}
 
 
 def test_who_may_have_said_no_in_a_store_that_was_restored_is_not_learned_from(
@@ -475,7 +475,7 @@ def test_the_later_consent_wins(till: Till, tmp_path: Path) -> None:
         "undated": [YES, NO, NEVER_ASKED],
     }
     assert lines(shop) == [("same", "jam", "purchase", 1.0)]
-    assert shop.report.dropped == {"no_consent_to_train": 1}
+    assert shop.report.dropped.counts == {"no_consent_to_train": 1}
 
 
 def test_a_yes_in_a_file_that_is_dated_ahead_takes_no_no_back(till: Till, tmp_path: Path) -> None:
@@ -493,7 +493,7 @@ def test_a_yes_in_a_file_that_is_dated_ahead_takes_no_no_back(till: Till, tmp_pa
     }
     # Told without this store, a service takes any no of its own for the later one.
     assert shop.consent_time[shop.customer_ids.find("carl")].tolist() == [0, 0, 0]
-    assert shop.report.customer_problems == {"consent_time_ahead": 6}
+    assert shop.report.customer_problems.counts == {"consent_time_ahead": 6}
 
 
 def test_each_purpose_has_a_date_of_its_own(till: Till, tmp_path: Path) -> None:
@@ -513,7 +513,7 @@ def test_who_said_no_in_the_store_is_not_learned_from_in_the_file(
     till.records_consent("anna", {TRAIN: NO})
     shop = read(orders(tmp_path, "anna,milk,2025-12-30,1,1", "bert,milk,2025-12-30,2,1"), till.url)
     assert lines(shop) == [("bert", "milk", "purchase", 1.0)]
-    assert shop.report.dropped == {"no_consent_to_train": 1}
+    assert shop.report.dropped.counts == {"no_consent_to_train": 1}
 
 
 def test_the_position_lies_below_what_came_while_reading(till: Till) -> None:
@@ -594,7 +594,7 @@ def test_what_the_shop_says_about_a_product_goes_over_the_products_file(
     ]
     np.testing.assert_array_equal(catalogue.cost, [np.nan, 0.9, 1.1, 0.3])
     assert shop.report.product_rows == 5
-    assert shop.report.product_problems == {"bad_url": 1, "bad_cost": 1}
+    assert shop.report.product_problems.counts == {"bad_url": 1, "bad_cost": 1}
 
 
 def test_a_model_keeps_the_codes_of_its_orders(till: Till, tmp_path: Path) -> None:
