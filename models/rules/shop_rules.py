@@ -90,7 +90,7 @@ Moment = Annotated[int, JsonStep("function-before", read_moment, MOMENT_SCHEMA)]
 
 SOME_IDS: Final = {
     "required": ["product_ids"],
-    "properties": {"product_ids": {"type": "array", "minItems": 1}},
+    "properties": {"product_ids": {"type": "array", "items": {"type": "string"}, "minItems": 1}},
 }
 SOME_PRODUCTS: Final = [
     SOME_IDS,

@@ -31,6 +31,8 @@ CONTENT_SECURITY_POLICY: Final = (
     "default-src 'self'; style-src 'self' 'unsafe-inline'; "
     "script-src 'self' 'unsafe-inline'; img-src 'self' data:"
 )
+# OpenAPI wants to know whom to ask: whoever gave the caller the key.
+CONTACT: Final = {"name": "Those who run this service"}
 OPEN_PATHS: Final = ("/healthz", "/readyz")
 SECURITY_SCHEMES: Final[dict[str, Any]] = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "A key or a customer token."},
@@ -124,6 +126,7 @@ def _describe(app: FastAPI) -> dict[str, Any]:
     components["securitySchemes"] = SECURITY_SCHEMES
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
     schema = dict(move_examples(schema, yesterday - EXAMPLE_DAY))
+    schema["info"]["contact"] = CONTACT
     for path, operations in schema["paths"].items():
         for operation in operations.values():
             _describe_access(operation, is_open=path in OPEN_PATHS)
