@@ -47,7 +47,7 @@ class Shop:
 
 
 @dataclass(frozen=True, eq=False)
-class Lines:
+class CodedLines:
     """Hold lines with codes; `returns` of what was bought stand in both tables."""
 
     names: NameTables  # of the codes
@@ -65,7 +65,7 @@ def make_lines(
     now: int,
     until: int | None,
     begin: Callable[[str], None],
-) -> Lines:
+) -> CodedLines:
     """Make the lines of all rows of all sources; `begin` is told each step.
 
     `now` and `until`: see read_purchases. Raises InputError where no line is left.
@@ -90,7 +90,7 @@ def make_lines(
     if count == 0:
         raise InputError(_nothing_left(sources, total, dropped))
     returns = returns.filter(returns.weight.notnull())
-    return Lines(names, merged, returns, count, total, dropped)
+    return CodedLines(names, merged, returns, count, total, dropped)
 
 
 def _clean_rows(

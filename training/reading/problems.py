@@ -40,6 +40,11 @@ ADVICE: Final[Mapping[str, str]] = {
     "bad_consent_time": "--dates day-first or month-first; or write 2025-12-31",
     "consent_time_ahead": "look at the clock and the time zone of the export",
 }
+# Columns that stand for others where those are empty.
+SHARED: Final[Mapping[str, tuple[str, ...]]] = {
+    f"{purpose}_time": ("consent_time",)
+    for purpose in ("train", "personalize_web", "personalize_email")
+}
 SHOWN: Final = 3  # problems in a sentence
 
 
@@ -141,10 +146,3 @@ def count_problems(
             example = find_example(sources, [name.removeprefix("missing_")], "")
             problems.examples[name] = example or ""
     return problems
-
-
-# Columns that stand for others where those are empty.
-SHARED: Final[Mapping[str, tuple[str, ...]]] = {
-    f"{purpose}_time": ("consent_time",)
-    for purpose in ("train", "personalize_web", "personalize_email")
-}

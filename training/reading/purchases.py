@@ -24,7 +24,7 @@ from training.reading import order_lines
 from training.reading.arrow import to_numbers
 from training.reading.customers import CustomerTable, Unasked, read_customers
 from training.reading.duckdb import Workspace, open_workspace
-from training.reading.lines_of_rows import Lines, Shop, make_lines
+from training.reading.lines_of_rows import CodedLines, Shop, make_lines
 from training.reading.numbering import Numbering, fetch_numbering
 from training.reading.options import AS_FILES_TELL, ReadingOptions
 from training.reading.problems import Problems, require_none
@@ -185,7 +185,7 @@ def _begin(on_progress: Advance, step: str) -> None:
     on_progress(STEPS.index(step), len(STEPS))
 
 
-def _fetch_arrays(workspace: Workspace, lines: Lines) -> dict[str, Any]:
+def _fetch_arrays(workspace: Workspace, lines: CodedLines) -> dict[str, Any]:
     """Fill the arrays of ARRAY_TYPES batch by batch, in the order of Purchases."""
     orders = workspace.keep("orders", order_lines.number_orders(lines.merged))
     sorted_lines = order_lines.sort_lines(lines.merged, orders, lines.returns)
@@ -203,7 +203,7 @@ def _fetch_arrays(workspace: Workspace, lines: Lines) -> dict[str, Any]:
 def _report(
     arrays: dict[str, NDArray[Any]],
     numbering: Numbering,
-    lines: Lines,
+    lines: CodedLines,
     products: ProductTable,
     customers: CustomerTable,
 ) -> ReadingReport:
