@@ -143,22 +143,18 @@ class SnapshotRead:
         self._engine = engine
         self._text, self._values = str(compiled), compiled.params
         self._order = compiled.positiontup  # of the values; None where the text names them
-        self._errors: type[Exception] = engine.dialect.loaded_dbapi.Error
 
     def __call__(self, **values: str | int) -> Sequence[Sequence[Any]]:
         """Return all rows. Raises StoreDownError."""
         named = self._values | values
         parameters = named if self._order is None else [named[name] for name in self._order]
-        try:
-            with (
-                translate_errors(self._engine),
-                closing(self._engine.raw_connection()) as connection,
-            ):
-                cursor = connection.cursor()
-                cursor.execute(self._text, parameters)
-                return cursor.fetchall()
-        except self._errors as error:
-            raise StoreDownError(type(error).__name__) from error
+        with (
+            translate_errors(self._engine),
+            closing(self._engine.raw_connection()) as connection,
+        ):
+            cursor = connection.cursor()
+            cursor.execute(self._text, parameters)
+            return cursor.fetchall()
 
 
 @contextmanager
@@ -171,7 +167,7 @@ def translate_errors(engine: Engine) -> Iterator[None]:
         yield
     except (IntegrityError, DataError):
         raise  # the values cannot be stored; a missing table, however, is being restored
-    except (SQLAlchemyError, sqlite3.Error) as error:
+    except (SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
         if cause := _broken_cause(error):
             raise _broken(engine, cause) from error
         raise StoreDownError(type(error).__name__) from error

@@ -38,7 +38,7 @@ def fit_substitutes(
     alike = _compare_products(catalogue, a, b)
     a, b = a[alike], b[alike]
     size = np.diff(orders.indptr)
-    counted = (customer >= 0) & (size > 0)
+    counted = customer >= 0
     counted &= customer % _stride(orders[np.flatnonzero(counted)], a, b) == 0
     orders, size = csr_matrix(orders[np.flatnonzero(counted)]), size[counted].astype(np.float64)
     users, row = np.unique(customer[counted], return_inverse=True)

@@ -191,6 +191,15 @@ def test_who_sends_slowly_within_the_time_is_answered(port: int) -> None:
         assert read_answer(connection)[0] == 200
 
 
+def test_the_time_of_a_request_begins_anew_on_a_kept_connection(port: int) -> None:
+    with connected(port) as connection:
+        for _ in range(8):  # three times as long as one request may take
+            send(connection, OPEN_HEAD)
+            time.sleep(0.4)
+            send(connection, f"{WITH_KEY}\r\n\r\n".encode())
+            assert read_answer(connection)[0] == 200
+
+
 def batch(recipients: int = 1000) -> bytes:
     """Return a call for a stream of large slates."""
     customers = [{"customer_id": f"c{number}"} for number in range(recipients)]

@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import URL, create_engine, inspect, make_url, text
+from sqlalchemy import URL, create_engine, inspect, literal, make_url, select, text
 from sqlalchemy.pool import NullPool
 
 from service.store.database import (
     MIGRATE_COMMAND,
     SCHEMA,
     SQLITE_DURABILITY,
+    SnapshotRead,
     StoreBrokenError,
     StoreDownError,
     StoreError,
@@ -116,6 +117,9 @@ def test_a_server_that_is_not_there_is_down_and_not_broken() -> None:
     with pytest.raises(StoreDownError) as refused, reading(engine):
         pass
     assert "secret" not in str(refused.value)
+    with pytest.raises(StoreDownError) as refused:
+        SnapshotRead(engine, select(literal(1)))()
+    assert "secret" not in str(refused.value)
     engine.dispose()
 
 
@@ -131,9 +135,12 @@ def test_a_server_that_is_not_there_is_down_and_not_broken() -> None:
 def test_a_server_that_lets_nobody_in_is_broken_and_not_down(
     asked_for_passwords: URL, change: dict[str, Any], cause: str
 ) -> None:
-    url = asked_for_passwords.set(**change)
+    url = asked_for_passwords.set(**change).render_as_string(hide_password=False)
     with pytest.raises(StoreBrokenError) as refused:
-        prepare(url.render_as_string(hide_password=False))
+        SnapshotRead(connect(url), select(literal(1)))()
+    assert refused.value.cause == cause
+    with pytest.raises(StoreBrokenError) as refused:
+        prepare(url)
     assert refused.value.cause == cause
     assert "wrong" not in str(refused.value)
     assert "asker" not in str(refused.value)
