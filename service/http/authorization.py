@@ -165,6 +165,7 @@ POLICY: Final[Mapping[str, Access]] = {
     "GET /v1/bundles": READ,
     "GET /v1/bundles/{bundle_id}": READ,
     "GET /v1/models": READ,
+    "GET /v1/models/{version}": READ,
     "POST /v1/events": Access(Scope.WRITE, customer=True),
     "PUT /v1/customers/{customer_id}/consent": Access(Scope.WRITE, customer=True),
     "PUT /v1/customers/{customer_id}/unused": Access(Scope.WRITE, customer=True),

@@ -16,6 +16,7 @@ from service.routes import (
     events,
     feeds,
     mail_block,
+    models,
     operations,
     products,
     rules,
@@ -41,6 +42,7 @@ OPERATIONS: Final = (
     *audit.OPERATIONS,
     *customers.OPERATIONS,
     *tokens.OPERATIONS,
+    *models.OPERATIONS,
     *operations.OPERATIONS,
 )
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any, Final
 
-from fastapi import Body, Path, Request, Response
+from fastapi import Body, Path, Query, Request, Response
 
 from models.bundles.figures import build_unit
 from models.bundles.offers import find_problem
@@ -24,8 +24,9 @@ from service.model.live_catalogue import LiveCatalogue
 from service.routes.registration import Operation, Tag
 from service.routes.request_context import actor_of, get_responder, read_store, write_store
 from service.routes.responses import uncached_json
-from service.routes.route_classes import BareRoute
+from service.routes.route_classes import BareRoute, QueryRoute
 from service.schemas.bundles import BundleBody, BundleDocument, BundlesAnswer, StoredBundle
+from service.schemas.pages import BY_ID, PageOptions
 from service.schemas.parameters import Id
 from service.store.shop_documents import BUNDLES, Document
 from service.store.writer import Change
@@ -40,11 +41,12 @@ BundleId = Annotated[
 MAX_BUNDLES: Final = 1_000
 
 
-async def get_bundles(request: Request) -> Response:
-    """Return every bundle that the shop has put together, ordered by id."""
+async def get_bundles(request: Request, options: Annotated[PageOptions, Query()]) -> Response:
+    """Return the bundles that the shop has put together, ordered by id."""
     documents = await read_store(request, BUNDLES.read_all)
     bundles = [{"id": bundle_id, **document} for bundle_id, document in documents.items()]
-    return uncached_json({"bundles": bundles})
+    page = BY_ID.page(bundles, options)
+    return uncached_json({"bundles": page.entries, "next": page.next})
 
 
 async def get_bundle(request: Request, bundle_id: BundleId) -> Response:
@@ -137,6 +139,7 @@ OPERATIONS: Final = (
         summary="List the shop's own bundles",
         tag=Tag.RULES,
         answer=BundlesAnswer,
+        route_class=QueryRoute,
     ),
     Operation(
         "GET",

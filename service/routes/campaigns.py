@@ -7,7 +7,7 @@ import time
 from functools import partial
 from typing import Annotated, Any, Final
 
-from fastapi import Body, Path, Request, Response
+from fastapi import Body, Path, Query, Request, Response
 from sqlalchemy import Connection
 
 from models.data.timestamps import format_timestamp
@@ -19,7 +19,9 @@ from service.patterns import NO_NUL
 from service.routes.registration import Operation, Tag
 from service.routes.request_context import get_responder, read_store, write_store
 from service.routes.responses import uncached_json
+from service.routes.route_classes import QueryRoute
 from service.schemas.campaigns import CampaignAnswer, CampaignBody, CampaignsAnswer
+from service.schemas.pages import Listing, PageOptions
 from service.store import campaigns
 from service.store.campaigns import Campaign
 
@@ -33,12 +35,18 @@ CampaignId = Annotated[
         examples=["spring"],
     ),
 ]
+BY_OPENING: Final[Listing[Campaign]] = Listing(
+    lambda campaign: (campaign.opened, campaign.campaign_id), (int, str), newest_first=True
+)
 
 
-async def get_campaigns(request: Request) -> Response:
-    """Return every campaign there was, newest first."""
-    listed = await read_store(request, campaigns.list_all)
-    return uncached_json({"campaigns": [_format(campaign) for campaign in listed]})
+async def get_campaigns(request: Request, options: Annotated[PageOptions, Query()]) -> Response:
+    """Return the campaigns there were, newest first."""
+    place = BY_OPENING.read_place(options)
+    read = partial(campaigns.list_newest, limit=options.limit + 1, below=place)
+    page = BY_OPENING.cut(await read_store(request, read), options)
+    listed = [_format(campaign) for campaign in page.entries]
+    return uncached_json({"campaigns": listed, "next": page.next})
 
 
 async def get_campaign(request: Request, campaign_id: CampaignId) -> Response:
@@ -118,6 +126,7 @@ OPERATIONS: Final = (
         summary="List campaigns",
         tag=Tag.CAMPAIGNS,
         answer=CampaignsAnswer,
+        route_class=QueryRoute,
     ),
     Operation(
         "GET",

@@ -23,13 +23,16 @@ from service.schemas.events import (
     EventsAnswer,
     EventsBody,
     RatingsAnswer,
-    RatingsOptions,
     ValidatedEvents,
     validate_events,
 )
-from service.store.events import Written, read_ratings, write
+from service.schemas.pages import Listing, PageOptions
+from service.store.events import Rating, Written, read_ratings, write
 
 NOTHING_WRITTEN: Final = Written(frozenset(), frozenset())
+BY_TIME: Final[Listing[Rating]] = Listing(
+    lambda rating: (rating.time, rating.number), (int, int), newest_first=True
+)
 ERASED: Final = {
     "field": "customer_id",
     "problem": "belongs to a customer who asked to be forgotten",
@@ -79,14 +82,14 @@ def _summarize(
 
 
 async def product_ratings(
-    request: Request, product_id: ProductId, options: Annotated[RatingsOptions, Query()]
+    request: Request, product_id: ProductId, options: Annotated[PageOptions, Query()]
 ) -> Response:
     """Return how many customers rated a product, the mean, and what they wrote."""
     ratings = await read_store(request, partial(read_ratings, product_id=product_id))
+    page = BY_TIME.page([rating for rating in ratings if rating.words], options)
     with_words = [
         {"time": format_timestamp(rating.time), "rating": rating.stars, "words": rating.words}
-        for rating in ratings
-        if rating.words
+        for rating in page.entries
     ]
     mean = round(fmean(rating.stars for rating in ratings), 2) if ratings else None
     return uncached_json(
@@ -94,7 +97,8 @@ async def product_ratings(
             "product_id": product_id,
             "count": len(ratings),
             "mean": mean,
-            "ratings": with_words[: options.n],
+            "ratings": with_words,
+            "next": page.next,
         }
     )
 

@@ -1,25 +1,17 @@
-"""Calls for those who run the service: health, readiness, metrics, and which model is served."""
+"""Calls for those who run the service: health, readiness and metrics."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from fastapi import Path, Request, Response
+from fastapi import Request, Response
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from models.artifact.files import Manifest
-from models.artifact.registry import Registry
 from models.data.timestamps import format_timestamp
-from models.errors import ArtifactError, UnreadableError, may_pass
 from service.answering.responder import Responder
 from service.errors import (
     PROBLEMS,
-    Conflict,
-    DamagedVersion,
-    NotFound,
-    VersionUnreadable,
-    problem_schema,
 )
 from service.model.active_model import Refusal
 from service.model.loaded_model import LoadedModel
@@ -27,15 +19,7 @@ from service.routes.registration import Operation, Tag
 from service.routes.request_context import get_responder
 from service.routes.responses import NO_STORE, uncached_json
 from service.routes.route_classes import OpenRoute
-from service.schemas.operations import Alive, Models, Ready
-
-Version = Annotated[
-    str,
-    Path(
-        description="Name of the version, as `GET /v1/models` lists it.",
-        examples=["20261121T200000Z-1f0c9a52d7be"],
-    ),
-]
+from service.schemas.operations import Alive, Ready
 
 
 async def get_health() -> Response:
@@ -77,54 +61,6 @@ async def get_metrics(request: Request) -> Response:
     return Response(text, media_type=CONTENT_TYPE_LATEST, headers=NO_STORE)
 
 
-async def get_models(request: Request) -> Response:
-    """Return every version in the registry, newest first, with its counts and quality figures.
-
-    The answer says which version is active and which one the answering worker serves.
-    """
-    responder = get_responder(request)
-    registry, current = responder.active.registry, responder.active.current
-    active, manifests = await asyncio.to_thread(_list_versions, registry)
-    loaded = current.version if current else None
-    facts = [_format_version(manifest, active, loaded) for manifest in manifests]
-    return uncached_json({"active": active, "loaded": loaded, "models": facts})
-
-
-async def activate_model(request: Request, version: Version) -> Response:
-    """Serve another version, after every byte of it was checked.
-
-    The answering worker serves it at once, the others when they next look.
-    """
-    responder = get_responder(request)
-    registry = responder.active.registry
-    try:
-        if version not in await asyncio.to_thread(registry.names):
-            raise NotFound("There is no version of that name in the registry.")
-        await asyncio.to_thread(registry.activate, version)
-    except UnreadableError as error:
-        raise VersionUnreadable(str(error).replace(f"{registry.root}/", "")) from None
-    except ArtifactError as error:
-        raise DamagedVersion(str(error).replace(f"{registry.root}/", "")) from None
-    except OSError as error:
-        if may_pass(error):
-            raise VersionUnreadable(str(error.strerror)) from None
-        raise Conflict(f"The registry cannot be written to: {error.strerror}.") from None
-    await asyncio.to_thread(responder.active.refresh)
-    return await get_models(request)
-
-
-def _list_versions(registry: Registry) -> tuple[str | None, list[Manifest]]:
-    """Return the active version and all versions.
-
-    The active one is None too where its pointer is damaged: /readyz names that.
-    """
-    try:
-        active = registry.active()
-    except ArtifactError:
-        active = None
-    return active, registry.versions()
-
-
 def _describe_freshness(responder: Responder, model: LoadedModel | None) -> dict[str, Any]:
     shop_time = responder.catalogues.shop_time_of(model) if model else None
     newest_event = responder.freshness.newest_event
@@ -135,50 +71,12 @@ def _describe_freshness(responder: Responder, model: LoadedModel | None) -> dict
     }
 
 
-def _format_version(manifest: Manifest, active: str | None, loaded: str | None) -> dict[str, Any]:
-    version = manifest.version
-    return {
-        "version": version,
-        "active": version == active,
-        "loaded": version == loaded,
-        "created": format_timestamp(manifest.created),
-        "data_from": format_timestamp(manifest.data_from),
-        "data_as_of": format_timestamp(manifest.data_as_of),
-        "counts": manifest.counts,
-        "metrics": manifest.metrics,
-    }
-
-
 def _format_refusal(refusal: Refusal | None) -> dict[str, str] | None:
     return {"version": refusal.version, "reason": refusal.reason} if refusal else None
 
 
 ONLY_UNAUTHORIZED: Final = {401: PROBLEMS[401]}
-UNKNOWN_VERSION: Final = {404: problem_schema("There is no such version.")}
-DAMAGED: Final = {
-    409: problem_schema("The version is damaged, or the registry cannot be written to.")
-}
 OPERATIONS: Final = (
-    Operation(
-        "GET",
-        "/v1/models",
-        get_models,
-        summary="List model versions",
-        tag=Tag.OPERATIONS,
-        answer=Models,
-        responses=ONLY_UNAUTHORIZED,
-        name="models",
-    ),
-    Operation(
-        "POST",
-        "/v1/models/{version}/activate",
-        activate_model,
-        summary="Serve another model version",
-        tag=Tag.OPERATIONS,
-        answer=Models,
-        responses=PROBLEMS | UNKNOWN_VERSION | DAMAGED,
-        name="activate",
-    ),
     Operation(
         "GET",
         "/healthz",

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, Final
 
-from fastapi import Body, Path, Request, Response
+from fastapi import Body, Path, Query, Request, Response
 from pydantic import ValidationError
 
 from models.preview import Preview, preview
@@ -25,7 +25,8 @@ from service.routes.queries import build_query
 from service.routes.registration import Operation, Tag
 from service.routes.request_context import actor_of, get_responder, read_store, write_store
 from service.routes.responses import uncached_json
-from service.routes.route_classes import BareRoute
+from service.routes.route_classes import BareRoute, QueryRoute
+from service.schemas.pages import BY_ID, PageOptions
 from service.schemas.parameters import Id
 from service.schemas.rules import (
     SHOP_RULE,
@@ -46,10 +47,11 @@ MAX_RULES: Final = 200
 MAX_PROBLEMS: Final = 100  # that are told of one rule
 
 
-async def get_rules(request: Request) -> Response:
-    """Return every rule of the shop, ordered by id."""
+async def get_rules(request: Request, options: Annotated[PageOptions, Query()]) -> Response:
+    """Return the rules of the shop, ordered by id."""
     documents = await read_store(request, RULES.read_all)
-    return uncached_json({"rules": list(documents.values())})
+    page = BY_ID.page(documents.values(), options)
+    return uncached_json({"rules": page.entries, "next": page.next})
 
 
 async def get_rule(request: Request, rule_id: RuleId) -> Response:
@@ -199,7 +201,7 @@ OPERATIONS: Final = (
         summary="List the shop's rules",
         tag=Tag.RULES,
         answer=RulesAnswer,
-        route_class=BareRoute,
+        route_class=QueryRoute,
     ),
     Operation(
         "GET",

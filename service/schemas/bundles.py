@@ -11,6 +11,7 @@ from models.rules.shop_rules import Moment, format_moment
 from service.patterns import CURRENCY
 from service.schemas.answers import BUNDLE_EXAMPLE, Unit
 from service.schemas.base import AnswerModel, examples
+from service.schemas.pages import Next
 from service.schemas.parameters import Id
 
 MIN_PRODUCTS: Final = 2
@@ -131,7 +132,10 @@ class StoredBundle(AnswerModel):
 
 
 class BundlesAnswer(AnswerModel):
-    """Every bundle of the shop."""
+    """Bundles of the shop."""
 
-    model_config = ConfigDict(json_schema_extra=examples({"bundles": [STORED_BUNDLE]}))
+    model_config = ConfigDict(
+        json_schema_extra=examples({"bundles": [STORED_BUNDLE], "next": None})
+    )
     bundles: list[dict[str, Any]] = Field(description="The bundles, ordered by id.")
+    next: Next

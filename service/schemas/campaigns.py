@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 
 from models.mail.mailings import MailKind
 from service.schemas.base import AnswerModel, ParameterModel, examples
+from service.schemas.pages import Next
 from service.schemas.parameters import WHOLE_NUMBER, Moment
 
 CAMPAIGN_EXAMPLE: Final[dict[str, Any]] = {
@@ -109,7 +110,10 @@ class CampaignAnswer(AnswerModel):
 
 
 class CampaignsAnswer(AnswerModel):
-    """Every campaign there was."""
+    """Campaigns, open and closed."""
 
-    model_config = ConfigDict(json_schema_extra=examples({"campaigns": [CAMPAIGN_EXAMPLE]}))
+    model_config = ConfigDict(
+        json_schema_extra=examples({"campaigns": [CAMPAIGN_EXAMPLE], "next": None})
+    )
     campaigns: list[CampaignAnswer] = Field(description="The campaigns, newest first.")
+    next: Next

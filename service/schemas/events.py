@@ -24,7 +24,8 @@ from pydantic import (
 
 from models.data.events import DAY, KINDS
 from service.patterns import CURRENCY, NO_NUL, PLACEMENT
-from service.schemas.base import AnswerModel, ParameterModel, examples
+from service.schemas.base import AnswerModel, examples
+from service.schemas.pages import Next
 from service.schemas.parameters import Id
 from service.store.events import Event, EventLine
 
@@ -304,14 +305,6 @@ class EventsBody(BaseModel):
     ]
 
 
-class RatingsOptions(ParameterModel):
-    """Options of a product's ratings."""
-
-    n: Annotated[
-        int, Field(ge=1, le=1000, description="Number of ratings with words.", examples=[100])
-    ] = 100
-
-
 class EventProblem(AnswerModel):
     """A problem with one field of an event."""
 
@@ -358,13 +351,20 @@ class RatingsAnswer(AnswerModel):
 
     model_config = ConfigDict(
         json_schema_extra=examples(
-            {"product_id": "1082185", "count": 12, "mean": 4.42, "ratings": [RATING_EXAMPLE]}
+            {
+                "product_id": "1082185",
+                "count": 12,
+                "mean": 4.42,
+                "ratings": [RATING_EXAMPLE],
+                "next": None,
+            }
         )
     )
     product_id: str = Field(description="Id of the product.")
     count: int = Field(description="Number of ratings.")
     mean: float | None = Field(description="Mean number of stars, or null without a rating.")
     ratings: list[RatingTold] = Field(description="Ratings with words, newest first.")
+    next: Next
 
 
 @dataclass(frozen=True)

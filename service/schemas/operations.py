@@ -8,6 +8,7 @@ from typing import Any, Final
 from pydantic import ConfigDict, Field
 
 from service.schemas.base import AnswerModel, examples
+from service.schemas.pages import Next
 
 VERSION: Final = "20261121T200000Z-1f0c9a52d7be"
 MODEL_EXAMPLE: Final[dict[str, Any]] = {
@@ -38,17 +39,32 @@ class ModelFacts(AnswerModel):
     metrics: dict[str, Any] = Field(description="Quality figures of its evaluation, by name.")
 
 
-class Models(AnswerModel):
-    """Every version in the registry."""
+class ServedVersions(AnswerModel):
+    """What is served while an answer about versions is made."""
+
+    active: str | None = Field(description="Version that the registry names as the one to serve.")
+    loaded: str | None = Field(description="Version that the worker that answered serves.")
+
+
+class ModelAnswer(ServedVersions):
+    """One version in the registry."""
+
+    model_config = ConfigDict(
+        json_schema_extra=examples({"active": VERSION, "loaded": VERSION, "model": MODEL_EXAMPLE})
+    )
+    model: ModelFacts = Field(description="The version.")
+
+
+class Models(ServedVersions):
+    """Versions in the registry."""
 
     model_config = ConfigDict(
         json_schema_extra=examples(
-            {"active": VERSION, "loaded": VERSION, "models": [MODEL_EXAMPLE]}
+            {"active": VERSION, "loaded": VERSION, "models": [MODEL_EXAMPLE], "next": None}
         )
     )
-    active: str | None = Field(description="Version that the registry names as the one to serve.")
-    loaded: str | None = Field(description="Version that the worker that answered serves.")
     models: list[ModelFacts] = Field(description="The versions, newest first.")
+    next: Next
 
 
 class Refused(AnswerModel):

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, WithJsonSchema
 
 from models.rules.shop_rules import AnyShopRule
 from service.schemas.base import AnswerModel, examples
+from service.schemas.pages import Next
 from service.schemas.parameters import CustomerOptions, Id
 
 SHOP_RULE: Final[TypeAdapter[AnyShopRule]] = TypeAdapter(
@@ -182,7 +183,8 @@ class RuleDocument(AnswerModel):
 
 
 class RulesAnswer(AnswerModel):
-    """Every rule of the shop."""
+    """Rules of the shop."""
 
-    model_config = ConfigDict(json_schema_extra=examples({"rules": [STORED_RULE]}))
+    model_config = ConfigDict(json_schema_extra=examples({"rules": [STORED_RULE], "next": None}))
     rules: list[dict[str, Any]] = Field(description="The rules, ordered by id.")
+    next: Next

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, insert, select
 
+from models.data.timestamps import format_timestamp
 from service.store.tables import audit
 from service.store.writer import Change
 
@@ -44,7 +45,7 @@ def list_newest(connection: Connection, limit: int, below: int | None) -> list[d
     return [
         {
             "number": row.number,
-            "time": row.time,
+            "time": format_timestamp(row.time),
             "actor": row.actor,
             "action": row.action,
             "subject": row.subject,

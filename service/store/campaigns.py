@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from models.data.events import HOUR
@@ -77,10 +77,20 @@ def find(connection: Connection, campaign_id: str) -> Campaign | None:
     return Campaign(*row) if row else None
 
 
-def list_all(connection: Connection) -> list[Campaign]:
-    """Return every campaign, the newest first."""
-    query = select(*CAMPAIGN_COLUMNS).order_by(campaigns.c.opened.desc(), campaigns.c.campaign_id)
-    return [Campaign(*row) for row in connection.execute(query)]
+def list_newest(
+    connection: Connection, limit: int, below: Sequence[Any] | None = None
+) -> list[Campaign]:
+    """Return campaigns, the newest first.
+
+    `below`: the time of opening and the id of the campaign behind which they begin.
+    """
+    order = tuple_(campaigns.c.opened, campaigns.c.campaign_id)
+    newest = select(*CAMPAIGN_COLUMNS).order_by(
+        campaigns.c.opened.desc(), campaigns.c.campaign_id.desc()
+    )
+    if below is not None:
+        newest = newest.where(order < tuple(below))
+    return [Campaign(*row) for row in connection.execute(newest.limit(limit))]
 
 
 def put(change: Change, campaign: Campaign) -> Campaign:

@@ -314,12 +314,13 @@ class Rating(NamedTuple):
     time: int  # seconds since 1970
     stars: float
     words: str | None
+    number: int  # of its line
 
 
 def read_ratings(connection: Connection, product_id: str) -> list[Rating]:
     """Return the newest rating of each customer, or of each visit of nobody, newest first."""
     customer = func.coalesce(events.c.customer_id, sessions.c.customer_id)
-    columns = (customer, events.c.session_id, events.c.time, events.c.rating, events.c.words)
+    rating_columns = (events.c[name] for name in ("time", "rating", "words", "number"))
     # In the words of its index, so that it is used.
     is_rating = (
         (events.c.product_id == product_id)
@@ -327,7 +328,7 @@ def read_ratings(connection: Connection, product_id: str) -> list[Rating]:
         & events.c.rating.isnot(None)
     )
     ratings = (
-        select(*columns)
+        select(customer, events.c.session_id, *rating_columns)
         .outerjoin_from(events, sessions, sessions.c.session_id == events.c.session_id)
         .where(is_rating)
         .order_by(events.c.time.desc(), events.c.number.desc())

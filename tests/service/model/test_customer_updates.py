@@ -52,7 +52,8 @@ def products(
 
 
 def ratings(store: Store) -> list[tuple[int, float, str | None]]:
-    return store.read(partial(read_ratings, product_id="bread"))
+    read = store.read(partial(read_ratings, product_id="bread"))
+    return [(rating.time, rating.stars, rating.words) for rating in read]
 
 
 def test_what_was_done_in_a_session_becomes_the_customers_at_login(store: Store) -> None:

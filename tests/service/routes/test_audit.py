@@ -3,6 +3,7 @@
 import pytest
 from starlette.testclient import TestClient
 
+from service.schemas.audit import AuditAnswer
 from tests.support.service_shop import Browse, Shop
 
 NO_BAKERY = {"kind": "exclude", "which": {"category": "bakery"}}
@@ -27,7 +28,5 @@ def test_who_changed_which_rule_is_noted_with_before_and_after(client: TestClien
         ("rule made", None, first),
     ]
     assert {(entry["actor"], entry["subject"]) for entry in changes} == {("no key", "r")}
-    assert all(isinstance(entry["time"], int) for entry in changes)
-    below = {"below": changes[0]["number"]}
-    for page, found in ((below, changes[1:]), (below | {"n": 1}, changes[1:2])):
-        assert client.get("/v1/audit", params=page).json()["changes"] == found
+    AuditAnswer.model_validate(client.get("/v1/audit").json())
+    assert all(entry["time"].endswith("Z") for entry in changes)

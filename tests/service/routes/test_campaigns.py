@@ -44,7 +44,7 @@ def test_a_campaign_is_pinned_to_the_model_in_service_and_the_newest_event(
         3,
     )
     assert client.get(ADDRESS).json() == opened
-    assert client.get("/v1/campaigns").json() == {"campaigns": [opened]}
+    assert client.get("/v1/campaigns").json() == {"campaigns": [opened], "next": None}
 
 
 def test_what_is_left_out_stays_as_it_was_and_the_pins_do(client: TestClient) -> None:

@@ -28,7 +28,12 @@ def test_without_a_model_it_runs_and_says_what_to_do(browse: Browse, tmp_path: P
     response = client.get("/v1/popular")
     assert (response.status_code, response.headers["retry-after"]) == (503, "5")
     assert "python -m training train" in response.json()["detail"]
-    assert client.get("/v1/models").json() == {"active": None, "loaded": None, "models": []}
+    assert client.get("/v1/models").json() == {
+        "active": None,
+        "loaded": None,
+        "models": [],
+        "next": None,
+    }
 
 
 def test_the_first_model_is_served_without_a_restart(browse: Browse, own_shop: Shop) -> None:
