@@ -128,7 +128,11 @@ class Worker:
         return personal
 
     def _is_exported_personal(self, customer_id: str) -> bool:
-        """As a file of slates for mails would have it now."""
+        """As a file of slates for mails would have it now.
+
+        What a restored copy lacks only the service knows: it has looked before somebody exports.
+        """
+        self.follow()
         current = self.responder.active.current
         assert current is not None
         learned = current.recommender
