@@ -46,6 +46,7 @@ from models.settings import ModelSettings, read_settings
 from models.slate import (
     Bundle,
     FallbackReason,
+    ScoreKind,
     Slate,
     SlateRequest,
     Source,
@@ -142,6 +143,14 @@ class Recommender:
     @property
     def catalogue(self) -> Catalogue:
         return self.model.catalogue
+
+    @property
+    def score_kind(self) -> ScoreKind:
+        """Return the meaning of the scores in slates for customers and visits."""
+        if not self.model.lesson.learned:
+            return ScoreKind.BLEND
+        is_weighted = self.settings.ranker.objective != "purchases"
+        return ScoreKind.WEIGHTED if is_weighted else ScoreKind.PROBABILITY
 
     def moment_of(self, request: SlateRequest) -> int:
         """Return the moment that a slate is made for, in seconds since 1970."""
@@ -323,7 +332,7 @@ class Recommender:
             draft = SlateDraft(
                 request, effects[index], removed[index], likeness, pinned, list(rest.values())
             )
-            slates.append(self._finish(draft, strategies[index]))
+            slates.append(self._finish(draft, strategies[index], self.score_kind))
         return slates
 
     def popular(self, request: SlateRequest, window_days: int | None = None) -> Slate:
@@ -338,7 +347,7 @@ class Recommender:
             request, effects, removed, self.popular_likeness, bestsellers.scores
         )
         draft.add_bestsellers(bestsellers, Source.POPULAR)
-        return self._finish(draft, Strategy.POPULAR)
+        return self._finish(draft, Strategy.POPULAR, ScoreKind.SALES)
 
     def similar(self, item: int, request: SlateRequest) -> Slate:
         """Return what a shopper takes in its place; filled with popular ones of its category."""
@@ -351,8 +360,8 @@ class Recommender:
         draft.add_similar(item, row, self.catalogue)
         if draft.missing > 0 and not request.strict:
             draft.removed = remove_other_categories(removed, self.model.traits.category, item)
-            draft.fill_similar(self._bestsellers(request))
-        return draft.finish(Strategy.SIMILAR)
+            draft.add_bestsellers(self._bestsellers(request), Source.FILL)
+        return draft.finish(Strategy.SIMILAR, ScoreKind.SIMILARITY)
 
     def bundles(self, item: int, request: SlateRequest, size: int = 2) -> tuple[Bundle, ...]:
         """Return at most n units around one product: the shop's own, then others of `size`."""
@@ -383,7 +392,7 @@ class Recommender:
         allowed = find_allowed(self.find_filtered(request))
         baskets, rare = self.baskets_at(request), self.settings.repeats.rare
         slots = follow_order(baskets, order, allowed, request.n, rare)
-        return Slate(Strategy.BUNDLES, fallback_reason_of(slots), slots)
+        return Slate(Strategy.BUNDLES, fallback_reason_of(slots), slots, ScoreKind.TOGETHER)
 
     def baskets_at(self, request: SlateRequest) -> BasketRanker:
         """Return the ranker of baskets that knows what had sold by the moment of a request."""
@@ -392,11 +401,11 @@ class Recommender:
         is_newest = sales_until == sales.newest[0]
         return self.baskets if is_newest else self._earlier_baskets(sales_until)
 
-    def _finish(self, draft: SlateDraft, strategy: Strategy) -> Slate:
+    def _finish(self, draft: SlateDraft, strategy: Strategy, score_kind: ScoreKind) -> Slate:
         """Fill what is missing from the shop window, unless the request is strict."""
         if draft.missing > 0 and not draft.request.strict:
             draft.add_bestsellers(self._bestsellers(draft.request), Source.FILL)
-        return draft.finish(strategy)
+        return draft.finish(strategy, score_kind)
 
     def _bestsellers(self, request: SlateRequest, days: int | None = None) -> Bestsellers:
         sales_until = self.model.sales.window_end(self.moment_of(request))

@@ -57,6 +57,19 @@ class ReasonKind(StrEnum):
     CHOSEN_BY_SHOP = "chosen_by_shop"
 
 
+class ScoreKind(StrEnum):
+    """A meaning of the scores of one answer. What fills an answer has the score 0."""
+
+    PROBABILITY = "probability"  # that the customer buys it within four weeks
+    WEIGHTED = "weighted_probability"  # the same, learned with revenue or margin as the weight
+    BLEND = "blend"  # of the formula, where a shop has too little history to learn from
+    SIMILARITY = "similarity"  # to the product asked about, 0 to 1
+    SALES = "sales"  # order lines in a window
+    TOGETHER = "together"  # how strongly it is bought with what was asked about
+    OCCASION = "occasion"  # how near it is to what the mail is about
+    NEWNESS = "newness"  # part that is left of the 30 days after it came on sale
+
+
 class FallbackReason(StrEnum):
     """A reason why an answer is less than what was requested."""
 
@@ -93,6 +106,7 @@ class Slate:
     strategy: Strategy
     fallback_reason: FallbackReason | None
     slots: tuple[Slot, ...]  # best first; ties in the order of the product ids
+    score_kind: ScoreKind
 
 
 @dataclass(frozen=True)

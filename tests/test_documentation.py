@@ -19,7 +19,7 @@ from models.bundles.basket_ranker import FEATURES as BASKET_FEATURES
 from models.ranking.features import BLENDED, FEATURES
 from models.rules.eligibility import ExclusionRule
 from models.settings import BlendSettings, Scales
-from models.slate import FallbackReason, ReasonKind, Source, Strategy
+from models.slate import FallbackReason, ReasonKind, ScoreKind, Source, Strategy
 from service.app import create
 from service.commands import build_parser as service_parser
 from service.errors import Problem
@@ -64,6 +64,7 @@ def named(cells: Iterable[str]) -> set[str]:
         ("`strategy`", Strategy),
         ("`source`", Source),
         ("`reason.kind`", ReasonKind),
+        ("`score_kind`", ScoreKind),
         ("`fallback_reason`", FallbackReason),
     ],
 )

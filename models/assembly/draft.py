@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, Self
 
 import numpy as np
@@ -21,7 +21,15 @@ from models.ranking.reasons import (
 )
 from models.rules.eligibility import Removed, find_allowed
 from models.rules.rule_effects import RuleEffects, insert_pinned
-from models.slate import Slate, SlateRequest, Slot, Source, Strategy, fallback_reason_of
+from models.slate import (
+    ScoreKind,
+    Slate,
+    SlateRequest,
+    Slot,
+    Source,
+    Strategy,
+    fallback_reason_of,
+)
 from models.sources.similar_products import Evidence, SimilarRow
 from models.trees import probability
 
@@ -101,12 +109,6 @@ class SlateDraft:
             source, reason = shown_for[kind]
             self.rest.append(Slot(other, score, source, reason))
 
-    def fill_similar(self, bestsellers: Bestsellers) -> None:
-        """Add what sells best; its score is 0, as nothing tells that it is similar."""
-        shown = len(self.rest)
-        self.add_bestsellers(bestsellers, Source.FILL)
-        self.rest[shown:] = [replace(slot, score=0.0) for slot in self.rest[shown:]]
-
-    def finish(self, strategy: Strategy) -> Slate:
+    def finish(self, strategy: Strategy, score_kind: ScoreKind) -> Slate:
         slots = tuple(insert_pinned(self.rest, self.pinned))
-        return Slate(strategy, fallback_reason_of(slots), slots)
+        return Slate(strategy, fallback_reason_of(slots), slots, score_kind)

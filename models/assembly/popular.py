@@ -48,11 +48,12 @@ class Bestsellers:
         return self.order[:FIRST_BLOCK], self.order[FIRST_BLOCK:]
 
     def slots(self, items: Sequence[int], source: Source) -> list[Slot]:
-        """Return the slots of some of the products."""
-        lines, scores = self.lines, self.scores
-        return [
-            Slot(item, float(scores[item]), source, reasons.popular(lines[item])) for item in items
-        ]
+        """Return the slots of some of the products; what fills a slate has the score 0."""
+        slots = []
+        for item in items:
+            score = 0.0 if source is Source.FILL else float(self.scores[item])
+            slots.append(Slot(item, score, source, reasons.popular(self.lines[item])))
+        return slots
 
 
 class SalesTrends:

@@ -15,7 +15,7 @@ from models.mail.recipient import NO_STORE_FACTS, MailRecipient, StoreFacts
 from models.recommender import NOBODY, Recommender
 from models.rules.filters import Repeat
 from models.rules.rule_effects import insert_pinned
-from models.slate import Slate, SlateRequest, Slot, Source, Strategy, fallback_reason_of
+from models.slate import ScoreKind, Slate, SlateRequest, Slot, Source, Strategy, fallback_reason_of
 from models.updates.customer import NO_UPDATE, CustomerUpdate, allows
 
 
@@ -98,7 +98,7 @@ class CustomerMail:
             return recommender.recommend(self.customer_id, self.ordinary, self.update)
         lead, pins = self.occasion.slots, recommender.rule_effects(recipient.request).pins
         if self.request.strict or (len(lead) == self.request.n and not pins):
-            return Slate(Strategy.PERSONAL, fallback_reason_of(lead), lead)
+            return Slate(Strategy.PERSONAL, fallback_reason_of(lead), lead, ScoreKind.OCCASION)
         rest = recipient.request.without([*(slot.item for slot in lead), *self.already_shown])
         # Without events there is no context: the order may be all that is known of the customer
         if len(recipient.events):
@@ -128,15 +128,19 @@ class CustomerMail:
 def _lead_slate(
     recommender: Recommender, request: SlateRequest, lead: tuple[Slot, ...], slate: Slate
 ) -> Slate:
-    """Put leading products before those of a slate, around what the shop pins, under its caps."""
+    """Put leading products before those of a slate, around what the shop pins, under its caps.
+
+    The mail is not about the others: they have the score 0.
+    """
+    others = [replace(slot, score=0.0) for slot in slate.slots]
     effects = recommender.rule_effects(request)
     pinned_items = {item for _, item in effects.pins}
     pinned = {
         position: slot
-        for position, slot in enumerate(slate.slots)
+        for position, slot in enumerate(others)
         if slot.source == Source.PINNED and slot.item in pinned_items
     }
-    choice = [*lead, *slate.slots]
+    choice = [*lead, *others]
     order = diversify(
         [slot.item for slot in choice],
         request.n,
@@ -145,4 +149,4 @@ def _lead_slate(
         effects.caps,
     )
     slots = tuple(insert_pinned([choice[index] for index in order], pinned))
-    return Slate(Strategy.PERSONAL, fallback_reason_of(slots), slots)
+    return Slate(Strategy.PERSONAL, fallback_reason_of(slots), slots, ScoreKind.OCCASION)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from models.recommender import Recommender
-from models.slate import Bundle, FallbackReason, Slate, SlateRequest, Strategy
+from models.slate import Bundle, FallbackReason, ScoreKind, Slate, SlateRequest, Strategy
 from service.answering.query import (
     AS_LEARNED,
     AWAY,
@@ -16,7 +16,12 @@ from service.answering.query import (
     StoreKnowledge,
     resolve_query,
 )
-from service.answering.render import AnswerRenderer, RenderedAnswer, slate_content
+from service.answering.render import (
+    AnswerRenderer,
+    RenderedAnswer,
+    SlateFacts,
+    slate_content,
+)
 from service.model.live_catalogue import LiveCatalogue
 from service.signing.click_links import ClickLinks
 
@@ -48,7 +53,7 @@ def build_popular_answer(
     """
     resolved, renderer = prepare_answer(live, query, links, AWAY)
     if query.kind in (QueryKind.BUNDLES, QueryKind.BASKET, QueryKind.ORDER):
-        return renderer.render(Strategy.BUNDLES, reason, [], [])
+        return renderer.render(SlateFacts.of_bundles(reason), [], [])
     recommender, request = live.model.recommender, resolved.request
     if (
         query.customer_id is not None
@@ -90,7 +95,8 @@ def _build_slate(
         return recommender.popular(request, query.window_days)
     if query.kind is QueryKind.ORDER:
         if _is_refused(recommender, request, knowledge):
-            return Slate(Strategy.NOT_PERSONALIZED, FallbackReason.NO_CONSENT, ())
+            reason = FallbackReason.NO_CONSENT
+            return Slate(Strategy.NOT_PERSONALIZED, reason, (), ScoreKind.TOGETHER)
         return recommender.follow_up(request.basket, request)
     if query.kind is QueryKind.CUSTOMER:
         return recommender.recommend(query.customer_id, request, knowledge.update)
@@ -110,7 +116,7 @@ def _is_refused(recommender: Recommender, request: SlateRequest, knowledge: Stor
 def _render_slate(renderer: AnswerRenderer, slate: Slate) -> RenderedAnswer:
     products = [renderer.render_slot(slot) for slot in slate.slots]
     content = slate_content(products)
-    return renderer.render(slate.strategy, slate.fallback_reason, products, content)
+    return renderer.render(SlateFacts.of(slate), products, content)
 
 
 def _build_bundles(
@@ -126,7 +132,7 @@ def _build_bundles(
     reason = FallbackReason.STORE_UNAVAILABLE if knowledge.away else None
     if not units:
         reason = _why_no_bundles(renderer.query, resolved)
-    return renderer.render(Strategy.BUNDLES, reason, units, content)
+    return renderer.render(SlateFacts.of_bundles(reason), units, content)
 
 
 def _find_bundles(renderer: AnswerRenderer, resolved: ResolvedQuery) -> tuple[Bundle, ...]:

@@ -23,6 +23,7 @@ from models.slate import Slate, SlateRequest
 from models.updates.customer import CustomerUpdate, allows
 from service.answering.answer_computer import AnswerComputer
 from service.answering.query import EMAIL
+from service.answering.render import render_reason
 from service.errors import StoreUnavailable
 from service.model.loaded_model import LoadedModel
 from service.store.consents import PURPOSES
@@ -119,13 +120,14 @@ def describe_due(
 def _describe_due_product(
     recommender: Recommender, context: RankingContext, product: DueProduct
 ) -> dict[str, Any]:
+    reason = buy_again(context.pairs, product.item, context.as_of)
     return {
         "id": recommender.catalogue.ids[product.item],
         "purchases": product.lines,
         "last_purchase": format_timestamp(product.last),
         "interval_days": round(product.interval_days, 1),
         "due": format_timestamp(product.due),
-        "reason": buy_again(context.pairs, product.item, context.as_of).text,
+        "reason": render_reason(reason, recommender.catalogue),
     }
 
 
@@ -194,8 +196,7 @@ def _describe_slate(recommender: Recommender, slate: Slate) -> dict[str, Any]:
         recommendation = {
             "id": catalogue.ids[slot.item],
             "title": catalogue.title[slot.item] or None,
-            "why": slot.reason.text,
-            "because_of": [catalogue.ids[item] for item in slot.reason.items],
+            "reason": render_reason(slot.reason, catalogue),
         }
         recommendations.append(recommendation)
     return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -14,7 +14,7 @@ from models.data.timestamps import format_timestamp
 from models.ranking.reasons import new_arrival
 from models.recommender import NOBODY, Recommender
 from models.rules.eligibility import ExclusionRule
-from models.slate import SlateRequest, Slot, Source
+from models.slate import ScoreKind, SlateRequest, Slot, Source
 from service.answering.answer import prepare_answer
 from service.answering.query import RecommendationQuery, StoreKnowledge
 from service.answering.render import AnswerRenderer
@@ -49,9 +49,17 @@ def new_products(recommender: Recommender, request: SlateRequest) -> tuple[Slot,
     return tuple(slots)
 
 
-FEEDS: Final[Mapping[str, Callable[[Recommender, SlateRequest], tuple[Slot, ...]]]] = {
-    "popular": popular_products,
-    "new": new_products,
+@dataclass(frozen=True)
+class FeedKind:
+    """A kind of feed: how its products are found, and what their scores mean."""
+
+    find: Callable[[Recommender, SlateRequest], tuple[Slot, ...]]
+    score_kind: ScoreKind
+
+
+FEEDS: Final[Mapping[str, FeedKind]] = {
+    "popular": FeedKind(popular_products, ScoreKind.SALES),
+    "new": FeedKind(new_products, ScoreKind.NEWNESS),
 }
 
 
@@ -68,7 +76,8 @@ def build_feed(
     It ends with the last product that fits into 3.3 MB.
     """
     resolved, renderer = prepare_answer(live, query, links, knowledge)
-    slots = FEEDS[name](live.model.recommender, replace(resolved.request, n=n))
+    feed = FEEDS[name]
+    slots = feed.find(live.model.recommender, replace(resolved.request, n=n))
     products = _render_fitting(renderer, slots)
     document = {
         "feed": name,
@@ -77,6 +86,7 @@ def build_feed(
         "count": len(products),
         "complete": len(products) == n,
         "unknown_names": renderer.find_unknown_names(),
+        "score_kind": feed.score_kind,
         "recommendations": [orjson.Fragment(product) for product in products],
     }
     return orjson.dumps(document)

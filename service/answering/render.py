@@ -9,10 +9,21 @@ from typing import Any, Final, Self
 import orjson
 
 from models.assembly.cards import Price, build_card, format_price, sum_prices
+from models.data.catalogue import Catalogue
 from models.data.timestamps import format_timestamp
 from models.ranking.reasons import BOUGHT_TOGETHER, CHOSEN_BY_SHOP
 from models.rules.shop_bundles import ShopBundle
-from models.slate import Bundle, ExpectedGain, FallbackReason, Slot, Source, Strategy
+from models.slate import (
+    Bundle,
+    ExpectedGain,
+    FallbackReason,
+    Reason,
+    ScoreKind,
+    Slate,
+    Slot,
+    Source,
+    Strategy,
+)
 from service.answering.query import RecommendationQuery, find_unknown_names
 from service.model.loaded_model import LoadedModel
 from service.signing import recommendation_ids
@@ -52,6 +63,24 @@ class RenderedAnswer:
 
 
 @dataclass(frozen=True)
+class SlateFacts:
+    """Hold what an answer says of its products together."""
+
+    strategy: Strategy
+    fallback_reason: FallbackReason | None
+    score_kind: ScoreKind
+    occasion: Mapping[str, Any] | None = None
+
+    @classmethod
+    def of(cls, slate: Slate) -> Self:
+        return cls(slate.strategy, slate.fallback_reason, slate.score_kind)
+
+    @classmethod
+    def of_bundles(cls, fallback_reason: FallbackReason | None) -> Self:
+        return cls(Strategy.BUNDLES, fallback_reason, ScoreKind.TOGETHER)
+
+
+@dataclass(frozen=True)
 class AnswerRenderer:
     """A renderer of the answer to one query from one model."""
 
@@ -64,18 +93,14 @@ class AnswerRenderer:
     expires: int = 0  # end of the links of a mail, seconds since 1970; 0: no slate is kept
 
     def render(
-        self,
-        strategy: Strategy,
-        fallback_reason: FallbackReason | None,
-        recommendations: Sequence[dict[str, Any]],
-        content: list[str],
-        occasion: Mapping[str, Any] | None = None,
+        self, facts: SlateFacts, recommendations: Sequence[dict[str, Any]], content: list[str]
     ) -> RenderedAnswer:
         """Return the answer.
 
         `content`: ids and reasons in their order, for the recommendation id.
         """
         query, count = self.query, len(recommendations)
+        fallback_reason = facts.fallback_reason
         token = recommendation_ids.RecommendationId(
             self.model.version,
             query.placement,
@@ -89,7 +114,7 @@ class AnswerRenderer:
             "recommendation_id": recommendation_id,
             "customer_id": None,  # put in when it is served
             "placement": query.placement,
-            "strategy": strategy,
+            "strategy": facts.strategy,
             "fallback": fallback_reason is not None,
             "fallback_reason": fallback_reason,
             "model_version": self.model.version,
@@ -100,10 +125,11 @@ class AnswerRenderer:
             "complete": count == query.n,
             "missing_ids": self.missing_ids,
             "unknown_names": self.find_unknown_names(),
-            "occasion": occasion,
+            "occasion": facts.occasion,
+            "score_kind": facts.score_kind,
             "recommendations": recommendations,
         }
-        return RenderedAnswer(strategy, fallback_reason or "none", orjson.dumps(body))
+        return RenderedAnswer(facts.strategy, fallback_reason or "none", orjson.dumps(body))
 
     def find_unknown_names(self) -> dict[str, str]:
         """Return the names in the query that nothing in the shop bears, by option."""
@@ -116,11 +142,7 @@ class AnswerRenderer:
             "id": catalogue.ids[slot.item],
             "score": round(float(slot.score), 6),
             "source": slot.source,
-            "reason": {
-                "kind": slot.reason.kind,
-                "product_ids": [catalogue.ids[item] for item in slot.reason.items],
-                "text": slot.reason.text,
-            },
+            "reason": render_reason(slot.reason, catalogue),
             **self._render_card(slot.item),
         }
 
@@ -183,6 +205,15 @@ class AnswerRenderer:
             for product in (*products, *filter(None, [recommendation.get("anchor")])):
                 url, product_id = product["url"], product["id"]
                 product["click_url"] = self.links.click_url(url, product_id, slate)
+
+
+def render_reason(reason: Reason, catalogue: Catalogue) -> dict[str, Any]:
+    """Return a reason as every answer shows it."""
+    return {
+        "kind": reason.kind,
+        "product_ids": [catalogue.ids[item] for item in reason.items],
+        "text": reason.text,
+    }
 
 
 def slate_content(products: Sequence[Mapping[str, Any]]) -> list[str]:

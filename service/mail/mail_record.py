@@ -12,7 +12,7 @@ from models.data.catalogue import Catalogue
 from models.data.events import HOUR
 from models.data.ids import find_known
 from models.mail.mailings import MAILINGS, Mailing, shown_products
-from models.slate import FallbackReason, Reason, ReasonKind, Slot, Strategy
+from models.slate import FallbackReason, Reason, ReasonKind, ScoreKind, Slot, Strategy
 from service.store.campaigns import Campaign, MailRecord
 
 
@@ -37,6 +37,7 @@ class ShownMail:
     strategy: Strategy
     fallback_reason: FallbackReason | None
     slots: tuple[Slot | None, ...]  # None: the catalogue does not know the product any more
+    score_kind: ScoreKind
     model_version: str
     as_of: int  # seconds since 1970, UTC
     occasion: Mapping[str, Any] | None
@@ -101,6 +102,7 @@ def write_record(
         "as_of": shown.as_of,
         "number": number,
         "occasion": shown.occasion,
+        "score_kind": shown.score_kind,
         "products": products,
         "also": (),  # products that stood in for one of them later
         "before": shown_before,  # products that were not to be shown again
@@ -120,7 +122,18 @@ def read_record(facts: Mapping[str, Any], catalogue: Catalogue) -> ShownMail:
         Strategy(facts["strategy"]),
         FallbackReason(fallback_reason) if fallback_reason else None,
         tuple(slots),
+        _score_kind_of(facts),
         facts["model_version"],
         facts["as_of"],
         facts["occasion"],
     )
+
+
+def _score_kind_of(facts: Mapping[str, Any]) -> ScoreKind:
+    """Return the meaning of the scores of a record; older records do not hold it."""
+    if "score_kind" in facts:
+        return ScoreKind(facts["score_kind"])
+    if facts["occasion"]:
+        return ScoreKind.OCCASION
+    is_personal = facts["strategy"] == Strategy.PERSONAL
+    return ScoreKind.PROBABILITY if is_personal else ScoreKind.SALES

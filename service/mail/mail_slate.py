@@ -27,7 +27,12 @@ from models.slate import Slot
 from models.updates.customer import allows
 from service.answering.answer import prepare_answer
 from service.answering.query import AnswerMoment, RecommendationQuery, StoreKnowledge
-from service.answering.render import AnswerRenderer, RenderedAnswer, slate_content
+from service.answering.render import (
+    AnswerRenderer,
+    RenderedAnswer,
+    SlateFacts,
+    slate_content,
+)
 from service.mail.mail_record import CampaignMail, ShownMail, read_record, write_record
 from service.model.live_catalogue import LiveCatalogue
 from service.signing.click_links import ClickLinks
@@ -125,6 +130,7 @@ def _shown_first(draft: CustomerMail, model_version: str, moment: int) -> ShownM
         slate.strategy,
         slate.fallback_reason,
         slate.slots,
+        slate.score_kind,
         model_version,
         moment,
         _describe_occasion(draft.mailing.kind, draft.occasion),
@@ -182,9 +188,10 @@ def _render(
         expires=inputs.mail.campaign.closes + inputs.keep_days * DAY,
     )
     content = slate_content(products)
-    return mail_renderer.render(
-        presented.strategy, presented.fallback_reason, products, content, presented.occasion
+    facts = SlateFacts(
+        presented.strategy, presented.fallback_reason, presented.score_kind, presented.occasion
     )
+    return mail_renderer.render(facts, products, content)
 
 
 def _store_facts(inputs: MailInputs) -> StoreFacts:

@@ -28,7 +28,7 @@ from service.errors import (
 from service.routes.registration import Operation, Tag
 from service.routes.request_context import actor_of, get_responder, write_store
 from service.routes.responses import uncached_json
-from service.routes.route_classes import QueryRoute
+from service.routes.route_classes import BareRoute, QueryRoute
 from service.schemas.operations import ModelAnswer, Models
 from service.schemas.pages import Listing, PageOptions
 from service.store.audit import record_change
@@ -203,6 +203,7 @@ OPERATIONS: Final = (
         tag=Tag.OPERATIONS,
         answer=ModelAnswer,
         responses=PROBLEMS | UNKNOWN_VERSION,
+        route_class=BareRoute,
     ),
     Operation(
         "POST",

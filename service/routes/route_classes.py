@@ -39,7 +39,7 @@ OrderId = Annotated[Id, Path(description="Id of a purchase that was reported.", 
 LONGER_PATH: Final = re.compile(
     r"/v1/(?:customers/[\s\S]*/"
     r"(?:consent|export|profile|recommendations(?:\.html)?|replenishment|unused)"
-    r"|products/[\s\S]*/(?:bundles|ratings|similar)|rules/preview)$"
+    r"|products/[\s\S]*/(?:bundles|ratings|similar)|rules/preview|models/rollback)$"
 )
 
 

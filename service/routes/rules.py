@@ -19,6 +19,7 @@ from models.rules.shop_rules import AnyShopRule, ShopRule, rules_in_force
 from models.slate import Slate
 from service.answering.customer_view import view_customer
 from service.answering.query import AnswerMoment, QueryKind, resolve_query
+from service.answering.render import render_reason
 from service.answering.responder import Responder
 from service.errors import PROBLEMS, TOO_LARGE, Conflict, Invalid, NotFound, problem_schema
 from service.routes.queries import build_query
@@ -184,7 +185,7 @@ def _format_slate(recommender: Recommender, slate: Slate) -> list[dict[str, Any]
             "id": catalogue.ids[slot.item],
             "title": catalogue.title[slot.item] or None,
             "source": slot.source,
-            "text": slot.reason.text,
+            "reason": render_reason(slot.reason, catalogue),
         }
         for slot in slate.slots
     ]

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 from pydantic import ConfigDict, Field
 
 from models.mail.mailings import MailKind
-from models.slate import FallbackReason, ReasonKind, Source, Strategy
+from models.slate import FallbackReason, ReasonKind, ScoreKind, Source, Strategy
 from service.schemas.base import AnswerModel, examples
 
 REASON_EXAMPLE: Final[dict[str, Any]] = {
@@ -52,6 +52,7 @@ ANSWER_EXAMPLE: Final[dict[str, Any]] = {
     "missing_ids": [],
     "unknown_names": {},
     "occasion": None,
+    "score_kind": "probability",
 }
 SLATE_EXAMPLE: Final = {**ANSWER_EXAMPLE, "recommendations": [RECOMMENDATION_EXAMPLE]}
 CARD_FIELDS: Final = (
@@ -104,6 +105,7 @@ FEED_EXAMPLE: Final[dict[str, Any]] = {
     "count": 1,
     "complete": True,
     "unknown_names": {},
+    "score_kind": "sales",
     "recommendations": [RECOMMENDATION_EXAMPLE],
 }
 
@@ -136,13 +138,16 @@ class ProductReference(AnswerModel):
 class ProposedProduct(ProductReference):
     """A product with its place in a slate."""
 
-    score: float = Field(description="Score by which the slate is ordered, before diversity.")
+    score: float = Field(
+        description="Score by which the answer is ordered, before rules and diversity: "
+        "`score_kind` says what it means."
+    )
     source: Source = Field(description="Recommender that put the product into the slate.")
     reason: ReasonBody = Field(description="Why the product is recommended.")
 
 
 class ProductFacts(AnswerModel):
-    """What a page or a mail shows of a product."""
+    """What a page shows of a product."""
 
     title: str | None = Field(None, description="Title of the product.")
     category: str | None = Field(None, description="Category of the product.")
@@ -154,6 +159,11 @@ class ProductFacts(AnswerModel):
     image_url: str | None = Field(None, description="Address of the product's picture.")
     in_stock: bool | None = Field(None, description="Whether the product can be bought now.")
     attributes: dict[str, Any] = Field({}, description="Further facts that the shop reported.")
+
+
+class LinkedFacts(ProductFacts):
+    """What a page or a mail shows of a product."""
+
     click_url: str | None = Field(
         None,
         description="Link for a mail that counts the click and leads to the product. Null where "
@@ -161,7 +171,7 @@ class ProductFacts(AnswerModel):
     )
 
 
-class Card(ProductFacts, ProductReference):
+class Card(LinkedFacts, ProductReference):
     """A product as a page or a mail shows it.
 
     `id` is always there, the other fields with `fields=card`. They are null where nothing is known.
@@ -170,7 +180,7 @@ class Card(ProductFacts, ProductReference):
     model_config = ConfigDict(json_schema_extra=examples(ANCHOR_EXAMPLE))
 
 
-class Recommendation(ProductFacts, ProposedProduct):
+class Recommendation(LinkedFacts, ProposedProduct):
     """A recommended product.
 
     `id`, `score`, `source` and `reason` are always there, the other fields with `fields=card`.
@@ -210,6 +220,12 @@ UnknownNames = Annotated[
 ]
 
 
+ScoreKindOfAnswer = Annotated[
+    ScoreKind,
+    Field(description="What the scores of this answer mean. What fills it up has the score 0."),
+]
+
+
 class AnswerBody(AnswerModel):
     """Facts that every slate states about itself."""
 
@@ -241,6 +257,7 @@ class AnswerBody(AnswerModel):
     occasion: Occasion | None = Field(
         description="Why this mail is due. Null where it is not due, or the slate is for no mail."
     )
+    score_kind: ScoreKindOfAnswer
 
 
 class SlateAnswer(AnswerBody):
@@ -316,7 +333,13 @@ class BundleAnswer(AnswerBody):
 
     model_config = ConfigDict(
         json_schema_extra=examples(
-            {**ANSWER_EXAMPLE, "customer_id": None, "recommendations": [BUNDLE_EXAMPLE]}
+            {
+                **ANSWER_EXAMPLE,
+                "customer_id": None,
+                "strategy": "bundles",
+                "score_kind": "together",
+                "recommendations": [BUNDLE_EXAMPLE],
+            }
         )
     )
     recommendations: list[Unit] = Field(description="The bundles, best first.")
@@ -334,4 +357,5 @@ class Feed(AnswerModel):
         description="Whether `count` is what was requested. A feed ends below 3.3 MB."
     )
     unknown_names: UnknownNames
+    score_kind: ScoreKindOfAnswer
     recommendations: list[Recommendation] = Field(description="The products, best first.")

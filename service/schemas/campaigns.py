@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 from pydantic import ConfigDict, Field
@@ -97,12 +98,12 @@ class CampaignAnswer(AnswerModel):
         description="Model that answers. Kinds that are mailed when something happens to a "
         "customer are answered by the model in service."
     )
-    as_of: str = Field(
+    as_of: datetime = Field(
         description="Moment the slates are for. Kinds that are mailed when something happens to "
         "a customer use shop time."
     )
-    opened: str = Field(description="When it was opened.")
-    closes: str = Field(description="When it closes. The next call after that opens it again.")
+    opened: datetime = Field(description="When it was opened.")
+    closes: datetime = Field(description="When it closes. The next call after that opens it again.")
     window_hours: int = Field(description="Hours for which its slates stay the same.")
     not_twice: int = Field(
         description="Number of earlier mailings whose products are not shown again."

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.data.customers import NO, YES
+from models.slate import FallbackReason, Strategy
+from service.schemas.answers import REASON_EXAMPLE, ProductFacts, ProductReference, ReasonBody
 from service.schemas.base import AnswerModel, ParameterModel, examples
 from service.schemas.events import Placement, Time
 from service.schemas.parameters import AsOf, Id, PriceLocale
@@ -23,7 +26,7 @@ DUE_PRODUCT: Final[dict[str, Any]] = {
     "last_purchase": "2026-11-14T10:12:00Z",
     "interval_days": 9.1,
     "due": "2026-11-23T12:36:00Z",
-    "reason": "You buy this about every 9 days",
+    "reason": REASON_EXAMPLE,
     "title": "Bananas",
     "category": "TROPICAL FRUIT",
     "brand": "National",
@@ -34,6 +37,16 @@ DUE_PRODUCT: Final[dict[str, Any]] = {
     "image_url": "https://shop.example/i/1082185.jpg",
     "in_stock": True,
     "attributes": {},
+}
+EXPLAINED_PRODUCT: Final[dict[str, Any]] = {
+    "id": "1082185",
+    "title": "Bananas",
+    "reason": REASON_EXAMPLE,
+}
+PROFILE_SLATE: Final[dict[str, Any]] = {
+    "strategy": "personal",
+    "fallback_reason": None,
+    "recommendations": [EXPLAINED_PRODUCT],
 }
 CustomerId = Annotated[str, Field(description="Id of the customer.")]
 Consent = Annotated[
@@ -146,6 +159,17 @@ class ConsentAnswer(AnswerModel):
     consent: Consent
 
 
+class DueProduct(ProductFacts, ProductReference):
+    """A product that a customer is due to buy again, with its card."""
+
+    model_config = ConfigDict(json_schema_extra=examples(DUE_PRODUCT))
+    purchases: int = Field(description="How often the customer bought it.")
+    last_purchase: datetime = Field(description="When they bought it last.")
+    interval_days: float = Field(description="Days between their purchases.")
+    due: datetime = Field(description="When it is due.")
+    reason: ReasonBody = Field(description="Why it is due.")
+
+
 class DueAnswer(AnswerModel):
     """Products that a customer is due to buy again."""
 
@@ -160,14 +184,30 @@ class DueAnswer(AnswerModel):
         )
     )
     customer_id: CustomerId
-    data_as_of: str = Field(
+    data_as_of: datetime = Field(
         description="Shop time: the newest moment that sales confirm, in the model or in the store."
     )
     count: int = Field(description="Number of products.")
-    recommendations: list[dict[str, Any]] = Field(
-        description="The products, most urgent first, each with its purchases, interval in days, "
-        "due date and card."
+    recommendations: list[DueProduct] = Field(description="The products, most urgent first.")
+
+
+class ExplainedProduct(ProductReference):
+    """A product of a slate, and why it is there."""
+
+    model_config = ConfigDict(json_schema_extra=examples(EXPLAINED_PRODUCT))
+    title: str | None = Field(description="Title of the product.")
+    reason: ReasonBody = Field(description="Why the product is recommended.")
+
+
+class ProfileSlate(AnswerModel):
+    """A slate as a profile explains it."""
+
+    model_config = ConfigDict(json_schema_extra=examples(PROFILE_SLATE))
+    strategy: Strategy = Field(description="Kind of the slate.")
+    fallback_reason: FallbackReason | None = Field(
+        description="Why the slate is less than what was asked for, or null."
     )
+    recommendations: list[ExplainedProduct] = Field(description="The products, best first.")
 
 
 class ProfileAnswer(AnswerModel):
@@ -198,18 +238,7 @@ class ProfileAnswer(AnswerModel):
                         "text": "You buy this about every 9 days",
                     }
                 ],
-                "slate": {
-                    "strategy": "personal",
-                    "fallback_reason": None,
-                    "recommendations": [
-                        {
-                            "id": "1082185",
-                            "title": "Bananas",
-                            "why": "You buy this about every 9 days",
-                            "because_of": ["1082185"],
-                        }
-                    ],
-                },
+                "slate": PROFILE_SLATE,
             }
         )
     )
@@ -226,7 +255,7 @@ class ProfileAnswer(AnswerModel):
     products: list[dict[str, Any]] = Field(
         description="The products that say most about the customer, with what is known of each."
     )
-    slate: dict[str, Any] = Field(
+    slate: ProfileSlate = Field(
         description="The customer's slate of now, and why each product is in it."
     )
 
@@ -311,11 +340,11 @@ class Receipt(AnswerModel):
         "model version on disk."
     )
     deleted: dict[str, int] = Field(description="Number of rows deleted now, by kind.")
-    forgotten: str = Field(description="When the customer was erased first.")
+    forgotten: datetime = Field(description="When the customer was erased first.")
     versions_with_history: list[dict[str, Any]] = Field(
         description="Model versions on disk that hold the history, and when each is removed."
     )
-    last_pruned_by: str | None = Field(
+    last_pruned_by: datetime | None = Field(
         description="When the last of these versions is removed, or null if there is none."
     )
     reports: list[dict[str, Any]] = Field(

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Final
 from pydantic import ConfigDict, Field, TypeAdapter, WithJsonSchema
 
 from models.rules.shop_rules import AnyShopRule
+from models.slate import Source
+from service.schemas.answers import REASON_EXAMPLE, ProductReference, ReasonBody
 from service.schemas.base import AnswerModel, examples
 from service.schemas.pages import Next
 from service.schemas.parameters import CustomerOptions, Id
@@ -119,7 +121,7 @@ PREVIEWED_PRODUCT: Final[dict[str, Any]] = {
     "id": "1082185",
     "title": "Bananas",
     "source": "own_purchases",
-    "text": "You buy this about every 9 days",
+    "reason": REASON_EXAMPLE,
 }
 
 
@@ -147,6 +149,15 @@ class PreviewOptions(CustomerOptions):
     ] = None
 
 
+class PreviewedProduct(ProductReference):
+    """A product of a slate that is tried."""
+
+    model_config = ConfigDict(json_schema_extra=examples(PREVIEWED_PRODUCT))
+    title: str | None = Field(description="Title of the product.")
+    source: Source = Field(description="Recommender that put the product into the slate.")
+    reason: ReasonBody = Field(description="Why the product is recommended.")
+
+
 class PreviewAnswer(AnswerModel):
     """A slate with and without rules, and the effect of each rule."""
 
@@ -167,8 +178,8 @@ class PreviewAnswer(AnswerModel):
             }
         )
     )
-    without: list[dict[str, Any]] = Field(description="The slate without rules.")
-    with_rules: list[dict[str, Any]] = Field(description="The slate with the rules.")
+    without: list[PreviewedProduct] = Field(description="The slate without rules.")
+    with_rules: list[PreviewedProduct] = Field(description="The slate with the rules.")
     effects: list[dict[str, Any]] = Field(
         description="Of each rule alone: which products it removes from the slate without rules, "
         "adds and moves, and how many candidates it keeps out."

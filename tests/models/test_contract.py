@@ -11,7 +11,7 @@ from models.model import LearnedRanker
 from models.recommender import CustomerRequest, Recommender
 from models.rules.filters import Filters, Repeat
 from models.settings import CandidateSettings, DiversitySettings
-from models.slate import FallbackReason, Slate, SlateRequest, Source, Strategy
+from models.slate import FallbackReason, ScoreKind, Slate, SlateRequest, Source, Strategy
 from tests.support.fitted_shop import fit_shop
 from tests.support.shop import (
     NEVER_SOLD,
@@ -59,9 +59,11 @@ def test_what_is_sold_out_or_was_never_sold_is_shown_to_nobody(shop: Recommender
 def test_nothing_left_is_an_empty_slate_with_the_reason(shop: Recommender) -> None:
     nothing = SlateRequest(filters=Filters(category="shoes"))
     assert shop.recommend("c00", nothing) == Slate(
-        Strategy.PERSONAL, FallbackReason.NO_CANDIDATES, ()
+        Strategy.PERSONAL, FallbackReason.NO_CANDIDATES, (), shop.score_kind
     )
-    assert shop.popular(nothing) == Slate(Strategy.POPULAR, FallbackReason.NO_CANDIDATES, ())
+    assert shop.popular(nothing) == Slate(
+        Strategy.POPULAR, FallbackReason.NO_CANDIDATES, (), ScoreKind.SALES
+    )
     assert shop.recommend("unknown", nothing).slots == ()
 
 

@@ -66,13 +66,14 @@ def test_a_boost_counts_like_so_many_times_the_lines_and_one() -> None:
 
 def test_slots_tell_the_lines_and_whether_there_were_any() -> None:
     items = [NAMES.index(name) for name in ("north hit", "south hit", "old")]
-    slots = bestsellers_under().slots(items, Source.FILL)
+    slots = bestsellers_under().slots(items, Source.POPULAR)
     assert [(NAMES[slot.item], slot.score) for slot in slots] == [
         ("north hit", 3),
         ("south hit", 0),
         ("old", 0),
     ]
     assert {slot.reason.kind for slot in slots} == {ReasonKind.POPULAR}
+    assert {slot.score for slot in bestsellers_under().slots(items, Source.FILL)} == {0}
     assert [slot.reason.text for slot in slots[:2]] == [
         "Popular right now",
         "Bought by other customers",

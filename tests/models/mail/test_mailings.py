@@ -18,7 +18,7 @@ from models.mail.recipient import StoreFacts
 from models.recommender import Recommender
 from models.rules.filters import Filters, Repeat
 from models.rules.shop_rules import CapRule, PinRule, ProductSelector
-from models.slate import FallbackReason, Slate, SlateRequest, Source, Strategy
+from models.slate import FallbackReason, ScoreKind, Slate, SlateRequest, Source, Strategy
 from models.updates.customer import CustomerUpdate
 from tests.support.shop import (
     AISLES,
@@ -105,7 +105,9 @@ def test_the_rest_of_a_mail_is_the_ordinary_slate_without_what_leads(shop: Recom
     assert names(shop, slate)[0] == MONTHLY
     assert slate.slots[:1] == occasion.slots
     without = replace(LATER, filters=Filters(exclude=items_of(shop, MONTHLY)))
-    assert slate.slots[1:] == shop.recommend(REGULAR, without).slots[:5]
+    rest = shop.recommend(REGULAR, without).slots[:5]
+    assert slate.slots[1:] == tuple(replace(slot, score=0.0) for slot in rest)
+    assert slate.score_kind is ScoreKind.OCCASION
     assert (slate.strategy, slate.fallback_reason) == (Strategy.PERSONAL, None)
 
 

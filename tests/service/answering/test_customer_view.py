@@ -97,7 +97,7 @@ def test_a_profile_shows_the_slate_of_now_and_why_it_is_what_it_is(shop: Shop) -
     assert [product["id"] for product in described["recommendations"]] == [
         ids[slot.item] for slot in slate.slots
     ]
-    assert [product["why"] for product in described["recommendations"]] == [
+    assert [product["reason"]["text"] for product in described["recommendations"]] == [
         slot.reason.text for slot in slate.slots
     ]
     assert described["strategy"] == "personal"
@@ -129,7 +129,7 @@ def test_a_struck_out_product_is_named_as_such_and_nowhere_else(shop: Shop) -> N
     assert MONTHLY not in [
         product_id
         for product in described["slate"]["recommendations"]
-        for product_id in product["because_of"]
+        for product_id in product["reason"]["product_ids"]
     ]
 
 
@@ -165,7 +165,7 @@ def test_what_is_due_is_told_with_the_interval_and_a_card(shop: Shop) -> None:
         format_timestamp(moment(160.5)),
     )
     assert product["interval_days"] == 30
-    assert product["reason"] == "You buy this about every 30 days"
+    assert product["reason"]["text"] == "You buy this about every 30 days"
     assert product["price_text"] == "19,29\xa0€"
 
 

@@ -9,10 +9,10 @@ import pytest
 
 from models.data.ids import Strings
 from models.recommender import Recommender
-from models.slate import Bundle, Reason, ReasonKind, Slot, Source, Strategy
+from models.slate import Bundle, Reason, ReasonKind, ScoreKind, Slot, Source, Strategy
 from service.answering.answer import build_answer
 from service.answering.query import QueryKind, RecommendationQuery
-from service.answering.render import AnswerRenderer
+from service.answering.render import AnswerRenderer, SlateFacts
 from service.model.live_catalogue import LiveCatalogue
 from service.model.loaded_model import LoadedModel
 from service.schemas.answers import SlateAnswer
@@ -87,9 +87,8 @@ def rendered(shop: Shop, **options: Any) -> dict[str, Any]:
     )
     products = [renderer.render_slot(Slot(item, 1.0, Source.POPULAR, REASON)) for item in range(3)]
     occasion = {"kind": "welcome", "text": "You are new here", "until": "2026-01-01T00:00:00Z"}
-    body: dict[str, Any] = orjson.loads(
-        renderer.render(Strategy.POPULAR, None, products, [], occasion).body
-    )
+    facts = SlateFacts(Strategy.POPULAR, None, ScoreKind.SALES, occasion)
+    body: dict[str, Any] = orjson.loads(renderer.render(facts, products, []).body)
     return body
 
 

@@ -10,7 +10,7 @@ import jsonschema_rs
 import pytest
 from starlette.testclient import TestClient
 
-from models.slate import FallbackReason, ReasonKind, Source, Strategy
+from models.slate import FallbackReason, ReasonKind, ScoreKind, Source, Strategy
 from service.routes.docs_page import find_assets
 from tests.support.limits import limits_of, read_limits
 
@@ -218,7 +218,7 @@ def test_operations_keep_the_ids_by_which_clients_call_them(openapi: dict[str, A
 
 
 def test_every_word_an_answer_may_hold_is_described(openapi: dict[str, Any]) -> None:
-    for words in (Strategy, Source, ReasonKind, FallbackReason):
+    for words in (Strategy, Source, ReasonKind, ScoreKind, FallbackReason):
         assert openapi["components"]["schemas"][words.__name__]["enum"] == list(words)
 
 

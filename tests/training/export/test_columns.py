@@ -10,7 +10,16 @@ from models.data.ids import Strings
 from models.mail.mailings import MailKind
 from models.mail.occasions import MailOccasion
 from models.rules.filters import Repeat
-from models.slate import FallbackReason, Reason, ReasonKind, Slate, Slot, Source, Strategy
+from models.slate import (
+    FallbackReason,
+    Reason,
+    ReasonKind,
+    ScoreKind,
+    Slate,
+    Slot,
+    Source,
+    Strategy,
+)
 from tests.support.shop import Line, Product, moment
 from tests.support.training_shop import small_purchases, trained
 from training.export.columns import Cards, ExportOptions, Layout, RecipientSlate, slate_table
@@ -47,7 +56,9 @@ def mail(
         for product in products
     ]
     reason = None if products else FallbackReason.NO_CANDIDATES
-    return RecipientSlate(customer, Slate(Strategy.PERSONAL, reason, tuple(slots)), occasion)
+    return RecipientSlate(
+        customer, Slate(Strategy.PERSONAL, reason, tuple(slots), ScoreKind.BLEND), occasion
+    )
 
 
 def wide(
