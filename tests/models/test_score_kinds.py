@@ -6,6 +6,7 @@ import pytest
 
 from models.model import LearnedRanker
 from models.recommender import Recommender
+from models.settings import CandidateSettings
 from models.slate import ScoreKind, SlateRequest, Source
 from tests.support.fitted_shop import LESSON, fit_shop
 from tests.support.shop import REGULAR, small_shop_records
@@ -40,6 +41,8 @@ def test_learned_scores_are_probabilities_which_an_objective_may_weigh(
 
 
 def test_what_fills_a_slate_has_no_score_of_another_kind(shop: Recommender) -> None:
+    few = replace(shop.settings, candidates=CandidateSettings(new=2, category=2))
+    shop = Recommender(shop.manifest, shop.model, few)
     slates = [shop.recommend(REGULAR, ALL), shop.similar(0, ALL), shop.popular(ALL, 1)]
     kinds = [slate.score_kind for slate in slates]
     assert kinds == [shop.score_kind, ScoreKind.SIMILARITY, ScoreKind.SALES]
