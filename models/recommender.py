@@ -39,7 +39,9 @@ from models.rules.eligibility import (
     remove_filtered,
     remove_named,
     remove_other_categories,
+    remove_unmatched,
 )
+from models.rules.filter_mask import find_matching
 from models.rules.rule_effects import RuleEffects, build_rule_effects, remove_unavailable
 from models.rules.shop_rules import active_rules
 from models.settings import ModelSettings, read_settings
@@ -58,6 +60,7 @@ from models.updates.customer import NO_UPDATE, CustomerUpdate, allows, update_hi
 
 NOBODY: Final = -1  # the user index of a customer the model does not know
 PLAIN_REQUEST: Final = SlateRequest()
+FILTER_MASKS: Final = 128  # of different filters, a byte for each product
 # The files of what `popular` reads
 POPULAR_FILES: Final = ("catalogue.", "sales.", "customers.market_names.")
 
@@ -108,6 +111,9 @@ class Recommender:
             partial(build_rule_effects, catalogue=model.catalogue)
         )
         self._unavailable = lru_cache(maxsize=16)(partial(remove_unavailable, model.catalogue))
+        self._matching = lru_cache(maxsize=FILTER_MASKS)(
+            partial(find_matching, catalogue=model.catalogue)
+        )
         self._similar_row = lru_cache(maxsize=1024)(model.find_similar)
 
     @classmethod
@@ -206,7 +212,11 @@ class Recommender:
 
     def find_filtered(self, request: SlateRequest) -> Removed:
         """Find what the catalogue, the shop's rules and the filters of a request keep out."""
-        return remove_filtered(self.find_unavailable(request), self.catalogue, request.filters)
+        filters = request.filters
+        removed = remove_filtered(self.find_unavailable(request), self.catalogue, filters)
+        if filters.expression is None:
+            return removed
+        return remove_unmatched(removed, self._matching(filters.expression))
 
     def find_removed(self, context: RankingContext, request: SlateRequest) -> Removed:
         """Find what keeps products out of this customer's slate, the first rule for each."""

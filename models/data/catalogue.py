@@ -11,6 +11,7 @@ import orjson
 from numpy.typing import NDArray
 
 from models.data.ids import StoredIds, StoredStrings
+from models.data.product_columns import ProductColumns, read_attributes, read_texts
 
 ALWAYS_FROM = np.iinfo(np.int64).min
 ALWAYS_UNTIL = np.iinfo(np.int64).max
@@ -66,6 +67,22 @@ class Catalogue:
         # margin = (price - cost) / price
         price = np.where(self.price > 0, self.price, nan)
         return (price - self.known_costs) / price
+
+    @cached_property
+    def columns(self) -> ProductColumns:
+        """Return the fields as filters read them."""
+        texts = ("id", self.ids), ("title", self.title), ("currency", self.currency)
+        addresses = ("url", self.url), ("image_url", self.image_url)
+        strings = {name: (text, read_texts) for name, text in (*texts, *addresses)}
+        coded = {
+            "category": (self.category, self.category_names),
+            "brand": (self.brand, self.brand_names),
+        }
+        return ProductColumns({**strings, "attributes": (self.attributes, read_attributes)}, coded)
+
+    def keep_columns(self, earlier: Catalogue) -> None:
+        """Begin with the columns that were read of an earlier catalogue of the same shop."""
+        self.columns.begin_with(earlier.columns)
 
     def sellable(self, as_of: int, market: str | None) -> NDArray[np.bool_]:
         """Tell which products may be shown at `as_of` (seconds since 1970) in a market: (n,)."""

@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Annotated, Final, Protocol, Self
 
 import numpy as np
@@ -28,6 +29,9 @@ class StringSequence(Protocol):
     def __len__(self) -> int: ...
 
     def __iter__(self) -> Iterator[str]: ...
+
+    def changed_since(self, earlier: StringSequence) -> list[int] | None:
+        """Return the indices whose strings may differ from earlier ones; None: any of them."""
 
 
 class IdIndex(StringSequence, Protocol):
@@ -64,7 +68,12 @@ class Strings:
         return len(self.offsets) - 1
 
     def __iter__(self) -> Iterator[str]:
-        return (self[index] for index in range(len(self)))
+        blob, offsets = self.blob.tobytes(), self.offsets.tolist()
+        return (blob[start:end].decode() for start, end in pairwise(offsets))
+
+    def changed_since(self, earlier: StringSequence) -> list[int] | None:
+        """Return the indices whose strings may differ from earlier ones; None: any of them."""
+        return [] if earlier is self else None
 
 
 class Ids(Strings):

@@ -32,6 +32,7 @@ class ExclusionRule(IntEnum):
     IN_CART = 15
     SHOP_FILTER = 11  # by a rule of the shop, which shows nothing but something else
     SHOP_EXCLUDED = 12
+    OTHER_ATTRIBUTES = 16  # than the filter of the request names
     SHOP_MINIMUM = 13  # below a price or a margin, or neither is known
 
 
@@ -44,7 +45,7 @@ def remove_unsellable(catalogue: Catalogue, as_of: int, market: str | None) -> R
 
 def remove_filtered(removed: Removed, catalogue: Catalogue, filters: Filters) -> Removed:
     """Remove what the filters of a request keep out as well."""
-    if filters == Filters(market=filters.market):
+    if filters == Filters(market=filters.market, expression=filters.expression):
         return removed
     removed = removed.copy()
     if filters.category is not None:
@@ -59,6 +60,13 @@ def remove_filtered(removed: Removed, catalogue: Catalogue, filters: Filters) ->
     if filters.max_price is not None:
         _remove(removed, ~(catalogue.price <= filters.max_price), ExclusionRule.OTHER_PRICE)
     _remove_items(removed, np.array(filters.exclude, np.int32), ExclusionRule.EXCLUDED)
+    return removed
+
+
+def remove_unmatched(removed: Removed, matching: NDArray[np.bool_]) -> Removed:
+    """Remove what does not match the filter of a request (items,) as well."""
+    removed = removed.copy()
+    _remove(removed, ~matching, ExclusionRule.OTHER_ATTRIBUTES)
     return removed
 
 

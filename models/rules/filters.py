@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from models.rules.filter_language import FilterExpression
+
 
 class Repeat(StrEnum):
     """A choice about products that the customer bought before."""
@@ -25,6 +27,7 @@ class Filters:
     min_price: float | None = None
     max_price: float | None = None
     market: str | None = None
+    expression: FilterExpression | None = None  # about any attribute
 
 
 NO_FILTERS: Final = Filters()

@@ -18,6 +18,8 @@ from annotated_types import Interval, MinLen
 from numpy.typing import NDArray
 
 from models.data.catalogue import Catalogue
+from models.rules.filter_language import MAX_CHARACTERS, check_filter, parse_filter
+from models.rules.filter_mask import find_matching
 
 Mask = NDArray[np.bool_]
 
@@ -80,6 +82,11 @@ def require_product_ids(which: ProductSelector) -> ProductSelector:
 
 Text = Annotated[str, MinLen(1)]
 Texts = tuple[Text, ...]
+FilterText = Annotated[
+    str,
+    MinLen(1),
+    JsonStep("function-after", check_filter, {"maxLength": MAX_CHARACTERS}),
+]
 Price = Annotated[float, Interval(ge=0, le=1e12)]
 Strength = Annotated[float, Interval(ge=1, le=1e6)]  # 1 has no effect
 WHOLE: Final = JsonStep("function-before", read_whole)
@@ -96,7 +103,7 @@ SOME_PRODUCTS: Final = [
     SOME_IDS,
     *(
         {"required": [name], "properties": {name: {"not": {"type": "null"}}}}
-        for name in ("category", "brand", "min_price", "max_price")
+        for name in ("category", "brand", "min_price", "max_price", "filter")
     ),
 ]
 
@@ -117,6 +124,7 @@ class ProductSelector:
     brand: Text | None = None
     min_price: Price | None = None
     max_price: Price | None = None
+    filter: FilterText | None = None  # by any attribute: models/rules/filter_language.py
 
     def __post_init__(self) -> None:
         low, high = self.min_price, self.max_price
@@ -142,6 +150,8 @@ class ProductSelector:
             matched &= catalogue.price >= self.min_price
         if self.max_price is not None:
             matched &= catalogue.price <= self.max_price
+        if self.filter is not None:
+            matched &= find_matching(parse_filter(self.filter), catalogue)
         return matched
 
 

@@ -208,7 +208,7 @@ def _update_products(
     for item, value in update.values("in_stock"):
         in_stock[item] = value
     ids, new_ids = old.ids, update.new_ids
-    return Catalogue(
+    updated = Catalogue(
         ids=PatchedIds(ids, new_ids, update.insertions) if new_ids else ids,
         title=_update_strings(old.title, update, "title"),
         category=category,
@@ -228,6 +228,8 @@ def _update_products(
         attributes=_update_strings(old.attributes, update, "attributes"),
         cost=_update_amounts(old.known_costs, update, "cost"),
     )
+    updated.keep_columns(old)
+    return updated
 
 
 def _update_codes(

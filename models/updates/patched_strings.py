@@ -49,7 +49,30 @@ class PatchedStrings:
         return self._length
 
     def __iter__(self) -> Iterator[str]:
-        return (self[index] for index in range(self._length))
+        # Those that were inserted stand behind the strings of the artifact
+        for index, text in enumerate(self._base):
+            yield self._patches[index].decode() if index in self._patches else text
+        for index in range(len(self._base), self._length):
+            yield self[index]
+
+    def changed_since(self, earlier: StringSequence) -> list[int] | None:
+        """Return the indices whose strings may differ from earlier ones; None: any of them.
+
+        Where strings were inserted, all behind those of the artifact may have moved.
+        """
+        if earlier is self:
+            return []
+        if earlier is self._base:
+            return list(self._patches)
+        if not isinstance(earlier, PatchedStrings) or earlier._base is not self._base:
+            return None
+        before = earlier._patches
+        moved_from = self._length if self._length == earlier._length else len(self._base)
+        return [
+            index
+            for index, text in self._patches.items()
+            if index >= moved_from or before.get(index) != text
+        ]
 
 
 class PatchedIds(PatchedStrings):

@@ -16,6 +16,8 @@ from models.data.customers import PERSONALIZE_EMAIL, PERSONALIZE_WEB
 from models.data.history import LATEST
 from models.data.ids import StoredIds, find_known
 from models.model import Model
+from models.rules.filter_language import FilterExpression, parse_filter
+from models.rules.filter_mask import find_unknown_attributes
 from models.rules.filters import Filters, Repeat
 from models.rules.shop_bundles import ShopBundle
 from models.rules.shop_rules import ShopRule
@@ -50,6 +52,7 @@ class RecommendationQuery:
     min_price: float | None = None
     max_price: float | None = None
     market: str | None = None
+    filter: str | None = None  # in the one text of all filters that mean the same
     strict: bool = False  # fewer and better products: no fill
     campaign: str | None = None
     as_of: int | None = None  # seconds since 1970; None: shop time
@@ -79,6 +82,11 @@ class RecommendationQuery:
         No counter of an order tells that its customer has taken a consent back.
         """
         return not self.recorded and self.kind is not QueryKind.ORDER
+
+    @property
+    def expression(self) -> FilterExpression | None:
+        """Return its filter by any attribute."""
+        return None if self.filter is None else parse_filter(self.filter)
 
     @property
     def mailed(self) -> bool:
@@ -116,6 +124,8 @@ class RecommendationQuery:
             "campaign": self.campaign,
             "as_of": self.as_of,
         }
+        if self.filter is not None:
+            options["filter"] = self.filter
         content = (
             options,
             self.customer_id,
@@ -130,7 +140,13 @@ class RecommendationQuery:
     def filters(self, exclude: tuple[int, ...]) -> Filters:
         """Return the filters of its slate, with the items that are excluded."""
         return Filters(
-            exclude, self.category, self.brand, self.min_price, self.max_price, self.market
+            exclude,
+            self.category,
+            self.brand,
+            self.min_price,
+            self.max_price,
+            self.market,
+            self.expression,
         )
 
 
@@ -225,9 +241,10 @@ def _split_lists(ids: tuple[str, ...], known_ids: StoredIds) -> tuple[str, ...]:
 
 
 def find_unknown_names(query: RecommendationQuery, model: Model) -> dict[str, str]:
-    """Return the category, brand and market of a query that nothing in the shop bears, by option.
+    """Return the names in a query that nothing in the shop bears, by option.
 
     An unknown market is answered like all markets; of an unknown category or brand is no product.
+    Attributes of its filter that no product has stand in one text.
     """
     catalogue = model.catalogue
     known_by: dict[str, tuple[StoredIds, ...]] = {
@@ -240,4 +257,8 @@ def find_unknown_names(query: RecommendationQuery, model: Model) -> dict[str, st
         name = getattr(query, option)
         if name is not None and all(names.find(name) < 0 for names in name_tables):
             unknown[option] = name
+    if query.expression is not None:
+        attributes = find_unknown_attributes(query.expression, catalogue)
+        if attributes:
+            unknown["filter"] = ", ".join(attributes)
     return unknown

@@ -23,4 +23,5 @@ def warm_up(model: LoadedModel, locale: str) -> None:
         )
         for kind in QueryKind:
             build_answer(live, replace(visit, kind=kind, product_id=product), links)
+    _ = recommender.catalogue.columns.attribute_names  # what filters read of every product
     recommender.sales_trends.warm(len(recommender.model.customers.market_names))

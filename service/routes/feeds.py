@@ -52,6 +52,7 @@ async def shop_feed(
         options.locale or responder.settings.default_locale,
         category=options.category,
         market=options.market,
+        filter=options.filter,
     )
     model = responder.model()
     key = responder.cache_key(model, query, f" feed {name} {options.n}")

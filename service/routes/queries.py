@@ -56,6 +56,7 @@ def build_query(
         min_price=options.min_price,
         max_price=options.max_price,
         market=options.market,
+        filter=options.filter,
         strict=options.strict,
         campaign=options.campaign,
         as_of=options.as_of,

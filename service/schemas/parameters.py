@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJso
 
 from models.assembly.cards import is_locale
 from models.data.timestamps import parse_timestamp
+from models.rules.filter_language import MAX_CHARACTERS, canonical_filter
 from models.rules.filters import Repeat
 from service.patterns import NO_NUL, PLACEMENT
 from service.schemas.base import ParameterModel, examples
@@ -87,6 +88,17 @@ Locale = Annotated[
 Market = Annotated[
     Name | None, Field(description="Only products sold in this market.", examples=["north"])
 ]
+Filter = Annotated[
+    str | None,
+    AfterValidator(lambda text: text and canonical_filter(text)),
+    Field(
+        max_length=MAX_CHARACTERS,
+        description="Only products that meet this condition on any of their fields and attributes, "
+        "written in a subset of CEL: see the page on filters. What is not known of a product meets "
+        "no condition.",
+        examples=['product.price < 20 && product.attributes["color"] in ["red", "blue"]'],
+    ),
+]
 PriceLocale = Annotated[
     Locale | None,
     Field(
@@ -155,6 +167,7 @@ class Options(ParameterModel):
         Price | None, Field(description="Only products at this price or below.", examples=[20.0])
     ] = None
     market: Market = None
+    filter: Filter = None
     locale: PriceLocale = None
     strict: Annotated[
         bool,
@@ -299,4 +312,5 @@ class FeedOptions(ParameterModel):
         Name | None, Field(description="Only products of this category.", examples=["MILK"])
     ] = None
     market: Market = None
+    filter: Filter = None
     locale: PriceLocale = None

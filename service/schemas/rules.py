@@ -45,6 +45,10 @@ FIELDS: Final[dict[str, tuple[str, Any]]] = {
     "brand": ("Only products of this brand.", "National"),
     "min_price": ("Only products at this price or above.", 1),
     "max_price": ("Only products at this price or below.", 20),
+    "filter": (
+        "Only products that meet this condition on any of their fields and attributes.",
+        'product.attributes["color"] == "red"',
+    ),
 }
 RULE_EXAMPLES: Final[list[dict[str, Any]]] = [
     {"kind": "filter", "which": {"category": "MILK"}, "placements": ["milk-page"]},

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from models.data.customers import NO, PERSONALIZE_EMAIL, PERSONALIZE_WEB
 from models.recommender import Recommender
 from models.rules.eligibility import ExclusionRule
+from models.rules.filter_language import parse_filter
+from models.rules.filter_mask import find_matching
 from models.rules.filters import Filters, Repeat
 from models.slate import FallbackReason, ReasonKind, Slate, SlateRequest, Slot, Source, Strategy
 from tests.support.shop import DAYS, NEVER_SOLD, SOLD_OUT, SPECIAL, moment
@@ -39,6 +41,10 @@ FILTERS = st.builds(
     min_price=st.none() | st.floats(0, 45),
     max_price=st.none() | st.floats(0, 45),
     market=st.sampled_from([None, "north", "south", "moon"]),
+    expression=st.none()
+    | st.sampled_from(
+        ["product.shelf > 30", 'product.title.contains("e")', "has(product.color)"]
+    ).map(parse_filter),
 )
 REQUESTS = st.builds(
     SlateRequest,
@@ -121,6 +127,8 @@ def _only_what_may_be_shown(
     )
     assert len(shown) == len(set(shown)) <= request.n
     assert not set(shown) & ({*filters.exclude} | named)
+    if filters.expression is not None:
+        assert find_matching(filters.expression, catalogue)[shown].all()
     for item in shown:
         assert catalogue.ids[item] not in (SOLD_OUT, NEVER_SOLD)
         assert not catalogue.limited[item] or market in (None, "south")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import schemathesis
 
+from models.rules.filter_language import MAX_CHARACTERS, FilterError, check_filter
 from tests.support.service_shop import Shop, process
 
 pytestmark = pytest.mark.slow
@@ -24,8 +25,8 @@ EXAMPLES = 6  # of an address; by hand, with the phase `coverage`, also the edge
 def before_call(context: Any, case: Any, **_: Any) -> None:
     """Change bodies so that they meet what no schema can say.
 
-    A rule ends after it starts, its highest price is not below its lowest, and no consent is given
-    next year.
+    A rule ends after it starts, its highest price is not below its lowest, a filter is CEL, and no
+    consent is given next year.
     """
     body = case.body if isinstance(case.body, dict) else {}
     tried = body.get("rules")
@@ -33,10 +34,23 @@ def before_call(context: Any, case: Any, **_: Any) -> None:
         if isinstance(rule, dict):
             _keep_one(rule, "starts", "ends")
             _keep_one(rule.get("which"), "min_price", "max_price")
+            _write_filter(rule.get("which"))
+    _write_filter(body)
+    _write_filter(case.query)
     if case.operation.path.endswith("/consent") and str(body.get("time", ""))[:4] > str(
         datetime.now(UTC).year
     ):
         del body["time"]
+
+
+def _write_filter(given: Any) -> None:
+    """Put a filter in place of a text that is none: no schema says what CEL is."""
+    text = given.get("filter") if isinstance(given, dict) else None
+    if isinstance(text, str) and 0 < len(text) <= MAX_CHARACTERS:
+        try:
+            check_filter(text)
+        except FilterError:
+            given["filter"] = 'product.price < 20 && !(product.color == "red")'
 
 
 def _keep_one(given: Any, first: str, second: str) -> None:

@@ -17,6 +17,13 @@ from models.data.customers import NO, YES
 from models.data.urls import is_absolute
 from models.mail.mailings import MAILINGS, MailKind
 from models.recommender import Recommender
+from models.rules.filter_language import (
+    FilterError,
+    FilterExpression,
+    check_filter,
+    parse_filter,
+)
+from models.rules.filter_mask import find_unknown_attributes
 from models.rules.filters import Repeat
 from training.cli.arguments import (
     DONE,
@@ -98,7 +105,8 @@ def _add_source(command: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FILTER",
-        help="Only recipients who pass this filter: bought:90, consent:email, market:SE, "
+        help="Only recipients who pass this filter: bought:90, bought:90:EXPRESSION for products "
+        "that meet one as for --filter, consent:email, market:SE, "
         "activity:lapsed, or a kind of mail such as win_back, which is passed by those for whom "
         "it is due. Can be given several times; recipients must pass all. Default: no filter.",
     )
@@ -136,6 +144,12 @@ def _add_slates(command: argparse.ArgumentParser) -> None:
         default=Repeat.AUTO,
         help="Whether products that a customer bought before are shown: include, exclude, or auto, "
         "which shows them where customers of this shop buy again, when it is time. Default: auto.",
+    )
+    command.add_argument(
+        "--filter",
+        metavar="EXPRESSION",
+        help="Only products that meet this condition, such as 'product.price < 20': see "
+        "docs/filter.md. Default: all products.",
     )
     command.add_argument(
         "--layout",
@@ -196,8 +210,9 @@ def _export(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
             recipients = read_recipients(options.recipients)
         else:
             recipients = everyone(learned.model.customers.ids, snapshot)
-        if filters:
+        if filters or export_options.expression:
             current = CurrentModel.of(learned, snapshot, unasked)
+            _check_attributes(options, export_options, current)
             recipients = choose(recipients, filters, current)
         about = _about(options, mailing, directory, recipients, config.training.unasked)
         export = SlateExport(
@@ -257,7 +272,15 @@ def _export_options(options: argparse.Namespace, mailing: MailKind | None) -> Ex
     cards = None
     if options.cards:
         cards = Cards(options.locale, options.shop_url, options.utm_source, options.campaign)
-    return ExportOptions(options.n, options.repeat, options.layout, cards, mailing)
+    expression = None if options.filter is None else _parse_filter(options.filter)
+    return ExportOptions(options.n, options.repeat, options.layout, cards, mailing, expression)
+
+
+def _parse_filter(text: str) -> FilterExpression:
+    try:
+        return parse_filter(check_filter(text))
+    except FilterError as error:
+        raise InputError(f"--filter {text}: {error}") from None
 
 
 def _snapshot(
@@ -318,6 +341,7 @@ def _about(
         "version": directory.name,
         "-n": options.n,
         "--repeat": options.repeat,
+        "--filter": options.filter,
         "--layout": options.layout,
         "mail": mailing,
         "--cards": options.cards,
@@ -346,6 +370,17 @@ def _remarks(tally: Tally, n: int) -> list[str]:
     remarks = [f"{tally.short:,} with fewer than {n} products"] if tally.short else []
     remarks += [f"{count:,} {reason}" for reason, count in sorted(tally.fallbacks.items())]
     return remarks + ([f"not due for {tally.not_due:,}"] if tally.not_due else [])
+
+
+def _check_attributes(
+    options: argparse.Namespace, export: ExportOptions, current: CurrentModel
+) -> None:
+    """Raise InputError for a filter about what no product has: all slates would be empty."""
+    if export.expression is None:
+        return
+    unknown = find_unknown_attributes(export.expression, current.recommender.catalogue)
+    if unknown:
+        raise InputError(f"--filter {options.filter}: no product has {', '.join(unknown)}")
 
 
 def _check(options: argparse.Namespace) -> None:

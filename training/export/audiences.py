@@ -16,6 +16,13 @@ from models.data.customers import NEVER_ASKED, PERSONALIZE_EMAIL, PERSONALIZE_WE
 from models.data.events import DAY, PURCHASE
 from models.data.history import LATEST, NEVER, Histories
 from models.data.ids import Ids, Strings
+from models.rules.filter_language import (
+    FilterError,
+    FilterExpression,
+    check_filter,
+    parse_filter,
+)
+from models.rules.filter_mask import find_matching, find_unknown_attributes
 from training.errors import InputError
 from training.export.current_model import CurrentModel
 from training.export.recipients import NO_TIME, Recipients
@@ -28,8 +35,9 @@ COOLING_INTERVALS: Final = 3.0
 UNKNOWN_INTERVAL_DAYS: Final = 30.0  # in a shop where nobody has bought twice
 LONGEST_DAYS: Final = 36_500
 FILTERS_TEXT: Final = (
-    "bought:DAYS, consent:email, consent:web, consent:given, market:NAME, activity:new, "
-    "activity:active, activity:cooling, activity:lapsed, and the kinds of mails in docs/mailings.md"
+    "bought:DAYS, bought:DAYS:EXPRESSION (docs/filter.md), consent:email, consent:web, "
+    "consent:given, market:NAME, activity:new, activity:active, activity:cooling, "
+    "activity:lapsed, and the kinds of mails in docs/mailings.md"
 )
 
 Flags = NDArray[np.bool_]
@@ -102,14 +110,19 @@ class CustomerBatch:
         return len(self.user)
 
     @cached_property
-    def buying_times(self) -> BuyingTimes:
-        """Find when each has bought, as far as it counts."""
+    def counted_lines(self) -> BoughtLines:
+        """Find what each has bought, as far as it counts."""
         learned = self._bought_lines(self.current.recommender.model.histories, self.user)
         reported = self._bought_lines(
             self.current.snapshot.histories, self.store_row, self.current.items
         )
         lines = learned.followed_by(reported.at(_unknown_to(learned, reported)))
-        lines = lines.at(self._counts(lines))
+        return lines.at(self._counts(lines))
+
+    @cached_property
+    def buying_times(self) -> BuyingTimes:
+        """Find when each has bought."""
+        lines = self.counted_lines
         order = np.lexsort((lines.time, lines.row))
         row, time = lines.row[order], lines.time[order]
         begins_row = np.append(True, row[1:] != row[:-1])[: len(row)]
@@ -118,6 +131,14 @@ class CustomerBatch:
         first[row[begins_row]] = time[begins_row]
         last[row] = time  # of several the last one stays
         return BuyingTimes(first, last, np.bincount(row[begins_day], minlength=len(self)))
+
+    def last_bought(self, items: Flags) -> NDArray[np.int64]:
+        """Find when each last bought one of these products (items,): (r,), NEVER for none."""
+        lines = self.counted_lines
+        lines = lines.at(items[lines.item])
+        last = np.full(len(self), NEVER)
+        np.maximum.at(last, lines.row, lines.time)
+        return last
 
     def _bought_lines(
         self,
@@ -180,6 +201,8 @@ def filter_of(text: str) -> Filter:
         raise _error(text, f"is no filter; known are {FILTERS_TEXT}")
     try:
         return FILTERS[name](value)
+    except FilterError as error:
+        raise _error(text, f"its filter is wrong {error}") from None
     except ValueError as expected:
         raise _error(text, f"expected {expected}") from None
 
@@ -211,10 +234,27 @@ def _find_all(names: Strings, ids: Ids) -> NDArray[np.int32]:
 
 
 def _bought_filter(value: str) -> Filter:
-    if not value.isdecimal() or not 1 <= int(value) <= LONGEST_DAYS:
+    days, _, products = value.partition(":")
+    if not days.isdecimal() or not 1 <= int(days) <= LONGEST_DAYS:
         raise ValueError(f"a whole number of days from 1 to {LONGEST_DAYS}, such as bought:90")
-    seconds = int(value) * DAY
-    return lambda _: partial(_bought_within, seconds)
+    seconds = int(days) * DAY
+    if not products:
+        return lambda _: partial(_bought_within, seconds)
+    return partial(_bought_products_test, seconds, parse_filter(check_filter(products)))
+
+
+def _bought_products_test(
+    seconds: int, expression: FilterExpression, current: CurrentModel
+) -> Test:
+    catalogue = current.recommender.catalogue
+    if unknown := find_unknown_attributes(expression, catalogue):
+        raise InputError(f"--audience bought: no product has {', '.join(unknown)}")
+    return partial(_bought_products_within, seconds, find_matching(expression, catalogue))
+
+
+def _bought_products_within(seconds: int, items: Flags, batch: CustomerBatch) -> Flags:
+    recent: Flags = batch.last_bought(items) > batch.as_of - seconds
+    return recent
 
 
 def _bought_within(seconds: int, batch: CustomerBatch) -> Flags:

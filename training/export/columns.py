@@ -17,6 +17,7 @@ from models.data.timestamps import format_timestamp
 from models.data.urls import add_utm_parameters
 from models.mail.mailings import MailKind
 from models.mail.occasions import MailOccasion
+from models.rules.filter_language import FilterExpression
 from models.rules.filters import Repeat
 from models.slate import Slate, Slot
 
@@ -65,6 +66,7 @@ class ExportOptions:
     layout: Layout
     cards: Cards | None = None  # None: ids alone
     mailing: MailKind | None = None  # None: a newsletter
+    expression: FilterExpression | None = None  # which products; None: all
 
     @property
     def schema(self) -> pa.Schema:

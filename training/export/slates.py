@@ -14,6 +14,7 @@ from models.data.customers import PERSONALIZE_EMAIL
 from models.data.history import LATEST
 from models.mail.mailings import MAILINGS, CustomerMail, MailKind
 from models.recommender import CustomerRequest, Recommender
+from models.rules.filters import Filters
 from models.rules.shop_rules import ShopRule, rules_in_force
 from models.slate import SlateRequest
 from training.export.columns import ExportOptions, RecipientSlate, slate_table
@@ -141,6 +142,7 @@ def _mail(
         as_of=current.as_of if recipient.as_of is None else recipient.as_of,
         events_until=LATEST if recipient.as_of is None else recipient.as_of,
         repeat=options.repeat,
+        filters=Filters(expression=options.expression),
         placement=EMAIL_PLACEMENT,
         # As in the service: rules begin and end by the clock, unless the recipient names a moment.
         rules=rules if recipient.as_of is None else current.rules,

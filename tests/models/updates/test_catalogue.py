@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from models.data.catalogue import ALWAYS_UNTIL
 from models.data.events import DAY
 from models.recommender import Recommender
+from models.rules.filter_language import parse_filter
+from models.rules.filter_mask import find_matching
 from models.rules.filters import Filters
 from models.slate import Slate, SlateRequest, Source
 from models.updates.catalogue import ProductUpdate, update_catalogue
@@ -61,6 +63,52 @@ def shown(shop: Recommender, customer_id: str = "c00", request: SlateRequest = A
 
 def slots_of(slate: Slate) -> list[tuple[int, float, str, str]]:
     return [(slot.item, slot.score, slot.source, slot.reason.text) for slot in slate.slots]
+
+
+def matched(shop: Recommender, text: str) -> set[str]:
+    mask = find_matching(parse_filter(text), shop.catalogue)
+    return {shop.catalogue.ids[item] for item in np.flatnonzero(mask)}
+
+
+CHANGES = st.builds(
+    lambda product_id, fields: changed(product_id, **fields),
+    st.sampled_from(["bagel", "bread", "kite", "aaa", "new", "zzz"]),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "title": st.sampled_from(["Bagel", "Other", None]),
+            "category": st.sampled_from(["bakery", "unheard of", None]),
+            "brand": st.sampled_from(["Hartley", "Own", None]),
+            "price": st.sampled_from([1.0, 30.0, None]),
+            "attributes": st.sampled_from(['{"color": "red"}', '{"shelf": 3, "l": ["a"]}', ""]),
+        },
+    ),
+)
+ASKED = (
+    'product.color == "red"',
+    "product.shelf > 2",
+    "!(product.shelf > 2)",
+    '"a" in product.l',
+    'product.title.contains("a") || product.brand == "Own"',
+    'product.category != "bakery" && product.price < 20',
+    'product.id > "bread"',
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(CHANGES, st.sampled_from([*ASKED, ""])), max_size=8))
+def test_filters_follow_changes_as_if_the_shop_had_been_read_anew(
+    shop: Recommender, steps: list[tuple[ProductUpdate, str]]
+) -> None:
+    updated = shop
+    for change, asked in steps:
+        updated = after(updated, change, learned=shop)
+        if asked:  # or else several changes are followed at once
+            matched(updated, asked)
+    anew = replace(updated.catalogue)  # without the columns that were read
+    fresh = Recommender(shop.manifest, replace(updated.model, catalogue=anew), shop.settings)
+    for text in ASKED:
+        assert matched(updated, text) == matched(fresh, text)
 
 
 def test_a_shop_that_says_nothing_keeps_its_model(shop: Recommender) -> None:

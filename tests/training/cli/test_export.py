@@ -267,6 +267,15 @@ def test_a_file_is_for_those_who_meet_every_filter(
     assert f"{len(newest)} rows for {len(newest)} customers" in capsys.readouterr().err
 
 
+def test_a_file_shows_what_meets_its_filter_alone(shop: Path, tmp_path: Path) -> None:
+    output = tmp_path / "slates.csv"
+    assert run(*export(shop, output, "--filter", 'product.id in ["p1", "p3"]')) == 0
+    shown = {row[name] for row in rows_of(output) for name in row if name.endswith("_id")}
+    products = {name for name in shown if name.startswith("p")}
+    assert products
+    assert products <= {"p1", "p3"}
+
+
 def test_a_mailing_tells_who_it_is_not_due_for(shop: Path, tmp_path: Path, capsys: Capture) -> None:
     output = tmp_path / "slates.csv"
     later = [f"c{number:02},{'2025-10-10' if number < 10 else ''}" for number in range(30)]
@@ -379,6 +388,8 @@ def test_a_list_of_which_somebody_would_be_lost_writes_nothing(
             "--shop-url shop: expected an address such as https://shop.example",
         ),
         (["--audience", "rich"], "rich"),
+        (["--filter", "product.price <"], "--filter product.price <: at character 16: expected"),
+        (["--filter", "product.colour"], "--filter product.colour: no product has colour"),
         (["--store", "store.db"], "--store: the store's address cannot be read"),
     ],
 )

@@ -111,6 +111,17 @@ def test_who_bought_in_the_last_days_is_found_in_the_model_and_in_the_store(
     assert "struck" not in those(now, "bought:365")  # they struck out what they bought
 
 
+def test_who_bought_a_product_that_meets_a_filter_is_found_by_when_they_bought_that(
+    now: CurrentModel,
+) -> None:
+    assert those(now, 'bought:3:product.id == "bread"') == those(now, "bought:3")
+    assert those(now, 'bought:365:product.id != "bread"') == set()
+    with pytest.raises(InputError, match="bought: no product has colour"):
+        those(now, "bought:3:product.colour == 1")
+    with pytest.raises(InputError, match="bought:3:product: its filter is wrong at character 8"):
+        filter_of("bought:3:product")
+
+
 def test_activity_goes_by_the_customers_own_rhythm_and_everyone_who_bought_is_in_one_class(
     now: CurrentModel,
 ) -> None:
@@ -291,7 +302,7 @@ def test_nobody_is_chosen_of_nobody(now: CurrentModel) -> None:
             "activity:asleep",
             "--audience activity:asleep: expected one of new, active, cooling, lapsed",
         ),
-        ("loyal", "--audience loyal: is no filter; known are bought:DAYS, consent:email"),
+        ("loyal", "--audience loyal: is no filter; known are bought:DAYS, bought:DAYS:EXPRESSION"),
         ("", "--audience : is no filter"),
     ],
 )

@@ -1,0 +1,104 @@
+"""How fast filters are: `python -m benchmarks.callers --registry DIR`.
+
+Prints a table; the numbers of record are in benchmarks/README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import orjson
+
+from benchmarks.service import row, times_ms, with_one_blas_thread
+from models.artifact.registry import Registry
+from models.recommender import Recommender
+from models.rules.filter_language import parse_filter
+from models.rules.filter_mask import find_matching
+from models.rules.filters import Filters
+from models.slate import SlateRequest
+from models.updates.catalogue import ProductUpdate, update_catalogue
+from tests.support.shop import Product, catalogue_of
+
+PRODUCTS: Final = 100_000
+CALLS: Final = 300
+COLORS: Final = ("red", "blue", "green", "black", "white")
+TEN_CONDITIONS: Final = (
+    'product.price < 120 && product.price >= 3 && product.in_stock && product.category != "c9"'
+    ' && product.brand != "b7" && product.color in ["red", "blue", "green"] && product.size > 4'
+    ' && product.weight <= 18.5 && (product.organic || product.title.startsWith("Thing 9"))'
+)
+
+
+def make_products(count: int) -> list[Product]:
+    """Make products with four attributes, seeded."""
+    random = np.random.default_rng(1)
+    products = []
+    for number in range(count):
+        attributes = {
+            "color": COLORS[number % 5],
+            "size": str(number % 40),
+            "weight": round(20 * random.random(), 2),
+            "organic": number % 3 == 0,
+        }
+        product = Product(
+            f"p{number:06}",
+            title=f"Thing {number}",
+            category=f"c{number % 300}",
+            brand=f"b{number % 900}",
+            price=float(random.integers(1, 200)),
+            attributes=orjson.dumps(attributes).decode(),
+        )
+        products.append(product)
+    return products
+
+
+def measure_filters() -> None:
+    """Measure the mask of ten conditions over a catalogue of 100,000 products."""
+    catalogue, expression = catalogue_of(make_products(PRODUCTS)), parse_filter(TEN_CONDITIONS)
+    match = partial(find_matching, expression, catalogue)
+    started = time.perf_counter()
+    match()
+    taken = (time.perf_counter() - started) * 1000
+    row("the first filter, which reads every product", taken, taken)
+    row("a mask of ten conditions, made anew", *times_ms([match] * CALLS))
+
+
+def measure_changes(shop: Recommender) -> None:
+    """Measure a mask right after a price has changed, and one that is kept."""
+    expression = parse_filter(TEN_CONDITIONS)
+    find_matching(expression, shop.catalogue)
+    product_id, model = shop.catalogue.ids[9], shop.model
+    calls: list[Callable[[], object]] = []
+    for number in range(100):
+        change = ProductUpdate(id=product_id, fields=frozenset({"price"}), price=float(number))
+        model = update_catalogue(model, [change], shop.model, shop.manifest.data_as_of)
+        calls.append(partial(find_matching, expression, model.catalogue))
+    row(f"a mask after a change, {len(shop.catalogue):,} products", *times_ms(calls))
+    plain, filtered = SlateRequest(), SlateRequest(filters=Filters(expression=expression))
+    row("what a slate leaves out", *times_ms([partial(shop.find_filtered, plain)] * CALLS))
+    kept = partial(shop.find_filtered, filtered)
+    row("what it leaves out with this filter", *times_ms([kept] * CALLS))
+
+
+def main() -> None:
+    with_one_blas_thread("benchmarks.callers")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--registry", type=Path, required=True)
+    arguments = parser.parse_args()
+    registry = Registry(arguments.registry)
+    version = registry.active()
+    if version is None:
+        parser.error(f"{arguments.registry} holds no active version; train one first")
+    print(f"{'':<46} {'p50':>9} {'p99':>9}")
+    measure_filters()
+    measure_changes(Recommender.load(registry.path(version)))
+
+
+if __name__ == "__main__":
+    main()
