@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final
 import orjson
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.routing import Match
 
@@ -320,13 +320,27 @@ def _option_names(request: Request) -> Sequence[str]:
     return list(options.model_fields) if options else []
 
 
-def field_problems(errors: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """Return what pydantic says about one value of a body that is checked by itself."""
-    problems = []
-    for error in errors:
-        located_error = {**error, "loc": ("event", *error["loc"])}
-        problems.append(_describe(located_error, ()))
-    return problems
+def field_problems(error: ValidationError, name: str) -> list[dict[str, str]]:
+    """Return what pydantic says about one entry of a body that is checked by itself.
+
+    `name`: of the entry where it is wrong as a whole.
+    """
+    errors = error.errors(include_url=False, include_input=False)[:MAX_ERRORS]
+    return [_describe({**each, "loc": (name, *each["loc"])}, ()) for each in errors]
+
+
+def describe_rejected(
+    entries: Sequence[Any], problems: Mapping[int, list[dict[str, str]]], id_field: str
+) -> list[dict[str, Any]]:
+    """Return the entries of a body that were not taken, by their index, with their problems."""
+    return [
+        {
+            "index": index,
+            id_field: printable_id(entries[index], id_field),
+            "errors": problems[index],
+        }
+        for index in sorted(problems)
+    ]
 
 
 def _invalid_fields(errors: Sequence[Mapping[str, Any]], option_names: Sequence[str]) -> Invalid:

@@ -82,6 +82,13 @@ class AnswerComputer:
         with self.computing:
             return ComputedAnswer(build_answer(live, query, self.links, knowledge), None)
 
+    def find_live(self, model: LoadedModel | None) -> LiveCatalogue | None:
+        """Return the catalogue of now; None while no whole model is served or the store is away."""
+        if model is None or not model.is_whole:
+            return None
+        looked_up = self.look_up(model, None)
+        return looked_up[0] if looked_up else None
+
     def look_up(
         self, model: LoadedModel, customer_id: str | None, order_id: str | None = None
     ) -> tuple[LiveCatalogue, CustomerRecords] | None:

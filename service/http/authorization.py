@@ -160,6 +160,7 @@ POLICY: Final[Mapping[str, Access]] = {
     "GET /v1/campaigns": READ,
     "GET /v1/campaigns/{campaign_id}": READ,
     "PUT /v1/campaigns/{campaign_id}": WRITE,
+    "DELETE /v1/campaigns/{campaign_id}": WRITE,
     "GET /v1/rules": READ,
     "GET /v1/rules/{rule_id}": READ,
     "GET /v1/bundles": READ,
@@ -171,6 +172,7 @@ POLICY: Final[Mapping[str, Access]] = {
     "PUT /v1/customers/{customer_id}/unused": Access(Scope.WRITE, customer=True),
     "PUT /v1/products": WRITE,
     "PATCH /v1/products/{product_id}": WRITE,
+    "DELETE /v1/products/{product_id}": WRITE,
     "POST /v1/tokens": WRITE,
 }
 

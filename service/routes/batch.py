@@ -133,7 +133,7 @@ def _parse_recipient(body: Any) -> Recipient:
         return Recipient.model_validate(body)
     except ValidationError as error:
         if isinstance(body, dict):
-            problems = field_problems(error.errors(include_url=False, include_input=False))
+            problems = field_problems(error, "recipient")
         else:
             problems = [{"field": "recipient", "problem": "should be a JSON object"}]
     sentences = [f"{problem['field']}: {problem['problem']}" for problem in problems[:5]]

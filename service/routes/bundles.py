@@ -100,13 +100,9 @@ async def _describe(request: Request, bundle_id: str, document: Mapping[str, Any
 
 def _describe_shown(responder: Responder, bundle: ShopBundle) -> dict[str, Any]:
     """Return the unit with its first product as anchor, or why it is not shown."""
-    model = responder.active.current
-    looked_up = None
-    if model is not None and model.is_whole:
-        looked_up = responder.computer.look_up(model, None)
-    if looked_up is None:
+    live, clock = responder.computer.find_live(responder.active.current), int(time.time())
+    if live is None:
         return {"unit": None, "problem": "No model is served yet, or the store does not answer."}
-    live, clock = looked_up[0], int(time.time())
     live = live.with_rules_at(clock)
     problem = _find_problem(live, bundle, clock)
     if problem is not None:

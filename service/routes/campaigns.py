@@ -17,13 +17,14 @@ from service.mail.campaigns import put_campaign as store_campaign
 from service.model.loaded_model import LoadedModel
 from service.patterns import NO_NUL
 from service.routes.registration import Operation, Tag
-from service.routes.request_context import get_responder, read_store, write_store
+from service.routes.request_context import actor_of, get_responder, read_store, write_store
 from service.routes.responses import uncached_json
 from service.routes.route_classes import QueryRoute
 from service.schemas.campaigns import CampaignAnswer, CampaignBody, CampaignsAnswer
 from service.schemas.pages import Listing, PageOptions
 from service.store import campaigns
 from service.store.campaigns import Campaign
+from service.store.writer import Change
 
 CampaignId = Annotated[
     str,
@@ -79,6 +80,24 @@ async def put_campaign(
     campaign = await write_store(request, work)
     await asyncio.to_thread(responder.active.pin, campaign.model_version, campaign.closes, clock)
     return uncached_json(_format(campaign))
+
+
+async def delete_campaign(request: Request, campaign_id: CampaignId) -> Response:
+    """Delete a campaign and return it. The next call with its name opens a new one.
+
+    What its mails showed stays known, so that other campaigns need not repeat it; links in them
+    work on.
+    """
+    work = partial(
+        _delete, campaign_id=campaign_id, clock=int(time.time()), actor=actor_of(request)
+    )
+    return uncached_json(_format(await write_store(request, work)))
+
+
+def _delete(change: Change, campaign_id: str, clock: int, actor: str) -> Campaign:
+    campaign = _read(campaign_id, change.connection)
+    campaigns.remove(change, campaign, time=clock, actor=actor)
+    return campaign
 
 
 def _format(campaign: Campaign) -> dict[str, Any]:
@@ -145,5 +164,14 @@ OPERATIONS: Final = (
         tag=Tag.CAMPAIGNS,
         answer=CampaignAnswer,
         responses=PROBLEMS | TOO_LARGE | UNKNOWN | DAMAGED,
+    ),
+    Operation(
+        "DELETE",
+        CAMPAIGN,
+        delete_campaign,
+        summary="Delete a campaign",
+        tag=Tag.CAMPAIGNS,
+        answer=CampaignAnswer,
+        responses=PROBLEMS | UNKNOWN,
     ),
 )

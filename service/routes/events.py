@@ -13,7 +13,7 @@ import orjson
 from fastapi import Body, Query, Request, Response
 
 from models.data.timestamps import format_timestamp
-from service.errors import PROBLEMS, TOO_LARGE, QuotaExceeded, field_problems, printable_id
+from service.errors import PROBLEMS, TOO_LARGE, QuotaExceeded, describe_rejected
 from service.http.authorization import get_caller
 from service.routes.registration import Operation, Tag
 from service.routes.request_context import get_responder, read_store, write_store
@@ -65,19 +65,11 @@ def _summarize(
     bodies: Sequence[Any], validated: ValidatedEvents, written: Written
 ) -> dict[str, Any]:
     indices = validated.indices
-    problems = {index: field_problems(errors) for index, errors in validated.rejected.items()}
-    problems |= {indices[number]: [ERASED] for number in written.of_erased}
+    problems = validated.rejected | {indices[number]: [ERASED] for number in written.of_erased}
     return {
         "accepted": len(indices) - len(written.repeated) - len(written.of_erased),
         "repeated": sorted(indices[number] for number in written.repeated),
-        "rejected": [
-            {
-                "index": index,
-                "event_id": printable_id(bodies[index], "event_id"),
-                "errors": problems[index],
-            }
-            for index in sorted(problems)
-        ],
+        "rejected": describe_rejected(bodies, problems, "event_id"),
     }
 
 

@@ -68,6 +68,7 @@ CARD_FIELDS: Final = (
     "attributes",
     "click_url",
 )
+FACTS_EXAMPLE: Final = {name: RECOMMENDATION_EXAMPLE[name] for name in CARD_FIELDS[:-1]}
 ANCHOR_EXAMPLE: Final[dict[str, Any]] = {
     "id": "995242",
     **{name: RECOMMENDATION_EXAMPLE[name] for name in CARD_FIELDS},
@@ -149,6 +150,7 @@ class ProposedProduct(ProductReference):
 class ProductFacts(AnswerModel):
     """What a page shows of a product."""
 
+    model_config = ConfigDict(json_schema_extra=examples(FACTS_EXAMPLE))
     title: str | None = Field(None, description="Title of the product.")
     category: str | None = Field(None, description="Category of the product.")
     brand: str | None = Field(None, description="Brand of the product.")
@@ -164,6 +166,7 @@ class ProductFacts(AnswerModel):
 class LinkedFacts(ProductFacts):
     """What a page or a mail shows of a product."""
 
+    model_config = ConfigDict(json_schema_extra=examples({**FACTS_EXAMPLE, "click_url": None}))
     click_url: str | None = Field(
         None,
         description="Link for a mail that counts the click and leads to the product. Null where "

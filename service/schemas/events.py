@@ -5,7 +5,7 @@ Each event is validated on its own, so that a bad one does not affect the others
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal, Self
@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from models.data.events import DAY, KINDS
+from service.errors import field_problems
 from service.patterns import CURRENCY, NO_NUL, PLACEMENT
 from service.schemas.base import AnswerModel, examples
 from service.schemas.pages import Next
@@ -373,7 +374,7 @@ class ValidatedEvents:
 
     events: list[Event]
     indices: list[int]  # of each event in the call
-    rejected: dict[int, list[Mapping[str, Any]]]  # index in the call -> pydantic's errors
+    rejected: dict[int, list[dict[str, str]]]  # index in the call -> problems
 
 
 def validate_events(bodies: Sequence[Any], now: int) -> ValidatedEvents:
@@ -383,8 +384,7 @@ def validate_events(bodies: Sequence[Any], now: int) -> ValidatedEvents:
         try:
             event = EventBody.model_validate(body, context=now).event()
         except ValidationError as error:
-            errors = error.errors(include_url=False, include_input=False)
-            validated.rejected[index] = list(errors)
+            validated.rejected[index] = field_problems(error, "event")
         else:
             validated.events.append(event)
             validated.indices.append(index)

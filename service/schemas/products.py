@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SkipValidation,
+    ValidationError,
+    WithJsonSchema,
+)
 
+from service.errors import FieldProblem, field_problems
 from service.patterns import ADDRESS, CURRENCY
+from service.schemas.answers import FACTS_EXAMPLE, ProductFacts
 from service.schemas.base import AnswerModel, examples
 from service.schemas.parameters import DATE_OR_TIME, Id, parse_moment
 
@@ -19,6 +31,11 @@ PRODUCT_EXAMPLE: Final[dict[str, Any]] = {
     "category": "MILK",
     "price": 2.19,
     "currency": "USD",
+}
+REJECTED_EXAMPLE: Final[dict[str, Any]] = {
+    "index": 1,
+    "product_id": "p-2",
+    "errors": [{"field": "price", "problem": "should be greater than or equal to 0"}],
 }
 
 
@@ -128,30 +145,39 @@ class ProductBody(ProductFields):
 
 
 class ProductsBody(BaseModel):
-    """1 to 1,000 whole products. All of them are taken, or none.
-
-    If a product is there twice, the last one counts.
-    """
+    """1 to 1,000 whole products. If a product is there twice, the last one counts."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra=examples({"products": [PRODUCT_EXAMPLE]})
     )
     products: Annotated[
-        list[ProductBody],
+        list[SkipValidation[ProductBody | Any]],
         Field(
             min_length=1,
             max_length=MAX_PRODUCTS,
-            description="The products.",
+            description="The products. One that is invalid is listed under `rejected`.",
             examples=[[PRODUCT_EXAMPLE]],
         ),
     ]
 
 
-class ProductsAnswer(AnswerModel):
-    """Number of products that were taken."""
+class RejectedProduct(AnswerModel):
+    """A product that was not taken."""
 
-    model_config = ConfigDict(json_schema_extra=examples({"written": 1}))
+    model_config = ConfigDict(json_schema_extra=examples(REJECTED_EXAMPLE))
+    index: int = Field(description="Position of the product in the request, from 0.")
+    product_id: str | None = Field(description="Id of the product, if it has one.")
+    errors: list[FieldProblem] = Field(description="What is wrong with it.")
+
+
+class ProductsAnswer(AnswerModel):
+    """An account of the products. Each is written or rejected."""
+
+    model_config = ConfigDict(
+        json_schema_extra=examples({"written": 1, "rejected": [REJECTED_EXAMPLE]})
+    )
     written: int = Field(description="Number of products that are stored now.")
+    rejected: list[RejectedProduct] = Field(description="Products that were not taken.")
 
 
 class ProductDocument(AnswerModel):
@@ -166,3 +192,42 @@ class ProductDocument(AnswerModel):
     document: dict[str, Any] = Field(
         description="The fields that were reported here. Those of the products file are not in it."
     )
+
+
+class KnownProduct(ProductDocument):
+    """A product as it is shown, and as the shop reported it."""
+
+    model_config = ConfigDict(
+        json_schema_extra=examples(
+            {
+                "product_id": "1082185",
+                "card": FACTS_EXAMPLE,
+                "document": {"price": 1.29},
+            }
+        )
+    )
+    card: ProductFacts | None = Field(
+        description="What slates show of it: what was reported here over what the model learned "
+        "from the products file. Null while no model is served."
+    )
+
+
+@dataclass(frozen=True)
+class ValidatedProducts:
+    """Hold the documents of the valid products of a call, and the problems of the others."""
+
+    documents: dict[str, dict[str, Any]]  # by product id
+    rejected: dict[int, list[dict[str, str]]]  # index in the call -> problems
+
+
+def validate_products(bodies: Sequence[Any]) -> ValidatedProducts:
+    """Validate each product on its own."""
+    validated = ValidatedProducts({}, {})
+    for index, body in enumerate(bodies):
+        try:
+            product = ProductBody.model_validate(body)
+        except ValidationError as error:
+            validated.rejected[index] = field_problems(error, "product")
+        else:
+            validated.documents[product.product_id] = product.document()
+    return validated

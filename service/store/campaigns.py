@@ -14,6 +14,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, tuple_, up
 from sqlalchemy.dialects import postgresql, sqlite
 
 from models.data.events import HOUR
+from service.store.audit import record_change
 from service.store.change_counters import counter_of
 from service.store.events import is_erased
 from service.store.lineage import mark_of
@@ -32,7 +33,7 @@ class Campaign:
     model_version: str
     as_of: int  # seconds since 1970, like `opened`
     opened: int
-    window_hours: int
+    window_hours: int  # 0: it was deleted
     not_twice: int  # number of earlier campaigns whose products it does not show again
     events_until: int | None = None  # what customers did later does not count; None: `as_of`
 
@@ -61,6 +62,7 @@ class MailRecord:
 
 
 CAMPAIGN_COLUMNS: Final = tuple(campaigns.c[name] for name in Campaign.__dataclass_fields__)
+NOT_DELETED: Final = campaigns.c.window_hours > 0
 MAILS_OF_CUSTOMER: Final = (
     select(*POSITION_COLUMNS, mark_of("seen"), *slates.columns)
     .select_from(position.outerjoin(slates, slates.c.customer_id == bindparam("customer_id")))
@@ -71,8 +73,9 @@ MAILS_OF_CUSTOMER: Final = (
 
 
 def find(connection: Connection, campaign_id: str) -> Campaign | None:
-    """Return a campaign, open or closed; None if there never was one of that name."""
-    query = select(*CAMPAIGN_COLUMNS).where(campaigns.c.campaign_id == campaign_id)
+    """Return a campaign, open or closed; None if there is none of that name, or no more."""
+    is_there = (campaigns.c.campaign_id == campaign_id) & NOT_DELETED
+    query = select(*CAMPAIGN_COLUMNS).where(is_there)
     row = connection.execute(query).first()
     return Campaign(*row) if row else None
 
@@ -85,8 +88,10 @@ def list_newest(
     `below`: the time of opening and the id of the campaign behind which they begin.
     """
     order = tuple_(campaigns.c.opened, campaigns.c.campaign_id)
-    newest = select(*CAMPAIGN_COLUMNS).order_by(
-        campaigns.c.opened.desc(), campaigns.c.campaign_id.desc()
+    newest = (
+        select(*CAMPAIGN_COLUMNS)
+        .where(NOT_DELETED)
+        .order_by(campaigns.c.opened.desc(), campaigns.c.campaign_id.desc())
     )
     if below is not None:
         newest = newest.where(order < tuple(below))
@@ -102,6 +107,20 @@ def put(change: Change, campaign: Campaign) -> Campaign:
         change.connection.execute(insert(campaigns).values(**values))
     change.touch(counter_of("campaign", campaign.campaign_id))
     return campaign
+
+
+def remove(change: Change, campaign: Campaign, *, time: int, actor: str) -> None:
+    """Delete a campaign. Its row stays, so that its end is numbered; what its mails showed too."""
+    put(change, replace(campaign, window_hours=0))
+    pins = {name: getattr(campaign, name) for name in ("kind", "model_version", "window_hours")}
+    record_change(
+        change,
+        time=time,
+        actor=actor,
+        action="campaign deleted",
+        subject=campaign.campaign_id,
+        before={**pins, "not_twice": campaign.not_twice},
+    )
 
 
 def bring_back(change: Change, campaign: Campaign, clock: int) -> Campaign:

@@ -183,7 +183,7 @@ campaigns: Final = Table(
     Column("model_version", Text, nullable=False),
     Column("as_of", BigInteger, nullable=False),  # seconds since 1970, like the next one
     Column("opened", BigInteger, nullable=False),  # by the clock
-    Column("window_hours", Integer, nullable=False),
+    Column("window_hours", Integer, nullable=False),  # 0: it was deleted
     # Number of earlier campaigns whose products it does not show again
     Column("not_twice", SmallInteger, nullable=False),
     Column("events_until", BigInteger),  # seconds since 1970; NULL: `as_of`

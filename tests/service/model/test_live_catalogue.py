@@ -24,6 +24,7 @@ from service.schemas.products import ProductBody
 from service.store import erasure, events, products
 from service.store.events import Event, EventLine
 from service.store.lineage import read_mark
+from service.store.products import Author
 from service.store.shop_documents import BUNDLES, RULES, ShopDocuments
 from service.store.store import Store
 from service.store.writer import Change, Position, read_position
@@ -43,7 +44,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def say(store: Store, documents: dict[str, dict[str, Any]], *, whole: bool = False) -> None:
-    store.write(lambda change: products.put(change, documents, whole=whole, time=0)).result(10)
+    author = Author("test", 0)
+    store.write(lambda change: products.put(change, documents, author, whole=whole)).result(10)
 
 
 def make_rule(store: Store, rule_id: str, document: dict[str, Any] | None) -> None:

@@ -112,3 +112,20 @@ def test_a_campaign_cannot_be_pinned_to_a_model_that_is_not_there(client: TestCl
         == 404
     )
     assert client.put(ADDRESS, json={"model_version": ""}).status_code == 200
+
+
+def test_a_deleted_campaign_is_gone_and_its_next_mail_begins_a_new_one(
+    client: TestClient, shop: Shop
+) -> None:
+    mail = f"/v1/customers/{shop.customer}/recommendations?campaign=spring&placement=email&n=3"
+    opened = client.put(ADDRESS, json={"window_hours": 24, "as_of": "2024-01-01"}).json()
+    assert client.get(mail).json()["data_as_of"] == "2024-01-01T00:00:00Z"
+    assert client.delete(ADDRESS).json() == opened
+    assert client.get(ADDRESS).status_code == client.delete(ADDRESS).status_code == 404
+    assert client.get("/v1/campaigns").json()["campaigns"] == []
+    (change,) = client.get("/v1/audit").json()["changes"]
+    assert (change["action"], change["subject"]) == ("campaign deleted", "spring")
+    time.sleep(2)  # records are of a second
+    assert client.get(mail).json()["data_as_of"] == shop.model.data_as_of
+    anew = client.get(ADDRESS).json()
+    assert (anew["window_hours"], anew["as_of"]) == (72, shop.model.data_as_of)

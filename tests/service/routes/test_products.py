@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from service.schemas.products import KnownProduct, ProductsAnswer
 from tests.support.expected_answers import another_version
 from tests.support.service_shop import Browse, Shop
 from tests.support.shop import AISLES
@@ -25,10 +26,13 @@ def patch(client: TestClient, product_id: str, **fields: Any) -> None:
     assert response.status_code == 200, response.text
 
 
+def get(client: TestClient, product_id: str) -> dict[str, Any]:
+    return KnownProduct.model_validate(client.get(f"/v1/products/{product_id}").json()).model_dump()
+
+
 def put(client: TestClient, *products: dict[str, Any]) -> None:
-    assert client.put("/v1/products", json={"products": products}).json() == {
-        "written": len(products)
-    }
+    answer = client.put("/v1/products", json={"products": products}).json()
+    assert answer == {"written": len(products), "rejected": []}
 
 
 @pytest.mark.parametrize(
@@ -144,13 +148,22 @@ def test_what_was_said_of_products_stays_with_the_next_model_and_the_next_start(
 
 
 def test_what_was_said_of_a_product_can_be_read(client: TestClient) -> None:
-    assert refused(client.get("/v1/products/bagel"), 404) == []
-    patch(client, "bagel", price=2.0)
+    learned = get(client, "bagel")
+    assert learned["document"] == {}
+    assert (learned["card"]["title"], learned["card"]["category"]) == ("Bagel", "bakery")
+    patch(client, "bagel", price=2.0, currency="USD")
     patch(client, "bagel", in_stock=False)
-    assert client.get("/v1/products/bagel").json() == {
-        "product_id": "bagel",
-        "document": {"price": 2.0, "in_stock": False},
-    }
+    said = get(client, "bagel")
+    assert said["document"] == {"price": 2.0, "currency": "USD", "in_stock": False}
+    changed = {"price": 2.0, "currency": "USD", "price_text": "$2.00", "in_stock": False}
+    assert said["card"] == {**learned["card"], **changed}
+
+
+def test_every_product_that_is_recommended_can_be_read_as_it_is_shown(client: TestClient) -> None:
+    put(client, {"product_id": "brioche", "category": "bakery", "title": "Brioche"})
+    for shown_product in slate(client, n=40):
+        card = get(client, shown_product["id"])["card"]
+        assert card == {name: shown_product[name] for name in card}
 
 
 def test_a_whole_product_takes_the_place_of_what_was_known(client: TestClient) -> None:
@@ -167,7 +180,7 @@ def test_a_whole_product_takes_the_place_of_what_was_known(client: TestClient) -
 
 def test_of_a_product_that_is_in_a_call_twice_the_last_word_counts(client: TestClient) -> None:
     two = [{"product_id": "bagel", "price": price} for price in (1.0, 2.0)]
-    assert client.put("/v1/products", json={"products": two}).json() == {"written": 1}
+    assert client.put("/v1/products", json={"products": two}).json()["written"] == 1
     assert client.get("/v1/products/bagel").json()["document"]["price"] == 2.0
 
 
@@ -181,22 +194,78 @@ def test_a_product_that_nobody_knows_is_not_made_by_a_patch(client: TestClient) 
 @pytest.mark.parametrize(
     ("bad", "field"),
     [
-        ({"product_id": "x", "price": -1}, "products[1].price"),
-        ({"product_id": ""}, "products[1].product_id"),
-        ({"price": 1}, "products[1].product_id"),
-        ({"product_id": "x", "colour": "red"}, "products[1].colour"),
-        ({"product_id": "x", "available_until": "soon"}, "products[1].available_until"),
-        (7, "products[1]"),
+        ({"product_id": "x", "price": -1}, "price"),
+        ({"product_id": ""}, "product_id"),
+        ({"price": 1}, "product_id"),
+        ({"product_id": "x", "colour": "red"}, "colour"),
+        ({"product_id": "x", "available_until": "soon"}, "available_until"),
+        (7, "product"),
     ],
 )
-def test_of_a_call_with_one_bad_product_none_is_taken(
+def test_of_a_call_with_one_bad_product_the_good_ones_are_taken_and_it_is_named(
     client: TestClient, bad: Any, field: str
 ) -> None:
-    before = shown(client)
-    good = {"product_id": "bagel", "hidden": True}
-    assert refused(client.put("/v1/products", json={"products": [good, bad]})) == [field]
-    assert shown(client) == before
-    refused(client.get("/v1/products/bagel"), 404)
+    good = [{"product_id": product_id, "hidden": True} for product_id in ("bagel", "rye")]
+    response = client.put("/v1/products", json={"products": [good[0], bad, good[1]]})
+    answer = ProductsAnswer.model_validate_json(response.content)
+    (rejected,) = answer.rejected
+    assert (response.status_code, answer.written, rejected.index) == (200, 2, 1)
+    assert rejected.product_id == (bad.get("product_id") if isinstance(bad, dict) else None)
+    assert [problem.field for problem in rejected.errors] == [field]
+    assert {"bagel", "rye"}.isdisjoint(shown(client))
+
+
+def test_a_call_with_bad_products_alone_writes_nothing_and_names_each(client: TestClient) -> None:
+    answer = client.put("/v1/products", json={"products": [{}, 7]}).json()
+    assert (answer["written"], [each["index"] for each in answer["rejected"]]) == (0, [0, 1])
+
+
+def test_a_deleted_product_is_in_no_answer_until_it_is_put_again(
+    browse: Browse, own_shop: Shop
+) -> None:
+    client = browse(own_shop.root, poll_seconds=1000)
+    bagel = {"product_id": "bagel", "title": "Bagel", "category": "bakery"}
+    put(client, bagel)
+    assert all("bagel" in shown(client, path) for path in EVERYWHERE)
+    deleted = client.delete("/v1/products/bagel")
+    assert (deleted.status_code, deleted.json()["document"]["title"]) == (200, "Bagel")
+    later = another_version(own_shop.root)
+    for _ in range(2):  # with the next model too
+        assert not any("bagel" in shown(client, path) for path in EVERYWHERE)
+        refused(client.get("/v1/products/bagel"), 404)
+        refused(client.patch("/v1/products/bagel", json={"hidden": False}), 404)
+        refused(client.delete("/v1/products/bagel"), 404)
+        assert client.post(f"/v1/models/{later}/activate").status_code == 200
+    put(client, bagel)
+    assert all("bagel" in shown(client, path) for path in EVERYWHERE)
+
+
+def test_a_product_that_nobody_reported_is_deleted_like_any_other(client: TestClient) -> None:
+    assert client.delete("/v1/products/bagel").json() == {"product_id": "bagel", "document": {}}
+    assert "bagel" not in shown(client)
+    refused(client.delete("/v1/products/bagle"), 404)
+
+
+def test_who_changed_which_price_is_noted_and_the_first_price_of_a_new_product_is_not(
+    client: TestClient,
+) -> None:
+    first = {"product_id": "brioche", "price": 3.0, "currency": "EUR"}
+    put(client, first)
+    put(client, {**first, "title": "Brioche"})
+    put(client, {**first, "price": 2.5})
+    patch(client, "bagel", price=2.0, currency="EUR")  # known from the products file
+    patch(client, "bagel", in_stock=True)
+    client.delete("/v1/products/brioche")
+    changes = client.get("/v1/audit").json()["changes"]
+    price = {"currency": "EUR", "cost": None}
+    assert [(each["action"], each["subject"]) for each in changes] == [
+        ("product deleted", "brioche"),
+        ("price changed", "bagel"),
+        ("price changed", "brioche"),
+    ]
+    assert changes[2]["before"] == {"price": 3.0, **price}
+    assert changes[2]["after"] == {"price": 2.5, **price}
+    assert changes[0]["before"]["price"] == 2.5
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from models.data.events import KINDS
-from service.errors import field_problems
 from service.schemas.events import validate_events
 from service.store.events import EventLine
 
@@ -32,7 +31,7 @@ def problem(**changes: Any) -> tuple[str, str]:
     event = {name: value for name, value in {**VIEW, **changes}.items() if value is not None}
     validated = validate_events([event], NOW)
     assert validated.events == []
-    (rejected,) = field_problems(validated.rejected[0])
+    (rejected,) = validated.rejected[0]
     return rejected["field"], rejected["problem"]
 
 

@@ -27,6 +27,7 @@ from service.store import campaigns, consents, erasure, products
 from service.store.campaigns import Campaign, MailRecord
 from service.store.events import Event, EventLine, write
 from service.store.lineage import read_mark
+from service.store.products import Author
 from service.store.shop_documents import RULES
 from service.store.store import Store
 from service.store.writer import Change
@@ -94,7 +95,9 @@ class Till:
 
     def lists(self, product: str, time: int = LATER, **fields: Any) -> None:
         self.store.write(
-            lambda change: products.put(change, {product: fields}, whole=False, time=time)
+            lambda change: products.put(
+                change, {product: fields}, Author("test", time), whole=False
+            )
         ).result(10)
 
     def rules(self, rule_id: str, document: dict[str, Any] | None) -> None:
