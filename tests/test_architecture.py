@@ -47,6 +47,7 @@ ROOMS = {
         "model",
         "rules",
         "sources",
+        "vendors",
         "data",
         "artifact",
         "settings",

@@ -20,6 +20,7 @@ from models.ranking.features import BLENDED, FEATURES
 from models.rules.eligibility import ExclusionRule
 from models.settings import BlendSettings, Scales
 from models.slate import FallbackReason, ReasonKind, ScoreKind, Source, Strategy
+from models.vendors.registry import VENDORS
 from service.app import create
 from service.commands import build_parser as service_parser
 from service.errors import Problem
@@ -38,6 +39,7 @@ DOCUMENTS = [
     ROOT / "CONTRIBUTING.md",
     ROOT / "benchmarks/README.md",
     *ROOT.glob("docs/*.md"),
+    *ROOT.glob("docs/formats/*.md"),
 ]
 
 
@@ -145,6 +147,11 @@ def test_every_reason_to_leave_a_row_out_is_explained() -> None:
         "no_consent_to_train",
         "return_without_purchase",
     }
+
+
+def test_every_vendor_has_a_page_and_a_row() -> None:
+    assert named(first_cells("docs/data.md", "`--format`")) == set(VENDORS)
+    assert {path.stem for path in ROOT.glob("docs/formats/*.md")} == set(VENDORS)
 
 
 def test_every_problem_of_the_customers_file_is_explained() -> None:

@@ -1,4 +1,7 @@
-"""Understand the words of shop systems and trackers: yes and no, stock, statuses, kinds, nobody."""
+"""Understand the words of shop systems and trackers: yes and no, stock, statuses, kinds, consents.
+
+Names of columns and words for nobody, too.
+"""
 
 from __future__ import annotations
 
@@ -102,6 +105,14 @@ _KIND_WORDS: Final[Mapping[str, str]] = MappingProxyType(
         "exposure": "impression viewitemlist productlistviewed shown display viewpromotion",
     }
 )
+# Of a consent to marketing: what is not confirmed yet, or was never given, is no consent.
+SUBSCRIBED: Final = _words("subscribed optedin optin granted explicit")
+NOT_SUBSCRIBED: Final = _words(
+    """
+    unsubscribed notsubscribed neversubscribed suppressed pending unconfirmed redacted invalid
+    optedout optout withdrawn revoked denied bounced cleaned
+    """
+)
 SCHEMA_ORG: Final = re.compile(r"^(?:https?://)?(?:www\.)?schema\.org/", re.IGNORECASE)
 PREFIX: Final = re.compile(r"^wc[-_]", re.IGNORECASE)  # of WooCommerce's statuses
 KIND_OF_WORD: Final[Mapping[str, str]] = MappingProxyType(
@@ -115,10 +126,24 @@ def squeeze(text: str) -> str:
     return re.sub(r"[\s_\-\u2010-\u2014]+", "", text).lower()
 
 
+def plain_name(name: str) -> str:
+    """Return a name of a column as ours are written."""
+    return name.strip().lower().replace(" ", "_")
+
+
 def read_flag(text: str) -> bool | None:
     """Return yes or no; None for a text that is neither."""
     word = text.strip().lower()
     return True if word in YES else False if word in NO else None
+
+
+def read_consent(text: str) -> bool | None:
+    """Return yes or no to a consent, a flag or a word; None for a text that is neither."""
+    word = squeeze(text)
+    flag = read_flag(text)
+    if flag is not None:
+        return flag
+    return True if word in SUBSCRIBED else False if word in NOT_SUBSCRIBED else None
 
 
 @lru_cache(maxsize=4096)

@@ -65,6 +65,7 @@ def reading_as_json(purchases: Purchases, now: int) -> dict[str, Any]:
     return {
         "read": {name: getattr(report, name) for name in COUNTS}
         | {"first": format_date(report.first_time), "last": format_date(report.last_time)},
+        "read_as": dict(report.taken_for),
         "problems": problems,
         "odd": find_oddities(purchases, now),
     }

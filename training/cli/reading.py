@@ -8,11 +8,12 @@ from typing import Final, get_args
 
 from models.data.numbers import Decimal
 from models.data.timestamps import DateOrder
+from models.vendors.vendor import Variants
 from training.cli.arguments import add_config
 from training.config import Config
 from training.errors import InputError
 from training.progress import Reporter
-from training.reading.options import ReadingOptions, parse_kind_words, parse_words
+from training.reading.options import FORMATS, ReadingOptions, parse_kind_words, parse_words
 from training.reading.purchases import Purchases, read_purchases
 from training.reading.timestamps import parse_optional_timestamp
 
@@ -69,6 +70,19 @@ def add_history(command: argparse.ArgumentParser) -> None:
 
 def _add_reading(command: argparse.ArgumentParser) -> None:
     """Add the options that say how files are read, where they do not tell it themselves."""
+    command.add_argument(
+        "--format",
+        choices=FORMATS,
+        help="Whose export the files are. auto: their columns tell; own: the columns are those of "
+        "docs/data.md. Default: auto, or own where --column or [columns] names columns.",
+    )
+    command.add_argument(
+        "--variants",
+        choices=get_args(Variants),
+        default="parent",
+        help="What is recommended where an export tells sizes and colours of a product: the "
+        "product itself, parent, or each variant. Default: parent.",
+    )
     command.add_argument(
         "--decimal",
         choices=get_args(Decimal),
@@ -133,6 +147,8 @@ def _not_negative(option: str, number: int) -> int:
 
 def _reading_options(options: argparse.Namespace) -> ReadingOptions:
     return ReadingOptions(
+        format=options.format,
+        variants=options.variants,
         decimal=options.decimal,
         date_order=options.dates,
         encoding=options.encoding,

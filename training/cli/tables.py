@@ -38,6 +38,8 @@ def print_reading(console: Console, purchases: Purchases, now: int) -> None:
     first, last = format_date(report.first_time), format_date(report.last_time)
     table.add_row("first and last purchase", f"{first} to {last}")
     console.print(table)
+    for file, export in report.taken_for.items():
+        console.print(f"{file} was read as {export}.", soft_wrap=True)
     for prefix, problems in problems_of(report).items():
         for name in problems.counts:
             if name in problems.refused or name in problems.examples:

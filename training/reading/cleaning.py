@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import ibis
 import ibis.expr.datatypes as dt
@@ -19,6 +19,7 @@ from models.data.events import (
     Standing,
 )
 from models.data.words import NOBODY, read_kind, read_status, squeeze
+from models.vendors.vendor import LeftOut
 from training.reading.cells import read_cells
 from training.reading.duckdb import character, hash_of
 from training.reading.file_tables import FileTable
@@ -63,6 +64,12 @@ ROW_REASONS: Final = (
     "unknown_kind",
     "unknown_status",
     "not_sold",
+    "gift_card",
+    "shipping_or_fee",
+    "refunded",
+    "test_order",
+    "part_of_line",
+    "other_event",
     "exposure",
     "bad_rating",
     "bad_quantity",
@@ -152,6 +159,7 @@ def _parse_cells(source: FileTable) -> Any:
         amount=source.numbers("amount"),
         stars_text=source.text("rating"),
         stars=source.numbers("rating"),
+        left_out=source.text("left_out"),
         unreadable=is_empty,
         row_hash=ibis.ifelse(is_empty | source.from_store, no_hash, _hash_of_row(source)),
         stored=ibis.literal(source.from_store),
@@ -213,6 +221,7 @@ def _reason(rows: Any, now: int, until: int | None) -> Any:
     stars_out_of_range = is_unknown(rows.stars) | (rows.stars < 1) | (rows.stars > 5)
     problems = {
         "unreadable_row": rows.unreadable,
+        **{reason: rows.left_out == reason for reason in get_args(LeftOut)},
         "missing_product_id": rows.product_id.isnull(),
         "id_too_long": ibis.or_(*map(is_too_long, ids)),
         "bad_id": ibis.or_(*map(has_nul, ids)),

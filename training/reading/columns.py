@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from models.data.words import plain_name
 from training.errors import InputError
 
 PURCHASE_COLUMNS: Final = (
@@ -90,11 +91,6 @@ def map_columns(existing: Iterable[str], columns: Mapping[str, str]) -> dict[str
     }
     mapped = {ours: theirs for ours, theirs in columns.items() if theirs in their_names}
     return own | mapped
-
-
-def plain_name(name: str) -> str:
-    """Return a name of a column as ours are written."""
-    return name.strip().lower().replace(" ", "_")
 
 
 def require_columns(

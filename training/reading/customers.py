@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 import ibis
 
 from models.data.customers import NEVER_ASKED, NO, YES
-from models.data.words import read_flag
+from models.data.words import read_consent
 from training.reading.cells import read_cells
 from training.reading.cleaning import has_nul, is_too_long
 from training.reading.columns import require_columns
@@ -157,7 +157,7 @@ def _where(condition: Any, text: Any) -> Any:
 
 def _parse_consent(text: Any) -> Any:
     """Return YES, NO or NEVER_ASKED; NULL for a text that is not understood."""
-    answer = read_cells(text.strip().nullif(""), read_flag, "boolean")
+    answer = read_cells(text.strip().nullif(""), read_consent, "boolean")
     return ibis.cases(
         (text.strip().nullif("").isnull(), NEVER_ASKED),
         (answer, YES),

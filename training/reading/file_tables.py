@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from models.data.numbers import Decimal
 from models.data.timestamps import DateOrder
+from models.vendors.registry import COLUMNS_OF_VENDORS
 from training.errors import InputError
 from training.reading.cells import number_cells, time_cells
 from training.reading.columns import KNOWN_COLUMNS, map_columns
@@ -51,6 +52,8 @@ class FileTable:
     rejects: str | None  # suffix of DuckDB's tables of lines it could not take apart
     delimiter: str | None = None  # of CSV
     from_store: bool = False  # with the number of each row, and the event that it is a line of
+    # The table as the file has it, where this one was made of a vendor's export
+    origin: FileTable | None = None
     options: ReadingOptions = AS_FILES_TELL
     # Of our columns, where it is known; see styles.py
     decimals: Mapping[str, Decimal] = field(default_factory=dict)
@@ -83,9 +86,10 @@ class FileTable:
 
     def find(self, name: str, text: str) -> str | None:
         """Return where a text first stands under one of our names, and the text; None for none."""
-        column = self.names.get(name, "")
+        table = self.origin or self
+        column = table.names.get(name, "")
         for file in self.files:
-            line = find_line(file, text, self.columns, column, self.delimiter) if column else None
+            line = find_line(file, text, table.columns, column, self.delimiter) if column else None
             if line is not None:
                 return f"{file.name}, line {line}, column {column!r}: {shorten(text)}"
         return None
@@ -93,7 +97,7 @@ class FileTable:
     def locate(self, name: str, text: str) -> str:
         """Return where a text stands as `find` does, or the first file where no line is known."""
         return self.find(name, text) or (
-            f"{self.label}, column {self.names.get(name, '')!r}: {shorten(text)}"
+            f"{self.label}, column {(self.origin or self).names.get(name, '')!r}: {shorten(text)}"
         )
 
 
@@ -136,7 +140,7 @@ def open_file_tables(
     folder = workspace.folder / f"unpacked{len(list(workspace.folder.iterdir()))}"
     folder.mkdir()
     groups: dict[tuple[str, Hashable], list[InputFile]] = {}
-    known = {*KNOWN_COLUMNS, *columns.values()}
+    known = {*KNOWN_COLUMNS, *columns.values(), *COLUMNS_OF_VENDORS}
     for file in find_files(paths, folder, options, known):
         file_columns = _columns_of(workspace, file)
         _check_width(file, file_columns)
@@ -220,6 +224,27 @@ def _open_json(
         rejects=None,
         options=group.options,
     )
+
+
+def select_documents(workspace: Workspace, source: FileTable, *, whole: bool) -> Any:
+    """Return (document) of JSON or Parquet files: every object as the text of its JSON.
+
+    `whole`: an object that cannot be read is an error, and no NULL.
+    """
+    patterns = [file.pattern for file in source.files]
+    if source.files[0].format == "parquet":
+        rows = workspace.connection.read_parquet(
+            patterns, binary_as_string=True, hive_partitioning=False
+        )
+        cells = ibis.struct({name: rows[name] for name in rows.columns})
+        return rows.select(document=cells.cast("json").cast("string"))
+    rows = workspace.connection.read_json(
+        patterns,
+        columns={"document": "JSON"},
+        records="false",
+        **_json_layout(source.files[0], whole=whole),
+    )
+    return rows.select(document=rows.document.cast("string"))
 
 
 def _empty_to_null(table: Any) -> Any:

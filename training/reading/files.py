@@ -15,8 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from models.data.words import plain_name
 from training.errors import InputError
-from training.reading.columns import plain_name
 from training.reading.encodings import (
     UTF_16,
     check_encoding,

@@ -10,9 +10,14 @@ from models.data.events import KINDS
 from models.data.numbers import Decimal
 from models.data.timestamps import DateOrder
 from models.data.words import read_flag, squeeze
+from models.vendors.registry import VENDORS
+from models.vendors.vendor import Variants
 from training.errors import InputError
 
 Unlisted = Literal["show", "hide"]
+AUTO: Final = "auto"  # whose export a file is, is told by its columns
+OWN: Final = "own"  # files have our columns
+FORMATS: Final = (AUTO, OWN, *VENDORS)
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,8 @@ class ReadingOptions:
     stock_words: Mapping[str, bool] = field(default_factory=dict)  # squeezed word -> in stock
     status_words: Mapping[str, bool] = field(default_factory=dict)  # squeezed word -> a sale
     kind_words: Mapping[str, int] = field(default_factory=dict)  # squeezed word -> code in KINDS
+    format: str | None = None  # one of FORMATS; None: auto, or our own where columns are mapped
+    variants: Variants = "parent"  # what a vendor's export becomes, where it tells both
     unlisted: Unlisted | None = None  # what becomes of products that are not in the products file
     strict: bool = False  # whether a refused row is an error
 

@@ -235,7 +235,12 @@ def _parse_stock(text: Any, words: Mapping[str, bool]) -> Any:
 
 
 def _attributes(source: FileTable) -> Any:
-    """Return every other cell as the text of a JSON object; NULL where all are empty."""
+    """Return every other cell as the text of a JSON object; NULL where all are empty.
+
+    The table of a vendor's export has such a text already.
+    """
+    if "attributes" in source.names:
+        return source.text("attributes")
     mapped = {source.names[name] for name in PRODUCT_COLUMNS if name in source.names}
     known = mapped.union(PRODUCT_COLUMNS)
     unknown = {name: source.table[name] for name in source.columns if name not in known}

@@ -7,7 +7,7 @@ customers, products and orders, fetch arrays.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final
@@ -76,6 +76,7 @@ class ReadingReport:
     product_problems: Problems  # rows left out and cells not understood
     customer_rows: int
     customer_problems: Problems
+    taken_for: Mapping[str, str] = field(default_factory=dict)  # file -> the export that it is
 
     @property
     def problems(self) -> tuple[Problems, ...]:
@@ -171,6 +172,7 @@ def read_purchases(
         )
         numbering, listed = hide_unlisted(workspace, numbering, listed, arrays, sources.products)
     report = _report(arrays, numbering, lines, listed, shop.customers)
+    report = replace(report, taken_for=sources.taken_for)
     require_none(report.problems, options)
     return Purchases(
         **numbering.fields(),
