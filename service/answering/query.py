@@ -21,6 +21,7 @@ from models.rules.filter_mask import find_unknown_attributes
 from models.rules.filters import Filters, Repeat
 from models.rules.shop_bundles import ShopBundle
 from models.rules.shop_rules import ShopRule
+from models.rules.unknown_names import is_unknown, known_names
 from models.slate import SlateRequest
 from models.updates.customer import NO_UPDATE, CustomerUpdate
 from service.store.quotas import TokenOwner
@@ -247,15 +248,10 @@ def find_unknown_names(query: RecommendationQuery, model: Model) -> dict[str, st
     Attributes of its filter that no product has stand in one text.
     """
     catalogue = model.catalogue
-    known_by: dict[str, tuple[StoredIds, ...]] = {
-        "category": (catalogue.category_names,),
-        "brand": (catalogue.brand_names,),
-        "market": (model.customers.market_names, catalogue.market_names),
-    }
     unknown = {}
-    for option, name_tables in known_by.items():
+    for option, tables in known_names(catalogue, model.customers.market_names).items():
         name = getattr(query, option)
-        if name is not None and all(names.find(name) < 0 for names in name_tables):
+        if is_unknown(name, tables):
             unknown[option] = name
     if query.expression is not None:
         attributes = find_unknown_attributes(query.expression, catalogue)

@@ -15,6 +15,7 @@ from models.bundles.offers import find_problem
 from models.rules.eligibility import find_allowed
 from models.rules.shop_bundles import ShopBundle
 from models.rules.shop_rules import is_in_force
+from models.rules.unknown_names import find_unknown_products
 from models.slate import SlateRequest
 from service.answering.answer import prepare_answer
 from service.answering.query import AS_LEARNED, QueryKind, RecommendationQuery
@@ -102,17 +103,20 @@ def _describe_shown(responder: Responder, bundle: ShopBundle) -> dict[str, Any]:
     """Return the unit with its first product as anchor, or why it is not shown."""
     live, clock = responder.computer.find_live(responder.active.current), int(time.time())
     if live is None:
-        return {"unit": None, "problem": "No model is served yet, or the store does not answer."}
+        return {"unit": None, "problem": NOT_SERVED, "warnings": []}
     live = live.with_rules_at(clock)
+    catalogue = live.model.recommender.catalogue
+    unknown = find_unknown_products(bundle.products, "products", catalogue)
+    warnings = [{"field": each.field, "problem": each.sentence} for each in unknown]
     problem = _find_problem(live, bundle, clock)
     if problem is not None:
-        return {"unit": None, "problem": problem}
+        return {"unit": None, "problem": problem, "warnings": warnings}
     recommender, locale = live.model.recommender, responder.settings.default_locale
     query = RecommendationQuery(QueryKind.BUNDLES, locale, product_id=bundle.products[0])
     _, renderer = prepare_answer(live, query, responder.links, AS_LEARNED)
     first, *rest = recommender.catalogue.ids.find_all(bundle.products).tolist()
     unit = build_unit(recommender.model, [first], rest, offer=bundle)
-    return {"unit": renderer.render_bundle(unit), "problem": None}
+    return {"unit": renderer.render_bundle(unit), "problem": None, "warnings": warnings}
 
 
 def _find_problem(live: LiveCatalogue, bundle: ShopBundle, clock: int) -> str | None:
@@ -124,6 +128,7 @@ def _find_problem(live: LiveCatalogue, bundle: ShopBundle, clock: int) -> str | 
     return find_problem(recommender.model, bundle, sellable)
 
 
+NOT_SERVED: Final = "No model is served yet, or the store does not answer."
 BUNDLE: Final = "/v1/bundles/{bundle_id:id}"
 NOT_FOUND: Final = {404: problem_schema("There is no bundle of that id.")}
 TOO_MANY_BUNDLES: Final = {409: problem_schema("There are as many bundles as there may be.")}

@@ -16,6 +16,7 @@ from models.preview import Preview, preview
 from models.recommender import Recommender
 from models.rules.rule_problems import RuleProblem, rule_problems
 from models.rules.shop_rules import AnyShopRule, ShopRule, rules_in_force
+from models.rules.unknown_names import find_unknown_in_rule
 from models.slate import Slate
 from service.answering.customer_view import view_customer
 from service.answering.query import AnswerMoment, QueryKind, resolve_query
@@ -36,6 +37,7 @@ from service.schemas.rules import (
     RuleBody,
     RuleDocument,
     RulesAnswer,
+    StoredRule,
 )
 from service.store.shop_documents import RULES, Document
 from service.store.writer import Change
@@ -60,16 +62,19 @@ async def get_rule(request: Request, rule_id: RuleId) -> Response:
     documents = await read_store(request, RULES.read_all)
     if rule_id not in documents:
         raise NotFound("There is no rule of that id.")
-    return uncached_json({"rule": documents[rule_id]})
+    return await _describe(request, documents[rule_id])
 
 
 async def put_rule(
     request: Request, rule_id: RuleId, content: Annotated[RuleBody, Body()]
 ) -> Response:
-    """Create a rule, or replace the one with this id. It holds in the very next answer."""
+    """Create a rule, or replace the one with this id. It holds in the very next answer.
+
+    Names in it that nothing in the shop bears stand under `warnings`.
+    """
     document = _normalize(rule_id, content)
     await _write(request, rule_id, document)
-    return uncached_json({"rule": document})
+    return await _describe(request, document)
 
 
 async def delete_rule(request: Request, rule_id: RuleId) -> Response:
@@ -78,6 +83,23 @@ async def delete_rule(request: Request, rule_id: RuleId) -> Response:
     if before is None:
         raise NotFound("There is no rule of that id.")
     return uncached_json({"rule": before})
+
+
+async def _describe(request: Request, document: Document) -> Response:
+    responder = get_responder(request)
+    rule = _parse(document)
+    live = await asyncio.to_thread(responder.computer.find_live, responder.active.current)
+    warnings = []
+    if live is not None:
+        recommender = live.model.recommender
+        warnings = await asyncio.to_thread(_find_warnings, rule, recommender, "")
+    return uncached_json({"rule": document, "warnings": warnings})
+
+
+def _find_warnings(rule: ShopRule, recommender: Recommender, place: str) -> list[dict[str, str]]:
+    market_names = recommender.model.customers.market_names
+    problems = find_unknown_in_rule(rule, recommender.catalogue, market_names)
+    return _describe_problems(list(problems), place)
 
 
 def _normalize(rule_id: str, content: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,12 +119,18 @@ def _parse(content: Mapping[str, Any], place: str = "") -> AnyShopRule:
 
 
 def _invalid(problems: Sequence[RuleProblem], place: str = "") -> Invalid:
-    errors = []
-    for problem in problems[:MAX_PROBLEMS]:
-        field = f"{place}.{problem.field}".strip(".") or "body"
-        errors.append({"field": field, "problem": problem.sentence})
+    errors = _describe_problems(problems, place)
     detail = "; ".join(f"{error['field']}: {error['problem']}" for error in errors[:5])
     return Invalid(detail, errors=errors)
+
+
+def _describe_problems(problems: Sequence[RuleProblem], place: str) -> list[dict[str, str]]:
+    """Return the problems of a rule that stands at a place of the body."""
+    described = []
+    for problem in problems[:MAX_PROBLEMS]:
+        field = f"{place}.{problem.field}".strip(".") or "body"
+        described.append({"field": field, "problem": problem.sentence})
+    return described
 
 
 async def _write(request: Request, rule_id: str, document: Document | None) -> Document | None:
@@ -140,9 +168,14 @@ def _preview(responder: Responder, options: PreviewOptions) -> dict[str, Any]:
         order_id=options.order_id,
     )
     recommender = view.recommender
-    tried = view.request.rules
+    tried, warnings = view.request.rules, []
     if options.rules is not None:
-        tried = _parse_tried(options.rules, options.as_of)
+        parsed = [_parse(rule, f"rules[{index}]") for index, rule in enumerate(options.rules)]
+        for index, rule in enumerate(parsed):
+            warnings += _find_warnings(rule, recommender, f"rules[{index}]")
+        # Those that hold now, or all where a moment is named.
+        now = int(time.time())
+        tried = rules_in_force(parsed, now) if options.as_of is None else tuple(parsed)
     query = build_query(
         QueryKind.CUSTOMER, options, "", customer_id=options.customer_id, repeat=options.repeat
     )
@@ -150,13 +183,8 @@ def _preview(responder: Responder, options: PreviewOptions) -> dict[str, Any]:
     resolved = resolve_query(query, recommender.catalogue, tried, moment, view.order)
     slate_request = recommender.at_home(view.user, resolved.request)
     recommend = partial(recommender.recommend, options.customer_id, update=view.update)
-    return _format_preview(recommender, preview(recommender, slate_request, recommend))
-
-
-def _parse_tried(contents: Sequence[Mapping[str, Any]], as_of: int | None) -> tuple[ShopRule, ...]:
-    """Return the rules that hold now, or all where a moment is named. Raises Invalid."""
-    tried = [_parse(content, f"rules[{number}]") for number, content in enumerate(contents)]
-    return rules_in_force(tried, int(time.time())) if as_of is None else tuple(tried)
+    previewed = preview(recommender, slate_request, recommend)
+    return {**_format_preview(recommender, previewed), "warnings": warnings}
 
 
 def _format_preview(recommender: Recommender, previewed: Preview) -> dict[str, Any]:
@@ -230,7 +258,7 @@ OPERATIONS: Final = (
         delete_rule,
         summary="Delete a rule",
         tag=Tag.RULES,
-        answer=RuleDocument,
+        answer=StoredRule,
         responses=PROBLEMS | NOT_FOUND,
         route_class=BareRoute,
     ),

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, JsonValue, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    JsonValue,
+    model_validator,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -21,6 +28,29 @@ class AnswerModel(BaseModel):
     """A body that the service answers with, as it is documented."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+WARNING_EXAMPLE: Final[dict[str, JsonValue]] = {
+    "field": "which.category",
+    "problem": "no product is of the category 'MLK'; did you mean 'MILK'?",
+}
+
+
+class MistakenValue(AnswerModel):
+    """A value that is taken as it is and that may be mistaken."""
+
+    model_config = ConfigDict(json_schema_extra=examples(WARNING_EXAMPLE))
+    field: str = Field(description="Name of the field.")
+    problem: str = Field(description="Why it may be mistaken.")
+
+
+Warnings = Annotated[
+    list[MistakenValue],
+    Field(
+        description="Products, categories, brands, markets and attributes that nothing in the shop "
+        "bears. They are kept, and do nothing until something does."
+    ),
+]
 
 
 class ParameterModel(BaseModel):

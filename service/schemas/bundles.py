@@ -10,7 +10,7 @@ from models.rules.shop_bundles import ShopBundle
 from models.rules.shop_rules import Moment, format_moment
 from service.patterns import CURRENCY
 from service.schemas.answers import BUNDLE_EXAMPLE, Unit
-from service.schemas.base import AnswerModel, examples
+from service.schemas.base import AnswerModel, Warnings, examples
 from service.schemas.pages import Next
 from service.schemas.parameters import Id
 
@@ -109,7 +109,7 @@ class BundleDocument(AnswerModel):
 
     model_config = ConfigDict(
         json_schema_extra=examples(
-            {"bundle": STORED_BUNDLE, "unit": BUNDLE_EXAMPLE, "problem": None}
+            {"bundle": STORED_BUNDLE, "unit": BUNDLE_EXAMPLE, "problem": None, "warnings": []}
         )
     )
     bundle: dict[str, Any] = Field(
@@ -120,6 +120,7 @@ class BundleDocument(AnswerModel):
         "orders held all of it, and the expected gain. Null where it is not shown."
     )
     problem: str | None = Field(description="Why it is not shown, or null.")
+    warnings: Warnings
 
 
 class StoredBundle(AnswerModel):

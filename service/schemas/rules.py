@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, WithJsonSchema
 from models.rules.shop_rules import AnyShopRule
 from models.slate import Source
 from service.schemas.answers import REASON_EXAMPLE, ProductReference, ReasonBody
-from service.schemas.base import AnswerModel, examples
+from service.schemas.base import WARNING_EXAMPLE, AnswerModel, Warnings, examples
 from service.schemas.pages import Next
 from service.schemas.parameters import CustomerOptions, Id
 
@@ -179,6 +179,7 @@ class PreviewAnswer(AnswerModel):
                         "kept_out": 7,
                     }
                 ],
+                "warnings": [],
             }
         )
     )
@@ -188,13 +189,23 @@ class PreviewAnswer(AnswerModel):
         description="Of each rule alone: which products it removes from the slate without rules, "
         "adds and moves, and how many candidates it keeps out."
     )
+    warnings: Warnings
 
 
-class RuleDocument(AnswerModel):
+class StoredRule(AnswerModel):
     """A rule of the shop."""
 
     model_config = ConfigDict(json_schema_extra=examples({"rule": STORED_RULE}))
     rule: dict[str, Any] = Field(description="The rule with its id, without fields that are empty.")
+
+
+class RuleDocument(StoredRule):
+    """A rule of the shop, and names in it that nothing in the shop bears."""
+
+    model_config = ConfigDict(
+        json_schema_extra=examples({"rule": STORED_RULE, "warnings": [WARNING_EXAMPLE]})
+    )
+    warnings: Warnings
 
 
 class RulesAnswer(AnswerModel):

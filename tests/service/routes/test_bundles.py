@@ -264,3 +264,12 @@ def test_more_bundles_than_a_shop_may_have_are_refused(client: TestClient) -> No
     put(client, "7", {**BREAKFAST, "price": 9})
     client.delete("/v1/bundles/8")
     put(client, "one-more", BREAKFAST)
+
+
+def test_products_of_a_bundle_that_the_catalogue_does_not_know_are_warned_about(
+    client: TestClient,
+) -> None:
+    unknown = {**BREAKFAST, "products": ["bread", "buter"]}
+    answer = BundleDocument.model_validate(client.put("/v1/bundles/b", json=unknown).json())
+    (warning,) = answer.warnings
+    assert (warning.field, warning.problem) == ("products", "the catalogue does not know 'buter'")

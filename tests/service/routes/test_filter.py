@@ -97,7 +97,7 @@ def test_a_filter_that_is_wrong_is_told_with_its_character(
 def test_a_rule_may_be_about_any_attribute(client: TestClient) -> None:
     rule = {"kind": "exclude", "which": {"filter": "product.shelf  < 38"}}
     created = client.put("/v1/rules/high", json=rule)
-    assert created.json() == {"rule": {"id": "high", **rule}}
+    assert created.json() == {"rule": {"id": "high", **rule}, "warnings": []}
     for path in EVERYWHERE:
         assert set(shown(client, path)) <= {"puzzle", "train"}
     client.patch("/v1/products/bread", json={"attributes": {"shelf": 39}}).raise_for_status()

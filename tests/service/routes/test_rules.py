@@ -7,6 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from service.routes.rules import MAX_RULES
+from service.schemas.rules import PreviewAnswer, RuleDocument
 from tests.support.service_shop import Browse, Shop
 from tests.support.shop import AISLES
 from tests.support.slates import EVERYWHERE, refused, shown, slate
@@ -24,12 +25,12 @@ def client(browse: Browse, own_shop: Shop) -> TestClient:
 def test_a_rule_holds_in_the_next_answer_and_until_it_is_deleted(client: TestClient) -> None:
     before = {path: shown(client, path) for path in EVERYWHERE}
     created = client.put("/v1/rules/no%2Fbread", json=NO_BAKERY)
-    assert created.json() == {"rule": {"id": "no/bread", **NO_BAKERY}}
+    assert created.json() == {"rule": {"id": "no/bread", **NO_BAKERY}, "warnings": []}
     for path in EVERYWHERE:
         assert set(AISLES["bakery"].split()).isdisjoint(shown(client, path))
     assert client.get("/v1/rules").json() == {"rules": [created.json()["rule"]], "next": None}
     assert client.get("/v1/rules/no%2Fbread").json() == created.json()
-    assert client.delete("/v1/rules/no%2Fbread").json() == created.json()
+    assert client.delete("/v1/rules/no%2Fbread").json() == {"rule": created.json()["rule"]}
     assert {path: shown(client, path) for path in EVERYWHERE} == before
     assert client.get("/v1/rules").json()["rules"] == []
 
@@ -185,3 +186,44 @@ def test_nothing_of_the_order_that_is_named_is_in_a_preview(client: TestClient) 
 def test_a_rule_that_cannot_be_is_refused_by_its_field(client: TestClient) -> None:
     response = client.post("/v1/rules/preview", json={"rules": [{"id": "r", "kind": "exclude"}]})
     assert refused(response) == ["rules[0].which"]
+
+
+MISSPELLED = {
+    "kind": "boost",
+    "market": "nowhere",
+    "strength": 2,
+    "which": {
+        "product_ids": ["bread", "bred", *(f"x{number}" for number in range(6))],
+        "category": "Bakry",
+        "brand": "none such",
+        "filter": "product.colour == 'red'",
+    },
+}
+WARNINGS = {
+    "which.product_ids": "the catalogue does not know 'bred', 'x0', 'x1', 'x2', 'x3' and 2 more",
+    "which.category": "no product is of the category 'Bakry'; did you mean 'bakery'?",
+    "which.brand": "no product is of the brand 'none such'",
+    "market": "no customer and no product is of the market 'nowhere'",
+    "which.filter": "no product has the attribute 'colour'",
+}
+
+
+def test_names_in_a_rule_that_nothing_bears_are_warned_about_and_the_rule_is_kept(
+    client: TestClient,
+) -> None:
+    answer = RuleDocument.model_validate(client.put("/v1/rules/r", json=MISSPELLED).json())
+    assert {each.field: each.problem for each in answer.warnings} == WARNINGS
+    assert answer.rule == client.get("/v1/rules").json()["rules"][0]
+    new = {"product_id": "x0", "category": "Bakry", "brand": "none such"}
+    client.put("/v1/products", json={"products": [new]})
+    fields = [each["field"] for each in client.get("/v1/rules/r").json()["warnings"]]
+    assert fields == ["which.product_ids", "market", "which.filter"]
+
+
+def test_a_preview_warns_of_the_rules_that_are_tried(client: TestClient) -> None:
+    rules = [{"id": "a", **NO_BAKERY}, {"id": "b", **MISSPELLED}]
+    answer = client.post("/v1/rules/preview", json={"customer_id": "c00", "rules": rules}).json()
+    PreviewAnswer.model_validate(answer)
+    assert {each["field"]: each["problem"] for each in answer["warnings"]} == {
+        f"rules[1].{field}": problem for field, problem in WARNINGS.items()
+    }

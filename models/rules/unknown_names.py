@@ -1,0 +1,81 @@
+"""Names in the shop's rules and bundles that nothing in the shop bears: likely misspelled."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+from models.data.catalogue import Catalogue
+from models.data.ids import IdIndex
+from models.rules.filter_language import parse_filter
+from models.rules.filter_mask import find_unknown_attributes
+from models.rules.rule_problems import RuleProblem
+from models.rules.shop_rules import ProductSelector, ShopRule
+
+NameTables = Mapping[str, tuple[IdIndex, ...]]
+MAX_NAMED: Final = 5  # unknown products of one field that are named
+BEARS: Final = {
+    "category": "no product is of the category",
+    "brand": "no product is of the brand",
+    "market": "no customer and no product is of the market",
+}
+
+
+def known_names(catalogue: Catalogue, market_names: IdIndex) -> NameTables:
+    """Return where the names that something in the shop bears are found, by option.
+
+    `market_names`: those of customers.
+    """
+    return {
+        "category": (catalogue.category_names,),
+        "brand": (catalogue.brand_names,),
+        "market": (market_names, catalogue.market_names),
+    }
+
+
+def is_unknown(name: str | None, tables: Sequence[IdIndex]) -> bool:
+    return name is not None and all(names.find(name) < 0 for names in tables)
+
+
+def find_unknown_in_rule(
+    rule: ShopRule, catalogue: Catalogue, market_names: IdIndex
+) -> Iterator[RuleProblem]:
+    """Yield a problem for each field of a rule with a name that nothing in the shop bears."""
+    known = known_names(catalogue, market_names)
+    which = rule.which or ProductSelector()
+    names = {
+        "which.category": which.category,
+        "which.brand": which.brand,
+        "market": rule.market,
+    }
+    yield from find_unknown_products(which.product_ids or (), "which.product_ids", catalogue)
+    for field, name in names.items():
+        option = field.removeprefix("which.")
+        if name is not None and is_unknown(name, known[option]):
+            similar = _suggest(name, known[option])
+            yield RuleProblem(field, f"{BEARS[option]} '{name}'{similar}")
+    if which.filter is not None:
+        for attribute in find_unknown_attributes(parse_filter(which.filter), catalogue):
+            yield RuleProblem("which.filter", f"no product has the attribute '{attribute}'")
+
+
+def find_unknown_products(
+    product_ids: Sequence[str], field: str, catalogue: Catalogue
+) -> Iterator[RuleProblem]:
+    """Yield one problem where the catalogue does not know some of the products."""
+    unknown = np.flatnonzero(catalogue.ids.find_all(product_ids) < 0).tolist()
+    if not unknown:
+        return
+    named = ", ".join(f"'{product_ids[index]}'" for index in unknown[:MAX_NAMED])
+    more = f" and {len(unknown) - MAX_NAMED} more" if len(unknown) > MAX_NAMED else ""
+    yield RuleProblem(field, f"the catalogue does not know {named}{more}")
+
+
+def _suggest(name: str, tables: Sequence[IdIndex]) -> str:
+    """Return a question with the most similar name, whatever the case of its letters."""
+    folded = {known.casefold(): known for names in tables for known in names}
+    similar = difflib.get_close_matches(name.casefold(), folded, n=1)
+    return f"; did you mean '{folded[similar[0]]}'?" if similar else ""
