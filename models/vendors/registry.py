@@ -6,13 +6,15 @@ from collections.abc import Iterable
 from typing import Final
 
 from models.data.words import plain_name
-from models.vendors import shopify
+from models.vendors import google, shopify, woocommerce
 from models.vendors.vendor import Kind, Shape
 
-SHAPES: Final[tuple[Shape, ...]] = (*shopify.SHAPES,)
+SHAPES: Final[tuple[Shape, ...]] = (
+    *shopify.SHAPES,
+    *woocommerce.SHAPES,
+    *google.SHAPES,
+)
 VENDORS: Final = tuple(dict.fromkeys(shape.vendor for shape in SHAPES))
-# By which the header of a table is known
-COLUMNS_OF_VENDORS: Final = frozenset().union(*(s.told_by for s in SHAPES if s.is_table))
 
 
 def find_shape(

@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 
 from models.data.numbers import Decimal
 from models.data.timestamps import DateOrder
-from models.vendors.registry import COLUMNS_OF_VENDORS
 from training.errors import InputError
 from training.reading.cells import number_cells, time_cells
 from training.reading.columns import KNOWN_COLUMNS, map_columns
@@ -140,7 +139,7 @@ def open_file_tables(
     folder = workspace.folder / f"unpacked{len(list(workspace.folder.iterdir()))}"
     folder.mkdir()
     groups: dict[tuple[str, Hashable], list[InputFile]] = {}
-    known = {*KNOWN_COLUMNS, *columns.values(), *COLUMNS_OF_VENDORS}
+    known = {*KNOWN_COLUMNS, *columns.values()}
     for file in find_files(paths, folder, options, known):
         file_columns = _columns_of(workspace, file)
         _check_width(file, file_columns)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from models.data.words import plain_name
+from models.vendors.registry import find_shape
 from training.errors import InputError
 from training.reading.encodings import (
     UTF_16,
@@ -25,6 +26,7 @@ from training.reading.encodings import (
     write_as_utf8,
 )
 from training.reading.options import AS_FILES_TELL, ReadingOptions
+from training.reading.xml_feeds import write_items
 
 FORMATS: Final = {
     ".csv": "csv",
@@ -34,12 +36,14 @@ FORMATS: Final = {
     ".ndjson": "json",
     ".parquet": "parquet",
     ".pq": "parquet",
+    ".xml": "xml",
 }
 DELIMITERS: Final = ",;\t|"
 HEADER_BYTES: Final = 1 << 20
 MOST_TITLES: Final = 30  # lines in which a header is looked for
 # Of files that are no text, or none that is read
-NOT_READ: Final = (".gz", ".xls", ".xlsx", ".xlsm", ".ods", ".zip", ".xml", ".pdf", ".avro", ".orc")
+NOT_READ: Final = (".gz", ".xls", ".xlsx", ".xlsm", ".ods", ".zip", ".pdf", ".avro", ".orc")
+XML_STARTS: Final = (b"<?xml", b"<rss", b"<feed")
 SEPARATOR_LINE: Final = re.compile(r'"?sep=([,;|\t])"?\r?\n', re.IGNORECASE)  # of Excel
 FIRST_RECORD: Final = re.compile(rb'(?:[^"\r\n]|"[^"]*")*')
 
@@ -53,6 +57,7 @@ class InputFile:
     format: str  # one of FORMATS
     lines_above: int = 0  # of the file, that are not in its content
     delimiter: str | None = None  # of a CSV file that names it in a line of its own
+    source: Path | None = None  # in which a cell is looked for, where its content is made of it
 
     @property
     def pattern(self) -> str:
@@ -167,6 +172,9 @@ def _open_text(
     """
     packed = path.suffix.lower() == ".gz"
     read = partial(open_bytes, path, packed=packed)
+    if format_ == "xml":
+        write_items(read, name, unpacked)
+        return InputFile(name, unpacked, "json", source=None if packed else path)
     encoding = check_encoding(options.encoding) if options.encoding else find_encoding(read)
     with read() as content:
         beginning = content.read(HEADER_BYTES)
@@ -204,19 +212,23 @@ def _format_of_content(path: Path) -> str | None:
         return "parquet"
     if b"\0" in beginning and not beginning.startswith(UTF_16):
         return None
-    return "json" if beginning.lstrip()[:1] in (b"{", b"[") else "csv"
+    start = beginning.removeprefix(codecs.BOM_UTF8).lstrip()
+    if start.startswith(XML_STARTS):
+        return "xml"
+    return "json" if start[:1] in (b"{", b"[") else "csv"
 
 
 def count_titles(text: str, known: Collection[str]) -> int:
     """Return how many lines stand above the header of a CSV file.
 
-    The header is the first line that holds two known names of columns, unless the first line holds
-    one already.
+    The header is the first line that holds two known names of columns, or those of an export,
+    unless the first line holds a known one already.
     """
     known = {plain_name(name) for name in known}
     for number, line in enumerate(text.split("\n", MOST_TITLES)[:MOST_TITLES]):
         names = {plain_name(cell.strip(' "\r\t')) for cell in re.split(f"[{DELIMITERS}]", line)}
-        if len(names & known) >= (1 if number == 0 else 2):
+        is_ours = len(names & known) >= (1 if number == 0 else 2)
+        if is_ours or find_shape(names, is_table=True):
             return number
     return 0
 

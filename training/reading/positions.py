@@ -27,7 +27,10 @@ def find_line(
     # DuckDB has undone doubled quotes, and a record may go on in the next line.
     needle = max(re.split(r'["\r\n]', text), key=len).encode(errors="replace")
     first_with_text = None
-    with file.content.open("rb") as opened, mmap(opened.fileno(), 0, access=ACCESS_READ) as content:
+    with (
+        (file.source or file.content).open("rb") as opened,
+        mmap(opened.fileno(), 0, access=ACCESS_READ) as content,
+    ):
         for number, line in _lines_with(content, needle):
             if delimiter and number == 1:
                 continue
