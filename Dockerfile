@@ -1,14 +1,15 @@
-# One image trains and serves. The arguments of `docker run … regulars` are those of `python -m`:
+# One image trains and serves. The arguments of `docker run … regulars` are those of the command `regulars`:
 #
 #   docker build -t regulars .
 #   docker run --rm -v regulars:/var/lib/regulars -v "$PWD/data:/data:ro" regulars \
-#       training train --purchases /data/purchases.parquet --registry /var/lib/regulars/registry
+#       train --purchases /data/purchases.parquet
 #   docker run -p 8000:8000 -v regulars:/var/lib/regulars -e REGULARS_API_KEY=… -e REGULARS_UNASKED=allow regulars
 
 FROM python:3.13-slim AS build
 WORKDIR /build
 RUN python -m venv /opt/regulars
 COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY regulars.py ./
 COPY models models
 COPY service service
 COPY training training
@@ -34,5 +35,5 @@ VOLUME /var/lib/regulars
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
     CMD ["python", "-c", "import os, urllib.request as r; r.urlopen('http://127.0.0.1:' + os.environ['REGULARS_PORT'] + '/healthz', timeout=2)"]
-ENTRYPOINT ["python", "-m"]
-CMD ["service"]
+ENTRYPOINT ["regulars"]
+CMD ["serve"]

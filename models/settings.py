@@ -22,11 +22,11 @@ class KindWeights:
     there. What was shown or dismissed adds nothing.
     """
 
-    purchase: float = 1.0
-    view: float = 0.05
-    cart: float = 0.2
-    wishlist: float = 0.2
-    click: float = 0.05
+    purchase: float = 1.0  # and, taken away, of a return
+    view: float = 0.05  # of a product's page
+    cart: float = 0.2  # and, taken away, of a product taken out of the cart
+    wishlist: float = 0.2  # put on the list
+    click: float = 0.05  # on a link in a mail
     rating: float = 0.5  # of five stars; minus this of one star
 
     @classmethod
@@ -46,13 +46,15 @@ class HistorySettings:
     """Settings of a history, in which a customer's events are summed up."""
 
     min_lines: int = 3  # purchase lines that a product needs to be learned from
-    long_half_life_days: float = 240.0  # what they always buy
-    middle_half_life_days: float = 60.0  # what they buy this season
-    short_half_life_days: float = 15.0  # what they buy now
-    taste_half_life_days: float = 30.0  # events that fold the customer in
-    recent_half_life_days: float = 20.0  # events whose neighbours are candidates
-    visit_half_life_days: float = 0.25  # an event of a visit weighs 1 at first, and fades to:
-    cart_days: float = 1.0  # a product stays in the cart
+    long_half_life_days: float = 240.0  # of what customers always buy
+    middle_half_life_days: float = 60.0  # of what they buy this season
+    short_half_life_days: float = 15.0  # of what they buy now
+    taste_half_life_days: float = 30.0  # of events that fold the customer in
+    recent_half_life_days: float = 20.0  # of events whose neighbours are candidates
+    # In which an event of a visit, which weighs 1 at first, fades to the weight of its kind
+    visit_half_life_days: float = 0.25
+    cart_days: float = 1.0  # that a product stays in the cart
+    # Weights of events in a customer's interest in a product, by kind, once a visit is over
     kind_weights: KindWeights = field(default_factory=KindWeights)
 
 
@@ -60,9 +62,9 @@ class HistorySettings:
 class FactorSettings:
     """Settings of alternating least squares."""
 
-    factors: int = 128
-    regularization: float = 40.0
-    iterations: int = 10
+    factors: int = 128  # numbers that describe a product
+    regularization: float = 40.0  # pulls factors with little evidence to 0
+    iterations: int = 10  # over customers and products
     alpha: float = 6.0  # confidence = 1 + alpha · interest
     half_life_days: float = 60.0  # of the events that the item factors are learned from
 
@@ -71,12 +73,12 @@ class FactorSettings:
 class NeighbourSettings:
     """Settings of item neighbours over customers."""
 
-    half_life_days: float = 180.0
+    half_life_days: float = 180.0  # of the events that neighbours are learned from
     power: float = 0.5  # interest^power, so that the hundredth purchase tells less than the first
-    customer_norm: float = 1.0  # 1: a customer of many products tells less about each pair
+    customer_norm: float = 1.0  # how far customers of many products tell less about each pair
     item_norm: float = 0.75  # how far a popular product in the history is discounted
     neighbour_norm: float = 0.5  # how far a popular neighbour is discounted
-    neighbours: int = 100  # kept a product
+    neighbours: int = 100  # that are kept of each product
     min_customers: int = 2  # who bought both, for a product to be a neighbour
 
 
@@ -84,8 +86,8 @@ class NeighbourSettings:
 class PopularSettings:
     """Settings of popularity."""
 
-    half_life_days: float = 10.0
-    window_days: int = 28  # the popular slate; the scale of recent sales
+    half_life_days: float = 10.0  # of the first window of popular products
+    window_days: int = 28  # of the popular slate, and of recent sales
     slow_half_life_days: float = 30.0  # of the second window of popular products
     season_prior: float = 100.0  # lines that doubt how a category changed a year ago
     # How far the best sellers of a category come down that are more than its share of ten
@@ -103,21 +105,20 @@ class RepeatSettings:
     interval_prior: float = 5.0  # gaps of the category, mixed into a product's interval
     own_interval_prior: float = 2.0  # gaps of the product, mixed into a customer's interval
     overdue_purchases: int = 3  # purchases from which a customer's own interval is trusted
-    # repeat=auto leaves out products that are bought again less often than this share of the
-    # shop's average, and those bought less than this share of their interval ago
+    # repeat=auto leaves out products bought again less often than this share of the average
     rare: float = 0.2
-    too_soon: float = 0.02
+    too_soon: float = 0.02  # repeat=auto leaves out what was bought this share of its interval ago
 
 
 @dataclass(frozen=True)
 class CandidateSettings:
     """Numbers of products that each source proposes for ranking."""
 
-    bought: int = 200  # bought before, besides all that are due
-    new: int = 50  # of factors, neighbours, orders and sales, each
-    category: int = 50  # of the customer's categories
-    categories: int = 15  # of the customer, that are searched
-    arrivals: int = 10
+    bought: int = 200  # of those bought before, besides all that are due
+    new: int = 50  # of factors, of neighbours, of orders and of sales
+    category: int = 50  # of the categories that are searched
+    categories: int = 15  # of the customer that are searched
+    arrivals: int = 10  # products just come on sale
     # Products with the best blend that the trees rank: as many as a slate may hold
     ranked: int = 100
 
@@ -126,9 +127,9 @@ class CandidateSettings:
 class ArrivalSettings:
     """Settings of arrivals: products just come on sale, without purchases to learn from."""
 
-    days: int = 28  # since `available_from`
+    days: int = 28  # since available_from, in which a product is an arrival
     share: float = 0.1  # of a slate, at most
-    # Of the customer's purchases, that its category needs for a product to get its chance
+    # Part of the customer's purchases that a category needs for its arrivals to get their chance
     category_share: float = 0.05
 
 
@@ -136,15 +137,15 @@ class ArrivalSettings:
 class TreeSettings:
     """Settings of gradient-boosted trees."""
 
-    trees: int = 200  # at most
+    trees: int = 200  # at most, before learning ends
     # Trees without a gain on customers that are not learned from, after which learning ends
     patience: int = 20
     leaves: int = 31  # of a tree, at most 64
-    learning_rate: float = 0.05
-    min_rows: int = 100  # rows in a leaf
+    learning_rate: float = 0.05  # part of each tree's value that counts
+    min_rows: int = 100  # in a leaf
     l2: float = 5.0  # pulls the value of a leaf with few rows to 0
-    feature_share: float = 0.7  # of the features, that a tree may split on
-    row_share: float = 0.8  # of the rows, that a tree learns from
+    feature_share: float = 0.7  # of the features that a tree may split on
+    row_share: float = 0.8  # of the rows that a tree learns from
     max_bins: int = 255  # distinct values of a feature
 
 
@@ -152,23 +153,25 @@ class TreeSettings:
 class RankerSettings:
     """Settings of the ranker, which learns from what customers bought after earlier moments."""
 
-    # What a purchase weighs: 1, its price, or what is left of it after the product's cost
+    # What a purchase weighs: 1 (purchases), its price (revenue), or what the shop keeps of it
+    # after the product's cost (margin)
     objective: Literal["purchases", "revenue", "margin"] = "purchases"
     customers: int = 30_000  # to learn from, at most, each at one moment
     visits: int = 10_000  # orders to learn from as if their customers were unknown, at most
     # Fits of the past, a horizon apart; fewer where the data are short, 0 for the blend alone
     windows: int = 3
-    examples: int = 5_000  # below which there are up to four times as many windows
+    # Purchases to learn from, below which there are up to four times as many windows
+    examples: int = 5_000
     # Within which a purchase counts as a hit; at most a fifth of the history
     horizon_days: int = 28
-    trees_prior: float = 5_000.0  # hits of examples, with which trees count half
+    trees_prior: float = 5_000.0  # hits among the examples with which trees count half
     weights_prior: float = 10.0  # how strongly the learned weights are drawn to those of the blend
-    # Between a fit and the moment at which a customer is ranked; one for each customer
+    # Days between a fit and the moment at which a customer is ranked; one for each customer
     lags_days: tuple[int, ...] = (0, 7, 14)
-    # Of the candidates without a purchase, that are learned from: bought before, and new
+    # Of the candidates bought before and not bought now, that are learned from
     bought_share: float = 0.25
-    new_share: float = 0.1
-    trees: TreeSettings = field(default_factory=TreeSettings)
+    new_share: float = 0.1  # of the new candidates that were not bought
+    trees: TreeSettings = field(default_factory=TreeSettings)  # that correct the blend
 
 
 @dataclass(frozen=True)
@@ -187,12 +190,13 @@ class DiversitySettings:
     Products of one family differ in size alone; two of them do not stand side by side.
     """
 
-    category: int = 5
-    brand: int = 10
-    family: int = 2
-    # Of the Recall on earlier weeks, that the limit of a category may cost; where it costs more, a
-    # wider one takes its place, but never that of a placement
+    category: int = 5  # of ten products, of one category
+    brand: int = 10  # of ten products, of one brand
+    family: int = 2  # of ten products, that differ in size alone
+    # Part of the Recall on earlier weeks that the limit of a category may cost; where it costs
+    # more, a wider one takes its place, but never that of a placement
     category_cost: float = 0.005
+    # Limits of single placements: tables of `name`, `category` and `brand`
     placements: tuple[PlacementSettings, ...] = ()
 
     def at(self, placement: str | None, learned: int = 0) -> DiversitySettings:
@@ -211,7 +215,7 @@ class DiscoverySettings:
     """Settings of how far slates look beyond best sellers for products new to a customer."""
 
     # How far best sellers are ranked lower for customers to whom they are new: from 0, safe, to 1.
-    # None: as far as it cost next to nothing in the shop's own weeks
+    # Without it, as far as it cost next to nothing in the shop's own weeks
     daring: float | None = None
 
 
@@ -223,13 +227,13 @@ class Scales:
     scale.
     """
 
-    affinity: float = 0.002
-    neighbours: float = 0.005
-    basket: float = 0.005
-    recent_sales: float = 5.0  # lines
-    all_sales: float = 50.0  # lines
-    own_long: float = 0.02  # lines
-    own_short: float = 0.03  # lines
+    affinity: float = 0.002  # product of the customer's factors and the product's
+    neighbours: float = 0.005  # similarity to what was bought lately
+    basket: float = 0.005  # ties to the basket or the last purchase
+    recent_sales: float = 5.0  # lines of the whole shop in the popular window
+    all_sales: float = 50.0  # lines of the whole shop, ever
+    own_long: float = 0.02  # the customer's lines, by the long half-life
+    own_short: float = 0.03  # the customer's lines, by the short half-life
 
 
 @dataclass(frozen=True)
@@ -239,16 +243,16 @@ class Weights:
     Features are 0 where there is no evidence.
     """
 
-    constant: float = 0.0
-    affinity: float = 0.0
-    neighbours: float = 0.0
-    basket: float = 0.0
-    recent_sales: float = 0.0
-    all_sales: float = 0.0
-    own_long: float = 0.0
-    own_short: float = 0.0
-    repeat_rate: float = 0.0
-    overdue: float = 0.0
+    constant: float = 0.0  # of every candidate of this kind
+    affinity: float = 0.0  # product of the customer's factors and the product's
+    neighbours: float = 0.0  # similarity to what was bought lately
+    basket: float = 0.0  # ties to the basket or the last purchase
+    recent_sales: float = 0.0  # of the whole shop in the popular window
+    all_sales: float = 0.0  # of the whole shop, ever
+    own_long: float = 0.0  # the customer's purchases, by the long half-life
+    own_short: float = 0.0  # the customer's purchases, by the short half-life
+    repeat_rate: float = 0.0  # how often customers buy it again
+    overdue: float = 0.0  # how far the customer's own interval has passed
 
 
 @dataclass(frozen=True)
@@ -259,9 +263,11 @@ class BlendSettings:
     whom no purchase is known. What a shop teaches about them is drawn towards these.
     """
 
+    # Of products new to a customer
     new: Weights = Weights(
         affinity=0.8, neighbours=0.65, basket=1.0, recent_sales=0.6, all_sales=-0.55
     )
+    # Of products bought before
     bought: Weights = Weights(
         # The logarithms of the scales of their features make both kinds comparable
         constant=3.04,
@@ -274,7 +280,7 @@ class BlendSettings:
         repeat_rate=0.45,
         overdue=-0.2,
     )
-    # What is seen or in the basket tells more than the taste of an empty history
+    # Of a visitor: what is seen or in the basket tells more than the taste of an empty history
     visit: Weights = Weights(affinity=0.4, neighbours=1.8, basket=0.6, recent_sales=0.8)
 
 
@@ -285,26 +291,27 @@ class BundleSettings:
     half_life_days: float = 180.0  # an order's age at which it counts half
     size_power: float = 0.4  # a pair in an order of s products counts (s - 1)^-size_power
     largest_order: int = 1000  # products; larger orders tell nothing of pairs, and cost the square
-    neighbours: int = 100  # partners kept a product
-    lift_damping: float = 0.15  # pseudo pairs
-    confidence_damping: float = 2.0  # pseudo orders
+    neighbours: int = 100  # partners that are kept of each product
+    lift_damping: float = 0.15  # pairs that doubt the lift
+    confidence_damping: float = 2.0  # orders that doubt the confidence
     lift_weight: float = 0.95  # exponent of the lift in a large basket
     min_support: int = 3  # orders with both products that a pair needs
     unit_lift_weight: float = 0.2  # exponent of the lift among the partners of one product
-    min_lift: float = 1.2  # by plain counts, of every two products of a unit
+    min_lift: float = 1.2  # of every two products of a unit, by plain counts
     min_unit_support: int = 5  # orders that hold all of a unit of three or more
-    # The products in most orders go with everything, and stand last: so many, of all at most a part
+    # Products in most orders, which go with everything and so stand last
     best_sellers: int = 20
-    best_seller_share: float = 0.01
+    best_seller_share: float = 0.01  # of all products that may be such best sellers, at most
     # Exponent of P(product | partner), by which a unit stands before one with what sells anyway
     partner_weight: float = 0.5
     # A further product joins a unit with ties of at least this part of the first one: a choice
     coherence: float = 0.25
-    # Like products are substitutes with fewer than this part of the common orders that chance makes
+    # Like products with fewer than this part of the common orders that chance makes are substitutes
     substitute_ratio: float = 0.67
-    substitute_damping: float = 5.0  # pseudo orders on both sides of that ratio
+    substitute_damping: float = 5.0  # orders on both sides of that ratio
     candidates: int = 100  # products with the strongest ties to a basket that are ranked
     questions: int = 5_000  # products hidden from orders for the ranker to find, at most
+    # That rank what completes a basket
     trees: TreeSettings = TreeSettings(trees=120, leaves=15, learning_rate=0.07)
 
 
@@ -312,7 +319,7 @@ class BundleSettings:
 class ModelSettings:
     """All hyperparameters of a model."""
 
-    seed: int = 0
+    seed: int = 0  # of all random choices of a training
     history: HistorySettings = field(default_factory=HistorySettings)
     factors: FactorSettings = field(default_factory=FactorSettings)
     neighbours: NeighbourSettings = field(default_factory=NeighbourSettings)

@@ -7,13 +7,17 @@ import logging
 import logging.config
 import os
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
+import orjson
+
+from models.data.timestamps import format_timestamp
 from service.http.api_keys import create_key
 from service.http.authorization import Scope
 from service.http.connections import bounded_protocol
@@ -23,6 +27,7 @@ from service.runtime.workers import serve
 from service.settings import (
     MAX_CALLS_A_MINUTE,
     MAX_TOKEN_MINUTES,
+    PREFIX,
     Settings,
     SettingsError,
     find_service_links,
@@ -43,6 +48,7 @@ from service.store.keys import StoredKey
 from service.store.store import Store
 
 ACTOR = "command line"
+PROGRAM = "python -m service"
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 log: Final = logging.getLogger("regulars.service")
 HEADINGS = ("key_id", "name", "scopes", "calls_a_minute", "created", "revoked")
@@ -52,9 +58,9 @@ class CommandError(Exception):
     """A command that cannot be carried out; the message is a sentence for the terminal."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str], program: str = PROGRAM) -> int:
     """Run a command and return the exit status: 0 done, 2 with a sentence on what is wrong."""
-    options = build_parser().parse_args(arguments)
+    options = build_parser(program).parse_args(arguments)
     command: Callable[[Settings, argparse.Namespace], None] = options.command
     try:
         command(Settings.from_environment(os.environ), options)
@@ -67,17 +73,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     """Return the parser of the command line; `command` of what it parses does the work."""
     parser = argparse.ArgumentParser(
-        prog="python -m service",
+        prog=program,
         description=(
             "Serve recommendations. Settings are environment variables that begin with REGULARS_; "
             "docs/settings.md lists them with their defaults."
         ),
     )
     parser.set_defaults(command=_serve)
-    commands = parser.add_subparsers(title="commands (default: serve)", metavar="COMMAND")
+    add_commands(parser.add_subparsers(title="commands (default: serve)", metavar="COMMAND"))
+    return parser
+
+
+def add_commands(commands: Subparsers) -> None:
+    """Add all commands of the service."""
+    _add_command(
+        commands, "serve", "Answer at REGULARS_HOST and REGULARS_PORT until it is told to stop."
+    ).set_defaults(command=_serve)
     _add_command(
         commands,
         "migrate",
@@ -86,7 +100,11 @@ def build_parser() -> argparse.ArgumentParser:
     keys_parser = _add_command(commands, "keys", "Create, list and revoke API keys.")
     _add_key_commands(keys_parser.add_subparsers(required=True, metavar="COMMAND"))
     _add_token_command(commands)
-    return parser
+    _add_command(
+        commands,
+        "settings",
+        "Print a file of all settings of the service, with defaults and meanings.",
+    ).set_defaults(command=_print_settings)
 
 
 def _add_command(commands: Subparsers, name: str, summary: str) -> argparse.ArgumentParser:
@@ -113,6 +131,9 @@ def _add_key_commands(commands: Subparsers) -> None:
     )
     create.set_defaults(command=_create_key)
     listing = _add_command(commands, "list", "List all keys without their secrets.")
+    listing.add_argument(
+        "--json", action="store_true", help="Print one JSON object. Default: a table."
+    )
     listing.set_defaults(command=_list_keys)
     revoke = _add_command(commands, "revoke", "Revoke a key. Its next call is refused.")
     revoke.add_argument("key_id", metavar="KEY_ID", help="Id of the key, as 'keys list' shows it.")
@@ -174,9 +195,13 @@ def _create_key(settings: Settings, options: argparse.Namespace) -> None:
     print(key.text)  # noqa: T201
 
 
-def _list_keys(settings: Settings, _: argparse.Namespace) -> None:
+def _list_keys(settings: Settings, options: argparse.Namespace) -> None:
     with _open_store(settings) as store:
         stored_keys = store.read(keys.list_all)
+    if options.json:
+        listed = {"keys": list(map(_key_as_json, stored_keys))}
+        print(orjson.dumps(listed, option=orjson.OPT_INDENT_2).decode())  # noqa: T201
+        return
     rows = [HEADINGS, *map(_cells, stored_keys)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
@@ -203,6 +228,16 @@ def _print_token(settings: Settings, options: argparse.Namespace) -> None:
     print(sign(secret, token, settings.token_audience))  # noqa: T201
 
 
+def _print_settings(_: Settings, __: argparse.Namespace) -> None:
+    print("# The settings of the service. A setting counts once the sign before it is taken away.")  # noqa: T201
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default is None else field.default
+        meaning = textwrap.fill(
+            str(field.description), 100, initial_indent="# ", subsequent_indent="# "
+        )
+        print(f"\n{meaning}\n#{PREFIX}{name.upper()}={default}")  # noqa: T201
+
+
 @contextmanager
 def _open_store(settings: Settings) -> Iterator[Store]:
     _prepare_store_directory(settings)
@@ -217,6 +252,17 @@ def _open_store(settings: Settings) -> Iterator[Store]:
 def _prepare_store_directory(settings: Settings) -> None:
     if settings.database_url is None:
         prepare_registry(settings)
+
+
+def _key_as_json(key: StoredKey) -> dict[str, Any]:
+    return {
+        "key_id": key.key_id,
+        "name": key.name,
+        "scopes": key.scopes,
+        "calls_a_minute": key.calls_a_minute,
+        "created": format_timestamp(key.created),
+        "revoked": None if key.revoked is None else format_timestamp(key.revoked),
+    }
 
 
 def _cells(key: StoredKey) -> tuple[str, ...]:

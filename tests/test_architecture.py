@@ -84,6 +84,7 @@ ROOMS = {
         "evaluation",
         "export",
         "fitting",
+        "config_file",
         "config",
         "reading",
         "progress",

@@ -12,13 +12,13 @@ import tomllib
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import redis
 import yaml
 
+import regulars
 from service.settings import PREFIX, Settings, SettingsError
 
 ROOT = Path(__file__).parent.parent
@@ -115,6 +115,7 @@ def test_every_package_and_every_file_that_packaging_reads_is_copied():
     project = PYPROJECT["project"]
     patterns = PYPROJECT["tool"]["setuptools"]["packages"]["find"]["include"]
     packages = {pattern.rstrip("*") for pattern in patterns}
+    packages |= {f"{name}.py" for name in PYPROJECT["tool"]["setuptools"]["py-modules"]}
     files = {"pyproject.toml", project["readme"], *project["license-files"]}
     assert packages | files <= set(copied())
 
@@ -177,14 +178,18 @@ def test_the_user_owns_the_volume_with_the_registry():
     assert set(COMPOSE["volumes"]) == {"regulars", "store"}
 
 
-def test_every_module_that_is_run_exists():
-    assert json.loads(last_stage("ENTRYPOINT")) == ["python", "-m"]
-    (served,) = json.loads(last_stage("CMD"))
-    trained = re.findall(r"^#\s+(\w+) train ", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
-    assert trained
-    for module in (served, *trained):
-        assert find_spec(f"{module}.__main__") is not None, module
-        assert module in copied()
+def test_every_command_that_is_run_exists(monkeypatch):
+    registry = image_environment()["REGULARS_REGISTRY"]
+    monkeypatch.setenv("REGULARS_REGISTRY", registry)
+    (program,) = json.loads(last_stage("ENTRYPOINT"))
+    assert PYPROJECT["project"]["scripts"] == {program: "regulars:main"}
+    assert json.loads(last_stage("CMD")) == ["serve"]
+    parser = regulars.build_parser()
+    for name in ("Dockerfile", "compose.yaml"):
+        trained = re.findall(r"^#\s+(train .*)", (ROOT / name).read_text(), re.MULTILINE)
+        assert trained
+        for line in trained:
+            assert str(parser.parse_args(shlex.split(line)).registry) == registry
 
 
 def test_the_health_check_needs_the_standard_library_alone():
@@ -266,7 +271,7 @@ def test_the_store_of_compose_is_brought_up_to_date_before_the_service_starts():
     address = compose_environment(**REQUIRED_VARIABLES)["REGULARS_DATABASE_URL"]
     assert address == "postgresql://regulars:secret@postgres/regulars"
     migrate, postgres = COMPOSE["services"]["migrate"], COMPOSE["services"]["postgres"]
-    assert migrate["command"] == ["service", "migrate"]
+    assert migrate["command"] == ["migrate"]
     assert (
         migrate["environment"]["REGULARS_DATABASE_URL"]
         == SERVICE["environment"]["REGULARS_DATABASE_URL"]

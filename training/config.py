@@ -113,36 +113,38 @@ class EvaluationConfig(ConfigSection):
     """`[evaluation]`: the days and customers on which slates are measured."""
 
     test_days: Annotated[int, Field(ge=1, le=365)] = 28  # days kept back
-    max_customers: Annotated[int, Field(ge=1)] = 20_000
+    max_customers: Annotated[int, Field(ge=1)] = 20_000  # drawn from all who bought on these days
     k: Annotated[int, Field(ge=1, le=100)] = 10  # products in a slate that is scored
-    max_orders: Annotated[int, Field(ge=1)] = 1_000  # for bundles
+    max_orders: Annotated[int, Field(ge=1)] = 1_000  # that bundles are measured on
     largest_order: Annotated[int, Field(ge=3)] = 30  # products; larger orders are not measured
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0)] = 0  # of the draw
 
 
 class RegistryConfig(ConfigSection):
     """`[registry]`: the versions that are kept."""
 
-    keep: Annotated[int, Field(ge=1)] = 3  # versions
-    max_age_days: Annotated[int, Field(ge=1)] = 30
+    keep: Annotated[int, Field(ge=1)] = 3  # versions that --prune leaves
+    max_age_days: Annotated[int, Field(ge=1)] = 30  # of a version that --prune leaves
 
 
 class TrainingConfig(ConfigSection):
     """`[training]`: the customers who are learned from."""
 
-    unasked: Unasked = "allow"  # whether to learn from customers who never answered
+    # "allow" learns from customers who never answered whether they may be trained on, "refuse" does
+    # not
+    unasked: Unasked = "allow"
 
 
 class Config(ConfigSection):
     """All settings of a file."""
 
-    columns: dict[str, str] = {}  # our name = the file's name
+    columns: dict[str, str] = {}  # OURS = "THEIRS": the name of a column in your files
     model: Annotated[ModelSettings, AfterValidator(check_settings)] = ModelSettings()
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     registry: RegistryConfig = RegistryConfig()
-    processes: Annotated[int, Field(ge=1)] | None = None  # None: one a core
-    # Of the reader; more goes to disk.
+    processes: Annotated[int, Field(ge=1)] | None = None  # that work at once; one a core without it
+    # Memory of the reader; more goes to disk
     memory_limit: Annotated[str, Field(pattern=r"^[0-9]+ ?[KMGT]i?B$")] = DEFAULT_MEMORY_LIMIT
 
 
@@ -152,6 +154,7 @@ def read_config(path: Path | None, columns: Sequence[str] = ()) -> Config:
     Raises InputError naming the setting.
     """
     content = _read_toml(path) if path else {}
+    content["model"] = _over_defaults(dataclasses.asdict(ModelSettings()), content.get("model", {}))
     try:
         config = Config.model_validate(content)
     except ValidationError as error:
@@ -170,6 +173,14 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: not TOML ({error})") from None
     except RecursionError:
         raise InputError(f"{path}: its values are nested too deeply") from None
+
+
+def _over_defaults(defaults: Any, given: Any) -> Any:
+    """Return what is given, and in each table what is not: some tables differ in their defaults."""
+    if not isinstance(defaults, dict) or not isinstance(given, dict):
+        return given
+    inner = {name: _over_defaults(defaults.get(name), value) for name, value in given.items()}
+    return defaults | inner
 
 
 def _describe(error: Any) -> str:

@@ -24,22 +24,26 @@ PLAIN_SECONDS: Final = 10.0  # between two plain lines of one step
 PLAIN_WIDTH: Final = 160  # of tables in a pipe, so that no column is cut
 
 
+def open_console(stream: TextIO) -> Console:
+    """Return a console that tells ids, names and paths as they are: [old] is no style."""
+    console = Console(file=stream, highlight=False, emoji=False, markup=False)
+    if not console.is_terminal:
+        console.width = PLAIN_WIDTH
+    return console
+
+
 def ignore(done: int, total: int) -> None:
     """Do nothing, where nobody looks at progress."""
 
 
 class Reporter:
-    """A reporter of steps on standard error, so that standard output stays a result."""
+    """A reporter of steps on the standard error, and of results on the standard output."""
 
     def __init__(
         self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        # Ids, names and paths are told as they are: [old] is no style, and :soon: no picture
-        self.console = Console(
-            file=stream or sys.stderr, highlight=False, emoji=False, markup=False
-        )
-        if not self.console.is_terminal:
-            self.console.width = PLAIN_WIDTH
+        self.console = open_console(stream or sys.stderr)
+        self.results = open_console(stream or sys.stdout)
         self.clock = clock
         self.seconds: dict[str, float] = {}  # how long each step took
         self.outcome = "nothing was published"  # so far, printed when the command is stopped

@@ -19,7 +19,8 @@ SETTINGS: Final = (
 ENDLESS: Final = "[model.factors]\niterations = 1_000_000\n"
 # The blend with its signs turned round: it shows last what should be first.
 UPSIDE_DOWN: Final = (
-    "[model.blend.new]\naffinity = -1.0\nneighbours = -1.0\n[model.blend.bought]\nown_long = -1.0\n"
+    "[model.blend.new]\naffinity = -1.0\nneighbours = -1.0\nrecent_sales = -1.0\n"
+    "[model.blend.bought]\nconstant = 0.0\nown_long = -1.0\n"
 )
 
 

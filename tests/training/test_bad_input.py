@@ -235,7 +235,7 @@ def test_the_strangest_shops_are_trained_published_and_exported(
 
 def test_duplicate_lines_are_counted_and_learned_from_once(tmp_path: Path, capsys: Capture) -> None:
     assert train(tmp_path, lines=FEW * 2) == 0
-    assert f"dropped: duplicate_row                  │ {len(FEW):>24}" in capsys.readouterr().err
+    assert f"dropped: duplicate_row                  │ {len(FEW):>24}" in capsys.readouterr().out
     assert open_shop(Registry(tmp_path / "registry")).manifest.counts["lines"] == len(FEW)
 
 
@@ -248,9 +248,9 @@ def test_good_lines_among_bad_ones_are_learned_from(tmp_path: Path, capsys: Capt
     ]
     zoned = ["c00,p0,2025-08-01T01:30:00+02:00,z,1,1"]  # 23:30 of 31 July in UTC
     assert train(tmp_path, "--until", "2025-08-01", lines=[*FEW, *bad, *zoned]) == 0
-    err = capsys.readouterr().err
+    told = capsys.readouterr().out
     assert all(
-        f"dropped: {reason} " in err
+        f"dropped: {reason} " in told
         for reason in ("bad_quantity", "bad_price", "timestamp_out_of_range")
     )
     assert open_shop(Registry(tmp_path / "registry")).manifest.data_as_of == 1_754_004_600

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from models.settings import FactorSettings, ModelSettings, Weights
+from models.settings import BlendSettings, FactorSettings, ModelSettings, Weights
 from tests.support.limits import limits_of
 from training.config import Config, check_settings, read_config
 from training.errors import InputError
@@ -45,7 +45,7 @@ def test_a_file_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:
         "[model.factors]\nfactors = 32\n[model.blend.new]\naffinity = -0.5\n[evaluation]\nk = 5\n",
     )
     assert config.model.factors == replace(FactorSettings(), factors=32)
-    assert config.model.blend.new == Weights(affinity=-0.5)
+    assert config.model.blend.new == replace(BlendSettings().new, affinity=-0.5)
     assert config.model.history == ModelSettings().history
     assert config.evaluation.k == 5
 

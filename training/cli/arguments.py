@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import orjson
+from rich.console import Console
 
 from models.artifact.files import read_manifest
 from models.artifact.registry import Registry
@@ -17,18 +22,53 @@ DONE: Final = 0
 REFUSED: Final = 1
 BAD_INPUT: Final = 2
 SQLITE_STORE: Final = "store.db"  # in the registry, where the service keeps it by default
+STANDARD_OUTPUT: Final = Path("-")
 STOPPED: Final = 130  # by Ctrl-C, as a shell tells it, or by SIGTERM
 
 
 def add_registry(command: argparse.ArgumentParser) -> None:
     """Add --registry."""
+    default = os.environ.get("REGULARS_REGISTRY") or None
     command.add_argument(
         "--registry",
         type=Path,
-        required=True,
+        default=default,
+        required=default is None,
         metavar="DIR",
-        help="The folder with all published versions. Required.",
+        help="The folder with all published versions. Required unless REGULARS_REGISTRY names it.",
     )
+
+
+def add_json(command: argparse.ArgumentParser) -> None:
+    """Add --json."""
+    command.add_argument(
+        "--json",
+        type=Path,
+        nargs="?",
+        const=STANDARD_OUTPUT,
+        metavar="FILE",
+        help="Print one JSON object in place of tables, or write it to FILE. Default: tables.",
+    )
+
+
+def present(
+    target: Path | None,
+    reporter: Reporter,
+    figures: Callable[[], dict[str, Any]],
+    print_tables: Callable[[Console], None],
+) -> None:
+    """Give the results of a command: as JSON where --json said so, and as tables.
+
+    JSON on the standard output stands there alone.
+    """
+    if target is not None:
+        content = orjson.dumps(figures(), option=orjson.OPT_INDENT_2) + b"\n"
+        if target == STANDARD_OUTPUT:
+            sys.stdout.write(content.decode())
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+    print_tables(reporter.results)
 
 
 def add_config(command: argparse.ArgumentParser) -> None:
@@ -88,6 +128,8 @@ def check_output(option: str, path: Path) -> None:
 
     Its folder need not exist yet.
     """
+    if path == STANDARD_OUTPUT:
+        return
     folder = next(above for above in path.absolute().parents if above.exists())
     if path.is_dir():
         raise InputError(f"{option} {path}: is a folder, expected a file")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
+from functools import partial
 from typing import Any
 
-from training.cli.arguments import DONE
+from training.cli.arguments import DONE, add_json, present
 from training.cli.reading import add_history, read_history
 from training.cli.tables import print_reading, problems_of
 from training.config import read_config
@@ -29,22 +28,19 @@ def add_check(commands: Any) -> None:
         "with an example and what helps, and what looks odd. Nothing is trained or published.",
     )
     add_history(command)
-    command.add_argument(
-        "--json",
-        action="store_true",
-        help="Print one JSON object to the standard output. Default: tables.",
-    )
+    add_json(command)
     command.set_defaults(run=_check)
 
 
 def _check(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     config = read_config(options.config, options.column)
     purchases = read_history(options, config, reporter, now)
-    if options.json:
-        figures = json.dumps(reading_as_json(purchases, now), ensure_ascii=False, indent=2)
-        sys.stdout.write(figures + "\n")
-    else:
-        print_reading(reporter.console, purchases, now)
+    present(
+        options.json,
+        reporter,
+        partial(reading_as_json, purchases, now),
+        lambda console: print_reading(console, purchases, now),
+    )
     return DONE
 
 

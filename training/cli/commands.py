@@ -8,11 +8,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any, Final
 
 from models.artifact.scratch import sweep_temporary_directories
 from models.errors import ArtifactError
 from training.cli.arguments import BAD_INPUT, STOPPED
 from training.cli.check import add_check
+from training.cli.config import add_config_command
 from training.cli.export import add_export
 from training.cli.history import add_evaluate, add_train, add_tune
 from training.cli.registry import add_activate, add_rollback, add_versions
@@ -20,10 +22,12 @@ from training.cli.synthetic import add_synthetic
 from training.errors import InputError
 from training.progress import Reporter
 
+PROGRAM: Final = "python -m training"
 
-def main(arguments: Sequence[str], *, now: int) -> int:
+
+def main(arguments: Sequence[str], *, now: int, program: str = PROGRAM) -> int:
     """Run one command and return the exit status. `now`: the wall clock in seconds since 1970."""
-    options = build_parser().parse_args(arguments)
+    options = build_parser(program).parse_args(arguments)
     reporter = Reporter()
     try:
         with suppress(OSError):  # whoever needs the temporary folder says what is wrong with it
@@ -43,15 +47,21 @@ def main(arguments: Sequence[str], *, now: int) -> int:
     return status
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     """Return the parser of all commands; each sets `run`, which returns the exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m training",
+        prog=program,
         description="Train a model on a shop's purchases, publish it, and write slates to files.",
         epilog="Each command explains its options with --help.",
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    add_commands(parser.add_subparsers(required=True, metavar="COMMAND"))
+    return parser
+
+
+def add_commands(commands: Any) -> None:
+    """Add all commands of training."""
     add_check(commands)
+    add_config_command(commands)
     add_train(commands)
     add_evaluate(commands)
     add_tune(commands)
@@ -60,4 +70,3 @@ def build_parser() -> argparse.ArgumentParser:
     add_activate(commands)
     add_rollback(commands)
     add_synthetic(commands)
-    return parser

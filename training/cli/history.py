@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from rich.console import Console
 
 from models.artifact.files import read_manifest
 from models.artifact.registry import Registry
@@ -14,18 +17,23 @@ from models.errors import ArtifactError
 from training.cli.arguments import (
     DONE,
     REFUSED,
+    STANDARD_OUTPUT,
     STOPPED,
+    add_json,
     add_registry,
     check_output,
     find_store,
+    present,
     registry_at,
 )
+from training.cli.check import reading_as_json
 from training.cli.reading import add_history, parse_until, read_history
+from training.cli.registry import version_as_json
 from training.cli.tables import print_evaluation, print_learned, print_reading
 from training.config import read_config
 from training.errors import InputError
-from training.evaluation.figures import write_json
-from training.pipeline import evaluate_history, train
+from training.evaluation.figures import figures_as_json
+from training.pipeline import Outcome, evaluate_history, train
 from training.progress import Reporter
 from training.reading.refusals import RefusalWatch
 from training.reading.rules_file import read_rules
@@ -33,7 +41,7 @@ from training.reading.service_store import is_store, store_holds
 from training.report.data import Report, Verdict
 from training.report.example_customers import EXAMPLE_CUSTOMERS
 from training.report.render import write_report
-from training.tuning.tune import TuningPlan, print_tuned, tune
+from training.tuning.tune import TuningPlan, print_tuned, tune, tuned_as_json
 
 
 def add_train(commands: Any) -> None:
@@ -59,6 +67,7 @@ def add_train(commands: Any) -> None:
         "of its customers, products, lines or days, or sales that end more than 7 days earlier. "
         "Default: that is refused.",
     )
+    add_json(command)
     command.set_defaults(run=_train)
 
 
@@ -66,8 +75,9 @@ def _train(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     config = read_config(options.config, options.column)
     registry = registry_at(options.registry)
     registry.active()  # raises now, and not after the work, where the registry is damaged
-    if options.report:
-        check_output("--report", options.report)
+    for option, path in (("--report", options.report), ("--json", options.json)):
+        if path:
+            check_output(option, path)
     named = next(filter(is_store, options.purchases), None)
     store = find_store(registry, named, "--purchases", reporter)
     if store != named:
@@ -87,11 +97,14 @@ def _train(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
             watch=watch,
         )
     finally:
-        print_reading(reporter.console, purchases, now)
-    if outcome.published is not None:
-        print_learned(reporter.console, outcome.published)
-    if outcome.evaluation is not None:
-        print_evaluation(reporter.console, outcome.evaluation)
+        if options.json != STANDARD_OUTPUT:
+            print_reading(reporter.results, purchases, now)
+    present(
+        options.json,
+        reporter,
+        lambda: outcome_as_json(outcome) | {"reading": reading_as_json(purchases, now)},
+        lambda console: print_outcome(console, outcome),
+    )
     name = outcome.published.version if outcome.published else "refused"
     report = options.report or report_path(options.registry, name)
     _write_report(report, outcome.report, reporter)
@@ -102,6 +115,24 @@ def _train(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
         return REFUSED
     reporter.say(f"Published {outcome.published.version}, now active in {options.registry}")
     return DONE
+
+
+def outcome_as_json(outcome: Outcome) -> dict[str, Any]:
+    """Return what came of a training, ready for JSON."""
+    published = outcome.published
+    return {
+        "published": version_as_json(published, published.version) if published else None,
+        "refusals": outcome.refusals,
+        "evaluation": figures_as_json(outcome.evaluation),
+    }
+
+
+def print_outcome(console: Console, outcome: Outcome) -> None:
+    """Print what was learned, and what it found."""
+    if outcome.published is not None:
+        print_learned(console, outcome.published)
+    if outcome.evaluation is not None:
+        print_evaluation(console, outcome.evaluation)
 
 
 def add_evaluate(commands: Any) -> None:
@@ -126,12 +157,7 @@ def add_evaluate(commands: Any) -> None:
         metavar="FILE.json",
         help="A JSON list of shop rules, whose effect on the figures is measured. Default: none.",
     )
-    command.add_argument(
-        "--json",
-        type=Path,
-        metavar="FILE",
-        help="A JSON file to write every figure to. Default: no such file is written.",
-    )
+    add_json(command)
     command.add_argument(
         "--report",
         type=Path,
@@ -180,11 +206,14 @@ def _evaluate(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     purchases = read_history(options, config, reporter, now)
     examples = EXAMPLE_CUSTOMERS if options.example_customers else 0
     outcome = evaluate_history(purchases, config, reporter, now=now, rules=rules, examples=examples)
-    print_reading(reporter.console, purchases, now)
-    if outcome.evaluation is not None:
-        print_evaluation(reporter.console, outcome.evaluation)
-        if options.json:
-            write_json(options.json, outcome.evaluation)
+    if options.json != STANDARD_OUTPUT:
+        print_reading(reporter.results, purchases, now)
+    present(
+        options.json,
+        reporter,
+        lambda: figures_as_json(outcome.evaluation),
+        lambda console: print_outcome(console, outcome),
+    )
     _write_report(report, outcome.report, reporter)
     return DONE
 
@@ -231,6 +260,7 @@ def add_tune(commands: Any) -> None:
         metavar="N",
         help="The seed of the random choices of settings. Default: 0.",
     )
+    add_json(command)
     command.set_defaults(run=_tune)
 
 
@@ -243,9 +273,15 @@ def _tune(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     plan.check()
     config = read_config(options.config, options.column)
     purchases = read_history(options, config, reporter, now)
-    print_reading(reporter.console, purchases, now)
+    if options.json != STANDARD_OUTPUT:
+        print_reading(reporter.results, purchases, now)
     tuned = tune(purchases, config, plan, reporter, started=started)
-    print_tuned(reporter.console, tuned, plan)
+    present(
+        options.json,
+        reporter,
+        partial(tuned_as_json, tuned),
+        lambda console: print_tuned(console, tuned, plan),
+    )
     return STOPPED if tuned.stopped else DONE
 
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from training.cli.arguments import DONE, add_config, add_registry, registry_at
+from models.artifact.files import Manifest
+from models.data.timestamps import format_timestamp
+from training.cli.arguments import (
+    DONE,
+    add_config,
+    add_json,
+    add_registry,
+    present,
+    registry_at,
+)
 from training.cli.tables import print_versions
 from training.config import read_config
 from training.progress import Reporter
@@ -26,6 +35,7 @@ def add_versions(commands: Any) -> None:
         help="Remove old versions first, but never the active one. [registry] of the settings says "
         "how many versions and days to keep. Default: nothing is removed.",
     )
+    add_json(command)
     command.set_defaults(run=_versions)
 
 
@@ -36,10 +46,27 @@ def _versions(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
         removed = registry.prune(now=now, keep=config.keep, max_age_days=config.max_age_days)
         for version in removed:
             reporter.say(f"Removed {version}")
-    print_versions(reporter.console, registry.versions(), registry.active())
+    manifests, active = registry.versions(), registry.active()
+    present(
+        options.json,
+        reporter,
+        lambda: {"versions": [version_as_json(manifest, active) for manifest in manifests]},
+        lambda console: print_versions(console, manifests, active),
+    )
     for error in registry.damaged():
         reporter.say(f"Damaged: {error}")
     return DONE
+
+
+def version_as_json(manifest: Manifest, active: str | None) -> dict[str, Any]:
+    """Return what is told of a version, ready for JSON."""
+    return {
+        "version": manifest.version,
+        "active": manifest.version == active,
+        "data_as_of": format_timestamp(manifest.data_as_of),
+        "counts": manifest.counts,
+        "metrics": manifest.metrics,
+    }
 
 
 def add_activate(commands: Any) -> None:

@@ -1,8 +1,7 @@
-"""Figures of an evaluation as JSON, for the manifest and for files."""
+"""Figures of an evaluation as JSON, for the manifest and for the command line."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -18,9 +17,3 @@ def figures_as_json(evaluation: Evaluation | None) -> dict[str, Any]:
     fields["customers"] = {task: evaluation.customers(task) for task in evaluation.values}
     content: dict[str, Any] = orjson.loads(orjson.dumps(fields))
     return content
-
-
-def write_json(path: Path, evaluation: Evaluation) -> None:
-    """Write the figures of an evaluation to a file, and its folder with it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(orjson.dumps(figures_as_json(evaluation), option=orjson.OPT_INDENT_2))

@@ -312,6 +312,19 @@ def _unwritable_output(path: Path) -> Iterator[None]:
         raise InputError(f"--output {path}: {error.strerror or error}") from error
 
 
+def tuned_as_json(result: TuningResult) -> dict[str, Any]:
+    """Return what was found and what it is worth, ready for JSON."""
+    return {
+        "trials": result.trials,
+        "stopped": result.stopped,
+        "changes": result.changes,
+        "verdict": result.verdict,
+        "gain": result.gain,
+        "differences": result.differences,
+        "k": result.k,
+    }
+
+
 def print_tuned(console: Console, result: TuningResult, plan: TuningPlan) -> None:
     """Print what was found, what it is worth, and where it is kept."""
     base, best = result.base, result.best

@@ -29,7 +29,7 @@ def test_check_tells_what_is_wrong_and_what_helps(
     ]
     assert told["read"]["rows"] == 91
     assert run("check", "--purchases", orders) == 0
-    assert "line 92, column 'timestamp': 'soon'" in capsys.readouterr().err
+    assert "line 92, column 'timestamp': 'soon'" in capsys.readouterr().out
     assert [path.name for path in tmp_path.iterdir()] == [orders.name]
     assert run("check", "--purchases", orders, "--strict") == 2
     assert "--strict: 1 bad_timestamp" in capsys.readouterr().err

@@ -1,8 +1,6 @@
 """What people are shown and what the manifest keeps."""
 
-import json
 from io import StringIO
-from pathlib import Path
 
 import numpy as np
 from rich.console import Console
@@ -12,7 +10,7 @@ from tests.support.shop import moment
 from tests.support.training_shop import small_shop_purchases
 from training.cli.tables import print_evaluation, print_reading, print_versions
 from training.evaluation.evaluate import Evaluation
-from training.evaluation.figures import figures_as_json, write_json
+from training.evaluation.figures import figures_as_json
 from training.evaluation.methods import POPULARITY, SERVED
 from training.evaluation.metrics import Mean
 from training.evaluation.results import Group
@@ -78,9 +76,8 @@ def test_versions_are_listed_with_the_active_one_and_what_they_scored() -> None:
     assert f"{scored.version} 2025-01-01 1,000 20 30,000 0.7500 –" in text
 
 
-def test_the_file_of_figures_holds_everything_but_the_customers(tmp_path: Path) -> None:
-    write_json(tmp_path / "figures.json", EVALUATION)
-    content = json.loads((tmp_path / "figures.json").read_text())
+def test_the_figures_hold_everything_but_the_customers() -> None:
+    content = figures_as_json(EVALUATION)
     assert content["scores"]["all"]["served"]["recall"] == {"value": 0.75, "low": 0.5, "high": 1.0}
     assert content["customers"] == {"all": 2}
     assert content["by_length"]["all"][0]["recall"]["value"] == 0.75

@@ -267,9 +267,10 @@ def test_training_takes_what_was_found_and_it_says_where_it_came_from(
     tmp_path: Path, capsys: Said
 ) -> None:
     assert run(*arguments(tmp_path, "--trials", "3", "--until", "2025-08-01")) == 0
-    told = capsys.readouterr().err
-    assert told.index("What was read") < told.index("Trial 1: ") < told.index("What was found")
-    assert told.count("\n  1.0000 times the base settings' Recall") >= 1
+    told, progress = capsys.readouterr()
+    assert "Trial 1: " in progress
+    assert told.index("What was read") < told.index("What was found")
+    assert progress.count("\n  1.0000 times the base settings' Recall") >= 1
     assert f"Written to {tmp_path / 'best.toml'}, for train --config" in told
     assert (
         f"The trials are kept in {tmp_path / 'best.toml.study'}: the same command goes on with a higher"
@@ -288,15 +289,16 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(
     command = arguments(tmp_path, "--minutes", "60")
     with subprocess.Popen(
         [sys.executable, "-m", "training", *command],
-        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
         env=unmeasured(),
     ) as tuning:
-        assert tuning.stderr is not None
-        assert any("best so far" in line for line in tuning.stderr)
+        assert tuning.stdout is not None
+        assert any("best so far" in line for line in tuning.stdout)
         tuning.send_signal(signal.SIGINT)
-        _, told = tuning.communicate()
+        told, _ = tuning.communicate()
     assert tuning.returncode == 130
     assert "Traceback" not in told
     assert (
