@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import Body, Query, Request, Response
 from sqlalchemy import Connection
 
+from models.data.customers import YES
 from models.data.events import DAY
 from service.answering.customer_view import (
     CustomerView,
@@ -23,7 +25,7 @@ from service.errors import PROBLEMS, TOO_LARGE, Gone, Invalid, QuotaExceeded, pr
 from service.http.authorization import get_caller
 from service.model.erasure_receipt import build_receipt, erase_from_registry
 from service.routes.registration import Operation, Tag
-from service.routes.request_context import get_responder, read_store, write_store
+from service.routes.request_context import actor_of, get_responder, read_store, write_store
 from service.routes.responses import uncached_json
 from service.routes.route_classes import BareRoute, CustomerId, QueryRoute
 from service.schemas.customers import (
@@ -38,9 +40,12 @@ from service.schemas.customers import (
     UnusedBody,
 )
 from service.store import consents, erasure
+from service.store.audit import name_customer, record_change
+from service.store.consents import Consent
 from service.store.customer_export import describe_consents, export_records
+from service.store.erasure import Erasure
 from service.store.events import is_erased
-from service.store.quotas import Quota, spend
+from service.store.quotas import ROW_BYTES, Quota, spend
 from service.store.writer import Change
 
 MAX_PAIR_BYTES: Final = 2600  # of two ids that an index of PostgreSQL takes together
@@ -59,7 +64,13 @@ async def put_consent(
         raise _invalid("time", "lies more than a day in the future")
     # An answer from a clock that is ahead counts as given now: else no answer before that time
     # could replace it.
-    work = partial(_give_consent, customer_id, options.values(), min(answered, now))
+    work = partial(
+        _give_consent,
+        customer_id=customer_id,
+        values=options.values(),
+        time=min(answered, now),
+        report=_report(request, now),
+    )
     consent = await write_store(request, work)
     return uncached_json({"customer_id": customer_id, "consent": describe_consents(consent)})
 
@@ -127,7 +138,7 @@ async def forget_customer(request: Request, customer_id: CustomerId) -> Response
     """
     responder = get_responder(request)
     now = int(time.time())
-    erase = partial(erasure.erase, customer_id=customer_id, time=now)
+    erase = partial(_erase, customer_id=customer_id, report=_report(request, now))
     erased = await write_store(request, erase)
     registry = responder.active.registry
     traces = await asyncio.to_thread(erase_from_registry, registry, customer_id, now)
@@ -144,9 +155,59 @@ def _refuse_forgotten(connection: Connection, customer_id: str) -> None:
         raise Gone
 
 
-def _give_consent(customer_id: str, values: Mapping[int, int], time: int, change: Change) -> Any:
+@dataclass(frozen=True)
+class Report:
+    """Who tells of a customer, and when."""
+
+    actor: str
+    time: int  # seconds since 1970
+    quota: Quota | None  # None: any number of changes is kept
+
+
+def _report(request: Request, now: int) -> Report:
+    quota = get_caller(request).quota(get_responder(request).settings, now)
+    return Report(actor_of(request), now, quota)
+
+
+def _give_consent(
+    change: Change, customer_id: str, values: Mapping[int, int], time: int, report: Report
+) -> Mapping[int, Consent]:
+    """Keep the answers, and note what has changed unless a token's quota is used up."""
     _refuse_forgotten(change.connection, customer_id)
-    return consents.give(change, customer_id, values, time)
+    before = consents.read(change.connection, customer_id)
+    after = consents.give(change, customer_id, values, time)
+    old, new = _name_answers(before), _name_answers(after)
+    if old == new or (report.quota is not None and not spend(change, report.quota, 1, ROW_BYTES)):
+        return after
+    record_change(
+        change,
+        time=report.time,
+        actor=report.actor,
+        action="consent changed",
+        subject=name_customer(change.connection, customer_id),
+        before=old,
+        after=new,
+    )
+    return after
+
+
+def _name_answers(answers: Mapping[int, Consent]) -> dict[str, bool]:
+    return {consents.PURPOSES[purpose]: answers[purpose].value == YES for purpose in answers}
+
+
+def _erase(change: Change, customer_id: str, report: Report) -> Erasure:
+    """Erase a customer, and note the first time that one was, with how much was deleted."""
+    erased = erasure.erase(change, customer_id, report.time)
+    if erased.earlier is None:
+        record_change(
+            change,
+            time=report.time,
+            actor=report.actor,
+            action="customer erased",
+            subject="customer",
+            before=dict(erased.counts),
+        )
+    return erased
 
 
 def _set_unused(

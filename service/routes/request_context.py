@@ -50,6 +50,8 @@ async def read_store(request: Request, work: Callable[[Connection], T]) -> T:
 
 
 def actor_of(request: Request) -> str:
-    """Return who is calling, for the audit log: the id of the key."""
+    """Return who is calling, for the audit log: the id of the key, or that it is a customer."""
     caller = getattr(request.state, "caller", None)
+    if getattr(caller, "is_customer", False):
+        return "customer token"
     return str(getattr(caller, "key_id", None) or "no key")

@@ -288,6 +288,15 @@ class ExportAnswer(AnswerModel):
                         "showed_also": [],
                     }
                 ],
+                "audited": [
+                    {
+                        "time": "2026-11-22T09:30:00Z",
+                        "actor": "customer token",
+                        "action": "consent changed",
+                        "before": {"train": True},
+                        "after": {"train": True, "personalize_web": False},
+                    }
+                ],
                 "learned": {"model_version": "20261121T200000Z-1f0c9a52d7be", "events": []},
             }
         )
@@ -300,6 +309,9 @@ class ExportAnswer(AnswerModel):
     sessions: list[str] = Field(description="Visits in which the customer logged in.")
     events: list[dict[str, Any]] = Field(description="Events in the store, oldest first.")
     mails: list[dict[str, Any]] = Field(description="What mails showed the customer.")
+    audited: list[dict[str, Any]] = Field(
+        description="Who changed their consent and when, from the audit log."
+    )
     learned: dict[str, Any] = Field(
         description="What the served model holds of the customer: market, consent and events."
     )
@@ -320,6 +332,7 @@ class Receipt(AnswerModel):
                     "struck_out": 0,
                     "used_again": 0,
                     "mails": 2,
+                    "audited": 1,
                 },
                 "forgotten": "2026-11-22T09:30:00Z",
                 "versions_with_history": [

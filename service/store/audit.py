@@ -1,4 +1,8 @@
-"""Audit log: who changed which rule, bundle or key. No customer is the subject of a change."""
+"""Audit log: who changed what, and when.
+
+It holds no customer's id: a change that concerns one is kept under a keyed hash of the id, and an
+erasure removes these changes.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from sqlalchemy import Connection, insert, select
 
 from models.data.timestamps import format_timestamp
 from service.store.tables import audit
+from service.store.tombstones import make_tombstone, read_tombstone_key
 from service.store.writer import Change
 
 
@@ -42,18 +47,34 @@ def list_newest(connection: Connection, limit: int, below: int | None) -> list[d
     query = select(*audit.columns).order_by(audit.c.number.desc()).limit(limit)
     if below is not None:
         query = query.where(audit.c.number < below)
-    return [
-        {
-            "number": row.number,
-            "time": format_timestamp(row.time),
-            "actor": row.actor,
-            "action": row.action,
-            "subject": row.subject,
-            "before": _decode(row.before),
-            "after": _decode(row.after),
-        }
-        for row in connection.execute(query)
-    ]
+    return [_describe(row) for row in connection.execute(query)]
+
+
+def name_customer(connection: Connection, customer_id: str) -> str:
+    """Return the subject of changes that concern a customer: it says who to nobody without the id.
+
+    The key never leaves the store.
+    """
+    return f"customer {make_tombstone(read_tombstone_key(connection), customer_id).hex()[:32]}"
+
+
+def list_of_customer(connection: Connection, customer_id: str) -> list[dict[str, Any]]:
+    """Return the changes that concern a customer, oldest first."""
+    is_theirs = audit.c.subject == name_customer(connection, customer_id)
+    query = select(*audit.columns).where(is_theirs).order_by(audit.c.number)
+    return [_describe(row) for row in connection.execute(query)]
+
+
+def _describe(row: Any) -> dict[str, Any]:
+    return {
+        "number": row.number,
+        "time": format_timestamp(row.time),
+        "actor": row.actor,
+        "action": row.action,
+        "subject": row.subject,
+        "before": _decode(row.before),
+        "after": _decode(row.after),
+    }
 
 
 def _encode(content: Any) -> str | None:

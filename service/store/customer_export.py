@@ -12,11 +12,13 @@ from models.data.customers import NO, YES
 from models.data.events import KINDS, Standing
 from models.data.timestamps import format_timestamp
 from service.store import consents
+from service.store.audit import list_of_customer
 from service.store.events import read_unused
 from service.store.tables import events, sessions, slates
 
 ANSWERS: Final = {YES: True, NO: False}
 NOT_ASKED: Final = (0, 0)
+AUDITED_FIELDS: Final = ("time", "actor", "action", "before", "after")
 INTERNAL_COLUMNS: Final = ("number", "line", "standing")  # of events
 
 
@@ -47,6 +49,10 @@ def export_records(connection: Connection, customer_id: str) -> dict[str, Any]:
         "sessions": list(session_ids),
         "events": exported_events,
         "mails": mails,
+        "audited": [
+            {name: entry[name] for name in AUDITED_FIELDS}
+            for entry in list_of_customer(connection, customer_id)
+        ],
     }
 
 

@@ -9,8 +9,18 @@ from typing import Any
 from sqlalchemy import delete, insert, select, update
 
 from models.data.customers import consent_slot
+from service.store.audit import name_customer
 from service.store.change_counters import ERASED, counter_of
-from service.store.tables import consents, erased, events, sessions, slates, unused, used_again
+from service.store.tables import (
+    audit,
+    consents,
+    erased,
+    events,
+    sessions,
+    slates,
+    unused,
+    used_again,
+)
 from service.store.tombstones import make_tombstone, read_tombstone_key
 from service.store.writer import Change
 
@@ -39,6 +49,7 @@ def erase(change: Change, customer_id: str, time: int) -> Erasure:
         "struck_out": delete(unused).where(unused.c.customer_id == customer_id),
         "used_again": delete(used_again).where(used_again.c.customer_id == customer_id),
         "mails": delete(slates).where(slates.c.customer_id == customer_id),
+        "audited": delete(audit).where(audit.c.subject == name_customer(connection, customer_id)),
     }
     events_before_login = connection.execute(before_login).rowcount
     counts = {

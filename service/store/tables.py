@@ -216,7 +216,7 @@ keys: Final = Table(
     Column("number", Number, nullable=False, index=True),
 )
 
-# Who changed which rule, bundle or key. No customer's id stands in it.
+# Who changed what, and when. No customer's id stands in it.
 audit: Final = Table(
     "audit",
     metadata,

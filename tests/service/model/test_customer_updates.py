@@ -162,6 +162,7 @@ def test_who_is_forgotten_takes_their_sessions_along_and_nothing_of_another_cust
         "consents": 0,
         "struck_out": 0,
         "used_again": 0,
+        "audited": 0,
         "mails": 0,
     }
     assert products(store, "ann") == products(store, session_id="s") == []
@@ -184,6 +185,7 @@ def test_of_who_was_forgotten_nothing_more_is_taken_and_of_others_in_the_call_al
         "consents": 0,
         "struck_out": 0,
         "used_again": 0,
+        "audited": 0,
         "mails": 0,
     }
 

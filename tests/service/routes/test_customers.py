@@ -412,6 +412,7 @@ def test_an_export_holds_everything_and_nothing_afterwards(
         "sessions": [],
         "events": [],
         "mails": [],
+        "audited": [],
         "learned": {"model_version": own_shop.model.version, "events": []},
     }
 
@@ -460,6 +461,7 @@ def test_a_receipt_names_what_was_deleted_and_the_versions_that_still_hold_histo
         "mails": 0,
         "struck_out": 0,
         "used_again": 0,
+        "audited": 1,
     }
     assert [version["version"] for version in receipt["versions_with_history"]] == [
         own_shop.model.version
@@ -473,6 +475,7 @@ def test_a_receipt_names_what_was_deleted_and_the_versions_that_still_hold_histo
         "mails": 0,
         "struck_out": 0,
         "used_again": 0,
+        "audited": 0,
     }
     nobody = client.delete("/v1/customers/nobody").json()
     assert (nobody["known"], nobody["versions_with_history"]) == (False, [])
