@@ -1,4 +1,4 @@
-"""How fast filters are: `python -m benchmarks.callers --registry DIR`.
+"""How fast filters and rankings are: `python -m benchmarks.callers --registry DIR`.
 
 Prints a table; the numbers of record are in benchmarks/README.md.
 """
@@ -6,11 +6,13 @@ Prints a table; the numbers of record are in benchmarks/README.md.
 from __future__ import annotations
 
 import argparse
+import http.client
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Final
+from random import Random
+from typing import Any, Final
 
 import numpy as np
 import orjson
@@ -23,9 +25,16 @@ from models.rules.filter_mask import find_matching
 from models.rules.filters import Filters
 from models.slate import SlateRequest
 from models.updates.catalogue import ProductUpdate, update_catalogue
+from service.answering.answer import build_answer
+from service.answering.query import QueryKind, RecommendationQuery
+from service.model.live_catalogue import LiveCatalogue
+from service.model.loaded_model import LoadedModel
+from service.signing.click_links import ClickLinks
+from tests.support.service_process import server
 from tests.support.shop import Product, catalogue_of
 
 PRODUCTS: Final = 100_000
+GIVEN: Final = 1_000
 CALLS: Final = 300
 COLORS: Final = ("red", "blue", "green", "black", "white")
 TEN_CONDITIONS: Final = (
@@ -86,6 +95,45 @@ def measure_changes(shop: Recommender) -> None:
     row("what it leaves out with this filter", *times_ms([kept] * CALLS))
 
 
+def measure_rankings(registry: Path, shop: Recommender) -> None:
+    """Measure the order of 1,000 given products, in the process and over HTTP."""
+    random = Random(7)
+    customers = random.sample(list(shop.model.customers.ids), CALLS)
+    model = LoadedModel.of(shop)
+    live, links = LiveCatalogue(model, model), ClickLinks(b"secret")
+    known = list(shop.catalogue.ids)
+    drawn = [tuple(sorted(random.sample(known, GIVEN))) for _ in customers]
+    computed, bodies = [], []
+    for customer, products in zip(customers, drawn, strict=True):
+        query = RecommendationQuery(
+            QueryKind.RANKING,
+            "en_US",
+            n=GIVEN,
+            with_cards=False,
+            customer_id=customer,
+            given=products,
+        )
+        computed.append(partial(build_answer, live, query, links))
+        bodies.append(orjson.dumps({"product_ids": products, "customer_id": customer}))
+    row("a ranking of 1,000 products, in the process", *times_ms(computed))
+    with server(registry) as (port, _, _):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        calls = [partial(post, connection, "/v1/rankings", body) for body in bodies]
+        row("HTTP, computed", *times_ms(calls))
+        row("HTTP, cached", *times_ms(calls))
+
+
+def post(connection: http.client.HTTPConnection, path: str, body: bytes) -> dict[str, Any]:
+    """Return the answer to a body. Raises RuntimeError for one that is no 200."""
+    connection.request("POST", path, body, {"Content-Type": "application/json"})
+    response = connection.getresponse()
+    content = response.read()
+    if response.status != 200:
+        raise RuntimeError(f"{response.status}: {content[:200]!r}")
+    answer: dict[str, Any] = orjson.loads(content)
+    return answer
+
+
 def main() -> None:
     with_one_blas_thread("benchmarks.callers")
     parser = argparse.ArgumentParser(description=__doc__)
@@ -97,7 +145,9 @@ def main() -> None:
         parser.error(f"{arguments.registry} holds no active version; train one first")
     print(f"{'':<46} {'p50':>9} {'p99':>9}")
     measure_filters()
-    measure_changes(Recommender.load(registry.path(version)))
+    shop = Recommender.load(registry.path(version))
+    measure_changes(shop)
+    measure_rankings(arguments.registry, shop)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,13 @@ from models.artifact.files import Manifest
 from models.assembly.assemble import RankedCandidates, rank_each, slots_of_each
 from models.assembly.diversity import Likeness, SlateLimits, arrange
 from models.assembly.draft import SlateDraft
+from models.assembly.given import (
+    JudgedProducts,
+    judge_given,
+    order_by_sales,
+    order_for_customer,
+    remove_unoffered,
+)
 from models.assembly.popular import Bestsellers, SalesTrends
 from models.bundles.basket_ranker import BasketRanker
 from models.bundles.bundles import complete_basket, find_bundles, follow_order
@@ -48,6 +55,8 @@ from models.settings import ModelSettings, read_settings
 from models.slate import (
     Bundle,
     FallbackReason,
+    GivenProducts,
+    Ranking,
     ScoreKind,
     Slate,
     SlateRequest,
@@ -79,6 +88,14 @@ class PersonalRequest(NamedTuple):
     inputs: ContextInputs
     request: SlateRequest
     strategy: Strategy
+
+
+class PopularRequest(NamedTuple):
+    """A request of a customer or session about whom nothing may be used or is known."""
+
+    request: SlateRequest
+    strategy: Strategy
+    reason: FallbackReason
 
 
 class Recommender:
@@ -212,8 +229,11 @@ class Recommender:
 
     def find_filtered(self, request: SlateRequest) -> Removed:
         """Find what the catalogue, the shop's rules and the filters of a request keep out."""
+        return self._filter(self.find_unavailable(request), request)
+
+    def _filter(self, removed: Removed, request: SlateRequest) -> Removed:
         filters = request.filters
-        removed = remove_filtered(self.find_unavailable(request), self.catalogue, filters)
+        removed = remove_filtered(removed, self.catalogue, filters)
         if filters.expression is None:
             return removed
         return remove_unmatched(removed, self._matching(filters.expression))
@@ -260,20 +280,63 @@ class Recommender:
         self, customer_id: str | None, request: SlateRequest, update: CustomerUpdate
     ) -> Slate | PersonalRequest:
         """Return a popular slate where nothing may be used or is known, else what to rank by."""
+        prepared = self._find_personal(customer_id, request, update)
+        if isinstance(prepared, PersonalRequest):
+            return prepared
+        slate = self.popular(prepared.request)
+        return replace(slate, strategy=prepared.strategy, fallback_reason=prepared.reason)
+
+    def _find_personal(
+        self, customer_id: str | None, request: SlateRequest, update: CustomerUpdate
+    ) -> PopularRequest | PersonalRequest:
+        """Return what to rank by, or why nothing may be used or is known."""
         user = self.find_user(customer_id, update)
         request = self.at_home(user, request)
         if not allows(self.model.customers, user, request.purpose, update):
-            slate = self.popular(request)
             reason = FallbackReason.NO_CONSENT
-            return replace(slate, strategy=Strategy.NOT_PERSONALIZED, fallback_reason=reason)
+            return PopularRequest(request, Strategy.NOT_PERSONALIZED, reason)
         events = self.find_events(user, request, update)
         if len(events) == 0 and not request.recent and not request.basket:
             unknown = user == NOBODY and customer_id is not None
             reason = FallbackReason.UNKNOWN_CUSTOMER if unknown else FallbackReason.NO_HISTORY
-            return replace(self.popular(request), fallback_reason=reason)
+            return PopularRequest(request, Strategy.POPULAR, reason)
         has_history = customer_id is not None and len(events)
         strategy = Strategy.PERSONAL if has_history else Strategy.SESSION
         return PersonalRequest(self._inputs(events, request), request, strategy)
+
+    def rank_given(
+        self,
+        customer_id: str | None,
+        given: GivenProducts,
+        request: SlateRequest,
+        update: CustomerUpdate = NO_UPDATE,
+    ) -> Ranking:
+        """Return given products in the order in which they are worth showing to a customer.
+
+        Neither what the customer bought nor variety takes a product out of it.
+        """
+        prepared = self._find_personal(customer_id, request, update)
+        request = prepared.request
+        if isinstance(prepared, PopularRequest):
+            strategy, reason = prepared.strategy, prepared.reason
+            ranking = self.rank_by_sales(given, request)
+            return replace(ranking, strategy=strategy, fallback_reason=reason)
+        judged, effects = self._judge_given(given, request), self.rule_effects(request)
+        context = build_contexts([prepared.inputs], self.model, self.settings)[0]
+        slots, rest = order_for_customer(judged, context, effects, self.ranker)
+        nothing = None if len(judged.items) else FallbackReason.NO_CANDIDATES
+        return Ranking(prepared.strategy, nothing, slots, rest, judged.left_out, self.score_kind)
+
+    def rank_by_sales(self, given: GivenProducts, request: SlateRequest) -> Ranking:
+        """Return given products in the order of the shop window, the same for everyone."""
+        judged = self._judge_given(given, request)
+        slots, rest = order_by_sales(judged, self._bestsellers(request))
+        return Ranking(Strategy.POPULAR, None, slots, rest, judged.left_out, ScoreKind.SALES)
+
+    def _judge_given(self, given: GivenProducts, request: SlateRequest) -> JudgedProducts:
+        effects, market = self.rule_effects(request), request.filters.market
+        removed = remove_unoffered(self.catalogue, self.moment_of(request), market, effects)
+        return judge_given(given, self._filter(removed, request), effects, self.catalogue)
 
     def build_context(
         self, user: int, request: SlateRequest, update: CustomerUpdate = NO_UPDATE

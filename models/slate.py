@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,6 +106,42 @@ class Slate:
     strategy: Strategy
     fallback_reason: FallbackReason | None
     slots: tuple[Slot, ...]  # best first; ties in the order of the product ids
+    score_kind: ScoreKind
+
+
+class OutOfStock(StrEnum):
+    """A choice about products of a ranking that are sold out."""
+
+    LAST = "last"  # behind all others
+    KEEP = "keep"  # where they would stand
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True)
+class GivenProducts:
+    """Products whose order is asked for, and how much is said of it."""
+
+    items: tuple[int, ...]  # distinct
+    out_of_stock: OutOfStock = OutOfStock.LAST
+    explained: int = 10  # of the first, the source and the reason are told
+
+
+class RankedProduct(NamedTuple):
+    """A product of a ranking without a source and a reason."""
+
+    item: int
+    score: float
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Products that were given, in the order in which they are worth showing."""
+
+    strategy: Strategy
+    fallback_reason: FallbackReason | None
+    slots: tuple[Slot, ...]  # the first ones
+    rest: tuple[RankedProduct, ...]
+    left_out: tuple[tuple[int, str], ...]  # the others, each with the name of an ExclusionRule
     score_kind: ScoreKind
 
 

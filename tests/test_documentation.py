@@ -27,6 +27,7 @@ from service.commands import build_parser as service_parser
 from service.errors import Problem
 from service.http.authorization import Scope
 from service.schemas.parameters import BasketOptions, BundleOptions, PopularOptions, SessionOptions
+from service.schemas.rankings import RankingOptions
 from service.settings import Settings
 from service.signing.customer_tokens import read
 from training.cli import commands
@@ -89,7 +90,7 @@ def test_every_route_stands_in_the_table_of_the_api() -> None:
 
 
 def test_every_option_stands_in_the_table_of_options() -> None:
-    models = (SessionOptions, PopularOptions, BundleOptions, BasketOptions)
+    models = (SessionOptions, PopularOptions, BundleOptions, BasketOptions, RankingOptions)
     options = {name for model in models for name in model.model_fields}
     assert named(first_cells("docs/api.md", "option")) == options
 

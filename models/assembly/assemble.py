@@ -18,7 +18,6 @@ from models.ranking.sources import merge_candidates, propose_candidates
 from models.rules.eligibility import Removed, find_allowed
 from models.rules.rule_effects import RuleEffects
 from models.slate import Reason, SlateRequest, Slot, Source
-from models.trees import probability
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +69,21 @@ def rank_each(
         proposed_each.append(proposed)
         candidates_each.append(np.union1d(proposed, by_shop) if len(by_shop) else proposed)
         pins_each.append(pins)
+    return order_each(candidates_each, proposed_each, contexts, effects, pins_each, ranker)
+
+
+def order_each(
+    candidates_each: Sequence[NDArray[np.int64]],
+    proposed_each: Sequence[NDArray[np.int64]],
+    contexts: Sequence[RankingContext],
+    effects: Sequence[RuleEffects],
+    pins_each: Sequence[dict[int, int]],
+    ranker: Ranker,
+) -> list[RankedCandidates]:
+    """Sort the candidates of m customers, which are sorted by item, best first; ties by item.
+
+    `proposed_each`: those that a source proposed, the very same array where that is all.
+    """
     groups = RowGroups.of(map(len, candidates_each))
     rows, bought = build_rows_each(
         np.concatenate(candidates_each), groups, contexts, ranker.sources
@@ -110,7 +124,7 @@ def slots_of_each(
     bought = np.concatenate([chosen.bought for chosen in chosen_each])
     scores = np.concatenate([chosen.scores for chosen in chosen_each])
     names_each = ranker.name_sources(rows, bought, scores)
-    shown_each = (probability(scores) if ranker.lesson.learned else scores).tolist()
+    shown_each = ranker.shown_scores(scores).tolist()
     slots_each = []
     for span, chosen, context in zip(groups.slices, chosen_each, contexts, strict=True):
         names = _override_sources(names_each[span], chosen, context, ranker)

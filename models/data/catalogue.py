@@ -86,7 +86,11 @@ class Catalogue:
 
     def sellable(self, as_of: int, market: str | None) -> NDArray[np.bool_]:
         """Tell which products may be shown at `as_of` (seconds since 1970) in a market: (n,)."""
-        now = self.in_stock & (self.available_from <= as_of) & (as_of < self.available_until)
+        return self.in_stock & self.offered(as_of, market)
+
+    def offered(self, as_of: int, market: str | None) -> NDArray[np.bool_]:
+        """Tell which products are sold then and there, in stock or not: (n,)."""
+        now = (self.available_from <= as_of) & (as_of < self.available_until)
         if market is not None:
             column = self.market_names.find(market)
             now &= ~self.limited if column < 0 else (~self.limited | self.sold_in[:, column])

@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 BLOCK_IDS: Final = 64  # between two of those that a search keeps as Python objects
+MANY_IDS: Final = 100  # so many are searched together
+MAX_PADDED_BYTES: Final = 40  # of ids that are kept once more for that
 
 
 class StringSequence(Protocol):
@@ -101,7 +103,27 @@ class Ids(Strings):
 
     def find_all(self, names: Sequence[str]) -> NDArray[np.int32]:
         """Return the index of each id, -1 where there is none: int32 (len(names),)."""
-        return np.array([self.find(name) for name in names], np.int32)
+        if len(names) < MANY_IDS or self._padded is None:
+            return np.array([self.find(name) for name in names], np.int32)
+        wanted = [name.encode(errors="surrogatepass") for name in names]
+        width = self._padded.itemsize
+        padded = np.array([name[: width + 1] for name in wanted], f"S{width + 1}")
+        index = np.minimum(np.searchsorted(self._padded, padded), len(self) - 1)
+        lengths = np.array([len(name) for name in wanted])
+        # Padding hides zeros at the end of a name
+        same = (self._padded[index] == padded) & (np.diff(self.offsets)[index] == lengths)
+        return np.where(same, index, -1).astype(np.int32)
+
+    @cached_property
+    def _padded(self) -> NDArray[np.bytes_] | None:
+        """Return the ids as one array of texts that numpy can search; None where one is long."""
+        lengths = np.diff(self.offsets)
+        width = int(lengths.max(initial=0))
+        if not 0 < width <= MAX_PADDED_BYTES:
+            return None
+        bytes_of = np.zeros((len(self), width), np.uint8)
+        bytes_of[np.arange(width) < lengths[:, None]] = self.blob
+        return bytes_of.view(f"S{width}").reshape(-1)
 
 
 def find_known(ids: IdIndex, names: Sequence[str]) -> list[int]:

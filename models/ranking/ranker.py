@@ -14,6 +14,7 @@ from models.model import LearnedRanker
 from models.ranking.features import BLENDED, FEATURES, columns_of
 from models.ranking.sources import SOURCES, CandidateSource
 from models.settings import BlendSettings
+from models.trees import probability
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float32]
@@ -76,6 +77,10 @@ class Ranker:
         """Score candidates (c, columns), higher is better: (c,)."""
         scores = self.start(rows, bought)
         return scores + self._correct(rows, bought) if len(self.lesson.trees) else scores
+
+    def shown_scores(self, scores: Floats) -> Floats:
+        """Return scores as answers tell them: probabilities, where something was learned."""
+        return probability(scores) if self.lesson.learned else scores
 
     def _correct(self, rows: Floats, bought: Bools) -> Floats:
         """Return what the trees add: (c,)."""

@@ -94,4 +94,8 @@ class PatchedIds(PatchedStrings):
         return self._base_ids.find(name)
 
     def find_all(self, names: Sequence[str]) -> NDArray[np.int32]:
-        return np.array([self.find(name) for name in names], np.int32)
+        found = self._base_ids.find_all(names)
+        for row, name in enumerate(names):
+            if name in self._inserted:
+                found[row] = self._inserted[name]
+        return found

@@ -36,6 +36,8 @@ def build_answer(
     resolved, renderer = prepare_answer(live, query, links, knowledge)
     if query.kind in (QueryKind.BUNDLES, QueryKind.BASKET):
         return _build_bundles(renderer, resolved, knowledge)
+    if query.kind is QueryKind.RANKING:
+        return _build_ranking(live, renderer, resolved, knowledge)
     slate = _build_slate(live.model.recommender, query, resolved, knowledge)
     if knowledge.away:
         # A customer whom nobody knows here may be known to the store.
@@ -62,6 +64,9 @@ def build_popular_answer(
     ):
         user = recommender.model.customers.ids.find(query.customer_id)
         request = recommender.at_home(user, request)
+    if query.kind is QueryKind.RANKING:
+        ranking = recommender.rank_by_sales(resolved.given, request)
+        return renderer.render_ranking(replace(ranking, fallback_reason=reason))
     slate = recommender.popular(request)
     return _render_slate(renderer, replace(slate, fallback_reason=reason))
 
@@ -82,6 +87,22 @@ def prepare_answer(
     catalogue = live.model.recommender.catalogue
     resolved = resolve_query(query, catalogue, live.rules, moment, knowledge.unwanted, live.bundles)
     return resolved, AnswerRenderer(live.model, query, resolved.missing_ids, moment.as_of, links)
+
+
+def _build_ranking(
+    live: LiveCatalogue,
+    renderer: AnswerRenderer,
+    resolved: ResolvedQuery,
+    knowledge: StoreKnowledge,
+) -> RenderedAnswer:
+    """Return the products of the query, those first that this customer is likeliest to buy."""
+    ranking = live.model.recommender.rank_given(
+        renderer.query.customer_id, resolved.given, resolved.request, knowledge.update
+    )
+    if knowledge.away:
+        reason = None if live.nobody_known else ranking.fallback_reason
+        ranking = replace(ranking, fallback_reason=reason or FallbackReason.STORE_UNAVAILABLE)
+    return renderer.render_ranking(ranking)
 
 
 def _build_slate(

@@ -22,7 +22,7 @@ from models.rules.filters import Filters, Repeat
 from models.rules.shop_bundles import ShopBundle
 from models.rules.shop_rules import ShopRule
 from models.rules.unknown_names import is_unknown, known_names
-from models.slate import SlateRequest
+from models.slate import GivenProducts, OutOfStock, SlateRequest
 from models.updates.customer import NO_UPDATE, CustomerUpdate
 from service.store.quotas import TokenOwner
 
@@ -37,6 +37,7 @@ class QueryKind(StrEnum):
     BUNDLES = "bundles"
     BASKET = "basket"
     ORDER = "order"
+    RANKING = "ranking"
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,10 @@ class RecommendationQuery:
     repeat: Repeat = Repeat.AUTO
     window_days: int | None = None  # None: the model's own
     size: int = 2  # most products in a bundle
+    given: tuple[str, ...] = ()  # products whose order is asked for
+    with_rules: bool = True  # of the shop
+    out_of_stock: OutOfStock = OutOfStock.LAST
+    explained: int = 10  # products of a ranking whose source and reason are told
     in_mail: bool = False  # shown in a mail, whatever its placement
 
     @property
@@ -181,7 +186,9 @@ class ResolvedQuery:
 
     request: SlateRequest
     item: int  # the product asked for, -1 where there is none or it is unknown
-    missing_ids: tuple[str, ...]  # in the order product, recent, basket, exclude; each once
+    # In the order product, given, recent, basket, exclude; each once
+    missing_ids: tuple[str, ...]
+    given: GivenProducts
 
 
 def resolve_query(
@@ -206,11 +213,13 @@ def resolve_query(
         return tuple(item for item in items.tolist() if item >= 0)
 
     product = find_items((query.product_id,)) if query.product_id is not None else ()
+    given = find_items(query.given)
     recent = find_items(query.recent)
     basket = tuple(dict.fromkeys(find_items(query.basket)))
     kept_out = find_known(catalogue.ids, unwanted)
     excluded_ids = _split_lists(query.exclude, catalogue.ids)
-    exclude = tuple(sorted({*find_items(excluded_ids), *basket, *product, *kept_out}))
+    named = () if query.kind is QueryKind.RANKING else (*basket, *product)
+    exclude = tuple(sorted({*find_items(excluded_ids), *named, *kept_out}))
     if query.as_of is not None:
         moment = AnswerMoment(query.as_of, query.as_of)
     request = SlateRequest(
@@ -223,11 +232,16 @@ def resolve_query(
         recent=recent,
         basket=basket,
         placement=query.placement,
-        rules=rules,
+        rules=rules if query.with_rules else (),
         bundles=bundles,
         purpose=PERSONALIZE_EMAIL if query.mailed else PERSONALIZE_WEB,
     )
-    return ResolvedQuery(request, product[0] if product else -1, tuple(missing))
+    return ResolvedQuery(
+        request,
+        product[0] if product else -1,
+        tuple(missing),
+        GivenProducts(given, query.out_of_stock, query.explained),
+    )
 
 
 def _split_lists(ids: tuple[str, ...], known_ids: StoredIds) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final, Self
 
 import orjson
@@ -17,6 +18,8 @@ from models.slate import (
     Bundle,
     ExpectedGain,
     FallbackReason,
+    RankedProduct,
+    Ranking,
     Reason,
     ScoreKind,
     Slate,
@@ -72,7 +75,7 @@ class SlateFacts:
     occasion: Mapping[str, Any] | None = None
 
     @classmethod
-    def of(cls, slate: Slate) -> Self:
+    def of(cls, slate: Slate | Ranking) -> Self:
         return cls(slate.strategy, slate.fallback_reason, slate.score_kind)
 
     @classmethod
@@ -93,11 +96,16 @@ class AnswerRenderer:
     expires: int = 0  # end of the links of a mail, seconds since 1970; 0: no slate is kept
 
     def render(
-        self, facts: SlateFacts, recommendations: Sequence[dict[str, Any]], content: list[str]
+        self,
+        facts: SlateFacts,
+        recommendations: Sequence[dict[str, Any]],
+        content: list[str],
+        more: Mapping[str, Any] = MappingProxyType({}),
     ) -> RenderedAnswer:
         """Return the answer.
 
-        `content`: ids and reasons in their order, for the recommendation id.
+        `content`: ids and reasons in their order, for the recommendation id. `more`: fields
+        behind the others.
         """
         query, count = self.query, len(recommendations)
         fallback_reason = facts.fallback_reason
@@ -128,8 +136,29 @@ class AnswerRenderer:
             "occasion": facts.occasion,
             "score_kind": facts.score_kind,
             "recommendations": recommendations,
+            **more,
         }
         return RenderedAnswer(facts.strategy, fallback_reason or "none", orjson.dumps(body))
+
+    def render_ranking(self, ranking: Ranking) -> RenderedAnswer:
+        """Return the answer with given products in their order."""
+        ids = self.model.recommender.catalogue.ids
+        products = [self.render_slot(slot) for slot in ranking.slots]
+        content = slate_content(products)
+        for product in ranking.rest:
+            products.append(self._render_unexplained(product))
+            content.append(products[-1]["id"])
+        left_out = [{"id": ids[item], "rule": rule} for item, rule in ranking.left_out]
+        return self.render(SlateFacts.of(ranking), products, content, {"left_out": left_out})
+
+    def _render_unexplained(self, product: RankedProduct) -> dict[str, Any]:
+        return {
+            "id": self.model.recommender.catalogue.ids[product.item],
+            "score": round(product.score, 6),
+            "source": None,
+            "reason": None,
+            **self._render_card(product.item),
+        }
 
     def find_unknown_names(self) -> dict[str, str]:
         """Return the names in the query that nothing in the shop bears, by option."""

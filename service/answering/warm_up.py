@@ -22,6 +22,7 @@ def warm_up(model: LoadedModel, locale: str) -> None:
             QueryKind.CUSTOMER, locale, recent=(product,), basket=(product,)
         )
         for kind in QueryKind:
-            build_answer(live, replace(visit, kind=kind, product_id=product), links)
+            query = replace(visit, kind=kind, product_id=product, given=(product,))
+            build_answer(live, query, links)
     _ = recommender.catalogue.columns.attribute_names  # what filters read of every product
     recommender.sales_trends.warm(len(recommender.model.customers.market_names))

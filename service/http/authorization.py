@@ -144,6 +144,7 @@ POLICY: Final[Mapping[str, Access]] = {
     "GET /v1/customers/{customer_id}/recommendations": CUSTOMER_SLATE,
     "GET /v1/customers/{customer_id}/recommendations.html": CUSTOMER_SLATE,
     "POST /v1/recommendations": CUSTOMER_SLATE,
+    "POST /v1/rankings": CUSTOMER_SLATE,
     "POST /v1/recommendations/batch": SLATE,
     "GET /v1/products/{product_id}/similar": CUSTOMER_SLATE,
     "GET /v1/products/{product_id}/bundles": CUSTOMER_SLATE,

@@ -19,6 +19,7 @@ from service.routes import (
     models,
     operations,
     products,
+    rankings,
     rules,
     slates,
     tokens,
@@ -31,6 +32,7 @@ from service.settings import Settings
 
 OPERATIONS: Final = (
     *slates.OPERATIONS,
+    *rankings.OPERATIONS,
     *batch.OPERATIONS,
     *mail_block.OPERATIONS,
     *feeds.OPERATIONS,

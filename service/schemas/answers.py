@@ -216,8 +216,8 @@ UnknownNames = Annotated[
     dict[str, str],
     Field(
         description="The `category`, `brand` and `market` of the request that nothing in the shop "
-        "bears, by option. An unknown market is answered like all markets; an unknown category or "
-        "brand has no products.",
+        "bears, by option, and under `filter` the attributes that no product has. An unknown "
+        "market is answered like all markets; an unknown category or brand has no products.",
         examples=[{"market": "SE"}],
     ),
 ]

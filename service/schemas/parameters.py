@@ -132,12 +132,9 @@ class Fields(StrEnum):
     CARD = "card"  # also what a page or a mail shows
 
 
-class Options(ParameterModel):
-    """Options of every slate."""
+class ListOptions(ParameterModel):
+    """Options of everything that shows products."""
 
-    n: Annotated[
-        int, Field(ge=1, le=100, description="Number of products.", examples=[10]), WHOLE_NUMBER
-    ] = 10
     placement: Annotated[
         str | None,
         Field(
@@ -169,24 +166,6 @@ class Options(ParameterModel):
     market: Market = None
     filter: Filter = None
     locale: PriceLocale = None
-    strict: Annotated[
-        bool,
-        Field(
-            description="Whether to answer with fewer and better products: the slate is not "
-            "filled up with popular ones.",
-            examples=[False],
-        ),
-    ] = False
-    campaign: Annotated[
-        str | None,
-        Field(
-            min_length=1,
-            max_length=100,
-            pattern=NO_NUL,
-            description="Name of the mailing. A customer's slate stays the same within it.",
-            examples=["spring"],
-        ),
-    ] = None
     as_of: AsOf = None
     deadline_ms: Annotated[
         int | None,
@@ -207,6 +186,32 @@ class Options(ParameterModel):
             examples=["card"],
         ),
     ] = Fields.CARD
+
+
+class Options(ListOptions):
+    """Options of every slate."""
+
+    n: Annotated[
+        int, Field(ge=1, le=100, description="Number of products.", examples=[10]), WHOLE_NUMBER
+    ] = 10
+    strict: Annotated[
+        bool,
+        Field(
+            description="Whether to answer with fewer and better products: the slate is not "
+            "filled up with popular ones.",
+            examples=[False],
+        ),
+    ] = False
+    campaign: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=100,
+            pattern=NO_NUL,
+            description="Name of the mailing. A customer's slate stays the same within it.",
+            examples=["spring"],
+        ),
+    ] = None
 
 
 class CustomerOptions(Options):
@@ -231,7 +236,30 @@ class CustomerOptions(Options):
     ] = Repeat.AUTO
 
 
-class SessionOptions(CustomerOptions):
+class VisitOptions(ParameterModel):
+    """A visit: who it is, and what they look at."""
+
+    customer_id: Annotated[
+        Id | None,
+        Field(description="Customer whose purchases count too.", examples=["2034"]),
+    ] = None
+    session_id: Annotated[
+        Id | None, Field(description="Visit whose events count too.", examples=["s-1"])
+    ] = None
+    recent: Annotated[
+        ProductIds,
+        Field(description="Products looked at in this visit.", examples=[["1082185", "995242"]]),
+    ] = ()
+    basket: Annotated[
+        ProductIds,
+        Field(
+            description="Products in the basket. A slate does not recommend them.",
+            examples=[["1029743"]],
+        ),
+    ] = ()
+
+
+class SessionOptions(VisitOptions, CustomerOptions):
     """A visit, and options of its slate.
 
     Products that the catalogue does not know are named in `missing_ids`.
@@ -243,24 +271,7 @@ class SessionOptions(CustomerOptions):
             {"recent": ["1082185", "995242"], "basket": ["1029743"], "n": 5}
         ),
     )
-    customer_id: Annotated[
-        Id | None,
-        Field(description="Customer whose purchases count too.", examples=["2034"]),
-    ] = None
-    session_id: Annotated[
-        Id | None, Field(description="Visit whose events count too.", examples=["s-1"])
-    ] = None
     exclude: ExcludedFromBody = ()
-    recent: Annotated[
-        ProductIds,
-        Field(description="Products looked at in this visit.", examples=[["1082185", "995242"]]),
-    ] = ()
-    basket: Annotated[
-        ProductIds,
-        Field(
-            description="Products in the basket. They are not recommended.", examples=[["1029743"]]
-        ),
-    ] = ()
 
 
 class PopularOptions(Options):

@@ -25,6 +25,13 @@ def test_the_first_product_of_a_catalogue_is_known_like_any_other() -> None:
     assert find_known(Ids.of(["b", "d"]), ["d", "c", "b", "d", ""]) == [1, 0, 1]
 
 
+@given(st.sets(st.text(max_size=12), min_size=1), st.lists(st.text(max_size=12)))
+def test_many_ids_are_found_as_one_by_one(names: set[str], others: list[str]) -> None:
+    ids = Ids.of(sorted({name for name in names if "\ud800" not in name}, key=str.encode))
+    asked = [*names, *others, *(f"{name}\0" for name in names), "", "x" * 60] * 100
+    assert ids.find_all(asked).tolist() == [ids.find(name) for name in asked]
+
+
 @given(st.sets(st.text()), st.text())
 def test_every_id_is_found_and_no_other(names: set[str], other: str) -> None:
     valid = {name for name in names if "\ud800" not in name}

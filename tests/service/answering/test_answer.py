@@ -140,6 +140,7 @@ def test_every_question_has_a_ready_answer(shop: Shop, kind: QueryKind) -> None:
         customer_id=shop.customer,
         product_id=shop.product,
         basket=(shop.product,),
+        given=("bread", "milk"),
     )
     body = orjson.loads(build_popular_answer(shop.now, query, FallbackReason.DEADLINE, LINKS).body)
     expected = (
