@@ -6,13 +6,17 @@ from collections.abc import Iterable
 from typing import Final
 
 from models.data.words import plain_name
-from models.vendors import google, shopify, woocommerce
+from models.vendors import ga4, google, klaviyo, magento, segment, shopify, woocommerce
 from models.vendors.vendor import Kind, Shape
 
 SHAPES: Final[tuple[Shape, ...]] = (
     *shopify.SHAPES,
     *woocommerce.SHAPES,
+    *magento.SHAPES,
     *google.SHAPES,
+    *ga4.SHAPES,
+    *segment.SHAPES,
+    *klaviyo.SHAPES,
 )
 VENDORS: Final = tuple(dict.fromkeys(shape.vendor for shape in SHAPES))
 

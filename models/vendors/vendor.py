@@ -21,6 +21,7 @@ LeftOut = Literal[
     "test_order",
     "part_of_line",
     "other_event",
+    "told_again",
 ]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from models.data.customers import PERSONALIZE_EMAIL, YES
+from models.data.events import RETURN
 from tests.support.vendor_shop import FIRST
 from training.reading.options import ReadingOptions
 from training.reading.purchases import Purchases, read_purchases
@@ -60,6 +61,23 @@ def sold_in(shop: Purchases) -> Counter[tuple[str, str, int]]:
         product = shop.product_ids[int(shop.item[row])]
         sold[buyer, product, int(shop.time[row])] += int(shop.quantity[row])
     return sold
+
+
+def kept_in(shop: Purchases) -> Counter[tuple[str, str]]:
+    """Return the pieces bought and not brought back, by customer and product."""
+    kept = pieces(sold_in(shop))
+    for row in np.flatnonzero(shop.kind == RETURN).tolist():
+        customer = shop.customer_ids[int(shop.user[row])]
+        kept[customer, shop.product_ids[int(shop.item[row])]] -= int(shop.quantity[row])
+    return +kept
+
+
+def pieces(sold: Counter[tuple[str, str, int]]) -> Counter[tuple[str, str]]:
+    """Return the pieces by customer and product."""
+    total: Counter[tuple[str, str]] = Counter()
+    for (customer, product, _), count in sold.items():
+        total[customer, product] += count
+    return total
 
 
 def shown_in(shop: Purchases) -> set[str]:

@@ -111,11 +111,12 @@ class VendorShop:
         customer_id: Callable[[Customer], str],
         *,
         refunds_are_told: bool = True,
+        guest: Callable[[Order], str] = lambda _: "guest",
     ) -> Counter[tuple[str, str, int]]:
         """Return the pieces sold, by customer, product and moment."""
         sold: Counter[tuple[str, str, int]] = Counter()
         for order in filter(lambda order: order.is_sale, self.orders):
-            buyer = customer_id(order.customer) if order.customer else "guest"
+            buyer = customer_id(order.customer) if order.customer else guest(order)
             for line in order.lines:
                 pieces = line.left if refunds_are_told else line.quantity
                 if pieces and not line.is_gift_card:

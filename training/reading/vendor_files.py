@@ -16,6 +16,7 @@ import ibis
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from models.data.events import KINDS, PURCHASE
 from models.data.words import plain_name, read_stock
 from models.vendors.registry import find_shape, is_answer
 from models.vendors.vendor import (
@@ -140,7 +141,8 @@ def _translate(
     )
     if shape.kind == "purchases":
         _write(path, OrderLine, _lines(found, collected))
-        table = _with_cancelled(workspace.connection.read_parquet(str(path)), collected.cancelled)
+        lines = workspace.connection.read_parquet(str(path), file_row_number=True)
+        table = _compare_lines(lines, collected.cancelled)
     else:
         for part in found:
             collected.add(part)
@@ -273,15 +275,27 @@ def _as_table(rows: Sequence[Any], schema: pa.Schema) -> pa.Table:
     return pa.table(columns, schema=schema)
 
 
-def _with_cancelled(lines: Any, cancelled: Sequence[str]) -> Any:
-    """Return lines; those of cancelled orders say so, and repeated ones are left out."""
+def _compare_lines(lines: Any, cancelled: Sequence[str]) -> Any:
+    """Return lines without those that others replace or repeat; those of cancelled orders say so.
+
+    Of a line that is told several times, as by a webhook for each change of its order, the last one
+    counts.
+    """
+    line = ("order_id", "customer_id", "line_id", "product_id", "kind")
+    newest = lines.file_row_number.max().over(ibis.window(group_by=line))
+    is_of_order = lines.order_id.notnull() & lines.line_id.notnull() & ~lines.repeats
+    is_old = is_of_order & (lines.file_row_number < newest) & lines.left_out.isnull()
+    is_purchase = lines.kind.fill_null(KINDS[PURCHASE]) == KINDS[PURCHASE]
+    told = lines.filter(~lines.repeats & lines.left_out.isnull() & is_purchase)
+    is_repeated = lines.repeats & lines.left_out.isnull() & lines.order_id.isin(told.order_id)
     orders = ibis.memtable(pa.table({"order_id": pa.array(cancelled, pa.string())}))
-    told = lines.filter(~lines.repeats & lines.left_out.isnull())
-    is_repeated = lines.repeats & lines.order_id.isin(told.order_id)
-    cells = {name: lines[name] for name in lines.columns if name != "repeats"}
     is_cancelled = lines.order_id.isin(orders.order_id)
+    cells = {column.name: lines[column.name] for column in fields(OrderLine)}
+    del cells["repeats"]
     cells["status"] = ibis.ifelse(is_cancelled, CANCELLED, lines.status)
-    cells["left_out"] = ibis.ifelse(is_repeated, "part_of_line", lines.left_out)
+    cells["left_out"] = ibis.cases(
+        (is_old, "told_again"), (is_repeated, "part_of_line"), else_=lines.left_out
+    )
     return lines.select(**cells)
 
 
