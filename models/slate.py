@@ -22,6 +22,7 @@ class Strategy(StrEnum):
     SIMILAR = "similar"  # products like one product
     BUNDLES = "bundles"  # what is bought together
     POPULAR = "popular"  # the same for everyone
+    LIST = "list"  # what is new, cheaper, back or best rated
     NOT_PERSONALIZED = "not_personalized"  # the customer said no, or is kept out for measurement
 
 
@@ -37,6 +38,9 @@ class Source(StrEnum):
     CATEGORY = "category"
     POPULAR = "popular"
     NEW = "new"
+    PRICE_DROPPED = "price_dropped"
+    BACK_IN_STOCK = "back_in_stock"
+    BEST_RATED = "best_rated"
     PINNED = "pinned"  # the shop: a product that it pins, or that nothing but its boost brought in
     FILL = "fill"
 
@@ -54,6 +58,9 @@ class ReasonKind(StrEnum):
     ALSO_VIEWED = "also_viewed"
     POPULAR = "popular"
     NEW = "new"
+    PRICE_DROPPED = "price_dropped"
+    BEST_RATED = "best_rated"
+    RECENTLY_VIEWED = "recently_viewed"
     CHOSEN_BY_SHOP = "chosen_by_shop"
 
 
@@ -68,6 +75,9 @@ class ScoreKind(StrEnum):
     TOGETHER = "together"  # how strongly it is bought with what was asked about
     OCCASION = "occasion"  # how near it is to what the mail is about
     NEWNESS = "newness"  # part that is left of the 30 days after it came on sale
+    RECENCY = "recency"  # part that is left of the 30 days after it came back or was looked at
+    SAVING = "saving"  # share of the former price that is saved
+    STARS = "stars"  # mean of the ratings, drawn towards that of the shop
 
 
 class FallbackReason(StrEnum):

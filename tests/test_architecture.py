@@ -38,6 +38,7 @@ ROOMS = {
     "models": [
         "mail",
         "preview",
+        "shop_lists",
         "recommender",
         "bundles",
         "assembly",

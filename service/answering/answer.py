@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from models.recommender import Recommender
+from models.shop_lists import ListedProducts, ShopList, list_products, list_viewed
 from models.slate import Bundle, FallbackReason, ScoreKind, Slate, SlateRequest, Strategy
 from service.answering.query import (
     AS_LEARNED,
@@ -38,6 +39,8 @@ def build_answer(
         return _build_bundles(renderer, resolved, knowledge)
     if query.kind is QueryKind.RANKING:
         return _build_ranking(live, renderer, resolved, knowledge)
+    if query.kind is QueryKind.LIST:
+        return _build_list(live, renderer, resolved, knowledge)
     slate = _build_slate(live.model.recommender, query, resolved, knowledge)
     if knowledge.away:
         # A customer whom nobody knows here may be known to the store.
@@ -56,6 +59,9 @@ def build_popular_answer(
     resolved, renderer = prepare_answer(live, query, links, AWAY)
     if query.kind in (QueryKind.BUNDLES, QueryKind.BASKET, QueryKind.ORDER):
         return renderer.render(SlateFacts.of_bundles(reason), [], [])
+    if query.kind is QueryKind.LIST:
+        empty = Slate(Strategy.LIST, reason, (), ScoreKind.RECENCY)
+        return renderer.render_list(ListedProducts(empty, ()))
     recommender, request = live.model.recommender, resolved.request
     if (
         query.customer_id is not None
@@ -87,6 +93,25 @@ def prepare_answer(
     catalogue = live.model.recommender.catalogue
     resolved = resolve_query(query, catalogue, live.rules, moment, knowledge.unwanted, live.bundles)
     return resolved, AnswerRenderer(live.model, query, resolved.missing_ids, moment.as_of, links)
+
+
+def _build_list(
+    live: LiveCatalogue,
+    renderer: AnswerRenderer,
+    resolved: ResolvedQuery,
+    knowledge: StoreKnowledge,
+) -> RenderedAnswer:
+    query, recommender = renderer.query, live.model.recommender
+    if query.shop_list is ShopList.RECENTLY_VIEWED:
+        request = resolved.request
+        listed = list_viewed(recommender, query.customer_id, request, knowledge.update)
+    else:
+        facts = live.list_facts(knowledge.ratings, query.as_of)
+        listed = list_products(query.shop_list, recommender, resolved.request, facts)
+    if knowledge.away:
+        reason = listed.slate.fallback_reason or FallbackReason.STORE_UNAVAILABLE
+        listed = replace(listed, slate=replace(listed.slate, fallback_reason=reason))
+    return renderer.render_list(listed)
 
 
 def _build_ranking(

@@ -10,6 +10,7 @@ from functools import partial
 from threading import Lock
 from typing import Final, TypeVar
 
+from models.shop_lists import ShopList
 from models.slate import FallbackReason
 from models.updates.customer import NO_UPDATE, CustomerUpdate
 from service.answering.answer import build_answer, build_popular_answer
@@ -22,6 +23,7 @@ from service.model.loaded_model import LoadedModel
 from service.runtime.circuit_breaker import CircuitBreaker, CircuitOpenError
 from service.signing.click_links import ClickLinks
 from service.store.database import StoreDownError
+from service.store.events import summarize_ratings
 from service.store.store import CustomerRecords, Store
 from service.store.writer import Position
 
@@ -60,6 +62,11 @@ class AnswerComputer:
         if live is None:
             return self.compute_without_store(model, query)
         knowledge = self.knowledge_of(live, query.customer_id, records)
+        if query.kind is QueryKind.LIST and query.shop_list is ShopList.BEST_RATED:
+            ratings = self.ask_store(partial(self.store.read, summarize_ratings))
+            if ratings is None:
+                return self.compute_without_store(model, query)
+            knowledge = replace(knowledge, ratings=ratings)
         with self.computing:
             return ComputedAnswer(build_answer(live, query, self.links, knowledge), records.stamp)
 

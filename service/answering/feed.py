@@ -6,15 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-import numpy as np
 import orjson
 
-from models.data.events import DAY
 from models.data.timestamps import format_timestamp
-from models.ranking.reasons import new_arrival
-from models.recommender import NOBODY, Recommender
-from models.rules.eligibility import ExclusionRule
-from models.slate import ScoreKind, SlateRequest, Slot, Source
+from models.recommender import Recommender
+from models.shop_lists import NO_FACTS, ShopList, list_products
+from models.slate import ScoreKind, SlateRequest, Slot
 from service.answering.answer import prepare_answer
 from service.answering.query import RecommendationQuery, StoreKnowledge
 from service.answering.render import AnswerRenderer
@@ -23,7 +20,6 @@ from service.signing.click_links import ClickLinks
 
 MAX_FEED_BYTES: Final = 3_300_000  # the systems that fetch a feed take no more
 FRAME_BYTES: Final = 1_000  # of a feed besides its products
-NEW_DAYS: Final = 30  # since a product came on sale
 
 
 def popular_products(recommender: Recommender, request: SlateRequest) -> tuple[Slot, ...]:
@@ -32,21 +28,8 @@ def popular_products(recommender: Recommender, request: SlateRequest) -> tuple[S
 
 
 def new_products(recommender: Recommender, request: SlateRequest) -> tuple[Slot, ...]:
-    """Return the products that came on sale in the last 30 days, newest first.
-
-    The score is the part that is left of these days, 0 to 1.
-    """
-    catalogue, as_of = recommender.catalogue, request.as_of or recommender.manifest.data_as_of
-    available, since = catalogue.available_from, as_of - NEW_DAYS * DAY
-    removed = recommender.find_removed(recommender.build_context(NOBODY, request), request)
-    is_new = (removed == ExclusionRule.NONE) & (available > since) & (available <= as_of)
-    items = np.flatnonzero(is_new)
-    items = items[np.argsort(-available[items], kind="stable")][: request.n]
-    slots = []
-    for item in items.tolist():
-        score = float(available[item] - since) / (NEW_DAYS * DAY)
-        slots.append(Slot(item, score, Source.NEW, new_arrival(catalogue, item)))
-    return tuple(slots)
+    """Return the products that came on sale in the last 30 days, newest first."""
+    return list_products(ShopList.NEW, recommender, request, NO_FACTS).slate.slots
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from models.rules.filters import Filters, Repeat
 from models.rules.shop_bundles import ShopBundle
 from models.rules.shop_rules import ShopRule
 from models.rules.unknown_names import is_unknown, known_names
+from models.shop_lists import RatingMean, ShopList
 from models.slate import GivenProducts, OutOfStock, SlateRequest
 from models.updates.customer import NO_UPDATE, CustomerUpdate
 from service.store.quotas import TokenOwner
@@ -38,6 +39,7 @@ class QueryKind(StrEnum):
     BASKET = "basket"
     ORDER = "order"
     RANKING = "ranking"
+    LIST = "list"
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ class RecommendationQuery:
     window_days: int | None = None  # None: the model's own
     size: int = 2  # most products in a bundle
     given: tuple[str, ...] = ()  # products whose order is asked for
+    shop_list: ShopList = ShopList.NEW
     with_rules: bool = True  # of the shop
     out_of_stock: OutOfStock = OutOfStock.LAST
     explained: int = 10  # products of a ranking whose source and reason are told
@@ -167,6 +170,7 @@ class StoreKnowledge:
     unwanted: tuple[str, ...] = ()  # products that must not be shown
     # What is known of each customer who bought the order; None: a guest.
     buyers: Mapping[str | None, CustomerUpdate] = field(default_factory=dict)
+    ratings: Mapping[str, RatingMean] = field(default_factory=dict)  # for the list of the best
 
 
 AS_LEARNED: Final = StoreKnowledge(NO_UPDATE)

@@ -14,6 +14,7 @@ from models.data.catalogue import Catalogue
 from models.data.timestamps import format_timestamp
 from models.ranking.reasons import BOUGHT_TOGETHER, CHOSEN_BY_SHOP
 from models.rules.shop_bundles import ShopBundle
+from models.shop_lists import ListedFacts, ListedProducts
 from models.slate import (
     Bundle,
     ExpectedGain,
@@ -150,6 +151,27 @@ class AnswerRenderer:
             content.append(products[-1]["id"])
         left_out = [{"id": ids[item], "rule": rule} for item, rule in ranking.left_out]
         return self.render(SlateFacts.of(ranking), products, content, {"left_out": left_out})
+
+    def render_list(self, listed: ListedProducts) -> RenderedAnswer:
+        """Return the answer with the products of a list, and what it says of each."""
+        slate = listed.slate
+        products = []
+        for slot, facts in zip(slate.slots, listed.facts, strict=True):
+            products.append(self.render_slot(slot) | self._render_listed(slot.item, facts))
+        content = slate_content(products)
+        more = {"list_name": self.query.shop_list}
+        return self.render(SlateFacts.of(slate), products, content, more)
+
+    def _render_listed(self, item: int, facts: ListedFacts) -> dict[str, Any]:
+        former, rating = facts.former_price, facts.rating
+        currency = self.model.recommender.catalogue.currency[item] or None
+        return {
+            "since": None if facts.since is None else format_timestamp(facts.since),
+            "former_price": former,
+            "former_price_text": format_price(former, currency, self.query.locale),
+            "rating_mean": round(rating.mean, 2) if rating else None,
+            "rating_count": rating.count if rating else None,
+        }
 
     def _render_unexplained(self, product: RankedProduct) -> dict[str, Any]:
         return {

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from models.shop_lists import ShopList
 from models.slate import FallbackReason
 from service.answering.answer import build_popular_answer
 from service.answering.answer_computer import AnswerComputer, ComputedAnswer, catalogue_for
-from service.answering.query import RecommendationQuery
+from service.answering.query import QueryKind, RecommendationQuery
 from service.answering.render import RenderedAnswer
 from service.answering.scoring_pool import LateError, ScoringPool
 from service.cache.memory import Cache
@@ -24,7 +25,14 @@ from service.model.loaded_model import LoadedModel
 from service.runtime.metrics import Metrics, child_of
 from service.settings import Settings
 from service.signing.click_links import ClickLinks
-from service.store.change_counters import CATALOGUE, ERASED, POINT_MARK, RULES, counter_of
+from service.store.change_counters import (
+    CATALOGUE,
+    ERASED,
+    POINT_MARK,
+    RATINGS,
+    RULES,
+    counter_of,
+)
 from service.store.store import Store
 
 STAMP_BYTES: Final = 8  # in front of a cached value: the position of the store it was made at
@@ -155,7 +163,10 @@ class Responder:
 
 def counters_of(query: RecommendationQuery) -> tuple[int, ...]:
     """Return the counters whose change makes an answer old."""
-    names = [("customer", query.customer_id), ("session", query.session_id)]
+    names: list[tuple[str, str | None]] = [
+        ("customer", query.customer_id),
+        ("session", query.session_id),
+    ]
     owner = query.order_owner
     if owner is None:
         names.append(("order", query.order_id))
@@ -164,5 +175,7 @@ def counters_of(query: RecommendationQuery) -> tuple[int, ...]:
         # not show, not even by an answer that is made anew.
         names += [("customer", owner.customer_id), ("session", owner.session_id)]
     names.append(("campaign", query.campaign))
+    if query.kind is QueryKind.LIST and query.shop_list is ShopList.BEST_RATED:
+        names.append(RATINGS)
     own = tuple(counter_of(kind, name) for kind, name in names if name is not None)
     return SHARED_COUNTERS + own

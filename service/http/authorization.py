@@ -145,6 +145,8 @@ POLICY: Final[Mapping[str, Access]] = {
     "GET /v1/customers/{customer_id}/recommendations.html": CUSTOMER_SLATE,
     "POST /v1/recommendations": CUSTOMER_SLATE,
     "POST /v1/rankings": CUSTOMER_SLATE,
+    "GET /v1/lists/{name}": CUSTOMER_SLATE,
+    "GET /v1/customers/{customer_id}/recently-viewed": CUSTOMER_SLATE,
     "POST /v1/recommendations/batch": SLATE,
     "GET /v1/products/{product_id}/similar": CUSTOMER_SLATE,
     "GET /v1/products/{product_id}/bundles": CUSTOMER_SLATE,

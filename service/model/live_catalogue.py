@@ -6,20 +6,26 @@ from bisect import bisect_right
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, replace
 from functools import partial
+from math import isnan
 from threading import Lock
+from typing import Final, TypeVar
 
 import numpy as np
 import orjson
 from sqlalchemy import Connection, select
 
+from models.data.catalogue import Catalogue
 from models.data.customers import NO, YES
+from models.data.ids import IdIndex
 from models.rules.shop_bundles import ShopBundle, bundles_in_force
 from models.rules.shop_rules import ShopRule, rules_in_force
+from models.shop_lists import ListFacts, PriceChange, PriceDrop, RatingMean, find_drop
 from models.updates.catalogue import read_product_update, update_catalogue
 from service.model.loaded_model import LoadedModel
 from service.schemas.bundles import BundleBody
 from service.schemas.rules import SHOP_RULE
 from service.store import erasure, events
+from service.store.audit import read_price_changes
 from service.store.change_counters import BEGUN
 from service.store.events import SoldLine
 from service.store.products import read_restocked
@@ -28,6 +34,10 @@ from service.store.store import Store
 from service.store.tables import erased, products
 from service.store.tombstones import make_tombstone, read_tombstone_key
 from service.store.writer import Position, read_position
+
+T = TypeVar("T")
+MOST_PRICE_CHANGES: Final = 20_000  # products whose price changes are kept
+MOST_OF_ONE_PRODUCT: Final = 32
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,9 @@ class LiveCatalogue:
     rule_boundaries: tuple[int, ...] = ()  # when rules and these units begin and end, sorted
     rules_number: int = 0
     restocked: Mapping[str, int] = field(default_factory=dict)  # product id -> back in stock when
+    # By product id, in their order: the newest of all products
+    price_changes: Mapping[str, tuple[PriceChange, ...]] = field(default_factory=dict)
+    price_number: int = 0  # of the newest of them
     sales_number: int = 0
     unconfirmed_sales: tuple[SoldLine, ...] = ()  # after shop time: they wait to be counted
     erased: frozenset[bytes] = frozenset()  # tombstones
@@ -71,6 +84,30 @@ class LiveCatalogue:
     def rule_period(self, clock: int) -> int:
         """Return how many rules and units have begun or ended: within a period the same hold."""
         return bisect_right(self.rule_boundaries, clock)
+
+    def list_facts(self, ratings: Mapping[str, RatingMean], until: int | None) -> ListFacts:
+        """Return what is known for lists, by the items of its catalogue.
+
+        `until`: nothing that happened later counts; None: all of it.
+        """
+        ids = self.model.recommender.catalogue.ids
+        restocked = _by_item(self.restocked, ids)
+        if until is not None:
+            restocked = {item: time for item, time in restocked.items() if time <= until}
+        rated = _by_item(ratings, ids)
+        return ListFacts(restocked, self._find_drops(until), rated)
+
+    def _find_drops(self, until: int | None) -> dict[int, PriceDrop]:
+        catalogue, learned = self.model.recommender.catalogue, self.artifact.recommender.catalogue
+        drops = {}
+        for item, changes in _by_item(self.price_changes, catalogue.ids).items():
+            drop = None
+            if until is None or changes[-1].time <= until:
+                known = _with_learned(changes, learned, item)
+                drop = find_drop(known, float(catalogue.price[item]))
+            if drop is not None:
+                drops[item] = drop
+        return drops
 
     @property
     def sales_lines(self) -> int:
@@ -232,11 +269,48 @@ def _with_products(
     ]
     recommender, learned = live.model.recommender, live.artifact.recommender
     model = update_catalogue(recommender.model, updates, learned.model, learned.manifest.data_as_of)
+    live = _with_price_changes(live, connection)
     return replace(
         live,
         model=replace(live.model, recommender=recommender.with_model(model)),
         catalogue_number=position.catalogue,
         restocked=read_restocked(connection),
+    )
+
+
+def _with_price_changes(live: LiveCatalogue, connection: Connection) -> LiveCatalogue:
+    rows = read_price_changes(connection, live.price_number, MOST_PRICE_CHANGES)
+    if not rows:
+        return live
+    changes = dict(live.price_changes)
+    for row in rows:
+        change = PriceChange(row.time, row.price, row.currency)
+        known = (*changes.pop(row.product_id, ()), change)
+        changes[row.product_id] = known[-MOST_OF_ONE_PRODUCT:]
+    # Those whose price was not changed for longest stand first
+    for product_id in list(changes)[: max(len(changes) - MOST_PRICE_CHANGES, 0)]:
+        del changes[product_id]
+    return replace(live, price_changes=changes, price_number=rows[-1].number)
+
+
+def _by_item(values: Mapping[str, T], ids: IdIndex) -> dict[int, T]:
+    items = ids.find_all(list(values)).tolist() if values else []
+    return {item: value for item, value in zip(items, values.values(), strict=True) if item >= 0}
+
+
+def _with_learned(
+    changes: tuple[PriceChange, ...], learned: Catalogue, item: int
+) -> tuple[PriceChange, ...]:
+    """Return the changes with what was shown before the shop reported the first price."""
+    if item >= len(learned):
+        return changes
+    price, currency = float(learned.price[item]), learned.currency[item] or None
+    first = changes[0]
+    if first.price is None and not isnan(price):
+        first = replace(first, price=price)
+    known = (first, *changes[1:])
+    return tuple(
+        change if change.currency else replace(change, currency=currency) for change in known
     )
 
 

@@ -21,6 +21,7 @@ from service.routes import (
     products,
     rankings,
     rules,
+    shop_lists,
     slates,
     tokens,
 )
@@ -33,6 +34,7 @@ from service.settings import Settings
 OPERATIONS: Final = (
     *slates.OPERATIONS,
     *rankings.OPERATIONS,
+    *shop_lists.OPERATIONS,
     *batch.OPERATIONS,
     *mail_block.OPERATIONS,
     *feeds.OPERATIONS,

@@ -6,7 +6,7 @@ erasure removes these changes.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, insert, select
@@ -15,6 +15,18 @@ from models.data.timestamps import format_timestamp
 from service.store.tables import audit
 from service.store.tombstones import make_tombstone, read_tombstone_key
 from service.store.writer import Change
+
+PRICE_CHANGED: Final = "price changed"
+
+
+class PriceChange(NamedTuple):
+    """A price that a shop has changed, as it was before."""
+
+    number: int
+    time: int  # seconds since 1970
+    product_id: str
+    price: float | None
+    currency: str | None
 
 
 def record_change(
@@ -40,6 +52,21 @@ def record_change(
             after=_encode(after),
         )
     )
+
+
+def read_price_changes(connection: Connection, above: int, limit: int) -> list[PriceChange]:
+    """Return the newest changes of prices numbered above one, oldest first."""
+    query = (
+        select(audit.c.number, audit.c.time, audit.c.subject, audit.c.before)
+        .where(audit.c.number > above, audit.c.action == PRICE_CHANGED)
+        .order_by(audit.c.number.desc())
+        .limit(limit)
+    )
+    changes = []
+    for number, time, product_id, before in connection.execute(query):
+        old = _decode(before) or {}
+        changes.append(PriceChange(number, time, product_id, old.get("price"), old.get("currency")))
+    return changes[::-1]
 
 
 def list_newest(connection: Connection, limit: int, below: int | None) -> list[dict[str, Any]]:

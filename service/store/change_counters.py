@@ -54,6 +54,9 @@ def counter_of(kind: str, name: str) -> int:
     return FIRST_HASHED + int.from_bytes(digest, "little") % HASHED_COUNTERS
 
 
+RATINGS: Final = ("ratings", "of all products")  # a kind and a name
+
+
 def lost_consent_of(customer_id: str) -> int:
     """Return the counter up to which a customer's consents may have been lost by the store."""
     return FIRST_LOST + consent_slot(customer_id)

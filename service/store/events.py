@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -21,7 +22,8 @@ from sqlalchemy import (
 
 from models.data.events import DAY, EXPOSURE, ORDER_KINDS, PURCHASE, RATING, Standing
 from models.data.shop_time import SalesDay
-from service.store.change_counters import counter_of
+from models.shop_lists import RatingMean
+from service.store.change_counters import RATINGS, counter_of
 from service.store.quotas import Quota, TokenOwner, spend
 from service.store.tables import IS_SALE, erased, events, sessions, unused
 from service.store.tombstones import make_tombstone, read_tombstone_key
@@ -156,6 +158,8 @@ def _insert(change: Change, new_events: Sequence[Event]) -> None:
         ):
             if name is not None:
                 change.touch(counter_of(kind, name))
+        if event.rating is not None:
+            change.touch(counter_of(*RATINGS))
     change.connection.execute(insert(events), rows)
     newest = max(event.time for event in new_events)
     change.newest = newest if change.newest is None else max(change.newest, newest)
@@ -338,6 +342,26 @@ def read_ratings(connection: Connection, product_id: str) -> list[Rating]:
         rater = (customer_id, None if customer_id else session_id)
         newest.setdefault(rater, Rating(*rating))
     return list(newest.values())
+
+
+def summarize_ratings(connection: Connection) -> dict[str, RatingMean]:
+    """Return the ratings of every product that has any: the newest of each customer."""
+    customer = func.coalesce(events.c.customer_id, sessions.c.customer_id)
+    ratings = (
+        select(events.c.product_id, customer, events.c.session_id, events.c.rating)
+        .outerjoin_from(events, sessions, sessions.c.session_id == events.c.session_id)
+        .where(events.c.kind == RATING, events.c.rating.isnot(None))
+        .order_by(events.c.time, events.c.number)
+    )
+    newest: dict[tuple[str, str | None, str | None], float] = {}
+    for product_id, customer_id, session_id, stars in connection.execute(ratings):
+        newest[product_id, customer_id, None if customer_id else session_id] = stars
+    stars_of: dict[str, list[float]] = {}
+    for (product_id, _, _), stars in newest.items():
+        stars_of.setdefault(product_id, []).append(stars)
+    return {
+        product_id: RatingMean(len(stars), fmean(stars)) for product_id, stars in stars_of.items()
+    }
 
 
 def read_sales_days(connection: Connection, after: int) -> list[SalesDay]:

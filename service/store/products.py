@@ -13,7 +13,7 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Connection, insert, select, update
 
-from service.store.audit import record_change
+from service.store.audit import PRICE_CHANGED, record_change
 from service.store.change_counters import CATALOGUE
 from service.store.tables import products
 from service.store.writer import Change
@@ -120,7 +120,7 @@ def _audit_price(
         change,
         time=author.time,
         actor=author.actor,
-        action="price changed",
+        action=PRICE_CHANGED,
         subject=product_id,
         before=old,
         after=new,

@@ -20,6 +20,7 @@ from service.store.change_counters import (
     BEGUN,
     FOLLOWED,
     NO_MARK,
+    RATINGS,
     SHARED,
     ChangeCounters,
     counter_of,
@@ -452,6 +453,11 @@ def _changed_counters(connection: Connection, above: int, until: int) -> Iterato
                 yield counter_of(kind, name), until
     yield from read_consent_counters(connection, above, until).items()
     yield from read_lost_counters(connection, above).items()
+    rated = select(tables.events.c.number).where(
+        _between(tables.events, above, until), tables.events.c.rating.isnot(None)
+    )
+    if connection.execute(rated.limit(1)).first() is not None:
+        yield counter_of(*RATINGS), until
     # An event of a session concerns the customer who logged into it.
     owners = (
         select(tables.sessions.c.customer_id)

@@ -143,11 +143,10 @@ def test_every_question_has_a_ready_answer(shop: Shop, kind: QueryKind) -> None:
         given=("bread", "milk"),
     )
     body = orjson.loads(build_popular_answer(shop.now, query, FallbackReason.DEADLINE, LINKS).body)
-    expected = (
-        ("bundles", 0)
-        if kind in (QueryKind.BUNDLES, QueryKind.BASKET, QueryKind.ORDER)
-        else ("popular", 2)
-    )
+    bundles = (QueryKind.BUNDLES, QueryKind.BASKET, QueryKind.ORDER)
+    expected = ("bundles", 0) if kind in bundles else ("popular", 2)
+    if kind is QueryKind.LIST:
+        expected = ("list", 0)
     assert (body["strategy"], body["count"], body["fallback_reason"]) == (*expected, "deadline")
 
 

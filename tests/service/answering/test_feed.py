@@ -9,7 +9,8 @@ import orjson
 from models.data.events import DAY
 from models.data.ids import Strings
 from models.recommender import Recommender
-from service.answering.feed import MAX_FEED_BYTES, NEW_DAYS, build_feed
+from models.shop_lists import RECENT_DAYS
+from service.answering.feed import MAX_FEED_BYTES, build_feed
 from service.answering.query import AS_LEARNED, QueryKind, RecommendationQuery
 from service.model.live_catalogue import LiveCatalogue
 from service.model.loaded_model import LoadedModel
@@ -76,7 +77,7 @@ def test_a_feed_keeps_to_its_category_and_market(shop: Shop) -> None:
 
 def test_the_new_feed_is_what_came_on_sale_lately_the_newest_first(shop: Shop) -> None:
     model = newcomers(
-        shop, {"hose": 1, "bread": 3, "kite": 0, SOLD_OUT: 2, "beans": NEW_DAYS, "mug": -1}
+        shop, {"hose": 1, "bread": 3, "kite": 0, SOLD_OUT: 2, "beans": RECENT_DAYS, "mug": -1}
     )
     document, _ = read(model, "new")
     assert ids(document) == ["kite", "hose", "bread"]

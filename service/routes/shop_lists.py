@@ -1,0 +1,85 @@
+"""Lists of their own: what is new, cheaper, back or best rated, and what a customer looked at."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from fastapi import Path, Query, Request, Response
+from pydantic import WithJsonSchema
+
+from models.shop_lists import LISTS, ShopList
+from service.answering.query import QueryKind, RecommendationQuery
+from service.errors import PROBLEMS, NotFound, problem_schema
+from service.routes.queries import caller_query
+from service.routes.registration import Operation, Tag
+from service.routes.request_context import get_responder
+from service.routes.responses import slate_response
+from service.routes.route_classes import CustomerId, QueryRoute
+from service.schemas.shop_lists import ListAnswer, ShopListOptions
+
+ListName = Annotated[
+    str,
+    Path(description="Name of the list."),
+    WithJsonSchema({"enum": list(LISTS), "examples": ["price-dropped"]}),
+]
+
+
+async def shop_list(
+    request: Request, name: ListName, options: Annotated[ShopListOptions, Query()]
+) -> Response:
+    """Return products that are new, cheaper, back in stock or best rated; the same for everyone.
+
+    Nothing else fills the list up. It may be empty.
+    """
+    if name not in list(LISTS):
+        raise NotFound(f"There is no such list; there are: {', '.join(LISTS)}.")
+    query = caller_query(request, QueryKind.LIST, options, n=options.n, shop_list=ShopList(name))
+    return await _answer(request, query)
+
+
+async def recently_viewed(
+    request: Request, customer_id: CustomerId, options: Annotated[ShopListOptions, Query()]
+) -> Response:
+    """Return what a customer looked at in the last 30 days, newest first.
+
+    It is empty, flagged, without their consent to be personalised.
+    """
+    query = caller_query(
+        request,
+        QueryKind.LIST,
+        options,
+        n=options.n,
+        shop_list=ShopList.RECENTLY_VIEWED,
+        customer_id=customer_id,
+    )
+    return await _answer(request, query)
+
+
+async def _answer(request: Request, query: RecommendationQuery) -> Response:
+    responder = get_responder(request)
+    served = await responder.respond(query, limited=request.state.limited)
+    return slate_response(request, responder, served)
+
+
+UNKNOWN_LIST: Final = {404: problem_schema("There is no list of that name.")}
+OPERATIONS: Final = (
+    Operation(
+        "GET",
+        "/v1/lists/{name:id}",
+        shop_list,
+        summary="Read a list of new, cheaper, returned or best rated products",
+        tag=Tag.PRODUCTS,
+        answer=ListAnswer,
+        responses=PROBLEMS | UNKNOWN_LIST,
+        route_class=QueryRoute,
+    ),
+    Operation(
+        "GET",
+        "/v1/customers/{customer_id:id}/recently-viewed",
+        recently_viewed,
+        summary="Read what a customer looked at lately",
+        tag=Tag.PRODUCTS,
+        answer=ListAnswer,
+        route_class=QueryRoute,
+    ),
+)
