@@ -23,6 +23,8 @@ MAX_NAME_CHARACTERS: Final = 60  # of a name that came from outside and is shown
 MAX_IN_DETAIL: Final = 5  # field problems
 MAX_ERRORS: Final = 100  # field problems
 NO_JSON: Final = "is not JSON"
+SEND_JSON: Final = "Send JSON, with the header 'Content-Type: application/json'."
+ACCEPTED: Final = {"Accept": "application/json"}
 TOO_DEEP: Final = "is nested too deeply"
 WITHOUT_BODY: Final = frozenset({"GET", "HEAD"})
 TRAIN_COMMAND: Final = "python -m training train --purchases PATH --registry DIR"
@@ -132,13 +134,10 @@ class HeadersTooLarge(Problem):
 
 
 class UnsupportedMediaType(Problem):
-    status, name, title = 415, "unsupported_media_type", "The body is not sent as JSON"
+    status, name, title = 415, "unsupported_media_type", "The body is not sent as plain JSON"
 
-    def __init__(self) -> None:
-        super().__init__(
-            "Send JSON, with the header 'Content-Type: application/json'.",
-            headers={"Accept": "application/json"},
-        )
+    def __init__(self, detail: str, headers: Mapping[str, str] = ACCEPTED) -> None:
+        super().__init__(detail, headers=headers)
 
 
 class Invalid(Problem):
@@ -283,7 +282,7 @@ def _problem_of(request: Request, error: Exception) -> Problem:
         return error
     if isinstance(error, RequestValidationError):
         if error.body and isinstance(error.body, bytes):  # FastAPI parses JSON alone
-            return UnsupportedMediaType()
+            return UnsupportedMediaType(SEND_JSON)
         return _invalid_fields(error.errors(), _option_names(request))
     if isinstance(error, StarletteHTTPException):
         return _problem_of_framework(request, error)

@@ -206,6 +206,16 @@ class Settings(BaseModel):
             )
         ),
     ] = None
+    root_path: Annotated[
+        str,
+        Field(
+            pattern=r"^(/[^/?#\s]+)*$",
+            description=(
+                "Path under which a proxy passes requests on as they came, such as `/recs`. Not "
+                "needed where the proxy removes it."
+            ),
+        ),
+    ] = ""
     utm_source: Annotated[
         str,
         Field(

@@ -14,12 +14,14 @@ from redis.exceptions import ResponseError
 
 from service.runtime.circuit_breaker import BreakerState, CircuitBreaker, CircuitOpenError
 from service.runtime.metrics import Metrics
-from service.runtime.redis_client import connect
+from service.runtime.redis_client import NO_ANSWER, connect, describe_trouble
 
 MAX_WAITING_WRITES: Final = 256
 T = TypeVar("T")
 log: Final = logging.getLogger("regulars.cache")
 SEAL_BYTES: Final = 16  # in front of a value
+READING: Final = "reading"
+WRITING: Final = "writing"
 
 
 class RedisCache:
@@ -46,12 +48,14 @@ class RedisCache:
         self._breaker = breaker
         self._metrics = metrics
         self._reported: BreakerState | None = None
+        # What Redis says is wrong with it, by what was asked of it: a replica reads all the same
+        self._troubles: dict[str, str] = {}
         self._writes: asyncio.Queue[tuple[bytes, bytes]] = asyncio.Queue(MAX_WAITING_WRITES)
         self._closed = False
         self._writer = asyncio.create_task(self._write())
 
     async def get(self, key: bytes) -> bytes | None:
-        sealed = await self._call(partial(self._redis.get, key))
+        sealed = await self._call(READING, partial(self._redis.get, key))
         if not isinstance(sealed, bytes):
             return None
         value = unseal(self._secret, key, sealed)
@@ -66,7 +70,8 @@ class RedisCache:
             self._metrics.cache_drops.inc()
 
     def state(self) -> str:
-        return f"redis, breaker {self._breaker.state}"
+        said = [f"it {trouble}" for trouble in dict.fromkeys(self._troubles.values())]
+        return "; ".join([f"redis, breaker {self._breaker.state}", *said])
 
     async def close(self) -> None:
         self._closed = True
@@ -78,32 +83,45 @@ class RedisCache:
         # Python 3.11's wait_for, which redis-py calls, can swallow a cancellation: hence the flag.
         while not self._closed:
             key, sealed = await self._writes.get()
-            await self._call(partial(self._redis.set, key, sealed, ex=self._ttl_seconds))
+            await self._call(WRITING, partial(self._redis.set, key, sealed, ex=self._ttl_seconds))
 
-    async def _call(self, command: Callable[[], Awaitable[T]]) -> T | None:
+    async def _call(self, purpose: str, command: Callable[[], Awaitable[T]]) -> T | None:
         """Return what Redis answers; None where it does not, or is left alone."""
         try:
             with self._breaker:
                 async with asyncio.timeout(self._timeout_seconds):
-                    return await self._execute(command)
+                    return await self._execute(purpose, command)
         except CircuitOpenError:
             return None
-        except Exception:  # whatever it is, an answer is computed instead
+        except Exception as error:  # whatever it is, an answer is computed instead
             self._metrics.cache_errors.inc()
+            self._note(purpose, describe_trouble(error))
             return None
         finally:
             self._report_state()
 
-    async def _execute(self, command: Callable[[], Awaitable[T]]) -> T | None:
+    async def _execute(self, purpose: str, command: Callable[[], Awaitable[T]]) -> T | None:
         """Return what Redis answers; None for an error, such as one about a value of another type.
 
         It does answer, so it is not left alone: the next answer is written over such a value.
         """
         try:
-            return await command()
-        except ResponseError:
+            answer = await command()
+        except ResponseError as error:
             self._metrics.cache_errors.inc()
+            self._note(purpose, describe_trouble(error))
             return None
+        if self._troubles:
+            self._note(purpose, None)
+        return answer
+
+    def _note(self, purpose: str, trouble: str | None) -> None:
+        """Keep what Redis says is wrong with it, and log it once."""
+        if trouble is None:
+            self._troubles.pop(purpose, None)
+        elif self._troubles.get(purpose) != trouble:
+            self._troubles[purpose] = trouble
+            log.warning("Redis %s: answers are not cached", trouble)
 
     def _report_state(self) -> None:
         before, state = self._reported, self._breaker.state
@@ -112,7 +130,8 @@ class RedisCache:
         self._reported = state
         self._metrics.set_breaker_state(state)
         if state is BreakerState.OPEN and before is not BreakerState.HALF_OPEN:
-            log.warning("Redis does not answer: left alone, answers are computed")
+            trouble = next(iter(self._troubles.values()), NO_ANSWER)
+            log.warning("Redis %s: left alone, answers are computed", trouble)
         elif state is BreakerState.CLOSED and before is not None:
             log.warning("Redis answers again")
 

@@ -12,11 +12,11 @@ from typing import Final
 
 from starlette.datastructures import Headers
 
-from service.errors import TooManyCalls, Unauthorized
+from service.errors import Unauthorized
 from service.http.api_keys import PREFIX, ApiKeys, hash_key
 from service.http.authorization import LOCAL_CALLER, Access, Caller, Scope
 from service.http.local_access import LocalAccess
-from service.http.rate_limits import MemoryRateLimits, RateLimits, RedisRateLimits
+from service.http.rate_limits import CallCount, MemoryRateLimits, RateLimits, RedisRateLimits
 from service.runtime.circuit_breaker import CircuitBreaker
 from service.settings import Settings
 from service.signing import customer_tokens
@@ -67,16 +67,10 @@ class Authentication:
         """
         return self.first_key is None and not await self.keys.exist()
 
-    async def is_over_limit(self, caller: Caller, access: Access) -> bool:
-        """Count a call and return whether its slate must be the popular one.
-
-        Raises TooManyCalls if the call is over the limit and asks for no slate.
-        """
+    async def count_call(self, caller: Caller) -> CallCount | None:
+        """Count a call; return None for a caller without a limit."""
         name, limit = self._limit(caller)
-        wait_seconds = await self.limits.count_call(name, limit) if limit else 0.0
-        if wait_seconds > 0 and not access.slate:
-            raise TooManyCalls(wait_seconds)
-        return wait_seconds > 0
+        return await self.limits.count_call(name, limit) if limit else None
 
     def _limit(self, caller: Caller) -> tuple[str, int | None]:
         if caller.is_customer:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -12,15 +15,20 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import InternalError, Problem, TooLarge
+from service.errors import InternalError, Problem, TooLarge, TooManyCalls, UnsupportedMediaType
 from service.http.authentication import Authentication
 from service.http.authorization import find_access
-from service.http.paths import check_end, hide_encoded_slashes
+from service.http.paths import check_end, hide_encoded_slashes, under_prefix
 from service.runtime.logs import format_location
 from service.runtime.metrics import Metrics, child_of
 from service.settings import Settings
 
 log: Final = logging.getLogger("regulars.door")
+NO_STATE: Final[Mapping[str, Any]] = MappingProxyType({})
+WITHOUT_BODY: Final = frozenset({"GET", "DELETE", "OPTIONS"})  # HEAD is a GET by now
+IDENTITY: Final = "identity"
+CHARSET: Final = re.compile(r"""(?i);\s*charset\s*=\s*["']?([^\s;"']+)""")
+UTF_8: Final = ("utf-8", "utf8", "us-ascii", "ascii")  # ASCII is UTF-8
 
 
 def add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
@@ -32,7 +40,7 @@ def add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
             allow_origins=settings.origins(),
             allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "If-None-Match"],
-            expose_headers=["ETag", "Retry-After"],
+            expose_headers=["ETag", "Retry-After", "RateLimit", "RateLimit-Policy"],
         )
 
 
@@ -42,6 +50,7 @@ class RequestMiddleware:
     def __init__(self, app: ASGIApp, *, settings: Settings, metrics: Metrics) -> None:
         self._app = app
         self._limit_bytes = settings.body_limit_bytes
+        self._root_path = settings.root_path
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,7 +58,7 @@ class RequestMiddleware:
             await self._app(scope, receive, send)
             return
         started, status = time.perf_counter(), 0
-        scope = hide_encoded_slashes(scope)
+        scope = hide_encoded_slashes(under_prefix(scope, self._root_path))
         if scope["method"] == "HEAD":
             scope, send = _get_without_body(scope, send)
 
@@ -57,6 +66,7 @@ class RequestMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                message = _with_notices(message, scope)
             await send(message)
 
         try:
@@ -74,6 +84,8 @@ class RequestMiddleware:
         try:
             check_end(scope)
             await _authorize(scope, headers)
+            if scope["method"] not in WITHOUT_BODY:
+                check_body(headers)
             if _declared_bytes(headers) > self._limit_bytes:
                 return TooLarge(self._limit_bytes)
             await self._app(scope, _count_body(receive, self._limit_bytes), send)
@@ -87,7 +99,7 @@ class RequestMiddleware:
 
 
 async def _authorize(scope: Scope, headers: Headers) -> None:
-    """Put `caller` and `limited` into the request's state.
+    """Put `caller`, `limited` and the `rate_limit` of a limited caller into the request's state.
 
     The route is found as the router will find it, by the same routes in the same order, so the
     address that is checked is the one that answers. Raises Unauthorized, ForeignHost, Forbidden or
@@ -101,9 +113,24 @@ async def _authorize(scope: Scope, headers: Headers) -> None:
     caller = await authentication.identify(headers)
     state = scope.setdefault("state", {})
     state["caller"], state["limited"] = caller, False
-    if access is not None:
-        caller.check(access, path)
-        state["limited"] = await authentication.is_over_limit(caller, access)
+    if access is None:
+        return
+    caller.check(access, path)
+    count = await authentication.count_call(caller)
+    if count is not None:
+        state["rate_limit"], state["limited"] = count, count.wait_seconds > 0
+        if count.wait_seconds > 0 and not access.slate:
+            raise TooManyCalls(count.wait_seconds)
+
+
+def _with_notices(message: Message, scope: Scope) -> Message:
+    """Return the start of an answer with what tells a client of its limit and of the call's end."""
+    count = scope.get("state", NO_STATE).get("rate_limit")
+    notices = getattr(scope.get("route"), "deprecation_headers", ())
+    if count is None and not notices:
+        return message
+    limits = count.headers if count is not None else ()
+    return {**message, "headers": [*message["headers"], *limits, *notices]}
 
 
 def _find_route(scope: Scope) -> tuple[BaseRoute | None, dict[str, Any]]:
@@ -128,6 +155,21 @@ def _get_without_body(scope: Scope, send: Send) -> tuple[Scope, Send]:
 
     state = {**scope.get("state", {}), "without_body": True}
     return {**scope, "method": "GET", "state": state}, send_headers
+
+
+def check_body(headers: Headers) -> None:
+    """Raise UnsupportedMediaType for a body that is compressed or not written in UTF-8."""
+    coding = headers.get("content-encoding", IDENTITY).strip().lower()
+    if coding not in ("", IDENTITY):
+        raise UnsupportedMediaType(
+            "Send the body as it is, without Content-Encoding: nothing that is compressed is read.",
+            headers={"Accept-Encoding": IDENTITY},
+        )
+    found = CHARSET.search(headers.get("content-type", ""))
+    if found and found[1].lower() not in UTF_8:
+        raise UnsupportedMediaType(
+            f"Send the body in UTF-8; the header Content-Type names {found[1][:40]!r}."
+        )
 
 
 def _declared_bytes(headers: Headers) -> int:

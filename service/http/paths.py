@@ -29,6 +29,12 @@ def hide_encoded_slashes(scope: Scope) -> Scope:
     return {**scope, "path": HIDDEN_SLASH.join(unquote(part) for part in parts)}
 
 
+def under_prefix(scope: Scope, prefix: str) -> Scope:
+    """Return the scope of a request whose path a proxy has passed on with its prefix."""
+    is_under = bool(prefix) and f"{scope['path']}/".startswith(f"{prefix}/")
+    return {**scope, "root_path": prefix} if is_under else scope
+
+
 def get_path(scope: Scope) -> str:
     """Return the path below the prefix at which the service is mounted."""
     path: str = scope["path"]

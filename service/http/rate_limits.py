@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Final, Protocol
+from dataclasses import dataclass
+from typing import Final, Protocol, Self
 
-from service.runtime.circuit_breaker import CircuitBreaker
-from service.runtime.redis_client import connect
+from service.runtime.circuit_breaker import CircuitBreaker, CircuitOpenError
+from service.runtime.redis_client import NO_ANSWER, connect, describe_trouble
 
 MINUTE_MICROSECONDS: Final = 60_000_000
 MAX_CALLERS: Final = 100_000  # remembered in a process
+ROUNDING: Final = 1e-3  # of a call: intervals are whole microseconds
+log: Final = logging.getLogger("regulars.limits")
 
 # One step in Redis, on its clock, so that hosts with different clocks agree. Whatever else somebody
 # writes under a key, and what lies further ahead than any of ours, counts as a minute's calls made.
@@ -36,20 +41,41 @@ if not (known and known <= full) then
   hold(full)
 end
 local arrival = math.max(known, now) + ARGV[1]
-if arrival > full then return arrival - full end
+if arrival > full then return {arrival - full, math.max(known, now) - now} end
 hold(arrival)
-return 0
+return {0, arrival - now}
 """
+
+
+@dataclass(frozen=True)
+class CallCount:
+    """Hold what a caller may still do after a call."""
+
+    wait_seconds: float  # until the next call may come: 0 where this one was within the limit
+    calls_a_minute: int
+    ahead_seconds: float  # until a whole minute's calls may be made again
+
+    @classmethod
+    def of(cls, calls_a_minute: int, wait: int, ahead: int) -> Self:
+        """Return the count of two times in microseconds."""
+        return cls(wait / 1e6, calls_a_minute, ahead / 1e6)
+
+    @property
+    def headers(self) -> tuple[tuple[bytes, bytes], tuple[bytes, bytes]]:
+        """Return the headers that tell a client (draft-ietf-httpapi-ratelimit-headers-10)."""
+        calls = self.calls_a_minute
+        left = int((60 - self.ahead_seconds) * calls / 60 + ROUNDING)
+        return (
+            (b"ratelimit-policy", b'"calls";q=%d;w=60' % calls),
+            (b"ratelimit", b'"calls";r=%d;t=%d' % (left, math.ceil(self.ahead_seconds))),
+        )
 
 
 class RateLimits(Protocol):
     """A count of the calls of every caller."""
 
-    async def count_call(self, name: str, calls_a_minute: int) -> float:
-        """Count a call; return 0 within the limit, else the seconds until the next call may come.
-
-        A call over the limit is not counted.
-        """
+    async def count_call(self, name: str, calls_a_minute: int) -> CallCount:
+        """Count a call. One over the limit is not counted."""
 
     async def close(self) -> None:
         """Forget the calls, or leave them to other processes."""
@@ -62,17 +88,18 @@ class MemoryRateLimits:
         self._clock = clock
         self._arrivals: OrderedDict[str, int] = OrderedDict()
 
-    async def count_call(self, name: str, calls_a_minute: int) -> float:
+    async def count_call(self, name: str, calls_a_minute: int) -> CallCount:
         now = int(self._clock() * 1e6)
-        arrival = max(self._arrivals.get(name, now), now) + MINUTE_MICROSECONDS // calls_a_minute
+        known = max(self._arrivals.get(name, now), now)
+        arrival = known + MINUTE_MICROSECONDS // calls_a_minute
         wait = arrival - MINUTE_MICROSECONDS - now
         if wait > 0:
-            return wait / 1e6
+            return CallCount.of(calls_a_minute, wait, known - now)
         self._arrivals[name] = arrival
         self._arrivals.move_to_end(name)
         if len(self._arrivals) > MAX_CALLERS:
             self._arrivals.popitem(last=False)
-        return 0.0
+        return CallCount.of(calls_a_minute, 0, arrival - now)
 
     async def close(self) -> None:
         self._arrivals.clear()
@@ -93,24 +120,38 @@ class RedisRateLimits:
         self._timeout_seconds = timeout_seconds
         self._breaker = breaker
         self._alone = MemoryRateLimits()
+        self._trouble = ""  # that was logged
 
-    async def count_call(self, name: str, calls_a_minute: int) -> float:
+    async def count_call(self, name: str, calls_a_minute: int) -> CallCount:
         try:
             with self._breaker:
-                return await self._count_together(name, calls_a_minute)
-        except Exception:  # of any kind: this process counts alone
+                count = await self._count_together(name, calls_a_minute)
+        except CircuitOpenError:
             return await self._alone.count_call(name, calls_a_minute)
+        except Exception as error:  # of any kind: this process counts alone
+            self._log(describe_trouble(error) or NO_ANSWER)
+            return await self._alone.count_call(name, calls_a_minute)
+        self._log("")
+        return count
+
+    def _log(self, trouble: str) -> None:
+        """Log once that each worker counts alone, and why, and once that they count together."""
+        if trouble and trouble != self._trouble:
+            log.warning("Redis %s: each worker counts calls alone", trouble)
+        elif self._trouble and not trouble:
+            log.warning("Redis counts the calls of all workers again")
+        self._trouble = trouble
 
     async def close(self) -> None:
         await self._redis.aclose()
 
-    async def _count_together(self, name: str, calls_a_minute: int) -> float:
+    async def _count_together(self, name: str, calls_a_minute: int) -> CallCount:
         async with asyncio.timeout(self._timeout_seconds):
-            wait = await self._script(
+            wait, ahead = await self._script(
                 keys=[self._key(name)],
                 args=[MINUTE_MICROSECONDS // calls_a_minute, MINUTE_MICROSECONDS],
             )
-        return int(wait) / 1e6
+        return CallCount.of(calls_a_minute, int(wait), int(ahead))
 
     def _key(self, name: str) -> bytes:
         """Return the key of a caller, which shows nobody's id."""

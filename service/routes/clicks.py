@@ -19,7 +19,7 @@ from service.routes.request_context import get_responder, is_head
 from service.signing import recommendation_ids
 from service.signing.click_links import Click
 from service.store.campaigns import find_customer
-from service.store.events import Event, EventLine, write
+from service.store.events import Event, EventLine, happened_after, write
 from service.store.writer import Change
 
 CLICK: Final = KINDS.index("click")
@@ -41,9 +41,8 @@ async def follow_link(request: Request, token: str) -> Response:
     if click is None:
         responder.metrics.clicks.labels("refused").inc()
         return _redirect_to_shop(responder)
-    # The same link counts once an hour.
     if not is_head(request) and "prefetch" not in request.headers.get("sec-purpose", ""):
-        _record(responder, click, f"{now // HOUR} {token}", now)
+        _record(responder, click, token, now)
     return RedirectResponse(responder.links.target(click), 302, HEADERS)
 
 
@@ -54,11 +53,15 @@ def _redirect_to_shop(responder: Responder) -> Response:
     return RedirectResponse(shop_url, 302, HEADERS)
 
 
-def _record(responder: Responder, click: Click, name: str, now: int) -> None:
-    """Record the click after the redirect. One that the store does not take is counted as lost."""
+def _record(responder: Responder, click: Click, token: str, now: int) -> None:
+    """Record the click after the redirect, unless the same link was followed within an hour.
+
+    A click that the store does not take is counted as lost.
+    """
+    hour = now // HOUR
     slate = recommendation_ids.read(responder.links.secret, click.recommendation_id)
     event = Event(
-        event_id=f"click-{hashlib.blake2b(name.encode(), digest_size=16).hexdigest()}",
+        event_id=_event_id(token, hour),
         kind=CLICK,
         time=now,
         lines=(EventLine(click.product_id),),
@@ -68,13 +71,24 @@ def _record(responder: Responder, click: Click, name: str, now: int) -> None:
     )
 
     def count(written: Future[Any]) -> None:
-        outcome = "lost" if written.exception() else "recorded"
+        outcome = "lost" if written.exception() else written.result()
         responder.metrics.clicks.labels(outcome).inc()
 
-    work = partial(_write, click.ref, event)
+    work = partial(_write, click.ref, event, _event_id(token, hour - 1))
     responder.store.write(work, awaited=False).add_done_callback(count)
 
 
-def _write(ref: bytes, event: Event, change: Change) -> None:
+def _event_id(token: str, hour: int) -> str:
+    name = f"{hour} {token}".encode()
+    return f"click-{hashlib.blake2b(name, digest_size=16).hexdigest()}"
+
+
+def _write(ref: bytes, event: Event, earlier_id: str, change: Change) -> str:
+    """Return what became of a click: recorded, repeated or erased."""
+    if happened_after(change.connection, earlier_id, event.time - HOUR):
+        return "repeated"
     customer_id = find_customer(change.connection, ref) if ref else None
-    write(change, [replace(event, customer_id=customer_id)])
+    written = write(change, [replace(event, customer_id=customer_id)])
+    if written.of_erased:
+        return "erased"
+    return "repeated" if written.repeated else "recorded"

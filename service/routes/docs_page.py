@@ -46,6 +46,21 @@ REFUSALS: Final[dict[str, Any]] = {
     "403": problem_schema("The key lacks the scope, or the token is another customer's."),
     "429": problem_schema("More calls than this key may make. `Retry-After` says when to go on."),
 }
+NOT_JSON: Final[dict[str, Any]] = problem_schema(
+    "The body is not sent as `application/json`, is compressed, or is not in UTF-8."
+)
+HEADERS: Final[dict[str, Any]] = {
+    "RateLimit": {
+        "description": "Of a caller with a limit: calls that are left (`r`), and seconds until all "
+        "of them are back (`t`).",
+        "schema": {"type": "string", "examples": ['"calls";r=118;t=1']},
+    },
+    "RateLimit-Policy": {
+        "description": "Of a caller with a limit: calls (`q`) in a window of seconds (`w`).",
+        "schema": {"type": "string", "examples": ['"calls";q=120;w=60']},
+    },
+}
+RATE_LIMIT_HEADERS: Final = {name: {"$ref": f"#/components/headers/{name}"} for name in HEADERS}
 # Of the examples in service.schemas. They are shown as of yesterday, so that what is pasted is
 # neither old nor ahead.
 EXAMPLE_DAY: Final = date(2026, 11, 22)
@@ -124,6 +139,7 @@ def _describe(app: FastAPI) -> dict[str, Any]:
     components["schemas"] |= _problem_schemas()
     _restore_nulls(components["schemas"])
     components["securitySchemes"] = SECURITY_SCHEMES
+    components["headers"] = HEADERS
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
     schema = dict(move_examples(schema, yesterday - EXAMPLE_DAY))
     schema["info"]["contact"] = CONTACT
@@ -153,8 +169,14 @@ def move_examples(value: Any, by: timedelta, *, inside: bool = False) -> Any:
 
 def _describe_access(operation: dict[str, Any], *, is_open: bool) -> None:
     operation["security"] = [] if is_open else [{scheme: []} for scheme in SECURITY_SCHEMES]
+    if "requestBody" in operation:
+        operation["responses"]["415"] = NOT_JSON
     if not is_open:
-        operation["responses"] |= REFUSALS
+        responses = operation["responses"] | REFUSALS
+        operation["responses"] = {
+            status: {**response, "headers": response.get("headers", {}) | RATE_LIMIT_HEADERS}
+            for status, response in responses.items()
+        }
 
 
 def _allow_empty_values(operation: dict[str, Any]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
+from email.utils import format_datetime
 from enum import StrEnum
 from typing import Final
 
@@ -41,6 +43,26 @@ TAG_DESCRIPTIONS: Final = {
 
 
 @dataclass(frozen=True)
+class Deprecation:
+    """A notice that a call will end, which every answer of it carries."""
+
+    since: date
+    sunset: date  # a year later or more: from then on it is a 404
+    successor: str  # address of the call that takes its place
+
+    @property
+    def headers(self) -> tuple[tuple[bytes, bytes], ...]:
+        """Return `Deprecation` (RFC 9745), `Sunset` (RFC 8594) and a link to the successor."""
+        since = datetime.combine(self.since, time(), UTC)
+        sunset = datetime.combine(self.sunset, time(), UTC)
+        return (
+            (b"deprecation", b"@%d" % since.timestamp()),
+            (b"sunset", format_datetime(sunset, usegmt=True).encode()),
+            (b"link", f'<{self.successor}>; rel="successor-version"'.encode()),
+        )
+
+
+@dataclass(frozen=True)
 class Operation:
     """A call of the API. The docstring of its endpoint is its description.
 
@@ -59,6 +81,7 @@ class Operation:
     name: str | None = None
     route_class: type[APIRoute] = APIRoute
     response_class: type[Response] = JSONResponse  # names the media type of the answer
+    deprecation: Deprecation | None = None
 
 
 def add_operations(app: FastAPI, operations: Iterable[Operation]) -> None:
@@ -76,4 +99,7 @@ def add_operations(app: FastAPI, operations: Iterable[Operation]) -> None:
             name=operation.name,
             route_class_override=operation.route_class,
             response_class=operation.response_class,
+            deprecated=operation.deprecation is not None,
         )
+        if operation.deprecation is not None:
+            vars(app.router.routes[-1])["deprecation_headers"] = operation.deprecation.headers

@@ -133,6 +133,12 @@ def _find_known(connection: Connection, event_ids: set[str]) -> set[str]:
     return set(connection.execute(query).scalars())
 
 
+def happened_after(connection: Connection, event_id: str, time: int) -> bool:
+    """Tell whether an event is known and happened after a time, seconds since 1970."""
+    is_later = (events.c.event_id == event_id) & (events.c.line == 0) & (events.c.time > time)
+    return connection.execute(select(events.c.number).where(is_later)).first() is not None
+
+
 def _find_erased(connection: Connection, customer_ids: set[str]) -> set[str]:
     if not customer_ids:
         return set()

@@ -4,11 +4,14 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
+import pytest
 from redis import Redis
+from redis.exceptions import BusyLoadingError, ResponseError
 
 from service.cache.redis import MAX_WAITING_WRITES, RedisCache, seal, unseal
 from service.runtime.circuit_breaker import BreakerState, CircuitBreaker
 from service.runtime.metrics import Metrics
+from service.runtime.redis_client import describe_trouble
 from tests.support.redis_server import RedisServer
 
 REST = 0.2
@@ -163,3 +166,87 @@ def test_a_seal_holds_key_and_value_together() -> None:
 
 def test_who_does_not_hold_the_secret_cannot_seal() -> None:
     assert unseal(SECRET, b"key", seal(b"guessed", b"key", b"value")) is None
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.name == "regulars.cache"]
+
+
+def test_a_replica_is_told_as_what_it_is_and_its_answers_are_read(
+    redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def play(cache: RedisCache, breaker: CircuitBreaker) -> None:
+        await written(cache)
+        with Redis.from_url(redis_server.url) as redis:
+            redis.replicaof("127.0.0.1", 1)
+            for _ in range(5):
+                cache.put(b"other", b"value")
+                await asyncio.sleep(0.02)
+            state = cache.state()
+            assert (await cache.get(b"key"), await cache.get(b"other")) == (b"value", None)
+            redis.replicaof("NO", "ONE")
+        assert state.startswith("redis, breaker closed; it is a replica, which takes no writes")
+        cache.put(b"other", b"value")
+        await asyncio.sleep(0.1)
+        assert cache.state() == "redis, breaker closed"
+
+    scene(redis_server, play)
+    (line,) = (line for line in told(caplog) if "READONLY" in line)
+    assert line.endswith("must name the primary: answers are not cached")
+
+
+def test_a_redis_without_memory_is_told_as_what_it_is(
+    redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def play(cache: RedisCache, breaker: CircuitBreaker) -> None:
+        with Redis.from_url(redis_server.url) as redis:
+            redis.config_set("maxmemory", 1)
+            cache.put(b"key", b"value")
+            await asyncio.sleep(0.1)
+            assert "has no memory left (OOM)" in cache.state()
+            redis.config_set("maxmemory", 0)
+
+    scene(redis_server, play)
+    assert any("has no memory left (OOM)" in line for line in told(caplog))
+
+
+@pytest.mark.parametrize("word", ["NOAUTH", "WRONGPASS"])
+def test_a_redis_that_asks_for_another_password_is_told_as_what_it_is(
+    redis_server: RedisServer, caplog: pytest.LogCaptureFixture, word: str
+) -> None:
+    url = redis_server.url
+    if word == "WRONGPASS":
+        url = url.replace("redis://", "redis://default:guessed@")
+
+    async def played() -> None:
+        breaker = CircuitBreaker(3, REST)
+        cache = RedisCache(
+            url,
+            secret=SECRET,
+            ttl_seconds=60,
+            timeout_seconds=0.5,
+            breaker=breaker,
+            metrics=Metrics(),
+        )
+        for _ in range(5):
+            assert await cache.get(b"key") is None
+        assert word in cache.state()
+        await cache.close()
+
+    with Redis.from_url(redis_server.url) as redis:
+        redis.config_set("requirepass", "another")
+        try:
+            asyncio.run(played())
+        finally:
+            redis.config_set("requirepass", "")
+    assert any(word in line for line in told(caplog))
+    assert not any("does not answer" in line for line in told(caplog))
+
+
+def test_what_redis_says_is_wrong_is_told_by_the_word_for_it() -> None:
+    loading = BusyLoadingError("Redis is loading the dataset in memory", status_code="LOADING")
+    assert describe_trouble(loading) == "is loading its data (LOADING)"
+    misconf = ResponseError("MISCONF Errors writing to the AOF file")
+    assert "(MISCONF)" in str(describe_trouble(misconf))
+    assert describe_trouble(ResponseError("WRONGTYPE Operation against a key")) is None
+    assert describe_trouble(TimeoutError()) is None

@@ -118,7 +118,7 @@ DEPTHS = [21, 254, 255, *range(900, 1001), 1490, 9990]
     [
         ("POST /v1/recommendations", b'{"fields":', b"}"),
         ("POST /v1/recommendations/batch", b'{"recipients":[{"customer_id":"a"}],"repeat":', b"}"),
-        ("PUT /v1/products", b'{"products":[{"product_id":"a","attributes":{"a":', b"}}]}"),
+        ("PATCH /v1/products/bread", b'{"attributes":{"a":', b"}}"),
         ("PUT /v1/rules/deep", b'{"kind":"boost","strength":2,"which":', b"}"),
         ("PUT /v1/rules/deep", b'{"kind":', b"}"),
     ],
@@ -138,7 +138,7 @@ def test_a_value_of_any_depth_is_refused_and_breaks_nothing(
 
 
 @pytest.mark.parametrize("depth", [21, 900])
-def test_a_recipient_or_an_event_that_is_nested_deeply_costs_no_other(
+def test_a_recipient_an_event_or_a_product_that_is_nested_deeply_costs_no_other(
     client: TestClient, depth: int
 ) -> None:
     deep = b"[" * depth + b"]" * depth
@@ -148,6 +148,9 @@ def test_a_recipient_or_an_event_that_is_nested_deeply_costs_no_other(
     assert json.loads(problem)["problem"]["status"] == 422
     told = send(client, "POST /v1/events", b'{"events":[' + deep + b"]}")
     assert (told.status_code, told.json()["rejected"][0]["index"]) == (202, 0)
+    products = b'{"products":[{"product_id":"crepe"},{"product_id":"a","attributes":{"a":'
+    told = send(client, "PUT /v1/products", products + deep + b"}}]}")
+    assert (told.json()["written"], told.json()["rejected"][0]["index"]) == (1, 1)
 
 
 class BrokenRecommender(Recommender):

@@ -1,13 +1,14 @@
 """A caller may make so many calls a minute: in one process, or with Redis on all hosts together."""
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable
 
 import pytest
 import redis
 
-from service.http.rate_limits import MAX_CALLERS, MemoryRateLimits, RedisRateLimits
+from service.http.rate_limits import MAX_CALLERS, CallCount, MemoryRateLimits, RedisRateLimits
 from service.runtime.circuit_breaker import CircuitBreaker
 from tests.support.redis_server import RedisServer
 
@@ -22,7 +23,37 @@ class Clock:
 async def calls(
     limits: MemoryRateLimits | RedisRateLimits, count: int, name: str = "till", a_minute: int = 60
 ) -> list[float]:
-    return [await limits.count_call(name, a_minute) for _ in range(count)]
+    return [(await limits.count_call(name, a_minute)).wait_seconds for _ in range(count)]
+
+
+def told(count: CallCount) -> tuple[int, int]:
+    """The calls that are left, and the seconds until all of them are back, as a client reads it."""
+    policy, limit = (value.decode() for _, value in count.headers)
+    assert policy == f'"calls";q={count.calls_a_minute};w=60'
+    match = re.fullmatch(r'"calls";r=(\d+);t=(\d+)', limit)
+    assert match is not None, limit
+    return int(match[1]), int(match[2])
+
+
+@pytest.mark.parametrize("a_minute", [1, 7, 60, 61, 1000])
+def test_a_caller_is_told_how_many_calls_are_left(a_minute: int) -> None:
+    clock = Clock()
+    limits = MemoryRateLimits(clock)
+
+    async def call() -> tuple[int, int]:
+        return told(await limits.count_call("till", a_minute))
+
+    async def use_up() -> None:
+        for number in range(1, a_minute + 1):
+            left, _ = await call()
+            assert left == a_minute - number
+        assert await call() == (0, 60)  # refused
+        clock.now += 30
+        assert (await call())[0] == max(a_minute // 2 - 1, 0)
+        clock.now += 60
+        assert (await call())[0] == a_minute - 1
+
+    asyncio.run(use_up())
 
 
 @pytest.mark.parametrize("a_minute", [1, 7, 60, 61, 1000])
@@ -47,7 +78,7 @@ def test_who_calls_without_rest_gets_so_many_calls_an_hour() -> None:
     async def an_hour() -> int:
         passed = 0
         for _ in range(3600 * 4):
-            passed += await limits.count_call("till", 60) == 0.0
+            passed += (await limits.count_call("till", 60)).wait_seconds == 0.0
             clock.now += 0.25
         return passed
 
@@ -94,13 +125,16 @@ def test_workers_and_hosts_count_together(redis_server: RedisServer) -> None:
             redis_server.url, secret=b"s", timeout_seconds=2.0, breaker=CircuitBreaker(3, 0.2)
         )
         try:
-            waits = await asyncio.gather(
+            counts = await asyncio.gather(
                 *(limits.count_call("till", 20) for limits in (first, second) * 20)
             )
         finally:
             await second.close()
-        assert sum(wait == 0.0 for wait in waits) == 20
-        assert max(waits) <= 3.0
+        assert sum(count.wait_seconds == 0.0 for count in counts) == 20
+        assert max(count.wait_seconds for count in counts) <= 3.0
+        # Each of the calls that passed left one less, whichever worker answered it.
+        left = [told(count)[0] for count in counts if count.wait_seconds == 0.0]
+        assert sorted(left) == list(range(20))
 
     with_redis(redis_server.url, two_workers)
 
@@ -210,3 +244,21 @@ def test_junk_in_redis_gives_nobody_more_than_a_minutes_calls_and_refuses_nobody
             assert 0 < client.pttl(client.keys()[0]) <= 60_100
 
     with_redis(redis_server.url, call)
+
+
+def test_a_redis_that_takes_no_writes_is_told_in_the_log_and_each_worker_counts_alone(
+    redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def call(limits: RedisRateLimits) -> None:
+        with redis.Redis.from_url(redis_server.url) as client:
+            client.replicaof("127.0.0.1", 1)
+            waits = await calls(limits, 61)
+            assert [wait > 0 for wait in waits] == [False] * 60 + [True]
+            client.replicaof("NO", "ONE")
+        await asyncio.sleep(0.3)
+        assert await calls(limits, 1) == [0.0]
+
+    with_redis(redis_server.url, call)
+    first, second = (record.getMessage() for record in caplog.records if "Redis" in record.msg)
+    assert "is a replica, which takes no writes (READONLY)" in first
+    assert second == "Redis counts the calls of all workers again"

@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,15 @@ import pytest
 from httpx2 import Response
 from starlette.testclient import TestClient
 
+from models.data.events import KINDS
 from service.app import create
+from service.routes.clicks import _event_id, _write
 from service.settings import Settings
 from service.signing import recommendation_ids
 from service.signing.click_links import Click, ClickLinks
 from service.store.database import WAIT_SECONDS
+from service.store.events import Event, EventLine
+from service.store.store import Store
 from service.store.writer import MAX_JOBS_IN_COMMIT, MAX_WAITING_JOBS
 from tests.support.keyed_service import token
 from tests.support.service_process import UNHURRIED_MS
@@ -92,7 +97,8 @@ def test_a_click_leads_to_the_product_and_is_recorded_once_an_hour(client: TestC
             f"utm_source=regulars&utm_medium=email&utm_campaign=spring&utm_content={product['id']}"
         )
         assert response.headers["location"] == f"{product['url']}?{utm}"
-    wait_until(lambda: counted(client, "recorded") == 2)
+    wait_until(lambda: counted(client, "repeated") == 1)
+    assert counted(client, "recorded") == 1
     (click,) = clicks(client)
     assert (click["product_id"], click["placement"]) == (product["id"], "email")
     assert click["recommendation_id"] == slate["recommendation_id"]
@@ -239,3 +245,25 @@ def test_while_the_store_is_busy_every_click_leads_on_at_once_and_none_is_forgot
         wait_until(lambda: counted(client, "recorded") + counted(client, "lost") == len(urls))
         recorded = counted(client, "recorded")
         assert MAX_WAITING_JOBS - given_up * MAX_JOBS_IN_COMMIT <= recorded < len(urls)
+
+
+def test_a_second_click_within_an_hour_is_a_repetition_whatever_the_clock_shows(
+    store: Store,
+) -> None:
+    def click(minutes: int) -> str:
+        hour, time_of_click = minutes // 60, minutes * 60
+        event = Event(
+            event_id=_event_id("token", hour),
+            kind=KINDS.index("click"),
+            time=time_of_click,
+            lines=(EventLine("bread"),),
+            session_id="s",
+        )
+        work = partial(_write, b"", event, _event_id("token", hour - 1))
+        return store.write(work).result(10)
+
+    moments = (650, 660, 700, 709, 711, 725, 800)
+    assert [click(minutes) for minutes in moments] == [
+        *("recorded", "repeated", "repeated", "repeated"),
+        *("recorded", "repeated", "recorded"),
+    ]

@@ -1,13 +1,20 @@
 """The service keeps the conventions of HTTP APIs, at every address alike."""
 
 import re
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
+from httpx2 import Response
 from starlette.testclient import TestClient
 
+from service.http.authorization import Scope
 from service.patterns import PATTERN_SENTENCES
-from tests.support.service_shop import Browse
+from service.routes.operations import get_health
+from service.routes.registration import Deprecation, Operation, Tag, add_operations
+from tests.support.keyed_service import make_key, open_keyed_service
+from tests.support.service_shop import Browse, Shop
 
 pytestmark = pytest.mark.slow
 
@@ -167,3 +174,84 @@ def test_under_a_path_prefix_documentation_and_addresses_are_right(
     assert "call /shop/recs/v1/popular (" in slash.json()["detail"]
     assert under.delete(raw.decode()).status_code == 405
     assert under.get("/shop/recs/", follow_redirects=False).headers["location"] == "docs"
+
+
+def told(response: Response) -> tuple[str | None, str | None]:
+    return response.headers.get("ratelimit-policy"), response.headers.get("ratelimit")
+
+
+def test_every_answer_to_a_key_with_a_limit_tells_what_is_left_of_it(
+    shop: Shop, tmp_path: Path
+) -> None:
+    with open_keyed_service(shop, tmp_path) as service:
+        limited = make_key(service.store, Scope.ADMIN, calls_a_minute=3)
+        policy = '"calls";q=3;w=60'
+
+        def call(path: str, key: str = limited, method: str = "GET") -> Response:
+            return service.client.request(method, path, headers={"X-API-Key": key})
+
+        assert told(call("/v1/popular")) == (policy, '"calls";r=2;t=20')
+        assert told(call("/v1/popular?n=0"))[0] == policy  # a 422
+        assert told(call("/v1/popular", method="HEAD"))[1] == '"calls";r=0;t=60'
+        for path in ("/v1/popular", "/v1/rules"):  # a popular slate, and a 429
+            assert told(call(path)) == (policy, '"calls";r=0;t=60')
+        assert told(call("/v1/popular", service.credentials["admin"])) == (None, None)
+        assert told(call("/healthz")) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("headers", "sentence"),
+    [
+        ({"content-encoding": "gzip"}, "without Content-Encoding"),
+        ({"content-encoding": "br, gzip"}, "without Content-Encoding"),
+        ({"content-type": "application/json; charset=iso-8859-1"}, "names 'iso-8859-1'"),
+        ({"content-type": 'application/json;charset="utf-16"'}, "names 'utf-16'"),
+    ],
+)
+def test_a_body_that_is_compressed_or_not_in_utf_8_is_refused_with_what_to_send(
+    client: TestClient, headers: dict[str, str], sentence: str
+) -> None:
+    headers = {"content-type": "application/json", **headers}
+    for method, path in (("POST", "/v1/events"), ("PUT", "/v1/products"), ("PUT", "/v1/rules/a")):
+        response = client.request(method, path, content=b"{}", headers=headers)
+        assert response.status_code == 415
+        assert sentence in response.json()["detail"]
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "UTF-8", '"utf-8"'])
+def test_a_body_that_says_it_is_in_utf_8_is_read(client: TestClient, charset: str) -> None:
+    headers = {
+        "content-type": f"application/json; charset={charset}",
+        "content-encoding": "identity",
+    }
+    response = client.post("/v1/recommendations", content=b"{}", headers=headers)
+    assert response.status_code == 200
+
+
+def test_a_call_that_will_end_says_so_and_what_takes_its_place(browse: Browse) -> None:
+    client = browse()
+    notice = Deprecation(date(2027, 1, 1), date(2028, 1, 1), "/v1/popular")
+    old = Operation(
+        *("GET", "/v1/bestsellers", get_health, "Read best sellers", Tag.PRODUCTS),
+        deprecation=notice,
+    )
+    add_operations(client.app, [old])  # type: ignore[arg-type]
+    answer = client.get("/v1/bestsellers")
+    assert answer.headers["deprecation"] == "@1798761600"
+    assert answer.headers["sunset"] == "Sat, 01 Jan 2028 00:00:00 GMT"
+    assert answer.headers["link"] == '</v1/popular>; rel="successor-version"'
+    described = client.get("/openapi.json").json()["paths"]
+    assert described["/v1/bestsellers"]["get"]["deprecated"] is True
+    assert "deprecation" not in client.get("/v1/popular").headers
+    assert "deprecated" not in described["/v1/popular"]["get"]
+
+
+def test_a_proxy_may_pass_the_path_of_its_prefix_on_as_it_came(browse: Browse) -> None:
+    client = browse(root_path="/recs")
+    for prefix in ("/recs", ""):
+        assert client.get(f"{prefix}/v1/popular").status_code == 200
+        assert client.get(f"{prefix}/docs").status_code == 200
+        assert client.get(f"{prefix}/v1/customers/a%2Fb/export").json()["customer_id"] == "a/b"
+    assert "call /recs/v1/popular (" in client.get("/recs/v1/popular/").json()["detail"]
+    assert client.delete("/recs/v1/customers/x/consent").status_code == 405
+    assert client.get("/recsv1/popular").status_code == 404
