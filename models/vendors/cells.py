@@ -25,19 +25,23 @@ UNTOLD: Final = "unknown"  # of stock: a word that is not in stock, and counted
 
 def text(value: Any) -> str | None:
     """Return a cell as text; None for an empty one, a list and an object."""
+    if type(value) is str:
+        return value if value and not value.isspace() else None
     if value is None or isinstance(value, (list, dict)):
         return None
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    cell = str(value)
-    return cell if cell.strip() else None
+    return str(value)
 
 
 def first(records: Sequence[Record], name: str) -> str | None:
     """Return the first cell under a name that is not empty."""
-    return next(filter(None, (text(record.get(name)) for record in records)), None)
+    for record in records:
+        if cell := text(record.get(name)):
+            return cell
+    return None
 
 
 def object_in(record: Any, *names: str) -> Record:
@@ -61,13 +65,26 @@ def address_of_mail(value: Any) -> str | None:
     return cell.strip().lower() if cell else None
 
 
+def values_in(record: Record, name: str) -> list[str]:
+    """Return the texts and numbers of the list under a name."""
+    values = record.get(name)
+    cells = map(text, values) if isinstance(values, list) else ()
+    return [cell for cell in cells if cell]
+
+
 def quantity_left(quantity: Any, *taken_off: Any) -> str | None:
-    """Return a quantity without what was refunded or cancelled; as it is where it is no number."""
-    try:
-        left = read_number(text(quantity) or "1") - sum(map(_amount, taken_off))
-    except ValueError:
-        return text(quantity)
-    return text(left)
+    """Return a quantity without what was refunded or cancelled, each of them with any sign.
+
+    A cell that is no number is returned as it is: nobody knows then how much is left.
+    """
+    cells = [text(quantity) or "1", *filter(None, map(text, taken_off))]
+    numbers = []
+    for cell in cells:
+        try:
+            numbers.append(read_number(cell))
+        except ValueError:
+            return cell
+    return text(numbers[0] - sum(map(abs, numbers[1:])))
 
 
 def is_used_up(quantity: str | None) -> bool:
@@ -76,11 +93,6 @@ def is_used_up(quantity: str | None) -> bool:
         return quantity is not None and read_number(quantity) <= 0
     except ValueError:
         return False
-
-
-def _amount(value: Any) -> float:
-    cell = text(value)
-    return abs(read_number(cell)) if cell else 0.0
 
 
 def is_yes(value: Any) -> bool:

@@ -19,6 +19,7 @@ from models.vendors.cells import (
     objects_in,
     quantity_left,
     text,
+    values_in,
 )
 from models.vendors.vendor import (
     Found,
@@ -127,11 +128,11 @@ def read_product(documents: Sequence[Record], variants: Variants) -> Found:
     product = documents[0]
     sku, product_id = text(product.get("sku")), text(product.get("id"))
     extension = object_in(product, "extension_attributes")
-    links = extension.get("configurable_product_links")
+    links = values_in(extension, "configurable_product_links")
     is_piece = text(product.get("visibility")) in NOT_VISIBLE
     if is_piece and variants == "parent":
         return Found(names=[ProductName(sku, product_id)] if sku and product_id else ())
-    names = [ProductName(str(link), sku) for link in links or () if sku and variants == "parent"]
+    names = [ProductName(link, sku) for link in links if sku and variants == "parent"]
     custom = {
         text(entry.get("attribute_code")): entry.get("value")
         for entry in objects_in(product, "custom_attributes")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 from models.data.numbers import read_number
 from models.data.words import squeeze
@@ -47,16 +47,18 @@ def read_order_rows(rows: Sequence[Record], _: Variants) -> Found:
     if _is_all_refunded(rows):
         status = "refunded"
     customer_id = address_of_mail(first(rows, "email"))
+    order_id, timestamp = first(rows, "name"), first(rows, "created_at")
+    currency = first(rows, "currency")
     lines = [
         OrderLine(
             product_id=text(row.get("lineitem_sku")) or text(row.get("lineitem_name")),
-            timestamp=first(rows, "created_at"),
+            timestamp=timestamp,
             customer_id=customer_id,
-            order_id=first(rows, "name"),
+            order_id=order_id,
             line_id=str(number),
             quantity=text(row.get("lineitem_quantity")),
             unit_price=text(row.get("lineitem_price")),
-            currency=first(rows, "currency"),
+            currency=currency,
             status=status,
             left_out=_row_left_out(row),
         )
@@ -89,14 +91,14 @@ def read_order(documents: Sequence[Record], variants: Variants) -> Found:
     """Read one order of the API; refunded quantities are taken off."""
     order = documents[0]
     status = "cancelled" if text(order.get("cancelled_at")) else text(order.get("financial_status"))
-    refunded: Counter[str | None] = Counter()
+    refunded: defaultdict[str | None, list[Any]] = defaultdict(list)
     for refund in objects_in(order, "refunds"):
         for item in objects_in(refund, "refund_line_items"):
-            refunded[text(item.get("line_item_id"))] += int(item.get("quantity") or 0)
+            refunded[text(item.get("line_item_id"))].append(item.get("quantity"))
     is_test = is_yes(order.get("test"))
     lines = []
     for item in objects_in(order, "line_items"):
-        quantity = quantity_left(item.get("quantity"), refunded[text(item.get("id"))])
+        quantity = quantity_left(item.get("quantity"), *refunded[text(item.get("id"))])
         left_out = "test_order" if is_test else _item_left_out(item, quantity)
         variant_id = text(item.get("variant_id")) if variants == "variant" else None
         lines.append(
@@ -113,8 +115,14 @@ def read_order(documents: Sequence[Record], variants: Variants) -> Found:
                 left_out=left_out,
             )
         )
-    shipping = objects_in(order, "shipping_lines")
-    lines += [OrderLine(left_out="shipping_or_fee", line_id=text(s.get("id"))) for s in shipping]
+    lines += [
+        OrderLine(
+            order_id=text(order.get("id")),
+            line_id=text(charge.get("id")),
+            left_out="shipping_or_fee",
+        )
+        for charge in objects_in(order, "shipping_lines")
+    ]
     return Found(lines=lines)
 
 

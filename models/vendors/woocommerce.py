@@ -6,10 +6,10 @@ Export & Import, the Import Export Suite), and one row a line (Advanced Order Ex
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from fnmatch import filter as matching
-from typing import Final
+from typing import Any, Final
 
 from models.data.words import squeeze
 from models.vendors.cells import (
@@ -24,6 +24,7 @@ from models.vendors.cells import (
     objects_in,
     quantity_left,
     text,
+    values_in,
 )
 from models.vendors.vendor import (
     Found,
@@ -72,7 +73,7 @@ def read_order(documents: Sequence[Record], variants: Variants) -> Found:
     refunded = _refunded(order)
     lines = []
     for item in objects_in(order, "line_items"):
-        quantity = quantity_left(item.get("quantity"), refunded[text(item.get("id"))])
+        quantity = quantity_left(item.get("quantity"), *refunded[text(item.get("id"))])
         product_id, variation_id = text(item.get("product_id")), text(item.get("variation_id"))
         lines.append(
             OrderLine(
@@ -96,15 +97,14 @@ def read_order(documents: Sequence[Record], variants: Variants) -> Found:
     return Found(lines=lines)
 
 
-def _refunded(order: Record) -> Counter[str | None]:
-    """Return the pieces refunded, by the id of the line that they were sold in."""
-    pieces: Counter[str | None] = Counter()
+def _refunded(order: Record) -> Mapping[str | None, list[Any]]:
+    """Return the quantities refunded, by the id of the line that they were sold in."""
+    quantities: defaultdict[str | None, list[Any]] = defaultdict(list)
     for refund in objects_in(order, "refunds"):
         for item in objects_in(refund, "line_items"):
-            meta = {entry.get("key"): entry for entry in objects_in(item, "meta_data")}
-            line_id = text(meta.get("_refunded_item_id", {}).get("value"))
-            pieces[line_id] += abs(int(item.get("quantity") or 0))
-    return pieces
+            meta = {text(e.get("key")): e.get("value") for e in objects_in(item, "meta_data")}
+            quantities[text(meta.get("_refunded_item_id"))].append(item.get("quantity"))
+    return quantities
 
 
 def read_order_row(rows: Sequence[Record], variants: Variants) -> Found:
@@ -240,10 +240,10 @@ def read_product(documents: Sequence[Record], variants: Variants) -> Found:
     if is_variation and variants == "parent":
         called = [name for name in (product_id, sku) if name and parent_id not in NO_VARIANT]
         return Found(names=[ProductName(name, parent_id or "") for name in called])
-    sizes = product.get("variations") if variants == "parent" else None
-    names += [ProductName(str(size), product_id or "") for size in sizes or () if product_id]
+    sizes = values_in(product, "variations") if variants == "parent" else []
+    names += [ProductName(size, product_id) for size in sizes if product_id]
     pictures = [*objects_in(product, "images"), object_in(product, "image")]
-    seen = product.get("catalog_visibility", SEEN[0]) in SEEN
+    seen = text(product.get("catalog_visibility", SEEN[0])) in SEEN
     found = VendorProduct(
         product_id=product_id,
         title=text(product.get("name")),
@@ -268,9 +268,8 @@ def _attributes_of(product: Record) -> dict[str, str]:
     if tags:
         attributes["tags"] = ", ".join(filter(None, tags))
     for attribute in objects_in(product, "attributes"):
-        options = attribute.get("options")
-        values = options if isinstance(options, list) else [attribute.get("option")]
-        name, value = text(attribute.get("name")), ", ".join(filter(None, map(text, values)))
+        name = text(attribute.get("name"))
+        value = ", ".join(values_in(attribute, "options")) or text(attribute.get("option"))
         if name and value:
             attributes[name] = value
     return attributes

@@ -116,6 +116,8 @@ def _first_line(error: duckdb.Error) -> str:
             "some of its lines end in CR LF and some in LF, "
             f"or a CR stands in a cell without quotes ({line})"
         )
+    if "maximum_object_size" in line:
+        return f"an object of it is too large; write one record a line ({line})"
     return line
 
 

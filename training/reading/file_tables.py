@@ -33,6 +33,8 @@ EXACT_BELOW: Final = 2.0**53  # whole numbers from there on are not exact as flo
 # 10,000 columns of 20 rows took 100 seconds and, as JSON lines, more than 4 GB.
 MAX_COLUMNS: Final = 2_000
 LONGEST_JSON_LINE: Final = 1 << 16  # bytes at the beginning, of which one line is looked at
+DEFAULT_JSON_OBJECT: Final = 1 << 24  # bytes, of DuckDB
+LARGEST_JSON_OBJECT: Final = 1 << 28  # bytes
 KEPT_CHARACTERS: Final = 10_000  # of a refused line that DuckDB keeps
 
 
@@ -273,11 +275,19 @@ def _json_layout(file: InputFile, *, whole: bool = False) -> dict[str, Any]:
         beginning = content.read(LONGEST_JSON_LINE)
     if re.match(rb"\s*\[\s*(\{|\])", beginning):
         return {"format": "array"}
-    # An object that goes on in the next line, after its brace or after its first names
+    # An object that goes on in the next line, after its brace, its first names or in a list
     # or another one in the same line
-    if re.match(rb"\s*\{\s*(\n|\"[^\n]*(,\s*\n|\}[ \t]*\{))", beginning):
-        return {"format": "unstructured"}
-    return {"format": "newline_delimited", "ignore_errors": not whole}
+    if re.match(rb"\s*\{\s*(\n|\"[^\n]*([,\[{]\s*\n|\}[ \t]*\{))", beginning):
+        return {"format": "unstructured"} | _object_size(file)
+    size = _object_size(file) if b"\n" not in beginning else {}
+    return {"format": "newline_delimited", "ignore_errors": not whole} | size
+
+
+def _object_size(file: InputFile) -> dict[str, int]:
+    """Return the option that lets an object be as large as its file, as the answer of an API is."""
+    size = file.content.stat().st_size + 1024  # with room for an end of the line
+    is_larger = DEFAULT_JSON_OBJECT < size <= LARGEST_JSON_OBJECT
+    return {"maximum_object_size": size} if is_larger else {}
 
 
 def _parquet_columns(file: InputFile) -> tuple[tuple[str, str], ...]:

@@ -94,7 +94,7 @@ def read_vendor_files(
     tables, taken_for, all_names = [], {}, []
     for source in sources:
         shape = _find_shape(source, kind)
-        taken_for[source.label] = shape.title if shape else OUR_OWN
+        taken_for[source.label] = shape.title if shape else _our_own(source, kind)
         if shape is not None:
             collected = _Collected()
             with reading_errors(source.label):
@@ -127,6 +127,14 @@ def _find_shape(source: FileTable, kind: Kind) -> Shape | None:
     elif shape.refusal:
         raise InputError(f"{source.label} holds {shape.title}: {shape.refusal}")
     return shape
+
+
+def _our_own(source: FileTable, kind: Kind) -> str:
+    """Return what a file that is read by our columns is, and whose export it looks like."""
+    shape = find_shape(source.columns, kind=kind)
+    is_mapped = shape is not None and not set(source.columns) >= set(REQUIRED[kind])
+    hint = f", although it looks like {shape.title} (--format auto)" if shape and is_mapped else ""
+    return f"{OUR_OWN}{hint}"
 
 
 def _translate(
