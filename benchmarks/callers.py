@@ -26,6 +26,7 @@ from models.rules.filters import Filters
 from models.slate import SlateRequest
 from models.updates.catalogue import ProductUpdate, update_catalogue
 from service.answering.answer import build_answer
+from service.answering.presentation import Presentation
 from service.answering.query import QueryKind, RecommendationQuery
 from service.model.live_catalogue import LiveCatalogue
 from service.model.loaded_model import LoadedModel
@@ -100,7 +101,7 @@ def measure_rankings(registry: Path, shop: Recommender) -> None:
     random = Random(7)
     customers = random.sample(list(shop.model.customers.ids), CALLS)
     model = LoadedModel.of(shop)
-    live, links = LiveCatalogue(model, model), ClickLinks(b"secret")
+    live, links = LiveCatalogue(model, model), Presentation(ClickLinks(b"secret"))
     known = list(shop.catalogue.ids)
     drawn = [tuple(sorted(random.sample(known, GIVEN))) for _ in customers]
     computed, bodies = [], []

@@ -23,6 +23,7 @@ from models.artifact.registry import Registry
 from models.recommender import Recommender
 from models.slate import SlateRequest
 from service.answering.answer import build_answer
+from service.answering.presentation import Presentation
 from service.answering.query import QueryKind, RecommendationQuery
 from service.model.live_catalogue import LiveCatalogue
 from service.model.loaded_model import LoadedModel
@@ -61,7 +62,7 @@ def in_process(recommender: Recommender, customers: Sequence[str]) -> None:
 
     def body(customer: str) -> bytes:
         question = RecommendationQuery(QueryKind.CUSTOMER, "en_US", customer_id=customer)
-        return build_answer(shop, question, ClickLinks(b"secret")).body_for(customer)
+        return build_answer(shop, question, Presentation(ClickLinks(b"secret"))).body_for(customer)
 
     row(
         "slate and body, in the process",

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data.events import DAY, KINDS
-from models.ranking.reasons import new_arrival
+from models.languages.phrases import Phrase, counted
+from models.ranking.reasons import THIS, new_arrival
 from models.recommender import Recommender
 from models.rules.eligibility import find_allowed
 from models.slate import (
@@ -158,7 +159,7 @@ def list_viewed(
     order = np.argsort(-events.time[viewed], kind="stable")
     for row in viewed[order].tolist():
         seen.setdefault(int(events.item[row]), int(events.time[row]))
-    reason = Reason(ReasonKind.RECENTLY_VIEWED, (), "You looked at this")
+    reason = Reason(ReasonKind.RECENTLY_VIEWED, (), Phrase("You looked at {product}", product=THIS))
     rows = _recent(recommender, request, seen, Source.OWN_INTEREST, lambda _: reason)
     listed = _first(rows, request.n, ScoreKind.RECENCY)
     strategy = Strategy.PERSONAL if customer_id is not None else Strategy.SESSION
@@ -192,7 +193,7 @@ def _find_restocked(
     recommender: Recommender, request: SlateRequest, facts: ListFacts
 ) -> Iterator[Listed]:
     """Yield what came back into stock in the last 30 days, newest first."""
-    reason = Reason(ReasonKind.BACK_IN_STOCK, (), "Back in stock")
+    reason = Reason(ReasonKind.BACK_IN_STOCK, (), Phrase("Back in stock"))
     source = Source.BACK_IN_STOCK
     return _recent(recommender, request, facts.restocked, source, lambda _: reason)
 
@@ -233,7 +234,8 @@ def _find_cheaper(
         if saved[item] <= 0:
             return
         drop = facts.drops[item]
-        reason = Reason(ReasonKind.PRICE_DROPPED, (), f"{saved[item]:.0%} less than before")
+        text = Phrase("{percent}% less than before", percent=round(100 * saved[item]))
+        reason = Reason(ReasonKind.PRICE_DROPPED, (), text)
         slot = Slot(item, saved[item], Source.PRICE_DROPPED, reason)
         yield slot, ListedFacts(since=drop.time, former_price=drop.former)
 
@@ -254,7 +256,12 @@ def _find_best_rated(
             shrunk[item] = stars / (rating.count + PRIOR_RATINGS)
     for item in _by_value(shrunk):
         rating = ratings[item]
-        text = f"Rated {rating.mean:.1f} of 5 by {rating.count} customers"
+        text = counted(
+            "Rated {stars} of 5 by one customer",
+            "Rated {stars} of 5 by {count} customers",
+            rating.count,
+            stars=round(rating.mean, 1),
+        )
         reason = Reason(ReasonKind.BEST_RATED, (), text)
         yield Slot(item, shrunk[item], Source.BEST_RATED, reason), ListedFacts(rating=rating)
 

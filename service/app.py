@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from models.artifact.registry import Registry
 from models.data.events import DAY, HOUR
 from service.answering.answer_computer import AnswerComputer
+from service.answering.presentation import Presentation
 from service.answering.responder import Responder
 from service.answering.scoring_pool import ScoringPool
 from service.answering.warm_up import warm_up
@@ -38,7 +39,6 @@ from service.runtime.circuit_breaker import CircuitBreaker
 from service.runtime.metrics import Metrics, join_workers
 from service.runtime.workers import end_with_supervisor
 from service.settings import Settings
-from service.signing.click_links import ClickLinks
 from service.store.campaigns import forget_mails, pinned_versions
 from service.store.database import StoreDownError
 from service.store.store import Store
@@ -136,10 +136,10 @@ def _build_responder(
     store: Store,
     pinned_catalogues: CatalogueFollower,
 ) -> Responder:
-    links = ClickLinks.from_settings(settings)
+    presentation = Presentation.from_settings(settings)
     catalogues = CatalogueFollower(store, settings.unasked or "allow", settings.visits)
     breaker = CircuitBreaker(settings.breaker_failures, settings.breaker_seconds)
-    computer = AnswerComputer(links, store, catalogues, breaker)
+    computer = AnswerComputer(presentation, store, catalogues, breaker)
     mail_responder = MailResponder(
         computer=computer,
         active=active,
@@ -150,7 +150,7 @@ def _build_responder(
     )
     return Responder(
         settings=settings,
-        links=links,
+        presentation=presentation,
         metrics=metrics,
         active=active,
         scoring=ScoringPool(settings.thread_count(), settings.scoring_queue, metrics),

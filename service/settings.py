@@ -27,6 +27,7 @@ from pydantic import (
 from models.artifact.atomic import check_writable
 from models.assembly.cards import is_locale
 from models.data.urls import is_absolute
+from models.languages.languages import WordingError, read_wording
 
 PREFIX: Final = "REGULARS_"
 HOST_PATTERN: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::[0-9]*)?")
@@ -365,8 +366,15 @@ class Settings(BaseModel):
         ),
     ] = 90
     default_locale: Annotated[
-        str, Field(description="Locale of prices if the caller names none.")
+        str, Field(description="Locale of prices and sentences if the caller names none.")
     ] = "en_US"
+    wording_dir: Annotated[
+        Path | None,
+        Field(
+            description="Directory with the shop's own wording of sentences, a file for each "
+            "language, such as de.po."
+        ),
+    ] = None
     runtime_dir: Annotated[
         Path | None,
         Field(
@@ -385,6 +393,16 @@ class Settings(BaseModel):
     def _check_locale(cls, value: str) -> str:
         if not is_locale(value):
             raise ValueError("not a locale; write it like en_US")
+        return value
+
+    @field_validator("wording_dir")
+    @classmethod
+    def _check_wording(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            try:
+                read_wording(value)
+            except WordingError as error:
+                raise ValueError(str(error)) from None
         return value
 
     @field_validator("cors_origins")

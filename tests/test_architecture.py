@@ -50,6 +50,7 @@ ROOMS = {
         "sources",
         "vendors",
         "data",
+        "languages",
         "artifact",
         "settings",
         "trees",

@@ -11,10 +11,12 @@ import numpy as np
 from models.data.events import CART, DAY, EXPOSURE, KINDS, PURCHASE
 from models.data.history import NEVER, build_interactions, find_pair_starts
 from models.data.ragged import RowGroups
+from models.languages.phrases import Phrase, counted
 from models.mail.recipient import MailRecipient
 from models.ranking import reasons
 from models.ranking.customer_profile import build_profile
 from models.ranking.features import build_rows
+from models.ranking.reasons import THIS
 from models.ranking.replenishment import find_due
 from models.rules.eligibility import ExclusionRule
 from models.rules.filters import Repeat
@@ -35,10 +37,10 @@ BASKET_DAYS: Final = 7  # after a week the basket was left on purpose
 CHECKOUT_SECONDS: Final = 3_600  # for so long the customer may be at the checkout still
 # Events that tell that a customer wants a product, the strongest first, in words
 INTEREST: Final = {
-    "wishlist": "You wished for this",
-    "cart": "You had this in your basket",
-    "view": "You looked at this",
-    "click": "You looked at this",
+    "wishlist": Phrase("You wished for {product}", product=THIS),
+    "cart": Phrase("You had {product} in your basket", product=THIS),
+    "view": Phrase("You looked at {product}", product=THIS),
+    "click": Phrase("You looked at {product}", product=THIS),
 }
 
 
@@ -67,8 +69,12 @@ def welcome(recipient: MailRecipient) -> MailOccasion | None:
     slots: tuple[Slot, ...] = ()
     if ordered:
         slots = _companions(recipient, recipient.ordered_on(first // DAY))
-    beginning = "Your first order with us was" if ordered else "You first looked around here"
-    return MailOccasion(slots, f"Welcome! {beginning} {recipient.ago(first)}", until)
+    ago = recipient.ago(first)
+    if ordered:
+        text = Phrase("Welcome! Your first order with us was {ago}", ago=ago)
+    else:
+        text = Phrase("Welcome! You first looked around here {ago}", ago=ago)
+    return MailOccasion(slots, text, until)
 
 
 def post_purchase(recipient: MailRecipient) -> MailOccasion | None:
@@ -93,7 +99,9 @@ def post_purchase(recipient: MailRecipient) -> MailOccasion | None:
     if not order:
         return None
     slots = _companions(recipient, order)
-    text = f"You ordered {recipient.titles(order)} {recipient.ago(time)}"
+    text = Phrase(
+        "You ordered {products} {ago}", products=recipient.titles(order), ago=recipient.ago(time)
+    )
     return MailOccasion(slots, text, until)
 
 
@@ -154,7 +162,12 @@ def win_back(recipient: MailRecipient) -> MailOccasion | None:
     ]
     slots = recipient.take_first([*own, *_arrivals(recipient)])
     days = (recipient.as_of - last) // DAY
-    return MailOccasion(slots, f"It has been {days} days since your last order", until)
+    text = counted(
+        "It has been a day since your last order",
+        "It has been {count} days since your last order",
+        int(days),
+    )
+    return MailOccasion(slots, text, until)
 
 
 def _silent_days(recipient: MailRecipient) -> float:
@@ -211,12 +224,15 @@ def _interest_before(recipient: MailRecipient, item: int, restocked: int) -> Rea
     before = kinds[(times < restocked) & (times > restocked - INTEREST_DAYS * DAY)]
     if (before == PURCHASE).any():
         again = reasons.buy_again(recipient.pairs, item, recipient.as_of)
-        return replace(again, text=f"{again.text}, and it is back")
+        return replace(again, text=_and_back(again.text))
     for kind, text in INTEREST.items():
         if (before == KINDS.index(kind)).any():
-            text = f"{text}, and it is back"
-            return Reason(ReasonKind.BACK_IN_STOCK, (item,), text)
+            return Reason(ReasonKind.BACK_IN_STOCK, (item,), _and_back(text))
     return None
+
+
+def _and_back(interest: str) -> Phrase:
+    return Phrase("{interest}, and it is back", interest=interest)
 
 
 def _source_of(reason: Reason) -> Source:
@@ -248,11 +264,12 @@ def basket(recipient: MailRecipient) -> MailOccasion | None:
     items.sort(key=lambda item: (-left[item], item))
     own = []
     for item in items:
-        reason = Reason(ReasonKind.LEFT_IN_BASKET, (item,), "This is in your basket")
+        reason = Reason(ReasonKind.LEFT_IN_BASKET, (item,), Phrase("This is in your basket"))
         own.append(Slot(item, _nearness(as_of, left[item]), Source.OWN_INTEREST, reason))
     slots = recipient.take_first([*own, *_companions(recipient, items)])
     until = max(left[item] for item in items) + BASKET_DAYS * DAY - 1
-    return MailOccasion(slots, f"You left {recipient.titles(items)} in your basket", until)
+    text = Phrase("You left {products} in your basket", products=recipient.titles(items))
+    return MailOccasion(slots, text, until)
 
 
 def new_for_you(recipient: MailRecipient) -> MailOccasion | None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from models.assembly.diversity import diversify
 from models.data.events import DAY, PURCHASE, Events
 from models.data.history import NEVER, Interactions, build_interactions, find_pair_starts
+from models.languages.phrases import Phrase, counted
 from models.ranking.context import RankingContext
 from models.recommender import Recommender
 from models.rules.eligibility import Removed, remove_bought, remove_named
@@ -121,16 +122,20 @@ class MailRecipient:
 
     def titles(self, items: Sequence[int]) -> str:
         """Name the first item by its title, and the others by their number."""
-        title = self.recommender.catalogue.title[items[0]]
+        title, others = self.recommender.catalogue.title[items[0]], len(items) - 1
         if not title:
-            return "a product" if len(items) == 1 else f"{len(items)} products"
-        return title if len(items) == 1 else f"{title} and {len(items) - 1} more"
+            return counted("a product", "{count} products", len(items))
+        if not others:
+            return title
+        return counted("{title} and {count} more", "{title} and {count} more", others, title=title)
 
     def explain(self, slot: Slot) -> str:
         """Return the reason for a product with its title."""
-        title = self.recommender.catalogue.title[slot.item]
-        return slot.reason.text.replace("this", title, 1) if title else slot.reason.text
+        title, text = self.recommender.catalogue.title[slot.item], slot.reason.text
+        return text.naming(title) if title and isinstance(text, Phrase) else text
 
-    def ago(self, moment: int) -> str:
+    def ago(self, moment: int) -> Phrase:
         days = max(self.as_of // DAY - moment // DAY, 0)
-        return {0: "today", 1: "yesterday"}.get(days, f"{days} days ago")
+        if days == 0:
+            return Phrase("today")
+        return counted("yesterday", "{count} days ago", days)

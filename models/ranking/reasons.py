@@ -14,11 +14,14 @@ import numpy as np
 from models.data.catalogue import Catalogue
 from models.data.events import DAY
 from models.data.history import Interactions
+from models.languages.phrases import Phrase, counted
 from models.slate import Reason, ReasonKind
 from models.sources.co_purchases import CoPurchases
 from models.sources.repurchase import LAPSED_INTERVALS, find_own_intervals
 
 DAYS_IN_MONTH: Final = 30.4
+IN_MONTHS: Final = 60  # days from which an interval is told in months
+THIS: Final = Phrase("this")  # the product beside which the reason stands
 MOST_NAMED: Final = 3  # of ten reasons may have the same product for evidence
 
 
@@ -33,59 +36,61 @@ class ReasonTemplate:
     def about(self, catalogue: Catalogue, item: int) -> Reason:
         """Return the reason with this product as evidence."""
         title = catalogue.title[item]
-        text = self.titled.format(title) if title else self.untitled
+        text = Phrase(self.titled, title=title) if title else Phrase(self.untitled)
         return Reason(self.kind, (item,), text)
 
     @property
     def unnamed(self) -> Reason:
         """Return the reason without evidence: true wherever it is with some product."""
-        return Reason(self.kind, (), self.untitled)
+        return Reason(self.kind, (), Phrase(self.untitled))
 
 
 BECAUSE_YOU_BOUGHT: Final = ReasonTemplate(
     ReasonKind.BECAUSE_YOU_BOUGHT,
-    "Because you bought {}",
+    "Because you bought {title}",
     "Because of what you bought before",
 )
 BECAUSE_YOU_VIEWED: Final = ReasonTemplate(
     ReasonKind.BECAUSE_YOU_VIEWED,
-    "Because you looked at {}",
+    "Because you looked at {title}",
     "Because of what you looked at",
 )
 BECAUSE_OF_BASKET: Final = ReasonTemplate(
     ReasonKind.BECAUSE_OF_BASKET,
-    "Because {} is in your basket",
+    "Because {title} is in your basket",
     "Because of what is in your basket",
 )
 BOUGHT_TOGETHER: Final = ReasonTemplate(
     ReasonKind.BOUGHT_TOGETHER,
-    "Often bought together with {}",
+    "Often bought together with {title}",
     "Often bought together with what you chose",
 )
 CUSTOMERS_WHO_BUY: Final = ReasonTemplate(
     ReasonKind.SIMILAR_CUSTOMERS,
-    "Customers who buy {}, like you, chose this",
+    "Customers who buy {title}, like you, chose this",
     "Customers who buy what you buy chose this",
 )
 CUSTOMERS_WHO_LIKE: Final = ReasonTemplate(
     ReasonKind.SIMILAR_CUSTOMERS,
-    "Customers who like {} chose this",
+    "Customers who like {title} chose this",
     "Customers of the same taste chose this",
 )
 ALSO_BOUGHT: Final = ReasonTemplate(
     ReasonKind.SIMILAR_CUSTOMERS,
-    "Customers who buy {} also buy this",
+    "Customers who buy {title} also buy this",
     "Customers who buy this product also buy this",
 )
-SIMILAR_TO: Final = ReasonTemplate(ReasonKind.SIMILAR, "Similar to {}", "Similar to this product")
+SIMILAR_TO: Final = ReasonTemplate(
+    ReasonKind.SIMILAR, "Similar to {title}", "Similar to this product"
+)
 ALSO_VIEWED: Final = ReasonTemplate(
     ReasonKind.ALSO_VIEWED,
-    "Customers who look at {} also look at this",
+    "Customers who look at {title} also look at this",
     "Customers who look at this product also look at this",
 )
-POPULAR_NOW: Final = Reason(ReasonKind.POPULAR, (), "Popular right now")
-BOUGHT_BY_OTHERS: Final = Reason(ReasonKind.POPULAR, (), "Bought by other customers")
-CHOSEN_BY_SHOP: Final = Reason(ReasonKind.CHOSEN_BY_SHOP, (), "Chosen by our shop")
+POPULAR_NOW: Final = Reason(ReasonKind.POPULAR, (), Phrase("Popular right now"))
+BOUGHT_BY_OTHERS: Final = Reason(ReasonKind.POPULAR, (), Phrase("Bought by other customers"))
+CHOSEN_BY_SHOP: Final = Reason(ReasonKind.CHOSEN_BY_SHOP, (), Phrase("Chosen by our shop"))
 
 
 def choose_reasons(reasons_each: Iterable[Iterable[Reason]]) -> list[Reason]:
@@ -133,8 +138,10 @@ def popular(lines: float) -> Reason:
 def new_arrival(catalogue: Catalogue, item: int) -> Reason:
     """Return the reason for a product that has just come on sale."""
     category = int(catalogue.category[item])
-    place = catalogue.category_names[category] if category >= 0 else "our shop"
-    return Reason(ReasonKind.NEW, (), f"New in {place}")
+    if category < 0:
+        return Reason(ReasonKind.NEW, (), Phrase("New in our shop"))
+    text = Phrase("New in {category}", category=catalogue.category_names[category])
+    return Reason(ReasonKind.NEW, (), text)
 
 
 def buy_again(pairs: Interactions, item: int, as_of: int) -> Reason:
@@ -155,22 +162,49 @@ def buy_again_each(pairs: Interactions, items: list[int], as_of: int) -> list[Re
     return reasons
 
 
-def _buying_habit(count: int, interval: float, silence: float) -> str:
+def _buying_habit(count: int, interval: float, silence: float) -> Phrase:
     """Say how often a product was bought, every `interval` days if known, `silence` days ago."""
     if count == 1:
-        return "You bought this before"
+        return Phrase("You bought {product} before", product=THIS)
     is_known = not isnan(interval)
+    if count == 2 and is_known:
+        return _bought_twice(interval)
+    if count > 2 and is_known and silence <= LAPSED_INTERVALS * interval:
+        return _bought_every(interval)
     if count == 2:
-        apart = f", {_in_days(interval, 'a day')} apart" if is_known else ""
-        return f"You bought this twice{apart}"
-    if is_known and silence <= LAPSED_INTERVALS * interval:
-        return f"You buy this about every {_in_days(interval, 'day')}"
-    return f"You bought this {count} times"
+        return Phrase("You bought {product} twice", product=THIS)
+    return counted(
+        "You bought {product} once", "You bought {product} {count} times", count, product=THIS
+    )
 
 
-def _in_days(days: float, one_day: str) -> str:
-    if days < 1.5:
-        return one_day
-    if days < 60:
-        return f"{round(days)} days"
-    return f"{round(days / DAYS_IN_MONTH)} months"
+def _bought_twice(interval: float) -> Phrase:
+    if interval < IN_MONTHS:
+        return counted(
+            "You bought {product} twice, a day apart",
+            "You bought {product} twice, {count} days apart",
+            max(round(interval), 1),
+            product=THIS,
+        )
+    return counted(
+        "You bought {product} twice, a month apart",
+        "You bought {product} twice, {count} months apart",
+        round(interval / DAYS_IN_MONTH),
+        product=THIS,
+    )
+
+
+def _bought_every(interval: float) -> Phrase:
+    if interval < IN_MONTHS:
+        return counted(
+            "You buy {product} about every day",
+            "You buy {product} about every {count} days",
+            max(round(interval), 1),
+            product=THIS,
+        )
+    return counted(
+        "You buy {product} about every month",
+        "You buy {product} about every {count} months",
+        round(interval / DAYS_IN_MONTH),
+        product=THIS,
+    )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from models.recommender import Recommender
 from models.shop_lists import ListedProducts, ShopList, list_products, list_viewed
 from models.slate import Bundle, FallbackReason, ScoreKind, Slate, SlateRequest, Strategy
+from service.answering.presentation import Presentation
 from service.answering.query import (
     AS_LEARNED,
     AWAY,
@@ -24,17 +25,16 @@ from service.answering.render import (
     slate_content,
 )
 from service.model.live_catalogue import LiveCatalogue
-from service.signing.click_links import ClickLinks
 
 
 def build_answer(
     live: LiveCatalogue,
     query: RecommendationQuery,
-    links: ClickLinks,
+    presentation: Presentation,
     knowledge: StoreKnowledge = AS_LEARNED,
 ) -> RenderedAnswer:
     """Return the answer, computed: milliseconds of numpy."""
-    resolved, renderer = prepare_answer(live, query, links, knowledge)
+    resolved, renderer = prepare_answer(live, query, presentation, knowledge)
     if query.kind in (QueryKind.BUNDLES, QueryKind.BASKET):
         return _build_bundles(renderer, resolved, knowledge)
     if query.kind is QueryKind.RANKING:
@@ -50,13 +50,16 @@ def build_answer(
 
 
 def build_popular_answer(
-    live: LiveCatalogue, query: RecommendationQuery, reason: FallbackReason, links: ClickLinks
+    live: LiveCatalogue,
+    query: RecommendationQuery,
+    reason: FallbackReason,
+    presentation: Presentation,
 ) -> RenderedAnswer:
     """Return the ready answer: popular products within the limits of the query. A millisecond.
 
     To a query for bundles it is empty: popular products belong to nothing.
     """
-    resolved, renderer = prepare_answer(live, query, links, AWAY)
+    resolved, renderer = prepare_answer(live, query, presentation, AWAY)
     if query.kind in (QueryKind.BUNDLES, QueryKind.BASKET, QueryKind.ORDER):
         return renderer.render(SlateFacts.of_bundles(reason), [], [])
     if query.kind is QueryKind.LIST:
@@ -80,7 +83,7 @@ def build_popular_answer(
 def prepare_answer(
     live: LiveCatalogue,
     query: RecommendationQuery,
-    links: ClickLinks,
+    presentation: Presentation,
     knowledge: StoreKnowledge,
     moment: AnswerMoment | None = None,
 ) -> tuple[ResolvedQuery, AnswerRenderer]:
@@ -92,7 +95,8 @@ def prepare_answer(
         moment = AnswerMoment(live.model.shop_time.moment)
     catalogue = live.model.recommender.catalogue
     resolved = resolve_query(query, catalogue, live.rules, moment, knowledge.unwanted, live.bundles)
-    return resolved, AnswerRenderer(live.model, query, resolved.missing_ids, moment.as_of, links)
+    missing_ids = resolved.missing_ids
+    return resolved, AnswerRenderer(live.model, query, missing_ids, moment.as_of, presentation)
 
 
 def _build_list(

@@ -14,6 +14,7 @@ from models.shop_lists import ShopList
 from models.slate import FallbackReason
 from models.updates.customer import NO_UPDATE, CustomerUpdate
 from service.answering.answer import build_answer, build_popular_answer
+from service.answering.presentation import Presentation
 from service.answering.query import QueryKind, RecommendationQuery, StoreKnowledge
 from service.answering.render import RenderedAnswer
 from service.errors import NotFound, StoreUnavailable
@@ -21,7 +22,6 @@ from service.model.customer_updates import build_customer_update
 from service.model.live_catalogue import CatalogueFollower, LiveCatalogue
 from service.model.loaded_model import LoadedModel
 from service.runtime.circuit_breaker import CircuitBreaker, CircuitOpenError
-from service.signing.click_links import ClickLinks
 from service.store.database import StoreDownError
 from service.store.events import summarize_ratings
 from service.store.store import CustomerRecords, Store
@@ -43,7 +43,7 @@ class ComputedAnswer:
 class AnswerComputer:
     """A computer of answers, called in threads."""
 
-    links: ClickLinks
+    presentation: Presentation
     store: Store
     catalogues: CatalogueFollower
     breaker: CircuitBreaker  # in front of the store
@@ -68,7 +68,8 @@ class AnswerComputer:
                 return self.compute_without_store(model, query)
             knowledge = replace(knowledge, ratings=ratings)
         with self.computing:
-            return ComputedAnswer(build_answer(live, query, self.links, knowledge), records.stamp)
+            answer = build_answer(live, query, self.presentation, knowledge)
+            return ComputedAnswer(answer, records.stamp)
 
     def compute_without_store(
         self, model: LoadedModel, query: RecommendationQuery
@@ -79,7 +80,8 @@ class AnswerComputer:
         live = catalogue_for(query, self.catalogues.as_known(model))
         if self._may_have_refused(model, query.customer_id):
             reason = FallbackReason.STORE_UNAVAILABLE
-            return ComputedAnswer(build_popular_answer(live, query, reason, self.links), None)
+            popular = build_popular_answer(live, query, reason, self.presentation)
+            return ComputedAnswer(popular, None)
         update = replace(
             NO_UPDATE,
             unasked=self.catalogues.unasked_of(query.customer_id),
@@ -87,7 +89,7 @@ class AnswerComputer:
         )
         knowledge = StoreKnowledge(update, away=True)
         with self.computing:
-            return ComputedAnswer(build_answer(live, query, self.links, knowledge), None)
+            return ComputedAnswer(build_answer(live, query, self.presentation, knowledge), None)
 
     def find_live(self, model: LoadedModel | None) -> LiveCatalogue | None:
         """Return the catalogue of now; None while no whole model is served or the store is away."""

@@ -14,14 +14,17 @@ from models.data.customers import PERSONALIZE_EMAIL, PERSONALIZE_WEB, TRAIN
 from models.data.events import KINDS
 from models.data.history import LATEST, NEVER, Interactions
 from models.data.timestamps import format_timestamp
+from models.languages.languages import Language
+from models.languages.phrases import Phrase
 from models.ranking.context import RankingContext
-from models.ranking.reasons import buy_again
+from models.ranking.reasons import THIS, buy_again
 from models.ranking.replenishment import DueProduct, find_due
 from models.recommender import NOBODY, Recommender
 from models.rules.filters import Repeat
 from models.slate import Slate, SlateRequest
 from models.updates.customer import CustomerUpdate, allows
 from service.answering.answer_computer import AnswerComputer
+from service.answering.presentation import Presentation
 from service.answering.query import EMAIL
 from service.answering.render import render_reason
 from service.errors import StoreUnavailable
@@ -98,17 +101,19 @@ def view_customer(
 
 
 def describe_due(
-    view: CustomerView, n: int, ahead_days: float, locale: str, shop_url: str | None = None
+    view: CustomerView, n: int, ahead_days: float, locale: str, presentation: Presentation
 ) -> dict[str, Any]:
     """Return at most n products that are due; none where the customer refuses the purpose."""
     recommendations: list[dict[str, Any]] = []
+    language, shop_url = presentation.languages.of(locale), presentation.links.shop_url
     if view.allows(view.request.purpose):
         context, recommender = view.build_context(), view.recommender
         request = replace(view.request, repeat=Repeat.INCLUDE)
         removed = recommender.find_removed(context, request)
         for product in find_due(context, removed, n, ahead_days):
-            details = build_card(recommender.catalogue, product.item, locale, shop_url)
-            recommendations.append(_describe_due_product(recommender, context, product) | details)
+            due = _describe_due_product(recommender, context, product, language)
+            card = build_card(recommender.catalogue, product.item, locale, shop_url)
+            recommendations.append(due | card)
     return {
         "customer_id": view.customer_id,
         "data_as_of": format_timestamp(view.data_as_of),
@@ -118,7 +123,7 @@ def describe_due(
 
 
 def _describe_due_product(
-    recommender: Recommender, context: RankingContext, product: DueProduct
+    recommender: Recommender, context: RankingContext, product: DueProduct, language: Language
 ) -> dict[str, Any]:
     reason = buy_again(context.pairs, product.item, context.as_of)
     return {
@@ -127,11 +132,11 @@ def _describe_due_product(
         "last_purchase": format_timestamp(product.last),
         "interval_days": round(product.interval_days, 1),
         "due": format_timestamp(product.due),
-        "reason": render_reason(reason, recommender.catalogue),
+        "reason": render_reason(reason, recommender.catalogue, language),
     }
 
 
-def describe_profile(view: CustomerView, n: int) -> dict[str, Any]:
+def describe_profile(view: CustomerView, n: int, language: Language) -> dict[str, Any]:
     """Return what is known, what it is used for, and why the present slate is what it is.
 
     Of the products, the n that count most.
@@ -150,7 +155,7 @@ def describe_profile(view: CustomerView, n: int) -> dict[str, Any]:
             "id": catalogue.ids[item],
             "title": catalogue.title[item] or None,
             "purchases": int(pairs.lines[pair]),
-            "text": _explain_pair(context, pair),
+            "text": language.say(_explain_pair(context, pair)),
         }
         products.append(product)
     return {
@@ -164,7 +169,7 @@ def describe_profile(view: CustomerView, n: int) -> dict[str, Any]:
             "products_not_used": [catalogue.ids[item] for item in update.unused.tolist()],
         },
         "products": products,
-        "slate": _describe_slate(recommender, slate),
+        "slate": _describe_slate(recommender, slate, language),
     }
 
 
@@ -181,22 +186,22 @@ def _explain_pair(context: RankingContext, pair: int) -> str:
     """Return what is known of a customer and a product, in a sentence."""
     pairs = context.pairs
     if pairs.refused[pair]:
-        return "You do not want to see this"
+        return Phrase("You do not want to see this")
     if pairs.in_cart[pair]:
-        return "This is in your cart"
+        return Phrase("This is in your basket")
     if pairs.last[pair] == NEVER:
-        return "You looked at this"
+        return Phrase("You looked at {product}", product=THIS)
     return buy_again(pairs, int(pairs.item[pair]), context.as_of).text
 
 
-def _describe_slate(recommender: Recommender, slate: Slate) -> dict[str, Any]:
+def _describe_slate(recommender: Recommender, slate: Slate, language: Language) -> dict[str, Any]:
     catalogue = recommender.catalogue
     recommendations = []
     for slot in slate.slots:
         recommendation = {
             "id": catalogue.ids[slot.item],
             "title": catalogue.title[slot.item] or None,
-            "reason": render_reason(slot.reason, catalogue),
+            "reason": render_reason(slot.reason, catalogue, language),
         }
         recommendations.append(recommendation)
     return {

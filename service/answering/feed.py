@@ -13,10 +13,10 @@ from models.recommender import Recommender
 from models.shop_lists import NO_FACTS, ShopList, list_products
 from models.slate import ScoreKind, SlateRequest, Slot
 from service.answering.answer import prepare_answer
+from service.answering.presentation import Presentation
 from service.answering.query import RecommendationQuery, StoreKnowledge
 from service.answering.render import AnswerRenderer
 from service.model.live_catalogue import LiveCatalogue
-from service.signing.click_links import ClickLinks
 
 MAX_FEED_BYTES: Final = 3_300_000  # the systems that fetch a feed take no more
 FRAME_BYTES: Final = 1_000  # of a feed besides its products
@@ -51,14 +51,14 @@ def build_feed(
     n: int,
     live: LiveCatalogue,
     query: RecommendationQuery,
-    links: ClickLinks,
+    presentation: Presentation,
     knowledge: StoreKnowledge,
 ) -> bytes:
     """Return the document, of n products at most within the limits of the query.
 
     It ends with the last product that fits into 3.3 MB.
     """
-    resolved, renderer = prepare_answer(live, query, links, knowledge)
+    resolved, renderer = prepare_answer(live, query, presentation, knowledge)
     feed = FEEDS[name]
     slots = feed.find(live.model.recommender, replace(resolved.request, n=n))
     products = _render_fitting(renderer, slots)
@@ -69,6 +69,7 @@ def build_feed(
         "count": len(products),
         "complete": len(products) == n,
         "unknown_names": renderer.find_unknown_names(),
+        "language": renderer.language.name,
         "score_kind": feed.score_kind,
         "recommendations": [orjson.Fragment(product) for product in products],
     }

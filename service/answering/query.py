@@ -28,7 +28,7 @@ from models.updates.customer import NO_UPDATE, CustomerUpdate
 from service.store.quotas import TokenOwner
 
 EMAIL: Final = "email"  # placements of mails begin with it
-LAYOUT: Final = 10  # of answers and keys: answers that another layout has cached are not found
+LAYOUT: Final = 11  # of answers and keys: answers that another layout has cached are not found
 
 
 class QueryKind(StrEnum):

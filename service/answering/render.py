@@ -12,6 +12,8 @@ import orjson
 from models.assembly.cards import Price, build_card, format_price, sum_prices
 from models.data.catalogue import Catalogue
 from models.data.timestamps import format_timestamp
+from models.languages.languages import Language
+from models.languages.phrases import unpack_text
 from models.ranking.reasons import BOUGHT_TOGETHER, CHOSEN_BY_SHOP
 from models.rules.shop_bundles import ShopBundle
 from models.shop_lists import ListedFacts, ListedProducts
@@ -28,10 +30,11 @@ from models.slate import (
     Source,
     Strategy,
 )
+from service.answering.presentation import Presentation
 from service.answering.query import RecommendationQuery, find_unknown_names
 from service.model.loaded_model import LoadedModel
 from service.signing import recommendation_ids
-from service.signing.click_links import ClickLinks, LinkedSlate
+from service.signing.click_links import LinkedSlate
 
 NO_CUSTOMER: Final = b'"customer_id":null'
 
@@ -92,7 +95,7 @@ class AnswerRenderer:
     query: RecommendationQuery
     missing_ids: tuple[str, ...]
     data_as_of: int  # shop time, seconds since 1970
-    links: ClickLinks
+    presentation: Presentation
     ref: bytes = b""  # names the record of this slate in the store
     expires: int = 0  # end of the links of a mail, seconds since 1970; 0: no slate is kept
 
@@ -116,7 +119,7 @@ class AnswerRenderer:
             query.campaign,
             recommendation_ids.digest_slate(content),
         )
-        recommendation_id = recommendation_ids.sign(self.links.secret, token)
+        recommendation_id = recommendation_ids.sign(self.presentation.links.secret, token)
         if query.with_cards and query.mailed:
             self._add_links(recommendations, recommendation_id)
         body = {
@@ -134,7 +137,8 @@ class AnswerRenderer:
             "complete": count == query.n,
             "missing_ids": self.missing_ids,
             "unknown_names": self.find_unknown_names(),
-            "occasion": facts.occasion,
+            "occasion": self._render_occasion(facts.occasion),
+            "language": self.language.name,
             "score_kind": facts.score_kind,
             "recommendations": recommendations,
             **more,
@@ -182,6 +186,16 @@ class AnswerRenderer:
             **self._render_card(product.item),
         }
 
+    @property
+    def language(self) -> Language:
+        """Return the language of the answer's sentences."""
+        return self.presentation.languages.of(self.query.locale)
+
+    def _render_occasion(self, occasion: Mapping[str, Any] | None) -> dict[str, Any] | None:
+        if occasion is None:
+            return None
+        return {**occasion, "text": self.language.say(unpack_text(occasion["text"]))}
+
     def find_unknown_names(self) -> dict[str, str]:
         """Return the names in the query that nothing in the shop bears, by option."""
         return find_unknown_names(self.query, self.model.recommender.model)
@@ -193,7 +207,7 @@ class AnswerRenderer:
             "id": catalogue.ids[slot.item],
             "score": round(float(slot.score), 6),
             "source": slot.source,
-            "reason": render_reason(slot.reason, catalogue),
+            "reason": render_reason(slot.reason, catalogue, self.language),
             **self._render_card(slot.item),
         }
 
@@ -225,7 +239,7 @@ class AnswerRenderer:
         if not self.query.with_cards:
             return {}
         catalogue = self.model.recommender.catalogue
-        card = build_card(catalogue, item, self.query.locale, self.links.shop_url)
+        card = build_card(catalogue, item, self.query.locale, self.presentation.links.shop_url)
         return {**card, "click_url": None}
 
     def _render_offer(self, offer: ShopBundle | None, total: Price | None) -> dict[str, Any] | None:
@@ -255,15 +269,15 @@ class AnswerRenderer:
             products = recommendation.get("products", (recommendation,))
             for product in (*products, *filter(None, [recommendation.get("anchor")])):
                 url, product_id = product["url"], product["id"]
-                product["click_url"] = self.links.click_url(url, product_id, slate)
+                product["click_url"] = self.presentation.links.click_url(url, product_id, slate)
 
 
-def render_reason(reason: Reason, catalogue: Catalogue) -> dict[str, Any]:
+def render_reason(reason: Reason, catalogue: Catalogue, language: Language) -> dict[str, Any]:
     """Return a reason as every answer shows it."""
     return {
         "kind": reason.kind,
         "product_ids": [catalogue.ids[item] for item in reason.items],
-        "text": reason.text,
+        "text": language.say(reason.text),
     }
 
 

@@ -13,6 +13,7 @@ from models.shop_lists import ShopList
 from models.slate import FallbackReason
 from service.answering.answer import build_popular_answer
 from service.answering.answer_computer import AnswerComputer, ComputedAnswer, catalogue_for
+from service.answering.presentation import Presentation
 from service.answering.query import QueryKind, RecommendationQuery
 from service.answering.render import RenderedAnswer
 from service.answering.scoring_pool import LateError, ScoringPool
@@ -24,7 +25,6 @@ from service.model.live_catalogue import CatalogueFollower
 from service.model.loaded_model import LoadedModel
 from service.runtime.metrics import Metrics, child_of
 from service.settings import Settings
-from service.signing.click_links import ClickLinks
 from service.store.change_counters import (
     CATALOGUE,
     ERASED,
@@ -55,7 +55,7 @@ class Responder:
     """A responder to queries, put together by the app's lifespan."""
 
     settings: Settings
-    links: ClickLinks
+    presentation: Presentation
     metrics: Metrics
     active: ActiveModel
     scoring: ScoringPool
@@ -104,7 +104,7 @@ class Responder:
         edition = self.catalogues.edition(model, clock)
         # After a store was restored its numbers stand for other changes.
         mark = self.store.counters[POINT_MARK]
-        secret = self.links.secret + self.store.identity
+        secret = self.presentation.links.secret + self.store.identity
         return query.key(f"{model.version} {edition}{use} {mark}", secret)
 
     async def find_cached(self, key: bytes, counters: tuple[int, ...]) -> bytes | None:
@@ -147,7 +147,7 @@ class Responder:
         self, model: LoadedModel, query: RecommendationQuery, reason: FallbackReason
     ) -> ServedAnswer:
         live = catalogue_for(query, self.catalogues.as_known(model))
-        popular = partial(build_popular_answer, live, query, reason, self.links)
+        popular = partial(build_popular_answer, live, query, reason, self.presentation)
         return self._serve(query, await self.scoring.compute_popular(popular), degraded=True)
 
     def _keep(self, key: bytes | None, computed: ComputedAnswer) -> None:

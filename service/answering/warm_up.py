@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from models.slate import SlateRequest
 from service.answering.answer import build_answer
+from service.answering.presentation import Presentation
 from service.answering.query import QueryKind, RecommendationQuery
 from service.model.live_catalogue import LiveCatalogue
 from service.model.loaded_model import LoadedModel
@@ -14,7 +15,7 @@ from service.signing.click_links import ClickLinks
 
 def warm_up(model: LoadedModel, locale: str) -> None:
     """Make answers of each kind: no caller then waits for pages, windows and words of a locale."""
-    live, links = LiveCatalogue(model, model), ClickLinks(b"")
+    live, presentation = LiveCatalogue(model, model), Presentation(ClickLinks(b""))
     recommender = model.recommender
     for slot in recommender.popular(SlateRequest(n=3)).slots:
         product = recommender.catalogue.ids[slot.item]
@@ -23,6 +24,6 @@ def warm_up(model: LoadedModel, locale: str) -> None:
         )
         for kind in QueryKind:
             query = replace(visit, kind=kind, product_id=product, given=(product,))
-            build_answer(live, query, links)
+            build_answer(live, query, presentation)
     _ = recommender.catalogue.columns.attribute_names  # what filters read of every product
     recommender.sales_trends.warm(len(recommender.model.customers.market_names))

@@ -11,6 +11,7 @@ import orjson
 from models.data.catalogue import Catalogue
 from models.data.events import HOUR
 from models.data.ids import find_known
+from models.languages.phrases import pack_text, unpack_text
 from models.mail.mailings import MAILINGS, Mailing, shown_products
 from models.slate import FallbackReason, Reason, ReasonKind, ScoreKind, Slot, Strategy
 from service.store.campaigns import Campaign, MailRecord
@@ -92,7 +93,7 @@ def write_record(
             slot.source,
             slot.reason.kind,
             [catalogue.ids[item] for item in slot.reason.items],
-            slot.reason.text,
+            pack_text(slot.reason.text),
         )
         products.append(product)
     facts = {
@@ -114,7 +115,8 @@ def read_record(facts: Mapping[str, Any], catalogue: Catalogue) -> ShownMail:
     """Return what a record holds, in the words of a catalogue."""
     slots: list[Slot | None] = []
     for product_id, score, source, kind, evidence, text in facts["products"]:
-        reason = Reason(ReasonKind(kind), tuple(find_known(catalogue.ids, evidence)), text)
+        known = tuple(find_known(catalogue.ids, evidence))
+        reason = Reason(ReasonKind(kind), known, unpack_text(text))
         items = find_known(catalogue.ids, [product_id])
         slots.append(Slot(items[0], score, source, reason) if items else None)
     fallback_reason = facts["fallback_reason"]

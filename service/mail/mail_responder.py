@@ -76,7 +76,7 @@ class MailResponder:
         inputs = MailInputs(
             live=live,
             query=query,
-            links=computer.links,
+            presentation=computer.presentation,
             knowledge=knowledge,
             mail=mail,
             handled=handled,

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from models.data.events import DAY, DISMISS, PURCHASE, RATING, RETURN, Events
 from models.data.ids import find_known
 from models.data.timestamps import format_timestamp
+from models.languages.phrases import pack_text
 from models.mail.mailings import CustomerMail, MailKind, shown_products
 from models.mail.occasions import MailOccasion
 from models.mail.recipient import StoreFacts
@@ -26,6 +27,7 @@ from models.rules.rule_effects import CapCounter
 from models.slate import Slot
 from models.updates.customer import allows
 from service.answering.answer import prepare_answer
+from service.answering.presentation import Presentation
 from service.answering.query import AnswerMoment, RecommendationQuery, StoreKnowledge
 from service.answering.render import (
     AnswerRenderer,
@@ -35,7 +37,6 @@ from service.answering.render import (
 )
 from service.mail.mail_record import CampaignMail, ShownMail, read_record, write_record
 from service.model.live_catalogue import LiveCatalogue
-from service.signing.click_links import ClickLinks
 
 # A customer who has done this with a product wants no mail about it.
 HANDLED_KINDS: Final = (PURCHASE, RETURN, DISMISS)
@@ -47,7 +48,7 @@ class MailInputs:
 
     live: LiveCatalogue
     query: RecommendationQuery
-    links: ClickLinks
+    presentation: Presentation
     knowledge: StoreKnowledge
     mail: CampaignMail
     handled: Sequence[str]  # products the customer bought or refused since the mail was made
@@ -71,7 +72,7 @@ def compose_mail(inputs: MailInputs) -> ComposedMail:
     live, query, knowledge, mail = inputs.live, inputs.query, inputs.knowledge, inputs.mail
     recommender, update = live.model.recommender, knowledge.update
     ids = recommender.catalogue.ids
-    resolved, renderer = prepare_answer(live, query, inputs.links, knowledge, inputs.moment)
+    resolved, renderer = prepare_answer(live, query, inputs.presentation, knowledge, inputs.moment)
     customer_id = query.customer_id or ""
     user = NOBODY if update.forgotten else recommender.model.customers.ids.find(customer_id)
     request = recommender.at_home(user, resolved.request)
@@ -209,7 +210,8 @@ def _store_facts(inputs: MailInputs) -> StoreFacts:
 def _describe_occasion(kind: MailKind, occasion: MailOccasion | None) -> Mapping[str, Any] | None:
     if occasion is None:
         return None
-    return {"kind": kind, "text": occasion.text, "until": format_timestamp(occasion.until)}
+    text, until = pack_text(occasion.text), format_timestamp(occasion.until)
+    return {"kind": kind, "text": text, "until": until}
 
 
 def _is_handled(events: Events) -> NDArray[np.bool_]:

@@ -113,7 +113,7 @@ def _describe_shown(responder: Responder, bundle: ShopBundle) -> dict[str, Any]:
         return {"unit": None, "problem": problem, "warnings": warnings}
     recommender, locale = live.model.recommender, responder.settings.default_locale
     query = RecommendationQuery(QueryKind.BUNDLES, locale, product_id=bundle.products[0])
-    _, renderer = prepare_answer(live, query, responder.links, AS_LEARNED)
+    _, renderer = prepare_answer(live, query, responder.presentation, AS_LEARNED)
     first, *rest = recommender.catalogue.ids.find_all(bundle.products).tolist()
     unit = build_unit(recommender.model, [first], rest, offer=bundle)
     return {"unit": renderer.render_bundle(unit), "problem": None, "warnings": warnings}

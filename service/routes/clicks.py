@@ -37,17 +37,17 @@ async def follow_link(request: Request, token: str) -> Response:
     """Redirect to the signed target, or to the shop where the token is invalid or has ended."""
     responder = get_responder(request)
     now = int(time.time())
-    click = responder.links.read(token, now)
+    click = responder.presentation.links.read(token, now)
     if click is None:
         responder.metrics.clicks.labels("refused").inc()
         return _redirect_to_shop(responder)
     if not is_head(request) and "prefetch" not in request.headers.get("sec-purpose", ""):
         _record(responder, click, token, now)
-    return RedirectResponse(responder.links.target(click), 302, HEADERS)
+    return RedirectResponse(responder.presentation.links.target(click), 302, HEADERS)
 
 
 def _redirect_to_shop(responder: Responder) -> Response:
-    shop_url = responder.links.shop_url
+    shop_url = responder.presentation.links.shop_url
     if not shop_url:
         return HTMLResponse(LINK_ENDED, 404, HEADERS)
     return RedirectResponse(shop_url, 302, HEADERS)
@@ -59,7 +59,7 @@ def _record(responder: Responder, click: Click, token: str, now: int) -> None:
     A click that the store does not take is counted as lost.
     """
     hour = now // HOUR
-    slate = recommendation_ids.read(responder.links.secret, click.recommendation_id)
+    slate = recommendation_ids.read(responder.presentation.links.secret, click.recommendation_id)
     event = Event(
         event_id=_event_id(token, hour),
         kind=CLICK,

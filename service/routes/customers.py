@@ -101,8 +101,12 @@ async def get_profile(
 
     Everything is in plain words that the customer may read.
     """
+    responder = get_responder(request)
+    language = responder.presentation.languages.of(
+        options.locale or responder.settings.default_locale
+    )
     view = await _view(request, customer_id, options.as_of)
-    return uncached_json(await asyncio.to_thread(describe_profile, view, options.n))
+    return uncached_json(await asyncio.to_thread(describe_profile, view, options.n, language))
 
 
 async def get_replenishment(
@@ -118,7 +122,7 @@ async def get_replenishment(
         options.n,
         options.ahead_days,
         locale,
-        responder.links.shop_url,
+        responder.presentation,
     )
     return uncached_json(due)
 

@@ -77,7 +77,7 @@ def _compute(
         stamp = records.stamp
         knowledge = AS_LEARNED
     live = catalogue_for(query, live)
-    return ComputedFeed(stamp, build_feed(name, n, live, query, responder.links, knowledge))
+    return ComputedFeed(stamp, build_feed(name, n, live, query, responder.presentation, knowledge))
 
 
 UNKNOWN_FEED: Final = {404: problem_schema("There is no feed of that name.")}

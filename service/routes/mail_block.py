@@ -51,8 +51,9 @@ async def recommendations_block(
 
 def render_block(answer: bytes) -> bytes:
     """Return an answer with cards as HTML. Markup in its texts is escaped."""
-    recommendations = orjson.loads(answer)["recommendations"]
-    return _template().render(recommendations=recommendations).encode()
+    content = orjson.loads(answer)
+    recommendations, language = content["recommendations"], content["language"]
+    return _template().render(recommendations=recommendations, language=language).encode()
 
 
 @cache

@@ -138,7 +138,8 @@ def _build_card(responder: Responder, product_id: str) -> dict[str, Any] | None:
     item = catalogue.ids.find(product_id)
     if item < 0:
         return None
-    return build_card(catalogue, item, settings.default_locale, responder.links.shop_url)
+    shop_url = responder.presentation.links.shop_url
+    return build_card(catalogue, item, settings.default_locale, shop_url)
 
 
 PRODUCT: Final = "/v1/products/{product_id:id}"

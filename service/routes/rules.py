@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final
 from fastapi import Body, Path, Query, Request, Response
 from pydantic import ValidationError
 
+from models.languages.languages import Language
 from models.preview import Preview, preview
 from models.recommender import Recommender
 from models.rules.rule_problems import RuleProblem, rule_problems
@@ -184,10 +185,13 @@ def _preview(responder: Responder, options: PreviewOptions) -> dict[str, Any]:
     slate_request = recommender.at_home(view.user, resolved.request)
     recommend = partial(recommender.recommend, options.customer_id, update=view.update)
     previewed = preview(recommender, slate_request, recommend)
-    return {**_format_preview(recommender, previewed), "warnings": warnings}
+    language = responder.presentation.languages.of(responder.settings.default_locale)
+    return {**_format_preview(recommender, previewed, language), "warnings": warnings}
 
 
-def _format_preview(recommender: Recommender, previewed: Preview) -> dict[str, Any]:
+def _format_preview(
+    recommender: Recommender, previewed: Preview, language: Language
+) -> dict[str, Any]:
     ids = recommender.catalogue.ids
     effects = [
         {
@@ -200,20 +204,22 @@ def _format_preview(recommender: Recommender, previewed: Preview) -> dict[str, A
         for effect in previewed.effects
     ]
     return {
-        "without": _format_slate(recommender, previewed.without),
-        "with_rules": _format_slate(recommender, previewed.with_rules),
+        "without": _format_slate(recommender, previewed.without, language),
+        "with_rules": _format_slate(recommender, previewed.with_rules, language),
         "effects": effects,
     }
 
 
-def _format_slate(recommender: Recommender, slate: Slate) -> list[dict[str, Any]]:
+def _format_slate(
+    recommender: Recommender, slate: Slate, language: Language
+) -> list[dict[str, Any]]:
     catalogue = recommender.catalogue
     return [
         {
             "id": catalogue.ids[slot.item],
             "title": catalogue.title[slot.item] or None,
             "source": slot.source,
-            "reason": render_reason(slot.reason, catalogue),
+            "reason": render_reason(slot.reason, catalogue, language),
         }
         for slot in slate.slots
     ]

@@ -52,6 +52,7 @@ ANSWER_EXAMPLE: Final[dict[str, Any]] = {
     "missing_ids": [],
     "unknown_names": {},
     "occasion": None,
+    "language": "en",
     "score_kind": "probability",
 }
 SLATE_EXAMPLE: Final = {**ANSWER_EXAMPLE, "recommendations": [RECOMMENDATION_EXAMPLE]}
@@ -106,6 +107,7 @@ FEED_EXAMPLE: Final[dict[str, Any]] = {
     "count": 1,
     "complete": True,
     "unknown_names": {},
+    "language": "en",
     "score_kind": "sales",
     "recommendations": [RECOMMENDATION_EXAMPLE],
 }
@@ -114,6 +116,12 @@ DataAsOf = Annotated[
     datetime,
     Field(
         description="Shop time: the newest moment that sales confirm, in the model or in the store."
+    ),
+]
+LanguageOfAnswer = Annotated[
+    str,
+    Field(
+        description="Language of the sentences. It is English where there is none of the `locale`."
     ),
 ]
 Requested = Annotated[int, Field(description="Number of products that were asked for.")]
@@ -260,6 +268,7 @@ class AnswerBody(AnswerModel):
     occasion: Occasion | None = Field(
         description="Why this mail is due. Null where it is not due, or the slate is for no mail."
     )
+    language: LanguageOfAnswer
     score_kind: ScoreKindOfAnswer
 
 
@@ -360,5 +369,6 @@ class Feed(AnswerModel):
         description="Whether `count` is what was requested. A feed ends below 3.3 MB."
     )
     unknown_names: UnknownNames
+    language: LanguageOfAnswer
     score_kind: ScoreKindOfAnswer
     recommendations: list[Recommendation] = Field(description="The products, best first.")

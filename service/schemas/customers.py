@@ -123,12 +123,12 @@ class PersonOptions(ParameterModel):
 
     n: Annotated[int, Field(ge=1, le=100, description="Number of products.", examples=[10])] = 10
     as_of: AsOf = None
+    locale: PriceLocale = None
 
 
 class DueOptions(PersonOptions):
     """Options of the products that are due."""
 
-    locale: PriceLocale = None
     placement: Annotated[
         Placement | None,
         Field(

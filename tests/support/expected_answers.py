@@ -17,6 +17,7 @@ from models.artifact.files import MANIFEST, read_manifest
 from models.artifact.registry import Registry
 from models.slate import FallbackReason
 from service.answering.answer import build_answer, build_popular_answer
+from service.answering.presentation import Presentation
 from service.answering.query import QueryKind, RecommendationQuery
 from service.model.live_catalogue import LiveCatalogue
 from service.model.loaded_model import LoadedModel
@@ -29,7 +30,7 @@ Truth = dict[str, bytes]
 
 def truth(model: LoadedModel, customers: Sequence[str]) -> Truth:
     """What each of them is to be answered, computed here, without a cache."""
-    links = ClickLinks(Settings().signing_secret())
+    links = Presentation(ClickLinks(Settings().signing_secret()))
     return {
         name: build_answer(LiveCatalogue(model, model), question_of(name), links).body_for(name)
         for name in customers
@@ -38,7 +39,7 @@ def truth(model: LoadedModel, customers: Sequence[str]) -> Truth:
 
 def popular_truth(model: LoadedModel, customers: Sequence[str]) -> Truth:
     """What each of them is to be answered when the slate comes too late."""
-    links, reason = ClickLinks(Settings().signing_secret()), FallbackReason.DEADLINE
+    links, reason = Presentation(ClickLinks(Settings().signing_secret())), FallbackReason.DEADLINE
     shop = LiveCatalogue(model, model)
     return {
         name: build_popular_answer(shop, question_of(name), reason, links).body_for(name)

@@ -57,8 +57,11 @@ def shown(body: Body) -> list[str]:
 
 
 def agreed_content(body: Body) -> tuple[Any, ...]:
-    """What every part of a mail has to agree about."""
-    slots = [(slot["id"], slot["source"], slot["reason"]) for slot in body["recommendations"]]
+    """What every part of a mail has to agree about: all but the language of its sentences."""
+    slots = []
+    for slot in body["recommendations"]:
+        reason = slot["reason"]
+        slots.append((slot["id"], slot["source"], reason["kind"], reason["product_ids"]))
     return body["recommendation_id"], body["strategy"], slots
 
 

@@ -15,6 +15,7 @@ from models.artifact.files import Manifest, verify_artifact
 from models.assembly.cards import is_locale
 from models.data.customers import NO, YES
 from models.data.urls import is_absolute
+from models.languages.languages import WordingError, read_wording
 from models.mail.mailings import MAILINGS, MailKind
 from models.recommender import Recommender
 from models.rules.filter_language import (
@@ -171,7 +172,13 @@ def _add_cards(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--locale",
         default="en_US",
-        help="With --cards: the locale in which prices are written. Default: en_US.",
+        help="The locale in which prices and sentences are written. Default: en_US.",
+    )
+    command.add_argument(
+        "--wording",
+        type=Path,
+        metavar="DIR",
+        help="The folder with the shop's own sentences, such as de.po. Default: ours.",
     )
     command.add_argument(
         "--shop-url",
@@ -273,7 +280,16 @@ def _export_options(options: argparse.Namespace, mailing: MailKind | None) -> Ex
     if options.cards:
         cards = Cards(options.locale, options.shop_url, options.utm_source, options.campaign)
     expression = None if options.filter is None else _parse_filter(options.filter)
-    return ExportOptions(options.n, options.repeat, options.layout, cards, mailing, expression)
+    return ExportOptions(
+        options.n,
+        options.repeat,
+        options.layout,
+        cards,
+        mailing,
+        expression,
+        options.locale,
+        options.wording,
+    )
 
 
 def _parse_filter(text: str) -> FilterExpression:
@@ -346,10 +362,11 @@ def _about(
         "mail": mailing,
         "--cards": options.cards,
         "--locale": options.locale,
+        # None: an export that an older version has begun can be resumed.
+        "--wording": str(options.wording) if options.wording else None,
         "--shop-url": options.shop_url,
         "--campaign": options.campaign,
         "--utm-source": options.utm_source,
-        # None: an export that an older version has begun can be resumed.
         "--spreadsheet-safe": options.spreadsheet_safe or None,
         "--not-again": [str(path) for path in options.not_again],
         "--not-twice": options.not_twice,
@@ -383,6 +400,13 @@ def _check_attributes(
         raise InputError(f"--filter {options.filter}: no product has {', '.join(unknown)}")
 
 
+def _check_wording(folder: Path) -> None:
+    try:
+        read_wording(folder)
+    except WordingError as error:
+        raise InputError(f"--wording: {error}") from None
+
+
 def _check(options: argparse.Namespace) -> None:
     """Raise InputError for an option that has no meaning, before any work."""
     if not 1 <= options.n <= 100:
@@ -403,6 +427,8 @@ def _check(options: argparse.Namespace) -> None:
         )
     if not is_locale(options.locale):
         raise InputError(f"--locale {options.locale}: expected a locale such as en_US or de-DE")
+    if options.wording:
+        _check_wording(options.wording)
     if options.shop_url is not None and not is_absolute(options.shop_url):
         raise InputError(
             f"--shop-url {options.shop_url}: expected an address such as https://shop.example"

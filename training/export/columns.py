@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
+from functools import cache, lru_cache
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +16,7 @@ from models.assembly.cards import build_offer
 from models.data.catalogue import Catalogue
 from models.data.timestamps import format_timestamp
 from models.data.urls import add_utm_parameters
+from models.languages.languages import Language, Languages
 from models.mail.mailings import MailKind
 from models.mail.occasions import MailOccasion
 from models.rules.filter_language import FilterExpression
@@ -67,6 +69,8 @@ class ExportOptions:
     cards: Cards | None = None  # None: ids alone
     mailing: MailKind | None = None  # None: a newsletter
     expression: FilterExpression | None = None  # which products; None: all
+    locale: str = "en_US"  # of sentences
+    wording: Path | None = None  # the folder with the shop's own sentences
 
     @property
     def schema(self) -> pa.Schema:
@@ -106,7 +110,8 @@ def slate_table(
     slates: Sequence[RecipientSlate], options: ExportOptions, catalogue: Catalogue
 ) -> pa.Table:
     """Return the rows of these slates, in their order."""
-    cards = _ProductCells(catalogue, _items(slates), options.cards)
+    language = _language_of(options.locale, options.wording)
+    cards = _ProductCells(catalogue, _items(slates), options.cards, language)
     if options.layout is Layout.WIDE:
         columns = _wide_columns(slates, options.ranks, cards)
     else:
@@ -117,6 +122,11 @@ def slate_table(
     return pa.table(cells, schema=schema)
 
 
+@cache
+def _language_of(locale: str, wording: Path | None) -> Language:
+    return Languages(wording).of(locale)
+
+
 def _items(slates: Sequence[RecipientSlate]) -> Iterable[int]:
     return (slot.item for slate in slates for slot in slate.slate.slots)
 
@@ -124,7 +134,7 @@ def _items(slates: Sequence[RecipientSlate]) -> Iterable[int]:
 def _wide_columns(
     slates: Sequence[RecipientSlate], ranks: range, cards: _ProductCells
 ) -> dict[str, Any]:
-    columns = _slate_columns(slates)
+    columns = _slate_columns(slates, cards.language)
     for rank in ranks:
         slots = [_slot_at(slate.slate, rank) for slate in slates]
         for name, cells in cards.columns(slots).items():
@@ -145,19 +155,21 @@ def _long_columns(slates: Sequence[RecipientSlate], cards: _ProductCells) -> dic
         slots += slate.slate.slots
         ranks += range(1, count + 1)
         slate_of_slot += [slate] * count
-    columns = _slate_columns(slate_of_slot) | cards.columns(slots)
+    columns = _slate_columns(slate_of_slot, cards.language) | cards.columns(slots)
     scores = [slot.score for slot in slots]
     return columns | {"product_id": columns["id"], "rank": ranks, "score": scores}
 
 
-def _slate_columns(slates: Sequence[RecipientSlate]) -> dict[str, Any]:
+def _slate_columns(slates: Sequence[RecipientSlate], language: Language) -> dict[str, Any]:
     occasions = [slate.occasion for slate in slates]
     return {
         "customer_id": [slate.customer_id for slate in slates],
         "count": [len(slate.slate.slots) for slate in slates],
         "strategy": [slate.slate.strategy for slate in slates],
         "fallback_reason": [slate.slate.fallback_reason for slate in slates],
-        "occasion_text": [occasion.text if occasion else None for occasion in occasions],
+        "occasion_text": [
+            language.say(occasion.text) if occasion else None for occasion in occasions
+        ],
         "occasion_until": [
             format_timestamp(occasion.until) if occasion else None for occasion in occasions
         ],
@@ -167,7 +179,10 @@ def _slate_columns(slates: Sequence[RecipientSlate]) -> dict[str, Any]:
 class _ProductCells:
     """Hold cells of products, each looked up once however many slates show it."""
 
-    def __init__(self, catalogue: Catalogue, items: Iterable[int], cards: Cards | None) -> None:
+    def __init__(
+        self, catalogue: Catalogue, items: Iterable[int], cards: Cards | None, language: Language
+    ) -> None:
+        self.language = language
         self._items = np.array(sorted(set(items)), np.int64)
         rows = [_product_cells(catalogue, item, cards) for item in self._items.tolist()]
         types = {"id": pa.string()} | (CARD_TYPES if cards else {})
@@ -180,7 +195,9 @@ class _ProductCells:
         items = np.array([slot.item if slot else -1 for slot in slots], np.int64)
         rows = pa.array(np.searchsorted(self._items, items), mask=items < 0)
         columns: dict[str, Any] = {name: cells.take(rows) for name, cells in self._cells.items()}
-        columns["reason"] = [slot.reason.text if slot else None for slot in slots]
+        columns["reason"] = [
+            self.language.say(slot.reason.text) if slot else None for slot in slots
+        ]
         columns["source"] = [slot.source if slot else None for slot in slots]
         return columns
 

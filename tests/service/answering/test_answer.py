@@ -8,6 +8,7 @@ import pytest
 
 from models.slate import FallbackReason
 from service.answering.answer import build_answer, build_popular_answer
+from service.answering.presentation import Presentation
 from service.answering.query import QueryKind, RecommendationQuery
 from service.answering.render import RenderedAnswer
 from service.signing.click_links import ClickLinks
@@ -15,12 +16,13 @@ from service.signing.recommendation_ids import read
 from tests.support.service_shop import Shop
 
 LINKS = ClickLinks(b"secret")
+SHOP = Presentation(LINKS)
 
 
 def ask(shop: Shop, kind: QueryKind, n: int = 3, **values: Any) -> dict[str, Any]:
     query = RecommendationQuery(kind, "en_US", n=n, **values)
     body: dict[str, Any] = orjson.loads(
-        build_answer(shop.now, query, LINKS).body_for(query.customer_id)
+        build_answer(shop.now, query, SHOP).body_for(query.customer_id)
     )
     return body
 
@@ -128,7 +130,7 @@ def test_two_strangers_see_the_same_slate_under_the_same_id(shop: Shop) -> None:
 
 def test_the_same_question_gets_the_same_bytes(shop: Shop) -> None:
     query = RecommendationQuery(QueryKind.CUSTOMER, "en_US", customer_id=shop.customer)
-    assert build_answer(shop.now, query, LINKS) == build_answer(shop.now, query, LINKS)
+    assert build_answer(shop.now, query, SHOP) == build_answer(shop.now, query, SHOP)
 
 
 @pytest.mark.parametrize("kind", list(QueryKind))
@@ -142,7 +144,7 @@ def test_every_question_has_a_ready_answer(shop: Shop, kind: QueryKind) -> None:
         basket=(shop.product,),
         given=("bread", "milk"),
     )
-    body = orjson.loads(build_popular_answer(shop.now, query, FallbackReason.DEADLINE, LINKS).body)
+    body = orjson.loads(build_popular_answer(shop.now, query, FallbackReason.DEADLINE, SHOP).body)
     bundles = (QueryKind.BUNDLES, QueryKind.BASKET, QueryKind.ORDER)
     expected = ("bundles", 0) if kind in bundles else ("popular", 2)
     if kind is QueryKind.LIST:
@@ -164,7 +166,7 @@ def test_an_answer_names_its_customer_only_when_it_is_served(shop: Shop, name: s
         campaign='"customer_id":null',
         customer_id=name,
     )
-    anonymous = build_answer(shop.now, query, LINKS)
+    anonymous = build_answer(shop.now, query, SHOP)
     served = orjson.loads(anonymous.body_for(name))
     assert served == {**orjson.loads(anonymous.body), "customer_id": name}
     assert orjson.loads(anonymous.body)["customer_id"] is None
@@ -183,8 +185,8 @@ def test_a_product_that_goes_with_nothing_is_in_no_bundle(shop: Shop) -> None:
 
 def test_prices_are_written_as_people_write_them_there(shop: Shop) -> None:
     query = RecommendationQuery(QueryKind.POPULAR, "en_US", n=1)
-    english = orjson.loads(build_answer(shop.now, query, LINKS).body)["recommendations"][0]
-    german = orjson.loads(build_answer(shop.now, replace(query, locale="de_DE"), LINKS).body)[
+    english = orjson.loads(build_answer(shop.now, query, SHOP).body)["recommendations"][0]
+    german = orjson.loads(build_answer(shop.now, replace(query, locale="de_DE"), SHOP).body)[
         "recommendations"
     ][0]
     assert english["price"] == german["price"]

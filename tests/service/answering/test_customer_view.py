@@ -9,13 +9,11 @@ from models.data.events import KINDS
 from models.data.timestamps import format_timestamp
 from models.recommender import NOBODY
 from models.slate import SlateRequest
-from service.answering.customer_view import (
-    CustomerView,
-    describe_due,
-    describe_learned,
-    describe_profile,
-)
+from service.answering import customer_view
+from service.answering.customer_view import CustomerView, describe_learned
+from service.answering.presentation import Presentation
 from service.model.customer_updates import build_customer_update
+from service.signing.click_links import ClickLinks
 from service.store.consents import ConsentRecords
 from service.store.events import EventRow
 from service.store.store import CustomerRecords
@@ -24,6 +22,15 @@ from tests.support.service_shop import Shop
 from tests.support.shop import DAYS, MONTHLY, NO_WEB, REGULAR, moment
 
 NEWEST = moment(DAYS + 20)
+SHOP = Presentation(ClickLinks(b"secret"))
+
+
+def describe_due(view: CustomerView, n: int, ahead_days: float, locale: str) -> dict[str, Any]:
+    return customer_view.describe_due(view, n, ahead_days, locale, SHOP)
+
+
+def describe_profile(view: CustomerView, n: int) -> dict[str, Any]:
+    return customer_view.describe_profile(view, n, SHOP.languages.of("en"))
 
 
 def row(
@@ -86,7 +93,7 @@ def test_a_profile_tells_what_was_bought_and_looked_at_and_what_it_is_used_for(s
 
 def test_what_is_in_the_cart_now_is_said_to_be_there(shop: Shop) -> None:
     described = describe_profile(view(shop, REGULAR, row("cart", "doll", DAYS + 19.5)), 10)
-    assert "This is in your cart" in [product["text"] for product in described["products"]]
+    assert "This is in your basket" in [product["text"] for product in described["products"]]
 
 
 def test_a_profile_shows_the_slate_of_now_and_why_it_is_what_it_is(shop: Shop) -> None:
@@ -165,7 +172,7 @@ def test_what_is_due_is_told_with_the_interval_and_a_card(shop: Shop) -> None:
         format_timestamp(moment(160.5)),
     )
     assert product["interval_days"] == 30
-    assert product["reason"]["text"] == "You buy this about every 30 days"
+    assert product["reason"]["text"] == "Sie kaufen dieses Produkt etwa alle 30 Tage"
     assert product["price_text"] == "19,29\xa0€"
 
 

@@ -11,6 +11,7 @@ from models.data.ids import Strings
 from models.recommender import Recommender
 from models.shop_lists import RECENT_DAYS
 from service.answering.feed import MAX_FEED_BYTES, build_feed
+from service.answering.presentation import Presentation
 from service.answering.query import AS_LEARNED, QueryKind, RecommendationQuery
 from service.model.live_catalogue import LiveCatalogue
 from service.model.loaded_model import LoadedModel
@@ -19,7 +20,7 @@ from service.signing.click_links import ClickLinks
 from tests.support.service_shop import Shop
 from tests.support.shop import SOLD_OUT, SOUTHERN
 
-LINKS = ClickLinks(b"secret", "https://shop.example")
+LINKS = Presentation(ClickLinks(b"secret", "https://shop.example"))
 
 
 def changed(shop: Shop, **columns: Any) -> LoadedModel:

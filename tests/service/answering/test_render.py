@@ -11,6 +11,7 @@ from models.data.ids import Strings
 from models.recommender import Recommender
 from models.slate import Bundle, Reason, ReasonKind, ScoreKind, Slot, Source, Strategy
 from service.answering.answer import build_answer
+from service.answering.presentation import Presentation
 from service.answering.query import QueryKind, RecommendationQuery
 from service.answering.render import AnswerRenderer, SlateFacts
 from service.model.live_catalogue import LiveCatalogue
@@ -20,6 +21,7 @@ from service.signing.click_links import ClickLinks
 from tests.support.service_shop import Shop
 
 LINKS = ClickLinks(b"secret", "https://shop.example", "https://mails.shop.example")
+SHOP = Presentation(LINKS)
 REASON = Reason(ReasonKind.POPULAR, (), "Popular right now")
 BUNDLE = Bundle(0, (1, 2), 0.5, 12, 0.25, 3.0)
 
@@ -57,7 +59,9 @@ def test_what_is_no_address_is_no_link_in_any_answer(
     model = linked_to(shop, url)
     for options in ({}, {"placement": "email"}, {"campaign": "spring"}):
         body = build_answer(
-            LiveCatalogue(model, model), query(**options), replace(LINKS, shop_url=shop_url)
+            LiveCatalogue(model, model),
+            query(**options),
+            Presentation(replace(LINKS, shop_url=shop_url)),
         ).body
         for product in orjson.loads(body)["recommendations"]:
             assert (product["url"], product["image_url"], product["click_url"]) == (
@@ -69,13 +73,15 @@ def test_what_is_no_address_is_no_link_in_any_answer(
 
 def test_a_relative_address_leads_from_a_mail_where_it_is_known_whose_it_is(shop: Shop) -> None:
     model = linked_to(shop, "/bread")
-    body = build_answer(LiveCatalogue(model, model), query(placement="email", n=1), LINKS).body
+    body = build_answer(LiveCatalogue(model, model), query(placement="email", n=1), SHOP).body
     (product,) = orjson.loads(body)["recommendations"]
     assert product["click_url"].startswith(
         "https://shop.example/bread?utm_source=regulars&utm_medium=email"
     )
     unknown = build_answer(
-        LiveCatalogue(model, model), query(placement="email", n=1), replace(LINKS, shop_url=None)
+        LiveCatalogue(model, model),
+        query(placement="email", n=1),
+        Presentation(replace(LINKS, shop_url=None)),
     ).body
     (product,) = orjson.loads(unknown)["recommendations"]
     assert (product["url"], product["click_url"]) == ("/bread", None)
@@ -83,7 +89,7 @@ def test_a_relative_address_leads_from_a_mail_where_it_is_known_whose_it_is(shop
 
 def rendered(shop: Shop, **options: Any) -> dict[str, Any]:
     renderer = AnswerRenderer(
-        shop.model, query(**options), (), 1_750_000_000, LINKS, b"r" * 16, 1_800_000_000
+        shop.model, query(**options), (), 1_750_000_000, SHOP, b"r" * 16, 1_800_000_000
     )
     products = [renderer.render_slot(Slot(item, 1.0, Source.POPULAR, REASON)) for item in range(3)]
     occasion = {"kind": "welcome", "text": "You are new here", "until": "2026-01-01T00:00:00Z"}
@@ -119,7 +125,7 @@ def test_who_asks_for_ids_gets_no_link(shop: Shop) -> None:
 
 def unit(shop: Shop, bundle: Bundle) -> dict[str, Any]:
     bundles = RecommendationQuery(QueryKind.BUNDLES, "en_US")
-    return AnswerRenderer(shop.model, bundles, (), 0, LINKS).render_bundle(bundle)
+    return AnswerRenderer(shop.model, bundles, (), 0, SHOP).render_bundle(bundle)
 
 
 def with_prices(shop: Shop, prices: list[float]) -> Shop:

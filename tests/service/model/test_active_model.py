@@ -17,6 +17,7 @@ from models.artifact.registry import Registry
 from models.assembly.cards import format_price
 from models.slate import FallbackReason
 from service.answering.answer import build_answer, build_popular_answer
+from service.answering.presentation import Presentation
 from service.answering.query import QueryKind, RecommendationQuery
 from service.answering.warm_up import warm_up
 from service.model.active_model import ActiveModel
@@ -200,12 +201,16 @@ def test_the_first_caller_finds_everything_counted(active: ActiveModel, own_shop
     counted = trends.product_trends.cache_info().misses, trends.bestsellers.cache_info().misses
     for customer in ("c00", "c01", "c02", "stranger"):
         question = RecommendationQuery(QueryKind.CUSTOMER, "en_US", customer_id=customer)
-        build_answer(LiveCatalogue(active.current, active.current), question, ClickLinks(b"secret"))
+        build_answer(
+            LiveCatalogue(active.current, active.current),
+            question,
+            Presentation(ClickLinks(b"secret")),
+        )
         build_popular_answer(
             LiveCatalogue(active.current, active.current),
             question,
             FallbackReason.DEADLINE,
-            ClickLinks(b"secret"),
+            Presentation(ClickLinks(b"secret")),
         )
     assert (
         trends.product_trends.cache_info().misses,
@@ -215,7 +220,7 @@ def test_the_first_caller_finds_everything_counted(active: ActiveModel, own_shop
     build_answer(
         LiveCatalogue(active.current, active.current),
         RecommendationQuery(QueryKind.POPULAR, "en_US"),
-        ClickLinks(b"secret"),
+        Presentation(ClickLinks(b"secret")),
     )
     assert format_price.cache_info().misses == prices
 

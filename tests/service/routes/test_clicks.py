@@ -58,7 +58,7 @@ def client(shop: Shop, folder: Path) -> Iterator[TestClient]:
 
 
 def links(client: TestClient) -> ClickLinks:
-    click_links: ClickLinks = client.app.state.responder.links  # type: ignore[attr-defined]
+    click_links: ClickLinks = client.app.state.responder.presentation.links  # type: ignore[attr-defined]
     return click_links
 
 

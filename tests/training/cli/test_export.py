@@ -219,6 +219,8 @@ def test_cards_are_shown_as_the_shop_asks(shop: Path, tmp_path: Path) -> None:
         == 0
     )
     rows = rows_of(output)
+    assert any("Sie kaufen" in row["rec_1_reason"] for row in rows)
+    assert run(*export(shop, output, "--wording", tmp_path / "nowhere")) == 2
     assert list(rows[0])[:6] == [
         "customer_id",
         "count",
