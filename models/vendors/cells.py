@@ -87,6 +87,15 @@ def quantity_left(quantity: Any, *taken_off: Any) -> str | None:
     return text(numbers[0] - sum(map(abs, numbers[1:])))
 
 
+def price_of_piece(amount: Any, quantity: Any) -> str | None:
+    """Return the price of one piece of a line; None where it cannot be told."""
+    try:
+        pieces = read_number(text(quantity) or "1")
+        return text(read_number(text(amount) or "") / pieces)
+    except (ValueError, ZeroDivisionError):
+        return None
+
+
 def is_used_up(quantity: str | None) -> bool:
     """Return whether nothing is left of a quantity."""
     try:

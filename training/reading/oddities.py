@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from models.data.customers import NEVER_ASKED
 from training.reading.purchases import Purchases
 from training.reading.timestamps import format_date
 
@@ -21,6 +22,7 @@ def find_oddities(purchases: Purchases, now: int) -> list[str]:
     return [
         *_odd_times(purchases, now),
         *_odd_customers(purchases),
+        *_odd_consents(purchases),
         *_odd_ids("customers", purchases.customer_ids),
         *_odd_ids("products", purchases.product_ids),
     ]
@@ -62,6 +64,22 @@ def _odd_customers(purchases: Purchases) -> list[str]:
             f"{count:,} lines; if it stands for guests, leave its cell empty."
         )
     return oddities
+
+
+def _odd_consents(purchases: Purchases) -> list[str]:
+    """Tell where no customer with a consent has a line, so that no answer reaches anybody."""
+    has_answered = (purchases.consent != NEVER_ASKED).any(axis=1)
+    has_line = np.zeros(len(purchases.customer_ids), np.bool_)
+    has_line[purchases.user[purchases.user >= 0]] = True
+    answered = np.flatnonzero(has_answered)
+    if len(answered) < FEWEST_LINES or not has_line.any() or (has_answered & has_line).any():
+        return []
+    buyer = purchases.customer_ids[int(has_line.argmax())]
+    return [
+        f"none of {len(answered):,} customers who said yes or no, such as "
+        f"{purchases.customer_ids[int(answered[0])]!r}, has a line, and buyers are called like "
+        f"{buyer!r}; do the files call customers by different ids?"
+    ]
 
 
 def _odd_ids(of: str, ids: Iterable[str]) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.vendor_reading import (
+    NOW,
     consents_in,
     read,
     shown_in,
@@ -19,6 +20,9 @@ from tests.support.vendor_reading import (
 )
 from tests.support.vendor_shop import Order, Product, VendorShop, make_shop
 from training.errors import InputError
+from training.reading.oddities import find_oddities
+from training.reading.options import ReadingOptions
+from training.reading.purchases import read_purchases
 
 pytestmark = pytest.mark.slow
 
@@ -435,3 +439,48 @@ def test_the_export_of_the_cases_is_read_without_an_option(tmp_path: Path) -> No
         ("p2@example.com", "BU-2", evening): 2,
     }
     assert learned.report.dropped.counts == {"not_sold": 1}
+
+
+def test_consents_that_reach_nobody_are_told(tmp_path: Path) -> None:
+    shop = make_shop()
+    documents = (order_document(shop, order) for order in shop.orders)
+    orders = write_json_lines(tmp_path / "orders.jsonl", documents)
+    _, _, customers = exports(tmp_path, shop)
+    oddities = find_oddities(read(orders, None, customers), NOW)
+    assert any("none of 40 customers who said yes or no" in oddity for oddity in oddities)
+    assert not find_oddities(read(*exports(tmp_path, shop)), NOW)
+
+
+def test_an_export_that_went_through_a_spreadsheet_is_read(tmp_path: Path) -> None:
+    shop = make_shop()
+    rows = [row for order in shop.orders for row in order_rows(shop, order)]
+    for row in rows:
+        row["Lineitem price"] = str(row["Lineitem price"]).replace(".", ",")
+    path = write_csv(tmp_path / "orders.csv", ORDER_COLUMNS, rows, delimiter=";")
+    content = f"Bestellungen;März\n\n{path.read_text()}"
+    path.write_bytes(content.replace("Casa", "Möbel").encode("cp1252"))
+    learned = read(path)
+    assert sum(sold_in(learned).values()) == sum(
+        line.quantity
+        for order in shop.orders
+        for line in order.lines
+        if order.is_sale and not line.is_gift_card
+    )
+    prices = {f"{price:.2f}" for price in learned.price.tolist()}
+    assert prices <= {variant.price for product in shop.products for variant in product.variants}
+
+
+def test_columns_named_by_hand_are_taken_at_their_word_and_the_format_is_told(
+    tmp_path: Path,
+) -> None:
+    orders, _, _ = exports(tmp_path, make_shop())
+    columns = {
+        "customer_id": "Email",
+        "product_id": "Lineitem sku",
+        "timestamp": "Created at",
+    }
+    learned = read_purchases([orders], columns=columns, now=NOW)
+    assert "looks like orders of Shopify (CSV) (--format auto)" in str(learned.report.taken_for)
+    options = ReadingOptions(format="auto")
+    known = read_purchases([orders], columns=columns, now=NOW, options=options)
+    assert list(known.report.taken_for.values()) == ["orders of Shopify (CSV)"]
