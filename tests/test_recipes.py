@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import base64
 import csv
+import html
 import re
 import shlex
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -25,6 +27,12 @@ from models.mail.mailings import MailKind
 from service.app import create
 from service.schemas.answers import Feed, Recommendation, SlateAnswer
 from service.settings import Settings
+from tests.support.mail_templates import (
+    ABORTED,
+    render_django,
+    render_handlebars,
+    render_liquid,
+)
 from tests.support.service_process import UNHURRIED_MS
 from tests.support.training_shop import small_shop
 from training.cli import commands
@@ -192,6 +200,94 @@ def test_every_kind_of_mail_is_named_in_the_overview() -> None:
     assert {f"`{kind}`" for kind in MailKind} - {"`newsletter`"} <= {
         *re.findall(r"`\w+`", text(FOLDER / "README.md"))
     }
+
+
+AWKWARD = {"title": 'Bread & "Butter" <b>', "image_url": "https://shop.example/b.jpg?a=1&b=2"}
+
+
+def templates(name: str, kind: str) -> list[str]:
+    """The blocks of a recipe that are pasted into a mail, without those that are an address."""
+    blocks: list[str] = re.findall(rf"```{kind}\n(.*?)```", (FOLDER / name).read_text(), re.DOTALL)
+    return [block for block in blocks if not block.startswith("https://")]
+
+
+def fetched(client: TestClient, **options: str) -> dict[str, Any]:
+    """What a mail system has got: a slate, whose first product has an awkward title."""
+    asked = {"placement": "email", "campaign": "rendered", "n": "4", **options}
+    slate = client.get("/v1/customers/c00/recommendations", params=asked).json()
+    for product in slate["recommendations"][:1]:
+        product |= AWKWARD
+    return slate
+
+
+def assert_shown(mail: str, slate: dict[str, Any]) -> None:
+    assert mail.count("<tr>") == 4
+    assert "Bread &amp; &quot;Butter&quot; &lt;b&gt;" in mail.replace("&#34;", "&quot;")
+    for product in slate["recommendations"][1:]:
+        for told in (product["title"], product["price_text"], product["reason"]["text"]):
+            assert html.escape(told) in mail
+
+
+def test_braze_shows_what_it_fetched_and_nothing_where_that_is_too_little(
+    client: TestClient,
+) -> None:
+    products, occasion = templates("braze.md", "liquid")
+    slate = fetched(client)
+    answered = {"slate": {**slate, "__http_status_code__": 200}}
+    assert_shown(render_liquid(products, answered), slate)
+    for bad in (
+        {"slate": {**slate, "__http_status_code__": 500}},
+        {"slate": {**fetched(client, category="nothing"), "__http_status_code__": 200}},
+        {"slate": ""},
+    ):
+        assert f"{ABORTED}fewer than 4" in render_liquid(products, bad)
+    assert f"{ABORTED}not due" in render_liquid(occasion, answered)
+    due = {"text": "You ordered Bread & Butter", "kind": "post_purchase"}
+    mail = render_liquid(occasion, {"slate": {**answered["slate"], "occasion": due}})
+    assert mail.strip() == "<p>You ordered Bread &amp; Butter</p>"
+
+
+def test_blueshift_shows_what_it_fetched_or_says_something_else(client: TestClient) -> None:
+    (products,) = templates("blueshift.md", "liquid")
+    slate = fetched(client)
+    assert_shown(render_liquid(products, {"external_fetches": {"regulars": slate}}), slate)
+    for nothing in ({}, {"regulars": fetched(client, category="nothing")}):
+        mail = render_liquid(products, {"external_fetches": nothing})
+        assert mail.strip() == "<p>See what is new in the shop.</p>"
+
+
+def test_iterable_shows_what_it_fetched_and_skips_who_gets_too_little(client: TestClient) -> None:
+    products, occasion = templates("iterable.md", "handlebars")
+    slate = fetched(client)
+    assert_shown(render_handlebars(products, {"slate": slate}), slate)
+    few = {"slate": {**slate, "count": 3}}
+    assert render_handlebars(products, few) == f"{ABORTED}fewer than 4 recommendations"
+    for nothing in ({}, {"slate": fetched(client, category="nothing")}):
+        assert render_handlebars(products, nothing) == f"{ABORTED}no recommendations"
+    assert render_handlebars(occasion, {"slate": slate}) == f"{ABORTED}not due"
+    due = {"slate": {**slate, "occasion": {"text": "It is back"}}}
+    assert render_handlebars(occasion, due).strip() == "<p>It is back</p>"
+
+
+def test_klaviyo_shows_the_columns_of_a_person_and_the_feed_of_all(client: TestClient) -> None:
+    products, occasion, feed = templates("klaviyo.md", "django")
+    slate = fetched(client)
+    person: dict[str, Any] = {"count": 4, "occasion_text": "It is back"}
+    for rank, product in enumerate(slate["recommendations"], 1):
+        told = product | {"reason": product["reason"]["text"]}
+        person |= {f"rec_{rank}_{name}": value for name, value in told.items()}
+    mail = render_django(products, {"person": person})
+    assert "Bread &amp; &quot;Butter&quot; &lt;b&gt;" in mail
+    assert html.escape(person["rec_1_reason"]) in mail
+    for few in ({}, {"count": 3}):
+        mail = render_django(products, {"person": few})
+        assert mail.strip() == "<p>See what is new in the shop.</p>"
+    assert render_django(occasion, {"person": person}).strip() == "<p>It is back</p>"
+    document = client.get("/v1/feeds/popular.json?n=10").json()
+    mail = render_django(feed, {"feeds": {"slate": document}})
+    assert mail.count("<p>") == 4
+    assert html.escape(document["recommendations"][0]["title"]) in mail
+    assert render_django(feed, {"feeds": {}}).strip() == ""
 
 
 EXPORTS = [
