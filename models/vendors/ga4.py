@@ -93,7 +93,7 @@ SHAPES: Final = (
         vendor="ga4",
         title="events of Google Analytics 4",
         kind="purchases",
-        told_by=("event_name", "event_timestamp", "items"),
+        told_by=("event_name", "event_timestamp"),
         read=read_event,
         cells={"timestamp": "event_timestamp", "kind": "event_name", "quantity": "items"},
     ),

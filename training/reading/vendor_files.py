@@ -36,6 +36,8 @@ from training.reading.file_tables import FileTable, select_documents
 from training.reading.options import AUTO, OWN
 
 BATCH_ROWS: Final = 50_000
+FILE_ROW: Final = "file_row_number"  # a column of DuckDB
+MOST_ROWS: Final = 1 << 40  # of a table
 REQUIRED: Final[Mapping[Kind, tuple[str, ...]]] = {
     "purchases": REQUIRED_OF_PURCHASES,
     "products": PRODUCT_COLUMNS[:1],
@@ -66,21 +68,14 @@ class VendorFiles:
 
 @dataclass(eq=False)
 class _Collected:
-    """Collect what the records of one table hold; lines go to a file."""
+    """Collect what the records of all files of one kind tell of those of others."""
 
-    products: dict[tuple[str | None, int], VendorProduct] = field(default_factory=dict)
-    customers: list[VendorCustomer] = field(default_factory=list)
     names: list[ProductName] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
 
     def add(self, found: Found) -> None:
-        self.customers += found.customers
         self.names += found.names
         self.cancelled += found.cancelled_orders
-        for product in found.products:
-            # Those without an id are counted one by one.
-            key = (product.product_id, 0 if product.product_id else len(self.products))
-            self.products[key] = _prefer(self.products.get(key), product)
 
 
 def read_vendor_files(
@@ -91,17 +86,18 @@ def read_vendor_files(
     `names`: of products, by which lines may call them. Raises InputError for an export that cannot
     be read, and for one of another kind.
     """
-    tables, taken_for, all_names = [], {}, []
+    tables, taken_for, collected = [], {}, _Collected()
     for source in sources:
         shape = _find_shape(source, kind)
         taken_for[source.label] = shape.title if shape else _our_own(source, kind)
         if shape is not None:
-            collected = _Collected()
             with reading_errors(source.label):
                 source = _translate(workspace, source, shape, collected)
-            all_names += collected.names
-        tables.append(_with_names(source, names) if kind == "purchases" else source)
-    return VendorFiles(tables, taken_for, _keep_names(workspace, tables, all_names))
+        tables.append(source)
+    if kind == "purchases":
+        tables = _compare_tables(workspace, tables, collected.cancelled)
+        tables = [_with_names(table, names) for table in tables]
+    return VendorFiles(tables, taken_for, _keep_names(workspace, tables, collected.names))
 
 
 def _find_shape(source: FileTable, kind: Kind) -> Shape | None:
@@ -149,21 +145,16 @@ def _translate(
     )
     if shape.kind == "purchases":
         _write(path, OrderLine, _lines(found, collected))
-        lines = workspace.connection.read_parquet(str(path), file_row_number=True)
-        table = _compare_lines(lines, collected.cancelled)
+    elif shape.kind == "products":
+        _write(path, _ProductRow, map(_product_row, _products(found, collected)))
     else:
-        for part in found:
-            collected.add(part)
-        if shape.kind == "products":
-            _write(path, _ProductRow, map(_product_row, collected.products.values()))
-        else:
-            _write(path, VendorCustomer, collected.customers)
-        table = workspace.connection.read_parquet(str(path))
+        _write(path, VendorCustomer, (row for part in found for row in part.customers))
+    table = workspace.connection.read_parquet(str(path), file_row_number=True)
     theirs = {plain_name(name): name for name in source.columns}
     origin = replace(
         source, names={ours: theirs[name] for ours, name in shape.cells.items() if name in theirs}
     )
-    names = {name: name for name in table.columns}
+    names = {name: name for name in table.columns if name != FILE_ROW}
     return replace(source, table=table, names=names, origin=origin)
 
 
@@ -171,6 +162,17 @@ def _lines(found: Iterable[Found], collected: _Collected) -> Iterator[OrderLine]
     for part in found:
         collected.add(part)
         yield from part.lines
+
+
+def _products(found: Iterable[Found], collected: _Collected) -> Iterable[VendorProduct]:
+    """Return one row a product; those without an id stay one by one, and are counted."""
+    products: dict[tuple[str | None, int], VendorProduct] = {}
+    for part in found:
+        collected.add(part)
+        for product in part.products:
+            key = (product.product_id, 0 if product.product_id else len(products))
+            products[key] = _prefer(products.get(key), product)
+    return products.values()
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +285,28 @@ def _as_table(rows: Sequence[Any], schema: pa.Schema) -> pa.Table:
     return pa.table(columns, schema=schema)
 
 
+def _compare_tables(
+    workspace: Workspace, tables: Sequence[FileTable], cancelled: Sequence[str]
+) -> list[FileTable]:
+    """Return the tables; lines of vendors' exports are compared with those of all others."""
+    numbered = [
+        table.table.mutate(table=ibis.literal(number, "int32"))
+        for number, table in enumerate(tables)
+        if table.origin
+    ]
+    if not numbered:
+        return list(tables)
+    lines = workspace.keep("vendor_lines", ibis.union(*numbered))
+    compared = workspace.keep("compared_lines", _compare_lines(lines, cancelled))
+    workspace.drop("vendor_lines")
+    of_vendors = []
+    for number, table in enumerate(tables):
+        rows = compared.filter(compared.table == number).drop("table")
+        names = {name: name for name in rows.columns}
+        of_vendors.append(replace(table, table=rows, names=names) if table.origin else table)
+    return of_vendors
+
+
 def _compare_lines(lines: Any, cancelled: Sequence[str]) -> Any:
     """Return lines without those that others replace or repeat; those of cancelled orders say so.
 
@@ -290,16 +314,16 @@ def _compare_lines(lines: Any, cancelled: Sequence[str]) -> Any:
     counts.
     """
     line = ("order_id", "customer_id", "line_id", "product_id", "kind")
-    newest = lines.file_row_number.max().over(ibis.window(group_by=line))
+    position = lines.table.cast("int64") * MOST_ROWS + lines[FILE_ROW]
+    newest = position.max().over(ibis.window(group_by=line))
     is_of_order = lines.order_id.notnull() & lines.line_id.notnull() & ~lines.repeats
-    is_old = is_of_order & (lines.file_row_number < newest) & lines.left_out.isnull()
+    is_old = is_of_order & (position < newest) & lines.left_out.isnull()
     is_purchase = lines.kind.fill_null(KINDS[PURCHASE]) == KINDS[PURCHASE]
     told = lines.filter(~lines.repeats & lines.left_out.isnull() & is_purchase)
     is_repeated = lines.repeats & lines.left_out.isnull() & lines.order_id.isin(told.order_id)
     orders = ibis.memtable(pa.table({"order_id": pa.array(cancelled, pa.string())}))
     is_cancelled = lines.order_id.isin(orders.order_id)
-    cells = {column.name: lines[column.name] for column in fields(OrderLine)}
-    del cells["repeats"]
+    cells = {name: lines[name] for name in lines.columns if name not in (FILE_ROW, "repeats")}
     cells["status"] = ibis.ifelse(is_cancelled, CANCELLED, lines.status)
     cells["left_out"] = ibis.cases(
         (is_old, "told_again"), (is_repeated, "part_of_line"), else_=lines.left_out

@@ -118,3 +118,19 @@ def test_an_event_of_an_unknown_name_is_counted_with_its_name(tmp_path: Path) ->
     dropped = read(write_json_lines(tmp_path / "calls.jsonl", documents)).report.dropped
     assert dropped.counts["unknown_kind"] == 1
     assert "'Product Zoomed'" in dropped.examples["unknown_kind"]
+
+
+def test_an_order_is_cancelled_in_a_later_file_with_other_names(tmp_path: Path) -> None:
+    shop = make_shop()
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    documents = list(calls(shop))
+    cancelled = [d for d in documents if d.get("event") in ("Order Cancelled", "Order Refunded")]
+    others = [d for d in documents if d not in cancelled]
+    identified = [d for d in others if d["type"] == "identify"]
+    write_json_lines(folder / "1.jsonl", [d for d in others if d["type"] == "track"])
+    write_json_lines(folder / "2.jsonl", [d | {"version": 2} for d in cancelled])
+    write_json_lines(folder / "3.jsonl", identified)
+    apart, together = read(folder), read(write_json_lines(tmp_path / "calls.jsonl", documents))
+    assert kept_in(apart) == kept_in(together)
+    assert apart.report.dropped.counts == together.report.dropped.counts
