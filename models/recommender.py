@@ -5,7 +5,7 @@ It leads from candidates over features, ranking and rules to what fills a slate.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -38,6 +38,8 @@ from models.model import Model
 from models.ranking.context import CONTEXTS_AT_ONCE, ContextInputs, RankingContext, build_contexts
 from models.ranking.product_trends import find_recent_arrivals
 from models.ranking.ranker import Ranker
+from models.ranking.reasons import buy_again
+from models.ranking.replenishment import DueProduct, find_due
 from models.ranking.sources import SOURCES, CandidateSource
 from models.rules.eligibility import (
     Removed,
@@ -49,6 +51,7 @@ from models.rules.eligibility import (
     remove_unmatched,
 )
 from models.rules.filter_mask import find_matching
+from models.rules.filters import Repeat
 from models.rules.rule_effects import RuleEffects, build_rule_effects, remove_unavailable
 from models.rules.shop_rules import active_rules
 from models.settings import ModelSettings, read_settings
@@ -60,6 +63,7 @@ from models.slate import (
     ScoreKind,
     Slate,
     SlateRequest,
+    Slot,
     Source,
     Strategy,
     fallback_reason_of,
@@ -96,6 +100,17 @@ class PopularRequest(NamedTuple):
     request: SlateRequest
     strategy: Strategy
     reason: FallbackReason
+
+
+class DueSlate(NamedTuple):
+    """Products that are due, as slots and with their intervals."""
+
+    slate: Slate
+    products: tuple[DueProduct, ...]  # of each slot
+
+
+# Of one customer: contexts by what of a request they depend on
+SharedContexts = dict[Hashable, RankingContext]
 
 
 class Recommender:
@@ -250,10 +265,37 @@ class Recommender:
         )
 
     def recommend(
-        self, customer_id: str | None, request: SlateRequest, update: CustomerUpdate = NO_UPDATE
+        self,
+        customer_id: str | None,
+        request: SlateRequest,
+        update: CustomerUpdate = NO_UPDATE,
+        contexts: SharedContexts | None = None,
     ) -> Slate:
         """Return a slate for a customer, a session, or both. Strangers get one, too."""
-        return self.recommend_each([CustomerRequest(customer_id, request, update)])[0]
+        prepared = self._prepare(customer_id, request, update)
+        if isinstance(prepared, Slate):
+            return prepared
+        context = self._context_of(prepared, contexts)
+        return self._build_slates([context], [prepared.request], [prepared.strategy])[0]
+
+    def _context_of(
+        self, personal: PersonalRequest, contexts: SharedContexts | None
+    ) -> RankingContext:
+        """Return what a request is ranked by, the same for all requests that see the same."""
+        request = personal.request
+        key: Hashable = (
+            request.as_of,
+            request.events_until,
+            request.filters.market,
+            request.recent,
+            request.basket,
+        )
+        context = None if contexts is None else contexts.get(key)
+        if context is None:
+            context = build_contexts([personal.inputs], self.model, self.settings)[0]
+            if contexts is not None:
+                contexts[key] = context
+        return context
 
     def recommend_each(self, requests: Sequence[CustomerRequest]) -> list[Slate]:
         """Return a slate for each request; those computed together take less time."""
@@ -310,6 +352,7 @@ class Recommender:
         given: GivenProducts,
         request: SlateRequest,
         update: CustomerUpdate = NO_UPDATE,
+        contexts: SharedContexts | None = None,
     ) -> Ranking:
         """Return given products in the order in which they are worth showing to a customer.
 
@@ -322,10 +365,35 @@ class Recommender:
             ranking = self.rank_by_sales(given, request)
             return replace(ranking, strategy=strategy, fallback_reason=reason)
         judged, effects = self._judge_given(given, request), self.rule_effects(request)
-        context = build_contexts([prepared.inputs], self.model, self.settings)[0]
+        context = self._context_of(prepared, contexts)
         slots, rest = order_for_customer(judged, context, effects, self.ranker)
         nothing = None if len(judged.items) else FallbackReason.NO_CANDIDATES
         return Ranking(prepared.strategy, nothing, slots, rest, judged.left_out, self.score_kind)
+
+    def find_due(
+        self,
+        customer_id: str | None,
+        request: SlateRequest,
+        ahead_days: float,
+        update: CustomerUpdate = NO_UPDATE,
+        contexts: SharedContexts | None = None,
+    ) -> DueSlate:
+        """Return at most n products that a customer is due to buy again, the nearest day first."""
+        prepared = self._find_personal(customer_id, replace(request, repeat=Repeat.INCLUDE), update)
+        if isinstance(prepared, PopularRequest):
+            is_refused = prepared.strategy is Strategy.NOT_PERSONALIZED
+            strategy = Strategy.NOT_PERSONALIZED if is_refused else Strategy.PERSONAL
+            return DueSlate(Slate(strategy, prepared.reason, (), ScoreKind.DUE), ())
+        context, request = self._context_of(prepared, contexts), prepared.request
+        due = find_due(context, self.find_removed(context, request), request.n, ahead_days)
+        slots = []
+        for product in due:
+            reason = buy_again(context.pairs, product.item, context.as_of)
+            score = 1 / (1 + abs(product.due - context.as_of) / DAY)
+            slots.append(Slot(product.item, score, Source.OWN_PURCHASES, reason))
+        nothing = fallback_reason_of(slots)
+        slate = Slate(prepared.strategy, nothing, tuple(slots), ScoreKind.DUE)
+        return DueSlate(slate, tuple(due))
 
     def rank_by_sales(self, given: GivenProducts, request: SlateRequest) -> Ranking:
         """Return given products in the order of the shop window, the same for everyone."""

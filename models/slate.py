@@ -77,6 +77,7 @@ class ScoreKind(StrEnum):
     NEWNESS = "newness"  # part that is left of the 30 days after it came on sale
     RECENCY = "recency"  # part that is left of the 30 days after it came back or was looked at
     SAVING = "saving"  # share of the former price that is saved
+    DUE = "due"  # how near the day is on which it is due: 1 / (1 + days)
     STARS = "stars"  # mean of the ratings, drawn towards that of the shop
 
 
@@ -134,6 +135,7 @@ class GivenProducts:
     items: tuple[int, ...]  # distinct
     out_of_stock: OutOfStock = OutOfStock.LAST
     explained: int = 10  # of the first, the source and the reason are told
+    most: int | None = None  # products that are shown; None: all
 
 
 class RankedProduct(NamedTuple):

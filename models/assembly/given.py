@@ -37,13 +37,15 @@ class JudgedProducts:
     last: frozenset[int]  # items that stand behind all others
     pins: Mapping[int, int]  # position from 0 -> the item that the shop shows there
     explained: int  # of the first, the source and the reason are told
+    most: int | None  # that are shown; None: all
 
     def place(self, order: Items) -> list[int]:
         """Return the items in their order around what is pinned, what stands last behind them."""
         pinned = {*self.pins.values()}
         items = order.tolist()
         first = [item for item in items if item not in pinned and item not in self.last]
-        return insert_pinned(first, self.pins) + [item for item in items if item in self.last]
+        placed = insert_pinned(first, self.pins) + [item for item in items if item in self.last]
+        return placed[: self.most]
 
 
 def remove_unoffered(
@@ -77,6 +79,7 @@ def judge_given(
         frozenset(items[behind].tolist()),
         pins,
         given.explained,
+        given.most,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from models.recommender import Recommender
+from models.recommender import DueSlate, Recommender, SharedContexts
 from models.shop_lists import ListedProducts, ShopList, list_products, list_viewed
 from models.slate import Bundle, FallbackReason, ScoreKind, Slate, SlateRequest, Strategy
 from service.answering.presentation import Presentation
@@ -32,16 +32,22 @@ def build_answer(
     query: RecommendationQuery,
     presentation: Presentation,
     knowledge: StoreKnowledge = AS_LEARNED,
+    contexts: SharedContexts | None = None,
 ) -> RenderedAnswer:
-    """Return the answer, computed: milliseconds of numpy."""
+    """Return the answer, computed: milliseconds of numpy.
+
+    `contexts`: of other answers to the same customer, for the same moment, and of this one.
+    """
     resolved, renderer = prepare_answer(live, query, presentation, knowledge)
     if query.kind in (QueryKind.BUNDLES, QueryKind.BASKET):
         return _build_bundles(renderer, resolved, knowledge)
     if query.kind is QueryKind.RANKING:
-        return _build_ranking(live, renderer, resolved, knowledge)
+        return _build_ranking(live, renderer, resolved, knowledge, contexts)
     if query.kind is QueryKind.LIST:
         return _build_list(live, renderer, resolved, knowledge)
-    slate = _build_slate(live.model.recommender, query, resolved, knowledge)
+    if query.kind is QueryKind.REPLENISHMENT:
+        return _build_due(live, renderer, resolved, knowledge, contexts)
+    slate = _build_slate(live.model.recommender, query, resolved, knowledge, contexts)
     if knowledge.away:
         # A customer whom nobody knows here may be known to the store.
         reason = None if live.nobody_known else slate.fallback_reason
@@ -62,6 +68,9 @@ def build_popular_answer(
     resolved, renderer = prepare_answer(live, query, presentation, AWAY)
     if query.kind in (QueryKind.BUNDLES, QueryKind.BASKET, QueryKind.ORDER):
         return renderer.render(SlateFacts.of_bundles(reason), [], [])
+    if query.kind is QueryKind.REPLENISHMENT:
+        nothing = Slate(Strategy.PERSONAL, reason, (), ScoreKind.DUE)
+        return renderer.render_due(DueSlate(nothing, ()))
     if query.kind is QueryKind.LIST:
         empty = Slate(Strategy.LIST, reason, (), ScoreKind.RECENCY)
         return renderer.render_list(ListedProducts(empty, ()))
@@ -123,10 +132,15 @@ def _build_ranking(
     renderer: AnswerRenderer,
     resolved: ResolvedQuery,
     knowledge: StoreKnowledge,
+    contexts: SharedContexts | None,
 ) -> RenderedAnswer:
     """Return the products of the query, those first that this customer is likeliest to buy."""
     ranking = live.model.recommender.rank_given(
-        renderer.query.customer_id, resolved.given, resolved.request, knowledge.update
+        renderer.query.customer_id,
+        resolved.given,
+        resolved.request,
+        knowledge.update,
+        contexts,
     )
     if knowledge.away:
         reason = None if live.nobody_known else ranking.fallback_reason
@@ -134,11 +148,29 @@ def _build_ranking(
     return renderer.render_ranking(ranking)
 
 
+def _build_due(
+    live: LiveCatalogue,
+    renderer: AnswerRenderer,
+    resolved: ResolvedQuery,
+    knowledge: StoreKnowledge,
+    contexts: SharedContexts | None,
+) -> RenderedAnswer:
+    query = renderer.query
+    due = live.model.recommender.find_due(
+        query.customer_id, resolved.request, query.ahead_days, knowledge.update, contexts
+    )
+    if knowledge.away:
+        reason = due.slate.fallback_reason or FallbackReason.STORE_UNAVAILABLE
+        due = due._replace(slate=replace(due.slate, fallback_reason=reason))
+    return renderer.render_due(due)
+
+
 def _build_slate(
     recommender: Recommender,
     query: RecommendationQuery,
     resolved: ResolvedQuery,
     knowledge: StoreKnowledge,
+    contexts: SharedContexts | None,
 ) -> Slate:
     request = resolved.request
     if query.kind is QueryKind.POPULAR:
@@ -149,7 +181,7 @@ def _build_slate(
             return Slate(Strategy.NOT_PERSONALIZED, reason, (), ScoreKind.TOGETHER)
         return recommender.follow_up(request.basket, request)
     if query.kind is QueryKind.CUSTOMER:
-        return recommender.recommend(query.customer_id, request, knowledge.update)
+        return recommender.recommend(query.customer_id, request, knowledge.update, contexts)
     if resolved.item < 0:
         return replace(recommender.popular(request), fallback_reason=FallbackReason.UNKNOWN_PRODUCT)
     return recommender.similar(resolved.item, request)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Lock
 from typing import Final, TypeVar
 
-from models.shop_lists import ShopList
 from models.slate import FallbackReason
 from models.updates.customer import NO_UPDATE, CustomerUpdate
 from service.answering.answer import build_answer, build_popular_answer
 from service.answering.presentation import Presentation
 from service.answering.query import QueryKind, RecommendationQuery, StoreKnowledge
 from service.answering.render import RenderedAnswer
+from service.answering.shop_page import PageInProgress, PageQuery, build_page
 from service.errors import NotFound, StoreUnavailable
 from service.model.customer_updates import build_customer_update
 from service.model.live_catalogue import CatalogueFollower, LiveCatalogue
@@ -40,6 +40,14 @@ class ComputedAnswer:
 
 
 @dataclass(frozen=True)
+class ComputedPage:
+    """Hold the answers of a page as they come out of a thread."""
+
+    answers: tuple[RenderedAnswer, ...]
+    stamp: int | None  # as of a ComputedAnswer
+
+
+@dataclass(frozen=True)
 class AnswerComputer:
     """A computer of answers, called in threads."""
 
@@ -58,18 +66,51 @@ class AnswerComputer:
             return self.compute_without_store(model, query)
         if query.kind is QueryKind.ORDER:
             query = replace(query, basket=_order_of(records))
-        live = self.read_catalogue(self.catalogues, model, query, records.position)
-        if live is None:
+        gathered = self._gather(model, query, records, (query,))
+        if gathered is None:
             return self.compute_without_store(model, query)
-        knowledge = self.knowledge_of(live, query.customer_id, records)
-        if query.kind is QueryKind.LIST and query.shop_list is ShopList.BEST_RATED:
-            ratings = self.ask_store(partial(self.store.read, summarize_ratings))
-            if ratings is None:
-                return self.compute_without_store(model, query)
-            knowledge = replace(knowledge, ratings=ratings)
+        live, knowledge = gathered
         with self.computing:
             answer = build_answer(live, query, self.presentation, knowledge)
             return ComputedAnswer(answer, records.stamp)
+
+    def compute_page(
+        self, model: LoadedModel, page: PageQuery, progress: PageInProgress
+    ) -> ComputedPage:
+        """Return the answers of a page, which are added to `progress` one after the other."""
+        records = self.read_customer(model, page.visitor)
+        gathered = records and self._gather(model, page.visitor, records, page.queries)
+        if not records or not gathered:
+            for query in page.queries:
+                query = progress.without_shown(query)
+                progress.add(self.compute_without_store(model, query).answer)
+            return ComputedPage(tuple(progress.answers), None)
+        live, knowledge = gathered
+        with self.computing:
+            build_page(live, page, self.presentation, knowledge, progress)
+        return ComputedPage(tuple(progress.answers), records.stamp)
+
+    def _gather(
+        self,
+        model: LoadedModel,
+        query: RecommendationQuery,
+        records: CustomerRecords,
+        queries: Sequence[RecommendationQuery],
+    ) -> tuple[LiveCatalogue, StoreKnowledge] | None:
+        """Return the catalogue and what is known for queries; None while the store is away.
+
+        `query`: whose records they are, and for which moment.
+        """
+        live = self.read_catalogue(self.catalogues, model, query, records.position)
+        if live is None:
+            return None
+        knowledge = self.knowledge_of(live, query.customer_id, records)
+        if any(one.reads_ratings for one in queries):
+            ratings = self.ask_store(partial(self.store.read, summarize_ratings))
+            if ratings is None:
+                return None
+            knowledge = replace(knowledge, ratings=ratings)
+        return live, knowledge
 
     def compute_without_store(
         self, model: LoadedModel, query: RecommendationQuery

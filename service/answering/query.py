@@ -40,6 +40,7 @@ class QueryKind(StrEnum):
     ORDER = "order"
     RANKING = "ranking"
     LIST = "list"
+    REPLENISHMENT = "replenishment"
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class RecommendationQuery:
     size: int = 2  # most products in a bundle
     given: tuple[str, ...] = ()  # products whose order is asked for
     shop_list: ShopList = ShopList.NEW
+    ahead_days: float = 0.0  # products due by then
     with_rules: bool = True  # of the shop
     out_of_stock: OutOfStock = OutOfStock.LAST
     explained: int = 10  # products of a ranking whose source and reason are told
@@ -96,6 +98,11 @@ class RecommendationQuery:
     def expression(self) -> FilterExpression | None:
         """Return its filter by any attribute."""
         return None if self.filter is None else parse_filter(self.filter)
+
+    @property
+    def reads_ratings(self) -> bool:
+        """Tell whether its answer depends on the ratings of all products."""
+        return self.kind is QueryKind.LIST and self.shop_list is ShopList.BEST_RATED
 
     @property
     def mailed(self) -> bool:
@@ -244,7 +251,7 @@ def resolve_query(
         request,
         product[0] if product else -1,
         tuple(missing),
-        GivenProducts(given, query.out_of_stock, query.explained),
+        GivenProducts(given, query.out_of_stock, query.explained, query.n),
     )
 
 

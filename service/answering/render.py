@@ -15,6 +15,7 @@ from models.data.timestamps import format_timestamp
 from models.languages.languages import Language
 from models.languages.phrases import unpack_text
 from models.ranking.reasons import BOUGHT_TOGETHER, CHOSEN_BY_SHOP
+from models.recommender import DueSlate
 from models.rules.shop_bundles import ShopBundle
 from models.shop_lists import ListedFacts, ListedProducts
 from models.slate import (
@@ -165,6 +166,17 @@ class AnswerRenderer:
         content = slate_content(products)
         more = {"list_name": self.query.shop_list}
         return self.render(SlateFacts.of(slate), products, content, more)
+
+    def render_due(self, due: DueSlate) -> RenderedAnswer:
+        """Return the answer with products that are due, and when."""
+        products = []
+        for slot, product in zip(due.slate.slots, due.products, strict=True):
+            when = {
+                "interval_days": round(product.interval_days, 1),
+                "due": format_timestamp(product.due),
+            }
+            products.append(self.render_slot(slot) | when)
+        return self.render(SlateFacts.of(due.slate), products, slate_content(products))
 
     def _render_listed(self, item: int, facts: ListedFacts) -> dict[str, Any]:
         former, rating = facts.former_price, facts.rating

@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from models.shop_lists import ShopList
 from models.slate import FallbackReason
 from service.answering.answer import build_popular_answer
-from service.answering.answer_computer import AnswerComputer, ComputedAnswer, catalogue_for
+from service.answering.answer_computer import (
+    AnswerComputer,
+    ComputedAnswer,
+    ComputedPage,
+    catalogue_for,
+)
 from service.answering.presentation import Presentation
-from service.answering.query import QueryKind, RecommendationQuery
+from service.answering.query import RecommendationQuery
 from service.answering.render import RenderedAnswer
 from service.answering.scoring_pool import LateError, ScoringPool
+from service.answering.shop_page import (
+    PageInProgress,
+    PageQuery,
+    finish_page,
+    pack_page,
+    render_page,
+    unpack_page,
+)
 from service.cache.memory import Cache
 from service.errors import NoModel, Problem
 from service.model.active_model import ActiveModel
@@ -86,6 +98,60 @@ class Responder:
                 return self._serve(query, RenderedAnswer.unpack(packed), degraded=False)
             child_of(self.metrics.cache_lookups, "miss").inc()
         return await self._respond_computed(model, query, key, deadline - loop.time())
+
+    async def respond_page(self, page: PageQuery, *, limited: bool = False) -> ServedAnswer:
+        """Return a page, always, where there is a model. Raises NoModel before the first one."""
+        loop = asyncio.get_running_loop()
+        wait_ms = page.visitor.deadline_ms or self.settings.deadline_ms
+        deadline = loop.time() + wait_ms / 1000
+        model, progress = self.active.current or self.model(), PageInProgress()
+        if limited:
+            return await self._finish_page(model, page, progress, FallbackReason.RATE_LIMITED)
+        if not model.is_whole:
+            return await self._finish_page(model, page, progress, FallbackReason.MODEL_DAMAGED)
+        names = b" ".join(query.key("", b"") for query in page.queries).decode()
+        key = self.cache_key(model, page.visitor, f" page {names}")
+        counters = counters_of_page(page)
+        packed = await self.find_cached(key, counters)
+        if packed is not None:
+            child_of(self.metrics.cache_lookups, "hit").inc()
+            return self._serve_page(page, unpack_page(packed), degraded=False)
+        child_of(self.metrics.cache_lookups, "miss").inc()
+        try:
+            computed = await self.scoring.compute(
+                (key, self.store.counters.newest(counters)),
+                partial(self.computer.compute_page, model, page, progress),
+                partial(self._keep_page, key),
+                deadline - loop.time() - POPULAR_SECONDS,
+            )
+        except LateError:
+            reason = FallbackReason.DEADLINE
+            return await self._finish_page(model, page, progress.copy(), reason)
+        except Exception:
+            if not await asyncio.to_thread(self.active.is_overwritten, model):
+                raise
+            reason = FallbackReason.MODEL_DAMAGED
+            return await self._finish_page(model, page, PageInProgress(), reason)
+        return self._serve_page(page, computed.answers, degraded=computed.stamp is None)
+
+    async def _finish_page(
+        self, model: LoadedModel, page: PageQuery, progress: PageInProgress, reason: FallbackReason
+    ) -> ServedAnswer:
+        live = catalogue_for(page.visitor, self.catalogues.as_known(model))
+        finish = partial(finish_page, live, page, self.presentation, progress, reason)
+        await self.scoring.compute_popular(finish)
+        return self._serve_page(page, progress.answers, degraded=True)
+
+    def _keep_page(self, key: bytes, computed: ComputedPage) -> None:
+        if computed.stamp is not None:
+            self.cache_value(key, computed.stamp, pack_page(computed.answers))
+
+    def _serve_page(
+        self, page: PageQuery, answers: Sequence[RenderedAnswer], *, degraded: bool
+    ) -> ServedAnswer:
+        for answer in answers:
+            child_of(self.metrics.answers, answer.strategy, answer.fallback_reason).inc()
+        return ServedAnswer(render_page(page, answers), degraded)
 
     def model(self) -> LoadedModel:
         """Return the whole model in service. Raises NoModel."""
@@ -161,6 +227,14 @@ class Responder:
         return ServedAnswer(answer.body_for(query.customer_id), degraded)
 
 
+def counters_of_page(page: PageQuery) -> tuple[int, ...]:
+    """Return the counters whose change makes a page old."""
+    counters = set(counters_of(page.visitor))
+    for query in page.queries:
+        counters.update(counters_of(query))
+    return tuple(sorted(counters))
+
+
 def counters_of(query: RecommendationQuery) -> tuple[int, ...]:
     """Return the counters whose change makes an answer old."""
     names: list[tuple[str, str | None]] = [
@@ -175,7 +249,7 @@ def counters_of(query: RecommendationQuery) -> tuple[int, ...]:
         # not show, not even by an answer that is made anew.
         names += [("customer", owner.customer_id), ("session", owner.session_id)]
     names.append(("campaign", query.campaign))
-    if query.kind is QueryKind.LIST and query.shop_list is ShopList.BEST_RATED:
+    if query.reads_ratings:
         names.append(RATINGS)
     own = tuple(counter_of(kind, name) for kind, name in names if name is not None)
     return SHARED_COUNTERS + own

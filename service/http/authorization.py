@@ -144,6 +144,7 @@ POLICY: Final[Mapping[str, Access]] = {
     "GET /v1/customers/{customer_id}/recommendations": CUSTOMER_SLATE,
     "GET /v1/customers/{customer_id}/recommendations.html": CUSTOMER_SLATE,
     "POST /v1/recommendations": CUSTOMER_SLATE,
+    "POST /v1/pages": CUSTOMER_SLATE,
     "POST /v1/rankings": CUSTOMER_SLATE,
     "GET /v1/lists/{name}": CUSTOMER_SLATE,
     "GET /v1/customers/{customer_id}/recently-viewed": CUSTOMER_SLATE,

@@ -22,6 +22,7 @@ from service.routes import (
     rankings,
     rules,
     shop_lists,
+    shop_pages,
     slates,
     tokens,
 )
@@ -35,6 +36,7 @@ OPERATIONS: Final = (
     *slates.OPERATIONS,
     *rankings.OPERATIONS,
     *shop_lists.OPERATIONS,
+    *shop_pages.OPERATIONS,
     *batch.OPERATIONS,
     *mail_block.OPERATIONS,
     *feeds.OPERATIONS,

@@ -119,6 +119,16 @@ ExcludedFromBody = Annotated[
     ExcludedIds,
     Field(description="Products that must not be shown, at most 1,000.", examples=[["1029743"]]),
 ]
+DeadlineMs = Annotated[
+    int | None,
+    Field(
+        ge=1,
+        le=10_000,
+        description="Milliseconds after which the popular slate is sent instead, flagged.",
+        examples=[200],
+    ),
+    WHOLE_NUMBER,
+]
 Basket = Annotated[
     ProductIds,
     Field(description="Products in the basket.", examples=[["1082185", "995242"]]),
@@ -132,8 +142,8 @@ class Fields(StrEnum):
     CARD = "card"  # also what a page or a mail shows
 
 
-class ListOptions(ParameterModel):
-    """Options of everything that shows products."""
+class ChoiceOptions(ParameterModel):
+    """Options of which products are shown, and where."""
 
     placement: Annotated[
         str | None,
@@ -163,20 +173,16 @@ class ListOptions(ParameterModel):
     max_price: Annotated[
         Price | None, Field(description="Only products at this price or below.", examples=[20.0])
     ] = None
-    market: Market = None
     filter: Filter = None
+
+
+class ListOptions(ChoiceOptions):
+    """Options of everything that shows products."""
+
+    market: Market = None
     locale: PriceLocale = None
     as_of: AsOf = None
-    deadline_ms: Annotated[
-        int | None,
-        Field(
-            ge=1,
-            le=10_000,
-            description="Milliseconds after which the popular slate is sent instead, flagged.",
-            examples=[200],
-        ),
-        WHOLE_NUMBER,
-    ] = None
+    deadline_ms: DeadlineMs = None
     fields: Annotated[
         Fields,
         Field(
