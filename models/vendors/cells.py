@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from models.data.numbers import read_number
@@ -111,12 +112,17 @@ def is_yes(value: Any) -> bool:
 
 def is_gift_card(name: Any) -> bool:
     """Return whether this is what shops call a gift card."""
-    return GIFT_CARD.match((text(name) or "").strip()) is not None
+    return _matches(GIFT_CARD, text(name) or "")
 
 
 def is_no_product(name: Any) -> bool:
     """Return whether a line with this name is a tip, shipping or a fee."""
-    return NO_PRODUCT.match((text(name) or "").strip()) is not None
+    return _matches(NO_PRODUCT, text(name) or "")
+
+
+@lru_cache(maxsize=65_536)
+def _matches(pattern: re.Pattern[str], name: str) -> bool:
+    return pattern.match(name.strip()) is not None
 
 
 def last_part(path: Any, separator: str = ">") -> str | None:

@@ -34,6 +34,7 @@ from models.vendors.vendor import (
     VendorProduct,
 )
 
+RESTOCKED: Final = "restocked"
 NO_VARIANTS: Final = "Default Title"  # of the only variant of a product
 
 
@@ -68,9 +69,11 @@ def read_order_rows(rows: Sequence[Record], _: Variants) -> Found:
 
 
 def _is_all_refunded(rows: Sequence[Record]) -> bool:
+    refunded, total = first(rows, "refunded_amount"), first(rows, "total")
+    if not refunded or not total:
+        return False
     try:
-        refunded = read_number(first(rows, "refunded_amount") or "0")
-        return 0 < read_number(first(rows, "total") or "0") <= refunded
+        return 0 < read_number(total) <= read_number(refunded)
     except ValueError:
         return False
 
@@ -83,8 +86,7 @@ def _row_left_out(row: Record) -> LeftOut | None:
         return "shipping_or_fee"
     if is_gift_card(name) and not is_sent:
         return "gift_card"
-    is_restocked = squeeze(text(row.get("lineitem_fulfillment_status")) or "") == "restocked"
-    return "refunded" if is_restocked else None
+    return "refunded" if row.get("lineitem_fulfillment_status") == RESTOCKED else None
 
 
 def read_order(documents: Sequence[Record], variants: Variants) -> Found:
