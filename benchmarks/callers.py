@@ -1,4 +1,4 @@
-"""How fast filters and rankings are: `python -m benchmarks.callers --registry DIR`.
+"""How fast filters, rankings and pages are: `python -m benchmarks.callers --registry DIR`.
 
 Prints a table; the numbers of record are in benchmarks/README.md.
 """
@@ -9,6 +9,7 @@ import argparse
 import http.client
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -27,7 +28,8 @@ from models.slate import SlateRequest
 from models.updates.catalogue import ProductUpdate, update_catalogue
 from service.answering.answer import build_answer
 from service.answering.presentation import Presentation
-from service.answering.query import QueryKind, RecommendationQuery
+from service.answering.query import AS_LEARNED, QueryKind, RecommendationQuery
+from service.answering.shop_page import PageInProgress, PagePart, PageQuery, build_page
 from service.model.live_catalogue import LiveCatalogue
 from service.model.loaded_model import LoadedModel
 from service.signing.click_links import ClickLinks
@@ -124,6 +126,60 @@ def measure_rankings(registry: Path, shop: Recommender) -> None:
         row("HTTP, cached", *times_ms(calls))
 
 
+def page_of(customer: str, product: str) -> PageQuery:
+    """Return a product page of five slates."""
+    visitor = RecommendationQuery(QueryKind.CUSTOMER, "en_US", customer_id=customer)
+    anonymous = replace(visitor, customer_id=None)
+    queries = (
+        visitor,
+        replace(anonymous, kind=QueryKind.SIMILAR, product_id=product),
+        replace(anonymous, kind=QueryKind.BUNDLES, product_id=product),
+        replace(visitor, kind=QueryKind.REPLENISHMENT, ahead_days=7.0),
+        replace(anonymous, kind=QueryKind.POPULAR),
+    )
+    return PageQuery(tuple(PagePart(None, query) for query in queries), visitor)
+
+
+def measure_pages(registry: Path, shop: Recommender) -> None:
+    """Measure five slates in one call, and each of them alone, in the process and over HTTP."""
+    random = Random(11)
+    customers = random.sample(list(shop.model.customers.ids), CALLS)
+    sold = [shop.catalogue.ids[slot.item] for slot in shop.popular(SlateRequest(n=100)).slots]
+    model = LoadedModel.of(shop)
+    live, presentation = LiveCatalogue(model, model), Presentation(ClickLinks(b"secret"))
+    pages = [page_of(customer, random.choice(sold)) for customer in customers]
+
+    def answer_page(page: PageQuery) -> None:
+        build_page(live, page, presentation, AS_LEARNED, PageInProgress())
+
+    for index, query in enumerate(pages[0].queries):
+        alone = [partial(build_answer, live, page.queries[index], presentation) for page in pages]
+        row(f"{query.kind} alone, in the process", *times_ms(alone))
+    row("a page of the five, in the process", *times_ms([partial(answer_page, p) for p in pages]))
+    parts: list[dict[str, Any]] = [
+        {"kind": "customer"},
+        {"kind": "similar"},
+        {"kind": "bundles"},
+        {"kind": "replenishment", "ahead_days": 7},
+        {"kind": "popular"},
+    ]
+    singles: list[bytes] = []
+    together: list[bytes] = []
+    for page in pages:
+        customer, product = page.visitor.customer_id, page.queries[1].product_id
+        asked = [{**part, "product_id": product} for part in parts[1:3]]
+        body = {"customer_id": customer, "parts": [parts[0], *asked, *parts[3:]]}
+        together.append(orjson.dumps(body))
+        singles.append(orjson.dumps({"customer_id": customer}))
+    with server(registry) as (port, _, _):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        calls = [partial(post, connection, "/v1/recommendations", body) for body in singles]
+        row("HTTP, the customer's slate alone, computed", *times_ms(calls))
+        calls = [partial(post, connection, "/v1/pages", body) for body in together]
+        row("HTTP, a page of five slates, computed", *times_ms(calls))
+        row("HTTP, a page of five slates, cached", *times_ms(calls))
+
+
 def post(connection: http.client.HTTPConnection, path: str, body: bytes) -> dict[str, Any]:
     """Return the answer to a body. Raises RuntimeError for one that is no 200."""
     connection.request("POST", path, body, {"Content-Type": "application/json"})
@@ -149,6 +205,7 @@ def main() -> None:
     shop = Recommender.load(registry.path(version))
     measure_changes(shop)
     measure_rankings(arguments.registry, shop)
+    measure_pages(arguments.registry, shop)
 
 
 if __name__ == "__main__":

@@ -138,11 +138,11 @@ class GivenProducts:
     most: int | None = None  # products that are shown; None: all
 
 
-class RankedProduct(NamedTuple):
-    """A product of a ranking without a source and a reason."""
+class RankedProducts(NamedTuple):
+    """Products of a ranking without sources and reasons, in their order."""
 
-    item: int
-    score: float
+    items: tuple[int, ...]
+    scores: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class Ranking:
     strategy: Strategy
     fallback_reason: FallbackReason | None
     slots: tuple[Slot, ...]  # the first ones
-    rest: tuple[RankedProduct, ...]
+    rest: RankedProducts
     left_out: tuple[tuple[int, str], ...]  # the others, each with the name of an ExclusionRule
     score_kind: ScoreKind
 

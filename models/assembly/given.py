@@ -16,7 +16,7 @@ from models.ranking.context import RankingContext
 from models.ranking.ranker import Ranker
 from models.rules.eligibility import ExclusionRule, Removed
 from models.rules.rule_effects import RuleEffects, insert_pinned
-from models.slate import GivenProducts, OutOfStock, RankedProduct, Slot, Source
+from models.slate import GivenProducts, OutOfStock, RankedProducts, Slot, Source
 
 Items = NDArray[np.int64]
 
@@ -25,7 +25,7 @@ class OrderedProducts(NamedTuple):
     """Products in their order: slots of the first ones, and the others."""
 
     slots: tuple[Slot, ...]
-    rest: tuple[RankedProduct, ...]
+    rest: RankedProducts
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +88,7 @@ def order_for_customer(
 ) -> OrderedProducts:
     """Return the products in the order of their scores, as the shop's rules move them."""
     if len(judged.items) == 0:
-        return OrderedProducts((), ())
+        return OrderedProducts((), RankedProducts((), ()))
     items = judged.items
     ranked = order_each([items], [items], [context], [effects], [dict(judged.pins)], ranker)[0]
     index_of = {item: index for index, item in enumerate(ranked.items.tolist())}
@@ -99,11 +99,13 @@ def order_for_customer(
     return OrderedProducts(slots, _without_reasons(placed, len(slots), ranker))
 
 
-def _without_reasons(
-    placed: RankedCandidates, explained: int, ranker: Ranker
-) -> tuple[RankedProduct, ...]:
-    scores = ranker.shown_scores(placed.scores[explained:]).tolist()
-    return tuple(map(RankedProduct, placed.items[explained:].tolist(), scores))
+def _without_reasons(placed: RankedCandidates, explained: int, ranker: Ranker) -> RankedProducts:
+    scores = ranker.shown_scores(placed.scores[explained:])
+    return _plain(placed.items[explained:], scores)
+
+
+def _plain(items: Items, scores: NDArray[np.float32]) -> RankedProducts:
+    return RankedProducts(tuple(items.tolist()), tuple(scores.tolist()))
 
 
 def order_by_sales(judged: JudgedProducts, bestsellers: Bestsellers) -> OrderedProducts:
@@ -114,6 +116,5 @@ def order_by_sales(judged: JudgedProducts, bestsellers: Bestsellers) -> OrderedP
     waiting[sold] = False
     placed = judged.place(np.append(sold, np.flatnonzero(waiting)))
     slots = tuple(bestsellers.slots(placed[: judged.explained], Source.POPULAR))
-    rest = placed[judged.explained :]
-    scores = bestsellers.scores[rest].tolist()
-    return OrderedProducts(slots, tuple(map(RankedProduct, rest, scores)))
+    rest = np.array(placed[judged.explained :], np.int64)
+    return OrderedProducts(slots, _plain(rest, bestsellers.scores[rest]))

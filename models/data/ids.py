@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BLOCK_IDS: Final = 64  # between two of those that a search keeps as Python objects
-MANY_IDS: Final = 100  # so many are searched together
+MANY_IDS: Final = 16  # so many are searched together
 MAX_PADDED_BYTES: Final = 40  # of ids that are kept once more for that
 
 
@@ -107,10 +107,11 @@ class Ids(Strings):
             return np.array([self.find(name) for name in names], np.int32)
         wanted = [name.encode(errors="surrogatepass") for name in names]
         width = self._padded.itemsize
-        padded = np.array([name[: width + 1] for name in wanted], f"S{width + 1}")
+        # Of the type of the ids, or numpy would convert all of them at every call
+        padded = np.array([name[:width] for name in wanted], self._padded.dtype)
         index = np.minimum(np.searchsorted(self._padded, padded), len(self) - 1)
         lengths = np.array([len(name) for name in wanted])
-        # Padding hides zeros at the end of a name
+        # Padding hides zeros at the end of a name, and what is longer than any id is cut off
         same = (self._padded[index] == padded) & (np.diff(self.offsets)[index] == lengths)
         return np.where(same, index, -1).astype(np.int32)
 

@@ -22,6 +22,7 @@ Floats = NDArray[np.float32]
 KINDS: Final = ("new", "bought", "visit")  # of rows: fields of BlendSettings
 NEW, BOUGHT, VISIT = range(len(KINDS))
 VISITS: Final = FEATURES.index("visits")  # 0 where no purchase of a customer is known
+TIE_STEP: Final = np.float32(1e-5)  # of log odds, between scores that differ in their order alone
 RECENT_SALES: Final = FEATURES.index("recent_sales")
 
 
@@ -94,7 +95,7 @@ class Ranker:
     def score_cascade(self, rows: Floats, bought: Bools, groups: RowGroups, most: int) -> Floats:
         """Score the candidates of m customers, by trees only the `most` of each that start highest.
 
-        The others stay below them.
+        The others stay below them, in the order of where they start.
         """
         scores = self.start(rows, bought)
         if not len(self.lesson.trees):
@@ -105,7 +106,7 @@ class Ranker:
         chosen_groups = RowGroups.of(map(len, highest))
         for span, part in zip(groups.slices, chosen_groups.slices, strict=True):
             if part.stop - part.start < span.stop - span.start:
-                np.minimum(scores[span], learned[part].min(), out=scores[span])
+                _keep_below(scores[span], learned[part].min())
         scores[chosen] = learned
         return scores
 
@@ -189,6 +190,13 @@ def _speakers(sources: Sequence[CandidateSource]) -> dict[str, set[str]]:
         if features:
             speakers.setdefault(source.shown_as, set()).update(features)
     return speakers
+
+
+def _keep_below(scores: Floats, limit: np.float32) -> None:
+    """Lower the scores above a limit to just below it, in their order."""
+    above = np.flatnonzero(scores > limit)
+    order = above[np.argsort(-scores[above], kind="stable")]
+    scores[order] = limit - TIE_STEP * np.arange(len(order), dtype=np.float32)
 
 
 def _highest(scores: Floats, most: int) -> NDArray[np.int64]:

@@ -84,7 +84,7 @@ def build_popular_answer(
         request = recommender.at_home(user, request)
     if query.kind is QueryKind.RANKING:
         ranking = recommender.rank_by_sales(resolved.given, request)
-        return renderer.render_ranking(replace(ranking, fallback_reason=reason))
+        return renderer.render_ranking(replace(ranking, fallback_reason=reason), resolved.given_ids)
     slate = recommender.popular(request)
     return _render_slate(renderer, replace(slate, fallback_reason=reason))
 
@@ -145,7 +145,7 @@ def _build_ranking(
     if knowledge.away:
         reason = None if live.nobody_known else ranking.fallback_reason
         ranking = replace(ranking, fallback_reason=reason or FallbackReason.STORE_UNAVAILABLE)
-    return renderer.render_ranking(ranking)
+    return renderer.render_ranking(ranking, resolved.given_ids)
 
 
 def _build_due(

@@ -200,6 +200,7 @@ class ResolvedQuery:
     # In the order product, given, recent, basket, exclude; each once
     missing_ids: tuple[str, ...]
     given: GivenProducts
+    given_ids: Mapping[int, str]  # of the given products, by item
 
 
 def resolve_query(
@@ -224,7 +225,12 @@ def resolve_query(
         return tuple(item for item in items.tolist() if item >= 0)
 
     product = find_items((query.product_id,)) if query.product_id is not None else ()
-    given = find_items(query.given)
+    given_items = catalogue.ids.find_all(query.given).tolist()
+    given_ids = dict(zip(given_items, query.given, strict=True))
+    given_ids.pop(-1, None)
+    missing.update(
+        dict.fromkeys(name for item, name in zip(given_items, query.given, strict=True) if item < 0)
+    )
     recent = find_items(query.recent)
     basket = tuple(dict.fromkeys(find_items(query.basket)))
     kept_out = find_known(catalogue.ids, unwanted)
@@ -251,7 +257,8 @@ def resolve_query(
         request,
         product[0] if product else -1,
         tuple(missing),
-        GivenProducts(given, query.out_of_stock, query.explained, query.n),
+        GivenProducts(tuple(given_ids), query.out_of_stock, query.explained, query.n),
+        given_ids,
     )
 
 

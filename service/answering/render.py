@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Self
 
+import numpy as np
 import orjson
 
 from models.assembly.cards import Price, build_card, format_price, sum_prices
@@ -22,7 +23,7 @@ from models.slate import (
     Bundle,
     ExpectedGain,
     FallbackReason,
-    RankedProduct,
+    RankedProducts,
     Ranking,
     Reason,
     ScoreKind,
@@ -146,14 +147,13 @@ class AnswerRenderer:
         }
         return RenderedAnswer(facts.strategy, fallback_reason or "none", orjson.dumps(body))
 
-    def render_ranking(self, ranking: Ranking) -> RenderedAnswer:
-        """Return the answer with given products in their order."""
-        ids = self.model.recommender.catalogue.ids
+    def render_ranking(self, ranking: Ranking, ids: Mapping[int, str]) -> RenderedAnswer:
+        """Return the answer with given products in their order. `ids`: of them, by item."""
         products = [self.render_slot(slot) for slot in ranking.slots]
         content = slate_content(products)
-        for product in ranking.rest:
-            products.append(self._render_unexplained(product))
-            content.append(products[-1]["id"])
+        rest = self._render_unexplained(ranking.rest, ids)
+        products += rest
+        content += [product["id"] for product in rest]
         left_out = [{"id": ids[item], "rule": rule} for item, rule in ranking.left_out]
         return self.render(SlateFacts.of(ranking), products, content, {"left_out": left_out})
 
@@ -189,14 +189,19 @@ class AnswerRenderer:
             "rating_count": rating.count if rating else None,
         }
 
-    def _render_unexplained(self, product: RankedProduct) -> dict[str, Any]:
-        return {
-            "id": self.model.recommender.catalogue.ids[product.item],
-            "score": round(product.score, 6),
-            "source": None,
-            "reason": None,
-            **self._render_card(product.item),
-        }
+    def _render_unexplained(
+        self, ranked: RankedProducts, ids: Mapping[int, str]
+    ) -> list[dict[str, Any]]:
+        """Return products without sources and reasons: up to a thousand, so by one statement."""
+        scores = np.round(np.array(ranked.scores, np.float64), 6).tolist()
+        products: list[dict[str, Any]] = [
+            {"id": ids[item], "score": score, "source": None, "reason": None}
+            for item, score in zip(ranked.items, scores, strict=True)
+        ]
+        if self.query.with_cards:
+            for product, item in zip(products, ranked.items, strict=True):
+                product |= self._render_card(item)
+        return products
 
     @property
     def language(self) -> Language:

@@ -149,6 +149,8 @@ def test_the_trees_look_at_the_best_of_the_blend_and_what_they_do_not_look_at_st
     rest = np.setdiff1d(np.arange(20), best)
     assert some[best].tolist() == every[best].tolist()
     assert (some[rest] <= some[best].min()).all()
+    start = LEARNED.start(rows, bought)
+    assert np.argsort(-some[rest]).tolist() == np.argsort(-start[rest]).tolist()
     for same in (
         LEARNED.score_cascade(rows, bought, alone, 20),
         LEARNED.score_cascade(rows, bought, alone, 99),
