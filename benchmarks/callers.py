@@ -8,11 +8,12 @@ from __future__ import annotations
 import argparse
 import http.client
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
+from statistics import median, quantiles
 from typing import Any, Final
 
 import numpy as np
@@ -140,6 +141,26 @@ def page_of(customer: str, product: str) -> PageQuery:
     return PageQuery(tuple(PagePart(None, query) for query in queries), visitor)
 
 
+def without_bundles(page: PageQuery) -> PageQuery:
+    """Return a page without the part that takes longest besides the customer's."""
+    parts = [part for part in page.parts if part.query.kind is not QueryKind.BUNDLES]
+    return replace(page, parts=tuple(parts))
+
+
+def times_in_turn(*kinds: Sequence[Callable[[], object]]) -> list[tuple[float, float]]:
+    """Return median and 99th percentile of each kind of calls, made in turn.
+
+    What else the machine does then weighs on all alike.
+    """
+    taken: list[list[float]] = [[] for _ in kinds]
+    for calls in zip(*kinds, strict=True):
+        for times, call in zip(taken, calls, strict=True):
+            started = time.perf_counter()
+            call()
+            times.append((time.perf_counter() - started) * 1000)
+    return [(median(times), quantiles(times, n=100)[98]) for times in taken]
+
+
 def measure_pages(registry: Path, shop: Recommender) -> None:
     """Measure five slates in one call, and each of them alone, in the process and over HTTP."""
     random = Random(11)
@@ -155,7 +176,13 @@ def measure_pages(registry: Path, shop: Recommender) -> None:
     for index, query in enumerate(pages[0].queries):
         alone = [partial(build_answer, live, page.queries[index], presentation) for page in pages]
         row(f"{query.kind} alone, in the process", *times_ms(alone))
-    row("a page of the five, in the process", *times_ms([partial(answer_page, p) for p in pages]))
+    alone = [partial(build_answer, live, page.queries[0], presentation) for page in pages]
+    whole = [partial(answer_page, page) for page in pages]
+    shorter = [partial(answer_page, without_bundles(page)) for page in pages]
+    single_ms, page_ms, shorter_ms = times_in_turn(alone, whole, shorter)
+    row("customer alone, in turn with the pages", *single_ms)
+    row("a page of the five", *page_ms)
+    row("a page of the four without bundles", *shorter_ms)
     parts: list[dict[str, Any]] = [
         {"kind": "customer"},
         {"kind": "similar"},
@@ -173,10 +200,11 @@ def measure_pages(registry: Path, shop: Recommender) -> None:
         singles.append(orjson.dumps({"customer_id": customer}))
     with server(registry) as (port, _, _):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        calls = [partial(post, connection, "/v1/recommendations", body) for body in singles]
-        row("HTTP, the customer's slate alone, computed", *times_ms(calls))
         calls = [partial(post, connection, "/v1/pages", body) for body in together]
-        row("HTTP, a page of five slates, computed", *times_ms(calls))
+        slates = [partial(post, connection, "/v1/recommendations", body) for body in singles]
+        single_ms, page_ms = times_in_turn(slates, calls)
+        row("HTTP, the customer's slate alone, computed", *single_ms)
+        row("HTTP, a page of five slates, computed", *page_ms)
         row("HTTP, a page of five slates, cached", *times_ms(calls))
 
 
