@@ -48,8 +48,8 @@ class PageOptions(ParameterModel):
         str | None,
         Field(
             max_length=MAX_CURSOR_CHARACTERS,
-            description="The `next` of the page before this one, as it came.",
-            examples=[CURSOR_EXAMPLE],
+            description="The `next` of the page before this one, as it came. Empty for the first.",
+            examples=[""],
         ),
     ] = None
 

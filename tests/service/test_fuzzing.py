@@ -13,6 +13,7 @@ import pytest
 import schemathesis
 
 from models.rules.filter_language import MAX_CHARACTERS, FilterError, check_filter
+from service.schemas.pages import MAX_CURSOR_CHARACTERS
 from tests.support.service_shop import Shop, process
 
 pytestmark = pytest.mark.slow
@@ -23,10 +24,10 @@ EXAMPLES = 6  # of an address; by hand, with the phase `coverage`, also the edge
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, **_: Any) -> None:
-    """Change bodies so that they meet what no schema can say.
+    """Change bodies and queries so that they meet what no schema can say.
 
-    A rule ends after it starts, its highest price is not below its lowest, a filter is CEL, and no
-    consent is given next year.
+    A rule ends after it starts, its highest price is not below its lowest, a filter is CEL, no
+    consent is given next year, and a list begins with its first page.
     """
     body = case.body if isinstance(case.body, dict) else {}
     tried = body.get("rules")
@@ -37,6 +38,7 @@ def before_call(context: Any, case: Any, **_: Any) -> None:
             _write_filter(rule.get("which"))
     _write_filter(body)
     _write_filter(case.query)
+    _begin(case.query)
     if case.operation.path.endswith("/consent") and str(body.get("time", ""))[:4] > str(
         datetime.now(UTC).year
     ):
@@ -51,6 +53,18 @@ def _write_filter(given: Any) -> None:
             check_filter(text)
         except FilterError:
             given["filter"] = 'product.price < 20 && !(product.color == "red")'
+
+
+def _begin(given: Any) -> None:
+    """Ask for the first page in place of one that no answer has named.
+
+    Values of other types are wrong, and might be sent as an empty text, which is right.
+    """
+    after = given.get("after") if isinstance(given, dict) else None
+    if isinstance(after, str) and len(after) <= MAX_CURSOR_CHARACTERS:
+        given["after"] = ""
+    elif after is not None and not isinstance(after, str):
+        given["after"] = "x" * (MAX_CURSOR_CHARACTERS + 1)
 
 
 def _keep_one(given: Any, first: str, second: str) -> None:
