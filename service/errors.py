@@ -369,10 +369,21 @@ def _sentence(error: Mapping[str, Any], option_names: Sequence[str]) -> str:
         return f"is not JSON (at character {error['loc'][-1]})"
     if error["type"] in ("model_attributes_type", "dict_type"):
         return "should be a JSON object"
+    if error["type"].startswith("union_tag"):
+        return _sentence_about_kind(error["ctx"])
     if error["type"] == "string_pattern_mismatch":
         return PATTERN_SENTENCES[error["ctx"]["pattern"]]
     text = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ")
     return text[:1].lower() + text[1:]
+
+
+def _sentence_about_kind(context: Mapping[str, Any]) -> str:
+    """Return what is wrong with the field that says which of several shapes an entry has."""
+    name = str(context["discriminator"]).replace("'", "`")
+    if "tag" not in context:
+        return f"its {name} is missing"
+    tag = _shorten(str(context["tag"]))
+    return f"its {name} is '{tag}'; it should be one of {context['expected_tags']}"
 
 
 def _shorten(text: str) -> str:

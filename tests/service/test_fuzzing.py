@@ -36,8 +36,9 @@ def before_call(context: Any, case: Any, **_: Any) -> None:
             _keep_one(rule, "starts", "ends")
             _keep_one(rule.get("which"), "min_price", "max_price")
             _write_filter(rule.get("which"))
-    _write_filter(body)
-    _write_filter(case.query)
+    parts = body.get("parts")
+    for filtered in (body, case.query, *(parts if isinstance(parts, list) else [])):
+        _write_filter(filtered)
     _begin(case.query)
     if case.operation.path.endswith("/consent") and str(body.get("time", ""))[:4] > str(
         datetime.now(UTC).year

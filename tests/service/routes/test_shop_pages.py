@@ -151,6 +151,13 @@ def test_a_page_that_comes_too_late_has_what_was_ready_and_popular_products(
     assert document["parts"][9]["answer"]["fallback_reason"] == "deadline"
 
 
+def test_a_kind_that_there_is_not_is_told_with_those_there_are(client: TestClient) -> None:
+    detail = client.post("/v1/pages", json={"parts": [{"kind": "order"}]}).json()["detail"]
+    assert detail.startswith("parts[0]: its `kind` is 'order'; it should be one of 'customer', ")
+    detail = client.post("/v1/pages", json={"parts": [{}]}).json()["detail"]
+    assert detail == "parts[0]: its `kind` is missing"
+
+
 @pytest.mark.parametrize(
     ("content", "field"),
     [
