@@ -30,6 +30,7 @@ from models.data.urls import is_absolute
 from models.languages.languages import WordingError, read_wording
 
 PREFIX: Final = "REGULARS_"
+SIGNING_SYSTEMS: Final = ("shopify", "woocommerce", "segment", "klaviyo")  # sign their webhooks
 HOST_PATTERN: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::[0-9]*)?")
 # Variables that Kubernetes and old Docker set for each service whose name begins with `regulars`:
 # REGULARS_SERVICE_HOST, REGULARS_REDIS_PORT_6379_TCP_ADDR, REGULARS_PORT=tcp://…
@@ -172,6 +173,22 @@ class Settings(BaseModel):
             ),
         ),
     ] = None
+    import_secrets: Annotated[
+        SecretStr | None,
+        Field(
+            description=(
+                "Secrets that shop systems sign their webhooks with, such as "
+                "`shopify=one,woocommerce=another`. Two of the same system count both, so that one "
+                "can be replaced."
+            )
+        ),
+    ] = None
+    import_variants: Annotated[
+        Literal["parent", "variant"],
+        Field(
+            description="Whether webhooks tell of products (`parent`) or of each size (`variant`)."
+        ),
+    ] = "parent"
     cors_origins: Annotated[
         str,
         Field(
@@ -405,6 +422,17 @@ class Settings(BaseModel):
                 raise ValueError(str(error)) from None
         return value
 
+    @field_validator("import_secrets")
+    @classmethod
+    def _check_import_secrets(cls, value: SecretStr | None) -> SecretStr | None:
+        for entry in _split_list(value.get_secret_value() if value else ""):
+            vendor, equals, secret = entry.partition("=")
+            if not equals or not secret or vendor not in SIGNING_SYSTEMS:
+                raise ValueError(
+                    f"write it like shopify=SECRET; systems are {', '.join(SIGNING_SYSTEMS)}"
+                )
+        return value
+
     @field_validator("cors_origins")
     @classmethod
     def _check_origins(cls, value: str) -> str:
@@ -508,6 +536,12 @@ class Settings(BaseModel):
         """
         key = self.signing_key or self.api_key
         return key.get_secret_value().encode() if key else None
+
+    def import_secrets_of(self, vendor: str) -> list[str]:
+        """Return the secrets that a shop system may sign with."""
+        entries = _split_list(self.import_secrets.get_secret_value() if self.import_secrets else "")
+        pairs = (entry.partition("=") for entry in entries)
+        return [secret for name, _, secret in pairs if name == vendor]
 
     def origins(self) -> list[str]:
         """Return the origins whose pages may call."""

@@ -61,6 +61,7 @@ ROOMS = {
         "commands",
         "app",
         "routes",
+        "imports",
         "mail",
         "answering",
         "cache",

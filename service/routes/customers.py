@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import Body, Query, Request, Response
 from sqlalchemy import Connection
@@ -65,7 +65,7 @@ async def put_consent(
     # An answer from a clock that is ahead counts as given now: else no answer before that time
     # could replace it.
     work = partial(
-        _give_consent,
+        give_consent,
         customer_id=customer_id,
         values=options.values(),
         time=min(answered, now),
@@ -140,14 +140,19 @@ async def forget_customer(request: Request, customer_id: CustomerId) -> Response
     The receipt says whether anything was known under the id, what was deleted, and when the last
     model with the history is removed.
     """
-    responder = get_responder(request)
     now = int(time.time())
-    erase = partial(_erase, customer_id=customer_id, report=_report(request, now))
+    return uncached_json(await erase_customer(request, customer_id, _report(request, now)))
+
+
+async def erase_customer(request: Request, customer_id: str, report: Report) -> dict[str, Any]:
+    """Erase a customer and return the receipt. Raises StoreUnavailable."""
+    responder, now = get_responder(request), report.time
+    erase = partial(_erase, customer_id=customer_id, report=report)
     erased = await write_store(request, erase)
     registry = responder.active.registry
     traces = await asyncio.to_thread(erase_from_registry, registry, customer_id, now)
     ttl_seconds = responder.settings.cache_ttl_seconds
-    return uncached_json(build_receipt(customer_id, erased, traces, now, ttl_seconds))
+    return build_receipt(customer_id, erased, traces, now, ttl_seconds)
 
 
 def _invalid(field: str, problem: str) -> Invalid:
@@ -173,7 +178,7 @@ def _report(request: Request, now: int) -> Report:
     return Report(actor_of(request), now, quota)
 
 
-def _give_consent(
+def give_consent(
     change: Change, customer_id: str, values: Mapping[int, int], time: int, report: Report
 ) -> Mapping[int, Consent]:
     """Keep the answers, and note what has changed unless a token's quota is used up."""

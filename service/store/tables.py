@@ -239,6 +239,16 @@ quotas: Final = Table(
     Column("bytes", BigInteger, nullable=False),
 )
 
+# Webhooks that were taken: see service.store.deliveries.
+deliveries: Final = Table(
+    "deliveries",
+    metadata,
+    Column("vendor", Text, primary_key=True),
+    Column("delivery_id", Text, primary_key=True),
+    Column("time", BigInteger, nullable=False, index=True),  # seconds since 1970, when it came
+    Column("updated", BigInteger),  # of an order or a product, when it was changed at the vendor
+)
+
 # From which change on which process wrote: see service.store.lineage.
 marks: Final = Table(
     "marks",

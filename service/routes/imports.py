@@ -1,0 +1,270 @@
+"""Webhooks: documents of shop systems, taken as they are sent."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import quote
+
+import orjson
+from fastapi import Body, Path, Request, Response
+
+from models.data.customers import NO, PERSONALIZE_EMAIL, YES
+from service.errors import PROBLEMS, TOO_LARGE, Conflict, Invalid, TooManyCalls, Unauthorized
+from service.http.authentication import Authentication
+from service.http.authorization import WRITE
+from service.imports.documents import (
+    GivenConsent,
+    Imported,
+    find_document_shape,
+    read_documents,
+    redacted_ids,
+    unpack,
+)
+from service.routes.customers import Report, erase_customer, give_consent
+from service.routes.registration import Operation, Tag
+from service.routes.request_context import get_responder, write_store
+from service.routes.responses import JSON
+from service.schemas.events import ValidatedEvents, validate_events
+from service.schemas.imports import ImportAnswer
+from service.schemas.products import ValidatedProducts, validate_products
+from service.signing.webhooks import WEBHOOKS, is_genuine, is_signed
+from service.store.audit import name_customer, record_change
+from service.store.deliveries import is_newest, take_delivery
+from service.store.events import is_erased, write
+from service.store.orders import bring_up_to_date
+from service.store.products import Author, Document, delete, put
+from service.store.writer import Change
+
+Vendor = Literal["ga4", "google", "klaviyo", "magento", "segment", "shopify", "woocommerce"]
+NOTHING: Final[Mapping[str, Any]] = {
+    "repeated": False,
+    "events": 0,
+    "products": 0,
+    "consents": 0,
+    "erased": 0,
+    "exports": [],
+    "left_out": {},
+    "rejected": [],
+}
+DOCUMENT_EXAMPLE: Final[dict[str, Any]] = {
+    "id": 5001,
+    "created_at": "2026-11-28T12:00:00+01:00",
+    "financial_status": "paid",
+    "currency": "EUR",
+    "customer": {"id": 207},
+    "line_items": [{"id": 1, "product_id": 788, "quantity": 2, "price": "2.50"}],
+}
+DELETED: Final = frozenset({"products/delete", "product.deleted"})
+REDACTED: Final = "customers/redact"
+REQUESTED: Final = "customers/data_request"
+SHOP_REDACTED: Final = "shop/redact"
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A call of a shop system: who sent what, and under which id."""
+
+    vendor: str
+    topic: str
+    name: str  # the same when it is sent again
+    actor: str
+    time: int  # seconds since 1970
+
+    @property
+    def report(self) -> Report:
+        """Return who tells of customers, and when."""
+        return Report(self.actor, self.time, None)
+
+
+async def import_documents(
+    request: Request,
+    vendor: Annotated[
+        Vendor, Path(description="The system that sends the document.", examples=["shopify"])
+    ],
+    document: Annotated[
+        dict[str, Any] | list[Any],
+        Body(
+            description="What the system sends: one document, or a list of them.",
+            examples=[DOCUMENT_EXAMPLE],
+        ),
+    ],
+) -> Response:
+    """Take orders, products, customers or events as a shop system sends them, in JSON.
+
+    The system's signature is the key, made with a secret of `REGULARS_IMPORT_SECRETS`; a call
+    without one needs a key with the scope `write`. The answer is a 202 once everything is durable.
+    A webhook that is sent again changes nothing.
+    """
+    body = await request.body()
+    now = int(time.time())
+    delivery = await _identify(request, vendor, body, now)
+    if delivery.topic == SHOP_REDACTED:
+        raise Conflict(
+            "This service holds one shop: to erase it, stop the service and remove its registry "
+            "and its store."
+        )
+    if delivery.topic in (REDACTED, REQUESTED):
+        answer = await _answer_privacy_request(request, delivery, document)
+    elif delivery.topic in DELETED and isinstance(document, dict):
+        work = partial(_delete_product, delivery, str(document.get("id")))
+        answer = await write_store(request, work)
+    else:
+        imported = _read(request, vendor, document)
+        events = validate_events(imported.events, now)
+        products = validate_products(imported.products)
+        work = partial(_store, delivery, imported, events, products)
+        answer = await write_store(request, work)
+    return Response(orjson.dumps(answer), 202, media_type=JSON)
+
+
+async def _identify(request: Request, vendor: str, body: bytes, now: int) -> Delivery:
+    """Return who sent a body. Raises Unauthorized, Forbidden or TooManyCalls."""
+    webhook = WEBHOOKS.get(vendor)
+    digest = hashlib.blake2b(body, digest_size=16).hexdigest()
+    topic = request.headers.get(webhook.topic, "") if webhook else ""
+    name = (request.headers.get(webhook.delivery) if webhook else None) or digest
+    if is_signed(vendor, request.headers):
+        secrets = get_responder(request).settings.import_secrets_of(vendor)
+        if not is_genuine(vendor, request.headers, body, secrets):
+            raise Unauthorized(
+                "The signature is made with none of the secrets in REGULARS_IMPORT_SECRETS."
+            )
+        return Delivery(vendor, topic, name, f"webhook of {vendor}", now)
+    authentication: Authentication = request.app.state.authentication
+    caller = await authentication.identify(request.headers)
+    caller.check(WRITE, {})
+    count = await authentication.count_call(caller)
+    if count is not None and count.wait_seconds > 0:
+        raise TooManyCalls(count.wait_seconds)
+    return Delivery(vendor, topic, name, caller.key_id or "no key", now)
+
+
+def _read(request: Request, vendor: str, document: Any) -> Imported:
+    """Return what a document, or a list of them, says. Raises Invalid for one of another kind."""
+    documents = document if isinstance(document, list) else [document]
+    variants = get_responder(request).settings.import_variants
+    whole = Imported()
+    for index, part in enumerate(documents):
+        shape = find_document_shape(vendor, part)
+        if shape is None or shape.refusal:
+            problem = shape.refusal if shape else "is no order, product, customer or event"
+            raise Invalid(
+                f"Document {index} {problem} as {vendor} sends them.",
+                errors=[{"field": f"[{index}]", "problem": problem}],
+            )
+        imported = read_documents(shape, unpack(part, shape), variants)
+        whole.orders.extend(imported.orders)
+        whole.events.extend(imported.events)
+        whole.products.extend(imported.products)
+        whole.updated.extend(imported.updated)
+        whole.consents.extend(imported.consents)
+        whole.left_out.update(imported.left_out)
+    return whole
+
+
+def _store(
+    delivery: Delivery,
+    imported: Imported,
+    events: ValidatedEvents,
+    products: ValidatedProducts,
+    change: Change,
+) -> dict[str, Any]:
+    """Store what a delivery says, unless it was taken before."""
+    if not take_delivery(change, delivery.vendor, delivery.name, delivery.time):
+        return {**NOTHING, "repeated": True}
+    count = 0
+    for order in imported.orders:
+        count += bring_up_to_date(change, order, delivery.vendor, delivery.name, delivery.time)
+    written = write(change, events.events)
+    count += len(events.events) - len(written.repeated) - len(written.of_erased)
+    documents = _find_newest(change, delivery, imported, products)
+    if documents:
+        put(change, documents, Author(delivery.actor, delivery.time), whole=True)
+    consents = sum(_keep_consent(change, delivery, given) for given in imported.consents)
+    rejected = [*events.rejected.values(), *products.rejected.values()]
+    return {
+        **NOTHING,
+        "events": count,
+        "products": len(documents),
+        "consents": consents,
+        "left_out": dict(imported.left_out),
+        "rejected": [problem for problems in rejected for problem in problems],
+    }
+
+
+def _find_newest(
+    change: Change, delivery: Delivery, imported: Imported, products: ValidatedProducts
+) -> dict[str, Document]:
+    """Return the products of which nothing newer was taken."""
+    updated = {
+        body["product_id"]: moment
+        for body, moment in zip(imported.products, imported.updated, strict=True)
+    }
+    return {
+        product_id: document
+        for product_id, document in products.documents.items()
+        if is_newest(
+            change, delivery.vendor, f"product {product_id}", updated[product_id], delivery.time
+        )
+    }
+
+
+def _keep_consent(change: Change, delivery: Delivery, given: GivenConsent) -> bool:
+    if is_erased(change.connection, given.customer_id):
+        return False
+    values = {PERSONALIZE_EMAIL: YES if given.allowed else NO}
+    told = delivery.time if given.time is None else min(given.time, delivery.time)
+    give_consent(change, given.customer_id, values, told, delivery.report)
+    return True
+
+
+def _delete_product(delivery: Delivery, product_id: str, change: Change) -> dict[str, Any]:
+    if not take_delivery(change, delivery.vendor, delivery.name, delivery.time):
+        return {**NOTHING, "repeated": True}
+    delete(change, product_id, Author(delivery.actor, delivery.time))
+    return {**NOTHING, "products": 1}
+
+
+async def _answer_privacy_request(
+    request: Request, delivery: Delivery, document: Any
+) -> dict[str, Any]:
+    """Erase a customer, or say where the shop reads what is stored about one who asks."""
+    ids = redacted_ids(document) if isinstance(document, dict) else []
+    if not ids:
+        raise Invalid("The document names no customer.")
+    if delivery.topic == REQUESTED:
+        await write_store(request, partial(_note_request, delivery, ids[0]))
+        addresses = [f"/v1/customers/{quote(name, safe='')}/export" for name in ids]
+        return {**NOTHING, "exports": addresses}
+    for name in ids:
+        await erase_customer(request, name, delivery.report)
+    return {**NOTHING, "erased": len(ids)}
+
+
+def _note_request(delivery: Delivery, customer_id: str, change: Change) -> None:
+    record_change(
+        change,
+        time=delivery.time,
+        actor=delivery.actor,
+        action="export asked for",
+        subject=name_customer(change.connection, customer_id),
+    )
+
+
+OPERATIONS: Final = (
+    Operation(
+        "POST",
+        "/v1/import/{vendor}",
+        import_documents,
+        summary="Take a webhook of a shop system",
+        tag=Tag.EVENTS,
+        answer=ImportAnswer,
+        status=202,
+        responses=PROBLEMS | TOO_LARGE,
+    ),
+)
