@@ -214,9 +214,7 @@ def _revoke_key(settings: Settings, options: argparse.Namespace) -> None:
     with _open_store(settings) as store:
         exists = store.write(revoke).result()
     if not exists:
-        raise CommandError(
-            f"there is no key {options.key_id}; 'python -m service keys list' shows them"
-        )
+        raise CommandError(f"there is no key {options.key_id}; 'regulars keys list' shows them")
 
 
 def _print_token(settings: Settings, options: argparse.Namespace) -> None:

@@ -27,7 +27,7 @@ SEND_JSON: Final = "Send JSON, with the header 'Content-Type: application/json'.
 ACCEPTED: Final = {"Accept": "application/json"}
 TOO_DEEP: Final = "is nested too deeply"
 WITHOUT_BODY: Final = frozenset({"GET", "HEAD"})
-TRAIN_COMMAND: Final = "python -m training train --purchases PATH --registry DIR"
+TRAIN_COMMAND: Final = "regulars train --purchases PATH --registry DIR"
 
 
 class Problem(HTTPException):

@@ -23,14 +23,12 @@ from models.slate import FallbackReason, ReasonKind, ScoreKind, Source, Strategy
 from models.vendors.registry import VENDORS
 from regulars import build_parser as regulars_parser
 from service.app import create
-from service.commands import build_parser as service_parser
 from service.errors import Problem
 from service.http.authorization import Scope
 from service.schemas.parameters import BasketOptions, BundleOptions, PopularOptions, SessionOptions
 from service.schemas.rankings import RankingOptions
 from service.settings import Settings
 from service.signing.customer_tokens import read
-from training.cli import commands
 from training.config import Config
 from training.config_file import write_config
 from training.reading.cleaning import ROW_REASONS
@@ -195,33 +193,17 @@ def commands_in(document: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_every_training_command_in_the_documents_is_understood(document: Path) -> None:
+def test_every_command_in_the_documents_is_understood(document: Path) -> None:
+    parser = regulars_parser()
     for line in commands_in(document):
-        _, found, arguments = line.partition("python -m training ")
-        if found:
-            commands.build_parser().parse_args(shlex.split(arguments))
-
-
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_every_command_of_one_name_in_the_documents_is_understood(document: Path) -> None:
-    for line in commands_in(document):
-        _, found, arguments = line.partition("bin/regulars ")
-        if found or line.startswith("regulars "):
-            words = shlex.split(arguments or line.removeprefix("regulars "))
-            regulars_parser().parse_args(words)
+        for program in ("regulars ", ".venv/bin/regulars ", "python -m training "):
+            if line.startswith(program):
+                parser.parse_args(shlex.split(line.removeprefix(program)))
 
 
 def test_the_page_of_the_settings_of_training_holds_what_the_command_prints() -> None:
     (block,) = re.findall(r"```toml\n(.*?)```", text("docs/config.md"), re.DOTALL)
     assert block.strip() == write_config(Config()).strip()
-
-
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_every_service_command_in_the_documents_is_understood(document: Path) -> None:
-    for line in commands_in(document):
-        _, found, arguments = line.partition("python -m service ")
-        if found:
-            service_parser().parse_args(shlex.split(arguments))
 
 
 def test_the_token_of_the_documents_opens_what_it_says() -> None:

@@ -40,7 +40,7 @@ WAIT_SECONDS: Final = 5.0  # for a lock, a connection of the pool, or a server t
 TRUNCATE_MS: Final = 50  # for readers of an earlier moment, when the log is emptied
 SILENCE_SECONDS: Final = WAIT_SECONDS + 1  # the server itself should have given up before
 MIGRATION_LOCK: Final = 7203  # the lock of those who migrate
-MIGRATE_COMMAND: Final = "python -m service migrate"
+MIGRATE_COMMAND: Final = "regulars migrate"
 
 
 class StoreDownError(Exception):

@@ -443,7 +443,7 @@ def _check_schema(connection: Connection, label: str) -> None:
     if version != SCHEMA:
         state = f"has schema {version} of the store" if version else "holds no store of Regulars"
         raise InputError(
-            f"{label} {state}, and schema {SCHEMA} is read here; run: python -m service migrate."
+            f"{label} {state}, and schema {SCHEMA} is read here; run: regulars migrate."
         )
 
 

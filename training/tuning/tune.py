@@ -294,7 +294,7 @@ def render_settings_file(base_file: dict[str, Any], result: TuningResult) -> str
         section[key] = value
     first, cut, last = map(format_date, result.window)
     heading = (
-        "Written by python -m training tune.",
+        "Written by regulars tune.",
         f"Learned from purchases of {first} to {cut}, measured on those until {last}; "
         "later ones were not looked at.",
         result.verdict,

@@ -181,7 +181,7 @@ def test_a_new_model_never_gets_the_old_ones_cached_answers(own_shop: Shop, tmp_
 
 def test_without_a_model_the_training_command_is_named(tmp_path: Path, shop: Shop) -> None:
     async def play(responder: Responder) -> None:
-        with pytest.raises(NoModel, match="python -m training train"):
+        with pytest.raises(NoModel, match="regulars train"):
             await responder.respond(QUERY)
 
     (tmp_path / "nothing").mkdir()

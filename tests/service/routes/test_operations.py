@@ -27,7 +27,7 @@ def test_without_a_model_it_runs_and_says_what_to_do(browse: Browse, tmp_path: P
     assert client.get("/readyz").status_code == 503
     response = client.get("/v1/popular")
     assert (response.status_code, response.headers["retry-after"]) == (503, "5")
-    assert "python -m training train" in response.json()["detail"]
+    assert "regulars train" in response.json()["detail"]
     assert client.get("/v1/models").json() == {
         "active": None,
         "loaded": None,

@@ -133,7 +133,7 @@ def test_a_store_of_another_version_stops_it_and_one_command_helps(tmp_path: Pat
     message = start(expect=2, **variables)
     assert message.startswith("service: the database has schema 0000")
     assert message.count("\n") == 1
-    assert "python -m service migrate" in message
+    assert "regulars migrate" in message
 
 
 # Python runs a file of this name before anything else.
