@@ -30,10 +30,10 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: setup
 	$(BIN)/python -m benchmarks.datasets complete_journey --end-yesterday --output data/complete_journey
-	$(BIN)/python -m training train --purchases data/complete_journey/purchases.parquet \
+	$(BIN)/regulars train --purchases data/complete_journey/purchases.parquet \
 		--products data/complete_journey/products.parquet --registry registry
 	@echo "Try: curl 'http://127.0.0.1:8000/v1/customers/2034/recommendations?n=3', or open http://127.0.0.1:8000/docs"
-	$(BIN)/python -m service
+	$(BIN)/regulars serve
 
 check: setup
 	$(BIN)/ruff check .
