@@ -16,6 +16,7 @@ from sqlalchemy import Connection, select
 
 from models.data.catalogue import Catalogue
 from models.data.customers import NO, YES
+from models.data.events import DAY
 from models.data.ids import IdIndex
 from models.rules.shop_bundles import ShopBundle, bundles_in_force
 from models.rules.shop_rules import ShopRule, rules_in_force
@@ -169,16 +170,17 @@ class CatalogueFollower:
         """Return the consent of a customer who never answered, or of a visit (None)."""
         return self.visits if customer_id is None else self.unasked
 
-    def edition(self, model: LoadedModel, clock: int | None) -> tuple[int, int, int, int]:
+    def edition(self, model: LoadedModel, clock: int | None) -> tuple[int, ...]:
         """Return what answers depend on and no counter tells.
 
-        The rules by the clock, the sales, and the consents that the settings assume. As far as this
-        process knows; other rules are newer than what it has cached. Without a clock no rule begins
-        or ends.
+        The rules by the clock, the sales, the day of shop time, and the consents that the settings
+        assume. As far as this process knows; other rules are newer than what it has cached. Without
+        a clock no rule begins or ends.
         """
         live = self.as_known(model)
         period = 0 if clock is None else live.rule_period(clock)
-        return period, live.sales_lines, self.unasked, self.visits
+        day = live.model.shop_time.moment // DAY
+        return period, live.sales_lines, day, self.unasked, self.visits
 
     def follow_shop_time(self, model: LoadedModel) -> None:
         """Move shop time where sales that were reported since confirm a later moment."""
