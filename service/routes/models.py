@@ -70,10 +70,7 @@ async def activate_model(request: Request, version: Version) -> Response:
 
     The answering worker serves it at once, the others when they next look.
     """
-    responder = get_responder(request)
-    registry = responder.active.registry
-    if version not in await asyncio.to_thread(registry.names):
-        raise NotFound("There is no version of that name in the registry.")
+    registry = get_responder(request).active.registry
     return await _serve(request, "model activated", partial(_activate, registry, version))
 
 
@@ -91,8 +88,8 @@ async def _serve(request: Request, action: str, change: Callable[[], str]) -> Re
     """Change which version is active, and note it in the audit log."""
     responder = get_responder(request)
     registry = responder.active.registry
-    before = await asyncio.to_thread(_find_active, registry)
     try:
+        before = await asyncio.to_thread(_find_active, registry)
         version = await asyncio.to_thread(change)
     except UnreadableError as error:
         raise VersionUnreadable(str(error).replace(f"{registry.root}/", "")) from None
@@ -120,6 +117,8 @@ async def _serve(request: Request, action: str, change: Callable[[], str]) -> Re
 
 
 def _activate(registry: Registry, version: str) -> str:
+    if version not in registry.names():
+        raise NotFound("There is no version of that name in the registry.")
     registry.activate(version)
     return version
 

@@ -275,6 +275,7 @@ def test_whatever_the_rules_leave_no_source_proposes_anything_else(
 
 
 def test_the_answer_documents_every_source_that_is_registered() -> None:
-    # Of no slate that a customer is ranked for: of rules, fill, one product, and mails
+    # Of no slate that a customer is ranked for: of rules, fill, one product, mails, and lists
     elsewhere = {Source.PINNED, Source.FILL, Source.SIMILAR, Source.OWN_INTEREST}
+    elsewhere |= {Source.PRICE_DROPPED, Source.BACK_IN_STOCK, Source.BEST_RATED}
     assert {source.shown_as for source in SOURCES} == set(Source) - elsewhere

@@ -11,7 +11,7 @@ import orjson
 import pytest
 from redis import Redis
 
-from models.recommender import Recommender
+from models.recommender import Recommender, SharedContexts
 from models.slate import Slate, SlateRequest
 from models.updates.customer import NO_UPDATE, CustomerUpdate
 from service.answering.query import QueryKind, RecommendationQuery
@@ -32,10 +32,14 @@ class SlowRecommender(Recommender):
     """Takes its time for what is personal."""
 
     def recommend(
-        self, customer_id: str | None, request: SlateRequest, since: CustomerUpdate = NO_UPDATE
+        self,
+        customer_id: str | None,
+        request: SlateRequest,
+        update: CustomerUpdate = NO_UPDATE,
+        contexts: SharedContexts | None = None,
     ) -> Slate:
         time.sleep(0.3)
-        return super().recommend(customer_id, request, since)
+        return super().recommend(customer_id, request, update, contexts)
 
 
 class SlowEverywhere(SlowRecommender):

@@ -11,7 +11,6 @@ from starlette.testclient import TestClient
 
 from models.recommender import Recommender
 from models.slate import Slate, SlateRequest
-from models.updates.customer import NO_UPDATE, CustomerUpdate
 from tests.support.service_shop import Browse
 
 pytestmark = pytest.mark.slow
@@ -154,9 +153,7 @@ def test_a_recipient_an_event_or_a_product_that_is_nested_deeply_costs_no_other(
 
 
 class BrokenRecommender(Recommender):
-    def recommend(
-        self, customer_id: str | None, request: SlateRequest, since: CustomerUpdate = NO_UPDATE
-    ) -> Slate:
+    def recommend(self, customer_id: str | None, request: SlateRequest, *more: object) -> Slate:
         raise KeyError(customer_id)
 
 

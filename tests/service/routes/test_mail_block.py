@@ -77,7 +77,9 @@ def product(**more: Any) -> dict[str, Any]:
 
 
 def rendered(*products: dict[str, Any]) -> Seen:
-    return Seen(render_block(orjson.dumps({"recommendations": products})).decode())
+    return Seen(
+        render_block(orjson.dumps({"recommendations": products, "language": "en"})).decode()
+    )
 
 
 def test_a_customers_slate_is_a_block_with_title_price_reason_picture_and_link(
@@ -224,7 +226,12 @@ def test_twelve_products_are_not_clipped_whatever_they_are_called() -> None:
     long = product(title="<&>" * 3000, reason={"text": "'" * 5000}, price_text="€1,234,567.89")
     link = "https://mails.shop.example/r/" + "x" * 1500
     html = render_block(
-        orjson.dumps({"recommendations": [{**long, "click_url": link, "image_url": link}] * 12})
+        orjson.dumps(
+            {
+                "recommendations": [{**long, "click_url": link, "image_url": link}] * 12,
+                "language": "en",
+            }
+        )
     )
     assert len(html) < CLIPPED_AT
 

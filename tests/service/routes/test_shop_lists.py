@@ -56,7 +56,7 @@ def test_what_costs_less_is_listed_with_its_former_price_until_it_costs_as_much_
     kite, bread = listed(client, "price-dropped", locale="de_DE")
     assert (kite["id"], kite["former_price"], kite["price"]) == ("kite", 38.29, 20.0)
     assert kite["former_price_text"] == "38,29\xa0€"
-    assert kite["reason"]["text"] == "48% less than before"
+    assert kite["reason"]["text"] == "48 % günstiger als zuvor"
     assert kite["score"] == pytest.approx(1 - 20 / 38.29, abs=1e-6)
     assert bread["id"] == "bread"
     patch(client, "kite", price=50.0)
