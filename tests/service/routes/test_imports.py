@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from service.http.authorization import Scope
 from service.settings import SIGNING_SYSTEMS, Settings, SettingsError
 from service.signing.webhooks import WEBHOOKS
+from tests.support.keyed_service import make_key, store_of
 from tests.support.service_shop import Browse
 from tests.support.store_server import KINDS, new_store
 
@@ -127,6 +129,16 @@ def test_only_who_knows_a_secret_or_has_a_key_is_heard(client: TestClient) -> No
     assert client.post("/v1/import/amazon", json={}, headers={"X-API-Key": KEY}).status_code == 422
 
 
+def test_without_a_signature_only_a_key_that_may_erase_can_ask_for_it(client: TestClient) -> None:
+    key = make_key(store_of(client), Scope.WRITE)
+    asked = {"customer": {"id": "c00"}}
+    headers = {"X-API-Key": key, "X-Shopify-Topic": "customers/redact"}
+    assert client.post("/v1/import/shopify", json=asked, headers=headers).status_code == 403
+    headers["X-API-Key"] = KEY
+    answer = client.post("/v1/import/shopify", json=asked, headers=headers)
+    assert (answer.status_code, answer.json()["erased"]) == (202, 1)
+
+
 @pytest.mark.parametrize("vendor", SIGNING_SYSTEMS)
 def test_each_system_signs_in_its_own_way(client: TestClient, vendor: str) -> None:
     webhook = WEBHOOKS[vendor]
@@ -173,6 +185,7 @@ def test_products_are_shown_as_they_were_last_sent_and_no_more_once_deleted(
     older = sent(client, product("Wheat", "2025-06-29T10:00:00Z"), "products/update")
     assert older.json()["products"] == 0
     assert card()["title"] == "Rye"
+    assert sent(client, {"title": "Rye"}, "products/delete").status_code == 422
     assert sent(client, {"id": "bread"}, "products/delete").json()["products"] == 1
     assert card() == 404
 
