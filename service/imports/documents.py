@@ -23,6 +23,7 @@ from models.vendors.registry import find_shape, is_answer
 from models.vendors.vendor import OrderLine, Record, Shape, Variants, VendorCustomer, VendorProduct
 from service.store.orders import OrderedProduct, OrderState
 
+NOT_UNDERSTOOD: Final = frozenset({"unknown_status", "unreadable_line", "bad_timestamp"})
 CHANGED_AT: Final = ("updated_at", "date_modified_gmt", "date_modified")
 
 
@@ -91,6 +92,7 @@ def _add_lines(
     imported: Imported, vendor: str, lines: Sequence[OrderLine], updated: int | None
 ) -> None:
     states: dict[str, OrderState] = {}
+    unread: set[str] = set()  # orders of which a line is not understood: they stay as they are
     for line in lines:
         kind = PURCHASE if line.kind is None else read_kind(line.kind)
         if kind is None:
@@ -98,16 +100,17 @@ def _add_lines(
         elif kind == PURCHASE and line.order_id is not None:
             if not line.repeats:
                 order = states.setdefault(line.order_id, OrderState(line.order_id, updated=updated))
-                _add_to_order(imported, order, line)
+                if _add_to_order(imported, order, line) in NOT_UNDERSTOOD:
+                    unread.add(line.order_id)
         elif line.left_out is not None:
             imported.left_out[line.left_out] += 1
         else:
             imported.events.append(_event_body(vendor, line, kind))
-    imported.orders.extend(states.values())
+    imported.orders.extend(order for name, order in states.items() if name not in unread)
 
 
-def _add_to_order(imported: Imported, order: OrderState, line: OrderLine) -> None:
-    """Add a line to the state of its order; one that is no sale leaves the order without it."""
+def _add_to_order(imported: Imported, order: OrderState, line: OrderLine) -> str | None:
+    """Add a line to the state of its order, or return why it is none of it."""
     reason = line.left_out or _why_unsold(line.status)
     quantity, price = _number(line.quantity, 1.0), _number(line.unit_price, None)
     try:
@@ -115,13 +118,15 @@ def _add_to_order(imported: Imported, order: OrderState, line: OrderLine) -> Non
     except ValueError:
         reason = reason or "bad_timestamp"
     if reason is not None or line.product_id is None or quantity is None:
-        imported.left_out[reason or "unreadable_line"] += 1
-        return
+        reason = reason or "unreadable_line"
+        imported.left_out[reason] += 1
+        return reason
     if line.customer_id is not None and not is_nobody(line.customer_id):
         order.customer_id = line.customer_id
     order.currency = line.currency or order.currency
     known = order.products.get(line.product_id, OrderedProduct(0.0, price))
     order.products[line.product_id] = OrderedProduct(known.quantity + quantity, price)
+    return None
 
 
 def _why_unsold(status: str | None) -> str | None:

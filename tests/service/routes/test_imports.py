@@ -112,6 +112,16 @@ def test_what_is_sent_again_counts_once_and_refunds_are_taken_off(client: TestCl
     assert sum(-amount if kind == "return" else amount for kind, _, amount in held(client)) == 0
 
 
+def test_an_order_that_is_not_understood_stays_as_it_is(client: TestClient) -> None:
+    sent(client, order())
+    later = {"updated": "2025-06-30T10:00:00Z"}
+    for odd in ({"financial_status": "in the kitchen"}, {"created_at": "soon"}):
+        answer = sent(client, order(**later, **odd)).json()
+        assert answer["events"] == 0
+        assert set(answer["left_out"]) & {"unknown_status", "bad_timestamp"}
+    assert held(client) == [("purchase", "bread", 2.0)]
+
+
 def test_an_older_state_that_arrives_late_changes_nothing(client: TestClient) -> None:
     assert sent(client, order(refunded=2, updated="2025-06-30T11:00:00Z")).json()["events"] == 0
     assert sent(client, order(updated="2025-06-29T11:00:00Z")).json()["events"] == 0
