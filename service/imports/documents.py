@@ -228,6 +228,21 @@ def _add_consent(imported: Imported, customer: VendorCustomer) -> None:
     imported.consents.append(GivenConsent(customer.customer_id, allowed, time))
 
 
+def order_body(order: OrderState, now: int) -> dict[str, Any]:
+    """Return the purchase of an order as POST /v1/events takes it, to have it checked alike.
+
+    One without products stands for its id alone. `now`: seconds since 1970.
+    """
+    lines = [
+        {"product_id": name} | _known(quantity=product.quantity, unit_price=product.unit_price)
+        for name, product in order.products.items()
+    ]
+    body = {"event_id": "order", "kind": "purchase", "order_id": order.order_id}
+    body |= _known(customer_id=order.customer_id, currency=order.currency)
+    time = format_timestamp(order.time if order.products else now)
+    return body | {"time": time, "lines": lines or [{"product_id": "none"}]}
+
+
 def redacted_ids(document: Mapping[str, Any]) -> list[str]:
     """Return the ids under which the customer of a privacy request may be known."""
     customer = document.get("customer")

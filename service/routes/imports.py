@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
@@ -21,6 +21,7 @@ from service.imports.documents import (
     GivenConsent,
     Imported,
     find_document_shape,
+    order_body,
     read_documents,
     redacted_ids,
     unpack,
@@ -119,6 +120,10 @@ async def import_documents(
         imported = _read(request, vendor, document)
         events = validate_events(imported.events, now)
         products = validate_products(imported.products)
+        checked = validate_events([order_body(order, now) for order in imported.orders], now)
+        orders = [imported.orders[index] for index in checked.indices]
+        imported = replace(imported, orders=orders)
+        events.rejected.update({-1 - index: told for index, told in checked.rejected.items()})
         work = partial(_store, delivery, imported, events, products)
         answer = await write_store(request, work)
     return Response(orjson.dumps(answer), 202, media_type=JSON)

@@ -122,6 +122,13 @@ def test_an_order_that_is_not_understood_stays_as_it_is(client: TestClient) -> N
     assert held(client) == [("purchase", "bread", 2.0)]
 
 
+def test_what_no_event_may_hold_is_told_and_not_stored(client: TestClient) -> None:
+    for odd in ({"id": "a\0b"}, {"customer": {"id": "x" * 501}}, {"currency": "EURO"}):
+        answer = sent(client, order(**odd))
+        assert answer.status_code == 202, odd
+        assert (answer.json()["events"], len(answer.json()["rejected"])) == (0, 1), odd
+
+
 def test_an_older_state_that_arrives_late_changes_nothing(client: TestClient) -> None:
     assert sent(client, order(refunded=2, updated="2025-06-30T11:00:00Z")).json()["events"] == 0
     assert sent(client, order(updated="2025-06-29T11:00:00Z")).json()["events"] == 0
