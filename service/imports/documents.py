@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from pydantic import TypeAdapter, ValidationError
+
 from models.data.events import KINDS, PURCHASE
 from models.data.numbers import read_number
 from models.data.timestamps import format_timestamp, read_timestamp
@@ -21,9 +23,11 @@ from models.data.words import (
 )
 from models.vendors.registry import find_shape, is_answer
 from models.vendors.vendor import OrderLine, Record, Shape, Variants, VendorCustomer, VendorProduct
+from service.schemas.parameters import Id
 from service.store.orders import OrderedProduct, OrderState
 
 NOT_UNDERSTOOD: Final = frozenset({"unknown_status", "unreadable_line", "bad_timestamp"})
+ID: Final = TypeAdapter[str](Id)
 CHANGED_AT: Final = ("updated_at", "date_modified_gmt", "date_modified")
 
 
@@ -217,6 +221,9 @@ def _add_consent(imported: Imported, customer: VendorCustomer) -> None:
     """Add what a customer said about mails; what is not understood is no yes."""
     if customer.customer_id is None or customer.personalize_email is None:
         return
+    if not is_id(customer.customer_id):
+        imported.left_out["bad_customer_id"] += 1
+        return
     allowed = read_consent(customer.personalize_email)
     if allowed is None:
         imported.left_out["unknown_consent"] += 1
@@ -249,4 +256,13 @@ def redacted_ids(document: Mapping[str, Any]) -> list[str]:
     if not isinstance(customer, dict):
         return []
     names = (customer.get("id"), customer.get("email"))
-    return [str(name) for name in names if name not in (None, "")]
+    return [str(name) for name in names if name is not None and is_id(str(name))]
+
+
+def is_id(text: str) -> bool:
+    """Tell whether a text may be an id here."""
+    try:
+        ID.validate_python(text)
+    except ValidationError:
+        return False
+    return True

@@ -21,6 +21,7 @@ from service.imports.documents import (
     GivenConsent,
     Imported,
     find_document_shape,
+    is_id,
     order_body,
     read_documents,
     redacted_ids,
@@ -112,7 +113,7 @@ async def import_documents(
     if delivery.topic in (REDACTED, REQUESTED):
         answer = await _answer_privacy_request(request, delivery, document)
     elif delivery.topic in DELETED and isinstance(document, dict):
-        if document.get("id") in (None, ""):
+        if not is_id(str(document.get("id", ""))):
             raise Invalid("The document names no product.")
         work = partial(_delete_product, delivery, str(document["id"]))
         answer = await write_store(request, work)
@@ -123,9 +124,10 @@ async def import_documents(
         checked = validate_events([order_body(order, now) for order in imported.orders], now)
         orders = [imported.orders[index] for index in checked.indices]
         imported = replace(imported, orders=orders)
-        events.rejected.update({-1 - index: told for index, told in checked.rejected.items()})
+        problems = [events.rejected, checked.rejected, products.rejected]
         work = partial(_store, delivery, imported, events, products)
         answer = await write_store(request, work)
+        answer["rejected"] = [one for each in problems for told in each.values() for one in told]
     return Response(orjson.dumps(answer), 202, media_type=JSON)
 
 
@@ -194,14 +196,12 @@ def _store(
     if documents:
         put(change, documents, Author(delivery.actor, delivery.time), whole=True)
     consents = sum(_keep_consent(change, delivery, given) for given in imported.consents)
-    rejected = [*events.rejected.values(), *products.rejected.values()]
     return {
         **NOTHING,
         "events": count,
         "products": len(documents),
         "consents": consents,
         "left_out": dict(imported.left_out),
-        "rejected": [problem for problems in rejected for problem in problems],
     }
 
 
