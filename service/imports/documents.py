@@ -67,9 +67,10 @@ def unpack(document: Record, shape: Shape) -> Sequence[Record]:
     return [record for record in records if isinstance(record, dict)]
 
 
-def read_documents(shape: Shape, records: Iterable[Record], variants: Variants) -> Imported:
-    """Return what records of one shape say. A line that cannot be read is counted as left out."""
-    imported = Imported()
+def read_documents(
+    imported: Imported, shape: Shape, records: Iterable[Record], variants: Variants
+) -> None:
+    """Add what records of one shape say. A line that cannot be read is counted as left out."""
     for record in records:
         found, updated = shape.read([record], variants), _find_updated(record)
         _add_lines(imported, shape.vendor, found.lines, updated)
@@ -78,7 +79,6 @@ def read_documents(shape: Shape, records: Iterable[Record], variants: Variants) 
             _add_consent(imported, customer)
         for order_id in found.cancelled_orders:
             imported.orders.append(OrderState(order_id, updated=updated))
-    return imported
 
 
 def _find_updated(record: Record) -> int | None:

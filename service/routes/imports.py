@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ import orjson
 from fastapi import Body, Path, Request, Response
 
 from models.data.customers import NO, PERSONALIZE_EMAIL, YES
+from models.vendors.vendor import Variants
 from service.errors import PROBLEMS, TOO_LARGE, Conflict, Invalid, TooManyCalls, Unauthorized
 from service.http.authentication import Authentication
 from service.http.authorization import ADMIN, WRITE
@@ -31,13 +33,13 @@ from service.routes.customers import Report, erase_customer, give_consent
 from service.routes.registration import Operation, Tag
 from service.routes.request_context import get_responder, write_store
 from service.routes.responses import JSON
-from service.schemas.events import ValidatedEvents, validate_events
+from service.schemas.events import validate_events
 from service.schemas.imports import ImportAnswer
-from service.schemas.products import ValidatedProducts, validate_products
+from service.schemas.products import validate_products
 from service.signing.webhooks import WEBHOOKS, is_genuine, is_signed
 from service.store.audit import name_customer, record_change
 from service.store.deliveries import is_newest, take_delivery
-from service.store.events import is_erased, write
+from service.store.events import Event, is_erased, write
 from service.store.orders import bring_up_to_date
 from service.store.products import Author, Document, delete, put
 from service.store.writer import Change
@@ -118,16 +120,10 @@ async def import_documents(
         work = partial(_delete_product, delivery, str(document["id"]))
         answer = await write_store(request, work)
     else:
-        imported = _read(request, vendor, document)
-        events = validate_events(imported.events, now)
-        products = validate_products(imported.products)
-        checked = validate_events([order_body(order, now) for order in imported.orders], now)
-        orders = [imported.orders[index] for index in checked.indices]
-        imported = replace(imported, orders=orders)
-        problems = [events.rejected, checked.rejected, products.rejected]
-        work = partial(_store, delivery, imported, events, products)
-        answer = await write_store(request, work)
-        answer["rejected"] = [one for each in problems for told in each.values() for one in told]
+        variants = get_responder(request).settings.import_variants
+        # In a thread: a thousand lines take 20 ms
+        content = await asyncio.to_thread(_read, delivery, document, variants)
+        answer = await write_store(request, partial(_store, delivery, content))
     return Response(orjson.dumps(answer), 202, media_type=JSON)
 
 
@@ -154,68 +150,77 @@ async def _identify(request: Request, vendor: str, body: bytes, now: int) -> Del
     return Delivery(vendor, topic, name, caller.key_id or "no key", now)
 
 
-def _read(request: Request, vendor: str, document: Any) -> Imported:
+@dataclass(frozen=True)
+class CheckedContent:
+    """Hold what a delivery says and may be stored, and the problems of the rest."""
+
+    imported: Imported
+    events: list[Event]
+    documents: Mapping[str, Document]  # of products, by id
+    problems: list[dict[str, str]]
+
+
+def _read(delivery: Delivery, document: Any, variants: Variants) -> CheckedContent:
     """Return what a document, or a list of them, says. Raises Invalid for one of another kind."""
     documents = document if isinstance(document, list) else [document]
-    variants = get_responder(request).settings.import_variants
-    whole = Imported()
+    imported = Imported()
     for index, part in enumerate(documents):
-        shape = find_document_shape(vendor, part)
+        shape = find_document_shape(delivery.vendor, part)
         if shape is None or shape.refusal:
             problem = shape.refusal if shape else "is no order, product, customer or event"
             raise Invalid(
-                f"Document {index} {problem} as {vendor} sends them.",
+                f"Document {index} {problem} as {delivery.vendor} sends them.",
                 errors=[{"field": f"[{index}]", "problem": problem}],
             )
-        imported = read_documents(shape, unpack(part, shape), variants)
-        whole.orders.extend(imported.orders)
-        whole.events.extend(imported.events)
-        whole.products.extend(imported.products)
-        whole.updated.extend(imported.updated)
-        whole.consents.extend(imported.consents)
-        whole.left_out.update(imported.left_out)
-    return whole
+        read_documents(imported, shape, unpack(part, shape), variants)
+    orders = [order_body(order, delivery.time) for order in imported.orders]
+    checked = validate_events(orders, delivery.time)
+    events = validate_events(imported.events, delivery.time)
+    products = validate_products(imported.products)
+    problems: list[dict[str, str]] = []
+    for rejected in (checked.rejected, events.rejected, products.rejected):
+        for told in rejected.values():
+            problems += told
+    accepted = [imported.orders[index] for index in checked.indices]
+    return CheckedContent(
+        replace(imported, orders=accepted), events.events, products.documents, problems
+    )
 
 
-def _store(
-    delivery: Delivery,
-    imported: Imported,
-    events: ValidatedEvents,
-    products: ValidatedProducts,
-    change: Change,
-) -> dict[str, Any]:
+def _store(delivery: Delivery, content: CheckedContent, change: Change) -> dict[str, Any]:
     """Store what a delivery says, unless it was taken before."""
     if not take_delivery(change, delivery.vendor, delivery.name, delivery.time):
         return {**NOTHING, "repeated": True}
-    count = 0
+    imported, count = content.imported, 0
     for order in imported.orders:
         count += bring_up_to_date(change, order, delivery.vendor, delivery.name, delivery.time)
-    written = write(change, events.events)
-    count += len(events.events) - len(written.repeated) - len(written.of_erased)
-    documents = _find_newest(change, delivery, imported, products)
+    written = write(change, content.events)
+    count += len(content.events) - len(written.repeated) - len(written.of_erased)
+    documents = _find_newest(change, delivery, content)
     if documents:
         put(change, documents, Author(delivery.actor, delivery.time), whole=True)
-    consents = sum(_keep_consent(change, delivery, given) for given in imported.consents)
     return {
         **NOTHING,
         "events": count,
         "products": len(documents),
-        "consents": consents,
+        "consents": sum(_keep_consent(change, delivery, given) for given in imported.consents),
         "left_out": dict(imported.left_out),
+        "rejected": content.problems,
     }
 
 
 def _find_newest(
-    change: Change, delivery: Delivery, imported: Imported, products: ValidatedProducts
+    change: Change, delivery: Delivery, content: CheckedContent
 ) -> dict[str, Document]:
     """Return the products of which nothing newer was taken."""
+    imported = content.imported
     updated = {
         body["product_id"]: moment
         for body, moment in zip(imported.products, imported.updated, strict=True)
     }
     return {
         product_id: document
-        for product_id, document in products.documents.items()
+        for product_id, document in content.documents.items()
         if is_newest(
             change, delivery.vendor, f"product {product_id}", updated[product_id], delivery.time
         )
