@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,9 +14,7 @@ from fastapi import Body, Path, Request, Response
 
 from models.data.customers import NO, PERSONALIZE_EMAIL, YES
 from models.vendors.vendor import Variants
-from service.errors import PROBLEMS, TOO_LARGE, Conflict, Invalid, TooManyCalls, Unauthorized
-from service.http.authentication import Authentication
-from service.http.authorization import ADMIN, WRITE
+from service.errors import PROBLEMS, TOO_LARGE, Conflict, Invalid
 from service.imports.documents import (
     GivenConsent,
     Imported,
@@ -29,14 +25,21 @@ from service.imports.documents import (
     redacted_ids,
     unpack,
 )
-from service.routes.customers import Report, erase_customer, give_consent
+from service.routes.customers import erase_customer, give_consent
+from service.routes.deliveries import (
+    REDACTED,
+    REQUESTED,
+    SHOP_REDACTED,
+    Delivery,
+    DeliveryRoute,
+    describe_delivery,
+)
 from service.routes.registration import Operation, Tag
 from service.routes.request_context import get_responder, write_store
 from service.routes.responses import JSON
 from service.schemas.events import validate_events
 from service.schemas.imports import ImportAnswer
 from service.schemas.products import validate_products
-from service.signing.webhooks import WEBHOOKS, is_genuine, is_signed
 from service.store.audit import name_customer, record_change
 from service.store.deliveries import is_newest, take_delivery
 from service.store.events import Event, is_erased, write
@@ -64,25 +67,6 @@ DOCUMENT_EXAMPLE: Final[dict[str, Any]] = {
     "line_items": [{"id": 1, "product_id": 788, "quantity": 2, "price": "2.50"}],
 }
 DELETED: Final = frozenset({"products/delete", "product.deleted"})
-REDACTED: Final = "customers/redact"
-REQUESTED: Final = "customers/data_request"
-SHOP_REDACTED: Final = "shop/redact"
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """A call of a shop system: who sent what, and under which id."""
-
-    vendor: str
-    topic: str
-    name: str  # the same when it is sent again
-    actor: str
-    time: int  # seconds since 1970
-
-    @property
-    def report(self) -> Report:
-        """Return who tells of customers, and when."""
-        return Report(self.actor, self.time, None)
 
 
 async def import_documents(
@@ -104,9 +88,7 @@ async def import_documents(
     without one needs a key with the scope `write`. The answer is a 202 once everything is durable.
     A webhook that is sent again changes nothing.
     """
-    body = await request.body()
-    now = int(time.time())
-    delivery = await _identify(request, vendor, body, now)
+    delivery = await describe_delivery(request, vendor)
     if delivery.topic == SHOP_REDACTED:
         raise Conflict(
             "This service holds one shop: to erase it, stop the service and remove its registry "
@@ -125,29 +107,6 @@ async def import_documents(
         content = await asyncio.to_thread(_read, delivery, document, variants)
         answer = await write_store(request, partial(_store, delivery, content))
     return Response(orjson.dumps(answer), 202, media_type=JSON)
-
-
-async def _identify(request: Request, vendor: str, body: bytes, now: int) -> Delivery:
-    """Return who sent a body. Raises Unauthorized, Forbidden or TooManyCalls."""
-    webhook = WEBHOOKS.get(vendor)
-    digest = hashlib.blake2b(body, digest_size=16).hexdigest()
-    topic = request.headers.get(webhook.topic, "") if webhook else ""
-    name = (request.headers.get(webhook.delivery) if webhook else None) or digest
-    if is_signed(vendor, request.headers):
-        secrets = get_responder(request).settings.import_secrets_of(vendor)
-        if not is_genuine(vendor, request.headers, body, secrets):
-            raise Unauthorized(
-                "The signature is made with none of the secrets in REGULARS_IMPORT_SECRETS."
-            )
-        return Delivery(vendor, topic, name, f"webhook of {vendor}", now)
-    authentication: Authentication = request.app.state.authentication
-    caller = await authentication.identify(request.headers)
-    # Who may erase with DELETE may do so here: no topic without a signature is worth more
-    caller.check(ADMIN if topic in (REDACTED, REQUESTED) else WRITE, {})
-    count = await authentication.count_call(caller)
-    if count is not None and count.wait_seconds > 0:
-        raise TooManyCalls(count.wait_seconds)
-    return Delivery(vendor, topic, name, caller.key_id or "no key", now)
 
 
 @dataclass(frozen=True)
@@ -279,5 +238,6 @@ OPERATIONS: Final = (
         answer=ImportAnswer,
         status=202,
         responses=PROBLEMS | TOO_LARGE,
+        route_class=DeliveryRoute,
     ),
 )

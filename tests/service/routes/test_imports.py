@@ -146,6 +146,24 @@ def test_only_who_knows_a_secret_or_has_a_key_is_heard(client: TestClient) -> No
     assert client.post("/v1/import/amazon", json={}, headers={"X-API-Key": KEY}).status_code == 422
 
 
+def test_what_nobody_known_sends_is_refused_unread(client: TestClient) -> None:
+    for sender in ({}, {"X-Shopify-Hmac-Sha256": "bm8="}, {"X-API-Key": "none"}):
+        for body in (b'{"id": ', b"\xff", b"[" * 100_000, b"[1]", b""):
+            for path in ("/v1/import/shopify", "/v1/import/amazon"):
+                headers = {"Content-Type": "application/json", **sender}
+                assert client.post(path, content=body, headers=headers).status_code == 401
+
+
+def test_a_key_that_may_only_read_is_refused_before_the_document_is_read(
+    client: TestClient,
+) -> None:
+    headers = {"X-API-Key": make_key(store_of(client), Scope.READ)}
+    assert client.post("/v1/import/shopify", content=b"{", headers=headers).status_code == 403
+    headers["X-API-Key"] = KEY
+    broken = client.post("/v1/import/shopify", json=[1], headers=headers)
+    assert broken.status_code == 422
+
+
 def test_without_a_signature_only_a_key_that_may_erase_can_ask_for_it(client: TestClient) -> None:
     key = make_key(store_of(client), Scope.WRITE)
     asked = {"customer": {"id": "c00"}}
