@@ -42,6 +42,7 @@ DOCUMENTS = [
     ROOT / "benchmarks/README.md",
     *ROOT.glob("docs/*.md"),
     *ROOT.glob("docs/formats/*.md"),
+    *ROOT.glob("docs/email/*.md"),
 ]
 
 
@@ -185,11 +186,11 @@ def test_every_metric_is_listed() -> None:
 
 
 def commands_in(document: Path) -> list[str]:
-    """Indented lines, a backslash joining two."""
-    code = "\n".join(re.findall(r"^ {4}(\S.*)$", document.read_text(), re.MULTILINE)).replace(
-        "\\\n", " "
-    )
-    return [line.split("  #")[0].strip() for line in code.splitlines()]
+    """Lines of code, indented or fenced, a backslash joining two."""
+    content = document.read_text()
+    fenced = re.findall(r"^```\w*\n(.*?)^```$", content, re.MULTILINE | re.DOTALL)
+    code = "\n".join([*re.findall(r"^ {4}(\S.*)$", content, re.MULTILINE), *fenced])
+    return [line.split("  #")[0].strip() for line in code.replace("\\\n", " ").splitlines()]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -227,7 +228,7 @@ def test_every_make_target_and_module_in_the_documents_exists(document: Path) ->
         set(
             re.findall(
                 r"\bmake (?:PYTHON=\S+ )?([a-z]+)\b",
-                " ".join(re.findall(r"`[^`]+`|^ {4}.*$", content, re.M)),
+                " ".join([*re.findall(r"`[^`\n]+`", content), *commands_in(document)]),
             )
         )
         <= targets
