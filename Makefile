@@ -8,7 +8,7 @@ STAMP := $(VENV)/.complete
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo   set up, train on 1.4 million real purchases, serve http://127.0.0.1:8000"
+	@echo "make demo   set up, train on 1.4 million real purchases, open a shop at http://127.0.0.1:8000"
 	@echo "make test   set up, lint, check types, run every test"
 	@echo "make quick  the tests that start no server and train no shop, under a minute"
 	@echo "make check  set up, lint and check types alone"
@@ -32,8 +32,9 @@ demo: setup
 	$(BIN)/python -m benchmarks.datasets complete_journey --end-yesterday --output data/complete_journey
 	$(BIN)/regulars train --purchases data/complete_journey/purchases.parquet \
 		--products data/complete_journey/products.parquet --registry registry
-	@echo "Try: curl 'http://127.0.0.1:8000/v1/customers/2034/recommendations?n=3', or open http://127.0.0.1:8000/docs"
-	$(BIN)/regulars serve
+	@echo "Open the shop at http://127.0.0.1:8000 in a browser. The API: http://127.0.0.1:8000/docs, or"
+	@echo "curl 'http://127.0.0.1:8000/v1/customers/2034/recommendations?n=3'"
+	REGULARS_DEMO=true $(BIN)/regulars serve
 
 check: setup
 	$(BIN)/ruff check .

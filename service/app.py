@@ -86,6 +86,10 @@ def create(settings: Settings | None = None) -> FastAPI:
     add_middleware(app, settings, metrics)
     add_handlers(app)
     add_api(app, settings)
+    if settings.demo:
+        from service.demo.routes import add_demo  # read only where it is asked for
+
+        add_demo(app)
     return app
 
 

@@ -6,6 +6,7 @@ import argparse
 import logging
 import logging.config
 import os
+import secrets
 import sys
 import textwrap
 import time
@@ -166,6 +167,8 @@ def _serve(settings: Settings, _: argparse.Namespace) -> None:
     logging.config.dictConfig(log_config(settings.log_level))
     if links := find_service_links(os.environ):
         log.warning("not settings but links to services, ignored: %s", ", ".join(sorted(links)))
+    if settings.demo and settings.token_secret() is None:
+        settings = _sign_for_demo()
     prepare_registry(settings)
     prepare_runtime_directory(settings)
     try:
@@ -175,6 +178,12 @@ def _serve(settings: Settings, _: argparse.Namespace) -> None:
     except StoreDownError:
         pass  # the service tries again until it answers
     serve(settings, bounded_protocol(settings, make_room(settings.max_connections)))
+
+
+def _sign_for_demo() -> Settings:
+    """Make a signing key that lasts as long as the service, for every worker of it."""
+    os.environ[f"{PREFIX}SIGNING_KEY"] = secrets.token_hex(32)
+    return Settings.from_environment(os.environ)
 
 
 def _migrate(settings: Settings, _: argparse.Namespace) -> None:

@@ -382,6 +382,15 @@ class Settings(BaseModel):
             ),
         ),
     ] = 90
+    demo: Annotated[
+        bool,
+        Field(
+            description=(
+                "Whether `/demo` is a shop to try everything out in, as customers of the model. On "
+                "loopback and without an API key only."
+            )
+        ),
+    ] = False
     default_locale: Annotated[
         str, Field(description="Locale of prices and sentences if the caller names none.")
     ] = "en_US"
@@ -501,6 +510,16 @@ class Settings(BaseModel):
             raise ValueError(
                 "links in mails are signed, and no secret is set to sign them with: "
                 "set REGULARS_SIGNING_KEY to a long random text"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_demo(self) -> Self:
+        if self.demo and (self.api_key is not None or not is_loopback(self.host)):
+            raise ValueError(
+                "whoever opens the demonstration shop acts for customers, and may have them "
+                "forgotten. It needs REGULARS_HOST=127.0.0.1 and no REGULARS_API_KEY; or leave "
+                "REGULARS_DEMO out"
             )
         return self
 

@@ -60,6 +60,7 @@ ROOMS = {
         "__main__",
         "commands",
         "app",
+        "demo",
         "routes",
         "imports",
         "mail",

@@ -23,6 +23,7 @@ from fastapi.responses import RedirectResponse
 from service.errors import ProblemBody, problem_schema
 from service.routes.held_files import HeldFile
 from service.routes.registration import TAG_DESCRIPTIONS
+from service.routes.request_context import get_responder
 from service.schemas.base import AnswerModel
 
 ASSETS_PATH: Final = "/docs/assets"
@@ -96,8 +97,8 @@ async def show_description(request: Request) -> Response:
     return state.description.answer(request)  # type: ignore[no-any-return]
 
 
-async def show_start() -> Response:
-    return RedirectResponse("docs")
+async def show_start(request: Request) -> Response:
+    return RedirectResponse("demo" if get_responder(request).settings.demo else "docs")
 
 
 def find_assets() -> Path:
