@@ -1,6 +1,7 @@
 // Calls of the API with the token of who is shopping, and what the browser remembers of them.
 
 const STORED = "regulars-demo";
+export const DEADLINE_MS = 2000; // of slates, on a machine that trains meanwhile
 const LOGGED = 30; // calls that the foot of the page lists
 const kept = JSON.parse(sessionStorage.getItem(STORED) ?? "{}");
 const logged = [];
@@ -110,17 +111,23 @@ export function report(...events) {
   if (!wanted.length) return Promise.resolve();
   const time = new Date().toISOString();
   const complete = wanted.map((event) => ({ event_id: crypto.randomUUID(), time, ...event }));
-  const stored = call("POST", "v1/events", { events: complete });
+  const stored = call("POST", "v1/events", { events: complete }).then(taken);
   if (wanted.some(({ kind }) => kind !== "exposure")) {
     reported = Promise.allSettled([reported, stored]);
   }
   return stored;
 }
 
+function taken({ rejected }) {
+  if (!rejected.length) return;
+  const [{ field, problem }] = rejected[0].errors;
+  throw new CallError(422, `This was not stored: ${field} ${problem}.`);
+}
+
 // Return the slates of a page by the names of its parts.
 export async function page(parts, more = {}) {
   await reported;
-  const answer = await call("POST", "v1/pages", { parts, deadline_ms: 2000, ...more });
+  const answer = await call("POST", "v1/pages", { parts, deadline_ms: DEADLINE_MS, ...more });
   const slates = Object.fromEntries(answer.parts.map((part) => [part.name, part.answer]));
   for (const part of answer.parts) part.answer.personal = part.kind === "customer";
   refused = answer.parts.some((part) => part.answer.fallback_reason === "no_consent");

@@ -7,6 +7,7 @@ import { explain } from "./why.js";
 import { buy } from "./order.js";
 
 const ROW = 6;
+const WORDS = 4; // of a search; a filter has at most 50 conditions
 const NOTES = {
   personal: "Chosen for you from what you bought and looked at. Each product says why.",
   session: "Chosen from what you looked at on this visit, and kept under no name.",
@@ -134,7 +135,7 @@ export function missing(title, text) {
 
 // Return a condition that titles and categories meet which hold every word, however it is written.
 export function conditionOf(text) {
-  const words = text.trim().split(/\s+/).slice(0, 6);
+  const words = text.trim().split(/\s+/).slice(0, WORDS);
   const ways = (word) => new Set(
     [word, word.toLowerCase(), word.toUpperCase(), word[0].toUpperCase() + word.slice(1).toLowerCase()]);
   const holds = (word) => [...ways(word)].flatMap((way) => [

@@ -1,6 +1,6 @@
 // "Why this?": the reason of a recommendation, what is behind it, and what the customer can do.
 
-import { call, visitor } from "./calls.js";
+import { DEADLINE_MS, call, visitor } from "./calls.js";
 import { acting, dismiss, h, isPersonal, link, nameOf, tell } from "./parts.js";
 
 const SOURCES = {
@@ -45,7 +45,9 @@ function chanceOf(product, slate) {
 async function behind(product) {
   const ids = product.reason.product_ids.filter((id) => id !== product.id);
   if (!ids.length) return [];
-  const known = await call("POST", "v1/rankings", { product_ids: ids, rules: "ignore", fields: "card" });
+  const known = await call("POST", "v1/rankings", {
+    product_ids: ids, rules: "ignore", fields: "card", deadline_ms: DEADLINE_MS,
+  });
   return known.recommendations;
 }
 

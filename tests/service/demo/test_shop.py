@@ -25,6 +25,7 @@ pytestmark = [
 ]
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
 LONG = "\u202e" + "W" * 499
+KEPT = 'sessionStorage.getItem("regulars-demo")'
 PHONE = {"width": 360, "height": 740}
 DESKTOP = {"width": 1280, "height": 900}
 HEARD = """
@@ -265,6 +266,23 @@ def test_a_customer_is_forgotten_after_being_asked_twice(own_page: Page, own_por
     page.get_by_role("link", name="What you know about me").click()
     expect(page.locator(".lead")).to_contain_text("You are customer ")
     assert f"customer {customer}." not in page.locator(".lead").text_content()
+    following = json.loads(page.evaluate(KEPT))["visitors"]["regular"]["customer_id"]
+    with closing(Caller(own_port)) as call:  # as in another window
+        assert call("DELETE", f"/v1/customers/{following}")[0] == 200
+    page.get_by_role("link", name="The Corner Grocer").click()
+    page.get_by_role("button", name="Add ").first.click()
+    expect(page.locator("#toast")).to_contain_text("asked to be forgotten")
+
+
+def test_a_token_that_has_ended_is_renewed(page: Page) -> None:
+    page.evaluate(f"""() => {{
+        const kept = JSON.parse({KEPT});
+        kept.visitors.regular.token += "ended";
+        sessionStorage.setItem("regulars-demo", JSON.stringify(kept));
+    }}""")
+    page.reload()
+    wait(page)
+    assert shelf(page, "Buy again")
 
 
 @pytest.mark.parametrize("text", [HOSTILE, LONG], ids=["markup", "500 characters"])
