@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from models.artifact import files
 from models.artifact.files import Manifest
 from models.assembly.assemble import RankedCandidates, rank_each, slots_of_each
+from models.assembly.cards import build_card
 from models.assembly.diversity import Likeness, SlateLimits, arrange
 from models.assembly.draft import SlateDraft
 from models.assembly.given import (
@@ -27,8 +28,9 @@ from models.assembly.given import (
     remove_unoffered,
 )
 from models.assembly.popular import Bestsellers, SalesTrends
+from models.bundles.around_product import BundleFinder
 from models.bundles.basket_ranker import BasketRanker
-from models.bundles.bundles import complete_basket, find_bundles, follow_order
+from models.bundles.bundles import complete_basket, follow_order
 from models.bundles.offers import find_offers, put_first
 from models.data.catalogue import Catalogue
 from models.data.events import DAY, Events
@@ -68,11 +70,11 @@ from models.slate import (
     Strategy,
     fallback_reason_of,
 )
-from models.trees import probability
 from models.updates.customer import NO_UPDATE, CustomerUpdate, allows, update_history
 
 NOBODY: Final = -1  # the user index of a customer the model does not know
 PLAIN_REQUEST: Final = SlateRequest()
+KEPT_CARDS: Final = 4096  # of products, a kilobyte or two each
 FILTER_MASKS: Final = 128  # of different filters, a byte for each product
 # The files of what `popular` reads
 POPULAR_FILES: Final = ("catalogue.", "sales.", "customers.market_names.")
@@ -128,8 +130,8 @@ class Recommender:
         self.model = model
         self.settings = settings
         self.ranker = Ranker(settings.blend, model.lesson, sources, settings.discovery.daring)
-        self.baskets = BasketRanker(model, settings.bundles)
-        self._earlier_baskets = lru_cache(maxsize=4)(partial(BasketRanker, model, settings.bundles))
+        self._bundles = BundleFinder(BasketRanker(model, settings.bundles))
+        self._earlier_bundles = lru_cache(maxsize=4)(partial(_bundles_before, model, settings))
         self.sales_trends = sales_trends or SalesTrends(model, settings)
         diversity = settings.diversity
         self.families = Likeness.of_families(model, diversity)
@@ -142,11 +144,14 @@ class Recommender:
         self._effects = lru_cache(maxsize=16)(
             partial(build_rule_effects, catalogue=model.catalogue)
         )
+        self._unoffered = lru_cache(maxsize=16)(partial(remove_unoffered, model.catalogue))
         self._unavailable = lru_cache(maxsize=16)(partial(remove_unavailable, model.catalogue))
         self._matching = lru_cache(maxsize=FILTER_MASKS)(
             partial(find_matching, catalogue=model.catalogue)
         )
         self._similar_row = lru_cache(maxsize=1024)(model.find_similar)
+        # (item, locale, shop_url): none may be changed, all answers share them
+        self.card = lru_cache(maxsize=KEPT_CARDS)(partial(build_card, model.catalogue))
 
     @classmethod
     def load(cls, directory: Path, sources: Sequence[CandidateSource] = SOURCES) -> Self:
@@ -403,7 +408,7 @@ class Recommender:
 
     def _judge_given(self, given: GivenProducts, request: SlateRequest) -> JudgedProducts:
         effects, market = self.rule_effects(request), request.filters.market
-        removed = remove_unoffered(self.catalogue, self.moment_of(request), market, effects)
+        removed = self._unoffered(self.moment_of(request), market, effects)
         return judge_given(given, self._filter(removed, request), effects, self.catalogue)
 
     def build_context(
@@ -485,7 +490,7 @@ class Recommender:
         removed = remove_named(self.find_filtered(request), request.named_items)
         effects = self.rule_effects(request)
         draft = SlateDraft.start(
-            request, effects, removed, self.popular_likeness, bestsellers.scores
+            request, effects, removed, self.popular_likeness, bestsellers.scores.item
         )
         draft.add_bestsellers(bestsellers, Source.POPULAR)
         return self._finish(draft, Strategy.POPULAR, ScoreKind.SALES)
@@ -493,11 +498,8 @@ class Recommender:
     def similar(self, item: int, request: SlateRequest) -> Slate:
         """Return what a shopper takes in its place; filled with popular ones of its category."""
         removed = remove_named(self.find_filtered(request), np.array([item], np.int32))
-        row = self._similar_row(item)
-        scores = np.zeros(len(self.catalogue), np.float32)
-        scores[row.item] = probability(row.log_odds)
-        effects = self.rule_effects(request)
-        draft = SlateDraft.start(request, effects, removed, self.families, scores)
+        row, effects = self._similar_row(item), self.rule_effects(request)
+        draft = SlateDraft.start(request, effects, removed, self.families, row.score_of)
         draft.add_similar(item, row, self.catalogue)
         if draft.missing > 0 and not request.strict:
             draft.removed = remove_other_categories(removed, self.model.traits.category, item)
@@ -507,7 +509,7 @@ class Recommender:
     def bundles(self, item: int, request: SlateRequest, size: int = 2) -> tuple[Bundle, ...]:
         """Return at most n units around one product: the shop's own, then others of `size`."""
         offers, allowed = self._find_offers([item], request)
-        bundles = find_bundles(self.baskets_at(request), item, allowed, request.n, size)
+        bundles = self._bundles_at(request).find(item, allowed, request.n, size)
         return put_first(offers, bundles, request.n)
 
     def complete(self, request: SlateRequest) -> tuple[Bundle, ...]:
@@ -535,12 +537,20 @@ class Recommender:
         slots = follow_order(baskets, order, allowed, request.n, rare)
         return Slate(Strategy.BUNDLES, fallback_reason_of(slots), slots, ScoreKind.TOGETHER)
 
+    @property
+    def baskets(self) -> BasketRanker:
+        """Return the ranker of baskets that knows all that sold."""
+        return self._bundles.baskets
+
     def baskets_at(self, request: SlateRequest) -> BasketRanker:
         """Return the ranker of baskets that knows what had sold by the moment of a request."""
+        return self._bundles_at(request).baskets
+
+    def _bundles_at(self, request: SlateRequest) -> BundleFinder:
         sales = self.model.sales
         sales_until = sales.window_end(self.moment_of(request))
         is_newest = sales_until == sales.newest[0]
-        return self.baskets if is_newest else self._earlier_baskets(sales_until)
+        return self._bundles if is_newest else self._earlier_bundles(sales_until)
 
     def _finish(self, draft: SlateDraft, strategy: Strategy, score_kind: ScoreKind) -> Slate:
         """Fill what is missing from the shop window, unless the request is strict."""
@@ -552,3 +562,7 @@ class Recommender:
         sales_until = self.model.sales.window_end(self.moment_of(request))
         market = self.model.customers.market_code(request.filters.market)
         return self.sales_trends.ordered(sales_until, days, market, self.rule_effects(request))
+
+
+def _bundles_before(model: Model, settings: ModelSettings, sales_until: int) -> BundleFinder:
+    return BundleFinder(BasketRanker(model, settings.bundles, sales_until))

@@ -141,11 +141,11 @@ class GivenProducts:
 class RankedProducts(NamedTuple):
     """Products of a ranking without sources and reasons, in their order."""
 
-    items: tuple[int, ...]
-    scores: tuple[float, ...]
+    items: NDArray[np.int64]  # (c,)
+    scores: NDArray[np.float32]  # (c,)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Ranking:
     """Products that were given, in the order in which they are worth showing."""
 

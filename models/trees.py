@@ -106,28 +106,48 @@ class Trees:
         """Sum the trees up, to log odds where they were learned with log loss.
 
         Rows (c, features) are finite -> (c,). A row's score does not depend on the other rows.
-        Columns that are contiguous are read faster.
         """
-        scores = np.empty(len(rows), np.float32)
-        block = max(1, BLOCK // max(1, len(self)))
-        left, more = np.empty((2, min(block, len(rows)), len(self)), self.masks.dtype)
-        for start in range(0, len(rows), block):
-            part = rows[start : start + block]
-            scores[start : start + block] = self._scores(part, left[: len(part)], more[: len(part)])
+        count, trees = len(rows), len(self)
+        scores = np.zeros(count, np.float32)
+        if count == 0 or trees == 0:
+            return scores
+        positions, varies = self._find_positions(rows)
+        alike = self.masks.take((self.indptr[:-1] + positions[:, 0])[~varies], 0)
+        left_of_all = np.bitwise_and.reduce(alike, axis=0)
+        varying = [(positions[index], self._tables[index][2]) for index in varies.nonzero()[0]]
+        block = max(1, BLOCK // trees)
+        left, more = np.empty((2, min(block, count), trees), self.masks.dtype)
+        for start in range(0, count, block):
+            span = slice(start, min(start + block, count))
+            size = span.stop - start
+            left[:size] = left_of_all
+            for position, masks in varying:
+                # `clip` spares numpy a copy of `more`; nothing is clipped: every finite x is below
+                # +inf
+                masks.take(position[span], 0, more[:size], "clip")
+                np.bitwise_and(left[:size], more[:size], left[:size])
+            scores[span] = self._sum_leaves(left[:size], more[:size])
         return scores
 
-    def _scores(self, rows: Float, left: Masks, more: Masks) -> Float:
-        left.fill(np.iinfo(left.dtype).max)
-        for column, thresholds, masks in self._tables:
-            # `clip` spares numpy a copy of `more`; nothing is clipped: every finite x is below +inf
-            masks.take(thresholds.searchsorted(rows[:, column]), 0, more, "clip")
-            np.bitwise_and(left, more, left)
-        # The number of zeros below the lowest bit of b: popcount(~b & (b - 1))
+    def _find_positions(self, rows: Float) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Return where each row stands among the thresholds of each feature: (u, c).
+
+        And which features' thresholds tell the rows apart: (u,).
+        """
+        columns = np.ascontiguousarray(rows.T)
+        positions = np.empty((len(self.feature), len(rows)), np.int64)
+        for position, (column, thresholds, _) in zip(positions, self._tables, strict=True):
+            position[:] = thresholds.searchsorted(columns[column])
+        return positions, np.any(positions != positions[:, :1], axis=1)
+
+    def _sum_leaves(self, left: Masks, more: Masks) -> Float:
+        """Sum up the leaves that are left: of each row and tree the lowest bit, b."""
+        # The number of ones in b ^ (b - 1) is one more than that of the zeros below the lowest
         np.subtract(left, 1, out=more)
-        leaf = np.bitwise_count(np.bitwise_and(np.invert(left, out=left), more, out=left))
+        leaf = np.bitwise_count(np.bitwise_xor(left, more, out=more))
         # One flat position is looked up twice as fast as a pair of them
-        values: Float = self.leaves.ravel()[leaf + np.arange(len(self)) * self.leaves.shape[1]]
-        total: Float = values.sum(axis=1)
+        first = np.arange(len(self)) * self.leaves.shape[1] - 1
+        total: Float = self.leaves.ravel().take(leaf + first).sum(axis=1)
         return total
 
 

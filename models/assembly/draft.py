@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.assembly.diversity import Likeness, diversify
 from models.assembly.popular import Bestsellers
@@ -58,11 +57,11 @@ class SlateDraft:
         effects: RuleEffects,
         removed: Removed,
         likeness: Likeness,
-        scores: NDArray[np.float32],
+        score_of: Callable[[int], float],
     ) -> Self:
-        """Return a draft of what the shop pins alone, with the scores (items,) of its slate."""
+        """Return a draft of what the shop pins alone, with the scores of its slate."""
         pinned = {
-            position: Slot(item, float(scores[item]), Source.PINNED, CHOSEN_BY_SHOP)
+            position: Slot(item, score_of(item), Source.PINNED, CHOSEN_BY_SHOP)
             for position, item in effects.pinned_positions(removed, request.n).items()
         }
         return cls(request, effects, removed, likeness, pinned)
@@ -72,19 +71,19 @@ class SlateDraft:
         return self.request.n - len(self.rest) - len(self.pinned)
 
     def choose(self, items: Sequence[int]) -> list[int]:
-        """Return the first items for which there is room beside the slots of the draft."""
+        """Return the indices of the first items that have room beside the slots of the draft."""
         shown = [slot.item for slot in (*self.rest, *self.pinned.values())]
         before = self.rest[-1].item if self.rest else None
         n, caps = self.request.n, self.effects.caps
-        order = diversify(items, n, self.likeness, shown, caps, before)
-        return [items[index] for index in order]
+        return diversify(items, n, self.likeness, shown, caps, before)
 
     def add_bestsellers(self, bestsellers: Bestsellers, source: Source) -> None:
         """Add what sells best until nothing is missing or nothing else may be shown."""
         for block in bestsellers.blocks:
             if self.missing > 0:
                 allowed = block[find_allowed(self.removed[block])]
-                self.rest += bestsellers.slots(self.choose(allowed.tolist()), source)
+                chosen = allowed[self.choose(allowed.tolist())]
+                self.rest += bestsellers.slots(chosen.tolist(), source)
 
     def add_similar(self, item: int, row: SimilarRow, catalogue: Catalogue) -> None:
         """Add what is most similar to an item, in the order of its odds times the shop's boosts.
@@ -95,19 +94,14 @@ class SlateDraft:
         allowed = find_allowed(self.removed[row.item])
         others, evidence = row.item[allowed], row.evidence[allowed]
         log_odds = row.log_odds[allowed] + self.effects.log_odds[others]
-        ranked = others[np.lexsort((others, -log_odds))].tolist()
-        index_of = {other: index for index, other in enumerate(others.tolist())}
-        chosen = [index_of[other] for other in self.choose(ranked)]
+        order = np.lexsort((others, -log_odds))
+        chosen = order[self.choose(others[order].tolist())]
         falling = np.minimum.accumulate(log_odds[chosen]) - self.effects.log_odds[others[chosen]]
         scores = probability(falling)
-        shown_for = {
-            kind: (source, template.about(catalogue, item))
-            for kind, (source, template) in SHOWN_FOR.items()
-        }
-        rows = zip(others[chosen].tolist(), scores.tolist(), evidence[chosen].tolist(), strict=True)
-        for other, score, kind in rows:
-            source, reason = shown_for[kind]
-            self.rest.append(Slot(other, score, source, reason))
+        kinds = evidence[chosen].tolist()
+        reason_of = {kind: SHOWN_FOR[kind][1].about(catalogue, item) for kind in {*kinds}}
+        for other, score, kind in zip(others[chosen].tolist(), scores.tolist(), kinds, strict=True):
+            self.rest.append(Slot(other, score, SHOWN_FOR[kind][0], reason_of[kind]))
 
     def finish(self, strategy: Strategy, score_kind: ScoreKind) -> Slate:
         slots = tuple(insert_pinned(self.rest, self.pinned))

@@ -121,11 +121,12 @@ class BasketRanker:
         return RankedBasket(candidates, scores, np.argsort(-scores, kind="stable"))
 
     def find_candidates(
-        self, basket: Sequence[int], allowed: NDArray[np.bool_]
+        self, basket: Sequence[int], allowed: NDArray[np.bool_], most: int | None = None
     ) -> BasketCandidates:
         """Find the products allowed (items,) with the strongest ties to a basket.
 
-        One of the ties is above chance; nothing stands in for what is in the basket.
+        One of the ties is above chance; nothing stands in for what is in the basket. `most`: by
+        default as many as the settings say.
         """
         pairs, settings = self.model.orders, self.settings
         allowed = allowed.copy()
@@ -151,7 +152,7 @@ class BasketRanker:
             score=pairs.strength[pair] * np.exp(exponent * pairs.log_lift[pair]),
             lift=pairs.together[pair] / expected,
         )
-        return _select_strongest(item, ties, settings.candidates)
+        return _select_strongest(item, ties, settings.candidates if most is None else most)
 
     def _is_lacking(self, item: Items, basket: Sequence[int]) -> NDArray[np.bool_]:
         """Mark which items (t,), sorted, stand in for nothing in a basket: (t,)."""

@@ -9,38 +9,10 @@ from numpy.typing import NDArray
 
 from models.bundles.basket_ranker import BasketRanker
 from models.bundles.figures import build_unit
-from models.bundles.units import Partners, UnitGrower
 from models.ranking.reasons import bought_together, choose_reasons
 from models.slate import Bundle, Slot, Source
 
 Mask = NDArray[np.bool_]
-
-
-def find_bundles(
-    baskets: BasketRanker, anchor: int, allowed: Mask, n: int, size: int
-) -> tuple[Bundle, ...]:
-    """Return at most n units of `size` products around one product, best first.
-
-    Every two products of a unit were ordered together often enough and more often than by chance,
-    and none stands in for another; where no third one holds to both, the unit is smaller. Units
-    with a best seller come last.
-    """
-    model, settings, limits = baskets.model, baskets.settings, baskets.unit_limits
-    candidates, scores, _ = baskets.rank([anchor], allowed)
-    partners = Partners.of(anchor, candidates.item, model.orders, limits.stand_ins, settings)
-    # score = P(the partner is what is missing) · P(anchor | partner)^weight
-    chance = scores[candidates.item.searchsorted(partners.items)]
-    share = partners.together / model.orders.orders[partners.items]
-    score = chance * share**settings.partner_weight
-    grower = UnitGrower(partners, model.orders, limits, settings)
-    bundles: dict[frozenset[int], Bundle] = {}
-    for partner in np.lexsort((-score, limits.best_sellers[partners.items])).tolist():
-        items = tuple(partners.items[grower.grow(partner, size)].tolist())
-        if items and frozenset(items) not in bundles:
-            bundles[frozenset(items)] = build_unit(model, [anchor], items, float(score[partner]))
-        if len(bundles) == n:
-            break
-    return tuple(bundles.values())
 
 
 def complete_basket(

@@ -53,4 +53,4 @@ class Customers:
 
     def market_code(self, name: str | None) -> int:
         """Return the code of a market, -1 for one that is unknown and for all markets, None."""
-        return self.market_names.find(name or "")
+        return -1 if name is None else self.market_names.find(name)

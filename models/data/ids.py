@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BLOCK_IDS: Final = 64  # between two of those that a search keeps as Python objects
-MANY_IDS: Final = 16  # so many are searched together
+MANY_IDS: Final = 4  # so many are searched together
 MAX_PADDED_BYTES: Final = 40  # of ids that are kept once more for that
 
 
@@ -105,15 +105,17 @@ class Ids(Strings):
         """Return the index of each id, -1 where there is none: int32 (len(names),)."""
         if len(names) < MANY_IDS or self._padded is None:
             return np.array([self.find(name) for name in names], np.int32)
-        wanted = [name.encode(errors="surrogatepass") for name in names]
-        width = self._padded.itemsize
+        wanted = _encode(names)
         # Of the type of the ids, or numpy would convert all of them at every call
-        padded = np.array([name[:width] for name in wanted], self._padded.dtype)
+        padded = np.array(wanted, self._padded.dtype)
         index = np.minimum(np.searchsorted(self._padded, padded), len(self) - 1)
-        lengths = np.array([len(name) for name in wanted])
+        lengths = np.fromiter(map(len, wanted), np.int64, len(wanted))
+        found = np.where(self._padded[index] == padded, index, -1).astype(np.int32)
         # Padding hides zeros at the end of a name, and what is longer than any id is cut off
-        same = (self._padded[index] == padded) & (np.diff(self.offsets)[index] == lengths)
-        return np.where(same, index, -1).astype(np.int32)
+        same = self.offsets[index + 1] - self.offsets[index] == lengths
+        for row in np.flatnonzero((found >= 0) & ~same).tolist():
+            found[row] = self.find(names[row])
+        return found
 
     @cached_property
     def _padded(self) -> NDArray[np.bytes_] | None:
@@ -125,6 +127,14 @@ class Ids(Strings):
         bytes_of = np.zeros((len(self), width), np.uint8)
         bytes_of[np.arange(width) < lengths[:, None]] = self.blob
         return bytes_of.view(f"S{width}").reshape(-1)
+
+
+def _encode(names: Sequence[str]) -> list[bytes]:
+    try:
+        return [name.encode() for name in names]
+    except UnicodeEncodeError:
+        # UTF-8 cannot hold a lone surrogate, so no id that was ever stored has its bytes
+        return [name.encode(errors="surrogatepass") for name in names]
 
 
 def find_known(ids: IdIndex, names: Sequence[str]) -> list[int]:

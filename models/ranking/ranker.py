@@ -118,12 +118,13 @@ class Ranker:
         new = np.arange(len(rows)) if self.shows_bought is None else np.flatnonzero(~bought)
         known = rows[new]
         speaks = self.speaks @ (known != 0).T
-        # Every new row once for each source, without the features of that source
-        without = np.where(self.speaks[:, None], np.float32(0), known).reshape(-1, rows.shape[1])
-        scores_without = self.score(without, np.tile(bought[new], len(self.speaks)))
-        lost = scores[new] - scores_without.reshape(speaks.shape)
+        # Every new row once for each source that speaks, without the features of that source
+        source, row = speaks.nonzero()
+        without = np.where(self.speaks[source], np.float32(0), known[row])
         # A source without evidence must not win where the others pull down
-        strongest = np.argmax(np.where(speaks, lost, -np.inf), axis=0)
+        lost = np.full(speaks.shape, -np.inf, np.float32)
+        lost[source, row] = scores[new[row]] - self.score(without, bought[new[row]])
+        strongest = np.argmax(lost, axis=0)
         names = [self.shows_bought or ""] * len(rows)
         for row, winner in zip(new.tolist(), strongest.tolist(), strict=True):
             names[row] = self.speaking[winner]

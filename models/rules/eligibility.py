@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,11 +37,15 @@ class ExclusionRule(IntEnum):
     SHOP_MINIMUM = 13  # below a price or a margin, or neither is known
 
 
+# A member of an enum makes NumPy work with 64 bits
+NONE: Final = np.uint8(ExclusionRule.NONE)
+NOT_FOR_SALE: Final = np.uint8(ExclusionRule.NOT_FOR_SALE)
+
+
 def remove_unsellable(catalogue: Catalogue, as_of: int, market: str | None) -> Removed:
     """Remove what the catalogue keeps from everyone."""
     sellable = catalogue.sellable(as_of, market)
-    removed = np.where(sellable, ExclusionRule.NONE, ExclusionRule.NOT_FOR_SALE)
-    return removed.astype(np.uint8)
+    return np.where(sellable, NONE, NOT_FOR_SALE)
 
 
 def remove_filtered(removed: Removed, catalogue: Catalogue, filters: Filters) -> Removed:
@@ -116,15 +121,14 @@ def remove_other_categories(removed: Removed, category: NDArray[np.int32], item:
 
 def find_allowed(removed: Removed) -> NDArray[np.bool_]:
     """Return what no rule removes: a mask (items,)."""
-    # NumPy takes a member of an enum for 64 bits, which is slow
-    allowed: NDArray[np.bool_] = removed == int(ExclusionRule.NONE)
+    allowed: NDArray[np.bool_] = removed == NONE
     return allowed
 
 
 def _remove(removed: Removed, mask: NDArray[np.bool_], rule: ExclusionRule) -> None:
-    removed[mask & (removed == ExclusionRule.NONE)] = rule
+    removed[mask & find_allowed(removed)] = int(rule)
 
 
 def _remove_items(removed: Removed, items: NDArray[np.int32], rule: ExclusionRule) -> None:
     if len(items):
-        removed[items[removed[items] == ExclusionRule.NONE]] = rule
+        removed[items[find_allowed(removed[items])]] = int(rule)

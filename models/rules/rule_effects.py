@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.data.catalogue import Catalogue
 from models.data.ids import find_known
-from models.rules.eligibility import ExclusionRule, Removed, remove_unsellable
+from models.rules.eligibility import ExclusionRule, Removed, find_allowed, remove_unsellable
 from models.rules.shop_rules import BoostRule, BuryRule, CapRule, PinRule, ShopRule
 from models.sources.scores import rank_best
 
@@ -52,7 +52,7 @@ class RuleEffects:
         """Return what the shop proposes: pinned items, and boosted ones that sell best."""
         if len(self.boosted) == 0 and not pinned:
             return self.boosted
-        boosted = self.boosted[removed[self.boosted] == ExclusionRule.NONE]
+        boosted = self.boosted[find_allowed(removed[self.boosted])]
         bestsellers = boosted[rank_best(1 + sales[boosted], MOST_BOOSTED)]
         return np.append(bestsellers, np.array(list(pinned.values()), np.int64))
 
@@ -139,7 +139,7 @@ def build_rule_effects(rules: Sequence[ShopRule], catalogue: Catalogue) -> RuleE
             caps.append(Cap(np.where(matched, codes, np.int32(-1)), rule.most))
         else:
             kept_out = rule.keeps_out(catalogue)
-            removed[(removed == ExclusionRule.NONE) & kept_out] = EXCLUSION_OF[rule.kind]
+            removed[find_allowed(removed) & kept_out] = EXCLUSION_OF[rule.kind]
     return RuleEffects(removed, log_odds, np.flatnonzero(log_odds > 0), tuple(pins), tuple(caps))
 
 
@@ -148,7 +148,7 @@ def remove_unavailable(
 ) -> Removed:
     """Remove what the catalogue and the shop's rules keep from everyone; read-only."""
     removed = remove_unsellable(catalogue, as_of, market)
-    removed = np.where(removed == ExclusionRule.NONE, effects.removed, removed)
+    removed = np.where(find_allowed(removed), effects.removed, removed)
     removed.flags.writeable = False  # all slates share it
     return removed
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from models.data.ragged import RowGroups, find_stored, is_among
 from models.sources.scores import SparseScores, by_size
 
 Floats = NDArray[np.float32]
+MIN_BUYERS: Final = 2  # who bought two products together, where both may be a unit
 
 
 def _no_indices() -> NDArray[np.int64]:
@@ -62,6 +63,12 @@ class OrderLists:
         """Count who placed some orders; each guest is another one."""
         user = self.user[orders]
         return len(np.unique(user[user >= 0])) + int(np.count_nonzero(user < 0))
+
+    def have_buyers(self, item: int, other: int) -> bool:
+        """Tell whether two who bought both of two products in one order; true if nobody knows."""
+        if not self:
+            return True
+        return self.count_buyers(self.of_all([item, other])) >= MIN_BUYERS
 
     def without(self, users: NDArray[np.bool_]) -> Self:
         """Return the lists without the orders of some users: (users,)."""

@@ -20,6 +20,7 @@ from models.data.catalogue import Catalogue
 from models.data.ids import Ids
 from models.data.product_stats import ProductStats
 from models.data.product_words import ProductWords
+from models.trees import probability
 
 Floats = NDArray[np.float32]
 Items = NDArray[np.int64]
@@ -54,6 +55,11 @@ class SimilarRow:
     item: Items
     log_odds: Floats
     evidence: NDArray[np.uint8]  # numbers of Evidence
+
+    def score_of(self, item: int) -> float:
+        """Return the probability that an item is taken instead, 0 where nothing is known of it."""
+        chance = probability(self.log_odds[self.item == item])
+        return float(chance.max(initial=0))
 
     def extend(self, other: SimilarRow) -> SimilarRow:
         return SimilarRow(

@@ -220,17 +220,19 @@ def resolve_query(
     missing: dict[str, None] = {}
 
     def find_items(ids: tuple[str, ...]) -> tuple[int, ...]:
+        if not ids:
+            return ()
         items = catalogue.ids.find_all(ids)
         missing.update(dict.fromkeys(ids[index] for index in np.flatnonzero(items < 0)))
         return tuple(item for item in items.tolist() if item >= 0)
 
     product = find_items((query.product_id,)) if query.product_id is not None else ()
-    given_items = catalogue.ids.find_all(query.given).tolist()
-    given_ids = dict(zip(given_items, query.given, strict=True))
-    given_ids.pop(-1, None)
-    missing.update(
-        dict.fromkeys(name for item, name in zip(given_items, query.given, strict=True) if item < 0)
-    )
+    given_ids: dict[int, str] = {}
+    if query.given:
+        items = catalogue.ids.find_all(query.given)
+        given_ids = dict(zip(items.tolist(), query.given, strict=True))
+        given_ids.pop(-1, None)
+        missing.update(dict.fromkeys(query.given[index] for index in np.flatnonzero(items < 0)))
     recent = find_items(query.recent)
     basket = tuple(dict.fromkeys(find_items(query.basket)))
     kept_out = find_known(catalogue.ids, unwanted)

@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 import numpy as np
 import orjson
 
-from models.assembly.cards import Price, build_card, format_price, sum_prices
+from models.assembly.cards import Price, format_price, sum_prices
 from models.data.catalogue import Catalogue
 from models.data.timestamps import format_timestamp
 from models.languages.languages import Language
@@ -193,13 +193,14 @@ class AnswerRenderer:
         self, ranked: RankedProducts, ids: Mapping[int, str]
     ) -> list[dict[str, Any]]:
         """Return products without sources and reasons: up to a thousand, so by one statement."""
-        scores = np.round(np.array(ranked.scores, np.float64), 6).tolist()
+        scores = np.round(ranked.scores.astype(np.float64), 6).tolist()
+        items = ranked.items.tolist()
         products: list[dict[str, Any]] = [
             {"id": ids[item], "score": score, "source": None, "reason": None}
-            for item, score in zip(ranked.items, scores, strict=True)
+            for item, score in zip(items, scores, strict=True)
         ]
         if self.query.with_cards:
-            for product, item in zip(products, ranked.items, strict=True):
+            for product, item in zip(products, items, strict=True):
                 product |= self._render_card(item)
         return products
 
@@ -255,8 +256,8 @@ class AnswerRenderer:
         """Return what a page or a mail shows of a product; nothing where ids are asked for."""
         if not self.query.with_cards:
             return {}
-        catalogue = self.model.recommender.catalogue
-        card = build_card(catalogue, item, self.query.locale, self.presentation.links.shop_url)
+        shop_url = self.presentation.links.shop_url
+        card = self.model.recommender.card(item, self.query.locale, shop_url)
         return {**card, "click_url": None}
 
     def _render_offer(self, offer: ShopBundle | None, total: Price | None) -> dict[str, Any] | None:

@@ -9,8 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from models.artifact.registry import Registry
+from models.bundles.around_product import BundleFinder
 from models.bundles.basket_ranker import FEATURES, BasketRanker
-from models.bundles.bundles import complete_basket, find_bundles
+from models.bundles.bundles import complete_basket
 from models.model import LearnedRanker
 from models.recommender import Recommender
 from models.settings import BundleSettings, HistorySettings
@@ -208,7 +209,7 @@ def test_once_something_was_learned_the_order_is_that_of_the_trees_and_the_score
     ]
     for bundles in (
         complete_basket(learned, [BREAD], EVERYTHING, 9),
-        find_bundles(learned, BREAD, EVERYTHING, 9, 2),
+        BundleFinder(learned).find(BREAD, EVERYTHING, 9, 2),
     ):
         assert [bundle.items for bundle in bundles] == [(JAM,), (BUTTER,)]
         assert [bundle.score for bundle in bundles] == pytest.approx(

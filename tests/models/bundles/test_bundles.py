@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from models.bundles.around_product import BundleFinder
 from models.bundles.basket_ranker import BasketRanker
-from models.bundles.bundles import complete_basket, find_bundles, find_not_needed
+from models.bundles.bundles import complete_basket, find_not_needed
 from models.settings import BundleSettings, HistorySettings
 from models.slate import Bundle
 from tests.support.fitted_shop import fit_shop
@@ -51,44 +52,44 @@ def items(bundles: tuple[Bundle, ...]) -> list[tuple[int, ...]]:
 
 
 def test_bread_goes_with_butter_and_the_figures_say_so(baskets: BasketRanker) -> None:
-    first = find_bundles(baskets, BREAD, EVERYTHING, 3, 2)[0]
+    first = BundleFinder(baskets).find(BREAD, EVERYTHING, 3, 2)[0]
     assert (first.anchor, first.items, first.support) == (BREAD, (BUTTER,), 6)
     assert first.rule_confidence == pytest.approx(6 / 7)
     assert first.lift == pytest.approx((6 / 10) / (7 / 10 * 6 / 10))
 
 
 def test_one_order_is_no_bundle(baskets: BasketRanker) -> None:
-    assert items(find_bundles(baskets, BREAD, EVERYTHING, 9, 2)) == [(BUTTER,), (JAM,)]
+    assert items(BundleFinder(baskets).find(BREAD, EVERYTHING, 9, 2)) == [(BUTTER,), (JAM,)]
 
 
 def test_bundles_come_strongest_first_and_no_more_than_asked_for(baskets: BasketRanker) -> None:
-    bundles = find_bundles(baskets, BREAD, EVERYTHING, 9, 2)
+    bundles = BundleFinder(baskets).find(BREAD, EVERYTHING, 9, 2)
     assert [bundle.score for bundle in bundles] == sorted(
         (bundle.score for bundle in bundles), reverse=True
     )
-    assert find_bundles(baskets, BREAD, EVERYTHING, 1, 2) == bundles[:1]
+    assert BundleFinder(baskets).find(BREAD, EVERYTHING, 1, 2) == bundles[:1]
 
 
 def test_three_products_that_are_bought_together_are_one_unit_and_not_two(
     baskets: BasketRanker,
 ) -> None:
-    assert items(find_bundles(baskets, BREAD, EVERYTHING, 9, 3)) == [(BUTTER, JAM)]
+    assert items(BundleFinder(baskets).find(BREAD, EVERYTHING, 9, 3)) == [(BUTTER, JAM)]
 
 
 def test_a_unit_stays_smaller_where_no_third_product_holds_to_both(baskets: BasketRanker) -> None:
-    assert items(find_bundles(baskets, SOAP, EVERYTHING, 9, 3)) == [(TOWEL,)]
+    assert items(BundleFinder(baskets).find(SOAP, EVERYTHING, 9, 3)) == [(TOWEL,)]
 
 
 def test_a_product_that_may_not_be_shown_is_in_no_unit(baskets: BasketRanker) -> None:
     without_butter = EVERYTHING.copy()
     without_butter[BUTTER] = False
-    assert items(find_bundles(baskets, BREAD, without_butter, 9, 3)) == [(JAM,)]
+    assert items(BundleFinder(baskets).find(BREAD, without_butter, 9, 3)) == [(JAM,)]
     assert items(complete_basket(baskets, [BREAD], without_butter, 9)) == [(JAM,)]
 
 
 def test_products_rarely_ordered_together_are_no_unit() -> None:
     six = counted(ORDERS_OF_GUESTS, min_support=6)
-    assert items(find_bundles(six, BREAD, EVERYTHING, 9, 2)) == [(BUTTER,)]
+    assert items(BundleFinder(six).find(BREAD, EVERYTHING, 9, 2)) == [(BUTTER,)]
 
 
 def test_what_completes_a_basket_is_not_in_it_and_names_what_it_goes_with(
@@ -116,14 +117,14 @@ def test_a_weak_third_product_does_not_join_a_strong_pair() -> None:
     ids = baskets.model.catalogue.ids
     everything = np.ones(len(ids), np.bool_)
     cup, saucer, spoon = ids.find("cup"), ids.find("saucer"), ids.find("spoon")
-    assert items(find_bundles(baskets, cup, everything, 9, 2)) == [(saucer,), (spoon,)]
-    assert items(find_bundles(baskets, cup, everything, 1, 3)) == [(saucer,)]
+    assert items(BundleFinder(baskets).find(cup, everything, 9, 2)) == [(saucer,), (spoon,)]
+    assert items(BundleFinder(baskets).find(cup, everything, 1, 3)) == [(saucer,)]
     loose = counted(lines, min_unit_support=3, best_sellers=0, coherence=0.1)
-    assert items(find_bundles(loose, cup, everything, 1, 3)) == [(saucer, spoon)]
+    assert items(BundleFinder(loose).find(cup, everything, 1, 3)) == [(saucer, spoon)]
 
 
 def test_the_figures_of_three_products_are_those_of_all_three(baskets: BasketRanker) -> None:
-    (unit,) = find_bundles(baskets, JAM, EVERYTHING, 9, 3)
+    (unit,) = BundleFinder(baskets).find(JAM, EVERYTHING, 9, 3)
     assert (unit.anchor, set(unit.items), unit.support) == (JAM, {BREAD, BUTTER}, 4)
     # All 4 orders with jam hold bread and butter; 6 of 10 hold these two
     assert unit.rule_confidence == 1
@@ -133,15 +134,15 @@ def test_the_figures_of_three_products_are_those_of_all_three(baskets: BasketRan
 
 def test_three_products_that_too_few_orders_hold_are_two_units(baskets: BasketRanker) -> None:
     rare = counted(ORDERS_OF_GUESTS, min_unit_support=5)
-    assert items(find_bundles(rare, BREAD, EVERYTHING, 9, 3)) == [(BUTTER,), (JAM,)]
+    assert items(BundleFinder(rare).find(BREAD, EVERYTHING, 9, 3)) == [(BUTTER,), (JAM,)]
 
 
 def test_a_pair_that_chance_would_nearly_make_is_no_unit() -> None:
     # Bread stands in 7 of 10 orders and jam in 4, so chance makes 2.8 with both: 4 is 1.43 as many.
     baskets = counted(ORDERS_OF_GUESTS, min_lift=1.4)
-    assert items(find_bundles(baskets, BREAD, EVERYTHING, 9, 2)) == [(BUTTER,), (JAM,)]
+    assert items(BundleFinder(baskets).find(BREAD, EVERYTHING, 9, 2)) == [(BUTTER,), (JAM,)]
     baskets = counted(ORDERS_OF_GUESTS, min_lift=1.43)
-    assert items(find_bundles(baskets, BREAD, EVERYTHING, 9, 2)) == []
+    assert items(BundleFinder(baskets).find(BREAD, EVERYTHING, 9, 2)) == []
 
 
 def test_what_one_customer_buys_again_and_again_is_no_unit_for_others() -> None:
@@ -152,7 +153,7 @@ def test_what_one_customer_buys_again_and_again_is_no_unit_for_others() -> None:
             for number in range(8)
             for thing in ("cheese", "gin", "limes")
         ]
-        return items(find_bundles(counted(lines + others), 0, np.ones(5, np.bool_), 9, 3))
+        return items(BundleFinder(counted(lines + others)).find(0, np.ones(5, np.bool_), 9, 3))
 
     assert buys("a") == []
     assert buys("a", "b") == [(1,), (2,)]  # two products for two buyers
@@ -171,7 +172,7 @@ def test_what_goes_with_everything_stands_last_and_in_no_unit_of_three() -> None
     everything = np.ones(len(ids), np.bool_)
 
     def around(name: str, size: int) -> list[set[str]]:
-        return sets(baskets, find_bundles(baskets, ids.find(name), everything, 3, size))
+        return sets(baskets, BundleFinder(baskets).find(ids.find(name), everything, 3, size))
 
     assert around("tea", 2) == [{"scones"}, {"milk"}, {"banana"}]
     assert around("tea", 3) == [{"scones", "milk"}, {"banana"}]
@@ -226,11 +227,11 @@ def named(baskets: BasketRanker, *names: str) -> list[int]:
 def test_bread_goes_with_milk_and_the_other_milk_does_not(milks: BasketRanker) -> None:
     everything = np.ones(6, np.bool_)
     bread, blue, red = named(milks, "bread", "blue milk", "red milk")
-    assert sorted(items(find_bundles(milks, blue, everything, 9, 2))) == [
+    assert sorted(items(BundleFinder(milks).find(blue, everything, 9, 2))) == [
         (bread,),
         tuple(named(milks, "butter")),
     ]
-    assert {(blue,), (red,)} < set(items(find_bundles(milks, bread, everything, 9, 2)))
+    assert {(blue,), (red,)} < set(items(BundleFinder(milks).find(bread, everything, 9, 2)))
 
 
 def test_the_other_milk_completes_no_basket_that_holds_milk(milks: BasketRanker) -> None:
@@ -247,13 +248,15 @@ def test_the_other_milk_completes_no_basket_that_holds_milk(milks: BasketRanker)
 def test_no_unit_of_three_or_four_holds_both_milks(milks: BasketRanker) -> None:
     everything = np.ones(6, np.bool_)
     for size in (3, 4):
-        bundles = sets(milks, find_bundles(milks, *named(milks, "bread"), everything, 9, size))
+        bundles = sets(milks, BundleFinder(milks).find(*named(milks, "bread"), everything, 9, size))
         assert sorted(map(sorted, bundles)) == [["blue milk", "butter"], ["butter", "red milk"]]
 
 
 def test_were_they_all_guests_nobody_could_tell_that_the_milks_stand_in_for_each_other() -> None:
     strangers = two_milks(guests=True)
-    bundles = find_bundles(strangers, *named(strangers, "blue milk"), np.ones(6, np.bool_), 9, 2)
+    bundles = BundleFinder(strangers).find(
+        *named(strangers, "blue milk"), np.ones(6, np.bool_), 9, 2
+    )
     assert sorted(sets(strangers, bundles), key=sorted) == [{"bread"}, {"butter"}, {"red milk"}]
 
 
@@ -310,3 +313,23 @@ def test_after_an_order_of_nothing_known_everything_that_is_allowed_may_follow(
     pantry: BasketRanker,
 ) -> None:
     assert may_follow(pantry, without=("bread",)) == {"rolls", "kettle", "whisk", "salt"}
+
+
+def test_what_was_asked_before_changes_no_bundle() -> None:
+    for settings in ({"min_unit_support": 4}, {"min_support": 1, "min_lift": 0.0, "candidates": 1}):
+        baskets = counted(ORDERS_OF_GUESTS, **settings)
+        kept = BundleFinder(baskets)
+        for left_out in (BUTTER, JAM, SOAP, TOWEL, BUTTER):
+            allowed = EVERYTHING.copy()
+            allowed[left_out] = False
+            for size in (2, 3):
+                asked = (BREAD, allowed, 9, size)
+                assert kept.find(*asked) == BundleFinder(baskets).find(*asked)
+
+
+def test_where_few_partners_are_looked_at_the_strongest_that_are_allowed_are() -> None:
+    one = BundleFinder(counted(ORDERS_OF_GUESTS, candidates=1))
+    assert items(one.find(BREAD, EVERYTHING, 9, 2)) == [(BUTTER,)]
+    without_butter = EVERYTHING.copy()
+    without_butter[BUTTER] = False
+    assert items(one.find(BREAD, without_butter, 9, 2)) == [(JAM,)]

@@ -32,6 +32,11 @@ def test_many_ids_are_found_as_one_by_one(names: set[str], others: list[str]) ->
     assert ids.find_all(asked).tolist() == [ids.find(name) for name in asked]
 
 
+def test_ids_that_differ_by_zeros_at_their_end_are_different_products() -> None:
+    names = ["", "\0", "\0\0", "0", "00"] * 4
+    assert Ids.of(names[:5]).find_all(names).tolist() == [0, 1, 2, 3, 4] * 4
+
+
 @given(st.sets(st.text()), st.text())
 def test_every_id_is_found_and_no_other(names: set[str], other: str) -> None:
     valid = {name for name in names if "\ud800" not in name}
