@@ -40,14 +40,21 @@ export function keep() {
 // Call the API; log in first, and again where the token has ended.
 export async function call(method, path, body) {
   const persona = shopper();
-  if (!visitor(persona).token) await logIn(persona);
+  if (!visitor(persona).token) await logInOnce(persona);
   try {
     return await send(method, path, body, visitor(persona).token);
   } catch (error) {
     if (error.status !== 401) throw error;
-    await logIn(persona);
+    await logInOnce(persona);
     return send(method, path, body, visitor(persona).token);
   }
+}
+
+const loggingIn = {}; // by persona: calls that are made at once share a visit
+
+function logInOnce(persona) {
+  loggingIn[persona] ??= logIn(persona).finally(() => delete loggingIn[persona]);
+  return loggingIn[persona];
 }
 
 // Have the demonstration name a customer for a persona, and sign a token.
@@ -103,6 +110,7 @@ function note(method, path, status, milliseconds) {
 
 // Report events. A shop keeps nothing but orders and wishes of who said no.
 const ALWAYS = ["purchase", "dismiss"];
+const ABOUT_THEM = ["customer", "ranking", "replenishment"]; // kinds of slates that ask for consent
 let refused = false;
 let reported = Promise.resolve(); // once everything is stored that the next slates follow
 
@@ -130,7 +138,8 @@ export async function page(parts, more = {}) {
   const answer = await call("POST", "v1/pages", { parts, deadline_ms: DEADLINE_MS, ...more });
   const slates = Object.fromEntries(answer.parts.map((part) => [part.name, part.answer]));
   for (const part of answer.parts) part.answer.personal = part.kind === "customer";
-  refused = answer.parts.some((part) => part.answer.fallback_reason === "no_consent");
+  const about = answer.parts.filter(({ kind }) => ABOUT_THEM.includes(kind));
+  if (about.length) refused = about.some((part) => part.answer.fallback_reason === "no_consent");
   return slates;
 }
 

@@ -15,7 +15,7 @@ const NOTES = {
   unknown_customer: "We do not know you yet, so this is what sells now. Look at a product or two.",
   no_history: "We do not know you yet, so this is what sells now. Look at a product or two.",
   store_unavailable: "What you did just now cannot be read at the moment; this may lag behind.",
-  rate_limited: "That were many calls in a minute. This is what sells now; try again soon.",
+  rate_limited: "Those were many calls in a minute. This is what sells now; try again soon.",
   deadline: "Choosing took too long, so this is what sells now.",
 };
 

@@ -11,14 +11,15 @@ const SOURCES = {
   similar: "It can stand in for the product that you look at.",
   bought_together: "It often lies in the same basket.",
   category: "It sells in a category that you buy from.",
-  popular: "Many customers buy it now. Nothing about you was used.",
+  popular: "Many customers buy it now.",
   new: "It has just come on sale.",
   price_dropped: "It costs less than before.",
   back_in_stock: "It was sold out, and is back.",
   best_rated: "Customers rated it best.",
-  pinned: "The shop put it here. Nothing about you was used.",
-  fill: "It sells well, and fills this row up. Nothing about you was used.",
+  pinned: "The shop put it here.",
+  fill: "It sells well, and fills this row up.",
 };
+const ABOUT_THEM = ["personal", "session"]; // strategies
 const FROM_PURCHASES = ["buy_again", "because_you_bought", "similar_customers"];
 
 // Open the dialog with some content.
@@ -76,7 +77,8 @@ export async function explain(product, slate) {
   const others = await behind(product);
   open(`Why ${nameOf(product)}?`,
     h("p", { class: "dialog__reason", dir: "auto", lang: slate.language }, product.reason.text),
-    h("p", {}, SOURCES[product.source] ?? ""),
+    h("p", {}, SOURCES[product.source] ?? "",
+      !ABOUT_THEM.includes(slate.strategy) && " Nothing about you was used."),
     others.length > 0 && h("p", {}, "It comes from ",
       others.map((other, index) => [index ? ", " : "",
         link({ product: other.id }, { dir: "auto", onclick: close }, nameOf(other))]), "."),
