@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from models.artifact import files
 from models.artifact.files import Manifest
 from models.assembly.assemble import RankedCandidates, rank_each, slots_of_each
-from models.assembly.cards import build_card
+from models.assembly.cards import build_card, sum_prices
 from models.assembly.diversity import Likeness, SlateLimits, arrange
 from models.assembly.draft import SlateDraft
 from models.assembly.given import (
@@ -152,6 +152,7 @@ class Recommender:
         self._similar_row = lru_cache(maxsize=1024)(model.find_similar)
         # (item, locale, shop_url): none may be changed, all answers share them
         self.card = lru_cache(maxsize=KEPT_CARDS)(partial(build_card, model.catalogue))
+        self.total_price = lru_cache(maxsize=KEPT_CARDS)(partial(sum_prices, model.catalogue))
 
     @classmethod
     def load(cls, directory: Path, sources: Sequence[CandidateSource] = SOURCES) -> Self:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property, partial
 from types import MappingProxyType
 from typing import Any, Final, Self
 
 import numpy as np
 import orjson
 
-from models.assembly.cards import Price, format_price, sum_prices
+from models.assembly.cards import Price, format_price
 from models.data.catalogue import Catalogue
 from models.data.timestamps import format_timestamp
 from models.languages.languages import Language
@@ -51,6 +52,8 @@ class RenderedAnswer:
     strategy: str
     fallback_reason: str  # "none" where there is none
     body: bytes  # with null for the customer's id
+    # What the body holds; a new answer's alone
+    recommendations: Sequence[dict[str, Any]] = field(default=(), compare=False, repr=False)
 
     def body_for(self, customer_id: str | None) -> bytes:
         """Return the body with the customer's id in its place.
@@ -59,6 +62,11 @@ class RenderedAnswer:
         """
         name = b'"customer_id":' + orjson.dumps(customer_id)
         return self.body.replace(NO_CUSTOMER, name, 1)
+
+    @property
+    def product_ids(self) -> set[str]:
+        """Return the products that a new answer shows, of bundles all but the anchor."""
+        return {product["id"] for product in _shown_products(self.recommendations)}
 
     def pack(self) -> bytes:
         """Return it as bytes, which `unpack` reads."""
@@ -145,7 +153,8 @@ class AnswerRenderer:
             "recommendations": recommendations,
             **more,
         }
-        return RenderedAnswer(facts.strategy, fallback_reason or "none", orjson.dumps(body))
+        reason = fallback_reason or "none"
+        return RenderedAnswer(facts.strategy, reason, orjson.dumps(body), recommendations)
 
     def render_ranking(self, ranking: Ranking, ids: Mapping[int, str]) -> RenderedAnswer:
         """Return the answer with given products in their order. `ids`: of them, by item."""
@@ -232,14 +241,15 @@ class AnswerRenderer:
     def render_bundle(self, bundle: Bundle) -> dict[str, Any]:
         """Return a unit: its products, its figures, and what it costs."""
         catalogue = self.model.recommender.catalogue
-        source, reason = Source.BOUGHT_TOGETHER, BOUGHT_TOGETHER.about(catalogue, bundle.anchor)
+        source, reason = Source.BOUGHT_TOGETHER, self._goes_with(bundle.anchor)
         if bundle.offer is not None:
             source, reason = Source.PINNED, CHOSEN_BY_SHOP
         slots = [Slot(item, bundle.score, source, reason) for item in bundle.items]
-        total = sum_prices(catalogue, bundle.members)
+        total = self.model.recommender.total_price(bundle.members)
+        anchor_id = catalogue.ids[bundle.anchor]
         return {
-            "anchor_id": catalogue.ids[bundle.anchor],
-            "anchor": {"id": catalogue.ids[bundle.anchor], **self._render_card(bundle.anchor)},
+            "anchor_id": anchor_id,
+            "anchor": {"id": anchor_id, **self._render_card(bundle.anchor)},
             "held_ids": [catalogue.ids[item] for item in bundle.held],
             "products": [self.render_slot(slot) for slot in slots],
             "support": bundle.support,
@@ -251,6 +261,11 @@ class AnswerRenderer:
             "expected_gain": _render_gain(bundle.gain),
             "offer": self._render_offer(bundle.offer, total),
         }
+
+    @cached_property
+    def _goes_with(self) -> Callable[[int], Reason]:
+        """Return the reason for what goes with a product; most units of an answer have one."""
+        return cache(partial(BOUGHT_TOGETHER.about, self.model.recommender.catalogue))
 
     def _render_card(self, item: int) -> dict[str, Any]:
         """Return what a page or a mail shows of a product; nothing where ids are asked for."""
@@ -283,11 +298,16 @@ class AnswerRenderer:
     def _add_links(self, recommendations: Sequence[dict[str, Any]], recommendation_id: str) -> None:
         """Give the products, which may stand in units, the links of a mail."""
         slate = LinkedSlate(recommendation_id, self.query.campaign, self.ref, self.expires)
-        for recommendation in recommendations:
-            products = recommendation.get("products", (recommendation,))
-            for product in (*products, *filter(None, [recommendation.get("anchor")])):
-                url, product_id = product["url"], product["id"]
-                product["click_url"] = self.presentation.links.click_url(url, product_id, slate)
+        anchors = filter(None, [unit.get("anchor") for unit in recommendations])
+        for product in (*_shown_products(recommendations), *anchors):
+            url, product_id = product["url"], product["id"]
+            product["click_url"] = self.presentation.links.click_url(url, product_id, slate)
+
+
+def _shown_products(recommendations: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the products that are recommended, those of units one by one."""
+    for recommendation in recommendations:
+        yield from recommendation.get("products", (recommendation,))
 
 
 def render_reason(reason: Reason, catalogue: Catalogue, language: Language) -> dict[str, Any]:

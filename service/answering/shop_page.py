@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -52,7 +52,7 @@ class PageInProgress:
         return replace(query, exclude=tuple(sorted({*query.exclude, *self.shown})))
 
     def add(self, answer: RenderedAnswer) -> None:
-        self.shown |= _shown_in(answer)
+        self.shown |= answer.product_ids
         self.answers.append(answer)
 
     def copy(self) -> PageInProgress:
@@ -122,12 +122,3 @@ def render_page(page: PageQuery, answers: Sequence[RenderedAnswer]) -> bytes:
         "parts": parts,
     }
     return orjson.dumps(document)
-
-
-def _shown_in(answer: RenderedAnswer) -> set[str]:
-    """Return the products of an answer; of bundles all but the anchor."""
-    shown: set[str] = set()
-    recommendations: list[Mapping[str, Any]] = orjson.loads(answer.body)["recommendations"]
-    for recommendation in recommendations:
-        shown |= {product["id"] for product in recommendation.get("products", (recommendation,))}
-    return shown
