@@ -5,7 +5,7 @@ It leads from candidates over features, ranking and rules to what fills a slate.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -54,8 +54,16 @@ from models.rules.eligibility import (
 )
 from models.rules.filter_mask import find_matching
 from models.rules.filters import Repeat
+from models.rules.preferences import (
+    NO_PREFERENCES,
+    NOTHING_LIKED,
+    LikedProducts,
+    PreferenceEffects,
+    Preferences,
+    build_preference_effects,
+)
 from models.rules.rule_effects import RuleEffects, build_rule_effects, remove_unavailable
-from models.rules.shop_rules import active_rules
+from models.rules.shop_rules import ShopRule, active_rules
 from models.settings import ModelSettings, read_settings
 from models.slate import (
     Bundle,
@@ -145,6 +153,12 @@ class Recommender:
             partial(build_rule_effects, catalogue=model.catalogue)
         )
         self._unoffered = lru_cache(maxsize=16)(partial(remove_unoffered, model.catalogue))
+        self._preference_effects = lru_cache(maxsize=CONTEXTS_AT_ONCE)(
+            partial(build_preference_effects, catalogue=model.catalogue)
+        )
+        self._personal_effects = lru_cache(maxsize=16)(
+            partial(_combine_effects, self._effects, self._preference_effects)
+        )
         self._unavailable = lru_cache(maxsize=16)(partial(remove_unavailable, model.catalogue))
         self._matching = lru_cache(maxsize=FILTER_MASKS)(
             partial(find_matching, catalogue=model.catalogue)
@@ -220,6 +234,28 @@ class Recommender:
             return request
         return replace(request, filters=replace(request.filters, market=market))
 
+    def as_told(
+        self, user: int, request: SlateRequest, update: CustomerUpdate = NO_UPDATE
+    ) -> SlateRequest:
+        """Return the request with what the customer has said, where they allow that it is used."""
+        said = self.find_preferences(user, update)
+        if not said or not allows(self.model.customers, user, request.purpose, update):
+            return request
+        return replace(request, preferences=said)
+
+    def find_preferences(self, user: int, update: CustomerUpdate = NO_UPDATE) -> Preferences:
+        """Return what a customer has said: to the store, else as the model has learned it."""
+        if update.preferences is not None:
+            return update.preferences
+        learned = "" if user == NOBODY else self.model.customers.preferences_of(user)
+        return Preferences.read(learned) if learned else NO_PREFERENCES
+
+    def find_liked(self, request: SlateRequest) -> LikedProducts:
+        """Return the products that the customer of a request has said they like."""
+        if not request.preferences.likes:
+            return NOTHING_LIKED
+        return self._preference_effects(request.preferences).liked
+
     def find_events(
         self, user: int, request: SlateRequest, update: CustomerUpdate = NO_UPDATE
     ) -> Events:
@@ -239,17 +275,36 @@ class Recommender:
         return new[self.catalogue.available_from[new] <= as_of]
 
     def rule_effects(self, request: SlateRequest) -> RuleEffects:
-        """Return what the shop's rules that hold for a slate do to every product."""
+        """Return what the shop's rules that hold for a slate do to every product.
+
+        What the customer has said does it likewise.
+        """
+        if not request.preferences:
+            return self._shop_effects(request)
+        return self._personal_effects(self._rules_of(request), request.preferences)
+
+    def _shop_effects(self, request: SlateRequest) -> RuleEffects:
+        return self._effects(self._rules_of(request))
+
+    def _rules_of(self, request: SlateRequest) -> tuple[ShopRule, ...]:
         moment, market = self.moment_of(request), request.filters.market
-        return self._effects(active_rules(request.rules, request.placement, market, moment))
+        return active_rules(request.rules, request.placement, market, moment)
 
     def find_unavailable(self, request: SlateRequest) -> Removed:
-        """Find what the catalogue and the shop's rules keep out; read-only."""
-        effects = self.rule_effects(request)
-        return self._unavailable(self.moment_of(request), request.filters.market, effects)
+        """Find what the shop and what the customer has said keep out; read-only."""
+        effects = self._shop_effects(request)
+        removed = self._unavailable(self.moment_of(request), request.filters.market, effects)
+        return self._refuse(removed, request)
+
+    def _refuse(self, removed: Removed, request: SlateRequest) -> Removed:
+        """Remove what the customer has said that they avoid or that does not suit them as well."""
+        if not request.preferences:
+            return removed
+        refused = self._preference_effects(request.preferences).removed
+        return np.where(find_allowed(removed), refused, removed)
 
     def find_filtered(self, request: SlateRequest) -> Removed:
-        """Find what the catalogue, the shop's rules and the filters of a request keep out."""
+        """Find what the filters of a request keep out, and all of `find_unavailable`."""
         return self._filter(self.find_unavailable(request), request)
 
     def _filter(self, removed: Removed, request: SlateRequest) -> Removed:
@@ -295,6 +350,7 @@ class Recommender:
             request.filters.market,
             request.recent,
             request.basket,
+            request.preferences,
         )
         context = None if contexts is None else contexts.get(key)
         if context is None:
@@ -343,13 +399,15 @@ class Recommender:
         if not allows(self.model.customers, user, request.purpose, update):
             reason = FallbackReason.NO_CONSENT
             return PopularRequest(request, Strategy.NOT_PERSONALIZED, reason)
+        request = self.as_told(user, request, update)
         events = self.find_events(user, request, update)
-        if len(events) == 0 and not request.recent and not request.basket:
+        says_something = len(events) > 0 or len(self.find_liked(request).items) > 0
+        if not says_something and not request.recent and not request.basket:
             unknown = user == NOBODY and customer_id is not None
             reason = FallbackReason.UNKNOWN_CUSTOMER if unknown else FallbackReason.NO_HISTORY
             return PopularRequest(request, Strategy.POPULAR, reason)
-        has_history = customer_id is not None and len(events)
-        strategy = Strategy.PERSONAL if has_history else Strategy.SESSION
+        is_personal = customer_id is not None and says_something
+        strategy = Strategy.PERSONAL if is_personal else Strategy.SESSION
         return PersonalRequest(self._inputs(events, request), request, strategy)
 
     def rank_given(
@@ -409,8 +467,9 @@ class Recommender:
 
     def _judge_given(self, given: GivenProducts, request: SlateRequest) -> JudgedProducts:
         effects, market = self.rule_effects(request), request.filters.market
-        removed = self._unoffered(self.moment_of(request), market, effects)
-        return judge_given(given, self._filter(removed, request), effects, self.catalogue)
+        unoffered = self._unoffered(self.moment_of(request), market, self._shop_effects(request))
+        removed = self._filter(self._refuse(unoffered, request), request)
+        return judge_given(given, removed, effects, self.catalogue)
 
     def build_context(
         self, user: int, request: SlateRequest, update: CustomerUpdate = NO_UPDATE
@@ -429,6 +488,7 @@ class Recommender:
             lag_days=max(as_of - self.manifest.data_as_of, 0) / DAY,
             trends=self.sales_trends.product_trends(sales_until, market),
             arrivals=self.find_arrivals(as_of),
+            liked=self.find_liked(request),
             recent=request.recent,
             basket=request.basket,
         )
@@ -444,7 +504,7 @@ class Recommender:
         self, context: RankingContext, request: SlateRequest, ranked: RankedCandidates
     ) -> NDArray[np.int64]:
         """Return which ranked candidates are shown, in their order: indices (at most n,)."""
-        caps = self.rule_effects(request).caps
+        caps = self._shop_effects(request).caps
         limits = SlateLimits(request.n, request.placement, ranked.pins, caps)
         return arrange(ranked.items, context, limits, self.model, self.settings)
 
@@ -562,8 +622,17 @@ class Recommender:
     def _bestsellers(self, request: SlateRequest, days: int | None = None) -> Bestsellers:
         sales_until = self.model.sales.window_end(self.moment_of(request))
         market = self.model.customers.market_code(request.filters.market)
-        return self.sales_trends.ordered(sales_until, days, market, self.rule_effects(request))
+        return self.sales_trends.ordered(sales_until, days, market, self._shop_effects(request))
 
 
 def _bundles_before(model: Model, settings: ModelSettings, sales_until: int) -> BundleFinder:
     return BundleFinder(BasketRanker(model, settings.bundles, sales_until))
+
+
+def _combine_effects(
+    rule_effects: Callable[[tuple[ShopRule, ...]], RuleEffects],
+    preference_effects: Callable[[Preferences], PreferenceEffects],
+    rules: tuple[ShopRule, ...],
+    preferences: Preferences,
+) -> RuleEffects:
+    return preference_effects(preferences).added_to(rule_effects(rules))

@@ -152,7 +152,7 @@ def list_viewed(
         slate = Slate(Strategy.NOT_PERSONALIZED, refused, (), ScoreKind.RECENCY)
         return ListedProducts(slate, ())
     user = recommender.find_user(customer_id, update)
-    request = recommender.at_home(user, request)
+    request = recommender.as_told(user, recommender.at_home(user, request), update)
     events = recommender.find_events(user, request, update)
     seen: dict[int, int] = {}
     viewed = np.flatnonzero(events.kind == VIEW)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from models.data.customers import PERSONALIZE_WEB
 from models.rules.filters import NO_FILTERS, Filters, Repeat
+from models.rules.preferences import NO_PREFERENCES, Preferences
 from models.rules.shop_bundles import ShopBundle
 from models.rules.shop_rules import ShopRule
 
@@ -38,6 +39,7 @@ class Source(StrEnum):
     CATEGORY = "category"
     POPULAR = "popular"
     NEW = "new"
+    LIKED = "liked"  # the customer said that they like what it bears
     PRICE_DROPPED = "price_dropped"
     BACK_IN_STOCK = "back_in_stock"
     BEST_RATED = "best_rated"
@@ -61,6 +63,7 @@ class ReasonKind(StrEnum):
     PRICE_DROPPED = "price_dropped"
     BEST_RATED = "best_rated"
     RECENTLY_VIEWED = "recently_viewed"
+    BECAUSE_YOU_TOLD_US = "because_you_told_us"
     CHOSEN_BY_SHOP = "chosen_by_shop"
 
 
@@ -209,6 +212,8 @@ class SlateRequest:
     placement: str | None = None  # where it is shown, for limits of diversity and shop rules
     rules: tuple[ShopRule, ...] = ()  # all of the shop's; the ones active here are applied
     bundles: tuple[ShopBundle, ...] = ()  # units that the shop has put together, likewise
+    # What the customer has said, where it may be used
+    preferences: Preferences = NO_PREFERENCES
     purpose: int = PERSONALIZE_WEB  # which consent it takes: PERSONALIZE_WEB or PERSONALIZE_EMAIL
 
     @property

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data.ids import Ids
+from models.data.ids import Ids, Strings
 
 # Columns of `consent`.
 TRAIN: Final = 0
@@ -30,6 +30,11 @@ def consent_slot(customer_id: str) -> int:
     return int.from_bytes(digest, "little") % CONSENT_SLOTS
 
 
+def nothing_said() -> Strings:
+    """Return the preferences of customers of whom none are known: (0,)."""
+    return Strings.of([])
+
+
 @dataclass(frozen=True, eq=False)
 class Customers:
     """Hold n customers and m markets.
@@ -42,6 +47,8 @@ class Customers:
     consent_time: NDArray[np.int64]  # (n, 3) when they answered, seconds since 1970; 0 unknown
     market: NDArray[np.int32]  # (n,) code in market_names, -1 where unknown
     market_names: Ids  # (m,) markets of sales and customers
+    # (n,) JSON texts of models.rules.preferences, empty where nothing is known; (0,) where all are
+    preferences: Strings = field(default_factory=nothing_said)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -50,6 +57,10 @@ class Customers:
         """Return the name of a customer's own market, None where it is unknown."""
         code = int(self.market[user])
         return self.market_names[code] if code >= 0 else None
+
+    def preferences_of(self, user: int) -> str:
+        """Return what a customer has said as JSON, an empty text where nothing is known."""
+        return self.preferences[user] if len(self.preferences) else ""
 
     def market_code(self, name: str | None) -> int:
         """Return the code of a market, -1 for one that is unknown and for all markets, None."""

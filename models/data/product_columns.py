@@ -48,6 +48,15 @@ class DistinctValues:
         return {value: code for code, value in enumerate(self.values) if isinstance(value, str)}
 
     @cached_property
+    def folded(self) -> dict[str, list[int]]:
+        """Map each value, as people write it, to the indices of all that are written so."""
+        folded: dict[str, list[int]] = {}
+        for code, value in enumerate(self.values):
+            if value is not None:
+                folded.setdefault(fold_value(value), []).append(code)
+        return folded
+
+    @cached_property
     def numbers(self) -> NDArray[np.float64]:
         """Return each value as a number: (v,), NaN where it is none. A text may read as one."""
         return np.array([_as_number(value) for value in self.values], np.float64)
@@ -66,6 +75,18 @@ class DistinctValues:
         if kind is float:
             return ~np.isnan(self.numbers)
         return self.flags >= 0 if kind is bool else self.is_text
+
+
+def tell_value(value: str | float | bool) -> str:
+    """Return a value as people write it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
+
+
+def fold_value(value: str | float | bool) -> str:
+    """Return a value as a text, alike whatever the case of its letters and the spaces around."""
+    return " ".join(tell_value(value).split()).casefold()
 
 
 def _match_texts(values: list[Value], test: Callable[[str, str], bool], wanted: str) -> Mask:
@@ -87,6 +108,24 @@ class Column:
     def numbers(self) -> NDArray[np.float64]:
         """Return each product's value as a number: (n,), NaN where it is none."""
         return np.append(self.values.numbers, nan)[self.codes]
+
+    @property
+    def known(self) -> Mask:
+        """Return of which products the field is known: (n,)."""
+        known: Mask = self.codes >= 0
+        known[self.list_item] = True
+        return known
+
+    def bearing(self, wanted: Iterable[str]) -> Mask:
+        """Return which products bear one of these values, alone or in a list: (n,)."""
+        folded = self.values.folded
+        matched = np.zeros(len(self.values), np.bool_)
+        for value in wanted:
+            matched[folded.get(fold_value(value), [])] = True
+        bearing = self.spread(matched)
+        if len(self.list_item):
+            bearing[self.list_item[matched[self.list_code]]] = True
+        return bearing
 
     def spread(self, mask: Mask) -> Mask:
         """Return for which products a mask of the values (v,) holds: (n,)."""

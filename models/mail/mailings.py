@@ -118,6 +118,7 @@ class CustomerMail:
         if not self.update.forgotten:
             user = recommender.model.customers.ids.find(self.customer_id)
         request = recommender.at_home(user, self.request).without(self.facts.order)
+        request = recommender.as_told(user, request, self.update)
         if self.mailing.repeat is not None:
             request = replace(request, repeat=self.mailing.repeat)
         return MailRecipient(

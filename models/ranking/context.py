@@ -21,6 +21,7 @@ from models.data.ragged import RowGroups, is_among
 from models.model import Model
 from models.ranking.customer_profile import CUSTOMER_FEATURES, CustomerProfile, build_profiles
 from models.ranking.product_trends import ProductTrends
+from models.rules.preferences import NOTHING_LIKED, LikedProducts
 from models.settings import ModelSettings
 from models.sources.als import FactorScores, ObservedProducts
 from models.sources.repurchase import RepurchaseClocks, build_repurchase_clocks
@@ -57,6 +58,7 @@ class RankingContext:
     scores: SourceScores
     basket: list[int]  # of the request and of the customer's cart, sorted
     arrivals: NDArray[np.int64]  # what has just come on sale and this customer never bought
+    liked: LikedProducts  # by what the customer has said, and never bought
 
     @property
     def is_visit(self) -> bool:
@@ -73,6 +75,7 @@ class ContextInputs:
     lag_days: float
     trends: ProductTrends
     arrivals: NDArray[np.int64]  # items that have just come on sale
+    liked: LikedProducts = NOTHING_LIKED
     recent: tuple[int, ...] = ()  # products of the session
     basket: tuple[int, ...] = ()
 
@@ -120,6 +123,7 @@ def build_contexts(
                 scores=scores[index],
                 basket=baskets[index],
                 arrivals=one.arrivals[~is_among(one.arrivals, bought)],
+                liked=one.liked.without(bought),
             )
         )
     return contexts

@@ -144,6 +144,12 @@ def new_arrival(catalogue: Catalogue, item: int) -> Reason:
     return Reason(ReasonKind.NEW, (), text)
 
 
+def told_to_like(value: str) -> Reason:
+    """Return the reason for a product that bears what the customer has said they like."""
+    text = Phrase("Because you told us that you like {value}", value=value)
+    return Reason(ReasonKind.BECAUSE_YOU_TOLD_US, (), text)
+
+
 def buy_again(pairs: Interactions, item: int, as_of: int) -> Reason:
     """Return the reason for a product that the customer bought, returned purchases included."""
     return buy_again_each(pairs, [item], as_of)[0]

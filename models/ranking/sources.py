@@ -36,6 +36,7 @@ Items = NDArray[np.int64]
 
 DUE_FROM: Final = 0.75  # intervals after the last purchase
 DUE_UNTIL: Final = 1.5
+MOST_LIKED: Final = 20  # products that a customer's slate may take from what they said they like
 BRAND_WEIGHT: Final = 4  # of a brand's share beside that of a category
 
 
@@ -244,6 +245,26 @@ class NewArrivals(CandidateSource):
         return is_among(items, context.arrivals) if len(context.arrivals) else None
 
 
+class Liked(CandidateSource):
+    """Propose what sells best lately of all that the customer has said they like."""
+
+    name = Source.LIKED
+    limit = None
+    evaluated = False
+
+    def propose(self, context: RankingContext, allowed: Bools, n: int) -> Items:
+        items = context.liked.items[allowed[context.liked.items]]
+        recent = context.trends.popularity.recent[items]
+        return items[rank_best(1 + recent, min(n, MOST_LIKED))]
+
+    def explain(self, items: list[int], context: RankingContext) -> Sequence[Iterable[Reason]]:
+        return [(reasons.told_to_like(context.liked.name_of(item)),) for item in items]
+
+    def claims(self, items: Items, context: RankingContext) -> Bools | None:
+        liked = context.liked.items
+        return is_among(items, liked) if len(liked) else None
+
+
 SOURCES: Final[tuple[CandidateSource, ...]] = (
     OwnPurchases(),
     DuePurchases(),
@@ -254,6 +275,7 @@ SOURCES: Final[tuple[CandidateSource, ...]] = (
     KnownCategories(),
     Popular(),
     NewArrivals(),
+    Liked(),
 )
 
 

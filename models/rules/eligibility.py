@@ -34,6 +34,8 @@ class ExclusionRule(IntEnum):
     SHOP_FILTER = 11  # by a rule of the shop, which shows nothing but something else
     SHOP_EXCLUDED = 12
     OTHER_ATTRIBUTES = 16  # than the filter of the request names
+    AVOIDED = 17  # by what the customer said they avoid
+    UNSUITABLE = 18  # it does not bear, or is not known to bear, what the customer said they need
     SHOP_MINIMUM = 13  # below a price or a margin, or neither is known
 
 

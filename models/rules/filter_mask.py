@@ -89,9 +89,7 @@ def _match_any(array: NDArray[Any], values: tuple[Any, ...]) -> Mask:
 
 def _match_column(condition: Condition, column: Column) -> Mask:
     if condition.test == "has":
-        known = column.codes >= 0
-        known[column.list_item] = True
-        return ~known if condition.negated else known
+        return ~column.known if condition.negated else column.known
     if condition.test == "holds":
         return _match_lists(condition, column)
     kind = type(condition.values[0])

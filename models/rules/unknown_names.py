@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
 
 from models.data.catalogue import Catalogue
 from models.data.ids import IdIndex
+from models.data.product_columns import fold_value, tell_value
 from models.rules.filter_language import parse_filter
 from models.rules.filter_mask import find_unknown_attributes
+from models.rules.preferences import KINDS as PREFERENCE_KINDS
+from models.rules.preferences import Preference, Preferences
 from models.rules.rule_problems import RuleProblem
 from models.rules.shop_rules import ProductSelector, ShopRule
 
 NameTables = Mapping[str, tuple[IdIndex, ...]]
+MAX_COMPARED: Final = 20_000  # names among which the most similar one is looked for
 MAX_NAMED: Final = 5  # unknown products of one field that are named
 BEARS: Final = {
     "category": "no product is of the category",
@@ -62,6 +66,32 @@ def find_unknown_in_rule(
             yield RuleProblem("which.filter", f"no product has the attribute '{attribute}'")
 
 
+def find_unknown_in_preferences(
+    preferences: Preferences, catalogue: Catalogue
+) -> Iterator[RuleProblem]:
+    """Yield a problem for each attribute, and each value, that no product bears."""
+    for kind in PREFERENCE_KINDS:
+        for index, preference in enumerate(getattr(preferences, kind)):
+            yield from _find_unknown(preference, f"{kind}[{index}]", catalogue)
+
+
+def _find_unknown(
+    preference: Preference, field: str, catalogue: Catalogue
+) -> Iterator[RuleProblem]:
+    name, known = preference.attribute, catalogue.columns.attribute_names
+    if not preference.is_field and name not in known:
+        similar = _suggest_name(name, known)
+        yield RuleProblem(f"{field}.attribute", f"no product has the attribute '{name}'{similar}")
+        return
+    values = preference.column(catalogue).values
+    borne = [tell_value(value) for value in values.values if value is not None]
+    for index, value in enumerate(preference.values):
+        if fold_value(value) not in values.folded:
+            similar = _suggest_name(value, borne)
+            problem = f"no product bears '{value}' as its '{name}'{similar}"
+            yield RuleProblem(f"{field}.values[{index}]", problem)
+
+
 def find_unknown_products(
     product_ids: Sequence[str], field: str, catalogue: Catalogue
 ) -> Iterator[RuleProblem]:
@@ -75,7 +105,13 @@ def find_unknown_products(
 
 
 def _suggest(name: str, tables: Sequence[IdIndex]) -> str:
+    return _suggest_name(name, [known for names in tables for known in names])
+
+
+def _suggest_name(name: str, names: Iterable[str]) -> str:
     """Return a question with the most similar name, whatever the case of its letters."""
-    folded = {known.casefold(): known for names in tables for known in names}
+    folded = {known.casefold(): known for known in names}
+    if len(folded) > MAX_COMPARED:
+        return ""
     similar = difflib.get_close_matches(name.casefold(), folded, n=1)
     return f"; did you mean '{folded[similar[0]]}'?" if similar else ""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from models.data.customers import NEVER_ASKED, NO, YES, Customers
 from models.data.events import PURCHASE, RATING, REMOVED, RETURN, Events, concatenate_events
+from models.rules.preferences import Preferences
 
 MIDDLE_RATING: Final = 3  # stars
 RATING_SPAN: Final = 2  # stars from the middle to either end
@@ -33,6 +34,8 @@ class CustomerUpdate:
     unasked: int = YES  # the consent of a customer who was never asked, or of a visit
     # Items that the customer struck out of their history
     unused: NDArray[np.int32] = field(default_factory=_no_items)
+    # What they like, avoid and need; None: as the model has learned it
+    preferences: Preferences | None = None
     # The customer was erased: nothing that the artifact holds of them may be used
     forgotten: bool = False
     # The model has learned from another store: it may have learned of some of these events too

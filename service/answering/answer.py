@@ -7,6 +7,7 @@ from dataclasses import replace
 from models.recommender import DueSlate, Recommender, SharedContexts
 from models.shop_lists import ListedProducts, ShopList, list_products, list_viewed
 from models.slate import Bundle, FallbackReason, ScoreKind, Slate, SlateRequest, Strategy
+from models.updates.customer import CustomerUpdate
 from service.answering.presentation import Presentation
 from service.answering.query import (
     AS_LEARNED,
@@ -38,6 +39,8 @@ def build_answer(
 
     `contexts`: of other answers to the same customer, for the same moment, and of this one.
     """
+    if not query.with_rules:
+        knowledge = knowledge.without_preferences()
     resolved, renderer = prepare_answer(live, query, presentation, knowledge)
     if query.kind in (QueryKind.BUNDLES, QueryKind.BASKET):
         return _build_bundles(renderer, resolved, knowledge)
@@ -60,12 +63,16 @@ def build_popular_answer(
     query: RecommendationQuery,
     reason: FallbackReason,
     presentation: Presentation,
+    knowledge: StoreKnowledge = AWAY,
 ) -> RenderedAnswer:
     """Return the ready answer: popular products within the limits of the query. A millisecond.
 
-    To a query for bundles it is empty: popular products belong to nothing.
+    To a query for bundles it is empty: popular products belong to nothing. `knowledge`: what the
+    customer has answered and said.
     """
-    resolved, renderer = prepare_answer(live, query, presentation, AWAY)
+    if not query.with_rules:
+        knowledge = knowledge.without_preferences()
+    resolved, renderer = prepare_answer(live, query, presentation, knowledge)
     if query.kind in (QueryKind.BUNDLES, QueryKind.BASKET, QueryKind.ORDER):
         return renderer.render(SlateFacts.of_bundles(reason), [], [])
     if query.kind is QueryKind.REPLENISHMENT:
@@ -104,8 +111,23 @@ def prepare_answer(
         moment = AnswerMoment(live.model.shop_time.moment)
     catalogue = live.model.recommender.catalogue
     resolved = resolve_query(query, catalogue, live.rules, moment, knowledge.unwanted, live.bundles)
+    request = _as_told(live, query, resolved.request, knowledge.update)
+    resolved = replace(resolved, request=request)
     missing_ids = resolved.missing_ids
     return resolved, AnswerRenderer(live.model, query, missing_ids, moment.as_of, presentation)
+
+
+def _as_told(
+    live: LiveCatalogue, query: RecommendationQuery, request: SlateRequest, update: CustomerUpdate
+) -> SlateRequest:
+    """Return the request with what the customer of a query has said.
+
+    Of a damaged model it is not known who allows that.
+    """
+    customer_id, recommender = query.named_customer, live.model.recommender
+    if customer_id is None or not live.model.is_whole or live.is_forgotten(customer_id):
+        return request
+    return recommender.as_told(recommender.find_user(customer_id, update), request, update)
 
 
 def _build_list(
@@ -179,6 +201,7 @@ def _build_slate(
         if _is_refused(recommender, request, knowledge):
             reason = FallbackReason.NO_CONSENT
             return Slate(Strategy.NOT_PERSONALIZED, reason, (), ScoreKind.TOGETHER)
+        request = _as_buyers_told(recommender, request, knowledge)
         return recommender.follow_up(request.basket, request)
     if query.kind is QueryKind.CUSTOMER:
         return recommender.recommend(query.customer_id, request, knowledge.update, contexts)
@@ -193,6 +216,16 @@ def _is_refused(recommender: Recommender, request: SlateRequest, knowledge: Stor
         recommender.allows(buyer, request.purpose, update)
         for buyer, update in knowledge.buyers.items()
     )
+
+
+def _as_buyers_told(
+    recommender: Recommender, request: SlateRequest, knowledge: StoreKnowledge
+) -> SlateRequest:
+    """Return the request with what each customer who bought the order has said."""
+    for buyer, update in knowledge.buyers.items():
+        told = recommender.as_told(recommender.find_user(buyer, update), request, update)
+        request = replace(request, preferences=request.preferences.joined(told.preferences))
+    return request
 
 
 def _render_slate(renderer: AnswerRenderer, slate: Slate) -> RenderedAnswer:

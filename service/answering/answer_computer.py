@@ -10,6 +10,7 @@ from functools import partial
 from threading import Lock
 from typing import Final, TypeVar
 
+from models.rules.preferences import NO_PREFERENCES
 from models.slate import FallbackReason
 from models.updates.customer import NO_UPDATE, CustomerUpdate
 from service.answering.answer import build_answer, build_popular_answer
@@ -104,7 +105,7 @@ class AnswerComputer:
         live = self.read_catalogue(self.catalogues, model, query, records.position)
         if live is None:
             return None
-        knowledge = self.knowledge_of(live, query.customer_id, records)
+        knowledge = self.knowledge_of(live, query.named_customer, records)
         if any(one.reads_ratings for one in queries):
             ratings = self.ask_store(partial(self.store.read, summarize_ratings))
             if ratings is None:
@@ -119,18 +120,40 @@ class AnswerComputer:
         if query.kind is QueryKind.ORDER:
             raise StoreUnavailable
         live = catalogue_for(query, self.catalogues.as_known(model))
+        knowledge = self.as_learned(live, query.named_customer)
         if self._may_have_refused(model, query.customer_id):
             reason = FallbackReason.STORE_UNAVAILABLE
-            popular = build_popular_answer(live, query, reason, self.presentation)
+            popular = build_popular_answer(live, query, reason, self.presentation, knowledge)
             return ComputedAnswer(popular, None)
-        update = replace(
-            NO_UPDATE,
-            unasked=self.catalogues.unasked_of(query.customer_id),
-            forgotten=live.is_forgotten(query.customer_id),
-        )
-        knowledge = StoreKnowledge(update, away=True)
         with self.computing:
             return ComputedAnswer(build_answer(live, query, self.presentation, knowledge), None)
+
+    def as_learned(self, live: LiveCatalogue, customer_id: str | None) -> StoreKnowledge:
+        """Return what is known of a customer without the store.
+
+        Nothing they like counts, as they may have taken it back; and nothing at all that they said
+        if they may have refused since the model has learned.
+        """
+        forgotten = live.is_forgotten(customer_id)
+        said, recommender = NO_PREFERENCES, live.model.recommender
+        refuses = forgotten or self._may_have_refused(live.artifact, customer_id)
+        if live.model.is_whole and not refuses:
+            said = recommender.find_preferences(recommender.find_user(customer_id)).without_likes()
+        unasked = self.catalogues.unasked_of(customer_id)
+        update = replace(NO_UPDATE, unasked=unasked, preferences=said, forgotten=forgotten)
+        return StoreKnowledge(update, away=True)
+
+    def read_words(
+        self, model: LoadedModel, live: LiveCatalogue, customer_id: str
+    ) -> StoreKnowledge | None:
+        """Return what a customer has answered and said; None while the store is away."""
+        manifest = model.recommender.manifest
+
+        def read() -> CustomerRecords:
+            return self.store.read_words(customer_id, self.store.learned_number(manifest))
+
+        records = self.ask_store(read)
+        return None if records is None else self.knowledge_of(live, customer_id, records)
 
     def find_live(self, model: LoadedModel | None) -> LiveCatalogue | None:
         """Return the catalogue of now; None while no whole model is served or the store is away."""
@@ -167,7 +190,7 @@ class AnswerComputer:
 
         def read() -> CustomerRecords:
             learned = self.store.learned_number(manifest)
-            customer = (query.customer_id, query.session_id, learned)
+            customer = (query.named_customer, query.session_id, learned)
             if brief and query.order_id is None:
                 news = self.store.read_if_unchanged(*customer, mailed=mailed)
                 if news is not None:
@@ -196,8 +219,8 @@ class AnswerComputer:
         """Return what the store says of a customer, in the words of a catalogue."""
         order = tuple(records.order)
         buyers = {
-            buyer: self._update_of(live, buyer, replace(records, rows=[], consents=answers))
-            for buyer, answers in records.buyers.items()
+            buyer: self._update_of(live, buyer, replace(records, rows=[], words=words))
+            for buyer, words in records.buyers.items()
         }
         return StoreKnowledge(
             self._update_of(live, customer_id, records),

@@ -16,11 +16,13 @@ from models.data.history import LATEST, NEVER, Interactions
 from models.data.timestamps import format_timestamp
 from models.languages.languages import Language
 from models.languages.phrases import Phrase
+from models.model import Model
 from models.ranking.context import RankingContext
 from models.ranking.reasons import THIS, buy_again
 from models.ranking.replenishment import DueProduct, find_due
 from models.recommender import NOBODY, Recommender
 from models.rules.filters import Repeat
+from models.rules.preferences import Preferences
 from models.slate import Slate, SlateRequest
 from models.updates.customer import CustomerUpdate, allows
 from service.answering.answer_computer import AnswerComputer
@@ -91,9 +93,9 @@ def view_customer(
     return CustomerView(
         customer_id=customer_id,
         recommender=recommender,
-        request=recommender.at_home(user, request),
+        request=recommender.as_told(user, recommender.at_home(user, request), knowledge.update),
         update=knowledge.update,
-        consents=records.consents.answers,
+        consents=records.words.consents.answers,
         data_as_of=shop_time,
         user=user,
         order=knowledge.order,
@@ -146,7 +148,12 @@ def describe_profile(view: CustomerView, n: int, language: Language) -> dict[str
     pairs = context.pairs
     slate = recommender.recommend(view.customer_id, view.request, update)
     event_count = len(recommender.find_events(view.user, view.request, update))
-    purposes = [purpose for purpose in USED_FOR if event_count and view.allows(purpose)]
+    said = recommender.find_preferences(view.user, update)
+    purposes = []
+    for purpose in USED_FOR:
+        known = event_count or (said and purpose != TRAIN)
+        if known and view.allows(purpose):
+            purposes.append(purpose)
     order = np.lexsort((pairs.item, -(pairs.long + pairs.recent)))[:n]
     products = []
     for pair in order.tolist():
@@ -166,6 +173,7 @@ def describe_profile(view: CustomerView, n: int, language: Language) -> dict[str
             "events": event_count,
             **_describe_purchases(pairs),
             "market": view.request.filters.market,
+            "preferences": said.document(),
             "products_not_used": [catalogue.ids[item] for item in update.unused.tolist()],
         },
         "products": products,
@@ -211,6 +219,11 @@ def _describe_slate(recommender: Recommender, slate: Slate, language: Language) 
     }
 
 
+def _learned_preferences(model: Model, user: int) -> dict[str, Any] | None:
+    text = model.customers.preferences_of(user)
+    return Preferences.read(text).document() if text else None
+
+
 def _describe_consents(view: CustomerView) -> dict[str, Any]:
     described = describe_consents(view.consents)
     for purpose, name in enumerate(PURPOSES):
@@ -238,6 +251,7 @@ def describe_learned(view: CustomerView) -> dict[str, Any]:
     return {
         "model_version": version,
         "market": view.request.filters.market,
+        "preferences": _learned_preferences(model, view.user),
         "consent": {
             name: ANSWERS.get(answer) for name, answer in zip(PURPOSES, answers, strict=True)
         },

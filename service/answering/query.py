@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -19,6 +19,7 @@ from models.model import Model
 from models.rules.filter_language import FilterExpression, parse_filter
 from models.rules.filter_mask import find_unknown_attributes
 from models.rules.filters import Filters, Repeat
+from models.rules.preferences import NO_PREFERENCES
 from models.rules.shop_bundles import ShopBundle
 from models.rules.shop_rules import ShopRule
 from models.rules.unknown_names import is_unknown, known_names
@@ -79,12 +80,19 @@ class RecommendationQuery:
     with_rules: bool = True  # of the shop
     out_of_stock: OutOfStock = OutOfStock.LAST
     explained: int = 10  # products of a ranking whose source and reason are told
+    # Whose words hold in what is the same for everyone otherwise
+    for_customer: str | None = None
     in_mail: bool = False  # shown in a mail, whatever its placement
 
     @property
     def recorded(self) -> bool:
         """Tell whether the store keeps what is shown, so that no cache has to."""
         return self.customer_id is not None and self.campaign is not None
+
+    @property
+    def named_customer(self) -> str | None:
+        """Return the customer who is to see the answer, if a caller has named one."""
+        return self.customer_id if self.customer_id is not None else self.for_customer
 
     @property
     def cacheable(self) -> bool:
@@ -178,6 +186,10 @@ class StoreKnowledge:
     # What is known of each customer who bought the order; None: a guest.
     buyers: Mapping[str | None, CustomerUpdate] = field(default_factory=dict)
     ratings: Mapping[str, RatingMean] = field(default_factory=dict)  # for the list of the best
+
+    def without_preferences(self) -> StoreKnowledge:
+        """Return the same of a customer who has said nothing."""
+        return replace(self, update=replace(self.update, preferences=NO_PREFERENCES))
 
 
 AS_LEARNED: Final = StoreKnowledge(NO_UPDATE)

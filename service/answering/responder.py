@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -18,7 +19,7 @@ from service.answering.answer_computer import (
     catalogue_for,
 )
 from service.answering.presentation import Presentation
-from service.answering.query import RecommendationQuery
+from service.answering.query import AWAY, RecommendationQuery, StoreKnowledge
 from service.answering.render import RenderedAnswer
 from service.answering.scoring_pool import LateError, ScoringPool
 from service.answering.shop_page import (
@@ -33,7 +34,7 @@ from service.cache.memory import Cache
 from service.errors import NoModel, Problem
 from service.model.active_model import ActiveModel
 from service.model.freshness import Freshness
-from service.model.live_catalogue import CatalogueFollower
+from service.model.live_catalogue import CatalogueFollower, LiveCatalogue
 from service.model.loaded_model import LoadedModel
 from service.runtime.metrics import Metrics, child_of
 from service.settings import Settings
@@ -50,6 +51,8 @@ from service.store.store import Store
 STAMP_BYTES: Final = 8  # in front of a cached value: the position of the store it was made at
 # So long before the deadline the popular slate is begun, so that it is there in time.
 POPULAR_SECONDS: Final = 0.005
+# And so long before that it is asked what the customer has said since the model learned.
+WORDS_SECONDS: Final = 0.02
 SHARED_COUNTERS: Final = (CATALOGUE, RULES, ERASED)
 Compute = Callable[[LoadedModel, RecommendationQuery], ComputedAnswer]
 
@@ -87,9 +90,10 @@ class Responder:
         deadline = loop.time() + (query.deadline_ms or self.settings.deadline_ms) / 1000
         model = self.active.current or self.model()
         if limited:
-            return await self._respond_popular(model, query, FallbackReason.RATE_LIMITED)
+            return await self._respond_popular(model, query, FallbackReason.RATE_LIMITED, deadline)
         if not model.is_whole:
-            return await self._respond_popular(model, query, FallbackReason.MODEL_DAMAGED)
+            reason = FallbackReason.MODEL_DAMAGED
+            return await self._respond_popular(model, query, reason, deadline)
         key = self.cache_key(model, query)
         if query.cacheable:
             packed = await self.find_cached(key, counters_of(query))
@@ -97,7 +101,7 @@ class Responder:
                 child_of(self.metrics.cache_lookups, "hit").inc()
                 return self._serve(query, RenderedAnswer.unpack(packed), degraded=False)
             child_of(self.metrics.cache_lookups, "miss").inc()
-        return await self._respond_computed(model, query, key, deadline - loop.time())
+        return await self._respond_computed(model, query, key, deadline)
 
     async def respond_page(self, page: PageQuery, *, limited: bool = False) -> ServedAnswer:
         """Return a page, always, where there is a model. Raises NoModel before the first one."""
@@ -106,9 +110,11 @@ class Responder:
         deadline = loop.time() + wait_ms / 1000
         model, progress = self.active.current or self.model(), PageInProgress()
         if limited:
-            return await self._finish_page(model, page, progress, FallbackReason.RATE_LIMITED)
+            reason = FallbackReason.RATE_LIMITED
+            return await self._finish_page(model, page, progress, reason, deadline)
         if not model.is_whole:
-            return await self._finish_page(model, page, progress, FallbackReason.MODEL_DAMAGED)
+            reason = FallbackReason.MODEL_DAMAGED
+            return await self._finish_page(model, page, progress, reason, deadline)
         names = b" ".join(query.key("", b"") for query in page.queries).decode()
         key = self.cache_key(model, page.visitor, f" page {names}")
         counters = counters_of_page(page)
@@ -122,23 +128,29 @@ class Responder:
                 (key, self.store.counters.newest(counters)),
                 partial(self.computer.compute_page, model, page, progress),
                 partial(self._keep_page, key),
-                deadline - loop.time() - POPULAR_SECONDS,
+                deadline - loop.time() - self._seconds_for_popular(model, page.visitor),
             )
         except LateError:
             reason = FallbackReason.DEADLINE
-            return await self._finish_page(model, page, progress.copy(), reason)
+            return await self._finish_page(model, page, progress.copy(), reason, deadline)
         except Exception:
             if not await asyncio.to_thread(self.active.is_overwritten, model):
                 raise
             reason = FallbackReason.MODEL_DAMAGED
-            return await self._finish_page(model, page, PageInProgress(), reason)
+            return await self._finish_page(model, page, PageInProgress(), reason, deadline)
         return self._serve_page(page, computed.answers, degraded=computed.stamp is None)
 
     async def _finish_page(
-        self, model: LoadedModel, page: PageQuery, progress: PageInProgress, reason: FallbackReason
+        self,
+        model: LoadedModel,
+        page: PageQuery,
+        progress: PageInProgress,
+        reason: FallbackReason,
+        deadline: float,
     ) -> ServedAnswer:
         live = catalogue_for(page.visitor, self.catalogues.as_known(model))
-        finish = partial(finish_page, live, page, self.presentation, progress, reason)
+        knowledge = await self._read_words(model, live, page.visitor, deadline)
+        finish = partial(finish_page, live, page, self.presentation, knowledge, progress, reason)
         await self.scoring.compute_popular(finish)
         return self._serve_page(page, progress.answers, degraded=True)
 
@@ -186,8 +198,9 @@ class Responder:
         self.cache.put(key, stamp.to_bytes(STAMP_BYTES, "little") + value)
 
     async def _respond_computed(
-        self, model: LoadedModel, query: RecommendationQuery, key: bytes, wait_seconds: float
+        self, model: LoadedModel, query: RecommendationQuery, key: bytes, deadline: float
     ) -> ServedAnswer:
+        loop = asyncio.get_running_loop()
         compute = self.compute_recorded if query.recorded else self.computer.compute
         # Not shared with callers from before the newest change: their answer may not hold it.
         newest = self.store.counters.newest(counters_of(query))
@@ -197,24 +210,51 @@ class Responder:
                 (key, newest) if is_shared else object(),
                 partial(compute, model, query),
                 partial(self._keep, key if query.cacheable else None),
-                wait_seconds - POPULAR_SECONDS,
+                deadline - loop.time() - self._seconds_for_popular(model, query),
             )
         except LateError:
-            return await self._respond_popular(model, query, FallbackReason.DEADLINE)
+            return await self._respond_popular(model, query, FallbackReason.DEADLINE, deadline)
         except Problem:
             raise
         except Exception:
             if not await asyncio.to_thread(self.active.is_overwritten, model):
                 raise
-            return await self._respond_popular(model, query, FallbackReason.MODEL_DAMAGED)
+            reason = FallbackReason.MODEL_DAMAGED
+            return await self._respond_popular(model, query, reason, deadline)
         return self._serve(query, computed.answer, degraded=computed.stamp is None)
 
     async def _respond_popular(
-        self, model: LoadedModel, query: RecommendationQuery, reason: FallbackReason
+        self,
+        model: LoadedModel,
+        query: RecommendationQuery,
+        reason: FallbackReason,
+        deadline: float,
     ) -> ServedAnswer:
         live = catalogue_for(query, self.catalogues.as_known(model))
-        popular = partial(build_popular_answer, live, query, reason, self.presentation)
+        knowledge = await self._read_words(model, live, query, deadline)
+        popular = partial(build_popular_answer, live, query, reason, self.presentation, knowledge)
         return self._serve(query, await self.scoring.compute_popular(popular), degraded=True)
+
+    def _seconds_for_popular(self, model: LoadedModel, query: RecommendationQuery) -> float:
+        """Return how long before the deadline the popular slate is begun."""
+        customer_id, manifest = query.named_customer, model.recommender.manifest
+        if customer_id is None or not self.store.has_news(customer_id, manifest):
+            return POPULAR_SECONDS
+        return POPULAR_SECONDS + WORDS_SECONDS
+
+    async def _read_words(
+        self, model: LoadedModel, live: LiveCatalogue, query: RecommendationQuery, deadline: float
+    ) -> StoreKnowledge:
+        """Return what the customer has answered and said, as far as it can be told in time."""
+        customer_id, words = query.named_customer, None
+        if customer_id is None:
+            return AWAY
+        if self.store.has_news(customer_id, model.recommender.manifest):
+            seconds = deadline - asyncio.get_running_loop().time() - POPULAR_SECONDS
+            read = asyncio.to_thread(self.computer.read_words, model, live, customer_id)
+            with suppress(TimeoutError):
+                words = await asyncio.wait_for(read, max(seconds, WORDS_SECONDS))
+        return words or self.computer.as_learned(live, customer_id)
 
     def _keep(self, key: bytes | None, computed: ComputedAnswer) -> None:
         if key is not None and computed.stamp is not None:
@@ -238,7 +278,7 @@ def counters_of_page(page: PageQuery) -> tuple[int, ...]:
 def counters_of(query: RecommendationQuery) -> tuple[int, ...]:
     """Return the counters whose change makes an answer old."""
     names: list[tuple[str, str | None]] = [
-        ("customer", query.customer_id),
+        ("customer", query.named_customer),
         ("session", query.session_id),
     ]
     owner = query.order_owner

@@ -84,13 +84,17 @@ def finish_page(
     live: LiveCatalogue,
     page: PageQuery,
     presentation: Presentation,
+    knowledge: StoreKnowledge,
     progress: PageInProgress,
     reason: FallbackReason,
 ) -> None:
-    """Add the ready answers of the parts that are missing, flagged with the reason."""
+    """Add the ready answers of the parts that are missing, flagged with the reason.
+
+    `knowledge`: what the customer has answered and said.
+    """
     for query in page.queries[len(progress.answers) :]:
         query = progress.without_shown(query)
-        progress.add(build_popular_answer(live, query, reason, presentation))
+        progress.add(build_popular_answer(live, query, reason, presentation, knowledge))
 
 
 def pack_page(answers: Sequence[RenderedAnswer]) -> bytes:

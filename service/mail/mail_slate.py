@@ -21,8 +21,10 @@ from models.languages.phrases import pack_text
 from models.mail.mailings import CustomerMail, MailKind, shown_products
 from models.mail.occasions import MailOccasion
 from models.mail.recipient import StoreFacts
+from models.ranking.reasons import told_to_like
 from models.recommender import NOBODY, Recommender
 from models.rules.eligibility import ExclusionRule, Removed
+from models.rules.preferences import LikedProducts
 from models.rules.rule_effects import CapCounter
 from models.slate import Slot
 from models.updates.customer import allows
@@ -148,9 +150,9 @@ def _present(
     """Return the slots without those that would embarrass the shop now, and the best instead."""
     recommender, request = draft.recommender, draft.request
     current = replace(request.without(unwanted), as_of=now)
-    removed = recommender.find_filtered(current)
+    removed, liked = recommender.find_filtered(current), recommender.find_liked(current)
     slots = [
-        slot if slot and _is_presentable(slot, removed, struck_out) else None
+        slot if slot and _is_presentable(slot, removed, struck_out, liked) else None
         for slot in shown.slots
     ]
     if None in slots:
@@ -169,9 +171,14 @@ def _present(
     return tuple(slot for slot in slots if slot)
 
 
-def _is_presentable(slot: Slot, removed: Removed, struck_out: set[int]) -> bool:
+def _is_presentable(
+    slot: Slot, removed: Removed, struck_out: set[int], liked: LikedProducts
+) -> bool:
+    """Tell whether a product may be shown, and its reason is still true."""
+    reason, now_liked = slot.reason, told_to_like(liked.name_of(slot.item))
+    is_true = reason.kind is not now_liked.kind or reason.text == now_liked.text
     allowed = removed.item(slot.item) == ExclusionRule.NONE
-    return allowed and struck_out.isdisjoint(slot.reason.items)
+    return allowed and is_true and struck_out.isdisjoint(reason.items)
 
 
 def _render(

@@ -11,6 +11,7 @@ from models.data.catalogue import Catalogue
 from models.data.customers import NO
 from models.data.events import Events, order_code
 from models.data.ids import find_known
+from models.rules.preferences import Preferences
 from models.updates.customer import (
     NO_ANSWER,
     NO_UPDATE,
@@ -39,13 +40,13 @@ def build_customer_update(
     `unasked`: the consent of a customer who was never asked. `may_repeat`: the model may have
     learned of some of the events.
     """
+    given, said = records.words.consents, records.words.preferences
     return CustomerUpdate(
         _build_events(records.rows, catalogue) if records.rows else NO_UPDATE.events,
-        consent=tuple(
-            _consent(records.consents, purpose, records.learned) for purpose in range(PURPOSES)
-        ),
+        consent=tuple(_consent(given, purpose, records.learned) for purpose in range(PURPOSES)),
         unasked=unasked,
         unused=np.array(find_known(catalogue.ids, records.unused), np.int32),
+        preferences=None if said is None else Preferences.read(said.document),
         forgotten=forgotten,
         may_repeat=may_repeat,
     )

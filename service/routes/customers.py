@@ -69,7 +69,7 @@ async def put_consent(
         customer_id=customer_id,
         values=options.values(),
         time=min(answered, now),
-        report=_report(request, now),
+        report=make_report(request, now),
     )
     consent = await write_store(request, work)
     return uncached_json({"customer_id": customer_id, "consent": describe_consents(consent)})
@@ -141,7 +141,7 @@ async def forget_customer(request: Request, customer_id: CustomerId) -> Response
     model with the history is removed.
     """
     now = int(time.time())
-    return uncached_json(await erase_customer(request, customer_id, _report(request, now)))
+    return uncached_json(await erase_customer(request, customer_id, make_report(request, now)))
 
 
 async def erase_customer(request: Request, customer_id: str, report: Report) -> dict[str, Any]:
@@ -159,7 +159,7 @@ def _invalid(field: str, problem: str) -> Invalid:
     return Invalid(f"{field}: {problem}", errors=[{"field": field, "problem": problem}])
 
 
-def _refuse_forgotten(connection: Connection, customer_id: str) -> None:
+def refuse_forgotten(connection: Connection, customer_id: str) -> None:
     if is_erased(connection, customer_id):
         raise Gone
 
@@ -173,7 +173,7 @@ class Report:
     quota: Quota | None  # None: any number of changes is kept
 
 
-def _report(request: Request, now: int) -> Report:
+def make_report(request: Request, now: int) -> Report:
     quota = get_caller(request).quota(get_responder(request).settings, now)
     return Report(actor_of(request), now, quota)
 
@@ -182,7 +182,7 @@ def give_consent(
     change: Change, customer_id: str, values: Mapping[int, int], time: int, report: Report
 ) -> Mapping[int, Consent]:
     """Keep the answers, and note what has changed unless a token's quota is used up."""
-    _refuse_forgotten(change.connection, customer_id)
+    refuse_forgotten(change.connection, customer_id)
     before = consents.read(change.connection, customer_id)
     after = consents.give(change, customer_id, values, time)
     old, new = _name_answers(before), _name_answers(after)
@@ -223,7 +223,7 @@ def _set_unused(
     customer_id: str, options: UnusedBody, time: int, quota: Quota | None, change: Change
 ) -> bool:
     """Return whether the quota allows it."""
-    _refuse_forgotten(change.connection, customer_id)
+    refuse_forgotten(change.connection, customer_id)
     text_bytes = len(f"{customer_id}{options.product_id}".encode())
     if quota is not None and not spend(change, quota, 1, text_bytes):
         return False

@@ -44,6 +44,7 @@ def _page_query(request: Request, options: PageOptions, default_locale: str) -> 
         session_id=session_id,
         recent=options.recent,
         basket=options.basket,
+        for_customer=customer_id,
     )
     parts = [PagePart(part.name, part_query(visitor, part)) for part in options.parts]
     return PageQuery(tuple(parts), visitor)

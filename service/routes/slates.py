@@ -91,7 +91,10 @@ async def product_bundles(
 
 async def basket_bundles(request: Request, options: Annotated[BasketOptions, Body()]) -> Response:
     """Return products that complete this basket, one in each bundle."""
-    query = caller_query(request, QueryKind.BASKET, options, basket=options.basket)
+    customer_id, _ = get_caller(request).own_ids(options.customer_id, None)
+    query = caller_query(
+        request, QueryKind.BASKET, options, basket=options.basket, for_customer=customer_id
+    )
     return await _answer(request, query)
 
 

@@ -47,8 +47,8 @@ class MistakenValue(AnswerModel):
 Warnings = Annotated[
     list[MistakenValue],
     Field(
-        description="Products, categories, brands, markets and attributes that nothing in the shop "
-        "bears. They are kept, and do nothing until something does."
+        description="Products, categories, brands, markets, attributes and values that nothing in "
+        "the shop bears. They are kept, and do nothing until something does."
     ),
 ]
 

@@ -48,6 +48,11 @@ PROFILE_SLATE: Final[dict[str, Any]] = {
     "fallback_reason": None,
     "recommendations": [EXPLAINED_PRODUCT],
 }
+SAID: Final[dict[str, Any]] = {
+    "likes": [{"attribute": "brand", "values": ["Ashby"]}],
+    "avoids": [{"attribute": "contains", "values": ["nuts"]}],
+    "needs": [{"attribute": "size", "values": ["M", "L"]}],
+}
 CustomerId = Annotated[str, Field(description="Id of the customer.")]
 Consent = Annotated[
     dict[str, Any],
@@ -228,6 +233,7 @@ class ProfileAnswer(AnswerModel):
                     "first_purchase": "2025-11-27T12:48:28Z",
                     "last_purchase": "2026-11-14T12:16:00Z",
                     "market": "north",
+                    "preferences": SAID,
                     "products_not_used": ["1029743"],
                 },
                 "products": [
@@ -250,7 +256,7 @@ class ProfileAnswer(AnswerModel):
     used_for: list[str] = Field(description="What the history is used for, one sentence each.")
     known: dict[str, Any] = Field(
         description="Number of events and of products bought, first and last purchase, market, "
-        "and products that are not used."
+        "what the customer said they like, avoid and need, and products that are not used."
     )
     products: list[dict[str, Any]] = Field(
         description="The products that say most about the customer, with what is known of each."
@@ -268,6 +274,7 @@ class ExportAnswer(AnswerModel):
             {
                 "customer_id": "2034",
                 "consent": GIVEN_CONSENT,
+                "preferences": {**SAID, "time": "2026-11-22T09:30:00Z"},
                 "products_not_used": ["1029743"],
                 "sessions": ["s-1"],
                 "events": [
@@ -303,6 +310,10 @@ class ExportAnswer(AnswerModel):
     )
     customer_id: CustomerId
     consent: Consent
+    preferences: dict[str, Any] | None = Field(
+        description="What the customer said they like, avoid and need, and when; null where they "
+        "never did."
+    )
     products_not_used: list[str] = Field(
         description="Products that the customer removed from their profile."
     )
@@ -310,10 +321,11 @@ class ExportAnswer(AnswerModel):
     events: list[dict[str, Any]] = Field(description="Events in the store, oldest first.")
     mails: list[dict[str, Any]] = Field(description="What mails showed the customer.")
     audited: list[dict[str, Any]] = Field(
-        description="Who changed their consent and when, from the audit log."
+        description="Who changed their consent or preferences and when, from the audit log."
     )
     learned: dict[str, Any] = Field(
-        description="What the served model holds of the customer: market, consent and events."
+        description="What the served model holds of the customer: market, consent, preferences and "
+        "events."
     )
 
 
@@ -331,6 +343,7 @@ class Receipt(AnswerModel):
                     "consents": 1,
                     "struck_out": 0,
                     "used_again": 0,
+                    "preferences": 1,
                     "mails": 2,
                     "audited": 1,
                 },

@@ -317,6 +317,13 @@ class BasketOptions(Options):
     )
     exclude: ExcludedFromBody = ()
     basket: Basket
+    customer_id: Annotated[
+        Id | None,
+        Field(
+            description="Customer whose basket it is: nothing that they avoid is in a bundle.",
+            examples=["2034"],
+        ),
+    ] = None
 
 
 class FeedOptions(ParameterModel):

@@ -11,9 +11,11 @@ from sqlalchemy import Connection, select
 from models.data.customers import NO, YES
 from models.data.events import KINDS, Standing
 from models.data.timestamps import format_timestamp
-from service.store import consents
+from models.rules.preferences import Preferences
+from service.store import consents, preferences
 from service.store.audit import list_of_customer
 from service.store.events import read_unused
+from service.store.preferences import Said
 from service.store.tables import events, sessions, slates
 
 ANSWERS: Final = {YES: True, NO: False}
@@ -45,6 +47,7 @@ def export_records(connection: Connection, customer_id: str) -> dict[str, Any]:
         mails.append(mail)
     return {
         "consent": describe_consents(consents.read(connection, customer_id)),
+        "preferences": describe_preferences(preferences.read(connection, customer_id)),
         "products_not_used": read_unused(connection, customer_id),
         "sessions": list(session_ids),
         "events": exported_events,
@@ -69,6 +72,14 @@ def describe_consents(given: Mapping[int, tuple[int, int]]) -> dict[str, Any]:
             "time": format_timestamp(time) if answer else None,
         }
     return described
+
+
+def describe_preferences(said: Said | None) -> dict[str, Any] | None:
+    """Return what a customer has said and when; None where they never said anything."""
+    if said is None:
+        return None
+    document = Preferences.read(said.document).document()
+    return {**document, "time": format_timestamp(said.time)}
 
 
 def _describe_event(row: Mapping[str, Any]) -> dict[str, Any]:

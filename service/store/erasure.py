@@ -16,6 +16,7 @@ from service.store.tables import (
     consents,
     erased,
     events,
+    preferences,
     sessions,
     slates,
     unused,
@@ -48,6 +49,7 @@ def erase(change: Change, customer_id: str, time: int) -> Erasure:
         "consents": delete(consents).where(consents.c.customer_id == customer_id),
         "struck_out": delete(unused).where(unused.c.customer_id == customer_id),
         "used_again": delete(used_again).where(used_again.c.customer_id == customer_id),
+        "preferences": delete(preferences).where(preferences.c.customer_id == customer_id),
         "mails": delete(slates).where(slates.c.customer_id == customer_id),
         "audited": delete(audit).where(audit.c.subject == name_customer(connection, customer_id)),
     }

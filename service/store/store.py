@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import ColumnElement, Connection, FromClause, make_url, select
 
 from models.artifact.files import Manifest
-from service.store import campaigns, consents, events, lineage, tables
+from service.store import campaigns, consents, events, lineage, preferences, tables
 from service.store.change_counters import (
     BEGUN,
     FOLLOWED,
@@ -41,6 +41,7 @@ from service.store.database import (
     store_path,
 )
 from service.store.lineage import Point
+from service.store.preferences import Said
 from service.store.quotas import TokenOwner
 from service.store.store_file import StoreFile
 from service.store.writer import (
@@ -62,6 +63,7 @@ CONCERNED_COLUMNS: Final = (
     ("customer", tables.consents.c.customer_id),
     ("customer", tables.unused.c.customer_id),
     ("customer", tables.used_again.c.customer_id),
+    ("customer", tables.preferences.c.customer_id),
     ("customer", tables.sessions.c.customer_id),
     ("session", tables.events.c.session_id),
     ("session", tables.sessions.c.session_id),
@@ -72,19 +74,27 @@ MAX_FOLLOWED_CHANGES: Final = 100_000  # with more of them every counter is rais
 
 
 @dataclass(frozen=True)
+class CustomerWords:
+    """Hold what a customer has answered and said of themselves."""
+
+    consents: ConsentRecords = field(default_factory=ConsentRecords)
+    preferences: Said | None = None  # None: never anything
+
+
+@dataclass(frozen=True)
 class CustomerRecords:
     """Hold what the store knows of a customer, a session, or both, up to the number `stamp`."""
 
     position: Position
     stamp: int
     rows: list[events.EventRow]
-    consents: ConsentRecords
+    words: CustomerWords
     unused: list[str]  # product ids
     order: list[str]  # product ids of the order that was asked about
     mails: list[campaigns.MailRecord] = field(default_factory=list)  # newest first
-    # What each customer who bought the order answered; None: a guest. Read where the order alone
-    # was asked about.
-    buyers: dict[str | None, ConsentRecords] = field(default_factory=dict)
+    # Words of each customer who bought the order; None: a guest. Read where the order alone was
+    # asked about.
+    buyers: dict[str | None, CustomerWords] = field(default_factory=dict)
     learned: int = 0  # number up to which the model has learned
 
 
@@ -155,7 +165,7 @@ class Store:
             rows = self._read_lineage(seen=seen.number)
         position = _require_held(rows[0], seen)
         stamp = min(position.number, followed)
-        return CustomerRecords(position, stamp, [], ConsentRecords(), [], [], mails, learned=above)
+        return CustomerRecords(position, stamp, [], CustomerWords(), [], [], mails, learned=above)
 
     def read_records(
         self,
@@ -177,8 +187,8 @@ class Store:
             # First: what is read after it holds all that it counts.
             row = connection.execute(READ_LINEAGE, {"seen": seen.number}).one()
             position = _require_held(row, seen)
-            given = self._read_consents(connection, customer_id)
-            records = CustomerRecords(position, position.number, [], given, [], [], learned=above)
+            words = self._read_words(connection, customer_id)
+            records = CustomerRecords(position, position.number, [], words, [], [], learned=above)
             if customer_id is not None:
                 records.rows.extend(events.read_customer(connection, customer_id, above))
                 records.unused.extend(events.read_unused(connection, customer_id))
@@ -191,14 +201,27 @@ class Store:
                 records.order.extend(order)
             if order_id is not None and customer_id is None:
                 for buyer in events.read_buyers(connection, order_id, order_owner):
-                    records.buyers[buyer] = self._read_consents(connection, buyer)
+                    records.buyers[buyer] = self._read_words(connection, buyer)
             return records
 
-    def _read_consents(self, connection: Connection, customer_id: str | None) -> ConsentRecords:
+    def read_words(self, customer_id: str, above: int) -> CustomerRecords:
+        """Return what a customer has answered and said, and nothing else of them.
+
+        `above`: the number up to which a model has learned.
+        """
+        seen = Point(*self.counters.seen)
+        with self._reading() as connection:
+            row = connection.execute(READ_LINEAGE, {"seen": seen.number}).one()
+            position = _require_held(row, seen)
+            words = self._read_words(connection, customer_id)
+        return CustomerRecords(position, position.number, [], words, [], [], learned=above)
+
+    def _read_words(self, connection: Connection, customer_id: str | None) -> CustomerWords:
         if customer_id is None:
-            return ConsentRecords()
+            return CustomerWords()
         lost = self.counters[lost_consent_of(customer_id)]
-        return consents.read_numbered(connection, customer_id, lost)
+        given = consents.read_numbered(connection, customer_id, lost)
+        return CustomerWords(given, preferences.read(connection, customer_id))
 
     def learned_number(self, manifest: Manifest) -> int:
         """Return the number up to which a model has learned from this store; 0 for nothing.
@@ -241,6 +264,11 @@ class Store:
             return True
         learned = self._learned.get((lineage.point_of(manifest), self.counters[BEGUN]), 0)
         return self.counters[counter_of("consent", customer_id)] > learned
+
+    def has_news(self, customer_id: str, manifest: Manifest) -> bool:
+        """Tell, without the database, whether anything may concern a customer since a model."""
+        learned = self._learned.get((lineage.point_of(manifest), self.counters[BEGUN]), 0)
+        return self._is_above("customer", customer_id, learned)
 
     def follow(self) -> Position:
         """Raise the counters of what other hosts, or workers that died, have changed."""

@@ -135,6 +135,18 @@ used_again: Final = Table(
     Column("number", Number, nullable=False, index=True),
 )
 
+# What each customer has said last of what they like, avoid and need. Who took it back has said
+# nothing, which stands against what a model has learned.
+preferences: Final = Table(
+    "preferences",
+    metadata,
+    Column("customer_id", Text, primary_key=True),
+    # JSON of models.rules.preferences.Preferences
+    Column("document", Text, nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("number", Number, nullable=False, index=True),
+)
+
 # A tombstone: the keyed hash of an id, never the id.
 erased: Final = Table(
     "erased",

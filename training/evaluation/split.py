@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.data.customers import nothing_said
 from models.data.events import DAY, PURCHASE, VIEW
 from training.config import EvaluationConfig
 from training.evaluation.visits import Visit, draw_views, draw_visits
@@ -111,13 +112,14 @@ def find_cut(purchases: Purchases, test_days: int) -> int:
 def hide_current_catalogue(purchases: Purchases) -> Purchases:
     """Return the shop as it was at the end of these lines.
 
-    Everything is in stock, whatever is sold out today, and what was not sold has no price.
+    Everything is in stock, whatever is sold out today, and what was not sold has no price. What
+    customers say of themselves they may have said later.
     """
     sold = np.zeros(len(purchases.catalogue), np.bool_)
     sold[purchases.item] = True
     price = np.where(sold, purchases.catalogue.price, np.nan)  # it may be what was paid later
     catalogue = replace(purchases.catalogue, in_stock=np.ones(len(sold), np.bool_), price=price)
-    return replace(purchases, catalogue=catalogue)
+    return replace(purchases, catalogue=catalogue, preferences=nothing_said())
 
 
 def _products_of(

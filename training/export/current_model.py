@@ -16,6 +16,7 @@ from models.data.shop_time import SalesDay, ShopTime
 from models.mail.recipient import StoreFacts
 from models.model import Model
 from models.recommender import NOBODY, Recommender
+from models.rules.preferences import Preferences
 from models.rules.shop_rules import ShopRule
 from models.updates.catalogue import read_product_update, update_catalogue
 from models.updates.customer import NO_UPDATE, REFUSED, CustomerUpdate, allows, update_history
@@ -71,12 +72,14 @@ class CurrentModel:
         events = self.snapshot.histories.of(row)
         item = self.items[events.item]
         in_catalogue = item >= 0
+        said = customers.preferences_of(row)
         values, times = customers.consent[row].tolist(), customers.consent_time[row].tolist()
         return CustomerUpdate(
             Events(item, events.time, events.kind, events.weight, events.order).at(in_catalogue),
             consent=tuple(zip(values, times, strict=True)),
             unasked=self.unasked,
             unused=self._items_of(self.snapshot.struck, row),
+            preferences=Preferences.read(said) if said else None,
             may_repeat=int(self.snapshot.learned[0]) < self.recommender.manifest.event_position,
         )
 

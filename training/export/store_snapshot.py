@@ -48,6 +48,7 @@ from training.reading.customers import CONSENT_TIMES, PURPOSES
 from training.reading.service_store import (
     CONSENT_TYPES,
     NOTHING_LOST,
+    PREFERENCE_TYPES,
     PRODUCT_TYPES,
     UNUSED_TYPES,
     LostConsents,
@@ -175,6 +176,7 @@ class _StoreRows:
     lines: pa.Table  # CODED_LINE_TYPES
     consents: pa.Table  # CONSENT_TYPES
     refusals: pa.Table  # REFUSAL_TYPES, that the model has not learned
+    preferences: pa.Table  # PREFERENCE_TYPES
     unused: pa.Table  # UNUSED_TYPES
     products: pa.Table  # REPORTED_PRODUCT_TYPES
     rules: pa.Table  # RULE_TYPES
@@ -191,6 +193,7 @@ class _StoreRows:
         learned = model.event_position if is_of_store else 0
         lines = store.fetch(_unlearned_lines(learned), LINE_TYPES)
         consents = select_columns(service_store.training_customers, CONSENT_TYPES)
+        preferences = select_columns(service_store.preferences, PREFERENCE_TYPES)
         unused = select_columns(service_store.unused, UNUSED_TYPES)
         products = select_columns(service_store.products, REPORTED_PRODUCT_TYPES)
         rules = select_columns(service_store.rules, RULE_TYPES)
@@ -200,6 +203,7 @@ class _StoreRows:
             refusals=_concatenate(
                 store.fetch(_unlearned_refusals(learned), REFUSAL_TYPES), REFUSAL_TYPES
             ),
+            preferences=_concatenate(store.fetch(preferences, PREFERENCE_TYPES), PREFERENCE_TYPES),
             unused=_concatenate(store.fetch(unused, UNUSED_TYPES), UNUSED_TYPES),
             products=_concatenate(
                 store.fetch(products, REPORTED_PRODUCT_TYPES), REPORTED_PRODUCT_TYPES
@@ -219,6 +223,7 @@ class _StoreRows:
             lines=_concatenate([], CODED_LINE_TYPES),
             consents=_concatenate([], CONSENT_TYPES),
             refusals=_concatenate([], REFUSAL_TYPES),
+            preferences=_concatenate([], PREFERENCE_TYPES),
             unused=_concatenate([], UNUSED_TYPES),
             products=_concatenate([], REPORTED_PRODUCT_TYPES),
             rules=_concatenate([], RULE_TYPES),
@@ -329,15 +334,16 @@ def _with_order_codes(lines: pa.Table) -> pa.Table:
 
 def _snapshot(rows: _StoreRows, learned: Manifest) -> StoreSnapshot:
     """Make arrays; customers and products are numbered in the order of their ids."""
-    customer_tables = (rows.lines, rows.consents, rows.unused)
-    customer_ids, (customer, consenting, striking) = _number("customer_id", *customer_tables)
+    customer_tables = (rows.lines, rows.consents, rows.unused, rows.preferences)
+    customer_ids, codes = _number("customer_id", *customer_tables)
+    customer, consenting, striking, saying = codes
     product_tables = (rows.lines, rows.unused, rows.shown)
     product_ids, (product, struck, shown_product) = _number("product_id", *product_tables)
     mailed, (shown_customer,) = _number("customer_id", rows.shown)
     products, rules = rows.products.sort_by("product_id"), rows.rules.sort_by("rule_id")
     hashes = sorted(rows.tombstones.hashes)
     return StoreSnapshot(
-        customers=_customers(customer_ids, rows, consenting),
+        customers=_customers(customer_ids, rows, consenting, saying),
         products=product_ids,
         histories=_histories(rows.lines, customer, product, len(customer_ids)),
         struck=_sorted_pairs(striking, struck),
@@ -370,8 +376,10 @@ def _number(name: str, *tables: pa.Table) -> tuple[Ids, list[NDArray[np.int32]]]
     return to_strings(distinct, Ids), [to_numbers(index, np.int32, -1) for index in indices]
 
 
-def _customers(ids: Ids, rows: _StoreRows, row: NDArray[np.int32]) -> Customers:
-    """Build the customers with their answers.
+def _customers(
+    ids: Ids, rows: _StoreRows, row: NDArray[np.int32], saying: NDArray[np.int32]
+) -> Customers:
+    """Build the customers with their answers, and what they said.
 
     A no that came after the training is later than anything that was learned, whatever the clocks
     of the two said.
@@ -389,7 +397,11 @@ def _customers(ids: Ids, rows: _StoreRows, row: NDArray[np.int32]) -> Customers:
             for purpose in range(len(PURPOSES)):
                 if rows.lost.cover(customer_id, purpose):
                     values[index, purpose], times[index, purpose] = NO, AFTER_TRAINING
-    return Customers(ids, values, times, np.full(len(ids), -1, np.int32), Ids.of([]))
+    texts = [""] * len(ids)
+    for index, text in zip(saying.tolist(), rows.preferences["document"].to_pylist(), strict=True):
+        texts[index] = text
+    market = np.full(len(ids), -1, np.int32)
+    return Customers(ids, values, times, market, Ids.of([]), Strings.of(texts))
 
 
 def _histories(

@@ -101,6 +101,7 @@ def _customers(purchases: Purchases) -> Customers:
         purchases.consent_time,
         purchases.customer_market,
         purchases.market_names,
+        purchases.preferences,
     )
 
 

@@ -48,6 +48,7 @@ CUSTOMER_COLUMNS: Final = (
     "train_time",
     "personalize_web_time",
     "personalize_email_time",
+    "preferences",
 )
 KNOWN_COLUMNS: Final = tuple(
     dict.fromkeys((*PURCHASE_COLUMNS, *PRODUCT_COLUMNS, *CUSTOMER_COLUMNS))

@@ -10,6 +10,7 @@ import ibis
 
 from models.data.customers import NEVER_ASKED, NO, YES
 from models.data.words import read_consent
+from models.rules.preferences import check_preferences
 from training.reading.cells import read_cells
 from training.reading.cleaning import has_nul, is_too_long
 from training.reading.columns import require_columns
@@ -28,6 +29,7 @@ CELL_PROBLEMS: Final[Mapping[str, tuple[str, ...]]] = {
     "bad_consent": PURPOSES,
     "bad_consent_time": CONSENT_TIMES,
     "consent_time_ahead": CONSENT_TIMES,
+    "bad_preferences": ("preferences",),
 }
 Unasked = Literal["allow", "refuse"]  # whether to learn from customers who never answered
 
@@ -36,8 +38,8 @@ Unasked = Literal["allow", "refuse"]  # whether to learn from customers who neve
 class CustomerTable:
     """Hold the customers that files and a store describe."""
 
-    # One row a customer: customer_id, market (NULL unknown), and for each purpose a consent code
-    # and its time (NULL unknown).
+    # One row a customer: customer_id, market, for each purpose a consent code and its time, and
+    # `preferences` as JSON (all NULL where unknown).
     table: Any
     rows: int  # that were read
     problems: Problems  # rows left out and cells not understood
@@ -54,14 +56,18 @@ def read_customers(
 
     The last row of a customer wins. A consent that cannot be read is a no, and counted as
     bad_consent. Of a file and the store the later consent wins, for each purpose; one without a
-    date is older than any with one. No date after `now` (seconds since 1970) is believed, and each
-    is counted as consent_time_ahead; one that nobody can read as bad_consent_time: a no is then of
-    this moment, a yes has no date. Raises
-    InputError for a line that cannot be taken apart: it may hold a no, and nobody could tell whose.
+    date is older than any with one. What customers said to the service stands before what a file
+    tells of it. No date after `now` (seconds since 1970) is believed, and each is counted as
+    consent_time_ahead; one that nobody can read as bad_consent_time: a no is then of this moment, a
+    yes has no date. Raises InputError for a line that cannot be taken apart: it may hold a no, and
+    nobody could tell whose.
     """
     nobody = CustomerTable(_empty_table(), 0, Problems())
     customers = _read_files(workspace, sources, store, now) if sources else nobody
-    table = _later_consents(customers.table, store.consents) if store else customers.table
+    table = customers.table
+    if store:
+        table = workspace.keep("later_consents", _later_consents(table, store.consents))
+        table = _newer_preferences(table, store.preferences)
     return replace(customers, table=workspace.keep("customers", table))
 
 
@@ -93,7 +99,7 @@ def _read_files(
 
 
 def _empty_table() -> Any:
-    columns = {"customer_id": "string", "market": "string"}
+    columns = {"customer_id": "string", "market": "string", "preferences": "string"}
     columns |= dict.fromkeys(PURPOSES, "uint8") | dict.fromkeys(CONSENT_TIMES, "int64")
     return ibis.memtable(ibis.schema(columns).to_pyarrow().empty_table())
 
@@ -115,9 +121,13 @@ def _parse_cells(source: FileTable, now: int) -> Any:
         lost[lost_column("bad_consent_time", time_name)] = _where(is_unread, time_text)
         is_told = is_ahead & (consent != NEVER_ASKED)
         lost[lost_column("consent_time_ahead", time_name)] = _where(is_told, time_text)
+    written = source.text("preferences").strip().nullif("")
+    preferences = read_cells(written, check_preferences, "string")
+    lost[lost_column("bad_preferences", "preferences")] = _where(preferences.isnull(), written)
     return source.table.select(
         customer_id,
         source.text("market"),
+        preferences=preferences,
         **consents,
         **times,
         **lost,
@@ -178,4 +188,17 @@ def _later_consents(files: Any, store: Any) -> Any:
         cells[purpose] = ibis.ifelse(is_replaced, stored, consent).cast("uint8")
         cells[time] = ibis.ifelse(is_replaced, stored_time, both[time])
     customer_id = ibis.coalesce(both.customer_id, both.customer_id_stored)
-    return both.select("market", customer_id=customer_id, **cells)
+    return both.select("market", "preferences", customer_id=customer_id, **cells)
+
+
+def _newer_preferences(customers: Any, store: Any) -> Any:
+    """Return everyone in either, with what they said to the service, else what a file tells."""
+    both = customers.outer_join(store, "customer_id", rname="{name}_stored")
+    cells = {purpose: both[purpose].fill_null(NEVER_ASKED).cast("uint8") for purpose in PURPOSES}
+    return both.select(
+        "market",
+        *CONSENT_TIMES,
+        customer_id=ibis.coalesce(both.customer_id, both.customer_id_stored),
+        preferences=ibis.coalesce(both.document, both.preferences),
+        **cells,
+    )

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from models.data.catalogue import Catalogue
 from models.data.customers import NEVER_ASKED, NO, YES
-from models.data.ids import Ids
+from models.data.ids import Ids, Strings
 from training.reading.arrow import to_codes, to_numbers, to_strings
 from training.reading.cleaning import reason_code
 from training.reading.customers import CONSENT_TIMES, PURPOSES, CustomerTable, Unasked
@@ -59,6 +59,7 @@ class Numbering:
     consent: NDArray[np.uint8]
     consent_time: NDArray[np.int64]
     customer_market: NDArray[np.int32]
+    preferences: Strings
     catalogue: Catalogue
 
     def fields(self) -> dict[str, Any]:
@@ -190,6 +191,7 @@ def fetch_numbering(
         consent=np.stack(consents, axis=1),
         consent_time=np.stack(consent_times, axis=1),
         customer_market=_recode(customer_market, list(customer_market_names), market_names),
+        preferences=to_strings(customer_rows["preferences"], Strings),
         catalogue=catalogue,
     )
 

@@ -38,6 +38,7 @@ ADVICE: Final[Mapping[str, str]] = {
     "bad_time": "--dates day-first or month-first; or write 2025-12-31",
     "bad_consent": "write yes or no",
     "bad_consent_time": "--dates day-first or month-first; or write 2025-12-31",
+    "bad_preferences": 'write JSON, such as {"avoids": [{"attribute": "brand", "values": ["A"]}]}',
     "consent_time_ahead": "look at the clock and the time zone of the export",
 }
 # Columns that stand for others where those are empty.

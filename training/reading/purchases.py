@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data.catalogue import Catalogue
+from models.data.customers import nothing_said
 from models.data.events import PURCHASE
-from models.data.ids import Ids
+from models.data.ids import Ids, Strings
 from models.data.shop_time import ShopTime, count_sales_days
 from training.progress import Advance, ignore
 from training.reading import order_lines
@@ -110,6 +111,8 @@ class Purchases:
     customer_market: NDArray[np.int32]  # (u,) code in market_names, -1 unknown
     catalogue: Catalogue  # in the order of product_ids
     report: ReadingReport
+    # (u,) JSON of models.rules.preferences, empty where nothing is known; (0,) where all are
+    preferences: Strings = field(default_factory=nothing_said)
     event_position: int = 0  # the store's changes up to this number are in it; 0 without a store
     event_mark: str = ""  # under which the store counted that number
 

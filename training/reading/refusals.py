@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from models.data.customers import NO, TRAIN, Customers
 from models.data.history import Histories
-from models.data.ids import Ids
+from models.data.ids import Ids, Strings
 from models.model import Model
 from models.sources.co_purchases import CoPurchases
 from training.reading.service_store import Tombstones, open_store, training_customers
@@ -80,7 +80,11 @@ def _without(
     kept = np.flatnonzero(~erased)
     consent = np.array(customers.consent)
     consent[silent, TRAIN] = NO
+    said = customers.preferences
+    if len(said):
+        said = Strings.of(said[user] for user in kept.tolist())
     return Customers(
+        preferences=said,
         ids=Ids.of(customers.ids[user] for user in kept.tolist()),
         consent=consent[kept],
         consent_time=customers.consent_time[kept],

@@ -43,7 +43,7 @@ from training.reading.duckdb import Workspace
 from training.reading.file_tables import FileTable
 from training.reading.files import InputFile
 
-SCHEMA: Final = "0012"  # of the store; the newest of the service's migrations
+SCHEMA: Final = "0013"  # of the store; the newest of the service's migrations
 BATCH_ROWS: Final = 50_000  # fetched at a time
 CONNECT_TIMEOUT_SECONDS: Final = 10
 ADDRESS_EXAMPLES: Final = "sqlite:///store.db or postgresql://user@host/database"
@@ -75,6 +75,7 @@ CONSENT_TYPES: Final = {
     "personalize_email_time": "int64",
 }
 PRODUCT_TYPES: Final = {"product_id": "string", "document": "string"}
+PREFERENCE_TYPES: Final = {"customer_id": "string", "document": "string"}
 UNUSED_TYPES: Final = {"customer_id": "string", "product_id": "string"}
 
 # Views.
@@ -102,6 +103,7 @@ consents: Final = table(
 )
 lost_consents: Final = table("lost_consents", column("slot"), column("number"))
 marks: Final = table("marks", column("number"), column("mark"))
+preferences: Final = table("preferences", *map(column, PREFERENCE_TYPES))
 position: Final = table("position", column("number"), column("newest"))
 products: Final = table("products", column("product_id"), column("document"), column("restocked"))
 rules: Final = table("rules", column("rule_id"), column("document"))
@@ -125,6 +127,7 @@ TABLES_READ: Final = (
     lost_consents,
     marks,
     position,
+    preferences,
     products,
     rules,
     secrets,
@@ -258,6 +261,7 @@ class StoreTables:
     position: int  # every change up to this number is in it, and no event above
     mark: str  # under which that number was counted
     consents: Any  # columns of CONSENT_TYPES: codes of models.data.customers, and when given
+    preferences: Any  # (customer_id, document): JSON of models.rules.preferences
     unused: Any  # (customer_id, product_id) that a customer struck out
     products: Any  # (product_id, document): a JSON object of the fields that the shop has given
     tombstones: Tombstones
@@ -345,6 +349,7 @@ def read_store(workspace: Workspace, url: str, until: int | None) -> StoreTables
             mark=mark,
             products=_copy_table(workspace, store, products, PRODUCT_TYPES),
             consents=_copy_table(workspace, store, training_customers, CONSENT_TYPES),
+            preferences=_copy_table(workspace, store, preferences, PREFERENCE_TYPES),
             unused=_copy_table(workspace, store, unused, UNUSED_TYPES),
             tombstones=store.tombstones(),
             lost=store.lost_consents(),

@@ -13,6 +13,7 @@ const SOURCES = {
   category: "It sells in a category that you buy from.",
   popular: "Many customers buy it now.",
   new: "It has just come on sale.",
+  liked: "You said that you like what it bears.",
   price_dropped: "It costs less than before.",
   back_in_stock: "It was sold out, and is back.",
   best_rated: "Customers rated it best.",

@@ -16,7 +16,7 @@ from service.model.customer_updates import build_customer_update
 from service.signing.click_links import ClickLinks
 from service.store.consents import ConsentRecords
 from service.store.events import EventRow
-from service.store.store import CustomerRecords
+from service.store.store import CustomerRecords, CustomerWords
 from service.store.writer import Position
 from tests.support.service_shop import Shop
 from tests.support.shop import DAYS, MONTHLY, NO_WEB, REGULAR, moment
@@ -53,7 +53,7 @@ def view(
         Position(1, NEWEST, 0, 0, 0, 0),
         1,
         list(rows),
-        ConsentRecords(consents or {}),
+        CustomerWords(ConsentRecords(consents or {})),
         list(unused),
         [],
     )
@@ -73,6 +73,7 @@ def test_a_profile_tells_what_was_bought_and_looked_at_and_what_it_is_used_for(s
         "first_purchase": format_timestamp(moment(10.5)),
         "last_purchase": format_timestamp(moment(160.5)),
         "market": None,
+        "preferences": {"likes": [], "avoids": [], "needs": []},
         "products_not_used": [],
     }
     assert {product["id"]: product["text"] for product in described["products"]} == {
@@ -122,6 +123,7 @@ def test_of_a_stranger_nothing_is_known_and_so_nothing_is_used(shop: Shop, forgo
         "first_purchase": None,
         "last_purchase": None,
         "market": None,
+        "preferences": {"likes": [], "avoids": [], "needs": []},
         "products_not_used": [],
     }
     assert (described["products"], described["used_for"]) == ([], [])

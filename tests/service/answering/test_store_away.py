@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -12,8 +13,12 @@ from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 from starlette.testclient import TestClient
 
+from models.artifact.registry import Registry
+from models.data.ids import Strings
+from models.recommender import Recommender
+from models.rules.preferences import Preference, Preferences
 from tests.support.mail_client import patch
-from tests.support.service_shop import Browse, wait_until
+from tests.support.service_shop import Browse, Shop, wait_until
 from tests.support.store_server import new_store
 
 WAITING = (
@@ -147,3 +152,50 @@ def test_who_has_said_no_is_not_personalised_while_the_store_is_away(
                         strategy,
                         "store_unavailable",
                     )
+
+
+def publish_preferences(root: Path, said: dict[str, Preferences]) -> None:
+    """Publish the active version once more, as if training had read these in the store."""
+    registry = Registry(root)
+    recommender = Recommender.load(registry.path(str(registry.active())))
+    customers = recommender.model.customers
+    texts = [said[name].pack() if name in said else "" for name in customers.ids]
+    model = replace(recommender.model, customers=replace(customers, preferences=Strings.of(texts)))
+    registry.publish(model, replace(recommender.manifest, created=recommender.manifest.created + 1))
+
+
+def test_what_training_has_read_of_what_customers_say_holds_while_the_store_is_away(
+    browse: Browse, own_shop: Shop, tmp_path: Path
+) -> None:
+    coffee, toys = Preference("category", ("coffee",)), Preference("category", ("toys",))
+    learned = Preferences(likes=(coffee,), avoids=(toys,))
+    publish_preferences(own_shop.root, {"c03": learned, "c04": learned})
+    url = new_store("postgresql", tmp_path)
+    client = browse(own_shop.root, database_url=url)
+    client.put("/v1/customers/c04/consent", json={"personalize_web": False})
+
+    sizes = count(40)  # another question each time, which no cache answers
+
+    def ask(customer_id: str) -> tuple[set[str], set[str]]:
+        options = {"n": next(sizes), "repeat": "include"}
+        path = f"/v1/customers/{customer_id}/recommendations"
+        products = client.get(path, params=options).json()["recommendations"]
+        return tuple({product[name] for product in products} for name in ("category", "source"))  # type: ignore[return-value]
+
+    categories, sources = ask("c03")
+    assert ("toys" in categories, "liked" in sources) == (False, True)
+    with away(url):
+        # They may have taken back what they like
+        categories, sources = ask("c03")
+        assert ("toys" in categories, "liked" in sources) == (False, False)
+        categories, sources = ask("c04")  # and their consent
+        assert ("toys" in categories, sources <= {"popular", "fill"}) == (True, True)
+        page = {"customer_id": "c03", "parts": [{"kind": "similar", "product_id": "kite"}]}
+        (part,) = client.post("/v1/pages", json=page).json()["parts"]
+        shown = {product["category"] for product in part["answer"]["recommendations"]}
+        assert shown
+        assert "toys" not in shown
+        assert client.get("/v1/customers/c03/preferences").status_code == 503
+        refused = client.put("/v1/customers/c03/preferences", json={})
+        assert refused.status_code == 503
+    wait_until(lambda: "liked" in ask("c03")[1])

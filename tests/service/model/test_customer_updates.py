@@ -16,7 +16,7 @@ from service.model.customer_updates import build_customer_update
 from service.store import consents, erasure
 from service.store.consents import Consent, ConsentRecords
 from service.store.events import Event, EventLine, EventRow, Written, read_ratings, write
-from service.store.store import CustomerRecords, Store
+from service.store.store import CustomerRecords, CustomerWords, Store
 from service.store.writer import Change, Position
 from tests.support.service_shop import Browse, Shop
 from tests.support.shop import Line as Bought
@@ -162,6 +162,7 @@ def test_who_is_forgotten_takes_their_sessions_along_and_nothing_of_another_cust
         "consents": 0,
         "struck_out": 0,
         "used_again": 0,
+        "preferences": 0,
         "audited": 0,
         "mails": 0,
     }
@@ -185,6 +186,7 @@ def test_of_who_was_forgotten_nothing_more_is_taken_and_of_others_in_the_call_al
         "consents": 0,
         "struck_out": 0,
         "used_again": 0,
+        "preferences": 0,
         "audited": 0,
         "mails": 0,
     }
@@ -203,7 +205,9 @@ def test_a_later_answer_wins_whatever_the_order_of_arrival(store: Store) -> None
         YES,
         50,
     )  # the second word of the same second
-    assert give({PERSONALIZE_WEB: NO}, 60) == store.read_records("ann", None, 0).consents.answers
+    assert (
+        give({PERSONALIZE_WEB: NO}, 60) == store.read_records("ann", None, 0).words.consents.answers
+    )
     assert give({}, 70) == {PERSONALIZE_WEB: (NO, 60), PERSONALIZE_EMAIL: (YES, 50)}
 
 
@@ -243,7 +247,7 @@ def visitor(*rows: EventRow, **more: Any) -> CustomerRecords:
         Position(1, 1000, 0, 0, 0, 0),
         1,
         list(rows),
-        **{"consents": ConsentRecords(), "unused": [], "order": [], **more},
+        **{"words": CustomerWords(), "unused": [], "order": [], **more},
     )
 
 
@@ -264,7 +268,7 @@ def test_products_that_the_catalogue_does_not_know_are_left_out() -> None:
 
 def test_of_what_was_not_said_nothing_is_known() -> None:
     update = build_customer_update(
-        visitor(consents=ConsentRecords({PERSONALIZE_WEB: Consent(NO, 77)})),
+        visitor(words=CustomerWords(ConsentRecords({PERSONALIZE_WEB: Consent(NO, 77)}))),
         CATALOGUE,
         unasked=YES,
         forgotten=False,

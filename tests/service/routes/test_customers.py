@@ -408,6 +408,7 @@ def test_an_export_holds_everything_and_nothing_afterwards(
     assert get(client, REGULAR, "export") == {
         "customer_id": REGULAR,
         "consent": dict.fromkeys(("train", "personalize_web", "personalize_email"), silent),
+        "preferences": None,
         "products_not_used": [],
         "sessions": [],
         "events": [],
@@ -461,6 +462,7 @@ def test_a_receipt_names_what_was_deleted_and_the_versions_that_still_hold_histo
         "mails": 0,
         "struck_out": 0,
         "used_again": 0,
+        "preferences": 0,
         "audited": 1,
     }
     assert [version["version"] for version in receipt["versions_with_history"]] == [
@@ -475,6 +477,7 @@ def test_a_receipt_names_what_was_deleted_and_the_versions_that_still_hold_histo
         "mails": 0,
         "struck_out": 0,
         "used_again": 0,
+        "preferences": 0,
         "audited": 0,
     }
     nobody = client.delete("/v1/customers/nobody").json()
@@ -565,6 +568,8 @@ def test_nothing_more_is_taken_of_who_was_forgotten(client: TestClient) -> None:
         ("consent", {"personalize_web": True}),
         ("consent", {}),
         ("unused", {"product_id": "kite"}),
+        ("preferences", {"likes": [{"attribute": "brand", "values": ["Ashby"]}]}),
+        ("preferences", {}),
     ):
         response = client.put(f"/v1/customers/c00/{what}", json=body)
         assert (response.status_code, response.json()["type"]) == (

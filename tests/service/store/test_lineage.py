@@ -208,7 +208,7 @@ def test_nothing_is_read_of_an_older_copy_that_another_host_goes_on_with(
         with pytest.raises(StoreDownError, match="does not hold"):
             here.read_if_unchanged("c05", None, 0)
     wait_until(lambda: follows(here))
-    assert here.read_records("c00", None, 0).consents.lost > 0
+    assert here.read_records("c00", None, 0).words.consents.lost > 0
     here.close()
     there.close()
 

@@ -15,6 +15,7 @@ from models.data.customers import NO, PERSONALIZE_EMAIL, TRAIN, YES
 from models.data.events import HOUR, KINDS, Standing
 from models.data.history import LATEST
 from models.recommender import Recommender
+from models.rules.preferences import NO_PREFERENCES, Preference, Preferences
 from models.rules.shop_rules import rules_in_force
 from models.slate import Slate, SlateRequest
 from models.updates.customer import CustomerUpdate
@@ -23,10 +24,11 @@ from service.model.customer_updates import build_customer_update
 from service.model.live_catalogue import CatalogueFollower
 from service.model.live_catalogue import LiveCatalogue as Served
 from service.model.loaded_model import LoadedModel
-from service.store import campaigns, consents, erasure, products
+from service.store import campaigns, consents, erasure, preferences, products
 from service.store.campaigns import Campaign, MailRecord
 from service.store.events import Event, EventLine, write
 from service.store.lineage import read_mark
+from service.store.preferences import Said
 from service.store.products import Author
 from service.store.shop_documents import RULES
 from service.store.store import Store
@@ -86,6 +88,10 @@ class Till:
         self.store.write(
             lambda change: consents.strike_out(change, customer, product, LATER)
         ).result(10)
+
+    def says(self, customer: str, said: Preferences) -> None:
+        stored = Said(said.pack(), LATER)
+        self.store.write(lambda change: preferences.say(change, customer, stored)).result(10)
 
     def forgets(self, customer: str) -> None:
         def work(change: Change) -> None:
@@ -183,7 +189,8 @@ def as_plain_values(update: CustomerUpdate) -> tuple[Any, ...]:
             update.events.order,
         )
     ]
-    return events, update.consent, update.unasked, update.unused.tolist(), update.forgotten
+    answers = (update.consent, update.unasked, update.preferences)
+    return events, *answers, update.unused.tolist(), update.forgotten
 
 
 def a_busy_day(till: Till) -> None:
@@ -203,6 +210,11 @@ def a_busy_day(till: Till) -> None:
     till.reports("view", "c04", "yoghurt")  # not to be learned from, and still theirs
     till.strikes_out("c05", "bread")
     till.strikes_out("c05", "nonsense")
+    toys, coffee = Preference("category", ("toys",)), Preference("category", ("coffee",))
+    till.says("c00", Preferences(likes=(coffee,), avoids=(toys,)))
+    till.says("c01", NO_PREFERENCES)
+    till.says("nobody", Preferences(needs=(coffee,)))
+    till.says("c03", Preferences(avoids=(coffee,)))
     till.forgets("c03")
     till.forgets(REGULAR)
     till.lists("kite", price=99.0, in_stock=False)

@@ -101,3 +101,23 @@ def test_a_customers_file_without_ids_is_refused(tmp_path: Path) -> None:
     told = r"people\.csv lacks 1 required column: customer_id.* it has 2: customer, train \("
     with pytest.raises(InputError, match=told):
         read(tmp_path, "customer,train", "anna,true")
+
+
+def test_preferences_that_cannot_be_read_are_counted_and_the_row_stays(tmp_path: Path) -> None:
+    cells = (
+        '{"likes": [{"attribute": "size", "values": [42, "M"]}]}',
+        "{}",
+        "",
+        "vegan",
+        '{"likes": [{"attribute": "size", "values": []}]}',
+        '{"hates": []}',
+        "[]",
+    )
+    lines = []
+    for number, cell in enumerate(cells):
+        quoted = cell.replace('"', '""')
+        lines.append(f'c{number},true,"{quoted}"')
+    consents, customers = read(tmp_path, "customer_id,train,preferences", *lines)
+    assert consents == {f"c{number}": (YES, 0, 0) for number in range(len(cells))}
+    assert customers.problems.counts == {"bad_preferences": 4}
+    assert "write JSON" in customers.problems.explain("bad_preferences")

@@ -36,7 +36,7 @@ from models.data.customers import (
     consent_slot,
 )
 from models.data.events import KINDS, Standing, order_code
-from service.store import consents, erasure
+from service.store import consents, erasure, preferences
 from service.store.database import SCHEMA
 from service.store.events import Event, EventLine, write
 from service.store.store import Store
@@ -114,6 +114,10 @@ class Till:
             write_lost_consents(change.connection, {consent_slot(customer): number})
 
         self._write(work)
+
+    def says(self, customer: str, document: str) -> None:
+        said = preferences.Said(document, NOON)
+        self._write(lambda change: preferences.say(change, customer, said))
 
     def forgets(self, customer: str) -> None:
         self._write(lambda change: erasure.erase(change, customer, NOON))
@@ -413,6 +417,38 @@ def test_what_a_customer_struck_out_is_not_learned_from_wherever_it_stands(
     shop = read(orders(tmp_path, "anna,milk,2025-12-30,1,1", "bert,milk,2025-12-30,2,1"), till.url)
     assert lines(shop) == [("anna", "bread", "purchase", 1.0), ("bert", "milk", "purchase", 1.0)]
     assert shop.report.dropped.counts == {"struck_out": 1}
+
+
+NUTS = '{"avoids":[{"attribute":"contains","values":["nuts"]}]}'
+MILK = '{"avoids":[{"attribute":"contains","values":["milk"]}]}'
+
+
+def said(shop: Purchases, customer: str) -> str:
+    return shop.preferences[shop.customer_ids.find(customer)]
+
+
+def test_what_customers_say_is_in_the_next_model_and_the_store_stands_before_the_file(
+    till: Till, tmp_path: Path
+) -> None:
+    till.sells("anna", "bread")
+    till.says("anna", NUTS)
+    till.says("only-said", NUTS)
+    till.says("took-it-back", "{}")
+    till.says("erased", NUTS)
+    till.forgets("erased")
+    cells = {"anna": MILK, "took-it-back": MILK, "erased": MILK, "in-the-file": MILK}
+    quoted = [f'{name},"{text.replace(chr(34), chr(34) * 2)}"' for name, text in cells.items()]
+    file = people(tmp_path, *quoted, header="customer_id,preferences")
+    shop = read(till.url, customers=file)
+    assert [said(shop, name) for name in ("anna", "only-said", "in-the-file")] == [
+        NUTS,
+        NUTS,
+        MILK,
+    ]
+    assert said(shop, "took-it-back") == "{}"
+    assert shop.customer_ids.find("erased") < 0
+    model = trained(shop).model.customers
+    assert model.preferences_of(model.ids.find("only-said")) == NUTS
 
 
 def test_who_may_have_said_no_in_a_store_that_was_restored_is_not_learned_from(
