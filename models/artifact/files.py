@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import threading
 from collections.abc import Mapping, Set
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -25,6 +26,8 @@ SCHEMA: Final = 3
 MANIFEST: Final = "manifest.json"
 # The beginning of a version's name, so that names sort by time
 TIME_FORMAT: Final = "%Y%m%dT%H%M%SZ"
+# NumPy has Python parse headers of files. In Python 3.11 that may fail in two threads at once
+PARSING: Final = threading.Lock()
 T = TypeVar("T")
 
 
@@ -165,7 +168,8 @@ def _map(path: Path, file: FileEntry) -> Array:
         size = path.stat().st_size
         if size != file.size:
             raise ArtifactError(f"{path}: {size} bytes instead of {file.size}")
-        array = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+        with PARSING:
+            array = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
     except OSError as error:
         raise reading_failed(path, error) from error
     except ValueError as error:

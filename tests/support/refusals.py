@@ -10,6 +10,7 @@ import contextlib
 import gc
 import re
 import shutil
+import sys
 import tempfile
 import time
 from dataclasses import replace
@@ -53,6 +54,12 @@ customers: Final = st.sampled_from(CUSTOMERS)
 workers: Final = st.integers(0, len(HOSTS) - 1)
 # Clocks of the hosts may lie apart by a day.
 seconds_ahead: Final = st.sampled_from([0, 3600, -3600, 86_400])
+
+
+def told(response: Any) -> Any:
+    """The body of an answer that is none of an error."""
+    assert response.status_code == 200, response.text
+    return response.json()
 
 
 class Worker:
@@ -109,11 +116,11 @@ class Worker:
         path = f"/v1/customers/{customer_id}/recommendations"
         body: dict[str, Any] = {"customer_id": customer_id}
         if way == "session":
-            answer = self.client.post("/v1/recommendations", json=body).json()
+            answer = told(self.client.post("/v1/recommendations", json=body))
         elif way == "batch":
             recipients = {"recipients": [body], "placement": "email"}
-            answers = self.client.post("/v1/recommendations/batch", json=recipients).json()
-            answer = answers["answers"][0]
+            batch = told(self.client.post("/v1/recommendations/batch", json=recipients))
+            answer = batch["answers"][0]
         elif way == "block":
             # What everyone gets speaks to nobody.
             return re.search("[Yy]ou", self.client.get(f"{path}.html").text) is not None
@@ -123,7 +130,7 @@ class Worker:
         elif way == "export":
             return self._is_exported_personal(customer_id)
         else:
-            answer = self.client.get(f"{path}{way}").json()
+            answer = told(self.client.get(f"{path}{way}"))
         personal: bool = answer["strategy"] == Strategy.PERSONAL
         return personal
 
@@ -147,6 +154,7 @@ class Refusals(RuleBasedStateMachine):
 
     kind = "sqlite"
     shop_root: Path
+    ended = 0  # sequences
 
     def __init__(self) -> None:
         super().__init__()
@@ -171,6 +179,8 @@ class Refusals(RuleBasedStateMachine):
         for worker in getattr(self, "workers", []):
             worker.close()
         shutil.rmtree(self.folder)
+        type(self).ended += 1
+        sys.stdout.write(f"{self.ended} sequences, {self.looks} looks in the last\n")
 
     @rule(worker=workers, customer=customers, ahead=seconds_ahead)
     def says_no(self, worker: int, customer: str, ahead: int) -> None:
