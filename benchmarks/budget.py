@@ -76,7 +76,12 @@ def _inner(folder: Path) -> Split:
 
 
 def _measure(parts: Split, model: Model, settings: ModelSettings, trees: int) -> None:
-    lesson = replace(model.lesson, trees=model.lesson.trees.first(trees))
+    learned = model.lesson
+    lesson = replace(
+        learned,
+        trees=learned.trees.first(trees),
+        repeat_trees=learned.repeat_trees.first(trees),
+    )
     with tempfile.TemporaryDirectory() as folder:
         directory = write_twin(Path(folder), replace(model, lesson=lesson), parts.past, settings)
         found = evaluate(

@@ -34,6 +34,11 @@ def no_limits() -> NDArray[np.int32]:
     return np.zeros(2, np.int32)
 
 
+def no_reach() -> Floats:
+    """Return the reach of a ranker that lifts no product: (0,)."""
+    return np.zeros(0, np.float32)
+
+
 def no_daring() -> Floats:
     """Return the daring of a ranker that takes best sellers as they come: (3,)."""
     return np.zeros(3, np.float32)
@@ -63,6 +68,10 @@ class LearnedRanker:
     # (2,) products of a category among ten, for customers and for visits; 0: that of settings
     category_limits: NDArray[np.int32] = field(default_factory=no_limits)
     daring: Floats = field(default_factory=no_daring)  # (3,) log odds off for each e-fold of sales
+    # (items,) log odds by which products new to a customer rank higher; (0,): none does
+    reach: Floats = field(default_factory=no_reach)
+    # Add to those of products bought before; where there are none, `trees` do that, too
+    repeat_trees: Trees = field(default_factory=Trees.none)
 
     @classmethod
     def none(cls) -> Self:

@@ -217,6 +217,9 @@ class DiscoverySettings:
     # How far best sellers are ranked lower for customers to whom they are new: from 0, safe, to 1.
     # Without it, as far as it cost next to nothing in the shop's own weeks
     daring: float | None = None
+    # Share of the products that customers should be shown: those that lack little rank higher,
+    # until so many are; 0 for none
+    shown: float = 0.05
 
 
 @dataclass(frozen=True)

@@ -58,9 +58,7 @@ NUMBER_RULES: Final = (
         lambda days: days >= SHORTEST_HORIZON_DAYS,
         f"at least {SHORTEST_HORIZON_DAYS}",
     ),
-    NumberRule(
-        ("arrivals.*share", "discovery.daring"), lambda share: 0 <= share <= 1, "from 0 to 1"
-    ),
+    NumberRule(("arrivals.*share", "discovery.*"), lambda share: 0 <= share <= 1, "from 0 to 1"),
     NumberRule(("*_share",), lambda share: 0 < share <= 1, "above 0 and at most 1"),
     NumberRule(POSITIVE, lambda value: value > 0, "above 0"),
     NumberRule(("*",), lambda value: value >= 0, "at least 0"),

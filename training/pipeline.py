@@ -36,6 +36,7 @@ from training.fitting.similar_products import fit_similar_products
 from training.parallel import cores
 from training.progress import Reporter
 from training.publishing import build_manifest, publish, write_twin
+from training.ranker.reach import lift_products
 from training.ranker.train_ranker import RankerTraining, train_ranker
 from training.reading.purchases import Purchases
 from training.reading.refusals import RefusalWatch
@@ -172,6 +173,7 @@ def _learn_everything(
     with reporter.step("Everything: similar products"):  # the windows and the twin need none
         similar = fit_similar_products(purchases, model.traits, model.neighbours)
     model = replace(model, similar=similar)
+    model = lift_products(model, purchases, config.model, reporter, name="Everything")
     metrics = figures_as_json(judged.evaluation)
 
     def write(model: Model) -> Manifest:
@@ -333,6 +335,7 @@ def fit_twin(
     past, settings = history.past, config.model
     ranker = train_ranker(past, settings, reporter, processes=config.processes or cores())
     model = fit(past, settings, reporter, name=name, lesson=ranker.lesson)
+    model = lift_products(model, past, settings, reporter, name=name)
     if reported is not None:
         model = replace(
             model, histories=build_histories(reported), sales=count_daily_sales(reported)

@@ -95,8 +95,8 @@ def order_each(
         items, proposed, own_scores = candidates_each[index], proposed_each[index], scores[span]
         moved = own_scores + effects[index].log_odds[items]
         order = np.argsort(-moved, kind="stable")
-        if ranker.is_daring:
-            discount = ranker.discount_bestsellers(rows[span], bought[span])
+        if ranker.discovers:
+            discount = ranker.discount(items, rows[span], bought[span])
             order = prefer_rare(order, moved, discount, ~bought[span])
         chosen = np.zeros(len(items), np.bool_)
         if items is not proposed:

@@ -53,7 +53,8 @@ class Ranker:
         self.level = _of_each_kind(lesson.level)
         chosen = lesson.daring if daring is None else np.full(len(KINDS), daring, np.float32)
         self.daring = np.where(np.arange(len(KINDS)) == BOUGHT, np.float32(0), chosen)
-        self.is_daring = bool(self.daring.any())
+        self.reach = lesson.reach
+        self.discovers = bool(self.daring.any() or self.reach.any())
         self.own_weights = _own_weights(self.sources)
         self.learned_own_weights = slope[:, None] * self.own_weights
         self.source_of = {source.shown_as: source for source in reversed(self.sources)}
@@ -85,11 +86,23 @@ class Ranker:
 
     def _correct(self, rows: Floats, bought: Bools) -> Floats:
         """Return what the trees add: (c,)."""
-        return self.lesson.share[kind_of(rows, bought)] * self.lesson.trees.scores(rows)
+        share, repeat_trees = self.lesson.share[kind_of(rows, bought)], self.lesson.repeat_trees
+        if not len(repeat_trees):
+            return share * self.lesson.trees.scores(rows)
+        added = np.empty(len(rows), np.float32)
+        for trees, ours in ((self.lesson.trees, ~bought), (repeat_trees, bought)):
+            added[ours] = trees.scores(rows.T[:, ours].T)  # its columns stay contiguous
+        return share * added
 
-    def discount_bestsellers(self, rows: Floats, bought: Bools) -> Floats:
-        """Return how far each candidate is ranked lower for what it sells: log odds, (c,)."""
-        discount: Floats = self.daring[kind_of(rows, bought)] * rows[:, RECENT_SALES]
+    def discount(self, items: NDArray[np.int64], rows: Floats, bought: Bools) -> Floats:
+        """Return how far each candidate is ranked lower than by its score: log odds, (c,).
+
+        What sells most is; below 0 is what hardly anyone would be shown, see LearnedRanker.reach.
+        """
+        kind = kind_of(rows, bought)
+        discount: Floats = self.daring[kind] * rows[:, RECENT_SALES]
+        if len(self.reach):
+            discount -= np.where(kind == NEW, self.reach[items], np.float32(0))
         return discount
 
     def score_cascade(self, rows: Floats, bought: Bools, groups: RowGroups, most: int) -> Floats:
@@ -146,7 +159,7 @@ def _check(
             raise ValueError(f"{source.name}: no features {', '.join(sorted(unknown))}")
     if not any(source.features or source.own_features for source in sources):
         raise ValueError("no source has features that speak for it")
-    last = int(lesson.trees.feature.max(initial=-1))
+    last = max(int(trees.feature.max(initial=-1)) for trees in (lesson.trees, lesson.repeat_trees))
     if last >= len(columns):
         raise ValueError(f"the ranker learned from column {last}; the sources make {len(columns)}")
 

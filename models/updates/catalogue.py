@@ -157,6 +157,9 @@ def _insert_products(model: Model, insertions: Insertions, learned: Model) -> Mo
     as their category is.
     """
     insert = insertions.extend
+    lesson = model.lesson
+    if len(lesson.reach):
+        lesson = replace(lesson, reach=insert(lesson.reach, 0))
     factors, neighbours, orders = model.factors, model.neighbours, model.orders
     substitutes, category = model.substitutes, model.traits.category
     rate, interval = learned.repeats.rate, learned.repeats.interval
@@ -179,6 +182,7 @@ def _insert_products(model: Model, insertions: Insertions, learned: Model) -> Mo
             interval=np.concatenate([interval, later_interval]),
         ),
         sales=_move_sales(model.sales, insertions),
+        lesson=lesson,
     )
 
 

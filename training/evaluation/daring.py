@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models.data.events import DAY, PURCHASE
 from models.recommender import Recommender
 from training.evaluation import metrics
-from training.evaluation.methods import degrees_of_daring, served_daring
+from training.evaluation.methods import degrees_of_daring, served_degree
 from training.evaluation.results import Daring, Role
 from training.evaluation.split import Split
 
@@ -27,7 +27,7 @@ def measure_daring(
 
     Nothing where nobody discovered anything beyond the best sellers.
     """
-    served = served_daring(recommender)
+    served = served_degree(recommender)
     everyone = np.flatnonzero([len(wanted) > 0 for wanted in split.discoveries])
     targets = [split.discoveries[row] for row in everyone.tolist()]
     bestsellers = find_bestsellers(split)
@@ -36,13 +36,14 @@ def measure_daring(
     if not wants_rare:
         return ()
     rows = []
-    for index, daring in enumerate(degrees_of_daring(recommender)):
+    for index, degree in enumerate(degrees_of_daring(recommender)):
         shown = slates[everyone, index]
         rare_shown, rare_targets = shown[wants_rare], [rare[row] for row in wants_rare]
         rows.append(
             Daring(
-                daring=daring,
-                role=Role.SERVED if daring == served else Role.OTHER,
+                daring=degree.daring,
+                reaches=degree.reaches,
+                role=Role.SERVED if degree == served else Role.OTHER,
                 recall=metrics.mean(_recalls(shown, targets), seed),
                 rare_recall=metrics.mean(_recalls(rare_shown, rare_targets), seed),
                 coverage=_count_shown(shown) / max(int(split.countable.sum()), 1),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -178,14 +178,24 @@ def _vary(recommender: Recommender, ranked: RankedCandidates, k: int) -> tuple[I
     return tuple(slates)
 
 
-def degrees_of_daring(recommender: Recommender) -> tuple[float, ...]:
-    """Return the degrees that are measured: DARINGS and what is served."""
-    return tuple(sorted({*DARINGS, served_daring(recommender)}))
+class Degree(NamedTuple):
+    """How far slates look beyond best sellers."""
+
+    daring: float
+    reaches: bool  # products rank higher that hardly anyone would be shown
 
 
-def served_daring(recommender: Recommender) -> float:
+def degrees_of_daring(recommender: Recommender) -> tuple[Degree, ...]:
+    """Return the degrees that are measured, safest first: DARINGS and what is served."""
+    served = served_degree(recommender)
+    degrees = {served, *(Degree(daring, served.reaches) for daring in DARINGS)}
+    return (*{Degree(0, reaches=False)} - degrees, *sorted(degrees))
+
+
+def served_degree(recommender: Recommender) -> Degree:
     """Return how daring slates of products new to a customer are."""
-    return round(float(recommender.ranker.daring[NEW]), 6)
+    ranker = recommender.ranker
+    return Degree(round(float(ranker.daring[NEW]), 6), bool(ranker.reach.any()))
 
 
 def _dare(
@@ -196,8 +206,11 @@ def _dare(
     safe = np.lexsort((ranked.items, -ranked.scores))
     sales, new = ranked.rows[:, RECENT_SALES], ~ranked.bought
     slates = []
-    for daring in degrees_of_daring(recommender):
+    reach = recommender.ranker.reach
+    for daring, reaches in degrees_of_daring(recommender):
         discount = np.float32(daring) * sales
+        if reaches:
+            discount -= reach[ranked.items]
         items = ranked.items[prefer_rare(safe, ranked.scores, discount, new)]
         slates.append(items[diversify(items.tolist(), k, likeness)])
     return tuple(slates)

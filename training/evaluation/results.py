@@ -76,6 +76,7 @@ class Daring:
     recall: Mean
     rare_recall: Mean  # of products outside the best sellers
     coverage: float  # share of countable products that at least three customers are shown
+    reaches: bool = False  # products rank higher that hardly anyone would be shown
 
 
 @dataclass(frozen=True)

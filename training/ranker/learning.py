@@ -24,6 +24,7 @@ from training.ranker.rows import RankerRows
 from training.ranker.weights import Choices, learn_weights
 
 MIN_HITS: Final = 500  # purchases of candidates, for trees to learn anything
+MIN_HITS_APART: Final = 5_000  # of new products and of those bought before, for trees of each
 EACH_KIND: Final = ((NEW,), (BOUGHT,), (VISIT,))
 VALIDATION_SHARE: Final = 0.1  # of the customers, on whom it is checked when to stop
 
@@ -46,11 +47,39 @@ def learn_ranker(
     if hits < MIN_HITS or customers < MIN_CUSTOMERS:
         note = f"No trees were learned: {hits} hits of {customers} customers are too few."
         return RankerLearning(blend, {}, note)
-    boosted = _learn_trees(rows, blend, settings, on_progress)
+    parts = _split_for_trees(rows)
+    boosted = [_learn_trees(part, blend, settings, on_progress) for part in parts]
+    part_hits = np.array([part.hit.sum() for part in parts])
     # Few purchases teach trees what holds for these customers alone
-    trust = hits / (hits + settings.ranker.trees_prior)
-    share = np.full(len(KINDS), trust, np.float32)
-    return RankerLearning(replace(blend, trees=boosted.trees, share=share), boosted.importance)
+    trust = (part_hits / (part_hits + settings.ranker.trees_prior)).astype(np.float32)
+    share = np.full(len(KINDS), trust[0])
+    share[BOUGHT] = trust[-1]
+    repeat_trees = boosted[1].trees if len(boosted) > 1 else Trees.none()
+    ranker = replace(blend, trees=boosted[0].trees, repeat_trees=repeat_trees, share=share)
+    return RankerLearning(ranker, _average_importance(boosted, part_hits / hits))
+
+
+def _split_for_trees(rows: RankerRows) -> list[RankerRows]:
+    """Return the rows that each set of trees learns from: new products, and those bought before.
+
+    What is bought again is bought for other reasons than what is new, and so much more often that
+    trees for both would hardly learn the new. Where either is too few, trees learn from both.
+    """
+    parts = [rows.select(~rows.bought), rows.select(rows.bought)]
+    if min(int(part.hit.sum()) for part in parts) < MIN_HITS_APART:
+        return [rows]
+    return parts
+
+
+def _average_importance(
+    boosted: Sequence[BoostedTrees], weights: NDArray[np.float64]
+) -> dict[str, float]:
+    """Return each feature's share of the gain in sets of trees, by the weight of each set."""
+    importance: dict[str, float] = {}
+    for trees, weight in zip(boosted, weights.tolist(), strict=True):
+        for name, share in trees.importance.items():
+            importance[name] = importance.get(name, 0.0) + weight * share
+    return importance
 
 
 def learn_blend(rows: RankerRows, settings: ModelSettings) -> LearnedRanker:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Final
 
@@ -50,6 +50,11 @@ class RankerRows:
                 [part.example + before for part, before in zip(parts, [0, *ends], strict=False)]
             ).astype(np.int32),
         )
+
+    def select(self, chosen: NDArray[np.bool_]) -> RankerRows:
+        """Return some of these rows, (r,), whose examples keep their numbers."""
+        columns = [getattr(self, column.name)[chosen] for column in fields(self)]
+        return RankerRows(*columns)
 
     @property
     def customers(self) -> NDArray[np.int64]:

@@ -1,6 +1,6 @@
 """A score adds weighted features and what was learned; its largest part names the source."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -250,3 +250,34 @@ def test_every_part_of_a_new_products_score_has_a_source() -> None:
 
 def test_the_blend_knows_the_weight_of_every_feature_it_reads() -> None:
     assert tuple(asdict(Weights())) == BLENDED
+
+
+def test_what_was_bought_before_has_trees_of_its_own_where_they_were_learned() -> None:
+    usual = Trees.of([stump(0, "days_since", 7)], [[0, 2]])
+    lesson = replace(LESSON, repeat_trees=usual)
+    apart = Ranker(SETTINGS, lesson)
+    for bought, days, added in ((True, 3.0, 0), (True, 9.0, 2)):
+        start = float(apart.start(row(days_since=days)[None], np.array([bought]))[0])
+        assert score(apart, bought, days_since=days) == pytest.approx(start + added)
+    for values in ({"category_share": 0.5}, {"dearer": 2.0, "days_since": 9.0}):
+        assert score(apart, False, **values) == score(LEARNED, False, **values)
+    rows = np.stack([row(days_since=9), row(days_since=9, dearer=2), row(days_since=3)])
+    bought = np.array([True, False, True])
+    together = apart.score(rows, bought).tolist()
+    assert together == [float(apart.score(rows[[index]], bought[[index]])[0]) for index in range(3)]
+
+
+def test_trees_of_repeats_that_ask_for_an_unknown_feature_are_refused() -> None:
+    unknown = Trees.of([TreeSplit(0, len(FEATURES), 1.0, 0, 1)], [[0, 1]])
+    with pytest.raises(ValueError, match="learned from column"):
+        Ranker(SETTINGS, replace(LESSON, repeat_trees=unknown))
+
+
+def test_products_that_hardly_anyone_is_shown_rank_higher_where_they_are_new() -> None:
+    reach = np.array([0, 0.5], np.float32)
+    ranker = Ranker(SETTINGS, replace(LESSON, reach=reach))
+    rows = np.stack([row(), row(), row(), row(visits=0)])
+    items, bought = np.array([0, 1, 1, 1]), np.array([False, False, True, False])
+    assert ranker.discount(items, rows, bought).tolist() == [0, -0.5, 0, 0]
+    assert ranker.discovers
+    assert not LEARNED.discovers

@@ -12,7 +12,7 @@ from tests.support.training_shop import small_shop_purchases, trained
 from training.config import EvaluationConfig
 from training.evaluation import daring
 from training.evaluation.daring import find_bestsellers, measure_daring
-from training.evaluation.methods import degrees_of_daring
+from training.evaluation.methods import Degree, degrees_of_daring
 from training.evaluation.results import Role
 from training.evaluation.split import Split, split_history
 
@@ -35,7 +35,17 @@ def recommender(split: Split) -> Recommender:
 
 
 def test_the_degree_that_is_served_is_among_those_measured(recommender: Recommender) -> None:
-    assert 0.25 in degrees_of_daring(recommender)
+    assert Degree(0.25, reaches=False) in degrees_of_daring(recommender)
+
+
+def test_where_products_are_lifted_the_safest_degree_is_without(recommender: Recommender) -> None:
+    model = recommender.model
+    reach = np.full(len(model.catalogue), 0.5, np.float32)
+    lifted = replace(model, lesson=replace(model.lesson, reach=reach))
+    degrees = degrees_of_daring(recommender.with_model(lifted))
+    assert degrees[0] == Degree(0, reaches=False)
+    assert all(degree.reaches for degree in degrees[1:])
+    assert {degree.daring for degree in degrees} > {0, 0.25}
 
 
 def test_best_sellers_find_nothing_beyond_themselves(
@@ -50,7 +60,7 @@ def test_best_sellers_find_nothing_beyond_themselves(
         slates[row, -1] = -1
         slates[row, -1, : len(found)] = found
     rows = measure_daring(slates, recommender, split, seed=0)
-    assert [row.daring for row in rows] == list(degrees)
+    assert [Degree(row.daring, row.reaches) for row in rows] == list(degrees)
     assert [row.role for row in rows].count(Role.SERVED) == 1
     assert rows[0].rare_recall.value == 0
     assert rows[0].coverage == BESTSELLERS / split.countable.sum()
