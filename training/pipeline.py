@@ -42,7 +42,7 @@ from training.reading.purchases import Purchases
 from training.reading.refusals import RefusalWatch
 from training.report.anchors import draw_anchors
 from training.report.build import MeasuredTwin, RunRecord, build_report
-from training.report.data import Report, Verdict
+from training.report.data import Anchor, Report, Verdict
 from training.report.example_customers import draw_example_customers
 
 TOO_LITTLE: Final = (
@@ -101,11 +101,13 @@ def train(
     if not accept_smaller and (loss := _describe_loss(purchases, registry, until)):
         return _refuse(loss, purchases, config, reporter, now=now)
     judged = _judge(purchases, config, registry, reporter)
-    manifest = None
+    manifest: Manifest | None = None
+    anchors: tuple[Anchor, ...] = ()
     if not judged.refusals:
         watch = watch or RefusalWatch(None)
         manifest = _learn_everything(purchases, judged, config, registry, reporter, watch, now=now)
         _prune(registry, config, reporter, now=now)
+        anchors = draw_anchors(registry.path(manifest.version), purchases, config.evaluation)
     refusals = judged.refusals
     behind = [
         f"Behind a simple list: {lost}."
@@ -120,6 +122,7 @@ def train(
         seconds=reporter.seconds,
         comparisons=judged.comparisons,
         notes=tuple(notes),
+        anchors=anchors,
     )
     report = build_report(purchases, config, judged.twin, record)
     return Outcome(manifest, judged.evaluation, refusals, report)
@@ -314,9 +317,8 @@ def measure_twin(
         ):
             new_products = evaluate_new_products(directory, history, config.evaluation)
             customers = draw_example_customers(directory, history, config.evaluation, examples)
-            anchors = draw_anchors(directory, history, config.evaluation.k, config.evaluation.seed)
     evaluation = replace(evaluation, bundles=bundles, new_products=new_products)
-    return MeasuredTwin(evaluation, ranker, history.days, customers, anchors)
+    return MeasuredTwin(evaluation, ranker, history.days, customers)
 
 
 @contextmanager

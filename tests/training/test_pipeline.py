@@ -425,6 +425,19 @@ def test_the_lesson_that_serves_is_the_one_that_was_measured(
     assert outcome.report.notes == past.notes
 
 
+def test_the_report_shows_what_the_published_version_shows_beside_a_product(
+    learned: tuple[Outcome, Recommender],
+) -> None:
+    outcome, shop = learned
+    anchors = outcome.report.anchors
+    assert anchors
+    for anchor in anchors:
+        item = shop.catalogue.ids.find(anchor.product.product_id)
+        slots = shop.similar(item, SlateRequest(n=EvaluationConfig().k)).slots
+        shown = [shop.catalogue.ids[slot.item] for slot in slots]
+        assert [slot.product.product_id for slot in anchor.similar] == shown
+
+
 def test_the_sources_of_a_shop_that_learns_to_rank_have_learned_from_everything(
     learned: tuple[Outcome, Recommender],
 ) -> None:

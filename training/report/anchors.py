@@ -8,9 +8,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.data.events import PURCHASE
 from models.recommender import NOBODY, Recommender
 from models.slate import Bundle, SlateRequest
-from training.evaluation.split import Split
+from training.config import EvaluationConfig
+from training.evaluation.split import MIN_LINES
+from training.reading.purchases import Purchases
 from training.report.data import Anchor, ExampleUnit
 from training.report.example_products import show_product, show_slots
 
@@ -20,18 +23,24 @@ UNITS: Final = 3
 SHARES: Final = ((0.0, 0.05), (0.05, 0.3), (0.3, 1.0))
 
 
-def draw_anchors(directory: Path, split: Split, k: int, seed: int) -> tuple[Anchor, ...]:
-    """Draw best sellers, products that sell now and then, and rare ones, a third of each."""
+def draw_anchors(
+    directory: Path, purchases: Purchases, settings: EvaluationConfig
+) -> tuple[Anchor, ...]:
+    """Draw best sellers, products that sell now and then, and rare ones, a third of each.
+
+    `directory`: the version that serves, which has learned from the purchases.
+    """
     recommender = Recommender.load(directory)
-    items = draw_items(split, seed)
-    return tuple(_build_anchor(recommender, item, k, split.cut) for item in items.tolist())
+    items = draw_items(purchases, settings.seed)
+    return tuple(_build_anchor(recommender, item, settings.k) for item in items.tolist())
 
 
-def draw_items(split: Split, seed: int) -> NDArray[np.int64]:
+def draw_items(purchases: Purchases, seed: int) -> NDArray[np.int64]:
     """Draw products that count, by lot within their third: best sellers first."""
-    lines = np.bincount(split.past.item, minlength=len(split.countable))
+    bought = purchases.item[purchases.kind == PURCHASE]
+    lines = np.bincount(bought, minlength=len(purchases.product_ids))
     best_first = np.argsort(-lines, kind="stable")
-    best_first = best_first[split.countable[best_first]]
+    best_first = best_first[lines[best_first] >= MIN_LINES]
     random = np.random.default_rng(seed)
     drawn = []
     for begin, end in SHARES:
@@ -42,9 +51,8 @@ def draw_items(split: Split, seed: int) -> NDArray[np.int64]:
     return chosen[np.sort(np.unique(chosen, return_index=True)[1])]
 
 
-def _build_anchor(recommender: Recommender, item: int, k: int, cut: int) -> Anchor:
-    request = SlateRequest(n=k, as_of=cut)
-    visit = SlateRequest(n=k, as_of=cut, recent=(item,))
+def _build_anchor(recommender: Recommender, item: int, k: int) -> Anchor:
+    request, visit = SlateRequest(n=k), SlateRequest(n=k, recent=(item,))
     context = recommender.build_context(NOBODY, visit)
     return Anchor(
         product=show_product(recommender, item),
@@ -52,7 +60,7 @@ def _build_anchor(recommender: Recommender, item: int, k: int, cut: int) -> Anch
         seen_next=show_slots(recommender, recommender.build_slate(context, visit).slots),
         units=tuple(
             _unit(recommender, bundle)
-            for bundle in recommender.bundles(item, SlateRequest(n=UNITS, as_of=cut), size=3)
+            for bundle in recommender.bundles(item, SlateRequest(n=UNITS), size=3)
         ),
     )
 

@@ -37,7 +37,6 @@ class MeasuredTwin:
     ranker: RankerTraining
     days: int  # after the cut
     customers: tuple[ExampleCustomer, ...]
-    anchors: tuple[Anchor, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,6 +49,7 @@ class RunRecord:
     seconds: Mapping[str, float]  # step -> how long it took
     comparisons: tuple[GateComparison, ...]
     notes: tuple[str, ...]
+    anchors: tuple[Anchor, ...] = ()  # of the version that was published
 
 
 def build_report(
@@ -71,6 +71,7 @@ def build_report(
         settings=asdict(config.model),
         seconds=record.seconds,
         notes=record.notes,
+        anchors=record.anchors,
     )
     return _add_figures(report, twin) if twin else report
 
@@ -87,7 +88,6 @@ def _add_figures(report: Report, twin: MeasuredTwin) -> Report:
         diversity=evaluation.diversity,
         daring=evaluation.daring,
         customers=twin.customers,
-        anchors=twin.anchors,
     )
 
 
