@@ -41,6 +41,7 @@ from service.runtime.workers import end_with_supervisor
 from service.settings import Settings
 from service.store.campaigns import forget_mails, pinned_versions
 from service.store.database import StoreDownError
+from service.store.shop_erasure import ErasureWatch
 from service.store.store import Store
 
 DESCRIPTION: Final = (
@@ -163,6 +164,7 @@ def _build_responder(
         catalogues=catalogues,
         computer=computer,
         freshness=Freshness(metrics),
+        erasure_watch=ErasureWatch(),
         compute_recorded=mail_responder.compute,
     )
 
@@ -202,6 +204,7 @@ async def run_periodically(threads: Executor, work: Callable[[], object], second
 def follow(responder: Responder, pinned_catalogues: CatalogueFollower) -> None:
     """Read what other hosts have changed before anyone asks, and let go of what nobody needs."""
     position = responder.store.follow()
+    responder.erasure_watch.follow(responder.store.read, position.number)
     needed = keep_pinned(responder.store, responder.active)
     model = responder.active.current  # once: it may be another one in a moment
     if model is not None:

@@ -35,6 +35,7 @@ from service.settings import (
     prepare_registry,
     prepare_runtime_directory,
 )
+from service.shop_erasure import describe_everything, erase_everything
 from service.signing.customer_tokens import CustomerToken, sign
 from service.store import keys
 from service.store.database import (
@@ -46,6 +47,7 @@ from service.store.database import (
     prepare,
 )
 from service.store.keys import StoredKey
+from service.store.shop_erasure import dismiss_requests
 from service.store.store import Store
 
 ACTOR = "command line"
@@ -101,6 +103,7 @@ def add_commands(commands: Subparsers) -> None:
     keys_parser = _add_command(commands, "keys", "Create, list and revoke API keys.")
     _add_key_commands(keys_parser.add_subparsers(required=True, metavar="COMMAND"))
     _add_token_command(commands)
+    _add_erasure_command(commands)
     _add_command(
         commands,
         "settings",
@@ -155,6 +158,27 @@ def _add_token_command(commands: Subparsers) -> None:
         ),
     )
     token.set_defaults(command=_print_token)
+
+
+def _add_erasure_command(commands: Subparsers) -> None:
+    erasure = _add_command(
+        commands,
+        "erase-shop",
+        "Tell what is kept of the shop: store, versions, reports, cached answers. Or erase it all, "
+        "with a receipt.",
+    )
+    choice = erasure.add_mutually_exclusive_group()
+    choice.add_argument(
+        "--yes",
+        action="store_true",
+        help="Erase it, for ever. Stop every service and training before. Default: only tell.",
+    )
+    choice.add_argument(
+        "--dismiss",
+        action="store_true",
+        help="Erase nothing, and have /readyz no longer tell that Shopify asked for it.",
+    )
+    erasure.set_defaults(command=_erase_shop)
 
 
 def _number(text: str, maximum: int) -> int:
@@ -233,6 +257,23 @@ def _print_token(settings: Settings, options: argparse.Namespace) -> None:
     expires = int(time.time()) + 60 * (options.minutes or settings.token_minutes)
     token = CustomerToken(options.customer_id, None, expires)
     print(sign(secret, token, settings.token_audience))  # noqa: T201
+
+
+def _erase_shop(settings: Settings, options: argparse.Namespace) -> None:
+    prepare_registry(settings)
+    now = int(time.time())
+    with _open_store(settings) as store:
+        if options.dismiss:
+            shops = store.write(partial(dismiss_requests, actor=ACTOR, time=now)).result()
+            told: dict[str, Any] = {"dismissed": shops}
+        elif options.yes:
+            try:
+                told = erase_everything(settings, store, ACTOR, now)
+            except OSError as error:
+                raise CommandError(f"{error.filename} cannot be erased: {error.strerror}") from None
+        else:
+            told = describe_everything(settings, store)
+    print(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())  # noqa: T201
 
 
 def _print_settings(_: Settings, __: argparse.Namespace) -> None:

@@ -40,6 +40,7 @@ LINK_NAME_PATTERN: Final = re.compile(
 )
 LINK_PORT_PATTERN: Final = re.compile(r"(?:\w+_)?PORT")
 LINK_ADDRESS_PATTERN: Final = re.compile(rf"{LINK_PROTOCOL}://\S+:\d+", re.IGNORECASE)
+SHOPIFY_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*\.myshopify\.com")
 ORIGIN_PATTERN: Final = re.compile(r"https?://[^/\s*]+")
 MAX_CALLS_A_MINUTE: Final = 1_000_000
 MAX_TOKEN_MINUTES: Final = 1440
@@ -189,6 +190,15 @@ class Settings(BaseModel):
             description="Whether webhooks tell of products (`parent`) or of each size (`variant`)."
         ),
     ] = "parent"
+    shopify_shop: Annotated[
+        str | None,
+        Field(
+            description=(
+                "Domain of the shop at Shopify, like example.myshopify.com. Its `shop/redact` "
+                "alone is taken."
+            ),
+        ),
+    ] = None
     cors_origins: Annotated[
         str,
         Field(
@@ -440,6 +450,13 @@ class Settings(BaseModel):
                 raise ValueError(
                     f"write it like shopify=SECRET; systems are {', '.join(SIGNING_SYSTEMS)}"
                 )
+        return value
+
+    @field_validator("shopify_shop")
+    @classmethod
+    def _check_shopify_shop(cls, value: str | None) -> str | None:
+        if value is not None and not SHOPIFY_PATTERN.fullmatch(value):
+            raise ValueError("no domain of Shopify; write it like example.myshopify.com")
         return value
 
     @field_validator("cors_origins")

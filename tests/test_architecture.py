@@ -59,6 +59,7 @@ ROOMS = {
     "service": [
         "__main__",
         "commands",
+        "shop_erasure",
         "app",
         "demo",
         "routes",

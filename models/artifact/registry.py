@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from models.artifact.atomic import atomic_write, durable_rename
+from models.artifact.atomic import atomic_write, durable_rename, sync_directory
 from models.artifact.files import (
     Manifest,
     created_of,
@@ -31,6 +31,7 @@ from models.errors import ArtifactError, UnreadableError, reading_failed
 
 ACTIVE: Final = "active"
 PINS: Final = "pins"
+STAGING: Final = "staging-"
 DAY_SECONDS: Final = 86_400
 LONGEST_PIN_SECONDS: Final = 366 * DAY_SECONDS
 MAX_POINTERS: Final = 50  # versions kept in the file `active`
@@ -102,7 +103,7 @@ class Registry:
         next call removes. Raises OSError (disk full, no permission) with nothing published.
         """
         (self.root / "versions").mkdir(parents=True, exist_ok=True)
-        with scratch_directory(self.root, "staging-") as staging:
+        with scratch_directory(self.root, STAGING) as staging:
             staging.chmod(0o755)
             manifest = write_artifact(staging, model, manifest, durable=durable)
             with self._locked():
@@ -194,6 +195,22 @@ class Registry:
         with self._locked():
             self._remove(version)
 
+    def erase(self) -> list[str]:
+        """Remove all versions, pins and reports, and what killed processes have left of some.
+
+        Returns the versions, newest first. Whatever else is in the directory stays.
+        """
+        with scratch_directory(self.root, STAGING), self._locked():  # sweeps what is left
+            (self.root / ACTIVE).unlink(missing_ok=True)
+            versions = self.names()
+            for version in versions:
+                self._remove(version)
+            for name in (PINS, REPORTS):
+                if (self.root / name).is_dir():
+                    remove(self.root / name)
+            sync_directory(self.root)
+        return versions
+
     def _remove_reports(self, kept: Set[str]) -> None:
         """Remove the reports of versions that are gone."""
         for report in self.root.glob(f"{REPORTS}/*.html"):
@@ -202,7 +219,7 @@ class Registry:
 
     def _remove(self, version: str) -> None:
         # Renamed first: a reader sees the version whole or not at all.
-        pruned = self.root / f"staging-pruned-{version}"
+        pruned = self.root / f"{STAGING}pruned-{version}"
         self.path(version).rename(pruned)
         remove(pruned)
         (self.root / PINS / version).unlink(missing_ok=True)

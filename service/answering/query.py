@@ -26,6 +26,7 @@ from models.rules.unknown_names import is_unknown, known_names
 from models.shop_lists import RatingMean, ShopList
 from models.slate import GivenProducts, OutOfStock, SlateRequest
 from models.updates.customer import NO_UPDATE, CustomerUpdate
+from service.cache.memory import KEY_PREFIX
 from service.store.quotas import TokenOwner
 
 EMAIL: Final = "email"  # placements of mails begin with it
@@ -127,7 +128,7 @@ class RecommendationQuery:
         values = {**vars(self), "deadline_ms": None, "in_mail": self.mailed}
         content = orjson.dumps((LAYOUT, version, values))
         digest = hashlib.blake2b(content, digest_size=24, key=secret)
-        return b"regulars:" + digest.hexdigest().encode()
+        return KEY_PREFIX + digest.hexdigest().encode()
 
     def ref(self, secret: bytes) -> bytes:
         """Return the name of its record in a campaign.

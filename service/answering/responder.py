@@ -46,6 +46,7 @@ from service.store.change_counters import (
     RULES,
     counter_of,
 )
+from service.store.shop_erasure import ErasureWatch
 from service.store.store import Store
 
 STAMP_BYTES: Final = 8  # in front of a cached value: the position of the store it was made at
@@ -79,6 +80,7 @@ class Responder:
     catalogues: CatalogueFollower
     computer: AnswerComputer
     freshness: Freshness
+    erasure_watch: ErasureWatch
     compute_recorded: Compute  # for queries whose answers the store keeps
 
     async def respond(self, query: RecommendationQuery, *, limited: bool = False) -> ServedAnswer:

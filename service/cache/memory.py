@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 from cachetools import TTLCache
 
+KEY_PREFIX: Final = b"regulars:"
 # What an entry takes besides its value: the key of 57 bytes, and the objects around both.
 ENTRY_BYTES: Final = 400
 

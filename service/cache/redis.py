@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 
 from redis.exceptions import ResponseError
 
+from service.cache.memory import KEY_PREFIX
 from service.runtime.circuit_breaker import BreakerState, CircuitBreaker, CircuitOpenError
 from service.runtime.metrics import Metrics
 from service.runtime.redis_client import NO_ANSWER, connect, describe_trouble
@@ -20,6 +21,7 @@ MAX_WAITING_WRITES: Final = 256
 T = TypeVar("T")
 log: Final = logging.getLogger("regulars.cache")
 SEAL_BYTES: Final = 16  # in front of a value
+DELETE_SECONDS: Final = 5.0  # for one command
 READING: Final = "reading"
 WRITING: Final = "writing"
 
@@ -134,6 +136,21 @@ class RedisCache:
             log.warning("Redis %s: left alone, answers are computed", trouble)
         elif state is BreakerState.CLOSED and before is not None:
             log.warning("Redis answers again")
+
+
+async def delete_answers(url: str) -> int:
+    """Delete the cached answers of all services that share a Redis; return how many.
+
+    Raises RedisError and OSError.
+    """
+    client = connect(url, DELETE_SECONDS)
+    count = 0
+    try:
+        async for key in client.scan_iter(match=KEY_PREFIX + b"*", count=1000):
+            count += await client.unlink(key)
+    finally:
+        await client.aclose()
+    return count
 
 
 def seal(secret: bytes, key: bytes, value: bytes) -> bytes:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from service.errors import TooManyCalls, Unauthorized
+from service.errors import Forbidden, TooManyCalls, Unauthorized
 from service.http.authentication import Authentication
 from service.http.authorization import ADMIN, WRITE
 from service.routes.customers import Report
@@ -70,8 +70,14 @@ async def _identify(request: Request, vendor: str) -> str:
         return f"webhook of {vendor}"
     authentication: Authentication = request.app.state.authentication
     caller = await authentication.identify(request.headers)
+    topic = _topic(request, vendor)
     # Who may erase with DELETE may do so here: no topic without a signature is worth more
-    caller.check(ADMIN if _topic(request, vendor) in PRIVACY_TOPICS else WRITE, {})
+    caller.check(ADMIN if topic in PRIVACY_TOPICS else WRITE, {})
+    if topic == SHOP_REDACTED:
+        raise Forbidden(
+            "Shopify alone asks for the erasure of a shop, by its signature. Whoever runs the "
+            "service erases it by the command 'regulars erase-shop'."
+        )
     count = await authentication.count_call(caller)
     if count is not None and count.wait_seconds > 0:
         raise TooManyCalls(count.wait_seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -45,8 +46,10 @@ from service.store.deliveries import is_newest, take_delivery
 from service.store.events import Event, is_erased, write
 from service.store.orders import bring_up_to_date
 from service.store.products import Author, Document, delete, put
+from service.store.shop_erasure import request_erasure
 from service.store.writer import Change
 
+log: Final = logging.getLogger("regulars.imports")
 Vendor = Literal["ga4", "google", "klaviyo", "magento", "segment", "shopify", "woocommerce"]
 NOTHING: Final[Mapping[str, Any]] = {
     "repeated": False,
@@ -90,11 +93,8 @@ async def import_documents(
     """
     delivery = await describe_delivery(request, vendor)
     if delivery.topic == SHOP_REDACTED:
-        raise Conflict(
-            "This service holds one shop: to erase it, stop the service and remove its registry "
-            "and its store."
-        )
-    if delivery.topic in (REDACTED, REQUESTED):
+        answer = await _note_shop_redaction(request, delivery, document)
+    elif delivery.topic in (REDACTED, REQUESTED):
         answer = await _answer_privacy_request(request, delivery, document)
     elif delivery.topic in DELETED and isinstance(document, dict):
         if not is_id(str(document.get("id", ""))):
@@ -216,6 +216,29 @@ async def _answer_privacy_request(
     for name in ids:
         await erase_customer(request, name, delivery.report)
     return {**NOTHING, "erased": len(ids)}
+
+
+async def _note_shop_redaction(
+    request: Request, delivery: Delivery, document: Any
+) -> dict[str, Any]:
+    """Note that the shop is to be erased. Raises Conflict unless it is the one of the settings.
+
+    Nothing is erased here: the topic is not signed, and no other call could undo it.
+    """
+    shop = document.get("shop_domain") if isinstance(document, dict) else None
+    if not isinstance(shop, str):
+        raise Invalid("The document names no shop.")
+    own_shop = get_responder(request).settings.shopify_shop
+    if own_shop is None or own_shop.lower() != shop.lower():
+        log.warning("Shopify asks for the erasure of %.100r, and this shop is %r", shop, own_shop)
+        raise Conflict(
+            "The request is about another shop than REGULARS_SHOPIFY_SHOP names. Set it to the "
+            "domain of this shop, and send the request again."
+        )
+    work = partial(request_erasure, shop=own_shop, actor=delivery.actor, time=delivery.time)
+    is_new = await write_store(request, work)
+    log.warning("Shopify asks for the erasure of %s: 'regulars erase-shop' does it", own_shop)
+    return {**NOTHING, "repeated": not is_new}
 
 
 def _note_request(delivery: Delivery, customer_id: str, change: Change) -> None:

@@ -35,6 +35,7 @@ async def get_readiness(request: Request) -> Response:
     responder = get_responder(request)
     model, fault = responder.active.current, responder.store.fault
     is_ready = model is not None and fault is None
+    asked = responder.erasure_watch.asked
     store_state = f"breaker {responder.computer.breaker.state}"
     if fault:
         store_state = f"cannot be used: {fault}"
@@ -47,6 +48,7 @@ async def get_readiness(request: Request) -> Response:
         "store": f"{responder.store.backend}, {store_state}",
         "store_of_model": _find_lineage_problem(responder, model),
         "cache": responder.cache.state(),
+        "shop_erasure": None if asked is None else format_timestamp(asked),
     }
     return uncached_json(body, 200 if is_ready else 503)
 

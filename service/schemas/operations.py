@@ -95,6 +95,7 @@ class Ready(AnswerModel):
                 "store": "sqlite, breaker closed",
                 "store_of_model": None,
                 "cache": "memory",
+                "shop_erasure": None,
             }
         )
     )
@@ -125,6 +126,10 @@ class Ready(AnswerModel):
         "is another one or an older copy: everything in it then counts beside the version."
     )
     cache: str = Field(description="Kind of the cache, and whether it answers.")
+    shop_erasure: datetime | None = Field(
+        description="When Shopify asked for the erasure of the whole shop, which is due 30 days "
+        "later: `regulars erase-shop` does it. Null where nobody has asked."
+    )
 
 
 class Alive(AnswerModel):

@@ -35,7 +35,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.pool import QueuePool
 
-SCHEMA: Final = "0013"  # the newest of migrations/versions
+SCHEMA: Final = "0014"  # the newest of migrations/versions
 WAIT_SECONDS: Final = 5.0  # for a lock, a connection of the pool, or a server that does not answer
 TRUNCATE_MS: Final = 50  # for readers of an earlier moment, when the log is emptied
 SILENCE_SECONDS: Final = WAIT_SECONDS + 1  # the server itself should have given up before
@@ -277,14 +277,14 @@ def migrate(engine: Engine, schema: str = "head") -> None:
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
     with writing(engine) as connection:
         if engine.dialect.name == "postgresql":
-            _lift_time_limits(connection)
+            lift_time_limits(connection)
             connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
         config.attributes["connection"] = connection
         command.upgrade(config, schema)
 
 
-def _lift_time_limits(connection: Connection) -> None:
-    """Wait for the index of a large table, and for another migration, as long as they take."""
+def lift_time_limits(connection: Connection) -> None:
+    """Wait as long as it takes: for the index of a large table, another migration, an erasure."""
     connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
     connection.connection.driver_connection.silence_seconds = math.inf  # type: ignore[union-attr]
 

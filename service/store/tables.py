@@ -261,6 +261,14 @@ deliveries: Final = Table(
     Column("updated", BigInteger),  # of an order or a product, when it was changed at the vendor
 )
 
+# Shops that are to be erased: see service.store.shop_erasure.
+shop_erasures: Final = Table(
+    "shop_erasures",
+    metadata,
+    Column("shop", Text, primary_key=True),  # its domain at its shop system
+    Column("time", BigInteger, nullable=False),  # seconds since 1970, when it was asked for
+)
+
 # From which change on which process wrote: see service.store.lineage.
 marks: Final = Table(
     "marks",

@@ -7,7 +7,8 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+from urllib.request import urlopen
 
 import pytest
 import schemathesis
@@ -16,11 +17,16 @@ from models.rules.filter_language import MAX_CHARACTERS, FilterError, check_filt
 from service.routes.imports import DOCUMENT_EXAMPLE
 from service.schemas.pages import MAX_CURSOR_CHARACTERS
 from tests.support.service_shop import Shop, process
+from tests.support.store_server import KINDS, new_store
 
 pytestmark = pytest.mark.slow
 
 HERE = Path(__file__).parent
-EXAMPLES = 6  # of an address; by hand, with the phase `coverage`, also the edges of every value
+# Of an operation. FUZZ_EXAMPLES=200 for a long run, which tries the edges of values too
+EXAMPLES: Final = int(os.environ.get("FUZZ_EXAMPLES", "6"))
+LONG: Final = "FUZZ_EXAMPLES" in os.environ
+PHASES: Final = ["examples", *(["coverage"] if LONG else []), "fuzzing", "stateful"]
+TIMEOUT_SECONDS: Final = 240 + 60 * EXAMPLES
 
 
 @schemathesis.hook
@@ -80,35 +86,45 @@ def _keep_one(given: Any, first: str, second: str) -> None:
         del given[second]
 
 
-def test_the_service_answers_as_it_is_described(own_shop: Shop, tmp_path: Path) -> None:
-    with process(own_shop.root, tmp_path / "run", api_key="fuzzing", signing_key="signing") as port:
-        command = [
-            Path(sys.executable).with_name("st"),
-            "--config-file",
-            HERE / "schemathesis.toml",
-            "run",
-        ]
-        options = {"max-examples": EXAMPLES, "phases": "examples,fuzzing,stateful", "workers": 2}
-        # What is measured is the service, and measuring the one who asks would slow them down.
-        environment = {
-            name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")
-        }
-        found = subprocess.run(
-            [
-                *map(str, command),
-                f"http://127.0.0.1:{port}/openapi.json",
-                "--generation-deterministic",
-                *(f"--{name}={value}" for name, value in options.items()),
-            ],
-            cwd=tmp_path,
-            env=environment
-            | {
-                "PYTHONPATH": str(HERE.parents[1]),
-                "SCHEMATHESIS_HOOKS": "tests.service.test_fuzzing",
-            },
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-    assert found.returncode == 0, "\n".join(line[:300] for line in found.stdout.splitlines()[-200:])
+@pytest.mark.parametrize("store", KINDS)
+def test_the_service_answers_as_it_is_described(own_shop: Shop, tmp_path: Path, store: str) -> None:
+    settings: dict[str, Any] = {
+        "api_key": "fuzzing",
+        "signing_key": "signing",
+        "database_url": new_store(store, tmp_path),
+    }
+    log = tmp_path / "schemathesis.log"
+    with process(own_shop.root, tmp_path / "run", **settings) as port:
+        description = f"http://127.0.0.1:{port}/openapi.json"
+        urlopen(description, timeout=60).close()  # it is made once, and st waits 10 s for it
+        failed = fuzz(description, log)
+    lines = log.read_text().splitlines()
+    sys.stdout.write("\n".join(lines[-40:]))  # what ran: operations, cases, failures
+    assert not failed, "\n".join(line[:300] for line in lines[-200:])
     assert "unexpected" not in (tmp_path / "service.log").read_text()
+
+
+def fuzz(description: str, log: Path) -> bool:
+    """Send what a description allows and forbids; tell whether an answer was not as it says."""
+    options = {"max-examples": EXAMPLES, "phases": ",".join(PHASES), "workers": 2, "checks": "all"}
+    command = [
+        str(Path(sys.executable).with_name("st")),
+        f"--config-file={HERE / 'schemathesis.toml'}",
+        "run",
+        description,
+        "--generation-deterministic",
+        "--continue-on-failure",
+        *(f"--{name}={value}" for name, value in options.items()),
+    ]
+    # What is measured is the service, and measuring the one who asks would slow them down.
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")
+    }
+    environment["PYTHONPATH"] = str(HERE.parents[1])
+    environment["SCHEMATHESIS_HOOKS"] = "tests.service.test_fuzzing"
+    with log.open("w") as output:
+        return bool(
+            subprocess.run(
+                command, cwd=log.parent, env=environment, stdout=output, timeout=TIMEOUT_SECONDS
+            ).returncode
+        )

@@ -14,7 +14,7 @@ from service.http.authorization import Scope
 from service.settings import SIGNING_SYSTEMS, Settings, SettingsError
 from service.signing.webhooks import WEBHOOKS
 from tests.support.keyed_service import make_key, store_of
-from tests.support.service_shop import Browse
+from tests.support.service_shop import Browse, wait_until
 from tests.support.store_server import KINDS, new_store
 
 pytestmark = pytest.mark.slow
@@ -30,6 +30,7 @@ def client(browse: Browse, request: pytest.FixtureRequest, tmp_path: Path) -> Te
         database_url=new_store(request.param, tmp_path),
         api_key=KEY,
         import_secrets=SECRETS,
+        shopify_shop="regulars.myshopify.com",
         unasked="allow",
     )
 
@@ -267,10 +268,49 @@ def test_privacy_requests_reach_erasure_and_export(client: TestClient) -> None:
     log = client.get("/v1/audit", headers={"X-API-Key": KEY}).text
     assert "webhook of shopify" in log
     assert "207" not in log.replace("2025-07", "")
-    refused = sent(client, {"shop_id": 1}, "shop/redact")
-    assert refused.status_code == 409
     for nobody in (None, {"id": "a\0b"}, {"email": "x" * 501}):
         assert sent(client, {"customer": nobody}, "customers/redact").status_code == 422
+
+
+def test_a_shop_that_is_to_be_erased_is_noted_and_told_until_it_is(client: TestClient) -> None:
+    sent(client, order())
+    asked = {"shop_id": 1, "shop_domain": "Regulars.myshopify.com"}
+    for refused, status in (
+        ({**asked, "shop_domain": "other.myshopify.com"}, 409),
+        ({"shop_id": 1}, 422),
+        ([asked], 422),
+    ):
+        assert sent(client, refused, "shop/redact").status_code == status
+    assert sent(client, asked, "shop/redact", secret="another secret").status_code == 401
+    headers = {"X-API-Key": KEY, "X-Shopify-Topic": "shop/redact"}
+    assert client.post("/v1/import/shopify", json=asked, headers=headers).status_code == 403
+    assert client.get("/readyz").json()["shop_erasure"] is None
+    for is_repeated in (False, True):
+        answer = sent(client, asked, "shop/redact")
+        assert (answer.status_code, answer.json()["repeated"]) == (202, is_repeated)
+    wait_until(lambda: client.get("/readyz").json()["shop_erasure"] is not None)
+    assert client.get("/readyz").status_code == 200
+    assert held(client) == [("purchase", "bread", 2.0)]
+    changes = client.get("/v1/audit", headers={"X-API-Key": KEY}).json()["changes"]
+    told = [change for change in changes if change["action"] == "shop erasure asked for"]
+    assert [(c["actor"], c["subject"]) for c in told] == [
+        ("webhook of shopify", "shop regulars.myshopify.com")
+    ]
+
+
+def test_a_service_that_does_not_know_its_shop_notes_no_erasure(
+    browse: Browse, tmp_path: Path
+) -> None:
+    client = browse(
+        database_url=new_store("sqlite", tmp_path),
+        api_key=KEY,
+        import_secrets=SECRETS,
+        unasked="allow",
+    )
+    asked = {"shop_id": 1, "shop_domain": "regulars.myshopify.com"}
+    refused = sent(client, asked, "shop/redact")
+    assert refused.status_code == 409
+    assert "REGULARS_SHOPIFY_SHOP" in refused.json()["detail"]
 
 
 def test_the_secrets_name_systems_that_sign() -> None:
