@@ -94,15 +94,16 @@ _KIND_WORDS: Final[Mapping[str, str]] = MappingProxyType(
         "view": "productviewed viewedproduct viewitem viewcontent detailview productview pageview "
         "productdetail detail viewed productdetailview screenview",
         "cart": "addtocart addedtocart productadded productaddedtocart addcart cartadd basket "
-        "addtobasket addtobag",
+        "addtobasket addtobag addedproduct",
         "wishlist": "addtowishlist productaddedtowishlist addedtowishlist favorite favourite like "
         "save bookmark wish",
         "remove_from_cart": "removefromcart removedfromcart productremoved cartremove removecart "
-        "removedfrombasket",
+        "removedfrombasket removedproduct",
         "dismiss": "hide notinterested dislike dismissed",
         "click": "productclicked selectitem clicked clickedproduct select",
         "rating": "rate review rated productreviewed",
-        "exposure": "impression viewitemlist productlistviewed shown display viewpromotion",
+        "exposure": "impression viewitemlist productlistviewed shown display viewpromotion "
+        "productlistfiltered",
     }
 )
 # Of a consent to marketing: what is not confirmed yet, or was never given, is no consent.

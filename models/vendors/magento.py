@@ -35,9 +35,17 @@ from models.vendors.vendor import (
 
 # States whose words mean something else in other systems
 STATES: Final[Mapping[str, str]] = {"closed": "refunded", "holded": "on hold"}
+FRAUD: Final = "fraud"  # a status; the state of such an order is that of one to be looked at
 GIFT_CARD: Final = "giftcard"
 NOT_VISIBLE: Final = ("1", "Not Visible Individually")  # as pieces of other products are
 ENABLED: Final = "1"
+# Of `color=Red,size=M`. An export with "Fields Enclosure" encloses values, other tools whole pairs,
+# and doubles quotes in them; without it a quote is part of its value: `width=15"`.
+PAIR: Final = re.compile(
+    r""""(?P<pair>(?:[^"]|"")*)"(?=,|$)"""
+    r"""|(?P<name>[^=,"]+)="(?P<value>(?:[^"]|"")*)"(?=,|$)"""
+    r"""|(?P<plain>[^,]+)"""
+)
 VARIATION_SKU: Final = re.compile(r"(?:^|\|)sku=([^,|]+)")
 ANSWER: Final = ("items", "search_criteria")
 
@@ -45,7 +53,8 @@ ANSWER: Final = ("items", "search_criteria")
 def read_order(documents: Sequence[Record], _: Variants) -> Found:
     """Read one order of the API. Items with a parent are pieces of a line that counts itself."""
     order = documents[0]
-    state = text(order.get("state")) or text(order.get("status"))
+    status = text(order.get("status"))
+    state = FRAUD if status == FRAUD else text(order.get("state")) or status
     lines = []
     for item in objects_in(order, "items"):
         quantity = quantity_left(
@@ -108,14 +117,16 @@ def _additional(row: Record) -> dict[str, str]:
     """Return the names and values in `color=Red,size=M`; what has no name goes on."""
     attributes: dict[str, str] = {}
     known = ""
-    for part in (text(row.get("additional_attributes")) or "").split(","):
+    for match in PAIR.finditer(text(row.get("additional_attributes")) or ""):
+        enclosed = match["pair"] or f"{match['name']}={match['value']}"
+        part = match["plain"] or enclosed.replace('""', '"')
         name, mark, value = part.partition("=")
         if mark:
             known = name
             attributes[known] = value
         elif known:
             attributes[known] += f",{part}"
-    return attributes
+    return {name: value for name, value in attributes.items() if value}
 
 
 def _picture(path: str | None) -> str | None:

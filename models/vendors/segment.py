@@ -1,4 +1,4 @@
-"""Read calls of Segment: `track` by its specification of ecommerce (V2), and `identify`."""
+"""Read calls of Segment: `track` by its specifications of ecommerce (V1, V2), and `identify`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from models.data.words import read_kind, squeeze
 from models.vendors.cells import is_gift_card, is_yes, object_in, objects_in, text
 from models.vendors.vendor import Found, OrderLine, Record, Shape, Variants, VendorCustomer
 
+V1_ORDER: Final = "orderId"
+V1_PRODUCT: Final = "id"
 TRACK: Final = "track"
 IDENTIFY: Final = "identify"
 CANCELLED: Final = frozenset({"ordercancelled", "ordercanceled"})
@@ -26,6 +28,7 @@ NO_PRODUCT_EVENTS: Final = frozenset(
         "paymentinfoentered",
         "couponentered",
         "couponapplied",
+        "coupondenied",
         "couponremoved",
         "productshared",
         "wishlistproductaddedtocart",
@@ -45,7 +48,7 @@ def read_call(documents: Sequence[Record], variants: Variants) -> Found:
     call = documents[0]
     properties = object_in(call, "properties")
     name = squeeze(text(call.get("event")) or "")
-    order_id = text(properties.get("order_id"))
+    order_id = text(properties.get("order_id")) or text(properties.get(V1_ORDER))
     products = objects_in(properties, "products")
     if not products and text(properties.get("product_id") or properties.get("sku")):
         products = [properties]
@@ -65,7 +68,8 @@ def _line(
     call: Record, order_id: str | None, product: Record, number: int, variants: Variants
 ) -> OrderLine:
     properties = object_in(call, "properties")
-    product_id, sku = text(product.get("product_id")), text(product.get("sku"))
+    product_id = text(product.get("product_id")) or text(product.get(V1_PRODUCT))
+    sku = text(product.get("sku"))
     name = text(call.get("event")) or ""
     is_rating = read_kind(name) == RATING
     return OrderLine(

@@ -100,7 +100,7 @@ def read_order(documents: Sequence[Record], variants: Variants) -> Found:
     is_test = is_yes(order.get("test"))
     lines = []
     for item in objects_in(order, "line_items"):
-        quantity = quantity_left(item.get("quantity"), *refunded[text(item.get("id"))])
+        quantity = _quantity(item, refunded[text(item.get("id"))])
         left_out = "test_order" if is_test else _item_left_out(item, quantity)
         variant_id = text(item.get("variant_id")) if variants == "variant" else None
         lines.append(
@@ -126,6 +126,15 @@ def read_order(documents: Sequence[Record], variants: Variants) -> Found:
         for charge in objects_in(order, "shipping_lines")
     ]
     return Found(lines=lines)
+
+
+def _quantity(item: Record, refunded: Sequence[Any]) -> str | None:
+    """Return the pieces of a line that were not taken off it again.
+
+    Newer documents tell them, those of edited orders too; older ones by their refunds alone.
+    """
+    current = text(item.get("current_quantity"))
+    return current or quantity_left(item.get("quantity"), *refunded)
 
 
 def _item_left_out(item: Record, quantity: str | None) -> LeftOut | None:
@@ -299,7 +308,11 @@ SHAPES: Final = (
         told_by=("line_items", "financial_status", "created_at"),
         read=read_order,
         answered_in=("orders",),
-        cells={"timestamp": "created_at", "status": "financial_status"},
+        cells={
+            "product_id": "line_items",
+            "timestamp": "created_at",
+            "status": "financial_status",
+        },
     ),
     Shape(
         vendor="shopify",

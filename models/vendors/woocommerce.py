@@ -6,6 +6,7 @@ Export & Import, the Import Export Suite), and one row a line (Advanced Order Ex
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from fnmatch import filter as matching
@@ -42,7 +43,8 @@ from models.vendors.vendor import (
 CHARGES: Final = ("shipping_lines", "fee_lines", "tax_lines", "coupon_lines")
 # Not paid yet; other systems call an order so that waits to be sent.
 UNPAID: Final = "pending"
-NO_VARIANT: Final = (None, "0")
+NONE: Final = (None, "0")  # an id of no product, as of one that was deleted
+COMMA: Final = re.compile(r"(?<!\\),")  # between values
 SEEN: Final = ("visible", "catalog", "search")  # where a product is to be seen
 
 
@@ -53,8 +55,9 @@ def _status(value: object) -> str | None:
 
 def _chosen(product_id: str | None, variation_id: str | None, variants: Variants) -> str | None:
     """Return the id of the variation where it is wanted, and there is one."""
-    has_variation = variants == "variant" and variation_id not in NO_VARIANT
-    return variation_id if has_variation else product_id
+    if variants == "variant" and variation_id not in NONE:
+        return variation_id
+    return product_id if product_id not in NONE else None
 
 
 def _left_out(name: object, quantity: str | None) -> LeftOut | None:
@@ -200,7 +203,7 @@ def read_product_row(rows: Sequence[Record], variants: Variants) -> Found:
     product = VendorProduct(
         product_id=product_id,
         title=text(row.get("name")),
-        category=last_part((text(row.get("categories")) or "").split(",")[0]),
+        category=last_part(next(iter(_values(row.get("categories"))), None)),
         brand=text(row.get("brands")),
         price=text(row.get("sale_price")) or text(row.get("regular_price")),
         image_url=text(row.get("images")),
@@ -225,10 +228,16 @@ def _is_published(row: Record) -> bool:
 def _attributes(row: Record) -> dict[str, str]:
     attributes = {}
     for column in sorted(matching(row, "attribute_*_name")):
-        name, value = text(row[column]), text(row.get(column.replace("_name", "_value(s)")))
-        if name and value:
-            attributes[name] = value
+        name, values = text(row[column]), _values(row.get(column.replace("_name", "_value(s)")))
+        if name and values:
+            attributes[name] = ", ".join(values)
     return attributes
+
+
+def _values(cell: object) -> list[str]:
+    """Return the values of a cell with several: commas part them, and `\\,` stands in one."""
+    values = (part.replace("\\,", ",").strip() for part in COMMA.split(text(cell) or ""))
+    return [value for value in values if value]
 
 
 def read_product(documents: Sequence[Record], variants: Variants) -> Found:
@@ -240,7 +249,7 @@ def read_product(documents: Sequence[Record], variants: Variants) -> Found:
     sku = text(product.get("sku"))
     names = [ProductName(sku, product_id)] if sku and product_id else []
     if is_variation and variants == "parent":
-        called = [name for name in (product_id, sku) if name and parent_id not in NO_VARIANT]
+        called = [name for name in (product_id, sku) if name and parent_id not in NONE]
         return Found(names=[ProductName(name, parent_id or "") for name in called])
     sizes = values_in(product, "variations") if variants == "parent" else []
     names += [ProductName(size, product_id) for size in sizes if product_id]

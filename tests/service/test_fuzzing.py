@@ -106,7 +106,13 @@ def test_the_service_answers_as_it_is_described(own_shop: Shop, tmp_path: Path, 
 
 def fuzz(description: str, log: Path) -> bool:
     """Send what a description allows and forbids; tell whether an answer was not as it says."""
-    options = {"max-examples": EXAMPLES, "phases": ",".join(PHASES), "workers": 2, "checks": "all"}
+    options = {
+        "max-examples": EXAMPLES,
+        "phases": ",".join(PHASES),
+        "checks": "all",
+        "workers": 2,
+        "request-timeout": 60,  # on a machine however busy
+    }
     command = [
         str(Path(sys.executable).with_name("st")),
         f"--config-file={HERE / 'schemathesis.toml'}",

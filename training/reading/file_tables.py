@@ -97,9 +97,12 @@ class FileTable:
 
     def locate(self, name: str, text: str) -> str:
         """Return where a text stands as `find` does, or the first file where no line is known."""
-        return self.find(name, text) or (
-            f"{self.label}, column {(self.origin or self).names.get(name, '')!r}: {shorten(text)}"
-        )
+        found = self.find(name, text)
+        if found is not None:
+            return found
+        column = (self.origin or self).names.get(name)
+        place = f"{self.label}, column {column!r}" if column else self.label
+        return f"{place}: {shorten(text)}"
 
 
 @dataclass(frozen=True)
