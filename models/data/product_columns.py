@@ -8,6 +8,7 @@ changed.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
@@ -85,8 +86,11 @@ def tell_value(value: str | float | bool) -> str:
 
 
 def fold_value(value: str | float | bool) -> str:
-    """Return a value as a text, alike whatever the case of its letters and the spaces around."""
-    return " ".join(tell_value(value).split()).casefold()
+    """Return a value as a text, alike whatever the case of its letters and the spaces around.
+
+    Letters that are composed in two ways are alike, too (Unicode's form NFKC).
+    """
+    return " ".join(unicodedata.normalize("NFKC", tell_value(value)).split()).casefold()
 
 
 def _match_texts(values: list[Value], test: Callable[[str, str], bool], wanted: str) -> Mask:

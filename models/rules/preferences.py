@@ -24,6 +24,7 @@ Mask = NDArray[np.bool_]
 CATEGORY: Final = "category"
 BRAND: Final = "brand"
 KINDS: Final = ("likes", "avoids", "needs")
+MAX_VALUES: Final = 50  # in all of what one customer says
 LIKED_ODDS: Final = 64.0  # by so much the odds of a purchase count for more where it is liked
 
 
@@ -77,8 +78,11 @@ class Preferences:
         return replace(self, likes=())
 
     def joined(self, other: Preferences) -> Preferences:
-        """Return what two customers say together."""
-        parts = {kind: getattr(self, kind) + getattr(other, kind) for kind in KINDS}
+        """Return what two customers say together, each preference once."""
+        parts = {}
+        for kind in KINDS:
+            both = (*getattr(self, kind), *getattr(other, kind))
+            parts[kind] = tuple(dict.fromkeys(both))
         return Preferences(**parts)
 
     def document(self) -> dict[str, list[dict[str, Any]]]:
@@ -101,7 +105,12 @@ def check_preferences(text: str) -> str:
         raise ValueError(f"should be an object of {', '.join(KINDS)}")
     parts = {}
     for kind in KINDS:
-        parts[kind] = tuple(map(_check_one, document.get(kind) or ()))
+        listed = document.get(kind, [])
+        if not isinstance(listed, list):
+            raise ValueError(f"{kind} should be a list")
+        parts[kind] = tuple(map(_check_one, listed))
+    if sum(len(one.values) for listed in parts.values() for one in listed) > MAX_VALUES:
+        raise ValueError(f"should hold at most {MAX_VALUES} values in all")
     return Preferences(**parts).pack()
 
 

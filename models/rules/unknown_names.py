@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from models.rules.rule_problems import RuleProblem
 from models.rules.shop_rules import ProductSelector, ShopRule
 
 NameTables = Mapping[str, tuple[IdIndex, ...]]
-MAX_COMPARED: Final = 20_000  # names among which the most similar one is looked for
+MAX_COMPARED: Final = 2_000  # names among which the most similar one is looked for
 MAX_NAMED: Final = 5  # unknown products of one field that are named
 BEARS: Final = {
     "category": "no product is of the category",
@@ -70,26 +70,37 @@ def find_unknown_in_preferences(
     preferences: Preferences, catalogue: Catalogue
 ) -> Iterator[RuleProblem]:
     """Yield a problem for each attribute, and each value, that no product bears."""
+    helped = MAX_NAMED  # to look for similar names takes long, and anyone may ask
     for kind in PREFERENCE_KINDS:
         for index, preference in enumerate(getattr(preferences, kind)):
-            yield from _find_unknown(preference, f"{kind}[{index}]", catalogue)
+            for problem in _find_unknown(preference, f"{kind}[{index}]", catalogue, helped):
+                helped -= 1
+                yield problem
 
 
 def _find_unknown(
-    preference: Preference, field: str, catalogue: Catalogue
+    preference: Preference, field: str, catalogue: Catalogue, helped: int
 ) -> Iterator[RuleProblem]:
+    """Yield the problems of one preference, the first `helped` of them with a similar name."""
     name, known = preference.attribute, catalogue.columns.attribute_names
     if not preference.is_field and name not in known:
-        similar = _suggest_name(name, known)
+        similar = _suggest_name(name, known) if helped > 0 else ""
         yield RuleProblem(f"{field}.attribute", f"no product has the attribute '{name}'{similar}")
         return
     values = preference.column(catalogue).values
-    borne = [tell_value(value) for value in values.values if value is not None]
     for index, value in enumerate(preference.values):
         if fold_value(value) not in values.folded:
-            similar = _suggest_name(value, borne)
+            similar = _suggest_name(value, _tell_all(values.values)) if helped > 0 else ""
+            helped -= 1
             problem = f"no product bears '{value}' as its '{name}'{similar}"
             yield RuleProblem(f"{field}.values[{index}]", problem)
+
+
+def _tell_all(values: Sequence[Any]) -> list[str]:
+    """Return values as people write them; none where they are too many to be compared."""
+    if len(values) > MAX_COMPARED:
+        return []
+    return [tell_value(value) for value in values if value is not None]
 
 
 def find_unknown_products(

@@ -222,10 +222,11 @@ def _as_buyers_told(
     recommender: Recommender, request: SlateRequest, knowledge: StoreKnowledge
 ) -> SlateRequest:
     """Return the request with what each customer who bought the order has said."""
+    said = request.preferences
     for buyer, update in knowledge.buyers.items():
         told = recommender.as_told(recommender.find_user(buyer, update), request, update)
-        request = replace(request, preferences=request.preferences.joined(told.preferences))
-    return request
+        said = said.joined(told.preferences)
+    return replace(request, preferences=said)
 
 
 def _render_slate(renderer: AnswerRenderer, slate: Slate) -> RenderedAnswer:

@@ -151,7 +151,7 @@ class Responder:
         deadline: float,
     ) -> ServedAnswer:
         live = catalogue_for(page.visitor, self.catalogues.as_known(model))
-        knowledge = await self._read_words(model, live, page.visitor, deadline)
+        knowledge = await self._read_words(model, live, page.visitor, reason, deadline)
         finish = partial(finish_page, live, page, self.presentation, knowledge, progress, reason)
         await self.scoring.compute_popular(finish)
         return self._serve_page(page, progress.answers, degraded=True)
@@ -233,7 +233,7 @@ class Responder:
         deadline: float,
     ) -> ServedAnswer:
         live = catalogue_for(query, self.catalogues.as_known(model))
-        knowledge = await self._read_words(model, live, query, deadline)
+        knowledge = await self._read_words(model, live, query, reason, deadline)
         popular = partial(build_popular_answer, live, query, reason, self.presentation, knowledge)
         return self._serve(query, await self.scoring.compute_popular(popular), degraded=True)
 
@@ -245,10 +245,20 @@ class Responder:
         return POPULAR_SECONDS + WORDS_SECONDS
 
     async def _read_words(
-        self, model: LoadedModel, live: LiveCatalogue, query: RecommendationQuery, deadline: float
+        self,
+        model: LoadedModel,
+        live: LiveCatalogue,
+        query: RecommendationQuery,
+        reason: FallbackReason,
+        deadline: float,
     ) -> StoreKnowledge:
-        """Return what the customer has answered and said, as far as it can be told in time."""
+        """Return what the customer has answered and said, as far as it can be told in time.
+
+        A damaged model may hold the words of somebody else.
+        """
         customer_id, words = query.named_customer, None
+        if reason is FallbackReason.MODEL_DAMAGED:
+            return AWAY.without_preferences()
         if customer_id is None:
             return AWAY
         if self.store.has_news(customer_id, model.recommender.manifest):

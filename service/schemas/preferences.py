@@ -8,12 +8,11 @@ from typing import Annotated, Any, Final, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from models.data.product_columns import tell_value
-from models.rules.preferences import KINDS, Preference, Preferences
+from models.rules.preferences import KINDS, MAX_VALUES, Preference, Preferences
 from service.patterns import NO_NUL
 from service.schemas.base import AnswerModel, Warnings, examples
 from service.schemas.customers import CustomerId
 
-MAX_VALUES: Final = 50  # in all of what one customer says
 MAX_CHARACTERS: Final = 200
 SAID_EXAMPLE: Final[dict[str, Any]] = {
     "likes": [{"attribute": "brand", "values": ["Ashby", "Hartley"]}],

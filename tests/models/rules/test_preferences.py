@@ -6,13 +6,16 @@ from models.data.catalogue import Catalogue
 from models.data.product_columns import fold_value
 from models.rules.eligibility import ExclusionRule
 from models.rules.preferences import (
+    MAX_VALUES,
     NO_PREFERENCES,
     Preference,
     Preferences,
     build_preference_effects,
+    check_preferences,
 )
 from models.rules.rule_effects import build_rule_effects
 from models.rules.shop_rules import ExcludeRule, ProductSelector
+from models.rules.unknown_names import MAX_NAMED, find_unknown_in_preferences
 from tests.support.shop import Product, catalogue_of
 
 CATALOGUE = catalogue_of(
@@ -129,6 +132,36 @@ def test_what_is_said_is_the_same_after_it_was_written_down() -> None:
     assert preferences.without_likes() == Preferences(needs=preferences.needs)
 
 
+def test_what_two_say_is_said_once() -> None:
+    nuts = said("avoids", "contains", "nuts")
+    both = nuts.joined(said("likes", "brand", "Ashby")).joined(nuts)
+    assert both == Preferences(likes=(Preference("brand", ("Ashby",)),), avoids=nuts.avoids)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"likes": 5}',
+        '{"avoids": true}',
+        '{"needs": null}',
+        '{"likes": [{"attribute": "brand", "values": "Ashby"}]}',
+        '{"dislikes": []}',
+        "[]",
+        '{"likes": [{"attribute": "brand", "values": [' + "1," * MAX_VALUES + "1]}]}",
+    ],
+)
+def test_what_is_no_preference_is_an_error_and_not_guessed(text: str) -> None:
+    with pytest.raises(ValueError, match="should"):
+        check_preferences(text)
+
+
+def test_a_long_list_of_unknown_values_is_told_and_some_of_them_with_a_similar_one() -> None:
+    values = [f"Hartle{number}" for number in range(MAX_VALUES)]
+    problems = list(find_unknown_in_preferences(said("likes", "brand", *values), CATALOGUE))
+    assert len(problems) == MAX_VALUES
+    assert sum("did you mean 'Hartley'" in problem.sentence for problem in problems) == MAX_NAMED
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [
@@ -137,6 +170,7 @@ def test_what_is_said_is_the_same_after_it_was_written_down() -> None:
         (0.5, "0.5"),
         (True, "true"),
         ("STRASSE", "strasse"),
+        ("Cafe\u0301", "caf\u00e9"),
     ],
 )
 def test_values_are_alike_as_people_write_them(value: str | float | bool, text: str) -> None:

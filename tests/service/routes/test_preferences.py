@@ -143,6 +143,25 @@ def test_nothing_that_is_avoided_follows_an_order_of_the_customer(
     assert not avoided & after
 
 
+def test_many_who_share_an_order_say_each_thing_once(client: TestClient, avoided: set[str]) -> None:
+    """A till may give one number to everybody; most of them have said nothing."""
+    events: list[dict[str, Any]] = []
+    for number in range(40):
+        event: dict[str, Any] = {
+            "kind": "purchase",
+            "event_id": f"till {number}",
+            "order_id": "till",
+        }
+        lines = [{"product_id": "bread"}]
+        event |= {"customer_id": f"guest{number}", "time": WHEN, "lines": lines}
+        events.append(event)
+    assert client.post("/v1/events", json={"events": events}).json()["accepted"] == 40
+    say(client, "guest0", **AVOIDS)
+    answer = client.get("/v1/orders/till/follow-up", params={"n": 40})
+    assert answer.status_code == 200
+    assert not avoided & slate_of(answer.json())
+
+
 def test_what_is_liked_rises_in_the_very_next_answer_and_says_so_in_any_language(
     client: TestClient,
 ) -> None:
