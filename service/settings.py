@@ -538,7 +538,20 @@ class Settings(BaseModel):
                 "forgotten. It needs REGULARS_HOST=127.0.0.1 and no REGULARS_API_KEY; or leave "
                 "REGULARS_DEMO out"
             )
+        strangers = self._find_strangers() if self.demo else []
+        if strangers:
+            raise ValueError(
+                f"the demonstration shop is for this machine alone, and {strangers[0]} is another "
+                "one. Name loopback hosts only in REGULARS_ALLOWED_HOSTS and "
+                "REGULARS_CORS_ORIGINS; or leave REGULARS_DEMO out"
+            )
         return self
+
+    def _find_strangers(self) -> list[str]:
+        """Return allowed hosts and origins that are not this machine."""
+        hosts = [host for host in self.hosts() if not is_loopback(host)]
+        origins = self.origins()
+        return hosts + [one for one in origins if not is_loopback(urlsplit(one).hostname or "")]
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:

@@ -13,7 +13,7 @@ export class CallError extends Error {
   }
 }
 
-// Return what is kept of a persona: token, customer_id, basket, orders.
+// Return what is kept of a persona: token, customer_id, basket, orders, refused.
 export function visitor(persona = shopper()) {
   kept.visitors ??= {};
   return (kept.visitors[persona] ??= { basket: [], orders: {} });
@@ -50,6 +50,11 @@ export async function call(method, path, body) {
   }
 }
 
+// Log in whoever is shopping, so that their customer_id is known; they may change meanwhile.
+export async function loggedIn() {
+  while (!visitor().token) await logInOnce(shopper());
+}
+
 const loggingIn = {}; // by persona: calls that are made at once share a visit
 
 function logInOnce(persona) {
@@ -63,15 +68,16 @@ async function logIn(persona) {
   const known = visitor(persona);
   Object.assign(known, { token: session.token, customer_id: session.customer_id });
   keep();
-  if (Object.keys(session.answers).length) await answerFirst(session);
+  if (Object.keys(session.answers).length) await answerFirst(known, session);
 }
 
 // Give a customer's answers, unless they have given some before.
-async function answerFirst({ token, customer_id, answers }) {
+async function answerFirst(known, { token, customer_id, answers }) {
   const path = `v1/customers/${encodeURIComponent(customer_id)}`;
   const { consent } = await send("GET", `${path}/profile?n=1`, undefined, token);
   const asked = Object.keys(answers).some((purpose) => consent[purpose].given !== null);
   if (!asked) await send("PUT", `${path}/consent`, answers, token);
+  setRefused(known, !(asked ? consent.personalize_web.holds : answers.personalize_web));
 }
 
 async function send(method, path, body, token) {
@@ -111,11 +117,19 @@ function note(method, path, status, milliseconds) {
 // Report events. A shop keeps nothing but orders and wishes of who said no.
 const ALWAYS = ["purchase", "dismiss"];
 const ABOUT_THEM = ["customer", "ranking", "replenishment"]; // kinds of slates that ask for consent
-let refused = false;
+const SAYS_NOTHING = [ // of consent
+  "deadline", "rate_limited", "store_unavailable", "no_candidates", "model_damaged"];
 let reported = Promise.resolve(); // once everything is stored that the next slates follow
 
+// Keep whether a visitor said no. Until an answer tells, it counts as no.
+export function setRefused(known, refused) {
+  known.refused = refused;
+  keep();
+}
+
 export function report(...events) {
-  const wanted = events.filter(({ kind }) => !refused || ALWAYS.includes(kind));
+  const isAllowed = visitor().refused === false;
+  const wanted = events.filter(({ kind }) => isAllowed || ALWAYS.includes(kind));
   if (!wanted.length) return Promise.resolve();
   const time = new Date().toISOString();
   const complete = wanted.map((event) => ({ event_id: crypto.randomUUID(), time, ...event }));
@@ -135,12 +149,18 @@ function taken({ rejected }) {
 // Return the slates of a page by the names of its parts.
 export async function page(parts, more = {}) {
   await reported;
+  const known = visitor();
   const answer = await call("POST", "v1/pages", { parts, deadline_ms: DEADLINE_MS, ...more });
   const slates = Object.fromEntries(answer.parts.map((part) => [part.name, part.answer]));
   for (const part of answer.parts) part.answer.personal = part.kind === "customer";
-  const about = answer.parts.filter(({ kind }) => ABOUT_THEM.includes(kind));
-  if (about.length) refused = about.some((part) => part.answer.fallback_reason === "no_consent");
+  learnRefusal(known, answer.parts.filter(({ kind }) => ABOUT_THEM.includes(kind)));
   return slates;
+}
+
+function learnRefusal(known, parts) {
+  const reasons = parts.map((part) => part.answer.fallback_reason);
+  const telling = reasons.filter((reason) => !SAYS_NOTHING.includes(reason));
+  if (telling.length) setRefused(known, telling.includes("no_consent"));
 }
 
 // Report what was shown, behind what the customer waits for.

@@ -1,7 +1,7 @@
 // An order: it is reported, and the page shows the mail that it triggers.
 
 import { DEADLINE_MS, call, exposed, keep, report, visitor } from "./calls.js";
-import { address, h, money, nameOf, shelf } from "./parts.js";
+import { acting, address, h, money, nameOf, shelf } from "./parts.js";
 import { use } from "./why.js";
 import { missing, totalOf } from "./views.js";
 
@@ -22,11 +22,33 @@ export async function buy(lines, isGift) {
       unit_price: currency && line.currency === currency ? line.price ?? undefined : undefined,
     })),
   });
-  if (isGift && known.customer_id) for (const { id } of lines) await use(id, true);
-  known.orders[orderId] = { lines, isGift };
+  const stillUsed = isGift && known.customer_id ? lines.map(({ id }) => id) : [];
+  known.orders[orderId] = { lines, isGift, stillUsed };
   known.basket = [];
   keep();
+  await strikeOut(known.orders[orderId]);
   document.dispatchEvent(new CustomEvent("go", { detail: address({ order: orderId }) }));
+}
+
+// Have the products of a gift not used; those that fail stay on its list.
+async function strikeOut(bought) {
+  for (const id of [...bought.stillUsed]) {
+    const isDone = await use(id, true).then(() => true, () => false);
+    if (isDone) bought.stillUsed = bought.stillUsed.filter((other) => other !== id);
+    keep();
+  }
+}
+
+async function strikeOutAgain(bought) {
+  await strikeOut(bought);
+  if (bought.stillUsed.length) throw new Error("That did not work. Try again later.");
+}
+
+function aboutUse({ lines, isGift, stillUsed }) {
+  if (!isGift) return "The shop knows of it already. Beside it is the mail that it triggers.";
+  if (!stillUsed.length) return "It is a gift, so it says nothing about you: none of it is used.";
+  const names = lines.filter(({ id }) => stillUsed.includes(id)).map(nameOf);
+  return `It is a gift, but the shop could not be told to leave out ${names.join(", ")}.`;
 }
 
 export async function order(orderId) {
@@ -45,9 +67,9 @@ export async function order(orderId) {
       h("div", { class: "ordered" },
         h("div", {},
           h("h1", { tabindex: "-1" }, "Thank you for your order"),
-          h("p", { class: "lead" }, bought.isGift
-            ? "It is a gift, so it says nothing about you: none of it is used."
-            : "The shop knows of it already. Beside it is the mail that it triggers."),
+          h("p", { class: "lead", dir: "auto" }, aboutUse(bought)),
+          bought.stillUsed.length > 0 && h("button", { class: "button button--plain", type: "button",
+            onclick: acting(() => strikeOutAgain(bought)) }, "Try again"),
           receipt(bought.lines), next),
         mail(bought, block, follow, known)),
     ],

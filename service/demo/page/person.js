@@ -1,6 +1,6 @@
 // "What you know about me": consent, what is used, what is stored, and being forgotten.
 
-import { call, leave, shopper, visitor } from "./calls.js";
+import { call, leave, loggedIn, setRefused, shopper, visitor } from "./calls.js";
 import { acting, day, h, link, nameOf, tell } from "./parts.js";
 import { open, use } from "./why.js";
 
@@ -15,13 +15,16 @@ function pathOf(rest = "") {
 }
 
 export async function me() {
+  await loggedIn();
   const title = "What you know about me";
   const heading = h("h1", { tabindex: "-1" }, title);
   if (shopper() === "gift") {
     const text = "Nobody is logged in. This visit is known by a random number that ends with it, and by no name.";
     return { title, parts: [heading, h("p", { class: "lead" }, text)] };
   }
+  const known = visitor();
   const profile = await call("GET", pathOf("/profile?n=12"));
+  setRefused(known, !profile.consent.personalize_web.holds);
   return {
     title,
     parts: [
@@ -55,8 +58,10 @@ function consentOf({ consent }) {
 }
 
 async function setConsent(purpose, input) {
+  const known = visitor();
   try {
     await call("PUT", pathOf("/consent"), { [purpose]: input.checked });
+    if (purpose === "personalize_web") setRefused(known, !input.checked);
     tell("It holds from now on.");
     document.dispatchEvent(new CustomEvent("changed", { detail: { focus: `#${purpose}` } }));
   } catch (error) {

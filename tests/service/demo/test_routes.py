@@ -135,3 +135,28 @@ def test_it_does_not_start_where_strangers_could_have_customers_forgotten(
 ) -> None:
     with pytest.raises(SettingsError, match="may have them forgotten"):
         Settings.from_environment({"REGULARS_DEMO": "true", **more})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "stranger"),
+    [
+        ("ALLOWED_HOSTS", "localhost, shop.internal", "shop.internal"),
+        ("ALLOWED_HOSTS", "10.0.0.5", "10.0.0.5"),
+        ("CORS_ORIGINS", "http://localhost:3000,https://shop.example", "https://shop.example"),
+        ("CORS_ORIGINS", "http://localhost@shop.example", "http://localhost@shop.example"),
+    ],
+)
+def test_it_does_not_start_where_another_machine_is_named(
+    name: str, value: str, stranger: str
+) -> None:
+    with pytest.raises(SettingsError, match=f"this machine alone, and {stranger} is another one"):
+        Settings.from_environment({"REGULARS_DEMO": "true", f"REGULARS_{name}": value})
+    assert Settings.from_environment({f"REGULARS_{name}": value})
+
+
+def test_it_starts_where_this_machine_alone_is_named() -> None:
+    named = {
+        "REGULARS_ALLOWED_HOSTS": "LOCALHOST, 127.0.0.2, [::1]",
+        "REGULARS_CORS_ORIGINS": "http://localhost:3000,http://127.0.0.1,http://[::1]:8000",
+    }
+    assert Settings.from_environment({"REGULARS_DEMO": "true", **named}).demo

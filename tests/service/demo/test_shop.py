@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
 
 from tests.support.service_shop import Shop, process
 from tests.support.store_clients import Caller
@@ -398,3 +398,72 @@ def test_where_the_service_is_gone_the_shop_says_so(page: Page, context: Browser
     context.route("**/v1/**", lambda route: route.abort())
     page.get_by_role("link", name="What you know about me").click()
     expect(page.locator(".lead")).to_have_text("The service does not answer. Is it still running?")
+
+
+def test_what_is_known_is_shown_in_a_new_tab_and_after_a_switch(
+    context: BrowserContext, port: int
+) -> None:
+    page, paths = context.new_page(), []
+    page.on("request", lambda request: paths.append(request.url))
+    page.goto(f"http://127.0.0.1:{port}/demo?page=me")
+    wait(page)
+    expect(page.locator(".lead")).to_contain_text("You are customer ")
+    for persona in ("newcomer", "gift", "said-no"):
+        become(page, persona)
+        lead = "Nobody is logged in" if persona == "gift" else "You are customer "
+        expect(page.locator(".lead")).to_contain_text(lead)
+    assert not [path for path in paths if "undefined" in path or "null" in path]
+
+
+def test_a_gift_that_is_still_used_is_ordered_once_and_struck_out_later(page: Page) -> None:
+    orders = []
+    page.on("request", lambda request: orders.append(request.post_data or ""))
+    page.goto(f"{page.url}?product=kite")
+    page.get_by_role("button", name="Add to basket").click()
+    expect(page.locator("#count")).to_have_text("1")
+    page.get_by_role("link", name="Basket").click()
+    page.get_by_label("A gift").check()
+    page.route("**/unused", lambda route: route.abort())
+    page.get_by_role("button", name="Place the order").click()
+    expect(page.locator(".lead")).to_contain_text("could not be told to leave out")
+    expect(page.locator("#count")).to_have_text("0")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator("#toast")).to_contain_text("Try again later")
+    page.unroute("**/unused")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator(".lead")).to_contain_text("none of it is used")
+    assert len([body for body in orders if '"purchase"' in body]) == 1
+
+
+def test_nothing_but_orders_is_kept_of_who_said_no_wherever_they_go(page: Page) -> None:
+    sent = []
+    page.on("request", lambda request: sent.append(request.post_data or ""))
+
+    def look() -> list[str]:
+        """Look at a product and put it in the basket; return what was reported."""
+        sent.clear()
+        page.goto(f"{page.url.partition('?')[0]}?product=bread")
+        wait(page)
+        page.get_by_role("button", name="Add to basket").click()
+        expect(page.locator("#toast")).to_contain_text("in your basket")
+        wait(page)
+        return [kind for kind in ("view", "cart") if f'"kind":"{kind}"' in "".join(sent)]
+
+    assert look() == ["view", "cart"]
+    page.get_by_role("link", name="Basket").click()
+    expect(page.locator(".line")).to_have_count(1)
+    become(page, "said-no")
+    assert look() == []
+    page.route("**/v1/pages", late)
+    assert look() == []
+    become(page, "regular")
+    assert look() == ["view", "cart"]
+
+
+def late(route: Route) -> None:
+    """Answer as if every part had come too late."""
+    answer = route.fetch()
+    body = answer.json()
+    for part in body["parts"]:
+        part["answer"]["fallback_reason"] = "deadline"
+    route.fulfill(response=answer, json=body)
