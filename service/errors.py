@@ -369,6 +369,8 @@ def _sentence(error: Mapping[str, Any], option_names: Sequence[str]) -> str:
         return f"is not JSON (at character {error['loc'][-1]})"
     if error["type"] in ("model_attributes_type", "dict_type"):
         return "should be a JSON object"
+    if error["type"] in ("tuple_type", "list_type"):
+        return "should be a JSON array"
     if error["type"].startswith("union_tag"):
         return _sentence_about_kind(error["ctx"])
     if error["type"] == "string_pattern_mismatch":

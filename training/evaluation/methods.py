@@ -179,7 +179,7 @@ def _vary(recommender: Recommender, ranked: RankedCandidates, k: int) -> tuple[I
 
 
 class Degree(NamedTuple):
-    """How far slates look beyond best sellers."""
+    """Hold how far slates look beyond best sellers."""
 
     daring: float
     reaches: bool  # products rank higher that hardly anyone would be shown

@@ -66,8 +66,9 @@ class Proposals:
         return np.repeat(np.arange(len(self.indptr) - 1), np.diff(self.indptr))
 
     def find_lacking(self, reach: Floats) -> Floats:
-        """Return what each row lacks to be shown, by its log odds alone, where the others have
-        `reach` (items,) added: (r,). Where a slate has room, -inf.
+        """Return what each row lacks to be shown by its log odds alone: (r,).
+
+        The others have `reach` (items,) added. Where a slate has room, it is -inf.
         """
         lifted = self.log_odds + reach[self.item]
         order = np.lexsort((self.item, -lifted, self.owner))

@@ -143,6 +143,12 @@ def test_nothing_that_is_avoided_follows_an_order_of_the_customer(
     assert not avoided & after
 
 
+def test_a_list_that_is_none_is_called_what_json_calls_it(client: TestClient) -> None:
+    refused = client.put("/v1/customers/c00/preferences", json={"avoids": 5})
+    assert refused.status_code == 422
+    assert refused.json()["errors"] == [{"field": "avoids", "problem": "should be a JSON array"}]
+
+
 def test_many_who_share_an_order_say_each_thing_once(client: TestClient, avoided: set[str]) -> None:
     """A till may give one number to everybody; most of them have said nothing."""
     events: list[dict[str, Any]] = []
