@@ -79,7 +79,7 @@ Preferred = Annotated[tuple[PreferenceBody, ...], Field(strict=False, max_length
 
 
 class PreferencesBody(BaseModel):
-    """All that a customer says. What is left out is not said any more."""
+    """All that a customer says, 50 values at most. What is left out is not said any more."""
 
     model_config = ConfigDict(
         frozen=True,

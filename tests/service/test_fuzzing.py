@@ -14,6 +14,8 @@ import pytest
 import schemathesis
 
 from models.rules.filter_language import MAX_CHARACTERS, FilterError, check_filter
+from models.rules.preferences import KINDS as PREFERENCE_KINDS
+from models.rules.preferences import MAX_VALUES
 from service.routes.imports import DOCUMENT_EXAMPLE
 from service.schemas.pages import MAX_CURSOR_CHARACTERS
 from tests.support.service_shop import Shop, process
@@ -34,7 +36,8 @@ def before_call(context: Any, case: Any, **_: Any) -> None:
     """Change bodies and queries so that they meet what no schema can say.
 
     A rule ends after it starts, its highest price is not below its lowest, a filter is CEL, no
-    consent is given next year, and a list begins with its first page.
+    consent is given next year, a customer names no more than is kept, and a list begins with its
+    first page.
     """
     if case.meta is not None and case.meta.generation.mode.is_negative:
         return  # it is to be refused, and would not be
@@ -49,6 +52,8 @@ def before_call(context: Any, case: Any, **_: Any) -> None:
     for filtered in (body, case.query, *(parts if isinstance(parts, list) else [])):
         _write_filter(filtered)
     _begin(case.query)
+    if case.operation.path.endswith("/preferences"):
+        _name_few(body)
     if case.operation.path == "/v1/import/{vendor}":
         # No schema says what a vendor's document is
         case.path_parameters["vendor"] = "shopify"
@@ -79,6 +84,17 @@ def _begin(given: Any) -> None:
         given["after"] = ""
     elif after is not None and not isinstance(after, str):
         given["after"] = "x" * (MAX_CURSOR_CHARACTERS + 1)
+
+
+def _name_few(said: dict[str, Any]) -> None:
+    """Leave out the kinds with which more is said than is kept: the limit is over all of them."""
+    left = MAX_VALUES
+    for kind in PREFERENCE_KINDS:
+        values = sum(len(one["values"]) for one in said.get(kind, ()))
+        if values > left:
+            del said[kind]
+        else:
+            left -= values
 
 
 def _keep_one(given: Any, first: str, second: str) -> None:
