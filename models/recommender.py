@@ -281,12 +281,13 @@ class Recommender:
         """
         if not request.preferences:
             return self._shop_effects(request)
-        return self._personal_effects(self._rules_of(request), request.preferences)
+        return self._personal_effects(self.rules_of(request), request.preferences)
 
     def _shop_effects(self, request: SlateRequest) -> RuleEffects:
-        return self._effects(self._rules_of(request))
+        return self._effects(self.rules_of(request))
 
-    def _rules_of(self, request: SlateRequest) -> tuple[ShopRule, ...]:
+    def rules_of(self, request: SlateRequest) -> tuple[ShopRule, ...]:
+        """Return the shop's rules that hold for a slate, by their ids."""
         moment, market = self.moment_of(request), request.filters.market
         return active_rules(request.rules, request.placement, market, moment)
 
@@ -336,10 +337,10 @@ class Recommender:
         prepared = self._prepare(customer_id, request, update)
         if isinstance(prepared, Slate):
             return prepared
-        context = self._context_of(prepared, contexts)
+        context = self.context_of(prepared, contexts)
         return self._build_slates([context], [prepared.request], [prepared.strategy])[0]
 
-    def _context_of(
+    def context_of(
         self, personal: PersonalRequest, contexts: SharedContexts | None
     ) -> RankingContext:
         """Return what a request is ranked by, the same for all requests that see the same."""
@@ -384,13 +385,13 @@ class Recommender:
         self, customer_id: str | None, request: SlateRequest, update: CustomerUpdate
     ) -> Slate | PersonalRequest:
         """Return a popular slate where nothing may be used or is known, else what to rank by."""
-        prepared = self._find_personal(customer_id, request, update)
+        prepared = self.find_personal(customer_id, request, update)
         if isinstance(prepared, PersonalRequest):
             return prepared
         slate = self.popular(prepared.request)
         return replace(slate, strategy=prepared.strategy, fallback_reason=prepared.reason)
 
-    def _find_personal(
+    def find_personal(
         self, customer_id: str | None, request: SlateRequest, update: CustomerUpdate
     ) -> PopularRequest | PersonalRequest:
         """Return what to rank by, or why nothing may be used or is known."""
@@ -422,14 +423,14 @@ class Recommender:
 
         Neither what the customer bought nor variety takes a product out of it.
         """
-        prepared = self._find_personal(customer_id, request, update)
+        prepared = self.find_personal(customer_id, request, update)
         request = prepared.request
         if isinstance(prepared, PopularRequest):
             strategy, reason = prepared.strategy, prepared.reason
             ranking = self.rank_by_sales(given, request)
             return replace(ranking, strategy=strategy, fallback_reason=reason)
         judged, effects = self._judge_given(given, request), self.rule_effects(request)
-        context = self._context_of(prepared, contexts)
+        context = self.context_of(prepared, contexts)
         slots, rest = order_for_customer(judged, context, effects, self.ranker)
         nothing = None if len(judged.items) else FallbackReason.NO_CANDIDATES
         return Ranking(prepared.strategy, nothing, slots, rest, judged.left_out, self.score_kind)
@@ -443,12 +444,12 @@ class Recommender:
         contexts: SharedContexts | None = None,
     ) -> DueSlate:
         """Return at most n products that a customer is due to buy again, the nearest day first."""
-        prepared = self._find_personal(customer_id, replace(request, repeat=Repeat.INCLUDE), update)
+        prepared = self.find_personal(customer_id, replace(request, repeat=Repeat.INCLUDE), update)
         if isinstance(prepared, PopularRequest):
             is_refused = prepared.strategy is Strategy.NOT_PERSONALIZED
             strategy = Strategy.NOT_PERSONALIZED if is_refused else Strategy.PERSONAL
             return DueSlate(Slate(strategy, prepared.reason, (), ScoreKind.DUE), ())
-        context, request = self._context_of(prepared, contexts), prepared.request
+        context, request = self.context_of(prepared, contexts), prepared.request
         due = find_due(context, self.find_removed(context, request), request.n, ahead_days)
         slots = []
         for product in due:

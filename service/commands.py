@@ -18,8 +18,7 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
-from models.data.timestamps import format_timestamp
-from service.http.api_keys import create_key
+from service.http.api_keys import create_key, describe_key
 from service.http.authorization import Scope
 from service.http.connections import bounded_protocol
 from service.runtime.descriptors import make_room
@@ -232,7 +231,7 @@ def _list_keys(settings: Settings, options: argparse.Namespace) -> None:
     with _open_store(settings) as store:
         stored_keys = store.read(keys.list_all)
     if options.json:
-        listed = {"keys": list(map(_key_as_json, stored_keys))}
+        listed = {"keys": list(map(describe_key, stored_keys))}
         print(orjson.dumps(listed, option=orjson.OPT_INDENT_2).decode())  # noqa: T201
         return
     rows = [HEADINGS, *map(_cells, stored_keys)]
@@ -300,17 +299,6 @@ def _open_store(settings: Settings) -> Iterator[Store]:
 def _prepare_store_directory(settings: Settings) -> None:
     if settings.database_url is None:
         prepare_registry(settings)
-
-
-def _key_as_json(key: StoredKey) -> dict[str, Any]:
-    return {
-        "key_id": key.key_id,
-        "name": key.name,
-        "scopes": key.scopes,
-        "calls_a_minute": key.calls_a_minute,
-        "created": format_timestamp(key.created),
-        "revoked": None if key.revoked is None else format_timestamp(key.revoked),
-    }
 
 
 def _cells(key: StoredKey) -> tuple[str, ...]:

@@ -37,6 +37,7 @@ FORBIDDEN = {
 ROOMS = {
     "models": [
         "mail",
+        "explanation",
         "preview",
         "shop_lists",
         "recommender",

@@ -16,6 +16,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from models.bundles.basket_ranker import FEATURES as BASKET_FEATURES
+from models.explanation import Verdict
 from models.ranking.features import BLENDED, FEATURES
 from models.rules.eligibility import ExclusionRule
 from models.settings import BlendSettings, Scales
@@ -71,6 +72,7 @@ def named(cells: Iterable[str]) -> set[str]:
         ("`reason.kind`", ReasonKind),
         ("`score_kind`", ScoreKind),
         ("`fallback_reason`", FallbackReason),
+        ("`verdict`", Verdict),
     ],
 )
 def test_every_value_of_an_answer_stands_in_its_table(heading: str, values: type[StrEnum]) -> None:

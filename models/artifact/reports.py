@@ -6,6 +6,7 @@ registry/reports/VERSION.html   what the training of a version has measured
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Final
 from models.artifact.atomic import atomic_write
 
 REPORTS: Final = "reports"
+REFUSED: Final = "refused"  # name of the report of the newest training that published nothing
 # A customer on a page; the page escapes every text, so none in it looks like an end of it.
 CARD: Final = re.compile(r'<details class="card"(?:(?!</details>)[\s\S])*</details>\n?')
 CUSTOMER_ID: Final = re.compile(r"<bdi>([\s\S]*?)</bdi>")
@@ -30,6 +32,15 @@ class ReportWithCustomer:
 def report_path(registry: Path, name: str) -> Path:
     """Return the path of a report: of a version, or of the newest that was refused."""
     return registry / REPORTS / f"{name}.html"
+
+
+def list_reports(registry: Path) -> list[tuple[str, int]]:
+    """Return the name of every report, and when it was written in seconds since 1970."""
+    found = []
+    for path in (registry / REPORTS).glob("*.html"):
+        with suppress(OSError):  # pruned in this moment
+            found.append((path.stem, int(path.stat().st_mtime)))
+    return found
 
 
 def erase_from_reports(registry: Path, customer_id: str) -> list[ReportWithCustomer]:

@@ -129,19 +129,26 @@ class Ranker:
         A product that was bought before is shown because it was.
         """
         new = np.arange(len(rows)) if self.shows_bought is None else np.flatnonzero(~bought)
-        known = rows[new]
-        speaks = self.speaks @ (known != 0).T
-        # Every new row once for each source that speaks, without the features of that source
-        source, row = speaks.nonzero()
-        without = np.where(self.speaks[source], np.float32(0), known[row])
-        # A source without evidence must not win where the others pull down
-        lost = np.full(speaks.shape, -np.inf, np.float32)
-        lost[source, row] = scores[new[row]] - self.score(without, bought[new[row]])
+        lost = self.find_losses(rows[new], bought[new], scores[new])
         strongest = np.argmax(lost, axis=0)
         names = [self.shows_bought or ""] * len(rows)
         for row, winner in zip(new.tolist(), strongest.tolist(), strict=True):
             names[row] = self.speaking[winner]
         return names
+
+    def find_losses(self, rows: Floats, bought: Bools, scores: Floats) -> Floats:
+        """Return how far each score would fall without each source: (sources that speak, c).
+
+        It is -inf where a source says nothing of a candidate.
+        """
+        speaks = self.speaks @ (rows != 0).T
+        # Every row once for each source that speaks, without the features of that source
+        source, row = speaks.nonzero()
+        without = np.where(self.speaks[source], np.float32(0), rows[row])
+        # A source without evidence must not win where the others pull down
+        lost = np.full(speaks.shape, -np.inf, np.float32)
+        lost[source, row] = scores[row] - self.score(without, bought[row])
+        return lost
 
 
 def _check(

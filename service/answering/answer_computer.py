@@ -91,6 +91,13 @@ class AnswerComputer:
             build_page(live, page, self.presentation, knowledge, progress)
         return ComputedPage(tuple(progress.answers), records.stamp)
 
+    def gather(
+        self, model: LoadedModel, query: RecommendationQuery
+    ) -> tuple[LiveCatalogue, StoreKnowledge] | None:
+        """Return the catalogue and what is known for a query; None while the store is away."""
+        records = self.read_customer(model, query)
+        return None if records is None else self._gather(model, query, records, (query,))
+
     def _gather(
         self,
         model: LoadedModel,

@@ -10,8 +10,9 @@ import secrets
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+from models.data.timestamps import format_timestamp
 from service.errors import StoreUnavailable
 from service.http.authorization import Caller, Scope
 from service.runtime.circuit_breaker import CircuitBreaker, CircuitOpenError
@@ -53,6 +54,18 @@ def create_key(name: str, scopes: Iterable[Scope], calls_a_minute: int | None, n
 def hash_key(text: bytes) -> bytes:
     """Return the hash of a key. A plain one is enough: nobody guesses 256 random bits."""
     return hashlib.sha256(text).digest()
+
+
+def describe_key(key: StoredKey) -> dict[str, Any]:
+    """Return a key without its hash, as calls and commands list it."""
+    return {
+        "key_id": key.key_id,
+        "name": key.name,
+        "scopes": list(key.scopes),
+        "calls_a_minute": key.calls_a_minute,
+        "created": format_timestamp(key.created),
+        "revoked": None if key.revoked is None else format_timestamp(key.revoked),
+    }
 
 
 class ApiKeys:

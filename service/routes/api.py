@@ -14,8 +14,10 @@ from service.routes import (
     campaigns,
     customers,
     events,
+    explanations,
     feeds,
     imports,
+    keys,
     mail_block,
     models,
     operations,
@@ -27,6 +29,7 @@ from service.routes import (
     shop_pages,
     slates,
     tokens,
+    trainings,
 )
 from service.routes.clicks import add_click_routes
 from service.routes.docs_page import add_docs
@@ -49,9 +52,12 @@ OPERATIONS: Final = (
     *rules.OPERATIONS,
     *bundles.OPERATIONS,
     *audit.OPERATIONS,
+    *explanations.OPERATIONS,
     *customers.OPERATIONS,
     *preferences.OPERATIONS,
     *tokens.OPERATIONS,
+    *keys.OPERATIONS,
+    *trainings.OPERATIONS,
     *models.OPERATIONS,
     *operations.OPERATIONS,
 )

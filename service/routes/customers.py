@@ -24,6 +24,7 @@ from service.answering.customer_view import (
 from service.errors import PROBLEMS, TOO_LARGE, Gone, Invalid, QuotaExceeded, problem_schema
 from service.http.authorization import get_caller
 from service.model.erasure_receipt import build_receipt, erase_from_registry
+from service.routes.looks import note_look
 from service.routes.registration import Operation, Tag
 from service.routes.request_context import actor_of, get_responder, read_store, write_store
 from service.routes.responses import uncached_json
@@ -105,6 +106,7 @@ async def get_profile(
     language = responder.presentation.languages.of(
         options.locale or responder.settings.default_locale
     )
+    await note_look(request, customer_id)
     view = await _view(request, customer_id, options.as_of)
     return uncached_json(await asyncio.to_thread(describe_profile, view, options.n, language))
 
@@ -131,6 +133,7 @@ async def export_customer(request: Request, customer_id: CustomerId) -> Response
     """Return everything that is stored about a person."""
     stored = await read_store(request, partial(export_records, customer_id=customer_id))
     learned = describe_learned(await _view(request, customer_id, None))
+    await note_look(request, customer_id)
     return uncached_json({"customer_id": customer_id, **stored, "learned": learned})
 
 

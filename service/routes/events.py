@@ -15,20 +15,34 @@ from fastapi import Body, Query, Request, Response
 from models.data.timestamps import format_timestamp
 from service.errors import PROBLEMS, TOO_LARGE, QuotaExceeded, describe_rejected
 from service.http.authorization import get_caller
+from service.routes.looks import note_look
 from service.routes.registration import Operation, Tag
 from service.routes.request_context import get_responder, read_store, write_store
 from service.routes.responses import JSON, uncached_json
 from service.routes.route_classes import ProductId, QueryRoute
 from service.schemas.events import (
+    EventOptions,
     EventsAnswer,
     EventsBody,
+    NewestEvents,
     RatingsAnswer,
     ValidatedEvents,
+    describe_event,
     validate_events,
 )
 from service.schemas.pages import Listing, PageOptions
-from service.store.events import Rating, Written, read_ratings, write
+from service.store.events import (
+    NumberedEvent,
+    Rating,
+    Written,
+    list_newest,
+    read_ratings,
+    write,
+)
 
+BY_NUMBER: Final[Listing[NumberedEvent]] = Listing(
+    lambda found: (found.number,), (int,), newest_first=True
+)
 NOTHING_WRITTEN: Final = Written(frozenset(), frozenset())
 BY_TIME: Final[Listing[Rating]] = Listing(
     lambda rating: (rating.time, rating.number), (int, int), newest_first=True
@@ -73,6 +87,19 @@ def _summarize(
     }
 
 
+async def get_events(request: Request, options: Annotated[EventOptions, Query()]) -> Response:
+    """Return the events that were reported last, newest first.
+
+    They are all in the store that training reads. That somebody looked stands in the audit log.
+    """
+    await note_look(request, options.customer_id)
+    place = BY_NUMBER.read_place(options)
+    below = place[0] if place else None
+    read = partial(list_newest, choice=options.choice(), limit=options.limit + 1, below=below)
+    page = BY_NUMBER.cut(await read_store(request, read), options)
+    return uncached_json({"events": list(map(describe_event, page.entries)), "next": page.next})
+
+
 async def product_ratings(
     request: Request, product_id: ProductId, options: Annotated[PageOptions, Query()]
 ) -> Response:
@@ -96,6 +123,15 @@ async def product_ratings(
 
 
 OPERATIONS: Final = (
+    Operation(
+        "GET",
+        "/v1/events",
+        get_events,
+        summary="List the newest events",
+        tag=Tag.EVENTS,
+        answer=NewestEvents,
+        route_class=QueryRoute,
+    ),
     Operation(
         "GET",
         "/v1/products/{product_id:id}/ratings",

@@ -1,8 +1,9 @@
-"""Calls for those who run the service: health, readiness and metrics."""
+"""Calls for those who run the service: health, readiness, metrics and settings."""
 
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any, Final
 
 from fastapi import Request, Response
@@ -19,7 +20,8 @@ from service.routes.registration import Operation, Tag
 from service.routes.request_context import get_responder
 from service.routes.responses import NO_STORE, uncached_json
 from service.routes.route_classes import OpenRoute
-from service.schemas.operations import Alive, Ready
+from service.schemas.operations import Alive, Ready, SettingsAnswer
+from service.settings import PREFIX, Settings
 
 
 async def get_health() -> Response:
@@ -63,6 +65,30 @@ async def get_metrics(request: Request) -> Response:
     return Response(text, media_type=CONTENT_TYPE_LATEST, headers=NO_STORE)
 
 
+async def get_settings(request: Request) -> Response:
+    """Return every setting with its value and its meaning. Secrets are not among the values."""
+    settings = get_responder(request).settings
+    described = [_describe_setting(settings, name) for name in type(settings).model_fields]
+    return uncached_json({"settings": described})
+
+
+def _describe_setting(settings: Settings, name: str) -> dict[str, Any]:
+    field, value = type(settings).model_fields[name], getattr(settings, name)
+    is_secret = "SecretStr" in str(field.annotation)
+    return {
+        "name": f"{PREFIX}{name.upper()}",
+        "value": None if is_secret else _as_json(value),
+        "default": _as_json(field.default),
+        "is_set": value != field.default,
+        "is_secret": is_secret,
+        "meaning": field.description,
+    }
+
+
+def _as_json(value: Any) -> Any:
+    return str(value) if isinstance(value, Path) else value
+
+
 def _describe_freshness(responder: Responder, model: LoadedModel | None) -> dict[str, Any]:
     shop_time = responder.catalogues.shop_time_of(model) if model else None
     newest_event = responder.freshness.newest_event
@@ -100,6 +126,15 @@ OPERATIONS: Final = (
         responses={503: {"model": Ready}},
         name="readyz",
         route_class=OpenRoute,
+    ),
+    Operation(
+        "GET",
+        "/v1/settings",
+        get_settings,
+        summary="List the settings of the service",
+        tag=Tag.OPERATIONS,
+        answer=SettingsAnswer,
+        name="settings",
     ),
     Operation(
         "GET",

@@ -14,6 +14,7 @@ from models.rules.unknown_names import find_unknown_in_preferences
 from service.answering.customer_view import view_customer
 from service.errors import PROBLEMS, TOO_LARGE, QuotaExceeded
 from service.routes.customers import CUSTOMER, GONE, Report, make_report, refuse_forgotten
+from service.routes.looks import note_look
 from service.routes.registration import Operation, Tag
 from service.routes.request_context import get_responder, read_store, write_store
 from service.routes.responses import uncached_json
@@ -34,6 +35,7 @@ async def get_preferences(request: Request, customer_id: CustomerId) -> Response
 
     It is what they have said to the service, else what the last training has read in a file.
     """
+    await note_look(request, customer_id)
     said = await read_store(request, partial(preferences.read, customer_id=customer_id))
     document = describe_preferences(said)
     if document is None and get_responder(request).active.current is not None:

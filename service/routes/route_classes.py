@@ -38,7 +38,7 @@ OrderId = Annotated[Id, Path(description="Id of a purchase that was reported.", 
 # Addresses that begin like that of a customer, a product or a rule and go on behind its id.
 LONGER_PATH: Final = re.compile(
     r"/v1/(?:customers/[\s\S]*/"
-    r"(?:consent|export|preferences|profile|recently-viewed|recommendations(?:\.html)?"
+    r"(?:consent|explain|export|preferences|profile|recently-viewed|recommendations(?:\.html)?"
     r"|replenishment|unused)"
     r"|products/[\s\S]*/(?:bundles|ratings|similar)|rules/preview|models/rollback)$"
 )

@@ -23,12 +23,13 @@ from pydantic import (
 )
 
 from models.data.events import DAY, KINDS
+from models.data.timestamps import format_timestamp
 from service.errors import field_problems
 from service.patterns import CURRENCY, NO_NUL, PLACEMENT
 from service.schemas.base import AnswerModel, examples
-from service.schemas.pages import Next
+from service.schemas.pages import Next, PageOptions
 from service.schemas.parameters import Id
-from service.store.events import Event, EventLine
+from service.store.events import Event, EventChoice, EventLine, NumberedEvent
 
 MAX_EVENTS: Final = 1000  # in a call
 MAX_LINES: Final = 1000  # in an order
@@ -106,6 +107,23 @@ REJECTED_EXAMPLE: Final[dict[str, Any]] = {
     "index": 1,
     "event_id": "v-77",
     "errors": [{"field": "time", "problem": "lies before 1970"}],
+}
+REPORTED_EXAMPLE: Final[dict[str, Any]] = {
+    "number": 4711,
+    "event_id": "order-1001",
+    "kind": "purchase",
+    "time": "2026-11-22T09:30:00Z",
+    "reported_by": "shop",
+    "customer_id": "2034",
+    "session_id": None,
+    "order_id": "1001",
+    "lines": [LINE_EXAMPLE],
+    "currency": "USD",
+    "market": None,
+    "placement": None,
+    "recommendation_id": None,
+    "rating": None,
+    "words": None,
 }
 RATING_EXAMPLE: Final[dict[str, Any]] = {
     "time": "2026-11-22T09:40:00Z",
@@ -336,6 +354,92 @@ class EventsAnswer(AnswerModel):
         description="Positions of events that were stored before. Nothing changed."
     )
     rejected: list[Rejected] = Field(description="Events that were not taken.")
+
+
+class EventOptions(PageOptions):
+    """A page of the newest events, and which of them."""
+
+    kind: Annotated[
+        Literal[KINDS] | None,  # type: ignore[valid-type]
+        Field(description="Only events of this kind.", examples=["purchase"]),
+    ] = None
+    customer_id: Annotated[
+        Id | None,
+        Field(
+            description="Only events of this customer, with those of visits before they logged in.",
+            examples=["2034"],
+        ),
+    ] = None
+    session_id: Annotated[
+        Id | None, Field(description="Only events of this visit.", examples=["s-1"])
+    ] = None
+    product_id: Annotated[
+        Id | None, Field(description="Only events with this product.", examples=["1082185"])
+    ] = None
+
+    def choice(self) -> EventChoice:
+        """Return the choice in the words of the store."""
+        kind = None if self.kind is None else KINDS.index(self.kind)
+        return EventChoice(kind, self.customer_id, self.session_id, self.product_id)
+
+
+class ReportedLine(AnswerModel):
+    """A product of an event."""
+
+    model_config = ConfigDict(json_schema_extra=examples(LINE_EXAMPLE))
+    product_id: str = Field(description="Product that it happened to.")
+    quantity: float | None = Field(description="Number of pieces, of an order.")
+    unit_price: float | None = Field(description="Price of one piece, of an order.")
+
+
+class ReportedEvent(AnswerModel):
+    """An event as the store holds it."""
+
+    model_config = ConfigDict(json_schema_extra=examples(REPORTED_EXAMPLE))
+    number: int = Field(description="Number in the store; later ones are larger.")
+    event_id: str = Field(
+        description="Id of the event. Of what a browser reported, a hash of the id it chose."
+    )
+    kind: str = Field(description="What happened.")
+    time: datetime = Field(description="When it happened.")
+    reported_by: str = Field(
+        description="`shop`: with a key. `customer`: by a customer's token or a link in a mail. "
+        "`late`: by a token, an order more than a day old, which counts for that customer alone."
+    )
+    customer_id: str | None = Field(description="Customer who did it.")
+    session_id: str | None = Field(description="Visit in which it happened.")
+    order_id: str | None = Field(description="Order of a purchase or a return.")
+    lines: list[ReportedLine] = Field(description="Products that it happened to.")
+    currency: str | None = Field(description="Currency of the prices.")
+    market: str | None = Field(description="Market in which it happened.")
+    placement: str | None = Field(description="Placement of the slate that led to it.")
+    recommendation_id: str | None = Field(description="Id of the slate that led to it.")
+    rating: float | None = Field(description="Rating, 1 to 5 stars.")
+    words: str | None = Field(description="What the customer wrote about the product.")
+
+
+class NewestEvents(AnswerModel):
+    """A page of events."""
+
+    model_config = ConfigDict(
+        json_schema_extra=examples({"events": [REPORTED_EXAMPLE], "next": None})
+    )
+    events: list[ReportedEvent] = Field(description="The events, those reported last first.")
+    next: Next
+
+
+def describe_event(found: NumberedEvent) -> dict[str, Any]:
+    """Return an event of the store as a ReportedEvent tells it."""
+    event = found.event
+    told = {
+        "number": found.number,
+        "event_id": event.event_id,
+        "kind": KINDS[event.kind],
+        "time": format_timestamp(event.time),
+        "reported_by": event.standing.name.lower(),
+        "lines": [vars(line) for line in event.lines],
+    }
+    return {name: told.get(name, getattr(event, name, None)) for name in ReportedEvent.model_fields}
 
 
 class RatingTold(AnswerModel):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -65,6 +65,71 @@ class Models(ServedVersions):
     )
     models: list[ModelFacts] = Field(description="The versions, newest first.")
     next: Next
+
+
+TRAINING_EXAMPLE: Final[dict[str, Any]] = {
+    "name": VERSION,
+    "finished": "2026-11-21T20:05:00Z",
+    "outcome": "published",
+    "in_registry": True,
+    "active": True,
+}
+
+
+class Training(AnswerModel):
+    """A training whose report is kept."""
+
+    model_config = ConfigDict(json_schema_extra=examples(TRAINING_EXAMPLE))
+    name: str = Field(
+        description="The version that it published; `refused` for the last one that was refused."
+    )
+    finished: datetime = Field(description="When its report was written.")
+    outcome: Literal["published", "refused"] = Field(
+        description="Whether the quality gate let it through."
+    )
+    in_registry: bool = Field(description="Whether its version is still there to be served.")
+    active: bool = Field(description="Whether its version is the one to serve.")
+
+
+class Trainings(AnswerModel):
+    """Trainings whose reports are kept."""
+
+    model_config = ConfigDict(
+        json_schema_extra=examples({"trainings": [TRAINING_EXAMPLE], "next": None})
+    )
+    trainings: list[Training] = Field(description="The trainings, the last one first.")
+    next: Next
+
+
+SETTING_EXAMPLE: Final[dict[str, Any]] = {
+    "name": "REGULARS_DEADLINE_MS",
+    "value": 200,
+    "default": 200,
+    "is_set": False,
+    "is_secret": False,
+    "meaning": "Milliseconds after which the popular slate is sent instead.",
+}
+
+
+class SettingFacts(AnswerModel):
+    """A setting of the service."""
+
+    model_config = ConfigDict(json_schema_extra=examples(SETTING_EXAMPLE))
+    name: str = Field(description="Variable of the environment that sets it.")
+    value: bool | int | float | str | None = Field(
+        description="Value in use. Null for a secret, whether it is set or not."
+    )
+    default: bool | int | float | str | None = Field(description="Value where nobody sets it.")
+    is_set: bool = Field(description="Whether it is another one than the default.")
+    is_secret: bool = Field(description="Whether the value is a secret, and not shown.")
+    meaning: str = Field(description="What it does.")
+
+
+class SettingsAnswer(AnswerModel):
+    """Settings of the service. They are read when it starts."""
+
+    model_config = ConfigDict(json_schema_extra=examples({"settings": [SETTING_EXAMPLE]}))
+    settings: list[SettingFacts] = Field(description="Every setting, in the order of its page.")
 
 
 class Refused(AnswerModel):

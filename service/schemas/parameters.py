@@ -134,6 +134,27 @@ Basket = Annotated[
     Field(description="Products in the basket.", examples=[["1082185", "995242"]]),
 ]
 
+Size = Annotated[
+    int, Field(ge=1, le=100, description="Number of products.", examples=[10]), WHOLE_NUMBER
+]
+Strict = Annotated[
+    bool,
+    Field(
+        description="Whether to answer with fewer and better products: the slate is not "
+        "filled up with popular ones.",
+        examples=[False],
+    ),
+]
+RepeatOption = Annotated[
+    Repeat,
+    Field(
+        strict=False,
+        description="Products bought before. `auto`: shown when it is time to buy them "
+        "again. `include`: always. `exclude`: never.",
+        examples=["auto"],
+    ),
+]
+
 
 class Fields(StrEnum):
     """Amount of detail about each product in an answer."""
@@ -197,17 +218,8 @@ class ListOptions(ChoiceOptions):
 class Options(ListOptions):
     """Options of every slate."""
 
-    n: Annotated[
-        int, Field(ge=1, le=100, description="Number of products.", examples=[10]), WHOLE_NUMBER
-    ] = 10
-    strict: Annotated[
-        bool,
-        Field(
-            description="Whether to answer with fewer and better products: the slate is not "
-            "filled up with popular ones.",
-            examples=[False],
-        ),
-    ] = False
+    n: Size = 10
+    strict: Strict = False
     campaign: Annotated[
         str | None,
         Field(
@@ -231,15 +243,7 @@ class CustomerOptions(Options):
             examples=["1001"],
         ),
     ] = None
-    repeat: Annotated[
-        Repeat,
-        Field(
-            strict=False,
-            description="Products bought before. `auto`: shown when it is time to buy them "
-            "again. `include`: always. `exclude`: never.",
-            examples=["auto"],
-        ),
-    ] = Repeat.AUTO
+    repeat: RepeatOption = Repeat.AUTO
 
 
 class VisitOptions(ParameterModel):

@@ -17,6 +17,7 @@ from service.store.tombstones import make_tombstone, read_tombstone_key
 from service.store.writer import Change
 
 PRICE_CHANGED: Final = "price changed"
+LOOKED_AT: Final = "customer looked at"
 
 
 class PriceChange(NamedTuple):
@@ -52,6 +53,18 @@ def record_change(
             after=_encode(after),
         )
     )
+
+
+def record_look(change: Change, actor: str, subject: str, time: int) -> None:
+    """Note that somebody has read what is known of a customer. `subject`: see name_customer."""
+    record_change(change, time=time, actor=actor, action=LOOKED_AT, subject=subject)
+
+
+def find_look(connection: Connection, actor: str, subject: str, since: int) -> bool:
+    """Return whether somebody has read what is known of a customer since a moment."""
+    is_look = (audit.c.action == LOOKED_AT) & (audit.c.subject == subject)
+    query = select(audit.c.number).where(is_look, audit.c.actor == actor, audit.c.time >= since)
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def read_price_changes(connection: Connection, above: int, limit: int) -> list[PriceChange]:

@@ -59,6 +59,13 @@ class Event:
     standing: Standing = Standing.SHOP
 
 
+class NumberedEvent(NamedTuple):
+    """An event, and the number that its first line has in the store."""
+
+    number: int
+    event: Event
+
+
 class EventRow(NamedTuple):
     """One line of an event, as it is read."""
 
@@ -454,6 +461,64 @@ def read_unused(connection: Connection, customer_id: str) -> list[str]:
     """Return the products that a customer struck out of their profile."""
     query = select(unused.c.product_id).where(unused.c.customer_id == customer_id)
     return list(connection.execute(query).scalars())
+
+
+@dataclass(frozen=True)
+class EventChoice:
+    """A choice of events. A field that is None chooses all."""
+
+    kind: int | None = None  # index in models.data.events.KINDS
+    customer_id: str | None = None  # with what they did in visits before they logged in
+    session_id: str | None = None
+    product_id: str | None = None
+
+
+def list_newest(
+    connection: Connection, choice: EventChoice, limit: int, below: int | None
+) -> list[NumberedEvent]:
+    """Return the events reported last, newest first, or those numbered below `below`."""
+    first = events.alias("first")
+    query = select(first.c.number, first.c.event_id).where(first.c.line == 0)
+    if below is not None:
+        query = query.where(first.c.number < below)
+    for condition in _choose(choice, first):
+        query = query.where(condition)
+    found = connection.execute(query.order_by(first.c.number.desc()).limit(limit))
+    newest = {event_id: number for number, event_id in found}
+    lines = select(*events.columns).where(events.c.event_id.in_(newest)).order_by(events.c.number)
+    rows_of: dict[str, list[Any]] = {event_id: [] for event_id in newest}
+    for row in connection.execute(lines):
+        rows_of[row.event_id].append(row)
+    return [
+        NumberedEvent(newest[event_id], _read_event(rows)) for event_id, rows in rows_of.items()
+    ]
+
+
+def _choose(choice: EventChoice, first: Any) -> list[ColumnElement[bool]]:
+    """Return the conditions of a choice, on the first lines of events."""
+    conditions: list[ColumnElement[bool]] = []
+    if choice.kind is not None:
+        conditions.append(first.c.kind == choice.kind)
+    if choice.customer_id is not None:
+        logins = select(sessions.c.session_id).where(sessions.c.customer_id == choice.customer_id)
+        before_login = first.c.customer_id.is_(None) & first.c.session_id.in_(logins)
+        conditions.append((first.c.customer_id == choice.customer_id) | before_login)
+    if choice.session_id is not None:
+        conditions.append(first.c.session_id == choice.session_id)
+    if choice.product_id is not None:
+        is_line = (events.c.event_id == first.c.event_id) & (
+            events.c.product_id == choice.product_id
+        )
+        conditions.append(select(events.c.number).where(is_line).exists())
+    return conditions
+
+
+def _read_event(rows: Sequence[Any]) -> Event:
+    """Return an event of its lines, which are in their order."""
+    lines = tuple(EventLine(row.product_id, row.quantity, row.unit_price) for row in rows)
+    names = Event.__dataclass_fields__.keys() - {"lines", "standing"}
+    shared = {name: getattr(rows[0], name) for name in names}
+    return Event(lines=lines, standing=Standing(rows[0].standing), **shared)
 
 
 def _rows(*conditions: ColumnElement[bool]) -> Select[Any]:

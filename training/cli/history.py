@@ -12,6 +12,7 @@ from rich.console import Console
 
 from models.artifact.files import read_manifest
 from models.artifact.registry import Registry
+from models.artifact.reports import REFUSED as REFUSED_REPORT
 from models.artifact.reports import report_path
 from models.errors import ArtifactError
 from training.cli.arguments import (
@@ -105,7 +106,7 @@ def _train(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
         lambda: outcome_as_json(outcome) | {"reading": reading_as_json(purchases, now)},
         lambda console: print_outcome(console, outcome),
     )
-    name = outcome.published.version if outcome.published else "refused"
+    name = outcome.published.version if outcome.published else REFUSED_REPORT
     report = options.report or report_path(options.registry, name)
     _write_report(report, outcome.report, reporter)
     if outcome.published is None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from service.schemas.events import NewestEvents
 from tests.support.redis_server import RedisServer
 from tests.support.service_shop import Browse, Shop, wait_until
 from tests.support.store_clients import event, shared
@@ -166,3 +167,38 @@ def test_what_one_worker_acknowledged_the_next_one_shows(
             )
             slate = reader("GET", path)[1]["recommendations"]
             assert first not in [slot["id"] for slot in slate]  # type: ignore[attr-defined]
+
+
+def test_the_newest_events_are_listed_in_pages_whole_and_by_choice(open_shop: TestClient) -> None:
+    order = {
+        "event_id": "o1",
+        "kind": "purchase",
+        "time": WHEN,
+        "customer_id": "c00",
+        "order_id": "1",
+        "lines": [{"product_id": "bread", "quantity": 2, "unit_price": 1.5}, {"product_id": "jam"}],
+    }
+    before_login = happened("v0", "view", "jam", session_id="s-1")
+    login = happened("v1", "view", "bread", session_id="s-1", customer_id="c01")
+    report(open_shop, order, before_login, login)
+
+    def listed(**options: Any) -> list[str]:
+        body = open_shop.get("/v1/events", params=options).json()
+        NewestEvents.model_validate(body)
+        return [event["event_id"] for event in body["events"]]
+
+    assert listed() == ["v1", "v0", "o1"]
+    first = open_shop.get("/v1/events?limit=2").json()
+    assert [event["event_id"] for event in first["events"]] == ["v1", "v0"]
+    assert listed(limit=2, after=first["next"]) == ["o1"]
+    assert listed(customer_id="c01") == ["v1", "v0"]
+    assert listed(session_id="s-1", kind="view") == ["v1", "v0"]
+    assert listed(product_id="jam") == ["v0", "o1"]
+    assert listed(kind="purchase", product_id="none") == []
+    (told,) = open_shop.get("/v1/events?kind=purchase").json()["events"]
+    assert told["lines"] == [
+        {"product_id": "bread", "quantity": 2.0, "unit_price": 1.5},
+        {"product_id": "jam", "quantity": 1.0, "unit_price": None},
+    ]
+    assert (told["reported_by"], told["time"]) == ("shop", WHEN)
+    assert open_shop.get("/v1/events?after=nonsense").status_code == 422
