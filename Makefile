@@ -34,7 +34,8 @@ demo: setup
 		--products data/complete_journey/products.parquet --registry registry
 	@echo "Open the shop at http://127.0.0.1:8000 in a browser. The API: http://127.0.0.1:8000/docs, or"
 	@echo "curl 'http://127.0.0.1:8000/v1/customers/2034/recommendations?n=3'"
-	REGULARS_DEMO=true $(BIN)/regulars serve
+	@echo "What was behind each slate, and how to steer them: http://127.0.0.1:8000/console"
+	REGULARS_DEMO=true REGULARS_CONSOLE=true $(BIN)/regulars serve
 
 check: setup
 	$(BIN)/ruff check .

@@ -91,6 +91,10 @@ def create(settings: Settings | None = None) -> FastAPI:
         from service.demo.routes import add_demo  # read only where it is asked for
 
         add_demo(app)
+    if settings.console:
+        from service.console.entrance import add_console
+
+        add_console(app)
     return app
 
 

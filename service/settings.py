@@ -401,6 +401,16 @@ class Settings(BaseModel):
             )
         ),
     ] = False
+    console: Annotated[
+        bool,
+        Field(
+            description=(
+                "Whether `/console` shows pages to those who run the shop: customers, products, "
+                "rules, models, mailings. They sign in with a key; while there is none, it is open "
+                "on this machine."
+            )
+        ),
+    ] = False
     default_locale: Annotated[
         str, Field(description="Locale of prices and sentences if the caller names none.")
     ] = "en_US"

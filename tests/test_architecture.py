@@ -63,6 +63,7 @@ ROOMS = {
         "shop_erasure",
         "app",
         "demo",
+        "console",
         "routes",
         "imports",
         "mail",

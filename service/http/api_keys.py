@@ -68,6 +68,11 @@ def describe_key(key: StoredKey) -> dict[str, Any]:
     }
 
 
+def caller_of(key: StoredKey) -> Caller:
+    """Return who calls with a key."""
+    return Caller(key.key_id, frozenset(map(Scope, key.scopes)), key.calls_a_minute)
+
+
 class ApiKeys:
     """Hold the keys of a store, for one event loop.
 
@@ -88,12 +93,14 @@ class ApiKeys:
 
     async def find(self, text: bytes) -> Caller | None:
         """Return whose key it is, None if it opens nothing."""
-        keys = await self._current_keys()
-        key = keys.get(_key_id(text))
+        key = await self.get(_key_id(text))
         is_right = hmac.compare_digest(hash_key(text), key.hash if key else NO_HASH)
-        if key is None or not is_right or key.revoked is not None:
-            return None
-        return Caller(key.key_id, frozenset(map(Scope, key.scopes)), key.calls_a_minute)
+        return caller_of(key) if key is not None and is_right else None
+
+    async def get(self, key_id: str) -> StoredKey | None:
+        """Return a key by its id, None if there is none or it was revoked."""
+        key = (await self._current_keys()).get(key_id)
+        return None if key is None or key.revoked is not None else key
 
     async def _current_keys(self) -> Mapping[str, StoredKey]:
         if self._is_outdated():

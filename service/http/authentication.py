@@ -23,7 +23,7 @@ from service.signing import customer_tokens
 from service.store.quotas import TokenOwner
 from service.store.store import Store
 
-EVERY_SCOPE: Final = frozenset({Scope.ADMIN})
+FIRST_CALLER: Final = Caller("REGULARS_API_KEY", frozenset({Scope.ADMIN}))
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Authentication:
         """Return who is calling. Raises Unauthorized or ForeignHost."""
         credentials = read_credentials(headers)
         if credentials and self._is_first_key(credentials):
-            return Caller("REGULARS_API_KEY", EVERY_SCOPE)
+            return FIRST_CALLER
         if customer_tokens.is_token(credentials):
             return self._identify_customer(credentials)
         if credentials.startswith(PREFIX.encode()):

@@ -123,6 +123,9 @@ def hash_event_id(customer_id: str | None, session_id: str | None, event_id: str
     return hashlib.blake2b(full_name.encode(), digest_size=16).hexdigest()
 
 
+# In the state of a request: who makes it, where a part of the service does so for them. Nothing
+# that comes from outside can put it there.
+SIGNED_IN: Final = "signed_in"
 # On this machine only, before there is a key.
 LOCAL_CALLER: Final = Caller(None, frozenset({Scope.ADMIN}))
 OPEN: Final = Access(None)
@@ -141,6 +144,10 @@ POLICY: Final[Mapping[str, Access]] = {
     "GET /docs/assets/{path}": OPEN,
     "GET /openapi.json": OPEN,
     "GET /r/{token}": OPEN,  # whoever reads a mail
+    # The console asks for a key itself, and what it shows it calls with that key's scopes
+    "GET /console": OPEN,
+    "GET /console/{name}": OPEN,
+    "POST /console/{name}": OPEN,
     "GET /v1/customers/{customer_id}/recommendations": CUSTOMER_SLATE,
     "GET /v1/customers/{customer_id}/recommendations.html": CUSTOMER_SLATE,
     "POST /v1/recommendations": CUSTOMER_SLATE,

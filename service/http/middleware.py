@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import InternalError, Problem, TooLarge, TooManyCalls, UnsupportedMediaType
 from service.http.authentication import Authentication
-from service.http.authorization import find_access
+from service.http.authorization import SIGNED_IN, find_access
 from service.http.paths import check_end, hide_encoded_slashes, under_prefix
 from service.runtime.logs import format_location
 from service.runtime.metrics import Metrics, child_of
@@ -110,8 +110,8 @@ async def _authorize(scope: Scope, headers: Headers) -> None:
     authentication: Authentication = scope["app"].state.authentication
     if not authentication.needs_caller(access):
         return
-    caller = await authentication.identify(headers)
     state = scope.setdefault("state", {})
+    caller = state.get(SIGNED_IN) or await authentication.identify(headers)
     state["caller"], state["limited"] = caller, False
     if access is None:
         return

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 from sqlalchemy import Connection, insert, select
 
+from models.data.events import HOUR
 from models.data.timestamps import format_timestamp
 from service.store.tables import audit
 from service.store.tombstones import make_tombstone, read_tombstone_key
@@ -56,8 +57,12 @@ def record_change(
 
 
 def record_look(change: Change, actor: str, subject: str, time: int) -> None:
-    """Note that somebody has read what is known of a customer. `subject`: see name_customer."""
-    record_change(change, time=time, actor=actor, action=LOOKED_AT, subject=subject)
+    """Note that somebody has read what is known of a customer, unless it was noted within an hour.
+
+    `subject`: see name_customer.
+    """
+    if not find_look(change.connection, actor, subject, since=time - HOUR):
+        record_change(change, time=time, actor=actor, action=LOOKED_AT, subject=subject)
 
 
 def find_look(connection: Connection, actor: str, subject: str, since: int) -> bool:

@@ -14,7 +14,7 @@ from tests.support.service_shop import Shop
 def routes() -> list[tuple[str, str]]:
     """Method and path of every route there is, hidden ones and mounts too."""
     addresses: list[tuple[str, str]] = []
-    for route in create(Settings()).routes:
+    for route in create(Settings(console=True)).routes:
         methods = sorted(getattr(route, "methods", None) or {"GET", "POST", "DELETE"})
         path: str = route.path_format  # type: ignore[attr-defined]
         addresses += [(method, path) for method in methods]
@@ -40,9 +40,10 @@ def service(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ke
 def test_what_is_open_to_everyone_is_health_documentation_and_the_links_of_mails() -> None:
     health = {"/healthz", "/readyz"}
     documentation = {"/", "/docs", "/docs/assets/{path}", "/openapi.json"}
+    console = {"/console", "/console/{name}"}  # it asks for a key itself
     guarded = {(method, path) for method, path, _ in GUARDED}
     open_paths = {path for method, path in ROUTES if (method, path) not in guarded}
-    assert open_paths == health | documentation | {"/r/{token}", "/v1/import/{vendor}"}
+    assert open_paths == health | documentation | console | {"/r/{token}", "/v1/import/{vendor}"}
 
 
 def test_every_line_of_the_policy_is_an_address() -> None:

@@ -1,0 +1,1 @@
+"""The console: pages for those who run a shop, on the public API alone."""

@@ -1,0 +1,14 @@
+"""Audit: who changed what, and who looked at whom."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from service.console.visit import Page, Visit
+
+SHOWN: Final = 50
+
+
+async def show(visit: Visit) -> Page:
+    changes = await visit.get("/v1/audit", limit=SHOWN, after=visit.asked("after"))
+    return Page("audit.html", {"changes": changes})

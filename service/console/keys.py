@@ -1,0 +1,26 @@
+"""Keys: who may call, and new keys."""
+
+from __future__ import annotations
+
+from service.console.api import address
+from service.console.visit import Move, Page, Visit
+from service.http.authorization import Scope
+
+
+async def show(visit: Visit) -> Page:
+    keys = await visit.get("/v1/keys", limit=1000)
+    return Page("keys.html", {"keys": keys, "scopes": list(Scope), "made": None})
+
+
+async def act(visit: Visit) -> Page | Move:
+    if visit.sent("act") == "revoke":
+        revoked = await visit.send("DELETE", address("keys", visit.sent("key_id")))
+        if not revoked.ok:
+            return Page("failed.html", {"answer": revoked, "back": "keys"})
+        return Move("keys?done=revoked")
+    body = {"name": visit.sent("name"), "scopes": [visit.sent("scope")]}
+    made = await visit.send("POST", "/v1/keys", body)
+    if not made.ok:
+        return Page("failed.html", {"answer": made, "back": "keys"})
+    keys = await visit.get("/v1/keys", limit=1000)
+    return Page("keys.html", {"keys": keys, "scopes": list(Scope), "made": made})

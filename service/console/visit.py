@@ -1,0 +1,99 @@
+"""A visit to a screen: who looks, in which language, and what they ask for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fastapi import Request
+from starlette.types import ASGIApp
+
+from service.console.api import ApiAnswer, call_api
+from service.console.session import Session
+from service.http.authorization import Scope
+
+NAMED: Final = 4  # products of an event that screens show
+MOST_TITLES: Final = 1000  # that are asked for at once
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A look at a screen, or a form that was sent from one."""
+
+    app: ASGIApp
+    session: Session
+    language: str
+    query: Mapping[str, str]
+    form: Mapping[str, str]
+
+    @property
+    def is_admin(self) -> bool:
+        return Scope.ADMIN in self.session.caller.scopes
+
+    def asked(self, name: str) -> str:
+        """Return an option of the address, empty where it has none."""
+        return self.query.get(name, "").strip()
+
+    def sent(self, name: str) -> str:
+        """Return a field of the form, empty where it has none."""
+        return self.form.get(name, "").strip()
+
+    async def get(self, path: str, **query: Any) -> ApiAnswer:
+        return await call_api(self.app, self.session.caller, "GET", path, query)
+
+    async def get_each(self, *calls: tuple[str, Mapping[str, Any]]) -> Sequence[ApiAnswer]:
+        """Return the answers to several calls, made at once."""
+        return await asyncio.gather(*(self.get(path, **query) for path, query in calls))
+
+    async def find_titles(self, events: ApiAnswer) -> dict[str, str]:
+        """Return the titles of products in events, by id, as far as there are any."""
+        ids: dict[str, None] = {}
+        for event in events.json.get("events", []):
+            ids |= dict.fromkeys(line["product_id"] for line in event["lines"][:NAMED])
+        if not ids:
+            return {}
+        asked = list(ids)[:MOST_TITLES]
+        body = {
+            "product_ids": asked,
+            "rules": "ignore",
+            "out_of_stock": "keep",
+            "reasons": 0,
+            "fields": "card",
+        }
+        answer = await self.send("POST", "/v1/rankings", body)
+        return {one["id"]: one["title"] for one in answer.json.get("recommendations", [])}
+
+    async def send(self, method: str, path: str, body: Any = None) -> ApiAnswer:
+        return await call_api(self.app, self.session.caller, method, path, None, body)
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a screen shows."""
+
+    template: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Move:
+    """Another screen to go on to."""
+
+    address: str  # relative to the screens
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file to keep."""
+
+    name: str
+    content: bytes
+    media_type: str
+
+
+def app_of(request: Request) -> ASGIApp:
+    """Return the application whose API the screens call."""
+    app: ASGIApp = request.scope["app"]
+    return app

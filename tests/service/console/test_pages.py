@@ -1,0 +1,197 @@
+"""The console asks for a key of the right scope, and nothing but its own forms does anything."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+from httpx2 import Response
+from starlette.testclient import TestClient
+
+from service.console.screens import SCREENS
+from service.console.session import COOKIE
+from service.store import keys
+from tests.support.keyed_service import KeyedService, open_keyed_service
+from tests.support.service_shop import Browse, Shop
+
+HOSTILE = "<img src=x onerror=alert(1)>\u202e\"'&{{ 7 * 7 }}"
+SHOWN = [screen for screen in SCREENS if not screen.hidden]
+
+
+@pytest.fixture
+def service(shop: Shop, tmp_path: Path) -> Iterator[KeyedService]:
+    with open_keyed_service(shop, tmp_path, console=True) as opened:
+        yield opened
+
+
+def get(client: TestClient, path: str, **more: Any) -> Response:
+    return client.get(f"/console/{path}", follow_redirects=False, **more)
+
+
+def sign_in(service: KeyedService, who: str) -> str:
+    """Sign in, as the form does; return the cookie."""
+    service.client.cookies.clear()
+    key = {"key": service.credentials[who]}
+    answer = service.client.post("/console/sign-in", data=key, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "overview")
+    cookie = answer.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+    assert "Secure" in cookie  # this host is not loopback
+    assert "Path" not in cookie  # the console's own addresses alone
+    text = cookie.partition("=")[2].partition(";")[0]
+    service.client.cookies.clear()
+    service.client.cookies.set(COOKIE, text)
+    return text
+
+
+def token_of(client: TestClient) -> str:
+    page = get(client, "overview").text
+    return unescape(page.partition('name="token" value="')[2].partition('"')[0])
+
+
+def send(client: TestClient, screen: str, fields: dict[str, str], **headers: str) -> Response:
+    return client.post(f"/console/{screen}", data=fields, headers=headers, follow_redirects=False)
+
+
+def test_without_a_key_nothing_but_the_form_of_signing_in_is_shown(service: KeyedService) -> None:
+    for screen in SCREENS:
+        answer = get(service.client, screen.name)
+        assert (answer.status_code, answer.headers["location"]) == (303, "sign-in")
+    page = get(service.client, "sign-in")
+    assert "unsafe" not in page.headers["content-security-policy"]
+    for who in ("wrong", "token", "expired"):
+        answer = send(service.client, "sign-in", {"key": service.credentials[who]})
+        assert answer.status_code == 401
+        assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("who", ["admin", "first"])
+def test_an_admin_key_opens_every_screen_and_its_cookie_opens_nothing_else(
+    service: KeyedService, who: str
+) -> None:
+    sign_in(service, who)
+    for screen in SHOWN:
+        answer = get(service.client, screen.name)
+        assert answer.status_code == 200
+        assert screen.question in unescape(answer.text)
+        assert answer.headers["cache-control"] == "no-store"
+    assert service.client.get("/v1/popular").status_code == 401
+    assert service.client.get("/v1/audit").status_code == 401
+
+
+def test_a_read_key_sees_no_customer_and_changes_nothing(service: KeyedService) -> None:
+    sign_in(service, "read")
+    for screen in SCREENS:
+        answer = get(service.client, f"{screen.name}?id=c00")
+        assert answer.status_code == (403 if screen.admin else 200), screen.name
+    page = get(service.client, "rules").text
+    assert "no scope admin" in page
+    assert "Put in force" not in page
+    fields = {"token": token_of(service.client), "act": "save", "id": "r", "category": "dairy"}
+    answer = send(service.client, "rules", fields)
+    assert "lacks the scope" in unescape(answer.text)
+    assert (
+        service.client.get("/v1/rules", headers={"X-API-Key": service.credentials["read"]}).json()[
+            "rules"
+        ]
+        == []
+    )
+
+
+def test_a_session_ends_with_its_key_and_with_signing_out(service: KeyedService) -> None:
+    sign_in(service, "admin")
+    assert get(service.client, "overview").status_code == 200
+    held = {"token": token_of(service.client)}
+    answer = send(service.client, "sign-out", held)
+    assert 'regulars_console=""' in answer.headers["set-cookie"]
+    key_id = service.credentials["admin"].split("_")[1]
+    service.store.write(partial(keys.revoke, key_id=key_id, actor="test", time=1)).result()
+    answer = get(service.client, "overview")
+    assert (answer.status_code, answer.headers["location"]) == (303, "sign-in?over=1")
+    assert "session has ended" in get(service.client, "sign-in?over=1").text
+
+
+def test_a_cookie_that_was_not_made_here_opens_nothing(service: KeyedService) -> None:
+    text = sign_in(service, "admin")
+    for forged in ("", text[:-2] + "AA", "x" * 80, "W10", text + "A"):
+        service.client.cookies.clear()
+        service.client.cookies.set(COOKIE, forged)
+        assert get(service.client, "customers").status_code == 303
+
+
+def test_a_form_of_another_page_does_nothing(service: KeyedService) -> None:
+    sign_in(service, "admin")
+    rule = {"act": "save", "id": "r", "kind": "exclude", "category": "dairy"}
+    token = {"token": token_of(service.client)}
+    assert send(service.client, "rules", rule).status_code == 403
+    assert send(service.client, "rules", rule | {"token": "x"}).status_code == 403
+    foreign = {"origin": "https://evil.example"}
+    assert send(service.client, "rules", rule | token, **foreign).status_code == 403
+    assert send(service.client, "rules", rule | token, origin="null").status_code == 403
+    answer = send(service.client, "rules", rule | token, origin="http://testserver")
+    assert (answer.status_code, answer.headers["location"]) == (303, "rules?done=saved")
+
+
+def test_while_there_is_no_key_it_is_open_on_this_machine_and_says_so(browse: Browse) -> None:
+    client = browse(console=True)
+    page = get(client, "overview")
+    assert "There is no key" in page.text
+    assert get(client, "overview", headers={"host": "evil.example"}).status_code == 403
+    assert get(client, "overview", headers={"origin": "https://evil.example"}).status_code == 403
+    german = get(client, "overview", headers={"accept-language": "de"}).text
+    assert "Ist alles in Ordnung" in german
+
+
+def test_a_title_a_brand_and_an_id_are_shown_as_text(browse: Browse, own_shop: Shop) -> None:
+    client = browse(own_shop.root, console=True)
+    product = {"product_id": HOSTILE, "title": HOSTILE, "brand": HOSTILE, "category": HOSTILE}
+    client.put("/v1/products", json={"products": [product]})
+    client.put("/v1/rules/" + "r", json={"kind": "exclude", "which": {"brand": HOSTILE}})
+    view = {"event_id": "e", "kind": "view", "time": "2025-06-29T10:00:00Z"}
+    view |= {"customer_id": HOSTILE, "product_id": HOSTILE}
+    assert client.post("/v1/events", json={"events": [view]}).json()["accepted"] == 1
+    query = {"id": HOSTILE, "product_id": HOSTILE, "q": HOSTILE}
+    for screen in SHOWN:
+        for asked in ({}, query):
+            if screen.name == "rules" and asked:
+                continue
+            page = get(client, screen.name, params=asked)
+            assert page.status_code == 200, screen.name
+            assert "<img src=x" not in page.text
+            assert "49" not in page.text.partition("onerror")[2][:40]
+    assert "<bdi>&lt;img" in get(client, "events").text
+
+
+def test_what_is_wrong_with_a_rule_is_said_and_what_was_typed_is_kept(browse: Browse) -> None:
+    client = browse(console=True)
+    client.cookies.set(COOKIE, get(client, "overview").cookies[COOKIE])
+    fields = {"token": token_of(client), "act": "preview", "id": "r", "kind": "boost"}
+    for wrong, problem in (
+        ({"strength": "much"}, "strength: 'much' is no number"),
+        ({}, "strength"),
+        ({"id": ""}, "give the rule a name"),
+    ):
+        page = unescape(send(client, "rules", fields | wrong | {"category": "dairy"}).text)
+        assert problem in page.partition('class="problem"')[2]
+        assert 'name="category" value="dairy"' in page
+
+
+def test_nothing_of_the_console_is_loaded_before_somebody_asks_for_it(tmp_path: Path) -> None:
+    probe = (
+        "import sys; from service.app import create; from service.settings import Settings; "
+        "create(Settings(console=True)); "
+        "print([name for name in sys.modules if name.startswith('service.console.')])"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", probe], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert run.stdout.strip() == "['service.console.entrance']"
+
+
+def test_there_is_no_console_unless_it_is_asked_for(browse: Browse) -> None:
+    assert get(browse(), "overview").status_code == 404
