@@ -20,9 +20,10 @@ import numpy as np
 
 from models.artifact.array_tree import Array, build, flatten
 from models.artifact.atomic import sync_directory, sync_file
+from models.artifact.earlier import EARLIEST, bring_up
 from models.errors import ArtifactError, reading_failed
 
-SCHEMA: Final = 3
+SCHEMA: Final = 4
 MANIFEST: Final = "manifest.json"
 # The beginning of a version's name, so that names sort by time
 TIME_FORMAT: Final = "%Y%m%dT%H%M%SZ"
@@ -122,10 +123,10 @@ def read_manifest(directory: Path) -> Manifest:
     try:
         text = path.read_bytes()
         content = json.loads(text)
-        if content["schema"] != SCHEMA:
+        if content["schema"] not in range(EARLIEST, SCHEMA + 1):
             raise ArtifactError(
-                f"{path}: schema {content['schema']}, this version reads schema {SCHEMA}; "
-                "train again to replace it"
+                f"{path}: schema {content['schema']}, this version reads schema {EARLIEST} to "
+                f"{SCHEMA}; train again to replace it"
             )
         files = {
             name: FileEntry(**{**file, "shape": tuple(file["shape"])})
@@ -158,7 +159,7 @@ def load_artifact(
         for name, file in manifest.files.items()
     }
     try:
-        return manifest, build(kind, arrays)
+        return manifest, build(kind, bring_up(manifest.schema, arrays))
     except KeyError as error:
         raise ArtifactError(f"{directory / MANIFEST}: names no file {error.args[0]}.npy") from error
 

@@ -15,6 +15,8 @@ from models.data.ids import Ids, Strings
 TRAIN: Final = 0
 PERSONALIZE_WEB: Final = 1
 PERSONALIZE_EMAIL: Final = 2
+MEASURE: Final = 3
+PURPOSES: Final = ("train", "personalize_web", "personalize_email", "measure")  # their names
 
 # Values of `consent`.
 NEVER_ASKED: Final = 0
@@ -43,8 +45,8 @@ class Customers:
     """
 
     ids: Ids
-    consent: NDArray[np.uint8]  # (n, 3) per purpose
-    consent_time: NDArray[np.int64]  # (n, 3) when they answered, seconds since 1970; 0 unknown
+    consent: NDArray[np.uint8]  # (n, 4) per purpose
+    consent_time: NDArray[np.int64]  # (n, 4) when they answered, seconds since 1970; 0 unknown
     market: NDArray[np.int32]  # (n,) code in market_names, -1 where unknown
     market_names: Ids  # (m,) markets of sales and customers
     # (n,) JSON texts of models.rules.preferences, empty where nothing is known; (0,) where all are

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data.customers import NEVER_ASKED, NO, YES, Customers
+from models.data.customers import NEVER_ASKED, NO, PURPOSES, YES, Customers
 from models.data.events import PURCHASE, RATING, REMOVED, RETURN, Events, concatenate_events
 from models.rules.preferences import Preferences
 
@@ -30,7 +30,7 @@ class CustomerUpdate:
     """Hold what is known of a customer or a session beside the artifact."""
 
     events: Events  # in any order
-    consent: tuple[Consent, ...] = (NO_ANSWER, NO_ANSWER, NO_ANSWER)  # for each purpose
+    consent: tuple[Consent, ...] = (NO_ANSWER,) * len(PURPOSES)  # for each of them
     unasked: int = YES  # the consent of a customer who was never asked, or of a visit
     # Items that the customer struck out of their history
     unused: NDArray[np.int32] = field(default_factory=_no_items)

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from models.assembly.cards import build_card
-from models.data.customers import PERSONALIZE_EMAIL, PERSONALIZE_WEB, TRAIN
+from models.data.customers import MEASURE, PERSONALIZE_EMAIL, PERSONALIZE_WEB, PURPOSES, TRAIN
 from models.data.events import KINDS
 from models.data.history import LATEST, NEVER, Interactions
 from models.data.timestamps import format_timestamp
@@ -31,13 +31,13 @@ from service.answering.query import EMAIL
 from service.answering.render import render_reason
 from service.errors import StoreUnavailable
 from service.model.loaded_model import LoadedModel
-from service.store.consents import PURPOSES
 from service.store.customer_export import ANSWERS, describe_consents
 
 USED_FOR: Final = {
     TRAIN: "To learn, together with what all customers bought, which products go together",
     PERSONALIZE_WEB: "To choose the products that the shop's pages show you",
     PERSONALIZE_EMAIL: "To choose the products in mails to you",
+    MEASURE: "To measure what its recommendations bring the shop",
 }
 
 
@@ -151,7 +151,7 @@ def describe_profile(view: CustomerView, n: int, language: Language) -> dict[str
     said = recommender.find_preferences(view.user, update)
     purposes = []
     for purpose in USED_FOR:
-        known = event_count or (said and purpose != TRAIN)
+        known = event_count or (said and purpose not in (TRAIN, MEASURE))
         if known and view.allows(purpose):
             purposes.append(purpose)
     order = np.lexsort((pairs.item, -(pairs.long + pairs.recent)))[:n]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
 
 from models.data.catalogue import Catalogue
-from models.data.customers import NO
+from models.data.customers import NO, PURPOSES
 from models.data.events import Events, order_code
 from models.data.ids import find_known
 from models.rules.preferences import Preferences
@@ -23,8 +22,6 @@ from models.updates.customer import (
 from service.store.consents import ConsentRecords
 from service.store.events import EventRow
 from service.store.store import CustomerRecords
-
-PURPOSES: Final = 3
 
 
 def build_customer_update(
@@ -43,7 +40,9 @@ def build_customer_update(
     given, said = records.words.consents, records.words.preferences
     return CustomerUpdate(
         _build_events(records.rows, catalogue) if records.rows else NO_UPDATE.events,
-        consent=tuple(_consent(given, purpose, records.learned) for purpose in range(PURPOSES)),
+        consent=tuple(
+            _consent(given, purpose, records.learned) for purpose in range(len(PURPOSES))
+        ),
         unasked=unasked,
         unused=np.array(find_known(catalogue.ids, records.unused), np.int32),
         preferences=None if said is None else Preferences.read(said.document),

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 from fastapi import Body, Query, Request, Response
 from sqlalchemy import Connection
 
-from models.data.customers import YES
+from models.data.customers import PURPOSES, YES
 from models.data.events import DAY
 from service.answering.customer_view import (
     CustomerView,
@@ -204,7 +204,7 @@ def give_consent(
 
 
 def _name_answers(answers: Mapping[int, Consent]) -> dict[str, bool]:
-    return {consents.PURPOSES[purpose]: answers[purpose].value == YES for purpose in answers}
+    return {PURPOSES[purpose]: answers[purpose].value == YES for purpose in answers}
 
 
 def _erase(change: Change, customer_id: str, report: Report) -> Erasure:

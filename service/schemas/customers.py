@@ -7,18 +7,18 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.data.customers import NO, YES
+from models.data.customers import NO, PURPOSES, YES
 from models.slate import FallbackReason, Strategy
 from service.schemas.answers import REASON_EXAMPLE, ProductFacts, ProductReference, ReasonBody
 from service.schemas.base import AnswerModel, ParameterModel, examples
 from service.schemas.events import Placement, Time
 from service.schemas.parameters import AsOf, Id, PriceLocale
-from service.store import consents
 
 GIVEN_CONSENT: Final[dict[str, Any]] = {
     "train": {"given": True, "time": "2026-11-22T09:30:00Z"},
     "personalize_web": {"given": False, "time": "2026-11-22T09:30:00Z"},
     "personalize_email": {"given": None, "time": None},
+    "measure": {"given": None, "time": None},
 }
 DUE_PRODUCT: Final[dict[str, Any]] = {
     "id": "1082185",
@@ -84,6 +84,13 @@ class ConsentBody(BaseModel):
         bool | None,
         Field(description="Whether slates in mails may be made for them.", examples=[True]),
     ] = None
+    measure: Annotated[
+        bool | None,
+        Field(
+            description="Whether what they were shown may be counted under their id.",
+            examples=[True],
+        ),
+    ] = None
     time: Annotated[
         Time | None,
         Field(
@@ -95,7 +102,7 @@ class ConsentBody(BaseModel):
 
     def values(self) -> dict[int, int]:
         """Return YES or NO for each purpose that was answered."""
-        answers = {purpose: getattr(self, name) for purpose, name in enumerate(consents.PURPOSES)}
+        answers = {purpose: getattr(self, name) for purpose, name in enumerate(PURPOSES)}
         return {
             purpose: YES if answer else NO
             for purpose, answer in answers.items()

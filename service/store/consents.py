@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from models.data.customers import NO, PERSONALIZE_EMAIL, PERSONALIZE_WEB, TRAIN
+from models.data.customers import NO
 from service.store.change_counters import counter_of
 from service.store.tables import consents, unused, used_again
 from service.store.writer import Change
-
-PURPOSES: Final = ("train", "personalize_web", "personalize_email")
-assert (TRAIN, PERSONALIZE_WEB, PERSONALIZE_EMAIL) == (0, 1, 2)  # noqa: S101  # as in PURPOSES
 
 
 class Consent(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Connection, select
 
-from models.data.customers import NO, YES
+from models.data.customers import NO, PURPOSES, YES
 from models.data.events import KINDS, Standing
 from models.data.timestamps import format_timestamp
 from models.rules.preferences import Preferences
@@ -65,7 +65,7 @@ def describe_consents(given: Mapping[int, tuple[int, int]]) -> dict[str, Any]:
     `given`: purpose -> (YES or NO, seconds since 1970).
     """
     described = {}
-    for purpose, name in enumerate(consents.PURPOSES):
+    for purpose, name in enumerate(PURPOSES):
         answer, time = given.get(purpose, NOT_ASKED)
         described[name] = {
             "given": ANSWERS.get(answer),

@@ -109,7 +109,7 @@ consents: Final = Table(
     "consents",
     metadata,
     Column("customer_id", Text, primary_key=True),
-    # Index in service.store.consents.PURPOSES
+    # Index in models.data.customers.PURPOSES
     Column("purpose", SmallInteger, primary_key=True, autoincrement=False),
     Column("value", SmallInteger, nullable=False),  # YES or NO
     Column("time", BigInteger, nullable=False),

@@ -13,7 +13,7 @@ import orjson
 
 from models.artifact.registry import Registry
 from models.data.catalogue import ALWAYS_FROM, ALWAYS_UNTIL, Catalogue
-from models.data.customers import NEVER_ASKED, NO, Customers
+from models.data.customers import NEVER_ASKED, NO, PURPOSES, Customers
 from models.data.events import DAY, KINDS, order_code
 from models.data.ids import Ids, Strings
 from models.recommender import Recommender
@@ -63,7 +63,7 @@ class Product:
 class Customer:
     id: str
     market: str = ""
-    consent: tuple[int, int, int] = (NEVER_ASKED, NEVER_ASKED, NEVER_ASKED)  # train, web, email
+    consent: tuple[int, ...] = ()  # for each purpose; those left out were never asked
 
 
 def ids_of(names: Iterable[str]) -> Ids:
@@ -163,11 +163,11 @@ class ShopRecords:
 
     def build_customers(self) -> Customers:
         records = [self.all_customers[name] for name in self.customer_ids]
-        consent = np.array([record.consent for record in records], np.uint8)
+        consent = np.array([_answers(record) for record in records], np.uint8)
         return Customers(
             ids=self.customer_ids,
-            consent=consent.reshape(-1, 3),
-            consent_time=np.zeros((len(records), 3), np.int64),
+            consent=consent.reshape(-1, len(PURPOSES)),
+            consent_time=np.zeros((len(records), len(PURPOSES)), np.int64),
             market=self.market_names.find_all([record.market for record in records]),
             market_names=self.market_names,
         )
@@ -354,3 +354,8 @@ def _special_lines() -> Iterator[Line]:
             Line("", thing, guest * 9.0 + 0.25, f"guest {guest}", market="north")
             for thing in ("bread", "ball")
         )
+
+
+def _answers(record: Customer) -> tuple[int, ...]:
+    silent = len(PURPOSES) - len(record.consent)
+    return (*record.consent, *[NEVER_ASKED] * silent)

@@ -24,6 +24,7 @@ from models.data.customers import (
     NEVER_ASKED,
     NO,
     PERSONALIZE_EMAIL,
+    PURPOSES,
     Customers,
     consent_slot,
 )
@@ -44,7 +45,7 @@ from training.errors import InputError
 from training.export.already_shown import NOTHING_SHOWN, AlreadyShown
 from training.reading import service_store
 from training.reading.arrow import to_codes, to_numbers, to_strings
-from training.reading.customers import CONSENT_TIMES, PURPOSES
+from training.reading.customers import CONSENT_TIMES
 from training.reading.service_store import (
     CONSENT_TYPES,
     NOTHING_LOST,

@@ -44,10 +44,12 @@ CUSTOMER_COLUMNS: Final = (
     "train",
     "personalize_web",
     "personalize_email",
+    "measure",
     "consent_time",
     "train_time",
     "personalize_web_time",
     "personalize_email_time",
+    "measure_time",
     "preferences",
 )
 KNOWN_COLUMNS: Final = tuple(

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 import ibis
 
-from models.data.customers import NEVER_ASKED, NO, YES
+from models.data.customers import NEVER_ASKED, NO, PURPOSES, YES
 from models.data.words import read_consent
 from models.rules.preferences import check_preferences
 from training.reading.cells import read_cells
@@ -20,8 +20,6 @@ from training.reading.problems import Problems, count_problems, lost_column
 from training.reading.service_store import StoreTables
 from training.reading.styles import with_styles
 
-# The columns of models.data.customers.Customers.consent.
-PURPOSES: Final = ("train", "personalize_web", "personalize_email")
 CONSENT_TIMES: Final = tuple(f"{purpose}_time" for purpose in PURPOSES)
 DATE_COLUMNS: Final = ("consent_time", *CONSENT_TIMES)
 # Of cells in a row that stays.

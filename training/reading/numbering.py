@@ -16,11 +16,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from models.data.catalogue import Catalogue
-from models.data.customers import NEVER_ASKED, NO, YES
+from models.data.customers import NEVER_ASKED, NO, PURPOSES, YES
 from models.data.ids import Ids, Strings
 from training.reading.arrow import to_codes, to_numbers, to_strings
 from training.reading.cleaning import reason_code
-from training.reading.customers import CONSENT_TIMES, PURPOSES, CustomerTable, Unasked
+from training.reading.customers import CONSENT_TIMES, CustomerTable, Unasked
 from training.reading.duckdb import Workspace
 from training.reading.products import ProductTable, build_catalogue
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from models.data.customers import PURPOSES
 from training.errors import InputError
 from training.reading.duckdb import Workspace
 from training.reading.file_tables import FileTable
@@ -43,8 +44,7 @@ ADVICE: Final[Mapping[str, str]] = {
 }
 # Columns that stand for others where those are empty.
 SHARED: Final[Mapping[str, tuple[str, ...]]] = {
-    f"{purpose}_time": ("consent_time",)
-    for purpose in ("train", "personalize_web", "personalize_email")
+    f"{purpose}_time": ("consent_time",) for purpose in PURPOSES
 }
 SHOWN: Final = 3  # problems in a sentence
 

@@ -106,8 +106,8 @@ class Purchases:
     price: NDArray[np.float32]  # (n,) of one piece, NaN unknown
     market: NDArray[np.int32]  # (n,) code in market_names, -1 unknown
     claim: NDArray[np.bool_]  # (n,) its customer reported it, and the shop did not confirm it
-    consent: NDArray[np.uint8]  # (u, 3) in the order of PURPOSES: codes of models.data.customers
-    consent_time: NDArray[np.int64]  # (u, 3) when it was given, seconds since 1970; 0 unknown
+    consent: NDArray[np.uint8]  # (u, 4) in the order of PURPOSES: codes of models.data.customers
+    consent_time: NDArray[np.int64]  # (u, 4) when it was given, seconds since 1970; 0 unknown
     customer_market: NDArray[np.int32]  # (u,) code in market_names, -1 unknown
     catalogue: Catalogue  # in the order of product_ids
     report: ReadingReport

@@ -43,7 +43,7 @@ from training.reading.duckdb import Workspace
 from training.reading.file_tables import FileTable
 from training.reading.files import InputFile
 
-SCHEMA: Final = "0014"  # of the store; the newest of the service's migrations
+SCHEMA: Final = "0015"  # of the store; the newest of the service's migrations
 BATCH_ROWS: Final = 50_000  # fetched at a time
 CONNECT_TIMEOUT_SECONDS: Final = 10
 ADDRESS_EXAMPLES: Final = "sqlite:///store.db or postgresql://user@host/database"
@@ -70,9 +70,11 @@ CONSENT_TYPES: Final = {
     "train": "uint8",
     "personalize_web": "uint8",
     "personalize_email": "uint8",
+    "measure": "uint8",
     "train_time": "int64",
     "personalize_web_time": "int64",
     "personalize_email_time": "int64",
+    "measure_time": "int64",
 }
 PRODUCT_TYPES: Final = {"product_id": "string", "document": "string"}
 PREFERENCE_TYPES: Final = {"customer_id": "string", "document": "string"}

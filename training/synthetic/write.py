@@ -45,7 +45,12 @@ from training.synthetic.shop import BRANDS, MARKETS, STYLES, SyntheticShop
 CURRENCY: Final = "EUR"
 IN_STOCK_SHARE: Final = 0.97
 # Shares of customers who say no.
-REFUSAL_SHARES: Final = {"train": 0.02, "personalize_web": 0.03, "personalize_email": 0.05}
+REFUSAL_SHARES: Final = {
+    "train": 0.02,
+    "personalize_web": 0.03,
+    "personalize_email": 0.05,
+    "measure": 0.02,
+}
 
 PURCHASE_SCHEMA: Final = pa.schema(
     [
@@ -160,7 +165,7 @@ def _titles(shop: SyntheticShop, rng: Generator) -> list[str]:
 
 
 def _customers(shop: SyntheticShop, ids: Any, rng: Generator) -> Any:
-    """A few in a hundred say no: to training, to the web, to email, each on its own."""
+    """A few in a hundred say no: to training, to the web, to email, to measuring."""
     consents = {
         purpose: rng.random(len(ids)) >= refusals for purpose, refusals in REFUSAL_SHARES.items()
     }

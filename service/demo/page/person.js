@@ -7,6 +7,7 @@ import { open, use } from "./why.js";
 const PURPOSES = {
   personalize_web: ["Choose products for me on the shop’s pages", "Without it, you see what everyone sees."],
   personalize_email: ["Choose products for me in mails", "Without it, mails show what sells."],
+  measure: ["Count what I am shown", "Without it, what you are shown is counted without your number, or not at all."],
   train: ["Learn from my purchases", "Without it, the next training leaves your history out."],
 };
 

@@ -20,8 +20,8 @@ from models.updates.customer import allows as permitted
 ANN, BOB, CAT, STRANGER = 0, 1, 2, -1
 CUSTOMERS = Customers(
     Ids.of(["ann", "bob", "cat"]),
-    np.array([[NEVER_ASKED] * 3, [YES] * 3, [NO] * 3], np.uint8),
-    np.array([[0] * 3, [1000] * 3, [0] * 3], np.int64),  # when cat said no is not known
+    np.array([[NEVER_ASKED] * 4, [YES] * 4, [NO] * 4], np.uint8),
+    np.array([[0] * 4, [1000] * 4, [0] * 4], np.int64),  # when cat said no is not known
     np.full(3, -1, np.int32),
     Ids.of([]),
 )
@@ -36,7 +36,10 @@ def allows(
 ) -> bool:
     no_answer = (NEVER_ASKED, 0)
     update = replace(
-        NO_UPDATE, consent=(no_answer, answer, no_answer), unasked=unasked, forgotten=forgotten
+        NO_UPDATE,
+        consent=(no_answer, answer, no_answer, no_answer),
+        unasked=unasked,
+        forgotten=forgotten,
     )
     return permitted(CUSTOMERS, user, PERSONALIZE_WEB, update)
 
@@ -67,7 +70,7 @@ def test_of_the_file_and_the_store_the_later_word_counts_and_the_stores_where_bo
 
 
 def test_what_was_said_of_one_purpose_says_nothing_of_another() -> None:
-    update = replace(NO_UPDATE, consent=((NO, 5), (NO, 5), (NEVER_ASKED, 0)))
+    update = replace(NO_UPDATE, consent=((NO, 5), (NO, 5), (NEVER_ASKED, 0), (NO, 5)))
     assert permitted(CUSTOMERS, BOB, PERSONALIZE_EMAIL, update)
 
 

@@ -191,7 +191,9 @@ def test_an_erased_customer_is_a_stranger(shop: Recommender) -> None:
 
 def test_who_said_no_since_gets_what_everyone_gets(shop: Recommender) -> None:
     silent = (NEVER_ASKED, 0)
-    result = shop.recommend("c00", ALL, done(shop, consent=(silent, (NO, moment(DAYS)), silent)))
+    result = shop.recommend(
+        "c00", ALL, done(shop, consent=(silent, (NO, moment(DAYS)), silent, silent))
+    )
     assert (result.strategy, result.fallback_reason) == (
         Strategy.NOT_PERSONALIZED,
         FallbackReason.NO_CONSENT,

@@ -88,7 +88,7 @@ def test_a_profile_tells_what_was_bought_and_looked_at_and_what_it_is_used_for(s
         "purchases": 6,
         "text": "You buy this about every 30 days",
     }
-    assert len(described["used_for"]) == 3
+    assert len(described["used_for"]) == 4
     assert all(consent["holds"] for consent in described["consent"].values())
 
 
@@ -128,7 +128,7 @@ def test_of_a_stranger_nothing_is_known_and_so_nothing_is_used(shop: Shop, forgo
     }
     assert (described["products"], described["used_for"]) == ([], [])
     assert described["slate"]["fallback_reason"] == "unknown_customer"
-    assert [consent["holds"] for consent in described["consent"].values()] == [not forgotten] * 3
+    assert [consent["holds"] for consent in described["consent"].values()] == [not forgotten] * 4
 
 
 def test_a_struck_out_product_is_named_as_such_and_nowhere_else(shop: Shop) -> None:
@@ -151,7 +151,7 @@ def test_who_said_no_reads_what_is_known_and_that_it_is_not_used_there(shop: Sho
     }
     assert described["consent"]["train"] == {"given": None, "time": None, "holds": True}
     assert "To choose the products that the shop's pages show you" not in described["used_for"]
-    assert len(described["used_for"]) == 2
+    assert len(described["used_for"]) == 3
     assert len(described["products"]) == 3
     assert described["slate"]["strategy"] == "not_personalized"
 
@@ -247,6 +247,7 @@ def test_what_the_model_learned_of_a_person_is_told_event_by_event(shop: Shop) -
         "train": None,
         "personalize_web": None,
         "personalize_email": None,
+        "measure": None,
     }
     assert describe_learned(view(shop, NO_WEB))["consent"]["personalize_web"] is False
     version = shop.model.version

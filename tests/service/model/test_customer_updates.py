@@ -273,7 +273,7 @@ def test_of_what_was_not_said_nothing_is_known() -> None:
         unasked=YES,
         forgotten=False,
     )
-    assert update.consent == ((NEVER_ASKED, 0), (NO, 77), (NEVER_ASKED, 0))
+    assert update.consent == ((NEVER_ASKED, 0), (NO, 77), (NEVER_ASKED, 0), (NEVER_ASKED, 0))
     assert len(update.events) == 0
 
 

@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote
 import pytest
 from starlette.testclient import TestClient
 
+from models.data.customers import PURPOSES
 from tests.support.expected_answers import another_version
 from tests.support.service_shop import Browse, Shop, wait_until
 from tests.support.shop import MONTHLY, NO_WEB, REGULAR
@@ -89,6 +90,21 @@ def test_consent_withdrawn_shows_in_the_next_answer_of_its_purpose_and_no_other(
     say(client, personalize_web=True, personalize_email=False)
     assert slate(client, placement="home") == before["home"]
     assert slate(client, placement="email-weekly")["strategy"] == "not_personalized"
+
+
+def test_who_says_no_to_being_measured_is_recommended_to_as_before(client: TestClient) -> None:
+    before = slate(client)
+    profile = get(client, "c00", "profile")
+    assert profile["consent"]["measure"] == {"given": None, "time": None, "holds": True}
+    say(client, measure=False)
+    told = get(client, "c00", "profile")
+    assert (told["consent"]["measure"]["given"], told["consent"]["measure"]["holds"]) == (
+        False,
+        False,
+    )
+    measured = set(profile["used_for"]) - set(told["used_for"])
+    assert measured == {"To measure what its recommendations bring the shop"}
+    assert slate(client) == before
 
 
 def test_the_later_answer_wins_whatever_the_order_of_arrival(client: TestClient) -> None:
@@ -407,7 +423,7 @@ def test_an_export_holds_everything_and_nothing_afterwards(
     silent = {"given": None, "time": None}
     assert get(client, REGULAR, "export") == {
         "customer_id": REGULAR,
-        "consent": dict.fromkeys(("train", "personalize_web", "personalize_email"), silent),
+        "consent": dict.fromkeys(PURPOSES, silent),
         "preferences": None,
         "products_not_used": [],
         "sessions": [],

@@ -9,4 +9,5 @@ def test_consent_is_told_by_purpose() -> None:
         "train": {"given": True, "time": "1970-01-01T00:00:00Z"},
         "personalize_web": {"given": None, "time": None},
         "personalize_email": {"given": False, "time": "1970-01-02T00:00:00Z"},
+        "measure": {"given": None, "time": None},
     }

@@ -15,7 +15,7 @@ import pytest
 
 from models.artifact.files import read_manifest
 from models.artifact.registry import Registry
-from models.data.customers import NO, PERSONALIZE_EMAIL, YES
+from models.data.customers import NEVER_ASKED, NO, PERSONALIZE_EMAIL, YES
 from models.mail.mailings import MAILINGS, CustomerMail, MailKind
 from models.recommender import Recommender
 from models.rules.filters import Repeat
@@ -265,8 +265,8 @@ def consented(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small shop, where c00 allows the web alone and c01 mails alone."""
     purchases = small_shop_purchases()
     consent = purchases.consent.copy()
-    consent[purchases.customer_ids.find("c00")] = (YES, YES, NO)
-    consent[purchases.customer_ids.find("c01")] = (YES, NO, YES)
+    consent[purchases.customer_ids.find("c00")] = (YES, YES, NO, NEVER_ASKED)
+    consent[purchases.customer_ids.find("c01")] = (YES, NO, YES, NEVER_ASKED)
     shop = trained(replace(purchases, consent=consent))
     registry = Registry(tmp_path_factory.mktemp("consented"))
     return registry.path(registry.publish(shop.model, shop.manifest).version)

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from models.data.customers import NEVER_ASKED, NO, PURPOSES, YES
 from training.errors import InputError
-from training.reading.customers import NEVER_ASKED, NO, PURPOSES, YES, CustomerTable, read_customers
+from training.reading.customers import CustomerTable, read_customers
 from training.reading.duckdb import open_workspace
 from training.reading.file_tables import open_file_tables
 
@@ -29,9 +30,10 @@ def customers_of(path: Path) -> tuple[dict[str, tuple[int, ...]], CustomerTable]
 
 
 def test_consent_is_read_in_any_usual_spelling(tmp_path: Path) -> None:
-    header = "customer_id,train,personalize_web,personalize_email"
-    consents, customers = read(tmp_path, header, "anna,true,YES,1", "bert,False,no,0", "carl,,  ,")
-    assert consents == {"anna": (YES, YES, YES), "bert": (NO, NO, NO), "carl": (NEVER_ASKED,) * 3}
+    header = "customer_id,train,personalize_web,personalize_email,measure"
+    rows = ("anna,true,YES,1,y", "bert,False,no,0,n", "carl,,  ,,")
+    consents, customers = read(tmp_path, header, *rows)
+    assert consents == {"anna": (YES,) * 4, "bert": (NO,) * 4, "carl": (NEVER_ASKED,) * 4}
     assert (customers.rows, customers.problems.counts) == (3, {})
 
 
@@ -39,7 +41,7 @@ def test_a_consent_that_cannot_be_read_is_a_no_and_counted(tmp_path: Path) -> No
     consents, customers = read(
         tmp_path, "customer_id,train,personalize_web", "anna,perhaps,maybe", "bert,true,true"
     )
-    assert consents == {"anna": (NO, NO, NEVER_ASKED), "bert": (YES, YES, NEVER_ASKED)}
+    assert consents == {"anna": (NO, NO, 0, 0), "bert": (YES, YES, 0, 0)}
     assert customers.problems.counts == {"bad_consent": 2}
 
 
@@ -47,7 +49,7 @@ def test_the_last_row_of_a_customer_wins(tmp_path: Path) -> None:
     consents, customers = read(
         tmp_path, "customer_id,train", "anna,true", "bert,true", "anna,false"
     )
-    assert consents == {"anna": (NO, 0, 0), "bert": (YES, 0, 0)}
+    assert consents == {"anna": (NO, 0, 0, 0), "bert": (YES, 0, 0, 0)}
     assert customers.problems.counts == {"duplicate_customer": 1}
 
 
@@ -75,7 +77,7 @@ def test_a_yes_whose_date_cannot_be_read_has_none_and_is_counted(tmp_path: Path)
     consents, customers = read(
         tmp_path, header, "anna,true,soon,2025-01-01,", "bert,true,,,2025-01-01"
     )
-    assert consents == {"anna": (YES, 0, 0), "bert": (YES, 0, 0)}
+    assert consents == {"anna": (YES, 0, 0, 0), "bert": (YES, 0, 0, 0)}
     assert customers.problems.counts == {"bad_consent_time": 1}
 
 
@@ -93,7 +95,11 @@ def test_no_yes_is_dated_ahead_and_a_no_is_dated_no_later_than_it_was_read(tmp_p
         customers = read_customers(workspace, files, now=NOW)
         rows = workspace.connection.to_pyarrow(customers.table).to_pylist()
     times = {row["customer_id"]: tuple(row[f"{name}_time"] for name in PURPOSES) for row in rows}
-    assert times == {"anna": (None, NOW, None), "bert": (None, NOW, NOW), "carl": (None,) * 3}
+    assert times == {
+        "anna": (None, NOW, None, None),
+        "bert": (None, NOW, NOW, NOW),
+        "carl": (None,) * 4,
+    }
     assert customers.problems.counts == {"bad_consent": 1, "consent_time_ahead": 3}
 
 
@@ -118,6 +124,6 @@ def test_preferences_that_cannot_be_read_are_counted_and_the_row_stays(tmp_path:
         quoted = cell.replace('"', '""')
         lines.append(f'c{number},true,"{quoted}"')
     consents, customers = read(tmp_path, "customer_id,train,preferences", *lines)
-    assert consents == {f"c{number}": (YES, 0, 0) for number in range(len(cells))}
+    assert consents == {f"c{number}": (YES, 0, 0, 0) for number in range(len(cells))}
     assert customers.problems.counts == {"bad_preferences": 4}
     assert "write JSON" in customers.problems.explain("bad_preferences")

@@ -84,6 +84,6 @@ def test_guests_alone_make_a_shop_without_customers(workspace: Workspace) -> Non
     shop = fetch(workspace, arrays)
     assert (len(shop.customer_ids), shop.consent.shape, shop.customer_market.shape) == (
         0,
-        (0, 3),
+        (0, 4),
         (0,),
     )

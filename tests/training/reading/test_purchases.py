@@ -90,7 +90,7 @@ def test_arrays_have_the_types_the_models_expect(tmp_path: Path) -> None:
         np.float32,
         np.int32,
     )
-    assert (shop.consent.dtype, shop.consent.shape) == (np.uint8, (1, 3))
+    assert (shop.consent.dtype, shop.consent.shape) == (np.uint8, (1, 4))
     assert shop.customer_market.dtype == np.int32
 
 

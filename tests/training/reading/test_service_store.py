@@ -503,12 +503,12 @@ def test_the_later_consent_wins(till: Till, tmp_path: Path) -> None:
         customers=file,
     )
     assert {name: consent(shop, name) for name in shop.customer_ids} == {
-        "earlier": [YES, NO, NEVER_ASKED],
-        "file-only": [NO, YES, NEVER_ASKED],
-        "later": [NO, YES, NEVER_ASKED],
-        "same": [YES, NO, NEVER_ASKED],
-        "store-only": [NEVER_ASKED, NEVER_ASKED, YES],
-        "undated": [YES, NO, NEVER_ASKED],
+        "earlier": [YES, NO, NEVER_ASKED, NEVER_ASKED],
+        "file-only": [NO, YES, NEVER_ASKED, NEVER_ASKED],
+        "later": [NO, YES, NEVER_ASKED, NEVER_ASKED],
+        "same": [YES, NO, NEVER_ASKED, NEVER_ASKED],
+        "store-only": [NEVER_ASKED, NEVER_ASKED, YES, NEVER_ASKED],
+        "undated": [YES, NO, NEVER_ASKED, NEVER_ASKED],
     }
     assert lines(shop) == [("same", "jam", "purchase", 1.0)]
     assert shop.report.dropped.counts == {"no_consent_to_train": 1}
@@ -523,12 +523,12 @@ def test_a_yes_in_a_file_that_is_dated_ahead_takes_no_no_back(till: Till, tmp_pa
     lines = (f"{name},milk,2025-12-30,{name},1" for name in ("anna", "bert", "carl"))
     shop = read(orders(tmp_path, *lines), till.url, customers=file)
     assert {name: consent(shop, name) for name in shop.customer_ids} == {
-        "anna": [NO, NO, NEVER_ASKED],
-        "bert": [NO, NO, NEVER_ASKED],
-        "carl": [YES, YES, NEVER_ASKED],
+        "anna": [NO, NO, NEVER_ASKED, NEVER_ASKED],
+        "bert": [NO, NO, NEVER_ASKED, NEVER_ASKED],
+        "carl": [YES, YES, NEVER_ASKED, NEVER_ASKED],
     }
     # Told without this store, a service takes any no of its own for the later one.
-    assert shop.consent_time[shop.customer_ids.find("carl")].tolist() == [0, 0, 0]
+    assert shop.consent_time[shop.customer_ids.find("carl")].tolist() == [0, 0, 0, 0]
     assert shop.report.customer_problems.counts == {"consent_time_ahead": 6}
 
 
@@ -540,7 +540,7 @@ def test_each_purpose_has_a_date_of_its_own(till: Till, tmp_path: Path) -> None:
         "train_time,personalize_web_time,consent_time"
     )
     file = people(tmp_path, "anna,no,no,no,2025-12-30,2026-01-01,1767312000", header=header)
-    assert consent(read(till.url, customers=file), "anna") == [YES, NO, NO]
+    assert consent(read(till.url, customers=file), "anna") == [YES, NO, NO, NEVER_ASKED]
 
 
 def test_who_said_no_in_the_store_is_not_learned_from_in_the_file(

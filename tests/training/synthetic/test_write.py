@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from models.data.customers import PURPOSES
 from training.synthetic.lines import in_season, order_lines
 from training.synthetic.shop import SyntheticShop
 from training.synthetic.write import write_shop
@@ -53,7 +54,14 @@ def test_the_files_have_the_columns_that_training_reads(folder):
         "image_url",
         "in_stock",
     ]
-    customers = ["customer_id", "market", "train", "personalize_web", "personalize_email"]
+    customers = [
+        "customer_id",
+        "market",
+        "train",
+        "personalize_web",
+        "personalize_email",
+        "measure",
+    ]
     assert pq.read_schema(folder / "purchases.parquet").names == list(COLUMNS)
     assert pq.read_schema(folder / "products.parquet").names == products
     assert pq.read_schema(folder / "customers.parquet").names == customers
@@ -237,7 +245,7 @@ def test_titles_read_like_a_shop_and_are_all_different(folder):
 
 def test_a_few_customers_in_a_hundred_say_no(folder):
     table = pq.read_table(folder / "customers.parquet")
-    for purpose in ("train", "personalize_web", "personalize_email"):
+    for purpose in PURPOSES:
         assert 0.9 < pc.mean(table[purpose].cast("int8")).as_py() < 1
 
 
