@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from models.artifact.registry import Registry
 from models.data.events import DAY, HOUR
 from service.answering.answer_computer import AnswerComputer
+from service.answering.exposures import ExposureRecorder
 from service.answering.presentation import Presentation
 from service.answering.responder import Responder
 from service.answering.scoring_pool import ScoringPool
@@ -41,6 +42,7 @@ from service.runtime.workers import end_with_supervisor
 from service.settings import Settings
 from service.store.campaigns import forget_mails, pinned_versions
 from service.store.database import StoreDownError
+from service.store.exposures import forget as forget_exposures
 from service.store.shop_erasure import ErasureWatch
 from service.store.store import Store
 
@@ -120,6 +122,7 @@ async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Respond
         PeriodicWork(partial(follow, responder, pinned_catalogues), settings.follow_seconds),
         PeriodicWork(partial(count_sales, responder), settings.sales_seconds),
         PeriodicWork(partial(remove_old_mails, store, settings.mail_days), HOUR),
+        PeriodicWork(partial(remove_old_exposures, responder), HOUR),
     ]
     threads = ThreadPoolExecutor(len(works), "behind")
     tasks = [asyncio.create_task(run_periodically(threads, *work)) for work in works]
@@ -133,6 +136,8 @@ async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Respond
         # Connections that they have borrowed of the store are given back.
         await asyncio.to_thread(threads.shutdown, cancel_futures=True)
         responder.scoring.close()
+        if responder.exposures is not None:
+            await asyncio.to_thread(responder.exposures.close)
         await responder.cache.close()
         await asyncio.to_thread(store.close)
         gc.unfreeze()
@@ -170,6 +175,11 @@ def _build_responder(
         freshness=Freshness(metrics),
         erasure_watch=ErasureWatch(),
         compute_recorded=mail_responder.compute,
+        exposures=(
+            ExposureRecorder(computer, active, metrics, settings.exposures)
+            if settings.exposures > 0
+            else None
+        ),
     )
 
 
@@ -239,6 +249,15 @@ def keep_pinned(store: Store, active: ActiveModel) -> Set[str]:
 def remove_old_mails(store: Store, days: int) -> None:
     """Remove the records of what mails showed more than so many days ago."""
     store.write(partial(forget_mails, before=int(time.time()) - days * DAY)).result()
+
+
+def remove_old_exposures(responder: Responder) -> None:
+    """Remove what was delivered too many days ago, and ids of who refuses to be measured."""
+    days = responder.settings.exposure_days
+    before = int(time.time()) - days * DAY
+    responder.store.write(partial(forget_exposures, before=before)).result()
+    if responder.exposures is not None:
+        responder.exposures.remove_refusing()
 
 
 def count_sales(responder: Responder) -> None:

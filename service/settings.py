@@ -392,6 +392,21 @@ class Settings(BaseModel):
             ),
         ),
     ] = 90
+    exposures: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=1,
+            description=(
+                "Share of customers and visits for whom it is recorded what they are shown: 0 "
+                "is off, 1 is all."
+            ),
+        ),
+    ] = 0.0
+    exposure_days: Annotated[
+        int,
+        Field(ge=1, le=3650, description="Days for which it is kept what customers were shown."),
+    ] = 90
     demo: Annotated[
         bool,
         Field(

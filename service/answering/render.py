@@ -40,6 +40,7 @@ from service.signing import recommendation_ids
 from service.signing.click_links import LinkedSlate
 
 NO_CUSTOMER: Final = b'"customer_id":null'
+BEFORE_ID: Final = b'{"recommendation_id":"'
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,15 @@ class RenderedAnswer:
         return self.body.replace(NO_CUSTOMER, name, 1)
 
     @property
+    def recommendation_id(self) -> str:
+        """Return the id of the slate: the first text of the body."""
+        start = len(BEFORE_ID)
+        return self.body[start : self.body.index(b'"', start)].decode()
+
+    @property
     def product_ids(self) -> set[str]:
         """Return the products that a new answer shows, of bundles all but the anchor."""
-        return {product["id"] for product in _shown_products(self.recommendations)}
+        return {product["id"] for product in shown_products(self.recommendations)}
 
     def pack(self) -> bytes:
         """Return it as bytes, which `unpack` reads."""
@@ -299,12 +306,12 @@ class AnswerRenderer:
         """Give the products, which may stand in units, the links of a mail."""
         slate = LinkedSlate(recommendation_id, self.query.campaign, self.ref, self.expires)
         anchors = filter(None, [unit.get("anchor") for unit in recommendations])
-        for product in (*_shown_products(recommendations), *anchors):
+        for product in (*shown_products(recommendations), *anchors):
             url, product_id = product["url"], product["id"]
             product["click_url"] = self.presentation.links.click_url(url, product_id, slate)
 
 
-def _shown_products(recommendations: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def shown_products(recommendations: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Yield the products that are recommended, those of units one by one."""
     for recommendation in recommendations:
         yield from recommendation.get("products", (recommendation,))

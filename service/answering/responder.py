@@ -18,6 +18,7 @@ from service.answering.answer_computer import (
     ComputedPage,
     catalogue_for,
 )
+from service.answering.exposures import ExposureRecorder, ShownAnswer
 from service.answering.presentation import Presentation
 from service.answering.query import AWAY, RecommendationQuery, StoreKnowledge
 from service.answering.render import RenderedAnswer
@@ -64,6 +65,7 @@ class ServedAnswer:
 
     body: bytes
     degraded: bool  # something was slow or away, so nobody should keep it
+    shown: tuple[ShownAnswer, ...] = ()  # the slates that it is made of
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ class Responder:
     freshness: Freshness
     erasure_watch: ErasureWatch
     compute_recorded: Compute  # for queries whose answers the store keeps
+    exposures: ExposureRecorder | None  # None: what is delivered is not recorded
 
     async def respond(self, query: RecommendationQuery, *, limited: bool = False) -> ServedAnswer:
         """Return an answer, always, where there is a model. Raises NoModel before the first one.
@@ -165,7 +168,13 @@ class Responder:
     ) -> ServedAnswer:
         for answer in answers:
             child_of(self.metrics.answers, answer.strategy, answer.fallback_reason).inc()
-        return ServedAnswer(render_page(page, answers), degraded)
+        shown = tuple(map(ShownAnswer, page.queries, answers))
+        return ServedAnswer(render_page(page, answers), degraded, shown)
+
+    def note_delivery(self, served: ServedAnswer) -> None:
+        """Have the slates of an answer recorded, behind it, that a caller gets now."""
+        if self.exposures is not None:
+            self.exposures.note(served.shown)
 
     def model(self) -> LoadedModel:
         """Return the whole model in service. Raises NoModel."""
@@ -276,7 +285,8 @@ class Responder:
         self, query: RecommendationQuery, answer: RenderedAnswer, *, degraded: bool
     ) -> ServedAnswer:
         child_of(self.metrics.answers, answer.strategy, answer.fallback_reason).inc()
-        return ServedAnswer(answer.body_for(query.customer_id), degraded)
+        body = answer.body_for(query.customer_id)
+        return ServedAnswer(body, degraded, (ShownAnswer(query, answer),))
 
 
 def counters_of_page(page: PageQuery) -> tuple[int, ...]:

@@ -107,6 +107,7 @@ async def _answer(
         async with _get_slots(request):
             query = customer_query(request, recipient.customer_id, recipient.options(common))
             served = await responder.respond(query, limited=request.state.limited)
+        responder.note_delivery(served)
         return RecipientAnswer(served.body, is_slate=True)
     except Problem as error:
         problem = error

@@ -31,6 +31,7 @@ from service.schemas.events import (
     validate_events,
 )
 from service.schemas.pages import Listing, PageOptions
+from service.signing import recommendation_ids
 from service.store.events import (
     NumberedEvent,
     Rating,
@@ -57,13 +58,16 @@ async def post_events(request: Request, options: Annotated[EventsBody, Body()]) 
     """Store 1 to 1,000 events. They show in the very next answer.
 
     The answer is a 202 once every accepted event is durable. An event that is invalid is listed
-    under `rejected`, and does not affect the others.
+    under `rejected`, and does not affect the others: so is one whose `recommendation_id` was not
+    signed by this service.
     """
     caller = get_caller(request)
     bodies = [caller.own_event(body) for body in options.events]
     # In a thread: a thousand take 20 ms.
     now = int(time.time())
-    validated = await asyncio.to_thread(validate_events, bodies, now)
+    secret = get_responder(request).presentation.links.secret
+    is_signed = partial(recommendation_ids.is_signed, secret)
+    validated = await asyncio.to_thread(validate_events, bodies, now, is_signed)
     written = NOTHING_WRITTEN
     if validated.events:
         reported = [caller.attest(event, now) for event in validated.events]

@@ -9,8 +9,10 @@ import orjson
 from fastapi import Request, Response
 
 from service.answering.responder import Responder, ServedAnswer
+from service.routes.request_context import is_head
 
 JSON: Final = "application/json"
+NOT_MODIFIED: Final = 304
 NO_STORE: Final = {"Cache-Control": "no-store"}
 
 
@@ -24,9 +26,13 @@ def slate_response(
 ) -> Response:
     """Return a slate. Its caller may keep it for a while, but not one that is degraded."""
     if served.degraded:
-        return Response(served.body, headers=NO_STORE, media_type=media_type)
-    cache_control = f"private, max-age={responder.settings.max_age_seconds}"
-    return cacheable_response(request, served.body, cache_control, media_type)
+        response = Response(served.body, headers=NO_STORE, media_type=media_type)
+    else:
+        cache_control = f"private, max-age={responder.settings.max_age_seconds}"
+        response = cacheable_response(request, served.body, cache_control, media_type)
+    if response.status_code != NOT_MODIFIED and not is_head(request):
+        responder.note_delivery(served)
+    return response
 
 
 def cacheable_response(
@@ -36,7 +42,7 @@ def cacheable_response(
     etag = f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
     headers = {"ETag": etag, "Cache-Control": cache_control}
     if request.method == "GET" and matches_etag(request.headers.get("if-none-match"), etag):
-        return Response(status_code=304, headers=headers)
+        return Response(status_code=NOT_MODIFIED, headers=headers)
     return Response(body, headers=headers, media_type=media_type)
 
 

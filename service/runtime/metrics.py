@@ -90,6 +90,9 @@ class Metrics:
         self.mails = counter(
             "regulars_mails", "Slates of mails, by whether they were recorded", ["state"]
         )
+        self.exposures = counter(
+            "regulars_exposures", "Slates delivered, by what became of their record", ["result"]
+        )
         self.clicks = counter(
             "regulars_clicks", "Links of mails followed, by what became of the click", ["result"]
         )

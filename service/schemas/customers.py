@@ -294,6 +294,13 @@ class ExportAnswer(AnswerModel):
                         "reported_by": "customer",
                     }
                 ],
+                "exposures": [
+                    {
+                        "time": "2026-11-22T09:29:00Z",
+                        "recommendation_id": "q7Xo2m0vWk1J…",
+                        "showed": ["1082185"],
+                    }
+                ],
                 "mails": [
                     {
                         "campaign": "spring",
@@ -326,6 +333,10 @@ class ExportAnswer(AnswerModel):
     )
     sessions: list[str] = Field(description="Visits in which the customer logged in.")
     events: list[dict[str, Any]] = Field(description="Events in the store, oldest first.")
+    exposures: list[dict[str, Any]] = Field(
+        description="Slates that were delivered to the customer, oldest first, where the service "
+        "records them."
+    )
     mails: list[dict[str, Any]] = Field(description="What mails showed the customer.")
     audited: list[dict[str, Any]] = Field(
         description="Who changed their consent or preferences and when, from the audit log."
@@ -346,6 +357,7 @@ class Receipt(AnswerModel):
                 "known": True,
                 "deleted": {
                     "events": 41,
+                    "exposures": 12,
                     "sessions": 3,
                     "consents": 1,
                     "struck_out": 0,

@@ -5,7 +5,7 @@ Each event is validated on its own, so that a bad one does not affect the others
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal, Self
@@ -102,6 +102,10 @@ VIEW_EXAMPLE: Final[dict[str, Any]] = {
     "time": "2026-11-22T09:31:00Z",
     "session_id": "s-1",
     "product_id": "995242",
+}
+NOT_SIGNED: Final = {
+    "field": "recommendation_id",
+    "problem": "was not signed here; send the one of the answer whose slate led to the event",
 }
 REJECTED_EXAMPLE: Final[dict[str, Any]] = {
     "index": 1,
@@ -481,8 +485,13 @@ class ValidatedEvents:
     rejected: dict[int, list[dict[str, str]]]  # index in the call -> problems
 
 
-def validate_events(bodies: Sequence[Any], now: int) -> ValidatedEvents:
-    """Validate each event on its own. `now`: seconds since 1970."""
+def validate_events(
+    bodies: Sequence[Any], now: int, is_signed: Callable[[str], bool] = lambda _: False
+) -> ValidatedEvents:
+    """Validate each event on its own. `now`: seconds since 1970.
+
+    `is_signed`: tells whether this service has made a recommendation id; by default none.
+    """
     validated = ValidatedEvents([], [], {})
     for index, body in enumerate(bodies):
         try:
@@ -490,6 +499,9 @@ def validate_events(bodies: Sequence[Any], now: int) -> ValidatedEvents:
         except ValidationError as error:
             validated.rejected[index] = field_problems(error, "event")
         else:
-            validated.events.append(event)
-            validated.indices.append(index)
+            if event.recommendation_id is None or is_signed(event.recommendation_id):
+                validated.events.append(event)
+                validated.indices.append(index)
+            else:
+                validated.rejected[index] = [NOT_SIGNED]
     return validated

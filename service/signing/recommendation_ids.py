@@ -43,3 +43,8 @@ def read(secret: bytes, text: str) -> RecommendationId | None:
         return None
     model_version, placement, campaign = orjson.loads(payload[DIGEST_BYTES:])
     return RecommendationId(model_version, placement, campaign, payload[:DIGEST_BYTES])
+
+
+def is_signed(secret: bytes, text: str) -> bool:
+    """Return whether a text is an id that was signed with this secret."""
+    return signature.verify(secret, PURPOSE, text) is not None

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from models.data.customers import NO
+from models.data.customers import MEASURE, NO
 from service.store.change_counters import counter_of
+from service.store.exposures import take_ids_away
 from service.store.tables import consents, unused, used_again
 from service.store.writer import Change
 
@@ -71,6 +72,8 @@ def give(
         else:
             change.connection.execute(update(consents).filter_by(**row).values(**columns))
         answers[purpose] = Consent(value, given)
+        if (purpose, value) == (MEASURE, NO):
+            take_ids_away(change, customer_id)
         change.touch(counter_of("customer", customer_id))
         change.touch(counter_of("consent", customer_id))
     return answers

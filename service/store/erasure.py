@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import delete, insert, select, update
 
 from models.data.customers import consent_slot
+from service.store import exposures
 from service.store.audit import name_customer
 from service.store.change_counters import ERASED, counter_of
 from service.store.tables import (
@@ -53,11 +54,13 @@ def erase(change: Change, customer_id: str, time: int) -> Erasure:
         "mails": delete(slates).where(slates.c.customer_id == customer_id),
         "audited": delete(audit).where(audit.c.subject == name_customer(connection, customer_id)),
     }
+    exposed = exposures.erase(change, customer_id)
     events_before_login = connection.execute(before_login).rowcount
     counts = {
         name: int(connection.execute(deletion).rowcount) for name, deletion in deletions.items()
     }
     counts["events"] += events_before_login
+    counts["exposures"] = exposed
     erasure = Erasure(counts, _bury(change, customer_id, time))
     change.touch(counter_of("customer", customer_id))
     change.touch(counter_of("consent", customer_id))  # they refuse, also while the store is away

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, NamedTuple
@@ -105,7 +105,7 @@ def write(change: Change, reported: Sequence[Event], quota: Quota | None = None)
     connection = change.connection
     known_ids = _find_known(connection, {event.event_id for event in reported})
     customer_ids = {event.customer_id for event in reported if event.customer_id is not None}
-    erased_ids = _find_erased(connection, customer_ids)
+    erased_ids = find_erased(connection, customer_ids)
     repeated, of_erased = set(), set()
     new_events = []
     for index, event in enumerate(reported):
@@ -146,7 +146,8 @@ def happened_after(connection: Connection, event_id: str, time: int) -> bool:
     return connection.execute(select(events.c.number).where(is_later)).first() is not None
 
 
-def _find_erased(connection: Connection, customer_ids: set[str]) -> set[str]:
+def find_erased(connection: Connection, customer_ids: Set[str]) -> set[str]:
+    """Return those of some customers who were erased."""
     if not customer_ids:
         return set()
     key = read_tombstone_key(connection)
@@ -156,7 +157,7 @@ def _find_erased(connection: Connection, customer_ids: set[str]) -> set[str]:
 
 
 def is_erased(connection: Connection, customer_id: str) -> bool:
-    return bool(_find_erased(connection, {customer_id}))
+    return bool(find_erased(connection, {customer_id}))
 
 
 def _insert(change: Change, new_events: Sequence[Event]) -> None:

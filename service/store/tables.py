@@ -215,6 +215,41 @@ slates: Final = Table(
 Index("slates_customer", slates.c.customer_id, slates.c.time)
 Index("slates_time", slates.c.time)
 
+# What a slate that was delivered showed. No answer depends on this table or the next: no numbers.
+shown_slates: Final = Table(
+    "shown_slates",
+    metadata,
+    Column("slate", LargeBinary, primary_key=True),  # service.store.exposures.name_slate
+    Column("recommendation_id", Text, nullable=False),
+    Column("placement", Text),
+    Column("campaign", Text),
+    Column("strategy", Text, nullable=False),
+    Column("products", Text, nullable=False),  # JSON: [[product id, source, reason], …]
+    Column("time", BigInteger, nullable=False),  # when it was delivered lately, within a day
+)
+
+# To whom a slate was delivered, and when first. Both ids NULL: nobody, or who is not measured.
+exposures: Final = Table(
+    "exposures",
+    metadata,
+    Column("exposure", Number, primary_key=True),
+    Column("slate", LargeBinary, nullable=False),
+    Column("customer_id", Text),
+    Column("session_id", Text),
+    Column("time", BigInteger, nullable=False),  # seconds since 1970
+    Column("count", Integer, nullable=False),  # more than one of nobody alone
+)
+Index("exposures_time", exposures.c.time)
+Index("exposures_customer", exposures.c.customer_id, exposures.c.time)
+HAS_SESSION: Final = exposures.c.session_id.isnot(None)
+Index(
+    "exposures_session",
+    exposures.c.session_id,
+    exposures.c.time,
+    sqlite_where=HAS_SESSION,
+    postgresql_where=HAS_SESSION,
+)
+
 keys: Final = Table(
     "keys",
     metadata,

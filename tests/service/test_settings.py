@@ -131,6 +131,8 @@ MOST = {
     "campaign_hours": 8_760,
     "campaign_not_twice": 20,
     "mail_days": 3_650,
+    "exposure_days": 3_650,
+    "exposures": 1,
 }
 
 
@@ -164,6 +166,8 @@ LEAST = {
     "campaign_hours": 1,
     "campaign_not_twice": 0,
     "mail_days": 1,
+    "exposure_days": 1,
+    "exposures": 0,
 }
 
 

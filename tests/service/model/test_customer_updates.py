@@ -164,6 +164,7 @@ def test_who_is_forgotten_takes_their_sessions_along_and_nothing_of_another_cust
         "used_again": 0,
         "preferences": 0,
         "audited": 0,
+        "exposures": 0,
         "mails": 0,
     }
     assert products(store, "ann") == products(store, session_id="s") == []
@@ -188,6 +189,7 @@ def test_of_who_was_forgotten_nothing_more_is_taken_and_of_others_in_the_call_al
         "used_again": 0,
         "preferences": 0,
         "audited": 0,
+        "exposures": 0,
         "mails": 0,
     }
 

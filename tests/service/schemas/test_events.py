@@ -26,21 +26,27 @@ ORDER = {
 }
 
 
+def is_signed(recommendation_id: str) -> bool:
+    return recommendation_id == "signed"
+
+
 def problem(**changes: Any) -> tuple[str, str]:
     """What is wrong with a view that was changed so; None takes a field away."""
     event = {name: value for name, value in {**VIEW, **changes}.items() if value is not None}
-    validated = validate_events([event], NOW)
+    validated = validate_events([event], NOW, is_signed)
     assert validated.events == []
     (rejected,) = validated.rejected[0]
     return rejected["field"], rejected["problem"]
 
 
 def test_an_order_is_a_line_for_each_product_at_the_moment_of_its_zone() -> None:
-    (event,) = validate_events([ORDER], NOW).events
+    (event,) = validate_events([ORDER], NOW, is_signed).events
     assert event.lines == (EventLine("bread", 2, 1.5), EventLine("milk", 1, None))
     assert (
         event.time
-        == validate_events([{**VIEW, "time": "2026-09-20T08:00:00Z"}], NOW).events[0].time
+        == validate_events([{**VIEW, "time": "2026-09-20T08:00:00Z"}], NOW, is_signed)
+        .events[0]
+        .time
     )
     assert KINDS[event.kind] == "purchase"
 
@@ -50,23 +56,30 @@ def test_two_lines_of_one_product_are_one_purchase_of_it() -> None:
         **ORDER,
         "lines": [{"product_id": "bread", "quantity": 2}, {"product_id": "bread", "quantity": 3}],
     }
-    assert validate_events([twice], NOW).events[0].lines == (EventLine("bread", 5, None),)
+    assert validate_events([twice], NOW, is_signed).events[0].lines == (
+        EventLine("bread", 5, None),
+    )
 
 
 def test_a_guest_buys_without_a_name() -> None:
     guest = {name: value for name, value in ORDER.items() if name != "customer_id"}
-    assert validate_events([guest], NOW).events[0].customer_id is None
+    assert validate_events([guest], NOW, is_signed).events[0].customer_id is None
 
 
 def test_what_was_shown_is_a_line_for_each_product_once() -> None:
     shown = {**VIEW, "kind": "exposure", "product_id": None, "product_ids": ["a", "b", "a"]}
-    assert validate_events([shown], NOW).events[0].lines == (EventLine("a"), EventLine("b"))
+    assert validate_events([shown], NOW, is_signed).events[0].lines == (
+        EventLine("a"),
+        EventLine("b"),
+    )
 
 
 @pytest.mark.parametrize(("rating", "stars"), [("up", 5), ("down", 1), (4, 4), (2.5, 2.5)])
 def test_thumbs_are_stars(rating: object, stars: float) -> None:
     assert (
-        validate_events([{**VIEW, "kind": "rating", "rating": rating}], NOW).events[0].rating
+        validate_events([{**VIEW, "kind": "rating", "rating": rating}], NOW, is_signed)
+        .events[0]
+        .rating
         == stars
     )
 
@@ -120,10 +133,20 @@ def test_what_is_wrong_is_told_with_its_field(
 
 
 def test_a_bad_one_costs_no_other() -> None:
-    validated = validate_events([7, VIEW, {**VIEW, "time": None}, ORDER, None, []], NOW)
+    validated = validate_events([7, VIEW, {**VIEW, "time": None}, ORDER, None, []], NOW, is_signed)
     assert validated.indices == [1, 3]
     assert sorted(validated.rejected) == [0, 2, 4, 5]
 
 
 def test_a_day_ahead_is_a_clock_that_goes_wrong_and_is_taken() -> None:
-    assert validate_events([{**VIEW, "time": "2026-09-22T10:00:00Z"}], NOW).rejected == {}
+    assert (
+        validate_events([{**VIEW, "time": "2026-09-22T10:00:00Z"}], NOW, is_signed).rejected == {}
+    )
+
+
+def test_an_id_that_was_not_signed_here_refuses_its_event_and_no_other() -> None:
+    own, foreign = {**VIEW, "recommendation_id": "signed"}, {**VIEW, "recommendation_id": "garbage"}
+    validated = validate_events([own, foreign, VIEW], NOW, is_signed)
+    assert validated.indices == [0, 2]
+    ((field, sentence),) = [tuple(one.values()) for one in validated.rejected[1]]
+    assert (field, sentence[:24]) == ("recommendation_id", "was not signed here; sen")
