@@ -16,7 +16,7 @@ from typing import Final
 import shtab
 
 PROGRAM: Final = "regulars"
-SERVICE: Final = ("serve", "migrate", "keys", "token", "erase-shop", "settings")
+SERVICE: Final = ("serve", "migrate", "keys", "shops", "token", "erase-shop", "settings")
 TRAINING: Final = (
     "train",
     "check",

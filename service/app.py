@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import gc
 import logging
 import os
@@ -17,6 +18,7 @@ from typing import Final, NamedTuple
 from fastapi import FastAPI
 
 from models.artifact.registry import Registry
+from models.artifact.shops import MAIN
 from models.data.events import DAY, HOUR
 from service.answering.answer_computer import AnswerComputer
 from service.answering.exposures import ExposureRecorder
@@ -40,10 +42,14 @@ from service.runtime.circuit_breaker import CircuitBreaker
 from service.runtime.metrics import Metrics, join_workers
 from service.runtime.workers import end_with_supervisor
 from service.settings import Settings
+from service.shops.shop import Shop
+from service.shops.shop_settings import settings_of
+from service.shops.shops import Shops
 from service.store.campaigns import forget_mails, pinned_versions
 from service.store.database import StoreDownError
 from service.store.exposures import forget as forget_exposures
 from service.store.shop_erasure import ErasureWatch
+from service.store.shops import ShopRecord
 from service.store.store import Store
 
 DESCRIPTION: Final = (
@@ -69,12 +75,14 @@ def create(settings: Settings | None = None) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Metrics]]:
-        async with (
-            running(settings, metrics) as responder,
-            open_authentication(settings, responder.store) as authentication,
-        ):
-            app.state.responder, app.state.authentication = responder, authentication
-            yield {"metrics": metrics}  # the connections of the process count in them
+        # Imported modules are no garbage; looking through them would stop every thread for 100 ms.
+        gc.freeze()
+        try:
+            async with open_shops(settings, metrics) as shops:
+                app.state.shops, app.state.responder = shops, shops.main.responder
+                yield {"metrics": metrics}  # the connections of the process count in them
+        finally:
+            gc.unfreeze()
 
     app = FastAPI(
         title="Regulars",
@@ -101,10 +109,42 @@ def create(settings: Settings | None = None) -> FastAPI:
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Responder]:
-    """Run what lives as long as the process: the model, the store, the cache and the threads."""
-    # Imported modules are no garbage; looking through them would stop every thread for 100 ms.
-    gc.freeze()
+async def open_shops(settings: Settings, metrics: Metrics) -> AsyncIterator[Shops]:
+    """Open the main shop, and the others as they are asked for, until the process ends."""
+    cache = build_cache(settings, metrics)
+
+    def open_other(record: ShopRecord) -> contextlib.AbstractAsyncContextManager[Shop]:
+        return open_shop(record.name, settings_of(record, settings), metrics, cache)
+
+    try:
+        async with open_shop(MAIN, settings, metrics, cache) as main:
+            shops = Shops(main, open_other, settings.open_shops)
+            watching = asyncio.create_task(shops.watch(settings.follow_seconds))
+            try:
+                yield shops
+            finally:
+                watching.cancel()
+                await asyncio.gather(watching, return_exceptions=True)
+                await shops.close()
+    finally:
+        await cache.close()
+
+
+@contextlib.asynccontextmanager
+async def open_shop(
+    name: str, settings: Settings, metrics: Metrics, cache: Cache
+) -> AsyncIterator[Shop]:
+    """Run a shop, and know who may call it, until it is let go."""
+    async with (
+        running(settings, metrics.of(name), cache) as responder,
+        open_authentication(name, settings, responder.store) as authentication,
+    ):
+        yield Shop(name, responder, authentication)
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings, metrics: Metrics, cache: Cache) -> AsyncIterator[Responder]:
+    """Run what answers for a shop: its model, its store and its threads."""
     directory, connections = settings.runtime_directory(), settings.thread_count() + 2
     active = ActiveModel(
         Registry(settings.registry),
@@ -115,7 +155,7 @@ async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Respond
     await asyncio.to_thread(active.refresh)
     store = await asyncio.to_thread(Store, settings.store_url(), directory, connections, later=True)
     pinned_catalogues = CatalogueFollower(store, settings.unasked or "allow", settings.visits)
-    responder = _build_responder(settings, metrics, active, store, pinned_catalogues)
+    responder = _build_responder(settings, metrics, active, store, pinned_catalogues, cache)
     with contextlib.suppress(StoreDownError):  # it is followed as soon as it answers
         await asyncio.to_thread(keep_pinned, store, active)
     works = [
@@ -138,9 +178,7 @@ async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Respond
         responder.scoring.close()
         if responder.exposures is not None:
             await asyncio.to_thread(responder.exposures.close)
-        await responder.cache.close()
         await asyncio.to_thread(store.close)
-        gc.unfreeze()
 
 
 def _build_responder(
@@ -149,6 +187,7 @@ def _build_responder(
     active: ActiveModel,
     store: Store,
     pinned_catalogues: CatalogueFollower,
+    cache: Cache,
 ) -> Responder:
     presentation = Presentation.from_settings(settings)
     catalogues = CatalogueFollower(store, settings.unasked or "allow", settings.visits)
@@ -168,7 +207,7 @@ def _build_responder(
         metrics=metrics,
         active=active,
         scoring=ScoringPool(settings.thread_count(), settings.scoring_queue, metrics),
-        cache=_build_cache(settings, metrics),
+        cache=cache,
         store=store,
         catalogues=catalogues,
         computer=computer,
@@ -183,7 +222,7 @@ def _build_responder(
     )
 
 
-def _build_cache(settings: Settings, metrics: Metrics) -> Cache:
+def build_cache(settings: Settings, metrics: Metrics) -> Cache:
     if settings.redis_url is None:
         return MemoryCache(settings.cache_bytes, settings.cache_ttl_seconds, time.monotonic)
     return RedisCache(
@@ -204,7 +243,8 @@ async def run_periodically(threads: Executor, work: Callable[[], object], second
     logged = ""
     while True:
         try:
-            await asyncio.get_running_loop().run_in_executor(threads, work)
+            in_shop = partial(contextvars.copy_context().run, work)
+            await asyncio.get_running_loop().run_in_executor(threads, in_shop)
             logged = ""
         except StoreDownError:
             pass  # whoever asks the store for an answer says so

@@ -18,6 +18,8 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
+from models.artifact.shops import MAIN
+from service.errors import CommandError
 from service.http.api_keys import create_key, describe_key
 from service.http.authorization import Scope
 from service.http.connections import bounded_protocol
@@ -34,7 +36,10 @@ from service.settings import (
     prepare_registry,
     prepare_runtime_directory,
 )
-from service.shop_erasure import describe_everything, erase_everything
+from service.shop_commands import ACTOR, add_shop_commands, choose_shop, list_shops
+from service.shops.erasure import describe_everything, erase_everything
+from service.shops.lifecycle import prepare_shop
+from service.shops.shop_settings import settings_of
 from service.signing.customer_tokens import CustomerToken, sign
 from service.store import keys
 from service.store.database import (
@@ -49,15 +54,10 @@ from service.store.keys import StoredKey
 from service.store.shop_erasure import dismiss_requests
 from service.store.store import Store
 
-ACTOR = "command line"
 PROGRAM = "python -m service"
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 log: Final = logging.getLogger("regulars.service")
 HEADINGS = ("key_id", "name", "scopes", "calls_a_minute", "created", "revoked")
-
-
-class CommandError(Exception):
-    """A command that cannot be carried out; the message is a sentence for the terminal."""
 
 
 def main(arguments: Sequence[str], program: str = PROGRAM) -> int:
@@ -65,7 +65,8 @@ def main(arguments: Sequence[str], program: str = PROGRAM) -> int:
     options = build_parser(program).parse_args(arguments)
     command: Callable[[Settings, argparse.Namespace], None] = options.command
     try:
-        command(Settings.from_environment(os.environ), options)
+        settings = Settings.from_environment(os.environ)
+        command(choose_shop(settings, getattr(options, "shop", None)), options)
     except (SettingsError, StoreError, StoreBrokenError, CommandError) as error:
         print(f"service: {error}", file=sys.stderr)  # noqa: T201
         return 2
@@ -101,6 +102,8 @@ def add_commands(commands: Subparsers) -> None:
     ).set_defaults(command=_migrate)
     keys_parser = _add_command(commands, "keys", "Create, list and revoke API keys.")
     _add_key_commands(keys_parser.add_subparsers(required=True, metavar="COMMAND"))
+    shops_parser = _add_command(commands, "shops", "List, make and end shops of the deployment.")
+    add_shop_commands(shops_parser.add_subparsers(required=True, metavar="COMMAND"))
     _add_token_command(commands)
     _add_erasure_command(commands)
     _add_command(
@@ -114,6 +117,12 @@ def _add_command(commands: Subparsers, name: str, summary: str) -> argparse.Argu
     return commands.add_parser(name, help=summary, description=summary)
 
 
+def _add_shop(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--shop", metavar="NAME", help="Another shop of the deployment. Default: the main one."
+    )
+
+
 def _add_key_commands(commands: Subparsers) -> None:
     create = _add_command(commands, "create", "Create a key and print it. It is not shown again.")
     create.add_argument("--name", required=True, help="Name of the caller who gets the key.")
@@ -124,7 +133,8 @@ def _add_key_commands(commands: Subparsers) -> None:
         type=Scope,
         choices=list(Scope),
         metavar="SCOPE",
-        help="What the key may do: read, write or admin. Repeat it for several scopes.",
+        help="What the key may do: read, write, admin (all of its shop), or shops (make and end "
+        "other shops). Repeat it for several scopes.",
     )
     create.add_argument(
         "--calls-a-minute",
@@ -132,14 +142,17 @@ def _add_key_commands(commands: Subparsers) -> None:
         metavar="K",
         help="Calls a minute that the key may make. Default: REGULARS_CALLS_A_MINUTE, or no limit.",
     )
+    _add_shop(create)
     create.set_defaults(command=_create_key)
     listing = _add_command(commands, "list", "List all keys without their secrets.")
     listing.add_argument(
         "--json", action="store_true", help="Print one JSON object. Default: a table."
     )
+    _add_shop(listing)
     listing.set_defaults(command=_list_keys)
     revoke = _add_command(commands, "revoke", "Revoke a key. Its next call is refused.")
     revoke.add_argument("key_id", metavar="KEY_ID", help="Id of the key, as 'keys list' shows it.")
+    _add_shop(revoke)
     revoke.set_defaults(command=_revoke_key)
 
 
@@ -156,6 +169,7 @@ def _add_token_command(commands: Subparsers) -> None:
             f"{Settings.model_fields['token_minutes'].default}."
         ),
     )
+    _add_shop(token)
     token.set_defaults(command=_print_token)
 
 
@@ -216,10 +230,15 @@ def _migrate(settings: Settings, _: argparse.Namespace) -> None:
         migrate(engine)
     finally:
         engine.dispose()
+    for record in list_shops(settings):
+        prepare_shop(record.name, settings_of(record, settings))
 
 
 def _create_key(settings: Settings, options: argparse.Namespace) -> None:
-    key = create_key(options.name, options.scope, options.calls_a_minute, int(time.time()))
+    if options.shop and Scope.SHOPS in options.scope:
+        raise CommandError("the scope shops is for keys of the main shop; leave --shop out")
+    now, shop = int(time.time()), options.shop or MAIN
+    key = create_key(options.name, options.scope, options.calls_a_minute, now, shop=shop)
     with _open_store(settings) as store:
         store.write(partial(keys.add, key=key.stored, actor=ACTOR)).result()
     notice = f"key {key.stored.key_id}; this is the only time it is shown:"
@@ -255,7 +274,7 @@ def _print_token(settings: Settings, options: argparse.Namespace) -> None:
         raise CommandError("customer tokens need REGULARS_SIGNING_KEY to be set")
     expires = int(time.time()) + 60 * (options.minutes or settings.token_minutes)
     token = CustomerToken(options.customer_id, None, expires)
-    print(sign(secret, token, settings.token_audience))  # noqa: T201
+    print(sign(secret, token, settings.token_audience, shop=options.shop))  # noqa: T201
 
 
 def _erase_shop(settings: Settings, options: argparse.Namespace) -> None:

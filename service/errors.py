@@ -64,6 +64,10 @@ class Problem(HTTPException):
         return Response(orjson.dumps(body), self.status, headers, MEDIA_TYPE)
 
 
+class CommandError(Exception):
+    """A command that cannot be carried out; the message is a sentence for the terminal."""
+
+
 class Unauthorized(Problem):
     status, name, title = 401, "unauthorized", "A valid API key or customer token is needed"
 

@@ -407,6 +407,16 @@ class Settings(BaseModel):
         int,
         Field(ge=1, le=3650, description="Days for which it is kept what customers were shown."),
     ] = 90
+    open_shops: Annotated[
+        int,
+        Field(
+            ge=1,
+            description=(
+                "Shops besides the main one that a worker holds open at once. For one more, the "
+                "one that nobody has asked for longest is let go, and opened again when asked for."
+            ),
+        ),
+    ] = 32
     demo: Annotated[
         bool,
         Field(
@@ -596,7 +606,7 @@ class Settings(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            raise SettingsError(_describe_errors(error)) from None
+            raise SettingsError(describe_errors(error)) from None
 
     def signing_secret(self) -> bytes:
         """Return 32 bytes to sign and hash with, the same in every worker and after a restart."""
@@ -769,7 +779,8 @@ def _describe_unknown(name: str) -> str:
     return f"{PREFIX}{name} is not a setting; docs/settings.md lists the settings"
 
 
-def _describe_errors(error: ValidationError) -> str:
+def describe_errors(error: ValidationError) -> str:
+    """Return what is wrong with settings, each by the name of its variable."""
     sentences = []
     for problem in error.errors(include_url=False, include_input=False):
         text = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")

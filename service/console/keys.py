@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from service.console.api import address
 from service.console.visit import Move, Page, Visit
 from service.http.authorization import Scope
 
+OFFERED: Final = (Scope.READ, Scope.WRITE, Scope.ADMIN)
+
 
 async def show(visit: Visit) -> Page:
     keys = await visit.get("/v1/keys", limit=1000)
-    return Page("keys.html", {"keys": keys, "scopes": list(Scope), "made": None})
+    return Page("keys.html", {"keys": keys, "scopes": OFFERED, "made": None})
 
 
 async def act(visit: Visit) -> Page | Move:
@@ -23,4 +27,4 @@ async def act(visit: Visit) -> Page | Move:
     if not made.ok:
         return Page("failed.html", {"answer": made, "back": "keys"})
     keys = await visit.get("/v1/keys", limit=1000)
-    return Page("keys.html", {"keys": keys, "scopes": list(Scope), "made": made})
+    return Page("keys.html", {"keys": keys, "scopes": OFFERED, "made": made})

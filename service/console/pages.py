@@ -19,7 +19,7 @@ from service.console.session import COOKIE, Session, Sessions, is_own_form, set_
 from service.console.visit import Download, Move, Visit, app_of
 from service.errors import Problem, Unauthorized
 from service.routes.held_files import HeldFile
-from service.routes.request_context import get_responder
+from service.routes.request_context import get_shop
 
 HOME: Final = "overview"
 SIGN_IN: Final = "sign-in"
@@ -56,9 +56,8 @@ async def _respond(request: Request) -> Response:
         return RedirectResponse(f"console/{HOME}", 303)
     if name in read_assets():
         return read_assets()[name].answer(request)
-    sessions = Sessions(
-        request.app.state.authentication, get_responder(request).settings.signing_secret()
-    )
+    shop = get_shop(request)
+    sessions = Sessions(shop.authentication, shop.responder.settings.signing_secret())
     form = await _read_form(request)
     if name == SIGN_IN:
         return await _sign_in(request, sessions, form)

@@ -68,8 +68,9 @@ class Sessions:
 
     async def open(self, key: str) -> Session:
         """Return a new session for a key. Raises Unauthorized."""
-        headers = Headers({"x-api-key": key.strip()})
-        caller = await self.authentication.identify(headers)
+        credentials = key.strip()
+        headers = Headers({"x-api-key": credentials})
+        caller = await self.authentication.identify(headers, credentials.encode())
         key_id, key_hash = await self._find_key(caller.key_id or NO_KEY)
         if caller.is_customer or key_hash is None:
             raise Unauthorized("It is no key.")

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from fastapi import Request
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as AsgiScope
 
+from models.artifact.shops import FOLDER, MAIN
 from service.console.api import ApiAnswer, call_api
 from service.console.session import Session
 from service.http.authorization import Scope
+from service.routes.request_context import get_shop
 
 NAMED: Final = 4  # products of an event that screens show
 MOST_TITLES: Final = 1000  # that are asked for at once
@@ -94,6 +97,15 @@ class Download:
 
 
 def app_of(request: Request) -> ASGIApp:
-    """Return the application whose API the screens call."""
+    """Return the application whose API the screens call, for the shop of a request."""
     app: ASGIApp = request.scope["app"]
-    return app
+    shop = get_shop(request).name
+    if shop == MAIN:
+        return app
+    prefix = f"/{FOLDER}/{shop}"
+
+    async def call(scope: AsgiScope, receive: Receive, send: Send) -> None:
+        paths = {"path": prefix + scope["path"], "raw_path": prefix.encode() + scope["raw_path"]}
+        await app({**scope, **paths}, receive, send)
+
+    return call

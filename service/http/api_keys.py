@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
-import logging
 import secrets
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from sqlalchemy import Connection
+
+from models.artifact.shops import MAIN
 from models.data.timestamps import format_timestamp
 from service.errors import StoreUnavailable
 from service.http.authorization import Caller, Scope
-from service.runtime.circuit_breaker import CircuitBreaker, CircuitOpenError
 from service.store import keys as table
 from service.store.change_counters import KEYS
+from service.store.database import StoreDownError
+from service.store.following import Following
 from service.store.keys import StoredKey
 from service.store.store import Store
 
 PREFIX: Final = "regulars"
-# Longest wait for the store when keys have changed; then the keys that were read last hold on.
-READ_TIMEOUT_SECONDS: Final = 1.0
 KEY_BYTES: Final = 32
 NO_HASH: Final = bytes(32)  # no key has it
-NEVER_READ: Final = -1
-log: Final = logging.getLogger("regulars.keys")
 
 
 @dataclass(frozen=True)
@@ -38,14 +35,22 @@ class NewKey:
     stored: StoredKey
 
 
-def create_key(name: str, scopes: Iterable[Scope], calls_a_minute: int | None, now: int) -> NewKey:
-    """Return a new key, which reads `regulars_ID_SECRET`.
+def create_key(
+    name: str,
+    scopes: Iterable[Scope],
+    calls_a_minute: int | None,
+    now: int,
+    *,
+    shop: str = MAIN,
+) -> NewKey:
+    """Return a new key, which reads `regulars_ID_SECRET`, or `regulars-SHOP_ID_SECRET`.
 
     The id finds the hash, so nothing is compared but one hash with another. `now`: seconds since
     1970.
     """
     key_id = secrets.token_hex(6)
-    text = f"{PREFIX}_{key_id}_{secrets.token_urlsafe(KEY_BYTES)}"
+    prefix = PREFIX if shop == MAIN else f"{PREFIX}-{shop}"
+    text = f"{prefix}_{key_id}_{secrets.token_urlsafe(KEY_BYTES)}"
     scope_names = tuple(sorted({scope.value for scope in scopes}))
     key_hash = hash_key(text.encode())
     return NewKey(text, StoredKey(key_id, name, key_hash, scope_names, calls_a_minute, now))
@@ -81,11 +86,7 @@ class ApiKeys:
     """
 
     def __init__(self, store: Store) -> None:
-        self._store = store
-        self._revision = NEVER_READ  # of `_keys`
-        self._keys: Mapping[str, StoredKey] = {}  # by id
-        self._reading: asyncio.Task[bool] | None = None
-        self._breaker = CircuitBreaker(failures=1, rest_seconds=1.0)
+        self._following = Following(store, KEYS, _read_by_id, "keys")
 
     async def exist(self) -> bool:
         """Return whether any key was ever made: revoking the last one must not open the service."""
@@ -103,41 +104,23 @@ class ApiKeys:
         return None if key is None or key.revoked is not None else key
 
     async def _current_keys(self) -> Mapping[str, StoredKey]:
-        if self._is_outdated():
-            await self._renew()
-        if self._revision == NEVER_READ:  # there may be keys, so nobody comes in without one
-            raise StoreUnavailable
-        return self._keys
-
-    def _is_outdated(self) -> bool:
-        return self._revision != self._store.counters[KEYS]
-
-    async def _renew(self) -> None:
-        until = time.monotonic() + READ_TIMEOUT_SECONDS
-        while self._is_outdated() and time.monotonic() < until:
-            reading = self._reading
-            if reading is None or reading.done():
-                reading = self._reading = asyncio.create_task(self._read())
-            await asyncio.wait([reading], timeout=until - time.monotonic())
-            if reading.done() and not reading.result():
-                return
-
-    async def _read(self) -> bool:
-        """Return whether the keys were read, in a thread."""
-        revision = self._store.counters[KEYS]  # before the keys: they are as new, or newer
         try:
-            with self._breaker:
-                stored = await asyncio.to_thread(self._store.read, table.list_all)
-        except CircuitOpenError:
-            return False
-        except Exception as error:  # whatever it is, the keys that are known hold until it is over
-            log.warning("keys have changed and cannot be read: %s", type(error).__name__)
-            return False
-        self._keys = {key.key_id: key for key in stored}
-        self._revision = revision
-        return True
+            return await self._following.current()
+        except StoreDownError:  # there may be keys, so nobody comes in without one
+            raise StoreUnavailable from None
+
+
+def _read_by_id(connection: Connection) -> dict[str, StoredKey]:
+    return {key.key_id: key for key in table.list_all(connection)}
 
 
 def _key_id(text: bytes) -> str:
     prefix, _, rest = text.partition(b"_")
-    return rest.partition(b"_")[0].decode("latin-1") if prefix == PREFIX.encode() else ""
+    is_key = prefix.partition(b"-")[0] == PREFIX.encode()
+    return rest.partition(b"_")[0].decode("latin-1") if is_key else ""
+
+
+def find_shop_in_key(text: bytes) -> str | None:
+    """Return the name of the shop that a key says it is of, None where it names none."""
+    prefix, _, name = text.partition(b"_")[0].partition(b"-")
+    return name.decode("latin-1") if prefix == PREFIX.encode() and name else None

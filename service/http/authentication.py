@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import hmac
+import os
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -12,9 +13,10 @@ from typing import Final
 
 from starlette.datastructures import Headers
 
+from models.artifact.shops import MAIN
 from service.errors import Unauthorized
-from service.http.api_keys import PREFIX, ApiKeys, hash_key
-from service.http.authorization import LOCAL_CALLER, Access, Caller, Scope
+from service.http.api_keys import PREFIX, ApiKeys, find_shop_in_key, hash_key
+from service.http.authorization import EVERY_SCOPE, LOCAL_CALLER, Access, Caller
 from service.http.local_access import LocalAccess
 from service.http.rate_limits import CallCount, MemoryRateLimits, RateLimits, RedisRateLimits
 from service.runtime.circuit_breaker import CircuitBreaker
@@ -23,13 +25,14 @@ from service.signing import customer_tokens
 from service.store.quotas import TokenOwner
 from service.store.store import Store
 
-FIRST_CALLER: Final = Caller("REGULARS_API_KEY", frozenset({Scope.ADMIN}))
+FIRST_CALLER: Final = Caller("REGULARS_API_KEY", EVERY_SCOPE)
 
 
 @dataclass(frozen=True)
 class Authentication:
-    """Find out who is calling, and count their calls."""
+    """Find out who is calling a shop, and count their calls."""
 
+    shop: str  # its name
     keys: ApiKeys
     limits: RateLimits
     local_access: LocalAccess
@@ -42,11 +45,14 @@ class Authentication:
 
     def needs_caller(self, access: Access | None) -> bool:
         """Return whether an address is closed to strangers. `access`: None for no such address."""
-        return access is None or not (access.scope is None or (access.feed and self.open_feeds))
+        if access is None:
+            return True
+        if access.scope is None:
+            return self.shop != MAIN and not access.public
+        return not (access.feed and self.open_feeds)
 
-    async def identify(self, headers: Headers) -> Caller:
+    async def identify(self, headers: Headers, credentials: bytes) -> Caller:
         """Return who is calling. Raises Unauthorized or ForeignHost."""
-        credentials = read_credentials(headers)
         if credentials and self._is_first_key(credentials):
             return FIRST_CALLER
         if customer_tokens.is_token(credentials):
@@ -58,14 +64,15 @@ class Authentication:
         if await self.is_open():
             self.local_access.check(headers)
             return LOCAL_CALLER
-        raise Unauthorized("The key is not valid here." if credentials else "No key was sent.")
+        raise not_known(credentials)
 
     async def is_open(self) -> bool:
         """Return whether nobody needs a key, as long as none was ever made.
 
-        The settings require a key unless the service listens on this machine only.
+        The settings require a key unless the service listens on this machine only. Keys tell one
+        shop from another, so the others always need one.
         """
-        return self.first_key is None and not await self.keys.exist()
+        return self.shop == MAIN and self.first_key is None and not await self.keys.exist()
 
     async def count_call(self, caller: Caller) -> CallCount | None:
         """Count a call; return None for a caller without a limit."""
@@ -90,10 +97,32 @@ class Authentication:
             raise Unauthorized("Customer tokens need REGULARS_SIGNING_KEY to be set.")
         try:
             now = int(time.time())
-            token = customer_tokens.read(self.token_secret, credentials, now, self.token_audience)
+            token = customer_tokens.read(
+                self.token_secret, credentials, now, self.token_audience, shop=self.shop
+            )
         except customer_tokens.TokenError as error:
             raise Unauthorized(str(error)) from None
         return Caller(None, frozenset(), None, True, token.customer_id, token.session_id)
+
+
+def not_known(credentials: bytes) -> Unauthorized:
+    """Return the refusal of somebody with a key or token that opens nothing, or with none.
+
+    A token is told what it would be told by a shop that has not made it.
+    """
+    if customer_tokens.is_token(credentials):
+        try:
+            customer_tokens.read(os.urandom(32), credentials, int(time.time()))
+        except customer_tokens.TokenError as error:
+            return Unauthorized(str(error))
+    return Unauthorized("The key is not valid here." if credentials else "No key was sent.")
+
+
+def find_shop_in(credentials: bytes) -> str:
+    """Return the name of the shop that a key or token says it is of."""
+    if customer_tokens.is_token(credentials):
+        return customer_tokens.find_shop(credentials) or MAIN
+    return find_shop_in_key(credentials) or MAIN
 
 
 def read_credentials(headers: Headers) -> bytes:
@@ -119,12 +148,15 @@ def _read_basic(text: str) -> bytes:
 
 
 @contextlib.asynccontextmanager
-async def open_authentication(settings: Settings, store: Store) -> AsyncIterator[Authentication]:
-    """Yield the authentication of a process, for as long as the process lives."""
+async def open_authentication(
+    shop: str, settings: Settings, store: Store
+) -> AsyncIterator[Authentication]:
+    """Yield the authentication of a shop, for as long as it is open in a process."""
     limits = _open_limits(settings)
     first_key = settings.api_key.get_secret_value().encode() if settings.api_key else None
     try:
         yield Authentication(
+            shop=shop,
             keys=ApiKeys(store),
             limits=limits,
             local_access=LocalAccess.from_settings(settings),

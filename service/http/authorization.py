@@ -24,7 +24,8 @@ class Scope(StrEnum):
 
     READ = "read"  # what is recommended
     WRITE = "write"  # events, catalogue, consent, tokens of customers
-    ADMIN = "admin"  # everything
+    ADMIN = "admin"  # everything of the shop
+    SHOPS = "shops"  # making and ending other shops, and their settings
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Access:
 
     scope: Scope | None  # None: everyone
     customer: bool = False  # a customer's token opens it too: of customers, that customer alone
+    public: bool = False  # everyone may call it of other shops than the main one, too
     feed: bool = False  # the shop may open it to everyone
     slate: bool = False  # over the rate limit it answers with what is popular
 
@@ -58,8 +60,12 @@ class Caller:
                 )
             if "customer_id" in path and path["customer_id"] != self.customer_id:
                 raise Forbidden("This token belongs to another customer.")
-        elif access.scope is not None and not self.scopes & {access.scope, Scope.ADMIN}:
+        elif access.scope is not None and not self._has(access.scope):
             raise Forbidden(f"This key lacks the scope '{access.scope}'.")
+
+    def _has(self, scope: Scope) -> bool:
+        is_admin = Scope.ADMIN in self.scopes and scope is not Scope.SHOPS
+        return is_admin or scope in self.scopes
 
     def own_ids(self, customer_id: Any, session_id: Any) -> tuple[Any, Any]:
         """Return the customer and the session of a body, a token's own if the body names none.
@@ -127,12 +133,16 @@ def hash_event_id(customer_id: str | None, session_id: str | None, event_id: str
 # that comes from outside can put it there.
 SIGNED_IN: Final = "signed_in"
 # On this machine only, before there is a key.
-LOCAL_CALLER: Final = Caller(None, frozenset({Scope.ADMIN}))
+EVERY_SCOPE: Final = frozenset({Scope.ADMIN, Scope.SHOPS})
+LOCAL_CALLER: Final = Caller(None, EVERY_SCOPE)
 OPEN: Final = Access(None)
+# What a browser or a shop system calls without a key, at the address of any shop
+PUBLIC: Final = Access(None, public=True)
 READ: Final = Access(Scope.READ)
 SLATE: Final = Access(Scope.READ, slate=True)
 WRITE: Final = Access(Scope.WRITE)
 ADMIN: Final = Access(Scope.ADMIN)
+SHOPS: Final = Access(Scope.SHOPS)
 CUSTOMER_SLATE: Final = Access(Scope.READ, customer=True, slate=True)
 
 # Every other address is open to admin alone.
@@ -143,11 +153,11 @@ POLICY: Final[Mapping[str, Access]] = {
     "GET /docs": OPEN,
     "GET /docs/assets/{path}": OPEN,
     "GET /openapi.json": OPEN,
-    "GET /r/{token}": OPEN,  # whoever reads a mail
+    "GET /r/{token}": PUBLIC,  # whoever reads a mail
     # The console asks for a key itself, and what it shows it calls with that key's scopes
-    "GET /console": OPEN,
-    "GET /console/{name}": OPEN,
-    "POST /console/{name}": OPEN,
+    "GET /console": PUBLIC,
+    "GET /console/{name}": PUBLIC,
+    "POST /console/{name}": PUBLIC,
     "GET /v1/customers/{customer_id}/recommendations": CUSTOMER_SLATE,
     "GET /v1/customers/{customer_id}/recommendations.html": CUSTOMER_SLATE,
     "POST /v1/recommendations": CUSTOMER_SLATE,
@@ -188,7 +198,11 @@ POLICY: Final[Mapping[str, Access]] = {
     "PATCH /v1/products/{product_id}": WRITE,
     "DELETE /v1/products/{product_id}": WRITE,
     "POST /v1/tokens": WRITE,
-    "POST /v1/import/{vendor}": OPEN,  # the signature is the key, or the route asks for one
+    "GET /v1/shops": SHOPS,
+    "GET /v1/shops/{name}": SHOPS,
+    "PUT /v1/shops/{name}": SHOPS,
+    "DELETE /v1/shops/{name}": SHOPS,
+    "POST /v1/import/{vendor}": PUBLIC,  # the signature is the key, or the route asks for one
 }
 
 

@@ -15,11 +15,18 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from models.artifact.shops import MAIN
 from service.errors import InternalError, Problem, TooLarge, TooManyCalls, UnsupportedMediaType
-from service.http.authentication import Authentication
+from service.http.authentication import (
+    Authentication,
+    find_shop_in,
+    not_known,
+    read_credentials,
+)
 from service.http.authorization import SIGNED_IN, find_access
 from service.http.paths import check_end, hide_encoded_slashes, under_prefix
-from service.runtime.logs import format_location
+from service.http.shops import UnknownShopError, split_address
+from service.runtime.logs import current_shop, format_location
 from service.runtime.metrics import Metrics, child_of
 from service.settings import Settings
 
@@ -58,7 +65,7 @@ class RequestMiddleware:
             await self._app(scope, receive, send)
             return
         started, status = time.perf_counter(), 0
-        scope = hide_encoded_slashes(under_prefix(scope, self._root_path))
+        scope, named = split_address(hide_encoded_slashes(under_prefix(scope, self._root_path)))
         if scope["method"] == "HEAD":
             scope, send = _get_without_body(scope, send)
 
@@ -70,25 +77,26 @@ class RequestMiddleware:
             await send(message)
 
         try:
-            problem = await self._answer(scope, receive, observed)
+            problem = await self._answer(named, scope, receive, observed)
             if problem and not status:
                 await problem.response()(scope, receive, observed)
         finally:
             route = getattr(scope.get("route"), "path_format", "none")
-            latency = child_of(self._metrics.latency, route, str(status))
+            shop = scope.get("state", NO_STATE).get("shop")
+            name = shop.name if shop is not None else MAIN
+            latency = child_of(self._metrics.all_latencies, name, route, str(status))
             latency.observe(time.perf_counter() - started)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> Problem | None:
-        """Return the problem that came up outside of the app's own handlers, if any."""
-        headers = Headers(scope=scope)
+    async def _answer(
+        self, named: str | None, scope: Scope, receive: Receive, send: Send
+    ) -> Problem | None:
+        """Return the problem that came up outside of the app's own handlers, if any.
+
+        `named`: the shop in the address.
+        """
         try:
             check_end(scope)
-            await _authorize(scope, headers)
-            if scope["method"] not in WITHOUT_BODY:
-                check_body(headers)
-            if _declared_bytes(headers) > self._limit_bytes:
-                return TooLarge(self._limit_bytes)
-            await self._app(scope, _count_body(receive, self._limit_bytes), send)
+            await self._answer_in_shop(named, scope, receive, send)
         except Problem as problem:
             return problem
         except Exception as error:  # of any kind: the caller gets a problem document, the log no id
@@ -97,8 +105,33 @@ class RequestMiddleware:
             return InternalError()
         return None
 
+    async def _answer_in_shop(
+        self, named: str | None, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Answer for the shop that the request is about. Raises Problem."""
+        headers = Headers(scope=scope)
+        credentials, shops = read_credentials(headers), scope["app"].state.shops
+        try:
+            visit = await shops.enter(named or find_shop_in(credentials))
+        except UnknownShopError:
+            raise not_known(credentials) from None
+        try:
+            scope.setdefault("state", {})["shop"] = visit.shop
+            if visit.shop.name != MAIN:
+                current_shop.set(visit.shop.name)
+            await _authorize(scope, headers, credentials, visit.shop.authentication)
+            if scope["method"] not in WITHOUT_BODY:
+                check_body(headers)
+            if _declared_bytes(headers) > self._limit_bytes:
+                raise TooLarge(self._limit_bytes)
+            await self._app(scope, _count_body(receive, self._limit_bytes), send)
+        finally:
+            shops.leave(visit)
 
-async def _authorize(scope: Scope, headers: Headers) -> None:
+
+async def _authorize(
+    scope: Scope, headers: Headers, credentials: bytes, authentication: Authentication
+) -> None:
     """Put `caller`, `limited` and the `rate_limit` of a limited caller into the request's state.
 
     The route is found as the router will find it, by the same routes in the same order, so the
@@ -107,11 +140,10 @@ async def _authorize(scope: Scope, headers: Headers) -> None:
     """
     route, path = _find_route(scope)
     access = find_access(route, scope["method"]) if route else None
-    authentication: Authentication = scope["app"].state.authentication
     if not authentication.needs_caller(access):
         return
-    state = scope.setdefault("state", {})
-    caller = state.get(SIGNED_IN) or await authentication.identify(headers)
+    state = scope["state"]
+    caller = state.get(SIGNED_IN) or await authentication.identify(headers, credentials)
     state["caller"], state["limited"] = caller, False
     if access is None:
         return

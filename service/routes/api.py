@@ -27,6 +27,7 @@ from service.routes import (
     rules,
     shop_lists,
     shop_pages,
+    shops,
     slates,
     tokens,
     trainings,
@@ -59,6 +60,7 @@ OPERATIONS: Final = (
     *keys.OPERATIONS,
     *trainings.OPERATIONS,
     *models.OPERATIONS,
+    *shops.OPERATIONS,
     *operations.OPERATIONS,
 )
 

@@ -12,10 +12,10 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from service.errors import Forbidden, TooManyCalls, Unauthorized
-from service.http.authentication import Authentication
+from service.http.authentication import read_credentials
 from service.http.authorization import ADMIN, WRITE
 from service.routes.customers import Report
-from service.routes.request_context import get_responder
+from service.routes.request_context import get_responder, get_shop
 from service.signing.webhooks import WEBHOOKS, is_genuine, is_signed
 
 REDACTED: Final = "customers/redact"
@@ -68,8 +68,9 @@ async def _identify(request: Request, vendor: str) -> str:
                 "The signature is made with none of the secrets in REGULARS_IMPORT_SECRETS."
             )
         return f"webhook of {vendor}"
-    authentication: Authentication = request.app.state.authentication
-    caller = await authentication.identify(request.headers)
+    authentication = get_shop(request).authentication
+    credentials = read_credentials(request.headers)
+    caller = await authentication.identify(request.headers, credentials)
     topic = _topic(request, vendor)
     # Who may erase with DELETE may do so here: no topic without a signature is worth more
     caller.check(ADMIN if topic in PRIVACY_TOPICS else WRITE, {})

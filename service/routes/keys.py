@@ -8,11 +8,12 @@ from typing import Annotated, Final
 
 from fastapi import Body, Path, Query, Request, Response
 
-from service.errors import PROBLEMS, TOO_LARGE, NotFound, problem_schema
+from service.errors import PROBLEMS, TOO_LARGE, Forbidden, NotFound, problem_schema
 from service.http.api_keys import create_key, describe_key
+from service.http.authorization import Scope, get_caller
 from service.patterns import NO_NUL
 from service.routes.registration import Operation, Tag
-from service.routes.request_context import actor_of, read_store, write_store
+from service.routes.request_context import actor_of, get_shop, read_store, write_store
 from service.routes.responses import uncached_json
 from service.routes.route_classes import QueryRoute
 from service.schemas.keys import KeyAnswer, KeyBody, KeysAnswer, NewKeyAnswer
@@ -45,10 +46,12 @@ async def get_keys(request: Request, options: Annotated[PageOptions, Query()]) -
 async def post_key(request: Request, options: Annotated[KeyBody, Body()]) -> Response:
     """Make a key. Its secret is in this answer alone, and stored nowhere.
 
-    From the first key on, nobody calls without one.
+    From the first key on, nobody calls without one. The scope `shops` gives who has it.
     """
-    now = int(time.time())
-    key = create_key(options.name, options.scopes, options.calls_a_minute, now)
+    if Scope.SHOPS in options.scopes and Scope.SHOPS not in get_caller(request).scopes:
+        raise Forbidden("This key lacks the scope 'shops', so it gives it to no other.")
+    now, shop = int(time.time()), get_shop(request).name
+    key = create_key(options.name, options.scopes, options.calls_a_minute, now, shop=shop)
     await write_store(request, partial(keys.add, key=key.stored, actor=actor_of(request)))
     return uncached_json({"key": describe_key(key.stored), "secret": key.text})
 

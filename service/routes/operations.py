@@ -9,6 +9,7 @@ from typing import Any, Final
 from fastapi import Request, Response
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from models.artifact.shops import MAIN
 from models.data.timestamps import format_timestamp
 from service.answering.responder import Responder
 from service.errors import (
@@ -17,10 +18,11 @@ from service.errors import (
 from service.model.active_model import Refusal
 from service.model.loaded_model import LoadedModel
 from service.routes.registration import Operation, Tag
-from service.routes.request_context import get_responder
+from service.routes.request_context import get_responder, get_shop
 from service.routes.responses import NO_STORE, uncached_json
 from service.routes.route_classes import OpenRoute
 from service.schemas.operations import Alive, Ready, SettingsAnswer
+from service.schemas.shops import OWN_EXAMPLES
 from service.settings import PREFIX, Settings
 
 
@@ -60,15 +62,23 @@ def _find_lineage_problem(responder: Responder, model: LoadedModel | None) -> st
 
 
 async def get_metrics(request: Request) -> Response:
-    """Return the metrics of all workers together, in the text format of Prometheus."""
+    """Return the metrics of all workers together, in the text format of Prometheus.
+
+    The main shop sees those of the whole deployment, another one its own.
+    """
     text = await asyncio.to_thread(get_responder(request).metrics.render)
     return Response(text, media_type=CONTENT_TYPE_LATEST, headers=NO_STORE)
 
 
 async def get_settings(request: Request) -> Response:
-    """Return every setting with its value and its meaning. Secrets are not among the values."""
-    settings = get_responder(request).settings
-    described = [_describe_setting(settings, name) for name in type(settings).model_fields]
+    """Return every setting with its value and its meaning. Secrets are not among the values.
+
+    A shop besides the main one sees those that it may say for itself.
+    """
+    shop = get_shop(request)
+    settings = shop.responder.settings
+    names = type(settings).model_fields if shop.name == MAIN else OWN_EXAMPLES
+    described = [_describe_setting(settings, name) for name in names]
     return uncached_json({"settings": described})
 
 

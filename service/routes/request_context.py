@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from service.answering.responder import Responder
 from service.errors import StoreUnavailable
+from service.shops.shop import Shop
 from service.store.database import WAIT_SECONDS, StoreDownError
 from service.store.writer import Change
 
@@ -21,10 +22,15 @@ T = TypeVar("T")
 WRITE_SECONDS: Final = 2 * WAIT_SECONDS  # for a turn to write, and for the database
 
 
+def get_shop(request: Request) -> Shop:
+    """Return the shop that the middleware has found the request to be about."""
+    shop: Shop = request.state.shop
+    return shop
+
+
 def get_responder(request: Request) -> Responder:
-    """Return what answers queries, as the lifespan of the application has built it."""
-    responder: Responder = request.app.state.responder
-    return responder
+    """Return what answers queries of the request's shop."""
+    return get_shop(request).responder
 
 
 def is_head(request: Request) -> bool:

@@ -7,10 +7,11 @@ from typing import Annotated, Final
 
 from fastapi import Body, Request, Response
 
+from models.artifact.shops import MAIN
 from models.data.timestamps import format_timestamp
 from service.errors import PROBLEMS, TOO_LARGE, Conflict, problem_schema
 from service.routes.registration import Operation, Tag
-from service.routes.request_context import get_responder
+from service.routes.request_context import get_shop
 from service.routes.responses import uncached_json
 from service.schemas.tokens import TokenAnswer, TokenBody
 from service.signing.customer_tokens import CustomerToken, sign
@@ -22,7 +23,8 @@ async def make_token(request: Request, options: Annotated[TokenBody, Body()]) ->
     For a while it opens this customer's slates, consent, data and events, and what is
     recommended beside products, and nothing else.
     """
-    settings = get_responder(request).settings
+    shop = get_shop(request)
+    settings = shop.responder.settings
     secret = settings.token_secret()
     if secret is None:
         raise Conflict(
@@ -31,7 +33,8 @@ async def make_token(request: Request, options: Annotated[TokenBody, Body()]) ->
         )
     expires = int(time.time()) + 60 * (options.minutes or settings.token_minutes)
     claims = CustomerToken(options.customer_id, options.session_id, expires)
-    token = sign(secret, claims, settings.token_audience)
+    name = None if shop.name == MAIN else shop.name
+    token = sign(secret, claims, settings.token_audience, shop=name)
     return uncached_json({"token": token, "expires": format_timestamp(expires)})
 
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import logging
 import traceback
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
 
+from models.artifact.shops import MAIN
+
 MAX_FRAMES: Final = 6
+# Set for what is done for another shop than the main one: its requests, and what it lives on
+current_shop: Final[ContextVar[str]] = ContextVar("shop", default=MAIN)
 
 
 def format_location(error: BaseException) -> str:
@@ -31,6 +36,8 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        if (shop := current_shop.get()) != MAIN:
+            line["shop"] = shop
         if record.exc_info and record.exc_info[1]:
             error = record.exc_info[1]
             line["error"] = f"{type(error).__name__} at {format_location(error)}"

@@ -23,12 +23,14 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    Metric,
     generate_latest,
     values,
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from models.artifact.scratch import scratch_directory
+from models.artifact.shops import MAIN
 from service.runtime.circuit_breaker import BreakerState
 from service.runtime.room import take_room
 
@@ -56,11 +58,30 @@ def child_of(metric: Any, *labels: str) -> Any:
     return metric.labels(*labels)
 
 
-class Metrics:
-    """Hold the metrics of a process."""
+class OfShop:
+    """A metric as one shop counts in it."""
+
+    def __init__(self, metric: Any, shop: str, *, has_more_labels: bool) -> None:
+        self._metric, self._shop = metric, shop
+        if not has_more_labels:  # it is shown before it is first counted
+            self._own = metric.labels(shop)
+
+    def labels(self, *values: str) -> Any:
+        """Return the part with these labels besides the shop."""
+        return self._metric.labels(self._shop, *values)
+
+    def inc(self) -> None:
+        self._own.inc()
+
+    def set(self, value: float) -> None:
+        self._own.set(value)
+
+
+class Families:
+    """Hold the metrics of a process with the parts of all shops."""
 
     def __init__(self) -> None:
-        self._registry = registry = CollectorRegistry()
+        self.registry = registry = CollectorRegistry()
         counter = partial(Counter, registry=registry)
         # Of several workers: the sum of what each holds, the largest or the smallest
         total = partial(Gauge, registry=registry, multiprocess_mode="livesum")
@@ -69,16 +90,10 @@ class Metrics:
         self.latency = Histogram(
             "regulars_request_seconds",
             "Time to answer, by route and status",
-            ["route", "status"],
+            ["shop", "route", "status"],
             buckets=LATENCY_BUCKETS,
             registry=registry,
         )
-        self.answers = counter(
-            "regulars_answers",
-            "Slates, by strategy and fallback",
-            ["strategy", "fallback_reason"],
-        )
-        self.cache_lookups = counter("regulars_cache_lookups", "Cache lookups", ["result"])
         self.cache_errors = counter("regulars_cache_errors", "Calls to the cache that failed")
         self.cache_drops = counter("regulars_cache_drops", "Answers not cached for want of room")
         self.errors = counter("regulars_errors", "Requests that ended in an unexpected error")
@@ -86,47 +101,94 @@ class Metrics:
         self.connections_ended = counter(
             "regulars_connections_ended", "Connections that the service has ended", ["reason"]
         )
-        self.late = counter("regulars_late", "Slates given up on", ["reason"])
+        self.breaker = largest("regulars_breaker_open", "1 where a worker leaves Redis alone")
+        self.answers = counter(
+            "regulars_answers",
+            "Slates, by strategy and fallback",
+            ["shop", "strategy", "fallback_reason"],
+        )
+        self.cache_lookups = counter("regulars_cache_lookups", "Cache lookups", ["shop", "result"])
+        self.late = counter("regulars_late", "Slates given up on", ["shop", "reason"])
         self.mails = counter(
-            "regulars_mails", "Slates of mails, by whether they were recorded", ["state"]
+            "regulars_mails", "Slates of mails, by whether they were recorded", ["shop", "state"]
         )
         self.exposures = counter(
-            "regulars_exposures", "Slates delivered, by what became of their record", ["result"]
+            "regulars_exposures",
+            "Slates delivered, by what became of their record",
+            ["shop", "result"],
         )
         self.clicks = counter(
-            "regulars_clicks", "Links of mails followed, by what became of the click", ["result"]
+            "regulars_clicks",
+            "Links of mails followed, by what became of the click",
+            ["shop", "result"],
         )
-        self.refusals = counter("regulars_models_refused", "Models that were refused")
-        self._breaker = largest("regulars_breaker_open", "1 where a worker leaves Redis alone")
-        self.pending = total("regulars_scoring_pending", "Slates being computed or waiting")
-        self._model = total("regulars_model_loaded", "Workers that serve this version", ["version"])
-        self._model_created = smallest(
+        self.refusals = counter("regulars_models_refused", "Models that were refused", ["shop"])
+        self.pending = total(
+            "regulars_scoring_pending", "Slates being computed or waiting", ["shop"]
+        )
+        self.model = total(
+            "regulars_model_loaded", "Workers that serve this version", ["shop", "version"]
+        )
+        self.model_created = smallest(
             "regulars_model_created_timestamp_seconds",
             "When the oldest model in service was trained",
+            ["shop"],
         )
-        self._shop_time = smallest(
+        self.shop_time = smallest(
             "regulars_shop_time_timestamp_seconds",
             "The newest moment that sales confirm: answers are made for it",
+            ["shop"],
         )
-        self._model_data = smallest(
+        self.model_data = smallest(
             "regulars_model_data_timestamp_seconds",
             "Shop time when the oldest model in service learned",
+            ["shop"],
         )
-        self._newest_event = largest(
+        self.newest_event = largest(
             "regulars_newest_event_timestamp_seconds",
             "The newest event that was reported, of any kind",
+            ["shop"],
         )
-        self.refused = largest("regulars_model_refused", "1 while the active version is refused")
-
-        self.other_store = Gauge(
+        self.refused = largest(
+            "regulars_model_refused", "1 while the active version is refused", ["shop"]
+        )
+        self.other_store = largest(
             "regulars_store_not_of_model",
             "1 while the store is not the one that the served version has learned from",
-            multiprocess_mode="livemax",
-            registry=registry,
+            ["shop"],
         )
 
+
+class Metrics:
+    """Count for one shop of a process; what concerns no shop is counted for all together."""
+
+    def __init__(self, shop: str = MAIN, families: Families | None = None) -> None:
+        self.shop = shop
+        self._families = families = families or Families()
+        self.cache_errors, self.cache_drops = families.cache_errors, families.cache_drops
+        self.errors = families.errors
+        self.connections = families.connections
+        self.connections_ended = families.connections_ended
+        labelled = partial(OfShop, shop=shop, has_more_labels=True)
+        plain = partial(OfShop, shop=shop, has_more_labels=False)
+        self.all_latencies = families.latency  # the shop is its first label
+        self.answers = labelled(families.answers)
+        self.cache_lookups = labelled(families.cache_lookups)
+        self.late, self.mails = labelled(families.late), labelled(families.mails)
+        self.clicks, self.exposures = labelled(families.clicks), labelled(families.exposures)
+        self.refusals, self.pending = plain(families.refusals), plain(families.pending)
+        self.refused, self.other_store = plain(families.refused), plain(families.other_store)
+        self._model = labelled(families.model)
+        self._model_created = plain(families.model_created)
+        self._shop_time, self._model_data = plain(families.shop_time), plain(families.model_data)
+        self._newest_event = plain(families.newest_event)
+
+    def of(self, shop: str) -> Metrics:
+        """Return what counts for another shop of the process."""
+        return Metrics(shop, self._families)
+
     def set_breaker_state(self, state: BreakerState) -> None:
-        self._breaker.set(state is not BreakerState.CLOSED)
+        self._families.breaker.set(state is not BreakerState.CLOSED)
 
     def set_model(self, version: str, created: int, previous: str | None) -> None:
         """Note that this worker serves a version from now on, in the place of the previous one."""
@@ -143,12 +205,32 @@ class Metrics:
             self._newest_event.set(newest_event)
 
     def render(self) -> bytes:
-        """Return the metrics of all workers together, in the format of Prometheus."""
-        if DIRECTORY_VARIABLE not in os.environ:
-            return generate_latest(self._registry)
-        all_workers = CollectorRegistry()
-        MultiProcessCollector(all_workers)  # type: ignore[no-untyped-call]
-        return generate_latest(all_workers)
+        """Return the metrics of all workers together, in the format of Prometheus.
+
+        Those of the main shop are those of the whole deployment, another one sees its own.
+        """
+        collected = self._families.registry
+        if DIRECTORY_VARIABLE in os.environ:
+            collected = CollectorRegistry()
+            MultiProcessCollector(collected)  # type: ignore[no-untyped-call]
+        if self.shop == MAIN:
+            return generate_latest(collected)
+        return generate_latest(_OwnCollector(collected, self.shop))
+
+
+class _OwnCollector:
+    """Collect what bears the name of one shop."""
+
+    def __init__(self, everything: CollectorRegistry, shop: str) -> None:
+        self._everything, self._shop = everything, shop
+
+    def collect(self) -> Iterator[Metric]:
+        for family in self._everything.collect():
+            own = [one for one in family.samples if one.labels.get("shop") == self._shop]
+            if own:
+                shown = Metric(family.name, family.documentation, family.type)
+                shown.samples = own
+                yield shown
 
 
 @contextmanager

@@ -29,6 +29,8 @@ OPTIONS: Final[Options] = {
     "verify_sub": False,
 }
 
+UNCHECKED: Final[Options] = {**OPTIONS, "verify_signature": False, "verify_aud": False}
+
 
 class TokenError(Exception):
     """A token that opens nothing. The message says why and repeats nothing of the token."""
@@ -43,13 +45,20 @@ class CustomerToken:
     expires: int  # seconds since 1970
 
 
-def sign(secret: bytes, token: CustomerToken, audience: str | None = None) -> str:
-    """Return a token as text. `audience`: the service it is for, None where none is named."""
+def sign(
+    secret: bytes, token: CustomerToken, audience: str | None = None, *, shop: str | None = None
+) -> str:
+    """Return a token as text.
+
+    `audience`: the service it is for, None where none is named. `shop`: the shop of the deployment,
+    None for its main one.
+    """
     claims = {
         "sub": token.customer_id,
         "sid": token.session_id,
         "exp": token.expires,
         "aud": audience,
+        "shop": shop,
     }
     payload = {name: value for name, value in claims.items() if value is not None}
     return jwt.encode(payload, _hmac_key(secret), ALGORITHM)
@@ -60,10 +69,25 @@ def is_token(credentials: bytes) -> bool:
     return credentials.count(b".") == 2
 
 
-def read(secret: bytes, text: bytes, now: int, audience: str | None = None) -> CustomerToken:
+def find_shop(text: bytes) -> str | None:
+    """Return the shop that a token names, None where it names none. Nothing of it is checked."""
+    try:
+        claims = jwt.decode(
+            text, options={"verify_signature": False, **OPTIONS, "verify_aud": False}
+        )
+    except jwt.InvalidTokenError:
+        return None
+    shop = claims.get("shop")
+    return shop if isinstance(shop, str) else None
+
+
+def read(
+    secret: bytes, text: bytes, now: int, audience: str | None = None, *, shop: str | None = None
+) -> CustomerToken:
     """Return what a token says. `now`: seconds since 1970. Raises TokenError.
 
-    `audience`: the one that its `aud` must name; None: it must name none.
+    `audience`: the one that its `aud` must name; None: it must name none. `shop`: the one that it
+    may name.
     """
     try:
         claims = jwt.decode(text, _hmac_key(secret), [ALGORITHM], OPTIONS, audience=audience)
@@ -75,6 +99,8 @@ def read(secret: bytes, text: bytes, now: int, audience: str | None = None) -> C
         raise TokenError(_describe_audience(audience)) from None
     except jwt.InvalidTokenError:
         raise TokenError("The customer token cannot be read.") from None
+    if claims.get("shop") not in (None, shop):
+        raise TokenError("The customer token was made for another shop.")
     return _check_claims(claims, now)
 
 

@@ -35,7 +35,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.pool import QueuePool
 
-SCHEMA: Final = "0016"  # the newest of migrations/versions
+SCHEMA: Final = "0017"  # the newest of migrations/versions
 WAIT_SECONDS: Final = 5.0  # for a lock, a connection of the pool, or a server that does not answer
 TRUNCATE_MS: Final = 50  # for readers of an earlier moment, when the log is emptied
 SILENCE_SECONDS: Final = WAIT_SECONDS + 1  # the server itself should have given up before
@@ -347,6 +347,7 @@ def _postgresql(address: Any, connections: int) -> Engine:
     from service.store.postgres_timeout import ConnectionWithSilenceTimeout  # needs the driver
 
     wait_ms = round(WAIT_SECONDS * 1000)
+    given = address.query.get("options", "")  # of the address, such as a schema
     engine = create_engine(
         address,
         pool_size=connections,
@@ -354,7 +355,7 @@ def _postgresql(address: Any, connections: int) -> Engine:
         pool_pre_ping=True,
         connect_args={
             "connect_timeout": max(2, round(WAIT_SECONDS)),
-            "options": f"-c synchronous_commit=on -c statement_timeout={wait_ms}",
+            "options": f"{given} -c synchronous_commit=on -c statement_timeout={wait_ms}",
         },
     )
 

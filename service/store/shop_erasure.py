@@ -19,12 +19,13 @@ from service.store.tables import (
     position,
     secrets,
     shop_erasures,
+    shops,
 )
 from service.store.writer import Change
 
 # What says nothing of a shop or its customers, and without which more would be allowed than before:
-# keys, and tombstones of customers who must stay erased where an old file comes back.
-KEPT_TABLES: Final = frozenset({position, marks, secrets, erased, lost_consents, keys})
+# keys, tombstones of customers who must stay erased where an old file comes back, other shops.
+KEPT_TABLES: Final = frozenset({position, marks, secrets, erased, lost_consents, keys, shops})
 ERASED_TABLES: Final = tuple(table for table in metadata.sorted_tables if table not in KEPT_TABLES)
 ASKED: Final = "shop erasure asked for"
 DISMISSED: Final = "shop erasure dismissed"

@@ -368,6 +368,12 @@ class Store:
         if self._file is not None:
             self._file.close()
 
+    def forget_shared(self) -> None:
+        """Remove what the processes of this host share about a database that was erased."""
+        name = self._shared_name()
+        for path in (self._runtime / f"changes-{name}", self._runtime / f"writing-{name}"):
+            path.unlink(missing_ok=True)
+
     def _open(self) -> None:
         try:
             prepare(self._url)

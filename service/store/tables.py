@@ -304,6 +304,17 @@ shop_erasures: Final = Table(
     Column("time", BigInteger, nullable=False),  # seconds since 1970, when it was asked for
 )
 
+# Other shops of the deployment: see service.store.shops. Only the store of the main shop has rows.
+shops: Final = Table(
+    "shops",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("document", Text, nullable=False),  # JSON object of the settings it has of its own
+    Column("secret", LargeBinary, nullable=False),  # random; its signing key is made of it
+    Column("created", BigInteger, nullable=False),  # seconds since 1970, like the next one
+    Column("ending", BigInteger),  # since when it answers no more; NULL: it answers
+)
+
 # From which change on which process wrote: see service.store.lineage.
 marks: Final = Table(
     "marks",

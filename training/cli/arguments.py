@@ -11,9 +11,11 @@ from typing import Any, Final
 
 import orjson
 from rich.console import Console
+from sqlalchemy import make_url
 
 from models.artifact.files import read_manifest
 from models.artifact.registry import Registry
+from models.artifact.shops import is_shop_name, registry_of, schema_options
 from models.errors import ArtifactError
 from training.errors import InputError
 from training.progress import Reporter
@@ -37,6 +39,34 @@ def add_registry(command: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="The folder with all published versions. Required unless REGULARS_REGISTRY names it.",
     )
+    command.add_argument(
+        "--shop",
+        metavar="NAME",
+        help="Another shop of the deployment, with its registry and its store. Default: the main "
+        "one.",
+    )
+
+
+def choose_shop(options: argparse.Namespace) -> None:
+    """Lead the options of a command to the shop that --shop names. Raises InputError."""
+    name = getattr(options, "shop", None)
+    if name is None:
+        return
+    options.registry = registry_of(name, Path(options.registry))
+    if not is_shop_name(name) or not options.registry.is_dir():
+        raise InputError(f"--shop {name}: no such shop; 'regulars shops create {name}' makes it")
+    if getattr(options, "purchases", None):
+        options.purchases = [_address_in_shop(source, name) for source in options.purchases]
+    if getattr(options, "store", None):
+        options.store = _address_in_shop(options.store, name)
+
+
+def _address_in_shop(source: str, shop: str) -> str:
+    """Return the address of a shop's own part of a PostgreSQL; anything else as it is."""
+    if not source.startswith("postgresql"):
+        return source
+    address = make_url(source).update_query_dict({"options": schema_options(shop)})
+    return address.render_as_string(hide_password=False)
 
 
 def add_json(command: argparse.ArgumentParser) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from models.artifact.scratch import sweep_temporary_directories
 from models.errors import ArtifactError
-from training.cli.arguments import BAD_INPUT, STOPPED
+from training.cli.arguments import BAD_INPUT, STOPPED, choose_shop
 from training.cli.check import add_check
 from training.cli.config import add_config_command
 from training.cli.export import add_export
@@ -30,6 +30,7 @@ def main(arguments: Sequence[str], *, now: int, program: str = PROGRAM) -> int:
     options = build_parser(program).parse_args(arguments)
     reporter = Reporter()
     try:
+        choose_shop(options)
         with suppress(OSError):  # whoever needs the temporary folder says what is wrong with it
             sweep_temporary_directories()  # a killed training left customers' histories there
         status: int = options.run(options, reporter, now)

@@ -43,7 +43,7 @@ from training.reading.duckdb import Workspace
 from training.reading.file_tables import FileTable
 from training.reading.files import InputFile
 
-SCHEMA: Final = "0016"  # of the store; the newest of the service's migrations
+SCHEMA: Final = "0017"  # of the store; the newest of the service's migrations
 BATCH_ROWS: Final = 50_000  # fetched at a time
 CONNECT_TIMEOUT_SECONDS: Final = 10
 ADDRESS_EXAMPLES: Final = "sqlite:///store.db or postgresql://user@host/database"

@@ -16,7 +16,7 @@ from models.slate import Slate, SlateRequest
 from models.updates.customer import NO_UPDATE, CustomerUpdate
 from service.answering.query import QueryKind, RecommendationQuery
 from service.answering.responder import Responder
-from service.app import running
+from service.app import build_cache, running
 from service.errors import NoModel
 from service.runtime.metrics import Metrics
 from service.settings import Settings
@@ -61,7 +61,8 @@ def scene(
     )
 
     async def played() -> None:
-        async with running(chosen, Metrics()) as responder:
+        metrics = Metrics()
+        async with running(chosen, metrics, build_cache(chosen, metrics)) as responder:
             await play(responder)
 
     asyncio.run(played())
@@ -83,7 +84,8 @@ def test_a_second_question_is_answered_from_the_cache_byte_by_byte(
         first, second = await responder.respond(QUERY), await responder.respond(QUERY)
         assert first == second
         assert (
-            'regulars_cache_lookups_total{result="hit"} 1.0' in responder.metrics.render().decode()
+            'regulars_cache_lookups_total{result="hit",shop="main"} 1.0'
+            in responder.metrics.render().decode()
         )
 
     scene(shop, play, tmp_path)

@@ -119,11 +119,11 @@ def test_a_restart_with_a_damaged_version_serves_the_one_before(
         f"{second}:",
     ]
     assert all(own_shop.model.version in record.getMessage() for record in caplog.records)
-    assert "regulars_model_refused 1.0" in metrics.render().decode()
+    assert 'regulars_model_refused{shop="main"} 1.0' in metrics.render().decode()
     damage(own_shop.root, third)
     active.refresh()
     assert (version_of(active), active.refusal) == (third, None)
-    assert "regulars_model_refused 0.0" in metrics.render().decode()
+    assert 'regulars_model_refused{shop="main"} 0.0' in metrics.render().decode()
 
 
 def test_popular_slates_are_those_of_the_first_version_that_has_any(
@@ -145,7 +145,7 @@ def test_a_version_that_was_pruned_is_not_tried(own_shop: Opened, tmp_path: Path
     active = ActiveModel(Registry(own_shop.root), tmp_path / "run", metrics := Metrics(), WARM)
     active.refresh()
     assert version_of(active) == own_shop.model.version
-    assert "regulars_models_refused_total 1.0" in metrics.render().decode()
+    assert 'regulars_models_refused_total{shop="main"} 1.0' in metrics.render().decode()
 
 
 class ShortOfRoom(ActiveModel):

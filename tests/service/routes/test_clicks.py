@@ -77,7 +77,7 @@ def follow(client: TestClient, url: str, method: str = "GET", **headers: str) ->
 
 def counted(client: TestClient, result: str) -> int:
     text = client.app.state.responder.metrics.render().decode()  # type: ignore[attr-defined]
-    match = re.search(rf'regulars_clicks_total{{result="{result}"}} (\d+)', text)
+    match = re.search(rf'regulars_clicks_total{{result="{result}",shop="main"}} (\d+)', text)
     return int(match[1]) if match else 0
 
 

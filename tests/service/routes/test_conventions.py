@@ -51,7 +51,7 @@ def test_every_address_that_answers_get_answers_head_without_a_body(
 
 
 def test_a_head_sent_to_what_only_takes_posts_is_told_so(client: TestClient) -> None:
-    response = client.head("/v1/events")
+    response = client.head("/v1/recommendations")
     assert (response.status_code, response.headers["allow"]) == (405, "POST")
 
 

@@ -55,7 +55,7 @@ def test_a_damaged_version_is_named_and_the_old_one_stays(browse: Browse, own_sh
     assert (ready.status_code, ready.json()["model_version"]) == (200, own_shop.model.version)
     assert ready.json()["refused"]["version"] == later
     assert name in ready.json()["refused"]["reason"]
-    assert "regulars_models_refused_total 1.0" in client.get("/metrics").text
+    assert 'regulars_models_refused_total{shop="main"} 1.0' in client.get("/metrics").text
     refused = client.post(f"/v1/models/{later}/activate")
     assert (refused.status_code, name in refused.json()["detail"]) == (409, True)
 
@@ -76,8 +76,10 @@ def test_prometheus_reads_routes_and_strategies_and_no_ids(browse: Browse) -> No
     client.get("/v1/customers/c00/recommendations")
     text = client.get("/metrics").text
     route = 'route="/v1/customers/{customer_id}/recommendations"'
-    assert f'regulars_request_seconds_count{{{route},status="200"}} 2.0' in text
-    assert 'regulars_answers_total{fallback_reason="none",strategy="personal"} 1.0' in text
+    assert f'regulars_request_seconds_count{{{route},shop="main",status="200"}} 2.0' in text
+    assert (
+        'regulars_answers_total{fallback_reason="none",shop="main",strategy="personal"} 1.0' in text
+    )
     assert 'fallback_reason="unknown_customer"' in text or 'fallback_reason="no_candidates"' in text
     assert "anna" not in text
     assert "secret" not in text

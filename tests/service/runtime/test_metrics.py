@@ -30,9 +30,9 @@ def test_a_model_that_was_replaced_counts_no_more() -> None:
     metrics.set_model("v1", 100, None)
     metrics.set_model("v2", 200, "v1")
     text = metrics.render().decode()
-    assert 'regulars_model_loaded{version="v1"} 0.0' in text
-    assert 'regulars_model_loaded{version="v2"} 1.0' in text
-    assert "regulars_model_created_timestamp_seconds 200.0" in text
+    assert 'regulars_model_loaded{shop="main",version="v1"} 0.0' in text
+    assert 'regulars_model_loaded{shop="main",version="v2"} 1.0' in text
+    assert 'regulars_model_created_timestamp_seconds{shop="main"} 200.0' in text
 
 
 def test_every_number_bears_the_name_of_the_service() -> None:
@@ -75,8 +75,10 @@ def test_workers_are_added_up_and_one_that_follows_a_dead_one_goes_on_counting(
     ).stdout
     for worker in workers:
         worker.communicate()
-    assert 'regulars_answers_total{fallback_reason="none",strategy="personal"} 3.0' in text
-    assert "regulars_scoring_pending 2.0" in text
+    assert (
+        'regulars_answers_total{fallback_reason="none",shop="main",strategy="personal"} 3.0' in text
+    )
+    assert 'regulars_scoring_pending{shop="main"} 2.0' in text
     assert {path.stem.rpartition("_")[2] for path in tmp_path.glob("*.db")} == {"0", "1", "2"}
 
 

@@ -185,9 +185,9 @@ def two_workers(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def test_two_workers_answer_and_count_together(shop: Shop, two_workers: int) -> None:
     for _ in range(20):
         assert status(two_workers, "/v1/popular") == 200
-    loaded = f'regulars_model_loaded{{version="{shop.model.version}"}} 2.0'
+    loaded = f'regulars_model_loaded{{shop="main",version="{shop.model.version}"}} 2.0'
     wait_until(lambda: loaded in metrics_of(two_workers))
-    requests = 'regulars_request_seconds_count{route="/v1/popular",status="200"} 20.0'
+    requests = 'regulars_request_seconds_count{route="/v1/popular",shop="main",status="200"} 20.0'
     assert requests in metrics_of(two_workers)
 
 

@@ -94,7 +94,7 @@ def shop_of(own_shop: Shop) -> Any:
 
 
 def assert_told(client: TestClient, problem: str | None) -> None:
-    gauge = f"regulars_store_not_of_model {float(problem is not None)}"
+    gauge = f'regulars_store_not_of_model{{shop="main"}} {float(problem is not None)}'
 
     def is_told() -> bool:
         told = client.get("/readyz").json()["store_of_model"]
