@@ -23,6 +23,7 @@ TRAINING: Final = (
     "evaluate",
     "tune",
     "export",
+    "insights",
     "versions",
     "activate",
     "rollback",

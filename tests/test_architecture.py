@@ -90,6 +90,7 @@ ROOMS = {
         "ranker",
         "publishing",
         "evaluation",
+        "insights",
         "export",
         "fitting",
         "config_file",

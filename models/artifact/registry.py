@@ -24,6 +24,7 @@ from models.artifact.files import (
     verify_artifact,
     write_artifact,
 )
+from models.artifact.insights import INSIGHTS
 from models.artifact.locks import lock
 from models.artifact.reports import REPORTS
 from models.artifact.scratch import remove, scratch_directory
@@ -196,7 +197,7 @@ class Registry:
             self._remove(version)
 
     def erase(self) -> list[str]:
-        """Remove all versions, pins and reports, and what killed processes have left of some.
+        """Remove all versions, pins, reports and insights, and what killed processes have left.
 
         Returns the versions, newest first. Whatever else is in the directory stays.
         """
@@ -205,7 +206,7 @@ class Registry:
             versions = self.names()
             for version in versions:
                 self._remove(version)
-            for name in (PINS, REPORTS):
+            for name in (PINS, REPORTS, INSIGHTS):
                 if (self.root / name).is_dir():
                     remove(self.root / name)
             sync_directory(self.root)

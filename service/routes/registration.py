@@ -27,6 +27,7 @@ class Tag(StrEnum):
     CATALOGUE = "catalogue"
     RULES = "rules"
     CUSTOMERS = "customers"
+    INSIGHTS = "insights"
     OPERATIONS = "operations"
 
 
@@ -38,6 +39,7 @@ TAG_DESCRIPTIONS: Final = {
     Tag.CATALOGUE: "Report products, their prices and their stock.",
     Tag.RULES: "Set the shop's rules for what is shown where, try them, and see who changed them.",
     Tag.CUSTOMERS: "Consent, profile, export and erasure of customers, and tokens for browsers.",
+    Tag.INSIGHTS: "Read what recommendations earned.",
     Tag.OPERATIONS: "Watch the service, and choose the model it serves.",
 }
 

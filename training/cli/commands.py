@@ -17,6 +17,7 @@ from training.cli.check import add_check
 from training.cli.config import add_config_command
 from training.cli.export import add_export
 from training.cli.history import add_evaluate, add_train, add_tune
+from training.cli.insights import add_insights
 from training.cli.registry import add_activate, add_rollback, add_versions
 from training.cli.synthetic import add_synthetic
 from training.errors import InputError
@@ -67,6 +68,7 @@ def add_commands(commands: Any) -> None:
     add_evaluate(commands)
     add_tune(commands)
     add_export(commands)
+    add_insights(commands)
     add_versions(commands)
     add_activate(commands)
     add_rollback(commands)

@@ -89,6 +89,7 @@ erased: Final = table("erased", column("customer"))
 events: Final = table(
     "events",
     column("number"),
+    column("event_id"),
     column("customer_id"),
     column("session_id"),
     column("product_id"),
@@ -96,12 +97,29 @@ events: Final = table(
     column("time"),
     column("order_id"),
     column("quantity"),
+    column("unit_price"),
+    column("currency"),
     column("rating"),
     column("market"),
+    column("placement"),
+    column("recommendation_id"),
     column("standing"),
 )
 consents: Final = table(
-    "consents", column("customer_id"), column("purpose"), column("value"), column("number")
+    "consents",
+    column("customer_id"),
+    column("purpose"),
+    column("value"),
+    column("time"),
+    column("number"),
+)
+exposures: Final = table(
+    "exposures",
+    column("slate"),
+    column("customer_id"),
+    column("session_id"),
+    column("time"),
+    column("count"),
 )
 lost_consents: Final = table("lost_consents", column("slot"), column("number"))
 marks: Final = table("marks", column("number"), column("mark"))
@@ -119,6 +137,15 @@ slates: Final = table(
     column("time"),
     column("document"),
 )
+shown_slates: Final = table(
+    "shown_slates",
+    column("slate"),
+    column("recommendation_id"),
+    column("placement"),
+    column("campaign"),
+    column("strategy"),
+    column("products"),
+)
 unused: Final = table("unused", *map(column, UNUSED_TYPES))
 VIEWS_READ: Final = (training_events, training_customers)
 TABLES_READ: Final = (
@@ -126,6 +153,7 @@ TABLES_READ: Final = (
     consents,
     erased,
     events,
+    exposures,
     lost_consents,
     marks,
     position,
@@ -134,6 +162,7 @@ TABLES_READ: Final = (
     rules,
     secrets,
     sessions,
+    shown_slates,
     slates,
     unused,
 )
@@ -343,7 +372,7 @@ def read_store(workspace: Workspace, url: str, until: int | None) -> StoreTables
             read_up_to = store.position(until)
             mark = store.mark(read_up_to)
             learned = select(training_events).where(training_events.c.number <= read_up_to)
-            event_rows = _copy(workspace, store, "training_events", learned, EVENT_TYPES)
+            event_rows = copy_rows(workspace, store, "training_events", learned, EVENT_TYPES)
         # A refusal that came while the events were read holds already.
         return StoreTables(
             events=_as_file(store.label, event_rows),
@@ -366,10 +395,10 @@ def select_columns(source: TableClause, types: Mapping[str, str]) -> Select[Any]
 def _copy_table(
     workspace: Workspace, store: StoreReader, source: TableClause, types: Mapping[str, str]
 ) -> Any:
-    return _copy(workspace, store, f"store_{source.name}", select_columns(source, types), types)
+    return copy_rows(workspace, store, f"store_{source.name}", select_columns(source, types), types)
 
 
-def _copy(
+def copy_rows(
     workspace: Workspace,
     store: StoreReader,
     name: str,

@@ -1,0 +1,224 @@
+"""What a store holds of purchases and of what led to them, as tables of one shape.
+
+A *viewer* is "c" and a customer's id, or "s" and the id of a visit in which nobody has logged in.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import ibis
+import orjson
+import pyarrow as pa
+from sqlalchemy import Select, and_, or_, select
+
+from models.data.events import EXPOSURE, KINDS, PURCHASE, RETURN, Standing
+from training.insights.measured import MeasureConsents
+from training.reading.duckdb import Workspace
+from training.reading.service_store import (
+    BATCH_ROWS,
+    StoreReader,
+    copy_rows,
+    events,
+    exposures,
+    sessions,
+    shown_slates,
+    slates,
+)
+
+CLICK: Final = KINDS.index("click")
+EVENT_TYPES: Final = {
+    "number": "int64",
+    "event_id": "string",
+    "kind": "int16",
+    "time": "int64",
+    "customer_id": "string",
+    "session_id": "string",
+    "product_id": "string",
+    "order_id": "string",
+    "quantity": "float64",
+    "unit_price": "float64",
+    "currency": "string",
+    "placement": "string",
+    "recommendation_id": "string",
+}
+EXPOSURE_TYPES: Final = {
+    "slate": "binary",
+    "customer_id": "string",
+    "session_id": "string",
+    "time": "int64",
+    "count": "int64",
+}
+SLATE_TYPES: Final = {
+    "slate": "binary",
+    "recommendation_id": "string",
+    "placement": "string",
+    "campaign": "string",
+    "strategy": "string",
+    "products": "string",
+}
+MAIL_TYPES: Final = {
+    "campaign_id": "string",
+    "customer_id": "string",
+    "time": "int64",
+    "document": "string",
+}
+SESSION_TYPES: Final = {"session_id": "string", "customer_id": "string"}
+ID_TYPES: Final = {
+    "recommendation_id": pa.string(),
+    "id_placement": pa.string(),
+    "id_campaign": pa.string(),
+}
+# Of a recommendation id, which the service has signed: its signature and a digest come first.
+BYTES_BEFORE_FACTS: Final = 12 + 8
+LIST_OF_LISTS: Final = "array<array<string>>"
+
+
+@dataclass(frozen=True, eq=False)
+class Records:
+    """Hold tables of a period, each with `viewer`, NULL for who is not to be measured."""
+
+    purchases: Any  # lines as the shop reported them: EVENT_TYPES
+    returns: Any  # the same
+    clicks: Any  # EVENT_TYPES, id_placement, id_campaign
+    seen: Any  # lines of exposures that the shop reported: as clicks
+    deliveries: Any  # EXPOSURE_TYPES
+    mails: Any  # MAIL_TYPES
+    shown: Any  # SLATE_TYPES: one row a slate
+
+
+def read_records(
+    workspace: Workspace, store: StoreReader, measured: MeasureConsents, start: int, earliest: int
+) -> Records:
+    """Copy into the workspace what figures since `start` are made of.
+
+    `earliest`: the first moment of what may have led to a purchase. Both in seconds since 1970.
+    """
+    kinds = (PURCHASE, RETURN, CLICK, EXPOSURE)
+    since = [
+        and_(events.c.kind == kind, events.c.time >= (start if kind == PURCHASE else earliest))
+        for kind in kinds
+    ]
+    by_shop = or_(events.c.kind.not_in((PURCHASE, RETURN)), events.c.standing == Standing.SHOP)
+    reported = _columns(events, EVENT_TYPES).where(or_(*since), by_shop)
+    delivered = _columns(exposures, EXPOSURE_TYPES).where(exposures.c.time >= earliest)
+    mailed = _columns(slates, MAIL_TYPES).where(slates.c.time >= earliest)
+    owners = copy_rows(
+        workspace, store, "owners", _columns(sessions, SESSION_TYPES), SESSION_TYPES
+    ).select(session_id="session_id", owner="customer_id")
+    copied = {
+        "reported": copy_rows(workspace, store, "reported", reported, EVENT_TYPES),
+        "delivered": copy_rows(workspace, store, "delivered", delivered, EXPOSURE_TYPES),
+        "mailed": copy_rows(workspace, store, "mailed", mailed, MAIL_TYPES).mutate(
+            session_id=ibis.null("string")
+        ),
+    }
+    refused = _refused(workspace, [*copied.values()], owners, measured)
+    known = {
+        name: workspace.keep(f"{name}_viewers", _with_viewer(table, owners, refused))
+        for name, table in copied.items()
+    }
+    told = known["reported"]
+    ids = _read_ids(workspace, told)
+    about = told.left_join(ids, "recommendation_id").drop("recommendation_id_right")
+    return Records(
+        purchases=told.filter(told.kind == PURCHASE),
+        returns=told.filter(told.kind == RETURN),
+        clicks=about.filter(about.kind == CLICK),
+        seen=about.filter(about.kind == EXPOSURE),
+        deliveries=known["delivered"],
+        mails=known["mailed"],
+        shown=copy_rows(
+            workspace, store, "shown", _columns(shown_slates, SLATE_TYPES), SLATE_TYPES
+        ),
+    )
+
+
+def _columns(table: Any, types: dict[str, str]) -> Select[Any]:
+    return select(*[table.c[name] for name in types])
+
+
+def _refused(
+    workspace: Workspace, tables: list[Any], owners: Any, measured: MeasureConsents
+) -> Any:
+    """Return who of all does not allow to be measured, as a table of `customer_id`."""
+    named = [table.select("customer_id") for table in (*tables, owners.select(customer_id="owner"))]
+    everyone = ibis.union(*named, distinct=True).drop_null()
+    refused: list[str] = []
+    for batch in workspace.batches(everyone, BATCH_ROWS):
+        refused += measured.refused(batch["customer_id"].to_pylist())
+    return ibis.memtable(pa.table({"refused_id": pa.array(refused, pa.string())}))
+
+
+def _with_viewer(table: Any, owners: Any, refused: Any) -> Any:
+    """Return a table with `viewer` in the place of the ids of customers and visits."""
+    owned = table.left_join(owners, "session_id").drop("session_id_right")
+    owned = owned.mutate(who=ibis.coalesce(owned.customer_id, owned.owner))
+    known = owned.left_join(refused, owned.who == refused.refused_id)
+    viewer = ibis.cases(
+        (known.refused_id.notnull(), ibis.null("string")),
+        (known.who.notnull(), ibis.literal("c") + known.who),
+        else_=ibis.literal("s") + known.session_id,
+    )
+    return known.mutate(viewer=viewer).drop(
+        "customer_id", "session_id", "owner", "who", "refused_id"
+    )
+
+
+def _read_ids(workspace: Workspace, told: Any) -> Any:
+    """Return what the recommendation ids in events say of their slates."""
+    distinct = told.select("recommendation_id").drop_null().distinct()
+    rows: list[tuple[str, Any, Any]] = []
+    for batch in workspace.batches(distinct, BATCH_ROWS):
+        rows += _decode(batch["recommendation_id"].to_pylist())
+    columns = zip(*rows, strict=True) if rows else ((), (), ())
+    typed = [pa.array(*pair) for pair in zip(columns, ID_TYPES.values(), strict=True)]
+    return ibis.memtable(pa.table(typed, list(ID_TYPES)))
+
+
+def _decode(recommendation_ids: list[str]) -> Iterator[tuple[str, Any, Any]]:
+    """Yield ids with their placement and campaign. One that is none of the service's is left out.
+
+    The service has looked at the signature when it took the event.
+    """
+    for recommendation_id in recommendation_ids:
+        padding = "=" * (-len(recommendation_id) % 4)
+        try:
+            signed = base64.urlsafe_b64decode(recommendation_id + padding)
+            _, placement, campaign = orjson.loads(signed[BYTES_BEFORE_FACTS:])
+        except ValueError:
+            continue  # from before the service looked at ids
+        yield recommendation_id, placement, campaign
+
+
+def list_shown(shown: Any) -> Any:
+    """Return (slate, product_id, source, reason) of slates: a row for each product."""
+    products = shown.products.cast("json").cast(LIST_OF_LISTS)
+    rows = shown.select("slate", product=products.unnest())
+    return rows.select(
+        "slate", product_id=rows.product[0], source=rows.product[1], reason=rows.product[2]
+    )
+
+
+def list_mailed(mails: Any) -> Any:
+    """Return (viewer, time, campaign, strategy, product_id, source, reason) of records of mails."""
+    document = mails.document.cast("json")
+    rows = mails.select(
+        "viewer",
+        "time",
+        campaign="campaign_id",
+        strategy=document["strategy"].unwrap_as("string"),
+        product=document["products"].cast("array<json>").unnest(),
+    )
+    return rows.select(
+        "viewer",
+        "time",
+        "campaign",
+        "strategy",
+        product_id=rows.product[0].unwrap_as("string"),
+        source=rows.product[2].unwrap_as("string"),
+        reason=rows.product[3].unwrap_as("string"),
+    )
