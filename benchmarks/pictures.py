@@ -1,4 +1,4 @@
-"""Make the pictures of the README: the demonstration shop, an order with its mail, and a report.
+"""Make the pictures: the demonstration shop, an order with its mail, the console, and a report.
 
     python -m benchmarks.pictures --registry registry
 
@@ -24,6 +24,7 @@ ROOT: Final = Path(__file__).parent.parent
 PICTURES: Final = ROOT / "docs" / "pictures"
 WIDTH: Final = 1120
 PRODUCT: Final = "1082185"  # bananas
+CUSTOMER: Final = "2034"
 
 
 def newest_report(registry: Path) -> Path:
@@ -56,13 +57,21 @@ def picture_shop(page: Page, address: str) -> None:
     picture(page, "order.png", 780)
 
 
+def picture_console(page: Page, address: str) -> None:
+    """Write why a customer sees what, in the console."""
+    page.goto(f"{address}/console/customers?id={CUSTOMER}")
+    page.locator(".explained summary").first.click()
+    picture(page, "console.png", 940)
+
+
 def make_pictures(browser: Browser, registry: Path) -> None:
     """Write all pictures."""
     page = browser.new_page(viewport={"width": WIDTH, "height": 780})
     with tempfile.TemporaryDirectory() as folder:
         settings = {"runtime_dir": folder, "database_url": f"sqlite:///{folder}/store.db"}
-        with server(registry, demo="true", **settings) as (port, _, _):
+        with server(registry, demo="true", console="true", **settings) as (port, _, _):
             picture_shop(page, f"http://127.0.0.1:{port}")
+            picture_console(page, f"http://127.0.0.1:{port}")
     page.goto(newest_report(registry).resolve().as_uri())
     picture(page, "report.png", 900)
 

@@ -6,15 +6,18 @@ from __future__ import annotations
 
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
 from service.store.database import connect, migrate
+from tests.support.service_shop import wait_until
 
 KINDS: Final = ("sqlite", "postgresql")
 NUMBERS: Final = count()
@@ -57,3 +60,40 @@ def new_store(kind: str, folder: Path) -> str:
     finally:
         engine.dispose()
     return url
+
+
+@contextmanager
+def operator(url: str) -> Iterator[Connection]:
+    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=NullPool)
+    with engine.connect() as connection:
+        yield connection
+
+
+@contextmanager
+def away(url: str) -> Iterator[None]:
+    """The database takes no connection, and ends those that it has as soon as they rest."""
+    name = make_url(url).database
+    rest = (
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+        " WHERE datname = :name AND state = 'idle'"
+    )
+    left = "SELECT count(*) FROM pg_stat_activity WHERE datname = :name"
+
+    with operator(
+        make_url(url).set(database="postgres").render_as_string(hide_password=False)
+    ) as outside:
+
+        def say(sentence: str) -> int:
+            answered = outside.execute(
+                text(sentence), {"name": name} if ":name" in sentence else {}
+            )
+            count: int = answered.scalar_one() if answered.returns_rows else 0
+            outside.commit()
+            return count
+
+        say(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        wait_until(lambda: say(rest) == say(left) == 0)
+        try:
+            yield
+        finally:
+            say(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")

@@ -1,16 +1,13 @@
 """The store goes away in the middle of an answer: the answer goes out all the same, and says so."""
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, create_engine, make_url, text
-from sqlalchemy.pool import NullPool
+from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from models.artifact.registry import Registry
@@ -19,49 +16,12 @@ from models.recommender import Recommender
 from models.rules.preferences import Preference, Preferences
 from tests.support.mail_client import patch
 from tests.support.service_shop import Browse, Shop, wait_until
-from tests.support.store_server import new_store
+from tests.support.store_server import away, new_store, operator
 
 WAITING = (
     "SELECT pid FROM pg_stat_activity"
     " WHERE wait_event_type = 'Lock' AND datname = current_database()"
 )
-
-
-@contextmanager
-def operator(url: str) -> Iterator[Connection]:
-    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=NullPool)
-    with engine.connect() as connection:
-        yield connection
-
-
-@contextmanager
-def away(url: str) -> Iterator[None]:
-    """The database takes no connection, and ends those that it has as soon as they rest."""
-    name = make_url(url).database
-    rest = (
-        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-        " WHERE datname = :name AND state = 'idle'"
-    )
-    left = "SELECT count(*) FROM pg_stat_activity WHERE datname = :name"
-
-    with operator(
-        make_url(url).set(database="postgres").render_as_string(hide_password=False)
-    ) as outside:
-
-        def say(sentence: str) -> int:
-            answered = outside.execute(
-                text(sentence), {"name": name} if ":name" in sentence else {}
-            )
-            count: int = answered.scalar_one() if answered.returns_rows else 0
-            outside.commit()
-            return count
-
-        say(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-        wait_until(lambda: say(rest) == say(left) == 0)
-        try:
-            yield
-        finally:
-            say(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
 
 
 @pytest.mark.parametrize(

@@ -1,22 +1,29 @@
 """The console asks for a key of the right scope, and nothing but its own forms does anything."""
 
+import hashlib
+import hmac
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from functools import partial
 from html import unescape
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from httpx2 import Response
 from starlette.testclient import TestClient
 
 from service.console.screens import SCREENS
-from service.console.session import COOKIE
+from service.console.session import COOKIE, SESSION
+from service.http.authentication import FIRST_CALLER
+from service.signing.signature import sign
 from service.store import keys
 from tests.support.keyed_service import KeyedService, open_keyed_service
 from tests.support.service_shop import Browse, Shop
+from tests.support.store_server import away, new_store
 
 HOSTILE = "<img src=x onerror=alert(1)>\u202e\"'&{{ 7 * 7 }}"
 SHOWN = [screen for screen in SCREENS if not screen.hidden]
@@ -124,6 +131,18 @@ def test_a_cookie_that_was_not_made_here_opens_nothing(service: KeyedService) ->
         assert get(service.client, "customers").status_code == 303
 
 
+def test_a_session_that_is_over_leads_to_signing_in(service: KeyedService) -> None:
+    app: Any = service.client.app
+    secret = app.state.responder.settings.signing_secret()
+    key_hash = app.state.authentication.first_key
+    for lasts, status in ((60, 200), (-1, 303)):
+        payload = orjson.dumps([FIRST_CALLER.key_id, int(time.time()) + lasts, "nonce"])
+        text = sign(hmac.digest(secret, key_hash, hashlib.sha256), SESSION, payload)
+        service.client.cookies.clear()
+        service.client.cookies.set(COOKIE, text)
+        assert get(service.client, "customers").status_code == status
+
+
 def test_a_form_of_another_page_does_nothing(service: KeyedService) -> None:
     sign_in(service, "admin")
     rule = {"act": "save", "id": "r", "kind": "exclude", "category": "dairy"}
@@ -179,6 +198,19 @@ def test_what_is_wrong_with_a_rule_is_said_and_what_was_typed_is_kept(browse: Br
         page = unescape(send(client, "rules", fields | wrong | {"category": "dairy"}).text)
         assert problem in page.partition('class="problem"')[2]
         assert 'name="category" value="dairy"' in page
+
+
+def test_while_the_store_is_away_it_says_so_and_goes_on(browse: Browse, tmp_path: Path) -> None:
+    url = new_store("postgresql", tmp_path)
+    client = browse(console=True, database_url=url)
+    assert "c00" in get(client, "customers?id=c00").text
+    with away(url):
+        assert "The store does not answer" in get(client, "overview").text
+        for screen in ("customers?id=c00", "rules", "events", "keys", "audit", "campaigns"):
+            page = get(client, screen)
+            assert (page.status_code, "The store does not answer" in page.text) == (200, True)
+        assert "What sells best now" in get(client, "products").text
+    assert "The store does not answer" not in get(client, "rules").text
 
 
 def test_nothing_of_the_console_is_loaded_before_somebody_asks_for_it(tmp_path: Path) -> None:
