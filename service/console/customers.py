@@ -9,7 +9,7 @@ from service.console.render import link
 from service.console.visit import Move, Page, Visit
 
 PLACEMENTS: Final = ("home", "product", "basket", "email")
-PURPOSES: Final = ("train", "personalize_web", "personalize_email")
+ALLOW: Final = "allow-"  # begins the names of fields about a purpose
 RECENT: Final = 100  # events among which recent customers are looked for
 SHOWN: Final = 10
 
@@ -41,7 +41,6 @@ async def show(visit: Visit) -> Page:
             "customer_id": customer_id,
             "placement": placement,
             "placements": PLACEMENTS,
-            "purposes": PURPOSES,
             "profile": profile,
             "explained": explained,
             "products": _by_id(explained.json),
@@ -75,7 +74,11 @@ async def act(visit: Visit) -> Page | Move:
     if visit.sent("act") == "forget":
         receipt = await visit.send("DELETE", address("customers", customer_id))
         return Page("forgotten.html", {"customer_id": customer_id, "receipt": receipt})
-    answers = {name: visit.sent(name) == "yes" for name in PURPOSES if visit.sent(name)}
+    answers = {
+        name.removeprefix(ALLOW): said == "yes"
+        for name, said in visit.form.items()
+        if name.startswith(ALLOW)
+    }
     said = await visit.send("PUT", address("customers", customer_id, "consent"), answers)
     if not said.ok:
         return Page("failed.html", {"answer": said, "back": link("customers", id=customer_id)})
