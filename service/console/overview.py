@@ -26,7 +26,7 @@ class Sample:
 
 async def show(visit: Visit) -> Page:
     ready, metrics = await visit.get_each(("/readyz", {}), ("/metrics", {}))
-    samples = read_samples(metrics.body.decode()) if metrics.ok else []
+    samples = read_samples(metrics.body.decode(), visit.shop) if metrics.ok else []
     newest = await visit.get("/v1/events", limit=5) if visit.is_admin else None
     return Page(
         "overview.html",
@@ -49,11 +49,12 @@ async def show(visit: Visit) -> Page:
     )
 
 
-def read_samples(text: str) -> list[Sample]:
-    """Return the numbers of metrics in the format of Prometheus."""
+def read_samples(text: str, shop: str) -> list[Sample]:
+    """Return the numbers of one shop, and those of no shop, of metrics in Prometheus's format."""
     samples = []
     for family in text_string_to_metric_families(text):
-        samples += [Sample(one.name, one.labels, one.value) for one in family.samples]
+        own = (one for one in family.samples if one.labels.get("shop", shop) == shop)
+        samples += [Sample(one.name, one.labels, one.value) for one in own]
     return samples
 
 

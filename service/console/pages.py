@@ -83,7 +83,7 @@ async def _show(request: Request, session: Session, name: str, form: Mapping[str
     screen = next((screen for screen in SCREENS if screen.name == name), None)
     if screen is None:
         return _page(request, session, None, "missing.html", {}, 404)
-    visit = Visit(app_of(request), session, _language(request), dict(request.query_params), form)
+    visit = _visit(request, session, form)
     if not screen.opens_to(visit):
         return _page(request, session, screen, "closed.html", {}, 403)
     if request.method == "POST":
@@ -100,6 +100,17 @@ async def _show(request: Request, session: Session, name: str, form: Mapping[str
     return _page(request, session, screen, shown.template, shown.values)
 
 
+def _visit(request: Request, session: Session, form: Mapping[str, str]) -> Visit:
+    return Visit(
+        app=app_of(request),
+        shop=get_shop(request).name,
+        session=session,
+        language=_language(request),
+        query=dict(request.query_params),
+        form=form,
+    )
+
+
 def _page(
     request: Request,
     session: Session,
@@ -109,7 +120,7 @@ def _page(
     status: int = 200,
 ) -> Response:
     """Return a screen within its frame."""
-    visit = Visit(app_of(request), session, _language(request), dict(request.query_params), {})
+    visit = _visit(request, session, {})
     frame = {
         "session": session,
         "is_admin": visit.is_admin,
@@ -130,7 +141,7 @@ async def _sign_in(request: Request, sessions: Sessions, form: Mapping[str, str]
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return _sign_in_page(request, status=403)
     try:
-        session = await sessions.open(form.get("key", ""))
+        session = await sessions.open(request, form.get("key", ""))
     except Unauthorized:
         return _sign_in_page(request, wrong=True, status=401)
     response = RedirectResponse(HOME, 303)

@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 
 import orjson
 from fastapi import Request, Response
-from starlette.datastructures import Headers
 
 from service.errors import Unauthorized
 from service.http.api_keys import caller_of
@@ -66,11 +65,9 @@ class Sessions:
             self.authentication.local_access.check(request.headers)
         return found
 
-    async def open(self, key: str) -> Session:
-        """Return a new session for a key. Raises Unauthorized."""
-        credentials = key.strip()
-        headers = Headers({"x-api-key": credentials})
-        caller = await self.authentication.identify(headers, credentials.encode())
+    async def open(self, request: Request, key: str) -> Session:
+        """Return a new session for a key that a request names. Raises Unauthorized."""
+        caller = await self.authentication.identify(request.headers, key.strip().encode())
         key_id, key_hash = await self._find_key(caller.key_id or NO_KEY)
         if caller.is_customer or key_hash is None:
             raise Unauthorized("It is no key.")

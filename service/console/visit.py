@@ -26,6 +26,7 @@ class Visit:
     """A look at a screen, or a form that was sent from one."""
 
     app: ASGIApp
+    shop: str  # its name
     session: Session
     language: str
     query: Mapping[str, str]

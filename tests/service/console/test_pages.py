@@ -71,8 +71,8 @@ def test_without_a_key_nothing_but_the_form_of_signing_in_is_shown(service: Keye
         assert (answer.status_code, answer.headers["location"]) == (303, "sign-in")
     page = get(service.client, "sign-in")
     assert "unsafe" not in page.headers["content-security-policy"]
-    for who in ("wrong", "token", "expired"):
-        answer = send(service.client, "sign-in", {"key": service.credentials[who]})
+    for key in (*map(service.credentials.get, ("wrong", "token", "expired")), "", "schlüssel ✓"):
+        answer = send(service.client, "sign-in", {"key": key})
         assert answer.status_code == 401
         assert "set-cookie" not in answer.headers
 
@@ -134,7 +134,7 @@ def test_a_cookie_that_was_not_made_here_opens_nothing(service: KeyedService) ->
 def test_a_session_that_is_over_leads_to_signing_in(service: KeyedService) -> None:
     app: Any = service.client.app
     secret = app.state.responder.settings.signing_secret()
-    key_hash = app.state.authentication.first_key
+    key_hash = app.state.shops.main.authentication.first_key
     for lasts, status in ((60, 200), (-1, 303)):
         payload = orjson.dumps([FIRST_CALLER.key_id, int(time.time()) + lasts, "nonce"])
         text = sign(hmac.digest(secret, key_hash, hashlib.sha256), SESSION, payload)
